@@ -1,0 +1,73 @@
+import test from 'ava';
+import { BackwaterError, ConnectError, TimeoutError } from '../src/index.js';
+import { connect, serve, tcpServer } from './support/rpc.js';
+
+test('nobody listens', async (t) => {
+  const server = await serve(t, { m: { f: () => 1 } });
+  await server.close();
+  const client = connect(t, server);
+  const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
+  t.true(error!.message.includes(`127.0.0.1:${server.port}`), error!.message);
+  t.is(error!.code, 'ERR_BACKWATER_CONNECT');
+});
+
+test('a name that does not exist', async (t) => {
+  const client = connect(t, { url: 'http://does-not-exist.invalid:1' });
+  await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
+});
+
+for (const [what, bytes] of [
+  ['garbage', 'this is no HTTP at all\r\n\r\n'],
+  ['binary garbage', Buffer.from(Array.from({ length: 300 }, (_, index) => index % 256))],
+  ['half a head', 'HTTP/1.1 200 OK\r\ncontent-'],
+  ['half a body', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'],
+  ['nothing', ''],
+] as const) {
+  test(`a peer that answers ${what} and hangs up`, async (t) => {
+    const server = await tcpServer(t, (socket) => {
+      socket.once('data', () => socket.end(bytes));
+    });
+    const client = connect(t, server, { recvTimeout: 10_000 });
+    const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: BackwaterError });
+    t.false(error instanceof TimeoutError, String(error));
+  });
+
+  test(`a peer that answers ${what} and stalls`, async (t) => {
+    const server = await tcpServer(t, (socket) => {
+      socket.once('data', () => socket.write(bytes));
+    });
+    const client = connect(t, server, { recvTimeout: 100 });
+    await t.throwsAsync(client.call('m', 'f'), { instanceOf: BackwaterError });
+  });
+}
+
+test('a peer that resets the connection', async (t) => {
+  const server = await tcpServer(t, (socket) => {
+    socket.once('data', () => socket.resetAndDestroy());
+  });
+  await t.throwsAsync(connect(t, server).call('m', 'f'), { instanceOf: BackwaterError });
+});
+
+test('a server that is closed while a call is under way', async (t) => {
+  const server = await serve(t, { m: { never: () => new Promise(() => {}) } });
+  const client = connect(t, server);
+  const pending = t.throwsAsync(client.call('m', 'never'), { instanceOf: BackwaterError });
+  while (server.stats().pending === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await server.close({ timeout: 1 });
+  await pending;
+});
+
+test('a client that drips its request is cut', async (t) => {
+  const { connect: connectTcp } = await import('node:net');
+  const server = await serve(t, { m: { f: () => 1 } }, { recvTimeout: 100 });
+  for (const start of ['', 'POST /backwater/1/m/f/0 HTTP/1.1\r\nhost: x\r\n']) {
+    const socket = connectTcp(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(start);
+    socket.resume();
+    const dripping = setInterval(() => socket.write('x'), 20);
+    await new Promise<void>((resolve) => socket.on('close', () => resolve()));
+    clearInterval(dripping);
+  }
+  t.is(await connect(t, server).call('m', 'f'), 1);
+});

@@ -1,0 +1,322 @@
+import test from 'ava';
+import { OptionError } from '../src/errors.js';
+import {
+  callOptions,
+  clientOptions,
+  decodeOptions,
+  encodeOptions,
+  parseSecrets,
+  serverOptions,
+  type CallSettings,
+} from '../src/options.js';
+
+type Read = (input: never) => unknown;
+
+const client = clientOptions();
+const readers: Readonly<Record<string, Read>> = {
+  server: serverOptions as Read,
+  client: clientOptions as Read,
+  call: ((input: never) => callOptions(input, client)) as Read,
+  encode: encodeOptions as Read,
+  decode: decodeOptions as Read,
+  close: serverOptions.closeTimeout as Read,
+};
+
+function refused(read: Read, input: unknown): OptionError {
+  try {
+    read(input as never);
+  } catch (error) {
+    if (error instanceof OptionError) return error;
+    throw error;
+  }
+  throw new Error(`not refused: ${String(input)}`);
+}
+
+const MAX_TIME = 2 ** 31 - 1;
+const MAX_SIZE = 2 ** 28 - 1;
+const TIMES = {
+  good: [1, 5000, MAX_TIME, Infinity],
+  bad: [0, -1, 1.5, MAX_TIME + 1, NaN, '1', null],
+};
+const SIZES = { good: [1, MAX_SIZE], bad: [0, 0.5, MAX_SIZE + 1, Infinity, '1', 1n] };
+const BOOLEANS = { good: [true, false], bad: [0, 1, 'true', null] };
+const COUNTS = { good: [1, MAX_TIME, Infinity], bad: [0, MAX_TIME + 1, 1.5, '1'] };
+
+/** A signal of the time before `throwIfAborted`. */
+const half = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
+
+/** Values on both sides of every limit, and the operations that take the option. */
+const options: readonly (readonly [
+  name: string,
+  of: readonly string[],
+  values: { readonly good: readonly unknown[]; readonly bad: readonly unknown[] },
+])[] = [
+  [
+    'terms',
+    ['server', 'client', 'call', 'decode'],
+    { good: ['js', 'exact'], bad: ['JS', '', true] },
+  ],
+  [
+    'binaries',
+    ['server', 'client', 'call', 'decode'],
+    { good: ['auto', 'buffer', 'string'], bad: ['text', null] },
+  ],
+  [
+    'objectKeys',
+    ['server', 'client', 'call', 'encode'],
+    { good: ['binary', 'atom'], bad: ['atoms', 'constructor'] },
+  ],
+  ['decodeUnsafeTerms', ['server', 'client', 'call', 'decode'], BOOLEANS],
+  [
+    'compressionThreshold',
+    ['server', 'client', 'call'],
+    { good: [0, 300, MAX_TIME, Infinity], bad: [-1, 0.5, -Infinity, '300', false] },
+  ],
+  ['maxEncodedArgsSize', ['server', 'client', 'call'], SIZES],
+  ['maxEncodedResultSize', ['server', 'client', 'call'], SIZES],
+  ['maxSize', ['encode'], SIZES],
+  ['maxDepth', ['server', 'client', 'decode'], { good: [1, 1e6], bad: [0, 1e6 + 1, Infinity] }],
+  ['maxTerms', ['server', 'client', 'decode'], { good: [1, MAX_SIZE], bad: [0, MAX_SIZE + 1] }],
+  ['gzipLevel', ['server', 'client'], { good: [1, 9], bad: [0, 10, 1.5] }],
+  ['recvTimeout', ['server', 'client', 'call'], TIMES],
+  ['connectTimeout', ['client', 'call'], TIMES],
+  ['idleTimeout', ['client'], TIMES],
+  ['rethrowRemoteExceptions', ['client', 'call'], BOOLEANS],
+  ['returnExceptionStacktraces', ['server'], BOOLEANS],
+  [
+    'host',
+    ['server'],
+    {
+      good: ['127.0.0.1', '::1', 'localhost'],
+      bad: ['', '[::1]', 'a b', 'a/b', 'x'.repeat(256), 1],
+    },
+  ],
+  ['port', ['server'], { good: [0, 8080, 65535], bad: [-1, 65536, 80.5, '8080'] }],
+  ['maxConnections', ['server'], COUNTS],
+  ['maxConnections', ['client'], { good: [1, 65535], bad: [0, 65536, Infinity] }],
+  ['maxCallsInFlight', ['server'], COUNTS],
+  [
+    'signal',
+    ['call'],
+    { good: [new AbortController().signal], bad: [new AbortController(), half, {}, true, null] },
+  ],
+];
+
+for (const [name, of, { good, bad }] of options) {
+  for (const operation of of) {
+    const read = readers[operation]!;
+    test(`${name} of ${operation}`, (t) => {
+      for (const value of good) {
+        const settings = read({ [name]: value } as never) as Record<string, unknown>;
+        t.is(settings[name], value);
+      }
+      for (const value of bad) {
+        const error = refused(read, { [name]: value });
+        t.is(error.option, name);
+        t.true(error.message.startsWith(`option '${name}' takes `), error.message);
+      }
+    });
+  }
+}
+
+test('every option that there is has been tested', (t) => {
+  for (const [operation, read] of Object.entries(readers)) {
+    if (operation === 'close') continue;
+    const listed = options.flatMap(([name, of]) => (of.includes(operation) ? [name] : []));
+    const unknown = refused(read, { qqqqqqqqqqqqqqqqqqqq: 1 }).message;
+    const known = /the options are (.*)$/.exec(unknown)![1]!.split(', ');
+    t.deepEqual(known.sort(), [...new Set(listed)].sort(), operation);
+  }
+});
+
+test('how long close waits', (t) => {
+  t.is(serverOptions.closeTimeout(), 5000);
+  t.is(serverOptions.closeTimeout({}), 5000);
+  for (const timeout of [0, 20, MAX_TIME]) t.is(serverOptions.closeTimeout({ timeout }), timeout);
+  for (const timeout of [-1, 0.5, MAX_TIME + 1, Infinity, '1']) {
+    t.is(refused(readers['close']!, { timeout }).option, 'timeout');
+  }
+  t.is(refused(readers['close']!, { timeOut: 1 }).option, 'timeOut');
+});
+
+test('the defaults are those of the documentation', (t) => {
+  t.like(serverOptions(), {
+    host: '0.0.0.0',
+    port: 8080,
+    decodeUnsafeTerms: true,
+    returnExceptionStacktraces: true,
+    compressionThreshold: 300,
+    gzipLevel: 1,
+    maxEncodedArgsSize: 8_388_608,
+    maxEncodedResultSize: 8_388_608,
+    recvTimeout: 5000,
+    maxConnections: 10_000,
+    maxCallsInFlight: 4096,
+    terms: 'js',
+    binaries: 'auto',
+    objectKeys: 'binary',
+    maxDepth: 100_000,
+    maxTerms: 16_777_216,
+  });
+  t.like(clientOptions(), {
+    connectTimeout: 8000,
+    recvTimeout: 5000,
+    rethrowRemoteExceptions: false,
+    decodeUnsafeTerms: true,
+    compressionThreshold: 300,
+    gzipLevel: 1,
+    maxEncodedArgsSize: 8_388_608,
+    maxEncodedResultSize: 8_388_608,
+    maxConnections: 64,
+    idleTimeout: 30_000,
+    terms: 'js',
+    binaries: 'auto',
+    objectKeys: 'binary',
+    signal: undefined,
+  });
+  t.like(encodeOptions(), { objectKeys: 'binary', maxSize: MAX_SIZE });
+  t.like(decodeOptions(), { terms: 'js', exact: false, binaries: 'auto', decodeUnsafeTerms: true });
+});
+
+test('no options, and undefined ones, mean the defaults', (t) => {
+  for (const [operation, read] of Object.entries(readers)) {
+    const defaults = read(undefined as never);
+    for (const input of [null, {}, { recvTimeout: undefined, terms: undefined }]) {
+      if (operation === 'encode' || operation === 'close' || operation === 'decode') break;
+      t.deepEqual(read(input as never), defaults, operation);
+    }
+    t.deepEqual(read({} as never), defaults, operation);
+    t.deepEqual(read(null as never), defaults, operation);
+  }
+});
+
+test('options that are no object are refused', (t) => {
+  for (const read of Object.values(readers)) {
+    for (const input of ['text', 1, true, [], () => {}]) {
+      t.is(refused(read, input).option, 'options');
+    }
+  }
+});
+
+test('an unknown option is named, and the one that was meant', (t) => {
+  for (const [name, meant] of [
+    ['recvTimout', 'recvTimeout'],
+    ['recv_timeout', 'recvTimeout'],
+    ['RECVTIMEOUT', 'recvTimeout'],
+    ['max_encoded_args_size', 'maxEncodedArgsSize'],
+    ['Port', 'port'],
+    ['prot', 'port'],
+  ] as const) {
+    const error = refused(serverOptions as Read, { [name]: 1 });
+    t.is(error.option, name);
+    t.true(error.message.includes(`did you mean '${meant}'?`), error.message);
+  }
+  t.regex(refused(serverOptions as Read, { quux: 1 }).message, /the options are terms, binaries, /);
+  for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+    t.is(refused(serverOptions as Read, Object.fromEntries([[name, 1]])).option, name);
+  }
+  const long = refused(serverOptions as Read, { ['x'.repeat(100_000)]: 1 });
+  t.true(long.message.length < 1000);
+});
+
+test('an ill-typed option is told with what it takes and what was given', (t) => {
+  const error = refused(serverOptions as Read, { port: '8080' });
+  t.is(error.message, "option 'port' takes an integer from 0 to 65535, not '8080'");
+  const large = refused(serverOptions as Read, { port: 'x'.repeat(100_000) });
+  t.true(large.message.length < 300);
+  const time = refused(clientOptions as Read, { recvTimeout: 0 });
+  t.regex(time.message, /from 1 to 2147483647 \(milliseconds\) or Infinity, not 0/);
+});
+
+test('only own properties count, and each is read once', (t) => {
+  const inherited = Object.create({ port: 1 }) as object;
+  t.is(serverOptions(inherited).port, 8080);
+  let reads = 0;
+  const settings = serverOptions({
+    get port() {
+      return ++reads;
+    },
+  });
+  t.is(settings.port, 1);
+  t.is(reads, 1);
+});
+
+test('settings cannot be changed', (t) => {
+  const settings = [serverOptions(), client, callOptions({ terms: 'js' }, client), decodeOptions()];
+  for (const each of [...settings, encodeOptions(), encodeOptions({})])
+    t.true(Object.isFrozen(each));
+});
+
+test('a call has the settings of its client but for its own', (t) => {
+  const base = clientOptions({ recvTimeout: 1000, terms: 'exact', gzipLevel: 3, maxDepth: 7 });
+  t.is(callOptions(undefined, base), base as CallSettings);
+  const { signal } = new AbortController();
+  const call = callOptions({ recvTimeout: 5, connectTimeout: undefined, signal }, base);
+  t.like(call, { recvTimeout: 5, terms: 'exact', gzipLevel: 3, maxDepth: 7, connectTimeout: 8000 });
+  t.is(call.signal, signal);
+  t.is(callOptions({ recvTimeout: undefined }, base).recvTimeout, 1000);
+  t.is(base.recvTimeout, 1000);
+});
+
+test('options of the client are none of a call', (t) => {
+  for (const name of ['maxConnections', 'idleTimeout', 'gzipLevel', 'maxDepth', 'url', 'secret']) {
+    t.is(refused(readers['call']!, { [name]: 1 }).option, name);
+  }
+});
+
+test('the flags for the addon', (t) => {
+  // Bit 0: exact, bit 1: safe, bits 2 and 3: binaries.
+  for (const [input, flags] of [
+    [{}, 0b0000],
+    [{ terms: 'exact' }, 0b0001],
+    [{ decodeUnsafeTerms: false }, 0b0010],
+    [{ binaries: 'buffer' }, 0b0100],
+    [{ binaries: 'string' }, 0b1000],
+    [{ terms: 'exact', decodeUnsafeTerms: false, binaries: 'string' }, 0b1011],
+  ] as const) {
+    t.is(serverOptions(input).flags, flags);
+    t.is(clientOptions(input).flags, flags);
+    t.is(decodeOptions(input).flags, flags);
+    t.is(callOptions(input, client).flags, flags);
+  }
+  t.is(
+    callOptions({ terms: 'js' }, clientOptions({ terms: 'exact', binaries: 'buffer' })).flags,
+    4,
+  );
+  t.is(decodeOptions({ terms: 'exact' }).exact, true);
+});
+
+test('a secret is bytes, text, or a list of those', (t) => {
+  const bytes = Buffer.from([0, 255, 1]);
+  t.deepEqual(parseSecrets(bytes), [bytes]);
+  t.deepEqual(parseSecrets(new Uint8Array(bytes)), [bytes]);
+  t.deepEqual(parseSecrets('grün'), [Buffer.from('grün', 'utf8')]);
+  t.deepEqual(parseSecrets(['new', bytes]), [Buffer.from('new'), bytes]);
+  t.deepEqual(parseSecrets(['x']), [Buffer.from('x')]);
+});
+
+test('secrets are copied to memory of their own', (t) => {
+  const bytes = Buffer.from('secret');
+  const [copy] = parseSecrets(bytes);
+  bytes.fill(0);
+  t.is(copy!.toString(), 'secret');
+  t.is(copy!.buffer.byteLength, copy!.length);
+});
+
+test('what is no secret is refused by its place, and not shown', (t) => {
+  for (const value of [undefined, null, 12345678, {}, new Uint16Array(2), new ArrayBuffer(2)]) {
+    t.is(refused(parseSecrets as Read, value).option, 'secret');
+    const listed = refused(parseSecrets as Read, ['hush', value]);
+    t.is(listed.option, 'secret[1]');
+    t.false(/hush|12345678/.test(listed.message), listed.message);
+  }
+  for (const empty of ['', new Uint8Array(0)]) {
+    t.is(refused(parseSecrets as Read, empty).option, 'secret');
+    t.is(refused(parseSecrets as Read, ['hush', 'hush', empty]).option, 'secret[2]');
+  }
+  t.is(refused(parseSecrets as Read, []).option, 'secret');
+  t.is(refused(parseSecrets as Read, Array.from({ length: 1 })).option, 'secret[0]');
+  const surrogate = refused(parseSecrets as Read, 'hush\ud800');
+  t.regex(surrogate.message, /lone surrogates/);
+  t.false(surrogate.message.includes('hush'));
+});

@@ -1,0 +1,266 @@
+import test from 'ava';
+import { OptionError } from '../src/errors.js';
+import { createRegistry, expose, type Modules } from '../src/registry.js';
+import * as namespace from './support/exported.js';
+
+/** `module:name/arity` of all that can be called. */
+function exposed(modules: Modules): string[] {
+  return createRegistry(modules).functions.map((f) => `${f.module}:${f.name}/${f.arity}`);
+}
+
+function refused(modules: unknown): OptionError {
+  try {
+    createRegistry(modules as Modules);
+  } catch (error) {
+    if (error instanceof OptionError) return error;
+    throw error;
+  }
+  throw new Error('not refused');
+}
+
+test('own enumerable functions, by name and number of parameters', (t) => {
+  const modules = { m: { f: () => 1, g: (a: number, b: number) => a + b }, n: { async h() {} } };
+  const registry = createRegistry(modules);
+  t.deepEqual(exposed(modules), ['m:f/0', 'm:g/2', 'n:h/0']);
+  t.deepEqual(
+    registry.functions.map(({ id }) => id),
+    [0, 1, 2],
+  );
+  t.is(registry.byId(1), registry.functions[1]!);
+  t.is(registry.byId(1).fn, modules.m.g);
+  t.throws(() => registry.byId(3), { instanceOf: RangeError });
+  t.throws(() => registry.byId(-1), { instanceOf: RangeError });
+});
+
+test('the registry cannot be changed, neither itself nor by way of the modules', (t) => {
+  const f = (): number => 1;
+  const modules: Record<string, Record<string, () => number>> = { m: { f } };
+  const registry = createRegistry(modules);
+  modules['m']!['f'] = () => 2;
+  modules['m']!['g'] = () => 3;
+  modules['n'] = {};
+  t.is(registry.byId(0).fn, f);
+  t.is(registry.functions.length, 1);
+  t.deepEqual(registry.modules, ['m']);
+  for (const part of [registry, registry.functions, registry.modules, registry.byId(0)]) {
+    t.true(Object.isFrozen(part));
+  }
+});
+
+test('no modules, and modules without functions', (t) => {
+  t.deepEqual(createRegistry({}).modules, []);
+  t.deepEqual(createRegistry({ m: {} }).modules, ['m']);
+  t.deepEqual(exposed({ m: {} }), []);
+});
+
+test('modules may be a Map, and objects without a prototype', (t) => {
+  t.deepEqual(exposed(new Map([['m', { f: () => 1 }]])), ['m:f/0']);
+  const bare = Object.assign(Object.create(null) as object, { f: () => 1 });
+  t.deepEqual(exposed({ m: bare }), ['m:f/0']);
+  t.is(refused(new Map([[1, {}]])).option, 'modules');
+});
+
+test('nothing inherited can be called, nor what is not enumerable or has a symbol as key', (t) => {
+  class Base {
+    inherited(): void {}
+  }
+  class Service extends Base {
+    own = (): number => 1;
+    method(): void {}
+  }
+  const module = Object.defineProperty(new Service(), 'hidden', { value: () => 1 });
+  t.deepEqual(exposed({ m: Object.assign(module, { [Symbol('s')]: () => 1 }) }), ['m:own/0']);
+  const child = Object.create({ inherited: () => 1 }) as object;
+  t.deepEqual(exposed({ m: child }), []);
+});
+
+test("names of Object.prototype's are ordinary ones", (t) => {
+  const module = { ['__proto__']: () => 1, constructor: () => 2, toString: () => 3 };
+  const modules = { ['__proto__']: module, hasOwnProperty: {} };
+  t.deepEqual(createRegistry(modules).modules, ['__proto__', 'hasOwnProperty']);
+  t.deepEqual(exposed(modules), [
+    '__proto__:__proto__/0',
+    '__proto__:constructor/0',
+    '__proto__:toString/0',
+  ]);
+});
+
+test('what is no function is an error that names the module and the property', (t) => {
+  for (const value of [1, 'text', undefined, null, {}, [() => 1]]) {
+    const error = refused({ m: { f: () => 1, version: value } });
+    t.is(error.option, 'modules.m.version');
+    t.true(error.message.includes('modules.m.version'));
+  }
+});
+
+test('getters are refused and not called', (t) => {
+  let called = false;
+  const error = refused({
+    m: {
+      get f() {
+        called = true;
+        return () => 1;
+      },
+    },
+  });
+  t.regex(error.message, /modules\.m\.f.*getter/);
+  t.is(error.option, 'modules.m.f');
+  t.regex(
+    refused({
+      get m() {
+        return {};
+      },
+    }).message,
+    /modules\.m.*getter/,
+  );
+  t.false(called);
+});
+
+test('classes are refused', (t) => {
+  class Service {}
+  t.regex(refused({ m: { Service } }).message, /class/);
+  t.regex(refused({ m: { f: class {} } }).message, /class/);
+  // A name that begins with "class" is none.
+  t.deepEqual(exposed({ m: { classify() {} } }), ['m:classify/0']);
+});
+
+test('modules that are no objects are refused', (t) => {
+  for (const module of [1, 'text', null, undefined, [], new Map(), new Set(), () => 1, class {}]) {
+    t.is(refused({ m: module }).option, 'modules.m');
+  }
+  t.regex(refused({ m: Promise.resolve({}) }).message, /await/);
+  for (const modules of [null, undefined, 1, 'text', [], () => 1]) {
+    t.is(refused(modules).option, 'modules');
+  }
+});
+
+test('a namespace gives all exported functions and passes over its constants', (t) => {
+  t.deepEqual(exposed({ m: namespace }).sort(), ['m:add/2', 'm:default/1', 'm:greet/1']);
+});
+
+test('of a namespace, exports may name those that can be called', (t) => {
+  t.deepEqual(exposed({ m: expose(namespace, { exports: ['add'] }) }), ['m:add/2']);
+  const error = refused({ m: expose(namespace, { exports: ['version'] }) });
+  t.is(error.option, 'modules.m.version');
+});
+
+test('exports chooses, and everything else may be what it is', (t) => {
+  const module = {
+    f: () => 1,
+    g: () => 2,
+    limit: 3,
+    get time() {
+      return 4;
+    },
+  };
+  t.deepEqual(exposed({ m: expose(module, { exports: ['g'] }) }), ['m:g/0']);
+  t.deepEqual(exposed({ m: expose(module, { exports: ['g', 'f', 'g'] }) }), ['m:g/0', 'm:f/0']);
+  t.deepEqual(createRegistry({ m: expose(module, { exports: [] }) }).modules, ['m']);
+  t.is(refused({ m: expose(module, { exports: ['limit'] }) }).option, 'modules.m.limit');
+  t.regex(refused({ m: expose(module, { exports: ['time'] }) }).message, /getter/);
+});
+
+test('exports that are not enumerable are refused', (t) => {
+  const error = refused({ m: expose(Math, { exports: ['sqrt'] }) });
+  t.is(error.option, 'modules.m.sqrt');
+});
+
+test('exports that are not there are refused, inherited ones included', (t) => {
+  const module: Record<string, () => number> = { f: () => 1 };
+  for (const name of ['missing', 'toString', 'constructor', '__proto__']) {
+    const error = refused({ m: expose(module, { exports: [name] }) });
+    t.is(error.option, `modules.m.${name}`);
+  }
+});
+
+test('expose checks what it is given at once', (t) => {
+  const module = { f: () => 1 };
+  const wrong = (options: unknown): OptionError | undefined =>
+    t.throws(() => expose(module, options as never), { instanceOf: OptionError });
+  t.is(wrong(undefined)?.option, 'exports');
+  t.is(wrong({ exports: 'f' })?.option, 'exports');
+  t.is(wrong({ exports: [1] })?.option, 'exports');
+  t.is(wrong({ exports: [''] })?.option, 'exports');
+  t.is(wrong({ exports: ['f'], export: [] })?.option, 'export');
+  t.throws(() => expose(1 as never, { exports: [] }), { instanceOf: OptionError });
+  const once = expose(module, { exports: ['f'] });
+  t.throws(() => expose(once, { exports: [] }), { instanceOf: OptionError });
+});
+
+test('expose.fn says which numbers of arguments a function takes', (t) => {
+  const sum = (...all: number[]): number => all.reduce((a, b) => a + b, 0);
+  t.deepEqual(exposed({ m: { sum } }), ['m:sum/0']);
+  t.deepEqual(exposed({ m: { sum: expose.fn(sum, { arity: 2 }) } }), ['m:sum/2']);
+  t.deepEqual(exposed({ m: { sum: expose.fn(sum, { arity: [0, 3, 3] }) } }), [
+    'm:sum/0',
+    'm:sum/3',
+  ]);
+  const registry = createRegistry({ m: { sum: expose.fn(sum, { arity: [1, 2] }) } });
+  t.is(registry.byId(0).fn, sum);
+  t.is(registry.byId(1).fn, sum);
+});
+
+test('what expose.fn returns behaves as the function, and can be exposed twice', (t) => {
+  function greet(this: unknown, name: string, greeting = 'hello'): string {
+    return `${greeting}, ${name}${String(this ?? '')}`;
+  }
+  const one = expose.fn(greet, { arity: 1 });
+  const two = expose.fn(greet, { arity: 2 });
+  t.is(one.call('!', 'you'), 'hello, you!');
+  t.is(one.name, 'greet');
+  t.is(one.length, 1);
+  t.deepEqual(exposed({ m: { one, two, greet } }), ['m:one/1', 'm:two/2', 'm:greet/1']);
+});
+
+test('arities are 0 to 255', (t) => {
+  const f = (): void => {};
+  t.deepEqual(exposed({ m: { f: expose.fn(f, { arity: [0, 255] }) } }), ['m:f/0', 'm:f/255']);
+  for (const arity of [-1, 256, 1.5, NaN, '1', undefined, null, [], [1, 256]]) {
+    const error = t.throws(() => expose.fn(f, { arity: arity as number }), {
+      instanceOf: OptionError,
+    });
+    t.is(error?.option, 'arity');
+  }
+  const withLength = (length: unknown): (() => void) =>
+    Object.defineProperty(() => {}, 'length', { value: length });
+  t.deepEqual(exposed({ m: { f: withLength(255) } }), ['m:f/255']);
+  for (const length of [256, -1, 0.5, 'two']) {
+    t.is(refused({ m: { f: withLength(length) } }).option, 'modules.m.f');
+  }
+  t.throws(() => expose.fn(1 as never, { arity: 1 }), { instanceOf: OptionError });
+  t.throws(() => expose.fn(class {} as never, { arity: 1 }), { instanceOf: OptionError });
+  t.throws(() => expose.fn(f, { arity: 1, arities: 2 } as never), { instanceOf: OptionError });
+});
+
+test('names have 1 to 255 characters and no lone surrogates', (t) => {
+  const longest = '😀'.repeat(255);
+  t.deepEqual(createRegistry({ [longest]: { [longest]: () => 1 } }).byId(0).name, longest);
+  for (const name of ['', 'x'.repeat(256), `${longest}x`, '\ud800']) {
+    t.throws(() => createRegistry({ [name]: {} }), { instanceOf: OptionError });
+    t.throws(() => createRegistry({ m: { [name]: () => 1 } }), { instanceOf: OptionError });
+  }
+});
+
+test('what backwater never exposes is refused, other arities of it are not', (t) => {
+  const reserved = [
+    ['module_info', 0],
+    ['module_info', 1],
+    ['behaviour_info', 1],
+    ['__info__', 1],
+    ['backwater_export', 0],
+  ] as const;
+  const f = (): void => {};
+  for (const [name, arity] of reserved) {
+    const error = refused({ m: { [name]: expose.fn(f, { arity: [7, arity] }) } });
+    t.is(error.option, `modules.m.${name}`);
+    t.true(error.message.includes(`${name}/${arity}`));
+  }
+  for (const [name, arity] of [
+    ['module_info', 2],
+    ['behaviour_info', 0],
+    ['__info__', 0],
+    ['backwater_export', 1],
+  ] as const) {
+    t.deepEqual(exposed({ m: { [name]: expose.fn(f, { arity }) } }), [`m:${name}/${arity}`]);
+  }
+});

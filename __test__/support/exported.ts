@@ -1,0 +1,12 @@
+/** A module as programs have them, to be exposed as a namespace. */
+export const version = '1.0';
+
+export function greet(name: string): string {
+  return `hello, ${name}`;
+}
+
+export const add = (a: number, b: number): number => a + b;
+
+export default function (value: unknown): unknown {
+  return value;
+}

@@ -1,0 +1,19 @@
+// `npm run bench -- terms [options]`: benchmarks, each a module of this folder.
+const benchmarks = {
+  terms: {
+    what: 'encoding and decoding of terms, against JSON and MessagePack',
+    file: './terms.mjs',
+  },
+  rpc: { what: 'calls, against other RPC libraries and plain HTTP', file: './rpc.mjs' },
+};
+
+const [name, ...args] = process.argv.slice(2);
+const benchmark = Object.hasOwn(benchmarks, name ?? '') ? benchmarks[name] : undefined;
+if (benchmark === undefined) {
+  console.log('usage: npm run bench -- NAME [--quick]\n');
+  for (const [key, { what }] of Object.entries(benchmarks))
+    console.log(`  ${key.padEnd(8)}${what}`);
+  process.exit(name === undefined || name === '--help' ? 0 : 2);
+}
+const { run } = await import(benchmark.file);
+await run(args);

@@ -1,0 +1,5 @@
+//! Links the addon so that it finds Node's symbols at load time.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,145 @@
+//! The atoms of one message, each once.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::KnownAtoms;
+use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::reader::Reader;
+use crate::tags;
+use crate::tape::{ATOM, CONST, Tape, word};
+
+const CACHE: usize = 64;
+
+/// The most characters of an atom's name.
+pub(crate) const MAX_CHARS: usize = 255;
+
+#[derive(Default)]
+pub(crate) struct AtomTable {
+    by_name: HashMap<Box<[u8]>, u32>,
+    /// Where each name begins in `names`; one more for the end.
+    starts: Vec<u32>,
+    /// The last atom of each of some hash values, plus one.
+    cache: Vec<u32>,
+}
+
+impl AtomTable {
+    pub(crate) fn reset(&mut self) {
+        if !self.by_name.is_empty() {
+            if self.by_name.capacity() > 4096 {
+                self.by_name = HashMap::new();
+            } else {
+                self.by_name.clear();
+            }
+            self.cache.clear();
+        }
+        self.starts.clear();
+        self.starts.push(0);
+    }
+
+    /// The word of an atom: a constant, or its place in the table of the message.
+    pub(crate) fn word(
+        &mut self,
+        name: &[u8],
+        tape: &mut Tape,
+        known: Option<&dyn KnownAtoms>,
+    ) -> Result<u32, Kind> {
+        match name {
+            b"false" => return Ok(word(CONST, 0)),
+            b"true" => return Ok(word(CONST, 1)),
+            b"nil" => return Ok(word(CONST, 2)),
+            b"undefined" => return Ok(word(CONST, 3)),
+            _ => {}
+        }
+        Ok(word(ATOM, self.index(name, tape, known)?))
+    }
+
+    /// The place of an atom in the table of the message, also of a constant.
+    pub(crate) fn index(
+        &mut self,
+        name: &[u8],
+        tape: &mut Tape,
+        known: Option<&dyn KnownAtoms>,
+    ) -> Result<u32, Kind> {
+        let slot = match name {
+            [first, .., last] => {
+                (*first as usize ^ (*last as usize) << 2 ^ name.len() << 1) % CACHE
+            }
+            _ => 0,
+        };
+        if let Some(cached) = self.cache.get(slot)
+            && *cached > 0
+        {
+            let index = cached - 1;
+            let start = self.starts[index as usize] as usize;
+            let end = self.starts[index as usize + 1] as usize;
+            if &tape.names[start..end] == name {
+                return Ok(index);
+            }
+        }
+        let index = match self.by_name.get(name) {
+            Some(index) => *index,
+            None => self.add(name, tape, known)?,
+        };
+        if self.cache.is_empty() {
+            self.cache.resize(CACHE, 0);
+        }
+        self.cache[slot] = index + 1;
+        Ok(index)
+    }
+
+    fn add(
+        &mut self,
+        name: &[u8],
+        tape: &mut Tape,
+        known: Option<&dyn KnownAtoms>,
+    ) -> Result<u32, Kind> {
+        // Names were checked when they were read.
+        let text = std::str::from_utf8(name).map_err(|_| Kind::AtomText)?;
+        check_known(text, known)?;
+        let index = tape.atoms.len() as u32;
+        tape.atoms
+            .push(if text.is_ascii() { text.len() } else { text.encode_utf16().count() } as u32);
+        tape.names.extend_from_slice(name);
+        self.starts.push(tape.names.len() as u32);
+        self.by_name.insert(name.into(), index);
+        Ok(index)
+    }
+}
+
+/// Reads the rest of an atom after its tag; `None` when the tag is none of an atom's.
+pub(crate) fn read_name<'a>(
+    tag: u8,
+    reader: &mut Reader<'a>,
+) -> Result<Option<Cow<'a, [u8]>>, DecodeError> {
+    let length = match tag {
+        tags::ATOM | tags::ATOM_UTF8 => reader.u16()? as usize,
+        tags::SMALL_ATOM | tags::SMALL_ATOM_UTF8 => reader.u8()? as usize,
+        _ => return Ok(None),
+    };
+    let bytes = reader.take(length)?;
+    if length <= MAX_CHARS && bytes.is_ascii() {
+        return Ok(Some(Cow::Borrowed(bytes)));
+    }
+    if matches!(tag, tags::ATOM | tags::SMALL_ATOM) {
+        if length > MAX_CHARS {
+            return reader.fail(Kind::AtomLength);
+        }
+        let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+        return Ok(Some(Cow::Owned(text.into_bytes())));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if length <= MAX_CHARS || text.chars().count() <= MAX_CHARS => {
+            Ok(Some(Cow::Borrowed(bytes)))
+        }
+        Ok(_) => reader.fail(Kind::AtomLength),
+        Err(_) => reader.fail(Kind::AtomText),
+    }
+}
+
+pub(crate) fn check_known(name: &str, known: Option<&dyn KnownAtoms>) -> Result<(), Kind> {
+    match known {
+        Some(known) if !known.is_known(name) => Err(Kind::UnknownAtom(name.to_owned())),
+        _ => Ok(()),
+    }
+}

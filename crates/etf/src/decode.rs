@@ -1,0 +1,743 @@
+//! External term format → tape, without recursion.
+
+use std::borrow::Cow;
+
+use crate::atoms::{AtomTable, check_known, read_name};
+use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::hash::{Kind as HashKind, TermHash, TermHasher};
+use crate::reader::Reader;
+use crate::shapes::{MAX_KEYS, ROOT, ShapeTrie, Step};
+use crate::tape::{self, Tape, ext, word};
+use crate::text::{TextKind, TextWriter};
+use crate::{Binaries, DecodeOptions, tags};
+
+/// The payload of a word.
+const MAX_PAYLOAD: usize = (1 << 28) - 1;
+/// A tuple's documented limit.
+const MAX_TUPLE: u32 = 16_777_215;
+/// The items of an improper list share their word with the kind.
+const MAX_IMPROPER: u32 = (1 << 24) - 1;
+/// Counts of maps share their word with two bits.
+const MAX_PAIRS: u32 = (1 << 26) - 1;
+/// Frames kept between messages.
+const KEPT_FRAMES: usize = 4096;
+
+/// Decodes terms. It keeps its scratch memory from one message to the next.
+pub struct Decoder {
+    atoms: AtomTable,
+    shapes: ShapeTrie,
+    frames: Vec<Frame>,
+    keys: Vec<TermHash>,
+    hasher: TermHasher,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    /// A decoder.
+    pub fn new() -> Self {
+        Self {
+            atoms: AtomTable::default(),
+            shapes: ShapeTrie::new(),
+            frames: Vec::new(),
+            keys: Vec::new(),
+            hasher: TermHasher::new(),
+        }
+    }
+
+    /// Decodes the term that `bytes` begin with and writes it to the end of an empty tape. Returns
+    /// how many bytes it took, the version byte included.
+    ///
+    /// The memory used is at most 40 times the length of `bytes` and a fixed amount.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no term, or one beyond the limits of the options.
+    pub fn decode(
+        &mut self,
+        bytes: &[u8],
+        options: &DecodeOptions<'_>,
+        tape: &mut Tape,
+    ) -> Result<usize, DecodeError> {
+        tape.clear();
+        self.atoms.reset();
+        self.shapes.reset();
+        self.frames.clear();
+        self.frames.shrink_to(KEPT_FRAMES);
+        self.keys.clear();
+        self.keys.shrink_to(KEPT_FRAMES);
+        let mut run = Run {
+            reader: Reader { input: bytes, at: 0 },
+            options,
+            tape,
+            text: TextWriter::new(options.chunk),
+            exact: options.exact,
+            terms: 0,
+            atoms: &mut self.atoms,
+            shapes: &mut self.shapes,
+            frames: &mut self.frames,
+            keys: &mut self.keys,
+            hasher: &self.hasher,
+        };
+        if run.reader.u8()? != tags::VERSION {
+            run.reader.at = 0;
+            return run.reader.fail(Kind::Version);
+        }
+        run.term()?;
+        let used = run.reader.at;
+        run.text.finish(run.tape);
+        self.shapes.write_names(tape);
+        Ok(used)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Container {
+    List,
+    Tuple,
+    /// A map whose keys are a shape so far.
+    Shaped,
+    /// A map whose pairs are written out.
+    Pairs,
+    Fun,
+}
+
+/// A container that is not complete yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame {
+    kind: Container,
+    /// Whether what comes next is a key.
+    at_key: bool,
+    /// Whether the hash of this term is wanted.
+    hashed: bool,
+    /// What `exact` was outside.
+    exact_outside: bool,
+    /// Terms to come, or pairs.
+    left: u32,
+    /// Terms or pairs in all.
+    count: u32,
+    /// The place of its head.
+    pub(crate) head: usize,
+    /// The node of the shape so far.
+    node: u32,
+    /// Whether a shape went before the pairs.
+    mixed: bool,
+    keys_are_atoms: bool,
+    keys_are_text: bool,
+    /// Where its keys begin among the hashes.
+    keys: usize,
+    key: TermHash,
+    pub(crate) hash: TermHash,
+}
+
+pub(crate) struct Run<'a> {
+    pub(crate) reader: Reader<'a>,
+    pub(crate) options: &'a DecodeOptions<'a>,
+    pub(crate) tape: &'a mut Tape,
+    text: TextWriter,
+    pub(crate) exact: bool,
+    terms: u32,
+    pub(crate) atoms: &'a mut AtomTable,
+    shapes: &'a mut ShapeTrie,
+    pub(crate) frames: &'a mut Vec<Frame>,
+    keys: &'a mut Vec<TermHash>,
+    pub(crate) hasher: &'a TermHasher,
+}
+
+/// What reading a tag gave.
+pub(crate) enum Read {
+    /// A whole term, with its hash where that is wanted.
+    Leaf(TermHash),
+    /// A container was opened.
+    Opened,
+    /// Nothing yet: an empty list with a tail, which is that tail.
+    Again,
+}
+
+impl Run<'_> {
+    fn term(&mut self) -> Result<(), DecodeError> {
+        loop {
+            let wanted = match self.frames.last() {
+                None => false,
+                Some(frame) => frame.hashed || frame.at_key,
+            };
+            if let Some(frame) = self.frames.last()
+                && frame.kind == Container::Shaped
+                && frame.at_key
+                && self.shape_key()?
+            {
+                continue;
+            }
+            let hash = match self.read(wanted)? {
+                Read::Again => continue,
+                Read::Opened => {
+                    let open = self.frames.last().is_some_and(|frame| frame.left > 0);
+                    if open {
+                        continue;
+                    }
+                    match self.close()? {
+                        Some(hash) => hash,
+                        None => continue,
+                    }
+                }
+                Read::Leaf(hash) => hash,
+            };
+            if self.complete(hash)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells the containers that a term is complete; true when it was the outermost one.
+    fn complete(&mut self, mut hash: TermHash) -> Result<bool, DecodeError> {
+        loop {
+            let Some(frame) = self.frames.last_mut() else { return Ok(true) };
+            match frame.kind {
+                Container::Pairs | Container::Shaped => {
+                    if frame.at_key {
+                        frame.at_key = false;
+                        frame.key = hash;
+                        self.keys.push(hash);
+                        return Ok(false);
+                    }
+                    if frame.hashed {
+                        let pair = self.hasher.step(frame.key, hash);
+                        frame.hash = frame.hash.wrapping_add(pair);
+                    }
+                    frame.at_key = true;
+                }
+                Container::List | Container::Tuple | Container::Fun => {
+                    if frame.hashed {
+                        frame.hash = self.hasher.step(frame.hash, hash);
+                    }
+                }
+            }
+            frame.left -= 1;
+            if frame.left > 0 {
+                return Ok(false);
+            }
+            match self.close()? {
+                Some(closed) => hash = closed,
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Ends the innermost container; `None` when it goes on (a list whose tail is a list).
+    fn close(&mut self) -> Result<Option<TermHash>, DecodeError> {
+        let Some(frame) = self.frames.last() else { return Ok(Some(0)) };
+        let frame = *frame;
+        match frame.kind {
+            Container::List => return self.close_list(frame),
+            Container::Shaped => {
+                let shape = self.shapes.shape(frame.node, self.tape);
+                self.tape.words[frame.head] = word(tape::OBJECT, shape);
+            }
+            Container::Pairs => {
+                self.check_keys(&frame)?;
+                let hint = match (frame.keys_are_atoms, frame.keys_are_text) {
+                    _ if self.exact => 0,
+                    (true, _) => 1,
+                    (_, true) => 2,
+                    _ => 0,
+                };
+                self.tape.words[frame.head] = if frame.mixed {
+                    let shape = self.shapes.shape(frame.node, self.tape);
+                    ext(tape::MIXED, shape << 2 | hint)
+                } else {
+                    word(tape::MAP, frame.count << 2 | hint)
+                };
+            }
+            Container::Tuple => {}
+            Container::Fun => {
+                let size_start = frame.head;
+                // `head` is the offset of the Size field here.
+                let size = u32::from_be_bytes(
+                    self.reader.input[size_start..size_start + 4].try_into().unwrap_or_default(),
+                );
+                if size as usize != self.reader.at - size_start {
+                    return self.reader.fail(Kind::Field("the size of a fun"));
+                }
+                self.exact = frame.exact_outside;
+            }
+        }
+        self.frames.pop();
+        let hash = if frame.hashed {
+            let kind = match frame.kind {
+                Container::Tuple => HashKind::Tuple,
+                Container::Fun => HashKind::Fun,
+                _ => HashKind::Map,
+            };
+            self.hasher.hash(kind, (frame.count, frame.hash))
+        } else {
+            0
+        };
+        Ok(Some(hash))
+    }
+
+    /// The items of a list are there; its tail comes.
+    fn close_list(&mut self, mut frame: Frame) -> Result<Option<TermHash>, DecodeError> {
+        if self.tape.words[frame.head] & 15 == tape::EXT {
+            // The tail has just been read.
+            self.frames.pop();
+            let content = (frame.count, frame.hash);
+            return Ok(Some(if frame.hashed {
+                self.hasher.hash(HashKind::Improper, content)
+            } else {
+                0
+            }));
+        }
+        // A tail that is a list again belongs to this one.
+        loop {
+            match self.reader.input.get(self.reader.at) {
+                Some(&tags::NIL) => {
+                    self.reader.at += 1;
+                    break;
+                }
+                Some(&tags::LIST) => {
+                    self.reader.at += 1;
+                    let count = self.reader.u32()?;
+                    self.check_count(count)?;
+                    self.count_terms(1)?;
+                    if count > 0 {
+                        if let Some(frame) = self.frames.last_mut() {
+                            frame.left = count;
+                            frame.count = frame.count.saturating_add(count);
+                        }
+                        return Ok(None);
+                    }
+                }
+                Some(&tags::STRING) => {
+                    self.reader.at += 1;
+                    let count = self.reader.u16()?;
+                    let bytes = self.reader.take(count as usize)?;
+                    self.count_terms(1 + u32::from(count))?;
+                    for byte in bytes {
+                        self.tape.words.push(word(tape::INT, u32::from(*byte)));
+                        if frame.hashed {
+                            let item = self.hasher.hash(HashKind::Integer, i64::from(*byte));
+                            frame.hash = self.hasher.step(frame.hash, item);
+                        }
+                    }
+                    frame.count = frame.count.saturating_add(u32::from(count));
+                    break;
+                }
+                Some(_) => {
+                    if frame.count > MAX_IMPROPER {
+                        return self.reader.fail(Kind::Size);
+                    }
+                    self.tape.words[frame.head] = ext(tape::IMPROPER, frame.count);
+                    if let Some(frame) = self.frames.last_mut() {
+                        frame.left = 1;
+                    }
+                    return Ok(None);
+                }
+                None => return self.reader.fail(Kind::Truncated),
+            }
+        }
+        if frame.count as usize > MAX_PAYLOAD {
+            return self.reader.fail(Kind::Size);
+        }
+        self.tape.words[frame.head] = word(tape::LIST, frame.count);
+        self.frames.pop();
+        Ok(Some(if frame.hashed { self.list_hash(frame.count, frame.hash) } else { 0 }))
+    }
+
+    fn list_hash(&self, count: u32, hash: TermHash) -> TermHash {
+        self.hasher.hash(HashKind::List, (count, hash))
+    }
+
+    fn check_keys(&mut self, frame: &Frame) -> Result<(), DecodeError> {
+        let keys = &mut self.keys[frame.keys..];
+        keys.sort_unstable();
+        let repeated = keys.windows(2).any(|pair| pair[0] == pair[1]);
+        self.keys.truncate(frame.keys);
+        if repeated { self.reader.fail(Kind::DuplicateKey) } else { Ok(()) }
+    }
+
+    fn count_terms(&mut self, count: u32) -> Result<(), DecodeError> {
+        self.terms = self.terms.saturating_add(count);
+        if self.terms > self.options.max_terms {
+            return self.reader.fail(Kind::Terms(self.options.max_terms));
+        }
+        Ok(())
+    }
+
+    /// Each term takes a byte at least.
+    fn check_count(&self, count: u32) -> Result<(), DecodeError> {
+        if count as usize > self.reader.left() { self.reader.fail(Kind::Truncated) } else { Ok(()) }
+    }
+
+    /// Reads the key of a map whose keys are a shape so far; false when it does not fit one, and is to
+    /// be read as any term.
+    fn shape_key(&mut self) -> Result<bool, DecodeError> {
+        let Some(frame) = self.frames.last().copied() else { return Ok(false) };
+        let start = self.reader.at;
+        let tag = self.reader.u8()?;
+        let (is_atom, key) = if tag == tags::BINARY {
+            let length = self.reader.u32()? as usize;
+            (false, Cow::Borrowed(self.reader.take(length)?))
+        } else {
+            match read_name(tag, &mut self.reader)? {
+                Some(name) => (true, name),
+                None => {
+                    self.reader.at = start;
+                    self.leave_shape(frame);
+                    return Ok(false);
+                }
+            }
+        };
+        match self.shapes.step(frame.node, is_atom, &key) {
+            Step::Node(node) => {
+                if is_atom && self.options.known_atoms.is_some() {
+                    let name = std::str::from_utf8(&key).unwrap_or_default();
+                    check_known(name, self.options.known_atoms)
+                        .or_else(|kind| self.reader.fail(kind))?;
+                }
+                let hash = if frame.hashed { self.key_hash(is_atom, &key) } else { 0 };
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.node = node;
+                    frame.at_key = false;
+                    frame.key = hash;
+                }
+                self.count_terms(1)?;
+                Ok(true)
+            }
+            Step::Duplicate => self.reader.fail(Kind::DuplicateKey),
+            Step::None => {
+                self.reader.at = start;
+                self.leave_shape(frame);
+                Ok(false)
+            }
+        }
+    }
+
+    fn key_hash(&self, is_atom: bool, key: &[u8]) -> TermHash {
+        self.hasher.hash(if is_atom { HashKind::Atom } else { HashKind::Binary }, key)
+    }
+
+    /// From here on the pairs of the map are written out.
+    fn leave_shape(&mut self, frame: Frame) {
+        let mixed = frame.node != ROOT;
+        let is_atoms = mixed && self.shapes.is_atoms(frame.node);
+        if mixed {
+            for key in self.shapes.keys(frame.node) {
+                let kind = if is_atoms { HashKind::Atom } else { HashKind::Binary };
+                self.keys.push(self.hasher.hash(kind, key));
+            }
+            self.tape.words.push(frame.left);
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            frame.kind = Container::Pairs;
+            frame.mixed = mixed;
+            frame.keys_are_atoms = !mixed || is_atoms;
+            frame.keys_are_text = !mixed || !is_atoms;
+        }
+    }
+
+    /// Notes what kind of key was read.
+    pub(crate) fn note_key(&mut self, is_atom: bool, is_text: bool) {
+        if let Some(frame) = self.frames.last_mut()
+            && frame.at_key
+            && frame.kind == Container::Pairs
+        {
+            frame.keys_are_atoms &= is_atom;
+            frame.keys_are_text &= is_text;
+        }
+    }
+
+    pub(crate) fn open(
+        &mut self,
+        kind: Container,
+        count: u32,
+        wanted: bool,
+    ) -> Result<(), DecodeError> {
+        let depth = self.frames.len() as u32 + 1;
+        if depth > self.options.max_depth {
+            return self.reader.fail(Kind::Depth(self.options.max_depth));
+        }
+        self.tape.depth = self.tape.depth.max(depth);
+        let head = self.tape.words.len();
+        self.frames.push(Frame {
+            kind,
+            at_key: matches!(kind, Container::Shaped | Container::Pairs),
+            hashed: wanted,
+            exact_outside: self.exact,
+            left: count,
+            count,
+            head,
+            node: ROOT,
+            mixed: false,
+            keys_are_atoms: true,
+            keys_are_text: true,
+            keys: self.keys.len(),
+            key: 0,
+            hash: 0,
+        });
+        Ok(())
+    }
+
+    fn read(&mut self, wanted: bool) -> Result<Read, DecodeError> {
+        let tag = self.reader.u8()?;
+        self.count_terms(1)?;
+        match tag {
+            tags::SMALL_INTEGER => {
+                let value = self.reader.u8()?;
+                self.note_key(false, false);
+                self.tape.words.push(word(tape::INT, u32::from(value)));
+                Ok(Read::Leaf(self.integer_hash(wanted, i64::from(value))))
+            }
+            tags::INTEGER => {
+                let value = self.reader.u32()? as i32;
+                self.note_key(false, false);
+                self.put_integer(i64::from(value));
+                Ok(Read::Leaf(self.integer_hash(wanted, i64::from(value))))
+            }
+            tags::BINARY => self.read_binary(wanted),
+            tags::NIL => {
+                self.note_key(false, false);
+                self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
+                Ok(Read::Leaf(if wanted { self.list_hash(0, 0) } else { 0 }))
+            }
+            tags::LIST => {
+                let count = self.reader.u32()?;
+                self.check_count(count)?;
+                if count == 0 {
+                    return Ok(Read::Again);
+                }
+                self.note_key(false, false);
+                self.open(Container::List, count, wanted)?;
+                self.tape.words.push(0);
+                Ok(Read::Opened)
+            }
+            tags::STRING => self.read_string(wanted),
+            tags::SMALL_TUPLE => {
+                let count = u32::from(self.reader.u8()?);
+                self.read_tuple(count, wanted)
+            }
+            tags::LARGE_TUPLE => {
+                let count = self.reader.u32()?;
+                if count > MAX_TUPLE {
+                    return self.reader.fail(Kind::Field("the size of a tuple"));
+                }
+                self.read_tuple(count, wanted)
+            }
+            tags::MAP => self.read_map(wanted),
+            tags::NEW_FLOAT => {
+                let value = f64::from_bits(self.reader.u64()?);
+                self.read_float(value, wanted)
+            }
+            tags::FLOAT => {
+                let text = self.reader.take(31)?;
+                let Some(value) = parse_float(text) else { return self.reader.fail(Kind::Float) };
+                self.read_float(value, wanted)
+            }
+            tags::SMALL_BIG => {
+                let count = self.reader.u8()? as usize;
+                self.read_big(count, wanted)
+            }
+            tags::LARGE_BIG => {
+                let count = self.reader.u32()? as usize;
+                self.read_big(count, wanted)
+            }
+            tags::BIT_BINARY => self.read_bits(wanted),
+            tags::COMPRESSED => self.reader.fail(Kind::Compressed),
+            tags::ATOM | tags::SMALL_ATOM | tags::ATOM_UTF8 | tags::SMALL_ATOM_UTF8 => {
+                let Some(name) = read_name(tag, &mut self.reader)? else {
+                    return self.reader.fail(Kind::Tag(tag));
+                };
+                self.note_key(true, false);
+                let word = self.atoms.word(&name, self.tape, self.options.known_atoms);
+                let word = word.or_else(|kind| self.reader.fail(kind))?;
+                self.tape.words.push(word);
+                Ok(Read::Leaf(if wanted { self.key_hash(true, &name) } else { 0 }))
+            }
+            _ => self.read_opaque(tag, wanted),
+        }
+    }
+
+    fn integer_hash(&self, wanted: bool, value: i64) -> TermHash {
+        if wanted { self.hasher.hash(HashKind::Integer, value) } else { 0 }
+    }
+
+    pub(crate) fn put_integer(&mut self, value: i64) {
+        if (-(1 << 27)..1 << 27).contains(&value) {
+            self.tape.words.push((value as i32 as u32) << 4 | tape::INT);
+        } else {
+            self.tape.words.push(word(tape::WIDE, 0));
+            self.tape.floats.push(value as f64);
+        }
+    }
+
+    fn read_binary(&mut self, wanted: bool) -> Result<Read, DecodeError> {
+        let length = self.reader.u32()? as usize;
+        let bytes = self.reader.take(length)?;
+        self.put_binary(bytes, wanted)
+    }
+
+    /// A binary that has just been read.
+    fn put_binary(&mut self, bytes: &[u8], wanted: bool) -> Result<Read, DecodeError> {
+        let length = bytes.len();
+        if length > MAX_PAYLOAD {
+            return self.reader.fail(Kind::Size);
+        }
+        let hash = if wanted { self.key_hash(false, bytes) } else { 0 };
+        let is_key = self.frames.last().is_some_and(|frame| frame.at_key && !self.exact);
+        let text = if self.exact || self.options.binaries == Binaries::Buffer && !is_key {
+            None
+        } else {
+            let text = TextKind::of(bytes);
+            if text.is_none() && self.options.binaries == Binaries::String && !is_key {
+                return self.reader.fail(Kind::BinaryText);
+            }
+            text
+        };
+        self.note_key(false, text.is_some());
+        match text {
+            Some(kind) => self.text.put(bytes, &kind, self.tape),
+            None => {
+                self.tape.words.push(word(tape::BYTES, length as u32));
+                self.tape.words.push((self.reader.at - length) as u32);
+            }
+        }
+        Ok(Read::Leaf(hash))
+    }
+
+    fn read_string(&mut self, wanted: bool) -> Result<Read, DecodeError> {
+        let count = u32::from(self.reader.u16()?);
+        let bytes = self.reader.take(count as usize)?;
+        self.count_terms(count)?;
+        self.note_key(false, false);
+        if count == 0 {
+            self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
+        } else {
+            self.tape.words.push(word(tape::BYTELIST, count));
+            self.tape.words.push((self.reader.at - count as usize) as u32);
+        }
+        if !wanted {
+            return Ok(Read::Leaf(0));
+        }
+        let hash = bytes.iter().fold(0, |hash, byte| {
+            self.hasher.step(hash, self.hasher.hash(HashKind::Integer, i64::from(*byte)))
+        });
+        Ok(Read::Leaf(self.list_hash(count, hash)))
+    }
+
+    fn read_tuple(&mut self, count: u32, wanted: bool) -> Result<Read, DecodeError> {
+        self.check_count(count)?;
+        self.note_key(false, false);
+        if count == 0 {
+            self.tape.words.push(word(tape::TUPLE, 0));
+            return Ok(Read::Leaf(if wanted {
+                self.hasher.hash(HashKind::Tuple, (0u32, 0u128))
+            } else {
+                0
+            }));
+        }
+        self.open(Container::Tuple, count, wanted)?;
+        self.tape.words.push(word(tape::TUPLE, count));
+        Ok(Read::Opened)
+    }
+
+    fn read_map(&mut self, wanted: bool) -> Result<Read, DecodeError> {
+        let count = self.reader.u32()?;
+        if count as usize > self.reader.left() / 2 {
+            return self.reader.fail(Kind::Truncated);
+        }
+        if count > MAX_PAIRS {
+            return self.reader.fail(Kind::Size);
+        }
+        self.note_key(false, false);
+        if count == 0 {
+            let empty =
+                if self.exact { word(tape::MAP, 0) } else { word(tape::CONST, tape::EMPTY_MAP) };
+            self.tape.words.push(empty);
+            return Ok(Read::Leaf(if wanted {
+                self.hasher.hash(HashKind::Map, (0u32, 0u128))
+            } else {
+                0
+            }));
+        }
+        let shaped = !self.exact && count as usize <= MAX_KEYS;
+        self.open(if shaped { Container::Shaped } else { Container::Pairs }, count, wanted)?;
+        self.tape.words.push(0);
+        Ok(Read::Opened)
+    }
+
+    fn read_float(&mut self, value: f64, wanted: bool) -> Result<Read, DecodeError> {
+        if !value.is_finite() {
+            return self.reader.fail(Kind::Float);
+        }
+        self.note_key(false, false);
+        self.tape.words.push(word(tape::FLOAT, 0));
+        self.tape.floats.push(value);
+        // 0.0 and -0.0 are one key before OTP 27.
+        let bits = if value == 0.0 { 0 } else { value.to_bits() };
+        Ok(Read::Leaf(if wanted { self.hasher.hash(HashKind::Float, bits) } else { 0 }))
+    }
+
+    fn read_big(&mut self, count: usize, wanted: bool) -> Result<Read, DecodeError> {
+        let negative = self.reader.u8()? != 0;
+        let mut digits = self.reader.take(count)?;
+        let start = self.reader.at - count;
+        while let [rest @ .., 0] = digits {
+            digits = rest;
+        }
+        self.note_key(false, false);
+        if digits.len() < 8 {
+            let magnitude =
+                digits.iter().rev().fold(0i64, |value, digit| value << 8 | i64::from(*digit));
+            if magnitude < 1 << 53 {
+                let value = if negative { -magnitude } else { magnitude };
+                self.put_integer(value);
+                return Ok(Read::Leaf(self.integer_hash(wanted, value)));
+            }
+        }
+        if digits.len() > MAX_PAYLOAD >> 1 {
+            return self.reader.fail(Kind::Size);
+        }
+        self.tape.words.push(word(tape::BIG, (digits.len() as u32) << 1 | u32::from(negative)));
+        self.tape.words.push(start as u32);
+        Ok(Read::Leaf(if wanted { self.hasher.hash(HashKind::Big, (negative, digits)) } else { 0 }))
+    }
+
+    fn read_bits(&mut self, wanted: bool) -> Result<Read, DecodeError> {
+        let length = self.reader.u32()? as usize;
+        let bits = self.reader.u8()?;
+        if length == 0 || bits == 0 || bits > 8 {
+            return self.reader.fail(Kind::Bits);
+        }
+        let bytes = self.reader.take(length)?;
+        if bits == 8 {
+            return self.put_binary(bytes, wanted);
+        }
+        if length > MAX_PAYLOAD {
+            return self.reader.fail(Kind::Size);
+        }
+        self.note_key(false, false);
+        self.tape.words.push(ext(tape::BITSTRING, u32::from(bits)));
+        self.tape.words.push(length as u32);
+        self.tape.words.push((self.reader.at - length) as u32);
+        let masked = bytes[length - 1] & 0xff << (8 - bits);
+        Ok(Read::Leaf(if wanted {
+            self.hasher.hash(HashKind::Bits, (bits, masked, &bytes[..length - 1]))
+        } else {
+            0
+        }))
+    }
+}
+
+/// FLOAT_EXT: `sprintf` of "%.20e" in 31 bytes, filled with zeros.
+fn parse_float(text: &[u8]) -> Option<f64> {
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    let text = std::str::from_utf8(&text[..end]).ok()?;
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, rest) = digits.split_once('.')?;
+    let fraction_end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let shaped = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) && fraction_end > 0;
+    if shaped { text.parse().ok() } else { None }
+}

@@ -1,0 +1,654 @@
+//! Tape → external term format, without recursion.
+
+use std::collections::HashSet;
+
+use crate::atoms::MAX_CHARS;
+use crate::error::{EncodeError, EncodeErrorKind as Kind};
+use crate::tape::{self, TapeRef};
+use crate::{EncodeOptions, tags};
+
+/// The longest list that is written as STRING_EXT.
+const MAX_STRING: usize = 65_535;
+/// The widest integer that JavaScript's numbers hold exactly.
+const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
+
+/// Encodes terms. It keeps its scratch memory from one message to the next.
+#[derive(Default)]
+pub struct Encoder {
+    frames: Vec<Frame>,
+    /// Begin and end of each atom's name in the names.
+    atoms: Vec<(u32, u32)>,
+    /// Encoded keys of the shapes, one after the other.
+    keys: Vec<u8>,
+    /// Begin of each encoded key, and where the next one begins.
+    key_starts: Vec<u32>,
+    /// First key of each shape among `key_starts`.
+    shapes: Vec<u32>,
+    key_ranges: Vec<(usize, usize)>,
+}
+
+#[derive(Clone, Copy)]
+struct Frame {
+    kind: Container,
+    left: u32,
+    /// How many terms or pairs it has in all.
+    count: u32,
+    /// Object: the next key among the encoded ones. Map: begin of the key ranges.
+    aux: usize,
+    at_key: bool,
+    /// Where the key or the size field began.
+    start: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Container {
+    List,
+    Terms,
+    Object,
+    /// Like an object, with further pairs after it.
+    Mixed,
+    Map,
+    Fun,
+}
+
+impl Encoder {
+    /// Appends the term to `out`, without a version byte.
+    ///
+    /// # Errors
+    ///
+    /// When the tape is not one term, or the encoding would make `out` longer than
+    /// `options.max_size`. What `out` has then is of no use.
+    pub fn encode_term(
+        &mut self,
+        tape: TapeRef<'_>,
+        options: &EncodeOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        self.frames.clear();
+        self.frames.shrink_to(4096);
+        self.key_ranges.clear();
+        self.key_ranges.shrink_to(4096);
+        self.read_names(&tape)?;
+        let mut run = Run {
+            tape,
+            options,
+            out,
+            word: 0,
+            float: 0,
+            latin1: 0,
+            utf16: 0,
+            utf8: 0,
+            scratch: self,
+        };
+        run.term()?;
+        if run.word == tape.words.len() { Ok(()) } else { run.fail(Kind::Trailing) }
+    }
+
+    /// Finds the names of atoms, and encodes the keys of shapes.
+    fn read_names(&mut self, tape: &TapeRef<'_>) -> Result<(), EncodeError> {
+        let fail = |kind| EncodeError { kind, word: 0 };
+        self.atoms.clear();
+        self.keys.clear();
+        self.key_starts.clear();
+        self.shapes.clear();
+        if tape.atoms.is_empty() && tape.shapes.is_empty() {
+            return Ok(());
+        }
+        let names = std::str::from_utf8(tape.names).map_err(|_| fail(Kind::Atom))?;
+        let mut at = 0;
+        for units in tape.atoms {
+            let length = utf8_length(&names.as_bytes()[at..], *units as usize)
+                .ok_or_else(|| fail(Kind::Atom))?;
+            let name = names.get(at..at + length).ok_or_else(|| fail(Kind::Atom))?;
+            if length > MAX_CHARS && name.chars().count() > MAX_CHARS {
+                return Err(fail(Kind::Atom));
+            }
+            self.atoms.push((at as u32, (at + length) as u32));
+            at += length;
+        }
+        for [head, length] in tape.shapes {
+            let joined = at
+                .checked_add(*length as usize)
+                .and_then(|end| tape.names.get(at..end))
+                .ok_or_else(|| fail(Kind::Shape))?;
+            self.add_shape(joined, head >> 1, head & 1 == 0).ok_or_else(|| fail(Kind::Shape))?;
+            at += joined.len();
+        }
+        Ok(())
+    }
+
+    fn add_shape(&mut self, joined: &[u8], count: u32, atoms: bool) -> Option<()> {
+        if !joined.is_ascii() {
+            return None;
+        }
+        self.shapes.push(self.key_starts.len() as u32);
+        let first = self.key_starts.len();
+        let mut seen = 0;
+        for key in joined.split(|byte| *byte == 0) {
+            seen += 1;
+            if key.is_empty() || key.len() > 255 || seen > count || seen > 64 {
+                return None;
+            }
+            self.key_starts.push(self.keys.len() as u32);
+            if atoms {
+                self.keys.extend([tags::SMALL_ATOM_UTF8, key.len() as u8]);
+            } else {
+                self.keys.extend([tags::BINARY, 0, 0, 0, key.len() as u8]);
+            }
+            self.keys.extend_from_slice(key);
+        }
+        // One more, so that every key has an end.
+        self.key_starts.push(self.keys.len() as u32);
+        let starts = &self.key_starts[first..];
+        let key = |index: usize| &self.keys[starts[index] as usize..starts[index + 1] as usize];
+        let keys = starts.len() - 1;
+        let repeated = (0..keys).any(|a| (0..a).any(|b| key(a) == key(b)));
+        (seen == count && !repeated).then_some(())
+    }
+
+    fn shape_size(&self, shape: usize) -> Option<(usize, usize)> {
+        let first = *self.shapes.get(shape)? as usize;
+        let next = self.shapes.get(shape + 1).map_or(self.key_starts.len(), |next| *next as usize);
+        Some((first, next - first - 1))
+    }
+}
+
+/// How many bytes of UTF-8 make so many UTF-16 units; `None` when there are not that many, or a
+/// character would be split.
+fn utf8_length(bytes: &[u8], units: usize) -> Option<usize> {
+    if bytes.get(..units)?.is_ascii() {
+        return Some(units);
+    }
+    let mut at = 0;
+    let mut left = units;
+    while left > 0 {
+        let (length, width) = match *bytes.get(at)? {
+            0..=0x7f => (1, 1),
+            0x80..=0xdf => (2, 1),
+            0xe0..=0xef => (3, 1),
+            0xf0.. => (4, 2),
+        };
+        left = left.checked_sub(width)?;
+        at += length;
+    }
+    (at <= bytes.len()).then_some(at)
+}
+
+struct Run<'a> {
+    tape: TapeRef<'a>,
+    options: &'a EncodeOptions,
+    out: &'a mut Vec<u8>,
+    word: usize,
+    float: usize,
+    latin1: usize,
+    utf16: usize,
+    utf8: usize,
+    scratch: &'a mut Encoder,
+}
+
+impl<'a> Run<'a> {
+    fn fail<T>(&self, kind: Kind) -> Result<T, EncodeError> {
+        Err(EncodeError { kind, word: self.word })
+    }
+
+    fn next(&mut self) -> Result<u32, EncodeError> {
+        match self.tape.words.get(self.word) {
+            Some(word) => {
+                self.word += 1;
+                Ok(*word)
+            }
+            None => self.fail(Kind::Truncated),
+        }
+    }
+
+    fn term(&mut self) -> Result<(), EncodeError> {
+        loop {
+            if self.out.len() > self.options.max_size {
+                return self.fail(Kind::TooLarge(self.options.max_size));
+            }
+            if !self.write()? {
+                continue;
+            }
+            // A term is complete: so may the containers around it be.
+            loop {
+                let Some(frame) = self.scratch.frames.last_mut() else {
+                    return if self.out.len() > self.options.max_size {
+                        self.fail(Kind::TooLarge(self.options.max_size))
+                    } else {
+                        Ok(())
+                    };
+                };
+                if frame.kind == Container::Map && frame.at_key {
+                    frame.at_key = false;
+                    let range = (frame.start, self.out.len());
+                    self.scratch.key_ranges.push(range);
+                    break;
+                }
+                frame.left -= 1;
+                if frame.left > 0 {
+                    self.before_next();
+                    break;
+                }
+                if self.close()? {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Writes what stands before the next term of the innermost container.
+    fn before_next(&mut self) {
+        let Some(frame) = self.scratch.frames.last_mut() else { return };
+        match frame.kind {
+            Container::Object | Container::Mixed => {
+                let start = self.scratch.key_starts[frame.aux] as usize;
+                let end = self.scratch.key_starts[frame.aux + 1] as usize;
+                frame.aux += 1;
+                self.out.extend_from_slice(&self.scratch.keys[start..end]);
+            }
+            Container::Map => {
+                frame.at_key = true;
+                frame.start = self.out.len();
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the innermost container; true when it goes on in another way.
+    fn close(&mut self) -> Result<bool, EncodeError> {
+        let Some(frame) = self.scratch.frames.pop() else { return Ok(false) };
+        match frame.kind {
+            Container::List => self.out.push(tags::NIL),
+            Container::Map => {
+                let ranges = &self.scratch.key_ranges[frame.aux..];
+                let repeated = if ranges.len() <= 8 {
+                    let key = |index: usize| &self.out[ranges[index].0..ranges[index].1];
+                    (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)))
+                } else {
+                    let mut seen = HashSet::with_capacity(ranges.len());
+                    !ranges.iter().all(|(start, end)| seen.insert(&self.out[*start..*end]))
+                };
+                if repeated {
+                    return self.fail(Kind::DuplicateKey);
+                }
+                self.scratch.key_ranges.truncate(frame.aux);
+            }
+            Container::Fun => {
+                let size = (self.out.len() - frame.start) as u32;
+                self.out[frame.start..frame.start + 4].copy_from_slice(&size.to_be_bytes());
+            }
+            Container::Mixed => {
+                let pairs = self.next()?;
+                let Some(count) = frame.count.checked_add(pairs) else {
+                    return self.fail(Kind::Shape);
+                };
+                self.out[frame.start..frame.start + 4].copy_from_slice(&count.to_be_bytes());
+                if pairs > 0 {
+                    let aux = self.scratch.key_ranges.len();
+                    self.open(Container::Map, pairs, aux, 0)?;
+                    return Ok(true);
+                }
+            }
+            Container::Terms | Container::Object => {}
+        }
+        Ok(false)
+    }
+
+    fn open(
+        &mut self,
+        kind: Container,
+        left: u32,
+        aux: usize,
+        start: usize,
+    ) -> Result<bool, EncodeError> {
+        if self.scratch.frames.len() as u32 >= self.options.max_depth {
+            return self.fail(Kind::Depth(self.options.max_depth));
+        }
+        // Every term takes a word at least.
+        if left as usize > self.tape.words.len() - self.word {
+            return self.fail(Kind::Truncated);
+        }
+        self.scratch.frames.push(Frame { kind, left, count: left, aux, at_key: false, start });
+        self.before_next();
+        Ok(false)
+    }
+
+    /// Writes a term, or the begin of one; true when it is complete.
+    fn write(&mut self) -> Result<bool, EncodeError> {
+        let head = self.next()?;
+        let payload = head >> 4;
+        match head & 15 {
+            tape::INT => self.integer(i64::from(head as i32 >> 4)),
+            tape::TEXT8 => return self.text8(payload as usize).map(|()| true),
+            tape::TEXT16 => return self.text16(payload as usize).map(|()| true),
+            tape::TEXT => return self.text(payload as usize).map(|()| true),
+            tape::OBJECT => {
+                let Some((first, count)) = self.scratch.shape_size(payload as usize) else {
+                    return self.fail(Kind::Shape);
+                };
+                self.header(tags::MAP, count as u32);
+                return self.open(Container::Object, count as u32, first, 0);
+            }
+            tape::LIST if payload > 0 => return self.list(payload),
+            tape::FLOAT if payload == 0 => {
+                let value = self.float()?;
+                if !value.is_finite() {
+                    return self.fail(Kind::Number);
+                }
+                self.out.push(tags::NEW_FLOAT);
+                self.out.extend(value.to_bits().to_be_bytes());
+            }
+            tape::CONST => match payload {
+                0 => self.atom_bytes(b"false"),
+                1 => self.atom_bytes(b"true"),
+                2 => self.atom_bytes(b"nil"),
+                3 => self.atom_bytes(b"undefined"),
+                tape::EMPTY_LIST => self.out.push(tags::NIL),
+                tape::EMPTY_TEXT => self.header(tags::BINARY, 0),
+                tape::EMPTY_MAP => self.header(tags::MAP, 0),
+                _ => return self.fail(Kind::Word(head)),
+            },
+            tape::ATOM => self.atom(payload)?,
+            tape::TUPLE => {
+                if payload < 256 {
+                    self.out.extend([tags::SMALL_TUPLE, payload as u8]);
+                } else {
+                    self.header(tags::LARGE_TUPLE, payload);
+                }
+                return if payload == 0 {
+                    Ok(true)
+                } else {
+                    self.open(Container::Terms, payload, 0, 0)
+                };
+            }
+            tape::BYTES => {
+                let bytes = self.source(payload as usize)?;
+                self.header(tags::BINARY, payload);
+                self.out.extend_from_slice(bytes);
+            }
+            tape::MAP => {
+                let count = payload >> 2;
+                self.header(tags::MAP, count);
+                let aux = self.scratch.key_ranges.len();
+                return if count == 0 {
+                    Ok(true)
+                } else {
+                    self.open(Container::Map, count, aux, 0)
+                };
+            }
+            tape::WIDE if payload == 0 => {
+                let value = self.float()?;
+                if value.abs() > MAX_SAFE || value.trunc() != value {
+                    return self.fail(Kind::Number);
+                }
+                self.integer(value as i64);
+            }
+            tape::BIG if payload > 1 => {
+                let digits = self.source(payload as usize >> 1)?;
+                self.big(digits, payload & 1 == 1)?;
+            }
+            tape::BYTELIST if payload > 0 => {
+                let bytes = self.source(payload as usize)?;
+                self.byte_list(bytes.iter().copied(), bytes.len());
+            }
+            tape::EXT => return self.extended(head),
+            _ => return self.fail(Kind::Word(head)),
+        }
+        Ok(true)
+    }
+
+    fn header(&mut self, tag: u8, count: u32) {
+        let [a, b, c, d] = count.to_be_bytes();
+        self.out.extend([tag, a, b, c, d]);
+    }
+
+    /// SMALL_INTEGER_EXT, INTEGER_EXT or SMALL_BIG_EXT, as Erlang chooses.
+    fn integer(&mut self, value: i64) {
+        if let Ok(byte) = u8::try_from(value) {
+            self.out.extend([tags::SMALL_INTEGER, byte]);
+        } else if let Ok(narrow) = i32::try_from(value) {
+            self.header(tags::INTEGER, narrow as u32);
+        } else {
+            let digits = value.unsigned_abs().to_le_bytes();
+            let count = digits.iter().rposition(|digit| *digit != 0).map_or(0, |last| last + 1);
+            self.out.extend([tags::SMALL_BIG, count as u8, u8::from(value < 0)]);
+            self.out.extend_from_slice(&digits[..count]);
+        }
+    }
+
+    fn big(&mut self, mut digits: &[u8], negative: bool) -> Result<(), EncodeError> {
+        while let [rest @ .., 0] = digits {
+            digits = rest;
+        }
+        if digits.len() <= 7 {
+            let value = digits.iter().rev().fold(0, |value, digit| value << 8 | i64::from(*digit));
+            self.integer(if negative { -value } else { value });
+            return Ok(());
+        }
+        match u8::try_from(digits.len()) {
+            Ok(count) => self.out.extend([tags::SMALL_BIG, count, negative.into()]),
+            Err(_) => {
+                self.header(tags::LARGE_BIG, digits.len() as u32);
+                self.out.push(negative.into());
+            }
+        }
+        self.room(digits.len())?;
+        self.out.extend_from_slice(digits);
+        Ok(())
+    }
+
+    /// Refuses what would be too large before memory is taken for it.
+    fn room(&self, count: usize) -> Result<(), EncodeError> {
+        if self.out.len().saturating_add(count) > self.options.max_size {
+            return self.fail(Kind::TooLarge(self.options.max_size));
+        }
+        Ok(())
+    }
+
+    fn float(&mut self) -> Result<f64, EncodeError> {
+        match self.tape.floats.get(self.float) {
+            Some(value) => {
+                self.float += 1;
+                Ok(*value)
+            }
+            None => self.fail(Kind::Truncated),
+        }
+    }
+
+    /// So many bytes of the source, from the offset in the next word.
+    fn source(&mut self, count: usize) -> Result<&'a [u8], EncodeError> {
+        let start = self.next()? as usize;
+        self.room(count)?;
+        let source = self.tape.source;
+        match start.checked_add(count).and_then(|end| source.get(start..end)) {
+            Some(bytes) => Ok(bytes),
+            None => self.fail(Kind::Truncated),
+        }
+    }
+
+    fn atom(&mut self, index: u32) -> Result<(), EncodeError> {
+        let Some((start, end)) = self.scratch.atoms.get(index as usize).copied() else {
+            return self.fail(Kind::Atom);
+        };
+        let name = &self.tape.names[start as usize..end as usize];
+        self.atom_bytes(name);
+        Ok(())
+    }
+
+    fn atom_bytes(&mut self, name: &[u8]) {
+        if let Ok(length) = u8::try_from(name.len()) {
+            self.out.extend([tags::SMALL_ATOM_UTF8, length]);
+        } else {
+            // At most 255 characters of 4 bytes.
+            let [high, low] = (name.len() as u16).to_be_bytes();
+            self.out.extend([tags::ATOM_UTF8, high, low]);
+        }
+        self.out.extend_from_slice(name);
+    }
+
+    fn text8(&mut self, count: usize) -> Result<(), EncodeError> {
+        let latin1 = self.tape.latin1;
+        let Some(bytes) =
+            self.latin1.checked_add(count).and_then(|end| latin1.get(self.latin1..end))
+        else {
+            return self.fail(Kind::Truncated);
+        };
+        self.latin1 += count;
+        self.room(count)?;
+        if bytes.is_ascii() {
+            self.header(tags::BINARY, count as u32);
+            self.out.extend_from_slice(bytes);
+        } else {
+            let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+            self.header(tags::BINARY, text.len() as u32);
+            self.out.extend_from_slice(text.as_bytes());
+        }
+        Ok(())
+    }
+
+    fn text16(&mut self, count: usize) -> Result<(), EncodeError> {
+        let utf16 = self.tape.utf16;
+        let Some(units) = self.utf16.checked_add(count).and_then(|end| utf16.get(self.utf16..end))
+        else {
+            return self.fail(Kind::Truncated);
+        };
+        self.utf16 += count;
+        self.room(count)?;
+        let Ok(text) = String::from_utf16(units) else { return self.fail(Kind::Text) };
+        self.header(tags::BINARY, text.len() as u32);
+        self.out.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    fn text(&mut self, units: usize) -> Result<(), EncodeError> {
+        let rest = &self.tape.utf8[self.utf8.min(self.tape.utf8.len())..];
+        let length = if self.tape.utf8_ascii { Some(units) } else { utf8_length(rest, units) };
+        let Some(length) = length else { return self.fail(Kind::Text) };
+        let Some(bytes) = rest.get(..length) else { return self.fail(Kind::Truncated) };
+        self.utf8 += length;
+        self.room(length)?;
+        self.header(tags::BINARY, length as u32);
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn list(&mut self, count: u32) -> Result<bool, EncodeError> {
+        let items = self.tape.words.get(self.word..self.word.saturating_add(count as usize));
+        // An integer word of 0 to 255 has nothing above its lowest twelve bits, and no tag.
+        if let Some(items) = items
+            && count as usize <= MAX_STRING
+            && items.iter().all(|word| *word <= 0xff0 && word & 15 == tape::INT)
+        {
+            self.word += items.len();
+            self.byte_list(items.iter().map(|word| (word >> 4) as u8), items.len());
+            return Ok(true);
+        }
+        self.header(tags::LIST, count);
+        self.open(Container::List, count, 0, 0)
+    }
+
+    /// STRING_EXT, or LIST_EXT of small integers where that is too short.
+    fn byte_list(&mut self, bytes: impl Iterator<Item = u8>, count: usize) {
+        if count <= MAX_STRING {
+            let [high, low] = (count as u16).to_be_bytes();
+            self.out.extend([tags::STRING, high, low]);
+            self.out.extend(bytes);
+        } else {
+            self.header(tags::LIST, count as u32);
+            for byte in bytes {
+                self.out.extend([tags::SMALL_INTEGER, byte]);
+            }
+            self.out.push(tags::NIL);
+        }
+    }
+
+    fn extended(&mut self, head: u32) -> Result<bool, EncodeError> {
+        let rest = head >> 8;
+        match head >> 4 & 15 {
+            tape::IMPROPER if rest > 0 => {
+                self.header(tags::LIST, rest);
+                return self.open(Container::Terms, rest + 1, 0, 0);
+            }
+            tape::BITSTRING if (1..=7).contains(&rest) => {
+                let count = self.next()?;
+                let bytes = self.source(count as usize)?;
+                let [start @ .., last] = bytes else { return self.fail(Kind::Word(head)) };
+                self.header(tags::BIT_BINARY, count);
+                self.out.push(rest as u8);
+                self.out.extend_from_slice(start);
+                self.out.push(last & 0xff << (8 - rest));
+            }
+            tape::PID => {
+                self.out.push(tags::NEW_PID);
+                let node = self.next()?;
+                self.atom(node)?;
+                self.raw(3)?;
+            }
+            tape::PORT => {
+                let node = self.next()?;
+                let (high, low) = (self.next()?, self.next()?);
+                // Ids of 28 bits are written the old way.
+                let narrow = high == 0 && low < 1 << 28;
+                self.out.push(if narrow { tags::NEW_PORT } else { tags::V4_PORT });
+                self.atom(node)?;
+                if !narrow {
+                    self.out.extend(high.to_be_bytes());
+                }
+                self.out.extend(low.to_be_bytes());
+                self.raw(1)?;
+            }
+            tape::REFERENCE if (1..=5).contains(&rest) => {
+                self.out.extend([tags::NEWER_REFERENCE, 0, rest as u8]);
+                let node = self.next()?;
+                self.atom(node)?;
+                self.raw(1 + rest)?;
+            }
+            tape::EXTFUN if rest <= 255 => {
+                self.out.push(tags::EXPORT);
+                let module = self.next()?;
+                self.atom(module)?;
+                let name = self.next()?;
+                self.atom(name)?;
+                self.out.extend([tags::SMALL_INTEGER, rest as u8]);
+            }
+            tape::FUN if rest <= 255 => {
+                let free = self.next()?;
+                self.out.push(tags::NEW_FUN);
+                let size_at = self.out.len();
+                self.out.extend([0, 0, 0, 0, rest as u8]);
+                self.raw(5)?;
+                self.out.extend(free.to_be_bytes());
+                let module = self.next()?;
+                self.atom(module)?;
+                let Some(count) = free.checked_add(3) else { return self.fail(Kind::Word(head)) };
+                return self.open(Container::Fun, count, 0, size_at);
+            }
+            tape::MIXED => return self.mixed(head),
+            tape::NEXT8 | tape::NEXT16 => {
+                self.next()?;
+                // The term that it stands before comes next.
+                return Ok(false);
+            }
+            _ => return self.fail(Kind::Word(head)),
+        }
+        Ok(true)
+    }
+
+    /// So many words as they are.
+    fn raw(&mut self, count: u32) -> Result<(), EncodeError> {
+        for _ in 0..count {
+            let word = self.next()?;
+            self.out.extend(word.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    fn mixed(&mut self, head: u32) -> Result<bool, EncodeError> {
+        let Some((first, count)) = self.scratch.shape_size((head >> 10) as usize) else {
+            return self.fail(Kind::Shape);
+        };
+        self.header(tags::MAP, 0);
+        let count_at = self.out.len() - 4;
+        self.open(Container::Mixed, count as u32, first, count_at)
+    }
+}

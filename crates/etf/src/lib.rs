@@ -1,0 +1,19 @@
+//! Erlang's external term format to and from the tape.
+#![forbid(unsafe_code)]
+mod atoms;
+mod decode;
+mod encode;
+mod error;
+mod hash;
+mod opaque;
+mod options;
+mod reader;
+mod shapes;
+mod tags;
+mod tape;
+mod text;
+pub use decode::Decoder;
+pub use encode::Encoder;
+pub use error::*;
+pub use options::*;
+pub use tape::{ReplyForm, Tape, TapeRef};

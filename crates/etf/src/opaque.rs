@@ -1,0 +1,152 @@
+//! Pids, ports, references and functions.
+
+use crate::atoms::{check_known, read_name};
+use crate::decode::{Container, Read, Run};
+use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::hash::Kind as HashKind;
+use crate::tags;
+use crate::tape::{self, ext};
+
+impl Run<'_> {
+    pub(crate) fn read_opaque(&mut self, tag: u8, wanted: bool) -> Result<Read, DecodeError> {
+        let start = self.tape.words.len();
+        self.note_key(false, false);
+        match tag {
+            tags::PID | tags::NEW_PID => {
+                self.tape.words.push(ext(tape::PID, 0));
+                self.put_atom("the node of a pid")?;
+                let [id, serial] = [self.reader.u32()?, self.reader.u32()?];
+                let creation = self.creation(tag == tags::NEW_PID)?;
+                self.tape.words.extend([id, serial, creation]);
+            }
+            tags::PORT | tags::NEW_PORT | tags::V4_PORT => {
+                self.tape.words.push(ext(tape::PORT, 0));
+                self.put_atom("the node of a port")?;
+                let id = if tag == tags::V4_PORT {
+                    self.reader.u64()?
+                } else {
+                    self.reader.u32()?.into()
+                };
+                let creation = self.creation(tag != tags::PORT)?;
+                self.tape.words.extend([(id >> 32) as u32, id as u32, creation]);
+            }
+            tags::REFERENCE => {
+                self.tape.words.push(ext(tape::REFERENCE, 1));
+                self.put_atom("the node of a reference")?;
+                let id = self.reader.u32()?;
+                let creation = self.creation(false)?;
+                self.tape.words.extend([creation, id]);
+            }
+            tags::NEW_REFERENCE | tags::NEWER_REFERENCE => {
+                let count = u32::from(self.reader.u16()?);
+                if !(1..=5).contains(&count) {
+                    return self.reader.fail(Kind::Field("the number of a reference's ids"));
+                }
+                self.tape.words.push(ext(tape::REFERENCE, count));
+                self.put_atom("the node of a reference")?;
+                let creation = self.creation(tag == tags::NEWER_REFERENCE)?;
+                self.tape.words.push(creation);
+                for _ in 0..count {
+                    let id = self.reader.u32()?;
+                    self.tape.words.push(id);
+                }
+            }
+            tags::EXPORT => {
+                if self.options.known_atoms.is_some() {
+                    return self.reader.fail(Kind::ExternalFunction);
+                }
+                self.tape.words.push(0);
+                self.put_atom("the module of an external function")?;
+                self.put_atom("the name of an external function")?;
+                let arity = match self.reader.u8()? {
+                    tags::SMALL_INTEGER => u32::from(self.reader.u8()?),
+                    tags::INTEGER => self.reader.u32()?,
+                    _ => return self.reader.fail(Kind::Field("the arity of an external function")),
+                };
+                if arity > 255 {
+                    return self.reader.fail(Kind::Field("the arity of an external function"));
+                }
+                self.tape.words[start] = ext(tape::EXTFUN, arity);
+            }
+            tags::NEW_FUN => return self.read_fun(wanted),
+            _ => {
+                self.reader.at -= 1;
+                return self.reader.fail(Kind::Tag(tag));
+            }
+        }
+        Ok(Read::Leaf(if wanted {
+            self.hasher.hash(HashKind::Opaque, &self.tape.words[start..])
+        } else {
+            0
+        }))
+    }
+
+    fn creation(&mut self, wide: bool) -> Result<u32, DecodeError> {
+        if wide { self.reader.u32() } else { Ok(self.reader.u8()?.into()) }
+    }
+
+    /// Reads an atom and writes its place in the table.
+    fn put_atom(&mut self, field: &'static str) -> Result<(), DecodeError> {
+        let tag = self.reader.u8()?;
+        let Some(name) = read_name(tag, &mut self.reader)? else {
+            return self.reader.fail(Kind::Field(field));
+        };
+        if let Ok(text) = std::str::from_utf8(&name) {
+            check_known(text, self.options.known_atoms).or_else(|kind| self.reader.fail(kind))?;
+        }
+        let index = self.atoms.index(&name, self.tape, None);
+        let index = index.or_else(|kind| self.reader.fail(kind))?;
+        self.tape.words.push(index);
+        Ok(())
+    }
+
+    /// NEW_FUN_EXT: size, arity, uniq, index, number of free variables, module, then terms.
+    fn read_fun(&mut self, wanted: bool) -> Result<Read, DecodeError> {
+        let size_at = self.reader.at;
+        self.reader.u32()?;
+        let arity = u32::from(self.reader.u8()?);
+        let uniq = [self.reader.u32()?, self.reader.u32()?, self.reader.u32()?, self.reader.u32()?];
+        let index = self.reader.u32()?;
+        let free = self.reader.u32()?;
+        if free as usize > self.reader.left() {
+            return self.reader.fail(Kind::Truncated);
+        }
+        let start = self.tape.words.len();
+        self.tape.words.push(ext(tape::FUN, arity));
+        self.tape.words.push(free);
+        self.tape.words.extend(uniq);
+        self.tape.words.push(index);
+        self.put_atom("the module of a fun")?;
+        for (offset, field) in [(0, "the old index of a fun"), (1, "the old uniq of a fun")] {
+            // Both are integers; they are read as terms, but must begin as what they are.
+            let tag = self.peek_fun_integer(offset)?;
+            if !matches!(tag, tags::SMALL_INTEGER | tags::INTEGER) {
+                return self.reader.fail(Kind::Field(field));
+            }
+        }
+        let hash =
+            if wanted { self.hasher.hash(HashKind::Opaque, &self.tape.words[start..]) } else { 0 };
+        self.open(Container::Fun, free.saturating_add(3), wanted)?;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.head = size_at;
+            frame.hash = hash;
+        }
+        self.exact = true;
+        Ok(Read::Opened)
+    }
+
+    /// The tag of the first or second integer from here.
+    fn peek_fun_integer(&self, offset: usize) -> Result<u8, DecodeError> {
+        let input = &self.reader.input[self.reader.at..];
+        let length = |tag: u8| if tag == tags::SMALL_INTEGER { 2 } else { 5 };
+        let tag = match (input.first(), offset) {
+            (Some(tag), 0) => Some(tag),
+            (Some(tag), _) => input.get(length(*tag)),
+            (None, _) => None,
+        };
+        match tag {
+            Some(tag) => Ok(*tag),
+            None => self.reader.fail(Kind::Truncated),
+        }
+    }
+}

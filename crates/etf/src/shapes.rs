@@ -1,0 +1,138 @@
+//! The shapes of maps: a trie of keys, one node for each sequence of them.
+
+use std::collections::HashMap;
+
+use crate::tape::Tape;
+
+/// The most keys of a shape.
+pub(crate) const MAX_KEYS: usize = 64;
+/// More nodes than this in one message: its keys are data, and further maps are written out.
+const MAX_NODES: usize = 4096;
+
+pub(crate) const ROOT: u32 = 0;
+
+#[derive(Clone, Default)]
+struct Node {
+    parent: u32,
+    depth: u32,
+    atoms: bool,
+    key: Box<[u8]>,
+    /// The child that was taken last.
+    last: u32,
+    /// The place in the tape's table of shapes, plus one.
+    shape: u32,
+}
+
+pub(crate) struct ShapeTrie {
+    nodes: Vec<Node>,
+    children: HashMap<(u32, bool, Box<[u8]>), u32>,
+    /// Shapes in use, by node.
+    used: Vec<u32>,
+}
+
+/// What a key leads to.
+pub(crate) enum Step {
+    Node(u32),
+    /// It fits no shape.
+    None,
+    Duplicate,
+}
+
+impl ShapeTrie {
+    pub(crate) fn new() -> Self {
+        Self { nodes: vec![Node::default()], children: HashMap::new(), used: Vec::new() }
+    }
+
+    /// Shapes are remembered between messages until there are too many; their places are not.
+    pub(crate) fn reset(&mut self) {
+        for node in self.used.drain(..) {
+            self.nodes[node as usize].shape = 0;
+        }
+        if self.nodes.len() > MAX_NODES {
+            *self = Self::new();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn step(&mut self, node: u32, atoms: bool, key: &[u8]) -> Step {
+        let last = self.nodes[node as usize].last;
+        if last != 0 {
+            let child = &self.nodes[last as usize];
+            if child.atoms == atoms && *child.key == *key {
+                return Step::Node(last);
+            }
+        }
+        self.find(node, atoms, key)
+    }
+
+    fn find(&mut self, node: u32, atoms: bool, key: &[u8]) -> Step {
+        let fits = (1..=255).contains(&key.len()) && key.is_ascii() && !key.contains(&0);
+        if !fits || node != ROOT && self.nodes[node as usize].atoms != atoms {
+            return Step::None;
+        }
+        if let Some(child) = self.children.get(&(node, atoms, Box::from(key))) {
+            self.nodes[node as usize].last = *child;
+            return Step::Node(*child);
+        }
+        let mut ancestor = node;
+        while ancestor != ROOT {
+            let Node { key: taken, parent, .. } = &self.nodes[ancestor as usize];
+            if **taken == *key {
+                return Step::Duplicate;
+            }
+            ancestor = *parent;
+        }
+        if self.nodes.len() > MAX_NODES {
+            return Step::None;
+        }
+        let child = self.nodes.len() as u32;
+        let depth = self.nodes[node as usize].depth + 1;
+        self.nodes.push(Node { parent: node, depth, atoms, key: key.into(), last: 0, shape: 0 });
+        self.children.insert((node, atoms, key.into()), child);
+        self.nodes[node as usize].last = child;
+        Step::Node(child)
+    }
+
+    /// The place of a node's shape in the tape's table.
+    #[inline]
+    pub(crate) fn shape(&mut self, node: u32, tape: &mut Tape) -> u32 {
+        let shape = self.nodes[node as usize].shape;
+        if shape != 0 {
+            return shape - 1;
+        }
+        self.used.push(node);
+        let index = tape.shapes.len() as u32;
+        let Node { depth, atoms, .. } = self.nodes[node as usize];
+        let length: usize = self.keys(node).iter().map(|key| key.len() + 1).sum::<usize>() - 1;
+        tape.shapes.push([depth << 1 | u32::from(!atoms), length as u32]);
+        self.nodes[node as usize].shape = index + 1;
+        index
+    }
+
+    pub(crate) fn is_atoms(&self, node: u32) -> bool {
+        self.nodes[node as usize].atoms
+    }
+
+    pub(crate) fn keys(&self, mut node: u32) -> Vec<&[u8]> {
+        let mut keys = Vec::new();
+        while node != ROOT {
+            let Node { key, parent, .. } = &self.nodes[node as usize];
+            keys.push(&**key);
+            node = *parent;
+        }
+        keys.reverse();
+        keys
+    }
+
+    /// Writes the joined keys of all shapes in use.
+    pub(crate) fn write_names(&self, tape: &mut Tape) {
+        for node in &self.used {
+            for (index, key) in self.keys(*node).into_iter().enumerate() {
+                if index > 0 {
+                    tape.names.push(0);
+                }
+                tape.names.extend_from_slice(key);
+            }
+        }
+    }
+}

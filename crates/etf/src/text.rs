@@ -1,0 +1,106 @@
+//! Text on its way to the tape: which area, which chunk.
+
+use crate::tape::{CONST, EMPTY_TEXT, NEXT8, NEXT16, TEXT8, TEXT16, Tape, ext, word};
+
+/// The chunk of an area that is being filled.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Chunk {
+    /// The place of its length word; 0 = none yet.
+    length_word: usize,
+    start: usize,
+}
+
+pub(crate) struct TextWriter {
+    latin1: Chunk,
+    utf16: Chunk,
+    limit: usize,
+}
+
+/// What a binary is as text.
+pub(crate) enum TextKind {
+    Ascii,
+    Latin1,
+    Utf16,
+}
+
+impl TextKind {
+    /// `None` when the bytes are not UTF-8 (RFC 3629).
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_ascii() {
+            return Some(Self::Ascii);
+        }
+        let text = std::str::from_utf8(bytes).ok()?;
+        // U+00FF is C3 BF: larger lead bytes mean larger characters.
+        Some(if text.bytes().all(|byte| byte <= 0xc3) { Self::Latin1 } else { Self::Utf16 })
+    }
+}
+
+impl TextWriter {
+    pub(crate) fn new(limit: u32) -> Self {
+        Self { latin1: Chunk::default(), utf16: Chunk::default(), limit: limit as usize }
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, bytes: &[u8], kind: &TextKind, tape: &mut Tape) {
+        match kind {
+            _ if bytes.is_empty() => tape.words.push(word(CONST, EMPTY_TEXT)),
+            TextKind::Ascii => {
+                self.open8(bytes.len(), tape);
+                tape.words.push(word(TEXT8, bytes.len() as u32));
+                tape.latin1.extend_from_slice(bytes);
+            }
+            TextKind::Latin1 => {
+                let text = std::str::from_utf8(bytes).unwrap_or_default();
+                let count = text.chars().count();
+                self.open8(count, tape);
+                tape.words.push(word(TEXT8, count as u32));
+                tape.latin1.extend(text.chars().map(|c| c as u32 as u8));
+            }
+            TextKind::Utf16 => {
+                let text = std::str::from_utf8(bytes).unwrap_or_default();
+                let count = text.encode_utf16().count();
+                self.open16(count, tape);
+                tape.words.push(word(TEXT16, count as u32));
+                tape.utf16.extend(text.encode_utf16());
+            }
+        }
+    }
+
+    #[inline]
+    fn open8(&mut self, count: usize, tape: &mut Tape) {
+        let filled = tape.latin1.len() - self.latin1.start;
+        if self.latin1.length_word == 0 || filled + count > self.limit && filled > 0 {
+            self.close8(tape);
+            tape.words.push(ext(NEXT8, 0));
+            self.latin1 = Chunk { length_word: tape.words.len(), start: tape.latin1.len() };
+            tape.words.push(0);
+        }
+    }
+
+    fn open16(&mut self, count: usize, tape: &mut Tape) {
+        let filled = tape.utf16.len() - self.utf16.start;
+        if self.utf16.length_word == 0 || filled + count > self.limit && filled > 0 {
+            self.close16(tape);
+            tape.words.push(ext(NEXT16, 0));
+            self.utf16 = Chunk { length_word: tape.words.len(), start: tape.utf16.len() };
+            tape.words.push(0);
+        }
+    }
+
+    fn close8(&self, tape: &mut Tape) {
+        if self.latin1.length_word > 0 {
+            tape.words[self.latin1.length_word] = (tape.latin1.len() - self.latin1.start) as u32;
+        }
+    }
+
+    fn close16(&self, tape: &mut Tape) {
+        if self.utf16.length_word > 0 {
+            tape.words[self.utf16.length_word] = (tape.utf16.len() - self.utf16.start) as u32;
+        }
+    }
+
+    pub(crate) fn finish(&self, tape: &mut Tape) {
+        self.close8(tape);
+        self.close16(tape);
+    }
+}

@@ -1,0 +1,328 @@
+//! The object that JavaScript holds: one for each environment (main thread or worker thread).
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use backwater_transport::Server;
+use napi::bindgen_prelude::{Buffer, Float64Array, Uint8Array, Uint32Array};
+use napi::{Env, Error, Result, Status};
+use napi_derive::napi;
+use tokio::sync::oneshot;
+
+use crate::areas::Areas;
+use crate::clients::ClientEntry;
+use crate::codec::Codec;
+use crate::completions::{Completions, Wake};
+use crate::events::{Event, Message};
+use crate::outbox::{Batch, Job, JobKind};
+use crate::process::{io_thread, know_atom, register};
+use crate::service::Replies;
+use crate::settings::TermFlags;
+use crate::{clients, failures, http_codec, inbox, servers};
+
+/// Memory of a message that was too large for the inbox.
+#[napi(object)]
+pub struct LargeMessage {
+    /// Frame header and tape.
+    pub words: Uint32Array,
+    /// Doubles.
+    pub floats: Float64Array,
+    /// Text and names.
+    pub bytes: Buffer,
+    /// What offsets of binaries point into.
+    pub source: Buffer,
+    /// The place of the value in the term.
+    pub skip: u32,
+    /// Whether the value is `{Class, Reason, Stacktrace}`.
+    pub exception: bool,
+}
+
+/// A signed request.
+#[napi(object)]
+pub struct SignedRequest {
+    /// The path.
+    pub path: String,
+    /// Pairs of name and value, as JSON.
+    pub headers: String,
+    /// The body as it is to be sent.
+    pub body: Buffer,
+}
+
+/// What the environment and the I/O thread share.
+pub(crate) struct Shared {
+    pub(crate) completions: Arc<Completions>,
+    pub(crate) replies: Arc<Replies>,
+    /// Calls of clients that can still be cancelled.
+    pub(crate) calls: Mutex<HashMap<u32, oneshot::Sender<()>>>,
+    pub(crate) clients: Mutex<HashMap<u32, Arc<ClientEntry>>>,
+    pub(crate) servers: Mutex<HashMap<u32, Arc<Server>>>,
+}
+
+/// See src/bridge.ts, which is the only user.
+#[napi]
+pub struct Bridge {
+    shared: Arc<Shared>,
+    outbox: RefCell<Option<Areas>>,
+    inbox: RefCell<Option<Areas>>,
+    large: RefCell<Vec<Option<Message>>>,
+    codec: RefCell<Codec>,
+    codec_outbox: RefCell<Option<Areas>>,
+    codec_inbox: RefCell<Option<Areas>>,
+    http_outbox: RefCell<Option<Areas>>,
+    next_id: Cell<u32>,
+}
+
+#[napi]
+impl Bridge {
+    /// `wake` is called on the JavaScript thread when there are events; it must not throw.
+    #[napi(constructor)]
+    pub fn new(env: Env, #[napi(ts_arg_type = "() => void")] wake: Wake) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            completions: Arc::new(Completions::new(wake)),
+            replies: Arc::default(),
+            calls: Mutex::default(),
+            clients: Mutex::default(),
+            servers: Mutex::default(),
+        });
+        register(&shared.completions);
+        env.add_env_cleanup_hook(Arc::clone(&shared), |shared| tear_down(&shared))?;
+        Ok(Self {
+            shared,
+            outbox: RefCell::default(),
+            inbox: RefCell::default(),
+            large: RefCell::default(),
+            codec: RefCell::new(Codec::new()),
+            codec_outbox: RefCell::default(),
+            codec_inbox: RefCell::default(),
+            http_outbox: RefCell::default(),
+            next_id: Cell::new(1),
+        })
+    }
+
+    /// Sets the memory that jobs are written to.
+    #[napi]
+    pub fn attach_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+        self.outbox.replace(Some(Areas::new(words, floats, bytes)));
+    }
+
+    /// Sets the memory that events are read from.
+    #[napi]
+    pub fn attach_inbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+        self.inbox.replace(Some(Areas::new(words, floats, bytes)));
+    }
+
+    /// Sets the memory that `encode` reads tapes from.
+    #[napi]
+    pub fn attach_codec_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+        self.codec_outbox.replace(Some(Areas::new(words, floats, bytes)));
+    }
+
+    /// Sets the memory that `decode` writes tapes to, and `encode` small results.
+    #[napi]
+    pub fn attach_codec_inbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+        self.codec_inbox.replace(Some(Areas::new(words, floats, bytes)));
+    }
+
+    /// Sets the memory that `encode_request` reads tapes from.
+    #[napi]
+    pub fn attach_http_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+        self.http_outbox.replace(Some(Areas::new(words, floats, bytes)));
+    }
+
+    /// Adds an atom that safe decoding lets in.
+    #[napi]
+    pub fn know_atom(&self, name: String) {
+        know_atom(&name);
+    }
+
+    /// Takes the jobs that lie in the first so many words, doubles and bytes of the outbox.
+    #[napi]
+    pub fn flush(&self, words: u32, floats: u32, bytes: u32) -> Result<()> {
+        let outbox = self.outbox.borrow();
+        let outbox = outbox.as_ref().ok_or_else(detached)?;
+        let batch = Batch::copy(outbox, words as usize, floats as usize, bytes as usize)
+            .ok_or_else(|| Error::new(Status::InvalidArg, "the batch exceeds the outbox"))?;
+        let shared = Arc::clone(&self.shared);
+        io_thread()?
+            .spawn(move || async move {
+                for job in Arc::new(batch).jobs() {
+                    run(&shared, job);
+                }
+            })
+            .map_err(|error| Error::from_reason(error.to_string()))
+    }
+
+    /// Moves events to the inbox and returns how many.
+    #[napi]
+    pub fn drain(&self) -> Result<u32> {
+        let completions = &self.shared.completions;
+        completions.looked();
+        let mut inbox = self.inbox.borrow_mut();
+        let inbox = inbox.as_mut().ok_or_else(detached)?;
+        let mut large = self.large.borrow_mut();
+        large.clear();
+        let mut events = completions.events();
+        let delivered = inbox::deliver(&mut events, inbox, &mut large);
+        Ok(delivered)
+    }
+
+    /// The message of an event that was too large for the inbox; once.
+    #[napi]
+    pub fn take_large(&self, slot: u32) -> Result<LargeMessage> {
+        let index = (slot as usize).wrapping_sub(1);
+        let message = self.large.borrow_mut().get_mut(index).and_then(Option::take);
+        let message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
+        Ok(http_codec::large_message(message, 0, false))
+    }
+
+    /// Encodes the tape at word `frame` of the codec's outbox and returns how many bytes that gave. Up
+    /// to `small` bytes lie in the codec's inbox then, more have to be fetched by `take_encoded`.
+    #[napi]
+    pub fn encode(&self, frame: u32, max_size: f64, small: u32) -> Result<u32> {
+        let mut codec = self.codec.borrow_mut();
+        let outbox = self.codec_outbox.borrow();
+        let outbox = outbox.as_ref().ok_or_else(detached)?;
+        let encoded =
+            codec.encode(outbox, frame as usize, max_size as usize).map_err(Error::from_reason)?;
+        if encoded.len() <= small as usize {
+            let mut inbox = self.codec_inbox.borrow_mut();
+            let areas = inbox.as_mut().ok_or_else(detached)?.write();
+            let Some(target) = areas.bytes.get_mut(..encoded.len()) else {
+                return Err(detached());
+            };
+            target.copy_from_slice(encoded);
+        }
+        Ok(encoded.len() as u32)
+    }
+
+    /// The bytes that the last `encode` gave.
+    #[napi]
+    pub fn take_encoded(&self) -> Buffer {
+        self.codec.borrow_mut().take_output().into()
+    }
+
+    /// Decodes a term; true when its tape lies in the codec's inbox then, false when it has to be
+    /// fetched by `take_decoded`.
+    #[napi]
+    pub fn decode(&self, bytes: &[u8], flags: u32, max_depth: u32, max_terms: u32) -> Result<bool> {
+        let mut codec = self.codec.borrow_mut();
+        let options = TermFlags(flags).decode_options(max_depth, max_terms);
+        codec.decode(bytes, &options.as_options()).map_err(Error::from_reason)?;
+        let mut inbox = self.codec_inbox.borrow_mut();
+        Ok(codec.deliver(inbox.as_mut().ok_or_else(detached)?))
+    }
+
+    /// The tape of the last `decode`.
+    #[napi]
+    pub fn take_decoded(&self) -> LargeMessage {
+        let tape = Box::new(self.codec.borrow_mut().take_tape());
+        http_codec::large_message(Message { tape, source: bytes::Bytes::new() }, 0, false)
+    }
+
+    /// Starts a server; operation `operation` ends when it listens, with its address.
+    #[napi]
+    pub fn start_server(
+        &self,
+        options: String,
+        secrets: Vec<Buffer>,
+        operation: u32,
+    ) -> Result<()> {
+        let id = self.new_id();
+        servers::start(&self.shared, id, &options, secrets_of(&secrets), operation)
+    }
+
+    /// How many connections a server has.
+    #[napi]
+    pub fn server_connections(&self, server: u32) -> u32 {
+        servers::connections(&self.shared, server)
+    }
+
+    /// Closes a server; operation `operation` ends when all is gone.
+    #[napi]
+    pub fn close_server(&self, server: u32, timeout: u32, operation: u32) -> Result<()> {
+        servers::close(&self.shared, server, timeout, operation)
+    }
+
+    /// Makes a client and returns its identifier.
+    #[napi]
+    pub fn create_client(&self, options: String, secrets: Vec<Buffer>) -> Result<u32> {
+        let id = self.new_id();
+        clients::create(&self.shared, id, &options, secrets_of(&secrets))?;
+        Ok(id)
+    }
+
+    /// Closes a client; operation `operation` ends when its calls have.
+    #[napi]
+    pub fn close_client(&self, client: u32, operation: u32) -> Result<()> {
+        clients::close(&self.shared, client, operation)
+    }
+
+    /// Signs a request whose arguments lie at word `frame` of the HTTP outbox.
+    #[napi]
+    pub fn encode_request(
+        &self,
+        parameters: String,
+        secrets: Vec<Buffer>,
+        frame: u32,
+        request_id: &[u8],
+    ) -> Result<SignedRequest> {
+        let outbox = self.http_outbox.borrow();
+        let areas = outbox.as_ref().ok_or_else(detached)?.read();
+        let tape = areas.tape(frame as usize).ok_or_else(detached)?;
+        http_codec::encode_request(&parameters, secrets_of(&secrets), tape, request_id)
+    }
+
+    /// Checks a response and decodes its body.
+    #[napi]
+    pub fn decode_response(
+        &self,
+        parameters: String,
+        secrets: Vec<Buffer>,
+        body: &[u8],
+    ) -> Result<LargeMessage> {
+        http_codec::decode_response(&parameters, secrets_of(&secrets), body)
+    }
+
+    fn new_id(&self) -> u32 {
+        let id = self.next_id.get();
+        self.next_id.set(id.wrapping_add(1));
+        id
+    }
+}
+
+/// Does a job; runs on the I/O thread.
+fn run(shared: &Arc<Shared>, job: Job) {
+    match job.kind() {
+        Some(JobKind::Return) => servers::answer_return(shared, job),
+        Some(JobKind::Exception) => servers::answer_exception(shared, job),
+        Some(JobKind::Call) => clients::call(shared, job),
+        Some(JobKind::Cancel) => clients::cancel(shared, job.id()),
+        None => shared.completions.push(Event::Failure {
+            operation: job.id(),
+            description: failures::internal("a job of an unknown kind"),
+        }),
+    }
+}
+
+/// The environment goes away: what it had open closes, and its callers are told.
+fn tear_down(shared: &Arc<Shared>) {
+    shared.completions.close();
+    shared.replies.clear();
+    locked(&shared.calls).clear();
+    clients::drop_all(shared);
+    servers::drop_all(shared);
+}
+
+fn secrets_of(secrets: &[Buffer]) -> Vec<Vec<u8>> {
+    secrets.iter().map(|secret| secret.to_vec()).collect()
+}
+
+fn detached() -> Error {
+    Error::from_reason("the bridge has no memory attached")
+}
+
+/// A map is whole even if a panic has left its lock poisoned.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,156 @@
+//! The life of clients, and their calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backwater_protocol::Secrets;
+use backwater_protocol::client::{Outcome, RequestPath, Settings};
+use backwater_transport::{
+    CallError, CallOutcome, CallRequest, Client, ClientOptions, Endpoint, OwnedDecodeOptions,
+};
+use napi::{Error, Result};
+use tokio::sync::oneshot;
+
+use crate::bridge::{Shared, locked};
+use crate::events::{Event, Message};
+use crate::failures;
+use crate::outbox::{CallFields, Job};
+use crate::process::io_thread;
+use crate::settings::{self, TermFlags, duration, size};
+
+/// How long calls under way may take once a client is closed: their own timeouts end them.
+const CLOSE: Duration = Duration::from_secs(3600 * 24);
+
+/// Makes a client. It connects when it is first called.
+pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u8>>) -> Result<()> {
+    let options: settings::ClientOptions = settings::parse(options)?;
+    let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
+    let settings = Settings {
+        max_encoded_args_size: options.max_encoded_args_size,
+        max_encoded_result_size: options.max_encoded_result_size,
+        compression_threshold: size(options.compression_threshold),
+        gzip_level: options.gzip_level,
+        ..Settings::new(secrets)
+    };
+    let endpoint = Endpoint { host: options.host, port: options.port };
+    let client = Client::new(
+        &*io_thread()?,
+        ClientOptions {
+            decode: OwnedDecodeOptions {
+                max_depth: options.max_depth,
+                max_terms: options.max_terms,
+                ..OwnedDecodeOptions::default()
+            },
+            connect_timeout: duration(options.connect_timeout),
+            recv_timeout: duration(options.recv_timeout),
+            max_connections: size(options.max_connections),
+            pool_idle_timeout: duration(options.idle_timeout),
+            ..ClientOptions::new(endpoint, settings)
+        },
+    );
+    let entry = ClientEntry { client, max_depth: options.max_depth, max_terms: options.max_terms };
+    locked(&shared.clients).insert(id, Arc::new(entry));
+    Ok(())
+}
+
+/// A client with the limits that its calls share.
+pub(crate) struct ClientEntry {
+    client: Client,
+    max_depth: u32,
+    max_terms: u32,
+}
+
+/// Makes the call that a job asks for; runs on the I/O thread.
+pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
+    let id = job.id();
+    let Some((client, request)) = request(shared, job) else {
+        let description = failures::internal("a call that cannot be read");
+        shared.completions.push(Event::Failure { operation: id, description });
+        return;
+    };
+    let (cancel, cancelled) = oneshot::channel();
+    locked(&shared.calls).insert(id, cancel);
+    let shared = Arc::clone(shared);
+    tokio::task::spawn_local(async move {
+        let result = tokio::select! {
+            result = client.client.call(request) => Some(result),
+            _ = cancelled => None,
+        };
+        locked(&shared.calls).remove(&id);
+        if let Some(result) = result {
+            shared.completions.push(event(id, result));
+        }
+    });
+}
+
+fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)> {
+    let CallFields {
+        client,
+        module,
+        function,
+        arity,
+        flags,
+        connect_timeout,
+        recv_timeout,
+        max_encoded_result_size,
+        max_encoded_args_size,
+        compression_threshold,
+    } = job.call()?;
+    let client = Arc::clone(locked(&shared.clients).get(&client)?);
+    let path = RequestPath::new(module, function, arity);
+    let decode = TermFlags(flags).decode_options(client.max_depth, client.max_terms);
+    let mut request = CallRequest::new(path, Box::new(job.into_tape()));
+    request.connect_timeout = Some(duration(connect_timeout));
+    request.recv_timeout = Some(duration(recv_timeout));
+    request.max_encoded_result_size = Some(size(max_encoded_result_size));
+    request.max_encoded_args_size = Some(size(max_encoded_args_size));
+    request.compression_threshold = Some(size(compression_threshold));
+    request.decode = Some(decode);
+    Some((client, request))
+}
+
+fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Event {
+    match result {
+        Ok(CallOutcome { outcome, tape, source }) => {
+            let message = Message { tape, source };
+            match outcome {
+                Outcome::Return { word_offset } => {
+                    Event::Return { call, skip: word_offset as u32, message }
+                }
+                Outcome::Exception { word_offset } => {
+                    Event::Exception { call, skip: word_offset as u32, message }
+                }
+            }
+        }
+        Err(error) => Event::Failure { operation: call, description: failures::call(&error) },
+    }
+}
+
+/// Gives a call up: its connection is closed, nobody hears of its end.
+pub(crate) fn cancel(shared: &Shared, call: u32) {
+    let cancel = locked(&shared.calls).remove(&call);
+    drop(cancel);
+}
+
+/// Closes a client; `operation` ends when its calls have.
+pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result<()> {
+    let shared = Arc::clone(shared);
+    io_thread()?
+        .spawn(move || async move {
+            // Here, since calls that were made before may still be on their way to this thread.
+            let closing = locked(&shared.clients).remove(&client);
+            if let Some(entry) = closing {
+                entry.client.close(CLOSE).await;
+            }
+            shared.completions.push(Event::Done { operation, description: "null".into() });
+        })
+        .map_err(|error| Error::from_reason(error.to_string()))
+}
+
+/// Ends all clients where they stand.
+pub(crate) fn drop_all(shared: &Shared) {
+    let clients = std::mem::take(&mut *locked(&shared.clients));
+    for entry in clients.into_values() {
+        drop(entry.client.close(Duration::ZERO));
+    }
+}

@@ -1,0 +1,81 @@
+//! The queue of what JavaScript is to hear, and its wake-up.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use napi::Status;
+use napi::threadsafe_function::{
+    ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue,
+};
+
+use crate::events::Event;
+
+/// Calls the `drain` function of src/bridge.ts. Weak: by itself it keeps no process alive.
+pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, false, true>;
+
+/// After this many events JavaScript is woken even if the I/O thread does not park.
+const WAKE_AFTER: usize = 64;
+
+/// Events on their way to one JavaScript environment.
+///
+/// The I/O thread adds them and wakes JavaScript when it has nothing else to do, so that one wake-up
+/// serves all that was ready. At most one wake-up is under way.
+pub(crate) struct Completions {
+    events: Mutex<VecDeque<Event>>,
+    waking: AtomicBool,
+    /// `None` once the environment is gone: a threadsafe function may not outlive it.
+    wake: Mutex<Option<Wake>>,
+}
+
+impl Completions {
+    pub(crate) fn new(wake: Wake) -> Self {
+        Self {
+            events: Mutex::default(),
+            waking: AtomicBool::new(false),
+            wake: Mutex::new(Some(wake)),
+        }
+    }
+
+    /// Adds an event; JavaScript hears of it by the next [`Completions::wake`].
+    pub(crate) fn push(&self, event: Event) {
+        let mut events = locked(&self.events);
+        events.push_back(event);
+        let urgent = events.len().is_multiple_of(WAKE_AFTER);
+        drop(events);
+        if urgent {
+            self.wake();
+        }
+    }
+
+    /// Wakes JavaScript if there is something to hear and it does not know that yet.
+    pub(crate) fn wake(&self) {
+        if locked(&self.events).is_empty() || self.waking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(wake) = &*locked(&self.wake) {
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Says that JavaScript has come to look: what arrives from now on needs another wake-up.
+    pub(crate) fn looked(&self) {
+        self.waking.store(false, Ordering::Release);
+    }
+
+    /// The events, for the JavaScript thread to take from the front.
+    pub(crate) fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        locked(&self.events)
+    }
+
+    /// Ends the wake-ups: the environment is going away.
+    pub(crate) fn close(&self) {
+        drop(locked(&self.wake).take());
+        locked(&self.events).clear();
+    }
+}
+
+/// A panic while one of these locks is held leaves the queue whole: it is used all the same.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,64 @@
+//! What Rust tells JavaScript.
+
+use backwater_etf::Tape;
+use bytes::Bytes;
+
+/// One thing that happened. The numbers of the kinds stand in src/bridge.ts too.
+pub(crate) enum Event {
+    /// A peer calls a function of a server of this environment.
+    Call { call: u32, server: u32, function: u32, message: Message },
+    /// A call of a client has returned. `skip` is the place of the value in the term.
+    Return { call: u32, skip: u32, message: Message },
+    /// A call of a client has met an exception. `skip` is the place of `{Class, Reason, Stack}`.
+    Exception { call: u32, skip: u32, message: Message },
+    /// A call or another operation has failed; `description` is JSON (see `failures`).
+    Failure { operation: u32, description: String },
+    /// An operation such as closing a server has ended; `description` is JSON.
+    Done { operation: u32, description: String },
+}
+
+/// A decoded term with the bytes that it was decoded from.
+pub(crate) struct Message {
+    pub(crate) tape: Box<Tape>,
+    pub(crate) source: Bytes,
+}
+
+impl Event {
+    /// Kind, identifier and two further numbers, as they stand in the event's header.
+    pub(crate) fn header(&self) -> [u32; 4] {
+        match self {
+            Event::Call { call, server, function, .. } => [1, *call, *server, *function],
+            Event::Return { call, skip, .. } => [2, *call, *skip, 0],
+            Event::Exception { call, skip, .. } => [3, *call, *skip, 0],
+            Event::Failure { operation, .. } => [4, *operation, 0, 0],
+            Event::Done { operation, .. } => [5, *operation, 0, 0],
+        }
+    }
+
+    pub(crate) fn message(&self) -> Option<&Message> {
+        match self {
+            Event::Call { message, .. }
+            | Event::Return { message, .. }
+            | Event::Exception { message, .. } => Some(message),
+            Event::Failure { .. } | Event::Done { .. } => None,
+        }
+    }
+
+    pub(crate) fn into_message(self) -> Option<Message> {
+        match self {
+            Event::Call { message, .. }
+            | Event::Return { message, .. }
+            | Event::Exception { message, .. } => Some(message),
+            Event::Failure { .. } | Event::Done { .. } => None,
+        }
+    }
+
+    pub(crate) fn description(&self) -> Option<&str> {
+        match self {
+            Event::Failure { description, .. } | Event::Done { description, .. } => {
+                Some(description)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `encodeRequest` and `decodeResponse`: the protocol for other HTTP clients.
+
+use backwater_etf::{Decoder, Encoder, Tape, TapeRef};
+use backwater_protocol::Secrets;
+use backwater_protocol::client::{self, Outcome, RequestPath, Settings};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use napi::bindgen_prelude::{Float64Array, Uint32Array};
+use napi::{Error, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::bridge::{LargeMessage, SignedRequest};
+use crate::events::Message;
+use crate::failures;
+use crate::frame::{AreaSlicesMut, Position, SOURCE, extent};
+use crate::settings::{self, TermFlags, size};
+
+/// A message in memory of its own.
+pub(crate) fn large_message(message: Message, skip: u32, exception: bool) -> LargeMessage {
+    let Message { tape, source } = message;
+    let needed = extent(&tape, &[]);
+    let mut words = vec![0; needed.words];
+    let mut floats = vec![0.0; needed.floats];
+    let mut bytes = vec![0; needed.bytes];
+    AreaSlicesMut { words: &mut words, floats: &mut floats, bytes: &mut bytes }.put(
+        &tape,
+        &[],
+        &mut Position::default(),
+    );
+    // The source stands alone here, so its offsets begin at 0.
+    words[SOURCE] = 0;
+    LargeMessage {
+        words: Uint32Array::new(words),
+        floats: Float64Array::new(floats),
+        bytes: bytes.into(),
+        source: Vec::from(source).into(),
+        skip,
+        exception,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestParameters {
+    module: String,
+    function: String,
+    arity: u8,
+    max_encoded_args_size: usize,
+    compression_threshold: u32,
+    gzip_level: u32,
+}
+
+pub(crate) fn encode_request(
+    parameters: &str,
+    secrets: Vec<Vec<u8>>,
+    tape: TapeRef<'_>,
+    request_id: &[u8],
+) -> Result<SignedRequest> {
+    let parameters: RequestParameters = settings::parse(parameters)?;
+    let settings = Settings {
+        max_encoded_args_size: parameters.max_encoded_args_size,
+        compression_threshold: size(parameters.compression_threshold),
+        gzip_level: parameters.gzip_level,
+        ..settings_of(secrets)?
+    };
+    let RequestParameters { module, function, arity, .. } = parameters;
+    let path = RequestPath::new(&module, &function, arity);
+    let id = request_id.try_into().map_err(|_| Error::from_reason("a request id has 16 bytes"))?;
+    let mut encoder = Encoder::default();
+    // The caller's HTTP client sets `host`, which is not signed.
+    let request = client::encode_request(&path, "host", tape, &mut encoder, id, &settings)
+        .map_err(|failure| thrown(&failures::encode_failure(&failure)))?;
+    let (head, body) = request.into_parts();
+    let mut headers: Vec<(&str, &str)> = head
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != http::header::HOST)
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    headers.sort_unstable();
+    Ok(SignedRequest {
+        path: path.as_str().to_owned(),
+        headers: serde_json::json!(headers).to_string(),
+        body: Vec::from(body).into(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseParameters {
+    request_id: String,
+    status: u16,
+    headers: Vec<(String, String)>,
+    max_encoded_result_size: usize,
+    flags: u32,
+    max_depth: u32,
+    max_terms: u32,
+}
+
+pub(crate) fn decode_response(
+    parameters: &str,
+    secrets: Vec<Vec<u8>>,
+    body: &[u8],
+) -> Result<LargeMessage> {
+    let parameters: ResponseParameters = settings::parse(parameters)?;
+    let settings = settings_of(secrets)?;
+    let status = StatusCode::from_u16(parameters.status)
+        .map_err(|_| Error::from_reason("status is not an HTTP status"))?;
+    let headers = header_map(&parameters.headers)?;
+    let id = STANDARD.decode(&parameters.request_id).ok().and_then(|id| id.try_into().ok());
+    let id: [u8; 16] = id.ok_or_else(|| Error::from_reason("requestId is not a request id"))?;
+    let unauthentic = |failure| {
+        let mut value = failures::authentication_failure(&failure);
+        value["unverified"] =
+            serde_json::json!({ "status": status.as_u16(), "body": failures::text(body) });
+        thrown(&value)
+    };
+    let authentic = client::authenticate(status, &headers, &settings, id).map_err(unauthentic)?;
+    let verified = authentic.verify(Bytes::copy_from_slice(body)).map_err(unauthentic)?;
+    let verified =
+        verified.check_status().map_err(|failure| thrown(&failures::remote_failure(&failure)))?;
+    let options =
+        TermFlags(parameters.flags).decode_options(parameters.max_depth, parameters.max_terms);
+    let mut tape = Box::<Tape>::default();
+    let decoded = verified
+        .accept()
+        .and_then(|accepted| accepted.inflate(parameters.max_encoded_result_size))
+        .and_then(|payload| payload.decode(&mut Decoder::new(), &options.as_options(), &mut tape));
+    let (outcome, source) =
+        decoded.map_err(|failure| thrown(&failures::response_failure(&failure)))?;
+    let (skip, exception) = match outcome {
+        Outcome::Return { word_offset } => (word_offset, false),
+        Outcome::Exception { word_offset } => (word_offset, true),
+    };
+    Ok(large_message(Message { tape, source }, skip as u32, exception))
+}
+
+fn settings_of(secrets: Vec<Vec<u8>>) -> Result<Settings> {
+    let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
+    Ok(Settings::new(secrets))
+}
+
+fn header_map(pairs: &[(String, String)]) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(pairs.len().min(1000));
+    for (name, value) in pairs {
+        let name = HeaderName::try_from(name.as_str());
+        // Values are Latin-1 where HTTP clients give strings.
+        let bytes: Option<Vec<u8>> =
+            value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        let value = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());
+        let (Ok(name), Some(value)) = (name, value) else {
+            return Err(Error::from_reason("headers hold one that HTTP does not allow"));
+        };
+        headers
+            .try_append(name, value)
+            .map_err(|_| Error::from_reason("there are too many headers"))?;
+    }
+    Ok(headers)
+}
+
+/// A failure as src/failures.ts finds it in the message of what is thrown.
+fn thrown(value: &Value) -> Error {
+    Error::from_reason(value.to_string())
+}

@@ -1,0 +1,88 @@
+//! Writes events where JavaScript reads them.
+
+use std::collections::VecDeque;
+
+use crate::areas::Areas;
+use crate::events::{Event, Message};
+use crate::frame::{AreaSlicesMut, Extent, Position, extent};
+
+/// Words before the tape of each event: words in all, kind, identifier, two numbers, place among
+/// the large ones (plus one; 0 = the tape follows here).
+const HEADER_WORDS: usize = 6;
+/// Messages larger than this cross as memory of their own instead of being copied.
+const LARGE: usize = 32 * 1024;
+
+/// Moves as many events as fit from the queue to the inbox; the messages of large ones go to
+/// `large`, to be fetched one by one. Returns how many were moved.
+pub(crate) fn deliver(
+    events: &mut VecDeque<Event>,
+    inbox: &mut Areas,
+    large: &mut Vec<Option<Message>>,
+) -> u32 {
+    let mut areas = inbox.write();
+    let mut position = Position::default();
+    let mut delivered = 0;
+    while let Some(event) = events.front() {
+        let size = size_of(event);
+        if !fits(&areas, position, size) {
+            break;
+        }
+        let Some(event) = events.pop_front() else { break };
+        put(event, size, &mut areas, &mut position, large);
+        delivered += 1;
+    }
+    delivered
+}
+
+fn put(
+    event: Event,
+    size: Extent,
+    areas: &mut AreaSlicesMut<'_>,
+    position: &mut Position,
+    large: &mut Vec<Option<Message>>,
+) {
+    let start = position.word;
+    let [kind, id, first, second] = event.header();
+    areas.words[start..start + HEADER_WORDS].copy_from_slice(&[
+        size.words as u32,
+        kind,
+        id,
+        first,
+        second,
+        0,
+    ]);
+    position.word += HEADER_WORDS;
+    if let Some(description) = event.description() {
+        let at = areas.put_bytes(description.as_bytes(), position);
+        areas.words[start + 3] = at as u32;
+        areas.words[start + 4] = description.len() as u32;
+    } else if size.words == HEADER_WORDS {
+        large.push(event.into_message());
+        areas.words[start + 5] = large.len() as u32;
+    } else if let Some(message) = event.message() {
+        areas.put(&message.tape, &message.source, position);
+    }
+    position.word = start + size.words;
+}
+
+/// The room that an event takes in the inbox.
+fn size_of(event: &Event) -> Extent {
+    let mut size = Extent { words: HEADER_WORDS, ..Extent::default() };
+    if let Some(message) = event.message() {
+        let tape = extent(&message.tape, &message.source);
+        if tape.words * 4 + tape.floats * 8 + tape.bytes <= LARGE {
+            size.words += tape.words;
+            size.floats = tape.floats;
+            size.bytes = tape.bytes;
+        }
+    } else if let Some(description) = event.description() {
+        size.bytes = description.len();
+    }
+    size
+}
+
+fn fits(areas: &AreaSlicesMut<'_>, position: Position, size: Extent) -> bool {
+    position.word + size.words <= areas.words.len()
+        && position.float + size.floats <= areas.floats.len()
+        && position.byte + size.bytes <= areas.bytes.len()
+}

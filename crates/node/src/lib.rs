@@ -1,0 +1,27 @@
+//! The N-API layer: options in, completions out. It has no logic of its own.
+//!
+//! JavaScript and Rust share two sets of memory areas, which JavaScript allocates: it writes jobs
+//! into the outbox ([`outbox`]) and reads events from the inbox ([`inbox`]). Terms cross as tapes
+//! (see `backwater_etf::tape`), never value by value.
+
+#![warn(missing_docs)]
+
+mod areas;
+mod bridge;
+mod clients;
+mod codec;
+mod completions;
+mod events;
+mod failures;
+mod frame;
+mod http_codec;
+mod inbox;
+mod outbox;
+mod process;
+mod servers;
+mod service;
+mod settings;
+
+/// Halves what the JavaScript thread pays for bodies of a megabyte, measured against glibc's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

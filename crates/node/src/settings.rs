@@ -1,0 +1,102 @@
+//! Options as the TypeScript side hands them over: validated there, so that errors name the option.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backwater_transport::OwnedDecodeOptions;
+use serde::Deserialize;
+
+use crate::process::KnownAtomTable;
+
+/// Options of a server.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServerOptions {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) recv_timeout: u32,
+    pub(crate) max_encoded_args_size: usize,
+    pub(crate) max_encoded_result_size: usize,
+    pub(crate) compression_threshold: u32,
+    pub(crate) gzip_level: u32,
+    pub(crate) max_connections: u32,
+    pub(crate) max_calls_in_flight: u32,
+    pub(crate) max_depth: u32,
+    pub(crate) max_terms: u32,
+    pub(crate) flags: u32,
+    /// Identifier, module, function, arity.
+    pub(crate) functions: Vec<(u32, String, String, u8)>,
+    /// All modules, also those without functions.
+    pub(crate) modules: Vec<String>,
+}
+
+/// Options of a client.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientOptions {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) connect_timeout: u32,
+    pub(crate) recv_timeout: u32,
+    pub(crate) max_encoded_args_size: usize,
+    pub(crate) max_encoded_result_size: usize,
+    pub(crate) compression_threshold: u32,
+    pub(crate) gzip_level: u32,
+    pub(crate) max_connections: u32,
+    pub(crate) idle_timeout: u32,
+    pub(crate) max_depth: u32,
+    pub(crate) max_terms: u32,
+}
+
+/// Reads options from JSON.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> napi::Result<T> {
+    serde_json::from_str(text).map_err(|error| napi::Error::from_reason(error.to_string()))
+}
+
+/// A time of the TypeScript side; `u32::MAX` means none, for which a century will do.
+pub(crate) fn duration(milliseconds: u32) -> Duration {
+    if milliseconds == u32::MAX {
+        Duration::from_secs(100 * 365 * 24 * 3600)
+    } else {
+        Duration::from_millis(milliseconds.into())
+    }
+}
+
+/// A size of the TypeScript side; `u32::MAX` means none.
+pub(crate) fn size(bytes: u32) -> usize {
+    if bytes == u32::MAX { usize::MAX } else { bytes as usize }
+}
+
+/// How terms are decoded; the bits stand in src/options.ts too.
+#[derive(Clone, Copy)]
+pub(crate) struct TermFlags(pub(crate) u32);
+
+impl TermFlags {
+    pub(crate) fn exact(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether atoms that this program has not made are refused.
+    pub(crate) fn safe(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    pub(crate) fn binaries(self) -> backwater_etf::Binaries {
+        match (self.0 >> 2) & 3 {
+            1 => backwater_etf::Binaries::Buffer,
+            2 => backwater_etf::Binaries::String,
+            _ => backwater_etf::Binaries::Text,
+        }
+    }
+
+    /// Everything that says how a message is decoded.
+    pub(crate) fn decode_options(self, max_depth: u32, max_terms: u32) -> OwnedDecodeOptions {
+        OwnedDecodeOptions {
+            exact: self.exact(),
+            binaries: self.binaries(),
+            known_atoms: if self.safe() { Some(Arc::new(KnownAtomTable)) } else { None },
+            max_depth,
+            max_terms,
+        }
+    }
+}

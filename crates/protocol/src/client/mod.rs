@@ -1,0 +1,44 @@
+//! The client's side: a signed request, and what its response has to pass.
+//!
+//! The stages of a response, in order: [`authenticate`] (request id, signature),
+//! [`AuthenticatedResponse::verify`] (digest), [`VerifiedResponse::accept`] (status, type, encoding),
+//! [`AcceptedResponse::inflate`], [`Payload::decode`].
+
+mod failure;
+mod request;
+mod response;
+
+pub use self::failure::{AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure};
+pub use self::request::{RequestPath, encode_request};
+pub use self::response::{
+    AcceptedResponse, AuthenticatedResponse, Outcome, Payload, VerifiedResponse, authenticate,
+};
+use crate::Secrets;
+
+/// What a client is told. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The first one signs requests; responses may be signed with any.
+    pub secrets: Secrets,
+    /// How long arguments may be before compression. Default 8 MiB.
+    pub max_encoded_args_size: usize,
+    /// How long a result may be, before and after decompression. Default 8 MiB.
+    pub max_encoded_result_size: usize,
+    /// From which size on arguments are compressed. Default 300.
+    pub compression_threshold: usize,
+    /// 1 (quick) to 9 (small). Default 1.
+    pub gzip_level: u32,
+}
+
+impl Settings {
+    /// Settings with the protocol's defaults.
+    pub fn new(secrets: Secrets) -> Self {
+        Self {
+            secrets,
+            max_encoded_args_size: 8 * 1024 * 1024,
+            max_encoded_result_size: 8 * 1024 * 1024,
+            compression_threshold: 300,
+            gzip_level: 1,
+        }
+    }
+}

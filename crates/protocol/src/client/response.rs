@@ -1,0 +1,180 @@
+//! The stages of a response.
+
+use backwater_etf::{DecodeOptions, Decoder, ReplyForm, Tape};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::{AuthenticationFailure, RemoteFailure, ResponseFailure, Settings};
+use crate::content::{self, ContentType, Encoding};
+use crate::gzip::{self, GzipError};
+use crate::headers::{DIGEST, REQUEST_ID, SIGNATURE};
+use crate::signature::{Demands, SignatureFailure, Signed, verify};
+use crate::{digest, headers};
+
+const DEMANDS: Demands = Demands {
+    mandatory: &["digest", "x-request-id"],
+    if_present: &["content-type", "content-encoding", "content-length"],
+};
+
+/// A response whose head is signed by somebody who knows the secret, and answers this request.
+#[derive(Debug)]
+pub struct AuthenticatedResponse {
+    status: StatusCode,
+    digest: HeaderValue,
+    content_type: ContentType,
+    encoding: Option<Encoding>,
+}
+
+/// Checks request id and signature.
+///
+/// # Errors
+///
+/// When nothing that the response says may be believed.
+pub fn authenticate(
+    status: StatusCode,
+    headers: &HeaderMap,
+    settings: &Settings,
+    request_id: [u8; 16],
+) -> Result<AuthenticatedResponse, AuthenticationFailure> {
+    if let Some(name) = headers::duplicate(headers) {
+        let failure = SignatureFailure::DuplicateHeader(name);
+        return Err(AuthenticationFailure::Signature(failure));
+    }
+    let id = headers.get(REQUEST_ID).ok_or(AuthenticationFailure::MissingRequestId)?;
+    if id.as_bytes() != STANDARD.encode(request_id).as_bytes() {
+        return Err(AuthenticationFailure::MismatchedRequestId);
+    }
+    let parameters = headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)?;
+    let signed =
+        Signed { pseudo_name: "(response-status)", pseudo_value: status.as_str(), headers };
+    verify(parameters, "", signed, &DEMANDS, &settings.secrets, [])
+        .map_err(AuthenticationFailure::Signature)?;
+    Ok(AuthenticatedResponse {
+        status,
+        digest: headers.get(DIGEST).cloned().unwrap_or(HeaderValue::from_static("")),
+        content_type: content::content_type(headers),
+        encoding: content::content_encoding(headers),
+    })
+}
+
+impl AuthenticatedResponse {
+    /// Checks the digest of the body.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not the one that was signed.
+    pub fn verify(self, body: Bytes) -> Result<VerifiedResponse, AuthenticationFailure> {
+        if digest::is_digest_of(&self.digest, &body) {
+            Ok(VerifiedResponse { head: self, body })
+        } else {
+            Err(AuthenticationFailure::WrongBodyDigest)
+        }
+    }
+}
+
+/// A response that is authentic as a whole.
+#[derive(Debug)]
+pub struct VerifiedResponse {
+    head: AuthenticatedResponse,
+    body: Bytes,
+}
+
+impl VerifiedResponse {
+    /// Checks the status: anything but 200 is a refusal.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal.
+    pub fn check_status(self) -> Result<Self, RemoteFailure> {
+        if self.head.status == StatusCode::OK {
+            Ok(self)
+        } else {
+            Err(RemoteFailure { status: self.head.status, body: self.body })
+        }
+    }
+
+    /// Checks type and encoding.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is of another type, or encoded in another way.
+    pub fn accept(self) -> Result<AcceptedResponse, ResponseFailure> {
+        if self.head.content_type != ContentType::Etf {
+            return Err(ResponseFailure::InvalidContentType);
+        }
+        let encoding = self.head.encoding.ok_or(ResponseFailure::InvalidContentEncoding)?;
+        Ok(AcceptedResponse { encoding, body: self.body })
+    }
+}
+
+/// A response that holds a result.
+#[derive(Debug)]
+pub struct AcceptedResponse {
+    encoding: Encoding,
+    body: Bytes,
+}
+
+impl AcceptedResponse {
+    /// Undoes the compression, under a limit of bytes that holds for uncompressed results as well.
+    ///
+    /// # Errors
+    ///
+    /// When the body is damaged, or the result is larger than the limit.
+    pub fn inflate(self, limit: usize) -> Result<Payload, ResponseFailure> {
+        if self.body.len() > limit {
+            return Err(ResponseFailure::TooLarge { size: self.body.len(), limit });
+        }
+        let body = match self.encoding {
+            Encoding::Identity => self.body,
+            Encoding::Gzip => {
+                let inflated: Result<_, GzipError> = gzip::inflate(&self.body, limit);
+                Bytes::from(inflated.map_err(ResponseFailure::Inflate)?)
+            }
+        };
+        Ok(Payload { body })
+    }
+}
+
+/// A result that is still encoded.
+#[derive(Debug)]
+pub struct Payload {
+    body: Bytes,
+}
+
+/// How the function ended, and where in the tape that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It returned.
+    Return {
+        /// The word at which the value begins.
+        word_offset: usize,
+    },
+    /// It raised.
+    Exception {
+        /// The word at which `{Class, Reason, Stacktrace}` begins.
+        word_offset: usize,
+    },
+}
+
+impl Payload {
+    /// Decodes the result. The bytes that are returned are those that the tape refers to.
+    ///
+    /// # Errors
+    ///
+    /// When it is no term, or neither a value nor an exception.
+    pub fn decode(
+        self,
+        decoder: &mut Decoder,
+        options: &DecodeOptions<'_>,
+        tape: &mut Tape,
+    ) -> Result<(Outcome, Bytes), ResponseFailure> {
+        decoder.decode(&self.body, options, tape).map_err(ResponseFailure::Decode)?;
+        let outcome = match tape.reply_form().ok_or(ResponseFailure::Form)? {
+            ReplyForm::Return { word_offset } => Outcome::Return { word_offset },
+            ReplyForm::Exception { word_offset } => Outcome::Exception { word_offset },
+        };
+        Ok((outcome, self.body))
+    }
+}

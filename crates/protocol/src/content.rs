@@ -1,0 +1,105 @@
+//! Types and encodings of bodies, and what the other side accepts (RFC 9110, sections 8 and 12).
+
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+
+/// How a body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// As it is.
+    Identity,
+    /// By gzip.
+    Gzip,
+}
+
+/// What a `content-type` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContentType {
+    Etf,
+    Other,
+    /// None, or not `type/subtype`.
+    Malformed,
+}
+
+pub(crate) fn content_type(headers: &HeaderMap) -> ContentType {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return ContentType::Malformed;
+    };
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    match media_type.split_once('/') {
+        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => {
+            if is_etf(media_type) {
+                ContentType::Etf
+            } else {
+                ContentType::Other
+            }
+        }
+        _ => ContentType::Malformed,
+    }
+}
+
+/// `None` when it is one that is not taken. Letters count as they are.
+pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<Encoding> {
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Some(Encoding::Identity),
+        Some(b"gzip") => Some(Encoding::Gzip),
+        Some(_) => None,
+    }
+}
+
+/// Whether the type of terms is named, with a quality above 0.
+pub(crate) fn accepts_etf(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    choices(value).any(|(name, quality)| is_etf(name) && quality > 0)
+}
+
+/// The encoding for the answer: the better liked of those that are known.
+pub(crate) fn accepted_encoding(headers: &HeaderMap) -> Encoding {
+    let Some(value) = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()) else {
+        return Encoding::Identity;
+    };
+    let mut best = (0, Encoding::Identity);
+    for (name, quality) in choices(value) {
+        let encoding = match name {
+            _ if name.eq_ignore_ascii_case("gzip") => Encoding::Gzip,
+            _ if name.eq_ignore_ascii_case("identity") => Encoding::Identity,
+            _ => continue,
+        };
+        if quality > best.0 {
+            best = (quality, encoding);
+        }
+    }
+    best.1
+}
+
+/// The items of a list with their qualities in thousandths.
+fn choices(value: &str) -> impl Iterator<Item = (&str, u32)> {
+    value.split(',').map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| {
+            let (key, value) = part.split_once('=')?;
+            key.trim().eq_ignore_ascii_case("q").then(|| thousandths(value.trim()))
+        });
+        (name, quality.unwrap_or(1000))
+    })
+}
+
+/// A quality (RFC 9110, 12.4.2); what is none counts as 0.
+fn thousandths(text: &str) -> u32 {
+    match text.parse::<f64>() {
+        Ok(quality) if (0.0..=1.0).contains(&quality) => (quality * 1000.0).round() as u32,
+        _ => 0,
+    }
+}
+
+fn is_etf(media_type: &str) -> bool {
+    media_type.eq_ignore_ascii_case("application/x-erlang-etf")
+}
+
+fn is_token(text: &str) -> bool {
+    let is_special = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_special(byte))
+}

@@ -1,0 +1,28 @@
+//! The `digest` header: SHA-256 over the body as sent (RFC 3230, RFC 5843).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use ring::digest::{SHA256, digest};
+
+const PREFIX: &str = "SHA-256=";
+/// 32 bytes in base64.
+const ENCODED: usize = 44;
+
+/// The header's value for a body.
+pub(crate) fn digest_of(body: &[u8]) -> HeaderValue {
+    HeaderValue::from_str(&text_of(body)).unwrap_or(HeaderValue::from_static(PREFIX))
+}
+
+/// Whether a header's value is the digest of a body. It is signed and not secret, so any comparison
+/// will do.
+pub(crate) fn is_digest_of(value: &HeaderValue, body: &[u8]) -> bool {
+    value.as_bytes().trim_ascii() == text_of(body).as_bytes()
+}
+
+fn text_of(body: &[u8]) -> String {
+    let mut text = String::with_capacity(PREFIX.len() + ENCODED);
+    text.push_str(PREFIX);
+    STANDARD.encode_string(digest(&SHA256, body), &mut text);
+    text
+}

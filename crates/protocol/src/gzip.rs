@@ -1,0 +1,213 @@
+//! Compression of bodies (RFC 1952), never beyond a limit.
+
+use std::fmt;
+
+use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// How much the output grows at a time.
+const STEP: usize = 16 * 1024;
+/// Magic, method, no flags, no time, no extra flags, unknown system.
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+const FHCRC: u8 = 2;
+const FEXTRA: u8 = 4;
+const FNAME: u8 = 8;
+const FCOMMENT: u8 = 16;
+const RESERVED: u8 = 0xe0;
+
+/// Why a body cannot be inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GzipError {
+    /// It is not gzip, damaged, or cut off.
+    Malformed,
+    /// It is larger than the limit, in bytes.
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for GzipError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => formatter.write_str("the body is not gzip, or damaged"),
+            Self::TooLarge { limit } => {
+                write!(formatter, "the body inflates to more than the limit of {limit} bytes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for GzipError {}
+
+/// Inflates the first member of a gzip file; what comes after it is ignored. At most `limit` bytes
+/// are ever made, and a little more memory is taken.
+///
+/// # Errors
+///
+/// See [`GzipError`].
+pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
+    let mut deflated = skip_header(input).ok_or(GzipError::Malformed)?;
+    let mut inflater = Decompress::new(false);
+    let mut output = Vec::new();
+    loop {
+        // One byte more than the limit, to tell what fits from what does not.
+        let room = limit.saturating_add(1) - output.len();
+        output.reserve_exact(output.len().clamp(STEP, STEP * 64).min(room));
+        let (read, written) = (inflater.total_in(), inflater.total_out());
+        let status = inflater.decompress_vec(deflated, &mut output, FlushDecompress::None);
+        let status = status.map_err(|_| GzipError::Malformed)?;
+        deflated = &deflated[(inflater.total_in() - read) as usize..];
+        if output.len() > limit {
+            return Err(GzipError::TooLarge { limit });
+        }
+        if status == Status::StreamEnd {
+            break;
+        }
+        let stuck = inflater.total_in() == read && inflater.total_out() == written;
+        if stuck && output.len() < output.capacity() || deflated.is_empty() && stuck {
+            return Err(GzipError::Malformed);
+        }
+    }
+    check_trailer(deflated, &output)?;
+    Ok(output)
+}
+
+/// What follows the header of the member.
+fn skip_header(input: &[u8]) -> Option<&[u8]> {
+    let (&[0x1f, 0x8b, 8, flags, _, _, _, _, _, _], mut rest) = input.split_first_chunk::<10>()?
+    else {
+        return None;
+    };
+    if flags & RESERVED != 0 {
+        return None;
+    }
+    if flags & FEXTRA != 0 {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        rest = after.get(usize::from(u16::from_le_bytes(*length))..)?;
+    }
+    for flag in [FNAME, FCOMMENT] {
+        if flags & flag != 0 {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            rest = &rest[end + 1..];
+        }
+    }
+    if flags & FHCRC != 0 {
+        let (given, after) = rest.split_first_chunk::<2>()?;
+        let mut crc = Crc::new();
+        crc.update(&input[..input.len() - rest.len()]);
+        if u16::from_le_bytes(*given) != crc.sum() as u16 {
+            return None;
+        }
+        rest = after;
+    }
+    Some(rest)
+}
+
+fn check_trailer(trailer: &[u8], output: &[u8]) -> Result<(), GzipError> {
+    let mut crc = Crc::new();
+    crc.update(output);
+    let (given_crc, rest) = trailer.split_first_chunk::<4>().ok_or(GzipError::Malformed)?;
+    let given_size = rest.first_chunk::<4>().ok_or(GzipError::Malformed)?;
+    let holds = u32::from_le_bytes(*given_crc) == crc.sum()
+        && u32::from_le_bytes(*given_size) == output.len() as u32;
+    if holds { Ok(()) } else { Err(GzipError::Malformed) }
+}
+
+/// The gzip form of `input`; `None` when that is not smaller.
+///
+/// `level` is 1 (quick) to 9 (small).
+pub fn deflate(input: &[u8], level: u32) -> Option<Vec<u8>> {
+    let mut deflater = Compress::new(Compression::new(level.clamp(1, 9)), false);
+    let mut output = Vec::with_capacity(input.len());
+    output.extend(HEADER);
+    loop {
+        let read = deflater.total_in() as usize;
+        let status =
+            deflater.compress_vec(&input[read..], &mut output, FlushCompress::Finish).ok()?;
+        if status == Status::StreamEnd {
+            break;
+        }
+        // No larger than the input: what would be is not sent.
+        if output.len() == output.capacity() {
+            return None;
+        }
+    }
+    let mut crc = Crc::new();
+    crc.update(input);
+    output.extend(crc.sum().to_le_bytes());
+    output.extend((input.len() as u32).to_le_bytes());
+    (output.len() < input.len()).then_some(output)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_deflated_inflates_to_the_same() {
+        for size in [300, 5_000, 1_000_000] {
+            let input: Vec<u8> = (0..size).map(|index| (index / 7 % 11) as u8).collect();
+            for level in [1, 6, 9] {
+                let packed = deflate(&input, level).unwrap();
+                assert!(packed.len() < input.len());
+                assert_eq!(inflate(&packed, size), Ok(input.clone()));
+                assert_eq!(
+                    inflate(&packed, size - 1),
+                    Err(GzipError::TooLarge { limit: size - 1 })
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_not_sent() {
+        let noise: Vec<u8> =
+            (0..2_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        assert_eq!(deflate(&noise, 6), None);
+        assert_eq!(deflate(b"", 6), None);
+        assert_eq!(deflate(b"short", 6), None);
+    }
+
+    #[test]
+    fn only_the_first_member_counts() {
+        let mut packed = deflate(&[7; 1000], 6).unwrap();
+        packed.extend(deflate(&[8; 1000], 6).unwrap());
+        assert_eq!(inflate(&packed, 1000), Ok(vec![7; 1000]));
+        packed.extend(b"anything");
+        assert_eq!(inflate(&packed, 1000), Ok(vec![7; 1000]));
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let packed = deflate(&vec![0; 50_000_000], 9).unwrap();
+        assert!(packed.len() < 100_000);
+        assert_eq!(inflate(&packed, 1_000_000), Err(GzipError::TooLarge { limit: 1_000_000 }));
+    }
+
+    #[test]
+    fn damage_anywhere_is_refused() {
+        let input: Vec<u8> = (0..500u32).map(|index| (index % 26) as u8 + 97).collect();
+        let packed = deflate(&input, 6).unwrap();
+        for end in 0..packed.len() {
+            assert_eq!(inflate(&packed[..end], 1000), Err(GzipError::Malformed), "cut at {end}");
+        }
+        for at in packed.len() - 8..packed.len() {
+            let mut damaged = packed.clone();
+            damaged[at] ^= 1;
+            assert_eq!(inflate(&damaged, 1000), Err(GzipError::Malformed), "flipped at {at}");
+        }
+    }
+
+    #[test]
+    fn optional_header_fields_are_skipped() {
+        let plain = deflate(&[7; 1000], 6).unwrap();
+        let mut packed = plain[..10].to_vec();
+        packed[3] = FEXTRA | FNAME | FCOMMENT;
+        packed.extend([2, 0, 1, 2]);
+        packed.extend(b"name\0comment\0");
+        packed.extend(&plain[10..]);
+        assert_eq!(inflate(&packed, 1000), Ok(vec![7; 1000]));
+    }
+}

@@ -1,0 +1,33 @@
+//! Names and values of the protocol's headers.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
+pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("signature");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(crate) const ETF: HeaderValue = HeaderValue::from_static("application/x-erlang-etf");
+pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+
+/// Headers of which a message has one at most: where readers would differ in which one they take, a
+/// message is refused.
+const UNIQUE: [&str; 9] = [
+    "authorization",
+    "digest",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "accept",
+    "accept-encoding",
+    "x-request-id",
+    "signature",
+];
+
+/// The first header that stands twice and may not.
+pub(crate) fn duplicate(headers: &HeaderMap) -> Option<&'static str> {
+    // Without any repeated name there are as many names as values.
+    if headers.keys_len() == headers.len() {
+        return None;
+    }
+    UNIQUE.into_iter().find(|name| headers.get_all(*name).iter().nth(1).is_some())
+}

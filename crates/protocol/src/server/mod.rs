@@ -1,0 +1,71 @@
+//! The server's side: what a request has to pass, in this order, and the answer.
+//!
+//! | # | check | stage that has passed it |
+//! |---|---|---|
+//! | 1, 2 | path begins with `/backwater/1/`, signature | [`Authenticated`] |
+//! | 3 to 7 | method, path, arity, exposure | [`Routed`] |
+//! | 8 to 12 | content-type, content-encoding, accept, accept-encoding | [`Negotiated`] |
+//! | 13 | content-length | [`ExpectedBody`] |
+//! | 14 | digest of the body | [`VerifiedBody`] |
+//! | 15, 16 | gunzip, size | [`Arguments`] |
+//! | 17, 18 | a list of the arity | [`Call`] |
+
+mod refusal;
+mod request;
+mod response;
+mod target;
+
+pub use self::refusal::Refusal;
+pub use self::request::{
+    Arguments, Authenticated, Call, ExpectedBody, Negotiated, Routed, VerifiedBody, authenticate,
+};
+pub use self::response::{RespondError, ResponseContext, ResponseTerm, respond};
+use crate::Secrets;
+
+/// What a server is told. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The secrets that requests may be signed with.
+    pub secrets: Secrets,
+    /// How long arguments may be, before and after decompression. Default 8 MiB.
+    pub max_encoded_args_size: usize,
+    /// How long a result may be before compression. Default 8 MiB.
+    pub max_encoded_result_size: usize,
+    /// From which size on a result is compressed. Default 300.
+    pub compression_threshold: usize,
+    /// 1 (quick) to 9 (small). Default 1.
+    pub gzip_level: u32,
+}
+
+impl Settings {
+    /// Settings with the protocol's defaults.
+    pub fn new(secrets: Secrets) -> Self {
+        Self {
+            secrets,
+            max_encoded_args_size: 8 * 1024 * 1024,
+            max_encoded_result_size: 8 * 1024 * 1024,
+            compression_threshold: 300,
+            gzip_level: 1,
+        }
+    }
+}
+
+/// What a server lets its callers call.
+pub trait Exposure {
+    /// What the server knows a function by.
+    type Function: Copy;
+
+    /// The function of that name and arity.
+    fn lookup(&self, module: &str, function: &str, arity: u8) -> Lookup<Self::Function>;
+}
+
+/// What an [`Exposure`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup<Function> {
+    /// Nothing of that module is exposed.
+    ModuleNotExposed,
+    /// The module has no such function, or does not expose it.
+    FunctionNotFound,
+    /// This one.
+    Found(Function),
+}

@@ -1,0 +1,96 @@
+//! Answers that refuse a request.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::Settings;
+use super::response::{ResponseContext, seal};
+
+/// All headers of a refusal that are signed, in alphabetical order.
+const SIGNED: [HeaderName; 6] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    crate::headers::DIGEST,
+    WWW_AUTHENTICATE,
+    crate::headers::REQUEST_ID,
+];
+
+/// A request that is not answered by a function.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    body: Cow<'static, str>,
+    www_authenticate: Option<HeaderValue>,
+    /// Without it the answer is not signed: the request was not either.
+    context: Option<ResponseContext>,
+    extra: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    /// A refusal that is not signed, for requests that have not been authenticated.
+    pub fn new(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, body: body.into(), www_authenticate: None, context: None, extra: None }
+    }
+
+    /// The same, signed in answer to a request.
+    pub fn signed(
+        status: StatusCode,
+        body: impl Into<Cow<'static, str>>,
+        context: &ResponseContext,
+    ) -> Self {
+        Self { context: Some(context.clone()), ..Self::new(status, body) }
+    }
+
+    /// Adds the header that tells how to authenticate.
+    pub(crate) fn with_www_authenticate(mut self, value: HeaderValue) -> Self {
+        self.www_authenticate = Some(value);
+        self
+    }
+
+    /// Adds a `retry-after` of so many seconds.
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.extra = Some((http::header::RETRY_AFTER, HeaderValue::from(seconds)));
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The text.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The answer; it closes the connection.
+    pub fn into_response(self, settings: &Settings) -> Response<Bytes> {
+        let body = match self.body {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => Bytes::from(text),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        if let Some(value) = self.www_authenticate {
+            headers.insert(WWW_AUTHENTICATE, value);
+        }
+        if let Some((name, value)) = self.extra {
+            headers.insert(name, value);
+        }
+        match self.context {
+            Some(context) => seal(&mut response, &context, &SIGNED, settings),
+            None => {
+                let length = HeaderValue::from(response.body().len());
+                response.headers_mut().insert(CONTENT_LENGTH, length);
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,332 @@
+//! The stages of a request.
+
+use backwater_etf::{DecodeOptions, Decoder, Tape};
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::refusal::Refusal;
+use super::response::ResponseContext;
+use super::target::{BASE, Target, TargetError};
+use super::{Exposure, Lookup, Settings};
+use crate::content::{self, ContentType, Encoding};
+use crate::gzip::{self, GzipError};
+use crate::headers::{DIGEST, REQUEST_ID};
+use crate::signature::{Demands, SignatureFailure, Signed, verify};
+use crate::{digest, headers};
+
+const SCHEME: &str = "Signature ";
+
+const DEMANDS: Demands = Demands {
+    mandatory: &["digest", "x-request-id"],
+    if_present: &["accept", "content-type", "content-encoding", "content-length"],
+};
+
+/// What `www-authenticate` lists of the headers that a request has.
+const AUTHENTICATED: [&str; 6] =
+    ["accept", "content-encoding", "content-length", "content-type", "digest", "x-request-id"];
+
+/// A request whose head is signed by somebody who knows the secret.
+#[derive(Debug)]
+pub struct Authenticated<'a> {
+    method: &'a Method,
+    path: &'a str,
+    headers: &'a HeaderMap,
+    settings: &'a Settings,
+    context: ResponseContext,
+    accept_encoding_signed: bool,
+}
+
+/// Checks 1 and 2: the path's begin and the signature.
+///
+/// `target` is path and query as they were sent.
+///
+/// # Errors
+///
+/// The refusal to send.
+pub fn authenticate<'a>(
+    method: &'a Method,
+    target: &'a str,
+    headers: &'a HeaderMap,
+    settings: &'a Settings,
+) -> Result<Authenticated<'a>, Refusal> {
+    if !target.starts_with(BASE) {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, ""));
+    }
+    let (secret, accept_encoding_signed) = check_signature(method, target, headers, settings)
+        .map_err(|reason| {
+            Refusal::new(StatusCode::UNAUTHORIZED, reason)
+                .with_www_authenticate(www_authenticate(headers))
+        })?;
+    // It is signed, so it is there.
+    let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
+    let context = ResponseContext { request_id, encoding: Encoding::Identity, secret };
+    Ok(Authenticated { method, path: target, headers, settings, context, accept_encoding_signed })
+}
+
+fn check_signature(
+    method: &Method,
+    target: &str,
+    headers: &HeaderMap,
+    settings: &Settings,
+) -> Result<(usize, bool), String> {
+    if let Some(name) = headers::duplicate(headers) {
+        return Err(SignatureFailure::DuplicateHeader(name).to_string());
+    }
+    let parameters = headers.get(AUTHORIZATION).ok_or("missing_authorization_header")?;
+    if !parameters.as_bytes().starts_with(SCHEME.as_bytes()) {
+        return Err("invalid_auth_type".to_owned());
+    }
+    let mut request_target = method.as_str().to_ascii_lowercase();
+    request_target.push(' ');
+    request_target.push_str(target);
+    let signed = Signed { pseudo_name: "(request-target)", pseudo_value: &request_target, headers };
+    let ask = [ACCEPT_ENCODING.as_str()];
+    let verified = verify(parameters, SCHEME, signed, &DEMANDS, &settings.secrets, ask);
+    let (secret, [accept_encoding]) = verified.map_err(|failure| failure.to_string())?;
+    // The Erlang library signs a query without its `?`: it must not mean anything.
+    if target.contains(['?', '#']) {
+        return Err(SignatureFailure::InvalidSignature.to_string());
+    }
+    Ok((secret, accept_encoding))
+}
+
+fn www_authenticate(headers: &HeaderMap) -> HeaderValue {
+    let mut text = String::from("Signature headers=\"(request-target)");
+    for name in AUTHENTICATED.into_iter().filter(|name| headers.contains_key(*name)) {
+        text.push(' ');
+        text.push_str(name);
+    }
+    text.push_str("\",realm=\"backwater\"");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Signature"))
+}
+
+impl<'a> Authenticated<'a> {
+    /// Checks 3 to 7: the method, the path, and what is exposed.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send.
+    pub fn route<E: Exposure + ?Sized>(
+        self,
+        exposure: &E,
+    ) -> Result<Routed<'a, E::Function>, Refusal> {
+        let refuse = |status, body: &'static str| Refusal::signed(status, body, &self.context);
+        if self.method != Method::POST {
+            return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, ""));
+        }
+        let target = Target::parse(self.path).map_err(|error| match error {
+            TargetError::Path => refuse(StatusCode::BAD_REQUEST, "invalid_path"),
+            TargetError::Arity => refuse(StatusCode::BAD_REQUEST, "invalid_arity"),
+        })?;
+        match exposure.lookup(&target.module, &target.function, target.arity) {
+            Lookup::ModuleNotExposed => Err(refuse(StatusCode::FORBIDDEN, "")),
+            Lookup::Found(function) if !target.is_never_exposed() => {
+                Ok(Routed { function, arity: target.arity, request: self })
+            }
+            _ => Err(refuse(StatusCode::NOT_FOUND, "function_not_found")),
+        }
+    }
+}
+
+/// A request for a function that is exposed.
+#[derive(Debug)]
+pub struct Routed<'a, F> {
+    function: F,
+    arity: u8,
+    request: Authenticated<'a>,
+}
+
+impl<'a, F> Routed<'a, F> {
+    /// Checks 8 to 12: types and encodings.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send.
+    pub fn negotiate(self) -> Result<Negotiated<'a, F>, Refusal> {
+        let Self { function, arity, mut request } = self;
+        let refuse = |status, body: &'static str| Refusal::signed(status, body, &request.context);
+        match content::content_type(request.headers) {
+            ContentType::Etf => {}
+            ContentType::Malformed => {
+                return Err(refuse(StatusCode::BAD_REQUEST, "bad_content_type"));
+            }
+            ContentType::Other => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                return Err(refuse(status, "unsupported_content_type"));
+            }
+        }
+        let encoding = content::content_encoding(request.headers).ok_or_else(|| {
+            refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding")
+        })?;
+        if !content::accepts_etf(request.headers) {
+            return Err(refuse(StatusCode::NOT_ACCEPTABLE, ""));
+        }
+        if request.accept_encoding_signed {
+            request.context.encoding = content::accepted_encoding(request.headers);
+        }
+        Ok(Negotiated { function, arity, encoding, request })
+    }
+}
+
+/// A request whose body and answer will be understood.
+#[derive(Debug)]
+pub struct Negotiated<'a, F> {
+    function: F,
+    arity: u8,
+    encoding: Encoding,
+    request: Authenticated<'a>,
+}
+
+impl<F> Negotiated<'_, F> {
+    /// Check 13: the length that the body claims, if it claims one.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send.
+    pub fn expect_body(self, content_length: Option<u64>) -> Result<ExpectedBody<F>, Refusal> {
+        let Self { function, arity, encoding, request } = self;
+        let max_size = request.settings.max_encoded_args_size;
+        let expected = ExpectedBody {
+            function,
+            arity,
+            encoding,
+            max_size,
+            digest: request.headers.get(DIGEST).cloned().unwrap_or(HeaderValue::from_static("")),
+            www_authenticate: www_authenticate(request.headers),
+            context: request.context,
+        };
+        if content_length.is_some_and(|length| length > max_size as u64) {
+            return Err(expected.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
+        }
+        Ok(expected)
+    }
+}
+
+/// A request whose body may be read.
+#[derive(Debug)]
+pub struct ExpectedBody<F> {
+    function: F,
+    arity: u8,
+    encoding: Encoding,
+    max_size: usize,
+    digest: HeaderValue,
+    www_authenticate: HeaderValue,
+    context: ResponseContext,
+}
+
+impl<F> ExpectedBody<F> {
+    /// How many bytes may be read at most.
+    pub fn max_size(&self) -> usize {
+        self.max_size
+    }
+
+    /// About how much work the body is, in bytes: a compressed one is more than it looks.
+    pub fn size_estimate(&self, body: &Bytes) -> usize {
+        body.len().saturating_mul(if self.encoding == Encoding::Gzip { 4 } else { 1 })
+    }
+
+    /// A signed refusal, for what goes wrong while the body is read.
+    pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
+        Refusal::signed(status, body, &self.context)
+    }
+
+    /// Check 14: the digest. The size is checked again, for bodies that have claimed none.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send.
+    pub fn verify(self, body: Bytes) -> Result<VerifiedBody<F>, Refusal> {
+        if body.len() > self.max_size {
+            return Err(self.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
+        }
+        if !digest::is_digest_of(&self.digest, &body) {
+            let refusal = self.refuse(StatusCode::UNAUTHORIZED, "wrong_arguments_digest");
+            return Err(refusal.with_www_authenticate(self.www_authenticate));
+        }
+        let Self { function, arity, encoding, max_size, context, .. } = self;
+        Ok(VerifiedBody { function, arity, encoding, max_size, context, body })
+    }
+}
+
+/// A body that is the one that was signed.
+#[derive(Debug)]
+pub struct VerifiedBody<F> {
+    function: F,
+    arity: u8,
+    encoding: Encoding,
+    max_size: usize,
+    context: ResponseContext,
+    body: Bytes,
+}
+
+impl<F> VerifiedBody<F> {
+    /// Checks 15 and 16: decompression, under the limit.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send.
+    pub fn inflate(self) -> Result<Arguments<F>, Refusal> {
+        let Self { function, arity, encoding, max_size, context, body } = self;
+        let body = match encoding {
+            Encoding::Identity => body,
+            Encoding::Gzip => match gzip::inflate(&body, max_size) {
+                Ok(inflated) => Bytes::from(inflated),
+                Err(GzipError::Malformed) => {
+                    let text = "unable_to_uncompress_arguments";
+                    return Err(Refusal::signed(StatusCode::BAD_REQUEST, text, &context));
+                }
+                Err(GzipError::TooLarge { .. }) => {
+                    return Err(Refusal::signed(StatusCode::PAYLOAD_TOO_LARGE, "", &context));
+                }
+            },
+        };
+        Ok(Arguments { function, arity, context, body })
+    }
+}
+
+/// Arguments that are still encoded.
+#[derive(Debug)]
+pub struct Arguments<F> {
+    function: F,
+    arity: u8,
+    context: ResponseContext,
+    body: Bytes,
+}
+
+impl<F> Arguments<F> {
+    /// Checks 17 and 18: a list of as many terms as the arity says.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send.
+    pub fn decode(
+        self,
+        decoder: &mut Decoder,
+        options: &DecodeOptions<'_>,
+        tape: &mut Tape,
+    ) -> Result<Call<F>, Refusal> {
+        let Self { function, arity, context, body } = self;
+        let refuse = |body: &'static str| Refusal::signed(StatusCode::BAD_REQUEST, body, &context);
+        let decoded = decoder.decode(&body, options, tape);
+        decoded.map_err(|_| refuse("unable_to_decode_arguments"))?;
+        match tape.list_arity() {
+            None => Err(refuse("arguments_not_a_list")),
+            Some(count) if count != usize::from(arity) => {
+                Err(refuse("inconsistent_arguments_arity"))
+            }
+            Some(_) => Ok(Call { function, context, source: body }),
+        }
+    }
+}
+
+/// A call that has passed every check; its arguments are on the tape.
+#[derive(Debug)]
+pub struct Call<F> {
+    /// The function.
+    pub function: F,
+    /// What the answer needs.
+    pub context: ResponseContext,
+    /// The bytes that the tape refers to.
+    pub source: Bytes,
+}

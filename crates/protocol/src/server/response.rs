@@ -1,0 +1,137 @@
+//! The answer of a function.
+
+use std::fmt;
+
+use backwater_etf::{EncodeError, EncodeErrorKind, EncodeOptions, Encoder, TapeRef};
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, PRAGMA,
+};
+use http::{HeaderName, HeaderValue, Response};
+
+use super::Settings;
+use crate::content::Encoding;
+use crate::headers::{DIGEST, ETF, GZIP, REQUEST_ID, SIGNATURE};
+use crate::signature::{Signed, sign};
+use crate::{digest, gzip};
+
+/// All headers of an answer that are signed, in alphabetical order.
+const SIGNED: [HeaderName; 8] = [
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    DIGEST,
+    EXPIRES,
+    PRAGMA,
+    REQUEST_ID,
+];
+
+/// `131, {return, …}` and `131, {exception, …}` up to the value.
+const RETURN: &[u8] = b"\x83h\x02w\x06return";
+const EXCEPTION: &[u8] = b"\x83h\x02w\x09exception";
+
+/// What an answer needs to know of its request.
+#[derive(Clone, Debug)]
+pub struct ResponseContext {
+    pub(crate) request_id: HeaderValue,
+    pub(crate) encoding: Encoding,
+    /// The number of the secret that the request was signed with: the caller has that one.
+    pub(crate) secret: usize,
+}
+
+/// How a function ended.
+#[derive(Clone, Copy, Debug)]
+pub enum ResponseTerm<'a> {
+    /// Its value.
+    Return(TapeRef<'a>),
+    /// `{Class, Reason, Stacktrace}`.
+    Exception(TapeRef<'a>),
+}
+
+/// A result cannot be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RespondError {
+    /// It is no term.
+    Encode(EncodeError),
+    /// It is larger than `max_encoded_result_size`.
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for RespondError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(error) => write!(formatter, "{error}"),
+            Self::TooLarge { limit } => write!(
+                formatter,
+                "the encoded result is larger than maxEncodedResultSize, {limit} bytes"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RespondError {}
+
+/// The signed answer of a function.
+///
+/// # Errors
+///
+/// When the result is no term or too large.
+pub fn respond(
+    context: &ResponseContext,
+    term: ResponseTerm<'_>,
+    encoder: &mut Encoder,
+    settings: &Settings,
+) -> Result<Response<Bytes>, RespondError> {
+    let limit = settings.max_encoded_result_size;
+    let (prefix, tape) = match term {
+        ResponseTerm::Return(tape) => (RETURN, tape),
+        ResponseTerm::Exception(tape) => (EXCEPTION, tape),
+    };
+    let mut body = Vec::with_capacity(256);
+    body.extend_from_slice(prefix);
+    let options = EncodeOptions { max_size: limit, ..EncodeOptions::default() };
+    encoder.encode_term(tape, &options, &mut body).map_err(|error| match error.kind {
+        EncodeErrorKind::TooLarge(_) => RespondError::TooLarge { limit },
+        _ => RespondError::Encode(error),
+    })?;
+    let wanted = context.encoding == Encoding::Gzip && body.len() >= settings.compression_threshold;
+    let packed = if wanted { gzip::deflate(&body, settings.gzip_level) } else { None };
+    let is_packed = packed.is_some();
+    let mut response = Response::new(Bytes::from(packed.unwrap_or(body)));
+    let headers = response.headers_mut();
+    headers.reserve(10);
+    let no_cache = HeaderValue::from_static("private, no-cache, no-store, must-revalidate");
+    headers.insert(CACHE_CONTROL, no_cache);
+    headers.insert(CONTENT_TYPE, ETF);
+    headers.insert(EXPIRES, HeaderValue::from_static("0"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    if is_packed {
+        headers.insert(CONTENT_ENCODING, GZIP);
+    }
+    seal(&mut response, context, &SIGNED, settings);
+    Ok(response)
+}
+
+/// Adds length, digest, request id and the signature over all of `signed`.
+pub(crate) fn seal(
+    response: &mut Response<Bytes>,
+    context: &ResponseContext,
+    signed: &[HeaderName],
+    settings: &Settings,
+) {
+    let length = HeaderValue::from(response.body().len());
+    let body_digest = digest::digest_of(response.body());
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length);
+    headers.insert(DIGEST, body_digest);
+    headers.insert(REQUEST_ID, context.request_id.clone());
+    let message =
+        Signed { pseudo_name: "(response-status)", pseudo_value: status.as_str(), headers };
+    let signature = sign(message, signed, &settings.secrets, context.secret, "");
+    headers.insert(SIGNATURE, signature);
+}

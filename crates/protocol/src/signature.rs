@@ -1,0 +1,234 @@
+//! Signatures over headers (draft-cavage-http-signatures, as the Erlang library has it).
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::secrets::Secrets;
+
+const ALGORITHM: &str = "hmac-sha256";
+const KEY_ID: &str = "default";
+
+/// Why a signature does not hold. [`SignatureFailure::reason`] has the protocol's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignatureFailure {
+    /// The parameters are not `name="value"`, divided by commas.
+    InvalidHeaderParams,
+    /// The key is not `default`.
+    UnknownKey,
+    /// The algorithm is not `hmac-sha256`.
+    UnknownAlgorithm,
+    /// There is no list of signed headers.
+    MissingSignedHeaderList,
+    /// A header that every message signs is not in the list.
+    MissingMandatoryHeader(&'static str),
+    /// A header that is present and has to be signed then is not in the list.
+    MissingMandatorilySignedHeader(&'static str),
+    /// A header of the list is not there.
+    MissingHeader(String),
+    /// A header that may stand once stands twice.
+    DuplicateHeader(&'static str),
+    /// The signature is another one.
+    InvalidSignature,
+}
+
+impl SignatureFailure {
+    /// The protocol's name for it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::InvalidHeaderParams => "invalid_header_params",
+            Self::UnknownKey => "unknown_key",
+            Self::UnknownAlgorithm => "unknown_algorithm",
+            Self::MissingSignedHeaderList => "missing_signed_header_list",
+            Self::MissingMandatoryHeader(_) => "missing_mandatory_header",
+            Self::MissingMandatorilySignedHeader(_) => "missing_mandatorily_signed_header",
+            Self::MissingHeader(_) => "missing_header",
+            Self::DuplicateHeader(_) => "duplicate_header",
+            Self::InvalidSignature => "invalid_signature",
+        }
+    }
+
+    /// The header that it speaks of.
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::MissingMandatoryHeader(name)
+            | Self::MissingMandatorilySignedHeader(name)
+            | Self::DuplicateHeader(name) => Some(name),
+            Self::MissingHeader(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SignatureFailure {
+    /// As Erlang would print the term: `unknown_key`, `{missing_header,<<"digest">>}`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.header() {
+            Some(header) => write!(formatter, "{{{},<<\"{header}\">>}}", self.reason()),
+            None => formatter.write_str(self.reason()),
+        }
+    }
+}
+
+impl std::error::Error for SignatureFailure {}
+
+/// What a message consists of, as far as signatures are concerned.
+#[derive(Clone, Copy)]
+pub(crate) struct Signed<'a> {
+    /// `(request-target)` or `(response-status)`.
+    pub(crate) pseudo_name: &'static str,
+    pub(crate) pseudo_value: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// Which headers a verifier demands in the list.
+pub(crate) struct Demands {
+    /// Always.
+    pub(crate) mandatory: &'static [&'static str],
+    /// When the message has them.
+    pub(crate) if_present: &'static [&'static str],
+}
+
+/// The parameters of a signature; the last of equal names counts, others are ignored.
+#[derive(Default)]
+struct Parameters<'a> {
+    key_id: Option<&'a str>,
+    algorithm: Option<&'a str>,
+    headers: Option<&'a str>,
+    signature: Option<&'a str>,
+}
+
+impl<'a> Parameters<'a> {
+    fn parse(mut text: &'a str) -> Option<Self> {
+        let mut parameters = Self::default();
+        loop {
+            let (name, rest) = text.split_once("=\"")?;
+            let is_name =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+            if name.is_empty() || !name.bytes().all(is_name) {
+                return None;
+            }
+            let (value, rest) = rest.split_once('"')?;
+            match name {
+                "keyId" => parameters.key_id = Some(value),
+                "algorithm" => parameters.algorithm = Some(value),
+                "headers" => parameters.headers = Some(value),
+                "signature" => parameters.signature = Some(value),
+                _ => {}
+            }
+            if rest.is_empty() {
+                return Some(parameters);
+            }
+            text = rest.strip_prefix(',')?.trim_start_matches([' ', '\t']);
+        }
+    }
+}
+
+/// Checks a signature and returns the number of the secret that made it, and whether each of `ask`
+/// is signed.
+pub(crate) fn verify<const N: usize>(
+    parameters: &HeaderValue,
+    scheme: &str,
+    signed: Signed<'_>,
+    demands: &Demands,
+    secrets: &Secrets,
+    ask: [&str; N],
+) -> Result<(usize, [bool; N]), SignatureFailure> {
+    let text = parameters.to_str().map_err(|_| SignatureFailure::InvalidHeaderParams)?;
+    let text = text.get(scheme.len()..).unwrap_or_default();
+    let parameters = Parameters::parse(text).ok_or(SignatureFailure::InvalidHeaderParams)?;
+    if parameters.key_id != Some(KEY_ID) {
+        return Err(SignatureFailure::UnknownKey);
+    }
+    if parameters.algorithm != Some(ALGORITHM) {
+        return Err(SignatureFailure::UnknownAlgorithm);
+    }
+    let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
+    let listed = |name: &str| list.split(' ').any(|listed| listed.eq_ignore_ascii_case(name));
+    check_list(signed, demands, listed)?;
+    let string = signing_string(signed, list)?;
+    let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
+    let tag = STANDARD.decode(given).map_err(|_| SignatureFailure::InvalidSignature)?;
+    let number = secrets.verify(&string, &tag).ok_or(SignatureFailure::InvalidSignature)?;
+    Ok((number, ask.map(listed)))
+}
+
+fn check_list(
+    signed: Signed<'_>,
+    demands: &Demands,
+    listed: impl Fn(&str) -> bool,
+) -> Result<(), SignatureFailure> {
+    for name in std::iter::once(&signed.pseudo_name).chain(demands.mandatory) {
+        if !listed(name) {
+            return Err(SignatureFailure::MissingMandatoryHeader(name));
+        }
+    }
+    for name in demands.if_present {
+        if signed.headers.contains_key(*name) && !listed(name) {
+            return Err(SignatureFailure::MissingMandatorilySignedHeader(name));
+        }
+    }
+    Ok(())
+}
+
+/// `name: value` for each listed header, in the order of the list, joined by LF.
+fn signing_string(signed: Signed<'_>, list: &str) -> Result<Vec<u8>, SignatureFailure> {
+    let mut string = Vec::with_capacity(512);
+    for name in list.split(' ').filter(|name| !name.is_empty()) {
+        if !string.is_empty() {
+            string.push(b'\n');
+        }
+        string.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+        string.extend(b": ");
+        if name.eq_ignore_ascii_case(signed.pseudo_name) {
+            string.extend(signed.pseudo_value.as_bytes());
+            continue;
+        }
+        let mut values = signed.headers.get_all(name).iter();
+        let first =
+            values.next().ok_or_else(|| SignatureFailure::MissingHeader(name.to_owned()))?;
+        string.extend(trim(first.as_bytes()));
+        // A header in several lines is one list (RFC 9110, 5.3).
+        for value in values {
+            string.extend(b", ");
+            string.extend(trim(value.as_bytes()));
+        }
+    }
+    Ok(string)
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The parameters of a signature over the pseudo header and the headers of those names, which stand
+/// in alphabetical order; those that the message lacks are left out.
+pub(crate) fn sign(
+    signed: Signed<'_>,
+    names: &[HeaderName],
+    secrets: &Secrets,
+    number: usize,
+    scheme: &str,
+) -> HeaderValue {
+    let mut list = String::with_capacity(160);
+    list.push_str(signed.pseudo_name);
+    for name in names {
+        if signed.headers.contains_key(name) {
+            list.push(' ');
+            list.push_str(name.as_str());
+        }
+    }
+    // Every name of the list is there: nothing can be missing.
+    let string = signing_string(signed, &list).unwrap_or_default();
+    let signature = STANDARD.encode(secrets.sign(number, &string));
+    let text = format!(
+        "{scheme}algorithm=\"{ALGORITHM}\",headers=\"{list}\",keyId=\"{KEY_ID}\",signature=\"{signature}\""
+    );
+    // Names and base64 are ASCII.
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+}

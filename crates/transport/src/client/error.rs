@@ -1,0 +1,137 @@
+//! How calls fail.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use backwater_protocol::client::{
+    AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure,
+};
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::options::Endpoint;
+use super::times::{CallTimes, Phase};
+
+/// Why a call has no outcome.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The arguments, or the name of the function, cannot be sent.
+    Encode(EncodeFailure),
+    /// There is no connection to the server.
+    Connect {
+        /// The server.
+        endpoint: Endpoint,
+        /// What the name lookup or the last of the server's addresses said.
+        source: io::Error,
+    },
+    /// A phase took too long.
+    Timeout {
+        /// What was going on then.
+        phase: Phase,
+        /// The limit that ran out: `connect_timeout` for [`Phase::Queue`] and [`Phase::Connect`], else
+        /// `recv_timeout`.
+        limit: Duration,
+        /// Where the time went.
+        times: CallTimes,
+    },
+    /// The connection ended before the response was there. The function may have been called.
+    ConnectionLost {
+        /// What ended it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// What came back is not HTTP/1.1.
+    MalformedHttp {
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The response is not signed by the server, so nothing that it says is believed.
+    Authentication {
+        /// What is wrong with it.
+        failure: AuthenticationFailure,
+        /// The status it claims: a hint at most.
+        unverified_status: StatusCode,
+        /// The begin of the body it came with, at most 4096 bytes: a hint at most.
+        unverified_body: Bytes,
+    },
+    /// The server refused the call.
+    Remote(RemoteFailure),
+    /// The server's response is not understood.
+    Response(ResponseFailure),
+    /// The response's body is over the limit; it was not read further.
+    TooLarge {
+        /// The length that the response claims, or what had arrived, in bytes.
+        size: u64,
+        /// `max_encoded_result_size`, in bytes.
+        limit: usize,
+    },
+    /// As many calls as may be are waiting for a connection.
+    QueueFull {
+        /// `max_waiting`.
+        limit: usize,
+    },
+    /// The client was closed before the call or while it was under way.
+    Closed,
+    /// A bug in this library.
+    Internal(String),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(failure) => write!(formatter, "the call cannot be encoded: {failure}"),
+            Self::Connect { endpoint, source } => {
+                write!(formatter, "cannot connect to {endpoint}: {source}")
+            }
+            Self::Timeout { phase, limit, .. } => {
+                let option = match phase {
+                    Phase::Queue | Phase::Connect => "connect_timeout",
+                    Phase::Send | Phase::Receive => "recv_timeout",
+                };
+                write!(
+                    formatter,
+                    "timed out in phase {phase}: {option} is {} ms",
+                    limit.as_millis()
+                )
+            }
+            Self::ConnectionLost { source } => {
+                write!(formatter, "the connection was lost before the response was there: {source}")
+            }
+            Self::MalformedHttp { source } => {
+                write!(formatter, "the server's response is not HTTP/1.1: {source}")
+            }
+            Self::Authentication { failure, unverified_status, .. } => write!(
+                formatter,
+                "the response is not authentic: {failure} (it claims status {})",
+                unverified_status.as_u16()
+            ),
+            Self::Remote(failure) => write!(formatter, "{failure}"),
+            Self::Response(failure) => write!(formatter, "{failure}"),
+            Self::TooLarge { size, limit } => write!(
+                formatter,
+                "the response's body of {size} bytes or more is over max_encoded_result_size, {limit}"
+            ),
+            Self::QueueFull { limit } => {
+                write!(formatter, "{limit} calls are waiting for a connection already")
+            }
+            Self::Closed => formatter.write_str("the client is closed"),
+            Self::Internal(message) => write!(formatter, "a bug in backwater: {message}"),
+        }
+    }
+}
+
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Connect { source, .. } => Some(source),
+            Self::ConnectionLost { source } | Self::MalformedHttp { source } => Some(&**source),
+            Self::Encode(failure) => Some(failure),
+            Self::Authentication { failure, .. } => Some(failure),
+            Self::Remote(failure) => Some(failure),
+            Self::Response(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}

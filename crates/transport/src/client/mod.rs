@@ -1,0 +1,171 @@
+//! The client: calls, and the connections that they share.
+
+mod call;
+mod connect;
+mod connection;
+mod error;
+mod options;
+mod pool;
+mod request_ids;
+mod stream;
+mod times;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
+
+pub use self::call::{CallOutcome, CallRequest};
+pub use self::error::CallError;
+pub use self::options::{ClientOptions, Endpoint};
+use self::pool::Pool;
+use self::request_ids::RequestIds;
+pub use self::times::{CallTimes, Phase};
+use crate::codec::Codecs;
+use crate::guard::catch_panic;
+use crate::{IoThread, Spawner};
+
+/// Calls the functions of one server. Clones are the same client.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    spawner: Spawner,
+}
+
+/// What a client is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientStats {
+    /// Calls that have a connection or are making one.
+    pub calls_in_flight: usize,
+    /// Calls that wait for a connection.
+    pub calls_waiting: usize,
+    /// Connections that wait for a call.
+    pub idle_connections: usize,
+}
+
+impl Client {
+    /// A client; it connects when it is first called.
+    pub fn new(io: &IoThread, options: ClientOptions) -> Self {
+        let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared {
+            authority: options.endpoint.to_string(),
+            pool: Pool::new(options.pool_idle_timeout),
+            max_connections,
+            connections_free: Semaphore::new(max_connections),
+            waiting: AtomicUsize::new(0),
+            lifetime: watch::Sender::new(Lifetime::Open),
+            codecs: Codecs::default(),
+            request_ids: RequestIds::new(),
+            options,
+        });
+        Self { shared, spawner: io.spawner() }
+    }
+
+    /// Calls a function. The future is to be polled on the I/O thread (see [`IoThread::spawn`]);
+    /// dropping it gives the call up and closes its connection. It always resolves, as long as the
+    /// timeouts are finite.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`]. A request that may have reached the server is never sent a second time.
+    pub fn call(
+        &self,
+        request: CallRequest,
+    ) -> impl Future<Output = Result<CallOutcome, CallError>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let mut lifetime = shared.lifetime.subscribe();
+            if *lifetime.borrow_and_update() != Lifetime::Open {
+                return Err(CallError::Closed);
+            }
+            tokio::select! {
+                biased;
+                ended = catch_panic(call::call(&shared, request)) => {
+                    ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
+                }
+                // An error means that the client is gone, which it is not: this is a part of it.
+                _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Cut) => Err(CallError::Closed),
+            }
+        }
+    }
+
+    /// What the client is doing right now.
+    pub fn stats(&self) -> ClientStats {
+        let shared = &self.shared;
+        ClientStats {
+            calls_in_flight: shared.max_connections - shared.connections_free.available_permits(),
+            calls_waiting: shared.waiting.load(Ordering::Relaxed),
+            idle_connections: shared.pool.len(),
+        }
+    }
+
+    /// Closes the client: new calls and those that wait for a connection fail with
+    /// [`CallError::Closed`], idle connections are closed; calls in flight may take until `limit` from
+    /// now, then they fail the same way. The future resolves when all calls have ended; the closing
+    /// goes on without it being polled, from anywhere. Closing again can only hasten the end.
+    pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        shared.advance(Lifetime::Closing);
+        shared.connections_free.close();
+        shared.pool.close();
+        let (sender, closed) = oneshot::channel::<()>();
+        // When the thread has ended, `sender` is dropped, and so are all calls.
+        let _ = self.spawner.spawn(move || async move {
+            if timeout(limit, shared.lifetime.closed()).await.is_err() {
+                shared.advance(Lifetime::Cut);
+                shared.lifetime.closed().await;
+            }
+            drop(sender);
+        });
+        async move { drop(closed.await) }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Client")
+            .field("endpoint", &self.shared.options.endpoint)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lifetime {
+    Open,
+    /// No new calls; those in flight may finish.
+    Closing,
+    /// Calls end where they stand.
+    Cut,
+}
+
+/// What all calls of a client share.
+struct Shared {
+    options: ClientOptions,
+    /// What the `host` header says.
+    authority: String,
+    pool: Arc<Pool>,
+    max_connections: usize,
+    /// A permit for each call that has a connection or is making one. Idle connections need none: one
+    /// is made only when there is no idle one, so both together are never more than the permits.
+    connections_free: Semaphore,
+    waiting: AtomicUsize,
+    /// Every call holds a receiver: none left means that all have ended.
+    lifetime: watch::Sender<Lifetime>,
+    codecs: Codecs,
+    request_ids: RequestIds,
+}
+
+impl Shared {
+    fn advance(&self, to: Lifetime) {
+        self.lifetime.send_if_modified(|lifetime| {
+            let later = *lifetime < to;
+            *lifetime = to.max(*lifetime);
+            later
+        });
+    }
+}

@@ -1,0 +1,72 @@
+//! What a client can be told.
+
+use std::fmt;
+use std::time::Duration;
+
+use backwater_protocol::client::Settings;
+
+use crate::OwnedDecodeOptions;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// A name or an address; IPv6 addresses without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    /// As it stands in a URL and in the `host` header (RFC 3986, 3.2.2).
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') {
+            write!(formatter, "[{host}]:{port}")
+        } else {
+            write!(formatter, "{host}:{port}")
+        }
+    }
+}
+
+/// Options of a client. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// Secrets and limits of the protocol.
+    pub settings: Settings,
+    /// How results are decoded.
+    pub decode: OwnedDecodeOptions,
+    /// How long a call may take to get a connection: waiting for its turn, name lookup and TCP
+    /// handshake.
+    pub connect_timeout: Duration,
+    /// How long a call may take from when its request begins to be sent until its response is there
+    /// as a whole.
+    pub recv_timeout: Duration,
+    /// How many connections may be open, and so how many calls under way. The next ones wait.
+    pub max_connections: usize,
+    /// How many calls may wait for a connection. The next one fails at once.
+    pub max_waiting: usize,
+    /// How long a connection may be idle before it is closed. It should be less than the server's own
+    /// limit, or requests cross with the closing of their connection; Cowboy's limit is 5 s.
+    pub pool_idle_timeout: Duration,
+    /// How long the head of a response may be.
+    pub max_header_bytes: usize,
+}
+
+impl ClientOptions {
+    /// Options with the defaults of the protocol: 8 s to connect, 5 s to receive.
+    pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
+        Self {
+            endpoint,
+            settings,
+            decode: OwnedDecodeOptions::default(),
+            connect_timeout: Duration::from_secs(8),
+            recv_timeout: Duration::from_secs(5),
+            max_connections: 256,
+            max_waiting: 65_536,
+            pool_idle_timeout: Duration::from_secs(4),
+            max_header_bytes: 64 * 1024,
+        }
+    }
+}

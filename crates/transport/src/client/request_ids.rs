@@ -1,0 +1,51 @@
+//! Identifiers of requests.
+
+use std::sync::{Mutex, PoisonError};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// Bytes of an identifier.
+const LENGTH: usize = 16;
+/// Identifiers fetched from the system at once: a system call for each costs more than the signature.
+const BATCH: usize = 64;
+
+/// Random identifiers, each given out once.
+pub(crate) struct RequestIds {
+    fetched: Mutex<Vec<[u8; LENGTH]>>,
+}
+
+/// The system gave no random bytes.
+#[derive(Debug)]
+pub(crate) struct NoRandomness;
+
+impl RequestIds {
+    pub(crate) fn new() -> Self {
+        Self { fetched: Mutex::new(Vec::with_capacity(BATCH)) }
+    }
+
+    pub(crate) fn next(&self) -> Result<[u8; LENGTH], NoRandomness> {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = fetched.pop() {
+            return Ok(id);
+        }
+        let mut bytes = [0; LENGTH * BATCH];
+        SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
+        fetched.extend(bytes.as_chunks().0);
+        fetched.pop().ok_or(NoRandomness)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_identifier_comes_twice_across_batches() {
+        let ids = RequestIds::new();
+        let count = BATCH * 3 + 1;
+        let seen: HashSet<_> = (0..count).map(|_| ids.next().unwrap()).collect();
+        assert_eq!(seen.len(), count);
+    }
+}

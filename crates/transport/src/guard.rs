@@ -1,0 +1,63 @@
+//! Keeps a panic within the call that it happened in.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+/// Runs `future` to its end, or to its panic.
+///
+/// # Errors
+///
+/// The message of the panic. The future is not polled again after it; what it shares with others must
+/// be whole whenever it can panic.
+pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| poll_caught(future.as_mut(), context)).await
+}
+
+fn poll_caught<F: Future>(
+    future: Pin<&mut F>,
+    context: &mut Context<'_>,
+) -> Poll<Result<F::Output, String>> {
+    match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => Poll::Ready(Err(panic_message(&*payload))),
+    }
+}
+
+/// What a panic said: `panic!` has either a literal or a formatted string as its payload.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a message".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use super::catch_panic;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        match tokio::runtime::Builder::new_current_thread().build() {
+            Ok(runtime) => runtime.block_on(future),
+            Err(error) => panic!("no runtime: {error}"),
+        }
+    }
+
+    #[test]
+    fn a_future_that_ends_gives_its_value() {
+        assert_eq!(run(catch_panic(async { 5 })), Ok(5));
+    }
+
+    #[test]
+    fn a_panic_is_its_message() {
+        assert_eq!(run(catch_panic(async { panic!("at {}", 7) })), Err::<(), _>("at 7".to_owned()));
+        assert_eq!(run(catch_panic(async { panic!("plain") })), Err::<(), _>("plain".to_owned()));
+    }
+}

@@ -1,0 +1,165 @@
+//! The thread that all sockets live on.
+
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+/// Name of the thread, as debuggers and `top -H` show it.
+const NAME: &str = "backwater-io";
+
+/// Starts a task; runs on the I/O thread.
+type Start = Box<dyn FnOnce() + Send>;
+
+enum Message {
+    Start(Start),
+    Stop,
+}
+
+/// A thread that runs a single-threaded tokio runtime: servers and clients live on it.
+///
+/// A task that panics ends alone; what it owned is dropped, and by that whoever waits for it is told.
+/// Dropping the `IoThread` is the same as [`IoThread::shutdown`].
+///
+/// ```
+/// use std::sync::mpsc;
+/// let io = backwater_transport::IoThread::start(|| ())?;
+/// let (sender, receiver) = mpsc::channel();
+/// io.spawn(move || async move { sender.send(1 + 1).unwrap_or_default() })?;
+/// assert_eq!(receiver.recv(), Ok(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct IoThread {
+    spawner: Spawner,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl IoThread {
+    /// Starts the thread. `on_park` is called on it whenever it has nothing left to do and goes to
+    /// sleep until the next event: the place for waking others once for a batch of results. It may
+    /// not be called for long while there is always something to do.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread, or none of what the event loop needs (file descriptors).
+    pub fn start(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        // The runtime may not leave its thread, so it is made there and reports how that went.
+        let (report, started) = std::sync::mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name(NAME.into()).spawn(move || {
+            match build_runtime(on_park) {
+                Ok(runtime) => {
+                    // A send fails only when `start` has given up waiting: then nobody needs us.
+                    if report.send(Ok(())).is_ok() {
+                        run(runtime, receiver);
+                    }
+                }
+                Err(error) => drop(report.send(Err(error))),
+            }
+        })?;
+        started
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the I/O thread ended at its start")))?;
+        Ok(Self { spawner: Spawner { sender }, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs a future on the thread. `make` is called there, so the future itself need not be `Send`.
+    ///
+    /// # Errors
+    ///
+    /// When the thread has ended; `make` is dropped without being called.
+    pub fn spawn<F, Fut>(&self, make: F) -> Result<(), IoThreadStopped>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        self.spawner.spawn(make)
+    }
+
+    /// A handle that can be cloned and does not keep the thread running.
+    pub fn spawner(&self) -> Spawner {
+        self.spawner.clone()
+    }
+
+    /// Ends the thread and waits for that. Every task on it is dropped where it stands: close servers
+    /// and clients first to end them in order. Does nothing when it has ended already.
+    pub fn shutdown(&self) {
+        // A send fails only when the thread has ended by itself.
+        let _ = self.spawner.sender.send(Message::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic of the thread was reported by the panic hook; here it only means "ended".
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+/// Starts tasks on an [`IoThread`], from any thread.
+#[derive(Clone, Debug)]
+pub struct Spawner {
+    sender: UnboundedSender<Message>,
+}
+
+impl Spawner {
+    /// See [`IoThread::spawn`].
+    ///
+    /// # Errors
+    ///
+    /// When the thread has ended.
+    pub fn spawn<F, Fut>(&self, make: F) -> Result<(), IoThreadStopped>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        // The task calls `make`, so that a panic in it is the task's own.
+        let start: Start = Box::new(|| drop(tokio::task::spawn_local(async { make().await })));
+        self.sender.send(Message::Start(start)).map_err(|_| IoThreadStopped)
+    }
+}
+
+/// The I/O thread has ended, so nothing can be started on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoThreadStopped;
+
+impl std::fmt::Display for IoThreadStopped {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the I/O thread has ended")
+    }
+}
+
+impl std::error::Error for IoThreadStopped {}
+
+fn build_runtime(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .thread_name(format!("{NAME}-blocking"))
+        // A panic here would unwind through the scheduler and take the thread along.
+        .on_thread_park(move || drop(catch_unwind(AssertUnwindSafe(&on_park))))
+        .build_local(LocalOptions::default())
+}
+
+fn run(runtime: LocalRuntime, mut messages: UnboundedReceiver<Message>) {
+    runtime.block_on(async {
+        while let Some(Message::Start(start)) = messages.recv().await {
+            start();
+        }
+    });
+    // Messages that nobody will read own what others wait for.
+    messages.close();
+    while messages.try_recv().is_ok() {}
+    // Not by dropping it: that would wait for a name lookup that hangs.
+    runtime.shutdown_background();
+}

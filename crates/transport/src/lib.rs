@@ -1,0 +1,23 @@
+//! backwater over HTTP/1.1: a server and a client on hyper and tokio.
+//!
+//! Everything lives on an [`IoThread`]. What is said on the wire, and in which order it is checked, is
+//! the protocol crate's business; this one has the sockets, the limits of time and number, and the
+//! order in which things end. TLS will be one more type of stream.
+
+mod body;
+mod client;
+mod codec;
+mod guard;
+mod io_thread;
+mod server;
+mod terms;
+
+pub use self::client::{
+    CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats, Endpoint,
+    Phase,
+};
+pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
+pub use self::server::{
+    BindError, Functions, IncomingCall, Outcome, Reply, Server, ServerOptions, ServerStats, Service,
+};
+pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};

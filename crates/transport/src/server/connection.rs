@@ -1,0 +1,101 @@
+//! One connection, from its first byte to its last.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use super::linger::{LingerLimits, linger};
+use super::stream::ServerStream;
+use super::{Phase, Shared, request};
+
+/// What a peer gets that began a request and did not finish its head in time.
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// How much more than the largest body is drained of a refused request: its head and its framing.
+const FRAMING: u64 = 64 * 1024;
+
+/// Serves requests until the peer or the server ends the connection.
+pub(crate) async fn serve<S>(stream: S, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // Whether some of the latest request's body was left where it was.
+    let unread = Rc::new(Cell::new(false));
+    let answer = |request: Request<Incoming>| {
+        let (shared, unread) = (Arc::clone(&shared), Rc::clone(&unread));
+        async move { Ok::<_, Infallible>(request::answer(&shared, request, &unread).await) }
+    };
+    let stream = TokioIo::new(ServerStream::new(stream, shared.send_timeout));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.recv_timeout)
+        .max_header_size(shared.max_header_bytes)
+        .serve_connection(stream, service_fn(answer));
+    let ended = loop {
+        let next = tokio::select! {
+            biased;
+            ended = &mut connection => break ended,
+            next = next_phase(&mut phase) => next,
+        };
+        match next {
+            Phase::Running => (),
+            Phase::Draining => Pin::new(&mut connection).graceful_shutdown(),
+            Phase::Cut => return,
+        }
+    };
+    let parts = connection.into_parts();
+    let farewell = Farewell::after(ended, &parts.read_buf, unread.get());
+    let mut stream = parts.io.into_inner().into_inner();
+    let limits = LingerLimits {
+        bytes: if farewell.still_sending { drained_at_most(&shared) } else { 0 },
+        time: shared.recv_timeout,
+    };
+    tokio::select! {
+        biased;
+        () = linger(&mut stream, farewell.last_words, limits) => (),
+        // An error means that the server is gone altogether.
+        _ = phase.wait_for(|phase| *phase == Phase::Cut) => (),
+    }
+}
+
+/// How to part with a peer.
+struct Farewell {
+    last_words: &'static [u8],
+    still_sending: bool,
+}
+
+impl Farewell {
+    fn after(ended: hyper::Result<()>, read: &[u8], unread: bool) -> Self {
+        match ended {
+            // A peer that was silent is left in silence: it is idle.
+            Err(error) if error.is_timeout() && !read.is_empty() => {
+                Self { last_words: REQUEST_TIMEOUT, still_sending: true }
+            }
+            Err(error) => Self { last_words: b"", still_sending: unread || error.is_parse() },
+            Ok(()) => Self { last_words: b"", still_sending: unread },
+        }
+    }
+}
+
+/// The phase after this one.
+async fn next_phase(phase: &mut watch::Receiver<Phase>) -> Phase {
+    match phase.changed().await {
+        Ok(()) => *phase.borrow_and_update(),
+        // The server is gone altogether.
+        Err(_) => Phase::Cut,
+    }
+}
+
+fn drained_at_most(shared: &Shared) -> u64 {
+    (shared.settings.max_encoded_args_size as u64).saturating_add(FRAMING)
+}

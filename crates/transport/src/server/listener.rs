@@ -1,0 +1,95 @@
+//! Accepts connections, as many as there may be.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::{Phase, Shared, connection};
+
+/// How long accepting pauses after an error such as "too many open files", which passes when
+/// connections end.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Listens on the first of the host's addresses that can be listened on.
+pub(crate) async fn bind(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in lookup_host((host, port)).await? {
+        let bound = TcpListener::bind(address).await;
+        match bound.and_then(|listener| listener.local_addr().map(|local| (listener, local))) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Accepts until the server closes.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    mut phase: watch::Receiver<Phase>,
+    max_connections: usize,
+) {
+    let slots = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let closing = phase.clone();
+    tokio::select! {
+        biased;
+        // An error means that the server is gone altogether.
+        _ = phase.wait_for(|phase| *phase != Phase::Running) => (),
+        () = accept_all(&listener, &shared, &closing, &slots) => (),
+    }
+}
+
+async fn accept_all(
+    listener: &TcpListener,
+    shared: &Arc<Shared>,
+    phase: &watch::Receiver<Phase>,
+    slots: &Arc<Semaphore>,
+) {
+    // Nobody closes the semaphore.
+    while let Ok(slot) = Arc::clone(slots).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => start(stream, Arc::clone(shared), phase.clone(), slot),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+fn start(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    phase: watch::Receiver<Phase>,
+    slot: OwnedSemaphorePermit,
+) {
+    // Answers are written whole; waiting to fill packets would only delay them.
+    let _ = stream.set_nodelay(true);
+    let open = OpenConnection::new(Arc::clone(&shared), slot);
+    tokio::task::spawn_local(async move {
+        connection::serve(stream, shared, phase).await;
+        drop(open);
+    });
+}
+
+/// Counts a connection for as long as it is open, however it ends.
+struct OpenConnection {
+    shared: Arc<Shared>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl OpenConnection {
+    fn new(shared: Arc<Shared>, slot: OwnedSemaphorePermit) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self { shared, _slot: slot }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,187 @@
+//! The server: a listener, its connections, and the calls that they bring.
+
+mod connection;
+mod linger;
+mod listener;
+mod options;
+mod request;
+mod service;
+mod stream;
+mod unencodable;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use backwater_protocol::server::{Exposure, Settings};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
+
+pub use self::options::{BindError, ServerOptions, ServerStats};
+pub use self::service::{IncomingCall, Outcome, Reply, Service};
+use crate::codec::Codecs;
+use crate::{IoThread, OwnedDecodeOptions, Spawner};
+
+/// What a server exposes: the functions as numbers of the service's choosing.
+pub type Functions = dyn Exposure<Function = u32> + Send + Sync;
+
+/// A server that listens. Dropping it closes it at once, calls in flight included.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    local_addr: SocketAddr,
+    spawner: Spawner,
+}
+
+impl Server {
+    /// Starts to listen. The future may be awaited anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When none of the host's addresses can be listened on, or the I/O thread has ended.
+    pub fn start(
+        io: &IoThread,
+        options: ServerOptions,
+        functions: Arc<Functions>,
+        service: Arc<dyn Service>,
+    ) -> impl Future<Output = Result<Self, BindError>> + Send + use<> {
+        let spawner = io.spawner();
+        let (host, port) = (options.host.clone(), options.port);
+        let (sender, started) = oneshot::channel();
+        let task_spawner = spawner.clone();
+        // When the thread has ended, `sender` is dropped, and by that the outcome is known.
+        let _ = spawner.spawn(move || async move {
+            drop(sender.send(listen(options, functions, service, task_spawner).await));
+        });
+        async move {
+            let ended =
+                || BindError { host, port, source: io::Error::other("the I/O thread has ended") };
+            started.await.unwrap_or_else(|_| Err(ended()))
+        }
+    }
+
+    /// The address that the server listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// What the server is doing right now.
+    pub fn stats(&self) -> ServerStats {
+        let shared = &self.shared;
+        ServerStats {
+            connections: shared.connections.load(Ordering::Relaxed),
+            calls_in_flight: shared.max_calls - shared.calls_free.available_permits(),
+            calls: shared.calls.load(Ordering::Relaxed),
+            refusals: shared.refusals.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Closes the server: it stops to accept and closes idle connections at once; calls in flight may
+    /// take until `limit` from now, then their connections are cut. The future resolves when all
+    /// connections have ended; the closing goes on without it being polled, from anywhere. Closing
+    /// again can only hasten the end.
+    pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        let (sender, closed) = oneshot::channel::<()>();
+        self.shared.advance(Phase::Draining);
+        // When the thread has ended, `sender` is dropped, and so are all connections.
+        let _ = self.spawner.spawn(move || async move {
+            if timeout(limit, shared.phase.closed()).await.is_err() {
+                shared.advance(Phase::Cut);
+                shared.phase.closed().await;
+            }
+            drop(sender);
+        });
+        async move { drop(closed.await) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.advance(Phase::Cut);
+    }
+}
+
+/// Where a server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    /// No new connections and requests; calls in flight may finish.
+    Draining,
+    /// Connections end where they stand.
+    Cut,
+}
+
+/// What all connections of a server share.
+struct Shared {
+    settings: Settings,
+    decode: OwnedDecodeOptions,
+    recv_timeout: Duration,
+    send_timeout: Duration,
+    max_header_bytes: usize,
+    functions: Arc<Functions>,
+    service: Arc<dyn Service>,
+    codecs: Codecs,
+    /// The listener and every connection hold a receiver: none left means that all is gone.
+    phase: watch::Sender<Phase>,
+    max_calls: usize,
+    calls_free: Arc<Semaphore>,
+    connections: AtomicUsize,
+    calls: AtomicU64,
+    refusals: AtomicU64,
+}
+
+impl Shared {
+    fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let later = *phase < to;
+            *phase = to.max(*phase);
+            later
+        });
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Shared")
+            .field("phase", &*self.phase.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn listen(
+    options: ServerOptions,
+    functions: Arc<Functions>,
+    service: Arc<dyn Service>,
+    spawner: Spawner,
+) -> Result<Server, BindError> {
+    let bound = listener::bind(&options.host, options.port).await;
+    let (listener, local_addr) =
+        bound.map_err(|source| BindError { host: options.host, port: options.port, source })?;
+    let (phase, receiver) = watch::channel(Phase::Running);
+    let max_calls = options.max_calls_in_flight.min(Semaphore::MAX_PERMITS);
+    let shared = Arc::new(Shared {
+        settings: options.settings,
+        decode: options.decode,
+        recv_timeout: options.recv_timeout,
+        send_timeout: options.send_timeout,
+        max_header_bytes: options.max_header_bytes,
+        functions,
+        service,
+        codecs: Codecs::default(),
+        phase,
+        max_calls,
+        calls_free: Arc::new(Semaphore::new(max_calls)),
+        connections: AtomicUsize::new(0),
+        calls: AtomicU64::new(0),
+        refusals: AtomicU64::new(0),
+    });
+    let accepting =
+        listener::accept(listener, Arc::clone(&shared), receiver, options.max_connections);
+    tokio::task::spawn_local(accepting);
+    Ok(Server { shared, local_addr, spawner })
+}

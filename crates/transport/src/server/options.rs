@@ -1,0 +1,85 @@
+//! What a server can be told, and what it tells.
+
+use std::io;
+use std::time::Duration;
+
+use backwater_protocol::server::Settings;
+
+use crate::OwnedDecodeOptions;
+
+/// Options of a server. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The address or name to listen on; a name's addresses are tried in turn.
+    pub host: String,
+    /// The port to listen on; 0 takes a free one, which `Server::local_addr` tells.
+    pub port: u16,
+    /// Secrets and limits of the protocol.
+    pub settings: Settings,
+    /// How arguments are decoded.
+    pub decode: OwnedDecodeOptions,
+    /// How long a peer may take to send the head of a request, and again to send its body. It is also
+    /// how long a connection may be idle between two requests.
+    pub recv_timeout: Duration,
+    /// How long a peer may take no byte of an answer before its connection is cut.
+    pub send_timeout: Duration,
+    /// How many connections may be open. The next ones wait in the system's queue until one ends.
+    pub max_connections: usize,
+    /// How many calls may be under way. The next one is refused with 503 before its body is read.
+    pub max_calls_in_flight: usize,
+    /// How long the head of a request may be.
+    pub max_header_bytes: usize,
+}
+
+impl ServerOptions {
+    /// Options with the defaults of the protocol: all IPv4 addresses, port 8080, 5 s to receive.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            host: "0.0.0.0".to_owned(),
+            port: 8080,
+            settings,
+            decode: OwnedDecodeOptions::default(),
+            recv_timeout: Duration::from_secs(5),
+            send_timeout: Duration::from_secs(30),
+            max_connections: 1024,
+            max_calls_in_flight: 4096,
+            max_header_bytes: 16 * 1024,
+        }
+    }
+}
+
+/// What a server is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerStats {
+    /// Open connections.
+    pub connections: usize,
+    /// Calls that the service has not answered yet.
+    pub calls_in_flight: usize,
+    /// Calls that were given to the service since the start.
+    pub calls: u64,
+    /// Requests that were refused since the start, for whatever reason.
+    pub refusals: u64,
+}
+
+/// A server could not listen.
+#[derive(Debug)]
+pub struct BindError {
+    /// The host that was given.
+    pub host: String,
+    /// The port that was given.
+    pub port: u16,
+    /// Why the last of the host's addresses could not be listened on.
+    pub source: io::Error,
+}
+
+impl std::fmt::Display for BindError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "cannot listen on {}:{}: {}", self.host, self.port, self.source)
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

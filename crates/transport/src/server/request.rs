@@ -1,0 +1,144 @@
+//! One request, from its head to its answer.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use backwater_etf::Tape;
+use backwater_protocol::server::{
+    Call, ExpectedBody, Refusal, ResponseContext, ResponseTerm, authenticate, respond,
+};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
+
+use super::Shared;
+use super::service::{IncomingCall, Outcome, Reply};
+use super::unencodable::unencodable_result;
+use crate::body::{BodyError, BodyReader};
+use crate::guard::catch_panic;
+use crate::terms::{TapeSource, tape_size};
+
+/// Why a request has no answer of a function.
+enum Unanswered {
+    /// The peer's fault, or the time's.
+    Refused(Box<Refusal>),
+    /// Ours.
+    Failed,
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// Answers a request, whatever happens. `unread` says afterwards whether some of the body was left
+/// where it was.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    unread: &Cell<bool>,
+) -> Response<Full<Bytes>> {
+    // Signed as soon as the request is known to be.
+    let failure = Cell::new(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""));
+    let result = catch_panic(serve(shared, request, unread, &failure)).await;
+    let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
+        Ok(response) => return response.map(Full::new),
+        Err(Unanswered::Refused(refusal)) => *refusal,
+        Err(Unanswered::Failed) => failure.into_inner(),
+    };
+    shared.refusals.fetch_add(1, Ordering::Relaxed);
+    refusal.into_response(&shared.settings).map(Full::new)
+}
+
+/// The checks of the protocol in their order, with what only the transport can check in between:
+/// places for calls, and time.
+async fn serve(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    unread: &Cell<bool>,
+    failure: &Cell<Refusal>,
+) -> Result<Response<Bytes>, Unanswered> {
+    let (head, body) = request.into_parts();
+    unread.set(!body.is_end_stream());
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    let expected = authenticate(&head.method, target, &head.headers, &shared.settings)?
+        .route(&*shared.functions)?
+        .negotiate()?
+        .expect_body(body.size_hint().exact())?;
+    failure.set(expected.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
+    let Ok(admission) = Arc::clone(&shared.calls_free).try_acquire_owned() else {
+        return Err(expected.refuse(StatusCode::SERVICE_UNAVAILABLE, "overloaded").into());
+    };
+    // hyper asks for the body (`100 Continue`) when it is first read here.
+    let body = read(shared, &expected, body).await?;
+    unread.set(false);
+
+    let (reply, outcome) = Reply::new(admission);
+    let (Call { function, context, source }, tape) = decode(shared, expected, body).await?;
+    shared.calls.fetch_add(1, Ordering::Relaxed);
+    shared.service.call(IncomingCall { function, tape, source, reply });
+    // An error means that the reply was dropped: by a service that failed, or that is going away.
+    let outcome = outcome.await.map_err(|_| Unanswered::Failed)?;
+    encode(shared, context, outcome).await
+}
+
+async fn read(
+    shared: &Shared,
+    expected: &ExpectedBody<u32>,
+    mut body: Incoming,
+) -> Result<Bytes, Unanswered> {
+    let mut reader = BodyReader::new(expected.max_size());
+    let reading = poll_fn(|context| reader.poll_read(&mut body, context));
+    let status = match timeout(shared.recv_timeout, reading).await {
+        Ok(Ok(body)) => return Ok(body),
+        Ok(Err(BodyError::TooLarge(_))) => StatusCode::PAYLOAD_TOO_LARGE,
+        Ok(Err(BodyError::Broken(_))) => StatusCode::BAD_REQUEST,
+        Err(_elapsed) => StatusCode::REQUEST_TIMEOUT,
+    };
+    Err(expected.refuse(status, "").into())
+}
+
+async fn decode(
+    shared: &Shared,
+    expected: ExpectedBody<u32>,
+    body: Bytes,
+) -> Result<(Call<u32>, Box<Tape>), Unanswered> {
+    let options = shared.decode.clone();
+    let size = expected.size_estimate(&body);
+    let decoded = shared.codecs.run(size, move |codec| {
+        let mut tape = Box::<Tape>::default();
+        let arguments = expected.verify(body)?.inflate()?;
+        let call = arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
+        Ok((call, tape))
+    });
+    decoded.await.unwrap_or(Err(Unanswered::Failed))
+}
+
+async fn encode(
+    shared: &Arc<Shared>,
+    context: ResponseContext,
+    outcome: Outcome,
+) -> Result<Response<Bytes>, Unanswered> {
+    let size = match &outcome {
+        Outcome::Return(value) | Outcome::Exception(value) => tape_size(value.as_tape_ref()),
+    };
+    let for_codec = Arc::clone(shared);
+    let encoded = shared.codecs.run(size, move |codec| {
+        let settings = &for_codec.settings;
+        let term = match &outcome {
+            Outcome::Return(value) => ResponseTerm::Return(value.as_tape_ref()),
+            Outcome::Exception(value) => ResponseTerm::Exception(value.as_tape_ref()),
+        };
+        respond(&context, term, &mut codec.encoder, settings).or_else(|error| {
+            let exception = unencodable_result(&error.to_string());
+            let term = ResponseTerm::Exception(exception.as_tape_ref());
+            respond(&context, term, &mut codec.encoder, settings)
+        })
+    });
+    encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)
+}

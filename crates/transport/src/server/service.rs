@@ -1,0 +1,65 @@
+//! The border between the server and what answers its calls.
+
+use backwater_etf::Tape;
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::TapeSource;
+
+/// Answers calls.
+pub trait Service: Send + Sync + 'static {
+    /// Takes a call. It runs on the I/O thread, so it only hands the call on; a panic here becomes an
+    /// answer of 500.
+    fn call(&self, call: IncomingCall);
+}
+
+/// A call that passed every check.
+pub struct IncomingCall {
+    /// What the exposure gave for the function.
+    pub function: u32,
+    /// The arguments: a proper list of as many terms as the function's arity.
+    pub tape: Box<Tape>,
+    /// What the tape was decoded from and refers to.
+    pub source: Bytes,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+/// How a call ended.
+pub enum Outcome {
+    /// The function's value.
+    Return(Box<dyn TapeSource>),
+    /// `{Class, Reason, Stacktrace}`.
+    Exception(Box<dyn TapeSource>),
+}
+
+/// The answer to one call, which can be given once and from any thread. Dropping it answers 500.
+pub struct Reply {
+    sender: oneshot::Sender<Outcome>,
+    /// Counts the call among those in flight until it is answered, even when its peer has gone.
+    _admission: OwnedSemaphorePermit,
+}
+
+impl Reply {
+    pub(crate) fn new(admission: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<Outcome>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self { sender, _admission: admission }, receiver)
+    }
+
+    /// Answers the call. An outcome that cannot be encoded is answered with the exception
+    /// `{error, {unencodable_result, Text}, []}` in its place.
+    pub fn send(self, outcome: Outcome) {
+        // Fails when the peer has gone: then nobody waits.
+        let _ = self.sender.send(outcome);
+    }
+
+    /// Whether nobody waits for the answer any more, since the peer or the server has gone.
+    pub fn is_abandoned(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Resolves once nobody waits for the answer any more.
+    pub async fn abandoned(&mut self) {
+        self.sender.closed().await;
+    }
+}

@@ -1,0 +1,113 @@
+//! Terms on their way through the transport: owned, so that they outlive a call and change threads.
+
+use std::sync::Arc;
+
+use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef};
+
+/// Whatever owns the areas of a tape that is to be encoded.
+///
+/// ```
+/// use backwater_transport::{OwnedTape, TapeSource};
+/// let empty_list = OwnedTape { words: vec![4 << 4 | 5], ..OwnedTape::default() };
+/// assert_eq!(empty_list.as_tape_ref().words, [0x45]);
+/// ```
+pub trait TapeSource: Send + 'static {
+    /// The tape. Nothing may change it as long as this borrow lives.
+    fn as_tape_ref(&self) -> TapeRef<'_>;
+}
+
+/// A tape with areas of its own; see `backwater_etf::tape` for what each of them holds.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the areas are described in one place, backwater_etf::tape")]
+pub struct OwnedTape {
+    pub words: Vec<u32>,
+    pub floats: Vec<f64>,
+    pub latin1: Vec<u8>,
+    pub utf16: Vec<u16>,
+    pub utf8: Vec<u8>,
+    pub utf8_ascii: bool,
+    pub source: Vec<u8>,
+    pub atoms: Vec<u32>,
+    pub shapes: Vec<[u32; 2]>,
+    pub names: Vec<u8>,
+}
+
+impl TapeSource for OwnedTape {
+    fn as_tape_ref(&self) -> TapeRef<'_> {
+        TapeRef {
+            words: &self.words,
+            floats: &self.floats,
+            latin1: &self.latin1,
+            utf16: &self.utf16,
+            utf8: &self.utf8,
+            utf8_ascii: self.utf8_ascii,
+            source: &self.source,
+            atoms: &self.atoms,
+            shapes: &self.shapes,
+            names: &self.names,
+        }
+    }
+}
+
+/// About how many bytes a tape takes: what decides where it is encoded.
+pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
+    tape.words.len() * 4
+        + tape.latin1.len()
+        + tape.utf16.len() * 2
+        + tape.utf8.len()
+        + tape.source.len()
+}
+
+/// How terms are decoded: [`DecodeOptions`] that borrow nothing.
+#[derive(Clone)]
+pub struct OwnedDecodeOptions {
+    /// Whether binaries, floats and maps keep their exact form; see `backwater_etf::tape`.
+    pub exact: bool,
+    /// What binaries become.
+    pub binaries: Binaries,
+    /// The atoms that may come in; `None` takes all.
+    pub known_atoms: Option<Arc<dyn KnownAtoms + Send + Sync>>,
+    /// How deep terms may be nested.
+    pub max_depth: u32,
+    /// How many terms a message may have.
+    pub max_terms: u32,
+}
+
+impl Default for OwnedDecodeOptions {
+    fn default() -> Self {
+        let options = DecodeOptions::default();
+        Self {
+            exact: options.exact,
+            binaries: options.binaries,
+            known_atoms: None,
+            max_depth: options.max_depth,
+            max_terms: options.max_terms,
+        }
+    }
+}
+
+impl OwnedDecodeOptions {
+    /// The same options, borrowed.
+    pub fn as_options(&self) -> DecodeOptions<'_> {
+        DecodeOptions {
+            exact: self.exact,
+            binaries: self.binaries,
+            known_atoms: self.known_atoms.as_deref().map(|atoms| atoms as &dyn KnownAtoms),
+            max_depth: self.max_depth,
+            max_terms: self.max_terms,
+            ..DecodeOptions::default()
+        }
+    }
+}
+
+impl std::fmt::Debug for OwnedDecodeOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("OwnedDecodeOptions")
+            .field("exact", &self.exact)
+            .field("safe", &self.known_atoms.is_some())
+            .field("max_depth", &self.max_depth)
+            .field("max_terms", &self.max_terms)
+            .finish_non_exhaustive()
+    }
+}

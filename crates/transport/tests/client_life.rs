@@ -1,0 +1,153 @@
+//! Waiting, giving up, and the end of clients.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use backwater_transport::{CallError, Client, ClientOptions, IoThread, Phase, Server};
+
+use support::service::TestService;
+use support::{
+    PATIENCE, SHORT, arguments, call, connect, eventually, io, request, run, serve, start,
+    start_call, text_of,
+};
+
+struct Setup {
+    server: Server,
+    service: Arc<TestService>,
+    client: Client,
+    io: IoThread,
+}
+
+fn setup(change: impl FnOnce(&mut ClientOptions)) -> Setup {
+    let io = io();
+    let service = Arc::new(TestService::default());
+    let server = serve(&io, &service, |_| ());
+    let client = connect(&io, server.local_addr(), change);
+    Setup { server, service, client, io }
+}
+
+#[test]
+fn calls_wait_in_order_when_all_connections_are_busy() {
+    let Setup { server, service, client, io } = setup(|options| options.max_connections = 2);
+    let calls: Vec<_> =
+        (0..5).map(|number| start_call(&io, &client, "hold", &format!("{number}"))).collect();
+    let mut answered = 0;
+    while answered < 5 {
+        eventually("as many as may are in flight", || service.held() == 2.min(5 - answered));
+        assert_eq!(server.stats().connections, 2);
+        for held in service.take_held() {
+            held.answer();
+            answered += 1;
+        }
+        for (number, call) in calls.iter().enumerate().take(answered).skip(answered - 1) {
+            let outcome = call.recv_timeout(PATIENCE).unwrap().unwrap();
+            assert_eq!(text_of(&outcome), number.to_string());
+        }
+    }
+}
+
+#[test]
+fn waiting_for_a_connection_times_out_as_connecting_does() {
+    let Setup { service, client, io, server: _server } = setup(|options| {
+        options.max_connections = 1;
+        options.connect_timeout = SHORT;
+    });
+    let held = start_call(&io, &client, "hold", "x");
+    eventually("the call is held", || service.held() == 1);
+    let error = call(&io, &client, "echo", "x").unwrap_err();
+    let CallError::Timeout { phase, limit, times } = error else { panic!("{error:?}") };
+    assert_eq!((phase, limit), (Phase::Queue, SHORT));
+    assert!(times.queue >= SHORT, "{times:?}");
+    assert_eq!(client.stats().calls_waiting, 0);
+    service.take_held().pop().unwrap().answer();
+    held.recv_timeout(PATIENCE).unwrap().unwrap();
+}
+
+#[test]
+fn no_more_calls_wait_than_may() {
+    let Setup { service, client, io, server: _server } = setup(|options| {
+        options.max_connections = 1;
+        options.max_waiting = 1;
+    });
+    let first = start_call(&io, &client, "hold", "x");
+    eventually("the call is held", || service.held() == 1);
+    let second = start_call(&io, &client, "echo", "x");
+    eventually("the next one waits", || client.stats().calls_waiting == 1);
+    let error = call(&io, &client, "echo", "x").unwrap_err();
+    assert!(matches!(error, CallError::QueueFull { limit: 1 }), "{error:?}");
+    service.take_held().pop().unwrap().answer();
+    first.recv_timeout(PATIENCE).unwrap().unwrap();
+    second.recv_timeout(PATIENCE).unwrap().unwrap();
+}
+
+#[test]
+fn a_call_that_is_dropped_closes_its_connection_and_frees_its_place() {
+    let Setup { server, service, client, io } = setup(|options| options.max_connections = 1);
+    let calls = client.clone();
+    run(&io, move || async move {
+        let call = calls.call(request("hold", arguments("x")));
+        assert!(tokio::time::timeout(SHORT, call).await.is_err());
+    });
+    let held = service.take_held().pop().unwrap();
+    eventually("the server knows", || held.reply.is_abandoned());
+    eventually("the connection is closed", || server.stats().connections == 0);
+    call(&io, &client, "echo", "x").unwrap();
+}
+
+#[test]
+fn timeouts_of_a_call_go_before_those_of_the_client() {
+    let Setup { client, io, server: _server, .. } = setup(|_| ());
+    let calls = client.clone();
+    let mut held = request("hold", arguments("x"));
+    held.recv_timeout = Some(SHORT);
+    let error = run(&io, move || calls.call(held)).unwrap_err();
+    assert!(matches!(error, CallError::Timeout { limit: SHORT, .. }), "{error:?}");
+}
+
+#[test]
+fn a_closed_client_takes_no_calls_and_keeps_no_connections() {
+    let Setup { server, client, io, .. } = setup(|_| ());
+    call(&io, &client, "echo", "x").unwrap();
+    assert_eq!(closing(&io, &client, PATIENCE).recv_timeout(PATIENCE), Ok(()));
+    eventually("the idle connection is closed", || server.stats().connections == 0);
+    let error = call(&io, &client, "echo", "x").unwrap_err();
+    assert!(matches!(error, CallError::Closed), "{error:?}");
+    assert_eq!(closing(&io, &client, PATIENCE).recv_timeout(PATIENCE), Ok(()));
+}
+
+#[test]
+fn calls_in_flight_finish_while_the_client_closes_and_those_that_wait_fail() {
+    let Setup { server, service, client, io } = setup(|options| options.max_connections = 1);
+    let held = start_call(&io, &client, "hold", "last words");
+    eventually("the call is held", || service.held() == 1);
+    let waiting = start_call(&io, &client, "echo", "x");
+    eventually("the next one waits", || client.stats().calls_waiting == 1);
+
+    let closed = closing(&io, &client, PATIENCE);
+    let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Closed), "{error:?}");
+    assert_eq!(closed.recv_timeout(SHORT), Err(mpsc::RecvTimeoutError::Timeout));
+    service.take_held().pop().unwrap().answer();
+    assert_eq!(text_of(&held.recv_timeout(PATIENCE).unwrap().unwrap()), "last words");
+    assert_eq!(closed.recv_timeout(PATIENCE), Ok(()));
+    eventually("the connection is closed", || server.stats().connections == 0);
+}
+
+#[test]
+fn calls_in_flight_are_cut_when_their_time_is_over() {
+    let Setup { server, service, client, io } = setup(|_| ());
+    let held = start_call(&io, &client, "hold", "x");
+    eventually("the call is held", || service.held() == 1);
+    assert_eq!(closing(&io, &client, Duration::ZERO).recv_timeout(PATIENCE), Ok(()));
+    let error = held.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Closed), "{error:?}");
+    eventually("the connection is closed", || server.stats().connections == 0);
+}
+
+fn closing(io: &IoThread, client: &Client, limit: Duration) -> mpsc::Receiver<()> {
+    let closed = client.close(limit);
+    start(io, move || closed)
+}

@@ -1,0 +1,134 @@
+//! The thread that everything lives on: it survives its tasks and ends when told.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use backwater_transport::{IoThread, IoThreadStopped};
+
+/// Long enough for anything that happens at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn tasks_need_not_be_send_and_run_on_one_named_thread() {
+    let io = IoThread::start(|| ()).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..2 {
+        let sender = sender.clone();
+        io.spawn(move || async move {
+            let local = std::rc::Rc::new(());
+            tokio::task::yield_now().await;
+            let thread = std::thread::current();
+            sender.send((thread.id(), thread.name().map(str::to_owned))).unwrap();
+            drop(local);
+        })
+        .unwrap();
+    }
+    let (first, name) = receiver.recv_timeout(PATIENCE).unwrap();
+    let (second, _) = receiver.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(name.as_deref(), Some("backwater-io"));
+}
+
+#[test]
+fn a_panic_ends_its_own_task_only() {
+    let io = IoThread::start(|| ()).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let (held, dropped) = mpsc::channel::<()>();
+    io.spawn(move || async move {
+        let _held = held;
+        panic!("expected by the test");
+    })
+    .unwrap();
+    io.spawn(|| {
+        #[expect(unreachable_code, reason = "the future is never made")]
+        {
+            panic!("expected by the test, too");
+            async {}
+        }
+    })
+    .unwrap();
+    io.spawn(move || async move { sender.send("alive").unwrap() }).unwrap();
+    assert_eq!(receiver.recv_timeout(PATIENCE), Ok("alive"));
+    assert_eq!(dropped.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn parking_calls_the_hook_after_the_work_is_done() {
+    let done = Arc::new(AtomicUsize::new(0));
+    let (sender, receiver) = mpsc::channel();
+    let seen = Arc::clone(&done);
+    let io = IoThread::start(move || {
+        let _ = sender.send(seen.load(Ordering::SeqCst));
+    })
+    .unwrap();
+    let work = Arc::clone(&done);
+    io.spawn(move || async move {
+        for _ in 0..3 {
+            work.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+    })
+    .unwrap();
+    while receiver.recv_timeout(PATIENCE).unwrap() != 3 {}
+}
+
+#[test]
+fn a_panicking_hook_does_no_harm() {
+    let io = IoThread::start(|| panic!("expected by the test")).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    io.spawn(move || async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        sender.send(()).unwrap();
+    })
+    .unwrap();
+    assert_eq!(receiver.recv_timeout(PATIENCE), Ok(()));
+}
+
+#[test]
+fn shutdown_drops_tasks_and_refuses_new_ones() {
+    let io = IoThread::start(|| ()).unwrap();
+    let (held, dropped) = mpsc::channel::<()>();
+    io.spawn(move || async move {
+        let _held = held;
+        std::future::pending::<()>().await;
+    })
+    .unwrap();
+    io.shutdown();
+    assert_eq!(dropped.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+    assert_eq!(io.spawn(|| async {}), Err(IoThreadStopped));
+    io.shutdown();
+}
+
+#[test]
+fn shutdown_from_within_does_not_wait_for_itself() {
+    let io = Arc::new(IoThread::start(|| ()).unwrap());
+    let (sender, receiver) = mpsc::channel();
+    let inner = Arc::clone(&io);
+    io.spawn(move || async move {
+        inner.shutdown();
+        sender.send(()).unwrap();
+    })
+    .unwrap();
+    assert_eq!(receiver.recv_timeout(PATIENCE), Ok(()));
+}
+
+#[test]
+fn shutdown_does_not_wait_for_work_that_blocks() {
+    let io = IoThread::start(|| ()).unwrap();
+    let (started, is_started) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    io.spawn(move || async move {
+        let blocking = tokio::task::spawn_blocking(move || {
+            started.send(()).unwrap();
+            let _ = released.recv();
+        });
+        drop(blocking.await);
+    })
+    .unwrap();
+    is_started.recv_timeout(PATIENCE).unwrap();
+    io.shutdown();
+    drop(release);
+}

@@ -1,0 +1,156 @@
+//! What the tests share: a server with a few functions, clients, and peers made of bare sockets.
+#![allow(dead_code, reason = "no test file uses all of it")]
+#![allow(unreachable_pub, reason = "each test file is a crate of its own")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+pub mod peers;
+pub mod service;
+pub mod signing;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use backwater_protocol::Secrets;
+use backwater_protocol::client::{self, RequestPath};
+use backwater_protocol::server;
+use backwater_transport::{
+    CallError, CallOutcome, CallRequest, Client, ClientOptions, Endpoint, IoThread, OwnedTape,
+    Server, ServerOptions,
+};
+
+use self::service::TestService;
+
+/// Long enough for anything that happens at all.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Short enough to wait for in a test, long enough not to run out by chance.
+pub const SHORT: Duration = Duration::from_millis(300);
+
+pub const SECRET: &[u8] = b"a secret of the tests";
+
+pub fn secrets() -> Secrets {
+    Secrets::new([SECRET.to_vec()]).unwrap()
+}
+
+pub fn io() -> IoThread {
+    IoThread::start(|| ()).unwrap()
+}
+
+/// Runs a future on the I/O thread and waits for its value.
+pub fn run<F, Fut>(io: &IoThread, make: F) -> Fut::Output
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future + 'static,
+    Fut::Output: Send + 'static,
+{
+    start(io, make).recv_timeout(PATIENCE).unwrap()
+}
+
+/// Runs a future on the I/O thread; its value comes later.
+pub fn start<F, Fut>(io: &IoThread, make: F) -> mpsc::Receiver<Fut::Output>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future + 'static,
+    Fut::Output: Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel();
+    io.spawn(move || async move {
+        let _ = sender.send(make().await);
+    })
+    .unwrap();
+    receiver
+}
+
+/// A server on a free port of the loopback interface.
+pub fn serve(
+    io: &IoThread,
+    service: &Arc<TestService>,
+    change: impl FnOnce(&mut ServerOptions),
+) -> Server {
+    let mut options = ServerOptions {
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+        ..ServerOptions::new(server::Settings::new(secrets()))
+    };
+    change(&mut options);
+    let service = Arc::clone(service);
+    let started = Server::start(io, options, Arc::new(service::Functions), service);
+    run(io, move || started).unwrap()
+}
+
+/// A client of the server at an address.
+pub fn connect(
+    io: &IoThread,
+    address: SocketAddr,
+    change: impl FnOnce(&mut ClientOptions),
+) -> Client {
+    let endpoint = Endpoint { host: address.ip().to_string(), port: address.port() };
+    let mut options = ClientOptions::new(endpoint, client::Settings::new(secrets()));
+    options.recv_timeout = PATIENCE;
+    change(&mut options);
+    Client::new(io, options)
+}
+
+/// A call of one of the functions in [`service`].
+pub fn request(function: &str, arguments: OwnedTape) -> CallRequest {
+    CallRequest::new(RequestPath::new("test", function, 1), Box::new(arguments))
+}
+
+/// Calls and waits.
+pub fn call(
+    io: &IoThread,
+    client: &Client,
+    function: &str,
+    text: &str,
+) -> Result<CallOutcome, CallError> {
+    let (client, request) = (client.clone(), request(function, arguments(text)));
+    run(io, move || client.call(request))
+}
+
+/// Calls; the outcome comes later.
+pub fn start_call(
+    io: &IoThread,
+    client: &Client,
+    function: &str,
+    text: &str,
+) -> mpsc::Receiver<Result<CallOutcome, CallError>> {
+    let (client, request) = (client.clone(), request(function, arguments(text)));
+    start(io, move || client.call(request))
+}
+
+/// A list of one text.
+pub fn arguments(text: &str) -> OwnedTape {
+    assert!(text.is_ascii() && !text.is_empty());
+    OwnedTape {
+        words: vec![1 << 4 | 3, (text.len() as u32) << 4 | 15],
+        utf8: text.as_bytes().to_vec(),
+        utf8_ascii: true,
+        ..OwnedTape::default()
+    }
+}
+
+/// Text that hardly shrinks when it is compressed.
+pub fn noise(length: usize) -> String {
+    let mut state = 1u64;
+    let next = |_| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + ((state >> 33) % 94) as u8)
+    };
+    (0..length).map(next).collect()
+}
+
+/// All the ASCII text in an outcome: the tests call with one text and get one back.
+pub fn text_of(outcome: &CallOutcome) -> String {
+    String::from_utf8(outcome.tape.latin1.clone()).unwrap()
+}
+
+/// Waits until something holds that another thread brings about.
+pub fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

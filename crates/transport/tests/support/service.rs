@@ -1,0 +1,101 @@
+//! The functions that the tests call.
+
+use std::sync::Mutex;
+
+use backwater_etf::Tape;
+use backwater_protocol::server::{Exposure, Lookup};
+use backwater_transport::{IncomingCall, Outcome, OwnedTape, Reply, Service};
+
+/// Names of the functions of module `test`, all of arity 1; the place is the identifier.
+const FUNCTIONS: [&str; 6] = ["echo", "hold", "panic", "forget", "unencodable", "raise"];
+
+pub struct Functions;
+
+impl Exposure for Functions {
+    type Function = u32;
+
+    fn lookup(&self, module: &str, function: &str, arity: u8) -> Lookup<u32> {
+        if module != "test" {
+            return Lookup::ModuleNotExposed;
+        }
+        match FUNCTIONS.iter().position(|name| *name == function) {
+            Some(index) if arity == 1 => Lookup::Found(index as u32),
+            _ => Lookup::FunctionNotFound,
+        }
+    }
+}
+
+/// Answers at once, but for `hold`.
+#[derive(Default)]
+pub struct TestService {
+    held: Mutex<Vec<Held>>,
+}
+
+/// A call of `hold`, which the test answers.
+pub struct Held {
+    pub reply: Reply,
+    value: OwnedTape,
+}
+
+impl Held {
+    /// Returns the arguments.
+    pub fn answer(self) {
+        self.reply.send(Outcome::Return(Box::new(self.value)));
+    }
+}
+
+impl TestService {
+    /// The held calls.
+    pub fn take_held(&self) -> Vec<Held> {
+        std::mem::take(&mut *self.held.lock().unwrap())
+    }
+
+    pub fn held(&self) -> usize {
+        self.held.lock().unwrap().len()
+    }
+}
+
+impl Service for TestService {
+    fn call(&self, call: IncomingCall) {
+        let value = owned(&call.tape, &call.source);
+        match FUNCTIONS[call.function as usize] {
+            "echo" => call.reply.send(Outcome::Return(Box::new(value))),
+            "hold" => self.held.lock().unwrap().push(Held { reply: call.reply, value }),
+            "panic" => panic!("expected by the test"),
+            "forget" => drop(call.reply),
+            // A tuple of one term that is not there.
+            "unencodable" => {
+                let words = vec![1 << 4 | 7];
+                let tape = OwnedTape { words, ..OwnedTape::default() };
+                call.reply.send(Outcome::Return(Box::new(tape)));
+            }
+            "raise" => call.reply.send(Outcome::Exception(Box::new(exception()))),
+            function => panic!("no function {function}"),
+        }
+    }
+}
+
+/// What was decoded, as it is to be encoded.
+fn owned(tape: &Tape, source: &[u8]) -> OwnedTape {
+    OwnedTape {
+        words: tape.words.clone(),
+        floats: tape.floats.clone(),
+        latin1: tape.latin1.clone(),
+        utf16: tape.utf16.clone(),
+        source: source.to_vec(),
+        atoms: tape.atoms.clone(),
+        shapes: tape.shapes.clone(),
+        names: tape.names.clone(),
+        ..OwnedTape::default()
+    }
+}
+
+/// `{throw, 5, []}`
+fn exception() -> OwnedTape {
+    OwnedTape {
+        words: vec![3 << 4 | 7, 6, 5 << 4, 4 << 4 | 5],
+        atoms: vec![5],
+        names: b"throw".to_vec(),
+        ..OwnedTape::default()
+    }
+}

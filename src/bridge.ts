@@ -1,0 +1,255 @@
+import { BackwaterError } from './errors.js';
+import { failureOf } from './failures.js';
+import { native, type NativeBridge } from './native.js';
+import { onOwnAtom } from './terms/atom.js';
+import type { Areas } from './terms/materialise.js';
+import { Outbox } from './terms/outbox.js';
+import { FRAME_WORDS } from './terms/tape.js';
+
+/** Kinds of events; the same numbers stand in crates/node/src/events.rs. */
+const CALL = 1;
+const RETURN = 2;
+const EXCEPTION = 3;
+const FAILURE = 4;
+const DONE = 5;
+const EVENT_WORDS = 6;
+
+/** Kinds of jobs; the same numbers stand in crates/node/src/outbox.rs. */
+export const JOB_RETURN = 1;
+export const JOB_EXCEPTION = 2;
+export const JOB_CALL = 3;
+export const JOB_CANCEL = 4;
+/** Words before the frame of a job: words in all, kind, identifier, and ten more. */
+const JOB_WORDS = 13;
+
+/** A term that has arrived: where its tape lies, and from which word of it to read. */
+export interface Arrival {
+  readonly areas: Areas;
+  readonly frame: number;
+  readonly skip: number;
+}
+
+/** What waits for the end of an operation. Exactly one of the three is called, once. */
+export interface Pending {
+  onReturn(arrival: Arrival): void;
+  onException(arrival: Arrival): void;
+  onDone?(result: unknown): void;
+  onFailure(error: Error): void;
+}
+
+/** What takes the calls of a server. */
+export interface CallHandler {
+  onCall(call: number, fn: number, arrival: Arrival): void;
+}
+
+/** Rounds of taking events before other work of the event loop gets its turn. */
+const ROUNDS = 4;
+
+/**
+ * The JavaScript end of the bridge to Rust; there is one for each environment (main thread or
+ * worker thread). Jobs that were added in one turn of the event loop cross together, and so do the
+ * events that had gathered on the other side.
+ */
+class Bridge {
+  readonly outbox = new Outbox();
+  readonly #native: NativeBridge;
+  readonly #pending = new Map<number, Pending>();
+  readonly #servers = new Map<number, CallHandler>();
+  readonly #inbox: Areas;
+  #nextId = 1;
+  #flushing = false;
+  /** Keeps the process alive while something is under way: Rust's own handle does not. */
+  #alive: NodeJS.Timeout | undefined;
+  #holds = 0;
+
+  constructor() {
+    this.#native = new native.Bridge(() => this.#drain());
+    const bytes = Buffer.from(new ArrayBuffer(512 * 1024));
+    this.#inbox = {
+      words: new Uint32Array(128 * 1024),
+      floats: new Float64Array(32 * 1024),
+      bytes,
+      source: bytes,
+    };
+    this.#native.attachInbox(this.#inbox.words, this.#inbox.floats, this.#inbox.bytes);
+    this.outbox.attach = ({ words, floats, bytes: area }) => {
+      this.#native.attachOutbox(words, floats, area);
+    };
+    this.outbox.attach(this.outbox);
+    onOwnAtom((name) => this.#native.knowAtom(name));
+  }
+
+  get native(): NativeBridge {
+    return this.#native;
+  }
+
+  /** Registers what waits for an operation, and keeps the process alive until it ends. */
+  begin(pending: Pending): number {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0 || 1;
+    this.#pending.set(id, pending);
+    this.hold();
+    return id;
+  }
+
+  /** Forgets an operation whose end nobody waits for any more. */
+  forget(id: number): boolean {
+    if (!this.#pending.delete(id)) return false;
+    this.release();
+    return true;
+  }
+
+  /** An operation of which the end is told in JSON. */
+  operation<T>(start: (id: number) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const misplaced = (): void => reject(new BackwaterError('an operation ended with a term'));
+      const id = this.begin({
+        onReturn: misplaced,
+        onException: misplaced,
+        onDone: (result) => resolve(result as T),
+        onFailure: reject,
+      });
+      try {
+        // What was asked for before comes first.
+        this.#flush();
+        start(id);
+      } catch (error) {
+        this.forget(id);
+        reject(failureOf(error));
+      }
+    });
+  }
+
+  addServer(id: number, handler: CallHandler): void {
+    this.#servers.set(id, handler);
+  }
+
+  removeServer(id: number): void {
+    this.#servers.delete(id);
+  }
+
+  hold(): void {
+    if (this.#holds++ > 0) return;
+    this.#alive ??= setInterval(() => {}, 2 ** 31 - 1);
+    this.#alive.ref();
+  }
+
+  release(): void {
+    if (--this.#holds === 0) this.#alive?.unref();
+  }
+
+  /**
+   * Adds a job to the outbox; it crosses at the end of this turn.
+   *
+   * @param fields up to ten numbers, as crates/node/src/outbox.rs reads them
+   * @param writeFrame writes the tape and returns the place of its frame; whatever it throws leaves
+   * the outbox as it was
+   */
+  post(kind: number, id: number, fields: readonly number[], writeFrame?: () => void): void {
+    const { outbox } = this;
+    const start = outbox.word;
+    if (start + JOB_WORDS + FRAME_WORDS > outbox.words.length) outbox.growWords(1024);
+    outbox.words.fill(0, start, start + JOB_WORDS);
+    outbox.word = start + JOB_WORDS;
+    try {
+      writeFrame?.();
+    } catch (error) {
+      outbox.word = start;
+      throw error;
+    }
+    const { words } = outbox;
+    words[start] = outbox.word - start;
+    words[start + 1] = kind;
+    words[start + 2] = id;
+    for (let index = 0; index < fields.length; index++) words[start + 3 + index] = fields[index]!;
+    if (outbox.byte > FLUSH_BYTES) {
+      this.#flush();
+    } else if (!this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(() => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    const { outbox } = this;
+    if (outbox.word === 0) return;
+    this.#native.flush(outbox.word, outbox.float, outbox.byte);
+    outbox.reset();
+  }
+
+  /** Called from Rust, which must never see a throw. */
+  #drain(): void {
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        const count = this.#native.drain();
+        if (count === 0) return;
+        this.#dispatch(count);
+        this.#flush();
+      }
+      setImmediate(() => this.#drain());
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  }
+
+  #dispatch(count: number): void {
+    const { words, bytes } = this.#inbox;
+    let at = 0;
+    for (let index = 0; index < count; index++) {
+      const start = at;
+      const size = words[start]!;
+      at = start + size;
+      const kind = words[start + 1]!;
+      const id = words[start + 2]!;
+      const first = words[start + 3]!;
+      const second = words[start + 4]!;
+      if (kind === CALL) {
+        const server = this.#servers.get(first);
+        server?.onCall(id, second, this.#arrival(start, 0));
+        continue;
+      }
+      const pending = this.#pending.get(id);
+      if (pending === undefined) continue;
+      this.#pending.delete(id);
+      this.release();
+      if (kind === RETURN) pending.onReturn(this.#arrival(start, first));
+      else if (kind === EXCEPTION) pending.onException(this.#arrival(start, first));
+      else {
+        const description: unknown = JSON.parse(bytes.utf8Slice(first, first + second));
+        if (kind === DONE) pending.onDone?.(description);
+        else if (kind === FAILURE) pending.onFailure(failureOf(description));
+      }
+    }
+  }
+
+  #arrival(start: number, skip: number): Arrival {
+    const slot = this.#inbox.words[start + 5]!;
+    if (slot === 0) return { areas: this.#inbox, frame: start + EVENT_WORDS, skip };
+    return { areas: areasOf(this.#native.takeLarge(slot)), frame: 0, skip };
+  }
+}
+
+/** Once this much has gathered it crosses at once, so that the outbox stays small. */
+const FLUSH_BYTES = 1024 * 1024;
+
+/** Views of memory that Rust has handed over. */
+export function areasOf(large: {
+  words: Uint32Array;
+  floats: Float64Array;
+  bytes: Uint8Array;
+  source: Uint8Array;
+}): Areas {
+  const view = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
+    Buffer.from(buffer, byteOffset, length);
+  return {
+    words: large.words,
+    floats: large.floats,
+    bytes: view(large.bytes),
+    source: view(large.source),
+  };
+}
+
+export const bridge = new Bridge();

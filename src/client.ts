@@ -1,0 +1,372 @@
+import { bridge, type Arrival, JOB_CALL, JOB_CANCEL } from './bridge.js';
+import { BackwaterError, ClosedError, OptionError } from './errors.js';
+import { fromException } from './exceptions.js';
+import {
+  callOptions,
+  clientOptions,
+  parseEndpoint,
+  parseSecrets,
+  type CallOptions,
+  type CallSettings,
+  type ClientOptions,
+  type ClientSettings,
+  type Endpoint,
+} from './options.js';
+import { flatten } from './terms/flatten.js';
+import { materialise } from './terms/materialise.js';
+import type { Term } from './terms/types.js';
+
+/** Where to call, and with which secret. */
+export interface Target {
+  /**
+   * A URL (`new URL('http://10.0.0.1:8080')` or its text), `'host'` (port 8080), or `'host:port'`.
+   */
+  readonly url: string | URL;
+  /** The secret shared with the server, or several: the first signs, any is accepted. */
+  readonly secret: string | Uint8Array | readonly (string | Uint8Array)[];
+}
+
+/** What {@link Client.tryCall} resolves to. */
+export type CallResult<T = Term> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Error };
+
+/** The functions of a remote module as they look from here: each one asynchronous. */
+export type RemoteModule<Module> = {
+  readonly [
+    Name in keyof Module as Module[Name] extends (...args: never[]) => unknown ? Name : never
+  ]: Module[Name] extends (...args: infer Args) => infer Result
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : never;
+};
+
+/** Figures of a client. */
+export interface ClientStats {
+  /** Calls that have not settled yet. */
+  readonly pending: number;
+  /** Calls started since the client was made. */
+  readonly calls: number;
+}
+
+/**
+ * Calls functions of one server over connections that are kept and used again.
+ *
+ * @example
+ * ```ts
+ * import { Client } from 'backwater';
+ * const client = new Client({ url: 'http://127.0.0.1:8080', secret: process.env.SECRET! });
+ * const result = await client.call('string', 'to_upper', ['hello']);
+ * await client.close();
+ * ```
+ */
+export class Client {
+  readonly #settings: ClientSettings;
+  readonly #id: number;
+  readonly #pending = new Map<number, (error: Error) => void>();
+  #calls = 0;
+  #closed = false;
+
+  /** @throws {@link OptionError} naming the option that is unknown or wrong */
+  constructor(options: ClientOptions) {
+    const { url, secret, ...rest } = (options ?? {}) as ClientOptions;
+    const endpoint = parseEndpoint(url);
+    const secrets = parseSecrets(secret);
+    this.#settings = clientOptions(rest);
+    this.#id = bridge.native.createClient(nativeOptions(endpoint, this.#settings), secrets);
+  }
+
+  /**
+   * Calls a function and waits for its value.
+   *
+   * @param module the module's name, as the server exposes it
+   * @param fn the function's name
+   * @param args its arguments, at most 255
+   * @throws a {@link BackwaterError}: {@link RemoteException} when the function raised one,
+   * {@link RemoteError} when the server refused the call, and ConnectError, TimeoutError,
+   * ResponseAuthenticationError, ResponseError, TermError or ClosedError when there is no answer to
+   * believe; the signal's reason when it is aborted
+   */
+  call<T = Term>(
+    module: string,
+    fn: string,
+    args: readonly unknown[] = [],
+    options?: CallOptions,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const settings = callOptions(options, this.#settings);
+      checkCall(module, fn, args);
+      if (this.#closed) throw new ClosedError('the client is closed');
+      const { signal } = settings;
+      signal?.throwIfAborted();
+      const cancel = (): void => {
+        if (!bridge.forget(id)) return;
+        settle();
+        bridge.post(JOB_CANCEL, id, []);
+        reject(signal?.reason as Error);
+      };
+      const settle = (): void => {
+        this.#pending.delete(id);
+        signal?.removeEventListener('abort', cancel);
+      };
+      const id = bridge.begin({
+        onReturn: (arrival) => {
+          settle();
+          settleWith(resolve as (value: unknown) => void, reject, () => read(arrival, settings));
+        },
+        onException: (arrival) => {
+          settle();
+          settleWith(reject, reject, () => {
+            const exception = read(arrival, settings) as readonly Term[];
+            return fromException(exception as never, {
+              rethrow: settings.rethrowRemoteExceptions,
+            });
+          });
+        },
+        onFailure: (error) => {
+          settle();
+          reject(error);
+        },
+      });
+      try {
+        this.#post(id, module, fn, args, settings);
+      } catch (error) {
+        bridge.forget(id);
+        throw error;
+      }
+      this.#calls++;
+      this.#pending.set(id, reject);
+      signal?.addEventListener('abort', cancel, { once: true });
+    });
+  }
+
+  /** Like {@link Client.call}, but never rejects. */
+  async tryCall<T = Term>(
+    module: string,
+    fn: string,
+    args: readonly unknown[] = [],
+    options?: CallOptions,
+  ): Promise<CallResult<T>> {
+    try {
+      return { ok: true, value: await this.call<T>(module, fn, args, options) };
+    } catch (error) {
+      return { ok: false, error: error instanceof Error ? error : BackwaterError.from(error) };
+    }
+  }
+
+  /**
+   * The functions of a remote module as methods.
+   *
+   * @example
+   * ```ts
+   * import { Client } from 'backwater';
+   * interface StringModule { to_upper(text: string): string }
+   * const client = new Client({ url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' });
+   * const strings = client.module<StringModule>('string');
+   * const upper: Promise<string> = strings.to_upper('hello');
+   * ```
+   */
+  module<Module extends object>(name: string, options?: CallOptions): RemoteModule<Module> {
+    callOptions(options, this.#settings);
+    const methods = new Map<string, (...args: unknown[]) => Promise<unknown>>();
+    return new Proxy(Object.create(null) as RemoteModule<Module>, {
+      get: (_target, property) => {
+        // `then` would make the module look like a promise to `await`.
+        if (typeof property !== 'string' || property === 'then') return undefined;
+        let method = methods.get(property);
+        if (method === undefined) {
+          method = (...args) => this.call(name, property, args, options);
+          methods.set(property, method);
+        }
+        return method;
+      },
+    });
+  }
+
+  /** Figures of this moment. */
+  stats(): ClientStats {
+    return { pending: this.#pending.size, calls: this.#calls };
+  }
+
+  /**
+   * Takes no further calls, waits for those under way, and closes the connections. Calling it again
+   * waits for the same end.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+  #closing: Promise<void> | undefined;
+
+  async #close(): Promise<void> {
+    this.#closed = true;
+    await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #post(
+    id: number,
+    module: string,
+    fn: string,
+    args: readonly unknown[],
+    settings: CallSettings,
+  ): void {
+    const { outbox } = bridge;
+    const names = `${module}\0${fn}`;
+    outbox.reserveBytes(names.length * 3);
+    const namesStart = outbox.byte;
+    const namesLength = outbox.bytes.utf8Write(names, namesStart);
+    const fields = [
+      this.#id,
+      namesStart,
+      namesLength,
+      args.length,
+      settings.flags,
+      milliseconds(settings.connectTimeout),
+      milliseconds(settings.recvTimeout),
+      settings.maxEncodedResultSize,
+      settings.maxEncodedArgsSize,
+      Math.min(settings.compressionThreshold, MAX_UINT32),
+    ];
+    try {
+      bridge.post(JOB_CALL, id, fields, () => {
+        outbox.byte = namesStart + namesLength;
+        flatten(outbox, args, settings, 'args');
+      });
+    } catch (error) {
+      outbox.byte = namesStart;
+      throw error;
+    }
+  }
+}
+
+const MAX_UINT32 = 2 ** 32 - 1;
+
+/** A time as a number of 32 bits, the largest of which means none. */
+function milliseconds(time: number): number {
+  return Number.isFinite(time) ? time : MAX_UINT32;
+}
+
+function read(arrival: Arrival, settings: CallSettings): unknown {
+  return materialise(arrival.areas, arrival.frame, arrival.skip, settings.terms === 'exact');
+}
+
+function settleWith(
+  settle: (value: unknown) => void,
+  reject: (error: unknown) => void,
+  make: () => unknown,
+): void {
+  let value: unknown;
+  try {
+    value = make();
+  } catch (error) {
+    reject(BackwaterError.from(error));
+    return;
+  }
+  settle(value);
+}
+
+/** @internal Refuses what no call can carry. */
+export function checkCall(module: unknown, fn: unknown, args: unknown): void {
+  for (const [what, name] of [
+    ['module', module],
+    ['function', fn],
+  ] as const) {
+    if (typeof name !== 'string' || !name.isWellFormed()) {
+      throw new OptionError(`the ${what}'s name is a string`, { option: what });
+    }
+    const length = name.length > 255 ? Array.from(name).length : name.length;
+    if (length < 1 || length > 255 || name.includes('\0')) {
+      throw new OptionError(`the ${what}'s name has 1 to 255 characters, none of them NUL`, {
+        option: what,
+      });
+    }
+  }
+  if (!Array.isArray(args)) throw new OptionError('args is an array', { option: 'args' });
+  if (args.length > 255) {
+    throw new OptionError(`a call has at most 255 args, not ${args.length}`, { option: 'args' });
+  }
+}
+
+/** Options in the form that the addon takes. */
+function nativeOptions(endpoint: Endpoint, settings: ClientSettings): string {
+  return JSON.stringify({
+    host: endpoint.host,
+    port: endpoint.port,
+    connectTimeout: milliseconds(settings.connectTimeout),
+    recvTimeout: milliseconds(settings.recvTimeout),
+    maxEncodedArgsSize: settings.maxEncodedArgsSize,
+    maxEncodedResultSize: settings.maxEncodedResultSize,
+    compressionThreshold: Math.min(settings.compressionThreshold, MAX_UINT32),
+    gzipLevel: settings.gzipLevel,
+    maxConnections: settings.maxConnections,
+    idleTimeout: milliseconds(settings.idleTimeout),
+    maxDepth: settings.maxDepth,
+    maxTerms: settings.maxTerms,
+  });
+}
+
+/** Clients of the one-shot {@link call}, one for each target and set of options. */
+const shared = new Map<string, Client>();
+const MAX_SHARED = 64;
+
+/**
+ * One call without a client of one's own: connections are kept in a pool of the process.
+ *
+ * @example
+ * ```ts
+ * import { call } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * const upper = call(target, 'string', 'to_upper', ['hello']);
+ * ```
+ */
+export async function call<T = Term>(
+  target: ClientOptions,
+  module: string,
+  fn: string,
+  args: readonly unknown[] = [],
+  options?: CallOptions,
+): Promise<T> {
+  return sharedClient(target).call<T>(module, fn, args, options);
+}
+
+/** {@link call} that never rejects. */
+export async function tryCall<T = Term>(
+  target: ClientOptions,
+  module: string,
+  fn: string,
+  args: readonly unknown[] = [],
+  options?: CallOptions,
+): Promise<CallResult<T>> {
+  try {
+    return { ok: true, value: await call<T>(target, module, fn, args, options) };
+  } catch (error) {
+    return { ok: false, error: error instanceof Error ? error : BackwaterError.from(error) };
+  }
+}
+
+function sharedClient(target: ClientOptions): Client {
+  const { url, secret, ...rest } = (target ?? {}) as ClientOptions;
+  const endpoint = parseEndpoint(url);
+  const secrets = parseSecrets(secret).map((bytes) => Buffer.from(bytes).toString('base64'));
+  const sorted = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
+  const key = JSON.stringify([endpoint, secrets, sorted], (_name, value: unknown) =>
+    typeof value === 'number' ? String(value) : value,
+  );
+  const known = shared.get(key);
+  if (known !== undefined) {
+    // The least recently used one comes first.
+    shared.delete(key);
+    shared.set(key, known);
+    return known;
+  }
+  const client = new Client(target);
+  shared.set(key, client);
+  if (shared.size > MAX_SHARED) {
+    const [oldest, least] = shared.entries().next().value!;
+    shared.delete(oldest);
+    void least.close();
+  }
+  return client;
+}

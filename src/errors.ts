@@ -1,0 +1,469 @@
+import { attempt, inspectBriefly, truncate } from './inspect.js';
+import type { Term } from './terms/types.js';
+
+/** The codes of this library's errors, one for each class. They stay the same between versions. */
+export type BackwaterErrorCode =
+  | ListenErrorCode
+  | 'ERR_BACKWATER_UNKNOWN'
+  | 'ERR_BACKWATER_CONNECT'
+  | 'ERR_BACKWATER_CONNECTION_LOST'
+  | 'ERR_BACKWATER_TIMEOUT'
+  | 'ERR_BACKWATER_REMOTE'
+  | 'ERR_BACKWATER_REMOTE_EXCEPTION'
+  | 'ERR_BACKWATER_RESPONSE_AUTHENTICATION'
+  | 'ERR_BACKWATER_RESPONSE'
+  | 'ERR_BACKWATER_SIZE'
+  | 'ERR_BACKWATER_TERM'
+  | 'ERR_BACKWATER_OPTION'
+  | 'ERR_BACKWATER_CLOSED';
+
+/**
+ * What all errors of this library are. Its own `code` stands for what has no class of its own.
+ *
+ * @example
+ * ```ts
+ * import { BackwaterError, call } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * try {
+ *   await call(target, 'string', 'to_upper', ['hello']);
+ * } catch (error) {
+ *   if (error instanceof BackwaterError && error.code === 'ERR_BACKWATER_TIMEOUT') console.log('slow');
+ *   else throw error;
+ * }
+ * ```
+ */
+export class BackwaterError extends Error {
+  /** Says which kind of error it is, and stays the same between versions. */
+  readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
+
+  static {
+    nameErrors(this, 'BackwaterError');
+  }
+
+  /** The value itself when it is a BackwaterError, else a BackwaterError with it as `cause`. */
+  static from(reason: unknown): BackwaterError {
+    if (attempt(() => reason instanceof BackwaterError) === true) return reason as BackwaterError;
+    const message = attempt(() => (reason instanceof Error ? reason.message : undefined));
+    const text = typeof message === 'string' ? message : inspectBriefly(reason);
+    return new BackwaterError(text, { cause: reason });
+  }
+}
+
+/** The codes of a {@link ListenError}: the system's, as Node's own servers have them. */
+export type ListenErrorCode = 'EACCES' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ERR_BACKWATER_LISTEN';
+
+const LISTEN_CODES: readonly string[] = ['EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL'];
+
+/** What a {@link ListenError} or {@link ConnectError} says besides its message. */
+export interface AddressFields extends ErrorOptions {
+  /** The address or host name that was tried. */
+  readonly host?: string | undefined;
+  /** The port that was tried. */
+  readonly port?: number | undefined;
+  /** The system's name of what went wrong, such as `EADDRINUSE` or `ECONNREFUSED`. */
+  readonly reason?: string | undefined;
+}
+
+/** The server cannot listen on its address. */
+export class ListenError extends BackwaterError {
+  override readonly code: ListenErrorCode;
+  /** The address that was to be listened on. */
+  declare readonly host?: string;
+  /** The port that was to be listened on. */
+  declare readonly port?: number;
+  /** The system's name of what went wrong, such as `EADDRINUSE`. */
+  declare readonly reason?: string;
+
+  static {
+    nameErrors(this, 'ListenError');
+  }
+
+  constructor(message: string, { host, port, reason, ...options }: AddressFields = {}) {
+    super(message, options);
+    this.code = LISTEN_CODES.includes(reason ?? '')
+      ? (reason as ListenErrorCode)
+      : 'ERR_BACKWATER_LISTEN';
+    assignDefined(this, { host, port, reason });
+  }
+}
+
+/**
+ * There is no connection to the server. The request was not sent and it is safe to call again, unless
+ * this is a {@link ConnectionLostError}.
+ */
+export class ConnectError extends BackwaterError {
+  override readonly code: 'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_CONNECTION_LOST' =
+    'ERR_BACKWATER_CONNECT';
+  /** The host that was to be connected to. */
+  declare readonly host?: string;
+  /** The port that was to be connected to. */
+  declare readonly port?: number;
+  /** The system's name of what went wrong, such as `ECONNREFUSED`. */
+  declare readonly reason?: string;
+
+  static {
+    nameErrors(this, 'ConnectError');
+  }
+
+  constructor(message: string, { host, port, reason, ...options }: AddressFields = {}) {
+    super(message, options);
+    assignDefined(this, { host, port, reason });
+  }
+}
+
+/**
+ * The connection broke after the request had begun to be sent and before the response was complete:
+ * the function may have been called or not.
+ */
+export class ConnectionLostError extends ConnectError {
+  override readonly code = 'ERR_BACKWATER_CONNECTION_LOST';
+
+  static {
+    nameErrors(this, 'ConnectionLostError');
+  }
+}
+
+/** The phases of a call: waiting for a free connection, then making one, then request and response. */
+export type CallPhase = 'queue' | 'connect' | 'send' | 'receive';
+
+/** What a {@link TimeoutError} is made of. */
+export interface TimeoutFields extends ErrorOptions {
+  /** The phase that took too long. */
+  readonly phase: CallPhase;
+  /** Milliseconds spent in each phase that the call reached. */
+  readonly phases: Readonly<Partial<Record<CallPhase, number>>>;
+  /** Milliseconds that were allowed. */
+  readonly limit: number;
+}
+
+/** The call took longer than its options allow. Unless `phase` is `queue` or `connect`, the function
+ * may have been called. */
+export class TimeoutError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_TIMEOUT';
+  /** The phase that took too long. */
+  readonly phase: CallPhase;
+  /** Milliseconds spent in each phase that the call reached. */
+  readonly phases: Readonly<Partial<Record<CallPhase, number>>>;
+  /** Milliseconds that were allowed. */
+  readonly limit: number;
+
+  static {
+    nameErrors(this, 'TimeoutError');
+  }
+
+  constructor({ phase, phases, limit, ...options }: TimeoutFields) {
+    super(timeoutMessage(phase, phases, limit), options);
+    this.phase = phase;
+    this.phases = Object.freeze({ ...phases });
+    this.limit = limit;
+  }
+}
+
+function timeoutMessage(
+  phase: CallPhase,
+  phases: Readonly<Partial<Record<CallPhase, number>>>,
+  limit: number,
+): string {
+  const connecting = phase === 'queue' || phase === 'connect';
+  const what = connecting ? 'no connection' : 'no complete response';
+  const option = connecting ? 'connectTimeout' : 'recvTimeout';
+  const spent = Object.entries(phases).map(([name, time]) => `${name} ${Math.round(time)} ms`);
+  const detail = spent.length === 0 ? '' : `; time spent: ${spent.join(', ')}`;
+  return `${what} within ${limit} ms (option ${option}), while in phase ${phase}${detail}`;
+}
+
+const STATUS_NAMES = {
+  400: 'bad_request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  406: 'not_acceptable',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  500: 'internal_error',
+} as const;
+
+/** The names that the protocol has for statuses; other ones are told by their number. */
+export type RemoteStatus = (typeof STATUS_NAMES)[keyof typeof STATUS_NAMES] | number;
+
+/** The server refused the call, in a response whose signature holds. */
+export class RemoteError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_REMOTE';
+  /** The status by name, such as `not_found`, or its number where the protocol has no name for it. */
+  readonly status: RemoteStatus;
+  /** The status code of the response. */
+  readonly httpStatus: number;
+  /** The text of the response, such as `function_not_found`; may be empty. */
+  readonly reason: string;
+
+  static {
+    nameErrors(this, 'RemoteError');
+  }
+
+  /**
+   * @param httpStatus the status code of the response
+   * @param reason the text of the response
+   */
+  constructor(httpStatus: number, reason: string, options?: ErrorOptions) {
+    const status = statusOf(httpStatus);
+    const name = status === httpStatus ? `${status}` : `${httpStatus} ${status}`;
+    super(
+      `the server refused the call: ${name}${reason === '' ? '' : `: ${excerpt(reason)}`}`,
+      options,
+    );
+    this.status = status;
+    this.httpStatus = httpStatus;
+    this.reason = reason;
+  }
+}
+
+function statusOf(httpStatus: number): RemoteStatus {
+  const names: Readonly<Record<number, RemoteStatus>> = STATUS_NAMES;
+  return Object.hasOwn(names, httpStatus) ? names[httpStatus]! : httpStatus;
+}
+
+/** The three classes of Erlang's exceptions. */
+export type ExceptionClass = 'error' | 'exit' | 'throw';
+
+/** What a {@link RemoteException} can be told besides the exception. */
+export interface RemoteExceptionFields extends ErrorOptions {
+  /** The reason as the message is to have it. */
+  readonly text?: string | undefined;
+}
+
+/** The remote function raised an exception. */
+export class RemoteException extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_REMOTE_EXCEPTION';
+  /** What kind of exception it is. */
+  readonly class: ExceptionClass;
+  /** What was raised, as a term. */
+  readonly reason: Term;
+  /**
+   * The remote stack as a term: a list of `{Module, Function, Arity, Location}`, empty when the
+   * server does not return it. Not enumerable, since `stack` has it in readable form.
+   */
+  declare readonly stacktrace: Term;
+
+  static {
+    nameErrors(this, 'RemoteException');
+  }
+
+  constructor(
+    exceptionClass: ExceptionClass,
+    reason: Term,
+    stacktrace: Term,
+    { text = inspectBriefly(reason), ...options }: RemoteExceptionFields = {},
+  ) {
+    super(`remote exception ${exceptionClass}: ${text}`, options);
+    this.class = exceptionClass;
+    this.reason = reason;
+    Object.defineProperty(this, 'stacktrace', { value: stacktrace, enumerable: false });
+  }
+}
+
+/** Why a response cannot be believed. The names are those of Erlang's backwater. */
+export type ResponseAuthenticationReason =
+  | 'missing_request_id'
+  | 'mismatched_request_id'
+  | 'missing_signature_header'
+  | 'invalid_header_params'
+  | 'unknown_key'
+  | 'unknown_algorithm'
+  | 'missing_signed_header_list'
+  | 'missing_mandatory_header'
+  | 'missing_mandatorily_signed_header'
+  | 'missing_header'
+  | 'invalid_signature'
+  | 'wrong_body_digest';
+
+/** What a response that cannot be believed says. Anybody on the way may have written it. */
+export interface UnverifiedResponse {
+  /** The status code. */
+  readonly status: number;
+  /** The begin of the body as text. */
+  readonly body: string;
+}
+
+/** What a {@link ResponseAuthenticationError} says besides its reason. */
+export interface ResponseAuthenticationFields extends ErrorOptions {
+  /** The header that `reason` speaks of. */
+  readonly header?: string | undefined;
+  /** What the response says; a hint for people, never to be acted upon. */
+  readonly unverified?: UnverifiedResponse | undefined;
+}
+
+/**
+ * The response does not prove that it comes from the server and belongs to the request. Nothing that
+ * it says is believed; the function may have been called.
+ */
+export class ResponseAuthenticationError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_RESPONSE_AUTHENTICATION';
+  /** What is wrong. */
+  readonly reason: ResponseAuthenticationReason;
+  /** The header that `reason` speaks of, where it speaks of one. */
+  declare readonly header?: string;
+  /** What the response says; a hint for people, never to be acted upon. */
+  declare readonly unverified?: UnverifiedResponse;
+
+  static {
+    nameErrors(this, 'ResponseAuthenticationError');
+  }
+
+  constructor(
+    reason: ResponseAuthenticationReason,
+    { header, unverified, ...options }: ResponseAuthenticationFields = {},
+  ) {
+    const where = header === undefined ? '' : ` (${excerpt(header)})`;
+    super(`the response is not authentic: ${reason}${where}${hint(unverified)}`, options);
+    this.reason = reason;
+    assignDefined(this, { header, unverified });
+  }
+}
+
+function hint(unverified: UnverifiedResponse | undefined): string {
+  if (unverified === undefined) return '';
+  const { status, body } = unverified;
+  const advice = status === 401 ? ': is the secret the same on both sides?' : '';
+  const said = body === '' ? '' : ` ${JSON.stringify(truncate(body, 200))}`;
+  return `; unverified, it says ${status}${said}${advice}`;
+}
+
+/** What is wrong with a response that is authentic, or with HTTP itself (`invalid_http`). */
+export type ResponseErrorReason =
+  'invalid_content_type' | 'invalid_content_encoding' | 'invalid_body' | 'invalid_http';
+
+/** The response cannot be understood. The function may have been called. */
+export class ResponseError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_RESPONSE';
+  /** What is wrong. */
+  readonly reason: ResponseErrorReason;
+  /** What exactly, in words; may be empty. */
+  readonly detail: string;
+
+  static {
+    nameErrors(this, 'ResponseError');
+  }
+
+  constructor(reason: ResponseErrorReason, detail = '', options?: ErrorOptions) {
+    const colon = detail === '' ? '' : `: ${excerpt(detail)}`;
+    super(`the response cannot be understood: ${reason}${colon}`, options);
+    this.reason = reason;
+    this.detail = detail;
+  }
+}
+
+/** What a {@link TermError} says besides its message. */
+export interface TermFields extends ErrorOptions {
+  /** The path to the value, such as `args[0].when`. */
+  readonly path?: string | undefined;
+  /** The offset of the byte, from the begin of the encoding. */
+  readonly offset?: number | undefined;
+}
+
+/** A value is no term, or bytes are no encoding of one. */
+export class TermError extends BackwaterError {
+  override readonly code: 'ERR_BACKWATER_TERM' | 'ERR_BACKWATER_SIZE' = 'ERR_BACKWATER_TERM';
+  /** When encoding: the path to the value that is no term, such as `args[0].when`. */
+  declare readonly path?: string;
+  /** When decoding: the offset of the byte that is wrong. */
+  declare readonly offset?: number;
+
+  static {
+    nameErrors(this, 'TermError');
+  }
+
+  constructor(message: string, { path, offset, ...options }: TermFields = {}) {
+    super(message, options);
+    assignDefined(this, { path, offset });
+  }
+}
+
+/** What a {@link SizeError} is made of. */
+export interface SizeFields extends ErrorOptions {
+  /** The option that sets the limit. */
+  readonly option: 'maxEncodedArgsSize' | 'maxEncodedResultSize';
+  /** The bytes allowed. */
+  readonly limit: number;
+  /** The bytes that there were, where known. */
+  readonly size?: number | undefined;
+}
+
+/** Arguments or a result are larger than the options allow, and were not sent. */
+export class SizeError extends TermError {
+  override readonly code = 'ERR_BACKWATER_SIZE';
+  /** The option that sets the limit. */
+  readonly option: SizeFields['option'];
+  /** The bytes allowed. */
+  readonly limit: number;
+  /** The bytes that there were, where known. */
+  declare readonly size?: number;
+
+  static {
+    nameErrors(this, 'SizeError');
+  }
+
+  constructor({ option, limit, size, ...options }: SizeFields) {
+    const what = option === 'maxEncodedArgsSize' ? 'the arguments are' : 'the result is';
+    const actual = size === undefined ? '' : ` (${size} bytes)`;
+    super(`${what} too large${actual}: at most ${limit} bytes (option ${option})`, options);
+    this.option = option;
+    this.limit = limit;
+    assignDefined(this, { size });
+  }
+}
+
+/** What an {@link OptionError} says besides its message. */
+export interface OptionFields extends ErrorOptions {
+  /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
+  readonly option: string;
+}
+
+/** An option or an argument is unknown or wrong. */
+export class OptionError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_OPTION';
+  /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
+  readonly option: string;
+
+  static {
+    nameErrors(this, 'OptionError');
+  }
+
+  constructor(message: string, { option, ...options }: OptionFields) {
+    super(message, options);
+    this.option = option;
+  }
+}
+
+/** The client or server was closed before the operation, or while it was under way. */
+export class ClosedError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_CLOSED';
+
+  static {
+    nameErrors(this, 'ClosedError');
+  }
+}
+
+/** On the prototype, as the built-in errors have it, and safe from renaming by minifiers. */
+function nameErrors(constructor: { prototype: Error }, name: string): void {
+  Object.defineProperty(constructor.prototype, 'name', {
+    value: name,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
+}
+
+/** Fields that are absent rather than undefined keep `util.inspect` short. */
+function assignDefined(error: Error, fields: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) {
+      Object.defineProperty(error, name, { value, enumerable: true, configurable: true });
+    }
+  }
+}
+
+/** Text of a peer as it may stand in a message: bounded, on one line. */
+function excerpt(text: string): string {
+  return truncate(text, 300).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+}

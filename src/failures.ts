@@ -1,0 +1,103 @@
+import {
+  BackwaterError,
+  type CallPhase,
+  ClosedError,
+  ConnectError,
+  ConnectionLostError,
+  ListenError,
+  RemoteError,
+  ResponseAuthenticationError,
+  type ResponseAuthenticationReason,
+  ResponseError,
+  type ResponseErrorReason,
+  SizeError,
+  TermError,
+  TimeoutError,
+  type UnverifiedResponse,
+} from './errors.js';
+
+/** What crates/node/src/failures.rs writes. */
+type Failure =
+  | { kind: 'listen' | 'connect'; message: string; host?: string; port?: number; reason?: string }
+  | { kind: 'lost' | 'closed' | 'internal' | 'term'; message: string }
+  | { kind: 'timeout'; phase: CallPhase; limit: number; phases: Record<CallPhase, number> }
+  | { kind: 'remote'; status: number; reason: string }
+  | {
+      kind: 'authentication';
+      reason: ResponseAuthenticationReason;
+      header?: string | null;
+      unverified?: UnverifiedResponse;
+    }
+  | { kind: 'response'; reason: ResponseErrorReason; detail: string }
+  | { kind: 'size'; option: 'maxEncodedArgsSize'; limit: number };
+
+/**
+ * The error for a failure on the Rust side: its JSON, parsed or as the message of what the addon has
+ * thrown.
+ */
+export function failureOf(reason: unknown): Error {
+  const failure = reason instanceof Error ? parse(reason.message) : reason;
+  if (!isFailure(failure)) return BackwaterError.from(reason);
+  switch (failure.kind) {
+    case 'listen': {
+      const { message, host, port, reason: name } = failure;
+      return new ListenError(listenMessage(message, host, port, name), addressOf(failure));
+    }
+    case 'connect':
+      return new ConnectError(failure.message, addressOf(failure));
+    case 'lost':
+      return new ConnectionLostError(failure.message);
+    case 'timeout':
+      return new TimeoutError(failure);
+    case 'remote':
+      return new RemoteError(failure.status, failure.reason);
+    case 'authentication':
+      return new ResponseAuthenticationError(failure.reason, {
+        header: failure.header ?? undefined,
+        unverified: failure.unverified,
+      });
+    case 'response':
+      return new ResponseError(failure.reason, failure.detail);
+    case 'size':
+      return new SizeError(failure);
+    case 'term':
+      return new TermError(failure.message);
+    case 'closed':
+      return new ClosedError(failure.message);
+    case 'internal':
+      return new BackwaterError(failure.message);
+  }
+}
+
+function isFailure(value: unknown): value is Failure {
+  return typeof value === 'object' && value !== null && 'kind' in value;
+}
+
+function parse(text: string): unknown {
+  if (!text.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function addressOf(failure: { host?: string; port?: number; reason?: string | null }): {
+  host?: string;
+  port?: number;
+  reason?: string;
+} {
+  const { host, port, reason } = failure;
+  return {
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(typeof reason === 'string' ? { reason } : {}),
+  };
+}
+
+/** As Node's own: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */
+function listenMessage(message: string, host = '', port = 0, name?: string | null): string {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (name === 'EADDRINUSE') return `listen EADDRINUSE: address already in use ${address}`;
+  return `listen ${typeof name === 'string' ? `${name}: ` : ''}${message} ${address}`;
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { bridge, areasOf } from './bridge.js';
+import { checkCall, type Target } from './client.js';
+import { OptionError } from './errors.js';
+import { fromException } from './exceptions.js';
+import { failureOf } from './failures.js';
+import {
+  callOptions,
+  clientOptions,
+  parseEndpoint,
+  parseSecrets,
+  type CallOptions,
+  type ClientOptions,
+} from './options.js';
+import { Outbox } from './terms/outbox.js';
+import { flatten } from './terms/flatten.js';
+import { materialise } from './terms/materialise.js';
+import type { Term } from './terms/types.js';
+
+/** A signed request, for any HTTP client to send exactly as it is. */
+export interface EncodedRequest {
+  readonly method: 'POST';
+  readonly url: string;
+  /** All headers but `host`; names in lower case. */
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+  /** What {@link decodeResponse} needs to know of the request. */
+  readonly requestId: string;
+}
+
+/** An answer as an HTTP client has received it, its content-encoding not undone. */
+export interface HttpResponse {
+  readonly status: number;
+  /** `Headers`, pairs, or an object of strings or lists of strings. */
+  readonly headers:
+    | Iterable<readonly [string, string]>
+    | Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Uint8Array;
+}
+
+const outbox = new Outbox();
+
+/**
+ * A signed request for another HTTP client to send.
+ *
+ * @throws {@link TermError} when an argument is no term or the arguments are too large;
+ * {@link OptionError} when an option is wrong
+ * @example
+ * ```ts
+ * import { decodeResponse, encodeRequest } from 'backwater';
+ * const secret = 'at least 32 bytes of random data';
+ * const { url, method, headers, body, requestId } = encodeRequest(
+ *   { url: 'http://127.0.0.1:8080', secret }, 'string', 'to_upper', ['hello']);
+ * const response = await fetch(url, { method, headers, body });
+ * ```
+ */
+export function encodeRequest(
+  target: Target & Partial<ClientOptions>,
+  module: string,
+  fn: string,
+  args: readonly unknown[] = [],
+  options?: CallOptions,
+): EncodedRequest {
+  const { url, secret, ...rest } = target ?? ({} as Target);
+  const endpoint = parseEndpoint(url);
+  const secrets = parseSecrets(secret);
+  const settings = callOptions(options, clientOptions(rest));
+  checkCall(module, fn, args);
+  outbox.attach = ({ words, floats, bytes }) => {
+    bridge.native.attachHttpOutbox(words, floats, bytes);
+  };
+  outbox.attach(outbox);
+  outbox.reset();
+  const frame = flatten(outbox, args, settings, 'args');
+  const name = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  const parameters = {
+    module,
+    function: fn,
+    arity: args.length,
+    maxEncodedArgsSize: settings.maxEncodedArgsSize,
+    compressionThreshold: Math.min(settings.compressionThreshold, 2 ** 32 - 1),
+    gzipLevel: settings.gzipLevel,
+  };
+  const encoded = unwrap(() =>
+    bridge.native.encodeRequest(JSON.stringify(parameters), secrets, frame, randomBytes(16)),
+  );
+  const headers = Object.fromEntries(JSON.parse(encoded.headers) as [string, string][]);
+  return {
+    method: 'POST',
+    url: `${endpoint.scheme}://${name}:${endpoint.port}${encoded.path}`,
+    headers,
+    body: Buffer.from(encoded.body.buffer, encoded.body.byteOffset, encoded.body.length),
+    requestId: headers['x-request-id']!,
+  };
+}
+
+/**
+ * Checks an answer to {@link encodeRequest} and gives its value.
+ *
+ * @throws the errors of {@link Client.call} that speak of an answer
+ */
+export function decodeResponse<T = Term>(
+  context: { secret: Target['secret']; requestId: string },
+  response: HttpResponse,
+  options?: CallOptions,
+): T {
+  const { secret, requestId } = context ?? ({} as never);
+  const secrets = parseSecrets(secret);
+  if (typeof requestId !== 'string') {
+    throw new OptionError('requestId is the string that encodeRequest returned', {
+      option: 'requestId',
+    });
+  }
+  const settings = callOptions(options, clientOptions({}));
+  const parameters = {
+    requestId,
+    status: response.status,
+    headers: headerPairs(response.headers),
+    maxEncodedResultSize: settings.maxEncodedResultSize,
+    flags: settings.flags,
+    maxDepth: settings.maxDepth,
+    maxTerms: settings.maxTerms,
+  };
+  const decoded = unwrap(() =>
+    bridge.native.decodeResponse(JSON.stringify(parameters), secrets, response.body),
+  );
+  const value = materialise(areasOf(decoded), 0, decoded.skip, settings.terms === 'exact');
+  if (!decoded.exception) return value as T;
+  throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
+}
+
+function headerPairs(headers: HttpResponse['headers']): [string, string][] {
+  if (Symbol.iterator in headers) {
+    return Array.from(headers as Iterable<readonly [string, string]>, ([name, value]) => [
+      name,
+      value,
+    ]);
+  }
+  return Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : (typeof value === 'string' ? [value] : [...value]).map((one): [string, string] => [
+          name,
+          one,
+        ]),
+  );
+}
+
+/** Failures of these two functions are thrown by the addon as the JSON of events. */
+function unwrap<T>(operation: () => T): T {
+  try {
+    return operation();
+  } catch (error) {
+    throw failureOf(error);
+  }
+}

@@ -1,0 +1,19 @@
+export { call, Client, tryCall } from './client.js';
+export type { CallResult, ClientStats, RemoteModule, Target } from './client.js';
+export { decode, encode } from './codec.js';
+export * from './errors.js';
+export { raise, RaisedException } from './exceptions.js';
+export { decodeResponse, encodeRequest } from './http.js';
+export type { EncodedRequest, HttpResponse } from './http.js';
+export type {
+  CallOptions,
+  ClientOptions,
+  DecodeOptions,
+  EncodeOptions,
+  ServerOptions,
+} from './options.js';
+export { expose } from './registry.js';
+export type { Modules } from './registry.js';
+export { startClearServer } from './server.js';
+export type { CloseOptions, Server, ServerStats } from './server.js';
+export * from './terms/index.js';

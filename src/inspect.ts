@@ -1,0 +1,43 @@
+import { inspect } from 'node:util';
+
+/** Longest text that {@link inspectBriefly} gives, in UTF-16 units. */
+const MAX_LENGTH = 1000;
+
+/**
+ * One line about any value, for messages: bounded in depth and length, and safe with values whose
+ * getters, traps or printers throw.
+ */
+export function inspectBriefly(value: unknown, maxLength = MAX_LENGTH): string {
+  const text = attempt(() =>
+    inspect(value, {
+      depth: 2,
+      breakLength: Infinity,
+      compact: true,
+      maxArrayLength: 16,
+      maxStringLength: maxLength,
+    }),
+  );
+  return truncate(text ?? `an uninspectable ${typeof value}`, maxLength);
+}
+
+/** The result of `read`, or undefined when it throws: for values that nobody vouches for. */
+export function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Well-formed text of at most `maxLength` UTF-16 units, with an ellipsis where it was cut. */
+export function truncate(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text.toWellFormed();
+  let end = maxLength - 1;
+  // Not through the middle of a surrogate pair.
+  if (isHighSurrogate(text.charCodeAt(end - 1))) end--;
+  return `${text.slice(0, end).toWellFormed()}…`;
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
+}

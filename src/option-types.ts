@@ -1,0 +1,59 @@
+import type { OptionType } from './option-table.js';
+
+/** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
+export const MAX_TIMEOUT = 2 ** 31 - 1;
+
+export const boolean: OptionType<boolean> = {
+  takes: 'true or false',
+  accepts: (value): value is boolean => typeof value === 'boolean',
+};
+
+/** @param unit what is counted, such as `bytes` */
+export function integer(min: number, max: number, unit?: string): OptionType<number> {
+  return {
+    takes: `an integer from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`,
+    accepts: (value): value is number => isIntegerWithin(value, min, max),
+  };
+}
+
+/** An integer, or `Infinity` for what its absence means. */
+export function integerOrInfinity(min: number, max: number, unit?: string): OptionType<number> {
+  return {
+    takes: `${integer(min, max, unit).takes} or Infinity`,
+    accepts: (value): value is number => value === Infinity || isIntegerWithin(value, min, max),
+  };
+}
+
+function isIntegerWithin(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+}
+
+export const timeout = integerOrInfinity(1, MAX_TIMEOUT, 'milliseconds');
+
+export function oneOf<const Choice extends string>(...choices: Choice[]): OptionType<Choice> {
+  return {
+    takes: choices.map((choice) => `'${choice}'`).join(' or '),
+    accepts: (value): value is Choice => (choices as unknown[]).includes(value),
+  };
+}
+
+export const hostName: OptionType<string> = {
+  takes: 'an address or a host name (IPv6 without brackets)',
+  accepts: (value): value is string =>
+    typeof value === 'string' && value.length <= 255 && /^[^\s\p{Cc}/[\]]+$/u.test(value),
+};
+
+/** By its methods rather than its class, of which test environments bring their own. */
+export const abortSignal: OptionType<AbortSignal | undefined> = {
+  takes: 'an AbortSignal',
+  accepts: (value): value is AbortSignal => {
+    if (typeof value !== 'object' || value === null) return false;
+    const signal = value as Record<keyof AbortSignal, unknown>;
+    return (
+      typeof signal.aborted === 'boolean' &&
+      typeof signal.throwIfAborted === 'function' &&
+      typeof signal.addEventListener === 'function' &&
+      typeof signal.removeEventListener === 'function'
+    );
+  },
+};

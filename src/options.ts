@@ -1,0 +1,291 @@
+import { fallbacks, option, readOptions, type TableOf, type Values } from './option-table.js';
+import {
+  abortSignal,
+  boolean,
+  hostName,
+  integer,
+  integerOrInfinity,
+  MAX_TIMEOUT,
+  oneOf,
+  timeout,
+} from './option-types.js';
+import type { Secret } from './secrets.js';
+
+export { type Endpoint, parseEndpoint } from './endpoint.js';
+export { parseSecrets, type Secret } from './secrets.js';
+
+/** How terms become JavaScript values. */
+export interface ReadOptions {
+  /** `'js'` (default) gives the values one works with, `'exact'` those that lose nothing. */
+  readonly terms?: 'js' | 'exact' | undefined;
+  /**
+   * What binaries become with `terms: 'js'`: `'auto'` (default) a string when they are valid UTF-8
+   * and else a Buffer, `'buffer'` always a Buffer, `'string'` always a string, where others are an
+   * error.
+   */
+  readonly binaries?: 'auto' | 'buffer' | 'string' | undefined;
+  /**
+   * Whether atoms that this program has not made itself, and external functions, are taken. Default
+   * true.
+   */
+  readonly decodeUnsafeTerms?: boolean | undefined;
+}
+
+/** How JavaScript values become terms. */
+export interface WriteOptions {
+  /** What the keys of plain objects become: `'binary'` (default) or `'atom'`. */
+  readonly objectKeys?: 'binary' | 'atom' | undefined;
+}
+
+/** Bounds on what a message may make of the memory. */
+export interface LimitOptions {
+  /** How deep a term may be nested: 1 to 1,000,000. Default 100,000. */
+  readonly maxDepth?: number | undefined;
+  /** How many terms a message may have, those inside of others included. Default 16,777,216. */
+  readonly maxTerms?: number | undefined;
+}
+
+/** Options of {@link decode}. */
+export interface DecodeOptions extends ReadOptions, LimitOptions {}
+
+/** Options of {@link encode}. */
+export interface EncodeOptions extends WriteOptions {
+  /** The most bytes that the encoding may have: 1 to 268,435,455, which is the default. */
+  readonly maxSize?: number | undefined;
+}
+
+/** What client and server have in common in making and taking messages. */
+export interface MessageOptions extends ReadOptions, WriteOptions {
+  /**
+   * From how many bytes on a body is compressed, unless that makes it larger. Default 300; `Infinity`
+   * for never.
+   */
+  readonly compressionThreshold?: number | undefined;
+  /** The most bytes that encoded arguments may have. Default 8,388,608 (8 MiB), less than 256 MiB. */
+  readonly maxEncodedArgsSize?: number | undefined;
+  /** The most bytes that an encoded result may have. Default 8,388,608 (8 MiB), less than 256 MiB. */
+  readonly maxEncodedResultSize?: number | undefined;
+}
+
+/** Options of a server. */
+export interface ServerOptions extends MessageOptions, LimitOptions {
+  /** The address to listen on. Default `'0.0.0.0'`: all of IPv4. */
+  readonly host?: string | undefined;
+  /** The port to listen on; 0 for a free one. Default 8080. */
+  readonly port?: number | undefined;
+  /**
+   * How long receiving the head of a request may take, and then its body, in milliseconds. Default
+   * 5000; `Infinity` for no limit.
+   */
+  readonly recvTimeout?: number | undefined;
+  /** Whether callers see the stack of exceptions. Default true. */
+  readonly returnExceptionStacktraces?: boolean | undefined;
+  /** How hard to compress: 1 (fast, default) to 9 (small). */
+  readonly gzipLevel?: number | undefined;
+  /** How many connections may be open. Default 10,000; `Infinity` for no limit. */
+  readonly maxConnections?: number | undefined;
+  /** How many calls may run at the same time. Default 4096; `Infinity` for no limit. */
+  readonly maxCallsInFlight?: number | undefined;
+}
+
+/** Options of a single call; they go before those of the client. */
+export interface CallOptions extends MessageOptions {
+  /**
+   * How long getting a connection may take, in milliseconds. Default 8000; `Infinity` for no limit.
+   */
+  readonly connectTimeout?: number | undefined;
+  /**
+   * How long it may take until the response is complete, in milliseconds. Default 5000; `Infinity`
+   * for no limit.
+   */
+  readonly recvTimeout?: number | undefined;
+  /**
+   * Whether exceptions of the remote function are thrown as what they were there: JavaScript's
+   * errors as errors of that name, thrown terms as themselves. Default false: as a
+   * {@link RemoteException}.
+   */
+  readonly rethrowRemoteExceptions?: boolean | undefined;
+  /** Gives the call up, which rejects with the signal's reason. The server may go on with it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of a client besides where to call. */
+export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions {
+  /** How hard to compress: 1 (fast, default) to 9 (small). */
+  readonly gzipLevel?: number | undefined;
+  /** How many connections may be open: 1 to 65,535. Further calls wait for one. Default 64. */
+  readonly maxConnections?: number | undefined;
+  /**
+   * How long an unused connection is kept, in milliseconds. Default 30,000; `Infinity` for as long as
+   * the server keeps it.
+   */
+  readonly idleTimeout?: number | undefined;
+}
+
+/** Options of a client. */
+export interface ClientOptions extends ClientTuning {
+  /**
+   * Where to call: a URL or its text, `'host'` (http on port 8080), or `'host:port'` (https on 443
+   * and 8443, else http).
+   */
+  readonly url: string | URL;
+  /** The secret shared with the server, or several: the first signs, any is accepted. */
+  readonly secret: Secret | readonly Secret[];
+}
+
+/** Bodies have to stay within what a tape can address with 28 bits. */
+const MAX_SIZE = 2 ** 28 - 1;
+const DEFAULT_SIZE = 8 * 1024 * 1024;
+const size = integer(1, MAX_SIZE, 'bytes');
+const count = integerOrInfinity(1, 2 ** 31 - 1);
+
+const reading = {
+  terms: option(oneOf('js', 'exact'), 'js'),
+  binaries: option(oneOf('auto', 'buffer', 'string'), 'auto'),
+  decodeUnsafeTerms: option(boolean, true),
+} satisfies TableOf<ReadOptions>;
+
+const writing = {
+  objectKeys: option(oneOf('binary', 'atom'), 'binary'),
+} satisfies TableOf<WriteOptions>;
+
+const limits = {
+  maxDepth: option(integer(1, 1_000_000), 100_000),
+  maxTerms: option(integer(1, 2 ** 28 - 1), 16_777_216),
+} satisfies TableOf<LimitOptions>;
+
+const messages = {
+  ...reading,
+  ...writing,
+  compressionThreshold: option(integerOrInfinity(0, 2 ** 31 - 1, 'bytes'), 300),
+  maxEncodedArgsSize: option(size, DEFAULT_SIZE),
+  maxEncodedResultSize: option(size, DEFAULT_SIZE),
+} satisfies TableOf<MessageOptions>;
+
+const gzipLevel = option(integer(1, 9), 1);
+
+const decodeTable = { ...reading, ...limits } satisfies TableOf<DecodeOptions>;
+
+const encodeTable = {
+  ...writing,
+  maxSize: option(size, MAX_SIZE),
+} satisfies TableOf<EncodeOptions>;
+
+const serverTable = {
+  ...messages,
+  ...limits,
+  host: option(hostName, '0.0.0.0'),
+  port: option(integer(0, 65535), 8080),
+  recvTimeout: option(timeout, 5000),
+  returnExceptionStacktraces: option(boolean, true),
+  gzipLevel,
+  maxConnections: option(count, 10_000),
+  maxCallsInFlight: option(count, 4096),
+} satisfies TableOf<ServerOptions>;
+
+const callDefaults = {
+  ...messages,
+  connectTimeout: option(timeout, 8000),
+  recvTimeout: option(timeout, 5000),
+  rethrowRemoteExceptions: option(boolean, false),
+};
+
+const callTable = {
+  ...callDefaults,
+  signal: option(abortSignal, undefined),
+} satisfies TableOf<CallOptions>;
+
+const clientTable = {
+  ...callDefaults,
+  ...limits,
+  gzipLevel,
+  maxConnections: option(integer(1, 65535), 64),
+  idleTimeout: option(timeout, 30_000),
+} satisfies TableOf<ClientTuning>;
+
+const closeTable = { timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000) };
+
+/** How the addon is told to decode; the bits stand in crates/node/src/settings.rs too. */
+interface Flags {
+  readonly flags: number;
+}
+
+const EXACT = 1;
+const SAFE = 2;
+const BINARIES = { auto: 0 << 2, buffer: 1 << 2, string: 2 << 2 } as const;
+
+function flagsOf({ terms, binaries, decodeUnsafeTerms }: Values<typeof reading>): number {
+  return (terms === 'exact' ? EXACT : 0) | (decodeUnsafeTerms ? 0 : SAFE) | BINARIES[binaries];
+}
+
+/** Options of {@link decode}, complete. */
+export type DecodeSettings = Readonly<Values<typeof decodeTable>> &
+  Flags & {
+    readonly exact: boolean;
+  };
+/** Options of {@link encode}, complete. */
+export type EncodeSettings = Readonly<Values<typeof encodeTable>>;
+/** Options of a server, complete. */
+export type ServerSettings = Readonly<Values<typeof serverTable>> & Flags;
+/** Options of a client, complete; they are those of a call without options of its own, too. */
+export type ClientSettings = Readonly<Values<typeof clientTable>> &
+  Flags & { readonly signal: undefined };
+/** Options of a call with those of its client, complete. */
+export type CallSettings = Omit<ClientSettings, 'signal'> & {
+  readonly signal: AbortSignal | undefined;
+};
+
+const decodeDefaults = decodeSettings(fallbacks(decodeTable));
+const encodeDefaults: EncodeSettings = Object.freeze(fallbacks(encodeTable));
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function decodeOptions(input?: DecodeOptions | null): DecodeSettings {
+  if (input === undefined) return decodeDefaults;
+  return decodeSettings(readOptions(decodeTable, input, 'decode'));
+}
+
+function decodeSettings(values: Values<typeof decodeTable>): DecodeSettings {
+  return Object.freeze({ ...values, exact: values.terms === 'exact', flags: flagsOf(values) });
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function encodeOptions(input?: EncodeOptions | null): EncodeSettings {
+  if (input === undefined) return encodeDefaults;
+  return Object.freeze(readOptions(encodeTable, input, 'encode'));
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function serverOptions(input?: ServerOptions | null): ServerSettings {
+  const values = readOptions(serverTable, input, 'the server');
+  return Object.freeze({ ...values, flags: flagsOf(values) });
+}
+
+/**
+ * How long closing may wait for the calls under way, in milliseconds; 0 is not at all.
+ *
+ * @throws {@link OptionError} naming the option that is unknown or takes something else
+ */
+serverOptions.closeTimeout = (input?: { readonly timeout?: number | undefined } | null): number =>
+  readOptions(closeTable, input, 'close').timeout;
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function clientOptions(input?: ClientTuning | null): ClientSettings {
+  const values = readOptions(clientTable, input, 'the client');
+  return Object.freeze({ ...values, signal: undefined, flags: flagsOf(values) });
+}
+
+/**
+ * The settings of one call.
+ *
+ * @param client those of its client, which hold where the call says nothing
+ * @throws {@link OptionError} naming the option that is unknown or takes something else
+ */
+export function callOptions(
+  input: CallOptions | null | undefined,
+  client: ClientSettings,
+): CallSettings {
+  // Most calls have no options of their own.
+  if (input === undefined || input === null) return client;
+  const values = { ...client, ...readOptions(callTable, input, 'the call', client) };
+  return Object.freeze({ ...values, flags: flagsOf(values) });
+}

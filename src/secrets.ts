@@ -1,0 +1,39 @@
+import { types } from 'node:util';
+import { OptionError } from './errors.js';
+
+/** A secret: bytes, or text that stands for its UTF-8. */
+export type Secret = string | Uint8Array;
+
+/**
+ * Copies of the secrets: what the caller does to its own later changes nothing.
+ *
+ * @param value a secret, or a list of at least one: the first signs, any is accepted
+ * @throws {@link OptionError} naming the one that is empty or no secret; never showing it
+ */
+export function parseSecrets(value: unknown): Buffer[] {
+  if (!Array.isArray(value)) return [parseSecret(value, 'secret')];
+  if (value.length === 0) {
+    throw new OptionError("option 'secret' takes a list of at least one secret, not an empty one", {
+      option: 'secret',
+    });
+  }
+  // Array.from visits holes, which map would leave.
+  return Array.from(value, (secret: unknown, index) => parseSecret(secret, `secret[${index}]`));
+}
+
+function parseSecret(value: unknown, option: string): Buffer {
+  const takes = `option '${option}' takes a Uint8Array or a string`;
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) {
+      throw new OptionError(`${takes} without lone surrogates`, { option });
+    }
+  } else if (!types.isUint8Array(value)) {
+    throw new OptionError(`${takes}, not ${value === null ? 'null' : typeof value}`, { option });
+  }
+  const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
+  if (bytes.length === 0) throw new OptionError(`${takes} that is not empty`, { option });
+  // Not of Buffer's pool, whose memory unrelated buffers can reach.
+  const copy = Buffer.alloc(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,119 @@
+import { TermError } from '../errors.js';
+import { inspectSymbol } from './inspect.js';
+
+/** The most characters (code points) that an atom's name may have, as in Erlang. */
+export const MAX_ATOM_LENGTH = 255;
+
+/**
+ * An Erlang atom. There is one object for each name: two atoms of the same name are `===`.
+ *
+ * Atoms are made by {@link atom}, never by `new`.
+ */
+export class Atom {
+  /** The atom's name, 0 to 255 characters. */
+  readonly name: string;
+  /** Which message last wrote this atom, and at which place of its atom table (see flatten.ts). */
+  #message = 0;
+  #index = 0;
+
+  private constructor(name: string) {
+    this.name = name;
+    Object.freeze(this);
+  }
+
+  /** @internal */
+  static make(name: string): Atom {
+    return new Atom(name);
+  }
+
+  /** @internal The place in the atom table of the message, or -1 when it is not in there yet. */
+  static indexIn(atom: Atom, message: number): number {
+    return atom.#message === message ? atom.#index : -1;
+  }
+
+  /** @internal */
+  static setIndexIn(atom: Atom, message: number, index: number): void {
+    atom.#message = message;
+    atom.#index = index;
+  }
+
+  /** The name, so that `${atom}` reads well. */
+  toString(): string {
+    return this.name;
+  }
+
+  /** The name. */
+  toJSON(): string {
+    return this.name;
+  }
+
+  [inspectSymbol](): string {
+    return `atom(${JSON.stringify(this.name).replaceAll("'", "\\'").replace(/^"|"$/g, "'").replaceAll('\\"', '"')})`;
+  }
+}
+
+/** Atoms that the program made: they stay. */
+const own = new Map<string, Atom>();
+/** Atoms that came from the wire: they stay as long as somebody holds them. */
+const foreign = new Map<string, WeakRef<Atom>>();
+const forgotten = new FinalizationRegistry<string>((name) => {
+  // A younger atom of the same name may have taken the place meanwhile.
+  if (foreign.get(name)?.deref() === undefined) foreign.delete(name);
+});
+
+let announce: (name: string) => void = () => {};
+
+/**
+ * @internal Calls `listener` with the name of every atom that the program makes, those made before
+ * included: the native side keeps them as the known ones of safe decoding.
+ */
+export function onOwnAtom(listener: (name: string) => void): void {
+  for (const name of own.keys()) listener(name);
+  announce = listener;
+}
+
+/**
+ * The atom of that name.
+ *
+ * @param name 0 to 255 characters (code points) of well-formed text
+ * @throws {@link TermError} when the name is longer, has a lone surrogate, or is no string
+ * @example
+ * ```ts
+ * import { atom } from 'backwater';
+ * atom('ok') === atom('ok'); // true
+ * ```
+ */
+export function atom(name: string): Atom {
+  const known = own.get(name);
+  if (known !== undefined) return known;
+  checkName(name);
+  const result = foreign.get(name)?.deref() ?? Atom.make(name);
+  foreign.delete(name);
+  own.set(name, result);
+  announce(name);
+  return result;
+}
+
+/** @internal The atom of a name from the wire, which was checked there; held weakly. */
+export function foreignAtom(name: string): Atom {
+  const known = own.get(name) ?? foreign.get(name)?.deref();
+  if (known !== undefined) return known;
+  const result = Atom.make(name);
+  foreign.set(name, new WeakRef(result));
+  forgotten.register(result, name);
+  return result;
+}
+
+function checkName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') {
+    throw new TermError(`an atom's name is a string, not ${name === null ? 'null' : typeof name}`);
+  }
+  if (!name.isWellFormed()) {
+    throw new TermError("an atom's name cannot have a lone surrogate");
+  }
+  if (name.length > MAX_ATOM_LENGTH && Array.from(name).length > MAX_ATOM_LENGTH) {
+    throw new TermError(
+      `an atom's name has at most ${MAX_ATOM_LENGTH} characters, this one has ${Array.from(name).length}`,
+    );
+  }
+}

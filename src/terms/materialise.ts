@@ -1,0 +1,544 @@
+import { Atom, atom, foreignAtom } from './atom.js';
+import { shapeOf, type ReadShape } from './shapes.js';
+import * as tape from './tape.js';
+import { Frame } from './tape.js';
+import { markTuple } from './tuple.js';
+import {
+  BitString,
+  ExternalFunction,
+  Float,
+  Fun,
+  ImproperList,
+  Pid,
+  Port,
+  Reference,
+} from './values.js';
+
+/** The memory that a tape lies in. */
+export interface Areas {
+  readonly words: Uint32Array;
+  readonly floats: Float64Array;
+  /** Text and names. */
+  readonly bytes: Buffer;
+  /** What offsets of binaries and big integers point into. */
+  readonly source: Buffer;
+}
+
+/**
+ * Above this nesting the reader goes on with a stack of its own: JavaScript's would overflow at some
+ * ten thousand frames, fewer when the caller is already deep.
+ */
+const MAX_RECURSION = 400;
+/** A binary of at least this size may share memory with the message it came in; see `readBytes`. */
+const SHARED_BINARY = 64 * 1024;
+
+// The reader's state lives in module variables: only one tape is read at a time, without suspension.
+let words: Uint32Array;
+let floats: Float64Array;
+let bytes: Buffer;
+let source: Buffer;
+let sourceStart = 0;
+let exact = false;
+let word = 0;
+let float = 0;
+let text8 = '';
+let at8 = 0;
+let next8 = 0;
+let text16 = '';
+let at16 = 0;
+let next16 = 0;
+let atoms: Atom[] = [];
+let shapes: ReadShape[] = [];
+
+const NO_ATOMS: Atom[] = [];
+const NO_SHAPES: ReadShape[] = [];
+const CONSTANT_ATOMS = [atom('false'), atom('true'), atom('nil'), atom('undefined')] as const;
+const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
+
+/**
+ * Makes JavaScript values of a tape that Rust has written.
+ *
+ * @param areas where it lies
+ * @param frame index of its frame header in `areas.words`
+ * @param skip words of the term to pass over: 0, or the place of an element that is to be read alone
+ * @param exactMode whether the tape was written in exact mode
+ */
+export function materialise(
+  areas: Areas,
+  frame: number,
+  skip: number,
+  exactMode: boolean,
+): unknown {
+  words = areas.words;
+  floats = areas.floats;
+  bytes = areas.bytes;
+  source = areas.source;
+  exact = exactMode;
+  float = words[frame + Frame.floats]!;
+  next8 = words[frame + Frame.text]!;
+  next16 = words[frame + Frame.utf16]!;
+  sourceStart = words[frame + Frame.source]!;
+  at8 = at16 = 0;
+  word = frame + tape.FRAME_WORDS;
+  const atomCount = words[frame + Frame.atoms]!;
+  const shapeCount = words[frame + Frame.shapes]!;
+  if (atomCount + shapeCount === 0) {
+    atoms = NO_ATOMS;
+    shapes = NO_SHAPES;
+  } else {
+    readNames(frame, atomCount, shapeCount);
+  }
+  const deep = words[frame + Frame.depth]! > MAX_RECURSION;
+  word += skip;
+  try {
+    return deep ? readDeep() : read();
+  } finally {
+    // Nothing of the message may stay alive through this module.
+    text8 = text16 = '';
+    atoms = NO_ATOMS;
+    shapes = NO_SHAPES;
+  }
+}
+
+function readNames(frame: number, atomCount: number, shapeCount: number): void {
+  const start = words[frame + Frame.names]!;
+  const names = bytes.utf8Slice(start, start + words[frame + Frame.namesLength]!);
+  let at = 0;
+  let entry = word + words[frame + Frame.words]!;
+  atoms = new Array<Atom>(atomCount);
+  for (let index = 0; index < atomCount; index++) {
+    const end = at + words[entry++]!;
+    atoms[index] = foreignAtom(names.substring(at, end));
+    at = end;
+  }
+  shapes = new Array<ReadShape>(shapeCount);
+  for (let index = 0; index < shapeCount; index++) {
+    const kind = words[entry++]! & 1;
+    const end = at + words[entry++]!;
+    shapes[index] = shapeOf(names.substring(at, end), kind);
+    at = end;
+  }
+}
+
+function read(): unknown {
+  const head = words[word++]!;
+  switch (head & 15) {
+    case tape.INT:
+      return (head | 0) >> 4;
+    case tape.TEXT8: {
+      const start = at8;
+      at8 = start + (head >>> 4);
+      return text8.substring(start, at8);
+    }
+    case tape.OBJECT: {
+      const shape = shapes[head >>> 4]!;
+      return shape.build(read);
+    }
+    case tape.LIST: {
+      const count = head >>> 4;
+      const items: unknown[] = [];
+      for (let index = 0; index < count; index++) items.push(read());
+      return items;
+    }
+    case tape.TUPLE:
+      return readTuple(head >>> 4);
+    case tape.MAP:
+      return readMap(head >>> 4);
+    case tape.EXT: {
+      switch ((head >>> 4) & 15) {
+        case tape.NEXT8:
+          nextText8();
+          return read();
+        case tape.NEXT16:
+          nextText16();
+          return read();
+        case tape.IMPROPER: {
+          const count = head >>> 8;
+          const items: unknown[] = [];
+          for (let index = 0; index < count; index++) items.push(read());
+          return new ImproperList(items, read());
+        }
+        case tape.MIXED:
+          return readMixed(head >>> 8);
+        case tape.FUN:
+          return readFun(head >>> 8);
+        default:
+          return readOpaque(head);
+      }
+    }
+    default:
+      return readLeaf(head);
+  }
+}
+
+/** Everything that has no terms inside, but what `read` does itself for speed. */
+function readLeaf(head: number): unknown {
+  const payload = head >>> 4;
+  switch (head & 15) {
+    case tape.INT:
+      return (head | 0) >> 4;
+    case tape.TEXT8: {
+      const start = at8;
+      at8 = start + payload;
+      return text8.substring(start, at8);
+    }
+    case tape.TEXT16: {
+      const start = at16;
+      at16 = start + payload;
+      return text16.substring(start, at16);
+    }
+    case tape.FLOAT:
+      return exact ? new Float(floats[float++]!) : floats[float++]!;
+    case tape.WIDE:
+      return floats[float++]!;
+    case tape.CONST:
+      return readConstant(payload);
+    case tape.ATOM:
+      return atoms[payload]!;
+    case tape.BYTES:
+      return readBytes(payload);
+    case tape.BYTELIST: {
+      const start = sourceStart + words[word++]!;
+      const items: number[] = [];
+      for (let index = 0; index < payload; index++) items.push(source[start + index]!);
+      return items;
+    }
+    case tape.BIG:
+      return readBig(payload >>> 1, (payload & 1) === 1);
+    default:
+      throw new Error(`backwater: word ${head} does not begin a term`);
+  }
+}
+
+function readConstant(payload: number): unknown {
+  if (payload <= tape.UNDEFINED) {
+    if (exact) return CONSTANT_ATOMS[payload];
+    return payload === tape.TRUE
+      ? true
+      : payload === tape.FALSE
+        ? false
+        : payload === tape.NIL
+          ? null
+          : undefined;
+  }
+  return payload === tape.EMPTY_LIST ? [] : payload === tape.EMPTY_TEXT ? '' : {};
+}
+
+function readTuple(count: number): unknown {
+  switch (count) {
+    case 2:
+      return markTuple([read(), read()]);
+    case 3:
+      return markTuple([read(), read(), read()]);
+    default: {
+      const items: unknown[] = [];
+      for (let index = 0; index < count; index++) items.push(read());
+      return markTuple(items);
+    }
+  }
+}
+
+function readMap(payload: number): unknown {
+  const keys = payload & 3;
+  const count = payload >>> 2;
+  if (keys === tape.KEYS_MIXED) {
+    const map = new Map<unknown, unknown>();
+    for (let index = 0; index < count; index++) map.set(read(), read());
+    return map;
+  }
+  const object: Record<string, unknown> = {};
+  for (let index = 0; index < count; index++) setOwn(object, readKey(), read());
+  return object;
+}
+
+/** A key of a map that becomes an object: text, or an atom's name. */
+function readKey(): string {
+  const head = words[word]!;
+  if ((head & 15) === tape.CONST && head >>> 4 <= tape.UNDEFINED) {
+    word++;
+    return CONSTANT_NAMES[head >>> 4]!;
+  }
+  const key = read();
+  return key instanceof Atom ? key.name : (key as string);
+}
+
+function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  } else {
+    object[key] = value;
+  }
+}
+
+/** A map that begins like a shape: its values, a word with the number of further pairs, these. */
+function readMixed(rest: number): unknown {
+  const shape = shapes[rest >>> 2]!;
+  if ((rest & 3) === tape.KEYS_MIXED) {
+    const map = new Map<unknown, unknown>();
+    for (let index = 0; index < shape.keys.length; index++) map.set(shape.keyTerm(index), read());
+    for (let left = words[word++]!; left > 0; left--) map.set(read(), read());
+    return map;
+  }
+  const object = shape.build(read);
+  for (let left = words[word++]!; left > 0; left--) setOwn(object, readKey(), read());
+  return object;
+}
+
+function nextText8(): void {
+  const length = words[word++]!;
+  text8 = bytes.latin1Slice(next8, next8 + length);
+  next8 += length;
+  at8 = 0;
+}
+
+function nextText16(): void {
+  const length = words[word++]! * 2;
+  text16 = bytes.ucs2Slice(next16, next16 + length);
+  next16 += length;
+  at16 = 0;
+}
+
+/**
+ * A small binary is copied, so that it does not keep its message alive; a large one that makes up
+ * at least a quarter of the message shares the message's memory.
+ */
+function readBytes(length: number): Buffer {
+  const start = sourceStart + words[word++]!;
+  if (length >= SHARED_BINARY && length * 4 >= source.buffer.byteLength) {
+    return source.subarray(start, start + length);
+  }
+  const copy = Buffer.allocUnsafe(length);
+  source.copy(copy, 0, start, start + length);
+  return copy;
+}
+
+function readBig(length: number, negative: boolean): bigint {
+  const start = sourceStart + words[word++]!;
+  if (length <= 8) {
+    let low = 0n;
+    for (let index = length - 1; index >= 0; index--) {
+      low = (low << 8n) | BigInt(source[start + index]!);
+    }
+    return negative ? -low : low;
+  }
+  const digits = Buffer.from(source.subarray(start, start + length))
+    .reverse()
+    .toString('hex');
+  const magnitude = BigInt(`0x${digits}`);
+  return negative ? -magnitude : magnitude;
+}
+
+function readOpaque(head: number): unknown {
+  const rest = head >>> 8;
+  switch ((head >>> 4) & 15) {
+    case tape.BITSTRING: {
+      const length = words[word++]!;
+      const start = sourceStart + words[word++]!;
+      return new BitString(source.subarray(start, start + length), rest);
+    }
+    case tape.PID: {
+      const node = atoms[words[word++]!]!;
+      return new Pid(node, words[word++]!, words[word++]!, words[word++]!);
+    }
+    case tape.PORT: {
+      const node = atoms[words[word++]!]!;
+      const id = (BigInt(words[word++]!) << 32n) | BigInt(words[word++]!);
+      return new Port(node, id, words[word++]!);
+    }
+    case tape.REFERENCE: {
+      const node = atoms[words[word++]!]!;
+      const creation = words[word++]!;
+      const ids = Array.from(words.subarray(word, word + rest));
+      word += rest;
+      return new Reference(node, creation, ids);
+    }
+    case tape.EXTFUN: {
+      const module = atoms[words[word++]!]!;
+      return new ExternalFunction(module, atoms[words[word++]!]!, rest);
+    }
+    default:
+      throw new Error(`backwater: word ${head} does not begin a term`);
+  }
+}
+
+/** The head of a closure up to its terms; see {@link finishFun}. */
+function readFunHead(): { free: number; uniq: Buffer; index: number; module: Atom } {
+  const free = words[word++]!;
+  const uniq = Buffer.alloc(16);
+  for (let index = 0; index < 4; index++) uniq.writeUInt32BE(words[word++]!, index * 4);
+  return { free, uniq, index: words[word++]!, module: atoms[words[word++]!]! };
+}
+
+function finishFun(
+  arity: number,
+  head: ReturnType<typeof readFunHead>,
+  terms: readonly unknown[],
+): Fun {
+  const [oldIndex, oldUniq, pid, ...free] = terms;
+  const { module, uniq, index } = head;
+  return new Fun({ module, arity, uniq, index, oldIndex, oldUniq, pid, free });
+}
+
+function readFun(arity: number): Fun {
+  const head = readFunHead();
+  const outer = exact;
+  exact = true;
+  const terms: unknown[] = [];
+  for (let index = 0; index < head.free + 3; index++) terms.push(read());
+  exact = outer;
+  return finishFun(arity, head, terms);
+}
+
+/** A container whose terms are still to be read. */
+interface Open {
+  /** The terms read so far; keys and values alternate in a map. */
+  readonly terms: unknown[];
+  /** How many it will have. */
+  count: number;
+  /** Called once these are there: how many more come. */
+  more?: () => number;
+  /** Makes the value of them. */
+  readonly finish: (terms: unknown[]) => unknown;
+}
+
+/** Reads like {@link read}, with a stack of its own. */
+function readDeep(): unknown {
+  const stack: Open[] = [];
+  for (;;) {
+    let value: unknown;
+    const open = openContainer();
+    if (open !== undefined) {
+      stack.push(open);
+    } else {
+      value = readShallow();
+      const top = stack.at(-1);
+      if (top === undefined) return value;
+      top.terms.push(value);
+    }
+    for (let top = stack.at(-1)!; isComplete(top); top = stack.at(-1)!) {
+      value = top.finish(top.terms);
+      stack.pop();
+      if (stack.length === 0) return value;
+      stack.at(-1)!.terms.push(value);
+    }
+  }
+}
+
+function isComplete(open: Open): boolean {
+  if (open.terms.length < open.count) return false;
+  if (open.more !== undefined) {
+    open.count += open.more();
+    delete open.more;
+  }
+  return open.terms.length === open.count;
+}
+
+function readShallow(): unknown {
+  const head = words[word++]!;
+  return (head & 15) === tape.EXT ? readOpaque(head) : readLeaf(head);
+}
+
+/** Begins the container at the current word; undefined when there is none. */
+function openContainer(): Open | undefined {
+  const head = words[word]!;
+  const payload = head >>> 4;
+  const begin = (count: number, finish: Open['finish']): Open => {
+    word++;
+    return { terms: [], count, finish };
+  };
+  switch (head & 15) {
+    case tape.LIST:
+      return begin(payload, (terms) => terms);
+    case tape.TUPLE:
+      return begin(payload, markTuple);
+    case tape.OBJECT: {
+      const shape = shapes[payload]!;
+      return begin(shape.keys.length, (terms) => {
+        let index = 0;
+        return shape.build(() => terms[index++]);
+      });
+    }
+    case tape.MAP: {
+      const asObject = (payload & 3) !== tape.KEYS_MIXED;
+      return begin((payload >>> 2) * 2, asObject ? objectOf : mapOf);
+    }
+    case tape.EXT:
+      return openExtended(head, begin);
+    default:
+      return undefined;
+  }
+}
+
+function openExtended(
+  head: number,
+  begin: (count: number, finish: Open['finish']) => Open,
+): Open | undefined {
+  switch ((head >>> 4) & 15) {
+    case tape.NEXT8:
+      word++;
+      nextText8();
+      return openContainer();
+    case tape.NEXT16:
+      word++;
+      nextText16();
+      return openContainer();
+    case tape.IMPROPER: {
+      return begin((head >>> 8) + 1, (terms) => {
+        const tail = terms.pop();
+        return new ImproperList(terms, tail);
+      });
+    }
+    case tape.MIXED: {
+      const shape = shapes[head >>> 10]!;
+      const asObject = ((head >>> 8) & 3) !== tape.KEYS_MIXED;
+      const open = begin(shape.keys.length, (terms) => {
+        const pairs = shape.keys.flatMap((key, index) => [
+          asObject ? key : shape.keyTerm(index),
+          terms[index],
+        ]);
+        pairs.push(...terms.slice(shape.keys.length));
+        return asObject ? objectOf(pairs) : mapOf(pairs);
+      });
+      return { ...open, more: () => words[word++]! * 2 };
+    }
+    case tape.FUN: {
+      word++;
+      const fun = readFunHead();
+      const outer = exact;
+      exact = true;
+      word--;
+      return begin(fun.free + 3, (terms) => {
+        exact = outer;
+        return finishFun(head >>> 8, fun, terms);
+      });
+    }
+    default:
+      return undefined;
+  }
+}
+
+function mapOf(terms: unknown[]): Map<unknown, unknown> {
+  const map = new Map<unknown, unknown>();
+  for (let index = 0; index < terms.length; index += 2) map.set(terms[index], terms[index + 1]);
+  return map;
+}
+
+function objectOf(terms: unknown[]): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  for (let index = 0; index < terms.length; index += 2) {
+    const key = terms[index];
+    const name = typeof key === 'string' ? key : key instanceof Atom ? key.name : constantName(key);
+    setOwn(object, name, terms[index + 1]);
+  }
+  return object;
+}
+
+/** The name of an atom that stands for itself as a JavaScript constant. */
+function constantName(value: unknown): string {
+  return value === null ? 'nil' : String(value);
+}

@@ -1,0 +1,60 @@
+/**
+ * Memory that JavaScript writes tapes into and Rust reads them from, used again for every message.
+ * Rust knows it by `attach`, which is called when an area had to grow.
+ */
+export class Outbox {
+  words = new Uint32Array(16 * 1024);
+  floats = new Float64Array(2 * 1024);
+  bytes = Buffer.alloc(64 * 1024);
+  /** The next free index of each area. */
+  word = 0;
+  float = 0;
+  byte = 0;
+  /** Called after an area was replaced by a larger one, and once at the start. */
+  attach: (outbox: Outbox) => void = () => {};
+
+  /** Forgets everything written. */
+  reset(): void {
+    this.word = this.float = this.byte = 0;
+    if (this.bytes.length > KEPT_BYTES || this.words.length > KEPT_WORDS) this.#shrink();
+  }
+
+  /** Makes room for `count` more words. */
+  growWords(count: number): void {
+    const words = new Uint32Array(nextSize(this.words.length, this.word + count));
+    words.set(this.words.subarray(0, this.word));
+    this.words = words;
+    this.attach(this);
+  }
+
+  growFloats(): void {
+    const floats = new Float64Array(this.floats.length * 2);
+    floats.set(this.floats);
+    this.floats = floats;
+    this.attach(this);
+  }
+
+  /** Makes sure that `count` more bytes fit. */
+  reserveBytes(count: number): void {
+    if (this.byte + count <= this.bytes.length) return;
+    const bytes = Buffer.alloc(nextSize(this.bytes.length, this.byte + count));
+    this.bytes.copy(bytes, 0, 0, this.byte);
+    this.bytes = bytes;
+    this.attach(this);
+  }
+
+  #shrink(): void {
+    this.words = new Uint32Array(16 * 1024);
+    this.floats = new Float64Array(2 * 1024);
+    this.bytes = Buffer.alloc(64 * 1024);
+    this.attach(this);
+  }
+}
+
+/** What one large message made necessary is given back after it. */
+const KEPT_BYTES = 4 * 1024 * 1024;
+const KEPT_WORDS = 1024 * 1024;
+
+function nextSize(current: number, needed: number): number {
+  return Math.max(current * 2, needed + 1024);
+}

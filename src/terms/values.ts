@@ -1,0 +1,267 @@
+import type { inspect, InspectOptions } from 'node:util';
+import { TermError } from '../errors.js';
+import { Atom } from './atom.js';
+import { inspectCall, inspectSymbol } from './inspect.js';
+
+/** A double that stays one: `float(1)` is Erlang's `1.0`, where the number 1 is its integer. */
+export class Float {
+  /** The double; never NaN or infinite. */
+  readonly value: number;
+
+  /** @throws {@link TermError} when `value` is not a finite number */
+  constructor(value: number) {
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      throw new TermError(`a float is a finite number, not ${String(value)}`);
+    }
+    this.value = value;
+    Object.freeze(this);
+  }
+
+  /** The double, so that arithmetic and comparison with `<` work. */
+  valueOf(): number {
+    return this.value;
+  }
+
+  toString(): string {
+    return Number.isInteger(this.value) && Math.abs(this.value) < 1e21
+      ? `${Object.is(this.value, -0) ? '-0' : this.value}.0`
+      : String(this.value);
+  }
+
+  toJSON(): number {
+    return this.value;
+  }
+
+  [inspectSymbol](): string {
+    return `float(${Object.is(this.value, -0) ? '-0' : this.value})`;
+  }
+}
+
+/** A {@link Float} of that value, to send an integral number as a double. */
+export function float(value: number): Float {
+  return new Float(value);
+}
+
+/** A sequence of bits whose length is not a multiple of eight. */
+export class BitString {
+  /** The bytes, at least one; the unused low bits of the last one are zero. */
+  readonly bytes: Buffer;
+  /** How many bits of the last byte are used, 1 to 7, counted from the highest. */
+  readonly bits: number;
+
+  /** @throws {@link TermError} when there is no byte, or `bits` is not 1 to 7 */
+  constructor(bytes: Uint8Array, bits: number) {
+    if (!(bytes instanceof Uint8Array) || bytes.length === 0) {
+      throw new TermError('a bit string has a Uint8Array of at least one byte');
+    }
+    if (!Number.isInteger(bits) || bits < 1 || bits > 7) {
+      throw new TermError(`a bit string uses 1 to 7 bits of its last byte, not ${String(bits)}`);
+    }
+    this.bytes = Buffer.from(bytes);
+    const last = this.bytes.length - 1;
+    this.bytes[last] = this.bytes[last]! & (0xff << (8 - bits));
+    this.bits = bits;
+    Object.freeze(this);
+  }
+
+  [inspectSymbol](depth: number, options: InspectOptions, print: typeof inspect): string {
+    return inspectCall('BitString', [this.bytes, this.bits], depth, options, print);
+  }
+}
+
+/** A list whose last tail is not the empty list: `[a, b | tail]`. */
+export class ImproperList {
+  /** The elements before the tail, at least one. */
+  readonly items: readonly unknown[];
+  /** What stands where a proper list ends with `[]`; not a list itself. */
+  readonly tail: unknown;
+
+  /** @throws {@link TermError} when there is no item, or the tail is a list */
+  constructor(items: readonly unknown[], tail: unknown) {
+    if (!Array.isArray(items) || items.length === 0) {
+      throw new TermError('an improper list has an array of at least one item');
+    }
+    this.items = items;
+    this.tail = tail;
+    Object.freeze(this);
+  }
+
+  [inspectSymbol](depth: number, options: InspectOptions, print: typeof inspect): string {
+    return inspectCall('ImproperList', [this.items, this.tail], depth, options, print);
+  }
+}
+
+/** A process identifier of an Erlang node. It means something only to the node that it names. */
+export class Pid {
+  constructor(
+    /** The node that the process runs on. */
+    readonly node: Atom,
+    /** 32 bits. */
+    readonly id: number,
+    /** 32 bits. */
+    readonly serial: number,
+    /** The incarnation of the node, 32 bits. */
+    readonly creation: number,
+  ) {
+    checkNode(node, 'Pid');
+    checkUint32('Pid', { id, serial, creation });
+    Object.freeze(this);
+  }
+
+  toString(): string {
+    return `#Pid<${this.node.name}.${this.id}.${this.serial}>`;
+  }
+
+  [inspectSymbol](): string {
+    return this.toString();
+  }
+}
+
+/** A port of an Erlang node. */
+export class Port {
+  constructor(
+    /** The node that the port belongs to. */
+    readonly node: Atom,
+    /** 64 bits. */
+    readonly id: bigint,
+    /** The incarnation of the node, 32 bits. */
+    readonly creation: number,
+  ) {
+    checkNode(node, 'Port');
+    if (typeof id !== 'bigint' || id < 0n || id >= 1n << 64n) {
+      throw new TermError('the id of a Port is a bigint of 64 bits');
+    }
+    checkUint32('Port', { creation });
+    Object.freeze(this);
+  }
+
+  toString(): string {
+    return `#Port<${this.node.name}.${this.id}>`;
+  }
+
+  [inspectSymbol](): string {
+    return this.toString();
+  }
+}
+
+/** A unique reference made by an Erlang node. */
+export class Reference {
+  constructor(
+    /** The node that made it. */
+    readonly node: Atom,
+    /** The incarnation of the node, 32 bits. */
+    readonly creation: number,
+    /** One to five numbers of 32 bits. */
+    readonly ids: readonly number[],
+  ) {
+    checkNode(node, 'Reference');
+    if (!Array.isArray(ids) || ids.length < 1 || ids.length > 5) {
+      throw new TermError('a Reference has an array of 1 to 5 ids');
+    }
+    checkUint32('Reference', { creation, ...ids });
+    this.ids = Object.freeze(ids.slice());
+    Object.freeze(this);
+  }
+
+  toString(): string {
+    return `#Ref<${this.node.name}.${this.ids.join('.')}>`;
+  }
+
+  [inspectSymbol](): string {
+    return this.toString();
+  }
+}
+
+/** `fun Module:Function/Arity`: a function named, not its code. */
+export class ExternalFunction {
+  /** The module. */
+  readonly module: Atom;
+  /** The function's name. */
+  readonly function: Atom;
+  /** 0 to 255. */
+  readonly arity: number;
+
+  /** @throws {@link TermError} when module or name are not atoms, or the arity is not 0 to 255 */
+  constructor(module: Atom, name: Atom, arity: number) {
+    if (!(module instanceof Atom) || !(name instanceof Atom)) {
+      throw new TermError('module and function of an ExternalFunction are atoms');
+    }
+    checkArity(arity, 'an ExternalFunction');
+    this.module = module;
+    this.function = name;
+    this.arity = arity;
+    Object.freeze(this);
+  }
+
+  toString(): string {
+    return `fun ${this.module.name}:${this.function.name}/${this.arity}`;
+  }
+
+  [inspectSymbol](): string {
+    return this.toString();
+  }
+}
+
+/** What an Erlang closure consists of; only the node that made it can run it. */
+export interface FunParts {
+  readonly module: Atom;
+  readonly arity: number;
+  /** 16 bytes that identify the compiled module. */
+  readonly uniq: Buffer;
+  readonly index: number;
+  readonly oldIndex: unknown;
+  readonly oldUniq: unknown;
+  readonly pid: unknown;
+  /** The values that the closure holds, as terms in exact form. */
+  readonly free: readonly unknown[];
+}
+
+/** A closure of an Erlang node, opaque here: it can be kept and sent back. */
+export class Fun {
+  /** @internal */
+  readonly parts: FunParts;
+
+  /** @internal */
+  constructor(parts: FunParts) {
+    checkArity(parts.arity, 'a Fun');
+    Object.defineProperty(this, 'parts', { value: Object.freeze(parts), enumerable: false });
+    this.parts = parts;
+    Object.freeze(this);
+  }
+
+  /** The module that it was made in. */
+  get module(): Atom {
+    return this.parts.module;
+  }
+
+  /** How many arguments it takes. */
+  get arity(): number {
+    return this.parts.arity;
+  }
+
+  toString(): string {
+    return `#Fun<${this.parts.module.name}.${this.parts.index}/${this.parts.arity}>`;
+  }
+
+  [inspectSymbol](): string {
+    return this.toString();
+  }
+}
+
+function checkNode(node: unknown, what: string): void {
+  if (!(node instanceof Atom)) throw new TermError(`the node of a ${what} is an atom`);
+}
+
+function checkArity(arity: unknown, what: string): void {
+  if (typeof arity !== 'number' || !Number.isInteger(arity) || arity < 0 || arity > 255) {
+    throw new TermError(`the arity of ${what} is an integer from 0 to 255, not ${String(arity)}`);
+  }
+}
+
+function checkUint32(what: string, fields: Record<string, unknown>): void {
+  for (const [field, value] of Object.entries(fields)) {
+    if (typeof value !== 'number' || value >>> 0 !== value) {
+      throw new TermError(`${field} of a ${what} is an integer of 32 bits, not ${String(value)}`);
+    }
+  }
+}
