@@ -40,7 +40,10 @@ fn wake_all() {
 }
 
 /// Atoms that this library itself needs.
-const LIBRARY_ATOMS: [&str; 20] = [
+const LIBRARY_ATOMS: [&str; 23] = [
+    "utf8",
+    "latin1",
+    "unicode",
     "true",
     "false",
     "nil",

@@ -1,6 +1,7 @@
 //! What a server does with a call: finds the function, hands it to JavaScript, sends the answer.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,8 +55,8 @@ impl Replies {
         let mut waiting = self.waiting();
         loop {
             let id = self.next.fetch_add(1, Ordering::Relaxed);
-            if !waiting.contains_key(&id) {
-                waiting.insert(id, reply);
+            if let Entry::Vacant(entry) = waiting.entry(id) {
+                entry.insert(reply);
                 return id;
             }
         }

@@ -65,7 +65,7 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
             break;
         }
         let stuck = inflater.total_in() == read && inflater.total_out() == written;
-        if stuck && output.len() < output.capacity() || deflated.is_empty() && stuck {
+        if stuck && (output.len() < output.capacity() || deflated.is_empty()) {
             return Err(GzipError::Malformed);
         }
     }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Runs `future` to its end, or to its panic.
@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 ///
 /// The message of the panic. The future is not polled again after it; what it shares with others must
 /// be whole whenever it can panic.
-pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, String> {
-    let mut future = pin!(future);
+///
+/// The future is taken pinned, since an async function keeps a future that it owns twice.
+pub(crate) async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|context| poll_caught(future.as_mut(), context)).await
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
 mod tests {
     #![allow(clippy::panic)]
     use super::catch_panic;
+    use std::pin::pin;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         match tokio::runtime::Builder::new_current_thread().build() {
@@ -52,12 +54,18 @@ mod tests {
 
     #[test]
     fn a_future_that_ends_gives_its_value() {
-        assert_eq!(run(catch_panic(async { 5 })), Ok(5));
+        assert_eq!(run(catch_panic(pin!(async { 5 }))), Ok(5));
     }
 
     #[test]
     fn a_panic_is_its_message() {
-        assert_eq!(run(catch_panic(async { panic!("at {}", 7) })), Err::<(), _>("at 7".to_owned()));
-        assert_eq!(run(catch_panic(async { panic!("plain") })), Err::<(), _>("plain".to_owned()));
+        assert_eq!(
+            run(catch_panic(pin!(async { panic!("at {}", 7) }))),
+            Err::<(), _>("at 7".to_owned())
+        );
+        assert_eq!(
+            run(catch_panic(pin!(async { panic!("plain") }))),
+            Err::<(), _>("plain".to_owned())
+        );
     }
 }

@@ -129,3 +129,23 @@ fn arguments_that_cannot_be_encoded_fail_before_anything_is_sent() {
     assert!(matches!(error, CallError::Encode(_)), "{error:?}");
     assert_eq!(server.stats().connections, 0);
 }
+
+#[test]
+fn timeouts_may_be_as_long_as_a_century() {
+    let io = io();
+    let century = std::time::Duration::from_secs(100 * 365 * 24 * 3600);
+    let service = Arc::new(TestService::default());
+    let server = serve(&io, &service, |options| {
+        options.recv_timeout = century;
+        options.send_timeout = century;
+    });
+    let client = connect(&io, server.local_addr(), |options| {
+        options.connect_timeout = century;
+        options.recv_timeout = century;
+        options.pool_idle_timeout = century;
+    });
+    for text in ["one", "two"] {
+        assert_eq!(text_of(&call(&io, &client, "echo", text).unwrap()), text);
+    }
+    drop(server.close(century));
+}

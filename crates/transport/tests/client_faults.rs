@@ -135,6 +135,26 @@ fn a_request_that_the_server_has_read_is_not_sent_again() {
 }
 
 #[test]
+fn a_request_that_the_server_has_not_read_to_its_end_is_sent_again() {
+    let io = io();
+    let peer = Peer::start(|mut stream| {
+        let Some(request) = read_message(&mut stream) else { return };
+        stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
+        // The next one comes in vain: most of its body is never read.
+        read_head(&mut stream);
+    });
+    let client = connect(&io, peer.address, |options| {
+        options.settings.compression_threshold = usize::MAX;
+    });
+    // More than the sockets' buffers take.
+    let text = "x".repeat(7 << 20);
+    for connections in 1..4 {
+        call(&io, &client, "echo", &text).unwrap();
+        assert_eq!(peer.connections(), connections);
+    }
+}
+
+#[test]
 fn a_connection_that_is_idle_for_too_long_is_closed() {
     let (server, io) = setup();
     let client = connect(&io, server.local_addr(), |options| options.pool_idle_timeout = SHORT);
@@ -289,16 +309,21 @@ fn a_reset_in_the_middle_is_a_lost_connection() {
 #[test]
 fn an_answer_given_before_the_request_was_read_is_seen() {
     let io = io();
-    let peer = Peer::start(|mut stream| {
+    // Takes several reads, between which the client finds that it can no longer write.
+    let text = [b'n'; 48 * 1024];
+    let peer = Peer::start(move |mut stream| {
         let request = read_head(&mut stream).unwrap();
-        stream.write_all(&response(&request, 413, "connection: close\r\n", b"enough")).unwrap();
+        stream.write_all(&response(&request, 413, "connection: close\r\n", &text)).unwrap();
         // The body is left unread, so that the system resets the connection at once.
     });
-    let client = connect(&io, peer.address, |_| ());
-    for _ in 0..20 {
-        let error = call(&io, &client, "echo", &noise(1 << 20)).unwrap_err();
+    let client = connect(&io, peer.address, |options| {
+        options.settings.compression_threshold = usize::MAX;
+    });
+    for _ in 0..10 {
+        // More than the sockets' buffers take.
+        let error = call(&io, &client, "echo", &"x".repeat(7 << 20)).unwrap_err();
         let CallError::Remote(failure) = error else { panic!("{error:?}") };
-        assert_eq!((failure.status.as_u16(), &failure.body[..]), (413, &b"enough"[..]));
+        assert_eq!((failure.status.as_u16(), &failure.body[..]), (413, &text[..]));
     }
 }
 

@@ -12,7 +12,7 @@ use backwater_transport::{IoThread, Server, ServerOptions};
 use support::peers::{dial, header, read_head, read_message, read_rest, signed_request, status};
 use support::service::TestService;
 use support::signing::{chunks, sign_request};
-use support::{SHORT, call, connect, eventually, io, noise, serve};
+use support::{PATIENCE, SHORT, call, connect, eventually, io, noise, serve};
 
 struct Setup {
     /// Declared before the thread that it lives on.
@@ -228,7 +228,7 @@ fn one_call_more_than_may_be_in_flight_is_refused_unread() {
 
     setup.service.take_held().into_iter().for_each(|held| held.answer());
     for call in held {
-        call.recv_timeout(support::PATIENCE).unwrap().unwrap();
+        call.recv_timeout(PATIENCE).unwrap().unwrap();
     }
     call(&setup.io, &client, "echo", "there is room again").unwrap();
 }
@@ -244,16 +244,19 @@ fn one_connection_more_than_may_be_waits_until_another_ends() {
     third.write_all(&[head, body].concat()).unwrap();
     third.set_read_timeout(Some(SHORT)).unwrap();
     assert!(read_head(&mut third).is_none(), "served although it is one too many");
-    third.set_read_timeout(Some(support::PATIENCE)).unwrap();
+    third.set_read_timeout(Some(PATIENCE)).unwrap();
     drop(first);
     assert_eq!(status(&read_message(&mut third).unwrap()), 200);
 }
 
 #[test]
 fn a_peer_that_never_reads_its_answer_is_cut() {
-    let setup = setup(|options| options.send_timeout = SHORT);
-    let mut stream = dial(setup.server.local_addr());
     let (head, body) = signed_request("echo", &noise(6 << 20));
+    let setup = setup(|options| {
+        options.send_timeout = SHORT;
+        options.recv_timeout = PATIENCE;
+    });
+    let mut stream = dial(setup.server.local_addr());
     stream.write_all(&head).unwrap();
     stream.write_all(&body).unwrap();
     eventually("the call is made", || setup.server.stats().calls == 1);

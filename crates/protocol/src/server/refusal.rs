@@ -3,18 +3,19 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::Settings;
 use super::response::{ResponseContext, seal};
 
 /// All headers of a refusal that are signed, in alphabetical order.
-const SIGNED: [HeaderName; 6] = [
+const SIGNED: [HeaderName; 7] = [
     CONNECTION,
     CONTENT_LENGTH,
     CONTENT_TYPE,
     crate::headers::DIGEST,
+    RETRY_AFTER,
     WWW_AUTHENTICATE,
     crate::headers::REQUEST_ID,
 ];
@@ -22,18 +23,24 @@ const SIGNED: [HeaderName; 6] = [
 /// A request that is not answered by a function.
 #[derive(Debug)]
 pub struct Refusal {
+    // Boxed, since most requests are not refused and every stage returns one of these or its own type.
+    content: Box<Content>,
+}
+
+#[derive(Debug)]
+struct Content {
     status: StatusCode,
     body: Cow<'static, str>,
     www_authenticate: Option<HeaderValue>,
     /// Without it the answer is not signed: the request was not either.
     context: Option<ResponseContext>,
-    extra: Option<(HeaderName, HeaderValue)>,
+    retry_after: Option<u32>,
 }
 
 impl Refusal {
     /// A refusal that is not signed, for requests that have not been authenticated.
     pub fn new(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, body: body.into(), www_authenticate: None, context: None, extra: None }
+        Self::of(status, body.into(), None)
     }
 
     /// The same, signed in answer to a request.
@@ -42,49 +49,55 @@ impl Refusal {
         body: impl Into<Cow<'static, str>>,
         context: &ResponseContext,
     ) -> Self {
-        Self { context: Some(context.clone()), ..Self::new(status, body) }
+        Self::of(status, body.into(), Some(context.clone()))
+    }
+
+    fn of(status: StatusCode, body: Cow<'static, str>, context: Option<ResponseContext>) -> Self {
+        let content = Content { status, body, www_authenticate: None, context, retry_after: None };
+        Self { content: Box::new(content) }
     }
 
     /// Adds the header that tells how to authenticate.
     pub(crate) fn with_www_authenticate(mut self, value: HeaderValue) -> Self {
-        self.www_authenticate = Some(value);
+        self.content.www_authenticate = Some(value);
         self
     }
 
     /// Adds a `retry-after` of so many seconds.
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
-        self.extra = Some((http::header::RETRY_AFTER, HeaderValue::from(seconds)));
+        self.content.retry_after = Some(seconds);
         self
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.content.status
     }
 
     /// The text.
     pub fn body(&self) -> &str {
-        &self.body
+        &self.content.body
     }
 
     /// The answer; it closes the connection.
     pub fn into_response(self, settings: &Settings) -> Response<Bytes> {
-        let body = match self.body {
+        let Content { status, body, www_authenticate, context, retry_after } = *self.content;
+        let body = match body {
             Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
             Cow::Owned(text) => Bytes::from(text),
         };
         let mut response = Response::new(body);
-        *response.status_mut() = self.status;
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        if let Some(value) = self.www_authenticate {
+        if let Some(value) = www_authenticate {
             headers.insert(WWW_AUTHENTICATE, value);
         }
-        if let Some((name, value)) = self.extra {
-            headers.insert(name, value);
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        match self.context {
+        match context {
             Some(context) => seal(&mut response, &context, &SIGNED, settings),
             None => {
                 let length = HeaderValue::from(response.body().len());

@@ -87,8 +87,8 @@ impl fmt::Display for CallError {
             }
             Self::Timeout { phase, limit, .. } => {
                 let option = match phase {
-                    Phase::Queue | Phase::Connect => "connect_timeout",
-                    Phase::Send | Phase::Receive => "recv_timeout",
+                    Phase::Queue | Phase::Connect => "connectTimeout",
+                    Phase::Send | Phase::Receive => "recvTimeout",
                 };
                 write!(
                     formatter,
@@ -111,7 +111,7 @@ impl fmt::Display for CallError {
             Self::Response(failure) => write!(formatter, "{failure}"),
             Self::TooLarge { size, limit } => write!(
                 formatter,
-                "the response's body of {size} bytes or more is over max_encoded_result_size, {limit}"
+                "the response's body of {size} bytes or more is over maxEncodedResultSize, {limit}"
             ),
             Self::QueueFull { limit } => {
                 write!(formatter, "{limit} calls are waiting for a connection already")

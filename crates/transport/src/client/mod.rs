@@ -4,6 +4,7 @@ mod call;
 mod connect;
 mod connection;
 mod error;
+mod exchange;
 mod options;
 mod pool;
 mod request_ids;
@@ -11,6 +12,7 @@ mod stream;
 mod times;
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -81,9 +83,10 @@ impl Client {
             if *lifetime.borrow_and_update() != Lifetime::Open {
                 return Err(CallError::Closed);
             }
+            let mut calling = pin!(call::call(&shared, request));
             tokio::select! {
                 biased;
-                ended = catch_panic(call::call(&shared, request)) => {
+                ended = catch_panic(calling.as_mut()) => {
                     ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                 }
                 // An error means that the client is gone, which it is not: this is a part of it.

@@ -10,6 +10,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+/// How much is drained at a time.
+const BUFFER: usize = 8192;
+
 /// How much of what a peer still sends is taken off the wire, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LingerLimits {
@@ -32,7 +35,11 @@ where
 }
 
 async fn drain<S: AsyncRead + Unpin>(stream: &mut S, bytes: u64) -> io::Result<()> {
-    let mut buffer = [0; 8192];
+    if bytes == 0 {
+        return Ok(());
+    }
+    // Not an array: that would be a part of every connection for all of its life.
+    let mut buffer = vec![0; BUFFER];
     let mut drained = 0;
     while drained < bytes {
         match stream.read(&mut buffer).await? {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -45,7 +46,7 @@ pub(crate) async fn answer(
 ) -> Response<Full<Bytes>> {
     // Signed as soon as the request is known to be.
     let failure = Cell::new(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""));
-    let result = catch_panic(serve(shared, request, unread, &failure)).await;
+    let result = catch_panic(pin!(serve(shared, request, unread, &failure))).await;
     let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
         Ok(response) => return response.map(Full::new),
         Err(Unanswered::Refused(refusal)) => *refusal,

@@ -9,6 +9,7 @@ use std::thread;
 use backwater_etf::Encoder;
 use backwater_protocol::client::{RequestPath, Settings, encode_request};
 use backwater_transport::TapeSource;
+use socket2::SockRef;
 
 use super::{PATIENCE, arguments, secrets};
 
@@ -22,6 +23,8 @@ pub struct Peer {
 impl Peer {
     pub fn start(behave: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // So that the sockets' buffers, as large as systems make them, never take 7 MiB.
+        SockRef::from(&listener).set_recv_buffer_size(64 * 1024).unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let ended = Arc::new(AtomicUsize::new(0));

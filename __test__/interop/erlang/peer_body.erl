@@ -1,0 +1,68 @@
+-module(peer_body).
+
+%% Bodies: terms to bytes and back, gzip under a limit, digest.
+
+-export([encode/2, decode/2, compress/3, gunzip/2, digest/1, digest_matches/2]).
+
+%% OTP 25 writes atoms as Latin-1 in minor version 1, its default, and as UTF-8
+%% in minor version 2, the default from OTP 26 on.
+-spec encode(term(), MinorVersion :: 1 | 2) -> binary().
+encode(Term, MinorVersion) ->
+    term_to_binary(Term, [{minor_version, MinorVersion}]).
+
+%% Compressed terms (tag 80) are refused: they would inflate without a limit.
+-spec decode(binary(), Unsafe :: boolean()) -> {ok, term()} | error.
+decode(<<131, 80, _/binary>>, _) ->
+    error;
+decode(Bytes, Unsafe) ->
+    try
+        {ok, binary_to_term(Bytes, [safe || not Unsafe])}
+    catch
+        error:badarg -> error
+    end.
+
+%% Gzips what is at least as long as the threshold and becomes smaller by it.
+-spec compress(binary(), gzip | identity, non_neg_integer() | infinity) ->
+    {gzip | identity, binary()}.
+compress(Bytes, gzip, Threshold) when is_integer(Threshold), byte_size(Bytes) >= Threshold ->
+    case zlib:gzip(Bytes) of
+        Smaller when byte_size(Smaller) < byte_size(Bytes) -> {gzip, Smaller};
+        _ -> {identity, Bytes}
+    end;
+compress(Bytes, _, _) ->
+    {identity, Bytes}.
+
+%% Inflates the first member; more than Limit bytes are never produced but for
+%% the last chunk. `invalid` is for bad checksums and truncated input as well.
+-spec gunzip(binary(), Limit :: non_neg_integer()) -> {ok, binary()} | {error, invalid | too_large}.
+gunzip(Bytes, Limit) ->
+    Z = zlib:open(),
+    try
+        %% 16 + 15 window bits: gzip only, not zlib.
+        zlib:inflateInit(Z, 31, cut),
+        Result = inflate(Z, zlib:safeInflate(Z, Bytes), Limit, []),
+        %% Raises data_error unless the member's trailer was seen and was right.
+        element(1, Result) =:= ok andalso zlib:inflateEnd(Z),
+        Result
+    catch
+        error:_ -> {error, invalid}
+    after
+        zlib:close(Z)
+    end.
+
+-spec digest(iodata()) -> binary().
+digest(Bytes) ->
+    <<"SHA-256=", (base64:encode(crypto:hash(sha256, Bytes)))/binary>>.
+
+-spec digest_matches(binary(), binary()) -> boolean().
+digest_matches(Header, Bytes) ->
+    Expected = digest(Bytes),
+    byte_size(Header) =:= byte_size(Expected) andalso crypto:hash_equals(Header, Expected).
+
+inflate(Z, {Continue, Chunk}, Limit, Chunks) ->
+    Left = Limit - iolist_size(Chunk),
+    if
+        Left < 0 -> {error, too_large};
+        Continue =:= finished -> {ok, iolist_to_binary(lists:reverse([Chunk | Chunks]))};
+        true -> inflate(Z, zlib:safeInflate(Z, []), Left, [Chunk | Chunks])
+    end.

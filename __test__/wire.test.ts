@@ -1,0 +1,242 @@
+import { connect } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import test, { type ExecutionContext } from 'ava';
+import {
+  decode,
+  decodeResponse,
+  expose,
+  raise,
+  RemoteError,
+  RemoteException,
+  ResponseAuthenticationError,
+  ResponseError,
+  startClearServer,
+} from '../src/index.js';
+import { canonical, exactValue, readVectors, type VectorTerm } from './support/vectors.js';
+
+type Headers = [string, string][];
+interface Result {
+  ok?: VectorTerm;
+  exception?: { class: 'error' | 'exit' | 'throw'; reason: VectorTerm; stacktrace: VectorTerm };
+  failure?: VectorTerm;
+  raised?: VectorTerm;
+  status?: VectorTerm;
+}
+interface Exchange {
+  name: string;
+  server_options?: Record<string, never>;
+  client_options?: { rethrow_remote_exceptions?: boolean; decode_unsafe_terms?: boolean };
+  secret: string;
+  request: { method: string; target: string; headers: Headers; body: string };
+  response: { status: number; headers: Headers; body: string };
+  client_result: Result;
+}
+
+/** The secret of the server that was recorded. */
+const SECRET = 'backwater vectors: shared secret!';
+
+/** Where this library differs on purpose; see __test__/vectors/README.md. */
+const ANSWERED_OTHERWISE = new Map([
+  ['arguments are an improper list', { status: 400, body: 'arguments_not_a_list' }],
+]);
+const DIFFERENT_WORLD = new Set(['404 exposed module that does not exist']);
+
+const CAMEL: Record<string, string> = {
+  compression_threshold: 'compressionThreshold',
+  return_exception_stacktraces: 'returnExceptionStacktraces',
+  max_encoded_args_size: 'maxEncodedArgsSize',
+  decode_unsafe_terms: 'decodeUnsafeTerms',
+};
+
+for (const exchange of readVectors<Exchange>('wire/exchanges.jsonl')) {
+  if (DIFFERENT_WORLD.has(exchange.name)) continue;
+  test(`exchange: ${exchange.name}`, async (t) => {
+    const options = Object.fromEntries(
+      Object.entries(exchange.server_options ?? {}).map(([name, value]) => [CAMEL[name]!, value]),
+    );
+    const server = await startClearServer(SECRET, modulesOf(exchange), {
+      host: '127.0.0.1',
+      port: 0,
+      terms: 'exact',
+      ...options,
+    });
+    t.teardown(() => server.close({ timeout: 0 }));
+    const answer = await send(server.port, exchange.request);
+    const expected = ANSWERED_OTHERWISE.get(exchange.name);
+    if (expected === undefined) compare(t, answer, exchange);
+    else t.deepEqual({ status: answer.status, body: answer.body.toString() }, expected);
+  });
+}
+
+/** A module with the function that the path names, which does what the peer's did. */
+function modulesOf({ request, response, client_result: result }: Exchange) {
+  const functions: Record<string, object> = {};
+  const [, module = 'erlang', name = '-', arity = '1'] =
+    /^\/backwater\/1\/([^/]*)\/([^/]*)\/(\d+)/.exec(request.target) ?? [];
+  const fn = (): unknown => {
+    if (result.exception) raise(result.exception.class, exactValue(result.exception.reason));
+    return exactValue(result.ok ?? { int: '0' });
+  };
+  if (response.status !== 404 && response.status !== 403) {
+    functions[decodeURIComponent(name)] = expose.fn(fn, { arity: Number(arity) });
+  }
+  const modules: Record<string, object> = { erlang: {}, string: {}, lists: {} };
+  if (response.status !== 403) modules[decodeURIComponent(module)] = functions;
+  return modules;
+}
+
+interface Answer {
+  status: number;
+  headers: Map<string, string>;
+  body: Buffer;
+}
+
+/** Sends the request byte for byte. */
+function send(port: number, request: Exchange['request']): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    const chunks: Buffer[] = [];
+    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')));
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('closed without an answer')));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      const answer = parseAnswer(Buffer.concat(chunks));
+      if (answer === undefined) return;
+      resolve(answer);
+      socket.destroy();
+    });
+    const head = request.headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    socket.write(`${request.method} ${request.target} HTTP/1.1\r\nhost: x\r\n${head}\r\n`, 'latin1');
+    socket.write(Buffer.from(request.body, 'base64'));
+  });
+}
+
+function parseAnswer(bytes: Buffer): Answer | undefined {
+  const end = bytes.indexOf('\r\n\r\n');
+  if (end < 0) return undefined;
+  const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
+  const headers = new Map(
+    lines.map((line) => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+    }),
+  );
+  const length = Number(headers.get('content-length') ?? 0);
+  const body = bytes.subarray(end + 4);
+  if (body.length < length) return undefined;
+  return { status: Number(first.split(' ')[1]), headers, body };
+}
+
+/** Headers whose values follow from the encoding or the moment. */
+const VARIABLE = new Set([
+  'date',
+  'server',
+  'content-length',
+  'digest',
+  'signature',
+  'content-encoding',
+]);
+
+function compare(t: ExecutionContext, answer: Answer, { response, name }: Exchange): void {
+  const expected = new Map(response.headers);
+  t.is(answer.status, response.status);
+  const unpack = (body: Buffer, headers: Map<string, string>): Buffer =>
+    headers.get('content-encoding') === 'gzip' ? gunzipSync(body) : body;
+  const ours = unpack(answer.body, answer.headers);
+  const theirs = unpack(Buffer.from(response.body, 'base64'), expected);
+  if (response.status === 200) {
+    compareTerms(t, ours, theirs);
+    // A result that gzip makes larger is sent as it is.
+    if (answer.headers.has('content-encoding')) t.is(expected.get('content-encoding'), 'gzip');
+    if (/compressed result|arguments and result/.test(name)) {
+      t.is(answer.headers.get('content-encoding'), 'gzip');
+    }
+  } else {
+    t.is(ours.toString(), theirs.toString());
+  }
+  if (response.headers.length === 0) return;
+  const plain = ([header]: [string, string]): boolean => !VARIABLE.has(header);
+  const sorted = (headers: Map<string, string>): [string, string][] =>
+    [...headers].filter(plain).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (name !== '404 outside the base path') t.deepEqual(sorted(answer.headers), sorted(expected));
+  const signed = (headers: Map<string, string>): string[] | undefined =>
+    /headers="([^"]*)"/
+      .exec(headers.get('signature') ?? '')?.[1]
+      ?.split(' ')
+      .filter((header) => header !== 'content-encoding');
+  t.deepEqual(signed(answer.headers), signed(expected));
+}
+
+function compareTerms(t: ExecutionContext, ours: Buffer, theirs: Buffer): void {
+  const [mine, own] = [ours, theirs].map((bytes) => decode(bytes, { terms: 'exact' }) as never[]);
+  if (String((own as unknown[])[0]) === 'exception') {
+    // The stacks are of different worlds, but both there or both not.
+    const [a, b] = [mine, own].map((term) => (term as unknown[])[1] as [unknown, unknown, unknown[]]);
+    t.is(canonical(a!.slice(0, 2)), canonical(b!.slice(0, 2)));
+    t.true(Array.isArray(a![2]));
+  } else {
+    t.is(canonical(mine), canonical(own));
+  }
+}
+
+for (const vector of readVectors<Exchange>('wire/responses.jsonl')) {
+  test(`response: ${vector.name}`, (t) => {
+    const { request, response, client_options: options = {}, client_result: result } = vector;
+    const requestId = new Map(request.headers).get('x-request-id')!;
+    const read = (): unknown =>
+      decodeResponse(
+        { secret: vector.secret, requestId },
+        {
+          status: response.status,
+          headers: response.headers,
+          body: Buffer.from(response.body, 'base64'),
+        },
+        {
+          terms: 'exact',
+          rethrowRemoteExceptions: options.rethrow_remote_exceptions ?? false,
+          decodeUnsafeTerms: options.decode_unsafe_terms ?? true,
+        },
+      );
+    if (result.ok !== undefined) {
+      t.is(canonical(read()), canonical(exactValue(result.ok)));
+      return;
+    }
+    let thrown: unknown;
+    try {
+      read();
+      t.fail('nothing was thrown');
+    } catch (error) {
+      thrown = error;
+    }
+    checkFailure(t, thrown, result, response.status);
+  });
+}
+
+function checkFailure(t: ExecutionContext, thrown: unknown, result: Result, status: number): void {
+  const { exception, raised, failure } = result;
+  if (exception !== undefined) {
+    t.true(thrown instanceof RemoteException);
+    const { class: kind, reason, stacktrace } = thrown as RemoteException;
+    t.is(kind, exception.class);
+    t.is(canonical(reason), canonical(exactValue(exception.reason)));
+    t.is(canonical(stacktrace), canonical(exactValue(exception.stacktrace)));
+  } else if (raised !== undefined) {
+    const [kind, reason] = exactValue(raised) as [unknown, unknown];
+    if (String(kind) === 'throw') t.is(canonical(thrown), canonical(reason));
+    else t.is(canonical((thrown as RemoteException).reason), canonical(reason));
+  } else if (failure !== undefined && 'tuple' in failure) {
+    t.true(thrown instanceof ResponseAuthenticationError);
+    const [, reason] = exactValue(failure) as [unknown, unknown];
+    const [name, header] = Array.isArray(reason) ? (reason as [unknown, Buffer]) : [reason];
+    t.is((thrown as ResponseAuthenticationError).reason, String(name) as never);
+    t.is((thrown as ResponseAuthenticationError).header, header?.toString());
+  } else if (failure !== undefined && 'atom' in failure && failure.atom === 'remote') {
+    t.true(thrown instanceof RemoteError);
+    t.is((thrown as RemoteError).httpStatus, status);
+    t.is((thrown as RemoteError).status, String(exactValue(result.status!)) as never);
+  } else {
+    t.true(thrown instanceof ResponseError);
+    t.is((thrown as ResponseError).reason, (failure as { atom: string }).atom as never);
+  }
+}

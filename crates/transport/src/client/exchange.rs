@@ -1,0 +1,285 @@
+//! A request and its response, on one connection or, if need be, on another.
+
+use std::error::Error;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use backwater_protocol::client::{AuthenticatedResponse, authenticate};
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
+use http::{Request, StatusCode};
+use hyper::body::{Body, Incoming};
+use tokio::sync::{SemaphorePermit, TryAcquireError};
+use tokio::time::timeout;
+
+use super::Shared;
+use super::call::CallRequest;
+use super::connect::connect;
+use super::connection::{Connection, SendError};
+use super::error::CallError;
+use super::options::ClientOptions;
+use super::times::{CallTimes, Phase, Stopwatch};
+use crate::body::{BodyError, BodyReader};
+
+/// How much of the body of a response that is not authentic is shown, in bytes.
+pub(super) const HINT: usize = 4096;
+/// How long that body is waited for.
+const HINT_TIME: Duration = Duration::from_millis(500);
+
+/// The limits of one call.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) connect_timeout: Duration,
+    pub(super) recv_timeout: Duration,
+    pub(super) max_encoded_result_size: usize,
+}
+
+impl Limits {
+    pub(super) fn new(shared: &Shared, request: &CallRequest) -> Self {
+        let options = &shared.options;
+        Self {
+            connect_timeout: request.connect_timeout.unwrap_or(options.connect_timeout),
+            recv_timeout: request.recv_timeout.unwrap_or(options.recv_timeout),
+            max_encoded_result_size: request
+                .max_encoded_result_size
+                .unwrap_or(options.settings.max_encoded_result_size),
+        }
+    }
+}
+
+/// A response whose head is authentic, with its body.
+pub(super) struct Received {
+    pub(super) response: AuthenticatedResponse,
+    pub(super) status: StatusCode,
+    pub(super) compressed: bool,
+    pub(super) body: Bytes,
+}
+
+/// Sends a request when its turn comes, and reads the response.
+pub(super) async fn exchange(
+    shared: &Shared,
+    request: Request<Bytes>,
+    id: [u8; 16],
+    limits: Limits,
+) -> Result<Received, CallError> {
+    let mut times = CallTimes::default();
+    let (place, connection) = prepare(shared, limits, &mut times).await?;
+    // A used connection may be closed by the server at any time, and the caller is not to see that.
+    let spare = connection.is_used().then(|| request.clone());
+    let first = attempt(shared, connection, request, id, limits, &mut times).await;
+    let ended = match (first, spare) {
+        (Err(Failure::Unsent(_)), Some(request)) => {
+            // Boxed, as is all that is rare: calls are moved about, and should not be large.
+            Box::pin(attempt_afresh(shared, request, id, limits, &mut times)).await
+        }
+        (ended, _) => ended,
+    };
+    drop(place);
+    ended.map_err(Failure::into_error)
+}
+
+/// Sends a request on a connection that is new.
+async fn attempt_afresh(
+    shared: &Shared,
+    request: Request<Bytes>,
+    id: [u8; 16],
+    limits: Limits,
+    times: &mut CallTimes,
+) -> Result<Received, Failure> {
+    let connection = reconnect(shared, limits, times).await?;
+    attempt(shared, connection, request, id, limits, times).await
+}
+
+/// Waits for a place among the connections and takes an idle one or makes one.
+async fn prepare<'a>(
+    shared: &'a Shared,
+    limits: Limits,
+    times: &mut CallTimes,
+) -> Result<(SemaphorePermit<'a>, Connection), CallError> {
+    let mut phase = Phase::Queue;
+    let preparing = async {
+        let place = wait_for_place(shared, Stopwatch::start(&mut times.queue)).await?;
+        if let Some(connection) = shared.pool.take() {
+            return Ok((place, connection));
+        }
+        phase = Phase::Connect;
+        let connection = Box::pin(open(shared, Stopwatch::start(&mut times.connect))).await?;
+        Ok((place, connection))
+    };
+    let limit = limits.connect_timeout;
+    let prepared = timeout(limit, preparing).await;
+    prepared.unwrap_or_else(|_| Err(CallError::Timeout { phase, limit, times: *times }))
+}
+
+/// Makes another connection in what is left of the time for that.
+async fn reconnect(
+    shared: &Shared,
+    limits: Limits,
+    times: &mut CallTimes,
+) -> Result<Connection, CallError> {
+    let limit = limits.connect_timeout;
+    let left = limit.saturating_sub(times.queue + times.connect);
+    let opened = timeout(left, open(shared, Stopwatch::start(&mut times.connect))).await;
+    opened
+        .unwrap_or_else(|_| Err(CallError::Timeout { phase: Phase::Connect, limit, times: *times }))
+}
+
+async fn wait_for_place<'a>(
+    shared: &'a Shared,
+    _stopwatch: Stopwatch<'_>,
+) -> Result<SemaphorePermit<'a>, CallError> {
+    match shared.connections_free.try_acquire() {
+        Ok(place) => return Ok(place),
+        Err(TryAcquireError::Closed) => return Err(CallError::Closed),
+        Err(TryAcquireError::NoPermits) => (),
+    }
+    let _waiting = Waiting::enter(shared)?;
+    shared.connections_free.acquire().await.map_err(|_closed| CallError::Closed)
+}
+
+async fn open(shared: &Shared, _stopwatch: Stopwatch<'_>) -> Result<Connection, CallError> {
+    let ClientOptions { endpoint, max_header_bytes, .. } = &shared.options;
+    let failed = |source| CallError::Connect { endpoint: endpoint.clone(), source };
+    let stream = connect(endpoint).await.map_err(failed)?;
+    let opened = Connection::open(stream, *max_header_bytes).await;
+    opened.map_err(|error| failed(io::Error::other(error)))
+}
+
+/// Sends a request on a connection and reads the response; keeps the connection if it can be used
+/// again.
+async fn attempt(
+    shared: &Shared,
+    mut connection: Connection,
+    request: Request<Bytes>,
+    id: [u8; 16],
+    limits: Limits,
+    times: &mut CallTimes,
+) -> Result<Received, Failure> {
+    let body_length = request.body().len() as u64;
+    let ended = {
+        let _stopwatch = Stopwatch::start(&mut times.exchange);
+        timeout(limits.recv_timeout, round_trip(shared, &mut connection, request, id, limits)).await
+    };
+    let Ok(ended) = ended else {
+        let sent = connection.is_request_sent(body_length);
+        let phase = if sent { Phase::Receive } else { Phase::Send };
+        let error = CallError::Timeout { phase, limit: limits.recv_timeout, times: *times };
+        return Err(Failure::Other(error));
+    };
+    if ended.is_ok() && connection.is_reusable().await {
+        shared.pool.put(connection);
+    }
+    ended
+}
+
+async fn round_trip(
+    shared: &Shared,
+    connection: &mut Connection,
+    request: Request<Bytes>,
+    id: [u8; 16],
+    limits: Limits,
+) -> Result<Received, Failure> {
+    let (head, body) = connection.send(request).await.map_err(Failure::from)?.into_parts();
+    let status = head.status;
+    match authenticate(status, &head.headers, &shared.options.settings, id) {
+        Ok(response) => {
+            let body = read(connection, body, limits.max_encoded_result_size).await?;
+            let compressed = head.headers.contains_key(CONTENT_ENCODING);
+            Ok(Received { response, status, compressed, body })
+        }
+        Err(failure) => Err(Failure::Other(CallError::Authentication {
+            failure,
+            unverified_status: status,
+            unverified_body: Box::pin(read_hint(connection, body)).await,
+        })),
+    }
+}
+
+async fn read(
+    connection: &mut Connection,
+    body: Incoming,
+    limit: usize,
+) -> Result<Bytes, CallError> {
+    let claimed = body.size_hint().lower();
+    if claimed > limit as u64 {
+        return Err(CallError::TooLarge { size: claimed, limit });
+    }
+    connection.read_body(body, &mut BodyReader::new(limit)).await.map_err(|error| match error {
+        BodyError::TooLarge(size) => CallError::TooLarge { size, limit },
+        BodyError::Broken(error) => broken(error),
+    })
+}
+
+/// What there is of a body that is not to be believed.
+async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
+    let mut reader = BodyReader::new(HINT);
+    match timeout(HINT_TIME, connection.read_body(body, &mut reader)).await {
+        Ok(Ok(body)) => body,
+        _ => reader.take(),
+    }
+}
+
+/// Why an attempt failed.
+enum Failure {
+    /// The server has certainly not begun to act upon the request.
+    Unsent(hyper::Error),
+    Other(CallError),
+}
+
+impl Failure {
+    fn into_error(self) -> CallError {
+        match self {
+            Self::Unsent(error) => broken(error),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(SendError { error, unsent }: SendError) -> Self {
+        if unsent { Self::Unsent(error) } else { Self::Other(broken(error)) }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Tells a peer that does not speak HTTP from one that has gone.
+fn broken(error: hyper::Error) -> CallError {
+    let source = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
+    // So hyper calls chunks of a body that are not what they should be.
+    let bad_chunk = source.is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    });
+    let malformed = error.is_parse() || bad_chunk;
+    let source = Box::new(error);
+    if malformed {
+        CallError::MalformedHttp { source }
+    } else {
+        CallError::ConnectionLost { source }
+    }
+}
+
+/// Counts a call among those that wait for a place.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(shared: &'a Shared) -> Result<Self, CallError> {
+        let limit = shared.options.max_waiting;
+        let waiting = Self(&shared.waiting);
+        if shared.waiting.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(CallError::QueueFull { limit });
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
