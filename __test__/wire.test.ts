@@ -107,7 +107,10 @@ function send(port: number, request: Exchange['request']): Promise<Answer> {
       socket.destroy();
     });
     const head = request.headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-    socket.write(`${request.method} ${request.target} HTTP/1.1\r\nhost: x\r\n${head}\r\n`, 'latin1');
+    socket.write(
+      `${request.method} ${request.target} HTTP/1.1\r\nhost: x\r\n${head}\r\n`,
+      'latin1',
+    );
     socket.write(Buffer.from(request.body, 'base64'));
   });
 }
@@ -172,7 +175,9 @@ function compareTerms(t: ExecutionContext, ours: Buffer, theirs: Buffer): void {
   const [mine, own] = [ours, theirs].map((bytes) => decode(bytes, { terms: 'exact' }) as never[]);
   if (String((own as unknown[])[0]) === 'exception') {
     // The stacks are of different worlds, but both there or both not.
-    const [a, b] = [mine, own].map((term) => (term as unknown[])[1] as [unknown, unknown, unknown[]]);
+    const [a, b] = [mine, own].map(
+      (term) => (term as unknown[])[1] as [unknown, unknown, unknown[]],
+    );
     t.is(canonical(a!.slice(0, 2)), canonical(b!.slice(0, 2)));
     t.true(Array.isArray(a![2]));
   } else {
