@@ -4,7 +4,6 @@ const benchmarks = {
     what: 'encoding and decoding of terms, against JSON and MessagePack',
     file: './terms.mjs',
   },
-  rpc: { what: 'calls, against other RPC libraries and plain HTTP', file: './rpc.mjs' },
 };
 
 const [name, ...args] = process.argv.slice(2);
