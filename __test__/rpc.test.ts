@@ -416,3 +416,19 @@ test('exact terms on both sides', async (t) => {
   t.deepEqual(seen, expected);
   t.deepEqual(result, expected as never);
 });
+
+test('a getter of an argument that makes a call itself does not spoil the outer call', async (t) => {
+  const server = await serve(t, { m: { f: (x: unknown) => x } });
+  const client = connect(t, server);
+  let inner: Promise<unknown> = Promise.resolve();
+  const value = Object.defineProperty({ first: 1.5 }, 'x', {
+    enumerable: true,
+    get: () => {
+      inner = client.call('m', 'f', [2.5]);
+      inner.catch(() => {});
+      return 'late';
+    },
+  });
+  t.deepEqual(await client.call('m', 'f', [value]), { first: 1.5, x: 'late' });
+  await t.throwsAsync(inner, { instanceOf: TermError });
+});

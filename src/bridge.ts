@@ -2,6 +2,7 @@ import { BackwaterError } from './errors.js';
 import { failureOf } from './failures.js';
 import { native, type NativeBridge } from './native.js';
 import { onOwnAtom } from './terms/atom.js';
+import { refuseNested } from './terms/flatten.js';
 import type { Areas } from './terms/materialise.js';
 import { Outbox } from './terms/outbox.js';
 import { FRAME_WORDS } from './terms/tape.js';
@@ -146,6 +147,7 @@ class Bridge {
    * the outbox as it was
    */
   post(kind: number, id: number, fields: readonly number[], writeFrame?: () => void): void {
+    refuseNested();
     const { outbox } = this;
     const start = outbox.word;
     if (start + JOB_WORDS + FRAME_WORDS > outbox.words.length) outbox.growWords(1024);

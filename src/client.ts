@@ -12,7 +12,7 @@ import {
   type ClientSettings,
   type Endpoint,
 } from './options.js';
-import { flatten } from './terms/flatten.js';
+import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
 import type { Term } from './terms/types.js';
 
@@ -212,6 +212,7 @@ export class Client {
     args: readonly unknown[],
     settings: CallSettings,
   ): void {
+    refuseNested();
     const { outbox } = bridge;
     const names = `${module}\0${fn}`;
     outbox.reserveBytes(names.length * 3);

@@ -1,7 +1,7 @@
 import { bridge, areasOf } from './bridge.js';
 import { TermError } from './errors.js';
 import { decodeOptions, encodeOptions, type DecodeOptions, type EncodeOptions } from './options.js';
-import { flatten } from './terms/flatten.js';
+import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise, type Areas } from './terms/materialise.js';
 import { Outbox } from './terms/outbox.js';
 import type { Term } from './terms/types.js';
@@ -32,6 +32,7 @@ const SMALL = inboxBytes.length;
  */
 export function encode(value: unknown, options?: EncodeOptions): Buffer {
   const settings = encodeOptions(options);
+  refuseNested();
   outbox.reset();
   const frame = flatten(outbox, value, settings, 'value');
   const length = unwrap(() => bridge.native.encode(frame, settings.maxSize, SMALL));

@@ -13,7 +13,7 @@ import {
   type ClientOptions,
 } from './options.js';
 import { Outbox } from './terms/outbox.js';
-import { flatten } from './terms/flatten.js';
+import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
 import type { Term } from './terms/types.js';
 
@@ -70,6 +70,7 @@ export function encodeRequest(
     bridge.native.attachHttpOutbox(words, floats, bytes);
   };
   outbox.attach(outbox);
+  refuseNested();
   outbox.reset();
   const frame = flatten(outbox, args, settings, 'args');
   const name = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;

@@ -56,11 +56,7 @@ export function flatten(
   options: FlattenOptions,
   root: string,
 ): number {
-  if (busy) {
-    throw new TermError(
-      'a getter of a value that is being encoded must not encode or call something itself',
-    );
-  }
+  refuseNested();
   const { word: startWord, float: startFloat, byte: startByte } = target;
   const rewind = (): void => {
     target.word = startWord;
@@ -91,6 +87,19 @@ export function flatten(
     attempt(() => walk(value, root, openStep));
   }
   return startWord;
+}
+
+/**
+ * To be called before an outbox is touched.
+ *
+ * @throws TermError when a value is being written: a getter of it wants to write another one
+ */
+export function refuseNested(): void {
+  if (busy) {
+    throw new TermError(
+      'a getter of a value that is being encoded must not encode or call something itself',
+    );
+  }
 }
 
 function begin(target: Outbox, options: FlattenOptions): void {
