@@ -163,8 +163,14 @@ mod tests {
 
     #[test]
     fn what_does_not_shrink_is_not_sent() {
-        let noise: Vec<u8> =
-            (0..2_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut state = 1u32;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 24) as u8
+        };
+        let noise: Vec<u8> = (0..2_000).map(|_| random()).collect();
         assert_eq!(deflate(&noise, 6), None);
         assert_eq!(deflate(b"", 6), None);
         assert_eq!(deflate(b"short", 6), None);
@@ -181,8 +187,8 @@ mod tests {
 
     #[test]
     fn a_bomb_stops_at_the_limit() {
-        let packed = deflate(&vec![0; 50_000_000], 9).unwrap();
-        assert!(packed.len() < 100_000);
+        let packed = deflate(&vec![0; 5_000_000], 9).unwrap();
+        assert!(packed.len() < 10_000);
         assert_eq!(inflate(&packed, 1_000_000), Err(GzipError::TooLarge { limit: 1_000_000 }));
     }
 
