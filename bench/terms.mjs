@@ -37,7 +37,7 @@ function compare(name, term, value, effort) {
   const text = Buffer.from(JSON.stringify(value));
   const packed = Buffer.from(packr.pack(value));
   const recorded = Buffer.from(recordPackr.pack(value));
-  const packed2 = Buffer.from(msgpack.encode(value));
+  const packed2 = Buffer.from(msgpack.encode(value, { maxDepth: 1000 }));
   const encoded = encode(term);
   return {
     name,
@@ -57,7 +57,7 @@ function compare(name, term, value, effort) {
         JSON: () => Buffer.from(JSON.stringify(value)),
         msgpackr: () => packr.pack(value),
         'msgpackr, records': () => recordPackr.pack(value),
-        '@msgpack/msgpack': () => msgpack.encode(value),
+        '@msgpack/msgpack': () => msgpack.encode(value, { maxDepth: 1000 }),
       },
       effort,
     ),
