@@ -139,6 +139,8 @@ pub(crate) fn read_name<'a>(
 
 pub(crate) fn check_known(name: &str, known: Option<&dyn KnownAtoms>) -> Result<(), Kind> {
     match known {
+        // The constants are known to all, whether they are values or keys.
+        Some(_) if matches!(name, "false" | "true" | "nil" | "undefined") => Ok(()),
         Some(known) if !known.is_known(name) => Err(Kind::UnknownAtom(name.to_owned())),
         _ => Ok(()),
     }

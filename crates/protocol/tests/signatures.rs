@@ -1,0 +1,427 @@
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+//! What is signed cannot be changed, and what is not signed does not count.
+
+use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};
+use backwater_protocol::client::{self, AuthenticationFailure, RequestPath, encode_request};
+use backwater_protocol::server::{self, Authenticated, Exposure, Lookup, Refusal, ResponseTerm};
+use backwater_protocol::{Secrets, SignatureFailure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use ring::hmac;
+
+const ID: [u8; 16] = *b"sixteen bytes id";
+const PATH: &str = "/backwater/1/module/function/1";
+
+/// `[Text]` with a text of 400 letters, which is worth a compression.
+fn arguments() -> Tape {
+    let letters = [b'x'; 400];
+    let bytes = [&[131, 108, 0, 0, 0, 1, 109, 0, 0, 1, 0x90][..], &letters, &[106]].concat();
+    let mut tape = Tape::default();
+    Decoder::new().decode(&bytes, &DecodeOptions::default(), &mut tape).unwrap();
+    tape
+}
+
+fn secrets(secrets: &[&str]) -> Secrets {
+    Secrets::new(secrets.iter().map(|secret| secret.as_bytes().to_vec())).unwrap()
+}
+
+fn server_of(names: &[&str]) -> server::Settings {
+    server::Settings::new(secrets(names))
+}
+
+fn client_of(names: &[&str]) -> client::Settings {
+    client::Settings::new(secrets(names))
+}
+
+fn request_by(client: &client::Settings) -> Request<Bytes> {
+    let path = RequestPath::new("module", "function", 1);
+    let tape = arguments();
+    let mut encoder = Encoder::default();
+    encode_request(&path, "host", tape.as_tape_ref(&[]), &mut encoder, ID, client).unwrap()
+}
+
+struct All;
+
+impl Exposure for All {
+    type Function = ();
+
+    fn lookup(&self, _: &str, _: &str, _: u8) -> Lookup<()> {
+        Lookup::Found(())
+    }
+}
+
+fn authenticate<'a>(
+    request: &'a Request<Bytes>,
+    settings: &'a server::Settings,
+) -> Result<Authenticated<'a>, Refusal> {
+    let target = request.uri().path_and_query().unwrap().as_str();
+    server::authenticate(request.method(), target, request.headers(), settings)
+}
+
+/// All stages of the server, and an answer of so many letters.
+fn serve(
+    request: &Request<Bytes>,
+    settings: &server::Settings,
+) -> Result<Response<Bytes>, Refusal> {
+    let call = authenticate(request, settings)?
+        .route(&All)?
+        .negotiate()?
+        .expect_body(Some(request.body().len() as u64))?
+        .verify(request.body().clone())?
+        .inflate()?
+        .decode(&mut Decoder::new(), &DecodeOptions::default(), &mut Tape::default())?;
+    let latin1 = [b'y'; 400];
+    let words = [400 << 4 | 1];
+    let term =
+        ResponseTerm::Return(TapeRef { words: &words, latin1: &latin1, ..TapeRef::default() });
+    Ok(server::respond(&call.context, term, &mut Encoder::default(), settings).unwrap())
+}
+
+fn receive(
+    response: &Response<Bytes>,
+    settings: &client::Settings,
+) -> Result<(), AuthenticationFailure> {
+    client::authenticate(response.status(), response.headers(), settings, ID)?
+        .verify(response.body().clone())
+        .map(|_| ())
+}
+
+fn refused(result: Result<Response<Bytes>, Refusal>) -> (u16, String) {
+    let refusal = result.unwrap_err();
+    (refusal.status().as_u16(), refusal.body().to_owned())
+}
+
+/// The names in the list of signed headers, without the first.
+fn signed_names(parameters: &HeaderValue) -> Vec<HeaderName> {
+    let text = parameters.to_str().unwrap();
+    let list = text.split_once("headers=\"").unwrap().1.split('"').next().unwrap();
+    list.split(' ').skip(1).map(|name| name.parse().unwrap()).collect()
+}
+
+/// Every value that is one bit away and can stand in a header.
+fn flipped(value: &HeaderValue) -> Vec<HeaderValue> {
+    let flips = (0..value.len() * 8).filter_map(|bit| {
+        let mut bytes = value.as_bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        HeaderValue::from_bytes(&bytes).ok()
+    });
+    flips.collect()
+}
+
+/// Whether only the case of a letter in the list of headers differs: names count in any.
+fn is_case_of_list(original: &HeaderValue, changed: &HeaderValue) -> bool {
+    let text = original.to_str().unwrap();
+    let start = text.find("headers=\"").unwrap() + 9;
+    let end = start + text[start..].find('"').unwrap();
+    let at = (0..text.len()).find(|at| text.as_bytes()[*at] != changed.as_bytes()[*at]).unwrap();
+    (start..end).contains(&at) && text.as_bytes()[at].eq_ignore_ascii_case(&changed.as_bytes()[at])
+}
+
+/// A signature of a client's that is not this library.
+fn sign_request(request: &mut Request<Bytes>, secret: &str, names: &[&str]) {
+    let target = request.uri().path_and_query().unwrap().as_str();
+    let method = request.method().as_str().to_lowercase();
+    let mut text = format!("(request-target): {method} {target}");
+    for name in names {
+        let value = request.headers()[*name].to_str().unwrap();
+        text.push_str(&format!("\n{name}: {value}"));
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
+    let list = names.join(" ");
+    let value = format!(
+        "Signature keyId=\"default\", algorithm=\"hmac-sha256\", \
+         headers=\"(request-target) {list}\", signature=\"{signature}\""
+    );
+    request.headers_mut().insert("authorization", value.parse().unwrap());
+}
+
+const SIGNED: [&str; 7] = [
+    "accept",
+    "accept-encoding",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "digest",
+    "x-request-id",
+];
+
+#[test]
+fn a_call_passes_both_sides() {
+    let (server, client) = (server_of(&["one"]), client_of(&["one"]));
+    let request = request_by(&client);
+    assert_eq!(request.uri(), PATH);
+    let response = serve(&request, &server).unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    assert_eq!(receive(&response, &client), Ok(()));
+}
+
+#[test]
+fn no_bit_of_a_request_can_be_changed() {
+    let server = server_of(&["one"]);
+    let request = request_by(&client_of(&["one"]));
+    let names = signed_names(&request.headers()["authorization"]);
+    assert_eq!(names, SIGNED);
+    for name in names {
+        let values = flipped(&request.headers()[&name]);
+        assert!(!values.is_empty());
+        for value in values {
+            let mut changed = request.clone();
+            changed.headers_mut().insert(&name, value.clone());
+            let answer = refused(serve(&changed, &server));
+            assert_eq!(answer, (401, "invalid_signature".into()), "{name}: {value:?}");
+        }
+        let mut changed = request.clone();
+        changed.headers_mut().remove(&name);
+        let answer = refused(serve(&changed, &server));
+        assert_eq!(answer, (401, format!("{{missing_header,<<\"{name}\">>}}")));
+    }
+    for value in flipped(&request.headers()["authorization"]) {
+        let mut changed = request.clone();
+        changed.headers_mut().insert("authorization", value.clone());
+        if is_case_of_list(&request.headers()["authorization"], &value) {
+            assert!(serve(&changed, &server).is_ok(), "{value:?}");
+        } else {
+            assert_eq!(refused(serve(&changed, &server)).0, 401, "{value:?}");
+        }
+    }
+    for bit in 0..request.body().len() * 8 {
+        let mut body = request.body().to_vec();
+        body[bit / 8] ^= 1 << (bit % 8);
+        let mut changed = request.clone();
+        *changed.body_mut() = body.into();
+        let answer = refused(serve(&changed, &server));
+        assert_eq!(answer, (401, "wrong_arguments_digest".into()), "bit {bit}");
+    }
+}
+
+#[test]
+fn neither_method_nor_path_can_be_changed() {
+    let server = server_of(&["one"]);
+    let request = request_by(&client_of(&["one"]));
+    let headers = request.headers();
+    let check = |method: Method, target: &str| {
+        server::authenticate(&method, target, headers, &server)
+            .map(|_| ())
+            .map_err(|refusal| (refusal.status().as_u16(), refusal.body().to_owned()))
+    };
+    let invalid = Err((401, "invalid_signature".to_owned()));
+    assert_eq!(check(Method::POST, PATH), Ok(()));
+    for method in [Method::GET, Method::PUT, Method::from_bytes(b"POSTS").unwrap()] {
+        assert_eq!(check(method, PATH), invalid);
+    }
+    for bit in 0..PATH.len() * 8 {
+        let mut bytes = PATH.as_bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(target) = String::from_utf8(bytes) else { continue };
+        let in_base = target.starts_with("/backwater/1/");
+        let expected = if in_base { invalid.clone() } else { Err((404, String::new())) };
+        assert_eq!(check(Method::POST, &target), expected, "{target}");
+    }
+}
+
+#[test]
+fn a_query_is_refused_even_if_signed() {
+    let server = server_of(&["one"]);
+    for target in [format!("{PATH}?"), format!("{PATH}?a=b"), format!("{PATH}?/../1")] {
+        let mut request = request_by(&client_of(&["one"]));
+        *request.uri_mut() = target.parse().unwrap();
+        sign_request(&mut request, "one", &SIGNED);
+        let answer = refused(serve(&request, &server));
+        assert_eq!(answer, (401, "invalid_signature".into()), "{target}");
+    }
+    // The signature itself is as it should be.
+    let mut request = request_by(&client_of(&["one"]));
+    sign_request(&mut request, "one", &SIGNED);
+    assert!(serve(&request, &server).is_ok());
+}
+
+#[test]
+fn no_bit_of_a_response_can_be_changed() {
+    let client = client_of(&["one"]);
+    let response = serve(&request_by(&client), &server_of(&["one"])).unwrap();
+    let names = signed_names(&response.headers()["signature"]);
+    let all = [
+        "cache-control",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "digest",
+        "expires",
+        "pragma",
+        "x-request-id",
+    ];
+    assert_eq!(names, all);
+    for name in names {
+        let is_id = name == "x-request-id";
+        let expected = if is_id {
+            AuthenticationFailure::MismatchedRequestId
+        } else {
+            AuthenticationFailure::Signature(SignatureFailure::InvalidSignature)
+        };
+        for value in flipped(&response.headers()[&name]) {
+            let mut changed = response.clone();
+            changed.headers_mut().insert(&name, value.clone());
+            assert_eq!(receive(&changed, &client), Err(expected.clone()), "{name}: {value:?}");
+        }
+        let mut changed = response.clone();
+        changed.headers_mut().remove(&name);
+        let failure = receive(&changed, &client).unwrap_err();
+        let expected = if is_id { "missing_request_id" } else { "missing_header" };
+        assert_eq!(failure.reason(), expected, "{name}");
+    }
+    for status in 100..600 {
+        let mut changed = response.clone();
+        *changed.status_mut() = StatusCode::from_u16(status).unwrap();
+        assert_eq!(receive(&changed, &client).is_ok(), status == 200, "{status}");
+    }
+    for value in flipped(&response.headers()["signature"]) {
+        let mut changed = response.clone();
+        changed.headers_mut().insert("signature", value.clone());
+        let holds = is_case_of_list(&response.headers()["signature"], &value);
+        assert_eq!(receive(&changed, &client).is_ok(), holds, "{value:?}");
+    }
+    for bit in 0..response.body().len() * 8 {
+        let mut body = response.body().to_vec();
+        body[bit / 8] ^= 1 << (bit % 8);
+        let mut changed = response.clone();
+        *changed.body_mut() = body.into();
+        assert_eq!(receive(&changed, &client), Err(AuthenticationFailure::WrongBodyDigest));
+    }
+}
+
+#[test]
+fn a_response_belongs_to_its_request() {
+    let client = client_of(&["one"]);
+    let response = serve(&request_by(&client), &server_of(&["one"])).unwrap();
+    let (status, headers) = (response.status(), response.headers());
+    for bit in 0..128 {
+        let mut id = ID;
+        id[bit / 8] ^= 1 << (bit % 8);
+        let result = client::authenticate(status, headers, &client, id).map(|_| ());
+        assert_eq!(result, Err(AuthenticationFailure::MismatchedRequestId));
+    }
+}
+
+fn twice(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
+    headers.append(name, value);
+    assert_eq!(headers.get_all(name).iter().count(), 2);
+}
+
+#[test]
+fn headers_that_stand_twice_are_refused() {
+    let (server, client) = (server_of(&["one"]), client_of(&["one"]));
+    let request = request_by(&client);
+    let response = serve(&request, &server).unwrap();
+    for name in SIGNED.into_iter().chain(["authorization"]) {
+        let own = request.headers()[name].clone();
+        for value in [own, HeaderValue::from_static("other")] {
+            let mut changed = request.clone();
+            twice(changed.headers_mut(), name, value);
+            let expected = (401, format!("{{duplicate_header,<<\"{name}\">>}}"));
+            assert_eq!(refused(serve(&changed, &server)), expected);
+        }
+    }
+    for name in [
+        "digest",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "x-request-id",
+        "signature",
+    ] {
+        let own = response.headers()[name].clone();
+        for value in [own, HeaderValue::from_static("other")] {
+            let mut changed = response.clone();
+            twice(changed.headers_mut(), name, value);
+            let duplicate = SignatureFailure::DuplicateHeader(name);
+            assert_eq!(
+                receive(&changed, &client),
+                Err(AuthenticationFailure::Signature(duplicate))
+            );
+        }
+    }
+    // Others may.
+    let mut changed = request.clone();
+    changed.headers_mut().append("x-other", HeaderValue::from_static("1"));
+    changed.headers_mut().append("x-other", HeaderValue::from_static("2"));
+    assert!(serve(&changed, &server).is_ok());
+}
+
+#[test]
+fn any_of_several_secrets_is_taken() {
+    let server = server_of(&["new", "old", "older"]);
+    for secret in ["new", "old", "older"] {
+        let client = client_of(&[secret]);
+        // The answer is signed with the secret of the request.
+        let response = serve(&request_by(&client), &server).unwrap();
+        for other in ["new", "old", "older"] {
+            let result = receive(&response, &client_of(&[other]));
+            assert_eq!(result.is_ok(), other == secret, "{secret} and {other}");
+        }
+        assert_eq!(receive(&response, &client_of(&["another", secret])), Ok(()));
+    }
+    for secret in ["another", "ne", "new ", "newold"] {
+        let answer = refused(serve(&request_by(&client_of(&[secret])), &server));
+        assert_eq!(answer, (401, "invalid_signature".into()), "{secret}");
+    }
+    // A client signs with its first.
+    assert!(serve(&request_by(&client_of(&["new", "another"])), &server).is_ok());
+    assert!(serve(&request_by(&client_of(&["another", "new"])), &server).is_err());
+    // Refusals are signed in the same way.
+    let client = client_of(&["older"]);
+    let mut request = request_by(&client);
+    *request.body_mut() = Bytes::from_static(b"other");
+    let refusal = serve(&request, &server).unwrap_err().into_response(&server);
+    assert_eq!(receive(&refusal, &client), Ok(()));
+    assert!(receive(&refusal, &client_of(&["new"])).is_err());
+}
+
+#[test]
+fn secrets_are_not_empty() {
+    assert!(Secrets::new([]).is_err());
+    assert!(Secrets::new([vec![]]).is_err());
+    assert!(Secrets::new([b"one".to_vec(), vec![]]).is_err());
+    assert_eq!(format!("{:?}", secrets(&["hidden", "two"])), "Secrets(2)");
+}
+
+#[test]
+fn accept_encoding_counts_only_if_signed() {
+    let (server, client) = (server_of(&["one"]), client_of(&["one"]));
+    let without: Vec<_> = SIGNED.into_iter().filter(|name| *name != "accept-encoding").collect();
+    for (names, is_packed) in [(&SIGNED[..], true), (&without, false)] {
+        let mut request = request_by(&client);
+        sign_request(&mut request, "one", names);
+        let response = serve(&request, &server).unwrap();
+        assert_eq!(response.headers().contains_key("content-encoding"), is_packed);
+        assert_eq!(receive(&response, &client), Ok(()));
+    }
+    // Signed as absent, added on the way.
+    let mut request = request_by(&client);
+    request.headers_mut().remove("accept-encoding");
+    sign_request(&mut request, "one", &without);
+    request.headers_mut().insert("accept-encoding", HeaderValue::from_static("gzip"));
+    assert!(!serve(&request, &server).unwrap().headers().contains_key("content-encoding"));
+}
+
+#[test]
+fn headers_that_matter_must_be_signed() {
+    let server = server_of(&["one"]);
+    for name in SIGNED {
+        let names: Vec<_> = SIGNED.into_iter().filter(|other| *other != name).collect();
+        let mut request = request_by(&client_of(&["one"]));
+        sign_request(&mut request, "one", &names);
+        let reason = match name {
+            "accept-encoding" => {
+                assert!(serve(&request, &server).is_ok());
+                continue;
+            }
+            "digest" | "x-request-id" => "missing_mandatory_header",
+            _ => "missing_mandatorily_signed_header",
+        };
+        let expected = (401, format!("{{{reason},<<\"{name}\">>}}"));
+        assert_eq!(refused(serve(&request, &server)), expected);
+    }
+}
