@@ -1,4 +1,4 @@
-import { bridge, areasOf } from './bridge.js';
+import { bridge } from './bridge.js';
 import { TermError } from './errors.js';
 import { decodeOptions, encodeOptions, type DecodeOptions, type EncodeOptions } from './options.js';
 import { flatten, refuseNested } from './terms/flatten.js';
@@ -6,17 +6,57 @@ import { materialise, type Areas } from './terms/materialise.js';
 import { Outbox } from './terms/outbox.js';
 import type { Term } from './terms/types.js';
 
+/** The functions of crates/node/src/codec_functions.rs; parameters and results are words of `control`. */
+interface NativeCodec {
+  decode(): void;
+  decodeBytes(bytes: Uint8Array): void;
+  deliver(): void;
+  encode(): void;
+  copyEncoded(target: Uint8Array): void;
+}
+
+const control = new Uint32Array(8);
+const native = {} as NativeCodec;
+bridge.native.installCodec(native, control);
+
 /** The codec has memory of its own: a value may be encoded while calls are being gathered. */
 const outbox = new Outbox();
 outbox.attach = ({ words, floats, bytes }) => bridge.native.attachCodecOutbox(words, floats, bytes);
 outbox.attach(outbox);
 
-const inboxBytes = Buffer.from(new ArrayBuffer(256 * 1024));
-const inbox = { words: new Uint32Array(64 * 1024), floats: new Float64Array(16 * 1024) };
-bridge.native.attachCodecInbox(inbox.words, inbox.floats, inboxBytes);
+const NOTHING = new Uint8Array(0);
+const INBOX_WORDS = 64 * 1024;
+const INBOX_FLOATS = 16 * 1024;
+const INBOX_BYTES = 256 * 1024;
+/** What larger terms made necessary is kept up to this size of an area, in bytes, and then given back. */
+const KEPT = 8 * 1024 * 1024;
+let inbox = newInbox(INBOX_WORDS, INBOX_FLOATS, INBOX_BYTES);
 
-/** Encodings up to this size are copied out of memory that is used again. */
-const SMALL = inboxBytes.length;
+/** Encodings up to this size are copied to the inbox, which costs less than handing over their memory. */
+const SMALL_INPUT = 4096;
+
+/** Small results share memory, as those of `Buffer.from` do. */
+const POOL_SIZE = 16 * 1024;
+const SMALL_RESULT = POOL_SIZE / 4;
+let pool = newPool();
+let pooled = 0;
+
+function newInbox(words: number, floats: number, bytes: number): Areas {
+  const areas = {
+    words: new Uint32Array(words),
+    floats: new Float64Array(floats),
+    bytes: Buffer.from(new ArrayBuffer(bytes)),
+    source: NOTHING,
+  };
+  bridge.native.attachCodecInbox(areas.words, areas.floats, areas.bytes);
+  return areas;
+}
+
+function newPool(): Buffer {
+  const buffer = Buffer.from(new ArrayBuffer(POOL_SIZE));
+  bridge.native.attachCodecResults(buffer);
+  return buffer;
+}
 
 /**
  * The term in Erlang's external form, as `term_to_binary` gives it with UTF-8 atoms.
@@ -35,14 +75,28 @@ export function encode(value: unknown, options?: EncodeOptions): Buffer {
   refuseNested();
   outbox.reset();
   const frame = flatten(outbox, value, settings, 'value');
-  const length = unwrap(() => bridge.native.encode(frame, settings.maxSize, SMALL));
-  if (length > SMALL) {
-    const large = bridge.native.takeEncoded();
-    return Buffer.from(large.buffer, large.byteOffset, large.length);
+  control[0] = frame;
+  control[1] = settings.maxSize;
+  control[2] = pooled;
+  try {
+    native.encode();
+  } catch (error) {
+    throw refusal(error);
   }
-  const result = Buffer.allocUnsafe(length);
-  inboxBytes.copy(result, 0, 0, length);
-  return result;
+  const length = control[0]!;
+  if (length > SMALL_RESULT) {
+    const result = Buffer.allocUnsafeSlow(length);
+    native.copyEncoded(result);
+    return result;
+  }
+  if (pooled + length > POOL_SIZE) {
+    pool = newPool();
+    pooled = 0;
+    native.copyEncoded(pool.subarray(0, length));
+  }
+  const start = pooled;
+  pooled += length;
+  return pool.subarray(start, pooled);
 }
 
 /**
@@ -62,20 +116,56 @@ export function decode(bytes: Uint8Array, options?: DecodeOptions): Term {
     throw new TermError('decode takes a Uint8Array that holds a term in external form');
   }
   const settings = decodeOptions(options);
-  const fits = unwrap(() =>
-    bridge.native.decode(bytes, settings.flags, settings.maxDepth, settings.maxTerms),
-  );
-  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const areas: Areas = fits
-    ? { ...inbox, bytes: inboxBytes, source }
-    : { ...areasOf(bridge.native.takeDecoded()), source };
-  return materialise(areas, 0, 0, settings.exact) as Term;
+  const { length } = bytes;
+  control[0] = length;
+  control[1] = settings.flags;
+  control[2] = settings.maxDepth;
+  control[3] = settings.maxTerms;
+  let source = bytes;
+  try {
+    if (length <= SMALL_INPUT) {
+      inbox.bytes.set(bytes);
+      native.decode();
+    } else {
+      source = unshared(bytes);
+      native.decodeBytes(source);
+    }
+  } catch (error) {
+    throw refusal(error);
+  }
+  if (control[0] === 0) growInbox();
+  inbox.source = source;
+  try {
+    return materialise(inbox, 0, 0, settings.exact) as Term;
+  } finally {
+    inbox.source = NOTHING;
+    if (length > KEPT / 8) shrinkInbox();
+  }
 }
 
-function unwrap<T>(operation: () => T): T {
-  try {
-    return operation();
-  } catch (error) {
-    throw new TermError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
+/** Memory that no other thread can change meanwhile. */
+function unshared(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes);
+}
+
+/** Makes room for the tape that did not fit, and has it delivered. */
+function growInbox(): void {
+  const room = (needed: number, now: number): number =>
+    needed <= now ? now : Math.max(needed, Math.min(now * 2, KEPT));
+  inbox = newInbox(
+    room(control[1]!, inbox.words.length),
+    room(control[2]!, inbox.floats.length),
+    room(control[3]!, inbox.bytes.length),
+  );
+  native.deliver();
+}
+
+function shrinkInbox(): void {
+  const { words, floats, bytes } = inbox;
+  if (Math.max(words.byteLength, floats.byteLength, bytes.byteLength) <= KEPT) return;
+  inbox = newInbox(INBOX_WORDS, INBOX_FLOATS, INBOX_BYTES);
+}
+
+function refusal(error: unknown): TermError {
+  return new TermError(error instanceof Error ? error.message : String(error), { cause: error });
 }

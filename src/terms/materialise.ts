@@ -21,7 +21,7 @@ export interface Areas {
   /** Text and names. */
   readonly bytes: Buffer;
   /** What offsets of binaries and big integers point into. */
-  readonly source: Buffer;
+  source: Uint8Array;
 }
 
 /**
@@ -36,7 +36,7 @@ const SHARED_BINARY = 64 * 1024;
 let words: Uint32Array;
 let floats: Float64Array;
 let bytes: Buffer;
-let source: Buffer;
+let source: Uint8Array;
 let sourceStart = 0;
 let exact = false;
 let word = 0;
@@ -310,10 +310,10 @@ function nextText16(): void {
 function readBytes(length: number): Buffer {
   const start = sourceStart + words[word++]!;
   if (length >= SHARED_BINARY && length * 4 >= source.buffer.byteLength) {
-    return source.subarray(start, start + length);
+    return Buffer.from(source.buffer as ArrayBuffer, source.byteOffset + start, length);
   }
   const copy = Buffer.allocUnsafe(length);
-  source.copy(copy, 0, start, start + length);
+  copy.set(source.subarray(start, start + length));
   return copy;
 }
 

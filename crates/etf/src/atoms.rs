@@ -54,6 +54,26 @@ impl AtomTable {
         Ok(word(ATOM, self.index(name, tape, known)?))
     }
 
+    /// The word of a constant, or of an atom that came a short while ago.
+    #[inline]
+    pub(crate) fn cached(&self, name: &[u8], tape: &Tape) -> Option<u32> {
+        match name {
+            b"true" => return Some(word(CONST, 1)),
+            b"false" => return Some(word(CONST, 0)),
+            b"nil" => return Some(word(CONST, 2)),
+            b"undefined" => return Some(word(CONST, 3)),
+            _ => {}
+        }
+        let index = self.cache.get(slot(name))?.checked_sub(1)?;
+        (self.name(index, tape) == name).then_some(word(ATOM, index))
+    }
+
+    fn name<'a>(&self, index: u32, tape: &'a Tape) -> &'a [u8] {
+        let start = self.starts[index as usize] as usize;
+        let end = self.starts[index as usize + 1] as usize;
+        &tape.names[start..end]
+    }
+
     /// The place of an atom in the table of the message, also of a constant.
     pub(crate) fn index(
         &mut self,
@@ -61,21 +81,12 @@ impl AtomTable {
         tape: &mut Tape,
         known: Option<&dyn KnownAtoms>,
     ) -> Result<u32, Kind> {
-        let slot = match name {
-            [first, .., last] => {
-                (*first as usize ^ (*last as usize) << 2 ^ name.len() << 1) % CACHE
-            }
-            _ => 0,
-        };
+        let slot = slot(name);
         if let Some(cached) = self.cache.get(slot)
             && *cached > 0
+            && self.name(cached - 1, tape) == name
         {
-            let index = cached - 1;
-            let start = self.starts[index as usize] as usize;
-            let end = self.starts[index as usize + 1] as usize;
-            if &tape.names[start..end] == name {
-                return Ok(index);
-            }
+            return Ok(cached - 1);
         }
         let index = match self.by_name.get(name) {
             Some(index) => *index,
@@ -104,6 +115,13 @@ impl AtomTable {
         self.starts.push(tape.names.len() as u32);
         self.by_name.insert(name.into(), index);
         Ok(index)
+    }
+}
+
+fn slot(name: &[u8]) -> usize {
+    match name {
+        [first, .., last] => (*first as usize ^ (*last as usize) << 2 ^ name.len() << 1) % CACHE,
+        _ => 0,
     }
 }
 

@@ -161,6 +161,12 @@ pub(crate) enum Read {
 impl Run<'_> {
     fn term(&mut self) -> Result<(), DecodeError> {
         loop {
+            if self.plain_items() {
+                match self.close()? {
+                    Some(hash) if self.complete(hash)? => return Ok(()),
+                    _ => continue,
+                }
+            }
             let wanted = match self.frames.last() {
                 None => false,
                 Some(frame) => frame.hashed || frame.at_key,
@@ -190,6 +196,159 @@ impl Run<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads what is left of the innermost container as long as that is plain: items, or pairs of keys
+    /// as last time and plain values. True when that was all of it.
+    ///
+    /// Nothing fails here: what is unusual in any way is left to the general way.
+    fn plain_items(&mut self) -> bool {
+        let Some(frame) = self.frames.last() else { return false };
+        if frame.hashed {
+            return false;
+        }
+        match frame.kind {
+            Container::List | Container::Tuple => {
+                // The tail of an improper list is not one of its items, but as plain as they are.
+                let most = frame.left.min(self.options.max_terms - self.terms);
+                let mut count = 0;
+                while count < most && self.plain() {
+                    count += 1;
+                }
+                self.terms += count;
+                let Some(frame) = self.frames.last_mut() else { return false };
+                frame.left -= count;
+                frame.left == 0
+            }
+            Container::Shaped => {
+                let (mut node, mut left, mut at_key) = (frame.node, frame.left, frame.at_key);
+                let mut terms_left = self.options.max_terms - self.terms;
+                loop {
+                    if terms_left < 2 {
+                        break;
+                    }
+                    if at_key {
+                        let Some(next) = self.plain_key(node) else { break };
+                        node = next;
+                        at_key = false;
+                        terms_left -= 1;
+                    }
+                    if !self.plain() {
+                        break;
+                    }
+                    terms_left -= 1;
+                    left -= 1;
+                    at_key = true;
+                    if left == 0 {
+                        break;
+                    }
+                }
+                self.terms = self.options.max_terms - terms_left;
+                let Some(frame) = self.frames.last_mut() else { return false };
+                (frame.node, frame.left, frame.at_key) = (node, left, at_key);
+                left == 0
+            }
+            Container::Pairs | Container::Fun => false,
+        }
+    }
+
+    /// Reads a key if it is the one that came after `node` the last time, and returns its node.
+    #[inline]
+    fn plain_key(&mut self, node: u32) -> Option<u32> {
+        let (next, atoms, key) = self.shapes.expected(node)?;
+        let rest = &self.reader.input[self.reader.at..];
+        let head = if atoms {
+            if self.options.known_atoms.is_some() && !self.shapes.is_known(next) {
+                return None;
+            }
+            match rest {
+                [tags::SMALL_ATOM_UTF8, length, ..] if usize::from(*length) == key.len() => 2,
+                _ => return None,
+            }
+        } else {
+            match rest {
+                [tags::BINARY, 0, 0, 0, length, ..] if usize::from(*length) == key.len() => 5,
+                _ => return None,
+            }
+        };
+        if rest.get(head..head + key.len())? != key {
+            return None;
+        }
+        self.reader.at += head + key.len();
+        Some(next)
+    }
+
+    /// Reads a term if it is a frequent one without terms inside; false when it is not, or not whole.
+    #[inline]
+    fn plain(&mut self) -> bool {
+        let rest = &self.reader.input[self.reader.at..];
+        let Some((tag, rest)) = rest.split_first() else { return false };
+        let length = match *tag {
+            tags::SMALL_INTEGER => {
+                let Some(value) = rest.first() else { return false };
+                self.tape.words.push(word(tape::INT, u32::from(*value)));
+                1
+            }
+            tags::INTEGER => {
+                let Some(bytes) = rest.first_chunk() else { return false };
+                self.put_integer(i64::from(i32::from_be_bytes(*bytes)));
+                4
+            }
+            tags::NEW_FLOAT => {
+                let Some(bytes) = rest.first_chunk() else { return false };
+                let value = f64::from_be_bytes(*bytes);
+                if !value.is_finite() {
+                    return false;
+                }
+                self.tape.words.push(word(tape::FLOAT, 0));
+                self.tape.floats.push(value);
+                8
+            }
+            tags::BINARY => {
+                let Some(length) = rest.first_chunk() else { return false };
+                let length = u32::from_be_bytes(*length) as usize;
+                let Some(bytes) = rest[4..].get(..length) else { return false };
+                if length > MAX_PAYLOAD || !self.plain_binary(bytes) {
+                    return false;
+                }
+                4 + length
+            }
+            tags::NIL => {
+                self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
+                0
+            }
+            tags::SMALL_ATOM_UTF8 => {
+                let Some((length, rest)) = rest.split_first() else { return false };
+                let Some(name) = rest.get(..usize::from(*length)) else { return false };
+                let Some(word) = self.atoms.cached(name, self.tape) else { return false };
+                self.tape.words.push(word);
+                1 + name.len()
+            }
+            _ => return false,
+        };
+        self.reader.at += 1 + length;
+        true
+    }
+
+    #[inline]
+    fn plain_binary(&mut self, bytes: &[u8]) -> bool {
+        let text = match self.options.binaries {
+            _ if self.exact => None,
+            Binaries::Buffer => None,
+            Binaries::Text => TextKind::of(bytes),
+            Binaries::String => match TextKind::of(bytes) {
+                None => return false,
+                text => text,
+            },
+        };
+        match text {
+            Some(kind) => self.text.put(bytes, &kind, self.tape),
+            None => {
+                let start = self.reader.at + 5;
+                self.tape.words.extend([word(tape::BYTES, bytes.len() as u32), start as u32]);
+            }
+        }
+        true
     }
 
     /// Tells the containers that a term is complete; true when it was the outermost one.
@@ -397,6 +556,7 @@ impl Run<'_> {
                     let name = std::str::from_utf8(&key).unwrap_or_default();
                     check_known(name, self.options.known_atoms)
                         .or_else(|kind| self.reader.fail(kind))?;
+                    self.shapes.set_known(node);
                 }
                 let hash = if frame.hashed { self.key_hash(is_atom, &key) } else { 0 };
                 if let Some(frame) = self.frames.last_mut() {

@@ -12,7 +12,8 @@ pub enum Binaries {
     String,
 }
 
-/// The atoms that may come in when decoding is safe.
+/// The atoms that may come in when decoding is safe. One that is known stays so: decoders remember
+/// it, and each is to be used with one table only.
 pub trait KnownAtoms {
     /// Whether an atom of that name is known.
     fn is_known(&self, name: &str) -> bool;

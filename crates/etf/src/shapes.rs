@@ -16,11 +16,15 @@ struct Node {
     parent: u32,
     depth: u32,
     atoms: bool,
+    /// Whether its key is an atom that safe decoding was seen to let in.
+    known: bool,
     key: Box<[u8]>,
     /// The child that was taken last.
     last: u32,
     /// The place in the tape's table of shapes, plus one.
     shape: u32,
+    /// The keys up to this one, joined by NUL; empty before the node has ended a map.
+    joined: Box<[u8]>,
 }
 
 pub(crate) struct ShapeTrie {
@@ -65,6 +69,22 @@ impl ShapeTrie {
         self.find(node, atoms, key)
     }
 
+    /// The node that came after this one the last time, whether its key is an atom, and the key.
+    #[inline]
+    pub(crate) fn expected(&self, node: u32) -> Option<(u32, bool, &[u8])> {
+        let last = self.nodes[node as usize].last;
+        let child = &self.nodes[last as usize];
+        (last != ROOT).then_some((last, child.atoms, &*child.key))
+    }
+
+    pub(crate) fn is_known(&self, node: u32) -> bool {
+        self.nodes[node as usize].known
+    }
+
+    pub(crate) fn set_known(&mut self, node: u32) {
+        self.nodes[node as usize].known = true;
+    }
+
     fn find(&mut self, node: u32, atoms: bool, key: &[u8]) -> Step {
         let fits = (1..=255).contains(&key.len()) && key.is_ascii() && !key.contains(&0);
         if !fits || node != ROOT && self.nodes[node as usize].atoms != atoms {
@@ -87,7 +107,7 @@ impl ShapeTrie {
         }
         let child = self.nodes.len() as u32;
         let depth = self.nodes[node as usize].depth + 1;
-        self.nodes.push(Node { parent: node, depth, atoms, key: key.into(), last: 0, shape: 0 });
+        self.nodes.push(Node { parent: node, depth, atoms, key: key.into(), ..Node::default() });
         self.children.insert((node, atoms, key.into()), child);
         self.nodes[node as usize].last = child;
         Step::Node(child)
@@ -101,11 +121,13 @@ impl ShapeTrie {
             return shape - 1;
         }
         self.used.push(node);
+        if self.nodes[node as usize].joined.is_empty() {
+            self.nodes[node as usize].joined = self.keys(node).join(&0).into();
+        }
         let index = tape.shapes.len() as u32;
-        let Node { depth, atoms, .. } = self.nodes[node as usize];
-        let length: usize = self.keys(node).iter().map(|key| key.len() + 1).sum::<usize>() - 1;
-        tape.shapes.push([depth << 1 | u32::from(!atoms), length as u32]);
-        self.nodes[node as usize].shape = index + 1;
+        let Node { depth, atoms, shape, joined, .. } = &mut self.nodes[node as usize];
+        tape.shapes.push([*depth << 1 | u32::from(!*atoms), joined.len() as u32]);
+        *shape = index + 1;
         index
     }
 
@@ -127,12 +149,7 @@ impl ShapeTrie {
     /// Writes the joined keys of all shapes in use.
     pub(crate) fn write_names(&self, tape: &mut Tape) {
         for node in &self.used {
-            for (index, key) in self.keys(*node).into_iter().enumerate() {
-                if index > 0 {
-                    tape.names.push(0);
-                }
-                tape.names.extend_from_slice(key);
-            }
+            tape.names.extend_from_slice(&self.nodes[*node as usize].joined);
         }
     }
 }

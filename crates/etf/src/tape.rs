@@ -34,6 +34,15 @@ impl Tape {
         self.depth = 0;
     }
 
+    /// Gives memory back, but for so many bytes of each part.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        self.words.shrink_to(bytes / 4);
+        self.floats.shrink_to(bytes / 8);
+        self.latin1.shrink_to(bytes);
+        self.utf16.shrink_to(bytes / 2);
+        self.names.shrink_to(bytes);
+    }
+
     /// The tape, borrowed, with the bytes that it was decoded from.
     pub fn as_tape_ref<'a>(&'a self, source: &'a [u8]) -> TapeRef<'a> {
         TapeRef {

@@ -2,23 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use backwater_transport::Server;
-use napi::bindgen_prelude::{Buffer, Float64Array, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Buffer, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 use tokio::sync::oneshot;
 
 use crate::areas::Areas;
 use crate::clients::ClientEntry;
-use crate::codec::Codec;
+use crate::codec_functions::{self, CodecMemory};
 use crate::completions::{Completions, Wake};
 use crate::events::{Event, Message};
 use crate::outbox::{Batch, Job, JobKind};
 use crate::process::{io_thread, know_atom, register};
 use crate::service::Replies;
-use crate::settings::TermFlags;
 use crate::{clients, failures, http_codec, inbox, servers};
 
 /// Memory of a message that was too large for the inbox.
@@ -66,9 +66,7 @@ pub struct Bridge {
     outbox: RefCell<Option<Areas>>,
     inbox: RefCell<Option<Areas>>,
     large: RefCell<Vec<Option<Message>>>,
-    codec: RefCell<Codec>,
-    codec_outbox: RefCell<Option<Areas>>,
-    codec_inbox: RefCell<Option<Areas>>,
+    codec: Rc<CodecMemory>,
     http_outbox: RefCell<Option<Areas>>,
     next_id: Cell<u32>,
 }
@@ -92,9 +90,7 @@ impl Bridge {
             outbox: RefCell::default(),
             inbox: RefCell::default(),
             large: RefCell::default(),
-            codec: RefCell::new(Codec::new()),
-            codec_outbox: RefCell::default(),
-            codec_inbox: RefCell::default(),
+            codec: Rc::default(),
             http_outbox: RefCell::default(),
             next_id: Cell::new(1),
         })
@@ -115,13 +111,25 @@ impl Bridge {
     /// Sets the memory that `encode` reads tapes from.
     #[napi]
     pub fn attach_codec_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
-        self.codec_outbox.replace(Some(Areas::new(words, floats, bytes)));
+        self.codec.outbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
-    /// Sets the memory that `decode` writes tapes to, and `encode` small results.
+    /// Sets the memory that `decode` writes tapes to.
     #[napi]
     pub fn attach_codec_inbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
-        self.codec_inbox.replace(Some(Areas::new(words, floats, bytes)));
+        self.codec.inbox.replace(Some(Areas::new(words, floats, bytes)));
+    }
+
+    /// Sets the memory that `encode` writes small results to.
+    #[napi]
+    pub fn attach_codec_results(&self, results: Uint8Array) {
+        self.codec.results.replace(Some(results));
+    }
+
+    /// Adds the functions of the codec to `target`; see codec_functions.rs and src/codec.ts.
+    #[napi]
+    pub fn install_codec(&self, env: Env, target: Object<'_>, control: Uint32Array) -> Result<()> {
+        codec_functions::install(env, &self.codec, &target, control)
     }
 
     /// Sets the memory that `encode_request` reads tapes from.
@@ -174,50 +182,6 @@ impl Bridge {
         let message = self.large.borrow_mut().get_mut(index).and_then(Option::take);
         let message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
         Ok(http_codec::large_message(message, 0, false))
-    }
-
-    /// Encodes the tape at word `frame` of the codec's outbox and returns how many bytes that gave. Up
-    /// to `small` bytes lie in the codec's inbox then, more have to be fetched by `take_encoded`.
-    #[napi]
-    pub fn encode(&self, frame: u32, max_size: f64, small: u32) -> Result<u32> {
-        let mut codec = self.codec.borrow_mut();
-        let outbox = self.codec_outbox.borrow();
-        let outbox = outbox.as_ref().ok_or_else(detached)?;
-        let encoded =
-            codec.encode(outbox, frame as usize, max_size as usize).map_err(Error::from_reason)?;
-        if encoded.len() <= small as usize {
-            let mut inbox = self.codec_inbox.borrow_mut();
-            let areas = inbox.as_mut().ok_or_else(detached)?.write();
-            let Some(target) = areas.bytes.get_mut(..encoded.len()) else {
-                return Err(detached());
-            };
-            target.copy_from_slice(encoded);
-        }
-        Ok(encoded.len() as u32)
-    }
-
-    /// The bytes that the last `encode` gave.
-    #[napi]
-    pub fn take_encoded(&self) -> Buffer {
-        self.codec.borrow_mut().take_output().into()
-    }
-
-    /// Decodes a term; true when its tape lies in the codec's inbox then, false when it has to be
-    /// fetched by `take_decoded`.
-    #[napi]
-    pub fn decode(&self, bytes: &[u8], flags: u32, max_depth: u32, max_terms: u32) -> Result<bool> {
-        let mut codec = self.codec.borrow_mut();
-        let options = TermFlags(flags).decode_options(max_depth, max_terms);
-        codec.decode(bytes, &options.as_options()).map_err(Error::from_reason)?;
-        let mut inbox = self.codec_inbox.borrow_mut();
-        Ok(codec.deliver(inbox.as_mut().ok_or_else(detached)?))
-    }
-
-    /// The tape of the last `decode`.
-    #[napi]
-    pub fn take_decoded(&self) -> LargeMessage {
-        let tape = Box::new(self.codec.borrow_mut().take_tape());
-        http_codec::large_message(Message { tape, source: bytes::Bytes::new() }, 0, false)
     }
 
     /// Starts a server; operation `operation` ends when it listens, with its address.

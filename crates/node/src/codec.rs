@@ -3,12 +3,12 @@
 use backwater_etf::{DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
 
 use crate::areas::Areas;
-use crate::frame::{Position, SOURCE, extent};
+use crate::frame::{Extent, Position, SOURCE, extent};
 
 /// The version byte that a term in external form begins with (OTP, erl_ext_dist, "Introduction").
 const VERSION: u8 = 131;
-/// What is kept of a scratch buffer between messages, in elements.
-const KEPT: usize = 1 << 20;
+/// What is kept of each part of the scratch memory between terms, in bytes.
+const KEPT: usize = 8 << 20;
 
 /// Scratch memory of the codec, used again for each term.
 pub(crate) struct Codec {
@@ -48,40 +48,49 @@ impl Codec {
         Ok(&self.output)
     }
 
-    /// What `encode` has made, given away.
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.output)
+    /// What `encode` has made.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.output
     }
 
-    /// Decodes `bytes`. The tape stays in here for [`Codec::deliver`] or [`Codec::take_tape`].
+    /// Decodes `bytes`. The tape stays in here for [`Codec::deliver`].
     pub(crate) fn decode(
         &mut self,
         bytes: &[u8],
         options: &DecodeOptions<'_>,
     ) -> Result<usize, String> {
         self.tape.clear();
+        self.tape.shrink_to(KEPT);
         self.decoder.decode(bytes, options, &mut self.tape).map_err(|error| error.to_string())
     }
 
-    /// Writes the decoded tape to the begin of the inbox, whose sizes are in `capacity`; false when it
-    /// does not fit.
-    pub(crate) fn deliver(&self, inbox: &mut Areas) -> bool {
+    /// Writes the decoded tape to the begin of the inbox, if it fits.
+    pub(crate) fn deliver(&self, inbox: &mut Areas) -> Delivery {
         let needed = extent(&self.tape, &[]);
         let mut areas = inbox.write();
         if needed.words > areas.words.len()
             || needed.floats > areas.floats.len()
             || needed.bytes > areas.bytes.len()
         {
-            return false;
+            return Delivery::Needs(needed);
         }
         areas.put(&self.tape, &[], &mut Position::default());
         // JavaScript has the source itself, and reads it from its begin.
         areas.words[SOURCE] = 0;
-        true
+        Delivery::Done
     }
+}
 
-    /// The decoded tape, given away.
-    pub(crate) fn take_tape(&mut self) -> Tape {
-        std::mem::take(&mut self.tape)
+impl Default for Codec {
+    fn default() -> Self {
+        Self::new()
     }
+}
+
+/// How delivering ended.
+pub(crate) enum Delivery {
+    /// The tape lies in the inbox.
+    Done,
+    /// It needs this much room.
+    Needs(Extent),
 }

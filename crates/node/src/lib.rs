@@ -10,6 +10,7 @@ mod areas;
 mod bridge;
 mod clients;
 mod codec;
+mod codec_functions;
 mod completions;
 mod events;
 mod failures;

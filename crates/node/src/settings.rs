@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backwater_etf::DecodeOptions;
 use backwater_transport::OwnedDecodeOptions;
 use serde::Deserialize;
 
@@ -86,6 +87,22 @@ impl TermFlags {
             1 => backwater_etf::Binaries::Buffer,
             2 => backwater_etf::Binaries::String,
             _ => backwater_etf::Binaries::Text,
+        }
+    }
+
+    /// The same as [`TermFlags::decode_options`] for a decoder on this thread.
+    pub(crate) fn static_decode_options(
+        self,
+        max_depth: u32,
+        max_terms: u32,
+    ) -> DecodeOptions<'static> {
+        DecodeOptions {
+            exact: self.exact(),
+            binaries: self.binaries(),
+            known_atoms: if self.safe() { Some(&KnownAtomTable) } else { None },
+            max_depth,
+            max_terms,
+            ..DecodeOptions::default()
         }
     }
 

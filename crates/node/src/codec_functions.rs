@@ -1,0 +1,297 @@
+//! `encode()` and `decode()` as bare Node-API functions.
+//!
+//! For a small term the crossing itself is what costs: reading arguments, checking `this` and making
+//! a result take longer than the codec. So parameters and results go through a block of words that both
+//! sides share, and small input through the inbox.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+
+use napi::bindgen_prelude::{Object, Uint8Array, Uint32Array};
+use napi::{Env, Error, JsValue, Result, Status, check_status, sys};
+
+use crate::areas::Areas;
+use crate::codec::{Codec, Delivery};
+use crate::settings::TermFlags;
+
+/// Words of the control block before `decode`; the same numbers stand in src/codec.ts.
+mod decoding {
+    pub(super) const LENGTH: usize = 0;
+    pub(super) const FLAGS: usize = 1;
+    pub(super) const MAX_DEPTH: usize = 2;
+    pub(super) const MAX_TERMS: usize = 3;
+    /// After it: whether the tape lies in the inbox, and if not, what room it needs.
+    pub(super) const FITS: usize = 0;
+    pub(super) const WORDS: usize = 1;
+    pub(super) const FLOATS: usize = 2;
+    pub(super) const BYTES: usize = 3;
+}
+
+/// Words of the control block before `encode`.
+mod encoding {
+    pub(super) const FRAME: usize = 0;
+    pub(super) const MAX_SIZE: usize = 1;
+    /// Where in the memory for results this one may begin.
+    pub(super) const AT: usize = 2;
+    /// After it: how long the encoding is; it lies in the memory for results when it fits there.
+    pub(super) const LENGTH: usize = 0;
+}
+
+/// Words of the control block.
+const CONTROL_WORDS: usize = 8;
+
+/// What the functions work with.
+#[derive(Default)]
+pub(crate) struct CodecMemory {
+    codec: RefCell<Codec>,
+    control: RefCell<Option<Uint32Array>>,
+    pub(crate) outbox: RefCell<Option<Areas>>,
+    pub(crate) inbox: RefCell<Option<Areas>>,
+    pub(crate) results: RefCell<Option<Uint8Array>>,
+}
+
+impl CodecMemory {
+    fn control<T>(&self, with: impl FnOnce(&mut [u32]) -> Result<T>) -> Result<T> {
+        let mut control = self.control.borrow_mut();
+        let control = control.as_mut().ok_or_else(detached)?;
+        // SAFETY: as for `Areas::write`: this is the JavaScript thread within a call from JavaScript, and
+        // the block is private to src/codec.ts.
+        let words = unsafe { control.as_mut() };
+        if words.len() < CONTROL_WORDS {
+            return Err(detached());
+        }
+        with(words)
+    }
+
+    /// Decodes the bytes given, or those at the begin of the inbox.
+    fn decode(&self, bytes: Option<&[u8]>) -> Result<()> {
+        let mut codec = self.codec.borrow_mut();
+        let mut inbox = self.inbox.borrow_mut();
+        let inbox = inbox.as_mut().ok_or_else(detached)?;
+        self.control(|control| {
+            let options = TermFlags(control[decoding::FLAGS])
+                .static_decode_options(control[decoding::MAX_DEPTH], control[decoding::MAX_TERMS]);
+            let small = || inbox.read().bytes.get(..control[decoding::LENGTH] as usize);
+            let bytes = bytes.or_else(small).ok_or_else(detached)?;
+            codec.decode(bytes, &options).map_err(Error::from_reason)?;
+            Ok(())
+        })?;
+        self.deliver(&codec, inbox)
+    }
+
+    fn deliver(&self, codec: &Codec, inbox: &mut Areas) -> Result<()> {
+        let delivery = codec.deliver(inbox);
+        self.control(|control| {
+            control[decoding::FITS] = u32::from(matches!(delivery, Delivery::Done));
+            if let Delivery::Needs(extent) = delivery {
+                // A tape is at most some gigabytes, which is what typed arrays can hold.
+                control[decoding::WORDS] = extent.words as u32;
+                control[decoding::FLOATS] = extent.floats as u32;
+                control[decoding::BYTES] = extent.bytes as u32;
+            }
+            Ok(())
+        })
+    }
+
+    /// Delivers what was decoded last to an inbox that has grown.
+    fn deliver_again(&self) -> Result<()> {
+        let codec = self.codec.borrow();
+        let mut inbox = self.inbox.borrow_mut();
+        self.deliver(&codec, inbox.as_mut().ok_or_else(detached)?)
+    }
+
+    fn encode(&self) -> Result<()> {
+        let mut codec = self.codec.borrow_mut();
+        let outbox = self.outbox.borrow();
+        let outbox = outbox.as_ref().ok_or_else(detached)?;
+        self.control(|control| {
+            let frame = control[encoding::FRAME] as usize;
+            let max_size = control[encoding::MAX_SIZE] as usize;
+            let at = control[encoding::AT] as usize;
+            let encoded = codec.encode(outbox, frame, max_size).map_err(Error::from_reason)?;
+            control[encoding::LENGTH] = encoded.len() as u32;
+            let mut results = self.results.borrow_mut();
+            let results = results.as_mut().ok_or_else(detached)?;
+            // SAFETY: the bytes from `at` on were given to nobody yet, see src/codec.ts.
+            let results = unsafe { results.as_mut() };
+            if let Some(target) = results.get_mut(at..).and_then(|r| r.get_mut(..encoded.len())) {
+                target.copy_from_slice(encoded);
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies what was encoded last, which did not fit, to memory of that length.
+    fn copy_encoded(&self, target: &mut [u8]) -> Result<()> {
+        let codec = self.codec.borrow();
+        if target.len() != codec.encoded().len() {
+            return Err(detached());
+        }
+        target.copy_from_slice(codec.encoded());
+        Ok(())
+    }
+}
+
+/// Adds the functions to `target`, and takes `control` as the block of parameters and results.
+pub(crate) fn install(
+    env: Env,
+    memory: &Rc<CodecMemory>,
+    target: &Object<'_>,
+    control: Uint32Array,
+) -> Result<()> {
+    memory.control.replace(Some(control));
+    let functions: [(&std::ffi::CStr, sys::napi_callback); 5] = [
+        (c"decode", Some(decode)),
+        (c"decodeBytes", Some(decode_bytes)),
+        (c"deliver", Some(deliver)),
+        (c"encode", Some(encode)),
+        (c"copyEncoded", Some(copy_encoded)),
+    ];
+    for (name, callback) in functions {
+        let data = Rc::into_raw(Rc::clone(memory)).cast_mut().cast();
+        let mut function = ptr::null_mut();
+        // SAFETY: all pointers are valid for the calls; the function owns one reference to the memory,
+        // which `release` gives back when the function is collected. Were a call to fail, a reference
+        // would leak, no more.
+        unsafe {
+            check_status!(sys::napi_create_function(
+                env.raw(),
+                name.as_ptr(),
+                name.count_bytes() as isize,
+                callback,
+                data,
+                &mut function,
+            ))?;
+            check_status!(sys::napi_add_finalizer(
+                env.raw(),
+                function,
+                data,
+                Some(release),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            ))?;
+            check_status!(sys::napi_set_named_property(
+                env.raw(),
+                target.raw(),
+                name.as_ptr(),
+                function,
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn release(
+    _: sys::napi_env,
+    data: *mut std::ffi::c_void,
+    _: *mut std::ffi::c_void,
+) {
+    // SAFETY: the pointer comes from `Rc::into_raw` in `install`, and this runs once for it.
+    drop(unsafe { Rc::from_raw(data.cast::<CodecMemory>()) });
+}
+
+unsafe extern "C" fn decode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: Node-API calls this with a valid environment and info.
+    unsafe { call(env, info, |memory, _| memory.decode(None)) }
+}
+
+unsafe extern "C" fn decode_bytes(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, bytes| memory.decode(Some(bytes()?))) }
+}
+
+unsafe extern "C" fn deliver(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| memory.deliver_again()) }
+}
+
+unsafe extern "C" fn encode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| memory.encode()) }
+}
+
+unsafe extern "C" fn copy_encoded(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, bytes| memory.copy_encoded(bytes()?)) }
+}
+
+/// Calls `function` with the memory and a way to the bytes of the first argument. A failure becomes an
+/// exception, and so does a panic.
+///
+/// # Safety
+///
+/// `env` and `info` are those of a call of a function that `install` has made.
+unsafe fn call<'a>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    function: impl FnOnce(&CodecMemory, &dyn Fn() -> Result<&'a mut [u8]>) -> Result<()>,
+) -> sys::napi_value {
+    let mut data = ptr::null_mut();
+    let mut count = 1;
+    let mut argument = ptr::null_mut();
+    // SAFETY: the pointers are valid, and there is room for as many arguments as `count` says.
+    let status = unsafe {
+        sys::napi_get_cb_info(env, info, &mut count, &mut argument, ptr::null_mut(), &mut data)
+    };
+    if status != sys::Status::napi_ok || data.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: `data` is what `install` gave the function, which holds a reference to it.
+    let memory = unsafe { &*data.cast::<CodecMemory>() };
+    // SAFETY: `argument` is a value of this call.
+    let bytes = || unsafe { bytes_of(env, argument) };
+    let outcome = catch_unwind(AssertUnwindSafe(|| function(memory, &bytes)))
+        .unwrap_or_else(|_| Err(Error::from_reason("the codec panicked")));
+    if let Err(error) = outcome {
+        // A message never has a NUL; if it had, an empty one would do.
+        let message = std::ffi::CString::new(error.reason.as_bytes()).unwrap_or_default();
+        // SAFETY: the strings are valid and end with NUL.
+        unsafe { sys::napi_throw_error(env, ptr::null(), message.as_ptr()) };
+    }
+    ptr::null_mut()
+}
+
+/// The memory of a Uint8Array.
+///
+/// # Safety
+///
+/// `value` is a value of the running call. src/codec.ts passes arrays that nobody else can touch
+/// meanwhile: this is the JavaScript thread, and memory shared with other threads is copied before.
+unsafe fn bytes_of<'a>(env: sys::napi_env, value: sys::napi_value) -> Result<&'a mut [u8]> {
+    let mut kind = 0;
+    let mut length = 0;
+    let mut data = ptr::null_mut();
+    // SAFETY: the pointers are valid; null is allowed for what is not wanted.
+    check_status!(unsafe {
+        sys::napi_get_typedarray_info(
+            env,
+            value,
+            &mut kind,
+            &mut length,
+            &mut data,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    })?;
+    if kind != sys::TypedarrayType::uint8_array {
+        return Err(Error::new(Status::InvalidArg, "not a Uint8Array"));
+    }
+    if length == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: Node-API gave pointer and length of memory that lives as long as the array, and the array
+    // lives during the call.
+    Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), length) })
+}
+
+fn detached() -> Error {
+    Error::from_reason("the codec has no memory attached")
+}
