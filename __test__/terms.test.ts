@@ -296,6 +296,7 @@ for (const [what, value, path] of [
   ['an instance', tuple(1, new Person()), 'value[1]'],
   ['a Set', [new Set()], 'value[0]'],
   ['a lone surrogate', ['ok', '\ud800'], 'value[1]'],
+  ['halves of a pair in two strings', ['ok\ud83d', '\ude00'], 'value[0]'],
   ['two halves of a pair in two strings', ['a\ud83d', '\udc4d'], 'value[0]'],
   ['a lone surrogate in a key', [{ '\udc00': 1 }], 'value[0]'],
   ['a cycle', cycle, 'value.list[1].back'],
@@ -372,4 +373,20 @@ test('inspect shows terms as they are written', (t) => {
   t.is(inspect(tuple(atom('ok'), 1, 'a')), "tuple(atom('ok'), 1, 'a')");
   t.is(inspect([tuple()]), '[ tuple() ]');
   t.is(inspect(float(1)), 'float(1)');
+});
+
+test('long text of every script survives, and its lone surrogates are found', (t) => {
+  for (const script of ['plain ', 'größe ', '日本語', 'a😀é', '\u{10ffff}', 'x'.repeat(63) + 'ÿ']) {
+    for (const count of [1, 4095, 4096, 4097, 20_000]) {
+      const text = script.repeat(Math.ceil(count / script.length));
+      const value = ['', text, 'x', `${text}ß`, { [`k${script}`]: text }];
+      t.deepEqual(decode(encode(value)), value);
+      t.throws(() => encode([text, { a: `${text}\ud800` }]), {
+        message: /value\[1\]\.a.*surrogate/,
+      });
+      t.throws(() => encode([`${text}\ud83d`, `\ude00${text}`]), {
+        message: /value\[0\].*surrogate/,
+      });
+    }
+  }
 });

@@ -1,7 +1,7 @@
 import { bridge } from './bridge.js';
 import { TermError } from './errors.js';
 import { decodeOptions, encodeOptions, type DecodeOptions, type EncodeOptions } from './options.js';
-import { flatten, refuseNested } from './terms/flatten.js';
+import { findFault, flatten, refuseNested } from './terms/flatten.js';
 import { materialise, type Areas } from './terms/materialise.js';
 import { Outbox } from './terms/outbox.js';
 import type { Term } from './terms/types.js';
@@ -81,6 +81,8 @@ export function encode(value: unknown, options?: EncodeOptions): Buffer {
   try {
     native.encode();
   } catch (error) {
+    // It may be text that only Rust finds wrong: where, the slow way knows.
+    findFault(outbox, value, settings, 'value');
     throw refusal(error);
   }
   const length = control[0]!;

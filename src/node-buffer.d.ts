@@ -4,4 +4,5 @@ interface Buffer {
   utf8Slice(start?: number, end?: number): string;
   ucs2Slice(start?: number, end?: number): string;
   utf8Write(text: string, offset?: number, length?: number): number;
+  ucs2Write(text: string, offset?: number, length?: number): number;
 }

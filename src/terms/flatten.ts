@@ -1,6 +1,6 @@
 import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
-import { findShape, type WriteShape } from './keys.js';
+import { type KeyPath, noKeys } from './keys.js';
 import type { Outbox } from './outbox.js';
 import * as tape from './tape.js';
 import { Frame } from './tape.js';
@@ -37,8 +37,14 @@ let limit = 0;
 let text = '';
 let names = '';
 let message = 0;
-let atoms: number[] = [];
-let shapes: WriteShape[] = [];
+/** The length of each atom's name, and the shapes; only so many of them belong to this message. */
+const atoms: number[] = [];
+let atomCount = 0;
+const shapes: KeyPath[] = [];
+let shapeCount = 0;
+let noPath = noKeys();
+/** Whether somebody has given all objects an enumerable property. */
+let inherited = false;
 let sourceStart = 0;
 let keysAreAtoms = false;
 let busy = false;
@@ -58,35 +64,57 @@ export function flatten(
 ): number {
   refuseNested();
   const { word: startWord, float: startFloat, byte: startByte } = target;
-  const rewind = (): void => {
-    target.word = startWord;
-    target.float = startFloat;
-    target.byte = startByte;
-  };
-  const attempt = (writeValue: () => void): void => {
-    rewind();
-    begin(target, options);
-    busy = true;
-    try {
-      writeValue();
-      finish(startWord, startFloat);
-    } catch (error) {
-      rewind();
-      throw error;
-    } finally {
-      busy = false;
-      text = names = '';
-    }
-  };
+  busy = true;
   try {
-    attempt(() => write(value, 0));
+    begin(target, options);
+    write(value, 0);
+    finish(startWord, startFloat);
   } catch (error) {
+    rewind(target, startWord, startFloat, startByte);
     // A RangeError is a string longer than V8 can hold, or a stack that was nearly full before.
     if (!(error instanceof Fault) && !(error instanceof RangeError)) throw error;
     // Again, slowly: with a stack of its own for deep values, and with the path for wrong ones.
-    attempt(() => walk(value, root, openStep));
+    try {
+      begin(target, options);
+      walk(value, root, openStep);
+      finish(startWord, startFloat);
+    } catch (slowError) {
+      rewind(target, startWord, startFloat, startByte);
+      throw slowError;
+    }
+  } finally {
+    busy = false;
+    text = names = '';
   }
   return startWord;
+}
+
+/**
+ * Throws the error with the path to what is wrong in a value that `flatten` has let pass and Rust has
+ * refused; returns when nothing is found. The outbox is as before then.
+ */
+export function findFault(
+  target: Outbox,
+  value: unknown,
+  options: FlattenOptions,
+  root: string,
+): void {
+  const { word: startWord, float: startFloat, byte: startByte } = target;
+  busy = true;
+  try {
+    begin(target, options);
+    walk(value, root, openStep);
+  } finally {
+    rewind(target, startWord, startFloat, startByte);
+    busy = false;
+    text = names = '';
+  }
+}
+
+function rewind(target: Outbox, startWord: number, startFloat: number, startByte: number): void {
+  target.word = startWord;
+  target.float = startFloat;
+  target.byte = startByte;
 }
 
 /**
@@ -106,8 +134,9 @@ function begin(target: Outbox, options: FlattenOptions): void {
   outbox = target;
   keysAreAtoms = options.objectKeys === 'atom';
   message = (message + 1) | 0 || 1;
-  atoms = [];
-  shapes = [];
+  atomCount = shapeCount = 0;
+  noPath = noKeys();
+  inherited = hasEnumerable(Object.prototype);
   text = names = '';
   words = target.words;
   limit = words.length - ROOM;
@@ -134,63 +163,98 @@ function put(value: number): void {
 
 function finish(frame: number, startFloat: number): void {
   const termWords = word - frame - tape.FRAME_WORDS;
-  const tables = atoms.length + shapes.length * 2;
+  const tables = atomCount + shapeCount * 2;
   if (word + tables > limit) grow(tables);
-  for (const length of atoms) words[word++] = length;
-  for (const shape of shapes) {
-    words[word++] = (shape.count << 1) | (keysAreAtoms ? tape.SHAPE_ATOMS : tape.SHAPE_TEXT);
-    words[word++] = shape.joined.length;
-    names += shape.joined;
+  for (let index = 0; index < atomCount; index++) words[word++] = atoms[index]!;
+  for (let index = 0; index < shapeCount; index++) {
+    const { count, joined } = shapes[index]!;
+    words[word++] = (count << 1) | (keysAreAtoms ? tape.SHAPE_ATOMS : tape.SHAPE_TEXT);
+    words[word++] = joined.length;
+    names += joined;
   }
-  const sourceLength = outbox.byte - sourceStart;
-  if (!text.isWellFormed() || !names.isWellFormed()) throw new Fault('has a lone surrogate');
-  const textStart = outbox.byte;
-  const textLength = writeText(text);
-  const namesStart = outbox.byte;
-  const namesLength = writeText(names);
   words[frame + Frame.words] = termWords;
-  words[frame + Frame.atoms] = atoms.length;
-  words[frame + Frame.shapes] = shapes.length;
+  words[frame + Frame.atoms] = atomCount;
+  words[frame + Frame.shapes] = shapeCount;
   words[frame + Frame.floats] = startFloat;
   words[frame + Frame.floatCount] = outbox.float - startFloat;
-  words[frame + Frame.text] = textStart;
-  words[frame + Frame.textLength] = textLength;
-  words[frame + Frame.textIsAscii] = textLength === text.length ? 1 : 0;
-  words[frame + Frame.names] = namesStart;
-  words[frame + Frame.namesLength] = namesLength;
   words[frame + Frame.source] = sourceStart;
-  words[frame + Frame.sourceLength] = sourceLength;
+  words[frame + Frame.sourceLength] = outbox.byte - sourceStart;
+  if (isMostlyWide(text)) putWideText(frame);
+  else putText(frame);
   outbox.word = word;
 }
 
-function writeText(value: string): number {
-  if (value.length === 0) return 0;
-  outbox.reserveBytes(value.length * 3);
-  const length = outbox.bytes.utf8Write(value, outbox.byte);
-  outbox.byte += length;
-  return length;
+/** Writes text and names as UTF-8. */
+function putText(frame: number): void {
+  const both = text.length + names.length;
+  outbox.reserveBytes(both * 3);
+  const start = outbox.byte;
+  // In most messages all is ASCII, and one call does.
+  let length = outbox.bytes.utf8Write(text + names, start);
+  let textLength = text.length;
+  if (length !== both) {
+    // Lone surrogates are written as the replacement character.
+    if (!text.isWellFormed() || !names.isWellFormed()) throw new Fault('has a lone surrogate');
+    textLength = outbox.bytes.utf8Write(text, start);
+    length = textLength + outbox.bytes.utf8Write(names, start + textLength);
+  }
+  putTextHeader(frame, start, textLength, length - textLength);
+  words[frame + Frame.textForm] = length === both ? tape.TEXT_ASCII : tape.TEXT_UTF8;
+  outbox.byte = start + length;
+}
+
+/** Writes text as UTF-16, which is how V8 has it, and names as UTF-8. */
+function putWideText(frame: number): void {
+  if (!text.isWellFormed() || !names.isWellFormed()) throw new Fault('has a lone surrogate');
+  outbox.reserveBytes(text.length * 2 + names.length * 3);
+  const start = outbox.byte;
+  const textLength = outbox.bytes.ucs2Write(text, start);
+  const namesLength = outbox.bytes.utf8Write(names, start + textLength);
+  putTextHeader(frame, start, textLength, namesLength);
+  words[frame + Frame.textForm] = tape.TEXT_UTF16;
+  outbox.byte = start + textLength + namesLength;
+}
+
+function putTextHeader(frame: number, start: number, length: number, namesLength: number): void {
+  words[frame + Frame.text] = start;
+  words[frame + Frame.textLength] = length;
+  words[frame + Frame.names] = start + length;
+  words[frame + Frame.namesLength] = namesLength;
+}
+
+/** Text from this length on is worth a look at what it consists of. */
+const LONG_TEXT = 4096;
+const SAMPLES = 32;
+
+/**
+ * Whether long text seems to have many characters beyond ASCII: V8 makes UTF-8 of these at a third of
+ * the speed at which Rust does. A wrong guess costs time, nothing else.
+ */
+function isMostlyWide(value: string): boolean {
+  if (value.length < LONG_TEXT) return false;
+  const step = Math.floor(value.length / SAMPLES);
+  let wide = 0;
+  for (let index = 0; index < SAMPLES; index++) if (value.charCodeAt(index * step) > 0x7f) wide++;
+  return wide > 1;
 }
 
 function write(value: unknown, depth: number): void {
   if (word > limit) grow(ROOM);
-  switch (typeof value) {
-    case 'string':
-      writeString(value);
-      return;
-    case 'number':
-      writeNumber(value);
-      return;
-    case 'object':
-      if (value === null) {
-        words[word++] = (tape.NIL << 4) | tape.CONST;
-        return;
-      }
-      if (depth > MAX_RECURSION) throw new Fault('is nested deeply');
-      if (Array.isArray(value)) writeArray(value, depth);
-      else writeObject(value, depth);
-      return;
-    default:
-      writePrimitive(value);
+  // Not a switch: V8 makes a call of `typeof` then, and none where it is compared.
+  if (typeof value === 'string') {
+    writeString(value);
+  } else if (typeof value === 'number') {
+    writeNumber(value);
+  } else if (typeof value === 'boolean') {
+    words[word++] = ((value ? tape.TRUE : tape.FALSE) << 4) | tape.CONST;
+  } else if (value === null) {
+    words[word++] = (tape.NIL << 4) | tape.CONST;
+  } else if (typeof value === 'object') {
+    if (depth > MAX_RECURSION) throw new Fault('is nested deeply');
+    if (Array.isArray(value)) writeArray(value, depth);
+    else writeObject(value, depth);
+  } else {
+    writePrimitive(value);
   }
 }
 
@@ -200,9 +264,8 @@ function writeString(value: string): void {
     words[word++] = (tape.EMPTY_TEXT << 4) | tape.CONST;
     return;
   }
-  // The text of the message is checked as a whole. What that misses, two halves of a pair at the end of
-  // one string and the begin of the next, begins like this.
-  if ((value.charCodeAt(0) & 0xfc00) === 0xdc00) throw new Fault('has a lone surrogate');
+  // The text of the message is checked as a whole, see `finish`. What that misses, two halves of a pair
+  // at the end of one string and the begin of the next, Rust finds.
   words[word++] = (length << 4) | tape.TEXT;
   text += value;
 }
@@ -224,19 +287,9 @@ function putFloat(value: number): void {
 }
 
 function writePrimitive(value: unknown): void {
-  switch (typeof value) {
-    case 'boolean':
-      words[word++] = ((value ? tape.TRUE : tape.FALSE) << 4) | tape.CONST;
-      return;
-    case 'undefined':
-      words[word++] = (tape.UNDEFINED << 4) | tape.CONST;
-      return;
-    case 'bigint':
-      writeBigInt(value);
-      return;
-    default:
-      throw new Fault(`is a ${typeof value}, which is no term`);
-  }
+  if (value === undefined) words[word++] = (tape.UNDEFINED << 4) | tape.CONST;
+  else if (typeof value === 'bigint') writeBigInt(value);
+  else throw new Fault(`is a ${typeof value}, which is no term`);
 }
 
 function writeBigInt(value: bigint): void {
@@ -281,9 +334,9 @@ const MAX_IMPROPER = 2 ** 24 - 1;
 const MAX_COUNT = 2 ** 26 - 1;
 
 function writeObject(value: object, depth: number): void {
-  const prototype: unknown = Object.getPrototypeOf(value);
+  const prototype = Reflect.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) {
-    writePlain(value as Record<string, unknown>, depth);
+    writePlain(value as Record<string, unknown>, depth, inherited && prototype !== null);
     return;
   }
   if (writeScalarObject(value)) return;
@@ -306,40 +359,72 @@ function writeObject(value: object, depth: number): void {
     for (const term of funTerms(value)) write(term, depth + 1);
     return;
   }
-  if (isForeignPlain(prototype as object)) {
-    writePlain(value as Record<string, unknown>, depth);
+  if (isForeignPlain(prototype)) {
+    writePlain(value as Record<string, unknown>, depth, true);
     return;
   }
   throw new Fault(`is ${describe(value)}, which is no term`);
 }
 
-function writePlain(value: Record<string, unknown>, depth: number): void {
-  const keys = Object.keys(value);
-  const shape = putObjectHead(keys);
-  for (const key of keys) {
-    if (shape === undefined) putKey(key);
+/**
+ * Writes a map of the own enumerable properties. One loop finds them, their values and their shape:
+ * taking the keys first, and the values by them, costs three times as much.
+ *
+ * @param inherits whether there may be enumerable properties that are not its own
+ */
+function writePlain(value: Record<string, unknown>, depth: number, inherits: boolean): void {
+  if (word > limit) grow(ROOM);
+  const head = word++;
+  let path = noPath;
+  // Where the number of pairs stands once a key has not fitted a shape; 0 = the word before them.
+  let pairsAt = -1;
+  let pairs = 0;
+  for (const key in value) {
+    if (inherits && !Object.hasOwn(value, key)) continue;
+    if (pairsAt < 0) {
+      const latest = path.latest;
+      const next = latest !== undefined && latest.key === key ? latest : path.step(key);
+      if (next !== undefined) {
+        path = next;
+      } else {
+        pairsAt = path === noPath ? 0 : word++;
+      }
+    }
+    if (pairsAt >= 0) {
+      putKey(key);
+      pairs++;
+    }
     write(value[key], depth + 1);
+  }
+  putObjectHead(head, path, pairsAt, pairs);
+}
+
+/** Writes the head of a map of a plain object after its content: a shape, pairs, or first one, then others. */
+function putObjectHead(head: number, path: KeyPath, pairsAt: number, pairs: number): void {
+  if (pairs > MAX_COUNT) throw new Fault(`has ${pairs} entries, more than a message can carry`);
+  if (path === noPath) {
+    words[head] =
+      pairs === 0
+        ? (tape.EMPTY_MAP << 4) | tape.CONST
+        : (((pairs << 2) | tape.KEYS_MIXED) << 4) | tape.MAP;
+    return;
+  }
+  if (path.message !== message) {
+    path.message = message;
+    path.index = shapeCount;
+    shapes[shapeCount++] = path;
+  }
+  if (pairsAt < 0) {
+    words[head] = (path.index << 4) | tape.OBJECT;
+  } else {
+    words[head] = (((path.index << 6) | tape.MIXED) << 4) | tape.EXT;
+    words[pairsAt] = pairs;
   }
 }
 
-/** Begins a map of a plain object; undefined when each key has to be written before its value. */
-function putObjectHead(keys: readonly string[]): WriteShape | undefined {
-  if (keys.length === 0) {
-    put((tape.EMPTY_MAP << 4) | tape.CONST);
-    return undefined;
-  }
-  const shape = findShape(keys);
-  if (shape === undefined) {
-    putMapHead(keys.length);
-    return undefined;
-  }
-  if (shape.message !== message) {
-    shape.message = message;
-    shape.index = shapes.length;
-    shapes.push(shape);
-  }
-  put((shape.index << 4) | tape.OBJECT);
-  return shape;
+function hasEnumerable(object: object): boolean {
+  for (const _ in object) return true;
+  return false;
 }
 
 function putMapHead(count: number): void {
@@ -375,7 +460,8 @@ function putAtom(name: string, places: Map<string, number>): void {
 
 function addAtom(name: string): number {
   names += name;
-  return atoms.push(name.length) - 1;
+  atoms[atomCount] = name.length;
+  return atomCount++;
 }
 
 function atomIndex(atom: Atom): number {
@@ -514,11 +600,11 @@ function openPlain(value: Record<string, unknown>): ReturnType<Step> {
   for (const key of keys) {
     if (!key.isWellFormed()) throw new Fault(`has a key with a lone surrogate`);
   }
-  const shape = putObjectHead(keys);
+  if (keys.length === 0) put((tape.EMPTY_MAP << 4) | tape.CONST);
+  else putMapHead(keys.length);
   return keys.map((key) => {
     const path = /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
-    const before = shape === undefined ? () => putKey(key) : undefined;
-    return before === undefined ? { path, value: value[key] } : { path, value: value[key], before };
+    return { path, value: value[key], before: () => putKey(key) };
   });
 }
 

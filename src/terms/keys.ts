@@ -1,64 +1,67 @@
 import { MAX_SHAPE_KEY_LENGTH, MAX_SHAPE_KEYS } from './tape.js';
 
-/** The keys of plain objects that were written, so that each set of keys is written once a message. */
-export interface WriteShape {
-  readonly keys: readonly string[];
-  readonly count: number;
-  /** The keys joined by NUL. */
+/**
+ * A sequence of keys of plain objects that were written, in a tree of such sequences: each step of it
+ * is one key. A sequence that objects end with is a shape, which is written once a message.
+ */
+export class KeyPath {
+  /** The last key; '' at the root. */
+  readonly key: string;
+  /** The keys joined by NUL, and how many there are. */
   readonly joined: string;
-  /** Which message last wrote it, and at which place of its table of shapes. */
-  message: number;
-  index: number;
-}
+  readonly count: number;
+  /** The step that was taken last from here: most likely the one that is taken next. */
+  latest: KeyPath | undefined = undefined;
+  #next: Map<string, KeyPath> | undefined = undefined;
+  /** Which message last wrote it as a shape, and at which place of its table of shapes. */
+  message = 0;
+  index = 0;
 
-interface Node {
-  readonly next: Map<string, Node>;
-  shape: WriteShape | undefined;
-}
-
-/** More nodes than this are not remembered: somebody uses keys that are data. */
-const MAX_NODES = 16 * 1024;
-
-let root: Node = { next: new Map(), shape: undefined };
-let nodes = 0;
-let latest: WriteShape | undefined;
-
-/** The shape of those keys; undefined when they cannot be written as one. */
-export function findShape(keys: readonly string[]): WriteShape | undefined {
-  if (latest !== undefined && sameKeys(latest.keys, keys)) return latest;
-  if (keys.length > MAX_SHAPE_KEYS) return undefined;
-  let node = root;
-  for (const key of keys) {
-    const next = node.next.get(key) ?? addNode(node, key);
-    if (next === undefined) return undefined;
-    node = next;
+  constructor(key: string, joined: string, count: number) {
+    this.key = key;
+    this.joined = joined;
+    this.count = count;
   }
-  latest = node.shape ??= {
-    keys: keys.slice(),
-    count: keys.length,
-    joined: keys.join('\0'),
-    message: 0,
-    index: 0,
-  };
-  return latest;
-}
 
-function sameKeys(a: readonly string[], b: readonly string[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
-  return true;
-}
-
-function addNode(parent: Node, key: string): Node | undefined {
-  // ASCII without NUL, as the tape has it.
-  if (key.length > MAX_SHAPE_KEY_LENGTH || !/^[\x01-\x7f]+$/.test(key)) return undefined;
-  if (++nodes > MAX_NODES) {
-    root = { next: new Map(), shape: undefined };
-    nodes = 0;
-    latest = undefined;
-    return undefined;
+  /** This sequence and one key more; undefined when that cannot be part of a shape. */
+  step(key: string): KeyPath | undefined {
+    const next = this.#next?.get(key) ?? this.#add(key);
+    if (next !== undefined) this.latest = next;
+    return next;
   }
-  const node: Node = { next: new Map(), shape: undefined };
-  parent.next.set(key, node);
-  return node;
+
+  #add(key: string): KeyPath | undefined {
+    this.#next ??= new Map();
+    if (this.count === MAX_SHAPE_KEYS || this.#next.size >= MAX_STEPS || !fits(key)) {
+      return undefined;
+    }
+    if (paths >= MAX_PATHS) return undefined;
+    paths++;
+    const joined = this.count === 0 ? key : `${this.joined}\0${key}`;
+    const next = new KeyPath(key, joined, this.count + 1);
+    this.#next.set(key, next);
+    return next;
+  }
+}
+
+/** Where more keys than this follow the same ones, the keys are data. */
+const MAX_STEPS = 256;
+/** More sequences than this are not remembered. */
+const MAX_PATHS = 16 * 1024;
+
+let root = new KeyPath('', '', 0);
+let paths = 0;
+
+/** The empty sequence, to be asked for once a message: too many sequences are then forgotten. */
+export function noKeys(): KeyPath {
+  if (paths >= MAX_PATHS) {
+    root = new KeyPath('', '', 0);
+    paths = 0;
+  }
+  return root;
+}
+
+/** ASCII without NUL, as the tape has it. */
+function fits(key: string): boolean {
+  return key.length <= MAX_SHAPE_KEY_LENGTH && /^[\x01-\x7f]+$/.test(key);
 }

@@ -1,5 +1,5 @@
 import { Atom, atom, foreignAtom } from './atom.js';
-import { shapeOf, type ReadShape } from './shapes.js';
+import { type ReaderState, shapeOf, shapeOfNumber, type ReadShape } from './shapes.js';
 import * as tape from './tape.js';
 import { Frame } from './tape.js';
 import { markTuple } from './tuple.js';
@@ -32,26 +32,33 @@ const MAX_RECURSION = 400;
 /** A binary of at least this size may share memory with the message it came in; see `readBytes`. */
 const SHARED_BINARY = 64 * 1024;
 
-// The reader's state lives in module variables: only one tape is read at a time, without suspension.
-let words: Uint32Array;
-let floats: Float64Array;
+const NO_ATOMS: Atom[] = [];
+const NO_SHAPES: ReadShape[] = [];
+/**
+ * Where the reader is. Only one tape is read at a time, without suspension, so there is one such object,
+ * of which V8 knows all it has to know: it is faster than variables of the module, and code that is
+ * generated for shapes sees it too.
+ */
+const at: ReaderState = {
+  words: new Uint32Array(0),
+  word: 0,
+  floats: new Float64Array(0),
+  float: 0,
+  text8: '',
+  at8: 0,
+  exact: false,
+};
+
 let bytes: Buffer;
 let source: Uint8Array;
 let sourceStart = 0;
-let exact = false;
-let word = 0;
-let float = 0;
-let text8 = '';
-let at8 = 0;
 let next8 = 0;
 let text16 = '';
 let at16 = 0;
 let next16 = 0;
-let atoms: Atom[] = [];
-let shapes: ReadShape[] = [];
+let atoms = NO_ATOMS;
+let shapes = NO_SHAPES;
 
-const NO_ATOMS: Atom[] = [];
-const NO_SHAPES: ReadShape[] = [];
 const CONSTANT_ATOMS = [atom('false'), atom('true'), atom('nil'), atom('undefined')] as const;
 const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
 
@@ -60,8 +67,8 @@ const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
  *
  * @param areas where it lies
  * @param frame index of its frame header in `areas.words`
- * @param skip words of the term to pass over: 0, or the place of an element that is to be read alone
- * @param exactMode whether the tape was written in exact mode
+ * @param skip at.words of the term to pass over: 0, or the place of an element that is to be read alone
+ * @param exactMode whether the tape was written in at.exact mode
  */
 export function materialise(
   areas: Areas,
@@ -69,77 +76,85 @@ export function materialise(
   skip: number,
   exactMode: boolean,
 ): unknown {
-  words = areas.words;
-  floats = areas.floats;
+  at.words = areas.words;
+  at.floats = areas.floats;
   bytes = areas.bytes;
   source = areas.source;
-  exact = exactMode;
-  float = words[frame + Frame.floats]!;
-  next8 = words[frame + Frame.text]!;
-  next16 = words[frame + Frame.utf16]!;
-  sourceStart = words[frame + Frame.source]!;
-  at8 = at16 = 0;
-  word = frame + tape.FRAME_WORDS;
-  const atomCount = words[frame + Frame.atoms]!;
-  const shapeCount = words[frame + Frame.shapes]!;
-  if (atomCount + shapeCount === 0) {
-    atoms = NO_ATOMS;
-    shapes = NO_SHAPES;
-  } else {
-    readNames(frame, atomCount, shapeCount);
-  }
-  const deep = words[frame + Frame.depth]! > MAX_RECURSION;
-  word += skip;
+  at.exact = exactMode;
+  at.float = at.words[frame + Frame.floats]!;
+  next8 = at.words[frame + Frame.text]!;
+  next16 = at.words[frame + Frame.utf16]!;
+  sourceStart = at.words[frame + Frame.source]!;
+  at.at8 = at16 = 0;
+  at.word = frame + tape.FRAME_WORDS;
+  const atomCount = at.words[frame + Frame.atoms]!;
+  const shapeCount = at.words[frame + Frame.shapes]!;
+  if (atomCount + shapeCount > 0) readNames(frame, atomCount, shapeCount);
+  const deep = at.words[frame + Frame.depth]! > MAX_RECURSION;
+  at.word += skip;
   try {
     return deep ? readDeep() : read();
   } finally {
     // Nothing of the message may stay alive through this module.
-    text8 = text16 = '';
+    at.text8 = text16 = '';
     atoms = NO_ATOMS;
     shapes = NO_SHAPES;
   }
 }
 
 function readNames(frame: number, atomCount: number, shapeCount: number): void {
-  const start = words[frame + Frame.names]!;
-  const names = bytes.utf8Slice(start, start + words[frame + Frame.namesLength]!);
-  let at = 0;
-  let entry = word + words[frame + Frame.words]!;
-  atoms = new Array<Atom>(atomCount);
-  for (let index = 0; index < atomCount; index++) {
-    const end = at + words[entry++]!;
-    atoms[index] = foreignAtom(names.substring(at, end));
-    at = end;
+  const { words } = at;
+  let entry = at.word + words[frame + Frame.words]!;
+  // Cut from the bytes when first needed: shapes of known numbers do without.
+  let names: string | undefined;
+  const readAll = (): string => {
+    const start = words[frame + Frame.names]!;
+    return bytes.utf8Slice(start, start + words[frame + Frame.namesLength]!);
+  };
+  let start = 0;
+  if (atomCount > 0) {
+    names = readAll();
+    atoms = new Array<Atom>(atomCount);
+    for (let index = 0; index < atomCount; index++) {
+      const end = start + words[entry++]!;
+      atoms[index] = foreignAtom(names.substring(start, end));
+      start = end;
+    }
   }
-  shapes = new Array<ReadShape>(shapeCount);
-  for (let index = 0; index < shapeCount; index++) {
-    const kind = words[entry++]! & 1;
-    const end = at + words[entry++]!;
-    shapes[index] = shapeOf(names.substring(at, end), kind);
-    at = end;
+  if (shapeCount > 0) {
+    shapes = new Array<ReadShape>(shapeCount);
+    for (let index = 0; index < shapeCount; index++) {
+      const kind = words[entry++]! & 1;
+      const second = words[entry++]!;
+      const number = second >>> tape.SHAPE_LENGTH_BITS;
+      const end = start + (second & tape.SHAPE_LENGTH);
+      let shape = shapeOfNumber(number);
+      if (shape === undefined) {
+        names ??= readAll();
+        shape = shapeOf(names.substring(start, end), kind, number);
+      }
+      shapes[index] = shape;
+      start = end;
+    }
   }
 }
 
 function read(): unknown {
-  const head = words[word++]!;
+  const head = at.words[at.word++]!;
   switch (head & 15) {
     case tape.INT:
       return (head | 0) >> 4;
     case tape.TEXT8: {
-      const start = at8;
-      at8 = start + (head >>> 4);
-      return text8.substring(start, at8);
+      const start = at.at8;
+      at.at8 = start + (head >>> 4);
+      return at.text8.substring(start, at.at8);
     }
     case tape.OBJECT: {
       const shape = shapes[head >>> 4]!;
-      return shape.build(read);
+      return shape.read(at, read);
     }
-    case tape.LIST: {
-      const count = head >>> 4;
-      const items: unknown[] = [];
-      for (let index = 0; index < count; index++) items.push(read());
-      return items;
-    }
+    case tape.LIST:
+      return readItems(head >>> 4);
     case tape.TUPLE:
       return readTuple(head >>> 4);
     case tape.MAP:
@@ -171,6 +186,28 @@ function read(): unknown {
   }
 }
 
+/** So many terms. What lists consist of most often is read without a call. */
+function readItems(count: number): unknown[] {
+  const items: unknown[] = [];
+  const { words } = at;
+  for (let index = 0; index < count; index++) {
+    const head = words[at.word]!;
+    const tag = head & 15;
+    if (tag === tape.INT) {
+      at.word++;
+      items.push((head | 0) >> 4);
+    } else if (tag === tape.TEXT8) {
+      at.word++;
+      const start = at.at8;
+      at.at8 = start + (head >>> 4);
+      items.push(at.text8.substring(start, at.at8));
+    } else {
+      items.push(read());
+    }
+  }
+  return items;
+}
+
 /** Everything that has no terms inside, but what `read` does itself for speed. */
 function readLeaf(head: number): unknown {
   const payload = head >>> 4;
@@ -178,9 +215,9 @@ function readLeaf(head: number): unknown {
     case tape.INT:
       return (head | 0) >> 4;
     case tape.TEXT8: {
-      const start = at8;
-      at8 = start + payload;
-      return text8.substring(start, at8);
+      const start = at.at8;
+      at.at8 = start + payload;
+      return at.text8.substring(start, at.at8);
     }
     case tape.TEXT16: {
       const start = at16;
@@ -188,9 +225,9 @@ function readLeaf(head: number): unknown {
       return text16.substring(start, at16);
     }
     case tape.FLOAT:
-      return exact ? new Float(floats[float++]!) : floats[float++]!;
+      return at.exact ? new Float(at.floats[at.float++]!) : at.floats[at.float++]!;
     case tape.WIDE:
-      return floats[float++]!;
+      return at.floats[at.float++]!;
     case tape.CONST:
       return readConstant(payload);
     case tape.ATOM:
@@ -198,7 +235,7 @@ function readLeaf(head: number): unknown {
     case tape.BYTES:
       return readBytes(payload);
     case tape.BYTELIST: {
-      const start = sourceStart + words[word++]!;
+      const start = sourceStart + at.words[at.word++]!;
       const items: number[] = [];
       for (let index = 0; index < payload; index++) items.push(source[start + index]!);
       return items;
@@ -206,13 +243,13 @@ function readLeaf(head: number): unknown {
     case tape.BIG:
       return readBig(payload >>> 1, (payload & 1) === 1);
     default:
-      throw new Error(`backwater: word ${head} does not begin a term`);
+      throw new Error(`backwater: at.word ${head} does not begin a term`);
   }
 }
 
 function readConstant(payload: number): unknown {
   if (payload <= tape.UNDEFINED) {
-    if (exact) return CONSTANT_ATOMS[payload];
+    if (at.exact) return CONSTANT_ATOMS[payload];
     return payload === tape.TRUE
       ? true
       : payload === tape.FALSE
@@ -230,11 +267,8 @@ function readTuple(count: number): unknown {
       return markTuple([read(), read()]);
     case 3:
       return markTuple([read(), read(), read()]);
-    default: {
-      const items: unknown[] = [];
-      for (let index = 0; index < count; index++) items.push(read());
-      return markTuple(items);
-    }
+    default:
+      return markTuple(readItems(count));
   }
 }
 
@@ -253,9 +287,9 @@ function readMap(payload: number): unknown {
 
 /** A key of a map that becomes an object: text, or an atom's name. */
 function readKey(): string {
-  const head = words[word]!;
+  const head = at.words[at.word]!;
   if ((head & 15) === tape.CONST && head >>> 4 <= tape.UNDEFINED) {
-    word++;
+    at.word++;
     return CONSTANT_NAMES[head >>> 4]!;
   }
   const key = read();
@@ -275,29 +309,29 @@ function setOwn(object: Record<string, unknown>, key: string, value: unknown): v
   }
 }
 
-/** A map that begins like a shape: its values, a word with the number of further pairs, these. */
+/** A map that begins like a shape: its values, a at.word with the number of further pairs, these. */
 function readMixed(rest: number): unknown {
   const shape = shapes[rest >>> 2]!;
   if ((rest & 3) === tape.KEYS_MIXED) {
     const map = new Map<unknown, unknown>();
     for (let index = 0; index < shape.keys.length; index++) map.set(shape.keyTerm(index), read());
-    for (let left = words[word++]!; left > 0; left--) map.set(read(), read());
+    for (let left = at.words[at.word++]!; left > 0; left--) map.set(read(), read());
     return map;
   }
-  const object = shape.build(read);
-  for (let left = words[word++]!; left > 0; left--) setOwn(object, readKey(), read());
+  const object = shape.read(at, read);
+  for (let left = at.words[at.word++]!; left > 0; left--) setOwn(object, readKey(), read());
   return object;
 }
 
 function nextText8(): void {
-  const length = words[word++]!;
-  text8 = bytes.latin1Slice(next8, next8 + length);
+  const length = at.words[at.word++]!;
+  at.text8 = bytes.latin1Slice(next8, next8 + length);
   next8 += length;
-  at8 = 0;
+  at.at8 = 0;
 }
 
 function nextText16(): void {
-  const length = words[word++]! * 2;
+  const length = at.words[at.word++]! * 2;
   text16 = bytes.ucs2Slice(next16, next16 + length);
   next16 += length;
   at16 = 0;
@@ -308,7 +342,7 @@ function nextText16(): void {
  * at least a quarter of the message shares the message's memory.
  */
 function readBytes(length: number): Buffer {
-  const start = sourceStart + words[word++]!;
+  const start = sourceStart + at.words[at.word++]!;
   if (length >= SHARED_BINARY && length * 4 >= source.buffer.byteLength) {
     return Buffer.from(source.buffer as ArrayBuffer, source.byteOffset + start, length);
   }
@@ -318,7 +352,7 @@ function readBytes(length: number): Buffer {
 }
 
 function readBig(length: number, negative: boolean): bigint {
-  const start = sourceStart + words[word++]!;
+  const start = sourceStart + at.words[at.word++]!;
   if (length <= 8) {
     let low = 0n;
     for (let index = length - 1; index >= 0; index--) {
@@ -337,41 +371,41 @@ function readOpaque(head: number): unknown {
   const rest = head >>> 8;
   switch ((head >>> 4) & 15) {
     case tape.BITSTRING: {
-      const length = words[word++]!;
-      const start = sourceStart + words[word++]!;
+      const length = at.words[at.word++]!;
+      const start = sourceStart + at.words[at.word++]!;
       return new BitString(source.subarray(start, start + length), rest);
     }
     case tape.PID: {
-      const node = atoms[words[word++]!]!;
-      return new Pid(node, words[word++]!, words[word++]!, words[word++]!);
+      const node = atoms[at.words[at.word++]!]!;
+      return new Pid(node, at.words[at.word++]!, at.words[at.word++]!, at.words[at.word++]!);
     }
     case tape.PORT: {
-      const node = atoms[words[word++]!]!;
-      const id = (BigInt(words[word++]!) << 32n) | BigInt(words[word++]!);
-      return new Port(node, id, words[word++]!);
+      const node = atoms[at.words[at.word++]!]!;
+      const id = (BigInt(at.words[at.word++]!) << 32n) | BigInt(at.words[at.word++]!);
+      return new Port(node, id, at.words[at.word++]!);
     }
     case tape.REFERENCE: {
-      const node = atoms[words[word++]!]!;
-      const creation = words[word++]!;
-      const ids = Array.from(words.subarray(word, word + rest));
-      word += rest;
+      const node = atoms[at.words[at.word++]!]!;
+      const creation = at.words[at.word++]!;
+      const ids = Array.from(at.words.subarray(at.word, at.word + rest));
+      at.word += rest;
       return new Reference(node, creation, ids);
     }
     case tape.EXTFUN: {
-      const module = atoms[words[word++]!]!;
-      return new ExternalFunction(module, atoms[words[word++]!]!, rest);
+      const module = atoms[at.words[at.word++]!]!;
+      return new ExternalFunction(module, atoms[at.words[at.word++]!]!, rest);
     }
     default:
-      throw new Error(`backwater: word ${head} does not begin a term`);
+      throw new Error(`backwater: at.word ${head} does not begin a term`);
   }
 }
 
 /** The head of a closure up to its terms; see {@link finishFun}. */
 function readFunHead(): { free: number; uniq: Buffer; index: number; module: Atom } {
-  const free = words[word++]!;
+  const free = at.words[at.word++]!;
   const uniq = Buffer.alloc(16);
-  for (let index = 0; index < 4; index++) uniq.writeUInt32BE(words[word++]!, index * 4);
-  return { free, uniq, index: words[word++]!, module: atoms[words[word++]!]! };
+  for (let index = 0; index < 4; index++) uniq.writeUInt32BE(at.words[at.word++]!, index * 4);
+  return { free, uniq, index: at.words[at.word++]!, module: atoms[at.words[at.word++]!]! };
 }
 
 function finishFun(
@@ -386,11 +420,11 @@ function finishFun(
 
 function readFun(arity: number): Fun {
   const head = readFunHead();
-  const outer = exact;
-  exact = true;
+  const outer = at.exact;
+  at.exact = true;
   const terms: unknown[] = [];
   for (let index = 0; index < head.free + 3; index++) terms.push(read());
-  exact = outer;
+  at.exact = outer;
   return finishFun(arity, head, terms);
 }
 
@@ -439,16 +473,16 @@ function isComplete(open: Open): boolean {
 }
 
 function readShallow(): unknown {
-  const head = words[word++]!;
+  const head = at.words[at.word++]!;
   return (head & 15) === tape.EXT ? readOpaque(head) : readLeaf(head);
 }
 
-/** Begins the container at the current word; undefined when there is none. */
+/** Begins the container at the current at.word; undefined when there is none. */
 function openContainer(): Open | undefined {
-  const head = words[word]!;
+  const head = at.words[at.word]!;
   const payload = head >>> 4;
   const begin = (count: number, finish: Open['finish']): Open => {
-    word++;
+    at.word++;
     return { terms: [], count, finish };
   };
   switch (head & 15) {
@@ -480,11 +514,11 @@ function openExtended(
 ): Open | undefined {
   switch ((head >>> 4) & 15) {
     case tape.NEXT8:
-      word++;
+      at.word++;
       nextText8();
       return openContainer();
     case tape.NEXT16:
-      word++;
+      at.word++;
       nextText16();
       return openContainer();
     case tape.IMPROPER: {
@@ -504,16 +538,16 @@ function openExtended(
         pairs.push(...terms.slice(shape.keys.length));
         return asObject ? objectOf(pairs) : mapOf(pairs);
       });
-      return { ...open, more: () => words[word++]! * 2 };
+      return { ...open, more: () => at.words[at.word++]! * 2 };
     }
     case tape.FUN: {
-      word++;
+      at.word++;
       const fun = readFunHead();
-      const outer = exact;
-      exact = true;
-      word--;
+      const outer = at.exact;
+      at.exact = true;
+      at.word--;
       return begin(fun.free + 3, (terms) => {
-        exact = outer;
+        at.exact = outer;
         return finishFun(head >>> 8, fun, terms);
       });
     }

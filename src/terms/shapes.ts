@@ -1,9 +1,23 @@
 import { foreignAtom } from './atom.js';
-import { SHAPE_ATOMS } from './tape.js';
+import { INT, SHAPE_ATOMS, TEXT8 } from './tape.js';
+
+/** Where in a tape its reader is; see materialise.ts. */
+export interface ReaderState {
+  words: Uint32Array;
+  word: number;
+  floats: Float64Array;
+  float: number;
+  /** The chunk of latin1 text, and where in it the next string begins. */
+  text8: string;
+  at8: number;
+  exact: boolean;
+}
 
 /** The keys of maps that come again and again, and what makes objects of them. */
 export interface ReadShape {
   readonly keys: readonly string[];
+  /** The object of this shape whose values come next in the tape; `read` reads any of them. */
+  read(at: ReaderState, read: () => unknown): Record<string, unknown>;
   /** The object of this shape whose values `next` returns one after the other. */
   build(next: () => unknown): Record<string, unknown>;
   /** The key at `index` as a term: an atom or text. */
@@ -16,9 +30,24 @@ const MAX_REMEMBERED = 2048;
 const USES_BEFORE_LITERAL = 4;
 
 const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const;
+/** Shapes by their numbers in this process; Rust gives some thousand of these at most. */
+const numbered: (Shape | undefined)[] = [undefined];
 
-/** The shape of those keys, which are joined by NUL. */
-export function shapeOf(joined: string, kind: number): ReadShape {
+/** The shape of that number, if this thread has met it. */
+export function shapeOfNumber(number: number): ReadShape | undefined {
+  return number < numbered.length ? numbered[number] : undefined;
+}
+
+/**
+ * The shape of those keys, which are joined by NUL.
+ *
+ * @param number its number in this process, 0 = none
+ */
+export function shapeOf(joined: string, kind: number, number: number): ReadShape {
+  if (number > 0) {
+    while (numbered.length <= number) numbered.push(undefined);
+    return (numbered[number] ??= new Shape(joined.split('\0').map(flat), kind === SHAPE_ATOMS));
+  }
   const table = remembered[kind === SHAPE_ATOMS ? 0 : 1];
   const known = table.get(joined);
   if (known !== undefined) return known;
@@ -37,7 +66,7 @@ class Shape implements ReadShape {
   readonly keys: readonly string[];
   readonly #atoms: boolean;
   #uses = 0;
-  build: (next: () => unknown) => Record<string, unknown> = this.#buildSlowly;
+  read: ReadShape['read'] = this.#readSlowly;
 
   constructor(keys: readonly string[], atoms: boolean) {
     this.keys = keys;
@@ -61,8 +90,12 @@ class Shape implements ReadShape {
     }
   }
 
-  #buildSlowly(next: () => unknown): Record<string, unknown> {
-    if (++this.#uses === USES_BEFORE_LITERAL) this.build = generate(this.keys) ?? this.build;
+  #readSlowly(_at: ReaderState, read: () => unknown): Record<string, unknown> {
+    if (++this.#uses === USES_BEFORE_LITERAL) this.read = generate(this.keys) ?? this.read;
+    return this.build(read);
+  }
+
+  build(next: () => unknown): Record<string, unknown> {
     const object: Record<string, unknown> = {};
     for (const key of this.keys) {
       const value = next();
@@ -82,18 +115,28 @@ class Shape implements ReadShape {
 }
 
 /**
- * A function that makes the object by a literal, which is several times faster than assigning keys;
- * undefined where the process forbids code from strings. Keys are data: they are quoted by
- * JSON.stringify and computed, so that `__proto__` is a key as any other.
+ * A function that makes the object by a literal, which is several times faster than assigning keys,
+ * and reads small integers and text without a call; undefined where the process forbids code from
+ * strings. Keys are data: they are quoted by JSON.stringify and computed, so that `__proto__` is a key
+ * as any other.
  */
-function generate(
-  keys: readonly string[],
-): ((next: () => unknown) => Record<string, unknown>) | undefined {
+function generate(keys: readonly string[]): ReadShape['read'] | undefined {
+  const reads = keys.map(
+    (_, index) =>
+      `let v${index};head=words[at.word];` +
+      `if((head&15)===${INT}){at.word++;v${index}=(head|0)>>4}` +
+      `else if((head&15)===${TEXT8}){at.word++;start=at.at8;v${index}=at.text8.substring(start,at.at8=start+(head>>>4))}` +
+      `else v${index}=read();`,
+  );
+  const literal = keys.map((key, index) =>
+    key === '__proto__' ? `["__proto__"]:v${index}` : `${JSON.stringify(key)}:v${index}`,
+  );
   try {
-    const literal = keys.map((key) =>
-      key === '__proto__' ? `["__proto__"]:next()` : `${JSON.stringify(key)}:next()`,
-    );
-    return new Function('next', `return {${literal.join(',')}}`) as never;
+    return new Function(
+      'at',
+      'read',
+      `let head,start;const{words}=at;${reads.join('')}return{${literal.join(',')}}`,
+    ) as never;
   } catch {
     return undefined;
   }

@@ -54,6 +54,15 @@ export const MAX_SHAPE_KEYS = 64;
 /** The longest key of a shape, in bytes. */
 export const MAX_SHAPE_KEY_LENGTH = 255;
 
+/** The second word of a shape from Rust: the length of its joined keys, and above that its number. */
+export const SHAPE_LENGTH_BITS = 15;
+export const SHAPE_LENGTH = (1 << SHAPE_LENGTH_BITS) - 1;
+
+/** What the text of a tape from JavaScript is. ASCII holds for the names as well. */
+export const TEXT_UTF8 = 0;
+export const TEXT_ASCII = 1;
+export const TEXT_UTF16 = 2;
+
 /** Words of the frame header that precedes each tape; see `Frame`. */
 export const FRAME_WORDS = 12;
 
@@ -69,13 +78,13 @@ export const Frame = {
   /** First double, in the area of doubles. */
   floats: 3,
   floatCount: 4,
-  /** Byte offset of the text: latin1 in tapes from Rust, UTF-8 in tapes from JavaScript. */
+  /** Byte offset of the text: latin1 in tapes from Rust, as `textForm` says in tapes from JavaScript. */
   text: 5,
   textLength: 6,
   /** Byte offset of the UTF-16 text, in tapes from Rust. */
   utf16: 7,
-  /** 1 if the text is ASCII, in tapes from JavaScript. */
-  textIsAscii: 7,
+  /** TEXT_UTF8 … TEXT_UTF16, in tapes from JavaScript. */
+  textForm: 7,
   /** Byte offset of the names. */
   names: 8,
   namesLength: 9,

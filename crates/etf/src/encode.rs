@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use encoding_rs::mem;
+
 use crate::atoms::MAX_CHARS;
 use crate::error::{EncodeError, EncodeErrorKind as Kind};
-use crate::tape::{self, TapeRef};
+use crate::tape::{self, SHAPE_LENGTH, TapeRef, TextForm};
 use crate::{EncodeOptions, tags};
 
 /// The longest list that is written as STRING_EXT.
@@ -25,6 +27,49 @@ pub struct Encoder {
     /// First key of each shape among `key_starts`.
     shapes: Vec<u32>,
     key_ranges: Vec<(usize, usize)>,
+    /// UTF-16 on its way to UTF-8.
+    units: Vec<u16>,
+    /// The names that all this was made of; the next message often has the same ones.
+    made_of: Names,
+}
+
+/// The names of atoms and shapes of a message.
+#[derive(Default)]
+struct Names {
+    atoms: Vec<u32>,
+    shapes: Vec<[u32; 2]>,
+    names: Vec<u8>,
+    /// Whether there are any: none is not the same as not remembered.
+    known: bool,
+}
+
+impl Names {
+    /// More bytes of names than this are not worth keeping.
+    const MOST: usize = 4096;
+
+    fn are_those_of(&self, tape: &TapeRef<'_>) -> bool {
+        self.known
+            && self.names == tape.names
+            && self.atoms == tape.atoms
+            && self.shapes == tape.shapes
+    }
+
+    fn remember(&mut self, tape: &TapeRef<'_>) {
+        self.forget();
+        if tape.names.len() <= Self::MOST {
+            self.atoms.extend_from_slice(tape.atoms);
+            self.shapes.extend_from_slice(tape.shapes);
+            self.names.extend_from_slice(tape.names);
+            self.known = true;
+        }
+    }
+
+    fn forget(&mut self) {
+        self.known = false;
+        self.atoms.clear();
+        self.shapes.clear();
+        self.names.clear();
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -68,6 +113,8 @@ impl Encoder {
         self.frames.shrink_to(4096);
         self.key_ranges.clear();
         self.key_ranges.shrink_to(4096);
+        self.units.clear();
+        self.units.shrink_to(4096);
         self.read_names(&tape)?;
         let mut run = Run {
             tape,
@@ -77,7 +124,7 @@ impl Encoder {
             float: 0,
             latin1: 0,
             utf16: 0,
-            utf8: 0,
+            text: 0,
             scratch: self,
         };
         run.term()?;
@@ -87,6 +134,10 @@ impl Encoder {
     /// Finds the names of atoms, and encodes the keys of shapes.
     fn read_names(&mut self, tape: &TapeRef<'_>) -> Result<(), EncodeError> {
         let fail = |kind| EncodeError { kind, word: 0 };
+        if self.made_of.are_those_of(tape) {
+            return Ok(());
+        }
+        self.made_of.forget();
         self.atoms.clear();
         self.keys.clear();
         self.key_starts.clear();
@@ -108,12 +159,13 @@ impl Encoder {
         }
         for [head, length] in tape.shapes {
             let joined = at
-                .checked_add(*length as usize)
+                .checked_add((*length & SHAPE_LENGTH) as usize)
                 .and_then(|end| tape.names.get(at..end))
                 .ok_or_else(|| fail(Kind::Shape))?;
             self.add_shape(joined, head >> 1, head & 1 == 0).ok_or_else(|| fail(Kind::Shape))?;
             at += joined.len();
         }
+        self.made_of.remember(tape);
         Ok(())
     }
 
@@ -174,6 +226,15 @@ fn utf8_length(bytes: &[u8], units: usize) -> Option<usize> {
     (at <= bytes.len()).then_some(at)
 }
 
+/// The bytes that a UTF-16 unit adds in UTF-8; each half of a surrogate pair adds two.
+fn utf8_width(unit: u16) -> usize {
+    match unit {
+        0..=0x7f => 1,
+        0x80..=0x7ff | 0xd800..=0xdfff => 2,
+        _ => 3,
+    }
+}
+
 struct Run<'a> {
     tape: TapeRef<'a>,
     options: &'a EncodeOptions,
@@ -182,7 +243,8 @@ struct Run<'a> {
     float: usize,
     latin1: usize,
     utf16: usize,
-    utf8: usize,
+    /// The next byte of the text.
+    text: usize,
     scratch: &'a mut Encoder,
 }
 
@@ -206,6 +268,7 @@ impl<'a> Run<'a> {
             if self.out.len() > self.options.max_size {
                 return self.fail(Kind::TooLarge(self.options.max_size));
             }
+            self.plain_items();
             if !self.write()? {
                 continue;
             }
@@ -234,6 +297,71 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Writes what the innermost container has next as long as that is plain, all but its last term.
+    ///
+    /// Nothing fails here: what is unusual in any way is left to the general way.
+    fn plain_items(&mut self) {
+        let Some(frame) = self.scratch.frames.last() else { return };
+        let (mut left, mut key) = (frame.left, frame.aux);
+        let keyed = match frame.kind {
+            Container::List | Container::Terms => false,
+            Container::Object => true,
+            Container::Mixed | Container::Map | Container::Fun => return,
+        };
+        while left > 1 && self.out.len() <= self.options.max_size && self.plain() {
+            left -= 1;
+            if keyed {
+                let start = self.scratch.key_starts[key] as usize;
+                let end = self.scratch.key_starts[key + 1] as usize;
+                key += 1;
+                self.out.extend_from_slice(&self.scratch.keys[start..end]);
+            }
+        }
+        if let Some(frame) = self.scratch.frames.last_mut() {
+            (frame.left, frame.aux) = (left, key);
+        }
+    }
+
+    /// Writes a term if it is a frequent one without terms inside; false when it is not, or is wrong.
+    #[inline]
+    fn plain(&mut self) -> bool {
+        let Some(head) = self.tape.words.get(self.word) else { return false };
+        let payload = head >> 4;
+        match head & 15 {
+            tape::INT => self.integer(i64::from(*head as i32 >> 4)),
+            tape::TEXT if self.tape.text_form == TextForm::Ascii => {
+                let end = self.text + payload as usize;
+                let Some(bytes) = self.tape.text.get(self.text..end) else { return false };
+                if self.room(bytes.len()).is_err() {
+                    return false;
+                }
+                self.text = end;
+                self.out.reserve(5 + bytes.len());
+                self.header(tags::BINARY, payload);
+                self.out.extend_from_slice(bytes);
+            }
+            tape::FLOAT => {
+                let Some(value) = self.tape.floats.get(self.float) else { return false };
+                if payload != 0 || !value.is_finite() {
+                    return false;
+                }
+                self.float += 1;
+                let mut bytes = [tags::NEW_FLOAT; 9];
+                bytes[1..].copy_from_slice(&value.to_be_bytes());
+                self.out.extend_from_slice(&bytes);
+            }
+            tape::CONST => match payload {
+                0 => self.atom_bytes(b"false"),
+                1 => self.atom_bytes(b"true"),
+                2 => self.atom_bytes(b"nil"),
+                _ => return false,
+            },
+            _ => return false,
+        }
+        self.word += 1;
+        true
     }
 
     /// Writes what stands before the next term of the innermost container.
@@ -520,16 +648,44 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// So many UTF-16 units of the text.
     fn text(&mut self, units: usize) -> Result<(), EncodeError> {
-        let rest = &self.tape.utf8[self.utf8.min(self.tape.utf8.len())..];
-        let length = if self.tape.utf8_ascii { Some(units) } else { utf8_length(rest, units) };
+        let rest = &self.tape.text[self.text.min(self.tape.text.len())..];
+        let length = match self.tape.text_form {
+            TextForm::Ascii => Some(units),
+            TextForm::Utf8 => utf8_length(rest, units),
+            TextForm::Utf16 => return self.wide_text(rest, units),
+        };
         let Some(length) = length else { return self.fail(Kind::Text) };
         let Some(bytes) = rest.get(..length) else { return self.fail(Kind::Truncated) };
-        self.utf8 += length;
+        self.text += length;
         self.room(length)?;
         self.header(tags::BINARY, length as u32);
         self.out.extend_from_slice(bytes);
         Ok(())
+    }
+
+    fn wide_text(&mut self, rest: &[u8], units: usize) -> Result<(), EncodeError> {
+        let Some(bytes) = units.checked_mul(2).and_then(|size| rest.get(..size)) else {
+            return self.fail(Kind::Truncated);
+        };
+        self.text += bytes.len();
+        let units = || bytes.as_chunks().0.iter().map(|unit| u16::from_ne_bytes(*unit));
+        let length = units().map(utf8_width).sum();
+        self.room(length)?;
+        self.header(tags::BINARY, length as u32);
+        self.scratch.units.clear();
+        self.scratch.units.extend(units());
+        let start = self.out.len();
+        self.out.resize(start + length, 0);
+        let (read, written) =
+            mem::convert_utf16_to_utf8_partial(&self.scratch.units, &mut self.out[start..]);
+        // A lone surrogate takes three bytes as the replacement character: it does not fit.
+        if (read, written) == (self.scratch.units.len(), length) {
+            Ok(())
+        } else {
+            self.fail(Kind::Text)
+        }
     }
 
     fn list(&mut self, count: u32) -> Result<bool, EncodeError> {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::tape::Tape;
+use crate::shape_numbers::number_of;
+use crate::tape::{SHAPE_LENGTH_BITS, Tape};
 
 /// The most keys of a shape.
 pub(crate) const MAX_KEYS: usize = 64;
@@ -25,6 +26,8 @@ struct Node {
     shape: u32,
     /// The keys up to this one, joined by NUL; empty before the node has ended a map.
     joined: Box<[u8]>,
+    /// Its number in this process.
+    number: u32,
 }
 
 pub(crate) struct ShapeTrie {
@@ -122,11 +125,15 @@ impl ShapeTrie {
         }
         self.used.push(node);
         if self.nodes[node as usize].joined.is_empty() {
-            self.nodes[node as usize].joined = self.keys(node).join(&0).into();
+            let joined: Box<[u8]> = self.keys(node).join(&0).into();
+            let node = &mut self.nodes[node as usize];
+            node.number = number_of(node.atoms, &joined);
+            node.joined = joined;
         }
         let index = tape.shapes.len() as u32;
-        let Node { depth, atoms, shape, joined, .. } = &mut self.nodes[node as usize];
-        tape.shapes.push([*depth << 1 | u32::from(!*atoms), joined.len() as u32]);
+        let Node { depth, atoms, shape, joined, number, .. } = &mut self.nodes[node as usize];
+        let length = joined.len() as u32 | *number << SHAPE_LENGTH_BITS;
+        tape.shapes.push([*depth << 1 | u32::from(!*atoms), length]);
         *shape = index + 1;
         index
     }

@@ -13,7 +13,8 @@ pub struct Tape {
     pub utf16: Vec<u16>,
     /// Length in UTF-16 units of each atom's name.
     pub atoms: Vec<u32>,
-    /// Each shape: key count and kind, length of the joined keys.
+    /// Each shape: key count and kind; length of the joined keys, and above its 15 bits the number that
+    /// the shape has in this process, 0 = none.
     pub shapes: Vec<[u32; 2]>,
     /// Names of atoms, then joined keys of shapes.
     pub names: Vec<u8>,
@@ -50,14 +51,26 @@ impl Tape {
             floats: &self.floats,
             latin1: &self.latin1,
             utf16: &self.utf16,
-            utf8: &[],
-            utf8_ascii: true,
+            text: &[],
+            text_form: TextForm::Ascii,
             source,
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
         }
     }
+}
+
+/// What the text of a tape from JavaScript is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TextForm {
+    /// UTF-8.
+    #[default]
+    Utf8,
+    /// UTF-8 that is ASCII throughout.
+    Ascii,
+    /// UTF-16 in the byte order of the machine.
+    Utf16,
 }
 
 /// A borrowed tape, of either side.
@@ -68,8 +81,8 @@ pub struct TapeRef<'a> {
     pub floats: &'a [f64],
     pub latin1: &'a [u8],
     pub utf16: &'a [u16],
-    pub utf8: &'a [u8],
-    pub utf8_ascii: bool,
+    pub text: &'a [u8],
+    pub text_form: TextForm,
     pub source: &'a [u8],
     pub atoms: &'a [u32],
     pub shapes: &'a [[u32; 2]],
@@ -96,6 +109,10 @@ pub(crate) const TEXT: u32 = 15;
 pub(crate) const EMPTY_LIST: u32 = 4;
 pub(crate) const EMPTY_TEXT: u32 = 5;
 pub(crate) const EMPTY_MAP: u32 = 6;
+
+/// The bits of the second word of a shape that have the length of its joined keys.
+pub(crate) const SHAPE_LENGTH: u32 = (1 << SHAPE_LENGTH_BITS) - 1;
+pub(crate) const SHAPE_LENGTH_BITS: u32 = 15;
 
 pub(crate) const IMPROPER: u32 = 0;
 pub(crate) const BITSTRING: u32 = 1;

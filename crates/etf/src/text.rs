@@ -1,5 +1,7 @@
 //! Text on its way to the tape: which area, which chunk.
 
+use encoding_rs::mem;
+
 use crate::tape::{CONST, EMPTY_TEXT, NEXT8, NEXT16, TEXT8, TEXT16, Tape, ext, word};
 
 /// The chunk of an area that is being filled.
@@ -30,8 +32,7 @@ impl TextKind {
             return Some(Self::Ascii);
         }
         let text = std::str::from_utf8(bytes).ok()?;
-        // U+00FF is C3 BF: larger lead bytes mean larger characters.
-        Some(if text.bytes().all(|byte| byte <= 0xc3) { Self::Latin1 } else { Self::Utf16 })
+        Some(if mem::is_str_latin1(text) { Self::Latin1 } else { Self::Utf16 })
     }
 }
 
@@ -45,62 +46,66 @@ impl TextWriter {
         match kind {
             _ if bytes.is_empty() => tape.words.push(word(CONST, EMPTY_TEXT)),
             TextKind::Ascii => {
-                self.open8(bytes.len(), tape);
+                self.open8(tape.latin1.len(), bytes.len(), tape);
                 tape.words.push(word(TEXT8, bytes.len() as u32));
                 tape.latin1.extend_from_slice(bytes);
             }
             TextKind::Latin1 => {
-                let text = std::str::from_utf8(bytes).unwrap_or_default();
-                let count = text.chars().count();
-                self.open8(count, tape);
+                let start = tape.latin1.len();
+                tape.latin1.resize(start + bytes.len(), 0);
+                let count = mem::convert_utf8_to_latin1_lossy(bytes, &mut tape.latin1[start..]);
+                tape.latin1.truncate(start + count);
+                self.open8(start, count, tape);
                 tape.words.push(word(TEXT8, count as u32));
-                tape.latin1.extend(text.chars().map(|c| c as u32 as u8));
             }
             TextKind::Utf16 => {
-                let text = std::str::from_utf8(bytes).unwrap_or_default();
-                let count = text.encode_utf16().count();
-                self.open16(count, tape);
+                let start = tape.utf16.len();
+                // The conversion wants one unit more than it uses.
+                tape.utf16.resize(start + bytes.len() + 1, 0);
+                let count = mem::convert_utf8_to_utf16(bytes, &mut tape.utf16[start..]);
+                tape.utf16.truncate(start + count);
+                self.open16(start, count, tape);
                 tape.words.push(word(TEXT16, count as u32));
-                tape.utf16.extend(text.encode_utf16());
             }
         }
     }
 
+    /// Begins a chunk at `start` if `count` more characters would not fit the one before.
     #[inline]
-    fn open8(&mut self, count: usize, tape: &mut Tape) {
-        let filled = tape.latin1.len() - self.latin1.start;
+    fn open8(&mut self, start: usize, count: usize, tape: &mut Tape) {
+        let filled = start - self.latin1.start;
         if self.latin1.length_word == 0 || filled + count > self.limit && filled > 0 {
-            self.close8(tape);
+            self.close8(start, tape);
             tape.words.push(ext(NEXT8, 0));
-            self.latin1 = Chunk { length_word: tape.words.len(), start: tape.latin1.len() };
+            self.latin1 = Chunk { length_word: tape.words.len(), start };
             tape.words.push(0);
         }
     }
 
-    fn open16(&mut self, count: usize, tape: &mut Tape) {
-        let filled = tape.utf16.len() - self.utf16.start;
+    fn open16(&mut self, start: usize, count: usize, tape: &mut Tape) {
+        let filled = start - self.utf16.start;
         if self.utf16.length_word == 0 || filled + count > self.limit && filled > 0 {
-            self.close16(tape);
+            self.close16(start, tape);
             tape.words.push(ext(NEXT16, 0));
-            self.utf16 = Chunk { length_word: tape.words.len(), start: tape.utf16.len() };
+            self.utf16 = Chunk { length_word: tape.words.len(), start };
             tape.words.push(0);
         }
     }
 
-    fn close8(&self, tape: &mut Tape) {
+    fn close8(&self, end: usize, tape: &mut Tape) {
         if self.latin1.length_word > 0 {
-            tape.words[self.latin1.length_word] = (tape.latin1.len() - self.latin1.start) as u32;
+            tape.words[self.latin1.length_word] = (end - self.latin1.start) as u32;
         }
     }
 
-    fn close16(&self, tape: &mut Tape) {
+    fn close16(&self, end: usize, tape: &mut Tape) {
         if self.utf16.length_word > 0 {
-            tape.words[self.utf16.length_word] = (tape.utf16.len() - self.utf16.start) as u32;
+            tape.words[self.utf16.length_word] = (end - self.utf16.start) as u32;
         }
     }
 
     pub(crate) fn finish(&self, tape: &mut Tape) {
-        self.close8(tape);
-        self.close16(tape);
+        self.close8(tape.latin1.len(), tape);
+        self.close16(tape.utf16.len(), tape);
     }
 }

@@ -3,7 +3,7 @@
 
 use backwater_etf::{
     Binaries, DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions,
-    Encoder, KnownAtoms, Tape, TapeRef,
+    Encoder, KnownAtoms, Tape, TapeRef, TextForm,
 };
 
 const ROUNDS: u32 = 200_000;
@@ -240,7 +240,7 @@ struct Tapes {
     floats: Vec<f64>,
     latin1: Vec<u8>,
     utf16: Vec<u16>,
-    utf8: Vec<u8>,
+    text: Vec<u8>,
     source: Vec<u8>,
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
@@ -284,7 +284,7 @@ impl Tapes {
             this.utf16[1] = 0xd83d;
         }
         let long = random.pick(&["ab", "ab", "é", "€😀"]);
-        this.utf8 = long.repeat(20).into_bytes();
+        this.text = long.repeat(20).into_bytes();
         this.source = (0..100).map(|_| random.next() as u8).collect();
         this.term(random, 0);
         if random.one_in(10) {
@@ -303,8 +303,8 @@ impl Tapes {
             floats: &self.floats,
             latin1: &self.latin1,
             utf16: &self.utf16,
-            utf8: &self.utf8,
-            utf8_ascii: self.utf8.is_ascii(),
+            text: &self.text,
+            text_form: if self.text.is_ascii() { TextForm::Ascii } else { TextForm::Utf8 },
             source: &self.source,
             atoms: &self.atoms,
             shapes: &self.shapes,
@@ -507,8 +507,8 @@ fn words_of_noise_are_a_term_or_refused() {
             floats: &[1.0, f64::INFINITY],
             latin1: b"latin1\xe9",
             utf16: &[0xd83d, 0xde00, 0xd83d],
-            utf8: "ü€😀".as_bytes(),
-            utf8_ascii: random.one_in(2),
+            text: "ü€😀".as_bytes(),
+            text_form: if random.one_in(2) { TextForm::Ascii } else { TextForm::Utf8 },
             source: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
             atoms: &[random.below(3) as u32, random.below(4) as u32][..random.below(3)],
             shapes: &[[random.below(9) as u32, random.below(5) as u32]][..random.below(2)],

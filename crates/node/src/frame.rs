@@ -1,7 +1,7 @@
 //! The header that precedes each tape in the shared areas: where its parts lie.
 //! The same numbers stand in src/terms/tape.ts.
 
-use backwater_etf::{Tape, TapeRef};
+use backwater_etf::{Tape, TapeRef, TextForm};
 
 /// Words of a header.
 pub(crate) const FRAME_WORDS: usize = 12;
@@ -13,7 +13,7 @@ const FLOATS: usize = 3;
 const FLOAT_COUNT: usize = 4;
 const TEXT: usize = 5;
 const TEXT_LENGTH: usize = 6;
-const UTF16_OR_ASCII: usize = 7;
+const UTF16_OR_FORM: usize = 7;
 const NAMES: usize = 8;
 const NAMES_LENGTH: usize = 9;
 pub(crate) const SOURCE: usize = 10;
@@ -42,8 +42,12 @@ impl<'a> AreaSlices<'a> {
             floats: part(self.floats, field(FLOATS), field(FLOAT_COUNT))?,
             latin1: &[],
             utf16: &[],
-            utf8: part(self.bytes, field(TEXT), field(TEXT_LENGTH))?,
-            utf8_ascii: field(UTF16_OR_ASCII) == 1,
+            text: part(self.bytes, field(TEXT), field(TEXT_LENGTH))?,
+            text_form: match field(UTF16_OR_FORM) {
+                1 => TextForm::Ascii,
+                2 => TextForm::Utf16,
+                _ => TextForm::Utf8,
+            },
             source: part(self.bytes, field(SOURCE), field(SOURCE_LENGTH_OR_DEPTH))?,
             atoms: self.words.get(atoms..shapes)?,
             shapes: self.words.get(shapes..end)?.as_chunks().0,
@@ -117,7 +121,7 @@ impl AreaSlicesMut<'_> {
         fields[FLOAT_COUNT] = tape.floats.len() as u32;
         fields[TEXT] = text as u32;
         fields[TEXT_LENGTH] = tape.latin1.len() as u32;
-        fields[UTF16_OR_ASCII] = utf16 as u32;
+        fields[UTF16_OR_FORM] = utf16 as u32;
         fields[NAMES] = names as u32;
         fields[NAMES_LENGTH] = tape.names.len() as u32;
         fields[SOURCE] = source as u32;

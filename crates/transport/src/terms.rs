@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef};
+use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef, TextForm};
 
 /// Whatever owns the areas of a tape that is to be encoded.
 ///
@@ -24,8 +24,8 @@ pub struct OwnedTape {
     pub floats: Vec<f64>,
     pub latin1: Vec<u8>,
     pub utf16: Vec<u16>,
-    pub utf8: Vec<u8>,
-    pub utf8_ascii: bool,
+    pub text: Vec<u8>,
+    pub text_form: TextForm,
     pub source: Vec<u8>,
     pub atoms: Vec<u32>,
     pub shapes: Vec<[u32; 2]>,
@@ -39,8 +39,8 @@ impl TapeSource for OwnedTape {
             floats: &self.floats,
             latin1: &self.latin1,
             utf16: &self.utf16,
-            utf8: &self.utf8,
-            utf8_ascii: self.utf8_ascii,
+            text: &self.text,
+            text_form: self.text_form,
             source: &self.source,
             atoms: &self.atoms,
             shapes: &self.shapes,
@@ -54,7 +54,7 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
     tape.words.len() * 4
         + tape.latin1.len()
         + tape.utf16.len() * 2
-        + tape.utf8.len()
+        + tape.text.len()
         + tape.source.len()
 }
 

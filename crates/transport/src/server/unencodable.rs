@@ -1,5 +1,7 @@
 //! The answer in place of a result that cannot be encoded.
 
+use backwater_etf::TextForm;
+
 use crate::OwnedTape;
 
 /// Tags and payloads of `backwater_etf::tape`.
@@ -21,8 +23,8 @@ pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
             (units as u32) << 4 | TEXT,
             EMPTY_LIST,
         ],
-        utf8: reason.as_bytes().to_vec(),
-        utf8_ascii: reason.is_ascii(),
+        text: reason.as_bytes().to_vec(),
+        text_form: if reason.is_ascii() { TextForm::Ascii } else { TextForm::Utf8 },
         atoms: vec![class.len() as u32, tag.len() as u32],
         names: [class, tag].concat().into_bytes(),
         ..OwnedTape::default()

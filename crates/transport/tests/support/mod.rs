@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use backwater_etf::TextForm;
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{self, RequestPath};
 use backwater_protocol::server;
@@ -124,8 +125,8 @@ pub fn arguments(text: &str) -> OwnedTape {
     assert!(text.is_ascii() && !text.is_empty());
     OwnedTape {
         words: vec![1 << 4 | 3, (text.len() as u32) << 4 | 15],
-        utf8: text.as_bytes().to_vec(),
-        utf8_ascii: true,
+        text: text.as_bytes().to_vec(),
+        text_form: TextForm::Ascii,
         ..OwnedTape::default()
     }
 }

@@ -1,0 +1,34 @@
+//! Numbers for the shapes that come again and again, so that their reader needs not look at the keys.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// More shapes than this, or longer keys altogether, get no numbers: somebody sends keys that are data.
+const MOST: u32 = 4096;
+const MOST_BYTES: usize = 1 << 20;
+
+#[derive(Default)]
+struct Numbers {
+    by_keys: HashMap<(bool, Box<[u8]>), u32>,
+    bytes: usize,
+}
+
+static NUMBERS: LazyLock<Mutex<Numbers>> = LazyLock::new(Mutex::default);
+
+/// The number of a shape: always the same for the same keys in this process, and never that of others.
+/// 0 when there are too many shapes.
+pub(crate) fn number_of(atoms: bool, joined: &[u8]) -> u32 {
+    let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (atoms, Box::from(joined));
+    if let Some(number) = numbers.by_keys.get(&key) {
+        return *number;
+    }
+    let number = numbers.by_keys.len() as u32 + 1;
+    let bytes = numbers.bytes + joined.len();
+    if number > MOST || bytes > MOST_BYTES {
+        return 0;
+    }
+    numbers.bytes = bytes;
+    numbers.by_keys.insert(key, number);
+    number
+}
