@@ -34,17 +34,13 @@ for (const way of WAYS) {
 }
 
 test('objects of one shape come back whatever the types of their values', (t) => {
-  const rows = fc
-    .uniqueArray(key, { minLength: 1, maxLength: 8 })
-    .chain((keys) =>
-      fc
-        .array(fc.array(value, { minLength: keys.length, maxLength: keys.length }), {
-          maxLength: 12,
-        })
-        .map((table) =>
-          table.map((row) => objectOf(keys.map((name, index) => [name, row[index]]))),
-        ),
-    );
+  const rows = fc.uniqueArray(key, { minLength: 1, maxLength: 8 }).chain((keys) =>
+    fc
+      .array(fc.array(value, { minLength: keys.length, maxLength: keys.length }), {
+        maxLength: 12,
+      })
+      .map((table) => table.map((row) => objectOf(keys.map((name, index) => [name, row[index]])))),
+  );
   hold(
     fc.property(rows, fc.constantFrom(...WAYS), (objects, way) => {
       const images = imageOf(objects, way) as unknown[];

@@ -8,6 +8,7 @@ import {
   Float,
   type Fun,
   ImproperList,
+  isTuple,
   Pid,
   Port,
   Reference,
@@ -217,10 +218,14 @@ export function funOf(arity: number, module: string, free: readonly unknown[]): 
   return decode(Buffer.concat([Buffer.of(131), ...body])) as Fun;
 }
 
+function isList(item: unknown): boolean {
+  return item instanceof ImproperList || (Array.isArray(item) && !isTuple(item));
+}
+
 const { value: anyValue } = fc.letrec<{ value: unknown; nested: unknown }>((tie) => {
   const items = fc.array(tie('value'), { maxLength: 5 });
   const pairs = fc.array(fc.tuple(key, tie('value')), { maxLength: 6 });
-  const tail = tie('value').filter((value) => !Array.isArray(value));
+  const tail = tie('value').filter((item) => !isList(item));
   return {
     value: fc.oneof(
       { depthSize: 'small', withCrossShrink: true },
