@@ -1,5 +1,5 @@
 import { Atom, atom, foreignAtom } from './atom.js';
-import { shapeOf, type ReadShape } from './shapes.js';
+import { setOwn, shapeOf, type ReadShape } from './shapes.js';
 import * as tape from './tape.js';
 import { Frame } from './tape.js';
 import { markTuple } from './tuple.js';
@@ -260,19 +260,6 @@ function readKey(): string {
   }
   const key = read();
   return key instanceof Atom ? key.name : (key as string);
-}
-
-function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') {
-    Object.defineProperty(object, key, {
-      value,
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
-  } else {
-    object[key] = value;
-  }
 }
 
 /** A map that begins like a shape: its values, a word with the number of further pairs, these. */
