@@ -134,10 +134,17 @@ export function same(a: unknown, b: unknown): boolean {
 }
 
 /** What deep equality leaves out, in the order that a walk comes to it. */
-function unseen(value: unknown): unknown[] {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return [];
-  if (value instanceof Fun) return [value.parts, ...Object.values(value.parts).flatMap(unseen)];
-  // Maps are compared without their order, which is Erlang's business.
-  if (value instanceof Map) return [value.size];
-  return [Object.keys(value), ...Object.values(value).flatMap(unseen)];
+function unseen(value: unknown, found: unknown[] = []): unknown[] {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return found;
+  if (value instanceof Fun) {
+    found.push(value.parts);
+    unseen(value.parts, found);
+  } else if (value instanceof Map) {
+    // The order of a map is Erlang's business.
+    found.push(value.size);
+  } else {
+    if (!Array.isArray(value)) found.push(Object.keys(value));
+    for (const part of Object.values(value)) unseen(part, found);
+  }
+  return found;
 }
