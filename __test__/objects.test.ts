@@ -211,7 +211,7 @@ test('what the prototype of all objects has got is neither encoded nor called', 
   Object.defineProperties(prototype, {
     inherited: { value: 1, enumerable: true, configurable: true },
     fixed: { value: 1, writable: false, configurable: true },
-    trap: { set: (item) => calls.push(item), get: () => 1, configurable: true },
+    trap: { set: (item) => void calls.push(item), get: () => 1, configurable: true },
   });
   try {
     decoded = Array.from({ length: 8 }, () => encoded.map((bytes) => decode(bytes)));
