@@ -1,0 +1,93 @@
+import { decode, encode, TermError } from '../../src/index.js';
+import type { ErlangDescription } from '../interop/erlang.js';
+import { canonical, exactValue } from '../support/vectors.js';
+
+/** What this library makes of an encoding. */
+export type Own =
+  | { readonly value: unknown; readonly encoded: Buffer }
+  /** The message of the TermError. */
+  | { readonly refused: string }
+  /** An error that is none of the library's. */
+  | { readonly crashed: string };
+
+export type DifferenceKind =
+  | 'crashes here'
+  | 'taken by Erlang only'
+  | 'taken here only'
+  | 'another length'
+  | 'another value'
+  | 'another encoding'
+  | 'an encoding of another term'
+  | 'the modes differ';
+
+export interface Difference {
+  readonly kind: DifferenceKind;
+  readonly own: string;
+  readonly erlang: string;
+}
+
+export interface Case {
+  readonly bytes: Buffer;
+  readonly own: Own;
+  readonly erlang: ErlangDescription;
+}
+
+export function decodeHere(bytes: Uint8Array): Own {
+  try {
+    const value = decode(bytes, { terms: 'exact' });
+    return { value, encoded: encode(value) };
+  } catch (error) {
+    if (error instanceof TermError) return { refused: error.message };
+    return { crashed: error instanceof Error ? String(error.stack) : String(error) };
+  }
+}
+
+/** How the two answers differ; undefined when they do not. */
+export function compare({ bytes, own, erlang }: Case): Difference | undefined {
+  const found = (kind: DifferenceKind, ours = describeOwn(own)): Difference => ({
+    kind,
+    own: ours,
+    erlang: 'error' in erlang ? erlang.error : `${erlang.used} bytes, ${hexOf(erlang.reencoded)}`,
+  });
+  if ('crashed' in own) return found('crashes here');
+  const modes = plainMode(bytes, !('refused' in own));
+  if (modes !== undefined) return found('the modes differ', modes);
+  if ('refused' in own) return 'error' in erlang ? undefined : found('taken by Erlang only');
+  if ('error' in erlang) return found('taken here only');
+  // A prefix is taken exactly from the length on that the term has.
+  if (!takes(bytes.subarray(0, erlang.used)) || takes(bytes.subarray(0, erlang.used - 1))) {
+    return found('another length');
+  }
+  const term = JSON.stringify(erlang.term);
+  if (!term.includes('{"fun":') && canonical(own.value) !== canonical(exactValue(erlang.term))) {
+    return found('another value', canonical(own.value));
+  }
+  const reencoded = Buffer.from(erlang.reencoded, 'base64');
+  if (erlang.same !== true) return found('an encoding of another term');
+  // Erlang orders the pairs of a map anew.
+  const ordered = /"map":\[\[.*\],\[/.test(term);
+  const alike = ordered ? own.encoded.length === reencoded.length : own.encoded.equals(reencoded);
+  return alike ? undefined : found('another encoding');
+}
+
+function takes(bytes: Uint8Array): boolean {
+  return !('refused' in decodeHere(bytes));
+}
+
+/** The default mode has to take what the exact one takes, and to give a term. */
+function plainMode(bytes: Uint8Array, taken: boolean): string | undefined {
+  try {
+    encode(decode(bytes));
+    return taken ? undefined : 'taken by the default mode only';
+  } catch (error) {
+    if (!(error instanceof TermError)) return `the default mode crashes: ${String(error)}`;
+    return taken ? `the default mode refuses it: ${error.message}` : undefined;
+  }
+}
+
+function describeOwn(own: Own): string {
+  if ('crashed' in own) return own.crashed;
+  return 'refused' in own ? own.refused : `a term, ${own.encoded.toString('hex')}`;
+}
+
+const hexOf = (base64: string): string => Buffer.from(base64, 'base64').toString('hex');
