@@ -12,6 +12,7 @@ export type Own =
 
 export type DifferenceKind =
   | 'crashes here'
+  | 'Erlang ends'
   | 'taken by Erlang only'
   | 'taken here only'
   | 'another length'
@@ -52,6 +53,7 @@ export function compare({ bytes, own, erlang }: Case): Difference | undefined {
   if ('crashed' in own) return found('crashes here');
   const modes = plainMode(bytes, !('refused' in own));
   if (modes !== undefined) return found('the modes differ', modes);
+  if ('error' in erlang && erlang.error === 'ends') return found('Erlang ends');
   if ('refused' in own) return 'error' in erlang ? undefined : found('taken by Erlang only');
   if ('error' in erlang) return found('taken here only');
   // A prefix is taken exactly from the length on that the term has.

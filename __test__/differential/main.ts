@@ -3,9 +3,9 @@
  * `npm run differential -- --cases 100000 --seed 1`.
  */
 import { parseArgs } from 'node:util';
-import { type ErlangTerms, startErlangTerms } from '../interop/erlang.js';
 import { readVectors, type TermVector } from '../support/vectors.js';
-import { type Case, compare, decodeHere, type Difference } from './compare.js';
+import { type Case, compare, type Difference } from './compare.js';
+import { Erlang } from './erlang.js';
 import { generate } from './generate.js';
 import { knownAs } from './known.js';
 import { minimise } from './minimise.js';
@@ -13,8 +13,6 @@ import { mutate } from './mutate.js';
 import { Random } from './random.js';
 
 const BATCH = 500;
-/** Damaged terms bring new atoms along, and Erlang never forgets one. */
-const BATCHES_PER_ERLANG = 200;
 /** Of more kinds of differences than this, the rest is counted only. */
 const MAX_SHOWN = 20;
 
@@ -40,30 +38,6 @@ function caseOf(number: number): Buffer {
   const random = new Random(seed, number);
   const source = random.once(6) ? random.pick(seeds) : generate(random);
   return random.once(2) ? source : mutate(random, source, generate(random));
-}
-
-/** A live Erlang that is replaced after some batches. */
-class Erlang {
-  #terms: ErlangTerms | undefined;
-  #batches = 0;
-
-  async judge(encodings: readonly Buffer[]): Promise<Case[]> {
-    if (this.#batches++ % BATCHES_PER_ERLANG === 0) await this.close();
-    this.#terms ??= startErlangTerms();
-    const questions = encodings.map((bytes) => ({ bytes, own: decodeHere(bytes) }));
-    const answers = await this.#terms.describe(
-      questions.map(({ bytes, own }) => ({
-        bytes,
-        other: 'encoded' in own ? own.encoded : undefined,
-      })),
-    );
-    return questions.map((question, index) => ({ ...question, erlang: answers[index]! }));
-  }
-
-  async close(): Promise<void> {
-    await this.#terms?.close();
-    this.#terms = undefined;
-  }
 }
 
 /** Differences that are of one cause, most likely: alike but for places, sizes and content. */
@@ -138,6 +112,7 @@ async function show(erlang: Erlang, [key, finding]: [string, Finding]): Promise<
 const erlang = new Erlang();
 try {
   const { taken, known, unknown } = await run(erlang);
+  for (const [key, { count }] of unknown) console.log(`${count} cases: ${key}`);
   for (const finding of Array.from(unknown).slice(0, MAX_SHOWN)) await show(erlang, finding);
   console.log(`\nseed ${seed}: ${cases} cases, ${taken} are terms here`);
   for (const [name, count] of known) console.log(`  known: ${name}: ${count}`);

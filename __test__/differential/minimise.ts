@@ -1,7 +1,7 @@
 /** Whether each of the candidates still shows what is looked for. */
 export type Shows = (candidates: readonly Buffer[]) => Promise<boolean[]>;
 
-const MAX_ROUNDS = 200;
+const MAX_ROUNDS = 40;
 
 /** A short encoding that still shows the same, found by cutting pieces out of a longer one. */
 export async function minimise(bytes: Buffer, shows: Shows): Promise<Buffer> {
@@ -19,7 +19,7 @@ export async function minimise(bytes: Buffer, shows: Shows): Promise<Buffer> {
 /** Shorter encodings, the shortest first: each part alone, each end cut off, each piece cut out. */
 function shorter(bytes: Buffer): Buffer[] {
   const candidates: Buffer[] = [];
-  const step = Math.max(1, Math.floor(bytes.length / 500));
+  const step = Math.max(1, Math.floor(bytes.length / 100));
   for (let at = bytes.length - 1; at > 1; at -= step) {
     candidates.push(Buffer.concat([bytes.subarray(0, 1), bytes.subarray(at)]));
   }

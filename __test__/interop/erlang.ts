@@ -161,7 +161,10 @@ export type ErlangDescription =
   | { readonly error: string };
 
 export interface ErlangTerms {
-  /** Describes encoded terms, each answer at the place of its question. */
+  /**
+   * Describes encoded terms, each answer at the place of its question; the last answers are missing
+   * when Erlang has ended meanwhile.
+   */
   describe(
     questions: readonly { readonly bytes: Uint8Array; readonly other?: Uint8Array | undefined }[],
   ): Promise<ErlangDescription[]>;
@@ -172,7 +175,7 @@ export interface ErlangTerms {
 export function startErlangTerms(): ErlangTerms {
   const peer = new Peer('terms', ['--print', 'false', '--describe', 'true'], 'none is needed');
   return {
-    describe(questions) {
+    async describe(questions) {
       const answers = questions.map(() => peer.next() as Promise<ErlangDescription>);
       const lines = questions.map(({ bytes, other }) =>
         [bytes, ...(other === undefined ? [] : [other])]
@@ -180,7 +183,8 @@ export function startErlangTerms(): ErlangTerms {
           .join(' '),
       );
       if (lines.length > 0) peer.write(lines.join('\n'));
-      return Promise.all(answers);
+      const settled = await Promise.allSettled(answers);
+      return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     },
     close: () => peer.close(),
   };
