@@ -1,4 +1,4 @@
-import { decode, encode, TermError } from '../../src/index.js';
+import { decode, encode, Fun, ImproperList, TermError } from '../../src/index.js';
 import type { ErlangDescription } from '../interop/erlang.js';
 import { canonical, exactValue } from '../support/vectors.js';
 
@@ -13,6 +13,7 @@ export type Own =
 export type DifferenceKind =
   | 'crashes here'
   | 'Erlang ends'
+  | 'Erlang is not asked'
   | 'taken by Erlang only'
   | 'taken here only'
   | 'another length'
@@ -20,6 +21,10 @@ export type DifferenceKind =
   | 'another encoding'
   | 'an encoding of another term'
   | 'the modes differ';
+
+/** Errors of answers that Erlang has not given. */
+export const ENDED = 'it ends';
+export const NOT_ASKED = 'it is not asked';
 
 export interface Difference {
   readonly kind: DifferenceKind;
@@ -53,23 +58,43 @@ export function compare({ bytes, own, erlang }: Case): Difference | undefined {
   if ('crashed' in own) return found('crashes here');
   const modes = plainMode(bytes, !('refused' in own));
   if (modes !== undefined) return found('the modes differ', modes);
-  if ('error' in erlang && erlang.error === 'ends') return found('Erlang ends');
+  if ('error' in erlang && erlang.error === ENDED) return found('Erlang ends');
+  if ('error' in erlang && erlang.error === NOT_ASKED) return found('Erlang is not asked');
   if ('refused' in own) return 'error' in erlang ? undefined : found('taken by Erlang only');
   if ('error' in erlang) return found('taken here only');
   // A prefix is taken exactly from the length on that the term has.
   if (!takes(bytes.subarray(0, erlang.used)) || takes(bytes.subarray(0, erlang.used - 1))) {
     return found('another length');
   }
-  const term = JSON.stringify(erlang.term);
-  if (!term.includes('{"fun":') && canonical(own.value) !== canonical(exactValue(erlang.term))) {
+  const hasFun = JSON.stringify(erlang.term).includes('{"fun":');
+  if (!hasFun && canonical(own.value) !== canonical(exactValue(erlang.term))) {
     return found('another value', canonical(own.value));
   }
-  const reencoded = Buffer.from(erlang.reencoded, 'base64');
   if (erlang.same !== true) return found('an encoding of another term');
+  const reencoded = Buffer.from(erlang.reencoded, 'base64');
   // Erlang orders the pairs of a map anew.
-  const ordered = /"map":\[\[.*\],\[/.test(term);
-  const alike = ordered ? own.encoded.length === reencoded.length : own.encoded.equals(reencoded);
+  const alike = hasOrder(own.value)
+    ? own.encoded.length === reencoded.length
+    : own.encoded.equals(reencoded);
   return alike ? undefined : found('another encoding');
+}
+
+/** Whether there is a map of several pairs in a term. */
+function hasOrder(value: unknown): boolean {
+  const stack = [value];
+  for (let next = stack.pop(); stack.length > 0 || next !== undefined; next = stack.pop()) {
+    if (next instanceof Map) {
+      if (next.size > 1) return true;
+      stack.push(...next.keys(), ...next.values());
+    } else if (Array.isArray(next)) {
+      for (const item of next) stack.push(item);
+    } else if (next instanceof ImproperList) {
+      stack.push(...next.items, next.tail);
+    } else if (next instanceof Fun) {
+      stack.push(...next.parts.free);
+    }
+  }
+  return false;
 }
 
 function takes(bytes: Uint8Array): boolean {
