@@ -150,6 +150,10 @@ test('lists, also those that Erlang writes as strings', (t) => {
   const improper = roundTrip(new ImproperList([1, 'a'], atom('tail'))) as ImproperList;
   t.deepEqual(improper.items, [1, 'a']);
   t.is(improper.tail, atom('tail'));
+  t.deepEqual(roundTrip(new ImproperList([1], tuple())), new ImproperList([1], tuple()));
+  for (const tail of [[], [2], improper]) {
+    t.throws(() => new ImproperList([1], tail), { instanceOf: TermError });
+  }
 });
 
 test('maps are objects when their keys allow it', (t) => {

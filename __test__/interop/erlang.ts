@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:chil
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { VectorTerm } from '../support/vectors.js';
 
 /** Milliseconds until a peer that says nothing counts as broken. */
 const answerTimeout = 60_000;
@@ -142,6 +143,48 @@ export function startErlangClient(options: { secret: string | Uint8Array }): Erl
       const target = `${text(url)}, ${quotedAtom(module)}, ${quotedAtom(fn)}`;
       peer.write(`{call, ${target}, ${args}, [${settings}]}`);
       return peer.next(id) as Promise<ErlangResult>;
+    },
+    close: () => peer.close(),
+  };
+}
+
+/** What Erlang makes of an encoded term, with the term in the form of the vectors. */
+export type ErlangDescription =
+  | {
+      readonly ok: true;
+      readonly used: number;
+      readonly term: VectorTerm;
+      readonly reencoded: string;
+      /** Whether the other encoding is of the same term, where there was one. */
+      readonly same?: boolean;
+    }
+  | { readonly error: string };
+
+export interface ErlangTerms {
+  /**
+   * Describes encoded terms, each answer at the place of its question; the last answers are missing
+   * when Erlang has ended meanwhile.
+   */
+  describe(
+    questions: readonly { readonly bytes: Uint8Array; readonly other?: Uint8Array | undefined }[],
+  ): Promise<ErlangDescription[]>;
+  close(): Promise<void>;
+}
+
+/** Starts an Erlang that describes terms and compares them. */
+export function startErlangTerms(): ErlangTerms {
+  const peer = new Peer('terms', ['--print', 'false', '--describe', 'true'], 'none is needed');
+  return {
+    async describe(questions) {
+      const answers = questions.map(() => peer.next() as Promise<ErlangDescription>);
+      const lines = questions.map(({ bytes, other }) =>
+        [bytes, ...(other === undefined ? [] : [other])]
+          .map((encoded) => Buffer.from(encoded).toString('base64'))
+          .join(' '),
+      );
+      if (lines.length > 0) peer.write(lines.join('\n'));
+      const settled = await Promise.allSettled(answers);
+      return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     },
     close: () => peer.close(),
   };

@@ -520,9 +520,6 @@ function putExt(kind: number, rest: number): void {
 }
 
 function putImproperHead(value: ImproperList): void {
-  if (Array.isArray(value.tail) && !isMarked(value.tail)) {
-    throw new Fault('has a list as its tail: write it as one list');
-  }
   if (word > limit) grow(ROOM);
   const count = value.items.length;
   if (count > MAX_IMPROPER) throw new Fault(`has ${count} items, more than a message can carry`);

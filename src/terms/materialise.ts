@@ -1,5 +1,5 @@
 import { Atom, atom, foreignAtom } from './atom.js';
-import { type ReaderState, shapeOf, shapeOfNumber, type ReadShape } from './shapes.js';
+import { type ReaderState, setOwn, shapeOf, shapeOfNumber, type ReadShape } from './shapes.js';
 import * as tape from './tape.js';
 import { Frame } from './tape.js';
 import { markTuple } from './tuple.js';
@@ -67,8 +67,8 @@ const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
  *
  * @param areas where it lies
  * @param frame index of its frame header in `areas.words`
- * @param skip at.words of the term to pass over: 0, or the place of an element that is to be read alone
- * @param exactMode whether the tape was written in at.exact mode
+ * @param skip words of the term to pass over: 0, or the place of an element that is to be read alone
+ * @param exactMode whether the tape was written in exact mode
  */
 export function materialise(
   areas: Areas,
@@ -296,20 +296,7 @@ function readKey(): string {
   return key instanceof Atom ? key.name : (key as string);
 }
 
-function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') {
-    Object.defineProperty(object, key, {
-      value,
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
-  } else {
-    object[key] = value;
-  }
-}
-
-/** A map that begins like a shape: its values, a at.word with the number of further pairs, these. */
+/** A map that begins like a shape: its values, a word with the number of further pairs, these. */
 function readMixed(rest: number): unknown {
   const shape = shapes[rest >>> 2]!;
   if ((rest & 3) === tape.KEYS_MIXED) {
@@ -477,7 +464,7 @@ function readShallow(): unknown {
   return (head & 15) === tape.EXT ? readOpaque(head) : readLeaf(head);
 }
 
-/** Begins the container at the current at.word; undefined when there is none. */
+/** Begins the container at the current word; undefined when there is none. */
 function openContainer(): Open | undefined {
   const head = at.words[at.word]!;
   const payload = head >>> 4;

@@ -57,6 +57,23 @@ export function shapeOf(joined: string, kind: number, number: number): ReadShape
   return shape;
 }
 
+/**
+ * Gives the object an own property, whatever its prototype says of that key: a setter (`__proto__`),
+ * or a value that cannot be assigned over, where a program has frozen the prototypes.
+ */
+export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key in object) {
+    Object.defineProperty(object, key, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  } else {
+    object[key] = value;
+  }
+}
+
 /** A copy that does not share memory with the text it was cut from. */
 function flat(text: string): string {
   return Buffer.from(text, 'latin1').latin1Slice();
@@ -97,19 +114,7 @@ class Shape implements ReadShape {
 
   build(next: () => unknown): Record<string, unknown> {
     const object: Record<string, unknown> = {};
-    for (const key of this.keys) {
-      const value = next();
-      if (key === '__proto__') {
-        Object.defineProperty(object, key, {
-          value,
-          writable: true,
-          enumerable: true,
-          configurable: true,
-        });
-      } else {
-        object[key] = value;
-      }
-    }
+    for (const key of this.keys) setOwn(object, key, next());
     return object;
   }
 }

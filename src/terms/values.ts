@@ -2,6 +2,7 @@ import type { inspect, InspectOptions } from 'node:util';
 import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
 import { inspectCall, inspectSymbol } from './inspect.js';
+import { isMarked } from './tuple.js';
 
 /** A double that stays one: `float(1)` is Erlang's `1.0`, where the number 1 is its integer. */
 export class Float {
@@ -80,6 +81,9 @@ export class ImproperList {
   constructor(items: readonly unknown[], tail: unknown) {
     if (!Array.isArray(items) || items.length === 0) {
       throw new TermError('an improper list has an array of at least one item');
+    }
+    if (tail instanceof ImproperList || (Array.isArray(tail) && !isMarked(tail))) {
+      throw new TermError('the tail of an improper list is no list: write both as one');
     }
     this.items = items;
     this.tail = tail;

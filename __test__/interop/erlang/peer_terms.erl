@@ -1,25 +1,30 @@
 -module(peer_terms).
 
 %% For differential tests: what Erlang makes of encoded terms. Reads a line of
-%% base64 for each, writes a line of JSON for each, in the same order.
+%% base64 for each, writes a line of JSON for each, in the same order. A second
+%% word on the line is another encoding, to be compared with the first.
 
 -export([main/1]).
 
 -spec main([string()]) -> ok.
 main(Arguments) ->
-    #{print := Print, safe := Safe} =
-        peer_options:parse(Arguments, #{print => {boolean, true}, safe => {boolean, false}}),
+    Options = peer_options:parse(Arguments, #{
+        print => {boolean, true}, safe => {boolean, false}, describe => {boolean, false}
+    }),
     Stdio = peer_stdio:open(),
-    Answer = fun(Line, ok) -> peer_stdio:write_line(Stdio, answer(Line, Print, Safe)) end,
+    Answer = fun(Line, ok) -> peer_stdio:write_line(Stdio, answer(Line, Options)) end,
     peer_stdio:fold_lines(Stdio, Answer, ok).
 
-answer(Line, Print, Safe) ->
+answer(Line, #{print := Print, safe := Safe, describe := Describe}) ->
+    [Encoded | Others] = [base64:decode(Word) || Word <- binary:split(Line, <<" ">>)],
     try
-        {Term, Used} = binary_to_term(base64:decode(Line), [used | [safe || Safe]]),
+        {Term, Used} = binary_to_term(Encoded, [used | [safe || Safe]]),
         [
             <<"{\"ok\":true,\"used\":">>,
             integer_to_binary(Used),
             [[<<",\"printed\":">>, peer_json:encode(peer_json:text(Term))] || Print],
+            [[<<",\"term\":">>, peer_describe:term(Term)] || Describe],
+            [[<<",\"same\":">>, atom_to_binary(is_same(Term, Other))] || Other <- Others],
             <<",\"reencoded\":\"">>,
             base64:encode(term_to_binary(Term, [{minor_version, 2}])),
             <<"\"}">>
@@ -27,4 +32,11 @@ answer(Line, Print, Safe) ->
     catch
         error:Reason when is_atom(Reason) ->
             peer_json:encode(#{error => atom_to_binary(Reason)})
+    end.
+
+is_same(Term, Encoded) ->
+    try
+        binary_to_term(Encoded) =:= Term
+    catch
+        error:badarg -> false
     end.

@@ -33,7 +33,7 @@ impl Run<'_> {
             tags::REFERENCE => {
                 self.tape.words.push(ext(tape::REFERENCE, 1));
                 self.put_atom("the node of a reference")?;
-                let id = self.reader.u32()?;
+                let id = self.old_id()?;
                 let creation = self.creation(false)?;
                 self.tape.words.extend([creation, id]);
             }
@@ -44,9 +44,11 @@ impl Run<'_> {
                 }
                 self.tape.words.push(ext(tape::REFERENCE, count));
                 self.put_atom("the node of a reference")?;
-                let creation = self.creation(tag == tags::NEWER_REFERENCE)?;
-                self.tape.words.push(creation);
-                for _ in 0..count {
+                let wide = tag == tags::NEWER_REFERENCE;
+                let creation = self.creation(wide)?;
+                let first = if wide { self.reader.u32()? } else { self.old_id()? };
+                self.tape.words.extend([creation, first]);
+                for _ in 1..count {
                     let id = self.reader.u32()?;
                     self.tape.words.push(id);
                 }
@@ -81,8 +83,25 @@ impl Run<'_> {
         }))
     }
 
+    /// In the old forms only two bits may be set.
     fn creation(&mut self, wide: bool) -> Result<u32, DecodeError> {
-        if wide { self.reader.u32() } else { Ok(self.reader.u8()?.into()) }
+        if wide {
+            return self.reader.u32();
+        }
+        let creation = self.reader.u8()?;
+        if creation > 3 {
+            return self.reader.fail(Kind::Field("the creation of an identifier in an old form"));
+        }
+        Ok(creation.into())
+    }
+
+    /// The first number of a reference in an old form: only 18 bits may be set.
+    fn old_id(&mut self) -> Result<u32, DecodeError> {
+        let id = self.reader.u32()?;
+        if id >= 1 << 18 {
+            return self.reader.fail(Kind::Field("the first id of a reference in an old form"));
+        }
+        Ok(id)
     }
 
     /// Reads an atom and writes its place in the table.
@@ -117,13 +136,7 @@ impl Run<'_> {
         self.tape.words.extend(uniq);
         self.tape.words.push(index);
         self.put_atom("the module of a fun")?;
-        for (offset, field) in [(0, "the old index of a fun"), (1, "the old uniq of a fun")] {
-            // Both are integers; they are read as terms, but must begin as what they are.
-            let tag = self.peek_fun_integer(offset)?;
-            if !matches!(tag, tags::SMALL_INTEGER | tags::INTEGER) {
-                return self.reader.fail(Kind::Field(field));
-            }
-        }
+        self.check_fun_terms()?;
         let hash =
             if wanted { self.hasher.hash(HashKind::Opaque, &self.tape.words[start..]) } else { 0 };
         self.open(Container::Fun, free.saturating_add(3), wanted)?;
@@ -135,17 +148,22 @@ impl Run<'_> {
         Ok(Read::Opened)
     }
 
-    /// The tag of the first or second integer from here.
-    fn peek_fun_integer(&self, offset: usize) -> Result<u8, DecodeError> {
-        let input = &self.reader.input[self.reader.at..];
-        let length = |tag: u8| if tag == tags::SMALL_INTEGER { 2 } else { 5 };
-        let tag = match (input.first(), offset) {
-            (Some(tag), 0) => Some(tag),
-            (Some(tag), _) => input.get(length(*tag)),
-            (None, _) => None,
-        };
-        match tag {
-            Some(tag) => Ok(*tag),
+    /// Old index and old uniq are integers and the creator is a pid. All three are read as terms, but
+    /// must begin as what they are: OTP 25 crashes where the creator is something else.
+    fn check_fun_terms(&self) -> Result<(), DecodeError> {
+        let mut rest = &self.reader.input[self.reader.at..];
+        for field in ["the old index of a fun", "the old uniq of a fun"] {
+            let length = match rest.first() {
+                Some(&tags::SMALL_INTEGER) => 2,
+                Some(&tags::INTEGER) => 5,
+                Some(_) => return self.reader.fail(Kind::Field(field)),
+                None => return self.reader.fail(Kind::Truncated),
+            };
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        match rest.first() {
+            Some(&(tags::PID | tags::NEW_PID)) => Ok(()),
+            Some(_) => self.reader.fail(Kind::Field("the creator of a fun")),
             None => self.reader.fail(Kind::Truncated),
         }
     }

@@ -415,7 +415,7 @@ fn same_keys() -> Vec<[Vec<u8>; 2]> {
             [header(116, 2), int(1), binary("é"), binary("x"), float.clone()].concat(),
             [header(116, 2), binary("x"), float, int(1), binary("é")].concat(),
         ],
-        [pid(103, &[7]), pid(88, &[0, 0, 0, 7])],
+        [pid(103, &[3]), pid(88, &[0, 0, 0, 3])],
         [
             [&[101], &*node, &[0, 0, 0, 9], &[1]].concat(),
             [&[90, 0, 1], &*node, &[0, 0, 0, 1], &[0, 0, 0, 9]].concat(),

@@ -1,0 +1,57 @@
+import type { Case, Difference } from './compare.js';
+
+/** A difference that is meant; docs/differential.md gives the reasons. */
+interface Known {
+  readonly name: string;
+  is(difference: Difference, tested: Case): boolean;
+}
+
+/** Erlang takes what is refused here with this message, whatever Erlang makes of it. */
+const refusedHere = (name: string, message: RegExp): Known => ({
+  name,
+  is: ({ kind }, { own }) =>
+    kind === 'taken by Erlang only' && 'refused' in own && message.test(own.refused),
+});
+
+const ABOUT_CONTENT = new Set(['taken here only', 'another value', 'another encoding']);
+/** FLOAT_EXT whose 31 bytes are all text. */
+const FULL_FLOAT = /c[^\0]{31}/s;
+
+const KNOWN: readonly Known[] = [
+  refusedHere('compressed terms', /^compressed terms are not taken/),
+  refusedHere('references without ids', /^the number of a reference's ids/),
+  refusedHere('empty bit strings of no bits', /^a bit string has an impossible count of bits/),
+  refusedHere('arities beyond 255, or as big integers', /^the arity of an external function/),
+  refusedHere('tags for the inside of a node', /^tag 7[3-6] begins no term/),
+  refusedHere('the same key as 0.0 and -0.0', /^a map has the same key twice/),
+  {
+    name: 'floats with a decimal comma',
+    is: (difference, tested) =>
+      refusedHere('', /^a float is not a finite number/).is(difference, tested) &&
+      commaBefore(tested),
+  },
+  {
+    name: 'identifiers of the node that reads them',
+    is: ({ kind }, { bytes }) => ABOUT_CONTENT.has(kind) && bytes.includes('nonode@nohost'),
+  },
+  {
+    name: 'floats as text that no zero ends',
+    is: ({ kind }, { bytes }) =>
+      ABOUT_CONTENT.has(kind) && FULL_FLOAT.test(bytes.toString('latin1')),
+  },
+  {
+    name: 'closures that Erlang never writes (Erlang is not asked)',
+    is: ({ kind }) => kind === 'Erlang is not asked',
+  },
+];
+
+/** Whether the refused FLOAT_EXT, which ends at the offset of the message, has a comma. */
+function commaBefore({ bytes, own }: Case): boolean {
+  const offset = 'refused' in own ? Number(/at byte (\d+)$/.exec(own.refused)?.[1]) : 0;
+  return bytes.subarray(offset - 31, offset).includes(',');
+}
+
+/** The name of the known difference that this is one of. */
+export function knownAs(difference: Difference, tested: Case): string | undefined {
+  return KNOWN.find((known) => known.is(difference, tested))?.name;
+}

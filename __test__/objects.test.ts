@@ -1,0 +1,376 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { atom, decode, encode, TermError, tuple } from '../src/index.js';
+import { key, leaf, objectOf, value } from './support/arbitraries.js';
+import { imageOf, same } from './support/images.js';
+import { hold } from './support/properties.js';
+import { root } from './support/vectors.js';
+
+const roundTrip = (input: unknown): unknown => decode(encode(input));
+const plain = (input: unknown): unknown => imageOf(input, { terms: 'js', objectKeys: 'binary' });
+
+/** Levels of nesting around a value: few, and so many that the writer keeps a stack of its own. */
+const DEPTHS = [0, 1, 300];
+
+function nest(input: unknown, depth: number): unknown {
+  return depth === 0 ? input : nest([input], depth - 1);
+}
+
+function refused(t: ExecutionContext, input: unknown, message: RegExp): void {
+  for (const depth of DEPTHS) {
+    t.throws(() => encode(nest(input, depth)), { instanceOf: TermError, message });
+    t.deepEqual(roundTrip([1.5, 'fine', { a: 1 }]), [1.5, 'fine', { a: 1 }] as never);
+  }
+}
+
+function accepted(t: ExecutionContext, input: unknown, expected: unknown): void {
+  for (const depth of DEPTHS) {
+    t.true(same(roundTrip(nest(input, depth)), nest(expected, depth)));
+  }
+}
+
+test('accessors are read as values', (t) => {
+  const accessor = {
+    get a() {
+      return [1.5];
+    },
+    set b(_: number) {},
+    c: 'x',
+  };
+  for (let round = 0; round < 10; round++) encode({ a: round, b: round, c: round });
+  accepted(t, accessor, { a: [1.5], b: undefined, c: 'x' });
+});
+
+test('an accessor may give another type each time', (t) => {
+  const values = [1, 1.5, 'text', null, { a: 1 }, [1, 2], 2n ** 70n, true, undefined, atom('x')];
+  let reads = 0;
+  const object = {
+    first: 1,
+    get second() {
+      return values[reads++ % values.length];
+    },
+    third: 'three',
+  };
+  for (let round = 0; round < 5 * values.length; round++) {
+    const expected = values[reads % values.length];
+    t.true(same(roundTrip(object), { first: 1, second: expected, third: 'three' }));
+  }
+});
+
+test('objects, arrays and tuples behind a proxy are what they stand for', (t) => {
+  hold(
+    fc.property(fc.array(fc.tuple(key, leaf), { maxLength: 5 }), (pairs) => {
+      const object = objectOf(pairs);
+      const list = pairs.map(([, item]) => item);
+      const input = [new Proxy(object, {}), new Proxy(list, {}), new Proxy(tuple(...list), {})];
+      return same(roundTrip(input), plain([object, list, tuple(...list)]));
+    }),
+  );
+  const { proxy, revoke } = Proxy.revocable({ a: 1 }, {});
+  revoke();
+  t.throws(() => encode([1, proxy]), { instanceOf: TypeError });
+  t.is(roundTrip('fine'), 'fine');
+});
+
+/** What a getter may do to the object that it belongs to, and to the array that holds that one. */
+const MEDDLING: Readonly<Record<string, (self: Record<string, unknown>, all: unknown[]) => void>> =
+  {
+    'deletes the next key': (self) => delete self['z'],
+    'adds a key': (self) => (self['more'] = 1),
+    'changes the type of the next value': (self) => (self['z'] = { nested: [1.5] }),
+    'empties the array': (_, all) => (all.length = 0),
+    'lengthens the array': (_, all) => all.push(1, 'two', [3]),
+    'replaces the next item': (_, all) => (all[2] = 2n ** 70n),
+    'takes the prototype': (self) => Object.setPrototypeOf(self, null),
+    'freezes all': (self, all) => Object.freeze([Object.freeze(self), Object.freeze(all)]),
+    'adds to the map': (_, all) => (all[3] as Map<unknown, unknown>).set('added', 1),
+  };
+
+for (const [what, meddle] of Object.entries(MEDDLING)) {
+  test(`a getter that ${what} harms nothing else`, (t) => {
+    for (const depth of DEPTHS) {
+      const all: unknown[] = [];
+      const self = { a: 1, z: 2 };
+      Object.defineProperty(self, 'm', {
+        enumerable: true,
+        configurable: true,
+        get: () => (meddle(self, all), 'met'),
+      });
+      all.push('one', self, 'two', new Map([['key', 1]]));
+      const result = roundTrip([0.5, nest(all, depth), 'end']) as unknown[];
+      t.is(result[0], 0.5);
+      t.is(result[2], 'end');
+      t.true(same(roundTrip([{ a: 1, z: 2 }, 'x']), [{ a: 1, z: 2 }, 'x']));
+    }
+  });
+}
+
+test('a Map that grows or shrinks while it is written is refused or written, never mixed up', (t) => {
+  for (const change of [
+    (map: Map<unknown, unknown>) => map.set('late', 1),
+    (map: Map<unknown, unknown>) => map.delete('last'),
+    (map: Map<unknown, unknown>) => map.clear(),
+  ]) {
+    const map = new Map<unknown, unknown>();
+    map.set('first', {
+      get a() {
+        change(map);
+        return 1;
+      },
+    });
+    map.set('last', 2);
+    try {
+      const [one, two, three] = roundTrip(['one', map, 'three']) as unknown[];
+      t.is(one, 'one');
+      t.is((two as { first: { a: number } }).first.a, 1);
+      t.is(three, 'three');
+    } catch (error) {
+      t.true(error instanceof TermError);
+    }
+    t.is(roundTrip(5), 5);
+  }
+});
+
+test('what a getter throws comes out as it is', (t) => {
+  for (const depth of DEPTHS) {
+    for (const thrown of [new RangeError('mine'), new TypeError('mine'), 'text', null]) {
+      const object = {
+        a: 1.5,
+        get b(): unknown {
+          throw thrown;
+        },
+      };
+      try {
+        encode(nest([object, 'x'], depth));
+        t.fail();
+      } catch (error) {
+        t.is(error, thrown);
+      }
+      t.true(same(roundTrip({ a: 1.5, b: 2 }), { a: 1.5, b: 2 }));
+    }
+  }
+});
+
+test('a getter may decode, and may try to encode', (t) => {
+  const bytes = encode([{ a: 'inner', b: 0.5 }, '日本', atom('inside')]);
+  const object = {
+    before: [1.5, 'é', atom('around')],
+    get decoded() {
+      return decode(bytes);
+    },
+    get refused() {
+      return t.throws(() => encode(1), { instanceOf: TermError })?.code;
+    },
+    after: ['日', 2.5, atom('around')],
+  };
+  const expected = {
+    before: [1.5, 'é', atom('around')],
+    decoded: [{ a: 'inner', b: 0.5 }, '日本', atom('inside')],
+    refused: 'ERR_BACKWATER_TERM',
+    after: ['日', 2.5, atom('around')],
+  };
+  accepted(t, [object, object], [expected, expected]);
+});
+
+test('only own, enumerable keys that are strings are encoded', (t) => {
+  hold(
+    fc.property(fc.uniqueArray(key, { maxLength: 6 }), value, value, (keys, shown, hidden) => {
+      const object = objectOf(keys.map((name) => [name, shown]));
+      const image = plain(object);
+      Object.defineProperty(object, 'hidden key', { value: hidden, enumerable: false });
+      Object.defineProperty(object, Symbol('key'), { value: () => 1, enumerable: true });
+      return same(roundTrip(object), image);
+    }),
+  );
+  t.pass();
+});
+
+test('frozen, sealed and fixed objects are encoded as others', (t) => {
+  for (const fix of [Object.freeze, Object.seal, Object.preventExtensions]) {
+    const value = { a: fix([1, fix({ b: 'x' })]), c: fix(tuple(fix(new Map([['k', 1.5]])))) };
+    accepted(t, fix(value), plain(value));
+  }
+});
+
+test('what the prototype of all objects has got is neither encoded nor called', (t) => {
+  const prototype = Object.prototype as Record<string, unknown>;
+  const calls: unknown[] = [];
+  const remember = (item: unknown): void => {
+    calls.push(item);
+  };
+  // Decoded once more than it takes until code is generated for a shape.
+  const wide = objectOf(Array.from({ length: 80 }, (_, index) => [`k${index}`, index]));
+  const inputs = [
+    { own: 1, trap: 2, fixed: 3 },
+    { ...wide, trap: 2, fixed: 3 },
+    { trap: 1, é: 2 },
+  ];
+  const encoded = inputs.map((input) => encode(input));
+  let decoded: unknown[] = [];
+  let again: Buffer[] = [];
+  Object.defineProperties(prototype, {
+    inherited: { value: 1, enumerable: true, configurable: true },
+    fixed: { value: 1, writable: false, configurable: true },
+    trap: { set: remember, get: () => 1, configurable: true },
+  });
+  try {
+    decoded = Array.from({ length: 8 }, () => encoded.map((bytes) => decode(bytes)));
+    again = inputs.map((input) => encode(input));
+  } finally {
+    for (const name of ['inherited', 'fixed', 'trap']) delete prototype[name];
+  }
+  t.deepEqual(again, encoded);
+  t.deepEqual(calls, []);
+  for (const round of decoded) t.true(same(round, inputs));
+});
+
+test('frozen prototypes keep nothing from being decoded', (t) => {
+  const program = `
+    import { decode, encode } from 'backwater';
+    import { isDeepStrictEqual } from 'node:util';
+    for (const prototype of [Object, Array, Map].map((kind) => kind.prototype)) Object.freeze(prototype);
+    const objects = [
+      { constructor: 1, toString: 2, a: 3 },
+      JSON.parse('{"__proto__": 1, "valueOf": 2, "é": 3}'),
+      Object.fromEntries([...Array(80).keys(), 'toString'].map((key) => ['k' + key, 1])),
+      Object.fromEntries([...Array(80).keys()].map((key) => ['k' + key, 1]).concat([['toString', 1]])),
+    ];
+    for (let round = 0; round < 8; round++) {
+      if (!isDeepStrictEqual(decode(encode(objects)), objects)) throw new Error('not the same');
+    }`;
+  const build = new URL('../src/index.js', import.meta.url).href;
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '--eval', program.replace("'backwater'", JSON.stringify(build))],
+    { cwd: join(root), encoding: 'utf8', timeout: 60_000 },
+  );
+  t.is(status, 0, stderr);
+});
+
+class Person {
+  name = 'x';
+}
+
+for (const [what, input] of [
+  ['an instance of a class', new Person()],
+  ['an object that inherits from another', Object.create({ a: 1 })],
+  ['an object that inherits from one without prototype', Object.create(Object.create(null))],
+  ['a Date', new Date(0)],
+  ['a RegExp', /x/],
+  ['an Error', new Error('x')],
+  ['a Promise', Promise.resolve(1)],
+  ['a Set', new Set([1])],
+  ['a WeakMap', new WeakMap()],
+  ['a boxed string', new String('x')],
+  ['a boxed number', new Number(1)],
+  ['a boxed boolean', new Boolean(true)],
+  ['a boxed bigint', Object(1n)],
+  ['an ArrayBuffer', new ArrayBuffer(2)],
+  ['a DataView', new DataView(new ArrayBuffer(2))],
+  ['an Int8Array', new Int8Array(2)],
+  ['a Uint8ClampedArray', new Uint8ClampedArray(2)],
+  ['a Uint16Array', new Uint16Array(2)],
+  ['a Float64Array', new Float64Array(2)],
+  ['a BigInt64Array', new BigInt64Array(2)],
+  ['a URL', new URL('http://localhost')],
+  ['an iterator', [1].values()],
+  ['an instance of a class of another realm', runInNewContext('new (class Other {})')],
+  ['a Date of another realm', runInNewContext('new Date()')],
+] as const) {
+  test(`${what} is no term, at any depth`, (t) => {
+    refused(t, input, /no term/);
+    refused(t, { a: 1.5, b: input }, /\.b is /);
+    refused(t, new Map<unknown, unknown>([[input, 1]]), /key\(0\) is /);
+  });
+}
+
+for (const [what, input] of [
+  ['a function', () => 1],
+  ['a symbol', Symbol('x')],
+  ['NaN', NaN],
+  ['infinity', Infinity],
+] as const) {
+  test(`${what} is no term, at any depth`, (t) => {
+    for (let round = 0; round < 10; round++) encode({ a: 1, b: round });
+    refused(t, { a: 1, b: input }, /\.b is /);
+    refused(t, [1, input], /\[1\] is /);
+  });
+}
+
+test('objects and arrays of another realm are as those of this one', (t) => {
+  const foreign: unknown = runInNewContext(
+    `({ a: [1, [], { b: 1.5 }], c: Object.create(null), d: 'é', __proto__: Object.prototype })`,
+  );
+  for (const depth of DEPTHS) {
+    const result = roundTrip(nest(foreign, depth));
+    t.true(same(result, nest({ a: [1, [], { b: 1.5 }], c: {}, d: 'é' }, depth)));
+  }
+});
+
+test('arrays with holes, with more properties, and of a subclass are lists', (t) => {
+  class List extends Array<unknown> {
+    more = NaN;
+  }
+  const sparse: unknown[] = [];
+  sparse[3] = 'x';
+  accepted(t, sparse, [undefined, undefined, undefined, 'x']);
+  accepted(t, new Array(5), Array.from({ length: 5 }));
+  accepted(t, Object.assign([1, 2], { more: () => 1, '-1': NaN }), [1, 2]);
+  accepted(t, List.from([1, 'two', [3]]), [1, 'two', [3]]);
+  accepted(t, Object.setPrototypeOf([1], null), [1]);
+});
+
+test('a Map of a subclass is a map', (t) => {
+  class Dictionary extends Map<unknown, unknown> {
+    more = () => 1;
+  }
+  accepted(t, new Dictionary([['a', [1]]]), { a: [1] });
+  accepted(t, Object.assign(new Map([[1, 2]]), { more: Symbol('x') }), new Map([[1, 2]]));
+});
+
+test('any Uint8Array is a binary', (t) => {
+  class Bytes extends Uint8Array {}
+  const content = [255, 1, 2];
+  const shared = new Uint8Array(new SharedArrayBuffer(3));
+  shared.set(content);
+  const resizable = new Uint8Array(new ArrayBuffer(3, { maxByteLength: 9 }));
+  resizable.set(content);
+  const around = new Uint8Array([9, ...content, 9]).subarray(1, 4);
+  for (const input of [Bytes.from(content), shared, resizable, around, Buffer.from(content)]) {
+    accepted(t, input, Buffer.from(content));
+  }
+});
+
+test('half a character is refused wherever it stands', (t) => {
+  const halves = fc.constantFrom('\ud83d', '\udc4d', 'a\ud83d', '\udc4da', '\ud83dé', '日\udc4d');
+  const places = fc.constantFrom<(text: string) => unknown>(
+    (text) => text,
+    (text) => ['x', text],
+    (text) => [text, '\udc4d'],
+    (text) => ['\ud83d', text],
+    (text) => ({ a: 1, b: text }),
+    (text) => ({ [text]: 1 }),
+    (text) => ({ a: '\ud83d', [text]: 1 }),
+    (text) => new Map([[text, 1]]),
+    (text) => new Map([[1, text]]),
+    (text) => [{ a: text }, { a: '\udc4d' }],
+    (text) => ({ [`${text}`]: 1, '\udc4d': 2 }),
+  );
+  hold(
+    fc.property(
+      value,
+      halves,
+      places,
+      fc.constantFrom('binary', 'atom'),
+      (beside, half, place, objectKeys) => {
+        t.throws(() => encode([beside, place(half), beside], { objectKeys }), {
+          instanceOf: TermError,
+        });
+        return same(roundTrip(beside), plain(beside));
+      },
+    ),
+  );
+});
