@@ -19,6 +19,10 @@ const FULL_FLOAT = /c[^\0]{31}/s;
 
 const KNOWN: readonly Known[] = [
   refusedHere('compressed terms', /^compressed terms are not taken/),
+  {
+    name: 'compressed terms that end the Erlang node',
+    is: ({ kind, own }) => kind === 'Erlang ends' && own.startsWith('compressed terms'),
+  },
   refusedHere('references without ids', /^the number of a reference's ids/),
   refusedHere('empty bit strings of no bits', /^a bit string has an impossible count of bits/),
   refusedHere('arities beyond 255, or as big integers', /^the arity of an external function/),
@@ -37,7 +41,8 @@ const KNOWN: readonly Known[] = [
   {
     name: 'floats as text that no zero ends',
     is: ({ kind }, { bytes }) =>
-      ABOUT_CONTENT.has(kind) && FULL_FLOAT.test(bytes.toString('latin1')),
+      (ABOUT_CONTENT.has(kind) || kind === 'taken by Erlang only') &&
+      FULL_FLOAT.test(bytes.toString('latin1')),
   },
   {
     name: 'closures that Erlang never writes (Erlang is not asked)',
