@@ -394,3 +394,18 @@ test('long text of every script survives, and its lone surrogates are found', (t
     }
   }
 });
+
+test('lists and tuples of numbers keep their items when the kind changes on the way', (t) => {
+  const kinds: readonly unknown[] = [7, -1.5, 2 ** 40, 'text', null, [1.5, 2], tuple(0.5, 1)];
+  for (const length of [1, 2, 3, 4, 5, 8, 9, 17, 100]) {
+    for (const first of kinds) {
+      for (const second of kinds) {
+        for (const border of [0, 1, 2, length - 1, length]) {
+          const items = Array.from({ length }, (_, index) => (index < border ? first : second));
+          t.deepEqual(decode(encode(items)), items);
+          t.deepEqual(decode(encode(tuple(...items))), tuple(...items));
+        }
+      }
+    }
+  }
+});

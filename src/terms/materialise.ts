@@ -186,23 +186,78 @@ function read(): unknown {
   }
 }
 
-/** So many terms. What lists consist of most often is read without a call. */
+/** Larger arrays grow as they are filled: memory for so many items is not taken at once. */
+const MAX_PRESIZED = 1 << 20;
+
+/**
+ * So many terms, one at least. Arrays get the size that they need: one that grows by `push` begins with
+ * room for 17 items. Numbers have functions of their own, so that V8 learns what such arrays hold.
+ */
 function readItems(count: number): unknown[] {
-  const items: unknown[] = [];
+  const tag = at.words[at.word]! & 15;
+  if (tag === tape.FLOAT && !at.exact) return readDoubles(count);
+  if (tag === tape.INT) return readIntegers(count);
+  switch (count) {
+    case 1:
+      return [read()];
+    case 2:
+      return [read(), read()];
+    case 3:
+      return [read(), read(), read()];
+    case 4:
+      return [read(), read(), read(), read()];
+    default:
+      return readMore(count > MAX_PRESIZED ? [] : new Array<unknown>(count), 0, count);
+  }
+}
+
+function readDoubles(count: number): unknown[] {
+  const { words, floats } = at;
+  const { word, float } = at;
+  if (count === 2 && words[word + 1] === tape.FLOAT) {
+    at.word = word + 2;
+    at.float = float + 2;
+    return [floats[float]!, floats[float + 1]!];
+  }
+  if (count > MAX_PRESIZED) return readMore([], 0, count);
+  const items = new Array<unknown>(count);
+  let index = 0;
+  while (index < count && words[word + index] === tape.FLOAT) {
+    items[index] = floats[float + index]!;
+    index++;
+  }
+  at.word = word + index;
+  at.float = float + index;
+  return readMore(items, index, count);
+}
+
+function readIntegers(count: number): unknown[] {
+  if (count > MAX_PRESIZED) return readMore([], 0, count);
+  const { words, word } = at;
+  const items = new Array<unknown>(count);
+  let index = 0;
+  while (index < count) {
+    const head = words[word + index]!;
+    if ((head & 15) !== tape.INT) break;
+    items[index] = (head | 0) >> 4;
+    index++;
+  }
+  at.word = word + index;
+  return readMore(items, index, count);
+}
+
+/** Reads the items from `index` on. */
+function readMore(items: unknown[], index: number, count: number): unknown[] {
   const { words } = at;
-  for (let index = 0; index < count; index++) {
+  for (let next = index; next < count; next++) {
     const head = words[at.word]!;
-    const tag = head & 15;
-    if (tag === tape.INT) {
-      at.word++;
-      items.push((head | 0) >> 4);
-    } else if (tag === tape.TEXT8) {
+    if ((head & 15) === tape.TEXT8) {
       at.word++;
       const start = at.at8;
       at.at8 = start + (head >>> 4);
-      items.push(at.text8.substring(start, at.at8));
+      items[next] = at.text8.substring(start, at.at8);
     } else {
-      items.push(read());
+      items[next] = read();
     }
   }
   return items;
@@ -268,7 +323,7 @@ function readTuple(count: number): unknown {
     case 3:
       return markTuple([read(), read(), read()]);
     default:
-      return markTuple(readItems(count));
+      return markTuple(count === 0 ? [] : readItems(count));
   }
 }
 

@@ -57,12 +57,15 @@ export function shapeOf(joined: string, kind: number, number: number): ReadShape
   return shape;
 }
 
+const EMPTY = {};
+
 /**
  * Gives the object an own property, whatever its prototype says of that key: a setter (`__proto__`),
  * or a value that cannot be assigned over, where a program has frozen the prototypes.
  */
 export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key in object) {
+  // Asked of an empty object, not of the large one that this may be: its own keys do not matter.
+  if (key in EMPTY) {
     Object.defineProperty(object, key, {
       value,
       writable: true,
