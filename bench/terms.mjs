@@ -6,6 +6,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { barChart } from './chart.mjs';
 import { plain, special } from './documents.mjs';
 import { measure } from './measure.mjs';
+import { shares } from './shares.mjs';
 
 export async function run(args) {
   const quick = args.includes('--quick');
@@ -20,7 +21,7 @@ export async function run(args) {
     rows.push(compare(name, ...make(), effort));
     console.error(`measured: ${name}`);
   }
-  const text = report(rows);
+  const text = report(rows) + shares({ ...plain, ...special }, effort);
   console.log(text);
   if (!quick) {
     const folder = new URL('../docs/benchmarks/', import.meta.url);

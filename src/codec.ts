@@ -103,7 +103,8 @@ export function encode(value: unknown, options?: EncodeOptions): Buffer {
 
 /**
  * The term whose external form the bytes begin with, as `binary_to_term` reads it; bytes after it
- * are ignored. Large binaries in the result may share memory with `bytes`.
+ * are ignored. Large binaries in the result may share memory with `bytes`. A string that is kept keeps
+ * at most 64 KiB of the text it came with alive, unless it is longer itself.
  *
  * @param bytes the encoding, from its version byte 131 on
  * @throws {@link TermError} with the offset of the byte that is wrong

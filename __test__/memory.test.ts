@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+
+const child = fileURLToPath(new URL('./support/memory-child.js', import.meta.url));
+
+/** How many megabytes of heap and of RSS so many rounds of a load leave behind, after some to warm up. */
+async function growth(
+  load: string,
+  warmUp: number,
+  rounds: number,
+): Promise<{ heap: number; rss: number }> {
+  const args = ['--expose-gc', child, load, String(warmUp), String(rounds)];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 110_000 });
+  return JSON.parse(stdout) as { heap: number; rss: number };
+}
+
+test('a million distinct atoms from the wire leave the heap as it was', async (t) => {
+  // Kept, they would take some 200 MiB.
+  const { heap } = await growth('atoms', 10, 100);
+  t.true(heap < 20, `${heap} MiB`);
+});
+
+test('decoding and encoding 8 MiB again and again settles', async (t) => {
+  // One message more each round would be 480 MiB.
+  const { heap, rss } = await growth('large', 20, 60);
+  t.true(heap < 24, `${heap} MiB of heap`);
+  t.true(rss < 160, `${rss} MiB of RSS`);
+});
+
+test('a small string that is kept keeps at most 64 KiB of its message', async (t) => {
+  // 300 messages of one megabyte; 300 chunks are 19 MiB.
+  const { heap } = await growth('strings', 20, 300);
+  t.true(heap < 30, `${heap} MiB`);
+});

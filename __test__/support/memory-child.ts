@@ -1,0 +1,71 @@
+/** Run by memory.test.ts in a process of its own, with --expose-gc: prints what a load leaves behind. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decode, encode } from '../../src/index.js';
+
+const MIB = 1024 * 1024;
+
+interface Use {
+  readonly heap: number;
+  readonly rss: number;
+}
+
+/** Megabytes in use after everything unreachable was given back, finalizers included. */
+async function settle(): Promise<Use> {
+  for (let round = 0; round < 6; round++) {
+    globalThis.gc!();
+    await sleep(20);
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: (heapUsed + external) / MIB, rss: rss / MIB };
+}
+
+/** A list of atoms in external form, made by hand: `atom()` would keep them. */
+function atomList(first: number, count: number): Buffer {
+  const parts = [Buffer.from([131, 108, 0, 0, 0, 0])];
+  parts[0]!.writeUInt32BE(count, 2);
+  for (let index = first; index < first + count; index++) {
+    const name = Buffer.from(`atom_${index}`);
+    parts.push(Buffer.from([119, name.length]), name);
+  }
+  parts.push(Buffer.from([106]));
+  return Buffer.concat(parts);
+}
+
+let kept: unknown[] = [];
+
+const loads: Record<string, (from: number, to: number) => Promise<void>> = {
+  /** Each round brings 10,000 atoms that were not there before. */
+  async atoms(from, to) {
+    for (let round = from; round < to; round++) {
+      decode(atomList(round * 10_000, 10_000));
+      // Finalizers of atoms run between turns of the event loop.
+      if (round % 5 === 0) await sleep(1);
+    }
+  },
+  /** Each round decodes 8 MiB and encodes the value again. */
+  async large(from, to) {
+    const strings = Array.from({ length: 8 * 1024 }, (_, index) => `${index} `.padEnd(1000, 'x'));
+    const bytes = encode(strings);
+    for (let round = from; round < to; round++) {
+      encode(decode(bytes));
+      await sleep(0);
+    }
+  },
+  /** Each round keeps one small string out of a message of a megabyte. */
+  async strings(from, to) {
+    const bytes = encode(Array.from({ length: 1024 }, (_, index) => `${index} `.padEnd(1024, 'y')));
+    for (let round = from; round < to; round++) {
+      kept.push((decode(bytes) as string[])[round % 1024]);
+      await sleep(0);
+    }
+  },
+};
+
+const [, , name, warmUp, rounds] = process.argv;
+const load = loads[name!]!;
+await load(0, Number(warmUp));
+const before = await settle();
+await load(Number(warmUp), Number(warmUp) + Number(rounds));
+const after = await settle();
+console.log(JSON.stringify({ heap: after.heap - before.heap, rss: after.rss - before.rss }));
+kept = [];
