@@ -517,7 +517,7 @@ impl<'a> Run<'a> {
             }
             tape::BYTELIST if payload > 0 => {
                 let bytes = self.source(payload as usize)?;
-                self.byte_list(bytes.iter().copied(), bytes.len());
+                self.byte_list(bytes.iter().copied(), bytes.len())?;
             }
             tape::EXT => return self.extended(head),
             _ => return self.fail(Kind::Word(head)),
@@ -622,14 +622,15 @@ impl<'a> Run<'a> {
             return self.fail(Kind::Truncated);
         };
         self.latin1 += count;
-        self.room(count)?;
-        if bytes.is_ascii() {
-            self.header(tags::BINARY, count as u32);
+        let length = count + bytes.iter().filter(|byte| !byte.is_ascii()).count();
+        self.room(length)?;
+        self.header(tags::BINARY, length as u32);
+        if length == count {
             self.out.extend_from_slice(bytes);
         } else {
-            let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-            self.header(tags::BINARY, text.len() as u32);
-            self.out.extend_from_slice(text.as_bytes());
+            let start = self.out.len();
+            self.out.resize(start + length, 0);
+            mem::convert_latin1_to_utf8_partial(bytes, &mut self.out[start..]);
         }
         Ok(())
     }
@@ -641,11 +642,18 @@ impl<'a> Run<'a> {
             return self.fail(Kind::Truncated);
         };
         self.utf16 += count;
-        self.room(count)?;
-        let Ok(text) = String::from_utf16(units) else { return self.fail(Kind::Text) };
-        self.header(tags::BINARY, text.len() as u32);
-        self.out.extend_from_slice(text.as_bytes());
-        Ok(())
+        self.put_utf16(units)
+    }
+
+    fn put_utf16(&mut self, units: &[u16]) -> Result<(), EncodeError> {
+        let length = units.iter().copied().map(utf8_width).sum();
+        self.room(length)?;
+        self.header(tags::BINARY, length as u32);
+        let start = self.out.len();
+        self.out.resize(start + length, 0);
+        let (read, written) = mem::convert_utf16_to_utf8_partial(units, &mut self.out[start..]);
+        // A lone surrogate takes three bytes as the replacement character: it does not fit.
+        if (read, written) == (units.len(), length) { Ok(()) } else { self.fail(Kind::Text) }
     }
 
     /// So many UTF-16 units of the text.
@@ -670,22 +678,14 @@ impl<'a> Run<'a> {
             return self.fail(Kind::Truncated);
         };
         self.text += bytes.len();
-        let units = || bytes.as_chunks().0.iter().map(|unit| u16::from_ne_bytes(*unit));
-        let length = units().map(utf8_width).sum();
-        self.room(length)?;
-        self.header(tags::BINARY, length as u32);
-        self.scratch.units.clear();
-        self.scratch.units.extend(units());
-        let start = self.out.len();
-        self.out.resize(start + length, 0);
-        let (read, written) =
-            mem::convert_utf16_to_utf8_partial(&self.scratch.units, &mut self.out[start..]);
-        // A lone surrogate takes three bytes as the replacement character: it does not fit.
-        if (read, written) == (self.scratch.units.len(), length) {
-            Ok(())
-        } else {
-            self.fail(Kind::Text)
-        }
+        // One unit takes one byte at least.
+        self.room(bytes.len() / 2)?;
+        let mut units = std::mem::take(&mut self.scratch.units);
+        units.clear();
+        units.extend(bytes.as_chunks().0.iter().map(|unit| u16::from_ne_bytes(*unit)));
+        let result = self.put_utf16(&units);
+        self.scratch.units = units;
+        result
     }
 
     fn list(&mut self, count: u32) -> Result<bool, EncodeError> {
@@ -696,7 +696,7 @@ impl<'a> Run<'a> {
             && items.iter().all(|word| *word <= 0xff0 && word & 15 == tape::INT)
         {
             self.word += items.len();
-            self.byte_list(items.iter().map(|word| (word >> 4) as u8), items.len());
+            self.byte_list(items.iter().map(|word| (word >> 4) as u8), items.len())?;
             return Ok(true);
         }
         self.header(tags::LIST, count);
@@ -704,18 +704,25 @@ impl<'a> Run<'a> {
     }
 
     /// STRING_EXT, or LIST_EXT of small integers where that is too short.
-    fn byte_list(&mut self, bytes: impl Iterator<Item = u8>, count: usize) {
+    fn byte_list(
+        &mut self,
+        bytes: impl Iterator<Item = u8>,
+        count: usize,
+    ) -> Result<(), EncodeError> {
         if count <= MAX_STRING {
+            self.room(count)?;
             let [high, low] = (count as u16).to_be_bytes();
             self.out.extend([tags::STRING, high, low]);
             self.out.extend(bytes);
         } else {
+            self.room(count.saturating_mul(2))?;
             self.header(tags::LIST, count as u32);
             for byte in bytes {
                 self.out.extend([tags::SMALL_INTEGER, byte]);
             }
             self.out.push(tags::NIL);
         }
+        Ok(())
     }
 
     fn extended(&mut self, head: u32) -> Result<bool, EncodeError> {

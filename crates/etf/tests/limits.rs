@@ -592,3 +592,30 @@ fn too_large_data_is_not_copied() {
         }
     }
 }
+
+#[test]
+fn nothing_is_written_beyond_the_limit_of_size() {
+    let terms = [
+        binary(&"ü".repeat(50_000)),
+        binary(&"日".repeat(50_000)),
+        binary(&"😀".repeat(50_000)),
+        binary(&"a".repeat(100_000)),
+        [&[107, 0xff, 0xff][..], &[7; 65_535]].concat(),
+        list(&vec![vec![97, 7]; 100_000]),
+        list(&vec![vec![98, 0, 1, 0, 0]; 50_000]),
+    ];
+    for term in terms {
+        let bytes = [&[131][..], &term].concat();
+        let (mut decoder, mut tape) = (Decoder::new(), Tape::default());
+        decoder.decode(&bytes, &DecodeOptions::default(), &mut tape).unwrap();
+        for missing in [0, 1, term.len() / 2, term.len() - 1] {
+            let max_size = term.len() - missing;
+            let options = EncodeOptions { max_size, ..EncodeOptions::default() };
+            let mut out = Vec::new();
+            let result =
+                Encoder::default().encode_term(tape.as_tape_ref(&bytes), &options, &mut out);
+            assert_eq!(result.is_ok(), missing == 0);
+            assert!(out.len() <= max_size + 16, "{} of {max_size} bytes", out.len());
+        }
+    }
+}
