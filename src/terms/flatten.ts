@@ -252,6 +252,7 @@ function write(value: unknown, depth: number): void {
   } else if (typeof value === 'object') {
     if (depth > MAX_RECURSION) throw new Fault('is nested deeply');
     if (Array.isArray(value)) writeArray(value, depth);
+    else if (value instanceof Atom) words[word++] = (atomIndex(value) << 4) | tape.ATOM;
     else writeObject(value, depth);
   } else {
     writePrimitive(value);
