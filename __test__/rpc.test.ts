@@ -432,3 +432,16 @@ test('a getter of an argument that makes a call itself does not spoil the outer 
   t.deepEqual(await client.call('m', 'f', [value]), { first: 1.5, x: 'late' });
   await t.throwsAsync(inner, { instanceOf: TermError });
 });
+
+test('what is no term is named with its path before it is sent, and text is checked string by string', async (t) => {
+  const server = await serve(t, {
+    m: { echo: (value: unknown) => value, split: () => ['a\ud83d', '\udc4d'] },
+  });
+  const client = connect(t, server);
+  const error = await t.throwsAsync(client.call('m', 'echo', [['a\ud83d', '\udc4d']]), {
+    instanceOf: TermError,
+  });
+  t.is((error as TermError).path, 'args[0][0]');
+  await t.throwsAsync(client.call('m', 'split'), { message: /result\[0\].*lone surrogate/ });
+  t.is(await client.call('m', 'echo', ['a\ud83d\udc4d']), 'a\ud83d\udc4d');
+});

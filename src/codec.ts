@@ -1,7 +1,7 @@
 import { bridge } from './bridge.js';
 import { TermError } from './errors.js';
 import { decodeOptions, encodeOptions, type DecodeOptions, type EncodeOptions } from './options.js';
-import { findFault, flatten, refuseNested } from './terms/flatten.js';
+import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise, type Areas } from './terms/materialise.js';
 import { Outbox } from './terms/outbox.js';
 import type { Term } from './terms/types.js';
@@ -81,8 +81,6 @@ export function encode(value: unknown, options?: EncodeOptions): Buffer {
   try {
     native.encode();
   } catch (error) {
-    // It may be text that only Rust finds wrong: where, the slow way knows.
-    findFault(outbox, value, settings, 'value');
     throw refusal(error);
   }
   const length = control[0]!;
@@ -142,6 +140,7 @@ export function decode(bytes: Uint8Array, options?: DecodeOptions): Term {
     return materialise(inbox, 0, 0, settings.exact) as Term;
   } finally {
     inbox.source = NOTHING;
+    // A byte of input makes four of words at most (empty lists): less than this needs no more than is kept.
     if (length > KEPT / 8) shrinkInbox();
   }
 }

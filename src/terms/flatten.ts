@@ -89,28 +89,6 @@ export function flatten(
   return startWord;
 }
 
-/**
- * Throws the error with the path to what is wrong in a value that `flatten` has let pass and Rust has
- * refused; returns when nothing is found. The outbox is as before then.
- */
-export function findFault(
-  target: Outbox,
-  value: unknown,
-  options: FlattenOptions,
-  root: string,
-): void {
-  const { word: startWord, float: startFloat, byte: startByte } = target;
-  busy = true;
-  try {
-    begin(target, options);
-    walk(value, root, openStep);
-  } finally {
-    rewind(target, startWord, startFloat, startByte);
-    busy = false;
-    text = names = '';
-  }
-}
-
 function rewind(target: Outbox, startWord: number, startFloat: number, startByte: number): void {
   target.word = startWord;
   target.float = startFloat;
@@ -265,10 +243,15 @@ function writeString(value: string): void {
     words[word++] = (tape.EMPTY_TEXT << 4) | tape.CONST;
     return;
   }
-  // The text of the message is checked as a whole, see `finish`. What that misses, two halves of a pair
-  // at the end of one string and the begin of the next, Rust finds.
+  // The text of the message is checked as a whole. What that misses, two halves of a pair at the end of
+  // one string and the begin of the next, begins like this.
+  if (beginsWithLowSurrogate(value)) throw new Fault('has a lone surrogate');
   words[word++] = (length << 4) | tape.TEXT;
   text += value;
+}
+
+function beginsWithLowSurrogate(value: string): boolean {
+  return (value.charCodeAt(0) & 0xfc00) === 0xdc00;
 }
 
 function writeNumber(value: number): void {
@@ -453,6 +436,7 @@ function putAtom(name: string, places: Map<string, number>): void {
     if (name.length > 255 && Array.from(name).length > 255) {
       throw new Fault('has a key of more than 255 characters, too long for an atom');
     }
+    if (beginsWithLowSurrogate(name)) throw new Fault('has a key with a lone surrogate');
     index = addAtom(name);
     places.set(name, index);
   }

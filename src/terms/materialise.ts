@@ -298,7 +298,7 @@ function readLeaf(head: number): unknown {
     case tape.BIG:
       return readBig(payload >>> 1, (payload & 1) === 1);
     default:
-      throw new Error(`backwater: at.word ${head} does not begin a term`);
+      throw new Error(`backwater: word ${head} does not begin a term`);
   }
 }
 
@@ -438,7 +438,7 @@ function readOpaque(head: number): unknown {
       return new ExternalFunction(module, atoms[at.words[at.word++]!]!, rest);
     }
     default:
-      throw new Error(`backwater: at.word ${head} does not begin a term`);
+      throw new Error(`backwater: word ${head} does not begin a term`);
   }
 }
 
