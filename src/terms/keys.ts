@@ -7,9 +7,10 @@ import { MAX_SHAPE_KEY_LENGTH, MAX_SHAPE_KEYS } from './tape.js';
 export class KeyPath {
   /** The last key; '' at the root. */
   readonly key: string;
-  /** The keys joined by NUL, and how many there are. */
-  readonly joined: string;
+  /** How many keys there are. */
   readonly count: number;
+  readonly #parent: KeyPath | undefined;
+  #joined: string | undefined = undefined;
   /** The step that was taken last from here: most likely the one that is taken next. */
   latest: KeyPath | undefined = undefined;
   #next: Map<string, KeyPath> | undefined = undefined;
@@ -17,10 +18,23 @@ export class KeyPath {
   message = 0;
   index = 0;
 
-  constructor(key: string, joined: string, count: number) {
+  constructor(key: string, parent: KeyPath | undefined) {
     this.key = key;
-    this.joined = joined;
-    this.count = count;
+    this.#parent = parent;
+    this.count = parent === undefined ? 0 : parent.count + 1;
+  }
+
+  /** The keys joined by NUL, as one flat string. */
+  get joined(): string {
+    return (this.#joined ??= this.#keys().join('\0'));
+  }
+
+  #keys(): string[] {
+    const keys = [];
+    for (let path: KeyPath = this; path.#parent !== undefined; path = path.#parent) {
+      keys.push(path.key);
+    }
+    return keys.reverse();
   }
 
   /** This sequence and one key more; undefined when that cannot be part of a shape. */
@@ -37,8 +51,7 @@ export class KeyPath {
     }
     if (paths >= MAX_PATHS) return undefined;
     paths++;
-    const joined = this.count === 0 ? key : `${this.joined}\0${key}`;
-    const next = new KeyPath(key, joined, this.count + 1);
+    const next = new KeyPath(key, this);
     this.#next.set(key, next);
     return next;
   }
@@ -49,13 +62,13 @@ const MAX_STEPS = 256;
 /** More sequences than this are not remembered. */
 const MAX_PATHS = 16 * 1024;
 
-let root = new KeyPath('', '', 0);
+let root = new KeyPath('', undefined);
 let paths = 0;
 
 /** The empty sequence, to be asked for once a message: too many sequences are then forgotten. */
 export function noKeys(): KeyPath {
   if (paths >= MAX_PATHS) {
-    root = new KeyPath('', '', 0);
+    root = new KeyPath('', undefined);
     paths = 0;
   }
   return root;
