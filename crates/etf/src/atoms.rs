@@ -44,25 +44,17 @@ impl AtomTable {
         tape: &mut Tape,
         known: Option<&dyn KnownAtoms>,
     ) -> Result<u32, Kind> {
-        match name {
-            b"false" => return Ok(word(CONST, 0)),
-            b"true" => return Ok(word(CONST, 1)),
-            b"nil" => return Ok(word(CONST, 2)),
-            b"undefined" => return Ok(word(CONST, 3)),
-            _ => {}
+        match constant(name) {
+            Some(word) => Ok(word),
+            None => Ok(word(ATOM, self.index(name, tape, known)?)),
         }
-        Ok(word(ATOM, self.index(name, tape, known)?))
     }
 
     /// The word of a constant, or of an atom that came a short while ago.
     #[inline]
     pub(crate) fn cached(&self, name: &[u8], tape: &Tape) -> Option<u32> {
-        match name {
-            b"true" => return Some(word(CONST, 1)),
-            b"false" => return Some(word(CONST, 0)),
-            b"nil" => return Some(word(CONST, 2)),
-            b"undefined" => return Some(word(CONST, 3)),
-            _ => {}
+        if let Some(word) = constant(name) {
+            return Some(word);
         }
         let index = self.cache.get(slot(name))?.checked_sub(1)?;
         (self.name(index, tape) == name).then_some(word(ATOM, index))
@@ -118,6 +110,18 @@ impl AtomTable {
     }
 }
 
+/// The word of an atom that has one whatever the message.
+fn constant(name: &[u8]) -> Option<u32> {
+    let payload = match name {
+        b"false" => 0,
+        b"true" => 1,
+        b"nil" => 2,
+        b"undefined" => 3,
+        _ => return None,
+    };
+    Some(word(CONST, payload))
+}
+
 fn slot(name: &[u8]) -> usize {
     match name {
         [first, .., last] => (*first as usize ^ (*last as usize) << 2 ^ name.len() << 1) % CACHE,
@@ -158,7 +162,7 @@ pub(crate) fn read_name<'a>(
 pub(crate) fn check_known(name: &str, known: Option<&dyn KnownAtoms>) -> Result<(), Kind> {
     match known {
         // The constants are known to all, whether they are values or keys.
-        Some(_) if matches!(name, "false" | "true" | "nil" | "undefined") => Ok(()),
+        Some(_) if constant(name.as_bytes()).is_some() => Ok(()),
         Some(known) if !known.is_known(name) => Err(Kind::UnknownAtom(name.to_owned())),
         _ => Ok(()),
     }

@@ -308,9 +308,11 @@ impl Run<'_> {
                 let Some(length) = rest.first_chunk() else { return false };
                 let length = u32::from_be_bytes(*length) as usize;
                 let Some(bytes) = rest[4..].get(..length) else { return false };
-                if length > MAX_PAYLOAD || !self.plain_binary(bytes) {
+                if length > MAX_PAYLOAD {
                     return false;
                 }
+                let Ok(text) = self.text_kind(bytes, false) else { return false };
+                self.put_bytes(bytes, self.reader.at + 5, text);
                 4 + length
             }
             tags::NIL => {
@@ -327,27 +329,6 @@ impl Run<'_> {
             _ => return false,
         };
         self.reader.at += 1 + length;
-        true
-    }
-
-    #[inline]
-    fn plain_binary(&mut self, bytes: &[u8]) -> bool {
-        let text = match self.options.binaries {
-            _ if self.exact => None,
-            Binaries::Buffer => None,
-            Binaries::Text => TextKind::of(bytes),
-            Binaries::String => match TextKind::of(bytes) {
-                None => return false,
-                text => text,
-            },
-        };
-        match text {
-            Some(kind) => self.text.put(bytes, &kind, self.tape),
-            None => {
-                let start = self.reader.at + 5;
-                self.tape.words.extend([word(tape::BYTES, bytes.len() as u32), start as u32]);
-            }
-        }
         true
     }
 
@@ -747,24 +728,33 @@ impl Run<'_> {
         }
         let hash = if wanted { self.key_hash(false, bytes) } else { 0 };
         let is_key = self.frames.last().is_some_and(|frame| frame.at_key && !self.exact);
-        let text = if self.exact || self.options.binaries == Binaries::Buffer && !is_key {
-            None
-        } else {
-            let text = TextKind::of(bytes);
-            if text.is_none() && self.options.binaries == Binaries::String && !is_key {
-                return self.reader.fail(Kind::BinaryText);
-            }
-            text
-        };
+        let text = self.text_kind(bytes, is_key).or_else(|kind| self.reader.fail(kind))?;
         self.note_key(false, text.is_some());
+        self.put_bytes(bytes, self.reader.at - length, text);
+        Ok(Read::Leaf(hash))
+    }
+
+    /// What text a binary becomes; none when it stays bytes.
+    #[inline]
+    fn text_kind(&self, bytes: &[u8], is_key: bool) -> Result<Option<TextKind>, Kind> {
+        if self.exact || self.options.binaries == Binaries::Buffer && !is_key {
+            return Ok(None);
+        }
+        match TextKind::of(bytes) {
+            None if self.options.binaries == Binaries::String && !is_key => Err(Kind::BinaryText),
+            kind => Ok(kind),
+        }
+    }
+
+    /// Writes the binary that begins at `start` of the input.
+    #[inline]
+    fn put_bytes(&mut self, bytes: &[u8], start: usize, text: Option<TextKind>) {
         match text {
             Some(kind) => self.text.put(bytes, &kind, self.tape),
             None => {
-                self.tape.words.push(word(tape::BYTES, length as u32));
-                self.tape.words.push((self.reader.at - length) as u32);
+                self.tape.words.extend([word(tape::BYTES, bytes.len() as u32), start as u32]);
             }
         }
-        Ok(Read::Leaf(hash))
     }
 
     fn read_string(&mut self, wanted: bool) -> Result<Read, DecodeError> {

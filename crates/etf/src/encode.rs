@@ -338,9 +338,7 @@ impl<'a> Run<'a> {
                     return false;
                 }
                 self.text = end;
-                self.out.reserve(5 + bytes.len());
-                self.header(tags::BINARY, payload);
-                self.out.extend_from_slice(bytes);
+                self.put_binary(bytes);
             }
             tape::FLOAT => {
                 let Some(value) = self.tape.floats.get(self.float) else { return false };
@@ -348,9 +346,7 @@ impl<'a> Run<'a> {
                     return false;
                 }
                 self.float += 1;
-                let mut bytes = [tags::NEW_FLOAT; 9];
-                bytes[1..].copy_from_slice(&value.to_be_bytes());
-                self.out.extend_from_slice(&bytes);
+                self.put_float(*value);
             }
             tape::CONST => match payload {
                 0 => self.atom_bytes(b"false"),
@@ -463,8 +459,7 @@ impl<'a> Run<'a> {
                 if !value.is_finite() {
                     return self.fail(Kind::Number);
                 }
-                self.out.push(tags::NEW_FLOAT);
-                self.out.extend(value.to_bits().to_be_bytes());
+                self.put_float(value);
             }
             tape::CONST => match payload {
                 0 => self.atom_bytes(b"false"),
@@ -491,8 +486,7 @@ impl<'a> Run<'a> {
             }
             tape::BYTES => {
                 let bytes = self.source(payload as usize)?;
-                self.header(tags::BINARY, payload);
-                self.out.extend_from_slice(bytes);
+                self.put_binary(bytes);
             }
             tape::MAP => {
                 let count = payload >> 2;
@@ -528,6 +522,20 @@ impl<'a> Run<'a> {
     fn header(&mut self, tag: u8, count: u32) {
         let [a, b, c, d] = count.to_be_bytes();
         self.out.extend([tag, a, b, c, d]);
+    }
+
+    /// BINARY_EXT. That there is room was checked, and so it fits four bytes of length.
+    fn put_binary(&mut self, bytes: &[u8]) {
+        self.out.reserve(5 + bytes.len());
+        self.header(tags::BINARY, bytes.len() as u32);
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// NEW_FLOAT_EXT of a finite number.
+    fn put_float(&mut self, value: f64) {
+        let mut bytes = [tags::NEW_FLOAT; 9];
+        bytes[1..].copy_from_slice(&value.to_be_bytes());
+        self.out.extend_from_slice(&bytes);
     }
 
     /// SMALL_INTEGER_EXT, INTEGER_EXT or SMALL_BIG_EXT, as Erlang chooses.
@@ -624,10 +632,10 @@ impl<'a> Run<'a> {
         self.latin1 += count;
         let length = count + bytes.iter().filter(|byte| !byte.is_ascii()).count();
         self.room(length)?;
-        self.header(tags::BINARY, length as u32);
         if length == count {
-            self.out.extend_from_slice(bytes);
+            self.put_binary(bytes);
         } else {
+            self.header(tags::BINARY, length as u32);
             let start = self.out.len();
             self.out.resize(start + length, 0);
             mem::convert_latin1_to_utf8_partial(bytes, &mut self.out[start..]);
@@ -668,8 +676,7 @@ impl<'a> Run<'a> {
         let Some(bytes) = rest.get(..length) else { return self.fail(Kind::Truncated) };
         self.text += length;
         self.room(length)?;
-        self.header(tags::BINARY, length as u32);
-        self.out.extend_from_slice(bytes);
+        self.put_binary(bytes);
         Ok(())
     }
 

@@ -7,6 +7,8 @@ use crate::tape::{SHAPE_LENGTH_BITS, Tape};
 
 /// The most keys of a shape.
 pub(crate) const MAX_KEYS: usize = 64;
+/// More bytes of joined keys than this are forgotten after a message.
+const MAX_JOINED: usize = 1 << 20;
 /// More nodes than this in one message: its keys are data, and further maps are written out.
 const MAX_NODES: usize = 4096;
 
@@ -35,6 +37,8 @@ pub(crate) struct ShapeTrie {
     children: HashMap<(u32, bool, Box<[u8]>), u32>,
     /// Shapes in use, by node.
     used: Vec<u32>,
+    /// Bytes of joined keys in all nodes.
+    joined: usize,
 }
 
 /// What a key leads to.
@@ -47,7 +51,7 @@ pub(crate) enum Step {
 
 impl ShapeTrie {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![Node::default()], children: HashMap::new(), used: Vec::new() }
+        Self { nodes: vec![Node::default()], children: HashMap::new(), used: Vec::new(), joined: 0 }
     }
 
     /// Shapes are remembered between messages until there are too many; their places are not.
@@ -55,7 +59,7 @@ impl ShapeTrie {
         for node in self.used.drain(..) {
             self.nodes[node as usize].shape = 0;
         }
-        if self.nodes.len() > MAX_NODES {
+        if self.nodes.len() > MAX_NODES || self.joined > MAX_JOINED {
             *self = Self::new();
         }
     }
@@ -126,6 +130,7 @@ impl ShapeTrie {
         self.used.push(node);
         if self.nodes[node as usize].joined.is_empty() {
             let joined: Box<[u8]> = self.keys(node).join(&0).into();
+            self.joined += joined.len();
             let node = &mut self.nodes[node as usize];
             node.number = number_of(node.atoms, &joined);
             node.joined = joined;
@@ -157,6 +162,35 @@ impl ShapeTrie {
     pub(crate) fn write_names(&self, tape: &mut Tape) {
         for node in &self.used {
             tape.names.extend_from_slice(&self.nodes[*node as usize].joined);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a shape of each of the first so many keys of 255 bytes that begin with `first`.
+    fn add_shapes(trie: &mut ShapeTrie, first: u8, count: usize) {
+        let mut node = ROOT;
+        for index in 0..count {
+            let mut key = [first; 255];
+            key[1] = index as u8 + 1;
+            if let Step::Node(next) = trie.step(node, false, &key) {
+                node = next;
+                trie.shape(node, &mut Tape::default());
+            }
+        }
+    }
+
+    #[test]
+    fn joined_keys_are_forgotten_when_they_are_many() {
+        let mut trie = ShapeTrie::new();
+        // Each of these messages adds half a megabyte.
+        for (first, kept) in [(b'a', 1), (b'b', 65), (b'c', 1), (b'd', 65)] {
+            trie.reset();
+            assert_eq!(trie.nodes.len(), kept);
+            add_shapes(&mut trie, first, MAX_KEYS);
         }
     }
 }

@@ -508,7 +508,7 @@ fn words_of_noise_are_a_term_or_refused() {
             latin1: b"latin1\xe9",
             utf16: &[0xd83d, 0xde00, 0xd83d],
             text: "ü€😀".as_bytes(),
-            text_form: if random.one_in(2) { TextForm::Ascii } else { TextForm::Utf8 },
+            text_form: random.pick(&[TextForm::Utf8, TextForm::Ascii, TextForm::Utf16]),
             source: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
             atoms: &[random.below(3) as u32, random.below(4) as u32][..random.below(3)],
             shapes: &[[random.below(9) as u32, random.below(5) as u32]][..random.below(2)],
