@@ -9,7 +9,8 @@ export class KeyPath {
   readonly key: string;
   /** How many keys there are. */
   readonly count: number;
-  readonly #parent: KeyPath | undefined;
+  /** The sequence without it; undefined at the root. */
+  readonly parent: KeyPath | undefined;
   #joined: string | undefined = undefined;
   /** The step that was taken last from here: most likely the one that is taken next. */
   latest: KeyPath | undefined = undefined;
@@ -20,21 +21,13 @@ export class KeyPath {
 
   constructor(key: string, parent: KeyPath | undefined) {
     this.key = key;
-    this.#parent = parent;
+    this.parent = parent;
     this.count = parent === undefined ? 0 : parent.count + 1;
   }
 
   /** The keys joined by NUL, as one flat string. */
   get joined(): string {
-    return (this.#joined ??= this.#keys().join('\0'));
-  }
-
-  #keys(): string[] {
-    const keys = [];
-    for (let path: KeyPath = this; path.#parent !== undefined; path = path.#parent) {
-      keys.push(path.key);
-    }
-    return keys.reverse();
+    return (this.#joined ??= keysOf(this).join('\0'));
   }
 
   /** This sequence and one key more; undefined when that cannot be part of a shape. */
@@ -55,6 +48,12 @@ export class KeyPath {
     this.#next.set(key, next);
     return next;
   }
+}
+
+function keysOf(path: KeyPath): string[] {
+  const keys = [];
+  for (let { key, parent } = path; parent !== undefined; { key, parent } = parent) keys.push(key);
+  return keys.reverse();
 }
 
 /** Where more keys than this follow the same ones, the keys are data. */
