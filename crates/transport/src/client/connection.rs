@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -27,6 +28,7 @@ pub(crate) struct Connection {
     used: bool,
     /// When the last response had been read.
     pub(crate) idle_since: Instant,
+    _counted: Counted,
 }
 
 /// A request got no response.
@@ -41,15 +43,28 @@ pub(crate) struct SendError {
 }
 
 impl Connection {
-    /// Makes ready to speak HTTP over a stream. Nothing is sent yet.
-    pub(crate) async fn open(stream: TcpStream, max_header_bytes: usize) -> hyper::Result<Self> {
+    /// Makes ready to speak HTTP over a stream. Nothing is sent yet. `open` counts it as long as it
+    /// lives.
+    pub(crate) async fn open(
+        stream: TcpStream,
+        max_header_bytes: usize,
+        open: Arc<AtomicUsize>,
+    ) -> hyper::Result<Self> {
+        let counted = Counted::new(open);
         let (stream, probe) = ClientStream::new(stream);
         let (sender, driver) = http1::Builder::new()
             .max_header_size(max_header_bytes)
             .handshake(TokioIo::new(stream))
             .await?;
         let idle_since = Instant::now();
-        Ok(Self { sender, driver: Some(Box::new(driver)), probe, used: false, idle_since })
+        Ok(Self {
+            sender,
+            driver: Some(Box::new(driver)),
+            probe,
+            used: false,
+            idle_since,
+            _counted: counted,
+        })
     }
 
     /// Whether a request was sent on it before.
@@ -123,5 +138,21 @@ impl Connection {
             // dropped.
             self.driver = None;
         }
+    }
+}
+
+/// Counts a connection as long as it is open.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(open)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

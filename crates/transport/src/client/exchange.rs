@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use backwater_protocol::client::{AuthenticatedResponse, authenticate};
@@ -10,15 +9,13 @@ use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use http::{Request, StatusCode};
 use hyper::body::{Body, Incoming};
-use tokio::sync::{SemaphorePermit, TryAcquireError};
 use tokio::time::timeout;
 
 use super::Shared;
 use super::call::CallRequest;
-use super::connect::connect;
 use super::connection::{Connection, SendError};
+use super::endpoint_pool::Lease;
 use super::error::CallError;
-use super::options::ClientOptions;
 use super::times::{CallTimes, Phase, Stopwatch};
 use crate::body::{BodyError, BodyReader};
 
@@ -64,102 +61,48 @@ pub(super) async fn exchange(
     limits: Limits,
 ) -> Result<Received, CallError> {
     let mut times = CallTimes::default();
-    let (place, connection) = prepare(shared, limits, &mut times).await?;
+    let lease = shared.endpoint.acquire(limits.connect_timeout, &mut times).await?;
     // A used connection may be closed by the server at any time, and the caller is not to see that.
-    let spare = connection.is_used().then(|| request.clone());
-    let first = attempt(shared, connection, request, id, limits, &mut times).await;
+    let spare = lease.connection.is_used().then(|| request.clone());
+    let first = attempt(shared, lease, request, id, limits, &mut times).await;
     let ended = match (first, spare) {
-        (Err(Failure::Unsent(_)), Some(request)) => {
+        (Err(Failure::Unsent { lease, .. }), Some(request)) => {
             // Boxed, as is all that is rare: calls are moved about, and should not be large.
-            Box::pin(attempt_afresh(shared, request, id, limits, &mut times)).await
+            Box::pin(attempt_afresh(shared, *lease, request, id, limits, &mut times)).await
         }
         (ended, _) => ended,
     };
-    drop(place);
     ended.map_err(Failure::into_error)
 }
 
 /// Sends a request on a connection that is new.
 async fn attempt_afresh(
     shared: &Shared,
+    lease: Lease,
     request: Request<Bytes>,
     id: [u8; 16],
     limits: Limits,
     times: &mut CallTimes,
 ) -> Result<Received, Failure> {
-    let connection = reconnect(shared, limits, times).await?;
-    attempt(shared, connection, request, id, limits, times).await
-}
-
-/// Waits for a place among the connections and takes an idle one or makes one.
-async fn prepare<'a>(
-    shared: &'a Shared,
-    limits: Limits,
-    times: &mut CallTimes,
-) -> Result<(SemaphorePermit<'a>, Connection), CallError> {
-    let mut phase = Phase::Queue;
-    let preparing = async {
-        let place = wait_for_place(shared, Stopwatch::start(&mut times.queue)).await?;
-        if let Some(connection) = shared.pool.take() {
-            return Ok((place, connection));
-        }
-        phase = Phase::Connect;
-        let connection = Box::pin(open(shared, Stopwatch::start(&mut times.connect))).await?;
-        Ok((place, connection))
-    };
-    let limit = limits.connect_timeout;
-    let prepared = timeout(limit, preparing).await;
-    prepared.unwrap_or_else(|_| Err(CallError::Timeout { phase, limit, times: *times }))
-}
-
-/// Makes another connection in what is left of the time for that.
-async fn reconnect(
-    shared: &Shared,
-    limits: Limits,
-    times: &mut CallTimes,
-) -> Result<Connection, CallError> {
-    let limit = limits.connect_timeout;
-    let left = limit.saturating_sub(times.queue + times.connect);
-    let opened = timeout(left, open(shared, Stopwatch::start(&mut times.connect))).await;
-    opened
-        .unwrap_or_else(|_| Err(CallError::Timeout { phase: Phase::Connect, limit, times: *times }))
-}
-
-async fn wait_for_place<'a>(
-    shared: &'a Shared,
-    _stopwatch: Stopwatch<'_>,
-) -> Result<SemaphorePermit<'a>, CallError> {
-    match shared.connections_free.try_acquire() {
-        Ok(place) => return Ok(place),
-        Err(TryAcquireError::Closed) => return Err(CallError::Closed),
-        Err(TryAcquireError::NoPermits) => (),
-    }
-    let _waiting = Waiting::enter(shared)?;
-    shared.connections_free.acquire().await.map_err(|_closed| CallError::Closed)
-}
-
-async fn open(shared: &Shared, _stopwatch: Stopwatch<'_>) -> Result<Connection, CallError> {
-    let ClientOptions { endpoint, max_header_bytes, .. } = &shared.options;
-    let failed = |source| CallError::Connect { endpoint: endpoint.clone(), source };
-    let stream = connect(endpoint).await.map_err(failed)?;
-    let opened = Connection::open(stream, *max_header_bytes).await;
-    opened.map_err(|error| failed(io::Error::other(error)))
+    let lease = lease.renew(limits.connect_timeout, times).await?;
+    attempt(shared, lease, request, id, limits, times).await
 }
 
 /// Sends a request on a connection and reads the response; keeps the connection if it can be used
 /// again.
 async fn attempt(
     shared: &Shared,
-    mut connection: Connection,
+    mut lease: Lease,
     request: Request<Bytes>,
     id: [u8; 16],
     limits: Limits,
     times: &mut CallTimes,
 ) -> Result<Received, Failure> {
+    let connection = &mut lease.connection;
     let body_length = request.body().len() as u64;
     let ended = {
         let _stopwatch = Stopwatch::start(&mut times.exchange);
-        timeout(limits.recv_timeout, round_trip(shared, &mut connection, request, id, limits)).await
+        timeout(limits.recv_timeout, round_trip(shared, connection, request, id, limits)).await
     };
     let Ok(ended) = ended else {
         let sent = connection.is_request_sent(body_length);
@@ -167,10 +110,16 @@ async fn attempt(
         let error = CallError::Timeout { phase, limit: limits.recv_timeout, times: *times };
         return Err(Failure::Other(error));
     };
-    if ended.is_ok() && connection.is_reusable().await {
-        shared.pool.put(connection);
+    match ended {
+        Ok(received) => {
+            if connection.is_reusable().await {
+                lease.keep();
+            }
+            Ok(received)
+        }
+        Err(Broken::Unsent(error)) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
+        Err(Broken::Other(error)) => Err(Failure::Other(error)),
     }
-    ended
 }
 
 async fn round_trip(
@@ -179,8 +128,8 @@ async fn round_trip(
     request: Request<Bytes>,
     id: [u8; 16],
     limits: Limits,
-) -> Result<Received, Failure> {
-    let (head, body) = connection.send(request).await.map_err(Failure::from)?.into_parts();
+) -> Result<Received, Broken> {
+    let (head, body) = connection.send(request).await?.into_parts();
     let status = head.status;
     match authenticate(status, &head.headers, &shared.options.settings, id) {
         Ok(response) => {
@@ -188,7 +137,7 @@ async fn round_trip(
             let compressed = head.headers.contains_key(CONTENT_ENCODING);
             Ok(Received { response, status, compressed, body })
         }
-        Err(failure) => Err(Failure::Other(CallError::Authentication {
+        Err(failure) => Err(Broken::Other(CallError::Authentication {
             failure,
             unverified_status: status,
             unverified_body: Box::pin(read_hint(connection, body)).await,
@@ -223,26 +172,42 @@ async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
 /// Why an attempt failed.
 enum Failure {
     /// The server has certainly not begun to act upon the request.
-    Unsent(hyper::Error),
+    Unsent {
+        error: hyper::Error,
+        lease: Box<Lease>,
+    },
     Other(CallError),
 }
 
 impl Failure {
     fn into_error(self) -> CallError {
         match self {
-            Self::Unsent(error) => broken(error),
+            Self::Unsent { error, .. } => broken(error),
             Self::Other(error) => error,
         }
     }
 }
 
-impl From<SendError> for Failure {
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Why a round trip on a connection failed.
+enum Broken {
+    /// The server has certainly not begun to act upon the request.
+    Unsent(hyper::Error),
+    Other(CallError),
+}
+
+impl From<SendError> for Broken {
     fn from(SendError { error, unsent }: SendError) -> Self {
         if unsent { Self::Unsent(error) } else { Self::Other(broken(error)) }
     }
 }
 
-impl From<CallError> for Failure {
+impl From<CallError> for Broken {
     fn from(error: CallError) -> Self {
         Self::Other(error)
     }
@@ -261,25 +226,5 @@ fn broken(error: hyper::Error) -> CallError {
         CallError::MalformedHttp { source }
     } else {
         CallError::ConnectionLost { source }
-    }
-}
-
-/// Counts a call among those that wait for a place.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(shared: &'a Shared) -> Result<Self, CallError> {
-        let limit = shared.options.max_waiting;
-        let waiting = Self(&shared.waiting);
-        if shared.waiting.fetch_add(1, Ordering::Relaxed) >= limit {
-            return Err(CallError::QueueFull { limit });
-        }
-        Ok(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

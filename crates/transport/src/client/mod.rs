@@ -3,6 +3,7 @@
 mod call;
 mod connect;
 mod connection;
+mod endpoint_pool;
 mod error;
 mod exchange;
 mod options;
@@ -14,16 +15,15 @@ mod times;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 pub use self::call::{CallOutcome, CallRequest};
+use self::endpoint_pool::EndpointPool;
 pub use self::error::CallError;
 pub use self::options::{ClientOptions, Endpoint};
-use self::pool::Pool;
 use self::request_ids::RequestIds;
 pub use self::times::{CallTimes, Phase};
 use crate::codec::Codecs;
@@ -44,20 +44,20 @@ pub struct ClientStats {
     pub calls_in_flight: usize,
     /// Calls that wait for a connection.
     pub calls_waiting: usize,
+    /// Connections that are open, idle ones included.
+    pub open_connections: usize,
     /// Connections that wait for a call.
     pub idle_connections: usize,
+    /// How often connecting has failed or timed out, since the client was made.
+    pub connect_failures: u64,
 }
 
 impl Client {
     /// A client; it connects when it is first called.
     pub fn new(io: &IoThread, options: ClientOptions) -> Self {
-        let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
             authority: options.endpoint.to_string(),
-            pool: Pool::new(options.pool_idle_timeout),
-            max_connections,
-            connections_free: Semaphore::new(max_connections),
-            waiting: AtomicUsize::new(0),
+            endpoint: EndpointPool::new(options.endpoint.clone(), &options),
             lifetime: watch::Sender::new(Lifetime::Open),
             codecs: Codecs::default(),
             request_ids: RequestIds::new(),
@@ -97,11 +97,13 @@ impl Client {
 
     /// What the client is doing right now.
     pub fn stats(&self) -> ClientStats {
-        let shared = &self.shared;
+        let stats = self.shared.endpoint.stats();
         ClientStats {
-            calls_in_flight: shared.max_connections - shared.connections_free.available_permits(),
-            calls_waiting: shared.waiting.load(Ordering::Relaxed),
-            idle_connections: shared.pool.len(),
+            calls_in_flight: stats.in_flight,
+            calls_waiting: stats.waiting,
+            open_connections: stats.open,
+            idle_connections: stats.idle,
+            connect_failures: stats.connect_failures,
         }
     }
 
@@ -112,8 +114,7 @@ impl Client {
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         let shared = Arc::clone(&self.shared);
         shared.advance(Lifetime::Closing);
-        shared.connections_free.close();
-        shared.pool.close();
+        shared.endpoint.close();
         let (sender, closed) = oneshot::channel::<()>();
         // When the thread has ended, `sender` is dropped, and so are all calls.
         let _ = self.spawner.spawn(move || async move {
@@ -151,12 +152,7 @@ struct Shared {
     options: ClientOptions,
     /// What the `host` header says.
     authority: String,
-    pool: Arc<Pool>,
-    max_connections: usize,
-    /// A permit for each call that has a connection or is making one. Idle connections need none: one
-    /// is made only when there is no idle one, so both together are never more than the permits.
-    connections_free: Semaphore,
-    waiting: AtomicUsize,
+    endpoint: Arc<EndpointPool>,
     /// Every call holds a receiver: none left means that all have ended.
     lifetime: watch::Sender<Lifetime>,
     codecs: Codecs,

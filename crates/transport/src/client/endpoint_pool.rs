@@ -1,0 +1,200 @@
+//! What belongs to one endpoint: its connections, the places for calls on them, and the calls that
+//! wait for a place.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::time::timeout;
+
+use super::connect::connect;
+use super::connection::Connection;
+use super::error::CallError;
+use super::options::{ClientOptions, Endpoint};
+use super::pool::Pool;
+use super::times::{CallTimes, Phase, Stopwatch};
+
+/// The connections to one endpoint. A client has one of these for each endpoint that it knows.
+pub(super) struct EndpointPool {
+    endpoint: Endpoint,
+    idle: Arc<Pool>,
+    max_connections: usize,
+    max_waiting: usize,
+    max_header_bytes: usize,
+    /// A permit for each call that has a connection or is making one. Idle connections need none: one
+    /// is made only when there is no idle one, so both together are never more than the permits.
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    open: Arc<AtomicUsize>,
+    connect_failures: AtomicU64,
+}
+
+/// What an [`EndpointPool`] is doing, for whoever chooses among several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PoolStats {
+    /// Calls that have a connection or are making one.
+    pub(super) in_flight: usize,
+    /// Calls that wait for a connection.
+    pub(super) waiting: usize,
+    /// Connections that are open, idle ones included.
+    pub(super) open: usize,
+    /// Connections that wait for a call.
+    pub(super) idle: usize,
+    /// How often connecting has failed or timed out, since the beginning.
+    pub(super) connect_failures: u64,
+}
+
+impl EndpointPool {
+    pub(super) fn new(endpoint: Endpoint, options: &ClientOptions) -> Arc<Self> {
+        let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            endpoint,
+            idle: Pool::new(options.pool_idle_timeout),
+            max_connections,
+            max_waiting: options.max_waiting,
+            max_header_bytes: options.max_header_bytes,
+            places: Arc::new(Semaphore::new(max_connections)),
+            waiting: AtomicUsize::new(0),
+            open: Arc::default(),
+            connect_failures: AtomicU64::new(0),
+        })
+    }
+
+    /// Waits for a place among the connections and takes an idle one or makes one, all within the
+    /// limit.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::QueueFull`], [`CallError::Connect`], [`CallError::Timeout`] and
+    /// [`CallError::Closed`].
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        limit: Duration,
+        times: &mut CallTimes,
+    ) -> Result<Lease, CallError> {
+        let mut phase = Phase::Queue;
+        let acquiring = async {
+            let place = self.wait_for_place(Stopwatch::start(&mut times.queue)).await?;
+            let pool = Arc::clone(self);
+            if let Some(connection) = self.idle.take() {
+                return Ok(Lease { connection, place, pool });
+            }
+            phase = Phase::Connect;
+            let connection = Box::pin(self.open(Stopwatch::start(&mut times.connect))).await?;
+            Ok(Lease { connection, place, pool })
+        };
+        let acquired = timeout(limit, acquiring).await;
+        acquired.unwrap_or_else(|_| {
+            self.note_timeout(phase);
+            Err(CallError::Timeout { phase, limit, times: *times })
+        })
+    }
+
+    /// Takes no more calls: those that wait fail with [`CallError::Closed`], idle connections are
+    /// closed, and the others when their call has ended.
+    pub(super) fn close(&self) {
+        self.places.close();
+        self.idle.close();
+    }
+
+    /// What the pool is doing right now.
+    pub(super) fn stats(&self) -> PoolStats {
+        PoolStats {
+            in_flight: self.max_connections - self.places.available_permits(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            open: self.open.load(Ordering::Relaxed),
+            idle: self.idle.len(),
+            connect_failures: self.connect_failures.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn wait_for_place(
+        &self,
+        _stopwatch: Stopwatch<'_>,
+    ) -> Result<OwnedSemaphorePermit, CallError> {
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => return Ok(place),
+            Err(TryAcquireError::Closed) => return Err(CallError::Closed),
+            Err(TryAcquireError::NoPermits) => (),
+        }
+        let _waiting = Waiting::enter(self)?;
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        place.map_err(|_closed| CallError::Closed)
+    }
+
+    async fn open(&self, _stopwatch: Stopwatch<'_>) -> Result<Connection, CallError> {
+        let failed = |source| {
+            self.connect_failures.fetch_add(1, Ordering::Relaxed);
+            CallError::Connect { endpoint: self.endpoint.clone(), source }
+        };
+        let stream = connect(&self.endpoint).await.map_err(failed)?;
+        let opened = Connection::open(stream, self.max_header_bytes, Arc::clone(&self.open)).await;
+        opened.map_err(|error| failed(io::Error::other(error)))
+    }
+
+    fn note_timeout(&self, phase: Phase) {
+        if phase == Phase::Connect {
+            self.connect_failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A connection for one call. Dropping it closes the connection and frees its place.
+pub(super) struct Lease {
+    pub(super) connection: Connection,
+    place: OwnedSemaphorePermit,
+    pool: Arc<EndpointPool>,
+}
+
+impl Lease {
+    /// Gives the connection back: the next call may have it.
+    pub(super) fn keep(self) {
+        // In this order, so that a call that gets the place finds the connection.
+        self.pool.idle.put(self.connection);
+        drop(self.place);
+    }
+
+    /// Closes the connection and makes another one in its place, within what the call has left of
+    /// its limit.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Connect`] and [`CallError::Timeout`].
+    pub(super) async fn renew(
+        self,
+        limit: Duration,
+        times: &mut CallTimes,
+    ) -> Result<Self, CallError> {
+        let Self { connection, place, pool } = self;
+        drop(connection);
+        let left = limit.saturating_sub(times.queue + times.connect);
+        let opened = timeout(left, pool.open(Stopwatch::start(&mut times.connect))).await;
+        let connection = opened.unwrap_or_else(|_| {
+            pool.note_timeout(Phase::Connect);
+            Err(CallError::Timeout { phase: Phase::Connect, limit, times: *times })
+        })?;
+        Ok(Self { connection, place, pool })
+    }
+}
+
+/// Counts a call among those that wait for a place.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(pool: &'a EndpointPool) -> Result<Self, CallError> {
+        let limit = pool.max_waiting;
+        let waiting = Self(&pool.waiting);
+        if pool.waiting.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(CallError::QueueFull { limit });
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
