@@ -368,6 +368,7 @@ test('charlists', (t) => {
   t.deepEqual(charlist('hé👍'), [104, 233, 0x1f44d]);
   t.is(charlistToString([104, 233, 0x1f44d]), 'hé👍');
   t.throws(() => charlistToString([0xd800]), { instanceOf: TermError, message: /item 0/ });
+  t.throws(() => charlistToString('text'), { instanceOf: TermError, message: /not 'text'/ });
   t.throws(() => charlist('\ud800'), { instanceOf: TermError });
 });
 

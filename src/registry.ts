@@ -121,7 +121,7 @@ export function expose<Module extends object>(
  * });
  * ```
  */
-expose.fn = function exposeFunction<Fn extends (...args: never[]) => unknown>(
+expose.fn = function exposeFunction<Fn extends AnyFunction>(
   fn: Fn,
   options: ExposeFunctionOptions,
 ): Fn {
@@ -136,14 +136,18 @@ expose.fn = function exposeFunction<Fn extends (...args: never[]) => unknown>(
   for (const each of arities) checkArity(each, 'arity', "option 'arity'");
   // A function of its own, so that `fn` can be exposed with other arities as well.
   const wrapper = function (this: unknown, ...args: never[]): unknown {
-    return Reflect.apply(fn, this, args);
+    return Reflect.apply(fn, this, args) as unknown;
   };
   for (const key of ['name', 'length'] as const) {
     Object.defineProperty(wrapper, key, { value: fn[key], configurable: true });
   }
   exposedFunctions.set(wrapper, { fn, arities: arities as number[] });
-  return wrapper as Fn;
+  return wrapper as AnyFunction as Fn;
 };
+
+/** Any function; the parameters of one that is written in place are whatever it makes of them. */
+// oxlint-disable-next-line no-explicit-any
+type AnyFunction = (...args: any[]) => unknown;
 
 /**
  * All functions of the modules, as they are now: later changes of the objects change nothing.

@@ -1,7 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { projectRoot } from '../support/root.js';
 import type { VectorTerm } from '../support/vectors.js';
 
 /** Milliseconds until a peer that says nothing counts as broken. */
@@ -314,17 +313,6 @@ class Peer {
     for (const waiting of this.#waiting) waiting.reject(this.#failed);
     this.#waiting.clear();
   }
-}
-
-/** The folder with package.json: this file runs from the sources' place and from build-test. */
-function projectRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error(`no package.json above ${import.meta.url}`);
-    folder = parent;
-  }
-  return folder;
 }
 
 function serverArguments(flags: Omit<ErlangServerOptions, 'secret'>): string[] {

@@ -1,4 +1,5 @@
 import { TermError } from '../errors.js';
+import { inspectBriefly } from '../inspect.js';
 
 /**
  * The text as Erlang's own strings are: a list of code points. Plain JavaScript strings are sent as
@@ -16,11 +17,21 @@ export function charlist(text: string): number[] {
 /**
  * The text of a list of code points, the inverse of {@link charlist}.
  *
- * @throws {@link TermError} when an item is not a Unicode scalar value
+ * @param list what a call has returned, say
+ * @throws {@link TermError} when it is no list, or an item is not a Unicode scalar value
+ * @example
+ * ```ts
+ * import { call, charlist, charlistToString } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * const upper = charlistToString(await call(target, 'string', 'to_upper', [charlist('hello')]));
+ * ```
  */
-export function charlistToString(list: readonly unknown[]): string {
+export function charlistToString(list: unknown): string {
+  if (!Array.isArray(list)) {
+    throw new TermError(`a charlist is a list of code points, not ${inspectBriefly(list, 100)}`);
+  }
   const parts: string[] = [];
-  list.forEach((point, index) => {
+  list.forEach((point: unknown, index) => {
     const valid =
       typeof point === 'number' &&
       Number.isInteger(point) &&

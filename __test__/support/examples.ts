@@ -1,0 +1,236 @@
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { projectRoot } from './root.js';
+
+/** An example in a page or in a doc comment. */
+export interface Example {
+  /** The file that it stands in, relative to the root of the project. */
+  readonly page: string;
+  /** The line of its fence, from 1. */
+  readonly line: number;
+  readonly language: 'ts' | 'js';
+  /** Its lines, those of the page's files that it does not consist of being empty. */
+  readonly lines: readonly string[];
+  /** Whether it is run, too. */
+  readonly run: boolean;
+  /** The name that other examples of the page import it by. */
+  readonly file: string | undefined;
+  /** What it has to print, when it says so. */
+  readonly output: readonly string[] | undefined;
+}
+
+const FENCE = /^(?<indent> *)(?<comment>\* ?)?```(?<info>.*)$/;
+
+/**
+ * The examples of a Markdown page or of the doc comments of a source: blocks fenced with `ts` or `js`,
+ * in HTML comments too. Words after the language say what is to be done with one:
+ *
+ * - `run`: it is run and has to end well. Where lines with `console.log` end with a comment, these
+ *   comments are all that it prints, in order.
+ * - `continued`: it goes on from the example before it, as if both were one file.
+ * - `file=orders.js`: other examples of the page import it as `./orders.js`.
+ * - `unchecked`: it is left alone, since it needs what is not there.
+ */
+export function examplesIn(page: string, text: string): Example[] {
+  const examples: Example[] = [];
+  const pageLines = text.split('\n');
+  let before: string[] = [];
+  for (let index = 0; index < pageLines.length; index++) {
+    const opening = FENCE.exec(pageLines[index]!)?.groups;
+    if (opening === undefined) continue;
+    const start = index;
+    const body: string[] = [];
+    for (index++; index < pageLines.length; index++) {
+      const closing = FENCE.exec(pageLines[index]!)?.groups;
+      if (closing?.['info'] === '') break;
+      body.push(withoutMargin(pageLines[index]!, opening['indent']!.length, opening['comment']));
+    }
+    const [language = '', ...words] = opening['info']!.trim().split(/\s+/);
+    if (language !== 'ts' && language !== 'js') continue;
+    const flags = new Set(words.filter((word) => !word.startsWith('file=')));
+    const file = words.find((word) => word.startsWith('file='))?.slice(5);
+    for (const flag of flags) {
+      if (flag !== 'run' && flag !== 'continued' && flag !== 'unchecked') {
+        throw new Error(`${page}:${start + 1}: '${flag}' is nothing that an example can be`);
+      }
+    }
+    if (flags.has('unchecked')) continue;
+    const lines = flags.has('continued') ? [...before] : [];
+    while (lines.length <= start) lines.push('');
+    lines.push(...body);
+    before = lines;
+    const run = flags.has('run');
+    const output = run ? promisedOutput(lines) : undefined;
+    examples.push({ page, line: start + 1, language, lines, run, file, output });
+  }
+  return examples;
+}
+
+function withoutMargin(line: string, indent: number, comment: string | undefined): string {
+  const rest = line.slice(0, indent).trim() === '' ? line.slice(indent) : line;
+  return comment === undefined ? rest : rest.replace(/^\* ?/, '');
+}
+
+/** The comments at the ends of the lines that print. */
+function promisedOutput(lines: readonly string[]): string[] | undefined {
+  const comments = lines.flatMap((line) => {
+    const comment = /\bconsole\.log\(.*\);? +\/\/ (?<text>.*)$/.exec(line)?.groups;
+    return comment === undefined ? [] : [comment['text']!];
+  });
+  return comments.length === 0 ? undefined : comments;
+}
+
+/** All examples of the README, of docs and of the sources. */
+export function allExamples(): Example[] {
+  const root = projectRoot();
+  const pages = ['README.md', ...filesBelow('docs', '.md'), ...filesBelow('src', '.ts')];
+  return pages.flatMap((page) => examplesIn(page, readFileSync(join(root, page), 'utf8')));
+}
+
+function filesBelow(folder: string, ending: string): string[] {
+  const root = projectRoot();
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(folder, name).split(sep).join('/'))
+    .sort();
+}
+
+/**
+ * A folder in which `backwater` is installed as users have it: made of package.json and the present
+ * sources.
+ */
+export class ExampleFolder {
+  readonly #root = projectRoot();
+  readonly #folder = join(this.#root, 'build-test', 'docs');
+  readonly #complaints = new Map<string, string[]>();
+
+  /** Writes and compiles the examples. */
+  prepare(examples: readonly Example[]): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+    this.#install();
+    writeFileSync(
+      join(this.#folder, 'package.json'),
+      JSON.stringify({ name: 'examples', private: true, type: 'module' }),
+    );
+    for (const example of examples) {
+      const path = join(this.#folder, sourcePath(example));
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, `${example.lines.join('\n')}\n`);
+    }
+    const files = examples.map(sourcePath);
+    this.#compile('ts', files, { strict: true, noUncheckedIndexedAccess: true });
+    // Examples in JavaScript have no types to be strict about.
+    this.#compile('js', files, { strict: false, allowJs: true, checkJs: true });
+  }
+
+  /** What the compiler has said about an example. */
+  complaints(example: Example): readonly string[] {
+    return this.#complaints.get(sourcePath(example)) ?? [];
+  }
+
+  /** Runs an example: what it has printed, and what else it had to say when it failed. */
+  run(example: Example): Promise<{ status: number | string; output: string; errors: string }> {
+    const path = join(this.#folder, 'run', sourcePath(example).replace(/\.ts$/, '.js'));
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, ['--enable-source-maps', path], {
+        cwd: dirname(path),
+        env: { ...process.env, SECRET: 'a secret for examples, 32 bytes!', NO_COLOR: '1' },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        timeout: RUN_TIMEOUT,
+        killSignal: 'SIGKILL',
+      });
+      let output = '';
+      let errors = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+      child.once('error', reject);
+      child.once('close', (code, signal) => {
+        resolve({ status: code ?? signal ?? 'unknown', output, errors });
+      });
+    });
+  }
+
+  #install(): void {
+    const target = join(this.#folder, 'node_modules', 'backwater');
+    mkdirSync(target, { recursive: true });
+    cpSync(join(this.#root, 'package.json'), join(target, 'package.json'));
+    const { files } = JSON.parse(readFileSync(join(target, 'package.json'), 'utf8')) as {
+      files: string[];
+    };
+    for (const file of files) {
+      const source = join(this.#root, file);
+      if (file !== 'build' && existsSync(source)) symlinkSync(source, join(target, file));
+    }
+    const project = join(this.#root, 'tsconfig.build.json');
+    const { status, output } = this.#tsc('-p', project, '--outDir', join(target, 'build'));
+    if (status !== 0) throw new Error(`the package does not compile:\n${output}`);
+  }
+
+  #compile(language: string, files: readonly string[], options: object): void {
+    const project = join(this.#folder, `tsconfig.${language}.json`);
+    const include = files.filter((file) => file.endsWith(`.${language}`));
+    if (include.length === 0) return;
+    writeFileSync(
+      project,
+      JSON.stringify({
+        compilerOptions: {
+          target: 'ES2023',
+          lib: ['ES2024', 'ESNext.Disposable'],
+          module: 'NodeNext',
+          moduleDetection: 'force',
+          types: ['node'],
+          skipLibCheck: true,
+          sourceMap: true,
+          rootDir: '.',
+          outDir: 'run',
+          ...options,
+        },
+        files: include,
+      }),
+    );
+    const { status, output } = this.#tsc('-p', project, '--pretty', 'false');
+    let known = status === 0;
+    for (const line of output.split('\n')) {
+      const place = /^(?<path>[^()\s][^()]*)\((?<line>\d+),\d+\): (?<what>.*)$/.exec(line)?.groups;
+      if (place === undefined) continue;
+      const path = this.#relative(place['path']!);
+      const list = this.#complaints.get(path) ?? [];
+      list.push(`line ${place['line']}: ${place['what']}`);
+      this.#complaints.set(path, list);
+      known ||= files.includes(path);
+    }
+    if (!known) throw new Error(`the examples cannot be compiled:\n${output}`);
+  }
+
+  /** The compiler names files relative to where it was started. */
+  #relative(path: string): string {
+    return relative(this.#folder, join(this.#root, path)).split(sep).join('/');
+  }
+
+  #tsc(...args: string[]): { status: number | null; output: string } {
+    const compiler = join(this.#root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, ...args], {
+      cwd: this.#root,
+      encoding: 'utf8',
+    });
+    return { status, output: stdout + stderr };
+  }
+}
+
+/** Milliseconds that an example may run. */
+const RUN_TIMEOUT = 60_000;
+
+/** The file that an example is written to. Its lines have the numbers that they have in the page. */
+function sourcePath({ page, line, language, file }: Example): string {
+  return `${page}/${file ?? `line-${line}.${language}`}`;
+}
