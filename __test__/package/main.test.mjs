@@ -1,0 +1,245 @@
+// Publishes the packages to a registry on loopback and installs them as a new user would.
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { hostTarget } from '../../scripts/package/targets.mjs';
+import { startRegistry } from './registry.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const here = fileURLToPath(new URL('.', import.meta.url));
+const run = promisify(execFile);
+const host = hostTarget();
+const folder = mkdtempSync(join(tmpdir(), 'backwater-package-'));
+const project = join(folder, 'project');
+let registry;
+
+before(
+  async () => {
+    registry = await startRegistry(join(folder, 'registry'));
+    const tarballs = join(folder, 'tarballs');
+    await run(process.execPath, [
+      join(root, 'scripts/package/main.mjs'),
+      '--host',
+      '--out',
+      tarballs,
+    ]);
+    writeFileSync(join(folder, '.npmrc'), `//127.0.0.1:${registry.port}/:_authToken=anybody\n`);
+    for (const tarball of readdirSync(tarballs))
+      await npm(folder, 'publish', join(tarballs, tarball));
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }\n');
+    await npm(project, 'install', 'backwater');
+    for (const file of ['user.mjs', 'user.ts', 'user.cts'])
+      cpSync(join(here, file), join(project, file));
+  },
+  { timeout: 180_000 },
+);
+
+after(async () => {
+  await registry?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('only the package of this platform is installed, and no script runs', () => {
+  const installed = readdirSync(join(project, 'node_modules')).filter((name) =>
+    name.startsWith('backwater'),
+  );
+  assert.deepEqual(installed.sort(), ['backwater', `backwater-${host.name}`]);
+  const { scripts, dependencies } = described('backwater');
+  assert.deepEqual([scripts, dependencies], [undefined, undefined]);
+});
+
+for (const [name, command, ...args] of runtimes()) {
+  test(
+    `a server and a call on ${name}`,
+    { timeout: 60_000, skip: !existsSync(command) && 'it is not installed here' },
+    async () => {
+      const { stdout } = await run(command, [...args, 'user.mjs'], {
+        cwd: project,
+        env: environment(),
+      });
+      assert.equal(stdout, 'it works\n');
+    },
+  );
+}
+
+for (const version of [20, 22, 24, 26]) {
+  const node = join(here, 'node_modules', `node-${version}`, 'bin/node');
+  test(
+    `require('backwater') on Node ${version}`,
+    { skip: !existsSync(node) && 'it is not installed here' },
+    async () => {
+      const program =
+        "const { encode, decode } = require('backwater'); console.log(decode(encode('ok')), require('backwater/terms').encode === encode);";
+      const { stdout } = await run(
+        node,
+        ['--no-warnings', '--input-type=commonjs', '-e', program],
+        { cwd: project, env: environment() },
+      );
+      assert.equal(stdout, 'ok true\n');
+    },
+  );
+}
+
+test('types of the installed package hold, its declarations included', async () => {
+  const types = join(project, 'node_modules/@types');
+  mkdirSync(types, { recursive: true });
+  for (const name of ['@types/node', 'undici-types']) {
+    cpSync(join(root, 'node_modules', name), join(project, 'node_modules', name), {
+      recursive: true,
+    });
+  }
+  const options = [
+    '--noEmit',
+    '--strict',
+    '--exactOptionalPropertyTypes',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2023',
+    '--lib',
+    'es2023,esnext.disposable',
+    '--types',
+    'node',
+  ];
+  const tsc = join(root, 'node_modules/.bin/tsc');
+  await run(tsc, [...options, 'user.ts', 'user.cts'], {
+    cwd: project,
+    shell: process.platform === 'win32',
+  }).catch(({ stdout }) => assert.fail(stdout));
+});
+
+test('publint and are-the-types-wrong find nothing', { timeout: 120_000 }, async () => {
+  const tarball = join(folder, 'tarballs', `backwater-${described('backwater').version}.tgz`);
+  const bin = (name) => join(here, 'node_modules/.bin', name);
+  await run(bin('publint'), ['run', '--strict', tarball]).catch(({ stdout }) =>
+    assert.fail(stdout),
+  );
+  await run(bin('attw'), [tarball, '--profile', 'esm-only']).catch(({ stdout }) =>
+    assert.fail(stdout),
+  );
+});
+
+test('without the package of the platform the import says what to do', () => {
+  const copy = copyOfProject('missing');
+  rmSync(join(copy, 'node_modules', `backwater-${host.name}`), { recursive: true });
+  const message = failureOf(copy);
+  assert.match(
+    message,
+    new RegExp(`for this platform, ${process.platform}-${process.arch}, is not installed`),
+  );
+  assert.match(message, /--omit=optional/);
+  assert.match(message, new RegExp(`backwater-${host.name}`));
+  assert.match(message, /supported are linux-x64/);
+});
+
+test('on a platform without a binary the import names it and those that there are', () => {
+  const message = failureOf(
+    project,
+    "Object.defineProperty(process, 'platform', { value: 'sunos' });",
+  );
+  assert.match(message, /no binary for this platform, sunos-/);
+  assert.match(
+    message,
+    /linux-x64 and linux-arm64 .*musl.*darwin-arm64, darwin-x64 and win32-x64; elsewhere build it from source/,
+  );
+});
+
+test('a binary that does not load is told from one that is missing', () => {
+  const copy = copyOfProject('damaged');
+  const addon = described(`backwater-${host.name}`).main;
+  writeFileSync(join(copy, 'node_modules', `backwater-${host.name}`, addon), 'no library');
+  assert.match(failureOf(copy), /does not load: .*(invalid|file too short|ELF|not a)/i);
+});
+
+test('packages of different versions are refused', () => {
+  const copy = copyOfProject('mixed');
+  const path = join(copy, 'node_modules', `backwater-${host.name}`, 'package.json');
+  const description = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...description, version: '0.0.9' }));
+  assert.match(failureOf(copy), /is 0\.0\.9, not .*: install both again/);
+});
+
+/** Name, command and first arguments of what can run the package. */
+function runtimes() {
+  const nodes = [20, 22, 24, 26].map((version) => [
+    `Node ${version}`,
+    join(here, 'node_modules', `node-${version}`, 'bin/node'),
+  ]);
+  return [
+    ['this Node', process.execPath],
+    ...nodes,
+    ['Bun', join(here, 'node_modules/@oven/bun-linux-x64/bin/bun')],
+    ['Deno', join(here, 'node_modules/@deno/linux-x64-glibc/deno'), 'run', '-A', '--quiet'],
+  ];
+}
+
+/** As a machine without Rust has it. */
+function environment() {
+  const folders = [dirname(process.execPath), '/usr/bin', '/bin'];
+  const {
+    PATH,
+    HOME: _home,
+    CARGO_HOME: _cargo,
+    RUSTUP_HOME: _rustup,
+    NODE_OPTIONS: _options,
+    NODE_TEST_CONTEXT: _test,
+    ...rest
+  } = process.env;
+  return {
+    ...rest,
+    HOME: folder,
+    PATH: process.platform === 'win32' ? PATH : folders.join(delimiter),
+  };
+}
+
+async function npm(cwd, ...args) {
+  const options = [
+    '--registry',
+    registry.url,
+    '--no-audit',
+    '--no-fund',
+    '--loglevel',
+    'error',
+    '--cache',
+    join(folder, 'cache'),
+  ];
+  const env = { ...environment(), npm_config_userconfig: join(folder, '.npmrc') };
+  await run('npm', [...args, ...options], { cwd, env, shell: process.platform === 'win32' });
+}
+
+function described(name) {
+  return JSON.parse(readFileSync(join(project, 'node_modules', name, 'package.json'), 'utf8'));
+}
+
+function copyOfProject(name) {
+  const copy = join(folder, name);
+  cpSync(project, copy, { recursive: true });
+  return copy;
+}
+
+/** The message, which is one sentence, with which the import fails. */
+function failureOf(cwd, preparation = '') {
+  const program = `${preparation} import('backwater').then(() => console.log('loaded'), (error) => console.log(error.code, error.message))`;
+  const { stdout } = spawnSync(process.execPath, ['-e', program], {
+    cwd,
+    encoding: 'utf8',
+    env: environment(),
+  });
+  assert.match(stdout, /^ERR_BACKWATER_NATIVE backwater cannot load its native addon: .*\n$/);
+  return stdout;
+}

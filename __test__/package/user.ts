@@ -1,0 +1,9 @@
+// Compiled against the installed package, its own declarations included.
+import { type Atom, Client, type ClientOptions, type Term, type Tuple } from 'backwater';
+import { decode, encode } from 'backwater/terms';
+
+const options: ClientOptions = { url: 'http://127.0.0.1:8080', secret: 'x'.repeat(32) };
+const client = new Client(options);
+const result: Promise<Tuple | Atom> = client.call<Tuple | Atom>('module', 'fn', []);
+const term: Term = decode(encode([1, 'two']));
+export { result, term };

@@ -1,0 +1,51 @@
+// The platforms that there are packages for, and how each is built.
+
+/**
+ * `name`: of the folder in npm/ and the end of the package's name. `triple`: Rust's. `zig`: what
+ * cargo-zigbuild is given; none where only the platform itself can build it. `rustflags`: more of
+ * those. `glibc`: the newest version that the binary may ask for.
+ */
+export const TARGETS = [
+  {
+    name: 'linux-x64-gnu',
+    triple: 'x86_64-unknown-linux-gnu',
+    zig: 'x86_64-unknown-linux-gnu.2.17',
+    glibc: '2.17',
+  },
+  {
+    name: 'linux-arm64-gnu',
+    triple: 'aarch64-unknown-linux-gnu',
+    zig: 'aarch64-unknown-linux-gnu.2.17',
+    glibc: '2.17',
+  },
+  // An addon is a shared library, which a musl target makes only with a dynamic C library.
+  {
+    name: 'linux-x64-musl',
+    triple: 'x86_64-unknown-linux-musl',
+    zig: 'x86_64-unknown-linux-musl',
+    rustflags: '-C target-feature=-crt-static',
+  },
+  {
+    name: 'linux-arm64-musl',
+    triple: 'aarch64-unknown-linux-musl',
+    zig: 'aarch64-unknown-linux-musl',
+    rustflags: '-C target-feature=-crt-static',
+  },
+  { name: 'darwin-arm64', triple: 'aarch64-apple-darwin', zig: 'aarch64-apple-darwin' },
+  { name: 'darwin-x64', triple: 'x86_64-apple-darwin', zig: 'x86_64-apple-darwin' },
+  // Needs the Windows SDK: the release workflow builds it on Windows.
+  { name: 'win32-x64-msvc', triple: 'x86_64-pc-windows-msvc' },
+];
+
+/** The target of the machine that this runs on. */
+export function hostTarget() {
+  const musl =
+    process.platform === 'linux' &&
+    process.report.getReport().header.glibcVersionRuntime === undefined;
+  const prefix = `${process.platform}-${process.arch}`;
+  const name = process.platform === 'linux' ? `${prefix}-${musl ? 'musl' : 'gnu'}` : prefix;
+  return TARGETS.find((target) => target.name === name || target.name === `${name}-msvc`);
+}
+
+/** The file name of a target's addon. */
+export const addonOf = ({ name }) => `backwater.${name}.node`;
