@@ -90,7 +90,7 @@ pub(crate) struct JavaScriptService {
 
 impl Service for JavaScriptService {
     fn call(&self, call: IncomingCall) {
-        let IncomingCall { function, tape, source, reply } = call;
+        let IncomingCall { function, tape, source, reply, .. } = call;
         let id = self.replies.add(reply);
         self.completions.push(Event::Call {
             call: id,

@@ -5,13 +5,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
 pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How long the caller still waits; see [`crate::CallTimeout`].
+pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-backwater-timeout");
 
 pub(crate) const ETF: HeaderValue = HeaderValue::from_static("application/x-erlang-etf");
 pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// Headers of which a message has one at most: where readers would differ in which one they take, a
 /// message is refused.
-const UNIQUE: [&str; 9] = [
+const UNIQUE: [&str; 10] = [
     "authorization",
     "digest",
     "content-encoding",
@@ -20,6 +22,7 @@ const UNIQUE: [&str; 9] = [
     "accept",
     "accept-encoding",
     "x-request-id",
+    "x-backwater-timeout",
     "signature",
 ];
 

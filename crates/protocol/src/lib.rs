@@ -14,6 +14,8 @@ mod headers;
 mod secrets;
 pub mod server;
 mod signature;
+mod timeout;
 
 pub use self::secrets::{EmptySecret, Secrets};
 pub use self::signature::SignatureFailure;
+pub use self::timeout::CallTimeout;

@@ -2,9 +2,13 @@
 //! What is signed cannot be changed, and what is not signed does not count.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};
-use backwater_protocol::client::{self, AuthenticationFailure, RequestPath, encode_request};
+use std::time::Duration;
+
+use backwater_protocol::client::{
+    self, AuthenticationFailure, RequestPath, encode_request, prepare_request,
+};
 use backwater_protocol::server::{self, Authenticated, Exposure, Lookup, Refusal, ResponseTerm};
-use backwater_protocol::{Secrets, SignatureFailure};
+use backwater_protocol::{CallTimeout, Secrets, SignatureFailure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -219,6 +223,61 @@ fn neither_method_nor_path_can_be_changed() {
         let in_base = target.starts_with("/backwater/1/");
         let expected = if in_base { invalid.clone() } else { Err((404, String::new())) };
         assert_eq!(check(Method::POST, &target), expected, "{target}");
+    }
+}
+
+/// How long the server believes that the caller of a request waits, in milliseconds.
+fn believed_timeout(request: &Request<Bytes>, server: &server::Settings) -> Option<u128> {
+    let authenticated = authenticate(request, server).unwrap();
+    let negotiated = authenticated.route(&All).unwrap().negotiate().unwrap();
+    let expected = negotiated.expect_body(None).unwrap();
+    expected.timeout().map(|timeout| timeout.as_duration().as_millis())
+}
+
+#[test]
+fn a_timeout_counts_only_when_it_is_signed_and_cannot_be_changed() {
+    let (client, server) = (client_of(&["one"]), server_of(&["one"]));
+    let name = HeaderName::from_static("x-backwater-timeout");
+    let path = RequestPath::new("module", "function", 1);
+    let (tape, mut encoder) = (arguments(), Encoder::default());
+    let prepared =
+        prepare_request(&path, "host", tape.as_tape_ref(&[]), &mut encoder, &client).unwrap();
+    let sign = |timeout| prepared.sign(ID, timeout, &client.secrets);
+
+    assert_eq!(believed_timeout(&sign(None), &server), None);
+    assert!(!sign(None).headers().contains_key(&name));
+    let request = sign(Some(CallTimeout::from_duration(Duration::from_millis(1234))));
+    assert_eq!(request.headers()[&name], "1234");
+    assert_eq!(believed_timeout(&request, &server), Some(1234));
+
+    // Somebody on the way adds one, changes it, adds a second one or takes it away.
+    let mut added = sign(None);
+    added.headers_mut().insert(&name, HeaderValue::from_static("1"));
+    assert_eq!(believed_timeout(&added, &server), None);
+    let mut changed = request.clone();
+    changed.headers_mut().insert(&name, HeaderValue::from_static("1"));
+    assert_eq!(refused(serve(&changed, &server)), (401, "invalid_signature".into()));
+    let mut doubled = request.clone();
+    doubled.headers_mut().append(&name, HeaderValue::from_static("1"));
+    let (status, text) = refused(serve(&doubled, &server));
+    assert!(status == 401 && text.contains("duplicate_header"), "{status} {text}");
+    let mut removed = request.clone();
+    removed.headers_mut().remove(&name);
+    let (status, text) = refused(serve(&removed, &server));
+    assert!(status == 401 && text.contains("missing_header"), "{status} {text}");
+}
+
+#[test]
+fn a_timeout_that_cannot_be_read_counts_as_none() {
+    let (client, server) = (client_of(&["one"]), server_of(&["one"]));
+    for (text, believed) in [("0", Some(0)), ("5", Some(5)), ("5s", None), ("-5", None), ("", None)]
+    {
+        let mut request = request_by(&client);
+        let name = HeaderName::from_static("x-backwater-timeout");
+        request.headers_mut().insert(&name, HeaderValue::from_static(text));
+        let names = [&SIGNED[..], &["x-backwater-timeout"]].concat();
+        sign_request(&mut request, "one", &names);
+        assert_eq!(believed_timeout(&request, &server), believed, "{text:?}");
     }
 }
 

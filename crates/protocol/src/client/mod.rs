@@ -9,7 +9,7 @@ mod request;
 mod response;
 
 pub use self::failure::{AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure};
-pub use self::request::{RequestPath, encode_request};
+pub use self::request::{PreparedRequest, RequestPath, encode_request, prepare_request};
 pub use self::response::{
     AcceptedResponse, AuthenticatedResponse, Outcome, Payload, VerifiedResponse, authenticate,
 };

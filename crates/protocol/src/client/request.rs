@@ -10,13 +10,21 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::{EncodeFailure, Settings};
-use crate::headers::{DIGEST, ETF, GZIP, REQUEST_ID};
+use crate::headers::{DIGEST, ETF, GZIP, REQUEST_ID, TIMEOUT};
 use crate::signature::{Signed, sign};
-use crate::{digest, gzip};
+use crate::{CallTimeout, Secrets, digest, gzip};
 
 /// All headers of a request that are signed, in alphabetical order.
-const SIGNED: [HeaderName; 7] =
-    [ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DIGEST, REQUEST_ID];
+const SIGNED: [HeaderName; 8] = [
+    ACCEPT,
+    ACCEPT_ENCODING,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    DIGEST,
+    TIMEOUT,
+    REQUEST_ID,
+];
 
 const VERSION: u8 = 131;
 
@@ -59,19 +67,29 @@ fn percent_encode(name: &str, text: &mut String) {
     }
 }
 
-/// A signed request.
+/// A request but for what is new each time that it is sent: its id, how long its caller still waits,
+/// and the signature over them.
+#[derive(Clone, Debug)]
+pub struct PreparedRequest {
+    uri: Uri,
+    host: HeaderValue,
+    digest: HeaderValue,
+    is_packed: bool,
+    body: Bytes,
+}
+
+/// Encodes and compresses the arguments of a request and digests its body.
 ///
 /// # Errors
 ///
 /// When the arguments are no term or too large, or the authority is none.
-pub fn encode_request(
+pub fn prepare_request(
     path: &RequestPath,
     authority: &str,
     arguments: TapeRef<'_>,
     encoder: &mut Encoder,
-    request_id: [u8; 16],
     settings: &Settings,
-) -> Result<Request<Bytes>, EncodeFailure> {
+) -> Result<PreparedRequest, EncodeFailure> {
     let limit = settings.max_encoded_args_size;
     let mut body = Vec::with_capacity(256);
     body.push(VERSION);
@@ -83,31 +101,78 @@ pub fn encode_request(
     let wanted = body.len() >= settings.compression_threshold;
     let packed = if wanted { gzip::deflate(&body, settings.gzip_level) } else { None };
     let is_packed = packed.is_some();
+    let body = Bytes::from(packed.unwrap_or(body));
     let target = |text: &str| EncodeFailure::Target(text.to_owned());
-    let mut request = Request::new(Bytes::from(packed.unwrap_or(body)));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::try_from(path.as_str()).map_err(|_| target(path.as_str()))?;
-    let length = HeaderValue::from(request.body().len());
-    let body_digest = digest::digest_of(request.body());
-    let id = HeaderValue::from_str(&STANDARD.encode(request_id)).map_err(|_| target("id"))?;
-    let host = HeaderValue::from_str(authority).map_err(|_| target(authority))?;
-    let headers = request.headers_mut();
-    headers.reserve(10);
-    headers.insert(HOST, host);
-    headers.insert(ACCEPT, ETF);
-    headers.insert(ACCEPT_ENCODING, GZIP);
-    if is_packed {
-        headers.insert(CONTENT_ENCODING, GZIP);
+    Ok(PreparedRequest {
+        uri: Uri::try_from(path.as_str()).map_err(|_| target(path.as_str()))?,
+        host: HeaderValue::from_str(authority).map_err(|_| target(authority))?,
+        digest: digest::digest_of(&body),
+        is_packed,
+        body,
+    })
+}
+
+impl PreparedRequest {
+    /// The body as it is sent.
+    pub fn body(&self) -> &Bytes {
+        &self.body
     }
-    headers.insert(CONTENT_LENGTH, length);
-    headers.insert(CONTENT_TYPE, ETF);
-    headers.insert(DIGEST, body_digest);
-    headers.insert(REQUEST_ID, id);
-    let request_target = format!("post {}", path.as_str());
-    let signed = Signed { pseudo_name: "(request-target)", pseudo_value: &request_target, headers };
-    let authorization = sign(signed, &SIGNED, &settings.secrets, 0, "Signature ");
-    headers.insert(AUTHORIZATION, authorization);
-    Ok(request)
+
+    /// The request as it is sent now, under an id of its own.
+    ///
+    /// `timeout` is how long the caller still waits; without it the request does not say.
+    pub fn sign(
+        &self,
+        request_id: [u8; 16],
+        timeout: Option<CallTimeout>,
+        secrets: &Secrets,
+    ) -> Request<Bytes> {
+        let mut request = Request::new(self.body.clone());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        // Base64 can stand in a header.
+        let id = HeaderValue::from_str(&STANDARD.encode(request_id));
+        let id = id.unwrap_or(HeaderValue::from_static(""));
+        let headers = request.headers_mut();
+        headers.reserve(11);
+        headers.insert(HOST, self.host.clone());
+        headers.insert(ACCEPT, ETF);
+        headers.insert(ACCEPT_ENCODING, GZIP);
+        if self.is_packed {
+            headers.insert(CONTENT_ENCODING, GZIP);
+        }
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+        headers.insert(CONTENT_TYPE, ETF);
+        headers.insert(DIGEST, self.digest.clone());
+        if let Some(timeout) = timeout {
+            headers.insert(TIMEOUT, timeout.header_value());
+        }
+        headers.insert(REQUEST_ID, id);
+        let request_target = format!("post {}", self.uri.path());
+        let pseudo_name = "(request-target)";
+        let signed = Signed { pseudo_name, pseudo_value: &request_target, headers };
+        let authorization = sign(signed, &SIGNED, secrets, 0, "Signature ");
+        headers.insert(AUTHORIZATION, authorization);
+        request
+    }
+}
+
+/// A signed request that does not say how long its caller waits: [`prepare_request`] and
+/// [`PreparedRequest::sign`] at once.
+///
+/// # Errors
+///
+/// As [`prepare_request`].
+pub fn encode_request(
+    path: &RequestPath,
+    authority: &str,
+    arguments: TapeRef<'_>,
+    encoder: &mut Encoder,
+    request_id: [u8; 16],
+    settings: &Settings,
+) -> Result<Request<Bytes>, EncodeFailure> {
+    let prepared = prepare_request(path, authority, arguments, encoder, settings)?;
+    Ok(prepared.sign(request_id, None, &settings.secrets))
 }
 
 #[cfg(test)]

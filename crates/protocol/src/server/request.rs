@@ -11,9 +11,9 @@ use super::target::{BASE, Target, TargetError};
 use super::{Exposure, Lookup, Settings};
 use crate::content::{self, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
-use crate::headers::{DIGEST, REQUEST_ID};
+use crate::headers::{DIGEST, REQUEST_ID, TIMEOUT};
 use crate::signature::{Demands, SignatureFailure, Signed, verify};
-use crate::{digest, headers};
+use crate::{CallTimeout, digest, headers};
 
 const SCHEME: &str = "Signature ";
 
@@ -35,6 +35,7 @@ pub struct Authenticated<'a> {
     settings: &'a Settings,
     context: ResponseContext,
     accept_encoding_signed: bool,
+    timeout: Option<CallTimeout>,
 }
 
 /// Checks 1 and 2: the path's begin and the signature.
@@ -53,15 +54,31 @@ pub fn authenticate<'a>(
     if !target.starts_with(BASE) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, ""));
     }
-    let (secret, accept_encoding_signed) = check_signature(method, target, headers, settings)
-        .map_err(|reason| {
+    let SignedBy { secret, accept_encoding_signed, timeout_signed } =
+        check_signature(method, target, headers, settings).map_err(|reason| {
             Refusal::new(StatusCode::UNAUTHORIZED, reason)
                 .with_www_authenticate(www_authenticate(headers))
         })?;
     // It is signed, so it is there.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
     let context = ResponseContext { request_id, encoding: Encoding::Identity, secret };
-    Ok(Authenticated { method, path: target, headers, settings, context, accept_encoding_signed })
+    let timeout = headers.get(TIMEOUT).filter(|_| timeout_signed).and_then(CallTimeout::parse);
+    Ok(Authenticated {
+        method,
+        path: target,
+        headers,
+        settings,
+        context,
+        accept_encoding_signed,
+        timeout,
+    })
+}
+
+/// The secret that a request is signed with, and which of the headers that need not be are signed.
+struct SignedBy {
+    secret: usize,
+    accept_encoding_signed: bool,
+    timeout_signed: bool,
 }
 
 fn check_signature(
@@ -69,7 +86,7 @@ fn check_signature(
     target: &str,
     headers: &HeaderMap,
     settings: &Settings,
-) -> Result<(usize, bool), String> {
+) -> Result<SignedBy, String> {
     if let Some(name) = headers::duplicate(headers) {
         return Err(SignatureFailure::DuplicateHeader(name).to_string());
     }
@@ -81,14 +98,16 @@ fn check_signature(
     request_target.push(' ');
     request_target.push_str(target);
     let signed = Signed { pseudo_name: "(request-target)", pseudo_value: &request_target, headers };
-    let ask = [ACCEPT_ENCODING.as_str()];
+    let timeout = TIMEOUT;
+    let ask = [ACCEPT_ENCODING.as_str(), timeout.as_str()];
     let verified = verify(parameters, SCHEME, signed, &DEMANDS, &settings.secrets, ask);
-    let (secret, [accept_encoding]) = verified.map_err(|failure| failure.to_string())?;
+    let (secret, [accept_encoding_signed, timeout_signed]) =
+        verified.map_err(|failure| failure.to_string())?;
     // The Erlang library signs a query without its `?`: it must not mean anything.
     if target.contains(['?', '#']) {
         return Err(SignatureFailure::InvalidSignature.to_string());
     }
-    Ok((secret, accept_encoding))
+    Ok(SignedBy { secret, accept_encoding_signed, timeout_signed })
 }
 
 fn www_authenticate(headers: &HeaderMap) -> HeaderValue {
@@ -194,6 +213,7 @@ impl<F> Negotiated<'_, F> {
             max_size,
             digest: request.headers.get(DIGEST).cloned().unwrap_or(HeaderValue::from_static("")),
             www_authenticate: www_authenticate(request.headers),
+            timeout: request.timeout,
             context: request.context,
         };
         if content_length.is_some_and(|length| length > max_size as u64) {
@@ -212,10 +232,17 @@ pub struct ExpectedBody<F> {
     max_size: usize,
     digest: HeaderValue,
     www_authenticate: HeaderValue,
+    timeout: Option<CallTimeout>,
     context: ResponseContext,
 }
 
 impl<F> ExpectedBody<F> {
+    /// How long the caller still waited when it sent the request, if it says so, and signs it. A
+    /// value that cannot be read counts as none: it is for the server's own good only.
+    pub fn timeout(&self) -> Option<CallTimeout> {
+        self.timeout
+    }
+
     /// How many bytes may be read at most.
     pub fn max_size(&self) -> usize {
         self.max_size

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use backwater_etf::Tape;
 use backwater_protocol::server::{
@@ -64,6 +65,7 @@ async fn serve(
     unread: &Cell<bool>,
     failure: &Cell<Refusal>,
 ) -> Result<Response<Bytes>, Unanswered> {
+    let arrived = Instant::now();
     let (head, body) = request.into_parts();
     unread.set(!body.is_end_stream());
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -71,6 +73,7 @@ async fn serve(
         .route(&*shared.functions)?
         .negotiate()?
         .expect_body(body.size_hint().exact())?;
+    let timeout = expected.timeout();
     failure.set(expected.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
     let Ok(admission) = Arc::clone(&shared.calls_free).try_acquire_owned() else {
         return Err(expected.refuse(StatusCode::SERVICE_UNAVAILABLE, "overloaded").into());
@@ -82,7 +85,8 @@ async fn serve(
     let (reply, outcome) = Reply::new(admission);
     let (Call { function, context, source }, tape) = decode(shared, expected, body).await?;
     shared.calls.fetch_add(1, Ordering::Relaxed);
-    shared.service.call(IncomingCall { function, tape, source, reply });
+    let timeout = timeout.map(|timeout| timeout.as_duration().saturating_sub(arrived.elapsed()));
+    shared.service.call(IncomingCall { function, tape, source, timeout, reply });
     // An error means that the reply was dropped: by a service that failed, or that is going away.
     let outcome = outcome.await.map_err(|_| Unanswered::Failed)?;
     encode(shared, context, outcome).await

@@ -1,5 +1,7 @@
 //! The border between the server and what answers its calls.
 
+use std::time::Duration;
+
 use backwater_etf::Tape;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -21,6 +23,9 @@ pub struct IncomingCall {
     pub tape: Box<Tape>,
     /// What the tape was decoded from and refers to.
     pub source: Bytes,
+    /// How long the caller still waits for the answer, counted from now; `None` when it does not say.
+    /// Zero when it has given up already.
+    pub timeout: Option<Duration>,
     /// Where the answer goes.
     pub reply: Reply,
 }
