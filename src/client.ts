@@ -30,6 +30,9 @@ export interface Target {
 export type CallResult<T = Term> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Error };
 
+/** A remote module of which no types are known: any function, of anything. */
+export type AnyModule = Record<string, (...args: unknown[]) => Term>;
+
 /** The functions of a remote module as they look from here: each one asynchronous. */
 export type RemoteModule<Module> = {
   readonly [
@@ -164,7 +167,10 @@ export class Client {
    * const upper: Promise<string> = strings.to_upper('hello');
    * ```
    */
-  module<Module extends object>(name: string, options?: CallOptions): RemoteModule<Module> {
+  module<Module extends object = AnyModule>(
+    name: string,
+    options?: CallOptions,
+  ): RemoteModule<Module> {
     callOptions(options, this.#settings);
     const methods = new Map<string, (...args: unknown[]) => Promise<unknown>>();
     return new Proxy(Object.create(null) as RemoteModule<Module>, {

@@ -1,5 +1,5 @@
 export { call, Client, tryCall } from './client.js';
-export type { CallResult, ClientStats, RemoteModule, Target } from './client.js';
+export type { AnyModule, CallResult, ClientStats, RemoteModule, Target } from './client.js';
 export { decode, encode } from './codec.js';
 export * from './errors.js';
 export { raise, RaisedException } from './exceptions.js';
