@@ -18,6 +18,7 @@ pub use self::client::{
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::server::{
-    BindError, Functions, IncomingCall, Outcome, Reply, Server, ServerOptions, ServerStats, Service,
+    BindError, Functions, IncomingCall, Outcome, Peer, Reply, Server, ServerOptions, ServerStats,
+    Service,
 };
 pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};

@@ -98,6 +98,16 @@ fn a_service_that_panics_or_forgets_costs_one_call() {
 }
 
 #[test]
+fn a_service_can_refuse_a_call() {
+    let Setup { io, client, server: _server } = setup();
+    let error = call(&io, &client, "refuse", "x").unwrap_err();
+    let CallError::Remote(failure) = error else { panic!("{error:?}") };
+    assert_eq!(failure.status.as_u16(), 504);
+    assert_eq!(&failure.body[..], b"too late");
+    assert_eq!(text_of(&call(&io, &client, "echo", "alive").unwrap()), "alive");
+}
+
+#[test]
 fn a_result_that_cannot_be_encoded_is_an_exception() {
     let Setup { io, client, server: _server } = setup();
     let outcome = call(&io, &client, "unencodable", "x").unwrap();

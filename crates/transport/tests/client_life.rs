@@ -3,7 +3,9 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::Wake;
 use std::time::Duration;
 
 use backwater_transport::{CallError, Client, ClientOptions, IoThread, Phase, Server};
@@ -95,6 +97,33 @@ fn a_call_that_is_dropped_closes_its_connection_and_frees_its_place() {
     eventually("the server knows", || held.reply.is_abandoned());
     eventually("the connection is closed", || server.stats().connections == 0);
     call(&io, &client, "echo", "x").unwrap();
+}
+
+#[test]
+fn a_service_hears_of_it_when_a_caller_hangs_up() {
+    let Setup { server, service, client, io } = setup(|_| ());
+    let outcome = start_call(&io, &client, "hold", "x");
+    eventually("the call is held", || service.held() == 1);
+    let mut held = service.take_held().pop().unwrap();
+    assert!(held.peer.address.ip().is_loopback());
+    assert!(!held.request_id.is_empty());
+    let woken = Arc::new(Woken::default());
+    assert!(!held.reply.wake_when_abandoned(&Arc::clone(&woken).into()));
+    drop(client.close(Duration::ZERO));
+    eventually("the waker is woken", || woken.0.load(Ordering::Relaxed));
+    assert!(held.reply.is_abandoned());
+    assert!(held.reply.wake_when_abandoned(&woken.into()));
+    assert!(outcome.recv_timeout(PATIENCE).unwrap().is_err());
+    drop(server);
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

@@ -40,6 +40,13 @@ pub struct ResponseContext {
     pub(crate) secret: usize,
 }
 
+impl ResponseContext {
+    /// The identifier that the caller has given to the request.
+    pub fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+}
+
 /// How a function ended.
 #[derive(Clone, Copy, Debug)]
 pub enum ResponseTerm<'a> {

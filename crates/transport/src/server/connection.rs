@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::linger::{LingerLimits, linger};
 use super::stream::ServerStream;
-use super::{Phase, Shared, request};
+use super::{Peer, Phase, Shared, request};
 
 /// What a peer gets that began a request and did not finish its head in time.
 const REQUEST_TIMEOUT: &[u8] =
@@ -25,15 +25,20 @@ const REQUEST_TIMEOUT: &[u8] =
 const FRAMING: u64 = 64 * 1024;
 
 /// Serves requests until the peer or the server ends the connection.
-pub(crate) async fn serve<S>(stream: S, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>)
-where
+pub(crate) async fn serve<S>(
+    stream: S,
+    peer: Arc<Peer>,
+    shared: Arc<Shared>,
+    mut phase: watch::Receiver<Phase>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // Whether some of the latest request's body was left where it was.
     let unread = Rc::new(Cell::new(false));
     let answer = |request: Request<Incoming>| {
-        let (shared, unread) = (Arc::clone(&shared), Rc::clone(&unread));
-        async move { Ok::<_, Infallible>(request::answer(&shared, request, &unread).await) }
+        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
+        let unread = Rc::clone(&unread);
+        async move { Ok::<_, Infallible>(request::answer(&shared, &peer, request, &unread).await) }
     };
     let stream = TokioIo::new(ServerStream::new(stream, shared.send_timeout));
     let mut connection = http1::Builder::new()

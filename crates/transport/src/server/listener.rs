@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{Phase, Shared, connection};
+use super::{Peer, Phase, Shared, connection};
 
 /// How long accepting pauses after an error such as "too many open files", which passes when
 /// connections end.
@@ -54,7 +54,9 @@ async fn accept_all(
     // Nobody closes the semaphore.
     while let Ok(slot) = Arc::clone(slots).acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, _)) => start(stream, Arc::clone(shared), phase.clone(), slot),
+            Ok((stream, address)) => {
+                start(stream, Peer { address }, Arc::clone(shared), phase.clone(), slot);
+            }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
@@ -62,6 +64,7 @@ async fn accept_all(
 
 fn start(
     stream: TcpStream,
+    peer: Peer,
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
     slot: OwnedSemaphorePermit,
@@ -70,7 +73,7 @@ fn start(
     let _ = stream.set_nodelay(true);
     let open = OpenConnection::new(Arc::clone(&shared), slot);
     tokio::task::spawn_local(async move {
-        connection::serve(stream, shared, phase).await;
+        connection::serve(stream, Arc::new(peer), shared, phase).await;
         drop(open);
     });
 }

@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 pub use self::options::{BindError, ServerOptions, ServerStats};
-pub use self::service::{IncomingCall, Outcome, Reply, Service};
+pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
 use crate::codec::Codecs;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
 

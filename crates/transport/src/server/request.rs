@@ -18,11 +18,14 @@ use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use super::Shared;
-use super::service::{IncomingCall, Outcome, Reply};
+use super::service::{IncomingCall, Outcome, Peer, Reply};
 use super::unencodable::unencodable_result;
 use crate::body::{BodyError, BodyReader};
 use crate::guard::catch_panic;
 use crate::terms::{TapeSource, tape_size};
+
+/// When it is worth while to call again after an overload, in seconds.
+const RETRY_AFTER: u32 = 1;
 
 /// Why a request has no answer of a function.
 enum Unanswered {
@@ -42,12 +45,13 @@ impl From<Refusal> for Unanswered {
 /// where it was.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
     request: Request<Incoming>,
     unread: &Cell<bool>,
 ) -> Response<Full<Bytes>> {
     // Signed as soon as the request is known to be.
     let failure = Cell::new(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""));
-    let result = catch_panic(pin!(serve(shared, request, unread, &failure))).await;
+    let result = catch_panic(pin!(serve(shared, peer, request, unread, &failure))).await;
     let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
         Ok(response) => return response.map(Full::new),
         Err(Unanswered::Refused(refusal)) => *refusal,
@@ -61,6 +65,7 @@ pub(crate) async fn answer(
 /// places for calls, and time.
 async fn serve(
     shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
     request: Request<Incoming>,
     unread: &Cell<bool>,
     failure: &Cell<Refusal>,
@@ -86,10 +91,18 @@ async fn serve(
     let (Call { function, context, source }, tape) = decode(shared, expected, body).await?;
     shared.calls.fetch_add(1, Ordering::Relaxed);
     let timeout = timeout.map(|timeout| timeout.as_duration().saturating_sub(arrived.elapsed()));
-    shared.service.call(IncomingCall { function, tape, source, timeout, reply });
+    let (request_id, peer) = (context.request_id().clone(), Arc::clone(peer));
+    shared.service.call(IncomingCall { function, tape, source, timeout, request_id, peer, reply });
     // An error means that the reply was dropped: by a service that failed, or that is going away.
     let outcome = outcome.await.map_err(|_| Unanswered::Failed)?;
-    encode(shared, context, outcome).await
+    match outcome {
+        Outcome::Return(value) => encode(shared, context, Form::Return, value).await,
+        Outcome::Exception(value) => encode(shared, context, Form::Exception, value).await,
+        Outcome::Refused(status, text) => {
+            let refusal = Refusal::signed(status, text, &context);
+            Err(refusal.with_retry_after(RETRY_AFTER).into())
+        }
+    }
 }
 
 async fn read(
@@ -124,20 +137,26 @@ async fn decode(
     decoded.await.unwrap_or(Err(Unanswered::Failed))
 }
 
+/// How a function has ended.
+#[derive(Clone, Copy)]
+enum Form {
+    Return,
+    Exception,
+}
+
 async fn encode(
     shared: &Arc<Shared>,
     context: ResponseContext,
-    outcome: Outcome,
+    form: Form,
+    value: Box<dyn TapeSource>,
 ) -> Result<Response<Bytes>, Unanswered> {
-    let size = match &outcome {
-        Outcome::Return(value) | Outcome::Exception(value) => tape_size(value.as_tape_ref()),
-    };
+    let size = tape_size(value.as_tape_ref());
     let for_codec = Arc::clone(shared);
     let encoded = shared.codecs.run(size, move |codec| {
         let settings = &for_codec.settings;
-        let term = match &outcome {
-            Outcome::Return(value) => ResponseTerm::Return(value.as_tape_ref()),
-            Outcome::Exception(value) => ResponseTerm::Exception(value.as_tape_ref()),
+        let term = match form {
+            Form::Return => ResponseTerm::Return(value.as_tape_ref()),
+            Form::Exception => ResponseTerm::Exception(value.as_tape_ref()),
         };
         respond(&context, term, &mut codec.encoder, settings).or_else(|error| {
             let exception = unencodable_result(&error.to_string());

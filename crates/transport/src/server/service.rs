@@ -1,10 +1,16 @@
 //! The border between the server and what answers its calls.
 
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use backwater_etf::Tape;
 use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::unconstrained;
 
 use crate::TapeSource;
 
@@ -26,8 +32,19 @@ pub struct IncomingCall {
     /// How long the caller still waits for the answer, counted from now; `None` when it does not say.
     /// Zero when it has given up already.
     pub timeout: Option<Duration>,
+    /// The identifier that the caller has given to the request.
+    pub request_id: HeaderValue,
+    /// Who calls.
+    pub peer: Arc<Peer>,
     /// Where the answer goes.
     pub reply: Reply,
+}
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its address: that of a proxy, when there is one in between.
+    pub address: SocketAddr,
 }
 
 /// How a call ended.
@@ -36,6 +53,8 @@ pub enum Outcome {
     Return(Box<dyn TapeSource>),
     /// `{Class, Reason, Stacktrace}`.
     Exception(Box<dyn TapeSource>),
+    /// The function was not called, for the reason that the status and the text tell.
+    Refused(StatusCode, &'static str),
 }
 
 /// The answer to one call, which can be given once and from any thread. Dropping it answers 500.
@@ -66,5 +85,12 @@ impl Reply {
     /// Resolves once nobody waits for the answer any more.
     pub async fn abandoned(&mut self) {
         self.sender.closed().await;
+    }
+
+    /// Has `waker` woken once nobody waits for the answer any more; true when that is so already. Only
+    /// the waker that was given last is woken.
+    pub fn wake_when_abandoned(&mut self, waker: &Waker) -> bool {
+        let closed = pin!(unconstrained(self.sender.closed()));
+        closed.poll(&mut Context::from_waker(waker)) == Poll::Ready(())
     }
 }

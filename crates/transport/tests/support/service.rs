@@ -1,13 +1,14 @@
 //! The functions that the tests call.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use backwater_etf::Tape;
 use backwater_protocol::server::{Exposure, Lookup};
-use backwater_transport::{IncomingCall, Outcome, OwnedTape, Reply, Service};
+use backwater_transport::{IncomingCall, Outcome, OwnedTape, Peer, Reply, Service};
+use http::{HeaderValue, StatusCode};
 
 /// Names of the functions of module `test`, all of arity 1; the place is the identifier.
-const FUNCTIONS: [&str; 6] = ["echo", "hold", "panic", "forget", "unencodable", "raise"];
+const FUNCTIONS: [&str; 7] = ["echo", "hold", "panic", "forget", "unencodable", "raise", "refuse"];
 
 pub struct Functions;
 
@@ -34,6 +35,8 @@ pub struct TestService {
 /// A call of `hold`, which the test answers.
 pub struct Held {
     pub reply: Reply,
+    pub peer: Arc<Peer>,
+    pub request_id: HeaderValue,
     value: OwnedTape,
 }
 
@@ -60,7 +63,10 @@ impl Service for TestService {
         let value = owned(&call.tape, &call.source);
         match FUNCTIONS[call.function as usize] {
             "echo" => call.reply.send(Outcome::Return(Box::new(value))),
-            "hold" => self.held.lock().unwrap().push(Held { reply: call.reply, value }),
+            "hold" => {
+                let IncomingCall { reply, peer, request_id, .. } = call;
+                self.held.lock().unwrap().push(Held { reply, peer, request_id, value });
+            }
             "panic" => panic!("expected by the test"),
             "forget" => drop(call.reply),
             // A tuple of one term that is not there.
@@ -68,6 +74,9 @@ impl Service for TestService {
                 let words = vec![1 << 4 | 7];
                 let tape = OwnedTape { words, ..OwnedTape::default() };
                 call.reply.send(Outcome::Return(Box::new(tape)));
+            }
+            "refuse" => {
+                call.reply.send(Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "too late"));
             }
             "raise" => call.reply.send(Outcome::Exception(Box::new(exception()))),
             function => panic!("no function {function}"),
