@@ -13,7 +13,8 @@ export type {
   ServerOptions,
 } from './options.js';
 export { expose } from './registry.js';
-export type { Modules } from './registry.js';
+export type { ExposeFunctionOptions, ExposeOptions, Modules } from './registry.js';
+export type { Secret } from './secrets.js';
 export { startClearServer } from './server.js';
 export type { CloseOptions, Server, ServerStats } from './server.js';
 export * from './terms/index.js';

@@ -1,7 +1,7 @@
 //! The N-API layer: options in, completions out. It has no logic of its own.
 //!
 //! JavaScript and Rust share two sets of memory areas, which JavaScript allocates: it writes jobs
-//! into the outbox ([`outbox`]) and reads events from the inbox ([`inbox`]). Terms cross as tapes
+//! into the outbox (`outbox`) and reads events from the inbox (`inbox`). Terms cross as tapes
 //! (see `backwater_etf::tape`), never value by value.
 
 #![warn(missing_docs)]

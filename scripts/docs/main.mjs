@@ -1,21 +1,36 @@
-// `npm run docs`: the Rust API documentation, and a check of every relative link in the pages.
+// `npm run docs`: the API reference of both languages, and a check of every relative link in the pages.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const here = fileURLToPath(new URL('.', import.meta.url));
 
-const { status } = spawnSync('cargo', ['doc', '--workspace', '--no-deps', '--locked'], {
-  cwd: root,
-  stdio: 'inherit',
+if (!existsSync(join(here, 'node_modules/typedoc'))) {
+  run(here, 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error']);
+}
+run(here, process.execPath, ['node_modules/typedoc/bin/typedoc', '--logLevel', 'Warn']);
+run(root, 'cargo', ['doc', '--workspace', '--no-deps', '--locked', '--quiet'], {
+  RUSTDOCFLAGS: '-D warnings',
 });
-if (status !== 0) process.exit(1);
 
 const dead = pages().flatMap(deadLinks);
 for (const link of dead) console.error(`dead link: ${link}`);
 if (dead.length > 0) process.exit(1);
-console.log('Rust API documentation: target/doc/backwater_transport/index.html; no dead link.');
+console.log('TypeScript: docs/api/index.html');
+console.log('Rust: target/doc/backwater_transport/index.html');
+console.log('No dead link in the pages.');
+
+function run(cwd, command, args, env = {}) {
+  const options = { cwd, stdio: 'inherit', env: { ...process.env, ...env } };
+  const { status, error } = spawnSync(command, args, {
+    ...options,
+    shell: process.platform === 'win32' && command === 'npm',
+  });
+  if (error) throw error;
+  if (status !== 0) process.exit(1);
+}
 
 /** All Markdown files that git knows or would add. */
 function pages() {
