@@ -2,7 +2,8 @@
  * A horizontal bar chart as SVG.
  *
  * @param {string} title
- * @param {Record<string, { name: string, value: number }[]>} groups bars of each series, same names
+ * @param {Record<string, { name: string, value: number, label?: string }[]>} groups bars of each series,
+ * same names; a label stands beside its bar instead of the value
  */
 export function barChart(title, groups) {
   const series = Object.keys(groups);
@@ -24,11 +25,11 @@ export function barChart(title, groups) {
     const y = top + row * rowHeight;
     const label = `<text x="${left - 8}" y="${y + rowHeight / 2 - 2}" text-anchor="end">${escape(name)}</text>`;
     const bars = series.map((key, index) => {
-      const { value } = groups[key][row];
+      const { value, label: text = value.toFixed(2) } = groups[key][row];
       const barTop = y + index * barHeight;
       return (
         `<rect x="${left}" y="${barTop}" width="${scale(value).toFixed(1)}" height="${barHeight - 2}" fill="${colours[index]}"/>` +
-        `<text x="${(left + scale(value) + 4).toFixed(1)}" y="${barTop + barHeight - 3}" class="small">${value.toFixed(2)}</text>`
+        `<text x="${(left + scale(value) + 4).toFixed(1)}" y="${barTop + barHeight - 3}" class="small">${escape(text)}</text>`
       );
     });
     return [label, ...bars];

@@ -4,6 +4,10 @@ const benchmarks = {
     what: 'encoding and decoding of terms, against JSON and MessagePack',
     file: './terms.mjs',
   },
+  rpc: {
+    what: 'remote calls, against gRPC, Connect, JSON over HTTP, Fastify, Erlang',
+    file: './rpc.mjs',
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);

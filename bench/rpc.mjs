@@ -1,0 +1,84 @@
+// Remote calls against other ways to make them: every peer in a process of its own, all in one run,
+// in turns.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const folder = fileURLToPath(new URL('./rpc/', import.meta.url));
+
+const USAGE = `usage: npm run bench -- rpc [options]
+
+  --quick       one short round: a look, not a result
+  --goals       only what the table of goals needs
+  --full        every workload at 1, 16, 64 and 256 in flight
+  --only TEXT   only the peers, sections and workloads of which the name has this text;
+                may be given several times
+  --rounds N    how often everything is measured (3; 5 with --goals)
+  --seconds S   how long each measurement takes (0.5; 1 with --goals)
+`;
+
+export async function run(args) {
+  const options = parse(args);
+  if (options === undefined) {
+    console.log(USAGE);
+    process.exitCode = args.includes('--help') ? 0 : 2;
+    return;
+  }
+  installPeers();
+  const { buildTool } = await import('./rpc/rust-tool.mjs');
+  buildTool();
+  const { benchmark } = await import('./rpc/benchmark.mjs');
+  const results = await benchmark(options);
+  const { chartsOf, reportOf } = await import('./rpc/report.mjs');
+  const text = reportOf(results);
+  console.log(text);
+  if (options.quick || options.only.length > 0 || options.goals) return;
+  const target = new URL('../docs/benchmarks/', import.meta.url);
+  mkdirSync(target, { recursive: true });
+  writeFileSync(new URL('rpc.md', target), text);
+  for (const [name, svg] of Object.entries(chartsOf(results))) {
+    writeFileSync(new URL(name, target), svg);
+  }
+}
+
+function parse(args) {
+  const options = { quick: false, goals: false, full: false, only: [] };
+  for (let index = 0; index < args.length; index++) {
+    const name = args[index].slice(2);
+    if (['quick', 'goals', 'full'].includes(name)) options[name] = true;
+    else if (name === 'only' && args[index + 1]) options.only.push(args[++index]);
+    else if (['rounds', 'seconds'].includes(name) && Number(args[index + 1]) > 0) {
+      options[name] = Number(args[++index]);
+    } else return undefined;
+  }
+  const effort = options.quick
+    ? { rounds: 1, seconds: 0.2 }
+    : options.goals
+      ? { rounds: 5, seconds: 1 }
+      : { rounds: 3, seconds: 0.5 };
+  return { ...effort, ...options };
+}
+
+/** The peers are no dependencies of the library: they are installed when they are first needed. */
+function installPeers() {
+  const lock = join(folder, 'package-lock.json');
+  const done = join(folder, 'node_modules', '.package-lock.json');
+  if (existsSync(done) && statSync(done).mtimeMs >= statSync(lock).mtimeMs) return;
+  console.error('installing the peers …');
+  const command = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status } = spawnSync('npm', command, {
+    cwd: folder,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) throw new Error(`npm ${command.join(' ')} failed in ${folder}`);
+}
+
+/** The versions of the peers, for the report. */
+export function versions() {
+  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  return Object.keys(lock.packages[''].dependencies).map(
+    (name) => `${name} ${lock.packages[`node_modules/${name}`].version}`,
+  );
+}

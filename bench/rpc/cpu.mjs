@@ -1,0 +1,48 @@
+// The CPU time of processes and of their threads, from /proc. Elsewhere than on Linux there is none.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/**
+ * Microseconds of CPU by thread of a process: the main thread is `main`, others have the name that
+ * they gave themselves.
+ *
+ * @param {number} pid
+ * @returns {Map<string, number> | undefined}
+ */
+export function cpuOf(pid) {
+  const times = new Map();
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const folder = `/proc/${pid}/task/${thread}`;
+      const name = Number(thread) === pid ? 'main' : readFileSync(`${folder}/comm`, 'utf8').trim();
+      // The first number is nanoseconds on a CPU; `stat` would count in hundredths of a second.
+      const [nanoseconds] = readFileSync(`${folder}/schedstat`, 'utf8').split(' ');
+      times.set(name, (times.get(name) ?? 0) + Number(nanoseconds) / 1000);
+    }
+  } catch {
+    return undefined;
+  }
+  return times;
+}
+
+/**
+ * What was used since: in all, by the main thread (of Node: the one that runs JavaScript), and by
+ * backwater's I/O threads.
+ */
+export function cpuSince(pid, before) {
+  const after = cpuOf(pid);
+  if (before === undefined || after === undefined) return undefined;
+  const used = { all: 0, main: 0, io: 0 };
+  for (const [name, time] of after) {
+    const difference = time - (before.get(name) ?? 0);
+    used.all += difference;
+    if (name === 'main') used.main += difference;
+    if (/^backwater-io(-\d+)?$/.test(name)) used.io += difference;
+  }
+  return used;
+}
+
+/** Resident memory in bytes. */
+export function memoryOf(pid) {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(match[1]) * 1024;
+}

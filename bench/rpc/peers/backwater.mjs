@@ -1,0 +1,45 @@
+import { Client, encodeRequest, startClearServer } from '../../../build/index.js';
+import { http1 } from '../replay.mjs';
+import { SECRET } from '../workloads.mjs';
+
+export const title = 'backwater';
+
+/** The others do not compress either. */
+const settings = { compressionThreshold: Infinity, maxEncodedArgsSize: 1 << 27 };
+
+/** @param {{ options?: object }} [extra] options of the server that a measurement is about */
+export async function serve({ options } = {}) {
+  const modules = { bench: { echo: (value) => value } };
+  const server = await startClearServer(SECRET, modules, {
+    ...settings,
+    maxEncodedResultSize: 1 << 27,
+    host: '127.0.0.1',
+    port: 0,
+    maxConnections: 20_000,
+    // Idle connections are counted, too.
+    recvTimeout: 120_000,
+    ...options,
+  });
+  return { port: server.port, close: () => server.close({ timeout: 0 }) };
+}
+
+export function connect(port, inFlight) {
+  const client = new Client({
+    ...settings,
+    url: `http://127.0.0.1:${port}`,
+    secret: SECRET,
+    maxEncodedResultSize: 1 << 27,
+    maxConnections: Math.max(64, inFlight),
+    recvTimeout: 60_000,
+  });
+  return {
+    call: ({ value }) => client.call('bench', 'echo', [value]),
+    close: () => client.close(),
+  };
+}
+
+export function request({ value }, port) {
+  const target = { url: `http://127.0.0.1:${port}`, secret: SECRET };
+  const { method, headers, body } = encodeRequest(target, 'bench', 'echo', [value], settings);
+  return http1(method, '/backwater/1/bench/echo/1', headers, body);
+}

@@ -1,0 +1,86 @@
+// Connect over HTTP/2 with its binary format.
+import { createServer } from 'node:http2';
+import { create, createFileRegistry } from '@bufbuild/protobuf';
+import {
+  FieldDescriptorProto_Label as Label,
+  FieldDescriptorProto_Type as Type,
+  FileDescriptorProtoSchema,
+} from '@bufbuild/protobuf/wkt';
+import { createClient } from '@connectrpc/connect';
+import { connectNodeAdapter, createConnectTransport } from '@connectrpc/connect-node';
+import { http2 } from '../replay.mjs';
+import { encoded, MESSAGES, root, toMessage, toValue } from './proto.mjs';
+
+export const title = 'connect-node: protobuf';
+
+/** The service as Connect's generated code would have it. */
+function service() {
+  const file = create(FileDescriptorProtoSchema, {
+    name: 'bench.proto',
+    package: 'bench',
+    syntax: 'proto3',
+    messageType: Object.values(MESSAGES).map((name) => ({
+      name,
+      field: root.lookupType(`bench.${name}`).fieldsArray.map(fieldOf),
+    })),
+    service: [
+      {
+        name: 'Echo',
+        method: Object.values(MESSAGES).map((name) => ({
+          name: `Echo${name}`,
+          inputType: `.bench.${name}`,
+          outputType: `.bench.${name}`,
+        })),
+      },
+    ],
+  });
+  return createFileRegistry(file, () => undefined).getService('bench.Echo');
+}
+
+function fieldOf({ name, id, repeated, type }) {
+  const scalar = Type[type.toUpperCase()];
+  return {
+    name,
+    jsonName: name,
+    number: id,
+    label: repeated ? Label.REPEATED : Label.OPTIONAL,
+    type: scalar ?? Type.MESSAGE,
+    ...(scalar === undefined && { typeName: `.bench.${type}` }),
+  };
+}
+
+export function serve() {
+  const echo = (message) => message;
+  const handlers = { echoRecord: echo, echoRecords: echo, echoBinary: echo };
+  const handler = connectNodeAdapter({
+    routes: (router) => router.service(service(), handlers),
+    readMaxBytes: 1 << 26,
+  });
+  const server = createServer(handler);
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', 1024, () =>
+      resolve({ port: server.address().port, close: () => server.close() }),
+    );
+  });
+}
+
+export function connect(port) {
+  const transport = createConnectTransport({
+    baseUrl: `http://127.0.0.1:${port}`,
+    httpVersion: '2',
+    useBinaryFormat: true,
+  });
+  const client = createClient(service(), transport);
+  return {
+    async call({ form, value }) {
+      const message = await client[`echo${MESSAGES[form]}`](toMessage[form](value));
+      return toValue[form](message);
+    },
+    close() {},
+  };
+}
+
+export function request(workload, port) {
+  const url = `http://127.0.0.1:${port}/bench.Echo/Echo${MESSAGES[workload.form]}`;
+  return http2(url, { 'content-type': 'application/proto' }, Buffer.from(encoded(workload)));
+}

@@ -1,0 +1,19 @@
+// The Rust example `peer`: see crates/transport/examples/peer.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { JsonProcess } from './json-process.mjs';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Builds the example; quick when it is up to date. */
+export function buildTool() {
+  const args = ['build', '--release', '--locked', '-p', 'backwater-transport', '--example', 'peer'];
+  const { status } = spawnSync('cargo', args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) throw new Error('the Rust peer could not be built');
+}
+
+/** @param {'serve' | 'call' | 'load' | 'canned'} command */
+export function startTool(command) {
+  const suffix = process.platform === 'win32' ? '.exe' : '';
+  return new JsonProcess(`${root}target/release/examples/peer${suffix}`, [command]);
+}

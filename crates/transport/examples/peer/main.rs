@@ -1,0 +1,62 @@
+//! What the benchmarks compare with and measure by, without JavaScript: a server and a client made of
+//! the same crates as the addon, a generator of load that replays one request, and a server that
+//! answers each request with the same bytes.
+//!
+//! `peer serve`, `peer call`, `peer load` and `peer canned` read a JSON command a line and write a
+//! JSON answer a line; they end with their standard input.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a tool: what goes wrong ends it")]
+
+mod call;
+mod canned;
+mod load;
+mod report;
+mod serve;
+
+use std::io::{BufRead, Write};
+
+use serde_json::Value;
+
+/// The addon's allocator, so that only JavaScript makes the difference.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("serve") => serve::main(),
+        Some("call") => call::main(),
+        Some("load") => load::main(),
+        Some("canned") => canned::main(),
+        _ => {
+            eprintln!("usage: peer serve|call|load|canned");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Answers each command of standard input.
+fn answer_commands(mut answer: impl FnMut(&Value) -> Value) {
+    for line in std::io::stdin().lock().lines() {
+        let command = serde_json::from_str(&line.unwrap()).unwrap();
+        say(&answer(&command));
+    }
+}
+
+fn say(answer: &Value) {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{answer}").unwrap();
+    output.flush().unwrap();
+}
+
+fn text(command: &Value, name: &str) -> String {
+    command[name].as_str().unwrap_or_else(|| panic!("{name} is missing")).to_owned()
+}
+
+fn number(command: &Value, name: &str) -> Option<f64> {
+    command[name].as_f64()
+}
+
+/// The file that a command names.
+fn file(command: &Value, name: &str) -> Vec<u8> {
+    std::fs::read(text(command, name)).unwrap()
+}
