@@ -7,6 +7,8 @@ import {
   encodeOptions,
   parseSecrets,
   serverOptions,
+  toElixirOptions,
+  toErlangOptions,
   type CallSettings,
 } from '../src/options.js';
 
@@ -19,6 +21,8 @@ const readers: Readonly<Record<string, Read>> = {
   call: ((input: never) => callOptions(input, client)) as Read,
   encode: encodeOptions as Read,
   decode: decodeOptions as Read,
+  toErlang: toErlangOptions as Read,
+  toElixir: toElixirOptions as Read,
   close: serverOptions.closeTimeout as Read,
 };
 
@@ -63,9 +67,11 @@ const options: readonly (readonly [
   ],
   [
     'objectKeys',
-    ['server', 'client', 'call', 'encode'],
+    ['server', 'client', 'call', 'encode', 'toErlang', 'toElixir'],
     { good: ['binary', 'atom'], bad: ['atoms', 'constructor'] },
   ],
+  ['charlists', ['toErlang', 'toElixir'], BOOLEANS],
+  ['structs', ['toElixir'], BOOLEANS],
   ['decodeUnsafeTerms', ['server', 'client', 'call', 'decode'], BOOLEANS],
   [
     'compressionThreshold',
@@ -182,7 +188,7 @@ test('no options, and undefined ones, mean the defaults', (t) => {
   for (const [operation, read] of Object.entries(readers)) {
     const defaults = read(undefined as never);
     for (const input of [null, {}, { recvTimeout: undefined, terms: undefined }]) {
-      if (operation === 'encode' || operation === 'close' || operation === 'decode') break;
+      if (!['server', 'client', 'call'].includes(operation)) break;
       t.deepEqual(read(input as never), defaults, operation);
     }
     t.deepEqual(read({} as never), defaults, operation);

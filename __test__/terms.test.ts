@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import {
@@ -370,13 +369,6 @@ test('charlists', (t) => {
   t.throws(() => charlistToString([0xd800]), { instanceOf: TermError, message: /item 0/ });
   t.throws(() => charlistToString('text'), { instanceOf: TermError, message: /not 'text'/ });
   t.throws(() => charlist('\ud800'), { instanceOf: TermError });
-});
-
-test('inspect shows terms as they are written', (t) => {
-  t.is(inspect(atom('ok')), "atom('ok')");
-  t.is(inspect(tuple(atom('ok'), 1, 'a')), "tuple(atom('ok'), 1, 'a')");
-  t.is(inspect([tuple()]), '[ tuple() ]');
-  t.is(inspect(float(1)), 'float(1)');
 });
 
 test('long text of every script survives, and its lone surrogates are found', (t) => {

@@ -5,12 +5,15 @@ export * from './errors.js';
 export { raise, RaisedException } from './exceptions.js';
 export { decodeResponse, encodeRequest } from './http.js';
 export type { EncodedRequest, HttpResponse } from './http.js';
+export { toElixir, toErlang } from './notation/index.js';
 export type {
   CallOptions,
   ClientOptions,
   DecodeOptions,
   EncodeOptions,
   ServerOptions,
+  ToElixirOptions,
+  ToErlangOptions,
 } from './options.js';
 export { expose } from './registry.js';
 export type { ExposeFunctionOptions, ExposeOptions, Modules } from './registry.js';

@@ -54,6 +54,29 @@ export interface EncodeOptions extends WriteOptions {
   readonly maxSize?: number | undefined;
 }
 
+/** Options of {@link toErlang}. */
+export interface ToErlangOptions extends WriteOptions {
+  /**
+   * Whether lists of printable ASCII characters are written as text: `"abc"` instead of `[97,98,99]`.
+   * Default true.
+   */
+  readonly charlists?: boolean | undefined;
+}
+
+/** Options of {@link toElixir}. */
+export interface ToElixirOptions extends WriteOptions {
+  /**
+   * Whether lists of printable ASCII characters are written as text: `~c"abc"` instead of
+   * `[97, 98, 99]`. Default true.
+   */
+  readonly charlists?: boolean | undefined;
+  /**
+   * Whether maps with a key `__struct__` are written as structs: `%Date{…}` instead of
+   * `%{__struct__: Date, …}`, which can be read where there is no such module, too. Default true.
+   */
+  readonly structs?: boolean | undefined;
+}
+
 /** What client and server have in common in making and taking messages. */
 export interface MessageOptions extends ReadOptions, WriteOptions {
   /**
@@ -171,6 +194,16 @@ const encodeTable = {
   maxSize: option(size, MAX_SIZE),
 } satisfies TableOf<EncodeOptions>;
 
+const toErlangTable = {
+  ...writing,
+  charlists: option(boolean, true),
+} satisfies TableOf<ToErlangOptions>;
+
+const toElixirTable = {
+  ...toErlangTable,
+  structs: option(boolean, true),
+} satisfies TableOf<ToElixirOptions>;
+
 const serverTable = {
   ...messages,
   ...limits,
@@ -252,6 +285,16 @@ function decodeSettings(values: Values<typeof decodeTable>): DecodeSettings {
 export function encodeOptions(input?: EncodeOptions | null): EncodeSettings {
   if (input === undefined) return encodeDefaults;
   return Object.freeze(readOptions(encodeTable, input, 'encode'));
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function toErlangOptions(input?: ToErlangOptions | null): Values<typeof toErlangTable> {
+  return readOptions(toErlangTable, input, 'toErlang');
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function toElixirOptions(input?: ToElixirOptions | null): Values<typeof toElixirTable> {
+  return readOptions(toElixirTable, input, 'toElixir');
 }
 
 /** @throws {@link OptionError} naming the option that is unknown or takes something else */

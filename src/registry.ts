@@ -146,7 +146,6 @@ expose.fn = function exposeFunction<Fn extends AnyFunction>(
 };
 
 /** Any function; the parameters of one that is written in place are whatever it makes of them. */
-// oxlint-disable-next-line no-explicit-any
 type AnyFunction = (...args: any[]) => unknown;
 
 /**

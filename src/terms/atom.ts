@@ -1,3 +1,4 @@
+import type { inspect, InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors.js';
 import { inspectSymbol } from './inspect.js';
 
@@ -47,8 +48,13 @@ export class Atom {
     return this.name;
   }
 
-  [inspectSymbol](): string {
-    return `atom(${JSON.stringify(this.name).replaceAll("'", "\\'").replace(/^"|"$/g, "'").replaceAll('\\"', '"')})`;
+  [inspectSymbol](
+    _depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    const name = print(this.name, { maxStringLength: null });
+    return options.stylize(`atom(${name})`, 'symbol');
   }
 }
 

@@ -1,20 +1,58 @@
-import type { InspectOptions, inspect } from 'node:util';
+import type { InspectOptionsStylized, inspect } from 'node:util';
 
 /** The symbol under which `util.inspect` looks for a value's own printer. */
 export const inspectSymbol: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never;
 
 /** The arguments that `util.inspect` hands to a custom printer. */
-export type Inspector = (depth: number, options: InspectOptions, print: typeof inspect) => string;
+export type Inspector = (
+  depth: number | null,
+  options: InspectOptionsStylized,
+  print: typeof inspect,
+) => string;
 
-/** Prints `name(a, b)`, each argument as `util.inspect` would, within the depth that is left. */
+/** What is being printed: custom printers are not told what they are inside of. */
+const open = new Set<object>();
+
+/**
+ * Prints `name(a, b)`, each argument as `util.inspect` would, within the depth that is left: on one
+ * line if it fits, and else one argument a line.
+ *
+ * @param subject what is printed, so that it is not printed inside of itself
+ */
 export function inspectCall(
+  subject: object,
   name: string,
   args: readonly unknown[],
-  depth: number,
-  options: InspectOptions,
+  depth: number | null,
+  options: InspectOptionsStylized,
   print: typeof inspect,
 ): string {
-  if (depth < 0) return `[${name}]`;
-  const inner = { ...options, depth: options.depth == null ? options.depth : options.depth - 1 };
-  return `${name}(${args.map((argument) => print(argument, inner as InspectOptions)).join(', ')})`;
+  if (depth !== null && depth < 0) return options.stylize(`[${name}]`, 'special');
+  if (open.has(subject)) return options.stylize('[Circular]', 'special');
+  open.add(subject);
+  try {
+    const inner = { ...options, depth: depth === null ? depth : depth - 1 };
+    const most = options.maxArrayLength ?? Infinity;
+    const texts = args.slice(0, most).map((argument) => print(argument, inner));
+    const more = args.length - texts.length;
+    if (more > 0) texts.push(`... ${more} more item${more === 1 ? '' : 's'}`);
+    return joined(name, texts, options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return options.stylize(`[${name}: nested too deeply to be shown]`, 'special');
+  } finally {
+    open.delete(subject);
+  }
+}
+
+function joined(name: string, texts: readonly string[], options: InspectOptionsStylized): string {
+  const line = `${name}(${texts.join(', ')})`;
+  const long = withoutColours(line).length > (options.breakLength ?? 128);
+  if (!long && !line.includes('\n')) return line;
+  if (options.compact === true || options.breakLength === Infinity) return line;
+  return `${name}(\n  ${texts.map((text) => text.replaceAll('\n', '\n  ')).join(',\n  ')}\n)`;
+}
+
+function withoutColours(text: string): string {
+  return text.replace(/\x1b\[\d+m/g, '');
 }

@@ -13,7 +13,7 @@ export type Tuple<Elements extends readonly unknown[] = readonly unknown[]> = El
  * to an array literal costs time in the decoder.
  */
 const inspectTuple: Inspector = function (this: readonly unknown[], depth, options, print) {
-  return inspectCall('tuple', Array.from(this), depth, options, print);
+  return inspectCall(this, 'tuple', Array.from(this), depth, options, print);
 };
 
 /**

@@ -1,4 +1,4 @@
-import type { inspect, InspectOptions } from 'node:util';
+import type { inspect, InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
 import { inspectCall, inspectSymbol } from './inspect.js';
@@ -23,19 +23,25 @@ export class Float {
     return this.value;
   }
 
+  /** As Erlang and Elixir write it, with a point. */
   toString(): string {
-    return Number.isInteger(this.value) && Math.abs(this.value) < 1e21
-      ? `${Object.is(this.value, -0) ? '-0' : this.value}.0`
-      : String(this.value);
+    return floatText(this.value);
   }
 
   toJSON(): number {
     return this.value;
   }
 
-  [inspectSymbol](): string {
-    return `float(${Object.is(this.value, -0) ? '-0' : this.value})`;
+  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+    return options.stylize(`float(${Object.is(this.value, -0) ? '-0' : this.value})`, 'number');
   }
+}
+
+/** @internal The shortest text with a point that reads back as that double, in Erlang as in Elixir. */
+export function floatText(value: number): string {
+  const [digits = '', exponent] = (Object.is(value, -0) ? '-0' : String(value)).split('e');
+  const mantissa = digits.includes('.') ? digits : `${digits}.0`;
+  return exponent === undefined ? mantissa : `${mantissa}e${exponent.replace('+', '')}`;
 }
 
 /** A {@link Float} of that value, to send an integral number as a double. */
@@ -65,8 +71,12 @@ export class BitString {
     Object.freeze(this);
   }
 
-  [inspectSymbol](depth: number, options: InspectOptions, print: typeof inspect): string {
-    return inspectCall('BitString', [this.bytes, this.bits], depth, options, print);
+  [inspectSymbol](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    return inspectCall(this, 'new BitString', [this.bytes, this.bits], depth, options, print);
   }
 }
 
@@ -90,8 +100,12 @@ export class ImproperList {
     Object.freeze(this);
   }
 
-  [inspectSymbol](depth: number, options: InspectOptions, print: typeof inspect): string {
-    return inspectCall('ImproperList', [this.items, this.tail], depth, options, print);
+  [inspectSymbol](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    return inspectCall(this, 'new ImproperList', [this.items, this.tail], depth, options, print);
   }
 }
 
@@ -116,8 +130,13 @@ export class Pid {
     return `#Pid<${this.node.name}.${this.id}.${this.serial}>`;
   }
 
-  [inspectSymbol](): string {
-    return this.toString();
+  [inspectSymbol](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    const fields = [this.node, this.id, this.serial, this.creation];
+    return inspectCall(this, 'new Pid', fields, depth, options, print);
   }
 }
 
@@ -143,8 +162,13 @@ export class Port {
     return `#Port<${this.node.name}.${this.id}>`;
   }
 
-  [inspectSymbol](): string {
-    return this.toString();
+  [inspectSymbol](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    const fields = [this.node, this.id, this.creation];
+    return inspectCall(this, 'new Port', fields, depth, options, print);
   }
 }
 
@@ -171,8 +195,13 @@ export class Reference {
     return `#Ref<${this.node.name}.${this.ids.join('.')}>`;
   }
 
-  [inspectSymbol](): string {
-    return this.toString();
+  [inspectSymbol](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    const fields = [this.node, this.creation, this.ids];
+    return inspectCall(this, 'new Reference', fields, depth, options, print);
   }
 }
 
@@ -201,8 +230,13 @@ export class ExternalFunction {
     return `fun ${this.module.name}:${this.function.name}/${this.arity}`;
   }
 
-  [inspectSymbol](): string {
-    return this.toString();
+  [inspectSymbol](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    const fields = [this.module, this.function, this.arity];
+    return inspectCall(this, 'new ExternalFunction', fields, depth, options, print);
   }
 }
 
@@ -247,8 +281,8 @@ export class Fun {
     return `#Fun<${this.parts.module.name}.${this.parts.index}/${this.parts.arity}>`;
   }
 
-  [inspectSymbol](): string {
-    return this.toString();
+  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+    return options.stylize(this.toString(), 'special');
   }
 }
 

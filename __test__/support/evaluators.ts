@@ -1,0 +1,90 @@
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { encode } from '../../src/index.js';
+import { projectRoot } from './root.js';
+
+/** Milliseconds until a program that says nothing counts as broken. */
+const ANSWER_TIMEOUT = 60_000;
+
+let elixir: boolean | undefined;
+
+/**
+ * Whether Elixir can be run. Where BACKWATER_REQUIRE_ERLANG is 1, its absence is an error, so that no
+ * test is left out unseen.
+ */
+export function elixirAvailable(): boolean {
+  elixir ??= spawnSync('elixir', ['--version'], { stdio: 'ignore', timeout: 60_000 }).status === 0;
+  if (!elixir && process.env['BACKWATER_REQUIRE_ERLANG'] === '1') {
+    throw new Error('BACKWATER_REQUIRE_ERLANG is 1, but `elixir` cannot be run');
+  }
+  return elixir;
+}
+
+/** A line-by-line conversation with a program of `__test__/interop`; it never outlives this process. */
+export class LinePeer {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+  readonly #kill = (): void => void this.#child.kill('SIGKILL');
+  #complaints = '';
+
+  constructor(program: 'escript' | 'elixir', script: string) {
+    this.#child = spawn(program, [join(projectRoot(), '__test__', 'interop', script)], {
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    });
+    process.once('exit', this.#kill);
+    this.#child.stdin.on('error', () => {});
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#complaints = (this.#complaints + text).slice(-10_000);
+    });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** One answer for each question. */
+  async ask(questions: readonly string[]): Promise<string[]> {
+    const timer = setTimeout(this.#kill, ANSWER_TIMEOUT);
+    try {
+      for (const question of questions) this.#child.stdin.write(`${question}\n`);
+      const answers: string[] = [];
+      for (const question of questions) {
+        const { value, done } = await this.#lines.next();
+        if (done === true) {
+          throw new Error(`no answer to ${question.slice(0, 200)}: ${this.#complaints}`);
+        }
+        answers.push(value);
+        timer.refresh();
+      }
+      return answers;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('close', resolve));
+    this.#child.stdin.end();
+    const timer = setTimeout(this.#kill, 5000);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await ended;
+    clearTimeout(timer);
+    process.off('exit', this.#kill);
+  }
+}
+
+/** Which of the texts do not evaluate to the terms that the values are sent as, and to what instead. */
+export async function wronglyPrinted(
+  peer: LinePeer,
+  values: readonly unknown[],
+  print: (value: unknown) => string,
+): Promise<{ text: string; instead: string }[]> {
+  const texts = values.map(print);
+  const questions = texts.map(
+    (text, index) =>
+      `${Buffer.from(text).toString('base64')} ${encode(values[index]).toString('base64')}`,
+  );
+  const answers = await peer.ask(questions);
+  return answers.flatMap((answer, index) =>
+    answer === 'same'
+      ? []
+      : [{ text: texts[index]!, instead: Buffer.from(answer, 'base64').toString() }],
+  );
+}

@@ -1,0 +1,60 @@
+import { decode, encode } from '../codec.js';
+import {
+  toElixirOptions,
+  toErlangOptions,
+  type ToElixirOptions,
+  type ToErlangOptions,
+  type WriteOptions,
+} from '../options.js';
+import type { Term } from '../terms/index.js';
+import { ElixirNotation } from './elixir.js';
+import { ErlangNotation } from './erlang.js';
+import { print } from './printer.js';
+
+/**
+ * The term that a value is sent as, in Erlang's syntax on one line. Evaluated by Erlang, the text gives
+ * that very term; but identifiers and closures (`<0.1.2>`, `#Port<0.1>`, `#Ref<0.1.2>`, `#Fun<m.1.2>`),
+ * which are printed as on their own node, cannot be read by anyone, nor can atoms with U+FFFE or
+ * U+FFFF.
+ *
+ * @param value any value that {@link encode} takes; what {@link decode} has returned with
+ * `terms: 'exact'` for the term that was received
+ * @throws {@link TermError} with the path to the part that is no term
+ * @example
+ * ```ts run
+ * import { atom, toErlang, tuple } from 'backwater';
+ * console.log(toErlang(tuple(atom('ok'), { id: 1, name: 'x' }))); // {ok,#{<<"id">> => 1,<<"name">> => <<"x">>}}
+ * ```
+ */
+export function toErlang(value: unknown, options?: ToErlangOptions): string {
+  const settings = toErlangOptions(options);
+  return print(new ErlangNotation(settings), exactTerm(value, settings));
+}
+
+/**
+ * The term that a value is sent as, in Elixir's syntax on one line. Evaluated by Elixir, the text gives
+ * that very term; but identifiers and closures (`#PID<0.1.2>` and the like), which are printed as on
+ * their own node, cannot be read by anyone, and structs only where their module is there.
+ *
+ * @param value any value that {@link encode} takes; what {@link decode} has returned with
+ * `terms: 'exact'` for the term that was received
+ * @throws {@link TermError} with the path to the part that is no term
+ * @example
+ * ```ts run
+ * import { atom, toElixir, tuple } from 'backwater';
+ * console.log(toElixir(tuple(atom('ok'), { id: 1, name: 'x' }))); // {:ok, %{"id" => 1, "name" => "x"}}
+ * console.log(toElixir({ id: 1, name: 'x' }, { objectKeys: 'atom' })); // %{id: 1, name: "x"}
+ * ```
+ */
+export function toElixir(value: unknown, options?: ToElixirOptions): string {
+  const settings = toElixirOptions(options);
+  return print(new ElixirNotation(settings), exactTerm(value, settings));
+}
+
+/** The term as a peer gets it: the mapping of values, and its errors, are those of the codec. */
+function exactTerm(value: unknown, options: WriteOptions): Term {
+  const { objectKeys } = options;
+  return decode(encode(value, { objectKeys }), EXACT);
+}
+
+const EXACT = { terms: 'exact', maxDepth: 1_000_000, maxTerms: 2 ** 28 - 1 } as const;
