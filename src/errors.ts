@@ -123,8 +123,11 @@ export class ConnectionLostError extends ConnectError {
   }
 }
 
-/** The phases of a call: waiting for a free connection, then making one, then request and response. */
-export type CallPhase = 'queue' | 'connect' | 'send' | 'receive';
+/**
+ * The phases of a call: finding the servers, waiting for a free connection, making one, then request
+ * and response.
+ */
+export type CallPhase = 'resolve' | 'queue' | 'connect' | 'send' | 'receive';
 
 /** What a {@link TimeoutError} is made of. */
 export interface TimeoutFields extends ErrorOptions {
@@ -164,7 +167,7 @@ function timeoutMessage(
   phases: Readonly<Partial<Record<CallPhase, number>>>,
   limit: number,
 ): string {
-  const connecting = phase === 'queue' || phase === 'connect';
+  const connecting = phase === 'resolve' || phase === 'queue' || phase === 'connect';
   const what = connecting ? 'no connection' : 'no complete response';
   const option = connecting ? 'connectTimeout' : 'recvTimeout';
   const spent = Object.entries(phases).map(([name, time]) => `${name} ${Math.round(time)} ms`);

@@ -32,7 +32,7 @@ pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u
         gzip_level: options.gzip_level,
         ..Settings::new(secrets)
     };
-    let endpoint = Endpoint { host: options.host, port: options.port };
+    let endpoint = Endpoint::new(options.host, options.port);
     let client = Client::new(
         &*io_thread()?,
         ClientOptions {

@@ -27,6 +27,7 @@ pub(crate) fn call(error: &CallError) -> String {
             "phase": phase.as_str(),
             "limit": limit.as_millis() as u64,
             "phases": {
+                "resolve": times.resolve.as_secs_f64() * 1000.0,
                 "queue": times.queue.as_secs_f64() * 1000.0,
                 "connect": times.connect.as_secs_f64() * 1000.0,
                 phase_of_exchange(*phase): times.exchange.as_secs_f64() * 1000.0,

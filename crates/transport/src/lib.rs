@@ -13,8 +13,8 @@ mod server;
 mod terms;
 
 pub use self::client::{
-    CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats, Endpoint,
-    Phase,
+    CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats,
+    DirectoryStats, Endpoint, EndpointState, EndpointStats, ListedEndpoint, Phase, ResolveFailure,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::server::{

@@ -11,7 +11,7 @@ use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef, TextForm};
 /// let empty_list = OwnedTape { words: vec![4 << 4 | 5], ..OwnedTape::default() };
 /// assert_eq!(empty_list.as_tape_ref().words, [0x45]);
 /// ```
-pub trait TapeSource: Send + 'static {
+pub trait TapeSource: Send + Sync + 'static {
     /// The tape. Nothing may change it as long as this borrow lives.
     fn as_tape_ref(&self) -> TapeRef<'_>;
 }

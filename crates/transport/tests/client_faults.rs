@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backwater_transport::{CallError, IoThread, Phase, Server};
+use backwater_transport::{CallError, Endpoint, IoThread, Phase, Server};
 
 use support::peers::{Next, Peer, finish, read_head, read_message, read_rest};
 use support::service::TestService;
@@ -194,7 +194,7 @@ fn a_name_that_does_not_exist_is_a_connect_error() {
     let io = io();
     let client = connect(&io, ([127, 0, 0, 1], 1).into(), |options| {
         // Reserved for this by RFC 2606.
-        options.endpoint.host = "no-such-host.invalid".to_owned();
+        options.endpoints = vec![Endpoint::new("no-such-host.invalid", 1).into()];
         options.connect_timeout = support::PATIENCE;
     });
     let error = call(&io, &client, "echo", "x").unwrap_err();

@@ -1,19 +1,23 @@
 //! One call, from its arguments to its outcome.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::Tape;
-use backwater_protocol::client::{Outcome, RequestPath, ResponseFailure, Settings, encode_request};
+use backwater_protocol::client::{
+    EncodeFailure, Outcome, RequestPath, ResponseFailure, Settings, encode_request,
+};
 use backwater_protocol::gzip::GzipError;
 use bytes::Bytes;
 use http::Request;
 
 use super::Shared;
+use super::endpoints::Member;
 use super::error::CallError;
 use super::exchange::{HINT, Limits, Received, exchange};
-use super::request_ids::NoRandomness;
-use crate::codec::Stopped;
+use super::times::CallTimes;
+use crate::codec::{Codec, Stopped};
 use crate::terms::{OwnedDecodeOptions, TapeSource, tape_size};
 
 /// A call to make. What is `None` is as the client's options say.
@@ -34,6 +38,14 @@ pub struct CallRequest {
     pub max_encoded_result_size: Option<usize>,
     /// How the result is decoded.
     pub decode: Option<OwnedDecodeOptions>,
+    /// Whether it does no harm to call the function twice: then the call may be made again when its
+    /// connection is lost or the server answers 503, within the budget for that (a tenth of all calls).
+    pub idempotent: bool,
+    /// How often an idempotent call may be made again.
+    pub max_retries: u32,
+    /// After how long without an answer an idempotent call is made a second time, on another endpoint;
+    /// the first answer is taken. `None` for never. Takes from the same budget.
+    pub hedge_delay: Option<Duration>,
 }
 
 impl CallRequest {
@@ -48,6 +60,9 @@ impl CallRequest {
             compression_threshold: None,
             max_encoded_result_size: None,
             decode: None,
+            idempotent: false,
+            max_retries: 2,
+            hedge_delay: None,
         }
     }
 }
@@ -64,44 +79,70 @@ pub struct CallOutcome {
     pub source: Bytes,
 }
 
-/// Makes a call.
-pub(super) async fn call(
+/// Makes a call on one endpoint, with an identifier and a signature of its own. Returns the request
+/// too if that is to be kept; else it is gone once it is encoded.
+pub(super) async fn exchange_terms<R: Borrow<CallRequest> + Send + 'static>(
     shared: &Arc<Shared>,
-    request: CallRequest,
-) -> Result<CallOutcome, CallError> {
-    let limits = Limits::new(shared, &request);
-    let decode_options = request.decode.clone().unwrap_or_else(|| shared.options.decode.clone());
-    let id = shared.request_ids.next().map_err(|NoRandomness| {
-        CallError::Internal("the system gave no random bytes".to_owned())
-    })?;
-    let request = encode(shared, request, id).await?;
-    let received = exchange(shared, request, id, limits).await?;
-    decode(shared, received, decode_options, limits.max_encoded_result_size).await
+    member: &Arc<Member>,
+    request: R,
+    keep: bool,
+    limits: Limits,
+    times: &mut CallTimes,
+) -> (Result<CallOutcome, CallError>, Option<R>) {
+    let decode_options = request.borrow().decode.clone();
+    let (encoded, request) = encode(shared, member, request, keep).await;
+    let result = async {
+        let (id, encoded) = encoded?;
+        let received = exchange(shared, &member.pool, encoded, id, limits, times).await?;
+        let options = decode_options.unwrap_or_else(|| shared.options.decode.clone());
+        decode(shared, received, options, limits.max_encoded_result_size).await
+    };
+    (result.await, request)
 }
 
-async fn encode(
+type Encoded = ([u8; 16], Request<Bytes>);
+
+async fn encode<R: Borrow<CallRequest> + Send + 'static>(
     shared: &Arc<Shared>,
-    request: CallRequest,
-    id: [u8; 16],
-) -> Result<Request<Bytes>, CallError> {
-    let size = tape_size(request.arguments.as_tape_ref());
-    let for_codec = Arc::clone(shared);
+    member: &Arc<Member>,
+    request: R,
+    keep: bool,
+) -> (Result<Encoded, CallError>, Option<R>) {
+    let Ok(id) = shared.request_ids.next() else {
+        let error = CallError::Internal("the system gave no random bytes".to_owned());
+        return (Err(error), keep.then_some(request));
+    };
+    let size = tape_size(request.borrow().arguments.as_tape_ref());
+    let (for_codec, member) = (Arc::clone(shared), Arc::clone(member));
     let encoded = shared.codecs.run(size, move |codec| {
-        let arguments = request.arguments.as_tape_ref();
-        let Shared { authority, options, .. } = &*for_codec;
-        let defaults = &options.settings;
-        let settings = Settings {
-            max_encoded_args_size: request
-                .max_encoded_args_size
-                .unwrap_or(defaults.max_encoded_args_size),
-            compression_threshold: request
-                .compression_threshold
-                .unwrap_or(defaults.compression_threshold),
-            ..defaults.clone()
-        };
-        encode_request(&request.path, authority, arguments, &mut codec.encoder, id, &settings)
+        let encoded = encode_with(codec, &for_codec, &member.authority, request.borrow(), id);
+        (encoded.map_err(CallError::Encode), keep.then_some(request))
     });
-    encoded.await.map_err(|Stopped| CallError::Closed)?.map_err(CallError::Encode)
+    match encoded.await {
+        Ok((encoded, request)) => (encoded.map(|encoded| (id, encoded)), request),
+        Err(Stopped) => (Err(CallError::Closed), None),
+    }
+}
+
+fn encode_with(
+    codec: &mut Codec,
+    shared: &Shared,
+    authority: &str,
+    request: &CallRequest,
+    id: [u8; 16],
+) -> Result<Request<Bytes>, EncodeFailure> {
+    let defaults = &shared.options.settings;
+    let settings = Settings {
+        max_encoded_args_size: request
+            .max_encoded_args_size
+            .unwrap_or(defaults.max_encoded_args_size),
+        compression_threshold: request
+            .compression_threshold
+            .unwrap_or(defaults.compression_threshold),
+        ..defaults.clone()
+    };
+    let arguments = request.arguments.as_tape_ref();
+    encode_request(&request.path, authority, arguments, &mut codec.encoder, id, &settings)
 }
 
 async fn decode(

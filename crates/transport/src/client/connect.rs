@@ -20,14 +20,21 @@ const HEAD_START: Duration = Duration::from_millis(250);
 ///
 /// What the name lookup or the last address said.
 pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await?.collect::<Vec<_>>();
-    let stream = match addresses[..] {
-        [address] => TcpStream::connect(address).await?,
-        _ => connect_first(addresses).await?,
+    let stream = match endpoint.address {
+        Some(address) => TcpStream::connect((address, endpoint.port)).await?,
+        None => connect_by_name(&endpoint.host, endpoint.port).await?,
     };
     // Requests are written whole; waiting to fill packets would only delay them.
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+async fn connect_by_name(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses = lookup_host((host, port)).await?.collect::<Vec<_>>();
+    match addresses[..] {
+        [address] => TcpStream::connect(address).await,
+        _ => connect_first(addresses).await,
+    }
 }
 
 async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::connect::connect;
 use super::connection::Connection;
 use super::error::CallError;
+use super::exchange::Limits;
 use super::options::{ClientOptions, Endpoint};
 use super::pool::Pool;
 use super::times::{CallTimes, Phase, Stopwatch};
@@ -71,9 +72,11 @@ impl EndpointPool {
     /// [`CallError::Closed`].
     pub(super) async fn acquire(
         self: &Arc<Self>,
-        limit: Duration,
+        limits: Limits,
         times: &mut CallTimes,
     ) -> Result<Lease, CallError> {
+        let limit = limits.connect_timeout;
+        let left = limit.saturating_sub(times.before_sending());
         let mut phase = Phase::Queue;
         let acquiring = async {
             let place = self.wait_for_place(Stopwatch::start(&mut times.queue)).await?;
@@ -82,10 +85,17 @@ impl EndpointPool {
                 return Ok(Lease { connection, place, pool });
             }
             phase = Phase::Connect;
-            let connection = Box::pin(self.open(Stopwatch::start(&mut times.connect))).await?;
-            Ok(Lease { connection, place, pool })
+            let share = limits.connect_share.unwrap_or(left);
+            let opening = timeout(share, self.open(Stopwatch::start(&mut times.connect)));
+            match Box::pin(opening).await {
+                Ok(connection) => Ok(Lease { connection: connection?, place, pool }),
+                Err(_elapsed) => {
+                    self.note_timeout(phase);
+                    Err(CallError::Timeout { phase, limit, times: *times })
+                }
+            }
         };
-        let acquired = timeout(limit, acquiring).await;
+        let acquired = timeout(left, acquiring).await;
         acquired.unwrap_or_else(|_| {
             self.note_timeout(phase);
             Err(CallError::Timeout { phase, limit, times: *times })
@@ -97,6 +107,34 @@ impl EndpointPool {
     pub(super) fn close(&self) {
         self.places.close();
         self.idle.close();
+    }
+
+    /// The endpoint is no longer listed: calls that are there may finish, connections are closed as they
+    /// become idle.
+    pub(super) fn retire(&self) {
+        self.idle.close();
+    }
+
+    /// Closes the connections that are idle now.
+    pub(super) fn discard_idle(&self) {
+        self.idle.clear();
+    }
+
+    /// Makes a connection for a call to come, if there is a place for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Connect`] and [`CallError::Timeout`].
+    pub(super) async fn prepare(self: &Arc<Self>, limit: Duration) -> Result<(), CallError> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(()) };
+        let mut times = CallTimes::default();
+        let opened = timeout(limit, self.open(Stopwatch::start(&mut times.connect))).await;
+        let connection = opened.unwrap_or_else(|_| {
+            self.note_timeout(Phase::Connect);
+            Err(CallError::Timeout { phase: Phase::Connect, limit, times })
+        })?;
+        Lease { connection, place, pool: Arc::clone(self) }.keep();
+        Ok(())
     }
 
     /// What the pool is doing right now.
@@ -164,12 +202,14 @@ impl Lease {
     /// [`CallError::Connect`] and [`CallError::Timeout`].
     pub(super) async fn renew(
         self,
-        limit: Duration,
+        limits: Limits,
         times: &mut CallTimes,
     ) -> Result<Self, CallError> {
         let Self { connection, place, pool } = self;
         drop(connection);
-        let left = limit.saturating_sub(times.queue + times.connect);
+        let limit = limits.connect_timeout;
+        let left = limit.saturating_sub(times.before_sending());
+        let left = limits.connect_share.map_or(left, |share| share.min(left));
         let opened = timeout(left, pool.open(Stopwatch::start(&mut times.connect))).await;
         let connection = opened.unwrap_or_else(|_| {
             pool.note_timeout(Phase::Connect);

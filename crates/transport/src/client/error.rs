@@ -11,6 +11,7 @@ use backwater_protocol::client::{
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::endpoints::ResolveFailure;
 use super::options::Endpoint;
 use super::times::{CallTimes, Phase};
 
@@ -20,6 +21,8 @@ use super::times::{CallTimes, Phase};
 pub enum CallError {
     /// The arguments, or the name of the function, cannot be sent.
     Encode(EncodeFailure),
+    /// It is not known where the server is.
+    Resolve(ResolveFailure),
     /// There is no connection to the server.
     Connect {
         /// The server.
@@ -31,7 +34,7 @@ pub enum CallError {
     Timeout {
         /// What was going on then.
         phase: Phase,
-        /// The limit that ran out: `connect_timeout` for [`Phase::Queue`] and [`Phase::Connect`], else
+        /// The limit that ran out: `connect_timeout` for [`Phase::Resolve`], [`Phase::Queue`] and [`Phase::Connect`], else
         /// `recv_timeout`.
         limit: Duration,
         /// Where the time went.
@@ -41,6 +44,8 @@ pub enum CallError {
     ConnectionLost {
         /// What ended it.
         source: Box<dyn Error + Send + Sync>,
+        /// Whether it is certain that the function was not called: the request was not sent as a whole.
+        unsent: bool,
     },
     /// What came back is not HTTP/1.1.
     MalformedHttp {
@@ -82,12 +87,13 @@ impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Encode(failure) => write!(formatter, "the call cannot be encoded: {failure}"),
+            Self::Resolve(failure) => write!(formatter, "{failure}"),
             Self::Connect { endpoint, source } => {
-                write!(formatter, "cannot connect to {endpoint}: {source}")
+                write!(formatter, "cannot connect to {}: {source}", endpoint.description())
             }
             Self::Timeout { phase, limit, .. } => {
                 let option = match phase {
-                    Phase::Queue | Phase::Connect => "connectTimeout",
+                    Phase::Resolve | Phase::Queue | Phase::Connect => "connectTimeout",
                     Phase::Send | Phase::Receive => "recvTimeout",
                 };
                 write!(
@@ -96,7 +102,7 @@ impl fmt::Display for CallError {
                     limit.as_millis()
                 )
             }
-            Self::ConnectionLost { source } => {
+            Self::ConnectionLost { source, .. } => {
                 write!(formatter, "the connection was lost before the response was there: {source}")
             }
             Self::MalformedHttp { source } => {
@@ -126,7 +132,8 @@ impl Error for CallError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Connect { source, .. } => Some(source),
-            Self::ConnectionLost { source } | Self::MalformedHttp { source } => Some(&**source),
+            Self::ConnectionLost { source, .. } | Self::MalformedHttp { source } => Some(&**source),
+            Self::Resolve(failure) => Some(failure),
             Self::Encode(failure) => Some(failure),
             Self::Authentication { failure, .. } => Some(failure),
             Self::Remote(failure) => Some(failure),

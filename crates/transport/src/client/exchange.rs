@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_protocol::client::{AuthenticatedResponse, authenticate};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::call::CallRequest;
 use super::connection::{Connection, SendError};
-use super::endpoint_pool::Lease;
+use super::endpoint_pool::{EndpointPool, Lease};
 use super::error::CallError;
 use super::times::{CallTimes, Phase, Stopwatch};
 use crate::body::{BodyError, BodyReader};
@@ -30,6 +31,11 @@ pub(super) struct Limits {
     pub(super) connect_timeout: Duration,
     pub(super) recv_timeout: Duration,
     pub(super) max_encoded_result_size: usize,
+    /// How much of `connect_timeout` connecting to one endpoint may take, when there are others.
+    pub(super) connect_share: Option<Duration>,
+    pub(super) max_retries: u32,
+    /// Whether all attempts together have a limit.
+    pub(super) is_bounded_as_a_whole: bool,
 }
 
 impl Limits {
@@ -41,7 +47,14 @@ impl Limits {
             max_encoded_result_size: request
                 .max_encoded_result_size
                 .unwrap_or(options.settings.max_encoded_result_size),
+            connect_share: None,
+            max_retries: request.max_retries,
+            is_bounded_as_a_whole: false,
         }
+    }
+
+    pub(super) fn with_share(self, connect_share: Option<Duration>) -> Self {
+        Self { connect_share, ..self }
     }
 }
 
@@ -53,22 +66,23 @@ pub(super) struct Received {
     pub(super) body: Bytes,
 }
 
-/// Sends a request when its turn comes, and reads the response.
+/// Sends a request to an endpoint when its turn comes, and reads the response.
 pub(super) async fn exchange(
     shared: &Shared,
+    pool: &Arc<EndpointPool>,
     request: Request<Bytes>,
     id: [u8; 16],
     limits: Limits,
+    times: &mut CallTimes,
 ) -> Result<Received, CallError> {
-    let mut times = CallTimes::default();
-    let lease = shared.endpoint.acquire(limits.connect_timeout, &mut times).await?;
+    let lease = pool.acquire(limits, times).await?;
     // A used connection may be closed by the server at any time, and the caller is not to see that.
     let spare = lease.connection.is_used().then(|| request.clone());
-    let first = attempt(shared, lease, request, id, limits, &mut times).await;
+    let first = attempt(shared, lease, request, id, limits, times).await;
     let ended = match (first, spare) {
         (Err(Failure::Unsent { lease, .. }), Some(request)) => {
             // Boxed, as is all that is rare: calls are moved about, and should not be large.
-            Box::pin(attempt_afresh(shared, *lease, request, id, limits, &mut times)).await
+            Box::pin(attempt_afresh(shared, *lease, request, id, limits, times)).await
         }
         (ended, _) => ended,
     };
@@ -84,7 +98,7 @@ async fn attempt_afresh(
     limits: Limits,
     times: &mut CallTimes,
 ) -> Result<Received, Failure> {
-    let lease = lease.renew(limits.connect_timeout, times).await?;
+    let lease = lease.renew(limits, times).await?;
     attempt(shared, lease, request, id, limits, times).await
 }
 
@@ -182,7 +196,12 @@ enum Failure {
 impl Failure {
     fn into_error(self) -> CallError {
         match self {
-            Self::Unsent { error, .. } => broken(error),
+            Self::Unsent { error, .. } => match broken(error) {
+                CallError::ConnectionLost { source, .. } => {
+                    CallError::ConnectionLost { source, unsent: true }
+                }
+                error => error,
+            },
             Self::Other(error) => error,
         }
     }
@@ -225,6 +244,6 @@ fn broken(error: hyper::Error) -> CallError {
     if malformed {
         CallError::MalformedHttp { source }
     } else {
-        CallError::ConnectionLost { source }
+        CallError::ConnectionLost { source, unsent: false }
     }
 }

@@ -4,6 +4,7 @@ mod call;
 mod connect;
 mod connection;
 mod endpoint_pool;
+mod endpoints;
 mod error;
 mod exchange;
 mod options;
@@ -21,16 +22,17 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 pub use self::call::{CallOutcome, CallRequest};
-use self::endpoint_pool::EndpointPool;
+use self::endpoints::Directory;
+pub use self::endpoints::{DirectoryStats, EndpointState, EndpointStats, ResolveFailure};
 pub use self::error::CallError;
-pub use self::options::{ClientOptions, Endpoint};
+pub use self::options::{ClientOptions, Endpoint, ListedEndpoint};
 use self::request_ids::RequestIds;
 pub use self::times::{CallTimes, Phase};
 use crate::codec::Codecs;
 use crate::guard::catch_panic;
 use crate::{IoThread, Spawner};
 
-/// Calls the functions of one server. Clones are the same client.
+/// Calls the functions of one server, or of several alike. Clones are the same client.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -53,11 +55,26 @@ pub struct ClientStats {
 }
 
 impl Client {
-    /// A client; it connects when it is first called.
+    /// A client of the endpoints in its options; it connects when it is first called.
     pub fn new(io: &IoThread, options: ClientOptions) -> Self {
+        let directory = Directory::fixed(options.endpoints.clone(), &options);
+        Self::with(io, options, directory)
+    }
+
+    /// A client whose endpoints are told by [`Client::set_endpoints`]. It calls `ask` when it needs
+    /// them, and when one of them has failed; each time it has to be told afterwards what came of it:
+    /// [`Client::set_endpoints`], [`Client::resolution_failed`] or [`Client::endpoints_unchanged`].
+    pub fn resolved(
+        io: &IoThread,
+        options: ClientOptions,
+        ask: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(io, options, Directory::resolved_by(ask))
+    }
+
+    fn with(io: &IoThread, options: ClientOptions, directory: Directory) -> Self {
         let shared = Arc::new(Shared {
-            authority: options.endpoint.to_string(),
-            endpoint: EndpointPool::new(options.endpoint.clone(), &options),
+            directory,
             lifetime: watch::Sender::new(Lifetime::Open),
             codecs: Codecs::default(),
             request_ids: RequestIds::new(),
@@ -83,7 +100,7 @@ impl Client {
             if *lifetime.borrow_and_update() != Lifetime::Open {
                 return Err(CallError::Closed);
             }
-            let mut calling = pin!(call::call(&shared, request));
+            let mut calling = pin!(endpoints::call(&shared, request));
             tokio::select! {
                 biased;
                 ended = catch_panic(calling.as_mut()) => {
@@ -95,16 +112,48 @@ impl Client {
         }
     }
 
+    /// Says which endpoints there are from now on. Calls on those that are no longer listed may
+    /// finish. An empty list counts as a failed resolution.
+    pub fn set_endpoints(&self, endpoints: Vec<ListedEndpoint>) {
+        if endpoints.is_empty() {
+            self.resolution_failed(ResolveFailure {
+                name: String::new(),
+                code: None,
+                message: "there are no endpoints".to_owned(),
+            });
+            return;
+        }
+        self.shared.directory.resolved(endpoints, &self.shared.options);
+    }
+
+    /// Says that it could not be found out which endpoints there are. Those that are known are kept;
+    /// if there are none, the calls that wait for them fail.
+    pub fn resolution_failed(&self, failure: ResolveFailure) {
+        self.shared.directory.failed(failure);
+    }
+
+    /// Says that it was not looked for other endpoints, since that has just been done.
+    pub fn endpoints_unchanged(&self) {
+        self.shared.directory.unchanged();
+    }
+
+    /// The endpoints, and what happened to calls on them.
+    pub fn directory_stats(&self) -> DirectoryStats {
+        self.shared.directory.stats()
+    }
+
     /// What the client is doing right now.
     pub fn stats(&self) -> ClientStats {
-        let stats = self.shared.endpoint.stats();
-        ClientStats {
-            calls_in_flight: stats.in_flight,
-            calls_waiting: stats.waiting,
-            open_connections: stats.open,
-            idle_connections: stats.idle,
-            connect_failures: stats.connect_failures,
+        let mut all = ClientStats::default();
+        for member in self.shared.directory.members() {
+            let stats = member.pool.stats();
+            all.calls_in_flight += stats.in_flight;
+            all.calls_waiting += stats.waiting;
+            all.open_connections += stats.open;
+            all.idle_connections += stats.idle;
+            all.connect_failures += stats.connect_failures;
         }
+        all
     }
 
     /// Closes the client: new calls and those that wait for a connection fail with
@@ -114,7 +163,7 @@ impl Client {
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         let shared = Arc::clone(&self.shared);
         shared.advance(Lifetime::Closing);
-        shared.endpoint.close();
+        shared.directory.close();
         let (sender, closed) = oneshot::channel::<()>();
         // When the thread has ended, `sender` is dropped, and so are all calls.
         let _ = self.spawner.spawn(move || async move {
@@ -132,7 +181,7 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Client")
-            .field("endpoint", &self.shared.options.endpoint)
+            .field("endpoints", &self.shared.options.endpoints)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
@@ -150,9 +199,7 @@ enum Lifetime {
 /// What all calls of a client share.
 struct Shared {
     options: ClientOptions,
-    /// What the `host` header says.
-    authority: String,
-    endpoint: Arc<EndpointPool>,
+    directory: Directory,
     /// Every call holds a receiver: none left means that all have ended.
     lifetime: watch::Sender<Lifetime>,
     codecs: Codecs,
@@ -160,6 +207,16 @@ struct Shared {
 }
 
 impl Shared {
+    fn is_closing(&self) -> bool {
+        *self.lifetime.borrow() != Lifetime::Open
+    }
+
+    /// Resolves when the client is being closed.
+    async fn closing(&self) {
+        // An error means that the client is gone, which it is not: this borrows it.
+        let _ = self.lifetime.subscribe().wait_for(|lifetime| *lifetime != Lifetime::Open).await;
+    }
+
     fn advance(&self, to: Lifetime) {
         self.lifetime.send_if_modified(|lifetime| {
             let later = *lifetime < to;

@@ -1,6 +1,7 @@
 //! What a client can be told.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use backwater_protocol::client::Settings;
@@ -14,12 +15,53 @@ pub struct Endpoint {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// The address to connect to; `None` to look the host up each time.
+    pub address: Option<IpAddr>,
+}
+
+impl Endpoint {
+    /// An endpoint by its name or address.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        let host = host.into();
+        Self { address: host.parse().ok(), host, port }
+    }
+
+    /// Where connections go to.
+    pub(super) fn destination(&self) -> String {
+        match self.address {
+            Some(address) => SocketAddr::new(address, self.port).to_string(),
+            None => self.to_string(),
+        }
+    }
+
+    /// Its name, and its address unless that is the same.
+    pub(super) fn description(&self) -> String {
+        let (name, destination) = (self.to_string(), self.destination());
+        if name == destination { name } else { format!("{name} ({destination})") }
+    }
+}
+
+/// An endpoint among others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedEndpoint {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Its share of the calls, relative to those of the others; 0 counts as 1.
+    pub weight: u32,
+    /// Those of a higher number are called only when none of a lower one is up.
+    pub priority: u16,
+}
+
+impl From<Endpoint> for ListedEndpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        Self { endpoint, weight: 1, priority: 0 }
+    }
 }
 
 impl fmt::Display for Endpoint {
     /// As it stands in a URL and in the `host` header (RFC 3986, 3.2.2).
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
+        let Self { host, port, .. } = self;
         if host.contains(':') {
             write!(formatter, "[{host}]:{port}")
         } else {
@@ -31,8 +73,8 @@ impl fmt::Display for Endpoint {
 /// Options of a client. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// The server.
-    pub endpoint: Endpoint,
+    /// The servers; without effect on a client whose endpoints are resolved.
+    pub endpoints: Vec<ListedEndpoint>,
     /// Secrets and limits of the protocol.
     pub settings: Settings,
     /// How results are decoded.
@@ -58,7 +100,7 @@ impl ClientOptions {
     /// Options with the defaults of the protocol: 8 s to connect, 5 s to receive.
     pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
         Self {
-            endpoint,
+            endpoints: vec![endpoint.into()],
             settings,
             decode: OwnedDecodeOptions::default(),
             connect_timeout: Duration::from_secs(8),

@@ -62,6 +62,11 @@ impl Pool {
         state.idle.clear();
     }
 
+    /// Closes the idle connections.
+    pub(crate) fn clear(&self) {
+        self.state().idle.clear();
+    }
+
     /// How many connections are idle.
     pub(crate) fn len(&self) -> usize {
         self.state().idle.len()

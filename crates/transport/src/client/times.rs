@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 /// A part of a call that takes time on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// Finding out which endpoints there are.
+    Resolve,
     /// Waiting for its turn: as many connections as there may be are busy.
     Queue,
     /// Name lookup and TCP handshake.
@@ -20,6 +22,7 @@ impl Phase {
     /// The name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
+            Phase::Resolve => "resolve",
             Phase::Queue => "queue",
             Phase::Connect => "connect",
             Phase::Send => "send",
@@ -37,12 +40,21 @@ impl fmt::Display for Phase {
 /// How long the parts of a call took. A call that was sent again on a fresh connection has the sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallTimes {
+    /// Finding out which endpoints there are; nothing when that was known.
+    pub resolve: Duration,
     /// Waiting for its turn.
     pub queue: Duration,
     /// Name lookup and TCP handshake; nothing when a connection was at hand.
     pub connect: Duration,
     /// Sending the request and reading the response.
     pub exchange: Duration,
+}
+
+impl CallTimes {
+    /// All that counts against `connect_timeout`.
+    pub(super) fn before_sending(&self) -> Duration {
+        self.resolve + self.queue + self.connect
+    }
 }
 
 /// Adds the time of a block to where it belongs, also when the block is abandoned.

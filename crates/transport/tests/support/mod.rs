@@ -86,7 +86,7 @@ pub fn connect(
     address: SocketAddr,
     change: impl FnOnce(&mut ClientOptions),
 ) -> Client {
-    let endpoint = Endpoint { host: address.ip().to_string(), port: address.port() };
+    let endpoint = Endpoint::new(address.ip().to_string(), address.port());
     let mut options = ClientOptions::new(endpoint, client::Settings::new(secrets()));
     options.recv_timeout = PATIENCE;
     change(&mut options);

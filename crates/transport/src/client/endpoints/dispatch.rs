@@ -1,0 +1,327 @@
+//! Makes a call: on one endpoint, and if need be on others.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::super::Shared;
+use super::super::call::{CallOutcome, CallRequest, exchange_terms};
+use super::super::error::CallError;
+use super::super::exchange::Limits;
+use super::super::times::{CallTimes, Phase, Stopwatch};
+use super::directory::Unknown;
+use super::health::retry_pause;
+use super::member::Member;
+use super::set::{Choice, EndpointSet};
+use super::verdict::{Verdict, verdict};
+
+/// Over how many endpoints the time for connecting is spread at most: the first of them that says
+/// nothing must leave time for others.
+const SHARES: u32 = 3;
+/// How long a call that has failed everywhere waits for news of other endpoints.
+const NEWS: Duration = Duration::from_secs(2);
+
+/// Makes a call on the endpoint that has the least to do, and on others if it fails there and may.
+pub(in super::super) async fn call(
+    shared: &Arc<Shared>,
+    request: CallRequest,
+) -> Result<CallOutcome, CallError> {
+    let directory = &shared.directory;
+    directory.count_call();
+    let limits = Limits::new(shared, &request);
+    let mut times = CallTimes::default();
+    let set = match directory.known() {
+        Ok(set) => set,
+        // Boxed, as is all that is rare: calls are moved about, and should not be large.
+        Err(unknown) => Box::pin(resolve(shared, unknown, limits, &mut times)).await?,
+    };
+    let is_only = set.only().is_some();
+    if let Some(delay) = request.hedge_delay
+        && request.idempotent
+        && !is_only
+    {
+        let course = Course::new(shared, Arc::new(request), limits, times, Vec::new());
+        return Box::pin(course.hedge(delay)).await;
+    }
+    let mut choice = set.choose(&[], directory.random.next());
+    directory.probe(&mut choice, limits.connect_timeout);
+    let member = choice.member.ok_or_else(no_endpoint)?;
+    let may_fail = is_only && directory.is_fixed() && !request.idempotent;
+    let limits_of_first = limits.with_share(share(&set, &[], limits, times));
+    drop(set);
+    let (result, request) =
+        attempt(shared, &member, request, !may_fail, limits_of_first, &mut times).await;
+    match (result, request) {
+        (Err(error), Some(request)) => {
+            let course = Course::new(shared, Arc::new(request), limits, times, vec![member]);
+            Box::pin(course.go_on(error)).await
+        }
+        (result, _) => result,
+    }
+}
+
+/// Waits for the first endpoints.
+async fn resolve(
+    shared: &Shared,
+    unknown: Unknown,
+    limits: Limits,
+    times: &mut CallTimes,
+) -> Result<Arc<EndpointSet>, CallError> {
+    let rounds = match unknown {
+        Unknown::Failed(failure) => return Err(CallError::Resolve(failure)),
+        Unknown::Asked { rounds } => rounds,
+    };
+    let limit = limits.connect_timeout;
+    let waited = {
+        let _stopwatch = Stopwatch::start(&mut times.resolve);
+        tokio::select! {
+            waited = timeout(limit, shared.directory.resolution_after(rounds)) => waited,
+            () = shared.closing() => return Err(CallError::Closed),
+        }
+    };
+    if waited.is_err() {
+        return Err(CallError::Timeout { phase: Phase::Resolve, limit, times: *times });
+    }
+    shared.directory.known().map_err(|_| match shared.directory.failure() {
+        Some(failure) => CallError::Resolve(failure),
+        None => no_endpoint(),
+    })
+}
+
+/// Makes a call on one endpoint, and has it counted there. Returns the request if it is to be kept.
+async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
+    shared: &Arc<Shared>,
+    member: &Arc<Member>,
+    request: R,
+    keep: bool,
+    limits: Limits,
+    times: &mut CallTimes,
+) -> (Result<CallOutcome, CallError>, Option<R>) {
+    let visit = member.visit();
+    let (result, request) = exchange_terms(shared, member, request, keep, limits, times).await;
+    if visit.report(&result, &shared.directory.random) {
+        shared.directory.ask();
+    }
+    (result, request)
+}
+
+/// The part of the time for connecting that one endpoint may take: all of it when no other is left.
+fn share(
+    set: &EndpointSet,
+    tried: &[Arc<Member>],
+    limits: Limits,
+    times: CallTimes,
+) -> Option<Duration> {
+    let left = u32::try_from(set.untried(tried)).unwrap_or(SHARES).min(SHARES);
+    let time = limits.connect_timeout.saturating_sub(times.before_sending());
+    (left > 1).then(|| time / left)
+}
+
+/// A set is never empty.
+fn no_endpoint() -> CallError {
+    CallError::Internal("there is no endpoint".to_owned())
+}
+
+/// The course of a call that does not end with its first attempt.
+struct Course<'a> {
+    shared: &'a Arc<Shared>,
+    request: Arc<CallRequest>,
+    limits: Limits,
+    times: CallTimes,
+    /// Where it was already; at first, and when none is left, nowhere.
+    tried: Vec<Arc<Member>>,
+    retries: u32,
+    has_asked_for_news: bool,
+}
+
+impl<'a> Course<'a> {
+    fn new(
+        shared: &'a Arc<Shared>,
+        request: Arc<CallRequest>,
+        limits: Limits,
+        times: CallTimes,
+        tried: Vec<Arc<Member>>,
+    ) -> Self {
+        Self { shared, request, limits, times, tried, retries: 0, has_asked_for_news: false }
+    }
+
+    /// Goes on after `error`, until there is an answer or nothing more to be done.
+    async fn go_on(mut self, mut error: CallError) -> Result<CallOutcome, CallError> {
+        while let Some(member) = self.next(&error).await {
+            self.tried.push(Arc::clone(&member));
+            let mut times = self.times;
+            let limits = self.limits_at(&member);
+            let request = Arc::clone(&self.request);
+            let (result, _) =
+                attempt(self.shared, &member, request, false, limits, &mut times).await;
+            self.times = times;
+            match result {
+                Ok(outcome) => return Ok(outcome),
+                Err(next) => error = next,
+            }
+        }
+        Err(error)
+    }
+
+    /// Begins with one attempt, adds a second one elsewhere if there is no answer after `delay`, and
+    /// takes what comes first. The other one is given up.
+    async fn hedge(mut self, delay: Duration) -> Result<CallOutcome, CallError> {
+        let member = self.elsewhere().ok_or_else(no_endpoint)?;
+        self.tried.push(Arc::clone(&member));
+        let mut first = Box::pin(self.detached_attempt(member));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut first => Some(ended),
+            () = sleep(delay) => None,
+        };
+        if let Some((result, times)) = ended {
+            return self.settle(result, times).await;
+        }
+        let Some(member) = self.second() else {
+            let (result, times) = first.await;
+            return self.settle(result, times).await;
+        };
+        self.tried.push(Arc::clone(&member));
+        let mut second = Box::pin(self.detached_attempt(member));
+        let (result, times, is_second) = tokio::select! {
+            biased;
+            (result, times) = &mut first => (result, times, false),
+            (result, times) = &mut second => (result, times, true),
+        };
+        if result.as_ref().is_err_and(|error| verdict(error) != Verdict::Final) {
+            // The other one may still do better.
+            let (result, times) = if is_second { first.await } else { second.await };
+            self.count_won(!is_second && result.is_ok());
+            return self.settle(result, times).await;
+        }
+        self.count_won(is_second);
+        drop((first, second));
+        self.settle(result, times).await
+    }
+
+    async fn settle(
+        mut self,
+        result: Result<CallOutcome, CallError>,
+        times: CallTimes,
+    ) -> Result<CallOutcome, CallError> {
+        self.times = times;
+        match result {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => self.go_on(error).await,
+        }
+    }
+
+    /// An attempt that borrows nothing of this.
+    fn detached_attempt(
+        &self,
+        member: Arc<Member>,
+    ) -> impl Future<Output = (Result<CallOutcome, CallError>, CallTimes)> + Send + use<'a> {
+        let shared = self.shared;
+        let request = Arc::clone(&self.request);
+        let limits = self.limits_at(&member);
+        let mut times = self.times;
+        async move {
+            let (result, _) = attempt(shared, &member, request, false, limits, &mut times).await;
+            (result, times)
+        }
+    }
+
+    /// The endpoint of a hedge: one that is up, if the budget allows for it.
+    fn second(&self) -> Option<Arc<Member>> {
+        let member = self.elsewhere().filter(|member| member.is_up())?;
+        if !self.shared.directory.take_retry() {
+            return None;
+        }
+        self.shared.directory.hedges.fetch_add(1, Ordering::Relaxed);
+        Some(member)
+    }
+
+    fn count_won(&self, won: bool) {
+        if won {
+            self.shared.directory.hedges_won.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Where to try after `error`; `None` when that is the end of it.
+    async fn next(&mut self, error: &CallError) -> Option<Arc<Member>> {
+        if self.shared.is_closing() {
+            return None;
+        }
+        match verdict(error) {
+            Verdict::Final => None,
+            Verdict::NotStarted => {
+                let member = match self.elsewhere() {
+                    Some(member) => Some(member),
+                    None => self.after_news().await,
+                };
+                if member.is_none() {
+                    return self.again().await;
+                }
+                self.shared.directory.failovers.fetch_add(1, Ordering::Relaxed);
+                member
+            }
+            Verdict::Repeatable => self.again().await,
+            Verdict::RepeatableInTime if self.limits.is_bounded_as_a_whole => self.again().await,
+            Verdict::RepeatableInTime => None,
+        }
+    }
+
+    /// An endpoint that was not tried yet.
+    fn elsewhere(&self) -> Option<Arc<Member>> {
+        let directory = &self.shared.directory;
+        let set = directory.known().ok()?;
+        let mut choice: Choice = set.choose(&self.tried, directory.random.next());
+        directory.probe(&mut choice, self.limits.connect_timeout);
+        choice.member
+    }
+
+    /// An endpoint that was not known before: all others have failed, perhaps since they are gone.
+    async fn after_news(&mut self) -> Option<Arc<Member>> {
+        let directory = &self.shared.directory;
+        if directory.is_fixed() || std::mem::replace(&mut self.has_asked_for_news, true) {
+            return None;
+        }
+        let left = self.limits.connect_timeout.saturating_sub(self.times.before_sending());
+        let rounds = directory.ask();
+        let stopwatch = Stopwatch::start(&mut self.times.resolve);
+        tokio::select! {
+            _ = timeout(left.min(NEWS), directory.resolution_after(rounds)) => (),
+            () = self.shared.closing() => return None,
+        }
+        drop(stopwatch);
+        self.elsewhere()
+    }
+
+    /// Where to make an idempotent call again: elsewhere, or after a pause wherever it may be.
+    async fn again(&mut self) -> Option<Arc<Member>> {
+        let directory = &self.shared.directory;
+        if !self.request.idempotent
+            || self.retries >= self.limits.max_retries
+            || !directory.take_retry()
+        {
+            return None;
+        }
+        self.retries += 1;
+        directory.retries.fetch_add(1, Ordering::Relaxed);
+        if let Some(member) = self.elsewhere() {
+            return Some(member);
+        }
+        self.tried.clear();
+        tokio::select! {
+            () = sleep(retry_pause(self.retries - 1, directory.random.next())) => (),
+            () = self.shared.closing() => return None,
+        }
+        self.elsewhere()
+    }
+
+    fn limits_at(&self, member: &Arc<Member>) -> Limits {
+        let others: Vec<_> =
+            self.tried.iter().filter(|tried| !Arc::ptr_eq(tried, member)).cloned().collect();
+        let set = self.shared.directory.known();
+        let share = set.ok().and_then(|set| share(&set, &others, self.limits, self.times));
+        self.limits.with_share(share)
+    }
+}
