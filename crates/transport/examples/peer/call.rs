@@ -21,7 +21,7 @@ pub(crate) fn main() {
             ..Settings::new(Secrets::new([super::text(command, "secret").into_bytes()]).unwrap())
         };
         let port = super::number(command, "port").unwrap() as u16;
-        let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port };
+        let endpoint = Endpoint::new("127.0.0.1", port);
         let client = Client::new(&io, ClientOptions::new(endpoint, settings));
         let arguments = Arc::new(Arguments::decode(super::file(command, "arguments")));
         let in_flight = super::number(command, "inFlight").unwrap() as usize;
