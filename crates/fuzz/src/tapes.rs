@@ -1,0 +1,222 @@
+//! Tapes out of bytes of the fuzzer.
+
+use backwater_etf::{TapeRef, TextForm};
+
+use crate::input::Input;
+
+/// A tape with areas of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Tapes {
+    pub(crate) words: Vec<u32>,
+    floats: Vec<f64>,
+    latin1: Vec<u8>,
+    utf16: Vec<u16>,
+    text: Vec<u8>,
+    text_form: TextForm,
+    source: Vec<u8>,
+    atoms: Vec<u32>,
+    shapes: Vec<[u32; 2]>,
+    names: Vec<u8>,
+}
+
+/// The lengths of some atoms, some shapes, and the names of the former before the keys of the latter.
+type Names = (&'static [u32], &'static [[u32; 2]], &'static str);
+
+const NAMES: &[Names] = &[
+    (&[1, 1, 2], &[[2, 1], [4, 3], [5, 3]], "aé😀aa\0ba\0b"),
+    (&[4, 5], &[[7, 5], [2, 3]], "€uroerrora\0b\0cabc"),
+    (&[], &[[4, 3]], "a\0a"),
+    (&[3], &[[6, 3]], "abca\0b"),
+    (&[2], &[], "é"),
+];
+
+impl Tapes {
+    /// A tape whose parts the input gives as they are, or one that mostly holds together.
+    pub(crate) fn read(input: &mut Input<'_>) -> Self {
+        let form = input.byte();
+        let mut this = Self {
+            text_form: [TextForm::Utf8, TextForm::Ascii, TextForm::Utf16, TextForm::Utf8]
+                [usize::from(form >> 2 & 3)],
+            ..Self::default()
+        };
+        this.read_areas(input);
+        if form & 2 == 0 {
+            let (atoms, shapes, names) = NAMES[input.below(NAMES.len())];
+            (this.atoms, this.shapes, this.names) =
+                (atoms.to_vec(), shapes.to_vec(), names.as_bytes().to_vec());
+        } else {
+            this.atoms = (0..input.below(4)).map(|_| input.byte().into()).collect();
+            this.shapes =
+                (0..input.below(4)).map(|_| [input.byte().into(), input.word()]).collect();
+            this.names = input.chunk().to_vec();
+        }
+        // Text that claims to be ASCII and is not never comes from JavaScript.
+        if this.text_form == TextForm::Ascii && !this.text.is_ascii() {
+            this.text_form = TextForm::Utf8;
+        }
+        if form & 1 == 0 {
+            while !input.is_empty() {
+                this.words.push(input.word());
+            }
+        } else {
+            this.term(input, 0);
+            if form & 128 != 0 {
+                while !input.is_empty() {
+                    this.words.push(input.word());
+                }
+            }
+        }
+        this
+    }
+
+    fn read_areas(&mut self, input: &mut Input<'_>) {
+        self.floats = (0..input.below(8))
+            .map(|_| match input.byte() {
+                0 => f64::NAN,
+                1 => f64::INFINITY,
+                2 => -0.0,
+                3 => 9_007_199_254_740_991.0,
+                4 => -9_007_199_254_740_992.0,
+                5 => 1e300,
+                other => f64::from(other) * 1e7 - 1e9,
+            })
+            .collect();
+        self.latin1 = input.chunk().to_vec();
+        self.utf16 = input.chunk().iter().map(|byte| u16::from(*byte) << 8 | 0x61).collect();
+        self.text = input.chunk().to_vec();
+        self.source = input.chunk().to_vec();
+    }
+
+    /// About how many bytes there are.
+    pub(crate) fn size(&self) -> usize {
+        self.words.len() * 4
+            + self.latin1.len()
+            + self.utf16.len() * 2
+            + self.text.len()
+            + self.source.len()
+            + self.names.len()
+            + self.floats.len() * 8
+    }
+
+    pub(crate) fn as_tape_ref(&self) -> TapeRef<'_> {
+        TapeRef {
+            words: &self.words,
+            floats: &self.floats,
+            latin1: &self.latin1,
+            utf16: &self.utf16,
+            text: &self.text,
+            text_form: self.text_form,
+            source: &self.source,
+            atoms: &self.atoms,
+            shapes: &self.shapes,
+            names: &self.names,
+        }
+    }
+
+    fn word(&mut self, tag: u32, payload: usize) {
+        self.words.push((payload as u32) << 4 | tag);
+    }
+
+    fn ext(&mut self, kind: u32, rest: usize) {
+        self.words.push((rest as u32) << 8 | kind << 4 | 14);
+    }
+
+    fn terms(&mut self, input: &mut Input<'_>, count: usize, depth: u32) {
+        for _ in 0..count {
+            self.term(input, depth + 1);
+        }
+    }
+
+    fn raw(&mut self, input: &mut Input<'_>, count: usize) {
+        for _ in 0..count {
+            self.words.push(input.word());
+        }
+    }
+
+    fn byte_word(&mut self, input: &mut Input<'_>) {
+        self.words.push(input.byte().into());
+    }
+
+    /// One term: its kind and its count are in a byte.
+    fn term(&mut self, input: &mut Input<'_>, depth: u32) {
+        let head = input.byte();
+        let (tag, count) = (u32::from(head & 15), usize::from(head >> 4));
+        if depth > 100 || input.is_empty() {
+            return self.word(0, count);
+        }
+        match tag {
+            0 => self.words.push(input.word() & !15),
+            2 => {
+                self.word(2, count);
+                let keys = self.shapes.get(count).map_or(0, |shape| shape[0] >> 1) as usize;
+                self.terms(input, keys.min(64), depth);
+            }
+            3 | 7 => {
+                self.word(tag, count);
+                self.terms(input, count, depth);
+            }
+            8 | 13 => {
+                self.word(tag, count);
+                self.byte_word(input);
+            }
+            10 => {
+                self.word(10, count << 2);
+                self.terms(input, 2 * count, depth);
+            }
+            12 => {
+                self.word(12, (count + 1) << 1 | usize::from(count % 3 == 0));
+                self.byte_word(input);
+            }
+            14 => self.extended(input, depth, count),
+            4 | 11 => self.word(tag, 0),
+            // Text of the areas, constants, atoms.
+            _ => self.word(tag, count),
+        }
+    }
+
+    fn extended(&mut self, input: &mut Input<'_>, depth: u32, kind: usize) {
+        let count = input.below(6);
+        match kind {
+            0 => {
+                self.ext(0, count);
+                self.terms(input, count + 1, depth);
+            }
+            1 => {
+                self.ext(1, input.below(9));
+                self.words.push(count as u32);
+                self.byte_word(input);
+            }
+            2..=4 => {
+                self.ext(kind as u32, if kind == 4 { count } else { 0 });
+                self.words.push(input.byte().into());
+                self.raw(input, if kind == 4 { count + 1 } else { 3 });
+            }
+            5 => {
+                self.ext(5, usize::from(input.byte()));
+                self.byte_word(input);
+                self.byte_word(input);
+            }
+            6 => {
+                self.ext(6, usize::from(input.byte()));
+                self.words.push(count as u32);
+                self.raw(input, 5);
+                self.byte_word(input);
+                self.terms(input, count + 3, depth);
+            }
+            7 => {
+                self.ext(7, count << 2);
+                let keys = self.shapes.get(count).map_or(0, |shape| shape[0] >> 1) as usize;
+                self.terms(input, keys.min(64), depth);
+                let pairs = input.below(5);
+                self.words.push(pairs as u32);
+                self.terms(input, 2 * pairs, depth);
+            }
+            8 | 9 => {
+                self.ext(kind as u32, 0);
+                self.byte_word(input);
+                self.term(input, depth + 1);
+            }
+            _ => self.words.push(input.word()),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Any bytes are a term or refused, in memory bounded by their number, whatever was decoded before.
+//!
+//! Input: two bytes of options, two of the length of a first message, that message, a second one.
+
+use backwater_etf::{
+    Binaries, DecodeError, DecodeOptions, Decoder, EncodeOptions, Encoder, KnownAtoms, Tape,
+};
+
+use crate::input::Input;
+use crate::memory;
+
+/// What decoding takes for each byte of input at the most, and besides. The worst input opens a
+/// container with every two bytes, up to `max_depth`.
+pub const MEMORY_PER_BYTE: usize = 192;
+/// See [`MEMORY_PER_BYTE`]. It covers the table of shapes, which grows once for the whole process.
+pub const MEMORY_BESIDES: usize = 512 * 1024;
+
+struct Few;
+
+impl KnownAtoms for Few {
+    fn is_known(&self, name: &str) -> bool {
+        name.len() < 3
+    }
+}
+
+/// See above.
+pub fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let options = options(&mut input);
+    let length = input.short();
+    let (first, second) = (input.take(length), input.rest());
+    let mut decoder = Decoder::new();
+    // Both messages, the second one after the first, and by itself.
+    let (_, before) = decode(&mut decoder, first, &options);
+    let (after, _) = decode(&mut decoder, second, &options);
+    let (alone, _) = decode(&mut Decoder::new(), second, &options);
+    assert_eq!(after, alone, "decoding depends on what came before");
+    let (again, tape) = decode(&mut decoder, first, &options);
+    if again.is_ok() {
+        assert_eq!(tape.depth, before.depth, "decoding depends on what came before");
+    }
+}
+
+fn options(input: &mut Input<'_>) -> DecodeOptions<'static> {
+    let bits = input.byte();
+    DecodeOptions {
+        exact: bits & 1 != 0,
+        known_atoms: if bits & 2 != 0 { Some(&Few) } else { None },
+        binaries: [Binaries::Text, Binaries::Buffer, Binaries::String, Binaries::Text]
+            [usize::from(bits >> 2 & 3)],
+        max_depth: [100_000, 3, 50, 1_000_000][usize::from(bits >> 4 & 3)],
+        max_terms: [16_777_216, 5, 100, 10_000][usize::from(bits >> 6 & 3)],
+        chunk: input.pick(&[65_536, 1, 8, 100]),
+    }
+}
+
+/// How many bytes the term takes and how it is written again, or why it is none.
+type Decoded = Result<(usize, Vec<u8>), DecodeError>;
+
+fn decode(decoder: &mut Decoder, bytes: &[u8], options: &DecodeOptions<'_>) -> (Decoded, Tape) {
+    let limit = bytes.len() * MEMORY_PER_BYTE + MEMORY_BESIDES;
+    let (decoded, tape) = memory::within(limit, "decoding", || {
+        let mut tape = Tape::default();
+        (decoder.decode(bytes, options, &mut tape), tape)
+    });
+    let decoded = decoded.map(|used| {
+        assert!(used <= bytes.len(), "more than all bytes are used");
+        assert!(tape.depth <= options.max_depth, "a term is deeper than the limit");
+        let mut out = Vec::new();
+        let encoded = Encoder::default().encode_term(
+            tape.as_tape_ref(bytes),
+            &EncodeOptions::default(),
+            &mut out,
+        );
+        assert_eq!(encoded, Ok(()), "a decoded term cannot be encoded");
+        (used, out)
+    });
+    if let Err(error) = &decoded {
+        assert!(error.offset <= bytes.len(), "{error}");
+    }
+    (decoded, tape)
+}

@@ -1,0 +1,61 @@
+//! Any tape is a term or refused; nothing is written beyond the limit, and what is written can be read.
+//!
+//! Input: two bytes of options, then what [`Tapes`] makes a tape of.
+
+use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
+
+use crate::input::Input;
+use crate::memory;
+use crate::tapes::Tapes;
+
+const VERSION: u8 = 131;
+/// What may be written before the size is looked at: headers, names and keys, no data.
+const SLACK: usize = 2048;
+/// The memory for each byte that the tape has or the output may have, and besides.
+const MEMORY_PER_BYTE: usize = 64;
+const MEMORY_BESIDES: usize = 64 * 1024;
+
+/// See above.
+pub fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let max_size = input.pick(&[0, 10, 30, 100, 1000, 100_000]);
+    let max_depth = input.pick(&[1_000_000, 3, 50]);
+    let tapes = Tapes::read(&mut input);
+    let mut encoder = Encoder::default();
+    let options = EncodeOptions { max_size, max_depth };
+    let limit = (tapes.size() + max_size.min(tapes.size() * 8)) * MEMORY_PER_BYTE + MEMORY_BESIDES;
+    let (encoded, out) = memory::within(limit, "encoding", || {
+        let mut out = vec![VERSION];
+        (encoder.encode_term(tapes.as_tape_ref(), &options, &mut out), out)
+    });
+    match encoded {
+        Ok(()) => {
+            assert!(out.len() <= max_size, "{} bytes of {max_size}", out.len());
+            // Names are remembered between messages: the same tape is written as the same again.
+            let mut again = vec![VERSION];
+            assert_eq!(encoder.encode_term(tapes.as_tape_ref(), &options, &mut again), Ok(()));
+            assert_eq!(out, again);
+            check_readable(&out);
+        }
+        Err(error) => {
+            assert!(out.len() <= max_size + SLACK, "{} bytes of {max_size}", out.len());
+            assert!(error.word <= tapes.words.len(), "{error}");
+        }
+    }
+}
+
+fn check_readable(encoded: &[u8]) {
+    let mut tape = Tape::default();
+    match Decoder::new().decode(
+        encoded,
+        &DecodeOptions { exact: true, max_depth: 1_000_000, ..DecodeOptions::default() },
+        &mut tape,
+    ) {
+        Ok(used) => assert_eq!(used, encoded.len(), "something stands after the term"),
+        // Keys that are one term in two forms, and funs of anything, are not looked for.
+        Err(error) => assert!(
+            matches!(error.kind, DecodeErrorKind::DuplicateKey | DecodeErrorKind::Field(_)),
+            "what was written cannot be read: {error}"
+        ),
+    }
+}

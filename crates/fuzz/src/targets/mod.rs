@@ -1,0 +1,25 @@
+//! The targets, one file for each.
+
+pub mod decode;
+pub mod encode;
+pub mod gzip;
+pub mod headers;
+pub mod request;
+pub mod response;
+pub mod roundtrip;
+pub mod signature;
+
+/// What a target is called, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const ALL: [Target; 8] = [
+    ("decode", decode::run),
+    ("roundtrip", roundtrip::run),
+    ("encode", encode::run),
+    ("gzip", gzip::run),
+    ("headers", headers::run),
+    ("signature", signature::run),
+    ("request", request::run),
+    ("response", response::run),
+];

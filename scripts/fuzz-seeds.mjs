@@ -1,0 +1,276 @@
+// Makes the seeds of the fuzz targets (crates/fuzz/seeds) from the captured vectors. Run it when the
+// vectors or the layout of an input change: node scripts/fuzz-seeds.mjs
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+const root = new URL('..', import.meta.url);
+const LARGEST = 1500;
+
+const vectors = (file) =>
+  readFileSync(new URL(`__test__/vectors/${file}`, root), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+/** @param seeds pairs of a name and bytes; those that are too large are left out */
+function write(target, seeds) {
+  const folder = new URL(`crates/fuzz/seeds/${target}/`, root);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  let count = 0;
+  for (const [name, bytes] of seeds) {
+    if (bytes.length > LARGEST) continue;
+    const slug = name.replace(/[^a-zA-Z0-9]+/g, '-').replace(/^-|-$/g, '');
+    writeFileSync(new URL(slug, folder), bytes);
+    count++;
+  }
+  console.log(`${fileURLToPath(folder)}: ${count} seeds`);
+}
+
+/** Some of many, evenly. */
+const some = (list, count) =>
+  list.filter((_, index) => index % Math.ceil(list.length / count) === 0);
+const bytes = (...parts) =>
+  Buffer.concat(
+    parts.map((part) => (typeof part === 'number' ? Buffer.of(part) : Buffer.from(part))),
+  );
+const chunk = (text) => bytes(Buffer.byteLength(text), text);
+
+const terms = [
+  ...vectors('terms/named.jsonl'),
+  ...vectors('terms/foreign.jsonl'),
+  ...some(vectors('terms/random.jsonl'), 20).map((line, index) => ({
+    name: `random ${index}`,
+    ...line,
+  })),
+  ...some(vectors('terms/mutations.jsonl'), 40).map((line, index) => ({
+    ...line,
+    name: `mutation ${index}`,
+  })),
+]
+  .filter(({ etf }) => typeof etf === 'string')
+  .map(({ name, etf }) => [String(name), Buffer.from(etf, 'base64')])
+  .filter(([, term]) => term.length < 700);
+const kinds = new Map();
+// One of each kind of term (`int 1`, `int 2`, …) and size is enough to begin with.
+for (const [name, term] of terms) {
+  kinds.set(
+    /random|mutation/.test(name)
+      ? name
+      : `${name.replace(/[ \d]+$/, '')} ${term[1]} ${term.length >> 3}`,
+    term,
+  );
+}
+const chosen = [...kinds];
+write(
+  'decode',
+  chosen.map(([name, term]) => [name, bytes(0, 0, 0, 0, term)]),
+);
+write('roundtrip', chosen);
+
+// Areas: floats, latin1, utf16, text, source, then the names, then terms or words.
+const areas = (floats, text) =>
+  bytes(floats.length, ...floats, chunk(text), chunk(text), chunk(text), chunk(text));
+write('encode', [
+  [
+    'structured',
+    bytes(5, 0, 1, areas([2, 3, 9], 'abcdefgh'), 0, 0x53, 0x00, 5, 0, 0, 0, 0x14, 0x24, 0x3f, 0x31),
+  ],
+  ['object', bytes(5, 0, 1, areas([], 'abcdefgh'), 0, 0x12, 0x31, 0x35, 0x32, 0x16)],
+  ['map', bytes(5, 0, 1, areas([], 'abcdefgh'), 1, 0x2a, 0x16, 0x15, 0x06, 0x25)],
+  [
+    'identifiers',
+    bytes(
+      5,
+      0,
+      1,
+      areas([], 'abc'),
+      0,
+      0x57,
+      0x2e,
+      0,
+      1,
+      1,
+      0,
+      0,
+      0,
+      2,
+      0,
+      0,
+      0,
+      3,
+      0,
+      0,
+      0,
+      0x4e,
+      2,
+      0,
+      0x3e,
+      0,
+      1,
+    ),
+  ],
+  ['fun', bytes(5, 0, 1, areas([], 'abc'), 0, 0x6e, 1, 2, 0, 0, 0, 0, 0x10, 0x20, 0x2e, 0, 1)],
+  [
+    'mixed',
+    bytes(5, 0, 1, areas([], 'abcdef'), 1, 0x7e, 0, 0x15, 0x25, 0x35, 2, 0x31, 0x15, 0x41, 0x25),
+  ],
+  [
+    'words',
+    bytes(
+      5,
+      0,
+      0,
+      areas([9], 'abc'),
+      0,
+      0x37,
+      0,
+      0,
+      0,
+      0x05,
+      0,
+      0,
+      0,
+      0x15,
+      0,
+      0,
+      0,
+      0x25,
+      0,
+      0,
+      0,
+    ),
+  ],
+  ['utf16', bytes(5, 0, 9, areas([9], 'a\0b\0c\0'), 0, 0x37, 0x1f, 0x29, 0x3f)],
+  [
+    'too large',
+    bytes(
+      2,
+      0,
+      1,
+      areas([2], 'x'.repeat(200)),
+      0,
+      0xf3,
+      0xff,
+      0xff,
+      0xf8,
+      1,
+      0xfd,
+      2,
+      0xfc,
+      3,
+      0x51,
+    ),
+  ],
+]);
+
+const text = 'a text of some length, a text of some length, a text of some length';
+const packed = gzipSync(text);
+const withFields = bytes(
+  packed.subarray(0, 3),
+  28,
+  packed.subarray(4, 10),
+  2,
+  0,
+  'ab',
+  'name\0',
+  'comment\0',
+  packed.subarray(10),
+);
+write('gzip', [
+  ['plain', bytes(7, 0, packed)],
+  ['too large', bytes(1, 0, packed)],
+  ['fields', bytes(7, 0, withFields)],
+  ['stored', bytes(7, 0, gzipSync(text, { level: 0 }))],
+  ['bomb', bytes(3, 0, gzipSync(Buffer.alloc(200_000), { level: 9 }))],
+  ['members', bytes(7, 0, packed, packed)],
+  [
+    'dynamic',
+    bytes(7, 0, gzipSync(readFileSync(new URL('README.md', root)).subarray(0, 2500), { level: 9 })),
+  ],
+  ['deflate', bytes(7, 3, text)],
+  ['deflate small', bytes(7, 19, text)],
+]);
+
+const exchanges = vectors('wire/exchanges.jsonl');
+const responses = vectors('wire/responses.jsonl');
+const header = ({ headers }, name) => headers.find(([key]) => key === name)?.[1];
+const etf = 'application/x-erlang-etf';
+write('headers', [
+  ...exchanges
+    .filter(({ request }) => header(request, 'authorization') !== undefined)
+    .map(({ name, request }) => [name, header(request, 'authorization')])
+    .filter(
+      ([, value], index, all) =>
+        all.findIndex(([, other]) => other.slice(0, 60) === value.slice(0, 60)) === index,
+    )
+    .map(([name, value]) => [name, bytes(0, value)]),
+  [
+    'last counts',
+    bytes(
+      0,
+      'Signature keyId="x",keyId="default",algorithm="hmac-sha256", headers="a",signature="="',
+    ),
+  ],
+  ['plain', bytes(1, chunk(etf), chunk(''), chunk(etf), chunk('gzip'))],
+  [
+    'parameters',
+    bytes(
+      1,
+      chunk(`${etf}; charset=x`),
+      chunk('identity'),
+      chunk(`text/plain;q=0.1, ${etf};q=0.5`),
+      chunk('gzip;q=0.2,identity;q=0.1'),
+    ),
+  ],
+  ['others', bytes(1, chunk('text/plain'), chunk('br'), chunk('*/*'), chunk('br, *;q=0'))],
+]);
+
+write('signature', [
+  ['request', bytes(0)],
+  ['response', bytes(1)],
+  ['set', bytes(0, 0, 10, chunk('a date'))],
+  ['append', bytes(0, 1, 2, chunk('SHA-256=x'))],
+  ['remove', bytes(1, 2, 2)],
+  ['flip', bytes(0, 3, 0, 200, 0)],
+  ['flip response', bytes(1, 3, 1, 200, 0)],
+  ['target', bytes(0, 4, 0, chunk('/backwater/1/module/function/1'))],
+  ['method', bytes(0, 5, 0, 1, 0)],
+  ['list', bytes(0, 6, 0, 40, 0, 10, chunk('headers="'))],
+  ['move', bytes(1, 7, 2, 3)],
+]);
+
+const head = (first, headers) =>
+  `${first}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+write('request', [
+  ...exchanges.map(({ name, request: { method, target, headers, body } }) => [
+    name,
+    bytes(0, head(`${method} ${target} HTTP/1.1`, headers), Buffer.from(body, 'base64')),
+  ]),
+  ['signed', bytes(1, 0, chunk('m/f/1'), 0, 0, 0, 1, 1, Buffer.from('836c0000000161016a', 'hex'))],
+  [
+    'signed packed',
+    bytes(1, 0, chunk('m/f/1'), 0, 1, 2, 2, 1, gzipSync(Buffer.from('836c0000000161016a', 'hex'))),
+  ],
+  [
+    'signed escaped',
+    bytes(1, 0, chunk('a%2Fb/%C3%A9/001'), 0, 0, 0, 1, 1, Buffer.from('836b000105', 'hex')),
+  ],
+]);
+write('response', [
+  ...responses.map(({ name, request, response: { status, headers, body } }) => [
+    name,
+    bytes(
+      0,
+      Buffer.from(header(request, 'x-request-id'), 'base64'),
+      head(`HTTP/1.1 ${status} X`, headers),
+      Buffer.from(body, 'base64'),
+    ),
+  ]),
+  ['signed return', bytes(1, 0, 0, 0, 0, 1, Buffer.from('836802770672657475726e6101', 'hex'))],
+  [
+    'signed packed',
+    bytes(1, 0, 0, 0, 1, 1, gzipSync(Buffer.from('836802770672657475726e6101', 'hex'))),
+  ],
+]);
