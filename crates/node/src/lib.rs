@@ -24,5 +24,6 @@ mod service;
 mod settings;
 
 /// Halves what the JavaScript thread pays for bodies of a megabyte, measured against glibc's.
+#[cfg(not(feature = "system-allocator"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
