@@ -7,6 +7,7 @@ import {
   ConnectionLostError,
   ListenError,
   OptionError,
+  QueueFullError,
   RemoteError,
   RemoteException,
   ResponseAuthenticationError,
@@ -18,6 +19,8 @@ import {
 import { inspectBriefly, truncate } from '../src/inspect.js';
 import { atom } from '../src/terms/index.js';
 
+const times = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };
+
 const samples: readonly (readonly [string, string, BackwaterError])[] = [
   ['BackwaterError', 'ERR_BACKWATER_UNKNOWN', new BackwaterError('x')],
   ['ListenError', 'ERR_BACKWATER_LISTEN', new ListenError('x')],
@@ -26,8 +29,9 @@ const samples: readonly (readonly [string, string, BackwaterError])[] = [
   [
     'TimeoutError',
     'ERR_BACKWATER_TIMEOUT',
-    new TimeoutError({ phase: 'connect', phases: {}, limit: 1 }),
+    new TimeoutError({ phase: 'connect', times, option: 'connectTimeout', limit: 1 }),
   ],
+  ['QueueFullError', 'ERR_BACKWATER_QUEUE_FULL', new QueueFullError({ limit: 1 })],
   ['RemoteError', 'ERR_BACKWATER_REMOTE', new RemoteError(404, '')],
   ['RemoteException', 'ERR_BACKWATER_REMOTE_EXCEPTION', new RemoteException('exit', 1, [])],
   [
@@ -68,7 +72,8 @@ test('every class keeps the cause', (t) => {
     new ListenError('x', { cause, port: 1 }),
     new ConnectError('x', { cause }),
     new ConnectionLostError('x', { cause }),
-    new TimeoutError({ phase: 'send', phases: {}, limit: 1, cause }),
+    new TimeoutError({ phase: 'send', times, option: 'recvTimeout', limit: 1, cause }),
+    new QueueFullError({ limit: 1, cause }),
     new RemoteError(500, '', { cause }),
     new RemoteException('error', 1, [], { cause }),
     new ResponseAuthenticationError('missing_header', { cause }),
@@ -118,17 +123,23 @@ test('a ConnectError says where and why', (t) => {
 });
 
 test('a TimeoutError names the option and where the time went', (t) => {
-  const late = new TimeoutError({
-    phase: 'receive',
-    phases: { connect: 2.6, receive: 5000 },
-    limit: 5000,
-  });
-  t.like(late, { phase: 'receive', phases: { connect: 2.6, receive: 5000 }, limit: 5000 });
-  t.regex(late.message, /within 5000 ms.*recvTimeout.*connect 3 ms, receive 5000 ms/);
-  t.regex(new TimeoutError({ phase: 'send', phases: {}, limit: 7 }).message, /7 ms.*recvTimeout/);
-  for (const phase of ['queue', 'connect'] as const) {
-    t.regex(new TimeoutError({ phase, phases: {}, limit: 8 }).message, /8 ms.*connectTimeout/);
+  const spent = { ...times, connect: 2.6, receive: 5000 };
+  const fields = { phase: 'receive', times: spent, option: 'recvTimeout', limit: 5000 } as const;
+  const late = new TimeoutError(fields);
+  t.like(late, fields);
+  t.deepEqual(Object.keys(late.times), Object.keys(times));
+  t.regex(late.message, /response within 5000 ms.*recvTimeout.*connect 3 ms, receive 5000 ms/);
+  for (const phase of ['queued', 'resolve', 'connect', 'tls'] as const) {
+    const { message } = new TimeoutError({ phase, times, option: 'timeout', limit: 8 });
+    t.regex(message, /no connection within 8 ms \(option timeout\), while in phase/);
+    t.true(message.endsWith(`time spent: ${phase} 0 ms`), message);
   }
+});
+
+test('a QueueFullError names the limit and the options', (t) => {
+  const full = new QueueFullError({ limit: 7 });
+  t.like(full, { limit: 7, option: 'maxQueuedCalls' });
+  t.regex(full.message, /7 calls.*maxConnections.*maxQueuedCalls/);
 });
 
 test('a RemoteError has the names of the protocol, else the number', (t) => {

@@ -86,6 +86,7 @@ const options: readonly (readonly [
   ['gzipLevel', ['server', 'client'], { good: [1, 9], bad: [0, 10, 1.5] }],
   ['recvTimeout', ['server', 'client', 'call'], TIMES],
   ['connectTimeout', ['client', 'call'], TIMES],
+  ['timeout', ['client', 'call'], TIMES],
   ['idleTimeout', ['client'], TIMES],
   ['rethrowRemoteExceptions', ['client', 'call'], BOOLEANS],
   ['returnExceptionStacktraces', ['server'], BOOLEANS],
@@ -101,6 +102,7 @@ const options: readonly (readonly [
   ['maxConnections', ['server'], COUNTS],
   ['maxConnections', ['client'], { good: [1, 65535], bad: [0, 65536, Infinity] }],
   ['maxCallsInFlight', ['server'], COUNTS],
+  ['maxQueuedCalls', ['client'], { good: [0, 1, MAX_TIME, Infinity], bad: [-1, 0.5, '1', null] }],
   [
     'signal',
     ['call'],

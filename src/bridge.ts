@@ -20,8 +20,8 @@ export const JOB_RETURN = 1;
 export const JOB_EXCEPTION = 2;
 export const JOB_CALL = 3;
 export const JOB_CANCEL = 4;
-/** Words before the frame of a job: words in all, kind, identifier, and ten more. */
-const JOB_WORDS = 13;
+/** Words before the frame of a job: words in all, kind, identifier, and eleven more. */
+const JOB_WORDS = 14;
 
 /** A term that has arrived: where its tape lies, and from which word of it to read. */
 export interface Arrival {
@@ -142,7 +142,7 @@ class Bridge {
   /**
    * Adds a job to the outbox; it crosses at the end of this turn.
    *
-   * @param fields up to ten numbers, as crates/node/src/outbox.rs reads them
+   * @param fields up to eleven numbers, as crates/node/src/outbox.rs reads them
    * @param writeFrame writes the tape and returns the place of its frame; whatever it throws leaves
    * the outbox as it was
    */

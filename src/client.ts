@@ -235,6 +235,7 @@ export class Client {
       settings.maxEncodedResultSize,
       settings.maxEncodedArgsSize,
       Math.min(settings.compressionThreshold, MAX_UINT32),
+      milliseconds(settings.timeout),
     ];
     try {
       bridge.post(JOB_CALL, id, fields, () => {
@@ -250,8 +251,8 @@ export class Client {
 
 const MAX_UINT32 = 2 ** 32 - 1;
 
-/** A time as a number of 32 bits, the largest of which means none. */
-function milliseconds(time: number): number {
+/** @internal A time as a number of 32 bits, the largest of which means none. */
+export function milliseconds(time: number): number {
   return Number.isFinite(time) ? time : MAX_UINT32;
 }
 
@@ -308,6 +309,7 @@ function nativeOptions(endpoint: Endpoint, settings: ClientSettings): string {
     compressionThreshold: Math.min(settings.compressionThreshold, MAX_UINT32),
     gzipLevel: settings.gzipLevel,
     maxConnections: settings.maxConnections,
+    maxQueuedCalls: Math.min(settings.maxQueuedCalls, MAX_UINT32),
     idleTimeout: milliseconds(settings.idleTimeout),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,

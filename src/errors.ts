@@ -8,6 +8,7 @@ export type BackwaterErrorCode =
   | 'ERR_BACKWATER_CONNECT'
   | 'ERR_BACKWATER_CONNECTION_LOST'
   | 'ERR_BACKWATER_TIMEOUT'
+  | 'ERR_BACKWATER_QUEUE_FULL'
   | 'ERR_BACKWATER_REMOTE'
   | 'ERR_BACKWATER_REMOTE_EXCEPTION'
   | 'ERR_BACKWATER_RESPONSE_AUTHENTICATION'
@@ -124,29 +125,54 @@ export class ConnectionLostError extends ConnectError {
 }
 
 /**
- * The phases of a call: finding the servers, waiting for a free connection, making one, then request
- * and response.
+ * The phases of a call, in their order: waiting for a free connection, looking the server's name up,
+ * the handshakes of TCP and TLS, handing the request to the system, waiting for the first byte of the
+ * answer, and reading the answer.
  */
-export type CallPhase = 'resolve' | 'queue' | 'connect' | 'send' | 'receive';
+export type CallPhase = 'queued' | 'resolve' | 'connect' | 'tls' | 'send' | 'wait' | 'receive';
+
+/**
+ * Milliseconds that a call has spent in each phase; 0 for those that it did not get to or did not
+ * need. What it went through twice, since it was sent again on a fresh connection, is the sum.
+ */
+export type CallTimes = Readonly<Record<CallPhase, number>>;
 
 /** What a {@link TimeoutError} is made of. */
 export interface TimeoutFields extends ErrorOptions {
-  /** The phase that took too long. */
+  /** The phase in which the time ran out. */
   readonly phase: CallPhase;
-  /** Milliseconds spent in each phase that the call reached. */
-  readonly phases: Readonly<Partial<Record<CallPhase, number>>>;
+  /** Milliseconds spent in each phase. */
+  readonly times: CallTimes;
+  /** The option that sets the limit. */
+  readonly option: 'connectTimeout' | 'recvTimeout' | 'timeout';
   /** Milliseconds that were allowed. */
   readonly limit: number;
 }
 
-/** The call took longer than its options allow. Unless `phase` is `queue` or `connect`, the function
- * may have been called. */
+/**
+ * The call took longer than its options allow. Unless `phase` is `send`, `wait` or `receive`, the
+ * function was not called.
+ *
+ * @example
+ * ```ts
+ * import { call, TimeoutError } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * try {
+ *   await call(target, 'string', 'to_upper', ['hello'], { timeout: 200 });
+ * } catch (error) {
+ *   if (!(error instanceof TimeoutError)) throw error;
+ *   console.log(`too slow in phase ${error.phase}`, error.times);
+ * }
+ * ```
+ */
 export class TimeoutError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_TIMEOUT';
-  /** The phase that took too long. */
+  /** The phase in which the time ran out. */
   readonly phase: CallPhase;
-  /** Milliseconds spent in each phase that the call reached. */
-  readonly phases: Readonly<Partial<Record<CallPhase, number>>>;
+  /** Milliseconds spent in each phase. */
+  readonly times: CallTimes;
+  /** The option that sets the limit. */
+  readonly option: TimeoutFields['option'];
   /** Milliseconds that were allowed. */
   readonly limit: number;
 
@@ -154,25 +180,59 @@ export class TimeoutError extends BackwaterError {
     nameErrors(this, 'TimeoutError');
   }
 
-  constructor({ phase, phases, limit, ...options }: TimeoutFields) {
-    super(timeoutMessage(phase, phases, limit), options);
+  constructor({ phase, times, option, limit, ...options }: TimeoutFields) {
+    super(timeoutMessage(phase, times, option, limit), options);
     this.phase = phase;
-    this.phases = Object.freeze({ ...phases });
+    this.times = Object.freeze({ ...times });
+    this.option = option;
     this.limit = limit;
   }
 }
 
+const PHASES_OF_CONNECTING: readonly CallPhase[] = ['queued', 'resolve', 'connect', 'tls'];
+
 function timeoutMessage(
   phase: CallPhase,
-  phases: Readonly<Partial<Record<CallPhase, number>>>,
+  times: CallTimes,
+  option: TimeoutFields['option'],
   limit: number,
 ): string {
-  const connecting = phase === 'resolve' || phase === 'queue' || phase === 'connect';
+  const connecting = PHASES_OF_CONNECTING.includes(phase);
   const what = connecting ? 'no connection' : 'no complete response';
-  const option = connecting ? 'connectTimeout' : 'recvTimeout';
-  const spent = Object.entries(phases).map(([name, time]) => `${name} ${Math.round(time)} ms`);
-  const detail = spent.length === 0 ? '' : `; time spent: ${spent.join(', ')}`;
-  return `${what} within ${limit} ms (option ${option}), while in phase ${phase}${detail}`;
+  const spent = Object.entries(times)
+    .filter(([name, time]) => time > 0 || name === phase)
+    .map(([name, time]) => `${name} ${Math.round(time)} ms`);
+  return `${what} within ${limit} ms (option ${option}), while in phase ${phase}; time spent: ${spent.join(', ')}`;
+}
+
+/** What a {@link QueueFullError} is made of. */
+export interface QueueFullFields extends ErrorOptions {
+  /** How many calls may wait: the option `maxQueuedCalls`. */
+  readonly limit: number;
+}
+
+/**
+ * All connections are busy, and as many calls as may be wait for one already. The request was not
+ * sent and it is safe to call again, once there is less to do.
+ */
+export class QueueFullError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
+  /** The option that sets the limit. */
+  readonly option = 'maxQueuedCalls';
+  /** How many calls may wait. */
+  readonly limit: number;
+
+  static {
+    nameErrors(this, 'QueueFullError');
+  }
+
+  constructor({ limit, ...options }: QueueFullFields) {
+    super(
+      `all connections are busy and ${limit} calls wait for one already (options maxConnections and maxQueuedCalls)`,
+      options,
+    );
+    this.limit = limit;
+  }
 }
 
 const STATUS_NAMES = {

@@ -1,10 +1,10 @@
 import {
   BackwaterError,
-  type CallPhase,
   ClosedError,
   ConnectError,
   ConnectionLostError,
   ListenError,
+  QueueFullError,
   RemoteError,
   ResponseAuthenticationError,
   type ResponseAuthenticationReason,
@@ -13,6 +13,7 @@ import {
   SizeError,
   TermError,
   TimeoutError,
+  type TimeoutFields,
   type UnverifiedResponse,
 } from './errors.js';
 
@@ -20,7 +21,8 @@ import {
 type Failure =
   | { kind: 'listen' | 'connect'; message: string; host?: string; port?: number; reason?: string }
   | { kind: 'lost' | 'closed' | 'internal' | 'term'; message: string }
-  | { kind: 'timeout'; phase: CallPhase; limit: number; phases: Record<CallPhase, number> }
+  | ({ kind: 'timeout' } & TimeoutFields)
+  | { kind: 'queue'; limit: number }
   | { kind: 'remote'; status: number; reason: string }
   | {
       kind: 'authentication';
@@ -49,6 +51,8 @@ export function failureOf(reason: unknown): Error {
       return new ConnectionLostError(failure.message);
     case 'timeout':
       return new TimeoutError(failure);
+    case 'queue':
+      return new QueueFullError(failure);
     case 'remote':
       return new RemoteError(failure.status, failure.reason);
     case 'authentication':

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { bridge, areasOf } from './bridge.js';
-import { checkCall, type Target } from './client.js';
+import { checkCall, milliseconds, type Target } from './client.js';
 import { OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
@@ -81,6 +81,7 @@ export function encodeRequest(
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
     compressionThreshold: Math.min(settings.compressionThreshold, 2 ** 32 - 1),
     gzipLevel: settings.gzipLevel,
+    timeout: milliseconds(settings.timeout),
   };
   const encoded = unwrap(() =>
     bridge.native.encodeRequest(JSON.stringify(parameters), secrets, frame, randomBytes(16)),

@@ -114,21 +114,31 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
 /** Options of a single call; they go before those of the client. */
 export interface CallOptions extends MessageOptions {
   /**
-   * How long getting a connection may take, in milliseconds. Default 8000; `Infinity` for no limit.
+   * How long getting a connection may take, in milliseconds: waiting for a free one, looking the name
+   * up, and the handshakes of TCP and TLS. Default 8000; `Infinity` for no limit.
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * How long it may take until the response is complete, in milliseconds. Default 5000; `Infinity`
-   * for no limit.
+   * How long it may take from when the request begins to be sent until the response is complete, in
+   * milliseconds. Default 5000; `Infinity` for no limit.
    */
   readonly recvTimeout?: number | undefined;
+  /**
+   * How long the call as a whole may take, whatever it consists of, in milliseconds. Default
+   * `Infinity`: `connectTimeout` and `recvTimeout` are its only limits. A call with this limit tells
+   * the server how long it still waits, so that the server can stop work that nobody waits for.
+   */
+  readonly timeout?: number | undefined;
   /**
    * Whether exceptions of the remote function are thrown as what they were there: JavaScript's
    * errors as errors of that name, thrown terms as themselves. Default false: as a
    * {@link RemoteException}.
    */
   readonly rethrowRemoteExceptions?: boolean | undefined;
-  /** Gives the call up, which rejects with the signal's reason. The server may go on with it. */
+  /**
+   * Gives the call up in whichever phase it is: it rejects with the signal's reason, and its place in
+   * the queue or its connection is let go at once, by which the server learns of it.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -138,6 +148,11 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
   readonly gzipLevel?: number | undefined;
   /** How many connections may be open: 1 to 65,535. Further calls wait for one. Default 64. */
   readonly maxConnections?: number | undefined;
+  /**
+   * How many calls may wait for a connection: the next one fails with a {@link QueueFullError}.
+   * Default 65,536; 0 for no waiting, `Infinity` for no limit.
+   */
+  readonly maxQueuedCalls?: number | undefined;
   /**
    * How long an unused connection is kept, in milliseconds. Default 30,000; `Infinity` for as long as
    * the server keeps it.
@@ -220,6 +235,7 @@ const callDefaults = {
   ...messages,
   connectTimeout: option(timeout, 8000),
   recvTimeout: option(timeout, 5000),
+  timeout: option(timeout, Infinity),
   rethrowRemoteExceptions: option(boolean, false),
 };
 
@@ -233,6 +249,7 @@ const clientTable = {
   ...limits,
   gzipLevel,
   maxConnections: option(integer(1, 65535), 64),
+  maxQueuedCalls: option(integerOrInfinity(0, 2 ** 31 - 1), 65_536),
   idleTimeout: option(timeout, 30_000),
 } satisfies TableOf<ClientTuning>;
 

@@ -16,7 +16,7 @@ use crate::events::{Event, Message};
 use crate::failures;
 use crate::outbox::{CallFields, Job};
 use crate::process::io_thread;
-use crate::settings::{self, TermFlags, duration, size};
+use crate::settings::{self, TermFlags, duration, limit, size};
 
 /// How long calls under way may take once a client is closed: their own timeouts end them.
 const CLOSE: Duration = Duration::from_secs(3600 * 24);
@@ -44,6 +44,7 @@ pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u
             connect_timeout: duration(options.connect_timeout),
             recv_timeout: duration(options.recv_timeout),
             max_connections: size(options.max_connections),
+            max_waiting: size(options.max_queued_calls),
             pool_idle_timeout: duration(options.idle_timeout),
             ..ClientOptions::new(endpoint, settings)
         },
@@ -95,6 +96,7 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
         max_encoded_result_size,
         max_encoded_args_size,
         compression_threshold,
+        timeout,
     } = job.call()?;
     let client = Arc::clone(locked(&shared.clients).get(&client)?);
     let path = RequestPath::new(module, function, arity);
@@ -102,6 +104,7 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
     let mut request = CallRequest::new(path, Box::new(job.into_tape()));
     request.connect_timeout = Some(duration(connect_timeout));
     request.recv_timeout = Some(duration(recv_timeout));
+    request.timeout = limit(timeout);
     request.max_encoded_result_size = Some(size(max_encoded_result_size));
     request.max_encoded_args_size = Some(size(max_encoded_args_size));
     request.compression_threshold = Some(size(compression_threshold));

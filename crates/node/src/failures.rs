@@ -5,7 +5,7 @@ use std::io;
 use backwater_protocol::client::{
     AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure,
 };
-use backwater_transport::{CallError, Phase};
+use backwater_transport::{CallError, CallTimes, Phase};
 use serde_json::{Value, json};
 
 /// How much of a text from a peer is handed on, in bytes.
@@ -22,16 +22,12 @@ pub(crate) fn call(error: &CallError) -> String {
             "port": endpoint.port,
             "reason": system_name(source),
         }),
-        CallError::Timeout { phase, limit, times } => json!({
+        CallError::Timeout { phase, limit, option, times } => json!({
             "kind": "timeout",
             "phase": phase.as_str(),
             "limit": limit.as_millis() as u64,
-            "phases": {
-                "resolve": times.resolve.as_secs_f64() * 1000.0,
-                "queue": times.queue.as_secs_f64() * 1000.0,
-                "connect": times.connect.as_secs_f64() * 1000.0,
-                phase_of_exchange(*phase): times.exchange.as_secs_f64() * 1000.0,
-            },
+            "option": option.as_str(),
+            "times": milliseconds(times),
         }),
         CallError::ConnectionLost { .. } => {
             json!({ "kind": "lost", "message": error.to_string() })
@@ -52,16 +48,17 @@ pub(crate) fn call(error: &CallError) -> String {
         CallError::Remote(failure) => remote_failure(failure),
         CallError::Response(failure) => response_failure(failure),
         CallError::TooLarge { size, limit } => too_large_result(*size, *limit),
-        CallError::QueueFull { .. } => json!({ "kind": "connect", "message": error.to_string() }),
+        CallError::QueueFull { limit } => json!({ "kind": "queue", "limit": limit }),
         CallError::Closed => json!({ "kind": "closed", "message": error.to_string() }),
         error => json!({ "kind": "internal", "message": error.to_string() }),
     };
     value.to_string()
 }
 
-/// Sending and receiving are measured as one; it counts as what was going on last.
-fn phase_of_exchange(phase: Phase) -> &'static str {
-    if phase == Phase::Send { "send" } else { "receive" }
+/// By the name of the phase, to the microsecond.
+fn milliseconds(times: &CallTimes) -> Value {
+    let time = |phase: Phase| times.of(phase).as_micros() as f64 / 1000.0;
+    Phase::ALL.into_iter().map(|phase| (phase.as_str(), time(phase))).collect()
 }
 
 /// A server that cannot listen.

@@ -1,8 +1,8 @@
 //! `encodeRequest` and `decodeResponse`: the protocol for other HTTP clients.
 
 use backwater_etf::{Decoder, Encoder, Tape, TapeRef};
-use backwater_protocol::Secrets;
 use backwater_protocol::client::{self, Outcome, RequestPath, Settings};
+use backwater_protocol::{CallTimeout, Secrets};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -51,6 +51,7 @@ struct RequestParameters {
     max_encoded_args_size: usize,
     compression_threshold: u32,
     gzip_level: u32,
+    timeout: u32,
 }
 
 pub(crate) fn encode_request(
@@ -66,14 +67,15 @@ pub(crate) fn encode_request(
         gzip_level: parameters.gzip_level,
         ..settings_of(secrets)?
     };
+    let timeout = settings::limit(parameters.timeout).map(CallTimeout::from_duration);
     let RequestParameters { module, function, arity, .. } = parameters;
     let path = RequestPath::new(&module, &function, arity);
     let id = request_id.try_into().map_err(|_| Error::from_reason("a request id has 16 bytes"))?;
     let mut encoder = Encoder::default();
     // The caller's HTTP client sets `host`, which is not signed.
-    let request = client::encode_request(&path, "host", tape, &mut encoder, id, &settings)
+    let prepared = client::prepare_request(&path, "host", tape, &mut encoder, &settings)
         .map_err(|failure| thrown(&failures::encode_failure(&failure)))?;
-    let (head, body) = request.into_parts();
+    let (head, body) = prepared.sign(id, timeout, &settings.secrets).into_parts();
     let mut headers: Vec<(&str, &str)> = head
         .headers
         .iter()

@@ -8,8 +8,8 @@ use backwater_transport::TapeSource;
 use crate::areas::Areas;
 use crate::frame::AreaSlices;
 
-/// Words before the frame of a job: words in all, kind, identifier, and ten more.
-const JOB_WORDS: usize = 13;
+/// Words before the frame of a job: words in all, kind, identifier, and eleven more.
+const JOB_WORDS: usize = 14;
 
 /// A copy of what JavaScript had gathered: it may write the next batch while this one is worked on,
 /// and nothing that it does can change what is being signed.
@@ -101,6 +101,7 @@ impl Job {
             max_encoded_result_size: self.field(7),
             max_encoded_args_size: self.field(8),
             compression_threshold: self.field(9),
+            timeout: self.field(10),
         })
     }
 
@@ -122,6 +123,7 @@ pub(crate) struct CallFields<'a> {
     pub(crate) max_encoded_result_size: u32,
     pub(crate) max_encoded_args_size: u32,
     pub(crate) compression_threshold: u32,
+    pub(crate) timeout: u32,
 }
 
 /// The tape of a job, which shares the memory of its batch.

@@ -44,6 +44,7 @@ pub(crate) struct ClientOptions {
     pub(crate) compression_threshold: u32,
     pub(crate) gzip_level: u32,
     pub(crate) max_connections: u32,
+    pub(crate) max_queued_calls: u32,
     pub(crate) idle_timeout: u32,
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,
@@ -61,6 +62,11 @@ pub(crate) fn duration(milliseconds: u32) -> Duration {
     } else {
         Duration::from_millis(milliseconds.into())
     }
+}
+
+/// A time of the TypeScript side where none is something else than a long one.
+pub(crate) fn limit(milliseconds: u32) -> Option<Duration> {
+    (milliseconds != u32::MAX).then(|| Duration::from_millis(milliseconds.into()))
 }
 
 /// A size of the TypeScript side; `u32::MAX` means none.

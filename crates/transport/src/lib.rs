@@ -15,6 +15,7 @@ mod terms;
 pub use self::client::{
     CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats,
     DirectoryStats, Endpoint, EndpointState, EndpointStats, ListedEndpoint, Phase, ResolveFailure,
+    TimeLimit,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::server::{

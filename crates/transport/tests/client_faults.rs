@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backwater_transport::{CallError, Endpoint, IoThread, Phase, Server};
+use backwater_transport::{CallError, Endpoint, IoThread, Phase, Server, TimeLimit};
 
 use support::peers::{Next, Peer, finish, read_head, read_message, read_rest};
 use support::service::TestService;
@@ -202,7 +202,7 @@ fn a_name_that_does_not_exist_is_a_connect_error() {
 }
 
 #[test]
-fn no_answer_is_a_timeout_of_the_receive_phase() {
+fn no_answer_is_a_timeout_of_the_wait_phase() {
     let io = io();
     let peer = Peer::start(|mut stream| {
         read_message(&mut stream);
@@ -210,9 +210,10 @@ fn no_answer_is_a_timeout_of_the_receive_phase() {
     });
     let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
     let error = call(&io, &client, "echo", "x").unwrap_err();
-    let CallError::Timeout { phase, limit, times } = error else { panic!("{error:?}") };
-    assert_eq!((phase, limit), (Phase::Receive, SHORT));
-    assert!(times.exchange >= SHORT && times.connect < SHORT, "{times:?}");
+    let CallError::Timeout { phase, limit, option, times } = error else { panic!("{error:?}") };
+    assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::RecvTimeout));
+    assert!(times.of(Phase::Wait) >= SHORT - times.of(Phase::Send), "{times:?}");
+    assert!(times.connecting() < SHORT, "{times:?}");
     assert_eq!(client.stats().idle_connections, 0);
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::task::Wake;
 use std::time::Duration;
 
-use backwater_transport::{CallError, Client, ClientOptions, IoThread, Phase, Server};
+use backwater_transport::{CallError, Client, ClientOptions, IoThread, Phase, Server, TimeLimit};
 
 use support::service::TestService;
 use support::{
@@ -60,9 +60,9 @@ fn waiting_for_a_connection_times_out_as_connecting_does() {
     let held = start_call(&io, &client, "hold", "x");
     eventually("the call is held", || service.held() == 1);
     let error = call(&io, &client, "echo", "x").unwrap_err();
-    let CallError::Timeout { phase, limit, times } = error else { panic!("{error:?}") };
-    assert_eq!((phase, limit), (Phase::Queue, SHORT));
-    assert!(times.queue >= SHORT, "{times:?}");
+    let CallError::Timeout { phase, limit, option, times } = error else { panic!("{error:?}") };
+    assert_eq!((phase, limit, option), (Phase::Queued, SHORT, TimeLimit::ConnectTimeout));
+    assert!(times.of(Phase::Queued) >= SHORT, "{times:?}");
     assert_eq!(client.stats().calls_waiting, 0);
     service.take_held().pop().unwrap().answer();
     held.recv_timeout(PATIENCE).unwrap().unwrap();

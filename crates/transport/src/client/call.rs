@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use backwater_etf::Tape;
 use backwater_protocol::client::{
-    EncodeFailure, Outcome, RequestPath, ResponseFailure, Settings, encode_request,
+    EncodeFailure, Outcome, PreparedRequest, RequestPath, ResponseFailure, Settings,
+    prepare_request,
 };
 use backwater_protocol::gzip::GzipError;
 use bytes::Bytes;
-use http::Request;
 
 use super::Shared;
 use super::endpoints::Member;
 use super::error::CallError;
-use super::exchange::{HINT, Limits, Received, exchange};
-use super::times::CallTimes;
+use super::exchange::{HINT, Received, exchange};
+use super::limits::Limits;
+use super::times::Progress;
 use crate::codec::{Codec, Stopped};
 use crate::terms::{OwnedDecodeOptions, TapeSource, tape_size};
 
@@ -30,6 +31,8 @@ pub struct CallRequest {
     pub connect_timeout: Option<Duration>,
     /// See [`ClientOptions::recv_timeout`](super::ClientOptions::recv_timeout).
     pub recv_timeout: Option<Duration>,
+    /// See [`ClientOptions::timeout`](super::ClientOptions::timeout).
+    pub timeout: Option<Duration>,
     /// How long the encoded arguments may be, in bytes.
     pub max_encoded_args_size: Option<usize>,
     /// From how many bytes on the arguments are compressed.
@@ -56,6 +59,7 @@ impl CallRequest {
             arguments,
             connect_timeout: None,
             recv_timeout: None,
+            timeout: None,
             max_encoded_args_size: None,
             compression_threshold: None,
             max_encoded_result_size: None,
@@ -86,40 +90,39 @@ pub(super) async fn exchange_terms<R: Borrow<CallRequest> + Send + 'static>(
     member: &Arc<Member>,
     request: R,
     keep: bool,
-    limits: Limits,
-    times: &mut CallTimes,
+    limits: &Limits,
+    progress: &mut Progress,
 ) -> (Result<CallOutcome, CallError>, Option<R>) {
     let decode_options = request.borrow().decode.clone();
     let (encoded, request) = encode(shared, member, request, keep).await;
     let result = async {
-        let (id, encoded) = encoded?;
-        let received = exchange(shared, &member.pool, encoded, id, limits, times).await?;
+        let received = exchange(shared, &member.pool, &encoded?, limits, progress).await?;
         let options = decode_options.unwrap_or_else(|| shared.options.decode.clone());
-        decode(shared, received, options, limits.max_encoded_result_size).await
+        let decoding = decode(shared, received, options, limits.max_encoded_result_size);
+        match limits.whole() {
+            None => decoding.await,
+            Some(whole) => {
+                whole.run(decoding).await.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))
+            }
+        }
     };
     (result.await, request)
 }
-
-type Encoded = ([u8; 16], Request<Bytes>);
 
 async fn encode<R: Borrow<CallRequest> + Send + 'static>(
     shared: &Arc<Shared>,
     member: &Arc<Member>,
     request: R,
     keep: bool,
-) -> (Result<Encoded, CallError>, Option<R>) {
-    let Ok(id) = shared.request_ids.next() else {
-        let error = CallError::Internal("the system gave no random bytes".to_owned());
-        return (Err(error), keep.then_some(request));
-    };
+) -> (Result<PreparedRequest, CallError>, Option<R>) {
     let size = tape_size(request.borrow().arguments.as_tape_ref());
     let (for_codec, member) = (Arc::clone(shared), Arc::clone(member));
     let encoded = shared.codecs.run(size, move |codec| {
-        let encoded = encode_with(codec, &for_codec, &member.authority, request.borrow(), id);
+        let encoded = encode_with(codec, &for_codec, &member.authority, request.borrow());
         (encoded.map_err(CallError::Encode), keep.then_some(request))
     });
     match encoded.await {
-        Ok((encoded, request)) => (encoded.map(|encoded| (id, encoded)), request),
+        Ok(encoded) => encoded,
         Err(Stopped) => (Err(CallError::Closed), None),
     }
 }
@@ -129,8 +132,7 @@ fn encode_with(
     shared: &Shared,
     authority: &str,
     request: &CallRequest,
-    id: [u8; 16],
-) -> Result<Request<Bytes>, EncodeFailure> {
+) -> Result<PreparedRequest, EncodeFailure> {
     let defaults = &shared.options.settings;
     let settings = Settings {
         max_encoded_args_size: request
@@ -142,7 +144,7 @@ fn encode_with(
         ..defaults.clone()
     };
     let arguments = request.arguments.as_tape_ref();
-    encode_request(&request.path, authority, arguments, &mut codec.encoder, id, &settings)
+    prepare_request(&request.path, authority, arguments, &mut codec.encoder, &settings)
 }
 
 async fn decode(

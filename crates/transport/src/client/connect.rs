@@ -14,27 +14,31 @@ use super::options::Endpoint;
 /// Delay").
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects to the first of the endpoint's addresses that answers.
+/// The addresses of an endpoint.
 ///
 /// # Errors
 ///
-/// What the name lookup or the last address said.
-pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let stream = match endpoint.address {
-        Some(address) => TcpStream::connect((address, endpoint.port)).await?,
-        None => connect_by_name(&endpoint.host, endpoint.port).await?,
+/// What the name lookup said.
+pub(super) async fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+    match endpoint.address {
+        Some(address) => Ok(vec![SocketAddr::new(address, endpoint.port)]),
+        None => Ok(lookup_host((endpoint.host.as_str(), endpoint.port)).await?.collect()),
+    }
+}
+
+/// Connects to the first of the addresses that answers.
+///
+/// # Errors
+///
+/// What the last address said.
+pub(super) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let stream = match addresses[..] {
+        [address] => TcpStream::connect(address).await?,
+        _ => connect_first(addresses).await?,
     };
     // Requests are written whole; waiting to fill packets would only delay them.
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-async fn connect_by_name(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses = lookup_host((host, port)).await?.collect::<Vec<_>>();
-    match addresses[..] {
-        [address] => TcpStream::connect(address).await,
-        _ => connect_first(addresses).await,
-    }
 }
 
 async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {

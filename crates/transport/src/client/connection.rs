@@ -9,43 +9,44 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::stream::{ClientStream, Probe};
+use super::probe::{Probe, RequestBody};
+use super::stream::ClientStream;
+use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader};
 
 /// A connection with the HTTP state machine that drives it. Whoever holds it drives it: there is no
 /// task of its own, so dropping it in the middle of a call closes the socket and ends the call.
-pub(crate) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+pub(super) struct Connection {
+    sender: http1::SendRequest<RequestBody>,
     /// `None` once it has ended.
-    driver: Option<Box<http1::Connection<TokioIo<ClientStream>, Full<Bytes>>>>,
+    driver: Option<Box<http1::Connection<TokioIo<ClientStream>, RequestBody>>>,
     probe: Arc<Probe>,
     used: bool,
     /// When the last response had been read.
-    pub(crate) idle_since: Instant,
+    pub(super) idle_since: Instant,
     _counted: Counted,
 }
 
 /// A request got no response.
 #[derive(Debug)]
-pub(crate) struct SendError {
-    pub(crate) error: hyper::Error,
+pub(super) struct SendError {
+    pub(super) error: hyper::Error,
     /// Whether it is certain that the server has not begun to act upon the request: at most a part
     /// of it was handed to the system, and a server acts only after the digest of the whole body
     /// holds. A request that was handed over as a whole may have been acted upon, even when not a
     /// byte came back; it is never sent twice (RFC 9110, 9.2.2: POST is not idempotent).
-    pub(crate) unsent: bool,
+    pub(super) unsent: bool,
 }
 
 impl Connection {
     /// Makes ready to speak HTTP over a stream. Nothing is sent yet. `open` counts it as long as it
     /// lives.
-    pub(crate) async fn open(
+    pub(super) async fn open(
         stream: TcpStream,
         max_header_bytes: usize,
         open: Arc<AtomicUsize>,
@@ -68,40 +69,51 @@ impl Connection {
     }
 
     /// Whether a request was sent on it before.
-    pub(crate) fn is_used(&self) -> bool {
+    pub(super) fn is_used(&self) -> bool {
         self.used
     }
 
     /// Sends a request and waits for the head of the response.
-    pub(crate) async fn send(
+    pub(super) async fn send(
         &mut self,
         request: Request<Bytes>,
     ) -> Result<Response<Incoming>, SendError> {
-        let body_length = request.body().len() as u64;
-        self.probe.begin(self.used);
+        self.probe.begin();
+        if self.used {
+            self.probe.check();
+        }
         self.used = true;
-        let mut response = pin!(self.sender.try_send_request(request.map(Full::new)));
+        let probe = &self.probe;
+        let request = request.map(|body| RequestBody::new(body, Arc::clone(probe)));
+        let mut response = pin!(self.sender.try_send_request(request));
         let ended = poll_fn(|context| {
             self.drive(context);
             response.as_mut().poll(context)
         });
         let result = ended.await;
         result.map_err(|mut error| SendError {
-            // The head has some bytes too, so that many are not all.
             unsent: error.take_message().is_some()
-                || self.probe.read() == 0 && self.probe.written() <= body_length,
+                || self.probe.sent_at().is_none() && !self.probe.is_answered(),
             error: error.into_error(),
         })
     }
 
-    /// Whether the system has taken more than the body of the request that is under way: then all but
-    /// a little of it is on its way.
-    pub(crate) fn is_request_sent(&self, body_length: u64) -> bool {
-        self.probe.written() > body_length
+    /// Tells a call when it had been sent, and when the response began to come.
+    pub(super) fn report(&self, progress: &mut Progress) {
+        let (sent, answered) = (self.probe.sent_at(), self.probe.answered_at());
+        // A server may answer before it has read all.
+        if let Some(sent) = sent
+            && answered.is_none_or(|answered| sent <= answered)
+        {
+            progress.enter_at(Phase::Wait, sent);
+        }
+        if let Some(answered) = answered {
+            progress.enter_at(Phase::Receive, answered);
+        }
     }
 
     /// Reads the body of a response.
-    pub(crate) async fn read_body(
+    pub(super) async fn read_body(
         &mut self,
         mut body: Incoming,
         reader: &mut BodyReader,
@@ -114,7 +126,7 @@ impl Connection {
     }
 
     /// Whether another request can be sent, as far as is known.
-    pub(crate) async fn is_reusable(&mut self) -> bool {
+    pub(super) async fn is_reusable(&mut self) -> bool {
         let ended = poll_fn(|context| {
             self.drive(context);
             Poll::Ready(())
@@ -124,8 +136,8 @@ impl Connection {
     }
 
     /// Like [`Connection::is_reusable`] for one that has been idle: asks the system.
-    pub(crate) fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
-        self.probe.begin(true);
+    pub(super) fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
+        self.probe.check();
         self.drive(context);
         self.driver.is_some()
     }

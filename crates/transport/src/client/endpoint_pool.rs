@@ -7,15 +7,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
-use tokio::time::timeout;
 
-use super::connect::connect;
+use super::connect::{connect, resolve};
 use super::connection::Connection;
 use super::error::CallError;
-use super::exchange::Limits;
+use super::limits::{Allowance, Limits};
 use super::options::{ClientOptions, Endpoint};
 use super::pool::Pool;
-use super::times::{CallTimes, Phase, Stopwatch};
+use super::times::{Phase, Progress};
 
 /// The connections to one endpoint. A client has one of these for each endpoint that it knows.
 pub(super) struct EndpointPool {
@@ -64,7 +63,7 @@ impl EndpointPool {
     }
 
     /// Waits for a place among the connections and takes an idle one or makes one, all within the
-    /// limit.
+    /// limits.
     ///
     /// # Errors
     ///
@@ -72,34 +71,17 @@ impl EndpointPool {
     /// [`CallError::Closed`].
     pub(super) async fn acquire(
         self: &Arc<Self>,
-        limits: Limits,
-        times: &mut CallTimes,
+        limits: &Limits,
+        progress: &mut Progress,
     ) -> Result<Lease, CallError> {
-        let limit = limits.connect_timeout;
-        let left = limit.saturating_sub(times.before_sending());
-        let mut phase = Phase::Queue;
-        let acquiring = async {
-            let place = self.wait_for_place(Stopwatch::start(&mut times.queue)).await?;
-            let pool = Arc::clone(self);
-            if let Some(connection) = self.idle.take() {
-                return Ok(Lease { connection, place, pool });
-            }
-            phase = Phase::Connect;
-            let share = limits.connect_share.unwrap_or(left);
-            let opening = timeout(share, self.open(Stopwatch::start(&mut times.connect)));
-            match Box::pin(opening).await {
-                Ok(connection) => Ok(Lease { connection: connection?, place, pool }),
-                Err(_elapsed) => {
-                    self.note_timeout(phase);
-                    Err(CallError::Timeout { phase, limit, times: *times })
-                }
-            }
+        progress.enter(Phase::Queued);
+        let waiting = limits.connecting(progress).run(self.wait_for_place()).await;
+        let place = waiting.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?;
+        let connection = match self.idle.take() {
+            Some(connection) => connection,
+            None => Box::pin(self.open_within(limits.opening(progress), progress)).await?,
         };
-        let acquired = timeout(left, acquiring).await;
-        acquired.unwrap_or_else(|_| {
-            self.note_timeout(phase);
-            Err(CallError::Timeout { phase, limit, times: *times })
-        })
+        Ok(Lease { connection, place, pool: Arc::clone(self) })
     }
 
     /// Takes no more calls: those that wait fail with [`CallError::Closed`], idle connections are
@@ -127,12 +109,8 @@ impl EndpointPool {
     /// [`CallError::Connect`] and [`CallError::Timeout`].
     pub(super) async fn prepare(self: &Arc<Self>, limit: Duration) -> Result<(), CallError> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(()) };
-        let mut times = CallTimes::default();
-        let opened = timeout(limit, self.open(Stopwatch::start(&mut times.connect))).await;
-        let connection = opened.unwrap_or_else(|_| {
-            self.note_timeout(Phase::Connect);
-            Err(CallError::Timeout { phase: Phase::Connect, limit, times })
-        })?;
+        let allowance = Allowance::for_connecting(limit);
+        let connection = self.open_within(allowance, &mut Progress::start()).await?;
         Lease { connection, place, pool: Arc::clone(self) }.keep();
         Ok(())
     }
@@ -148,10 +126,7 @@ impl EndpointPool {
         }
     }
 
-    async fn wait_for_place(
-        &self,
-        _stopwatch: Stopwatch<'_>,
-    ) -> Result<OwnedSemaphorePermit, CallError> {
+    async fn wait_for_place(&self) -> Result<OwnedSemaphorePermit, CallError> {
         match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => return Ok(place),
             Err(TryAcquireError::Closed) => return Err(CallError::Closed),
@@ -162,20 +137,30 @@ impl EndpointPool {
         place.map_err(|_closed| CallError::Closed)
     }
 
-    async fn open(&self, _stopwatch: Stopwatch<'_>) -> Result<Connection, CallError> {
-        let failed = |source| {
-            self.connect_failures.fetch_add(1, Ordering::Relaxed);
-            CallError::Connect { endpoint: self.endpoint.clone(), source }
+    async fn open_within(
+        &self,
+        allowance: Allowance,
+        progress: &mut Progress,
+    ) -> Result<Connection, CallError> {
+        let opened = allowance.run(self.open(progress)).await;
+        let opened = match opened {
+            Ok(opened) => opened
+                .map_err(|source| CallError::Connect { endpoint: self.endpoint.clone(), source }),
+            Err(ran_out) => Err(ran_out.error(progress)),
         };
-        let stream = connect(&self.endpoint).await.map_err(failed)?;
-        let opened = Connection::open(stream, self.max_header_bytes, Arc::clone(&self.open)).await;
-        opened.map_err(|error| failed(io::Error::other(error)))
-    }
-
-    fn note_timeout(&self, phase: Phase) {
-        if phase == Phase::Connect {
+        if opened.is_err() {
             self.connect_failures.fetch_add(1, Ordering::Relaxed);
         }
+        opened
+    }
+
+    async fn open(&self, progress: &mut Progress) -> io::Result<Connection> {
+        progress.enter(Phase::Resolve);
+        let addresses = resolve(&self.endpoint).await?;
+        progress.enter(Phase::Connect);
+        let stream = connect(addresses).await?;
+        let opened = Connection::open(stream, self.max_header_bytes, Arc::clone(&self.open)).await;
+        opened.map_err(io::Error::other)
     }
 }
 
@@ -195,26 +180,20 @@ impl Lease {
     }
 
     /// Closes the connection and makes another one in its place, within what the call has left of
-    /// its limit.
+    /// its limits.
     ///
     /// # Errors
     ///
     /// [`CallError::Connect`] and [`CallError::Timeout`].
     pub(super) async fn renew(
         self,
-        limits: Limits,
-        times: &mut CallTimes,
+        limits: &Limits,
+        progress: &mut Progress,
     ) -> Result<Self, CallError> {
         let Self { connection, place, pool } = self;
         drop(connection);
-        let limit = limits.connect_timeout;
-        let left = limit.saturating_sub(times.before_sending());
-        let left = limits.connect_share.map_or(left, |share| share.min(left));
-        let opened = timeout(left, pool.open(Stopwatch::start(&mut times.connect))).await;
-        let connection = opened.unwrap_or_else(|_| {
-            pool.note_timeout(Phase::Connect);
-            Err(CallError::Timeout { phase: Phase::Connect, limit, times: *times })
-        })?;
+        progress.enter(Phase::Connect);
+        let connection = pool.open_within(limits.opening(progress), progress).await?;
         Ok(Self { connection, place, pool })
     }
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::endpoints::ResolveFailure;
+use super::limits::TimeLimit;
 use super::options::Endpoint;
 use super::times::{CallTimes, Phase};
 
@@ -30,15 +31,16 @@ pub enum CallError {
         /// What the name lookup or the last of the server's addresses said.
         source: io::Error,
     },
-    /// A phase took too long.
+    /// The call took too long. It may have been made when it had come to [`Phase::Send`].
     Timeout {
         /// What was going on then.
         phase: Phase,
-        /// The limit that ran out: `connect_timeout` for [`Phase::Resolve`], [`Phase::Queue`] and [`Phase::Connect`], else
-        /// `recv_timeout`.
+        /// The time that was allowed.
         limit: Duration,
+        /// The limit that ran out.
+        option: TimeLimit,
         /// Where the time went.
-        times: CallTimes,
+        times: Box<CallTimes>,
     },
     /// The connection ended before the response was there. The function may have been called.
     ConnectionLost {
@@ -91,11 +93,7 @@ impl fmt::Display for CallError {
             Self::Connect { endpoint, source } => {
                 write!(formatter, "cannot connect to {}: {source}", endpoint.description())
             }
-            Self::Timeout { phase, limit, .. } => {
-                let option = match phase {
-                    Phase::Resolve | Phase::Queue | Phase::Connect => "connectTimeout",
-                    Phase::Send | Phase::Receive => "recvTimeout",
-                };
+            Self::Timeout { phase, limit, option, .. } => {
                 write!(
                     formatter,
                     "timed out in phase {phase}: {option} is {} ms",

@@ -5,58 +5,26 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backwater_protocol::client::{AuthenticatedResponse, authenticate};
+use backwater_protocol::client::{AuthenticatedResponse, PreparedRequest, authenticate};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::CONTENT_ENCODING;
-use http::{Request, StatusCode};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use super::Shared;
-use super::call::CallRequest;
 use super::connection::{Connection, SendError};
 use super::endpoint_pool::{EndpointPool, Lease};
 use super::error::CallError;
-use super::times::{CallTimes, Phase, Stopwatch};
+use super::limits::Limits;
+use super::request_ids::NoRandomness;
+use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader};
 
 /// How much of the body of a response that is not authentic is shown, in bytes.
 pub(super) const HINT: usize = 4096;
 /// How long that body is waited for.
 const HINT_TIME: Duration = Duration::from_millis(500);
-
-/// The limits of one call.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) connect_timeout: Duration,
-    pub(super) recv_timeout: Duration,
-    pub(super) max_encoded_result_size: usize,
-    /// How much of `connect_timeout` connecting to one endpoint may take, when there are others.
-    pub(super) connect_share: Option<Duration>,
-    pub(super) max_retries: u32,
-    /// Whether all attempts together have a limit.
-    pub(super) is_bounded_as_a_whole: bool,
-}
-
-impl Limits {
-    pub(super) fn new(shared: &Shared, request: &CallRequest) -> Self {
-        let options = &shared.options;
-        Self {
-            connect_timeout: request.connect_timeout.unwrap_or(options.connect_timeout),
-            recv_timeout: request.recv_timeout.unwrap_or(options.recv_timeout),
-            max_encoded_result_size: request
-                .max_encoded_result_size
-                .unwrap_or(options.settings.max_encoded_result_size),
-            connect_share: None,
-            max_retries: request.max_retries,
-            is_bounded_as_a_whole: false,
-        }
-    }
-
-    pub(super) fn with_share(self, connect_share: Option<Duration>) -> Self {
-        Self { connect_share, ..self }
-    }
-}
 
 /// A response whose head is authentic, with its body.
 pub(super) struct Received {
@@ -70,21 +38,19 @@ pub(super) struct Received {
 pub(super) async fn exchange(
     shared: &Shared,
     pool: &Arc<EndpointPool>,
-    request: Request<Bytes>,
-    id: [u8; 16],
-    limits: Limits,
-    times: &mut CallTimes,
+    request: &PreparedRequest,
+    limits: &Limits,
+    progress: &mut Progress,
 ) -> Result<Received, CallError> {
-    let lease = pool.acquire(limits, times).await?;
+    let lease = pool.acquire(limits, progress).await?;
     // A used connection may be closed by the server at any time, and the caller is not to see that.
-    let spare = lease.connection.is_used().then(|| request.clone());
-    let first = attempt(shared, lease, request, id, limits, times).await;
-    let ended = match (first, spare) {
-        (Err(Failure::Unsent { lease, .. }), Some(request)) => {
+    let was_used = lease.connection.is_used();
+    let ended = match attempt(shared, lease, request, limits, progress).await {
+        Err(Failure::Unsent { lease, .. }) if was_used => {
             // Boxed, as is all that is rare: calls are moved about, and should not be large.
-            Box::pin(attempt_afresh(shared, *lease, request, id, limits, times)).await
+            Box::pin(attempt_afresh(shared, *lease, request, limits, progress)).await
         }
-        (ended, _) => ended,
+        ended => ended,
     };
     ended.map_err(Failure::into_error)
 }
@@ -93,56 +59,55 @@ pub(super) async fn exchange(
 async fn attempt_afresh(
     shared: &Shared,
     lease: Lease,
-    request: Request<Bytes>,
-    id: [u8; 16],
-    limits: Limits,
-    times: &mut CallTimes,
+    request: &PreparedRequest,
+    limits: &Limits,
+    progress: &mut Progress,
 ) -> Result<Received, Failure> {
-    let lease = lease.renew(limits, times).await?;
-    attempt(shared, lease, request, id, limits, times).await
+    let lease = lease.renew(limits, progress).await?;
+    attempt(shared, lease, request, limits, progress).await
 }
 
 /// Sends a request on a connection and reads the response; keeps the connection if it can be used
 /// again.
+///
+/// The request gets an id of its own each time: a server that has seen the head of the first one
+/// would take the second one for a copy made by somebody else.
 async fn attempt(
     shared: &Shared,
     mut lease: Lease,
-    request: Request<Bytes>,
-    id: [u8; 16],
-    limits: Limits,
-    times: &mut CallTimes,
+    request: &PreparedRequest,
+    limits: &Limits,
+    progress: &mut Progress,
 ) -> Result<Received, Failure> {
     let connection = &mut lease.connection;
-    let body_length = request.body().len() as u64;
-    let ended = {
-        let _stopwatch = Stopwatch::start(&mut times.exchange);
-        timeout(limits.recv_timeout, round_trip(shared, connection, request, id, limits)).await
-    };
-    let Ok(ended) = ended else {
-        let sent = connection.is_request_sent(body_length);
-        let phase = if sent { Phase::Receive } else { Phase::Send };
-        let error = CallError::Timeout { phase, limit: limits.recv_timeout, times: *times };
-        return Err(Failure::Other(error));
-    };
+    progress.enter(Phase::Send);
+    let exchanging = limits.exchanging();
+    let ended = exchanging.run(round_trip(shared, connection, request, limits)).await;
+    connection.report(progress);
     match ended {
-        Ok(received) => {
+        Ok(Ok(received)) => {
             if connection.is_reusable().await {
                 lease.keep();
             }
             Ok(received)
         }
-        Err(Broken::Unsent(error)) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
-        Err(Broken::Other(error)) => Err(Failure::Other(error)),
+        Ok(Err(Broken::Unsent(error))) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
+        Ok(Err(Broken::Other(error))) => Err(Failure::Other(error)),
+        Err(ran_out) => Err(Failure::Other(ran_out.error(progress))),
     }
 }
 
 async fn round_trip(
     shared: &Shared,
     connection: &mut Connection,
-    request: Request<Bytes>,
-    id: [u8; 16],
-    limits: Limits,
+    request: &PreparedRequest,
+    limits: &Limits,
 ) -> Result<Received, Broken> {
+    let id = shared.request_ids.next().map_err(|NoRandomness| {
+        CallError::Internal("the system gave no random bytes".to_owned())
+    })?;
+    let secrets = &shared.options.settings.secrets;
+    let request = request.sign(id, limits.call_timeout(), secrets);
     let (head, body) = connection.send(request).await?.into_parts();
     let status = head.status;
     match authenticate(status, &head.headers, &shared.options.settings, id) {

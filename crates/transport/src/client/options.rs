@@ -79,12 +79,15 @@ pub struct ClientOptions {
     pub settings: Settings,
     /// How results are decoded.
     pub decode: OwnedDecodeOptions,
-    /// How long a call may take to get a connection: waiting for its turn, name lookup and TCP
-    /// handshake.
+    /// How long a call may take to get a connection: waiting for its turn, name lookup and the
+    /// handshakes of TCP and TLS.
     pub connect_timeout: Duration,
     /// How long a call may take from when its request begins to be sent until its response is there
     /// as a whole.
     pub recv_timeout: Duration,
+    /// How long a call may take from its begin to its end; `None` for as long as the other two allow.
+    /// Calls that have this limit tell the server how long they still wait.
+    pub timeout: Option<Duration>,
     /// How many connections may be open, and so how many calls under way. The next ones wait.
     pub max_connections: usize,
     /// How many calls may wait for a connection. The next one fails at once.
@@ -105,6 +108,7 @@ impl ClientOptions {
             decode: OwnedDecodeOptions::default(),
             connect_timeout: Duration::from_secs(8),
             recv_timeout: Duration::from_secs(5),
+            timeout: None,
             max_connections: 256,
             max_waiting: 65_536,
             pool_idle_timeout: Duration::from_secs(4),

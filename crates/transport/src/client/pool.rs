@@ -11,7 +11,7 @@ use super::connection::Connection;
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Idle connections; the one used last is used next, so that those that are not needed grow old.
-pub(crate) struct Pool {
+pub(super) struct Pool {
     idle_timeout: Duration,
     state: Mutex<State>,
 }
@@ -24,12 +24,12 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(idle_timeout: Duration) -> Arc<Self> {
+    pub(super) fn new(idle_timeout: Duration) -> Arc<Self> {
         Arc::new(Self { idle_timeout, state: Mutex::default() })
     }
 
     /// A connection that was not idle for too long.
-    pub(crate) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Connection> {
         let mut state = self.state();
         let connection = state.idle.pop()?;
         if connection.idle_since.elapsed() < self.idle_timeout {
@@ -41,7 +41,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub(crate) fn put(self: &Arc<Self>, mut connection: Connection) {
+    pub(super) fn put(self: &Arc<Self>, mut connection: Connection) {
         connection.idle_since = Instant::now();
         let mut state = self.state();
         if state.closed {
@@ -56,7 +56,7 @@ impl Pool {
     }
 
     /// Closes the idle connections, and those that become idle from now on.
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         state.idle.clear();
@@ -68,7 +68,7 @@ impl Pool {
     }
 
     /// How many connections are idle.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.state().idle.len()
     }
 

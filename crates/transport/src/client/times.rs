@@ -1,32 +1,49 @@
-//! Where the time of a call went.
+//! Where the time of a call goes.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A part of a call that takes time on the network.
+/// A part of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Finding out which endpoints there are.
-    Resolve,
     /// Waiting for its turn: as many connections as there may be are busy.
-    Queue,
-    /// Name lookup and TCP handshake.
+    Queued,
+    /// Looking the name of the server up.
+    Resolve,
+    /// The handshake of TCP.
     Connect,
-    /// Handing the request to the network.
+    /// The handshake of TLS.
+    Tls,
+    /// Handing the request to the system.
     Send,
-    /// Waiting for the response and reading it.
+    /// Waiting for the first byte of the response.
+    Wait,
+    /// Reading the response.
     Receive,
 }
 
 impl Phase {
+    /// All, in the order in which a call passes through them.
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Resolve,
+        Self::Connect,
+        Self::Tls,
+        Self::Send,
+        Self::Wait,
+        Self::Receive,
+    ];
+
     /// The name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
-            Phase::Resolve => "resolve",
-            Phase::Queue => "queue",
-            Phase::Connect => "connect",
-            Phase::Send => "send",
-            Phase::Receive => "receive",
+            Self::Queued => "queued",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Send => "send",
+            Self::Wait => "wait",
+            Self::Receive => "receive",
         }
     }
 }
@@ -37,40 +54,94 @@ impl fmt::Display for Phase {
     }
 }
 
-/// How long the parts of a call took. A call that was sent again on a fresh connection has the sums.
+/// How long the phases of a call took. What a call goes through twice, since it was sent again on
+/// another connection, has the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallTimes {
-    /// Finding out which endpoints there are; nothing when that was known.
-    pub resolve: Duration,
-    /// Waiting for its turn.
-    pub queue: Duration,
-    /// Name lookup and TCP handshake; nothing when a connection was at hand.
-    pub connect: Duration,
-    /// Sending the request and reading the response.
-    pub exchange: Duration,
+    phases: [Duration; Phase::ALL.len()],
 }
 
 impl CallTimes {
-    /// All that counts against `connect_timeout`.
-    pub(super) fn before_sending(&self) -> Duration {
-        self.resolve + self.queue + self.connect
+    /// How long a phase took; nothing when the call did not get that far or had no need of it.
+    pub fn of(&self, phase: Phase) -> Duration {
+        self.phases[phase as usize]
+    }
+
+    /// How long getting a connection took: the phases up to [`Phase::Tls`].
+    pub fn connecting(&self) -> Duration {
+        self.phases[..=Phase::Tls as usize].iter().sum()
     }
 }
 
-/// Adds the time of a block to where it belongs, also when the block is abandoned.
-pub(super) struct Stopwatch<'a> {
-    total: &'a mut Duration,
-    start: Instant,
+/// Follows a call through its phases: it is in one of them at any time.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    past: CallTimes,
+    phase: Phase,
+    since: Instant,
 }
 
-impl<'a> Stopwatch<'a> {
-    pub(super) fn start(total: &'a mut Duration) -> Self {
-        Self { total, start: Instant::now() }
+impl Progress {
+    /// A call that begins to wait for its turn.
+    pub(super) fn start() -> Self {
+        Self { past: CallTimes::default(), phase: Phase::Queued, since: Instant::now() }
+    }
+
+    /// The call is in this phase from now on.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.enter_at(phase, Instant::now());
+    }
+
+    /// Like [`Progress::enter`] for a moment that has passed.
+    pub(super) fn enter_at(&mut self, phase: Phase, at: Instant) {
+        self.past.phases[self.phase as usize] += at.saturating_duration_since(self.since);
+        self.phase = phase;
+        self.since = at;
+    }
+
+    /// Where the call is.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Where the time went until now.
+    pub(super) fn times(&self) -> CallTimes {
+        let mut times = self.past;
+        times.phases[self.phase as usize] += self.since.elapsed();
+        times
     }
 }
 
-impl Drop for Stopwatch<'_> {
-    fn drop(&mut self) {
-        *self.total += self.start.elapsed();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_each_phase_is_added_up() {
+        let mut progress = Progress::start();
+        let start = progress.since;
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        for (phase, begin) in [
+            (Phase::Connect, 5),
+            (Phase::Send, 7),
+            (Phase::Connect, 10),
+            (Phase::Send, 20),
+            (Phase::Wait, 21),
+        ] {
+            progress.enter_at(phase, at(begin));
+        }
+        assert_eq!(progress.phase(), Phase::Wait);
+        let times = progress.times();
+        let of = |phase| times.of(phase).as_millis();
+        assert_eq!([of(Phase::Queued), of(Phase::Connect), of(Phase::Send)], [5, 12, 4]);
+        assert_eq!(times.of(Phase::Receive), Duration::ZERO);
+        assert_eq!(times.connecting(), Duration::from_millis(17));
+    }
+
+    #[test]
+    fn places_in_the_list_are_those_of_the_enumeration() {
+        for (place, phase) in Phase::ALL.into_iter().enumerate() {
+            assert_eq!(phase as usize, place);
+        }
     }
 }

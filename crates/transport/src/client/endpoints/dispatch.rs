@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 use super::super::Shared;
 use super::super::call::{CallOutcome, CallRequest, exchange_terms};
 use super::super::error::CallError;
-use super::super::exchange::Limits;
-use super::super::times::{CallTimes, Phase, Stopwatch};
+use super::super::limits::Limits;
+use super::super::times::{Phase, Progress};
 use super::directory::Unknown;
 use super::health::retry_pause;
 use super::member::Member;
@@ -31,32 +31,32 @@ pub(in super::super) async fn call(
 ) -> Result<CallOutcome, CallError> {
     let directory = &shared.directory;
     directory.count_call();
-    let limits = Limits::new(shared, &request);
-    let mut times = CallTimes::default();
+    let limits = Limits::start(&shared.options, &request);
+    let mut progress = Progress::start();
     let set = match directory.known() {
         Ok(set) => set,
         // Boxed, as is all that is rare: calls are moved about, and should not be large.
-        Err(unknown) => Box::pin(resolve(shared, unknown, limits, &mut times)).await?,
+        Err(unknown) => Box::pin(resolve(shared, unknown, &limits, &mut progress)).await?,
     };
     let is_only = set.only().is_some();
     if let Some(delay) = request.hedge_delay
         && request.idempotent
         && !is_only
     {
-        let course = Course::new(shared, Arc::new(request), limits, times, Vec::new());
+        let course = Course::new(shared, Arc::new(request), limits, progress, Vec::new());
         return Box::pin(course.hedge(delay)).await;
     }
     let mut choice = set.choose(&[], directory.random.next());
-    directory.probe(&mut choice, limits.connect_timeout);
+    directory.probe(&mut choice, limits.connect_timeout());
     let member = choice.member.ok_or_else(no_endpoint)?;
     let may_fail = is_only && directory.is_fixed() && !request.idempotent;
-    let limits_of_first = limits.with_share(share(&set, &[], limits, times));
+    let limits_of_first = limits.with_share(share(&set, &[], &limits, &progress));
     drop(set);
     let (result, request) =
-        attempt(shared, &member, request, !may_fail, limits_of_first, &mut times).await;
+        attempt(shared, &member, request, !may_fail, &limits_of_first, &mut progress).await;
     match (result, request) {
         (Err(error), Some(request)) => {
-            let course = Course::new(shared, Arc::new(request), limits, times, vec![member]);
+            let course = Course::new(shared, Arc::new(request), limits, progress, vec![member]);
             Box::pin(course.go_on(error)).await
         }
         (result, _) => result,
@@ -67,24 +67,20 @@ pub(in super::super) async fn call(
 async fn resolve(
     shared: &Shared,
     unknown: Unknown,
-    limits: Limits,
-    times: &mut CallTimes,
+    limits: &Limits,
+    progress: &mut Progress,
 ) -> Result<Arc<EndpointSet>, CallError> {
     let rounds = match unknown {
         Unknown::Failed(failure) => return Err(CallError::Resolve(failure)),
         Unknown::Asked { rounds } => rounds,
     };
-    let limit = limits.connect_timeout;
-    let waited = {
-        let _stopwatch = Stopwatch::start(&mut times.resolve);
-        tokio::select! {
-            waited = timeout(limit, shared.directory.resolution_after(rounds)) => waited,
-            () = shared.closing() => return Err(CallError::Closed),
-        }
+    progress.enter(Phase::Resolve);
+    let resolution = shared.directory.resolution_after(rounds);
+    let waited = tokio::select! {
+        waited = limits.connecting(progress).run(resolution) => waited,
+        () = shared.closing() => return Err(CallError::Closed),
     };
-    if waited.is_err() {
-        return Err(CallError::Timeout { phase: Phase::Resolve, limit, times: *times });
-    }
+    waited.map_err(|ran_out| ran_out.error(progress))?;
     shared.directory.known().map_err(|_| match shared.directory.failure() {
         Some(failure) => CallError::Resolve(failure),
         None => no_endpoint(),
@@ -97,11 +93,11 @@ async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     member: &Arc<Member>,
     request: R,
     keep: bool,
-    limits: Limits,
-    times: &mut CallTimes,
+    limits: &Limits,
+    progress: &mut Progress,
 ) -> (Result<CallOutcome, CallError>, Option<R>) {
     let visit = member.visit();
-    let (result, request) = exchange_terms(shared, member, request, keep, limits, times).await;
+    let (result, request) = exchange_terms(shared, member, request, keep, limits, progress).await;
     if visit.report(&result, &shared.directory.random) {
         shared.directory.ask();
     }
@@ -112,12 +108,11 @@ async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
 fn share(
     set: &EndpointSet,
     tried: &[Arc<Member>],
-    limits: Limits,
-    times: CallTimes,
+    limits: &Limits,
+    progress: &Progress,
 ) -> Option<Duration> {
     let left = u32::try_from(set.untried(tried)).unwrap_or(SHARES).min(SHARES);
-    let time = limits.connect_timeout.saturating_sub(times.before_sending());
-    (left > 1).then(|| time / left)
+    (left > 1).then(|| limits.connecting(progress).left / left)
 }
 
 /// A set is never empty.
@@ -130,7 +125,7 @@ struct Course<'a> {
     shared: &'a Arc<Shared>,
     request: Arc<CallRequest>,
     limits: Limits,
-    times: CallTimes,
+    progress: Progress,
     /// Where it was already; at first, and when none is left, nowhere.
     tried: Vec<Arc<Member>>,
     retries: u32,
@@ -142,22 +137,21 @@ impl<'a> Course<'a> {
         shared: &'a Arc<Shared>,
         request: Arc<CallRequest>,
         limits: Limits,
-        times: CallTimes,
+        progress: Progress,
         tried: Vec<Arc<Member>>,
     ) -> Self {
-        Self { shared, request, limits, times, tried, retries: 0, has_asked_for_news: false }
+        Self { shared, request, limits, progress, tried, retries: 0, has_asked_for_news: false }
     }
 
     /// Goes on after `error`, until there is an answer or nothing more to be done.
     async fn go_on(mut self, mut error: CallError) -> Result<CallOutcome, CallError> {
         while let Some(member) = self.next(&error).await {
             self.tried.push(Arc::clone(&member));
-            let mut times = self.times;
             let limits = self.limits_at(&member);
             let request = Arc::clone(&self.request);
+            let progress = &mut self.progress;
             let (result, _) =
-                attempt(self.shared, &member, request, false, limits, &mut times).await;
-            self.times = times;
+                attempt(self.shared, &member, request, false, &limits, progress).await;
             match result {
                 Ok(outcome) => return Ok(outcome),
                 Err(next) => error = next,
@@ -177,37 +171,37 @@ impl<'a> Course<'a> {
             ended = &mut first => Some(ended),
             () = sleep(delay) => None,
         };
-        if let Some((result, times)) = ended {
-            return self.settle(result, times).await;
+        if let Some((result, progress)) = ended {
+            return self.settle(result, progress).await;
         }
         let Some(member) = self.second() else {
-            let (result, times) = first.await;
-            return self.settle(result, times).await;
+            let (result, progress) = first.await;
+            return self.settle(result, progress).await;
         };
         self.tried.push(Arc::clone(&member));
         let mut second = Box::pin(self.detached_attempt(member));
-        let (result, times, is_second) = tokio::select! {
+        let (result, progress, is_second) = tokio::select! {
             biased;
-            (result, times) = &mut first => (result, times, false),
-            (result, times) = &mut second => (result, times, true),
+            (result, progress) = &mut first => (result, progress, false),
+            (result, progress) = &mut second => (result, progress, true),
         };
         if result.as_ref().is_err_and(|error| verdict(error) != Verdict::Final) {
             // The other one may still do better.
-            let (result, times) = if is_second { first.await } else { second.await };
+            let (result, progress) = if is_second { first.await } else { second.await };
             self.count_won(!is_second && result.is_ok());
-            return self.settle(result, times).await;
+            return self.settle(result, progress).await;
         }
         self.count_won(is_second);
         drop((first, second));
-        self.settle(result, times).await
+        self.settle(result, progress).await
     }
 
     async fn settle(
         mut self,
         result: Result<CallOutcome, CallError>,
-        times: CallTimes,
+        progress: Progress,
     ) -> Result<CallOutcome, CallError> {
-        self.times = times;
+        self.progress = progress;
         match result {
             Ok(outcome) => Ok(outcome),
             Err(error) => self.go_on(error).await,
@@ -218,14 +212,15 @@ impl<'a> Course<'a> {
     fn detached_attempt(
         &self,
         member: Arc<Member>,
-    ) -> impl Future<Output = (Result<CallOutcome, CallError>, CallTimes)> + Send + use<'a> {
+    ) -> impl Future<Output = (Result<CallOutcome, CallError>, Progress)> + Send + use<'a> {
         let shared = self.shared;
         let request = Arc::clone(&self.request);
         let limits = self.limits_at(&member);
-        let mut times = self.times;
+        let mut progress = self.progress.clone();
         async move {
-            let (result, _) = attempt(shared, &member, request, false, limits, &mut times).await;
-            (result, times)
+            let (result, _) =
+                attempt(shared, &member, request, false, &limits, &mut progress).await;
+            (result, progress)
         }
     }
 
@@ -264,7 +259,7 @@ impl<'a> Course<'a> {
                 member
             }
             Verdict::Repeatable => self.again().await,
-            Verdict::RepeatableInTime if self.limits.is_bounded_as_a_whole => self.again().await,
+            Verdict::RepeatableInTime if self.limits.is_bounded_as_a_whole() => self.again().await,
             Verdict::RepeatableInTime => None,
         }
     }
@@ -274,7 +269,7 @@ impl<'a> Course<'a> {
         let directory = &self.shared.directory;
         let set = directory.known().ok()?;
         let mut choice: Choice = set.choose(&self.tried, directory.random.next());
-        directory.probe(&mut choice, self.limits.connect_timeout);
+        directory.probe(&mut choice, self.limits.connect_timeout());
         choice.member
     }
 
@@ -284,14 +279,13 @@ impl<'a> Course<'a> {
         if directory.is_fixed() || std::mem::replace(&mut self.has_asked_for_news, true) {
             return None;
         }
-        let left = self.limits.connect_timeout.saturating_sub(self.times.before_sending());
+        self.progress.enter(Phase::Resolve);
+        let left = self.limits.connecting(&self.progress).left;
         let rounds = directory.ask();
-        let stopwatch = Stopwatch::start(&mut self.times.resolve);
         tokio::select! {
             _ = timeout(left.min(NEWS), directory.resolution_after(rounds)) => (),
             () = self.shared.closing() => return None,
         }
-        drop(stopwatch);
         self.elsewhere()
     }
 
@@ -310,6 +304,7 @@ impl<'a> Course<'a> {
             return Some(member);
         }
         self.tried.clear();
+        self.progress.enter(Phase::Queued);
         tokio::select! {
             () = sleep(retry_pause(self.retries - 1, directory.random.next())) => (),
             () = self.shared.closing() => return None,
@@ -321,7 +316,7 @@ impl<'a> Course<'a> {
         let others: Vec<_> =
             self.tried.iter().filter(|tried| !Arc::ptr_eq(tried, member)).cloned().collect();
         let set = self.shared.directory.known();
-        let share = set.ok().and_then(|set| share(&set, &others, self.limits, self.times));
+        let share = set.ok().and_then(|set| share(&set, &others, &self.limits, &self.progress));
         self.limits.with_share(share)
     }
 }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::super::error::CallError;
+use super::super::limits::TimeLimit;
 use super::super::times::Phase;
 
 /// What may be done about a failed attempt.
@@ -24,8 +25,9 @@ pub(crate) fn verdict(error: &CallError) -> Verdict {
         CallError::Connect { .. }
         | CallError::QueueFull { .. }
         | CallError::ConnectionLost { unsent: true, .. } => Verdict::NotStarted,
-        CallError::Timeout { phase: Phase::Connect, .. } => Verdict::NotStarted,
-        CallError::Timeout { phase: Phase::Queue | Phase::Resolve, .. } => Verdict::Final,
+        CallError::Timeout { option: TimeLimit::Timeout, .. } => Verdict::Final,
+        CallError::Timeout { phase: Phase::Connect | Phase::Tls, .. } => Verdict::NotStarted,
+        CallError::Timeout { phase: Phase::Queued | Phase::Resolve, .. } => Verdict::Final,
         CallError::Timeout { .. } => Verdict::RepeatableInTime,
         CallError::ConnectionLost { unsent: false, .. } => Verdict::Repeatable,
         CallError::Remote(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -46,7 +48,11 @@ pub(crate) fn is_endpoints_fault(error: &CallError) -> bool {
         error,
         CallError::Connect { .. }
             | CallError::ConnectionLost { .. }
-            | CallError::Timeout { phase: Phase::Connect, .. }
+            | CallError::Timeout {
+                phase: Phase::Connect | Phase::Tls,
+                option: TimeLimit::ConnectTimeout,
+                ..
+            }
     )
 }
 
@@ -65,7 +71,6 @@ fn is_gateways(status: StatusCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::super::options::Endpoint;
-    use super::super::super::times::CallTimes;
     use super::*;
     use backwater_protocol::client::{AuthenticationFailure, RemoteFailure, ResponseFailure};
     use bytes::Bytes;
@@ -73,7 +78,11 @@ mod tests {
     use std::time::Duration;
 
     fn timeout(phase: Phase) -> CallError {
-        CallError::Timeout { phase, limit: Duration::ZERO, times: CallTimes::default() }
+        ran_out(phase, TimeLimit::ConnectTimeout)
+    }
+
+    fn ran_out(phase: Phase, option: TimeLimit) -> CallError {
+        CallError::Timeout { phase, limit: Duration::ZERO, option, times: Box::default() }
     }
 
     fn remote(status: u16) -> CallError {
@@ -103,12 +112,16 @@ mod tests {
         for (error, expected, fault, answer) in [
             (refused, NotStarted, true, false),
             (timeout(Phase::Connect), NotStarted, true, false),
+            (timeout(Phase::Tls), NotStarted, true, false),
+            (ran_out(Phase::Connect, TimeLimit::Timeout), Final, false, false),
+            (ran_out(Phase::Wait, TimeLimit::Timeout), Final, false, false),
             (lost(true), NotStarted, true, false),
             (lost(false), Repeatable, true, false),
             (CallError::QueueFull { limit: 1 }, NotStarted, false, false),
             (timeout(Phase::Resolve), Final, false, false),
-            (timeout(Phase::Queue), Final, false, false),
+            (timeout(Phase::Queued), Final, false, false),
             (timeout(Phase::Send), RepeatableInTime, false, false),
+            (timeout(Phase::Wait), RepeatableInTime, false, false),
             (timeout(Phase::Receive), RepeatableInTime, false, false),
             (remote(503), Repeatable, false, true),
             (remote(500), Final, false, true),

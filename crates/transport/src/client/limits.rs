@@ -1,0 +1,170 @@
+//! The limits of one call.
+
+use std::fmt;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use backwater_protocol::CallTimeout;
+use tokio::time::timeout;
+
+use super::call::CallRequest;
+use super::error::CallError;
+use super::options::ClientOptions;
+use super::times::Progress;
+
+/// A limit of time that a call may run into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// [`ClientOptions::connect_timeout`]
+    ConnectTimeout,
+    /// [`ClientOptions::recv_timeout`]
+    RecvTimeout,
+    /// [`ClientOptions::timeout`]
+    Timeout,
+}
+
+impl TimeLimit {
+    /// The name of the option.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectTimeout => "connectTimeout",
+            Self::RecvTimeout => "recvTimeout",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The limits of one call, whose clock has begun to run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    started: Instant,
+    connect_timeout: Duration,
+    recv_timeout: Duration,
+    timeout: Option<Duration>,
+    pub(super) max_encoded_result_size: usize,
+    /// How much of `connect_timeout` connecting to one endpoint may take, when there are others.
+    connect_share: Option<Duration>,
+    pub(super) max_retries: u32,
+}
+
+impl Limits {
+    pub(super) fn start(options: &ClientOptions, request: &CallRequest) -> Self {
+        Self {
+            started: Instant::now(),
+            connect_timeout: request.connect_timeout.unwrap_or(options.connect_timeout),
+            recv_timeout: request.recv_timeout.unwrap_or(options.recv_timeout),
+            timeout: request.timeout.or(options.timeout),
+            max_encoded_result_size: request
+                .max_encoded_result_size
+                .unwrap_or(options.settings.max_encoded_result_size),
+            connect_share: None,
+            max_retries: request.max_retries,
+        }
+    }
+
+    /// The same for a call that has others to go to, when connecting to this endpoint takes longer.
+    pub(super) fn with_share(self, connect_share: Option<Duration>) -> Self {
+        Self { connect_share, ..self }
+    }
+
+    /// How long getting a connection may take.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Whether all attempts together have a limit.
+    pub(super) fn is_bounded_as_a_whole(&self) -> bool {
+        self.timeout.is_some()
+    }
+
+    /// What is left for getting a connection.
+    pub(super) fn connecting(&self, progress: &Progress) -> Allowance {
+        let left = self.connect_timeout.saturating_sub(progress.times().connecting());
+        self.overall(Allowance { left, ..Allowance::for_connecting(self.connect_timeout) })
+    }
+
+    /// What is left for making a connection.
+    pub(super) fn opening(&self, progress: &Progress) -> Allowance {
+        let connecting = self.connecting(progress);
+        match self.connect_share {
+            Some(share) if share < connecting.left => {
+                Allowance { left: share, ..Allowance::for_connecting(self.connect_timeout) }
+            }
+            _ => connecting,
+        }
+    }
+
+    /// What is left for sending a request and receiving its response.
+    pub(super) fn exchanging(&self) -> Allowance {
+        let limit = self.recv_timeout;
+        self.overall(Allowance { left: limit, limit, option: TimeLimit::RecvTimeout })
+    }
+
+    /// What is left of the call as a whole; `None` when it has no limit of its own.
+    pub(super) fn whole(&self) -> Option<Allowance> {
+        let limit = self.timeout?;
+        let left = limit.saturating_sub(self.started.elapsed());
+        Some(Allowance { left, limit, option: TimeLimit::Timeout })
+    }
+
+    /// What the server is told of how long its answer is waited for. Only calls with a limit of their
+    /// own tell: then all others are the requests that any peer knows.
+    pub(super) fn call_timeout(&self) -> Option<CallTimeout> {
+        self.timeout?;
+        Some(CallTimeout::from_duration(self.exchanging().left))
+    }
+
+    /// The tighter one of the limit of a part and that of the whole.
+    fn overall(&self, part: Allowance) -> Allowance {
+        match self.whole() {
+            Some(whole) if whole.left < part.left => whole,
+            _ => part,
+        }
+    }
+}
+
+/// What is left of a limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    pub(super) left: Duration,
+    limit: Duration,
+    option: TimeLimit,
+}
+
+impl Allowance {
+    /// All of a limit for connecting.
+    pub(super) fn for_connecting(limit: Duration) -> Self {
+        Self { left: limit, limit, option: TimeLimit::ConnectTimeout }
+    }
+
+    /// The future's value if it comes in time. When nothing is left, the future is not begun.
+    pub(super) async fn run<F: Future>(self, future: F) -> Result<F::Output, RanOut> {
+        if self.left.is_zero() {
+            return Err(RanOut(self));
+        }
+        timeout(self.left, future).await.map_err(|_elapsed| RanOut(self))
+    }
+}
+
+/// A limit that ran out.
+#[derive(Debug)]
+pub(super) struct RanOut(Allowance);
+
+impl RanOut {
+    /// The error of a call that had come so far.
+    pub(super) fn error(self, progress: &Progress) -> CallError {
+        let Allowance { limit, option, .. } = self.0;
+        CallError::Timeout {
+            phase: progress.phase(),
+            limit,
+            option,
+            times: Box::new(progress.times()),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is known of a connection while hyper owns its stream, and the body that hyper sends.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+/// Watches a request and its response pass a connection. All of it is touched by one task at a time.
+#[derive(Debug)]
+pub(super) struct Probe {
+    base: Instant,
+    read: AtomicU64,
+    check: AtomicBool,
+    body_taken: AtomicBool,
+    /// Moments, in nanoseconds after `base`; 0 while they have not come.
+    sent: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Probe {
+    pub(super) fn new() -> Self {
+        Self {
+            // So that no moment is 0.
+            base: Instant::now().checked_sub(Duration::from_nanos(1)).unwrap_or_else(Instant::now),
+            read: AtomicU64::new(0),
+            check: AtomicBool::new(false),
+            body_taken: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+        }
+    }
+
+    /// Begins a new request.
+    pub(super) fn begin(&self) {
+        self.read.store(0, Ordering::Relaxed);
+        self.body_taken.store(false, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
+        self.answered.store(0, Ordering::Relaxed);
+    }
+
+    /// Has the next read ask the system whether the peer has closed the connection: the event loop
+    /// may not have heard of that yet.
+    pub(super) fn check(&self) {
+        self.check.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a check was asked for; once.
+    pub(super) fn take_check(&self) -> bool {
+        self.check.swap(false, Ordering::Relaxed)
+    }
+
+    /// Bytes came.
+    pub(super) fn count_read(&self, length: usize) {
+        if length == 0 {
+            return;
+        }
+        if self.read.fetch_add(length as u64, Ordering::Relaxed) == 0 {
+            self.answered.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// All that hyper had to write was handed to the system.
+    pub(super) fn flushed(&self) {
+        if self.body_taken.load(Ordering::Relaxed) && self.sent.load(Ordering::Relaxed) == 0 {
+            self.sent.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether bytes came since the begin of the request.
+    pub(super) fn is_answered(&self) -> bool {
+        self.read.load(Ordering::Relaxed) > 0
+    }
+
+    /// When the request had been handed to the system as a whole.
+    pub(super) fn sent_at(&self) -> Option<Instant> {
+        self.moment(&self.sent)
+    }
+
+    /// When the first byte of the response came.
+    pub(super) fn answered_at(&self) -> Option<Instant> {
+        self.moment(&self.answered)
+    }
+
+    fn moment(&self, moment: &AtomicU64) -> Option<Instant> {
+        let nanoseconds = moment.load(Ordering::Relaxed);
+        (nanoseconds > 0).then(|| self.base + Duration::from_nanos(nanoseconds))
+    }
+
+    fn now(&self) -> u64 {
+        // Six centuries fit.
+        self.base.elapsed().as_nanos() as u64
+    }
+}
+
+/// The body of a request, in one piece; the probe hears when hyper takes it.
+pub(super) struct RequestBody {
+    bytes: Option<Bytes>,
+    probe: Arc<Probe>,
+}
+
+impl RequestBody {
+    pub(super) fn new(bytes: Bytes, probe: Arc<Probe>) -> Self {
+        Self { bytes: Some(bytes), probe }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = self.bytes.take();
+        self.probe.body_taken.store(true, Ordering::Relaxed);
+        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
