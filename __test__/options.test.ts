@@ -5,6 +5,7 @@ import {
   clientOptions,
   decodeOptions,
   encodeOptions,
+  fromErlangOptions,
   parseSecrets,
   serverOptions,
   toElixirOptions,
@@ -21,6 +22,7 @@ const readers: Readonly<Record<string, Read>> = {
   call: ((input: never) => callOptions(input, client)) as Read,
   encode: encodeOptions as Read,
   decode: decodeOptions as Read,
+  fromErlang: fromErlangOptions as Read,
   toErlang: toErlangOptions as Read,
   toElixir: toElixirOptions as Read,
   close: serverOptions.closeTimeout as Read,
@@ -57,12 +59,12 @@ const options: readonly (readonly [
 ])[] = [
   [
     'terms',
-    ['server', 'client', 'call', 'decode'],
+    ['server', 'client', 'call', 'decode', 'fromErlang'],
     { good: ['js', 'exact'], bad: ['JS', '', true] },
   ],
   [
     'binaries',
-    ['server', 'client', 'call', 'decode'],
+    ['server', 'client', 'call', 'decode', 'fromErlang'],
     { good: ['auto', 'buffer', 'string'], bad: ['text', null] },
   ],
   [
@@ -72,7 +74,7 @@ const options: readonly (readonly [
   ],
   ['charlists', ['toErlang', 'toElixir'], BOOLEANS],
   ['structs', ['toElixir'], BOOLEANS],
-  ['decodeUnsafeTerms', ['server', 'client', 'call', 'decode'], BOOLEANS],
+  ['decodeUnsafeTerms', ['server', 'client', 'call', 'decode', 'fromErlang'], BOOLEANS],
   [
     'compressionThreshold',
     ['server', 'client', 'call'],
@@ -81,8 +83,16 @@ const options: readonly (readonly [
   ['maxEncodedArgsSize', ['server', 'client', 'call'], SIZES],
   ['maxEncodedResultSize', ['server', 'client', 'call'], SIZES],
   ['maxSize', ['encode'], SIZES],
-  ['maxDepth', ['server', 'client', 'decode'], { good: [1, 1e6], bad: [0, 1e6 + 1, Infinity] }],
-  ['maxTerms', ['server', 'client', 'decode'], { good: [1, MAX_SIZE], bad: [0, MAX_SIZE + 1] }],
+  [
+    'maxDepth',
+    ['server', 'client', 'decode', 'fromErlang'],
+    { good: [1, 1e6], bad: [0, 1e6 + 1, Infinity] },
+  ],
+  [
+    'maxTerms',
+    ['server', 'client', 'decode', 'fromErlang'],
+    { good: [1, MAX_SIZE], bad: [0, MAX_SIZE + 1] },
+  ],
   ['gzipLevel', ['server', 'client'], { good: [1, 9], bad: [0, 10, 1.5] }],
   ['recvTimeout', ['server', 'client', 'call'], TIMES],
   ['connectTimeout', ['client', 'call'], TIMES],

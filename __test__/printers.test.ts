@@ -8,7 +8,6 @@ import {
   encode,
   ExternalFunction,
   float,
-  Fun,
   ImproperList,
   OptionError,
   Pid,
@@ -18,11 +17,11 @@ import {
   toElixir,
   toErlang,
   tuple,
-  Atom,
 } from '../src/index.js';
 import { erlangAvailable } from './interop/erlang.js';
-import { funOf, value } from './support/arbitraries.js';
+import { funOf } from './support/arbitraries.js';
 import { elixirAvailable, LinePeer, wronglyPrinted } from './support/evaluators.js';
+import { isWritable, writable } from './support/writable.js';
 
 const map = (...pairs: [unknown, unknown][]): Map<unknown, unknown> => new Map(pairs);
 
@@ -155,19 +154,6 @@ test('terms of any depth and width are printed', (t) => {
   const wide = Array.from({ length: 300_000 }, () => atom('x'));
   t.is(toErlang(wide), `[${wide.map(() => 'x').join(',')}]`);
 });
-
-/** Whether Erlang and Elixir can write all that is in there. */
-function isWritable(term: unknown): boolean {
-  if (term instanceof Atom) return !/[\ufffe\uffff]/.test(term.name);
-  if (term instanceof ExternalFunction) return isWritable(term.module) && isWritable(term.function);
-  for (const kind of [Pid, Port, Reference, Fun]) if (term instanceof kind) return false;
-  if (Array.isArray(term)) return term.every(isWritable);
-  if (term instanceof ImproperList) return term.items.every(isWritable) && isWritable(term.tail);
-  if (term instanceof Map) return Array.from(term).flat().every(isWritable);
-  return true;
-}
-
-const writable = value.filter((term) => isWritable(decode(encode(term), { terms: 'exact' })));
 
 /** Random terms, the same number in each run. */
 const sample = (): unknown[] =>

@@ -422,6 +422,9 @@ export interface TermFields extends ErrorOptions {
   readonly path?: string | undefined;
   /** The offset of the byte, from the begin of the encoding. */
   readonly offset?: number | undefined;
+  /** Where in a text, from 1. */
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
 }
 
 /** A value is no term, or bytes are no encoding of one. */
@@ -431,14 +434,18 @@ export class TermError extends BackwaterError {
   declare readonly path?: string;
   /** When decoding: the offset of the byte that is wrong. */
   declare readonly offset?: number;
+  /** When reading text: the line that is wrong, from 1. */
+  declare readonly line?: number;
+  /** When reading text: the character of the line, from 1. */
+  declare readonly column?: number;
 
   static {
     nameErrors(this, 'TermError');
   }
 
-  constructor(message: string, { path, offset, ...options }: TermFields = {}) {
+  constructor(message: string, { path, offset, line, column, ...options }: TermFields = {}) {
     super(message, options);
-    assignDefined(this, { path, offset });
+    assignDefined(this, { path, offset, line, column });
   }
 }
 

@@ -5,12 +5,13 @@ export * from './errors.js';
 export { raise, RaisedException } from './exceptions.js';
 export { decodeResponse, encodeRequest } from './http.js';
 export type { EncodedRequest, HttpResponse } from './http.js';
-export { toElixir, toErlang } from './notation/index.js';
+export { fromErlang, toElixir, toErlang } from './notation/index.js';
 export type {
   CallOptions,
   ClientOptions,
   DecodeOptions,
   EncodeOptions,
+  FromErlangOptions,
   ServerOptions,
   ToElixirOptions,
   ToErlangOptions,

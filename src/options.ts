@@ -77,6 +77,9 @@ export interface ToElixirOptions extends WriteOptions {
   readonly structs?: boolean | undefined;
 }
 
+/** Options of {@link fromErlang}. */
+export interface FromErlangOptions extends DecodeOptions {}
+
 /** What client and server have in common in making and taking messages. */
 export interface MessageOptions extends ReadOptions, WriteOptions {
   /**
@@ -302,6 +305,11 @@ function decodeSettings(values: Values<typeof decodeTable>): DecodeSettings {
 export function encodeOptions(input?: EncodeOptions | null): EncodeSettings {
   if (input === undefined) return encodeDefaults;
   return Object.freeze(readOptions(encodeTable, input, 'encode'));
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function fromErlangOptions(input?: FromErlangOptions | null): DecodeSettings {
+  return decodeSettings(readOptions(decodeTable, input, 'fromErlang'));
 }
 
 /** @throws {@link OptionError} naming the option that is unknown or takes something else */

@@ -3,7 +3,7 @@
 
 %% Evaluates terms in Erlang's syntax. Reads a line for each: base64 of the text, and base64 of the
 %% encoding that it has to be of. Answers each with a line: `same`, or base64 of what it is instead,
-%% or of why it cannot be read.
+%% or of why it cannot be read. Answers begin with `=`: whatever else is printed is none.
 
 main([]) ->
     io:setopts(standard_io, [binary, {encoding, latin1}]),
@@ -24,7 +24,7 @@ answer(Line) ->
         catch
             Class:Reason -> different({Class, Reason})
         end,
-    io:put_chars([Answer, $\n]),
+    io:put_chars([$=, Answer, $\n]),
     answer(io:get_line("")).
 
 evaluate(Text) ->

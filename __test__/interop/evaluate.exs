@@ -20,5 +20,5 @@ IO.stream(:stdio, :line)
       class, reason -> different.({class, reason})
     end
 
-  IO.puts(answer)
+  IO.puts("=" <> answer)
 end)

@@ -47,11 +47,12 @@ export class LinePeer {
       for (const question of questions) this.#child.stdin.write(`${question}\n`);
       const answers: string[] = [];
       for (const question of questions) {
-        const { value, done } = await this.#lines.next();
-        if (done === true) {
+        let line = await this.#lines.next();
+        while (line.done !== true && !line.value.startsWith('=')) line = await this.#lines.next();
+        if (line.done === true) {
           throw new Error(`no answer to ${question.slice(0, 200)}: ${this.#complaints}`);
         }
-        answers.push(value);
+        answers.push(line.value.slice(1));
         timer.refresh();
       }
       return answers;

@@ -94,7 +94,7 @@ export function referenceNumbers({ ids }: Reference): string {
 }
 
 /** OTP reference manual, "Reserved Words", and those that features reserve. */
-const RESERVED: ReadonlySet<string> = new Set(
+export const RESERVED: ReadonlySet<string> = new Set(
   (
     'after and andalso band begin bnot bor bsl bsr bxor case catch cond div else end fun if let ' +
     'maybe not of or orelse receive rem try when xor'

@@ -1,7 +1,11 @@
 import { decode, encode } from '../codec.js';
+import { TermError } from '../errors.js';
+import { inspectBriefly } from '../inspect.js';
 import {
+  fromErlangOptions,
   toElixirOptions,
   toErlangOptions,
+  type FromErlangOptions,
   type ToElixirOptions,
   type ToErlangOptions,
   type WriteOptions,
@@ -10,6 +14,7 @@ import type { Term } from '../terms/index.js';
 import { ElixirNotation } from './elixir.js';
 import { ErlangNotation } from './erlang.js';
 import { print } from './printer.js';
+import { readErlang } from './read-erlang.js';
 
 /**
  * The term that a value is sent as, in Erlang's syntax on one line. Evaluated by Erlang, the text gives
@@ -49,6 +54,32 @@ export function toErlang(value: unknown, options?: ToErlangOptions): string {
 export function toElixir(value: unknown, options?: ToElixirOptions): string {
   const settings = toElixirOptions(options);
   return print(new ElixirNotation(settings), exactTerm(value, settings));
+}
+
+/**
+ * Reads a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it. Nothing
+ * is evaluated, and the time grows with the length of the text.
+ *
+ * Strings are lists of code points, as they are in Erlang. Pids, ports, references and closures are
+ * errors: how they are printed leaves out parts of them. So are variables, operators, and maps with a
+ * key twice.
+ *
+ * @param text one term; a dot and comments may follow it
+ * @param options as those of {@link decode}
+ * @throws {@link TermError} with `line` and `column`, and what was expected there
+ * @example
+ * ```ts run
+ * import { fromErlang } from 'backwater';
+ * console.log(fromErlang('{ok, #{name => <<"x">>, tags => [1, 16#ff, $a]}}.'));
+ * ```
+ */
+export function fromErlang(text: string, options?: FromErlangOptions): Term {
+  const settings = fromErlangOptions(options);
+  if (typeof text !== 'string') {
+    throw new TermError(`fromErlang takes a string, not ${inspectBriefly(text, 100)}`);
+  }
+  const term = readErlang(text, settings.maxDepth);
+  return decode(encode(term), options);
 }
 
 /** The term as a peer gets it: the mapping of values, and its errors, are those of the codec. */
