@@ -13,6 +13,7 @@ const RETURN = 2;
 const EXCEPTION = 3;
 const FAILURE = 4;
 const DONE = 5;
+const ABANDONED = 6;
 const EVENT_WORDS = 6;
 
 /** Kinds of jobs; the same numbers stand in crates/node/src/outbox.rs. */
@@ -45,6 +46,8 @@ export interface CallHandler {
 
 /** Rounds of taking events before other work of the event loop gets its turn. */
 const ROUNDS = 4;
+/** The same in a worker thread of a server, which takes one call at a time. */
+const WORKER_ROUNDS = 64;
 
 /**
  * The JavaScript end of the bridge to Rust; there is one for each environment (main thread or
@@ -56,7 +59,9 @@ class Bridge {
   readonly #native: NativeBridge;
   readonly #pending = new Map<number, Pending>();
   readonly #servers = new Map<number, CallHandler>();
+  readonly #abandoned = new Map<number, () => void>();
   readonly #inbox: Areas;
+  #rounds = ROUNDS;
   #nextId = 1;
   #flushing = false;
   /** Keeps the process alive while something is under way: Rust's own handle does not. */
@@ -129,6 +134,31 @@ class Bridge {
     this.#servers.delete(id);
   }
 
+  /** Serves a server that another thread has started, as its worker `slot`. */
+  attachServer(id: number, slot: number, handler: CallHandler): void {
+    this.#servers.set(id, handler);
+    this.#rounds = WORKER_ROUNDS;
+    this.#native.attachServer(id, slot);
+    this.hold();
+  }
+
+  /**
+   * Has `onGone` called when nobody waits for the answer to a call any more; true when that is so
+   * already and it has been called.
+   */
+  watchCaller(call: number, onGone: () => void): boolean {
+    if (this.#native.watchCaller(call)) {
+      onGone();
+      return true;
+    }
+    this.#abandoned.set(call, onGone);
+    return false;
+  }
+
+  unwatchCaller(call: number): void {
+    this.#abandoned.delete(call);
+  }
+
   hold(): void {
     if (this.#holds++ > 0) return;
     this.#alive ??= setInterval(() => {}, 2 ** 31 - 1);
@@ -183,7 +213,7 @@ class Bridge {
   /** Called from Rust, which must never see a throw. */
   #drain(): void {
     try {
-      for (let round = 0; round < ROUNDS; round++) {
+      for (let round = 0; round < this.#rounds; round++) {
         const count = this.#native.drain();
         if (count === 0) return;
         this.#dispatch(count);
@@ -213,6 +243,10 @@ class Bridge {
         server?.onCall(id, second, this.#arrival(start, 0));
         continue;
       }
+      if (kind === ABANDONED) {
+        this.#abandon(id);
+        continue;
+      }
       const pending = this.#pending.get(id);
       if (pending === undefined) continue;
       this.#pending.delete(id);
@@ -225,6 +259,12 @@ class Bridge {
         else if (kind === FAILURE) pending.onFailure(failureOf(description));
       }
     }
+  }
+
+  #abandon(call: number): void {
+    const onGone = this.#abandoned.get(call);
+    this.#abandoned.delete(call);
+    onGone?.();
   }
 
   #arrival(start: number, skip: number): Arrival {

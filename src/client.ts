@@ -12,6 +12,7 @@ import {
   type ClientSettings,
   type Endpoint,
 } from './options.js';
+import type { ContextFunction } from './registry.js';
 import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
 import type { Term } from './terms/types.js';
@@ -37,9 +38,11 @@ export type AnyModule = Record<string, (...args: unknown[]) => Term>;
 export type RemoteModule<Module> = {
   readonly [
     Name in keyof Module as Module[Name] extends (...args: never[]) => unknown ? Name : never
-  ]: Module[Name] extends (...args: infer Args) => infer Result
+  ]: Module[Name] extends ContextFunction<infer Args, infer Result>
     ? (...args: Args) => Promise<Awaited<Result>>
-    : never;
+    : Module[Name] extends (...args: infer Args) => infer Result
+      ? (...args: Args) => Promise<Awaited<Result>>
+      : never;
 };
 
 /** Figures of a client. */

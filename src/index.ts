@@ -1,6 +1,7 @@
 export { call, Client, tryCall } from './client.js';
 export type { AnyModule, CallResult, ClientStats, RemoteModule, Target } from './client.js';
 export { decode, encode } from './codec.js';
+export type { CallContext, CallPeer } from './context.js';
 export * from './errors.js';
 export { raise, RaisedException } from './exceptions.js';
 export { decodeResponse, encodeRequest } from './http.js';
@@ -15,10 +16,18 @@ export type {
   ServerOptions,
   ToElixirOptions,
   ToErlangOptions,
+  WorkerOptions,
 } from './options.js';
 export { expose } from './registry.js';
-export type { ExposeFunctionOptions, ExposeOptions, Modules } from './registry.js';
+export type {
+  ContextFunction,
+  ExposeContextOptions,
+  ExposeFunctionOptions,
+  ExposeOptions,
+  Modules,
+} from './registry.js';
 export type { Secret } from './secrets.js';
 export { startClearServer } from './server.js';
 export type { CloseOptions, Server, ServerStats } from './server.js';
+export type { WorkerStats } from './workers.js';
 export * from './terms/index.js';

@@ -37,6 +37,20 @@ export function oneOf<const Choice extends string>(...choices: Choice[]): Option
   };
 }
 
+/** An object with some of these keys and no others; what is in them is somebody else's business. */
+export function objectWith<T extends object>(
+  ...keys: (keyof T & string)[]
+): OptionType<T | undefined> {
+  return {
+    takes: `an object with some of ${keys.map((key) => `'${key}'`).join(', ')}`,
+    accepts: (value): value is T =>
+      typeof value === 'object' &&
+      value !== null &&
+      !Array.isArray(value) &&
+      Object.keys(value).every((key) => (keys as string[]).includes(key)),
+  };
+}
+
 export const hostName: OptionType<string> = {
   takes: 'an address or a host name (IPv6 without brackets)',
   accepts: (value): value is string =>

@@ -1,3 +1,4 @@
+import type { WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { fallbacks, option, readOptions, type TableOf, type Values } from './option-table.js';
 import {
   abortSignal,
@@ -6,6 +7,7 @@ import {
   integer,
   integerOrInfinity,
   MAX_TIMEOUT,
+  objectWith,
   oneOf,
   timeout,
 } from './option-types.js';
@@ -93,6 +95,12 @@ export interface MessageOptions extends ReadOptions, WriteOptions {
   readonly maxEncodedResultSize?: number | undefined;
 }
 
+/** What of the options of Node's own `Worker` a server's worker threads are made with. */
+export type WorkerOptions = Pick<
+  ThreadOptions,
+  'argv' | 'env' | 'execArgv' | 'resourceLimits' | 'name'
+>;
+
 /** Options of a server. */
 export interface ServerOptions extends MessageOptions, LimitOptions {
   /** The address to listen on. Default `'0.0.0.0'`: all of IPv4. */
@@ -112,6 +120,14 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   readonly maxConnections?: number | undefined;
   /** How many calls may run at the same time. Default 4096; `Infinity` for no limit. */
   readonly maxCallsInFlight?: number | undefined;
+  /**
+   * How many worker threads serve the modules: 1 to 1024. Only for modules that are given as a URL, of
+   * which each thread imports its own instance. Default: as many as the process can run at the same
+   * time (`os.availableParallelism()`).
+   */
+  readonly workers?: number | undefined;
+  /** How the worker threads are made. */
+  readonly workerOptions?: WorkerOptions | undefined;
 }
 
 /** Options of a single call; they go before those of the client. */
@@ -232,6 +248,11 @@ const serverTable = {
   gzipLevel,
   maxConnections: option(count, 10_000),
   maxCallsInFlight: option(count, 4096),
+  workers: option(integer(1, 1024), undefined),
+  workerOptions: option(
+    objectWith<WorkerOptions>('argv', 'env', 'execArgv', 'resourceLimits', 'name'),
+    undefined,
+  ),
 } satisfies TableOf<ServerOptions>;
 
 const callDefaults = {

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import type { CallContext } from './context.js';
 import { OptionError } from './errors.js';
 import { attempt, inspectBriefly } from './inspect.js';
 
@@ -20,6 +21,25 @@ export interface ExposeFunctionOptions {
   readonly arity: number | readonly number[];
 }
 
+/** What {@link expose.fn} is told of a function that wants to know about its calls. */
+export interface ExposeContextOptions {
+  /** Whether the function is given a {@link CallContext} before its arguments. */
+  readonly context: true;
+  /**
+   * The numbers of arguments that callers give, the context not counted: 0 to 255 each. By default one
+   * less than the function has parameters.
+   */
+  readonly arity?: number | readonly number[] | undefined;
+}
+
+declare const takesContext: unique symbol;
+
+/** A function that is given a {@link CallContext} before the arguments of its callers. */
+export type ContextFunction<Args extends readonly unknown[] = never[], Result = unknown> = ((
+  context: CallContext,
+  ...args: Args
+) => Result) & { readonly [takesContext]: true };
+
 /** A function that can be called. */
 export interface RegisteredFunction {
   /** Its place in {@link Registry.functions}. */
@@ -30,6 +50,8 @@ export interface RegisteredFunction {
   readonly arity: number;
   /** To be called with `this` undefined. */
   readonly fn: (...args: never[]) => unknown;
+  /** Whether it is given a {@link CallContext} before its arguments. */
+  readonly context: boolean;
 }
 
 /** All that can be called on a server, as it was when the registry was made. */
@@ -69,6 +91,7 @@ class ExposedModule {
 interface ExposedFunction {
   readonly fn: (...args: never[]) => unknown;
   readonly arities: readonly number[];
+  readonly context: boolean;
 }
 
 const exposedFunctions = new WeakMap<object, ExposedFunction>();
@@ -93,7 +116,7 @@ export function expose<Module extends object>(
   options: ExposeOptions<Extract<keyof Module, string>>,
 ): object {
   checkModule(module, 'module', 'what expose takes');
-  const { exports } = checkOptions(options, 'exports') as { exports: unknown };
+  const { exports } = checkOptions(options, ['exports']) as { exports: unknown };
   if (!Array.isArray(exports)) {
     throw new OptionError(
       `option 'exports' takes a list of names, not ${inspectBriefly(exports, 100)}`,
@@ -110,9 +133,12 @@ export function expose<Module extends object>(
 
 /**
  * A function that can be called with other numbers of arguments than its `length`, which leaves out
- * optional and rest parameters. What is returned behaves as the function itself.
+ * optional and rest parameters, or that wants to know about the calls that it answers: with
+ * `context: true` it is given a {@link CallContext} before the arguments. What is returned behaves as
+ * the function itself.
  *
- * @throws {@link OptionError} when it is no function or an arity is not an integer from 0 to 255
+ * @throws {@link OptionError} when it is no function, an arity is not an integer from 0 to 255, or
+ * `context` is not true or false
  * @example
  * ```ts
  * import { expose } from 'backwater';
@@ -121,12 +147,27 @@ export function expose<Module extends object>(
  * });
  * ```
  */
-expose.fn = function exposeFunction<Fn extends AnyFunction>(
-  fn: Fn,
-  options: ExposeFunctionOptions,
-): Fn {
+expose.fn = exposeFunction;
+
+function exposeFunction<Args extends unknown[], Result>(
+  fn: (context: CallContext, ...args: Args) => Result,
+  options: ExposeContextOptions,
+): ContextFunction<Args, Result>;
+function exposeFunction<Fn extends AnyFunction>(fn: Fn, options: ExposeFunctionOptions): Fn;
+function exposeFunction(
+  fn: AnyFunction,
+  options: ExposeFunctionOptions | ExposeContextOptions,
+): AnyFunction {
   checkFunction(fn, 'fn', 'what expose.fn takes');
-  const { arity } = checkOptions(options, 'arity') as { arity: unknown };
+  const given = checkOptions(options, ['arity', 'context']) as Record<string, unknown>;
+  const { context = false } = given;
+  if (typeof context !== 'boolean') {
+    const text = inspectBriefly(context, 100);
+    throw new OptionError(`option 'context' takes true or false, not ${text}`, {
+      option: 'context',
+    });
+  }
+  const { arity = context ? Math.max(0, fn.length - 1) : undefined } = given;
   const arities = [...new Set(Array.isArray(arity) ? Array.from<unknown>(arity) : [arity])];
   if (arities.length === 0) {
     throw new OptionError("option 'arity' takes at least one arity, not an empty list", {
@@ -141,9 +182,9 @@ expose.fn = function exposeFunction<Fn extends AnyFunction>(
   for (const key of ['name', 'length'] as const) {
     Object.defineProperty(wrapper, key, { value: fn[key], configurable: true });
   }
-  exposedFunctions.set(wrapper, { fn, arities: arities as number[] });
-  return wrapper as AnyFunction as Fn;
-};
+  exposedFunctions.set(wrapper, { fn, arities: arities as number[], context });
+  return wrapper;
+}
 
 /** Any function; the parameters of one that is written in place are whatever it makes of them. */
 type AnyFunction = (...args: any[]) => unknown;
@@ -166,8 +207,8 @@ export function createRegistry(modules: Modules): Registry {
     const option = `modules.${truncatedName(module)}`;
     checkName(module, 'modules', 'a module');
     names.push(module);
-    for (const { name, fn, arity } of functionsOf(value, option)) {
-      functions.push(Object.freeze({ id: functions.length, module, name, arity, fn }));
+    for (const entry of functionsOf(value, option)) {
+      functions.push(Object.freeze({ id: functions.length, module, ...entry }));
     }
   }
   return Object.freeze({
@@ -191,7 +232,7 @@ function moduleEntries(modules: unknown): [string, unknown][] {
   return ownEntries(modules, 'modules');
 }
 
-type FunctionEntry = Pick<RegisteredFunction, 'name' | 'fn' | 'arity'>;
+type FunctionEntry = Pick<RegisteredFunction, 'name' | 'fn' | 'arity' | 'context'>;
 
 function functionsOf(value: unknown, option: string): FunctionEntry[] {
   const exposed = value instanceof ExposedModule ? value : undefined;
@@ -213,7 +254,8 @@ function entriesOfFunction(
   value: (...args: never[]) => unknown,
   place: string,
 ): FunctionEntry[] {
-  const { fn, arities } = exposedFunctions.get(value) ?? { fn: value, arities: [value.length] };
+  const plain = { fn: value, arities: [value.length], context: false };
+  const { fn, arities, context } = exposedFunctions.get(value) ?? plain;
   return arities.map((arity) => {
     checkArity(arity, place, `the number of parameters of ${place}`);
     if (NEVER_EXPOSED.includes(`${name}/${arity}`)) {
@@ -221,7 +263,7 @@ function entriesOfFunction(
         option: place,
       });
     }
-    return { name, fn, arity };
+    return { name, fn, arity, context };
   });
 }
 
@@ -336,23 +378,19 @@ function checkName(value: unknown, option: string, subject: string): asserts val
   }
 }
 
-function checkOptions(options: unknown, only: string): object {
+function checkOptions(options: unknown, known: readonly [string, ...string[]]): object {
   if (typeof options !== 'object' || options === null) {
     throw new OptionError(
-      `the options are an object with ${only}, not ${inspectBriefly(options)}`,
-      {
-        option: only,
-      },
+      `the options are an object with ${known[0]}, not ${inspectBriefly(options)}`,
+      { option: known[0] },
     );
   }
   for (const name of Object.keys(options)) {
-    if (name !== only) {
-      throw new OptionError(
-        `unknown option ${inspectBriefly(name, 100)}; did you mean '${only}'?`,
-        {
-          option: name,
-        },
-      );
+    if (!known.includes(name)) {
+      const meant = known.map((each) => `'${each}'`).join(' or ');
+      throw new OptionError(`unknown option ${inspectBriefly(name, 100)}; did you mean ${meant}?`, {
+        option: name,
+      });
     }
   }
   return options;

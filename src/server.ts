@@ -1,14 +1,10 @@
-import { type Arrival, bridge, type CallHandler, JOB_EXCEPTION, JOB_RETURN } from './bridge.js';
-import { fallbackException, toException } from './exceptions.js';
+import { bridge } from './bridge.js';
+import { Dispatcher } from './dispatcher.js';
+import { OptionError } from './errors.js';
 import { parseSecrets, serverOptions, type ServerOptions, type ServerSettings } from './options.js';
-import {
-  createRegistry,
-  type Modules,
-  type Registry,
-  type RegisteredFunction,
-} from './registry.js';
-import { flatten } from './terms/flatten.js';
-import { materialise } from './terms/materialise.js';
+import { createRegistry, type Modules } from './registry.js';
+import { type FunctionTable, tableOf } from './worker-messages.js';
+import { WorkerPool, type WorkerStats } from './workers.js';
 
 /** Figures of a server. */
 export interface ServerStats {
@@ -18,6 +14,8 @@ export interface ServerStats {
   readonly pending: number;
   /** Calls taken since the start. */
   readonly calls: number;
+  /** Its worker threads; none when it is served by the thread that has started it. */
+  readonly workers: readonly WorkerStats[];
 }
 
 /** How a server is closed. */
@@ -45,7 +43,9 @@ export interface Server extends AsyncDisposable {
  * Starts a server without TLS.
  *
  * @param secret the secret shared with the callers, or several of which any is accepted
- * @param modules what can be called: module name → functions, see {@link expose}
+ * @param modules what can be called: module name → functions, see {@link expose}; or the URL of a
+ * module that worker threads import, see the option `workers`: each of its exports is a module, or the
+ * default export is an object of modules
  * @param options see {@link ServerOptions}; listens on port 8080 by default
  * @throws OptionError when an option or a module is wrong; ConnectError-like system errors such as
  * EADDRINUSE when it cannot listen
@@ -60,39 +60,98 @@ export interface Server extends AsyncDisposable {
  */
 export async function startClearServer(
   secret: string | Uint8Array | readonly (string | Uint8Array)[],
-  modules: Modules,
+  modules: Modules | URL,
   options?: ServerOptions,
 ): Promise<Server> {
   const secrets = parseSecrets(secret);
   const settings = serverOptions(options);
+  return await startServer(secrets, modules, settings, 'http');
+}
+
+/** Starts a server whose options have been checked. */
+async function startServer(
+  secrets: Buffer[],
+  modules: Modules | URL,
+  settings: ServerSettings,
+  scheme: string,
+): Promise<Server> {
+  if (isUrl(modules)) {
+    const pool = await WorkerPool.start(new URL(modules.href), settings);
+    try {
+      const id = bridge.native.reserveServer(true);
+      await pool.serve(id);
+      const address = await listen(id, settings, pool.table, secrets);
+      return new RunningServer(id, scheme, address, pool);
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+  refuseWorkers(settings);
   const registry = createRegistry(modules);
-  const handler = new Dispatcher(registry, settings);
-  const started = await bridge.operation<{ server: number; host: string; port: number }>((id) => {
-    bridge.native.startServer(nativeOptions(settings, registry), secrets, id);
+  const id = bridge.native.reserveServer(false);
+  bridge.addServer(id, new Dispatcher(registry, settings));
+  try {
+    const address = await listen(id, settings, tableOf(registry), secrets);
+    return new RunningServer(id, scheme, address, undefined);
+  } catch (error) {
+    bridge.removeServer(id);
+    throw error;
+  }
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+function listen(
+  id: number,
+  settings: ServerSettings,
+  table: FunctionTable,
+  secrets: Buffer[],
+): Promise<Address> {
+  return bridge.operation<Address>((operation) => {
+    bridge.native.startServer(id, nativeOptions(settings, table), secrets, operation);
   });
-  bridge.addServer(started.server, handler);
-  bridge.hold();
-  return new RunningServer(started.server, started.host, started.port, handler);
+}
+
+/** Also a URL of another realm, such as a test environment's. */
+function isUrl(modules: unknown): modules is URL {
+  return modules instanceof URL || Object.prototype.toString.call(modules) === '[object URL]';
+}
+
+/** Functions cannot cross to another thread: it has to import them. */
+function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
+  for (const [option, value] of Object.entries({ workers, workerOptions })) {
+    if (value === undefined) continue;
+    throw new OptionError(
+      `option '${option}' needs modules that worker threads can import: give their URL, such as ` +
+        "new URL('./modules.js', import.meta.url), instead of the modules themselves",
+      { option },
+    );
+  }
 }
 
 class RunningServer implements Server {
   readonly url: string;
   readonly port: number;
   readonly #id: number;
-  readonly #handler: Dispatcher;
+  readonly #pool: WorkerPool | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(id: number, host: string, port: number, handler: Dispatcher) {
+  constructor(id: number, scheme: string, { host, port }: Address, pool: WorkerPool | undefined) {
     this.#id = id;
-    this.#handler = handler;
+    this.#pool = pool;
     this.port = port;
     const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-    this.url = `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+    this.url = `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+    bridge.hold();
   }
 
   stats(): ServerStats {
-    const connections = this.#closing ? 0 : bridge.native.serverConnections(this.#id);
-    return { connections, pending: this.#handler.pending, calls: this.#handler.calls };
+    const { connections, pending, calls, workers } = bridge.native.serverStats(this.#id);
+    return { connections, pending, calls, workers: this.#pool?.stats(workers) ?? [] };
   }
 
   close(options?: CloseOptions): Promise<void> {
@@ -106,6 +165,7 @@ class RunningServer implements Server {
       await bridge.operation((id) => bridge.native.closeServer(this.#id, timeout, id));
     } finally {
       bridge.removeServer(this.#id);
+      await this.#pool?.close();
       bridge.release();
     }
   }
@@ -115,80 +175,8 @@ class RunningServer implements Server {
   }
 }
 
-/** Runs the functions of one server. Nothing that they do reaches Rust as a throw. */
-class Dispatcher implements CallHandler {
-  pending = 0;
-  calls = 0;
-  readonly #registry: Registry;
-  readonly #settings: ServerSettings;
-
-  constructor(registry: Registry, settings: ServerSettings) {
-    this.#registry = registry;
-    this.#settings = settings;
-  }
-
-  onCall(call: number, id: number, arrival: Arrival): void {
-    this.calls++;
-    this.pending++;
-    // Rust only knows the ids of this registry.
-    const target = this.#registry.byId(id);
-    let result: unknown;
-    try {
-      const { areas, frame, skip } = arrival;
-      const args = materialise(areas, frame, skip, this.#settings.terms === 'exact');
-      result = Reflect.apply(target.fn, undefined, args as unknown[]);
-      if (isThenable(result)) {
-        Promise.resolve(result).then(
-          (value) => this.#return(call, target, value),
-          (error: unknown) => this.#raise(call, target, error),
-        );
-        return;
-      }
-    } catch (error) {
-      this.#raise(call, target, error);
-      return;
-    }
-    this.#return(call, target, result);
-  }
-
-  #return(call: number, target: RegisteredFunction, value: unknown): void {
-    try {
-      this.#post(JOB_RETURN, call, value, 'result');
-    } catch (error) {
-      this.#raise(call, target, error);
-    }
-  }
-
-  #raise(call: number, target: RegisteredFunction, thrown: unknown): void {
-    const { module, name, arity } = target;
-    const returnStacktraces = this.#settings.returnExceptionStacktraces;
-    try {
-      const context = { returnStacktraces, module, function: name, arity };
-      this.#post(JOB_EXCEPTION, call, toException(thrown, context), 'exception');
-    } catch {
-      // What was thrown is no term: its text is.
-      this.#post(JOB_EXCEPTION, call, fallbackException(thrown), 'exception');
-    }
-  }
-
-  #post(kind: number, call: number, value: unknown, root: string): void {
-    bridge.post(kind, call, [], () => {
-      flatten(bridge.outbox, value, this.#settings, root);
-    });
-    this.pending--;
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
-}
-
 /** Options in the form that the addon takes. */
-function nativeOptions(settings: ServerSettings, registry: Registry): string {
+function nativeOptions(settings: ServerSettings, table: FunctionTable): string {
   const none = 2 ** 32 - 1;
   return JSON.stringify({
     host: settings.host,
@@ -203,7 +191,6 @@ function nativeOptions(settings: ServerSettings, registry: Registry): string {
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
     flags: settings.flags,
-    functions: registry.functions.map(({ id, module, name, arity }) => [id, module, name, arity]),
-    modules: registry.modules,
+    ...table,
   });
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backwater_transport::Server;
 use napi::bindgen_prelude::{Buffer, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
@@ -18,7 +17,9 @@ use crate::completions::{Completions, Wake};
 use crate::events::{Event, Message};
 use crate::outbox::{Batch, Job, JobKind};
 use crate::process::{io_thread, know_atom, register};
-use crate::service::Replies;
+use crate::replies::{Abandonment, CallerFields, Replies};
+use crate::servers::{ServerEntry, ServerFigures};
+use crate::workers::Worker;
 use crate::{clients, failures, http_codec, inbox, servers};
 
 /// Memory of a message that was too large for the inbox.
@@ -56,7 +57,10 @@ pub(crate) struct Shared {
     /// Calls of clients that can still be cancelled.
     pub(crate) calls: Mutex<HashMap<u32, oneshot::Sender<()>>>,
     pub(crate) clients: Mutex<HashMap<u32, Arc<ClientEntry>>>,
-    pub(crate) servers: Mutex<HashMap<u32, Arc<Server>>>,
+    /// Servers that this environment has started.
+    pub(crate) servers: Mutex<HashMap<u32, Arc<ServerEntry>>>,
+    /// Its part in serving those of other environments.
+    pub(crate) workers: Mutex<Vec<Arc<Worker>>>,
 }
 
 /// See src/bridge.ts, which is the only user.
@@ -82,6 +86,7 @@ impl Bridge {
             calls: Mutex::default(),
             clients: Mutex::default(),
             servers: Mutex::default(),
+            workers: Mutex::default(),
         });
         register(&shared.completions);
         env.add_env_cleanup_hook(Arc::clone(&shared), |shared| tear_down(&shared))?;
@@ -166,12 +171,15 @@ impl Bridge {
     pub fn drain(&self) -> Result<u32> {
         let completions = &self.shared.completions;
         completions.looked();
+        if let Some(call) = locked(&self.shared.workers).iter().find_map(Worker::take) {
+            completions.events().push_back(call);
+        }
         let mut inbox = self.inbox.borrow_mut();
         let inbox = inbox.as_mut().ok_or_else(detached)?;
         let mut large = self.large.borrow_mut();
         large.clear();
         let mut events = completions.events();
-        let delivered = inbox::deliver(&mut events, inbox, &mut large);
+        let delivered = inbox::deliver(&mut events, &self.shared.replies, inbox, &mut large);
         Ok(delivered)
     }
 
@@ -184,22 +192,51 @@ impl Bridge {
         Ok(http_codec::large_message(message, 0, false))
     }
 
+    /// Takes a number for a server that is to be started; with `workers`, other environments serve it.
+    #[napi]
+    pub fn reserve_server(&self, workers: bool) -> Result<u32> {
+        servers::reserve(&self.shared, workers)
+    }
+
+    /// Serves a server of another environment, as its worker `slot`.
+    #[napi]
+    pub fn attach_server(&self, server: u32, slot: u32) -> Result<()> {
+        servers::attach(&self.shared, server, slot)
+    }
+
     /// Starts a server; operation `operation` ends when it listens, with its address.
     #[napi]
     pub fn start_server(
         &self,
+        server: u32,
         options: String,
         secrets: Vec<Buffer>,
         operation: u32,
     ) -> Result<()> {
-        let id = self.new_id();
-        servers::start(&self.shared, id, &options, secrets_of(&secrets), operation)
+        servers::start(&self.shared, server, &options, secrets_of(&secrets), operation)
     }
 
-    /// How many connections a server has.
+    /// What a server is doing.
     #[napi]
-    pub fn server_connections(&self, server: u32) -> u32 {
-        servers::connections(&self.shared, server)
+    pub fn server_stats(&self, server: u32) -> ServerFigures {
+        servers::stats(&self.shared, server)
+    }
+
+    /// Who has made a call that is not answered yet.
+    #[napi]
+    pub fn caller(&self, call: u32) -> Option<CallerFields> {
+        self.shared.replies.look(call, |caller| CallerFields::of(caller))
+    }
+
+    /// Has an event tell when nobody waits for the answer to a call any more; true when that is so
+    /// already.
+    #[napi]
+    pub fn watch_caller(&self, call: u32) -> bool {
+        let completions = Arc::clone(&self.shared.completions);
+        let waker = Arc::new(Abandonment { call, completions }).into();
+        let watched =
+            self.shared.replies.look(call, |caller| caller.reply.wake_when_abandoned(&waker));
+        watched.unwrap_or(true)
     }
 
     /// Closes a server; operation `operation` ends when all is gone.
@@ -272,10 +309,10 @@ fn run(shared: &Arc<Shared>, job: Job) {
 /// The environment goes away: what it had open closes, and its callers are told.
 fn tear_down(shared: &Arc<Shared>) {
     shared.completions.close();
-    shared.replies.clear();
+    servers::drop_all(shared);
+    shared.replies.fail_all();
     locked(&shared.calls).clear();
     clients::drop_all(shared);
-    servers::drop_all(shared);
 }
 
 fn secrets_of(secrets: &[Buffer]) -> Vec<Vec<u8>> {

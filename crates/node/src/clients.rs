@@ -9,7 +9,7 @@ use backwater_transport::{
     CallError, CallOutcome, CallRequest, Client, ClientOptions, Endpoint, OwnedDecodeOptions,
 };
 use napi::{Error, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::bridge::{Shared, locked};
 use crate::events::{Event, Message};
@@ -17,12 +17,14 @@ use crate::failures;
 use crate::outbox::{CallFields, Job};
 use crate::process::io_thread;
 use crate::settings::{self, TermFlags, duration, limit, size};
+use crate::shared_clients::{self, Key, SharedClient};
 
 /// How long calls under way may take once a client is closed: their own timeouts end them.
 const CLOSE: Duration = Duration::from_secs(3600 * 24);
 
 /// Makes a client. It connects when it is first called.
 pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u8>>) -> Result<()> {
+    let key = Key { options: options.to_owned(), secrets: secrets.clone() };
     let options: settings::ClientOptions = settings::parse(options)?;
     let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
     let settings = Settings {
@@ -33,32 +35,34 @@ pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u
         ..Settings::new(secrets)
     };
     let endpoint = Endpoint::new(options.host, options.port);
-    let client = Client::new(
-        &*io_thread()?,
-        ClientOptions {
-            decode: OwnedDecodeOptions {
-                max_depth: options.max_depth,
-                max_terms: options.max_terms,
-                ..OwnedDecodeOptions::default()
-            },
-            connect_timeout: duration(options.connect_timeout),
-            recv_timeout: duration(options.recv_timeout),
-            max_connections: size(options.max_connections),
-            max_waiting: size(options.max_queued_calls),
-            pool_idle_timeout: duration(options.idle_timeout),
-            ..ClientOptions::new(endpoint, settings)
+    let options = ClientOptions {
+        decode: OwnedDecodeOptions {
+            max_depth: options.max_depth,
+            max_terms: options.max_terms,
+            ..OwnedDecodeOptions::default()
         },
-    );
-    let entry = ClientEntry { client, max_depth: options.max_depth, max_terms: options.max_terms };
+        connect_timeout: duration(options.connect_timeout),
+        recv_timeout: duration(options.recv_timeout),
+        max_connections: size(options.max_connections),
+        max_waiting: size(options.max_queued_calls),
+        pool_idle_timeout: duration(options.idle_timeout),
+        ..ClientOptions::new(endpoint, settings)
+    };
+    let io = io_thread()?;
+    let (max_depth, max_terms) = (options.decode.max_depth, options.decode.max_terms);
+    let client = shared_clients::take(key, || Client::new(&io, options));
+    let entry = ClientEntry { client, max_depth, max_terms, calls: watch::Sender::new(()) };
     locked(&shared.clients).insert(id, Arc::new(entry));
     Ok(())
 }
 
-/// A client with the limits that its calls share.
+/// A client of an environment, with the limits that its calls share.
 pub(crate) struct ClientEntry {
-    client: Client,
+    client: SharedClient,
     max_depth: u32,
     max_terms: u32,
+    /// Every call holds a receiver: none left means that all have ended.
+    calls: watch::Sender<()>,
 }
 
 /// Makes the call that a job asks for; runs on the I/O thread.
@@ -72,11 +76,14 @@ pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
     let (cancel, cancelled) = oneshot::channel();
     locked(&shared.calls).insert(id, cancel);
     let shared = Arc::clone(shared);
+    let under_way = client.calls.subscribe();
+    let calling = client.client.transport().call(request);
     tokio::task::spawn_local(async move {
         let result = tokio::select! {
-            result = client.client.call(request) => Some(result),
+            result = calling => Some(result),
             _ = cancelled => None,
         };
+        drop(under_way);
         locked(&shared.calls).remove(&id);
         if let Some(result) = result {
             shared.completions.push(event(id, result));
@@ -143,7 +150,11 @@ pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result
             // Here, since calls that were made before may still be on their way to this thread.
             let closing = locked(&shared.clients).remove(&client);
             if let Some(entry) = closing {
-                entry.client.close(CLOSE).await;
+                match entry.client.give_back() {
+                    Some(last) => last.close(CLOSE).await,
+                    // Others still use the connections.
+                    None => entry.calls.closed().await,
+                }
             }
             shared.completions.push(Event::Done { operation, description: "null".into() });
         })
@@ -154,6 +165,8 @@ pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result
 pub(crate) fn drop_all(shared: &Shared) {
     let clients = std::mem::take(&mut *locked(&shared.clients));
     for entry in clients.into_values() {
-        drop(entry.client.close(Duration::ZERO));
+        if let Some(last) = entry.client.give_back() {
+            drop(last.close(Duration::ZERO));
+        }
     }
 }

@@ -23,6 +23,8 @@ const WAKE_AFTER: usize = 64;
 /// serves all that was ready. At most one wake-up is under way.
 pub(crate) struct Completions {
     events: Mutex<VecDeque<Event>>,
+    /// Whether there is something to fetch besides the events: calls that workers share out.
+    announced: AtomicBool,
     waking: AtomicBool,
     /// `None` once the environment is gone: a threadsafe function may not outlive it.
     wake: Mutex<Option<Wake>>,
@@ -32,6 +34,7 @@ impl Completions {
     pub(crate) fn new(wake: Wake) -> Self {
         Self {
             events: Mutex::default(),
+            announced: AtomicBool::new(false),
             waking: AtomicBool::new(false),
             wake: Mutex::new(Some(wake)),
         }
@@ -48,9 +51,17 @@ impl Completions {
         }
     }
 
+    /// Says that there is something to fetch besides the events; JavaScript hears of it by the next
+    /// [`Completions::wake`].
+    pub(crate) fn announce(&self) {
+        self.announced.store(true, Ordering::Release);
+    }
+
     /// Wakes JavaScript if there is something to hear and it does not know that yet.
     pub(crate) fn wake(&self) {
-        if locked(&self.events).is_empty() || self.waking.swap(true, Ordering::AcqRel) {
+        let announced = self.announced.swap(false, Ordering::AcqRel);
+        let nothing = !announced && locked(&self.events).is_empty();
+        if nothing || self.waking.swap(true, Ordering::AcqRel) {
             return;
         }
         if let Some(wake) = &*locked(&self.wake) {

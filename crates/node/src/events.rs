@@ -15,6 +15,8 @@ pub(crate) enum Event {
     Failure { operation: u32, description: String },
     /// An operation such as closing a server has ended; `description` is JSON.
     Done { operation: u32, description: String },
+    /// Nobody waits any more for the answer to a call of a server.
+    Abandoned { call: u32 },
 }
 
 /// A decoded term with the bytes that it was decoded from.
@@ -32,6 +34,7 @@ impl Event {
             Event::Exception { call, skip, .. } => [3, *call, *skip, 0],
             Event::Failure { operation, .. } => [4, *operation, 0, 0],
             Event::Done { operation, .. } => [5, *operation, 0, 0],
+            Event::Abandoned { call } => [6, *call, 0, 0],
         }
     }
 
@@ -40,7 +43,7 @@ impl Event {
             Event::Call { message, .. }
             | Event::Return { message, .. }
             | Event::Exception { message, .. } => Some(message),
-            Event::Failure { .. } | Event::Done { .. } => None,
+            Event::Failure { .. } | Event::Done { .. } | Event::Abandoned { .. } => None,
         }
     }
 
@@ -49,7 +52,7 @@ impl Event {
             Event::Call { message, .. }
             | Event::Return { message, .. }
             | Event::Exception { message, .. } => Some(message),
-            Event::Failure { .. } | Event::Done { .. } => None,
+            Event::Failure { .. } | Event::Done { .. } | Event::Abandoned { .. } => None,
         }
     }
 

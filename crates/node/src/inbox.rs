@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::areas::Areas;
 use crate::events::{Event, Message};
 use crate::frame::{AreaSlicesMut, Extent, Position, extent};
+use crate::replies::Replies;
 
 /// Words before the tape of each event: words in all, kind, identifier, two numbers, place among
 /// the large ones (plus one; 0 = the tape follows here).
@@ -13,16 +14,25 @@ const HEADER_WORDS: usize = 6;
 const LARGE: usize = 32 * 1024;
 
 /// Moves as many events as fit from the queue to the inbox; the messages of large ones go to
-/// `large`, to be fetched one by one. Returns how many were moved.
+/// `large`, to be fetched one by one. Returns how many were moved. Calls that nobody waits for any more
+/// are left out.
 pub(crate) fn deliver(
     events: &mut VecDeque<Event>,
+    replies: &Replies,
     inbox: &mut Areas,
     large: &mut Vec<Option<Message>>,
 ) -> u32 {
     let mut areas = inbox.write();
     let mut position = Position::default();
     let mut delivered = 0;
+    let mut waiting = replies.waiting();
     while let Some(event) = events.front() {
+        if let Event::Call { call, .. } = event
+            && !waiting.is_waited_for(*call)
+        {
+            events.pop_front();
+            continue;
+        }
         let size = size_of(event);
         if !fits(&areas, position, size) {
             break;
@@ -56,7 +66,7 @@ fn put(
         let at = areas.put_bytes(description.as_bytes(), position);
         areas.words[start + 3] = at as u32;
         areas.words[start + 4] = description.len() as u32;
-    } else if size.words == HEADER_WORDS {
+    } else if event.message().is_some() && size.words == HEADER_WORDS {
         large.push(event.into_message());
         areas.words[start + 5] = large.len() as u32;
     } else if let Some(message) = event.message() {

@@ -19,9 +19,13 @@ mod http_codec;
 mod inbox;
 mod outbox;
 mod process;
+mod replies;
 mod servers;
 mod service;
 mod settings;
+mod shared_clients;
+mod worker_ended;
+mod workers;
 
 /// Halves what the JavaScript thread pays for bodies of a megabyte, measured against glibc's.
 #[cfg(not(feature = "system-allocator"))]

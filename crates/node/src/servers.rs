@@ -1,12 +1,15 @@
 //! The life of servers: start, figures, close.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use backwater_protocol::Secrets;
 use backwater_protocol::server::Settings;
-use backwater_transport::{BindError, Outcome, Server, ServerOptions};
+use backwater_transport::{BindError, Outcome, Server, ServerOptions, Service};
 use napi::{Error, Result};
+use napi_derive::napi;
 
 use crate::bridge::{Shared, locked};
 use crate::events::Event;
@@ -15,8 +18,71 @@ use crate::outbox::Job;
 use crate::process::{io_thread, know_atom};
 use crate::service::{FunctionTable, JavaScriptService};
 use crate::settings::{self, TermFlags, duration, size};
+use crate::workers::{Worker, WorkerStats, Workers, WorkersService};
 
-/// Starts a server. The event that ends `operation` tells its identifier and address.
+/// What a server is doing.
+#[napi(object)]
+#[derive(Default)]
+pub struct ServerFigures {
+    /// Open connections.
+    pub connections: u32,
+    /// Calls that have not been answered.
+    pub pending: u32,
+    /// Calls since the start.
+    pub calls: f64,
+    /// The worker threads that serve it.
+    pub workers: Vec<WorkerFigures>,
+}
+
+/// What a worker thread is doing.
+#[napi(object)]
+pub struct WorkerFigures {
+    /// Which of the server's workers it is.
+    pub slot: u32,
+    /// Calls that it was given and has not answered.
+    pub pending: u32,
+    /// Calls that it has begun.
+    pub calls: f64,
+}
+
+/// The servers of the process that are served by worker threads, for those to find.
+static TEAMS: Mutex<BTreeMap<u32, Arc<Workers>>> = Mutex::new(BTreeMap::new());
+/// The number of the next server, one for all environments.
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A server of an environment, from when its number is known.
+#[derive(Default)]
+pub(crate) struct ServerEntry {
+    /// `None` when the environment serves it itself.
+    team: Option<Arc<Workers>>,
+    /// Once it listens.
+    server: OnceLock<Server>,
+}
+
+/// Takes a number for a server that is to be started. With `workers`, threads that attach themselves
+/// to it by that number serve it, else this environment does.
+pub(crate) fn reserve(shared: &Shared, workers: bool) -> Result<u32> {
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut entry = ServerEntry::default();
+    if workers {
+        let team = Workers::new(id, io_thread()?.spawner());
+        locked(&TEAMS).insert(id, Arc::clone(&team));
+        entry.team = Some(team);
+    }
+    locked(&shared.servers).insert(id, Arc::new(entry));
+    Ok(id)
+}
+
+/// Has this environment serve a server of another one.
+pub(crate) fn attach(shared: &Shared, id: u32, slot: u32) -> Result<()> {
+    let team = locked(&TEAMS).get(&id).map(Arc::clone);
+    let team = team.ok_or_else(|| Error::from_reason("the server is closed"))?;
+    let worker = team.add(slot, &shared.completions, &shared.replies);
+    locked(&shared.workers).push(worker);
+    Ok(())
+}
+
+/// Starts a server. The event that ends `operation` tells its address.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     id: u32,
@@ -30,29 +96,39 @@ pub(crate) fn start(
         know_atom(module);
         know_atom(function);
     }
-    let service = JavaScriptService {
-        server: id,
-        completions: Arc::clone(&shared.completions),
-        replies: Arc::clone(&shared.replies),
+    let entry = locked(&shared.servers).get(&id).map(Arc::clone);
+    let entry = entry.ok_or_else(|| Error::from_reason("the server has no number"))?;
+    let service: Arc<dyn Service> = match &entry.team {
+        Some(team) => Arc::new(WorkersService(Arc::clone(team))),
+        None => Arc::new(JavaScriptService {
+            server: id,
+            completions: Arc::clone(&shared.completions),
+            replies: Arc::clone(&shared.replies),
+        }),
     };
     let transport = transport_options(&options, secrets);
     let functions = FunctionTable::new(options.modules, options.functions);
     let io = io_thread()?;
-    let started = Server::start(&io, transport, Arc::new(functions), Arc::new(service));
+    let started = Server::start(&io, transport, Arc::new(functions), service);
     let shared = Arc::clone(shared);
     io.spawn(move || async move {
         let event = match started.await {
             Ok(server) => {
                 let address = server.local_addr();
                 let description = serde_json::json!({
-                    "server": id,
                     "host": address.ip().to_string(),
                     "port": address.port(),
                 });
-                locked(&shared.servers).insert(id, Arc::new(server));
+                // Nobody else sets it. An environment that has ended in between has dropped the entry,
+                // which closes the server.
+                let _ = entry.server.set(server);
                 Event::Done { operation, description: description.to_string() }
             }
-            Err(error) => Event::Failure { operation, description: describe(&error) },
+            Err(error) => {
+                locked(&shared.servers).remove(&id);
+                locked(&TEAMS).remove(&id);
+                Event::Failure { operation, description: describe(&error) }
+            }
         };
         shared.completions.push(event);
     })
@@ -82,33 +158,56 @@ fn describe(error: &BindError) -> String {
     failures::listen(&error.host, error.port, &error.source)
 }
 
-/// How many connections a server has; none when it is closed.
-pub(crate) fn connections(shared: &Shared, server: u32) -> u32 {
-    let connections = locked(&shared.servers).get(&server).map(|server| server.stats().connections);
-    u32::try_from(connections.unwrap_or(0)).unwrap_or(u32::MAX)
+/// What a server is doing; nothing when it is closed.
+pub(crate) fn stats(shared: &Shared, server: u32) -> ServerFigures {
+    let entry = locked(&shared.servers).get(&server).map(Arc::clone);
+    let Some(entry) = entry else { return ServerFigures::default() };
+    let stats = entry.server.get().map(Server::stats).unwrap_or_default();
+    let workers = entry.team.as_ref().map(|team| team.stats()).unwrap_or_default();
+    let worker = |worker: WorkerStats| WorkerFigures {
+        slot: worker.slot,
+        pending: count(worker.in_flight),
+        calls: worker.taken as f64,
+    };
+    ServerFigures {
+        connections: count(stats.connections),
+        pending: count(stats.calls_in_flight),
+        calls: stats.calls as f64,
+        workers: workers.into_iter().map(worker).collect(),
+    }
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Closes a server; `operation` ends when all of its connections have.
-pub(crate) fn close(shared: &Arc<Shared>, server: u32, timeout: u32, operation: u32) -> Result<()> {
+pub(crate) fn close(shared: &Arc<Shared>, id: u32, timeout: u32, operation: u32) -> Result<()> {
     let shared = Arc::clone(shared);
     io_thread()?
         .spawn(move || async move {
             // Here, since answers that were given before may still be on their way to this thread.
-            let closing = locked(&shared.servers).remove(&server);
-            if let Some(server) = closing {
+            let closing = locked(&shared.servers).remove(&id);
+            if let Some(server) = closing.as_ref().and_then(|entry| entry.server.get()) {
                 server.close(duration(timeout)).await;
             }
+            locked(&TEAMS).remove(&id);
             shared.completions.push(Event::Done { operation, description: "null".into() });
         })
         .map_err(|error| Error::from_reason(error.to_string()))
 }
 
-/// Ends all servers where they stand.
+/// Ends all servers where they stand, and leaves those of other environments.
 pub(crate) fn drop_all(shared: &Shared) {
     let servers = std::mem::take(&mut *locked(&shared.servers));
-    for server in servers.into_values() {
-        drop(server.close(Duration::ZERO));
+    for (id, entry) in servers {
+        locked(&TEAMS).remove(&id);
+        if let Some(server) = entry.server.get() {
+            drop(server.close(Duration::ZERO));
+        }
     }
+    let workers = std::mem::take(&mut *locked(&shared.workers));
+    workers.iter().for_each(Worker::leave);
 }
 
 pub(crate) fn answer_return(shared: &Shared, job: Job) {

@@ -1,15 +1,14 @@
-//! What a server does with a call: finds the function, hands it to JavaScript, sends the answer.
+//! What a server does with a call: finds the function and hands it to JavaScript.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use backwater_protocol::server::{Exposure, Lookup};
-use backwater_transport::{IncomingCall, Outcome, Reply, Service};
+use backwater_transport::{IncomingCall, Service};
 
 use crate::completions::Completions;
-use crate::events::{Event, Message};
+use crate::events::Event;
+use crate::replies::{Accepted, Replies};
 
 /// What a server exposes, frozen at its start.
 pub(crate) struct FunctionTable {
@@ -43,45 +42,7 @@ impl Exposure for FunctionTable {
     }
 }
 
-/// Calls that JavaScript has not answered yet.
-#[derive(Default)]
-pub(crate) struct Replies {
-    next: AtomicU32,
-    waiting: Mutex<HashMap<u32, Reply>>,
-}
-
-impl Replies {
-    fn add(&self, reply: Reply) -> u32 {
-        let mut waiting = self.waiting();
-        loop {
-            let id = self.next.fetch_add(1, Ordering::Relaxed);
-            if let Entry::Vacant(entry) = waiting.entry(id) {
-                entry.insert(reply);
-                return id;
-            }
-        }
-    }
-
-    /// Answers a call, if it still waits for that.
-    pub(crate) fn answer(&self, call: u32, outcome: Outcome) {
-        let reply = self.waiting().remove(&call);
-        if let Some(reply) = reply {
-            reply.send(outcome);
-        }
-    }
-
-    /// Drops all: the calls are answered with 500.
-    pub(crate) fn clear(&self) {
-        let dropped = std::mem::take(&mut *self.waiting());
-        drop(dropped);
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u32, Reply>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Hands the calls of one server to an environment.
+/// Hands the calls of one server to the environment that has started it.
 pub(crate) struct JavaScriptService {
     pub(crate) server: u32,
     pub(crate) completions: Arc<Completions>,
@@ -90,13 +51,8 @@ pub(crate) struct JavaScriptService {
 
 impl Service for JavaScriptService {
     fn call(&self, call: IncomingCall) {
-        let IncomingCall { function, tape, source, reply, .. } = call;
-        let id = self.replies.add(reply);
-        self.completions.push(Event::Call {
-            call: id,
-            server: self.server,
-            function,
-            message: Message { tape, source },
-        });
+        let Accepted { function, message, caller } = Accepted::new(call);
+        let call = self.replies.add(caller);
+        self.completions.push(Event::Call { call, server: self.server, function, message });
     }
 }

@@ -1,0 +1,303 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import anyTest, { type ExecutionContext } from 'ava';
+import {
+  BackwaterError,
+  OptionError,
+  RemoteError,
+  RemoteException,
+  startClearServer,
+  type Client,
+  type Server,
+  type ServerOptions,
+} from '../src/index.js';
+import { connect, secret, serve } from './support/rpc.js';
+
+// One after the other: each has threads enough of its own.
+const test = anyTest.serial;
+
+const modules = new URL('./support/workers/modules.js', import.meta.url);
+
+// Workers that end are reported; that is what these tests do all the time.
+process.on('warning', () => {});
+
+async function start(t: ExecutionContext, options: ServerOptions = {}): Promise<Server> {
+  const server = await startClearServer(secret, modules, {
+    host: '127.0.0.1',
+    port: 0,
+    workers: 2,
+    ...options,
+  });
+  t.teardown(() => server.close({ timeout: 0 }));
+  return server;
+}
+
+/** The URL of a module with this source, which lasts as long as the test. */
+function moduleOf(t: ExecutionContext, source: string): URL {
+  const folder = mkdtempSync(join(tmpdir(), 'backwater-workers-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'module.mjs');
+  writeFileSync(file, source);
+  return pathToFileURL(file);
+}
+
+/** Waits until what cannot be waited for otherwise holds. */
+async function eventually(what: string, holds: () => boolean): Promise<void> {
+  const limit = Date.now() + 30_000;
+  while (!holds()) {
+    if (Date.now() > limit) throw new Error(`not within 30 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function endedInTheMiddle(t: ExecutionContext, error: unknown): void {
+  if (!(error instanceof RemoteException)) return t.fail(String(error));
+  t.is(error.class, 'error');
+  t.regex(error.message, /WorkerEndedError \[ERR_BACKWATER_WORKER_ENDED\]/);
+}
+
+async function failed(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    (value) => new Error(`returned ${String(value)}`),
+    (error: unknown) => error,
+  );
+}
+
+test('the calls run in worker threads', async (t) => {
+  const server = await start(t);
+  const client = connect(t, server);
+  const ids = new Set<unknown>();
+  let made = 0;
+  // They take turns, but one that is slow to wake up may be relieved by the other.
+  while (ids.size < 2 && made++ < 10_000) ids.add(await client.call('thread', 'id'));
+  t.is(ids.size, 2);
+  t.is(await client.call('thread', 'is_main'), false);
+  const { workers, calls, pending } = server.stats();
+  t.deepEqual(workers.map(({ threadId }) => threadId).sort(), [...(ids as Set<number>)].sort());
+  t.is(
+    workers.reduce((sum, { calls: own }) => sum + own, 0),
+    made + 1,
+  );
+  t.is(calls, made + 1);
+  t.is(pending, 0);
+});
+
+test('values, exceptions and contexts are as in the main thread', async (t) => {
+  const server = await start(t);
+  const client = connect(t, server, { rethrowRemoteExceptions: true });
+  t.deepEqual(await client.call('work', 'echo', [{ a: [1, 'x', null] }]), { a: [1, 'x', null] });
+  const large = Buffer.alloc(1024 * 1024, 7);
+  t.deepEqual(await client.call('work', 'echo', [large], { binaries: 'buffer' }), large);
+  await t.throwsAsync(client.call('work', 'fail'), {
+    instanceOf: TypeError,
+    message: 'as expected',
+  });
+  t.deepEqual(await client.call('work', 'about'), ['work', 'about', 0]);
+  const refused = await failed(client.call('work', 'about', [1]));
+  t.true(refused instanceof RemoteError && refused.status === 'not_found', String(refused));
+});
+
+test('the worker with the fewest calls in flight gets the next one', async (t) => {
+  const server = await start(t);
+  const client = connect(t, server);
+  const calls = Array.from({ length: 20 }, () => client.tryCall('work', 'never'));
+  await eventually('all are taken', () => {
+    return server.stats().workers.reduce((sum, { calls: taken }) => sum + taken, 0) === 20;
+  });
+  for (const { pending } of server.stats().workers) t.true(pending >= 7, String(pending));
+  await server.close({ timeout: 0 });
+  for (const { ok } of await Promise.all(calls)) t.false(ok);
+});
+
+test('a function that blocks one worker delays nobody else', async (t) => {
+  const server = await start(t);
+  const client = connect(t, server, { recvTimeout: 60_000 });
+  const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
+  const blocked = client.call<number>('work', 'block_while_there_is', [file]);
+  const others = await Promise.all(
+    Array.from({ length: 200 }, () => client.call<number>('thread', 'id')),
+  );
+  t.is(new Set(others).size, 1);
+  rmSync(file);
+  t.false(others.includes(await blocked));
+});
+
+for (const [how, options] of [
+  ['by_exit', {}],
+  ['by_throwing_later', {}],
+  ['by_memory', { workerOptions: { resourceLimits: { maxOldGenerationSizeMb: 24 } } }],
+] as const) {
+  test(`a worker that ends ${how} fails its own calls, and is replaced`, async (t) => {
+    const server = await start(t, { workers: 1, ...options });
+    const client = connect(t, server, { recvTimeout: 60_000 });
+    const before = await client.call('thread', 'id');
+    const held = client.call('work', 'never');
+    await eventually('it is held', () => server.stats().workers[0]!.pending === 1);
+    const [crash, inTheMiddle] = await Promise.all([failed(client.call('end', how)), failed(held)]);
+    endedInTheMiddle(t, crash);
+    endedInTheMiddle(t, inTheMiddle);
+    // Waits until there is a worker again.
+    const after = await client.call('thread', 'id');
+    t.not(after, before);
+    t.is(server.stats().workers[0]!.restarts, 1);
+    t.is(server.stats().pending, 0);
+  });
+}
+
+test('calls that a worker has not begun when it ends go to another one', async (t) => {
+  const server = await start(t, { workers: 1 });
+  const client = connect(t, server, { recvTimeout: 60_000 });
+  const blocked = failed(client.call('work', 'block', [200]));
+  const crash = failed(client.call('end', 'by_exit'));
+  await eventually('both are there', () => server.stats().pending === 2);
+  const behind = Array.from({ length: 5 }, (_, index) => client.call('work', 'echo', [index]));
+  t.deepEqual(await Promise.all(behind), [0, 1, 2, 3, 4]);
+  await blocked;
+  endedInTheMiddle(t, await crash);
+});
+
+test('without any worker calls are refused after a while', async (t) => {
+  const url = moduleOf(
+    t,
+    `let first = true;
+    export const m = { f: () => 1, exit: () => process.exit(1) };
+    import { workerData } from 'node:worker_threads';
+    if (process.env.BACKWATER_TEST_FAIL) throw new Error('cannot start again');`,
+  );
+  const env = { ...process.env } as Record<string, string>;
+  const server = await startClearServer(secret, url, {
+    host: '127.0.0.1',
+    port: 0,
+    workers: 1,
+    workerOptions: { env },
+  });
+  t.teardown(() => server.close({ timeout: 0 }));
+  const client = connect(t, server, { recvTimeout: 60_000 });
+  env['BACKWATER_TEST_FAIL'] = '1';
+  endedInTheMiddle(t, await failed(client.call('m', 'exit')));
+  const error = await failed(client.call('m', 'f'));
+  t.true(error instanceof RemoteError && error.httpStatus === 503, String(error));
+  t.is((error as RemoteError).reason, 'no_worker');
+  delete env['BACKWATER_TEST_FAIL'];
+  await eventually('a worker is up again', () => server.stats().workers[0]!.threadId !== undefined);
+});
+
+test('a client in a worker calls another server', async (t) => {
+  const target = await serve(t, { m: { echo: (value: unknown) => value } });
+  const server = await start(t);
+  const client = connect(t, server);
+  const values = await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      client.call('work', 'relay', [target.url, secret, index]),
+    ),
+  );
+  t.deepEqual(
+    values,
+    Array.from({ length: 20 }, (_, index) => index),
+  );
+});
+
+test('clients of all threads share their connections', async (t) => {
+  const target = await serve(t, { m: { echo: (value: unknown) => value } });
+  const server = await start(t);
+  const client = connect(t, server, { maxConnections: 4 });
+  const same = connect(t, target);
+  t.is(await same.call('m', 'echo', [0]), 0);
+  for (let index = 0; index < 8; index++) {
+    await client.call('work', 'relay', [target.url, secret, index]);
+  }
+  t.is(target.stats().connections, 1);
+});
+
+test('the default export is the modules, if there is one', async (t) => {
+  const url = moduleOf(t, 'export const a = 1; export default { m: { f: () => 5 } };');
+  const server = await startClearServer(secret, url, { host: '127.0.0.1', port: 0, workers: 1 });
+  t.teardown(() => server.close());
+  const client: Client = connect(t, server);
+  t.is(await client.call('m', 'f'), 5);
+});
+
+for (const [what, source, expected] of [
+  ['that throws', "throw new RangeError('not today');", /cannot import file:.*: not today$/],
+  ['that cannot be parsed', 'export const = 1;', /cannot import file:.*:/],
+  ['that throws what is no error', 'throw { a: () => {} };', /cannot import file:.*:/],
+  ['that ends its thread', 'process.exit(4);', /ended by itself, with exit code 4/],
+  ['that never ends', 'await new Promise(() => {});', /ended by itself, with exit code 13/],
+] as const) {
+  test(`a module ${what} is an error of the start`, async (t) => {
+    const url = moduleOf(t, source);
+    const error = await failed(startClearServer(secret, url, { port: 0, workers: 2 }));
+    t.true(error instanceof BackwaterError, String(error));
+    t.regex((error as Error).message, expected);
+    t.not((error as Error).cause, undefined);
+  });
+}
+
+test('modules that are none are refused as in the main thread', async (t) => {
+  const url = moduleOf(t, 'export const m = { f: () => 1 }; export const n = 5;');
+  const error = await failed(startClearServer(secret, url, { port: 0, workers: 1 }));
+  t.true(error instanceof OptionError, String(error));
+  t.is((error as OptionError).option, 'modules.n');
+  t.regex((error as Error).message, /modules\.n: a module is an object of functions, not 5/);
+});
+
+test('all workers must have the same exports', async (t) => {
+  const url = moduleOf(
+    t,
+    `import { threadId } from 'node:worker_threads';
+    export const m = threadId % 2 === 0 ? { f: () => 1 } : { f: () => 1, g: (x) => x };`,
+  );
+  const error = await failed(startClearServer(secret, url, { port: 0, workers: 4 }));
+  t.true(error instanceof OptionError, String(error));
+  t.regex((error as Error).message, /not the same in all worker threads: .* m:g\/1$/);
+});
+
+test('modules that are no URL cannot be served by workers', async (t) => {
+  for (const option of ['workers', 'workerOptions'] as const) {
+    const options = { workers: { workers: 2 }, workerOptions: { workerOptions: {} } }[option];
+    const error = await failed(startClearServer(secret, { m: { f: () => 1 } }, options));
+    t.true(error instanceof OptionError && error.option === option, String(error));
+    t.regex((error as Error).message, /new URL\('\.\/modules\.js', import\.meta\.url\)/);
+  }
+});
+
+test('the options of the threads are passed on', async (t) => {
+  const server = await start(t, { workerOptions: { env: { GIVEN: 'to the worker' } } });
+  const client = connect(t, server);
+  t.is(await client.call('thread', 'environment', ['GIVEN']), 'to the worker');
+});
+
+test('a port that is taken ends the workers again', async (t) => {
+  const server = await start(t);
+  const error = await failed(
+    startClearServer(secret, modules, { host: '127.0.0.1', port: server.port, workers: 1 }),
+  );
+  t.is((error as BackwaterError).code, 'EADDRINUSE');
+});
+
+test('closing waits for the calls, ends the threads, and lets the process end', (t) => {
+  const index = new URL('../src/index.js', import.meta.url).href;
+  const program = `
+    const { startClearServer, Client } = await import(${JSON.stringify(index)});
+    const secret = 'at least 32 bytes of random data';
+    const server = await startClearServer(secret, new URL(${JSON.stringify(modules.href)}),
+      { host: '127.0.0.1', port: 0, workers: 2 });
+    const client = new Client({ url: server.url, secret });
+    const call = client.call('work', 'block', [300]);
+    while (server.stats().pending === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await server.close();
+    console.log(typeof (await call));
+    await client.close();
+    console.log(process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)));`;
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', program],
+    { encoding: 'utf8', timeout: 60_000 },
+  );
+  t.is(stderr, '');
+  t.is(stdout, 'number\n[]\n');
+  t.is(status, 0);
+});

@@ -1,0 +1,161 @@
+//! Calls that an environment has taken and not answered yet.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::time::Instant;
+
+use backwater_transport::{IncomingCall, Outcome, Peer, Reply};
+use http::{HeaderValue, StatusCode};
+use napi_derive::napi;
+
+use crate::completions::Completions;
+use crate::events::{Event, Message};
+use crate::worker_ended::worker_ended;
+use crate::workers::InFlight;
+
+/// A call on its way to JavaScript.
+pub(crate) struct Accepted {
+    pub(crate) function: u32,
+    pub(crate) message: Message,
+    pub(crate) caller: Caller,
+}
+
+impl Accepted {
+    pub(crate) fn new(call: IncomingCall) -> Self {
+        let IncomingCall { function, tape, source, timeout, request_id, peer, reply } = call;
+        // A time beyond what clocks can tell is none.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let caller = Caller { reply, deadline, request_id, peer, in_flight: None };
+        Self { function, message: Message { tape, source }, caller }
+    }
+}
+
+/// Who waits for the answer to a call.
+pub(crate) struct Caller {
+    pub(crate) reply: Reply,
+    /// When the caller gives up, if it has said so.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) peer: Arc<Peer>,
+    /// Counts the call for its worker thread.
+    pub(crate) in_flight: Option<InFlight>,
+}
+
+impl Caller {
+    /// Whether somebody still waits for the answer: if not, the function is not to be called.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.reply.is_abandoned() && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
+    }
+
+    /// Tells a caller whose deadline has passed that its call has not begun.
+    pub(crate) fn give_up(self) {
+        self.reply.send(Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded"));
+    }
+}
+
+/// Who has made a call, for the context of its function.
+#[napi(object)]
+pub struct CallerFields {
+    /// The identifier of the request.
+    pub request_id: String,
+    /// The peer's address.
+    pub address: String,
+    /// The peer's port.
+    pub port: u32,
+    /// Milliseconds until the caller gives up, if it has said so.
+    pub timeout: Option<f64>,
+}
+
+impl CallerFields {
+    pub(crate) fn of(caller: &Caller) -> Self {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        Self {
+            request_id: String::from_utf8_lossy(caller.request_id.as_bytes()).into_owned(),
+            address: caller.peer.address.ip().to_string(),
+            port: caller.peer.address.port().into(),
+            timeout: caller.deadline.map(|deadline| left(deadline).as_secs_f64() * 1000.0),
+        }
+    }
+}
+
+/// Tells JavaScript that nobody waits any more for the answer to a call.
+pub(crate) struct Abandonment {
+    pub(crate) call: u32,
+    pub(crate) completions: Arc<Completions>,
+}
+
+impl Wake for Abandonment {
+    fn wake(self: Arc<Self>) {
+        self.completions.push(Event::Abandoned { call: self.call });
+        // Not everything that can end a call runs on the I/O thread.
+        self.completions.wake();
+    }
+}
+
+/// Calls that JavaScript has not answered yet.
+#[derive(Default)]
+pub(crate) struct Replies {
+    next: AtomicU32,
+    callers: Mutex<HashMap<u32, Caller>>,
+}
+
+impl Replies {
+    pub(crate) fn add(&self, caller: Caller) -> u32 {
+        let mut callers = self.callers();
+        loop {
+            let id = self.next.fetch_add(1, Ordering::Relaxed);
+            if let Entry::Vacant(entry) = callers.entry(id) {
+                entry.insert(caller);
+                return id;
+            }
+        }
+    }
+
+    /// Answers a call, if it still waits for that.
+    pub(crate) fn answer(&self, call: u32, outcome: Outcome) {
+        let caller = self.callers().remove(&call);
+        if let Some(Caller { reply, in_flight, .. }) = caller {
+            drop(in_flight);
+            reply.send(outcome);
+        }
+    }
+
+    /// Looks at a call that has not been answered.
+    pub(crate) fn look<T>(&self, call: u32, at: impl FnOnce(&mut Caller) -> T) -> Option<T> {
+        self.callers().get_mut(&call).map(at)
+    }
+
+    /// All calls, locked, to ask of several whether they are waited for.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        Waiting(self.callers())
+    }
+
+    /// Fails all calls, since nothing can answer them any more.
+    pub(crate) fn fail_all(&self) {
+        let callers = std::mem::take(&mut *self.callers());
+        for caller in callers.into_values() {
+            caller.reply.send(worker_ended());
+        }
+    }
+
+    fn callers(&self) -> MutexGuard<'_, HashMap<u32, Caller>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Replies::waiting`].
+pub(crate) struct Waiting<'a>(MutexGuard<'a, HashMap<u32, Caller>>);
+
+impl Waiting<'_> {
+    /// Whether somebody waits for the answer to a call; if not, it is forgotten.
+    pub(crate) fn is_waited_for(&mut self, call: u32) -> bool {
+        let wanted = self.0.get(&call).is_some_and(Caller::is_waiting);
+        if !wanted && let Some(caller) = self.0.remove(&call) {
+            caller.give_up();
+        }
+        wanted
+    }
+}

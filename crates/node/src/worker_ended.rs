@@ -1,0 +1,47 @@
+//! The exception in place of an answer that a thread can no longer give.
+
+use backwater_etf::TextForm;
+use backwater_transport::{Outcome, OwnedTape};
+
+/// Tags of `backwater_etf::tape`.
+const ATOM: u32 = 6;
+const TUPLE: u32 = 7;
+const MAP: u32 = 10;
+const TEXT: u32 = 15;
+const EMPTY_LIST: u32 = 4 << 4 | 5;
+
+const ATOMS: [&str; 5] = ["error", "js_error", "name", "message", "code"];
+const TEXTS: [&str; 3] = [
+    "WorkerEndedError",
+    "the worker thread ended in the middle of the call",
+    "ERR_BACKWATER_WORKER_ENDED",
+];
+
+/// `{error, {js_error, #{name, message, code}}, []}`, as a thrown JavaScript error would be.
+pub(crate) fn worker_ended() -> Outcome {
+    let atom = |place: u32| place << 4 | ATOM;
+    let text = |place: usize| (TEXTS[place].len() as u32) << 4 | TEXT;
+    let words = vec![
+        3 << 4 | TUPLE,
+        atom(0),
+        2 << 4 | TUPLE,
+        atom(1),
+        // The count stands above two bits that say how the map is to be read.
+        3 << 2 << 4 | MAP,
+        atom(2),
+        text(0),
+        atom(3),
+        text(1),
+        atom(4),
+        text(2),
+        EMPTY_LIST,
+    ];
+    Outcome::Exception(Box::new(OwnedTape {
+        words,
+        text: TEXTS.concat().into_bytes(),
+        text_form: TextForm::Ascii,
+        atoms: ATOMS.iter().map(|name| name.len() as u32).collect(),
+        names: ATOMS.concat().into_bytes(),
+        ..OwnedTape::default()
+    }))
+}

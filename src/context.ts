@@ -1,0 +1,110 @@
+import { bridge } from './bridge.js';
+import { MAX_TIMEOUT } from './option-types.js';
+import type { RegisteredFunction } from './registry.js';
+
+/** The other end of the connection that a call has come by. */
+export interface CallPeer {
+  /** Its IP address: that of the proxy, when there is one in between. */
+  readonly address: string;
+  /** Its port. */
+  readonly port: number;
+}
+
+/**
+ * What a function can know about the call that it answers, if it asks for that:
+ * `expose.fn(fn, { context: true })` has it given as the first argument.
+ *
+ * @example
+ * ```ts
+ * import { expose, startClearServer, type CallContext } from 'backwater';
+ *
+ * const report = expose.fn(
+ *   async ({ signal }: CallContext, year: number) => {
+ *     const response = await fetch(`https://example.com/figures/${year}`, { signal });
+ *     return await response.text();
+ *   },
+ *   { context: true },
+ * );
+ * await startClearServer(process.env.SECRET!, { reports: { report } });
+ * ```
+ */
+export interface CallContext {
+  /**
+   * Aborts when nobody waits for the answer any more: the caller hangs up (reason: an `AbortError`),
+   * its deadline passes (reason: a `TimeoutError`), or the server is closed and cuts the call. It does
+   * not abort once the function has ended.
+   */
+  readonly signal: AbortSignal;
+  /** When the caller gives up; undefined when it has not said so, as Erlang's does not. */
+  readonly deadline: Date | undefined;
+  /** Who calls. */
+  readonly peer: CallPeer;
+  /** The identifier that the caller has given to the request. */
+  readonly requestId: string;
+  /** The name of the module that was called. */
+  readonly module: string;
+  /** The name of the function that was called. */
+  readonly function: string;
+  /** The number of arguments besides this context. */
+  readonly arity: number;
+}
+
+/** The context of one call. What costs something is made when it is first asked for. */
+export class Context implements CallContext {
+  readonly deadline: Date | undefined;
+  readonly peer: CallPeer;
+  readonly requestId: string;
+  readonly module: string;
+  readonly function: string;
+  readonly arity: number;
+  readonly #call: number;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  constructor(call: number, { module, name, arity }: RegisteredFunction) {
+    // There is none when the connection has been cut in between.
+    const caller = bridge.native.caller(call);
+    this.#call = call;
+    this.peer = Object.freeze({ address: caller?.address ?? '', port: caller?.port ?? 0 });
+    this.requestId = caller?.requestId ?? '';
+    const timeout = caller?.timeout;
+    this.deadline = typeof timeout === 'number' ? new Date(Date.now() + timeout) : undefined;
+    this.module = module;
+    this.function = name;
+    this.arity = arity;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (!this.#ended) this.#watch();
+    }
+    return this.#controller.signal;
+  }
+
+  /** The function has ended: nothing aborts any more. */
+  end(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    if (this.#controller !== undefined) bridge.unwatchCaller(this.#call);
+  }
+
+  #watch(): void {
+    const gone = bridge.watchCaller(this.#call, () => {
+      this.#abort('nobody waits for the answer any more', 'AbortError');
+    });
+    if (gone || this.deadline === undefined) return;
+    const left = this.deadline.getTime() - Date.now();
+    if (left > MAX_TIMEOUT) return;
+    this.#timer = setTimeout(() => {
+      this.#abort('the deadline of the call has passed', 'TimeoutError');
+    }, left);
+    this.#timer.unref();
+  }
+
+  #abort(message: string, name: string): void {
+    clearTimeout(this.#timer);
+    this.#controller?.abort(new DOMException(message, name));
+  }
+}
