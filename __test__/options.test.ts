@@ -99,6 +99,22 @@ const options: readonly (readonly [
   ['timeout', ['client', 'call'], TIMES],
   ['idleTimeout', ['client'], TIMES],
   ['rethrowRemoteExceptions', ['client', 'call'], BOOLEANS],
+  ['idempotent', ['client', 'call'], BOOLEANS],
+  ['maxRetries', ['client', 'call'], { good: [0, 2, 100], bad: [-1, 101, 0.5, Infinity, '2'] }],
+  [
+    'hedgeDelay',
+    ['client', 'call'],
+    { good: [0, 50, MAX_TIME, Infinity], bad: [-1, 0.5, MAX_TIME + 1, NaN, '50'] },
+  ],
+  ['resolveInterval', ['client'], TIMES],
+  [
+    'dnsServers',
+    ['client'],
+    {
+      good: [['10.0.0.53'], ['127.0.0.1:5353', '[::1]:53', '::1']],
+      bad: [[], '10.0.0.53', ['name.example'], [53], ['10.0.0.53', ''], ['1.2.3.4:x'], null],
+    },
+  ],
   ['returnExceptionStacktraces', ['server'], BOOLEANS],
   [
     'host',
@@ -193,6 +209,11 @@ test('the defaults are those of the documentation', (t) => {
     maxEncodedResultSize: 8_388_608,
     maxConnections: 64,
     idleTimeout: 30_000,
+    idempotent: false,
+    maxRetries: 2,
+    hedgeDelay: Infinity,
+    resolveInterval: undefined,
+    dnsServers: undefined,
     terms: 'js',
     binaries: 'auto',
     objectKeys: 'binary',
@@ -307,6 +328,10 @@ test('the flags for the addon', (t) => {
     callOptions({ terms: 'js' }, clientOptions({ terms: 'exact', binaries: 'buffer' })).flags,
     4,
   );
+  // Bit 4, of calls only: idempotent.
+  t.is(clientOptions({ idempotent: true }).flags, 0b10000);
+  t.is(callOptions({ idempotent: true, terms: 'exact' }, client).flags, 0b10001);
+  t.is(callOptions({ idempotent: false }, clientOptions({ idempotent: true })).flags, 0);
   t.is(decodeOptions({ terms: 'exact' }).exact, true);
 });
 

@@ -14,6 +14,8 @@ const EXCEPTION = 3;
 const FAILURE = 4;
 const DONE = 5;
 const ABANDONED = 6;
+/** A client wants to know its endpoints. */
+const RESOLVE = 7;
 const EVENT_WORDS = 6;
 
 /** Kinds of jobs; the same numbers stand in crates/node/src/outbox.rs. */
@@ -21,8 +23,8 @@ export const JOB_RETURN = 1;
 export const JOB_EXCEPTION = 2;
 export const JOB_CALL = 3;
 export const JOB_CANCEL = 4;
-/** Words before the frame of a job: words in all, kind, identifier, and eleven more. */
-const JOB_WORDS = 14;
+/** Words before the frame of a job: words in all, kind, identifier, and thirteen more. */
+const JOB_WORDS = 16;
 
 /** A term that has arrived: where its tape lies, and from which word of it to read. */
 export interface Arrival {
@@ -60,6 +62,7 @@ class Bridge {
   readonly #pending = new Map<number, Pending>();
   readonly #servers = new Map<number, CallHandler>();
   readonly #abandoned = new Map<number, () => void>();
+  readonly #resolvers = new Map<number, () => void>();
   readonly #inbox: Areas;
   #rounds = ROUNDS;
   #nextId = 1;
@@ -130,6 +133,15 @@ class Bridge {
     this.#servers.set(id, handler);
   }
 
+  /** Has `resolve` called whenever a client needs its names resolved. */
+  addResolver(client: number, resolve: () => void): void {
+    this.#resolvers.set(client, resolve);
+  }
+
+  removeResolver(client: number): void {
+    this.#resolvers.delete(client);
+  }
+
   removeServer(id: number): void {
     this.#servers.delete(id);
   }
@@ -172,7 +184,7 @@ class Bridge {
   /**
    * Adds a job to the outbox; it crosses at the end of this turn.
    *
-   * @param fields up to eleven numbers, as crates/node/src/outbox.rs reads them
+   * @param fields up to thirteen numbers, as crates/node/src/outbox.rs reads them
    * @param writeFrame writes the tape and returns the place of its frame; whatever it throws leaves
    * the outbox as it was
    */
@@ -245,6 +257,10 @@ class Bridge {
       }
       if (kind === ABANDONED) {
         this.#abandon(id);
+        continue;
+      }
+      if (kind === RESOLVE) {
+        this.#resolvers.get(id)?.();
         continue;
       }
       const pending = this.#pending.get(id);

@@ -1,18 +1,20 @@
 import { bridge, type Arrival, JOB_CALL, JOB_CANCEL } from './bridge.js';
+import { type ClientStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
 import {
   callOptions,
   clientOptions,
-  parseEndpoint,
   parseSecrets,
   type CallOptions,
   type CallSettings,
   type ClientOptions,
   type ClientSettings,
-  type Endpoint,
 } from './options.js';
 import type { ContextFunction } from './registry.js';
+import { endpointOptions, startResolver, stopResolver } from './resolve/endpoints.js';
+import type { Resolver } from './resolve/resolver.js';
+import { parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
 import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
 import type { Term } from './terms/types.js';
@@ -45,16 +47,8 @@ export type RemoteModule<Module> = {
       : never;
 };
 
-/** Figures of a client. */
-export interface ClientStats {
-  /** Calls that have not settled yet. */
-  readonly pending: number;
-  /** Calls started since the client was made. */
-  readonly calls: number;
-}
-
 /**
- * Calls functions of one server over connections that are kept and used again.
+ * Calls functions of one server, or of several that are alike, over connections that are kept and used again.
  *
  * @example
  * ```ts
@@ -67,6 +61,7 @@ export interface ClientStats {
 export class Client {
   readonly #settings: ClientSettings;
   readonly #id: number;
+  readonly #resolver: Resolver | undefined;
   readonly #pending = new Map<number, (error: Error) => void>();
   #calls = 0;
   #closed = false;
@@ -74,10 +69,12 @@ export class Client {
   /** @throws {@link OptionError} naming the option that is unknown or wrong */
   constructor(options: ClientOptions) {
     const { url, secret, ...rest } = (options ?? {}) as ClientOptions;
-    const endpoint = parseEndpoint(url);
+    const source = parseSource(url);
     const secrets = parseSecrets(secret);
     this.#settings = clientOptions(rest);
-    this.#id = bridge.native.createClient(nativeOptions(endpoint, this.#settings), secrets);
+    this.#id = bridge.native.createClient(nativeOptions(source, this.#settings), secrets);
+    const { resolveInterval: interval, dnsServers } = this.#settings;
+    this.#resolver = startResolver(this.#id, source, { interval, dnsServers });
   }
 
   /**
@@ -139,6 +136,7 @@ export class Client {
         throw error;
       }
       this.#calls++;
+      this.#resolver?.touch();
       this.#pending.set(id, reject);
       signal?.addEventListener('abort', cancel, { once: true });
     });
@@ -190,10 +188,13 @@ export class Client {
     });
   }
 
-  /** Figures of this moment. */
+  /** Figures of this moment: calls, servers, and what was done about failures. */
   stats(): ClientStats {
-    return { pending: this.#pending.size, calls: this.#calls };
+    const { pending, calls } = { pending: this.#pending.size, calls: this.#calls };
+    return { pending, calls, ...(this.#last ?? statsOf(this.#id, this.#resolver?.stats())) };
   }
+  /** Those of a client that is closed. */
+  #last: ReturnType<typeof statsOf> | undefined;
 
   /**
    * Takes no further calls, waits for those under way, and closes the connections. Calling it again
@@ -207,6 +208,8 @@ export class Client {
 
   async #close(): Promise<void> {
     this.#closed = true;
+    stopResolver(this.#id, this.#resolver);
+    this.#last = { ...statsOf(this.#id, this.#resolver?.stats()), endpoints: [] };
     await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
   }
 
@@ -239,6 +242,8 @@ export class Client {
       settings.maxEncodedArgsSize,
       Math.min(settings.compressionThreshold, MAX_UINT32),
       milliseconds(settings.timeout),
+      settings.maxRetries,
+      milliseconds(settings.hedgeDelay),
     ];
     try {
       bridge.post(JOB_CALL, id, fields, () => {
@@ -301,10 +306,9 @@ export function checkCall(module: unknown, fn: unknown, args: unknown): void {
 }
 
 /** Options in the form that the addon takes. */
-function nativeOptions(endpoint: Endpoint, settings: ClientSettings): string {
+function nativeOptions(source: Source, settings: ClientSettings): string {
   return JSON.stringify({
-    host: endpoint.host,
-    port: endpoint.port,
+    ...endpointOptions(source),
     connectTimeout: milliseconds(settings.connectTimeout),
     recvTimeout: milliseconds(settings.recvTimeout),
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
@@ -358,12 +362,23 @@ export async function tryCall<T = Term>(
   }
 }
 
+const numbers = new WeakMap<object, number>();
+let functions = 0;
+
+/** Tells functions apart. */
+function numberOf(resolver: EndpointResolver): number {
+  const number = numbers.get(resolver) ?? ++functions;
+  numbers.set(resolver, number);
+  return number;
+}
+
 function sharedClient(target: ClientOptions): Client {
   const { url, secret, ...rest } = (target ?? {}) as ClientOptions;
-  const endpoint = parseEndpoint(url);
+  const source = parseSource(url);
+  const where = typeof source === 'function' ? numberOf(source) : source;
   const secrets = parseSecrets(secret).map((bytes) => Buffer.from(bytes).toString('base64'));
   const sorted = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
-  const key = JSON.stringify([endpoint, secrets, sorted], (_name, value: unknown) =>
+  const key = JSON.stringify([where, secrets, sorted], (_name, value: unknown) =>
     typeof value === 'number' ? String(value) : value,
   );
   const known = shared.get(key);

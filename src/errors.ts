@@ -88,6 +88,12 @@ export class ListenError extends BackwaterError {
   }
 }
 
+/** What a {@link ConnectError} says besides its message. */
+export interface ConnectFields extends AddressFields {
+  /** The phase that failed. */
+  readonly phase?: 'resolve' | 'connect' | undefined;
+}
+
 /**
  * There is no connection to the server. The request was not sent and it is safe to call again, unless
  * this is a {@link ConnectionLostError}.
@@ -99,16 +105,18 @@ export class ConnectError extends BackwaterError {
   declare readonly host?: string;
   /** The port that was to be connected to. */
   declare readonly port?: number;
-  /** The system's name of what went wrong, such as `ECONNREFUSED`. */
+  /** The system's name of what went wrong, such as `ECONNREFUSED`, or DNS's, such as `ENOTFOUND`. */
   declare readonly reason?: string;
+  /** `resolve` when it is not known where the server is, `connect` when it is not to be reached. */
+  declare readonly phase?: 'resolve' | 'connect';
 
   static {
     nameErrors(this, 'ConnectError');
   }
 
-  constructor(message: string, { host, port, reason, ...options }: AddressFields = {}) {
+  constructor(message: string, { host, port, reason, phase, ...options }: ConnectFields = {}) {
     super(message, options);
-    assignDefined(this, { host, port, reason });
+    assignDefined(this, { host, port, reason, phase });
   }
 }
 

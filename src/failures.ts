@@ -19,7 +19,15 @@ import {
 
 /** What crates/node/src/failures.rs writes. */
 type Failure =
-  | { kind: 'listen' | 'connect'; message: string; host?: string; port?: number; reason?: string }
+  | { kind: 'listen'; message: string; host?: string; port?: number; reason?: string }
+  | {
+      kind: 'connect';
+      phase?: 'resolve' | 'connect';
+      message: string;
+      host?: string;
+      port?: number;
+      reason?: string | null;
+    }
   | { kind: 'lost' | 'closed' | 'internal' | 'term'; message: string }
   | ({ kind: 'timeout' } & TimeoutFields)
   | { kind: 'queue'; limit: number }
@@ -46,7 +54,7 @@ export function failureOf(reason: unknown): Error {
       return new ListenError(listenMessage(message, host, port, name), addressOf(failure));
     }
     case 'connect':
-      return new ConnectError(failure.message, addressOf(failure));
+      return new ConnectError(failure.message, { ...addressOf(failure), phase: failure.phase });
     case 'lost':
       return new ConnectionLostError(failure.message);
     case 'timeout':

@@ -1,5 +1,6 @@
 export { call, Client, tryCall } from './client.js';
-export type { AnyModule, CallResult, ClientStats, RemoteModule, Target } from './client.js';
+export type { AnyModule, CallResult, RemoteModule, Target } from './client.js';
+export type { ClientStats, EndpointStats } from './client-stats.js';
 export { decode, encode } from './codec.js';
 export type { CallContext, CallPeer } from './context.js';
 export * from './errors.js';
@@ -26,6 +27,12 @@ export type {
   ExposeOptions,
   Modules,
 } from './registry.js';
+export type {
+  ClientUrl,
+  EndpointAddress,
+  EndpointResolver,
+  ResolveContext,
+} from './resolve/targets.js';
 export type { Secret } from './secrets.js';
 export { startClearServer } from './server.js';
 export type { CloseOptions, Server, ServerStats } from './server.js';

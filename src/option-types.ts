@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns';
 import type { OptionType } from './option-table.js';
 
 /** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
@@ -29,6 +30,25 @@ function isIntegerWithin(value: unknown, min: number, max: number): value is num
 }
 
 export const timeout = integerOrInfinity(1, MAX_TIMEOUT, 'milliseconds');
+
+/** What another type takes, for an option that has no value of its own when it is not given. */
+export function optional<T>({ takes, accepts }: OptionType<T>): OptionType<T | undefined> {
+  return { takes, accepts: (value): value is T | undefined => accepts(value) };
+}
+
+export const dnsServers: OptionType<readonly string[]> = {
+  takes: "a list of addresses of DNS servers, such as ['10.0.0.53', '[::1]:5353']",
+  accepts: (value): value is readonly string[] => {
+    if (!Array.isArray(value) || value.length === 0) return false;
+    if (!value.every((each) => typeof each === 'string')) return false;
+    try {
+      new Resolver().setServers(value);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
 
 export function oneOf<const Choice extends string>(...choices: Choice[]): OptionType<Choice> {
   return {

@@ -3,14 +3,17 @@ import { fallbacks, option, readOptions, type TableOf, type Values } from './opt
 import {
   abortSignal,
   boolean,
+  dnsServers,
   hostName,
   integer,
   integerOrInfinity,
   MAX_TIMEOUT,
   objectWith,
   oneOf,
+  optional,
   timeout,
 } from './option-types.js';
+import type { ClientUrl } from './resolve/targets.js';
 import type { Secret } from './secrets.js';
 
 export { type Endpoint, parseEndpoint } from './endpoint.js';
@@ -149,6 +152,23 @@ export interface CallOptions extends MessageOptions {
    */
   readonly timeout?: number | undefined;
   /**
+   * Whether calling the function twice does no harm. Then a call whose connection is lost, or that the
+   * server answers with 503, is made again, on another server if there is one. Default false: only
+   * what has certainly not begun goes elsewhere.
+   */
+  readonly idempotent?: boolean | undefined;
+  /**
+   * How often an idempotent call may be made again: 0 to 100. Default 2. All calls of a client
+   * together are bounded as well: a tenth of them may be made again, and a few more every second.
+   */
+  readonly maxRetries?: number | undefined;
+  /**
+   * After how many milliseconds without an answer an idempotent call is made a second time, on another
+   * server; the answer that comes first is taken, the other call is given up. Default `Infinity`:
+   * never.
+   */
+  readonly hedgeDelay?: number | undefined;
+  /**
    * Whether exceptions of the remote function are thrown as what they were there: JavaScript's
    * errors as errors of that name, thrown terms as themselves. Default false: as a
    * {@link RemoteException}.
@@ -177,15 +197,44 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
    * the server keeps it.
    */
   readonly idleTimeout?: number | undefined;
+  /**
+   * How often names are resolved again and a function as `url` is asked again, in milliseconds;
+   * `Infinity` for only when a server fails. Default: when the TTL of the DNS records is over, and
+   * every 30 seconds where there is none.
+   */
+  readonly resolveInterval?: number | undefined;
+  /**
+   * The DNS servers to ask, such as `['10.0.0.53', '127.0.0.1:5353']`. Default: as the system is
+   * configured. The hosts file goes before them either way.
+   */
+  readonly dnsServers?: readonly string[] | undefined;
 }
 
 /** Options of a client. */
 export interface ClientOptions extends ClientTuning {
   /**
    * Where to call: a URL or its text, `'host'` (http on port 8080), or `'host:port'` (https on 443
-   * and 8443, else http).
+   * and 8443, else http); a list of those; `'srv+http://name'` or `'srv+https://name'` for the servers
+   * of the name's SRV records; or an asynchronous function that says where the servers are.
+   *
+   * Calls are spread over all servers, and over all addresses of their names.
+   *
+   * @example
+   * ```ts
+   * import { Client } from 'backwater';
+   * const secret = 'at least 32 bytes of random data';
+   * const some = new Client({ url: ['10.0.0.1:8080', '10.0.0.2:8080'], secret });
+   * const named = new Client({ url: 'srv+http://_backwater._tcp.example.com', secret });
+   * const asked = new Client({
+   *   url: async ({ signal }) => {
+   *     const response = await fetch('http://registry.example/servers', { signal });
+   *     return (await response.json()) as { host: string; port: number; weight?: number }[];
+   *   },
+   *   secret,
+   * });
+   * ```
    */
-  readonly url: string | URL;
+  readonly url: ClientUrl;
   /** The secret shared with the server, or several: the first signs, any is accepted. */
   readonly secret: Secret | readonly Secret[];
 }
@@ -261,6 +310,9 @@ const callDefaults = {
   recvTimeout: option(timeout, 5000),
   timeout: option(timeout, Infinity),
   rethrowRemoteExceptions: option(boolean, false),
+  idempotent: option(boolean, false),
+  maxRetries: option(integer(0, 100), 2),
+  hedgeDelay: option(integerOrInfinity(0, MAX_TIMEOUT, 'milliseconds'), Infinity),
 };
 
 const callTable = {
@@ -275,21 +327,28 @@ const clientTable = {
   maxConnections: option(integer(1, 65535), 64),
   maxQueuedCalls: option(integerOrInfinity(0, 2 ** 31 - 1), 65_536),
   idleTimeout: option(timeout, 30_000),
+  resolveInterval: option(optional(timeout), undefined),
+  dnsServers: option(optional(dnsServers), undefined),
 } satisfies TableOf<ClientTuning>;
 
 const closeTable = { timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000) };
 
-/** How the addon is told to decode; the bits stand in crates/node/src/settings.rs too. */
+/** How the addon is told to decode, and to make calls; the bits stand in crates/node/src/settings.rs too. */
 interface Flags {
   readonly flags: number;
 }
 
 const EXACT = 1;
 const SAFE = 2;
+const IDEMPOTENT = 16;
 const BINARIES = { auto: 0 << 2, buffer: 1 << 2, string: 2 << 2 } as const;
 
 function flagsOf({ terms, binaries, decodeUnsafeTerms }: Values<typeof reading>): number {
   return (terms === 'exact' ? EXACT : 0) | (decodeUnsafeTerms ? 0 : SAFE) | BINARIES[binaries];
+}
+
+function callFlagsOf(values: Values<typeof callDefaults>): number {
+  return flagsOf(values) | (values.idempotent ? IDEMPOTENT : 0);
 }
 
 /** Options of {@link decode}, complete. */
@@ -360,7 +419,7 @@ serverOptions.closeTimeout = (input?: { readonly timeout?: number | undefined } 
 /** @throws {@link OptionError} naming the option that is unknown or takes something else */
 export function clientOptions(input?: ClientTuning | null): ClientSettings {
   const values = readOptions(clientTable, input, 'the client');
-  return Object.freeze({ ...values, signal: undefined, flags: flagsOf(values) });
+  return Object.freeze({ ...values, signal: undefined, flags: callFlagsOf(values) });
 }
 
 /**
@@ -376,5 +435,5 @@ export function callOptions(
   // Most calls have no options of their own.
   if (input === undefined || input === null) return client;
   const values = { ...client, ...readOptions(callTable, input, 'the call', client) };
-  return Object.freeze({ ...values, flags: flagsOf(values) });
+  return Object.freeze({ ...values, flags: callFlagsOf(values) });
 }

@@ -20,7 +20,7 @@ use crate::process::{io_thread, know_atom, register};
 use crate::replies::{Abandonment, CallerFields, Replies};
 use crate::servers::{ServerEntry, ServerFigures};
 use crate::workers::Worker;
-use crate::{clients, failures, http_codec, inbox, servers};
+use crate::{clients, failures, http_codec, inbox, resolving, servers};
 
 /// Memory of a message that was too large for the inbox.
 #[napi(object)]
@@ -251,6 +251,30 @@ impl Bridge {
         let id = self.new_id();
         clients::create(&self.shared, id, &options, secrets_of(&secrets))?;
         Ok(id)
+    }
+
+    /// Says which endpoints a client has from now on, as JSON.
+    #[napi]
+    pub fn set_endpoints(&self, client: u32, endpoints: String) -> Result<()> {
+        resolving::set_endpoints(&self.shared, client, &endpoints)
+    }
+
+    /// Says why the endpoints of a client could not be found out, as JSON.
+    #[napi]
+    pub fn resolution_failed(&self, client: u32, failure: String) -> Result<()> {
+        resolving::failed(&self.shared, client, &failure)
+    }
+
+    /// Says that the endpoints of a client are still fresh.
+    #[napi]
+    pub fn endpoints_unchanged(&self, client: u32) -> Result<()> {
+        resolving::unchanged(&self.shared, client)
+    }
+
+    /// The endpoints of a client and what happened to calls on them, as JSON; `null` once it is closed.
+    #[napi]
+    pub fn client_stats(&self, client: u32) -> String {
+        resolving::stats(&self.shared, client)
     }
 
     /// Closes a client; operation `operation` ends when its calls have.

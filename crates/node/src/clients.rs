@@ -6,7 +6,7 @@ use std::time::Duration;
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, RequestPath, Settings};
 use backwater_transport::{
-    CallError, CallOutcome, CallRequest, Client, ClientOptions, Endpoint, OwnedDecodeOptions,
+    CallError, CallOutcome, CallRequest, Client, ClientOptions, OwnedDecodeOptions,
 };
 use napi::{Error, Result};
 use tokio::sync::{oneshot, watch};
@@ -16,6 +16,7 @@ use crate::events::{Event, Message};
 use crate::failures;
 use crate::outbox::{CallFields, Job};
 use crate::process::io_thread;
+use crate::resolving;
 use crate::settings::{self, TermFlags, duration, limit, size};
 use crate::shared_clients::{self, Key, SharedClient};
 
@@ -23,7 +24,12 @@ use crate::shared_clients::{self, Key, SharedClient};
 const CLOSE: Duration = Duration::from_secs(3600 * 24);
 
 /// Makes a client. It connects when it is first called.
-pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u8>>) -> Result<()> {
+pub(crate) fn create(
+    shared: &Arc<Shared>,
+    id: u32,
+    options: &str,
+    secrets: Vec<Vec<u8>>,
+) -> Result<()> {
     let key = Key { options: options.to_owned(), secrets: secrets.clone() };
     let options: settings::ClientOptions = settings::parse(options)?;
     let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
@@ -34,7 +40,8 @@ pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u
         gzip_level: options.gzip_level,
         ..Settings::new(secrets)
     };
-    let endpoint = Endpoint::new(options.host, options.port);
+    let endpoints = options.endpoints.into_iter().map(Into::into).collect();
+    let is_resolved = options.resolver.is_some();
     let options = ClientOptions {
         decode: OwnedDecodeOptions {
             max_depth: options.max_depth,
@@ -46,11 +53,17 @@ pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u
         max_connections: size(options.max_connections),
         max_waiting: size(options.max_queued_calls),
         pool_idle_timeout: duration(options.idle_timeout),
-        ..ClientOptions::new(endpoint, settings)
+        ..ClientOptions::of(endpoints, settings)
     };
     let io = io_thread()?;
     let (max_depth, max_terms) = (options.decode.max_depth, options.decode.max_terms);
-    let client = shared_clients::take(key, || Client::new(&io, options));
+    let client = shared_clients::take(key, || {
+        if is_resolved {
+            Client::resolved(&io, options, resolving::asking(shared, id))
+        } else {
+            Client::new(&io, options)
+        }
+    });
     let entry = ClientEntry { client, max_depth, max_terms, calls: watch::Sender::new(()) };
     locked(&shared.clients).insert(id, Arc::new(entry));
     Ok(())
@@ -58,7 +71,7 @@ pub(crate) fn create(shared: &Shared, id: u32, options: &str, secrets: Vec<Vec<u
 
 /// A client of an environment, with the limits that its calls share.
 pub(crate) struct ClientEntry {
-    client: SharedClient,
+    pub(crate) client: SharedClient,
     max_depth: u32,
     max_terms: u32,
     /// Every call holds a receiver: none left means that all have ended.
@@ -104,6 +117,8 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
         max_encoded_args_size,
         compression_threshold,
         timeout,
+        max_retries,
+        hedge_delay,
     } = job.call()?;
     let client = Arc::clone(locked(&shared.clients).get(&client)?);
     let path = RequestPath::new(module, function, arity);
@@ -116,6 +131,9 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
     request.max_encoded_args_size = Some(size(max_encoded_args_size));
     request.compression_threshold = Some(size(compression_threshold));
     request.decode = Some(decode);
+    request.idempotent = TermFlags(flags).idempotent();
+    request.max_retries = max_retries;
+    request.hedge_delay = (hedge_delay != u32::MAX).then(|| duration(hedge_delay));
     Some((client, request))
 }
 

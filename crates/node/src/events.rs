@@ -17,6 +17,8 @@ pub(crate) enum Event {
     Done { operation: u32, description: String },
     /// Nobody waits any more for the answer to a call of a server.
     Abandoned { call: u32 },
+    /// A client wants its names resolved.
+    Resolve { client: u32 },
 }
 
 /// A decoded term with the bytes that it was decoded from.
@@ -35,6 +37,7 @@ impl Event {
             Event::Failure { operation, .. } => [4, *operation, 0, 0],
             Event::Done { operation, .. } => [5, *operation, 0, 0],
             Event::Abandoned { call } => [6, *call, 0, 0],
+            Event::Resolve { client } => [7, *client, 0, 0],
         }
     }
 
@@ -43,7 +46,10 @@ impl Event {
             Event::Call { message, .. }
             | Event::Return { message, .. }
             | Event::Exception { message, .. } => Some(message),
-            Event::Failure { .. } | Event::Done { .. } | Event::Abandoned { .. } => None,
+            Event::Failure { .. }
+            | Event::Done { .. }
+            | Event::Abandoned { .. }
+            | Event::Resolve { .. } => None,
         }
     }
 
@@ -52,7 +58,10 @@ impl Event {
             Event::Call { message, .. }
             | Event::Return { message, .. }
             | Event::Exception { message, .. } => Some(message),
-            Event::Failure { .. } | Event::Done { .. } | Event::Abandoned { .. } => None,
+            Event::Failure { .. }
+            | Event::Done { .. }
+            | Event::Abandoned { .. }
+            | Event::Resolve { .. } => None,
         }
     }
 

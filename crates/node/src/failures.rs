@@ -15,8 +15,16 @@ const MAX_TEXT: usize = 16 * 1024;
 pub(crate) fn call(error: &CallError) -> String {
     let value = match error {
         CallError::Encode(failure) => encode_failure(failure),
+        CallError::Resolve(failure) => json!({
+            "kind": "connect",
+            "phase": "resolve",
+            "message": failure.message,
+            "host": failure.name,
+            "reason": failure.code,
+        }),
         CallError::Connect { endpoint, source } => json!({
             "kind": "connect",
+            "phase": "connect",
             "message": error.to_string(),
             "host": endpoint.host,
             "port": endpoint.port,

@@ -20,6 +20,7 @@ mod inbox;
 mod outbox;
 mod process;
 mod replies;
+mod resolving;
 mod servers;
 mod service;
 mod settings;

@@ -8,8 +8,8 @@ use backwater_transport::TapeSource;
 use crate::areas::Areas;
 use crate::frame::AreaSlices;
 
-/// Words before the frame of a job: words in all, kind, identifier, and eleven more.
-const JOB_WORDS: usize = 14;
+/// Words before the frame of a job: words in all, kind, identifier, and thirteen more.
+const JOB_WORDS: usize = 16;
 
 /// A copy of what JavaScript had gathered: it may write the next batch while this one is worked on,
 /// and nothing that it does can change what is being signed.
@@ -102,6 +102,8 @@ impl Job {
             max_encoded_args_size: self.field(8),
             compression_threshold: self.field(9),
             timeout: self.field(10),
+            max_retries: self.field(11),
+            hedge_delay: self.field(12),
         })
     }
 
@@ -124,6 +126,8 @@ pub(crate) struct CallFields<'a> {
     pub(crate) max_encoded_args_size: u32,
     pub(crate) compression_threshold: u32,
     pub(crate) timeout: u32,
+    pub(crate) max_retries: u32,
+    pub(crate) hedge_delay: u32,
 }
 
 /// The tape of a job, which shares the memory of its batch.

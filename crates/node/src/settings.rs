@@ -1,10 +1,11 @@
 //! Options as the TypeScript side hands them over: validated there, so that errors name the option.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::DecodeOptions;
-use backwater_transport::OwnedDecodeOptions;
+use backwater_transport::{Endpoint, OwnedDecodeOptions};
 use serde::Deserialize;
 
 use crate::process::KnownAtomTable;
@@ -35,8 +36,10 @@ pub(crate) struct ServerOptions {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClientOptions {
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    /// Where to call; nothing when that is told later.
+    pub(crate) endpoints: Vec<ListedEndpoint>,
+    /// Whether endpoints are told later, and what tells this client from all others then.
+    pub(crate) resolver: Option<String>,
     pub(crate) connect_timeout: u32,
     pub(crate) recv_timeout: u32,
     pub(crate) max_encoded_args_size: usize,
@@ -48,6 +51,39 @@ pub(crate) struct ClientOptions {
     pub(crate) idle_timeout: u32,
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,
+}
+
+/// An endpoint as src/resolve/resolver.ts lists it.
+#[derive(Deserialize)]
+pub(crate) struct ListedEndpoint {
+    host: String,
+    port: u16,
+    address: IpAddr,
+    weight: u32,
+    priority: u16,
+}
+
+impl From<ListedEndpoint> for backwater_transport::ListedEndpoint {
+    fn from(listed: ListedEndpoint) -> Self {
+        let ListedEndpoint { host, port, address, weight, priority } = listed;
+        let endpoint = Endpoint { host, port, address: Some(address) };
+        Self { endpoint, weight, priority }
+    }
+}
+
+/// Why the TypeScript side could not resolve the names of a client.
+#[derive(Deserialize)]
+pub(crate) struct ResolveFailure {
+    name: String,
+    code: Option<String>,
+    message: String,
+}
+
+impl From<ResolveFailure> for backwater_transport::ResolveFailure {
+    fn from(failure: ResolveFailure) -> Self {
+        let ResolveFailure { name, code, message } = failure;
+        Self { name, code, message }
+    }
 }
 
 /// Reads options from JSON.
@@ -74,13 +110,18 @@ pub(crate) fn size(bytes: u32) -> usize {
     if bytes == u32::MAX { usize::MAX } else { bytes as usize }
 }
 
-/// How terms are decoded; the bits stand in src/options.ts too.
+/// How terms are decoded, and calls made; the bits stand in src/options.ts too.
 #[derive(Clone, Copy)]
 pub(crate) struct TermFlags(pub(crate) u32);
 
 impl TermFlags {
     pub(crate) fn exact(self) -> bool {
         self.0 & 1 != 0
+    }
+
+    /// Whether the call may be made again.
+    pub(crate) fn idempotent(self) -> bool {
+        self.0 & 16 != 0
     }
 
     /// Whether atoms that this program has not made are refused.

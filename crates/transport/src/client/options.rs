@@ -102,8 +102,13 @@ pub struct ClientOptions {
 impl ClientOptions {
     /// Options with the defaults of the protocol: 8 s to connect, 5 s to receive.
     pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
+        Self::of(vec![endpoint.into()], settings)
+    }
+
+    /// The same for several endpoints.
+    pub fn of(endpoints: Vec<ListedEndpoint>, settings: Settings) -> Self {
         Self {
-            endpoints: vec![endpoint.into()],
+            endpoints,
             settings,
             decode: OwnedDecodeOptions::default(),
             connect_timeout: Duration::from_secs(8),

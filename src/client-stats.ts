@@ -1,0 +1,86 @@
+import { bridge } from './bridge.js';
+import type { ResolverStats } from './resolve/resolver.js';
+
+/** Figures of one server that a client calls. */
+export interface EndpointStats {
+  /** Its name and port, as the `host` header has them. */
+  readonly host: string;
+  /** The address and port that connections go to. */
+  readonly address: string;
+  /**
+   * `up`: calls go there. `set aside`: it has failed, and calls go there only when there is no other.
+   * `probing`: the pause is over, and a connection, then a single call, finds out how it is.
+   */
+  readonly state: 'up' | 'set aside' | 'probing';
+  /** When the pause of a server that is set aside ends. */
+  readonly pausedUntil: Date | undefined;
+  /** Calls under way there, those that wait for a connection included. */
+  readonly pending: number;
+  /** Open connections, idle ones included. */
+  readonly connections: number;
+  /** Connections that no call uses. */
+  readonly idle: number;
+  /** How often a call went there. */
+  readonly calls: number;
+  /** How often it could not be reached, or lost a connection with a call on it. */
+  readonly failures: number;
+}
+
+/** Figures of a client. */
+export interface ClientStats {
+  /** Calls that have not settled yet. */
+  readonly pending: number;
+  /** Calls started since the client was made. */
+  readonly calls: number;
+  /** The servers that the client knows; none until names are resolved, and after it is closed. */
+  readonly endpoints: readonly EndpointStats[];
+  /** Idempotent calls that were made again since the function may have been called. */
+  readonly retries: number;
+  /** Calls that went to another server since the first one had certainly not begun with them. */
+  readonly failovers: number;
+  /** Second attempts that were made since the first one took long. */
+  readonly hedges: number;
+  /** Those of them that were answered first. */
+  readonly hedgesWon: number;
+  /** How many retries and hedges are allowed at the moment. */
+  readonly retryBudget: number;
+  /** How often names were resolved, or the function asked that is the `url`. */
+  readonly resolutions: number;
+  /** Why the last resolution failed, wholly or in part; undefined when it did not. */
+  readonly lastResolutionError: Error | undefined;
+}
+
+type NativeStats = Omit<
+  ClientStats,
+  'pending' | 'calls' | 'endpoints' | 'resolutions' | 'lastResolutionError'
+> & {
+  readonly endpoints: readonly (Omit<EndpointStats, 'pausedUntil'> & {
+    readonly pausedFor: number | null;
+  })[];
+};
+
+const NONE: NativeStats = {
+  endpoints: [],
+  retries: 0,
+  failovers: 0,
+  hedges: 0,
+  hedgesWon: 0,
+  retryBudget: 0,
+};
+
+/** What the addon knows of a client, and its resolver. */
+export function statsOf(
+  client: number,
+  resolver: ResolverStats | undefined,
+): Omit<ClientStats, 'pending' | 'calls'> {
+  const stats = (JSON.parse(bridge.native.clientStats(client)) as NativeStats | null) ?? NONE;
+  return {
+    ...stats,
+    endpoints: stats.endpoints.map(({ pausedFor, ...endpoint }) => ({
+      ...endpoint,
+      pausedUntil: pausedFor === null ? undefined : new Date(Date.now() + pausedFor),
+    })),
+    resolutions: resolver?.resolutions ?? 0,
+    lastResolutionError: resolver?.lastError,
+  };
+}

@@ -1,0 +1,67 @@
+import { readFile, stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+
+/** The system's own table of names, which goes before DNS. */
+export const HOSTS_FILE =
+  process.platform === 'win32'
+    ? join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', 'drivers', 'etc', 'hosts')
+    : '/etc/hosts';
+
+type Table = ReadonlyMap<string, readonly string[]>;
+
+/** Names of a hosts file, which is read again when it has changed. */
+export class HostsFile {
+  readonly #path: string;
+  #version = '';
+  #table: Table = new Map();
+
+  constructor(path = HOSTS_FILE) {
+    this.#path = path;
+  }
+
+  /** The addresses of a name; none when it is not listed. `localhost` always has some. */
+  async addresses(name: string): Promise<readonly string[]> {
+    const key = normalise(name);
+    const listed = (await this.#read()).get(key);
+    if (listed !== undefined) return listed;
+    // RFC 6761, 6.3: not to be asked of DNS.
+    return key === 'localhost' || key.endsWith('.localhost') ? ['127.0.0.1', '::1'] : [];
+  }
+
+  async #read(): Promise<Table> {
+    try {
+      const { mtimeMs, size, ino } = await stat(this.#path);
+      const version = `${mtimeMs} ${size} ${ino}`;
+      if (version !== this.#version) {
+        this.#table = parseHosts(await readFile(this.#path, 'utf8'));
+        this.#version = version;
+      }
+    } catch {
+      // Without such a file there is just no such name.
+      this.#table = new Map();
+      this.#version = '';
+    }
+    return this.#table;
+  }
+}
+
+/** @internal */
+export function parseHosts(text: string): Table {
+  const table = new Map<string, string[]>();
+  for (const line of text.split(/\r?\n/)) {
+    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
+    if (isIP(address) === 0) continue;
+    for (const name of new Set(names.map(normalise))) {
+      const addresses = table.get(name);
+      if (addresses === undefined) table.set(name, [address]);
+      else if (!addresses.includes(address)) addresses.push(address);
+    }
+  }
+  return table;
+}
+
+/** Names are the same in any case, and with a dot at their end. */
+function normalise(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
+}

@@ -1,0 +1,128 @@
+import { promises as dns, type RecordWithTtl } from 'node:dns';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HostsFile } from './hosts.js';
+
+/** What a name stands for. */
+export interface Answer {
+  readonly addresses: readonly string[];
+  /** For how long, in milliseconds; undefined when nobody said. */
+  readonly ttl?: number | undefined;
+}
+
+/** One server of a service (RFC 2782). */
+export interface ServiceRecord {
+  readonly name: string;
+  readonly port: number;
+  readonly priority: number;
+  readonly weight: number;
+}
+
+/** How long the first try of a question may take; the second one takes twice as long. */
+const DNS_TIMEOUT = 1000;
+const DNS_TRIES = 2;
+/**
+ * How long addresses of the other family are waited for when those of one are there: some servers
+ * never answer questions for AAAA.
+ */
+const GRACE = 300;
+/** What is asked for when the name itself has no SRV records. */
+const SERVICE_PREFIX = '_backwater._tcp.';
+
+/**
+ * Resolves names: by the hosts file, then by DNS for the sake of its TTL, then by whatever else the
+ * system has (search domains, mDNS, LDAP).
+ */
+export class Names {
+  readonly #hosts: HostsFile;
+  readonly #dns = new dns.Resolver({ timeout: DNS_TIMEOUT, tries: DNS_TRIES });
+  /** Whether DNS servers of the user's choice are all there is. */
+  readonly #exclusive: boolean;
+
+  /** @param servers the DNS servers to ask, those of the system when not given */
+  constructor(servers?: readonly string[], hosts = new HostsFile()) {
+    this.#hosts = hosts;
+    this.#exclusive = servers !== undefined;
+    if (servers !== undefined) this.#dns.setServers(servers);
+  }
+
+  /**
+   * The addresses of a host, at least one.
+   *
+   * @throws an error with a `code` such as `ENOTFOUND`
+   */
+  async addresses(host: string): Promise<Answer> {
+    const listed = await this.#hosts.addresses(host);
+    if (listed.length > 0) return { addresses: listed };
+    try {
+      return await this.#ask(host);
+    } catch (error) {
+      if (this.#exclusive || isCancelled(error)) throw error;
+    }
+    const found = await dns.lookup(host, { all: true });
+    return { addresses: found.map(({ address }) => address) };
+  }
+
+  /**
+   * The servers of a service: the SRV records of its name or, if it has none, of
+   * `_backwater._tcp.` before it.
+   *
+   * @throws an error with a `code` such as `ENOTFOUND`
+   */
+  async services(name: string): Promise<readonly ServiceRecord[]> {
+    let records: readonly ServiceRecord[];
+    try {
+      records = await this.#dns.resolveSrv(name);
+    } catch (error) {
+      if (name.startsWith('_') || isCancelled(error)) throw error;
+      try {
+        records = await this.#dns.resolveSrv(`${SERVICE_PREFIX}${name}`);
+      } catch {
+        throw error;
+      }
+    }
+    // RFC 2782: "the service is decidedly not available at this domain".
+    return records.filter(({ name: target }) => target !== '' && target !== '.');
+  }
+
+  /** Ends what is being asked. */
+  close(): void {
+    this.#dns.cancel();
+  }
+
+  async #ask(host: string): Promise<Answer> {
+    const four = this.#dns.resolve4(host, { ttl: true });
+    const six = this.#dns.resolve6(host, { ttl: true });
+    // As soon as one family is there the other one has to hurry.
+    const timer = new AbortController();
+    const inTime = async (
+      asked: Promise<RecordWithTtl[]>,
+      other: Promise<RecordWithTtl[]>,
+    ): Promise<RecordWithTtl[]> => {
+      const late = other.then(
+        () => delay(GRACE, [] as RecordWithTtl[], { signal: timer.signal }),
+        () => asked,
+      );
+      return Promise.race([asked, late]);
+    };
+    const [first, second] = await Promise.allSettled([inTime(four, six), inTime(six, four)]);
+    timer.abort();
+    const records = [first, second].flatMap((result) =>
+      result.status === 'fulfilled' ? result.value : [],
+    );
+    if (records.length === 0) {
+      throw first.status === 'rejected' ? first.reason : noAddress(host);
+    }
+    return {
+      addresses: records.map(({ address }) => address),
+      ttl: Math.min(...records.map(({ ttl }) => ttl)) * 1000,
+    };
+  }
+}
+
+function isCancelled(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ECANCELLED';
+}
+
+function noAddress(host: string): Error {
+  return Object.assign(new Error(`${host} has no address`), { code: 'ENODATA' });
+}

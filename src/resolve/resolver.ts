@@ -1,0 +1,307 @@
+import { isIP } from 'node:net';
+import type { Endpoint } from '../endpoint.js';
+import { BackwaterError } from '../errors.js';
+import { Names, type ServiceRecord } from './names.js';
+import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
+
+/** An endpoint that calls can go to. */
+export interface ListedEndpoint {
+  readonly scheme: Endpoint['scheme'];
+  /** The name that the user has given: for the `host` header and for certificates. */
+  readonly host: string;
+  readonly port: number;
+  readonly address: string;
+  readonly weight: number;
+  readonly priority: number;
+}
+
+/** Why names could not be resolved. */
+export interface ResolveFailure {
+  /** What was to be resolved. */
+  readonly name: string;
+  /** What the resolver calls it, such as `ENOTFOUND`. */
+  readonly code: string | null;
+  readonly message: string;
+}
+
+/** Hears what has become of each resolution. */
+export interface ResolveListener {
+  found(endpoints: readonly ListedEndpoint[]): void;
+  failed(failure: ResolveFailure): void;
+  /** It was asked for, but the last one is fresh. */
+  unchanged(): void;
+}
+
+/** How a {@link Resolver} works. */
+export interface ResolverSettings {
+  /** Milliseconds between two resolutions; undefined for the TTL, or 30 s where there is none. */
+  readonly interval?: number | undefined;
+  readonly dnsServers?: readonly string[] | undefined;
+}
+
+/** Figures of a resolver. */
+export interface ResolverStats {
+  readonly resolutions: number;
+  readonly lastError: Error | undefined;
+}
+
+/** How often to resolve when nobody says how long an answer holds, in milliseconds. */
+const DEFAULT_INTERVAL = 30_000;
+/** An answer is not asked for again before this, whatever its TTL and whoever asks. */
+const FRESH = 1000;
+/** How long one resolution may take. */
+const LIMIT = 30_000;
+/** How long a client may be without calls until its resolving rests. */
+const REST_AFTER = 60_000;
+/** The longest time that timers of Node can wait. */
+const LONGEST = 2 ** 31 - 1;
+
+interface Resolved {
+  readonly endpoints: readonly ListedEndpoint[];
+  readonly ttl?: number | undefined;
+}
+
+/**
+ * Keeps the endpoints of a client up to date: from the first call on, by TTL or interval, and when one
+ * of them fails. It rests while nobody calls. Its timers keep no process alive.
+ */
+export class Resolver {
+  readonly #source: Source;
+  readonly #settings: ResolverSettings;
+  readonly #listener: ResolveListener;
+  readonly #names: Names;
+  readonly #closed = new AbortController();
+  /** The last answer for each target: it holds on while later questions fail. */
+  #answers = new Map<string, Resolved>();
+  #timer: NodeJS.Timeout | undefined;
+  #running = false;
+  #resting = false;
+  #touched = 0;
+  #succeeded = -Infinity;
+  #failures = 0;
+  #resolutions = 0;
+  #lastError: Error | undefined;
+
+  constructor(source: Source, settings: ResolverSettings, listener: ResolveListener) {
+    this.#source = source;
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#names = new Names(settings.dnsServers);
+  }
+
+  /** Resolves now, unless that is under way or has just been done; the listener hears of it. */
+  refresh(): void {
+    if (this.#running || this.#closed.signal.aborted) return;
+    const freshness = Math.min(FRESH, this.#settings.interval ?? FRESH);
+    if (performance.now() - this.#succeeded < freshness) this.#listener.unchanged();
+    else void this.#run();
+  }
+
+  /** A call is made. */
+  touch(): void {
+    this.#touched = performance.now();
+    if (this.#resting) {
+      this.#resting = false;
+      void this.#run();
+    }
+  }
+
+  stats(): ResolverStats {
+    return { resolutions: this.#resolutions, lastError: this.#lastError };
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#closed.abort();
+    this.#names.close();
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    if (this.#running || this.#closed.signal.aborted) return;
+    this.#running = true;
+    clearTimeout(this.#timer);
+    const run = new AbortController();
+    const { signal } = run;
+    const timer = setTimeout(() => run.abort(tooLate()), LIMIT).unref();
+    const close = (): void => run.abort(this.#closed.signal.reason);
+    this.#closed.signal.addEventListener('abort', close, { once: true });
+    try {
+      const resolved = await unlessAborted(this.#resolve(signal), signal);
+      if (!this.#closed.signal.aborted) this.#succeed(resolved);
+    } catch (error) {
+      if (!this.#closed.signal.aborted) this.#fail(error);
+    } finally {
+      clearTimeout(timer);
+      this.#closed.signal.removeEventListener('abort', close);
+      this.#running = false;
+    }
+  }
+
+  #succeed({ endpoints, ttl }: Resolved): void {
+    this.#resolutions++;
+    this.#succeeded = performance.now();
+    this.#failures = 0;
+    this.#schedule(this.#settings.interval ?? Math.max(FRESH, ttl ?? DEFAULT_INTERVAL));
+    this.#listener.found(endpoints);
+  }
+
+  #fail(error: unknown): void {
+    const first = this.#answers.size === 0 && this.#succeeded === -Infinity;
+    this.#resolutions++;
+    this.#lastError = BackwaterError.from(error);
+    // Until something was found, it is calls that ask.
+    if (!first) this.#schedule(Math.min(FRESH * 2 ** this.#failures++, DEFAULT_INTERVAL));
+    this.#listener.failed(failureOf(error, this.#source));
+  }
+
+  #schedule(milliseconds: number): void {
+    if (milliseconds === Infinity) return;
+    const next = (): void => {
+      this.#resting = performance.now() - this.#touched > REST_AFTER;
+      if (!this.#resting) void this.#run();
+    };
+    this.#timer = setTimeout(next, Math.min(milliseconds, LONGEST)).unref();
+  }
+
+  async #resolve(signal: AbortSignal): Promise<Resolved> {
+    const targets =
+      typeof this.#source === 'function'
+        ? parseResolved(await this.#source({ signal }))
+        : this.#source;
+    const answers = new Map<string, Resolved>();
+    const errors: unknown[] = [];
+    const each = targets.map(async (target): Promise<Resolved> => {
+      const key = JSON.stringify(target);
+      try {
+        const answer = await this.#resolveTarget(target);
+        answers.set(key, answer);
+        return answer;
+      } catch (error) {
+        const named = new ResolveError(target, error);
+        errors.push(named);
+        const known = this.#answers.get(key);
+        if (known === undefined) return { endpoints: [] };
+        answers.set(key, known);
+        // To be asked for again soon.
+        return { endpoints: known.endpoints, ttl: FRESH };
+      }
+    });
+    const resolved = await Promise.all(each);
+    const endpoints = resolved.flatMap((answer) => answer.endpoints);
+    if (errors.length === targets.length || endpoints.length === 0) {
+      throw errors[0] ?? new ResolveError(undefined, 'no servers');
+    }
+    this.#answers = answers;
+    this.#lastError = errors.length === 0 ? undefined : BackwaterError.from(errors[0]);
+    const ttl = shortest(resolved);
+    // What a function says holds no longer than what nobody says the end of.
+    const limit = typeof this.#source === 'function' ? DEFAULT_INTERVAL : Infinity;
+    return { endpoints, ttl: Math.min(ttl, limit) };
+  }
+
+  async #resolveTarget(target: Target): Promise<Resolved> {
+    if (target.kind === 'srv') return this.#resolveService(target.scheme, target.name);
+    const { scheme, host, port } = target.endpoint;
+    const { weight } = target;
+    const listed = (address: string): ListedEndpoint => ({
+      scheme,
+      host,
+      port,
+      address,
+      weight,
+      priority: 0,
+    });
+    if (isIP(host) !== 0) return { endpoints: [listed(host)], ttl: Infinity };
+    const { addresses, ttl } = await this.#names.addresses(host);
+    return { endpoints: addresses.map(listed), ttl: ttl ?? DEFAULT_INTERVAL };
+  }
+
+  async #resolveService(scheme: Endpoint['scheme'], name: string): Promise<Resolved> {
+    const records = await this.#names.services(name);
+    const host = name.replace(/^(?:_[^.]*\.)+/, '') || name;
+    const weigh = weights(records);
+    let failure: unknown;
+    const each = records.map(async (record): Promise<Resolved> => {
+      const { port, priority } = record;
+      try {
+        const { addresses, ttl } =
+          isIP(record.name) === 0
+            ? await this.#names.addresses(record.name)
+            : { addresses: [record.name], ttl: undefined };
+        const weight = weigh(record);
+        const endpoints = addresses.map((address) => ({
+          scheme,
+          host,
+          port,
+          address,
+          weight,
+          priority,
+        }));
+        return { endpoints, ttl: ttl ?? DEFAULT_INTERVAL };
+      } catch (error) {
+        failure = error;
+        return { endpoints: [] };
+      }
+    });
+    const resolved = await Promise.all(each);
+    const endpoints = resolved.flatMap((answer) => answer.endpoints);
+    if (endpoints.length === 0) throw failure ?? new Error('the service is not available');
+    // Node does not tell the TTL of SRV records.
+    return { endpoints, ttl: Math.min(DEFAULT_INTERVAL, shortest(resolved)) };
+  }
+}
+
+/** The weights of records: as they are, or 1 each when all have 0 (RFC 2782). */
+function weights(records: readonly ServiceRecord[]): (record: ServiceRecord) => number {
+  const weighted = records.some(({ weight }) => weight > 0);
+  return ({ weight }) => (weighted ? Math.max(1, weight * WEIGHT_UNIT) : WEIGHT_UNIT);
+}
+
+function shortest(resolved: readonly Resolved[]): number {
+  return Math.min(...resolved.map(({ ttl }) => ttl ?? Infinity));
+}
+
+/** Rejects as soon as the signal is aborted, whatever becomes of the promise. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** A target could not be resolved. */
+class ResolveError extends BackwaterError {
+  readonly target: string | undefined;
+
+  constructor(target: Target | undefined, cause: unknown) {
+    const name = target === undefined ? undefined : nameOf(target);
+    super(`cannot resolve ${name ?? 'the servers'}: ${reasonOf(cause)}`, { cause });
+    this.target = name;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (typeof error === 'string') return error;
+  return error instanceof Error ? error.message : String(BackwaterError.from(error).message);
+}
+
+function codeOf(error: unknown): string | null {
+  const code = (error as NodeJS.ErrnoException | null | undefined)?.code;
+  return typeof code === 'string' ? code : null;
+}
+
+function failureOf(error: unknown, source: Source): ResolveFailure {
+  if (error instanceof ResolveError) {
+    return { name: error.target ?? '', code: codeOf(error.cause), message: error.message };
+  }
+  const name = typeof source === 'function' ? source.name : '';
+  const what = `cannot resolve the servers: ${reasonOf(error)}`;
+  return { name, code: codeOf(error), message: what };
+}
+
+function tooLate(): Error {
+  const message = `no answer within ${LIMIT} ms`;
+  return Object.assign(new Error(message), { code: 'ETIMEOUT' });
+}

@@ -1,0 +1,149 @@
+import { isIP } from 'node:net';
+import { parseEndpoint, type Endpoint } from '../endpoint.js';
+import { OptionError } from '../errors.js';
+import { inspectBriefly } from '../inspect.js';
+
+/** A server by its parts. */
+export interface EndpointAddress {
+  /** A host name or an address; an IPv6 address without brackets. */
+  readonly host: string;
+  /** 1 to 65,535; 443 and 8443 mean https. */
+  readonly port: number;
+  /** Its share of the calls relative to the others', 1 (default) to 65,535. */
+  readonly weight?: number | undefined;
+}
+
+/** What an {@link EndpointResolver} gets. */
+export interface ResolveContext {
+  /** Aborted when the client is closed, or when the answer has come too late. */
+  readonly signal: AbortSignal;
+}
+
+/** Says where the servers are at the moment. */
+export type EndpointResolver = (
+  context: ResolveContext,
+) =>
+  Iterable<string | URL | EndpointAddress> | PromiseLike<Iterable<string | URL | EndpointAddress>>;
+
+/** What the option `url` takes. */
+export type ClientUrl = string | URL | readonly (string | URL)[] | EndpointResolver;
+
+/** One thing to resolve. */
+export type Target =
+  | { readonly kind: 'host'; readonly endpoint: Endpoint; readonly weight: number }
+  | { readonly kind: 'srv'; readonly scheme: Endpoint['scheme']; readonly name: string };
+
+/** Where a client's endpoints come from. */
+export type Source = readonly Target[] | EndpointResolver;
+
+/** Weights are multiplied by this, so that there is room for SRV records of weight 0 below 1. */
+export const WEIGHT_UNIT = 100;
+const MAX_TARGETS = 1000;
+const SRV = /^srv\+(https?):\/\/([^/?#]*)(.*)$/i;
+
+/**
+ * Reads the option `url` of a client.
+ *
+ * @throws {@link OptionError} saying which one is none
+ */
+export function parseSource(url: unknown): Source {
+  if (typeof url === 'function') return url as EndpointResolver;
+  if (!Array.isArray(url)) return [parseTarget(url)];
+  if (url.length === 0) throw refuse('has no server in its list');
+  return Array.from(url, (each: unknown, index) => {
+    try {
+      return parseTarget(each);
+    } catch (error) {
+      throw atPlace(error, `url[${index}]`);
+    }
+  });
+}
+
+/** Reads what an {@link EndpointResolver} says. */
+export function parseResolved(found: unknown): readonly Target[] {
+  if (
+    typeof found !== 'object' ||
+    found === null ||
+    typeof (found as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function'
+  ) {
+    throw refuse(`as a function gives a list of servers, not ${inspectBriefly(found, 100)}`);
+  }
+  const targets: Target[] = [];
+  for (const each of found as Iterable<unknown>) {
+    if (targets.length === MAX_TARGETS) {
+      throw refuse(`as a function gives at most ${MAX_TARGETS} servers`);
+    }
+    targets.push(isAddress(each) ? fromAddress(each) : parseTarget(each));
+  }
+  return targets;
+}
+
+/** Whether nothing is to be resolved: all are addresses. */
+export function isFixed(source: Source): source is readonly Target[] {
+  return (
+    typeof source !== 'function' &&
+    source.every((target) => target.kind === 'host' && isIP(target.endpoint.host) !== 0)
+  );
+}
+
+/** The target as the user may have written it. */
+export function nameOf(target: Target): string {
+  return target.kind === 'srv' ? `srv+${target.scheme}://${target.name}` : target.endpoint.host;
+}
+
+function parseTarget(url: unknown): Target {
+  const text = url instanceof URL ? url.href : url;
+  const match = typeof text === 'string' ? SRV.exec(text) : null;
+  if (match === null) return { kind: 'host', endpoint: parseEndpoint(url), weight: WEIGHT_UNIT };
+  const [, scheme, name = '', rest = ''] = match;
+  return { kind: 'srv', scheme: schemeOf(scheme!), name: serviceName(name, rest) };
+}
+
+function schemeOf(text: string): Endpoint['scheme'] {
+  const scheme = text.toLowerCase() as Endpoint['scheme'];
+  // What holds for all endpoints is said in one place.
+  return parseEndpoint(`${scheme}://localhost`).scheme;
+}
+
+function serviceName(name: string, rest: string): string {
+  if (name.includes('@')) {
+    throw refuse("cannot have a user or a password: calls are signed with the option 'secret'");
+  }
+  if (name.includes(':')) {
+    throw refuse('cannot have a port with srv+http and srv+https: the SRV records have it');
+  }
+  if (!['', '/', '/backwater/1', '/backwater/1/'].includes(rest)) {
+    throw refuse('cannot have a path, a query or a fragment with srv+http and srv+https');
+  }
+  const lower = name.toLowerCase().replace(/\.$/, '');
+  if (lower.length > 253 || !/^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(lower)) {
+    throw refuse(`takes a name with srv+http and srv+https, not ${inspectBriefly(name, 100)}`);
+  }
+  return lower;
+}
+
+function isAddress(value: unknown): value is EndpointAddress {
+  return typeof value === 'object' && value !== null && !(value instanceof URL);
+}
+
+function fromAddress({ host, port, weight = 1 }: EndpointAddress): Target {
+  if (typeof host !== 'string' || !Number.isInteger(port)) {
+    throw refuse('as a function gives servers with host, a string, and port, an integer');
+  }
+  if (!Number.isInteger(weight) || weight < 1 || weight > 65535) {
+    throw refuse(`takes weights from 1 to 65535, not ${inspectBriefly(weight, 100)}`);
+  }
+  const name = isIP(host) === 6 ? `[${host}]` : host;
+  const endpoint = parseEndpoint(`${name}:${port}`);
+  return { kind: 'host', endpoint, weight: weight * WEIGHT_UNIT };
+}
+
+function atPlace(error: unknown, place: string): unknown {
+  if (!(error instanceof OptionError)) return error;
+  const message = error.message.replace("option 'url'", `option '${place}'`);
+  return new OptionError(message, { option: place, cause: error.cause });
+}
+
+function refuse(what: string): OptionError {
+  return new OptionError(`option 'url' ${what}`, { option: 'url' });
+}
