@@ -4,9 +4,13 @@ import { inspectCall, inspectSymbol, type Inspector } from './inspect.js';
  * An Erlang tuple: an array with a mark, so that `const [tag, value] = t`, `t.length` and iteration
  * work as on any array. Made by {@link tuple}; told from lists by {@link isTuple}.
  */
-export type Tuple<Elements extends readonly unknown[] = readonly unknown[]> = Elements & {
+export type Tuple<Elements extends readonly unknown[] = readonly unknown[]> = Readonly<Elements> &
+  TupleMark;
+
+/** What only tuples have. */
+export interface TupleMark {
   readonly [inspectSymbol]: Inspector;
-};
+}
 
 /**
  * The mark. It is also what `util.inspect` calls: one property for both, since each property added
@@ -25,10 +29,8 @@ const inspectTuple: Inspector = function (this: readonly unknown[], depth, optio
  * const result = tuple(atom('ok'), 42);
  * ```
  */
-export function tuple<const Elements extends readonly unknown[]>(
-  ...elements: Elements
-): Tuple<Elements> {
-  return markTuple(elements) as Tuple<Elements>;
+export function tuple<Elements extends readonly unknown[]>(...elements: Elements): Tuple<Elements> {
+  return markTuple(elements) as unknown as Tuple<Elements>;
 }
 
 /** @internal Makes the given array a tuple. */
@@ -44,38 +46,71 @@ export function isMarked(array: readonly unknown[]): array is Tuple {
 
 /**
  * Whether a value is a tuple; with further arguments, one whose first element is `tag` and that
- * has `length` elements.
+ * has `length` elements. TypeScript knows then how many there are, and of which type: those of a
+ * {@link Term} are terms, those of a union of tuples what its tuples of that length have.
  *
  * @example
  * ```ts
- * import { atom, isTuple, tuple } from 'backwater';
- * const result: unknown = tuple(atom('ok'), 42);
- * if (isTuple(result, atom('ok'), 2)) console.log(result[1]);
+ * import { atom, call, isTuple } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * const result = await call(target, 'accounts', 'find', [42]);
+ * if (isTuple(result, atom('ok'), 2)) {
+ *   const [, account] = result;
+ *   console.log(account);
+ * } else if (isTuple(result, atom('error'), 2)) {
+ *   console.error(result[1]);
+ * }
  * ```
  */
 export function isTuple(value: unknown): value is Tuple;
-export function isTuple<Tag>(
-  value: unknown,
+export function isTuple<Value, Tag>(
+  value: Value,
   tag: Tag,
-): value is Tuple<readonly [Tag, ...unknown[]]>;
-export function isTuple<Tag, const Length extends number>(
-  value: unknown,
+): value is Extract<TaggedTuple<Value, Tag, number>, Value>;
+export function isTuple<Value, Tag, const Length extends number>(
+  value: Value,
   tag: Tag,
   length: Length,
-): value is Tuple<TaggedElements<Tag, Length>>;
+): value is Extract<TaggedTuple<Value, Tag, Length>, Value>;
 export function isTuple(value: unknown, ...expected: [tag?: unknown, length?: number]): boolean {
   if (!Array.isArray(value) || !isMarked(value)) return false;
   if (expected.length > 0 && (value.length === 0 || value[0] !== expected[0])) return false;
   return expected.length < 2 || value.length === expected[1];
 }
 
+/** What a value of a type is when it is a tuple of that tag and length. */
+export type TaggedTuple<Value, Tag, Length extends number> = unknown extends Value
+  ? Tuple<TaggedElements<Tag, Length, unknown>> & Matched
+  : Value extends readonly (infer Element)[]
+    ? number extends Value['length']
+      ? Tuple<TaggedElements<Tag, Length, Element>> & Matched
+      : number extends Length
+        ? Value & TupleMark & Matched
+        : Length extends Value['length']
+          ? Value & TupleMark & Matched
+          : never
+    : TupleMark extends Value
+      ? Tuple<TaggedElements<Tag, Length, unknown>> & Matched
+      : never;
+
 /** The elements of a tuple of a known tag and length. */
-export type TaggedElements<Tag, Length extends number> = Length extends 1
-  ? readonly [Tag]
-  : Length extends 2
-    ? readonly [Tag, unknown]
-    : Length extends 3
-      ? readonly [Tag, unknown, unknown]
-      : Length extends 4
-        ? readonly [Tag, unknown, unknown, unknown]
-        : readonly [Tag, ...unknown[]];
+export type TaggedElements<Tag, Length extends number, Element = unknown> = number extends Length
+  ? readonly [Tag, ...Element[]]
+  : Elements<Length, Element, [Tag]>;
+
+type Elements<
+  Length extends number,
+  Element,
+  Known extends readonly unknown[],
+> = Known['length'] extends Length | 255
+  ? Readonly<Known>
+  : Elements<Length, Element, [...Known, Element]>;
+
+/**
+ * Only known to types: that a tag or a length was compared. A tuple that they do not match may have the
+ * same type, so that a type says nothing where they do not.
+ */
+export interface Matched {
+  readonly [matched]: true;
+}
+declare const matched: unique symbol;

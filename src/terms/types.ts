@@ -1,5 +1,5 @@
 import type { Atom } from './atom.js';
-import type { Tuple } from './tuple.js';
+import type { TupleMark } from './tuple.js';
 import type {
   BitString,
   ExternalFunction,
@@ -23,7 +23,7 @@ export type Term =
   | Float
   | Uint8Array
   | BitString
-  | Tuple<readonly Term[]>
+  | (readonly Term[] & TupleMark)
   | readonly Term[]
   | ImproperList
   | Pid
