@@ -1,5 +1,5 @@
 /** What the worker threads of the tests import. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { Client, expose, type CallContext } from '../../../src/index.js';
 
@@ -20,6 +20,7 @@ export const work = {
     while (existsSync(file));
     return threadId;
   },
+  write: (file: string) => writeFileSync(file, 'written'),
   never: () => new Promise(() => {}),
   fail: () => {
     throw new TypeError('as expected');
