@@ -15,6 +15,7 @@ import {
   SizeError,
   TermError,
   TimeoutError,
+  TlsError,
 } from '../src/errors.js';
 import { inspectBriefly, truncate } from '../src/inspect.js';
 import { atom } from '../src/terms/index.js';
@@ -26,6 +27,7 @@ const samples: readonly (readonly [string, string, BackwaterError])[] = [
   ['ListenError', 'ERR_BACKWATER_LISTEN', new ListenError('x')],
   ['ConnectError', 'ERR_BACKWATER_CONNECT', new ConnectError('x')],
   ['ConnectionLostError', 'ERR_BACKWATER_CONNECTION_LOST', new ConnectionLostError('x')],
+  ['TlsError', 'ERR_BACKWATER_TLS', new TlsError('x', { reason: 'wrong_host' })],
   [
     'TimeoutError',
     'ERR_BACKWATER_TIMEOUT',

@@ -2,6 +2,7 @@ import { bridge, type Arrival, JOB_CALL, JOB_CANCEL } from './bridge.js';
 import { type ClientStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
+import { failureOf } from './failures.js';
 import {
   callOptions,
   clientOptions,
@@ -14,10 +15,11 @@ import {
 import type { ContextFunction } from './registry.js';
 import { endpointOptions, startResolver, stopResolver } from './resolve/endpoints.js';
 import type { Resolver } from './resolve/resolver.js';
-import { parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
+import { maySpeakTls, parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
 import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
 import type { Term } from './terms/types.js';
+import { type NativeTlsClient, shareTrustedRoots, tlsClientKey, tlsClientOptions } from './tls.js';
 
 /** Where to call, and with which secret. */
 export interface Target {
@@ -68,11 +70,16 @@ export class Client {
 
   /** @throws {@link OptionError} naming the option that is unknown or wrong */
   constructor(options: ClientOptions) {
-    const { url, secret, ...rest } = (options ?? {}) as ClientOptions;
+    const { url, secret, tls, ...rest } = (options ?? {}) as ClientOptions;
     const source = parseSource(url);
     const secrets = parseSecrets(secret);
     this.#settings = clientOptions(rest);
-    this.#id = bridge.native.createClient(nativeOptions(source, this.#settings), secrets);
+    const native = nativeOptions(source, this.#settings, secureOptions(source, tls));
+    try {
+      this.#id = bridge.native.createClient(native, secrets);
+    } catch (error) {
+      throw failureOf(error);
+    }
     const { resolveInterval: interval, dnsServers } = this.#settings;
     this.#resolver = startResolver(this.#id, source, { interval, dnsServers });
   }
@@ -305,10 +312,28 @@ export function checkCall(module: unknown, fn: unknown, args: unknown): void {
   }
 }
 
+/** What TLS needs, where it may be spoken. */
+function secureOptions(source: Source, tls: unknown): NativeTlsClient | null {
+  if (!maySpeakTls(source)) {
+    if (tls === undefined) return null;
+    throw new OptionError("option 'tls' is for https URLs; option 'url' says http", {
+      option: 'tls',
+    });
+  }
+  const options = tlsClientOptions(tls ?? {});
+  if (options.ca === null && !options.acceptAny) shareTrustedRoots();
+  return options;
+}
+
 /** Options in the form that the addon takes. */
-function nativeOptions(source: Source, settings: ClientSettings): string {
+function nativeOptions(
+  source: Source,
+  settings: ClientSettings,
+  tls: NativeTlsClient | null,
+): string {
   return JSON.stringify({
     ...endpointOptions(source),
+    tls,
     connectTimeout: milliseconds(settings.connectTimeout),
     recvTimeout: milliseconds(settings.recvTimeout),
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
@@ -373,12 +398,13 @@ function numberOf(resolver: EndpointResolver): number {
 }
 
 function sharedClient(target: ClientOptions): Client {
-  const { url, secret, ...rest } = (target ?? {}) as ClientOptions;
+  const { url, secret, tls, ...rest } = (target ?? {}) as ClientOptions;
   const source = parseSource(url);
   const where = typeof source === 'function' ? numberOf(source) : source;
   const secrets = parseSecrets(secret).map((bytes) => Buffer.from(bytes).toString('base64'));
   const sorted = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
-  const key = JSON.stringify([where, secrets, sorted], (_name, value: unknown) =>
+  const secure = tls === undefined ? undefined : tlsClientKey(tls);
+  const key = JSON.stringify([where, secrets, secure, sorted], (_name, value: unknown) =>
     typeof value === 'number' ? String(value) : value,
   );
   const known = shared.get(key);

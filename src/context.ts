@@ -8,6 +8,11 @@ export interface CallPeer {
   readonly address: string;
   /** Its port. */
   readonly port: number;
+  /**
+   * The subject of the certificate that it has shown, such as `CN=alice,O=Example` (RFC 4514); undefined
+   * unless the server demands one, see {@link TlsServerOptions.clientCa}.
+   */
+  readonly certificateSubject: string | undefined;
 }
 
 /**
@@ -66,7 +71,11 @@ export class Context implements CallContext {
     // There is none when the connection has been cut in between.
     const caller = bridge.native.caller(call);
     this.#call = call;
-    this.peer = Object.freeze({ address: caller?.address ?? '', port: caller?.port ?? 0 });
+    this.peer = Object.freeze({
+      address: caller?.address ?? '',
+      port: caller?.port ?? 0,
+      certificateSubject: caller?.certificateSubject,
+    });
     this.requestId = caller?.requestId ?? '';
     const timeout = caller?.timeout;
     this.deadline = typeof timeout === 'number' ? new Date(Date.now() + timeout) : undefined;

@@ -27,19 +27,6 @@ const FORMS = "a URL such as 'http://10.0.0.1:8080', 'host', or 'host:port'";
  * other than `/` or `/backwater/1`, a query, a fragment, a user
  */
 export function parseEndpoint(url: unknown): Endpoint {
-  const endpoint = readEndpoint(url);
-  if (endpoint.scheme === 'https') {
-    throw refuse(
-      'TLS is not supported by this version' +
-        (typeof url === 'string' && !url.includes('://')
-          ? `; without a scheme, port ${endpoint.port} means https: write http:// for clear HTTP`
-          : ''),
-    );
-  }
-  return endpoint;
-}
-
-function readEndpoint(url: unknown): Endpoint {
   if (url instanceof URL) return fromUrl(url);
   if (typeof url !== 'string') throw refuse(`takes ${FORMS}, not ${inspectBriefly(url, 100)}`);
   // The URL parser would drop these silently.

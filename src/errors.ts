@@ -7,6 +7,7 @@ export type BackwaterErrorCode =
   | 'ERR_BACKWATER_UNKNOWN'
   | 'ERR_BACKWATER_CONNECT'
   | 'ERR_BACKWATER_CONNECTION_LOST'
+  | 'ERR_BACKWATER_TLS'
   | 'ERR_BACKWATER_TIMEOUT'
   | 'ERR_BACKWATER_QUEUE_FULL'
   | 'ERR_BACKWATER_REMOTE'
@@ -91,7 +92,7 @@ export class ListenError extends BackwaterError {
 /** What a {@link ConnectError} says besides its message. */
 export interface ConnectFields extends AddressFields {
   /** The phase that failed. */
-  readonly phase?: 'resolve' | 'connect' | undefined;
+  readonly phase?: 'resolve' | 'connect' | 'tls' | undefined;
 }
 
 /**
@@ -99,7 +100,8 @@ export interface ConnectFields extends AddressFields {
  * this is a {@link ConnectionLostError}.
  */
 export class ConnectError extends BackwaterError {
-  override readonly code: 'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_CONNECTION_LOST' =
+  override readonly code:
+    'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_CONNECTION_LOST' | 'ERR_BACKWATER_TLS' =
     'ERR_BACKWATER_CONNECT';
   /** The host that was to be connected to. */
   declare readonly host?: string;
@@ -107,8 +109,9 @@ export class ConnectError extends BackwaterError {
   declare readonly port?: number;
   /** The system's name of what went wrong, such as `ECONNREFUSED`, or DNS's, such as `ENOTFOUND`. */
   declare readonly reason?: string;
-  /** `resolve` when it is not known where the server is, `connect` when it is not to be reached. */
-  declare readonly phase?: 'resolve' | 'connect';
+  /** `resolve` when it is not known where the server is, `connect` when it is not to be
+   * reached, `tls` when there is no trusted connection to it. */
+  declare readonly phase?: 'resolve' | 'connect' | 'tls';
 
   static {
     nameErrors(this, 'ConnectError');
@@ -129,6 +132,39 @@ export class ConnectionLostError extends ConnectError {
 
   static {
     nameErrors(this, 'ConnectionLostError');
+  }
+}
+
+/** Why there is no TLS connection to a server. */
+export type TlsErrorReason =
+  | 'certificate_expired'
+  | 'certificate_not_yet_valid'
+  | 'wrong_host'
+  | 'unknown_issuer'
+  | 'invalid_certificate'
+  | 'client_certificate_refused'
+  | 'incompatible'
+  | 'not_tls'
+  | 'handshake_failed';
+
+/** What a {@link TlsError} says besides its message. */
+export interface TlsErrorFields extends ConnectFields {
+  /** Why there is no connection. */
+  readonly reason: TlsErrorReason;
+}
+
+/** There is no TLS connection to the server; the message says what to do. The call was not made. */
+export class TlsError extends ConnectError {
+  override readonly code = 'ERR_BACKWATER_TLS';
+  /** Why there is no connection. */
+  declare readonly reason: TlsErrorReason;
+
+  static {
+    nameErrors(this, 'TlsError');
+  }
+
+  constructor(message: string, fields: TlsErrorFields) {
+    super(message, fields);
   }
 }
 

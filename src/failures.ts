@@ -4,6 +4,7 @@ import {
   ConnectError,
   ConnectionLostError,
   ListenError,
+  OptionError,
   QueueFullError,
   RemoteError,
   ResponseAuthenticationError,
@@ -15,6 +16,8 @@ import {
   TimeoutError,
   type TimeoutFields,
   type UnverifiedResponse,
+  TlsError,
+  type TlsErrorReason,
 } from './errors.js';
 
 /** What crates/node/src/failures.rs writes. */
@@ -22,12 +25,14 @@ type Failure =
   | { kind: 'listen'; message: string; host?: string; port?: number; reason?: string }
   | {
       kind: 'connect';
-      phase?: 'resolve' | 'connect';
+      phase?: 'resolve' | 'connect' | 'tls';
       message: string;
       host?: string;
       port?: number;
       reason?: string | null;
     }
+  | { kind: 'tls'; message: string; host: string; port: number; reason: TlsErrorReason }
+  | { kind: 'option'; option: string; message: string }
   | { kind: 'lost' | 'closed' | 'internal' | 'term'; message: string }
   | ({ kind: 'timeout' } & TimeoutFields)
   | { kind: 'queue'; limit: number }
@@ -55,6 +60,12 @@ export function failureOf(reason: unknown): Error {
     }
     case 'connect':
       return new ConnectError(failure.message, { ...addressOf(failure), phase: failure.phase });
+    case 'tls': {
+      const { message, host, port, reason } = failure;
+      return new TlsError(message, { host, port, reason, phase: 'tls' });
+    }
+    case 'option':
+      return new OptionError(failure.message, { option: failure.option });
     case 'lost':
       return new ConnectionLostError(failure.message);
     case 'timeout':

@@ -34,7 +34,13 @@ export type {
   ResolveContext,
 } from './resolve/targets.js';
 export type { Secret } from './secrets.js';
-export { startClearServer } from './server.js';
-export type { CloseOptions, Server, ServerStats } from './server.js';
+export { startClearServer, startTlsServer } from './server.js';
+export type {
+  CloseOptions,
+  SecureServerOptions,
+  Server,
+  ServerStats,
+  TlsServer,
+} from './server.js';
 export type { WorkerStats } from './workers.js';
 export * from './terms/index.js';

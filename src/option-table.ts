@@ -44,6 +44,7 @@ export function fallbacks<Table extends OptionTable>(table: Table): Values<Table
  *
  * @param input what the caller has given: an object, or null or undefined for none
  * @param subject whose options they are, to follow "option of"
+ * @param prefix what stands before the names in errors, such as `tls.`
  * @throws {@link OptionError} naming the option that is unknown or takes something else
  */
 export function readOptions<Table extends OptionTable>(
@@ -51,15 +52,17 @@ export function readOptions<Table extends OptionTable>(
   input: unknown,
   subject: string,
   base: Values<Table> = fallbacks(table),
+  prefix = '',
 ): Values<Table> {
   const values: Record<string, unknown> = { ...base };
   for (const [name, value] of entriesOf(input, subject)) {
-    if (!Object.hasOwn(table, name)) throw unknownOption(name, Object.keys(table), subject);
+    if (!Object.hasOwn(table, name)) throw unknownOption(name, Object.keys(table), subject, prefix);
     if (value === undefined) continue;
     const { type } = table[name]!;
     if (!type.accepts(value)) {
       const given = inspectBriefly(value, 100);
-      throw new OptionError(`option '${name}' takes ${type.takes}, not ${given}`, { option: name });
+      const full = `${prefix}${name}`;
+      throw new OptionError(`option '${full}' takes ${type.takes}, not ${given}`, { option: full });
     }
     values[name] = value;
   }
@@ -77,12 +80,17 @@ function entriesOf(input: unknown, subject: string): [string, unknown][] {
   return Object.entries(input);
 }
 
-function unknownOption(name: string, known: readonly string[], subject: string): OptionError {
+function unknownOption(
+  name: string,
+  known: readonly string[],
+  subject: string,
+  prefix: string,
+): OptionError {
   const closest = closestName(name, known);
   const advice =
     closest === undefined ? `the options are ${known.join(', ')}` : `did you mean '${closest}'?`;
   return new OptionError(`unknown option ${inspectBriefly(name, 100)} of ${subject}; ${advice}`, {
-    option: name,
+    option: `${prefix}${name}`,
   });
 }
 

@@ -15,6 +15,7 @@ import {
 } from './option-types.js';
 import type { ClientUrl } from './resolve/targets.js';
 import type { Secret } from './secrets.js';
+import type { TlsClientOptions } from './tls.js';
 
 export { type Endpoint, parseEndpoint } from './endpoint.js';
 export { parseSecrets, type Secret } from './secrets.js';
@@ -235,6 +236,8 @@ export interface ClientOptions extends ClientTuning {
    * ```
    */
   readonly url: ClientUrl;
+  /** Whom to trust, and what to show, where the URL is https. Default: whom Node trusts. */
+  readonly tls?: TlsClientOptions | undefined;
   /** The secret shared with the server, or several: the first signs, any is accepted. */
   readonly secret: Secret | readonly Secret[];
 }

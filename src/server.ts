@@ -1,8 +1,16 @@
 import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
-import { OptionError } from './errors.js';
+import { ClosedError, OptionError } from './errors.js';
+import { failureOf } from './failures.js';
 import { parseSecrets, serverOptions, type ServerOptions, type ServerSettings } from './options.js';
 import { createRegistry, type Modules } from './registry.js';
+import {
+  certificateOptions,
+  type NativeTlsServer,
+  type TlsCertificate,
+  tlsServerOptions,
+  type TlsServerOptions,
+} from './tls.js';
 import { type FunctionTable, tableOf } from './worker-messages.js';
 import { WorkerPool, type WorkerStats } from './workers.js';
 
@@ -24,7 +32,13 @@ export interface CloseOptions {
   readonly timeout?: number;
 }
 
-/** A running server; made by {@link startClearServer}. */
+/** Options of a server with TLS. */
+export interface SecureServerOptions extends ServerOptions {
+  /** The certificate to show and its key, and whether clients must show one. */
+  readonly tls: TlsServerOptions;
+}
+
+/** A running server; made by {@link startClearServer} and {@link startTlsServer}. */
 export interface Server extends AsyncDisposable {
   /** Where it listens, such as `http://127.0.0.1:8080`. */
   readonly url: string;
@@ -37,6 +51,17 @@ export interface Server extends AsyncDisposable {
    * Calling it again waits for the same end.
    */
   close(options?: CloseOptions): Promise<void>;
+}
+
+/** A running server with TLS; made by {@link startTlsServer}. */
+export interface TlsServer extends Server {
+  /**
+   * Shows another certificate to those who connect from now on. Connections that are open go on as they
+   * are, and so do their calls. Paths are read again, so the same ones may be given after a renewal.
+   *
+   * @throws OptionError when certificate or key cannot be used: then the old one stays
+   */
+  setCertificate(certificate: TlsCertificate): Promise<void>;
 }
 
 /**
@@ -63,9 +88,43 @@ export async function startClearServer(
   modules: Modules | URL,
   options?: ServerOptions,
 ): Promise<Server> {
+  if (typeof options === 'object' && options !== null && 'tls' in options) {
+    throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
+  }
   const secrets = parseSecrets(secret);
   const settings = serverOptions(options);
-  return await startServer(secrets, modules, settings, 'http');
+  return await startServer(secrets, modules, settings, null);
+}
+
+const TLS_PORT = 8443;
+
+/**
+ * Starts a server with TLS 1.2 and 1.3.
+ *
+ * @param secret the secret shared with the callers, or several of which any is accepted
+ * @param modules what can be called, as for {@link startClearServer}
+ * @param options see {@link SecureServerOptions}; listens on port 8443 by default
+ * @throws OptionError when an option, a module, the certificate or its key is wrong; system errors such
+ * as EADDRINUSE when it cannot listen
+ * @example
+ * ```ts
+ * import { startTlsServer } from 'backwater';
+ * const server = await startTlsServer(
+ *   process.env.SECRET!,
+ *   { string: { to_upper: (text: string) => text.toUpperCase() } },
+ *   { tls: { cert: '/etc/backwater/chain.pem', key: '/etc/backwater/key.pem' } },
+ * );
+ * ```
+ */
+export async function startTlsServer(
+  secret: string | Uint8Array | readonly (string | Uint8Array)[],
+  modules: Modules | URL,
+  options: SecureServerOptions,
+): Promise<TlsServer> {
+  const secrets = parseSecrets(secret);
+  const { tls, ...rest } = (options ?? {}) as SecureServerOptions;
+  const settings = serverOptions({ ...rest, port: rest.port ?? TLS_PORT });
+  return await startServer(secrets, modules, settings, tlsServerOptions(tls));
 }
 
 /** Starts a server whose options have been checked. */
@@ -73,14 +132,15 @@ async function startServer(
   secrets: Buffer[],
   modules: Modules | URL,
   settings: ServerSettings,
-  scheme: string,
-): Promise<Server> {
+  tls: NativeTlsServer | null,
+): Promise<RunningServer> {
+  const scheme = tls === null ? 'http' : 'https';
   if (isUrl(modules)) {
     const pool = await WorkerPool.start(new URL(modules.href), settings);
     try {
       const id = bridge.native.reserveServer(true);
       await pool.serve(id);
-      const address = await listen(id, settings, pool.table, secrets);
+      const address = await listen(id, settings, tls, pool.table, secrets);
       return new RunningServer(id, scheme, address, pool);
     } catch (error) {
       await pool.close();
@@ -92,7 +152,7 @@ async function startServer(
   const id = bridge.native.reserveServer(false);
   bridge.addServer(id, new Dispatcher(registry, settings));
   try {
-    const address = await listen(id, settings, tableOf(registry), secrets);
+    const address = await listen(id, settings, tls, tableOf(registry), secrets);
     return new RunningServer(id, scheme, address, undefined);
   } catch (error) {
     bridge.removeServer(id);
@@ -108,11 +168,12 @@ interface Address {
 function listen(
   id: number,
   settings: ServerSettings,
+  tls: NativeTlsServer | null,
   table: FunctionTable,
   secrets: Buffer[],
 ): Promise<Address> {
   return bridge.operation<Address>((operation) => {
-    bridge.native.startServer(id, nativeOptions(settings, table), secrets, operation);
+    bridge.native.startServer(id, nativeOptions(settings, tls, table), secrets, operation);
   });
 }
 
@@ -133,7 +194,7 @@ function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
   }
 }
 
-class RunningServer implements Server {
+class RunningServer implements TlsServer {
   readonly url: string;
   readonly port: number;
   readonly #id: number;
@@ -152,6 +213,16 @@ class RunningServer implements Server {
   stats(): ServerStats {
     const { connections, pending, calls, workers } = bridge.native.serverStats(this.#id);
     return { connections, pending, calls, workers: this.#pool?.stats(workers) ?? [] };
+  }
+
+  async setCertificate(certificate: TlsCertificate): Promise<void> {
+    const { cert, key } = certificateOptions(certificate);
+    if (this.#closing) throw new ClosedError('the server is closed');
+    try {
+      bridge.native.setCertificate(this.#id, cert, key);
+    } catch (error) {
+      throw failureOf(error);
+    }
   }
 
   close(options?: CloseOptions): Promise<void> {
@@ -176,11 +247,16 @@ class RunningServer implements Server {
 }
 
 /** Options in the form that the addon takes. */
-function nativeOptions(settings: ServerSettings, table: FunctionTable): string {
+function nativeOptions(
+  settings: ServerSettings,
+  tls: NativeTlsServer | null,
+  table: FunctionTable,
+): string {
   const none = 2 ** 32 - 1;
   return JSON.stringify({
     host: settings.host,
     port: settings.port,
+    tls,
     recvTimeout: Math.min(settings.recvTimeout, none),
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
     maxEncodedResultSize: settings.maxEncodedResultSize,

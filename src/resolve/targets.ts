@@ -86,6 +86,14 @@ export function isFixed(source: Source): source is readonly Target[] {
   );
 }
 
+/** Whether an endpoint speaks TLS, as far as that is known already. */
+export function maySpeakTls(source: Source): boolean {
+  if (typeof source === 'function') return true;
+  return source.some((target) =>
+    target.kind === 'srv' ? target.scheme === 'https' : target.endpoint.scheme === 'https',
+  );
+}
+
 /** The target as the user may have written it. */
 export function nameOf(target: Target): string {
   return target.kind === 'srv' ? `srv+${target.scheme}://${target.name}` : target.endpoint.host;
@@ -96,13 +104,8 @@ function parseTarget(url: unknown): Target {
   const match = typeof text === 'string' ? SRV.exec(text) : null;
   if (match === null) return { kind: 'host', endpoint: parseEndpoint(url), weight: WEIGHT_UNIT };
   const [, scheme, name = '', rest = ''] = match;
-  return { kind: 'srv', scheme: schemeOf(scheme!), name: serviceName(name, rest) };
-}
-
-function schemeOf(text: string): Endpoint['scheme'] {
-  const scheme = text.toLowerCase() as Endpoint['scheme'];
-  // What holds for all endpoints is said in one place.
-  return parseEndpoint(`${scheme}://localhost`).scheme;
+  const lower = scheme!.toLowerCase() as Endpoint['scheme'];
+  return { kind: 'srv', scheme: lower, name: serviceName(name, rest) };
 }
 
 function serviceName(name: string, rest: string): string {

@@ -20,7 +20,7 @@ use crate::process::{io_thread, know_atom, register};
 use crate::replies::{Abandonment, CallerFields, Replies};
 use crate::servers::{ServerEntry, ServerFigures};
 use crate::workers::Worker;
-use crate::{clients, failures, http_codec, inbox, resolving, servers};
+use crate::{clients, failures, http_codec, inbox, resolving, servers, tls};
 
 /// Memory of a message that was too large for the inbox.
 #[napi(object)]
@@ -239,6 +239,12 @@ impl Bridge {
         watched.unwrap_or(true)
     }
 
+    /// Has a server show another certificate to those who connect from now on; both are PEM.
+    #[napi]
+    pub fn set_certificate(&self, server: u32, cert: String, key: String) -> Result<()> {
+        servers::set_certificate(&self.shared, server, &cert, &key)
+    }
+
     /// Closes a server; operation `operation` ends when all is gone.
     #[napi]
     pub fn close_server(&self, server: u32, timeout: u32, operation: u32) -> Result<()> {
@@ -275,6 +281,18 @@ impl Bridge {
     #[napi]
     pub fn client_stats(&self, client: u32) -> String {
         resolving::stats(&self.shared, client)
+    }
+
+    /// Whether `set_trusted_roots` was called in this process.
+    #[napi]
+    pub fn has_trusted_roots(&self) -> bool {
+        tls::has_trusted_roots()
+    }
+
+    /// Sets whom clients trust that are told nothing else: certificates in PEM form.
+    #[napi]
+    pub fn set_trusted_roots(&self, pem: String) {
+        tls::set_trusted_roots(&pem);
     }
 
     /// Closes a client; operation `operation` ends when its calls have.

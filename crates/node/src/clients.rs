@@ -19,6 +19,7 @@ use crate::process::io_thread;
 use crate::resolving;
 use crate::settings::{self, TermFlags, duration, limit, size};
 use crate::shared_clients::{self, Key, SharedClient};
+use crate::tls;
 
 /// How long calls under way may take once a client is closed: their own timeouts end them.
 const CLOSE: Duration = Duration::from_secs(3600 * 24);
@@ -42,7 +43,9 @@ pub(crate) fn create(
     };
     let endpoints = options.endpoints.into_iter().map(Into::into).collect();
     let is_resolved = options.resolver.is_some();
+    let tls = options.tls.as_ref().map(tls::client).transpose()?;
     let options = ClientOptions {
+        tls,
         decode: OwnedDecodeOptions {
             max_depth: options.max_depth,
             max_terms: options.max_terms,

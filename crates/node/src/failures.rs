@@ -5,7 +5,7 @@ use std::io;
 use backwater_protocol::client::{
     AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure,
 };
-use backwater_transport::{CallError, CallTimes, Phase};
+use backwater_transport::{CallError, CallTimes, Phase, TlsOptionError};
 use serde_json::{Value, json};
 
 /// How much of a text from a peer is handed on, in bytes.
@@ -29,6 +29,13 @@ pub(crate) fn call(error: &CallError) -> String {
             "host": endpoint.host,
             "port": endpoint.port,
             "reason": system_name(source),
+        }),
+        CallError::Tls { endpoint, failure } => json!({
+            "kind": "tls",
+            "message": error.to_string(),
+            "host": endpoint.host,
+            "port": endpoint.port,
+            "reason": failure.reason.as_str(),
         }),
         CallError::Timeout { phase, limit, option, times } => json!({
             "kind": "timeout",
@@ -77,6 +84,17 @@ pub(crate) fn listen(host: &str, port: u16, error: &io::Error) -> String {
         "port": port,
         "reason": system_name(error),
         "message": error.to_string(),
+    })
+    .to_string()
+}
+
+/// An option that cannot be used; `prefix` stands before its name.
+pub(crate) fn option(prefix: &str, error: &TlsOptionError) -> String {
+    let option = format!("{prefix}{}", error.option);
+    json!({
+        "kind": "option",
+        "message": format!("option '{option}' {}", error.message),
+        "option": option,
     })
     .to_string()
 }

@@ -25,6 +25,7 @@ mod servers;
 mod service;
 mod settings;
 mod shared_clients;
+mod tls;
 mod worker_ended;
 mod workers;
 

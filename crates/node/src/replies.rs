@@ -65,6 +65,8 @@ pub struct CallerFields {
     pub address: String,
     /// The peer's port.
     pub port: u32,
+    /// The subject of the certificate that the peer has shown.
+    pub certificate_subject: Option<String>,
     /// Milliseconds until the caller gives up, if it has said so.
     pub timeout: Option<f64>,
 }
@@ -76,6 +78,7 @@ impl CallerFields {
             request_id: String::from_utf8_lossy(caller.request_id.as_bytes()).into_owned(),
             address: caller.peer.address.ip().to_string(),
             port: caller.peer.address.port().into(),
+            certificate_subject: caller.peer.certificate_subject.clone(),
             timeout: caller.deadline.map(|deadline| left(deadline).as_secs_f64() * 1000.0),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backwater_protocol::Secrets;
 use backwater_protocol::server::Settings;
-use backwater_transport::{BindError, Outcome, Server, ServerOptions, Service};
+use backwater_transport::{BindError, Outcome, Server, ServerOptions, ServerTls, Service};
 use napi::{Error, Result};
 use napi_derive::napi;
 
@@ -18,6 +18,7 @@ use crate::outbox::Job;
 use crate::process::{io_thread, know_atom};
 use crate::service::{FunctionTable, JavaScriptService};
 use crate::settings::{self, TermFlags, duration, size};
+use crate::tls;
 use crate::workers::{Worker, WorkerStats, Workers, WorkersService};
 
 /// What a server is doing.
@@ -90,6 +91,20 @@ pub(crate) fn start(
     secrets: Vec<Vec<u8>>,
     operation: u32,
 ) -> Result<()> {
+    let started = begin_to_listen(shared, id, options, secrets, operation);
+    if started.is_err() {
+        forget(shared, id);
+    }
+    started
+}
+
+fn begin_to_listen(
+    shared: &Arc<Shared>,
+    id: u32,
+    options: &str,
+    secrets: Vec<Vec<u8>>,
+    operation: u32,
+) -> Result<()> {
     let options: settings::ServerOptions = settings::parse(options)?;
     let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
     for (_, module, function, _) in &options.functions {
@@ -106,7 +121,8 @@ pub(crate) fn start(
             replies: Arc::clone(&shared.replies),
         }),
     };
-    let transport = transport_options(&options, secrets);
+    let tls = options.tls.as_ref().map(tls::server).transpose()?;
+    let transport = transport_options(&options, secrets, tls);
     let functions = FunctionTable::new(options.modules, options.functions);
     let io = io_thread()?;
     let started = Server::start(&io, transport, Arc::new(functions), service);
@@ -125,8 +141,7 @@ pub(crate) fn start(
                 Event::Done { operation, description: description.to_string() }
             }
             Err(error) => {
-                locked(&shared.servers).remove(&id);
-                locked(&TEAMS).remove(&id);
+                forget(&shared, id);
                 Event::Failure { operation, description: describe(&error) }
             }
         };
@@ -135,7 +150,17 @@ pub(crate) fn start(
     .map_err(|error| Error::from_reason(error.to_string()))
 }
 
-fn transport_options(options: &settings::ServerOptions, secrets: Secrets) -> ServerOptions {
+/// Gives the number of a server back that does not come to listen.
+fn forget(shared: &Shared, id: u32) {
+    locked(&shared.servers).remove(&id);
+    locked(&TEAMS).remove(&id);
+}
+
+fn transport_options(
+    options: &settings::ServerOptions,
+    secrets: Secrets,
+    tls: Option<ServerTls>,
+) -> ServerOptions {
     let settings = Settings {
         max_encoded_args_size: options.max_encoded_args_size,
         max_encoded_result_size: options.max_encoded_result_size,
@@ -146,6 +171,7 @@ fn transport_options(options: &settings::ServerOptions, secrets: Secrets) -> Ser
     ServerOptions {
         host: options.host.clone(),
         port: options.port,
+        tls,
         decode: TermFlags(options.flags).decode_options(options.max_depth, options.max_terms),
         recv_timeout: duration(options.recv_timeout),
         max_connections: size(options.max_connections),
@@ -179,6 +205,13 @@ pub(crate) fn stats(shared: &Shared, server: u32) -> ServerFigures {
 
 fn count(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Has a server show another certificate; nothing happens when it is closed.
+pub(crate) fn set_certificate(shared: &Shared, id: u32, cert: &str, key: &str) -> Result<()> {
+    let entry = locked(&shared.servers).get(&id).map(Arc::clone);
+    let tls = entry.as_ref().and_then(|entry| entry.server.get()).and_then(Server::tls);
+    tls.map_or(Ok(()), |tls| tls::set_certificate(tls, cert, key))
 }
 
 /// Closes a server; `operation` ends when all of its connections have.

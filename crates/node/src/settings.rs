@@ -16,6 +16,7 @@ use crate::process::KnownAtomTable;
 pub(crate) struct ServerOptions {
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) tls: Option<TlsServer>,
     pub(crate) recv_timeout: u32,
     pub(crate) max_encoded_args_size: usize,
     pub(crate) max_encoded_result_size: usize,
@@ -32,6 +33,26 @@ pub(crate) struct ServerOptions {
     pub(crate) modules: Vec<String>,
 }
 
+/// What a server shows and demands, in PEM form.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TlsServer {
+    pub(crate) cert: String,
+    pub(crate) key: String,
+    pub(crate) client_ca: Option<String>,
+}
+
+/// Whom a client trusts and what it shows, in PEM form.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TlsClient {
+    pub(crate) ca: Option<String>,
+    pub(crate) cert: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) servername: Option<String>,
+    pub(crate) accept_any: bool,
+}
+
 /// Options of a client.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +61,8 @@ pub(crate) struct ClientOptions {
     pub(crate) endpoints: Vec<ListedEndpoint>,
     /// Whether endpoints are told later, and what tells this client from all others then.
     pub(crate) resolver: Option<String>,
+    /// There when TLS may be spoken.
+    pub(crate) tls: Option<TlsClient>,
     pub(crate) connect_timeout: u32,
     pub(crate) recv_timeout: u32,
     pub(crate) max_encoded_args_size: usize,
@@ -56,6 +79,7 @@ pub(crate) struct ClientOptions {
 /// An endpoint as src/resolve/resolver.ts lists it.
 #[derive(Deserialize)]
 pub(crate) struct ListedEndpoint {
+    scheme: Scheme,
     host: String,
     port: u16,
     address: IpAddr,
@@ -63,10 +87,19 @@ pub(crate) struct ListedEndpoint {
     priority: u16,
 }
 
+/// What is spoken with an endpoint.
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Scheme {
+    Http,
+    Https,
+}
+
 impl From<ListedEndpoint> for backwater_transport::ListedEndpoint {
     fn from(listed: ListedEndpoint) -> Self {
-        let ListedEndpoint { host, port, address, weight, priority } = listed;
-        let endpoint = Endpoint { host, port, address: Some(address) };
+        let ListedEndpoint { scheme, host, port, address, weight, priority } = listed;
+        let tls = scheme == Scheme::Https;
+        let endpoint = Endpoint { host, port, address: Some(address), tls };
         Self { endpoint, weight, priority }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything lives on an [`IoThread`]. What is said on the wire, and in which order it is checked, is
 //! the protocol crate's business; this one has the sockets, the limits of time and number, and the
-//! order in which things end. TLS will be one more type of stream.
+//! order in which things end.
 
 mod body;
 mod client;
@@ -11,6 +11,7 @@ mod guard;
 mod io_thread;
 mod server;
 mod terms;
+mod tls;
 
 pub use self::client::{
     CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats,
@@ -23,3 +24,7 @@ pub use self::server::{
     Service,
 };
 pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};
+pub use self::tls::{
+    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, TlsFailure, TlsOptionError, TlsReason,
+    Trust, TrustedRoots,
+};

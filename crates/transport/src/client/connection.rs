@@ -12,12 +12,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
+use super::options::Endpoint;
 use super::probe::{Probe, RequestBody};
-use super::stream::ClientStream;
+use super::stream::{ClientStream, Secured};
 use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader};
+use crate::tls::TlsFailure;
 
 /// A connection with the HTTP state machine that drives it. Whoever holds it drives it: there is no
 /// task of its own, so dropping it in the middle of a call closes the socket and ends the call.
@@ -26,6 +27,8 @@ pub(super) struct Connection {
     /// `None` once it has ended.
     driver: Option<Box<http1::Connection<TokioIo<ClientStream>, RequestBody>>>,
     probe: Arc<Probe>,
+    /// There when the connection speaks TLS.
+    secured: Option<Secured>,
     used: bool,
     /// When the last response had been read.
     pub(super) idle_since: Instant,
@@ -36,6 +39,8 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) struct SendError {
     pub(super) error: hyper::Error,
+    /// The error as a failure of TLS, when it is that.
+    pub(super) tls: Option<(Endpoint, TlsFailure)>,
     /// Whether it is certain that the server has not begun to act upon the request: at most a part
     /// of it was handed to the system, and a server acts only after the digest of the whole body
     /// holds. A request that was handed over as a whole may have been acted upon, even when not a
@@ -47,12 +52,13 @@ impl Connection {
     /// Makes ready to speak HTTP over a stream. Nothing is sent yet. `open` counts it as long as it
     /// lives.
     pub(super) async fn open(
-        stream: TcpStream,
+        stream: ClientStream,
         max_header_bytes: usize,
         open: Arc<AtomicUsize>,
     ) -> hyper::Result<Self> {
         let counted = Counted::new(open);
-        let (stream, probe) = ClientStream::new(stream);
+        let probe = stream.probe();
+        let secured = stream.secured().cloned();
         let (sender, driver) = http1::Builder::new()
             .max_header_size(max_header_bytes)
             .handshake(TokioIo::new(stream))
@@ -62,6 +68,7 @@ impl Connection {
             sender,
             driver: Some(Box::new(driver)),
             probe,
+            secured,
             used: false,
             idle_since,
             _counted: counted,
@@ -82,7 +89,7 @@ impl Connection {
         if self.used {
             self.probe.check();
         }
-        self.used = true;
+        let first = !std::mem::replace(&mut self.used, true);
         let probe = &self.probe;
         let request = request.map(|body| RequestBody::new(body, Arc::clone(probe)));
         let mut response = pin!(self.sender.try_send_request(request));
@@ -91,10 +98,12 @@ impl Connection {
             response.as_mut().poll(context)
         });
         let result = ended.await;
-        result.map_err(|mut error| SendError {
-            unsent: error.take_message().is_some()
-                || self.probe.sent_at().is_none() && !self.probe.is_answered(),
-            error: error.into_error(),
+        result.map_err(|mut error| {
+            let unsent = error.take_message().is_some()
+                || self.probe.sent_at().is_none() && !self.probe.is_answered();
+            let error = error.into_error();
+            let secured = self.secured.as_ref().filter(|_| first);
+            SendError { tls: secured.and_then(|secured| secured.explain(&error)), error, unsent }
         })
     }
 

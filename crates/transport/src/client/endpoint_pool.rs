@@ -14,11 +14,15 @@ use super::error::CallError;
 use super::limits::{Allowance, Limits};
 use super::options::{ClientOptions, Endpoint};
 use super::pool::Pool;
+use super::stream::ClientStream;
 use super::times::{Phase, Progress};
+use crate::tls::ClientTls;
 
 /// The connections to one endpoint. A client has one of these for each endpoint that it knows.
 pub(super) struct EndpointPool {
     endpoint: Endpoint,
+    /// There when the endpoint speaks TLS.
+    tls: Option<ClientTls>,
     idle: Arc<Pool>,
     max_connections: usize,
     max_waiting: usize,
@@ -50,6 +54,7 @@ impl EndpointPool {
     pub(super) fn new(endpoint: Endpoint, options: &ClientOptions) -> Arc<Self> {
         let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
+            tls: options.tls.clone().filter(|_| endpoint.tls),
             endpoint,
             idle: Pool::new(options.pool_idle_timeout),
             max_connections,
@@ -144,8 +149,7 @@ impl EndpointPool {
     ) -> Result<Connection, CallError> {
         let opened = allowance.run(self.open(progress)).await;
         let opened = match opened {
-            Ok(opened) => opened
-                .map_err(|source| CallError::Connect { endpoint: self.endpoint.clone(), source }),
+            Ok(opened) => opened,
             Err(ran_out) => Err(ran_out.error(progress)),
         };
         if opened.is_err() {
@@ -154,13 +158,28 @@ impl EndpointPool {
         opened
     }
 
-    async fn open(&self, progress: &mut Progress) -> io::Result<Connection> {
+    async fn open(&self, progress: &mut Progress) -> Result<Connection, CallError> {
+        let failed = |source| CallError::Connect { endpoint: self.endpoint.clone(), source };
         progress.enter(Phase::Resolve);
-        let addresses = resolve(&self.endpoint).await?;
+        let addresses = resolve(&self.endpoint).await.map_err(failed)?;
         progress.enter(Phase::Connect);
-        let stream = connect(addresses).await?;
+        let stream = connect(addresses).await.map_err(failed)?;
+        let stream = match &self.tls {
+            Some(tls) => {
+                progress.enter(Phase::Tls);
+                let secured = ClientStream::secure(stream, tls, &self.endpoint).await;
+                secured.map_err(|failure| CallError::Tls {
+                    endpoint: self.endpoint.clone(),
+                    failure,
+                })?
+            }
+            None if self.endpoint.tls => {
+                return Err(CallError::Internal("a client without what TLS needs".to_owned()));
+            }
+            None => ClientStream::clear(stream),
+        };
         let opened = Connection::open(stream, self.max_header_bytes, Arc::clone(&self.open)).await;
-        opened.map_err(io::Error::other)
+        opened.map_err(|error| failed(io::Error::other(error)))
     }
 }
 

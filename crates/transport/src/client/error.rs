@@ -15,6 +15,7 @@ use super::endpoints::ResolveFailure;
 use super::limits::TimeLimit;
 use super::options::Endpoint;
 use super::times::{CallTimes, Phase};
+use crate::tls::TlsFailure;
 
 /// Why a call has no outcome.
 #[derive(Debug)]
@@ -30,6 +31,13 @@ pub enum CallError {
         endpoint: Endpoint,
         /// What the name lookup or the last of the server's addresses said.
         source: io::Error,
+    },
+    /// There is no TLS connection to the server; nothing of the request was acted upon.
+    Tls {
+        /// The server.
+        endpoint: Endpoint,
+        /// Why.
+        failure: TlsFailure,
     },
     /// The call took too long. It may have been made when it had come to [`Phase::Send`].
     Timeout {
@@ -93,6 +101,9 @@ impl fmt::Display for CallError {
             Self::Connect { endpoint, source } => {
                 write!(formatter, "cannot connect to {}: {source}", endpoint.description())
             }
+            Self::Tls { endpoint, failure } => {
+                write!(formatter, "cannot connect to {}: {failure}", endpoint.description())
+            }
             Self::Timeout { phase, limit, option, .. } => {
                 write!(
                     formatter,
@@ -132,6 +143,7 @@ impl Error for CallError {
             Self::Connect { source, .. } => Some(source),
             Self::ConnectionLost { source, .. } | Self::MalformedHttp { source } => Some(&**source),
             Self::Resolve(failure) => Some(failure),
+            Self::Tls { failure, .. } => Some(failure),
             Self::Encode(failure) => Some(failure),
             Self::Authentication { failure, .. } => Some(failure),
             Self::Remote(failure) => Some(failure),

@@ -186,8 +186,12 @@ enum Broken {
 }
 
 impl From<SendError> for Broken {
-    fn from(SendError { error, unsent }: SendError) -> Self {
-        if unsent { Self::Unsent(error) } else { Self::Other(broken(error)) }
+    fn from(SendError { error, tls, unsent }: SendError) -> Self {
+        match tls {
+            Some((endpoint, failure)) => Self::Other(CallError::Tls { endpoint, failure }),
+            None if unsent => Self::Unsent(error),
+            None => Self::Other(broken(error)),
+        }
     }
 }
 
@@ -204,11 +208,16 @@ fn broken(error: hyper::Error) -> CallError {
     let bad_chunk = source.is_some_and(|error| {
         matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
     });
-    let malformed = error.is_parse() || bad_chunk;
+    let malformed = error.is_parse() || bad_chunk && !source.is_some_and(is_of_tls);
     let source = Box::new(error);
     if malformed {
         CallError::MalformedHttp { source }
     } else {
         CallError::ConnectionLost { source, unsent: false }
     }
+}
+
+/// An alert, or bytes that were not encrypted by the peer: neither is HTTP.
+fn is_of_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use backwater_protocol::client::Settings;
 
 use crate::OwnedDecodeOptions;
+use crate::tls::ClientTls;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,13 +18,16 @@ pub struct Endpoint {
     pub port: u16,
     /// The address to connect to; `None` to look the host up each time.
     pub address: Option<IpAddr>,
+    /// Whether to speak TLS there: then [`ClientOptions::tls`] is needed, and the host is the name that
+    /// the server's certificate has to have.
+    pub tls: bool,
 }
 
 impl Endpoint {
-    /// An endpoint by its name or address.
+    /// An endpoint by its name or address, without TLS.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         let host = host.into();
-        Self { address: host.parse().ok(), host, port }
+        Self { address: host.parse().ok(), host, port, tls: false }
     }
 
     /// Where connections go to.
@@ -75,6 +79,8 @@ impl fmt::Display for Endpoint {
 pub struct ClientOptions {
     /// The servers; without effect on a client whose endpoints are resolved.
     pub endpoints: Vec<ListedEndpoint>,
+    /// Whom to trust, and what to show, where TLS is spoken.
+    pub tls: Option<ClientTls>,
     /// Secrets and limits of the protocol.
     pub settings: Settings,
     /// How results are decoded.
@@ -109,6 +115,7 @@ impl ClientOptions {
     pub fn of(endpoints: Vec<ListedEndpoint>, settings: Settings) -> Self {
         Self {
             endpoints,
+            tls: None,
             settings,
             decode: OwnedDecodeOptions::default(),
             connect_timeout: Duration::from_secs(8),

@@ -1,6 +1,7 @@
 //! The byte stream of one connection, as hyper sees it.
 
-use std::io;
+use std::error::Error;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,30 +10,123 @@ use std::task::{Context, Poll};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
+use super::options::Endpoint;
 use super::probe::Probe;
+use crate::tls::{ClientTls, TlsFailure};
 
-/// A TCP stream that tells its probe what passes, and that does not take a failed write for the end: a server may have
-/// answered before it closed, and that answer can still be read.
+/// A TCP stream, with TLS or without, that tells its probe what passes, and that does not take a failed
+/// write for the end: a server may have answered before it closed, and that answer can still be read.
 pub(super) struct ClientStream {
-    stream: TcpStream,
+    socket: Socket,
     probe: Arc<Probe>,
+    secured: Option<Secured>,
+}
+
+/// Not a trait object: without TLS, every call would pay for that.
+enum Socket {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What is known of a connection with TLS.
+#[derive(Clone)]
+pub(super) struct Secured {
+    endpoint: Endpoint,
+    tls: ClientTls,
+}
+
+impl Secured {
+    /// What an error of HTTP before the first response means, when TLS is the cause.
+    pub(super) fn explain(&self, error: &hyper::Error) -> Option<(Endpoint, TlsFailure)> {
+        let cause = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>)?;
+        Some((self.endpoint.clone(), self.tls.explain_first_read(cause)?))
+    }
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: TcpStream) -> (Self, Arc<Probe>) {
-        let probe = Arc::new(Probe::new());
-        (Self { stream, probe: Arc::clone(&probe) }, probe)
+    /// A connection without TLS.
+    pub(super) fn clear(stream: TcpStream) -> Self {
+        Self { socket: Socket::Clear(stream), probe: Arc::new(Probe::new()), secured: None }
+    }
+
+    /// A connection with TLS: makes the handshake.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection that could be trusted.
+    pub(super) async fn secure(
+        stream: TcpStream,
+        tls: &ClientTls,
+        endpoint: &Endpoint,
+    ) -> Result<Self, TlsFailure> {
+        let stream = tls.connect(stream, &endpoint.host).await?;
+        let secured = Secured { endpoint: endpoint.clone(), tls: tls.clone() };
+        Ok(Self {
+            // Boxed: a session is large, and connections are moved about.
+            socket: Socket::Tls(Box::new(stream)),
+            probe: Arc::new(Probe::new()),
+            secured: Some(secured),
+        })
+    }
+
+    /// What is told of the stream.
+    pub(super) fn probe(&self) -> Arc<Probe> {
+        Arc::clone(&self.probe)
+    }
+
+    /// What is known of its TLS, if it has that.
+    pub(super) fn secured(&self) -> Option<&Secured> {
+        self.secured.as_ref()
     }
 
     /// Whether the peer has closed an idle connection, asked of the system itself. One that has sent
     /// something unasked is as good as closed: it is taken for the answer to nothing.
-    fn is_ended(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        match SockRef::from(&self.stream).peek(&mut byte) {
-            Ok(_) => true,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    fn is_ended(&mut self) -> bool {
+        match &mut self.socket {
+            Socket::Clear(tcp) => has_something(tcp),
+            Socket::Tls(stream) => has_ended(stream),
         }
+    }
+}
+
+/// Whether there is something to read, be it the end.
+fn has_something(tcp: &TcpStream) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    match SockRef::from(tcp).peek(&mut byte) {
+        Ok(_) => true,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
+}
+
+/// Like [`has_something`] for TLS, where not all that comes unasked is an answer: servers send tickets
+/// for the next connection after the handshake, and may change their keys (RFC 8446, 4.6).
+fn has_ended(stream: &mut TlsStream<TcpStream>) -> bool {
+    let (tcp, session) = stream.get_mut();
+    // Not by way of the event loop, which may not have heard yet that there is something.
+    let mut socket = SocketReader(SockRef::from(&*tcp));
+    loop {
+        match session.read_tls(&mut socket) {
+            Ok(0) => return true,
+            Ok(_) => match session.process_new_packets() {
+                Ok(state) if state.peer_has_closed() || state.plaintext_bytes_to_read() > 0 => {
+                    return true;
+                }
+                Ok(_) => (),
+                Err(_) => return true,
+            },
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// Reads from the socket itself.
+struct SocketReader<'a>(SockRef<'a>);
+
+impl Read for SocketReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
     }
 }
 
@@ -55,7 +149,10 @@ impl AsyncRead for ClientStream {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let result = match &mut self.socket {
+            Socket::Clear(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
         self.probe.count_read(buffer.filled().len() - before);
         result
     }
@@ -67,7 +164,10 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        leave_failures_to_reading(Pin::new(&mut self.stream).poll_write(context, bytes))
+        leave_failures_to_reading(match &mut self.socket {
+            Socket::Clear(tcp) => Pin::new(tcp).poll_write(context, bytes),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        })
     }
 
     fn poll_write_vectored(
@@ -75,20 +175,36 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        leave_failures_to_reading(Pin::new(&mut self.stream).poll_write_vectored(context, slices))
+        leave_failures_to_reading(match &mut self.socket {
+            Socket::Clear(tcp) => Pin::new(tcp).poll_write_vectored(context, slices),
+            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.socket {
+            Socket::Clear(tcp) => tcp.is_write_vectored(),
+            Socket::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
-    /// hyper flushes when it has nothing left to write.
+    /// hyper flushes when it has nothing left to write, and TLS is done with that when the system has
+    /// taken all of it: until then the end of the request is still here.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.probe.flushed();
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = match &mut self.socket {
+            Socket::Clear(tcp) => Pin::new(tcp).poll_flush(context),
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(context),
+        };
+        if let Poll::Ready(Ok(())) = flushed {
+            self.probe.flushed();
+        }
+        leave_failures_to_reading(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        match &mut self.socket {
+            Socket::Clear(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{Peer, Phase, Shared, connection};
+use super::{Peer, Phase, Shared, connection, secure};
 
 /// How long accepting pauses after an error such as "too many open files", which passes when
 /// connections end.
@@ -55,7 +55,7 @@ async fn accept_all(
     while let Ok(slot) = Arc::clone(slots).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, address)) => {
-                start(stream, Peer { address }, Arc::clone(shared), phase.clone(), slot);
+                start(stream, address, Arc::clone(shared), phase.clone(), slot);
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
@@ -64,7 +64,7 @@ async fn accept_all(
 
 fn start(
     stream: TcpStream,
-    peer: Peer,
+    address: SocketAddr,
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
     slot: OwnedSemaphorePermit,
@@ -73,7 +73,12 @@ fn start(
     let _ = stream.set_nodelay(true);
     let open = OpenConnection::new(Arc::clone(&shared), slot);
     tokio::task::spawn_local(async move {
-        connection::serve(stream, Arc::new(peer), shared, phase).await;
+        if shared.tls.is_some() {
+            secure::serve(stream, address, shared, phase).await;
+        } else {
+            let peer = Peer { address, certificate_subject: None };
+            connection::serve(stream, Arc::new(peer), shared, phase).await;
+        }
         drop(open);
     });
 }

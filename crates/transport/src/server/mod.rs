@@ -5,6 +5,7 @@ mod linger;
 mod listener;
 mod options;
 mod request;
+mod secure;
 mod service;
 mod stream;
 mod unencodable;
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 pub use self::options::{BindError, ServerOptions, ServerStats};
 pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
 use crate::codec::Codecs;
+use crate::tls::ServerTls;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
 
 /// What a server exposes: the functions as numbers of the service's choosing.
@@ -66,6 +68,11 @@ impl Server {
     /// The address that the server listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Its TLS, by which it can be given another certificate; `None` for a server without.
+    pub fn tls(&self) -> Option<&ServerTls> {
+        self.shared.tls.as_ref()
     }
 
     /// What the server is doing right now.
@@ -118,6 +125,7 @@ enum Phase {
 /// What all connections of a server share.
 struct Shared {
     settings: Settings,
+    tls: Option<ServerTls>,
     decode: OwnedDecodeOptions,
     recv_timeout: Duration,
     send_timeout: Duration,
@@ -166,6 +174,7 @@ async fn listen(
     let max_calls = options.max_calls_in_flight.min(Semaphore::MAX_PERMITS);
     let shared = Arc::new(Shared {
         settings: options.settings,
+        tls: options.tls,
         decode: options.decode,
         recv_timeout: options.recv_timeout,
         send_timeout: options.send_timeout,

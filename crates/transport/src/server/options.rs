@@ -6,6 +6,7 @@ use std::time::Duration;
 use backwater_protocol::server::Settings;
 
 use crate::OwnedDecodeOptions;
+use crate::tls::ServerTls;
 
 /// Options of a server. Sizes are in bytes.
 #[derive(Clone, Debug)]
@@ -14,12 +15,14 @@ pub struct ServerOptions {
     pub host: String,
     /// The port to listen on; 0 takes a free one, which `Server::local_addr` tells.
     pub port: u16,
+    /// Certificates, if the server speaks TLS.
+    pub tls: Option<ServerTls>,
     /// Secrets and limits of the protocol.
     pub settings: Settings,
     /// How arguments are decoded.
     pub decode: OwnedDecodeOptions,
-    /// How long a peer may take to send the head of a request, and again to send its body. It is also
-    /// how long a connection may be idle between two requests.
+    /// How long a peer may take for the handshake of TLS, to send the head of a request, and again to
+    /// send its body. It is also how long a connection may be idle between two requests.
     pub recv_timeout: Duration,
     /// How long a peer may take no byte of an answer before its connection is cut.
     pub send_timeout: Duration,
@@ -37,6 +40,7 @@ impl ServerOptions {
         Self {
             host: "0.0.0.0".to_owned(),
             port: 8080,
+            tls: None,
             settings,
             decode: OwnedDecodeOptions::default(),
             recv_timeout: Duration::from_secs(5),

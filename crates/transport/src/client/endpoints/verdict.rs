@@ -23,6 +23,7 @@ pub(crate) enum Verdict {
 pub(crate) fn verdict(error: &CallError) -> Verdict {
     match error {
         CallError::Connect { .. }
+        | CallError::Tls { .. }
         | CallError::QueueFull { .. }
         | CallError::ConnectionLost { unsent: true, .. } => Verdict::NotStarted,
         CallError::Timeout { option: TimeLimit::Timeout, .. } => Verdict::Final,
@@ -47,6 +48,7 @@ pub(crate) fn is_endpoints_fault(error: &CallError) -> bool {
     matches!(
         error,
         CallError::Connect { .. }
+            | CallError::Tls { .. }
             | CallError::ConnectionLost { .. }
             | CallError::Timeout {
                 phase: Phase::Connect | Phase::Tls,

@@ -1,0 +1,51 @@
+//! Connections that begin with the handshake of TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use super::linger::{LingerLimits, linger};
+use super::{Peer, Phase, Shared, connection};
+use crate::tls::peer_subject;
+
+/// How much of what comes after a failed handshake is read, so that the peer can read why it failed.
+const DRAINED: u64 = 64 * 1024;
+
+/// Makes the handshake within the time for receiving, then serves as any other connection. A handshake
+/// that fails concerns nobody else.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    phase: watch::Receiver<Phase>,
+) {
+    // A receiver of its own, so that what it hears of is still news to `connection::serve`.
+    let mut cut = phase.clone();
+    let shaken = tokio::select! {
+        biased;
+        // An error means that the server is gone altogether.
+        _ = cut.wait_for(|phase| *phase == Phase::Cut) => None,
+        shaken = timeout(shared.recv_timeout, shake_hands(stream, &shared)) => shaken.ok().flatten(),
+    };
+    if let Some(stream) = shaken {
+        let peer = Peer { address, certificate_subject: peer_subject(&stream) };
+        connection::serve(stream, Arc::new(peer), shared, phase).await;
+    }
+}
+
+async fn shake_hands(stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {
+    match shared.tls.as_ref()?.accept(stream).await {
+        // Boxed: a session is large, and the connection's future is moved about.
+        Ok(stream) => Some(Box::new(stream)),
+        Err((_error, mut stream)) => {
+            // The peer has been told by an alert, which a reset would destroy.
+            let limits = LingerLimits { bytes: DRAINED, time: shared.recv_timeout };
+            linger(&mut stream, b"", limits).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! TLS 1.2 and 1.3 by rustls: what a server shows, what a client trusts, and how handshakes fail.
+
+mod certificate;
+mod client;
+mod distinguished_name;
+mod failure;
+mod pem;
+mod server;
+mod verify;
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::CryptoProvider;
+
+pub use self::client::{ClientTls, ClientTlsOptions, Trust, TrustedRoots};
+pub use self::failure::{TlsFailure, TlsReason};
+pub(crate) use self::server::peer_subject;
+pub use self::server::{CertificatePem, ServerTls};
+
+/// The only protocol spoken over TLS (RFC 7301).
+const ALPN: &[u8] = b"http/1.1";
+
+/// What was given to set TLS up cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsOptionError {
+    /// Which option: `cert`, `key`, `ca`, `clientCa` or `servername`.
+    pub option: &'static str,
+    /// What it takes and what is wrong, to follow the option's name.
+    pub message: String,
+}
+
+impl TlsOptionError {
+    fn new(option: &'static str, message: impl Into<String>) -> Self {
+        Self { option, message: message.into() }
+    }
+}
+
+impl fmt::Display for TlsOptionError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "option 'tls.{}' {}", self.option, self.message)
+    }
+}
+
+impl std::error::Error for TlsOptionError {}
+
+/// The implementation of the algorithms; the same for all.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+    Arc::clone(&PROVIDER)
+}

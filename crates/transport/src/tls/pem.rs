@@ -1,0 +1,127 @@
+//! Reads certificates and keys as people keep them: text with `-----BEGIN …-----` in it.
+
+use std::sync::Arc;
+
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::{self, PemObject, SectionKind};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::certificate::Certificate;
+use super::{TlsOptionError, provider};
+
+/// The certificates of a text, at least one.
+///
+/// # Errors
+///
+/// When there is none, or what looks like one is none; the error names `option`.
+pub(super) fn certificates(
+    option: &'static str,
+    text: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, TlsOptionError> {
+    let fail = |what: String| TlsOptionError::new(option, what);
+    let read = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    let found =
+        read.map_err(|error| fail(format!("takes certificates in PEM form: {}", said(&error))))?;
+    if found.is_empty() {
+        let instead = if has_key(text) { "; this one has a private key only" } else { "" };
+        return Err(fail(format!(
+            "takes certificates in PEM form, at least one '-----BEGIN CERTIFICATE-----'{instead}"
+        )));
+    }
+    for (index, certificate) in found.iter().enumerate() {
+        if Certificate::read(certificate).is_none() {
+            return Err(fail(format!(
+                "takes certificates in PEM form; number {} is no X.509 certificate",
+                index + 1
+            )));
+        }
+    }
+    Ok(found)
+}
+
+/// A certificate chain with its key, which fit together.
+///
+/// # Errors
+///
+/// When one of them cannot be used, or they do not fit; the error names `cert` or `key`.
+pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsOptionError> {
+    let chain = certificates("cert", cert)?;
+    if let Some(first) = chain.first()
+        && let Err(error) = ParsedCertificate::try_from(first)
+    {
+        return Err(TlsOptionError::new("cert", format!("has a certificate that {}", why(&error))));
+    }
+    let key = private_key(key)?;
+    let loaded = provider().key_provider.load_private_key(key);
+    let key = loaded.map_err(|_| {
+        TlsOptionError::new(
+            "key",
+            "takes a key for RSA (2048 to 8192 bits), ECDSA on P-256 or P-384, or Ed25519; this one \
+             is of another kind or damaged",
+        )
+    })?;
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+            Ok(Arc::new(certified))
+        }
+        Err(_) => Err(TlsOptionError::new(
+            "key",
+            "takes the key of the certificate in 'tls.cert', whose first certificate has another one",
+        )),
+    }
+}
+
+fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsOptionError> {
+    let fail = |what: &str| {
+        Err(TlsOptionError::new("key", format!("takes a private key in PEM form{what}")))
+    };
+    if contains(text, b"ENCRYPTED") {
+        return fail(", not encrypted; `openssl pkey -in key.pem` decrypts it");
+    }
+    match PrivateKeyDer::from_pem_slice(text) {
+        Ok(key) => Ok(key),
+        Err(pem::Error::NoItemsFound) if contains(text, b"-----BEGIN CERTIFICATE-----") => {
+            fail("; this one has certificates only")
+        }
+        Err(pem::Error::NoItemsFound) => fail(", such as '-----BEGIN PRIVATE KEY-----'"),
+        Err(error) => fail(&format!(": {}", said(&error))),
+    }
+}
+
+fn has_key(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Ok(Some((kind, _))) = pem::from_buf(&mut rest) {
+        if matches!(
+            kind,
+            SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey
+        ) {
+            return true;
+        }
+    }
+    false
+}
+
+/// What is wrong with the text. Nothing of it is shown: it may hold a key.
+fn said(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "the line '-----END …-----' is missing",
+        pem::Error::IllegalSectionStart { .. } => "a line '-----BEGIN …-----' is damaged",
+        pem::Error::Base64Decode(_) => "what stands between BEGIN and END is not base64",
+        _ => "it cannot be read",
+    }
+}
+
+/// Why a certificate of one's own cannot be used.
+fn why(error: &rustls::Error) -> String {
+    if format!("{error:?}").contains("UnsupportedCertVersion") {
+        return "is of X.509 version 1; make one with extensions, such as subjectAltName"
+            .to_owned();
+    }
+    format!("cannot be used: {error}")
+}
+
+fn contains(text: &[u8], what: &[u8]) -> bool {
+    text.windows(what.len()).any(|window| window == what)
+}
