@@ -108,7 +108,8 @@ function summary(target, code, output, milliseconds) {
   const runs = number(last(/Done \d+ runs/) ?? last(/#\d+/));
   const figures = `${runs} runs in ${Math.round(milliseconds / 1000)} s, coverage ${number(last(/cov: \d+/))} edges, ${number(last(/ft: \d+/))} features`;
   const failed = code !== 0;
-  const findings = failed ? `a FINDING\n${output.slice(-4000)}` : 'no finding';
+  const panic = last('panicked at .*\\n.*') ?? '';
+  const findings = failed ? `a FINDING ${panic}\n${output.slice(-4000)}` : 'no finding';
   return { failed, text: `${target}: ${figures}, ${findings}` };
 }
 

@@ -5,6 +5,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
 pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Whom a request is for.
+pub(crate) const AUDIENCE: HeaderName = HeaderName::from_static("x-backwater-audience");
+/// When a request was made; see [`crate::Timestamp`].
+pub(crate) const CREATED: HeaderName = HeaderName::from_static("x-backwater-created");
 /// How long the caller still waits; see [`crate::CallTimeout`].
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-backwater-timeout");
 
@@ -13,7 +17,7 @@ pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// Headers of which a message has one at most: where readers would differ in which one they take, a
 /// message is refused.
-const UNIQUE: [&str; 10] = [
+const UNIQUE: [&str; 12] = [
     "authorization",
     "digest",
     "content-encoding",
@@ -22,6 +26,8 @@ const UNIQUE: [&str; 10] = [
     "accept",
     "accept-encoding",
     "x-request-id",
+    "x-backwater-audience",
+    "x-backwater-created",
     "x-backwater-timeout",
     "signature",
 ];

@@ -15,7 +15,9 @@ mod secrets;
 pub mod server;
 mod signature;
 mod timeout;
+mod timestamp;
 
 pub use self::secrets::{EmptySecret, Secrets};
 pub use self::signature::SignatureFailure;
 pub use self::timeout::CallTimeout;
+pub use self::timestamp::Timestamp;

@@ -126,8 +126,17 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Checks a signature and returns the number of the secret that made it, and whether each of `ask`
-/// is signed.
+/// A signature that holds.
+pub(crate) struct Verified<const N: usize> {
+    /// The number of the secret that made it.
+    pub(crate) secret: usize,
+    /// The begin of the signature itself.
+    pub(crate) prefix: [u8; 16],
+    /// Whether each of the headers that were asked for is signed.
+    pub(crate) signed: [bool; N],
+}
+
+/// Checks a signature, and which of `ask` it is over.
 pub(crate) fn verify<const N: usize>(
     parameters: &HeaderValue,
     scheme: &str,
@@ -135,7 +144,7 @@ pub(crate) fn verify<const N: usize>(
     demands: &Demands,
     secrets: &Secrets,
     ask: [&str; N],
-) -> Result<(usize, [bool; N]), SignatureFailure> {
+) -> Result<Verified<N>, SignatureFailure> {
     let text = parameters.to_str().map_err(|_| SignatureFailure::InvalidHeaderParams)?;
     let text = text.get(scheme.len()..).unwrap_or_default();
     let parameters = Parameters::parse(text).ok_or(SignatureFailure::InvalidHeaderParams)?;
@@ -151,8 +160,10 @@ pub(crate) fn verify<const N: usize>(
     let string = signing_string(signed, list)?;
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
     let tag = STANDARD.decode(given).map_err(|_| SignatureFailure::InvalidSignature)?;
-    let number = secrets.verify(&string, &tag).ok_or(SignatureFailure::InvalidSignature)?;
-    Ok((number, ask.map(listed)))
+    let secret = secrets.verify(&string, &tag).ok_or(SignatureFailure::InvalidSignature)?;
+    // It is as long as a signature is.
+    let prefix = tag.first_chunk().copied().ok_or(SignatureFailure::InvalidSignature)?;
+    Ok(Verified { secret, prefix, signed: ask.map(listed) })
 }
 
 fn check_list(

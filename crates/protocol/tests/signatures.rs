@@ -5,7 +5,7 @@ use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};
 use std::time::Duration;
 
 use backwater_protocol::client::{
-    self, AuthenticationFailure, RequestPath, encode_request, prepare_request,
+    self, AuthenticationFailure, Extensions, RequestPath, encode_request, prepare_request,
 };
 use backwater_protocol::server::{self, Authenticated, Exposure, Lookup, Refusal, ResponseTerm};
 use backwater_protocol::{CallTimeout, Secrets, SignatureFailure};
@@ -242,7 +242,10 @@ fn a_timeout_counts_only_when_it_is_signed_and_cannot_be_changed() {
     let (tape, mut encoder) = (arguments(), Encoder::default());
     let prepared =
         prepare_request(&path, "host", tape.as_tape_ref(&[]), &mut encoder, &client).unwrap();
-    let sign = |timeout| prepared.sign(ID, timeout, &client.secrets);
+    let sign = |timeout| {
+        let extensions = Extensions { timeout, ..Extensions::default() };
+        prepared.sign(ID, extensions, &client.secrets)
+    };
 
     assert_eq!(believed_timeout(&sign(None), &server), None);
     assert!(!sign(None).headers().contains_key(&name));

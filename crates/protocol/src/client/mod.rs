@@ -9,7 +9,9 @@ mod request;
 mod response;
 
 pub use self::failure::{AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure};
-pub use self::request::{PreparedRequest, RequestPath, encode_request, prepare_request};
+pub use self::request::{
+    Extensions, PreparedRequest, RequestPath, encode_request, prepare_request,
+};
 pub use self::response::{
     AcceptedResponse, AuthenticatedResponse, Outcome, Payload, VerifiedResponse, authenticate,
 };

@@ -10,18 +10,20 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::{EncodeFailure, Settings};
-use crate::headers::{DIGEST, ETF, GZIP, REQUEST_ID, TIMEOUT};
+use crate::headers::{AUDIENCE, CREATED, DIGEST, ETF, GZIP, REQUEST_ID, TIMEOUT};
 use crate::signature::{Signed, sign};
-use crate::{CallTimeout, Secrets, digest, gzip};
+use crate::{CallTimeout, Secrets, Timestamp, digest, gzip};
 
 /// All headers of a request that are signed, in alphabetical order.
-const SIGNED: [HeaderName; 8] = [
+const SIGNED: [HeaderName; 10] = [
     ACCEPT,
     ACCEPT_ENCODING,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
     CONTENT_TYPE,
     DIGEST,
+    AUDIENCE,
+    CREATED,
     TIMEOUT,
     REQUEST_ID,
 ];
@@ -67,8 +69,29 @@ fn percent_encode(name: &str, text: &mut String) {
     }
 }
 
-/// A request but for what is new each time that it is sent: its id, how long its caller still waits,
-/// and the signature over them.
+/// What a request may say beyond what the protocol asks for, in signed headers that servers which do
+/// not know them ignore. They are of the moment in which the request is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// How long the caller still waits.
+    pub timeout: Option<CallTimeout>,
+    /// When the request was made, so that it cannot be sent a second time.
+    pub created: Option<Timestamp>,
+    /// What the server is called that the request is for.
+    pub audience: Option<HeaderValue>,
+}
+
+impl Extensions {
+    fn into_headers(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let timeout = self.timeout.map(|timeout| (TIMEOUT, timeout.header_value()));
+        let created = self.created.map(|created| (CREATED, created.header_value()));
+        let audience = self.audience.map(|audience| (AUDIENCE, audience));
+        [timeout, created, audience].into_iter().flatten()
+    }
+}
+
+/// A request but for what is new each time that it is sent: its id, its extensions, and the signature
+/// over them.
 #[derive(Clone, Debug)]
 pub struct PreparedRequest {
     uri: Uri,
@@ -119,12 +142,10 @@ impl PreparedRequest {
     }
 
     /// The request as it is sent now, under an id of its own.
-    ///
-    /// `timeout` is how long the caller still waits; without it the request does not say.
     pub fn sign(
         &self,
         request_id: [u8; 16],
-        timeout: Option<CallTimeout>,
+        extensions: Extensions,
         secrets: &Secrets,
     ) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
@@ -134,7 +155,7 @@ impl PreparedRequest {
         let id = HeaderValue::from_str(&STANDARD.encode(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
         let headers = request.headers_mut();
-        headers.reserve(11);
+        headers.reserve(13);
         headers.insert(HOST, self.host.clone());
         headers.insert(ACCEPT, ETF);
         headers.insert(ACCEPT_ENCODING, GZIP);
@@ -144,9 +165,7 @@ impl PreparedRequest {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         headers.insert(CONTENT_TYPE, ETF);
         headers.insert(DIGEST, self.digest.clone());
-        if let Some(timeout) = timeout {
-            headers.insert(TIMEOUT, timeout.header_value());
-        }
+        headers.extend(extensions.into_headers());
         headers.insert(REQUEST_ID, id);
         let request_target = format!("post {}", self.uri.path());
         let pseudo_name = "(request-target)";
@@ -157,8 +176,7 @@ impl PreparedRequest {
     }
 }
 
-/// A signed request that does not say how long its caller waits: [`prepare_request`] and
-/// [`PreparedRequest::sign`] at once.
+/// A signed request without extensions: [`prepare_request`] and [`PreparedRequest::sign`] at once.
 ///
 /// # Errors
 ///
@@ -172,7 +190,7 @@ pub fn encode_request(
     settings: &Settings,
 ) -> Result<Request<Bytes>, EncodeFailure> {
     let prepared = prepare_request(path, authority, arguments, encoder, settings)?;
-    Ok(prepared.sign(request_id, None, &settings.secrets))
+    Ok(prepared.sign(request_id, Extensions::default(), &settings.secrets))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! | # | check | stage that has passed it |
 //! |---|---|---|
 //! | 1, 2 | path begins with `/backwater/1/`, signature | [`Authenticated`] |
+//! | | where wanted: made lately, for this server, never seen before | [`Authenticated::refuse_replay`] |
 //! | 3 to 7 | method, path, arity, exposure | [`Routed`] |
 //! | 8 to 12 | content-type, content-encoding, accept, accept-encoding | [`Negotiated`] |
 //! | 13 | content-length | [`ExpectedBody`] |
@@ -11,11 +12,13 @@
 //! | 17, 18 | a list of the arity | [`Call`] |
 
 mod refusal;
+mod replay;
 mod request;
 mod response;
 mod target;
 
 pub use self::refusal::Refusal;
+pub use self::replay::{ReplayGuard, ReplayPolicy};
 pub use self::request::{
     Arguments, Authenticated, Call, ExpectedBody, Negotiated, Routed, VerifiedBody, authenticate,
 };

@@ -3,17 +3,18 @@
 use backwater_etf::{DecodeOptions, Decoder, Tape};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::refusal::Refusal;
+use super::replay::{Claims, ReplayFailure, ReplayGuard, SignaturePrefix};
 use super::response::ResponseContext;
 use super::target::{BASE, Target, TargetError};
 use super::{Exposure, Lookup, Settings};
 use crate::content::{self, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
-use crate::headers::{DIGEST, REQUEST_ID, TIMEOUT};
-use crate::signature::{Demands, SignatureFailure, Signed, verify};
-use crate::{CallTimeout, digest, headers};
+use crate::headers::{AUDIENCE, CREATED, DIGEST, REQUEST_ID, TIMEOUT};
+use crate::signature::{Demands, SignatureFailure, Signed, Verified, verify};
+use crate::{CallTimeout, Timestamp, digest, headers};
 
 const SCHEME: &str = "Signature ";
 
@@ -36,6 +37,8 @@ pub struct Authenticated<'a> {
     context: ResponseContext,
     accept_encoding_signed: bool,
     timeout: Option<CallTimeout>,
+    claims: Claims<'a>,
+    signature: SignaturePrefix,
 }
 
 /// Checks 1 and 2: the path's begin and the signature.
@@ -54,39 +57,41 @@ pub fn authenticate<'a>(
     if !target.starts_with(BASE) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, ""));
     }
-    let SignedBy { secret, accept_encoding_signed, timeout_signed } =
-        check_signature(method, target, headers, settings).map_err(|reason| {
-            Refusal::new(StatusCode::UNAUTHORIZED, reason)
-                .with_www_authenticate(www_authenticate(headers))
-        })?;
+    let signed = check_signature(method, target, headers, settings).map_err(|reason| {
+        Refusal::new(StatusCode::UNAUTHORIZED, reason)
+            .with_www_authenticate(www_authenticate(headers))
+    })?;
     // It is signed, so it is there.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
-    let context = ResponseContext { request_id, encoding: Encoding::Identity, secret };
-    let timeout = headers.get(TIMEOUT).filter(|_| timeout_signed).and_then(CallTimeout::parse);
+    let context =
+        ResponseContext { request_id, encoding: Encoding::Identity, secret: signed.secret };
+    let [accept_encoding, timeout, created, audience] = signed.signed;
+    let if_signed = |name: HeaderName, is_signed: bool| headers.get(name).filter(|_| is_signed);
     Ok(Authenticated {
         method,
         path: target,
         headers,
         settings,
         context,
-        accept_encoding_signed,
-        timeout,
+        accept_encoding_signed: accept_encoding,
+        timeout: if_signed(TIMEOUT, timeout).and_then(CallTimeout::parse),
+        claims: Claims {
+            created: if_signed(CREATED, created).map(|value| Timestamp::parse(value).ok_or(())),
+            audience: if_signed(AUDIENCE, audience).map(HeaderValue::as_bytes),
+        },
+        signature: signed.prefix,
     })
 }
 
-/// The secret that a request is signed with, and which of the headers that need not be are signed.
-struct SignedBy {
-    secret: usize,
-    accept_encoding_signed: bool,
-    timeout_signed: bool,
-}
+/// Headers that need not be signed, and count only when they are.
+const OPTIONAL: [HeaderName; 4] = [ACCEPT_ENCODING, TIMEOUT, CREATED, AUDIENCE];
 
 fn check_signature(
     method: &Method,
     target: &str,
     headers: &HeaderMap,
     settings: &Settings,
-) -> Result<SignedBy, String> {
+) -> Result<Verified<4>, String> {
     if let Some(name) = headers::duplicate(headers) {
         return Err(SignatureFailure::DuplicateHeader(name).to_string());
     }
@@ -98,16 +103,15 @@ fn check_signature(
     request_target.push(' ');
     request_target.push_str(target);
     let signed = Signed { pseudo_name: "(request-target)", pseudo_value: &request_target, headers };
-    let timeout = TIMEOUT;
-    let ask = [ACCEPT_ENCODING.as_str(), timeout.as_str()];
+    let optional = OPTIONAL;
+    let ask = optional.each_ref().map(|name| name.as_str());
     let verified = verify(parameters, SCHEME, signed, &DEMANDS, &settings.secrets, ask);
-    let (secret, [accept_encoding_signed, timeout_signed]) =
-        verified.map_err(|failure| failure.to_string())?;
+    let verified = verified.map_err(|failure| failure.to_string())?;
     // The Erlang library signs a query without its `?`: it must not mean anything.
     if target.contains(['?', '#']) {
         return Err(SignatureFailure::InvalidSignature.to_string());
     }
-    Ok(SignedBy { secret, accept_encoding_signed, timeout_signed })
+    Ok(verified)
 }
 
 fn www_authenticate(headers: &HeaderMap) -> HeaderValue {
@@ -121,6 +125,22 @@ fn www_authenticate(headers: &HeaderMap) -> HeaderValue {
 }
 
 impl<'a> Authenticated<'a> {
+    /// After check 2, where the server wants it: the request is for this server, was made lately, and
+    /// is taken the first time.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send: 401 with `missing_created`, `invalid_created`, `stale_request`,
+    /// `replayed_request`, `missing_audience` or `wrong_audience`; 503 with `replay_memory_full`.
+    pub fn refuse_replay(self, guard: &ReplayGuard, now: Timestamp) -> Result<Self, Refusal> {
+        let Err(failure) = guard.check(self.claims, self.signature, now) else { return Ok(self) };
+        let refusal = Refusal::signed(failure.status(), failure.reason(), &self.context);
+        Err(match failure {
+            ReplayFailure::Full(seconds) => refusal.with_retry_after(seconds),
+            _ => refusal.with_www_authenticate(www_authenticate(self.headers)),
+        })
+    }
+
     /// Checks 3 to 7: the method, the path, and what is exposed.
     ///
     /// # Errors

@@ -1,0 +1,384 @@
+//! Protection against requests that come again, or come to somebody else than they were meant for.
+//!
+//! A request that says when it was made (`x-backwater-created`, signed) is taken while that is not
+//! long ago, and its signature is remembered for as long: the same request cannot be taken twice.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::Timestamp;
+
+/// What of a signature is remembered. It is the output of HMAC, so that 128 bits of it are as good as
+/// any name.
+pub(crate) type SignaturePrefix = [u8; 16];
+
+/// What is asked of requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayPolicy {
+    /// Whether a request that does not say when it was made is refused, and with audiences one that
+    /// does not say for whom.
+    pub required: bool,
+    /// What the server is called. A request that is for somebody else is refused. None: it may be for
+    /// anybody.
+    pub audiences: Vec<String>,
+    /// How far the caller's clock and this one may be apart, either way. Default 60 s.
+    pub max_clock_difference: Duration,
+    /// How many requests are remembered at most. Each is remembered for two to four times
+    /// `max_clock_difference`, and takes some 40 bytes. Default 1,000,000.
+    pub capacity: usize,
+}
+
+impl ReplayPolicy {
+    /// A policy without audiences, with the defaults.
+    pub fn new(required: bool) -> Self {
+        Self {
+            required,
+            audiences: Vec::new(),
+            max_clock_difference: Duration::from_secs(60),
+            capacity: 1_000_000,
+        }
+    }
+}
+
+/// What a request says of itself, as far as that is signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claims<'a> {
+    /// When it was made; `Err` when that cannot be read.
+    pub(crate) created: Option<Result<Timestamp, ()>>,
+    /// Whom it is for.
+    pub(crate) audience: Option<&'a [u8]>,
+}
+
+/// Why a request is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplayFailure {
+    MissingCreated,
+    InvalidCreated,
+    MissingAudience,
+    WrongAudience,
+    Stale,
+    Replayed,
+    /// There is no memory for it; in so many seconds there is.
+    Full(u32),
+}
+
+impl ReplayFailure {
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::MissingCreated => "missing_created",
+            Self::InvalidCreated => "invalid_created",
+            Self::MissingAudience => "missing_audience",
+            Self::WrongAudience => "wrong_audience",
+            Self::Stale => "stale_request",
+            Self::Replayed => "replayed_request",
+            Self::Full(_) => "replay_memory_full",
+        }
+    }
+}
+
+/// The memory of one server, from its start on.
+pub struct ReplayGuard {
+    policy: ReplayPolicy,
+    memory: Mutex<Memory>,
+}
+
+impl ReplayGuard {
+    /// A guard that refuses what was made before `now`: what an earlier process has taken is not known
+    /// to this one.
+    pub fn new(policy: ReplayPolicy, now: Timestamp) -> Self {
+        Self { policy, memory: Mutex::new(Memory::new(now)) }
+    }
+
+    /// How many requests are remembered.
+    pub fn remembered(&self) -> usize {
+        self.memory().len()
+    }
+
+    /// Takes a request at a moment, or says why not. What is taken is remembered.
+    pub(crate) fn check(
+        &self,
+        claims: Claims<'_>,
+        signature: SignaturePrefix,
+        now: Timestamp,
+    ) -> Result<(), ReplayFailure> {
+        self.check_audience(claims.audience)?;
+        let created = match claims.created {
+            Some(created) => created.map_err(|()| ReplayFailure::InvalidCreated)?,
+            None if self.policy.required => return Err(ReplayFailure::MissingCreated),
+            None => return Ok(()),
+        };
+        if created.distance(now) > self.policy.max_clock_difference {
+            return Err(ReplayFailure::Stale);
+        }
+        self.memory().insert(signature, created, now, &self.policy)
+    }
+
+    fn check_audience(&self, audience: Option<&[u8]>) -> Result<(), ReplayFailure> {
+        let ReplayPolicy { required, audiences, .. } = &self.policy;
+        match audience {
+            _ if audiences.is_empty() => Ok(()),
+            None if *required => Err(ReplayFailure::MissingAudience),
+            None => Ok(()),
+            Some(audience) if audiences.iter().any(|name| name.as_bytes() == audience) => Ok(()),
+            Some(_) => Err(ReplayFailure::WrongAudience),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // Nothing panics while it is held, and half a change would do no harm.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for ReplayGuard {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ReplayGuard")
+            .field("policy", &self.policy)
+            .field("remembered", &self.remembered())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The signatures that were taken lately, in two generations: when the younger one has lasted for as
+/// long as a stamp can be fresh, the older one is forgotten as a whole.
+struct Memory {
+    younger: Generation,
+    older: Generation,
+    /// When the younger generation began.
+    began: Timestamp,
+    /// Stamps up to this one may belong to requests that are forgotten, or were never known: whatever
+    /// the clock does, they are refused.
+    floor: Timestamp,
+}
+
+struct Generation {
+    signatures: HashSet<SignaturePrefix>,
+    /// The latest stamp among them.
+    latest: Timestamp,
+}
+
+impl Generation {
+    fn new() -> Self {
+        Self { signatures: HashSet::new(), latest: Timestamp::FIRST }
+    }
+}
+
+impl Memory {
+    fn new(now: Timestamp) -> Self {
+        // Made in the very millisecond of the start is made after it.
+        let floor =
+            Timestamp::FIRST.plus(now.since(Timestamp::FIRST.plus(Duration::from_millis(1))));
+        Self { younger: Generation::new(), older: Generation::new(), began: now, floor }
+    }
+
+    fn len(&self) -> usize {
+        self.younger.signatures.len() + self.older.signatures.len()
+    }
+
+    fn insert(
+        &mut self,
+        signature: SignaturePrefix,
+        created: Timestamp,
+        now: Timestamp,
+        policy: &ReplayPolicy,
+    ) -> Result<(), ReplayFailure> {
+        // From when a stamp is fresh at the earliest until when it is at the latest.
+        let span = policy.max_clock_difference.saturating_mul(2).max(Duration::from_millis(1));
+        while now.since(self.began) > span && self.len() > 0 {
+            self.forget_older(self.began.plus(span));
+        }
+        if now.since(self.began) > span {
+            self.began = now;
+        }
+        if created <= self.floor {
+            return Err(ReplayFailure::Stale);
+        }
+        if self.older.signatures.contains(&signature)
+            || self.younger.signatures.contains(&signature)
+        {
+            return Err(ReplayFailure::Replayed);
+        }
+        if self.len() >= policy.capacity {
+            let left = span.saturating_sub(now.since(self.began));
+            let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
+            return Err(ReplayFailure::Full(seconds.saturating_add(1)));
+        }
+        self.younger.signatures.insert(signature);
+        self.younger.latest = self.younger.latest.max(created);
+        Ok(())
+    }
+
+    /// The younger generation becomes the older one, and a new one begins.
+    fn forget_older(&mut self, began: Timestamp) {
+        if !self.older.signatures.is_empty() {
+            self.floor = self.floor.max(self.older.latest);
+        }
+        self.older = std::mem::replace(&mut self.younger, Generation::new());
+        self.began = began;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 1_000_000;
+    const SECOND: u64 = 1000;
+
+    fn at(milliseconds: u64) -> Timestamp {
+        Timestamp::FIRST.plus(Duration::from_millis(milliseconds))
+    }
+
+    fn signature(number: u64) -> SignaturePrefix {
+        u128::from(number).to_be_bytes()
+    }
+
+    fn guard(change: impl FnOnce(&mut ReplayPolicy)) -> ReplayGuard {
+        let mut policy = ReplayPolicy::new(true);
+        change(&mut policy);
+        ReplayGuard::new(policy, at(START))
+    }
+
+    fn stamp(created: u64) -> Claims<'static> {
+        Claims { created: Some(Ok(at(created))), audience: None }
+    }
+
+    #[test]
+    fn the_clocks_may_differ_by_a_minute_either_way() {
+        let guard = guard(|_| ());
+        let now = START + 500 * SECOND;
+        for (number, created, expected) in [
+            (1, now, Ok(())),
+            (2, now - 60 * SECOND, Ok(())),
+            (3, now - 60 * SECOND - 1, Err(ReplayFailure::Stale)),
+            (4, now + 60 * SECOND, Ok(())),
+            (5, now + 60 * SECOND + 1, Err(ReplayFailure::Stale)),
+            (6, 0, Err(ReplayFailure::Stale)),
+        ] {
+            assert_eq!(
+                guard.check(stamp(created), signature(number), at(now)),
+                expected,
+                "{number}"
+            );
+        }
+        assert_eq!(guard.remembered(), 3);
+    }
+
+    #[test]
+    fn what_was_made_before_the_start_is_refused() {
+        let guard = guard(|_| ());
+        let now = at(START + SECOND);
+        assert_eq!(guard.check(stamp(START - 1), signature(1), now), Err(ReplayFailure::Stale));
+        assert_eq!(guard.check(stamp(START), signature(2), now), Ok(()));
+    }
+
+    #[test]
+    fn a_request_is_taken_once_for_as_long_as_it_is_fresh() {
+        let guard = guard(|_| ());
+        // It comes from the future, and is tried every second from then on.
+        let first = START + 200 * SECOND;
+        let created = first + 60 * SECOND;
+        assert_eq!(guard.check(stamp(created), signature(1), at(first)), Ok(()));
+        for second in 0..400 {
+            let now = at(first + second * SECOND);
+            // Others go on, so that generations pass.
+            let other = stamp(first + second * SECOND);
+            assert_eq!(guard.check(other, signature(1000 + second), now), Ok(()));
+            let expected =
+                if second <= 120 { ReplayFailure::Replayed } else { ReplayFailure::Stale };
+            assert_eq!(guard.check(stamp(created), signature(1), now), Err(expected), "{second}");
+        }
+        assert!(guard.remembered() <= 242, "{} are remembered", guard.remembered());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_lets_nothing_in_again() {
+        let guard = guard(|_| ());
+        let first = START + 100 * SECOND;
+        assert_eq!(guard.check(stamp(first), signature(1), at(first)), Ok(()));
+        // An hour ahead, where a request passes, and back.
+        let ahead = first + 3600 * SECOND;
+        assert_eq!(guard.check(stamp(ahead), signature(2), at(ahead)), Ok(()));
+        let again = guard.check(stamp(first), signature(1), at(first + SECOND));
+        assert_eq!(again, Err(ReplayFailure::Stale));
+        // What is newer than what was forgotten is taken.
+        let new = first + 2 * SECOND;
+        assert_eq!(guard.check(stamp(new), signature(3), at(new)), Ok(()));
+    }
+
+    #[test]
+    fn a_full_memory_refuses_rather_than_forgets() {
+        let guard = guard(|policy| policy.capacity = 3);
+        let now = START + 10 * SECOND;
+        for number in 1..=3 {
+            assert_eq!(guard.check(stamp(now), signature(number), at(now)), Ok(()));
+        }
+        let full = guard.check(stamp(now), signature(4), at(now));
+        // The younger generation ends 120 s after the start, and with it nothing is forgotten yet.
+        assert_eq!(full, Err(ReplayFailure::Full(111)));
+        assert_eq!(
+            guard.check(stamp(now), signature(3), at(now)),
+            Err(ReplayFailure::Replayed),
+            "it is known all the same"
+        );
+        // After two generations there is room again.
+        let later = START + 250 * SECOND;
+        assert_eq!(guard.check(stamp(later), signature(5), at(later)), Ok(()));
+        assert_eq!(guard.remembered(), 1);
+    }
+
+    #[test]
+    fn stamps_are_asked_for_when_they_are_required() {
+        let now = at(START);
+        let none = Claims { created: None, audience: None };
+        let bad = Claims { created: Some(Err(())), audience: None };
+        let required = guard(|_| ());
+        let preferred = guard(|policy| policy.required = false);
+        assert_eq!(required.check(none, signature(1), now), Err(ReplayFailure::MissingCreated));
+        assert_eq!(preferred.check(none, signature(1), now), Ok(()));
+        assert_eq!(preferred.check(none, signature(1), now), Ok(()), "nothing is known of it");
+        for guard in [required, preferred] {
+            assert_eq!(guard.check(bad, signature(2), now), Err(ReplayFailure::InvalidCreated));
+        }
+    }
+
+    #[test]
+    fn a_request_for_somebody_else_is_refused() {
+        let now = at(START);
+        let of = |audience| Claims { audience, ..stamp(START) };
+        let named = |required| {
+            guard(|policy| {
+                policy.required = required;
+                policy.audiences = vec!["billing".into(), "billing-2".into()];
+            })
+        };
+        for guard in [named(true), named(false)] {
+            for (number, name) in [(1, "billing"), (2, "billing-2")] {
+                assert_eq!(guard.check(of(Some(name.as_bytes())), signature(number), now), Ok(()));
+            }
+            for name in ["", "Billing", "billing-3", "billing,billing-2"] {
+                let refused = guard.check(of(Some(name.as_bytes())), signature(3), now);
+                assert_eq!(refused, Err(ReplayFailure::WrongAudience), "{name:?}");
+            }
+        }
+        assert_eq!(
+            named(true).check(of(None), signature(4), now),
+            Err(ReplayFailure::MissingAudience)
+        );
+        assert_eq!(named(false).check(of(None), signature(4), now), Ok(()));
+        // A server without a name takes what is for anybody.
+        assert_eq!(guard(|_| ()).check(of(Some(b"billing")), signature(5), now), Ok(()));
+    }
+}

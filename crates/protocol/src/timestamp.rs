@@ -1,0 +1,99 @@
+//! When a request was made.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
+
+/// The most digits that a value is read with: until the year 33658.
+const MAX_DIGITS: usize = 15;
+
+/// A moment in whole milliseconds since the beginning of 1970, UTC. It travels as the signed header
+/// `x-backwater-created`, in decimal digits.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use backwater_protocol::Timestamp;
+/// let created = Timestamp::from(UNIX_EPOCH + Duration::from_millis(1_790_000_000_123));
+/// assert_eq!(created.to_string(), "1790000000123");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    milliseconds: u64,
+}
+
+impl Timestamp {
+    /// Before all others.
+    pub(crate) const FIRST: Self = Self { milliseconds: 0 };
+
+    /// Reads a header's value: one to fifteen decimal digits, and nothing else.
+    pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
+        let digits = value.as_bytes();
+        if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit)
+        {
+            return None;
+        }
+        let milliseconds =
+            digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+        Some(Self { milliseconds })
+    }
+
+    pub(crate) fn header_value(self) -> HeaderValue {
+        HeaderValue::from(self.milliseconds)
+    }
+
+    /// How far two moments are apart, whichever comes first.
+    pub(crate) fn distance(self, other: Self) -> Duration {
+        Duration::from_millis(self.milliseconds.abs_diff(other.milliseconds))
+    }
+
+    pub(crate) fn plus(self, time: Duration) -> Self {
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self { milliseconds: self.milliseconds.saturating_add(time) }
+    }
+
+    /// The time from an earlier moment on; zero when that is a later one.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.milliseconds.saturating_sub(earlier.milliseconds))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// What lies before 1970 counts as 1970.
+    fn from(time: SystemTime) -> Self {
+        Self::FIRST.plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    /// As it travels.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.milliseconds.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_read_and_nothing_else() {
+        let parse = |text: &str| {
+            let value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
+            Timestamp::parse(&value).map(|time| time.milliseconds)
+        };
+        assert_eq!(parse("0"), Some(0));
+        assert_eq!(parse("007"), Some(7));
+        assert_eq!(parse("999999999999999"), Some(999_999_999_999_999));
+        for text in ["", "1000000000000000", "-1", "+1", "1.5", "1e3", " 1", "1 ", "1, 2"] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let time = Timestamp::from(UNIX_EPOCH + Duration::from_micros(1_790_000_000_123_999));
+        assert_eq!(time.header_value(), "1790000000123");
+        assert_eq!(Timestamp::parse(&time.header_value()), Some(time));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(1)), Timestamp::FIRST);
+    }
+}
