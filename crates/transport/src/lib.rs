@@ -10,6 +10,7 @@ mod codec;
 mod guard;
 mod io_thread;
 mod server;
+mod swap;
 mod terms;
 mod tls;
 

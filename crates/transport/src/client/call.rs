@@ -133,7 +133,7 @@ fn encode_with(
     authority: &str,
     request: &CallRequest,
 ) -> Result<PreparedRequest, EncodeFailure> {
-    let defaults = &shared.options.settings;
+    let defaults = &*shared.settings.load();
     let settings = Settings {
         max_encoded_args_size: request
             .max_encoded_args_size

@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use backwater_protocol::client::{AuthenticatedResponse, PreparedRequest, authenticate};
+use backwater_protocol::client::{
+    AuthenticatedResponse, Extensions, PreparedRequest, authenticate,
+};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_ENCODING;
@@ -106,11 +108,15 @@ async fn round_trip(
     let id = shared.request_ids.next().map_err(|NoRandomness| {
         CallError::Internal("the system gave no random bytes".to_owned())
     })?;
-    let secrets = &shared.options.settings.secrets;
-    let request = request.sign(id, limits.call_timeout(), secrets);
+    let options = &shared.options;
+    let settings = shared.settings.load();
+    let created = options.replay_protection.then(|| SystemTime::now().into());
+    let audience = options.audience.clone();
+    let extensions = Extensions { timeout: limits.call_timeout(), created, audience };
+    let request = request.sign(id, extensions, &settings.secrets);
     let (head, body) = connection.send(request).await?.into_parts();
     let status = head.status;
-    match authenticate(status, &head.headers, &shared.options.settings, id) {
+    match authenticate(status, &head.headers, &settings, id) {
         Ok(response) => {
             let body = read(connection, body, limits.max_encoded_result_size).await?;
             let compressed = head.headers.contains_key(CONTENT_ENCODING);

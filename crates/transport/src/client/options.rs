@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use backwater_protocol::client::Settings;
+use http::HeaderValue;
 
 use crate::OwnedDecodeOptions;
 use crate::tls::ClientTls;
@@ -83,6 +84,11 @@ pub struct ClientOptions {
     pub tls: Option<ClientTls>,
     /// Secrets and limits of the protocol.
     pub settings: Settings,
+    /// Whether requests say when they were made, signed, so that a server can refuse the same request
+    /// when it comes again.
+    pub replay_protection: bool,
+    /// What the server is called; requests say that they are for it, signed.
+    pub audience: Option<HeaderValue>,
     /// How results are decoded.
     pub decode: OwnedDecodeOptions,
     /// How long a call may take to get a connection: waiting for its turn, name lookup and the
@@ -117,6 +123,8 @@ impl ClientOptions {
             endpoints,
             tls: None,
             settings,
+            replay_protection: false,
+            audience: None,
             decode: OwnedDecodeOptions::default(),
             connect_timeout: Duration::from_secs(8),
             recv_timeout: Duration::from_secs(5),

@@ -102,5 +102,5 @@ async fn next_phase(phase: &mut watch::Receiver<Phase>) -> Phase {
 }
 
 fn drained_at_most(shared: &Shared) -> u64 {
-    (shared.settings.max_encoded_args_size as u64).saturating_add(FRAMING)
+    (shared.settings.load().max_encoded_args_size as u64).saturating_add(FRAMING)
 }

@@ -15,15 +15,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use backwater_protocol::server::{Exposure, Settings};
+use backwater_protocol::Secrets;
+use backwater_protocol::server::{Exposure, ReplayGuard, Settings};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
 pub use self::options::{BindError, ServerOptions, ServerStats};
 pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
 use crate::codec::Codecs;
+use crate::swap::Swap;
 use crate::tls::ServerTls;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
 
@@ -86,6 +88,12 @@ impl Server {
         }
     }
 
+    /// Takes requests from now on that are signed with any of these secrets. An answer is signed with
+    /// the secret of its request, whatever has come of that meanwhile.
+    pub fn set_secrets(&self, secrets: Secrets) {
+        self.shared.settings.update(|settings| Settings { secrets, ..settings.clone() });
+    }
+
     /// Closes the server: it stops to accept and closes idle connections at once; calls in flight may
     /// take until `limit` from now, then their connections are cut. The future resolves when all
     /// connections have ended; the closing goes on without it being polled, from anywhere. Closing
@@ -124,8 +132,9 @@ enum Phase {
 
 /// What all connections of a server share.
 struct Shared {
-    settings: Settings,
     tls: Option<ServerTls>,
+    settings: Swap<Settings>,
+    replay: Option<ReplayGuard>,
     decode: OwnedDecodeOptions,
     recv_timeout: Duration,
     send_timeout: Duration,
@@ -173,8 +182,9 @@ async fn listen(
     let (phase, receiver) = watch::channel(Phase::Running);
     let max_calls = options.max_calls_in_flight.min(Semaphore::MAX_PERMITS);
     let shared = Arc::new(Shared {
-        settings: options.settings,
         tls: options.tls,
+        settings: Swap::new(options.settings),
+        replay: options.replay.map(|policy| ReplayGuard::new(policy, SystemTime::now().into())),
         decode: options.decode,
         recv_timeout: options.recv_timeout,
         send_timeout: options.send_timeout,

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use backwater_protocol::server::Settings;
+use backwater_protocol::server::{ReplayPolicy, Settings};
 
 use crate::OwnedDecodeOptions;
 use crate::tls::ServerTls;
@@ -19,6 +19,8 @@ pub struct ServerOptions {
     pub tls: Option<ServerTls>,
     /// Secrets and limits of the protocol.
     pub settings: Settings,
+    /// What requests have to pass so that none is taken twice; `None` for nothing.
+    pub replay: Option<ReplayPolicy>,
     /// How arguments are decoded.
     pub decode: OwnedDecodeOptions,
     /// How long a peer may take for the handshake of TLS, to send the head of a request, and again to
@@ -42,6 +44,7 @@ impl ServerOptions {
             port: 8080,
             tls: None,
             settings,
+            replay: None,
             decode: OwnedDecodeOptions::default(),
             recv_timeout: Duration::from_secs(5),
             send_timeout: Duration::from_secs(30),

@@ -5,11 +5,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use backwater_etf::Tape;
 use backwater_protocol::server::{
-    Call, ExpectedBody, Refusal, ResponseContext, ResponseTerm, authenticate, respond,
+    Call, ExpectedBody, Refusal, ResponseContext, ResponseTerm, Settings, authenticate, respond,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -49,22 +49,25 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     unread: &Cell<bool>,
 ) -> Response<Full<Bytes>> {
+    // The same from the request to its answer.
+    let settings = shared.settings.load();
     // Signed as soon as the request is known to be.
     let failure = Cell::new(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""));
-    let result = catch_panic(pin!(serve(shared, peer, request, unread, &failure))).await;
+    let result = catch_panic(pin!(serve(shared, &settings, peer, request, unread, &failure))).await;
     let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
         Ok(response) => return response.map(Full::new),
         Err(Unanswered::Refused(refusal)) => *refusal,
         Err(Unanswered::Failed) => failure.into_inner(),
     };
     shared.refusals.fetch_add(1, Ordering::Relaxed);
-    refusal.into_response(&shared.settings).map(Full::new)
+    refusal.into_response(&settings).map(Full::new)
 }
 
 /// The checks of the protocol in their order, with what only the transport can check in between:
 /// places for calls, and time.
 async fn serve(
     shared: &Arc<Shared>,
+    settings: &Arc<Settings>,
     peer: &Arc<Peer>,
     request: Request<Incoming>,
     unread: &Cell<bool>,
@@ -74,7 +77,11 @@ async fn serve(
     let (head, body) = request.into_parts();
     unread.set(!body.is_end_stream());
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let expected = authenticate(&head.method, target, &head.headers, &shared.settings)?
+    let mut authenticated = authenticate(&head.method, target, &head.headers, settings)?;
+    if let Some(guard) = &shared.replay {
+        authenticated = authenticated.refuse_replay(guard, SystemTime::now().into())?;
+    }
+    let expected = authenticated
         .route(&*shared.functions)?
         .negotiate()?
         .expect_body(body.size_hint().exact())?;
@@ -96,8 +103,10 @@ async fn serve(
     // An error means that the reply was dropped: by a service that failed, or that is going away.
     let outcome = outcome.await.map_err(|_| Unanswered::Failed)?;
     match outcome {
-        Outcome::Return(value) => encode(shared, context, Form::Return, value).await,
-        Outcome::Exception(value) => encode(shared, context, Form::Exception, value).await,
+        Outcome::Return(value) => encode(shared, settings, context, Form::Return, value).await,
+        Outcome::Exception(value) => {
+            encode(shared, settings, context, Form::Exception, value).await
+        }
         Outcome::Refused(status, text) => {
             let refusal = Refusal::signed(status, text, &context);
             Err(refusal.with_retry_after(RETRY_AFTER).into())
@@ -145,23 +154,23 @@ enum Form {
 }
 
 async fn encode(
-    shared: &Arc<Shared>,
+    shared: &Shared,
+    settings: &Arc<Settings>,
     context: ResponseContext,
     form: Form,
     value: Box<dyn TapeSource>,
 ) -> Result<Response<Bytes>, Unanswered> {
     let size = tape_size(value.as_tape_ref());
-    let for_codec = Arc::clone(shared);
+    let settings = Arc::clone(settings);
     let encoded = shared.codecs.run(size, move |codec| {
-        let settings = &for_codec.settings;
         let term = match form {
             Form::Return => ResponseTerm::Return(value.as_tape_ref()),
             Form::Exception => ResponseTerm::Exception(value.as_tape_ref()),
         };
-        respond(&context, term, &mut codec.encoder, settings).or_else(|error| {
+        respond(&context, term, &mut codec.encoder, &settings).or_else(|error| {
             let exception = unencodable_result(&error.to_string());
             let term = ResponseTerm::Exception(exception.as_tape_ref());
-            respond(&context, term, &mut codec.encoder, settings)
+            respond(&context, term, &mut codec.encoder, &settings)
         })
     });
     encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)
