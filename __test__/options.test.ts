@@ -46,6 +46,10 @@ const TIMES = {
 };
 const SIZES = { good: [1, MAX_SIZE], bad: [0, 0.5, MAX_SIZE + 1, Infinity, '1', 1n] };
 const BOOLEANS = { good: [true, false], bad: [0, 1, 'true', null] };
+const NAMES = {
+  good: ['billing', 'a b', 'x'.repeat(255), '~'],
+  bad: ['', ' a', 'a ', 'x'.repeat(256), 'é', 'a\nb', 1, null, []],
+};
 const COUNTS = { good: [1, MAX_TIME, Infinity], bad: [0, MAX_TIME + 1, 1.5, '1'] };
 
 /** A signal of the time before `throwIfAborted`. */
@@ -135,6 +139,23 @@ const options: readonly (readonly [
     ['server'],
     { good: [{}, { env: {}, resourceLimits: {} }], bad: [{ eval: true }, [], null, 'x', 1] },
   ],
+  ['replayProtection', ['server'], { good: ['off', 'prefer', 'require'], bad: [true, 'on', null] }],
+  ['replayProtection', ['client'], BOOLEANS],
+  ['audience', ['client'], { good: NAMES.good, bad: [...NAMES.bad, ['billing']] }],
+  [
+    'audience',
+    ['server'],
+    {
+      good: [...NAMES.good, ['billing'], ['billing', 'billing-2']],
+      bad: [...NAMES.bad, [''], ['billing', 'é'], ['billing', 1], [['billing']]],
+    },
+  ],
+  [
+    'maxClockDifference',
+    ['server'],
+    { good: [1, 86_400_000], bad: [0, 1.5, 86_400_001, Infinity, '1'] },
+  ],
+  ['replayCapacity', ['server'], { good: [1, MAX_TIME], bad: [0, 0.5, MAX_TIME + 1, Infinity] }],
   [
     'signal',
     ['call'],
@@ -197,8 +218,14 @@ test('the defaults are those of the documentation', (t) => {
     objectKeys: 'binary',
     maxDepth: 100_000,
     maxTerms: 16_777_216,
+    replayProtection: 'off',
+    audience: undefined,
+    maxClockDifference: 60_000,
+    replayCapacity: 1_000_000,
   });
   t.like(clientOptions(), {
+    replayProtection: false,
+    audience: undefined,
     connectTimeout: 8000,
     recvTimeout: 5000,
     rethrowRemoteExceptions: false,

@@ -11,6 +11,7 @@ import {
   type CallSettings,
   type ClientOptions,
   type ClientSettings,
+  type Secret,
 } from './options.js';
 import type { ContextFunction } from './registry.js';
 import { endpointOptions, startResolver, stopResolver } from './resolve/endpoints.js';
@@ -204,6 +205,26 @@ export class Client {
   #last: ReturnType<typeof statsOf> | undefined;
 
   /**
+   * Signs with the first of these secrets from now on, and believes answers that are signed with any;
+   * what has been sent keeps the secrets of then. To change the secret of a service with no failed
+   * call: the servers take `[old, new]`, then the clients `new`, then the servers `new`.
+   *
+   * @throws {@link OptionError} when there is no secret, or none that can be one; {@link ClosedError}
+   * when the client is closed
+   * @example
+   * ```ts
+   * import { Client } from 'backwater';
+   * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.OLD_SECRET! });
+   * client.setSecrets([process.env.NEW_SECRET!, process.env.OLD_SECRET!]);
+   * ```
+   */
+  setSecrets(secrets: Secret | readonly Secret[]): void {
+    const parsed = parseSecrets(secrets);
+    if (this.#closed) throw new ClosedError('the client is closed');
+    bridge.native.setClientSecrets(this.#id, parsed);
+  }
+
+  /**
    * Takes no further calls, waits for those under way, and closes the connections. Calling it again
    * waits for the same end.
    */
@@ -345,6 +366,8 @@ function nativeOptions(
     idleTimeout: milliseconds(settings.idleTimeout),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
+    replayProtection: settings.replayProtection,
+    audience: settings.audience,
   });
 }
 

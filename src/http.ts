@@ -82,6 +82,8 @@ export function encodeRequest(
     compressionThreshold: Math.min(settings.compressionThreshold, 2 ** 32 - 1),
     gzipLevel: settings.gzipLevel,
     timeout: milliseconds(settings.timeout),
+    replayProtection: settings.replayProtection,
+    audience: settings.audience,
   };
   const encoded = unwrap(() =>
     bridge.native.encodeRequest(JSON.stringify(parameters), secrets, frame, randomBytes(16)),

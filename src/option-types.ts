@@ -77,6 +77,24 @@ export const hostName: OptionType<string> = {
     typeof value === 'string' && value.length <= 255 && /^[^\s\p{Cc}/[\]]+$/u.test(value),
 };
 
+const AUDIENCE = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
+
+function isAudience(value: unknown): value is string {
+  return typeof value === 'string' && AUDIENCE.test(value);
+}
+
+/** Text that stands in a header as it is. */
+export const audience: OptionType<string | undefined> = {
+  takes: 'a name of 1 to 255 printable ASCII characters',
+  accepts: isAudience,
+};
+
+export const audiences: OptionType<string | readonly string[] | undefined> = {
+  takes: `${audience.takes}, or a list of at least one`,
+  accepts: (value): value is string | readonly string[] =>
+    Array.isArray(value) ? value.length > 0 && value.every(isAudience) : isAudience(value),
+};
+
 /** By its methods rather than its class, of which test environments bring their own. */
 export const abortSignal: OptionType<AbortSignal | undefined> = {
   takes: 'an AbortSignal',

@@ -2,6 +2,8 @@ import type { WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { fallbacks, option, readOptions, type TableOf, type Values } from './option-table.js';
 import {
   abortSignal,
+  audience,
+  audiences,
   boolean,
   dnsServers,
   hostName,
@@ -132,6 +134,28 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   readonly workers?: number | undefined;
   /** How the worker threads are made. */
   readonly workerOptions?: WorkerOptions | undefined;
+  /**
+   * Whether a request that comes a second time is refused: `'off'` (default), `'prefer'` for those that
+   * say when they were made, `'require'` for all, and those that do not say are refused. See
+   * docs/replay.md.
+   */
+  readonly replayProtection?: 'off' | 'prefer' | 'require' | undefined;
+  /**
+   * What this server is called, or all that it is called: requests for another audience are refused.
+   * Takes effect with `replayProtection`; without it requests may be for anybody.
+   */
+  readonly audience?: string | readonly string[] | undefined;
+  /**
+   * How far the clocks of callers may be from this one, either way, in milliseconds: 1 to 86,400,000.
+   * Default 60,000. Takes effect with `replayProtection`.
+   */
+  readonly maxClockDifference?: number | undefined;
+  /**
+   * How many requests are remembered at most, each for two to four times `maxClockDifference`; further
+   * ones are refused with 503 while there are as many. Default 1,000,000, which take some 40 MB. Takes
+   * effect with `replayProtection`.
+   */
+  readonly replayCapacity?: number | undefined;
 }
 
 /** Options of a single call; they go before those of the client. */
@@ -209,6 +233,13 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
    * configured. The hosts file goes before them either way.
    */
   readonly dnsServers?: readonly string[] | undefined;
+  /**
+   * Whether requests say when they were made, so that the server can refuse them when somebody sends
+   * them again. Default false. See docs/replay.md.
+   */
+  readonly replayProtection?: boolean | undefined;
+  /** What the server is called, so that another one can refuse the requests. Default: they do not say. */
+  readonly audience?: string | undefined;
 }
 
 /** Options of a client. */
@@ -305,6 +336,10 @@ const serverTable = {
     objectWith<WorkerOptions>('argv', 'env', 'execArgv', 'resourceLimits', 'name'),
     undefined,
   ),
+  replayProtection: option(oneOf('off', 'prefer', 'require'), 'off'),
+  audience: option(audiences, undefined),
+  maxClockDifference: option(integer(1, 86_400_000, 'milliseconds'), 60_000),
+  replayCapacity: option(integer(1, 2 ** 31 - 1), 1_000_000),
 } satisfies TableOf<ServerOptions>;
 
 const callDefaults = {
@@ -332,6 +367,8 @@ const clientTable = {
   idleTimeout: option(timeout, 30_000),
   resolveInterval: option(optional(timeout), undefined),
   dnsServers: option(optional(dnsServers), undefined),
+  replayProtection: option(boolean, false),
+  audience: option(audience, undefined),
 } satisfies TableOf<ClientTuning>;
 
 const closeTable = { timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000) };

@@ -21,6 +21,21 @@ export function parseSecrets(value: unknown): Buffer[] {
   return Array.from(value, (secret: unknown, index) => parseSecret(secret, `secret[${index}]`));
 }
 
+/** As long as the output of SHA-256: a longer secret makes signatures no stronger (RFC 2104, 3). */
+const ADVISED_LENGTH = 32;
+let warned = false;
+
+/** Says once in a process that a secret is short. */
+function warnOfShort(length: number, option: string): void {
+  if (warned || length >= ADVISED_LENGTH) return;
+  warned = true;
+  process.emitWarning(
+    `${option} has ${length} bytes: secrets of fewer than ${ADVISED_LENGTH} can be guessed by who ` +
+      "has seen a signed message; crypto.randomBytes(32).toString('base64') makes a good one",
+    { type: 'BackwaterWarning', code: 'BACKWATER_SHORT_SECRET' },
+  );
+}
+
 function parseSecret(value: unknown, option: string): Buffer {
   const takes = `option '${option}' takes a Uint8Array or a string`;
   if (typeof value === 'string') {
@@ -32,6 +47,7 @@ function parseSecret(value: unknown, option: string): Buffer {
   }
   const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
   if (bytes.length === 0) throw new OptionError(`${takes} that is not empty`, { option });
+  warnOfShort(bytes.length, option);
   // Not of Buffer's pool, whose memory unrelated buffers can reach.
   const copy = Buffer.alloc(bytes.length);
   copy.set(bytes);

@@ -2,7 +2,13 @@ import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, OptionError } from './errors.js';
 import { failureOf } from './failures.js';
-import { parseSecrets, serverOptions, type ServerOptions, type ServerSettings } from './options.js';
+import {
+  parseSecrets,
+  type Secret,
+  serverOptions,
+  type ServerOptions,
+  type ServerSettings,
+} from './options.js';
 import { createRegistry, type Modules } from './registry.js';
 import {
   certificateOptions,
@@ -46,6 +52,14 @@ export interface Server extends AsyncDisposable {
   readonly port: number;
   /** Figures of this moment. */
   stats(): ServerStats;
+  /**
+   * Takes requests from now on that are signed with any of these secrets; each answer is signed with
+   * the secret of its request. See {@link Client.setSecrets} for the order of a change.
+   *
+   * @throws {@link OptionError} when there is no secret, or none that can be one; {@link ClosedError}
+   * when the server is closed
+   */
+  setSecrets(secrets: Secret | readonly Secret[]): void;
   /**
    * Stops accepting, lets calls under way end for at most `timeout` milliseconds, then cuts them.
    * Calling it again waits for the same end.
@@ -225,6 +239,12 @@ class RunningServer implements TlsServer {
     }
   }
 
+  setSecrets(secrets: Secret | readonly Secret[]): void {
+    const parsed = parseSecrets(secrets);
+    if (this.#closing) throw new ClosedError('the server is closed');
+    bridge.native.setServerSecrets(this.#id, parsed);
+  }
+
   close(options?: CloseOptions): Promise<void> {
     const timeout = serverOptions.closeTimeout(options);
     this.#closing ??= this.#close(timeout);
@@ -244,6 +264,24 @@ class RunningServer implements TlsServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** What requests have to pass so that none is taken twice; null for nothing. */
+function replayOptions(settings: ServerSettings): object | null {
+  const { replayProtection, audience, maxClockDifference, replayCapacity } = settings;
+  if (replayProtection === 'off') {
+    if (audience === undefined) return null;
+    throw new OptionError(
+      "option 'audience' has no effect without replayProtection 'prefer' or 'require'",
+      { option: 'audience' },
+    );
+  }
+  return {
+    required: replayProtection === 'require',
+    audiences: audience === undefined ? [] : [audience].flat(),
+    maxClockDifference,
+    capacity: replayCapacity,
+  };
 }
 
 /** Options in the form that the addon takes. */
@@ -267,6 +305,7 @@ function nativeOptions(
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
     flags: settings.flags,
+    replay: replayOptions(settings),
     ...table,
   });
 }

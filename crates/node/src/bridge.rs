@@ -245,6 +245,12 @@ impl Bridge {
         servers::set_certificate(&self.shared, server, &cert, &key)
     }
 
+    /// Exchanges the secrets of a server.
+    #[napi]
+    pub fn set_server_secrets(&self, server: u32, secrets: Vec<Buffer>) -> Result<()> {
+        servers::set_secrets(&self.shared, server, secrets_of(&secrets))
+    }
+
     /// Closes a server; operation `operation` ends when all is gone.
     #[napi]
     pub fn close_server(&self, server: u32, timeout: u32, operation: u32) -> Result<()> {
@@ -293,6 +299,12 @@ impl Bridge {
     #[napi]
     pub fn set_trusted_roots(&self, pem: String) {
         tls::set_trusted_roots(&pem);
+    }
+
+    /// Exchanges the secrets of a client.
+    #[napi]
+    pub fn set_client_secrets(&self, client: u32, secrets: Vec<Buffer>) -> Result<()> {
+        clients::set_secrets(&self.shared, client, secrets_of(&secrets))
     }
 
     /// Closes a client; operation `operation` ends when its calls have.

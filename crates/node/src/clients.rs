@@ -1,6 +1,6 @@
 //! The life of clients, and their calls.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backwater_protocol::Secrets;
@@ -39,8 +39,9 @@ pub(crate) fn create(
         max_encoded_result_size: options.max_encoded_result_size,
         compression_threshold: size(options.compression_threshold),
         gzip_level: options.gzip_level,
-        ..Settings::new(secrets)
+        ..Settings::new(secrets.clone())
     };
+    let audience = settings::header_value(options.audience.as_deref())?;
     let endpoints = options.endpoints.into_iter().map(Into::into).collect();
     let is_resolved = options.resolver.is_some();
     let tls = options.tls.as_ref().map(tls::client).transpose()?;
@@ -56,6 +57,8 @@ pub(crate) fn create(
         max_connections: size(options.max_connections),
         max_waiting: size(options.max_queued_calls),
         pool_idle_timeout: duration(options.idle_timeout),
+        replay_protection: options.replay_protection,
+        audience,
         ..ClientOptions::of(endpoints, settings)
     };
     let io = io_thread()?;
@@ -67,7 +70,8 @@ pub(crate) fn create(
             Client::new(&io, options)
         }
     });
-    let entry = ClientEntry { client, max_depth, max_terms, calls: watch::Sender::new(()) };
+    let (secrets, calls) = (Mutex::new(secrets), watch::Sender::new(()));
+    let entry = ClientEntry { client, secrets, max_depth, max_terms, calls };
     locked(&shared.clients).insert(id, Arc::new(entry));
     Ok(())
 }
@@ -75,6 +79,8 @@ pub(crate) fn create(
 /// A client of an environment, with the limits that its calls share.
 pub(crate) struct ClientEntry {
     pub(crate) client: SharedClient,
+    /// Those of now; others who share the client may have others.
+    secrets: Mutex<Secrets>,
     max_depth: u32,
     max_terms: u32,
     /// Every call holds a receiver: none left means that all have ended.
@@ -127,6 +133,7 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
     let path = RequestPath::new(module, function, arity);
     let decode = TermFlags(flags).decode_options(client.max_depth, client.max_terms);
     let mut request = CallRequest::new(path, Box::new(job.into_tape()));
+    request.secrets = Some(locked(&client.secrets).clone());
     request.connect_timeout = Some(duration(connect_timeout));
     request.recv_timeout = Some(duration(recv_timeout));
     request.timeout = limit(timeout);
@@ -161,6 +168,15 @@ fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Even
 pub(crate) fn cancel(shared: &Shared, call: u32) {
     let cancel = locked(&shared.calls).remove(&call);
     drop(cancel);
+}
+
+/// Exchanges the secrets of a client, from the next call on.
+pub(crate) fn set_secrets(shared: &Shared, client: u32, secrets: Vec<Vec<u8>>) -> Result<()> {
+    let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
+    if let Some(entry) = locked(&shared.clients).get(&client) {
+        *locked(&entry.secrets) = secrets;
+    }
+    Ok(())
 }
 
 /// Closes a client; `operation` ends when its calls have.

@@ -1,7 +1,9 @@
 //! `encodeRequest` and `decodeResponse`: the protocol for other HTTP clients.
 
+use std::time::SystemTime;
+
 use backwater_etf::{Decoder, Encoder, Tape, TapeRef};
-use backwater_protocol::client::{self, Outcome, RequestPath, Settings};
+use backwater_protocol::client::{self, Extensions, Outcome, RequestPath, Settings};
 use backwater_protocol::{CallTimeout, Secrets};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -52,6 +54,8 @@ struct RequestParameters {
     compression_threshold: u32,
     gzip_level: u32,
     timeout: u32,
+    replay_protection: bool,
+    audience: Option<String>,
 }
 
 pub(crate) fn encode_request(
@@ -67,7 +71,11 @@ pub(crate) fn encode_request(
         gzip_level: parameters.gzip_level,
         ..settings_of(secrets)?
     };
-    let timeout = settings::limit(parameters.timeout).map(CallTimeout::from_duration);
+    let extensions = Extensions {
+        timeout: settings::limit(parameters.timeout).map(CallTimeout::from_duration),
+        created: parameters.replay_protection.then(|| SystemTime::now().into()),
+        audience: settings::header_value(parameters.audience.as_deref())?,
+    };
     let RequestParameters { module, function, arity, .. } = parameters;
     let path = RequestPath::new(&module, &function, arity);
     let id = request_id.try_into().map_err(|_| Error::from_reason("a request id has 16 bytes"))?;
@@ -75,7 +83,7 @@ pub(crate) fn encode_request(
     // The caller's HTTP client sets `host`, which is not signed.
     let prepared = client::prepare_request(&path, "host", tape, &mut encoder, &settings)
         .map_err(|failure| thrown(&failures::encode_failure(&failure)))?;
-    let (head, body) = prepared.sign(id, timeout, &settings.secrets).into_parts();
+    let (head, body) = prepared.sign(id, extensions).into_parts();
     let mut headers: Vec<(&str, &str)> = head
         .headers
         .iter()
@@ -120,7 +128,8 @@ pub(crate) fn decode_response(
             serde_json::json!({ "status": status.as_u16(), "body": failures::text(body) });
         thrown(&value)
     };
-    let authentic = client::authenticate(status, &headers, &settings, id).map_err(unauthentic)?;
+    let authentic =
+        client::authenticate(status, &headers, &settings.secrets, id).map_err(unauthentic)?;
     let verified = authentic.verify(Bytes::copy_from_slice(body)).map_err(unauthentic)?;
     let verified =
         verified.check_status().map_err(|failure| thrown(&failures::remote_failure(&failure)))?;

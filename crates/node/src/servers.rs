@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use backwater_protocol::Secrets;
-use backwater_protocol::server::Settings;
+use backwater_protocol::server::{ReplayPolicy, Settings};
 use backwater_transport::{BindError, Outcome, Server, ServerOptions, ServerTls, Service};
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -105,7 +105,7 @@ fn begin_to_listen(
     secrets: Vec<Vec<u8>>,
     operation: u32,
 ) -> Result<()> {
-    let options: settings::ServerOptions = settings::parse(options)?;
+    let mut options: settings::ServerOptions = settings::parse(options)?;
     let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
     for (_, module, function, _) in &options.functions {
         know_atom(module);
@@ -122,7 +122,8 @@ fn begin_to_listen(
         }),
     };
     let tls = options.tls.as_ref().map(tls::server).transpose()?;
-    let transport = transport_options(&options, secrets, tls);
+    let replay = options.replay.take().map(ReplayPolicy::from);
+    let transport = ServerOptions { replay, ..transport_options(&options, secrets, tls) };
     let functions = FunctionTable::new(options.modules, options.functions);
     let io = io_thread()?;
     let started = Server::start(&io, transport, Arc::new(functions), service);
@@ -212,6 +213,16 @@ pub(crate) fn set_certificate(shared: &Shared, id: u32, cert: &str, key: &str) -
     let entry = locked(&shared.servers).get(&id).map(Arc::clone);
     let tls = entry.as_ref().and_then(|entry| entry.server.get()).and_then(Server::tls);
     tls.map_or(Ok(()), |tls| tls::set_certificate(tls, cert, key))
+}
+
+/// Exchanges the secrets of a server, from the next request on.
+pub(crate) fn set_secrets(shared: &Shared, server: u32, secrets: Vec<Vec<u8>>) -> Result<()> {
+    let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
+    let entry = locked(&shared.servers).get(&server).map(Arc::clone);
+    if let Some(server) = entry.as_ref().and_then(|entry| entry.server.get()) {
+        server.set_secrets(secrets);
+    }
+    Ok(())
 }
 
 /// Closes a server; `operation` ends when all of its connections have.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::DecodeOptions;
+use backwater_protocol::server::ReplayPolicy;
 use backwater_transport::{Endpoint, OwnedDecodeOptions};
+use http::HeaderValue;
 use serde::Deserialize;
 
 use crate::process::KnownAtomTable;
@@ -27,6 +29,7 @@ pub(crate) struct ServerOptions {
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,
     pub(crate) flags: u32,
+    pub(crate) replay: Option<ReplayOptions>,
     /// Identifier, module, function, arity.
     pub(crate) functions: Vec<(u32, String, String, u8)>,
     /// All modules, also those without functions.
@@ -74,6 +77,36 @@ pub(crate) struct ClientOptions {
     pub(crate) idle_timeout: u32,
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,
+    pub(crate) replay_protection: bool,
+    pub(crate) audience: Option<String>,
+}
+
+/// What requests have to pass so that none is taken twice.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReplayOptions {
+    required: bool,
+    audiences: Vec<String>,
+    max_clock_difference: u32,
+    capacity: u32,
+}
+
+impl From<ReplayOptions> for ReplayPolicy {
+    fn from(options: ReplayOptions) -> Self {
+        let ReplayOptions { required, audiences, max_clock_difference, capacity } = options;
+        Self {
+            required,
+            audiences,
+            max_clock_difference: duration(max_clock_difference),
+            capacity: size(capacity),
+        }
+    }
+}
+
+/// Text that was checked to be the value of a header.
+pub(crate) fn header_value(text: Option<&str>) -> napi::Result<Option<HeaderValue>> {
+    let value = text.map(HeaderValue::from_str).transpose();
+    value.map_err(|error| napi::Error::from_reason(error.to_string()))
 }
 
 /// An endpoint as src/resolve/resolver.ts lists it.

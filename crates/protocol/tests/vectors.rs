@@ -234,7 +234,7 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         let id = STANDARD.decode(answer.headers()["x-request-id"].as_bytes()).unwrap();
         if let Ok(id) = <[u8; 16]>::try_from(id) {
             let settings = client::Settings::new(secrets(SECRET));
-            client::authenticate(answer.status(), answer.headers(), &settings, id)
+            client::authenticate(answer.status(), answer.headers(), &settings.secrets, id)
                 .unwrap_or_else(|failure| panic!("{name}: {failure}"))
                 .verify(answer.body().clone())
                 .unwrap_or_else(|failure| panic!("{name}: {failure}"));
@@ -262,8 +262,9 @@ fn receive(line: &Value) -> End {
     let unsafe_terms = line["client_options"].get("decode_unsafe_terms");
     let known: Option<&dyn KnownAtoms> =
         if unsafe_terms == Some(&Value::Bool(false)) { Some(&Few) } else { None };
-    let verified = client::authenticate(status, &headers(&response["headers"]), &settings, id)
-        .and_then(|head| head.verify(Bytes::from(base64(&response["body"]))));
+    let verified =
+        client::authenticate(status, &headers(&response["headers"]), &settings.secrets, id)
+            .and_then(|head| head.verify(Bytes::from(base64(&response["body"]))));
     let verified = match verified {
         Ok(verified) => verified,
         Err(failure) => {

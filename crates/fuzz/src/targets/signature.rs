@@ -76,7 +76,7 @@ pub fn run(data: &[u8]) {
         server::authenticate(&message.method, &message.target, &message.headers, &settings).is_ok()
     } else {
         let settings = pipeline::client_settings();
-        client::authenticate(message.status, &message.headers, &settings, ID).is_ok()
+        client::authenticate(message.status, &message.headers, &settings.secrets, ID).is_ok()
     };
     let text = |message: &Message| {
         let value = message.headers.get(header)?.to_str().ok()?.strip_prefix(scheme)?.to_owned();

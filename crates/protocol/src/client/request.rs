@@ -94,6 +94,7 @@ impl Extensions {
 /// over them.
 #[derive(Clone, Debug)]
 pub struct PreparedRequest {
+    secrets: Secrets,
     uri: Uri,
     host: HeaderValue,
     digest: HeaderValue,
@@ -127,6 +128,7 @@ pub fn prepare_request(
     let body = Bytes::from(packed.unwrap_or(body));
     let target = |text: &str| EncodeFailure::Target(text.to_owned());
     Ok(PreparedRequest {
+        secrets: settings.secrets.clone(),
         uri: Uri::try_from(path.as_str()).map_err(|_| target(path.as_str()))?,
         host: HeaderValue::from_str(authority).map_err(|_| target(authority))?,
         digest: digest::digest_of(&body),
@@ -141,13 +143,13 @@ impl PreparedRequest {
         &self.body
     }
 
+    /// The secrets that it is signed with, and its response.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// The request as it is sent now, under an id of its own.
-    pub fn sign(
-        &self,
-        request_id: [u8; 16],
-        extensions: Extensions,
-        secrets: &Secrets,
-    ) -> Request<Bytes> {
+    pub fn sign(&self, request_id: [u8; 16], extensions: Extensions) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -170,7 +172,7 @@ impl PreparedRequest {
         let request_target = format!("post {}", self.uri.path());
         let pseudo_name = "(request-target)";
         let signed = Signed { pseudo_name, pseudo_value: &request_target, headers };
-        let authorization = sign(signed, &SIGNED, secrets, 0, "Signature ");
+        let authorization = sign(signed, &SIGNED, &self.secrets, 0, "Signature ");
         headers.insert(AUTHORIZATION, authorization);
         request
     }
@@ -190,7 +192,7 @@ pub fn encode_request(
     settings: &Settings,
 ) -> Result<Request<Bytes>, EncodeFailure> {
     let prepared = prepare_request(path, authority, arguments, encoder, settings)?;
-    Ok(prepared.sign(request_id, Extensions::default(), &settings.secrets))
+    Ok(prepared.sign(request_id, Extensions::default()))
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{AuthenticationFailure, RemoteFailure, ResponseFailure, Settings};
+use super::{AuthenticationFailure, RemoteFailure, ResponseFailure};
 use crate::content::{self, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
 use crate::headers::{DIGEST, REQUEST_ID, SIGNATURE};
 use crate::signature::{Demands, SignatureFailure, Signed, verify};
-use crate::{digest, headers};
+use crate::{Secrets, digest, headers};
 
 const DEMANDS: Demands = Demands {
     mandatory: &["digest", "x-request-id"],
@@ -27,7 +27,7 @@ pub struct AuthenticatedResponse {
     encoding: Option<Encoding>,
 }
 
-/// Checks request id and signature.
+/// Checks request id and signature. `secrets` are those of the request.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub struct AuthenticatedResponse {
 pub fn authenticate(
     status: StatusCode,
     headers: &HeaderMap,
-    settings: &Settings,
+    secrets: &Secrets,
     request_id: [u8; 16],
 ) -> Result<AuthenticatedResponse, AuthenticationFailure> {
     if let Some(name) = headers::duplicate(headers) {
@@ -49,7 +49,7 @@ pub fn authenticate(
     let parameters = headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)?;
     let signed =
         Signed { pseudo_name: "(response-status)", pseudo_value: status.as_str(), headers };
-    verify(parameters, "", signed, &DEMANDS, &settings.secrets, [])
+    verify(parameters, "", signed, &DEMANDS, secrets, [])
         .map_err(AuthenticationFailure::Signature)?;
     Ok(AuthenticatedResponse {
         status,

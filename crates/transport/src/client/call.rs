@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::Tape;
+use backwater_protocol::Secrets;
 use backwater_protocol::client::{
     EncodeFailure, Outcome, PreparedRequest, RequestPath, ResponseFailure, Settings,
     prepare_request,
@@ -27,6 +28,8 @@ pub struct CallRequest {
     pub path: RequestPath,
     /// The arguments: a list of as many terms as the arity says.
     pub arguments: Box<dyn TapeSource>,
+    /// The first one signs the request, and its response may be signed with any.
+    pub secrets: Option<Secrets>,
     /// See [`ClientOptions::connect_timeout`](super::ClientOptions::connect_timeout).
     pub connect_timeout: Option<Duration>,
     /// See [`ClientOptions::recv_timeout`](super::ClientOptions::recv_timeout).
@@ -57,6 +60,7 @@ impl CallRequest {
         Self {
             path,
             arguments,
+            secrets: None,
             connect_timeout: None,
             recv_timeout: None,
             timeout: None,
@@ -133,8 +137,9 @@ fn encode_with(
     authority: &str,
     request: &CallRequest,
 ) -> Result<PreparedRequest, EncodeFailure> {
-    let defaults = &*shared.settings.load();
+    let defaults = &shared.options.settings;
     let settings = Settings {
+        secrets: request.secrets.as_ref().unwrap_or(&defaults.secrets).clone(),
         max_encoded_args_size: request
             .max_encoded_args_size
             .unwrap_or(defaults.max_encoded_args_size),

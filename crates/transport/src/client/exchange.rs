@@ -109,14 +109,12 @@ async fn round_trip(
         CallError::Internal("the system gave no random bytes".to_owned())
     })?;
     let options = &shared.options;
-    let settings = shared.settings.load();
     let created = options.replay_protection.then(|| SystemTime::now().into());
     let audience = options.audience.clone();
     let extensions = Extensions { timeout: limits.call_timeout(), created, audience };
-    let request = request.sign(id, extensions, &settings.secrets);
-    let (head, body) = connection.send(request).await?.into_parts();
+    let (head, body) = connection.send(request.sign(id, extensions)).await?.into_parts();
     let status = head.status;
-    match authenticate(status, &head.headers, &settings, id) {
+    match authenticate(status, &head.headers, request.secrets(), id) {
         Ok(response) => {
             let body = read(connection, body, limits.max_encoded_result_size).await?;
             let compressed = head.headers.contains_key(CONTENT_ENCODING);

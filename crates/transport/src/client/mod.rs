@@ -20,8 +20,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backwater_protocol::Secrets;
-use backwater_protocol::client::Settings;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
@@ -35,7 +33,6 @@ use self::request_ids::RequestIds;
 pub use self::times::{CallTimes, Phase};
 use crate::codec::Codecs;
 use crate::guard::catch_panic;
-use crate::swap::Swap;
 use crate::{IoThread, Spawner};
 
 /// Calls the functions of one server, or of several alike. Clones are the same client.
@@ -84,7 +81,6 @@ impl Client {
             lifetime: watch::Sender::new(Lifetime::Open),
             codecs: Codecs::default(),
             request_ids: RequestIds::new(),
-            settings: Swap::new(options.settings.clone()),
             options,
         });
         Self { shared, spawner: io.spawner() }
@@ -163,12 +159,6 @@ impl Client {
         all
     }
 
-    /// Signs requests from now on with the first of these secrets, and believes responses that are
-    /// signed with any. Requests that have been sent keep the secrets that they were sent with.
-    pub fn set_secrets(&self, secrets: Secrets) {
-        self.shared.settings.update(|settings| Settings { secrets, ..settings.clone() });
-    }
-
     /// Closes the client: new calls and those that wait for a connection fail with
     /// [`CallError::Closed`], idle connections are closed; calls in flight may take until `limit` from
     /// now, then they fail the same way. The future resolves when all calls have ended; the closing
@@ -212,8 +202,6 @@ enum Lifetime {
 /// What all calls of a client share.
 struct Shared {
     options: ClientOptions,
-    /// Those of the options, with the secrets of now.
-    settings: Swap<Settings>,
     directory: Directory,
     /// Every call holds a receiver: none left means that all have ended.
     lifetime: watch::Sender<Lifetime>,

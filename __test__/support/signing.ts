@@ -1,0 +1,142 @@
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+
+// Requests that are made and signed without the library, byte for byte as a test wants them.
+
+/** Headers in the order in which they are sent; a name may stand twice. */
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** What a request that is to be signed differs in from one of `echo:echo([])`. */
+export interface RequestParts {
+  readonly method?: string;
+  readonly target?: string;
+  readonly body?: Buffer;
+  /** Further headers, or others instead of the usual ones; undefined leaves one out. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  /** The list of signed headers; by default all of them. */
+  readonly signed?: readonly string[];
+}
+
+/** A request with its signature. */
+export interface SignedParts {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: Buffer;
+  readonly requestId: string;
+}
+
+/** `[]` as Erlang writes it. */
+const EMPTY_LIST = Buffer.of(131, 106);
+
+/** A request of which all headers are signed, but for `host`. */
+export function signedRequest(secret: string | Uint8Array, parts: RequestParts = {}): SignedParts {
+  const { method = 'POST', target = '/backwater/1/echo/echo/0', body = EMPTY_LIST } = parts;
+  const requestId = randomBytes(16).toString('base64');
+  const all: Record<string, string | undefined> = {
+    accept: 'application/x-erlang-etf',
+    'accept-encoding': 'gzip',
+    'content-length': String(body.length),
+    'content-type': 'application/x-erlang-etf',
+    digest: `SHA-256=${createHash('sha256').update(body).digest('base64')}`,
+    'x-request-id': requestId,
+    ...parts.headers,
+  };
+  const headers = Object.entries(all).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  const names = ['(request-target)', ...(parts.signed ?? headers.map(([name]) => name))];
+  const value = (name: string): string =>
+    name === '(request-target)' ? `${method.toLowerCase()} ${target}` : (all[name] ?? '');
+  const text = names.map((name) => `${name}: ${value(name).trim()}`).join('\n');
+  const signature = createHmac('sha256', secret).update(text, 'latin1').digest('base64');
+  const authorization = `Signature algorithm="hmac-sha256",headers="${names.join(' ')}",keyId="default",signature="${signature}"`;
+  return {
+    method,
+    target,
+    headers: [...headers, ['authorization', authorization]],
+    body,
+    requestId: all['x-request-id'] ?? requestId,
+  };
+}
+
+/** The bytes of a request. */
+export function requestBytes({ method, target, headers, body }: SignedParts): Buffer {
+  const lines = [['host', 'x'] as const, ...headers].map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  const head = `${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`;
+  return Buffer.concat([Buffer.from(head, 'latin1'), body]);
+}
+
+/** An answer as it came. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
+
+/** What came of a connection. */
+export interface RawExchange {
+  readonly answers: readonly RawAnswer[];
+  /** Whether the server has closed the connection; else the test has, once `expected` answers were there. */
+  readonly closed: boolean;
+}
+
+/**
+ * Sends bytes on a connection of their own and reads until the server closes it, or until so many
+ * answers are there and the server has taken a probe's time to close after them.
+ *
+ * @param keepsOpen how many answers come on a connection that stays open
+ */
+export function exchangeRaw(
+  port: number,
+  bytes: Buffer,
+  keepsOpen = Infinity,
+): Promise<RawExchange> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    const chunks: Buffer[] = [];
+    const settle = (closed: boolean): void => {
+      socket.destroy();
+      resolve({ answers: parseAnswers(Buffer.concat(chunks)), closed });
+    };
+    socket.setTimeout(30_000, () =>
+      socket.destroy(new Error('the server neither answers nor closes')),
+    );
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET' || error.code === 'EPIPE') settle(true);
+      else reject(error);
+    });
+    socket.on('end', () => settle(true));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      if (parseAnswers(Buffer.concat(chunks)).length >= keepsOpen) settle(false);
+    });
+    socket.write(bytes);
+  });
+}
+
+/** All answers that are there as a whole; those of the server have a content-length. */
+function parseAnswers(bytes: Buffer): RawAnswer[] {
+  const answers: RawAnswer[] = [];
+  for (;;) {
+    const end = bytes.indexOf('\r\n\r\n');
+    if (end < 0) return answers;
+    const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
+    const headers = new Map(
+      lines.map((line) => {
+        const colon = line.indexOf(':');
+        return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+      }),
+    );
+    const length = Number(headers.get('content-length') ?? 0);
+    const status = Number(first.split(' ')[1]);
+    const start = end + 4;
+    const interim = status < 200;
+    if (!interim && bytes.length < start + length) return answers;
+    const stop = interim ? start : start + length;
+    if (!interim) answers.push({ status, headers, body: bytes.subarray(start, stop) });
+    bytes = bytes.subarray(stop);
+  }
+}
