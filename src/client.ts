@@ -355,6 +355,8 @@ function nativeOptions(
   return JSON.stringify({
     ...endpointOptions(source),
     tls,
+    // Those of calls, not of connections; but whoever says something else wants other figures, too.
+    retries: [settings.idempotent, settings.maxRetries, milliseconds(settings.hedgeDelay)],
     connectTimeout: milliseconds(settings.connectTimeout),
     recvTimeout: milliseconds(settings.recvTimeout),
     maxEncodedArgsSize: settings.maxEncodedArgsSize,

@@ -1,0 +1,130 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { startClearServer, type Server } from '../../src/index.js';
+import { secret } from './rpc.js';
+
+/** The addresses that servers of a test listen on: all of 127.0.0.0/8 is this machine. */
+export function address(index: number): string {
+  return `127.0.0.${index + 1}`;
+}
+
+/** A port that is free on the first addresses, for servers that have the same one. */
+export async function freePort(addresses: number): Promise<number> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const first = createServer();
+    first.listen(0, address(0));
+    await once(first, 'listening');
+    const { port } = first.address() as { port: number };
+    const free = await Promise.all(
+      Array.from({ length: addresses - 1 }, (_, index) => isFree(address(index + 1), port)),
+    );
+    first.close();
+    await once(first, 'close');
+    if (free.every(Boolean)) return port;
+  }
+  throw new Error('no port is free on all addresses');
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
+}
+
+/** Servers of this process on the same port of several addresses; `who` tells which one answers. */
+export async function fleet(
+  t: ExecutionContext,
+  count: number,
+  functions: (index: number) => Record<string, Function> = () => ({}),
+): Promise<{ servers: Server[]; port: number; urls: string[] }> {
+  const port = await freePort(count);
+  const servers = await Promise.all(
+    Array.from({ length: count }, (_, index) => member(t, index, port, functions(index))),
+  );
+  return { servers, port, urls: servers.map(({ url }) => url) };
+}
+
+/** One server of a fleet. */
+export async function member(
+  t: ExecutionContext,
+  index: number,
+  port: number,
+  functions: Record<string, Function> = {},
+): Promise<Server> {
+  const modules = { m: { who: () => index, ...functions } };
+  const server = await startClearServer(secret, modules, { host: address(index), port });
+  t.teardown(() => server.close({ timeout: 0 }));
+  return server;
+}
+
+/** A server in a process of its own, to be killed. */
+export interface ServerProcess {
+  readonly url: string;
+  readonly index: number;
+  /** Resolves when so many calls are held by the server. */
+  holding(count: number): Promise<void>;
+  kill(): Promise<void>;
+}
+
+const child = fileURLToPath(new URL('./fleet-child.js', import.meta.url));
+
+/** A server process; `hold(ms)` answers after that time, `who()` at once. */
+export async function serverProcess(
+  t: ExecutionContext,
+  index: number,
+  port: number,
+): Promise<ServerProcess> {
+  const running = fork(child, [address(index), String(port), String(index)], { stdio: 'inherit' });
+  t.teardown(() => stop(running));
+  await message(running, (got) => got === 'listening');
+  return {
+    url: `http://${address(index)}:${port}`,
+    index,
+    holding: async (count) => {
+      const reached = message(running, (got) => got === count);
+      running.send(count);
+      await reached;
+    },
+    kill: () => stop(running),
+  };
+}
+
+async function message(running: ChildProcess, wanted: (got: unknown) => boolean): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const exited = (): void => reject(new Error('the server has ended'));
+    const look = (got: unknown): void => {
+      if (!wanted(got)) return;
+      running.off('message', look);
+      running.off('exit', exited);
+      resolve();
+    };
+    running.on('message', look);
+    running.on('exit', exited);
+  });
+}
+
+async function stop(running: ChildProcess): Promise<void> {
+  if (running.exitCode !== null || running.signalCode !== null) return;
+  const exited = once(running, 'exit');
+  running.kill('SIGKILL');
+  await exited;
+}
+
+/** Waits until something holds, which it must within half a minute. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const end = Date.now() + 30_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not within 30 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
