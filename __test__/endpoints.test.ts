@@ -270,8 +270,8 @@ test('an attempt that takes too long is made again only within an overall timeou
       ),
     ).then((results) => results.map(({ ok }) => ok));
   };
-  t.deepEqual(new Set(await slowFirst({ timeout: 60_000 })), new Set([true]));
-  t.deepEqual(new Set(await slowFirst({})), new Set([true, false]));
+  t.false((await slowFirst({ timeout: 60_000 })).includes(false));
+  t.true((await slowFirst({})).includes(false));
 });
 
 test('hedging: a second server answers when the first takes long', async (t) => {
