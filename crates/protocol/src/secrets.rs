@@ -58,3 +58,45 @@ impl fmt::Debug for Secrets {
         write!(formatter, "Secrets({})", self.keys.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn hex(text: &Value) -> Vec<u8> {
+        let digits = text.as_str().unwrap().as_bytes().as_chunks::<2>().0;
+        let byte = |pair: &[u8; 2]| {
+            let [high, low] = pair.map(|digit| char::from(digit).to_digit(16).unwrap());
+            (high * 16 + low) as u8
+        };
+        digits.iter().map(byte).collect()
+    }
+
+    /// Tags of 128 bits are right or wrong as the begin of ours; a signature always has 256.
+    #[test]
+    fn wycheproof() {
+        let path = "tests/wycheproof/hmac-sha256.jsonl";
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let (mut valid, mut invalid) = (0, 0);
+        for line in text.lines() {
+            let case: Value = serde_json::from_str(line).unwrap();
+            let secrets = Secrets::new([hex(&case["key"])]).unwrap();
+            let (message, tag) = (hex(&case["message"]), hex(&case["tag"]));
+            let is_valid = case["valid"].as_bool().unwrap();
+            assert_eq!(tag.len() as u64 * 8, case["bits"], "{case}");
+            let own = secrets.sign(0, &message);
+            assert_eq!(own.as_ref()[..tag.len()] == tag, is_valid, "{case}");
+            let is_whole = tag.len() == own.as_ref().len();
+            let expected = (is_valid && is_whole).then_some(0);
+            assert_eq!(secrets.verify(&message, &tag), expected, "{case}");
+            if is_valid { valid += 1 } else { invalid += 1 }
+        }
+        assert_eq!((valid, invalid), (66, 108));
+    }
+}

@@ -243,3 +243,80 @@ pub(crate) fn sign(
     // Names and base64 are ASCII.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    const NO_DEMANDS: Demands = Demands { mandatory: &[], if_present: &[] };
+
+    /// Text whose characters stand for bytes.
+    fn bytes(text: &Value) -> Vec<u8> {
+        text.as_str().unwrap().chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+    }
+
+    #[test]
+    fn golden_files() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut count = 0;
+        for path in paths.filter(|path| path.extension().is_some_and(|end| end == "json")) {
+            let case: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            check(&case);
+            count += 1;
+        }
+        assert_eq!(count, 15);
+    }
+
+    fn check(case: &Value) {
+        let name = &case["name"];
+        let mut headers = HeaderMap::new();
+        for header in case["headers"].as_array().unwrap() {
+            let name = HeaderName::try_from(header[0].as_str().unwrap()).unwrap();
+            headers.append(name, HeaderValue::from_bytes(&bytes(&header[1])).unwrap());
+        }
+        let pseudo_name = match case["pseudo"][0].as_str().unwrap() {
+            "(request-target)" => "(request-target)",
+            _ => "(response-status)",
+        };
+        let pseudo_value = case["pseudo"][1].as_str().unwrap();
+        let signed = Signed { pseudo_name, pseudo_value, headers: &headers };
+        let list = case["list"].as_str().unwrap();
+        let string = signing_string(signed, list).unwrap();
+        assert_eq!(string, bytes(&case["string"]), "{name}");
+
+        let secrets = Secrets::new([bytes(&case["secret"])]).unwrap();
+        let signature = case["signature"].as_str().unwrap();
+        assert_eq!(STANDARD.encode(secrets.sign(0, &string)), signature, "{name}");
+        let parameters = |signature: &str| {
+            let text = format!(
+                "keyId=\"default\",algorithm=\"hmac-sha256\",headers=\"{list}\",signature=\"{signature}\""
+            );
+            HeaderValue::try_from(text).unwrap()
+        };
+        let verify = |signature: &str| {
+            verify(&parameters(signature), "", signed, &NO_DEMANDS, &secrets, []).map(|_| ())
+        };
+        assert_eq!(verify(signature), Ok(()), "{name}");
+        // As base64 of the same length, and of a shorter and a longer signature.
+        let tag = STANDARD.decode(signature).unwrap();
+        let longer = [&tag[..], &[0]].concat();
+        for wrong in [&[0; 32][..], &tag[..31], &tag[..16], &[], &longer] {
+            let failure = verify(&STANDARD.encode(wrong));
+            assert_eq!(failure, Err(SignatureFailure::InvalidSignature), "{name}");
+        }
+        // Base64 that means the same bytes in another way is none.
+        for wrong in [
+            signature.trim_end_matches('='),
+            &format!("{signature}="),
+            &signature.replace('=', " "),
+        ] {
+            assert_eq!(verify(wrong), Err(SignatureFailure::InvalidSignature), "{name}: {wrong}");
+        }
+    }
+}

@@ -2,13 +2,15 @@
 //! What is signed cannot be changed, and what is not signed does not count.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use backwater_protocol::client::{
     self, AuthenticationFailure, Extensions, RequestPath, encode_request, prepare_request,
 };
-use backwater_protocol::server::{self, Authenticated, Exposure, Lookup, Refusal, ResponseTerm};
-use backwater_protocol::{CallTimeout, Secrets, SignatureFailure};
+use backwater_protocol::server::{
+    self, Authenticated, Exposure, Lookup, Refusal, ReplayGuard, ReplayPolicy, ResponseTerm,
+};
+use backwater_protocol::{CallTimeout, Secrets, SignatureFailure, Timestamp};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -282,6 +284,50 @@ fn a_timeout_that_cannot_be_read_counts_as_none() {
         sign_request(&mut request, "one", &names);
         assert_eq!(believed_timeout(&request, &server), believed, "{text:?}");
     }
+}
+
+#[test]
+fn no_bit_of_a_stamp_can_be_changed_and_it_counts_only_when_it_is_signed() {
+    let (client, server) = (client_of(&["one"]), server_of(&["one"]));
+    let now = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
+    let path = RequestPath::new("module", "function", 1);
+    let (tape, mut encoder) = (arguments(), Encoder::default());
+    let prepared =
+        prepare_request(&path, "host", tape.as_tape_ref(&[]), &mut encoder, &client).unwrap();
+    let audience = HeaderValue::from_static("billing");
+    let extensions = || Extensions {
+        created: Some(now),
+        audience: Some(audience.clone()),
+        ..Extensions::default()
+    };
+    let policy = ReplayPolicy { audiences: vec!["billing".to_owned()], ..ReplayPolicy::new(true) };
+    let guard = ReplayGuard::new(policy, now);
+    let check = |request: &Request<Bytes>| {
+        authenticate(request, &server)?.refuse_replay(&guard, now).map(|_| ())
+    };
+    let request = prepared.sign(ID, extensions());
+    for name in ["x-backwater-created", "x-backwater-audience"] {
+        for value in flipped(&request.headers()[name]) {
+            let mut changed = request.clone();
+            changed.headers_mut().insert(name, value);
+            let refusal = check(&changed).unwrap_err();
+            assert_eq!((refusal.status().as_u16(), refusal.body()), (401, "invalid_signature"));
+        }
+        let mut doubled = request.clone();
+        twice(doubled.headers_mut(), name, HeaderValue::from_static("1"));
+        assert!(check(&doubled).unwrap_err().body().contains("duplicate_header"));
+        // Added on the way, to a request that did not say.
+        let mut added = request_by(&client);
+        added.headers_mut().insert(name, request.headers()[name].clone());
+        assert_eq!(check(&added).unwrap_err().body(), "missing_audience");
+    }
+    // None of that was remembered, and this is, under another id as another one.
+    assert!(check(&request).is_ok());
+    let refusal = check(&request).unwrap_err();
+    assert_eq!((refusal.status().as_u16(), refusal.body()), (401, "replayed_request"));
+    assert!(check(&prepared.sign([7; 16], extensions())).is_ok());
+    // The refusal is believed.
+    assert_eq!(receive(&refusal.into_response(&server), &client), Ok(()));
 }
 
 #[test]
