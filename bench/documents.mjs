@@ -19,38 +19,38 @@ export function records(count) {
   }));
 }
 
-/** Name → value that JSON, MessagePack and terms can carry alike. */
-export const plain = {
-  twitter: () => data('twitter'),
-  citm: () => data('citm'),
-  canada: () => data('canada'),
-  '10,000 records': () => records(10_000),
-  '20 records': () => records(20),
-  '1 record': () => ({
-    id: 1,
-    name: 'Ada Lovelace',
-    email: 'ada@example.com',
-    active: true,
-    score: 9.5,
-  }),
-  '100,000 small integers': () => Array.from({ length: 100_000 }, (_, index) => index % 1000),
+/** Name → what to encode, and what of it JSON and MessagePack get instead. */
+export const documents = {
+  twitter: () => alike(data('twitter')),
+  citm: () => alike(data('citm')),
+  canada: () => alike(data('canada')),
+  '10,000 records': () => alike(records(10_000)),
+  '20 records': () => alike(records(20)),
+  '1 record': () =>
+    alike({
+      id: 1,
+      name: 'Ada Lovelace',
+      email: 'ada@example.com',
+      active: true,
+      score: 9.5,
+    }),
+  '100,000 small integers': () =>
+    alike(Array.from({ length: 100_000 }, (_, index) => index % 1000)),
   'nested 200 deep': () => {
     let value = { leaf: true };
     for (let depth = 0; depth < 200; depth++) value = { depth, value };
-    return value;
+    return alike(value);
   },
   'map of 10,000 keys': () =>
-    Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, index])),
+    alike(Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, index]))),
+  '1 MB binary': () => alike(randomFillSync(Buffer.alloc(1024 * 1024))),
+  '10,000 tuples': () => ({
+    term: Array.from({ length: 10_000 }, (_, index) => tuple(atom('ok'), index, 'x')),
+    value: Array.from({ length: 10_000 }, (_, index) => ['ok', index, 'x']),
+  }),
 };
 
-/** Name → [term, what the others get instead]. */
-export const special = {
-  '1 MB binary': () => {
-    const bytes = randomFillSync(Buffer.alloc(1024 * 1024));
-    return [bytes, bytes];
-  },
-  '10,000 tuples': () => [
-    Array.from({ length: 10_000 }, (_, index) => tuple(atom('ok'), index, 'x')),
-    Array.from({ length: 10_000 }, (_, index) => ['ok', index, 'x']),
-  ],
-};
+/** @param {unknown} value that JSON, MessagePack and terms can carry alike */
+function alike(value) {
+  return { term: value, value };
+}

@@ -1,7 +1,7 @@
 // `npm run bench -- terms [options]`: benchmarks, each a module of this folder.
 const benchmarks = {
   terms: {
-    what: 'encoding and decoding of terms, against JSON and MessagePack',
+    what: 'encoding and decoding of terms, against JSON, MessagePack, erlpack and Erlang',
     file: './terms.mjs',
   },
   rpc: {
@@ -13,7 +13,7 @@ const benchmarks = {
 const [name, ...args] = process.argv.slice(2);
 const benchmark = Object.hasOwn(benchmarks, name ?? '') ? benchmarks[name] : undefined;
 if (benchmark === undefined) {
-  console.log('usage: npm run bench -- NAME [--quick]\n');
+  console.log('usage: npm run bench -- NAME [--quick] [--only TEXT]\n');
   for (const [key, { what }] of Object.entries(benchmarks))
     console.log(`  ${key.padEnd(8)}${what}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);

@@ -1,41 +1,84 @@
 /**
- * Measures several ways to do the same work, interleaved in one run: a slow moment of the machine
- * then hits all of them alike, and only ratios within a row are compared.
+ * A way to do some work: a function, or what measures so many executions of it itself, in microseconds.
  *
- * @param {Record<string, () => unknown>} ways
- * @param {{ rounds: number, roundTime: number }} options time in milliseconds
- * @returns {Record<string, number>} median microseconds for one execution of each way
+ * @typedef {(() => unknown) | { time(repeat: number): Promise<number> }} Way
+ *
+ * @typedef {object} Effort
+ * @property {number} rounds how many samples each way gets
+ * @property {number} window the least time of a sample, in milliseconds
+ * @property {number} warmUp for how long each way runs before, in milliseconds
+ *
+ * @typedef {object} Spread
+ * @property {number} median
+ * @property {number} low a quarter of the samples is below
+ * @property {number} high a quarter of the samples is above
+ *
+ * @typedef {object} Result
+ * @property {Spread} micros microseconds for one execution
+ * @property {Spread} ratio the same, relative to the base in the same round
  */
-export function measure(ways, { rounds, roundTime }) {
+
+/**
+ * Measures several ways to do the same work, interleaved: each round takes a sample of every way, one after
+ * the other, beginning with another one each time. What slows the machine down for longer than a round
+ * then hits all of them alike, and so the ratios within a round say more than the times.
+ *
+ * @param {Record<string, Way>} ways
+ * @param {string} base the way that the others are compared with
+ * @param {Effort} effort
+ * @returns {Promise<Record<string, Result>>}
+ */
+export async function measure(ways, base, { rounds, window, warmUp }) {
   const names = Object.keys(ways);
   const repeats = {};
-  for (const name of names) repeats[name] = calibrate(ways[name], roundTime);
+  for (const name of names) repeats[name] = await calibrate(ways[name], window, warmUp);
   const samples = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const name of rotate(names, round)) {
-      samples[name].push(time(ways[name], repeats[name]));
+      collectGarbage();
+      samples[name].push((await time(ways[name], repeats[name])) / repeats[name]);
     }
   }
-  return Object.fromEntries(names.map((name) => [name, median(samples[name])]));
+  return Object.fromEntries(
+    names.map((name) => {
+      const ratios = samples[name].map((micros, round) => micros / samples[base][round]);
+      return [name, { micros: spread(samples[name]), ratio: spread(ratios) }];
+    }),
+  );
 }
 
-let sink;
+/** What one way leaves behind is not to be collected at the cost of the next. */
+function collectGarbage() {
+  globalThis.gc?.({ type: 'minor' });
+}
 
-function time(action, repeat) {
+/** Where results go; in memory that V8 cannot prove to be unused. */
+const sink = { value: undefined };
+
+/** Microseconds that so many executions take. */
+async function time(way, repeat) {
+  if (typeof way !== 'function') return way.time(repeat);
   const start = process.hrtime.bigint();
-  for (let index = 0; index < repeat; index++) sink = action();
-  return Number(process.hrtime.bigint() - start) / 1000 / repeat;
+  for (let index = 0; index < repeat; index++) {
+    // Nobody holds one message while the next is decoded.
+    sink.value = undefined;
+    sink.value = way();
+  }
+  const micros = Number(process.hrtime.bigint() - start) / 1000;
+  sink.value = undefined;
+  return micros;
 }
 
-/** How often to repeat so that a round takes about `roundTime`; warms the code up as well. */
-function calibrate(action, roundTime) {
+/** Runs the way for `warmUp`, and finds how often it goes into a window. */
+async function calibrate(way, window, warmUp) {
   let repeat = 1;
+  let spent = 0;
   for (;;) {
-    const micros = time(action, repeat) * repeat;
-    if (micros >= roundTime * 300) {
-      return Math.max(1, Math.round((repeat * roundTime * 1000) / micros));
-    }
-    repeat *= 4;
+    const micros = await time(way, repeat);
+    spent += micros / 1000;
+    const each = micros / repeat;
+    repeat = Math.max(1, Math.min(repeat * 4, Math.ceil((window * 1000) / each)));
+    if (spent >= warmUp) return repeat;
   }
 }
 
@@ -44,11 +87,17 @@ function rotate(list, by) {
   return [...list.slice(start), ...list.slice(0, start)];
 }
 
-/** @param {number[]} values */
-export function median(values) {
+/**
+ * @param {number[]} values
+ * @returns {Spread}
+ */
+export function spread(values) {
   const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const at = (share) => {
+    const place = share * (sorted.length - 1);
+    const below = Math.floor(place);
+    const above = Math.ceil(place);
+    return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
+  };
+  return { median: at(0.5), low: at(0.25), high: at(0.75) };
 }
-
-export { sink };

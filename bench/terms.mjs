@@ -1,102 +1,61 @@
-// Encoding and decoding against JSON and MessagePack, as ratios within one interleaved run.
+// Encoding and decoding against JSON, MessagePack, erlpack and Erlang, as ratios within interleaved runs.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import * as msgpack from '@msgpack/msgpack';
-import { decode, encode } from 'backwater';
-import { Packr, Unpackr } from 'msgpackr';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { barChart } from './chart.mjs';
-import { plain, special } from './documents.mjs';
-import { measure } from './measure.mjs';
-import { shares } from './shares.mjs';
+import { documents } from './documents.mjs';
+import { installErlpacks } from './peers/erlpack.mjs';
+import { checkGoals } from './terms/goals.mjs';
+import { report } from './terms/report.mjs';
 
-export async function run(args) {
+const row = fileURLToPath(new URL('./terms/row.mjs', import.meta.url));
+const folder = new URL('../docs/benchmarks/', import.meta.url);
+
+/** `--only TEXT`: rows whose names contain it. `--quick`: noisy. Both print, and write nothing. */
+export function run(args) {
   const quick = args.includes('--quick');
-  const effort = quick ? { rounds: 5, roundTime: 20 } : { rounds: 15, roundTime: 60 };
-  const rows = [];
-  for (const [name, make] of Object.entries(plain)) {
-    const value = make();
-    rows.push(compare(name, value, value, effort));
-    console.error(`measured: ${name}`);
-  }
-  for (const [name, make] of Object.entries(special)) {
-    rows.push(compare(name, ...make(), effort));
-    console.error(`measured: ${name}`);
-  }
-  const text = report(rows) + shares({ ...plain, ...special }, effort);
-  console.log(text);
-  if (!quick) {
-    const folder = new URL('../docs/benchmarks/', import.meta.url);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(new URL('terms.md', folder), text);
-    writeFileSync(new URL('terms.svg', folder), chart(rows));
-  }
-}
-
-function compare(name, term, value, effort) {
-  const packr = new Packr({ useRecords: false, structuredClone: false });
-  const recordPackr = new Packr({ useRecords: true });
-  const unpackr = new Unpackr({ useRecords: false });
-  const text = Buffer.from(JSON.stringify(value));
-  const packed = Buffer.from(packr.pack(value));
-  const recorded = Buffer.from(recordPackr.pack(value));
-  const packed2 = Buffer.from(msgpack.encode(value, { maxDepth: 1000 }));
-  const encoded = encode(term);
-  return {
-    name,
-    decode: measure(
-      {
-        backwater: () => decode(encoded),
-        JSON: () => JSON.parse(text.toString()),
-        msgpackr: () => unpackr.unpack(packed),
-        'msgpackr, records': () => recordPackr.unpack(recorded),
-        '@msgpack/msgpack': () => msgpack.decode(packed2),
-      },
-      effort,
-    ),
-    encode: measure(
-      {
-        backwater: () => encode(term),
-        JSON: () => Buffer.from(JSON.stringify(value)),
-        msgpackr: () => packr.pack(value),
-        'msgpackr, records': () => recordPackr.pack(value),
-        '@msgpack/msgpack': () => msgpack.encode(value, { maxDepth: 1000 }),
-      },
-      effort,
-    ),
+  const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined;
+  const effort = quick
+    ? { rounds: 7, window: 10, warmUp: 150 }
+    : { rounds: 25, window: 25, warmUp: 500 };
+  installErlpacks();
+  const names = Object.keys(documents).filter((name) => name.includes(only ?? ''));
+  const before = loadavg();
+  const rows = names.map((name, index) => {
+    console.error(`measuring ${name} (${index + 1} of ${names.length}) …`);
+    return measureRow(name, effort);
+  });
+  const machine = {
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cpu: `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores`,
+    load: [before, loadavg()].map(([minute]) => minute.toFixed(1)).join(' before, ') + ' after',
   };
+  const text = report(rows, checkGoals(rows), machine);
+  console.log(text);
+  if (quick || only !== undefined) return;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(new URL('terms.md', folder), text);
+  writeFileSync(new URL('terms.svg', folder), chart(rows));
 }
 
-function report(rows) {
-  const parts = [
-    '# Terms: encoding and decoding\n',
-    `Node ${process.versions.node}, ${process.platform}-${process.arch}; \`npm run bench -- terms\`. ` +
-      'Median time; × is relative to JSON on the same data, smaller is faster.\n',
-  ];
-  for (const direction of ['decode', 'encode']) {
-    const names = Object.keys(rows[0][direction]);
-    parts.push(`## ${direction === 'decode' ? 'Decoding' : 'Encoding'}\n`);
-    parts.push(`| data | ${names.join(' | ')} |`, `| --- |${names.map(() => ' --: |').join('')}`);
-    for (const row of rows) {
-      const json = row[direction].JSON;
-      const cells = names.map((name) => {
-        const micros = row[direction][name];
-        return `${format(micros)} µs (×${(micros / json).toFixed(2)})`;
-      });
-      parts.push(`| ${row.name} | ${cells.join(' | ')} |`);
-    }
-    parts.push('');
-  }
-  return parts.join('\n');
-}
-
-function format(micros) {
-  return micros < 10 ? micros.toFixed(2) : micros < 100 ? micros.toFixed(1) : micros.toFixed(0);
+/** Each row has a process of its own, so that the rows before it do not matter. */
+function measureRow(name, effort) {
+  const args = ['--expose-gc', row, name, JSON.stringify(effort)];
+  const { stdout, status } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`measuring ${name} failed`);
+  return JSON.parse(stdout);
 }
 
 function chart(rows) {
   const bars = (direction) =>
-    rows.map((row) => ({
-      name: row.name,
-      value: row[direction].backwater / row[direction].JSON,
+    rows.map((each) => ({
+      name: each.name,
+      value: each[direction].backwater.ratio.median,
     }));
   return barChart('Time relative to JSON on the same data (1 = as long)', {
     decode: bars('decode'),
