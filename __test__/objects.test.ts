@@ -374,3 +374,35 @@ test('half a character is refused wherever it stands', (t) => {
     ),
   );
 });
+
+test('a Buffer that a getter empties meanwhile is refused, and the next value is whole', (t) => {
+  for (const depth of DEPTHS) {
+    const taken = Buffer.alloc(100_000, 1);
+    const object = {
+      taken,
+      get taking(): string {
+        structuredClone(taken.buffer, { transfer: [taken.buffer as ArrayBuffer] });
+        return 'done';
+      },
+    };
+    const error = t.throws(() => encode(nest([object, Buffer.from([255])], depth)), {
+      instanceOf: TermError,
+    });
+    t.regex(error.message, /changed its length/);
+    t.deepEqual(roundTrip([Buffer.from([255]), 'x']), [Buffer.from([255]), 'x']);
+  }
+});
+
+test('text is whole at each border between what is packed and what is gathered', (t) => {
+  for (const character of ['x', 'é', '日', '👍']) {
+    for (let length = 1; length <= 40; length++) {
+      const short = character.repeat(length);
+      const values = ['a', short, 'x'.repeat(length), short, { [short]: short, z: 'x'.repeat(17) }];
+      t.deepEqual(roundTrip(values), values);
+      t.deepEqual(
+        (roundTrip(Array.from({ length: 500 }, () => values)) as unknown[]).at(-1),
+        values,
+      );
+    }
+  }
+});

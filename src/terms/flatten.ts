@@ -34,7 +34,11 @@ let outbox: Outbox;
 let words: Uint32Array;
 let word = 0;
 let limit = 0;
+/** Text of the chunk that is being gathered, and the place of its control word; 0 = no chunk is open. */
 let text = '';
+let chunkAt = 0;
+/** Where text that has been written begins and ends, in the area of bytes. */
+let textStart = 0;
 let names = '';
 let message = 0;
 /** The length of each atom's name, and the shapes; only so many of them belong to this message. */
@@ -45,7 +49,9 @@ let shapeCount = 0;
 let noPath = noKeys();
 /** Whether somebody has given all objects an enumerable property. */
 let inherited = false;
-let sourceStart = 0;
+/** What goes to the area of bytes after the text, and its length. */
+const sources: Uint8Array[] = [];
+let sourceLength = 0;
 let keysAreAtoms = false;
 let busy = false;
 
@@ -85,6 +91,7 @@ export function flatten(
   } finally {
     busy = false;
     text = names = '';
+    sources.length = 0;
   }
   return startWord;
 }
@@ -116,12 +123,14 @@ function begin(target: Outbox, options: FlattenOptions): void {
   noPath = noKeys();
   inherited = hasEnumerable(Object.prototype);
   text = names = '';
+  chunkAt = 0;
+  textStart = target.byte;
+  sources.length = sourceLength = 0;
   words = target.words;
   limit = words.length - ROOM;
   word = target.word;
   if (word + tape.FRAME_WORDS > limit) grow(tape.FRAME_WORDS);
   word += tape.FRAME_WORDS;
-  sourceStart = target.byte;
 }
 
 /** Free words that every single write may rely on. */
@@ -143,66 +152,97 @@ function finish(frame: number, startFloat: number): void {
   const termWords = word - frame - tape.FRAME_WORDS;
   const tables = atomCount + shapeCount * 2;
   if (word + tables > limit) grow(tables);
-  for (let index = 0; index < atomCount; index++) words[word++] = atoms[index]!;
-  for (let index = 0; index < shapeCount; index++) {
-    const { count, joined } = shapes[index]!;
-    words[word++] = (count << 1) | (keysAreAtoms ? tape.SHAPE_ATOMS : tape.SHAPE_TEXT);
-    words[word++] = joined.length;
-    names += joined;
-  }
+  closeChunk();
+  const namesStart = outbox.byte;
+  putAtomNames();
+  putShapes();
+  const sourceStart = outbox.byte;
+  putSources();
   words[frame + Frame.words] = termWords;
   words[frame + Frame.atoms] = atomCount;
   words[frame + Frame.shapes] = shapeCount;
   words[frame + Frame.floats] = startFloat;
   words[frame + Frame.floatCount] = outbox.float - startFloat;
+  words[frame + Frame.text] = textStart;
+  words[frame + Frame.textLength] = namesStart - textStart;
+  words[frame + Frame.textForm] = tape.TEXT_UTF8;
+  words[frame + Frame.names] = namesStart;
+  words[frame + Frame.namesLength] = sourceStart - namesStart;
   words[frame + Frame.source] = sourceStart;
-  words[frame + Frame.sourceLength] = outbox.byte - sourceStart;
-  if (isMostlyWide(text)) putWideText(frame);
-  else putText(frame);
+  words[frame + Frame.sourceLength] = sourceLength;
   outbox.word = word;
 }
 
-/** Writes text and names as UTF-8. */
-function putText(frame: number): void {
-  const both = text.length + names.length;
-  outbox.reserveBytes(both * 3);
-  const start = outbox.byte;
-  // In most messages all is ASCII, and one call does.
-  let length = outbox.bytes.utf8Write(text + names, start);
-  let textLength = text.length;
-  if (length !== both) {
-    // Lone surrogates are written as the replacement character.
-    if (!text.isWellFormed() || !names.isWellFormed()) throw new Fault('has a lone surrogate');
-    textLength = outbox.bytes.utf8Write(text, start);
-    length = textLength + outbox.bytes.utf8Write(names, start + textLength);
+function putAtomNames(): void {
+  if (atomCount === 0) return;
+  for (let index = 0; index < atomCount; index++) words[word++] = atoms[index]!;
+  // Lone surrogates would be written as the replacement character.
+  if (!names.isWellFormed()) throw new Fault('has a lone surrogate');
+  outbox.reserveBytes(names.length * 3);
+  outbox.byte += outbox.bytes.utf8Write(names, outbox.byte);
+}
+
+function putShapes(): void {
+  for (let index = 0; index < shapeCount; index++) {
+    const { count, joined } = shapes[index]!;
+    words[word++] = (count << 1) | (keysAreAtoms ? tape.SHAPE_ATOMS : tape.SHAPE_TEXT);
+    words[word++] = joined.length;
+    outbox.reserveBytes(joined.length);
+    outbox.bytes.set(joined, outbox.byte);
+    outbox.byte += joined.length;
   }
-  putTextHeader(frame, start, textLength, length - textLength);
-  words[frame + Frame.textForm] = length === both ? tape.TEXT_ASCII : tape.TEXT_UTF8;
-  outbox.byte = start + length;
 }
 
-/** Writes text as UTF-16, which is how V8 has it, and names as UTF-8. */
-function putWideText(frame: number): void {
-  if (!text.isWellFormed() || !names.isWellFormed()) throw new Fault('has a lone surrogate');
-  outbox.reserveBytes(text.length * 2 + names.length * 3);
-  const start = outbox.byte;
-  const textLength = outbox.bytes.ucs2Write(text, start);
-  const namesLength = outbox.bytes.utf8Write(names, start + textLength);
-  putTextHeader(frame, start, textLength, namesLength);
-  words[frame + Frame.textForm] = tape.TEXT_UTF16;
-  outbox.byte = start + textLength + namesLength;
+function putSources(): void {
+  if (sources.length === 0) return;
+  outbox.reserveBytes(sourceLength);
+  const end = outbox.byte + sourceLength;
+  for (const bytes of sources) {
+    // A getter may have resized the memory of what was noted before.
+    if (bytes.length > end - outbox.byte) break;
+    outbox.bytes.set(bytes, outbox.byte);
+    outbox.byte += bytes.length;
+  }
+  if (outbox.byte !== end) throw new TermError('a Buffer changed its length while it was encoded');
 }
 
-function putTextHeader(frame: number, start: number, length: number, namesLength: number): void {
-  words[frame + Frame.text] = start;
-  words[frame + Frame.textLength] = length;
-  words[frame + Frame.names] = start + length;
-  words[frame + Frame.namesLength] = namesLength;
+/** Text is handed over in chunks of some such length: while it is gathered it stays in the caches. */
+const CHUNK = 4096;
+
+/** Hands the text over that was gathered. Its control word says how it is written. */
+function closeChunk(): void {
+  if (chunkAt === 0) return;
+  const form = isMostlyWide(text) ? putWideText() : putText();
+  words[chunkAt] = (((form << 4) | tape.TEXT_FORM) << 4) | tape.EXT;
+  chunkAt = 0;
+  text = '';
+}
+
+/** Writes text as UTF-8. */
+function putText(): number {
+  outbox.reserveBytes(text.length * 3);
+  const length = outbox.bytes.utf8Write(text, outbox.byte);
+  if (length === text.length) {
+    outbox.byte += length;
+    return tape.TEXT_ASCII;
+  }
+  // Lone surrogates are written as the replacement character.
+  if (!text.isWellFormed()) throw new Fault('has a lone surrogate');
+  outbox.byte += length;
+  return tape.TEXT_UTF8;
+}
+
+/** Writes text as UTF-16, which is how V8 has it. */
+function putWideText(): number {
+  if (!text.isWellFormed()) throw new Fault('has a lone surrogate');
+  outbox.reserveBytes(text.length * 2);
+  outbox.byte += outbox.bytes.ucs2Write(text, outbox.byte);
+  return tape.TEXT_UTF16;
 }
 
 /** Text from this length on is worth a look at what it consists of. */
-const LONG_TEXT = 4096;
-const SAMPLES = 32;
+const LONG_TEXT = 256;
+const SAMPLES = 16;
 
 /**
  * Whether long text seems to have many characters beyond ASCII: V8 makes UTF-8 of these at a third of
@@ -243,11 +283,39 @@ function writeString(value: string): void {
     words[word++] = (tape.EMPTY_TEXT << 4) | tape.CONST;
     return;
   }
-  // The text of the message is checked as a whole. What that misses, two halves of a pair at the end of
+  if (length <= MAX_INLINE && writeInline(value, length)) return;
+  if (length > MAX_TEXT) throw new Fault(`has ${length} characters, more than a message can carry`);
+  // The text of a chunk is checked as a whole. What that misses, two halves of a pair at the end of
   // one string and the begin of the next, begins like this.
   if (beginsWithLowSurrogate(value)) throw new Fault('has a lone surrogate');
+  if (chunkAt === 0) chunkAt = word++;
   words[word++] = (length << 4) | tape.TEXT;
   text += value;
+  if (text.length > CHUNK) closeChunk();
+}
+
+/** The payload of a word. */
+const MAX_TEXT = 2 ** 28 - 1;
+/** ASCII up to this length is written here: a call to hand over such a string takes longer. */
+const MAX_INLINE = 16;
+
+/** Writes ASCII into the words themselves, four characters each; false when it is not ASCII. */
+function writeInline(value: string, length: number): boolean {
+  let at = word + 1;
+  let packed = 0;
+  for (let index = 0; index < length; index++) {
+    const code = value.charCodeAt(index);
+    if (code > 0x7f) return false;
+    packed |= code << ((index & 3) << 3);
+    if ((index & 3) === 3) {
+      words[at++] = packed;
+      packed = 0;
+    }
+  }
+  if ((length & 3) !== 0) words[at++] = packed;
+  words[word] = (((length << 4) | tape.INLINE) << 4) | tape.EXT;
+  word = at;
+  return true;
 }
 
 function beginsWithLowSurrogate(value: string): boolean {
@@ -266,7 +334,7 @@ function writeNumber(value: number): void {
 }
 
 function putFloat(value: number): void {
-  if (outbox.float === outbox.floats.length) outbox.growFloats();
+  if (outbox.float === outbox.floats.length) outbox.growFloats(1);
   outbox.floats[outbox.float++] = value;
 }
 
@@ -289,19 +357,55 @@ function writeBigInt(value: bigint): void {
   words[word++] = putBytes(magnitude);
 }
 
-/** Copies bytes to the source area and returns their offset there. */
+/** Notes bytes for the source, and returns their offset there. */
 function putBytes(bytes: Uint8Array): number {
-  outbox.reserveBytes(bytes.length);
-  const offset = outbox.byte - sourceStart;
-  outbox.bytes.set(bytes, outbox.byte);
-  outbox.byte += bytes.length;
+  const offset = sourceLength;
+  sources.push(bytes);
+  sourceLength += bytes.length;
   return offset;
 }
 
 function writeArray(value: readonly unknown[], depth: number): void {
   const count = value.length;
   putArrayHead(value);
-  for (let index = 0; index < count; index++) write(value[index], depth + 1);
+  let index = 0;
+  if (count > 1 && typeof value[0] === 'number') index = writeNumbers(value, count);
+  for (; index < count; index++) write(value[index], depth + 1);
+}
+
+/** Writes the numbers that the array begins with, as far as all are of one kind; returns how many. */
+function writeNumbers(value: readonly unknown[], count: number): number {
+  if (word + count > limit) grow(count);
+  const first = word;
+  let at = first;
+  const end = first + count;
+  const target = words;
+  while (at < end) {
+    const item = value[at - first];
+    if (typeof item !== 'number' || (item | 0) !== item) break;
+    if (item < MIN_INT || item > MAX_INT || Object.is(item, -0)) break;
+    target[at++] = (item << 4) | tape.INT;
+  }
+  word = at;
+  return at > first ? at - first : writeDoubles(value, count);
+}
+
+function writeDoubles(value: readonly unknown[], count: number): number {
+  const first = outbox.float;
+  if (first + count > outbox.floats.length) outbox.growFloats(count);
+  const { floats } = outbox;
+  let index = 0;
+  while (index < count) {
+    const item = value[index];
+    // Integers, infinities and NaN are left to `writeNumber`.
+    if (typeof item !== 'number' || item - Math.trunc(item) === 0 || item - item !== 0) break;
+    floats[first + index] = item;
+    words[word + index] = tape.FLOAT;
+    index++;
+  }
+  outbox.float = first + index;
+  word += index;
+  return index;
 }
 
 function putArrayHead(value: readonly unknown[]): void {

@@ -11,7 +11,7 @@ export class KeyPath {
   readonly count: number;
   /** The sequence without it; undefined at the root. */
   readonly parent: KeyPath | undefined;
-  #joined: string | undefined = undefined;
+  #joined: Uint8Array | undefined = undefined;
   /** The step that was taken last from here: most likely the one that is taken next. */
   latest: KeyPath | undefined = undefined;
   #next: Map<string, KeyPath> | undefined = undefined;
@@ -25,9 +25,9 @@ export class KeyPath {
     this.count = parent === undefined ? 0 : parent.count + 1;
   }
 
-  /** The keys joined by NUL, as one flat string. */
-  get joined(): string {
-    return (this.#joined ??= keysOf(this).join('\0'));
+  /** The keys joined by NUL, as ASCII. */
+  get joined(): Uint8Array {
+    return (this.#joined ??= new Uint8Array(Buffer.from(keysOf(this).join('\0'), 'latin1')));
   }
 
   /** This sequence and one key more; undefined when that cannot be part of a shape. */

@@ -27,8 +27,9 @@ export class Outbox {
     this.attach(this);
   }
 
-  growFloats(): void {
-    const floats = new Float64Array(this.floats.length * 2);
+  /** Makes room for `count` more doubles. */
+  growFloats(count: number): void {
+    const floats = new Float64Array(nextSize(this.floats.length, this.float + count));
     floats.set(this.floats);
     this.floats = floats;
     this.attach(this);

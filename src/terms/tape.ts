@@ -39,6 +39,10 @@ export const FUN = 6;
 export const MIXED = 7;
 export const NEXT8 = 8;
 export const NEXT16 = 9;
+/** ASCII text in the words that follow, four characters each, the first one lowest. */
+export const INLINE = 10;
+/** What the text from here on is written as. */
+export const TEXT_FORM = 11;
 
 /** The low two bits of the payload of MAP: what all its keys are. */
 export const KEYS_MIXED = 0;
@@ -58,7 +62,7 @@ export const MAX_SHAPE_KEY_LENGTH = 255;
 export const SHAPE_LENGTH_BITS = 15;
 export const SHAPE_LENGTH = (1 << SHAPE_LENGTH_BITS) - 1;
 
-/** What the text of a tape from JavaScript is. ASCII holds for the names as well. */
+/** How the text of a tape from JavaScript is written. */
 export const TEXT_UTF8 = 0;
 export const TEXT_ASCII = 1;
 export const TEXT_UTF16 = 2;

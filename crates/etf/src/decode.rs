@@ -212,7 +212,11 @@ impl Run<'_> {
                 // The tail of an improper list is not one of its items, but as plain as they are.
                 let most = frame.left.min(self.options.max_terms - self.terms);
                 let mut count = 0;
-                while count < most && self.plain() {
+                loop {
+                    count += self.plain_integers(most - count);
+                    if count == most || !self.plain() {
+                        break;
+                    }
                     count += 1;
                 }
                 self.terms += count;
@@ -276,6 +280,29 @@ impl Run<'_> {
         }
         self.reader.at += head + key.len();
         Some(next)
+    }
+
+    /// Reads so many integers at most, as long as there is nothing else.
+    #[inline]
+    fn plain_integers(&mut self, most: u32) -> u32 {
+        let mut rest = &self.reader.input[self.reader.at..];
+        let mut count = 0;
+        while count < most {
+            match rest {
+                [tags::SMALL_INTEGER, value, after @ ..] => {
+                    self.tape.words.push(word(tape::INT, u32::from(*value)));
+                    rest = after;
+                }
+                [tags::INTEGER, a, b, c, d, after @ ..] => {
+                    self.put_integer(i64::from(i32::from_be_bytes([*a, *b, *c, *d])));
+                    rest = after;
+                }
+                _ => break,
+            }
+            count += 1;
+        }
+        self.reader.at = self.reader.input.len() - rest.len();
+        count
     }
 
     /// Reads a term if it is a frequent one without terms inside; false when it is not, or not whole.

@@ -118,6 +118,7 @@ impl Encoder {
         self.read_names(&tape)?;
         let mut run = Run {
             tape,
+            form: tape.text_form,
             options,
             out,
             word: 0,
@@ -235,8 +236,16 @@ fn utf8_width(unit: u16) -> usize {
     }
 }
 
+/// Whether all characters in the words are ASCII.
+#[inline]
+fn is_ascii(packed: &[u32]) -> bool {
+    packed.iter().fold(0, |all, word| all | word) & 0x8080_8080 == 0
+}
+
 struct Run<'a> {
     tape: TapeRef<'a>,
+    /// What the text from here on is.
+    form: TextForm,
     options: &'a EncodeOptions,
     out: &'a mut Vec<u8>,
     word: usize,
@@ -331,7 +340,7 @@ impl<'a> Run<'a> {
         let payload = head >> 4;
         match head & 15 {
             tape::INT => self.integer(i64::from(*head as i32 >> 4)),
-            tape::TEXT if self.tape.text_form == TextForm::Ascii => {
+            tape::TEXT if self.form == TextForm::Ascii => {
                 let end = self.text + payload as usize;
                 let Some(bytes) = self.tape.text.get(self.text..end) else { return false };
                 if self.room(bytes.len()).is_err() {
@@ -339,6 +348,19 @@ impl<'a> Run<'a> {
                 }
                 self.text = end;
                 self.put_binary(bytes);
+            }
+            tape::EXT if payload & 15 == tape::INLINE => {
+                let count = payload as usize >> 4;
+                let words = self.tape.words;
+                let start = self.word + 1;
+                let Some(packed) = words.get(start..start + count.div_ceil(4)) else {
+                    return false;
+                };
+                if !is_ascii(packed) || self.room(count).is_err() {
+                    return false;
+                }
+                self.put_inline(packed, count);
+                self.word += packed.len();
             }
             tape::FLOAT => {
                 let Some(value) = self.tape.floats.get(self.float) else { return false };
@@ -667,7 +689,7 @@ impl<'a> Run<'a> {
     /// So many UTF-16 units of the text.
     fn text(&mut self, units: usize) -> Result<(), EncodeError> {
         let rest = &self.tape.text[self.text.min(self.tape.text.len())..];
-        let length = match self.tape.text_form {
+        let length = match self.form {
             TextForm::Ascii => Some(units),
             TextForm::Utf8 => utf8_length(rest, units),
             TextForm::Utf16 => return self.wide_text(rest, units),
@@ -732,9 +754,45 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// BINARY_EXT of text that stands in words. That there is room was checked.
+    #[inline]
+    fn put_inline(&mut self, words: &[u32], count: usize) {
+        self.out.reserve(5 + words.len() * 4);
+        self.header(tags::BINARY, count as u32);
+        let end = self.out.len() + count;
+        for word in words {
+            self.out.extend_from_slice(&word.to_le_bytes());
+        }
+        self.out.truncate(end);
+    }
+
+    fn inline(&mut self, count: usize) -> Result<(), EncodeError> {
+        let start = self.word;
+        let Some(packed) = self.tape.words.get(start..start + count.div_ceil(4)) else {
+            return self.fail(Kind::Truncated);
+        };
+        if !is_ascii(packed) {
+            return self.fail(Kind::Text);
+        }
+        self.word += packed.len();
+        self.room(count)?;
+        self.put_inline(packed, count);
+        Ok(())
+    }
+
     fn extended(&mut self, head: u32) -> Result<bool, EncodeError> {
         let rest = head >> 8;
         match head >> 4 & 15 {
+            tape::INLINE => self.inline(rest as usize)?,
+            tape::TEXT_FORM => {
+                self.form = match rest {
+                    0 => TextForm::Utf8,
+                    1 => TextForm::Ascii,
+                    2 => TextForm::Utf16,
+                    _ => return self.fail(Kind::Word(head)),
+                };
+                return Ok(false);
+            }
             tape::IMPROPER if rest > 0 => {
                 self.header(tags::LIST, rest);
                 return self.open(Container::Terms, rest + 1, 0, 0);
@@ -791,6 +849,7 @@ impl<'a> Run<'a> {
                 let module = self.next()?;
                 self.atom(module)?;
                 let Some(count) = free.checked_add(3) else { return self.fail(Kind::Word(head)) };
+                self.check_fun_terms()?;
                 return self.open(Container::Fun, count, 0, size_at);
             }
             tape::MIXED => return self.mixed(head),
@@ -802,6 +861,28 @@ impl<'a> Run<'a> {
             _ => return self.fail(Kind::Word(head)),
         }
         Ok(true)
+    }
+
+    /// The terms of a fun begin with the old index, the old uniq and the creator. OTP 25 crashes on
+    /// funs in which these are something else.
+    fn check_fun_terms(&self) -> Result<(), EncodeError> {
+        let Some([index, uniq, creator]) =
+            self.tape.words.get(self.word..).and_then(|rest| rest.first_chunk())
+        else {
+            return self.fail(Kind::Truncated);
+        };
+        let mut floats = self.tape.floats.get(self.float..).unwrap_or_default().iter();
+        let mut is_integer = |word: u32| match word & 15 {
+            tape::INT => true,
+            tape::WIDE => floats.next().is_some_and(|value| f64::from(*value as i32) == *value),
+            _ => false,
+        };
+        let is_pid = creator & 0xff == tape::ext(tape::PID, 0);
+        if is_integer(*index) && is_integer(*uniq) && is_pid {
+            Ok(())
+        } else {
+            self.fail(Kind::Fun)
+        }
     }
 
     /// So many words as they are.

@@ -109,6 +109,8 @@ pub enum EncodeErrorKind {
     Shape,
     /// A map with the same key twice.
     DuplicateKey,
+    /// A fun whose first terms are not two integers of 32 bits and a pid.
+    Fun,
     /// Nested deeper than this.
     Depth(u32),
     /// The encoding is larger than this, in bytes.
@@ -127,6 +129,7 @@ impl fmt::Display for EncodeError {
             Kind::Atom => return write!(f, "an atom's name has more than 255 characters"),
             Kind::Shape => write!(f, "a shape is not as it says")?,
             Kind::DuplicateKey => return write!(f, "a map has two keys that are the same term"),
+            Kind::Fun => write!(f, "a fun does not begin with two integers and a pid")?,
             Kind::Depth(limit) => return write!(f, "terms are nested deeper than {limit}"),
             Kind::TooLarge(limit) => {
                 return write!(f, "the encoding is larger than the limit of {limit} bytes");

@@ -124,6 +124,10 @@ pub(crate) const FUN: u32 = 6;
 pub(crate) const MIXED: u32 = 7;
 pub(crate) const NEXT8: u32 = 8;
 pub(crate) const NEXT16: u32 = 9;
+/// ASCII text in the words that follow, four characters each, the first one lowest.
+pub(crate) const INLINE: u32 = 10;
+/// What the text from here on is: 0 = UTF-8, 1 = ASCII, 2 = UTF-16. In tapes from JavaScript.
+pub(crate) const TEXT_FORM: u32 = 11;
 
 /// A word of tag and payload.
 pub(crate) const fn word(tag: u32, payload: u32) -> u32 {
@@ -240,6 +244,8 @@ impl Tape {
                             outer.push(left);
                             left = self.shape_keys((rest >> 2) as usize)?;
                         }
+                        INLINE => at += (rest as usize).div_ceil(4),
+                        TEXT_FORM => left += 1,
                         // A control word: the term is still to come.
                         _ => {
                             at += 1;

@@ -1,0 +1,130 @@
+//! What only tapes from JavaScript have, and what of such a tape the encoder refuses.
+
+#![allow(clippy::unwrap_used)]
+
+use backwater_etf::{
+    EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, TapeRef, TextForm,
+};
+
+const INT: u32 = 0;
+const LIST: u32 = 3;
+const WIDE: u32 = 11;
+const EXT: u32 = 14;
+const TEXT: u32 = 15;
+const PID: u32 = 2;
+const FUN: u32 = 6;
+const INLINE: u32 = 10;
+const TEXT_FORM: u32 = 11;
+
+fn ext(kind: u32, rest: u32) -> u32 {
+    (rest << 4 | kind) << 4 | EXT
+}
+
+fn encode_within(tape: TapeRef<'_>, max_size: usize) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::new();
+    let options = EncodeOptions { max_size, ..EncodeOptions::default() };
+    Encoder::default().encode_term(tape, &options, &mut out).map(|()| out)
+}
+
+fn encode(tape: TapeRef<'_>) -> Result<Vec<u8>, Kind> {
+    encode_within(tape, 1 << 20).map_err(|error| error.kind)
+}
+
+fn binary(text: &str) -> Vec<u8> {
+    [&[109][..], &(text.len() as u32).to_be_bytes(), text.as_bytes()].concat()
+}
+
+fn inline(text: &str) -> Vec<u32> {
+    let mut words = vec![ext(INLINE, text.len() as u32)];
+    words.extend(text.as_bytes().chunks(4).map(|characters| {
+        let mut word = [0; 4];
+        word[..characters.len()].copy_from_slice(characters);
+        u32::from_le_bytes(word)
+    }));
+    words
+}
+
+#[test]
+fn short_text_stands_in_the_words() {
+    for length in 0..=20 {
+        let text = &"abcdefghijklmnopqrst"[..length];
+        let words = inline(text);
+        let tape = TapeRef { words: &words, ..TapeRef::default() };
+        assert_eq!(encode(tape), Ok(binary(text)));
+        let size = 5 + length;
+        assert!(encode_within(tape, size).is_ok());
+        assert_eq!(encode_within(tape, size - 1).unwrap_err().kind, Kind::TooLarge(size - 1));
+        if length > 0 {
+            let cut = TapeRef { words: &words[..words.len() - 1], ..tape };
+            assert_eq!(encode(cut), Err(Kind::Truncated));
+        }
+        // The same, as items of a list.
+        let two = [&[2 << 4 | LIST][..], &words, &words].concat();
+        let list = [&[108, 0, 0, 0, 2][..], &binary(text), &binary(text), &[106]].concat();
+        assert_eq!(encode(TapeRef { words: &two, ..tape }), Ok(list));
+    }
+}
+
+#[test]
+fn short_text_is_ascii() {
+    let list = [1 << 4 | LIST, ext(INLINE, 2), u32::from_le_bytes([b'a', 0x80, 0, 0])];
+    for words in [&list[..], &list[1..]] {
+        assert_eq!(encode(TapeRef { words, ..TapeRef::default() }), Err(Kind::Text));
+    }
+}
+
+#[test]
+fn text_changes_its_form() {
+    let form = |form: u32| ext(TEXT_FORM, form);
+    let text = |units: u32| units << 4 | TEXT;
+    let utf16: Vec<u8> = "日本".encode_utf16().flat_map(u16::to_ne_bytes).collect();
+    let bytes = [b"abcde", "üü".as_bytes(), &utf16, b"xyz"].concat();
+    let words = [
+        5 << 4 | LIST,
+        form(1),
+        text(2),
+        text(3),
+        form(0),
+        text(2),
+        form(2),
+        text(2),
+        form(1),
+        text(3),
+    ];
+    let tape = TapeRef { words: &words, text: &bytes, ..TapeRef::default() };
+    let items = ["ab", "cde", "üü", "日本", "xyz"].map(binary).concat();
+    assert_eq!(encode(tape), Ok([&[108, 0, 0, 0, 5][..], &items, &[106]].concat()));
+    assert_eq!(encode(TapeRef { words: &[form(3), text(2)], ..tape }), Err(Kind::Word(form(3))));
+    assert_eq!(encode(TapeRef { words: &[form(1)], ..tape }), Err(Kind::Truncated));
+    let whole = TapeRef { words: &[text(5)], text_form: TextForm::Ascii, ..tape };
+    assert_eq!(encode(whole), Ok(binary("abcde")));
+}
+
+/// A fun without free variables whose terms begin with these words.
+fn encode_fun(terms: &[u32], floats: &[f64]) -> Result<Vec<u8>, Kind> {
+    let head = [ext(FUN, 1), 0, 1, 2, 3, 4, 5, 0];
+    let words = [&head[..], terms].concat();
+    encode(TapeRef { words: &words, floats, atoms: &[1], names: b"m", ..TapeRef::default() })
+}
+
+#[test]
+fn a_fun_begins_with_two_integers_and_a_pid() {
+    let pid = [ext(PID, 0), 0, 1, 2, 3];
+    let terms = |index: u32, uniq: u32| [&[index, uniq][..], &pid].concat();
+    let int = |value: i32| (value << 4) as u32 | INT;
+    assert!(encode_fun(&terms(int(5), int(-5)), &[]).is_ok());
+    let widest = [f64::from(i32::MIN), f64::from(i32::MAX)];
+    assert!(encode_fun(&terms(WIDE, WIDE), &widest).is_ok());
+
+    for (floats, place) in [([2_147_483_648.0, 0.0], 0), ([1.0, -2_147_483_649.0], 1)] {
+        assert_eq!(encode_fun(&terms(WIDE, WIDE), &floats), Err(Kind::Fun), "{place}");
+    }
+    assert_eq!(encode_fun(&terms(WIDE, WIDE), &[1.0]), Err(Kind::Fun));
+    // The atom false, text, a float.
+    for other in [5, ext(INLINE, 0), 4] {
+        assert_eq!(encode_fun(&terms(other, int(1)), &[1.0]), Err(Kind::Fun));
+        assert_eq!(encode_fun(&terms(int(1), other), &[1.0]), Err(Kind::Fun));
+        assert_eq!(encode_fun(&[int(1), int(1), other, 0, 0, 0, 0], &[1.0]), Err(Kind::Fun));
+    }
+    assert_eq!(encode_fun(&[int(1), int(1)], &[]), Err(Kind::Truncated));
+}
