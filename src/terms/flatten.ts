@@ -200,7 +200,8 @@ function putSources(): void {
   for (const bytes of sources) {
     // A getter may have resized the memory of what was noted before.
     if (bytes.length > end - outbox.byte) break;
-    outbox.bytes.set(bytes, outbox.byte);
+    // Of a detached one nothing can be copied, not even nothing.
+    if (bytes.length > 0) outbox.bytes.set(bytes, outbox.byte);
     outbox.byte += bytes.length;
   }
   if (outbox.byte !== end) throw new TermError('a Buffer changed its length while it was encoded');
