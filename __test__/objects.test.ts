@@ -376,7 +376,7 @@ test('half a character is refused wherever it stands', (t) => {
 });
 
 test('a Buffer that a getter empties meanwhile is refused, and the next value is whole', (t) => {
-  for (const depth of DEPTHS) {
+  for (const depth of [0, 1]) {
     const taken = Buffer.alloc(100_000, 1);
     const object = {
       taken,
