@@ -133,6 +133,7 @@ const options: readonly (readonly [
   ['maxConnections', ['client'], { good: [1, 65535], bad: [0, 65536, Infinity] }],
   ['maxCallsInFlight', ['server'], COUNTS],
   ['maxQueuedCalls', ['client'], { good: [0, 1, MAX_TIME, Infinity], bad: [-1, 0.5, '1', null] }],
+  ['ioThreads', ['server'], { good: [1, 64], bad: [0, 65, 1.5, Infinity, '2'] }],
   ['workers', ['server'], { good: [1, 1024], bad: [0, 1025, 1.5, Infinity, '2', true] }],
   [
     'workerOptions',

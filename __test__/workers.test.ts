@@ -6,11 +6,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import anyTest, { type ExecutionContext } from 'ava';
 import {
   BackwaterError,
+  Client,
   OptionError,
   RemoteError,
   RemoteException,
   startClearServer,
-  type Client,
   type Server,
   type ServerOptions,
 } from '../src/index.js';
@@ -114,7 +114,7 @@ test('the worker with the fewest calls in flight gets the next one', async (t) =
 
 test('a function that blocks one worker delays nobody else', async (t) => {
   const server = await start(t);
-  const client = connect(t, server, { recvTimeout: 60_000 });
+  const client = connect(t, server);
   const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
   const blocked = client.call<number>('work', 'block_while_there_is', [file]);
   const others = await Promise.all(
@@ -132,7 +132,7 @@ for (const [how, options] of [
 ] as const) {
   test(`a worker that ends ${how} fails its own calls, and is replaced`, async (t) => {
     const server = await start(t, { workers: 1, ...options });
-    const client = connect(t, server, { recvTimeout: 60_000 });
+    const client = connect(t, server);
     const before = await client.call('thread', 'id');
     const held = client.call('work', 'never');
     await eventually('it is held', () => server.stats().workers[0]!.pending === 1);
@@ -149,7 +149,7 @@ for (const [how, options] of [
 
 test('calls that a worker has not begun when it ends go to another one', async (t) => {
   const server = await start(t, { workers: 1 });
-  const client = connect(t, server, { recvTimeout: 60_000 });
+  const client = connect(t, server);
   const blocked = failed(client.call('work', 'block', [200]));
   const crash = failed(client.call('end', 'by_exit'));
   await eventually('both are there', () => server.stats().pending === 2);
@@ -175,7 +175,7 @@ test('without any worker calls are refused after a while', async (t) => {
     workerOptions: { env },
   });
   t.teardown(() => server.close({ timeout: 0 }));
-  const client = connect(t, server, { recvTimeout: 60_000 });
+  const client = connect(t, server);
   env['BACKWATER_TEST_FAIL'] = '1';
   endedInTheMiddle(t, await failed(client.call('m', 'exit')));
   const error = await failed(client.call('m', 'f'));
@@ -204,7 +204,8 @@ test('clients of all threads share their connections', async (t) => {
   const target = await serve(t, { m: { echo: (value: unknown) => value } });
   const server = await start(t);
   const client = connect(t, server, { maxConnections: 4 });
-  const same = connect(t, target);
+  const same = new Client({ url: target.url, secret });
+  t.teardown(() => same.close());
   t.is(await same.call('m', 'echo', [0]), 0);
   for (let index = 0; index < 8; index++) {
     await client.call('work', 'relay', [target.url, secret, index]);

@@ -3,6 +3,7 @@ import { type ClientStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
+import { defaultIoThreads } from './io-threads.js';
 import {
   callOptions,
   clientOptions,
@@ -357,6 +358,7 @@ function nativeOptions(
     tls,
     // Those of calls, not of connections; but whoever says something else wants other figures, too.
     retries: [settings.idempotent, settings.maxRetries, milliseconds(settings.hedgeDelay)],
+    ioThreads: defaultIoThreads(),
     connectTimeout: milliseconds(settings.connectTimeout),
     recvTimeout: milliseconds(settings.recvTimeout),
     maxEncodedArgsSize: settings.maxEncodedArgsSize,

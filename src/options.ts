@@ -16,6 +16,7 @@ import {
   timeout,
 } from './option-types.js';
 import type { ClientUrl } from './resolve/targets.js';
+import { MAX_IO_THREADS } from './io-threads.js';
 import type { Secret } from './secrets.js';
 import type { TlsClientOptions } from './tls.js';
 
@@ -132,6 +133,13 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
    * time (`os.availableParallelism()`).
    */
   readonly workers?: number | undefined;
+  /**
+   * Over how many I/O threads the connections are spread: 1 to 64. All servers and clients of the
+   * process share these threads; sockets, cryptography and the encoding of terms are on them. Default:
+   * the environment variable `BACKWATER_IO_THREADS`, or 1, which is enough for some 50,000 small calls
+   * a second.
+   */
+  readonly ioThreads?: number | undefined;
   /** How the worker threads are made. */
   readonly workerOptions?: WorkerOptions | undefined;
   /**
@@ -332,6 +340,7 @@ const serverTable = {
   maxConnections: option(count, 10_000),
   maxCallsInFlight: option(count, 4096),
   workers: option(integer(1, 1024), undefined),
+  ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
   workerOptions: option(
     objectWith<WorkerOptions>('argv', 'env', 'execArgv', 'resourceLimits', 'name'),
     undefined,

@@ -2,6 +2,7 @@ import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, OptionError } from './errors.js';
 import { failureOf } from './failures.js';
+import { defaultIoThreads } from './io-threads.js';
 import {
   parseSecrets,
   type Secret,
@@ -302,6 +303,7 @@ function nativeOptions(
     gzipLevel: settings.gzipLevel,
     maxConnections: Math.min(settings.maxConnections, none),
     maxCallsInFlight: Math.min(settings.maxCallsInFlight, none),
+    ioThreads: settings.ioThreads ?? defaultIoThreads(),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
     flags: settings.flags,

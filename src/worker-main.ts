@@ -37,6 +37,8 @@ function fail(error: unknown): void {
     // What cannot cross to another thread is described.
     tell({ kind: 'failed', error: new Error(inspectBriefly(error)), option });
   }
+  // Stays until it is told to end, so that the message arrives.
+  port.on('message', () => process.exit(1));
 }
 
 try {

@@ -32,7 +32,14 @@ export function connect(
   server: { url: string },
   options: Partial<ClientOptions> = {},
 ): Client {
-  const client = new Client({ url: server.url, secret, ...options });
+  const client = new Client({
+    url: server.url,
+    secret,
+    // Machines that are busy with other things are slow.
+    connectTimeout: 60_000,
+    recvTimeout: 60_000,
+    ...options,
+  });
   t.teardown(() => client.close());
   return client;
 }

@@ -15,7 +15,7 @@ use crate::bridge::{Shared, locked};
 use crate::events::{Event, Message};
 use crate::failures;
 use crate::outbox::{CallFields, Job};
-use crate::process::io_thread;
+use crate::process::{io_thread, io_thread_of_client};
 use crate::resolving;
 use crate::settings::{self, TermFlags, duration, limit, size};
 use crate::shared_clients::{self, Key, SharedClient};
@@ -42,6 +42,7 @@ pub(crate) fn create(
         ..Settings::new(secrets.clone())
     };
     let audience = settings::header_value(options.audience.as_deref())?;
+    let count = options.io_threads;
     let endpoints = options.endpoints.into_iter().map(Into::into).collect();
     let is_resolved = options.resolver.is_some();
     let tls = options.tls.as_ref().map(tls::client).transpose()?;
@@ -61,15 +62,16 @@ pub(crate) fn create(
         audience,
         ..ClientOptions::of(endpoints, settings)
     };
-    let io = io_thread()?;
     let (max_depth, max_terms) = (options.decode.max_depth, options.decode.max_terms);
     let client = shared_clients::take(key, || {
-        if is_resolved {
+        let io = io_thread_of_client(count)?;
+        let client = if is_resolved {
             Client::resolved(&io, options, resolving::asking(shared, id))
         } else {
             Client::new(&io, options)
-        }
-    });
+        };
+        Ok((client, io.spawner()))
+    })?;
     let (secrets, calls) = (Mutex::new(secrets), watch::Sender::new(()));
     let entry = ClientEntry { client, secrets, max_depth, max_terms, calls };
     locked(&shared.clients).insert(id, Arc::new(entry));
@@ -100,7 +102,7 @@ pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
     let shared = Arc::clone(shared);
     let under_way = client.calls.subscribe();
     let calling = client.client.transport().call(request);
-    tokio::task::spawn_local(async move {
+    client.client.spawn(async move {
         let result = tokio::select! {
             result = calling => Some(result),
             _ = cancelled => None,

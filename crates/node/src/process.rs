@@ -1,7 +1,8 @@
-//! What all environments of the process share: the I/O thread and the known atoms.
+//! What all environments of the process share: the I/O threads and the known atoms.
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 use backwater_etf::KnownAtoms;
@@ -9,22 +10,36 @@ use backwater_transport::IoThread;
 
 use crate::completions::Completions;
 
-/// The queues that the I/O thread wakes when it parks.
+/// The queues that the I/O threads wake when they park.
 static QUEUES: Mutex<Vec<Weak<Completions>>> = Mutex::new(Vec::new());
-static IO_THREAD: Mutex<Option<Arc<IoThread>>> = Mutex::new(None);
+static IO_THREADS: Mutex<Vec<Arc<IoThread>>> = Mutex::new(Vec::new());
+/// Whose turn it is to get the next client.
+static NEXT_CLIENT: AtomicUsize = AtomicUsize::new(0);
 
-/// The I/O thread, started when it is first needed.
+/// The first I/O thread, started when it is first needed.
 pub(crate) fn io_thread() -> io::Result<Arc<IoThread>> {
-    let mut slot = IO_THREAD.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(io) = &*slot {
-        return Ok(Arc::clone(io));
-    }
-    let io = Arc::new(IoThread::start(wake_all)?);
-    *slot = Some(Arc::clone(&io));
-    Ok(io)
+    let mut threads = io_threads(1)?;
+    threads.pop().ok_or_else(|| io::Error::other("there is no I/O thread"))
 }
 
-/// Has `queue` woken whenever the I/O thread parks.
+/// The first `count` I/O threads, started when they are first needed.
+pub(crate) fn io_threads(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
+    let mut threads = IO_THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    while threads.len() < count {
+        threads.push(Arc::new(IoThread::start(wake_all)?));
+    }
+    Ok(threads.iter().take(count).map(Arc::clone).collect())
+}
+
+/// The I/O thread for a new client: all that there are take turns, at least `count`.
+pub(crate) fn io_thread_of_client(count: usize) -> io::Result<Arc<IoThread>> {
+    let first = io_threads(count.max(1))?.swap_remove(0);
+    let threads = IO_THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = NEXT_CLIENT.fetch_add(1, Ordering::Relaxed) % threads.len().max(1);
+    Ok(threads.get(turn).map_or(first, Arc::clone))
+}
+
+/// Has `queue` woken whenever an I/O thread parks.
 pub(crate) fn register(queue: &Arc<Completions>) {
     let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
     queues.retain(|queue| queue.strong_count() > 0);

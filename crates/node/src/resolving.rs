@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::bridge::{Shared, locked};
 use crate::clients::ClientEntry;
 use crate::events::Event;
-use crate::process::io_thread;
 use crate::settings::{self, ListedEndpoint, ResolveFailure};
 
 /// What a client does when it needs its names resolved: JavaScript is told, and answers by one of the
@@ -39,7 +38,8 @@ pub(crate) fn unchanged(shared: &Shared, client: u32) -> Result<()> {
 fn tell(shared: &Shared, client: u32, what: impl FnOnce(&Client) + Send + 'static) -> Result<()> {
     // One that is closed needs no endpoints.
     let Some(entry) = entry(shared, client) else { return Ok(()) };
-    io_thread()?
+    let spawner = entry.client.spawner();
+    spawner
         .spawn(move || async move { what(entry.client.transport()) })
         .map_err(|error| Error::from_reason(error.to_string()))
 }

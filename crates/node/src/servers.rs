@@ -15,7 +15,7 @@ use crate::bridge::{Shared, locked};
 use crate::events::Event;
 use crate::failures;
 use crate::outbox::Job;
-use crate::process::{io_thread, know_atom};
+use crate::process::{io_thread, io_threads, know_atom};
 use crate::service::{FunctionTable, JavaScriptService};
 use crate::settings::{self, TermFlags, duration, size};
 use crate::tls;
@@ -121,9 +121,14 @@ fn begin_to_listen(
             replies: Arc::clone(&shared.replies),
         }),
     };
+    let threads = io_threads(options.io_threads)?;
     let tls = options.tls.as_ref().map(tls::server).transpose()?;
     let replay = options.replay.take().map(ReplayPolicy::from);
-    let transport = ServerOptions { replay, ..transport_options(&options, secrets, tls) };
+    let transport = ServerOptions {
+        replay,
+        io_threads: threads.iter().skip(1).map(|other| other.spawner()).collect(),
+        ..transport_options(&options, secrets, tls)
+    };
     let functions = FunctionTable::new(options.modules, options.functions);
     let io = io_thread()?;
     let started = Server::start(&io, transport, Arc::new(functions), service);

@@ -26,6 +26,7 @@ pub(crate) struct ServerOptions {
     pub(crate) gzip_level: u32,
     pub(crate) max_connections: u32,
     pub(crate) max_calls_in_flight: u32,
+    pub(crate) io_threads: usize,
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,
     pub(crate) flags: u32,
@@ -66,6 +67,7 @@ pub(crate) struct ClientOptions {
     pub(crate) resolver: Option<String>,
     /// There when TLS may be spoken.
     pub(crate) tls: Option<TlsClient>,
+    pub(crate) io_threads: usize,
     pub(crate) connect_timeout: u32,
     pub(crate) recv_timeout: u32,
     pub(crate) max_encoded_args_size: usize,

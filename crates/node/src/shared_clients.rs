@@ -2,9 +2,11 @@
 //! are.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
 use std::sync::{LazyLock, Mutex};
 
-use backwater_transport::Client;
+use backwater_transport::{Client, Spawner};
 
 use crate::bridge::locked;
 
@@ -18,6 +20,7 @@ pub(crate) struct Key {
 
 struct Shared {
     client: Client,
+    spawner: Spawner,
     users: usize,
 }
 
@@ -27,19 +30,45 @@ static CLIENTS: LazyLock<Mutex<HashMap<Key, Shared>>> = LazyLock::new(Mutex::def
 pub(crate) struct SharedClient {
     key: Key,
     client: Client,
+    /// The I/O thread that its connections live on.
+    spawner: Spawner,
 }
 
 /// The client of this key, made when there is none.
-pub(crate) fn take(key: Key, make: impl FnOnce() -> Client) -> SharedClient {
+pub(crate) fn take(
+    key: Key,
+    make: impl FnOnce() -> io::Result<(Client, Spawner)>,
+) -> io::Result<SharedClient> {
     let mut clients = locked(&CLIENTS);
-    let shared = clients.entry(key.clone()).or_insert_with(|| Shared { client: make(), users: 0 });
+    let shared = match clients.entry(key.clone()) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => {
+            let (client, spawner) = make()?;
+            entry.insert(Shared { client, spawner, users: 0 })
+        }
+    };
     shared.users += 1;
-    SharedClient { key, client: shared.client.clone() }
+    Ok(SharedClient { key, client: shared.client.clone(), spawner: shared.spawner.clone() })
 }
 
 impl SharedClient {
     pub(crate) fn transport(&self) -> &Client {
         &self.client
+    }
+
+    /// Starts tasks where the client's connections live.
+    pub(crate) fn spawner(&self) -> Spawner {
+        self.spawner.clone()
+    }
+
+    /// Runs a task where the client's connections live; to be called on an I/O thread.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if self.spawner.is_here() {
+            tokio::task::spawn_local(task);
+        } else {
+            // Fails only when the thread has ended, and all calls with it.
+            let _ = self.spawner.spawn(move || task);
+        }
     }
 
     /// The client itself, for its last user to close; `None` when it has other users.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -65,7 +65,8 @@ impl IoThread {
         started
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the I/O thread ended at its start")))?;
-        Ok(Self { spawner: Spawner { sender }, thread: Mutex::new(Some(thread)) })
+        let spawner = Spawner { sender, thread: thread.thread().id() };
+        Ok(Self { spawner, thread: Mutex::new(Some(thread)) })
     }
 
     /// Runs a future on the thread. `make` is called there, so the future itself need not be `Send`.
@@ -111,9 +112,15 @@ impl Drop for IoThread {
 #[derive(Clone, Debug)]
 pub struct Spawner {
     sender: UnboundedSender<Message>,
+    thread: ThreadId,
 }
 
 impl Spawner {
+    /// Whether the calling thread is the I/O thread that tasks are started on.
+    pub fn is_here(&self) -> bool {
+        thread::current().id() == self.thread
+    }
+
     /// See [`IoThread::spawn`].
     ///
     /// # Errors

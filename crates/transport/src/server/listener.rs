@@ -1,5 +1,6 @@
 //! Accepts connections, as many as there may be.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{Peer, Phase, Shared, connection, secure};
+use crate::Spawner;
 
 /// How long accepting pauses after an error such as "too many open files", which passes when
 /// connections end.
@@ -34,14 +36,16 @@ pub(crate) async fn accept(
     shared: Arc<Shared>,
     mut phase: watch::Receiver<Phase>,
     max_connections: usize,
+    io_threads: Vec<Spawner>,
 ) {
+    let spread = Spread { others: io_threads, next: Cell::new(0) };
     let slots = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let closing = phase.clone();
     tokio::select! {
         biased;
         // An error means that the server is gone altogether.
         _ = phase.wait_for(|phase| *phase != Phase::Running) => (),
-        () = accept_all(&listener, &shared, &closing, &slots) => (),
+        () = accept_all(&listener, &shared, &closing, &slots, &spread) => (),
     }
 }
 
@@ -50,15 +54,41 @@ async fn accept_all(
     shared: &Arc<Shared>,
     phase: &watch::Receiver<Phase>,
     slots: &Arc<Semaphore>,
+    spread: &Spread,
 ) {
     // Nobody closes the semaphore.
     while let Ok(slot) = Arc::clone(slots).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, address)) => {
-                start(stream, address, Arc::clone(shared), phase.clone(), slot);
+                let (shared, phase) = (Arc::clone(shared), phase.clone());
+                spread.run(stream, move |stream| start(stream, address, shared, phase, slot));
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
+    }
+}
+
+/// Spreads connections over I/O threads: this one and others, in turn.
+struct Spread {
+    others: Vec<Spawner>,
+    next: Cell<usize>,
+}
+
+impl Spread {
+    /// Calls `start` on the thread whose turn it is. A thread that has ended drops the connection.
+    fn run(&self, stream: TcpStream, start: impl FnOnce(TcpStream) + Send + 'static) {
+        let turn = self.next.get();
+        self.next.set((turn + 1) % (self.others.len() + 1));
+        let Some(other) = turn.checked_sub(1).and_then(|place| self.others.get(place)) else {
+            return start(stream);
+        };
+        // A socket belongs to the event loop of one thread; fails only when that is out of memory.
+        let Ok(stream) = stream.into_std() else { return };
+        let _ = other.spawn(move || async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                start(stream);
+            }
+        });
     }
 }
 

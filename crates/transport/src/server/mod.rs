@@ -199,8 +199,13 @@ async fn listen(
         calls: AtomicU64::new(0),
         refusals: AtomicU64::new(0),
     });
-    let accepting =
-        listener::accept(listener, Arc::clone(&shared), receiver, options.max_connections);
+    let accepting = listener::accept(
+        listener,
+        Arc::clone(&shared),
+        receiver,
+        options.max_connections,
+        options.io_threads,
+    );
     tokio::task::spawn_local(accepting);
     Ok(Server { shared, local_addr, spawner })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use backwater_protocol::server::{ReplayPolicy, Settings};
 
-use crate::OwnedDecodeOptions;
 use crate::tls::ServerTls;
+use crate::{OwnedDecodeOptions, Spawner};
 
 /// Options of a server. Sizes are in bytes.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct ServerOptions {
     pub max_calls_in_flight: usize,
     /// How long the head of a request may be.
     pub max_header_bytes: usize,
+    /// Further I/O threads besides the one that accepts, to spread the connections over.
+    pub io_threads: Vec<Spawner>,
 }
 
 impl ServerOptions {
@@ -51,6 +53,7 @@ impl ServerOptions {
             max_connections: 1024,
             max_calls_in_flight: 4096,
             max_header_bytes: 16 * 1024,
+            io_threads: Vec::new(),
         }
     }
 }
