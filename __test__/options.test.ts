@@ -134,6 +134,7 @@ const options: readonly (readonly [
   ['maxCallsInFlight', ['server'], COUNTS],
   ['maxQueuedCalls', ['client'], { good: [0, 1, MAX_TIME, Infinity], bad: [-1, 0.5, '1', null] }],
   ['ioThreads', ['server'], { good: [1, 64], bad: [0, 65, 1.5, Infinity, '2'] }],
+  ['spin', ['client', 'server'], { good: [0, 1, 50], bad: [-1, 51, 0.5, Infinity, '50', true] }],
   ['workers', ['server'], { good: [1, 1024], bad: [0, 1025, 1.5, Infinity, '2', true] }],
   [
     'workerOptions',
@@ -214,6 +215,7 @@ test('the defaults are those of the documentation', (t) => {
     recvTimeout: 5000,
     maxConnections: 10_000,
     maxCallsInFlight: 4096,
+    spin: 50,
     terms: 'js',
     binaries: 'auto',
     objectKeys: 'binary',
@@ -237,6 +239,7 @@ test('the defaults are those of the documentation', (t) => {
     maxEncodedResultSize: 8_388_608,
     maxConnections: 64,
     idleTimeout: 30_000,
+    spin: 50,
     idempotent: false,
     maxRetries: 2,
     hedgeDelay: Infinity,

@@ -1,6 +1,7 @@
 import { BackwaterError } from './errors.js';
 import { failureOf } from './failures.js';
 import { native, type NativeBridge } from './native.js';
+import { Spinner } from './spinner.js';
 import { onOwnAtom } from './terms/atom.js';
 import { refuseNested } from './terms/flatten.js';
 import type { Areas } from './terms/materialise.js';
@@ -58,6 +59,8 @@ const WORKER_ROUNDS = 64;
  */
 class Bridge {
   readonly outbox = new Outbox();
+  /** Waits awake for the next event when few calls are in flight. */
+  readonly spinner: Spinner;
   readonly #native: NativeBridge;
   readonly #pending = new Map<number, Pending>();
   readonly #servers = new Map<number, CallHandler>();
@@ -65,6 +68,8 @@ class Bridge {
   readonly #resolvers = new Map<number, () => void>();
   readonly #inbox: Areas;
   #rounds = ROUNDS;
+  /** Calls of servers that have begun and not been answered. */
+  #running = 0;
   #nextId = 1;
   #flushing = false;
   /** Keeps the process alive while something is under way: Rust's own handle does not. */
@@ -73,6 +78,11 @@ class Bridge {
 
   constructor() {
     this.#native = new native.Bridge(() => this.#drain());
+    this.spinner = new Spinner(
+      (microseconds) => this.#native.spin(microseconds),
+      () => this.#drain(),
+      () => this.#pending.size,
+    );
     const bytes = Buffer.from(new ArrayBuffer(512 * 1024));
     this.#inbox = {
       words: new Uint32Array(128 * 1024),
@@ -201,6 +211,7 @@ class Bridge {
       outbox.word = start;
       throw error;
     }
+    if (kind === JOB_RETURN || kind === JOB_EXCEPTION) this.#running--;
     const { words } = outbox;
     words[start] = outbox.word - start;
     words[start + 1] = kind;
@@ -225,9 +236,14 @@ class Bridge {
   /** Called from Rust, which must never see a throw. */
   #drain(): void {
     try {
+      let latest = 0;
       for (let round = 0; round < this.#rounds; round++) {
         const count = this.#native.drain();
-        if (count === 0) return;
+        if (count === 0) {
+          if (latest > 0) this.spinner.onIdle(latest, this.#running);
+          return;
+        }
+        latest = count;
         this.#dispatch(count);
         this.#flush();
       }
@@ -252,7 +268,9 @@ class Bridge {
       const second = words[start + 4]!;
       if (kind === CALL) {
         const server = this.#servers.get(first);
-        server?.onCall(id, second, this.#arrival(start, 0));
+        if (server === undefined) continue;
+        this.#running++;
+        server.onCall(id, second, this.#arrival(start, 0));
         continue;
       }
       if (kind === ABANDONED) {

@@ -82,6 +82,7 @@ export class Client {
     } catch (error) {
       throw failureOf(error);
     }
+    bridge.spinner.set(`client ${this.#id}`, this.#settings.spin);
     const { resolveInterval: interval, dnsServers } = this.#settings;
     this.#resolver = startResolver(this.#id, source, { interval, dnsServers });
   }
@@ -237,6 +238,7 @@ export class Client {
 
   async #close(): Promise<void> {
     this.#closed = true;
+    bridge.spinner.set(`client ${this.#id}`, 0);
     stopResolver(this.#id, this.#resolver);
     this.#last = { ...statsOf(this.#id, this.#resolver?.stats()), endpoints: [] };
     await bridge.operation((id) => bridge.native.closeClient(this.#id, id));

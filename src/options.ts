@@ -128,6 +128,13 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   /** How many calls may run at the same time. Default 4096; `Infinity` for no limit. */
   readonly maxCallsInFlight?: number | undefined;
   /**
+   * How long this thread may wait awake for the next message while few calls are in flight, in
+   * microseconds: 0 (never) to 50. Waking a sleeping thread takes longer than a small call. It is left
+   * off by itself when it does not pay. The largest value of a thread's servers and clients counts.
+   * Default 50.
+   */
+  readonly spin?: number | undefined;
+  /**
    * How many worker threads serve the modules: 1 to 1024. Only for modules that are given as a URL, of
    * which each thread imports its own instance. Default: as many as the process can run at the same
    * time (`os.availableParallelism()`).
@@ -248,6 +255,13 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
   readonly replayProtection?: boolean | undefined;
   /** What the server is called, so that another one can refuse the requests. Default: they do not say. */
   readonly audience?: string | undefined;
+  /**
+   * How long this thread may wait awake for the next message while few calls are in flight, in
+   * microseconds: 0 (never) to 50. Waking a sleeping thread takes longer than a small call. It is left
+   * off by itself when it does not pay. The largest value of a thread's servers and clients counts.
+   * Default 50.
+   */
+  readonly spin?: number | undefined;
 }
 
 /** Options of a client. */
@@ -311,6 +325,7 @@ const messages = {
 } satisfies TableOf<MessageOptions>;
 
 const gzipLevel = option(integer(1, 9), 1);
+const spin = option(integer(0, 50, 'microseconds'), 50);
 
 const decodeTable = { ...reading, ...limits } satisfies TableOf<DecodeOptions>;
 
@@ -339,6 +354,7 @@ const serverTable = {
   gzipLevel,
   maxConnections: option(count, 10_000),
   maxCallsInFlight: option(count, 4096),
+  spin,
   workers: option(integer(1, 1024), undefined),
   ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
   workerOptions: option(
@@ -378,6 +394,7 @@ const clientTable = {
   dnsServers: option(optional(dnsServers), undefined),
   replayProtection: option(boolean, false),
   audience: option(audience, undefined),
+  spin,
 } satisfies TableOf<ClientTuning>;
 
 const closeTable = { timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000) };

@@ -168,6 +168,7 @@ async function startServer(
   bridge.addServer(id, new Dispatcher(registry, settings));
   try {
     const address = await listen(id, settings, tls, tableOf(registry), secrets);
+    bridge.spinner.set(`server ${id}`, settings.spin);
     return new RunningServer(id, scheme, address, undefined);
   } catch (error) {
     bridge.removeServer(id);
@@ -256,6 +257,7 @@ class RunningServer implements TlsServer {
     try {
       await bridge.operation((id) => bridge.native.closeServer(this.#id, timeout, id));
     } finally {
+      bridge.spinner.set(`server ${this.#id}`, 0);
       bridge.removeServer(this.#id);
       await this.#pool?.close();
       bridge.release();

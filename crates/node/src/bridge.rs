@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Buffer, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, Status};
@@ -180,7 +181,15 @@ impl Bridge {
         large.clear();
         let mut events = completions.events();
         let delivered = inbox::deliver(&mut events, &self.shared.replies, inbox, &mut large);
+        completions.taken(&events);
         Ok(delivered)
+    }
+
+    /// Waits for events for at most so many microseconds without going to sleep; whether there are some,
+    /// which are then to be drained at once.
+    #[napi]
+    pub fn spin(&self, microseconds: u32) -> bool {
+        self.shared.completions.spin(Duration::from_micros(microseconds.into()))
     }
 
     /// The message of an event that was too large for the inbox; once.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use napi::Status;
 use napi::threadsafe_function::{
@@ -16,6 +17,9 @@ pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, fa
 
 /// After this many events JavaScript is woken even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
+/// How often a spinning thread looks before it asks for the time and lets others run: for half a
+/// microsecond.
+const LOOKS: u32 = 16;
 
 /// Events on their way to one JavaScript environment.
 ///
@@ -23,6 +27,8 @@ const WAKE_AFTER: usize = 64;
 /// serves all that was ready. At most one wake-up is under way.
 pub(crate) struct Completions {
     events: Mutex<VecDeque<Event>>,
+    /// Whether there are events, to be seen without the lock.
+    ready: AtomicBool,
     /// Whether there is something to fetch besides the events: calls that workers share out.
     announced: AtomicBool,
     waking: AtomicBool,
@@ -34,6 +40,7 @@ impl Completions {
     pub(crate) fn new(wake: Wake) -> Self {
         Self {
             events: Mutex::default(),
+            ready: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             waking: AtomicBool::new(false),
             wake: Mutex::new(Some(wake)),
@@ -44,6 +51,8 @@ impl Completions {
     pub(crate) fn push(&self, event: Event) {
         let mut events = locked(&self.events);
         events.push_back(event);
+        // In one order with what `spin` does with `waking`, or both sides could miss each other.
+        self.ready.store(true, Ordering::SeqCst);
         let urgent = events.len().is_multiple_of(WAKE_AFTER);
         drop(events);
         if urgent {
@@ -61,7 +70,7 @@ impl Completions {
     pub(crate) fn wake(&self) {
         let announced = self.announced.swap(false, Ordering::AcqRel);
         let nothing = !announced && locked(&self.events).is_empty();
-        if nothing || self.waking.swap(true, Ordering::AcqRel) {
+        if nothing || self.waking.swap(true, Ordering::SeqCst) {
             return;
         }
         if let Some(wake) = &*locked(&self.wake) {
@@ -74,9 +83,40 @@ impl Completions {
         self.waking.store(false, Ordering::Release);
     }
 
-    /// The events, for the JavaScript thread to take from the front.
+    /// The events, for the JavaScript thread to take from the front; `taken` is to be told afterwards
+    /// whether some are left.
     pub(crate) fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
         locked(&self.events)
+    }
+
+    /// Says that the JavaScript thread has taken events, while it still holds them.
+    pub(crate) fn taken(&self, events: &MutexGuard<'_, VecDeque<Event>>) {
+        self.ready.store(!events.is_empty(), Ordering::Release);
+    }
+
+    /// Waits on the JavaScript thread for events, without sleeping, for at most `limit`; whether there
+    /// are some, which are then to be taken at once. Meanwhile nobody needs to wake JavaScript.
+    pub(crate) fn spin(&self, limit: Duration) -> bool {
+        if self.waking.swap(true, Ordering::SeqCst) {
+            // A wake-up is on its way already, and will find what is there.
+            return false;
+        }
+        let start = Instant::now();
+        loop {
+            for _ in 0..LOOKS {
+                if self.ready.load(Ordering::Acquire) {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if start.elapsed() >= limit {
+                break;
+            }
+            // Whoever else waits for this CPU goes first; it may be the one that brings the event.
+            std::thread::yield_now();
+        }
+        self.waking.store(false, Ordering::SeqCst);
+        self.ready.load(Ordering::SeqCst)
     }
 
     /// Ends the wake-ups: the environment is going away.
