@@ -76,6 +76,38 @@ const options: readonly (readonly [
     ['server', 'client', 'call', 'encode', 'toErlang', 'toElixir'],
     { good: ['binary', 'atom'], bad: ['atoms', 'constructor'] },
   ],
+  [
+    'revivers',
+    ['server', 'client', 'call', 'encode', 'decode', 'fromErlang', 'toErlang', 'toElixir'],
+    {
+      good: [
+        [],
+        [
+          { struct: 'Date', revive: () => 1 },
+          { tag: 'user', length: 1, revive: () => 1 },
+        ],
+      ],
+      bad: [
+        {},
+        [1],
+        [{ struct: 'Date' }],
+        [{ struct: '', revive: () => 1 }],
+        [{ struct: 'x'.repeat(256), revive: () => 1 }],
+        [{ tag: 'user', revive: () => 1 }],
+        [{ tag: 'user', length: 0, revive: () => 1 }],
+        [{ struct: 'A', tag: 'user', length: 2, revive: () => 1 }],
+        null,
+      ],
+    },
+  ],
+  [
+    'encoders',
+    ['server', 'client', 'call', 'encode', 'decode', 'fromErlang', 'toErlang', 'toElixir'],
+    {
+      good: [[], [{ class: Date, toTerm: String }]],
+      bad: [{}, [Date], [{ class: Date }], [{ class: 'Date', toTerm: String }], null],
+    },
+  ],
   ['charlists', ['toErlang', 'toElixir'], BOOLEANS],
   ['structs', ['toElixir'], BOOLEANS],
   ['decodeUnsafeTerms', ['server', 'client', 'call', 'decode', 'fromErlang'], BOOLEANS],

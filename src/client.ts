@@ -20,6 +20,7 @@ import type { Resolver } from './resolve/resolver.js';
 import { maySpeakTls, parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
 import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
+import { type Revivers, reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
 import { type NativeTlsClient, shareTrustedRoots, tlsClientKey, tlsClientOptions } from './tls.js';
 
@@ -123,12 +124,17 @@ export class Client {
       const id = bridge.begin({
         onReturn: (arrival) => {
           settle();
-          settleWith(resolve as (value: unknown) => void, reject, () => read(arrival, settings));
+          const { revivers } = settings;
+          settleWith(resolve as (value: unknown) => void, reject, () =>
+            read(arrival, settings, reviversOf(revivers)),
+          );
         },
         onException: (arrival) => {
           settle();
           settleWith(reject, reject, () => {
-            const exception = read(arrival, settings) as readonly Term[];
+            // The tuples of an exception are this library's.
+            const revivers = reviversOf(settings.revivers)?.ofStructs;
+            const exception = read(arrival, settings, revivers) as readonly Term[];
             return fromException(exception as never, {
               rethrow: settings.rethrowRemoteExceptions,
             });
@@ -295,8 +301,12 @@ export function milliseconds(time: number): number {
   return Number.isFinite(time) ? time : MAX_UINT32;
 }
 
-function read(arrival: Arrival, settings: CallSettings): unknown {
-  return materialise(arrival.areas, arrival.frame, arrival.skip, settings.terms === 'exact');
+function read(
+  { areas, frame, skip }: Arrival,
+  settings: CallSettings,
+  revivers: Revivers | undefined,
+): unknown {
+  return materialise(areas, frame, skip, settings.terms === 'exact', revivers);
 }
 
 function settleWith(
@@ -398,7 +408,13 @@ export async function call<T = Term>(
   args: readonly unknown[] = [],
   options?: CallOptions,
 ): Promise<T> {
-  return sharedClient(target).call<T>(module, fn, args, options);
+  const { encoders, revivers, ...rest } = (target ?? {}) as ClientOptions;
+  const client = sharedClient(rest);
+  // Functions are not what clients are told apart by: they belong to the call.
+  if (encoders === undefined && revivers === undefined) {
+    return client.call<T>(module, fn, args, options);
+  }
+  return client.call<T>(module, fn, args, { encoders, revivers, ...options });
 }
 
 /** {@link call} that never rejects. */

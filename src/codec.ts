@@ -4,6 +4,7 @@ import { decodeOptions, encodeOptions, type DecodeOptions, type EncodeOptions } 
 import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise, type Areas } from './terms/materialise.js';
 import { Outbox } from './terms/outbox.js';
+import { refuseInReviver, reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
 
 /** The functions of crates/node/src/codec_functions.rs; parameters and results are words of `control`. */
@@ -117,6 +118,7 @@ export function decode(bytes: Uint8Array, options?: DecodeOptions): Term {
     throw new TermError('decode takes a Uint8Array that holds a term in external form');
   }
   const settings = decodeOptions(options);
+  refuseInReviver();
   const { length } = bytes;
   control[0] = length;
   control[1] = settings.flags;
@@ -137,7 +139,7 @@ export function decode(bytes: Uint8Array, options?: DecodeOptions): Term {
   if (control[0] === 0) growInbox();
   inbox.source = source;
   try {
-    return materialise(inbox, 0, 0, settings.exact) as Term;
+    return materialise(inbox, 0, 0, settings.exact, reviversOf(settings.revivers)) as Term;
   } finally {
     inbox.source = NOTHING;
     // A byte of input makes four of words at most (empty lists): less than this needs no more than is kept.

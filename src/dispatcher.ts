@@ -5,12 +5,15 @@ import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 import { flatten } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
+import { reviversOf } from './terms/revive.js';
 
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
 export type DispatcherSettings = Pick<
   ServerSettings,
   'terms' | 'objectKeys' | 'returnExceptionStacktraces'
->;
+> &
+  // Functions cannot cross.
+  Partial<Pick<ServerSettings, 'encoders' | 'revivers'>>;
 
 /**
  * Runs the functions of one server, in this thread. Nothing that they do reaches Rust as a throw.
@@ -32,7 +35,9 @@ export class Dispatcher implements CallHandler {
     let result: unknown;
     try {
       const { areas, frame, skip } = arrival;
-      const args = materialise(areas, frame, skip, this.#settings.terms === 'exact') as unknown[];
+      const { terms, revivers } = this.#settings;
+      const exact = terms === 'exact';
+      const args = materialise(areas, frame, skip, exact, reviversOf(revivers)) as unknown[];
       if (target.context) args.unshift(this.#contextOf(call, target));
       result = Reflect.apply(target.fn, undefined, args);
       if (isThenable(result)) {

@@ -15,6 +15,7 @@ import {
 import { Outbox } from './terms/outbox.js';
 import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
+import { reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
 
 /** A signed request, for any HTTP client to send exactly as it is. */
@@ -128,7 +129,10 @@ export function decodeResponse<T = Term>(
   const decoded = unwrap(() =>
     bridge.native.decodeResponse(JSON.stringify(parameters), secrets, response.body),
   );
-  const value = materialise(areasOf(decoded), 0, decoded.skip, settings.terms === 'exact');
+  const all = reviversOf(settings.revivers);
+  const revivers = decoded.exception ? all?.ofStructs : all;
+  const exact = settings.terms === 'exact';
+  const value = materialise(areasOf(decoded), 0, decoded.skip, exact, revivers);
   if (!decoded.exception) return value as T;
   throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
 }

@@ -3,6 +3,7 @@ export type { AnyModule, CallResult, RemoteModule, Target } from './client.js';
 export type { ClientStats, EndpointStats } from './client-stats.js';
 export { decode, encode } from './codec.js';
 export type { CallContext, CallPeer } from './context.js';
+export { elixir, type ElixirHooks, type ElixirOptions } from './elixir.js';
 export * from './errors.js';
 export { raise, RaisedException } from './exceptions.js';
 export { decodeResponse, encodeRequest } from './http.js';

@@ -109,3 +109,19 @@ export const abortSignal: OptionType<AbortSignal | undefined> = {
     );
   },
 };
+
+/** A list of what `accepts` accepts. */
+export function listOf<T>(
+  takes: string,
+  accepts: (item: Record<string, unknown>) => boolean,
+): OptionType<readonly T[] | undefined> {
+  return {
+    takes,
+    accepts: (value): value is readonly T[] =>
+      Array.isArray(value) &&
+      Array.from<unknown>(value).every(
+        (item) =>
+          typeof item === 'object' && item !== null && accepts(item as Record<string, unknown>),
+      ),
+  };
+}

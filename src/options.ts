@@ -9,6 +9,7 @@ import {
   hostName,
   integer,
   integerOrInfinity,
+  listOf,
   MAX_TIMEOUT,
   objectWith,
   oneOf,
@@ -18,6 +19,9 @@ import {
 import type { ClientUrl } from './resolve/targets.js';
 import { MAX_IO_THREADS } from './io-threads.js';
 import type { Secret } from './secrets.js';
+import { MAX_ATOM_LENGTH } from './terms/atom.js';
+import type { Encoder } from './terms/hooks.js';
+import { type Reviver, reviversOf } from './terms/revive.js';
 import type { TlsClientOptions } from './tls.js';
 
 export { type Endpoint, parseEndpoint } from './endpoint.js';
@@ -38,12 +42,19 @@ export interface ReadOptions {
    * true.
    */
   readonly decodeUnsafeTerms?: boolean | undefined;
+  /**
+   * What makes values of one's own of some terms, such as of the structs of a module. The list counts
+   * as it was when first used. With `terms: 'exact'` nothing is made. Default: none.
+   */
+  readonly revivers?: readonly Reviver[] | undefined;
 }
 
 /** How JavaScript values become terms. */
 export interface WriteOptions {
   /** What the keys of plain objects become: `'binary'` (default) or `'atom'`. */
   readonly objectKeys?: 'binary' | 'atom' | undefined;
+  /** What objects of classes are sent as that are no terms; see also {@link toTerm}. Default: none. */
+  readonly encoders?: readonly Encoder[] | undefined;
 }
 
 /** Bounds on what a message may make of the memory. */
@@ -55,16 +66,23 @@ export interface LimitOptions {
 }
 
 /** Options of {@link decode}. */
-export interface DecodeOptions extends ReadOptions, LimitOptions {}
+export interface DecodeOptions extends ReadOptions, LimitOptions {
+  /** Not used in decoding: hooks for both ways, such as those of {@link elixir}, go as they are. */
+  readonly encoders?: WriteOptions['encoders'];
+}
 
 /** Options of {@link encode}. */
 export interface EncodeOptions extends WriteOptions {
   /** The most bytes that the encoding may have: 1 to 268,435,455, which is the default. */
   readonly maxSize?: number | undefined;
+  /** Not used in encoding: hooks for both ways, such as those of {@link elixir}, go as they are. */
+  readonly revivers?: ReadOptions['revivers'];
 }
 
 /** Options of {@link toErlang}. */
 export interface ToErlangOptions extends WriteOptions {
+  /** Not used in printing: hooks for both ways, such as those of {@link elixir}, go as they are. */
+  readonly revivers?: ReadOptions['revivers'];
   /**
    * Whether lists of printable ASCII characters are written as text: `"abc"` instead of `[97,98,99]`.
    * Default true.
@@ -74,6 +92,8 @@ export interface ToErlangOptions extends WriteOptions {
 
 /** Options of {@link toElixir}. */
 export interface ToElixirOptions extends WriteOptions {
+  /** Not used in printing: hooks for both ways, such as those of {@link elixir}, go as they are. */
+  readonly revivers?: ReadOptions['revivers'];
   /**
    * Whether lists of printable ASCII characters are written as text: `~c"abc"` instead of
    * `[97, 98, 99]`. Default true.
@@ -301,14 +321,40 @@ const DEFAULT_SIZE = 8 * 1024 * 1024;
 const size = integer(1, MAX_SIZE, 'bytes');
 const count = integerOrInfinity(1, 2 ** 31 - 1);
 
+const revivers = listOf<Reviver>(
+  "a list of { struct: 'Date', revive } and { tag: 'user', length: 3, revive }",
+  ({ struct, tag, length, revive }) =>
+    typeof revive === 'function' &&
+    (isAtomName(struct)
+      ? tag === undefined && length === undefined
+      : isAtomName(tag) && Number.isInteger(length) && (length as number) >= 1),
+);
+
+const encoders = listOf<Encoder>(
+  'a list of { class: Date, toTerm }',
+  ({ class: constructor, toTerm }) =>
+    typeof constructor === 'function' && typeof toTerm === 'function',
+);
+
+function isAtomName(name: unknown): name is string {
+  return (
+    typeof name === 'string' &&
+    name !== '' &&
+    name.isWellFormed() &&
+    Array.from(name).length <= MAX_ATOM_LENGTH
+  );
+}
+
 const reading = {
   terms: option(oneOf('js', 'exact'), 'js'),
   binaries: option(oneOf('auto', 'buffer', 'string'), 'auto'),
   decodeUnsafeTerms: option(boolean, true),
+  revivers: option(revivers, undefined),
 } satisfies TableOf<ReadOptions>;
 
 const writing = {
   objectKeys: option(oneOf('binary', 'atom'), 'binary'),
+  encoders: option(encoders, undefined),
 } satisfies TableOf<WriteOptions>;
 
 const limits = {
@@ -327,15 +373,21 @@ const messages = {
 const gzipLevel = option(integer(1, 9), 1);
 const spin = option(integer(0, 50, 'microseconds'), 50);
 
-const decodeTable = { ...reading, ...limits } satisfies TableOf<DecodeOptions>;
+const decodeTable = {
+  ...reading,
+  ...limits,
+  encoders: writing.encoders,
+} satisfies TableOf<DecodeOptions>;
 
 const encodeTable = {
   ...writing,
+  revivers: reading.revivers,
   maxSize: option(size, MAX_SIZE),
 } satisfies TableOf<EncodeOptions>;
 
 const toErlangTable = {
   ...writing,
+  revivers: reading.revivers,
   charlists: option(boolean, true),
 } satisfies TableOf<ToErlangOptions>;
 
@@ -409,7 +461,14 @@ const SAFE = 2;
 const IDEMPOTENT = 16;
 const BINARIES = { auto: 0 << 2, buffer: 1 << 2, string: 2 << 2 } as const;
 
-function flagsOf({ terms, binaries, decodeUnsafeTerms }: Values<typeof reading>): number {
+function flagsOf({
+  terms,
+  binaries,
+  decodeUnsafeTerms,
+  revivers: list,
+}: Values<typeof reading>): number {
+  // The names of revivers are known atoms from now on.
+  reviversOf(list);
   return (terms === 'exact' ? EXACT : 0) | (decodeUnsafeTerms ? 0 : SAFE) | BINARIES[binaries];
 }
 

@@ -151,6 +151,7 @@ async function startServer(
 ): Promise<RunningServer> {
   const scheme = tls === null ? 'http' : 'https';
   if (isUrl(modules)) {
+    refuseFunctions(settings);
     const pool = await WorkerPool.start(new URL(modules.href), settings);
     try {
       const id = bridge.native.reserveServer(true);
@@ -205,6 +206,18 @@ function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
     throw new OptionError(
       `option '${option}' needs modules that worker threads can import: give their URL, such as ` +
         "new URL('./modules.js', import.meta.url), instead of the modules themselves",
+      { option },
+    );
+  }
+}
+
+/** Worker threads are told their options, and functions cannot be told. */
+function refuseFunctions({ encoders, revivers }: ServerSettings): void {
+  for (const [option, value] of Object.entries({ encoders, revivers })) {
+    if (value === undefined || value.length === 0) continue;
+    throw new OptionError(
+      `option '${option}' has functions, which cannot cross to worker threads: give the modules ` +
+        'themselves instead of their URL',
       { option },
     );
   }

@@ -84,8 +84,8 @@ export function fromErlang(text: string, options?: FromErlangOptions): Term {
 
 /** The term as a peer gets it: the mapping of values, and its errors, are those of the codec. */
 function exactTerm(value: unknown, options: WriteOptions): Term {
-  const { objectKeys } = options;
-  return decode(encode(value, { objectKeys }), EXACT);
+  const { objectKeys, encoders } = options;
+  return decode(encode(value, { objectKeys, encoders }), EXACT);
 }
 
 const EXACT = { terms: 'exact', maxDepth: 1_000_000, maxTerms: 2 ** 28 - 1 } as const;

@@ -1,5 +1,6 @@
 import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
+import { type Encoder, hookOf, termOf } from './hooks.js';
 import { type KeyPath, noKeys } from './keys.js';
 import type { Outbox } from './outbox.js';
 import * as tape from './tape.js';
@@ -21,6 +22,8 @@ import {
 export interface FlattenOptions {
   /** What the keys of plain objects become. */
   readonly objectKeys: 'binary' | 'atom';
+  /** What objects of classes become that are no terms. */
+  readonly encoders?: readonly Encoder[] | undefined;
 }
 
 /** Above this nesting the writer goes on with a stack of its own, and looks for cycles. */
@@ -53,6 +56,7 @@ let inherited = false;
 const sources: Uint8Array[] = [];
 let sourceLength = 0;
 let keysAreAtoms = false;
+let encoders: readonly Encoder[] | undefined;
 let busy = false;
 
 /**
@@ -110,7 +114,7 @@ function rewind(target: Outbox, startWord: number, startFloat: number, startByte
 export function refuseNested(): void {
   if (busy) {
     throw new TermError(
-      'a getter of a value that is being encoded must not encode or call something itself',
+      'a getter or toTerm of a value that is being encoded must not encode or call something itself',
     );
   }
 }
@@ -118,6 +122,7 @@ export function refuseNested(): void {
 function begin(target: Outbox, options: FlattenOptions): void {
   outbox = target;
   keysAreAtoms = options.objectKeys === 'atom';
+  encoders = options.encoders;
   message = (message + 1) | 0 || 1;
   atomCount = shapeCount = 0;
   noPath = noKeys();
@@ -452,7 +457,9 @@ function writeObject(value: object, depth: number): void {
     writePlain(value as Record<string, unknown>, depth, true);
     return;
   }
-  throw new Fault(`is ${describe(value)}, which is no term`);
+  const hook = hookOf(value, encoders);
+  if (hook === undefined) throw new Fault(`is ${describe(value)}, which is no term`);
+  write(termOf(hook), depth + 1);
 }
 
 /**
@@ -674,7 +681,9 @@ const openStep: Step = (value) => {
     return indexed(funTerms(value), '');
   }
   if (isForeignPlain(prototype)) return openPlain(value as never);
-  throw new Fault(`is ${describe(value)}, which is no term`);
+  const hook = hookOf(value, encoders);
+  if (hook === undefined) throw new Fault(`is ${describe(value)}, which is no term`);
+  return [{ path: '[toTerm]()', value: termOf(hook), hooked: true }];
 };
 
 function indexed(items: readonly unknown[], prefix: string): Part[] {

@@ -1,8 +1,9 @@
 import { Atom, atom, foreignAtom } from './atom.js';
+import { refuseInReviver, type Revivers } from './revive.js';
 import { type ReaderState, setOwn, shapeOf, shapeOfNumber, type ReadShape } from './shapes.js';
 import * as tape from './tape.js';
 import { Frame } from './tape.js';
-import { markTuple } from './tuple.js';
+import { markTuple, type Tuple } from './tuple.js';
 import {
   BitString,
   ExternalFunction,
@@ -58,6 +59,7 @@ let at16 = 0;
 let next16 = 0;
 let atoms = NO_ATOMS;
 let shapes = NO_SHAPES;
+let revivers: Revivers | undefined;
 
 const CONSTANT_ATOMS = [atom('false'), atom('true'), atom('nil'), atom('undefined')] as const;
 const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
@@ -69,13 +71,17 @@ const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
  * @param frame index of its frame header in `areas.words`
  * @param skip words of the term to pass over: 0, or the place of an element that is to be read alone
  * @param exactMode whether the tape was written in exact mode
+ * @param makers what makes other values of some terms, but in exact mode
  */
 export function materialise(
   areas: Areas,
   frame: number,
   skip: number,
   exactMode: boolean,
+  makers?: Revivers,
 ): unknown {
+  refuseInReviver();
+  revivers = makers;
   at.words = areas.words;
   at.floats = areas.floats;
   bytes = areas.bytes;
@@ -99,6 +105,7 @@ export function materialise(
     at.text8 = text16 = '';
     atoms = NO_ATOMS;
     shapes = NO_SHAPES;
+    revivers = undefined;
   }
 }
 
@@ -133,7 +140,7 @@ function readNames(frame: number, atomCount: number, shapeCount: number): void {
         names ??= readAll();
         shape = shapeOf(names.substring(start, end), kind, number);
       }
-      shapes[index] = shape;
+      shapes[index] = revivers === undefined ? shape : revivers.shape(shape);
       start = end;
     }
   }
@@ -156,7 +163,7 @@ function read(): unknown {
     case tape.LIST:
       return readItems(head >>> 4);
     case tape.TUPLE:
-      return readTuple(head >>> 4);
+      return revivers === undefined ? readTuple(head >>> 4) : reviveTuple(readTuple(head >>> 4));
     case tape.MAP:
       return readMap(head >>> 4);
     case tape.EXT: {
@@ -338,7 +345,16 @@ function readMap(payload: number): unknown {
   if (count > MANY_KEYS) return readManyKeys(count);
   const object: Record<string, unknown> = {};
   for (let index = 0; index < count; index++) setOwn(object, readKey(), read());
-  return object;
+  return keys === tape.KEYS_ATOMS ? reviveObject(object) : object;
+}
+
+function reviveObject(object: Record<string, unknown>): unknown {
+  return revivers === undefined ? object : revivers.object(object);
+}
+
+function reviveTuple(tuple: unknown): unknown {
+  // The terms that a closure holds are exact.
+  return revivers === undefined || at.exact ? tuple : revivers.tuple(tuple as Tuple);
 }
 
 /** With more keys than this an object becomes a hash table in V8 anyway. */
@@ -374,9 +390,9 @@ function readMixed(rest: number): unknown {
     for (let left = at.words[at.word++]!; left > 0; left--) map.set(read(), read());
     return map;
   }
-  const object = shape.read(at, read);
+  const object = (shape.plain ?? shape).read(at, read);
   for (let left = at.words[at.word++]!; left > 0; left--) setOwn(object, readKey(), read());
-  return object;
+  return (rest & 3) === tape.KEYS_ATOMS ? reviveObject(object) : object;
 }
 
 function nextText8(): void {
@@ -545,7 +561,7 @@ function openContainer(): Open | undefined {
     case tape.LIST:
       return begin(payload, (terms) => terms);
     case tape.TUPLE:
-      return begin(payload, markTuple);
+      return begin(payload, (terms) => reviveTuple(markTuple(terms)));
     case tape.OBJECT: {
       const shape = shapes[payload]!;
       return begin(shape.keys.length, (terms) => {
@@ -554,8 +570,7 @@ function openContainer(): Open | undefined {
       });
     }
     case tape.MAP: {
-      const asObject = (payload & 3) !== tape.KEYS_MIXED;
-      return begin((payload >>> 2) * 2, asObject ? objectOf : mapOf);
+      return begin((payload >>> 2) * 2, makerOf(payload & 3));
     }
     case tape.EXT:
       return openExtended(head, begin);
@@ -585,14 +600,15 @@ function openExtended(
     }
     case tape.MIXED: {
       const shape = shapes[head >>> 10]!;
-      const asObject = ((head >>> 8) & 3) !== tape.KEYS_MIXED;
+      const kind = (head >>> 8) & 3;
+      const asObject = kind !== tape.KEYS_MIXED;
       const open = begin(shape.keys.length, (terms) => {
         const pairs = shape.keys.flatMap((key, index) => [
           asObject ? key : shape.keyTerm(index),
           terms[index],
         ]);
         pairs.push(...terms.slice(shape.keys.length));
-        return asObject ? objectOf(pairs) : mapOf(pairs);
+        return makerOf(kind)(pairs);
       });
       return { ...open, more: () => at.words[at.word++]! * 2 };
     }
@@ -610,6 +626,12 @@ function openExtended(
     default:
       return undefined;
   }
+}
+
+/** What makes a map of alternating keys and values. */
+function makerOf(keys: number): (terms: unknown[]) => unknown {
+  if (keys === tape.KEYS_MIXED) return mapOf;
+  return keys === tape.KEYS_ATOMS ? (terms) => reviveObject(objectOf(terms)) : objectOf;
 }
 
 function mapOf(terms: unknown[]): Map<unknown, unknown> {

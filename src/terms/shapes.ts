@@ -20,6 +20,8 @@ export interface ReadShape {
   read(at: ReaderState, read: () => unknown): Record<string, unknown>;
   /** The object of this shape whose values `next` returns one after the other. */
   build(next: () => unknown): Record<string, unknown>;
+  /** The shape whose objects are maps, where this one makes something else of them. */
+  readonly plain?: ReadShape;
   /** The key at `index` as a term: an atom or text. */
   keyTerm(index: number): unknown;
 }
