@@ -164,6 +164,13 @@ const options: readonly (readonly [
   ['maxConnections', ['server'], COUNTS],
   ['maxConnections', ['client'], { good: [1, 65535], bad: [0, 65536, Infinity] }],
   ['maxCallsInFlight', ['server'], COUNTS],
+  ['minConnections', ['client'], { good: [0, 1, 64], bad: [-1, 65, 65536, Infinity] }],
+  ['maxConnectionAge', ['client'], TIMES],
+  [
+    'deadPeerTimeout',
+    ['client'],
+    { good: [1000, MAX_TIME, Infinity], bad: [999, MAX_TIME + 1, 1000.5] },
+  ],
   ['maxQueuedCalls', ['client'], { good: [0, 1, MAX_TIME, Infinity], bad: [-1, 0.5, '1', null] }],
   ['ioThreads', ['server'], { good: [1, 64], bad: [0, 65, 1.5, Infinity, '2'] }],
   ['spin', ['client', 'server'], { good: [0, 1, 50], bad: [-1, 51, 0.5, Infinity, '50', true] }],

@@ -20,6 +20,8 @@ export interface EndpointStats {
   readonly connections: number;
   /** Connections that no call uses. */
   readonly idle: number;
+  /** Calls that wait for a connection. */
+  readonly queued: number;
   /** How often a call went there. */
   readonly calls: number;
   /** How often it could not be reached, or lost a connection with a call on it. */
@@ -32,6 +34,17 @@ export interface ClientStats {
   readonly pending: number;
   /** Calls started since the client was made. */
   readonly calls: number;
+  /**
+   * Open connections, idle ones included. This and the other figures of connections are those of all
+   * clients of this process that have the same options, since they share them.
+   */
+  readonly connections: number;
+  /** Connections that no call uses. */
+  readonly idle: number;
+  /** Calls that wait for a connection. */
+  readonly queued: number;
+  /** How often making a connection has failed or timed out. */
+  readonly connectFailures: number;
   /** The servers that the client knows; none until names are resolved, and after it is closed. */
   readonly endpoints: readonly EndpointStats[];
   /** Idempotent calls that were made again since the function may have been called. */
@@ -60,6 +73,10 @@ type NativeStats = Omit<
 };
 
 const NONE: NativeStats = {
+  connections: 0,
+  idle: 0,
+  queued: 0,
+  connectFailures: 0,
   endpoints: [],
   retries: 0,
   failovers: 0,

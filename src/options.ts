@@ -1,3 +1,4 @@
+import { OptionError } from './errors.js';
 import type { WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { fallbacks, option, readOptions, type TableOf, type Values } from './option-table.js';
 import {
@@ -248,6 +249,23 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
   /** How many connections may be open: 1 to 65,535. Further calls wait for one. Default 64. */
   readonly maxConnections?: number | undefined;
   /**
+   * How many connections to each server are made ahead of calls and kept however long they are idle:
+   * 0 to `maxConnections`. Default 0.
+   */
+  readonly minConnections?: number | undefined;
+  /**
+   * How old a connection may become, in milliseconds: it is not used again after that time, or up to a
+   * quarter earlier, so that those made at the same time do not end at the same time. Default
+   * `Infinity`: as old as the server lets it become.
+   */
+  readonly maxConnectionAge?: number | undefined;
+  /**
+   * After how long without a sign of life from a server its connection is given up, in milliseconds
+   * from 1000: the system probes idle connections, and waits no longer than this for what was sent to
+   * be acknowledged. Default 30,000; `Infinity` for as long as the system takes, which is hours.
+   */
+  readonly deadPeerTimeout?: number | undefined;
+  /**
    * How many calls may wait for a connection: the next one fails with a {@link QueueFullError}.
    * Default 65,536; 0 for no waiting, `Infinity` for no limit.
    */
@@ -440,6 +458,9 @@ const clientTable = {
   ...limits,
   gzipLevel,
   maxConnections: option(integer(1, 65535), 64),
+  minConnections: option(integer(0, 65535), 0),
+  maxConnectionAge: option(timeout, Infinity),
+  deadPeerTimeout: option(integerOrInfinity(1000, MAX_TIMEOUT, 'milliseconds'), 30_000),
   maxQueuedCalls: option(integerOrInfinity(0, 2 ** 31 - 1), 65_536),
   idleTimeout: option(timeout, 30_000),
   resolveInterval: option(optional(timeout), undefined),
@@ -544,6 +565,13 @@ serverOptions.closeTimeout = (input?: { readonly timeout?: number | undefined } 
 /** @throws {@link OptionError} naming the option that is unknown or takes something else */
 export function clientOptions(input?: ClientTuning | null): ClientSettings {
   const values = readOptions(clientTable, input, 'the client');
+  if (values.minConnections > values.maxConnections) {
+    const { minConnections, maxConnections } = values;
+    throw new OptionError(
+      `option 'minConnections' takes at most 'maxConnections', ${maxConnections}, not ${minConnections}`,
+      { option: 'minConnections' },
+    );
+  }
   return Object.freeze({ ...values, signal: undefined, flags: callFlagsOf(values) });
 }
 

@@ -20,6 +20,7 @@ use crate::resolving;
 use crate::settings::{self, TermFlags, duration, limit, size};
 use crate::shared_clients::{self, Key, SharedClient};
 use crate::tls;
+use crate::unacknowledged::unacknowledged;
 
 /// How long calls under way may take once a client is closed: their own timeouts end them.
 const CLOSE: Duration = Duration::from_secs(3600 * 24);
@@ -56,6 +57,10 @@ pub(crate) fn create(
         connect_timeout: duration(options.connect_timeout),
         recv_timeout: duration(options.recv_timeout),
         max_connections: size(options.max_connections),
+        unacknowledged: Some(unacknowledged),
+        min_connections: size(options.min_connections),
+        max_connection_age: limit(options.max_connection_age),
+        dead_peer_timeout: limit(options.dead_peer_timeout),
         max_waiting: size(options.max_queued_calls),
         pool_idle_timeout: duration(options.idle_timeout),
         replay_protection: options.replay_protection,

@@ -26,6 +26,7 @@ mod service;
 mod settings;
 mod shared_clients;
 mod tls;
+mod unacknowledged;
 mod worker_ended;
 mod workers;
 

@@ -47,8 +47,13 @@ fn tell(shared: &Shared, client: u32, what: impl FnOnce(&Client) + Send + 'stati
 /// Figures of a client as src/stats.ts reads them.
 pub(crate) fn stats(shared: &Shared, client: u32) -> String {
     let Some(entry) = entry(shared, client) else { return "null".to_owned() };
-    let stats = entry.client.transport().directory_stats();
+    let client = entry.client.transport();
+    let (all, stats) = (client.stats(), client.directory_stats());
     json!({
+        "connections": all.open_connections,
+        "idle": all.idle_connections,
+        "queued": all.calls_waiting,
+        "connectFailures": all.connect_failures,
         "endpoints": stats.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "retries": stats.retries,
         "failovers": stats.failovers,
@@ -72,6 +77,7 @@ fn endpoint(stats: &EndpointStats) -> Value {
         "pending": stats.pending,
         "connections": stats.open_connections,
         "idle": stats.idle_connections,
+        "queued": stats.calls_waiting,
         "calls": stats.calls,
         "failures": stats.failures,
     })

@@ -17,7 +17,7 @@ mod tls;
 pub use self::client::{
     CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats,
     DirectoryStats, Endpoint, EndpointState, EndpointStats, ListedEndpoint, Phase, ResolveFailure,
-    TimeLimit,
+    TimeLimit, Unacknowledged,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::server::{

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -26,19 +27,44 @@ pub(super) async fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> 
     }
 }
 
-/// Connects to the first of the addresses that answers.
+/// Connects to the first of the addresses that answers. The system ends the connection, by an error,
+/// when it has not heard anything of the peer for `dead_after` although it tried.
 ///
 /// # Errors
 ///
 /// What the last address said.
-pub(super) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+pub(super) async fn connect(
+    addresses: Vec<SocketAddr>,
+    dead_after: Option<Duration>,
+) -> io::Result<TcpStream> {
     let stream = match addresses[..] {
         [address] => TcpStream::connect(address).await?,
         _ => connect_first(addresses).await?,
     };
     // Requests are written whole; waiting to fill packets would only delay them.
     stream.set_nodelay(true)?;
+    if let Some(dead_after) = dead_after {
+        notice_death(&stream, dead_after)?;
+    }
     Ok(stream)
+}
+
+/// Probes a connection on which nothing happens after half of the time, in steps of a sixth (systems
+/// know whole seconds), and bounds how long bytes may stay unacknowledged where the system can do that:
+/// probes are not sent while bytes are on their way.
+fn notice_death(stream: &TcpStream, dead_after: Duration) -> io::Result<()> {
+    const PROBES: u32 = 3;
+    const SECOND: Duration = Duration::from_secs(1);
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time((dead_after / 2).max(SECOND))
+        .with_interval((dead_after / 2 / PROBES).max(SECOND));
+    #[cfg(not(target_os = "windows"))]
+    let keepalive = keepalive.with_retries(PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(dead_after))?;
+    Ok(())
 }
 
 async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {

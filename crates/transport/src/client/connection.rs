@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::options::Endpoint;
+use super::manners::Usage;
+use super::options::{Endpoint, Unacknowledged};
 use super::probe::{Probe, RequestBody};
 use super::stream::{ClientStream, Secured};
 use super::times::{Phase, Progress};
@@ -29,9 +30,13 @@ pub(super) struct Connection {
     probe: Arc<Probe>,
     /// There when the connection speaks TLS.
     secured: Option<Secured>,
-    used: bool,
-    /// When the last response had been read.
-    pub(super) idle_since: Instant,
+    /// Whether it was kept for a later request.
+    kept: bool,
+    /// When it was last put by.
+    idle_since: Instant,
+    /// Responses that it has brought.
+    responses: u32,
+    expires: Option<Instant>,
     _counted: Counted,
 }
 
@@ -41,20 +46,20 @@ pub(super) struct SendError {
     pub(super) error: hyper::Error,
     /// The error as a failure of TLS, when it is that.
     pub(super) tls: Option<(Endpoint, TlsFailure)>,
-    /// Whether it is certain that the server has not begun to act upon the request: at most a part
-    /// of it was handed to the system, and a server acts only after the digest of the whole body
-    /// holds. A request that was handed over as a whole may have been acted upon, even when not a
-    /// byte came back; it is never sent twice (RFC 9110, 9.2.2: POST is not idempotent).
+    /// Whether it is certain that the server has not begun to act upon the request; see
+    /// [`Probe::is_request_missed`]. Any other is never sent twice (RFC 9110, 9.2.2: POST is not
+    /// idempotent).
     pub(super) unsent: bool,
 }
 
 impl Connection {
     /// Makes ready to speak HTTP over a stream. Nothing is sent yet. `open` counts it as long as it
-    /// lives.
+    /// lives. It is kept for other requests until it is `max_age` old.
     pub(super) async fn open(
         stream: ClientStream,
         max_header_bytes: usize,
         open: Arc<AtomicUsize>,
+        max_age: Option<Duration>,
     ) -> hyper::Result<Self> {
         let counted = Counted::new(open);
         let probe = stream.probe();
@@ -63,21 +68,50 @@ impl Connection {
             .max_header_size(max_header_bytes)
             .handshake(TokioIo::new(stream))
             .await?;
-        let idle_since = Instant::now();
+        let now = Instant::now();
         Ok(Self {
             sender,
             driver: Some(Box::new(driver)),
             probe,
             secured,
-            used: false,
-            idle_since,
+            kept: false,
+            idle_since: now,
+            responses: 0,
+            // None when it lies beyond what the clock can tell.
+            expires: max_age.and_then(|age| now.checked_add(age)),
             _counted: counted,
         })
     }
 
-    /// Whether a request was sent on it before.
-    pub(super) fn is_used(&self) -> bool {
-        self.used
+    /// Says how to find out what has not arrived.
+    pub(super) fn observe(&self, unacknowledged: Option<Unacknowledged>) {
+        self.probe.observe(unacknowledged);
+    }
+
+    /// Puts the connection by for a later request.
+    pub(super) fn put_by(&mut self) {
+        self.kept = true;
+        self.idle_since = Instant::now();
+    }
+
+    /// Whether it is too old to be used again.
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// How it was used until now.
+    pub(super) fn usage(&self, now: Instant) -> Usage {
+        Usage { responses: self.responses, idle: now.duration_since(self.idle_since) }
+    }
+
+    /// A response was read.
+    pub(super) fn count_response(&mut self) {
+        self.responses = self.responses.saturating_add(1);
+    }
+
+    /// Whether it was put by before.
+    pub(super) fn was_kept(&self) -> bool {
+        self.kept
     }
 
     /// Sends a request and waits for the head of the response.
@@ -86,10 +120,6 @@ impl Connection {
         request: Request<Bytes>,
     ) -> Result<Response<Incoming>, SendError> {
         self.probe.begin();
-        if self.used {
-            self.probe.check();
-        }
-        let first = !std::mem::replace(&mut self.used, true);
         let probe = &self.probe;
         let request = request.map(|body| RequestBody::new(body, Arc::clone(probe)));
         let mut response = pin!(self.sender.try_send_request(request));
@@ -99,12 +129,16 @@ impl Connection {
         });
         let result = ended.await;
         result.map_err(|mut error| {
-            let unsent = error.take_message().is_some()
-                || self.probe.sent_at().is_none() && !self.probe.is_answered();
+            let unsent = error.take_message().is_some() || self.probe.is_request_missed();
             let error = error.into_error();
-            let secured = self.secured.as_ref().filter(|_| first);
+            let secured = self.secured.as_ref().filter(|_| self.responses == 0);
             SendError { tls: secured.and_then(|secured| secured.explain(&error)), error, unsent }
         })
+    }
+
+    /// Whether anything came in answer to the last request.
+    pub(super) fn is_answered(&self) -> bool {
+        self.probe.is_answered()
     }
 
     /// Tells a call when it had been sent, and when the response began to come.

@@ -1,6 +1,7 @@
 //! What belongs to one endpoint: its connections, the places for calls on them, and the calls that
 //! wait for a place.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,10 +13,12 @@ use super::connect::{connect, resolve};
 use super::connection::Connection;
 use super::error::CallError;
 use super::limits::{Allowance, Limits};
-use super::options::{ClientOptions, Endpoint};
-use super::pool::Pool;
+use super::manners::Manners;
+use super::options::{ClientOptions, Endpoint, Unacknowledged};
+use super::pool::{Pool, PoolLimits};
 use super::stream::ClientStream;
 use super::times::{Phase, Progress};
+use super::warm_up::WarmUp;
 use crate::tls::ClientTls;
 
 /// The connections to one endpoint. A client has one of these for each endpoint that it knows.
@@ -25,6 +28,10 @@ pub(super) struct EndpointPool {
     tls: Option<ClientTls>,
     idle: Arc<Pool>,
     max_connections: usize,
+    min_connections: usize,
+    max_connection_age: Option<Duration>,
+    dead_peer_timeout: Option<Duration>,
+    unacknowledged: Option<Unacknowledged>,
     max_waiting: usize,
     max_header_bytes: usize,
     /// A permit for each call that has a connection or is making one. Idle connections need none: one
@@ -33,6 +40,9 @@ pub(super) struct EndpointPool {
     waiting: AtomicUsize,
     open: Arc<AtomicUsize>,
     connect_failures: AtomicU64,
+    pub(super) warm_up: WarmUp,
+    /// Has no permits; closed when no connections are to be made ahead any more.
+    ended: Semaphore,
 }
 
 /// What an [`EndpointPool`] is doing, for whoever chooses among several.
@@ -53,17 +63,30 @@ pub(super) struct PoolStats {
 impl EndpointPool {
     pub(super) fn new(endpoint: Endpoint, options: &ClientOptions) -> Arc<Self> {
         let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let min_connections = options.min_connections.min(max_connections);
+        let open = Arc::default();
         Arc::new(Self {
             tls: options.tls.clone().filter(|_| endpoint.tls),
             endpoint,
-            idle: Pool::new(options.pool_idle_timeout),
+            idle: Pool::new(PoolLimits {
+                idle_timeout: options.pool_idle_timeout,
+                min_connections,
+                max_connections,
+                open: Arc::clone(&open),
+            }),
             max_connections,
+            min_connections,
+            max_connection_age: options.max_connection_age,
+            dead_peer_timeout: options.dead_peer_timeout,
+            unacknowledged: options.unacknowledged,
             max_waiting: options.max_waiting,
             max_header_bytes: options.max_header_bytes,
             places: Arc::new(Semaphore::new(max_connections)),
             waiting: AtomicUsize::new(0),
-            open: Arc::default(),
+            open,
             connect_failures: AtomicU64::new(0),
+            warm_up: WarmUp::default(),
+            ended: Semaphore::new(0),
         })
     }
 
@@ -82,7 +105,7 @@ impl EndpointPool {
         progress.enter(Phase::Queued);
         let waiting = limits.connecting(progress).run(self.wait_for_place()).await;
         let place = waiting.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?;
-        let connection = match self.idle.take() {
+        let connection = match self.idle.take(self.in_use()).await {
             Some(connection) => connection,
             None => Box::pin(self.open_within(limits.opening(progress), progress)).await?,
         };
@@ -93,12 +116,13 @@ impl EndpointPool {
     /// closed, and the others when their call has ended.
     pub(super) fn close(&self) {
         self.places.close();
-        self.idle.close();
+        self.retire();
     }
 
     /// The endpoint is no longer listed: calls that are there may finish, connections are closed as they
     /// become idle.
     pub(super) fn retire(&self) {
+        self.ended.close();
         self.idle.close();
     }
 
@@ -115,20 +139,37 @@ impl EndpointPool {
     pub(super) async fn prepare(self: &Arc<Self>, limit: Duration) -> Result<(), CallError> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(()) };
         let allowance = Allowance::for_connecting(limit);
-        let connection = self.open_within(allowance, &mut Progress::start()).await?;
-        Lease { connection, place, pool: Arc::clone(self) }.keep();
-        Ok(())
+        let mut progress = Progress::start();
+        tokio::select! {
+            opened = self.open_within(allowance, &mut progress) => {
+                Lease { connection: opened?, place, pool: Arc::clone(self) }.keep();
+                Ok(())
+            }
+            _ = self.ended.acquire() => Err(CallError::Closed),
+        }
+    }
+
+    /// How many connections are missing from those that should be open at least.
+    pub(super) fn missing(&self) -> usize {
+        if self.ended.is_closed() {
+            return 0;
+        }
+        self.min_connections.saturating_sub(self.open.load(Ordering::Relaxed))
     }
 
     /// What the pool is doing right now.
     pub(super) fn stats(&self) -> PoolStats {
         PoolStats {
-            in_flight: self.max_connections - self.places.available_permits(),
+            in_flight: self.in_use(),
             waiting: self.waiting.load(Ordering::Relaxed),
             open: self.open.load(Ordering::Relaxed),
             idle: self.idle.len(),
             connect_failures: self.connect_failures.load(Ordering::Relaxed),
         }
+    }
+
+    fn in_use(&self) -> usize {
+        self.max_connections - self.places.available_permits()
     }
 
     async fn wait_for_place(&self) -> Result<OwnedSemaphorePermit, CallError> {
@@ -163,7 +204,7 @@ impl EndpointPool {
         progress.enter(Phase::Resolve);
         let addresses = resolve(&self.endpoint).await.map_err(failed)?;
         progress.enter(Phase::Connect);
-        let stream = connect(addresses).await.map_err(failed)?;
+        let stream = connect(addresses, self.dead_peer_timeout).await.map_err(failed)?;
         let stream = match &self.tls {
             Some(tls) => {
                 progress.enter(Phase::Tls);
@@ -178,9 +219,19 @@ impl EndpointPool {
             }
             None => ClientStream::clear(stream),
         };
-        let opened = Connection::open(stream, self.max_header_bytes, Arc::clone(&self.open)).await;
-        opened.map_err(|error| failed(io::Error::other(error)))
+        let (open, max_age) = (Arc::clone(&self.open), self.max_connection_age.map(spread));
+        let opened = Connection::open(stream, self.max_header_bytes, open, max_age).await;
+        let connection = opened.map_err(|error| failed(io::Error::other(error)))?;
+        connection.observe(self.unacknowledged);
+        Ok(connection)
     }
+}
+
+/// Up to a quarter less: connections that were made at the same time are not to end at the same time.
+fn spread(age: Duration) -> Duration {
+    // Every state has keys of its own.
+    let random = RandomState::new().hash_one(0) % 1024;
+    age - age / 4096 * random as u32
 }
 
 /// A connection for one call. Dropping it closes the connection and frees its place.
@@ -191,6 +242,11 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// How the server ends connections.
+    pub(super) fn manners(&self) -> &Manners {
+        self.pool.idle.manners()
+    }
+
     /// Gives the connection back: the next call may have it.
     pub(super) fn keep(self) {
         // In this order, so that a call that gets the place finds the connection.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use backwater_protocol::client::{
     AuthenticatedResponse, Extensions, PreparedRequest, authenticate,
@@ -45,10 +45,10 @@ pub(super) async fn exchange(
     progress: &mut Progress,
 ) -> Result<Received, CallError> {
     let lease = pool.acquire(limits, progress).await?;
-    // A used connection may be closed by the server at any time, and the caller is not to see that.
-    let was_used = lease.connection.is_used();
+    // A kept connection may be closed by the server at any time, and the caller is not to see that.
+    let was_kept = lease.connection.was_kept();
     let ended = match attempt(shared, lease, request, limits, progress).await {
-        Err(Failure::Unsent { lease, .. }) if was_used => {
+        Err(Failure::Unsent { lease, .. }) if was_kept => {
             // Boxed, as is all that is rare: calls are moved about, and should not be large.
             Box::pin(attempt_afresh(shared, *lease, request, limits, progress)).await
         }
@@ -81,21 +81,32 @@ async fn attempt(
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, Failure> {
+    let now = Instant::now();
+    progress.enter_at(Phase::Send, now);
     let connection = &mut lease.connection;
-    progress.enter(Phase::Send);
-    let exchanging = limits.exchanging();
-    let ended = exchanging.run(round_trip(shared, connection, request, limits)).await;
+    let usage = connection.was_kept().then(|| connection.usage(now));
+    let ended = limits.exchanging().run(round_trip(shared, connection, request, limits)).await;
     connection.report(progress);
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(ran_out) => return Err(Failure::Other(ran_out.error(progress))),
+    };
+    if let Some(usage) = usage
+        && ended.is_err()
+        && !connection.is_answered()
+    {
+        lease.manners().note_closed(usage, now);
+    }
     match ended {
-        Ok(Ok(received)) => {
-            if connection.is_reusable().await {
+        Ok(received) => {
+            lease.connection.count_response();
+            if lease.connection.is_reusable().await {
                 lease.keep();
             }
             Ok(received)
         }
-        Ok(Err(Broken::Unsent(error))) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
-        Ok(Err(Broken::Other(error))) => Err(Failure::Other(error)),
-        Err(ran_out) => Err(Failure::Other(ran_out.error(progress))),
+        Err(Broken::Unsent(error)) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
+        Err(Broken::Other(error)) => Err(Failure::Other(error)),
     }
 }
 
@@ -156,7 +167,7 @@ async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
 enum Failure {
     /// The server has certainly not begun to act upon the request.
     Unsent {
-        error: hyper::Error,
+        error: CallError,
         lease: Box<Lease>,
     },
     Other(CallError),
@@ -165,12 +176,7 @@ enum Failure {
 impl Failure {
     fn into_error(self) -> CallError {
         match self {
-            Self::Unsent { error, .. } => match broken(error) {
-                CallError::ConnectionLost { source, .. } => {
-                    CallError::ConnectionLost { source, unsent: true }
-                }
-                error => error,
-            },
+            Self::Unsent { error, .. } => error,
             Self::Other(error) => error,
         }
     }
@@ -185,16 +191,20 @@ impl From<CallError> for Failure {
 /// Why a round trip on a connection failed.
 enum Broken {
     /// The server has certainly not begun to act upon the request.
-    Unsent(hyper::Error),
+    Unsent(CallError),
     Other(CallError),
 }
 
 impl From<SendError> for Broken {
     fn from(SendError { error, tls, unsent }: SendError) -> Self {
-        match tls {
-            Some((endpoint, failure)) => Self::Other(CallError::Tls { endpoint, failure }),
-            None if unsent => Self::Unsent(error),
-            None => Self::Other(broken(error)),
+        if let Some((endpoint, failure)) = tls {
+            return Self::Other(CallError::Tls { endpoint, failure });
+        }
+        match broken(error) {
+            CallError::ConnectionLost { source, .. } if unsent => {
+                Self::Unsent(CallError::ConnectionLost { source, unsent })
+            }
+            error => Self::Other(error),
         }
     }
 }

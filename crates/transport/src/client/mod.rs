@@ -8,12 +8,14 @@ mod endpoints;
 mod error;
 mod exchange;
 mod limits;
+mod manners;
 mod options;
 mod pool;
 mod probe;
 mod request_ids;
 mod stream;
 mod times;
+mod warm_up;
 
 use std::future::Future;
 use std::pin::pin;
@@ -28,7 +30,7 @@ use self::endpoints::Directory;
 pub use self::endpoints::{DirectoryStats, EndpointState, EndpointStats, ResolveFailure};
 pub use self::error::CallError;
 pub use self::limits::TimeLimit;
-pub use self::options::{ClientOptions, Endpoint, ListedEndpoint};
+pub use self::options::{ClientOptions, Endpoint, ListedEndpoint, Unacknowledged};
 use self::request_ids::RequestIds;
 pub use self::times::{CallTimes, Phase};
 use crate::codec::Codecs;
@@ -83,7 +85,13 @@ impl Client {
             request_ids: RequestIds::new(),
             options,
         });
-        Self { shared, spawner: io.spawner() }
+        let spawner = io.spawner();
+        if shared.options.min_connections > 0 {
+            let client = Arc::downgrade(&shared);
+            // When the thread has ended, there is nothing to keep warm.
+            let _ = spawner.spawn(move || warm_up::keep_warm(client));
+        }
+        Self { shared, spawner }
     }
 
     /// Calls a function. The future is to be polled on the I/O thread (see [`IoThread::spawn`]);

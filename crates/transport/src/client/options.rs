@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use backwater_protocol::client::Settings;
 use http::HeaderValue;
+use tokio::net::TcpStream;
 
 use crate::OwnedDecodeOptions;
 use crate::tls::ClientTls;
@@ -75,6 +76,10 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Tells how many of the bytes that were written to a connection its peer has not acknowledged yet;
+/// `None` when the system does not say.
+pub type Unacknowledged = fn(&TcpStream) -> Option<u64>;
+
 /// Options of a client. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
@@ -102,6 +107,15 @@ pub struct ClientOptions {
     pub timeout: Option<Duration>,
     /// How many connections may be open, and so how many calls under way. The next ones wait.
     pub max_connections: usize,
+    /// How many connections are made ahead of calls, and kept however long they are idle.
+    pub min_connections: usize,
+    /// How old a connection may become: it is not used again after that, or up to a quarter earlier, so
+    /// that those made at the same time do not end at the same time. `None` for any age.
+    pub max_connection_age: Option<Duration>,
+    /// After how long without a sign of life, although the system looks for one, a peer counts as dead
+    /// and its connection is closed. Seconds count. `None` for as long as the system takes by itself,
+    /// which is hours.
+    pub dead_peer_timeout: Option<Duration>,
     /// How many calls may wait for a connection. The next one fails at once.
     pub max_waiting: usize,
     /// How long a connection may be idle before it is closed. It should be less than the server's own
@@ -109,6 +123,9 @@ pub struct ClientOptions {
     pub pool_idle_timeout: Duration,
     /// How long the head of a response may be.
     pub max_header_bytes: usize,
+    /// Finds out that a server has closed a connection before a request arrived: then the request is
+    /// sent again. It needs what safe Rust does not offer, so it is left to others.
+    pub unacknowledged: Option<Unacknowledged>,
 }
 
 impl ClientOptions {
@@ -130,9 +147,13 @@ impl ClientOptions {
             recv_timeout: Duration::from_secs(5),
             timeout: None,
             max_connections: 256,
+            min_connections: 0,
+            max_connection_age: None,
+            dead_peer_timeout: Some(Duration::from_secs(30)),
             max_waiting: 65_536,
             pool_idle_timeout: Duration::from_secs(4),
             max_header_bytes: 64 * 1024,
+            unacknowledged: None,
         }
     }
 }

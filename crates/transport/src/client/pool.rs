@@ -1,19 +1,32 @@
 //! Connections that wait for their next request.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use super::manners::{Advice, Manners};
 
 /// How often idle connections are looked after, at least.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// Idle connections; the one used last is used next, so that those that are not needed grow old.
+/// Idle connections. One of those used last is used next, so that those that are not needed grow old.
 pub(super) struct Pool {
-    idle_timeout: Duration,
+    limits: PoolLimits,
+    manners: Manners,
     state: Mutex<State>,
+}
+
+/// The limits of a [`Pool`].
+pub(super) struct PoolLimits {
+    pub(super) idle_timeout: Duration,
+    /// As long as no more than this are open, none is closed for being idle.
+    pub(super) min_connections: usize,
+    pub(super) max_connections: usize,
+    /// How many are open, those with a call included.
+    pub(super) open: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -24,25 +37,55 @@ struct State {
 }
 
 impl Pool {
-    pub(super) fn new(idle_timeout: Duration) -> Arc<Self> {
-        Arc::new(Self { idle_timeout, state: Mutex::default() })
+    pub(super) fn new(limits: PoolLimits) -> Arc<Self> {
+        Arc::new(Self { limits, manners: Manners::default(), state: Mutex::default() })
     }
 
-    /// A connection that was not idle for too long.
-    pub(super) fn take(&self) -> Option<Connection> {
+    /// How the server ends connections.
+    pub(super) fn manners(&self) -> &Manners {
+        &self.manners
+    }
+
+    /// A connection that is still good, as far as the system knows. There are so many calls that have
+    /// a connection or are about to get one, this one included.
+    pub(super) async fn take(&self, in_use: usize) -> Option<Connection> {
+        poll_fn(|context| {
+            let now = Instant::now();
+            let advice = self.manners.advice(now);
+            loop {
+                // Not in the condition: the lock would be held in the body.
+                let picked = self.pick(advice, now, in_use);
+                let Some(mut connection) = picked else { return Poll::Ready(None) };
+                if self.is_good(&mut connection, advice, now, context) {
+                    return Poll::Ready(Some(connection));
+                }
+            }
+        })
+        .await
+    }
+
+    /// The one used last of those that have rested, else that of the usable ones which has rested
+    /// longest. If there is none, there is room for a new one afterwards.
+    fn pick(&self, advice: Advice, now: Instant, in_use: usize) -> Option<Connection> {
         let mut state = self.state();
-        let connection = state.idle.pop()?;
-        if connection.idle_since.elapsed() < self.idle_timeout {
-            return Some(connection);
+        let idle = &mut state.idle;
+        let rested = idle.iter().rposition(|connection| advice.is_rested(connection.usage(now)));
+        let usable = || idle.iter().position(|connection| advice.is_usable(connection.usage(now)));
+        if let Some(place) = rested.or_else(usable) {
+            return Some(idle.remove(place));
         }
-        // All others are idle for longer still.
-        state.idle.clear();
+        if !idle.is_empty() && idle.len() + in_use > self.limits.max_connections {
+            drop(idle.remove(0));
+        }
         None
     }
 
     /// Keeps a connection for the next request.
     pub(super) fn put(self: &Arc<Self>, mut connection: Connection) {
-        connection.idle_since = Instant::now();
+        connection.put_by();
+        if connection.is_expired(Instant::now()) {
+            return;
+        }
         let mut state = self.state();
         if state.closed {
             return;
@@ -50,7 +93,7 @@ impl Pool {
         state.idle.push(connection);
         if !state.looked_after {
             state.looked_after = true;
-            let period = self.idle_timeout.min(LOOK_AFTER);
+            let period = self.limits.idle_timeout.min(LOOK_AFTER);
             tokio::spawn(look_after(Arc::downgrade(self), period));
         }
     }
@@ -63,7 +106,7 @@ impl Pool {
     }
 
     /// Closes the idle connections.
-    pub(crate) fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.state().idle.clear();
     }
 
@@ -74,13 +117,36 @@ impl Pool {
 
     /// Closes what is too old or was closed by the server; false when nothing is left.
     fn prune(&self, context: &mut Context<'_>) -> bool {
+        let now = Instant::now();
+        let advice = self.manners.advice(now);
         let mut state = self.state();
-        let idle_timeout = self.idle_timeout;
-        state.idle.retain_mut(|connection| {
-            connection.idle_since.elapsed() < idle_timeout && connection.is_alive(context)
-        });
+        // Those that were idle for longest come first.
+        state.idle.retain_mut(|connection| self.is_good(connection, advice, now, context));
         state.looked_after = !state.idle.is_empty();
         state.looked_after
+    }
+
+    fn is_good(
+        &self,
+        connection: &mut Connection,
+        advice: Advice,
+        now: Instant,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let PoolLimits { idle_timeout, min_connections, open, .. } = &self.limits;
+        let usage = connection.usage(now);
+        let is_spare = open.load(Ordering::Relaxed) > *min_connections;
+        let is_old = connection.is_expired(now) || is_spare && usage.idle >= *idle_timeout;
+        if is_old || advice.is_stale(usage) {
+            return false;
+        }
+        let is_alive = connection.is_alive(context);
+        if is_alive {
+            self.manners.note_open(usage);
+        } else {
+            self.manners.note_closed(usage, now);
+        }
+        is_alive
     }
 
     /// Nothing panics while this is held but a bug in hyper; a connection more or less is no harm.

@@ -2,21 +2,26 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::net::TcpStream;
+
+use super::options::Unacknowledged;
 
 /// Watches a request and its response pass a connection. All of it is touched by one task at a time.
-#[derive(Debug)]
 pub(super) struct Probe {
     base: Instant,
+    unacknowledged: OnceLock<Unacknowledged>,
     read: AtomicU64,
     check: AtomicBool,
     body_taken: AtomicBool,
+    /// The peer has closed its side when not all of the request had arrived there.
+    is_missed: AtomicBool,
     /// Moments, in nanoseconds after `base`; 0 while they have not come.
     sent: AtomicU64,
     answered: AtomicU64,
@@ -27,9 +32,11 @@ impl Probe {
         Self {
             // So that no moment is 0.
             base: Instant::now().checked_sub(Duration::from_nanos(1)).unwrap_or_else(Instant::now),
+            unacknowledged: OnceLock::new(),
             read: AtomicU64::new(0),
             check: AtomicBool::new(false),
             body_taken: AtomicBool::new(false),
+            is_missed: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             answered: AtomicU64::new(0),
         }
@@ -39,6 +46,7 @@ impl Probe {
     pub(super) fn begin(&self) {
         self.read.store(0, Ordering::Relaxed);
         self.body_taken.store(false, Ordering::Relaxed);
+        self.is_missed.store(false, Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
         self.answered.store(0, Ordering::Relaxed);
     }
@@ -69,6 +77,30 @@ impl Probe {
         if self.body_taken.load(Ordering::Relaxed) && self.sent.load(Ordering::Relaxed) == 0 {
             self.sent.store(self.now(), Ordering::Relaxed);
         }
+    }
+
+    /// Says how to find out what has not arrived.
+    pub(super) fn observe(&self, unacknowledged: Option<Unacknowledged>) {
+        if let Some(unacknowledged) = unacknowledged {
+            // It is said once.
+            let _ = self.unacknowledged.set(unacknowledged);
+        }
+    }
+
+    /// The peer has closed its side in good order. What it says by that is that it has received so
+    /// much and no more: bytes of the request that are not acknowledged even now came too late.
+    pub(super) fn note_end(&self, stream: &TcpStream) {
+        let unacknowledged = self.unacknowledged.get().and_then(|count| count(stream));
+        self.is_missed.store(unacknowledged.is_some_and(|count| count > 0), Ordering::Relaxed);
+    }
+
+    /// Whether it is certain that the server has not begun to act upon the request: it acts only when
+    /// the digest of the whole body holds, and does not have the whole. Either the system has not
+    /// taken all of it, or the server has closed the connection before all of it arrived. A request
+    /// that is not missed may have been acted upon, even when not a byte came back.
+    pub(super) fn is_request_missed(&self) -> bool {
+        let is_partial = self.sent_at().is_none();
+        !self.is_answered() && (is_partial || self.is_missed.load(Ordering::Relaxed))
     }
 
     /// Whether bytes came since the begin of the request.

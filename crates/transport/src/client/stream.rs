@@ -81,6 +81,13 @@ impl ClientStream {
         self.secured.as_ref()
     }
 
+    fn tcp(&self) -> &TcpStream {
+        match &self.socket {
+            Socket::Clear(tcp) => tcp,
+            Socket::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
     /// Whether the peer has closed an idle connection, asked of the system itself. One that has sent
     /// something unasked is as good as closed: it is taken for the answer to nothing.
     fn is_ended(&mut self) -> bool {
@@ -153,7 +160,17 @@ impl AsyncRead for ClientStream {
             Socket::Clear(tcp) => Pin::new(tcp).poll_read(context, buffer),
             Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
-        self.probe.count_read(buffer.filled().len() - before);
+        let length = buffer.filled().len() - before;
+        self.probe.count_read(length);
+        let is_end = match &result {
+            Poll::Ready(Ok(())) => length == 0,
+            // So rustls calls the end of a stream that TLS had not announced.
+            Poll::Ready(Err(error)) => error.kind() == io::ErrorKind::UnexpectedEof,
+            Poll::Pending => false,
+        };
+        if is_end {
+            self.probe.note_end(self.tcp());
+        }
         result
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::super::endpoint_pool::EndpointPool;
 use super::super::options::{ClientOptions, ListedEndpoint};
 use super::budget::RetryBudget;
 use super::health::EndpointState;
@@ -97,6 +98,8 @@ pub struct EndpointStats {
     pub open_connections: usize,
     /// Connections that wait for a call.
     pub idle_connections: usize,
+    /// Calls that wait for a connection.
+    pub calls_waiting: usize,
     /// How often a call went there.
     pub calls: u64,
     /// How often it was not to be reached, or lost a connection with a call on it.
@@ -177,6 +180,17 @@ impl Directory {
             let failure = known.failure.take();
             known.end(failure);
         });
+    }
+
+    /// The connections of the endpoints that are up. If none is known yet, has them resolved.
+    pub(in super::super) fn pools_to_warm(&self) -> Vec<Arc<EndpointPool>> {
+        match self.known() {
+            Ok(set) => {
+                let up = set.members().filter(|member| member.is_up());
+                up.map(|member| Arc::clone(&member.pool)).collect()
+            }
+            Err(_unknown) => Vec::new(),
+        }
     }
 
     /// The endpoints of now. If there are none, has them resolved.
@@ -296,6 +310,7 @@ fn endpoint_stats(member: &Member, now: Instant) -> EndpointStats {
         pending: stats.pending,
         open_connections: pool.open,
         idle_connections: pool.idle,
+        calls_waiting: pool.waiting,
         calls: stats.calls,
         failures: stats.failures,
     }
