@@ -2,6 +2,7 @@ import test from 'ava';
 import { OptionError } from '../src/errors.js';
 import {
   callOptions,
+  closeOptions,
   clientOptions,
   decodeOptions,
   encodeOptions,
@@ -25,7 +26,7 @@ const readers: Readonly<Record<string, Read>> = {
   fromErlang: fromErlangOptions as Read,
   toErlang: toErlangOptions as Read,
   toElixir: toElixirOptions as Read,
-  close: serverOptions.closeTimeout as Read,
+  close: closeOptions as Read,
 };
 
 function refused(read: Read, input: unknown): OptionError {
@@ -161,6 +162,25 @@ const options: readonly (readonly [
     },
   ],
   ['port', ['server'], { good: [0, 8080, 65535], bad: [-1, 65536, 80.5, '8080'] }],
+  [
+    'health',
+    ['server'],
+    {
+      good: ['/healthz', '/a', `/${'x'.repeat(255)}`, '/backwater', '/a/b%20c'],
+      bad: [
+        '',
+        '/',
+        'healthz',
+        '/a b',
+        '/a?b',
+        '/a#b',
+        '/ä',
+        '/backwater/1/m/f/1',
+        `/${'x'.repeat(256)}`,
+        1,
+      ],
+    },
+  ],
   ['maxConnections', ['server'], COUNTS],
   ['maxConnections', ['client'], { good: [1, 65535], bad: [0, 65536, Infinity] }],
   ['maxCallsInFlight', ['server'], COUNTS],
@@ -232,11 +252,13 @@ test('every option that there is has been tested', (t) => {
 });
 
 test('how long close waits', (t) => {
-  t.is(serverOptions.closeTimeout(), 5000);
-  t.is(serverOptions.closeTimeout({}), 5000);
-  for (const timeout of [0, 20, MAX_TIME]) t.is(serverOptions.closeTimeout({ timeout }), timeout);
-  for (const timeout of [-1, 0.5, MAX_TIME + 1, Infinity, '1']) {
-    t.is(refused(readers['close']!, { timeout }).option, 'timeout');
+  t.deepEqual(closeOptions(), { timeout: 5000, drainDelay: 0 });
+  t.deepEqual(closeOptions({}), { timeout: 5000, drainDelay: 0 });
+  for (const name of ['timeout', 'drainDelay'] as const) {
+    for (const time of [0, 20, MAX_TIME]) t.is(closeOptions({ [name]: time })[name], time);
+    for (const time of [-1, 0.5, MAX_TIME + 1, Infinity, '1']) {
+      t.is(refused(readers['close']!, { [name]: time }).option, name);
+    }
   }
   t.is(refused(readers['close']!, { timeOut: 1 }).option, 'timeOut');
 });

@@ -11,6 +11,7 @@ export type { EncodedRequest, HttpResponse } from './http.js';
 export { fromErlang, toElixir, toErlang } from './notation/index.js';
 export type {
   CallOptions,
+  CloseOptions,
   ClientOptions,
   DecodeOptions,
   EncodeOptions,
@@ -36,12 +37,6 @@ export type {
 } from './resolve/targets.js';
 export type { Secret } from './secrets.js';
 export { startClearServer, startTlsServer } from './server.js';
-export type {
-  CloseOptions,
-  SecureServerOptions,
-  Server,
-  ServerStats,
-  TlsServer,
-} from './server.js';
+export type { SecureServerOptions, Server, ServerStats, TlsServer } from './server.js';
 export type { WorkerStats } from './workers.js';
 export * from './terms/index.js';

@@ -95,6 +95,17 @@ export const audiences: OptionType<string | readonly string[] | undefined> = {
     Array.isArray(value) ? value.length > 0 && value.every(isAudience) : isAudience(value),
 };
 
+export const healthPath: OptionType<string> = {
+  takes:
+    "a path such as '/healthz': '/' and at most 255 characters of ASCII without white space, '?' and '#', " +
+    "and not what begins with '/backwater/'",
+  accepts: (value): value is string =>
+    typeof value === 'string' &&
+    /^\/[!-~]{1,255}$/.test(value) &&
+    !/[?#]/.test(value) &&
+    !value.startsWith('/backwater/'),
+};
+
 /** By its methods rather than its class, of which test environments bring their own. */
 export const abortSignal: OptionType<AbortSignal | undefined> = {
   takes: 'an AbortSignal',

@@ -6,6 +6,7 @@ import {
   audience,
   audiences,
   boolean,
+  healthPath,
   dnsServers,
   hostName,
   integer,
@@ -192,6 +193,27 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
    * effect with `replayProtection`.
    */
   readonly replayCapacity?: number | undefined;
+  /**
+   * A path such as `'/healthz'` at which the server tells everybody, without a signature, whether new
+   * calls are welcome: GET and HEAD are answered with 200, and with 503 once the server is about to
+   * close. Default: none.
+   */
+  readonly health?: string | undefined;
+}
+
+/** How a server is closed. */
+export interface CloseOptions {
+  /**
+   * How long calls under way may take to end, in milliseconds, before they are cut. Default 5000. It
+   * counts from the end of `drainDelay`.
+   */
+  readonly timeout?: number | undefined;
+  /**
+   * How long the server goes on to serve before it stops to accept, in milliseconds, while it says that it
+   * is about to close: `health` answers 503, and each answer ends its connection. Default 0. Behind
+   * something that asks for the server's health it should be as long as that takes to notice.
+   */
+  readonly drainDelay?: number | undefined;
 }
 
 /** Options of a single call; they go before those of the client. */
@@ -425,6 +447,7 @@ const serverTable = {
   maxConnections: option(count, 10_000),
   maxCallsInFlight: option(count, 4096),
   spin,
+  health: option(optional(healthPath), undefined),
   workers: option(integer(1, 1024), undefined),
   ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
   workerOptions: option(
@@ -470,7 +493,10 @@ const clientTable = {
   spin,
 } satisfies TableOf<ClientTuning>;
 
-const closeTable = { timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000) };
+const closeTable = {
+  timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000),
+  drainDelay: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 0),
+} satisfies TableOf<CloseOptions>;
 
 /** How the addon is told to decode, and to make calls; the bits stand in crates/node/src/settings.rs too. */
 interface Flags {
@@ -506,6 +532,8 @@ export type DecodeSettings = Readonly<Values<typeof decodeTable>> &
 export type EncodeSettings = Readonly<Values<typeof encodeTable>>;
 /** Options of a server, complete. */
 export type ServerSettings = Readonly<Values<typeof serverTable>> & Flags;
+/** Options of closing a server, complete. */
+export type CloseSettings = Readonly<Values<typeof closeTable>>;
 /** Options of a client, complete; they are those of a call without options of its own, too. */
 export type ClientSettings = Readonly<Values<typeof clientTable>> &
   Flags & { readonly signal: undefined };
@@ -554,13 +582,10 @@ export function serverOptions(input?: ServerOptions | null): ServerSettings {
   return Object.freeze({ ...values, flags: flagsOf(values) });
 }
 
-/**
- * How long closing may wait for the calls under way, in milliseconds; 0 is not at all.
- *
- * @throws {@link OptionError} naming the option that is unknown or takes something else
- */
-serverOptions.closeTimeout = (input?: { readonly timeout?: number | undefined } | null): number =>
-  readOptions(closeTable, input, 'close').timeout;
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function closeOptions(input?: CloseOptions | null): CloseSettings {
+  return readOptions(closeTable, input, 'close');
+}
 
 /** @throws {@link OptionError} naming the option that is unknown or takes something else */
 export function clientOptions(input?: ClientTuning | null): ClientSettings {

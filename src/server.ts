@@ -4,6 +4,9 @@ import { ClosedError, OptionError } from './errors.js';
 import { failureOf } from './failures.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
+  closeOptions,
+  type CloseOptions,
+  type CloseSettings,
   parseSecrets,
   type Secret,
   serverOptions,
@@ -33,12 +36,6 @@ export interface ServerStats {
   readonly workers: readonly WorkerStats[];
 }
 
-/** How a server is closed. */
-export interface CloseOptions {
-  /** How long calls under way may take to end, in milliseconds, before they are cut. Default 5000. */
-  readonly timeout?: number;
-}
-
 /** Options of a server with TLS. */
 export interface SecureServerOptions extends ServerOptions {
   /** The certificate to show and its key, and whether clients must show one. */
@@ -62,8 +59,9 @@ export interface Server extends AsyncDisposable {
    */
   setSecrets(secrets: Secret | readonly Secret[]): void;
   /**
-   * Stops accepting, lets calls under way end for at most `timeout` milliseconds, then cuts them.
-   * Calling it again waits for the same end.
+   * Serves on for `drainDelay` milliseconds and says that it is about to close; then stops accepting, lets
+   * calls under way end for at most `timeout` milliseconds, and cuts them. Calling it again waits for the
+   * same end, which it may hasten if it has options.
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -229,6 +227,7 @@ class RunningServer implements TlsServer {
   readonly #id: number;
   readonly #pool: WorkerPool | undefined;
   #closing: Promise<void> | undefined;
+  #closed = false;
 
   constructor(id: number, scheme: string, { host, port }: Address, pool: WorkerPool | undefined) {
     this.#id = id;
@@ -246,7 +245,7 @@ class RunningServer implements TlsServer {
 
   async setCertificate(certificate: TlsCertificate): Promise<void> {
     const { cert, key } = certificateOptions(certificate);
-    if (this.#closing) throw new ClosedError('the server is closed');
+    if (this.#closed) throw new ClosedError('the server is closed');
     try {
       bridge.native.setCertificate(this.#id, cert, key);
     } catch (error) {
@@ -261,20 +260,28 @@ class RunningServer implements TlsServer {
   }
 
   close(options?: CloseOptions): Promise<void> {
-    const timeout = serverOptions.closeTimeout(options);
-    this.#closing ??= this.#close(timeout);
+    const settings = closeOptions(options);
+    if (this.#closing === undefined) this.#closing = this.#close(settings);
+    else if (options && !this.#closed) this.#beginToClose(settings).catch(() => {});
     return this.#closing;
   }
 
-  async #close(timeout: number): Promise<void> {
+  async #close(settings: CloseSettings): Promise<void> {
     try {
-      await bridge.operation((id) => bridge.native.closeServer(this.#id, timeout, id));
+      await this.#beginToClose(settings);
     } finally {
       bridge.spinner.set(`server ${this.#id}`, 0);
+      this.#closed = true;
       bridge.removeServer(this.#id);
       await this.#pool?.close();
       bridge.release();
     }
+  }
+
+  #beginToClose({ drainDelay, timeout }: CloseSettings): Promise<void> {
+    return bridge.operation((operation) => {
+      bridge.native.closeServer(this.#id, drainDelay, timeout, operation);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -311,6 +318,7 @@ function nativeOptions(
     host: settings.host,
     port: settings.port,
     tls,
+    health: settings.health,
     recvTimeout: Math.min(settings.recvTimeout, none),
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
     maxEncodedResultSize: settings.maxEncodedResultSize,

@@ -20,6 +20,7 @@ use crate::outbox::{Batch, Job, JobKind};
 use crate::process::{io_thread, know_atom, register};
 use crate::replies::{Abandonment, CallerFields, Replies};
 use crate::servers::{ServerEntry, ServerFigures};
+use crate::settings::duration;
 use crate::workers::Worker;
 use crate::{clients, failures, http_codec, inbox, resolving, servers, tls};
 
@@ -260,10 +261,16 @@ impl Bridge {
         servers::set_secrets(&self.shared, server, secrets_of(&secrets))
     }
 
-    /// Closes a server; operation `operation` ends when all is gone.
+    /// Closes a server after `delay` milliseconds; operation `operation` ends when all is gone.
     #[napi]
-    pub fn close_server(&self, server: u32, timeout: u32, operation: u32) -> Result<()> {
-        servers::close(&self.shared, server, timeout, operation)
+    pub fn close_server(
+        &self,
+        server: u32,
+        delay: u32,
+        timeout: u32,
+        operation: u32,
+    ) -> Result<()> {
+        servers::close(&self.shared, server, duration(delay), duration(timeout), operation)
     }
 
     /// Makes a client and returns its identifier.

@@ -178,6 +178,7 @@ fn transport_options(
         host: options.host.clone(),
         port: options.port,
         tls,
+        health_path: options.health.clone(),
         decode: TermFlags(options.flags).decode_options(options.max_depth, options.max_terms),
         recv_timeout: duration(options.recv_timeout),
         max_connections: size(options.max_connections),
@@ -231,16 +232,22 @@ pub(crate) fn set_secrets(shared: &Shared, server: u32, secrets: Vec<Vec<u8>>) -
 }
 
 /// Closes a server; `operation` ends when all of its connections have.
-pub(crate) fn close(shared: &Arc<Shared>, id: u32, timeout: u32, operation: u32) -> Result<()> {
+pub(crate) fn close(
+    shared: &Arc<Shared>,
+    id: u32,
+    delay: Duration,
+    timeout: Duration,
+    operation: u32,
+) -> Result<()> {
     let shared = Arc::clone(shared);
     io_thread()?
         .spawn(move || async move {
             // Here, since answers that were given before may still be on their way to this thread.
-            let closing = locked(&shared.servers).remove(&id);
+            let closing = locked(&shared.servers).get(&id).map(Arc::clone);
             if let Some(server) = closing.as_ref().and_then(|entry| entry.server.get()) {
-                server.close(duration(timeout)).await;
+                server.close_after(delay, timeout).await;
             }
-            locked(&TEAMS).remove(&id);
+            forget(&shared, id);
             shared.completions.push(Event::Done { operation, description: "null".into() });
         })
         .map_err(|error| Error::from_reason(error.to_string()))

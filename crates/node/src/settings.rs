@@ -19,6 +19,7 @@ pub(crate) struct ServerOptions {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Option<TlsServer>,
+    pub(crate) health: Option<String>,
     pub(crate) recv_timeout: u32,
     pub(crate) max_encoded_args_size: usize,
     pub(crate) max_encoded_result_size: usize,

@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use super::activity::Activity;
 use super::linger::{LingerLimits, linger};
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
@@ -35,27 +36,42 @@ pub(crate) async fn serve<S>(
 {
     // Whether some of the latest request's body was left where it was.
     let unread = Rc::new(Cell::new(false));
+    let activity = Rc::new(Activity::new());
     let answer = |request: Request<Incoming>| {
         let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
-        let unread = Rc::clone(&unread);
-        async move { Ok::<_, Infallible>(request::answer(&shared, &peer, request, &unread).await) }
+        let (unread, activity) = (Rc::clone(&unread), Rc::clone(&activity));
+        async move {
+            let mut response = request::answer(&shared, &peer, request, &unread).await;
+            if shared.is_leaving() {
+                // hyper closes the connection after that.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            activity.answered();
+            Ok::<_, Infallible>(response)
+        }
     };
-    let stream = TokioIo::new(ServerStream::new(stream, shared.send_timeout));
+    let stream = ServerStream::new(stream, shared.send_timeout, Rc::clone(&activity));
+    let stream = TokioIo::new(stream);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.recv_timeout)
         .max_header_size(shared.max_header_bytes)
         .serve_connection(stream, service_fn(answer));
+    let mut is_draining = false;
     let ended = loop {
-        let next = tokio::select! {
+        tokio::select! {
             biased;
+            // First, so that a request that has come is never overlooked.
             ended = &mut connection => break ended,
-            next = next_phase(&mut phase) => next,
-        };
-        match next {
-            Phase::Running => (),
-            Phase::Draining => Pin::new(&mut connection).graceful_shutdown(),
-            Phase::Cut => return,
+            next = next_phase(&mut phase) => match next {
+                Phase::Running | Phase::Leaving => (),
+                Phase::Draining => is_draining = true,
+                Phase::Cut => return,
+            },
+            () = activity.quiet(), if is_draining => {
+                is_draining = false;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
         }
     };
     let parts = connection.into_parts();

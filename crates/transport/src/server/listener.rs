@@ -44,8 +44,30 @@ pub(crate) async fn accept(
     tokio::select! {
         biased;
         // An error means that the server is gone altogether.
-        _ = phase.wait_for(|phase| *phase != Phase::Running) => (),
+        _ = phase.wait_for(|phase| *phase >= Phase::Draining) => (),
         () = accept_all(&listener, &shared, &closing, &slots, &spread) => (),
+    }
+    if let Ok(listener) = listener.into_std() {
+        accept_waiting(&listener, &shared, &closing, &slots);
+    }
+}
+
+/// Takes the connections that the system has made already: to close the listener would reset them, with
+/// the requests that may have come by them.
+fn accept_waiting(
+    listener: &std::net::TcpListener,
+    shared: &Arc<Shared>,
+    phase: &watch::Receiver<Phase>,
+    slots: &Arc<Semaphore>,
+) {
+    while *phase.borrow() == Phase::Draining
+        && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
+        && let Ok((stream, address)) = listener.accept()
+    {
+        let made = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = made {
+            start(stream, address, Arc::clone(shared), phase.clone(), slot);
+        }
     }
 }
 

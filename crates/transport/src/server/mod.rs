@@ -1,6 +1,8 @@
 //! The server: a listener, its connections, and the calls that they bring.
 
+mod activity;
 mod connection;
+mod health;
 mod linger;
 mod listener;
 mod options;
@@ -94,16 +96,33 @@ impl Server {
         self.shared.settings.update(|settings| Settings { secrets, ..settings.clone() });
     }
 
-    /// Closes the server: it stops to accept and closes idle connections at once; calls in flight may
-    /// take until `limit` from now, then their connections are cut. The future resolves when all
-    /// connections have ended; the closing goes on without it being polled, from anywhere. Closing
-    /// again can only hasten the end.
+    /// Closes the server: it stops to accept and closes connections once no request is to be expected on
+    /// them; calls in flight may take until `limit` from now, then their connections are cut. The future
+    /// resolves when all connections have ended; the closing goes on without it being polled, from
+    /// anywhere. Closing again can only hasten the end.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
+        self.close_after(Duration::ZERO, limit)
+    }
+
+    /// Like [`Server::close`], but says for a while before that the server is about to close, and goes
+    /// on to serve: its health is bad, and every answer ends its connection. So those who choose among
+    /// servers have time to choose another one. `limit` counts from the end of the delay.
+    pub fn close_after(
+        &self,
+        delay: Duration,
+        limit: Duration,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let shared = Arc::clone(&self.shared);
         let (sender, closed) = oneshot::channel::<()>();
-        self.shared.advance(Phase::Draining);
+        self.shared.advance(if delay.is_zero() { Phase::Draining } else { Phase::Leaving });
         // When the thread has ended, `sender` is dropped, and so are all connections.
         let _ = self.spawner.spawn(move || async move {
+            let mut phase = shared.phase.subscribe();
+            // Closing again may cut the delay short.
+            let _ = timeout(delay, phase.wait_for(|phase| *phase >= Phase::Draining)).await;
+            // Everybody who listens counts as a connection.
+            drop(phase);
+            shared.advance(Phase::Draining);
             if timeout(limit, shared.phase.closed()).await.is_err() {
                 shared.advance(Phase::Cut);
                 shared.phase.closed().await;
@@ -124,6 +143,8 @@ impl Drop for Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Running,
+    /// Serves on, and says to everybody that it is about to close.
+    Leaving,
     /// No new connections and requests; calls in flight may finish.
     Draining,
     /// Connections end where they stand.
@@ -138,6 +159,7 @@ struct Shared {
     decode: OwnedDecodeOptions,
     recv_timeout: Duration,
     send_timeout: Duration,
+    health_path: Option<String>,
     max_header_bytes: usize,
     functions: Arc<Functions>,
     service: Arc<dyn Service>,
@@ -152,6 +174,11 @@ struct Shared {
 }
 
 impl Shared {
+    /// Whether the server is about to close, or does so.
+    fn is_leaving(&self) -> bool {
+        *self.phase.borrow() != Phase::Running
+    }
+
     fn advance(&self, to: Phase) {
         self.phase.send_if_modified(|phase| {
             let later = *phase < to;
@@ -188,6 +215,7 @@ async fn listen(
         decode: options.decode,
         recv_timeout: options.recv_timeout,
         send_timeout: options.send_timeout,
+        health_path: options.health_path,
         max_header_bytes: options.max_header_bytes,
         functions,
         service,

@@ -32,6 +32,8 @@ pub struct ServerOptions {
     pub max_connections: usize,
     /// How many calls may be under way. The next one is refused with 503 before its body is read.
     pub max_calls_in_flight: usize,
+    /// The path at which everybody is told whether the server is well, without a signature.
+    pub health_path: Option<String>,
     /// How long the head of a request may be.
     pub max_header_bytes: usize,
     /// Further I/O threads besides the one that accepts, to spread the connections over.
@@ -52,6 +54,7 @@ impl ServerOptions {
             send_timeout: Duration::from_secs(30),
             max_connections: 1024,
             max_calls_in_flight: 4096,
+            health_path: None,
             max_header_bytes: 16 * 1024,
             io_threads: Vec::new(),
         }

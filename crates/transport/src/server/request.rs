@@ -17,9 +17,9 @@ use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
-use super::Shared;
 use super::service::{IncomingCall, Outcome, Peer, Reply};
 use super::unencodable::unencodable_result;
+use super::{Shared, health};
 use crate::body::{BodyError, BodyReader};
 use crate::guard::catch_panic;
 use crate::terms::{TapeSource, tape_size};
@@ -49,6 +49,10 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     unread: &Cell<bool>,
 ) -> Response<Full<Bytes>> {
+    if shared.health_path.as_deref().is_some_and(|path| path == request.uri().path()) {
+        unread.set(!request.body().is_end_stream());
+        return health::answer(request.method(), shared.is_leaving());
+    }
     // The same from the request to its answer.
     let settings = shared.settings.load();
     // Signed as soon as the request is known to be.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
+use super::activity::FIRST_REQUEST;
 use super::linger::{LingerLimits, linger};
 use super::{Peer, Phase, Shared, connection};
 use crate::tls::peer_subject;
@@ -23,18 +24,24 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
 ) {
-    // A receiver of its own, so that what it hears of is still news to `connection::serve`.
-    let mut cut = phase.clone();
     let shaken = tokio::select! {
         biased;
-        // An error means that the server is gone altogether.
-        _ = cut.wait_for(|phase| *phase == Phase::Cut) => None,
+        () = unwanted(&phase) => None,
         shaken = timeout(shared.recv_timeout, shake_hands(stream, &shared)) => shaken.ok().flatten(),
     };
     if let Some(stream) = shaken {
         let peer = Peer { address, certificate_subject: peer_subject(&stream) };
         connection::serve(stream, Arc::new(peer), shared, phase).await;
     }
+}
+
+/// Resolves when a server that closes waits no longer for a first request.
+async fn unwanted(phase: &watch::Receiver<Phase>) {
+    // Receivers of its own, so that what they hear of is still news to `connection::serve`. An error
+    // means that the server is gone altogether.
+    let (mut draining, mut cut) = (phase.clone(), phase.clone());
+    let _ = draining.wait_for(|phase| *phase >= Phase::Draining).await;
+    let _ = timeout(FIRST_REQUEST, cut.wait_for(|phase| *phase == Phase::Cut)).await;
 }
 
 async fn shake_hands(stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {

@@ -2,24 +2,28 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::activity::Activity;
+
 /// A stream that gives up on a peer that does not read, and that hyper cannot shut down: how the
 /// connection ends is up to [`linger`](super::linger::linger).
 pub(crate) struct ServerStream<S> {
     stream: S,
     send_timeout: Duration,
+    activity: Rc<Activity>,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> ServerStream<S> {
-    pub(crate) fn new(stream: S, send_timeout: Duration) -> Self {
-        Self { stream, send_timeout, stalled: None }
+    pub(crate) fn new(stream: S, send_timeout: Duration, activity: Rc<Activity>) -> Self {
+        Self { stream, send_timeout, activity, stalled: None }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -47,7 +51,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.activity.received();
+        }
+        result
     }
 }
 

@@ -1,0 +1,26 @@
+//! What load balancers and orchestrators ask: whether new calls are welcome.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+
+/// The answer to a question about the server's health, unsigned: who asks has no secret. A server that
+/// is about to close says 503, so that nobody is sent to it any more.
+pub(crate) fn answer(method: &Method, is_leaving: bool) -> Response<Full<Bytes>> {
+    let (status, body) = match *method {
+        Method::GET | Method::HEAD if is_leaving => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        Method::GET | Method::HEAD => (StatusCode::OK, "ok\n"),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, ""),
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    } else {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    response
+}
