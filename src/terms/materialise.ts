@@ -342,10 +342,14 @@ function readMap(payload: number): unknown {
     for (let index = 0; index < count; index++) map.set(read(), read());
     return map;
   }
-  if (count > MANY_KEYS) return readManyKeys(count);
+  const object = count > MANY_KEYS ? readManyKeys(count) : readFewKeys(count);
+  return keys === tape.KEYS_ATOMS ? reviveObject(object) : object;
+}
+
+function readFewKeys(count: number): Record<string, unknown> {
   const object: Record<string, unknown> = {};
   for (let index = 0; index < count; index++) setOwn(object, readKey(), read());
-  return keys === tape.KEYS_ATOMS ? reviveObject(object) : object;
+  return object;
 }
 
 function reviveObject(object: Record<string, unknown>): unknown {
