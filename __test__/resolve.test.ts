@@ -75,7 +75,6 @@ test('a hosts file', (t) => {
   t.deepEqual(Object.fromEntries(table), {
     localhost: ['127.0.0.1', '::1'],
     alias: ['127.0.0.1', '10.0.0.1'],
-    zone: ['fe80::1%lo0'],
   });
 });
 

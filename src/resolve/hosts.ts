@@ -51,7 +51,8 @@ export function parseHosts(text: string): Table {
   const table = new Map<string, string[]>();
   for (const line of text.split(/\r?\n/)) {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    if (isIP(address) === 0) continue;
+    // One with a zone is of one interface, and no place to find a server at.
+    if (isIP(address) === 0 || address.includes('%')) continue;
     for (const name of new Set(names.map(normalise))) {
       const addresses = table.get(name);
       if (addresses === undefined) table.set(name, [address]);

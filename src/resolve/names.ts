@@ -59,7 +59,8 @@ export class Names {
       if (this.#exclusive || isCancelled(error)) throw error;
     }
     const found = await dns.lookup(host, { all: true });
-    return { addresses: found.map(({ address }) => address) };
+    const addresses = found.map(({ address }) => address);
+    return { addresses: addresses.filter((address) => !address.includes('%')) };
   }
 
   /**

@@ -20,6 +20,9 @@ use super::set::{Choice, EndpointSet};
 /// meanwhile fail at once, the next one after it has the names resolved again.
 const FAILURE_MEMORY: Duration = Duration::from_millis(500);
 
+/// How long connecting for a probe may take, however patient calls are: the next one may fare better.
+const LONGEST_PROBE: Duration = Duration::from_secs(10);
+
 /// Endpoints, the source of new ones, and what calls have in common across them.
 pub(in super::super) struct Directory {
     source: Source,
@@ -245,6 +248,7 @@ impl Directory {
 
     /// Makes the connections that a choice has found to be due. Runs on the I/O thread.
     pub(super) fn probe(&self, choice: &mut Choice, limit: Duration) {
+        let limit = limit.min(LONGEST_PROBE);
         for (member, epoch) in choice.probes.drain(..) {
             tokio::spawn(member.probe(epoch, limit, self.random.next()));
         }

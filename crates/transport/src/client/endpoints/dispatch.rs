@@ -16,7 +16,7 @@ use super::directory::Unknown;
 use super::health::retry_pause;
 use super::member::Member;
 use super::set::{Choice, EndpointSet};
-use super::verdict::{Verdict, verdict};
+use super::verdict::{Verdict, is_endpoints_fault, verdict};
 
 /// Over how many endpoints the time for connecting is spread at most: the first of them that says
 /// nothing must leave time for others.
@@ -248,12 +248,15 @@ impl<'a> Course<'a> {
         match verdict(error) {
             Verdict::Final => None,
             Verdict::NotStarted => {
-                let member = match self.elsewhere() {
-                    Some(member) => Some(member),
-                    None => self.after_news().await,
-                };
+                let mut member = self.elsewhere();
+                if member.is_none() && is_endpoints_fault(error) {
+                    member = self.after_news().await;
+                    if member.is_none() {
+                        return self.again().await;
+                    }
+                }
                 if member.is_none() {
-                    return self.again().await;
+                    return None;
                 }
                 self.shared.directory.failovers.fetch_add(1, Ordering::Relaxed);
                 member

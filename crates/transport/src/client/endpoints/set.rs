@@ -131,3 +131,124 @@ impl Candidate for Entry {
         self.priority
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::super::error::CallError;
+    use super::super::super::options::Endpoint;
+    use super::super::random::SplitMix;
+    use super::*;
+    use backwater_protocol::Secrets;
+    use backwater_protocol::client::Settings;
+    use std::io;
+
+    fn options() -> ClientOptions {
+        let secrets = Secrets::new([b"secret".to_vec()]).unwrap();
+        ClientOptions::of(Vec::new(), Settings::new(secrets))
+    }
+
+    fn listed(port: u16) -> ListedEndpoint {
+        Endpoint::new("127.0.0.1", port).into()
+    }
+
+    fn set(listed: impl IntoIterator<Item = ListedEndpoint>) -> EndpointSet {
+        EndpointSet::new(listed.into_iter().collect(), None, &options())
+    }
+
+    fn ports(set: &EndpointSet) -> Vec<u16> {
+        set.members().map(|member| member.endpoint.port).collect()
+    }
+
+    fn refused(member: &Arc<Member>) -> Result<(), CallError> {
+        let source = io::ErrorKind::ConnectionRefused.into();
+        Err(CallError::Connect { endpoint: member.endpoint.clone(), source })
+    }
+
+    fn set_aside(set: &EndpointSet, index: usize) {
+        let member = set.members().nth(index).unwrap();
+        assert!(member.visit().report(&refused(member), &SplitMix::new(1)));
+    }
+
+    /// The ports that a thousand calls would go to.
+    fn chosen(set: &EndpointSet, tried: &[Arc<Member>]) -> Vec<u16> {
+        let random = SplitMix::new(1);
+        let mut ports: Vec<_> = (0..1000)
+            .filter_map(|_| set.choose(tried, random.next()).member)
+            .map(|member| member.endpoint.port)
+            .collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    #[test]
+    fn each_endpoint_counts_once_as_it_is_listed_first() {
+        let set = set([listed(1), listed(2), ListedEndpoint { weight: 9, ..listed(1) }]);
+        assert_eq!(ports(&set), [1, 2]);
+        assert!(set.alike);
+    }
+
+    #[test]
+    fn another_list_shares_the_members_that_are_in_both() {
+        let old = set([listed(1), listed(2)]);
+        let new = EndpointSet::new(vec![listed(2), listed(3)], Some(&old), &options());
+        assert_eq!(ports(&new), [2, 3]);
+        let mut kept = old.members().filter(|member| new.contains(member));
+        assert_eq!(kept.next().unwrap().endpoint.port, 2);
+        assert!(kept.next().is_none());
+    }
+
+    #[test]
+    fn those_that_are_set_aside_or_were_tried_are_not_chosen() {
+        let set = set([listed(1), listed(2), listed(3)]);
+        assert_eq!(chosen(&set, &[]), [1, 2, 3]);
+        set_aside(&set, 0);
+        assert_eq!(chosen(&set, &[]), [2, 3]);
+        let tried: Vec<_> = set.members().skip(1).take(1).cloned().collect();
+        assert_eq!(chosen(&set, &tried), [3]);
+        assert_eq!(set.untried(&tried), 2);
+    }
+
+    #[test]
+    fn when_all_are_set_aside_the_one_that_failed_least_is_chosen() {
+        let set = set([listed(1), listed(2)]);
+        set_aside(&set, 0);
+        set_aside(&set, 1);
+        set_aside(&set, 0);
+        assert_eq!(chosen(&set, &[]), [2]);
+        let tried: Vec<_> = set.members().skip(1).cloned().collect();
+        assert_eq!(chosen(&set, &tried), [1]);
+        assert!(chosen(&set, &set.members().cloned().collect::<Vec<_>>()).is_empty());
+    }
+
+    #[test]
+    fn the_only_one_is_chosen_however_it_is() {
+        let set = set([listed(1)]);
+        set_aside(&set, 0);
+        assert_eq!(chosen(&set, &[]), [1]);
+        assert!(set.only().is_some());
+    }
+
+    #[test]
+    fn an_answer_brings_back_and_what_is_no_answer_does_not() {
+        let set = set([listed(1), listed(2)]);
+        set_aside(&set, 0);
+        let member = set.members().next().unwrap();
+        member.visit().report::<()>(&Err(CallError::Closed), &SplitMix::new(1));
+        assert!(!member.is_up());
+        member.visit().report(&Ok(()), &SplitMix::new(1));
+        assert!(member.is_up());
+    }
+
+    #[test]
+    fn a_visit_is_pending_as_long_as_it_lives() {
+        let set = set([listed(1)]);
+        let member = set.only().unwrap();
+        let visits = [member.visit(), member.visit()];
+        assert_eq!(member.pending(), 2);
+        drop(visits);
+        assert_eq!(member.pending(), 0);
+        assert_eq!(member.stats().calls, 2);
+    }
+}
