@@ -11,6 +11,7 @@ import {
   type EndpointAddress,
 } from '../src/index.js';
 import { HOSTS_FILE, HostsFile, parseHosts } from '../src/resolve/hosts.js';
+import { Resolver } from '../src/resolve/resolver.js';
 import { isFixed, parseSource } from '../src/resolve/targets.js';
 import { Dnsmasq, hasDnsmasq } from './support/dnsmasq.js';
 import { address, fleet, freePort, member, until } from './support/fleet.js';
@@ -184,6 +185,46 @@ test('when a server fails the function is asked again, whatever the interval', a
   current = 1;
   t.is(await client.call('m', 'who'), 1, 'the call itself waits for the news');
   t.is(asked, 2);
+});
+
+test('a resolver rests while nobody calls', async (t) => {
+  let asked = 0;
+  const url = (): unknown[] => {
+    asked++;
+    return [];
+  };
+  let found = 0;
+  const listener = { found: () => found++, failed: () => {}, unchanged: () => {} };
+  const resolver = new Resolver(
+    (() => [...url(), '10.0.0.1']) as never,
+    { interval: 10, restAfter: 100 },
+    listener,
+  );
+  t.teardown(() => resolver.close());
+  const called = (enough: () => boolean) => (): boolean => {
+    resolver.touch();
+    return enough();
+  };
+  resolver.refresh();
+  await until(
+    called(() => found > 2),
+    'it resolves by itself',
+  );
+  let before = -1;
+  await until(async () => {
+    before = asked;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return asked === before;
+  }, 'it rests');
+  await until(
+    called(() => asked > before),
+    'a call wakes it',
+  );
+  resolver.close();
+  before = asked;
+  resolver.touch();
+  resolver.refresh();
+  t.is(asked, before);
 });
 
 for (const [what, url, pattern] of [

@@ -37,6 +37,8 @@ export interface ResolverSettings {
   /** Milliseconds between two resolutions; undefined for the TTL, or 30 s where there is none. */
   readonly interval?: number | undefined;
   readonly dnsServers?: readonly string[] | undefined;
+  /** Milliseconds without calls after which it rests. Default: a minute. */
+  readonly restAfter?: number | undefined;
 }
 
 /** Figures of a resolver. */
@@ -158,7 +160,8 @@ export class Resolver {
   #schedule(milliseconds: number): void {
     if (milliseconds === Infinity) return;
     const next = (): void => {
-      this.#resting = performance.now() - this.#touched > REST_AFTER;
+      const limit = this.#settings.restAfter ?? REST_AFTER;
+      this.#resting = performance.now() - this.#touched > limit;
       if (!this.#resting) void this.#run();
     };
     this.#timer = setTimeout(next, Math.min(milliseconds, LONGEST)).unref();
