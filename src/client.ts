@@ -354,7 +354,7 @@ function secureOptions(source: Source, tls: unknown): NativeTlsClient | null {
       option: 'tls',
     });
   }
-  const options = tlsClientOptions(tls ?? {});
+  const options = tlsClientOptions(tls === undefined ? {} : tls);
   if (options.ca === null && !options.acceptAny) shareTrustedRoots();
   return options;
 }

@@ -40,3 +40,4 @@ export { startClearServer, startTlsServer } from './server.js';
 export type { SecureServerOptions, Server, ServerStats, TlsServer } from './server.js';
 export type { WorkerStats } from './workers.js';
 export * from './terms/index.js';
+export type { Pem, TlsCertificate, TlsClientOptions, TlsServerOptions } from './tls.js';

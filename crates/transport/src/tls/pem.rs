@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{self, PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -47,11 +46,6 @@ pub(super) fn certificates(
 /// When one of them cannot be used, or they do not fit; the error names `cert` or `key`.
 pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsOptionError> {
     let chain = certificates("cert", cert)?;
-    if let Some(first) = chain.first()
-        && let Err(error) = ParsedCertificate::try_from(first)
-    {
-        return Err(TlsOptionError::new("cert", format!("has a certificate that {}", why(&error))));
-    }
     let key = private_key(key)?;
     let loaded = provider().key_provider.load_private_key(key);
     let key = loaded.map_err(|_| {
@@ -63,13 +57,15 @@ pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>
     })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
-            Ok(Arc::new(certified))
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
+            Err(TlsOptionError::new(
+                "key",
+                "takes the key of the certificate in 'tls.cert', whose first certificate has another one",
+            ))
         }
-        Err(_) => Err(TlsOptionError::new(
-            "key",
-            "takes the key of the certificate in 'tls.cert', whose first certificate has another one",
-        )),
+        // Of X.509 version 1 or with something else that this library does not take from others: whether
+        // the peer does is its own business.
+        _ => Ok(Arc::new(certified)),
     }
 }
 
@@ -111,15 +107,6 @@ fn said(error: &pem::Error) -> &'static str {
         pem::Error::Base64Decode(_) => "what stands between BEGIN and END is not base64",
         _ => "it cannot be read",
     }
-}
-
-/// Why a certificate of one's own cannot be used.
-fn why(error: &rustls::Error) -> String {
-    if format!("{error:?}").contains("UnsupportedCertVersion") {
-        return "is of X.509 version 1; make one with extensions, such as subjectAltName"
-            .to_owned();
-    }
-    format!("cannot be used: {error}")
 }
 
 fn contains(text: &[u8], what: &[u8]) -> bool {

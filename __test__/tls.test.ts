@@ -1,0 +1,503 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import test, { type ExecutionContext } from 'ava';
+import {
+  call,
+  type CallContext,
+  Client,
+  ClosedError,
+  expose,
+  OptionError,
+  startClearServer,
+  startTlsServer,
+  TimeoutError,
+  TlsError,
+  type TlsClientOptions,
+  type TlsErrorReason,
+} from '../src/index.js';
+import { Authority, type Certificate, text } from './support/certificates.js';
+import { connect, secret, serve, tcpServer } from './support/rpc.js';
+import { serveTls, tlsProxy } from './support/tls.js';
+
+const modules = { m: { echo: (value: unknown) => value } };
+
+const authority = new Authority();
+const other = new Authority('/O=Tests/CN=Somebody else');
+const good = authority.server();
+const alice = authority.issue({ subject: '/O=Tests/CN=alice' });
+const ca = authority.cert;
+test.after.always(() => {
+  authority.remove();
+  other.remove();
+});
+
+async function failure(
+  t: ExecutionContext,
+  url: string,
+  tls?: TlsClientOptions,
+): Promise<TlsError> {
+  const client = connect(t, { url }, { tls });
+  const error = await t.throwsAsync(client.call('m', 'echo', [1]));
+  if (!(error instanceof TlsError)) throw error!;
+  t.is(error.code, 'ERR_BACKWATER_TLS');
+  t.is(error.phase, 'tls');
+  return error;
+}
+
+/** A connection of Node's own TLS. */
+async function dial(
+  t: ExecutionContext,
+  port: number,
+  options: ConnectionOptions = {},
+): Promise<TLSSocket> {
+  const socket = connectTls({ port, host: '127.0.0.1', ca: readFileSync(ca), ...options });
+  t.teardown(() => socket.destroy());
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+const bytes = (path: string): Buffer => readFileSync(path);
+
+for (const [what, tls] of Object.entries({
+  paths: { cert: good.cert, key: good.key, ca },
+  text: { cert: text(good.cert), key: text(good.key), ca: text(ca) },
+  bytes: { cert: bytes(good.cert), key: new Uint8Array(bytes(good.key)), ca: bytes(ca) },
+  'file URLs': {
+    cert: pathToFileURL(good.cert),
+    key: pathToFileURL(good.key),
+    ca: pathToFileURL(ca),
+  },
+  lists: { cert: [good.cert], key: good.key, ca: [other.cert, bytes(ca)] },
+})) {
+  test(`calls over TLS, with certificates as ${what}`, async (t) => {
+    const server = await serveTls(t, modules, { tls: { cert: tls.cert, key: tls.key } });
+    t.regex(server.url, /^https:\/\/127\.0\.0\.1:\d+$/);
+    const client = connect(t, server, { tls: { ca: tls.ca } });
+    t.is(await client.call('m', 'echo', ['hello']), 'hello');
+    const large = 'x'.repeat(1_000_000);
+    t.is(await client.call('m', 'echo', [large]), large);
+    const many = Array.from({ length: 200 }, (_, index) => client.call('m', 'echo', [index]));
+    t.deepEqual(await Promise.all(many), [...many.keys()]);
+  });
+}
+
+test('keys of all kinds and forms', async (t) => {
+  const rsa = authority.server({ algorithm: ['rsa:2048'] });
+  const kinds: Certificate[] = [
+    rsa,
+    authority.server({ algorithm: ['ed25519'] }),
+    authority.server({ algorithm: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-384'] }),
+    { cert: rsa.cert, key: authority.convertKey(rsa.key, 'rsa', '-traditional') },
+    { cert: good.cert, key: authority.convertKey(good.key, 'ec') },
+  ];
+  for (const tls of kinds) {
+    const server = await serveTls(t, modules, { tls });
+    t.is(await connect(t, server, { tls: { ca } }).call('m', 'echo', [1]), 1);
+  }
+});
+
+test('a connection is kept, though servers send tickets that nobody has asked for', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  const client = connect(t, server, { tls: { ca } });
+  for (let index = 0; index < 50; index++) {
+    t.is(await client.call('m', 'echo', [index]), index);
+    t.is(server.stats().connections, 1);
+  }
+});
+
+const reasons: Readonly<
+  Record<string, [Partial<Parameters<Authority['server']>[0]> & object, TlsErrorReason, RegExp]>
+> = {
+  'that has expired': [{ days: [-20, -10] }, 'certificate_expired', /expired at 20\d\d-.*renew it/],
+  'that is not valid yet': [{ days: [10, 20] }, 'certificate_not_yet_valid', /from 20\d\d-.* on/],
+  'for other hosts': [
+    { names: 'DNS:one.example,DNS:*.two.example,IP:10.0.0.1' },
+    'wrong_host',
+    /not for 127\.0\.0\.1 but for one\.example, \*\.two\.example, 10\.0\.0\.1; .*tls\.servername/,
+  ],
+  'that names its host only in the subject': [
+    { subject: '/CN=127.0.0.1', names: '' },
+    'wrong_host',
+    /names no host.*subjectAltName/,
+  ],
+  'for clients only': [
+    { extensions: 'extendedKeyUsage=clientAuth' },
+    'invalid_certificate',
+    /client authentication/,
+  ],
+};
+
+for (const [what, [{ names, ...request }, reason, message]] of Object.entries(reasons)) {
+  test(`a server's certificate ${what}`, async (t) => {
+    const issued = names === '' ? { ...request } : { ...request, ...(names ? { names } : {}) };
+    const tls =
+      names === '' ? authority.issue({ subject: '/CN=127.0.0.1' }) : authority.server(issued);
+    const server = await serveTls(t, modules, { tls });
+    const error = await failure(t, server.url, { ca });
+    t.is(error.reason, reason);
+    t.regex(error.message, message);
+    t.is(error.port, server.port);
+    const blind = connect(t, server, { tls: { dangerouslyAcceptAnyCertificate: true } });
+    t.is(await blind.call('m', 'echo', [1]), 1);
+  });
+}
+
+test('a certificate of an issuer that is not trusted', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  for (const tls of [{ ca: other.cert }, {}, undefined]) {
+    const error = await failure(t, server.url, tls);
+    t.is(error.reason, 'unknown_issuer');
+    t.regex(error.message, /\(CN=localhost\) is issued by CN=Authority,O=Tests.*'tls\.ca'/);
+  }
+});
+
+test('a self-signed certificate is trusted when it is given itself, for its names and its time', async (t) => {
+  const tls = authority.selfSigned();
+  const server = await serveTls(t, modules, { tls });
+  t.is(await connect(t, server, { tls: { ca: tls.cert } }).call('m', 'echo', [1]), 1);
+  const error = await failure(t, server.url, { ca });
+  t.is(error.reason, 'unknown_issuer');
+  t.regex(error.message, /\(CN=localhost\) is self-signed/);
+  const named = await failure(t, server.url, { ca: tls.cert, servername: 'example.com' });
+  t.is(named.reason, 'wrong_host');
+  const expired = other.server({ days: [-20, -10] });
+  const late = await serveTls(t, modules, { tls: expired });
+  t.is((await failure(t, late.url, { ca: expired.cert })).reason, 'certificate_expired');
+});
+
+test('servername is what the certificate must be for, and what the server is told', async (t) => {
+  const tls = authority.server({ names: 'DNS:rpc.example' });
+  const clear = await serve(t, modules);
+  const told: unknown[] = [];
+  const proxy = await tlsProxy(
+    t,
+    clear,
+    { cert: bytes(tls.cert), key: bytes(tls.key) },
+    (socket) => {
+      told.push((socket as TLSSocket & { servername: unknown }).servername);
+    },
+  );
+  const client = connect(t, proxy, { tls: { ca, servername: 'rpc.example' } });
+  t.is(await client.call('m', 'echo', [1]), 1);
+  t.deepEqual(told, ['rpc.example']);
+  t.is((await failure(t, proxy.url, { ca })).reason, 'wrong_host');
+});
+
+test('a name in the URL is checked, not the address that it has', async (t) => {
+  const tls = authority.server({ names: 'DNS:localhost' });
+  const server = await serveTls(t, modules, { tls });
+  const url = `https://localhost:${server.port}`;
+  t.is(await connect(t, { url }, { tls: { ca } }).call('m', 'echo', [1]), 1);
+  t.is((await failure(t, server.url, { ca })).reason, 'wrong_host');
+});
+
+test('what does not speak TLS', async (t) => {
+  const clear = await serve(t, modules);
+  const error = await failure(t, `https://127.0.0.1:${clear.port}`, { ca });
+  t.is(error.reason, 'not_tls');
+  t.regex(error.message, /http:\/\//);
+  const closing = await tcpServer(t, (socket) => socket.end());
+  const closed = await failure(t, closing.url.replace('http', 'https'), { ca });
+  t.is(closed.reason, 'handshake_failed');
+});
+
+test('clients must show a certificate when clientCa is given, and functions see its subject', async (t) => {
+  const whoami = expose.fn(({ peer }: CallContext) => peer.certificateSubject ?? 'nobody', {
+    context: true,
+  });
+  const server = await serveTls(
+    t,
+    { m: { whoami, ...modules.m } },
+    { tls: { ...good, clientCa: ca } },
+  );
+  const client = connect(t, server, { tls: { ca, ...alice } });
+  t.is(await client.call('m', 'whoami'), 'CN=alice,O=Tests');
+
+  const without = await failure(t, server.url, { ca });
+  t.is(without.reason, 'client_certificate_refused');
+  t.regex(without.message, /demands a certificate.*'tls\.cert' and 'tls\.key'/);
+  for (const refused of [
+    other.issue({ subject: '/CN=mallory' }),
+    authority.issue({ subject: '/CN=alice', days: [-20, -10] }),
+    authority.issue({ subject: '/CN=alice', extensions: 'extendedKeyUsage=serverAuth' }),
+    other.selfSigned('/CN=alice'),
+  ]) {
+    const error = await failure(t, server.url, { ca, ...refused });
+    t.is(error.reason, 'client_certificate_refused');
+    t.regex(error.message, /refused the certificate of this client/);
+  }
+  t.is(await client.call('m', 'echo', [1]), 1);
+
+  const open = await serveTls(t, { m: { whoami } }, { tls: good });
+  t.is(await connect(t, open, { tls: { ca, ...alice } }).call('m', 'whoami'), 'nobody');
+});
+
+test('a refused certificate is reported as that by every call that is under way', async (t) => {
+  const server = await serveTls(t, modules, { tls: { ...good, clientCa: ca } });
+  const client = connect(t, server, { tls: { ca } });
+  const calls = Array.from({ length: 50 }, () => client.tryCall('m', 'echo', ['x'.repeat(10_000)]));
+  for (const result of await Promise.all(calls)) {
+    t.true(!result.ok && result.error instanceof TlsError, String(result.ok || result.error));
+  }
+});
+
+test('a self-signed certificate of a client', async (t) => {
+  const bob = other.selfSigned('/CN=bob');
+  const server = await serveTls(t, modules, { tls: { ...good, clientCa: [ca, bob.cert] } });
+  for (const shown of [alice, bob]) {
+    t.is(await connect(t, server, { tls: { ca, ...shown } }).call('m', 'echo', [1]), 1);
+  }
+});
+
+for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`a server that speaks ${version} only, and wants a certificate`, async (t) => {
+    const clear = await serve(t, modules);
+    const proxy = await tlsProxy(t, clear, {
+      cert: bytes(good.cert),
+      key: bytes(good.key),
+      ca: bytes(ca),
+      requestCert: true,
+      minVersion: version,
+      maxVersion: version,
+    });
+    t.is(await connect(t, proxy, { tls: { ca, ...alice } }).call('m', 'echo', [1]), 1);
+    t.is(proxy.sockets[0]?.getProtocol(), version);
+  });
+
+  test(`a client that speaks ${version} only`, async (t) => {
+    const server = await serveTls(t, modules, { tls: good, health: '/healthz' });
+    const socket = await dial(t, server.port, {
+      minVersion: version,
+      maxVersion: version,
+      ALPNProtocols: ['h2', 'http/1.1'],
+    });
+    t.is(socket.getProtocol(), version);
+    t.is(socket.alpnProtocol, 'http/1.1');
+    socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+    const answer = Buffer.concat((await socket.toArray()) as Buffer[]).toString();
+    t.regex(answer, /^HTTP\/1\.1 200 /);
+  });
+}
+
+test('older versions and other protocols are refused', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  const old = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL@SECLEVEL=0' } as const;
+  await t.throwsAsync(dial(t, server.port, old));
+  await t.throwsAsync(dial(t, server.port, { ALPNProtocols: ['h2'] }));
+  t.is(await connect(t, server, { tls: { ca } }).call('m', 'echo', [1]), 1);
+});
+
+test('sessions are resumed', async (t) => {
+  const clear = await serve(t, modules);
+  const resumed: boolean[] = [];
+  const tls = { cert: bytes(good.cert), key: bytes(good.key) };
+  const proxy = await tlsProxy(t, clear, tls, (socket) => resumed.push(socket.isSessionReused()));
+  const client = connect(t, proxy, { tls: { ca } });
+  t.is(await client.call('m', 'echo', [1]), 1);
+  proxy.sockets[0]!.destroy();
+  t.is(await client.call('m', 'echo', [2]), 2);
+  t.deepEqual(resumed, [false, true]);
+});
+
+test('a connection that was closed after an answer is found out before it is used', async (t) => {
+  const clear = await serve(t, modules);
+  const tls = { cert: bytes(good.cert), key: bytes(good.key) };
+  for (const [how, close] of Object.entries({
+    'without close_notify, as of processes that are killed': (socket: TLSSocket) =>
+      socket.destroy(),
+    'with close_notify': (socket: TLSSocket) => socket.end(),
+  })) {
+    const proxy = await tlsProxy(t, clear, tls, (socket) => {
+      const write = socket.write.bind(socket) as (chunk: unknown, done?: () => void) => boolean;
+      socket.write = (chunk: unknown) => write(chunk, () => close(socket));
+    });
+    const client = connect(t, proxy, { tls: { ca } });
+    for (let index = 0; index < 20; index++) {
+      t.is(await client.call('m', 'echo', [index]), index, how);
+      const socket = proxy.sockets.at(-1)!;
+      if (!socket.writableFinished && !socket.destroyed) await once(socket, 'close');
+    }
+    t.true(proxy.sockets.length >= 20, how);
+  }
+});
+
+test('setCertificate: new connections get it, calls go on, and a bad one changes nothing', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  const shown = async (): Promise<string> =>
+    (await dial(t, server.port, { session: undefined })).getPeerCertificate().subject.CN as string;
+  t.is(await shown(), 'localhost');
+  const client = connect(t, server, { tls: { ca }, maxConnections: 8, idleTimeout: 5 });
+  let stopped = false;
+  const load = Array.from({ length: 16 }, async () => {
+    let calls = 0;
+    while (!stopped) {
+      await client.call('m', 'echo', [calls]);
+      if (++calls % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return calls;
+  });
+  for (let turn = 0; turn < 10; turn++) {
+    await server.setCertificate(authority.server({ subject: `/CN=turn ${turn}` }));
+    t.is(await shown(), `turn ${turn}`);
+  }
+  for (const bad of [
+    { cert: good.cert, key: alice.key },
+    { cert: good.cert, key: '/no/such/file' },
+    { cert: good.cert } as Certificate,
+  ]) {
+    const error = await t.throwsAsync(server.setCertificate(bad), { instanceOf: OptionError });
+    t.is(error.option, 'key');
+  }
+  t.is(await shown(), 'turn 9');
+  stopped = true;
+  t.true((await Promise.all(load)).every((calls) => calls > 0));
+  await server.close();
+  await t.throwsAsync(server.setCertificate(good), { instanceOf: ClosedError });
+});
+
+test('a handshake that does not go on is cut, and keeps nobody waiting', async (t) => {
+  const server = await serveTls(t, modules, { tls: good, recvTimeout: 500 });
+  const silent = createConnection(server.port, '127.0.0.1');
+  const half = createConnection(server.port, '127.0.0.1');
+  half.write(Buffer.from([0x16, 3, 1, 1, 0, 1]));
+  const ended = [silent, half].map(async (socket) => {
+    socket.on('error', () => {});
+    socket.resume();
+    await once(socket, 'close');
+  });
+  t.is(await connect(t, server, { tls: { ca } }).call('m', 'echo', [1]), 1);
+  await Promise.all(ended);
+  const garbage = createConnection(server.port, '127.0.0.1');
+  garbage.write('GET / HTTP/1.1\r\n\r\n');
+  t.true(((await garbage.toArray()) as Buffer[]).length <= 1);
+});
+
+test('a server that stalls in the handshake', async (t) => {
+  const silent = await tcpServer(t, (socket) => socket.resume());
+  const url = silent.url.replace('http', 'https');
+  const client = connect(t, { url }, { tls: { ca }, connectTimeout: 200 });
+  const error = await t.throwsAsync(client.call('m', 'echo', [1]), { instanceOf: TimeoutError });
+  t.is(error.phase, 'tls');
+  const signal = AbortSignal.timeout(100);
+  const patient = connect(t, { url }, { tls: { ca } });
+  await t.throwsAsync(patient.call('m', 'echo', [1], { signal }), {
+    any: true,
+    name: 'TimeoutError',
+  });
+});
+
+test('one-shot calls with other certificates use other connections', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  const target = { url: server.url, secret };
+  t.is(await call({ ...target, tls: { ca } }, 'm', 'echo', [1]), 1);
+  await t.throwsAsync(call({ ...target, tls: { ca: other.cert } }, 'm', 'echo', [1]), {
+    instanceOf: TlsError,
+  });
+  await t.throwsAsync(call(target, 'm', 'echo', [1]), { instanceOf: TlsError });
+  t.is(await call({ ...target, tls: { ca } }, 'm', 'echo', [1]), 1);
+});
+
+const run = promisify(execFile);
+
+test('NODE_EXTRA_CA_CERTS adds to whom clients trust', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  const script = `
+    import { call } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
+    const target = { url: ${JSON.stringify(server.url)}, secret: ${JSON.stringify(secret.toString())} };
+    console.log(await call(target, 'm', 'echo', ['trusted']).catch((error) => error.reason));
+  `;
+  for (const [path, expected] of [
+    [ca, 'trusted'],
+    [other.cert, 'unknown_issuer'],
+    ['/no/such/file', 'unknown_issuer'],
+  ] as const) {
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: path };
+    const args = ['--input-type=module', '--eval', script];
+    const { stdout } = await run(process.execPath, args, { env, timeout: 60_000 });
+    t.is(stdout.trim(), expected, path);
+  }
+});
+
+test('accepting any certificate warns once for the process', async (t) => {
+  const script = `
+    import { Client } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
+    process.on('warning', ({ code }) => code?.startsWith('BACKWATER_ACC') && console.log(code));
+    const tls = { dangerouslyAcceptAnyCertificate: true };
+    for (let count = 0; count < 3; count++) {
+      await new Client({ url: 'https://localhost', secret: 'x'.repeat(32), tls }).close();
+    }
+  `;
+  const args = ['--input-type=module', '--eval', script];
+  const { stdout } = await run(process.execPath, args, { timeout: 60_000 });
+  t.is(stdout, 'BACKWATER_ACCEPTS_ANY_CERTIFICATE\n');
+});
+
+const damaged = text(good.cert).replace('MII', 'M!I');
+const encrypted = authority.convertKey(good.key, 'pkcs8', '-topk8', '-passout', 'pass:x');
+const clientErrors: readonly [tls: object | null | string, option: string, message: RegExp][] = [
+  [null, 'tls', /takes an object/],
+  ['ca.pem', 'tls', /takes an object/],
+  [{ CA: ca }, 'tls.CA', /did you mean 'ca'/],
+  [{ ca: 7 }, 'tls.ca', /'tls\.ca' takes PEM as text or bytes, or the path/],
+  [{ ca: [] }, 'tls.ca', /takes/],
+  [{ ca: '' }, 'tls.ca', /takes/],
+  [{ ca: '/no/such/file' }, 'tls.ca', /'\/no\/such\/file' cannot be read \(ENOENT\)/],
+  [{ ca: good.key }, 'tls.ca', /BEGIN CERTIFICATE.*private key only/],
+  [{ ca: Buffer.from('no PEM') }, 'tls.ca', /at least one/],
+  [{ ca: damaged }, 'tls.ca', /not base64/],
+  [{ ca: text(ca).replace('-----END', '') }, 'tls.ca', /END/],
+  [{ cert: good.cert }, 'tls.key', /must be given with 'tls\.cert'/],
+  [{ key: good.key }, 'tls.cert', /must be given with 'tls\.key'/],
+  [{ cert: good.cert, key: alice.key }, 'tls.key', /another one/],
+  [{ cert: good.cert, key: good.cert }, 'tls.key', /certificates only/],
+  [{ cert: good.cert, key: encrypted }, 'tls.key', /not encrypted.*openssl pkey/],
+  [{ cert: good.cert, key: Buffer.from('x') }, 'tls.key', /BEGIN PRIVATE KEY/],
+  [{ servername: 'a b' }, 'tls.servername', /takes/],
+  [{ servername: 'a..b' }, 'tls.servername', /host name or an IP address/],
+  [{ dangerouslyAcceptAnyCertificate: 1 }, 'tls.dangerouslyAcceptAnyCertificate', /true or false/],
+  [
+    { ca, dangerouslyAcceptAnyCertificate: true },
+    'tls.dangerouslyAcceptAnyCertificate',
+    /cannot be true/,
+  ],
+];
+
+test('what is wrong with the tls of a client is said with its option', (t) => {
+  for (const [tls, option, message] of clientErrors) {
+    const make = (): Client => new Client({ url: 'https://localhost', secret, tls: tls as never });
+    const error = t.throws(make, { instanceOf: OptionError }, JSON.stringify(tls));
+    t.is(error.option, option);
+    t.regex(error.message, message);
+    t.notRegex(error.message, /MII/, 'nothing of what may be a key is shown');
+  }
+});
+
+test('tls is not ignored where it could not have an effect', async (t) => {
+  const options = { url: 'http://localhost', secret, tls: { ca } };
+  t.is(t.throws(() => new Client(options), { instanceOf: OptionError }).option, 'tls');
+  const started = startClearServer(secret, modules, { port: 0, tls: good } as never);
+  t.is((await t.throwsAsync(started, { instanceOf: OptionError })).option, 'tls');
+});
+
+test('what is wrong with the tls of a server is said with its option', async (t) => {
+  const errors: readonly [tls: unknown, option: string][] = [
+    [undefined, 'tls'],
+    [{}, 'tls.cert'],
+    [{ cert: good.cert }, 'tls.key'],
+    [{ ...good, clientCA: ca }, 'tls.clientCA'],
+    [{ ...good, clientCa: good.key }, 'tls.clientCa'],
+    [{ ...good, key: alice.key }, 'tls.key'],
+    [{ ...good, cert: good.key }, 'tls.cert'],
+    [{ ...good, key: encrypted }, 'tls.key'],
+  ];
+  for (const [tls, option] of errors) {
+    const started = startTlsServer(secret, modules, { port: 0, tls: tls as never });
+    const error = await t.throwsAsync(started, { instanceOf: OptionError });
+    t.is(error.option, option);
+  }
+});
