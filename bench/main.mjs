@@ -8,6 +8,14 @@ const benchmarks = {
     what: 'remote calls, against gRPC, Connect, JSON over HTTP, Fastify, Erlang',
     file: './rpc.mjs',
   },
+  soak: {
+    what: 'memory over a million calls of mixed sizes and failures',
+    file: './soak.mjs',
+  },
+  lives: {
+    what: 'worker threads terminated in the middle of calls',
+    file: './lives.mjs',
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);

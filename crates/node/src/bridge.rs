@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -104,55 +105,55 @@ impl Bridge {
     }
 
     /// Sets the memory that jobs are written to.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.outbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
     /// Sets the memory that events are read from.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach_inbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.inbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
     /// Sets the memory that `encode` reads tapes from.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach_codec_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.codec.outbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
     /// Sets the memory that `decode` writes tapes to.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach_codec_inbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.codec.inbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
     /// Sets the memory that `encode` writes small results to.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach_codec_results(&self, results: Uint8Array) {
         self.codec.results.replace(Some(results));
     }
 
     /// Adds the functions of the codec to `target`; see codec_functions.rs and src/codec.ts.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn install_codec(&self, env: Env, target: Object<'_>, control: Uint32Array) -> Result<()> {
         codec_functions::install(env, &self.codec, &target, control)
     }
 
     /// Sets the memory that `encode_request` reads tapes from.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach_http_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.http_outbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
     /// Adds an atom that safe decoding lets in.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn know_atom(&self, name: String) {
         know_atom(&name);
     }
 
     /// Takes the jobs that lie in the first so many words, doubles and bytes of the outbox.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn flush(&self, words: u32, floats: u32, bytes: u32) -> Result<()> {
         let outbox = self.outbox.borrow();
         let outbox = outbox.as_ref().ok_or_else(detached)?;
@@ -162,14 +163,14 @@ impl Bridge {
         io_thread()?
             .spawn(move || async move {
                 for job in Arc::new(batch).jobs() {
-                    run(&shared, job);
+                    run_guarded(&shared, job);
                 }
             })
             .map_err(|error| Error::from_reason(error.to_string()))
     }
 
     /// Moves events to the inbox and returns how many.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn drain(&self) -> Result<u32> {
         let completions = &self.shared.completions;
         completions.looked();
@@ -188,13 +189,13 @@ impl Bridge {
 
     /// Waits for events for at most so many microseconds without going to sleep; whether there are some,
     /// which are then to be drained at once.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn spin(&self, microseconds: u32) -> bool {
         self.shared.completions.spin(Duration::from_micros(microseconds.into()))
     }
 
     /// The message of an event that was too large for the inbox; once.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_large(&self, slot: u32) -> Result<LargeMessage> {
         let index = (slot as usize).wrapping_sub(1);
         let message = self.large.borrow_mut().get_mut(index).and_then(Option::take);
@@ -203,19 +204,19 @@ impl Bridge {
     }
 
     /// Takes a number for a server that is to be started; with `workers`, other environments serve it.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn reserve_server(&self, workers: bool) -> Result<u32> {
         servers::reserve(&self.shared, workers)
     }
 
     /// Serves a server of another environment, as its worker `slot`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn attach_server(&self, server: u32, slot: u32) -> Result<()> {
         servers::attach(&self.shared, server, slot)
     }
 
     /// Starts a server; operation `operation` ends when it listens, with its address.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn start_server(
         &self,
         server: u32,
@@ -227,20 +228,20 @@ impl Bridge {
     }
 
     /// What a server is doing.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn server_stats(&self, server: u32) -> ServerFigures {
         servers::stats(&self.shared, server)
     }
 
     /// Who has made a call that is not answered yet.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn caller(&self, call: u32) -> Option<CallerFields> {
         self.shared.replies.look(call, |caller| CallerFields::of(caller))
     }
 
     /// Has an event tell when nobody waits for the answer to a call any more; true when that is so
     /// already.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn watch_caller(&self, call: u32) -> bool {
         let completions = Arc::clone(&self.shared.completions);
         let waker = Arc::new(Abandonment { call, completions }).into();
@@ -250,19 +251,19 @@ impl Bridge {
     }
 
     /// Has a server show another certificate to those who connect from now on; both are PEM.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_certificate(&self, server: u32, cert: String, key: String) -> Result<()> {
         servers::set_certificate(&self.shared, server, &cert, &key)
     }
 
     /// Exchanges the secrets of a server.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_server_secrets(&self, server: u32, secrets: Vec<Buffer>) -> Result<()> {
         servers::set_secrets(&self.shared, server, secrets_of(&secrets))
     }
 
     /// Closes a server after `delay` milliseconds; operation `operation` ends when all is gone.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn close_server(
         &self,
         server: u32,
@@ -274,7 +275,7 @@ impl Bridge {
     }
 
     /// Makes a client and returns its identifier.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn create_client(&self, options: String, secrets: Vec<Buffer>) -> Result<u32> {
         let id = self.new_id();
         clients::create(&self.shared, id, &options, secrets_of(&secrets))?;
@@ -282,55 +283,55 @@ impl Bridge {
     }
 
     /// Says which endpoints a client has from now on, as JSON.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_endpoints(&self, client: u32, endpoints: String) -> Result<()> {
         resolving::set_endpoints(&self.shared, client, &endpoints)
     }
 
     /// Says why the endpoints of a client could not be found out, as JSON.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn resolution_failed(&self, client: u32, failure: String) -> Result<()> {
         resolving::failed(&self.shared, client, &failure)
     }
 
     /// Says that the endpoints of a client are still fresh.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn endpoints_unchanged(&self, client: u32) -> Result<()> {
         resolving::unchanged(&self.shared, client)
     }
 
     /// The endpoints of a client and what happened to calls on them, as JSON; `null` once it is closed.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn client_stats(&self, client: u32) -> String {
         resolving::stats(&self.shared, client)
     }
 
     /// Whether `set_trusted_roots` was called in this process.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn has_trusted_roots(&self) -> bool {
         tls::has_trusted_roots()
     }
 
     /// Sets whom clients trust that are told nothing else: certificates in PEM form.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_trusted_roots(&self, pem: String) {
         tls::set_trusted_roots(&pem);
     }
 
     /// Exchanges the secrets of a client.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_client_secrets(&self, client: u32, secrets: Vec<Buffer>) -> Result<()> {
         clients::set_secrets(&self.shared, client, secrets_of(&secrets))
     }
 
     /// Closes a client; operation `operation` ends when its calls have.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn close_client(&self, client: u32, operation: u32) -> Result<()> {
         clients::close(&self.shared, client, operation)
     }
 
     /// Signs a request whose arguments lie at word `frame` of the HTTP outbox.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn encode_request(
         &self,
         parameters: String,
@@ -345,7 +346,7 @@ impl Bridge {
     }
 
     /// Checks a response and decodes its body.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn decode_response(
         &self,
         parameters: String,
@@ -362,7 +363,20 @@ impl Bridge {
     }
 }
 
-/// Does a job; runs on the I/O thread.
+/// Does a job; runs on the I/O thread. A panic is the job's own.
+fn run_guarded(shared: &Arc<Shared>, job: Job) {
+    let (kind, id) = (job.kind(), job.id());
+    if catch_unwind(AssertUnwindSafe(|| run(shared, job))).is_ok() {
+        return;
+    }
+    match kind {
+        // Dropped, which is answered with 500.
+        Some(JobKind::Return | JobKind::Exception) => drop(shared.replies.take(id)),
+        Some(JobKind::Cancel) => (),
+        Some(JobKind::Call) | None => clients::failed_inside(shared, id),
+    }
+}
+
 fn run(shared: &Arc<Shared>, job: Job) {
     match job.kind() {
         Some(JobKind::Return) => servers::answer_return(shared, job),

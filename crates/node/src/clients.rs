@@ -105,19 +105,42 @@ pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
     let (cancel, cancelled) = oneshot::channel();
     locked(&shared.calls).insert(id, cancel);
     let shared = Arc::clone(shared);
-    let under_way = client.calls.subscribe();
+    let unsettled = Unsettled { shared, id, _under_way: client.calls.subscribe() };
     let calling = client.client.transport().call(request);
     client.client.spawn(async move {
-        let result = tokio::select! {
-            result = calling => Some(result),
-            _ = cancelled => None,
-        };
-        drop(under_way);
-        locked(&shared.calls).remove(&id);
-        if let Some(result) = result {
-            shared.completions.push(event(id, result));
+        tokio::select! {
+            result = calling => {
+                let event = event(id, result);
+                locked(&unsettled.shared.calls).remove(&id);
+                unsettled.shared.completions.push(event);
+            }
+            // JavaScript does not wait any more.
+            _ = cancelled => (),
         }
+        drop(unsettled);
     });
+}
+
+/// A call that JavaScript waits for: it hears of its end even if that is a panic.
+struct Unsettled {
+    shared: Arc<Shared>,
+    id: u32,
+    /// For those who wait for all calls of the client to end.
+    _under_way: watch::Receiver<()>,
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        // There no more when it was settled or cancelled.
+        if locked(&self.shared.calls).remove(&self.id).is_some() {
+            failed_inside(&self.shared, self.id);
+        }
+    }
+}
+
+/// Tells JavaScript that a call has failed by a bug of this library.
+pub(crate) fn failed_inside(shared: &Shared, call: u32) {
+    shared.completions.push(Event::failed_inside(call));
 }
 
 fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)> {

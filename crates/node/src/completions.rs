@@ -63,12 +63,13 @@ impl Completions {
     /// Says that there is something to fetch besides the events; JavaScript hears of it by the next
     /// [`Completions::wake`].
     pub(crate) fn announce(&self) {
-        self.announced.store(true, Ordering::Release);
+        // In one order with what `spin` does with `waking`, as in `push`.
+        self.announced.store(true, Ordering::SeqCst);
     }
 
     /// Wakes JavaScript if there is something to hear and it does not know that yet.
     pub(crate) fn wake(&self) {
-        let announced = self.announced.swap(false, Ordering::AcqRel);
+        let announced = self.announced.load(Ordering::SeqCst);
         let nothing = !announced && locked(&self.events).is_empty();
         if nothing || self.waking.swap(true, Ordering::SeqCst) {
             return;
@@ -81,6 +82,7 @@ impl Completions {
     /// Says that JavaScript has come to look: what arrives from now on needs another wake-up.
     pub(crate) fn looked(&self) {
         self.waking.store(false, Ordering::Release);
+        self.announced.store(false, Ordering::SeqCst);
     }
 
     /// The events, for the JavaScript thread to take from the front; `taken` is to be told afterwards
@@ -104,7 +106,7 @@ impl Completions {
         let start = Instant::now();
         loop {
             for _ in 0..LOOKS {
-                if self.ready.load(Ordering::Acquire) {
+                if self.ready.load(Ordering::Acquire) || self.announced.load(Ordering::Acquire) {
                     return true;
                 }
                 std::hint::spin_loop();
@@ -116,7 +118,7 @@ impl Completions {
             std::thread::yield_now();
         }
         self.waking.store(false, Ordering::SeqCst);
-        self.ready.load(Ordering::SeqCst)
+        self.ready.load(Ordering::SeqCst) || self.announced.load(Ordering::SeqCst)
     }
 
     /// Ends the wake-ups: the environment is going away.

@@ -3,6 +3,8 @@
 use backwater_etf::Tape;
 use bytes::Bytes;
 
+use crate::failures;
+
 /// One thing that happened. The numbers of the kinds stand in src/bridge.ts too.
 pub(crate) enum Event {
     /// A peer calls a function of a server of this environment.
@@ -28,12 +30,23 @@ pub(crate) struct Message {
 }
 
 impl Event {
+    /// The kinds of what is about one call, as they stand in the headers.
+    pub(crate) const CALL: u32 = 1;
+    pub(crate) const RETURN: u32 = 2;
+    pub(crate) const EXCEPTION: u32 = 3;
+
+    /// A call of a client that has failed by a bug of this library.
+    pub(crate) fn failed_inside(call: u32) -> Self {
+        let description = failures::internal("a bug in this library: please report it");
+        Self::Failure { operation: call, description }
+    }
+
     /// Kind, identifier and two further numbers, as they stand in the event's header.
     pub(crate) fn header(&self) -> [u32; 4] {
         match self {
-            Event::Call { call, server, function, .. } => [1, *call, *server, *function],
-            Event::Return { call, skip, .. } => [2, *call, *skip, 0],
-            Event::Exception { call, skip, .. } => [3, *call, *skip, 0],
+            Event::Call { call, server, function, .. } => [Self::CALL, *call, *server, *function],
+            Event::Return { call, skip, .. } => [Self::RETURN, *call, *skip, 0],
+            Event::Exception { call, skip, .. } => [Self::EXCEPTION, *call, *skip, 0],
             Event::Failure { operation, .. } => [4, *operation, 0, 0],
             Event::Done { operation, .. } => [5, *operation, 0, 0],
             Event::Abandoned { call } => [6, *call, 0, 0],

@@ -1,6 +1,7 @@
 //! Writes events where JavaScript reads them.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::areas::Areas;
 use crate::events::{Event, Message};
@@ -38,8 +39,20 @@ pub(crate) fn deliver(
             break;
         }
         let Some(event) = events.pop_front() else { break };
-        put(event, size, &mut areas, &mut position, large);
-        delivered += 1;
+        let ([kind, id, ..], start, larger) = (event.header(), position, large.len());
+        let writing = || put(event, size, &mut areas, &mut position, large);
+        if catch_unwind(AssertUnwindSafe(writing)).is_ok() {
+            delivered += 1;
+            continue;
+        }
+        // A bug of this library is the failure of one call.
+        position = start;
+        large.truncate(larger);
+        match kind {
+            Event::CALL => drop(waiting.forget(id)),
+            Event::RETURN | Event::EXCEPTION => events.push_front(Event::failed_inside(id)),
+            _ => (),
+        }
     }
     delivered
 }

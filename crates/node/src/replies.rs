@@ -117,10 +117,14 @@ impl Replies {
         }
     }
 
+    /// Takes out a call that has not been answered.
+    pub(crate) fn take(&self, call: u32) -> Option<Caller> {
+        self.callers().remove(&call)
+    }
+
     /// Answers a call, if it still waits for that.
     pub(crate) fn answer(&self, call: u32, outcome: Outcome) {
-        let caller = self.callers().remove(&call);
-        if let Some(Caller { reply, in_flight, .. }) = caller {
+        if let Some(Caller { reply, in_flight, .. }) = self.take(call) {
             drop(in_flight);
             reply.send(outcome);
         }
@@ -153,6 +157,11 @@ impl Replies {
 pub(crate) struct Waiting<'a>(MutexGuard<'a, HashMap<u32, Caller>>);
 
 impl Waiting<'_> {
+    /// Takes out a call.
+    pub(crate) fn forget(&mut self, call: u32) -> Option<Caller> {
+        self.0.remove(&call)
+    }
+
     /// Whether somebody waits for the answer to a call; if not, it is forgotten.
     pub(crate) fn is_waited_for(&mut self, call: u32) -> bool {
         let wanted = self.0.get(&call).is_some_and(Caller::is_waiting);

@@ -242,12 +242,11 @@ impl Workers {
         let heads: Vec<_> =
             workers.iter().map(|worker| worker.queue().front().map(|head| head.since)).collect();
         let now = Instant::now();
-        for (place, head) in heads.iter().enumerate() {
-            if head.is_some_and(|since| now.saturating_duration_since(since) >= LATE) {
-                for (_, other) in workers.iter().enumerate().filter(|(other, _)| *other != place) {
-                    other.completions.announce();
-                    other.completions.wake();
-                }
+        let is_late = |since: &Instant| now.saturating_duration_since(*since) >= LATE;
+        if heads.iter().flatten().any(is_late) {
+            for worker in workers.iter() {
+                worker.completions.announce();
+                worker.completions.wake();
             }
         }
         waiting || heads.iter().any(Option::is_some)

@@ -1,0 +1,180 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import test from 'ava';
+import { root } from './support/vectors.js';
+
+const library = new URL('../src/index.js', import.meta.url).href;
+const modules = new URL('./support/workers/modules.js', import.meta.url).href;
+
+/** However busy the machine is: a process that takes so long does not end by itself. */
+const PATIENCE = 100_000;
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs Node; kills it when it does not end, and `onReady` once it has written a line. */
+function run(args: string[], onReady?: (pid: number) => void): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (data: Buffer) => {
+      if (stdout === '' && child.pid !== undefined) onReady?.(child.pid);
+      stdout += data.toString();
+    });
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data.toString();
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal, stdout, stderr });
+    });
+  });
+}
+
+function script(name: string): string {
+  return join(root, 'bench', name, 'process.mjs');
+}
+
+test('worker threads terminated in the middle of calls take nothing with them', async (t) => {
+  const { code, signal, stdout, stderr } = await run([script('lives'), library, '25']);
+  t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+  const result = JSON.parse(stdout) as {
+    ended: number;
+    pending: number;
+    connections: number;
+    before: { descriptors: number; threads: number };
+    left: { descriptors: number; threads: number };
+    resources: string[];
+  };
+  t.is(result.ended, 25);
+  // All callers that have gone were noticed.
+  t.is(result.pending, 0);
+  t.true(result.connections <= 1);
+  t.true(result.left.descriptors <= result.before.descriptors, stdout);
+  t.true(result.left.threads <= result.before.threads, stdout);
+  t.deepEqual(
+    result.resources.filter((name) => !/^(PipeWrap|TTYWrap)$/.test(name)),
+    [],
+  );
+});
+
+test('thousands of calls of mixed sizes and failures leave the memory as it was', async (t) => {
+  const { code, stdout, stderr } = await run(['--expose-gc', script('soak'), library, '4000']);
+  t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+  const { outcomes, pending, history } = JSON.parse(stdout) as {
+    outcomes: { returned: number; failed: number; wrong: number };
+    pending: { server: number; client: number };
+    history: { calls: number; heapUsed: number; arrayBuffers: number; descriptors: number }[];
+  };
+  t.is(outcomes.wrong, 0);
+  t.is(outcomes.returned + outcomes.failed, 4000);
+  t.deepEqual(pending, { server: 0, client: 0 });
+  const { calls, heapUsed, arrayBuffers } = history[Math.floor(history.length / 4)]!;
+  const last = history.at(-1)!;
+  // 100 bytes a call kept would be more.
+  const allowed = 100 * (last.calls - calls);
+  t.true(last.heapUsed - heapUsed < allowed, `${last.heapUsed - heapUsed} bytes more heap`);
+  t.true(last.arrayBuffers - arrayBuffers < 4 * 1024 * 1024);
+  t.true(last.descriptors <= Math.max(...history.slice(0, 50).map((each) => each.descriptors)));
+});
+
+/** A program with calls of every kind in flight; then it writes a line. */
+const inFlight = `
+  const b = await import(${JSON.stringify(library)});
+  const secret = 'at least 32 bytes of random data';
+  const local = { host: '127.0.0.1', port: 0 };
+  const never = { m: { never: () => new Promise(() => {}), echo: (value) => value } };
+  const own = await b.startClearServer(secret, never, local);
+  const shared = await b.startClearServer(secret, new URL(${JSON.stringify(modules)}), { ...local, workers: 2 });
+  const client = new b.Client({ url: own.url, secret, recvTimeout: Infinity });
+  const other = new b.Client({ url: shared.url, secret, recvTimeout: Infinity });
+  const large = Buffer.alloc(300_000);
+  for (let number = 0; number < 20; number++) {
+    void client.tryCall('m', 'never');
+    void client.tryCall('m', 'echo', [large]);
+    void other.tryCall('work', 'never');
+    void other.tryCall('work', 'echo', [large]);
+  }
+  while (own.stats().pending < 20 || shared.stats().pending < 20) await new Promise(setImmediate);
+  console.log('in flight');
+`;
+
+const nobody = async (): Promise<void> => {};
+
+for (const [what, program, expected, onReady] of [
+  ['process.exit', 'process.exit(5);', { code: 5, signal: null }, nobody],
+  [
+    'an exception',
+    "setImmediate(() => { throw new Error('mine'); });",
+    { code: 1, signal: null },
+    nobody,
+  ],
+  ['a rejection', "Promise.reject(new Error('mine'));", { code: 1, signal: null }, nobody],
+  ['SIGTERM', '', { code: null, signal: 'SIGTERM' }, (pid: number) => process.kill(pid, 'SIGTERM')],
+  ['SIGINT', '', { code: null, signal: 'SIGINT' }, (pid: number) => process.kill(pid, 'SIGINT')],
+  [
+    'a handler of SIGTERM that closes',
+    `process.once('SIGTERM', async () => {
+       await Promise.all([own.close({ timeout: 0 }), shared.close({ timeout: 0 })]);
+       await Promise.all([client.close(), other.close()]);
+     });
+     process.kill(process.pid, 'SIGTERM');`,
+    { code: 0, signal: null },
+    nobody,
+  ],
+] as const) {
+  test(`a process with calls in flight ends by ${what} as any other`, async (t) => {
+    const args = ['--input-type=module', '-e', inFlight + program];
+    const { code, signal, stderr } = await run(args, (pid) => void onReady(pid));
+    t.deepEqual({ code, signal }, expected, stderr);
+    t.notRegex(stderr, /panicked|FATAL|Segmentation|napi/i);
+  });
+}
+
+test('no descriptor, thread or timer is left after close', async (t) => {
+  const program = `
+    import { readdirSync, readFileSync } from 'node:fs';
+    ${inFlight.replaceAll("console.log('in flight');", '')}
+    await Promise.all([own.close({ timeout: 0 }), shared.close({ timeout: 0 })]);
+    await Promise.all([client.close(), other.close()]);
+    const before = holdings();
+    for (let round = 0; round < 5; round++) {
+      const server = await b.startClearServer(secret, never, { ...local, ioThreads: 1 });
+      const again = new b.Client({ url: server.url, secret, recvTimeout: 60_000 });
+      void again.tryCall('m', 'never');
+      await Promise.all(Array.from({ length: 50 }, (_, value) => again.call('m', 'echo', [value])));
+      await b.tryCall({ url: server.url, secret, recvTimeout: 10 }, 'm', 'never');
+      await server.close({ timeout: 0 });
+      await again.close();
+    }
+    function holdings() {
+      const threads = readdirSync('/proc/self/task').map((id) => {
+        try { return readFileSync('/proc/self/task/' + id + '/comm', 'utf8').trim(); } catch { return ''; }
+      });
+      return {
+        sockets: readdirSync('/proc/self/fd').length,
+        threads: threads.filter((name) => !name.startsWith('backwater-io-') && name !== '').length,
+      };
+    }
+    console.log(JSON.stringify({ before, after: holdings(), resources: process.getActiveResourcesInfo() }));`;
+  const { code, stdout, stderr } = await run(['--input-type=module', '-e', program]);
+  t.is(code, 0, stderr);
+  t.is(stderr, '');
+  if (process.platform !== 'linux') return;
+  const { before, after, resources } = JSON.parse(stdout) as {
+    before: { sockets: number; threads: number };
+    after: { sockets: number; threads: number };
+    resources: string[];
+  };
+  t.true(after.sockets <= before.sockets, stdout);
+  t.true(after.threads <= before.threads, stdout);
+  t.deepEqual(
+    resources.filter((name) => !/^(PipeWrap|TTYWrap)$/.test(name)),
+    [],
+  );
+});
