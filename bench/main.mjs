@@ -16,6 +16,10 @@ const benchmarks = {
     what: 'worker threads terminated in the middle of calls',
     file: './lives.mjs',
   },
+  timing: {
+    what: 'whether the time of verifying tells where a signature is wrong',
+    file: './timing.mjs',
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);
