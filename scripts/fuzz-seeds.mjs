@@ -116,6 +116,8 @@ write('encode', [
     'mixed',
     bytes(5, 0, 1, areas([], 'abcdef'), 1, 0x7e, 0, 0x15, 0x25, 0x35, 2, 0x31, 0x15, 0x41, 0x25),
   ],
+  ['inline', bytes(5, 0, 1, areas([], 'abc'), 0, 0x27, 0xae, 0, 5 << 2, 'abcde\0\0\0', 0xae, 0, 0)],
+  ['form', bytes(5, 0, 1, areas([], 'abc'), 0, 0x27, 0xbe, 2, 0x1f, 0xbe, 1, 0x1f)],
   [
     'words',
     bytes(
@@ -187,7 +189,14 @@ write('gzip', [
   ['members', bytes(7, 0, packed, packed)],
   [
     'dynamic',
-    bytes(7, 0, gzipSync(readFileSync(new URL('README.md', root)).subarray(0, 2500), { level: 9 })),
+    bytes(
+      7,
+      0,
+      gzipSync(
+        readFileSync(new URL('__test__/vectors/terms/foreign.jsonl', root)).subarray(0, 2500),
+        { level: 9 },
+      ),
+    ),
   ],
   ['deflate', bytes(7, 3, text)],
   ['deflate small', bytes(7, 19, text)],

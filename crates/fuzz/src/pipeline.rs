@@ -120,8 +120,8 @@ pub(crate) fn receive(
     limit: usize,
 ) -> (bool, Option<Outcome>) {
     let settings = client_settings();
-    let verified =
-        client::authenticate(status, headers, &settings.secrets, id).and_then(|head| head.verify(body));
+    let verified = client::authenticate(status, headers, &settings.secrets, id)
+        .and_then(|head| head.verify(body));
     let Ok(verified) = verified else { return (false, None) };
     let Ok(checked) = verified.check_status() else { return (true, None) };
     let mut tape = Tape::default();

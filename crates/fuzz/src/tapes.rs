@@ -201,7 +201,16 @@ impl Tapes {
                 self.words.push(count as u32);
                 self.raw(input, 5);
                 self.byte_word(input);
-                self.terms(input, count + 3, depth);
+                if count == 5 {
+                    return self.terms(input, count + 3, depth);
+                }
+                // As it has to be: two integers and a pid.
+                self.word(0, input.byte().into());
+                self.word(0, input.byte().into());
+                self.ext(2, 0);
+                self.byte_word(input);
+                self.raw(input, 3);
+                self.terms(input, count, depth);
             }
             7 => {
                 self.ext(7, count << 2);
@@ -214,6 +223,20 @@ impl Tapes {
             8 | 9 => {
                 self.ext(kind as u32, 0);
                 self.byte_word(input);
+                self.term(input, depth + 1);
+            }
+            // Text in the words, four characters each.
+            10 => {
+                let count = usize::from(input.byte() >> 2);
+                self.ext(10, count);
+                for _ in 0..count.div_ceil(4) {
+                    let letters = input.word();
+                    self.words.push(if count % 7 == 6 { letters } else { letters & 0x7f7f_7f7f });
+                }
+            }
+            // Another form of the text from here on.
+            11 => {
+                self.ext(11, count);
                 self.term(input, depth + 1);
             }
             _ => self.words.push(input.word()),
