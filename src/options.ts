@@ -137,10 +137,38 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   /** The port to listen on; 0 for a free one. Default 8080. */
   readonly port?: number | undefined;
   /**
-   * How long receiving the head of a request may take, and then its body, in milliseconds. Default
-   * 5000; `Infinity` for no limit.
+   * How long receiving the body of a request may take, in milliseconds. Default 5000; `Infinity` for
+   * no limit.
    */
   readonly recvTimeout?: number | undefined;
+  /**
+   * How long the handshake of TLS may take, and again receiving the head of a request, in
+   * milliseconds. Default: as `recvTimeout`.
+   */
+  readonly headersTimeout?: number | undefined;
+  /**
+   * How long receiving a request may take from its first byte to its last, in milliseconds. Default:
+   * `headersTimeout` and `recvTimeout` together.
+   */
+  readonly requestTimeout?: number | undefined;
+  /**
+   * How long a connection may be idle between two requests before it is closed, in milliseconds.
+   * Default 65,000; `Infinity` for no limit. It should be longer than callers and balancers keep
+   * connections, so that they are those who close.
+   */
+  readonly keepAliveTimeout?: number | undefined;
+  /**
+   * How long a caller may take no byte of its answer before its connection is cut, in milliseconds.
+   * Default 30,000; `Infinity` for no limit.
+   */
+  readonly sendTimeout?: number | undefined;
+  /**
+   * The most bytes that the head of a request may have: 1024 to 1,048,576. Default 16,384. Longer ones
+   * are answered 431.
+   */
+  readonly maxHeaderSize?: number | undefined;
+  /** How many headers a request may have: 16 to 1000. Default 100. More are answered 431. */
+  readonly maxHeaders?: number | undefined;
   /** Whether callers see the stack of exceptions. Default true. */
   readonly returnExceptionStacktraces?: boolean | undefined;
   /** How hard to compress: 1 (fast, default) to 9 (small). */
@@ -442,6 +470,12 @@ const serverTable = {
   host: option(hostName, '0.0.0.0'),
   port: option(integer(0, 65535), 8080),
   recvTimeout: option(timeout, 5000),
+  headersTimeout: option(optional(timeout), undefined),
+  requestTimeout: option(optional(timeout), undefined),
+  keepAliveTimeout: option(timeout, 65_000),
+  sendTimeout: option(timeout, 30_000),
+  maxHeaderSize: option(integer(1024, 1_048_576, 'bytes'), 16_384),
+  maxHeaders: option(integer(16, 1000), 100),
   returnExceptionStacktraces: option(boolean, true),
   gzipLevel,
   maxConnections: option(count, 10_000),

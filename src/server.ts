@@ -314,12 +314,19 @@ function nativeOptions(
   table: FunctionTable,
 ): string {
   const none = 2 ** 32 - 1;
+  const { recvTimeout, headersTimeout = recvTimeout } = settings;
   return JSON.stringify({
     host: settings.host,
     port: settings.port,
     tls,
     health: settings.health,
-    recvTimeout: Math.min(settings.recvTimeout, none),
+    headersTimeout: Math.min(headersTimeout, none),
+    recvTimeout: Math.min(recvTimeout, none),
+    requestTimeout: Math.min(settings.requestTimeout ?? headersTimeout + recvTimeout, none),
+    keepAliveTimeout: Math.min(settings.keepAliveTimeout, none),
+    sendTimeout: Math.min(settings.sendTimeout, none),
+    maxHeaderSize: settings.maxHeaderSize,
+    maxHeaders: settings.maxHeaders,
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
     maxEncodedResultSize: settings.maxEncodedResultSize,
     compressionThreshold: Math.min(settings.compressionThreshold, none),

@@ -180,7 +180,13 @@ fn transport_options(
         tls,
         health_path: options.health.clone(),
         decode: TermFlags(options.flags).decode_options(options.max_depth, options.max_terms),
+        head_timeout: duration(options.headers_timeout),
         recv_timeout: duration(options.recv_timeout),
+        request_timeout: duration(options.request_timeout),
+        keep_alive_timeout: duration(options.keep_alive_timeout),
+        send_timeout: duration(options.send_timeout),
+        max_header_bytes: options.max_header_size,
+        max_headers: options.max_headers,
         max_connections: size(options.max_connections),
         max_calls_in_flight: size(options.max_calls_in_flight),
         ..ServerOptions::new(settings)

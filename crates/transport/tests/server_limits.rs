@@ -30,7 +30,7 @@ fn setup(change: impl FnOnce(&mut ServerOptions)) -> Setup {
 
 #[test]
 fn a_request_that_drips_within_the_time_is_served() {
-    let setup = setup(|options| options.recv_timeout = Duration::from_secs(10));
+    let setup = setup(|options| options.head_timeout = Duration::from_secs(60));
     let mut stream = dial(setup.server.local_addr());
     let (head, body) = signed_request("echo", "slowly");
     for chunk in [head, body].concat().chunks(100) {
@@ -42,7 +42,7 @@ fn a_request_that_drips_within_the_time_is_served() {
 
 #[test]
 fn a_head_that_drips_is_cut_with_408() {
-    let setup = setup(|options| options.recv_timeout = SHORT);
+    let setup = setup(|options| options.head_timeout = SHORT);
     let mut stream = dial(setup.server.local_addr());
     let dripping = std::thread::spawn({
         let mut stream = stream.try_clone().unwrap();
@@ -82,7 +82,10 @@ fn a_body_that_drips_is_cut_with_408() {
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let setup = setup(|options| options.recv_timeout = SHORT);
+    let setup = setup(|options| {
+        options.head_timeout = SHORT;
+        options.keep_alive_timeout = SHORT;
+    });
     let mut silent = dial(setup.server.local_addr());
     let mut used = dial(setup.server.local_addr());
     let (head, body) = signed_request("echo", "x");

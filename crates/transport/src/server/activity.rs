@@ -1,4 +1,4 @@
-//! What a connection is doing, for a server that wants it to end.
+//! What a connection is doing, and how long that may take.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -11,31 +11,94 @@ pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The same for one that has just had an answer: under load the next request follows at once.
 const NEXT_REQUEST: Duration = Duration::from_millis(100);
 
+/// How long a peer may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// To send the head of a request, from the begin of the connection or of the request.
+    pub(crate) head: Duration,
+    /// To begin the next request.
+    pub(crate) idle: Duration,
+}
+
+/// What is awaited from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// The rest of the head of a request, or the first one at all.
+    Head,
+    /// The next request, of which nothing has come yet.
+    Request,
+    /// Nothing that is timed here: a request is being answered.
+    Nothing,
+}
+
 /// Whether a connection is between two requests, and until when another one is to be expected.
 #[derive(Debug)]
 pub(crate) struct Activity {
     engaged: Cell<bool>,
     expecting_until: Cell<Instant>,
+    patience: Patience,
+    awaited: Cell<Awaited>,
+    /// When what is awaited began to be; the begin of the request while it is being answered.
+    since: Cell<Instant>,
+    expired: Cell<bool>,
 }
 
 impl Activity {
     /// That of a new connection.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(patience: Patience) -> Self {
+        let now = Instant::now();
         Self {
             engaged: Cell::new(false),
-            expecting_until: Cell::new(Instant::now() + FIRST_REQUEST),
+            expecting_until: Cell::new(now + FIRST_REQUEST),
+            patience,
+            awaited: Cell::new(Awaited::Head),
+            since: Cell::new(now),
+            expired: Cell::new(false),
         }
     }
 
     /// Something of a request came.
     pub(crate) fn received(&self) {
         self.engaged.set(true);
+        if self.awaited.get() == Awaited::Request {
+            self.awaited.set(Awaited::Head);
+            self.since.set(Instant::now());
+        }
+    }
+
+    /// The head of a request is there. Returns when it began to come.
+    pub(crate) fn requested(&self) -> Instant {
+        self.awaited.set(Awaited::Nothing);
+        self.since.get()
     }
 
     /// A request has its answer.
     pub(crate) fn answered(&self) {
+        let now = Instant::now();
         self.engaged.set(false);
-        self.expecting_until.set(Instant::now() + NEXT_REQUEST);
+        self.expecting_until.set(now + NEXT_REQUEST);
+        self.awaited.set(Awaited::Request);
+        self.since.set(now);
+    }
+
+    /// Until when the peer has to send something; `None` when that does not matter, or for ever.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let patience = match self.awaited.get() {
+            Awaited::Head => self.patience.head,
+            Awaited::Request => self.patience.idle,
+            Awaited::Nothing => return None,
+        };
+        self.since.get().checked_add(patience)
+    }
+
+    /// The deadline has passed.
+    pub(crate) fn expire(&self) {
+        self.expired.set(true);
+    }
+
+    /// Whether the connection ends since its peer has let a deadline pass.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.expired.get()
     }
 
     /// Resolves when no request is to be expected any more; never while there is one, since its answer

@@ -10,11 +10,11 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::activity::Activity;
+use super::activity::{Activity, Patience};
 use super::linger::{LingerLimits, linger};
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
@@ -22,6 +22,8 @@ use super::{Peer, Phase, Shared, request};
 /// What a peer gets that began a request and did not finish its head in time.
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// How many headers hyper takes unless it is told a number.
+const HYPER_MAX_HEADERS: usize = 100;
 /// How much more than the largest body is drained of a refused request: its head and its framing.
 const FRAMING: u64 = 64 * 1024;
 
@@ -36,12 +38,14 @@ pub(crate) async fn serve<S>(
 {
     // Whether some of the latest request's body was left where it was.
     let unread = Rc::new(Cell::new(false));
-    let activity = Rc::new(Activity::new());
+    let patience = Patience { head: shared.head_timeout, idle: shared.keep_alive_timeout };
+    let activity = Rc::new(Activity::new(patience));
     let answer = |request: Request<Incoming>| {
         let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
         let (unread, activity) = (Rc::clone(&unread), Rc::clone(&activity));
         async move {
-            let mut response = request::answer(&shared, &peer, request, &unread).await;
+            let began = activity.requested();
+            let mut response = request::answer(&shared, &peer, request, began, &unread).await;
             if shared.is_leaving() {
                 // hyper closes the connection after that.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -52,11 +56,15 @@ pub(crate) async fn serve<S>(
     };
     let stream = ServerStream::new(stream, shared.send_timeout, Rc::clone(&activity));
     let stream = TokioIo::new(stream);
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(shared.recv_timeout)
-        .max_header_size(shared.max_header_bytes)
-        .serve_connection(stream, service_fn(answer));
+    let mut builder = http1::Builder::new();
+    // The stream keeps the time: hyper's timer knows no difference between a head that is slow in
+    // coming and a connection that is idle.
+    builder.header_read_timeout(None).max_header_size(shared.max_header_bytes);
+    if shared.max_headers != HYPER_MAX_HEADERS {
+        // Any number but its own makes hyper allocate for each request.
+        builder.max_headers(shared.max_headers);
+    }
+    let mut connection = builder.serve_connection(stream, service_fn(answer));
     let mut is_draining = false;
     let ended = loop {
         tokio::select! {
@@ -75,7 +83,8 @@ pub(crate) async fn serve<S>(
         }
     };
     let parts = connection.into_parts();
-    let farewell = Farewell::after(ended, &parts.read_buf, unread.get());
+    let cut_short = activity.is_expired() && !parts.read_buf.is_empty();
+    let farewell = Farewell::after(ended, cut_short, unread.get());
     let mut stream = parts.io.into_inner().into_inner();
     let limits = LingerLimits {
         bytes: if farewell.still_sending { drained_at_most(&shared) } else { 0 },
@@ -96,12 +105,11 @@ struct Farewell {
 }
 
 impl Farewell {
-    fn after(ended: hyper::Result<()>, read: &[u8], unread: bool) -> Self {
+    /// `cut_short`: some of a head had come when its time was over. A peer that was silent is left in
+    /// silence: it is idle.
+    fn after(ended: hyper::Result<()>, cut_short: bool, unread: bool) -> Self {
         match ended {
-            // A peer that was silent is left in silence: it is idle.
-            Err(error) if error.is_timeout() && !read.is_empty() => {
-                Self { last_words: REQUEST_TIMEOUT, still_sending: true }
-            }
+            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, still_sending: true },
             Err(error) => Self { last_words: b"", still_sending: unread || error.is_parse() },
             Ok(()) => Self { last_words: b"", still_sending: unread },
         }

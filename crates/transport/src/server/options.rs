@@ -23,9 +23,14 @@ pub struct ServerOptions {
     pub replay: Option<ReplayPolicy>,
     /// How arguments are decoded.
     pub decode: OwnedDecodeOptions,
-    /// How long a peer may take for the handshake of TLS, to send the head of a request, and again to
-    /// send its body. It is also how long a connection may be idle between two requests.
+    /// How long a peer may take for the handshake of TLS, and again to send the head of a request.
+    pub head_timeout: Duration,
+    /// How long a peer may take to send the body of a request.
     pub recv_timeout: Duration,
+    /// How long a peer may take to send a request, from its first byte to its last.
+    pub request_timeout: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive_timeout: Duration,
     /// How long a peer may take no byte of an answer before its connection is cut.
     pub send_timeout: Duration,
     /// How many connections may be open. The next ones wait in the system's queue until one ends.
@@ -36,6 +41,8 @@ pub struct ServerOptions {
     pub health_path: Option<String>,
     /// How long the head of a request may be.
     pub max_header_bytes: usize,
+    /// How many headers a request may have.
+    pub max_headers: usize,
     /// Further I/O threads besides the one that accepts, to spread the connections over.
     pub io_threads: Vec<Spawner>,
 }
@@ -50,12 +57,16 @@ impl ServerOptions {
             settings,
             replay: None,
             decode: OwnedDecodeOptions::default(),
+            head_timeout: Duration::from_secs(5),
             recv_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(65),
             send_timeout: Duration::from_secs(30),
             max_connections: 1024,
             max_calls_in_flight: 4096,
             health_path: None,
             max_header_bytes: 16 * 1024,
+            max_headers: 100,
             io_threads: Vec::new(),
         }
     }

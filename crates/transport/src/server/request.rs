@@ -41,12 +41,13 @@ impl From<Refusal> for Unanswered {
     }
 }
 
-/// Answers a request, whatever happens. `unread` says afterwards whether some of the body was left
-/// where it was.
+/// Answers a request, whatever happens. `began` is when its head began to come; `unread` says
+/// afterwards whether some of the body was left where it was.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
     request: Request<Incoming>,
+    began: Instant,
     unread: &Cell<bool>,
 ) -> Response<Full<Bytes>> {
     if shared.health_path.as_deref().is_some_and(|path| path == request.uri().path()) {
@@ -57,7 +58,8 @@ pub(crate) async fn answer(
     let settings = shared.settings.load();
     // Signed as soon as the request is known to be.
     let failure = Cell::new(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""));
-    let result = catch_panic(pin!(serve(shared, &settings, peer, request, unread, &failure))).await;
+    let result =
+        catch_panic(pin!(serve(shared, &settings, peer, request, began, unread, &failure))).await;
     let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
         Ok(response) => return response.map(Full::new),
         Err(Unanswered::Refused(refusal)) => *refusal,
@@ -74,6 +76,7 @@ async fn serve(
     settings: &Arc<Settings>,
     peer: &Arc<Peer>,
     request: Request<Incoming>,
+    began: Instant,
     unread: &Cell<bool>,
     failure: &Cell<Refusal>,
 ) -> Result<Response<Bytes>, Unanswered> {
@@ -92,10 +95,11 @@ async fn serve(
     let timeout = expected.timeout();
     failure.set(expected.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
     let Ok(admission) = Arc::clone(&shared.calls_free).try_acquire_owned() else {
-        return Err(expected.refuse(StatusCode::SERVICE_UNAVAILABLE, "overloaded").into());
+        let refusal = expected.refuse(StatusCode::SERVICE_UNAVAILABLE, "overloaded");
+        return Err(refusal.with_retry_after(RETRY_AFTER).into());
     };
     // hyper asks for the body (`100 Continue`) when it is first read here.
-    let body = read(shared, &expected, body).await?;
+    let body = read(shared, &expected, body, began).await?;
     unread.set(false);
 
     let (reply, outcome) = Reply::new(admission);
@@ -118,14 +122,17 @@ async fn serve(
     }
 }
 
+/// Reads the body of a request whose head began to come at `began`.
 async fn read(
     shared: &Shared,
     expected: &ExpectedBody<u32>,
     mut body: Incoming,
+    began: Instant,
 ) -> Result<Bytes, Unanswered> {
+    let left = shared.request_timeout.saturating_sub(began.elapsed());
     let mut reader = BodyReader::new(expected.max_size());
     let reading = poll_fn(|context| reader.poll_read(&mut body, context));
-    let status = match timeout(shared.recv_timeout, reading).await {
+    let status = match timeout(shared.recv_timeout.min(left), reading).await {
         Ok(Ok(body)) => return Ok(body),
         Ok(Err(BodyError::TooLarge(_))) => StatusCode::PAYLOAD_TOO_LARGE,
         Ok(Err(BodyError::Broken(_))) => StatusCode::BAD_REQUEST,

@@ -16,7 +16,7 @@ use crate::tls::peer_subject;
 /// How much of what comes after a failed handshake is read, so that the peer can read why it failed.
 const DRAINED: u64 = 64 * 1024;
 
-/// Makes the handshake within the time for receiving, then serves as any other connection. A handshake
+/// Makes the handshake within the time for a head, then serves as any other connection. A handshake
 /// that fails concerns nobody else.
 pub(crate) async fn serve(
     stream: TcpStream,
@@ -27,7 +27,7 @@ pub(crate) async fn serve(
     let shaken = tokio::select! {
         biased;
         () = unwanted(&phase) => None,
-        shaken = timeout(shared.recv_timeout, shake_hands(stream, &shared)) => shaken.ok().flatten(),
+        shaken = timeout(shared.head_timeout, shake_hands(stream, &shared)) => shaken.ok().flatten(),
     };
     if let Some(stream) = shaken {
         let peer = Peer { address, certificate_subject: peer_subject(&stream) };
@@ -50,7 +50,7 @@ async fn shake_hands(stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream
         Ok(stream) => Some(Box::new(stream)),
         Err((_error, mut stream)) => {
             // The peer has been told by an alert, which a reset would destroy.
-            let limits = LingerLimits { bytes: DRAINED, time: shared.recv_timeout };
+            let limits = LingerLimits { bytes: DRAINED, time: shared.head_timeout };
             linger(&mut stream, b"", limits).await;
             None
         }

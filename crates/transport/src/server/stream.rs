@@ -7,27 +7,46 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::activity::Activity;
 
-/// A stream that gives up on a peer that does not read, and that hyper cannot shut down: how the
-/// connection ends is up to [`linger`](super::linger::linger).
+/// A stream that gives up on a peer that does not read, or does not send what it has to, and that hyper
+/// cannot shut down: how the connection ends is up to [`linger`](super::linger::linger).
 pub(crate) struct ServerStream<S> {
     stream: S,
     send_timeout: Duration,
     activity: Rc<Activity>,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Runs at most until what is awaited has to be there, and is only set anew when it has run out or
+    /// would run for too long: a busy connection hardly ever touches it.
+    silence: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> ServerStream<S> {
     pub(crate) fn new(stream: S, send_timeout: Duration, activity: Rc<Activity>) -> Self {
-        Self { stream, send_timeout, activity, stalled: None }
+        Self { stream, send_timeout, activity, stalled: None, silence: None }
     }
 
     pub(crate) fn into_inner(self) -> S {
         self.stream
+    }
+
+    /// Whether the peer has been silent for too long.
+    fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.activity.deadline().map(Instant::from) else { return false };
+        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if silence.deadline() > deadline {
+            silence.as_mut().reset(deadline);
+        }
+        while silence.as_mut().poll(context).is_ready() {
+            if Instant::now() >= deadline {
+                return true;
+            }
+            silence.as_mut().reset(deadline);
+        }
+        false
     }
 
     fn watch<T>(
@@ -55,6 +74,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
             self.activity.received();
+        }
+        if result.is_pending() && self.is_overdue(context) {
+            self.activity.expire();
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         result
     }
