@@ -1,0 +1,34 @@
+// One server of the fleet, as a process of its own: `node server.mjs '{"host":…,"port":…,"secret":…,"drainDelay":…}'`.
+// It tells its parent when it listens, and leaves upon SIGTERM without losing a call.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startClearServer } from 'backwater';
+
+const { host, port, secret, drainDelay } = JSON.parse(process.argv[2]);
+const started = new Set();
+
+const counter = {
+  // How often this server was asked to do the same thing, which is once unless it is declared idempotent.
+  async work(id) {
+    const isRepeated = started.has(id);
+    started.add(id);
+    await sleep(2);
+    return { id, isRepeated, server: `${host}:${port}` };
+  },
+};
+
+const server = await startClearServer(
+  Buffer.from(secret, 'base64'),
+  { counter },
+  {
+    host,
+    port,
+    health: '/healthz',
+  },
+);
+process.on('SIGTERM', async () => {
+  // In this order: health says 503, answers end their connections, nothing is accepted, the rest ends.
+  await server.close({ drainDelay, timeout: 30_000 });
+  process.exit(0);
+});
+process.on('disconnect', () => process.exit(1));
+process.send('listening');
