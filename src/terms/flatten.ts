@@ -95,7 +95,7 @@ export function flatten(
   } finally {
     busy = false;
     text = names = '';
-    sources.length = 0;
+    if (sources.length > 0) sources.length = 0;
   }
   return startWord;
 }
@@ -130,7 +130,9 @@ function begin(target: Outbox, options: FlattenOptions): void {
   text = names = '';
   chunkAt = 0;
   textStart = target.byte;
-  sources.length = sourceLength = 0;
+  sourceLength = 0;
+  // Asked before, since setting it is a call into V8's runtime.
+  if (sources.length > 0) sources.length = 0;
   words = target.words;
   limit = words.length - ROOM;
   word = target.word;
@@ -373,45 +375,56 @@ function putBytes(bytes: Uint8Array): number {
 
 function writeArray(value: readonly unknown[], depth: number): void {
   const count = value.length;
-  putArrayHead(value);
+  const first = count > 1 ? value[0] : undefined;
   let index = 0;
-  if (count > 1 && typeof value[0] === 'number') index = writeNumbers(value, count);
+  if (typeof first !== 'number') {
+    putArrayHead(value);
+  } else if ((first | 0) === first) {
+    putArrayHead(value);
+    index = writeIntegers(value, count);
+  } else if (count > MAX_DOUBLES || isMarked(value) || !writeDoubles(value, count)) {
+    putArrayHead(value);
+  } else {
+    return;
+  }
   for (; index < count; index++) write(value[index], depth + 1);
 }
 
-/** Writes the numbers that the array begins with, as far as all are of one kind; returns how many. */
-function writeNumbers(value: readonly unknown[], count: number): number {
+/** Writes the integers that the array begins with, and returns how many these are. */
+function writeIntegers(value: readonly unknown[], count: number): number {
   if (word + count > limit) grow(count);
-  const first = word;
-  let at = first;
-  const end = first + count;
   const target = words;
-  while (at < end) {
-    const item = value[at - first];
-    if (typeof item !== 'number' || (item | 0) !== item) break;
-    if (item < MIN_INT || item > MAX_INT || Object.is(item, -0)) break;
-    target[at++] = (item << 4) | tape.INT;
-  }
-  word = at;
-  return at > first ? at - first : writeDoubles(value, count);
-}
-
-function writeDoubles(value: readonly unknown[], count: number): number {
-  const first = outbox.float;
-  if (first + count > outbox.floats.length) outbox.growFloats(count);
-  const { floats } = outbox;
+  const start = word;
   let index = 0;
   while (index < count) {
     const item = value[index];
-    // Integers, infinities and NaN are left to `writeNumber`.
-    if (typeof item !== 'number' || item - Math.trunc(item) === 0 || item - item !== 0) break;
-    floats[first + index] = item;
-    words[word + index] = tape.FLOAT;
+    if (typeof item !== 'number' || (item | 0) !== item) break;
+    if (item < MIN_INT || item > MAX_INT || Object.is(item, -0)) break;
+    target[start + index] = (item << 4) | tape.INT;
     index++;
   }
-  outbox.float = first + index;
-  word += index;
+  word = start + index;
   return index;
+}
+
+/** The doubles of a list that has nothing else share a word with tag and kind. */
+const MAX_DOUBLES = 2 ** 24 - 1;
+
+/** Writes a list that has nothing but doubles; false, and nothing is written, when it has something else. */
+function writeDoubles(value: readonly unknown[], count: number): boolean {
+  const start = outbox.float;
+  if (start + count > outbox.floats.length) outbox.growFloats(count);
+  const { floats } = outbox;
+  for (let index = 0; index < count; index++) {
+    const item = value[index];
+    // Integers, infinities and NaN are left to `writeNumber`.
+    if (typeof item !== 'number' || item - Math.trunc(item) === 0 || item - item !== 0)
+      return false;
+    floats[start + index] = item;
+  }
+  outbox.float = start + count;
+  put((((count << 4) | tape.DOUBLES) << 4) | tape.EXT);
+  return true;
 }
 
 function putArrayHead(value: readonly unknown[]): void {

@@ -193,8 +193,8 @@ function read(): unknown {
   }
 }
 
-/** Larger arrays grow as they are filled: memory for so many items is not taken at once. */
-const MAX_PRESIZED = 1 << 20;
+/** Larger arrays grow as they are filled: V8 would begin with a hash table. */
+const MAX_PRESIZED = 1 << 24;
 
 /**
  * So many terms, one at least. Arrays get the size that they need: one that grows by `push` begins with
@@ -253,6 +253,13 @@ function readIntegers(count: number): unknown[] {
   return readMore(items, index, count);
 }
 
+const LIST_OF_TWO = (2 << 4) | tape.LIST;
+
+/** Points of maps and curves come by the ten thousand. */
+function isPairOfDoubles(words: Uint32Array, word: number): boolean {
+  return words[word + 1] === tape.FLOAT && words[word + 2] === tape.FLOAT && !at.exact;
+}
+
 /** Reads the items from `index` on. */
 function readMore(items: unknown[], index: number, count: number): unknown[] {
   const { words } = at;
@@ -263,6 +270,11 @@ function readMore(items: unknown[], index: number, count: number): unknown[] {
       const start = at.at8;
       at.at8 = start + (head >>> 4);
       items[next] = at.text8.substring(start, at.at8);
+    } else if (head === LIST_OF_TWO && isPairOfDoubles(words, at.word)) {
+      const float = at.float;
+      at.word += 3;
+      at.float = float + 2;
+      items[next] = [at.floats[float]!, at.floats[float + 1]!];
     } else {
       items[next] = read();
     }

@@ -43,6 +43,8 @@ export const NEXT16 = 9;
 export const INLINE = 10;
 /** What the text from here on is written as. */
 export const TEXT_FORM = 11;
+/** A list of so many doubles, which are no integers, in tapes from JavaScript. */
+export const DOUBLES = 12;
 
 /** The low two bits of the payload of MAP: what all its keys are. */
 export const KEYS_MIXED = 0;

@@ -214,6 +214,7 @@ impl Run<'_> {
                 let mut count = 0;
                 loop {
                     count += self.plain_integers(most - count);
+                    count += self.plain_doubles(most - count);
                     if count == most || !self.plain() {
                         break;
                     }
@@ -299,6 +300,28 @@ impl Run<'_> {
                 }
                 _ => break,
             }
+            count += 1;
+        }
+        self.reader.at = self.reader.input.len() - rest.len();
+        count
+    }
+
+    /// Reads so many doubles at most, as long as there is nothing else.
+    #[inline]
+    fn plain_doubles(&mut self, most: u32) -> u32 {
+        let mut rest = &self.reader.input[self.reader.at..];
+        let mut count = 0;
+        while count < most
+            && let [tags::NEW_FLOAT, after @ ..] = rest
+            && let Some((bytes, after)) = after.split_first_chunk()
+        {
+            let value = f64::from_be_bytes(*bytes);
+            if !value.is_finite() {
+                break;
+            }
+            self.tape.words.push(word(tape::FLOAT, 0));
+            self.tape.floats.push(value);
+            rest = after;
             count += 1;
         }
         self.reader.at = self.reader.input.len() - rest.len();

@@ -376,6 +376,18 @@ impl<'a> Run<'a> {
                 2 => self.atom_bytes(b"nil"),
                 _ => return false,
             },
+            tape::ATOM => {
+                return self.atom(payload).is_ok_and(|()| {
+                    self.word += 1;
+                    true
+                });
+            }
+            tape::EXT if payload & 15 == tape::DOUBLES => {
+                return self.doubles(payload as usize >> 4).is_ok_and(|()| {
+                    self.word += 1;
+                    true
+                });
+            }
             _ => return false,
         }
         self.word += 1;
@@ -766,6 +778,29 @@ impl<'a> Run<'a> {
         self.out.truncate(end);
     }
 
+    /// A list of doubles: LIST_EXT of NEW_FLOAT_EXT.
+    fn doubles(&mut self, count: usize) -> Result<(), EncodeError> {
+        let floats = self.tape.floats;
+        let Some(doubles) = floats.get(self.float..self.float.saturating_add(count)) else {
+            return self.fail(Kind::Truncated);
+        };
+        if count == 0 || !doubles.iter().all(|value| value.is_finite()) {
+            return self.fail(Kind::Number);
+        }
+        if self.scratch.frames.len() as u32 >= self.options.max_depth {
+            return self.fail(Kind::Depth(self.options.max_depth));
+        }
+        self.room(6 + 9 * count)?;
+        self.out.reserve(6 + 9 * count);
+        self.header(tags::LIST, count as u32);
+        for value in doubles {
+            self.put_float(*value);
+        }
+        self.out.push(tags::NIL);
+        self.float += count;
+        Ok(())
+    }
+
     fn inline(&mut self, count: usize) -> Result<(), EncodeError> {
         let start = self.word;
         let Some(packed) = self.tape.words.get(start..start + count.div_ceil(4)) else {
@@ -784,6 +819,7 @@ impl<'a> Run<'a> {
         let rest = head >> 8;
         match head >> 4 & 15 {
             tape::INLINE => self.inline(rest as usize)?,
+            tape::DOUBLES if rest > 0 => self.doubles(rest as usize)?,
             tape::TEXT_FORM => {
                 self.form = match rest {
                     0 => TextForm::Utf8,

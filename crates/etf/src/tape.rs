@@ -41,6 +41,8 @@ impl Tape {
         self.floats.shrink_to(bytes / 8);
         self.latin1.shrink_to(bytes);
         self.utf16.shrink_to(bytes / 2);
+        self.atoms.shrink_to(bytes / 4);
+        self.shapes.shrink_to(bytes / 8);
         self.names.shrink_to(bytes);
     }
 
@@ -128,6 +130,8 @@ pub(crate) const NEXT16: u32 = 9;
 pub(crate) const INLINE: u32 = 10;
 /// What the text from here on is: 0 = UTF-8, 1 = ASCII, 2 = UTF-16. In tapes from JavaScript.
 pub(crate) const TEXT_FORM: u32 = 11;
+/// A list of so many doubles. In tapes from JavaScript.
+pub(crate) const DOUBLES: u32 = 12;
 
 /// A word of tag and payload.
 pub(crate) const fn word(tag: u32, payload: u32) -> u32 {
@@ -246,6 +250,7 @@ impl Tape {
                         }
                         INLINE => at += (rest as usize).div_ceil(4),
                         TEXT_FORM => left += 1,
+                        DOUBLES => {}
                         // A control word: the term is still to come.
                         _ => {
                             at += 1;

@@ -15,6 +15,7 @@ const PID: u32 = 2;
 const FUN: u32 = 6;
 const INLINE: u32 = 10;
 const TEXT_FORM: u32 = 11;
+const DOUBLES: u32 = 12;
 
 fn ext(kind: u32, rest: u32) -> u32 {
     (rest << 4 | kind) << 4 | EXT
@@ -98,6 +99,39 @@ fn text_changes_its_form() {
     assert_eq!(encode(TapeRef { words: &[form(1)], ..tape }), Err(Kind::Truncated));
     let whole = TapeRef { words: &[text(5)], text_form: TextForm::Ascii, ..tape };
     assert_eq!(encode(whole), Ok(binary("abcde")));
+}
+
+#[test]
+fn a_list_of_doubles_is_one_word() {
+    let floats = [0.5, -1e300, 2.25];
+    let items = floats.map(|value: f64| [&[70][..], &value.to_be_bytes()].concat());
+    let encoding = |count: usize| {
+        [&[108, 0, 0, 0, count as u8][..], &items[..count].concat(), &[106]].concat()
+    };
+    for count in 1..=3 {
+        let words = [ext(DOUBLES, count as u32)];
+        let tape = TapeRef { words: &words, floats: &floats, ..TapeRef::default() };
+        assert_eq!(encode(tape), Ok(encoding(count)));
+        let size = 6 + 9 * count;
+        assert!(encode_within(tape, size).is_ok());
+        assert_eq!(encode_within(tape, size - 1).unwrap_err().kind, Kind::TooLarge(size - 1));
+        assert_eq!(encode(TapeRef { floats: &floats[..count - 1], ..tape }), Err(Kind::Truncated));
+    }
+    let nested = [2 << 4 | LIST, ext(DOUBLES, 1), ext(DOUBLES, 2)];
+    let tape = TapeRef { words: &nested, floats: &[0.5, 0.5, -1e300], ..TapeRef::default() };
+    let list = [&[108, 0, 0, 0, 2][..], &encoding(1), &encoding(2), &[106]].concat();
+    assert_eq!(encode(tape), Ok(list));
+    let depth = |max_depth: u32| {
+        let options = EncodeOptions { max_depth, ..EncodeOptions::default() };
+        Encoder::default().encode_term(tape, &options, &mut Vec::new()).map_err(|error| error.kind)
+    };
+    assert_eq!(depth(2), Ok(()));
+    assert_eq!(depth(1), Err(Kind::Depth(1)));
+
+    for bad in [f64::NAN, f64::INFINITY] {
+        assert_eq!(encode(TapeRef { floats: &[0.5, 0.5, bad], ..tape }), Err(Kind::Number));
+    }
+    assert!(encode(TapeRef { words: &[ext(DOUBLES, 0)], ..tape }).is_err());
 }
 
 /// A fun without free variables whose terms begin with these words.

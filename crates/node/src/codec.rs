@@ -59,13 +59,16 @@ impl Codec {
         bytes: &[u8],
         options: &DecodeOptions<'_>,
     ) -> Result<usize, String> {
-        self.tape.clear();
-        self.tape.shrink_to(KEPT);
-        self.decoder.decode(bytes, options, &mut self.tape).map_err(|error| error.to_string())
+        let result = self.decoder.decode(bytes, options, &mut self.tape);
+        if result.is_err() {
+            self.give_back();
+        }
+        result.map_err(|error| error.to_string())
     }
 
-    /// Writes the decoded tape to the begin of the inbox, if it fits.
-    pub(crate) fn deliver(&self, inbox: &mut Areas) -> Delivery {
+    /// Writes the decoded tape to the begin of the inbox, if it fits. What is large of it is given back
+    /// then, before the values are made that take as much again.
+    pub(crate) fn deliver(&mut self, inbox: &mut Areas) -> Delivery {
         let needed = extent(&self.tape, &[]);
         let mut areas = inbox.write();
         if needed.words > areas.words.len()
@@ -77,7 +80,13 @@ impl Codec {
         areas.put(&self.tape, &[], &mut Position::default());
         // JavaScript has the source itself, and reads it from its begin.
         areas.words[SOURCE] = 0;
+        self.give_back();
         Delivery::Done
+    }
+
+    fn give_back(&mut self) {
+        self.tape.clear();
+        self.tape.shrink_to(KEPT);
     }
 }
 

@@ -78,10 +78,10 @@ impl CodecMemory {
             codec.decode(bytes, &options).map_err(Error::from_reason)?;
             Ok(())
         })?;
-        self.deliver(&codec, inbox)
+        self.deliver(&mut codec, inbox)
     }
 
-    fn deliver(&self, codec: &Codec, inbox: &mut Areas) -> Result<()> {
+    fn deliver(&self, codec: &mut Codec, inbox: &mut Areas) -> Result<()> {
         let delivery = codec.deliver(inbox);
         self.control(|control| {
             control[decoding::FITS] = u32::from(matches!(delivery, Delivery::Done));
@@ -97,9 +97,9 @@ impl CodecMemory {
 
     /// Delivers what was decoded last to an inbox that has grown.
     fn deliver_again(&self) -> Result<()> {
-        let codec = self.codec.borrow();
+        let mut codec = self.codec.borrow_mut();
         let mut inbox = self.inbox.borrow_mut();
-        self.deliver(&codec, inbox.as_mut().ok_or_else(detached)?)
+        self.deliver(&mut codec, inbox.as_mut().ok_or_else(detached)?)
     }
 
     fn encode(&self) -> Result<()> {
