@@ -19,6 +19,8 @@ const MAX_TUPLE: u32 = 16_777_215;
 const MAX_IMPROPER: u32 = (1 << 24) - 1;
 /// Counts of maps share their word with two bits.
 const MAX_PAIRS: u32 = (1 << 26) - 1;
+/// A list that is longer gets its memory at once.
+const LONG: u32 = 4096;
 /// Frames kept between messages.
 const KEPT_FRAMES: usize = 4096;
 
@@ -310,6 +312,9 @@ impl Run<'_> {
     #[inline]
     fn plain_doubles(&mut self, most: u32) -> u32 {
         let mut rest = &self.reader.input[self.reader.at..];
+        if most > LONG && rest.first() == Some(&tags::NEW_FLOAT) {
+            self.tape.floats.reserve((most as usize).min(rest.len() / 9));
+        }
         let mut count = 0;
         while count < most
             && let [tags::NEW_FLOAT, after @ ..] = rest
@@ -702,6 +707,10 @@ impl Run<'_> {
                 }
                 self.note_key(false, false);
                 self.open(Container::List, count, wanted)?;
+                if count > LONG {
+                    // A vector that doubles takes three times as much while it moves.
+                    self.tape.words.reserve(count as usize + 1);
+                }
                 self.tape.words.push(0);
                 Ok(Read::Opened)
             }

@@ -35,15 +35,18 @@ impl Tape {
         self.depth = 0;
     }
 
-    /// Gives memory back, but for so many bytes of each part.
-    pub fn shrink_to(&mut self, bytes: usize) {
-        self.words.shrink_to(bytes / 4);
-        self.floats.shrink_to(bytes / 8);
-        self.latin1.shrink_to(bytes);
-        self.utf16.shrink_to(bytes / 2);
-        self.atoms.shrink_to(bytes / 4);
-        self.shapes.shrink_to(bytes / 8);
-        self.names.shrink_to(bytes);
+    /// Gives memory back, but for so many bytes of each part. True when there was more.
+    pub fn shrink_to(&mut self, bytes: usize) -> bool {
+        let parts = [
+            shrink(&mut self.words, bytes),
+            shrink(&mut self.floats, bytes),
+            shrink(&mut self.latin1, bytes),
+            shrink(&mut self.utf16, bytes),
+            shrink(&mut self.atoms, bytes),
+            shrink(&mut self.shapes, bytes),
+            shrink(&mut self.names, bytes),
+        ];
+        parts.contains(&true)
     }
 
     /// The tape, borrowed, with the bytes that it was decoded from.
@@ -156,6 +159,13 @@ pub enum ReplyForm {
         /// The word at which the inner tuple begins.
         word_offset: usize,
     },
+}
+
+fn shrink<T>(part: &mut Vec<T>, bytes: usize) -> bool {
+    let most = bytes / size_of::<T>();
+    let had_more = part.capacity() > most;
+    part.shrink_to(most);
+    had_more
 }
 
 impl Tape {

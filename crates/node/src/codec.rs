@@ -10,6 +10,11 @@ const VERSION: u8 = 131;
 /// What is kept of each part of the scratch memory between terms, in bytes.
 const KEPT: usize = 8 << 20;
 
+unsafe extern "C" {
+    /// Gives memory that is free back to the system.
+    fn mi_collect(force: bool);
+}
+
 /// Scratch memory of the codec, used again for each term.
 pub(crate) struct Codec {
     decoder: Decoder,
@@ -86,7 +91,12 @@ impl Codec {
 
     fn give_back(&mut self) {
         self.tape.clear();
-        self.tape.shrink_to(KEPT);
+        if self.tape.shrink_to(KEPT) {
+            // SAFETY: this is the allocator of this library (lib.rs), and the function may be called at
+            // any time from any thread. The allocator itself would give the memory back a second
+            // later, when the result lies beside it.
+            unsafe { mi_collect(true) };
+        }
     }
 }
 
