@@ -184,6 +184,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "megabytes take minutes")]
     fn joined_keys_are_forgotten_when_they_are_many() {
         let mut trie = ShapeTrie::new();
         // Each of these messages adds half a megabyte.

@@ -6,7 +6,8 @@ use backwater_etf::{
     Encoder, KnownAtoms, Tape, TapeRef, TextForm,
 };
 
-const ROUNDS: u32 = 200_000;
+/// Miri takes milliseconds for each.
+const ROUNDS: u32 = if cfg!(miri) { 300 } else { 200_000 };
 
 /// The same numbers in every run.
 struct Random(u64);

@@ -93,6 +93,7 @@ fn nesting_has_a_limit() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "megabytes take minutes")]
 fn very_deep_terms_need_no_stack() {
     let bytes = message(&nested(100_000, &header(108, 1), &[106]));
     let tape = decode_with(&bytes, &DecodeOptions::default()).unwrap();
@@ -320,6 +321,7 @@ fn maps_of_the_same_keys_share_a_shape() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "megabytes take minutes")]
 fn a_shape_has_64_keys_at_most() {
     let keys: Vec<_> = (0..65).map(|index| atom(&format!("key{index}"))).collect();
     let tape = js(&map(&keys[..64])).unwrap();
@@ -553,6 +555,7 @@ fn safe_decoding_takes_known_atoms_only() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "megabytes take minutes")]
 fn too_large_data_is_not_copied() {
     const SIZE: usize = 60_000;
     let (source, units) = (vec![b'a'; SIZE], vec![97; SIZE]);
@@ -594,6 +597,7 @@ fn too_large_data_is_not_copied() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "megabytes take minutes")]
 fn nothing_is_written_beyond_the_limit_of_size() {
     let terms = [
         binary(&"ü".repeat(50_000)),

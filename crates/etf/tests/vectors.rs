@@ -37,6 +37,8 @@ fn vectors(file: &str, at_least: usize) -> Vec<Vector> {
     let bytes = |value: &Value| STANDARD.decode(value.as_str().unwrap()).unwrap();
     let vectors: Vec<_> = text
         .lines()
+        // Miri takes seconds for a long one.
+        .filter(|line| !cfg!(miri) || line.len() < 120)
         .map(|line| {
             let (line, term) = without_term(line);
             let line: Value = serde_json::from_str(&line).unwrap();
@@ -53,7 +55,7 @@ fn vectors(file: &str, at_least: usize) -> Vec<Vector> {
         })
         .filter(|vector| !EITHER_IS_FINE.contains(&vector.name.as_str()))
         .collect();
-    assert!(vectors.len() >= at_least, "{file} has {} lines", vectors.len());
+    assert!(cfg!(miri) || vectors.len() >= at_least, "{file} has {} lines", vectors.len());
     vectors
 }
 

@@ -79,6 +79,7 @@ mod tests {
 
     /// Tags of 128 bits are right or wrong as the begin of ours; a signature always has 256.
     #[test]
+    #[cfg_attr(miri, ignore = "ring is assembly, which Miri does not run")]
     fn wycheproof() {
         let path = "tests/wycheproof/hmac-sha256.jsonl";
         let text =

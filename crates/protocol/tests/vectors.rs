@@ -1,3 +1,5 @@
+// ring is assembly, which Miri does not run.
+#![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 //! Every line of `__test__/vectors/wire`: requests to a server of Erlang with its answers, and answers
 //! with what the client of Erlang made of them.
