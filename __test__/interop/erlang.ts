@@ -24,6 +24,11 @@ export interface ErlangServerOptions {
   readonly announce?: boolean;
   /** Milliseconds after which an idle connection is closed; 60,000 unless told. */
   readonly idleTimeout?: number;
+  /** Paths of PEM files: TLS by Erlang's ssl application. */
+  readonly certfile?: string;
+  readonly keyfile?: string;
+  /** Clients must show a certificate that this authority has issued. */
+  readonly cacertfile?: string;
 }
 
 export interface ErlangServer {
@@ -45,6 +50,8 @@ export interface ErlangCallOptions {
   readonly maxEncodedResultSize?: number;
   /** Milliseconds. */
   readonly recvTimeout?: number;
+  /** Options of Erlang's ssl application, as Erlang text: `[{verify, verify_peer}, …]`. */
+  readonly ssl?: string;
   /** Instead of POST and of the call's path, body and random id. */
   readonly method?: string;
   readonly path?: string;
@@ -128,7 +135,8 @@ export async function startErlangServer(options: ErlangServerOptions): Promise<E
   const { secret, ...flags } = options;
   const peer = new Peer('server', serverArguments(flags), secret);
   const { port } = (await peer.next()) as { port: number };
-  return { url: `http://127.0.0.1:${port}`, close: () => peer.close() };
+  const scheme = options.certfile === undefined ? 'http' : 'https';
+  return { url: `${scheme}://127.0.0.1:${port}`, close: () => peer.close() };
 }
 
 /** Starts an Erlang client. */
@@ -336,6 +344,7 @@ function callSettings(options: ErlangCallOptions): string[] {
   set('decode_unsafe_terms', options.decodeUnsafeTerms, String);
   set('max_encoded_result_size', options.maxEncodedResultSize, number);
   set('recv_timeout', options.recvTimeout, number);
+  set('ssl', options.ssl, String);
   set('method', options.method?.toLowerCase(), quotedAtom);
   set('path', options.path, text);
   set('body', options.body, bytes);

@@ -16,6 +16,7 @@ main(Arguments) ->
         peer_options:parse(Arguments, #{max_sessions => {integer, 8}}),
     Secret = peer_options:secret(),
     {ok, _} = application:ensure_all_started(inets),
+    {ok, _} = application:ensure_all_started(ssl),
     {ok, _} = application:ensure_all_started(crypto),
     ok = httpc:set_options([
         {max_sessions, MaxSessions},
@@ -66,6 +67,7 @@ defaults(Secret) ->
         max_encoded_result_size => 8 * 1024 * 1024,
         decode_unsafe_terms => true,
         minor_version => 1,
+        ssl => [],
         connect_timeout => 8000,
         recv_timeout => 5000
     }.
@@ -98,7 +100,7 @@ outcome({Status, Headers, Body}, RequestId, Options) ->
     }.
 
 send(Url, #{method := Method, path := Path, headers := Sent, body := Body}, Options) ->
-    #{connect_timeout := ConnectTimeout, recv_timeout := RecvTimeout} = Options,
+    #{connect_timeout := ConnectTimeout, recv_timeout := RecvTimeout, ssl := Ssl} = Options,
     Target = unicode:characters_to_list([string:trim(Url, trailing, "/"), Path]),
     %% httpc makes content-length itself, from the body that it is given.
     Fields = [
@@ -117,6 +119,7 @@ send(Url, #{method := Method, path := Path, headers := Sent, body := Body}, Opti
         {connect_timeout, ConnectTimeout},
         {timeout, RecvTimeout},
         {autoredirect, false}
+        | [{ssl, Ssl} || Ssl =/= []]
     ],
     case httpc:request(Method, Request, HttpOptions, [{body_format, binary}]) of
         {ok, {{_, Status, _}, Received, ReceivedBody}} ->

@@ -4,7 +4,7 @@
 
 -export([parse/2, secret/0]).
 
--type type() :: integer | boolean.
+-type type() :: integer | boolean | text.
 -type spec() :: #{atom() => {type(), term()}}.
 
 %% Throws {usage, Message} that names what was wrong.
@@ -38,6 +38,8 @@ parse([Argument | _], _, _) ->
 dashed(Name) ->
     lists:append(lists:join("-", string:split(atom_to_list(Name), "_", all))).
 
+value(text, _, Text) ->
+    Text;
 value(boolean, _, "true") ->
     true;
 value(boolean, _, "false") ->

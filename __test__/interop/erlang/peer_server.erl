@@ -21,9 +21,16 @@ main(Arguments) ->
         max_keepalive => {integer, 200},
         announce => {boolean, true},
         idle_timeout => {integer, 60000},
-        recv_timeout => {integer, 5000}
+        recv_timeout => {integer, 5000},
+        certfile => {text, ""},
+        keyfile => {text, ""},
+        cacertfile => {text, ""}
     }),
-    Options = Parsed#{secret => peer_options:secret(), exposed => peer_exposed:table()},
+    Options = Parsed#{
+        secret => peer_options:secret(),
+        exposed => peer_exposed:table(),
+        tls => peer_socket:options(Parsed)
+    },
     {ok, _} = application:ensure_all_started(crypto),
     {ok, Listener} = gen_tcp:listen(map_get(port, Options), [
         binary,
@@ -42,11 +49,18 @@ main(Arguments) ->
 
 accept(Listener, Options, Connection) ->
     {ok, Socket} = gen_tcp:accept(Listener),
-    Pid = spawn(fun() -> receive go -> serve(Socket, Options, Connection, 1) end end),
+    Pid = spawn(fun() -> receive go -> open(Socket, Options, Connection) end end),
     %% The client may be gone already: the process finds out by itself.
     _ = gen_tcp:controlling_process(Socket, Pid),
     Pid ! go,
     accept(Listener, Options, Connection + 1).
+
+open(Socket, #{tls := Tls} = Options, Connection) ->
+    case peer_socket:open(Socket, Tls) of
+        {ok, Opened} -> serve(Opened, Options, Connection, 1);
+        %% The client hears of it by an alert.
+        {error, _} -> ok
+    end.
 
 serve(Socket, #{idle_timeout := IdleTimeout} = Options, Connection, Sequence) ->
     case read_head(Socket, IdleTimeout, Options) of
@@ -55,15 +69,15 @@ serve(Socket, #{idle_timeout := IdleTimeout} = Options, Connection, Sequence) ->
                 exchange(Socket, Head#{connection => Connection, sequence => Sequence}, Options)
             of
                 keep_alive -> serve(Socket, Options, Connection, Sequence + 1);
-                close -> gen_tcp:close(Socket)
+                close -> peer_socket:close(Socket)
             catch
-                throw:{closed, _} -> gen_tcp:close(Socket)
+                throw:{closed, _} -> peer_socket:close(Socket)
             end;
         {refuse, Status} ->
             send(Socket, {Status, #{<<"content-length">> => <<"0">>, <<"connection">> => <<"close">>}, <<>>}),
             linger(Socket);
         {error, _} ->
-            gen_tcp:close(Socket)
+            peer_socket:close(Socket)
     end.
 
 %% Answers one request.
@@ -88,8 +102,8 @@ exchange(Socket, #{length := Length, wants_close := WantsClose, sequence := Sequ
     end.
 
 read_head(Socket, IdleTimeout, Options) ->
-    _ = inet:setopts(Socket, [{packet, http_bin}]),
-    case gen_tcp:recv(Socket, 0, IdleTimeout) of
+    _ = peer_socket:setopts(Socket, [{packet, http_bin}]),
+    case peer_socket:recv(Socket, 0, IdleTimeout) of
         {ok, {http_request, Method, {abs_path, Target}, Version}} ->
             read_fields(Socket, Options, [], #{
                 method => to_binary(Method),
@@ -106,7 +120,7 @@ read_head(Socket, IdleTimeout, Options) ->
     end.
 
 read_fields(Socket, #{recv_timeout := Timeout} = Options, Fields, Head) ->
-    case gen_tcp:recv(Socket, 0, Timeout) of
+    case peer_socket:recv(Socket, 0, Timeout) of
         {ok, {http_header, _, _, Name, Value}} ->
             read_fields(Socket, Options, [{Name, Value} | Fields], Head);
         {ok, http_eoh} ->
@@ -139,11 +153,11 @@ read_body(_, _, 0, _) ->
     <<>>;
 read_body(Socket, #{headers := {ok, Headers}}, Size, Timeout) ->
     [
-        gen_tcp:send(Socket, <<"HTTP/1.1 100 Continue\r\n\r\n">>)
+        peer_socket:send(Socket, <<"HTTP/1.1 100 Continue\r\n\r\n">>)
      || maps:get(<<"expect">>, Headers, none) =:= <<"100-continue">>
     ],
-    _ = inet:setopts(Socket, [{packet, raw}]),
-    case gen_tcp:recv(Socket, Size, Timeout) of
+    _ = peer_socket:setopts(Socket, [{packet, raw}]),
+    case peer_socket:recv(Socket, Size, Timeout) of
         {ok, Body} -> Body;
         {error, Reason} -> throw({closed, Reason})
     end.
@@ -155,19 +169,19 @@ send(Socket, {Status, Headers, Body}) ->
     Line = io_lib:format("HTTP/1.1 ~b ~s\r\n", [Status, httpd_util:reason_phrase(Status)]),
     Fields = [[Name, <<": ">>, Value, <<"\r\n">>] || {Name, Value} <- All],
     %% A client that is gone shows when the next request is read.
-    _ = gen_tcp:send(Socket, [Line, Fields, <<"\r\n">>, Body]),
+    _ = peer_socket:send(Socket, [Line, Fields, <<"\r\n">>, Body]),
     ok.
 
 %% Closes after what the client is still sending was taken in: closing with
 %% unread bytes resets the connection, and a reset may overtake the answer.
 linger(Socket) ->
-    _ = gen_tcp:shutdown(Socket, write),
-    _ = inet:setopts(Socket, [{packet, raw}]),
+    _ = peer_socket:shutdown(Socket),
+    _ = peer_socket:setopts(Socket, [{packet, raw}]),
     discard(Socket, ?LINGER_BYTES),
-    gen_tcp:close(Socket).
+    peer_socket:close(Socket).
 
 discard(Socket, Left) when Left > 0 ->
-    case gen_tcp:recv(Socket, 0, ?LINGER_TIMEOUT) of
+    case peer_socket:recv(Socket, 0, ?LINGER_TIMEOUT) of
         {ok, Bytes} -> discard(Socket, Left - byte_size(Bytes));
         {error, _} -> ok
     end;
