@@ -135,20 +135,25 @@ test('a function says where the servers are', async (t) => {
 });
 
 test('a function is asked again by resolveInterval, and what it says is used at once', async (t) => {
-  const { port, servers } = await fleet(t, 3, () => ({ never: () => new Promise(() => {}) }));
+  const open: (() => void)[] = [];
+  const gate = (): Promise<number> => new Promise((resolve) => open.push(() => resolve(7)));
+  const { port, servers } = await fleet(t, 3, () => ({ gate }));
   let current: EndpointAddress[] = [{ host: address(0), port }];
-  const client = connect(t, { url: (() => current) as never }, { ...patient, resolveInterval: 20 });
+  const options = { ...patient, resolveInterval: 20, idleTimeout: 300_000 };
+  const client = connect(t, { url: (() => current) as never }, options);
   t.is(await client.call('m', 'who'), 0);
-  const aborts = new AbortController();
-  const held = client.tryCall('m', 'never', [], { signal: aborts.signal });
-  await until(() => servers[0]!.stats().pending === 1, 'a call is held by the first');
+  const calls = Array.from({ length: 4 }, () => client.call('m', 'gate'));
+  await until(() => open.length === 4, 'four connections are open');
+  for (const answer of open.splice(1)) answer();
+  await until(() => client.stats().pending === 1, 'three of them are idle');
+  t.is(servers[0]!.stats().connections, 4);
   current = [1, 2].map((index) => ({ host: address(index), port }));
   await until(() => client.stats().endpoints.length === 2, 'the new ones are known');
   for (let call = 0; call < 40; call++) t.not(await client.call('m', 'who'), 0);
   t.is(client.stats().pending, 1, 'the call on the old one goes on');
-  t.is(servers[0]!.stats().connections, 1, 'its idle connections are closed');
-  aborts.abort();
-  await held;
+  await until(() => servers[0]!.stats().connections === 1, 'its idle connections are closed');
+  open[0]!();
+  t.deepEqual(await Promise.all(calls), [7, 7, 7, 7]);
   await until(() => servers[0]!.stats().connections === 0, 'and the last one, too');
 });
 

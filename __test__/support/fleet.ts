@@ -62,7 +62,10 @@ export async function member(
   functions: Record<string, Function> = {},
 ): Promise<Server> {
   const modules = { m: { who: () => index, ...functions } };
-  const server = await startClearServer(secret, modules, { host: address(index), port });
+  // Long, so that connections that should be closed are not closed by this.
+  const recvTimeout = 300_000;
+  const options = { host: address(index), port, recvTimeout };
+  const server = await startClearServer(secret, modules, options);
   t.teardown(() => server.close({ timeout: 0 }));
   return server;
 }
