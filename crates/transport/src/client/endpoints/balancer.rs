@@ -78,6 +78,7 @@ fn below(draw: u32, limit: u64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::super::random::SplitMix;
     use super::*;
     use std::cell::Cell;
@@ -124,7 +125,7 @@ mod tests {
     ) {
         let random = SplitMix::new(7);
         for _ in 0..times {
-            let Some(server) = choice(servers, random.next()) else { panic!("nothing chosen") };
+            let server = choice(servers, random.next()).unwrap();
             server.chosen.set(server.chosen.get() + 1);
             then(server);
         }

@@ -248,22 +248,27 @@ impl<'a> Course<'a> {
         match verdict(error) {
             Verdict::Final => None,
             Verdict::NotStarted => {
-                let mut member = self.elsewhere();
-                if member.is_none() && is_endpoints_fault(error) {
-                    member = self.after_news().await;
-                    if member.is_none() {
-                        return self.again().await;
+                let is_fault = is_endpoints_fault(error);
+                match self.instead(is_fault).await {
+                    Some(member) => {
+                        self.shared.directory.failovers.fetch_add(1, Ordering::Relaxed);
+                        Some(member)
                     }
+                    None if is_fault => self.again().await,
+                    None => None,
                 }
-                if member.is_none() {
-                    return None;
-                }
-                self.shared.directory.failovers.fetch_add(1, Ordering::Relaxed);
-                member
             }
             Verdict::Repeatable => self.again().await,
             Verdict::RepeatableInTime if self.limits.is_bounded_as_a_whole() => self.again().await,
             Verdict::RepeatableInTime => None,
+        }
+    }
+
+    /// An endpoint that was not tried yet, perhaps one that is not known yet.
+    async fn instead(&mut self, look_for_news: bool) -> Option<Arc<Member>> {
+        match self.elsewhere() {
+            None if look_for_news => self.after_news().await,
+            member => member,
         }
     }
 
