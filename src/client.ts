@@ -1,6 +1,6 @@
 import { bridge, type Arrival, JOB_CALL, JOB_CANCEL } from './bridge.js';
 import { type ClientStats, statsOf } from './client-stats.js';
-import { BackwaterError, ClosedError, OptionError } from './errors.js';
+import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
 import { defaultIoThreads } from './io-threads.js';
@@ -69,6 +69,8 @@ export class Client {
   readonly #resolver: Resolver | undefined;
   readonly #pending = new Map<number, (error: Error) => void>();
   #calls = 0;
+  /** What the arguments of the calls that have not settled take. */
+  #bytes = 0;
   #closed = false;
 
   /** @throws {@link OptionError} naming the option that is unknown or wrong */
@@ -117,7 +119,9 @@ export class Client {
         bridge.post(JOB_CANCEL, id, []);
         reject(signal?.reason as Error);
       };
+      let size = 0;
       const settle = (): void => {
+        this.#bytes -= size;
         this.#pending.delete(id);
         signal?.removeEventListener('abort', cancel);
       };
@@ -146,12 +150,13 @@ export class Client {
         },
       });
       try {
-        this.#post(id, module, fn, args, settings);
+        size = this.#post(id, module, fn, args, settings);
       } catch (error) {
         bridge.forget(id);
         throw error;
       }
       this.#calls++;
+      this.#bytes += size;
       this.#resolver?.touch();
       this.#pending.set(id, reject);
       signal?.addEventListener('abort', cancel, { once: true });
@@ -254,13 +259,14 @@ export class Client {
     await this.close();
   }
 
+  /** Returns how many bytes the arguments take. */
   #post(
     id: number,
     module: string,
     fn: string,
     args: readonly unknown[],
     settings: CallSettings,
-  ): void {
+  ): number {
     refuseNested();
     const { outbox } = bridge;
     const names = `${module}\0${fn}`;
@@ -282,15 +288,25 @@ export class Client {
       settings.maxRetries,
       milliseconds(settings.hedgeDelay),
     ];
+    const start = outbox.float;
+    let size = 0;
     try {
       bridge.post(JOB_CALL, id, fields, () => {
+        const frame = outbox.word;
         outbox.byte = namesStart + namesLength;
         flatten(outbox, args, settings, 'args');
+        size = outbox.byte - namesStart + (outbox.word - frame) * 4 + (outbox.float - start) * 8;
+        const limit = this.#settings.maxBytesInFlight;
+        if (this.#bytes > 0 && this.#bytes + size > limit) {
+          throw new QueueFullError({ option: 'maxBytesInFlight', limit });
+        }
       });
     } catch (error) {
       outbox.byte = namesStart;
+      outbox.float = start;
       throw error;
     }
+    return size;
   }
 }
 

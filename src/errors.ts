@@ -251,30 +251,36 @@ function timeoutMessage(
 
 /** What a {@link QueueFullError} is made of. */
 export interface QueueFullFields extends ErrorOptions {
-  /** How many calls may wait: the option `maxQueuedCalls`. */
+  /** The option that sets the limit. */
+  readonly option?: 'maxQueuedCalls' | 'maxBytesInFlight';
+  /** How many calls may wait, or how many bytes their arguments may have. */
   readonly limit: number;
 }
 
 /**
- * All connections are busy, and as many calls as may be wait for one already. The request was not
- * sent and it is safe to call again, once there is less to do.
+ * All connections are busy, and as many calls as may be wait for one already, or their arguments take
+ * as much memory as they may. The request was not sent and it is safe to call again, once there is less
+ * to do.
  */
 export class QueueFullError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
   /** The option that sets the limit. */
-  readonly option = 'maxQueuedCalls';
-  /** How many calls may wait. */
+  readonly option: 'maxQueuedCalls' | 'maxBytesInFlight';
+  /** How many calls may wait, or how many bytes their arguments may have. */
   readonly limit: number;
 
   static {
     nameErrors(this, 'QueueFullError');
   }
 
-  constructor({ limit, ...options }: QueueFullFields) {
+  constructor({ limit, option = 'maxQueuedCalls', ...options }: QueueFullFields) {
     super(
-      `all connections are busy and ${limit} calls wait for one already (options maxConnections and maxQueuedCalls)`,
+      option === 'maxQueuedCalls'
+        ? `all connections are busy and ${limit} calls wait for one already (options maxConnections and maxQueuedCalls)`
+        : `the arguments of the calls in flight would take more than ${limit} bytes (option maxBytesInFlight)`,
       options,
     );
+    this.option = option;
     this.limit = limit;
   }
 }

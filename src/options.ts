@@ -185,6 +185,13 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
    */
   readonly spin?: number | undefined;
   /**
+   * How much memory arguments that wait for their functions and results that wait to be sent may take,
+   * in bytes: further arguments wait on the wire until there is room, and are answered 503 when there
+   * is none within `recvTimeout`. Messages of at most 16 KiB are not counted. Default 268,435,456 (256
+   * MiB); `Infinity` for no limit.
+   */
+  readonly maxBytesInFlight?: number | undefined;
+  /**
    * How many worker threads serve the modules: 1 to 1024. Only for modules that are given as a URL, of
    * which each thread imports its own instance. Default: as many as the process can run at the same
    * time (`os.availableParallelism()`).
@@ -321,6 +328,12 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
    */
   readonly maxQueuedCalls?: number | undefined;
   /**
+   * How much memory the arguments of all calls that have not settled may take, in bytes: a further call
+   * fails with a {@link QueueFullError}, unless it is the only one. Default 268,435,456 (256 MiB);
+   * `Infinity` for no limit.
+   */
+  readonly maxBytesInFlight?: number | undefined;
+  /**
    * How long an unused connection is kept, in milliseconds. Default 30,000; `Infinity` for as long as
    * the server keeps it.
    */
@@ -387,6 +400,8 @@ export interface ClientOptions extends ClientTuning {
 const MAX_SIZE = 2 ** 28 - 1;
 const DEFAULT_SIZE = 8 * 1024 * 1024;
 const size = integer(1, MAX_SIZE, 'bytes');
+const bytesInFlight = integerOrInfinity(1, 2 ** 41, 'bytes');
+const DEFAULT_BYTES_IN_FLIGHT = 256 * 1024 * 1024;
 const count = integerOrInfinity(1, 2 ** 31 - 1);
 
 const revivers = listOf<Reviver>(
@@ -482,6 +497,7 @@ const serverTable = {
   maxCallsInFlight: option(count, 4096),
   spin,
   health: option(optional(healthPath), undefined),
+  maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   workers: option(integer(1, 1024), undefined),
   ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
   workerOptions: option(
@@ -519,6 +535,7 @@ const clientTable = {
   maxConnectionAge: option(timeout, Infinity),
   deadPeerTimeout: option(integerOrInfinity(1000, MAX_TIMEOUT, 'milliseconds'), 30_000),
   maxQueuedCalls: option(integerOrInfinity(0, 2 ** 31 - 1), 65_536),
+  maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   idleTimeout: option(timeout, 30_000),
   resolveInterval: option(optional(timeout), undefined),
   dnsServers: option(optional(dnsServers), undefined),

@@ -333,6 +333,7 @@ function nativeOptions(
     gzipLevel: settings.gzipLevel,
     maxConnections: Math.min(settings.maxConnections, none),
     maxCallsInFlight: Math.min(settings.maxCallsInFlight, none),
+    maxBytesInFlight: Number.isFinite(settings.maxBytesInFlight) ? settings.maxBytesInFlight : null,
     ioThreads: settings.ioThreads ?? defaultIoThreads(),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,

@@ -180,7 +180,7 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
 fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Event {
     match result {
         Ok(CallOutcome { outcome, tape, source }) => {
-            let message = Message { tape, source };
+            let message = Message { tape, source, _memory: None };
             match outcome {
                 Outcome::Return { word_offset } => {
                     Event::Return { call, skip: word_offset as u32, message }

@@ -22,7 +22,7 @@ use crate::settings::{self, TermFlags, size};
 
 /// A message in memory of its own.
 pub(crate) fn large_message(message: Message, skip: u32, exception: bool) -> LargeMessage {
-    let Message { tape, source } = message;
+    let Message { tape, source, .. } = message;
     let needed = extent(&tape, &[]);
     let mut words = vec![0; needed.words];
     let mut floats = vec![0.0; needed.floats];
@@ -146,7 +146,7 @@ pub(crate) fn decode_response(
         Outcome::Return { word_offset } => (word_offset, false),
         Outcome::Exception { word_offset } => (word_offset, true),
     };
-    Ok(large_message(Message { tape, source }, skip as u32, exception))
+    Ok(large_message(Message { tape, source, _memory: None }, skip as u32, exception))
 }
 
 fn settings_of(secrets: Vec<Vec<u8>>) -> Result<Settings> {

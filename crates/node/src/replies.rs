@@ -25,11 +25,12 @@ pub(crate) struct Accepted {
 
 impl Accepted {
     pub(crate) fn new(call: IncomingCall) -> Self {
-        let IncomingCall { function, tape, source, timeout, request_id, peer, reply } = call;
+        let IncomingCall { function, tape, source, timeout, request_id, peer, reply, memory } =
+            call;
         // A time beyond what clocks can tell is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let caller = Caller { reply, deadline, request_id, peer, in_flight: None };
-        Self { function, message: Message { tape, source }, caller }
+        Self { function, message: Message { tape, source, _memory: Some(memory) }, caller }
     }
 }
 

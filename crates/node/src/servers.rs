@@ -189,6 +189,7 @@ fn transport_options(
         max_headers: options.max_headers,
         max_connections: size(options.max_connections),
         max_calls_in_flight: size(options.max_calls_in_flight),
+        max_bytes_in_flight: options.max_bytes_in_flight.unwrap_or(usize::MAX),
         ..ServerOptions::new(settings)
     }
 }

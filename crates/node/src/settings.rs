@@ -33,6 +33,8 @@ pub(crate) struct ServerOptions {
     pub(crate) gzip_level: u32,
     pub(crate) max_connections: u32,
     pub(crate) max_calls_in_flight: u32,
+    /// `None` for no limit.
+    pub(crate) max_bytes_in_flight: Option<usize>,
     pub(crate) io_threads: usize,
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,

@@ -22,7 +22,7 @@ pub use self::client::{
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::server::{
     BindError, Functions, IncomingCall, Outcome, Peer, Reply, Server, ServerOptions, ServerStats,
-    Service,
+    Service, Share,
 };
 pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};
 pub use self::tls::{

@@ -5,6 +5,7 @@ mod connection;
 mod health;
 mod linger;
 mod listener;
+mod memory;
 mod options;
 mod request;
 mod secure;
@@ -24,6 +25,8 @@ use backwater_protocol::server::{Exposure, ReplayGuard, Settings};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
+use self::memory::Memory;
+pub use self::memory::Share;
 pub use self::options::{BindError, ServerOptions, ServerStats};
 pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
 use crate::codec::Codecs;
@@ -172,6 +175,7 @@ struct Shared {
     phase: watch::Sender<Phase>,
     max_calls: usize,
     calls_free: Arc<Semaphore>,
+    memory: Arc<Memory>,
     connections: AtomicUsize,
     calls: AtomicU64,
     refusals: AtomicU64,
@@ -231,6 +235,7 @@ async fn listen(
         phase,
         max_calls,
         calls_free: Arc::new(Semaphore::new(max_calls)),
+        memory: Memory::new(options.max_bytes_in_flight),
         connections: AtomicUsize::new(0),
         calls: AtomicU64::new(0),
         refusals: AtomicU64::new(0),

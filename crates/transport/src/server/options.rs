@@ -39,6 +39,10 @@ pub struct ServerOptions {
     pub max_calls_in_flight: usize,
     /// The path at which everybody is told whether the server is well, without a signature.
     pub health_path: Option<String>,
+    /// How much memory arguments that wait for their functions and results that wait to be sent may
+    /// take. What would be more waits on the wire, for as long as receiving may take, and is refused
+    /// with 503 then. Messages of at most 16 KiB are not counted.
+    pub max_bytes_in_flight: usize,
     /// How long the head of a request may be.
     pub max_header_bytes: usize,
     /// How many headers a request may have.
@@ -64,6 +68,7 @@ impl ServerOptions {
             send_timeout: Duration::from_secs(30),
             max_connections: 1024,
             max_calls_in_flight: 4096,
+            max_bytes_in_flight: 256 << 20,
             health_path: None,
             max_header_bytes: 16 * 1024,
             max_headers: 100,

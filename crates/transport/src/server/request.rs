@@ -15,8 +15,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use tokio::time::timeout;
+use tokio::time::timeout as time_limit;
 
+use super::memory::is_counted;
 use super::service::{IncomingCall, Outcome, Peer, Reply};
 use super::unencodable::unencodable_result;
 use super::{Shared, health};
@@ -94,20 +95,42 @@ async fn serve(
         .expect_body(body.size_hint().exact())?;
     let timeout = expected.timeout();
     failure.set(expected.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
-    let Ok(admission) = Arc::clone(&shared.calls_free).try_acquire_owned() else {
+    let overloaded = |expected: &ExpectedBody<u32>| {
         let refusal = expected.refuse(StatusCode::SERVICE_UNAVAILABLE, "overloaded");
-        return Err(refusal.with_retry_after(RETRY_AFTER).into());
+        refusal.with_retry_after(RETRY_AFTER)
     };
+    let Ok(admission) = Arc::clone(&shared.calls_free).try_acquire_owned() else {
+        return Err(overloaded(&expected).into());
+    };
+    let size = body.size_hint().exact().map_or(expected.max_size(), |length| length as usize);
+    let mut room = None;
+    if is_counted(size) {
+        // Not a byte more is read until there is room for all of it.
+        let waited = time_limit(shared.recv_timeout, shared.memory.reserve(size)).await;
+        room = Some(waited.map_err(|_elapsed| overloaded(&expected))?);
+    }
     // hyper asks for the body (`100 Continue`) when it is first read here.
     let body = read(shared, &expected, body, began).await?;
     unread.set(false);
 
     let (reply, outcome) = Reply::new(admission);
     let (Call { function, context, source }, tape) = decode(shared, expected, body).await?;
+    let size = source.len() + tape_size(tape.as_tape_ref(&[]));
+    let memory = shared.memory.take(size);
+    drop(room);
     shared.calls.fetch_add(1, Ordering::Relaxed);
     let timeout = timeout.map(|timeout| timeout.as_duration().saturating_sub(arrived.elapsed()));
     let (request_id, peer) = (context.request_id().clone(), Arc::clone(peer));
-    shared.service.call(IncomingCall { function, tape, source, timeout, request_id, peer, reply });
+    shared.service.call(IncomingCall {
+        function,
+        tape,
+        source,
+        timeout,
+        request_id,
+        peer,
+        reply,
+        memory,
+    });
     // An error means that the reply was dropped: by a service that failed, or that is going away.
     let outcome = outcome.await.map_err(|_| Unanswered::Failed)?;
     match outcome {
@@ -132,7 +155,7 @@ async fn read(
     let left = shared.request_timeout.saturating_sub(began.elapsed());
     let mut reader = BodyReader::new(expected.max_size());
     let reading = poll_fn(|context| reader.poll_read(&mut body, context));
-    let status = match timeout(shared.recv_timeout.min(left), reading).await {
+    let status = match time_limit(shared.recv_timeout.min(left), reading).await {
         Ok(Ok(body)) => return Ok(body),
         Ok(Err(BodyError::TooLarge(_))) => StatusCode::PAYLOAD_TOO_LARGE,
         Ok(Err(BodyError::Broken(_))) => StatusCode::BAD_REQUEST,
@@ -172,6 +195,7 @@ async fn encode(
     value: Box<dyn TapeSource>,
 ) -> Result<Response<Bytes>, Unanswered> {
     let size = tape_size(value.as_tape_ref());
+    let memory = shared.memory.take(size);
     let settings = Arc::clone(settings);
     let encoded = shared.codecs.run(size, move |codec| {
         let term = match form {
@@ -184,5 +208,7 @@ async fn encode(
             respond(&context, term, &mut codec.encoder, &settings)
         })
     });
-    encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)
+    let response = encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)?;
+    drop(memory);
+    Ok(response.map(|body| shared.memory.attach(body)))
 }

@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::unconstrained;
 
+use super::memory::Share;
 use crate::TapeSource;
 
 /// Answers calls.
@@ -38,6 +39,8 @@ pub struct IncomingCall {
     pub peer: Arc<Peer>,
     /// Where the answer goes.
     pub reply: Reply,
+    /// The memory that the arguments take, to be kept as long as they are.
+    pub memory: Share,
 }
 
 /// The other end of a connection.

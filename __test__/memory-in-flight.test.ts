@@ -1,0 +1,112 @@
+import { connect as connectSocket } from 'node:net';
+import test from 'ava';
+import { encodeRequest, QueueFullError, RemoteError } from '../src/index.js';
+import { connect, secret, serve } from './support/rpc.js';
+
+const MEBIBYTE = 1024 * 1024;
+
+function held(): { hold: (value: unknown) => Promise<number>; release: () => void } {
+  let release!: () => void;
+  const ended = new Promise<void>((resolve) => (release = resolve));
+  return {
+    hold: async (_value) => {
+      await ended;
+      return 1;
+    },
+    release: () => release(),
+  };
+}
+
+test('the arguments of calls of a client take no more than maxBytesInFlight', async (t) => {
+  const { hold, release } = held();
+  const server = await serve(t, { m: { hold, echo: (value: unknown) => value } });
+  const client = connect(t, server, { maxBytesInFlight: MEBIBYTE, binaries: 'buffer' });
+  const half = Buffer.alloc(MEBIBYTE / 2 - 1000);
+  const calls = [client.call('m', 'hold', [half]), client.call('m', 'hold', [half])];
+  const error = await t.throwsAsync(client.call('m', 'hold', [Buffer.alloc(2000)]), {
+    instanceOf: QueueFullError,
+    message: /more than 1048576 bytes \(option maxBytesInFlight\)/,
+  });
+  t.is(error.option, 'maxBytesInFlight');
+  t.is(error.limit, MEBIBYTE);
+  release();
+  t.deepEqual(await Promise.all(calls), [1, 1]);
+  // There is room again, and one alone may be larger.
+  t.deepEqual(await client.call('m', 'echo', [half]), half);
+  const large = Buffer.alloc(3 * MEBIBYTE, 5);
+  t.deepEqual(await client.call('m', 'echo', [large]), large);
+});
+
+test('arguments wait on the wire until a server has room for them', async (t) => {
+  const server = await serve(
+    t,
+    { m: { size: (value: Uint8Array) => value.length } },
+    { maxBytesInFlight: MEBIBYTE, binaries: 'buffer', recvTimeout: 60_000 },
+  );
+  const client = connect(t, server, { compressionThreshold: Infinity });
+  const sizes = Array.from({ length: 40 }, (_, index) => 100_000 * (1 + (index % 12)));
+  const values = await Promise.all(
+    sizes.map((size) => client.call('m', 'size', [Buffer.alloc(size, 1)])),
+  );
+  t.deepEqual(values, sizes);
+  t.is(server.stats().pending, 0);
+});
+
+test('results larger than maxBytesInFlight are sent all the same', async (t) => {
+  const server = await serve(
+    t,
+    { m: { make: (size: number) => Buffer.alloc(size, 7) } },
+    { maxBytesInFlight: 100_000 },
+  );
+  const client = connect(t, server, { binaries: 'buffer' });
+  const values = await Promise.all(
+    Array.from({ length: 20 }, () => client.call<Buffer>('m', 'make', [1_000_000])),
+  );
+  for (const value of values) t.is(value.length, 1_000_000);
+  t.is(await client.call<Buffer>('m', 'make', [5]).then(({ length }) => length), 5);
+});
+
+test('arguments for which there is no room in time are refused, small ones never', async (t) => {
+  // A peer that takes none of the answer keeps its memory.
+  const server = await serve(
+    t,
+    {
+      m: {
+        make: (size: number) => Buffer.alloc(size, 7),
+        size: (value: Uint8Array) => value.length,
+      },
+    },
+    {
+      maxBytesInFlight: 100_000,
+      binaries: 'buffer',
+      recvTimeout: 1000,
+      compressionThreshold: Infinity,
+    },
+  );
+  const request = encodeRequest({ url: server.url, secret }, 'm', 'make', [8_000_000]);
+  const { pathname, host } = new URL(request.url);
+  const socket = connectSocket(server.port, '127.0.0.1');
+  socket.on('error', () => {});
+  t.teardown(() => socket.destroy());
+  const lines = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`);
+  socket.write(`POST ${pathname} HTTP/1.1\r\nhost: ${host}\r\n${lines.join('\r\n')}\r\n\r\n`);
+  socket.write(request.body);
+  socket.pause();
+  const client = connect(t, server, { compressionThreshold: Infinity });
+  let refusal: unknown;
+  while (refusal === undefined) {
+    // Until the answer is there that nobody takes.
+    await client.call('m', 'size', [Buffer.alloc(50_000)]).catch((error: unknown) => {
+      refusal = error;
+    });
+  }
+  t.true(refusal instanceof RemoteError && refusal.httpStatus === 503, String(refusal));
+  t.is((refusal as RemoteError).reason, 'overloaded');
+  t.is(await client.call('m', 'size', [Buffer.alloc(10_000)]), 10_000);
+  socket.destroy();
+  let size: unknown;
+  while (size === undefined) {
+    size = await client.call('m', 'size', [Buffer.alloc(50_000)]).catch(() => undefined);
+  }
+  t.is(size, 50_000);
+});
