@@ -1,3 +1,4 @@
+import { connect as connectTcp } from 'node:net';
 import test from 'ava';
 import {
   Client,
@@ -9,7 +10,7 @@ import {
   type Server,
 } from '../src/index.js';
 import { erlangAvailable, startErlangClient, startErlangServer } from './interop/erlang.js';
-import { connect, secret, serve } from './support/rpc.js';
+import { connect, secret, serve, tcpServer } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest, type RequestParts } from './support/signing.js';
 
 const modules = { echo: { echo: () => 'here' } };
@@ -165,6 +166,24 @@ test('a full memory refuses', async (t) => {
   const seconds = Number(answers[0]!.headers.get('retry-after'));
   t.true(seconds >= 1 && seconds <= 121, String(seconds));
   t.deepEqual(await answerTo(server, {}), [200, 'here'], 'what need not be remembered is taken');
+});
+
+test('a call that is made again is a request of its own', async (t) => {
+  let calls = 0;
+  const server = await serve(t, { echo: { echo: () => ++calls } }, { replayProtection: 'require' });
+  // Loses the first answer.
+  const { url } = await tcpServer(t, (socket, number) => {
+    const upstream = connectTcp(server.port, '127.0.0.1');
+    t.teardown(() => upstream.destroy());
+    upstream.on('error', () => socket.destroy());
+    socket.on('close', () => upstream.destroy());
+    socket.pipe(upstream);
+    if (number === 0) upstream.once('data', () => socket.destroy());
+    else upstream.pipe(socket);
+  });
+  const client = connect(t, { url }, { replayProtection: true, idempotent: true });
+  t.is(await client.call('echo', 'echo'), 2);
+  t.is(calls, 2);
 });
 
 withErlang('Erlang takes the stamps of clients, and servers those of Erlang', async (t) => {
