@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::HeaderValue;
 use ring::digest::{SHA256, digest};
 
@@ -11,7 +12,8 @@ const ENCODED: usize = 44;
 
 /// The header's value for a body.
 pub(crate) fn digest_of(body: &[u8]) -> HeaderValue {
-    HeaderValue::from_str(&text_of(body)).unwrap_or(HeaderValue::from_static(PREFIX))
+    let text = Bytes::from(text_of(body));
+    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(PREFIX))
 }
 
 /// Whether a header's value is the digest of a body. It is signed and not secret, so any comparison

@@ -1,5 +1,9 @@
 //! Names and values of the protocol's headers.
 
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    EXPIRES, GetAll, PRAGMA,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
@@ -14,6 +18,28 @@ pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-backwater-time
 
 pub(crate) const ETF: HeaderValue = HeaderValue::from_static("application/x-erlang-etf");
 pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+
+/// The values of a header. Names that nearly every message has are looked up several times as fast as
+/// others, which have to be read as a name first.
+pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, HeaderValue> {
+    static USUAL: [HeaderName; 11] = [
+        ACCEPT,
+        ACCEPT_ENCODING,
+        CACHE_CONTROL,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        DIGEST,
+        EXPIRES,
+        PRAGMA,
+        REQUEST_ID,
+        TIMEOUT,
+    ];
+    match USUAL.iter().find(|usual| usual.as_str() == name) {
+        Some(usual) => headers.get_all(usual),
+        None => headers.get_all(name),
+    }
+}
 
 /// Headers of which a message has one at most: where readers would differ in which one they take, a
 /// message is refused.

@@ -4,8 +4,10 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::headers;
 use crate::secrets::Secrets;
 
 const ALGORITHM: &str = "hmac-sha256";
@@ -155,15 +157,21 @@ pub(crate) fn verify<const N: usize>(
         return Err(SignatureFailure::UnknownAlgorithm);
     }
     let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
-    let listed = |name: &str| list.split(' ').any(|listed| listed.eq_ignore_ascii_case(name));
+    let names = names_of(list);
+    let listed = |name: &str| names.iter().any(|listed| listed.eq_ignore_ascii_case(name));
     check_list(signed, demands, listed)?;
-    let string = signing_string(signed, list)?;
+    let string = signing_string(signed, &names)?;
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
     let tag = STANDARD.decode(given).map_err(|_| SignatureFailure::InvalidSignature)?;
     let secret = secrets.verify(&string, &tag).ok_or(SignatureFailure::InvalidSignature)?;
     // It is as long as a signature is.
     let prefix = tag.first_chunk().copied().ok_or(SignatureFailure::InvalidSignature)?;
     Ok(Verified { secret, prefix, signed: ask.map(listed) })
+}
+
+/// The names of a list, which are divided by spaces.
+fn names_of(list: &str) -> Vec<&str> {
+    list.split(' ').filter(|name| !name.is_empty()).collect()
 }
 
 fn check_list(
@@ -177,7 +185,7 @@ fn check_list(
         }
     }
     for name in demands.if_present {
-        if signed.headers.contains_key(*name) && !listed(name) {
+        if headers::get_all(signed.headers, name).iter().next().is_some() && !listed(name) {
             return Err(SignatureFailure::MissingMandatorilySignedHeader(name));
         }
     }
@@ -185,29 +193,37 @@ fn check_list(
 }
 
 /// `name: value` for each listed header, in the order of the list, joined by LF.
-fn signing_string(signed: Signed<'_>, list: &str) -> Result<Vec<u8>, SignatureFailure> {
+fn signing_string(signed: Signed<'_>, names: &[&str]) -> Result<Vec<u8>, SignatureFailure> {
     let mut string = Vec::with_capacity(512);
-    for name in list.split(' ').filter(|name| !name.is_empty()) {
-        if !string.is_empty() {
-            string.push(b'\n');
-        }
-        string.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
-        string.extend(b": ");
+    for name in names {
+        let start = begin_line(&mut string, name);
+        string[start..].make_ascii_lowercase();
+        string.extend_from_slice(b": ");
         if name.eq_ignore_ascii_case(signed.pseudo_name) {
-            string.extend(signed.pseudo_value.as_bytes());
+            string.extend_from_slice(signed.pseudo_value.as_bytes());
             continue;
         }
-        let mut values = signed.headers.get_all(name).iter();
+        let mut values = headers::get_all(signed.headers, name).iter();
         let first =
-            values.next().ok_or_else(|| SignatureFailure::MissingHeader(name.to_owned()))?;
-        string.extend(trim(first.as_bytes()));
+            values.next().ok_or_else(|| SignatureFailure::MissingHeader((*name).to_owned()))?;
+        string.extend_from_slice(trim(first.as_bytes()));
         // A header in several lines is one list (RFC 9110, 5.3).
         for value in values {
-            string.extend(b", ");
-            string.extend(trim(value.as_bytes()));
+            string.extend_from_slice(b", ");
+            string.extend_from_slice(trim(value.as_bytes()));
         }
     }
     Ok(string)
+}
+
+/// Begins a line of the signing string and returns where.
+fn begin_line(string: &mut Vec<u8>, name: &str) -> usize {
+    if !string.is_empty() {
+        string.push(b'\n');
+    }
+    let start = string.len();
+    string.extend_from_slice(name.as_bytes());
+    start
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {
@@ -226,22 +242,32 @@ pub(crate) fn sign(
     number: usize,
     scheme: &str,
 ) -> HeaderValue {
-    let mut list = String::with_capacity(160);
-    list.push_str(signed.pseudo_name);
+    let mut text = String::with_capacity(384);
+    text.push_str(scheme);
+    text.push_str("algorithm=\"");
+    text.push_str(ALGORITHM);
+    text.push_str("\",headers=\"");
+    text.push_str(signed.pseudo_name);
+    let mut string = Vec::with_capacity(512);
+    begin_line(&mut string, signed.pseudo_name);
+    string.extend_from_slice(b": ");
+    string.extend_from_slice(signed.pseudo_value.as_bytes());
     for name in names {
-        if signed.headers.contains_key(name) {
-            list.push(' ');
-            list.push_str(name.as_str());
-        }
+        // Our own headers stand once each, without spaces around them.
+        let Some(value) = signed.headers.get(name) else { continue };
+        text.push(' ');
+        text.push_str(name.as_str());
+        begin_line(&mut string, name.as_str());
+        string.extend_from_slice(b": ");
+        string.extend_from_slice(trim(value.as_bytes()));
     }
-    // Every name of the list is there: nothing can be missing.
-    let string = signing_string(signed, &list).unwrap_or_default();
-    let signature = STANDARD.encode(secrets.sign(number, &string));
-    let text = format!(
-        "{scheme}algorithm=\"{ALGORITHM}\",headers=\"{list}\",keyId=\"{KEY_ID}\",signature=\"{signature}\""
-    );
+    text.push_str("\",keyId=\"");
+    text.push_str(KEY_ID);
+    text.push_str("\",signature=\"");
+    STANDARD.encode_string(secrets.sign(number, &string), &mut text);
+    text.push('"');
     // Names and base64 are ASCII.
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]
@@ -288,7 +314,7 @@ mod tests {
         let pseudo_value = case["pseudo"][1].as_str().unwrap();
         let signed = Signed { pseudo_name, pseudo_value, headers: &headers };
         let list = case["list"].as_str().unwrap();
-        let string = signing_string(signed, list).unwrap();
+        let string = signing_string(signed, &names_of(list)).unwrap();
         assert_eq!(string, bytes(&case["string"]), "{name}");
 
         let secrets = Secrets::new([bytes(&case["secret"])]).unwrap();

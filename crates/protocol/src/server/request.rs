@@ -2,7 +2,9 @@
 
 use backwater_etf::{DecodeOptions, Decoder, Tape};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::refusal::Refusal;
@@ -24,8 +26,8 @@ const DEMANDS: Demands = Demands {
 };
 
 /// What `www-authenticate` lists of the headers that a request has.
-const AUTHENTICATED: [&str; 6] =
-    ["accept", "content-encoding", "content-length", "content-type", "digest", "x-request-id"];
+static AUTHENTICATED: [HeaderName; 6] =
+    [ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DIGEST, REQUEST_ID];
 
 /// A request whose head is signed by somebody who knows the secret.
 #[derive(Debug)]
@@ -115,10 +117,20 @@ fn check_signature(
 }
 
 fn www_authenticate(headers: &HeaderMap) -> HeaderValue {
+    challenge(present(headers))
+}
+
+/// Which of [`AUTHENTICATED`] a request has.
+fn present(headers: &HeaderMap) -> [bool; 6] {
+    std::array::from_fn(|index| headers.contains_key(&AUTHENTICATED[index]))
+}
+
+/// What is demanded of a request that has these of [`AUTHENTICATED`].
+fn challenge(present: [bool; 6]) -> HeaderValue {
     let mut text = String::from("Signature headers=\"(request-target)");
-    for name in AUTHENTICATED.into_iter().filter(|name| headers.contains_key(*name)) {
+    for (name, _) in AUTHENTICATED.iter().zip(present).filter(|(_, present)| *present) {
         text.push(' ');
-        text.push_str(name);
+        text.push_str(name.as_str());
     }
     text.push_str("\",realm=\"backwater\"");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Signature"))
@@ -232,7 +244,7 @@ impl<F> Negotiated<'_, F> {
             encoding,
             max_size,
             digest: request.headers.get(DIGEST).cloned().unwrap_or(HeaderValue::from_static("")),
-            www_authenticate: www_authenticate(request.headers),
+            authenticated: present(request.headers),
             timeout: request.timeout,
             context: request.context,
         };
@@ -251,7 +263,8 @@ pub struct ExpectedBody<F> {
     encoding: Encoding,
     max_size: usize,
     digest: HeaderValue,
-    www_authenticate: HeaderValue,
+    /// Which of [`AUTHENTICATED`] the request has.
+    authenticated: [bool; 6],
     timeout: Option<CallTimeout>,
     context: ResponseContext,
 }
@@ -289,7 +302,7 @@ impl<F> ExpectedBody<F> {
         }
         if !digest::is_digest_of(&self.digest, &body) {
             let refusal = self.refuse(StatusCode::UNAUTHORIZED, "wrong_arguments_digest");
-            return Err(refusal.with_www_authenticate(self.www_authenticate));
+            return Err(refusal.with_www_authenticate(challenge(self.authenticated)));
         }
         let Self { function, arity, encoding, max_size, context, .. } = self;
         Ok(VerifiedBody { function, arity, encoding, max_size, context, body })

@@ -2,7 +2,7 @@
 //! the same crates as the addon, a generator of load that replays one request, and a server that
 //! answers each request with the same bytes.
 //!
-//! `peer serve`, `peer call`, `peer load` and `peer canned` read a JSON command a line and write a
+//! `peer serve`, `peer call`, `peer load`, `peer canned` and `peer stages` read a JSON command a line and write a
 //! JSON answer a line; they end with their standard input.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool: what goes wrong ends it")]
 
@@ -11,6 +11,7 @@ mod canned;
 mod load;
 mod report;
 mod serve;
+mod stages;
 
 use std::io::{BufRead, Write};
 
@@ -27,8 +28,9 @@ fn main() {
         Some("call") => call::main(),
         Some("load") => load::main(),
         Some("canned") => canned::main(),
+        Some("stages") => stages::main(),
         _ => {
-            eprintln!("usage: peer serve|call|load|canned");
+            eprintln!("usage: peer serve|call|load|canned|stages");
             std::process::exit(2);
         }
     }
