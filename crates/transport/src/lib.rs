@@ -5,6 +5,7 @@
 //! order in which things end.
 
 mod body;
+mod burst;
 mod client;
 mod codec;
 mod guard;

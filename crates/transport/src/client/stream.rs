@@ -14,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::options::Endpoint;
 use super::probe::Probe;
+use crate::burst::Burst;
 use crate::tls::{ClientTls, TlsFailure};
 
 /// A TCP stream, with TLS or without, that tells its probe what passes, and that does not take a failed
@@ -22,6 +23,7 @@ pub(super) struct ClientStream {
     socket: Socket,
     probe: Arc<Probe>,
     secured: Option<Secured>,
+    burst: Burst,
 }
 
 /// Not a trait object: without TLS, every call would pay for that.
@@ -48,7 +50,12 @@ impl Secured {
 impl ClientStream {
     /// A connection without TLS.
     pub(super) fn clear(stream: TcpStream) -> Self {
-        Self { socket: Socket::Clear(stream), probe: Arc::new(Probe::new()), secured: None }
+        Self {
+            socket: Socket::Clear(stream),
+            probe: Arc::new(Probe::new()),
+            secured: None,
+            burst: Burst::default(),
+        }
     }
 
     /// A connection with TLS: makes the handshake.
@@ -68,6 +75,7 @@ impl ClientStream {
             socket: Socket::Tls(Box::new(stream)),
             probe: Arc::new(Probe::new()),
             secured: Some(secured),
+            burst: Burst::default(),
         })
     }
 
@@ -155,6 +163,9 @@ impl AsyncRead for ClientStream {
         if self.probe.take_check() && self.is_ended() {
             return Poll::Ready(Ok(()));
         }
+        if !self.burst.goes_on(context) {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let result = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_read(context, buffer),
@@ -171,6 +182,7 @@ impl AsyncRead for ClientStream {
         if is_end {
             self.probe.note_end(self.tcp());
         }
+        self.burst.moved(result.is_ready().then_some(length));
         result
     }
 }
@@ -181,10 +193,16 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        leave_failures_to_reading(match &mut self.socket {
-            Socket::Clear(tcp) => Pin::new(tcp).poll_write(context, bytes),
-            Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        })
+        if !self.burst.goes_on(context) {
+            return Poll::Pending;
+        }
+        let part = Burst::part(bytes);
+        let result = match &mut self.socket {
+            Socket::Clear(tcp) => Pin::new(tcp).poll_write(context, part),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(context, part),
+        };
+        self.burst.wrote(&result);
+        leave_failures_to_reading(result)
     }
 
     fn poll_write_vectored(
@@ -192,10 +210,18 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        leave_failures_to_reading(match &mut self.socket {
+        if let Some(part) = Burst::too_large(slices) {
+            return self.poll_write(context, part);
+        }
+        if !self.burst.goes_on(context) {
+            return Poll::Pending;
+        }
+        let result = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_write_vectored(context, slices),
             Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        })
+        };
+        self.burst.wrote(&result);
+        leave_failures_to_reading(result)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -35,6 +35,10 @@ enum Awaited {
 #[derive(Debug)]
 pub(crate) struct Activity {
     engaged: Cell<bool>,
+    /// Whether an answer waits for the peer to take it.
+    stalled: Cell<bool>,
+    /// Requests that have their answer.
+    answers: Cell<u64>,
     expecting_until: Cell<Instant>,
     patience: Patience,
     awaited: Cell<Awaited>,
@@ -49,6 +53,8 @@ impl Activity {
         let now = Instant::now();
         Self {
             engaged: Cell::new(false),
+            stalled: Cell::new(false),
+            answers: Cell::new(0),
             expecting_until: Cell::new(now + FIRST_REQUEST),
             patience,
             awaited: Cell::new(Awaited::Head),
@@ -76,9 +82,21 @@ impl Activity {
     pub(crate) fn answered(&self) {
         let now = Instant::now();
         self.engaged.set(false);
+        self.answers.set(self.answers.get().wrapping_add(1));
         self.expecting_until.set(now + NEXT_REQUEST);
         self.awaited.set(Awaited::Request);
         self.since.set(now);
+    }
+
+    /// Says whether an answer waits for the peer to take it.
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        self.stalled.set(stalled);
+    }
+
+    /// How many requests have their answer; `None` while there is something of one that has not, or an
+    /// answer that the peer has not taken.
+    pub(crate) fn idle_after(&self) -> Option<u64> {
+        (!self.engaged.get() && !self.stalled.get()).then(|| self.answers.get())
     }
 
     /// Until when the peer has to send something; `None` when that does not matter, or for ever.

@@ -2,17 +2,21 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::activity::{Activity, Patience};
 use super::linger::{LingerLimits, linger};
@@ -27,6 +31,10 @@ const HYPER_MAX_HEADERS: usize = 100;
 /// How much more than the largest body is drained of a refused request: its head and its framing.
 const FRAMING: u64 = 64 * 1024;
 
+/// A connection that is idle for so long, or for twice as long, gives back the memory for requests; it
+/// is taken again when the next one comes. It is several times as much as all else of a connection.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
 /// Serves requests until the peer or the server ends the connection.
 pub(crate) async fn serve<S>(
     stream: S,
@@ -36,56 +44,22 @@ pub(crate) async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // Whether some of the latest request's body was left where it was.
-    let unread = Rc::new(Cell::new(false));
     let patience = Patience { head: shared.head_timeout, idle: shared.keep_alive_timeout };
     let activity = Rc::new(Activity::new(patience));
-    let answer = |request: Request<Incoming>| {
-        let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
-        let (unread, activity) = (Rc::clone(&unread), Rc::clone(&activity));
-        async move {
-            let began = activity.requested();
-            let mut response = request::answer(&shared, &peer, request, began, &unread).await;
-            if shared.is_leaving() {
-                // hyper closes the connection after that.
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let (mut stream, mut before) = (stream, Bytes::new());
+    let (mut stream, farewell) = loop {
+        match serve_awake(stream, before, &peer, &shared, &mut phase, &activity).await {
+            Served::Idle(mut idle) => {
+                let Some(first) = sleep_until_request(&mut idle, &activity, &mut phase).await
+                else {
+                    break (idle, Farewell::SILENT);
+                };
+                (stream, before) = (idle, first);
             }
-            activity.answered();
-            Ok::<_, Infallible>(response)
+            Served::Ended(ended, farewell) => break (ended, farewell),
+            Served::Cut => return,
         }
     };
-    let stream = ServerStream::new(stream, shared.send_timeout, Rc::clone(&activity));
-    let stream = TokioIo::new(stream);
-    let mut builder = http1::Builder::new();
-    // The stream keeps the time: hyper's timer knows no difference between a head that is slow in
-    // coming and a connection that is idle.
-    builder.header_read_timeout(None).max_header_size(shared.max_header_bytes);
-    if shared.max_headers != HYPER_MAX_HEADERS {
-        // Any number but its own makes hyper allocate for each request.
-        builder.max_headers(shared.max_headers);
-    }
-    let mut connection = builder.serve_connection(stream, service_fn(answer));
-    let mut is_draining = false;
-    let ended = loop {
-        tokio::select! {
-            biased;
-            // First, so that a request that has come is never overlooked.
-            ended = &mut connection => break ended,
-            next = next_phase(&mut phase) => match next {
-                Phase::Running | Phase::Leaving => (),
-                Phase::Draining => is_draining = true,
-                Phase::Cut => return,
-            },
-            () = activity.quiet(), if is_draining => {
-                is_draining = false;
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-            }
-        }
-    };
-    let parts = connection.into_parts();
-    let cut_short = activity.is_expired() && !parts.read_buf.is_empty();
-    let farewell = Farewell::after(ended, cut_short, unread.get());
-    let mut stream = parts.io.into_inner().into_inner();
     let limits = LingerLimits {
         bytes: if farewell.still_sending { drained_at_most(&shared) } else { 0 },
         time: shared.recv_timeout,
@@ -98,6 +72,138 @@ pub(crate) async fn serve<S>(
     }
 }
 
+/// How far a connection was served.
+enum Served<S> {
+    /// It has been idle for a while.
+    Idle(S),
+    /// The peer or the server has ended it.
+    Ended(S, Farewell),
+    /// It ends where it stands.
+    Cut,
+}
+
+/// Serves requests with all that it takes.
+async fn serve_awake<S>(
+    stream: S,
+    before: Bytes,
+    peer: &Arc<Peer>,
+    shared: &Arc<Shared>,
+    phase: &mut watch::Receiver<Phase>,
+    activity: &Rc<Activity>,
+) -> Served<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // Whether some of the latest request's body was left where it was.
+    let unread = Rc::new(Cell::new(false));
+    let answer = |request: Request<Incoming>| {
+        let (shared, peer) = (Arc::clone(shared), Arc::clone(peer));
+        let (unread, activity) = (Rc::clone(&unread), Rc::clone(activity));
+        async move {
+            let began = activity.requested();
+            let mut response = request::answer(&shared, &peer, request, began, &unread).await;
+            if shared.is_leaving() {
+                // hyper closes the connection after that.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            activity.answered();
+            Ok::<_, Infallible>(response)
+        }
+    };
+    let stream = ServerStream::new(stream, before, shared.send_timeout, Rc::clone(activity));
+    let stream = TokioIo::new(stream);
+    let mut builder = http1::Builder::new();
+    // The stream keeps the time: hyper's timer knows no difference between a head that is slow in
+    // coming and a connection that is idle.
+    builder.header_read_timeout(None).max_header_size(shared.max_header_bytes);
+    if shared.max_headers != HYPER_MAX_HEADERS {
+        // Any number but its own makes hyper allocate for each request.
+        builder.max_headers(shared.max_headers);
+    }
+    let mut connection = builder.serve_connection(stream, service_fn(answer));
+    let mut is_draining = false;
+    let mut is_idle = false;
+    let mut idleness = Idleness::new();
+    let ended = loop {
+        tokio::select! {
+            biased;
+            // First, so that a request that has come is never overlooked.
+            ended = &mut connection => break ended,
+            next = next_phase(phase) => match next {
+                Phase::Running | Phase::Leaving => continue,
+                Phase::Draining => {
+                    is_draining = true;
+                    continue;
+                }
+                Phase::Cut => return Served::Cut,
+            },
+            () = activity.quiet(), if is_draining => is_draining = false,
+            () = idleness.noticed(activity), if !is_idle && !is_draining => is_idle = true,
+        }
+        // Between two requests this ends it without a word.
+        Pin::new(&mut connection).graceful_shutdown();
+    };
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner().into_inner();
+    // Otherwise a request was on its way all the same: it has been answered, and the connection closes.
+    let nothing_came = parts.read_buf.is_empty() && activity.idle_after() == idleness.answers;
+    if is_idle && ended.is_ok() && nothing_came {
+        return Served::Idle(stream);
+    }
+    let cut_short = activity.is_expired() && !parts.read_buf.is_empty();
+    let farewell = Farewell::after(ended, cut_short, unread.get());
+    Served::Ended(stream, farewell)
+}
+
+/// Looks for connections that are idle.
+struct Idleness {
+    look: Pin<Box<Sleep>>,
+    /// How many requests had been answered at the last look; `None` if it was not idle then.
+    answers: Option<u64>,
+}
+
+impl Idleness {
+    fn new() -> Self {
+        Self { look: Box::pin(sleep(LOOK_AFTER)), answers: None }
+    }
+
+    /// Resolves when the connection was idle at two looks, and nothing came in between.
+    async fn noticed(&mut self, activity: &Activity) {
+        loop {
+            self.look.as_mut().await;
+            self.look.as_mut().reset(Instant::now() + LOOK_AFTER);
+            let latest = activity.idle_after();
+            let before = std::mem::replace(&mut self.answers, latest);
+            if latest.is_some() && latest == before {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for the first byte of a request; without one the connection is to be ended.
+async fn sleep_until_request<S>(
+    stream: &mut S,
+    activity: &Activity,
+    phase: &mut watch::Receiver<Phase>,
+) -> Option<Bytes>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut first = [0; 1];
+    let deadline = activity.deadline().map(Instant::from);
+    let is_ending = |phase: &Phase| matches!(phase, Phase::Draining | Phase::Cut);
+    tokio::select! {
+        biased;
+        received = stream.read(&mut first) => {
+            matches!(received, Ok(1)).then(|| Bytes::copy_from_slice(&first))
+        }
+        // An error means that the server is gone altogether.
+        _ = phase.wait_for(is_ending) => None,
+        () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => None,
+    }
+}
+
 /// How to part with a peer.
 struct Farewell {
     last_words: &'static [u8],
@@ -105,13 +211,15 @@ struct Farewell {
 }
 
 impl Farewell {
+    const SILENT: Self = Self { last_words: b"", still_sending: false };
+
     /// `cut_short`: some of a head had come when its time was over. A peer that was silent is left in
     /// silence: it is idle.
     fn after(ended: hyper::Result<()>, cut_short: bool, unread: bool) -> Self {
         match ended {
             Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, still_sending: true },
             Err(error) => Self { last_words: b"", still_sending: unread || error.is_parse() },
-            Ok(()) => Self { last_words: b"", still_sending: unread },
+            Ok(()) => Self { still_sending: unread, ..Self::SILENT },
         }
     }
 }

@@ -6,17 +6,22 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::activity::Activity;
+use crate::burst::Burst;
 
 /// A stream that gives up on a peer that does not read, or does not send what it has to, and that hyper
 /// cannot shut down: how the connection ends is up to [`linger`](super::linger::linger).
 pub(crate) struct ServerStream<S> {
     stream: S,
+    /// Bytes that were read before: they come first.
+    before: Bytes,
     send_timeout: Duration,
     activity: Rc<Activity>,
+    burst: Burst,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Runs at most until what is awaited has to be there, and is only set anew when it has run out or
@@ -25,8 +30,14 @@ pub(crate) struct ServerStream<S> {
 }
 
 impl<S> ServerStream<S> {
-    pub(crate) fn new(stream: S, send_timeout: Duration, activity: Rc<Activity>) -> Self {
-        Self { stream, send_timeout, activity, stalled: None, silence: None }
+    pub(crate) fn new(
+        stream: S,
+        before: Bytes,
+        send_timeout: Duration,
+        activity: Rc<Activity>,
+    ) -> Self {
+        let burst = Burst::default();
+        Self { stream, before, send_timeout, activity, burst, stalled: None, silence: None }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -54,6 +65,7 @@ impl<S> ServerStream<S> {
         context: &mut Context<'_>,
         progress: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.activity.set_stalled(progress.is_pending());
         if progress.is_ready() {
             self.stalled = None;
             return progress;
@@ -70,11 +82,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.before.is_empty() {
+            let length = self.before.len().min(buffer.remaining());
+            buffer.put_slice(&self.before.split_to(length));
+            self.activity.received();
+            return Poll::Ready(Ok(()));
+        }
+        if !self.burst.goes_on(context) {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        let length = buffer.filled().len() - before;
+        if length > 0 {
             self.activity.received();
         }
+        self.burst.moved(result.is_ready().then_some(length));
         if result.is_pending() && self.is_overdue(context) {
             self.activity.expire();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -89,7 +112,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if !self.burst.goes_on(context) {
+            return Poll::Pending;
+        }
+        let progress = Pin::new(&mut self.stream).poll_write(context, Burst::part(bytes));
+        self.burst.wrote(&progress);
         self.watch(context, progress)
     }
 
@@ -98,7 +125,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(part) = Burst::too_large(slices) {
+            return self.poll_write(context, part);
+        }
+        if !self.burst.goes_on(context) {
+            return Poll::Pending;
+        }
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.burst.wrote(&progress);
         self.watch(context, progress)
     }
 

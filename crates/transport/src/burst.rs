@@ -1,0 +1,107 @@
+//! Keeps one connection that moves much at once from holding up the others on its thread.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+/// How many bytes a connection may move before the others get their turn. Moving so many takes some
+/// 50 µs.
+const BURST: usize = 256 * 1024;
+
+/// What a connection has moved since it let others go first.
+#[derive(Debug, Default)]
+pub(crate) struct Burst {
+    moved: usize,
+}
+
+impl Burst {
+    /// Whether it is this connection's turn still; if not, its task is woken again after the others.
+    pub(crate) fn goes_on(&mut self, context: &Context<'_>) -> bool {
+        if self.moved < BURST {
+            return true;
+        }
+        self.moved = 0;
+        context.waker().wake_by_ref();
+        false
+    }
+
+    /// Counts what was moved; nothing, when the connection has to wait anyway.
+    pub(crate) fn moved(&mut self, bytes: Option<usize>) {
+        self.moved = bytes.map_or(0, |bytes| self.moved + bytes);
+    }
+
+    /// The same for a write.
+    pub(crate) fn wrote(&mut self, result: &Poll<io::Result<usize>>) {
+        self.moved(match result {
+            Poll::Ready(Ok(length)) => Some(*length),
+            _ => None,
+        });
+    }
+
+    /// As much as may be moved at once.
+    pub(crate) fn part(bytes: &[u8]) -> &[u8] {
+        &bytes[..bytes.len().min(BURST)]
+    }
+
+    /// What to write of slices that are too much to be moved at once; `None` when they are not.
+    pub(crate) fn too_large<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
+        let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        if length <= BURST {
+            return None;
+        }
+        slices.iter().find(|slice| !slice.is_empty()).map(|slice| Self::part(slice))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake};
+
+    use super::*;
+
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_full_burst_is_followed_by_one_pause() {
+        let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
+        let waker = Arc::clone(&wakes).into();
+        let context = Context::from_waker(&waker);
+        let mut burst = Burst::default();
+        burst.moved(Some(BURST - 1));
+        assert!(burst.goes_on(&context));
+        burst.moved(Some(1));
+        assert!(!burst.goes_on(&context));
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert!(burst.goes_on(&context));
+    }
+
+    #[test]
+    fn waiting_for_the_peer_is_pause_enough() {
+        let waker = Arc::new(Wakes(AtomicUsize::new(0))).into();
+        let context = Context::from_waker(&waker);
+        let mut burst = Burst::default();
+        burst.moved(Some(BURST));
+        burst.moved(None);
+        assert!(burst.goes_on(&context));
+    }
+
+    #[test]
+    fn small_parts_are_moved_whole() {
+        assert_eq!(Burst::part(&[7; BURST]).len(), BURST);
+        assert_eq!(Burst::part(&[7; BURST + 1]).len(), BURST);
+        assert_eq!(Burst::part(&[]), []);
+        let (head, body) = ([1; 100], [2; BURST - 100]);
+        let slices = [IoSlice::new(&[]), IoSlice::new(&head), IoSlice::new(&body)];
+        assert_eq!(Burst::too_large(&slices), None);
+        let body = [2; BURST - 99];
+        let slices = [IoSlice::new(&[]), IoSlice::new(&head), IoSlice::new(&body)];
+        assert_eq!(Burst::too_large(&slices), Some(&head[..]));
+    }
+}
