@@ -15,9 +15,31 @@ export class Outbox {
 
   /** Forgets everything written. */
   reset(): void {
+    if (this.#isLarge()) {
+      this.#wasLarge ||= this.byte > KEPT_BYTES || this.word > KEPT_WORDS;
+      this.#shrinking ??= setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
+    }
     this.word = this.float = this.byte = 0;
-    if (this.bytes.length > KEPT_BYTES || this.words.length > KEPT_WORDS) this.#shrink();
   }
+
+  #isLarge(): boolean {
+    return this.bytes.length > KEPT_BYTES || this.words.length > KEPT_WORDS;
+  }
+
+  /** Whether a large message was written since it was last looked after. */
+  #wasLarge = false;
+  #shrinking: NodeJS.Timeout | undefined;
+
+  readonly #shrinkUnlessUsed = (): void => {
+    this.#shrinking = undefined;
+    const { word, float, byte } = this;
+    if (this.#wasLarge || word + float + byte > 0) {
+      this.#wasLarge = false;
+      this.#shrinking = setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
+    } else {
+      this.#shrink();
+    }
+  };
 
   /** Makes room for `count` more words. */
   growWords(count: number): void {
@@ -38,7 +60,8 @@ export class Outbox {
   /** Makes sure that `count` more bytes fit. */
   reserveBytes(count: number): void {
     if (this.byte + count <= this.bytes.length) return;
-    const bytes = Buffer.alloc(nextSize(this.bytes.length, this.byte + count));
+    // What is not written is not read either.
+    const bytes = Buffer.allocUnsafeSlow(nextSize(this.bytes.length, this.byte + count));
     this.bytes.copy(bytes, 0, 0, this.byte);
     this.bytes = bytes;
     this.attach(this);
@@ -52,7 +75,11 @@ export class Outbox {
   }
 }
 
-/** What one large message made necessary is given back after it. */
+/**
+ * What large messages made necessary is given back when none was written for some milliseconds: memory
+ * that is fresh from the system costs more than copying to it.
+ */
+const KEPT_TIME = 1000;
 const KEPT_BYTES = 4 * 1024 * 1024;
 const KEPT_WORDS = 1024 * 1024;
 
