@@ -20,6 +20,10 @@ const benchmarks = {
     what: 'whether the time of verifying tells where a signature is wrong',
     file: './timing.mjs',
   },
+  costs: {
+    what: 'where the time of a call goes, and what the options change',
+    file: './costs.mjs',
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -65,7 +65,7 @@ async function fairness({ stage, options, seconds }) {
   const rounds = [];
   for (let round = 0; round < (options.quick ? 1 : 3); round++) {
     const alone = await stage.replay({ ...what, seconds });
-    const large = { peer: 'backwater', workload: '8 MB', inFlight: 1, generator: 'large' };
+    const large = { peer: 'backwater', workload: '8000000 bytes', inFlight: 1, generator: 'large' };
     if (round === 0) await stage.replay({ ...large, seconds: 0.3 });
     const [beside, others] = await Promise.all([
       stage.replay({ ...what, seconds }),
@@ -92,14 +92,19 @@ async function workers({ stage, options, seconds }) {
   return rates;
 }
 
+/** Until idle connections have given back what they need for requests only. */
+const quiet = () => new Promise((resolve) => setTimeout(resolve, 3000));
+
 /** What idle connections take of the server's memory, beyond what the first hundred made it take. */
 async function idle({ stage }) {
-  const of = (connections) =>
-    stage.idle({ peer: 'backwater, idle', workload: RECORD, connections });
-  await of(100);
-  const pid = await of(100);
+  const server = { peer: 'backwater, idle', workload: RECORD };
+  // What calls as such take is taken before.
+  await stage.replay({ ...server, inFlight: 100, seconds: 1 });
+  const pid = await stage.idle({ ...server, connections: 100 });
+  await quiet();
   const before = memoryOf(pid);
-  await of(IDLE);
+  await stage.idle({ ...server, connections: IDLE });
+  await quiet();
   const bytes = memoryOf(pid) - before;
   return { connections: IDLE, each: bytes / (IDLE - 100) };
 }

@@ -2,7 +2,7 @@
 import { answerCommands } from './json-process.mjs';
 import { peers } from './peers/index.mjs';
 import { summary } from './statistics.mjs';
-import { workloads } from './workloads.mjs';
+import { workloadOf } from './workloads.mjs';
 
 const [name, role] = process.argv.slice(2);
 const peer = peers[name];
@@ -18,17 +18,17 @@ const roles = {
 /** Connections stay from one command to the next. */
 const clients = new Map();
 
-async function drive({ port, workload, inFlight, seconds }) {
-  const key = `${port} ${inFlight}`;
+async function drive({ port, workload, inFlight, seconds, clientOptions }) {
+  const key = `${port} ${inFlight} ${JSON.stringify(clientOptions)}`;
   if (!clients.has(key)) {
     for (const [old, client] of clients) {
       clients.delete(old);
       await client.close();
     }
-    clients.set(key, peer.connect(port, inFlight));
+    clients.set(key, peer.connect(port, inFlight, clientOptions));
   }
   const client = clients.get(key);
-  const work = workloads[workload];
+  const work = workloadOf(workload);
   const times = [];
   const start = performance.now();
   const end = start + seconds * 1000;

@@ -9,7 +9,7 @@ import { JsonProcess } from './json-process.mjs';
 import { peers } from './peers/index.mjs';
 import { encodedArguments } from './peers/rust.mjs';
 import { startTool } from './rust-tool.mjs';
-import { EIGHT_MEGABYTES, SECRET, workloads } from './workloads.mjs';
+import { SECRET, workloadOf } from './workloads.mjs';
 
 const nodePeer = fileURLToPath(new URL('./node-peer.mjs', import.meta.url));
 
@@ -81,7 +81,7 @@ export class Stage {
   async replay({ peer, workload, inFlight, seconds, rate, options, generator = 'load' }) {
     const { serverOf, connections } = peers[peer];
     const { port, pid } = await this.server(serverOf ?? peer, options);
-    const request = peers[peer].request(workloads[workload] ?? EIGHT_MEGABYTES, port);
+    const request = peers[peer].request(workloadOf(workload), port);
     if (request.protocol === 'h2') {
       const body = await this.#file(`body ${peer} ${workload}`, () => request.body);
       return h2load({ ...request, body }, { pid, inFlight, seconds, connections });
@@ -103,7 +103,7 @@ export class Stage {
     if (peers[peer].canned === undefined) return this.pair(what);
     const tool = await this.#tool('canned');
     const port = await this.#once(`canned ${peer} ${workload}`, async () => {
-      const bytes = () => peers[peer].canned(workloads[workload]);
+      const bytes = () => peers[peer].canned(workloadOf(workload));
       const response = await this.#file(`response ${peer} ${workload}`, bytes);
       return (await tool.ask({ response })).port;
     });
@@ -116,26 +116,35 @@ export class Stage {
    * @returns {Promise<Sample>}
    */
   async pair({ server, ...what }) {
-    return this.#drive(what, await this.server(server ?? what.peer));
+    return this.#drive(what, await this.server(server ?? what.peer, what.options));
   }
 
-  async #drive({ peer, workload, inFlight, seconds }, { port, pid }) {
+  async #drive({ peer, workload, inFlight, seconds, clientOptions }, { port, pid }) {
     const pids = (client) => ({ server: pid, client });
     if (peer === 'rust') {
       const tool = await this.#tool('call');
-      const bytes = () => encodedArguments(workloads[workload]);
+      const bytes = () => encodedArguments(workloadOf(workload));
       const file = await this.#file(`arguments ${workload}`, bytes);
       const command = { port, secret: SECRET, arguments: file, inFlight, seconds };
       return measured(pids(tool.pid), () => tool.ask(command));
     }
     const client = await this.#once(`client ${peer}`, async () => this.#node(peer, 'client'));
-    return measured(pids(client.pid), () => client.ask({ port, workload, inFlight, seconds }));
+    return measured(pids(client.pid), () =>
+      client.ask({ port, workload, inFlight, seconds, clientOptions }),
+    );
+  }
+
+  /** What each stage of a call costs in Rust, in microseconds. */
+  async stages({ workload, compressionThreshold }) {
+    const bytes = () => encodedArguments(workloadOf(workload));
+    const file = await this.#file(`arguments ${workload}`, bytes);
+    return (await this.#tool('stages')).ask({ arguments: file, compressionThreshold });
   }
 
   /** Connections to a server that have made one request each and are idle now. */
-  async idle({ peer, workload, connections }) {
-    const { port, pid } = await this.server(peer);
-    const request = peers[peer].request(workloads[workload], port);
+  async idle({ peer, workload, connections, options }) {
+    const { port, pid } = await this.server(peer, options);
+    const request = peers[peer].request(workloadOf(workload), port);
     const file = await this.#file(`request ${peer} ${workload} ${port}`, () => request.bytes);
     const load = await this.#tool('load', 'idle');
     await load.ask({ port, request: file, idle: connections });

@@ -23,7 +23,7 @@ export async function serve({ options } = {}) {
   return { port: server.port, close: () => server.close({ timeout: 0 }) };
 }
 
-export function connect(port, inFlight) {
+export function connect(port, inFlight, options) {
   const client = new Client({
     ...settings,
     url: `http://127.0.0.1:${port}`,
@@ -31,6 +31,7 @@ export function connect(port, inFlight) {
     maxEncodedResultSize: 1 << 27,
     maxConnections: Math.max(64, inFlight),
     recvTimeout: 60_000,
+    ...options,
   });
   return {
     call: ({ value }) => client.call('bench', 'echo', [value]),
