@@ -12,6 +12,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::time::sleep;
 
 use super::manners::Usage;
 use super::options::{Endpoint, Unacknowledged};
@@ -20,6 +21,14 @@ use super::stream::{ClientStream, Secured};
 use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader};
 use crate::tls::TlsFailure;
+
+/// How long the last byte of a request is held back besides a round trip: about what a server takes to
+/// hear of the rest, or to come to the closing that it was about to do.
+const PAUSE: Duration = Duration::from_millis(5);
+/// The same after the first response, when most that can go wrong does: it happens once.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// With a longer round trip, the system tells whether the request came too late.
+const LONGEST_ROUND_TRIP: Duration = Duration::from_millis(45);
 
 /// A connection with the HTTP state machine that drives it. Whoever holds it drives it: there is no
 /// task of its own, so dropping it in the middle of a call closes the socket and ends the call.
@@ -36,6 +45,8 @@ pub(super) struct Connection {
     idle_since: Instant,
     /// Responses that it has brought.
     responses: u32,
+    /// How long connecting took: about a round trip.
+    round_trip: Duration,
     expires: Option<Instant>,
     _counted: Counted,
 }
@@ -77,15 +88,17 @@ impl Connection {
             kept: false,
             idle_since: now,
             responses: 0,
+            round_trip: Duration::ZERO,
             // None when it lies beyond what the clock can tell.
             expires: max_age.and_then(|age| now.checked_add(age)),
             _counted: counted,
         })
     }
 
-    /// Says how to find out what has not arrived.
-    pub(super) fn observe(&self, unacknowledged: Option<Unacknowledged>) {
+    /// Says how to find out what has not arrived, and how long connecting took.
+    pub(super) fn observe(&mut self, unacknowledged: Option<Unacknowledged>, round_trip: Duration) {
         self.probe.observe(unacknowledged);
+        self.round_trip = round_trip;
     }
 
     /// Puts the connection by for a later request.
@@ -114,16 +127,28 @@ impl Connection {
         self.kept
     }
 
-    /// Sends a request and waits for the head of the response.
+    /// Sends a request and waits for the head of the response. If it is to be done carefully, the last
+    /// byte follows a little later: a server that closes the connection until then certainly has not
+    /// begun.
     pub(super) async fn send(
         &mut self,
         request: Request<Bytes>,
+        carefully: bool,
     ) -> Result<Response<Incoming>, SendError> {
-        self.probe.begin();
+        self.probe.begin(carefully);
+        let pause = if self.responses <= 1 { FIRST_PAUSE } else { PAUSE };
+        let pause = pause + self.round_trip.min(LONGEST_ROUND_TRIP);
+        let mut holding = carefully.then(|| Box::pin(sleep(pause)));
         let probe = &self.probe;
         let request = request.map(|body| RequestBody::new(body, Arc::clone(probe)));
         let mut response = pin!(self.sender.try_send_request(request));
         let ended = poll_fn(|context| {
+            if let Some(pause) = &mut holding
+                && pause.as_mut().poll(context).is_ready()
+            {
+                self.probe.release();
+                holding = None;
+            }
             self.drive(context);
             response.as_mut().poll(context)
         });

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
@@ -204,7 +204,9 @@ impl EndpointPool {
         progress.enter(Phase::Resolve);
         let addresses = resolve(&self.endpoint).await.map_err(failed)?;
         progress.enter(Phase::Connect);
+        let began = Instant::now();
         let stream = connect(addresses, self.dead_peer_timeout).await.map_err(failed)?;
+        let round_trip = began.elapsed();
         let stream = match &self.tls {
             Some(tls) => {
                 progress.enter(Phase::Tls);
@@ -221,8 +223,8 @@ impl EndpointPool {
         };
         let (open, max_age) = (Arc::clone(&self.open), self.max_connection_age.map(spread));
         let opened = Connection::open(stream, self.max_header_bytes, open, max_age).await;
-        let connection = opened.map_err(|error| failed(io::Error::other(error)))?;
-        connection.observe(self.unacknowledged);
+        let mut connection = opened.map_err(|error| failed(io::Error::other(error)))?;
+        connection.observe(self.unacknowledged, round_trip);
         Ok(connection)
     }
 }

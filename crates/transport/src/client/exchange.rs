@@ -83,19 +83,23 @@ async fn attempt(
 ) -> Result<Received, Failure> {
     let now = Instant::now();
     progress.enter_at(Phase::Send, now);
+    let usage = lease.connection.was_kept().then(|| lease.connection.usage(now));
+    let carefully = usage.is_some_and(|usage| lease.manners().is_doubtful(usage));
     let connection = &mut lease.connection;
-    let usage = connection.was_kept().then(|| connection.usage(now));
-    let ended = limits.exchanging().run(round_trip(shared, connection, request, limits)).await;
+    let sending = round_trip(shared, connection, request, limits, carefully);
+    let ended = limits.exchanging().run(sending).await;
     connection.report(progress);
     let ended = match ended {
         Ok(ended) => ended,
         Err(ran_out) => return Err(Failure::Other(ran_out.error(progress))),
     };
-    if let Some(usage) = usage
-        && ended.is_err()
-        && !connection.is_answered()
-    {
-        lease.manners().note_closed(usage, now);
+    let is_answered = connection.is_answered();
+    if let Some(usage) = usage {
+        match &ended {
+            Ok(_) => lease.manners().note_used(usage),
+            Err(_) if is_answered => (),
+            Err(_) => lease.manners().note_closed(usage),
+        }
     }
     match ended {
         Ok(received) => {
@@ -115,6 +119,7 @@ async fn round_trip(
     connection: &mut Connection,
     request: &PreparedRequest,
     limits: &Limits,
+    carefully: bool,
 ) -> Result<Received, Broken> {
     let id = shared.request_ids.next().map_err(|NoRandomness| {
         CallError::Internal("the system gave no random bytes".to_owned())
@@ -123,7 +128,7 @@ async fn round_trip(
     let created = options.replay_protection.then(|| SystemTime::now().into());
     let audience = options.audience.clone();
     let extensions = Extensions { timeout: limits.call_timeout(), created, audience };
-    let (head, body) = connection.send(request.sign(id, extensions)).await?.into_parts();
+    let (head, body) = connection.send(request.sign(id, extensions), carefully).await?.into_parts();
     let status = head.status;
     match authenticate(status, &head.headers, request.secrets(), id) {
         Ok(response) => {

@@ -2,19 +2,23 @@
 //! again: see docs/decisions/retries.md.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A connection that was used less than this ago is used again only when no other is idle.
 const BREATH: Duration = Duration::from_millis(1);
 /// The rest that a connection needs when the server is suspected of closing after so many responses: the
 /// end comes right behind the response, and is late only by what the server's scheduling takes.
 const REST: Duration = Duration::from_millis(20);
+/// Up to so many responses on one connection, using it again is untried until it has gone well.
+const FEW: u32 = 16;
+/// Beyond that, it is only at multiples of this: people set limits to round numbers.
+const ROUND: u32 = 50;
+/// And not beyond this.
+const MANY: u32 = 10_000;
+/// A connection that was idle for less than this does not end because of that.
+const BRIEF: Duration = Duration::from_millis(50);
 /// A connection that ends within this after a response has not ended because it was idle.
 const SOON: Duration = Duration::from_secs(1);
-/// How long it is remembered after which idle time a server closes. It is not found out anew while it
-/// is heeded, and may have been a server that ended for other reasons.
-const MEMORY: Duration = Duration::from_secs(600);
-
 /// What is known of an endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Manners {
@@ -23,10 +27,15 @@ pub(super) struct Manners {
 
 #[derive(Debug, Default)]
 struct Known {
+    /// One more than the most responses after which a connection was used again.
+    used_after: u32,
+    /// The longest time after which an idle connection was used again.
+    used_idle: Duration,
     /// The least number of responses soon after which a connection ended, and no response had said so.
     closed_after: Option<u32>,
-    /// The shortest time after which an idle connection was found closed, and when that was.
-    closed_idle: Option<(Duration, Instant)>,
+    /// The shortest time after which an idle connection was found closed. By then it had been closed
+    /// for a while perhaps.
+    closed_idle: Option<Duration>,
 }
 
 /// How a connection was used.
@@ -42,7 +51,6 @@ pub(super) struct Usage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Advice {
     closed_after: Option<u32>,
-    max_idle: Duration,
 }
 
 impl Advice {
@@ -56,37 +64,48 @@ impl Advice {
         self.is_usable(usage) && usage.idle >= BREATH
     }
 
-    /// Whether it has been idle for so long that it is not to be trusted.
-    pub(super) fn is_stale(&self, usage: Usage) -> bool {
-        usage.idle >= self.max_idle
-    }
-
     fn is_suspected(&self, usage: Usage) -> bool {
         self.closed_after.is_some_and(|responses| usage.responses >= responses)
     }
 }
 
 impl Manners {
-    pub(super) fn advice(&self, now: Instant) -> Advice {
+    pub(super) fn advice(&self) -> Advice {
+        Advice { closed_after: self.known().closed_after }
+    }
+
+    /// Whether the server may be about to close the connection for all that is known: it has never been
+    /// seen to go on after so many responses, or after such a time, or has been seen to close after it.
+    pub(super) fn is_doubtful(&self, usage: Usage) -> bool {
+        let Usage { responses, idle } = usage;
         let known = self.known();
-        let remembered = known.closed_idle.filter(|(_, at)| now.duration_since(*at) < MEMORY);
-        Advice {
-            closed_after: known.closed_after,
-            // Found closed, it had been closed for a while perhaps.
-            max_idle: remembered.map_or(Duration::MAX, |(idle, _)| idle / 2),
-        }
+        let counts = responses <= FEW || responses.is_multiple_of(ROUND) && responses <= MANY;
+        let is_first_number = counts && responses >= known.used_after;
+        let is_first_time = idle >= BRIEF && idle > known.used_idle.saturating_mul(2);
+        let nears_closing = known.closed_idle.is_some_and(|closed| idle >= closed / 2);
+        is_first_number || is_first_time || nears_closing
+    }
+
+    /// A connection that was used like this has brought another response.
+    pub(super) fn note_used(&self, usage: Usage) {
+        let mut known = self.known();
+        known.used_after = known.used_after.max(usage.responses.saturating_add(1));
+        known.used_idle = known.used_idle.max(usage.idle);
+        // Then it had not closed because of the time.
+        known.closed_idle = known.closed_idle.filter(|closed| usage.idle < *closed);
     }
 
     /// A connection that was used like this was found closed, though its last response had not said
     /// that.
-    pub(super) fn note_closed(&self, usage: Usage, now: Instant) {
+    pub(super) fn note_closed(&self, usage: Usage) {
         let Usage { responses, idle } = usage;
         let mut known = self.known();
+        known.used_after = known.used_after.min(responses);
         if idle < SOON {
             known.closed_after = Some(known.closed_after.map_or(responses, |n| n.min(responses)));
-        } else {
-            let shortest = known.closed_idle.map_or(idle, |(shortest, _)| shortest.min(idle));
-            known.closed_idle = Some((shortest, now));
+        }
+        if idle >= BRIEF {
+            known.closed_idle = Some(known.closed_idle.map_or(idle, |closed| closed.min(idle)));
         }
     }
 
@@ -109,51 +128,81 @@ impl Manners {
 mod tests {
     use super::*;
 
-    const MOMENT: Duration = Duration::from_millis(1);
-
     fn usage(responses: u32, idle: u64) -> Usage {
         Usage { responses, idle: Duration::from_millis(idle) }
     }
 
     #[test]
     fn nobody_is_suspected_without_a_reason() {
-        let advice = Manners::default().advice(Instant::now());
+        let advice = Manners::default().advice();
         assert!(advice.is_usable(usage(u32::MAX, 0)));
         assert!(!advice.is_rested(usage(1, 0)) && advice.is_rested(usage(1, 1)));
-        assert!(!advice.is_stale(usage(1, u64::from(u32::MAX))));
     }
 
     #[test]
     fn connections_with_as_many_responses_as_one_that_was_closed_have_to_rest() {
-        let (manners, now) = (Manners::default(), Instant::now());
+        let manners = Manners::default();
         for responses in [9, 7, 8] {
-            manners.note_closed(usage(responses, 999), now);
+            manners.note_closed(usage(responses, 999));
         }
-        let advice = manners.advice(now);
+        let advice = manners.advice();
         assert!(advice.is_usable(usage(6, 0)) && !advice.is_usable(usage(7, 19)));
         assert!(advice.is_rested(usage(7, 20)));
     }
 
     #[test]
-    fn suspicion_ends_with_a_connection_that_is_open_against_it() {
-        let (manners, now) = (Manners::default(), Instant::now());
-        manners.note_closed(usage(7, 0), now);
-        for innocent in [usage(6, 20), usage(7, 19)] {
-            manners.note_open(innocent);
-            assert!(!manners.advice(now).is_usable(usage(7, 0)));
+    fn what_was_never_done_is_doubtful_until_it_has_gone_well() {
+        let manners = Manners::default();
+        for responses in (0..=16).chain([50, 100, 10_000]) {
+            assert!(manners.is_doubtful(usage(responses, 0)), "{responses}");
+            manners.note_used(usage(responses, 0));
+            assert!(!manners.is_doubtful(usage(responses, 0)), "{responses}");
         }
-        manners.note_open(usage(7, 20));
-        assert!(manners.advice(now).is_usable(usage(7, 0)));
+        assert!(!manners.is_doubtful(usage(10_050, 0)));
+        let manners = Manners::default();
+        assert!(!manners.is_doubtful(usage(17, 0)) && !manners.is_doubtful(usage(49, 0)));
     }
 
     #[test]
-    fn the_shortest_idle_time_that_was_too_long_is_remembered_for_a_while() {
-        let (manners, now) = (Manners::default(), Instant::now());
-        for idle in [8000, 5000, 6000] {
-            manners.note_closed(usage(1, idle), now);
+    fn idle_times_are_untried_until_half_of_them_went_well() {
+        let manners = Manners::default();
+        manners.note_used(usage(1, 0));
+        assert!(!manners.is_doubtful(usage(1, 49)) && manners.is_doubtful(usage(1, 50)));
+        manners.note_used(usage(1, 50));
+        assert!(!manners.is_doubtful(usage(1, 100)) && manners.is_doubtful(usage(1, 101)));
+    }
+
+    #[test]
+    fn what_has_gone_wrong_is_doubtful_again() {
+        let manners = Manners::default();
+        manners.note_used(usage(9, 0));
+        manners.note_closed(usage(7, 0));
+        assert!(!manners.is_doubtful(usage(6, 0)) && manners.is_doubtful(usage(7, 0)));
+    }
+
+    #[test]
+    fn suspicion_ends_with_a_connection_that_is_open_against_it() {
+        let manners = Manners::default();
+        manners.note_closed(usage(7, 0));
+        for innocent in [usage(6, 20), usage(7, 19)] {
+            manners.note_open(innocent);
+            assert!(!manners.advice().is_usable(usage(7, 0)));
         }
-        let advice = manners.advice(now + MEMORY - MOMENT);
-        assert!(!advice.is_stale(usage(1, 2499)) && advice.is_stale(usage(1, 2500)));
-        assert!(!manners.advice(now + MEMORY).is_stale(usage(1, 8000)));
+        manners.note_open(usage(7, 20));
+        assert!(manners.advice().is_usable(usage(7, 0)));
+    }
+
+    #[test]
+    fn idle_times_near_the_shortest_after_which_it_closed_are_doubtful() {
+        let manners = Manners::default();
+        manners.note_used(usage(1, 4000));
+        for idle in [8000, 5000, 6000] {
+            manners.note_closed(usage(9, idle));
+        }
+        assert!(!manners.is_doubtful(usage(1, 2499)) && manners.is_doubtful(usage(1, 2500)));
+        manners.note_used(usage(1, 4999));
+        assert!(manners.is_doubtful(usage(1, 2500)));
+        manners.note_used(usage(1, 5000));
+        assert!(!manners.is_doubtful(usage(1, 2500)));
     }
 }

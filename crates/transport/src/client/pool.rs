@@ -51,12 +51,12 @@ impl Pool {
     pub(super) async fn take(&self, in_use: usize) -> Option<Connection> {
         poll_fn(|context| {
             let now = Instant::now();
-            let advice = self.manners.advice(now);
+            let advice = self.manners.advice();
             loop {
                 // Not in the condition: the lock would be held in the body.
                 let picked = self.pick(advice, now, in_use);
                 let Some(mut connection) = picked else { return Poll::Ready(None) };
-                if self.is_good(&mut connection, advice, now, context) {
+                if self.is_good(&mut connection, now, context) {
                     return Poll::Ready(Some(connection));
                 }
             }
@@ -118,10 +118,9 @@ impl Pool {
     /// Closes what is too old or was closed by the server; false when nothing is left.
     fn prune(&self, context: &mut Context<'_>) -> bool {
         let now = Instant::now();
-        let advice = self.manners.advice(now);
         let mut state = self.state();
         // Those that were idle for longest come first.
-        state.idle.retain_mut(|connection| self.is_good(connection, advice, now, context));
+        state.idle.retain_mut(|connection| self.is_good(connection, now, context));
         state.looked_after = !state.idle.is_empty();
         state.looked_after
     }
@@ -129,7 +128,6 @@ impl Pool {
     fn is_good(
         &self,
         connection: &mut Connection,
-        advice: Advice,
         now: Instant,
         context: &mut Context<'_>,
     ) -> bool {
@@ -137,14 +135,14 @@ impl Pool {
         let usage = connection.usage(now);
         let is_spare = open.load(Ordering::Relaxed) > *min_connections;
         let is_old = connection.is_expired(now) || is_spare && usage.idle >= *idle_timeout;
-        if is_old || advice.is_stale(usage) {
+        if is_old {
             return false;
         }
         let is_alive = connection.is_alive(context);
         if is_alive {
             self.manners.note_open(usage);
         } else {
-            self.manners.note_closed(usage, now);
+            self.manners.note_closed(usage);
         }
         is_alive
     }

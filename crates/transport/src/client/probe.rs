@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +19,10 @@ pub(super) struct Probe {
     unacknowledged: OnceLock<Unacknowledged>,
     read: AtomicU64,
     check: AtomicBool,
+    /// The last byte of the body waits.
+    is_held_back: AtomicBool,
+    /// What waits for it.
+    waiting: Mutex<Option<Waker>>,
     body_taken: AtomicBool,
     /// The peer has closed its side when not all of the request had arrived there.
     is_missed: AtomicBool,
@@ -35,6 +39,8 @@ impl Probe {
             unacknowledged: OnceLock::new(),
             read: AtomicU64::new(0),
             check: AtomicBool::new(false),
+            is_held_back: AtomicBool::new(false),
+            waiting: Mutex::new(None),
             body_taken: AtomicBool::new(false),
             is_missed: AtomicBool::new(false),
             sent: AtomicU64::new(0),
@@ -42,13 +48,23 @@ impl Probe {
         }
     }
 
-    /// Begins a new request.
-    pub(super) fn begin(&self) {
+    /// Begins a new request. The last byte of its body may be held back until [`Probe::release`].
+    pub(super) fn begin(&self, hold_back: bool) {
+        self.is_held_back.store(hold_back, Ordering::Relaxed);
         self.read.store(0, Ordering::Relaxed);
         self.body_taken.store(false, Ordering::Relaxed);
         self.is_missed.store(false, Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
         self.answered.store(0, Ordering::Relaxed);
+    }
+
+    /// Lets all of the body go.
+    pub(super) fn release(&self) {
+        self.is_held_back.store(false, Ordering::Relaxed);
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
     }
 
     /// Has the next read ask the system whether the peer has closed the connection: the event loop
@@ -129,15 +145,15 @@ impl Probe {
     }
 }
 
-/// The body of a request, in one piece; the probe hears when hyper takes it.
+/// The body of a request; the probe hears when hyper takes the last of it.
 pub(super) struct RequestBody {
-    bytes: Option<Bytes>,
+    rest: Bytes,
     probe: Arc<Probe>,
 }
 
 impl RequestBody {
     pub(super) fn new(bytes: Bytes, probe: Arc<Probe>) -> Self {
-        Self { bytes: Some(bytes), probe }
+        Self { rest: bytes, probe }
     }
 }
 
@@ -147,18 +163,31 @@ impl Body for RequestBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let bytes = self.bytes.take();
-        self.probe.body_taken.store(true, Ordering::Relaxed);
-        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+        let length = self.rest.len();
+        let is_held_back = self.probe.is_held_back.load(Ordering::Relaxed);
+        let part = match length {
+            0 => return Poll::Ready(None),
+            1 if is_held_back => {
+                let waker = Some(context.waker().clone());
+                *self.probe.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+                return Poll::Pending;
+            }
+            _ if is_held_back => self.rest.split_to(length - 1),
+            _ => {
+                self.probe.body_taken.store(true, Ordering::Relaxed);
+                std::mem::take(&mut self.rest)
+            }
+        };
+        Poll::Ready(Some(Ok(Frame::data(part))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }

@@ -1,0 +1,47 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { root } from './vectors.js';
+
+/** How the proxy closes connections. */
+export interface ClosingPlan {
+  /** The port of the server behind it. */
+  readonly port: number;
+  /** After so many answers. */
+  readonly after?: number;
+  /** Whether the last answer says so. */
+  readonly announced?: boolean;
+  /** After so many milliseconds without a request. */
+  readonly idle?: number;
+  /** At once, rather than after what was written has gone. */
+  readonly abruptly?: boolean;
+}
+
+/** What it has seen. */
+export interface ClosingReport {
+  connections: number;
+  requests: number;
+  closed: number;
+}
+
+/** Starts a proxy that closes connections, in a process that ends with the test. */
+export async function startClosingProxy(
+  t: ExecutionContext,
+  plan: ClosingPlan,
+): Promise<{ url: string; report(): Promise<ClosingReport> }> {
+  const file = join(root, 'build-test', '__test__', 'support', 'closing-proxy.js');
+  const child = fork(file, [JSON.stringify(plan)]);
+  t.teardown(() => {
+    if (child.connected) child.disconnect();
+  });
+  const [port] = (await once(child, 'message')) as [number];
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async report() {
+      child.send('report');
+      const [report] = (await once(child, 'message')) as [ClosingReport];
+      return report;
+    },
+  };
+}

@@ -1,0 +1,127 @@
+//! Servers that close connections without saying so, at the worst moments.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use backwater_transport::CallError;
+use socket2::SockRef;
+
+use support::peers::{Peer, read_head, read_message, read_rest};
+use support::signing::response;
+use support::{call, connect, io};
+
+/// `{return, []}`
+const RETURN: &[u8] = &[131, 104, 2, 119, 6, b'r', b'e', b't', b'u', b'r', b'n', 106];
+
+/// A server that answers so many requests on each connection and then does something else with the
+/// next one. The counter has the requests that were read as a whole.
+fn peer(answers: usize, then: fn(&mut TcpStream)) -> (Peer, Arc<AtomicUsize>) {
+    let counter = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&counter);
+    let peer = Peer::start(move |mut stream| {
+        for _ in 0..answers {
+            let Some(request) = read_message(&mut stream) else { return };
+            counted.fetch_add(1, Ordering::SeqCst);
+            stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
+        }
+        then(&mut stream);
+    });
+    (peer, counter)
+}
+
+/// Ends when the next request begins to arrive, and reads some of it or all that there is.
+fn close_upon_arrival(stream: &mut TcpStream) {
+    let _ = stream.read(&mut [0; 64 * 1024]);
+}
+
+/// The same, without having read all: the system resets the connection then.
+fn reset_upon_arrival(stream: &mut TcpStream) {
+    let _ = stream.read(&mut [0]);
+}
+
+/// Says that nothing more will come when the request arrives, and reads on.
+fn half_close_upon_arrival(stream: &mut TcpStream) {
+    let _ = stream.read(&mut [0]);
+    let _ = SockRef::from(&*stream).shutdown(std::net::Shutdown::Write);
+    read_rest(stream);
+}
+
+#[test]
+fn a_server_that_closes_when_the_next_request_arrives_goes_unnoticed() {
+    for then in [close_upon_arrival, reset_upon_arrival, half_close_upon_arrival] {
+        for answers in [1, 7] {
+            let io = io();
+            let (peer, requests) = peer(answers, then);
+            let client = connect(&io, peer.address, |_| ());
+            for number in 0..20 {
+                let result = call(&io, &client, "echo", "x");
+                assert!(result.is_ok(), "call {number} of {answers}: {result:?}");
+            }
+            assert_eq!(requests.load(Ordering::SeqCst), 20);
+            assert_eq!(peer.connections(), 20_usize.div_ceil(answers));
+        }
+    }
+}
+
+#[test]
+fn a_request_that_was_read_as_a_whole_is_not_sent_again() {
+    let io = io();
+    let (peer, requests) = peer(1, |stream| {
+        read_message(stream);
+    });
+    let client = connect(&io, peer.address, |_| ());
+    call(&io, &client, "echo", "x").unwrap();
+    let error = call(&io, &client, "echo", "x").unwrap_err();
+    assert!(matches!(error, CallError::ConnectionLost { unsent: false, .. }), "{error:?}");
+    assert_eq!((peer.connections(), requests.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[test]
+fn a_request_that_was_reset_after_it_was_read_is_not_sent_again() {
+    let io = io();
+    let (peer, _) = peer(1, |stream| {
+        read_message(stream);
+        SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    });
+    let client = connect(&io, peer.address, |_| ());
+    call(&io, &client, "echo", "x").unwrap();
+    let error = call(&io, &client, "echo", "x").unwrap_err();
+    assert!(matches!(error, CallError::ConnectionLost { unsent: false, .. }), "{error:?}");
+    assert_eq!(peer.connections(), 1);
+}
+
+#[test]
+fn a_close_before_the_request_arrived_is_told_by_the_system() {
+    for (unacknowledged, connections) in [(Some(1), 2), (Some(0), 1), (None, 1)] {
+        let io = io();
+        // Reads all, which the system of the test is told not to have arrived.
+        let (peer, _) = peer(1, |stream| {
+            read_message(stream);
+        });
+        let client = connect(&io, peer.address, |options| {
+            options.unacknowledged = Some(match unacknowledged {
+                Some(1) => |_| Some(1),
+                Some(_) => |_| Some(0),
+                None => |_| None,
+            });
+        });
+        call(&io, &client, "echo", "x").unwrap();
+        let result = call(&io, &client, "echo", "x");
+        assert_eq!((result.is_ok(), peer.connections()), (connections == 2, connections));
+    }
+}
+
+#[test]
+fn a_fresh_connection_that_is_closed_at_once_is_an_error() {
+    let io = io();
+    let peer = Peer::start(|mut stream| drop(read_head(&mut stream)));
+    let client = connect(&io, peer.address, |_| ());
+    let error = call(&io, &client, "echo", "x").unwrap_err();
+    assert!(matches!(error, CallError::ConnectionLost { .. }), "{error:?}");
+    assert_eq!(peer.connections(), 1);
+}

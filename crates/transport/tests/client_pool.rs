@@ -1,0 +1,129 @@
+//! Which connections a client makes, keeps and uses again.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use backwater_transport::{CallError, Client, ClientOptions, IoThread, Server};
+
+use support::peers::{Next, Peer, read_message};
+use support::service::TestService;
+use support::signing::response;
+use support::{PATIENCE, SHORT, call, connect, eventually, io, serve, start_call};
+
+/// `{return, []}`
+const RETURN: &[u8] = &[131, 104, 2, 119, 6, b'r', b'e', b't', b'u', b'r', b'n', 106];
+
+struct Setup {
+    server: Server,
+    service: Arc<TestService>,
+    client: Client,
+    io: IoThread,
+}
+
+fn setup(change: impl FnOnce(&mut ClientOptions)) -> Setup {
+    let io = io();
+    let service = Arc::new(TestService::default());
+    let server = serve(&io, &service, |_| ());
+    let client = connect(&io, server.local_addr(), change);
+    Setup { server, service, client, io }
+}
+
+#[test]
+fn connections_are_made_ahead_of_calls_and_kept() {
+    let Setup { server, client, io, .. } = setup(|options| {
+        options.min_connections = 3;
+        options.pool_idle_timeout = SHORT;
+    });
+    eventually("three connections are open", || client.stats().idle_connections == 3);
+    assert_eq!(server.stats().connections, 3);
+    call(&io, &client, "echo", "x").unwrap();
+    // Longer than a connection may be idle that is more than the three.
+    std::thread::sleep(SHORT * 5);
+    assert_eq!((client.stats().open_connections, server.stats().connections), (3, 3));
+}
+
+#[test]
+fn connections_beyond_those_that_are_kept_end_when_they_are_idle() {
+    let Setup { service, client, io, server: _server } = setup(|options| {
+        options.min_connections = 1;
+        options.pool_idle_timeout = SHORT;
+    });
+    let calls: Vec<_> = (0..3).map(|_| start_call(&io, &client, "hold", "x")).collect();
+    eventually("all are held", || service.held() == 3);
+    assert!(client.stats().open_connections >= 3);
+    service.take_held().into_iter().for_each(support::service::Held::answer);
+    for call in calls {
+        call.recv_timeout(PATIENCE).unwrap().unwrap();
+    }
+    eventually("one is left", || client.stats().open_connections == 1);
+}
+
+#[test]
+fn connections_that_the_server_closes_are_made_anew() {
+    let io = io();
+    let peer = Peer::start(|mut stream| {
+        // Each connection ends after one answer.
+        let Some(request) = read_message(&mut stream) else { return };
+        let _ = stream.write_all(&response(&request, 200, "connection: close\r\n", RETURN));
+    });
+    let client = connect(&io, peer.address, |options| options.min_connections = 2);
+    eventually("two connections are open", || client.stats().idle_connections == 2);
+    call(&io, &client, "echo", "x").unwrap();
+    eventually("the third one is open", || peer.connections() == 3);
+    eventually("there are two again", || client.stats().idle_connections == 2);
+}
+
+#[test]
+fn no_connection_is_made_ahead_once_the_client_is_closed() {
+    let Setup { server, client, io, .. } = setup(|options| options.min_connections = 2);
+    eventually("two connections are open", || server.stats().connections == 2);
+    let closed = client.close(Duration::ZERO);
+    support::run(&io, move || closed);
+    eventually("both are closed", || server.stats().connections == 0);
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!((server.stats().connections, client.stats().open_connections), (0, 0));
+}
+
+#[test]
+fn a_connection_that_is_old_is_not_used_again() {
+    const AGE: Duration = Duration::from_secs(1);
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let Setup { server, client: _client, io, .. } = setup(|_| ());
+    let counter = Arc::clone(&accepted);
+    let peer = Peer::before(server.local_addr(), move |responses, _| {
+        counter.fetch_max(responses, Ordering::SeqCst);
+        Next::GoOn
+    });
+    let client = connect(&io, peer.address, |options| options.max_connection_age = Some(AGE));
+    let start = std::time::Instant::now();
+    call(&io, &client, "echo", "x").unwrap();
+    while start.elapsed() < AGE / 2 {
+        call(&io, &client, "echo", "x").unwrap();
+    }
+    // Up to a quarter earlier is early enough.
+    assert_eq!(peer.connections(), 1);
+    std::thread::sleep(AGE - start.elapsed().min(AGE) + Duration::from_millis(1));
+    call(&io, &client, "echo", "x").unwrap();
+    assert_eq!(peer.connections(), 2);
+    assert!(accepted.load(Ordering::SeqCst) > 1);
+}
+
+#[test]
+fn a_queue_of_length_zero_lets_nobody_wait() {
+    let Setup { service, client, io, server: _server } = setup(|options| {
+        options.max_connections = 1;
+        options.max_waiting = 0;
+    });
+    let held = start_call(&io, &client, "hold", "x");
+    eventually("the call is held", || service.held() == 1);
+    let error = call(&io, &client, "echo", "x").unwrap_err();
+    assert!(matches!(error, CallError::QueueFull { limit: 0 }), "{error:?}");
+    service.take_held().pop().unwrap().answer();
+    held.recv_timeout(PATIENCE).unwrap().unwrap();
+    call(&io, &client, "echo", "x").unwrap();
+}
