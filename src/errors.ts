@@ -173,7 +173,9 @@ export class TlsError extends ConnectError {
  * the handshakes of TCP and TLS, handing the request to the system, waiting for the first byte of the
  * answer, and reading the answer.
  */
-export type CallPhase = 'queued' | 'resolve' | 'connect' | 'tls' | 'send' | 'wait' | 'receive';
+export type CallPhase = (typeof PHASES)[number];
+
+const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'] as const;
 
 /**
  * Milliseconds that a call has spent in each phase; 0 for those that it did not get to or did not
@@ -227,13 +229,15 @@ export class TimeoutError extends BackwaterError {
   constructor({ phase, times, option, limit, ...options }: TimeoutFields) {
     super(timeoutMessage(phase, times, option, limit), options);
     this.phase = phase;
-    this.times = Object.freeze({ ...times });
+    this.times = Object.freeze(inOrder(times));
     this.option = option;
     this.limit = limit;
   }
 }
 
-const PHASES_OF_CONNECTING: readonly CallPhase[] = ['queued', 'resolve', 'connect', 'tls'];
+function inOrder(times: CallTimes): CallTimes {
+  return Object.fromEntries(PHASES.map((phase) => [phase, times[phase]])) as CallTimes;
+}
 
 function timeoutMessage(
   phase: CallPhase,
@@ -241,11 +245,11 @@ function timeoutMessage(
   option: TimeoutFields['option'],
   limit: number,
 ): string {
-  const connecting = PHASES_OF_CONNECTING.includes(phase);
+  const connecting = PHASES.indexOf(phase) <= PHASES.indexOf('tls');
   const what = connecting ? 'no connection' : 'no complete response';
-  const spent = Object.entries(times)
-    .filter(([name, time]) => time > 0 || name === phase)
-    .map(([name, time]) => `${name} ${Math.round(time)} ms`);
+  const spent = PHASES.filter((name) => times[name] > 0 || name === phase).map(
+    (name) => `${name} ${Math.round(times[name])} ms`,
+  );
   return `${what} within ${limit} ms (option ${option}), while in phase ${phase}; time spent: ${spent.join(', ')}`;
 }
 

@@ -22,7 +22,7 @@ function onMessages(socket: Socket, onMessage: (message: Buffer) => void): void 
   let pending = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {
     pending = Buffer.concat([pending, chunk]);
-    for (let length = messageLength(pending); length !== undefined; ) {
+    for (let length = messageLength(pending); length !== undefined;) {
       onMessage(pending.subarray(0, length));
       pending = pending.subarray(length);
       length = messageLength(pending);

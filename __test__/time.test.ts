@@ -1,0 +1,218 @@
+import { once } from 'node:events';
+import test, { type ExecutionContext } from 'ava';
+import { type CallPhase, type ClientOptions, encodeRequest, TimeoutError } from '../src/index.js';
+import { connect, secret, serve } from './support/rpc.js';
+import { deafPort, eventually, openSockets, stallingServer } from './support/stalling.js';
+
+const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'];
+const LONG = 60_000;
+
+interface Stalled {
+  readonly url: string;
+  /** What the call is given, so that it stalls. */
+  readonly args?: readonly unknown[];
+  readonly options?: Partial<ClientOptions>;
+  /** Has to hold once the call has ended: what is left is only what was there before. */
+  settled(): boolean;
+}
+
+/** Peers that stall in a phase; each test makes its own. */
+const stalls: Readonly<Record<string, (t: ExecutionContext) => Promise<Stalled>>> = {
+  async queued(t) {
+    const server = await serve(t, { m: { f: () => new Promise(() => {}) } });
+    const client = connect(t, server, { maxConnections: 1, recvTimeout: LONG });
+    const controller = new AbortController();
+    t.teardown(() => controller.abort());
+    client.call('m', 'f', [], { signal: controller.signal }).catch(() => {});
+    await eventually('the only connection is busy', () => server.stats().pending === 1);
+    // Clients of the same server with the same options share their connections.
+    const options = { maxConnections: 1, recvTimeout: LONG };
+    return { url: server.url, options, settled: () => client.stats().queued === 0 };
+  },
+  async resolve(t) {
+    const { createSocket } = await import('node:dgram');
+    // Hears every question and answers none.
+    const dns = createSocket('udp4');
+    dns.bind(0, '127.0.0.1');
+    await once(dns, 'listening');
+    t.teardown(() => dns.close());
+    const dnsServers = [`127.0.0.1:${dns.address().port}`];
+    return { url: 'http://name.test:8080', options: { dnsServers }, settled: () => true };
+  },
+  async connect(t) {
+    const port = await deafPort(t);
+    const before = openSockets();
+    return { url: `http://127.0.0.1:${port}`, settled: () => openSockets() <= before };
+  },
+  async tls(t) {
+    const server = await stallingServer(t, (socket) => socket.resume());
+    const url = server.url.replace('http:', 'https:');
+    return { url, settled: () => server.closed() === server.accepted() };
+  },
+  async 'tls, half of it'(t) {
+    // The header of a record that never comes.
+    const server = await stallingServer(t, (socket) => {
+      socket.once('data', () => socket.write(Buffer.from([22, 3, 3, 0, 100, 2])));
+    });
+    const url = server.url.replace('http:', 'https:');
+    return { url, settled: () => server.closed() === server.accepted() };
+  },
+  async send(t) {
+    const server = await stallingServer(t, (socket) => socket.pause());
+    const args = [Buffer.alloc(7 * 1024 * 1024)];
+    const options = { compressionThreshold: Infinity };
+    // One that does not read does not see the end either.
+    const before = openSockets();
+    return { url: server.url, args, options, settled: () => openSockets() <= before + 1 };
+  },
+  async wait(t) {
+    const server = await stallingServer(t, (socket) => socket.resume());
+    return { url: server.url, settled: () => server.closed() === server.accepted() };
+  },
+  async 'receive, half a header'(t) {
+    const server = await stallingServer(t, (socket) => {
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-'));
+    });
+    return { url: server.url, settled: () => server.closed() === server.accepted() };
+  },
+  async 'receive, half a body'(t) {
+    const server = await serve(t, { m: { f: () => 'x'.repeat(200_000) } });
+    // Passes on all but the end of the answer.
+    const { connect: dial } = await import('node:net');
+    const proxy = await stallingServer(t, (socket) => {
+      const upstream = dial(server.port, '127.0.0.1');
+      upstream.on('error', () => {});
+      socket.on('close', () => upstream.destroy());
+      socket.pipe(upstream);
+      let left = 600;
+      upstream.on('data', (chunk: Buffer) => {
+        socket.write(chunk.subarray(0, left));
+        left -= Math.min(left, chunk.length);
+      });
+    });
+    return { url: proxy.url, settled: () => proxy.closed() === proxy.accepted() };
+  },
+};
+
+for (const [name, stall] of Object.entries(stalls)) {
+  const phase = name.split(',')[0] as CallPhase;
+  const connecting = PHASES.indexOf(phase) <= PHASES.indexOf('tls');
+  const own = connecting ? 'connectTimeout' : 'recvTimeout';
+
+  for (const option of [own, 'timeout'] as const) {
+    test.serial(`${option} ends a call in phase ${name}`, async (t) => {
+      const { url, args = [], options, settled } = await stall(t);
+      const limits = { connectTimeout: LONG, recvTimeout: LONG, ...options };
+      const client = connect(t, { url }, limits);
+      const started = performance.now();
+      const error = await t.throwsAsync(client.call('m', 'f', args, { [option]: 300 }), {
+        instanceOf: TimeoutError,
+      });
+      const elapsed = performance.now() - started;
+      t.like(error, { phase, option, limit: 300 });
+      t.deepEqual(Object.keys(error!.times), PHASES);
+      const total = Object.values(error!.times).reduce((sum, time) => sum + time, 0);
+      t.true(total >= 299 && total <= elapsed + 1, `${total} of ${elapsed}`);
+      t.true(error!.message.includes(`option ${option}`) && error!.message.includes(phase));
+      t.is(client.stats().pending, 0);
+      await eventually('nothing is left of the call', settled);
+    });
+  }
+
+  test.serial(`a call is aborted in phase ${name}`, async (t) => {
+    const { url, args = [], options, settled } = await stall(t);
+    const client = connect(t, { url }, { connectTimeout: LONG, recvTimeout: LONG, ...options });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const listeners = new Set<unknown>();
+    const { addEventListener: add, removeEventListener: remove } = signal;
+    signal.addEventListener = (type: string, listener: never) => {
+      listeners.add(listener);
+      add.call(signal, type, listener);
+    };
+    signal.removeEventListener = (type: string, listener: never) => {
+      listeners.delete(listener);
+      remove.call(signal, type, listener);
+    };
+    const pending = client.call('m', 'f', args, { signal });
+    t.is(listeners.size, 1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const reason = new Error('mine');
+    controller.abort(reason);
+    t.is(await t.throwsAsync(pending), reason);
+    t.deepEqual([client.stats().pending, listeners.size], [0, 0]);
+    await eventually('nothing is left of the call', settled);
+  });
+}
+
+test.serial('a call that is aborted before it begins leaves nothing', async (t) => {
+  const server = await stallingServer(t, () => {});
+  const client = connect(t, server);
+  const reason = new Error('mine');
+  const aborted = client.call('m', 'f', [], { signal: AbortSignal.abort(reason) });
+  t.is(await t.throwsAsync(aborted), reason);
+  t.deepEqual([client.stats().pending, server.accepted()], [0, 0]);
+});
+
+test.serial('an aborted call gives its place in the queue to the next one', async (t) => {
+  const waiting: (() => void)[] = [];
+  const server = await serve(t, {
+    m: { hold: () => new Promise<void>((resolve) => waiting.push(resolve)), f: () => 1 },
+  });
+  const client = connect(t, server, { maxConnections: 1, maxQueuedCalls: 1, recvTimeout: LONG });
+  const held = client.call('m', 'hold');
+  await eventually('the connection is busy', () => waiting.length === 1);
+  const controller = new AbortController();
+  const first = client.call('m', 'f', [], { signal: controller.signal });
+  await eventually('it waits', () => client.stats().queued === 1);
+  await t.throwsAsync(client.call('m', 'f'), { code: 'ERR_BACKWATER_QUEUE_FULL' });
+  controller.abort();
+  t.is(await first.catch((error: unknown) => error), controller.signal.reason);
+  await eventually('it no longer waits', () => client.stats().queued === 0);
+  const second = client.call('m', 'f');
+  await eventually('the next one waits', () => client.stats().queued === 1);
+  waiting[0]!();
+  t.is(await second, 1);
+  await held;
+});
+
+test.serial('a timeout leaves no timer that keeps the process', async (t) => {
+  const server = await serve(t, { m: { f: () => 1 } });
+  const client = connect(t, server);
+  const before = process.getActiveResourcesInfo().length;
+  await client.call('m', 'f', [], { timeout: LONG });
+  t.is(process.getActiveResourcesInfo().length, before);
+});
+
+test.serial(
+  'a call with a timeout tells the server how long it waits, others do not',
+  async (t) => {
+    const heads: string[] = [];
+    const server = await stallingServer(t, (socket) => {
+      socket.once('data', (data: Buffer) => {
+        heads.push(data.toString('latin1').split('\r\n\r\n')[0]!);
+        socket.destroy();
+      });
+    });
+    const client = connect(t, server);
+    for (const options of [{}, { timeout: 4000 }, { timeout: 100_000, recvTimeout: 7000 }]) {
+      await t.throwsAsync(client.call('m', 'f', [], options));
+    }
+    const told = heads.map((head) => /^x-backwater-timeout: (\d+)\r?$/m.exec(head)?.[1]);
+    t.is(told[0], undefined);
+    // What is left when it is sent, of the tighter limit.
+    t.true(Number(told[1]) > 0 && Number(told[1]) <= 4000, String(told));
+    t.is(told[2], '7000');
+    for (const [index, head] of heads.entries()) {
+      const list = /headers="([^"]*)"/.exec(head)![1]!.split(' ');
+      t.is(list.includes('x-backwater-timeout'), index > 0);
+    }
+  },
+);
+
+test.serial('encodeRequest tells it too', (t) => {
+  const target = { url: 'http://127.0.0.1:1', secret };
+  const { headers } = encodeRequest(target, 'm', 'f', [], { timeout: 1234 });
+  t.is(headers['x-backwater-timeout'], '1234');
+  t.is(encodeRequest(target, 'm', 'f').headers['x-backwater-timeout'], undefined);
+});
