@@ -23,7 +23,7 @@ use crate::replies::{Abandonment, CallerFields, Replies};
 use crate::servers::{ServerEntry, ServerFigures};
 use crate::settings::duration;
 use crate::workers::Worker;
-use crate::{clients, failures, http_codec, inbox, resolving, servers, tls};
+use crate::{clients, failures, faults, http_codec, inbox, resolving, servers, tls};
 
 /// Memory of a message that was too large for the inbox.
 #[napi(object)]
@@ -230,6 +230,7 @@ impl Bridge {
     /// What a server is doing.
     #[napi(catch_unwind)]
     pub fn server_stats(&self, server: u32) -> ServerFigures {
+        faults::pass("function");
         servers::stats(&self.shared, server)
     }
 
@@ -378,6 +379,7 @@ fn run_guarded(shared: &Arc<Shared>, job: Job) {
 }
 
 fn run(shared: &Arc<Shared>, job: Job) {
+    faults::pass("job");
     match job.kind() {
         Some(JobKind::Return) => servers::answer_return(shared, job),
         Some(JobKind::Exception) => servers::answer_exception(shared, job),

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use crate::bridge::{Shared, locked};
 use crate::events::{Event, Message};
 use crate::failures;
+use crate::faults;
 use crate::outbox::{CallFields, Job};
 use crate::process::{io_thread, io_thread_of_client};
 use crate::resolving;
@@ -178,6 +179,7 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
 }
 
 fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Event {
+    faults::pass("event");
     match result {
         Ok(CallOutcome { outcome, tape, source }) => {
             let message = Message { tape, source, _memory: None };

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::areas::Areas;
 use crate::events::{Event, Message};
+use crate::faults;
 use crate::frame::{AreaSlicesMut, Extent, Position, extent};
 use crate::replies::Replies;
 
@@ -66,6 +67,9 @@ fn put(
 ) {
     let start = position.word;
     let [kind, id, first, second] = event.header();
+    if event.message().is_some() {
+        faults::pass("inbox");
+    }
     areas.words[start..start + HEADER_WORDS].copy_from_slice(&[
         size.words as u32,
         kind,

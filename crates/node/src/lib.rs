@@ -14,6 +14,7 @@ mod codec_functions;
 mod completions;
 mod events;
 mod failures;
+mod faults;
 mod frame;
 mod http_codec;
 mod inbox;

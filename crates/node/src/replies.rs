@@ -13,6 +13,7 @@ use napi_derive::napi;
 
 use crate::completions::Completions;
 use crate::events::{Event, Message};
+use crate::faults;
 use crate::worker_ended::worker_ended;
 use crate::workers::InFlight;
 
@@ -25,6 +26,7 @@ pub(crate) struct Accepted {
 
 impl Accepted {
     pub(crate) fn new(call: IncomingCall) -> Self {
+        faults::pass("service");
         let IncomingCall { function, tape, source, timeout, request_id, peer, reply, memory } =
             call;
         // A time beyond what clocks can tell is none.

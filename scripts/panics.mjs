@@ -1,0 +1,31 @@
+// `npm run panics`: panics at every layer of the addon, each of which has to be one failed call. The
+// addon is built for that alone, into a copy of the project, so that no build of it is replaced. The
+// layers below are tried by crates/transport/tests/panics.rs.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = join(root, 'target/panics');
+const tree = join(folder, 'tree');
+const library = { darwin: 'libbackwater_node.dylib', win32: 'backwater_node.dll' };
+const addon = library[process.platform] ?? 'libbackwater_node.so';
+
+const features = ['--features', 'fault-injection'];
+run('cargo', ['build', '--profile', 'quick', '--locked', ...features, '--target-dir', folder]);
+run('npx', ['tsc', '-p', 'tsconfig.build.json']);
+
+rmSync(tree, { recursive: true, force: true });
+mkdirSync(tree, { recursive: true });
+for (const name of ['build', 'package.json', 'scripts']) {
+  cpSync(join(root, name), join(tree, name), { recursive: true });
+}
+cpSync(join(folder, 'quick', addon), join(tree, 'addon.node'));
+run('node', [join(tree, 'scripts/panics/check.mjs')]);
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
