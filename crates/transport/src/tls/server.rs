@@ -57,6 +57,8 @@ impl ServerTls {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
         let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![ALPN.to_vec()];
+        // Rather the strongest that both have than what the client likes best.
+        config.ignore_client_order = true;
         // Sessions are resumed without keeping anything for each of them; the keys for that change.
         if let Ok(ticketer) = Ticketer::new() {
             config.ticketer = ticketer;
