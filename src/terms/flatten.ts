@@ -37,9 +37,12 @@ let outbox: Outbox;
 let words: Uint32Array;
 let word = 0;
 let limit = 0;
-/** Text of the chunk that is being gathered, and the place of its control word; 0 = no chunk is open. */
+/** Text of the chunk that is being gathered, and the place of its control words; 0 = no chunk is open. */
 let text = '';
 let chunkAt = 0;
+/** The same for text that seems to be beyond ASCII. */
+let wideText = '';
+let wideChunkAt = 0;
 /** Where text that has been written begins and ends, in the area of bytes. */
 let textStart = 0;
 let names = '';
@@ -94,7 +97,7 @@ export function flatten(
     }
   } finally {
     busy = false;
-    text = names = '';
+    text = wideText = names = '';
     if (sources.length > 0) sources.length = 0;
   }
   return startWord;
@@ -127,8 +130,8 @@ function begin(target: Outbox, options: FlattenOptions): void {
   atomCount = shapeCount = 0;
   noPath = noKeys();
   inherited = hasEnumerable(Object.prototype);
-  text = names = '';
-  chunkAt = 0;
+  text = wideText = names = '';
+  chunkAt = wideChunkAt = 0;
   textStart = target.byte;
   sourceLength = 0;
   // Asked before, since setting it is a call into V8's runtime.
@@ -160,6 +163,7 @@ function finish(frame: number, startFloat: number): void {
   const tables = atomCount + shapeCount * 2;
   if (word + tables > limit) grow(tables);
   closeChunk();
+  closeWideChunk();
   const namesStart = outbox.byte;
   putAtomNames();
   putShapes();
@@ -217,51 +221,37 @@ function putSources(): void {
 /** Text is handed over in chunks of some such length: while it is gathered it stays in the caches. */
 const CHUNK = 4096;
 
-/** Hands the text over that was gathered. Its control word says how it is written. */
+/** Hands the text over that was gathered: as UTF-8, which is ASCII for the most part. */
 function closeChunk(): void {
   if (chunkAt === 0) return;
-  const form = isMostlyWide(text) ? putWideText() : putText();
-  words[chunkAt] = (((form << 4) | tape.TEXT_FORM) << 4) | tape.EXT;
+  outbox.reserveBytes(text.length * 3);
+  const length = outbox.bytes.utf8Write(text, outbox.byte);
+  // Lone surrogates are written as the replacement character.
+  if (length !== text.length && !text.isWellFormed()) throw new Fault('has a lone surrogate');
+  putChunk(chunkAt, length === text.length ? tape.TEXT_ASCII : tape.TEXT_UTF8, length);
   chunkAt = 0;
   text = '';
 }
 
-/** Writes text as UTF-8. */
-function putText(): number {
-  outbox.reserveBytes(text.length * 3);
-  const length = outbox.bytes.utf8Write(text, outbox.byte);
-  if (length === text.length) {
-    outbox.byte += length;
-    return tape.TEXT_ASCII;
-  }
-  // Lone surrogates are written as the replacement character.
-  if (!text.isWellFormed()) throw new Fault('has a lone surrogate');
-  outbox.byte += length;
-  return tape.TEXT_UTF8;
-}
-
-/** Writes text as UTF-16, which is how V8 has it. */
-function putWideText(): number {
-  if (!text.isWellFormed()) throw new Fault('has a lone surrogate');
-  outbox.reserveBytes(text.length * 2);
-  outbox.byte += outbox.bytes.ucs2Write(text, outbox.byte);
-  return tape.TEXT_UTF16;
-}
-
-/** Text from this length on is worth a look at what it consists of. */
-const LONG_TEXT = 256;
-const SAMPLES = 16;
-
 /**
- * Whether long text seems to have many characters beyond ASCII: V8 makes UTF-8 of these at a third of
- * the speed at which Rust does. A wrong guess costs time, nothing else.
+ * Hands the text over that seems to be beyond ASCII: as UTF-16, which is how V8 has it. It makes UTF-8 of
+ * that at a third of the speed at which Rust does.
  */
-function isMostlyWide(value: string): boolean {
-  if (value.length < LONG_TEXT) return false;
-  const step = Math.floor(value.length / SAMPLES);
-  let wide = 0;
-  for (let index = 0; index < SAMPLES; index++) if (value.charCodeAt(index * step) > 0x7f) wide++;
-  return wide > 1;
+function closeWideChunk(): void {
+  if (wideChunkAt === 0) return;
+  if (!wideText.isWellFormed()) throw new Fault('has a lone surrogate');
+  outbox.reserveBytes(wideText.length * 2);
+  const length = outbox.bytes.ucs2Write(wideText, outbox.byte);
+  putChunk(wideChunkAt, tape.TEXT_UTF16, length);
+  wideChunkAt = 0;
+  wideText = '';
+}
+
+/** Writes the control words at `place`: from there on text of that form comes from these bytes. */
+function putChunk(place: number, form: number, length: number): void {
+  words[place] = (((form << 4) | tape.TEXT_FORM) << 4) | tape.EXT;
+  words[place + 1] = outbox.byte - textStart;
+  outbox.byte += length;
 }
 
 function write(value: unknown, depth: number): void {
@@ -291,17 +281,42 @@ function writeString(value: string): void {
     words[word++] = (tape.EMPTY_TEXT << 4) | tape.CONST;
     return;
   }
-  if (length <= MAX_INLINE && writeInline(value, length)) return;
+  if (length > MAX_INLINE) {
+    // A wrong guess costs time, nothing else.
+    const sample =
+      value.charCodeAt(0) | value.charCodeAt(length >> 1) | value.charCodeAt(length - 1);
+    if (sample > 0x7f && length <= MAX_WIDE) writeWide(value, length);
+    else writeLong(value, length);
+  } else if (!writeInline(value, length)) {
+    writeWide(value, length);
+  }
+}
+
+function writeLong(value: string, length: number): void {
   if (length > MAX_TEXT) throw new Fault(`has ${length} characters, more than a message can carry`);
-  // The text of a chunk is checked as a whole. What that misses, two halves of a pair at the end of
-  // one string and the begin of the next, begins like this.
   if (beginsWithLowSurrogate(value)) throw new Fault('has a lone surrogate');
-  if (chunkAt === 0) chunkAt = word++;
+  if (chunkAt === 0) {
+    chunkAt = word;
+    word += 2;
+  }
   words[word++] = (length << 4) | tape.TEXT;
   text += value;
   if (text.length > CHUNK) closeChunk();
 }
 
+function writeWide(value: string, length: number): void {
+  if (beginsWithLowSurrogate(value)) throw new Fault('has a lone surrogate');
+  if (wideChunkAt === 0) {
+    wideChunkAt = word;
+    word += 2;
+  }
+  words[word++] = (((length << 4) | tape.WIDE_TEXT) << 4) | tape.EXT;
+  wideText += value;
+  if (wideText.length > CHUNK) closeWideChunk();
+}
+
+/** Such text shares a word with tag and kind. */
+const MAX_WIDE = 2 ** 24 - 1;
 /** The payload of a word. */
 const MAX_TEXT = 2 ** 28 - 1;
 /** ASCII up to this length is written here: a call to hand over such a string takes longer. */
@@ -326,6 +341,10 @@ function writeInline(value: string, length: number): boolean {
   return true;
 }
 
+/**
+ * The text of a chunk is checked as a whole. What that misses, two halves of a pair at the end of one
+ * string and the begin of the next, begins like this.
+ */
 function beginsWithLowSurrogate(value: string): boolean {
   return (value.charCodeAt(0) & 0xfc00) === 0xdc00;
 }

@@ -41,10 +41,12 @@ export const NEXT8 = 8;
 export const NEXT16 = 9;
 /** ASCII text in the words that follow, four characters each, the first one lowest. */
 export const INLINE = 10;
-/** What the text from here on is written as. */
+/** Text of the form that it says comes from here on from the place in the text that the next word says. */
 export const TEXT_FORM = 11;
 /** A list of so many doubles, which are no integers, in tapes from JavaScript. */
 export const DOUBLES = 12;
+/** So many units of the text in UTF-16. */
+export const WIDE_TEXT = 13;
 
 /** The low two bits of the payload of MAP: what all its keys are. */
 export const KEYS_MIXED = 0;

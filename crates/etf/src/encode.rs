@@ -6,6 +6,7 @@ use encoding_rs::mem;
 
 use crate::atoms::MAX_CHARS;
 use crate::error::{EncodeError, EncodeErrorKind as Kind};
+use crate::hash::TermHasher;
 use crate::tape::{self, SHAPE_LENGTH, TapeRef, TextForm};
 use crate::{EncodeOptions, tags};
 
@@ -126,6 +127,7 @@ impl Encoder {
             latin1: 0,
             utf16: 0,
             text: 0,
+            wide: 0,
             scratch: self,
         };
         run.term()?;
@@ -254,6 +256,8 @@ struct Run<'a> {
     utf16: usize,
     /// The next byte of the text.
     text: usize,
+    /// The next byte of the text in UTF-16.
+    wide: usize,
     scratch: &'a mut Encoder,
 }
 
@@ -423,7 +427,8 @@ impl<'a> Run<'a> {
                     let key = |index: usize| &self.out[ranges[index].0..ranges[index].1];
                     (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)))
                 } else {
-                    let mut seen = HashSet::with_capacity(ranges.len());
+                    let mut seen =
+                        HashSet::with_capacity_and_hasher(ranges.len(), TermHasher::new());
                     !ranges.iter().all(|(start, end)| seen.insert(&self.out[*start..*end]))
                 };
                 if repeated {
@@ -688,14 +693,23 @@ impl<'a> Run<'a> {
     }
 
     fn put_utf16(&mut self, units: &[u16]) -> Result<(), EncodeError> {
-        let length = units.iter().copied().map(utf8_width).sum();
+        if mem::utf16_valid_up_to(units) != units.len() {
+            return self.fail(Kind::Text);
+        }
+        let most = units.len() * 3;
+        // Where all would fit even if it were as long as can be, it needs not be measured.
+        let length = match self.room(most) {
+            Ok(()) => most,
+            Err(_) => units.iter().copied().map(utf8_width).sum(),
+        };
         self.room(length)?;
-        self.header(tags::BINARY, length as u32);
+        self.header(tags::BINARY, 0);
         let start = self.out.len();
         self.out.resize(start + length, 0);
-        let (read, written) = mem::convert_utf16_to_utf8_partial(units, &mut self.out[start..]);
-        // A lone surrogate takes three bytes as the replacement character: it does not fit.
-        if (read, written) == (units.len(), length) { Ok(()) } else { self.fail(Kind::Text) }
+        let (_, written) = mem::convert_utf16_to_utf8_partial(units, &mut self.out[start..]);
+        self.out.truncate(start + written);
+        self.out[start - 4..start].copy_from_slice(&(written as u32).to_be_bytes());
+        Ok(())
     }
 
     /// So many UTF-16 units of the text.
@@ -704,7 +718,10 @@ impl<'a> Run<'a> {
         let length = match self.form {
             TextForm::Ascii => Some(units),
             TextForm::Utf8 => utf8_length(rest, units),
-            TextForm::Utf16 => return self.wide_text(rest, units),
+            TextForm::Utf16 => {
+                self.text = self.wide_text(self.text, units)?;
+                return Ok(());
+            }
         };
         let Some(length) = length else { return self.fail(Kind::Text) };
         let Some(bytes) = rest.get(..length) else { return self.fail(Kind::Truncated) };
@@ -714,11 +731,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn wide_text(&mut self, rest: &[u8], units: usize) -> Result<(), EncodeError> {
-        let Some(bytes) = units.checked_mul(2).and_then(|size| rest.get(..size)) else {
+    /// So many units of UTF-16 from a byte of the text on; returns where they end.
+    fn wide_text(&mut self, start: usize, units: usize) -> Result<usize, EncodeError> {
+        let end = units.checked_mul(2).and_then(|size| start.checked_add(size));
+        let Some(bytes) = end.and_then(|end| self.tape.text.get(start..end)) else {
             return self.fail(Kind::Truncated);
         };
-        self.text += bytes.len();
         // One unit takes one byte at least.
         self.room(bytes.len() / 2)?;
         let mut units = std::mem::take(&mut self.scratch.units);
@@ -726,7 +744,7 @@ impl<'a> Run<'a> {
         units.extend(bytes.as_chunks().0.iter().map(|unit| u16::from_ne_bytes(*unit)));
         let result = self.put_utf16(&units);
         self.scratch.units = units;
-        result
+        result.map(|()| start + bytes.len())
     }
 
     fn list(&mut self, count: u32) -> Result<bool, EncodeError> {
@@ -820,13 +838,17 @@ impl<'a> Run<'a> {
         match head >> 4 & 15 {
             tape::INLINE => self.inline(rest as usize)?,
             tape::DOUBLES if rest > 0 => self.doubles(rest as usize)?,
+            tape::WIDE_TEXT => self.wide = self.wide_text(self.wide, rest as usize)?,
             tape::TEXT_FORM => {
-                self.form = match rest {
-                    0 => TextForm::Utf8,
-                    1 => TextForm::Ascii,
-                    2 => TextForm::Utf16,
+                let start = self.next()? as usize;
+                match rest {
+                    0 | 1 => {
+                        self.form = if rest == 0 { TextForm::Utf8 } else { TextForm::Ascii };
+                        self.text = start;
+                    }
+                    2 => self.wide = start,
                     _ => return self.fail(Kind::Word(head)),
-                };
+                }
                 return Ok(false);
             }
             tape::IMPROPER if rest > 0 => {

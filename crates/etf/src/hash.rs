@@ -35,7 +35,7 @@ impl TermHasher {
     }
 
     pub(crate) fn hash<T: Hash>(&self, kind: Kind, content: T) -> TermHash {
-        let mut hasher = WideHasher { first: self.seeds[0], second: self.seeds[1] };
+        let mut hasher = self.build_hasher();
         (kind, content).hash(&mut hasher);
         hasher.finish128()
     }
@@ -45,8 +45,17 @@ impl TermHasher {
     }
 }
 
+/// For tables of keys: who does not know the seeds cannot choose keys of one place.
+impl BuildHasher for TermHasher {
+    type Hasher = WideHasher;
+
+    fn build_hasher(&self) -> WideHasher {
+        WideHasher { first: self.seeds[0], second: self.seeds[1] }
+    }
+}
+
 /// Two lanes of 64 bits, each multiplied with every word and folded.
-struct WideHasher {
+pub(crate) struct WideHasher {
     first: u64,
     second: u64,
 }
@@ -99,7 +108,7 @@ impl Hasher for WideHasher {
     }
 
     fn finish(&self) -> u64 {
-        self.first
+        fold(self.first ^ FACTORS[1], self.second ^ FACTORS[0])
     }
 }
 

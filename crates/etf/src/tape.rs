@@ -131,10 +131,13 @@ pub(crate) const NEXT8: u32 = 8;
 pub(crate) const NEXT16: u32 = 9;
 /// ASCII text in the words that follow, four characters each, the first one lowest.
 pub(crate) const INLINE: u32 = 10;
-/// What the text from here on is: 0 = UTF-8, 1 = ASCII, 2 = UTF-16. In tapes from JavaScript.
+/// Text of a form (0 = UTF-8, 1 = ASCII, 2 = UTF-16) comes from here on from the place in the text that the
+/// next word says. In tapes from JavaScript.
 pub(crate) const TEXT_FORM: u32 = 11;
 /// A list of so many doubles. In tapes from JavaScript.
 pub(crate) const DOUBLES: u32 = 12;
+/// So many units of the text in UTF-16. In tapes from JavaScript.
+pub(crate) const WIDE_TEXT: u32 = 13;
 
 /// A word of tag and payload.
 pub(crate) const fn word(tag: u32, payload: u32) -> u32 {
@@ -259,8 +262,7 @@ impl Tape {
                             left = self.shape_keys((rest >> 2) as usize)?;
                         }
                         INLINE => at += (rest as usize).div_ceil(4),
-                        TEXT_FORM => left += 1,
-                        DOUBLES => {}
+                        DOUBLES | WIDE_TEXT => {}
                         // A control word: the term is still to come.
                         _ => {
                             at += 1;

@@ -16,6 +16,7 @@ const FUN: u32 = 6;
 const INLINE: u32 = 10;
 const TEXT_FORM: u32 = 11;
 const DOUBLES: u32 = 12;
+const WIDE_TEXT: u32 = 13;
 
 fn ext(kind: u32, rest: u32) -> u32 {
     (rest << 4 | kind) << 4 | EXT
@@ -75,30 +76,53 @@ fn short_text_is_ascii() {
 }
 
 #[test]
-fn text_changes_its_form() {
-    let form = |form: u32| ext(TEXT_FORM, form);
+fn text_comes_from_where_it_is_said() {
+    let form = |form: u32, start: u32| [ext(TEXT_FORM, form), start];
     let text = |units: u32| units << 4 | TEXT;
-    let utf16: Vec<u8> = "日本".encode_utf16().flat_map(u16::to_ne_bytes).collect();
-    let bytes = [b"abcde", "üü".as_bytes(), &utf16, b"xyz"].concat();
+    let wide = |units: u32| ext(WIDE_TEXT, units);
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_ne_bytes).collect() };
+    // At odd places as well, and not in order.
+    let bytes = [b"xyz", &utf16("日本")[..], "üü".as_bytes(), b"abcde", &utf16("é👍x")].concat();
     let words = [
-        5 << 4 | LIST,
-        form(1),
-        text(2),
-        text(3),
-        form(0),
-        text(2),
-        form(2),
-        text(2),
-        form(1),
-        text(3),
-    ];
+        &[7 << 4 | LIST][..],
+        &form(1, 11),
+        &form(2, 3),
+        &[text(2), wide(2), text(3)],
+        &form(0, 7),
+        &[text(2)],
+        &form(2, 16),
+        &form(1, 0),
+        &[wide(3), text(3), wide(1)],
+    ]
+    .concat();
     let tape = TapeRef { words: &words, text: &bytes, ..TapeRef::default() };
-    let items = ["ab", "cde", "üü", "日本", "xyz"].map(binary).concat();
-    assert_eq!(encode(tape), Ok([&[108, 0, 0, 0, 5][..], &items, &[106]].concat()));
-    assert_eq!(encode(TapeRef { words: &[form(3), text(2)], ..tape }), Err(Kind::Word(form(3))));
-    assert_eq!(encode(TapeRef { words: &[form(1)], ..tape }), Err(Kind::Truncated));
-    let whole = TapeRef { words: &[text(5)], text_form: TextForm::Ascii, ..tape };
-    assert_eq!(encode(whole), Ok(binary("abcde")));
+    let items = ["ab", "日本", "cde", "üü", "é👍", "xyz", "x"].map(binary).concat();
+    assert_eq!(encode(tape), Ok([&[108, 0, 0, 0, 7][..], &items, &[106]].concat()));
+
+    let alone = |words: &[u32]| encode(TapeRef { words, ..tape });
+    assert_eq!(alone(&[&form(3, 0)[..], &[text(2)]].concat()), Err(Kind::Word(ext(TEXT_FORM, 3))));
+    for (form_of, end, word) in [(1, 24, text(1)), (2, 23, wide(1))] {
+        assert_eq!(alone(&[&form(form_of, end)[..], &[word]].concat()), Err(Kind::Truncated));
+        assert_eq!(alone(&form(form_of, 0)), Err(Kind::Truncated));
+        assert_eq!(alone(&form(form_of, 0)[..1]), Err(Kind::Truncated));
+        let beyond = [&form(form_of, u32::MAX)[..], &[word]].concat();
+        assert_eq!(alone(&beyond), Err(Kind::Truncated));
+    }
+    assert_eq!(alone(&[&form(0, 24)[..], &[text(1)]].concat()), Err(Kind::Text));
+    // Half of a pair.
+    assert_eq!(alone(&[&form(2, 18)[..], &[wide(1)]].concat()), Err(Kind::Text));
+    let whole = TapeRef { words: &[text(3)], text_form: TextForm::Ascii, ..tape };
+    assert_eq!(encode(whole), Ok(binary("xyz")));
+
+    for length in [3, 6, 10] {
+        let units = utf16(&"日".repeat(length));
+        let words = [&form(2, 0)[..], &[wide(length as u32)]].concat();
+        let tape = TapeRef { words: &words, text: &units, ..tape };
+        let size = 5 + 3 * length;
+        assert!(encode_within(tape, size).is_ok());
+        assert_eq!(encode_within(tape, size - 1).unwrap_err().kind, Kind::TooLarge(size - 1));
+    }
 }
 
 #[test]
