@@ -10,6 +10,7 @@ import {
   TimeoutError,
 } from '../src/index.js';
 import { address, fleet, freePort, member, serverProcess, until } from './support/fleet.js';
+import { deaf } from './support/deaf.js';
 import { connect, secret, tcpServer } from './support/rpc.js';
 
 /** Time is not what most of these are about. */
@@ -118,6 +119,26 @@ test('an address that says nothing leaves time for others', async (t) => {
   const client = connect(t, { url }, { ...patient, connectTimeout: 2000 });
   for (let call = 0; call < 5; call++) t.is(await client.call('m', 'who'), 0);
 });
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux(
+  'an address that takes no connection is tried once, and probed without a call',
+  async (t) => {
+    const silent = await deaf(t);
+    const { urls } = await fleet(t, 1);
+    const client = connect(t, { url: [silent.url, urls[0]!] as never }, patient);
+    for (let call = 0; call < 30; call++) t.is(await client.call('m', 'who'), 0);
+    const [first] = client.stats().endpoints;
+    t.true(first!.calls <= 1, 'the first call may have gone there');
+    await until(async () => {
+      t.is(await client.call('m', 'who'), 0);
+      const { state, calls } = client.stats().endpoints[0]!;
+      return calls === 0 || state === 'probing';
+    }, 'it is probed');
+    t.true(client.stats().endpoints[0]!.calls <= 1, 'but not by a call');
+  },
+);
 
 test('exceptions and refusals are answers: the server is fine', async (t) => {
   const { urls } = await fleet(t, 2, () => ({

@@ -21,6 +21,10 @@ use super::verdict::{Verdict, is_endpoints_fault, verdict};
 /// Over how many endpoints the time for connecting is spread at most: the first of them that says
 /// nothing must leave time for others.
 const SHARES: u32 = 3;
+/// How long connecting to one endpoint may take when there are others, at most: enough for TLS around
+/// the world, and for a lost SYN, which is sent again after a second, to be the reason to go elsewhere.
+/// Where everything takes longer the last endpoint has all the time that is left, and probes have theirs.
+const LONGEST_SHARE: Duration = Duration::from_secs(1);
 /// How long a call that has failed everywhere waits for news of other endpoints.
 const NEWS: Duration = Duration::from_secs(2);
 
@@ -112,7 +116,7 @@ fn share(
     progress: &Progress,
 ) -> Option<Duration> {
     let left = u32::try_from(set.untried(tried)).unwrap_or(SHARES).min(SHARES);
-    (left > 1).then(|| limits.connecting(progress).left / left)
+    (left > 1).then(|| (limits.connecting(progress).left / left).min(LONGEST_SHARE))
 }
 
 /// A set is never empty.

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { ExecutionContext } from 'ava';
+
+/** Listens, says where, and never accepts: its event loop stands still. */
+const program = `
+const server = require('node:net').createServer();
+server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+  require('node:fs').writeSync(1, String(server.address().port));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+});`;
+
+/** An address where, on Linux, the handshake of TCP comes to no end: nobody makes room in the backlog. */
+export async function deaf(t: ExecutionContext): Promise<{ url: string }> {
+  const running = spawn(process.execPath, ['-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => running.kill('SIGKILL'));
+  const [port] = (await once(running.stdout, 'data')) as [Buffer];
+  const sockets = Array.from({ length: 8 }, () => connect(Number(port), '127.0.0.1'));
+  for (const socket of sockets) socket.on('error', () => {});
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()));
+  await once(sockets[0]!, 'connect');
+  await once(sockets[1]!, 'connect');
+  return { url: `http://127.0.0.1:${port}` };
+}
