@@ -1,0 +1,181 @@
+//! Clients of several endpoints, and of such that are told later.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::cell::Cell;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use backwater_protocol::client::Settings;
+use backwater_transport::{
+    CallError, Client, ClientOptions, Endpoint, EndpointState, IoThread, ListedEndpoint, Phase,
+    ResolveFailure, Server,
+};
+
+use support::service::TestService;
+use support::{PATIENCE, SHORT, call, connect, eventually, io, secrets, serve, start_call};
+
+struct Asked {
+    io: IoThread,
+    client: Client,
+    count: Arc<AtomicUsize>,
+}
+
+/// A client that does not know its endpoints, and how often it has asked for them.
+fn asking(change: impl FnOnce(&mut ClientOptions)) -> Asked {
+    let io = io();
+    let mut options = ClientOptions::of(Vec::new(), Settings::new(secrets()));
+    options.recv_timeout = PATIENCE;
+    change(&mut options);
+    let count = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&count);
+    let client = Client::resolved(&io, options, move || {
+        counting.fetch_add(1, Ordering::SeqCst);
+    });
+    Asked { io, client, count }
+}
+
+impl Asked {
+    fn server(&self) -> (Server, Vec<ListedEndpoint>) {
+        let server = serve(&self.io, &Arc::default(), |_| ());
+        let listed = vec![endpoint(server.local_addr())];
+        (server, listed)
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
+fn endpoint(address: SocketAddr) -> ListedEndpoint {
+    Endpoint::new(address.ip().to_string(), address.port()).into()
+}
+
+/// An address that nobody listens on.
+fn nobody() -> ListedEndpoint {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    endpoint(listener.local_addr().unwrap())
+}
+
+fn failure() -> ResolveFailure {
+    ResolveFailure {
+        name: "server.test".to_owned(),
+        code: Some("ENOTFOUND".to_owned()),
+        message: "cannot resolve server.test".to_owned(),
+    }
+}
+
+#[test]
+fn calls_wait_for_the_endpoints_which_are_asked_for_once() {
+    let asked = asking(|_| ());
+    let (_server, listed) = asked.server();
+    assert_eq!(asked.count(), 0);
+    let calls: Vec<_> = (0..5).map(|_| start_call(&asked.io, &asked.client, "echo", "x")).collect();
+    eventually("they are asked for", || asked.count() == 1);
+    asked.client.set_endpoints(listed);
+    for call in calls {
+        call.recv_timeout(PATIENCE).unwrap().unwrap();
+    }
+    assert_eq!(asked.count(), 1);
+}
+
+#[test]
+fn calls_fail_when_nothing_is_resolved_and_a_later_one_asks_again() {
+    let asked = asking(|_| ());
+    let (_server, listed) = asked.server();
+    let first = start_call(&asked.io, &asked.client, "echo", "x");
+    eventually("they are asked for", || asked.count() == 1);
+    asked.client.resolution_failed(failure());
+    let error = first.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(matches!(&error, CallError::Resolve(known) if *known == failure()), "{error:?}");
+    // The failure is remembered for a while; then calls ask again, and wait.
+    let later = loop {
+        let later = start_call(&asked.io, &asked.client, "echo", "x");
+        let outcome = Cell::new(None);
+        eventually("it has failed, or asks", || {
+            outcome.set(later.try_recv().ok());
+            asked.count() == 2 || outcome.take().is_some_and(|outcome| outcome.is_err())
+        });
+        if asked.count() == 2 {
+            break later;
+        }
+    };
+    asked.client.set_endpoints(listed);
+    later.recv_timeout(PATIENCE).unwrap().unwrap();
+}
+
+#[test]
+fn an_empty_list_is_a_failure_and_changes_nothing() {
+    let asked = asking(|_| ());
+    let (_server, listed) = asked.server();
+    let first = start_call(&asked.io, &asked.client, "echo", "x");
+    eventually("they are asked for", || asked.count() == 1);
+    asked.client.set_endpoints(Vec::new());
+    let error = first.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Resolve(_)), "{error:?}");
+    asked.client.set_endpoints(listed);
+    asked.client.set_endpoints(Vec::new());
+    call(&asked.io, &asked.client, "echo", "x").unwrap();
+}
+
+#[test]
+fn waiting_for_endpoints_has_its_limit() {
+    let asked = asking(|options| options.connect_timeout = SHORT);
+    let error = call(&asked.io, &asked.client, "echo", "x").unwrap_err();
+    assert!(matches!(error, CallError::Timeout { phase: Phase::Resolve, .. }), "{error:?}");
+}
+
+#[test]
+fn closing_ends_the_waiting_for_endpoints() {
+    let asked = asking(|_| ());
+    let waiting = start_call(&asked.io, &asked.client, "echo", "x");
+    eventually("they are asked for", || asked.count() == 1);
+    drop(asked.client.close(PATIENCE));
+    let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Closed), "{error:?}");
+}
+
+#[test]
+fn a_call_that_fails_everywhere_waits_for_news() {
+    let asked = asking(|_| ());
+    let (_server, listed) = asked.server();
+    let waiting = start_call(&asked.io, &asked.client, "echo", "x");
+    eventually("they are asked for", || asked.count() == 1);
+    asked.client.set_endpoints(vec![nobody()]);
+    eventually("they are asked for again", || asked.count() == 2);
+    asked.client.set_endpoints(listed);
+    waiting.recv_timeout(PATIENCE).unwrap().unwrap();
+}
+
+#[test]
+fn without_news_the_call_fails_as_it_did() {
+    let asked = asking(|_| ());
+    let waiting = start_call(&asked.io, &asked.client, "echo", "x");
+    eventually("they are asked for", || asked.count() == 1);
+    asked.client.set_endpoints(vec![nobody()]);
+    eventually("they are asked for again", || asked.count() == 2);
+    asked.client.endpoints_unchanged();
+    let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Connect { .. }), "{error:?}");
+}
+
+#[test]
+fn a_call_goes_around_endpoints_that_nobody_listens_on() {
+    let io = io();
+    let service = Arc::new(TestService::default());
+    let server = serve(&io, &service, |_| ());
+    let address = server.local_addr();
+    let client = connect(&io, address, |options| {
+        options.endpoints = vec![nobody(), nobody(), nobody(), nobody(), endpoint(address)];
+    });
+    for _ in 0..20 {
+        call(&io, &client, "echo", "x").unwrap();
+    }
+    let stats = client.directory_stats();
+    assert!((1..=20).contains(&stats.failovers), "{stats:?}");
+    let (good, bad) = stats.endpoints.split_last().unwrap();
+    assert_eq!((good.state, good.calls, good.failures), (EndpointState::Up, 20, 0));
+    assert!(bad.iter().all(|endpoint| endpoint.calls == endpoint.failures), "{bad:?}");
+}
