@@ -106,13 +106,26 @@ withErlang(
       [200, true],
       [7, true],
       [1, true],
+      [200, false],
+      [7, false],
+      [1, false],
     ] as const) {
       const server = await startErlangServer({ secret, maxKeepalive, announce });
-      const client = connect(t, server);
+      const client = connect(t, server, { recvTimeout: 60_000, connectTimeout: 60_000 });
       for (let round = 0; round < 450; round++)
         t.is(await client.call('peer', 'echo', [round]), round);
       await server.close();
     }
+  },
+);
+
+withErlang(
+  'Node calls Erlang: a server that does not know of timeouts takes calls that tell',
+  async (t) => {
+    const server = await startErlangServer({ secret });
+    t.teardown(() => server.close());
+    const client = connect(t, server, { timeout: 60_000, recvTimeout: 50_000 });
+    for (let round = 0; round < 3; round++) t.is(await client.call('peer', 'echo', [round]), round);
   },
 );
 

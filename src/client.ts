@@ -251,7 +251,8 @@ export class Client {
     this.#closed = true;
     bridge.spinner.set(`client ${this.#id}`, 0);
     stopResolver(this.#id, this.#resolver);
-    this.#last = { ...statsOf(this.#id, this.#resolver?.stats()), endpoints: [] };
+    const last = statsOf(this.#id, this.#resolver?.stats());
+    this.#last = { ...last, endpoints: [], connections: 0, idle: 0, queued: 0 };
     await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
   }
 

@@ -16,9 +16,12 @@ export function openSockets(): number {
 }
 
 /** Waits until `holds` does. */
-export async function eventually(what: string, holds: () => boolean): Promise<void> {
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
   const end = Date.now() + 20_000;
-  while (!holds()) {
+  while (!(await holds())) {
     if (Date.now() > end) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
