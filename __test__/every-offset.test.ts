@@ -1,0 +1,147 @@
+import test, { type ExecutionContext } from 'ava';
+import {
+  BackwaterError,
+  Client,
+  startClearServer,
+  startTlsServer,
+  type ClientOptions,
+  type Server,
+} from '../src/index.js';
+import { Authority } from './support/certificates.js';
+import { FaultyProxy, type Fault, type FaultKind } from './support/faulty-proxy.js';
+import { secret } from './support/rpc.js';
+
+// The stream between client and server is cut, stalled, split and corrupted at every byte of a request
+// and of its response. Whatever happens, a call settles once, with its own value or an error; a function
+// is called at most once for it, with what was sent; and the next call works.
+
+const KINDS: readonly FaultKind[] = ['cut', 'reset', 'stall', 'split', 'corrupt'];
+/** So many faults are tried at the same time. */
+const LANES = 48;
+/**
+ * What a call may take, in milliseconds, that is meant to run into it, or may: a length that is damaged
+ * can leave both ends waiting.
+ */
+const TIMES = { stall: 400, corrupt: 1500 };
+/** Any other may take what a busy machine makes of it. */
+const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 };
+
+test('a clear connection', async (t) => {
+  const { modules, calls } = counting();
+  const options = { host: '127.0.0.1', port: 0, recvTimeout: 120_000 };
+  const server = await startClearServer(secret, modules, options);
+  t.teardown(() => server.close({ timeout: 0 }));
+  await tryAll(t, server, calls, 'http', {}, KINDS);
+});
+
+// Handshakes take time, so that of those faults which end at the same branches only some are tried.
+for (const [kinds, every] of [
+  [['cut', 'corrupt'], 1],
+  [['reset', 'stall', 'split'], 13],
+] as const) {
+  test(`a connection with TLS: ${kinds.join(', ')}`, async (t) => {
+    const authority = new Authority();
+    t.teardown(() => authority.remove());
+    const { modules, calls } = counting();
+    const options = { host: '127.0.0.1', port: 0, recvTimeout: 120_000, tls: authority.server() };
+    const server = await startTlsServer(secret, modules, options);
+    t.teardown(() => server.close({ timeout: 0 }));
+    const trust = { tls: { ca: authority.cert } };
+    await tryAll(t, server, calls, 'https', trust, kinds, every);
+  });
+}
+
+/** A function that notes with what it was called, and answers with what only it can know. */
+function counting(): {
+  modules: { m: { f: (token: string) => unknown } };
+  calls: Map<string, number>;
+} {
+  const calls = new Map<string, number>();
+  const f = (token: string): unknown => {
+    calls.set(token, (calls.get(token) ?? 0) + 1);
+    return [token, 'answered'];
+  };
+  return { modules: { m: { f } }, calls };
+}
+
+async function tryAll(
+  t: ExecutionContext,
+  server: Server,
+  calls: Map<string, number>,
+  scheme: 'http' | 'https',
+  options: Partial<ClientOptions>,
+  kinds: readonly FaultKind[],
+  every = 1,
+): Promise<void> {
+  t.timeout(600_000);
+  const faults = await allFaults(server, scheme, options, kinds, every);
+  t.true(faults.length > 1000 / every, `${faults.length} faults`);
+  const outcomes = { value: 0, error: 0 };
+  const queue = faults.entries();
+  const lane = async (): Promise<void> => {
+    const proxy = await FaultyProxy.start(server.port);
+    const url = `${scheme}://127.0.0.1:${proxy.port}`;
+    for (const [number, fault] of queue) {
+      const what = `${fault.kind} at byte ${fault.offset} of the ${fault.direction}`;
+      const client = new Client({ url, secret, maxConnections: 1, ...PATIENT, ...options });
+      proxy.next = fault;
+      const token = tokenOf(number);
+      const time =
+        fault.kind === 'stall' || fault.kind === 'corrupt'
+          ? TIMES[fault.kind]
+          : PATIENT.recvTimeout;
+      const first = await client.tryCall('m', 'f', [token], {
+        connectTimeout: time,
+        recvTimeout: time,
+      });
+      if (first.ok) {
+        outcomes.value++;
+        if (!same(first.value, token)) t.fail(`${what}: ${JSON.stringify(first.value)}`);
+      } else {
+        outcomes.error++;
+        if (!(first.error instanceof BackwaterError)) t.fail(`${what}: ${String(first.error)}`);
+        if (fault.kind === 'split') t.fail(`${what}: ${String(first.error)}`);
+      }
+      if ((calls.get(token) ?? 0) > 1) t.fail(`${what}: called twice`);
+      const next = await client.tryCall('m', 'f', [`${token}, next`]);
+      if (!next.ok) t.fail(`${what}: the next call: ${String(next.error)}`);
+      else if (!same(next.value, `${token}, next`)) t.fail(`${what}: the next call`);
+      await client.close();
+    }
+    await proxy.close();
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  for (const token of calls.keys()) {
+    if (!/^token \d+(, next)?$/.test(token)) t.fail(`called with ${token}`);
+  }
+  // Both are met, or the proxy does nothing.
+  t.true(outcomes.error > 0 && outcomes.value > 0, JSON.stringify(outcomes));
+}
+
+/** Faults at each byte that a call sends and receives. */
+async function allFaults(
+  server: Server,
+  scheme: string,
+  options: Partial<ClientOptions>,
+  kinds: readonly FaultKind[],
+  every: number,
+): Promise<Fault[]> {
+  const proxy = await FaultyProxy.start(server.port);
+  const url = `${scheme}://127.0.0.1:${proxy.port}`;
+  const client = new Client({ url, secret, ...PATIENT, ...options });
+  await client.call('m', 'f', [tokenOf(999_999)]);
+  const { request, response } = proxy.carried;
+  await client.close();
+  await proxy.close();
+  return (['request', 'response'] as const).flatMap((direction) =>
+    Array.from({ length: direction === 'request' ? request : response }, (_, offset) => offset)
+      .filter((offset) => offset % every === 0)
+      .flatMap((offset) => kinds.map((kind) => ({ kind, direction, offset }))),
+  );
+}
+
+/** All of the same length, so that all requests are. */
+const tokenOf = (number: number): string => `token ${String(number).padStart(6, '0')}`;
+
+const same = (value: unknown, token: string): boolean =>
+  JSON.stringify(value) === JSON.stringify([token, 'answered']);
