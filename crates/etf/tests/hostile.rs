@@ -145,7 +145,8 @@ fn tags_that_begin_no_term_are_refused() {
         70, 77, 80, 88, 89, 90, 97, 98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110,
         111, 112, 113, 114, 115, 116, 118, 119, 120,
     ];
-    for tag in (0..=255).filter(|tag| !known.contains(tag)) {
+    let all = (0..=255).step_by(if cfg!(miri) { 37 } else { 1 });
+    for tag in all.filter(|tag| !known.contains(tag)) {
         for term in places(&[tag, 0, 0, 0, 0, 0, 0, 0, 0]) {
             assert_eq!(decode(&term), Err(Kind::Tag(tag)), "{term:?}");
         }
