@@ -234,11 +234,14 @@ impl Tapes {
                     self.words.push(if count % 7 == 6 { letters } else { letters & 0x7f7f_7f7f });
                 }
             }
-            // Another form of the text from here on.
+            // Text of a form from a place on.
             11 => {
                 self.ext(11, count);
+                self.byte_word(input);
                 self.term(input, depth + 1);
             }
+            // A list of doubles, and text in UTF-16.
+            12 | 13 => self.ext(kind as u32, count),
             _ => self.words.push(input.word()),
         }
     }
