@@ -1,3 +1,4 @@
+import nodeDns from 'node:dns';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -357,6 +358,16 @@ dns('a name that DNS does not know', async (t) => {
   );
   const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
   t.like(error, { phase: 'resolve', host: 'nobody.test', reason: 'ENOTFOUND' });
+});
+
+dns('the servers of dns.setServers are asked', async (t) => {
+  const server = await serve(t, { m: { f: () => 1 } });
+  const dnsmasq = await Dnsmasq.start(t, { hosts: { 'chosen.test': ['127.0.0.1'] } });
+  const before = nodeDns.getServers();
+  const client = connect(t, { url: `http://chosen.test:${server.port}` }, patient);
+  nodeDns.setServers([dnsmasq.server]);
+  t.teardown(() => nodeDns.setServers(before));
+  t.is(await client.call('m', 'f'), 1);
 });
 
 dns('the hosts file goes before the DNS servers of the options', async (t) => {

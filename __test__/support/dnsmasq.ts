@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { until } from './fleet.js';
+import { isFree, portThat, until } from './fleet.js';
 
 /** Debian keeps it where only root's PATH leads. */
 const PATH = `${process.env['PATH']}:/usr/sbin:/sbin`;
@@ -54,7 +54,7 @@ export class Dnsmasq {
   }
 
   static async start(t: ExecutionContext, zone: Zone): Promise<Dnsmasq> {
-    const dnsmasq = new Dnsmasq(await freeUdpPort());
+    const dnsmasq = new Dnsmasq(await portThat(isFreeForDns));
     t.teardown(() => dnsmasq.#end());
     await dnsmasq.answer(zone);
     return dnsmasq;
@@ -96,16 +96,16 @@ export class Dnsmasq {
       ],
       { stdio: 'ignore', env: { ...process.env, PATH } },
     );
+    const running = this.#running;
     const asking = new dns.Resolver({ timeout: 200, tries: 1 });
     asking.setServers([this.server]);
-    await until(
-      () =>
-        asking.resolve4('ready.test').then(
-          () => true,
-          () => false,
-        ),
-      'dnsmasq answers',
-    );
+    await until(async () => {
+      if (running.exitCode !== null) throw new Error('dnsmasq does not start');
+      return asking.resolve4('ready.test').then(
+        () => true,
+        () => false,
+      );
+    }, 'dnsmasq answers');
   }
 
   /** Answers nothing any more. */
@@ -124,12 +124,16 @@ export class Dnsmasq {
   }
 }
 
-async function freeUdpPort(): Promise<number> {
+/** DNS is asked by UDP and by TCP. */
+async function isFreeForDns(port: number): Promise<boolean> {
   const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
+  try {
+    socket.bind(port, '127.0.0.1');
+    await once(socket, 'listening');
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
+  return isFree('127.0.0.1', port);
 }

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -13,31 +14,36 @@ export function address(index: number): string {
 
 /** A port that is free on the first addresses, for servers that have the same one. */
 export async function freePort(addresses: number): Promise<number> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const first = createServer();
-    first.listen(0, address(0));
-    await once(first, 'listening');
-    const { port } = first.address() as { port: number };
-    const free = await Promise.all(
-      Array.from({ length: addresses - 1 }, (_, index) => isFree(address(index + 1), port)),
-    );
-    first.close();
-    await once(first, 'close');
-    if (free.every(Boolean)) return port;
-  }
-  throw new Error('no port is free on all addresses');
+  return portThat(async (port) => {
+    const hosts = Array.from({ length: addresses }, (_, index) => address(index));
+    const free = await Promise.all(hosts.map((host) => isFree(host, port)));
+    return free.every(Boolean);
+  });
 }
 
-async function isFree(host: string, port: number): Promise<boolean> {
+/**
+ * A port of which something holds. It is none of those that the system gives out by itself, so nobody
+ * takes it before it is used, or between two uses.
+ */
+export async function portThat(holds: (port: number) => Promise<boolean>): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const port = randomInt(10_000, 30_000);
+    if (await holds(port)) return port;
+  }
+  throw new Error('no such port');
+}
+
+/** Whether a server could listen there. */
+export async function isFree(host: string, port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen(port, host);
     await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
     return true;
   } catch {
     return false;
-  } finally {
-    server.close();
   }
 }
 

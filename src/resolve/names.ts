@@ -1,4 +1,4 @@
-import { promises as dns, type RecordWithTtl } from 'node:dns';
+import callbackDns, { promises as dns, type RecordWithTtl } from 'node:dns';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HostsFile } from './hosts.js';
 
@@ -53,6 +53,7 @@ export class Names {
   async addresses(host: string): Promise<Answer> {
     const listed = await this.#hosts.addresses(host);
     if (listed.length > 0) return { addresses: listed };
+    this.#followProcess();
     try {
       return await this.#ask(host);
     } catch (error) {
@@ -71,6 +72,7 @@ export class Names {
    */
   async services(name: string): Promise<readonly ServiceRecord[]> {
     let records: readonly ServiceRecord[];
+    this.#followProcess();
     try {
       records = await this.#dns.resolveSrv(name);
     } catch (error) {
@@ -88,6 +90,14 @@ export class Names {
   /** Ends what is being asked. */
   close(): void {
     this.#dns.cancel();
+  }
+
+  /** Asks the servers that the program has chosen by `dns.setServers`, which is for Node's own resolver. */
+  #followProcess(): void {
+    if (this.#exclusive) return;
+    // Not imported by its name: setServers puts another function in its place.
+    const servers = callbackDns.getServers();
+    if (servers.join() !== this.#dns.getServers().join()) this.#dns.setServers(servers);
   }
 
   async #ask(host: string): Promise<Answer> {
