@@ -1,0 +1,545 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { Histogram } from '../src/cli/histogram.js';
+import {
+  atom,
+  Client,
+  decode,
+  encode,
+  ImproperList,
+  Pid,
+  raise,
+  tuple,
+  type Server,
+} from '../src/index.js';
+import { jsonOf } from '../src/cli/values.js';
+import { serve as startServer, tcpServer } from './support/rpc.js';
+
+const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const SECRET = 'a secret for tests, 32 bytes long!';
+/** Nothing here is about time: this is when something hangs. */
+const TIMEOUT = 90_000;
+
+interface Result {
+  readonly status: number | null;
+  readonly out: string;
+  readonly errors: string;
+}
+
+interface RunOptions {
+  readonly input?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+  const { BACKWATER_SECRET: _, ...rest } = process.env;
+  return spawn(process.execPath, [PROGRAM, ...args], {
+    env: { ...rest, ...env },
+    timeout: TIMEOUT,
+    killSignal: 'SIGKILL',
+  });
+}
+
+/** Runs the program to its end. */
+function run(args: readonly string[], { input, env }: RunOptions = {}): Promise<Result> {
+  const child = start(args, env);
+  const out: Buffer[] = [];
+  let errors = '';
+  child.stdout!.on('data', (bytes: Buffer) => out.push(bytes));
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  child.stdin!.on('error', () => {});
+  child.stdin!.end(input);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status) => {
+      resolve({ status, out: Buffer.concat(out).toString('latin1'), errors });
+    });
+  });
+}
+
+const withSecret = { env: { BACKWATER_SECRET: SECRET } };
+
+const modules = {
+  test: {
+    echo: (value: unknown) => value,
+    add: (a: number, b: number) => a + b,
+    terms: () => tuple(atom('ok'), [97, 'b'], new Map([[1, null]])),
+    fail: () => {
+      throw new TypeError('bad thing');
+    },
+    raise: () => raise('exit', tuple(atom('shutdown'), atom('Elixir.Foo'))),
+    slow: () => new Promise((done) => setTimeout(done, 60_000).unref()),
+  },
+};
+
+const server = (t: ExecutionContext): Promise<Server> => startServer(t, modules);
+
+async function folder(t: ExecutionContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'backwater-cli-'));
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+test('help, version, and commands that there are not', async (t) => {
+  const { version } = JSON.parse(
+    await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+  ) as { version: string };
+  t.like(await run(['--version']), { status: 0, out: `${version}\n`, errors: '' });
+  for (const args of [['help'], ['--help']]) {
+    const { status, out } = await run(args);
+    t.is(status, 0);
+    for (const name of ['secret', 'serve', 'call', 'encode', 'decode', 'bench', 'doctor']) {
+      t.true(out.includes(`  ${name} `), name);
+    }
+  }
+  const help = await run(['help', 'call']);
+  t.is(help.status, 0);
+  t.regex(help.out, /usage: backwater call URL MODULE FUNCTION/);
+  t.regex(help.out, /examples:\n\n {2}# /);
+  t.deepEqual(await run(['call', 'x', '--help']), help);
+  t.is((await run([])).status, 2);
+  const unknown = await run(['frob']);
+  t.is(unknown.status, 2);
+  t.regex(unknown.errors, /^backwater: there is no command 'frob'; the commands are secret, serve/);
+});
+
+test('wrong command lines are told in a sentence', async (t) => {
+  for (const [args, message] of [
+    [['call'], 'URL is missing'],
+    [['call', 'x', 'm'], 'FUNCTION is missing'],
+    [['call', '127.0.0.1', 'm', 'f'], 'a secret is needed: --secret-file PATH'],
+    [['call', '--secret', 'x'], 'a secret is never given as an argument'],
+    [['call', '--secret=x'], 'a secret is never given as an argument'],
+    [['call', '--frob'], "Unknown option '--frob'"],
+    [['call', 'http://a/b?c', 'm', 'f', '--secret-file', PROGRAM], "option 'url' cannot have"],
+    [
+      ['call', 'x', 'm', 'f', 'text'],
+      'argument 1 is no JSON: text (a string is written \'"text"\')',
+    ],
+    [
+      ['call', 'x', 'm', 'f', '{a', '--erlang'],
+      "argument 1 is no term, line 1, column 3: expected ',' or '}'",
+    ],
+    [['call', 'x', 'm', 'f', '--secret-file', '/no/such'], 'the secret cannot be read: ENOENT'],
+    [['call', 'x', 'm', 'f', '--timeout', '5', '--secret-file', PROGRAM], '--timeout takes a time'],
+    [['call', 'x', 'm', 'f', '-o', 'xml', '--secret-file', PROGRAM], '--output takes json, js'],
+    [['secret', 'x'], "unexpected argument 'x'"],
+    [['secret', '--bytes', '8'], '--bytes takes an integer from 16 to 1024'],
+    [['serve', '/no/such.js'], 'there is no file /no/such.js'],
+    [
+      ['bench', 'x', 'm', 'f', '--calls', '0', '--secret-file', PROGRAM],
+      '--calls takes an integer',
+    ],
+    [['decode', '/no/such'], 'ENOENT'],
+    [['decode', 'a', 'b'], "unexpected argument 'b'"],
+  ] as const) {
+    const { status, out, errors } = await run(args);
+    t.is(status, 2, args.join(' '));
+    t.is(out, '');
+    t.true(errors.startsWith('backwater: ') && errors.includes(message), errors);
+    t.is(errors.trimEnd().split('\n').length, 1, errors);
+  }
+});
+
+test('secret makes secrets', async (t) => {
+  const one = await run(['secret']);
+  t.is(one.status, 0);
+  t.is(Buffer.from(one.out, 'base64').length, 32);
+  t.not((await run(['secret'])).out, one.out);
+  t.is(Buffer.from((await run(['secret', '--bytes', '64'])).out, 'base64').length, 64);
+  const path = join(await folder(t), 'secret');
+  t.is((await run(['secret', '--write', path])).status, 0);
+  t.is((await stat(path)).mode & 0o777, 0o600);
+  const text = await readFile(path, 'utf8');
+  const again = await run(['secret', '--write', path]);
+  t.is(again.status, 2);
+  t.regex(again.errors, /is there already/);
+  t.is(await readFile(path, 'utf8'), text);
+});
+
+test('call prints what a function returns, in four formats', async (t) => {
+  const { url } = await server(t);
+  for (const [args, out] of [
+    [['add', '1', '-2'], '-1'],
+    [['add', '[1, 2]'], '3'],
+    [['echo', '[[1, 2]]'], '[1,2]'],
+    [['echo', '"é"'], Buffer.from('"é"').toString('latin1')],
+    [['terms'], '["ok",[97,"b"],[[1,null]]]'],
+    [['terms', '-o', 'js'], "tuple(atom('ok'), [ 97, 'b' ], Map(1) { 1 => null })"],
+    [['terms', '--output', 'erlang'], '{ok,[97,<<"b">>],#{1 => nil}}'],
+    [['terms', '--output', 'elixir'], '{:ok, [97, "b"], %{1 => nil}}'],
+    [['echo', '{ok, <<"x">>}', '--erlang', '-o', 'erlang'], '{ok,<<"x">>}'],
+    [['add', '[1, 2]', '--erlang'], '3'],
+    [['echo', '{"a": 1}', '--atom-keys', '-o', 'elixir'], '%{"a" => 1}'],
+    [['echo', '18446744073709551616', '--erlang'], '18446744073709551616'],
+  ] as const) {
+    const result = await run(['call', url, 'test', ...args], withSecret);
+    t.deepEqual(result, { status: 0, out: `${out}\n`, errors: '' }, args.join(' '));
+  }
+  const stdin = await run(['call', url, 'test', 'echo', '-'], { ...withSecret, input: '["in"]' });
+  t.is(stdin.out, '"in"\n');
+});
+
+test('secrets come from files and stdin too', async (t) => {
+  const { url } = await server(t);
+  const path = join(await folder(t), 'secret');
+  await writeFile(path, `${SECRET}\n`);
+  const call = ['call', url, 'test', 'add', '1', '2'];
+  t.is((await run([...call, '--secret-file', path])).out, '3\n');
+  t.is((await run([...call, '--secret-file', '-'], { input: `${SECRET}\r\n` })).out, '3\n');
+  await writeFile(path, '\n');
+  const empty = await run([...call, '--secret-file', path]);
+  t.is(empty.status, 2);
+  t.regex(empty.errors, /is empty/);
+});
+
+test('the exit status says what went wrong', async (t) => {
+  const { url } = await server(t);
+  const dead = await tcpServer(t, () => {});
+  const rude = await tcpServer(t, (socket) =>
+    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'),
+  );
+  const call = (to: string, ...args: string[]): Promise<Result> =>
+    run(['call', to, 'test', ...args], withSecret);
+  const raised = await call(url, 'fail');
+  t.is(raised.status, 1);
+  t.regex(raised.errors, /^backwater: the function raised .*TypeError: bad thing\n$/);
+  t.is(raised.out, '');
+  const erlang = await call(url, 'raise', '--output', 'erlang');
+  t.like(erlang, { status: 1, errors: "backwater: the function raised {shutdown,'Elixir.Foo'}\n" });
+  const elixir = await call(url, 'raise', '--output', 'elixir');
+  t.like(elixir, { status: 1, errors: 'backwater: the function raised {:shutdown, Foo}\n' });
+  const refused = await call(url, 'missing');
+  t.is(refused.status, 3);
+  t.regex(refused.errors, /function_not_found/);
+  const free = await tcpServer(t, () => {});
+  const { port } = new URL(free.url);
+  t.is((await call(`http://127.0.0.1:${port}`, 'echo', '1', '--recv-timeout', '100ms')).status, 5);
+  t.is((await call('http://127.0.0.1:1', 'echo', '1')).status, 4);
+  t.is((await call(dead.url, 'echo', '1', '--timeout', '100ms')).status, 5);
+  t.is((await call(rude.url, 'echo', '1')).status, 6);
+  const wrong = { env: { BACKWATER_SECRET: 'another secret of at least 32 bytes' } };
+  const denied = await run(['call', url, 'test', 'echo', '1'], wrong);
+  t.is(denied.status, 6);
+  t.regex(denied.errors, /is the secret the same on both sides/);
+  const verbose = await run(['call', url, 'test', 'missing', '--verbose'], withSecret);
+  t.regex(verbose.errors, /\n +at /);
+});
+
+test('encode and decode turn into each other', async (t) => {
+  const value = { a: [1, 'é', null], b: { c: 1.5 } };
+  const json = JSON.stringify(value);
+  const raw = await run(['encode'], { input: json });
+  t.deepEqual(decode(Buffer.from(raw.out, 'latin1').subarray(0)), value as never);
+  const path = join(await folder(t), 'value.etf');
+  await writeFile(path, encode(value));
+  t.deepEqual(
+    JSON.parse(Buffer.from((await run(['decode', path])).out, 'latin1').toString()),
+    value,
+  );
+  const base64 = await run(['encode', '--erlang', '--to', 'base64'], { input: '{ok, #{a => 1}}.' });
+  t.is(
+    (await run(['decode', '--from', 'base64', '-o', 'elixir'], { input: base64.out })).out,
+    '{:ok, %{a: 1}}\n',
+  );
+  const hex = await run(['encode', '--atom-keys', '--to', 'hex'], { input: '{"a": 1}' });
+  t.is(
+    (await run(['decode', '--from', 'hex', '-o', 'erlang'], { input: hex.out })).out,
+    '#{a => 1}\n',
+  );
+  t.is((await run(['decode', '--from', 'hex'], { input: 'zz' })).status, 2);
+  const broken = await run(['decode'], { input: Buffer.from([131, 97]) });
+  t.is(broken.status, 7);
+  t.regex(broken.errors, /^backwater: .*byte/);
+});
+
+test('JSON of every term', (t) => {
+  for (const [term, json] of [
+    [atom('ok'), '"ok"'],
+    [tuple(1, tuple()), '[1,[]]'],
+    [undefined, 'null'],
+    [[undefined, null, true], '[null,null,true]'],
+    [2n ** 70n, '1180591620717411303424'],
+    [{ a: [-(2n ** 70n), 1.5] }, '{"a":[-1180591620717411303424,1.5]}'],
+    [Buffer.from([255]), '{"base64":"/w=="}'],
+    [new Map<unknown, unknown>([[1, { a: 1n }]]), '[[1,{"a":1}]]'],
+    [new ImproperList([1], 2), '"[1|2]"'],
+    [new Pid(atom('n'), 1, 2, 3), '"<0.1.2>"'],
+    [{ ['__proto__']: 1 }, '{"__proto__":1}'],
+  ] as const) {
+    t.is(jsonOf(term), json);
+  }
+});
+
+/** A server of the program, and what it prints. */
+async function serving(
+  t: ExecutionContext,
+  args: readonly string[],
+): Promise<{ url: string; printed: (text: string) => Promise<void>; end: () => Promise<Result> }> {
+  const child = start(['serve', ...args, '--port', '0'], { BACKWATER_SECRET: SECRET });
+  t.teardown(() => void child.kill('SIGKILL'));
+  /** Of both streams. */
+  let all = '';
+  let changed = (): void => {};
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      all += text;
+      changed();
+    });
+  }
+  const ended = new Promise<Result>((resolve) => {
+    child.once('close', (status) => {
+      resolve({ status, out: all, errors: '' });
+      changed();
+    });
+  });
+  /** What is printed counts once. */
+  let seen = 0;
+  const printed = async (text: string): Promise<void> => {
+    for (;;) {
+      if (all.includes(text, seen)) {
+        seen = all.indexOf(text, seen) + text.length;
+        return;
+      }
+      if (child.exitCode !== null) throw new Error(`it has ended: ${all}`);
+      await new Promise<void>((resolve) => (changed = resolve));
+    }
+  };
+  await printed('listening on ');
+  const url = /listening on (\S+)/.exec(all)![1]!;
+  return {
+    url,
+    printed,
+    end: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
+}
+
+test('serve exposes the functions of a file', async (t) => {
+  const path = join(await folder(t), 'words.mjs');
+  await writeFile(
+    path,
+    'export const up = (s) => s.toUpperCase();\nexport const hidden = () => 1;',
+  );
+  const { url, end } = await serving(t, [path, '--exports', 'up']);
+  const client = new Client({ url, secret: SECRET });
+  t.teardown(() => client.close());
+  t.is(await client.call('words', 'up', ['x']), 'X');
+  await t.throwsAsync(client.call('words', 'hidden', []), { message: /function_not_found/ });
+  const { status, out } = await end();
+  t.is(status, 0);
+  t.regex(out, / {2}words:up\/1\n/);
+});
+
+test('serve exposes the objects of a file as modules', async (t) => {
+  const path = join(await folder(t), 'all.mjs');
+  await writeFile(path, 'export default { a: { f: () => 1 }, b: { g: (x) => x } };');
+  const { url, end } = await serving(t, [path]);
+  const client = new Client({ url, secret: SECRET });
+  t.is(await client.call('a', 'f', []), 1);
+  t.is(await client.call('b', 'g', [2]), 2);
+  await client.close();
+  t.is((await end()).status, 0);
+});
+
+test('serve says why a file cannot be served', async (t) => {
+  const path = join(await folder(t), 'broken.mjs');
+  for (const [source, message] of [
+    ['export const = 1', /broken\.mjs cannot be imported: SyntaxError/],
+    ['export const a = 1', /broken\.mjs exports no functions/],
+    ['throw new Error("no database")', /cannot be imported: Error: no database/],
+  ] as const) {
+    await writeFile(path, source);
+    const result = await run(['serve', path, '--port', '0'], withSecret);
+    t.is(result.status, 2);
+    t.regex(result.errors, message);
+  }
+});
+
+test('serve --watch runs new code without losing a call', async (t) => {
+  const directory = await folder(t);
+  const path = join(directory, 'live.mjs');
+  const helper = join(directory, 'helper.mjs');
+  const source = (text: string): string =>
+    `import { name } from './helper.mjs';\n` +
+    `export const answer = () => '${text} ' + name;\n` +
+    `export const wait = () => new Promise((done) => setTimeout(done, 200, '${text}'));\n`;
+  await writeFile(helper, `export const name = 'a';`);
+  await writeFile(path, source('one'));
+  const { url, printed, end } = await serving(t, [path, '--watch']);
+  const client = new Client({ url, secret: SECRET, recvTimeout: TIMEOUT });
+  t.teardown(() => client.close());
+  await printed('watching');
+  t.is(await client.call('live', 'answer'), 'one a');
+  let calling = true;
+  const answers = new Set<unknown>();
+  const caller = (async () => {
+    while (calling) answers.add(await client.call('live', 'answer'));
+  })();
+  const old = client.call('live', 'wait');
+  await client.call('live', 'answer');
+  await writeFile(path, source('two'));
+  await printed('reloaded');
+  t.is(await client.call('live', 'answer'), 'two a');
+  // It began with the old code, and ends with it.
+  t.is(await old, 'one');
+  // What it imports is imported anew, too.
+  await writeFile(helper, `export const name = 'b';`);
+  await printed('reloaded');
+  t.is(await client.call('live', 'answer'), 'two b');
+  // Code that does not load changes nothing.
+  await writeFile(path, 'export const = ;');
+  await printed('not reloaded, the old code stays');
+  t.is(await client.call('live', 'answer'), 'two b');
+  await writeFile(path, source('three'));
+  await printed('reloaded');
+  calling = false;
+  await caller;
+  t.true([...answers].every((answer) => /^(one|two|three) [ab]$/.test(String(answer))));
+  // Functions that come are there after the server has begun anew on the same port.
+  await writeFile(path, `${source('four')}\nexport const more = () => 'more';\n`);
+  await printed('live:more/0');
+  await printed('reloaded');
+  t.is(await client.call('live', 'more'), 'more');
+  t.is((await end()).status, 0);
+});
+
+test('bench counts, measures and draws', async (t) => {
+  const { url } = await server(t);
+  const bench = ['bench', url, 'test', 'add', '1', '2', '--concurrency', '4'];
+  const { status, out, errors } = await run([...bench, '--calls', '200'], withSecret);
+  t.is(status, 0, errors);
+  const text = Buffer.from(out, 'latin1').toString();
+  t.regex(text, /^200 calls in [\d.]+ s: \d+ calls\/s\n/);
+  t.regex(text, /p50 [\d.]+ ms {3}p90 .* {3}p99\.9 .* {3}max /);
+  t.regex(text, /≤ +[\d.]+ ms +[\d.]+ % █/);
+  t.is(errors, '');
+  const json = await run([...bench, '--calls', '20', '--rate', '1000', '--json'], withSecret);
+  const figures = JSON.parse(json.out) as Record<string, number>;
+  t.like(figures, { calls: 20, failed: 0 });
+  // The last call is due after 19 ms.
+  t.true(figures['seconds']! >= 0.019);
+  const short = await run([...bench, '--duration', '200ms', '--json'], withSecret);
+  t.true((JSON.parse(short.out) as { calls: number }).calls > 0);
+});
+
+test('bench has the exit status of what fails', async (t) => {
+  const { url } = await server(t);
+  const failing = await run(['bench', url, 'test', 'fail', '--calls', '10'], withSecret);
+  t.is(failing.status, 1);
+  t.regex(failing.out, /0 calls in .*\n10 failed\n {2}10 .* .*TypeError: bad thing/);
+  t.is((await run(['bench', 'http://127.0.0.1:1', 'm', 'f', '-n', '3'], withSecret)).status, 4);
+});
+
+test('a slow answer delays the calls that are due, and their latency says so', async (t) => {
+  let number = 0;
+  const { url } = await startServer(t, {
+    m: { f: () => (number++ === 0 ? new Promise((done) => setTimeout(done, 300)) : null) },
+  });
+  const args = ['bench', url, 'm', 'f', '-c', '1', '--rate', '100', '--calls', '20', '--json'];
+  const { out } = await run(args, withSecret);
+  const { latency } = JSON.parse(out) as { latency: { p50: number } };
+  // Those that were due during the first one waited for it.
+  t.true(latency.p50 > 100, out);
+});
+
+test('histograms know latencies to two percent', (t) => {
+  const histogram = new Histogram();
+  for (let index = 1; index <= 1000; index++) histogram.add(index);
+  for (const share of [0.001, 0.5, 0.9, 0.99, 0.999, 1]) {
+    const exact = share * 1000;
+    t.true(Math.abs(histogram.percentile(share) - exact) <= exact * 0.02, String(share));
+  }
+  t.is(histogram.max, 1000);
+  t.is(histogram.min, 1);
+  t.is(histogram.mean, 500.5);
+  const rows = histogram.rows(10);
+  t.is(
+    rows.reduce((sum, { count }) => sum + count, 0),
+    1000,
+  );
+  t.is(rows.at(-1)!.within, 1000);
+  const tiny = new Histogram();
+  t.deepEqual(tiny.rows(5), []);
+  tiny.add(0);
+  t.is(tiny.percentile(0.5), 0);
+  t.is(
+    tiny.rows(3).reduce((sum, { count }) => sum + count, 0),
+    1,
+  );
+});
+
+test('doctor finds nothing where all is well', async (t) => {
+  const { url } = await server(t);
+  const { status, out } = await run(['doctor', url], withSecret);
+  t.is(status, 0, out);
+  const text = Buffer.from(out, 'latin1').toString();
+  t.regex(
+    text,
+    /✔ DNS .*\n✔ TCP .*\n✔ clock .*the clocks agree.*\n✔ signature +both sides have the same secret/,
+  );
+});
+
+test('doctor names the step that fails, and what to do', async (t) => {
+  const { url } = await server(t);
+  const other = await tcpServer(t, (socket) => socket.end('what?\r\n\r\n'));
+  const web = createServer((_, response) => {
+    response.setHeader('date', new Date(Date.now() - 3_600_000).toUTCString());
+    response.end('hello');
+  });
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => web.close());
+  const { port } = web.address() as AddressInfo;
+  const wrong = { env: { BACKWATER_SECRET: 'another secret of at least 32 bytes' } };
+  for (const [to, options, expected, pattern] of [
+    ['no-such-host.invalid', withSecret, 4, /✘ DNS .*has no address.*\n +→ /],
+    ['http://127.0.0.1:1', withSecret, 4, /✘ TCP .*ECONNREFUSED\n +→ is the server running/],
+    [url.replace('http:', 'https:'), withSecret, 4, /✘ TLS .*\n +→ does the server speak TLS/],
+    [other.url, withSecret, 4, /✘ clock .*no answer by HTTP.*\n +→ /],
+    [url, wrong, 6, /✘ signature .*invalid_signature.*\n +→ give both sides the same secret/],
+    [
+      `http://127.0.0.1:${port}`,
+      withSecret,
+      6,
+      /! clock .*the server is 3\d+ s behind[^]*✘ signature .*\n +→ is it a backwater server/,
+    ],
+  ] as const) {
+    const { status, out } = await run(['doctor', to], options);
+    t.is(status, expected, `${to}: ${out}`);
+    t.regex(Buffer.from(out, 'latin1').toString(), pattern);
+  }
+  t.is((await run(['doctor', url])).status, 2);
+});
+
+test('colours are for terminals, and a reader that goes is no failure', async (t) => {
+  const { url } = await server(t);
+  const { out } = await run(['call', url, 'test', 'terms', '-o', 'js'], withSecret);
+  t.false(out.includes('\x1b'));
+  const child = start(['call', url, 'test', 'echo', '-'], { BACKWATER_SECRET: SECRET });
+  child.stdin!.end(JSON.stringify(['x'.repeat(500_000)]));
+  child.stdout!.destroy();
+  let errors = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const status = await new Promise((resolve) => child.once('close', resolve));
+  t.is(status, 0);
+  t.is(errors, '');
+});
+
+test('the program can be run as it is installed', async (t) => {
+  const built = fileURLToPath(new URL('../../package.json', import.meta.url));
+  const { bin } = JSON.parse(await readFile(built, 'utf8')) as { bin: Record<string, string> };
+  t.deepEqual(bin, { backwater: 'build/cli/main.js' });
+  t.true((await readFile(PROGRAM, 'utf8')).startsWith('#!/usr/bin/env node\n'));
+  // As npm does.
+  await chmod(PROGRAM, 0o755);
+  const child = spawn(PROGRAM, ['--version'], { stdio: 'ignore' });
+  t.is(await new Promise((resolve) => child.once('close', resolve)), 0);
+});

@@ -1,0 +1,219 @@
+import type { Client } from '../client.js';
+import { type Command, numberOf, takeArgs, timeOf, UsageError } from './command.js';
+import { EXIT, messageOf, statusOf } from './exit.js';
+import { Histogram } from './histogram.js';
+import { clientFlags, clientOf } from './target.js';
+import type { Terminal } from './terminal.js';
+import { inputFlags, readArguments } from './values.js';
+
+const SHARES = [0.5, 0.9, 0.95, 0.99, 0.999];
+
+/** `backwater bench` */
+export const bench: Command = {
+  name: 'bench',
+  summary: 'calls a function again and again and measures it',
+  usage: 'URL MODULE FUNCTION [ARGUMENT…]',
+  details: [
+    'Makes as many calls as it can, as many at the same time as --concurrency says, until --duration or --calls is reached. With --rate calls begin at fixed times; when the server falls behind, latencies count from the time at which a call should have begun, so that waiting shows.',
+    'Ctrl-C ends it early. The exit status is that of the most frequent failure, if any call failed.',
+  ],
+  flags: {
+    ...inputFlags,
+    duration: { value: 'TIME', short: 'd', help: 'how long (10s, unless --calls is given)' },
+    calls: { value: 'N', short: 'n', help: 'how many calls' },
+    concurrency: { value: 'N', short: 'c', help: 'calls at the same time (16)' },
+    rate: { value: 'N', short: 'r', help: 'calls a second (as many as possible)' },
+    json: { help: 'the figures as JSON' },
+    ...clientFlags,
+  },
+  examples: [
+    [`bench http://127.0.0.1:8080 string to_upper '["x"]' --secret-file secret`, 'ten seconds'],
+    [
+      `bench http://127.0.0.1:8080 string to_upper '["x"]' --rate 2000 --duration 1m --secret-file secret`,
+      'latency at 2000 calls a second',
+    ],
+  ],
+  async run(args, flags, terminal) {
+    const [url, module, fn, ...texts] = takeArgs(args, ['URL', 'MODULE', 'FUNCTION'], true);
+    const values = readArguments(texts, flags);
+    const calls = numberOf(flags, 'calls', { min: 1, max: 1e12 });
+    const duration = timeOf(flags, 'duration') ?? (calls === undefined ? 10_000 : undefined);
+    const concurrency = numberOf(flags, 'concurrency', { min: 1, max: 10_000 }) ?? 16;
+    const rate = numberOf(flags, 'rate', { min: 1, max: 1e6 });
+    const client = clientOf(url!, flags, {
+      maxConnections: concurrency,
+      objectKeys: flags.has('atom-keys') ? 'atom' : 'binary',
+    });
+    const run = new Run(client, { module: module!, fn: fn!, values });
+    try {
+      await run.measure({ calls, duration, concurrency, rate }, terminal);
+    } finally {
+      await client.close();
+    }
+    if (flags.has('json')) terminal.print(JSON.stringify(run.figures()));
+    else report(run, terminal);
+    return run.status;
+  },
+};
+
+interface Load {
+  readonly calls: number | undefined;
+  readonly duration: number | undefined;
+  readonly concurrency: number;
+  readonly rate: number | undefined;
+}
+
+class Run {
+  readonly latencies = new Histogram();
+  /** Messages of failures, how often each came, and its exit status. */
+  readonly failures = new Map<string, { count: number; status: number }>();
+  failed = 0;
+  /** Milliseconds. */
+  elapsed = 0;
+  readonly #client: Client;
+  readonly #target: { module: string; fn: string; values: readonly unknown[] };
+  #begun = 0;
+  #stopped = false;
+
+  constructor(client: Client, target: { module: string; fn: string; values: readonly unknown[] }) {
+    this.#client = client;
+    this.#target = target;
+  }
+
+  async measure(load: Load, terminal: Terminal): Promise<void> {
+    const start = performance.now();
+    const stop = (): void => void (this.#stopped = true);
+    process.once('SIGINT', stop);
+    const timer = terminal.showsProgress
+      ? setInterval(() => terminal.progress(this.#progress(performance.now() - start)), 500)
+      : undefined;
+    const callers = Array.from({ length: load.concurrency }, () => this.#caller(load, start));
+    try {
+      await Promise.all(callers);
+    } finally {
+      clearInterval(timer);
+      if (timer !== undefined) terminal.progress('');
+      process.off('SIGINT', stop);
+    }
+    this.elapsed = performance.now() - start;
+  }
+
+  /** The exit status. */
+  get status(): number {
+    const [most] = [...this.failures.values()].sort((a, b) => b.count - a.count);
+    return most?.status ?? EXIT.ok;
+  }
+
+  figures(): object {
+    const { latencies, failed, elapsed, failures } = this;
+    const percentiles = SHARES.map((share) => [`p${share * 100}`, latencies.percentile(share)]);
+    return {
+      calls: latencies.count,
+      failed,
+      seconds: elapsed / 1000,
+      callsPerSecond: (latencies.count / elapsed) * 1000,
+      latency: {
+        min: latencies.count === 0 ? 0 : latencies.min,
+        mean: latencies.mean,
+        ...Object.fromEntries(percentiles),
+        max: latencies.max,
+      },
+      failures: Object.fromEntries([...failures].map(([text, { count }]) => [text, count])),
+    };
+  }
+
+  /** Makes one call after the other, each at its time. */
+  async #caller({ calls, duration, rate }: Load, start: number): Promise<void> {
+    const end = duration === undefined ? Infinity : start + duration;
+    const { module, fn, values } = this.#target;
+    for (;;) {
+      const number = this.#begun++;
+      if (this.#stopped || number >= (calls ?? Infinity)) return;
+      const due = rate === undefined ? performance.now() : start + (number / rate) * 1000;
+      if (due >= end || performance.now() >= end) return;
+      await this.#until(due);
+      if (this.#stopped) return;
+      const begin = rate === undefined ? performance.now() : due;
+      try {
+        await this.#client.call(module, fn, values);
+        this.latencies.add(performance.now() - begin);
+      } catch (error) {
+        this.#fail(error);
+        // What fails at once would be tried again without a pause for anything else.
+        await new Promise((done) => setImmediate(done));
+      }
+    }
+  }
+
+  async #until(due: number): Promise<void> {
+    for (let left = due - performance.now(); left > 0; left = due - performance.now()) {
+      if (this.#stopped) return;
+      // Timers come up to a millisecond late.
+      if (left > 2) await new Promise((done) => setTimeout(done, Math.min(left - 1, 200)));
+      else await new Promise((done) => setImmediate(done));
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.failed++;
+    const text = messageOf(error, false);
+    const known = this.failures.get(text);
+    if (known !== undefined) known.count++;
+    // Messages may have numbers in them that are never the same.
+    else if (this.failures.size < 100) {
+      this.failures.set(text, { count: 1, status: statusOf(error) });
+    }
+    if (error instanceof UsageError || statusOf(error) === EXIT.usage) {
+      this.#stopped = true;
+      throw error;
+    }
+  }
+
+  #progress(elapsed: number): string {
+    const { count } = this.latencies;
+    const failures = this.failed === 0 ? '' : `, ${this.failed} failed`;
+    const seconds = (elapsed / 1000).toFixed(0);
+    const p99 = milliseconds(this.latencies.percentile(0.99));
+    return `${seconds} s: ${count} calls, ${perSecond(count, elapsed)}/s, p99 ${p99}${failures}`;
+  }
+}
+
+function report(run: Run, terminal: Terminal): void {
+  const { latencies, elapsed, failed, failures } = run;
+  const rate = terminal.style(`${perSecond(latencies.count, elapsed)} calls/s`, 'bold');
+  terminal.print(`${latencies.count} calls in ${(elapsed / 1000).toFixed(2)} s: ${rate}`);
+  if (failed > 0) {
+    terminal.print(terminal.style(`${failed} failed`, 'red'));
+    for (const [text, { count }] of failures) terminal.print(`  ${count} × ${text}`);
+  }
+  if (latencies.count === 0) return;
+  terminal.print('');
+  terminal.print(
+    [
+      ['min', latencies.min] as const,
+      ...SHARES.map(
+        (share) => [`p${Number((share * 100).toFixed(1))}`, latencies.percentile(share)] as const,
+      ),
+      ['max', latencies.max] as const,
+    ]
+      .map(([name, time]) => `${name} ${milliseconds(time)}`)
+      .join('   '),
+  );
+  terminal.print('');
+  const rows = latencies.rows(14);
+  const most = Math.max(...rows.map(({ count }) => count));
+  for (const { within, count } of rows) {
+    const bar = '█'.repeat(Math.ceil((count / most) * 40));
+    const share = ((count / latencies.count) * 100).toFixed(1).padStart(5);
+    const label = `≤ ${milliseconds(within)}`.padStart(12);
+    terminal.print(`${label} ${share} % ${terminal.style(bar, 'green')}`);
+  }
+}
+
+function perSecond(count: number, elapsed: number): string {
+  return Math.round((count / Math.max(elapsed, 1)) * 1000).toString();
+}
+
+function milliseconds(time: number): string {
+  return `${time < 10 ? time.toFixed(2) : time < 100 ? time.toFixed(1) : time.toFixed(0)} ms`;
+}

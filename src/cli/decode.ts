@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { decode } from '../codec.js';
+import { choiceOf, type Command, takeArgs, UsageError } from './command.js';
+import { EXIT } from './exit.js';
+import { formatOf, outputFlags, printed, termsFor } from './values.js';
+
+/** `backwater decode` */
+export const decodeCommand: Command = {
+  name: 'decode',
+  summary: "prints a value that is in Erlang's external term format",
+  usage: '[FILE]',
+  details: ['Reads what term_to_binary has written from FILE or stdin.'],
+  flags: {
+    ...outputFlags,
+    from: { value: 'FORM', help: 'raw, base64 or hex (raw)' },
+  },
+  examples: [
+    ['decode value.etf', 'as JSON'],
+    ['decode --from base64 --output elixir <<< g2gCdwJva2EB', 'as Elixir writes it'],
+  ],
+  async run(args, flags, terminal) {
+    takeArgs(args, args.length === 0 ? [] : ['FILE']);
+    const form = choiceOf(flags, 'from', ['raw', 'base64', 'hex']);
+    const content = readFileSync(args[0] ?? 0);
+    const bytes = form === 'raw' ? content : fromText(content.toString('latin1'), form);
+    const format = formatOf(flags);
+    terminal.print(printed(decode(bytes, { terms: termsFor(format) }), format, terminal));
+    return EXIT.ok;
+  },
+};
+
+function fromText(text: string, form: 'base64' | 'hex'): Buffer {
+  const plain = text.replace(/\s+/g, '');
+  const pattern = form === 'hex' ? /^(?:[0-9a-f]{2})*$/i : /^[A-Za-z0-9+/_-]*={0,2}$/;
+  if (!pattern.test(plain)) throw new UsageError(`what was read is not ${form}`);
+  return Buffer.from(plain, form);
+}

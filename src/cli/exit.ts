@@ -1,0 +1,57 @@
+import {
+  ClosedError,
+  ConnectError,
+  ListenError,
+  OptionError,
+  QueueFullError,
+  RemoteError,
+  RemoteException,
+  ResponseAuthenticationError,
+  TermError,
+  TimeoutError,
+} from '../errors.js';
+import { inspectBriefly } from '../inspect.js';
+import { UsageError } from './command.js';
+
+/** What the program ends with; docs/cli.md has the table. */
+export const EXIT = {
+  ok: 0,
+  exception: 1,
+  usage: 2,
+  refused: 3,
+  connect: 4,
+  timeout: 5,
+  authentication: 6,
+  response: 7,
+  internal: 70,
+} as const;
+
+/** The exit status for a failure. */
+export function statusOf(error: unknown): number {
+  if (error instanceof UsageError || error instanceof OptionError) return EXIT.usage;
+  if (error instanceof RemoteException) return EXIT.exception;
+  if (error instanceof RemoteError) return EXIT.refused;
+  if (error instanceof TimeoutError) return EXIT.timeout;
+  if (error instanceof ConnectError || error instanceof ListenError) return EXIT.connect;
+  if (error instanceof QueueFullError || error instanceof ClosedError) return EXIT.connect;
+  if (error instanceof ResponseAuthenticationError) return EXIT.authentication;
+  // Arguments are read by this program: what they are not is the user's to know.
+  if (error instanceof TermError && error.path === undefined) return EXIT.response;
+  if (error instanceof TermError) return EXIT.usage;
+  return isSystemError(error) ? EXIT.usage : EXIT.response;
+}
+
+/** A file that is not there, say. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/** What went wrong, in a sentence; with `verbose` with the stack. */
+export function messageOf(error: unknown, verbose: boolean): string {
+  if (!(error instanceof Error)) return inspectBriefly(error);
+  if (verbose && error.stack !== undefined) {
+    const cause = error.cause instanceof Error ? `\ncaused by: ${error.cause.stack}` : '';
+    return error.stack + cause;
+  }
+  return error.message.replaceAll('\n', ' ');
+}
