@@ -129,8 +129,17 @@ export class ExampleFolder {
     }
     const files = examples.map(sourcePath);
     this.#compile('ts', files, { strict: true, noUncheckedIndexedAccess: true });
-    // Examples in JavaScript have no types to be strict about.
-    this.#compile('js', files, { strict: false, allowJs: true, checkJs: true });
+    // Examples in JavaScript have no types to be strict about, and no way to say that SECRET is set.
+    writeFileSync(
+      join(this.#folder, 'environment.d.ts'),
+      'declare namespace NodeJS { interface ProcessEnv { SECRET: string } }\n',
+    );
+    this.#compile('js', [...files, 'environment.d.ts'], {
+      strict: false,
+      strictNullChecks: true,
+      allowJs: true,
+      checkJs: true,
+    });
   }
 
   /** What the compiler has said about an example. */
@@ -178,7 +187,7 @@ export class ExampleFolder {
 
   #compile(language: string, files: readonly string[], options: object): void {
     const project = join(this.#folder, `tsconfig.${language}.json`);
-    const include = files.filter((file) => file.endsWith(`.${language}`));
+    const include = files.filter((file) => file.endsWith(`.${language}`) || file.endsWith('.d.ts'));
     if (include.length === 0) return;
     writeFileSync(
       project,
