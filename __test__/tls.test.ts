@@ -11,8 +11,10 @@ import {
   type CallContext,
   Client,
   ClosedError,
+  ConnectionLostError,
   expose,
   OptionError,
+  ResponseAuthenticationError,
   startClearServer,
   startTlsServer,
   TimeoutError,
@@ -206,6 +208,47 @@ test('what does not speak TLS', async (t) => {
   t.is(closed.reason, 'handshake_failed');
 });
 
+test('whoever speaks HTTP without TLS is told', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  const client = connect(t, { url: `http://127.0.0.1:${server.port}` });
+  const error = await t.throwsAsync(client.call('m', 'echo', [1]), {
+    instanceOf: ResponseAuthenticationError,
+  });
+  t.deepEqual(error.unverified, { status: 400, body: 'this port speaks TLS: use https\n' });
+});
+
+test('what was not sent as a whole is sent again, and what was is not', async (t) => {
+  let calls = 0;
+  let cut = (): void => {};
+  const clear = await serve(t, {
+    m: {
+      size: (text: string) => text.length,
+      vanish() {
+        calls++;
+        cut();
+      },
+    },
+  });
+  const tls = { cert: bytes(good.cert), key: bytes(good.key) };
+  const proxy = await tlsProxy(t, clear, tls, (socket) => {
+    if (proxy.sockets.length > 1) return;
+    let answers = 0;
+    const write = socket.write.bind(socket) as (chunk: unknown) => boolean;
+    socket.write = (chunk: unknown) => (answers++, write(chunk));
+    // The second request gets no further than its begin.
+    socket.prependListener('data', () => {
+      if (answers > 0) socket.destroy();
+    });
+  });
+  const client = connect(t, proxy, { tls: { ca }, compressionThreshold: Infinity });
+  t.is(await client.call('m', 'size', ['x']), 1);
+  t.is(await client.call('m', 'size', ['x'.repeat(8_000_000)]), 8_000_000);
+  t.is(proxy.sockets.length, 2);
+  cut = () => proxy.sockets[1]!.destroy();
+  await t.throwsAsync(client.call('m', 'vanish'), { instanceOf: ConnectionLostError });
+  t.is(calls, 1);
+});
+
 test('clients must show a certificate when clientCa is given, and functions see its subject', async (t) => {
   const whoami = expose.fn(({ peer }: CallContext) => peer.certificateSubject ?? 'nobody', {
     context: true,
@@ -251,6 +294,36 @@ test('a self-signed certificate of a client', async (t) => {
   const server = await serveTls(t, modules, { tls: { ...good, clientCa: [ca, bob.cert] } });
   for (const shown of [alice, bob]) {
     t.is(await connect(t, server, { tls: { ca, ...shown } }).call('m', 'echo', [1]), 1);
+  }
+});
+
+test("clients' certificates without extensions, as OpenSSL issues them when it is told none", async (t) => {
+  const whoami = expose.fn(({ peer }: CallContext) => peer.certificateSubject, { context: true });
+  const clientCa = [other.cert, ca];
+  const server = await serveTls(
+    t,
+    { m: { whoami } },
+    { tls: { ...good, clientCa }, health: '/up' },
+  );
+  for (const algorithm of [undefined, ['rsa:2048'], ['ed25519']]) {
+    const plain = authority.issueVersion1('/O=Tests/CN=plain', algorithm);
+    const client = connect(t, server, { tls: { ca, ...plain } });
+    t.is(await client.call('m', 'whoami'), 'CN=plain,O=Tests');
+    const old = await dial(t, server.port, {
+      maxVersion: 'TLSv1.2',
+      cert: bytes(plain.cert),
+      key: bytes(plain.key),
+    });
+    old.write('GET /up HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+    t.regex(Buffer.concat((await old.toArray()) as Buffer[]).toString(), /^HTTP\/1\.1 200 /);
+  }
+  // The same name with another key.
+  const impostor = new Authority();
+  const stranger = new Authority('/CN=Stranger');
+  for (const authorities of [impostor, stranger]) {
+    const error = await failure(t, server.url, { ca, ...authorities.issueVersion1('/CN=mallory') });
+    t.is(error.reason, 'client_certificate_refused');
+    authorities.remove();
   }
 });
 
@@ -373,8 +446,8 @@ test('a handshake that does not go on is cut, and keeps nobody waiting', async (
   t.is(await connect(t, server, { tls: { ca } }).call('m', 'echo', [1]), 1);
   await Promise.all(ended);
   const garbage = createConnection(server.port, '127.0.0.1');
-  garbage.write('GET / HTTP/1.1\r\n\r\n');
-  t.true(((await garbage.toArray()) as Buffer[]).length <= 1);
+  garbage.write('garbage\r\n\r\n');
+  t.true(((await garbage.toArray()) as Buffer[]).length <= 1, 'an alert at most');
 });
 
 test('a server that stalls in the handshake', async (t) => {

@@ -84,12 +84,12 @@ export class Authority {
   }
 
   /** A certificate of X.509 version 1, without any extension. */
-  issueVersion1(subject: string): Certificate {
+  issueVersion1(subject: string, algorithm: readonly string[] = P256): Certificate {
     const name = `${this.#count++}`;
     const [request, cert, key] = ['csr', 'pem', 'key'].map((kind) =>
       this.#path(`${name}.${kind}`),
     ) as [string, string, string];
-    this.#openssl('req', '-newkey', ...P256, '-nodes', '-subj', subject, '-keyout', key, '-out', request); // prettier-ignore
+    this.#openssl('req', '-newkey', ...algorithm, '-nodes', '-subj', subject, '-keyout', key, '-out', request); // prettier-ignore
     this.#openssl('x509', '-req', '-in', request, '-CA', this.cert, '-CAkey', this.#key, '-CAcreateserial', '-days', '10', '-out', cert); // prettier-ignore
     return { cert, key };
   }

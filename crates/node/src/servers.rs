@@ -246,6 +246,12 @@ pub(crate) fn close(
     timeout: Duration,
     operation: u32,
 ) -> Result<()> {
+    // At once, so that whoever asks after this is told so.
+    if let Some(entry) = locked(&shared.servers).get(&id)
+        && let Some(server) = entry.server.get()
+    {
+        server.leave();
+    }
     let shared = Arc::clone(shared);
     io_thread()?
         .spawn(move || async move {

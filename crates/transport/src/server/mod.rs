@@ -99,6 +99,11 @@ impl Server {
         self.shared.settings.update(|settings| Settings { secrets, ..settings.clone() });
     }
 
+    /// Says to everybody that the server is about to close, from this moment on; it goes on to serve.
+    pub fn leave(&self) {
+        self.shared.advance(Phase::Leaving);
+    }
+
     /// Closes the server: it stops to accept and closes connections once no request is to be expected on
     /// them; calls in flight may take until `limit` from now, then their connections are cut. The future
     /// resolves when all connections have ended; the closing goes on without it being polled, from

@@ -16,6 +16,10 @@ use crate::tls::peer_subject;
 /// How much of what comes after a failed handshake is read, so that the peer can read why it failed.
 const DRAINED: u64 = 64 * 1024;
 
+/// What a peer gets that speaks HTTP without TLS; an alert would say nothing to it.
+const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
+    content-type: text/plain\r\ncontent-length: 32\r\n\r\nthis port speaks TLS: use https\n";
+
 /// Makes the handshake within the time for a head, then serves as any other connection. A handshake
 /// that fails concerns nobody else.
 pub(crate) async fn serve(
@@ -44,15 +48,25 @@ async fn unwanted(phase: &watch::Receiver<Phase>) {
     let _ = timeout(FIRST_REQUEST, cut.wait_for(|phase| *phase == Phase::Cut)).await;
 }
 
-async fn shake_hands(stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {
+async fn shake_hands(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {
+    let limits = LingerLimits { bytes: DRAINED, time: shared.head_timeout };
+    if begins_like_http(&stream).await {
+        linger(&mut stream, SPEAKS_TLS, limits).await;
+        return None;
+    }
     match shared.tls.as_ref()?.accept(stream).await {
         // Boxed: a session is large, and the connection's future is moved about.
         Ok(stream) => Some(Box::new(stream)),
         Err((_error, mut stream)) => {
             // The peer has been told by an alert, which a reset would destroy.
-            let limits = LingerLimits { bytes: DRAINED, time: shared.head_timeout };
             linger(&mut stream, b"", limits).await;
             None
         }
     }
+}
+
+/// Methods of HTTP are in capital letters; records of TLS begin with a small number.
+async fn begins_like_http(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(stream.peek(&mut first).await, Ok(1) if first[0].is_ascii_uppercase())
 }

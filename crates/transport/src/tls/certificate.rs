@@ -9,11 +9,20 @@ use super::distinguished_name;
 /// Parts of a certificate. They are what it says: whether it is to be believed is up to others.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Certificate<'a> {
+    /// What is signed: with its tag and length.
+    signed: &'a [u8],
+    signature_algorithm: &'a [u8],
+    signature: &'a [u8],
+    has_version: bool,
     issuer: &'a [u8],
     subject: &'a [u8],
     /// In seconds since 1970.
     not_before: u64,
     not_after: u64,
+    /// `SubjectPublicKeyInfo`: with its tag and length.
+    key_info: &'a [u8],
+    key_algorithm: &'a [u8],
+    key: &'a [u8],
 }
 
 impl<'a> Certificate<'a> {
@@ -21,17 +30,80 @@ impl<'a> Certificate<'a> {
     pub(super) fn read(der: &'a [u8]) -> Option<Self> {
         let mut outer = Reader(der);
         let mut certificate = Reader(outer.take(SEQUENCE)?);
+        let signed = certificate.next_element()?;
         let mut fields = Reader(certificate.take(SEQUENCE)?);
-        if fields.next_tag() == Some(VERSION) {
+        let signature_algorithm = certificate.take(SEQUENCE)?;
+        let signature = certificate.take_bit_string()?;
+        let has_version = fields.next_tag() == Some(VERSION);
+        if has_version {
             fields.take(VERSION)?;
         }
         fields.take(INTEGER)?;
-        fields.take(SEQUENCE)?;
+        // What is signed repeats how it is signed (RFC 5280, 4.1.1.2).
+        if fields.take(SEQUENCE)? != signature_algorithm {
+            return None;
+        }
         let issuer = fields.take(SEQUENCE)?;
         let mut validity = Reader(fields.take(SEQUENCE)?);
         let (not_before, not_after) = (validity.time()?, validity.time()?);
         let subject = fields.take(SEQUENCE)?;
-        Some(Self { issuer, subject, not_before, not_after })
+        let key_info = fields.next_element()?;
+        let mut key = Reader(fields.take(SEQUENCE)?);
+        let key_algorithm = key.take(SEQUENCE)?;
+        let key = key.take_bit_string()?;
+        Some(Self {
+            signed,
+            signature_algorithm,
+            signature,
+            has_version,
+            issuer,
+            subject,
+            not_before,
+            not_after,
+            key_info,
+            key_algorithm,
+            key,
+        })
+    }
+
+    /// Whether it is of X.509 version 1, which is not written.
+    pub(super) fn is_version1(&self) -> bool {
+        !self.has_version
+    }
+
+    /// Whether it says that the subject of `other` has issued it.
+    pub(super) fn names_issuer(&self, other: &Certificate<'_>) -> bool {
+        self.issuer == other.subject
+    }
+
+    /// What its issuer has signed.
+    pub(super) fn signed(&self) -> &'a [u8] {
+        self.signed
+    }
+
+    /// How its issuer has signed it: the contents of an `AlgorithmIdentifier`.
+    pub(super) fn signature_algorithm(&self) -> &'a [u8] {
+        self.signature_algorithm
+    }
+
+    /// The signature of its issuer.
+    pub(super) fn signature(&self) -> &'a [u8] {
+        self.signature
+    }
+
+    /// Its public key with the kind of that: `SubjectPublicKeyInfo`.
+    pub(super) fn key_info(&self) -> &'a [u8] {
+        self.key_info
+    }
+
+    /// Of which kind its public key is: the contents of an `AlgorithmIdentifier`.
+    pub(super) fn key_algorithm(&self) -> &'a [u8] {
+        self.key_algorithm
+    }
+
+    /// Its public key.
+    pub(super) fn key(&self) -> &'a [u8] {
+        self.key
     }
 
     /// The subject as text (RFC 4514): `CN=alice,O=Example`.
@@ -64,6 +136,7 @@ pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -79,6 +152,21 @@ impl<'a> Reader<'a> {
     /// The contents of the next element, if it has this tag.
     pub(super) fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.take_any().and_then(|(found, contents)| (found == tag).then_some(contents))
+    }
+
+    /// The next element as a whole, which stays the next one.
+    fn next_element(&self) -> Option<&'a [u8]> {
+        let mut rest = Reader(self.0);
+        rest.take_any()?;
+        self.0.get(..self.0.len() - rest.0.len())
+    }
+
+    /// The bytes of a bit string that has no bits besides them.
+    fn take_bit_string(&mut self) -> Option<&'a [u8]> {
+        match self.take(BIT_STRING)? {
+            [0, bytes @ ..] => Some(bytes),
+            _ => None,
+        }
     }
 
     /// The next element: its tag and its contents.

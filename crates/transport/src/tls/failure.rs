@@ -108,7 +108,7 @@ impl TlsFailure {
     /// TLS 1.3 that is when a client hears that its certificate is refused. `None` for other errors.
     pub(crate) fn of_first_read(error: &io::Error, circumstances: Circumstances) -> Option<Self> {
         match tls_error(error)? {
-            Error::AlertReceived(alert) if is_about_certificate(*alert) => {
+            Error::AlertReceived(alert) if is_about_certificate(*alert, circumstances) => {
                 Some(refused(*alert, circumstances))
             }
             _ => None,
@@ -221,7 +221,7 @@ fn plain_name(name: &str) -> &str {
 
 fn of_alert(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure {
     match alert {
-        alert if is_about_certificate(alert) => refused(alert, circumstances),
+        alert if is_about_certificate(alert, circumstances) => refused(alert, circumstances),
         // So servers of TLS 1.2 say that there is no certificate (RFC 5246, 7.4.6).
         AlertDescription::HandshakeFailure
             if circumstances.was_asked && !circumstances.has_certificate =>
@@ -252,19 +252,21 @@ fn of_alert(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure
 }
 
 /// Alerts by which a server says that it does not like the client's certificate (RFC 8446, 6.2).
-fn is_about_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
+fn is_about_certificate(alert: AlertDescription, circumstances: Circumstances) -> bool {
+    match alert {
+        // A signature does not hold: that of its issuer, when the client has shown a certificate.
+        AlertDescription::DecryptError => circumstances.was_asked && circumstances.has_certificate,
         AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-            | AlertDescription::CertificateRequired
-            | AlertDescription::NoCertificate
-    )
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied
+        | AlertDescription::CertificateRequired
+        | AlertDescription::NoCertificate => true,
+        _ => false,
+    }
 }
 
 fn refused(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure {

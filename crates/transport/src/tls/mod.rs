@@ -7,6 +7,7 @@ mod failure;
 mod pem;
 mod server;
 mod verify;
+mod version1;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
@@ -20,6 +22,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::certificate::Certificate;
+use super::version1::{self, is_version1};
 use super::{TlsOptionError, provider};
 
 /// Certificates that are believed, and with them what they have issued.
@@ -172,6 +175,7 @@ impl ServerCertVerifier for AnyCertificate {
 pub(super) struct ClientVerifier {
     chains: Arc<dyn ClientCertVerifier>,
     roots: Roots,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientVerifier {
@@ -179,7 +183,7 @@ impl ClientVerifier {
         let store = Arc::clone(&roots.store);
         let built = WebPkiClientVerifier::builder_with_provider(store, provider()).build();
         let chains = built.map_err(|error| TlsOptionError::new("clientCa", error.to_string()))?;
-        Ok(Self { chains, roots })
+        Ok(Self { chains, roots, algorithms: provider().signature_verification_algorithms })
     }
 }
 
@@ -198,6 +202,11 @@ impl ClientCertVerifier for ClientVerifier {
             check_time(end_entity, now)?;
             return Ok(ClientCertVerified::assertion());
         }
+        if is_version1(end_entity) {
+            version1::verify_issuer(end_entity, &self.roots.exact, &self.algorithms)?;
+            check_time(end_entity, now)?;
+            return Ok(ClientCertVerified::assertion());
+        }
         self.chains.verify_client_cert(end_entity, intermediates, now)
     }
 
@@ -207,6 +216,9 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if is_version1(cert) {
+            return version1::verify_tls12_signature(message, cert, signature, &self.algorithms);
+        }
         self.chains.verify_tls12_signature(message, cert, signature)
     }
 
@@ -216,6 +228,9 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if is_version1(cert) {
+            return version1::verify_tls13_signature(message, cert, signature, &self.algorithms);
+        }
         self.chains.verify_tls13_signature(message, cert, signature)
     }
 
