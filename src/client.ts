@@ -1,7 +1,6 @@
-import { bridge, type Arrival, JOB_CALL, JOB_CANCEL } from './bridge.js';
+import { bridge, JOB_CALL } from './bridge.js';
 import { type ClientStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
-import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
@@ -14,13 +13,12 @@ import {
   type ClientSettings,
   type Secret,
 } from './options.js';
+import { PendingCall, type Tally } from './pending-call.js';
 import type { ContextFunction } from './registry.js';
 import { endpointOptions, startResolver, stopResolver } from './resolve/endpoints.js';
 import type { Resolver } from './resolve/resolver.js';
 import { maySpeakTls, parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
 import { flatten, refuseNested } from './terms/flatten.js';
-import { materialise } from './terms/materialise.js';
-import { type Revivers, reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
 import { type NativeTlsClient, shareTrustedRoots, tlsClientKey, tlsClientOptions } from './tls.js';
 
@@ -67,10 +65,8 @@ export class Client {
   readonly #settings: ClientSettings;
   readonly #id: number;
   readonly #resolver: Resolver | undefined;
-  readonly #pending = new Map<number, (error: Error) => void>();
+  readonly #tally: Tally = { pending: 0, bytes: 0 };
   #calls = 0;
-  /** What the arguments of the calls that have not settled take. */
-  #bytes = 0;
   #closed = false;
 
   /** @throws {@link OptionError} naming the option that is unknown or wrong */
@@ -111,55 +107,22 @@ export class Client {
       const settings = callOptions(options, this.#settings);
       checkCall(module, fn, args);
       if (this.#closed) throw new ClosedError('the client is closed');
-      const { signal } = settings;
-      signal?.throwIfAborted();
-      const cancel = (): void => {
-        if (!bridge.forget(id)) return;
-        settle();
-        bridge.post(JOB_CANCEL, id, []);
-        reject(signal?.reason as Error);
-      };
-      let size = 0;
-      const settle = (): void => {
-        this.#bytes -= size;
-        this.#pending.delete(id);
-        signal?.removeEventListener('abort', cancel);
-      };
-      const id = bridge.begin({
-        onReturn: (arrival) => {
-          settle();
-          const { revivers } = settings;
-          settleWith(resolve as (value: unknown) => void, reject, () =>
-            read(arrival, settings, reviversOf(revivers)),
-          );
-        },
-        onException: (arrival) => {
-          settle();
-          settleWith(reject, reject, () => {
-            // The tuples of an exception are this library's.
-            const revivers = reviversOf(settings.revivers)?.ofStructs;
-            const exception = read(arrival, settings, revivers) as readonly Term[];
-            return fromException(exception as never, {
-              rethrow: settings.rethrowRemoteExceptions,
-            });
-          });
-        },
-        onFailure: (error) => {
-          settle();
-          reject(error);
-        },
-      });
+      settings.signal?.throwIfAborted();
+      const pending = new PendingCall(
+        this.#tally,
+        settings,
+        resolve as (value: unknown) => void,
+        reject,
+      );
+      const id = bridge.begin(pending);
       try {
-        size = this.#post(id, module, fn, args, settings);
+        pending.begun(id, this.#post(id, module, fn, args, settings));
       } catch (error) {
         bridge.forget(id);
         throw error;
       }
       this.#calls++;
-      this.#bytes += size;
       this.#resolver?.touch();
-      this.#pending.set(id, reject);
-      signal?.addEventListener('abort', cancel, { once: true });
     });
   }
 
@@ -211,7 +174,7 @@ export class Client {
 
   /** Figures of this moment: calls, servers, and what was done about failures. */
   stats(): ClientStats {
-    const { pending, calls } = { pending: this.#pending.size, calls: this.#calls };
+    const { pending, calls } = { pending: this.#tally.pending, calls: this.#calls };
     return { pending, calls, ...(this.#last ?? statsOf(this.#id, this.#resolver?.stats())) };
   }
   /** Those of a client that is closed. */
@@ -298,7 +261,7 @@ export class Client {
         flatten(outbox, args, settings, 'args');
         size = outbox.byte - namesStart + (outbox.word - frame) * 4 + (outbox.float - start) * 8;
         const limit = this.#settings.maxBytesInFlight;
-        if (this.#bytes > 0 && this.#bytes + size > limit) {
+        if (this.#tally.bytes > 0 && this.#tally.bytes + size > limit) {
           throw new QueueFullError({ option: 'maxBytesInFlight', limit });
         }
       });
@@ -318,45 +281,22 @@ export function milliseconds(time: number): number {
   return Number.isFinite(time) ? time : MAX_UINT32;
 }
 
-function read(
-  { areas, frame, skip }: Arrival,
-  settings: CallSettings,
-  revivers: Revivers | undefined,
-): unknown {
-  return materialise(areas, frame, skip, settings.terms === 'exact', revivers);
-}
-
-function settleWith(
-  settle: (value: unknown) => void,
-  reject: (error: unknown) => void,
-  make: () => unknown,
-): void {
-  let value: unknown;
-  try {
-    value = make();
-  } catch (error) {
-    reject(BackwaterError.from(error));
-    return;
+function checkName(what: string, name: unknown): void {
+  if (typeof name !== 'string' || !name.isWellFormed()) {
+    throw new OptionError(`the ${what}'s name is a string`, { option: what });
   }
-  settle(value);
+  const length = name.length > 255 ? Array.from(name).length : name.length;
+  if (length < 1 || length > 255 || name.includes('\0')) {
+    throw new OptionError(`the ${what}'s name has 1 to 255 characters, none of them NUL`, {
+      option: what,
+    });
+  }
 }
 
 /** @internal Refuses what no call can carry. */
 export function checkCall(module: unknown, fn: unknown, args: unknown): void {
-  for (const [what, name] of [
-    ['module', module],
-    ['function', fn],
-  ] as const) {
-    if (typeof name !== 'string' || !name.isWellFormed()) {
-      throw new OptionError(`the ${what}'s name is a string`, { option: what });
-    }
-    const length = name.length > 255 ? Array.from(name).length : name.length;
-    if (length < 1 || length > 255 || name.includes('\0')) {
-      throw new OptionError(`the ${what}'s name has 1 to 255 characters, none of them NUL`, {
-        option: what,
-      });
-    }
-  }
+  checkName('module', module);
+  checkName('function', fn);
   if (!Array.isArray(args)) throw new OptionError('args is an array', { option: 'args' });
   if (args.length > 255) {
     throw new OptionError(`a call has at most 255 args, not ${args.length}`, { option: 'args' });

@@ -17,7 +17,9 @@ export class Outbox {
   reset(): void {
     if (this.#isLarge()) {
       this.#wasLarge ||= this.byte > KEPT_BYTES || this.word > KEPT_WORDS;
-      this.#shrinking ??= setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
+      if (this.#shrinking === undefined) {
+        this.#shrinking = setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
+      }
     }
     this.word = this.float = this.byte = 0;
   }

@@ -18,7 +18,6 @@ mod times;
 mod warm_up;
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,7 +110,8 @@ impl Client {
             if *lifetime.borrow_and_update() != Lifetime::Open {
                 return Err(CallError::Closed);
             }
-            let mut calling = pin!(endpoints::call(&shared, request));
+            // Boxed: it is some kilobytes, and what is returned here is moved several times before it runs.
+            let mut calling = Box::pin(endpoints::call(&shared, request));
             tokio::select! {
                 biased;
                 ended = catch_panic(calling.as_mut()) => {

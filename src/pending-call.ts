@@ -1,0 +1,99 @@
+import { type Arrival, bridge, JOB_CANCEL, type Pending } from './bridge.js';
+import { BackwaterError } from './errors.js';
+import { fromException } from './exceptions.js';
+import type { CallSettings } from './options.js';
+import { materialise } from './terms/materialise.js';
+import { type Revivers, reviversOf } from './terms/revive.js';
+import type { Term } from './terms/types.js';
+
+/** What a client counts of its calls that have not settled. */
+export interface Tally {
+  pending: number;
+  /** What their arguments take, in bytes. */
+  bytes: number;
+}
+
+/**
+ * A call that has not settled. One object with methods: a closure for each way in which a call may end
+ * would cost more than all else that a small call does in JavaScript.
+ */
+export class PendingCall implements Pending {
+  readonly #tally: Tally;
+  readonly #settings: CallSettings;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+  #size = 0;
+  #cancel: (() => void) | undefined;
+
+  constructor(
+    tally: Tally,
+    settings: CallSettings,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#tally = tally;
+    this.#settings = settings;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** The call is on its way to Rust: from now on it counts, and can be given up. */
+  begun(id: number, size: number): void {
+    this.#size = size;
+    this.#tally.pending++;
+    this.#tally.bytes += size;
+    const { signal } = this.#settings;
+    if (signal === undefined) return;
+    this.#cancel = () => {
+      if (!bridge.forget(id)) return;
+      this.#settle();
+      bridge.post(JOB_CANCEL, id, []);
+      this.#reject(signal.reason);
+    };
+    signal.addEventListener('abort', this.#cancel, { once: true });
+  }
+
+  onReturn(arrival: Arrival): void {
+    this.#settle();
+    let value: unknown;
+    try {
+      value = this.#read(arrival, reviversOf(this.#settings.revivers));
+    } catch (error) {
+      this.#reject(BackwaterError.from(error));
+      return;
+    }
+    this.#resolve(value);
+  }
+
+  onException(arrival: Arrival): void {
+    this.#settle();
+    let error: unknown;
+    try {
+      // The tuples of an exception are this library's.
+      const revivers = reviversOf(this.#settings.revivers)?.ofStructs;
+      const exception = this.#read(arrival, revivers) as readonly Term[];
+      error = fromException(exception as never, {
+        rethrow: this.#settings.rethrowRemoteExceptions,
+      });
+    } catch (failure) {
+      error = BackwaterError.from(failure);
+    }
+    this.#reject(error);
+  }
+
+  onFailure(error: Error): void {
+    this.#settle();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    this.#tally.pending--;
+    this.#tally.bytes -= this.#size;
+    if (this.#cancel === undefined) return;
+    this.#settings.signal?.removeEventListener('abort', this.#cancel);
+  }
+
+  #read({ areas, frame, skip }: Arrival, revivers: Revivers | undefined): unknown {
+    return materialise(areas, frame, skip, this.#settings.terms === 'exact', revivers);
+  }
+}
