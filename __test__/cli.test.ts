@@ -19,6 +19,7 @@ import {
   type Server,
 } from '../src/index.js';
 import { jsonOf } from '../src/cli/values.js';
+import { Authority } from './support/certificates.js';
 import { serve as startServer, tcpServer } from './support/rpc.js';
 
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
@@ -517,6 +518,28 @@ test('doctor names the step that fails, and what to do', async (t) => {
     t.regex(Buffer.from(out, 'latin1').toString(), pattern);
   }
   t.is((await run(['doctor', url])).status, 2);
+});
+
+test('calls, servers and the doctor speak TLS', async (t) => {
+  const authority = new Authority();
+  t.teardown(() => authority.remove());
+  const { cert, key } = authority.server();
+  const path = join(await folder(t), 'secure.mjs');
+  await writeFile(path, 'export const double = (x) => x * 2;');
+  const { url, end } = await serving(t, [path, '--cert', cert, '--key', key]);
+  t.regex(url, /^https:/);
+  const call = ['call', url, 'secure', 'double', '21'];
+  t.is((await run([...call, '--ca', authority.cert], withSecret)).out, '42\n');
+  const distrusted = await run(call, withSecret);
+  t.is(distrusted.status, 4);
+  t.regex(distrusted.errors, /certificate/);
+  const well = await run(['doctor', url, '--ca', authority.cert], withSecret);
+  t.is(well.status, 0, well.out);
+  t.regex(well.out, /TLS +TLSv1\.3, .*certificate of localhost/);
+  const ill = await run(['doctor', url], withSecret);
+  t.is(ill.status, 4);
+  t.regex(ill.out, /TLS +no TLS: .*\n.*--ca PATH/);
+  t.is((await end()).status, 0);
 });
 
 test('colours are for terminals, and a reader that goes is no failure', async (t) => {

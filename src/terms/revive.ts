@@ -1,7 +1,7 @@
 import { TermError } from '../errors.js';
 import { inspectBriefly } from '../inspect.js';
-import { Atom, atom, foreignAtom } from './atom.js';
-import type { ReaderState, ReadShape } from './shapes.js';
+import { Atom, atom } from './atom.js';
+import { atomTerm, type ReaderState, type ReadShape } from './shapes.js';
 import type { Tuple } from './tuple.js';
 
 /** Makes a value of one's own of each Elixir struct of a module. */
@@ -96,22 +96,7 @@ function noteKeys(object: Record<string, unknown>): void {
 export function membersOf(map: object): unknown[] {
   if (map instanceof Map) return [...map.keys()];
   const names = Object.keys(map);
-  return atomKeyed.has(map) ? names.map(atomOrConstant) : names;
-}
-
-function atomOrConstant(name: string): unknown {
-  switch (name) {
-    case 'true':
-      return true;
-    case 'false':
-      return false;
-    case 'nil':
-      return null;
-    case 'undefined':
-      return undefined;
-    default:
-      return foreignAtom(name);
-  }
+  return atomKeyed.has(map) ? names.map(atomTerm) : names;
 }
 
 class RevivingShape implements ReadShape {

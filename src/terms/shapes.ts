@@ -84,6 +84,22 @@ function flat(text: string): string {
   return Buffer.from(text, 'latin1').latin1Slice();
 }
 
+/** The atom of a name as a value: a constant of JavaScript where it is one. */
+export function atomTerm(name: string): unknown {
+  switch (name) {
+    case 'true':
+      return true;
+    case 'false':
+      return false;
+    case 'nil':
+      return null;
+    case 'undefined':
+      return undefined;
+    default:
+      return foreignAtom(name);
+  }
+}
+
 class Shape implements ReadShape {
   readonly keys: readonly string[];
   readonly #atoms: boolean;
@@ -97,19 +113,7 @@ class Shape implements ReadShape {
 
   keyTerm(index: number): unknown {
     const key = this.keys[index]!;
-    if (!this.#atoms) return key;
-    switch (key) {
-      case 'true':
-        return true;
-      case 'false':
-        return false;
-      case 'nil':
-        return null;
-      case 'undefined':
-        return undefined;
-      default:
-        return foreignAtom(key);
-    }
+    return this.#atoms ? atomTerm(key) : key;
   }
 
   #readSlowly(_at: ReaderState, read: () => unknown): Record<string, unknown> {
