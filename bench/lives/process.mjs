@@ -15,7 +15,11 @@ const modules = {
     later: (value) => new Promise((resolve) => setTimeout(resolve, value % 5, value)),
     // Until nobody waits any more, so that what is left at the end is what was not noticed to end.
     never: expose.fn(
-      ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+      ({ signal }) =>
+        new Promise((resolve) => {
+          if (signal.aborted) resolve();
+          else signal.addEventListener('abort', resolve);
+        }),
       { context: true },
     ),
     fail: () => {
