@@ -19,9 +19,9 @@ function run(program: string): { status: number | null; stdout: string; stderr: 
 }
 
 const start = `
-const server = await b.startClearServer('a secret', { m: { f: () => 1, never: () => new Promise(() => {}) } },
+const server = await b.startClearServer('a secret for tests, 32 bytes long!', { m: { f: () => 1, never: () => new Promise(() => {}) } },
   { host: '127.0.0.1', port: 0 });
-const client = new b.Client({ url: server.url, secret: 'a secret' });
+const client = new b.Client({ url: server.url, secret: 'a secret for tests, 32 bytes long!' });
 `;
 
 for (const [what, program] of [

@@ -9,14 +9,17 @@ import {
   ConnectError,
   OptionError,
   TimeoutError,
+  TlsError,
   type EndpointAddress,
 } from '../src/index.js';
 import { HOSTS_FILE, HostsFile, parseHosts } from '../src/resolve/hosts.js';
 import { Resolver } from '../src/resolve/resolver.js';
 import { isFixed, parseSource } from '../src/resolve/targets.js';
+import { Authority } from './support/certificates.js';
 import { Dnsmasq, hasDnsmasq } from './support/dnsmasq.js';
 import { address, fleet, freePort, member, until } from './support/fleet.js';
 import { connect, secret, serve } from './support/rpc.js';
+import { serveTls } from './support/tls.js';
 
 const patient = { recvTimeout: 60_000, connectTimeout: 60_000 };
 
@@ -417,6 +420,32 @@ dns('SRV records: ports, weights and priorities', async (t) => {
   const error = await t.throwsAsync(none.call('m', 'who'), { instanceOf: ConnectError });
   t.is(error!.phase, 'resolve');
   t.regex(error!.message, /srv\+http:\/\/nothing\.test/);
+});
+
+dns('TLS: certificates are for the name in the URL, whatever the address', async (t) => {
+  const authority = new Authority();
+  t.teardown(() => authority.remove());
+  const { cert, key } = authority.server({ names: 'DNS:fleet.test' });
+  const port = await freePort(2);
+  for (const index of [0, 1]) {
+    const options = { host: address(index), port, tls: { cert, key } };
+    await serveTls(t, { m: { who: () => index } }, options);
+  }
+  const target = 'target.test';
+  const addresses = [address(0), address(1)];
+  const dnsmasq = await Dnsmasq.start(t, {
+    hosts: { 'fleet.test': addresses, [target]: addresses },
+    services: { '_backwater._tcp.fleet.test': [{ target, port }] },
+  });
+  const options = { ...patient, dnsServers: [dnsmasq.server], tls: { ca: authority.cert } };
+  for (const url of [`https://fleet.test:${port}`, 'srv+https://_backwater._tcp.fleet.test']) {
+    const client = connect(t, { url }, options);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => client.call('m', 'who')));
+    t.deepEqual([...new Set(answers)].sort(), [0, 1], url);
+  }
+  const other = connect(t, { url: `https://${target}:${port}` }, options);
+  const error = await t.throwsAsync(other.call('m', 'who'), { instanceOf: TlsError });
+  t.regex(error!.message, /not for target\.test but for fleet\.test/);
 });
 
 dns('SRV records: when the first priority is down the second is called', async (t) => {
