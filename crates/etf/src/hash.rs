@@ -135,7 +135,7 @@ mod tests {
             bytes.push(0);
         }
         for value in -values..values {
-            assert!(hashes.insert(hasher.hash(Kind::Integer, value as i64)));
+            assert!(hashes.insert(hasher.hash(Kind::Integer, i64::from(value))));
         }
         let halves: HashSet<u64> = hashes.iter().map(|hash| *hash as u64).collect();
         assert_eq!(halves.len(), hashes.len());
