@@ -58,6 +58,11 @@ for (const by of ['haproxy', 'dns']) {
   );
 }
 
+withPeers('no call is lost while servers with TLS are replaced', async (t) => {
+  const [report] = await measure('--by', 'dns', '--tls');
+  t.like(report, { failed: 0, repeated: 0, failures: {} });
+});
+
 test('the example explains itself, and refuses what it does not know', async (t) => {
   const { stdout } = await run(process.execPath, [example, '--help']);
   t.regex(stdout, /^usage: node examples\/fleet\/main\.mjs/);

@@ -4,13 +4,14 @@ import { startModule, stop } from './processes.mjs';
 
 /** A server as a process. */
 export class Member {
-  constructor({ host, port, secret, drainDelay }) {
-    Object.assign(this, { host, port, secret, drainDelay });
+  constructor({ host, port, secret, drainDelay, tls }) {
+    Object.assign(this, { host, port, secret, drainDelay, tls });
   }
 
   async start() {
-    const { host, port, secret, drainDelay } = this;
-    const options = JSON.stringify({ host, port, secret: secret.toString('base64'), drainDelay });
+    const { secret, host, port, drainDelay, tls } = this;
+    const text = secret.toString('base64');
+    const options = JSON.stringify({ host, port, secret: text, drainDelay, tls });
     this.process = startModule(new URL('./server.mjs', import.meta.url), [options]);
     await this.process.whileRunning(once(this.process, 'message'));
     return this;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Client } from 'backwater';
+import { makeCertificate } from './certificate.mjs';
 import { NAME, startDns, TTL } from './dns.mjs';
 import { Member } from './fleet.mjs';
 import { CHECK_INTERVAL, startHaproxy } from './haproxy.mjs';
@@ -19,11 +20,12 @@ Three servers, and one client that calls them without pause while each of them i
   --concurrency N         callers. Default 32
   --kill                  kills servers with SIGKILL instead of letting them end: first under calls
                           that must not be made twice, then under idempotent ones
+  --tls                   with TLS; by dns only
   --seconds N             gives up after that time. Default 600
   --json                  the figures as JSON, for programs
   --help                  this text
 
-It needs haproxy and dnsmasq, as Debian has them.`;
+It needs haproxy and dnsmasq, as Debian has them, and openssl for --tls.`;
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +34,7 @@ const { values } = parseArgs({
     concurrency: { type: 'string', default: '32' },
     seconds: { type: 'string', default: '600' },
     kill: { type: 'boolean', default: false },
+    tls: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -48,6 +51,7 @@ const [calls, concurrency, seconds] = ['calls', 'concurrency', 'seconds'].map((n
 if (!['haproxy', 'dns', 'both'].includes(values.by)) {
   throw new Error(`--by takes haproxy, dns or both, not ${values.by}`);
 }
+if (values.tls && values.by !== 'dns') throw new Error('--tls is for --by dns');
 setTimeout(() => {
   console.error(`not done within ${seconds} s`);
   process.exit(2);
@@ -167,16 +171,23 @@ async function behindName() {
   // Until the last one has asked for the name again.
   const drainDelay = TTL * 1000;
   const port = await freePort('127.0.0.1');
+  const tls = values.tls ? makeCertificate(NAME) : undefined;
   let next = 11;
-  const startOne = () =>
-    new Member({ host: `127.0.0.${next++}`, port, secret, drainDelay }).start();
+  const startOne = () => {
+    const host = `127.0.0.${next++}`;
+    return new Member({ host, port, secret, drainDelay, tls }).start();
+  };
   const members = [];
   for (let place = 0; place < 3; place++) members.push(await startOne());
   const addresses = () => members.map(({ host }) => host);
   const dns = await startDns(addresses());
   return {
-    url: `http://${NAME}:${port}`,
-    clientOptions: { dnsServers: [dns.server], resolveInterval: 200 },
+    url: `${tls ? 'https' : 'http'}://${NAME}:${port}`,
+    clientOptions: {
+      dnsServers: [dns.server],
+      resolveInterval: 200,
+      ...(tls ? { tls: { ca: tls.cert } } : {}),
+    },
     async replace(place) {
       const leaving = members[place];
       if (next > 250) next = 11;

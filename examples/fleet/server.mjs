@@ -1,9 +1,9 @@
 // One server of the fleet, as a process of its own: `node server.mjs '{"host":…,"port":…,"secret":…,"drainDelay":…}'`.
 // It tells its parent when it listens, and leaves upon SIGTERM without losing a call.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startClearServer } from 'backwater';
+import { startClearServer, startTlsServer } from 'backwater';
 
-const { host, port, secret, drainDelay } = JSON.parse(process.argv[2]);
+const { host, port, secret, drainDelay, tls } = JSON.parse(process.argv[2]);
 const started = new Set();
 
 const counter = {
@@ -16,15 +16,10 @@ const counter = {
   },
 };
 
-const server = await startClearServer(
-  Buffer.from(secret, 'base64'),
-  { counter },
-  {
-    host,
-    port,
-    health: '/healthz',
-  },
-);
+const options = { host, port, health: '/healthz' };
+const server = tls
+  ? await startTlsServer(Buffer.from(secret, 'base64'), { counter }, { ...options, tls })
+  : await startClearServer(Buffer.from(secret, 'base64'), { counter }, options);
 process.on('SIGTERM', async () => {
   // In this order: health says 503, answers end their connections, nothing is accepted, the rest ends.
   await server.close({ drainDelay, timeout: 30_000 });

@@ -229,6 +229,8 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+
     use super::*;
 
     fn time(tag: u8, text: &str) -> Option<u64> {
@@ -261,6 +263,51 @@ mod tests {
         }
         assert_eq!(time(SEQUENCE, "700101000000Z"), None);
         assert_eq!(time(GENERALIZED_TIME, "2050010100000ßZ"), None);
+    }
+
+    /// Issued for localhost by `/O=Test/CN=Test CA`, both on P-256.
+    const CERTIFICATE: &str = "\
+        MIIBljCCATugAwIBAgIUePVwKkCVV2epRxbkAzlTNQ5vpdYwCgYIKoZIzj0EAwIwITENMAsGA1UECgwEVGVzdDEQMA\
+        4GA1UEAwwHVGVzdCBDQTAeFw0yNjExMjQyMjEwMDJaFw0yNjEyMDQyMjEwMDJaMBQxEjAQBgNVBAMMCWxvY2FsaG9z\
+        dDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGIAJ5bfdRSmEWJANBJbuyBkTwN//tM2yM/HLltKnFEbTM/G3i5cpi\
+        z4mW9zIeEKCCnmehZd+u3uoP+PsWhK8nKjXjBcMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAdBgNVHQ4EFgQU\
+        PucF1a7Dq8CGMZmHnepTNCI4e5swHwYDVR0jBBgwFoAULIlICWM9JbimM6LRDH7MgSv+i1swCgYIKoZIzj0EAwIDSQ\
+        AwRgIhAPlak3fzoVDm28jxNP2U3wJcv/dzO1C2Ts00M7E0EqFxAiEA1plP/ffzCaZnss7BssfdJDN+u4mIJdMD8SPs\
+        ZZ63Y5Y=";
+
+    fn certificate() -> Vec<u8> {
+        base64::engine::general_purpose::STANDARD.decode(CERTIFICATE).unwrap_or_default()
+    }
+
+    #[test]
+    fn names_and_times_of_a_certificate_are_read() {
+        let der = certificate();
+        let certificate = Certificate::read(&der).expect("a certificate");
+        assert_eq!(certificate.subject(), "CN=localhost");
+        assert_eq!(certificate.issuer(), "CN=Test CA,O=Test");
+        assert!(!certificate.is_self_issued() && !certificate.is_version1());
+        assert_eq!(certificate.not_before().as_secs(), 1_795_558_202);
+        assert_eq!(certificate.not_after().as_secs(), 1_795_558_202 + 10 * 86_400);
+        assert_eq!(certificate.key().len(), 65);
+        assert_eq!(certificate.key_info().len(), 91);
+    }
+
+    #[test]
+    fn a_damaged_certificate_never_panics() {
+        let der = certificate();
+        for length in 0..der.len() {
+            assert!(Certificate::read(&der[..length]).is_none(), "{length}");
+        }
+        for place in 0..der.len() {
+            for change in 1..=255 {
+                let mut damaged = der.clone();
+                damaged[place] ^= change;
+                if let Some(certificate) = Certificate::read(&damaged) {
+                    certificate.subject();
+                    certificate.issuer();
+                }
+            }
+        }
     }
 
     #[test]
