@@ -382,34 +382,40 @@ test('serve --watch runs new code without losing a call', async (t) => {
   t.is(await client.call('live', 'answer'), 'one a');
   let calling = true;
   const answers = new Set<unknown>();
+  /** A write may be seen as several changes: what counts is that the new code runs in the end. */
+  const until = async (fn: string, answer: string): Promise<void> => {
+    for (;;) {
+      const { ok, ...rest } = await client.tryCall('live', fn);
+      if (ok && 'value' in rest && rest.value === answer) return;
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  };
   const caller = (async () => {
     while (calling) answers.add(await client.call('live', 'answer'));
   })();
   const old = client.call('live', 'wait');
   await client.call('live', 'answer');
   await writeFile(path, source('two'));
-  await printed('reloaded');
-  t.is(await client.call('live', 'answer'), 'two a');
+  await until('answer', 'two a');
   // It began with the old code, and ends with it.
   t.is(await old, 'one');
   // What it imports is imported anew, too.
   await writeFile(helper, `export const name = 'b';`);
-  await printed('reloaded');
-  t.is(await client.call('live', 'answer'), 'two b');
+  await until('answer', 'two b');
   // Code that does not load changes nothing.
   await writeFile(path, 'export const = ;');
   await printed('not reloaded, the old code stays');
   t.is(await client.call('live', 'answer'), 'two b');
   await writeFile(path, source('three'));
-  await printed('reloaded');
+  await until('answer', 'three b');
   calling = false;
   await caller;
   t.true([...answers].every((answer) => /^(one|two|three) [ab]$/.test(String(answer))));
   // Functions that come are there after the server has begun anew on the same port.
   await writeFile(path, `${source('four')}\nexport const more = () => 'more';\n`);
   await printed('live:more/0');
-  await printed('reloaded');
-  t.is(await client.call('live', 'more'), 'more');
+  await until('more', 'more');
+  await until('answer', 'four b');
   t.is((await end()).status, 0);
 });
 
