@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import {
@@ -12,6 +11,7 @@ import {
   ResponseError,
   startClearServer,
 } from '../src/index.js';
+import { exchangeRaw, requestBytes, type RawAnswer } from './support/signing.js';
 import { canonical, exactValue, readVectors, type VectorTerm } from './support/vectors.js';
 
 type Headers = [string, string][];
@@ -85,50 +85,13 @@ function modulesOf({ request, response, client_result: result }: Exchange) {
   return modules;
 }
 
-interface Answer {
-  status: number;
-  headers: Map<string, string>;
-  body: Buffer;
-}
-
 /** Sends the request byte for byte. */
-function send(port: number, request: Exchange['request']): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
-    const chunks: Buffer[] = [];
-    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')));
-    socket.on('error', reject);
-    socket.on('close', () => reject(new Error('closed without an answer')));
-    socket.on('data', (chunk) => {
-      chunks.push(chunk);
-      const answer = parseAnswer(Buffer.concat(chunks));
-      if (answer === undefined) return;
-      resolve(answer);
-      socket.destroy();
-    });
-    const head = request.headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-    socket.write(
-      `${request.method} ${request.target} HTTP/1.1\r\nhost: x\r\n${head}\r\n`,
-      'latin1',
-    );
-    socket.write(Buffer.from(request.body, 'base64'));
-  });
-}
-
-function parseAnswer(bytes: Buffer): Answer | undefined {
-  const end = bytes.indexOf('\r\n\r\n');
-  if (end < 0) return undefined;
-  const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
-  const headers = new Map(
-    lines.map((line) => {
-      const colon = line.indexOf(':');
-      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-    }),
-  );
-  const length = Number(headers.get('content-length') ?? 0);
-  const body = bytes.subarray(end + 4);
-  if (body.length < length) return undefined;
-  return { status: Number(first.split(' ')[1]), headers, body };
+async function send(port: number, request: Exchange['request']): Promise<RawAnswer> {
+  const { method, target, headers, body } = request;
+  const parts = { method, target, headers, body: Buffer.from(body, 'base64') };
+  const { answers } = await exchangeRaw(port, requestBytes(parts), 1);
+  if (answers[0] === undefined) throw new Error('closed without an answer');
+  return answers[0];
 }
 
 /** Headers whose values follow from the encoding or the moment. */
@@ -141,10 +104,10 @@ const VARIABLE = new Set([
   'content-encoding',
 ]);
 
-function compare(t: ExecutionContext, answer: Answer, { response, name }: Exchange): void {
+function compare(t: ExecutionContext, answer: RawAnswer, { response, name }: Exchange): void {
   const expected = new Map(response.headers);
   t.is(answer.status, response.status);
-  const unpack = (body: Buffer, headers: Map<string, string>): Buffer =>
+  const unpack = (body: Buffer, headers: ReadonlyMap<string, string>): Buffer =>
     headers.get('content-encoding') === 'gzip' ? gunzipSync(body) : body;
   const ours = unpack(answer.body, answer.headers);
   const theirs = unpack(Buffer.from(response.body, 'base64'), expected);
@@ -160,10 +123,10 @@ function compare(t: ExecutionContext, answer: Answer, { response, name }: Exchan
   }
   if (response.headers.length === 0) return;
   const plain = ([header]: [string, string]): boolean => !VARIABLE.has(header);
-  const sorted = (headers: Map<string, string>): [string, string][] =>
+  const sorted = (headers: ReadonlyMap<string, string>): [string, string][] =>
     [...headers].filter(plain).sort(([a], [b]) => (a < b ? -1 : 1));
   if (name !== '404 outside the base path') t.deepEqual(sorted(answer.headers), sorted(expected));
-  const signed = (headers: Map<string, string>): string[] | undefined =>
+  const signed = (headers: ReadonlyMap<string, string>): string[] | undefined =>
     /headers="([^"]*)"/
       .exec(headers.get('signature') ?? '')?.[1]
       ?.split(' ')

@@ -61,7 +61,12 @@ export function signedRequest(secret: string | Uint8Array, parts: RequestParts =
 }
 
 /** The bytes of a request. */
-export function requestBytes({ method, target, headers, body }: SignedParts): Buffer {
+export function requestBytes({
+  method,
+  target,
+  headers,
+  body,
+}: Omit<SignedParts, 'requestId'>): Buffer {
   const lines = [['host', 'x'] as const, ...headers].map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );

@@ -8,6 +8,7 @@
 
 pub mod client;
 mod content;
+mod decimal;
 mod digest;
 pub mod gzip;
 mod headers;

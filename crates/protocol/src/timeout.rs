@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use crate::decimal;
+
 /// The most digits that a value is read with: some 31 years, which nobody waits.
 const MAX_DIGITS: usize = 12;
 
@@ -40,13 +42,7 @@ impl CallTimeout {
 
     /// Reads a header's value: one to twelve decimal digits, and nothing else.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
-        let digits = value.as_bytes();
-        if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit)
-        {
-            return None;
-        }
-        let milliseconds =
-            digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+        let milliseconds = decimal::parse(value, MAX_DIGITS)?;
         Some(Self { milliseconds })
     }
 

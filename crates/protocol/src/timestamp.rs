@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
+use crate::decimal;
+
 /// The most digits that a value is read with: until the year 33658.
 const MAX_DIGITS: usize = 15;
 
@@ -27,13 +29,7 @@ impl Timestamp {
 
     /// Reads a header's value: one to fifteen decimal digits, and nothing else.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
-        let digits = value.as_bytes();
-        if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit)
-        {
-            return None;
-        }
-        let milliseconds =
-            digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+        let milliseconds = decimal::parse(value, MAX_DIGITS)?;
         Some(Self { milliseconds })
     }
 
