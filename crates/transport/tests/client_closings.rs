@@ -63,7 +63,8 @@ fn a_server_that_closes_when_the_next_request_arrives_goes_unnoticed() {
                 assert!(result.is_ok(), "call {number} of {answers}: {result:?}");
             }
             assert_eq!(requests.load(Ordering::SeqCst), 20);
-            assert_eq!(peer.connections(), 20_usize.div_ceil(answers));
+            // More, if the machine was so slow that a connection counted as idle.
+            assert!(peer.connections() >= 20_usize.div_ceil(answers));
         }
     }
 }
@@ -113,6 +114,24 @@ fn a_close_before_the_request_arrived_is_told_by_the_system() {
         call(&io, &client, "echo", "x").unwrap();
         let result = call(&io, &client, "echo", "x");
         assert_eq!((result.is_ok(), peer.connections()), (connections == 2, connections));
+    }
+}
+
+#[test]
+fn an_answer_that_comes_before_the_last_byte_is_an_answer() {
+    let io = io();
+    let peer = Peer::start(|mut stream| {
+        let Some(request) = read_message(&mut stream) else { return };
+        stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
+        // Answers when it has the head, as what takes a segment for a request would.
+        let Some(head) = read_head(&mut stream) else { return };
+        stream.write_all(&response(&head, 200, "", RETURN)).unwrap();
+        read_rest(&mut stream);
+    });
+    let client = connect(&io, peer.address, |_| ());
+    for number in 0..6 {
+        call(&io, &client, "echo", "x").unwrap();
+        assert!(peer.connections() > number / 2);
     }
 }
 

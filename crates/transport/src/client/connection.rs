@@ -14,7 +14,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::sleep;
 
-use super::manners::Usage;
+use super::manners::{BRIEF, Usage};
 use super::options::{Endpoint, Unacknowledged};
 use super::probe::{Probe, RequestBody};
 use super::stream::{ClientStream, Secured};
@@ -25,8 +25,9 @@ use crate::tls::TlsFailure;
 /// How long the last byte of a request is held back besides a round trip: about what a server takes to
 /// hear of the rest, or to come to the closing that it was about to do.
 const PAUSE: Duration = Duration::from_millis(5);
-/// The same after the first response, when most that can go wrong does: it happens once.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// The same after the first response, and on a connection that was idle: then most that can go wrong
+/// does, and it happens a few times only.
+const LONG_PAUSE: Duration = Duration::from_millis(20);
 /// With a longer round trip, the system tells whether the request came too late.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_millis(45);
 
@@ -136,7 +137,8 @@ impl Connection {
         carefully: bool,
     ) -> Result<Response<Incoming>, SendError> {
         self.probe.begin(carefully);
-        let pause = if self.responses <= 1 { FIRST_PAUSE } else { PAUSE };
+        let is_rare = self.responses <= 1 || self.idle_since.elapsed() >= BRIEF;
+        let pause = if is_rare { LONG_PAUSE } else { PAUSE };
         let pause = pause + self.round_trip.min(LONGEST_ROUND_TRIP);
         let mut holding = carefully.then(|| Box::pin(sleep(pause)));
         let probe = &self.probe;
@@ -159,6 +161,11 @@ impl Connection {
             let secured = self.secured.as_ref().filter(|_| self.responses == 0);
             SendError { tls: secured.and_then(|secured| secured.explain(&error)), error, unsent }
         })
+    }
+
+    /// Whether all of the last request was handed to the system.
+    pub(super) fn is_sent(&self) -> bool {
+        self.probe.sent_at().is_some()
     }
 
     /// Whether anything came in answer to the last request.

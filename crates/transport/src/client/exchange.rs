@@ -93,12 +93,13 @@ async fn attempt(
         Ok(ended) => ended,
         Err(ran_out) => return Err(Failure::Other(ran_out.error(progress))),
     };
-    let is_answered = connection.is_answered();
+    let (is_sent, is_answered) = (connection.is_sent(), connection.is_answered());
     if let Some(usage) = usage {
         match &ended {
-            Ok(_) => lease.manners().note_used(usage),
-            Err(_) if is_answered => (),
-            Err(_) => lease.manners().note_closed(usage),
+            Ok(_) if is_sent => lease.manners().note_used(usage),
+            // An answer that came too early proves nothing.
+            _ if is_answered => (),
+            _ => lease.manners().note_closed(usage, now),
         }
     }
     match ended {

@@ -2,7 +2,7 @@
 //! again: see docs/decisions/retries.md.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A connection that was used less than this ago is used again only when no other is idle.
 const BREATH: Duration = Duration::from_millis(1);
@@ -16,9 +16,13 @@ const ROUND: u32 = 50;
 /// And not beyond this.
 const MANY: u32 = 10_000;
 /// A connection that was idle for less than this does not end because of that.
-const BRIEF: Duration = Duration::from_millis(50);
+pub(super) const BRIEF: Duration = Duration::from_millis(50);
 /// A connection that ends within this after a response has not ended because it was idle.
 const SOON: Duration = Duration::from_secs(1);
+/// How long connections are given up that were idle for about as long as one that was found closed:
+/// meanwhile it is not found out whether that had another reason, and is tried with care afterwards.
+const MEMORY: Duration = Duration::from_secs(60);
+
 /// What is known of an endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Manners {
@@ -33,9 +37,22 @@ struct Known {
     used_idle: Duration,
     /// The least number of responses soon after which a connection ended, and no response had said so.
     closed_after: Option<u32>,
-    /// The shortest time after which an idle connection was found closed. By then it had been closed
-    /// for a while perhaps.
-    closed_idle: Option<Duration>,
+    /// The shortest time after which an idle connection was found closed, and when that was.
+    closed_idle: Option<ClosedIdle>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ClosedIdle {
+    after: Duration,
+    at: Instant,
+}
+
+impl ClosedIdle {
+    /// Whether a connection that has been idle for so long may be near its end. This one, found closed,
+    /// had been closed for a while perhaps.
+    fn is_near(self, idle: Duration) -> bool {
+        idle >= self.after / 2
+    }
 }
 
 /// How a connection was used.
@@ -48,12 +65,18 @@ pub(super) struct Usage {
 }
 
 /// Which idle connections to use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Advice {
     closed_after: Option<u32>,
+    closed_idle: Option<ClosedIdle>,
 }
 
 impl Advice {
+    /// Whether it has been idle for so long that a new one is better.
+    pub(super) fn is_stale(&self, usage: Usage) -> bool {
+        self.closed_idle.is_some_and(|closed| closed.is_near(usage.idle))
+    }
+
     /// Whether the connection may be used although another one would be better.
     pub(super) fn is_usable(&self, usage: Usage) -> bool {
         !self.is_suspected(usage) || usage.idle >= REST
@@ -70,8 +93,10 @@ impl Advice {
 }
 
 impl Manners {
-    pub(super) fn advice(&self) -> Advice {
-        Advice { closed_after: self.known().closed_after }
+    pub(super) fn advice(&self, now: Instant) -> Advice {
+        let known = self.known();
+        let closed_idle = known.closed_idle.filter(|closed| now.duration_since(closed.at) < MEMORY);
+        Advice { closed_after: known.closed_after, closed_idle }
     }
 
     /// Whether the server may be about to close the connection for all that is known: it has never been
@@ -82,7 +107,7 @@ impl Manners {
         let counts = responses <= FEW || responses.is_multiple_of(ROUND) && responses <= MANY;
         let is_first_number = counts && responses >= known.used_after;
         let is_first_time = idle >= BRIEF && idle > known.used_idle.saturating_mul(2);
-        let nears_closing = known.closed_idle.is_some_and(|closed| idle >= closed / 2);
+        let nears_closing = known.closed_idle.is_some_and(|closed| closed.is_near(idle));
         is_first_number || is_first_time || nears_closing
     }
 
@@ -92,12 +117,12 @@ impl Manners {
         known.used_after = known.used_after.max(usage.responses.saturating_add(1));
         known.used_idle = known.used_idle.max(usage.idle);
         // Then it had not closed because of the time.
-        known.closed_idle = known.closed_idle.filter(|closed| usage.idle < *closed);
+        known.closed_idle = known.closed_idle.filter(|closed| usage.idle < closed.after);
     }
 
     /// A connection that was used like this was found closed, though its last response had not said
     /// that.
-    pub(super) fn note_closed(&self, usage: Usage) {
+    pub(super) fn note_closed(&self, usage: Usage, now: Instant) {
         let Usage { responses, idle } = usage;
         let mut known = self.known();
         known.used_after = known.used_after.min(responses);
@@ -105,7 +130,8 @@ impl Manners {
             known.closed_after = Some(known.closed_after.map_or(responses, |n| n.min(responses)));
         }
         if idle >= BRIEF {
-            known.closed_idle = Some(known.closed_idle.map_or(idle, |closed| closed.min(idle)));
+            let after = known.closed_idle.map_or(idle, |closed| closed.after.min(idle));
+            known.closed_idle = Some(ClosedIdle { after, at: now });
         }
     }
 
@@ -134,7 +160,7 @@ mod tests {
 
     #[test]
     fn nobody_is_suspected_without_a_reason() {
-        let advice = Manners::default().advice();
+        let advice = Manners::default().advice(Instant::now());
         assert!(advice.is_usable(usage(u32::MAX, 0)));
         assert!(!advice.is_rested(usage(1, 0)) && advice.is_rested(usage(1, 1)));
     }
@@ -143,9 +169,9 @@ mod tests {
     fn connections_with_as_many_responses_as_one_that_was_closed_have_to_rest() {
         let manners = Manners::default();
         for responses in [9, 7, 8] {
-            manners.note_closed(usage(responses, 999));
+            manners.note_closed(usage(responses, 999), Instant::now());
         }
-        let advice = manners.advice();
+        let advice = manners.advice(Instant::now());
         assert!(advice.is_usable(usage(6, 0)) && !advice.is_usable(usage(7, 19)));
         assert!(advice.is_rested(usage(7, 20)));
     }
@@ -176,20 +202,20 @@ mod tests {
     fn what_has_gone_wrong_is_doubtful_again() {
         let manners = Manners::default();
         manners.note_used(usage(9, 0));
-        manners.note_closed(usage(7, 0));
+        manners.note_closed(usage(7, 0), Instant::now());
         assert!(!manners.is_doubtful(usage(6, 0)) && manners.is_doubtful(usage(7, 0)));
     }
 
     #[test]
     fn suspicion_ends_with_a_connection_that_is_open_against_it() {
         let manners = Manners::default();
-        manners.note_closed(usage(7, 0));
+        manners.note_closed(usage(7, 0), Instant::now());
         for innocent in [usage(6, 20), usage(7, 19)] {
             manners.note_open(innocent);
-            assert!(!manners.advice().is_usable(usage(7, 0)));
+            assert!(!manners.advice(Instant::now()).is_usable(usage(7, 0)));
         }
         manners.note_open(usage(7, 20));
-        assert!(manners.advice().is_usable(usage(7, 0)));
+        assert!(manners.advice(Instant::now()).is_usable(usage(7, 0)));
     }
 
     #[test]
@@ -197,12 +223,24 @@ mod tests {
         let manners = Manners::default();
         manners.note_used(usage(1, 4000));
         for idle in [8000, 5000, 6000] {
-            manners.note_closed(usage(9, idle));
+            manners.note_closed(usage(9, idle), Instant::now());
         }
         assert!(!manners.is_doubtful(usage(1, 2499)) && manners.is_doubtful(usage(1, 2500)));
         manners.note_used(usage(1, 4999));
         assert!(manners.is_doubtful(usage(1, 2500)));
         manners.note_used(usage(1, 5000));
         assert!(!manners.is_doubtful(usage(1, 2500)));
+    }
+
+    #[test]
+    fn what_was_idle_for_about_as_long_as_one_that_was_closed_is_given_up_for_a_while() {
+        let (manners, now) = (Manners::default(), Instant::now());
+        assert!(!manners.advice(now).is_stale(usage(1, u64::from(u32::MAX))));
+        manners.note_closed(usage(1, 5000), now);
+        let moment = Duration::from_millis(1);
+        let advice = manners.advice(now + MEMORY - moment);
+        assert!(!advice.is_stale(usage(1, 2499)) && advice.is_stale(usage(1, 2500)));
+        assert!(!manners.advice(now + MEMORY).is_stale(usage(1, 5000)));
+        assert!(manners.is_doubtful(usage(1, 2500)));
     }
 }

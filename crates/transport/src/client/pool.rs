@@ -51,7 +51,7 @@ impl Pool {
     pub(super) async fn take(&self, in_use: usize) -> Option<Connection> {
         poll_fn(|context| {
             let now = Instant::now();
-            let advice = self.manners.advice();
+            let advice = self.manners.advice(now);
             loop {
                 // Not in the condition: the lock would be held in the body.
                 let picked = self.pick(advice, now, in_use);
@@ -135,14 +135,14 @@ impl Pool {
         let usage = connection.usage(now);
         let is_spare = open.load(Ordering::Relaxed) > *min_connections;
         let is_old = connection.is_expired(now) || is_spare && usage.idle >= *idle_timeout;
-        if is_old {
+        if is_old || self.manners.advice(now).is_stale(usage) {
             return false;
         }
         let is_alive = connection.is_alive(context);
         if is_alive {
             self.manners.note_open(usage);
         } else {
-            self.manners.note_closed(usage);
+            self.manners.note_closed(usage, now);
         }
         is_alive
     }
