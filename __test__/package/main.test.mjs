@@ -95,6 +95,15 @@ for (const version of [20, 22, 24, 26]) {
   );
 }
 
+test('the command is there', async () => {
+  const { stdout } = await run('npx', ['--no-install', 'backwater', '--version'], {
+    cwd: project,
+    env: environment(),
+    shell: process.platform === 'win32',
+  });
+  assert.match(stdout, new RegExp(described('backwater').version.replaceAll('.', '\\.')));
+});
+
 test('types of the installed package hold, its declarations included', async () => {
   const types = join(project, 'node_modules/@types');
   mkdirSync(types, { recursive: true });
