@@ -27,7 +27,7 @@ const NAMES: [&str; 12] = [
     "x-backwater-created",
 ];
 /// What a header must stand once for, at most.
-const UNIQUE: [&str; 9] = [
+const UNIQUE: [&str; 12] = [
     "authorization",
     "digest",
     "content-encoding",
@@ -36,6 +36,9 @@ const UNIQUE: [&str; 9] = [
     "accept",
     "accept-encoding",
     "x-request-id",
+    "x-backwater-audience",
+    "x-backwater-created",
+    "x-backwater-timeout",
     "signature",
 ];
 
