@@ -172,6 +172,20 @@ test('a self-signed certificate is trusted when it is given itself, for its name
   t.is((await failure(t, late.url, { ca: expired.cert })).reason, 'certificate_expired');
 });
 
+test('that a server is not to be trusted is said though another one is not there at all', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  const gone = await serve(t, modules);
+  await gone.close();
+  for (let count = 0; count < 8; count++) {
+    const client = connect(t, server, {
+      url: [server.url, `https://127.0.0.1:${gone.port}`],
+      tls: { ca: other.cert },
+    });
+    const error = await t.throwsAsync(client.call('m', 'echo', [1]), { instanceOf: TlsError });
+    t.is(error.reason, 'unknown_issuer');
+  }
+});
+
 test('servername is what the certificate must be for, and what the server is told', async (t) => {
   const tls = authority.server({ names: 'DNS:rpc.example' });
   const clear = await serve(t, modules);

@@ -119,6 +119,10 @@ fn share(
     (left > 1).then(|| (limits.connecting(progress).left / left).min(LONGEST_SHARE))
 }
 
+fn is_of_tls(error: &CallError) -> bool {
+    matches!(error, CallError::Tls { .. })
+}
+
 /// A set is never empty.
 fn no_endpoint() -> CallError {
     CallError::Internal("there is no endpoint".to_owned())
@@ -149,6 +153,7 @@ impl<'a> Course<'a> {
 
     /// Goes on after `error`, until there is an answer or nothing more to be done.
     async fn go_on(mut self, mut error: CallError) -> Result<CallOutcome, CallError> {
+        let mut refused_trust = None;
         while let Some(member) = self.next(&error).await {
             self.tried.push(Arc::clone(&member));
             let limits = self.limits_at(&member);
@@ -158,10 +163,18 @@ impl<'a> Course<'a> {
                 attempt(self.shared, &member, request, false, &limits, progress).await;
             match result {
                 Ok(outcome) => return Ok(outcome),
-                Err(next) => error = next,
+                Err(next) => {
+                    let previous = std::mem::replace(&mut error, next);
+                    refused_trust = refused_trust.or(is_of_tls(&previous).then_some(previous));
+                }
             }
         }
-        Err(error)
+        // A server that is there and not to be trusted says more than one that is not there, such as at
+        // the other address of a name.
+        match refused_trust {
+            Some(telling) if matches!(error, CallError::Connect { .. }) => Err(telling),
+            _ => Err(error),
+        }
     }
 
     /// Begins with one attempt, adds a second one elsewhere if there is no answer after `delay`, and
