@@ -10,10 +10,12 @@ export async function run(args) {
   const { Stage } = await import('./rpc/stage.mjs');
   const stage = new Stage();
   const measurer = new Measurer(stage, quick);
+  const only = args.indexOf('--only');
   const sections = [stages, sizes, spinning, pool, ioThreads, compression, workers, connections];
+  const chosen = sections.filter(({ name }) => only < 0 || name.includes(args[only + 1]));
   const parts = [];
   try {
-    for (const section of sections) {
+    for (const section of chosen) {
       console.error(`measuring: ${section.name}`);
       parts.push(await section(measurer));
     }
@@ -23,7 +25,7 @@ export async function run(args) {
   const head = `# Costs\n\n${new Date().toISOString().slice(0, 10)}; Node ${process.versions.node}; \`npm run bench -- costs\`. Medians of ${measurer.rounds} rounds, in turns; CPU in microseconds a call.\n`;
   const text = `${[head, ...parts].join('\n')}`;
   console.log(text);
-  if (quick) return;
+  if (quick || only >= 0) return;
   const folder = new URL('../docs/benchmarks/', import.meta.url);
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL('costs.md', folder), text);
