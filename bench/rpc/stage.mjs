@@ -188,8 +188,10 @@ function runH2load(args) {
       const finished = /finished in ([\d.]+)(us|ms|s), ([\d.]+) req\/s/.exec(output);
       const succeeded = /(\d+) 2xx/.exec(output);
       const failed = /(\d+) failed, (\d+) errored/.exec(output);
-      if (!finished || !(Number(succeeded?.[1]) > 0))
-        return reject(new Error(`h2load said:\n${output}`));
+      if (!finished || !(Number(succeeded?.[1]) > 0)) {
+        const said = output.trim().split('\n').at(-1);
+        return reject(new Error(`no answers that h2load counts (it said: ${said})`));
+      }
       const seconds = Number(finished[1]) * { us: 1e-6, ms: 1e-3, s: 1 }[finished[2]];
       resolve({ requests: Number(succeeded[1]), errors: Number(failed?.[1] ?? 0), seconds });
     });
