@@ -406,3 +406,27 @@ test('text is whole at each border between what is packed and what is gathered',
     }
   }
 });
+
+test('objects of the same keys are written alike however often they come, whatever the keys are', (t) => {
+  const keys = ['__proto__', 'constructor', 'a b', "it's", '"', '\\', '0x', 'toString', '${1}'];
+  const make = (index: number): Record<string, unknown> =>
+    Object.fromEntries(keys.map((name, place) => [name, index + place]));
+  for (let index = 0; index < 40; index++) {
+    t.deepEqual(Object.entries(roundTrip(make(index)) as object), Object.entries(make(index)));
+  }
+  // A getter that deletes what comes after it, as the first such object and as the fortieth.
+  for (let index = 0; index < 40; index++) {
+    const object: Record<string, unknown> = {
+      get first(): string {
+        delete object['second'];
+        return 'met';
+      },
+      second: 2,
+      third: 3,
+    };
+    const result = roundTrip(object) as Record<string, unknown>;
+    t.is(result['first'], 'met');
+    t.is(result['third'], 3);
+    t.is(result['second'], undefined);
+  }
+});

@@ -18,7 +18,7 @@ export function run(args) {
   const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined;
   const effort = quick
     ? { rounds: 7, window: 10, warmUp: 150 }
-    : { rounds: 25, window: 25, warmUp: 500 };
+    : { rounds: 15, window: 20, warmUp: 300 };
   installErlpacks();
   const names = Object.keys(documents).filter((name) => name.includes(only ?? ''));
   const before = loadavg();

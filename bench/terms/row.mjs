@@ -11,7 +11,7 @@ import { shares } from './shares.mjs';
 const [name, effort] = [process.argv[2], JSON.parse(process.argv[3])];
 const erlpacks = loadErlpacks();
 /** For how long a codec works on each kind of data before, in milliseconds. */
-const MEETING = 15;
+const MEETING = 10;
 
 // Programs have met all kinds of data before: no code may be optimised for this row alone.
 for (const other of Object.values(documents)) {

@@ -39,9 +39,11 @@ let word = 0;
 let limit = 0;
 /** Text of the chunk that is being gathered, and the place of its control words; 0 = no chunk is open. */
 let text = '';
+let textLength = 0;
 let chunkAt = 0;
 /** The same for text that seems to be beyond ASCII. */
 let wideText = '';
+let wideLength = 0;
 let wideChunkAt = 0;
 /** Where text that has been written begins and ends, in the area of bytes. */
 let textStart = 0;
@@ -131,7 +133,7 @@ function begin(target: Outbox, options: FlattenOptions): void {
   noPath = noKeys();
   inherited = hasEnumerable(Object.prototype);
   text = wideText = names = '';
-  chunkAt = wideChunkAt = 0;
+  chunkAt = textLength = wideChunkAt = wideLength = 0;
   textStart = target.byte;
   sourceLength = 0;
   // Asked before, since setting it is a call into V8's runtime.
@@ -229,7 +231,7 @@ function closeChunk(): void {
   // Lone surrogates are written as the replacement character.
   if (length !== text.length && !text.isWellFormed()) throw new Fault('has a lone surrogate');
   putChunk(chunkAt, length === text.length ? tape.TEXT_ASCII : tape.TEXT_UTF8, length);
-  chunkAt = 0;
+  chunkAt = textLength = 0;
   text = '';
 }
 
@@ -243,7 +245,7 @@ function closeWideChunk(): void {
   outbox.reserveBytes(wideText.length * 2);
   const length = outbox.bytes.ucs2Write(wideText, outbox.byte);
   putChunk(wideChunkAt, tape.TEXT_UTF16, length);
-  wideChunkAt = 0;
+  wideChunkAt = wideLength = 0;
   wideText = '';
 }
 
@@ -275,7 +277,15 @@ function write(value: unknown, depth: number): void {
   }
 }
 
-function writeString(value: string): void {
+/**
+ * Strings come in more forms (flat, concatenated, cut out, internal …) than V8 remembers for a place in the
+ * code; from then on `value.length` and `value.charCodeAt` are looked up each time. It needs to remember
+ * nothing of what it knows to be a string, and of a function that it knows.
+ */
+const charCodeAt = String.prototype.charCodeAt;
+
+function writeString(given: string): void {
+  const value = '' + given;
   const length = value.length;
   if (length === 0) {
     words[word++] = (tape.EMPTY_TEXT << 4) | tape.CONST;
@@ -284,7 +294,9 @@ function writeString(value: string): void {
   if (length > MAX_INLINE) {
     // A wrong guess costs time, nothing else.
     const sample =
-      value.charCodeAt(0) | value.charCodeAt(length >> 1) | value.charCodeAt(length - 1);
+      charCodeAt.call(value, 0) |
+      charCodeAt.call(value, length >> 1) |
+      charCodeAt.call(value, length - 1);
     if (sample > 0x7f && length <= MAX_WIDE) writeWide(value, length);
     else writeLong(value, length);
   } else if (!writeInline(value, length)) {
@@ -301,7 +313,8 @@ function writeLong(value: string, length: number): void {
   }
   words[word++] = (length << 4) | tape.TEXT;
   text += value;
-  if (text.length > CHUNK) closeChunk();
+  textLength += length;
+  if (textLength > CHUNK) closeChunk();
 }
 
 function writeWide(value: string, length: number): void {
@@ -312,7 +325,8 @@ function writeWide(value: string, length: number): void {
   }
   words[word++] = (((length << 4) | tape.WIDE_TEXT) << 4) | tape.EXT;
   wideText += value;
-  if (wideText.length > CHUNK) closeWideChunk();
+  wideLength += length;
+  if (wideLength > CHUNK) closeWideChunk();
 }
 
 /** Such text shares a word with tag and kind. */
@@ -327,7 +341,7 @@ function writeInline(value: string, length: number): boolean {
   let at = word + 1;
   let packed = 0;
   for (let index = 0; index < length; index++) {
-    const code = value.charCodeAt(index);
+    const code = charCodeAt.call(value, index);
     if (code > 0x7f) return false;
     packed |= code << ((index & 3) << 3);
     if ((index & 3) === 3) {
@@ -346,7 +360,7 @@ function writeInline(value: string, length: number): boolean {
  * string and the begin of the next, begins like this.
  */
 function beginsWithLowSurrogate(value: string): boolean {
-  return (value.charCodeAt(0) & 0xfc00) === 0xdc00;
+  return (charCodeAt.call(value, 0) & 0xfc00) === 0xdc00;
 }
 
 function writeNumber(value: number): void {
@@ -495,12 +509,39 @@ function writeObject(value: object, depth: number): void {
 }
 
 /**
- * Writes a map of the own enumerable properties. One loop finds them, their values and their shape:
- * taking the keys first, and the values by them, costs three times as much.
+ * Writes a map of the own enumerable properties.
  *
  * @param inherits whether there may be enumerable properties that are not its own
  */
 function writePlain(value: Record<string, unknown>, depth: number, inherits: boolean): void {
+  const path = inherits ? undefined : pathOf(value);
+  if (path === undefined || path.writer === undefined) {
+    path?.noteUse();
+    writePairs(value, depth, inherits);
+    return;
+  }
+  if (word > limit) grow(ROOM);
+  words[word++] = (shapeIndex(path) << 4) | tape.OBJECT;
+  path.writer(value, write, depth + 1);
+}
+
+/** The keys of an object if they can be a shape. */
+function pathOf(value: Record<string, unknown>): KeyPath | undefined {
+  let path = noPath;
+  for (const key in value) {
+    const latest = path.latest;
+    const next = latest !== undefined && latest.key === key ? latest : path.step(key);
+    if (next === undefined) return undefined;
+    path = next;
+  }
+  return path === noPath ? undefined : path;
+}
+
+/**
+ * Writes the properties as they come. One loop finds them, their values and their shape: taking the keys
+ * first, and the values by them, costs three times as much.
+ */
+function writePairs(value: Record<string, unknown>, depth: number, inherits: boolean): void {
   if (word > limit) grow(ROOM);
   const head = word++;
   let path = noPath;
@@ -537,17 +578,23 @@ function putObjectHead(head: number, path: KeyPath, pairsAt: number, pairs: numb
         : (((pairs << 2) | tape.KEYS_MIXED) << 4) | tape.MAP;
     return;
   }
+  const shape = shapeIndex(path);
+  if (pairsAt < 0) {
+    words[head] = (shape << 4) | tape.OBJECT;
+  } else {
+    words[head] = (((shape << 6) | tape.MIXED) << 4) | tape.EXT;
+    words[pairsAt] = pairs;
+  }
+}
+
+/** The place of a shape in the table of this message. */
+function shapeIndex(path: KeyPath): number {
   if (path.message !== message) {
     path.message = message;
     path.index = shapeCount;
     shapes[shapeCount++] = path;
   }
-  if (pairsAt < 0) {
-    words[head] = (path.index << 4) | tape.OBJECT;
-  } else {
-    words[head] = (((path.index << 6) | tape.MIXED) << 4) | tape.EXT;
-    words[pairsAt] = pairs;
-  }
+  return path.index;
 }
 
 function hasEnumerable(object: object): boolean {
