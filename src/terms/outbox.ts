@@ -16,7 +16,8 @@ export class Outbox {
   /** Forgets everything written. */
   reset(): void {
     if (this.#isLarge()) {
-      this.#wasLarge ||= this.byte > KEPT_BYTES || this.word > KEPT_WORDS;
+      this.#wasLarge ||=
+        this.byte > KEPT_BYTES || this.word > KEPT_WORDS || this.float > KEPT_FLOATS;
       if (this.#shrinking === undefined) {
         this.#shrinking = setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
       }
@@ -25,7 +26,8 @@ export class Outbox {
   }
 
   #isLarge(): boolean {
-    return this.bytes.length > KEPT_BYTES || this.words.length > KEPT_WORDS;
+    const { bytes, words, floats } = this;
+    return bytes.length > KEPT_BYTES || words.length > KEPT_WORDS || floats.length > KEPT_FLOATS;
   }
 
   /** Whether a large message was written since it was last looked after. */
@@ -84,6 +86,7 @@ export class Outbox {
 const KEPT_TIME = 1000;
 const KEPT_BYTES = 4 * 1024 * 1024;
 const KEPT_WORDS = 1024 * 1024;
+const KEPT_FLOATS = 512 * 1024;
 
 function nextSize(current: number, needed: number): number {
   return Math.max(current * 2, needed + 1024);
