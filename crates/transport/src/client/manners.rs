@@ -9,12 +9,6 @@ const BREATH: Duration = Duration::from_millis(1);
 /// The rest that a connection needs when the server is suspected of closing after so many responses: the
 /// end comes right behind the response, and is late only by what the server's scheduling takes.
 const REST: Duration = Duration::from_millis(20);
-/// Up to so many responses on one connection, using it again is untried until it has gone well.
-const FEW: u32 = 16;
-/// Beyond that, it is only at multiples of this: people set limits to round numbers.
-const ROUND: u32 = 50;
-/// And not beyond this.
-const MANY: u32 = 10_000;
 /// A connection that was idle for less than this does not end because of that.
 pub(super) const BRIEF: Duration = Duration::from_millis(50);
 /// A connection that ends within this after a response has not ended because it was idle.
@@ -104,8 +98,7 @@ impl Manners {
     pub(super) fn is_doubtful(&self, usage: Usage) -> bool {
         let Usage { responses, idle } = usage;
         let known = self.known();
-        let counts = responses <= FEW || responses.is_multiple_of(ROUND) && responses <= MANY;
-        let is_first_number = counts && responses >= known.used_after;
+        let is_first_number = is_likely_limit(responses) && responses >= known.used_after;
         let is_first_time = idle >= BRIEF && idle > known.used_idle.saturating_mul(2);
         let nears_closing = known.closed_idle.is_some_and(|closed| closed.is_near(idle));
         is_first_number || is_first_time || nears_closing
@@ -150,6 +143,16 @@ impl Manners {
     }
 }
 
+/// After how many responses a server may be set to close: few, or a round number.
+fn is_likely_limit(responses: u32) -> bool {
+    match responses {
+        0..=8 => true,
+        9..=100 => responses.is_multiple_of(10),
+        101..=10_000 => responses.is_multiple_of(50),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,14 +182,16 @@ mod tests {
     #[test]
     fn what_was_never_done_is_doubtful_until_it_has_gone_well() {
         let manners = Manners::default();
-        for responses in (0..=16).chain([50, 100, 10_000]) {
+        for responses in (0..=8).chain([10, 100, 150, 200, 10_000]) {
             assert!(manners.is_doubtful(usage(responses, 0)), "{responses}");
             manners.note_used(usage(responses, 0));
             assert!(!manners.is_doubtful(usage(responses, 0)), "{responses}");
         }
         assert!(!manners.is_doubtful(usage(10_050, 0)));
         let manners = Manners::default();
-        assert!(!manners.is_doubtful(usage(17, 0)) && !manners.is_doubtful(usage(49, 0)));
+        for responses in [9, 11, 110, 199] {
+            assert!(!manners.is_doubtful(usage(responses, 0)), "{responses}");
+        }
     }
 
     #[test]
