@@ -168,7 +168,7 @@ fn a_connection_that_is_idle_for_too_long_is_closed() {
 fn an_idle_connection_that_the_server_closes_is_let_go() {
     let io = io();
     let service = Arc::new(TestService::default());
-    let server = serve(&io, &service, |options| options.recv_timeout = SHORT);
+    let server = serve(&io, &service, |options| options.keep_alive_timeout = SHORT);
     let client = connect(&io, server.local_addr(), |options| {
         options.pool_idle_timeout = Duration::from_secs(3600);
     });
