@@ -137,6 +137,30 @@ fn timeouts_of_a_call_go_before_those_of_the_client() {
 }
 
 #[test]
+fn the_limit_of_a_whole_call_goes_before_those_of_its_parts_when_it_is_tighter() {
+    let Setup { client, io, server: _server, .. } = setup(|options| {
+        options.timeout = Some(SHORT);
+        options.recv_timeout = PATIENCE;
+    });
+    let error = call(&io, &client, "hold", "x").unwrap_err();
+    let CallError::Timeout { phase, limit, option, times } = error else { panic!("{error:?}") };
+    assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::Timeout));
+    let total: Duration = Phase::ALL.into_iter().map(|phase| times.of(phase)).sum();
+    // It began a little earlier, with the encoding of the arguments.
+    assert!(total > SHORT / 2 && total < PATIENCE, "{times:?}");
+    call(&io, &client, "echo", "x").unwrap();
+
+    let calls = client.clone();
+    let mut held = request("hold", arguments("x"));
+    (held.timeout, held.recv_timeout) = (Some(PATIENCE), Some(SHORT));
+    let error = run(&io, move || calls.call(held)).unwrap_err();
+    assert!(
+        matches!(error, CallError::Timeout { option: TimeLimit::RecvTimeout, limit: SHORT, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn a_closed_client_takes_no_calls_and_keeps_no_connections() {
     let Setup { server, client, io, .. } = setup(|_| ());
     call(&io, &client, "echo", "x").unwrap();
