@@ -54,6 +54,12 @@ export interface CallContext {
   readonly arity: number;
 }
 
+/**
+ * How much later than the deadline a function hears of it, in milliseconds: timers and clocks are only so
+ * exact, and the caller is to hear of its own timeout first, not of what the function makes of the abort.
+ */
+const GRACE = 5;
+
 /** The context of one call. What costs something is made when it is first asked for. */
 export class Context implements CallContext {
   readonly deadline: Date | undefined;
@@ -100,20 +106,26 @@ export class Context implements CallContext {
   }
 
   #watch(): void {
-    const gone = bridge.watchCaller(this.#call, () => {
-      this.#abort('nobody waits for the answer any more', 'AbortError');
-    });
+    const gone = bridge.watchCaller(this.#call, () => this.#abort());
     if (gone || this.deadline === undefined) return;
-    const left = this.deadline.getTime() - Date.now();
+    const left = this.#left();
     if (left > MAX_TIMEOUT) return;
-    this.#timer = setTimeout(() => {
-      this.#abort('the deadline of the call has passed', 'TimeoutError');
-    }, left);
+    this.#timer = setTimeout(() => this.#abort(), left + GRACE);
     this.#timer.unref();
   }
 
-  #abort(message: string, name: string): void {
+  /** Milliseconds until the deadline. */
+  #left(): number {
+    return this.deadline === undefined ? Infinity : this.deadline.getTime() - Date.now();
+  }
+
+  /** A caller that hangs up at its deadline does so because of that. */
+  #abort(): void {
     clearTimeout(this.#timer);
-    this.#controller?.abort(new DOMException(message, name));
+    const reason =
+      this.#left() <= GRACE
+        ? new DOMException('the deadline of the call has passed', 'TimeoutError')
+        : new DOMException('nobody waits for the answer any more', 'AbortError');
+    this.#controller?.abort(reason);
   }
 }
