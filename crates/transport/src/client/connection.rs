@@ -58,6 +58,9 @@ pub(super) struct SendError {
     pub(super) error: hyper::Error,
     /// The error as a failure of TLS, when it is that.
     pub(super) tls: Option<(Endpoint, TlsFailure)>,
+    /// Whether the server has asked for a certificate that there is none of. Some servers close the
+    /// connection then without saying why.
+    pub(super) lacks_certificate: bool,
     /// Whether it is certain that the server has not begun to act upon the request; see
     /// [`Probe::is_request_missed`]. Any other is never sent twice (RFC 9110, 9.2.2: POST is not
     /// idempotent).
@@ -159,7 +162,12 @@ impl Connection {
             let unsent = error.take_message().is_some() || self.probe.is_request_missed();
             let error = error.into_error();
             let secured = self.secured.as_ref().filter(|_| self.responses == 0);
-            SendError { tls: secured.and_then(|secured| secured.explain(&error)), error, unsent }
+            SendError {
+                tls: secured.and_then(|secured| secured.explain(&error)),
+                lacks_certificate: secured.is_some_and(Secured::lacks_certificate),
+                error,
+                unsent,
+            }
         })
     }
 

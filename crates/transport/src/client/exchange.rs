@@ -1,6 +1,7 @@
 //! A request and its response, on one connection or, if need be, on another.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -202,13 +203,17 @@ enum Broken {
 }
 
 impl From<SendError> for Broken {
-    fn from(SendError { error, tls, unsent }: SendError) -> Self {
+    fn from(SendError { error, tls, lacks_certificate, unsent }: SendError) -> Self {
         if let Some((endpoint, failure)) = tls {
             return Self::Other(CallError::Tls { endpoint, failure });
         }
         match broken(error) {
             CallError::ConnectionLost { source, .. } if unsent => {
                 Self::Unsent(CallError::ConnectionLost { source, unsent })
+            }
+            CallError::ConnectionLost { source, .. } if lacks_certificate => {
+                let source = Box::new(WithoutCertificate(source));
+                Self::Other(CallError::ConnectionLost { source, unsent })
             }
             error => Self::Other(error),
         }
@@ -218,6 +223,27 @@ impl From<SendError> for Broken {
 impl From<CallError> for Broken {
     fn from(error: CallError) -> Self {
         Self::Other(error)
+    }
+}
+
+/// A connection that has ended perhaps since the client has no certificate.
+#[derive(Debug)]
+struct WithoutCertificate(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for WithoutCertificate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}; the server has asked for a certificate of the client, which has none (options 'tls.cert' \
+             and 'tls.key'): that may be why",
+            self.0
+        )
+    }
+}
+
+impl Error for WithoutCertificate {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
     }
 }
 

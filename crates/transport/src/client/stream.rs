@@ -45,6 +45,11 @@ impl Secured {
         let cause = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>)?;
         Some((self.endpoint.clone(), self.tls.explain_first_read(cause)?))
     }
+
+    /// Whether the server has asked for a certificate that there is none of.
+    pub(super) fn lacks_certificate(&self) -> bool {
+        self.tls.lacks_certificate()
+    }
 }
 
 impl ClientStream {

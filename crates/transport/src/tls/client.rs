@@ -121,6 +121,12 @@ impl ClientTls {
         TlsFailure::of_first_read(error, self.circumstances())
     }
 
+    /// Whether servers have asked for a certificate that there is none of.
+    pub(crate) fn lacks_certificate(&self) -> bool {
+        let Circumstances { was_asked, has_certificate } = self.circumstances();
+        was_asked && !has_certificate
+    }
+
     fn circumstances(&self) -> Circumstances {
         Circumstances {
             was_asked: self.own.was_asked.load(Ordering::Relaxed),
