@@ -427,6 +427,7 @@ fn same_keys() -> Vec<[Vec<u8>; 2]> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of messages take minutes")]
 fn duplicate_keys_are_refused_in_any_form() {
     for [one, other] in same_keys() {
         let others: Vec<_> = (0..40).map(|index| atom(&format!("key{index}"))).collect();
@@ -457,6 +458,7 @@ fn duplicate_keys_are_refused_in_any_form() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of messages take minutes")]
 fn keys_that_only_look_alike_are_two() {
     let float = [&[70][..], &1f64.to_be_bytes()].concat();
     let keys = [
