@@ -94,6 +94,7 @@ async function tryAll(
         connectTimeout: time,
         recvTimeout: time,
       });
+      proxy.calm();
       if (first.ok) {
         outcomes.value++;
         if (!same(first.value, token)) t.fail(`${what}: ${JSON.stringify(first.value)}`);

@@ -21,13 +21,16 @@ export class FaultyProxy {
   next: Fault | undefined;
   /** How many bytes the latest connection has carried each way. */
   carried = { request: 0, response: 0 };
+  /** What is to go wrong on connections that are open. */
+  #pending: { fault: Fault | undefined }[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
   private constructor(target: number) {
     this.#server = createServer((client) => {
-      const fault = this.next;
+      const planned = { fault: this.next };
       this.next = undefined;
+      this.#pending.push(planned);
       const carried = (this.carried = { request: 0, response: 0 });
       const server = connect(target, '127.0.0.1');
       for (const socket of [client, server]) {
@@ -40,8 +43,8 @@ export class FaultyProxy {
           server.destroy();
         });
       }
-      forward(client, server, 'request', fault, carried);
-      forward(server, client, 'response', fault, carried);
+      forward(client, server, 'request', planned, carried);
+      forward(server, client, 'response', planned, carried);
     });
   }
 
@@ -57,6 +60,11 @@ export class FaultyProxy {
     return address.port;
   }
 
+  /** Lets pass what has not gone wrong yet: handshakes of TLS are not all of the same length. */
+  calm(): void {
+    for (const planned of this.#pending.splice(0)) planned.fault = undefined;
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
@@ -68,12 +76,12 @@ function forward(
   from: Socket,
   to: Socket,
   direction: Fault['direction'],
-  fault: Fault | undefined,
+  planned: { readonly fault: Fault | undefined },
   carried: Record<Fault['direction'], number>,
 ): void {
-  const own = fault?.direction === direction ? fault : undefined;
   from.on('end', () => to.end());
   from.on('data', (chunk: Buffer) => {
+    const own = planned.fault?.direction === direction ? planned.fault : undefined;
     const start = carried[direction];
     carried[direction] += chunk.length;
     const at = own === undefined ? -1 : own.offset - start;
