@@ -77,9 +77,11 @@ async function tryAll(
   const faults = await allFaults(server, scheme, options, kinds, every);
   t.true(faults.length > 1000 / every, `${faults.length} faults`);
   const outcomes = { value: 0, error: 0 };
+  const failures: string[] = [];
   const queue = faults.entries();
   const lane = async (): Promise<void> => {
     const proxy = await FaultyProxy.start(server.port);
+    t.teardown(() => proxy.close());
     const url = `${scheme}://127.0.0.1:${proxy.port}`;
     for (const [number, fault] of queue) {
       const what = `${fault.kind} at byte ${fault.offset} of the ${fault.direction}`;
@@ -97,24 +99,25 @@ async function tryAll(
       proxy.calm();
       if (first.ok) {
         outcomes.value++;
-        if (!same(first.value, token)) t.fail(`${what}: ${JSON.stringify(first.value)}`);
+        if (!same(first.value, token)) failures.push(`${what}: ${JSON.stringify(first.value)}`);
       } else {
         outcomes.error++;
-        if (!(first.error instanceof BackwaterError)) t.fail(`${what}: ${String(first.error)}`);
-        if (fault.kind === 'split') t.fail(`${what}: ${String(first.error)}`);
+        if (!(first.error instanceof BackwaterError))
+          failures.push(`${what}: ${String(first.error)}`);
+        if (fault.kind === 'split') failures.push(`${what}: ${String(first.error)}`);
       }
-      if ((calls.get(token) ?? 0) > 1) t.fail(`${what}: called twice`);
+      if ((calls.get(token) ?? 0) > 1) failures.push(`${what}: called twice`);
       const next = await client.tryCall('m', 'f', [`${token}, next`]);
-      if (!next.ok) t.fail(`${what}: the next call: ${String(next.error)}`);
-      else if (!same(next.value, `${token}, next`)) t.fail(`${what}: the next call`);
+      if (!next.ok) failures.push(`${what}: the next call: ${String(next.error)}`);
+      else if (!same(next.value, `${token}, next`)) failures.push(`${what}: the next call`);
       await client.close();
     }
-    await proxy.close();
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   for (const token of calls.keys()) {
-    if (!/^token \d+(, next)?$/.test(token)) t.fail(`called with ${token}`);
+    if (!/^token \d+(, next)?$/.test(token)) failures.push(`called with ${token}`);
   }
+  t.deepEqual(failures, []);
   // Both are met, or the proxy does nothing.
   t.true(outcomes.error > 0 && outcomes.value > 0, JSON.stringify(outcomes));
 }
