@@ -228,6 +228,7 @@ fn samples() -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of messages take minutes")]
 fn what_is_cut_off_is_refused() {
     for term in samples() {
         let bytes = message(&term);

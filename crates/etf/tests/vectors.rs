@@ -37,8 +37,10 @@ fn vectors(file: &str, at_least: usize) -> Vec<Vector> {
     let bytes = |value: &Value| STANDARD.decode(value.as_str().unwrap()).unwrap();
     let vectors: Vec<_> = text
         .lines()
-        // Miri takes seconds for a long one.
-        .filter(|line| !cfg!(miri) || line.len() < 120)
+        // Miri takes half a second for a short one.
+        .enumerate()
+        .filter(|(index, line)| !cfg!(miri) || line.len() < 120 && index % 20 == 0)
+        .map(|(_, line)| line)
         .map(|line| {
             let (line, term) = without_term(line);
             let line: Value = serde_json::from_str(&line).unwrap();
