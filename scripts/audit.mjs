@@ -1,29 +1,13 @@
 // `npm run audit`: what the dependencies are allowed to be, and whether anything is known against them.
+// With --installed, crates are only looked at where cargo-deny is there already.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 let failed = false;
 
-if (spawnSync('cargo', ['deny', '--version'], { stdio: 'ignore' }).status !== 0) {
-  console.error('audit: installing cargo-deny, which takes some minutes …');
-  run('cargo', ['install', 'cargo-deny', '--locked', '--quiet']);
-}
-check('licences, bans and sources of crates', 'cargo', [
-  'deny',
-  '--locked',
-  'check',
-  'licenses',
-  'bans',
-  'sources',
-]);
-// The database of advisories is a repository that not every network reaches.
-const advisories = run('cargo', ['deny', '--locked', 'check', 'advisories']);
-if (/failed to fetch advisory database/i.test(advisories.output)) {
-  console.log('audit: advisories of crates: skipped, the database cannot be reached from here');
-} else {
-  conclude('advisories of crates', advisories);
-}
+if (hasCargoDeny() || !process.argv.includes('--installed')) auditCrates();
+else console.log('audit: crates: skipped, cargo-deny is not installed');
 // What is published depends on nothing; this watches over that.
 const npm = run('npm', ['audit', '--omit=dev', '--audit-level=low']);
 if (/ENOTFOUND|ECONNREFUSED|ENOAUDIT|endpoint|404/i.test(npm.output) && npm.status !== 0) {
@@ -33,8 +17,27 @@ if (/ENOTFOUND|ECONNREFUSED|ENOAUDIT|endpoint|404/i.test(npm.output) && npm.stat
 }
 process.exitCode = failed ? 1 : 0;
 
-function check(what, command, args) {
-  conclude(what, run(command, args));
+function hasCargoDeny() {
+  return spawnSync('cargo', ['deny', '--version'], { stdio: 'ignore' }).status === 0;
+}
+
+function auditCrates() {
+  if (!hasCargoDeny()) {
+    console.error('audit: installing cargo-deny, which takes some minutes …');
+    conclude(
+      'installation of cargo-deny',
+      run('cargo', ['install', 'cargo-deny', '--locked', '--quiet']),
+    );
+  }
+  const deny = (...what) => run('cargo', ['deny', '--locked', 'check', ...what]);
+  conclude('licences, bans and sources of crates', deny('licenses', 'bans', 'sources'));
+  // The database of advisories is a repository that not every network reaches.
+  const advisories = deny('advisories');
+  if (/failed to fetch advisory database/i.test(advisories.output)) {
+    console.log('audit: advisories of crates: skipped, the database cannot be reached from here');
+  } else {
+    conclude('advisories of crates', advisories);
+  }
 }
 
 function conclude(what, { status, output }) {
