@@ -35,6 +35,11 @@ const KNOWN: readonly Known[] = [
       commaBefore(tested),
   },
   {
+    name: 'keys that only differ in being integers or floats, in the default mode',
+    is: ({ kind, own }) =>
+      kind === 'the modes differ' && own.includes('two keys that are the same term'),
+  },
+  {
     name: 'identifiers of the node that reads them',
     is: ({ kind }, { bytes }) => ABOUT_CONTENT.has(kind) && bytes.includes('nonode@nohost'),
   },

@@ -10,6 +10,7 @@ const VERSION: u8 = 131;
 /// What is kept of each part of the scratch memory between terms, in bytes.
 const KEPT: usize = 8 << 20;
 
+#[cfg(not(feature = "system-allocator"))]
 unsafe extern "C" {
     /// Gives memory that is free back to the system.
     fn mi_collect(force: bool);
@@ -92,6 +93,7 @@ impl Codec {
     fn give_back(&mut self) {
         self.tape.clear();
         if self.tape.shrink_to(KEPT) {
+            #[cfg(not(feature = "system-allocator"))]
             // SAFETY: this is the allocator of this library (lib.rs), and the function may be called at
             // any time from any thread. The allocator itself would give the memory back a second
             // later, when the result lies beside it.
