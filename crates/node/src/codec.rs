@@ -97,7 +97,9 @@ impl Codec {
             // SAFETY: this is the allocator of this library (lib.rs), and the function may be called at
             // any time from any thread. The allocator itself would give the memory back a second
             // later, when the result lies beside it.
-            unsafe { mi_collect(true) };
+            unsafe {
+                mi_collect(true)
+            };
         }
     }
 }
