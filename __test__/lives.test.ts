@@ -74,12 +74,14 @@ test('thousands of calls of mixed sizes and failures leave the memory as it was'
   t.is(outcomes.wrong, 0);
   t.is(outcomes.returned + outcomes.failed, 4000);
   t.deepEqual(pending, { server: 0, client: 0 });
-  const { calls, heapUsed, arrayBuffers } = history[Math.floor(history.length / 4)]!;
+  const { calls, heapUsed } = history[Math.floor(history.length / 4)]!;
   const last = history.at(-1)!;
   // 100 bytes a call kept would be more.
   const allowed = 100 * (last.calls - calls);
   t.true(last.heapUsed - heapUsed < allowed, `${last.heapUsed - heapUsed} bytes more heap`);
-  t.true(last.arrayBuffers - arrayBuffers < 4 * 1024 * 1024);
+  // Those of calls under way come and go: what is left at the end is no more than they had at most.
+  const early = history.slice(0, Math.ceil(history.length / 2)).map((each) => each.arrayBuffers);
+  t.true(last.arrayBuffers < Math.max(...early) + 4 * 1024 * 1024);
   t.true(last.descriptors <= Math.max(...history.slice(0, 50).map((each) => each.descriptors)));
 });
 
