@@ -166,11 +166,6 @@ fn is_500(error: &CallError) -> bool {
     matches!(error, CallError::Remote(failure) if failure.status.as_u16() == 500)
 }
 
-/// So far nothing is known that the answer could be signed for.
-fn is_unsigned_500(error: &CallError) -> bool {
-    matches!(error, CallError::Authentication { unverified_status, .. } if unverified_status.as_u16() == 500)
-}
-
 fn is_internal(error: &CallError) -> bool {
     matches!(error, CallError::Internal(text) if text.contains("expected by the test"))
 }
@@ -190,7 +185,7 @@ fn in_the_codec_of_the_server_while_it_encodes() {
 #[test]
 fn in_the_protocol_of_the_server() {
     let setup = setup();
-    one_call_fails(&setup, &setup.exposure, is_unsigned_500);
+    one_call_fails(&setup, &setup.exposure, is_500);
 }
 
 #[test]

@@ -137,6 +137,11 @@ fn challenge(present: [bool; 6]) -> HeaderValue {
 }
 
 impl<'a> Authenticated<'a> {
+    /// A signed refusal, for what goes wrong before the body is expected.
+    pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
+        Refusal::signed(status, body, &self.context)
+    }
+
     /// After check 2, where the server wants it: the request is for this server, was made lately, and
     /// is taken the first time.
     ///
@@ -162,20 +167,19 @@ impl<'a> Authenticated<'a> {
         self,
         exposure: &E,
     ) -> Result<Routed<'a, E::Function>, Refusal> {
-        let refuse = |status, body: &'static str| Refusal::signed(status, body, &self.context);
         if self.method != Method::POST {
-            return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, ""));
+            return Err(self.refuse(StatusCode::METHOD_NOT_ALLOWED, ""));
         }
         let target = Target::parse(self.path).map_err(|error| match error {
-            TargetError::Path => refuse(StatusCode::BAD_REQUEST, "invalid_path"),
-            TargetError::Arity => refuse(StatusCode::BAD_REQUEST, "invalid_arity"),
+            TargetError::Path => self.refuse(StatusCode::BAD_REQUEST, "invalid_path"),
+            TargetError::Arity => self.refuse(StatusCode::BAD_REQUEST, "invalid_arity"),
         })?;
         match exposure.lookup(&target.module, &target.function, target.arity) {
-            Lookup::ModuleNotExposed => Err(refuse(StatusCode::FORBIDDEN, "")),
+            Lookup::ModuleNotExposed => Err(self.refuse(StatusCode::FORBIDDEN, "")),
             Lookup::Found(function) if !target.is_never_exposed() => {
                 Ok(Routed { function, arity: target.arity, request: self })
             }
-            _ => Err(refuse(StatusCode::NOT_FOUND, "function_not_found")),
+            _ => Err(self.refuse(StatusCode::NOT_FOUND, "function_not_found")),
         }
     }
 }

@@ -86,6 +86,7 @@ async fn serve(
     unread.set(!body.is_end_stream());
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let mut authenticated = authenticate(&head.method, target, &head.headers, settings)?;
+    failure.set(authenticated.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
     if let Some(guard) = &shared.replay {
         authenticated = authenticated.refuse_replay(guard, SystemTime::now().into())?;
     }
@@ -94,7 +95,6 @@ async fn serve(
         .negotiate()?
         .expect_body(body.size_hint().exact())?;
     let timeout = expected.timeout();
-    failure.set(expected.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
     let overloaded = |expected: &ExpectedBody<u32>| {
         let refusal = expected.refuse(StatusCode::SERVICE_UNAVAILABLE, "overloaded");
         refusal.with_retry_after(RETRY_AFTER)

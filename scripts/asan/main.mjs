@@ -1,0 +1,204 @@
+// `npm run asan`: the TypeScript tests with an addon that AddressSanitizer watches. Linux with gcc and a
+// nightly Rust. The tests run in a copy of the project, so that no build of it is replaced, one file
+// after another.
+//
+//   npm run asan                     builds, and runs every file
+//   npm run asan -- rpc tls          builds, and runs these
+//   npm run asan -- --resume         goes on where the latest run was ended, with what it has built
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What has most to do with memory that two sides hold comes first; the others as they are called. */
+const FIRST = [
+  'workers',
+  'lives',
+  'life',
+  'rpc',
+  'every-offset',
+  'tls',
+  'drain',
+  'faults',
+  'scarce',
+  'terms',
+  'objects',
+  'properties',
+  'sizes',
+  'memory-in-flight',
+  'hooks',
+  'context',
+  'limits',
+];
+
+/** Tests that say nothing here, and why. */
+const LEFT_OUT = {
+  memory: 'it measures the memory of the process, of which AddressSanitizer takes several times as much',
+  peak: 'it measures the memory of the process, of which AddressSanitizer takes several times as much',
+  types: 'it runs the compiler of TypeScript, not the addon',
+  'errors-page': 'it reads documents',
+  'security-page': 'it reads documents',
+};
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = join(root, 'target/asan');
+const tree = join(folder, 'tree');
+const record = join(folder, 'record.json');
+const report = join(folder, 'report');
+const triple = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-unknown-linux-gnu`;
+
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const resumes = process.argv.includes('--resume') && existsSync(record);
+if (!resumes) {
+  build();
+  copy();
+  save({ commit: commit(), files: {} });
+}
+const environment = watched();
+checkThatFaultsAreFound();
+const { commit: tested, files: done } = JSON.parse(readFileSync(record, 'utf8'));
+for (const name of selected()) {
+  if (done[name]?.ok) continue;
+  done[name] = runFile(name);
+  save({ commit: tested, files: done });
+}
+conclude();
+
+function build() {
+  const command = '+nightly build --profile quick --locked --features system-allocator';
+  const flags = '-Zsanitizer=address -Cforce-frame-pointers=yes';
+  run('cargo', [...command.split(' '), '--target', triple, '--target-dir', folder], {
+    RUSTFLAGS: flags,
+  });
+  run('npx', ['tsc', '-p', 'tsconfig.build.json']);
+  run('npx', ['tsc', '-p', 'tsconfig.test.json']);
+  const canary = join(root, 'scripts/asan/canary.rs');
+  const options = '--edition 2024 --crate-type cdylib -Zsanitizer=address';
+  run('rustc', ['+nightly', ...options.split(' '), canary, '-o', join(folder, 'canary.so')]);
+}
+
+function copy() {
+  rmSync(tree, { recursive: true, force: true });
+  mkdirSync(tree, { recursive: true });
+  const leftOut = ['node_modules', 'target', '.git', 'dist', 'npm', 'crates'];
+  for (const name of readdirSync(root)) {
+    if (!leftOut.includes(name) && !name.endsWith('.node'))
+      cpSync(join(root, name), join(tree, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
+  const addon = `backwater.linux-${process.arch}-gnu.node`;
+  cpSync(join(folder, triple, 'quick/libbackwater_node.so'), join(tree, addon));
+}
+
+/** The environment of a process that AddressSanitizer watches. */
+function watched() {
+  // The runtime comes with gcc, since a shared library brings none of its own. Node's own memory is not
+  // looked at for leaks: V8 frees none of it at the end.
+  const libraries = ['libasan.so', 'libstdc++.so.6'].map((name) => {
+    const { stdout } = spawnSync('gcc', [`-print-file-name=${name}`], { encoding: 'utf8' });
+    return stdout.trim();
+  });
+  return {
+    ...process.env,
+    LD_PRELOAD: libraries.join(' '),
+    ASAN_OPTIONS: `detect_leaks=0:handle_segv=0:log_path=${report}`,
+  };
+}
+
+function checkThatFaultsAreFound() {
+  removeReports();
+  const program = `process.dlopen({ exports: {} }, ${JSON.stringify(join(folder, 'canary.so'))})`;
+  spawnSync(process.execPath, ['-e', program], { env: environment });
+  const found = reports().some((file) => readFileSync(file, 'utf8').includes('use-after-free'));
+  removeReports();
+  if (!found) fail('AddressSanitizer does not see a read of freed memory: it watches nothing.');
+}
+
+function selected() {
+  if (names.length > 0) return names;
+  const all = readdirSync(join(tree, 'build-test/__test__'))
+    .filter((file) => file.endsWith('.test.js'))
+    .map((file) => file.slice(0, -'.test.js'.length));
+  const first = FIRST.filter((name) => all.includes(name));
+  const others = all.filter((name) => !first.includes(name) && !(name in LEFT_OUT));
+  return [...first, ...others.sort()];
+}
+
+/** Runs the tests of a file, and tells how that went. */
+function runFile(name) {
+  const started = Date.now();
+  const file = `build-test/__test__/${name}.test.js`;
+  const { status, stdout, stderr } = spawnSync(
+    'npx',
+    ['ava', '--tap', '--concurrency', '1', '--timeout', '10m', file],
+    { cwd: tree, env: environment, encoding: 'utf8', maxBuffer: 2 ** 28 },
+  );
+  const tests = (stdout.match(/^ok /gm) ?? []).length;
+  const minutes = (Date.now() - started) / 60_000;
+  const texts = reports().map((path) => readFileSync(path, 'utf8'));
+  const ok = status === 0 && texts.length === 0;
+  if (!ok) console.error(stdout, stderr, ...texts);
+  removeReports();
+  const outcome = ok ? 'ok' : `FAILED, ${texts.length} reports`;
+  console.log(`asan: ${name}: ${tests} tests, ${minutes.toFixed(1)} minutes, ${outcome}`);
+  return { ok, tests, minutes, reports: texts.length };
+}
+
+function conclude() {
+  const results = Object.values(done);
+  const sum = (key) => results.reduce((total, each) => total + each[key], 0);
+  for (const [name, reason] of Object.entries(LEFT_OUT)) {
+    if (names.length === 0) console.log(`asan: ${name}: left out, since ${reason}`);
+  }
+  console.log(
+    `asan: commit ${tested}, ${results.length} files, ${sum('tests')} tests, ` +
+      `${Math.round(sum('minutes'))} minutes, ${sum('reports')} reports`,
+  );
+  const failed = Object.keys(done).filter((name) => !done[name].ok);
+  if (failed.length > 0) fail(`Failed: ${failed.join(', ')}. \`--resume\` runs these again.`);
+  console.log('AddressSanitizer found nothing.');
+}
+
+function reports() {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith('report.'))
+    .map((name) => join(folder, name));
+}
+
+function removeReports() {
+  for (const file of reports()) rmSync(file);
+}
+
+function commit() {
+  const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
+  const changed = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', changed';
+  return git('rev-parse', '--short', 'HEAD') + changed;
+}
+
+function save(value) {
+  writeFileSync(record, JSON.stringify(value, undefined, 2));
+}
+
+function run(command, args, env = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  if (error) throw error;
+  if (status !== 0) process.exit(1);
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
