@@ -42,7 +42,8 @@ const FIRST = [
 
 /** Tests that say nothing here, and why. */
 const LEFT_OUT = {
-  memory: 'it measures the memory of the process, of which AddressSanitizer takes several times as much',
+  memory:
+    'it measures the memory of the process, of which AddressSanitizer takes several times as much',
   peak: 'it measures the memory of the process, of which AddressSanitizer takes several times as much',
   types: 'it runs the compiler of TypeScript, not the addon',
   'errors-page': 'it reads documents',

@@ -1,0 +1,67 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { Client, startClearServer } from '../../src/index.js';
+import { secret } from './rpc.js';
+
+// Servers and a client on a thread that is blocked for as long as the test wants.
+
+/** What the thread is told. */
+export interface BlockingData {
+  /** Where calls of this thread go. */
+  readonly url: string;
+  /** Two words, to wait for: nobody changes the first one, the second one says that it is enough. */
+  readonly signal: Int32Array;
+}
+
+/** What the thread tells. */
+export type BlockingMessage =
+  | { readonly type: 'ready'; readonly small: string; readonly large: string }
+  | { readonly type: 'blocked' }
+  | { readonly type: 'called'; readonly outcomes: readonly string[]; readonly next: unknown }
+  | { readonly type: 'pending'; readonly calls: number };
+
+const TIME = 10_000;
+const { url, signal } = workerData as BlockingData;
+const port = parentPort!;
+
+function tell(message: BlockingMessage): void {
+  port.postMessage(message);
+}
+
+/** Nothing else happens on this thread for ten seconds, and until the test lets go. */
+function block(): string {
+  tell({ type: 'blocked' });
+  Atomics.wait(signal, 0, 0, TIME);
+  Atomics.wait(signal, 1, 0);
+  return 'done';
+}
+
+const modules = { m: { block, quick: () => 'quick' } };
+const local = { host: '127.0.0.1', port: 0, health: '/health' };
+// The largest is one for the call that blocks, and three others.
+const small = await startClearServer(secret, modules, { ...local, maxCallsInFlight: 4 });
+const large = await startClearServer(secret, modules, { ...local, recvTimeout: 1000 });
+const client = new Client({ url, secret, connectTimeout: 60_000, recvTimeout: 60_000 });
+await client.call('m', 'quick');
+
+port.on('message', async (request: 'call' | 'pending' | 'end') => {
+  if (request === 'call') {
+    const calls = [
+      client.tryCall('m', 'never', [], { recvTimeout: 1000 }),
+      ...Array.from({ length: 5 }, () => client.tryCall('m', 'quick')),
+    ];
+    block();
+    const outcomes = (await Promise.all(calls)).map((outcome) =>
+      outcome.ok ? String(outcome.value) : (outcome.error as Error).name,
+    );
+    tell({ type: 'called', outcomes, next: await client.call('m', 'quick') });
+  } else if (request === 'pending') {
+    tell({
+      type: 'pending',
+      calls: small.stats().pending + large.stats().pending + client.stats().pending,
+    });
+  } else {
+    await Promise.all([small.close({ timeout: 0 }), large.close({ timeout: 0 }), client.close()]);
+    port.close();
+  }
+});
+tell({ type: 'ready', small: small.url, large: large.url });
