@@ -16,6 +16,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { checkAddon } from '../../scripts/package/check.mjs';
+import { readElf } from '../../scripts/package/elf.mjs';
 import { hostTarget } from '../../scripts/package/targets.mjs';
 import { startRegistry } from './registry.mjs';
 
@@ -182,6 +184,29 @@ test('packages of different versions are refused', () => {
   writeFileSync(path, JSON.stringify({ ...description, version: '0.0.9' }));
   assert.match(failureOf(copy), /is 0\.0\.9, not .*: install both again/);
 });
+
+test(
+  'what an addon asks for is read from its file, and refused where it would be missing',
+  { skip: process.platform !== 'linux' && 'it is no ELF file' },
+  () => {
+    const { main } = described(`backwater-${host.name}`);
+    const bytes = readFileSync(join(project, 'node_modules', `backwater-${host.name}`, main));
+    const { needed, defined, undefined: asked } = readElf(bytes);
+    assert.ok(needed.some((name) => name.startsWith('libc.')));
+    assert.ok(defined.includes('napi_register_module_v1'));
+    assert.ok(asked.includes('napi_create_buffer_copy') || asked.includes('napi_throw_error'));
+    assert.ok(asked.every((name) => !defined.includes(name)));
+    const refused = (target, symbols) => () =>
+      checkAddon(bytes, { name: host.name, ...target }, symbols);
+    // What is built for this machine may ask for its compiler's library, too.
+    if (!needed.includes('libgcc_s.so.1')) {
+      assert.doesNotThrow(refused({ glibc: '2.99' }));
+      assert.throws(refused({ glibc: '2.0' }), /asks for GLIBC_2\.\d+/);
+    }
+    assert.throws(refused({}, new Set()), /the addon for linux-.* (needs|asks for|has) /);
+    assert.throws(() => readElf(Buffer.from('no library')), /no ELF file/);
+  },
+);
 
 /** Name, command and first arguments of what can run the package. */
 function runtimes() {

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { checkAddon, symbolsOfMusl } from './check.mjs';
 import { addonOf } from './targets.mjs';
 
 /** Versions of Python packages that were tried together. */
@@ -9,7 +10,8 @@ const TOOLS = ['ziglang==0.17.1', 'cargo-zigbuild==0.24.1'];
 
 /** Builds the addon of `target` and puts it into its folder below npm/. */
 export function build(root, target) {
-  const environment = { ...process.env, PATH: `${zig(root)}${delimiter}${process.env.PATH}` };
+  const tools = zig(root);
+  const environment = { ...process.env, PATH: `${tools}${delimiter}${process.env.PATH}` };
   if (target.rustflags !== undefined) environment.RUSTFLAGS = target.rustflags;
   run(root, 'rustup', ['target', 'add', target.triple], process.env, 'ignore');
   run(root, 'cargo', ['zigbuild', '--release', '--locked', '--target', target.zig], environment);
@@ -20,29 +22,18 @@ export function build(root, target) {
   if (library === undefined) throw new Error(`cargo left no library in ${folder}`);
   const addon = join(root, 'npm', target.name, addonOf(target));
   copyFileSync(library, addon);
-  if (target.glibc !== undefined) checkGlibc(addon, target.glibc);
+  if (target.name.startsWith('linux-')) {
+    checkAddon(readFileSync(addon), target, symbolsOfMusl(join(tools, '..')));
+  }
 }
 
-/** The folder that has cargo-zigbuild and zig; made in target/ when PATH has none. */
-function zig(root) {
+/** The folder that has cargo-zigbuild, zig and pip; made when it is not there. */
+export function zig(root) {
   const folder = join(root, 'target', 'zig', 'bin');
   if (existsSync(join(folder, 'cargo-zigbuild'))) return folder;
   run(root, 'python3', ['-m', 'venv', join(root, 'target', 'zig')]);
   run(root, join(folder, 'pip'), ['install', '--quiet', ...TOOLS]);
   return folder;
-}
-
-/** A binary that asks for a newer glibc would fail at the user's. */
-function checkGlibc(addon, newest) {
-  const text = readFileSync(addon).toString('latin1');
-  const asked = Array.from(text.matchAll(/GLIBC_(\d+)\.(\d+)/g), ([, major, minor]) => [
-    +major,
-    +minor,
-  ]);
-  const [major, minor] = newest.split('.').map(Number);
-  const over = asked.find(([x, y]) => x > major || (x === major && y > minor));
-  if (over !== undefined)
-    throw new Error(`${addon} asks for glibc ${over.join('.')}, more than ${newest}`);
 }
 
 function run(root, command, args, env = process.env, stdout = 2) {

