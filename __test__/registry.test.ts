@@ -93,6 +93,26 @@ test('what is no function is an error that names the module and the property', (
   }
 });
 
+test('a module that has inherited functions only is warned of', async (t) => {
+  class Orders {
+    find(): void {}
+  }
+  const warnings: (Error & { code?: string })[] = [];
+  // Other tests of this file are warned, too.
+  const collect = (warning: Error): void => {
+    if (/modules\.(orders|none|bare|own)/.test(warning.message)) warnings.push(warning);
+  };
+  process.on('warning', collect);
+  t.teardown(() => process.off('warning', collect));
+  t.is(createRegistry({ orders: new Orders() }).functions.length, 0);
+  createRegistry({ none: {}, bare: Object.create(null) as object, own: { f: () => 1 } });
+  // Warnings are emitted in the next turn.
+  await new Promise(setImmediate);
+  t.is(warnings.length, 1);
+  t.is(warnings[0]!.code, 'BACKWATER_NOTHING_EXPOSED');
+  t.regex(warnings[0]!.message, /^modules\.orders exposes nothing: /);
+});
+
 test('getters are refused and not called', (t) => {
   let called = false;
   const error = refused({

@@ -240,6 +240,7 @@ function functionsOf(value: unknown, option: string): FunctionEntry[] {
   checkModule(module, option, 'a module');
   const entries = ownEntries(module, option, exposed?.exports);
   const tolerant = exposed === undefined && types.isModuleNamespaceObject(module);
+  if (entries.length === 0) warnOfInherited(module, option);
   return entries.flatMap(([name, fn]): FunctionEntry[] => {
     if (tolerant && typeof fn !== 'function') return [];
     const place = `${option}.${truncatedName(name)}`;
@@ -247,6 +248,16 @@ function functionsOf(value: unknown, option: string): FunctionEntry[] {
     checkFunction(fn, place, 'what a module exposes');
     return entriesOfFunction(name, fn, place);
   });
+}
+
+/** Whoever exposes an instance of a class means its methods, which are all inherited. */
+function warnOfInherited(module: object, option: string): void {
+  const prototype: unknown = Object.getPrototypeOf(module);
+  if (typeof prototype !== 'object' || prototype === null || prototype === Object.prototype) return;
+  process.emitWarning(
+    `${option} exposes nothing: it has no functions of its own, and what it inherits cannot be called; name what can be, as in { find: (id) => it.find(id) }`,
+    { type: 'BackwaterWarning', code: 'BACKWATER_NOTHING_EXPOSED' },
+  );
 }
 
 function entriesOfFunction(
