@@ -167,6 +167,10 @@ test('a RemoteError has the names of the protocol, else the number', (t) => {
     'the server refused the call: 404 not_found: module_not_found',
   );
   t.is(new RemoteError(403, '').message, 'the server refused the call: 403 forbidden');
+  t.is(
+    new RemoteError(403, '', { call: 'shop:find/1' }).message,
+    'the server refused the call of shop:find/1: 403 forbidden: is the module exposed there?',
+  );
 });
 
 test('text of a peer stands in messages on one line and bounded, in fields as it is', (t) => {

@@ -113,6 +113,9 @@ export class Client {
         settings,
         resolve as (value: unknown) => void,
         reject,
+        module,
+        fn,
+        args.length,
       );
       const id = bridge.begin(pending);
       try {

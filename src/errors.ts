@@ -304,6 +304,21 @@ const STATUS_NAMES = {
 /** The names that the protocol has for statuses; other ones are told by their number. */
 export type RemoteStatus = (typeof STATUS_NAMES)[keyof typeof STATUS_NAMES] | number;
 
+/** What a {@link RemoteError} can be told besides the response. */
+export interface RemoteErrorFields extends ErrorOptions {
+  /** The call that was refused, such as `string:to_upper/1`. */
+  readonly call?: string | undefined;
+}
+
+/** What those ask first who meet a refusal for the first time. */
+function hintOf(httpStatus: number, reason: string): string {
+  if (httpStatus === 403 && reason === '') return ': is the module exposed there?';
+  if (httpStatus === 404 && reason === 'function_not_found') {
+    return ': is the function exposed there, with this number of arguments?';
+  }
+  return '';
+}
+
 /** The server refused the call, in a response whose signature holds. */
 export class RemoteError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_REMOTE';
@@ -322,13 +337,13 @@ export class RemoteError extends BackwaterError {
    * @param httpStatus the status code of the response
    * @param reason the text of the response
    */
-  constructor(httpStatus: number, reason: string, options?: ErrorOptions) {
+  constructor(httpStatus: number, reason: string, { call, ...options }: RemoteErrorFields = {}) {
     const status = statusOf(httpStatus);
     const name = status === httpStatus ? `${status}` : `${httpStatus} ${status}`;
-    super(
-      `the server refused the call: ${name}${reason === '' ? '' : `: ${excerpt(reason)}`}`,
-      options,
-    );
+    const what = call === undefined ? 'the call' : `the call of ${excerpt(call)}`;
+    const hint = call === undefined ? '' : hintOf(httpStatus, reason);
+    const text = reason === '' ? '' : `: ${excerpt(reason)}`;
+    super(`the server refused ${what}: ${name}${text}${hint}`, options);
     this.status = status;
     this.httpStatus = httpStatus;
     this.reason = reason;

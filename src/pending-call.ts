@@ -1,5 +1,5 @@
 import { type Arrival, bridge, JOB_CANCEL, type Pending } from './bridge.js';
-import { BackwaterError } from './errors.js';
+import { BackwaterError, RemoteError } from './errors.js';
 import { fromException } from './exceptions.js';
 import type { CallSettings } from './options.js';
 import { materialise } from './terms/materialise.js';
@@ -22,6 +22,9 @@ export class PendingCall implements Pending {
   readonly #settings: CallSettings;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #module: string;
+  readonly #fn: string;
+  readonly #arity: number;
   #size = 0;
   #cancel: (() => void) | undefined;
 
@@ -30,11 +33,17 @@ export class PendingCall implements Pending {
     settings: CallSettings,
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
+    module: string,
+    fn: string,
+    arity: number,
   ) {
     this.#tally = tally;
     this.#settings = settings;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#module = module;
+    this.#fn = fn;
+    this.#arity = arity;
   }
 
   /** The call is on its way to Rust: from now on it counts, and can be given up. */
@@ -83,7 +92,12 @@ export class PendingCall implements Pending {
 
   onFailure(error: Error): void {
     this.#settle();
-    this.#reject(error);
+    if (error instanceof RemoteError) {
+      const call = `${this.#module}:${this.#fn}/${this.#arity}`;
+      this.#reject(new RemoteError(error.httpStatus, error.reason, { call }));
+    } else {
+      this.#reject(error);
+    }
   }
 
   #settle(): void {
