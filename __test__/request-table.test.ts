@@ -1,96 +1,27 @@
-import { createHash } from 'node:crypto';
-import test from 'ava';
 import {
-  decodeResponse,
-  encode,
-  expose,
-  RemoteError,
-  startClearServer,
-  type Server,
-} from '../src/index.js';
-import { secret } from './support/rpc.js';
-import {
-  exchangeRaw,
-  requestBytes,
-  signedRequest,
-  type RawAnswer,
-  type RequestParts,
-  type SignedParts,
-} from './support/signing.js';
+  arity,
+  called,
+  calledLast,
+  changed,
+  chunked,
+  duplicate,
+  EMPTY,
+  insert,
+  make,
+  MALFORMED,
+  NOTHING,
+  replaced,
+  signed,
+  target,
+  unsigned,
+  withLine,
+  withTarget,
+  tryRows,
+  type Row,
+} from './support/request-rows.js';
 
 // Requests as they stand on the wire, and what a server makes of each. Every one is followed by a call
 // on the same connection: where the first is refused, nothing may be made of what comes behind it.
-
-/** What is expected of the first of two requests on a connection. */
-interface Expected {
-  /** The value of the call, or the status and text of a refusal; null is no answer at all. */
-  readonly answer: { readonly value: unknown } | readonly [status: number, text: string] | null;
-  /** Whether a refusal is signed, as it is once the request's own signature was right. */
-  readonly signed: boolean;
-  /** Whether the connection is closed, so that the second request gets no answer. */
-  readonly closed: boolean;
-}
-
-type Row = readonly [name: string, request: () => Buffer, expected: Expected];
-
-const called = (value: unknown): Expected => ({ answer: { value }, signed: true, closed: false });
-/** The call is answered, and nothing after it. */
-const calledLast = (value: unknown): Expected => ({ ...called(value), closed: true });
-const signed = (status: number, text = ''): Expected => ({
-  answer: [status, text],
-  signed: true,
-  closed: true,
-});
-const unsigned = (status: number, text = ''): Expected => ({
-  ...signed(status, text),
-  signed: false,
-});
-/** What is no HTTP/1.1: hyper answers 400 with nothing. */
-const MALFORMED = unsigned(400);
-const NOTHING: Expected = { answer: null, signed: false, closed: true };
-const duplicate = (name: string): Expected => unsigned(401, `{duplicate_header,<<"${name}">>}`);
-
-const make = (parts: RequestParts = {}): Buffer => requestBytes(signedRequest(secret, parts));
-
-/** A signed request, changed once it is signed. */
-const changed = (
-  change: (request: SignedParts) => Partial<SignedParts>,
-  parts?: RequestParts,
-): Buffer => {
-  const request = signedRequest(secret, parts);
-  return requestBytes({ ...request, ...change(request) });
-};
-/** With a further line in its head. */
-const withLine = (line: string, parts?: RequestParts): Buffer => insert(make(parts), line);
-const insert = (bytes: Buffer, line: string): Buffer => {
-  const at = bytes.indexOf('\r\n') + 2;
-  return Buffer.concat([bytes.subarray(0, at), Buffer.from(line, 'latin1'), bytes.subarray(at)]);
-};
-/** With other text in place of some, after signing. */
-const replaced = (from: string, to: string, parts?: RequestParts): Buffer => {
-  const text = make(parts).toString('latin1');
-  if (!text.includes(from)) throw new Error(`there is no ${from}`);
-  return Buffer.from(text.replace(from, to), 'latin1');
-};
-const target = (path: string, method = 'POST'): Buffer => make({ target: path, method });
-/** A call of a function of `echo` with so many arguments. */
-const arity = (text: string, count: number): Buffer =>
-  make({ target: `/backwater/1/echo/count/${text}`, body: encode(Array<number>(count).fill(300)) });
-const withTarget = (path: string): Buffer => changed(() => ({ target: path }));
-
-/** A body in chunks as given, with the digest of what they mean; the length is not said. */
-const chunked = (raw: string, body: Buffer, headers: Record<string, string> = {}): Buffer => {
-  const request = signedRequest(secret, {
-    headers: {
-      'content-length': undefined,
-      'transfer-encoding': 'chunked',
-      digest: `SHA-256=${createHash('sha256').update(body).digest('base64')}`,
-      ...headers,
-    },
-  });
-  return requestBytes({ ...request, body: Buffer.from(raw, 'latin1') });
-};
-const EMPTY = Buffer.of(131, 106);
 
 const rows: readonly Row[] = [
   ['as it should be', () => make(), called('here')],
@@ -197,6 +128,10 @@ const rows: readonly Row[] = [
   ['PUT', () => make({ method: 'PUT' }), signed(405)],
   ['TRACE', () => make({ method: 'TRACE' }), signed(405)],
   ['HEAD', () => make({ method: 'HEAD' }), signed(405)],
+  ['OPTIONS', () => make({ method: 'OPTIONS' }), signed(405)],
+  ['CONNECT', () => make({ method: 'CONNECT' }), signed(405)],
+  ['PRI', () => make({ method: 'PRI' }), signed(405)],
+  ['long method', () => make({ method: 'X'.repeat(5000) }), signed(405)],
 
   // Other forms of the target (RFC 9112, 3.2). The authority counts for nothing, the path is what is signed.
   ['absolute, path signed', () => withTarget('http://x/backwater/1/echo/echo/0'), called('here')],
@@ -320,6 +255,26 @@ const rows: readonly Row[] = [
     () => chunked('2\r\n\x83j\r\n0\r\ndigest: x\r\ncontent-length: 1\r\n\r\n', EMPTY),
     called('here'),
   ],
+  [
+    'chunk trailer of a signature',
+    () => chunked('2\r\n\x83j\r\n0\r\nauthorization: Signature x\r\n\r\n', EMPTY),
+    called('here'),
+  ],
+  [
+    'chunk trailers many',
+    () => chunked(`2\r\n\x83j\r\n0\r\n${'x-t: 1\r\n'.repeat(1000)}\r\n`, EMPTY),
+    signed(400),
+  ],
+  [
+    'chunk trailer long',
+    () => chunked(`2\r\n\x83j\r\n0\r\nx-t: ${'x'.repeat(100_000)}\r\n\r\n`, EMPTY),
+    signed(400),
+  ],
+  [
+    'chunk trailer malformed',
+    () => chunked('2\r\n\x83j\r\n0\r\n\0\xff: 1\r\n\r\n', EMPTY),
+    signed(400),
+  ],
   ['chunk unended', () => chunked('2\r\n\x83j\r\n', EMPTY), signed(400)],
   ['TE identity', () => make({ headers: { 'transfer-encoding': 'identity' } }), MALFORMED],
   ['TE gzip', () => make({ headers: { 'transfer-encoding': 'gzip' } }), MALFORMED],
@@ -437,58 +392,23 @@ const rows: readonly Row[] = [
   ['long header', () => withLine(`x-long: ${'x'.repeat(20_000)}\r\n`), unsigned(431)],
   ['connection close', () => withLine('connection: close\r\n'), calledLast('here')],
   ['upgrade', () => withLine('connection: upgrade\r\nupgrade: h2c\r\n'), called('here')],
+  [
+    'upgrade to websocket',
+    () => withLine('connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n'),
+    called('here'),
+  ],
+  [
+    'upgrade signed',
+    () => make({ headers: { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c' } }),
+    called('here'),
+  ],
+  ['empty lines', () => Buffer.from('\r\n'.repeat(20_000)), unsigned(431)],
+  ['long line', () => Buffer.from('A'.repeat(100_000)), unsigned(431)],
+  ['zeros', () => Buffer.alloc(5000), MALFORMED],
+  ['expect twice', () => withLine('expect: 100-continue\r\nexpect: x\r\n'), called('here')],
+  ['expect empty', () => withLine('expect:\r\n'), called('here')],
   ['expect', () => withLine('expect: 100-continue\r\n'), called('here')],
   ['expect other', () => withLine('expect: magic\r\n'), called('here')],
 ];
 
-const modules = {
-  echo: {
-    echo: () => 'here',
-    'a/b': () => 'slash',
-    'a%2Fb': () => 'percent',
-    '..': () => 'dots',
-    é: () => 'letter',
-    count: expose.fn((...args: unknown[]) => args.length, { arity: [0, 1, 255] }),
-  },
-};
-
-let server: Server;
-test.before(async () => {
-  server = await startClearServer(secret, modules, { host: '127.0.0.1', port: 0 });
-});
-test.after.always(() => server?.close({ timeout: 0 }));
-
-/** What an answer says, once its signature was checked if it has one. */
-function read(request: Buffer, { status, headers, body }: RawAnswer): unknown {
-  if (!headers.has('signature')) return [status, body.toString()];
-  const requestId = /^x-request-id: *(.*?)\r?\n/m.exec(request.toString('latin1'))![1]!;
-  try {
-    return {
-      value: decodeResponse({ secret, requestId }, { status, headers: [...headers], body }),
-    };
-  } catch (error) {
-    if (error instanceof RemoteError) return [error.httpStatus, error.reason ?? ''];
-    throw error;
-  }
-}
-
-for (const [name, build, expected] of rows) {
-  test(name, async (t) => {
-    const request = build();
-    const second = make();
-    const both = Buffer.concat([request, second]);
-    const { answers, closed } = await exchangeRaw(server.port, both, 2);
-    const [first, next] = answers;
-    if (expected.answer === null || first === undefined) {
-      t.is(first, undefined);
-      t.is(expected.answer, null);
-    } else {
-      t.deepEqual(read(request, first), expected.answer);
-      t.is(first.headers.has('signature'), expected.signed);
-      if (first.status !== 200) t.is(first.headers.get('connection'), 'close');
-    }
-    t.is(closed, expected.closed);
-    t.is(answers.length, expected.closed ? (expected.answer === null ? 0 : 1) : 2);
-    if (next !== undefined) t.deepEqual(read(second, next), { value: 'here' });
-  });
-}
+tryRows(rows);

@@ -4,6 +4,7 @@ import { checkCall, milliseconds, type Target } from './client.js';
 import { OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
+import { type HttpResponse, parseResponse } from './http-response.js';
 import {
   callOptions,
   clientOptions,
@@ -27,16 +28,6 @@ export interface EncodedRequest {
   readonly body: Buffer;
   /** What {@link decodeResponse} needs to know of the request. */
   readonly requestId: string;
-}
-
-/** An answer as an HTTP client has received it, its content-encoding not undone. */
-export interface HttpResponse {
-  readonly status: number;
-  /** `Headers`, pairs, or an object of strings or lists of strings. */
-  readonly headers:
-    | Iterable<readonly [string, string]>
-    | Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly body: Uint8Array;
 }
 
 const outbox = new Outbox();
@@ -102,7 +93,8 @@ export function encodeRequest(
 /**
  * Checks an answer to {@link encodeRequest} and gives its value.
  *
- * @throws the errors of {@link Client.call} that speak of an answer
+ * @throws the errors of {@link Client.call} that speak of an answer; {@link OptionError} when what is
+ * given is none, or an option is wrong
  */
 export function decodeResponse<T = Term>(
   context: { secret: Target['secret']; requestId: string },
@@ -117,17 +109,18 @@ export function decodeResponse<T = Term>(
     });
   }
   const settings = callOptions(options, clientOptions({}));
+  const { status, headers, body } = parseResponse(response);
   const parameters = {
     requestId,
-    status: response.status,
-    headers: headerPairs(response.headers),
+    status,
+    headers,
     maxEncodedResultSize: settings.maxEncodedResultSize,
     flags: settings.flags,
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
   };
   const decoded = unwrap(() =>
-    bridge.native.decodeResponse(JSON.stringify(parameters), secrets, response.body),
+    bridge.native.decodeResponse(JSON.stringify(parameters), secrets, body),
   );
   const all = reviversOf(settings.revivers);
   const revivers = decoded.exception ? all?.ofStructs : all;
@@ -135,23 +128,6 @@ export function decodeResponse<T = Term>(
   const value = materialise(areasOf(decoded), 0, decoded.skip, exact, revivers);
   if (!decoded.exception) return value as T;
   throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
-}
-
-function headerPairs(headers: HttpResponse['headers']): [string, string][] {
-  if (Symbol.iterator in headers) {
-    return Array.from(headers as Iterable<readonly [string, string]>, ([name, value]) => [
-      name,
-      value,
-    ]);
-  }
-  return Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined
-      ? []
-      : (typeof value === 'string' ? [value] : [...value]).map((one): [string, string] => [
-          name,
-          one,
-        ]),
-  );
 }
 
 /** Failures of these two functions are thrown by the addon as the JSON of events. */

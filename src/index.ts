@@ -7,7 +7,8 @@ export { elixir, type ElixirHooks, type ElixirOptions } from './elixir.js';
 export * from './errors.js';
 export { raise, RaisedException } from './exceptions.js';
 export { decodeResponse, encodeRequest } from './http.js';
-export type { EncodedRequest, HttpResponse } from './http.js';
+export type { EncodedRequest } from './http.js';
+export type { HttpResponse } from './http-response.js';
 export { fromErlang, toElixir, toErlang } from './notation/index.js';
 export type {
   CallOptions,

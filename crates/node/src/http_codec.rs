@@ -118,10 +118,12 @@ pub(crate) fn decode_response(
     let parameters: ResponseParameters = settings::parse(parameters)?;
     let settings = settings_of(secrets)?;
     let status = StatusCode::from_u16(parameters.status)
-        .map_err(|_| Error::from_reason("status is not an HTTP status"))?;
+        .map_err(|_| refused("response.status", "'response.status' is no status of HTTP"))?;
     let headers = header_map(&parameters.headers)?;
     let id = STANDARD.decode(&parameters.request_id).ok().and_then(|id| id.try_into().ok());
-    let id: [u8; 16] = id.ok_or_else(|| Error::from_reason("requestId is not a request id"))?;
+    let id: [u8; 16] = id.ok_or_else(|| {
+        refused("requestId", "requestId is the string that encodeRequest returned")
+    })?;
     let unauthentic = |failure| {
         let mut value = failures::authentication_failure(&failure);
         value["unverified"] =
@@ -156,20 +158,27 @@ fn settings_of(secrets: Vec<Vec<u8>>) -> Result<Settings> {
 
 fn header_map(pairs: &[(String, String)]) -> Result<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(pairs.len().min(1000));
-    for (name, value) in pairs {
-        let name = HeaderName::try_from(name.as_str());
+    for (given, value) in pairs {
+        let name = HeaderName::try_from(given.as_str());
         // Values are Latin-1 where HTTP clients give strings.
         let bytes: Option<Vec<u8>> =
             value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
         let value = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());
         let (Ok(name), Some(value)) = (name, value) else {
-            return Err(Error::from_reason("headers hold one that HTTP does not allow"));
+            let shown: String = given.chars().take(100).collect();
+            let message = format!("'response.headers' has one that HTTP does not allow: {shown:?}");
+            return Err(refused("response.headers", &message));
         };
         headers
             .try_append(name, value)
-            .map_err(|_| Error::from_reason("there are too many headers"))?;
+            .map_err(|_| refused("response.headers", "'response.headers' has too many"))?;
     }
     Ok(headers)
+}
+
+/// What was given is wrong.
+fn refused(option: &str, message: &str) -> Error {
+    thrown(&serde_json::json!({ "kind": "option", "option": option, "message": message }))
 }
 
 /// A failure as src/failures.ts finds it in the message of what is thrown.

@@ -1,0 +1,140 @@
+import {
+  called,
+  changed,
+  make,
+  signed,
+  tryRows,
+  unsigned,
+  type Expected,
+  type Row,
+} from './support/request-rows.js';
+
+// What may stand in the header of the signature and in those that it vouches for, and what a server makes
+// of it. A reader takes the last of parameters of the same name.
+
+/** A request whose authorization was changed once it was signed. */
+const authorized = (change: (authorization: string) => string): Buffer =>
+  changed(({ headers }) => ({
+    headers: headers.map(([name, value]) =>
+      name === 'authorization' ? [name, change(value)] : [name, value],
+    ),
+  }));
+const row = (name: string, from: string | RegExp, to: string, expected: Expected): Row => [
+  name,
+  () =>
+    authorized((text) => {
+      const other = text.replace(from, to);
+      if (other === text) throw new Error(`there is no ${String(from)}`);
+      return other;
+    }),
+  expected,
+];
+const header = (name: string, value: string, expected: Expected): Row => [
+  `${name}: ${value.slice(0, 30)}`,
+  () => make({ headers: { [name]: value } }),
+  expected,
+];
+
+const PARAMETERS = unsigned(401, 'invalid_header_params');
+const SIGNATURE = unsigned(401, 'invalid_signature');
+const SCHEME = unsigned(401, 'invalid_auth_type');
+const KEY = unsigned(401, 'unknown_key');
+const ALGORITHM = unsigned(401, 'unknown_algorithm');
+const HERE = called('here');
+const END = /$/;
+const BEGIN = 'Signature ';
+
+tryRows([
+  // The algorithm.
+  row('hmac-sha512', 'hmac-sha256', 'hmac-sha512', ALGORITHM),
+  row('no algorithm at all', 'hmac-sha256', 'none', ALGORITHM),
+  row('hs2019', 'hmac-sha256', 'hs2019', ALGORITHM),
+  row('an empty algorithm', 'hmac-sha256', '', ALGORITHM),
+  row('an upper case algorithm', 'hmac-sha256', 'HMAC-SHA256', ALGORITHM),
+  row('no parameter algorithm', 'algorithm="hmac-sha256",', '', ALGORITHM),
+
+  // The key.
+  row('another key', 'default', 'other', KEY),
+  row('an empty key', '"default"', '""', KEY),
+  row('no parameter keyId', 'keyId="default",', '', KEY),
+  row('keyid', 'keyId', 'keyid', KEY),
+  row('an escaped letter', '"default"', '"def\\ault"', KEY),
+  row('an escaped quote', '"default"', '"def\\"ault"', PARAMETERS),
+  row('keyId twice', END, ',keyId="default"', HERE),
+  row('another keyId last', END, ',keyId="other"', KEY),
+  row('another keyId first', BEGIN, 'Signature keyId="other",', HERE),
+
+  // The signature.
+  row('an empty signature', /signature=".*"/, 'signature=""', SIGNATURE),
+  row('a signature without padding', /="$/, '"', SIGNATURE),
+  row('a signature twice in one', /signature="(.*)"/, 'signature="$1$1"', SIGNATURE),
+  row('a space before it', 'signature="', 'signature=" ', SIGNATURE),
+  row('a long signature', /signature=".*"/, `signature="${'A'.repeat(10_000)}"`, SIGNATURE),
+  row('a wrong signature last', END, ',signature="AAAA"', SIGNATURE),
+  row('a wrong signature first', BEGIN, 'Signature signature="AAAA",', HERE),
+
+  // The list of headers.
+  row(
+    'an empty list',
+    /headers="[^"]*"/,
+    'headers=""',
+    unsigned(401, '{missing_mandatory_header,<<"(request-target)">>}'),
+  ),
+  row('no list', /headers="[^"]*",/, '', unsigned(401, 'missing_signed_header_list')),
+  row(
+    'a shorter list last',
+    END,
+    ',headers="(request-target)"',
+    unsigned(401, '{missing_mandatory_header,<<"digest">>}'),
+  ),
+  row('a shorter list first', BEGIN, 'Signature headers="(request-target)",', HERE),
+  row('a header twice', ' digest', ' digest digest', SIGNATURE),
+  row('a header a thousand times', 'headers="', `headers="${'digest '.repeat(1000)}`, SIGNATURE),
+  row('two spaces', ' digest', '  digest', HERE),
+  row('a tab', ' digest', '\tdigest', unsigned(401, '{missing_mandatory_header,<<"digest">>}')),
+  row('an upper case header', ' digest', ' Digest', HERE),
+  row(
+    'the pseudo header of answers',
+    'headers="',
+    'headers="(response-status) ',
+    unsigned(401, '{missing_header,<<"(response-status)">>}'),
+  ),
+  row(
+    'an unknown pseudo header',
+    'headers="',
+    'headers="(created) ',
+    unsigned(401, '{missing_header,<<"(created)">>}'),
+  ),
+
+  // The grammar of the parameters, and the scheme.
+  row('spaces behind commas', /,/g, ', ', HERE),
+  row('spaces before commas', /,/g, ' ,', PARAMETERS),
+  row('semicolons', /,/g, ';', PARAMETERS),
+  row('a comma behind', END, ',', PARAMETERS),
+  row('a comma before', BEGIN, 'Signature ,', PARAMETERS),
+  row('no quotes', /"/g, '', PARAMETERS),
+  row('an open quote', /"$/, '', PARAMETERS),
+  row('another parameter', END, ',created="1"', HERE),
+  row('another parameter without quotes', END, ',created=1', PARAMETERS),
+  row('a thousand other parameters', END, ',a="b"'.repeat(1000), HERE),
+  row('names of nothing', /.*/, 'Signature ="",=""', PARAMETERS),
+  row('bytes beyond ASCII', /.*/, 'Signature a="\x80\xff"', PARAMETERS),
+  row('a lower case scheme', 'Signature', 'signature', SCHEME),
+  row('two spaces after the scheme', BEGIN, 'Signature  ', PARAMETERS),
+  row('a tab after the scheme', BEGIN, 'Signature\t', SCHEME),
+  row('a scheme alone', /.*/, 'Signature', SCHEME),
+  row('nothing', /.*/, '', SCHEME),
+  row('Basic', /.*/, 'Basic eDp5', SCHEME),
+  row('Bearer', /.*/, 'Bearer x', SCHEME),
+
+  // Headers that are signed, and may be what they like.
+  header('x-request-id', Buffer.alloc(16, 7).toString('base64'), HERE),
+  header('date', 'Tue, 01 Jan 2030 00:00:00 GMT', HERE),
+  header('date', 'yesterday', HERE),
+  header('x-backwater-timeout', '0', signed(504, 'deadline_exceeded')),
+  header('x-backwater-timeout', '-1', HERE),
+  header('x-backwater-timeout', '999999999999', HERE),
+  header('x-backwater-timeout', '9999999999999', HERE),
+  header('x-backwater-created', '1', HERE),
+  header('x-backwater-audience', 'somebody', HERE),
+]);
