@@ -9,7 +9,7 @@ import { JsonProcess } from './json-process.mjs';
 import { peers } from './peers/index.mjs';
 import { encodedArguments } from './peers/rust.mjs';
 import { startTool } from './rust-tool.mjs';
-import { SECRET, workloadOf } from './workloads.mjs';
+import { millisecond, SECRET, workloadOf } from './workloads.mjs';
 
 const nodePeer = fileURLToPath(new URL('./node-peer.mjs', import.meta.url));
 
@@ -50,6 +50,7 @@ export class Stage {
   }
 
   #node(name, role) {
+    globalThis.process.env.BACKWATER_BENCH_STEPS ??= String(millisecond());
     const process = new JsonProcess(globalThis.process.execPath, [nodePeer, name, role]);
     this.#processes.push(process);
     return process;
