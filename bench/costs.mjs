@@ -11,7 +11,17 @@ export async function run(args) {
   const stage = new Stage();
   const measurer = new Measurer(stage, quick);
   const only = args.indexOf('--only');
-  const sections = [stages, sizes, spinning, pool, ioThreads, compression, workers, connections];
+  const sections = [
+    stages,
+    sizes,
+    spinning,
+    pool,
+    ioThreads,
+    compression,
+    workers,
+    active,
+    connections,
+  ];
   const chosen = sections.filter(({ name }) => only < 0 || name.includes(args[only + 1]));
   const parts = [];
   try {
@@ -206,6 +216,29 @@ async function workers(measurer) {
   const results = await measurer.all('replay', cases);
   const rows = results.map(({ rate, p50, p99 }, index) => [['none', 'two'][index], rate, p50, p99]);
   return `## workers\n\nA function that computes for about a millisecond, 16 calls in flight.\n\n${table(['workers', 'calls/s', 'p50 µs', 'p99 µs'], rows)}`;
+}
+
+const ROOMY = { maxConnections: 30_000, maxCallsInFlight: 30_000 };
+
+/** As many calls in flight as there are connections. */
+async function active(measurer) {
+  const counts = [1, 4, 16, 64, 256, 1024, 4096, 10_000];
+  const cases = ['backwater', 'rust'].flatMap((peer) =>
+    counts.map((inFlight) => ({ peer, workload: RECORD, inFlight, options: ROOMY })),
+  );
+  const results = await measurer.all('replay', cases);
+  const rows = counts.map((count, index) => {
+    const [own, rust] = [results[index], results[index + counts.length]];
+    return [
+      count.toLocaleString('en'),
+      own.rate,
+      own.p50,
+      own.p99,
+      own.server.all,
+      rust.server.all,
+    ];
+  });
+  return `## Busy connections\n\nOne record, the server alone, a call in flight on each connection.\n\n${table(['connections', 'calls/s', 'p50 µs', 'p99 µs', 'server CPU', 'CPU of the Rust server'], rows)}`;
 }
 
 async function connections({ stage }) {

@@ -59,19 +59,35 @@ async function latency({ stage, options, seconds, rate }) {
   return rows;
 }
 
-/** 1,000 small calls a second, alone and beside one call of 8 MB after the other. */
+/**
+ * 1,000 small calls a second: alone, with a call of 8 MB in each second, and beside one call of 8 MB
+ * after the other. The same for the Rust server, which shows what the machine has to do with it.
+ */
 async function fairness({ stage, options, seconds }) {
-  const what = { peer: 'backwater', workload: RECORD, inFlight: 16, rate: 1000 };
   const rounds = [];
   for (let round = 0; round < (options.quick ? 1 : 3); round++) {
-    const alone = await stage.replay({ ...what, seconds });
-    const large = { peer: 'backwater', workload: '8000000 bytes', inFlight: 1, generator: 'large' };
-    if (round === 0) await stage.replay({ ...large, seconds: 0.3 });
-    const [beside, others] = await Promise.all([
-      stage.replay({ ...what, seconds }),
-      stage.replay({ ...large, seconds }),
-    ]);
-    rounds.push({ alone: alone.latency, beside: beside.latency, large: others.rate });
+    const results = {};
+    for (const peer of ['backwater', 'rust']) {
+      const what = { peer, workload: RECORD, inFlight: 16, rate: 1000, seconds };
+      const large = { peer, workload: '8000000 bytes', inFlight: 1, generator: 'large' };
+      if (round === 0) await stage.replay({ ...large, seconds: 0.3 });
+      const alone = await stage.replay(what);
+      const [single] = await Promise.all([
+        stage.replay(what),
+        stage.replay({ ...large, rate: 1, seconds }),
+      ]);
+      const [beside, others] = await Promise.all([
+        stage.replay(what),
+        stage.replay({ ...large, seconds }),
+      ]);
+      results[peer] = {
+        alone: alone.latency,
+        single: single.latency,
+        beside: beside.latency,
+        large: others.rate,
+      };
+    }
+    rounds.push(results);
   }
   return rounds;
 }

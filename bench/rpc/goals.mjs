@@ -106,16 +106,31 @@ const goals = [
     what: 'p99 against p50 at 64 connections, at half of the highest rate',
     most: 4,
     unit: '×',
-    values: ({ extras }) => {
-      const rows = extras.latency.filter(({ peer }) => peer === 'backwater');
-      return rows.at(-1).ratios;
-    },
+    values: ({ extras }) => tailsOf(extras, 'backwater'),
   },
   {
-    what: 'one call of 8 MB after the other beside 1,000 small ones a second: p99 of the small ones against that alone',
+    what: 'the same, the Rust server',
+    unit: '×',
+    values: ({ extras }) => tailsOf(extras, 'rust'),
+  },
+  {
+    what: 'one call of 8 MB in each second beside 1,000 small ones: p99 of the small ones against that alone',
     most: 3,
     unit: '×',
-    values: ({ extras }) => extras.fairness.map(({ alone, beside }) => beside.p99 / alone.p99),
+    values: ({ extras }) =>
+      extras.fairness.map(({ backwater }) => backwater.single.p99 / backwater.alone.p99),
+  },
+  {
+    what: 'the same beside one call of 8 MB after the other',
+    most: 3,
+    unit: '×',
+    values: ({ extras }) =>
+      extras.fairness.map(({ backwater }) => backwater.beside.p99 / backwater.alone.p99),
+  },
+  {
+    what: 'the same, the Rust server',
+    unit: '×',
+    values: ({ extras }) => extras.fairness.map(({ rust }) => rust.beside.p99 / rust.alone.p99),
   },
   {
     what: '`workers: 2` with 1 ms of CPU a call, against none',
@@ -163,4 +178,9 @@ ${lines.join('\n')}
 
 function show(value) {
   return value.toPrecision(3);
+}
+
+/** How long the slow answers of a server take, for each round. */
+function tailsOf({ latency }, server) {
+  return latency.filter(({ peer }) => peer === server).at(-1).ratios;
 }

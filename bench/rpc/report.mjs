@@ -121,19 +121,7 @@ function grouped3(value) {
 function extrasOf({ latency, fairness, workers, idle }) {
   return [
     latencyOf(latency),
-    fairness && !fairness.failure
-      ? `## One large call beside small ones\n\n1,000 calls of one record a second; alone, and while a call of 8 MB follows the other. Times in microseconds, from when each call was due.\n\n| | p50 | p99 | max |\n| --- | --: | --: | --: |\n${[
-          'alone',
-          'beside',
-        ]
-          .map((name) => {
-            const at = (key) => grouped(median(fairness.map((round) => round[name][key])));
-            return `| ${name === 'alone' ? 'alone' : 'beside large ones'} | ${at('p50')} | ${at('p99')} | ${at('max')} |`;
-          })
-          .join(
-            '\n',
-          )}\n\n${grouped(median(fairness.map(({ large }) => large)))} large calls a second.\n`
-      : '',
+    fairnessOf(fairness),
     workers && !workers.failure
       ? `## Worker threads\n\nA function that computes for about a millisecond, 16 calls in flight: ${grouped(median(workers.none))} calls/s without workers, ${grouped(median(workers.two))} with two.\n`
       : '',
@@ -141,6 +129,19 @@ function extrasOf({ latency, fairness, workers, idle }) {
       ? `## Idle connections\n\n${idle.connections.toLocaleString('en')} connections that have made one call each and are idle: ${(idle.each / 1024).toFixed(1)} KiB of resident memory each.\n`
       : '',
   ];
+}
+
+function fairnessOf(rounds) {
+  if (!Array.isArray(rounds) || rounds.length === 0) return '';
+  const cases = { alone: 'alone', single: 'one of 8 MB a second', beside: '8 MB after 8 MB' };
+  const lines = ['backwater', 'rust'].flatMap((peer) =>
+    Object.entries(cases).map(([name, title]) => {
+      const at = (key) => grouped(median(rounds.map((round) => round[peer][name][key])));
+      return `| ${peer}, ${title} | ${at('p50')} | ${at('p99')} | ${at('max')} |`;
+    }),
+  );
+  const rate = (peer) => grouped(median(rounds.map((round) => round[peer].large)));
+  return `## Large calls beside small ones\n\n1,000 calls of one record a second; alone, with a call of 8 MB in each second, and while one call of 8 MB follows the other (${rate('backwater')} a second, Rust ${rate('rust')}). Times in microseconds, from when each call was due.\n\n| | p50 | p99 | max |\n| --- | --: | --: | --: |\n${lines.join('\n')}\n`;
 }
 
 function latencyOf(rows) {

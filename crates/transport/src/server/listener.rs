@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{Peer, Phase, Shared, connection, secure};
@@ -17,17 +17,31 @@ use crate::Spawner;
 /// connections end.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How many connections the system makes before they are accepted; it has a limit of its own
+/// (`net.core.somaxconn`). When there is no room, it overlooks the client's first packet, and the client
+/// tries again a second later: a restart, after which all clients come at once, must not cost that.
+const BACKLOG: u32 = 4096;
+
 /// Listens on the first of the host's addresses that can be listened on.
 pub(crate) async fn bind(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in lookup_host((host, port)).await? {
-        let bound = TcpListener::bind(address).await;
-        match bound.and_then(|listener| listener.local_addr().map(|local| (listener, local))) {
+        let listener = listen(address);
+        match listener.and_then(|listener| listener.local_addr().map(|local| (listener, local))) {
             Ok(bound) => return Ok(bound),
             Err(error) => failure = error,
         }
     }
     Err(failure)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // On Windows this would let another program take the port over.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts until the server closes.
@@ -151,5 +165,26 @@ impl OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Without room in the queue, a connection would take a second or more.
+    #[tokio::test]
+    async fn many_clients_may_come_at_once() {
+        let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let count = limit.trim().parse::<usize>().unwrap().min(500);
+        let (_never_accepts, address) = bind("127.0.0.1", 0).await.unwrap();
+        let mut connections = Vec::new();
+        for _ in 0..count {
+            let connection =
+                tokio::time::timeout(Duration::from_millis(900), TcpStream::connect(address));
+            connections.push(connection.await.expect("there is room").unwrap());
+        }
     }
 }
