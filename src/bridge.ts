@@ -1,10 +1,11 @@
+import { CodecAreas } from './codec-areas.js';
 import { BackwaterError } from './errors.js';
 import { failureOf } from './failures.js';
 import { native, type NativeBridge } from './native.js';
 import { Spinner } from './spinner.js';
 import { onOwnAtom } from './terms/atom.js';
 import { refuseNested } from './terms/flatten.js';
-import type { Areas } from './terms/materialise.js';
+import type { Areas } from './terms/areas.js';
 import { Outbox } from './terms/outbox.js';
 import { FRAME_WORDS } from './terms/tape.js';
 
@@ -59,6 +60,7 @@ const WORKER_ROUNDS = 64;
  */
 class Bridge {
   readonly outbox = new Outbox();
+  readonly codec: CodecAreas;
   /** Waits awake for the next event when few calls are in flight. */
   readonly spinner: Spinner;
   readonly #native: NativeBridge;
@@ -78,6 +80,7 @@ class Bridge {
 
   constructor() {
     this.#native = new native.Bridge(() => this.#drain());
+    this.codec = new CodecAreas(this.#native);
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
@@ -89,6 +92,7 @@ class Bridge {
       floats: new Float64Array(32 * 1024),
       bytes,
       source: bytes,
+      parts: undefined,
     };
     this.#native.attachInbox(this.#inbox.words, this.#inbox.floats, this.#inbox.bytes);
     this.outbox.attach = ({ words, floats, bytes: area }) => {
@@ -301,31 +305,21 @@ class Bridge {
     onGone?.();
   }
 
+  /** Where a tape is read that the addon has made ready to be read in parts. */
+  inParts(source: Buffer | null | undefined): Areas {
+    const areas = this.codec.inParts;
+    if (source) areas.source = source;
+    return areas;
+  }
+
   #arrival(start: number, skip: number): Arrival {
     const slot = this.#inbox.words[start + 5]!;
     if (slot === 0) return { areas: this.#inbox, frame: start + EVENT_WORDS, skip };
-    return { areas: areasOf(this.#native.takeLarge(slot)), frame: 0, skip };
+    return { areas: this.inParts(this.#native.takeLarge(slot)), frame: 0, skip };
   }
 }
 
 /** Once this much has gathered it crosses at once, so that the outbox stays small. */
 const FLUSH_BYTES = 1024 * 1024;
-
-/** Views of memory that Rust has handed over. */
-export function areasOf(large: {
-  words: Uint32Array;
-  floats: Float64Array;
-  bytes: Uint8Array;
-  source: Uint8Array;
-}): Areas {
-  const view = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
-    Buffer.from(buffer, byteOffset, length);
-  return {
-    words: large.words,
-    floats: large.floats,
-    bytes: view(large.bytes),
-    source: view(large.source),
-  };
-}
 
 export const bridge = new Bridge();

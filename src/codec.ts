@@ -2,36 +2,18 @@ import { bridge } from './bridge.js';
 import { TermError } from './errors.js';
 import { decodeOptions, encodeOptions, type DecodeOptions, type EncodeOptions } from './options.js';
 import { flatten, refuseNested } from './terms/flatten.js';
-import { materialise, type Areas } from './terms/materialise.js';
+import { materialise } from './terms/materialise.js';
 import { Outbox } from './terms/outbox.js';
 import { refuseInReviver, reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
 
-/** The functions of crates/node/src/codec_functions.rs; parameters and results are words of `control`. */
-interface NativeCodec {
-  decode(): void;
-  decodeBytes(bytes: Uint8Array): void;
-  deliver(): void;
-  encode(): void;
-  copyEncoded(target: Uint8Array): void;
-}
-
-const control = new Uint32Array(8);
-const native = {} as NativeCodec;
-bridge.native.installCodec(native, control);
+const { codec } = bridge;
+const { control, native } = codec;
 
 /** The codec has memory of its own: a value may be encoded while calls are being gathered. */
 const outbox = new Outbox();
 outbox.attach = ({ words, floats, bytes }) => bridge.native.attachCodecOutbox(words, floats, bytes);
 outbox.attach(outbox);
-
-const NOTHING = new Uint8Array(0);
-const INBOX_WORDS = 64 * 1024;
-const INBOX_FLOATS = 16 * 1024;
-const INBOX_BYTES = 256 * 1024;
-/** What larger terms made necessary is kept up to this size of an area, in bytes, and then given back. */
-const KEPT = 8 * 1024 * 1024;
-let inbox = newInbox(INBOX_WORDS, INBOX_FLOATS, INBOX_BYTES);
 
 /** Encodings up to this size are copied to the inbox, which costs less than handing over their memory. */
 const SMALL_INPUT = 4096;
@@ -41,17 +23,6 @@ const POOL_SIZE = 16 * 1024;
 const SMALL_RESULT = POOL_SIZE / 4;
 let pool = newPool();
 let pooled = 0;
-
-function newInbox(words: number, floats: number, bytes: number): Areas {
-  const areas = {
-    words: new Uint32Array(words),
-    floats: new Float64Array(floats),
-    bytes: Buffer.from(new ArrayBuffer(bytes)),
-    source: NOTHING,
-  };
-  bridge.native.attachCodecInbox(areas.words, areas.floats, areas.bytes);
-  return areas;
-}
 
 function newPool(): Buffer {
   const buffer = Buffer.from(new ArrayBuffer(POOL_SIZE));
@@ -127,7 +98,7 @@ export function decode(bytes: Uint8Array, options?: DecodeOptions): Term {
   let source = bytes;
   try {
     if (length <= SMALL_INPUT) {
-      inbox.bytes.set(bytes);
+      codec.whole.bytes.set(bytes);
       native.decode();
     } else {
       source = unshared(bytes);
@@ -136,38 +107,18 @@ export function decode(bytes: Uint8Array, options?: DecodeOptions): Term {
   } catch (error) {
     throw refusal(error);
   }
-  if (control[0] === 0) growInbox();
-  inbox.source = source;
+  const areas = control[0] === 0 ? codec.inParts : codec.whole;
+  areas.source = source;
   try {
-    return materialise(inbox, 0, 0, settings.exact, reviversOf(settings.revivers)) as Term;
+    return materialise(areas, 0, 0, settings.exact, reviversOf(settings.revivers)) as Term;
   } finally {
-    inbox.source = NOTHING;
-    // A byte of input makes four of words at most (empty lists): less than this needs no more than is kept.
-    if (length > KEPT / 8) shrinkInbox();
+    codec.forgetSource();
   }
 }
 
 /** Memory that no other thread can change meanwhile. */
 function unshared(bytes: Uint8Array): Uint8Array {
   return bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes);
-}
-
-/** Makes room for the tape that did not fit, and has it delivered. */
-function growInbox(): void {
-  const room = (needed: number, now: number): number =>
-    needed <= now ? now : Math.max(needed, Math.min(now * 2, KEPT));
-  inbox = newInbox(
-    room(control[1]!, inbox.words.length),
-    room(control[2]!, inbox.floats.length),
-    room(control[3]!, inbox.bytes.length),
-  );
-  native.deliver();
-}
-
-function shrinkInbox(): void {
-  const { words, floats, bytes } = inbox;
-  if (Math.max(words.byteLength, floats.byteLength, bytes.byteLength) <= KEPT) return;
-  inbox = newInbox(INBOX_WORDS, INBOX_FLOATS, INBOX_BYTES);
 }
 
 function refusal(error: unknown): TermError {

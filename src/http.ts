@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { bridge, areasOf } from './bridge.js';
+import { bridge } from './bridge.js';
 import { checkCall, milliseconds, type Target } from './client.js';
 import { OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
@@ -125,7 +125,7 @@ export function decodeResponse<T = Term>(
   const all = reviversOf(settings.revivers);
   const revivers = decoded.exception ? all?.ofStructs : all;
   const exact = settings.terms === 'exact';
-  const value = materialise(areasOf(decoded), 0, decoded.skip, exact, revivers);
+  const value = materialise(bridge.inParts(decoded.source), 0, decoded.skip, exact, revivers);
   if (!decoded.exception) return value as T;
   throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
 }

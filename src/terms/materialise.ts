@@ -1,3 +1,4 @@
+import type { Areas, Parts } from './areas.js';
 import { Atom, atom, foreignAtom } from './atom.js';
 import { refuseInReviver, type Revivers } from './revive.js';
 import { type ReaderState, setOwn, shapeOf, shapeOfNumber, type ReadShape } from './shapes.js';
@@ -15,16 +16,6 @@ import {
   Reference,
 } from './values.js';
 
-/** The memory that a tape lies in. */
-export interface Areas {
-  readonly words: Uint32Array;
-  readonly floats: Float64Array;
-  /** Text and names. */
-  readonly bytes: Buffer;
-  /** What offsets of binaries and big integers point into. */
-  source: Uint8Array;
-}
-
 /**
  * Above this nesting the reader goes on with a stack of its own: JavaScript's would overflow at some
  * ten thousand frames, fewer when the caller is already deep.
@@ -35,6 +26,7 @@ const SHARED_BINARY = 64 * 1024;
 
 const NO_ATOMS: Atom[] = [];
 const NO_SHAPES: ReadShape[] = [];
+const NO_BYTES = new Uint8Array(0);
 /**
  * Where the reader is. Only one tape is read at a time, without suspension, so there is one such object,
  * of which V8 knows all it has to know: it is faster than variables of the module, and code that is
@@ -51,6 +43,7 @@ const at: ReaderState = {
 };
 
 let bytes: Buffer;
+let parts: Parts | undefined;
 let source: Uint8Array;
 let sourceStart = 0;
 let next8 = 0;
@@ -86,6 +79,7 @@ export function materialise(
   at.floats = areas.floats;
   bytes = areas.bytes;
   source = areas.source;
+  parts = areas.parts;
   at.exact = exactMode;
   at.float = at.words[frame + Frame.floats]!;
   next8 = at.words[frame + Frame.text]!;
@@ -95,10 +89,11 @@ export function materialise(
   at.word = frame + tape.FRAME_WORDS;
   const atomCount = at.words[frame + Frame.atoms]!;
   const shapeCount = at.words[frame + Frame.shapes]!;
-  if (atomCount + shapeCount > 0) readNames(frame, atomCount, shapeCount);
   const deep = at.words[frame + Frame.depth]! > MAX_RECURSION;
-  at.word += skip;
   try {
+    if (atomCount + shapeCount > 0) readNames(frame, atomCount, shapeCount);
+    if (parts !== undefined) nextPart();
+    at.word += skip;
     return deep ? readDeep() : read();
   } finally {
     // Nothing of the message may stay alive through this module.
@@ -106,24 +101,56 @@ export function materialise(
     atoms = NO_ATOMS;
     shapes = NO_SHAPES;
     revivers = undefined;
+    if (parts !== undefined) {
+      parts.close();
+      parts = undefined;
+      areas.source = source = NO_BYTES;
+    }
+  }
+}
+
+function nextPart(): void {
+  parts!.nextPart();
+  at.word = at.float = 0;
+}
+
+/** The words of the tables of atoms and of shapes, one after the other. */
+class TableReader {
+  readonly #words = at.words;
+  #next: number;
+  /** Entries before those in the words, of a tape that is read in parts. */
+  #before = 0;
+
+  constructor(start: number) {
+    this.#next = start;
+    if (parts !== undefined) parts.table((this.#next = 0));
+  }
+
+  next(): number {
+    if (parts !== undefined && this.#next === this.#words.length) {
+      this.#before += this.#next;
+      parts.table(this.#before);
+      this.#next = 0;
+    }
+    return this.#words[this.#next++]!;
   }
 }
 
 function readNames(frame: number, atomCount: number, shapeCount: number): void {
   const { words } = at;
-  let entry = at.word + words[frame + Frame.words]!;
+  const namesStart = words[frame + Frame.names]!;
+  const namesEnd = namesStart + words[frame + Frame.namesLength]!;
+  const table = new TableReader(at.word + words[frame + Frame.words]!);
   // Cut from the bytes when first needed: shapes of known numbers do without.
   let names: string | undefined;
-  const readAll = (): string => {
-    const start = words[frame + Frame.names]!;
-    return bytes.utf8Slice(start, start + words[frame + Frame.namesLength]!);
-  };
+  const readAll = (): string =>
+    parts === undefined ? bytes.utf8Slice(namesStart, namesEnd) : parts.names();
   let start = 0;
   if (atomCount > 0) {
     names = readAll();
     atoms = new Array<Atom>(atomCount);
     for (let index = 0; index < atomCount; index++) {
-      const end = start + words[entry++]!;
+      const end = start + table.next();
       atoms[index] = foreignAtom(names.substring(start, end));
       start = end;
     }
@@ -131,8 +158,8 @@ function readNames(frame: number, atomCount: number, shapeCount: number): void {
   if (shapeCount > 0) {
     shapes = new Array<ReadShape>(shapeCount);
     for (let index = 0; index < shapeCount; index++) {
-      const kind = words[entry++]! & 1;
-      const second = words[entry++]!;
+      const kind = table.next() & 1;
+      const second = table.next();
       const number = second >>> tape.SHAPE_LENGTH_BITS;
       const end = start + (second & tape.SHAPE_LENGTH);
       let shape = shapeOfNumber(number);
@@ -173,6 +200,9 @@ function read(): unknown {
           return read();
         case tape.NEXT16:
           nextText16();
+          return read();
+        case tape.NEXT_PART:
+          nextPart();
           return read();
         case tape.IMPROPER: {
           const count = head >>> 8;
@@ -227,22 +257,45 @@ function readDoubles(count: number): unknown[] {
     return [floats[float]!, floats[float + 1]!];
   }
   if (count > MAX_PRESIZED) return readMore([], 0, count);
-  const items = new Array<unknown>(count);
-  let index = 0;
+  let items: unknown[];
+  if (count > MANY_DOUBLES) {
+    // It knows from the begin that it holds doubles, and needs not be copied when the first one comes.
+    items = [floats[float]!];
+    items.length = count;
+  } else {
+    items = new Array<unknown>(count);
+  }
+  return readMore(items, fillDoubles(items, 0, count), count);
+}
+
+const MANY_DOUBLES = 1024;
+
+/** Fills in the doubles that come next, and returns the index of the item after them. */
+function fillDoubles(items: unknown[], from: number, count: number): number {
+  const { words, floats } = at;
+  const word = at.word - from;
+  const float = at.float - from;
+  let index = from;
   while (index < count && words[word + index] === tape.FLOAT) {
     items[index] = floats[float + index]!;
     index++;
   }
   at.word = word + index;
   at.float = float + index;
-  return readMore(items, index, count);
+  return index;
 }
 
 function readIntegers(count: number): unknown[] {
   if (count > MAX_PRESIZED) return readMore([], 0, count);
-  const { words, word } = at;
   const items = new Array<unknown>(count);
-  let index = 0;
+  return readMore(items, fillIntegers(items, 0, count), count);
+}
+
+/** The same for integers. */
+function fillIntegers(items: unknown[], from: number, count: number): number {
+  const { words } = at;
+  const word = at.word - from;
+  let index = from;
   while (index < count) {
     const head = words[word + index]!;
     if ((head & 15) !== tape.INT) break;
@@ -250,10 +303,11 @@ function readIntegers(count: number): unknown[] {
     index++;
   }
   at.word = word + index;
-  return readMore(items, index, count);
+  return index;
 }
 
 const LIST_OF_TWO = (2 << 4) | tape.LIST;
+const PART_END = (tape.NEXT_PART << 4) | tape.EXT;
 
 /** Points of maps and curves come by the ten thousand. */
 function isPairOfDoubles(words: Uint32Array, word: number): boolean {
@@ -275,6 +329,10 @@ function readMore(items: unknown[], index: number, count: number): unknown[] {
       at.word += 3;
       at.float = float + 2;
       items[next] = [at.floats[float]!, at.floats[float + 1]!];
+    } else if (head === PART_END) {
+      nextPart();
+      if (!at.exact) next = fillDoubles(items, next, count);
+      next = fillIntegers(items, next, count) - 1;
     } else {
       items[next] = read();
     }
@@ -413,14 +471,16 @@ function readMixed(rest: number): unknown {
 
 function nextText8(): void {
   const length = at.words[at.word++]!;
-  at.text8 = bytes.latin1Slice(next8, next8 + length);
+  at.text8 =
+    parts === undefined ? bytes.latin1Slice(next8, next8 + length) : parts.text8(next8, length);
   next8 += length;
   at.at8 = 0;
 }
 
 function nextText16(): void {
   const length = at.words[at.word++]! * 2;
-  text16 = bytes.ucs2Slice(next16, next16 + length);
+  text16 =
+    parts === undefined ? bytes.ucs2Slice(next16, next16 + length) : parts.text16(next16, length);
   next16 += length;
   at16 = 0;
 }
@@ -607,6 +667,9 @@ function openExtended(
     case tape.NEXT16:
       at.word++;
       nextText16();
+      return openContainer();
+    case tape.NEXT_PART:
+      nextPart();
       return openContainer();
     case tape.IMPROPER: {
       return begin((head >>> 8) + 1, (terms) => {

@@ -47,6 +47,8 @@ export const TEXT_FORM = 11;
 export const DOUBLES = 12;
 /** So many units of the text in UTF-16. */
 export const WIDE_TEXT = 13;
+/** A part of the tape ends here, in tapes from Rust that are read in parts. */
+export const NEXT_PART = 14;
 
 /** The low two bits of the payload of MAP: what all its keys are. */
 export const KEYS_MIXED = 0;

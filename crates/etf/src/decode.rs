@@ -21,6 +21,12 @@ const MAX_IMPROPER: u32 = (1 << 24) - 1;
 const MAX_PAIRS: u32 = (1 << 26) - 1;
 /// A list that is longer gets its memory at once.
 const LONG: u32 = 4096;
+/// So many numbers are read before it is asked whether a part of the tape is full.
+const RUN: u32 = 1024;
+/// A part of a tape is never longer than `DecodeOptions::part` says by more words than this.
+pub const PART_EXCESS: usize = 4 * RUN as usize;
+/// A fun begins with so many terms that are looked at together.
+const FUN_HEAD: u32 = 3;
 /// Frames kept between messages.
 const KEPT_FRAMES: usize = 4096;
 
@@ -67,19 +73,19 @@ impl Decoder {
         tape: &mut Tape,
     ) -> Result<usize, DecodeError> {
         tape.clear();
+        tape.expect(bytes.len());
         self.atoms.reset();
         self.shapes.reset();
-        self.frames.clear();
-        self.frames.shrink_to(KEPT_FRAMES);
-        self.keys.clear();
-        self.keys.shrink_to(KEPT_FRAMES);
+        clear_to(&mut self.frames, KEPT_FRAMES);
+        clear_to(&mut self.keys, KEPT_FRAMES);
         let mut run = Run {
             reader: Reader { input: bytes, at: 0 },
             options,
             tape,
-            text: TextWriter::new(options.chunk),
+            text: TextWriter::new(options.chunk, bytes.len()),
             exact: options.exact,
             terms: 0,
+            part_end: options.part,
             atoms: &mut self.atoms,
             shapes: &mut self.shapes,
             frames: &mut self.frames,
@@ -94,8 +100,18 @@ impl Decoder {
         let used = run.reader.at;
         run.text.finish(run.tape);
         self.shapes.write_names(tape);
+        // Not to lie beside the values that are made next.
+        clear_to(&mut self.keys, KEPT_FRAMES);
         Ok(used)
     }
+}
+
+/// Forgets all items, and gives memory back if there is room for more than so many.
+fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
+    if items.capacity() > kept {
+        *items = Vec::new();
+    }
+    items.clear();
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -144,6 +160,8 @@ pub(crate) struct Run<'a> {
     text: TextWriter,
     pub(crate) exact: bool,
     terms: u32,
+    /// From so many words on the part of the tape is full.
+    part_end: usize,
     pub(crate) atoms: &'a mut AtomTable,
     shapes: &'a mut ShapeTrie,
     pub(crate) frames: &'a mut Vec<Frame>,
@@ -181,6 +199,7 @@ impl Run<'_> {
             {
                 continue;
             }
+            self.end_full_part();
             let hash = match self.read(wanted)? {
                 Read::Again => continue,
                 Read::Opened => {
@@ -201,6 +220,28 @@ impl Run<'_> {
         }
     }
 
+    /// Ends the part of the tape if it is full, before a term that is no key and does not belong to the
+    /// head of a fun.
+    #[inline]
+    fn end_full_part(&mut self) {
+        if self.tape.words.len() >= self.part_end {
+            self.end_part();
+        }
+    }
+
+    #[cold]
+    fn end_part(&mut self) {
+        let Some(frame) = self.frames.last() else { return };
+        let in_head = frame.kind == Container::Fun && frame.count - frame.left < FUN_HEAD;
+        if frame.at_key || in_head {
+            return;
+        }
+        self.tape.words.push(ext(tape::NEXT_PART, 0));
+        let (words, floats) = (self.tape.words.len(), self.tape.floats.len());
+        self.tape.cuts.push(tape::Cut { words, floats });
+        self.part_end = words + self.options.part;
+    }
+
     /// Reads what is left of the innermost container as long as that is plain: items, or pairs of keys
     /// as last time and plain values. True when that was all of it.
     ///
@@ -215,13 +256,20 @@ impl Run<'_> {
                 // The tail of an improper list is not one of its items, but as plain as they are.
                 let most = frame.left.min(self.options.max_terms - self.terms);
                 let mut count = 0;
-                loop {
-                    count += self.plain_integers(most - count);
-                    count += self.plain_doubles(most - count);
-                    if count == most || !self.plain() {
-                        break;
+                while count < most {
+                    self.end_full_part();
+                    let wanted = RUN.min(most - count);
+                    let numbers = match self.plain_integers(wanted) {
+                        0 => self.plain_doubles(wanted),
+                        integers => integers,
+                    };
+                    count += numbers;
+                    if numbers == 0 {
+                        if !self.plain() {
+                            break;
+                        }
+                        count += 1;
                     }
-                    count += 1;
                 }
                 self.terms += count;
                 let Some(frame) = self.frames.last_mut() else { return false };
@@ -240,6 +288,13 @@ impl Run<'_> {
                         node = next;
                         at_key = false;
                         terms_left -= 1;
+                    }
+                    if self.tape.words.len() >= self.part_end {
+                        // Not at the key, which has just been read.
+                        if let Some(frame) = self.frames.last_mut() {
+                            frame.at_key = false;
+                        }
+                        self.end_part();
                     }
                     if !self.plain() {
                         break;
@@ -313,9 +368,6 @@ impl Run<'_> {
     #[inline]
     fn plain_doubles(&mut self, most: u32) -> u32 {
         let mut rest = &self.reader.input[self.reader.at..];
-        if most > LONG && rest.first() == Some(&tags::NEW_FLOAT) {
-            self.tape.floats.reserve((most as usize).min(rest.len() / 9));
-        }
         let mut count = 0;
         while count < most
             && let [tags::NEW_FLOAT, after @ ..] = rest
@@ -513,6 +565,7 @@ impl Run<'_> {
                     let bytes = self.reader.take(count as usize)?;
                     self.count_terms(1 + u32::from(count))?;
                     for byte in bytes {
+                        self.end_full_part();
                         self.tape.words.push(word(tape::INT, u32::from(*byte)));
                         if frame.hashed {
                             let item = self.hasher.hash(HashKind::Integer, i64::from(*byte));
@@ -711,6 +764,10 @@ impl Run<'_> {
                 if count > LONG {
                     // A vector that doubles takes three times as much while it moves.
                     self.tape.words.reserve(count as usize + 1);
+                    let rest = &self.reader.input[self.reader.at..];
+                    if rest.first() == Some(&tags::NEW_FLOAT) {
+                        self.tape.floats.reserve((count as usize).min(rest.len() / 9));
+                    }
                 }
                 self.tape.words.push(0);
                 Ok(Read::Opened)
@@ -812,6 +869,7 @@ impl Run<'_> {
         match text {
             Some(kind) => self.text.put(bytes, &kind, self.tape),
             None => {
+                self.tape.refers_to_source = true;
                 self.tape.words.extend([word(tape::BYTES, bytes.len() as u32), start as u32]);
             }
         }
@@ -825,6 +883,7 @@ impl Run<'_> {
         if count == 0 {
             self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
         } else {
+            self.tape.refers_to_source = true;
             self.tape.words.push(word(tape::BYTELIST, count));
             self.tape.words.push((self.reader.at - count as usize) as u32);
         }
@@ -910,6 +969,7 @@ impl Run<'_> {
         if digits.len() > MAX_PAYLOAD >> 1 {
             return self.reader.fail(Kind::Size);
         }
+        self.tape.refers_to_source = true;
         self.tape.words.push(word(tape::BIG, (digits.len() as u32) << 1 | u32::from(negative)));
         self.tape.words.push(start as u32);
         Ok(Read::Leaf(if wanted { self.hasher.hash(HashKind::Big, (negative, digits)) } else { 0 }))
@@ -929,6 +989,7 @@ impl Run<'_> {
             return self.reader.fail(Kind::Size);
         }
         self.note_key(false, false);
+        self.tape.refers_to_source = true;
         self.tape.words.push(ext(tape::BITSTRING, u32::from(bits)));
         self.tape.words.push(length as u32);
         self.tape.words.push((self.reader.at - length) as u32);

@@ -12,6 +12,8 @@ use crate::{EncodeOptions, tags};
 
 /// The longest list that is written as STRING_EXT.
 const MAX_STRING: usize = 65_535;
+/// The word that ends a part of a tape.
+const PART_END: u32 = tape::ext(tape::NEXT_PART, 0);
 /// The widest integer that JavaScript's numbers hold exactly.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
@@ -750,16 +752,43 @@ impl<'a> Run<'a> {
     fn list(&mut self, count: u32) -> Result<bool, EncodeError> {
         let items = self.tape.words.get(self.word..self.word.saturating_add(count as usize));
         // An integer word of 0 to 255 has nothing above its lowest twelve bits, and no tag.
+        let is_byte = |word: &u32| *word <= 0xff0 && *word & 15 == tape::INT;
         if let Some(items) = items
             && count as usize <= MAX_STRING
-            && items.iter().all(|word| *word <= 0xff0 && word & 15 == tape::INT)
         {
-            self.word += items.len();
-            self.byte_list(items.iter().map(|word| (word >> 4) as u8), items.len())?;
-            return Ok(true);
+            match items.iter().find(|word| !is_byte(word)) {
+                None => {
+                    self.word += items.len();
+                    self.byte_list(items.iter().map(|word| (word >> 4) as u8), items.len())?;
+                    return Ok(true);
+                }
+                Some(&PART_END) => {
+                    if let Some((bytes, end)) = self.bytes_of_parts(count as usize) {
+                        self.word = end;
+                        self.byte_list(bytes.iter().copied(), bytes.len())?;
+                        return Ok(true);
+                    }
+                }
+                Some(_) => {}
+            }
         }
         self.header(tags::LIST, count);
         self.open(Container::List, count, 0, 0)
+    }
+
+    /// So many integers of 0 to 255 among ends of parts, and the word after them.
+    fn bytes_of_parts(&self, count: usize) -> Option<(Vec<u8>, usize)> {
+        let mut bytes = Vec::with_capacity(count);
+        let mut at = self.word;
+        while bytes.len() < count {
+            match *self.tape.words.get(at)? {
+                PART_END => {}
+                word if word & 15 == tape::INT => bytes.push(u8::try_from(word >> 4).ok()?),
+                _ => return None,
+            }
+            at += 1;
+        }
+        Some((bytes, at))
     }
 
     /// STRING_EXT, or LIST_EXT of small integers where that is too short.
@@ -911,6 +940,7 @@ impl<'a> Run<'a> {
                 return self.open(Container::Fun, count, 0, size_at);
             }
             tape::MIXED => return self.mixed(head),
+            tape::NEXT_PART => return Ok(false),
             tape::NEXT8 | tape::NEXT16 => {
                 self.next()?;
                 // The term that it stands before comes next.

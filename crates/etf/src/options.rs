@@ -34,7 +34,12 @@ pub struct DecodeOptions<'a> {
     pub max_terms: u32,
     /// The most bytes or UTF-16 units of a chunk of text with more than one string.
     pub chunk: u32,
+    /// So many words of the tape, or somewhat more, make a part; see [`Cut`](crate::Cut).
+    pub part: usize,
 }
+
+/// A part of a tape is copied to where JavaScript reads it, and should stay in the caches meanwhile.
+const PART_WORDS: usize = 16 * 1024;
 
 impl Default for DecodeOptions<'_> {
     fn default() -> Self {
@@ -45,6 +50,7 @@ impl Default for DecodeOptions<'_> {
             max_depth: 100_000,
             max_terms: 16_777_216,
             chunk: 65_536,
+            part: PART_WORDS,
         }
     }
 }

@@ -20,6 +20,20 @@ pub struct Tape {
     pub names: Vec<u8>,
     /// The deepest nesting.
     pub depth: u32,
+    /// Where the words may be cut; see [`Cut`].
+    pub cuts: Vec<Cut>,
+    /// Whether some word is an offset into the bytes that the tape was made of.
+    pub refers_to_source: bool,
+}
+
+/// The end of a part of a tape that can be read without the parts after it: its last word says that the
+/// next part follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Words up to here.
+    pub words: usize,
+    /// Doubles up to here; there are never more of them in a part than words.
+    pub floats: usize,
 }
 
 impl Tape {
@@ -33,20 +47,54 @@ impl Tape {
         self.shapes.clear();
         self.names.clear();
         self.depth = 0;
+        self.cuts.clear();
+        self.refers_to_source = false;
     }
 
-    /// Gives memory back, but for so many bytes of each part. True when there was more.
-    pub fn shrink_to(&mut self, bytes: usize) -> bool {
+    /// Forgets the content, and gives the memory of parts back that had more than so many bytes. True
+    /// when there were some.
+    pub fn clear_to(&mut self, bytes: usize) -> bool {
         let parts = [
-            shrink(&mut self.words, bytes),
-            shrink(&mut self.floats, bytes),
-            shrink(&mut self.latin1, bytes),
-            shrink(&mut self.utf16, bytes),
-            shrink(&mut self.atoms, bytes),
-            shrink(&mut self.shapes, bytes),
-            shrink(&mut self.names, bytes),
+            clear_to(&mut self.words, bytes),
+            clear_to(&mut self.floats, bytes),
+            clear_to(&mut self.latin1, bytes),
+            clear_to(&mut self.utf16, bytes),
+            clear_to(&mut self.atoms, bytes),
+            clear_to(&mut self.shapes, bytes),
+            clear_to(&mut self.names, bytes),
         ];
+        self.clear();
         parts.contains(&true)
+    }
+
+    /// The part of the tape that begins after so many of its cuts: words and doubles.
+    pub fn part(&self, index: usize) -> (&[u32], &[f64]) {
+        let whole = Cut { words: self.words.len(), floats: self.floats.len() };
+        // A cut further there is nothing.
+        let end = self.cuts.get(index).copied().unwrap_or(whole);
+        let begin = match index.checked_sub(1) {
+            None => Cut { words: 0, floats: 0 },
+            Some(before) => self.cuts.get(before).copied().unwrap_or(whole),
+        };
+        (&self.words[begin.words..end.words], &self.floats[begin.floats..end.floats])
+    }
+
+    /// Makes room for what a large message is going to need, as a rule: vectors that double leave as much
+    /// again behind. Nothing is touched, and so it takes no memory until it is needed.
+    pub(crate) fn expect(&mut self, message: usize) {
+        if message < LARGE {
+            return;
+        }
+        expect(&mut self.words, message / 2);
+        expect(&mut self.floats, message / 9);
+        expect(&mut self.latin1, message);
+    }
+
+    /// The same for text beyond Latin-1, which most messages have none of.
+    pub(crate) fn expect_utf16(&mut self, message: usize) {
+        if message >= LARGE {
+            expect(&mut self.utf16, message);
+        }
     }
 
     /// The tape, borrowed, with the bytes that it was decoded from.
@@ -139,6 +187,9 @@ pub(crate) const DOUBLES: u32 = 12;
 /// So many units of the text in UTF-16. In tapes from JavaScript.
 pub(crate) const WIDE_TEXT: u32 = 13;
 
+/// A part of the tape ends here; see [`Cut`].
+pub(crate) const NEXT_PART: u32 = 14;
+
 /// A word of tag and payload.
 pub(crate) const fn word(tag: u32, payload: u32) -> u32 {
     payload << 4 | tag
@@ -164,10 +215,24 @@ pub enum ReplyForm {
     },
 }
 
-fn shrink<T>(part: &mut Vec<T>, bytes: usize) -> bool {
-    let most = bytes / size_of::<T>();
-    let had_more = part.capacity() > most;
-    part.shrink_to(most);
+/// Messages of at least so many bytes get memory for their tapes at once.
+const LARGE: usize = 256 * 1024;
+
+/// Makes room for so many items in an empty vector; what it had is given back before.
+fn expect<T>(part: &mut Vec<T>, count: usize) {
+    if part.capacity() < count {
+        *part = Vec::new();
+        *part = Vec::with_capacity(count);
+    }
+}
+
+/// What was not used of a vector has taken no memory.
+fn clear_to<T>(part: &mut Vec<T>, bytes: usize) -> bool {
+    let had_more = part.len() > bytes / size_of::<T>();
+    if had_more {
+        *part = Vec::new();
+    }
+    part.clear();
     had_more
 }
 
@@ -263,6 +328,7 @@ impl Tape {
                         }
                         INLINE => at += (rest as usize).div_ceil(4),
                         DOUBLES | WIDE_TEXT => {}
+                        NEXT_PART => left += 1,
                         // A control word: the term is still to come.
                         _ => {
                             at += 1;

@@ -16,6 +16,8 @@ pub(crate) struct TextWriter {
     latin1: Chunk,
     utf16: Chunk,
     limit: usize,
+    /// The length of the message.
+    message: usize,
 }
 
 /// What a binary is as text.
@@ -36,9 +38,37 @@ impl TextKind {
     }
 }
 
+/// So many bytes are converted at once: the conversion wants as many units of room, of which most text
+/// takes a third.
+const PIECE: usize = 4096;
+
+fn put_utf16(bytes: &[u8], utf16: &mut Vec<u16>) {
+    if bytes.len() > PIECE {
+        let begins = bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        let pairs = bytes.iter().filter(|byte| **byte >= 0xf0).count();
+        utf16.reserve(begins + pairs + PIECE);
+    }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // Characters are at most four bytes, and only their first bytes do not look like 10xxxxxx.
+        let mut length = PIECE.min(rest.len());
+        while rest.get(length).is_some_and(|byte| byte & 0xc0 == 0x80) {
+            length -= 1;
+        }
+        let (piece, after) = rest.split_at(length);
+        let start = utf16.len();
+        // The conversion wants one unit more than it uses.
+        utf16.resize(start + piece.len() + 1, 0);
+        let count = mem::convert_utf8_to_utf16(piece, &mut utf16[start..]);
+        utf16.truncate(start + count);
+        rest = after;
+    }
+}
+
 impl TextWriter {
-    pub(crate) fn new(limit: u32) -> Self {
-        Self { latin1: Chunk::default(), utf16: Chunk::default(), limit: limit as usize }
+    pub(crate) fn new(limit: u32, message: usize) -> Self {
+        let limit = limit as usize;
+        Self { latin1: Chunk::default(), utf16: Chunk::default(), limit, message }
     }
 
     #[inline]
@@ -60,10 +90,11 @@ impl TextWriter {
             }
             TextKind::Utf16 => {
                 let start = tape.utf16.len();
-                // The conversion wants one unit more than it uses.
-                tape.utf16.resize(start + bytes.len() + 1, 0);
-                let count = mem::convert_utf8_to_utf16(bytes, &mut tape.utf16[start..]);
-                tape.utf16.truncate(start + count);
+                if start == 0 {
+                    tape.expect_utf16(self.message);
+                }
+                put_utf16(bytes, &mut tape.utf16);
+                let count = tape.utf16.len() - start;
                 self.open16(start, count, tape);
                 tape.words.push(word(TEXT16, count as u32));
             }

@@ -194,6 +194,7 @@ fn any_bytes_are_a_term_or_refused() {
             max_depth: random.pick(&[4, 100]),
             max_terms: random.pick(&[20, 100_000]),
             chunk: random.pick(&[1, 8, 65_536]),
+            part: random.pick(&[1, 8, 16_384]),
         };
         match decoder.decode(&bytes, &options, &mut tape) {
             Err(error) => {

@@ -3,7 +3,7 @@
 
 use backwater_etf::{
     DecodeError, DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions,
-    Encoder, KnownAtoms, Tape, TapeRef, TextForm,
+    Encoder, KnownAtoms, PART_EXCESS, Tape, TapeRef, TextForm,
 };
 
 const TEXT8: u32 = 1;
@@ -624,5 +624,54 @@ fn nothing_is_written_beyond_the_limit_of_size() {
             assert_eq!(result.is_ok(), missing == 0);
             assert!(out.len() <= max_size + 16, "{} of {max_size} bytes", out.len());
         }
+    }
+}
+
+#[test]
+fn a_tape_is_cut_into_parts_before_terms() {
+    const NEXT_PART: u32 = 0xee;
+    let items: Vec<Vec<u8>> = (0..5000u32)
+        .map(|index| match index % 3 {
+            0 => vec![97, 7],
+            1 => [&[70][..], &f64::from(index).to_be_bytes()].concat(),
+            _ => binary("text"),
+        })
+        .collect();
+    let bytes = message(&list(&items));
+    let whole = decode_with(&bytes, &DecodeOptions::default()).unwrap();
+    assert!(whole.cuts.is_empty());
+    assert_eq!(whole.part(0), (&whole.words[..], &whole.floats[..]));
+    for part in [1, 100, 4096, 5001] {
+        let tape =
+            decode_with(&bytes, &DecodeOptions { part, ..DecodeOptions::default() }).unwrap();
+        assert!(tape.cuts.len() <= tape.words.len() / part, "{part}");
+        let (mut words, mut floats) = (Vec::new(), Vec::new());
+        for index in 0..=tape.cuts.len() {
+            let (its_words, its_floats) = tape.part(index);
+            assert!(its_words.len() <= part + PART_EXCESS && its_floats.len() <= its_words.len());
+            floats.extend_from_slice(its_floats);
+            match its_words.split_last() {
+                Some((&NEXT_PART, term)) if index < tape.cuts.len() => {
+                    words.extend_from_slice(term)
+                }
+                _ => words.extend_from_slice(its_words),
+            }
+        }
+        assert_eq!((words, floats), (whole.words.clone(), whole.floats.clone()), "{part}");
+        assert_eq!(tape.part(tape.cuts.len() + 1), (&[][..], &[][..]));
+    }
+}
+
+#[test]
+fn only_terms_that_lie_in_the_message_refer_to_it() {
+    let refers = |term: &[u8]| decode_with(&message(term), &DecodeOptions::default()).unwrap();
+    assert!(!refers(&list(&[binary("text"), vec![97, 1], vec![106]])).refers_to_source);
+    for term in [
+        vec![109, 0, 0, 0, 1, 255],
+        vec![107, 0, 1, 5],
+        vec![77, 0, 0, 0, 1, 4, 240],
+        vec![110, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8],
+    ] {
+        assert!(refers(&list(&[term])).refers_to_source);
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use backwater_protocol::client::Outcome;
 use napi::bindgen_prelude::{Buffer, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
@@ -25,17 +26,11 @@ use crate::settings::duration;
 use crate::workers::Worker;
 use crate::{clients, failures, faults, http_codec, inbox, resolving, servers, tls};
 
-/// Memory of a message that was too large for the inbox.
+/// A response whose tape is to be read in parts; see codec_functions.rs.
 #[napi(object)]
-pub struct LargeMessage {
-    /// Frame header and tape.
-    pub words: Uint32Array,
-    /// Doubles.
-    pub floats: Float64Array,
-    /// Text and names.
-    pub bytes: Buffer,
-    /// What offsets of binaries point into.
-    pub source: Buffer,
+pub struct DecodedResponse {
+    /// What offsets of binaries point into, if there are any.
+    pub source: Option<Buffer>,
     /// The place of the value in the term.
     pub skip: u32,
     /// Whether the value is `{Class, Reason, Stacktrace}`.
@@ -194,13 +189,14 @@ impl Bridge {
         self.shared.completions.spin(Duration::from_micros(microseconds.into()))
     }
 
-    /// The message of an event that was too large for the inbox; once.
+    /// Has the message of an event that was too large for the inbox be read in parts, once, by the functions
+    /// of codec_functions.rs. Returns what offsets of binaries point into, if there are any.
     #[napi(catch_unwind)]
-    pub fn take_large(&self, slot: u32) -> Result<LargeMessage> {
+    pub fn take_large(&self, slot: u32) -> Result<Option<Buffer>> {
         let index = (slot as usize).wrapping_sub(1);
         let message = self.large.borrow_mut().get_mut(index).and_then(Option::take);
         let message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
-        Ok(http_codec::large_message(message, 0, false))
+        self.open(message)
     }
 
     /// Takes a number for a server that is to be started; with `workers`, other environments serve it.
@@ -353,8 +349,22 @@ impl Bridge {
         parameters: String,
         secrets: Vec<Buffer>,
         body: &[u8],
-    ) -> Result<LargeMessage> {
-        http_codec::decode_response(&parameters, secrets_of(&secrets), body)
+    ) -> Result<DecodedResponse> {
+        let (message, outcome) =
+            http_codec::decode_response(&parameters, secrets_of(&secrets), body)?;
+        let (word_offset, exception) = match outcome {
+            Outcome::Return { word_offset } => (word_offset, false),
+            Outcome::Exception { word_offset } => (word_offset, true),
+        };
+        Ok(DecodedResponse { source: self.open(message)?, skip: word_offset as u32, exception })
+    }
+
+    /// Has a message be read in parts.
+    fn open(&self, mut message: Message) -> Result<Option<Buffer>> {
+        let source = std::mem::take(&mut message.source);
+        let source = message.tape.refers_to_source.then(|| Vec::from(source).into());
+        self.codec.open(message)?;
+        Ok(source)
     }
 
     fn new_id(&self) -> u32 {

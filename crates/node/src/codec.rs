@@ -3,7 +3,8 @@
 use backwater_etf::{DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
 
 use crate::areas::Areas;
-use crate::frame::{Extent, Position, SOURCE, extent};
+use crate::events::Message;
+use crate::frame::{Position, SOURCE, extent};
 
 /// The version byte that a term in external form begins with (OTP, erl_ext_dist, "Introduction").
 const VERSION: u8 = 131;
@@ -21,6 +22,10 @@ pub(crate) struct Codec {
     decoder: Decoder,
     encoder: Encoder,
     tape: Tape,
+    /// A message of a call that is being read instead of the tape.
+    message: Option<Message>,
+    /// The part of the tape that is read next.
+    part: usize,
     output: Vec<u8>,
 }
 
@@ -30,6 +35,8 @@ impl Codec {
             decoder: Decoder::new(),
             encoder: Encoder::default(),
             tape: Tape::default(),
+            message: None,
+            part: 0,
             output: Vec::new(),
         }
     }
@@ -65,6 +72,7 @@ impl Codec {
         bytes: &[u8],
         options: &DecodeOptions<'_>,
     ) -> Result<usize, String> {
+        self.message = None;
         let result = self.decoder.decode(bytes, options, &mut self.tape);
         if result.is_err() {
             self.give_back();
@@ -72,27 +80,71 @@ impl Codec {
         result.map_err(|error| error.to_string())
     }
 
-    /// Writes the decoded tape to the begin of the inbox, if it fits. What is large of it is given back
-    /// then, before the values are made that take as much again.
+    /// Has the parts of a message of a call be read next.
+    pub(crate) fn open(&mut self, message: Message, inbox: &mut Areas) {
+        self.message = Some(message);
+        self.part = 0;
+        inbox.write().put_head(self.tape());
+    }
+
+    /// Writes the decoded tape to the begin of the inbox if all of it fits, or else its header.
     pub(crate) fn deliver(&mut self, inbox: &mut Areas) -> Delivery {
         let needed = extent(&self.tape, &[]);
         let mut areas = inbox.write();
-        if needed.words > areas.words.len()
-            || needed.floats > areas.floats.len()
-            || needed.bytes > areas.bytes.len()
-        {
-            return Delivery::Needs(needed);
+        let fits = self.tape.cuts.is_empty()
+            && needed.words <= areas.words.len()
+            && needed.floats <= areas.floats.len()
+            && needed.bytes <= areas.bytes.len();
+        if !fits {
+            self.part = 0;
+            areas.put_head(&self.tape);
+            return Delivery::InParts;
         }
         areas.put(&self.tape, &[], &mut Position::default());
         // JavaScript has the source itself, and reads it from its begin.
         areas.words[SOURCE] = 0;
+        Delivery::Whole
+    }
+
+    /// The tape that is read in parts.
+    pub(crate) fn tape(&self) -> &Tape {
+        self.message.as_ref().map_or(&self.tape, |message| &message.tape)
+    }
+
+    /// Writes the next part of the tape to the begin of the inbox; false when it does not fit, which only
+    /// a bug can bring about.
+    pub(crate) fn next_part(&mut self, inbox: &mut Areas) -> bool {
+        let (words, floats) = self.tape().part(self.part);
+        let areas = inbox.write();
+        let (Some(to_words), Some(to_floats)) =
+            (areas.words.get_mut(..words.len()), areas.floats.get_mut(..floats.len()))
+        else {
+            return false;
+        };
+        to_words.copy_from_slice(words);
+        to_floats.copy_from_slice(floats);
+        self.part += 1;
+        true
+    }
+
+    /// Writes the lengths of atoms and the shapes to the begin of the inbox, from the word `start` of
+    /// them on, as many as fit.
+    pub(crate) fn table(&self, start: usize, inbox: &mut Areas) {
+        let tape = self.tape();
+        let entries = tape.atoms.iter().chain(tape.shapes.as_flattened());
+        for (entry, word) in entries.skip(start).zip(inbox.write().words) {
+            *word = *entry;
+        }
+    }
+
+    /// Ends the reading of a tape in parts. What is large of it is given back.
+    pub(crate) fn close(&mut self) {
+        self.message = None;
         self.give_back();
-        Delivery::Done
     }
 
     fn give_back(&mut self) {
-        self.tape.clear();
-        if self.tape.shrink_to(KEPT) {
+        if self.tape.clear_to(KEPT) {
             #[cfg(not(feature = "system-allocator"))]
             // SAFETY: this is the allocator of this library (lib.rs), and the function may be called at
             // any time from any thread. The allocator itself would give the memory back a second
@@ -111,9 +163,10 @@ impl Default for Codec {
 }
 
 /// How delivering ended.
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Delivery {
     /// The tape lies in the inbox.
-    Done,
-    /// It needs this much room.
-    Needs(Extent),
+    Whole,
+    /// Its header does, and its parts are to be asked for.
+    InParts,
 }

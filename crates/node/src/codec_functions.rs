@@ -5,6 +5,7 @@
 //! sides share, and small input through the inbox.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use napi::{Env, Error, JsValue, Result, Status, check_status, sys};
 
 use crate::areas::Areas;
 use crate::codec::{Codec, Delivery};
+use crate::events::Message;
 use crate::settings::TermFlags;
 
 /// Words of the control block before `decode`; the same numbers stand in src/codec.ts.
@@ -22,11 +24,16 @@ mod decoding {
     pub(super) const FLAGS: usize = 1;
     pub(super) const MAX_DEPTH: usize = 2;
     pub(super) const MAX_TERMS: usize = 3;
-    /// After it: whether the tape lies in the inbox, and if not, what room it needs.
-    pub(super) const FITS: usize = 0;
-    pub(super) const WORDS: usize = 1;
-    pub(super) const FLOATS: usize = 2;
-    pub(super) const BYTES: usize = 3;
+    /// After it: whether the whole tape lies in the inbox; if not, it is to be read in parts.
+    pub(super) const WHOLE: usize = 0;
+}
+
+/// Words of the control block before `text8`, `text16` and `table`.
+mod reading {
+    /// Where the text or the entries begin.
+    pub(super) const START: usize = 0;
+    /// How long the text is.
+    pub(super) const LENGTH: usize = 1;
 }
 
 /// Words of the control block before `encode`.
@@ -84,22 +91,83 @@ impl CodecMemory {
     fn deliver(&self, codec: &mut Codec, inbox: &mut Areas) -> Result<()> {
         let delivery = codec.deliver(inbox);
         self.control(|control| {
-            control[decoding::FITS] = u32::from(matches!(delivery, Delivery::Done));
-            if let Delivery::Needs(extent) = delivery {
-                // A tape is at most some gigabytes, which is what typed arrays can hold.
-                control[decoding::WORDS] = extent.words as u32;
-                control[decoding::FLOATS] = extent.floats as u32;
-                control[decoding::BYTES] = extent.bytes as u32;
-            }
+            control[decoding::WHOLE] = u32::from(delivery == Delivery::Whole);
             Ok(())
         })
     }
 
-    /// Delivers what was decoded last to an inbox that has grown.
-    fn deliver_again(&self) -> Result<()> {
-        let mut codec = self.codec.borrow_mut();
+    /// Has the tape of a message of a call be read in parts.
+    pub(crate) fn open(&self, message: Message) -> Result<()> {
         let mut inbox = self.inbox.borrow_mut();
-        self.deliver(&mut codec, inbox.as_mut().ok_or_else(detached)?)
+        self.codec.borrow_mut().open(message, inbox.as_mut().ok_or_else(detached)?);
+        Ok(())
+    }
+
+    fn next_part(&self) -> Result<()> {
+        let mut inbox = self.inbox.borrow_mut();
+        let inbox = inbox.as_mut().ok_or_else(detached)?;
+        if self.codec.borrow_mut().next_part(inbox) { Ok(()) } else { Err(detached()) }
+    }
+
+    fn table(&self) -> Result<()> {
+        let mut inbox = self.inbox.borrow_mut();
+        let inbox = inbox.as_mut().ok_or_else(detached)?;
+        self.control(|control| {
+            self.codec.borrow().table(control[reading::START] as usize, inbox);
+            Ok(())
+        })
+    }
+
+    /// Text of the tape that is read in parts, where the control block says.
+    fn text8(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let range = self.range()?;
+        let codec = self.codec.borrow();
+        let text = codec.tape().latin1.get(range).ok_or_else(detached)?;
+        let mut string = ptr::null_mut();
+        // SAFETY: `env` is that of the running call, and the text is as long as it says.
+        check_status!(unsafe {
+            let length = text.len() as isize;
+            sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &mut string)
+        })?;
+        Ok(string)
+    }
+
+    /// The same for UTF-16; places are in bytes.
+    fn text16(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let Range { start, end } = self.range()?;
+        let codec = self.codec.borrow();
+        let text = codec.tape().utf16.get(start / 2..end / 2).ok_or_else(detached)?;
+        let mut string = ptr::null_mut();
+        // SAFETY: as above.
+        check_status!(unsafe {
+            let length = text.len() as isize;
+            sys::napi_create_string_utf16(env, text.as_ptr(), length, &mut string)
+        })?;
+        Ok(string)
+    }
+
+    /// All names of the tape that is read in parts.
+    fn names(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let codec = self.codec.borrow();
+        let names = &codec.tape().names;
+        let mut string = ptr::null_mut();
+        // SAFETY: as above.
+        check_status!(unsafe {
+            let length = names.len() as isize;
+            sys::napi_create_string_utf8(env, names.as_ptr().cast(), length, &mut string)
+        })?;
+        Ok(string)
+    }
+
+    fn range(&self) -> Result<Range<usize>> {
+        self.control(|control| {
+            let start = control[reading::START] as usize;
+            Ok(start..start.saturating_add(control[reading::LENGTH] as usize))
+        })
+    }
+
+    fn close(&self) {
+        self.codec.borrow_mut().close();
     }
 
     fn encode(&self) -> Result<()> {
@@ -142,10 +210,15 @@ pub(crate) fn install(
     control: Uint32Array,
 ) -> Result<()> {
     memory.control.replace(Some(control));
-    let functions: [(&std::ffi::CStr, sys::napi_callback); 5] = [
+    let functions: [(&std::ffi::CStr, sys::napi_callback); 10] = [
         (c"decode", Some(decode)),
         (c"decodeBytes", Some(decode_bytes)),
-        (c"deliver", Some(deliver)),
+        (c"nextPart", Some(next_part)),
+        (c"table", Some(table)),
+        (c"names", Some(names)),
+        (c"text8", Some(text8)),
+        (c"text16", Some(text16)),
+        (c"close", Some(close)),
         (c"encode", Some(encode)),
         (c"copyEncoded", Some(copy_encoded)),
     ];
@@ -194,7 +267,7 @@ unsafe extern "C" fn release(
 
 unsafe extern "C" fn decode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: Node-API calls this with a valid environment and info.
-    unsafe { call(env, info, |memory, _| memory.decode(None)) }
+    unsafe { call(env, info, |memory, _| memory.decode(None).map(nothing)) }
 }
 
 unsafe extern "C" fn decode_bytes(
@@ -202,17 +275,45 @@ unsafe extern "C" fn decode_bytes(
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { call(env, info, |memory, bytes| memory.decode(Some(bytes()?))) }
+    unsafe { call(env, info, |memory, bytes| memory.decode(Some(bytes()?)).map(nothing)) }
 }
 
-unsafe extern "C" fn deliver(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+unsafe extern "C" fn next_part(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { call(env, info, |memory, _| memory.deliver_again()) }
+    unsafe { call(env, info, |memory, _| memory.next_part().map(nothing)) }
+}
+
+unsafe extern "C" fn table(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| memory.table().map(nothing)) }
+}
+
+unsafe extern "C" fn names(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| memory.names(env)) }
+}
+
+unsafe extern "C" fn text8(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| memory.text8(env)) }
+}
+
+unsafe extern "C" fn text16(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| memory.text16(env)) }
+}
+
+unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| Ok(nothing(memory.close()))) }
 }
 
 unsafe extern "C" fn encode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { call(env, info, |memory, _| memory.encode()) }
+    unsafe { call(env, info, |memory, _| memory.encode().map(nothing)) }
 }
 
 unsafe extern "C" fn copy_encoded(
@@ -220,7 +321,12 @@ unsafe extern "C" fn copy_encoded(
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { call(env, info, |memory, bytes| memory.copy_encoded(bytes()?)) }
+    unsafe { call(env, info, |memory, bytes| memory.copy_encoded(bytes()?).map(nothing)) }
+}
+
+/// What functions return that return nothing.
+fn nothing((): ()) -> sys::napi_value {
+    ptr::null_mut()
 }
 
 /// Calls `function` with the memory and a way to the bytes of the first argument. A failure becomes an
@@ -232,7 +338,7 @@ unsafe extern "C" fn copy_encoded(
 unsafe fn call<'a>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    function: impl FnOnce(&CodecMemory, &dyn Fn() -> Result<&'a mut [u8]>) -> Result<()>,
+    function: impl FnOnce(&CodecMemory, &dyn Fn() -> Result<&'a mut [u8]>) -> Result<sys::napi_value>,
 ) -> sys::napi_value {
     let mut data = ptr::null_mut();
     let mut count = 1;
@@ -250,13 +356,13 @@ unsafe fn call<'a>(
     let bytes = || unsafe { bytes_of(env, argument) };
     let outcome = catch_unwind(AssertUnwindSafe(|| function(memory, &bytes)))
         .unwrap_or_else(|_| Err(Error::from_reason("the codec panicked")));
-    if let Err(error) = outcome {
+    outcome.unwrap_or_else(|error| {
         // A message never has a NUL; if it had, an empty one would do.
         let message = std::ffi::CString::new(error.reason.as_bytes()).unwrap_or_default();
         // SAFETY: the strings are valid and end with NUL.
         unsafe { sys::napi_throw_error(env, ptr::null(), message.as_ptr()) };
-    }
-    ptr::null_mut()
+        ptr::null_mut()
+    })
 }
 
 /// The memory of a Uint8Array.

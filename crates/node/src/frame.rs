@@ -128,6 +128,15 @@ impl AreaSlicesMut<'_> {
         fields[SOURCE_LENGTH_OR_DEPTH] = tape.depth;
     }
 
+    /// Writes the header of a tape that is read in parts to the begin.
+    pub(crate) fn put_head(&mut self, tape: &Tape) {
+        let Some(fields) = self.words.get_mut(..FRAME_WORDS) else { return };
+        fields.fill(0);
+        fields[ATOMS] = tape.atoms.len() as u32;
+        fields[SHAPES] = tape.shapes.len() as u32;
+        fields[SOURCE_LENGTH_OR_DEPTH] = tape.depth;
+    }
+
     fn put_words(&mut self, words: &[u32], position: &mut Position) {
         self.words[position.word..position.word + words.len()].copy_from_slice(words);
         position.word += words.len();

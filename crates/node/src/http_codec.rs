@@ -9,40 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use napi::bindgen_prelude::{Float64Array, Uint32Array};
 use napi::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::bridge::{LargeMessage, SignedRequest};
+use crate::bridge::SignedRequest;
 use crate::events::Message;
 use crate::failures;
-use crate::frame::{AreaSlicesMut, Position, SOURCE, extent};
 use crate::settings::{self, TermFlags, size};
-
-/// A message in memory of its own.
-pub(crate) fn large_message(message: Message, skip: u32, exception: bool) -> LargeMessage {
-    let Message { tape, source, .. } = message;
-    let needed = extent(&tape, &[]);
-    let mut words = vec![0; needed.words];
-    let mut floats = vec![0.0; needed.floats];
-    let mut bytes = vec![0; needed.bytes];
-    AreaSlicesMut { words: &mut words, floats: &mut floats, bytes: &mut bytes }.put(
-        &tape,
-        &[],
-        &mut Position::default(),
-    );
-    // The source stands alone here, so its offsets begin at 0.
-    words[SOURCE] = 0;
-    LargeMessage {
-        words: Uint32Array::new(words),
-        floats: Float64Array::new(floats),
-        bytes: bytes.into(),
-        source: Vec::from(source).into(),
-        skip,
-        exception,
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,7 +88,7 @@ pub(crate) fn decode_response(
     parameters: &str,
     secrets: Vec<Vec<u8>>,
     body: &[u8],
-) -> Result<LargeMessage> {
+) -> Result<(Message, Outcome)> {
     let parameters: ResponseParameters = settings::parse(parameters)?;
     let settings = settings_of(secrets)?;
     let status = StatusCode::from_u16(parameters.status)
@@ -144,11 +118,7 @@ pub(crate) fn decode_response(
         .and_then(|payload| payload.decode(&mut Decoder::new(), &options.as_options(), &mut tape));
     let (outcome, source) =
         decoded.map_err(|failure| thrown(&failures::response_failure(&failure)))?;
-    let (skip, exception) = match outcome {
-        Outcome::Return { word_offset } => (word_offset, false),
-        Outcome::Exception { word_offset } => (word_offset, true),
-    };
-    Ok(large_message(Message { tape, source, _memory: None }, skip as u32, exception))
+    Ok((Message { tape, source, _memory: None }, outcome))
 }
 
 fn settings_of(secrets: Vec<Vec<u8>>) -> Result<Settings> {

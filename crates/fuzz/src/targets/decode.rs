@@ -43,6 +43,7 @@ pub fn run(data: &[u8]) {
 
 fn options(input: &mut Input<'_>) -> DecodeOptions<'static> {
     let bits = input.byte();
+    let chunk = input.pick(&[65_536, 1, 8, 100]);
     DecodeOptions {
         exact: bits & 1 != 0,
         known_atoms: if bits & 2 != 0 { Some(&Few) } else { None },
@@ -50,7 +51,8 @@ fn options(input: &mut Input<'_>) -> DecodeOptions<'static> {
             [usize::from(bits >> 2 & 3)],
         max_depth: [100_000, 3, 50, 1_000_000][usize::from(bits >> 4 & 3)],
         max_terms: [16_777_216, 5, 100, 10_000][usize::from(bits >> 6 & 3)],
-        chunk: input.pick(&[65_536, 1, 8, 100]),
+        chunk,
+        part: chunk as usize,
     }
 }
 

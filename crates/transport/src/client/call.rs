@@ -173,7 +173,11 @@ async fn decode(
         let payload =
             accepted.and_then(|accepted| accepted.inflate(limit)).map_err(not_understood)?;
         let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
-        let (outcome, source) = decoded.map_err(not_understood)?;
+        let (outcome, mut source) = decoded.map_err(not_understood)?;
+        if !tape.refers_to_source {
+            // Not to be there when the values are made.
+            source = Bytes::new();
+        }
         Ok(CallOutcome { outcome, tape, source })
     });
     decoded.await.unwrap_or(Err(CallError::Closed))

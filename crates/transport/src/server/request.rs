@@ -174,7 +174,11 @@ async fn decode(
     let decoded = shared.codecs.run(size, move |codec| {
         let mut tape = Box::<Tape>::default();
         let arguments = expected.verify(body)?.inflate()?;
-        let call = arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
+        let mut call = arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
+        if !tape.refers_to_source {
+            // Not to be there when the values are made.
+            call.source = Bytes::new();
+        }
         Ok((call, tape))
     });
     decoded.await.unwrap_or(Err(Unanswered::Failed))
