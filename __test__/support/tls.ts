@@ -15,7 +15,13 @@ export async function serveTls(
   modules: Modules,
   options: SecureServerOptions,
 ): Promise<TlsServer> {
-  const server = await startTlsServer(secret, modules, { host: '127.0.0.1', port: 0, ...options });
+  const server = await startTlsServer(secret, modules, {
+    host: '127.0.0.1',
+    port: 0,
+    // Machines that are busy with other things are slow, also at handshakes.
+    recvTimeout: 60_000,
+    ...options,
+  });
   t.teardown(() => server.close({ timeout: 100 }));
   return server;
 }
