@@ -262,7 +262,7 @@ withErlang('what Erlang prints is read as what it was', async (t) => {
   // Erlang prints the names of functions as if they were Latin-1.
   const terms = fc
     .sample(writable, 300)
-    .filter((term) => !/fun [^\n]*[^\x20-\x7e]/.test(toErlang(term)));
+    .filter((term) => !/fun [^\n]*([^\x20-\x7e]|\\x\{)/.test(toErlang(term)));
   const printed = await decodeInErlang(terms.map((term) => encode(term)));
   for (const [index, answer] of printed.entries()) {
     if (!('ok' in answer)) return t.fail(answer.error);

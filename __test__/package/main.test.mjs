@@ -11,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -134,6 +135,38 @@ test('types of the installed package hold, its declarations included', async () 
   }).catch(({ stdout }) => assert.fail(stdout));
 });
 
+for (const { page, from, to, says } of [
+  {
+    page: 'README.md',
+    from: 'In a folder of your own',
+    to: '## What can be called',
+    says: ['listening on http://127.0.0.1:8080', 'HELLO'],
+  },
+  {
+    page: 'docs/getting-started.md',
+    from: '# Getting started',
+    to: '## The first errors',
+    says: ['Tea', 'RangeError: no article 8', '✔ signature'],
+  },
+  { page: 'docs/cli.md', from: '# The command line', to: '## call', says: ['"HELLO"'] },
+]) {
+  test(`what ${page} says is done word for word`, { timeout: 120_000 }, async (t) => {
+    if (process.platform === 'win32') return t.skip('it is written for a POSIX shell');
+    if (await isTaken(8080)) return t.skip('port 8080 is taken');
+    const text = readFileSync(join(root, page), 'utf8');
+    const folder = mkdtempSync(join(project, '..', 'pages-'));
+    const script = scriptOf(text.slice(text.indexOf(from), text.indexOf(to)));
+    // A page that needs the package without installing it has it by npx.
+    if (!script.includes('npm install'))
+      cpSync(join(project, 'node_modules'), join(folder, 'node_modules'), { recursive: true });
+    const { stdout } = await run('bash', ['-e', '-c', script], {
+      cwd: folder,
+      env: { ...environment(), ...registryOptions() },
+    });
+    for (const line of says) assert.ok(stdout.includes(line), `${line} is not in ${stdout}`);
+  });
+}
+
 test('publint and are-the-types-wrong find nothing', { timeout: 120_000 }, async () => {
   const tarball = join(folder, 'tarballs', `backwater-${described('backwater').version}.tgz`);
   const bin = (name) => join(here, 'node_modules/.bin', name);
@@ -242,18 +275,48 @@ function environment() {
 }
 
 async function npm(cwd, ...args) {
-  const options = [
-    '--registry',
-    registry.url,
-    '--no-audit',
-    '--no-fund',
-    '--loglevel',
-    'error',
-    '--cache',
-    join(folder, 'cache'),
-  ];
-  const env = { ...environment(), npm_config_userconfig: join(folder, '.npmrc') };
-  await run('npm', [...args, ...options], { cwd, env, shell: process.platform === 'win32' });
+  const env = { ...environment(), ...registryOptions() };
+  await run('npm', args, { cwd, env, shell: process.platform === 'win32' });
+}
+
+/** What makes npm use the registry on loopback, and nothing of this user's. */
+function registryOptions() {
+  return {
+    npm_config_registry: registry.url,
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
+    npm_config_loglevel: 'error',
+    npm_config_cache: join(folder, 'cache'),
+    npm_config_userconfig: join(folder, '.npmrc'),
+  };
+}
+
+/**
+ * What a reader of a page does, as a script: the blocks of `sh` are its commands, and those of code whose
+ * paragraph begins with a name (`server.js`: …) its files. Instead of `sleep` it waits for the server.
+ */
+function scriptOf(text) {
+  const blocks = text.matchAll(
+    /^(?:`(?<file>[\w.]+)`:[^`]*\n\n)?```(?<language>sh|js)[^\n]*\n(?<body>[\s\S]*?)^```/gm,
+  );
+  const steps = Array.from(blocks, ({ groups: { file, language, body } }) => {
+    if (language === 'sh') return body;
+    return file === undefined ? '' : `cat > ${file} <<'END-OF-FILE'\n${body}END-OF-FILE\n`;
+  });
+  const wait =
+    'sleep() { until (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; do command sleep 0.1; done; }';
+  // With job control each job is a group, of which npx is only the first process.
+  const end = 'for job in $(jobs -p); do kill -- -$job; done';
+  return `set -m\ntrap '${end}' EXIT\n${wait}\n${steps.join('')}`;
+}
+
+async function isTaken(port) {
+  const socket = connect({ port, host: '127.0.0.1' });
+  const taken = await new Promise((resolve) => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  });
+  socket.destroy();
+  return taken;
 }
 
 function described(name) {
