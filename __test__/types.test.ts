@@ -2,21 +2,36 @@ import test from 'ava';
 import { expectTypeOf } from 'expect-type';
 import {
   type Atom,
+  Atom as AtomClass,
   atom,
+  BackwaterError,
   call,
+  type CallOptions,
   Client,
+  type ClientOptions,
   charlistToString,
+  ConnectError,
   type DecodeOptions,
   decode,
+  decodeResponse,
   encode,
+  encodeRequest,
   expose,
   type Float,
   fromErlang,
   type ImproperList,
+  ImproperList as ImproperListClass,
   isTuple,
+  type Modules,
   type Pid,
+  RemoteError,
+  RemoteException,
+  type ServerOptions,
   startClearServer,
+  startTlsServer,
   type Term,
+  TimeoutError,
+  TlsError,
   toElixir,
   toErlang,
   type Tuple,
@@ -153,6 +168,192 @@ export async function servers(): Promise<void> {
   // @ts-expect-error: there is no such option
   await startClearServer('secret', {}, { prot: 1 });
   await server.close();
+}
+
+interface Order {
+  id: number;
+  lines: { name: string; price: number }[];
+}
+
+/** How a value of which nothing is known is taken apart. */
+export function known(value: Term): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (typeof value === 'string') expectTypeOf(value).toBeString();
+  if (typeof value === 'bigint') expectTypeOf(value).toBeBigInt();
+  if (value instanceof AtomClass) return value.name;
+  if (value instanceof Uint8Array) return `${value.byteLength} bytes`;
+  if (value instanceof Map) return `${value.size} keys`;
+  if (isTuple(value, atom('error'), 2)) return known(value[1]);
+  if (Array.isArray(value)) return value.map((each: Term) => known(each)).join();
+  if (value instanceof ImproperListClass) return known(value.tail);
+  if (typeof value === 'number') return value.toFixed(2);
+  // @ts-expect-error: it may be anything still
+  value.id;
+  return 'something else';
+}
+
+export async function callsOfRecords(controller: AbortController): Promise<void> {
+  const order: Order = { id: 1, lines: [] };
+  // What an interface describes can be sent, and lists that are not to be changed.
+  const found = await client.call<Order>('orders', 'save', [order] as const);
+  expectTypeOf(found.lines[0]!.name).toBeString();
+  const ids: readonly number[] = [1, 2];
+  await client.call('orders', 'find', [ids, new Map([[1n, Buffer.of(1)]]), null, undefined]);
+  await client.call('m', 'f', [], { signal: controller.signal, timeout: Infinity });
+  await client.call('m', 'f', [], { signal: AbortSignal.timeout(100) });
+  await client.call('m', 'f', [], { signal: AbortSignal.any([controller.signal]) });
+  const maybe: number | undefined = undefined;
+  await client.call('m', 'f', [], { timeout: maybe });
+  const options = { idempotent: true, maxRetries: 2, hedgeDelay: 50 } satisfies CallOptions;
+  await client.call('m', 'f', [], options);
+  const tried = await client.tryCall<Order>('orders', 'find', [1]);
+  // @ts-expect-error: whether it is there is not known yet
+  tried.value;
+  if (!tried.ok && tried.error instanceof RemoteException) {
+    expectTypeOf(tried.error.class).toEqualTypeOf<'error' | 'exit' | 'throw'>();
+  }
+  // @ts-expect-error: a record is no list of arguments
+  await client.call('orders', 'save', order);
+  // @ts-expect-error: what is awaited is no promise any more
+  (await client.call<number>('m', 'f')).then();
+  // @ts-expect-error: it is the signal that is given, not its controller
+  await client.call('m', 'f', [], { signal: controller });
+  // @ts-expect-error: the options come after the arguments
+  await client.call('m', 'f', { timeout: 100 });
+  // @ts-expect-error: it is spelt maxRetries
+  await client.call('m', 'f', [], { retries: 1 });
+  // @ts-expect-error: it is true or false
+  await client.call('m', 'f', [], { idempotent: 'yes' });
+  // @ts-expect-error: how many connections there are is for the client to know
+  await client.call('m', 'f', [], { maxConnections: 1 });
+  // @ts-expect-error: names are strings
+  await client.call(atom('m'), 'f');
+}
+
+export async function modulesOfServers(): Promise<void> {
+  const shop = {
+    find: (id: number): Order => ({ id, lines: [] }),
+    save: async (order: Order): Promise<number> => order.id,
+    first: <Value>(values: readonly Value[]): Value | undefined => values[0],
+    audit: expose.fn((context, id: number) => `${context.peer.address} ${id}`, { context: true }),
+    version: '1',
+  };
+  const remote = client.module<typeof shop>('shop');
+  expectTypeOf(remote.find(1)).toEqualTypeOf<Promise<Order>>();
+  expectTypeOf(remote.save({ id: 1, lines: [] })).toEqualTypeOf<Promise<number>>();
+  expectTypeOf(await remote.first([1])).toBeUnknown();
+  // The server gives the context, callers do not.
+  expectTypeOf(await remote.audit(7)).toBeString();
+  // @ts-expect-error: what is no function cannot be called
+  await remote.version();
+  // @ts-expect-error: the argument is missing
+  await remote.find();
+  // @ts-expect-error: an order has lines
+  await remote.save({ id: 1 });
+  // @ts-expect-error: it takes an id, and the context is not the caller's to give
+  await remote.audit({}, 7);
+  const any = client.module('Elixir.Shop.Orders');
+  expectTypeOf(await any['find']!(1, 'two')).toEqualTypeOf<Term>();
+}
+
+export async function clients(): Promise<void> {
+  const options = {
+    url: ['https://one:8443', new URL('https://two:8443')],
+    secret: [Buffer.alloc(32), 'an older one'],
+    tls: { ca: ['ca.pem', Buffer.from('pem')], servername: 'rpc.example' },
+    recvTimeout: 1000,
+  } satisfies ClientOptions;
+  await using several = new Client(options);
+  new Client({ url: async () => ['10.0.0.1:8080'], secret: 'x' });
+  several.setSecrets(['new', 'old']);
+  expectTypeOf(several.stats().pending).toBeNumber();
+  // @ts-expect-error: figures are only read
+  several.stats().pending = 0;
+  // @ts-expect-error: a URL is needed
+  new Client({ secret: 'x' });
+  // @ts-expect-error: the secret may be undefined
+  new Client({ url: 'x', secret: process.env['SECRET'] });
+  // @ts-expect-error: it is spelt recvTimeout
+  new Client({ url: 'x', secret: 'x', receiveTimeout: 1 });
+  // @ts-expect-error: it is spelt ca
+  new Client({ url: 'x', secret: 'x', tls: { cas: 'ca.pem' } });
+  // @ts-expect-error: a URL is no number
+  new Client({ url: 8080, secret: 'x' });
+  // @ts-expect-error: there are two modes
+  new Client({ url: 'x', secret: 'x', terms: 'erlang' });
+  // @ts-expect-error: options are one object
+  new Client('http://127.0.0.1:8080', 'secret');
+}
+
+export async function moreServers(): Promise<void> {
+  const modules = { m: { f: () => 1 } } satisfies Modules;
+  const options = {
+    host: '::1',
+    port: 0,
+    health: '/healthz',
+    ioThreads: 1,
+  } satisfies ServerOptions;
+  await using server = await startClearServer('secret', modules, options);
+  expectTypeOf(server.url).toBeString();
+  await startClearServer('secret', new Map([['m', { f: () => 1 }]]));
+  await startClearServer('secret', { terms });
+  // Functions of workers are in a file of their own.
+  await startClearServer('secret', new URL('./modules.js', import.meta.url), { workers: 2 });
+  const secure = await startTlsServer('secret', modules, { tls: { cert: 'c.pem', key: 'k.pem' } });
+  await secure.setCertificate({ cert: 'c.pem', key: 'k.pem' });
+  // @ts-expect-error: a clear server has no certificate
+  await server.setCertificate({ cert: 'c.pem', key: 'k.pem' });
+  // @ts-expect-error: a certificate is needed
+  await startTlsServer('secret', modules);
+  // @ts-expect-error: a key is needed
+  await startTlsServer('secret', modules, { tls: { cert: 'c.pem' } });
+  // @ts-expect-error: TLS is for startTlsServer
+  await startClearServer('secret', modules, { tls: { cert: 'c.pem', key: 'k.pem' } });
+  // @ts-expect-error: the secret comes first
+  await startClearServer(modules, 'secret');
+  // @ts-expect-error: modules are an object, and no names
+  await startClearServer('secret', ['string']);
+  // @ts-expect-error: a path is given as a URL
+  await startClearServer('secret', './modules.js', { workers: 2 });
+  // @ts-expect-error: a port is a number
+  await startClearServer('secret', modules, { port: process.env['PORT'] });
+  // @ts-expect-error: it is spelt timeout
+  await server.close({ timeOut: 1 });
+  // @ts-expect-error: an arity is a number
+  expose.fn(() => 1, { arity: '1' });
+  // @ts-expect-error: without an arity or a context there is nothing to say
+  expose.fn(() => 1, {});
+}
+
+export function failures(error: unknown): void {
+  if (error instanceof TimeoutError) {
+    expectTypeOf(error.times.wait).toBeNumber();
+    if (error.phase === 'wait') return;
+    // @ts-expect-error: there is no such phase
+    if (error.phase === 'waiting') return;
+  }
+  if (error instanceof RemoteError) {
+    if (error.status === 'not_found' || error.status === 503) return;
+    // @ts-expect-error: it is called not_found
+    if (error.status === 'notFound') return;
+  }
+  if (error instanceof ConnectError) expectTypeOf(error.host).toEqualTypeOf<string | undefined>();
+  if (error instanceof TlsError) expectTypeOf(error).toExtend<ConnectError>();
+  if (error instanceof BackwaterError) expectTypeOf(error.code).toBeString();
+}
+
+export async function otherClients(url: string, secret: string): Promise<Term> {
+  const request = encodeRequest({ url, secret }, 'm', 'f', [1]);
+  const { method, headers, body, requestId } = request;
+  const response = await fetch(request.url, { method, headers, body });
+  return decodeResponse(
+    { secret, requestId },
+    {
+      status: response.status,
+      headers: response.headers,
+      body: new Uint8Array(await response.arrayBuffer()),
+    },
+  );
 }
 
 test('types are what the compiler has checked', (t) => {

@@ -1,4 +1,6 @@
 // Compiled, not run: the types as a CommonJS program with Node's require of ES modules sees them.
-import type { Client } from 'backwater' with { 'resolution-mode': 'import' };
+import { Client } from 'backwater';
+import terms = require('backwater/terms');
 
-export type Made = Client;
+export const made = (url: string): Client => new Client({ url, secret: 'x'.repeat(32) });
+export const encoded: Buffer = terms.encode([1, 'two']);

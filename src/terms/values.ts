@@ -3,6 +3,7 @@ import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
 import { inspectCall, inspectSymbol } from './inspect.js';
 import { isMarked } from './tuple.js';
+import type { Term } from './types.js';
 
 /** A double that stays one: `float(1)` is Erlang's `1.0`, where the number 1 is its integer. */
 export class Float {
@@ -83,9 +84,9 @@ export class BitString {
 /** A list whose last tail is not the empty list: `[a, b | tail]`. */
 export class ImproperList {
   /** The elements before the tail, at least one. */
-  readonly items: readonly unknown[];
+  readonly items: readonly Term[];
   /** What stands where a proper list ends with `[]`; not a list itself. */
-  readonly tail: unknown;
+  readonly tail: Term;
 
   /** @throws {@link TermError} when there is no item, or the tail is a list */
   constructor(items: readonly unknown[], tail: unknown) {
@@ -95,8 +96,9 @@ export class ImproperList {
     if (tail instanceof ImproperList || (Array.isArray(tail) && !isMarked(tail))) {
       throw new TermError('the tail of an improper list is no list: write both as one');
     }
-    this.items = items;
-    this.tail = tail;
+    // Whether they are terms shows when they are encoded; some may become so by an encoder.
+    this.items = items as readonly Term[];
+    this.tail = tail as Term;
     Object.freeze(this);
   }
 
