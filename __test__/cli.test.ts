@@ -526,6 +526,23 @@ test('doctor names the step that fails, and what to do', async (t) => {
   t.is((await run(['doctor', url])).status, 2);
 });
 
+test('doctor knows what servers with protection against replay want', async (t) => {
+  const protection = { replayProtection: 'require', audience: 'payments' } as const;
+  const { url } = await startServer(t, modules, protection);
+  const flags = ['--audience', 'payments', '--replay-protection'];
+  for (const [given, pattern] of [
+    [[], /missing_audience\n +→ the secret is right, but .* --audience/],
+    [['--audience', 'orders'], /wrong_audience\n +→ .* --audience/],
+    [['--audience', 'payments'], /missing_created\n +→ .* --replay-protection/],
+  ] as const) {
+    const { status, out } = await run(['doctor', url, ...given], withSecret);
+    t.is(status, 3, out);
+    t.regex(Buffer.from(out, 'latin1').toString(), pattern);
+  }
+  t.is((await run(['doctor', url, ...flags], withSecret)).status, 0);
+  t.is((await run(['call', url, 'test', 'add', '1', '2', ...flags], withSecret)).out, '3\n');
+});
+
 test('calls, servers and the doctor speak TLS', async (t) => {
   const authority = new Authority();
   t.teardown(() => authority.remove());
@@ -545,6 +562,13 @@ test('calls, servers and the doctor speak TLS', async (t) => {
   const ill = await run(['doctor', url], withSecret);
   t.is(ill.status, 4);
   t.regex(ill.out, /TLS +no TLS: .*\n.*--ca PATH/);
+  const named = ['--ca', authority.cert, '--servername', 'other.example'];
+  const misnamed = await run(['doctor', url, ...named], withSecret);
+  t.is(misnamed.status, 4);
+  t.regex(misnamed.out, /not for other\.example, but for .*\n.*--servername/);
+  const clear = await run(['doctor', url.replace('https:', 'http:')], withSecret);
+  t.is(clear.status, 6);
+  t.regex(Buffer.from(clear.out, 'latin1').toString(), /→ write https:\/\/ instead/);
   t.is((await end()).status, 0);
 });
 

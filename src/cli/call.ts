@@ -38,7 +38,9 @@ export const call: Command = {
     } catch (error) {
       if (!(error instanceof RemoteException)) throw error;
       const exact = termsFor(format) === 'exact';
-      const reason = exact ? printed(error.reason as Term, format, terminal) : error.message;
+      const reason = exact
+        ? printed(error.reason as Term, format, terminal)
+        : error.message.replace(/^remote exception /, '');
       const what = flags.has('verbose') ? messageOf(error, true) : `the function raised ${reason}`;
       terminal.note(`${terminal.noteStyle('backwater:', 'red')} ${what}`);
       return EXIT.exception;

@@ -10,6 +10,7 @@ import {
   RemoteError,
   RemoteException,
   ResponseAuthenticationError,
+  type UnverifiedResponse,
 } from '../errors.js';
 import { type Command, type Flags, takeArgs, timeOf } from './command.js';
 import { EXIT, messageOf, statusOf } from './exit.js';
@@ -179,9 +180,9 @@ class Examination {
         const message = `no TLS handshake within ${this.#timeout} ms`;
         reject(new Failed(message, 'does the server speak TLS on this port?', EXIT.timeout));
       });
-      socket.once('error', (cause: NodeJS.ErrnoException & { reason?: string }) => {
-        const message = `no TLS: ${cause.reason ?? cause.message}`;
-        reject(new Failed(message, tlsAdvice(cause.code ?? ''), EXIT.connect, { cause }));
+      socket.once('error', (cause: TlsFailure) => {
+        const advice = tlsAdvice(cause.code ?? '');
+        reject(new Failed(`no TLS: ${tlsReason(cause, name)}`, advice, EXIT.connect, { cause }));
       });
     });
   }
@@ -265,15 +266,8 @@ class Examination {
       if (error instanceof RemoteException) return { text: 'the server answers calls' };
       if (error instanceof RemoteError) return this.#refusal(error);
       if (error instanceof ResponseAuthenticationError) {
-        const isBackwater = error.unverified?.status === 401;
-        throw new Failed(
-          error.message,
-          isBackwater
-            ? 'give both sides the same secret: the same bytes, without a line end that only one of them has'
-            : 'is it a backwater server that answers, and nothing in between changes its answers?',
-          EXIT.authentication,
-          { cause: error },
-        );
+        const advice = authenticationAdvice(error.unverified);
+        throw new Failed(error.message, advice, EXIT.authentication, { cause: error });
       }
       const advice =
         error instanceof ConnectError
@@ -288,13 +282,44 @@ class Examination {
   #refusal(error: RemoteError): Finding {
     const expected = error.httpStatus === 403 || error.httpStatus === 404;
     if (expected) return { text: 'both sides have the same secret' };
-    throw new Failed(
-      error.message,
-      'the secret is right, but the server refuses calls: look at its log',
-      EXIT.refused,
-      { cause: error },
-    );
+    const advice = `the secret is right, but ${refusalAdvice(error.reason)}`;
+    throw new Failed(error.message, advice, EXIT.refused, { cause: error });
   }
+}
+
+function authenticationAdvice(unverified: UnverifiedResponse | undefined): string {
+  if (unverified?.status === 401) {
+    return 'give both sides the same secret: the same bytes, without a line end that only one of them has';
+  }
+  if (unverified?.status === 400 && unverified.body.includes('speaks TLS')) {
+    return 'write https:// instead of http://';
+  }
+  return 'is it a backwater server that answers, and nothing in between changes its answers?';
+}
+
+function refusalAdvice(reason: string): string {
+  switch (reason) {
+    case 'missing_created':
+      return 'the server demands protection against replay: use --replay-protection';
+    case 'missing_audience':
+    case 'wrong_audience':
+      return 'the server takes only requests that are for it: name it by --audience';
+    case 'stale_request':
+      return 'for the server the request is too old, or of the future: set the clocks by NTP';
+    default:
+      return 'the server refuses calls: look at its log';
+  }
+}
+
+interface TlsFailure extends NodeJS.ErrnoException {
+  readonly reason?: string;
+  readonly cert?: Partial<tls.PeerCertificate>;
+}
+
+function tlsReason(failure: TlsFailure, name: string): string {
+  if (failure.code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return failure.reason ?? failure.message;
+  const names = failure.cert?.subjectaltname;
+  return `the certificate is not for ${name}, but for ${names ?? 'no name at all'}`;
 }
 
 function tlsAdvice(code: string): string {
@@ -312,7 +337,7 @@ function tlsAdvice(code: string): string {
     case 'ECONNRESET':
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return 'does the server speak TLS on this port, and does it ask for a certificate (--cert, --key)?';
+      return 'does the server speak TLS on this port (or is it http://?), and does it ask for a certificate (--cert, --key)?';
     default:
       return 'look at the certificate and at the log of the server';
   }

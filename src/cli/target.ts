@@ -27,6 +27,8 @@ export const clientFlags: FlagTable = {
   'connect-timeout': { value: 'TIME', help: 'until a connection must stand (8s)' },
   'recv-timeout': { value: 'TIME', help: 'until the whole answer must be there (5s)' },
   timeout: { value: 'TIME', help: 'for a call as a whole (none)' },
+  'replay-protection': { help: 'sign when each request is made, for servers that demand it' },
+  audience: { value: 'NAME', help: 'sign whom requests are for, for servers that demand it' },
 };
 
 /** The secrets that were given, never as an argument. */
@@ -77,6 +79,8 @@ export function clientOf(url: string, flags: Flags, options: Partial<ClientOptio
     connectTimeout: timeOf(flags, 'connect-timeout'),
     recvTimeout: timeOf(flags, 'recv-timeout'),
     timeout: timeOf(flags, 'timeout'),
+    replayProtection: flags.has('replay-protection'),
+    audience: flags.text('audience'),
     encoders: elixir().encoders,
     ...options,
   });
