@@ -6,20 +6,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
+import { EXIT, statusOf } from '../src/cli/exit.js';
 import { Histogram } from '../src/cli/histogram.js';
 import {
   atom,
   Client,
+  ClosedError,
+  ConnectError,
+  ConnectionLostError,
   decode,
   encode,
   ImproperList,
+  OptionError,
   Pid,
+  QueueFullError,
   raise,
+  RemoteError,
+  ResponseAuthenticationError,
+  ResponseError,
+  TimeoutError,
   tuple,
   type Server,
 } from '../src/index.js';
 import { jsonOf } from '../src/cli/values.js';
 import { Authority } from './support/certificates.js';
+import { projectRoot } from './support/root.js';
 import { serve as startServer, tcpServer } from './support/rpc.js';
 
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
@@ -50,12 +61,16 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
 /** Runs the program to its end. */
 function run(args: readonly string[], { input, env }: RunOptions = {}): Promise<Result> {
   const child = start(args, env);
+  child.stdin!.on('error', () => {});
+  child.stdin!.end(input);
+  return resultOf(child);
+}
+
+function resultOf(child: ChildProcess): Promise<Result> {
   const out: Buffer[] = [];
   let errors = '';
   child.stdout!.on('data', (bytes: Buffer) => out.push(bytes));
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  child.stdin!.on('error', () => {});
-  child.stdin!.end(input);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (status) => {
@@ -148,6 +163,39 @@ test('wrong command lines are told in a sentence', async (t) => {
   }
 });
 
+/** Runs a line of the shell in which `backwater` is the program, with `more` at its end. */
+function runLine(line: string, more = ''): Promise<Result> {
+  const program = `backwater() { '${process.execPath}' '${PROGRAM}' "$@" ${more}; }`;
+  const child = spawn('bash', ['-c', `${program}\n${line}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return resultOf(child);
+}
+
+test('the examples of help and of the page have flags that there are', async (t) => {
+  const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
+  const blocks = Array.from(page.matchAll(/^```sh\n([^]*?)^```/gm), ([, lines]) => lines!);
+  const commands = ['secret', 'serve', 'call', 'encode', 'decode', 'bench', 'doctor'];
+  const helps = await Promise.all(commands.map((name) => run(['help', name])));
+  const examples = [...blocks, ...helps.map(({ out }) => out.split('examples:')[1]!)]
+    .flatMap((text) => text.split('\n'))
+    .map((line) => line.replace(/^.*?(?=\bbackwater )/, '').replace(/ +[&#](?: .*)?$/, ''))
+    .filter((line) => line.startsWith('backwater '));
+  t.true(examples.length > 15);
+  for (const example of examples) {
+    const { status, errors } = await runLine(example.replace(/<.*$/, ''), '--frob < /dev/null');
+    t.is(status, 2, example);
+    t.regex(errors, /Unknown option '--frob'/, example);
+  }
+});
+
+test('what the page pipes into the program comes out as it says', async (t) => {
+  const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
+  const lines = Array.from(page.matchAll(/^(echo .*\| backwater .*?) +# (.*)$/gm));
+  t.true(lines.length >= 2);
+  for (const [, line, expected] of lines) {
+    t.like(await runLine(line!), { status: 0, out: `${expected}\n`, errors: '' });
+  }
+});
+
 test('secret makes secrets', async (t) => {
   const one = await run(['secret']);
   t.is(one.status, 0);
@@ -203,8 +251,9 @@ test('secrets come from files and stdin too', async (t) => {
 test('the exit status says what went wrong', async (t) => {
   const { url } = await server(t);
   const dead = await tcpServer(t, () => {});
+  // An answer that is there before the question would be none.
   const rude = await tcpServer(t, (socket) =>
-    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'),
+    socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')),
   );
   const call = (to: string, ...args: string[]): Promise<Result> =>
     run(['call', to, 'test', ...args], withSecret);
@@ -231,6 +280,42 @@ test('the exit status says what went wrong', async (t) => {
   t.regex(denied.errors, /is the secret the same on both sides/);
   const verbose = await run(['call', url, 'test', 'missing', '--verbose'], withSecret);
   t.regex(verbose.errors, /\n +at /);
+});
+
+test('each kind of failure has its exit status, and the page has them all', async (t) => {
+  const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
+  const listed = Array.from(page.matchAll(/^\| (\d+) +\|/gm), ([, status]) => Number(status));
+  t.deepEqual(listed, Object.values(EXIT));
+  const secondsOf = (milliseconds: number): Record<string, number> =>
+    Object.fromEntries(
+      ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'].map((phase) => [
+        phase,
+        milliseconds,
+      ]),
+    );
+  for (const [error, status] of [
+    [new RemoteError(404, ''), EXIT.refused],
+    [new ConnectError('no', {}), EXIT.connect],
+    [new ConnectionLostError('lost'), EXIT.connect],
+    [new ClosedError('closed'), EXIT.connect],
+    [new QueueFullError({ limit: 1 }), EXIT.connect],
+    [
+      new TimeoutError({
+        phase: 'wait',
+        option: 'timeout',
+        limit: 1,
+        times: secondsOf(1),
+      } as never),
+      EXIT.timeout,
+    ],
+    [new ResponseAuthenticationError('invalid_signature'), EXIT.authentication],
+    [new ResponseError('invalid_body', 'damaged'), EXIT.response],
+    [new OptionError('wrong', { option: 'url' }), EXIT.usage],
+    [Object.assign(new Error('ENOENT'), { syscall: 'open' }), EXIT.usage],
+    [new TypeError('a bug'), EXIT.internal],
+  ] as const) {
+    t.is(statusOf(error), status, error.name);
+  }
 });
 
 test('encode and decode turn into each other', async (t) => {

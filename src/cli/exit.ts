@@ -1,4 +1,5 @@
 import {
+  BackwaterError,
   ClosedError,
   ConnectError,
   ListenError,
@@ -38,7 +39,8 @@ export function statusOf(error: unknown): number {
   // Arguments are read by this program: what they are not is the user's to know.
   if (error instanceof TermError && error.path === undefined) return EXIT.response;
   if (error instanceof TermError) return EXIT.usage;
-  return isSystemError(error) ? EXIT.usage : EXIT.response;
+  if (isSystemError(error)) return EXIT.usage;
+  return error instanceof BackwaterError ? EXIT.response : EXIT.internal;
 }
 
 /** A file that is not there, say. */
