@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -106,9 +106,9 @@ impl Connection {
     }
 
     /// Puts the connection by for a later request.
-    pub(super) fn put_by(&mut self) {
+    pub(super) fn put_by(&mut self, now: Instant) {
         self.kept = true;
-        self.idle_since = Instant::now();
+        self.idle_since = now;
     }
 
     /// Whether it is too old to be used again.
@@ -202,6 +202,12 @@ impl Connection {
         reader: &mut BodyReader,
     ) -> Result<Bytes, BodyError> {
         let ended = poll_fn(|context| {
+            // hyper hands out a body once that was asked for. Asked only afterwards, it would have this
+            // task come again.
+            let read = reader.poll_read(&mut body, context);
+            if read.is_ready() {
+                return read;
+            }
             self.drive(context);
             reader.poll_read(&mut body, context)
         });
@@ -209,20 +215,22 @@ impl Connection {
     }
 
     /// Whether another request can be sent, as far as is known.
-    pub(super) async fn is_reusable(&mut self) -> bool {
-        let ended = poll_fn(|context| {
-            self.drive(context);
-            Poll::Ready(())
-        });
-        ended.await;
+    pub(super) fn is_reusable(&mut self) -> bool {
+        self.drive_idle();
         self.driver.is_some() && self.sender.is_ready()
     }
 
     /// Like [`Connection::is_reusable`] for one that has been idle: asks the system.
-    pub(super) fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
+    pub(super) fn is_alive(&mut self) -> bool {
         self.probe.check();
-        self.drive(context);
+        self.drive_idle();
         self.driver.is_some()
+    }
+
+    /// Drives the connection while no call waits for it. Nobody is woken: a task that had driven it would
+    /// be, by the next request, for nothing; and would be kept in memory until then.
+    fn drive_idle(&mut self) {
+        self.drive(&mut Context::from_waker(Waker::noop()));
     }
 
     fn drive(&mut self, context: &mut Context<'_>) {

@@ -103,9 +103,16 @@ impl EndpointPool {
         progress: &mut Progress,
     ) -> Result<Lease, CallError> {
         progress.enter(Phase::Queued);
-        let waiting = limits.connecting(progress).run(self.wait_for_place()).await;
-        let place = waiting.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?;
-        let connection = match self.idle.take(self.in_use()).await {
+        let place = match self.free_place()? {
+            Some(place) => place,
+            None => {
+                let waiting = limits.connecting(progress).run(self.wait_for_place());
+                // Boxed, as is all that is rare: calls are moved about, and should not be large.
+                let waited = Box::pin(waiting).await;
+                waited.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?
+            }
+        };
+        let connection = match self.idle.take(self.in_use()) {
             Some(connection) => connection,
             None => Box::pin(self.open_within(limits.opening(progress), progress)).await?,
         };
@@ -172,12 +179,16 @@ impl EndpointPool {
         self.max_connections - self.places.available_permits()
     }
 
-    async fn wait_for_place(&self) -> Result<OwnedSemaphorePermit, CallError> {
+    /// A place for a call, if one is free and no other call waits for it.
+    fn free_place(&self) -> Result<Option<OwnedSemaphorePermit>, CallError> {
         match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => return Ok(place),
-            Err(TryAcquireError::Closed) => return Err(CallError::Closed),
-            Err(TryAcquireError::NoPermits) => (),
+            Ok(place) => Ok(Some(place)),
+            Err(TryAcquireError::Closed) => Err(CallError::Closed),
+            Err(TryAcquireError::NoPermits) => Ok(None),
         }
+    }
+
+    async fn wait_for_place(&self) -> Result<OwnedSemaphorePermit, CallError> {
         let _waiting = Waiting::enter(self)?;
         let place = Arc::clone(&self.places).acquire_owned().await;
         place.map_err(|_closed| CallError::Closed)
@@ -187,7 +198,7 @@ impl EndpointPool {
         &self,
         allowance: Allowance,
         progress: &mut Progress,
-    ) -> Result<Connection, CallError> {
+    ) -> Result<Box<Connection>, CallError> {
         let opened = allowance.run(self.open(progress)).await;
         let opened = match opened {
             Ok(opened) => opened,
@@ -199,7 +210,7 @@ impl EndpointPool {
         opened
     }
 
-    async fn open(&self, progress: &mut Progress) -> Result<Connection, CallError> {
+    async fn open(&self, progress: &mut Progress) -> Result<Box<Connection>, CallError> {
         let failed = |source| CallError::Connect { endpoint: self.endpoint.clone(), source };
         progress.enter(Phase::Resolve);
         let addresses = resolve(&self.endpoint).await.map_err(failed)?;
@@ -225,7 +236,7 @@ impl EndpointPool {
         let opened = Connection::open(stream, self.max_header_bytes, open, max_age).await;
         let mut connection = opened.map_err(|error| failed(io::Error::other(error)))?;
         connection.observe(self.unacknowledged, round_trip);
-        Ok(connection)
+        Ok(Box::new(connection))
     }
 }
 
@@ -238,7 +249,7 @@ fn spread(age: Duration) -> Duration {
 
 /// A connection for one call. Dropping it closes the connection and frees its place.
 pub(super) struct Lease {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     place: OwnedSemaphorePermit,
     pool: Arc<EndpointPool>,
 }

@@ -106,7 +106,7 @@ async fn attempt(
     match ended {
         Ok(received) => {
             lease.connection.count_response();
-            if lease.connection.is_reusable().await {
+            if lease.connection.is_reusable() {
                 lease.keep();
             }
             Ok(received)

@@ -78,7 +78,12 @@ impl Advice {
 
     /// Whether there is nothing against using the connection.
     pub(super) fn is_rested(&self, usage: Usage) -> bool {
-        self.is_usable(usage) && usage.idle >= BREATH
+        self.is_usable(usage) && self.has_breathed(usage)
+    }
+
+    /// Whether it was used long enough ago to be used again before others.
+    pub(super) fn has_breathed(&self, usage: Usage) -> bool {
+        usage.idle >= BREATH
     }
 
     fn is_suspected(&self, usage: Usage) -> bool {

@@ -1,9 +1,7 @@
 //! Connections that wait for their next request.
 
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
@@ -31,7 +29,8 @@ pub(super) struct PoolLimits {
 
 #[derive(Default)]
 struct State {
-    idle: Vec<Connection>,
+    /// Those that were idle for longest come first. Boxed, since they are moved about.
+    idle: Vec<Box<Connection>>,
     looked_after: bool,
     closed: bool,
 }
@@ -48,28 +47,28 @@ impl Pool {
 
     /// A connection that is still good, as far as the system knows. There are so many calls that have
     /// a connection or are about to get one, this one included.
-    pub(super) async fn take(&self, in_use: usize) -> Option<Connection> {
-        poll_fn(|context| {
-            let now = Instant::now();
-            let advice = self.manners.advice(now);
-            loop {
-                // Not in the condition: the lock would be held in the body.
-                let picked = self.pick(advice, now, in_use);
-                let Some(mut connection) = picked else { return Poll::Ready(None) };
-                if self.is_good(&mut connection, now, context) {
-                    return Poll::Ready(Some(connection));
-                }
+    pub(super) fn take(&self, in_use: usize) -> Option<Box<Connection>> {
+        let now = Instant::now();
+        let advice = self.manners.advice(now);
+        loop {
+            let mut connection = self.pick(advice, now, in_use)?;
+            if self.is_good(&mut connection, now) {
+                return Some(connection);
             }
-        })
-        .await
+        }
     }
 
     /// The one used last of those that have rested, else that of the usable ones which has rested
     /// longest. If there is none, there is room for a new one afterwards.
-    fn pick(&self, advice: Advice, now: Instant, in_use: usize) -> Option<Connection> {
+    fn pick(&self, advice: Advice, now: Instant, in_use: usize) -> Option<Box<Connection>> {
         let mut state = self.state();
         let idle = &mut state.idle;
-        let rested = idle.iter().rposition(|connection| advice.is_rested(connection.usage(now)));
+        // Of many that are in use, none may have rested: that is seen without looking at all of them.
+        let breathed =
+            idle.partition_point(|connection| advice.has_breathed(connection.usage(now)));
+        let rested = idle[..breathed]
+            .iter()
+            .rposition(|connection| advice.is_rested(connection.usage(now)));
         let usable = || idle.iter().position(|connection| advice.is_usable(connection.usage(now)));
         if let Some(place) = rested.or_else(usable) {
             return Some(idle.remove(place));
@@ -81,9 +80,10 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn put(self: &Arc<Self>, mut connection: Connection) {
-        connection.put_by();
-        if connection.is_expired(Instant::now()) {
+    pub(super) fn put(self: &Arc<Self>, mut connection: Box<Connection>) {
+        let now = Instant::now();
+        connection.put_by(now);
+        if connection.is_expired(now) {
             return;
         }
         let mut state = self.state();
@@ -116,21 +116,15 @@ impl Pool {
     }
 
     /// Closes what is too old or was closed by the server; false when nothing is left.
-    fn prune(&self, context: &mut Context<'_>) -> bool {
+    fn prune(&self) -> bool {
         let now = Instant::now();
         let mut state = self.state();
-        // Those that were idle for longest come first.
-        state.idle.retain_mut(|connection| self.is_good(connection, now, context));
+        state.idle.retain_mut(|connection| self.is_good(connection, now));
         state.looked_after = !state.idle.is_empty();
         state.looked_after
     }
 
-    fn is_good(
-        &self,
-        connection: &mut Connection,
-        now: Instant,
-        context: &mut Context<'_>,
-    ) -> bool {
+    fn is_good(&self, connection: &mut Connection, now: Instant) -> bool {
         let PoolLimits { idle_timeout, min_connections, open, .. } = &self.limits;
         let usage = connection.usage(now);
         let is_spare = open.load(Ordering::Relaxed) > *min_connections;
@@ -138,7 +132,7 @@ impl Pool {
         if is_old || self.manners.advice(now).is_stale(usage) {
             return false;
         }
-        let is_alive = connection.is_alive(context);
+        let is_alive = connection.is_alive();
         if is_alive {
             self.manners.note_open(usage);
         } else {
@@ -158,7 +152,7 @@ async fn look_after(pool: Weak<Pool>, period: Duration) {
     loop {
         tokio::time::sleep(period).await;
         let Some(pool) = pool.upgrade() else { return };
-        if !poll_fn(|context| Poll::Ready(pool.prune(context))).await {
+        if !pool.prune() {
             return;
         }
     }

@@ -24,7 +24,13 @@ pub(super) struct ClientStream {
     probe: Arc<Probe>,
     secured: Option<Secured>,
     burst: Burst,
+    /// The parts of a small request, put together.
+    gathered: Vec<u8>,
 }
+
+/// Parts that are not longer than this altogether are copied to one place before they are written: for
+/// the system to gather them takes longer than that.
+const SMALL: usize = 2048;
 
 /// Not a trait object: without TLS, every call would pay for that.
 enum Socket {
@@ -60,6 +66,7 @@ impl ClientStream {
             probe: Arc::new(Probe::new()),
             secured: None,
             burst: Burst::default(),
+            gathered: Vec::new(),
         }
     }
 
@@ -81,6 +88,7 @@ impl ClientStream {
             probe: Arc::new(Probe::new()),
             secured: Some(secured),
             burst: Burst::default(),
+            gathered: Vec::new(),
         })
     }
 
@@ -217,6 +225,14 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         if let Some(part) = Burst::too_large(slices) {
             return self.poll_write(context, part);
+        }
+        if slices.iter().map(|slice| slice.len()).sum::<usize>() <= SMALL {
+            let mut gathered = std::mem::take(&mut self.gathered);
+            gathered.clear();
+            slices.iter().for_each(|slice| gathered.extend_from_slice(slice));
+            let written = self.as_mut().poll_write(context, &gathered);
+            self.gathered = gathered;
+            return written;
         }
         if !self.burst.goes_on(context) {
             return Poll::Pending;
