@@ -1,6 +1,7 @@
 //! One call, from its arguments to its outcome.
 
 use std::borrow::Borrow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,18 +100,35 @@ pub(super) async fn exchange_terms<R: Borrow<CallRequest> + Send + 'static>(
 ) -> (Result<CallOutcome, CallError>, Option<R>) {
     let decode_options = request.borrow().decode.clone();
     let (encoded, request) = encode(shared, member, request, keep).await;
-    let result = async {
-        let received = exchange(shared, &member.pool, &encoded?, limits, progress).await?;
-        let options = decode_options.unwrap_or_else(|| shared.options.decode.clone());
-        let decoding = decode(shared, received, options, limits.max_encoded_result_size);
-        match limits.whole() {
-            None => decoding.await,
-            Some(whole) => {
-                whole.run(decoding).await.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))
+    let result = match encoded {
+        Ok(encoded) => {
+            let received = exchange(shared, &member.pool, &encoded, limits, progress).await;
+            match received {
+                Ok(received) => understand(shared, received, decode_options, limits, progress).await,
+                Err(error) => Err(error),
             }
         }
+        Err(error) => Err(error),
     };
-    (result.await, request)
+    (result, request)
+}
+
+/// Decodes a response, within what is left of the call's time.
+async fn understand(
+    shared: &Shared,
+    received: Received,
+    options: Option<OwnedDecodeOptions>,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<CallOutcome, CallError> {
+    let options = options.unwrap_or_else(|| shared.options.decode.clone());
+    let decoding = pin!(decode(shared, received, options, limits.max_encoded_result_size));
+    match limits.whole() {
+        None => decoding.await,
+        Some(whole) => {
+            whole.run(decoding).await.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))
+        }
+    }
 }
 
 async fn encode<R: Borrow<CallRequest> + Send + 'static>(

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::time::sleep;
 
@@ -134,11 +134,11 @@ impl Connection {
     /// Sends a request and waits for the head of the response. If it is to be done carefully, the last
     /// byte follows a little later: a server that closes the connection until then certainly has not
     /// begun.
-    pub(super) async fn send(
+    pub(super) fn send(
         &mut self,
         request: Request<Bytes>,
         carefully: bool,
-    ) -> Result<Response<Incoming>, SendError> {
+    ) -> impl Future<Output = Result<Response<Incoming>, SendError>> {
         self.probe.begin(carefully);
         let is_rare = self.responses <= 1 || self.idle_since.elapsed() >= BRIEF;
         let pause = if is_rare { LONG_PAUSE } else { PAUSE };
@@ -146,29 +146,35 @@ impl Connection {
         let mut holding = carefully.then(|| Box::pin(sleep(pause)));
         let probe = &self.probe;
         let request = request.map(|body| RequestBody::new(body, Arc::clone(probe)));
-        let mut response = pin!(self.sender.try_send_request(request));
-        let ended = poll_fn(|context| {
-            if let Some(pause) = &mut holding
-                && pause.as_mut().poll(context).is_ready()
-            {
-                self.probe.release();
-                holding = None;
-            }
-            self.drive(context);
-            response.as_mut().poll(context)
-        });
-        let result = ended.await;
-        result.map_err(|mut error| {
-            let unsent = error.take_message().is_some() || self.probe.is_request_missed();
-            let error = error.into_error();
-            let secured = self.secured.as_ref().filter(|_| self.responses == 0);
-            SendError {
-                tls: secured.and_then(|secured| secured.explain(&error)),
-                lacks_certificate: secured.is_some_and(Secured::lacks_certificate),
-                error,
-                unsent,
-            }
-        })
+        // Not in the future: that would keep the request for as long as it lives.
+        let response = self.sender.try_send_request(request);
+        async move {
+            let mut response = pin!(response);
+            let ended = poll_fn(|context| {
+                if let Some(pause) = &mut holding
+                    && pause.as_mut().poll(context).is_ready()
+                {
+                    self.probe.release();
+                    holding = None;
+                }
+                self.drive(context);
+                response.as_mut().poll(context)
+            });
+            let result = ended.await;
+            result.map_err(|error| self.send_error(error))
+        }
+    }
+
+    fn send_error(&self, mut error: TrySendError<Request<RequestBody>>) -> SendError {
+        let unsent = error.take_message().is_some() || self.probe.is_request_missed();
+        let error = error.into_error();
+        let secured = self.secured.as_ref().filter(|_| self.responses == 0);
+        SendError {
+            tls: secured.and_then(|secured| secured.explain(&error)),
+            lacks_certificate: secured.is_some_and(Secured::lacks_certificate),
+            error,
+            unsent,
+        }
     }
 
     /// Whether all of the last request was handed to the system.

@@ -3,6 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -106,9 +107,9 @@ impl EndpointPool {
         let place = match self.free_place()? {
             Some(place) => place,
             None => {
-                let waiting = limits.connecting(progress).run(self.wait_for_place());
                 // Boxed, as is all that is rare: calls are moved about, and should not be large.
-                let waited = Box::pin(waiting).await;
+                let mut waiting = Box::pin(self.wait_for_place());
+                let waited = limits.connecting(progress).run(waiting.as_mut()).await;
                 waited.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?
             }
         };
@@ -199,7 +200,10 @@ impl EndpointPool {
         allowance: Allowance,
         progress: &mut Progress,
     ) -> Result<Box<Connection>, CallError> {
-        let opened = allowance.run(self.open(progress)).await;
+        let opened = {
+            let opening = pin!(self.open(progress));
+            allowance.run(opening).await
+        };
         let opened = match opened {
             Ok(opened) => opened,
             Err(ran_out) => Err(ran_out.error(progress)),

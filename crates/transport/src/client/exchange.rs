@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -87,8 +88,10 @@ async fn attempt(
     let usage = lease.connection.was_kept().then(|| lease.connection.usage(now));
     let carefully = usage.is_some_and(|usage| lease.manners().is_doubtful(usage));
     let connection = &mut lease.connection;
-    let sending = round_trip(shared, connection, request, limits, carefully);
-    let ended = limits.exchanging().run(sending).await;
+    let ended = {
+        let sending = pin!(round_trip(shared, connection, request, limits, carefully));
+        limits.exchanging().run(sending).await
+    };
     connection.report(progress);
     let ended = match ended {
         Ok(ended) => ended,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use backwater_protocol::CallTimeout;
@@ -144,7 +145,9 @@ impl Allowance {
     }
 
     /// The future's value if it comes in time. When nothing is left, the future is not begun.
-    pub(super) async fn run<F: Future>(self, future: F) -> Result<F::Output, RanOut> {
+    ///
+    /// The future is taken pinned, since an async function keeps a future that it owns twice.
+    pub(super) async fn run<F: Future>(self, future: Pin<&mut F>) -> Result<F::Output, RanOut> {
         if self.left.is_zero() {
             return Err(RanOut(self));
         }

@@ -105,12 +105,13 @@ impl Client {
         request: CallRequest,
     ) -> impl Future<Output = Result<CallOutcome, CallError>> + Send + use<> {
         let shared = Arc::clone(&self.shared);
+        // Boxed, as is the call below: what is moved about should not be large.
+        let request = Box::new(request);
         async move {
             let mut lifetime = shared.lifetime.subscribe();
             if *lifetime.borrow_and_update() != Lifetime::Open {
                 return Err(CallError::Closed);
             }
-            // Boxed: it is some kilobytes, and what is returned here is moved several times before it runs.
             let mut calling = Box::pin(endpoints::call(&shared, request));
             tokio::select! {
                 biased;

@@ -1,6 +1,7 @@
 //! Makes a call: on one endpoint, and if need be on others.
 
 use std::borrow::Borrow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,7 +32,7 @@ const NEWS: Duration = Duration::from_secs(2);
 /// Makes a call on the endpoint that has the least to do, and on others if it fails there and may.
 pub(in super::super) async fn call(
     shared: &Arc<Shared>,
-    request: CallRequest,
+    request: Box<CallRequest>,
 ) -> Result<CallOutcome, CallError> {
     let directory = &shared.directory;
     directory.count_call();
@@ -47,7 +48,7 @@ pub(in super::super) async fn call(
         && request.idempotent
         && !is_only
     {
-        let course = Course::new(shared, Arc::new(request), limits, progress, Vec::new());
+        let course = Course::new(shared, Arc::new(*request), limits, progress, Vec::new());
         return Box::pin(course.hedge(delay)).await;
     }
     let mut choice = set.choose(&[], directory.random.next());
@@ -60,7 +61,7 @@ pub(in super::super) async fn call(
         attempt(shared, &member, request, !may_fail, &limits_of_first, &mut progress).await;
     match (result, request) {
         (Err(error), Some(request)) => {
-            let course = Course::new(shared, Arc::new(request), limits, progress, vec![member]);
+            let course = Course::new(shared, Arc::new(*request), limits, progress, vec![member]);
             Box::pin(course.go_on(error)).await
         }
         (result, _) => result,
@@ -79,7 +80,7 @@ async fn resolve(
         Unknown::Asked { rounds } => rounds,
     };
     progress.enter(Phase::Resolve);
-    let resolution = shared.directory.resolution_after(rounds);
+    let resolution = pin!(shared.directory.resolution_after(rounds));
     let waited = tokio::select! {
         waited = limits.connecting(progress).run(resolution) => waited,
         () = shared.closing() => return Err(CallError::Closed),
