@@ -16,6 +16,7 @@ use crate::events::{Event, Message};
 use crate::failures;
 use crate::faults;
 use crate::outbox::{CallFields, Job};
+use crate::paths::Paths;
 use crate::process::{io_thread, io_thread_of_client};
 use crate::resolving;
 use crate::settings::{self, TermFlags, duration, limit, size};
@@ -79,7 +80,8 @@ pub(crate) fn create(
         Ok((client, io.spawner()))
     })?;
     let (secrets, calls) = (Mutex::new(secrets), watch::Sender::new(()));
-    let entry = ClientEntry { client, secrets, max_depth, max_terms, calls };
+    let paths = Paths::default();
+    let entry = ClientEntry { client, secrets, max_depth, max_terms, paths, calls };
     locked(&shared.clients).insert(id, Arc::new(entry));
     Ok(())
 }
@@ -91,6 +93,7 @@ pub(crate) struct ClientEntry {
     secrets: Mutex<Secrets>,
     max_depth: u32,
     max_terms: u32,
+    paths: Paths,
     /// Every call holds a receiver: none left means that all have ended.
     calls: watch::Sender<()>,
 }
@@ -106,19 +109,17 @@ pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
     let (cancel, cancelled) = oneshot::channel();
     locked(&shared.calls).insert(id, cancel);
     let shared = Arc::clone(shared);
-    let unsettled = Unsettled { shared, id, _under_way: client.calls.subscribe() };
+    let unsettled = Unsettled { shared, id, is_settled: false, _under_way: client.calls.subscribe() };
     let calling = client.client.transport().call(request);
     client.client.spawn(async move {
         tokio::select! {
             result = calling => {
                 let event = event(id, result);
-                locked(&unsettled.shared.calls).remove(&id);
-                unsettled.shared.completions.push(event);
+                unsettled.settle(event);
             }
             // JavaScript does not wait any more.
             _ = cancelled => (),
         }
-        drop(unsettled);
     });
 }
 
@@ -126,14 +127,23 @@ pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
 struct Unsettled {
     shared: Arc<Shared>,
     id: u32,
+    is_settled: bool,
     /// For those who wait for all calls of the client to end.
     _under_way: watch::Receiver<()>,
 }
 
+impl Unsettled {
+    fn settle(mut self, event: Event) {
+        locked(&self.shared.calls).remove(&self.id);
+        self.shared.completions.push(event);
+        self.is_settled = true;
+    }
+}
+
 impl Drop for Unsettled {
     fn drop(&mut self) {
-        // There no more when it was settled or cancelled.
-        if locked(&self.shared.calls).remove(&self.id).is_some() {
+        // It is there no more when it was cancelled.
+        if !self.is_settled && locked(&self.shared.calls).remove(&self.id).is_some() {
             failed_inside(&self.shared, self.id);
         }
     }
@@ -147,8 +157,7 @@ pub(crate) fn failed_inside(shared: &Shared, call: u32) {
 fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)> {
     let CallFields {
         client,
-        module,
-        function,
+        names,
         arity,
         flags,
         connect_timeout,
@@ -161,7 +170,7 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
         hedge_delay,
     } = job.call()?;
     let client = Arc::clone(locked(&shared.clients).get(&client)?);
-    let path = RequestPath::new(module, function, arity);
+    let path = client.paths.of(names, arity)?;
     let decode = TermFlags(flags).decode_options(client.max_depth, client.max_terms);
     let mut request = CallRequest::new(path, Box::new(job.into_tape()));
     request.secrets = Some(locked(&client.secrets).clone());

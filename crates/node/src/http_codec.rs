@@ -55,7 +55,8 @@ pub(crate) fn encode_request(
     let id = request_id.try_into().map_err(|_| Error::from_reason("a request id has 16 bytes"))?;
     let mut encoder = Encoder::default();
     // The caller's HTTP client sets `host`, which is not signed.
-    let prepared = client::prepare_request(&path, "host", tape, &mut encoder, &settings)
+    let host = HeaderValue::from_static("host");
+    let prepared = client::prepare_request(&path, &host, tape, &mut encoder, &settings)
         .map_err(|failure| thrown(&failures::encode_failure(&failure)))?;
     let (head, body) = prepared.sign(id, extensions).into_parts();
     let mut headers: Vec<(&str, &str)> = head

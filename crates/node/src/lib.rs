@@ -19,6 +19,7 @@ mod frame;
 mod http_codec;
 mod inbox;
 mod outbox;
+mod paths;
 mod process;
 mod replies;
 mod resolving;

@@ -89,11 +89,9 @@ impl Job {
     pub(crate) fn call(&self) -> Option<CallFields<'_>> {
         let start = self.field(1) as usize;
         let names = self.batch.bytes.get(start..start.checked_add(self.field(2) as usize)?)?;
-        let (module, function) = std::str::from_utf8(names).ok()?.split_once('\0')?;
         Some(CallFields {
             client: self.field(0),
-            module,
-            function,
+            names,
             arity: u8::try_from(self.field(3)).ok()?,
             flags: self.field(4),
             connect_timeout: self.field(5),
@@ -116,8 +114,8 @@ impl Job {
 /// What a [`JobKind::Call`] says besides its arguments. Times are in milliseconds, `u32::MAX` = none.
 pub(crate) struct CallFields<'a> {
     pub(crate) client: u32,
-    pub(crate) module: &'a str,
-    pub(crate) function: &'a str,
+    /// Module and function, with NUL between them.
+    pub(crate) names: &'a [u8],
     pub(crate) arity: u8,
     pub(crate) flags: u32,
     pub(crate) connect_timeout: u32,

@@ -242,32 +242,62 @@ pub(crate) fn sign(
     number: usize,
     scheme: &str,
 ) -> HeaderValue {
-    let mut text = String::with_capacity(384);
-    text.push_str(scheme);
-    text.push_str("algorithm=\"");
-    text.push_str(ALGORITHM);
-    text.push_str("\",headers=\"");
-    text.push_str(signed.pseudo_name);
-    let mut string = Vec::with_capacity(512);
-    begin_line(&mut string, signed.pseudo_name);
-    string.extend_from_slice(b": ");
-    string.extend_from_slice(signed.pseudo_value.as_bytes());
+    let mut signing = Signing::begin(scheme, signed.pseudo_name, &[signed.pseudo_value]);
     for name in names {
-        // Our own headers stand once each, without spaces around them.
-        let Some(value) = signed.headers.get(name) else { continue };
-        text.push(' ');
-        text.push_str(name.as_str());
-        begin_line(&mut string, name.as_str());
-        string.extend_from_slice(b": ");
-        string.extend_from_slice(trim(value.as_bytes()));
+        // Our own headers stand once each.
+        if let Some(value) = signed.headers.get(name) {
+            signing.add(name, value);
+        }
     }
-    text.push_str("\",keyId=\"");
-    text.push_str(KEY_ID);
-    text.push_str("\",signature=\"");
-    STANDARD.encode_string(secrets.sign(number, &string), &mut text);
-    text.push('"');
-    // Names and base64 are ASCII.
-    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
+    signing.finish(secrets, number)
+}
+
+/// A signature that is being made: header by header, in alphabetical order.
+pub(crate) struct Signing {
+    /// The parameters.
+    text: String,
+    /// What is signed.
+    string: Vec<u8>,
+}
+
+impl Signing {
+    /// Begins with the pseudo header, whose value may come in parts.
+    pub(crate) fn begin(scheme: &str, pseudo_name: &str, pseudo_value: &[&str]) -> Self {
+        let mut text = String::with_capacity(384);
+        text.push_str(scheme);
+        text.push_str("algorithm=\"");
+        text.push_str(ALGORITHM);
+        text.push_str("\",headers=\"");
+        text.push_str(pseudo_name);
+        let mut string = Vec::with_capacity(512);
+        begin_line(&mut string, pseudo_name);
+        string.extend_from_slice(b": ");
+        for part in pseudo_value {
+            string.extend_from_slice(part.as_bytes());
+        }
+        Self { text, string }
+    }
+
+    /// Signs a header.
+    pub(crate) fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.text.push(' ');
+        self.text.push_str(name.as_str());
+        begin_line(&mut self.string, name.as_str());
+        self.string.extend_from_slice(b": ");
+        self.string.extend_from_slice(trim(value.as_bytes()));
+    }
+
+    /// The parameters, signed with the secret of that number.
+    pub(crate) fn finish(self, secrets: &Secrets, number: usize) -> HeaderValue {
+        let Self { mut text, string } = self;
+        text.push_str("\",keyId=\"");
+        text.push_str(KEY_ID);
+        text.push_str("\",signature=\"");
+        STANDARD.encode_string(secrets.sign(number, &string), &mut text);
+        text.push('"');
+        // Names and base64 are ASCII.
+        HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
+    }
 }
 
 #[cfg(test)]

@@ -11,29 +11,16 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::{EncodeFailure, Settings};
 use crate::headers::{AUDIENCE, CREATED, DIGEST, ETF, GZIP, REQUEST_ID, TIMEOUT};
-use crate::signature::{Signed, sign};
+use crate::signature::Signing;
 use crate::{CallTimeout, Secrets, Timestamp, digest, gzip};
-
-/// All headers of a request that are signed, in alphabetical order.
-const SIGNED: [HeaderName; 10] = [
-    ACCEPT,
-    ACCEPT_ENCODING,
-    CONTENT_ENCODING,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    DIGEST,
-    AUDIENCE,
-    CREATED,
-    TIMEOUT,
-    REQUEST_ID,
-];
 
 const VERSION: u8 = 131;
 
-/// The path that names a function: `/backwater/1/<module>/<function>/<arity>`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The path that names a function: `/backwater/1/<module>/<function>/<arity>`. Cloning is cheap.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath {
-    text: String,
+    /// The path as a whole; as text when it is too long for one.
+    target: Result<Uri, String>,
 }
 
 impl RequestPath {
@@ -46,12 +33,18 @@ impl RequestPath {
         percent_encode(function, &mut text);
         text.push('/');
         text.push_str(&arity.to_string());
-        Self { text }
+        let text = Bytes::from(text);
+        let target = Uri::from_maybe_shared(text.clone())
+            .map_err(|_| String::from_utf8_lossy(&text).into_owned());
+        Self { target }
     }
 
     /// As it stands in a request.
     pub fn as_str(&self) -> &str {
-        &self.text
+        match &self.target {
+            Ok(uri) => uri.path(),
+            Err(text) => text,
+        }
     }
 }
 
@@ -81,15 +74,6 @@ pub struct Extensions {
     pub audience: Option<HeaderValue>,
 }
 
-impl Extensions {
-    fn into_headers(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let timeout = self.timeout.map(|timeout| (TIMEOUT, timeout.header_value()));
-        let created = self.created.map(|created| (CREATED, created.header_value()));
-        let audience = self.audience.map(|audience| (AUDIENCE, audience));
-        [timeout, created, audience].into_iter().flatten()
-    }
-}
-
 /// A request but for what is new each time that it is sent: its id, its extensions, and the signature
 /// over them.
 #[derive(Clone, Debug)]
@@ -106,10 +90,10 @@ pub struct PreparedRequest {
 ///
 /// # Errors
 ///
-/// When the arguments are no term or too large, or the authority is none.
+/// When the arguments are no term or too large, or the path is too long.
 pub fn prepare_request(
     path: &RequestPath,
-    authority: &str,
+    host: &HeaderValue,
     arguments: TapeRef<'_>,
     encoder: &mut Encoder,
     settings: &Settings,
@@ -126,11 +110,10 @@ pub fn prepare_request(
     let packed = if wanted { gzip::deflate(&body, settings.gzip_level) } else { None };
     let is_packed = packed.is_some();
     let body = Bytes::from(packed.unwrap_or(body));
-    let target = |text: &str| EncodeFailure::Target(text.to_owned());
     Ok(PreparedRequest {
         secrets: settings.secrets.clone(),
-        uri: Uri::try_from(path.as_str()).map_err(|_| target(path.as_str()))?,
-        host: HeaderValue::from_str(authority).map_err(|_| target(authority))?,
+        uri: path.target.clone().map_err(EncodeFailure::Target)?,
+        host: host.clone(),
         digest: digest::digest_of(&body),
         is_packed,
         body,
@@ -153,28 +136,41 @@ impl PreparedRequest {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
-        // Base64 can stand in a header.
-        let id = HeaderValue::from_str(&STANDARD.encode(request_id));
-        let id = id.unwrap_or(HeaderValue::from_static(""));
         let headers = request.headers_mut();
         headers.reserve(13);
         headers.insert(HOST, self.host.clone());
-        headers.insert(ACCEPT, ETF);
-        headers.insert(ACCEPT_ENCODING, GZIP);
-        if self.is_packed {
-            headers.insert(CONTENT_ENCODING, GZIP);
+        let mut signing = Signing::begin("Signature ", "(request-target)", &["post ", self.uri.path()]);
+        for (name, value) in self.signed_headers(request_id, extensions) {
+            signing.add(&name, &value);
+            headers.insert(name, value);
         }
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
-        headers.insert(CONTENT_TYPE, ETF);
-        headers.insert(DIGEST, self.digest.clone());
-        headers.extend(extensions.into_headers());
-        headers.insert(REQUEST_ID, id);
-        let request_target = format!("post {}", self.uri.path());
-        let pseudo_name = "(request-target)";
-        let signed = Signed { pseudo_name, pseudo_value: &request_target, headers };
-        let authorization = sign(signed, &SIGNED, &self.secrets, 0, "Signature ");
-        headers.insert(AUTHORIZATION, authorization);
+        headers.insert(AUTHORIZATION, signing.finish(&self.secrets, 0));
         request
+    }
+
+    /// All headers that are signed, in alphabetical order.
+    fn signed_headers(
+        &self,
+        request_id: [u8; 16],
+        extensions: Extensions,
+    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let Extensions { timeout, created, audience } = extensions;
+        // Base64 can stand in a header.
+        let id = HeaderValue::try_from(STANDARD.encode(request_id));
+        let id = id.unwrap_or(HeaderValue::from_static(""));
+        let headers = [
+            (ACCEPT, Some(ETF)),
+            (ACCEPT_ENCODING, Some(GZIP)),
+            (CONTENT_ENCODING, self.is_packed.then_some(GZIP)),
+            (CONTENT_LENGTH, Some(HeaderValue::from(self.body.len()))),
+            (CONTENT_TYPE, Some(ETF)),
+            (DIGEST, Some(self.digest.clone())),
+            (AUDIENCE, audience),
+            (CREATED, created.map(|created| created.header_value())),
+            (TIMEOUT, timeout.map(|timeout| timeout.header_value())),
+            (REQUEST_ID, Some(id)),
+        ];
+        headers.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
@@ -182,7 +178,7 @@ impl PreparedRequest {
 ///
 /// # Errors
 ///
-/// As [`prepare_request`].
+/// As [`prepare_request`], and when the authority is none.
 pub fn encode_request(
     path: &RequestPath,
     authority: &str,
@@ -191,7 +187,9 @@ pub fn encode_request(
     request_id: [u8; 16],
     settings: &Settings,
 ) -> Result<Request<Bytes>, EncodeFailure> {
-    let prepared = prepare_request(path, authority, arguments, encoder, settings)?;
+    let host = HeaderValue::from_str(authority)
+        .map_err(|_| EncodeFailure::Target(authority.to_owned()))?;
+    let prepared = prepare_request(path, &host, arguments, encoder, settings)?;
     Ok(prepared.sign(request_id, Extensions::default()))
 }
 

@@ -140,7 +140,7 @@ async fn encode<R: Borrow<CallRequest> + Send + 'static>(
     let size = tape_size(request.borrow().arguments.as_tape_ref());
     let (for_codec, member) = (Arc::clone(shared), Arc::clone(member));
     let encoded = shared.codecs.run(size, move |codec| {
-        let encoded = encode_with(codec, &for_codec, &member.authority, request.borrow());
+        let encoded = encode_with(codec, &for_codec, &member, request.borrow());
         (encoded.map_err(CallError::Encode), keep.then_some(request))
     });
     match encoded.await {
@@ -152,7 +152,7 @@ async fn encode<R: Borrow<CallRequest> + Send + 'static>(
 fn encode_with(
     codec: &mut Codec,
     shared: &Shared,
-    authority: &str,
+    member: &Member,
     request: &CallRequest,
 ) -> Result<PreparedRequest, EncodeFailure> {
     let defaults = &shared.options.settings;
@@ -167,7 +167,9 @@ fn encode_with(
         ..defaults.clone()
     };
     let arguments = request.arguments.as_tape_ref();
-    prepare_request(&request.path, authority, arguments, &mut codec.encoder, &settings)
+    let host = member.host.as_ref();
+    let host = host.ok_or_else(|| EncodeFailure::Target(member.authority.clone()))?;
+    prepare_request(&request.path, host, arguments, &mut codec.encoder, &settings)
 }
 
 async fn decode(

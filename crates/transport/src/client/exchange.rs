@@ -30,6 +30,9 @@ pub(super) const HINT: usize = 4096;
 /// How long that body is waited for.
 const HINT_TIME: Duration = Duration::from_millis(500);
 
+/// Bodies up to so many bytes are copied rather than kept together with all that was read with them.
+const SMALL: usize = 1024;
+
 /// A response whose head is authentic, with its body.
 pub(super) struct Received {
     pub(super) response: AuthenticatedResponse,
@@ -158,10 +161,14 @@ async fn read(
     if claimed > limit as u64 {
         return Err(CallError::TooLarge { size: claimed, limit });
     }
-    connection.read_body(body, &mut BodyReader::new(limit)).await.map_err(|error| match error {
+    let body = connection.read_body(body, &mut BodyReader::new(limit)).await;
+    let body = body.map_err(|error| match error {
         BodyError::TooLarge(size) => CallError::TooLarge { size, limit },
         BodyError::Broken(error) => broken(error),
-    })
+    })?;
+    // It is a part of what hyper has read into. As long as JavaScript has not taken it, hyper would have
+    // to get itself new memory, for each small response 8 KiB.
+    Ok(if body.len() <= SMALL { Bytes::copy_from_slice(&body) } else { body })
 }
 
 /// What there is of a body that is not to be believed.

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
+
 use super::super::endpoint_pool::EndpointPool;
 use super::super::error::CallError;
 use super::super::options::{ClientOptions, Endpoint};
@@ -16,6 +18,8 @@ pub(in super::super) struct Member {
     pub(in super::super) endpoint: Endpoint,
     /// What the `host` header says.
     pub(in super::super) authority: String,
+    /// The same as a header; `None` when it cannot be one.
+    pub(in super::super) host: Option<HeaderValue>,
     pub(in super::super) pool: Arc<EndpointPool>,
     /// Calls under way, those that wait for a connection included.
     pending: AtomicUsize,
@@ -39,8 +43,10 @@ pub(super) struct MemberStats {
 impl Member {
     pub(super) fn new(endpoint: Endpoint, options: &ClientOptions) -> Arc<Self> {
         let pool = EndpointPool::new(endpoint.clone(), options);
+        let authority = endpoint.to_string();
         Arc::new(Self {
-            authority: endpoint.to_string(),
+            host: HeaderValue::from_str(&authority).ok(),
+            authority,
             endpoint,
             pool,
             pending: AtomicUsize::new(0),
