@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backwater_protocol::Secrets;
-use backwater_protocol::client::{Outcome, RequestPath, Settings};
+use backwater_protocol::client::{Outcome, Settings};
 use backwater_transport::{
     CallError, CallOutcome, CallRequest, Client, ClientOptions, OwnedDecodeOptions,
 };
@@ -109,7 +109,8 @@ pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
     let (cancel, cancelled) = oneshot::channel();
     locked(&shared.calls).insert(id, cancel);
     let shared = Arc::clone(shared);
-    let unsettled = Unsettled { shared, id, is_settled: false, _under_way: client.calls.subscribe() };
+    let unsettled =
+        Unsettled { shared, id, is_settled: false, _under_way: client.calls.subscribe() };
     let calling = client.client.transport().call(request);
     client.client.spawn(async move {
         tokio::select! {

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use backwater_etf::Tape;
+use backwater_transport::spare_tapes;
+
 use crate::areas::Areas;
 use crate::events::{Event, Message};
 use crate::faults;
@@ -28,6 +31,7 @@ pub(crate) fn deliver(
     let mut position = Position::default();
     let mut delivered = 0;
     let mut waiting = replies.waiting();
+    let mut spent = Vec::new();
     while let Some(event) = events.front() {
         if let Event::Call { call, .. } = event
             && !waiting.is_waited_for(*call)
@@ -41,7 +45,7 @@ pub(crate) fn deliver(
         }
         let Some(event) = events.pop_front() else { break };
         let ([kind, id, ..], start, larger) = (event.header(), position, large.len());
-        let writing = || put(event, size, &mut areas, &mut position, large);
+        let writing = || put(event, size, &mut areas, &mut position, large, &mut spent);
         if catch_unwind(AssertUnwindSafe(writing)).is_ok() {
             delivered += 1;
             continue;
@@ -55,15 +59,18 @@ pub(crate) fn deliver(
             _ => (),
         }
     }
+    spare_tapes::give_back(spent);
     delivered
 }
 
+/// Writes an event. The tape of a result is `spent` then.
 fn put(
     event: Event,
     size: Extent,
     areas: &mut AreaSlicesMut<'_>,
     position: &mut Position,
     large: &mut Vec<Option<Message>>,
+    spent: &mut Vec<Box<Tape>>,
 ) {
     let start = position.word;
     let [kind, id, first, second] = event.header();
@@ -88,6 +95,9 @@ fn put(
         areas.words[start + 5] = large.len() as u32;
     } else if let Some(message) = event.message() {
         areas.put(&message.tape, &message.source, position);
+        if matches!(event, Event::Return { .. } | Event::Exception { .. }) {
+            spent.extend(event.into_message().map(|message| message.tape));
+        }
     }
     position.word = start + size.words;
 }

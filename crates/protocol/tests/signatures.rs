@@ -244,8 +244,14 @@ fn a_timeout_counts_only_when_it_is_signed_and_cannot_be_changed() {
     let name = HeaderName::from_static("x-backwater-timeout");
     let path = RequestPath::new("module", "function", 1);
     let (tape, mut encoder) = (arguments(), Encoder::default());
-    let prepared =
-        prepare_request(&path, &HeaderValue::from_static("host"), tape.as_tape_ref(&[]), &mut encoder, &client).unwrap();
+    let prepared = prepare_request(
+        &path,
+        &HeaderValue::from_static("host"),
+        tape.as_tape_ref(&[]),
+        &mut encoder,
+        &client,
+    )
+    .unwrap();
     let sign = |timeout| {
         let extensions = Extensions { timeout, ..Extensions::default() };
         prepared.sign(ID, extensions)
@@ -294,8 +300,14 @@ fn no_bit_of_a_stamp_can_be_changed_and_it_counts_only_when_it_is_signed() {
     let now = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
     let path = RequestPath::new("module", "function", 1);
     let (tape, mut encoder) = (arguments(), Encoder::default());
-    let prepared =
-        prepare_request(&path, &HeaderValue::from_static("host"), tape.as_tape_ref(&[]), &mut encoder, &client).unwrap();
+    let prepared = prepare_request(
+        &path,
+        &HeaderValue::from_static("host"),
+        tape.as_tape_ref(&[]),
+        &mut encoder,
+        &client,
+    )
+    .unwrap();
     let audience = HeaderValue::from_static("billing");
     let extensions = || Extensions {
         created: Some(now),

@@ -11,6 +11,7 @@ mod codec;
 mod guard;
 mod io_thread;
 mod server;
+pub mod spare_tapes;
 mod swap;
 mod terms;
 mod tls;

@@ -139,7 +139,8 @@ impl PreparedRequest {
         let headers = request.headers_mut();
         headers.reserve(13);
         headers.insert(HOST, self.host.clone());
-        let mut signing = Signing::begin("Signature ", "(request-target)", &["post ", self.uri.path()]);
+        let mut signing =
+            Signing::begin("Signature ", "(request-target)", &["post ", self.uri.path()]);
         for (name, value) in self.signed_headers(request_id, extensions) {
             signing.add(&name, &value);
             headers.insert(name, value);

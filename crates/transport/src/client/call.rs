@@ -21,6 +21,7 @@ use super::exchange::{HINT, Received, exchange};
 use super::limits::Limits;
 use super::times::Progress;
 use crate::codec::{Codec, Stopped};
+use crate::spare_tapes;
 use crate::terms::{OwnedDecodeOptions, TapeSource, tape_size};
 
 /// A call to make. What is `None` is as the client's options say.
@@ -82,7 +83,7 @@ pub struct CallOutcome {
     /// Whether it returned or raised, and where in the tape the value or the
     /// `{Class, Reason, Stacktrace}` begins.
     pub outcome: Outcome,
-    /// The whole of the response.
+    /// The whole of the response; see [`give_back`](spare_tapes::give_back).
     pub tape: Box<Tape>,
     /// What the tape was decoded from and refers to.
     pub source: Bytes,
@@ -104,7 +105,9 @@ pub(super) async fn exchange_terms<R: Borrow<CallRequest> + Send + 'static>(
         Ok(encoded) => {
             let received = exchange(shared, &member.pool, &encoded, limits, progress).await;
             match received {
-                Ok(received) => understand(shared, received, decode_options, limits, progress).await,
+                Ok(received) => {
+                    understand(shared, received, decode_options, limits, progress).await
+                }
                 Err(error) => Err(error),
             }
         }
@@ -182,7 +185,7 @@ async fn decode(
     // Inflated, most bodies are a few times as large.
     let size = body.len().saturating_mul(if compressed { 4 } else { 1 });
     let decoded = shared.codecs.run(size, move |codec| {
-        let mut tape = Box::<Tape>::default();
+        let mut tape = spare_tapes::take();
         let unverified_body = body.slice(..body.len().min(HINT));
         let verified = response.verify(body).map_err(|failure| CallError::Authentication {
             failure,

@@ -66,9 +66,8 @@ impl Pool {
         // Of many that are in use, none may have rested: that is seen without looking at all of them.
         let breathed =
             idle.partition_point(|connection| advice.has_breathed(connection.usage(now)));
-        let rested = idle[..breathed]
-            .iter()
-            .rposition(|connection| advice.is_rested(connection.usage(now)));
+        let rested =
+            idle[..breathed].iter().rposition(|connection| advice.is_rested(connection.usage(now)));
         let usable = || idle.iter().position(|connection| advice.is_usable(connection.usage(now)));
         if let Some(place) = rested.or_else(usable) {
             return Some(idle.remove(place));
