@@ -164,9 +164,12 @@ test('wrong command lines are told in a sentence', async (t) => {
 });
 
 /** Runs a line of the shell in which `backwater` is the program, with `more` at its end. */
-function runLine(line: string, more = ''): Promise<Result> {
+function runLine(cwd: string, line: string, more = ''): Promise<Result> {
   const program = `backwater() { '${process.execPath}' '${PROGRAM}' "$@" ${more}; }`;
-  const child = spawn('bash', ['-c', `${program}\n${line}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('bash', ['-c', `${program}\n${line}`], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   return resultOf(child);
 }
 
@@ -180,8 +183,13 @@ test('the examples of help and of the page have flags that there are', async (t)
     .map((line) => line.replace(/^.*?(?=\bbackwater )/, '').replace(/ +[&#](?: .*)?$/, ''))
     .filter((line) => line.startsWith('backwater '));
   t.true(examples.length > 15);
+  const cwd = await folder(t);
   for (const example of examples) {
-    const { status, errors } = await runLine(example.replace(/<.*$/, ''), '--frob < /dev/null');
+    const { status, errors } = await runLine(
+      cwd,
+      example.replace(/[<>].*$/, ''),
+      '--frob < /dev/null',
+    );
     t.is(status, 2, example);
     t.regex(errors, /Unknown option '--frob'/, example);
   }
@@ -191,8 +199,9 @@ test('what the page pipes into the program comes out as it says', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
   const lines = Array.from(page.matchAll(/^(echo .*\| backwater .*?) +# (.*)$/gm));
   t.true(lines.length >= 2);
+  const cwd = await folder(t);
   for (const [, line, expected] of lines) {
-    t.like(await runLine(line!), { status: 0, out: `${expected}\n`, errors: '' });
+    t.like(await runLine(cwd, line!), { status: 0, out: `${expected}\n`, errors: '' });
   }
 });
 
