@@ -308,7 +308,12 @@ unsafe extern "C" fn text16(env: sys::napi_env, info: sys::napi_callback_info) -
 
 unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { call(env, info, |memory, _| Ok(nothing(memory.close()))) }
+    unsafe {
+        call(env, info, |memory, _| {
+            memory.close();
+            Ok(nothing(()))
+        })
+    }
 }
 
 unsafe extern "C" fn encode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
