@@ -34,7 +34,18 @@ export interface Target {
 
 /** What {@link Client.tryCall} resolves to. */
 export type CallResult<T = Term> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Error };
+  | {
+      /** Whether there is a value. */
+      readonly ok: true;
+      /** What the function has returned. */
+      readonly value: T;
+    }
+  | {
+      /** Whether there is a value. */
+      readonly ok: false;
+      /** What {@link Client.call} would have rejected with. */
+      readonly error: Error;
+    };
 
 /** A remote module of which no types are known: any function, of anything. */
 export type AnyModule = Record<string, (...args: unknown[]) => Term>;
@@ -222,6 +233,7 @@ export class Client {
     await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
   }
 
+  /** Closes the client, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -14,7 +14,9 @@ export interface ElixirOptions {
 
 /** Options of a client, a server, a call, `encode` or `decode`. */
 export interface ElixirHooks {
+  /** What makes JavaScript's values of Elixir's structs: the option of that name of a client or server. */
   readonly revivers: readonly Reviver[];
+  /** What makes Elixir's structs of JavaScript's values: the option of that name. */
   readonly encoders: readonly Encoder[];
 }
 

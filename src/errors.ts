@@ -493,6 +493,7 @@ export interface TermFields extends ErrorOptions {
   readonly offset?: number | undefined;
   /** Where in a text, from 1. */
   readonly line?: number | undefined;
+  /** Where in the line, from 1. */
   readonly column?: number | undefined;
 }
 

@@ -3,11 +3,13 @@ import { OptionError } from './errors.js';
 
 /** An answer as an HTTP client has received it, its content-encoding not undone. */
 export interface HttpResponse {
+  /** The status code. */
   readonly status: number;
   /** `Headers`, pairs, or an object of strings or lists of strings. */
   readonly headers:
     | Iterable<readonly [string, string]>
     | Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The whole body. */
   readonly body: Uint8Array | ArrayBuffer;
 }
 

@@ -21,10 +21,13 @@ import type { Term } from './terms/types.js';
 
 /** A signed request, for any HTTP client to send exactly as it is. */
 export interface EncodedRequest {
+  /** The method to send it by. */
   readonly method: 'POST';
+  /** Where to send it. */
   readonly url: string;
   /** All headers but `host`; names in lower case. */
   readonly headers: Record<string, string>;
+  /** The body, to be sent byte by byte as it is: it is signed. */
   readonly body: Buffer;
   /** What {@link decodeResponse} needs to know of the request. */
   readonly requestId: string;

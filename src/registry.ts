@@ -38,7 +38,10 @@ declare const takesContext: unique symbol;
 export type ContextFunction<Args extends readonly unknown[] = never[], Result = unknown> = ((
   context: CallContext,
   ...args: Args
-) => Result) & { readonly [takesContext]: true };
+) => Result) & {
+  /** For types alone: no object has it. */
+  readonly [takesContext]: true;
+};
 
 /** A function that can be called. */
 export interface RegisteredFunction {

@@ -93,8 +93,13 @@ function promisedOutput(lines: readonly string[]): string[] | undefined {
 /** All examples of the README, of docs and of the sources. */
 export function allExamples(): Example[] {
   const root = projectRoot();
-  const pages = ['README.md', ...filesBelow('docs', '.md'), ...filesBelow('src', '.ts')];
-  return pages.flatMap((page) => examplesIn(page, readFileSync(join(root, page), 'utf8')));
+  const places = [...pages(), ...filesBelow('src', '.ts')];
+  return places.flatMap((page) => examplesIn(page, readFileSync(join(root, page), 'utf8')));
+}
+
+/** The README and all pages of docs. */
+export function pages(): string[] {
+  return ['README.md', ...filesBelow('docs', '.md')];
 }
 
 function filesBelow(folder: string, ending: string): string[] {

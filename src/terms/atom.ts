@@ -48,6 +48,7 @@ export class Atom {
     return this.name;
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](
     _depth: number | null,
     options: InspectOptionsStylized,

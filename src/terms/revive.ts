@@ -8,6 +8,7 @@ import type { Tuple } from './tuple.js';
 export interface StructReviver {
   /** The module: `'Elixir.Date'`, or `'Date'` for short. */
   readonly struct: string;
+  /** Only tuples have one. */
   readonly tag?: undefined;
   /** The value to have instead; `fields` itself to leave it as it is. `__struct__` is one of the fields. */
   revive(fields: Record<string, any>): unknown;
@@ -17,6 +18,7 @@ export interface StructReviver {
 export interface TupleReviver {
   /** The name of the atom. */
   readonly tag: string;
+  /** Only structs have one. */
   readonly struct?: undefined;
   /** How many elements the tuple has, the atom included. */
   readonly length: number;

@@ -29,10 +29,12 @@ export class Float {
     return floatText(this.value);
   }
 
+  /** The number, as JSON has it. */
   toJSON(): number {
     return this.value;
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
     return options.stylize(`float(${Object.is(this.value, -0) ? '-0' : this.value})`, 'number');
   }
@@ -72,6 +74,7 @@ export class BitString {
     Object.freeze(this);
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](
     depth: number | null,
     options: InspectOptionsStylized,
@@ -102,6 +105,7 @@ export class ImproperList {
     Object.freeze(this);
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](
     depth: number | null,
     options: InspectOptionsStylized,
@@ -128,10 +132,12 @@ export class Pid {
     Object.freeze(this);
   }
 
+  /** As Erlang prints it. */
   toString(): string {
     return `#Pid<${this.node.name}.${this.id}.${this.serial}>`;
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](
     depth: number | null,
     options: InspectOptionsStylized,
@@ -160,10 +166,12 @@ export class Port {
     Object.freeze(this);
   }
 
+  /** As Erlang prints it. */
   toString(): string {
     return `#Port<${this.node.name}.${this.id}>`;
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](
     depth: number | null,
     options: InspectOptionsStylized,
@@ -193,10 +201,12 @@ export class Reference {
     Object.freeze(this);
   }
 
+  /** As Erlang prints it. */
   toString(): string {
     return `#Ref<${this.node.name}.${this.ids.join('.')}>`;
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](
     depth: number | null,
     options: InspectOptionsStylized,
@@ -228,10 +238,12 @@ export class ExternalFunction {
     Object.freeze(this);
   }
 
+  /** As Erlang prints it. */
   toString(): string {
     return `fun ${this.module.name}:${this.function.name}/${this.arity}`;
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](
     depth: number | null,
     options: InspectOptionsStylized,
@@ -279,10 +291,12 @@ export class Fun {
     return this.parts.arity;
   }
 
+  /** As Erlang prints it. */
   toString(): string {
     return `#Fun<${this.parts.module.name}.${this.parts.index}/${this.parts.arity}>`;
   }
 
+  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
     return options.stylize(this.toString(), 'special');
   }
