@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backwater_protocol::client::Outcome;
-use napi::bindgen_prelude::{Buffer, Float64Array, Object, Uint8Array, Uint32Array};
+use bytes::Bytes;
+use napi::bindgen_prelude::{Buffer, BufferSlice, Float64Array, Object, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 use tokio::sync::oneshot;
@@ -192,11 +193,12 @@ impl Bridge {
     /// Has the message of an event that was too large for the inbox be read in parts, once, by the functions
     /// of codec_functions.rs. Returns what offsets of binaries point into, if there are any.
     #[napi(catch_unwind)]
-    pub fn take_large(&self, slot: u32) -> Result<Option<Buffer>> {
+    pub fn take_large<'env>(&self, env: &'env Env, slot: u32) -> Result<Option<BufferSlice<'env>>> {
         let index = (slot as usize).wrapping_sub(1);
         let message = self.large.borrow_mut().get_mut(index).and_then(Option::take);
         let message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
-        self.open(message)
+        let source = self.open(message)?;
+        source.map(|source| shared_buffer(env, source)).transpose()
     }
 
     /// Takes a number for a server that is to be started; with `workers`, other environments serve it.
@@ -356,13 +358,14 @@ impl Bridge {
             Outcome::Return { word_offset } => (word_offset, false),
             Outcome::Exception { word_offset } => (word_offset, true),
         };
-        Ok(DecodedResponse { source: self.open(message)?, skip: word_offset as u32, exception })
+        let source = self.open(message)?.map(|source| Vec::from(source).into());
+        Ok(DecodedResponse { source, skip: word_offset as u32, exception })
     }
 
-    /// Has a message be read in parts.
-    fn open(&self, mut message: Message) -> Result<Option<Buffer>> {
+    /// Has a message be read in parts; returns what its binaries lie in, if there are any.
+    fn open(&self, mut message: Message) -> Result<Option<Bytes>> {
         let source = std::mem::take(&mut message.source);
-        let source = message.tape.refers_to_source.then(|| Vec::from(source).into());
+        let source = message.tape.refers_to_source.then_some(source);
         self.codec.open(message)?;
         Ok(source)
     }
@@ -371,6 +374,20 @@ impl Bridge {
         let id = self.next_id.get();
         self.next_id.set(id.wrapping_add(1));
         id
+    }
+}
+
+/// A Buffer of bytes that nothing else refers to, as a rule, and that are not copied then.
+fn shared_buffer(env: &Env, bytes: Bytes) -> Result<BufferSlice<'_>> {
+    match bytes.try_into_mut() {
+        Ok(mut bytes) if !bytes.is_empty() => {
+            let (data, length) = (bytes.as_mut_ptr(), bytes.len());
+            // SAFETY: the memory is that of `bytes`, which has it alone and is dropped when the Buffer
+            // is collected, or at once where a runtime takes no foreign memory and has copied it.
+            unsafe { BufferSlice::from_external(env, data, length, bytes, |_, bytes| drop(bytes)) }
+        }
+        Ok(bytes) => BufferSlice::copy_from(env, &bytes),
+        Err(bytes) => BufferSlice::copy_from(env, &bytes),
     }
 }
 

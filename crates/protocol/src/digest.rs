@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderValue;
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256};
+
+use crate::pieces::pieces;
 
 const PREFIX: &str = "SHA-256=";
 /// 32 bytes in base64.
@@ -25,6 +27,10 @@ pub(crate) fn is_digest_of(value: &HeaderValue, body: &[u8]) -> bool {
 fn text_of(body: &[u8]) -> String {
     let mut text = String::with_capacity(PREFIX.len() + ENCODED);
     text.push_str(PREFIX);
-    STANDARD.encode_string(digest(&SHA256, body), &mut text);
+    let mut context = Context::new(&SHA256);
+    for piece in pieces(body) {
+        context.update(piece);
+    }
+    STANDARD.encode_string(context.finish(), &mut text);
     text
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 
+use crate::pieces::pieces;
+
 /// How much the output grows at a time.
 const STEP: usize = 16 * 1024;
 /// Magic, method, no flags, no time, no extra flags, unknown system.
@@ -121,16 +123,21 @@ pub fn deflate(input: &[u8], level: u32) -> Option<Vec<u8>> {
     let mut deflater = Compress::new(Compression::new(level.clamp(1, 9)), false);
     let mut output = Vec::with_capacity(input.len());
     output.extend(HEADER);
-    loop {
-        let read = deflater.total_in() as usize;
-        let status =
-            deflater.compress_vec(&input[read..], &mut output, FlushCompress::Finish).ok()?;
-        if status == Status::StreamEnd {
-            break;
-        }
-        // No larger than the input: what would be is not sent.
-        if output.len() == output.capacity() {
-            return None;
+    for piece in pieces(input) {
+        let before = deflater.total_in();
+        let end = before + piece.len() as u64;
+        let is_last = end == input.len() as u64;
+        let flush = if is_last { FlushCompress::Finish } else { FlushCompress::None };
+        loop {
+            let rest = &piece[(deflater.total_in() - before) as usize..];
+            let status = deflater.compress_vec(rest, &mut output, flush).ok()?;
+            if status == Status::StreamEnd || !is_last && deflater.total_in() == end {
+                break;
+            }
+            // No larger than the input: what would be is not sent.
+            if output.len() == output.capacity() {
+                return None;
+            }
         }
     }
     let mut crc = Crc::new();

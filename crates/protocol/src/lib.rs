@@ -12,6 +12,7 @@ mod decimal;
 mod digest;
 pub mod gzip;
 mod headers;
+mod pieces;
 mod secrets;
 pub mod server;
 mod signature;

@@ -8,12 +8,59 @@ use hyper::body::{Body, Frame};
 
 /// Collects a body of at most `limit` bytes.
 ///
-/// What a peer claims its length to be reserves nothing: memory grows with what has arrived. A body
-/// that arrives in one piece is not copied.
+/// What a peer claims its length to be reserves nothing: memory grows with what has arrived.
 pub(crate) struct BodyReader {
     limit: usize,
+    body: CollectedBody,
+}
+
+/// The bytes of a body, in the pieces in which they came: joining megabytes is not for the I/O thread.
+#[derive(Default)]
+pub(crate) struct CollectedBody {
     first: Bytes,
-    rest: BytesMut,
+    more: Vec<Bytes>,
+    /// Small pieces are gathered here, since each may keep much more memory alive than it has bytes.
+    last: BytesMut,
+    length: usize,
+}
+
+/// Pieces from this size on are kept as they came.
+const LARGE_PIECE: usize = 16 * 1024;
+
+impl CollectedBody {
+    /// How many bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// All bytes, which are not copied when they came in one piece.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.first.len() == self.length {
+            return self.first;
+        }
+        let mut bytes = Vec::with_capacity(self.length);
+        bytes.extend_from_slice(&self.first);
+        for piece in self.more {
+            bytes.extend_from_slice(&piece);
+        }
+        bytes.extend_from_slice(&self.last);
+        Bytes::from(bytes)
+    }
+
+    fn push(&mut self, data: Bytes) {
+        let is_first = self.length == 0;
+        self.length += data.len();
+        if is_first {
+            self.first = data;
+        } else if data.len() >= LARGE_PIECE {
+            if !self.last.is_empty() {
+                self.more.push(self.last.split().freeze());
+            }
+            self.more.push(data);
+        } else {
+            self.last.extend_from_slice(&data);
+        }
+    }
 }
 
 /// Why a body was not read to its end.
@@ -27,7 +74,7 @@ pub(crate) enum BodyError {
 
 impl BodyReader {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, first: Bytes::new(), rest: BytesMut::new() }
+        Self { limit, body: CollectedBody::default() }
     }
 
     /// Reads on; the body when it is at its end.
@@ -35,7 +82,7 @@ impl BodyReader {
         &mut self,
         body: &mut B,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, BodyError>>
+    ) -> Poll<Result<CollectedBody, BodyError>>
     where
         B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
     {
@@ -54,28 +101,18 @@ impl BodyReader {
     }
 
     /// What has been read so far, given away.
-    pub(crate) fn take(&mut self) -> Bytes {
-        if self.rest.is_empty() {
-            std::mem::take(&mut self.first)
-        } else {
-            self.rest.split().freeze()
-        }
+    pub(crate) fn take(&mut self) -> CollectedBody {
+        std::mem::take(&mut self.body)
     }
 
     fn push(&mut self, data: Bytes) -> Result<(), BodyError> {
-        let length = self.first.len().max(self.rest.len()) + data.len();
+        let length = self.body.len() + data.len();
         if length > self.limit {
             return Err(BodyError::TooLarge(length as u64));
         }
-        if length == data.len() {
-            self.first = data;
-            return Ok(());
+        if !data.is_empty() {
+            self.body.push(data);
         }
-        if self.rest.is_empty() {
-            self.rest.reserve(length);
-            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.rest.extend_from_slice(&data);
         Ok(())
     }
 }
@@ -90,7 +127,7 @@ mod tests {
         for chunk in chunks {
             reader.push(Bytes::from_static(chunk.as_bytes()))?;
         }
-        Ok(reader.take())
+        Ok(reader.take().into_bytes())
     }
 
     #[test]
@@ -105,7 +142,22 @@ mod tests {
         let chunk = Bytes::from(vec![7; 100]);
         let mut reader = BodyReader::new(100);
         reader.push(chunk.clone()).unwrap();
-        assert_eq!(reader.take().as_ptr(), chunk.as_ptr());
+        assert_eq!(reader.take().into_bytes().as_ptr(), chunk.as_ptr());
+    }
+
+    #[test]
+    fn large_pieces_are_kept_and_small_ones_are_gathered() {
+        let piece = |byte: u8, length: usize| Bytes::from(vec![byte; length]);
+        let pieces = [(1, 3), (2, 5), (3, LARGE_PIECE), (4, 1), (5, LARGE_PIECE - 1), (6, 70_000)];
+        let mut reader = BodyReader::new(usize::MAX);
+        for (byte, length) in pieces {
+            reader.push(piece(byte, length)).unwrap();
+        }
+        let body = reader.take();
+        assert_eq!(body.more.len(), 4);
+        let whole = pieces.map(|(byte, length)| vec![byte; length]).concat();
+        assert_eq!(body.len(), whole.len());
+        assert_eq!(body.into_bytes(), whole);
     }
 
     #[test]

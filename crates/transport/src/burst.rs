@@ -3,6 +3,8 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use crate::io_thread::let_others_go_first;
+
 /// How many bytes a connection may move before the others get their turn. Moving so many takes some
 /// 50 µs.
 const BURST: usize = 256 * 1024;
@@ -15,12 +17,12 @@ pub(crate) struct Burst {
 
 impl Burst {
     /// Whether it is this connection's turn still; if not, its task is woken again after the others.
-    pub(crate) fn goes_on(&mut self, context: &Context<'_>) -> bool {
+    pub(crate) fn goes_on(&mut self, context: &mut Context<'_>) -> bool {
         if self.moved < BURST {
             return true;
         }
         self.moved = 0;
-        context.waker().wake_by_ref();
+        let_others_go_first(context);
         false
     }
 
@@ -72,24 +74,24 @@ mod tests {
     fn a_full_burst_is_followed_by_one_pause() {
         let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
         let waker = Arc::clone(&wakes).into();
-        let context = Context::from_waker(&waker);
+        let mut context = Context::from_waker(&waker);
         let mut burst = Burst::default();
         burst.moved(Some(BURST - 1));
-        assert!(burst.goes_on(&context));
+        assert!(burst.goes_on(&mut context));
         burst.moved(Some(1));
-        assert!(!burst.goes_on(&context));
+        assert!(!burst.goes_on(&mut context));
         assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
-        assert!(burst.goes_on(&context));
+        assert!(burst.goes_on(&mut context));
     }
 
     #[test]
     fn waiting_for_the_peer_is_pause_enough() {
         let waker = Arc::new(Wakes(AtomicUsize::new(0))).into();
-        let context = Context::from_waker(&waker);
+        let mut context = Context::from_waker(&waker);
         let mut burst = Burst::default();
         burst.moved(Some(BURST));
         burst.moved(None);
-        assert!(burst.goes_on(&context));
+        assert!(burst.goes_on(&mut context));
     }
 
     #[test]

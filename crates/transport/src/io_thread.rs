@@ -1,9 +1,12 @@
 //! The thread that all sockets live on.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
 use std::thread::{self, JoinHandle, ThreadId};
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -41,8 +44,9 @@ pub struct IoThread {
 
 impl IoThread {
     /// Starts the thread. `on_park` is called on it whenever it has nothing left to do and goes to
-    /// sleep until the next event: the place for waking others once for a batch of results. It may
-    /// not be called for long while there is always something to do.
+    /// sleep until the next event: the place for waking others once for a batch of results. It is also
+    /// called when a connection that moves much lets others go first, and may otherwise not be called
+    /// for long while there is always something to do.
     ///
     /// # Errors
     ///
@@ -149,12 +153,32 @@ impl std::fmt::Display for IoThreadStopped {
 
 impl std::error::Error for IoThreadStopped {}
 
+thread_local! {
+    /// What is called when the thread parks, on an I/O thread.
+    static ON_PARK: RefCell<Option<Arc<dyn Fn()>>> = const { RefCell::new(None) };
+}
+
+/// Has a task that could go on wait until the others had their turn, and until what has come in meanwhile
+/// was looked at, on all sockets and from other threads. Tokio would look only after some dozens of
+/// tasks, or after the same one as often; and who waits for results hears of them before.
+pub(crate) fn let_others_go_first(context: &mut Context<'_>) {
+    ON_PARK.with_borrow(|on_park| {
+        if let Some(on_park) = on_park {
+            on_park();
+        }
+    });
+    // Its waker is called after the next look at the sockets.
+    let _pending = pin!(tokio::task::yield_now()).poll(context);
+}
+
 fn build_runtime(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<LocalRuntime> {
+    // A panic here would unwind through the scheduler and take the thread along.
+    let on_park = Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&on_park))));
+    ON_PARK.set(Some(Arc::clone(&on_park) as Arc<dyn Fn()>));
     Builder::new_current_thread()
         .enable_all()
         .thread_name(format!("{NAME}-blocking"))
-        // A panic here would unwind through the scheduler and take the thread along.
-        .on_thread_park(move || drop(catch_unwind(AssertUnwindSafe(&on_park))))
+        .on_thread_park(move || on_park())
         .build_local(LocalOptions::default())
 }
 

@@ -285,9 +285,9 @@ impl<F> ExpectedBody<F> {
         self.max_size
     }
 
-    /// About how much work the body is, in bytes: a compressed one is more than it looks.
-    pub fn size_estimate(&self, body: &Bytes) -> usize {
-        body.len().saturating_mul(if self.encoding == Encoding::Gzip { 4 } else { 1 })
+    /// About how much work a body of so many bytes is: a compressed one is more than it looks.
+    pub fn size_estimate(&self, length: usize) -> usize {
+        length.saturating_mul(if self.encoding == Encoding::Gzip { 4 } else { 1 })
     }
 
     /// A signed refusal, for what goes wrong while the body is read.

@@ -186,6 +186,7 @@ async fn decode(
     let size = body.len().saturating_mul(if compressed { 4 } else { 1 });
     let decoded = shared.codecs.run(size, move |codec| {
         let mut tape = spare_tapes::take();
+        let body = body.into_bytes();
         let unverified_body = body.slice(..body.len().min(HINT));
         let verified = response.verify(body).map_err(|failure| CallError::Authentication {
             failure,

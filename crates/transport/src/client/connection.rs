@@ -19,7 +19,7 @@ use super::options::{Endpoint, Unacknowledged};
 use super::probe::{Probe, RequestBody};
 use super::stream::{ClientStream, Secured};
 use super::times::{Phase, Progress};
-use crate::body::{BodyError, BodyReader};
+use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::tls::TlsFailure;
 
 /// How long the last byte of a request is held back besides a round trip: about what a server takes to
@@ -206,7 +206,7 @@ impl Connection {
         &mut self,
         mut body: Incoming,
         reader: &mut BodyReader,
-    ) -> Result<Bytes, BodyError> {
+    ) -> Result<CollectedBody, BodyError> {
         let ended = poll_fn(|context| {
             // hyper hands out a body once that was asked for. Asked only afterwards, it would have this
             // task come again.

@@ -23,7 +23,7 @@ use super::error::CallError;
 use super::limits::Limits;
 use super::request_ids::NoRandomness;
 use super::times::{Phase, Progress};
-use crate::body::{BodyError, BodyReader};
+use crate::body::{BodyError, BodyReader, CollectedBody};
 
 /// How much of the body of a response that is not authentic is shown, in bytes.
 pub(super) const HINT: usize = 4096;
@@ -38,7 +38,7 @@ pub(super) struct Received {
     pub(super) response: AuthenticatedResponse,
     pub(super) status: StatusCode,
     pub(super) compressed: bool,
-    pub(super) body: Bytes,
+    pub(super) body: CollectedBody,
 }
 
 /// Sends a request to an endpoint when its turn comes, and reads the response.
@@ -156,7 +156,7 @@ async fn read(
     connection: &mut Connection,
     body: Incoming,
     limit: usize,
-) -> Result<Bytes, CallError> {
+) -> Result<CollectedBody, CallError> {
     let claimed = body.size_hint().lower();
     if claimed > limit as u64 {
         return Err(CallError::TooLarge { size: claimed, limit });
@@ -174,10 +174,11 @@ async fn read(
 /// What there is of a body that is not to be believed.
 async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
     let mut reader = BodyReader::new(HINT);
-    match timeout(HINT_TIME, connection.read_body(body, &mut reader)).await {
+    let read = match timeout(HINT_TIME, connection.read_body(body, &mut reader)).await {
         Ok(Ok(body)) => body,
         _ => reader.take(),
-    }
+    };
+    read.into_bytes()
 }
 
 /// Why an attempt failed.

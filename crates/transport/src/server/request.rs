@@ -21,7 +21,7 @@ use super::memory::is_counted;
 use super::service::{IncomingCall, Outcome, Peer, Reply};
 use super::unencodable::unencodable_result;
 use super::{Shared, health};
-use crate::body::{BodyError, BodyReader};
+use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::guard::catch_panic;
 use crate::terms::{TapeSource, tape_size};
 
@@ -151,7 +151,7 @@ async fn read(
     expected: &ExpectedBody<u32>,
     mut body: Incoming,
     began: Instant,
-) -> Result<Bytes, Unanswered> {
+) -> Result<CollectedBody, Unanswered> {
     let left = shared.request_timeout.saturating_sub(began.elapsed());
     let mut reader = BodyReader::new(expected.max_size());
     let reading = poll_fn(|context| reader.poll_read(&mut body, context));
@@ -167,13 +167,13 @@ async fn read(
 async fn decode(
     shared: &Shared,
     expected: ExpectedBody<u32>,
-    body: Bytes,
+    body: CollectedBody,
 ) -> Result<(Call<u32>, Box<Tape>), Unanswered> {
     let options = shared.decode.clone();
-    let size = expected.size_estimate(&body);
+    let size = expected.size_estimate(body.len());
     let decoded = shared.codecs.run(size, move |codec| {
         let mut tape = Box::<Tape>::default();
-        let arguments = expected.verify(body)?.inflate()?;
+        let arguments = expected.verify(body.into_bytes())?.inflate()?;
         let mut call = arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
         if !tape.refers_to_source {
             // Not to be there when the values are made.
