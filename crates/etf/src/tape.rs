@@ -226,9 +226,10 @@ fn expect<T>(part: &mut Vec<T>, count: usize) {
     }
 }
 
-/// What was not used of a vector has taken no memory.
+/// What was not used of a vector has taken no memory, but it should not have all too much of that either.
 fn clear_to<T>(part: &mut Vec<T>, bytes: usize) -> bool {
-    let had_more = part.len() > bytes / size_of::<T>();
+    let most = bytes / size_of::<T>();
+    let had_more = part.len() > most || part.capacity() / 4 > most;
     if had_more {
         *part = Vec::new();
     }
