@@ -33,6 +33,14 @@ impl CollectedBody {
         self.length
     }
 
+    /// The same body, which keeps nothing else alive if it has so many bytes at most.
+    pub(crate) fn copied_up_to(mut self, most: usize) -> Self {
+        if self.length <= most {
+            self.first = Bytes::copy_from_slice(&self.first);
+        }
+        self
+    }
+
     /// All bytes, which are not copied when they came in one piece.
     pub(crate) fn into_bytes(self) -> Bytes {
         if self.first.len() == self.length {

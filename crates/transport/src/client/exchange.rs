@@ -168,7 +168,7 @@ async fn read(
     })?;
     // It is a part of what hyper has read into. As long as JavaScript has not taken it, hyper would have
     // to get itself new memory, for each small response 8 KiB.
-    Ok(if body.len() <= SMALL { Bytes::copy_from_slice(&body) } else { body })
+    Ok(body.copied_up_to(SMALL))
 }
 
 /// What there is of a body that is not to be believed.
