@@ -163,22 +163,23 @@ async function pool(measurer) {
 }
 
 async function ioThreads(measurer) {
-  const values = [1, 2];
-  const cases = values.map((count) => ({
-    peer: 'backwater',
-    workload: RECORD,
-    inFlight: 64,
-    options: { ioThreads: count },
-  }));
+  const cases = [RECORD, '20 records'].flatMap((workload) =>
+    [1, 2].map((count) => ({
+      peer: 'backwater',
+      workload,
+      inFlight: 64,
+      options: { ioThreads: count },
+    })),
+  );
   const results = await measurer.all('replay', cases);
   const rows = results.map(({ rate, p50, p99, server }, index) => [
-    String(values[index]),
+    `${cases[index].workload}, ${cases[index].options.ioThreads}`,
     rate,
     p50,
     p99,
     server.all,
   ]);
-  return `## ioThreads of a server\n\nOne record, 64 connections.\n\n${table(['I/O threads', 'calls/s', 'p50 µs', 'p99 µs', 'server CPU'], rows)}`;
+  return `## ioThreads of a server\n\n64 connections.\n\n${table(['I/O threads', 'calls/s', 'p50 µs', 'p99 µs', 'server CPU'], rows)}`;
 }
 
 /** Both ends compress, so client and server are measured together. */
