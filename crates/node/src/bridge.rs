@@ -171,13 +171,13 @@ impl Bridge {
         let completions = &self.shared.completions;
         completions.looked();
         if let Some(call) = locked(&self.shared.workers).iter().find_map(Worker::take) {
-            completions.events().push_back(call);
+            completions.push(call);
         }
         let mut inbox = self.inbox.borrow_mut();
         let inbox = inbox.as_mut().ok_or_else(detached)?;
         let mut large = self.large.borrow_mut();
         large.clear();
-        let mut events = completions.events();
+        let mut events = completions.fetch();
         let delivered = inbox::deliver(&mut events, &self.shared.replies, inbox, &mut large);
         completions.taken(&events);
         Ok(delivered)

@@ -27,8 +27,13 @@ const LOOKS: u32 = 16;
 /// serves all that was ready. At most one wake-up is under way.
 pub(crate) struct Completions {
     events: Mutex<VecDeque<Event>>,
+    /// Those that the JavaScript thread has fetched. Only that one locks it for more than a moment, so
+    /// that no other waits while it writes them out.
+    fetched: Mutex<VecDeque<Event>>,
     /// Whether there are events, to be seen without the lock.
     ready: AtomicBool,
+    /// Whether the JavaScript thread has left some of those that it had fetched.
+    left: AtomicBool,
     /// Whether there is something to fetch besides the events: calls that workers share out.
     announced: AtomicBool,
     waking: AtomicBool,
@@ -40,7 +45,9 @@ impl Completions {
     pub(crate) fn new(wake: Wake) -> Self {
         Self {
             events: Mutex::default(),
+            fetched: Mutex::default(),
             ready: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             waking: AtomicBool::new(false),
             wake: Mutex::new(Some(wake)),
@@ -70,7 +77,8 @@ impl Completions {
     /// Wakes JavaScript if there is something to hear and it does not know that yet.
     pub(crate) fn wake(&self) {
         let announced = self.announced.load(Ordering::SeqCst);
-        let nothing = !announced && locked(&self.events).is_empty();
+        let left = self.left.load(Ordering::Acquire);
+        let nothing = !announced && !left && locked(&self.events).is_empty();
         if nothing || self.waking.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -85,15 +93,25 @@ impl Completions {
         self.announced.store(false, Ordering::SeqCst);
     }
 
-    /// The events, for the JavaScript thread to take from the front; `taken` is to be told afterwards
-    /// whether some are left.
-    pub(crate) fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
-        locked(&self.events)
+    /// The events, for the JavaScript thread to take from the front. Those that it leaves come first the
+    /// next time; `taken` is to be told whether there are some.
+    pub(crate) fn fetch(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        let mut fetched = locked(&self.fetched);
+        let mut events = locked(&self.events);
+        if fetched.is_empty() {
+            // Both keep the memory that they have.
+            std::mem::swap(&mut *fetched, &mut *events);
+        } else {
+            fetched.append(&mut events);
+        }
+        // While the lock is held, or it could hide an event that has just been added.
+        self.ready.store(false, Ordering::Release);
+        fetched
     }
 
-    /// Says that the JavaScript thread has taken events, while it still holds them.
-    pub(crate) fn taken(&self, events: &MutexGuard<'_, VecDeque<Event>>) {
-        self.ready.store(!events.is_empty(), Ordering::Release);
+    /// Says that the JavaScript thread has taken events, while it still holds the others.
+    pub(crate) fn taken(&self, left: &MutexGuard<'_, VecDeque<Event>>) {
+        self.left.store(!left.is_empty(), Ordering::Release);
     }
 
     /// Waits on the JavaScript thread for events, without sleeping, for at most `limit`; whether there
@@ -125,6 +143,7 @@ impl Completions {
     pub(crate) fn close(&self) {
         drop(locked(&self.wake).take());
         locked(&self.events).clear();
+        locked(&self.fetched).clear();
     }
 }
 
