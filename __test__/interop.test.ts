@@ -23,7 +23,8 @@ import {
 import { connect, secret, serve } from './support/rpc.js';
 import { root } from './support/vectors.js';
 
-const withErlang = erlangAvailable() ? test : test.skip;
+// One after the other: ten that start at once, each compiling its modules, keep each other waiting.
+const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
 const documents = ['twitter', 'citm', 'canada'].map(
   (name) =>
     JSON.parse(readFileSync(join(root, 'examples', 'data', `${name}.json`), 'utf8')) as unknown,

@@ -68,8 +68,9 @@ defaults(Secret) ->
         decode_unsafe_terms => true,
         minor_version => 1,
         ssl => [],
-        connect_timeout => 8000,
-        recv_timeout => 5000
+        %% Longer than the library has them: here a slow machine is no fault.
+        connect_timeout => 60000,
+        recv_timeout => 60000
     }.
 
 call(Url, Module, Function, Arguments, #{id := Id} = Options) ->

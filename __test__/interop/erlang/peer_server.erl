@@ -21,7 +21,7 @@ main(Arguments) ->
         max_keepalive => {integer, 200},
         announce => {boolean, true},
         idle_timeout => {integer, 60000},
-        recv_timeout => {integer, 5000},
+        recv_timeout => {integer, 60000},
         certfile => {text, ""},
         keyfile => {text, ""},
         cacertfile => {text, ""}
