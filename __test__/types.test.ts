@@ -188,7 +188,7 @@ export function known(value: Term): string {
   if (value instanceof ImproperListClass) return known(value.tail);
   if (typeof value === 'number') return value.toFixed(2);
   // @ts-expect-error: it may be anything still
-  value.id;
+  void value.id;
   return 'something else';
 }
 
@@ -208,7 +208,7 @@ export async function callsOfRecords(controller: AbortController): Promise<void>
   await client.call('m', 'f', [], options);
   const tried = await client.tryCall<Order>('orders', 'find', [1]);
   // @ts-expect-error: whether it is there is not known yet
-  tried.value;
+  void tried.value;
   if (!tried.ok && tried.error instanceof RemoteException) {
     expectTypeOf(tried.error.class).toEqualTypeOf<'error' | 'exit' | 'throw'>();
   }

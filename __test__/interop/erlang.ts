@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { projectRoot } from '../support/root.js';
+import { Silence } from '../support/silence.js';
 import type { VectorTerm } from '../support/vectors.js';
 
 /** Milliseconds until a peer that says nothing counts as broken. */
@@ -222,7 +223,10 @@ class Peer {
   readonly #ended: Promise<void>;
   readonly #kill = (): void => void this.#child.kill('SIGKILL');
   readonly #waiting = new Set<Waiting>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #silence = new Silence(answerTimeout, () => {
+    this.#fail(new Error(`the Erlang peer has been silent for ${answerTimeout} ms`));
+    this.#kill();
+  });
   #pieces: string[] = [];
   #complaints = '';
   #failed: Error | undefined;
@@ -307,17 +311,13 @@ class Peer {
 
   /** Starts the clock anew while something is waited for. */
   #watch(): void {
-    clearTimeout(this.#timer);
-    if (this.#waiting.size === 0) return;
-    this.#timer = setTimeout(() => {
-      this.#fail(new Error(`the Erlang peer has been silent for ${answerTimeout} ms`));
-      this.#kill();
-    }, answerTimeout);
+    if (this.#waiting.size === 0) this.#silence.end();
+    else this.#silence.restart();
   }
 
   #fail(error: Error): void {
     this.#failed ??= error;
-    clearTimeout(this.#timer);
+    this.#silence.end();
     for (const waiting of this.#waiting) waiting.reject(this.#failed);
     this.#waiting.clear();
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { encode } from '../../src/index.js';
 import { projectRoot } from './root.js';
+import { Silence } from './silence.js';
 
 /** Milliseconds until a program that says nothing counts as broken. */
 const ANSWER_TIMEOUT = 60_000;
@@ -42,7 +43,8 @@ export class LinePeer {
 
   /** One answer for each question. */
   async ask(questions: readonly string[]): Promise<string[]> {
-    const timer = setTimeout(this.#kill, ANSWER_TIMEOUT);
+    const silence = new Silence(ANSWER_TIMEOUT, this.#kill);
+    silence.restart();
     try {
       for (const question of questions) this.#child.stdin.write(`${question}\n`);
       const answers: string[] = [];
@@ -53,11 +55,11 @@ export class LinePeer {
           throw new Error(`no answer to ${question.slice(0, 200)}: ${this.#complaints}`);
         }
         answers.push(line.value.slice(1));
-        timer.refresh();
+        silence.restart();
       }
       return answers;
     } finally {
-      clearTimeout(timer);
+      silence.end();
     }
   }
 
