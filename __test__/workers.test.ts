@@ -148,14 +148,22 @@ for (const [how, options] of [
 }
 
 test('calls that a worker has not begun when it ends go to another one', async (t) => {
-  const server = await start(t, { workers: 1 });
+  const server = await start(t, { workers: 2 });
   const client = connect(t, server);
-  const blocked = failed(client.call('work', 'block', [200]));
+  const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
+  const pending = (count: number): Promise<void> =>
+    eventually(`${count} calls are there`, () => server.stats().pending === count);
+  const blocked = [1, 2].map(() => failed(client.call('work', 'block_while_there_is', [file])));
+  await pending(2);
+  // Either worker has one call that it is at, and others behind it; one of them has this first.
   const crash = failed(client.call('end', 'by_exit'));
-  await eventually('both are there', () => server.stats().pending === 2);
-  const behind = Array.from({ length: 5 }, (_, index) => client.call('work', 'echo', [index]));
-  t.deepEqual(await Promise.all(behind), [0, 1, 2, 3, 4]);
-  await blocked;
+  await pending(3);
+  const behind = Array.from({ length: 6 }, (_, index) => client.call('work', 'echo', [index]));
+  await pending(9);
+  for (const worker of server.stats().workers) t.true(worker.pending >= 2, 'both have some');
+  rmSync(file);
+  t.deepEqual(await Promise.all(behind), [0, 1, 2, 3, 4, 5]);
+  await Promise.all(blocked);
   endedInTheMiddle(t, await crash);
 });
 
