@@ -14,7 +14,9 @@ import {
   Fun,
   ImproperList,
   Pid,
+  QueueFullError,
   Reference,
+  TermError,
   tuple,
 } from '../src/index.js';
 import { connect, secret, serve } from './support/rpc.js';
@@ -207,4 +209,86 @@ test('a reviver that throws in a large term leaves the next one unharmed', (t) =
   ];
   t.throws(() => decode(encoded, { revivers }), { message: /not this one/ });
   isSame(t, decode(encoded), value);
+});
+
+test('large binaries are encoded wherever they stand', (t) => {
+  const binary = (length: number): Uint8Array => Buffer.alloc(length, length % 256);
+  const value = [
+    binary(65_535),
+    binary(65_536),
+    { name: 'x', data: binary(200_000), more: [binary(70_000), 1.5, 'text'] },
+    new Map<unknown, unknown>([
+      [binary(80_000), binary(90_000)],
+      // Two keys of the same length that differ.
+      [Buffer.alloc(80_000, 1), 2],
+      [[binary(80_000), 1], 3],
+    ]),
+    tuple(atom('ok'), new Uint8Array(100_000).fill(200).subarray(1, 70_000)),
+    new Uint8Array(new SharedArrayBuffer(70_000)),
+    binary(65_536),
+  ];
+  const encoded = encode(value);
+  const again = decode(encoded, { binaries: 'buffer' }) as unknown[];
+  t.true(encode(again).equals(encoded));
+  t.is((again[0] as Buffer).length, 65_535);
+  const [key, data] = [...(again[3] as Map<Buffer, Buffer>)][0]!;
+  t.true(key.equals(binary(80_000)) && data.equals(binary(90_000)));
+  // The same as without binaries that are large enough to be treated apart.
+  const parts = value.slice(0, 2).map((one) => encode(one).subarray(1));
+  t.true(encoded.subarray(6).equals(Buffer.concat([...parts, encoded.subarray(6 + 131_081)])));
+});
+
+test('a large binary counts for the size of an encoding', (t) => {
+  const binary = Buffer.alloc(100_000, 255);
+  t.is(encode(binary, { maxSize: 100_006 }).length, 100_006);
+  t.throws(() => encode(binary, { maxSize: 100_005 }), { instanceOf: TermError });
+  const message = /the tape|larger than/;
+  t.throws(() => encode([binary, 'x'.repeat(20)], { maxSize: 100_020 }), { message });
+  // What failed leaves nothing behind.
+  t.true(
+    encode([binary]).equals(
+      Buffer.concat([
+        Buffer.from([131, 108, 0, 0, 0, 1, 109, 0, 1, 0x86, 0xa0]),
+        binary,
+        Buffer.from([106]),
+      ]),
+    ),
+  );
+});
+
+test('a large binary that changes while it is encoded is refused', (t) => {
+  const memory = new ArrayBuffer(100_000, { maxByteLength: 200_000 });
+  const value = [
+    new Uint8Array(memory),
+    {
+      get size() {
+        memory.resize(50_000);
+        return 1;
+      },
+    },
+  ];
+  t.throws(() => encode(value), { instanceOf: TermError });
+  class Liar extends Uint8Array {
+    override get length(): number {
+      return 70_000;
+    }
+  }
+  t.throws(() => encode(new Liar(100_000)), { instanceOf: TermError });
+  t.deepEqual(decode(encode([1, 2])), [1, 2]);
+});
+
+test('arguments with a large binary that are no term leave the next call unharmed', async (t) => {
+  const server = await serve(t, { m: { echo: (value: unknown) => value } }, { binaries: 'buffer' });
+  const client = connect(t, server, { binaries: 'buffer', maxBytesInFlight: 1_000_000 });
+  const large = Buffer.alloc(600_000, 255);
+  await t.throwsAsync(client.call('m', 'echo', [[large, () => 1]]), { instanceOf: TermError });
+  const first = client.call('m', 'echo', [large]);
+  await t.throwsAsync(client.call('m', 'echo', [large]), { instanceOf: QueueFullError });
+  const other = Buffer.alloc(70_000, 254);
+  const second = client.call('m', 'echo', [[1, other]]);
+  isSame(t, await Promise.all([first, second]), [large, [1, other]]);
+  // Nested so deeply that it is written in the other way.
+  let deep: unknown = other;
+  for (let depth = 0; depth < 500; depth++) deep = [deep];
+  isSame(t, await client.call('m', 'echo', [deep]), deep);
 });

@@ -99,6 +99,8 @@ class Bridge {
       this.#native.attachOutbox(words, floats, area);
     };
     this.outbox.attach(this.outbox);
+    // At once, since its owner may change it afterwards.
+    this.outbox.putApart = (index, binary) => this.#native.putApart(index, binary);
     onOwnAtom((name) => this.#native.knowAtom(name));
   }
 
@@ -221,7 +223,7 @@ class Bridge {
     words[start + 1] = kind;
     words[start + 2] = id;
     for (let index = 0; index < fields.length; index++) words[start + 3 + index] = fields[index]!;
-    if (outbox.byte > FLUSH_BYTES) {
+    if (outbox.byte > FLUSH_BYTES || outbox.apart > 0) {
       this.#flush();
     } else if (!this.#flushing) {
       this.#flushing = true;
@@ -233,7 +235,7 @@ class Bridge {
     this.#flushing = false;
     const { outbox } = this;
     if (outbox.word === 0) return;
-    this.#native.flush(outbox.word, outbox.float, outbox.byte);
+    this.#native.flush(outbox.word, outbox.float, outbox.byte, outbox.apart);
     outbox.reset();
   }
 

@@ -267,7 +267,7 @@ export class Client {
       settings.maxRetries,
       milliseconds(settings.hedgeDelay),
     ];
-    const start = outbox.float;
+    const { float: start, apart, apartBytes } = outbox;
     let size = 0;
     try {
       bridge.post(JOB_CALL, id, fields, () => {
@@ -275,6 +275,7 @@ export class Client {
         outbox.byte = namesStart + namesLength;
         flatten(outbox, args, settings, 'args');
         size = outbox.byte - namesStart + (outbox.word - frame) * 4 + (outbox.float - start) * 8;
+        size += outbox.apartBytes - apartBytes;
         const limit = this.#settings.maxBytesInFlight;
         if (this.#tally.bytes > 0 && this.#tally.bytes + size > limit) {
           throw new QueueFullError({ option: 'maxBytesInFlight', limit });
@@ -283,6 +284,8 @@ export class Client {
     } catch (error) {
       outbox.byte = namesStart;
       outbox.float = start;
+      outbox.apart = apart;
+      outbox.apartBytes = apartBytes;
       throw error;
     }
     return size;

@@ -7,6 +7,7 @@ interface CodecFunctions {
   decodeBytes(bytes: Uint8Array): void;
   encode(): void;
   copyEncoded(target: Uint8Array): void;
+  gap(): void;
   nextPart(): void;
   table(): void;
   names(): string;

@@ -14,6 +14,11 @@ const { control, native } = codec;
 const outbox = new Outbox();
 outbox.attach = ({ words, floats, bytes }) => bridge.native.attachCodecOutbox(words, floats, bytes);
 outbox.attach(outbox);
+/** Large binaries of the value that is being encoded: they are copied once, into the result. */
+const apart: Uint8Array[] = [];
+outbox.putApart = (index, bytes) => {
+  apart[index] = bytes;
+};
 
 /** Encodings up to this size are copied to the inbox, which costs less than handing over their memory. */
 const SMALL_INPUT = 4096;
@@ -46,6 +51,8 @@ export function encode(value: unknown, options?: EncodeOptions): Buffer {
   const settings = encodeOptions(options);
   refuseNested();
   outbox.reset();
+  // What an encoding has left that failed.
+  if (apart.length > 0) apart.length = 0;
   const frame = flatten(outbox, value, settings, 'value');
   control[0] = frame;
   control[1] = settings.maxSize;
@@ -59,6 +66,7 @@ export function encode(value: unknown, options?: EncodeOptions): Buffer {
   if (length > SMALL_RESULT) {
     const result = Buffer.allocUnsafeSlow(length);
     native.copyEncoded(result);
+    if (outbox.apart > 0) copyApart(result, outbox.apart);
     return result;
   }
   if (pooled + length > POOL_SIZE) {
@@ -69,6 +77,26 @@ export function encode(value: unknown, options?: EncodeOptions): Buffer {
   const start = pooled;
   pooled += length;
   return pool.subarray(start, pooled);
+}
+
+/** The length that an array has, whatever its class says. */
+const lengthOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  'length',
+)!.get!;
+
+/** Copies the large binaries of the value to where they belong. */
+function copyApart(result: Buffer, count: number): void {
+  const binaries = apart.splice(0, count);
+  for (const [index, bytes] of binaries.entries()) {
+    control[0] = index;
+    native.gap();
+    // A getter may have resized the memory of what was noted before.
+    if (lengthOf.call(bytes) !== control[1]) {
+      throw new TermError('a Buffer changed its length while it was encoded');
+    }
+    result.set(bytes, control[0]);
+  }
 }
 
 /**

@@ -60,6 +60,9 @@ let inherited = false;
 /** What goes to the area of bytes after the text, and its length. */
 const sources: Uint8Array[] = [];
 let sourceLength = 0;
+/** The first binary of this message that stands apart, and whether what is being written may. */
+let apartStart = 0;
+let mayStandApart = false;
 let keysAreAtoms = false;
 let encoders: readonly Encoder[] | undefined;
 let busy = false;
@@ -79,22 +82,31 @@ export function flatten(
 ): number {
   refuseNested();
   const { word: startWord, float: startFloat, byte: startByte } = target;
+  const { apart: startApart, apartBytes: startApartBytes } = target;
+  const rewind = (): void => {
+    target.word = startWord;
+    target.float = startFloat;
+    target.byte = startByte;
+    target.apart = startApart;
+    target.apartBytes = startApartBytes;
+  };
   busy = true;
   try {
     begin(target, options);
     write(value, 0);
     finish(startWord, startFloat);
   } catch (error) {
-    rewind(target, startWord, startFloat, startByte);
+    rewind();
     // A RangeError is a string longer than V8 can hold, or a stack that was nearly full before.
     if (!(error instanceof Fault) && !(error instanceof RangeError)) throw error;
     // Again, slowly: with a stack of its own for deep values, and with the path for wrong ones.
     try {
       begin(target, options);
+      mayStandApart = false;
       walk(value, root, openStep);
       finish(startWord, startFloat);
     } catch (slowError) {
-      rewind(target, startWord, startFloat, startByte);
+      rewind();
       throw slowError;
     }
   } finally {
@@ -103,12 +115,6 @@ export function flatten(
     if (sources.length > 0) sources.length = 0;
   }
   return startWord;
-}
-
-function rewind(target: Outbox, startWord: number, startFloat: number, startByte: number): void {
-  target.word = startWord;
-  target.float = startFloat;
-  target.byte = startByte;
 }
 
 /**
@@ -136,6 +142,8 @@ function begin(target: Outbox, options: FlattenOptions): void {
   chunkAt = textLength = wideChunkAt = wideLength = 0;
   textStart = target.byte;
   sourceLength = 0;
+  apartStart = target.apart;
+  mayStandApart = target.putApart !== undefined;
   // Asked before, since setting it is a call into V8's runtime.
   if (sources.length > 0) sources.length = 0;
   words = target.words;
@@ -183,6 +191,8 @@ function finish(frame: number, startFloat: number): void {
   words[frame + Frame.namesLength] = sourceStart - namesStart;
   words[frame + Frame.source] = sourceStart;
   words[frame + Frame.sourceLength] = sourceLength;
+  words[frame + Frame.apart] = apartStart;
+  words[frame + Frame.apartCount] = outbox.apart - apartStart;
   outbox.word = word;
 }
 
@@ -398,6 +408,35 @@ function writeBigInt(value: bigint): void {
   words[word++] = putBytes(magnitude);
 }
 
+/** Binaries from this size on are not gathered with everything else, but copied once where they are needed. */
+const MIN_APART = 64 * 1024;
+
+function writeBinary(value: Uint8Array): void {
+  words[word++] = (value.length << 4) | tape.BYTES;
+  words[word++] = standsApart(value) ? putApart(value) : putBytes(value);
+}
+
+function standsApart(value: Uint8Array): boolean {
+  // Memory that other threads may write to meanwhile is not handed out.
+  return value.length >= MIN_APART && mayStandApart && value.buffer instanceof ArrayBuffer;
+}
+
+function putApart(value: Uint8Array): number {
+  const index = outbox.apart;
+  outbox.putApart!(index, value);
+  outbox.apart = index + 1;
+  outbox.apartBytes += value.length;
+  return tape.APART + index - apartStart;
+}
+
+/** Writes terms whose encoding has to be seen as a whole: keys, and what a fun holds. */
+function writeTogether(terms: readonly unknown[], depth: number): void {
+  const before = mayStandApart;
+  mayStandApart = false;
+  for (const term of terms) write(term, depth);
+  mayStandApart = before;
+}
+
 /** Notes bytes for the source, and returns their offset there. */
 function putBytes(bytes: Uint8Array): number {
   const offset = sourceLength;
@@ -483,7 +522,8 @@ function writeObject(value: object, depth: number): void {
   if (value instanceof Map) {
     putMapHead(value.size);
     for (const [key, item] of value) {
-      write(key, depth + 1);
+      if (typeof key === 'object' && key !== null) writeTogether([key], depth + 1);
+      else write(key, depth + 1);
       write(item, depth + 1);
     }
     return;
@@ -496,7 +536,7 @@ function writeObject(value: object, depth: number): void {
   }
   if (value instanceof Fun) {
     putFunHead(value);
-    for (const term of funTerms(value)) write(term, depth + 1);
+    writeTogether(funTerms(value), depth + 1);
     return;
   }
   if (isForeignPlain(prototype)) {
@@ -655,8 +695,7 @@ function writeScalarObject(value: object): boolean {
   if (value instanceof Atom) {
     words[word++] = (atomIndex(value) << 4) | tape.ATOM;
   } else if (value instanceof Uint8Array) {
-    words[word++] = (value.length << 4) | tape.BYTES;
-    words[word++] = putBytes(value);
+    writeBinary(value);
   } else if (value instanceof Float) {
     words[word++] = tape.FLOAT;
     putFloat(value.value);

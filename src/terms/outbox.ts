@@ -10,6 +10,14 @@ export class Outbox {
   word = 0;
   float = 0;
   byte = 0;
+  /** How many binaries stand apart, and how many bytes they have. */
+  apart = 0;
+  apartBytes = 0;
+  /**
+   * Takes a large binary that is to stand apart, as number `apart`, instead of a copy of it in the bytes;
+   * none does where there is no such function.
+   */
+  putApart: ((index: number, bytes: Uint8Array) => void) | undefined;
   /** Called after an area was replaced by a larger one, and once at the start. */
   attach: (outbox: Outbox) => void = () => {};
 
@@ -22,7 +30,7 @@ export class Outbox {
         this.#shrinking = setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
       }
     }
-    this.word = this.float = this.byte = 0;
+    this.word = this.float = this.byte = this.apart = this.apartBytes = 0;
   }
 
   #isLarge(): boolean {

@@ -50,6 +50,9 @@ export const WIDE_TEXT = 13;
 /** A part of the tape ends here, in tapes from Rust that are read in parts. */
 export const NEXT_PART = 14;
 
+/** An offset with this bit is the number of a binary that stands apart, in tapes from JavaScript. */
+export const APART = 0x80000000;
+
 /** The low two bits of the payload of MAP: what all its keys are. */
 export const KEYS_MIXED = 0;
 export const KEYS_ATOMS = 1;
@@ -74,7 +77,7 @@ export const TEXT_ASCII = 1;
 export const TEXT_UTF16 = 2;
 
 /** Words of the frame header that precedes each tape; see `Frame`. */
-export const FRAME_WORDS = 12;
+export const FRAME_WORDS = 14;
 
 /**
  * Where the parts of one tape lie in the shared areas: the words of its header, in order.
@@ -104,4 +107,8 @@ export const Frame = {
   sourceLength: 11,
   /** The nesting depth, in tapes from Rust. */
   depth: 11,
+  /** The first of the binaries that stand apart, among those of the outbox, in tapes from JavaScript. */
+  apart: 12,
+  /** How many there are. */
+  apartCount: 13,
 } as const;

@@ -7,7 +7,7 @@ use encoding_rs::mem;
 use crate::atoms::MAX_CHARS;
 use crate::error::{EncodeError, EncodeErrorKind as Kind};
 use crate::hash::TermHasher;
-use crate::tape::{self, SHAPE_LENGTH, TapeRef, TextForm};
+use crate::tape::{self, APART, SHAPE_LENGTH, TapeRef, TextForm};
 use crate::{EncodeOptions, tags};
 
 /// The longest list that is written as STRING_EXT.
@@ -34,6 +34,17 @@ pub struct Encoder {
     units: Vec<u16>,
     /// The names that all this was made of; the next message often has the same ones.
     made_of: Names,
+}
+
+/// Where the bytes of a binary are to be put that stands apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The place in the output, which has nothing of any binary that stands apart.
+    pub at: usize,
+    /// The number of the binary.
+    pub index: u32,
+    /// How long it is.
+    pub length: usize,
 }
 
 /// The names of atoms and shapes of a message.
@@ -112,6 +123,32 @@ impl Encoder {
         options: &EncodeOptions,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
+        self.encode(tape, options, out, None)
+    }
+
+    /// The same, but leaves out the bytes of binaries that stand apart: `gaps` says where they belong.
+    /// Keys of maps and terms of funs may not stand apart.
+    ///
+    /// # Errors
+    ///
+    /// See [`Encoder::encode_term`]; the limit is that of the whole.
+    pub fn encode_around(
+        &mut self,
+        tape: TapeRef<'_>,
+        options: &EncodeOptions,
+        out: &mut Vec<u8>,
+        gaps: &mut Vec<Gap>,
+    ) -> Result<(), EncodeError> {
+        self.encode(tape, options, out, Some(gaps))
+    }
+
+    fn encode(
+        &mut self,
+        tape: TapeRef<'_>,
+        options: &EncodeOptions,
+        out: &mut Vec<u8>,
+        gaps: Option<&mut Vec<Gap>>,
+    ) -> Result<(), EncodeError> {
         self.frames.clear();
         self.frames.shrink_to(4096);
         self.key_ranges.clear();
@@ -130,6 +167,8 @@ impl Encoder {
             utf16: 0,
             text: 0,
             wide: 0,
+            left_out: 0,
+            gaps,
             scratch: self,
         };
         run.term()?;
@@ -260,6 +299,9 @@ struct Run<'a> {
     text: usize,
     /// The next byte of the text in UTF-16.
     wide: usize,
+    /// How many bytes the gaps have.
+    left_out: usize,
+    gaps: Option<&'a mut Vec<Gap>>,
     scratch: &'a mut Encoder,
 }
 
@@ -280,7 +322,7 @@ impl<'a> Run<'a> {
 
     fn term(&mut self) -> Result<(), EncodeError> {
         loop {
-            if self.out.len() > self.options.max_size {
+            if self.size() > self.options.max_size {
                 return self.fail(Kind::TooLarge(self.options.max_size));
             }
             self.plain_items();
@@ -290,7 +332,7 @@ impl<'a> Run<'a> {
             // A term is complete: so may the containers around it be.
             loop {
                 let Some(frame) = self.scratch.frames.last_mut() else {
-                    return if self.out.len() > self.options.max_size {
+                    return if self.size() > self.options.max_size {
                         self.fail(Kind::TooLarge(self.options.max_size))
                     } else {
                         Ok(())
@@ -325,7 +367,7 @@ impl<'a> Run<'a> {
             Container::Object => true,
             Container::Mixed | Container::Map | Container::Fun => return,
         };
-        while left > 1 && self.out.len() <= self.options.max_size && self.plain() {
+        while left > 1 && self.size() <= self.options.max_size && self.plain() {
             left -= 1;
             if keyed {
                 let start = self.scratch.key_starts[key] as usize;
@@ -526,8 +568,10 @@ impl<'a> Run<'a> {
                 };
             }
             tape::BYTES => {
-                let bytes = self.source(payload as usize)?;
-                self.put_binary(bytes);
+                if !self.leave_out(payload as usize)? {
+                    let bytes = self.source(payload as usize)?;
+                    self.put_binary(bytes);
+                }
             }
             tape::MAP => {
                 let count = payload >> 2;
@@ -614,9 +658,38 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// How long the encoding is so far.
+    fn size(&self) -> usize {
+        self.out.len() + self.left_out
+    }
+
+    /// Leaves out a binary that stands apart; false when it does not.
+    fn leave_out(&mut self, length: usize) -> Result<bool, EncodeError> {
+        let Some(&start) = self.tape.words.get(self.word) else { return Ok(false) };
+        if start & APART == 0 || self.gaps.is_none() {
+            return Ok(false);
+        }
+        self.room(length)?;
+        // Their bytes are looked at again, or counted, when they have been written.
+        let is_seen = |frame: &Frame| {
+            frame.kind == Container::Fun || frame.kind == Container::Map && frame.at_key
+        };
+        if self.scratch.frames.iter().any(is_seen) {
+            return self.fail(Kind::Word(start));
+        }
+        self.word += 1;
+        self.header(tags::BINARY, length as u32);
+        let gap = Gap { at: self.out.len(), index: start & !APART, length };
+        self.left_out += length;
+        if let Some(gaps) = &mut self.gaps {
+            gaps.push(gap);
+        }
+        Ok(true)
+    }
+
     /// Refuses what would be too large before memory is taken for it.
     fn room(&self, count: usize) -> Result<(), EncodeError> {
-        if self.out.len().saturating_add(count) > self.options.max_size {
+        if self.size().saturating_add(count) > self.options.max_size {
             return self.fail(Kind::TooLarge(self.options.max_size));
         }
         Ok(())
@@ -634,8 +707,15 @@ impl<'a> Run<'a> {
 
     /// So many bytes of the source, from the offset in the next word.
     fn source(&mut self, count: usize) -> Result<&'a [u8], EncodeError> {
-        let start = self.next()? as usize;
+        let start = self.next()?;
         self.room(count)?;
+        if start & APART != 0 {
+            return match self.tape.apart.get((start & !APART) as usize) {
+                Some(bytes) if bytes.len() == count => Ok(bytes),
+                _ => self.fail(Kind::Truncated),
+            };
+        }
+        let start = start as usize;
         let source = self.tape.source;
         match start.checked_add(count).and_then(|end| source.get(start..end)) {
             Some(bytes) => Ok(bytes),

@@ -110,9 +110,14 @@ impl Tape {
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
+            apart: &[],
         }
     }
 }
+
+/// An offset with this bit says, in tapes from JavaScript, the how manieth of the binaries is meant that
+/// stand apart, as a whole.
+pub const APART: u32 = 1 << 31;
 
 /// What the text of a tape from JavaScript is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,6 +145,8 @@ pub struct TapeRef<'a> {
     pub atoms: &'a [u32],
     pub shapes: &'a [[u32; 2]],
     pub names: &'a [u8],
+    /// Large binaries that do not lie in the source; see [`APART`].
+    pub apart: &'a [Vec<u8>],
 }
 
 pub(crate) const INT: u32 = 0;

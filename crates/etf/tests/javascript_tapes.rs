@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use backwater_etf::{
-    EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, TapeRef, TextForm,
+    APART, EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, TapeRef, TextForm,
 };
 
 const INT: u32 = 0;
 const LIST: u32 = 3;
+const BYTES: u32 = 8;
+const MAP: u32 = 10;
 const WIDE: u32 = 11;
 const EXT: u32 = 14;
 const TEXT: u32 = 15;
@@ -185,4 +187,57 @@ fn a_fun_begins_with_two_integers_and_a_pid() {
         assert_eq!(encode_fun(&[int(1), int(1), other, 0, 0, 0, 0], &[1.0]), Err(Kind::Fun));
     }
     assert_eq!(encode_fun(&[int(1), int(1)], &[]), Err(Kind::Truncated));
+}
+
+#[test]
+fn binaries_that_stand_apart_are_written_or_left_out() {
+    let apart = [vec![1; 5], vec![2; 300], vec![3; 5]];
+    let bytes = |length: u32, start: u32| [length << 4 | BYTES, start];
+    let mut words = vec![4 << 4 | LIST];
+    for pair in [bytes(5, APART), bytes(300, APART | 1), bytes(2, 1), bytes(5, APART | 2)] {
+        words.extend(pair);
+    }
+    let tape = TapeRef { words: &words, source: &[7, 8, 9], apart: &apart, ..TapeRef::default() };
+    let of = |bytes: &[u8]| {
+        [&[109, 0, 0][..], &[(bytes.len() >> 8) as u8, bytes.len() as u8], bytes].concat()
+    };
+    let items = [of(&apart[0]), of(&apart[1]), of(&[8, 9]), of(&apart[2])].concat();
+    let whole = [&[108, 0, 0, 0, 4][..], &items, &[106]].concat();
+    assert_eq!(encode_within(tape, whole.len()), Ok(whole.clone()));
+    assert!(encode_within(tape, whole.len() - 1).is_err());
+
+    let around = |max_size: usize, tape: TapeRef<'_>| {
+        let (mut out, mut gaps) = (Vec::new(), Vec::new());
+        let options = EncodeOptions { max_size, ..EncodeOptions::default() };
+        let encoded = Encoder::default().encode_around(tape, &options, &mut out, &mut gaps);
+        encoded.map(|()| (out, gaps)).map_err(|error| error.kind)
+    };
+    let (mut out, gaps) = around(whole.len(), TapeRef { apart: &[], ..tape }).unwrap();
+    assert_eq!(
+        gaps.iter().map(|gap| (gap.index, gap.length)).collect::<Vec<_>>(),
+        [(0, 5), (1, 300), (2, 5)]
+    );
+    for gap in gaps.iter().rev() {
+        out.splice(gap.at..gap.at, apart[gap.index as usize].iter().copied());
+    }
+    assert_eq!(out, whole);
+    assert_eq!(around(whole.len() - 1, tape), Err(Kind::TooLarge(whole.len() - 1)));
+
+    // Their length is that of the tape, and there are no more than there are.
+    for wrong in [bytes(4, APART), bytes(6, APART), bytes(5, APART | 3)] {
+        assert_eq!(encode(TapeRef { words: &wrong, ..tape }), Err(Kind::Truncated));
+    }
+}
+
+#[test]
+fn what_is_compared_or_counted_is_not_left_out() {
+    let apart = [vec![1; 5], vec![2; 5]];
+    let key = [5 << 4 | BYTES, APART, INT, 5 << 4 | BYTES, APART | 1, INT];
+    let map = [&[(2 << 2) << 4 | MAP][..], &key].concat();
+    let tape = TapeRef { words: &map, apart: &apart, ..TapeRef::default() };
+    assert!(encode(tape).is_ok());
+    let mut gaps = Vec::new();
+    let options = EncodeOptions::default();
+    let encoded = Encoder::default().encode_around(tape, &options, &mut Vec::new(), &mut gaps);
+    assert_eq!(encoded.map_err(|error| error.kind), Err(Kind::Word(APART)));
 }

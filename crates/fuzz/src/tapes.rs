@@ -110,6 +110,7 @@ impl Tapes {
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
+            apart: &[],
         }
     }
 

@@ -18,7 +18,7 @@ impl Areas {
     }
 
     pub(crate) fn read(&self) -> AreaSlices<'_> {
-        AreaSlices { words: &self.words, floats: &self.floats, bytes: &self.bytes }
+        AreaSlices { words: &self.words, floats: &self.floats, bytes: &self.bytes, apart: None }
     }
 
     pub(crate) fn write(&mut self) -> AreaSlicesMut<'_> {

@@ -67,6 +67,8 @@ pub(crate) struct Shared {
 pub struct Bridge {
     shared: Arc<Shared>,
     outbox: RefCell<Option<Areas>>,
+    /// Large binaries of the jobs in the outbox.
+    apart: RefCell<Vec<Vec<u8>>>,
     inbox: RefCell<Option<Areas>>,
     large: RefCell<Vec<Option<Message>>>,
     codec: Rc<CodecMemory>,
@@ -92,6 +94,7 @@ impl Bridge {
         Ok(Self {
             shared,
             outbox: RefCell::default(),
+            apart: RefCell::default(),
             inbox: RefCell::default(),
             large: RefCell::default(),
             codec: Rc::default(),
@@ -148,12 +151,24 @@ impl Bridge {
         know_atom(&name);
     }
 
-    /// Takes the jobs that lie in the first so many words, doubles and bytes of the outbox.
+    /// Copies a large binary of the job that is being written: binary `index` of the outbox. What had
+    /// this number or a higher one is forgotten; it belonged to a job that was given up.
     #[napi(catch_unwind)]
-    pub fn flush(&self, words: u32, floats: u32, bytes: u32) -> Result<()> {
+    pub fn put_apart(&self, index: u32, bytes: &[u8]) {
+        let mut apart = self.apart.borrow_mut();
+        apart.truncate(index as usize);
+        apart.push(bytes.to_vec());
+    }
+
+    /// Takes the jobs that lie in the first so many words, doubles and bytes of the outbox, with so many
+    /// binaries that stand apart.
+    #[napi(catch_unwind)]
+    pub fn flush(&self, words: u32, floats: u32, bytes: u32, apart: u32) -> Result<()> {
+        let mut binaries = self.apart.take();
+        binaries.truncate(apart as usize);
         let outbox = self.outbox.borrow();
         let outbox = outbox.as_ref().ok_or_else(detached)?;
-        let batch = Batch::copy(outbox, words as usize, floats as usize, bytes as usize)
+        let batch = Batch::copy(outbox, words as usize, floats as usize, bytes as usize, binaries)
             .ok_or_else(|| Error::new(Status::InvalidArg, "the batch exceeds the outbox"))?;
         let shared = Arc::clone(&self.shared);
         io_thread()?

@@ -1,6 +1,6 @@
 //! Encoding and decoding of single terms on the calling thread: `encode()` and `decode()`.
 
-use backwater_etf::{DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
+use backwater_etf::{DecodeOptions, Decoder, EncodeOptions, Encoder, Gap, Tape};
 
 use crate::areas::Areas;
 use crate::events::Message;
@@ -27,6 +27,7 @@ pub(crate) struct Codec {
     /// The part of the tape that is read next.
     part: usize,
     output: Vec<u8>,
+    gaps: Vec<Gap>,
 }
 
 impl Codec {
@@ -38,27 +39,35 @@ impl Codec {
             message: None,
             part: 0,
             output: Vec::new(),
+            gaps: Vec::new(),
         }
     }
 
-    /// Encodes the tape at word `frame` of the outbox. The bytes stay valid until the next call.
+    /// Encodes the tape at word `frame` of the outbox, but for binaries that stand apart. Returns how long
+    /// the encoding is with them. The bytes stay valid until the next call.
     pub(crate) fn encode(
         &mut self,
         outbox: &Areas,
         frame: usize,
         max_size: usize,
-    ) -> Result<&[u8], String> {
+    ) -> Result<usize, String> {
         let Some(tape) = outbox.read().tape(frame) else {
             return Err("the tape does not lie within the outbox".into());
         };
+        self.gaps.clear();
         self.output.clear();
         self.output.shrink_to(KEPT);
         self.output.push(VERSION);
         let options = EncodeOptions { max_size, ..EncodeOptions::default() };
         self.encoder
-            .encode_term(tape, &options, &mut self.output)
+            .encode_around(tape, &options, &mut self.output, &mut self.gaps)
             .map_err(|error| error.to_string())?;
-        Ok(&self.output)
+        Ok(self.output.len() + self.gaps.iter().map(|gap| gap.length).sum::<usize>())
+    }
+
+    /// Where the binaries that stand apart are missing in what `encode` has made.
+    pub(crate) fn gaps(&self) -> &[Gap] {
+        &self.gaps
     }
 
     /// What `encode` has made.

@@ -42,8 +42,13 @@ mod encoding {
     pub(super) const MAX_SIZE: usize = 1;
     /// Where in the memory for results this one may begin.
     pub(super) const AT: usize = 2;
-    /// After it: how long the encoding is; it lies in the memory for results when it fits there.
+    /// After it: how long the encoding is; it lies in the memory for results when it fits there and no
+    /// binary of it stands apart.
     pub(super) const LENGTH: usize = 0;
+    /// Before `gap`: the number of one that does. After it: where its bytes belong.
+    pub(super) const GAP: usize = 0;
+    /// After `gap`: how many these are.
+    pub(super) const GAP_LENGTH: usize = 1;
 }
 
 /// Words of the control block.
@@ -178,8 +183,9 @@ impl CodecMemory {
             let frame = control[encoding::FRAME] as usize;
             let max_size = control[encoding::MAX_SIZE] as usize;
             let at = control[encoding::AT] as usize;
-            let encoded = codec.encode(outbox, frame, max_size).map_err(Error::from_reason)?;
-            control[encoding::LENGTH] = encoded.len() as u32;
+            let length = codec.encode(outbox, frame, max_size).map_err(Error::from_reason)?;
+            control[encoding::LENGTH] = length as u32;
+            let encoded = codec.encoded();
             let mut results = self.results.borrow_mut();
             let results = results.as_mut().ok_or_else(detached)?;
             // SAFETY: the bytes from `at` on were given to nobody yet, see src/codec.ts.
@@ -191,14 +197,42 @@ impl CodecMemory {
         })
     }
 
-    /// Copies what was encoded last, which did not fit, to memory of that length.
+    /// Copies what was encoded last, which did not fit, to memory of that length, and leaves the places of
+    /// binaries that stand apart as they are.
     fn copy_encoded(&self, target: &mut [u8]) -> Result<()> {
         let codec = self.codec.borrow();
-        if target.len() != codec.encoded().len() {
+        let (mut rest, mut target) = (codec.encoded(), target);
+        let mut before = 0;
+        for gap in codec.gaps() {
+            let (piece, after) = rest.split_at_checked(gap.at - before).ok_or_else(detached)?;
+            let (to, left) = target.split_at_mut_checked(piece.len()).ok_or_else(detached)?;
+            to.copy_from_slice(piece);
+            target = left.get_mut(gap.length..).ok_or_else(detached)?;
+            (rest, before) = (after, gap.at);
+        }
+        if target.len() != rest.len() {
             return Err(detached());
         }
-        target.copy_from_slice(codec.encoded());
+        target.copy_from_slice(rest);
         Ok(())
+    }
+
+    /// Where the bytes of a binary belong that stands apart.
+    fn gap(&self) -> Result<()> {
+        let codec = self.codec.borrow();
+        self.control(|control| {
+            let index = control[encoding::GAP];
+            let mut left_out = 0;
+            for gap in codec.gaps() {
+                if gap.index == index {
+                    control[encoding::GAP] = (gap.at + left_out) as u32;
+                    control[encoding::GAP_LENGTH] = gap.length as u32;
+                    return Ok(());
+                }
+                left_out += gap.length;
+            }
+            Err(detached())
+        })
     }
 }
 
@@ -210,7 +244,7 @@ pub(crate) fn install(
     control: Uint32Array,
 ) -> Result<()> {
     memory.control.replace(Some(control));
-    let functions: [(&std::ffi::CStr, sys::napi_callback); 10] = [
+    let functions: [(&std::ffi::CStr, sys::napi_callback); 11] = [
         (c"decode", Some(decode)),
         (c"decodeBytes", Some(decode_bytes)),
         (c"nextPart", Some(next_part)),
@@ -221,6 +255,7 @@ pub(crate) fn install(
         (c"close", Some(close)),
         (c"encode", Some(encode)),
         (c"copyEncoded", Some(copy_encoded)),
+        (c"gap", Some(gap)),
     ];
     for (name, callback) in functions {
         let data = Rc::into_raw(Rc::clone(memory)).cast_mut().cast();
@@ -319,6 +354,11 @@ unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) ->
 unsafe extern "C" fn encode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
     unsafe { call(env, info, |memory, _| memory.encode().map(nothing)) }
+}
+
+unsafe extern "C" fn gap(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |memory, _| memory.gap().map(nothing)) }
 }
 
 unsafe extern "C" fn copy_encoded(

@@ -4,7 +4,7 @@
 use backwater_etf::{Tape, TapeRef, TextForm};
 
 /// Words of a header.
-pub(crate) const FRAME_WORDS: usize = 12;
+pub(crate) const FRAME_WORDS: usize = 14;
 
 const WORDS: usize = 0;
 const ATOMS: usize = 1;
@@ -18,6 +18,8 @@ const NAMES: usize = 8;
 const NAMES_LENGTH: usize = 9;
 pub(crate) const SOURCE: usize = 10;
 const SOURCE_LENGTH_OR_DEPTH: usize = 11;
+const APART: usize = 12;
+const APART_COUNT: usize = 13;
 
 /// The three areas that tapes lie in.
 #[derive(Clone, Copy)]
@@ -25,6 +27,8 @@ pub(crate) struct AreaSlices<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) floats: &'a [f64],
     pub(crate) bytes: &'a [u8],
+    /// Large binaries that stand apart; `None` when JavaScript has kept them.
+    pub(crate) apart: Option<&'a [Vec<u8>]>,
 }
 
 impl<'a> AreaSlices<'a> {
@@ -52,6 +56,10 @@ impl<'a> AreaSlices<'a> {
             atoms: self.words.get(atoms..shapes)?,
             shapes: self.words.get(shapes..end)?.as_chunks().0,
             names: part(self.bytes, field(NAMES), field(NAMES_LENGTH))?,
+            apart: match self.apart {
+                Some(apart) => part(apart, field(APART), field(APART_COUNT))?,
+                None => &[],
+            },
         })
     }
 }
@@ -126,6 +134,8 @@ impl AreaSlicesMut<'_> {
         fields[NAMES_LENGTH] = tape.names.len() as u32;
         fields[SOURCE] = source as u32;
         fields[SOURCE_LENGTH_OR_DEPTH] = tape.depth;
+        fields[APART] = 0;
+        fields[APART_COUNT] = 0;
     }
 
     /// Writes the header of a tape that is read in parts to the begin.

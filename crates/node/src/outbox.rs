@@ -17,13 +17,22 @@ pub(crate) struct Batch {
     words: Vec<u32>,
     floats: Vec<f64>,
     bytes: Vec<u8>,
+    /// Large binaries, which were copied when the jobs were written.
+    apart: Vec<Vec<u8>>,
 }
 
 impl Batch {
     /// Copies the first so many words, doubles and bytes of the outbox.
-    pub(crate) fn copy(outbox: &Areas, words: usize, floats: usize, bytes: usize) -> Option<Self> {
+    pub(crate) fn copy(
+        outbox: &Areas,
+        words: usize,
+        floats: usize,
+        bytes: usize,
+        apart: Vec<Vec<u8>>,
+    ) -> Option<Self> {
         let areas = outbox.read();
         Some(Self {
+            apart,
             words: areas.words.get(..words)?.to_vec(),
             floats: areas.floats.get(..floats)?.to_vec(),
             bytes: areas.bytes.get(..bytes)?.to_vec(),
@@ -31,7 +40,12 @@ impl Batch {
     }
 
     fn areas(&self) -> AreaSlices<'_> {
-        AreaSlices { words: &self.words, floats: &self.floats, bytes: &self.bytes }
+        AreaSlices {
+            words: &self.words,
+            floats: &self.floats,
+            bytes: &self.bytes,
+            apart: Some(&self.apart),
+        }
     }
 
     /// The jobs of the batch, in order.

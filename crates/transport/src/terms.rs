@@ -45,6 +45,7 @@ impl TapeSource for OwnedTape {
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
+            apart: &[],
         }
     }
 }
@@ -56,6 +57,7 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
         + tape.utf16.len() * 2
         + tape.text.len()
         + tape.source.len()
+        + tape.apart.iter().map(Vec::len).sum::<usize>()
 }
 
 /// How terms are decoded: [`DecodeOptions`] that borrow nothing.
