@@ -31,7 +31,7 @@ import {
 import { jsonOf } from '../src/cli/values.js';
 import { Authority } from './support/certificates.js';
 import { projectRoot } from './support/root.js';
-import { serve as startServer, tcpServer } from './support/rpc.js';
+import { PATIENT, serve as startServer, tcpServer } from './support/rpc.js';
 
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const SECRET = 'a secret for tests, 32 bytes long!';
@@ -425,7 +425,7 @@ test('serve exposes the functions of a file', async (t) => {
     'export const up = (s) => s.toUpperCase();\nexport const hidden = () => 1;',
   );
   const { url, end } = await serving(t, [path, '--exports', 'up']);
-  const client = new Client({ url, secret: SECRET });
+  const client = new Client({ url, secret: SECRET, ...PATIENT });
   t.teardown(() => client.close());
   t.is(await client.call('words', 'up', ['x']), 'X');
   await t.throwsAsync(client.call('words', 'hidden', []), { message: /function_not_found/ });
@@ -438,7 +438,7 @@ test('serve exposes the objects of a file as modules', async (t) => {
   const path = join(await folder(t), 'all.mjs');
   await writeFile(path, 'export default { a: { f: () => 1 }, b: { g: (x) => x } };');
   const { url, end } = await serving(t, [path]);
-  const client = new Client({ url, secret: SECRET });
+  const client = new Client({ url, secret: SECRET, ...PATIENT });
   t.is(await client.call('a', 'f', []), 1);
   t.is(await client.call('b', 'g', [2]), 2);
   await client.close();

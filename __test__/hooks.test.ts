@@ -20,7 +20,7 @@ import {
   tuple,
   tryCall,
 } from '../src/index.js';
-import { connect, secret, serve } from './support/rpc.js';
+import { connect, PATIENT, secret, serve } from './support/rpc.js';
 
 class Money {
   readonly amount: number;
@@ -333,7 +333,7 @@ test('a reviver that throws settles the call, on both sides', async (t) => {
 
 test('one-shot calls, and other HTTP clients, have hooks too', async (t) => {
   const server = await serve(t, { m: { echo: same } });
-  const target = { url: server.url, secret, revivers, encoders: [] };
+  const target = { url: server.url, secret, revivers, encoders: [], ...PATIENT };
   t.true((await call(target, 'm', 'echo', [new Money(1)])) instanceof Money);
   const tried = await tryCall({ ...target, revivers: [] }, 'm', 'echo', [new Money(1)]);
   t.true(tried.ok && isTuple(tried.value));

@@ -10,7 +10,7 @@ import {
   type Server,
 } from '../src/index.js';
 import { erlangAvailable, startErlangClient, startErlangServer } from './interop/erlang.js';
-import { connect, secret, serve, tcpServer } from './support/rpc.js';
+import { connect, PATIENT, secret, serve, tcpServer } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest, type RequestParts } from './support/signing.js';
 
 const modules = { echo: { echo: () => 'here' } };
@@ -194,6 +194,7 @@ withErlang('Erlang takes the stamps of clients, and servers those of Erlang', as
     secret,
     replayProtection: true,
     audience: 'erlang',
+    ...PATIENT,
   });
   t.teardown(() => client.close());
   t.is(await client.call('peer', 'echo', ['text']), 'text');

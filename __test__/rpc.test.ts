@@ -21,7 +21,7 @@ import {
   tryCall,
   tuple,
 } from '../src/index.js';
-import { connect, secret, serve } from './support/rpc.js';
+import { connect, PATIENT, secret, serve } from './support/rpc.js';
 import { root } from './support/vectors.js';
 
 test('a call returns what the function returns', async (t) => {
@@ -34,7 +34,7 @@ test('a call returns what the function returns', async (t) => {
 test('a URL is taken in every form', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   for (const url of [server.url, new URL(server.url), `127.0.0.1:${server.port}`]) {
-    const client = new Client({ url, secret });
+    const client = new Client({ url, secret, ...PATIENT });
     t.is(await client.call('m', 'f'), 1);
     await client.close();
   }
@@ -109,7 +109,7 @@ test('typed modules', async (t) => {
 
 test('call and tryCall without a client', async (t) => {
   const server = await serve(t, { m: { f: (n: number) => n + 1 } });
-  const target = { url: server.url, secret };
+  const target = { url: server.url, secret, ...PATIENT };
   t.is(await call(target, 'm', 'f', [1]), 2);
   t.deepEqual(await tryCall(target, 'm', 'f', [2]), { ok: true, value: 3 });
   const failed = await tryCall(target, 'm', 'g', []);

@@ -11,7 +11,7 @@ import {
   startClearServer,
   tuple,
 } from '../src/index.js';
-import { connect, secret, serve } from './support/rpc.js';
+import { connect, PATIENT, secret, serve } from './support/rpc.js';
 import { root } from './support/vectors.js';
 
 const OLD = 'the old secret, that all of them know'.padEnd(40, '.');
@@ -24,7 +24,9 @@ test('secrets change at run time with no failed call', async (t) => {
     { host: '127.0.0.1', port: 0 },
   );
   t.teardown(() => server.close({ timeout: 0 }));
-  const clients = Array.from({ length: 3 }, () => new Client({ url: server.url, secret: OLD }));
+  const clients = Array.from({ length: 3 }, () => {
+    return new Client({ url: server.url, secret: OLD, ...PATIENT });
+  });
   t.teardown(() => Promise.all(clients.map((client) => client.close())));
 
   let running = true;
@@ -157,7 +159,7 @@ test('secrets appear in nothing that can be printed', async (t) => {
     { host: '127.0.0.1', port: 0, replayProtection: 'prefer' },
   );
   t.teardown(() => server.close({ timeout: 0 }));
-  const client = new Client({ url: server.url, secret: [HUSH, HUSHED] });
+  const client = new Client({ url: server.url, secret: [HUSH, HUSHED], ...PATIENT });
   const stranger = new Client({ url: server.url, secret: `${HUSH}, but another` });
   const nobody = new Client({ url: 'http://127.0.0.1:1', secret: HUSH });
   t.teardown(() => Promise.all([client, stranger, nobody].map((one) => one.close())));

@@ -24,7 +24,7 @@ import {
   type TlsErrorReason,
 } from '../src/index.js';
 import { Authority, type Certificate, text } from './support/certificates.js';
-import { connect, secret, serve, tcpServer } from './support/rpc.js';
+import { connect, PATIENT, secret, serve, tcpServer } from './support/rpc.js';
 import { serveTls, tlsProxy } from './support/tls.js';
 
 const modules = { m: { echo: (value: unknown) => value } };
@@ -504,7 +504,7 @@ test('a server that stalls in the handshake', async (t) => {
 
 test('one-shot calls with other certificates use other connections', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
-  const target = { url: server.url, secret };
+  const target = { url: server.url, secret, ...PATIENT };
   t.is(await call({ ...target, tls: { ca } }, 'm', 'echo', [1]), 1);
   await t.throwsAsync(call({ ...target, tls: { ca: other.cert } }, 'm', 'echo', [1]), {
     instanceOf: TlsError,

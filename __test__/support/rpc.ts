@@ -26,6 +26,9 @@ export async function serve(
   return server;
 }
 
+/** Of what is not about time: machines that are busy with other things are slow. */
+export const PATIENT = { connectTimeout: 60_000, recvTimeout: 60_000 } as const;
+
 /** A client that ends with the test. */
 export function connect(
   t: ExecutionContext,
@@ -35,9 +38,7 @@ export function connect(
   const client = new Client({
     url: server.url,
     secret,
-    // Machines that are busy with other things are slow.
-    connectTimeout: 60_000,
-    recvTimeout: 60_000,
+    ...PATIENT,
     ...options,
   });
   t.teardown(() => client.close());
