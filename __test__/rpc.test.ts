@@ -396,10 +396,13 @@ test('close cuts calls that take longer than its timeout', async (t) => {
 
 test('a port in use is reported with its address', async (t) => {
   const server = await serve(t, {});
-  const error = await t.throwsAsync(
-    startClearServer(secret, {}, { host: '127.0.0.1', port: server.port }),
-  );
+  const error = await t.throwsAsync(async function starter() {
+    await startClearServer(secret, {}, { host: '127.0.0.1', port: server.port });
+  });
   t.is((error as NodeJS.ErrnoException).code, 'EADDRINUSE');
+  // It says who has started it, not how it came out of Rust.
+  t.regex(error.stack!, /EADDRINUSE.*\n[^]*at async starter /);
+  t.notRegex(error.stack!, /bridge/);
   t.true(error!.message.includes(`127.0.0.1:${server.port}`));
 });
 

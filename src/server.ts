@@ -1,6 +1,6 @@
 import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
-import { ClosedError, OptionError } from './errors.js';
+import { ClosedError, ListenError, OptionError } from './errors.js';
 import { failureOf } from './failures.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
@@ -180,16 +180,22 @@ interface Address {
   readonly port: number;
 }
 
-function listen(
+async function listen(
   id: number,
   settings: ServerSettings,
   tls: NativeTlsServer | null,
   table: FunctionTable,
   secrets: Buffer[],
 ): Promise<Address> {
-  return bridge.operation<Address>((operation) => {
-    bridge.native.startServer(id, nativeOptions(settings, tls, table), secrets, operation);
-  });
+  try {
+    return await bridge.operation<Address>((operation) => {
+      bridge.native.startServer(id, nativeOptions(settings, tls, table), secrets, operation);
+    });
+  } catch (error) {
+    // How it came out of Rust is of use to nobody, but who has started the server.
+    if (error instanceof ListenError) Error.captureStackTrace(error, listen);
+    throw error;
+  }
 }
 
 /** Also a URL of another realm, such as a test environment's. */
