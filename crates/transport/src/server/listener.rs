@@ -170,6 +170,7 @@ impl Drop for OpenConnection {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use std::fs;
 
     use super::*;
