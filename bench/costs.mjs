@@ -1,11 +1,13 @@
 // Where the time of a call goes, and what the options change: the figures behind docs/performance.md.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { memoryOf } from './rpc/cpu.mjs';
+import { installPeers } from './rpc/install.mjs';
 import { buildTool } from './rpc/rust-tool.mjs';
 import { median } from './rpc/statistics.mjs';
 
 export async function run(args) {
   const quick = args.includes('--quick');
+  installPeers();
   buildTool();
   const { Stage } = await import('./rpc/stage.mjs');
   const stage = new Stage();

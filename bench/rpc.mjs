@@ -1,9 +1,9 @@
 // Remote calls against other ways to make them: every peer in a process of its own, all in one run,
 // in turns.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installPeers } from './rpc/install.mjs';
 
 const folder = fileURLToPath(new URL('./rpc/', import.meta.url));
 
@@ -58,21 +58,6 @@ function parse(args) {
       ? { rounds: 5, seconds: 1 }
       : { rounds: 3, seconds: 0.5 };
   return { ...effort, ...options };
-}
-
-/** The peers are no dependencies of the library: they are installed when they are first needed. */
-function installPeers() {
-  const lock = join(folder, 'package-lock.json');
-  const done = join(folder, 'node_modules', '.package-lock.json');
-  if (existsSync(done) && statSync(done).mtimeMs >= statSync(lock).mtimeMs) return;
-  console.error('installing the peers …');
-  const command = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status } = spawnSync('npm', command, {
-    cwd: folder,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
-  if (status !== 0) throw new Error(`npm ${command.join(' ')} failed in ${folder}`);
 }
 
 /** The versions of the peers, for the report. */

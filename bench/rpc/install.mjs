@@ -1,0 +1,22 @@
+// The peers that remote calls are compared with, each in the version of the lock file.
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+
+/** The peers are no dependencies of the library: they are installed when they are first needed. */
+export function installPeers() {
+  const lock = join(folder, 'package-lock.json');
+  const done = join(folder, 'node_modules', '.package-lock.json');
+  if (existsSync(done) && statSync(done).mtimeMs >= statSync(lock).mtimeMs) return;
+  console.error('installing the peers …');
+  const command = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status } = spawnSync('npm', command, {
+    cwd: folder,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) throw new Error(`npm ${command.join(' ')} failed in ${folder}`);
+}
