@@ -10,7 +10,10 @@ const KEPT: usize = 128;
 /// How much memory each part of a tape that is kept may have, in bytes.
 const SMALL: usize = 4096;
 
-static SPARE: Mutex<Vec<Box<Tape>>> = Mutex::new(Vec::new());
+/// Results hold their tapes boxed: the boxes serve again, too.
+type Spare = Vec<Box<Tape>>;
+
+static SPARE: Mutex<Spare> = Mutex::new(Spare::new());
 
 /// An empty tape, with the memory of an earlier one if there is one.
 pub(crate) fn take() -> Box<Tape> {
@@ -31,6 +34,28 @@ pub fn give_back(tapes: impl IntoIterator<Item = Box<Tape>>) {
 }
 
 /// Nothing panics while this is held that leaves a tape half cleared.
-fn spare() -> MutexGuard<'static, Vec<Box<Tape>>> {
+fn spare() -> MutexGuard<'static, Spare> {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One test, since all share the tapes.
+    #[test]
+    fn tapes_come_back_empty_small_and_not_too_many() {
+        let mut read = Box::<Tape>::default();
+        read.words.extend(0..10);
+        read.latin1.resize(SMALL + 1, 0);
+        read.depth = 3;
+        give_back([read]);
+        let again = take();
+        assert_eq!(*again, Tape::default());
+        assert!(again.words.capacity() >= 10, "its memory serves again");
+        assert!(again.latin1.capacity() <= SMALL, "what was large is given back to the system");
+
+        give_back((0..=KEPT).map(|_| Box::default()));
+        assert_eq!(spare().len(), KEPT);
+    }
 }
