@@ -18,6 +18,9 @@ const HEADER_WORDS: usize = 6;
 /// Messages larger than this cross as memory of their own instead of being copied.
 const LARGE: usize = 32 * 1024;
 
+/// Tapes of results that were written out.
+type SpentTapes = Vec<Box<Tape>>;
+
 /// Moves as many events as fit from the queue to the inbox; the messages of large ones go to
 /// `large`, to be fetched one by one. Returns how many were moved. Calls that nobody waits for any more
 /// are left out.
@@ -31,7 +34,7 @@ pub(crate) fn deliver(
     let mut position = Position::default();
     let mut delivered = 0;
     let mut waiting = replies.waiting();
-    let mut spent = Vec::new();
+    let mut spent = SpentTapes::new();
     while let Some(event) = events.front() {
         if let Event::Call { call, .. } = event
             && !waiting.is_waited_for(*call)
@@ -70,7 +73,7 @@ fn put(
     areas: &mut AreaSlicesMut<'_>,
     position: &mut Position,
     large: &mut Vec<Option<Message>>,
-    spent: &mut Vec<Box<Tape>>,
+    spent: &mut SpentTapes,
 ) {
     let start = position.word;
     let [kind, id, first, second] = event.header();

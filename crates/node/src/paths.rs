@@ -13,9 +13,11 @@ const KEPT: usize = 256;
 /// Paths that were made, to be used again.
 #[derive(Default)]
 pub(crate) struct Paths {
-    /// By the names of module and function: a path for each arity.
-    made: Mutex<HashMap<Box<[u8]>, Vec<(u8, RequestPath)>>>,
+    /// By the names of module and function.
+    made: Mutex<HashMap<Box<[u8]>, PathsByArity>>,
 }
+
+type PathsByArity = Vec<(u8, RequestPath)>;
 
 impl Paths {
     /// The path of a function. `names` are those of its module and itself, with NUL between them;
