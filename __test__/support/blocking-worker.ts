@@ -39,7 +39,8 @@ const modules = { m: { block, quick: () => 'quick' } };
 const local = { host: '127.0.0.1', port: 0, health: '/health' };
 // The largest is one for the call that blocks, and three others.
 const small = await startClearServer(secret, modules, { ...local, maxCallsInFlight: 4 });
-const large = await startClearServer(secret, modules, { ...local, recvTimeout: 1000 });
+const times = { recvTimeout: 1000, headersTimeout: 60_000 };
+const large = await startClearServer(secret, modules, { ...local, ...times });
 const client = new Client({ url, secret, connectTimeout: 60_000, recvTimeout: 60_000 });
 await client.call('m', 'quick');
 
