@@ -91,6 +91,11 @@ impl Codec {
 
     /// Has the parts of a message of a call be read next.
     pub(crate) fn open(&mut self, message: Message, inbox: &mut Areas) {
+        let tape = &message.tape;
+        if tape.words.len() * 4 + tape.floats.len() * 8 + tape.latin1.len() > KEPT {
+            // What the message was decoded from has been freed just now.
+            give_back_free_memory();
+        }
         self.message = Some(message);
         self.part = 0;
         inbox.write().put_head(self.tape());
@@ -154,15 +159,19 @@ impl Codec {
 
     fn give_back(&mut self) {
         if self.tape.clear_to(KEPT) {
-            #[cfg(not(feature = "system-allocator"))]
-            // SAFETY: this is the allocator of this library (lib.rs), and the function may be called at
-            // any time from any thread. The allocator itself would give the memory back a second
-            // later, when the result lies beside it.
-            unsafe {
-                mi_collect(true)
-            };
+            give_back_free_memory();
         }
     }
+}
+
+/// The allocator itself would give it back a second later, when values lie beside it.
+fn give_back_free_memory() {
+    #[cfg(not(feature = "system-allocator"))]
+    // SAFETY: this is the allocator of this library (lib.rs), and the function may be called at any time
+    // from any thread.
+    unsafe {
+        mi_collect(true)
+    };
 }
 
 impl Default for Codec {

@@ -6,6 +6,9 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 
 use crate::pieces::pieces;
 
+/// What a byte of deflated input can give at most (258 bytes by two bits, zlib's "Maximum Compression
+/// Factor").
+const MOST_PER_BYTE: usize = 1032;
 /// How much the output grows at a time.
 const STEP: usize = 16 * 1024;
 /// Magic, method, no flags, no time, no extra flags, unknown system.
@@ -51,7 +54,9 @@ impl std::error::Error for GzipError {}
 pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     let mut deflated = skip_header(input).ok_or(GzipError::Malformed)?;
     let mut inflater = Decompress::new(false);
-    let mut output = Vec::new();
+    // One byte more than is expected, so that the end is seen without room for more.
+    let expected = expected_size(input).saturating_add(1).max(STEP);
+    let mut output = Vec::with_capacity(expected.min(limit.saturating_add(1)));
     loop {
         // One byte more than the limit, to tell what fits from what does not.
         let room = limit.saturating_add(1) - output.len();
@@ -73,6 +78,14 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     }
     check_trailer(deflated, &output)?;
     Ok(output)
+}
+
+/// How long the output is going to be, if the trailer is right and stands at the end: a vector that grows
+/// leaves behind as much as it holds. Not more than so much input can give, and what is not used of it
+/// is not touched.
+fn expected_size(input: &[u8]) -> usize {
+    let claimed = input.last_chunk().map_or(0, |size| u32::from_le_bytes(*size) as usize);
+    claimed.min(input.len().saturating_mul(MOST_PER_BYTE))
 }
 
 /// What follows the header of the member.
@@ -151,6 +164,18 @@ pub fn deflate(input: &[u8], level: u32) -> Option<Vec<u8>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_trailer_that_claims_much_reserves_no_more_than_the_input_can_give() {
+        let mut packed = deflate(&[7; 3000], 1).unwrap();
+        assert_eq!(expected_size(&packed), 3000);
+        assert_eq!(inflate(&packed, 3000), Ok(vec![7; 3000]));
+        let size = packed.len() - 4;
+        packed[size..].fill(255);
+        assert_eq!(expected_size(&packed), packed.len() * MOST_PER_BYTE);
+        assert_eq!(inflate(&packed, 3000), Err(GzipError::Malformed));
+        assert_eq!(expected_size(&[]), 0);
+    }
 
     #[test]
     fn what_is_deflated_inflates_to_the_same() {
