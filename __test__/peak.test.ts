@@ -7,7 +7,10 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import { atom, encode, tuple } from '../src/index.js';
 
-const child = fileURLToPath(new URL('./support/peak-child.js', import.meta.url));
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+/** What is measured: `decode`, and a call whose result has that encoding. */
+const DECODING = [file('./support/peak-child.js')];
+const CALLING = [file('./support/peak-call-child.js'), 'client'];
 const MIB = 1024 * 1024;
 
 /** Lists of so many items that a message of `size` bytes comes about. */
@@ -47,8 +50,12 @@ const kinds: Record<string, (size: number) => Buffer> = {
     ),
 };
 
-/** Memory held while a message of that size is decoded, and the size of the result; in MiB. */
-async function decoding(kind: string, size: number): Promise<{ held: number; result: number }> {
+/** Memory held while a message of that size is read, and the size of the result; in MiB. */
+async function reading(
+  how: readonly string[],
+  kind: string,
+  size: number,
+): Promise<{ held: number; result: number }> {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-peak-'));
   try {
     const paths = [64 * 1024, size].map((bytes, index) => {
@@ -58,7 +65,7 @@ async function decoding(kind: string, size: number): Promise<{ held: number; res
     });
     const { stdout } = await promisify(execFile)(process.execPath, [
       '--expose-gc',
-      child,
+      ...how,
       ...paths,
     ]);
     const { held, result } = JSON.parse(stdout) as { held: number; result: number };
@@ -84,10 +91,22 @@ for (const kind of Object.keys(kinds)) {
     (process.platform === 'linux' ? test.serial : test.skip)(
       `decoding ${size} MiB of ${kind} holds at most three times the size of the result`,
       async (t) => {
-        const { held, result } = await decoding(kind, size * MIB);
+        const { held, result } = await reading(DECODING, kind, size * MIB);
         t.log(`${held.toFixed(1)} MiB held, result of ${result.toFixed(1)} MiB`);
         t.true(held <= 3 * result + FIXED, `${held} MiB for a result of ${result} MiB`);
       },
     );
   }
+}
+
+for (const kind of ['records', 'long texts', 'short texts']) {
+  (process.platform === 'linux' ? test.serial : test.skip)(
+    `a call with a result of 8 MiB of ${kind} holds at most four times its size`,
+    async (t) => {
+      const { held, result } = await reading(CALLING, kind, 8 * MIB);
+      t.log(`${held.toFixed(1)} MiB held, result of ${result.toFixed(1)} MiB`);
+      // The message is there as well, compressed and not, and in the pieces in which it came.
+      t.true(held <= 4 * result + FIXED, `${held} MiB for a result of ${result} MiB`);
+    },
+  );
 }
