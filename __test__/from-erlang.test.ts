@@ -299,6 +299,11 @@ const damaged = fc
   )
   .filter((text) => text.isWellFormed());
 
+test('an arity is a number, and no character', (t) => {
+  t.deepEqual(fromErlang('fun m:f/2'), new ExternalFunction(atom('m'), atom('f'), 2));
+  t.throws(() => fromErlang('fun m:f/$2'), { instanceOf: TermError, message: /arity/ });
+});
+
 test('damaged texts are read or refused, with a place that there is', (t) => {
   hold(
     fc.property(damaged, (text) => {

@@ -141,7 +141,7 @@ class Reader {
     const name = this.#name('the name of the function');
     if (!scanner.skip('/')) throw scanner.unexpected(scanner.peek(), "'/' and the arity");
     const arity = scanner.take();
-    if (arity.kind !== 'integer' || arity.value > 255) {
+    if (arity.kind !== 'integer' || arity.value > 255 || scanner.isCharacter(arity)) {
       throw scanner.unexpected(arity, 'an arity from 0 to 255');
     }
     return new ExternalFunction(module, name, arity.value as number);

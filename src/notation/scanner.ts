@@ -67,6 +67,11 @@ export class Scanner {
     return new TermError(`line ${line}, column ${column}: ${message}`, { line, column });
   }
 
+  /** Whether an integer is written as a character, which Erlang does not take everywhere. */
+  isCharacter(token: Token): boolean {
+    return this.#text[token.start] === '$';
+  }
+
   /** Where that character is, both from 1, in characters. */
   place(start: number): { line: number; column: number } {
     const before = this.#text.slice(0, start);
