@@ -65,8 +65,17 @@ function valueOf(text: string): number | undefined {
 
 /** Options with numbers that bound nothing that a peer could ask for. */
 const NO_LIMITS = new Set([
-  ...['port', 'gzipLevel', 'compressionThreshold', 'spin', 'workers', 'ioThreads', 'flags'],
-  ...['minConnections', 'maxConnectionAge', 'hedgeDelay', 'resolveInterval'],
+  'port',
+  'gzipLevel',
+  'compressionThreshold',
+  'spin',
+  'workers',
+  'ioThreads',
+  'flags',
+  'minConnections',
+  'maxConnectionAge',
+  'hedgeDelay',
+  'resolveInterval',
 ]);
 
 for (const [title, settings] of [

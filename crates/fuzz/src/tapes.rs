@@ -1,6 +1,6 @@
 //! Tapes out of bytes of the fuzzer.
 
-use backwater_etf::{TapeRef, TextForm};
+use backwater_etf::{APART, TapeRef, TextForm};
 
 use crate::input::Input;
 
@@ -17,6 +17,7 @@ pub(crate) struct Tapes {
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
     names: Vec<u8>,
+    apart: Vec<Vec<u8>>,
 }
 
 /// The lengths of some atoms, some shapes, and the names of the former before the keys of the latter.
@@ -37,6 +38,8 @@ impl Tapes {
         let mut this = Self {
             text_form: [TextForm::Utf8, TextForm::Ascii, TextForm::Utf16, TextForm::Utf8]
                 [usize::from(form >> 2 & 3)],
+            // As long as their numbers say.
+            apart: (0..16).map(|length| vec![length as u8; length]).collect(),
             ..Self::default()
         };
         this.read_areas(input);
@@ -110,7 +113,7 @@ impl Tapes {
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
-            apart: &[],
+            apart: &self.apart,
         }
     }
 
@@ -158,7 +161,12 @@ impl Tapes {
             }
             8 | 13 => {
                 self.word(tag, count);
-                self.byte_word(input);
+                match (tag, input.byte()) {
+                    // A binary that stands apart; of another length, or none, at times.
+                    (8, 192..250) => self.words.push(APART | count as u32),
+                    (8, wrong @ 250..) => self.words.push(APART | u32::from(wrong) - 240),
+                    (_, start) => self.words.push(start.into()),
+                }
             }
             10 => {
                 self.word(10, count << 2);

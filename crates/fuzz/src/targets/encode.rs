@@ -1,8 +1,11 @@
-//! Any tape is a term or refused; nothing is written beyond the limit, and what is written can be read.
+//! Any tape is a term or refused; nothing is written beyond the limit, and what is written can be read. With
+//! binaries that stand apart left out it is the same, when they are put where they belong.
 //!
 //! Input: two bytes of options, then what [`Tapes`] makes a tape of.
 
-use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
+use backwater_etf::{
+    DecodeErrorKind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions, Encoder, Tape,
+};
 
 use crate::input::Input;
 use crate::memory;
@@ -36,11 +39,41 @@ pub fn run(data: &[u8]) {
             assert_eq!(encoder.encode_term(tapes.as_tape_ref(), &options, &mut again), Ok(()));
             assert_eq!(out, again);
             check_readable(&out);
+            check_around(&tapes, &mut encoder, &options, Some(&out));
         }
         Err(error) => {
             assert!(out.len() <= max_size + SLACK, "{} bytes of {max_size}", out.len());
             assert!(error.word <= tapes.words.len(), "{error}");
+            check_around(&tapes, &mut encoder, &options, None);
         }
+    }
+}
+
+fn check_around(
+    tapes: &Tapes,
+    encoder: &mut Encoder,
+    options: &EncodeOptions,
+    whole: Option<&[u8]>,
+) {
+    let tape = tapes.as_tape_ref();
+    let (mut out, mut gaps) = (vec![VERSION], Vec::new());
+    match encoder.encode_around(tape, options, &mut out, &mut gaps) {
+        Ok(()) => {
+            for gap in gaps.iter().rev() {
+                let bytes = tape.apart.get(gap.index as usize);
+                // Who has kept the binaries looks at their lengths.
+                let Some(bytes) = bytes.filter(|bytes| bytes.len() == gap.length) else {
+                    return assert_eq!(whole, None);
+                };
+                out.splice(gap.at..gap.at, bytes.iter().copied());
+            }
+            assert_eq!(Some(&out[..]), whole);
+        }
+        // Keys and terms of funs may not stand apart.
+        Err(error) if whole.is_some() => {
+            assert!(matches!(error.kind, EncodeErrorKind::Word(_)), "{error}");
+        }
+        Err(_) => (),
     }
 }
 
