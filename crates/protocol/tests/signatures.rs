@@ -22,6 +22,11 @@ use ring::hmac;
 const ID: [u8; 16] = *b"sixteen bytes id";
 const PATH: &str = "/backwater/1/module/function/1";
 
+fn prepared(path: &RequestPath, client: &client::Settings) -> client::PreparedRequest {
+    let (tape, host) = (arguments(), HeaderValue::from_static("host"));
+    prepare_request(path, &host, tape.as_tape_ref(&[]), &mut Encoder::default(), client).unwrap()
+}
+
 /// `[Text]` with a text of 400 letters, which is worth a compression.
 fn arguments() -> Tape {
     let letters = [b'x'; 400];
@@ -243,15 +248,7 @@ fn a_timeout_counts_only_when_it_is_signed_and_cannot_be_changed() {
     let (client, server) = (client_of(&["one"]), server_of(&["one"]));
     let name = HeaderName::from_static("x-backwater-timeout");
     let path = RequestPath::new("module", "function", 1);
-    let (tape, mut encoder) = (arguments(), Encoder::default());
-    let prepared = prepare_request(
-        &path,
-        &HeaderValue::from_static("host"),
-        tape.as_tape_ref(&[]),
-        &mut encoder,
-        &client,
-    )
-    .unwrap();
+    let prepared = prepared(&path, &client);
     let sign = |timeout| {
         let extensions = Extensions { timeout, ..Extensions::default() };
         prepared.sign(ID, extensions)
@@ -299,15 +296,7 @@ fn no_bit_of_a_stamp_can_be_changed_and_it_counts_only_when_it_is_signed() {
     let (client, server) = (client_of(&["one"]), server_of(&["one"]));
     let now = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
     let path = RequestPath::new("module", "function", 1);
-    let (tape, mut encoder) = (arguments(), Encoder::default());
-    let prepared = prepare_request(
-        &path,
-        &HeaderValue::from_static("host"),
-        tape.as_tape_ref(&[]),
-        &mut encoder,
-        &client,
-    )
-    .unwrap();
+    let prepared = prepared(&path, &client);
     let audience = HeaderValue::from_static("billing");
     let extensions = || Extensions {
         created: Some(now),
