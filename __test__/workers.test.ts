@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -117,6 +117,8 @@ test('a function that blocks one worker delays nobody else', async (t) => {
   const client = connect(t, server);
   const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
   const blocked = client.call<number>('work', 'block_while_there_is', [file]);
+  // Until it has begun, it may go to either worker, and calls that are made after it may come before it.
+  await eventually('it has begun', () => existsSync(`${file}.begun`));
   const others = await Promise.all(
     Array.from({ length: 200 }, () => client.call<number>('thread', 'id')),
   );

@@ -189,15 +189,32 @@ function withoutPrototype(object: object): object {
 
 /** A Map of these pairs; of keys that are one key in Erlang, the last stays. */
 function mapOf(pairs: readonly (readonly [unknown, unknown])[]): Map<unknown, unknown> {
-  const byEncoding = new Map<string, readonly [unknown, unknown]>();
-  for (const pair of pairs) byEncoding.set(identity(pair[0]), pair);
-  return new Map(byEncoding.values());
+  const byIdentity = new Map<string, readonly [unknown, unknown]>();
+  // A Map takes -0 as 0, which is an integer.
+  for (const pair of pairs) byIdentity.set(identity(pair[0] === 0 ? 0 : pair[0]), pair);
+  return new Map(byIdentity.values());
 }
 
-/** 0.0 and -0.0 are one key to some releases of Erlang, and to a Map. */
-function identity(mapKey: unknown): string {
-  const zero = mapKey instanceof Float ? mapKey.value === 0 : Object.is(mapKey, -0);
-  return zero ? 'zero' : encode(mapKey).toString('latin1');
+/**
+ * The same text for terms that are one key in Erlang: the order of a map's pairs does not matter, and 0.0
+ * and -0.0 are one key to some releases, wherever they are in it.
+ */
+function identity(term: unknown): string {
+  if (Object.is(term, -0) || (term instanceof Float && term.value === 0)) return '0.0';
+  const all = (items: Iterable<unknown>) => Array.from(items, identity);
+  const written = (kind: string, parts: readonly string[]) => JSON.stringify([kind, ...parts]);
+  if (isTuple(term)) return written('tuple', all(term));
+  if (Array.isArray(term)) return written('list', all(term));
+  if (term instanceof ImproperList) return written('improper', all([...term.items, term.tail]));
+  if (term instanceof Map) return written('map', all(term).sort());
+  if (isPlainObject(term)) return written('map', all(Object.entries(term)).sort());
+  return encode(term).toString('latin1');
+}
+
+function isPlainObject(term: unknown): term is object {
+  if (typeof term !== 'object' || term === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(term);
+  return prototype === null || prototype === Object.prototype;
 }
 
 /** A closure as an Erlang node writes it. */

@@ -16,7 +16,9 @@ export const work = {
     while (Date.now() < end);
     return threadId;
   },
+  /** Leaves another file beside this one once it has begun. */
   block_while_there_is: (file: string) => {
+    writeFileSync(`${file}.begun`, '');
     while (existsSync(file));
     return threadId;
   },
