@@ -67,20 +67,23 @@ pub enum Outcome {
 pub struct Reply {
     sender: oneshot::Sender<Outcome>,
     /// Counts the call among those in flight until it is answered, even when its peer has gone.
-    _admission: OwnedSemaphorePermit,
+    admission: OwnedSemaphorePermit,
 }
 
 impl Reply {
     pub(crate) fn new(admission: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<Outcome>) {
         let (sender, receiver) = oneshot::channel();
-        (Self { sender, _admission: admission }, receiver)
+        (Self { sender, admission }, receiver)
     }
 
     /// Answers the call. An outcome that cannot be encoded is answered with the exception
     /// `{error, {unencodable_result, Text}, []}` in its place.
     pub fn send(self, outcome: Outcome) {
+        let Self { sender, admission } = self;
+        // In this order, so that who has its answer finds room for the next call.
+        drop(admission);
         // Fails when the peer has gone: then nobody waits.
-        let _ = self.sender.send(outcome);
+        let _ = sender.send(outcome);
     }
 
     /// Whether nobody waits for the answer any more, since the peer or the server has gone.
@@ -98,5 +101,39 @@ impl Reply {
     pub fn wake_when_abandoned(&mut self, waker: &Waker) -> bool {
         let closed = pin!(unconstrained(self.sender.closed()));
         closed.poll(&mut Context::from_waker(waker)) == Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use tokio::sync::Semaphore;
+
+    /// Notes how many places are free when it is woken.
+    struct Waiting {
+        places: Arc<Semaphore>,
+        free: AtomicUsize,
+    }
+
+    impl Wake for Waiting {
+        fn wake(self: Arc<Self>) {
+            self.free.store(self.places.available_permits(), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_has_an_answer_finds_room_for_the_next_call() {
+        let places = Arc::new(Semaphore::new(1));
+        let admission = Arc::clone(&places).try_acquire_owned().unwrap();
+        let (reply, answer) = Reply::new(admission);
+        let mut answer = pin!(answer);
+        let waiting = Arc::new(Waiting { places, free: AtomicUsize::new(0) });
+        let waker = Arc::clone(&waiting).into();
+        assert!(answer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        reply.send(Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "too late"));
+        assert_eq!(waiting.free.load(Ordering::Relaxed), 1);
     }
 }
