@@ -4,10 +4,10 @@
 mod support;
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use backwater_transport::{CallError, Endpoint, IoThread, Phase, Server, TimeLimit};
 
@@ -15,7 +15,8 @@ use support::peers::{Next, Peer, finish, read_head, read_message, read_rest};
 use support::service::TestService;
 use support::signing::{chunked_response_head, chunks, response};
 use support::{
-    SHORT, arguments, call, connect, eventually, io, noise, request, run, serve, text_of,
+    SHORT, arguments, call, connect, eventually, io, nobody, noise, request, run, serve,
+    sooner_or_later, text_of,
 };
 
 fn setup() -> (Server, IoThread) {
@@ -89,7 +90,7 @@ fn an_announced_close_is_heeded() {
             first = false;
         }
     });
-    let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
+    let client = connect(&io, peer.address, |_| ());
     for _ in 0..3 {
         call(&io, &client, "echo", "x").unwrap();
         assert_eq!(client.stats().idle_connections, 0);
@@ -159,7 +160,6 @@ fn a_connection_that_is_idle_for_too_long_is_closed() {
     let (server, io) = setup();
     let client = connect(&io, server.local_addr(), |options| options.pool_idle_timeout = SHORT);
     call(&io, &client, "echo", "x").unwrap();
-    assert_eq!(client.stats().idle_connections, 1);
     eventually("it is closed", || client.stats().idle_connections == 0);
     eventually("the server sees that", || server.stats().connections == 0);
 }
@@ -179,9 +179,7 @@ fn an_idle_connection_that_the_server_closes_is_let_go() {
 #[test]
 fn a_refused_connection_names_the_server() {
     let io = io();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_socket, address) = nobody();
     let error = call(&io, &connect(&io, address, |_| ()), "echo", "x").unwrap_err();
     let CallError::Connect { endpoint, source } = &error else { panic!("{error:?}") };
     assert_eq!((endpoint.host.as_str(), endpoint.port), ("127.0.0.1", address.port()));
@@ -209,11 +207,14 @@ fn no_answer_is_a_timeout_of_the_wait_phase() {
         read_rest(&mut stream);
     });
     let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
+    let start = Instant::now();
     let error = call(&io, &client, "echo", "x").unwrap_err();
+    let elapsed = start.elapsed();
     let CallError::Timeout { phase, limit, option, times } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::RecvTimeout));
-    assert!(times.of(Phase::Wait) >= SHORT - times.of(Phase::Send), "{times:?}");
-    assert!(times.connecting() < SHORT, "{times:?}");
+    assert!(times.of(Phase::Wait) >= SHORT.saturating_sub(times.of(Phase::Send)), "{times:?}");
+    // The limit does not count what came before.
+    assert!(times.connecting() + SHORT <= elapsed, "{times:?} of {elapsed:?}");
     assert_eq!(client.stats().idle_connections, 0);
 }
 
@@ -229,22 +230,27 @@ fn an_answer_that_drips_is_a_timeout_of_the_receive_phase() {
             std::thread::sleep(SHORT / 10);
         }
     });
-    let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
-    let error = call(&io, &client, "echo", "x").unwrap_err();
-    assert!(matches!(error, CallError::Timeout { phase: Phase::Receive, .. }), "{error:?}");
+    // On a busy machine the first byte may come later than the shorter limits.
+    let is_receiving = sooner_or_later(|attempt| {
+        let limit = SHORT * (attempt as u32 + 1);
+        let client = connect(&io, peer.address, |options| options.recv_timeout = limit);
+        let error = call(&io, &client, "echo", "x").unwrap_err();
+        let CallError::Timeout { phase, .. } = error else { panic!("{error:?}") };
+        phase == Phase::Receive
+    });
+    assert!(is_receiving);
 }
 
 #[test]
 fn a_server_that_does_not_read_is_a_timeout_of_the_send_phase() {
     let io = io();
-    let peer = Peer::start(|stream| {
-        std::thread::sleep(SHORT * 3);
-        drop(stream);
-    });
+    let (unread, kept) = mpsc::channel();
+    let peer = Peer::start(move |stream| unread.send(stream).unwrap());
     let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
     // More than the sockets' buffers take.
     let error = call(&io, &client, "echo", &noise(7 << 20)).unwrap_err();
     assert!(matches!(error, CallError::Timeout { phase: Phase::Send, .. }), "{error:?}");
+    drop(kept);
 }
 
 #[test]

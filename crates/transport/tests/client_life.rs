@@ -88,11 +88,17 @@ fn no_more_calls_wait_than_may() {
 #[test]
 fn a_call_that_is_dropped_closes_its_connection_and_frees_its_place() {
     let Setup { server, service, client, io } = setup(|options| options.max_connections = 1);
+    let (give_up, given_up) = tokio::sync::oneshot::channel::<()>();
     let calls = client.clone();
-    run(&io, move || async move {
-        let call = calls.call(request("hold", arguments("x")));
-        assert!(tokio::time::timeout(SHORT, call).await.is_err());
+    let dropped = start(&io, move || async move {
+        tokio::select! {
+            _ = calls.call(request("hold", arguments("x"))) => false,
+            _ = given_up => true,
+        }
     });
+    eventually("the call is held", || service.held() == 1);
+    drop(give_up);
+    assert_eq!(dropped.recv_timeout(PATIENCE), Ok(true));
     let held = service.take_held().pop().unwrap();
     eventually("the server knows", || held.reply.is_abandoned());
     eventually("the connection is closed", || server.stats().connections == 0);

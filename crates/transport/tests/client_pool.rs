@@ -13,7 +13,7 @@ use backwater_transport::{CallError, Client, ClientOptions, IoThread, Server};
 use support::peers::{Next, Peer, read_message};
 use support::service::TestService;
 use support::signing::response;
-use support::{PATIENCE, SHORT, call, connect, eventually, io, serve, start_call};
+use support::{PATIENCE, SHORT, call, connect, eventually, io, serve, sooner_or_later, start_call};
 
 /// `{return, []}`
 const RETURN: &[u8] = &[131, 104, 2, 119, 6, b'r', b'e', b't', b'u', b'r', b'n', 106];
@@ -40,7 +40,7 @@ fn connections_are_made_ahead_of_calls_and_kept() {
         options.pool_idle_timeout = SHORT;
     });
     eventually("three connections are open", || client.stats().idle_connections == 3);
-    assert_eq!(server.stats().connections, 3);
+    eventually("the server has three", || server.stats().connections == 3);
     call(&io, &client, "echo", "x").unwrap();
     // Longer than a connection may be idle that is more than the three.
     std::thread::sleep(SHORT * 5);
@@ -99,17 +99,27 @@ fn a_connection_that_is_old_is_not_used_again() {
         counter.fetch_max(responses, Ordering::SeqCst);
         Next::GoOn
     });
-    let client = connect(&io, peer.address, |options| options.max_connection_age = Some(AGE));
-    let start = std::time::Instant::now();
-    call(&io, &client, "echo", "x").unwrap();
-    while start.elapsed() < AGE / 2 {
+    let is_used_until_then = sooner_or_later(|_| {
+        let client = connect(&io, peer.address, |options| options.max_connection_age = Some(AGE));
+        let before = peer.connections();
+        let start = std::time::Instant::now();
         call(&io, &client, "echo", "x").unwrap();
-    }
-    // Up to a quarter earlier is early enough.
-    assert_eq!(peer.connections(), 1);
-    std::thread::sleep(AGE - start.elapsed().min(AGE) + Duration::from_millis(1));
-    call(&io, &client, "echo", "x").unwrap();
-    assert_eq!(peer.connections(), 2);
+        let there = std::time::Instant::now();
+        while start.elapsed() < AGE / 2 {
+            call(&io, &client, "echo", "x").unwrap();
+        }
+        let connections = peer.connections() - before;
+        // Up to a quarter earlier is early enough. On a busy machine a call may take longer.
+        if start.elapsed() > AGE * 3 / 4 {
+            return false;
+        }
+        assert_eq!(connections, 1);
+        std::thread::sleep(AGE.saturating_sub(there.elapsed()) + Duration::from_millis(1));
+        call(&io, &client, "echo", "x").unwrap();
+        assert_eq!(peer.connections() - before, 2);
+        true
+    });
+    assert!(is_used_until_then);
     assert!(accepted.load(Ordering::SeqCst) > 1);
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use backwater_transport::{IoThread, IoThreadStopped};
 
 /// Long enough for anything that happens at all.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn tasks_need_not_be_send_and_run_on_one_named_thread() {

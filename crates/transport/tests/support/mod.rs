@@ -21,11 +21,13 @@ use backwater_transport::{
     Server, ServerOptions,
 };
 
+use socket2::{Domain, Socket, Type};
+
 use self::service::TestService;
 
-/// Long enough for anything that happens at all.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-/// Short enough to wait for in a test, long enough not to run out by chance.
+/// Long enough for anything that happens at all, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Short enough to wait for in a test that it runs out. A busy machine may let it run out anywhere.
 pub const SHORT: Duration = Duration::from_millis(300);
 
 pub const SECRET: &[u8] = b"a secret of the tests";
@@ -72,6 +74,10 @@ pub fn serve(
     let mut options = ServerOptions {
         host: "127.0.0.1".to_owned(),
         port: 0,
+        head_timeout: PATIENCE,
+        recv_timeout: PATIENCE,
+        request_timeout: PATIENCE,
+        send_timeout: PATIENCE,
         ..ServerOptions::new(server::Settings::new(secrets()))
     };
     change(&mut options);
@@ -88,7 +94,7 @@ pub fn connect(
 ) -> Client {
     let endpoint = Endpoint::new(address.ip().to_string(), address.port());
     let mut options = ClientOptions::new(endpoint, client::Settings::new(secrets()));
-    options.recv_timeout = PATIENCE;
+    (options.connect_timeout, options.recv_timeout) = (PATIENCE, PATIENCE);
     change(&mut options);
     Client::new(io, options)
 }
@@ -145,6 +151,20 @@ pub fn noise(length: usize) -> String {
 /// All the ASCII text in an outcome: the tests call with one text and get one back.
 pub fn text_of(outcome: &CallOutcome) -> String {
     String::from_utf8(outcome.tape.latin1.clone()).unwrap()
+}
+
+/// Whether something comes out at all in a few attempts, of what a machine spoils that keeps one side from
+/// running for longer than a limit that the test is about.
+pub fn sooner_or_later(attempt: impl FnMut(usize) -> bool) -> bool {
+    (0..10).any(attempt)
+}
+
+/// An address that nobody listens on, as long as the socket lives: its port is taken.
+pub fn nobody() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }
 
 /// Waits until something holds that another thread brings about.
