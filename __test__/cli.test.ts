@@ -36,7 +36,7 @@ import { PATIENT, serve as startServer, tcpServer } from './support/rpc.js';
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const SECRET = 'a secret for tests, 32 bytes long!';
 /** Nothing here is about time: this is when something hangs. */
-const TIMEOUT = 90_000;
+const TIMEOUT = 240_000;
 
 interface Result {
   readonly status: number | null;
@@ -466,11 +466,11 @@ test('serve --watch runs new code without losing a call', async (t) => {
   const source = (text: string): string =>
     `import { name } from './helper.mjs';\n` +
     `export const answer = () => '${text} ' + name;\n` +
-    `export const wait = () => new Promise((done) => setTimeout(done, 200, '${text}'));\n`;
+    `export const wait = () => (console.log('waiting'), new Promise((done) => setTimeout(done, 200, '${text}')));\n`;
   await writeFile(helper, `export const name = 'a';`);
   await writeFile(path, source('one'));
   const { url, printed, end } = await serving(t, [path, '--watch']);
-  const client = new Client({ url, secret: SECRET, recvTimeout: TIMEOUT });
+  const client = new Client({ url, secret: SECRET, connectTimeout: TIMEOUT, recvTimeout: TIMEOUT });
   t.teardown(() => client.close());
   await printed('watching');
   t.is(await client.call('live', 'answer'), 'one a');
@@ -488,7 +488,7 @@ test('serve --watch runs new code without losing a call', async (t) => {
     while (calling) answers.add(await client.call('live', 'answer'));
   })();
   const old = client.call('live', 'wait');
-  await client.call('live', 'answer');
+  await printed('waiting');
   await writeFile(path, source('two'));
   await until('answer', 'two a');
   // It began with the old code, and ends with it.
@@ -618,6 +618,15 @@ test('doctor names the step that fails, and what to do', async (t) => {
     t.regex(Buffer.from(out, 'latin1').toString(), pattern);
   }
   t.is((await run(['doctor', url])).status, 2);
+});
+
+test('doctor takes no slow answer for clocks that differ', async (t) => {
+  const web = createServer((_, response) => void setTimeout(() => response.end('hello'), 4000));
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => web.close());
+  const { port } = web.address() as AddressInfo;
+  const { out } = await run(['doctor', `http://127.0.0.1:${port}`], withSecret);
+  t.regex(Buffer.from(out, 'latin1').toString(), /✔ clock .*the clocks agree/);
 });
 
 test('doctor knows what servers with protection against replay want', async (t) => {

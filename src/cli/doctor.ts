@@ -242,7 +242,8 @@ class Examination {
     const theirs = date === undefined ? NaN : Date.parse(date);
     if (Number.isNaN(theirs)) return { text: `answers ${status}, and does not tell its time` };
     // The server's time is in whole seconds, and of some moment since the question.
-    const difference = Math.round((theirs + 500 - (before + Date.now()) / 2) / 1000);
+    const [early, late] = [theirs + 1000 - before, theirs - Date.now()];
+    const difference = Math.round((early < 0 ? early : Math.max(late, 0)) / 1000);
     const direction = difference < 0 ? 'behind' : 'ahead';
     const text =
       Math.abs(difference) <= 1
