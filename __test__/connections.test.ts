@@ -55,7 +55,9 @@ test('as many calls as may wait do, and one more is told so', async (t) => {
   const limits = { maxConnections: 2, maxQueuedCalls: 3, recvTimeout: 60_000 };
   const client = connect(t, server, limits);
   const calls = Array.from({ length: 5 }, () => client.call('m', 'hold'));
-  await eventually('two are held and three wait', () => client.stats().queued === 3);
+  await eventually('two are held and three wait', () => {
+    return waiting.length === 2 && client.stats().queued === 3;
+  });
   t.like(client.stats(), { pending: 5, connections: 2, idle: 0 });
   const error = await t.throwsAsync(client.call('m', 'hold'), { instanceOf: QueueFullError });
   t.like(error, { code: 'ERR_BACKWATER_QUEUE_FULL', option: 'maxQueuedCalls', limit: 3 });

@@ -1,7 +1,7 @@
 import test from 'ava';
-import { call, startTlsServer } from '../src/index.js';
+import { call, ConnectError, startTlsServer } from '../src/index.js';
 import { Authority } from './support/certificates.js';
-import { connect, secret, serve } from './support/rpc.js';
+import { connect, PATIENT, secret, serve } from './support/rpc.js';
 
 const modules = { m: { echo: (value: unknown) => value } };
 
@@ -46,6 +46,7 @@ test('calls under way may end after the delay, within the timeout', async (t) =>
         await finished;
         return 'done';
       },
+      quick: () => 'quick',
     },
   });
   const client = connect(t, server);
@@ -54,8 +55,9 @@ test('calls under way may end after the delay, within the timeout', async (t) =>
   const closed = server.close({ drainDelay: 10, timeout: 600_000 });
   await t.throwsAsync(
     (async () => {
-      for (;;) await call({ url: server.url, secret, connectTimeout: 100 }, 'm', 'none');
+      for (;;) await call({ url: server.url, secret, ...PATIENT }, 'm', 'quick');
     })(),
+    { instanceOf: ConnectError },
   );
   finish();
   t.is(await waiting, 'done');

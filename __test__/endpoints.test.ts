@@ -98,7 +98,7 @@ test('a server that is back is used again', async (t) => {
 });
 
 test('when all are down the least bad is tried, and the error names it', async (t) => {
-  const port = await freePort(2);
+  const port = await freePort(t, 2);
   const url = [`${address(0)}:${port}`, `${address(1)}:${port}`] as never;
   const client = connect(t, { url }, patient);
   for (let call = 0; call < 3; call++) {
@@ -116,7 +116,7 @@ test('an address that says nothing leaves time for others', async (t) => {
   // Nobody answers there (RFC 5737); some systems say so at once, which is fine as well.
   const { urls } = await fleet(t, 1);
   const url = [`192.0.2.1:9`, urls[0]!] as never;
-  const client = connect(t, { url }, { ...patient, connectTimeout: 2000 });
+  const client = connect(t, { url }, { ...patient, connectTimeout: 20_000 });
   for (let call = 0; call < 5; call++) t.is(await client.call('m', 'who'), 0);
 });
 
@@ -251,7 +251,7 @@ for (const [what, answer] of [
 }
 
 test('a signed 503 sends an idempotent call elsewhere', async (t) => {
-  const port = await freePort(2);
+  const port = await freePort(t, 2);
   const { startClearServer } = await import('../src/index.js');
   const busy = await startClearServer(
     secret,
@@ -287,7 +287,7 @@ test('an attempt that takes too long is made again only within an overall timeou
     const client = connect(t, { url: urls as never }, { connectTimeout: 60_000 });
     return Promise.all(
       Array.from({ length: 12 }, () =>
-        client.tryCall('m', 'f', [], { idempotent: true, recvTimeout: 2000, ...options }),
+        client.tryCall('m', 'f', [], { idempotent: true, recvTimeout: 3000, ...options }),
       ),
     ).then((results) => results.map(({ ok }) => ok));
   };
@@ -298,20 +298,30 @@ test('an attempt that takes too long is made again only within an overall timeou
 test('hedging: a second server answers when the first takes long', async (t) => {
   const { urls, servers } = await fleet(t, 2, (index) => ({ f: index === 0 ? never : () => 1 }));
   const client = connect(t, { url: urls as never }, patient);
-  for (let call = 0; call < 10; call++) {
+  let calls = 0;
+  // Which one comes first is left to chance.
+  do {
     t.is(await client.call('m', 'f', [], { idempotent: true, hedgeDelay: 20 }), 1);
-  }
+  } while (++calls < 10 || client.stats().hedgesWon === 0);
   const { hedges, hedgesWon, endpoints, pending } = client.stats();
   t.true(hedgesWon > 0 && hedgesWon <= hedges, `${hedgesWon} of ${hedges}`);
-  t.is(endpoints[0]!.calls + endpoints[1]!.calls, 10 + hedges);
+  t.is(endpoints[0]!.calls + endpoints[1]!.calls, calls + hedges);
   t.is(pending, 0);
   t.is(endpoints[0]!.pending, 0, 'the others are given up');
   await until(() => servers[0]!.stats().connections === 0, 'their connections are closed');
 });
 
 test('no hedging unless the call is idempotent and there are two servers', async (t) => {
+  let wanted = 1;
+  let begun = 0;
   const { urls } = await fleet(t, 2, () => ({
-    f: () => new Promise((resolve) => setTimeout(() => resolve(1), 50)),
+    async f() {
+      begun++;
+      await until(() => begun >= wanted, 'all that are wanted have begun');
+      // For another one to come, which must not.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return 1;
+    },
   }));
   const client = connect(t, { url: urls as never }, { ...patient, hedgeDelay: 0 });
   t.is(await client.call('m', 'f'), 1);
@@ -319,13 +329,15 @@ test('no hedging unless the call is idempotent and there are two servers', async
   const single = connect(t, { url: urls[0]! }, { ...patient, hedgeDelay: 0, idempotent: true });
   t.is(await single.call('m', 'f'), 1);
   t.is(single.stats().hedges, 0);
+  wanted = begun + 2;
   t.is(await client.call('m', 'f', [], { idempotent: true }), 1);
   t.is(client.stats().hedges, 1);
 });
 
 test('hedges take from the budget', async (t) => {
   const { urls } = await fleet(t, 2, () => ({
-    f: () => new Promise((resolve) => setTimeout(() => resolve(1), 20)),
+    // Until there are as many hedges as may be at once.
+    f: () => until(() => client.stats().hedges >= 50, 'the reserve is used'),
   }));
   const client = connect(
     t,
@@ -333,7 +345,7 @@ test('hedges take from the budget', async (t) => {
     { ...patient, idempotent: true, hedgeDelay: 0 },
   );
   const start = Date.now();
-  for (let round = 0; round < 10; round++) await many(30, () => client.call('m', 'f'));
+  for (let round = 0; round < 5; round++) await many(60, () => client.call('m', 'f'));
   const seconds = Math.ceil((Date.now() - start) / 1000);
   const { hedges } = client.stats();
   t.true(hedges >= 50 && hedges <= 300 / 10 + 50 + 10 * seconds, `${hedges} in ${seconds} s`);
@@ -411,7 +423,7 @@ test('the overall timeout holds across attempts', async (t) => {
 for (const idempotent of [false, true]) {
   const what = idempotent ? 'idempotent calls: none' : 'calls: those that it held at most';
   test(`what a server that is killed under load takes with it, ${what}`, async (t) => {
-    const port = await freePort(3);
+    const port = await freePort(t, 3);
     const servers = await Promise.all([0, 1, 2].map((index) => serverProcess(t, index, port)));
     const client = connect(
       t,

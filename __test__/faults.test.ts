@@ -1,10 +1,10 @@
 import test from 'ava';
 import { BackwaterError, ConnectError, TimeoutError } from '../src/index.js';
+import { nobody } from './support/fleet.js';
 import { connect, serve, tcpServer } from './support/rpc.js';
 
 test('nobody listens', async (t) => {
-  const server = await serve(t, { m: { f: () => 1 } });
-  await server.close();
+  const server = await nobody(t);
   const client = connect(t, server);
   const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
   t.true(error!.message.includes(`127.0.0.1:${server.port}`), error!.message);
@@ -42,7 +42,7 @@ for (const [what, bytes] of [
     const server = await tcpServer(t, (socket) => {
       socket.once('data', () => socket.end(bytes));
     });
-    const client = connect(t, server, { recvTimeout: 10_000 });
+    const client = connect(t, server);
     const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: BackwaterError });
     t.false(error instanceof TimeoutError, String(error));
   });

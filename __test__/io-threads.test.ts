@@ -17,7 +17,7 @@ function run(program: string, variable: string): { stdout: string; stderr: strin
   const source = `const b = await import(${JSON.stringify(index)});\n${program}`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 240_000,
     env: { ...process.env, BACKWATER_IO_THREADS: variable },
   });
   return { stdout, stderr };

@@ -13,7 +13,7 @@ function run(program: string): { status: number | null; stdout: string; stderr: 
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--expose-gc', '--input-type=module', '-e', source],
-    { encoding: 'utf8', timeout: 60_000 },
+    { encoding: 'utf8', timeout: 240_000 },
   );
   return { status, stdout, stderr };
 }

@@ -12,7 +12,7 @@ async function growth(
   rounds: number,
 ): Promise<{ heap: number; rss: number }> {
   const args = ['--expose-gc', child, load, String(warmUp), String(rounds)];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 110_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 240_000 });
   return JSON.parse(stdout) as { heap: number; rss: number };
 }
 

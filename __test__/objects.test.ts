@@ -245,7 +245,7 @@ test('frozen prototypes keep nothing from being decoded', (t) => {
   const { status, stderr } = spawnSync(
     process.execPath,
     ['--input-type=module', '--eval', program.replace("'backwater'", JSON.stringify(build))],
-    { cwd: join(root), encoding: 'utf8', timeout: 60_000 },
+    { cwd: join(root), encoding: 'utf8', timeout: 240_000 },
   );
   t.is(status, 0, stderr);
 });

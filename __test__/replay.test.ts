@@ -94,7 +94,7 @@ test('stamps have to be fresh, and later than the start of the server', async (t
   t.deepEqual(await answerTo(server, created(now + 59_000)), [200, 'here']);
   t.deepEqual(await answerTo(server, created(now)), [200, 'here']);
   const stale = [401, 'stale_request'] as const;
-  t.deepEqual(await answerTo(server, created(now + 70_000)), [...stale]);
+  t.deepEqual(await answerTo(server, created(Date.now() + 70_000)), [...stale]);
   t.deepEqual(await answerTo(server, created(now - 70_000)), [...stale]);
   t.deepEqual(await answerTo(server, created(now - 20_000)), [...stale], 'before the start');
   t.deepEqual(await answerTo(server, created(0)), [...stale]);

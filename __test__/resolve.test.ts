@@ -162,7 +162,7 @@ test('a function is asked again by resolveInterval, and what it says is used at 
 });
 
 test('a call on an address that vanishes ends as if it had not', async (t) => {
-  const port = await freePort(2);
+  const port = await freePort(t, 2);
   let answer!: (value: number) => void;
   const later = new Promise<number>((resolve) => (answer = resolve));
   const first = await member(t, 0, port, { later: () => later });
@@ -385,7 +385,7 @@ dns('the hosts file goes before the DNS servers of the options', async (t) => {
 });
 
 dns('SRV records: ports, weights and priorities', async (t) => {
-  const ports = [await freePort(1), await freePort(1), await freePort(1)];
+  const ports = [await freePort(t, 1), await freePort(t, 1), await freePort(t, 1)];
   for (const [index, port] of ports.entries()) {
     await serve(t, { m: { who: () => index } }, { port });
   }
@@ -426,7 +426,7 @@ dns('TLS: certificates are for the name in the URL, whatever the address', async
   const authority = new Authority();
   t.teardown(() => authority.remove());
   const { cert, key } = authority.server({ names: 'DNS:fleet.test' });
-  const port = await freePort(2);
+  const port = await freePort(t, 2);
   for (const index of [0, 1]) {
     const options = { host: address(index), port, tls: { cert, key } };
     await serveTls(t, { m: { who: () => index } }, options);
@@ -449,7 +449,7 @@ dns('TLS: certificates are for the name in the URL, whatever the address', async
 });
 
 dns('SRV records: when the first priority is down the second is called', async (t) => {
-  const down = await freePort(1);
+  const down = await freePort(t, 1);
   const server = await serve(t, { m: { who: () => 1 } });
   const target = 'host.test';
   const dnsmasq = await Dnsmasq.start(t, {

@@ -13,7 +13,7 @@ const child = fileURLToPath(new URL('support/scarce-child.js', import.meta.url))
   async (t) => {
     const command = 'ulimit -n 64 && exec "$0" "$1"';
     const { stdout } = await run('/bin/sh', ['-c', command, process.execPath, child], {
-      timeout: 110_000,
+      timeout: 240_000,
     });
     t.deepEqual(JSON.parse(stdout), {
       before: 'ok',

@@ -227,7 +227,7 @@ function run(program: string): { output: string; status: number | null } {
       '--eval',
       `import * as backwater from ${JSON.stringify(index)};\n${program}`,
     ],
-    { encoding: 'utf8', timeout: 60_000 },
+    { encoding: 'utf8', timeout: 240_000 },
   );
   return { output: stdout + stderr, status };
 }

@@ -28,7 +28,7 @@ function complaints(blocks: readonly { place: string; text: string }[], command:
   const { stdout, stderr } = spawnSync(program!, args, {
     input,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 240_000,
   });
   const lines = stdout.trimEnd().split('\n');
   return blocks.flatMap(({ place }, index) =>

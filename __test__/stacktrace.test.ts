@@ -159,10 +159,11 @@ test('what comes after 64 KiB is not looked at', (t) => {
 });
 
 test('a huge stack costs little', (t) => {
+  // What takes the square of its length takes hours.
   const start = performance.now();
   frames(`Error: no\n${`    at f (${'('.repeat(200)}${':1'.repeat(400)}\n`.repeat(50_000)}`);
   frames(`Error: no\n    at ${' [as '.repeat(10_000_000)}`);
-  t.true(performance.now() - start < 2000);
+  t.true(performance.now() - start < 60_000);
 });
 
 test('names of frames do not become atoms that the program made', async (t) => {

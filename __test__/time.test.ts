@@ -6,6 +6,11 @@ import { deafPort, eventually, openSockets, stallingServer } from './support/sta
 
 const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'];
 const LONG = 60_000;
+/**
+ * Limits that a call runs into, in milliseconds. The shorter ones may run out before a call on a busy
+ * machine has come to the phase in which it stalls.
+ */
+const LIMITS = [300, 1000, 5000, 20_000];
 
 interface Stalled {
   readonly url: string;
@@ -101,21 +106,27 @@ for (const [name, stall] of Object.entries(stalls)) {
 
   for (const option of [own, 'timeout'] as const) {
     test.serial(`${option} ends a call in phase ${name}`, async (t) => {
-      const { url, args = [], options, settled } = await stall(t);
-      const limits = { connectTimeout: LONG, recvTimeout: LONG, ...options };
-      const client = connect(t, { url }, limits);
-      const started = performance.now();
-      const error = await t.throwsAsync(client.call('m', 'f', args, { [option]: 300 }), {
-        instanceOf: TimeoutError,
-      });
-      const elapsed = performance.now() - started;
-      t.like(error, { phase, option, limit: 300 });
-      t.deepEqual(Object.keys(error!.times), PHASES);
-      const total = Object.values(error!.times).reduce((sum, time) => sum + time, 0);
-      t.true(total >= 299 && total <= elapsed + 1, `${total} of ${elapsed}`);
-      t.true(error!.message.includes(`option ${option}`) && error!.message.includes(phase));
-      t.is(client.stats().pending, 0);
-      await eventually('nothing is left of the call', settled);
+      for (const limit of LIMITS) {
+        const { url, args = [], options, settled } = await stall(t);
+        const limits = { connectTimeout: LONG, recvTimeout: LONG, ...options };
+        const client = connect(t, { url }, limits);
+        const started = performance.now();
+        const error = await t.throwsAsync(client.call('m', 'f', args, { [option]: limit }), {
+          instanceOf: TimeoutError,
+        });
+        const elapsed = performance.now() - started;
+        t.like(error, { option, limit });
+        t.deepEqual(Object.keys(error.times), PHASES);
+        const total = Object.values(error.times).reduce((sum, time) => sum + time, 0);
+        t.true(total >= limit - 1 && total <= elapsed + 1, `${total} of ${elapsed}`);
+        t.true(error.message.includes(`option ${option}`) && error.message.includes(error.phase));
+        t.is(client.stats().pending, 0);
+        await eventually('nothing is left of the call', settled);
+        const isEarly = PHASES.indexOf(error.phase) < PHASES.indexOf(phase);
+        if (isEarly && limit !== LIMITS.at(-1)) continue;
+        t.is(error.phase, phase);
+        break;
+      }
     });
   }
 
@@ -179,9 +190,11 @@ test.serial('an aborted call gives its place in the queue to the next one', asyn
 test.serial('a timeout leaves no timer that keeps the process', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
-  const before = process.getActiveResourcesInfo().length;
+  const timers = (): number =>
+    process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
   await client.call('m', 'f', [], { timeout: LONG });
-  t.is(process.getActiveResourcesInfo().length, before);
+  t.true(timers() <= before);
 });
 
 test.serial(
@@ -195,14 +208,14 @@ test.serial(
       });
     });
     const client = connect(t, server);
-    for (const options of [{}, { timeout: 4000 }, { timeout: 100_000, recvTimeout: 7000 }]) {
+    for (const options of [{}, { timeout: LONG }, { timeout: LONG, recvTimeout: LONG / 2 }]) {
       await t.throwsAsync(client.call('m', 'f', [], options));
     }
     const told = heads.map((head) => /^x-backwater-timeout: (\d+)\r?$/m.exec(head)?.[1]);
     t.is(told[0], undefined);
     // What is left when it is sent, of the tighter limit.
-    t.true(Number(told[1]) > 0 && Number(told[1]) <= 4000, String(told));
-    t.is(told[2], '7000');
+    t.true(Number(told[1]) > 0 && Number(told[1]) <= LONG, String(told));
+    t.is(told[2], String(LONG / 2));
     for (const [index, head] of heads.entries()) {
       const list = /headers="([^"]*)"/.exec(head)![1]!.split(' ');
       t.is(list.includes('x-backwater-timeout'), index > 0);

@@ -5,7 +5,7 @@ import { Silence } from '../support/silence.js';
 import type { VectorTerm } from '../support/vectors.js';
 
 /** Milliseconds until a peer that says nothing counts as broken. */
-const answerTimeout = 60_000;
+const answerTimeout = 240_000;
 /** Milliseconds that a peer has to end by itself once its stdin is closed. */
 const closeTimeout = 2_000;
 

@@ -21,7 +21,6 @@ export async function deaf(t: ExecutionContext): Promise<{ url: string }> {
   const sockets = Array.from({ length: 8 }, () => connect(Number(port), '127.0.0.1'));
   for (const socket of sockets) socket.on('error', () => {});
   t.teardown(() => sockets.forEach((socket) => socket.destroy()));
-  await once(sockets[0]!, 'connect');
-  await once(sockets[1]!, 'connect');
+  await Promise.all(sockets.slice(0, 2).map((socket) => once(socket, 'connect')));
   return { url: `http://127.0.0.1:${port}` };
 }

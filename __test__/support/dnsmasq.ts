@@ -54,7 +54,7 @@ export class Dnsmasq {
   }
 
   static async start(t: ExecutionContext, zone: Zone): Promise<Dnsmasq> {
-    const dnsmasq = new Dnsmasq(await portThat(isFreeForDns));
+    const dnsmasq = new Dnsmasq(await portThat(t, isFreeForDns));
     t.teardown(() => dnsmasq.#end());
     await dnsmasq.answer(zone);
     return dnsmasq;

@@ -6,7 +6,7 @@ import { projectRoot } from './root.js';
 import { Silence } from './silence.js';
 
 /** Milliseconds until a program that says nothing counts as broken. */
-const ANSWER_TIMEOUT = 60_000;
+const ANSWER_TIMEOUT = 240_000;
 
 let elixir: boolean | undefined;
 
@@ -15,7 +15,7 @@ let elixir: boolean | undefined;
  * test is left out unseen.
  */
 export function elixirAvailable(): boolean {
-  elixir ??= spawnSync('elixir', ['--version'], { stdio: 'ignore', timeout: 60_000 }).status === 0;
+  elixir ??= spawnSync('elixir', ['--version'], { stdio: 'ignore', timeout: 240_000 }).status === 0;
   if (!elixir && process.env['BACKWATER_REQUIRE_ERLANG'] === '1') {
     throw new Error('BACKWATER_REQUIRE_ERLANG is 1, but `elixir` cannot be run');
   }

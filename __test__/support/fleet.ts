@@ -1,11 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Server as TcpServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { startClearServer, type Server } from '../../src/index.js';
 import { secret } from './rpc.js';
+import { eventually } from './stalling.js';
 
 /** The addresses that servers of a test listen on: all of 127.0.0.0/8 is this machine. */
 export function address(index: number): string {
@@ -13,37 +14,63 @@ export function address(index: number): string {
 }
 
 /** A port that is free on the first addresses, for servers that have the same one. */
-export async function freePort(addresses: number): Promise<number> {
-  return portThat(async (port) => {
+export async function freePort(t: ExecutionContext, addresses: number): Promise<number> {
+  return portThat(t, async (port) => {
     const hosts = Array.from({ length: addresses }, (_, index) => address(index));
     const free = await Promise.all(hosts.map((host) => isFree(host, port)));
     return free.every(Boolean);
   });
 }
 
+/** Where the ports are taken that tests have chosen: a test that finds one taken there chooses another. */
+const REGISTER = process.platform === 'linux' ? address(249) : '::1';
+
 /**
- * A port of which something holds. It is none of those that the system gives out by itself, so nobody
- * takes it before it is used, or between two uses.
+ * A port of which something holds, for this test alone. It is none of those that the system gives out by
+ * itself, so nobody takes it before it is used, or between two uses; other tests, of this process or of
+ * others, do not choose it until this one ends.
  */
-export async function portThat(holds: (port: number) => Promise<boolean>): Promise<number> {
+export async function portThat(
+  t: ExecutionContext,
+  holds: (port: number) => Promise<boolean>,
+): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const port = randomInt(10_000, 30_000);
-    if (await holds(port)) return port;
+    const entry = await listening(REGISTER, port);
+    if (entry === undefined) continue;
+    if (await holds(port)) {
+      t.teardown(() => entry.close());
+      return port;
+    }
+    entry.close();
   }
   throw new Error('no such port');
 }
 
+/** The URL of a port at which nobody listens as long as the test lasts. */
+export async function nobody(t: ExecutionContext): Promise<{ url: string; port: number }> {
+  const port = await freePort(t, 1);
+  return { url: `http://${address(0)}:${port}`, port };
+}
+
 /** Whether a server could listen there. */
 export async function isFree(host: string, port: number): Promise<boolean> {
+  const server = await listening(host, port);
+  if (server === undefined) return false;
+  server.close();
+  await once(server, 'close');
+  return true;
+}
+
+/** A server that listens there, unless one does already. */
+async function listening(host: string, port: number): Promise<TcpServer | undefined> {
   const server = createServer();
   try {
     server.listen(port, host);
     await once(server, 'listening');
-    server.close();
-    await once(server, 'close');
-    return true;
+    return server;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -53,7 +80,7 @@ export async function fleet(
   count: number,
   functions: (index: number) => Record<string, Function> = () => ({}),
 ): Promise<{ servers: Server[]; port: number; urls: string[] }> {
-  const port = await freePort(count);
+  const port = await freePort(t, count);
   const servers = await Promise.all(
     Array.from({ length: count }, (_, index) => member(t, index, port, functions(index))),
   );
@@ -129,11 +156,7 @@ async function stop(running: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Waits until something holds, which it must within half a minute. */
+/** Waits until something holds. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = Date.now() + 30_000;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within 30 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  return eventually(what, holds);
 }

@@ -106,7 +106,7 @@ export function exchangeRaw(
       socket.destroy();
       resolve({ answers: parseAnswers(Buffer.concat(chunks)), closed });
     };
-    socket.setTimeout(30_000, () =>
+    socket.setTimeout(60_000, () =>
       socket.destroy(new Error('the server neither answers nor closes')),
     );
     socket.on('error', (error: NodeJS.ErrnoException) => {

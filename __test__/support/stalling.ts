@@ -21,7 +21,7 @@ export async function eventually(
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
   // However busy the machine is: what takes so long does not happen.
-  const end = Date.now() + 60_000;
+  const end = Date.now() + 120_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -45,12 +45,10 @@ export async function deafPort(t: ExecutionContext): Promise<number> {
   spawnSync('kill', ['-STOP', String(child.pid)]);
   const { connect } = await import('node:net');
   // Two are taken by a queue of one; further ones get no answer.
-  for (let count = 0; count < 8; count++) {
-    const filler = connect({ port, host: '127.0.0.1' });
-    filler.on('error', () => {});
-    t.teardown(() => filler.destroy());
-  }
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const fillers = Array.from({ length: 8 }, () => connect({ port, host: '127.0.0.1' }));
+  for (const filler of fillers) filler.on('error', () => {});
+  t.teardown(() => fillers.forEach((filler) => filler.destroy()));
+  await Promise.all(fillers.slice(0, 2).map((filler) => once(filler, 'connect')));
   return port;
 }
 
