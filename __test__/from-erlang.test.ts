@@ -31,6 +31,8 @@ for (const [text, value] of [
   ["''", atom('')],
   ['éa_1@B', atom('éa_1@B')],
   ["'end'", atom('end')],
+  // As OTP before 27 prints them.
+  ['{maybe, else}', tuple(atom('maybe'), atom('else'))],
   ['true', true],
   ['nil', null],
   ['undefined', undefined],
@@ -98,6 +100,8 @@ for (const [text, value] of [
   ['# {1 => 2}', new Map([[1, 2]])],
   ['fun lists:map/2', new ExternalFunction(atom('lists'), atom('map'), 2)],
   ["fun 'A b':'end'/0", new ExternalFunction(atom('A b'), atom('end'), 0)],
+  // As OTP prints it, though it does not read it.
+  ['fun fun:end/0', new ExternalFunction(atom('fun'), atom('end'), 0)],
   ['% first\n ok % second\n . % third', atom('ok')],
   ['\u{a0}\t\r\n{}.', tuple()],
 ] as const) {

@@ -100,6 +100,11 @@ const written: readonly (readonly [value: unknown, erlang: string, elixir: strin
     '&String.valid?/1',
   ],
   [new ExternalFunction(atom('a b'), atom('+'), 2), "fun 'a b':'+'/2", '&:"a b"."+"/2'],
+  [
+    new ExternalFunction(atom('m'), atom('__block__'), 1),
+    "fun m:'__block__'/1",
+    'Function.capture(:m, :__block__, 1)',
+  ],
   [new Pid(atom('n@h'), 1, 2, 3), '<0.1.2>', '#PID<0.1.2>'],
   [new Port(atom('n@h'), 5n, 1), '#Port<0.5>', '#Port<0.5>'],
   [new Reference(atom('n@h'), 1, [1, 2, 3]), '#Ref<0.3.2.1>', '#Reference<0.3.2.1>'],

@@ -115,8 +115,9 @@ export class ElixirNotation extends Notation {
     const { name } = fun.function;
     const module = this.atom(fun.module.name);
     const plain = /^[a-z_][a-zA-Z0-9_]*[?!]?$/.test(name);
-    // Elixir 1.14 takes nothing but plain ASCII in the quoted name of a function.
-    if (!/^[\x20-\x7e]*$/.test(name) || quoted(name) !== `"${name}"`) {
+    // Elixir 1.14 takes nothing but plain ASCII in the quoted name of a function, and two names in no form.
+    const isReserved = name === '__aliases__' || name === '__block__';
+    if (isReserved || !/^[\x20-\x7e]*$/.test(name) || quoted(name) !== `"${name}"`) {
       return `Function.capture(${module}, ${this.atom(name)}, ${fun.arity})`;
     }
     return `&${module}.${plain ? name : quoted(name)}/${fun.arity}`;

@@ -35,6 +35,9 @@ export function readErlang(text: string, maxDepth: number): unknown {
   return new Reader(text, maxDepth).read();
 }
 
+/** Reserved from OTP 27 on; before, these two are printed without quotes. */
+const UNRESERVED: ReadonlySet<string> = new Set(['maybe', 'else']);
+
 class Reader {
   readonly #scanner: Scanner;
   readonly #segments: SegmentReader;
@@ -77,7 +80,9 @@ class Reader {
       case 'string':
         return { value: Array.from(token.value, (character) => character.codePointAt(0)!) };
       case 'atom':
-        if (token.quoted || !RESERVED.has(token.value)) return { value: this.#atom(token) };
+        if (token.quoted || !RESERVED.has(token.value) || UNRESERVED.has(token.value)) {
+          return { value: this.#atom(token) };
+        }
         return { value: this.#externalFunction(token) };
       case 'mark':
         return this.#beginMark(token);
@@ -147,9 +152,10 @@ class Reader {
     return new ExternalFunction(module, name, arity.value as number);
   }
 
+  /** Also words that are reserved: OTP prints those here without quotes. */
   #name(what: string): Atom {
     const token = this.#scanner.take();
-    if (token.kind !== 'atom' || (!token.quoted && RESERVED.has(token.value))) {
+    if (token.kind !== 'atom') {
       throw this.#scanner.unexpected(token, `an atom as ${what}`);
     }
     return this.#atom(token);
