@@ -34,6 +34,8 @@ import { projectRoot } from './support/root.js';
 import { PATIENT, serve as startServer, tcpServer } from './support/rpc.js';
 
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+/** A file that exports functions. */
+const MODULE = fileURLToPath(new URL('../src/inspect.js', import.meta.url));
 const SECRET = 'a secret for tests, 32 bytes long!';
 /** Nothing here is about time: this is when something hangs. */
 const TIMEOUT = 240_000;
@@ -154,6 +156,22 @@ test('wrong command lines are told in a sentence', async (t) => {
     ],
     [['decode', '/no/such'], 'ENOENT'],
     [['decode', 'a', 'b'], "unexpected argument 'b'"],
+    [['encode', tmpdir()], `the value cannot be read: ${tmpdir()} is a folder`],
+    [
+      ['call', 'x', 'm', 'f', '{"a":\n1,}'],
+      'argument 1 is no JSON: Expected double-quoted property name in JSON at position 8',
+    ],
+    [
+      ['call', 'x', 'm', 'f', "'text'"],
+      `argument 1 is no JSON: 'text' (a string is written '"text"')`,
+    ],
+    [['serve', MODULE, '--key', 'x', '--secret-file', PROGRAM], '--key needs --cert'],
+    [['serve', MODULE, '--client-ca', 'x', '--secret-file', PROGRAM], '--client-ca needs --cert'],
+    [['doctor', 'x', '--ca', 'x', '--secret-file', PROGRAM], "option 'tls' is for https URLs"],
+    [
+      ['doctor', 'https://x', '--cert', PROGRAM, '--key', PROGRAM, '--secret-file', PROGRAM],
+      "option 'tls.cert' takes certificates in PEM form",
+    ],
   ] as const) {
     const { status, out, errors } = await run(args);
     t.is(status, 2, args.join(' '));
@@ -251,10 +269,35 @@ test('secrets come from files and stdin too', async (t) => {
   const call = ['call', url, 'test', 'add', '1', '2'];
   t.is((await run([...call, '--secret-file', path])).out, '3\n');
   t.is((await run([...call, '--secret-file', '-'], { input: `${SECRET}\r\n` })).out, '3\n');
+  const healthy = await run(['doctor', url, '--secret-file', '-'], { input: SECRET });
+  t.is(healthy.status, 0, healthy.out);
   await writeFile(path, '\n');
   const empty = await run([...call, '--secret-file', path]);
   t.is(empty.status, 2);
   t.regex(empty.errors, /is empty/);
+});
+
+test('stdin is one thing: a secret there is neither sent nor shown', async (t) => {
+  const { url } = await server(t);
+  const digits = '12345678901234567890123456789012';
+  for (const args of [
+    ['call', url, 'test', 'echo', '-', '--secret-file', '-'],
+    ['bench', url, 'test', 'echo', '-', '--secret-file', '-'],
+    ['call', url, 'test', 'add', '-', '-'],
+    ['doctor', url, '--secret-file', '-', '--secret-file', '-'],
+  ]) {
+    const { status, out, errors } = await run(args, { input: digits, ...withSecret });
+    t.is(status, 2, args.join(' '));
+    t.regex(errors, /^backwater: stdin can be read once: /);
+    t.false(`${out}${errors}`.includes(digits));
+  }
+});
+
+test('what cannot be written is told in a sentence', async (t) => {
+  const full = spawn('sh', ['-c', `'${process.execPath}' '${PROGRAM}' secret > /dev/full`]);
+  const { status, errors } = await resultOf(full);
+  t.is(status, 2);
+  t.regex(errors, /^backwater: the output cannot be written: ENOSPC.*\n$/);
 });
 
 test('the exit status says what went wrong', async (t) => {
@@ -271,9 +314,12 @@ test('the exit status says what went wrong', async (t) => {
   t.regex(raised.errors, /^backwater: the function raised .*TypeError: bad thing\n$/);
   t.is(raised.out, '');
   const erlang = await call(url, 'raise', '--output', 'erlang');
-  t.like(erlang, { status: 1, errors: "backwater: the function raised {shutdown,'Elixir.Foo'}\n" });
+  t.like(erlang, {
+    status: 1,
+    errors: "backwater: the function raised exit: {shutdown,'Elixir.Foo'}\n",
+  });
   const elixir = await call(url, 'raise', '--output', 'elixir');
-  t.like(elixir, { status: 1, errors: 'backwater: the function raised {:shutdown, Foo}\n' });
+  t.like(elixir, { status: 1, errors: 'backwater: the function raised exit: {:shutdown, Foo}\n' });
   const refused = await call(url, 'missing');
   t.is(refused.status, 3);
   t.regex(refused.errors, /function_not_found/);
@@ -352,6 +398,32 @@ test('encode and decode turn into each other', async (t) => {
   const broken = await run(['decode'], { input: Buffer.from([131, 97]) });
   t.is(broken.status, 7);
   t.regex(broken.errors, /^backwater: .*byte/);
+});
+
+test('integers of JSON keep all their digits', async (t) => {
+  const text =
+    '[9007199254740993,-18446744073709551616,{"18446744073709551616":"1\\"18446744073709551616"}]';
+  const { out } = await run(['encode'], { input: text });
+  const term = decode(Buffer.from(out, 'latin1'));
+  t.deepEqual(term, [
+    9007199254740993n,
+    -18446744073709551616n,
+    { '18446744073709551616': '1"18446744073709551616' },
+  ]);
+  const back = await run(['decode', '-'], { input: Buffer.from(out, 'latin1') });
+  t.is(back.out, `${text}\n`);
+});
+
+test('files are UTF-8, and nothing else is guessed', async (t) => {
+  const marked = await run(['encode', '-', '--to', 'hex'], { input: '\ufeff"é"' });
+  t.is(marked.out, `${encode('é').toString('hex')}\n`);
+  for (const input of [Buffer.from('"\xff"', 'latin1'), Buffer.from('\ufeff"x"', 'utf16le')]) {
+    for (const flags of [[], ['--erlang']]) {
+      const { status, out, errors } = await run(['encode', ...flags], { input });
+      t.like({ status, out }, { status: 2, out: '' });
+      t.regex(errors, /stdin is no text in UTF-8/);
+    }
+  }
 });
 
 test('JSON of every term', (t) => {
@@ -446,9 +518,15 @@ test('serve exposes the objects of a file as modules', async (t) => {
 });
 
 test('serve says why a file cannot be served', async (t) => {
-  const path = join(await folder(t), 'broken.mjs');
+  const directory = await folder(t);
+  const path = join(directory, 'broken.mjs');
+  await writeFile(join(directory, 'other.mjs'), '\n\nconst a = 1 1;');
   for (const [source, message] of [
-    ['export const = 1', /broken\.mjs cannot be imported: SyntaxError/],
+    ['\nexport const = 1', /broken\.mjs cannot be imported: SyntaxError.*broken\.mjs, line 2\)/],
+    [`import './other.mjs'`, /broken\.mjs cannot be imported: SyntaxError.*other\.mjs, line 3\)/],
+    [`import { b } from 'node:fs'`, /SyntaxError: .* named 'b' \(.*broken\.mjs, line 1\)/],
+    ['JSON.parse("{")', /cannot be imported: SyntaxError: [^(]*; see/],
+    ['export default () => 1', /exports no functions by name: its default export has none/],
     ['export const a = 1', /broken\.mjs exports no functions/],
     ['throw new Error("no database")', /cannot be imported: Error: no database/],
   ] as const) {
@@ -513,6 +591,26 @@ test('serve --watch runs new code without losing a call', async (t) => {
   t.is((await end()).status, 0);
 });
 
+test('serve --watch goes on when code never finishes loading, and ends', async (t) => {
+  const path = join(await folder(t), 'live.mjs');
+  // The interval would keep the process.
+  await writeFile(path, 'setInterval(() => {}, 1000); export const answer = () => 1;');
+  const { url, printed, end } = await serving(t, [path, '--watch']);
+  const client = new Client({ url, secret: SECRET, recvTimeout: TIMEOUT });
+  t.teardown(() => client.close());
+  await printed('watching');
+  const waiting = `console.log('loading'); await new Promise(() => {}); export const answer = () => 2;`;
+  await writeFile(path, waiting);
+  await printed('loading');
+  await writeFile(path, 'export const answer = () => 3;');
+  while ((await client.call('live', 'answer')) !== 3) {
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  await writeFile(path, waiting.replace('loading', 'once more'));
+  await printed('once more');
+  t.is((await end()).status, 0);
+});
+
 test('bench counts, measures and draws', async (t) => {
   const { url } = await server(t);
   const bench = ['bench', url, 'test', 'add', '1', '2', '--concurrency', '4'];
@@ -555,6 +653,9 @@ test('a slow answer delays the calls that are due, and their latency says so', a
 test('histograms know latencies to two percent', (t) => {
   const histogram = new Histogram();
   for (let index = 1; index <= 1000; index++) histogram.add(index);
+  const one = new Histogram();
+  one.add(5.8);
+  t.deepEqual(one.rows(14), [{ within: 5.8, count: 1 }]);
   for (const share of [0.001, 0.5, 0.9, 0.99, 0.999, 1]) {
     const exact = share * 1000;
     t.true(Math.abs(histogram.percentile(share) - exact) <= exact * 0.02, String(share));

@@ -39,8 +39,8 @@ export const call: Command = {
       if (!(error instanceof RemoteException)) throw error;
       const exact = termsFor(format) === 'exact';
       const reason = exact
-        ? printed(error.reason as Term, format, terminal)
-        : error.message.replace(/^remote exception /, '');
+        ? `${error.class}: ${printed(error.reason as Term, format, terminal)}`
+        : messageOf(error, false).replace(/^remote exception /, '');
       const what = flags.has('verbose') ? messageOf(error, true) : `the function raised ${reason}`;
       terminal.note(`${terminal.noteStyle('backwater:', 'red')} ${what}`);
       return EXIT.exception;

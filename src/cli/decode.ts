@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { decode } from '../codec.js';
 import { choiceOf, type Command, takeArgs, UsageError } from './command.js';
 import { EXIT } from './exit.js';
+import { readInput } from './input.js';
 import { formatOf, outputFlags, printed, termsFor } from './values.js';
 
 /** `backwater decode` */
@@ -9,7 +9,7 @@ export const decodeCommand: Command = {
   name: 'decode',
   summary: "prints a value that is in Erlang's external term format",
   usage: '[FILE]',
-  details: ['Reads what term_to_binary has written from FILE or stdin.'],
+  details: ['Reads what term_to_binary has written from FILE or stdin (-, or no FILE).'],
   flags: {
     ...outputFlags,
     from: { value: 'FORM', help: 'raw, base64 or hex (raw)' },
@@ -21,7 +21,7 @@ export const decodeCommand: Command = {
   async run(args, flags, terminal) {
     takeArgs(args, args.length === 0 ? [] : ['FILE']);
     const form = choiceOf(flags, 'from', ['raw', 'base64', 'hex']);
-    const content = readFileSync(args[0] ?? 0);
+    const content = readInput(args[0] ?? '-', 'the value');
     const bytes = form === 'raw' ? content : fromText(content.toString('latin1'), form);
     const format = formatOf(flags);
     terminal.print(printed(decode(bytes, { terms: termsFor(format) }), format, terminal));

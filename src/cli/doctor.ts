@@ -4,6 +4,7 @@ import { request as secureRequest } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
 import * as tls from 'node:tls';
+import type { Client } from '../client.js';
 import { parseEndpoint, type Endpoint } from '../endpoint.js';
 import {
   ConnectError,
@@ -14,7 +15,7 @@ import {
 } from '../errors.js';
 import { type Command, type Flags, takeArgs, timeOf } from './command.js';
 import { EXIT, messageOf, statusOf } from './exit.js';
-import { clientFlags, clientOf, secretsOf } from './target.js';
+import { clientFlags, clientOf } from './target.js';
 import type { Terminal } from './terminal.js';
 
 /** `backwater doctor` */
@@ -33,9 +34,13 @@ export const doctor: Command = {
   async run(args, flags, terminal) {
     const [url] = takeArgs(args, ['URL']);
     const endpoint = parseEndpoint(url!);
-    secretsOf(flags);
-    const examination = new Examination(endpoint, url!, flags, terminal);
-    return examination.run();
+    // What is wrong with the flags is told before anything is tried.
+    const client = clientOf(url!, flags);
+    try {
+      return await new Examination(endpoint, client, flags, terminal).run();
+    } finally {
+      await client.close();
+    }
   },
 };
 
@@ -64,14 +69,14 @@ const DAY = 86_400_000;
 
 class Examination {
   readonly #endpoint: Endpoint;
-  readonly #url: string;
+  readonly #client: Client;
   readonly #flags: Flags;
   readonly #terminal: Terminal;
   readonly #timeout: number;
 
-  constructor(endpoint: Endpoint, url: string, flags: Flags, terminal: Terminal) {
+  constructor(endpoint: Endpoint, client: Client, flags: Flags, terminal: Terminal) {
     this.#endpoint = endpoint;
-    this.#url = url;
+    this.#client = client;
     this.#flags = flags;
     this.#terminal = terminal;
     this.#timeout = timeOf(flags, 'connect-timeout') ?? 8000;
@@ -259,9 +264,8 @@ class Examination {
 
   /** A call of a function that there is not: a server with the same secret says so, signed. */
   async #signature(): Promise<Finding> {
-    const client = clientOf(this.#url, this.#flags);
     try {
-      await client.call('backwater_doctor', 'examine', []);
+      await this.#client.call('backwater_doctor', 'examine', []);
       return { text: 'the server answers calls' };
     } catch (error) {
       if (error instanceof RemoteException) return { text: 'the server answers calls' };
@@ -275,8 +279,6 @@ class Examination {
           ? 'the steps before succeeded: try again, or look at the log of the server'
           : 'see docs/errors.md for this error';
       throw new Failed(messageOf(error, false), advice, statusOf(error), { cause: error });
-    } finally {
-      await client.close();
     }
   }
 

@@ -39,6 +39,8 @@ export class Histogram {
   /** How many were done within that time and not within the one before it; `rows` times in all. */
   rows(rows: number): { within: number; count: number }[] {
     if (this.count === 0) return [];
+    // One bucket has nothing to be divided.
+    if (bucketOf(this.min) === bucketOf(this.max)) return [{ within: this.max, count: this.count }];
     const low = Math.max(this.min, 0.001);
     const factor = (Math.max(this.max, low) / low) ** (1 / rows);
     const result = Array.from({ length: rows }, (_, row) => ({

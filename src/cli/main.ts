@@ -112,7 +112,7 @@ function flagsOf(values: Readonly<Record<string, unknown>>): Flags {
 // In one line, and not as Node shows them.
 process.removeAllListeners('warning');
 process.on('warning', ({ message }) => {
-  terminal.note(`${terminal.noteStyle('backwater:', 'yellow')} ${message}`);
+  terminal.note(`${terminal.noteStyle('backwater:', 'yellow')} ${message.replaceAll('\n', ' ')}`);
 });
 
 const argv = process.argv.slice(2);

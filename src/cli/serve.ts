@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { type FSWatcher, statSync, watch } from 'node:fs';
-import { basename, dirname, extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, dirname, extname, relative, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expose, type Modules } from '../registry.js';
 import type { ServerOptions } from '../options.js';
 import { type Server, startClearServer, startTlsServer } from '../server.js';
@@ -9,6 +10,9 @@ import { EXIT, messageOf } from './exit.js';
 import { reloadable, Stubs } from './reload.js';
 import { secretFlags, secretsOf } from './target.js';
 import type { Terminal } from './terminal.js';
+
+/** How long modules have for what they do at the end of the process, in milliseconds. */
+const LAST_WORDS = 1000;
 
 /** `backwater serve` */
 export const serve: Command = {
@@ -51,6 +55,8 @@ export const serve: Command = {
     await signalled();
     terminal.note('closing …');
     await running.close();
+    // Timers and connections of the modules would keep the process.
+    setTimeout(() => process.exit(EXIT.ok), LAST_WORDS).unref();
     return EXIT.ok;
   },
 };
@@ -72,9 +78,10 @@ class Serving {
   readonly #stubs = new Stubs();
   #server: Server | undefined;
   #watcher: FSWatcher | undefined;
-  /** Reloads follow each other. */
-  #reloading: Promise<void> = Promise.resolve();
+  /** What was loaded is taken over one after the other. */
+  #applying: Promise<void> = Promise.resolve();
   #version = 0;
+  #closed = false;
 
   constructor(file: string, flags: Flags, terminal: Terminal) {
     this.#file = file;
@@ -97,9 +104,7 @@ class Serving {
       if (name !== null && !isSource(name)) return;
       clearTimeout(timer);
       // Editors write a file in several steps.
-      timer = setTimeout(() => {
-        this.#reloading = this.#reloading.then(() => this.#reload());
-      }, 50);
+      timer = setTimeout(() => void this.#reload(), 50);
     });
     this.#watcher.on('error', (error) =>
       this.#terminal.note(`watching has ended: ${error.message}`),
@@ -108,23 +113,34 @@ class Serving {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#watcher?.close();
-    await this.#reloading;
+    await this.#applying;
     await this.#server?.close(this.#closeOptions());
   }
 
+  /** Loads the file again. It may wait at its top level, for ever even: the latest load is what counts. */
   async #reload(): Promise<void> {
-    try {
-      const changed = this.#stubs.replace(await this.#load());
-      if (changed) {
-        await this.#restart();
-        this.#list();
+    const loading = this.#load();
+    const version = this.#version;
+    await loading.catch(() => {});
+    this.#applying = this.#applying.then(async () => {
+      if (this.#closed || version !== this.#version) return;
+      try {
+        await this.#apply(await loading);
+      } catch (error) {
+        const text = messageOf(error, this.#flags.has('verbose'));
+        this.#terminal.note(`not reloaded, the old code stays: ${text}`);
       }
-      this.#terminal.print('reloaded');
-    } catch (error) {
-      const text = messageOf(error, this.#flags.has('verbose'));
-      this.#terminal.note(`not reloaded, the old code stays: ${text}`);
+    });
+  }
+
+  async #apply(modules: Modules): Promise<void> {
+    if (this.#stubs.replace(modules)) {
+      await this.#restart();
+      this.#list();
     }
+    this.#terminal.print('reloaded');
   }
 
   /** Begins anew, with other functions. The old server ends its calls meanwhile. */
@@ -153,7 +169,10 @@ class Serving {
       namespace = (await import(url.href)) as Readonly<Record<string, unknown>>;
     } catch (cause) {
       const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-      throw new UsageError(`${basename(this.#file)} cannot be imported: ${reason}`, { cause });
+      const place = cause instanceof Error ? placeOfSyntaxError(cause, this.#file) : '';
+      throw new UsageError(`${basename(this.#file)} cannot be imported: ${reason}${place}`, {
+        cause,
+      });
     }
     return modulesOf(namespace, this.#file, this.#flags);
   }
@@ -167,8 +186,14 @@ class Serving {
       returnExceptionStacktraces: !flags.has('hide-stacktraces'),
     };
     const cert = flags.text('cert');
-    if (cert === undefined) return startClearServer(this.#secrets, modules, options);
     const key = flags.text('key');
+    if (cert === undefined) {
+      // Not in clear what was meant to be TLS.
+      for (const name of ['key', 'client-ca']) {
+        if (flags.text(name) !== undefined) throw new UsageError(`--${name} needs --cert`);
+      }
+      return startClearServer(this.#secrets, modules, options);
+    }
     if (key === undefined) throw new UsageError('--cert needs --key');
     const tls = { cert, key, clientCa: flags.text('client-ca') };
     return startTlsServer(this.#secrets, modules, { ...options, tls });
@@ -188,6 +213,35 @@ class Serving {
   }
 }
 
+/** Where the syntax is wrong, in the file or in what it imports. */
+function placeOfSyntaxError(error: Error, file: string): string {
+  if (!(error instanceof SyntaxError)) return '';
+  const stack = error.stack ?? '';
+  const isOfRunningCode = stack
+    .split('\n')
+    .some((line) => /^ +at .*file:/.test(line) && !line.includes(PROGRAM));
+  if (isOfRunningCode) return '';
+  const [, url, line] = PLACE.exec(stack) ?? PLACE.exec(fatalErrorOf(file)) ?? [];
+  return url === undefined ? '' : ` (${relative('', fileURLToPath(url))}, line ${line})`;
+}
+
+/** Where this program is. */
+const PROGRAM = new URL('.', import.meta.url).href;
+/** The line that Node begins the report of such an error with. */
+const PLACE = /^(file:[^?\n]*)(?:\?.*)?:(\d+)$/m;
+
+/**
+ * What Node says when it ends because a file cannot be parsed, and nothing of it has run: `import()` rejects
+ * with an error that does not say where.
+ */
+function fatalErrorOf(file: string): string {
+  const program = `import ${JSON.stringify(pathToFileURL(file).href)}`;
+  return spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+    timeout: 10_000,
+  }).stderr;
+}
+
 function isSource(name: string): boolean {
   return (
     ['.js', '.mjs', '.cjs', '.json', '.ts', '.mts'].includes(extname(name)) &&
@@ -202,7 +256,10 @@ function modulesOf(
   flags: Flags,
 ): Modules {
   const name = flags.text('module') ?? basename(file, extname(file));
-  const exports = flags.text('exports')?.split(',');
+  const exports = flags
+    .text('exports')
+    ?.split(',')
+    .map((part) => part.trim());
   const functions = Object.entries(namespace).filter(
     ([key, value]) => typeof value === 'function' && key !== 'default',
   );
@@ -219,7 +276,8 @@ function modulesOf(
   }
   const objects = Object.entries(namespace).filter(([, value]) => isObject(value));
   if (objects.length > 0) return Object.fromEntries(objects) as Modules;
-  throw new UsageError(`${basename(file)} exports no functions`);
+  const hint = typeof main === 'function' ? ' by name: its default export has none' : '';
+  throw new UsageError(`${basename(file)} exports no functions${hint}`);
 }
 
 function isObject(value: unknown): value is object {

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { Client } from '../client.js';
 import { elixir } from '../elixir.js';
 import type { ClientOptions } from '../options.js';
 import { type Flags, type FlagTable, timeOf, UsageError } from './command.js';
+import { readInput } from './input.js';
 
 /** The flag that names a file with the secret. */
 export const secretFlags: FlagTable = {
@@ -43,14 +43,7 @@ export function secretsOf(flags: Flags): readonly (string | Uint8Array)[] {
 }
 
 function readSecret(path: string): Buffer {
-  let content: Buffer;
-  try {
-    content = readFileSync(path === '-' ? 0 : path);
-  } catch (error) {
-    throw new UsageError(`the secret cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+  const content = readInput(path, 'the secret');
   // The end of the last line is the editor's.
   let end = content.length;
   if (content[end - 1] === 10) end -= content[end - 2] === 13 ? 2 : 1;

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { EXIT } from './exit.js';
 
 type Stream = NodeJS.WriteStream & Partial<Pick<WriteStream, 'hasColors'>>;
 
@@ -22,7 +23,8 @@ export class Terminal {
     for (const stream of [out, errors]) {
       stream.on('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-        throw error;
+        if (stream === out) this.note(`backwater: the output cannot be written: ${error.message}`);
+        process.exit(EXIT.usage);
       });
     }
   }

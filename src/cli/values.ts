@@ -1,14 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { TermError } from '../errors.js';
+import { truncate } from '../inspect.js';
 import { fromErlang, toElixir, toErlang } from '../notation/index.js';
 import { Atom, Float, type Term } from '../terms/index.js';
 import { choiceOf, type Flags, type FlagTable, UsageError } from './command.js';
+import { readText } from './input.js';
+import { parseJson } from './json.js';
 import type { Terminal } from './terminal.js';
 
 /** The flags that say what values look like. */
 export const outputFlags: FlagTable = {
-  output: { value: 'FORMAT', short: 'o', help: 'json, js, erlang or elixir' },
+  output: { value: 'FORMAT', short: 'o', help: 'json, js, erlang or elixir (json)' },
 };
 
 export const inputFlags: FlagTable = {
@@ -60,22 +62,33 @@ export function readValue(text: string, flags: Flags, what: string): unknown {
     }
   }
   try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    const quoted = JSON.stringify(text);
-    throw new UsageError(
-      `${what} is no JSON: ${text.slice(0, 100)} (a string is written '${quoted.slice(0, 100)}')`,
-    );
+    return parseJson(text);
+  } catch (cause) {
+    throw new UsageError(`${what} is no JSON: ${jsonFault(text, (cause as Error).message)}`, {
+      cause,
+    });
   }
+}
+
+/** Why a text is no JSON: a word without quotes, most often. */
+function jsonFault(text: string, reason: string): string {
+  const trimmed = text.trim();
+  if (trimmed === '') return 'it is empty';
+  if (/^["[{]/.test(trimmed)) return truncate(reason.replaceAll('\n', ' '), 200);
+  const string = trimmed.replace(/^'(.*)'$/s, '$1');
+  return `${truncate(trimmed, 100)} (a string is written '${truncate(JSON.stringify(string), 100)}')`;
 }
 
 /**
  * The arguments of a call: one that is an array has all of them in it; `-` stands for stdin.
  */
 export function readArguments(texts: readonly string[], flags: Flags): unknown[] {
+  if (texts.includes('-') && flags.list('secret-file').includes('-')) {
+    throw new UsageError('stdin can be read once: it cannot be an argument and the secret');
+  }
   const values = texts.map((text, index) => {
-    const whole = text === '-' ? readFileSync(0, 'utf8') : text;
-    return readValue(whole, flags, `argument ${index + 1}`);
+    const what = `argument ${index + 1}`;
+    return readValue(text === '-' ? readText('-', what) : text, flags, what);
   });
   const [first] = values;
   const isList = values.length === 1 && Array.isArray(first) && !isTupleLike(first);
