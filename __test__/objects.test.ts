@@ -188,6 +188,23 @@ test('only own, enumerable keys that are strings are encoded', (t) => {
   t.pass();
 });
 
+test('objects of many keys are encoded as others: alone, nested, and among small ones', (t) => {
+  const some = fc.uniqueArray(key, { maxLength: 4 });
+  hold(
+    fc.property(some, some, fc.integer({ min: 60, max: 70 }), leaf, (first, last, count, item) => {
+      const filling = Array.from({ length: count }, (_, index) => `filling ${index}`);
+      const keys = [...new Set([...first, ...filling, ...last])];
+      const small = objectOf(first.map((name) => [name, item]));
+      const large = objectOf(keys.map((name, index) => [name, index % 3 === 0 ? item : index]));
+      const outer = objectOf(keys.map((name, index) => [name, index % 9 === 0 ? large : small]));
+      const input = [small, large, small, outer, [small], large];
+      const twice = [roundTrip(input), roundTrip(input)];
+      return same(twice, [plain(input), plain(input)]);
+    }),
+  );
+  t.pass();
+});
+
 test('frozen, sealed and fixed objects are encoded as others', (t) => {
   for (const fix of [Object.freeze, Object.seal, Object.preventExtensions]) {
     const value = { a: fix([1, fix({ b: 'x' })]), c: fix(tuple(fix(new Map([['k', 1.5]])))) };

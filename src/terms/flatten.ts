@@ -1,7 +1,7 @@
 import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
 import { type Encoder, hookOf, termOf } from './hooks.js';
-import { type KeyPath, noKeys } from './keys.js';
+import { type KeyPath, noKeys, type ValueWriters, type WriterState } from './keys.js';
 import type { Outbox } from './outbox.js';
 import * as tape from './tape.js';
 import { Frame } from './tape.js';
@@ -34,9 +34,8 @@ const MAX_INT = 2 ** 27 - 1;
 
 // The writer's state lives in module variables: only one tape is written at a time.
 let outbox: Outbox;
-let words: Uint32Array;
-let word = 0;
-let limit = 0;
+/** In an object instead, of which V8 knows what it holds, since code that is generated for shapes writes too. */
+const at: WriterState = { words: new Uint32Array(0), word: 0, limit: 0 };
 /** Text of the chunk that is being gathered, and the place of its control words; 0 = no chunk is open. */
 let text = '';
 let textLength = 0;
@@ -146,32 +145,32 @@ function begin(target: Outbox, options: FlattenOptions): void {
   mayStandApart = target.putApart !== undefined;
   // Asked before, since setting it is a call into V8's runtime.
   if (sources.length > 0) sources.length = 0;
-  words = target.words;
-  limit = words.length - ROOM;
-  word = target.word;
-  if (word + tape.FRAME_WORDS > limit) grow(tape.FRAME_WORDS);
-  word += tape.FRAME_WORDS;
+  at.words = target.words;
+  at.limit = at.words.length - ROOM;
+  at.word = target.word;
+  if (at.word + tape.FRAME_WORDS > at.limit) grow(tape.FRAME_WORDS);
+  at.word += tape.FRAME_WORDS;
 }
 
 /** Free words that every single write may rely on. */
 const ROOM = 16;
 
 function grow(count: number): void {
-  outbox.word = word;
+  outbox.word = at.word;
   outbox.growWords(count + ROOM);
-  words = outbox.words;
-  limit = words.length - ROOM;
+  at.words = outbox.words;
+  at.limit = at.words.length - ROOM;
 }
 
 function put(value: number): void {
-  if (word > limit) grow(ROOM);
-  words[word++] = value;
+  if (at.word > at.limit) grow(ROOM);
+  at.words[at.word++] = value;
 }
 
 function finish(frame: number, startFloat: number): void {
-  const termWords = word - frame - tape.FRAME_WORDS;
+  const termWords = at.word - frame - tape.FRAME_WORDS;
   const tables = atomCount + shapeCount * 2;
-  if (word + tables > limit) grow(tables);
+  if (at.word + tables > at.limit) grow(tables);
   closeChunk();
   closeWideChunk();
   const namesStart = outbox.byte;
@@ -179,26 +178,26 @@ function finish(frame: number, startFloat: number): void {
   putShapes();
   const sourceStart = outbox.byte;
   putSources();
-  words[frame + Frame.words] = termWords;
-  words[frame + Frame.atoms] = atomCount;
-  words[frame + Frame.shapes] = shapeCount;
-  words[frame + Frame.floats] = startFloat;
-  words[frame + Frame.floatCount] = outbox.float - startFloat;
-  words[frame + Frame.text] = textStart;
-  words[frame + Frame.textLength] = namesStart - textStart;
-  words[frame + Frame.textForm] = tape.TEXT_UTF8;
-  words[frame + Frame.names] = namesStart;
-  words[frame + Frame.namesLength] = sourceStart - namesStart;
-  words[frame + Frame.source] = sourceStart;
-  words[frame + Frame.sourceLength] = sourceLength;
-  words[frame + Frame.apart] = apartStart;
-  words[frame + Frame.apartCount] = outbox.apart - apartStart;
-  outbox.word = word;
+  at.words[frame + Frame.words] = termWords;
+  at.words[frame + Frame.atoms] = atomCount;
+  at.words[frame + Frame.shapes] = shapeCount;
+  at.words[frame + Frame.floats] = startFloat;
+  at.words[frame + Frame.floatCount] = outbox.float - startFloat;
+  at.words[frame + Frame.text] = textStart;
+  at.words[frame + Frame.textLength] = namesStart - textStart;
+  at.words[frame + Frame.textForm] = tape.TEXT_UTF8;
+  at.words[frame + Frame.names] = namesStart;
+  at.words[frame + Frame.namesLength] = sourceStart - namesStart;
+  at.words[frame + Frame.source] = sourceStart;
+  at.words[frame + Frame.sourceLength] = sourceLength;
+  at.words[frame + Frame.apart] = apartStart;
+  at.words[frame + Frame.apartCount] = outbox.apart - apartStart;
+  outbox.word = at.word;
 }
 
 function putAtomNames(): void {
   if (atomCount === 0) return;
-  for (let index = 0; index < atomCount; index++) words[word++] = atoms[index]!;
+  for (let index = 0; index < atomCount; index++) at.words[at.word++] = atoms[index]!;
   // Lone surrogates would be written as the replacement character.
   if (!names.isWellFormed()) throw new Fault('has a lone surrogate');
   outbox.reserveBytes(names.length * 3);
@@ -208,8 +207,8 @@ function putAtomNames(): void {
 function putShapes(): void {
   for (let index = 0; index < shapeCount; index++) {
     const { count, joined } = shapes[index]!;
-    words[word++] = (count << 1) | (keysAreAtoms ? tape.SHAPE_ATOMS : tape.SHAPE_TEXT);
-    words[word++] = joined.length;
+    at.words[at.word++] = (count << 1) | (keysAreAtoms ? tape.SHAPE_ATOMS : tape.SHAPE_TEXT);
+    at.words[at.word++] = joined.length;
     outbox.reserveBytes(joined.length);
     outbox.bytes.set(joined, outbox.byte);
     outbox.byte += joined.length;
@@ -261,26 +260,30 @@ function closeWideChunk(): void {
 
 /** Writes the control words at `place`: from there on text of that form comes from these bytes. */
 function putChunk(place: number, form: number, length: number): void {
-  words[place] = (((form << 4) | tape.TEXT_FORM) << 4) | tape.EXT;
-  words[place + 1] = outbox.byte - textStart;
+  at.words[place] = (((form << 4) | tape.TEXT_FORM) << 4) | tape.EXT;
+  at.words[place + 1] = outbox.byte - textStart;
   outbox.byte += length;
 }
 
+const writers: ValueWriters = { text: writeString, number: writeNumber, any: write };
+
 function write(value: unknown, depth: number): void {
-  if (word > limit) grow(ROOM);
   // Not a switch: V8 makes a call of `typeof` then, and none where it is compared.
   if (typeof value === 'string') {
     writeString(value);
   } else if (typeof value === 'number') {
     writeNumber(value);
   } else if (typeof value === 'boolean') {
-    words[word++] = ((value ? tape.TRUE : tape.FALSE) << 4) | tape.CONST;
+    if (at.word > at.limit) grow(ROOM);
+    at.words[at.word++] = ((value ? tape.TRUE : tape.FALSE) << 4) | tape.CONST;
   } else if (value === null) {
-    words[word++] = (tape.NIL << 4) | tape.CONST;
+    if (at.word > at.limit) grow(ROOM);
+    at.words[at.word++] = (tape.NIL << 4) | tape.CONST;
   } else if (typeof value === 'object') {
     if (depth > MAX_RECURSION) throw new Fault('is nested deeply');
+    if (at.word > at.limit) grow(ROOM);
     if (Array.isArray(value)) writeArray(value, depth);
-    else if (value instanceof Atom) words[word++] = (atomIndex(value) << 4) | tape.ATOM;
+    else if (value instanceof Atom) at.words[at.word++] = (atomIndex(value) << 4) | tape.ATOM;
     else writeObject(value, depth);
   } else {
     writePrimitive(value);
@@ -295,10 +298,11 @@ function write(value: unknown, depth: number): void {
 const charCodeAt = String.prototype.charCodeAt;
 
 function writeString(given: string): void {
+  if (at.word > at.limit) grow(ROOM);
   const value = '' + given;
   const length = value.length;
   if (length === 0) {
-    words[word++] = (tape.EMPTY_TEXT << 4) | tape.CONST;
+    at.words[at.word++] = (tape.EMPTY_TEXT << 4) | tape.CONST;
     return;
   }
   if (length > MAX_INLINE) {
@@ -318,10 +322,10 @@ function writeLong(value: string, length: number): void {
   if (length > MAX_TEXT) throw new Fault(`has ${length} characters, more than a message can carry`);
   if (beginsWithLowSurrogate(value)) throw new Fault('has a lone surrogate');
   if (chunkAt === 0) {
-    chunkAt = word;
-    word += 2;
+    chunkAt = at.word;
+    at.word += 2;
   }
-  words[word++] = (length << 4) | tape.TEXT;
+  at.words[at.word++] = (length << 4) | tape.TEXT;
   text += value;
   textLength += length;
   if (textLength > CHUNK) closeChunk();
@@ -330,10 +334,10 @@ function writeLong(value: string, length: number): void {
 function writeWide(value: string, length: number): void {
   if (beginsWithLowSurrogate(value)) throw new Fault('has a lone surrogate');
   if (wideChunkAt === 0) {
-    wideChunkAt = word;
-    word += 2;
+    wideChunkAt = at.word;
+    at.word += 2;
   }
-  words[word++] = (((length << 4) | tape.WIDE_TEXT) << 4) | tape.EXT;
+  at.words[at.word++] = (((length << 4) | tape.WIDE_TEXT) << 4) | tape.EXT;
   wideText += value;
   wideLength += length;
   if (wideLength > CHUNK) closeWideChunk();
@@ -348,20 +352,32 @@ const MAX_INLINE = 16;
 
 /** Writes ASCII into the words themselves, four characters each; false when it is not ASCII. */
 function writeInline(value: string, length: number): boolean {
-  let at = word + 1;
-  let packed = 0;
-  for (let index = 0; index < length; index++) {
-    const code = charCodeAt.call(value, index);
-    if (code > 0x7f) return false;
-    packed |= code << ((index & 3) << 3);
-    if ((index & 3) === 3) {
-      words[at++] = packed;
-      packed = 0;
-    }
+  const { words } = at;
+  const head = at.word;
+  const whole = length & ~3;
+  let next = head + 1;
+  let index = 0;
+  let all = 0;
+  for (; index < whole; index += 4) {
+    const first = charCodeAt.call(value, index);
+    const second = charCodeAt.call(value, index + 1);
+    const third = charCodeAt.call(value, index + 2);
+    const fourth = charCodeAt.call(value, index + 3);
+    all |= first | second | third | fourth;
+    words[next++] = first | (second << 8) | (third << 16) | (fourth << 24);
   }
-  if ((length & 3) !== 0) words[at++] = packed;
-  words[word] = (((length << 4) | tape.INLINE) << 4) | tape.EXT;
-  word = at;
+  if (index < length) {
+    let packed = 0;
+    for (let shift = 0; index < length; index++, shift += 8) {
+      const code = charCodeAt.call(value, index);
+      all |= code;
+      packed |= code << shift;
+    }
+    words[next++] = packed;
+  }
+  if (all > 0x7f) return false;
+  words[head] = (((length << 4) | tape.INLINE) << 4) | tape.EXT;
+  at.word = next;
   return true;
 }
 
@@ -374,13 +390,14 @@ function beginsWithLowSurrogate(value: string): boolean {
 }
 
 function writeNumber(value: number): void {
+  if (at.word > at.limit) grow(ROOM);
   if ((value | 0) === value && value >= MIN_INT && value <= MAX_INT && !Object.is(value, -0)) {
-    words[word++] = (value << 4) | tape.INT;
+    at.words[at.word++] = (value << 4) | tape.INT;
     return;
   }
   const wide = Number.isSafeInteger(value) && value !== 0;
   if (!wide && !Number.isFinite(value)) throw new Fault(`is ${value}, which is no term`);
-  words[word++] = wide ? tape.WIDE : tape.FLOAT;
+  at.words[at.word++] = wide ? tape.WIDE : tape.FLOAT;
   putFloat(value);
 }
 
@@ -390,7 +407,8 @@ function putFloat(value: number): void {
 }
 
 function writePrimitive(value: unknown): void {
-  if (value === undefined) words[word++] = (tape.UNDEFINED << 4) | tape.CONST;
+  if (at.word > at.limit) grow(ROOM);
+  if (value === undefined) at.words[at.word++] = (tape.UNDEFINED << 4) | tape.CONST;
   else if (typeof value === 'bigint') writeBigInt(value);
   else throw new Fault(`is a ${typeof value}, which is no term`);
 }
@@ -404,16 +422,16 @@ function writeBigInt(value: bigint): void {
   const negative = value < 0n;
   const digits = (negative ? -value : value).toString(16);
   const magnitude = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex').reverse();
-  words[word++] = (((magnitude.length << 1) | (negative ? 1 : 0)) << 4) | tape.BIG;
-  words[word++] = putBytes(magnitude);
+  at.words[at.word++] = (((magnitude.length << 1) | (negative ? 1 : 0)) << 4) | tape.BIG;
+  at.words[at.word++] = putBytes(magnitude);
 }
 
 /** Binaries from this size on are not gathered with everything else, but copied once where they are needed. */
 const MIN_APART = 64 * 1024;
 
 function writeBinary(value: Uint8Array): void {
-  words[word++] = (value.length << 4) | tape.BYTES;
-  words[word++] = standsApart(value) ? putApart(value) : putBytes(value);
+  at.words[at.word++] = (value.length << 4) | tape.BYTES;
+  at.words[at.word++] = standsApart(value) ? putApart(value) : putBytes(value);
 }
 
 function standsApart(value: Uint8Array): boolean {
@@ -464,9 +482,9 @@ function writeArray(value: readonly unknown[], depth: number): void {
 
 /** Writes the integers that the array begins with, and returns how many these are. */
 function writeIntegers(value: readonly unknown[], count: number): number {
-  if (word + count > limit) grow(count);
-  const target = words;
-  const start = word;
+  if (at.word + count > at.limit) grow(count);
+  const target = at.words;
+  const start = at.word;
   let index = 0;
   while (index < count) {
     const item = value[index];
@@ -475,7 +493,7 @@ function writeIntegers(value: readonly unknown[], count: number): number {
     target[start + index] = (item << 4) | tape.INT;
     index++;
   }
-  word = start + index;
+  at.word = start + index;
   return index;
 }
 
@@ -556,25 +574,74 @@ function writeObject(value: object, depth: number): void {
 function writePlain(value: Record<string, unknown>, depth: number, inherits: boolean): void {
   const path = inherits ? undefined : pathOf(value);
   if (path === undefined || path.writer === undefined) {
-    path?.noteUse();
-    writePairs(value, depth, inherits);
+    writeOtherwise(value, depth, inherits, path);
     return;
   }
-  if (word > limit) grow(ROOM);
-  words[word++] = (shapeIndex(path) << 4) | tape.OBJECT;
-  path.writer(value, write, depth + 1);
+  if (at.word > at.limit) grow(ROOM);
+  at.words[at.word++] = (shapeIndex(path) << 4) | tape.OBJECT;
+  path.writer(value, writers, depth + 1);
 }
 
 /** The keys of an object if they can be a shape. */
 function pathOf(value: Record<string, unknown>): KeyPath | undefined {
+  if (largeAhead > 0 && isLarge(value)) return undefined;
   let path = noPath;
   for (const key in value) {
     const latest = path.latest;
     const next = latest !== undefined && latest.key === key ? latest : path.step(key);
-    if (next === undefined) return undefined;
+    if (next === undefined) {
+      if (path.count === tape.MAX_SHAPE_KEYS) isLarge(value);
+      return undefined;
+    }
     path = next;
   }
   return path === noPath ? undefined : path;
+}
+
+/**
+ * How many objects are still asked whether they have more keys than a shape. V8 keeps such an object as a
+ * hash table and sorts its keys for whoever lists them, which takes longer than all else, and so they should
+ * be listed once only; where there was one, the next one is not far, as a rule.
+ */
+let largeAhead = 0;
+const LOOK_AHEAD = 32;
+/** The keys of the object that was found to be large. */
+let largeKeys: readonly string[] | undefined;
+
+/** Whether an object has more keys than a shape; these are then noted for {@link writeOtherwise}. */
+function isLarge(value: Record<string, unknown>): boolean {
+  const keys = Object.keys(value);
+  const large = keys.length > tape.MAX_SHAPE_KEYS;
+  if (large) {
+    largeKeys = keys;
+    largeAhead = LOOK_AHEAD;
+  } else if (largeAhead > 0) {
+    largeAhead--;
+  }
+  return large;
+}
+
+/** Writes an object without a function for its shape. */
+function writeOtherwise(
+  value: Record<string, unknown>,
+  depth: number,
+  inherits: boolean,
+  path: KeyPath | undefined,
+): void {
+  const keys = largeKeys;
+  if (keys === undefined) {
+    path?.noteUse();
+    writePairs(value, depth, inherits);
+    return;
+  }
+  largeKeys = undefined;
+  const count = keys.length;
+  putMapHead(count);
+  for (let index = 0; index < count; index++) {
+    const key = keys[index]!;
+    putKey(key);
+    write(value[key], depth + 1);
+  }
 }
 
 /**
@@ -582,8 +649,8 @@ function pathOf(value: Record<string, unknown>): KeyPath | undefined {
  * first, and the values by them, costs three times as much.
  */
 function writePairs(value: Record<string, unknown>, depth: number, inherits: boolean): void {
-  if (word > limit) grow(ROOM);
-  const head = word++;
+  if (at.word > at.limit) grow(ROOM);
+  const head = at.word++;
   let path = noPath;
   // Where the number of pairs stands once a key has not fitted a shape; 0 = the word before them.
   let pairsAt = -1;
@@ -596,7 +663,7 @@ function writePairs(value: Record<string, unknown>, depth: number, inherits: boo
       if (next !== undefined) {
         path = next;
       } else {
-        pairsAt = path === noPath ? 0 : word++;
+        pairsAt = path === noPath ? 0 : at.word++;
       }
     }
     if (pairsAt >= 0) {
@@ -612,7 +679,7 @@ function writePairs(value: Record<string, unknown>, depth: number, inherits: boo
 function putObjectHead(head: number, path: KeyPath, pairsAt: number, pairs: number): void {
   if (pairs > MAX_COUNT) throw new Fault(`has ${pairs} entries, more than a message can carry`);
   if (path === noPath) {
-    words[head] =
+    at.words[head] =
       pairs === 0
         ? (tape.EMPTY_MAP << 4) | tape.CONST
         : (((pairs << 2) | tape.KEYS_MIXED) << 4) | tape.MAP;
@@ -620,10 +687,10 @@ function putObjectHead(head: number, path: KeyPath, pairsAt: number, pairs: numb
   }
   const shape = shapeIndex(path);
   if (pairsAt < 0) {
-    words[head] = (shape << 4) | tape.OBJECT;
+    at.words[head] = (shape << 4) | tape.OBJECT;
   } else {
-    words[head] = (((shape << 6) | tape.MIXED) << 4) | tape.EXT;
-    words[pairsAt] = pairs;
+    at.words[head] = (((shape << 6) | tape.MIXED) << 4) | tape.EXT;
+    at.words[pairsAt] = pairs;
   }
 }
 
@@ -648,7 +715,7 @@ function putMapHead(count: number): void {
 }
 
 function putKey(key: string): void {
-  if (word > limit) grow(ROOM);
+  if (at.word > at.limit) grow(ROOM);
   if (keysAreAtoms) putAtom(key, atomNames);
   else writeString(key);
 }
@@ -671,7 +738,7 @@ function putAtom(name: string, places: Map<string, number>): void {
     index = addAtom(name);
     places.set(name, index);
   }
-  words[word++] = (index << 4) | tape.ATOM;
+  at.words[at.word++] = (index << 4) | tape.ATOM;
 }
 
 function addAtom(name: string): number {
@@ -691,39 +758,39 @@ function atomIndex(atom: Atom): number {
 
 /** Writes an object that has no terms inside; false when it is another one. */
 function writeScalarObject(value: object): boolean {
-  if (word > limit) grow(ROOM);
+  if (at.word > at.limit) grow(ROOM);
   if (value instanceof Atom) {
-    words[word++] = (atomIndex(value) << 4) | tape.ATOM;
+    at.words[at.word++] = (atomIndex(value) << 4) | tape.ATOM;
   } else if (value instanceof Uint8Array) {
     writeBinary(value);
   } else if (value instanceof Float) {
-    words[word++] = tape.FLOAT;
+    at.words[at.word++] = tape.FLOAT;
     putFloat(value.value);
   } else if (value instanceof BitString) {
     putExt(tape.BITSTRING, value.bits);
-    words[word++] = value.bytes.length;
-    words[word++] = putBytes(value.bytes);
+    at.words[at.word++] = value.bytes.length;
+    at.words[at.word++] = putBytes(value.bytes);
   } else if (value instanceof Pid) {
     putExt(tape.PID, 0);
-    words[word++] = atomIndex(value.node);
-    words[word++] = value.id;
-    words[word++] = value.serial;
-    words[word++] = value.creation;
+    at.words[at.word++] = atomIndex(value.node);
+    at.words[at.word++] = value.id;
+    at.words[at.word++] = value.serial;
+    at.words[at.word++] = value.creation;
   } else if (value instanceof Port) {
     putExt(tape.PORT, 0);
-    words[word++] = atomIndex(value.node);
-    words[word++] = Number(value.id >> 32n);
-    words[word++] = Number(value.id & 0xffffffffn);
-    words[word++] = value.creation;
+    at.words[at.word++] = atomIndex(value.node);
+    at.words[at.word++] = Number(value.id >> 32n);
+    at.words[at.word++] = Number(value.id & 0xffffffffn);
+    at.words[at.word++] = value.creation;
   } else if (value instanceof Reference) {
     putExt(tape.REFERENCE, value.ids.length);
-    words[word++] = atomIndex(value.node);
-    words[word++] = value.creation;
-    for (const id of value.ids) words[word++] = id;
+    at.words[at.word++] = atomIndex(value.node);
+    at.words[at.word++] = value.creation;
+    for (const id of value.ids) at.words[at.word++] = id;
   } else if (value instanceof ExternalFunction) {
     putExt(tape.EXTFUN, value.arity);
-    words[word++] = atomIndex(value.module);
-    words[word++] = atomIndex(value.function);
+    at.words[at.word++] = atomIndex(value.module);
+    at.words[at.word++] = atomIndex(value.function);
   } else {
     return false;
   }
@@ -731,11 +798,11 @@ function writeScalarObject(value: object): boolean {
 }
 
 function putExt(kind: number, rest: number): void {
-  words[word++] = (((rest << 4) | kind) << 4) | tape.EXT;
+  at.words[at.word++] = (((rest << 4) | kind) << 4) | tape.EXT;
 }
 
 function putImproperHead(value: ImproperList): void {
-  if (word > limit) grow(ROOM);
+  if (at.word > at.limit) grow(ROOM);
   const count = value.items.length;
   if (count > MAX_IMPROPER) throw new Fault(`has ${count} items, more than a message can carry`);
   putExt(tape.IMPROPER, count);
@@ -743,12 +810,13 @@ function putImproperHead(value: ImproperList): void {
 
 function putFunHead(value: Fun): void {
   const { parts } = value;
-  if (word > limit) grow(ROOM);
+  if (at.word > at.limit) grow(ROOM);
   putExt(tape.FUN, parts.arity);
-  words[word++] = parts.free.length;
-  for (let offset = 0; offset < 16; offset += 4) words[word++] = parts.uniq.readUInt32BE(offset);
-  words[word++] = parts.index;
-  words[word++] = atomIndex(parts.module);
+  at.words[at.word++] = parts.free.length;
+  for (let offset = 0; offset < 16; offset += 4)
+    at.words[at.word++] = parts.uniq.readUInt32BE(offset);
+  at.words[at.word++] = parts.index;
+  at.words[at.word++] = atomIndex(parts.module);
 }
 
 function funTerms({ parts }: Fun): unknown[] {

@@ -60,10 +60,27 @@ export class KeyPath {
   }
 }
 
-/** Calls `write` with each value of an object, in the order of its keys. */
+/** Where in a tape its writer is; see flatten.ts. */
+export interface WriterState {
+  words: Uint32Array;
+  /** The next word. */
+  word: number;
+  /** Up to here a word may be written without making room. */
+  limit: number;
+}
+
+/** What writes a value. */
+export interface ValueWriters {
+  text(value: string): void;
+  number(value: number): void;
+  /** Any value at all. */
+  any(value: unknown, depth: number): void;
+}
+
+/** Writes each value of an object, in the order of its keys. */
 export type ValueWriter = (
   object: Record<string, unknown>,
-  write: (value: unknown, depth: number) => void,
+  writers: ValueWriters,
   depth: number,
 ) => void;
 
@@ -79,9 +96,16 @@ let writers = 0;
  * is a hash table, or has numbers as keys. Undefined where the process forbids code from strings.
  */
 function generate(keys: readonly string[]): ValueWriter | undefined {
-  const calls = keys.map((key) => `write(object[${JSON.stringify(key)}],depth);`);
+  const calls = keys.map(
+    (key) =>
+      `value=object[${JSON.stringify(key)}];` +
+      `if(typeof value==='string')text(value);` +
+      `else if(typeof value==='number')number(value);` +
+      `else any(value,depth);`,
+  );
+  const code = `const{text,number,any}=writers;let value;${calls.join('')}`;
   try {
-    return new Function('object', 'write', 'depth', calls.join('')) as ValueWriter;
+    return new Function('object', 'writers', 'depth', code) as ValueWriter;
   } catch {
     return undefined;
   }

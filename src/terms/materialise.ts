@@ -491,8 +491,11 @@ function nextText16(): void {
  */
 function readBytes(length: number): Buffer {
   const start = sourceStart + at.words[at.word++]!;
-  if (length >= SHARED_BINARY && length * 4 >= source.buffer.byteLength) {
-    return Buffer.from(source.buffer as ArrayBuffer, source.byteOffset + start, length);
+  if (length >= SHARED_BINARY) {
+    const { buffer } = source;
+    if (length * 4 >= buffer.byteLength) {
+      return Buffer.from(buffer as ArrayBuffer, source.byteOffset + start, length);
+    }
   }
   const copy = Buffer.allocUnsafe(length);
   copy.set(source.subarray(start, start + length));
