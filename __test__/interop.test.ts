@@ -89,7 +89,7 @@ withErlang('Node calls Erlang: strings, documents, exceptions, refusals', async 
 withErlang('Node calls Erlang: the limits of 8 MiB', async (t) => {
   const server = await startErlangServer({ secret });
   t.teardown(() => server.close());
-  const client = connect(t, server, { recvTimeout: 30_000 });
+  const client = connect(t, server);
   // A list of one binary has 12 bytes besides it, {return, Binary} 17 in minor version 1.
   const limit = 8 * 1024 * 1024;
   t.is(await client.call('peer', 'size', ['x'.repeat(limit - 12)]), limit - 12);

@@ -188,6 +188,25 @@ test('that a server is not to be trusted is said though another one is not there
   }
 });
 
+test('a server that is slow to connect has all the time when no other is there', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  // Longer than one of several servers is waited for at first.
+  const slow = await tcpServer(t, (socket) => {
+    const upstream = createConnection(server.port, '127.0.0.1');
+    upstream.on('error', () => socket.destroy());
+    socket.on('close', () => upstream.destroy());
+    setTimeout(() => socket.pipe(upstream).pipe(socket), 1500);
+  });
+  const gone = await nobody(t);
+  const url = [slow, gone].map((one) => one.url.replace('http:', 'https:'));
+  // Each tries one of the two first.
+  const calls = Array.from({ length: 8 }, async (_, index) => {
+    const client = connect(t, slow, { url: url as never, tls: { ca }, maxConnections: 1 + index });
+    t.is(await client.call('m', 'echo', [index]), index);
+  });
+  await Promise.all(calls);
+});
+
 test('any certificate is any, also one that no client of this library would trust otherwise', async (t) => {
   for (const algorithm of [undefined, ['rsa:2048']]) {
     const tls = authority.issueVersion1('/CN=localhost', algorithm);

@@ -27,7 +27,7 @@ export async function serve(
 }
 
 /** Of what is not about time: machines that are busy with other things are slow. */
-export const PATIENT = { connectTimeout: 60_000, recvTimeout: 60_000 } as const;
+export const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 } as const;
 
 /** A client that ends with the test. */
 export function connect(

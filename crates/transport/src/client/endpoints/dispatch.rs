@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::super::Shared;
 use super::super::call::{CallOutcome, CallRequest, exchange_terms};
 use super::super::error::CallError;
-use super::super::limits::Limits;
+use super::super::limits::{Limits, TimeLimit};
 use super::super::times::{Phase, Progress};
 use super::directory::Unknown;
 use super::health::retry_pause;
@@ -120,6 +120,18 @@ fn share(
     (left > 1).then(|| (limits.connecting(progress).left / left).min(LONGEST_SHARE))
 }
 
+/// Or of all of the time, which then nobody is given any more of.
+fn ran_out_of_share(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Timeout {
+            phase: Phase::Connect | Phase::Tls,
+            option: TimeLimit::ConnectTimeout,
+            ..
+        }
+    )
+}
+
 fn is_of_tls(error: &CallError) -> bool {
     matches!(error, CallError::Tls { .. })
 }
@@ -137,6 +149,8 @@ struct Course<'a> {
     progress: Progress,
     /// Where it was already; at first, and when none is left, nowhere.
     tried: Vec<Arc<Member>>,
+    /// Where connecting took longer than its share of the time.
+    cut_short: Vec<Arc<Member>>,
     retries: u32,
     has_asked_for_news: bool,
 }
@@ -149,12 +163,17 @@ impl<'a> Course<'a> {
         progress: Progress,
         tried: Vec<Arc<Member>>,
     ) -> Self {
-        Self { shared, request, limits, progress, tried, retries: 0, has_asked_for_news: false }
+        let cut_short = Vec::new();
+        let (retries, has_asked_for_news) = (0, false);
+        Self { shared, request, limits, progress, tried, cut_short, retries, has_asked_for_news }
     }
 
     /// Goes on after `error`, until there is an answer or nothing more to be done.
     async fn go_on(mut self, mut error: CallError) -> Result<CallOutcome, CallError> {
         let mut refused_trust = None;
+        if ran_out_of_share(&error) {
+            self.cut_short.extend(self.tried.last().cloned());
+        }
         while let Some(member) = self.next(&error).await {
             self.tried.push(Arc::clone(&member));
             let limits = self.limits_at(&member);
@@ -165,6 +184,9 @@ impl<'a> Course<'a> {
             match result {
                 Ok(outcome) => return Ok(outcome),
                 Err(next) => {
+                    if ran_out_of_share(&next) {
+                        self.cut_short.push(member);
+                    }
                     let previous = std::mem::replace(&mut error, next);
                     refused_trust = refused_trust.or(is_of_tls(&previous).then_some(previous));
                 }
@@ -267,7 +289,7 @@ impl<'a> Course<'a> {
             Verdict::Final => None,
             Verdict::NotStarted => {
                 let is_fault = is_endpoints_fault(error);
-                match self.instead(is_fault).await {
+                match self.instead(is_fault).await.or_else(|| self.with_more_time()) {
                     Some(member) => {
                         self.shared.directory.failovers.fetch_add(1, Ordering::Relaxed);
                         Some(member)
@@ -288,6 +310,13 @@ impl<'a> Course<'a> {
             None if look_for_news => self.after_news().await,
             member => member,
         }
+    }
+
+    /// An endpoint that may have been about to answer when its share was over: no other is left, so all
+    /// of the time is its own now.
+    fn with_more_time(&mut self) -> Option<Arc<Member>> {
+        let is_over = self.limits.connecting(&self.progress).left.is_zero();
+        self.cut_short.pop().filter(|_| !is_over)
     }
 
     /// An endpoint that was not tried yet.
