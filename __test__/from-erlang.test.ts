@@ -18,7 +18,7 @@ import {
 import { decodeInErlang, erlangAvailable } from './interop/erlang.js';
 import { LinePeer } from './support/evaluators.js';
 import { same } from './support/images.js';
-import { hold } from './support/properties.js';
+import { hold, sample } from './support/properties.js';
 import { isWritable, writable } from './support/writable.js';
 
 const withErlang = erlangAvailable() ? test : test.skip;
@@ -264,9 +264,9 @@ test('what toErlang prints is read as what was printed', (t) => {
 
 withErlang('what Erlang prints is read as what it was', async (t) => {
   // Erlang prints the names of functions as if they were Latin-1.
-  const terms = fc
-    .sample(writable, 300)
-    .filter((term) => !/fun [^\n]*([^\x20-\x7e]|\\x\{)/.test(toErlang(term)));
+  const terms = sample(writable, 300).filter(
+    (term) => !/fun [^\n]*([^\x20-\x7e]|\\x\{)/.test(toErlang(term)),
+  );
   const printed = await decodeInErlang(terms.map((term) => encode(term)));
   for (const [index, answer] of printed.entries()) {
     if (!('ok' in answer)) return t.fail(answer.error);
@@ -329,7 +329,7 @@ withErlang('of damaged texts, those that are read mean the same to Erlang', asyn
   const peer = new LinePeer('escript', 'evaluate.escript');
   t.teardown(() => peer.close());
   const read: { text: string; encoded: Buffer }[] = [];
-  for (const text of fc.sample(damaged, 2000)) {
+  for (const text of sample(damaged, 2000)) {
     try {
       const term = fromErlang(text, { terms: 'exact' });
       if (isWritable(term)) read.push({ text, encoded: encode(term) });

@@ -1,5 +1,4 @@
 import test from 'ava';
-import fc from 'fast-check';
 import {
   atom,
   BitString,
@@ -21,6 +20,7 @@ import {
 import { erlangAvailable } from './interop/erlang.js';
 import { funOf } from './support/arbitraries.js';
 import { elixirAvailable, LinePeer, wronglyPrinted } from './support/evaluators.js';
+import { sample } from './support/properties.js';
 import { isWritable, writable } from './support/writable.js';
 
 const map = (...pairs: [unknown, unknown][]): Map<unknown, unknown> => new Map(pairs);
@@ -161,8 +161,7 @@ test('terms of any depth and width are printed', (t) => {
 });
 
 /** Random terms, the same number in each run. */
-const sample = (): unknown[] =>
-  fc.sample(writable, Number(process.env['BACKWATER_PROPERTY_RUNS'] ?? 300));
+const random = (): unknown[] => sample(writable, 300);
 
 const fixed = written
   .map(([term]) => term)
@@ -175,7 +174,7 @@ const fixed = written
     t.teardown(() => peer.close());
     for (const charlists of [true, false]) {
       const print = (term: unknown): string => toErlang(term, { charlists });
-      t.deepEqual(await wronglyPrinted(peer, [...fixed, ...sample()], print), []);
+      t.deepEqual(await wronglyPrinted(peer, [...fixed, ...random()], print), []);
     }
   },
 );
@@ -187,7 +186,7 @@ const fixed = written
     t.teardown(() => peer.close());
     for (const charlists of [true, false]) {
       const print = (term: unknown): string => toElixir(term, { charlists, structs: false });
-      t.deepEqual(await wronglyPrinted(peer, [...fixed, ...sample()], print), []);
+      t.deepEqual(await wronglyPrinted(peer, [...fixed, ...random()], print), []);
     }
     const date = map(
       [atom('__struct__'), atom('Elixir.Date')],

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import {
+  Atom,
   atom,
   BitString,
   decode,
@@ -206,9 +207,15 @@ function identity(term: unknown): string {
   if (isTuple(term)) return written('tuple', all(term));
   if (Array.isArray(term)) return written('list', all(term));
   if (term instanceof ImproperList) return written('improper', all([...term.items, term.tail]));
-  if (term instanceof Map) return written('map', all(term).sort());
+  if (term instanceof Map) return written('map', all(Array.from(term, byName)).sort());
   if (isPlainObject(term)) return written('map', all(Object.entries(term)).sort());
   return encode(term).toString('latin1');
+}
+
+/** A pair whose key is its name if it is an atom: as such, keys of objects may be written. */
+function byName([key, value]: [unknown, unknown]): [unknown, unknown] {
+  const exact = decode(encode(key), { terms: 'exact' });
+  return [exact instanceof Atom ? exact.name : key, value];
 }
 
 function isPlainObject(term: unknown): term is object {
