@@ -201,6 +201,9 @@ test('the fallback has the class, and text as its reason', (t) => {
   t.is(kind, atom('error'));
   t.deepEqual(fieldsOf(reason), { name: 'RangeError', message: 'far' });
   t.deepEqual(stack, []);
+  const [, without] = fallbackException({ cause: new TypeError('inside'), f: () => 1 });
+  t.regex(without as string, /TypeError: inside/);
+  t.notRegex(without as string, /\.[jt]s|\n/, 'stacks are for those who may see them');
   const long = fallbackException(Array.from({ length: 1e5 }, () => Symbol('x'.repeat(1000))));
   t.true((long[1] as string).length <= 1000);
 });

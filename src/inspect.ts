@@ -3,9 +3,12 @@ import { inspect } from 'node:util';
 /** Longest text that {@link inspectBriefly} gives, in UTF-16 units. */
 const MAX_LENGTH = 1000;
 
+/** Where an error within the value comes from: that is nothing to put into a message. */
+const FRAMES = /\n[ \t]+at [^\n]*/g;
+
 /**
- * One line about any value, for messages: bounded in depth and length, and safe with values whose
- * getters, traps or printers throw.
+ * A line about any value, for messages: bounded in depth and length, without the stacks of errors in
+ * it, and safe with values whose getters, traps or printers throw.
  */
 export function inspectBriefly(value: unknown, maxLength = MAX_LENGTH): string {
   const text = attempt(() =>
@@ -17,7 +20,7 @@ export function inspectBriefly(value: unknown, maxLength = MAX_LENGTH): string {
       maxStringLength: maxLength,
     }),
   );
-  return truncate(text ?? `an uninspectable ${typeof value}`, maxLength);
+  return truncate(text?.replace(FRAMES, '') ?? `an uninspectable ${typeof value}`, maxLength);
 }
 
 /** The result of `read`, or undefined when it throws: for values that nobody vouches for. */
