@@ -99,6 +99,8 @@ test('keys of all kinds and forms', async (t) => {
     authority.server({ algorithm: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-384'] }),
     { cert: rsa.cert, key: authority.convertKey(rsa.key, 'rsa', '-traditional') },
     { cert: good.cert, key: authority.convertKey(good.key, 'ec') },
+    // As editors of Windows write files.
+    { cert: `\ufeff${text(good.cert)}`, key: text(good.key).replaceAll('\n', '\r\n') },
   ];
   for (const tls of kinds) {
     const server = await serveTls(t, modules, { tls });
@@ -490,6 +492,21 @@ test('setCertificate: new connections get it, calls go on, and a bad one changes
   t.true((await Promise.all(load)).every((calls) => calls > 0));
   await server.close();
   await t.throwsAsync(server.setCertificate(good), { instanceOf: ClosedError });
+});
+
+test('setCertificate: who was there before is shown it as well, for no session is resumed', async (t) => {
+  const server = await serveTls(t, modules, { tls: good });
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    await server.setCertificate(good);
+    const before = await dial(t, server.port, { maxVersion });
+    const kept = once(before, 'session') as Promise<[Buffer]>;
+    const [session] = maxVersion === 'TLSv1.2' ? [before.getSession()!] : await kept;
+    t.true((await dial(t, server.port, { maxVersion, session })).isSessionReused(), maxVersion);
+    await server.setCertificate(authority.server({ subject: '/CN=later' }));
+    const after = await dial(t, server.port, { maxVersion, session });
+    t.false(after.isSessionReused(), maxVersion);
+    t.is(after.getPeerCertificate().subject.CN, 'later');
+  }
 });
 
 test('a handshake that does not go on is cut, and keeps nobody waiting', async (t) => {

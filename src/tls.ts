@@ -194,16 +194,21 @@ function textOf(value: Pem | readonly Pem[], name: string): string {
   // A text may lack the line break that the next one needs.
   if (Array.isArray(value)) return value.map((part: Pem) => textOf(part, name)).join('\n');
   const single = value as Pem;
-  if (typeof single === 'string' && single.includes('-----BEGIN')) return single;
+  if (typeof single === 'string' && single.includes('-----BEGIN')) return withoutMark(single);
   // What a file holds besides ASCII are comments.
-  if (types.isUint8Array(single)) return Buffer.from(single).toString('latin1');
+  if (types.isUint8Array(single)) return withoutMark(Buffer.from(single).toString('latin1'));
   try {
-    return readFileSync(single, 'latin1');
+    return withoutMark(readFileSync(single, 'latin1'));
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const path = inspectBriefly(String(single), 200);
     throw refuse(name, `takes ${PEM}; the file ${path} cannot be read (${code})`, cause);
   }
+}
+
+/** Without the mark of UTF-8 that editors of Windows begin files with: PEM begins with a line. */
+function withoutMark(text: string): string {
+  return text.replace(/^(?:\ufeff|\xef\xbb\xbf)/, '');
 }
 
 function refuse(name: string, what: string, cause?: unknown): OptionError {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError, Error};
 use rustls_pki_types::UnixTime;
@@ -183,28 +184,42 @@ fn of_certificate(error: &CertificateError) -> TlsFailure {
 }
 
 fn invalid(error: &CertificateError) -> TlsFailure {
-    let detail = match error {
+    let said = match error {
         CertificateError::Other(other) => other.0.to_string(),
         error => error.to_string(),
     };
-    let version = if detail.contains("UnsupportedCertVersion") {
-        ": it is of X.509 version 1; make one with extensions, such as subjectAltName"
+    let detail = if said.contains("UnsupportedCertVersion") {
+        format!(
+            "{said}: it is of X.509 version 1; make one with extensions, such as subjectAltName"
+        )
+    } else if said.contains("UnsupportedSignatureAlgorithm") {
+        "it is signed by an algorithm that is not taken, such as SHA-1; have it issued with SHA-256 or \
+         better"
+            .to_owned()
     } else {
-        ""
+        said
     };
     TlsFailure::new(
         TlsReason::InvalidCertificate,
-        format!("the server's certificate cannot be used: {detail}{version}"),
+        format!("the server's certificate cannot be used: {detail}"),
     )
 }
 
+/// How many names of a certificate a message has.
+const NAMES: usize = 20;
+
 fn wrong_host(expected: &str, presented: &[String]) -> String {
-    let names: Vec<_> = presented.iter().map(|name| plain_name(name)).collect();
+    let mut names: Vec<_> = presented.iter().filter_map(|name| plain_name(name)).collect();
     if names.is_empty() {
         return format!(
             "the server's certificate is not for {expected}: it names no host; make one with the host as \
              subjectAltName (the common name no longer counts)"
         );
+    }
+    let more = names.len().saturating_sub(NAMES);
+    if more > 0 {
+        names.truncate(NAMES);
+        names.push(format!("{more} more"));
     }
     format!(
         "the server's certificate is not for {expected} but for {}; use one of these names in the URL or, if \
@@ -213,10 +228,17 @@ fn wrong_host(expected: &str, presented: &[String]) -> String {
     )
 }
 
-/// webpki writes names as `DnsName("example.com")` and `IpAddress(127.0.0.1)`.
-fn plain_name(name: &str) -> &str {
-    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-    inner.unwrap_or(name).trim_matches('"')
+/// The host of a name that webpki writes as `DnsName("example.com")` or `IpAddress(127.0.0.1)`; `None`
+/// for names that are no hosts', such as URIs.
+fn plain_name(name: &str) -> Option<String> {
+    let (kind, rest) = name.split_once('(')?;
+    let inner = rest.strip_suffix(')')?;
+    match kind {
+        "DnsName" => Some(inner.trim_matches('"').escape_debug().to_string()),
+        // IPv6 is not written as short as people do.
+        "IpAddress" => Some(inner.parse().map_or(inner.to_owned(), |ip: IpAddr| ip.to_string())),
+        _ => None,
+    }
 }
 
 fn of_alert(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure {
@@ -321,8 +343,20 @@ mod tests {
 
     #[test]
     fn names_lose_their_wrapping() {
-        assert_eq!(plain_name("DnsName(\"*.example.com\")"), "*.example.com");
-        assert_eq!(plain_name("IpAddress(127.0.0.1)"), "127.0.0.1");
-        assert_eq!(plain_name("DirectoryName"), "DirectoryName");
+        assert_eq!(plain_name("DnsName(\"*.example.com\")").as_deref(), Some("*.example.com"));
+        assert_eq!(plain_name("IpAddress(127.0.0.1)").as_deref(), Some("127.0.0.1"));
+        assert_eq!(plain_name("IpAddress(0::1)").as_deref(), Some("::1"));
+        assert_eq!(plain_name("DirectoryName"), None);
+        assert_eq!(plain_name("UniformResourceIdentifier(\"spiffe://a\")"), None);
+    }
+
+    #[test]
+    fn many_names_are_not_all_said() {
+        let presented: Vec<_> = (0..400).map(|n| format!("DnsName(\"h{n}.example\")")).collect();
+        let text = wrong_host("localhost", &presented);
+        assert!(text.contains("h19.example, 380 more;") && !text.contains("h20.example"), "{text}");
+        let none =
+            wrong_host("localhost", &["UniformResourceIdentifier(\"spiffe://a\")".to_owned()]);
+        assert!(none.contains("it names no host"), "{none}");
     }
 }

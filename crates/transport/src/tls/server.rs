@@ -4,9 +4,13 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::ServerConfig;
+use rustls::crypto::ring::Ticketer;
+use rustls::server::{
+    ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
+    StoresServerSessions,
+};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, crypto::ring::Ticketer};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -29,6 +33,7 @@ pub struct CertificatePem<'a> {
 pub struct ServerTls {
     acceptor: TlsAcceptor,
     current: Arc<Current>,
+    sessions: Arc<Sessions>,
 }
 
 impl ServerTls {
@@ -59,14 +64,15 @@ impl ServerTls {
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Rather the strongest that both have than what the client likes best.
         config.ignore_client_order = true;
-        // Sessions are resumed without keeping anything for each of them; the keys for that change.
-        if let Ok(ticketer) = Ticketer::new() {
-            config.ticketer = ticketer;
-        }
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), current })
+        let sessions = Arc::new(Sessions::new());
+        let tickets: Arc<dyn ProducesTickets> = Arc::<Sessions>::clone(&sessions);
+        let storage: Arc<dyn StoresServerSessions> = Arc::<Sessions>::clone(&sessions);
+        (config.ticketer, config.session_storage) = (tickets, storage);
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), current, sessions })
     }
 
-    /// Shows this certificate to those who connect from now on.
+    /// Shows this certificate to those who connect from now on. Sessions of before are not resumed: those
+    /// who had them are shown it, too.
     ///
     /// # Errors
     ///
@@ -74,6 +80,7 @@ impl ServerTls {
     pub fn set_certificate(&self, certificate: CertificatePem<'_>) -> Result<(), TlsOptionError> {
         let certified = pem::certified_key(certificate.cert, certificate.key)?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        self.sessions.forget();
         Ok(())
     }
 
@@ -109,5 +116,81 @@ struct Current(RwLock<Arc<CertifiedKey>>);
 impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// What sessions are resumed by. Once it is another, all clients make full handshakes, in which they are
+/// shown the certificate.
+#[derive(Debug)]
+struct Sessions(RwLock<Kept>);
+
+#[derive(Clone, Debug)]
+struct Kept {
+    /// Most clients keep their sessions themselves, encrypted by keys that change. Without random
+    /// numbers there are no keys, and no sessions.
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    /// For those that know no tickets.
+    storage: Arc<ServerSessionMemoryCache>,
+}
+
+/// How many sessions of clients are kept that know no tickets.
+const STORED_SESSIONS: usize = 256;
+
+impl Kept {
+    fn new() -> Self {
+        Self {
+            tickets: Ticketer::new().ok(),
+            storage: ServerSessionMemoryCache::new(STORED_SESSIONS),
+        }
+    }
+}
+
+impl Sessions {
+    fn new() -> Self {
+        Self(RwLock::new(Kept::new()))
+    }
+
+    fn forget(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Kept::new();
+    }
+
+    fn kept(&self) -> Kept {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ProducesTickets for Sessions {
+    fn enabled(&self) -> bool {
+        self.kept().tickets.is_some()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.kept().tickets.map_or(0, |tickets| tickets.lifetime())
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.kept().tickets?.encrypt(plain)
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.kept().tickets?.decrypt(cipher)
+    }
+}
+
+impl StoresServerSessions for Sessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.kept().storage.put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.kept().storage.get(key)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.kept().storage.take(key)
+    }
+
+    fn can_cache(&self) -> bool {
+        true
     }
 }
