@@ -90,7 +90,23 @@ export function statsOf(
   client: number,
   resolver: ResolverStats | undefined,
 ): Omit<ClientStats, 'pending' | 'calls'> {
-  const stats = (JSON.parse(bridge.native.clientStats(client)) as NativeStats | null) ?? NONE;
+  return withResolver(JSON.parse(bridge.native.clientStats(client)), resolver);
+}
+
+/** The same of a client that is closed: from what the addon has said at the end. */
+export function lastStats(
+  native: unknown,
+  resolver: ResolverStats | undefined,
+): Omit<ClientStats, 'pending' | 'calls'> {
+  const last = withResolver(native, resolver);
+  return { ...last, endpoints: [], connections: 0, idle: 0, queued: 0 };
+}
+
+function withResolver(
+  native: unknown,
+  resolver: ResolverStats | undefined,
+): Omit<ClientStats, 'pending' | 'calls'> {
+  const stats = (native as NativeStats | null) ?? NONE;
   return {
     ...stats,
     endpoints: stats.endpoints.map(({ pausedFor, ...endpoint }) => ({

@@ -1,5 +1,5 @@
 import { bridge, JOB_CALL } from './bridge.js';
-import { type ClientStats, statsOf } from './client-stats.js';
+import { type ClientStats, lastStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { failureOf } from './failures.js';
 import { defaultIoThreads } from './io-threads.js';
@@ -215,7 +215,8 @@ export class Client {
   }
 
   /**
-   * Takes no further calls, waits for those under way, and closes the connections. Calling it again
+   * Takes no further calls, waits for those under way, also those that wait for a connection, and
+   * closes the connections. How long that may take is up to the timeouts of the calls. Calling it again
    * waits for the same end.
    */
   close(): Promise<void> {
@@ -227,10 +228,14 @@ export class Client {
   async #close(): Promise<void> {
     this.#closed = true;
     bridge.spinner.set(`client ${this.#id}`, 0);
-    stopResolver(this.#id, this.#resolver);
-    const last = statsOf(this.#id, this.#resolver?.stats());
-    this.#last = { ...last, endpoints: [], connections: 0, idle: 0, queued: 0 };
-    await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
+    let native: unknown = null;
+    try {
+      native = await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
+    } finally {
+      // Only now: calls may have waited for it.
+      this.#last = lastStats(native, this.#resolver?.stats());
+      stopResolver(this.#id, this.#resolver);
+    }
   }
 
   /** Closes the client, for `await using`. */

@@ -221,13 +221,13 @@ pub(crate) fn set_secrets(shared: &Shared, client: u32, secrets: Vec<Vec<u8>>) -
     Ok(())
 }
 
-/// Closes a client; `operation` ends when its calls have.
+/// Closes a client; `operation` ends when its calls have, with the figures of then.
 pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result<()> {
     let shared = Arc::clone(shared);
     io_thread()?
         .spawn(move || async move {
             // Here, since calls that were made before may still be on their way to this thread.
-            let closing = locked(&shared.clients).remove(&client);
+            let closing = locked(&shared.clients).get(&client).cloned();
             if let Some(entry) = closing {
                 match entry.client.give_back() {
                     Some(last) => last.close(CLOSE).await,
@@ -235,7 +235,10 @@ pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result
                     None => entry.calls.closed().await,
                 }
             }
-            shared.completions.push(Event::Done { operation, description: "null".into() });
+            // Only now, since calls may have waited for its endpoints.
+            let description = resolving::stats(&shared, client);
+            locked(&shared.clients).remove(&client);
+            shared.completions.push(Event::Done { operation, description });
         })
         .map_err(|error| Error::from_reason(error.to_string()))
 }

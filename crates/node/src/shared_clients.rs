@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use backwater_transport::{Client, Spawner};
@@ -26,10 +27,11 @@ struct Shared {
 
 static CLIENTS: LazyLock<Mutex<HashMap<Key, Shared>>> = LazyLock::new(Mutex::default);
 
-/// One user's part in a client; it is to be given back once.
+/// One user's part in a client; it is to be given back.
 pub(crate) struct SharedClient {
     key: Key,
     client: Client,
+    is_given_back: AtomicBool,
     /// The I/O thread that its connections live on.
     spawner: Spawner,
 }
@@ -48,7 +50,12 @@ pub(crate) fn take(
         }
     };
     shared.users += 1;
-    Ok(SharedClient { key, client: shared.client.clone(), spawner: shared.spawner.clone() })
+    Ok(SharedClient {
+        key,
+        client: shared.client.clone(),
+        is_given_back: AtomicBool::new(false),
+        spawner: shared.spawner.clone(),
+    })
 }
 
 impl SharedClient {
@@ -71,8 +78,12 @@ impl SharedClient {
         }
     }
 
-    /// The client itself, for its last user to close; `None` when it has other users.
+    /// The client itself, for its last user to close; `None` when it has other users, or when this part
+    /// in it has been given back before.
     pub(crate) fn give_back(&self) -> Option<Client> {
+        if self.is_given_back.swap(true, Ordering::Relaxed) {
+            return None;
+        }
         let mut clients = locked(&CLIENTS);
         let shared = clients.get_mut(&self.key)?;
         shared.users -= 1;

@@ -178,7 +178,7 @@ fn a_closed_client_takes_no_calls_and_keeps_no_connections() {
 }
 
 #[test]
-fn calls_in_flight_finish_while_the_client_closes_and_those_that_wait_fail() {
+fn calls_in_flight_and_those_that_wait_finish_while_the_client_closes() {
     let Setup { server, service, client, io } = setup(|options| options.max_connections = 1);
     let held = start_call(&io, &client, "hold", "last words");
     eventually("the call is held", || service.held() == 1);
@@ -186,13 +186,27 @@ fn calls_in_flight_finish_while_the_client_closes_and_those_that_wait_fail() {
     eventually("the next one waits", || client.stats().calls_waiting == 1);
 
     let closed = closing(&io, &client, PATIENCE);
-    let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    let error = call(&io, &client, "echo", "late").unwrap_err();
     assert!(matches!(error, CallError::Closed), "{error:?}");
     assert_eq!(closed.recv_timeout(SHORT), Err(mpsc::RecvTimeoutError::Timeout));
     service.take_held().pop().unwrap().answer();
     assert_eq!(text_of(&held.recv_timeout(PATIENCE).unwrap().unwrap()), "last words");
+    assert_eq!(text_of(&waiting.recv_timeout(PATIENCE).unwrap().unwrap()), "x");
     assert_eq!(closed.recv_timeout(PATIENCE), Ok(()));
     eventually("the connection is closed", || server.stats().connections == 0);
+}
+
+#[test]
+fn calls_that_wait_are_cut_when_the_time_for_closing_is_over() {
+    let Setup { service, client, io, server: _server } =
+        setup(|options| options.max_connections = 1);
+    let _held = start_call(&io, &client, "hold", "x");
+    eventually("the call is held", || service.held() == 1);
+    let waiting = start_call(&io, &client, "echo", "x");
+    eventually("the next one waits", || client.stats().calls_waiting == 1);
+    assert_eq!(closing(&io, &client, SHORT).recv_timeout(PATIENCE), Ok(()));
+    let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Closed), "{error:?}");
 }
 
 #[test]

@@ -125,13 +125,21 @@ fn waiting_for_endpoints_has_its_limit() {
 }
 
 #[test]
-fn closing_ends_the_waiting_for_endpoints() {
+fn closing_lets_calls_wait_for_endpoints_within_their_limits() {
     let asked = asking(|_| ());
+    let (_server, listed) = asked.server();
     let waiting = start_call(&asked.io, &asked.client, "echo", "x");
     eventually("they are asked for", || asked.count() == 1);
     drop(asked.client.close(PATIENCE));
+    asked.client.set_endpoints(listed);
+    waiting.recv_timeout(PATIENCE).unwrap().unwrap();
+
+    let hopeless = asking(|options| options.connect_timeout = SHORT);
+    let waiting = start_call(&hopeless.io, &hopeless.client, "echo", "x");
+    eventually("they are asked for", || hopeless.count() == 1);
+    drop(hopeless.client.close(PATIENCE));
     let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
-    assert!(matches!(error, CallError::Closed), "{error:?}");
+    assert!(matches!(error, CallError::Timeout { phase: Phase::Resolve, .. }), "{error:?}");
 }
 
 #[test]

@@ -107,9 +107,11 @@ impl Client {
         let shared = Arc::clone(&self.shared);
         // Boxed, as is the call below: what is moved about should not be large.
         let request = Box::new(request);
+        // From now on closing waits for it, also when it is polled later.
+        let mut lifetime = shared.lifetime.subscribe();
+        let is_open = *lifetime.borrow_and_update() == Lifetime::Open;
         async move {
-            let mut lifetime = shared.lifetime.subscribe();
-            if *lifetime.borrow_and_update() != Lifetime::Open {
+            if !is_open {
                 return Err(CallError::Closed);
             }
             let mut calling = Box::pin(endpoints::call(&shared, request));
@@ -168,14 +170,14 @@ impl Client {
         all
     }
 
-    /// Closes the client: new calls and those that wait for a connection fail with
-    /// [`CallError::Closed`], idle connections are closed; calls in flight may take until `limit` from
-    /// now, then they fail the same way. The future resolves when all calls have ended; the closing
-    /// goes on without it being polled, from anywhere. Closing again can only hasten the end.
+    /// Closes the client: new calls fail with [`CallError::Closed`]; those that were made before, also
+    /// those that wait for a connection or for endpoints, may take until `limit` from now, then they
+    /// fail the same way. None is made again. The future resolves when all calls have ended and the
+    /// connections are closed; the closing goes on without it being polled, from anywhere. Closing again
+    /// can only hasten the end.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         let shared = Arc::clone(&self.shared);
         shared.advance(Lifetime::Closing);
-        shared.directory.close();
         let (sender, closed) = oneshot::channel::<()>();
         // When the thread has ended, `sender` is dropped, and so are all calls.
         let _ = self.spawner.spawn(move || async move {
@@ -183,6 +185,7 @@ impl Client {
                 shared.advance(Lifetime::Cut);
                 shared.lifetime.closed().await;
             }
+            shared.directory.close();
             drop(sender);
         });
         async move { drop(closed.await) }
@@ -202,7 +205,7 @@ impl std::fmt::Debug for Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lifetime {
     Open,
-    /// No new calls; those in flight may finish.
+    /// No new calls; those that were made may finish.
     Closing,
     /// Calls end where they stand.
     Cut,

@@ -81,10 +81,7 @@ async fn resolve(
     };
     progress.enter(Phase::Resolve);
     let resolution = pin!(shared.directory.resolution_after(rounds));
-    let waited = tokio::select! {
-        waited = limits.connecting(progress).run(resolution) => waited,
-        () = shared.closing() => return Err(CallError::Closed),
-    };
+    let waited = limits.connecting(progress).run(resolution).await;
     waited.map_err(|ran_out| ran_out.error(progress))?;
     shared.directory.known().map_err(|_| match shared.directory.failure() {
         Some(failure) => CallError::Resolve(failure),
@@ -282,9 +279,6 @@ impl<'a> Course<'a> {
 
     /// Where to try after `error`; `None` when that is the end of it.
     async fn next(&mut self, error: &CallError) -> Option<Arc<Member>> {
-        if self.shared.is_closing() {
-            return None;
-        }
         match verdict(error) {
             Verdict::Final => None,
             Verdict::NotStarted => {
@@ -337,17 +331,16 @@ impl<'a> Course<'a> {
         self.progress.enter(Phase::Resolve);
         let left = self.limits.connecting(&self.progress).left;
         let rounds = directory.ask();
-        tokio::select! {
-            _ = timeout(left.min(NEWS), directory.resolution_after(rounds)) => (),
-            () = self.shared.closing() => return None,
-        }
+        let _ = timeout(left.min(NEWS), directory.resolution_after(rounds)).await;
         self.elsewhere()
     }
 
-    /// Where to make an idempotent call again: elsewhere, or after a pause wherever it may be.
+    /// Where to make an idempotent call again: elsewhere, or after a pause wherever it may be; nowhere
+    /// when the client is being closed.
     async fn again(&mut self) -> Option<Arc<Member>> {
         let directory = &self.shared.directory;
-        if !self.request.idempotent
+        if self.shared.is_closing()
+            || !self.request.idempotent
             || self.retries >= self.limits.max_retries
             || !directory.take_retry()
         {
