@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
@@ -344,6 +345,98 @@ test('an aborted call rejects with the reason of the signal', async (t) => {
   t.is(await before.catch((error: unknown) => error), reason);
   t.is(await client.call('m', 'fine', [], { signal: new AbortController().signal }), 1);
   t.is(client.stats().pending, 0);
+});
+
+test('one signal may be that of many calls', async (t) => {
+  const server = await serve(t, {
+    m: { never: () => new Promise(() => {}), echo: (value: unknown) => value },
+  });
+  const client = connect(t, server, { maxConnections: 4 });
+  const { signal, abort } = aborting();
+  const warnings: Error[] = [];
+  const warn = (warning: Error): unknown => warnings.push(warning);
+  process.on('warning', warn);
+  const numbers = Array.from({ length: 100 }, (_, index) => index);
+  const echoed = numbers.map((n) => client.call('m', 'echo', [n], { signal }));
+  t.deepEqual(await Promise.all(echoed), numbers);
+  t.is(getEventListeners(signal, 'abort').length, 0);
+  const others = client.call('m', 'echo', ['other']);
+  const given = numbers.map(() =>
+    client.call('m', 'never', [], { signal }).catch((error) => error),
+  );
+  abort('enough');
+  t.deepEqual([...new Set(await Promise.all(given))], ['enough']);
+  t.is(await others, 'other');
+  t.is(client.stats().pending, 0);
+  await new Promise(setImmediate);
+  process.off('warning', warn);
+  t.deepEqual(
+    warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'),
+    [],
+  );
+});
+
+test('a getter of arguments may abort calls and close clients', async (t) => {
+  const server = await serve(t, {
+    m: { never: () => new Promise(() => {}), echo: (value: unknown) => value },
+  });
+  const client = connect(t, server);
+  const [own, others] = [aborting(), aborting()];
+  const other = client.call('m', 'never', [], { signal: others.signal });
+  const answer = client.call('m', 'echo', [
+    {
+      get x() {
+        others.abort('of another call');
+        return 1;
+      },
+      y: 2,
+    },
+  ]);
+  t.is(await other.catch((reason: unknown) => reason), 'of another call');
+  t.deepEqual(await answer, { x: 1, y: 2 });
+
+  const arguments_ = [
+    {
+      get x() {
+        own.abort('of its own call');
+        return 1;
+      },
+    },
+  ];
+  const given = client.call('m', 'echo', arguments_, { signal: own.signal });
+  t.is(await given.catch((reason: unknown) => reason), 'of its own call');
+
+  const leaving = connect(t, server, { idleTimeout: 12_345 });
+  let closed: Promise<void> | undefined;
+  const last = leaving.call('m', 'echo', [
+    {
+      get x() {
+        closed = leaving.close();
+        return 1;
+      },
+      y: 2,
+    },
+  ]);
+  t.deepEqual(await last, { x: 1, y: 2 });
+  await closed;
+});
+
+function aborting(): { signal: AbortSignal; abort: (reason: unknown) => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: (reason) => controller.abort(reason) };
+}
+
+test('close waits for calls that wait: for a place, a connection, or the address of a name', async (t) => {
+  const server = await serve(t, { m: { echo: (value: unknown) => value } });
+  for (const url of [server.url, `http://localhost:${server.port}`]) {
+    const client = new Client({ url, secret, ...PATIENT, maxConnections: 1 });
+    const calls = Array.from({ length: 20 }, (_, index) => client.call('m', 'echo', [index]));
+    const closed = client.close();
+    await t.throwsAsync(client.call('m', 'echo', ['late']), { instanceOf: ClosedError });
+    t.deepEqual(await Promise.all(calls), [...calls.keys()]);
+    await closed;
+    t.like(client.stats(), { pending: 0, calls: 20, connections: 0, queued: 0 });
+  }
 });
 
 test('using a client after close is an error that says so', async (t) => {

@@ -118,6 +118,17 @@ test('what is no secret is refused, and changes nothing', async (t) => {
   t.is(await client.call('echo', 'echo'), 'here');
 });
 
+test('a server that is about to close still takes new secrets, as it serves on', async (t) => {
+  const server = await serve(t, { echo: { echo: () => 'here' } });
+  const closed = server.close({ drainDelay: 600_000 });
+  server.setSecrets(NEW);
+  const client = new Client({ url: server.url, secret: NEW });
+  t.is(await client.call('echo', 'echo'), 'here');
+  await client.close();
+  await server.close({ timeout: 0 });
+  await closed;
+});
+
 test('what is closed takes no secrets', async (t) => {
   const server = await serve(t, { echo: { echo: () => 'here' } });
   const client = connect(t, server);

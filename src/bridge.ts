@@ -4,7 +4,7 @@ import { failureOf } from './failures.js';
 import { native, type NativeBridge } from './native.js';
 import { Spinner } from './spinner.js';
 import { onOwnAtom } from './terms/atom.js';
-import { refuseNested } from './terms/flatten.js';
+import { isFlattening, refuseNested } from './terms/flatten.js';
 import type { Areas } from './terms/areas.js';
 import { Outbox } from './terms/outbox.js';
 import { FRAME_WORDS } from './terms/tape.js';
@@ -24,7 +24,7 @@ const EVENT_WORDS = 6;
 export const JOB_RETURN = 1;
 export const JOB_EXCEPTION = 2;
 export const JOB_CALL = 3;
-export const JOB_CANCEL = 4;
+const JOB_CANCEL = 4;
 /** Words before the frame of a job: words in all, kind, identifier, and thirteen more. */
 const JOB_WORDS = 16;
 
@@ -134,15 +134,23 @@ class Bridge {
         onDone: (result) => resolve(result as T),
         onFailure: reject,
       });
-      try {
-        // What was asked for before comes first.
-        this.#flush();
-        start(id);
-      } catch (error) {
-        this.forget(id);
-        reject(failureOf(error));
-      }
+      const begin = (): void => {
+        try {
+          // What was asked for before comes first.
+          this.#flush();
+          start(id);
+        } catch (error) {
+          this.forget(id);
+          reject(failureOf(error));
+        }
+      };
+      whenWhole(begin);
     });
+  }
+
+  /** Gives a call up, of which nobody waits for the end any more. */
+  cancel(id: number): void {
+    whenWhole(() => this.post(JOB_CANCEL, id, []));
   }
 
   addServer(id: number, handler: CallHandler): void {
@@ -319,6 +327,12 @@ class Bridge {
     if (slot === 0) return { areas: this.#inbox, frame: start + EVENT_WORDS, skip };
     return { areas: this.inParts(this.#native.takeLarge(slot)), frame: 0, skip };
   }
+}
+
+/** Does something to the outbox: at once, unless a getter of a value that is half in it asks for it. */
+function whenWhole(act: () => void): void {
+  if (isFlattening()) queueMicrotask(act);
+  else act();
 }
 
 /** Once this much has gathered it crosses at once, so that the outbox stays small. */

@@ -1,4 +1,5 @@
-import { type Arrival, bridge, JOB_CANCEL, type Pending } from './bridge.js';
+import { offAbort, onAbort } from './abort.js';
+import { type Arrival, bridge, type Pending } from './bridge.js';
 import { BackwaterError, RemoteError } from './errors.js';
 import { fromException } from './exceptions.js';
 import type { CallSettings } from './options.js';
@@ -56,10 +57,12 @@ export class PendingCall implements Pending {
     this.#cancel = () => {
       if (!bridge.forget(id)) return;
       this.#settle();
-      bridge.post(JOB_CANCEL, id, []);
+      bridge.cancel(id);
       this.#reject(signal.reason);
     };
-    signal.addEventListener('abort', this.#cancel, { once: true });
+    // A getter of the arguments may have aborted it.
+    if (signal.aborted) this.#cancel();
+    else onAbort(signal, this.#cancel);
   }
 
   onReturn(arrival: Arrival): void {
@@ -103,8 +106,8 @@ export class PendingCall implements Pending {
   #settle(): void {
     this.#tally.pending--;
     this.#tally.bytes -= this.#size;
-    if (this.#cancel === undefined) return;
-    this.#settings.signal?.removeEventListener('abort', this.#cancel);
+    const { signal } = this.#settings;
+    if (signal !== undefined && this.#cancel !== undefined) offAbort(signal, this.#cancel);
   }
 
   #read({ areas, frame, skip }: Arrival, revivers: Revivers | undefined): unknown {

@@ -261,7 +261,7 @@ class RunningServer implements TlsServer {
 
   setSecrets(secrets: Secret | readonly Secret[]): void {
     const parsed = parseSecrets(secrets);
-    if (this.#closing) throw new ClosedError('the server is closed');
+    if (this.#closed) throw new ClosedError('the server is closed');
     bridge.native.setServerSecrets(this.#id, parsed);
   }
 

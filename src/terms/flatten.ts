@@ -129,6 +129,11 @@ export function refuseNested(): void {
   }
 }
 
+/** Whether a value is being written: then this is called by a getter of it, or the like. */
+export function isFlattening(): boolean {
+  return busy;
+}
+
 function begin(target: Outbox, options: FlattenOptions): void {
   outbox = target;
   keysAreAtoms = options.objectKeys === 'atom';
