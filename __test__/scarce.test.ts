@@ -19,7 +19,7 @@ const child = fileURLToPath(new URL('support/scarce-child.js', import.meta.url))
       before: 'ok',
       hoarded: true,
       kept: 'ok',
-      fresh: 'ConnectError',
+      fresh: 'EMFILE',
       after: 'ok',
     });
   },

@@ -30,7 +30,7 @@ report['kept'] = await kept.call('m', 'f');
 const fresh = new Client({ url: server.url, secret, connectTimeout: 2000 });
 const { ok, ...rest } = await fresh.tryCall('m', 'f');
 const error = 'error' in rest ? rest.error : undefined;
-report['fresh'] = ok ? 'a value' : error instanceof ConnectError ? 'ConnectError' : (error instanceof BackwaterError ? error.code : String(error)); // prettier-ignore
+report['fresh'] = ok ? 'a value' : error instanceof ConnectError ? error.reason : (error instanceof BackwaterError ? error.code : String(error)); // prettier-ignore
 for (const socket of hoard) socket.destroy();
 report['after'] = await fresh.call('m', 'f', [], { connectTimeout: 60_000 });
 await fresh.close();

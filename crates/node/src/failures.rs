@@ -115,8 +115,26 @@ fn system_name(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
         io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
         io::ErrorKind::TimedOut => "ETIMEDOUT",
-        _ => return None,
+        _ => return name_of_exhaustion(error),
     })
+}
+
+/// The name of having too many files open, which the standard library has no kind for.
+#[cfg(unix)]
+fn name_of_exhaustion(error: &io::Error) -> Option<&'static str> {
+    // The same numbers on all systems.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match error.raw_os_error()? {
+        ENFILE => Some("ENFILE"),
+        EMFILE => Some("EMFILE"),
+        _ => None,
+    }
+}
+
+#[cfg(not(unix))]
+fn name_of_exhaustion(_error: &io::Error) -> Option<&'static str> {
+    None
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
