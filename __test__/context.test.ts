@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { expose, OptionError, startClearServer, type CallContext } from '../src/index.js';
 import { createRegistry } from '../src/registry.js';
 import { connect, secret, serve } from './support/rpc.js';
+import { requestBytes, signedRequest } from './support/signing.js';
 
 const context = true;
 
@@ -28,6 +29,53 @@ function held(): {
   });
   return { module, called, release };
 }
+
+test.serial('what nobody waits for any more when its turn comes is not begun', async (t) => {
+  const begun: string[] = [];
+  const blocking = { until: (): boolean => true };
+  const server = await serve(t, {
+    m: {
+      block() {
+        while (!blocking.until());
+      },
+      late: () => begun.push('late'),
+      left: () => begun.push('left'),
+      patient: () => begun.push('patient'),
+    },
+  });
+  const open = async (): Promise<Socket> => {
+    const socket = connectSocket(server.port, '127.0.0.1');
+    t.teardown(() => socket.destroy());
+    await once(socket, 'connect');
+    return socket;
+  };
+  const send = (socket: Socket, name: string, timeout?: string): void => {
+    const before = server.stats().pending;
+    const headers = { 'x-backwater-timeout': timeout };
+    const parts = { target: `/backwater/1/m/${name}/0`, headers };
+    socket.write(requestBytes(signedRequest(secret, parts)));
+    // All of them are to be there before this thread takes the first.
+    while (server.stats().pending === before);
+  };
+  const [block, late, left, patient] = await Promise.all([open(), open(), open(), open()]);
+  send(block, 'block');
+  send(late, 'late', '500');
+  send(left, 'left');
+  send(patient, 'patient', '600000');
+  const deadline = Date.now() + 500;
+  blocking.until = () => {
+    left.destroy();
+    return Date.now() > deadline && server.stats().connections < 4;
+  };
+  const answer = async (socket: Socket): Promise<string> =>
+    String((await once(socket, 'data'))[0]).split('\r\n', 1)[0]!;
+  t.deepEqual(await Promise.all([block, late, patient].map(answer)), [
+    'HTTP/1.1 200 OK',
+    'HTTP/1.1 504 Gateway Timeout',
+    'HTTP/1.1 200 OK',
+  ]);
+  t.deepEqual(begun, ['patient']);
+});
 
 async function aborted(signal: AbortSignal): Promise<Error> {
   if (!signal.aborted) await once(signal, 'abort');

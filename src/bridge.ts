@@ -271,6 +271,7 @@ class Bridge {
 
   #dispatch(count: number): void {
     const { words, bytes } = this.#inbox;
+    const began = count > 1 ? Date.now() : 0;
     let at = 0;
     for (let index = 0; index < count; index++) {
       const start = at;
@@ -283,6 +284,9 @@ class Bridge {
       if (kind === CALL) {
         const server = this.#servers.get(first);
         if (server === undefined) continue;
+        // A function before this one may have taken its time.
+        const isLate = index > 0 && Date.now() - began > FRESH;
+        if (isLate && !this.#native.isWaitedFor(id)) continue;
         this.#running++;
         server.onCall(id, second, this.#arrival(start, 0));
         continue;
@@ -328,6 +332,9 @@ class Bridge {
     return { areas: this.inParts(this.#native.takeLarge(slot)), frame: 0, skip };
   }
 }
+
+/** For so many milliseconds it need not be asked again whether those who call still wait. */
+const FRESH = 2;
 
 /** Does something to the outbox: at once, unless a getter of a value that is half in it asks for it. */
 function whenWhole(act: () => void): void {

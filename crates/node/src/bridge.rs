@@ -253,6 +253,13 @@ impl Bridge {
         self.shared.replies.look(call, |caller| CallerFields::of(caller))
     }
 
+    /// Whether anybody still waits for the answer to a call that has not begun. If not, it is over: the
+    /// caller is told if it was late.
+    #[napi(catch_unwind)]
+    pub fn is_waited_for(&self, call: u32) -> bool {
+        self.shared.replies.waiting().is_waited_for(call)
+    }
+
     /// Has an event tell when nobody waits for the answer to a call any more; true when that is so
     /// already.
     #[napi(catch_unwind)]
