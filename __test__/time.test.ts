@@ -25,13 +25,13 @@ interface Stalled {
 const stalls: Readonly<Record<string, (t: ExecutionContext) => Promise<Stalled>>> = {
   async queued(t) {
     const server = await serve(t, { m: { f: () => new Promise(() => {}) } });
-    const client = connect(t, server, { maxConnections: 1, recvTimeout: LONG });
+    // Clients of the same server with the same options share their connections.
+    const options = { maxConnections: 1, connectTimeout: LONG, recvTimeout: LONG };
+    const client = connect(t, server, options);
     const controller = new AbortController();
     t.teardown(() => controller.abort());
     client.call('m', 'f', [], { signal: controller.signal }).catch(() => {});
     await eventually('the only connection is busy', () => server.stats().pending === 1);
-    // Clients of the same server with the same options share their connections.
-    const options = { maxConnections: 1, recvTimeout: LONG };
     return { url: server.url, options, settled: () => client.stats().queued === 0 };
   },
   async resolve(t) {
