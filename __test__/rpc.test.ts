@@ -439,6 +439,17 @@ test('close waits for calls that wait: for a place, a connection, or the address
   }
 });
 
+test('one-shot calls end well also when there are more targets than clients are kept for', async (t) => {
+  const server = await serve(t, { m: { echo: (value: unknown) => value } });
+  const { recvTimeout } = PATIENT;
+  // A name, since resolving it takes its time, in which the client may be given up for later ones.
+  const target = { url: `http://localhost:${server.port}`, secret, ...PATIENT };
+  const calls = Array.from({ length: 150 }, (_, index) =>
+    call({ ...target, recvTimeout: recvTimeout + index }, 'm', 'echo', [index]),
+  );
+  t.deepEqual(await Promise.all(calls), [...calls.keys()]);
+});
+
 test('using a client after close is an error that says so', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
