@@ -1,7 +1,9 @@
 import { bridge, JOB_CALL } from './bridge.js';
+import { beginAtCaller } from './call-stack.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { failureOf } from './failures.js';
+import { inspectBriefly } from './inspect.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
   callOptions,
@@ -19,6 +21,7 @@ import { endpointOptions, startResolver, stopResolver } from './resolve/endpoint
 import type { Resolver } from './resolve/resolver.js';
 import { maySpeakTls, parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
 import { flatten, refuseNested } from './terms/flatten.js';
+import { isTuple } from './terms/tuple.js';
 import type { Term } from './terms/types.js';
 import { type NativeTlsClient, shareTrustedRoots, tlsClientKey, tlsClientOptions } from './tls.js';
 
@@ -82,7 +85,8 @@ export class Client {
 
   /** @throws {@link OptionError} naming the option that is unknown or wrong */
   constructor(options: ClientOptions) {
-    const { url, secret, tls, ...rest } = (options ?? {}) as ClientOptions;
+    if (typeof options !== 'object' || options === null) throw noOptions(options);
+    const { url, secret, tls, ...rest } = options;
     const source = parseSource(url);
     const secrets = parseSecrets(secret);
     this.#settings = clientOptions(rest);
@@ -133,6 +137,7 @@ export class Client {
         pending.begun(id, this.#post(id, module, fn, args, settings));
       } catch (error) {
         bridge.forget(id);
+        beginAtCaller(error, this.call);
         throw error;
       }
       this.#calls++;
@@ -171,6 +176,7 @@ export class Client {
     options?: CallOptions,
   ): RemoteModule<Module> {
     callOptions(options, this.#settings);
+    checkName('module', name);
     const methods = new Map<string, (...args: unknown[]) => Promise<unknown>>();
     return new Proxy(Object.create(null) as RemoteModule<Module>, {
       get: (_target, property) => {
@@ -304,9 +310,22 @@ export function milliseconds(time: number): number {
   return Number.isFinite(time) ? time : MAX_UINT32;
 }
 
+function noOptions(given: unknown): OptionError {
+  const options = 'the options of a client are an object { url, secret, … }';
+  return new OptionError(`${options}, not ${kindOf(given)}`, { option: 'options' });
+}
+
+/** What a value is, without what it holds: it may be a secret. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  const type = typeof value;
+  return `${type === 'object' ? 'an' : 'a'} ${type}`;
+}
+
 function checkName(what: string, name: unknown): void {
   if (typeof name !== 'string' || !name.isWellFormed()) {
-    throw new OptionError(`the ${what}'s name is a string`, { option: what });
+    const given = inspectBriefly(name, 100);
+    throw new OptionError(`the ${what}'s name is a string, not ${given}`, { option: what });
   }
   const length = name.length > 255 ? Array.from(name).length : name.length;
   if (length < 1 || length > 255 || name.includes('\0')) {
@@ -320,7 +339,12 @@ function checkName(what: string, name: unknown): void {
 export function checkCall(module: unknown, fn: unknown, args: unknown): void {
   checkName('module', module);
   checkName('function', fn);
-  if (!Array.isArray(args)) throw new OptionError('args is an array', { option: 'args' });
+  if (!Array.isArray(args) || isTuple(args)) {
+    const given = Array.isArray(args) ? 'a tuple' : kindOf(args);
+    throw new OptionError(`args is an array of the arguments, such as ['x', 1], not ${given}`, {
+      option: 'args',
+    });
+  }
   if (args.length > 255) {
     throw new OptionError(`a call has at most 255 args, not ${args.length}`, { option: 'args' });
   }

@@ -59,7 +59,10 @@ export function failureOf(reason: unknown): Error {
       return new ListenError(listenMessage(message, host, port, name), addressOf(failure));
     }
     case 'connect':
-      return new ConnectError(failure.message, { ...addressOf(failure), phase: failure.phase });
+      return new ConnectError(connectMessage(failure.message, failure.reason), {
+        ...addressOf(failure),
+        phase: failure.phase,
+      });
     case 'tls': {
       const { message, host, port, reason } = failure;
       return new TlsError(message, { host, port, reason, phase: 'tls' });
@@ -116,6 +119,10 @@ function addressOf(failure: { host?: string; port?: number; reason?: string | nu
     ...(port === undefined ? {} : { port }),
     ...(typeof reason === 'string' ? { reason } : {}),
   };
+}
+
+function connectMessage(message: string, reason?: string | null): string {
+  return reason === 'ECONNREFUSED' ? `${message}: is the server running, on this port?` : message;
 }
 
 /** As Node's own: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */

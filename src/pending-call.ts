@@ -1,5 +1,6 @@
 import { offAbort, onAbort } from './abort.js';
 import { type Arrival, bridge, type Pending } from './bridge.js';
+import { rejection } from './call-stack.js';
 import { BackwaterError, RemoteError } from './errors.js';
 import { fromException } from './exceptions.js';
 import type { CallSettings } from './options.js';
@@ -71,7 +72,7 @@ export class PendingCall implements Pending {
     try {
       value = this.#read(arrival, reviversOf(this.#settings.revivers));
     } catch (error) {
-      this.#reject(BackwaterError.from(error));
+      this.#fail(BackwaterError.from(error));
       return;
     }
     this.#resolve(value);
@@ -88,19 +89,24 @@ export class PendingCall implements Pending {
         rethrow: this.#settings.rethrowRemoteExceptions,
       });
     } catch (failure) {
-      error = BackwaterError.from(failure);
+      this.#fail(BackwaterError.from(failure));
+      return;
     }
-    this.#reject(error);
+    this.#fail(error, true);
   }
 
   onFailure(error: Error): void {
     this.#settle();
     if (error instanceof RemoteError) {
       const call = `${this.#module}:${this.#fn}/${this.#arity}`;
-      this.#reject(new RemoteError(error.httpStatus, error.reason, { call }));
+      this.#fail(new RemoteError(error.httpStatus, error.reason, { call }));
     } else {
-      this.#reject(error);
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown, keepsStack = false): void {
+    this.#resolve(rejection(error, keepsStack));
   }
 
   #settle(): void {

@@ -834,6 +834,7 @@ function isForeignPlain(prototype: object): boolean {
 }
 
 function describe(value: object): string {
+  if (value instanceof Promise) return 'a promise (is an await missing?)';
   const name: unknown = (
     Object.getPrototypeOf(value) as { constructor?: { name?: unknown } } | null
   )?.constructor?.name;
