@@ -365,7 +365,8 @@ impl<'a> Run<'a> {
         let keyed = match frame.kind {
             Container::List | Container::Terms => false,
             Container::Object => true,
-            Container::Mixed | Container::Map | Container::Fun => return,
+            Container::Map => return self.plain_pairs(),
+            Container::Mixed | Container::Fun => return,
         };
         while left > 1 && self.size() <= self.options.max_size && self.plain() {
             left -= 1;
@@ -378,6 +379,24 @@ impl<'a> Run<'a> {
         }
         if let Some(frame) = self.scratch.frames.last_mut() {
             (frame.left, frame.aux) = (left, key);
+        }
+    }
+
+    /// The same for a map whose keys are written out: all but its last pair.
+    fn plain_pairs(&mut self) {
+        let Some(frame) = self.scratch.frames.last() else { return };
+        let (mut left, mut at_key, mut start) = (frame.left, frame.at_key, frame.start);
+        while left > 1 && self.size() <= self.options.max_size && self.plain() {
+            if at_key {
+                self.scratch.key_ranges.push((start, self.out.len()));
+            } else {
+                left -= 1;
+                start = self.out.len();
+            }
+            at_key = !at_key;
+        }
+        if let Some(frame) = self.scratch.frames.last_mut() {
+            (frame.left, frame.at_key, frame.start) = (left, at_key, start);
         }
     }
 
@@ -467,9 +486,12 @@ impl<'a> Run<'a> {
             Container::List => self.out.push(tags::NIL),
             Container::Map => {
                 let ranges = &self.scratch.key_ranges[frame.aux..];
+                let key = |index: usize| &self.out[ranges[index].0..ranges[index].1];
                 let repeated = if ranges.len() <= 8 {
-                    let key = |index: usize| &self.out[ranges[index].0..ranges[index].1];
                     (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)))
+                } else if (1..ranges.len()).all(|index| key(index - 1) < key(index)) {
+                    // In order they differ; so do numbers come that are keys of JavaScript's objects.
+                    false
                 } else {
                     let mut seen =
                         HashSet::with_capacity_and_hasher(ranges.len(), TermHasher::new());

@@ -241,3 +241,42 @@ fn what_is_compared_or_counted_is_not_left_out() {
     let encoded = Encoder::default().encode_around(tape, &options, &mut Vec::new(), &mut gaps);
     assert_eq!(encoded.map_err(|error| error.kind), Err(Kind::Word(APART)));
 }
+
+#[test]
+fn keys_of_maps_are_compared_in_whatever_order_they_come() {
+    let values: [&[u32]; 3] = [&[7 << 4 | INT], &[1 << 4 | LIST, 1000 << 4 | INT], &inline("text")];
+    let encoded: [&[u8]; 3] =
+        [&[97, 7], &[108, 0, 0, 0, 1, 98, 0, 0, 3, 232, 106], &binary("text")];
+    for count in [1, 2, 8, 9, 40] {
+        let ascending: Vec<usize> = (0..count).collect();
+        let descending = ascending.iter().rev().copied().collect();
+        let jumping = ascending.iter().map(|index| index * 27 % 41).collect();
+        for order in [ascending, descending, jumping] {
+            let map_of = |keys: &[usize]| {
+                let mut words = vec![(keys.len() as u32) << 2 << 4 | MAP];
+                for key in keys {
+                    words.extend(inline(&format!("key{key}")));
+                    words.extend(values[key % 3]);
+                }
+                words
+            };
+            let mut whole = [&[116][..], &(count as u32).to_be_bytes()].concat();
+            for key in &order {
+                whole.extend([&binary(&format!("key{key}"))[..], encoded[key % 3]].concat());
+            }
+            let words = map_of(&order);
+            let tape = TapeRef { words: &words, ..TapeRef::default() };
+            assert_eq!(encode_within(tape, whole.len()), Ok(whole.clone()));
+            for size in 0..whole.len() {
+                assert_eq!(encode_within(tape, size).unwrap_err().kind, Kind::TooLarge(size));
+            }
+            for (at, from) in (0..count).flat_map(|at| (0..at).map(move |from| (at, from))) {
+                let mut keys: Vec<usize> = order.clone();
+                keys[at] = keys[from];
+                let words = map_of(&keys);
+                let tape = TapeRef { words: &words, ..TapeRef::default() };
+                assert_eq!(encode(tape), Err(Kind::DuplicateKey), "{keys:?}");
+            }
+        }
+    }
+}
