@@ -62,6 +62,22 @@ test('dates are sent as what is asked for', (t) => {
   });
 });
 
+test('years are those that Elixir knows', (t) => {
+  const first = new Date('-009999-01-01T00:00:00Z');
+  const last = new Date('9999-12-31T23:59:59.999Z');
+  for (const encodeDates of ['DateTime', 'NaiveDateTime'] as const) {
+    t.deepEqual(roundTrip([first, last], elixir({ encodeDates })), [first, last]);
+  }
+  for (const beyond of [new Date(first.getTime() - 1), new Date(last.getTime() + 1)]) {
+    for (const encodeDates of ['DateTime', 'NaiveDateTime', 'Date'] as const) {
+      t.throws(() => encode({ at: beyond }, elixir({ encodeDates })), {
+        instanceOf: TermError,
+        message: /^value\.at cannot be made a term, .* the year -?10000 is beyond those of Elixir/,
+      });
+    }
+  }
+});
+
 test('sets are sent as Elixir 1.15 has them, or 1.14', (t) => {
   const set = new Set([1]);
   t.is(toElixir(set, elixir()), '%MapSet{map: %{1 => []}}');
@@ -112,6 +128,17 @@ test('what no value can hold stays a map', (t) => {
     "'__struct__' => 'Elixir.Date'",
     "'__struct__' => 'Elixir.NaiveDateTime', calendar => 'Elixir.Calendar.ISO', year => 2026, month => 1, day => 1",
     "'__struct__' => 'Elixir.MapSet', map => 1",
+    "'__struct__' => 'Elixir.MapSet', map => [1]",
+    // A URL of these would have another host, path or port.
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"https">>, path => <<"/host/path">>',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"HTTP">>, path => <<"host">>',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"x">>, path => <<"//host/path">>',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"http">>, host => <<"a">>, path => <<"b">>',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"http">>, host => <<"a/b">>, path => <<"/c">>',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"http">>, host => <<"a">>, userinfo => <<"b/@c">>',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"http">>, host => <<"a">>, port => 70000',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"http">>, host => <<"a">>, path => <<"/?x">>',
+    '\'__struct__\' => \'Elixir.URI\', scheme => <<"http">>, host => <<"a">>, query => <<"x#y">>',
     "'__struct__' => 'Elixir.URI', path => <<\"/relative\">>, scheme => nil",
     "'__struct__' => 'Elixir.URI', scheme => <<\"ht tp\">>",
     "'__struct__' => 'Elixir.Decimal', sign => 2, coef => 1, exp => 0",

@@ -132,10 +132,17 @@ function struct(module: string, fields: Fields): Map<Atom, unknown> {
   return map;
 }
 
+/** Elixir's functions fail for dates of later years, and of earlier ones than this before Christ. */
+const MAX_YEAR = 9999;
+
 function dayOf(date: Date): Fields {
   if (Number.isNaN(date.getTime())) throw new RangeError('an invalid date is no term');
+  const year = date.getUTCFullYear();
+  if (Math.abs(year) > MAX_YEAR) {
+    throw new RangeError(`the year ${year} is beyond those of Elixir, -${MAX_YEAR} to ${MAX_YEAR}`);
+  }
   return {
-    year: date.getUTCFullYear(),
+    year,
     month: date.getUTCMonth() + 1,
     day: date.getUTCDate(),
   };
@@ -218,7 +225,7 @@ function zoneOffset(fields: Fields): number | undefined {
 
 /** The instant of a date and a time; undefined when they are not what they should be. */
 function instantOf(fields: Fields, offset: number | undefined): Date | undefined {
-  const year = integer(fields['year'], -9999, 9999);
+  const year = integer(fields['year'], -MAX_YEAR, MAX_YEAR);
   const month = integer(fields['month'], 1, 12);
   const day = integer(fields['day'], 1, 31);
   const hour = integer(fields['hour'], 0, 23);
@@ -239,7 +246,9 @@ function instantOf(fields: Fields, offset: number | undefined): Date | undefined
 }
 
 function setOf(map: unknown): Set<unknown> | undefined {
-  return typeof map === 'object' && map !== null ? new Set(membersOf(map)) : undefined;
+  if (typeof map !== 'object' || map === null) return undefined;
+  const isMap = map instanceof Map || Object.getPrototypeOf(map) === Object.prototype;
+  return isMap ? new Set(membersOf(map)) : undefined;
 }
 
 function urlOf(fields: Fields): URL | undefined {
@@ -247,6 +256,7 @@ function urlOf(fields: Fields): URL | undefined {
     typeof fields[name] === 'string' ? fields[name] : undefined;
   const scheme = text('scheme');
   if (scheme === undefined || !/^[a-z][a-z0-9+.-]*$/i.test(scheme)) return undefined;
+  if (!keepsItsParts(fields)) return undefined;
   const host = text('host');
   const port = integer(fields['port'], 0, 65_535);
   const userinfo = text('userinfo');
@@ -262,6 +272,26 @@ function urlOf(fields: Fields): URL | undefined {
     `${query === undefined ? '' : `?${query}`}${fragment === undefined ? '' : `#${fragment}`}`;
   return URL.canParse(whole) ? new URL(whole) : undefined;
 }
+
+/** Whether a URL of these parts has the same ones, and no host of what was a path, say. */
+function keepsItsParts({ scheme, userinfo, host, port, path, query }: Fields): boolean {
+  const without = (part: unknown, characters: RegExp): boolean => !characters.test(String(part));
+  const hasHost = typeof host === 'string' && host !== '';
+  const start = typeof path === 'string' ? path : '';
+  const pathFits = hasHost ? /^(?:\/|$)/.test(start) : !start.startsWith('//');
+  return (
+    pathFits &&
+    (hasHost || !SPECIAL.has(String(scheme).toLowerCase())) &&
+    (port === null || port === undefined || integer(port, 0, 65_535) !== undefined) &&
+    without(userinfo, /[/?#@\\]/) &&
+    without(host, /[/?#@\\]/) &&
+    without(path, /[?#]/) &&
+    without(query, /#/)
+  );
+}
+
+/** Schemes for which WHATWG's URL makes a host of what follows, whatever it is. */
+const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
 
 /** As `Decimal.to_string` writes it. */
 function decimalText({ sign, coef, exp }: Fields): string | undefined {
