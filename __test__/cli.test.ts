@@ -271,6 +271,8 @@ test('secrets come from files and stdin too', async (t) => {
   t.is((await run([...call, '--secret-file', '-'], { input: `${SECRET}\r\n` })).out, '3\n');
   const healthy = await run(['doctor', url, '--secret-file', '-'], { input: SECRET });
   t.is(healthy.status, 0, healthy.out);
+  const short = await run([...call, '--secret-file', '-'], { input: 'short' });
+  t.regex(short.errors, /^backwater: secret has 5 bytes: /);
   await writeFile(path, '\n');
   const empty = await run([...call, '--secret-file', path]);
   t.is(empty.status, 2);

@@ -23,7 +23,7 @@ export const bench: Command = {
     calls: { value: 'N', short: 'n', help: 'how many calls' },
     concurrency: { value: 'N', short: 'c', help: 'calls at the same time (16)' },
     rate: { value: 'N', short: 'r', help: 'calls a second (as many as possible)' },
-    json: { help: 'the figures as JSON' },
+    json: { help: 'the figures as JSON, latencies in milliseconds' },
     ...clientFlags,
   },
   examples: [

@@ -4,6 +4,7 @@ import { basename, dirname, extname, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expose, type Modules } from '../registry.js';
 import type { ServerOptions } from '../options.js';
+import type { Secret } from '../secrets.js';
 import { type Server, startClearServer, startTlsServer } from '../server.js';
 import { type Command, type Flags, numberOf, takeArgs, timeOf, UsageError } from './command.js';
 import { EXIT, messageOf } from './exit.js';
@@ -74,7 +75,7 @@ class Serving {
   readonly #file: string;
   readonly #flags: Flags;
   readonly #terminal: Terminal;
-  readonly #secrets: readonly (string | Uint8Array)[];
+  readonly #secrets: Secret | readonly Secret[];
   readonly #stubs = new Stubs();
   #server: Server | undefined;
   #watcher: FSWatcher | undefined;

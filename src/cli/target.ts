@@ -1,6 +1,7 @@
 import { Client } from '../client.js';
 import { elixir } from '../elixir.js';
 import type { ClientOptions } from '../options.js';
+import type { Secret } from '../secrets.js';
 import { type Flags, type FlagTable, timeOf, UsageError } from './command.js';
 import { readInput } from './input.js';
 
@@ -32,11 +33,12 @@ export const clientFlags: FlagTable = {
 };
 
 /** The secrets that were given, never as an argument. */
-export function secretsOf(flags: Flags): readonly (string | Uint8Array)[] {
+export function secretsOf(flags: Flags): Secret | readonly Secret[] {
   const files = flags.list('secret-file');
+  if (files.length === 1) return readSecret(files[0]!);
   if (files.length > 0) return files.map(readSecret);
   const secret = process.env['BACKWATER_SECRET'];
-  if (secret !== undefined && secret !== '') return [secret];
+  if (secret !== undefined && secret !== '') return secret;
   throw new UsageError(
     'a secret is needed: --secret-file PATH (- for stdin), or the environment variable BACKWATER_SECRET',
   );
