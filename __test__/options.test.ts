@@ -208,7 +208,11 @@ const options: readonly (readonly [
     { good: [1, 2 ** 41, Infinity], bad: [0, 2 ** 41 + 1, 0.5, '1', null] },
   ],
   ['ioThreads', ['server'], { good: [1, 64], bad: [0, 65, 1.5, Infinity, '2'] }],
-  ['spin', ['client', 'server'], { good: [0, 1, 50], bad: [-1, 51, 0.5, Infinity, '50', true] }],
+  [
+    'spin',
+    ['client', 'server'],
+    { good: [0, 1, 1000], bad: [-1, 1001, 0.5, Infinity, '50', true] },
+  ],
   ['workers', ['server'], { good: [1, 1024], bad: [0, 1025, 1.5, Infinity, '2', true] }],
   [
     'workerOptions',
@@ -322,7 +326,7 @@ test('the defaults are those of the documentation', (t) => {
     maxEncodedResultSize: 8_388_608,
     maxConnections: 64,
     idleTimeout: 30_000,
-    spin: 50,
+    spin: 200,
     idempotent: false,
     maxRetries: 2,
     hedgeDelay: Infinity,

@@ -1,17 +1,24 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
+import { bridge } from '../src/bridge.js';
+import { Client, startClearServer } from '../src/index.js';
 import { Spinner } from '../src/spinner.js';
 
 /** A spinner whose spinning ends as it is told. */
 function spinner({ hits = false, inFlight = 0 } = {}) {
-  const seen = { spins: [] as number[], drains: 0 };
-  const state = { hits, inFlight, time: 0 };
+  const seen = { spins: [] as number[], limits: [] as number[], drains: 0 };
+  const state = { hits, inFlight, time: 0, takes: 0 };
   const subject = new Spinner(
     (microseconds) => {
       seen.spins.push(microseconds);
+      state.time += state.takes;
       return state.hits;
     },
     () => seen.drains++,
     () => state.inFlight,
+    (microseconds) => seen.limits.push(microseconds),
     () => state.time,
   );
   /** The end of a turn of the event loop in which there were events. */
@@ -35,6 +42,7 @@ test('spins for as long as the one that wants it longest, and no longer when tha
   await turn();
   t.deepEqual(seen.spins, [50, 20]);
   t.is(seen.drains, 2);
+  t.deepEqual(seen.limits, [20, 50, 20, 0], 'the I/O threads are told');
 });
 
 test('does not spin with more than a few calls in flight, or while one is running', async (t) => {
@@ -74,5 +82,77 @@ test('does not hold up other work of the event loop', async (t) => {
     state.time += others;
     await new Promise((resolve) => setImmediate(resolve));
     t.deepEqual(seen.spins, spins);
+  }
+});
+
+test('stops when others need the processor, and takes what has come', async (t) => {
+  const { subject, seen, state, turn } = spinner({ hits: true });
+  subject.set('server 1', 50);
+  state.takes = 1;
+  for (let count = 0; count < 200; count++) await turn();
+  t.deepEqual([seen.spins.length, seen.drains], [1, 1]);
+  state.takes = 0.01;
+  for (let count = 0; count < 200; count++) await turn();
+  t.true(seen.spins.length > 100, `${seen.spins.length} spins`);
+});
+
+test('does not wait for anything else to wake the event loop', (t) => {
+  // In a process of its own, where nothing else does.
+  const source = `
+    import { Spinner } from ${JSON.stringify(new URL('../src/spinner.js', import.meta.url))};
+    const start = performance.now();
+    const spin = () => process.exit(performance.now() - start < 20_000 ? 0 : 1);
+    setTimeout(spin, 20_000);
+    const ignore = () => 0;
+    const spinner = new Spinner(spin, ignore, ignore, ignore, ignore);
+    spinner.set('client 1', 50);
+    // After a spin that has paid, which is in this phase of the event loop.
+    setImmediate(() => spinner.onIdle(1, 0));`;
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '--eval', source]);
+  t.is(status, 0);
+});
+
+test('waiting for events ends when there is other work for the event loop', async (t) => {
+  const posted = new Int32Array(new SharedArrayBuffer(4));
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    parentPort.on('message', () => {
+      parentPort.postMessage('other work');
+      Atomics.store(workerData, 0, 1);
+      Atomics.notify(workerData, 0);
+    });
+    parentPort.postMessage('ready');`;
+  const worker = new Worker(source, { eval: true, workerData: posted });
+  await once(worker, 'message');
+  worker.postMessage('go');
+  Atomics.wait(posted, 0, 0);
+  const start = performance.now();
+  t.false(bridge.native.spin(60_000_000));
+  t.true(performance.now() - start < 30_000);
+  t.deepEqual(await once(worker, 'message'), ['other work']);
+  await worker.terminate();
+});
+
+test('a client and a server that have nothing to do use no CPU', async (t) => {
+  const secret = 'at least 32 bytes of random data';
+  const modules = { m: { echo: (value: string) => value } };
+  const options = { host: '127.0.0.1', port: 0, spin: 1000 };
+  await using server = await startClearServer(secret, modules, options);
+  await using client = new Client({ url: `http://127.0.0.1:${server.port}`, secret, spin: 1000 });
+  for (let count = 0; count < 300; count++) {
+    t.is(await client.call('m', 'echo', ['x']), 'x');
+  }
+  // Compiling and collecting garbage may go on for a while. Who spins lets others go first, so that it shows
+  // as CPU on an idle machine and as changes of threads on a busy one.
+  for (let round = 0; ; round++) {
+    const before = process.resourceUsage();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const after = process.resourceUsage();
+    const used = (name: keyof NodeJS.ResourceUsage): number => after[name] - before[name];
+    const cpu = used('userCPUTime') + used('systemCPUTime');
+    const switches = used('voluntaryContextSwitches') + used('involuntaryContextSwitches');
+    if (cpu < 60_000 && switches < 60) break;
+    t.true(round < 100, `${cpu} µs of CPU and ${switches} changes of threads in 0.3 s`);
+    if (round === 100) break;
   }
 });

@@ -48,6 +48,8 @@ export interface CallHandler {
   onCall(call: number, fn: number, arrival: Arrival): void;
 }
 
+/** Whether the event loop is libuv's: others only seem to have one, and end when it is asked anything. */
+const isNode = !('bun' in process.versions || 'deno' in process.versions);
 /** Rounds of taking events before other work of the event loop gets its turn. */
 const ROUNDS = 4;
 /** The same in a worker thread of a server, which takes one call at a time. */
@@ -79,12 +81,14 @@ class Bridge {
   #holds = 0;
 
   constructor() {
-    this.#native = new native.Bridge(() => this.#drain());
+    this.#native = new native.Bridge(() => this.#drain(), isNode);
     this.codec = new CodecAreas(this.#native);
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
-      () => this.#pending.size,
+      // Without a server nothing can come that is not waited for.
+      () => (this.#pending.size > 0 || this.#servers.size > 0 ? this.#pending.size : Infinity),
+      (microseconds) => this.#native.setIoSpin(microseconds),
     );
     const bytes = Buffer.from(new ArrayBuffer(512 * 1024));
     this.#inbox = {

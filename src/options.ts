@@ -178,10 +178,10 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   /** How many calls may run at the same time. Default 4096; `Infinity` for no limit. */
   readonly maxCallsInFlight?: number | undefined;
   /**
-   * How long this thread may wait awake for the next message while few calls are in flight, in
-   * microseconds: 0 (never) to 50. Waking a sleeping thread takes longer than a small call. It is left
-   * off by itself when it does not pay. The largest value of a thread's servers and clients counts.
-   * Default 50.
+   * How long this thread and the I/O threads may wait awake for the next message while at most four
+   * calls are in flight, in microseconds: 0 (never) to 1000. Waking a sleeping thread takes longer than
+   * a small call. It is left off by itself when it does not pay, and ended by other work. The largest
+   * value of a thread's servers and clients counts. Default 50.
    */
   readonly spin?: number | undefined;
   /**
@@ -357,10 +357,10 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
   /** What the server is called, so that another one can refuse the requests. Default: they do not say. */
   readonly audience?: string | undefined;
   /**
-   * How long this thread may wait awake for the next message while few calls are in flight, in
-   * microseconds: 0 (never) to 50. Waking a sleeping thread takes longer than a small call. It is left
-   * off by itself when it does not pay. The largest value of a thread's servers and clients counts.
-   * Default 50.
+   * How long this thread and the I/O threads may wait awake for the next message while at most four
+   * calls are in flight, in microseconds: 0 (never) to 1000. Waking a sleeping thread takes longer than
+   * a small call. It is left off by itself when it does not pay, and ended by other work. The largest
+   * value of a thread's servers and clients counts. Default 200.
    */
   readonly spin?: number | undefined;
 }
@@ -454,7 +454,7 @@ const messages = {
 } satisfies TableOf<MessageOptions>;
 
 const gzipLevel = option(integer(1, 9), 1);
-const spin = option(integer(0, 50, 'microseconds'), 50);
+const spin = integer(0, 1000, 'microseconds');
 
 const decodeTable = {
   ...reading,
@@ -495,7 +495,7 @@ const serverTable = {
   gzipLevel,
   maxConnections: option(count, 10_000),
   maxCallsInFlight: option(count, 4096),
-  spin,
+  spin: option(spin, 50),
   health: option(optional(healthPath), undefined),
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   workers: option(integer(1, 1024), undefined),
@@ -541,7 +541,7 @@ const clientTable = {
   dnsServers: option(optional(dnsServers), undefined),
   replayProtection: option(boolean, false),
   audience: option(audience, undefined),
-  spin,
+  spin: option(spin, 200),
 } satisfies TableOf<ClientTuning>;
 
 const closeTable = {

@@ -4,7 +4,12 @@ const FEW = 4;
  * When more time than this has passed in the rest of the event loop's turn, in milliseconds, it has
  * other work to do, which is not to be held up.
  */
-const BUSY = 0.05;
+const BUSY = 0.25;
+/**
+ * When spinning takes so much longer than it should, in milliseconds, others need the CPU, and whoever
+ * lets them go first waits for their turn to end.
+ */
+const LOST = 0.5;
 /** Successes that are remembered. A failure counts for two: it costs what two successes save. */
 const MOST_CREDIT = 8;
 const COST_OF_FAILURE = 2;
@@ -27,23 +32,27 @@ export class Spinner {
   readonly #spin: (microseconds: number) => boolean;
   readonly #onEvents: () => void;
   readonly #inFlight: () => number;
+  readonly #onLimit: (microseconds: number) => void;
   readonly #now: () => number;
 
   /**
    * @param spin waits for events for at most so many microseconds; whether there are some
    * @param onEvents takes them
    * @param inFlight how many operations Rust is to tell the end of
+   * @param onLimit is told for how long is spun, in microseconds, whenever that may have changed
    * @param now the time in milliseconds
    */
   constructor(
     spin: (microseconds: number) => boolean,
     onEvents: () => void,
     inFlight: () => number,
+    onLimit: (microseconds: number) => void = () => {},
     now: () => number = () => performance.now(),
   ) {
     this.#spin = spin;
     this.#onEvents = onEvents;
     this.#inFlight = inFlight;
+    this.#onLimit = onLimit;
     this.#now = now;
   }
 
@@ -52,6 +61,7 @@ export class Spinner {
     if (microseconds > 0) this.#wishes.set(owner, microseconds);
     else this.#wishes.delete(owner);
     this.#limit = Math.max(0, ...this.#wishes.values());
+    this.#onLimit(this.#limit);
   }
 
   /**
@@ -69,21 +79,22 @@ export class Spinner {
     this.#planned = true;
     this.#since = this.#now();
     // After whatever else is ready in this turn of the event loop; promises have run by then.
-    setImmediate(this.#run).unref();
+    setImmediate(this.#run);
   }
 
   readonly #run = (): void => {
     this.#planned = false;
     if (this.#inFlight() > FEW || this.#now() - this.#since > BUSY) return;
-    if (this.#spin(this.#limit)) {
-      this.#credit = Math.min(this.#credit + 1, MOST_CREDIT);
-      this.#onEvents();
-      return;
-    }
-    this.#credit -= COST_OF_FAILURE;
+    const start = this.#now();
+    const found = this.#spin(this.#limit);
+    const took = this.#now() - start;
+    if (took > this.#limit / 1000 + LOST) this.#credit = 0;
+    else if (found) this.#credit = Math.min(this.#credit + 1, MOST_CREDIT);
+    else this.#credit -= COST_OF_FAILURE;
     if (this.#credit <= 0) {
       this.#credit = 1;
       this.#pause = PAUSE;
     }
+    if (found) this.#onEvents();
   };
 }

@@ -18,9 +18,10 @@ use crate::areas::Areas;
 use crate::clients::ClientEntry;
 use crate::codec_functions::{self, CodecMemory};
 use crate::completions::{Completions, Wake};
+use crate::event_loop::EventLoop;
 use crate::events::{Event, Message};
 use crate::outbox::{Batch, Job, JobKind};
-use crate::process::{io_thread, know_atom, register};
+use crate::process::{io_thread, know_atom, register, set_io_spin};
 use crate::replies::{Abandonment, CallerFields, Replies};
 use crate::servers::{ServerEntry, ServerFigures};
 use crate::settings::duration;
@@ -62,10 +63,15 @@ pub(crate) struct Shared {
     pub(crate) workers: Mutex<Vec<Arc<Worker>>>,
 }
 
+/// For how long JavaScript waits awake at most where it cannot be seen whether it has other work.
+const UNSEEN: Duration = Duration::from_micros(50);
+
 /// See src/bridge.ts, which is the only user.
 #[napi]
 pub struct Bridge {
     shared: Arc<Shared>,
+    /// `None` where it cannot be seen whether it has work.
+    event_loop: Option<EventLoop>,
     outbox: RefCell<Option<Areas>>,
     /// Large binaries of the jobs in the outbox.
     apart: RefCell<Vec<Vec<u8>>>,
@@ -78,9 +84,14 @@ pub struct Bridge {
 
 #[napi]
 impl Bridge {
-    /// `wake` is called on the JavaScript thread when there are events; it must not throw.
+    /// `wake` is called on the JavaScript thread when there are events; it must not throw. `libuv` says
+    /// that the event loop is libuv's own.
     #[napi(constructor)]
-    pub fn new(env: Env, #[napi(ts_arg_type = "() => void")] wake: Wake) -> Result<Self> {
+    pub fn new(
+        env: Env,
+        #[napi(ts_arg_type = "() => void")] wake: Wake,
+        libuv: bool,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared {
             completions: Arc::new(Completions::new(wake)),
             replies: Arc::default(),
@@ -93,6 +104,7 @@ impl Bridge {
         env.add_env_cleanup_hook(Arc::clone(&shared), |shared| tear_down(&shared))?;
         Ok(Self {
             shared,
+            event_loop: libuv.then(|| EventLoop::of(&env)).flatten(),
             outbox: RefCell::default(),
             apart: RefCell::default(),
             inbox: RefCell::default(),
@@ -198,11 +210,21 @@ impl Bridge {
         Ok(delivered)
     }
 
-    /// Waits for events for at most so many microseconds without going to sleep; whether there are some,
-    /// which are then to be drained at once.
+    /// Waits for events for at most so many microseconds without going to sleep, or until there is other
+    /// work for the event loop; whether there are some, which are then to be drained at once.
     #[napi(catch_unwind)]
     pub fn spin(&self, microseconds: u32) -> bool {
-        self.shared.completions.spin(Duration::from_micros(microseconds.into()))
+        let limit = Duration::from_micros(microseconds.into());
+        match &self.event_loop {
+            Some(event_loop) => self.shared.completions.spin(limit, || event_loop.has_work()),
+            None => self.shared.completions.spin(limit.min(UNSEEN), || false),
+        }
+    }
+
+    /// Sets for how many microseconds the I/O threads wait awake; the longest of all environments counts.
+    #[napi(catch_unwind)]
+    pub fn set_io_spin(&self, microseconds: u32) {
+        set_io_spin(&self.shared.completions, microseconds);
     }
 
     /// Has the message of an event that was too large for the inbox be read in parts, once, by the functions
@@ -444,6 +466,7 @@ fn run(shared: &Arc<Shared>, job: Job) {
 /// The environment goes away: what it had open closes, and its callers are told.
 fn tear_down(shared: &Arc<Shared>) {
     shared.completions.close();
+    set_io_spin(&shared.completions, 0);
     servers::drop_all(shared);
     shared.replies.fail_all();
     locked(&shared.calls).clear();

@@ -1,7 +1,7 @@
 //! The queue of what JavaScript is to hear, and its wake-up.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ pub(crate) struct Completions {
     /// Whether there is something to fetch besides the events: calls that workers share out.
     announced: AtomicBool,
     waking: AtomicBool,
+    /// For how long the I/O threads are to wait awake, in microseconds.
+    io_spin: AtomicU32,
     /// `None` once the environment is gone: a threadsafe function may not outlive it.
     wake: Mutex<Option<Wake>>,
 }
@@ -50,6 +52,7 @@ impl Completions {
             left: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             waking: AtomicBool::new(false),
+            io_spin: AtomicU32::new(0),
             wake: Mutex::new(Some(wake)),
         }
     }
@@ -78,7 +81,7 @@ impl Completions {
     pub(crate) fn wake(&self) {
         let announced = self.announced.load(Ordering::SeqCst);
         let left = self.left.load(Ordering::Acquire);
-        let nothing = !announced && !left && locked(&self.events).is_empty();
+        let nothing = !announced && !left && !self.ready.load(Ordering::SeqCst);
         if nothing || self.waking.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -114,9 +117,10 @@ impl Completions {
         self.left.store(!left.is_empty(), Ordering::Release);
     }
 
-    /// Waits on the JavaScript thread for events, without sleeping, for at most `limit`; whether there
-    /// are some, which are then to be taken at once. Meanwhile nobody needs to wake JavaScript.
-    pub(crate) fn spin(&self, limit: Duration) -> bool {
+    /// Waits on the JavaScript thread for events, without sleeping, for at most `limit`, or until that
+    /// thread has something else to do; whether there are some, which are then to be taken at once.
+    /// Meanwhile nobody needs to wake JavaScript.
+    pub(crate) fn spin(&self, limit: Duration, has_other_work: impl Fn() -> bool) -> bool {
         if self.waking.swap(true, Ordering::SeqCst) {
             // A wake-up is on its way already, and will find what is there.
             return false;
@@ -129,7 +133,7 @@ impl Completions {
                 }
                 std::hint::spin_loop();
             }
-            if start.elapsed() >= limit {
+            if start.elapsed() >= limit || has_other_work() {
                 break;
             }
             // Whoever else waits for this CPU goes first; it may be the one that brings the event.
@@ -137,6 +141,11 @@ impl Completions {
         }
         self.waking.store(false, Ordering::SeqCst);
         self.ready.load(Ordering::SeqCst) || self.announced.load(Ordering::SeqCst)
+    }
+
+    /// For how long this environment wants the I/O threads to wait awake, in microseconds.
+    pub(crate) fn io_spin(&self) -> &AtomicU32 {
+        &self.io_spin
     }
 
     /// Ends the wake-ups: the environment is going away.

@@ -12,6 +12,7 @@ mod clients;
 mod codec;
 mod codec_functions;
 mod completions;
+mod event_loop;
 mod events;
 mod failures;
 mod faults;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use backwater_etf::KnownAtoms;
 use backwater_transport::IoThread;
@@ -26,7 +27,9 @@ pub(crate) fn io_thread() -> io::Result<Arc<IoThread>> {
 pub(crate) fn io_threads(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
     let mut threads = IO_THREADS.lock().unwrap_or_else(PoisonError::into_inner);
     while threads.len() < count {
-        threads.push(Arc::new(IoThread::start(wake_all)?));
+        let thread = IoThread::start(wake_all)?;
+        thread.set_spin(longest_spin());
+        threads.push(Arc::new(thread));
     }
     Ok(threads.iter().take(count).map(Arc::clone).collect())
 }
@@ -44,6 +47,21 @@ pub(crate) fn register(queue: &Arc<Completions>) {
     let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
     queues.retain(|queue| queue.strong_count() > 0);
     queues.push(Arc::downgrade(queue));
+}
+
+/// Sets for how long an environment wants the I/O threads to wait awake; the longest counts.
+pub(crate) fn set_io_spin(queue: &Completions, microseconds: u32) {
+    queue.io_spin().store(microseconds, Ordering::Relaxed);
+    let threads = IO_THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    let longest = longest_spin();
+    threads.iter().for_each(|thread| thread.set_spin(longest));
+}
+
+fn longest_spin() -> Duration {
+    let queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
+    let wishes = queues.iter().filter_map(Weak::upgrade);
+    let longest = wishes.map(|queue| queue.io_spin().load(Ordering::Relaxed)).max();
+    Duration::from_micros(longest.unwrap_or(0).into())
 }
 
 fn wake_all() {

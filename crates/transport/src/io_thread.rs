@@ -1,19 +1,26 @@
 //! The thread that all sockets live on.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle, ThreadId};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+use crate::mailbox::Mailbox;
+use crate::spin;
 
 /// Name of the thread, as debuggers and `top -H` show it.
 const NAME: &str = "backwater-io";
+/// How often the thread looks for messages, while it waits awake, before it looks at the sockets.
+const LOOKS: u32 = 16;
 
 /// Starts a task; runs on the I/O thread.
 type Start = Box<dyn FnOnce() + Send>;
@@ -21,6 +28,15 @@ type Start = Box<dyn FnOnce() + Send>;
 enum Message {
     Start(Start),
     Stop,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Start(_) => "Start",
+            Self::Stop => "Stop",
+        })
+    }
 }
 
 /// A thread that runs a single-threaded tokio runtime: servers and clients live on it.
@@ -52,15 +68,16 @@ impl IoThread {
     ///
     /// When the system gives no thread, or none of what the event loop needs (file descriptors).
     pub fn start(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let inbox = Arc::new(Inbox { messages: Mailbox::new(), spin: AtomicU64::new(0) });
+        let of_thread = Arc::clone(&inbox);
         // The runtime may not leave its thread, so it is made there and reports how that went.
         let (report, started) = std::sync::mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(NAME.into()).spawn(move || {
-            match build_runtime(on_park) {
+            match build_runtime(&of_thread, on_park) {
                 Ok(runtime) => {
                     // A send fails only when `start` has given up waiting: then nobody needs us.
                     if report.send(Ok(())).is_ok() {
-                        run(runtime, receiver);
+                        run(runtime, &of_thread);
                     }
                 }
                 Err(error) => drop(report.send(Err(error))),
@@ -69,7 +86,7 @@ impl IoThread {
         started
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the I/O thread ended at its start")))?;
-        let spawner = Spawner { sender, thread: thread.thread().id() };
+        let spawner = Spawner { inbox, thread: thread.thread().id() };
         Ok(Self { spawner, thread: Mutex::new(Some(thread)) })
     }
 
@@ -86,6 +103,14 @@ impl IoThread {
         self.spawner.spawn(make)
     }
 
+    /// Sets for how long the thread waits awake, before it goes to sleep, while few calls are under way
+    /// and as long as that pays: waking a thread takes longer than a small call does. At first it does
+    /// not.
+    pub fn set_spin(&self, limit: Duration) {
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        self.spawner.inbox.spin.store(limit, Ordering::Relaxed);
+    }
+
     /// A handle that can be cloned and does not keep the thread running.
     pub fn spawner(&self) -> Spawner {
         self.spawner.clone()
@@ -95,7 +120,7 @@ impl IoThread {
     /// and clients first to end them in order. Does nothing when it has ended already.
     pub fn shutdown(&self) {
         // A send fails only when the thread has ended by itself.
-        let _ = self.spawner.sender.send(Message::Stop);
+        let _ = self.spawner.inbox.messages.send(Message::Stop);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
@@ -115,8 +140,16 @@ impl Drop for IoThread {
 /// Starts tasks on an [`IoThread`], from any thread.
 #[derive(Clone, Debug)]
 pub struct Spawner {
-    sender: UnboundedSender<Message>,
+    inbox: Arc<Inbox>,
     thread: ThreadId,
+}
+
+/// What other threads have for an I/O thread.
+#[derive(Debug)]
+struct Inbox {
+    messages: Mailbox<Message>,
+    /// For how long it waits awake, in nanoseconds.
+    spin: AtomicU64,
 }
 
 impl Spawner {
@@ -137,7 +170,7 @@ impl Spawner {
     {
         // The task calls `make`, so that a panic in it is the task's own.
         let start: Start = Box::new(|| drop(tokio::task::spawn_local(async { make().await })));
-        self.sender.send(Message::Start(start)).map_err(|_| IoThreadStopped)
+        self.inbox.messages.send(Message::Start(start)).map_err(|_| IoThreadStopped)
     }
 }
 
@@ -162,35 +195,92 @@ thread_local! {
 /// was looked at, on all sockets and from other threads. Tokio would look only after some dozens of
 /// tasks, or after the same one as often; and who waits for results hears of them before.
 pub(crate) fn let_others_go_first(context: &mut Context<'_>) {
+    call_on_park();
+    // Its waker is called after the next look at the sockets.
+    let _pending = pin!(tokio::task::yield_now()).poll(context);
+}
+
+fn call_on_park() {
     ON_PARK.with_borrow(|on_park| {
         if let Some(on_park) = on_park {
             on_park();
         }
     });
-    // Its waker is called after the next look at the sockets.
-    let _pending = pin!(tokio::task::yield_now()).poll(context);
 }
 
-fn build_runtime(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<LocalRuntime> {
+fn build_runtime(
+    inbox: &Arc<Inbox>,
+    on_park: impl Fn() + Send + Sync + 'static,
+) -> io::Result<LocalRuntime> {
     // A panic here would unwind through the scheduler and take the thread along.
-    let on_park = Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&on_park))));
-    ON_PARK.set(Some(Arc::clone(&on_park) as Arc<dyn Fn()>));
+    ON_PARK.set(Some(Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&on_park))))));
+    let inbox = Arc::clone(inbox);
     Builder::new_current_thread()
         .enable_all()
         .thread_name(format!("{NAME}-blocking"))
-        .on_thread_park(move || on_park())
+        .on_thread_park(move || {
+            call_on_park();
+            inbox.stay_awake();
+        })
         .build_local(LocalOptions::default())
 }
 
-fn run(runtime: LocalRuntime, mut messages: UnboundedReceiver<Message>) {
-    runtime.block_on(async {
-        while let Some(Message::Start(start)) = messages.recv().await {
-            start();
-        }
-    });
+fn run(runtime: LocalRuntime, inbox: &Inbox) {
+    let mut emptied = VecDeque::new();
+    runtime.block_on(poll_fn(|context| inbox.poll(&mut emptied, context)));
     // Messages that nobody will read own what others wait for.
-    messages.close();
-    while messages.try_recv().is_ok() {}
+    inbox.messages.close();
     // Not by dropping it: that would wait for a name lookup that hangs.
     runtime.shutdown_background();
+}
+
+impl Inbox {
+    /// Has the thread look for messages instead of going to sleep, if that is likely to pay.
+    fn stay_awake(&self) {
+        if spin::begin(Duration::from_nanos(self.spin.load(Ordering::Relaxed))) {
+            self.messages.watch();
+            // On this thread that takes no system call.
+            self.messages.wake_receiver();
+        }
+    }
+
+    /// Starts what other threads want started, until one of them wants the thread to stop.
+    fn poll(&self, emptied: &mut VecDeque<Message>, context: &mut Context<'_>) -> Poll<()> {
+        self.messages.set_receiver(context.waker());
+        loop {
+            let found = self.messages.is_filled();
+            if found {
+                let mut messages = self.messages.take(std::mem::take(emptied));
+                for message in messages.drain(..) {
+                    match message {
+                        Message::Start(start) => start(),
+                        Message::Stop => return Poll::Ready(()),
+                    }
+                }
+                *emptied = messages;
+            }
+            if !spin::is_waiting() {
+                return Poll::Pending;
+            }
+            if !spin::goes_on(found) {
+                // Those that came before this have woken nobody.
+                if self.messages.stop_watching() {
+                    continue;
+                }
+                return Poll::Pending;
+            }
+            if (0..LOOKS).any(|_| self.is_filled_after_a_moment()) {
+                continue;
+            }
+            // Whoever else waits for this CPU goes first; it may be the one that brings something.
+            thread::yield_now();
+            let_others_go_first(context);
+            return Poll::Pending;
+        }
+    }
+
+    fn is_filled_after_a_moment(&self) -> bool {
+        std::hint::spin_loop();
+        self.messages.is_filled()
+    }
 }

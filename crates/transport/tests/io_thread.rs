@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backwater_transport::{IoThread, IoThreadStopped};
 
@@ -131,4 +131,51 @@ fn shutdown_does_not_wait_for_work_that_blocks() {
     is_started.recv_timeout(PATIENCE).unwrap();
     io.shutdown();
     drop(release);
+}
+
+#[test]
+fn nothing_is_lost_between_waiting_awake_and_sleeping() {
+    let io = IoThread::start(|| ()).unwrap();
+    for spin in [1, 20, 1000] {
+        io.set_spin(Duration::from_micros(spin));
+        for number in 0..2000_u32 {
+            let (sender, receiver) = mpsc::channel();
+            io.spawn(move || async move { sender.send(number).unwrap() }).unwrap();
+            assert_eq!(receiver.recv_timeout(PATIENCE), Ok(number));
+            // So that the next one comes while the thread spins, goes to sleep, or sleeps.
+            (0..number % 200 * 10).for_each(|_| std::hint::spin_loop());
+        }
+    }
+}
+
+#[test]
+fn a_thread_that_may_wait_awake_does_so_and_goes_to_sleep_when_nothing_comes() {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&looks);
+    let io = IoThread::start(move || {
+        seen.fetch_add(1, Ordering::SeqCst);
+    })
+    .unwrap();
+    io.set_spin(Duration::from_secs(3600));
+    let ping = || {
+        let (sender, receiver) = mpsc::channel();
+        io.spawn(move || async move { sender.send(()).unwrap() }).unwrap();
+        receiver.recv_timeout(PATIENCE).unwrap();
+    };
+    ping();
+    let patience = Instant::now() + PATIENCE;
+    while looks.load(Ordering::SeqCst) < 100 {
+        assert!(Instant::now() < patience, "it does not look for events");
+        std::thread::yield_now();
+        // A wait that another process has interrupted for long is given up.
+        ping();
+    }
+    io.set_spin(Duration::from_millis(1));
+    ping();
+    let mut before = usize::MAX;
+    while looks.load(Ordering::SeqCst) != before {
+        assert!(Instant::now() < patience, "it does not go to sleep");
+        before = looks.load(Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

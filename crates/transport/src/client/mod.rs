@@ -34,6 +34,7 @@ use self::request_ids::RequestIds;
 pub use self::times::{CallTimes, Phase};
 use crate::codec::Codecs;
 use crate::guard::catch_panic;
+use crate::spin::UnderWay;
 use crate::{IoThread, Spawner};
 
 /// Calls the functions of one server, or of several alike. Clones are the same client.
@@ -111,6 +112,7 @@ impl Client {
         let mut lifetime = shared.lifetime.subscribe();
         let is_open = *lifetime.borrow_and_update() == Lifetime::Open;
         async move {
+            let _under_way = UnderWay::begin();
             if !is_open {
                 return Err(CallError::Closed);
             }

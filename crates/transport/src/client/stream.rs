@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 use super::options::Endpoint;
 use super::probe::Probe;
 use crate::burst::Burst;
+use crate::spin;
 use crate::tls::{ClientTls, TlsFailure};
 
 /// A TCP stream, with TLS or without, that tells its probe what passes, and that does not take a failed
@@ -185,6 +186,9 @@ impl AsyncRead for ClientStream {
             Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         let length = buffer.filled().len() - before;
+        if length > 0 {
+            spin::note_event();
+        }
         self.probe.count_read(length);
         let is_end = match &result {
             Poll::Ready(Ok(())) => length == 0,

@@ -23,6 +23,7 @@ use super::unencodable::unencodable_result;
 use super::{Shared, health};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::guard::catch_panic;
+use crate::spin::UnderWay;
 use crate::terms::{TapeSource, tape_size};
 
 /// When it is worth while to call again after an overload, in seconds.
@@ -81,6 +82,7 @@ async fn serve(
     unread: &Cell<bool>,
     failure: &Cell<Refusal>,
 ) -> Result<Response<Bytes>, Unanswered> {
+    let _under_way = UnderWay::begin();
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     unread.set(!body.is_end_stream());

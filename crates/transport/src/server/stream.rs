@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::activity::Activity;
 use crate::burst::Burst;
+use crate::spin;
 
 /// A stream that gives up on a peer that does not read, or does not send what it has to, and that hyper
 /// cannot shut down: how the connection ends is up to [`linger`](super::linger::linger).
@@ -95,6 +96,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         let length = buffer.filled().len() - before;
         if length > 0 {
+            spin::note_event();
             self.activity.received();
         }
         self.burst.moved(result.is_ready().then_some(length));

@@ -1,0 +1,222 @@
+//! Waiting awake: waking a thread that sleeps takes longer than a small call does.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// More calls under way than this keep their threads busy: whoever is awake need not wait awake.
+const FEW: usize = 4;
+/// Successes that are remembered. A failure counts for two: it costs what two successes save.
+const MOST_CREDIT: u32 = 8;
+const COST_OF_FAILURE: u32 = 2;
+/// Without credit it is tried again after so many chances.
+const PAUSE: u32 = 256;
+/// Somebody else had the CPU when a look comes later than this after the one before: then others need
+/// it, and whoever lets them go first waits for their turn to end.
+const LOST: Duration = Duration::from_micros(500);
+
+/// Decides whether to wait awake: as long as that pays. A thread that has little to do does not burn CPU.
+#[derive(Clone, Copy, Debug)]
+struct Credit {
+    credit: u32,
+    /// Chances that are still to be left out.
+    pause: u32,
+}
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self { credit: MOST_CREDIT, pause: 0 }
+    }
+}
+
+impl Credit {
+    /// Whether to wait awake this time.
+    fn take_chance(&mut self) -> bool {
+        if self.pause == 0 {
+            return true;
+        }
+        self.pause -= 1;
+        false
+    }
+
+    fn note(&mut self, end: End) {
+        match end {
+            End::Event => self.credit = (self.credit + 1).min(MOST_CREDIT),
+            End::Nothing => self.credit = self.credit.saturating_sub(COST_OF_FAILURE),
+            End::Lost => self.credit = 0,
+        }
+        if self.credit == 0 {
+            self.credit = 1;
+            self.pause = PAUSE;
+        }
+    }
+}
+
+/// How waiting awake has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Something came.
+    Event,
+    Nothing,
+    /// Somebody else had the CPU for long.
+    Lost,
+}
+
+/// A time of waiting awake.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    /// Whether calls were under way at its begin.
+    called: bool,
+    events: u32,
+    end: Instant,
+    last_look: Instant,
+}
+
+/// What an I/O thread knows of its waits.
+#[derive(Default)]
+struct Waits {
+    under_way: Arc<AtomicUsize>,
+    /// The most that were at a time, since it was last decided whether to wait awake.
+    most: Cell<usize>,
+    /// What has come from sockets, in number.
+    events: Cell<u32>,
+    wait: Cell<Option<Wait>>,
+    /// Between calls and during calls: one may be long where the other is short.
+    credits: RefCell<[Credit; 2]>,
+}
+
+thread_local! {
+    static WAITS: Waits = Waits::default();
+}
+
+/// Counts a call among those that are under way on this thread, whichever side it is of.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    pub(crate) fn begin() -> Self {
+        WAITS.with(|waits| {
+            let others = waits.under_way.fetch_add(1, Ordering::Relaxed);
+            waits.most.set(waits.most.get().max(others + 1));
+            Self(Arc::clone(&waits.under_way))
+        })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Says that something came from a socket.
+pub(crate) fn note_event() {
+    WAITS.with(|waits| waits.events.set(waits.events.get().wrapping_add(1)));
+}
+
+/// Begins to wait awake for at most `limit`, if that is likely to pay; returns whether it did.
+pub(crate) fn begin(limit: Duration) -> bool {
+    WAITS.with(|waits| {
+        let under_way = waits.under_way.load(Ordering::Relaxed);
+        let called = under_way > 0;
+        // Many calls come and go together: that there are few at this moment says nothing.
+        let most = waits.most.replace(under_way);
+        if limit.is_zero() || most > FEW || waits.wait.get().is_some() {
+            return false;
+        }
+        if !waits.credits.borrow_mut()[usize::from(called)].take_chance() {
+            return false;
+        }
+        let now = Instant::now();
+        let events = waits.events.get();
+        waits.wait.set(Some(Wait { called, events, end: now + limit, last_look: now }));
+        true
+    })
+}
+
+/// Whether this thread waits awake.
+pub(crate) fn is_waiting() -> bool {
+    WAITS.with(|waits| waits.wait.get().is_some())
+}
+
+/// To be called again and again while waiting awake: whether it goes on. `is_over` says that something
+/// came from another thread.
+pub(crate) fn goes_on(is_over: bool) -> bool {
+    WAITS.with(|waits| {
+        let Some(wait) = waits.wait.get() else { return false };
+        let end = if is_over || wait.events != waits.events.get() {
+            End::Event
+        } else {
+            let now = Instant::now();
+            if now.duration_since(wait.last_look) > LOST {
+                End::Lost
+            } else if now >= wait.end {
+                End::Nothing
+            } else {
+                waits.wait.set(Some(Wait { last_look: now, ..wait }));
+                return true;
+            }
+        };
+        waits.wait.set(None);
+        waits.credits.borrow_mut()[usize::from(wait.called)].note(end);
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often it waits awake in so many chances that all end in the same way.
+    fn waits(credit: &mut Credit, chances: u32, end: End) -> u32 {
+        let mut count = 0;
+        for _ in 0..chances {
+            if credit.take_chance() {
+                count += 1;
+                credit.note(end);
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn it_goes_on_as_long_as_it_pays() {
+        let mut credit = Credit::default();
+        assert_eq!(waits(&mut credit, 1000, End::Event), 1000);
+    }
+
+    #[test]
+    fn it_stops_when_it_does_not_pay_and_tries_again_now_and_then() {
+        let mut credit = Credit::default();
+        assert_eq!(waits(&mut credit, 250, End::Nothing), 4);
+        let later = waits(&mut credit, 10 * (PAUSE + 1), End::Nothing);
+        assert!((9..=11).contains(&later), "{later}");
+        assert!(waits(&mut credit, 2 * PAUSE, End::Event) >= PAUSE);
+    }
+
+    #[test]
+    fn it_stops_at_once_when_others_need_the_processor() {
+        let mut credit = Credit::default();
+        assert_eq!(waits(&mut credit, 250, End::Lost), 1);
+    }
+
+    #[test]
+    fn it_waits_only_while_few_calls_are_under_way() {
+        let mut calls: Vec<_> = (0..FEW).map(|_| UnderWay::begin()).collect();
+        assert!(begin(Duration::from_secs(3600)));
+        assert!(is_waiting());
+        assert!(goes_on(false));
+        note_event();
+        assert!(!goes_on(false));
+        assert!(!is_waiting());
+        calls.push(UnderWay::begin());
+        assert!(!begin(Duration::from_secs(3600)));
+        assert!(!begin(Duration::from_secs(3600)));
+        calls.clear();
+        assert!(!begin(Duration::from_secs(3600)), "they were there until now");
+        assert!(begin(Duration::from_secs(3600)));
+        assert!(!goes_on(true));
+        assert!(!begin(Duration::ZERO));
+    }
+}
