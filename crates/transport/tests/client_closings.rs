@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use backwater_transport::CallError;
 use socket2::SockRef;
 
-use support::peers::{Peer, read_head, read_message, read_rest};
+use support::peers::{Peer, header, read_head, read_message, read_rest};
 use support::signing::response;
 use support::{call, connect, io, sooner_or_later};
 
@@ -135,20 +135,28 @@ fn a_close_before_the_request_arrived_is_told_by_the_system() {
 
 #[test]
 fn an_answer_that_comes_before_the_last_byte_is_an_answer() {
-    let io = io();
-    let peer = Peer::start(|mut stream| {
-        let Some(request) = read_message(&mut stream) else { return };
-        stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
-        // Answers when it has the head, as what takes a segment for a request would.
-        let Some(head) = read_head(&mut stream) else { return };
-        stream.write_all(&response(&head, 200, "", RETURN)).unwrap();
-        read_rest(&mut stream);
+    // On a busy machine an answer may come after the last byte all the same, and nothing is wrong then.
+    let is_given_up = sooner_or_later(|_| {
+        let io = io();
+        let peer = Peer::start(|mut stream| {
+            while let Some(request) = read_message(&mut stream) {
+                stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
+                // Answers when it has the head, as what takes a segment for a request would.
+                let Some(head) = read_head(&mut stream) else { return };
+                stream.write_all(&response(&head, 200, "", RETURN)).unwrap();
+                let length = header(&head, "content-length").unwrap().parse().unwrap();
+                if stream.read_exact(&mut vec![0; length]).is_err() {
+                    return;
+                }
+            }
+        });
+        let client = connect(&io, peer.address, |_| ());
+        (0..6).all(|number| {
+            call(&io, &client, "echo", "x").unwrap();
+            peer.connections() > number / 2
+        })
     });
-    let client = connect(&io, peer.address, |_| ());
-    for number in 0..6 {
-        call(&io, &client, "echo", "x").unwrap();
-        assert!(peer.connections() > number / 2);
-    }
+    assert!(is_given_up);
 }
 
 #[test]
