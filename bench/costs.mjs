@@ -119,29 +119,56 @@ async function sizes(measurer) {
   return `## By size\n\nOne binary of so many bytes there and back, one call at a time.\n\n${table(['bytes', 'p50 µs, server alone', 'server CPU', 'its JavaScript thread', 'client CPU', 'its JavaScript thread', 'CPU of both per KiB'], rows)}`;
 }
 
+/** Threads that wait awake: a server, a client, and both, beside JSON over plain HTTP. */
 async function spinning(measurer) {
-  const values = [0, 10, 20, 50];
-  const text = [];
-  for (const inFlight of [1, 2, 4, 16]) {
-    const cases = values.map((spin) => ({
+  const spins = [0, 50, 200];
+  const named = (spin) => `spin: ${spin}`;
+  const servers = spins.map((spin) => ({ name: named(spin), options: { spin } }));
+  const clients = spins.map((spin) => ({ name: named(spin), clientOptions: { spin } }));
+  const others = [
+    { name: 'undici, JSON', peer: 'json' },
+    { name: 'the same with HMAC and digest', peer: 'json-hmac' },
+  ];
+  const both = [
+    { name: named(0), options: { spin: 0 }, clientOptions: { spin: 0 } },
+    { name: 'the defaults' },
+    ...others,
+  ];
+  return [
+    '## spin\n\nOne record.\n',
+    '### A server alone\n',
+    await latencies(measurer, 'replay', servers, 'server'),
+    '### A client alone, of a server that is faster\n',
+    await latencies(measurer, 'call', [...clients, ...others], 'client'),
+    '### A client and a server of the same kind\n',
+    await latencies(measurer, 'pair', both, 'client'),
+  ].join('\n');
+}
+
+/** A table of a few calls in flight, in which the CPU is that of one side. */
+async function latencies(measurer, method, variants, side) {
+  const rows = [];
+  for (const inFlight of [1, 2, 4, 16, 64]) {
+    const cases = variants.map((variant) => ({
       peer: 'backwater',
       workload: RECORD,
       inFlight,
-      options: { spin },
+      ...variant,
     }));
-    const results = await measurer.all('replay', cases);
-    results.forEach((result, index) =>
-      text.push([
-        `${values[index]} µs, ${inFlight} in flight`,
-        result.rate,
-        result.p50,
-        result.p99,
-        result.server.all,
-        result.server.main,
-      ]),
+    const results = await measurer.all(method, cases);
+    results.forEach(({ rate, p50, p99, [side]: cpu }, index) =>
+      rows.push([`${inFlight}, ${variants[index].name}`, rate, p50, p99, cpu.all, cpu.main]),
     );
   }
-  return `## spin\n\nOne record, the server alone.\n\n${table(['spin', 'calls/s', 'p50 µs', 'p99 µs', 'server CPU', 'its JavaScript thread'], text)}`;
+  const heads = [
+    'in flight',
+    'calls/s',
+    'p50 µs',
+    'p99 µs',
+    `${side} CPU`,
+    'its JavaScript thread',
+  ];
+  return table(heads, rows);
 }
 
 async function pool(measurer) {

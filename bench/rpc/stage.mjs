@@ -129,7 +129,9 @@ export class Stage {
       const command = { port, secret: SECRET, arguments: file, inFlight, seconds };
       return measured(pids(tool.pid), () => tool.ask(command));
     }
-    const client = await this.#once(`client ${peer}`, async () => this.#node(peer, 'client'));
+    // A process for each, so that connections stay when others have their turn.
+    const key = `client ${peer} ${JSON.stringify(clientOptions)}`;
+    const client = await this.#once(key, async () => this.#node(peer, 'client'));
     return measured(pids(client.pid), () =>
       client.ask({ port, workload, inFlight, seconds, clientOptions }),
     );
