@@ -302,7 +302,7 @@ test('the defaults are those of the documentation', (t) => {
     maxConnections: 10_000,
     maxCallsInFlight: 4096,
     maxBytesInFlight: 256 * 1024 * 1024,
-    spin: 50,
+    spin: 200,
     terms: 'js',
     binaries: 'auto',
     objectKeys: 'binary',

@@ -181,7 +181,7 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
    * How long this thread and the I/O threads may wait awake for the next message while at most four
    * calls are in flight, in microseconds: 0 (never) to 1000. Waking a sleeping thread takes longer than
    * a small call. It is left off by itself when it does not pay, and ended by other work. The largest
-   * value of a thread's servers and clients counts. Default 50.
+   * value of a thread's servers and clients counts. Default 200.
    */
   readonly spin?: number | undefined;
   /**
@@ -495,7 +495,7 @@ const serverTable = {
   gzipLevel,
   maxConnections: option(count, 10_000),
   maxCallsInFlight: option(count, 4096),
-  spin: option(spin, 50),
+  spin: option(spin, 200),
   health: option(optional(healthPath), undefined),
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   workers: option(integer(1, 1024), undefined),
