@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname, extname, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -170,7 +170,7 @@ class Serving {
       namespace = (await import(url.href)) as Readonly<Record<string, unknown>>;
     } catch (cause) {
       const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-      const place = cause instanceof Error ? placeOfSyntaxError(cause, this.#file) : '';
+      const place = cause instanceof Error ? await placeOfSyntaxError(cause, this.#file) : '';
       throw new UsageError(`${basename(this.#file)} cannot be imported: ${reason}${place}`, {
         cause,
       });
@@ -215,14 +215,14 @@ class Serving {
 }
 
 /** Where the syntax is wrong, in the file or in what it imports. */
-function placeOfSyntaxError(error: Error, file: string): string {
+async function placeOfSyntaxError(error: Error, file: string): Promise<string> {
   if (!(error instanceof SyntaxError)) return '';
   const stack = error.stack ?? '';
   const isOfRunningCode = stack
     .split('\n')
     .some((line) => /^ +at .*file:/.test(line) && !line.includes(PROGRAM));
   if (isOfRunningCode) return '';
-  const [, url, line] = PLACE.exec(stack) ?? PLACE.exec(fatalErrorOf(file)) ?? [];
+  const [, url, line] = PLACE.exec(stack) ?? PLACE.exec(await fatalErrorOf(file)) ?? [];
   return url === undefined ? '' : ` (${relative('', fileURLToPath(url))}, line ${line})`;
 }
 
@@ -235,12 +235,15 @@ const PLACE = /^(file:[^?\n]*)(?:\?.*)?:(\d+)$/m;
  * What Node says when it ends because a file cannot be parsed, and nothing of it has run: `import()` rejects
  * with an error that does not say where.
  */
-function fatalErrorOf(file: string): string {
+function fatalErrorOf(file: string): Promise<string> {
   const program = `import ${JSON.stringify(pathToFileURL(file).href)}`;
-  return spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
-    encoding: 'utf8',
-    timeout: 10_000,
-  }).stderr;
+  const args = ['--input-type=module', '--eval', program];
+  // Not waited for on this thread, which goes on to serve the old code.
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, { timeout: 10_000 }, (_error, _stdout, stderr) => {
+      resolve(stderr);
+    });
+  });
 }
 
 function isSource(name: string): boolean {
