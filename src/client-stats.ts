@@ -8,12 +8,12 @@ export interface EndpointStats {
   /** The address and port that connections go to. */
   readonly address: string;
   /**
-   * `up`: calls go there. `set aside`: it has failed, and calls go there only when there is no other.
-   * `probing`: the pause is over, and a connection, then a single call, finds out how it is.
+   * `up`: calls go there. `ejected`: it has failed, and calls go there only if no other server is left.
+   * `probing`: the ejection is over, and a connection, then a single call, tests the server.
    */
-  readonly state: 'up' | 'set aside' | 'probing';
-  /** When the pause of a server that is set aside ends. */
-  readonly pausedUntil: Date | undefined;
+  readonly state: 'up' | 'ejected' | 'probing';
+  /** When the ejection of a server ends. */
+  readonly ejectedUntil: Date | undefined;
   /** Calls under way there, those that wait for a connection included. */
   readonly pending: number;
   /** Open connections, idle ones included. */
@@ -34,10 +34,7 @@ export interface ClientStats {
   readonly pending: number;
   /** Calls started since the client was made. */
   readonly calls: number;
-  /**
-   * Open connections, idle ones included. This and the other figures of connections are those of all
-   * clients of this process that have the same options, since they share them.
-   */
+  /** Open connections, idle ones included. */
   readonly connections: number;
   /** Connections that no call uses. */
   readonly idle: number;
@@ -67,8 +64,8 @@ type NativeStats = Omit<
   ClientStats,
   'pending' | 'calls' | 'endpoints' | 'resolutions' | 'lastResolutionError'
 > & {
-  readonly endpoints: readonly (Omit<EndpointStats, 'pausedUntil'> & {
-    readonly pausedFor: number | null;
+  readonly endpoints: readonly (Omit<EndpointStats, 'ejectedUntil'> & {
+    readonly ejectedFor: number | null;
   })[];
 };
 
@@ -109,9 +106,9 @@ function withResolver(
   const stats = (native as NativeStats | null) ?? NONE;
   return {
     ...stats,
-    endpoints: stats.endpoints.map(({ pausedFor, ...endpoint }) => ({
+    endpoints: stats.endpoints.map(({ ejectedFor, ...endpoint }) => ({
       ...endpoint,
-      pausedUntil: pausedFor === null ? undefined : new Date(Date.now() + pausedFor),
+      ejectedUntil: ejectedFor === null ? undefined : new Date(Date.now() + ejectedFor),
     })),
     resolutions: resolver?.resolutions ?? 0,
     lastResolutionError: resolver?.lastError,

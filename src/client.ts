@@ -372,8 +372,6 @@ function nativeOptions(
   return JSON.stringify({
     ...endpointOptions(source),
     tls,
-    // Those of calls, not of connections; but whoever says something else wants other figures, too.
-    retries: [settings.idempotent, settings.maxRetries, milliseconds(settings.hedgeDelay)],
     ioThreads: defaultIoThreads(),
     connectTimeout: milliseconds(settings.connectTimeout),
     recvTimeout: milliseconds(settings.recvTimeout),
@@ -386,7 +384,8 @@ function nativeOptions(
     maxConnectionAge: milliseconds(settings.maxConnectionAge),
     deadPeerTimeout: milliseconds(settings.deadPeerTimeout),
     maxQueuedCalls: Math.min(settings.maxQueuedCalls, MAX_UINT32),
-    idleTimeout: milliseconds(settings.idleTimeout),
+    idleTimeout:
+      settings.idleTimeout === undefined ? null : milliseconds(settings.idleTimeout),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
     replayProtection: settings.replayProtection,
@@ -394,12 +393,12 @@ function nativeOptions(
   });
 }
 
-/** Clients of the one-shot {@link call}, one for each target and set of options. */
+/** Clients of the one-shot {@link call} in this thread, one for each target and set of options. */
 const shared = new Map<string, Client>();
 const MAX_SHARED = 64;
 
 /**
- * One call without a client of one's own: connections are kept in a pool of the process.
+ * Makes one call without a client of your own. Calls from this thread to the same target share a client.
  *
  * @example
  * ```ts

@@ -334,8 +334,9 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
    */
   readonly maxBytesInFlight?: number | undefined;
   /**
-   * How long an unused connection is kept, in milliseconds. Default 30,000; `Infinity` for as long as
-   * the server keeps it.
+   * The longest that an unused connection is kept, in milliseconds. A server that announces how long it
+   * keeps connections (`keep-alive: timeout=N`) lowers this to one second less. Default: as long as the
+   * server announces, or 4,000 if it announces nothing, because Erlang's server closes after 5 seconds.
    */
   readonly idleTimeout?: number | undefined;
   /**
@@ -536,7 +537,7 @@ const clientTable = {
   deadPeerTimeout: option(integerOrInfinity(1000, MAX_TIMEOUT, 'milliseconds'), 30_000),
   maxQueuedCalls: option(integerOrInfinity(0, 2 ** 31 - 1), 65_536),
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
-  idleTimeout: option(timeout, 30_000),
+  idleTimeout: option(optional(timeout), undefined),
   resolveInterval: option(optional(timeout), undefined),
   dnsServers: option(optional(dnsServers), undefined),
   replayProtection: option(boolean, false),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
 use backwater_transport::{
-    CallError, CallOutcome, CallRequest, Client, ClientOptions, OwnedDecodeOptions,
+    CallError, CallOutcome, CallRequest, Client, ClientOptions, OwnedDecodeOptions, Spawner,
 };
 use napi::{Error, Result};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::bridge::{Shared, locked};
 use crate::events::{Event, Message};
@@ -20,9 +20,7 @@ use crate::paths::Paths;
 use crate::process::{io_thread, io_thread_of_client};
 use crate::resolving;
 use crate::settings::{self, TermFlags, duration, limit, size};
-use crate::shared_clients::{self, Key, SharedClient};
 use crate::tls;
-use crate::unacknowledged::unacknowledged;
 
 /// How long calls under way may take once a client is closed: their own timeouts end them.
 const CLOSE: Duration = Duration::from_secs(3600 * 24);
@@ -34,7 +32,6 @@ pub(crate) fn create(
     options: &str,
     secrets: Vec<Vec<u8>>,
 ) -> Result<()> {
-    let key = Key { options: options.to_owned(), secrets: secrets.clone() };
     let options: settings::ClientOptions = settings::parse(options)?;
     let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
     let settings = Settings {
@@ -59,43 +56,50 @@ pub(crate) fn create(
         connect_timeout: duration(options.connect_timeout),
         recv_timeout: duration(options.recv_timeout),
         max_connections: size(options.max_connections),
-        unacknowledged: Some(unacknowledged),
         min_connections: size(options.min_connections),
         max_connection_age: limit(options.max_connection_age),
         dead_peer_timeout: limit(options.dead_peer_timeout),
         max_waiting: size(options.max_queued_calls),
-        pool_idle_timeout: duration(options.idle_timeout),
+        idle_timeout: options.idle_timeout.map(duration),
         replay_protection: options.replay_protection,
         audience,
         ..ClientOptions::of(endpoints, settings)
     };
     let (max_depth, max_terms) = (options.decode.max_depth, options.decode.max_terms);
-    let client = shared_clients::take(key, || {
-        let io = io_thread_of_client(count)?;
-        let client = if is_resolved {
-            Client::resolved(&io, options, resolving::asking(shared, id))
-        } else {
-            Client::new(&io, options)
-        };
-        Ok((client, io.spawner()))
-    })?;
-    let (secrets, calls) = (Mutex::new(secrets), watch::Sender::new(()));
-    let paths = Paths::default();
-    let entry = ClientEntry { client, secrets, max_depth, max_terms, paths, calls };
+    let io = io_thread_of_client(count)?;
+    let client = if is_resolved {
+        Client::resolved(&io, options, resolving::asking(shared, id))
+    } else {
+        Client::new(&io, options)
+    };
+    let spawner = io.spawner();
+    let (secrets, paths) = (Mutex::new(secrets), Paths::default());
+    let entry = ClientEntry { client, spawner, secrets, max_depth, max_terms, paths };
     locked(&shared.clients).insert(id, Arc::new(entry));
     Ok(())
 }
 
-/// A client of an environment, with the limits that its calls share.
+/// A client of an environment.
 pub(crate) struct ClientEntry {
-    pub(crate) client: SharedClient,
-    /// Those of now; others who share the client may have others.
+    pub(crate) client: Client,
+    /// Starts tasks on the I/O thread that owns its connections.
+    pub(crate) spawner: Spawner,
     secrets: Mutex<Secrets>,
     max_depth: u32,
     max_terms: u32,
     paths: Paths,
-    /// Every call holds a receiver: none left means that all have ended.
-    calls: watch::Sender<()>,
+}
+
+impl ClientEntry {
+    /// Runs a task on the I/O thread that owns the client's connections. Call it on any I/O thread.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if self.spawner.is_here() {
+            tokio::task::spawn_local(task);
+        } else {
+            // Fails only if the thread has ended, and all calls with it.
+            let _ = self.spawner.spawn(move || task);
+        }
+    }
 }
 
 /// Makes the call that a job asks for; runs on the I/O thread.
@@ -109,10 +113,9 @@ pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
     let (cancel, cancelled) = oneshot::channel();
     locked(&shared.calls).insert(id, cancel);
     let shared = Arc::clone(shared);
-    let unsettled =
-        Unsettled { shared, id, is_settled: false, _under_way: client.calls.subscribe() };
-    let calling = client.client.transport().call(request);
-    client.client.spawn(async move {
+    let unsettled = Unsettled { shared, id, is_settled: false };
+    let calling = client.client.call(request);
+    client.spawn(async move {
         tokio::select! {
             result = calling => {
                 let event = event(id, result);
@@ -129,8 +132,6 @@ struct Unsettled {
     shared: Arc<Shared>,
     id: u32,
     is_settled: bool,
-    /// For those who wait for all calls of the client to end.
-    _under_way: watch::Receiver<()>,
 }
 
 impl Unsettled {
@@ -229,11 +230,7 @@ pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result
             // Here, since calls that were made before may still be on their way to this thread.
             let closing = locked(&shared.clients).get(&client).cloned();
             if let Some(entry) = closing {
-                match entry.client.give_back() {
-                    Some(last) => last.close(CLOSE).await,
-                    // Others still use the connections.
-                    None => entry.calls.closed().await,
-                }
+                entry.client.close(CLOSE).await;
             }
             // Only now, since calls may have waited for its endpoints.
             let description = resolving::stats(&shared, client);
@@ -247,8 +244,6 @@ pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result
 pub(crate) fn drop_all(shared: &Shared) {
     let clients = std::mem::take(&mut *locked(&shared.clients));
     for entry in clients.into_values() {
-        if let Some(last) = entry.client.give_back() {
-            drop(last.close(Duration::ZERO));
-        }
+        drop(entry.client.close(Duration::ZERO));
     }
 }

@@ -27,9 +27,7 @@ mod resolving;
 mod servers;
 mod service;
 mod settings;
-mod shared_clients;
 mod tls;
-mod unacknowledged;
 mod worker_ended;
 mod workers;
 

@@ -38,28 +38,28 @@ pub(crate) fn unchanged(shared: &Shared, client: u32) -> Result<()> {
 fn tell(shared: &Shared, client: u32, what: impl FnOnce(&Client) + Send + 'static) -> Result<()> {
     // One that is closed needs no endpoints.
     let Some(entry) = entry(shared, client) else { return Ok(()) };
-    let spawner = entry.client.spawner();
+    let spawner = entry.spawner.clone();
     spawner
-        .spawn(move || async move { what(entry.client.transport()) })
+        .spawn(move || async move { what(&entry.client) })
         .map_err(|error| Error::from_reason(error.to_string()))
 }
 
 /// Figures of a client as src/stats.ts reads them.
 pub(crate) fn stats(shared: &Shared, client: u32) -> String {
     let Some(entry) = entry(shared, client) else { return "null".to_owned() };
-    let client = entry.client.transport();
-    let (all, stats) = (client.stats(), client.directory_stats());
+    let client = &entry.client;
+    let (all, retries) = (client.stats(), client.retry_stats());
     json!({
         "connections": all.open_connections,
         "idle": all.idle_connections,
         "queued": all.calls_waiting,
         "connectFailures": all.connect_failures,
-        "endpoints": stats.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
-        "retries": stats.retries,
-        "failovers": stats.failovers,
-        "hedges": stats.hedges,
-        "hedgesWon": stats.hedges_won,
-        "retryBudget": stats.retry_budget,
+        "endpoints": client.endpoint_stats().iter().map(endpoint).collect::<Vec<_>>(),
+        "retries": retries.retries,
+        "failovers": retries.failovers,
+        "hedges": retries.hedges,
+        "hedgesWon": retries.hedges_won,
+        "retryBudget": retries.budget,
     })
     .to_string()
 }
@@ -70,10 +70,10 @@ fn endpoint(stats: &EndpointStats) -> Value {
         "address": stats.address,
         "state": match stats.state {
             EndpointState::Up => "up",
-            EndpointState::SetAside => "set aside",
+            EndpointState::Ejected => "ejected",
             EndpointState::Probing => "probing",
         },
-        "pausedFor": stats.paused_for.map(|pause| pause.as_millis() as u64),
+        "ejectedFor": stats.ejected_for.map(|pause| pause.as_millis() as u64),
         "pending": stats.pending,
         "connections": stats.open_connections,
         "idle": stats.idle_connections,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backwater_etf::DecodeOptions;
 use backwater_protocol::server::ReplayPolicy;
-use backwater_transport::{Endpoint, OwnedDecodeOptions};
+use backwater_transport::{EndpointAddress, OwnedDecodeOptions};
 use http::HeaderValue;
 use serde::Deserialize;
 
@@ -88,7 +88,7 @@ pub(crate) struct ClientOptions {
     pub(crate) min_connections: u32,
     pub(crate) max_connection_age: u32,
     pub(crate) dead_peer_timeout: u32,
-    pub(crate) idle_timeout: u32,
+    pub(crate) idle_timeout: Option<u32>,
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,
     pub(crate) replay_protection: bool,
@@ -146,8 +146,8 @@ impl From<ListedEndpoint> for backwater_transport::ListedEndpoint {
     fn from(listed: ListedEndpoint) -> Self {
         let ListedEndpoint { scheme, host, port, address, weight, priority } = listed;
         let tls = scheme == Scheme::Https;
-        let endpoint = Endpoint { host, port, address: Some(address), tls };
-        Self { endpoint, weight, priority }
+        let address = EndpointAddress { host, port, ip: Some(address), tls };
+        Self { address, weight, priority }
     }
 }
 

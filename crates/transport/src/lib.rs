@@ -20,8 +20,8 @@ mod tls;
 
 pub use self::client::{
     CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats,
-    DirectoryStats, Endpoint, EndpointState, EndpointStats, ListedEndpoint, Phase, ResolveFailure,
-    TimeLimit, Unacknowledged,
+    EndpointAddress, EndpointState, EndpointStats, ListedEndpoint, Phase, ResolveFailure, RetryStats,
+    TimeLimit,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::server::{

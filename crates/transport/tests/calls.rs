@@ -152,7 +152,7 @@ fn timeouts_may_be_as_long_as_a_century() {
     let client = connect(&io, server.local_addr(), |options| {
         options.connect_timeout = century;
         options.recv_timeout = century;
-        options.pool_idle_timeout = century;
+        options.idle_timeout = Some(century);
     });
     for text in ["one", "two"] {
         assert_eq!(text_of(&call(&io, &client, "echo", text).unwrap()), text);

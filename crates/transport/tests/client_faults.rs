@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use backwater_transport::{CallError, Endpoint, IoThread, Phase, Server, TimeLimit};
+use backwater_transport::{CallError, EndpointAddress, IoThread, Phase, Server, TimeLimit};
 
 use support::peers::{Next, Peer, finish, read_head, read_message, read_rest};
 use support::service::TestService;
@@ -158,7 +158,7 @@ fn a_request_that_the_server_has_not_read_to_its_end_is_sent_again() {
 #[test]
 fn a_connection_that_is_idle_for_too_long_is_closed() {
     let (server, io) = setup();
-    let client = connect(&io, server.local_addr(), |options| options.pool_idle_timeout = SHORT);
+    let client = connect(&io, server.local_addr(), |options| options.idle_timeout = Some(SHORT));
     call(&io, &client, "echo", "x").unwrap();
     eventually("it is closed", || client.stats().idle_connections == 0);
     eventually("the server sees that", || server.stats().connections == 0);
@@ -170,7 +170,7 @@ fn an_idle_connection_that_the_server_closes_is_let_go() {
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |options| options.keep_alive_timeout = SHORT);
     let client = connect(&io, server.local_addr(), |options| {
-        options.pool_idle_timeout = Duration::from_secs(3600);
+        options.idle_timeout = Some(Duration::from_secs(3600));
     });
     call(&io, &client, "echo", "x").unwrap();
     eventually("it is let go", || client.stats().idle_connections == 0);
@@ -192,7 +192,7 @@ fn a_name_that_does_not_exist_is_a_connect_error() {
     let io = io();
     let client = connect(&io, ([127, 0, 0, 1], 1).into(), |options| {
         // Reserved for this by RFC 2606.
-        options.endpoints = vec![Endpoint::new("no-such-host.invalid", 1).into()];
+        options.endpoints = vec![EndpointAddress::new("no-such-host.invalid", 1).into()];
         options.connect_timeout = support::PATIENCE;
     });
     let error = call(&io, &client, "echo", "x").unwrap_err();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backwater_protocol::client::Settings;
 use backwater_transport::{
-    CallError, Client, ClientOptions, Endpoint, EndpointState, IoThread, ListedEndpoint, Phase,
+    CallError, Client, ClientOptions, EndpointAddress, EndpointState, IoThread, ListedEndpoint, Phase,
     ResolveFailure, Server,
 };
 
@@ -53,7 +53,7 @@ impl Asked {
 }
 
 fn endpoint(address: SocketAddr) -> ListedEndpoint {
-    Endpoint::new(address.ip().to_string(), address.port()).into()
+    EndpointAddress::new(address.ip().to_string(), address.port()).into()
 }
 
 fn failure() -> ResolveFailure {
@@ -185,9 +185,10 @@ fn a_call_goes_around_endpoints_that_nobody_listens_on() {
     for _ in 0..20 {
         call(&io, &client, "echo", "x").unwrap();
     }
-    let stats = client.directory_stats();
-    assert!((1..=20).contains(&stats.failovers), "{stats:?}");
-    let (good, bad) = stats.endpoints.split_last().unwrap();
+    let failovers = client.retry_stats().failovers;
+    assert!((1..=20).contains(&failovers), "{failovers}");
+    let endpoints = client.endpoint_stats();
+    let (good, bad) = endpoints.split_last().unwrap();
     assert_eq!((good.state, good.calls, good.failures), (EndpointState::Up, 20, 0));
     assert!(bad.iter().all(|endpoint| endpoint.calls == endpoint.failures), "{bad:?}");
 }

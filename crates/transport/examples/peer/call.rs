@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use backwater_etf::{DecodeOptions, Decoder, Tape, TapeRef};
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{RequestPath, Settings};
-use backwater_transport::{CallRequest, Client, ClientOptions, Endpoint, IoThread, TapeSource};
+use backwater_transport::{CallRequest, Client, ClientOptions, EndpointAddress, IoThread, TapeSource};
 use serde_json::Value;
 
 use super::report::Report;
@@ -21,7 +21,7 @@ pub(crate) fn main() {
             ..Settings::new(Secrets::new([super::text(command, "secret").into_bytes()]).unwrap())
         };
         let port = super::number(command, "port").unwrap() as u16;
-        let endpoint = Endpoint::new("127.0.0.1", port);
+        let endpoint = EndpointAddress::new("127.0.0.1", port);
         let client = Client::new(&io, ClientOptions::new(endpoint, settings));
         let arguments = Arc::new(Arguments::decode(super::file(command, "arguments")));
         let in_flight = super::number(command, "inFlight").unwrap() as usize;

@@ -1,221 +1,342 @@
-//! One call, from its arguments to its outcome.
+//! One call: which endpoints it tries, and when it has an answer.
 
-use std::borrow::Borrow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backwater_etf::Tape;
-use backwater_protocol::Secrets;
-use backwater_protocol::client::{
-    EncodeFailure, Outcome, PreparedRequest, RequestPath, ResponseFailure, Settings,
-    prepare_request,
-};
-use backwater_protocol::gzip::GzipError;
-use bytes::Bytes;
+use tokio::time::{sleep, timeout};
 
-use super::Shared;
-use super::endpoints::Member;
+use super::attempt::attempt;
+use super::endpoints::{Endpoint, EndpointSet, Unknown, retry_pause};
 use super::error::CallError;
-use super::exchange::{HINT, Received, exchange};
-use super::limits::Limits;
-use super::times::Progress;
-use crate::codec::{Codec, Stopped};
-use crate::spare_tapes;
-use crate::terms::{OwnedDecodeOptions, TapeSource, tape_size};
+use super::limits::{Limits, TimeLimit};
+use super::request::{CallOutcome, CallRequest};
+use super::retry::{Retry, is_endpoints_fault, retry_after};
+use super::state::ClientState;
+use super::times::{Phase, Progress};
 
-/// A call to make. What is `None` is as the client's options say.
-pub struct CallRequest {
-    /// Module, function and arity.
-    pub path: RequestPath,
-    /// The arguments: a list of as many terms as the arity says.
-    pub arguments: Box<dyn TapeSource>,
-    /// The first one signs the request, and its response may be signed with any.
-    pub secrets: Option<Secrets>,
-    /// See [`ClientOptions::connect_timeout`](super::ClientOptions::connect_timeout).
-    pub connect_timeout: Option<Duration>,
-    /// See [`ClientOptions::recv_timeout`](super::ClientOptions::recv_timeout).
-    pub recv_timeout: Option<Duration>,
-    /// See [`ClientOptions::timeout`](super::ClientOptions::timeout).
-    pub timeout: Option<Duration>,
-    /// How long the encoded arguments may be, in bytes.
-    pub max_encoded_args_size: Option<usize>,
-    /// From how many bytes on the arguments are compressed.
-    pub compression_threshold: Option<usize>,
-    /// How long the result may be, before and after decompression, in bytes.
-    pub max_encoded_result_size: Option<usize>,
-    /// How the result is decoded.
-    pub decode: Option<OwnedDecodeOptions>,
-    /// Whether it does no harm to call the function twice: then the call may be made again when its
-    /// connection is lost or the server answers 503, within the budget for that (a tenth of all calls).
-    pub idempotent: bool,
-    /// How often an idempotent call may be made again.
-    pub max_retries: u32,
-    /// After how long without an answer an idempotent call is made a second time, on another endpoint;
-    /// the first answer is taken. `None` for never. Takes from the same budget.
-    pub hedge_delay: Option<Duration>,
-}
+/// The time for connecting is split among at most this many endpoints, so that the first one to hang
+/// leaves time for others.
+const SHARES: u32 = 3;
+/// The most that connecting to one endpoint may take while there are others: enough for TLS around the
+/// world, and short enough that a lost SYN, which is sent again after a second, moves the call on. The
+/// last endpoint has all the time that is left.
+const LONGEST_SHARE: Duration = Duration::from_secs(1);
+/// How long a call that has failed everywhere waits for a discovery update.
+const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
-impl CallRequest {
-    /// A call with the client's options.
-    pub fn new(path: RequestPath, arguments: Box<dyn TapeSource>) -> Self {
-        Self {
-            path,
-            arguments,
-            secrets: None,
-            connect_timeout: None,
-            recv_timeout: None,
-            timeout: None,
-            max_encoded_args_size: None,
-            compression_threshold: None,
-            max_encoded_result_size: None,
-            decode: None,
-            idempotent: false,
-            max_retries: 2,
-            hedge_delay: None,
+/// Makes a call on the least busy endpoint, and on others if it fails there and may be repeated.
+pub(super) async fn run(
+    state: &Arc<ClientState>,
+    request: Box<CallRequest>,
+) -> Result<CallOutcome, CallError> {
+    let discovery = &state.discovery;
+    state.retries.count_call();
+    let limits = Limits::start(&state.options, &request);
+    let mut progress = Progress::start();
+    let set = match discovery.known() {
+        Ok(set) => set,
+        // Boxed, like everything rare here, because futures are moved and should stay small.
+        Err(unknown) => Box::pin(first_endpoints(state, unknown, &limits, &mut progress)).await?,
+    };
+    let is_only = set.only().is_some();
+    if let Some(delay) = request.hedge_delay
+        && request.idempotent
+        && !is_only
+    {
+        let attempts = Attempts::new(state, Arc::new(*request), limits, progress, Vec::new());
+        return Box::pin(attempts.hedged(delay)).await;
+    }
+    let endpoint = discovery.choose(&set, &[], limits.connect_timeout()).ok_or_else(no_endpoint)?;
+    // The request is kept only if another attempt is possible.
+    let is_last = is_only && discovery.is_fixed() && !request.idempotent;
+    let limits_of_first = limits.with_share(share(&set, &[], &limits, &progress));
+    drop(set);
+    let (result, request) =
+        attempt(state, &endpoint, request, !is_last, &limits_of_first, &mut progress).await;
+    match (result, request) {
+        (Err(error), Some(request)) => {
+            let request = Arc::new(*request);
+            let attempts = Attempts::new(state, request, limits, progress, vec![endpoint]);
+            Box::pin(attempts.after(error)).await
         }
+        (result, _) => result,
     }
 }
 
-/// What a function answered.
-#[derive(Debug)]
-pub struct CallOutcome {
-    /// Whether it returned or raised, and where in the tape the value or the
-    /// `{Class, Reason, Stacktrace}` begins.
-    pub outcome: Outcome,
-    /// The whole of the response; see [`give_back`](spare_tapes::give_back).
-    pub tape: Box<Tape>,
-    /// What the tape was decoded from and refers to.
-    pub source: Bytes,
-}
-
-/// Makes a call on one endpoint, with an identifier and a signature of its own. Returns the request
-/// too if that is to be kept; else it is gone once it is encoded.
-pub(super) async fn exchange_terms<R: Borrow<CallRequest> + Send + 'static>(
-    shared: &Arc<Shared>,
-    member: &Arc<Member>,
-    request: R,
-    keep: bool,
+/// Waits for the first endpoints to be resolved.
+async fn first_endpoints(
+    state: &ClientState,
+    unknown: Unknown,
     limits: &Limits,
     progress: &mut Progress,
-) -> (Result<CallOutcome, CallError>, Option<R>) {
-    let decode_options = request.borrow().decode.clone();
-    let (encoded, request) = encode(shared, member, request, keep).await;
-    let result = match encoded {
-        Ok(encoded) => {
-            let received = exchange(shared, &member.pool, &encoded, limits, progress).await;
-            match received {
-                Ok(received) => {
-                    understand(shared, received, decode_options, limits, progress).await
-                }
-                Err(error) => Err(error),
-            }
-        }
-        Err(error) => Err(error),
+) -> Result<Arc<EndpointSet>, CallError> {
+    let rounds = match unknown {
+        Unknown::Failed(failure) => return Err(CallError::Resolve(failure)),
+        Unknown::Requested { rounds } => rounds,
     };
-    (result, request)
+    progress.enter(Phase::Resolve);
+    let resolution = pin!(state.discovery.resolution_after(rounds));
+    let waited = limits.connecting(progress).run(resolution).await;
+    waited.map_err(|ran_out| ran_out.error(progress))?;
+    state.discovery.known().map_err(|_| match state.discovery.failure() {
+        Some(failure) => CallError::Resolve(failure),
+        None => no_endpoint(),
+    })
 }
 
-/// Decodes a response, within what is left of the call's time.
-async fn understand(
-    shared: &Shared,
-    received: Received,
-    options: Option<OwnedDecodeOptions>,
+/// The part of the time for connecting that one endpoint may take; `None`, for all of it, if no other
+/// endpoint is left.
+fn share(
+    set: &EndpointSet,
+    tried: &[Arc<Endpoint>],
     limits: &Limits,
     progress: &Progress,
-) -> Result<CallOutcome, CallError> {
-    let options = options.unwrap_or_else(|| shared.options.decode.clone());
-    let decoding = pin!(decode(shared, received, options, limits.max_encoded_result_size));
-    match limits.whole() {
-        None => decoding.await,
-        Some(whole) => {
-            whole.run(decoding).await.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))
+) -> Option<Duration> {
+    let left = u32::try_from(set.untried(tried)).unwrap_or(SHARES).min(SHARES);
+    (left > 1).then(|| (limits.connecting(progress).left / left).min(LONGEST_SHARE))
+}
+
+/// Whether connecting took longer than its share of the time, or than all of it.
+fn ran_out_of_share(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Timeout {
+            phase: Phase::Connect | Phase::Tls,
+            option: TimeLimit::ConnectTimeout,
+            ..
+        }
+    )
+}
+
+/// An endpoint set is never empty.
+fn no_endpoint() -> CallError {
+    CallError::Internal("there is no endpoint".to_owned())
+}
+
+/// The attempts of a call that takes more than one.
+struct Attempts<'a> {
+    state: &'a Arc<ClientState>,
+    request: Arc<CallRequest>,
+    limits: Limits,
+    progress: Progress,
+    /// Endpoints that this round of attempts has tried.
+    tried: Vec<Arc<Endpoint>>,
+    /// Endpoints where connecting took longer than its share of the time.
+    ran_out_of_share: Vec<Arc<Endpoint>>,
+    retries: u32,
+    has_requested_update: bool,
+}
+
+impl<'a> Attempts<'a> {
+    fn new(
+        state: &'a Arc<ClientState>,
+        request: Arc<CallRequest>,
+        limits: Limits,
+        progress: Progress,
+        tried: Vec<Arc<Endpoint>>,
+    ) -> Self {
+        Self {
+            state,
+            request,
+            limits,
+            progress,
+            tried,
+            ran_out_of_share: Vec::new(),
+            retries: 0,
+            has_requested_update: false,
         }
     }
-}
 
-async fn encode<R: Borrow<CallRequest> + Send + 'static>(
-    shared: &Arc<Shared>,
-    member: &Arc<Member>,
-    request: R,
-    keep: bool,
-) -> (Result<PreparedRequest, CallError>, Option<R>) {
-    let size = tape_size(request.borrow().arguments.as_tape_ref());
-    let (for_codec, member) = (Arc::clone(shared), Arc::clone(member));
-    let encoded = shared.codecs.run(size, move |codec| {
-        let encoded = encode_with(codec, &for_codec, &member, request.borrow());
-        (encoded.map_err(CallError::Encode), keep.then_some(request))
-    });
-    match encoded.await {
-        Ok(encoded) => encoded,
-        Err(Stopped) => (Err(CallError::Closed), None),
+    /// Continues after a failed attempt, until there is an answer or nothing more may be tried.
+    async fn after(mut self, mut error: CallError) -> Result<CallOutcome, CallError> {
+        let mut tls_failure = None;
+        if ran_out_of_share(&error) {
+            self.ran_out_of_share.extend(self.tried.last().cloned());
+        }
+        while let Some(endpoint) = self.next(&error).await {
+            self.tried.push(Arc::clone(&endpoint));
+            let limits = self.limits_at(&endpoint);
+            let request = Arc::clone(&self.request);
+            let progress = &mut self.progress;
+            let (result, _) =
+                attempt(self.state, &endpoint, request, false, &limits, progress).await;
+            match result {
+                Ok(outcome) => return Ok(outcome),
+                Err(next) => {
+                    if ran_out_of_share(&next) {
+                        self.ran_out_of_share.push(endpoint);
+                    }
+                    let previous = std::mem::replace(&mut error, next);
+                    let is_tls = matches!(previous, CallError::Tls { .. });
+                    tls_failure = tls_failure.or(is_tls.then_some(previous));
+                }
+            }
+        }
+        // A server that answers but is not trusted says more than one that does not answer, such as the
+        // other address of a name.
+        match tls_failure {
+            Some(telling) if matches!(error, CallError::Connect { .. }) => Err(telling),
+            _ => Err(error),
+        }
     }
-}
 
-fn encode_with(
-    codec: &mut Codec,
-    shared: &Shared,
-    member: &Member,
-    request: &CallRequest,
-) -> Result<PreparedRequest, EncodeFailure> {
-    let defaults = &shared.options.settings;
-    let settings = Settings {
-        secrets: request.secrets.as_ref().unwrap_or(&defaults.secrets).clone(),
-        max_encoded_args_size: request
-            .max_encoded_args_size
-            .unwrap_or(defaults.max_encoded_args_size),
-        compression_threshold: request
-            .compression_threshold
-            .unwrap_or(defaults.compression_threshold),
-        ..defaults.clone()
-    };
-    let arguments = request.arguments.as_tape_ref();
-    let host = member.host.as_ref();
-    let host = host.ok_or_else(|| EncodeFailure::Target(member.authority.clone()))?;
-    prepare_request(&request.path, host, arguments, &mut codec.encoder, &settings)
-}
+    /// Starts one attempt, starts a second one elsewhere if there is no answer after `delay`, and takes
+    /// the first answer. The other attempt is cancelled.
+    async fn hedged(mut self, delay: Duration) -> Result<CallOutcome, CallError> {
+        let endpoint = self.untried().ok_or_else(no_endpoint)?;
+        self.tried.push(Arc::clone(&endpoint));
+        let mut first = Box::pin(self.independent_attempt(endpoint));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut first => Some(ended),
+            () = sleep(delay) => None,
+        };
+        if let Some((result, progress)) = ended {
+            return self.settle(result, progress).await;
+        }
+        let Some(endpoint) = self.hedge_endpoint() else {
+            let (result, progress) = first.await;
+            return self.settle(result, progress).await;
+        };
+        self.tried.push(Arc::clone(&endpoint));
+        let mut second = Box::pin(self.independent_attempt(endpoint));
+        let (result, progress, is_second) = tokio::select! {
+            biased;
+            (result, progress) = &mut first => (result, progress, false),
+            (result, progress) = &mut second => (result, progress, true),
+        };
+        if result.as_ref().is_err_and(|error| retry_after(error) != Retry::Never) {
+            // The other attempt may still succeed.
+            let (result, progress) = if is_second { first.await } else { second.await };
+            if !is_second && result.is_ok() {
+                self.state.retries.count_won_hedge();
+            }
+            return self.settle(result, progress).await;
+        }
+        if is_second {
+            self.state.retries.count_won_hedge();
+        }
+        drop((first, second));
+        self.settle(result, progress).await
+    }
 
-async fn decode(
-    shared: &Shared,
-    received: Received,
-    options: OwnedDecodeOptions,
-    limit: usize,
-) -> Result<CallOutcome, CallError> {
-    let Received { response, status, compressed, body } = received;
-    // Inflated, most bodies are a few times as large.
-    let size = body.len().saturating_mul(if compressed { 4 } else { 1 });
-    let decoded = shared.codecs.run(size, move |codec| {
-        let mut tape = spare_tapes::take();
-        let body = body.into_bytes();
-        let unverified_body = body.slice(..body.len().min(HINT));
-        let verified = response.verify(body).map_err(|failure| CallError::Authentication {
-            failure,
-            unverified_status: status,
-            unverified_body,
-        })?;
-        let accepted = verified.check_status().map_err(CallError::Remote)?.accept();
-        let payload =
-            accepted.and_then(|accepted| accepted.inflate(limit)).map_err(not_understood)?;
-        let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
-        let (outcome, mut source) = decoded.map_err(not_understood)?;
-        if !tape.refers_to_source {
-            // Not to be there when the values are made.
-            source = Bytes::new();
+    async fn settle(
+        mut self,
+        result: Result<CallOutcome, CallError>,
+        progress: Progress,
+    ) -> Result<CallOutcome, CallError> {
+        self.progress = progress;
+        match result {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => self.after(error).await,
         }
-        Ok(CallOutcome { outcome, tape, source })
-    });
-    decoded.await.unwrap_or(Err(CallError::Closed))
-}
+    }
 
-fn not_understood(failure: ResponseFailure) -> CallError {
-    match failure {
-        ResponseFailure::TooLarge { size, limit } => {
-            CallError::TooLarge { size: size as u64, limit }
+    /// An attempt that does not borrow `self`, so that two can run at once.
+    fn independent_attempt(
+        &self,
+        endpoint: Arc<Endpoint>,
+    ) -> impl Future<Output = (Result<CallOutcome, CallError>, Progress)> + Send + use<'a> {
+        let state = self.state;
+        let request = Arc::clone(&self.request);
+        let limits = self.limits_at(&endpoint);
+        let mut progress = self.progress.clone();
+        async move {
+            let (result, _) =
+                attempt(state, &endpoint, request, false, &limits, &mut progress).await;
+            (result, progress)
         }
-        // Inflating stops at the first byte that is too much.
-        ResponseFailure::Inflate(GzipError::TooLarge { limit }) => {
-            CallError::TooLarge { size: (limit as u64).saturating_add(1), limit }
+    }
+
+    /// Where to send a hedge: to an endpoint that is up, if the budget allows it.
+    fn hedge_endpoint(&self) -> Option<Arc<Endpoint>> {
+        let endpoint = self.untried().filter(|endpoint| endpoint.is_up())?;
+        self.state.retries.begin_hedge().then_some(endpoint)
+    }
+
+    /// Where to try next after `error`; `None` ends the call.
+    async fn next(&mut self, error: &CallError) -> Option<Arc<Endpoint>> {
+        match retry_after(error) {
+            Retry::Never => None,
+            Retry::Always => {
+                let is_fault = is_endpoints_fault(error);
+                match self.failover(is_fault).await {
+                    Some(endpoint) => {
+                        self.state.retries.count_failover();
+                        Some(endpoint)
+                    }
+                    None if is_fault => self.repeat().await,
+                    None => None,
+                }
+            }
+            Retry::Idempotent => self.repeat().await,
+            Retry::IdempotentWithTimeout if self.limits.is_bounded_as_a_whole() => {
+                self.repeat().await
+            }
+            Retry::IdempotentWithTimeout => None,
         }
-        failure => CallError::Response(failure),
+    }
+
+    /// An endpoint that has not been tried yet, perhaps one that a discovery update brings; otherwise
+    /// one that ran out of its share of the time, if the call has time left.
+    async fn failover(&mut self, wait_for_update: bool) -> Option<Arc<Endpoint>> {
+        if let Some(endpoint) = self.untried() {
+            return Some(endpoint);
+        }
+        if wait_for_update && let Some(endpoint) = self.after_update().await {
+            return Some(endpoint);
+        }
+        let has_time = !self.limits.connecting(&self.progress).left.is_zero();
+        self.ran_out_of_share.pop().filter(|_| has_time)
+    }
+
+    fn untried(&self) -> Option<Arc<Endpoint>> {
+        let discovery = &self.state.discovery;
+        let set = discovery.known().ok()?;
+        discovery.choose(&set, &self.tried, self.limits.connect_timeout())
+    }
+
+    /// All known endpoints have failed, perhaps because they are gone: asks for others, once.
+    async fn after_update(&mut self) -> Option<Arc<Endpoint>> {
+        let discovery = &self.state.discovery;
+        if discovery.is_fixed() || std::mem::replace(&mut self.has_requested_update, true) {
+            return None;
+        }
+        self.progress.enter(Phase::Resolve);
+        let left = self.limits.connecting(&self.progress).left;
+        let rounds = discovery.request_update();
+        let _ = timeout(left.min(UPDATE_WAIT), discovery.resolution_after(rounds)).await;
+        self.untried()
+    }
+
+    /// Where to retry an idempotent call: on an endpoint not tried yet, or on any after a pause.
+    async fn repeat(&mut self) -> Option<Arc<Endpoint>> {
+        if self.state.is_closing()
+            || !self.request.idempotent
+            || self.retries >= self.limits.max_retries
+            || !self.state.retries.begin_retry()
+        {
+            return None;
+        }
+        self.retries += 1;
+        if let Some(endpoint) = self.untried() {
+            return Some(endpoint);
+        }
+        self.tried.clear();
+        self.progress.enter(Phase::Queued);
+        tokio::select! {
+            () = sleep(retry_pause(self.retries - 1, self.state.discovery.random.next())) => (),
+            () = self.state.closing() => return None,
+        }
+        self.untried()
+    }
+
+    fn limits_at(&self, endpoint: &Arc<Endpoint>) -> Limits {
+        let others: Vec<_> =
+            self.tried.iter().filter(|tried| !Arc::ptr_eq(tried, endpoint)).cloned().collect();
+        let set = self.state.discovery.known();
+        let share = set.ok().and_then(|set| share(&set, &others, &self.limits, &self.progress));
+        self.limits.with_share(share)
     }
 }

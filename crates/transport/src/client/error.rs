@@ -13,7 +13,7 @@ use http::StatusCode;
 
 use super::endpoints::ResolveFailure;
 use super::limits::TimeLimit;
-use super::options::Endpoint;
+use super::options::EndpointAddress;
 use super::times::{CallTimes, Phase};
 use crate::tls::TlsFailure;
 
@@ -28,14 +28,14 @@ pub enum CallError {
     /// There is no connection to the server.
     Connect {
         /// The server.
-        endpoint: Endpoint,
+        endpoint: EndpointAddress,
         /// What the name lookup or the last of the server's addresses said.
         source: io::Error,
     },
     /// There is no TLS connection to the server; nothing of the request was acted upon.
     Tls {
         /// The server.
-        endpoint: Endpoint,
+        endpoint: EndpointAddress,
         /// Why.
         failure: TlsFailure,
     },

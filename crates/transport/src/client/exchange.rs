@@ -1,11 +1,11 @@
-//! A request and its response, on one connection or, if need be, on another.
+//! A request and its response on one connection, or on a second one if the first was closed while idle.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use backwater_protocol::client::{
     AuthenticatedResponse, Extensions, PreparedRequest, authenticate,
@@ -16,24 +16,23 @@ use http::header::CONTENT_ENCODING;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
-use super::Shared;
-use super::connection::{Connection, SendError};
-use super::endpoint_pool::{EndpointPool, Lease};
 use super::error::CallError;
 use super::limits::Limits;
+use super::pool::{Connection, Lease, Pool, SendError};
 use super::request_ids::NoRandomness;
+use super::state::ClientState;
 use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 
-/// How much of the body of a response that is not authentic is shown, in bytes.
+/// How much of the body of an unauthenticated response an error shows, in bytes.
 pub(super) const HINT: usize = 4096;
-/// How long that body is waited for.
+/// How long to wait for that body.
 const HINT_TIME: Duration = Duration::from_millis(500);
 
-/// Bodies up to so many bytes are copied rather than kept together with all that was read with them.
+/// Bodies of at most this many bytes are copied, so that they do not keep the read buffer alive.
 const SMALL: usize = 1024;
 
-/// A response whose head is authentic, with its body.
+/// A response with an authenticated head.
 pub(super) struct Received {
     pub(super) response: AuthenticatedResponse,
     pub(super) status: StatusCode,
@@ -41,103 +40,86 @@ pub(super) struct Received {
     pub(super) body: CollectedBody,
 }
 
-/// Sends a request to an endpoint when its turn comes, and reads the response.
+/// Sends a request when a connection is free, and reads the response.
 pub(super) async fn exchange(
-    shared: &Shared,
-    pool: &Arc<EndpointPool>,
+    state: &ClientState,
+    pool: &Arc<Pool>,
     request: &PreparedRequest,
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, CallError> {
     let lease = pool.acquire(limits, progress).await?;
-    // A kept connection may be closed by the server at any time, and the caller is not to see that.
     let was_kept = lease.connection.was_kept();
-    let ended = match attempt(shared, lease, request, limits, progress).await {
+    let ended = match exchange_on(state, lease, request, limits, progress).await {
+        // The server may close an idle connection at any time, and callers should not notice.
         Err(Failure::Unsent { lease, .. }) if was_kept => {
-            // Boxed, as is all that is rare: calls are moved about, and should not be large.
-            Box::pin(attempt_afresh(shared, *lease, request, limits, progress)).await
+            // Boxed, like everything rare here, because futures are moved and should stay small.
+            Box::pin(exchange_afresh(state, *lease, request, limits, progress)).await
         }
         ended => ended,
     };
     ended.map_err(Failure::into_error)
 }
 
-/// Sends a request on a connection that is new.
-async fn attempt_afresh(
-    shared: &Shared,
+/// Sends a request on a new connection.
+async fn exchange_afresh(
+    state: &ClientState,
     lease: Lease,
     request: &PreparedRequest,
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, Failure> {
     let lease = lease.renew(limits, progress).await?;
-    attempt(shared, lease, request, limits, progress).await
+    exchange_on(state, lease, request, limits, progress).await
 }
 
-/// Sends a request on a connection and reads the response; keeps the connection if it can be used
-/// again.
+/// Sends a request on a connection and reads the response. Keeps the connection if it can be reused.
 ///
-/// The request gets an id of its own each time: a server that has seen the head of the first one
-/// would take the second one for a copy made by somebody else.
-async fn attempt(
-    shared: &Shared,
+/// Each request has an identifier of its own: a server that has seen the head of an earlier one would
+/// take a second one with the same identifier for a replay.
+async fn exchange_on(
+    state: &ClientState,
     mut lease: Lease,
     request: &PreparedRequest,
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, Failure> {
-    let now = Instant::now();
-    progress.enter_at(Phase::Send, now);
-    let usage = lease.connection.was_kept().then(|| lease.connection.usage(now));
-    let carefully = usage.is_some_and(|usage| lease.manners().is_doubtful(usage));
+    progress.enter(Phase::Send);
     let connection = &mut lease.connection;
     let ended = {
-        let sending = pin!(round_trip(shared, connection, request, limits, carefully));
+        let sending = pin!(round_trip(state, connection, request, limits));
         limits.exchanging().run(sending).await
     };
     connection.report(progress);
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(ran_out) => return Err(Failure::Other(ran_out.error(progress))),
-    };
-    let (is_sent, is_answered) = (connection.is_sent(), connection.is_answered());
-    if let Some(usage) = usage {
-        match &ended {
-            Ok(_) if is_sent => lease.manners().note_used(usage),
-            // An answer that came too early proves nothing.
-            _ if is_answered => (),
-            _ => lease.manners().note_closed(usage, now),
-        }
-    }
     match ended {
-        Ok(received) => {
-            lease.connection.count_response();
+        Ok(Ok(received)) => {
             if lease.connection.is_reusable() {
                 lease.keep();
             }
             Ok(received)
         }
-        Err(Broken::Unsent(error)) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
-        Err(Broken::Other(error)) => Err(Failure::Other(error)),
+        Ok(Err(Broken::Unsent(error))) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
+        Ok(Err(Broken::Other(error))) => Err(Failure::Other(error)),
+        Err(ran_out) => Err(Failure::Other(ran_out.error(progress))),
     }
 }
 
 async fn round_trip(
-    shared: &Shared,
+    state: &ClientState,
     connection: &mut Connection,
     request: &PreparedRequest,
     limits: &Limits,
-    carefully: bool,
 ) -> Result<Received, Broken> {
-    let id = shared.request_ids.next().map_err(|NoRandomness| {
+    let id = state.request_ids.next().map_err(|NoRandomness| {
         CallError::Internal("the system gave no random bytes".to_owned())
     })?;
-    let options = &shared.options;
+    let options = &state.options;
     let created = options.replay_protection.then(|| SystemTime::now().into());
     let audience = options.audience.clone();
     let extensions = Extensions { timeout: limits.call_timeout(), created, audience };
-    let (head, body) = connection.send(request.sign(id, extensions), carefully).await?.into_parts();
+    let (head, body) = connection.send(request.sign(id, extensions)).await?.into_parts();
     let status = head.status;
+    connection.note_keep_alive(&head.headers);
     match authenticate(status, &head.headers, request.secrets(), id) {
         Ok(response) => {
             let body = read(connection, body, limits.max_encoded_result_size).await?;
@@ -166,12 +148,12 @@ async fn read(
         BodyError::TooLarge(size) => CallError::TooLarge { size, limit },
         BodyError::Broken(error) => broken(error),
     })?;
-    // It is a part of what hyper has read into. As long as JavaScript has not taken it, hyper would have
-    // to get itself new memory, for each small response 8 KiB.
+    // The body is a slice of hyper's read buffer. While JavaScript holds it, hyper would have to allocate
+    // another 8 KiB for each small response.
     Ok(body.copied_up_to(SMALL))
 }
 
-/// What there is of a body that is not to be believed.
+/// As much of an unauthenticated body as arrives soon.
 async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
     let mut reader = BodyReader::new(HINT);
     let read = match timeout(HINT_TIME, connection.read_body(body, &mut reader)).await {
@@ -183,7 +165,7 @@ async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The server has certainly not begun to act upon the request.
+    /// The server has certainly not begun: the request was not written in full.
     Unsent {
         error: CallError,
         lease: Box<Lease>,
@@ -208,7 +190,7 @@ impl From<CallError> for Failure {
 
 /// Why a round trip on a connection failed.
 enum Broken {
-    /// The server has certainly not begun to act upon the request.
+    /// The server has certainly not begun: the request was not written in full.
     Unsent(CallError),
     Other(CallError),
 }
@@ -237,7 +219,7 @@ impl From<CallError> for Broken {
     }
 }
 
-/// A connection that has ended perhaps since the client has no certificate.
+/// A connection that ended, perhaps because the client has no certificate.
 #[derive(Debug)]
 struct WithoutCertificate(Box<dyn Error + Send + Sync>);
 
@@ -245,8 +227,8 @@ impl fmt::Display for WithoutCertificate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}; the server has asked for a certificate of the client, which has none (options 'tls.cert' \
-             and 'tls.key'): that may be why",
+            "{}; the server asked for a client certificate and none is configured (options 'tls.cert' and \
+             'tls.key'), which may be why",
             self.0
         )
     }
@@ -258,10 +240,10 @@ impl Error for WithoutCertificate {
     }
 }
 
-/// Tells a peer that does not speak HTTP from one that has gone.
+/// Distinguishes a peer that does not speak HTTP from one that has gone away.
 fn broken(error: hyper::Error) -> CallError {
     let source = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
-    // So hyper calls chunks of a body that are not what they should be.
+    // How hyper reports malformed chunks of a body.
     let bad_chunk = source.is_some_and(|error| {
         matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
     });
@@ -274,7 +256,7 @@ fn broken(error: hyper::Error) -> CallError {
     }
 }
 
-/// An alert, or bytes that were not encrypted by the peer: neither is HTTP.
+/// A TLS alert, or bytes that the peer has not encrypted.
 fn is_of_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
 }

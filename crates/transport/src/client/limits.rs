@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use backwater_protocol::CallTimeout;
 use tokio::time::timeout;
 
-use super::call::CallRequest;
+use super::request::CallRequest;
 use super::error::CallError;
 use super::options::ClientOptions;
 use super::times::Progress;

@@ -1,19 +1,21 @@
-//! The client: calls, and the connections that they share.
+//! The client. A call passes through these files, in this order: [`call`] (attempts and hedging),
+//! [`attempt`] (one attempt at one endpoint), [`exchange`] (request and response on a connection).
+//!
+//! [`endpoints`] knows which servers there are and chooses among them; [`pool`] owns the connections to
+//! one of them. Neither knows of calls, and `pool` does not know of `endpoints`.
 
+mod attempt;
 mod call;
-mod connect;
-mod connection;
-mod endpoint_pool;
 mod endpoints;
 mod error;
 mod exchange;
 mod limits;
-mod manners;
 mod options;
 mod pool;
-mod probe;
+mod request;
 mod request_ids;
-mod stream;
+mod retry;
+mod state;
 mod times;
 mod warm_up;
 
@@ -21,115 +23,111 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-pub use self::call::{CallOutcome, CallRequest};
-use self::endpoints::Directory;
-pub use self::endpoints::{DirectoryStats, EndpointState, EndpointStats, ResolveFailure};
+use self::endpoints::Discovery;
+pub use self::endpoints::{EndpointState, EndpointStats, ResolveFailure};
 pub use self::error::CallError;
 pub use self::limits::TimeLimit;
-pub use self::options::{ClientOptions, Endpoint, ListedEndpoint, Unacknowledged};
-use self::request_ids::RequestIds;
+pub use self::options::{ClientOptions, EndpointAddress, ListedEndpoint};
+pub use self::request::{CallOutcome, CallRequest};
+pub use self::retry::RetryStats;
+use self::state::{ClientState, Lifetime};
 pub use self::times::{CallTimes, Phase};
-use crate::codec::Codecs;
 use crate::guard::catch_panic;
 use crate::spin::UnderWay;
 use crate::{IoThread, Spawner};
 
-/// Calls the functions of one server, or of several alike. Clones are the same client.
+/// Calls the functions of one server, or of several interchangeable ones. Clones are the same client.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    state: Arc<ClientState>,
     spawner: Spawner,
 }
 
-/// What a client is doing.
+/// A snapshot of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientStats {
-    /// Calls that have a connection or are making one.
+    /// Calls that have a connection or are opening one.
     pub calls_in_flight: usize,
     /// Calls that wait for a connection.
     pub calls_waiting: usize,
-    /// Connections that are open, idle ones included.
+    /// Open connections, idle ones included.
     pub open_connections: usize,
     /// Connections that wait for a call.
     pub idle_connections: usize,
-    /// How often connecting has failed or timed out, since the client was made.
+    /// Connection attempts that have failed or timed out since the client was created.
     pub connect_failures: u64,
 }
 
 impl Client {
-    /// A client of the endpoints in its options; it connects when it is first called.
+    /// A client of the endpoints in `options`. It connects when it is first called.
     pub fn new(io: &IoThread, options: ClientOptions) -> Self {
-        let directory = Directory::fixed(options.endpoints.clone(), &options);
-        Self::with(io, options, directory)
+        let discovery = Discovery::fixed(options.endpoints.clone(), &options);
+        Self::with(io, options, discovery)
     }
 
-    /// A client whose endpoints are told by [`Client::set_endpoints`]. It calls `ask` when it needs
-    /// them, and when one of them has failed; each time it has to be told afterwards what came of it:
-    /// [`Client::set_endpoints`], [`Client::resolution_failed`] or [`Client::endpoints_unchanged`].
+    /// A client whose endpoints come from a resolver. The client calls `resolve` when it needs endpoints
+    /// and when one of them has failed. Answer each call with [`Client::set_endpoints`],
+    /// [`Client::resolution_failed`] or [`Client::endpoints_unchanged`].
     pub fn resolved(
         io: &IoThread,
         options: ClientOptions,
-        ask: impl Fn() + Send + Sync + 'static,
+        resolve: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        Self::with(io, options, Directory::resolved_by(ask))
+        Self::with(io, options, Discovery::resolved_by(resolve))
     }
 
-    fn with(io: &IoThread, options: ClientOptions, directory: Directory) -> Self {
-        let shared = Arc::new(Shared {
-            directory,
-            lifetime: watch::Sender::new(Lifetime::Open),
-            codecs: Codecs::default(),
-            request_ids: RequestIds::new(),
-            options,
-        });
+    fn with(io: &IoThread, options: ClientOptions, discovery: Discovery) -> Self {
+        let state = Arc::new(ClientState::new(options, discovery));
         let spawner = io.spawner();
-        if shared.options.min_connections > 0 {
-            let client = Arc::downgrade(&shared);
-            // When the thread has ended, there is nothing to keep warm.
+        if state.options.min_connections > 0 {
+            let client = Arc::downgrade(&state);
+            // If the thread has ended there are no connections to keep open.
             let _ = spawner.spawn(move || warm_up::keep_warm(client));
         }
-        Self { shared, spawner }
+        Self { state, spawner }
     }
 
-    /// Calls a function. The future is to be polled on the I/O thread (see [`IoThread::spawn`]);
-    /// dropping it gives the call up and closes its connection. It always resolves, as long as the
-    /// timeouts are finite.
+    /// Calls a function. Poll the future on the I/O thread (see [`IoThread::spawn`]); dropping it cancels
+    /// the call and closes its connection. It always resolves, provided that the timeouts are finite.
     ///
     /// # Errors
     ///
-    /// See [`CallError`]. A request that may have reached the server is never sent a second time.
+    /// See [`CallError`]. A request that may have reached the server is sent again only if the call is
+    /// idempotent.
     pub fn call(
         &self,
         request: CallRequest,
     ) -> impl Future<Output = Result<CallOutcome, CallError>> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
-        // Boxed, as is the call below: what is moved about should not be large.
+        let state = Arc::clone(&self.state);
+        // Boxed, like the call below, because futures are moved and should stay small.
         let request = Box::new(request);
-        // From now on closing waits for it, also when it is polled later.
-        let mut lifetime = shared.lifetime.subscribe();
+        // From here on `close` waits for this call, even if it is polled later.
+        let mut lifetime = state.lifetime.subscribe();
         let is_open = *lifetime.borrow_and_update() == Lifetime::Open;
         async move {
             let _under_way = UnderWay::begin();
             if !is_open {
                 return Err(CallError::Closed);
             }
-            let mut calling = Box::pin(endpoints::call(&shared, request));
+            let mut calling = Box::pin(call::run(&state, request));
             tokio::select! {
                 biased;
                 ended = catch_panic(calling.as_mut()) => {
                     ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                 }
-                // An error means that the client is gone, which it is not: this is a part of it.
-                _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Cut) => Err(CallError::Closed),
+                // The wait fails only if the client is gone, and this call holds it.
+                _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
+                    Err(CallError::Closed)
+                }
             }
         }
     }
 
-    /// Says which endpoints there are from now on. Calls on those that are no longer listed may
-    /// finish. An empty list counts as a failed resolution.
+    /// Replaces the endpoints. Calls on endpoints that are no longer listed may finish. An empty list
+    /// counts as a failed resolution.
     pub fn set_endpoints(&self, endpoints: Vec<ListedEndpoint>) {
         if endpoints.is_empty() {
             self.resolution_failed(ResolveFailure {
@@ -139,30 +137,35 @@ impl Client {
             });
             return;
         }
-        self.shared.directory.resolved(endpoints, &self.shared.options);
+        self.state.discovery.update(endpoints, &self.state.options);
     }
 
-    /// Says that it could not be found out which endpoints there are. Those that are known are kept;
-    /// if there are none, the calls that wait for them fail.
+    /// Reports that resolving has failed. Known endpoints are kept; if there are none, the calls that
+    /// wait for endpoints fail.
     pub fn resolution_failed(&self, failure: ResolveFailure) {
-        self.shared.directory.failed(failure);
+        self.state.discovery.failed(failure);
     }
 
-    /// Says that it was not looked for other endpoints, since that has just been done.
+    /// Reports that the endpoints were resolved so recently that they were not resolved again.
     pub fn endpoints_unchanged(&self) {
-        self.shared.directory.unchanged();
+        self.state.discovery.unchanged();
     }
 
-    /// The endpoints, and what happened to calls on them.
-    pub fn directory_stats(&self) -> DirectoryStats {
-        self.shared.directory.stats()
+    /// The known endpoints, in the order in which they were listed.
+    pub fn endpoint_stats(&self) -> Vec<EndpointStats> {
+        self.state.discovery.stats()
     }
 
-    /// What the client is doing right now.
+    /// How often calls were repeated.
+    pub fn retry_stats(&self) -> RetryStats {
+        self.state.retries.stats()
+    }
+
+    /// What the client is doing now.
     pub fn stats(&self) -> ClientStats {
         let mut all = ClientStats::default();
-        for member in self.shared.directory.members() {
-            let stats = member.pool.stats();
+        for endpoint in self.state.discovery.endpoints() {
+            let stats = endpoint.pool.stats();
             all.calls_in_flight += stats.in_flight;
             all.calls_waiting += stats.waiting;
             all.open_connections += stats.open;
@@ -172,22 +175,21 @@ impl Client {
         all
     }
 
-    /// Closes the client: new calls fail with [`CallError::Closed`]; those that were made before, also
-    /// those that wait for a connection or for endpoints, may take until `limit` from now, then they
-    /// fail the same way. None is made again. The future resolves when all calls have ended and the
-    /// connections are closed; the closing goes on without it being polled, from anywhere. Closing again
-    /// can only hasten the end.
+    /// Closes the client. New calls fail with [`CallError::Closed`]. Calls made before, including those
+    /// that wait for a connection or for endpoints, have until `limit` from now to finish and then fail
+    /// the same way; none is retried. The future resolves once all calls have ended and all connections
+    /// are closed. Closing proceeds even if the future is not polled; closing again can only shorten it.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
-        shared.advance(Lifetime::Closing);
+        let state = Arc::clone(&self.state);
+        state.advance(Lifetime::Closing);
         let (sender, closed) = oneshot::channel::<()>();
-        // When the thread has ended, `sender` is dropped, and so are all calls.
+        // If the thread has ended, `sender` is dropped, and all calls are gone.
         let _ = self.spawner.spawn(move || async move {
-            if timeout(limit, shared.lifetime.closed()).await.is_err() {
-                shared.advance(Lifetime::Cut);
-                shared.lifetime.closed().await;
+            if timeout(limit, state.lifetime.closed()).await.is_err() {
+                state.advance(Lifetime::Aborted);
+                state.lifetime.closed().await;
             }
-            shared.directory.close();
+            state.discovery.close();
             drop(sender);
         });
         async move { drop(closed.await) }
@@ -198,47 +200,8 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Client")
-            .field("endpoints", &self.shared.options.endpoints)
+            .field("endpoints", &self.state.options.endpoints)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Lifetime {
-    Open,
-    /// No new calls; those that were made may finish.
-    Closing,
-    /// Calls end where they stand.
-    Cut,
-}
-
-/// What all calls of a client share.
-struct Shared {
-    options: ClientOptions,
-    directory: Directory,
-    /// Every call holds a receiver: none left means that all have ended.
-    lifetime: watch::Sender<Lifetime>,
-    codecs: Codecs,
-    request_ids: RequestIds,
-}
-
-impl Shared {
-    fn is_closing(&self) -> bool {
-        *self.lifetime.borrow() != Lifetime::Open
-    }
-
-    /// Resolves when the client is being closed.
-    async fn closing(&self) {
-        // An error means that the client is gone, which it is not: this borrows it.
-        let _ = self.lifetime.subscribe().wait_for(|lifetime| *lifetime != Lifetime::Open).await;
-    }
-
-    fn advance(&self, to: Lifetime) {
-        self.lifetime.send_if_modified(|lifetime| {
-            let later = *lifetime < to;
-            *lifetime = to.max(*lifetime);
-            later
-        });
     }
 }

@@ -1,4 +1,4 @@
-//! What a client can be told.
+//! Options of a client, and the addresses of servers.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,65 +6,64 @@ use std::time::Duration;
 
 use backwater_protocol::client::Settings;
 use http::HeaderValue;
-use tokio::net::TcpStream;
 
 use crate::OwnedDecodeOptions;
 use crate::tls::ClientTls;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Endpoint {
+pub struct EndpointAddress {
     /// A name or an address; IPv6 addresses without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The address to connect to; `None` to look the host up each time.
-    pub address: Option<IpAddr>,
-    /// Whether to speak TLS there: then [`ClientOptions::tls`] is needed, and the host is the name that
-    /// the server's certificate has to have.
+    /// The IP address to connect to; `None` to look the host up for each connection.
+    pub ip: Option<IpAddr>,
+    /// Whether the server speaks TLS. This requires [`ClientOptions::tls`], and the server's certificate
+    /// must be for `host`.
     pub tls: bool,
 }
 
-impl Endpoint {
-    /// An endpoint by its name or address, without TLS.
+impl EndpointAddress {
+    /// A server by its name or IP address, without TLS.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         let host = host.into();
-        Self { address: host.parse().ok(), host, port, tls: false }
+        Self { ip: host.parse().ok(), host, port, tls: false }
     }
 
-    /// Where connections go to.
+    /// Where connections go.
     pub(super) fn destination(&self) -> String {
-        match self.address {
-            Some(address) => SocketAddr::new(address, self.port).to_string(),
+        match self.ip {
+            Some(ip) => SocketAddr::new(ip, self.port).to_string(),
             None => self.to_string(),
         }
     }
 
-    /// Its name, and its address unless that is the same.
+    /// The name, followed by the IP address unless both are the same.
     pub(super) fn description(&self) -> String {
         let (name, destination) = (self.to_string(), self.destination());
         if name == destination { name } else { format!("{name} ({destination})") }
     }
 }
 
-/// An endpoint among others.
+/// An address with its weight and priority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedEndpoint {
     /// Where it is.
-    pub endpoint: Endpoint,
+    pub address: EndpointAddress,
     /// Its share of the calls, relative to those of the others; 0 counts as 1.
     pub weight: u32,
-    /// Those of a higher number are called only when none of a lower one is up.
+    /// Endpoints with a higher number are called only if none with a lower one is up.
     pub priority: u16,
 }
 
-impl From<Endpoint> for ListedEndpoint {
-    fn from(endpoint: Endpoint) -> Self {
-        Self { endpoint, weight: 1, priority: 0 }
+impl From<EndpointAddress> for ListedEndpoint {
+    fn from(address: EndpointAddress) -> Self {
+        Self { address, weight: 1, priority: 0 }
     }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for EndpointAddress {
     /// As it stands in a URL and in the `host` header (RFC 3986, 3.2.2).
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
@@ -75,10 +74,6 @@ impl fmt::Display for Endpoint {
         }
     }
 }
-
-/// Tells how many of the bytes that were written to a connection its peer has not acknowledged yet;
-/// `None` when the system does not say.
-pub type Unacknowledged = fn(&TcpStream) -> Option<u64>;
 
 /// Options of a client. Sizes are in bytes.
 #[derive(Clone, Debug)]
@@ -102,12 +97,12 @@ pub struct ClientOptions {
     /// How long a call may take from when its request begins to be sent until its response is there
     /// as a whole.
     pub recv_timeout: Duration,
-    /// How long a call may take from its begin to its end; `None` for as long as the other two allow.
-    /// Calls that have this limit tell the server how long they still wait.
+    /// How long a call may take as a whole; `None` for as long as the other two allow. Calls with this
+    /// limit tell the server how much of it is left.
     pub timeout: Option<Duration>,
     /// How many connections may be open, and so how many calls under way. The next ones wait.
     pub max_connections: usize,
-    /// How many connections are made ahead of calls, and kept however long they are idle.
+    /// How many connections to keep open, even if no call needs them. Expired ones are replaced.
     pub min_connections: usize,
     /// How old a connection may become: it is not used again after that, or up to a quarter earlier, so
     /// that those made at the same time do not end at the same time. `None` for any age.
@@ -118,20 +113,18 @@ pub struct ClientOptions {
     pub dead_peer_timeout: Option<Duration>,
     /// How many calls may wait for a connection. The next one fails at once.
     pub max_waiting: usize,
-    /// How long a connection may be idle before it is closed. It should be less than the server's own
-    /// limit, or requests cross with the closing of their connection; Cowboy's limit is 5 s.
-    pub pool_idle_timeout: Duration,
+    /// The most that a connection may be idle before it is closed. A server's `keep-alive: timeout=N`
+    /// lowers it to one second less than that. `None`: as long as the server says, or 4 s if it says
+    /// nothing, because Cowboy closes after 5 s.
+    pub idle_timeout: Option<Duration>,
     /// How long the head of a response may be.
     pub max_header_bytes: usize,
-    /// Finds out that a server has closed a connection before a request arrived: then the request is
-    /// sent again. It needs what safe Rust does not offer, so it is left to others.
-    pub unacknowledged: Option<Unacknowledged>,
 }
 
 impl ClientOptions {
     /// Options with the defaults of the protocol: 8 s to connect, 5 s to receive.
-    pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
-        Self::of(vec![endpoint.into()], settings)
+    pub fn new(address: EndpointAddress, settings: Settings) -> Self {
+        Self::of(vec![address.into()], settings)
     }
 
     /// The same for several endpoints.
@@ -151,9 +144,8 @@ impl ClientOptions {
             max_connection_age: None,
             dead_peer_timeout: Some(Duration::from_secs(30)),
             max_waiting: 65_536,
-            pool_idle_timeout: Duration::from_secs(4),
+            idle_timeout: None,
             max_header_bytes: 64 * 1024,
-            unacknowledged: None,
         }
     }
 }

@@ -17,7 +17,7 @@ use backwater_protocol::Secrets;
 use backwater_protocol::client::{self, RequestPath};
 use backwater_protocol::server;
 use backwater_transport::{
-    CallError, CallOutcome, CallRequest, Client, ClientOptions, Endpoint, IoThread, OwnedTape,
+    CallError, CallOutcome, CallRequest, Client, ClientOptions, EndpointAddress, IoThread, OwnedTape,
     Server, ServerOptions,
 };
 
@@ -92,7 +92,7 @@ pub fn connect(
     address: SocketAddr,
     change: impl FnOnce(&mut ClientOptions),
 ) -> Client {
-    let endpoint = Endpoint::new(address.ip().to_string(), address.port());
+    let endpoint = EndpointAddress::new(address.ip().to_string(), address.port());
     let mut options = ClientOptions::new(endpoint, client::Settings::new(secrets()));
     (options.connect_timeout, options.recv_timeout) = (PATIENCE, PATIENCE);
     change(&mut options);

@@ -5,7 +5,7 @@
 //! Power of Two Choices in Randomized Load Balancing", 2001).
 
 /// What the balancer has to know of an endpoint.
-pub(crate) trait Candidate {
+pub(super) trait Candidate {
     /// Calls that are under way there.
     fn pending(&self) -> usize;
     /// Its share of the calls, relative to the other endpoints'; not 0.
@@ -16,7 +16,7 @@ pub(crate) trait Candidate {
 
 /// Chooses among all, which are eligible and alike in weight and priority. `random` has 64 random
 /// bits; `None` only when there is nothing to choose from.
-pub(crate) fn choose_alike<T: Candidate>(candidates: &[T], random: u64) -> Option<&T> {
+pub(super) fn choose_alike<T: Candidate>(candidates: &[T], random: u64) -> Option<&T> {
     let [first_draw, second_draw] = draws(random);
     let count = candidates.len() as u64;
     let first = below(first_draw, count)?;
@@ -26,7 +26,7 @@ pub(crate) fn choose_alike<T: Candidate>(candidates: &[T], random: u64) -> Optio
 }
 
 /// Chooses among those that are eligible, by priority and weight; `None` when there are none.
-pub(crate) fn choose<T: Candidate>(
+pub(super) fn choose<T: Candidate>(
     candidates: &[T],
     is_eligible: impl Fn(&T) -> bool,
     random: u64,

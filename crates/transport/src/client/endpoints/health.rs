@@ -1,8 +1,8 @@
 //! Whether calls should go to an endpoint.
 //!
-//! An endpoint that fails is set aside for a pause that grows each time. When it is over, a connection
-//! is made without a call that would have to wait for it; when that stands, one call goes there, and
-//! the rest follows when it was answered.
+//! An endpoint that fails is ejected for a pause that doubles each time. After the pause, a probe opens a
+//! connection that no call waits for. Once it is open the endpoint is half open: one call goes there, and
+//! the others follow when that call is answered.
 
 use std::time::{Duration, Instant};
 
@@ -10,90 +10,89 @@ use std::time::{Duration, Instant};
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The pause grows to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A probe that has come to no end after this no longer keeps others from being made: functions may
+/// A half-open probe that has not ended after this no longer blocks another one, because functions may
 /// run for as long as they like.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is known of an endpoint from the calls that went there.
 #[derive(Debug)]
-pub(crate) struct Health {
+pub(in super::super) struct Health {
     state: State,
-    /// How often it was set aside since it last answered.
+    /// How often it was ejected since it last answered.
     failures: u32,
     epoch: Epoch,
 }
 
-/// Since when a call is under way, counted in verdicts: the failure of a call that had begun before
-/// the last verdict says nothing that is not known already.
+/// When a call began, counted in ejections: a call that began before the last ejection and fails tells
+/// nothing new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Epoch(pub(super) u32);
+pub(in super::super) struct Epoch(pub(super) u32);
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     Up,
-    SetAside {
+    Ejected {
         until: Instant,
     },
     Connecting {
         since: Instant,
     },
-    /// A connection stands; the next call is the one that decides.
+    /// A connection is open; the next call decides.
     Connected,
-    OnTrial {
+    HalfOpen {
         since: Instant,
     },
 }
 
-/// What users see of it.
+/// The state of an endpoint, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointState {
     /// Calls go there.
     Up,
-    /// It has failed; no calls go there until the pause is over, unless no other endpoint is left.
-    SetAside,
-    /// The pause is over; a connection, then a single call, finds out how it is.
+    /// It has failed. Calls go there only if no other endpoint is left.
+    Ejected,
+    /// The pause is over; a connection, then a single call, tests the endpoint.
     Probing,
 }
 
 impl Health {
-    pub(crate) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self { state: State::Up, failures: 0, epoch: Epoch::default() }
     }
 
-    pub(crate) fn state(&self) -> EndpointState {
+    pub(in super::super) fn state(&self) -> EndpointState {
         match self.state {
             State::Up => EndpointState::Up,
-            State::SetAside { .. } => EndpointState::SetAside,
+            State::Ejected { .. } => EndpointState::Ejected,
             _ => EndpointState::Probing,
         }
     }
 
-    /// What calls that begin now have to show when they report.
-    pub(crate) fn epoch(&self) -> Epoch {
+    /// The epoch for calls that begin now.
+    pub(in super::super) fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// When the pause ends, if there is one.
-    pub(crate) fn paused_until(&self) -> Option<Instant> {
+    /// When the ejection ends, if the endpoint is ejected.
+    pub(in super::super) fn ejected_until(&self) -> Option<Instant> {
         match self.state {
-            State::SetAside { until } => Some(until),
+            State::Ejected { until } => Some(until),
             _ => None,
         }
     }
 
-    /// How bad it is, to find the least bad when all are set aside: the one that failed least often,
-    /// and of those the one whose pause is over first.
-    pub(crate) fn badness(&self) -> (u32, Option<Instant>) {
-        (self.failures, self.paused_until())
+    /// Orders endpoints when all are ejected: by failures, then by the end of the pause.
+    pub(in super::super) fn badness(&self) -> (u32, Option<Instant>) {
+        (self.failures, self.ejected_until())
     }
 
-    /// Whether a connection should now be made to find out if the endpoint is back; the answer is to
-    /// be told by [`Health::connected`] or [`Health::failed`].
-    pub(crate) fn begin_probe(&mut self, now: Instant) -> bool {
+    /// Whether to open a connection now to find out if the endpoint is back. Report the result with
+    /// [`Health::connected`] or [`Health::failed`].
+    pub(in super::super) fn begin_probe(&mut self, now: Instant) -> bool {
         let due = match self.state {
-            State::SetAside { until } => now >= until,
+            State::Ejected { until } => now >= until,
             State::Connecting { since } => now >= since + LONGEST_PAUSE,
-            State::Up | State::Connected | State::OnTrial { .. } => false,
+            State::Up | State::Connected | State::HalfOpen { .. } => false,
         };
         if due {
             self.state = State::Connecting { since: now };
@@ -101,65 +100,65 @@ impl Health {
         due
     }
 
-    /// A connection for a probe stands.
-    pub(crate) fn connected(&mut self, epoch: Epoch) {
+    /// The connection of a probe is open.
+    pub(in super::super) fn connected(&mut self, epoch: Epoch) {
         if epoch == self.epoch && matches!(self.state, State::Connecting { .. }) {
             self.state = State::Connected;
         }
     }
 
-    /// Whether the call that begins now should be the one that decides.
-    pub(crate) fn begin_trial(&mut self, now: Instant) -> bool {
+    /// Whether the call that begins now is the one that decides.
+    pub(in super::super) fn begin_half_open(&mut self, now: Instant) -> bool {
         let due = match self.state {
             State::Connected => true,
-            State::OnTrial { since } => now >= since + PATIENCE,
-            State::Up | State::SetAside { .. } | State::Connecting { .. } => false,
+            State::HalfOpen { since } => now >= since + PATIENCE,
+            State::Up | State::Ejected { .. } | State::Connecting { .. } => false,
         };
         if due {
-            self.state = State::OnTrial { since: now };
+            self.state = State::HalfOpen { since: now };
         }
         due
     }
 
     /// The endpoint has answered.
-    pub(crate) fn answered(&mut self, epoch: Epoch) {
+    pub(in super::super) fn answered(&mut self, epoch: Epoch) {
         if epoch == self.epoch {
             self.state = State::Up;
             self.failures = 0;
         }
     }
 
-    /// A call was given up before anything was known. If it was to decide, the next one will.
-    pub(crate) fn abandoned(&mut self, epoch: Epoch) {
-        if epoch == self.epoch && matches!(self.state, State::OnTrial { .. }) {
+    /// A call was cancelled before it had a result. If it was the one to decide, the next call is.
+    pub(in super::super) fn abandoned(&mut self, epoch: Epoch) {
+        if epoch == self.epoch && matches!(self.state, State::HalfOpen { .. }) {
             self.state = State::Connected;
         }
     }
 
-    /// A call, or the connecting for a probe, has failed; sets the endpoint aside, and says whether
-    /// that is news. `random` has 64 random bits.
-    pub(crate) fn failed(&mut self, epoch: Epoch, now: Instant, random: u64) -> bool {
+    /// A call or the connection of a probe has failed: ejects the endpoint. Returns whether this is new.
+    /// `random` has 64 random bits.
+    pub(in super::super) fn failed(&mut self, epoch: Epoch, now: Instant, random: u64) -> bool {
         if epoch != self.epoch {
             return false;
         }
-        self.state = State::SetAside { until: now + pause(self.failures, random) };
+        self.state = State::Ejected { until: now + pause(self.failures, random) };
         self.failures = self.failures.saturating_add(1);
         self.epoch = Epoch(self.epoch.0.wrapping_add(1));
         true
     }
 }
 
-/// The pause after so many failures before this one: half of it, and a random part of the other half,
-/// so that clients that failed together do not come back together.
+/// The pause after `failures` earlier failures: half of it fixed, the other half random, so that clients
+/// that failed together do not return together.
 fn pause(failures: u32, random: u64) -> Duration {
     let full = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
     let fraction = (random >> 32) as u32;
     full / 2 + (full / 2).mul_f64(f64::from(fraction) / f64::from(u32::MAX))
 }
 
-/// How long a call waits before it is tried again on the endpoint that has just failed, when there is
-/// no other: 25 to 50 ms, then 50 to 100, and so on.
-pub(crate) fn retry_pause(retries: u32, random: u64) -> Duration {
+/// How long a call waits before it is retried on an endpoint that has just failed, when there is no
+/// other: 25 to 50 ms, then 50 to 100, and so on.
+pub(in super::super) fn retry_pause(retries: u32, random: u64) -> Duration {
     pause(retries, random) / 4
 }
 
@@ -175,8 +174,8 @@ mod tests {
         health.failed(health.epoch(), now, random)
     }
 
-    /// One that has been set aside until `start` + 200 ms.
-    fn set_aside(start: Instant) -> Health {
+    /// One that has been ejected until `start` + 200 ms.
+    fn ejected(start: Instant) -> Health {
         let mut health = Health::new();
         assert!(failed(&mut health, start, LONGEST));
         health
@@ -187,13 +186,13 @@ mod tests {
         let start = Instant::now();
         let mut health = Health::new();
         assert_eq!(health.state(), EndpointState::Up);
-        assert!(!health.begin_probe(start) && !health.begin_trial(start));
+        assert!(!health.begin_probe(start) && !health.begin_half_open(start));
         health.answered(health.epoch());
         health.abandoned(health.epoch());
         assert_eq!(health.state(), EndpointState::Up);
         assert!(failed(&mut health, start, LONGEST));
-        assert_eq!(health.state(), EndpointState::SetAside);
-        assert_eq!(health.paused_until(), Some(start + 200 * MS));
+        assert_eq!(health.state(), EndpointState::Ejected);
+        assert_eq!(health.ejected_until(), Some(start + 200 * MS));
     }
 
     #[test]
@@ -211,42 +210,42 @@ mod tests {
     #[test]
     fn a_probe_is_made_when_the_pause_is_over_and_only_one() {
         let start = Instant::now();
-        let mut health = set_aside(start);
+        let mut health = ejected(start);
         assert!(!health.begin_probe(start + 199 * MS));
         assert!(health.begin_probe(start + 200 * MS));
         assert_eq!(health.state(), EndpointState::Probing);
         assert!(!health.begin_probe(start + 201 * MS));
-        assert!(!health.begin_trial(start + 201 * MS), "nothing is connected yet");
+        assert!(!health.begin_half_open(start + 201 * MS), "nothing is connected yet");
     }
 
     #[test]
     fn one_call_decides_when_the_connection_stands() {
         let start = Instant::now();
-        let mut health = set_aside(start);
+        let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
         health.connected(health.epoch());
         assert_eq!(health.state(), EndpointState::Probing);
-        assert!(health.begin_trial(start + 210 * MS));
-        assert!(!health.begin_trial(start + 211 * MS), "one is enough");
+        assert!(health.begin_half_open(start + 210 * MS));
+        assert!(!health.begin_half_open(start + 211 * MS), "one is enough");
         health.answered(health.epoch());
         assert_eq!(health.state(), EndpointState::Up);
         // What was before is forgotten.
         assert!(failed(&mut health, start, LONGEST));
-        assert_eq!(health.paused_until(), Some(start + 200 * MS));
+        assert_eq!(health.ejected_until(), Some(start + 200 * MS));
     }
 
     #[test]
     fn a_probe_that_fails_makes_the_pause_grow() {
         let start = Instant::now();
-        let mut health = set_aside(start);
+        let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
         assert!(failed(&mut health, start + 300 * MS, LONGEST));
-        assert_eq!(health.paused_until(), Some(start + 700 * MS));
+        assert_eq!(health.ejected_until(), Some(start + 700 * MS));
         assert!(health.begin_probe(start + 700 * MS));
         health.connected(health.epoch());
-        assert!(health.begin_trial(start + 700 * MS));
+        assert!(health.begin_half_open(start + 700 * MS));
         assert!(failed(&mut health, start + 700 * MS, LONGEST), "connected, but the call failed");
-        assert_eq!(health.paused_until(), Some(start + 1500 * MS));
+        assert_eq!(health.ejected_until(), Some(start + 1500 * MS));
     }
 
     #[test]
@@ -255,18 +254,18 @@ mod tests {
         let mut health = Health::new();
         let before = health.epoch();
         assert!(failed(&mut health, start, LONGEST));
-        let until = health.paused_until();
+        let until = health.ejected_until();
         // Sixty others that were under way on the same server.
         assert!(!health.failed(before, start + MS, LONGEST));
         health.answered(before);
         health.abandoned(before);
         health.connected(before);
-        assert_eq!(health.paused_until(), until);
+        assert_eq!(health.ejected_until(), until);
     }
 
     #[test]
     fn the_answer_to_a_call_that_was_sent_there_for_want_of_another_brings_it_back() {
-        let mut health = set_aside(Instant::now());
+        let mut health = ejected(Instant::now());
         health.answered(health.epoch());
         assert_eq!(health.state(), EndpointState::Up);
     }
@@ -274,29 +273,29 @@ mod tests {
     #[test]
     fn an_abandoned_trial_leaves_the_decision_to_the_next_call() {
         let start = Instant::now();
-        let mut health = set_aside(start);
+        let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
         health.connected(health.epoch());
-        assert!(health.begin_trial(start + 200 * MS));
+        assert!(health.begin_half_open(start + 200 * MS));
         health.abandoned(health.epoch());
-        assert!(health.begin_trial(start + 200 * MS));
+        assert!(health.begin_half_open(start + 200 * MS));
     }
 
     #[test]
     fn a_trial_that_takes_long_lets_another_call_try() {
         let start = Instant::now();
-        let mut health = set_aside(start);
+        let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
         health.connected(health.epoch());
-        assert!(health.begin_trial(start + 200 * MS));
-        assert!(!health.begin_trial(start + 1199 * MS));
-        assert!(health.begin_trial(start + 1200 * MS));
+        assert!(health.begin_half_open(start + 200 * MS));
+        assert!(!health.begin_half_open(start + 1199 * MS));
+        assert!(health.begin_half_open(start + 1200 * MS));
     }
 
     #[test]
     fn a_probe_of_which_nothing_is_heard_is_made_again() {
         let start = Instant::now();
-        let mut health = set_aside(start);
+        let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
         assert!(!health.begin_probe(start + 10_199 * MS));
         assert!(health.begin_probe(start + 10_200 * MS));
@@ -305,10 +304,10 @@ mod tests {
     #[test]
     fn the_least_bad_is_the_one_that_failed_least_then_first() {
         let start = Instant::now();
-        let mut often = set_aside(start);
+        let mut often = ejected(start);
         assert!(failed(&mut often, start, SHORTEST));
-        let late = set_aside(start + MS);
-        let early = set_aside(start);
+        let late = ejected(start + MS);
+        let early = ejected(start);
         assert!(early.badness() < late.badness());
         assert!(late.badness() < often.badness());
     }

@@ -1,20 +1,18 @@
-//! The endpoints of a client: which one a call goes to, and what happens when it fails there.
+//! The endpoints of a client: which ones there are, how they are, and which one to choose.
 //!
-//! [`balancer`], [`health`], [`budget`] and [`verdict`] decide and do nothing else: time and randomness
-//! are their arguments. [`directory`] knows the endpoints of the moment, [`dispatch`] makes calls.
+//! [`balancer`] and [`health`] only decide: they take time and randomness as arguments. [`discovery`]
+//! knows the current endpoints.
 
 mod balancer;
-mod budget;
-mod directory;
-mod dispatch;
+mod discovery;
+mod endpoint;
 mod health;
-mod member;
 mod random;
 mod set;
-mod verdict;
 
-pub(super) use self::directory::Directory;
-pub use self::directory::{DirectoryStats, EndpointStats, ResolveFailure};
-pub(super) use self::dispatch::call;
+pub(super) use self::discovery::{Discovery, Unknown};
+pub use self::discovery::{EndpointStats, ResolveFailure};
+pub(super) use self::endpoint::{Endpoint, Feedback};
 pub use self::health::EndpointState;
-pub(super) use self::member::Member;
+pub(super) use self::health::retry_pause;
+pub(super) use self::set::EndpointSet;

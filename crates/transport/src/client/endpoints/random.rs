@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): one
 /// addition between two numbers, so that threads share it without a lock.
 #[derive(Debug)]
-pub(crate) struct SplitMix {
+pub(in super::super) struct SplitMix {
     state: AtomicU64,
 }
 
 impl SplitMix {
-    pub(crate) const fn new(seed: u64) -> Self {
+    pub(in super::super) const fn new(seed: u64) -> Self {
         Self { state: AtomicU64::new(seed) }
     }
 
-    pub(crate) fn next(&self) -> u64 {
+    pub(in super::super) fn next(&self) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut value = self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -12,48 +12,48 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::options::Endpoint;
-use super::probe::Probe;
+use super::super::options::EndpointAddress;
+use super::write_tracker::WriteTracker;
 use crate::burst::Burst;
 use crate::spin;
 use crate::tls::{ClientTls, TlsFailure};
 
-/// A TCP stream, with TLS or without, that tells its probe what passes, and that does not take a failed
-/// write for the end: a server may have answered before it closed, and that answer can still be read.
+/// A TCP stream, with or without TLS, that tracks what passes. A failed write does not end it: the server
+/// may have answered before it closed, and that answer can still be read.
 pub(super) struct ClientStream {
     socket: Socket,
-    probe: Arc<Probe>,
+    tracker: Arc<WriteTracker>,
     secured: Option<Secured>,
     burst: Burst,
-    /// The parts of a small request, put together.
+    /// The parts of a small request, joined.
     gathered: Vec<u8>,
 }
 
-/// Parts that are not longer than this altogether are copied to one place before they are written: for
-/// the system to gather them takes longer than that.
+/// Parts of at most this many bytes together are joined before they are written, which takes less time
+/// than a vectored write.
 const SMALL: usize = 2048;
 
-/// Not a trait object: without TLS, every call would pay for that.
+/// Not a trait object, which would slow down every call without TLS.
 enum Socket {
     Clear(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// What is known of a connection with TLS.
+/// The TLS settings of a connection.
 #[derive(Clone)]
 pub(super) struct Secured {
-    endpoint: Endpoint,
+    endpoint: EndpointAddress,
     tls: ClientTls,
 }
 
 impl Secured {
-    /// What an error of HTTP before the first response means, when TLS is the cause.
-    pub(super) fn explain(&self, error: &hyper::Error) -> Option<(Endpoint, TlsFailure)> {
+    /// The TLS failure behind an HTTP error before the first response, if there is one.
+    pub(super) fn explain(&self, error: &hyper::Error) -> Option<(EndpointAddress, TlsFailure)> {
         let cause = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>)?;
         Some((self.endpoint.clone(), self.tls.explain_first_read(cause)?))
     }
 
-    /// Whether the server has asked for a certificate that there is none of.
+    /// Whether the server asked for a client certificate and none is configured.
     pub(super) fn lacks_certificate(&self) -> bool {
         self.tls.lacks_certificate()
     }
@@ -64,54 +64,46 @@ impl ClientStream {
     pub(super) fn clear(stream: TcpStream) -> Self {
         Self {
             socket: Socket::Clear(stream),
-            probe: Arc::new(Probe::new()),
+            tracker: Arc::new(WriteTracker::new()),
             secured: None,
             burst: Burst::default(),
             gathered: Vec::new(),
         }
     }
 
-    /// A connection with TLS: makes the handshake.
+    /// A connection with TLS; performs the handshake.
     ///
     /// # Errors
     ///
-    /// Why there is no connection that could be trusted.
+    /// If the handshake fails or the server is not trusted.
     pub(super) async fn secure(
         stream: TcpStream,
         tls: &ClientTls,
-        endpoint: &Endpoint,
+        endpoint: &EndpointAddress,
     ) -> Result<Self, TlsFailure> {
         let stream = tls.connect(stream, &endpoint.host).await?;
         let secured = Secured { endpoint: endpoint.clone(), tls: tls.clone() };
         Ok(Self {
             // Boxed: a session is large, and connections are moved about.
             socket: Socket::Tls(Box::new(stream)),
-            probe: Arc::new(Probe::new()),
+            tracker: Arc::new(WriteTracker::new()),
             secured: Some(secured),
             burst: Burst::default(),
             gathered: Vec::new(),
         })
     }
 
-    /// What is told of the stream.
-    pub(super) fn probe(&self) -> Arc<Probe> {
-        Arc::clone(&self.probe)
+    /// The tracker of what is written and read.
+    pub(super) fn tracker(&self) -> Arc<WriteTracker> {
+        Arc::clone(&self.tracker)
     }
 
-    /// What is known of its TLS, if it has that.
+    /// Its TLS settings, if it has TLS.
     pub(super) fn secured(&self) -> Option<&Secured> {
         self.secured.as_ref()
     }
 
-    fn tcp(&self) -> &TcpStream {
-        match &self.socket {
-            Socket::Clear(tcp) => tcp,
-            Socket::Tls(stream) => stream.get_ref().0,
-        }
-    }
-
-    /// Whether the peer has closed an idle connection, asked of the system itself. One that has sent
-    /// something unasked is as good as closed: it is taken for the answer to nothing.
+    /// Asks the system whether the peer has closed an idle connection. Unsolicited data counts as closed.
     fn is_ended(&mut self) -> bool {
         match &mut self.socket {
             Socket::Clear(tcp) => has_something(tcp),
@@ -120,7 +112,7 @@ impl ClientStream {
     }
 }
 
-/// Whether there is something to read, be it the end.
+/// Whether there is something to read, including the end of the stream.
 fn has_something(tcp: &TcpStream) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     match SockRef::from(tcp).peek(&mut byte) {
@@ -129,11 +121,11 @@ fn has_something(tcp: &TcpStream) -> bool {
     }
 }
 
-/// Like [`has_something`] for TLS, where not all that comes unasked is an answer: servers send tickets
-/// for the next connection after the handshake, and may change their keys (RFC 8446, 4.6).
+/// Like [`has_something`] for TLS, where servers may send session tickets and key updates unsolicited
+/// (RFC 8446, 4.6).
 fn has_ended(stream: &mut TlsStream<TcpStream>) -> bool {
     let (tcp, session) = stream.get_mut();
-    // Not by way of the event loop, which may not have heard yet that there is something.
+    // Not through tokio, which may not know yet that there is something to read.
     let mut socket = SocketReader(SockRef::from(&*tcp));
     loop {
         match session.read_tls(&mut socket) {
@@ -159,8 +151,7 @@ impl Read for SocketReader<'_> {
     }
 }
 
-/// After a failure the read side tells what happened, and it does so without further ado: a
-/// connection that cannot be written to has ended.
+/// Leaves failed writes to the read side, which reports why the connection has ended.
 fn leave_failures_to_reading<T>(result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     match result {
         Poll::Ready(Err(_)) => Poll::Pending,
@@ -174,7 +165,7 @@ impl AsyncRead for ClientStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.probe.take_check() && self.is_ended() {
+        if self.tracker.take_check() && self.is_ended() {
             return Poll::Ready(Ok(()));
         }
         if !self.burst.goes_on(context) {
@@ -189,16 +180,7 @@ impl AsyncRead for ClientStream {
         if length > 0 {
             spin::note_event();
         }
-        self.probe.count_read(length);
-        let is_end = match &result {
-            Poll::Ready(Ok(())) => length == 0,
-            // So rustls calls the end of a stream that TLS had not announced.
-            Poll::Ready(Err(error)) => error.kind() == io::ErrorKind::UnexpectedEof,
-            Poll::Pending => false,
-        };
-        if is_end {
-            self.probe.note_end(self.tcp());
-        }
+        self.tracker.count_read(length);
         self.burst.moved(result.is_ready().then_some(length));
         result
     }
@@ -256,15 +238,15 @@ impl AsyncWrite for ClientStream {
         }
     }
 
-    /// hyper flushes when it has nothing left to write, and TLS is done with that when the system has
-    /// taken all of it: until then the end of the request is still here.
+    /// hyper flushes when it has nothing left to write. With TLS, flushing ends when the system has taken
+    /// everything; until then the end of the request is still buffered here.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_flush(context),
             Socket::Tls(stream) => Pin::new(stream).poll_flush(context),
         };
         if let Poll::Ready(Ok(())) = flushed {
-            self.probe.flushed();
+            self.tracker.flushed();
         }
         leave_failures_to_reading(flushed)
     }

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
-use super::options::Endpoint;
+use super::super::options::EndpointAddress;
 
 /// How long an address may keep the next one waiting (RFC 8305, section 8: "Connection Attempt
 /// Delay").
@@ -20,10 +20,10 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// # Errors
 ///
 /// What the name lookup said.
-pub(super) async fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
-    match endpoint.address {
-        Some(address) => Ok(vec![SocketAddr::new(address, endpoint.port)]),
-        None => Ok(lookup_host((endpoint.host.as_str(), endpoint.port)).await?.collect()),
+pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketAddr>> {
+    match address.ip {
+        Some(ip) => Ok(vec![SocketAddr::new(ip, address.port)]),
+        None => Ok(lookup_host((address.host.as_str(), address.port)).await?.collect()),
     }
 }
 

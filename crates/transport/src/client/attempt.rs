@@ -1,0 +1,154 @@
+//! One attempt at one endpoint: encode and sign the request, exchange it, verify and decode the answer.
+
+use std::borrow::Borrow;
+use std::pin::pin;
+use std::sync::Arc;
+
+use backwater_protocol::client::{
+    EncodeFailure, PreparedRequest, ResponseFailure, Settings, prepare_request,
+};
+use backwater_protocol::gzip::GzipError;
+use bytes::Bytes;
+
+use super::endpoints::Endpoint;
+use super::error::CallError;
+use super::exchange::{HINT, Received, exchange};
+use super::limits::Limits;
+use super::request::{CallOutcome, CallRequest};
+use super::retry::feedback;
+use super::state::ClientState;
+use super::times::Progress;
+use crate::codec::{Codec, Stopped};
+use crate::spare_tapes;
+use crate::terms::{OwnedDecodeOptions, tape_size};
+
+/// Makes a call on one endpoint, with an identifier and a signature of its own, and reports the result
+/// to the endpoint's health. Returns the request too if it is kept for another attempt; otherwise it is
+/// dropped once it is encoded.
+pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
+    state: &Arc<ClientState>,
+    endpoint: &Arc<Endpoint>,
+    request: R,
+    keep: bool,
+    limits: &Limits,
+    progress: &mut Progress,
+) -> (Result<CallOutcome, CallError>, Option<R>) {
+    let in_flight = endpoint.begin();
+    let decode_options = request.borrow().decode.clone();
+    let (encoded, request) = encode(state, endpoint, request, keep).await;
+    let result = match encoded {
+        Ok(encoded) => match exchange(state, &endpoint.pool, &encoded, limits, progress).await {
+            Ok(received) => understand(state, received, decode_options, limits, progress).await,
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    if in_flight.report(feedback(&result), &state.discovery.random) {
+        state.discovery.request_update();
+    }
+    (result, request)
+}
+
+/// Decodes a response in the time that the call has left.
+async fn understand(
+    state: &ClientState,
+    received: Received,
+    options: Option<OwnedDecodeOptions>,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<CallOutcome, CallError> {
+    let options = options.unwrap_or_else(|| state.options.decode.clone());
+    let decoding = pin!(decode(state, received, options, limits.max_encoded_result_size));
+    match limits.whole() {
+        None => decoding.await,
+        Some(whole) => {
+            whole.run(decoding).await.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))
+        }
+    }
+}
+
+async fn encode<R: Borrow<CallRequest> + Send + 'static>(
+    state: &Arc<ClientState>,
+    endpoint: &Arc<Endpoint>,
+    request: R,
+    keep: bool,
+) -> (Result<PreparedRequest, CallError>, Option<R>) {
+    let size = tape_size(request.borrow().arguments.as_tape_ref());
+    let (for_codec, endpoint) = (Arc::clone(state), Arc::clone(endpoint));
+    let encoded = state.codecs.run(size, move |codec| {
+        let encoded = encode_with(codec, &for_codec, &endpoint, request.borrow());
+        (encoded.map_err(CallError::Encode), keep.then_some(request))
+    });
+    match encoded.await {
+        Ok(encoded) => encoded,
+        Err(Stopped) => (Err(CallError::Closed), None),
+    }
+}
+
+fn encode_with(
+    codec: &mut Codec,
+    state: &ClientState,
+    endpoint: &Endpoint,
+    request: &CallRequest,
+) -> Result<PreparedRequest, EncodeFailure> {
+    let defaults = &state.options.settings;
+    let settings = Settings {
+        secrets: request.secrets.as_ref().unwrap_or(&defaults.secrets).clone(),
+        max_encoded_args_size: request
+            .max_encoded_args_size
+            .unwrap_or(defaults.max_encoded_args_size),
+        compression_threshold: request
+            .compression_threshold
+            .unwrap_or(defaults.compression_threshold),
+        ..defaults.clone()
+    };
+    let arguments = request.arguments.as_tape_ref();
+    let host = endpoint.host.as_ref();
+    let host = host.ok_or_else(|| EncodeFailure::Target(endpoint.authority.clone()))?;
+    prepare_request(&request.path, host, arguments, &mut codec.encoder, &settings)
+}
+
+async fn decode(
+    state: &ClientState,
+    received: Received,
+    options: OwnedDecodeOptions,
+    limit: usize,
+) -> Result<CallOutcome, CallError> {
+    let Received { response, status, compressed, body } = received;
+    // Inflated, most bodies are a few times as large.
+    let size = body.len().saturating_mul(if compressed { 4 } else { 1 });
+    let decoded = state.codecs.run(size, move |codec| {
+        let mut tape = spare_tapes::take();
+        let body = body.into_bytes();
+        let unverified_body = body.slice(..body.len().min(HINT));
+        let verified = response.verify(body).map_err(|failure| CallError::Authentication {
+            failure,
+            unverified_status: status,
+            unverified_body,
+        })?;
+        let accepted = verified.check_status().map_err(CallError::Remote)?.accept();
+        let payload =
+            accepted.and_then(|accepted| accepted.inflate(limit)).map_err(not_understood)?;
+        let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
+        let (outcome, mut source) = decoded.map_err(not_understood)?;
+        if !tape.refers_to_source {
+            // Free it now rather than after the values are made.
+            source = Bytes::new();
+        }
+        Ok(CallOutcome { outcome, tape, source })
+    });
+    decoded.await.unwrap_or(Err(CallError::Closed))
+}
+
+fn not_understood(failure: ResponseFailure) -> CallError {
+    match failure {
+        ResponseFailure::TooLarge { size, limit } => {
+            CallError::TooLarge { size: size as u64, limit }
+        }
+        // Inflating stops at the first byte that is too much.
+        ResponseFailure::Inflate(GzipError::TooLarge { limit }) => {
+            CallError::TooLarge { size: (limit as u64).saturating_add(1), limit }
+        }
+        failure => CallError::Response(failure),
+    }
+}

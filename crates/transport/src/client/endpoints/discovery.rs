@@ -1,0 +1,276 @@
+//! The endpoints that a client knows, and how it learns of new ones.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::super::options::{ClientOptions, ListedEndpoint};
+use super::super::pool::Pool;
+use super::endpoint::Endpoint;
+use super::health::EndpointState;
+use super::random::SplitMix;
+use super::set::EndpointSet;
+
+/// How long a failed resolution is remembered when no endpoints are known: calls made meanwhile fail at
+/// once, and the next call after that resolves again.
+const FAILURE_MEMORY: Duration = Duration::from_millis(500);
+
+/// The most that the connection of a probe may take, however patient calls are.
+const LONGEST_PROBE: Duration = Duration::from_secs(10);
+
+/// The current endpoints and their source.
+pub(in super::super) struct Discovery {
+    source: Source,
+    pub(in super::super) random: SplitMix,
+}
+
+enum Source {
+    /// They never change, so reading them takes no lock.
+    Fixed(Arc<EndpointSet>),
+    Resolved {
+        known: watch::Sender<Known>,
+        resolve: Box<dyn Fn() + Send + Sync>,
+    },
+}
+
+/// What resolving has found.
+#[derive(Default)]
+struct Known {
+    set: Option<Arc<EndpointSet>>,
+    /// The last resolution, if it failed, and when.
+    failure: Option<(ResolveFailure, Instant)>,
+    /// How many resolutions have ended.
+    rounds: u64,
+    /// Whether a resolution is under way.
+    requested: bool,
+}
+
+/// Names could not be resolved to endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolveFailure {
+    /// The name, as the user wrote it.
+    pub name: String,
+    /// The resolver's code, such as `ENOTFOUND`.
+    pub code: Option<String>,
+    /// What went wrong, in words.
+    pub message: String,
+}
+
+impl fmt::Display for ResolveFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ResolveFailure {}
+
+/// Why no endpoints are known.
+pub(in super::super) enum Unknown {
+    Failed(ResolveFailure),
+    /// A resolution is under way; this many have ended before it.
+    Requested {
+        rounds: u64,
+    },
+}
+
+/// Figures of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointStats {
+    /// The value of the `host` header.
+    pub authority: String,
+    /// The address and port that connections go to, or the name and port if the name is looked up for
+    /// each connection.
+    pub address: String,
+    /// Whether calls go there.
+    pub state: EndpointState,
+    /// How long it stays ejected, from now.
+    pub ejected_for: Option<Duration>,
+    /// Calls under way, including those that wait for a connection.
+    pub pending: usize,
+    /// Open connections, idle ones included.
+    pub open_connections: usize,
+    /// Connections that wait for a call.
+    pub idle_connections: usize,
+    /// Calls that wait for a connection.
+    pub calls_waiting: usize,
+    /// Attempts made there.
+    pub calls: u64,
+    /// Attempts that could not connect, or lost their connection.
+    pub failures: u64,
+}
+
+impl Discovery {
+    pub(in super::super) fn fixed(listed: Vec<ListedEndpoint>, options: &ClientOptions) -> Self {
+        Self::new(Source::Fixed(Arc::new(EndpointSet::new(listed, None, options))))
+    }
+
+    /// Calls `resolve` to start a resolution. Each one must end with [`Discovery::update`],
+    /// [`Discovery::failed`] or [`Discovery::unchanged`].
+    pub(in super::super) fn resolved_by(resolve: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::new(Source::Resolved {
+            known: watch::Sender::new(Known::default()),
+            resolve: Box::new(resolve),
+        })
+    }
+
+    fn new(source: Source) -> Self {
+        Self { source, random: SplitMix::new(RandomState::new().hash_one(0)) }
+    }
+
+    /// Replaces the endpoints; calls in flight on others continue. Has no effect if they are fixed.
+    pub(in super::super) fn update(&self, listed: Vec<ListedEndpoint>, options: &ClientOptions) {
+        let Source::Resolved { known, .. } = &self.source else { return };
+        known.send_modify(|known| {
+            let old = known.set.take();
+            let new = EndpointSet::new(listed, old.as_deref(), options);
+            for gone in old.iter().flat_map(|old| old.endpoints()) {
+                if !new.contains(gone) {
+                    gone.pool.retire();
+                }
+            }
+            known.set = Some(Arc::new(new));
+            known.end(None);
+        });
+    }
+
+    /// A resolution has failed; known endpoints are kept.
+    pub(in super::super) fn failed(&self, failure: ResolveFailure) {
+        let Source::Resolved { known, .. } = &self.source else { return };
+        known.send_modify(|known| known.end(Some((failure, Instant::now()))));
+    }
+
+    /// The last resolution is so recent that it was not repeated.
+    pub(in super::super) fn unchanged(&self) {
+        let Source::Resolved { known, .. } = &self.source else { return };
+        known.send_modify(|known| {
+            let failure = known.failure.take();
+            known.end(failure);
+        });
+    }
+
+    /// The pools of the endpoints that are up. Starts a resolution if none is known.
+    pub(in super::super) fn pools(&self) -> Vec<Arc<Pool>> {
+        match self.known() {
+            Ok(set) => {
+                let up = set.endpoints().filter(|endpoint| endpoint.is_up());
+                up.map(|endpoint| Arc::clone(&endpoint.pool)).collect()
+            }
+            Err(_unknown) => Vec::new(),
+        }
+    }
+
+    /// The current endpoints. Starts a resolution if none is known.
+    pub(in super::super) fn known(&self) -> Result<Arc<EndpointSet>, Unknown> {
+        let known = match &self.source {
+            Source::Fixed(set) => return Ok(Arc::clone(set)),
+            Source::Resolved { known, .. } => known.borrow(),
+        };
+        if let Some(set) = &known.set {
+            return Ok(Arc::clone(set));
+        }
+        if let Some((failure, when)) = &known.failure
+            && !known.requested
+            && when.elapsed() < FAILURE_MEMORY
+        {
+            return Err(Unknown::Failed(failure.clone()));
+        }
+        let rounds = known.rounds;
+        drop(known);
+        self.request_update();
+        Err(Unknown::Requested { rounds })
+    }
+
+    /// Chooses an endpoint of `set` for a call that has tried those in `tried`, and starts the probes
+    /// that are due. Runs on the I/O thread.
+    pub(in super::super) fn choose(
+        &self,
+        set: &EndpointSet,
+        tried: &[Arc<Endpoint>],
+        connect_timeout: Duration,
+    ) -> Option<Arc<Endpoint>> {
+        let choice = set.choose(tried, self.random.next());
+        let limit = connect_timeout.min(LONGEST_PROBE);
+        for (endpoint, epoch) in choice.probes {
+            tokio::spawn(endpoint.probe(epoch, limit, self.random.next()));
+        }
+        choice.endpoint
+    }
+
+    /// How the last resolution failed, if it did.
+    pub(in super::super) fn failure(&self) -> Option<ResolveFailure> {
+        let Source::Resolved { known, .. } = &self.source else { return None };
+        known.borrow().failure.as_ref().map(|(failure, _)| failure.clone())
+    }
+
+    /// Whether the endpoints never change.
+    pub(in super::super) fn is_fixed(&self) -> bool {
+        matches!(self.source, Source::Fixed(_))
+    }
+
+    /// Starts a resolution, unless one is under way. Returns how many have ended.
+    pub(in super::super) fn request_update(&self) -> u64 {
+        let Source::Resolved { known, resolve } = &self.source else { return 0 };
+        // No receiver needs to see this change.
+        let first = known.send_if_modified(|known| !std::mem::replace(&mut known.requested, true));
+        if first {
+            resolve();
+        }
+        known.borrow().rounds
+    }
+
+    /// Waits until more than `rounds` resolutions have ended.
+    pub(in super::super) async fn resolution_after(&self, rounds: u64) {
+        let Source::Resolved { known, .. } = &self.source else { return };
+        // The wait fails only if the sender is gone, and `self` owns it.
+        let _ = known.subscribe().wait_for(|known| known.rounds > rounds).await;
+    }
+
+    /// Closes all pools.
+    pub(in super::super) fn close(&self) {
+        for endpoint in self.endpoints() {
+            endpoint.pool.close();
+        }
+    }
+
+    pub(in super::super) fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        match &self.source {
+            Source::Fixed(set) => set.endpoints().cloned().collect(),
+            Source::Resolved { known, .. } => {
+                known.borrow().set.iter().flat_map(|set| set.endpoints()).cloned().collect()
+            }
+        }
+    }
+
+    pub(in super::super) fn stats(&self) -> Vec<EndpointStats> {
+        let now = Instant::now();
+        self.endpoints().iter().map(|endpoint| endpoint_stats(endpoint, now)).collect()
+    }
+}
+
+impl Known {
+    fn end(&mut self, failure: Option<(ResolveFailure, Instant)>) {
+        self.failure = failure;
+        self.rounds += 1;
+        self.requested = false;
+    }
+}
+
+fn endpoint_stats(endpoint: &Endpoint, now: Instant) -> EndpointStats {
+    let figures = endpoint.figures();
+    let pool = endpoint.pool.stats();
+    EndpointStats {
+        authority: endpoint.authority.clone(),
+        address: endpoint.address.destination(),
+        state: figures.state,
+        ejected_for: figures.ejected_until.map(|until| until.saturating_duration_since(now)),
+        pending: figures.pending,
+        open_connections: pool.open,
+        idle_connections: pool.idle,
+        calls_waiting: pool.waiting,
+        calls: figures.calls,
+        failures: figures.failures,
+    }
+}

@@ -1,0 +1,180 @@
+//! One endpoint: its connections, its health and its figures.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+
+use super::super::options::{ClientOptions, EndpointAddress};
+use super::super::pool::Pool;
+use super::health::{EndpointState, Epoch, Health};
+use super::random::SplitMix;
+
+/// A server, as far as calls have found out about it.
+pub(in super::super) struct Endpoint {
+    pub(super) address: EndpointAddress,
+    /// The value of the `host` header.
+    pub(in super::super) authority: String,
+    /// The same as a header; `None` if it cannot be one.
+    pub(in super::super) host: Option<HeaderValue>,
+    pub(in super::super) pool: Arc<Pool>,
+    /// Calls under way, including those that wait for a connection.
+    pending: AtomicUsize,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    health: Mutex<Health>,
+    /// Copies of what `health` says, so that calls to a healthy endpoint need no lock.
+    up: AtomicBool,
+    epoch: AtomicU32,
+}
+
+/// What the result of an attempt says about its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Feedback {
+    /// The server answered, if only with a refusal.
+    Answered,
+    /// The server could not be reached, or lost the connection.
+    Failed,
+    /// Nothing.
+    Inconclusive,
+}
+
+/// Figures of an [`Endpoint`].
+pub(super) struct Figures {
+    pub(super) state: EndpointState,
+    pub(super) ejected_until: Option<Instant>,
+    pub(super) pending: usize,
+    pub(super) calls: u64,
+    pub(super) failures: u64,
+}
+
+impl Endpoint {
+    pub(super) fn new(address: EndpointAddress, options: &ClientOptions) -> Arc<Self> {
+        let pool = Pool::new(address.clone(), options);
+        let authority = address.to_string();
+        Arc::new(Self {
+            host: HeaderValue::from_str(&authority).ok(),
+            authority,
+            address,
+            pool,
+            pending: AtomicUsize::new(0),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            health: Mutex::new(Health::new()),
+            up: AtomicBool::new(true),
+            epoch: AtomicU32::new(Epoch::default().0),
+        })
+    }
+
+    /// Counts an attempt that begins now.
+    pub(in super::super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        InFlight { epoch: Epoch(self.epoch.load(Ordering::Relaxed)), endpoint: Arc::clone(self) }
+    }
+
+    pub(super) fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    pub(in super::super) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// See [`Health::badness`].
+    pub(super) fn badness(&self) -> (u32, Option<Instant>) {
+        self.health().badness()
+    }
+
+    /// See [`Health::begin_half_open`].
+    pub(super) fn begin_half_open(&self, now: Instant) -> bool {
+        self.health().begin_half_open(now)
+    }
+
+    /// See [`Health::begin_probe`].
+    pub(super) fn begin_probe(&self, now: Instant) -> Option<Epoch> {
+        let mut health = self.health();
+        health.begin_probe(now).then(|| health.epoch())
+    }
+
+    /// Opens the connection that a probe begins with, and keeps it for the call that completes it.
+    pub(super) async fn probe(self: Arc<Self>, epoch: Epoch, limit: Duration, random: u64) {
+        let connected = self.pool.prepare(limit).await.is_ok();
+        self.change(|health| {
+            if connected {
+                health.connected(epoch);
+            } else {
+                health.failed(epoch, Instant::now(), random);
+            }
+        });
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let health = self.health();
+        Figures {
+            state: health.state(),
+            ejected_until: health.ejected_until(),
+            pending: self.pending(),
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
+        let mut health = self.health();
+        let result = change(&mut health);
+        self.up.store(health.state() == EndpointState::Up, Ordering::Relaxed);
+        self.epoch.store(health.epoch().0, Ordering::Relaxed);
+        result
+    }
+
+    /// Nothing panics while this is held.
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One attempt: counts as pending until it is dropped.
+pub(in super::super) struct InFlight {
+    endpoint: Arc<Endpoint>,
+    epoch: Epoch,
+}
+
+impl InFlight {
+    /// Reports how the attempt ended; true if that ejected the endpoint.
+    pub(in super::super) fn report(&self, feedback: Feedback, random: &SplitMix) -> bool {
+        let endpoint = &self.endpoint;
+        match feedback {
+            Feedback::Failed => {
+                endpoint.failures.fetch_add(1, Ordering::Relaxed);
+                let now = Instant::now();
+                let ejected =
+                    endpoint.change(|health| health.failed(self.epoch, now, random.next()));
+                if ejected {
+                    // Idle connections are as likely to be dead as the one that has just failed.
+                    endpoint.pool.discard_idle();
+                }
+                ejected
+            }
+            Feedback::Answered => {
+                if !endpoint.is_up() {
+                    endpoint.change(|health| health.answered(self.epoch));
+                }
+                false
+            }
+            Feedback::Inconclusive => false,
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let endpoint = &self.endpoint;
+        endpoint.pending.fetch_sub(1, Ordering::Relaxed);
+        if !endpoint.is_up() {
+            // Has no effect after a report.
+            endpoint.change(|health| health.abandoned(self.epoch));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One connection, with one request at a time.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
+use hyper_util::rt::TokioIo;
+
+use super::super::options::EndpointAddress;
+use super::super::times::{Phase, Progress};
+use super::keep_alive::{hint, idle_limit};
+use super::stream::{ClientStream, Secured};
+use super::write_tracker::{RequestBody, WriteTracker};
+use crate::body::{BodyError, BodyReader, CollectedBody};
+use crate::tls::TlsFailure;
+
+/// A connection with its HTTP state machine. Its holder drives it; there is no task for it, so dropping it
+/// in the middle of a call closes the socket and ends the call.
+pub(in super::super) struct Connection {
+    sender: http1::SendRequest<RequestBody>,
+    /// `None` once it has ended.
+    driver: Option<Box<http1::Connection<TokioIo<ClientStream>, RequestBody>>>,
+    tracker: Arc<WriteTracker>,
+    /// There when the connection speaks TLS.
+    secured: Option<Secured>,
+    /// Whether it has been idle before.
+    kept: bool,
+    idle_since: Instant,
+    /// How long the server says that it keeps idle connections.
+    keep_alive_hint: Option<Duration>,
+    expires: Option<Instant>,
+    _counted: Counted,
+}
+
+/// A request got no response.
+#[derive(Debug)]
+pub(in super::super) struct SendError {
+    pub(in super::super) error: hyper::Error,
+    /// The error as a TLS failure, if it is one.
+    pub(in super::super) tls: Option<(EndpointAddress, TlsFailure)>,
+    /// Whether the server asked for a client certificate and none is configured. Some servers then close
+    /// the connection without saying why.
+    pub(in super::super) lacks_certificate: bool,
+    /// Whether the request was not written in full, so that the server has certainly not begun. Any
+    /// other request is not sent again (RFC 9110, 9.2.2: POST is not idempotent).
+    pub(in super::super) unsent: bool,
+}
+
+impl Connection {
+    /// Prepares to speak HTTP over a stream; sends nothing yet. `open` counts the connection while it is
+    /// open. It may be reused until it is `max_age` old.
+    pub(super) async fn open(
+        stream: ClientStream,
+        max_header_bytes: usize,
+        open: Arc<AtomicUsize>,
+        max_age: Option<Duration>,
+    ) -> hyper::Result<Self> {
+        let counted = Counted::new(open);
+        let tracker = stream.tracker();
+        let secured = stream.secured().cloned();
+        let (sender, driver) = http1::Builder::new()
+            .max_header_size(max_header_bytes)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let now = Instant::now();
+        Ok(Self {
+            sender,
+            driver: Some(Box::new(driver)),
+            tracker,
+            secured,
+            kept: false,
+            idle_since: now,
+            keep_alive_hint: None,
+            // `None` if it is beyond what the clock can represent.
+            expires: max_age.and_then(|age| now.checked_add(age)),
+            _counted: counted,
+        })
+    }
+
+    /// The connection is idle from now on.
+    pub(super) fn set_idle(&mut self, now: Instant) {
+        self.kept = true;
+        self.idle_since = now;
+    }
+
+    /// Whether it is too old, or has been idle for too long, to be used again.
+    pub(super) fn has_expired(&self, now: Instant, idle_timeout: Option<Duration>) -> bool {
+        let limit = idle_limit(idle_timeout, self.keep_alive_hint);
+        now.duration_since(self.idle_since) >= limit
+            || self.expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// Notes how long the server keeps idle connections, if a response says so.
+    pub(in super::super) fn note_keep_alive(&mut self, headers: &HeaderMap) {
+        if let Some(hint) = hint(headers) {
+            self.keep_alive_hint = Some(hint);
+        }
+    }
+
+    /// Whether it has served a request before.
+    pub(in super::super) fn was_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Sends a request and waits for the head of the response.
+    pub(in super::super) fn send(
+        &mut self,
+        request: Request<Bytes>,
+    ) -> impl Future<Output = Result<Response<Incoming>, SendError>> {
+        self.tracker.begin();
+        let tracker = &self.tracker;
+        let request = request.map(|body| RequestBody::new(body, Arc::clone(tracker)));
+        // Outside of the future, which would keep the request for as long as it lives.
+        let response = self.sender.try_send_request(request);
+        async move {
+            let mut response = pin!(response);
+            let ended = poll_fn(|context| {
+                self.drive(context);
+                response.as_mut().poll(context)
+            });
+            let result = ended.await;
+            result.map_err(|error| self.send_error(error))
+        }
+    }
+
+    fn send_error(&self, mut error: TrySendError<Request<RequestBody>>) -> SendError {
+        let unsent = error.take_message().is_some() || self.tracker.is_unsent();
+        let error = error.into_error();
+        let secured = self.secured.as_ref().filter(|_| !self.kept);
+        SendError {
+            tls: secured.and_then(|secured| secured.explain(&error)),
+            lacks_certificate: secured.is_some_and(Secured::lacks_certificate),
+            error,
+            unsent,
+        }
+    }
+
+    /// Tells a call when its request was written and when the response began to arrive.
+    pub(in super::super) fn report(&self, progress: &mut Progress) {
+        let (sent, answered) = (self.tracker.sent_at(), self.tracker.answered_at());
+        // A server may answer before it has read all.
+        if let Some(sent) = sent
+            && answered.is_none_or(|answered| sent <= answered)
+        {
+            progress.enter_at(Phase::Wait, sent);
+        }
+        if let Some(answered) = answered {
+            progress.enter_at(Phase::Receive, answered);
+        }
+    }
+
+    /// Reads the body of a response.
+    pub(in super::super) async fn read_body(
+        &mut self,
+        mut body: Incoming,
+        reader: &mut BodyReader,
+    ) -> Result<CollectedBody, BodyError> {
+        let ended = poll_fn(|context| {
+            // Poll the body first: hyper hands it out on demand, and would otherwise wake this task again.
+            let read = reader.poll_read(&mut body, context);
+            if read.is_ready() {
+                return read;
+            }
+            self.drive(context);
+            reader.poll_read(&mut body, context)
+        });
+        ended.await
+    }
+
+    /// Whether another request can be sent, as far as hyper knows.
+    pub(in super::super) fn is_reusable(&mut self) -> bool {
+        self.drive_idle();
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Whether an idle connection is still open. Asks the system.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.tracker.check();
+        self.drive_idle();
+        self.driver.is_some()
+    }
+
+    /// Drives the connection while no call waits for it, without registering a waker: the next request
+    /// would wake a task for nothing and keep it in memory until then.
+    fn drive_idle(&mut self) {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+    }
+
+    fn drive(&mut self, context: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && Pin::new(driver).poll(context).is_ready()
+        {
+            // Dropping it ends a pending response with an error, or gives the request back.
+            self.driver = None;
+        }
+    }
+}
+
+/// Counts a connection while it is open.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(open)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,300 @@
+//! The connections to one server, the permits for calls on them, and the calls that wait for a permit.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::super::error::CallError;
+use super::super::limits::{Allowance, Limits};
+use super::super::options::{ClientOptions, EndpointAddress};
+use super::super::times::{Phase, Progress};
+use super::connect::{connect, resolve};
+use super::connection::Connection;
+use super::idle::IdleConnections;
+use super::stream::ClientStream;
+use super::warm_up::WarmUp;
+use crate::tls::ClientTls;
+
+/// The connections to one server.
+pub(in super::super) struct Pool {
+    address: EndpointAddress,
+    /// Set if the server speaks TLS.
+    tls: Option<ClientTls>,
+    idle: Arc<IdleConnections>,
+    max_connections: usize,
+    min_connections: usize,
+    max_connection_age: Option<Duration>,
+    dead_peer_timeout: Option<Duration>,
+    max_waiting: usize,
+    max_header_bytes: usize,
+    /// One permit for each call that has a connection or is opening one. Idle connections need none: a
+    /// connection is opened only if none is idle, so there are never more than permits.
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    open: Arc<AtomicUsize>,
+    connect_failures: AtomicU64,
+    warm_up: WarmUp,
+    /// Has no permits; closed when no more connections are opened ahead of calls.
+    ended: Semaphore,
+}
+
+/// Figures of a [`Pool`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct PoolStats {
+    /// Calls that have a connection or are opening one.
+    pub(in super::super) in_flight: usize,
+    /// Calls that wait for a connection.
+    pub(in super::super) waiting: usize,
+    /// Open connections, idle ones included.
+    pub(in super::super) open: usize,
+    /// Connections that wait for a call.
+    pub(in super::super) idle: usize,
+    /// Connection attempts that have failed or timed out.
+    pub(in super::super) connect_failures: u64,
+}
+
+impl Pool {
+    pub(in super::super) fn new(address: EndpointAddress, options: &ClientOptions) -> Arc<Self> {
+        let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            tls: options.tls.clone().filter(|_| address.tls),
+            address,
+            idle: IdleConnections::new(options.idle_timeout),
+            max_connections,
+            min_connections: options.min_connections.min(max_connections),
+            max_connection_age: options.max_connection_age,
+            dead_peer_timeout: options.dead_peer_timeout,
+            max_waiting: options.max_waiting,
+            max_header_bytes: options.max_header_bytes,
+            permits: Arc::new(Semaphore::new(max_connections)),
+            waiting: AtomicUsize::new(0),
+            open: Arc::default(),
+            connect_failures: AtomicU64::new(0),
+            warm_up: WarmUp::default(),
+            ended: Semaphore::new(0),
+        })
+    }
+
+    /// Waits for a permit, then takes an idle connection or opens one, all within the limits.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::QueueFull`], [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`] and
+    /// [`CallError::Closed`].
+    pub(in super::super) async fn acquire(
+        self: &Arc<Self>,
+        limits: &Limits,
+        progress: &mut Progress,
+    ) -> Result<Lease, CallError> {
+        progress.enter(Phase::Queued);
+        let permit = match self.free_permit()? {
+            Some(permit) => permit,
+            None => {
+                // Boxed, like everything rare here, because futures are moved and should stay small.
+                let mut waiting = Box::pin(self.wait_for_permit());
+                let waited = limits.connecting(progress).run(waiting.as_mut()).await;
+                waited.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?
+            }
+        };
+        let connection = match self.idle.take() {
+            Some(connection) => connection,
+            None => Box::pin(self.open_within(limits.opening(progress), progress)).await?,
+        };
+        Ok(Lease { connection, permit, pool: Arc::clone(self) })
+    }
+
+    /// Accepts no more calls: those that wait fail with [`CallError::Closed`], idle connections are
+    /// closed, and the others are closed when their call ends.
+    pub(in super::super) fn close(&self) {
+        self.permits.close();
+        self.retire();
+    }
+
+    /// The server is no longer listed: calls under way may finish, and connections are closed as they
+    /// become idle.
+    pub(in super::super) fn retire(&self) {
+        self.ended.close();
+        self.idle.close();
+    }
+
+    /// Closes the connections that are idle now.
+    pub(in super::super) fn discard_idle(&self) {
+        self.idle.clear();
+    }
+
+    /// Opens a connection for a later call, if there is a permit for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`] and [`CallError::Closed`].
+    pub(in super::super) async fn prepare(
+        self: &Arc<Self>,
+        limit: Duration,
+    ) -> Result<(), CallError> {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return Ok(()) };
+        let allowance = Allowance::for_connecting(limit);
+        let mut progress = Progress::start();
+        tokio::select! {
+            opened = self.open_within(allowance, &mut progress) => {
+                Lease { connection: opened?, permit, pool: Arc::clone(self) }.keep();
+                Ok(())
+            }
+            _ = self.ended.acquire() => Err(CallError::Closed),
+        }
+    }
+
+    /// Starts to replace expired connections, so that `min_connections` are open. Runs on the I/O thread.
+    pub(in super::super) fn open_missing(self: &Arc<Self>, limit: Duration) {
+        self.idle.prune();
+        for _ in 0..self.warm_up.begin(self.missing(), Instant::now()) {
+            let pool = Arc::clone(self);
+            tokio::spawn(async move {
+                let prepared = pool.prepare(limit).await;
+                pool.warm_up.end(prepared.is_ok(), Instant::now());
+            });
+        }
+    }
+
+    fn missing(&self) -> usize {
+        if self.ended.is_closed() {
+            return 0;
+        }
+        self.min_connections.saturating_sub(self.open.load(Ordering::Relaxed))
+    }
+
+    /// What the pool is doing now.
+    pub(in super::super) fn stats(&self) -> PoolStats {
+        PoolStats {
+            in_flight: self.max_connections - self.permits.available_permits(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            open: self.open.load(Ordering::Relaxed),
+            idle: self.idle.len(),
+            connect_failures: self.connect_failures.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A permit, if one is free and no other call waits for it.
+    fn free_permit(&self) -> Result<Option<OwnedSemaphorePermit>, CallError> {
+        match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => Ok(Some(permit)),
+            Err(TryAcquireError::Closed) => Err(CallError::Closed),
+            Err(TryAcquireError::NoPermits) => Ok(None),
+        }
+    }
+
+    async fn wait_for_permit(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let _waiting = Waiting::enter(self)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        permit.map_err(|_closed| CallError::Closed)
+    }
+
+    async fn open_within(
+        &self,
+        allowance: Allowance,
+        progress: &mut Progress,
+    ) -> Result<Box<Connection>, CallError> {
+        let opened = {
+            let opening = pin!(self.open(progress));
+            allowance.run(opening).await
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(ran_out) => Err(ran_out.error(progress)),
+        };
+        if opened.is_err() {
+            self.connect_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        opened
+    }
+
+    async fn open(&self, progress: &mut Progress) -> Result<Box<Connection>, CallError> {
+        let failed = |source| CallError::Connect { endpoint: self.address.clone(), source };
+        progress.enter(Phase::Resolve);
+        let addresses = resolve(&self.address).await.map_err(failed)?;
+        progress.enter(Phase::Connect);
+        let stream = connect(addresses, self.dead_peer_timeout).await.map_err(failed)?;
+        let stream = match &self.tls {
+            Some(tls) => {
+                progress.enter(Phase::Tls);
+                let secured = ClientStream::secure(stream, tls, &self.address).await;
+                secured.map_err(|failure| CallError::Tls {
+                    endpoint: self.address.clone(),
+                    failure,
+                })?
+            }
+            None if self.address.tls => {
+                return Err(CallError::Internal("the client has no TLS settings".to_owned()));
+            }
+            None => ClientStream::clear(stream),
+        };
+        let (open, max_age) = (Arc::clone(&self.open), self.max_connection_age.map(spread));
+        let opened = Connection::open(stream, self.max_header_bytes, open, max_age).await;
+        let connection = opened.map_err(|error| failed(io::Error::other(error)))?;
+        Ok(Box::new(connection))
+    }
+}
+
+/// Up to a quarter less, so that connections opened together do not expire together.
+fn spread(age: Duration) -> Duration {
+    // Every state has keys of its own.
+    let random = RandomState::new().hash_one(0) % 1024;
+    age - age / 4096 * random as u32
+}
+
+/// A connection for one call. Dropping it closes the connection and frees the permit.
+pub(in super::super) struct Lease {
+    pub(in super::super) connection: Box<Connection>,
+    permit: OwnedSemaphorePermit,
+    pool: Arc<Pool>,
+}
+
+impl Lease {
+    /// Returns the connection to the pool for the next call.
+    pub(in super::super) fn keep(self) {
+        // In this order, so that a call that gets the permit finds the connection.
+        self.pool.idle.put(self.connection);
+        drop(self.permit);
+    }
+
+    /// Closes the connection and opens another one within what is left of the call's limits.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Connect`], [`CallError::Tls`] and [`CallError::Timeout`].
+    pub(in super::super) async fn renew(
+        self,
+        limits: &Limits,
+        progress: &mut Progress,
+    ) -> Result<Self, CallError> {
+        let Self { connection, permit, pool } = self;
+        drop(connection);
+        progress.enter(Phase::Connect);
+        let connection = pool.open_within(limits.opening(progress), progress).await?;
+        Ok(Self { connection, permit, pool })
+    }
+}
+
+/// Counts a call among those that wait for a permit.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(pool: &'a Pool) -> Result<Self, CallError> {
+        let limit = pool.max_waiting;
+        let waiting = Self(&pool.waiting);
+        if pool.waiting.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(CallError::QueueFull { limit });
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

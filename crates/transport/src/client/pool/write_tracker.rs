@@ -1,0 +1,134 @@
+//! Tracks how far a request was written and when its response came, while hyper owns the stream.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+/// How far the current request and response have come. One task at a time uses it.
+pub(super) struct WriteTracker {
+    base: Instant,
+    read: AtomicU64,
+    check: AtomicBool,
+    body_taken: AtomicBool,
+    /// Times in nanoseconds after `base`; 0 until they are known.
+    sent: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl WriteTracker {
+    pub(super) fn new() -> Self {
+        Self {
+            // So that no time is 0.
+            base: Instant::now().checked_sub(Duration::from_nanos(1)).unwrap_or_else(Instant::now),
+            read: AtomicU64::new(0),
+            check: AtomicBool::new(false),
+            body_taken: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+        }
+    }
+
+    /// Begins a new request.
+    pub(super) fn begin(&self) {
+        self.read.store(0, Ordering::Relaxed);
+        self.body_taken.store(false, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
+        self.answered.store(0, Ordering::Relaxed);
+    }
+
+    /// Makes the next read ask the system whether the peer has closed the connection, because tokio may
+    /// not know yet.
+    pub(super) fn check(&self) {
+        self.check.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a check was requested; true once.
+    pub(super) fn take_check(&self) -> bool {
+        self.check.swap(false, Ordering::Relaxed)
+    }
+
+    /// Counts bytes read.
+    pub(super) fn count_read(&self, length: usize) {
+        if length == 0 {
+            return;
+        }
+        if self.read.fetch_add(length as u64, Ordering::Relaxed) == 0 {
+            self.answered.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// hyper has nothing left to write.
+    pub(super) fn flushed(&self) {
+        if self.body_taken.load(Ordering::Relaxed) && self.sent.load(Ordering::Relaxed) == 0 {
+            self.sent.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the request was not written in full and nothing came in answer. The server then certainly
+    /// has not begun: it acts only when the digest of the whole body holds.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.sent_at().is_none() && self.read.load(Ordering::Relaxed) == 0
+    }
+
+    /// When the system had taken the whole request.
+    pub(super) fn sent_at(&self) -> Option<Instant> {
+        self.moment(&self.sent)
+    }
+
+    /// When the first byte of the response arrived.
+    pub(super) fn answered_at(&self) -> Option<Instant> {
+        self.moment(&self.answered)
+    }
+
+    fn moment(&self, moment: &AtomicU64) -> Option<Instant> {
+        let nanoseconds = moment.load(Ordering::Relaxed);
+        (nanoseconds > 0).then(|| self.base + Duration::from_nanos(nanoseconds))
+    }
+
+    fn now(&self) -> u64 {
+        // Six centuries fit.
+        self.base.elapsed().as_nanos() as u64
+    }
+}
+
+/// The body of a request, which notes when hyper takes it.
+pub(super) struct RequestBody {
+    rest: Bytes,
+    tracker: Arc<WriteTracker>,
+}
+
+impl RequestBody {
+    pub(super) fn new(bytes: Bytes, tracker: Arc<WriteTracker>) -> Self {
+        Self { rest: bytes, tracker }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.tracker.body_taken.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}

@@ -1,0 +1,377 @@
+//! Whether a failed attempt may be repeated, and how many retries a client may make.
+//!
+//! | after | the call may |
+//! | --- | --- |
+//! | no connection, no place in the queue, or a request not written in full | go to another endpoint |
+//! | a lost connection, a 503, a gateway's 502, 503 or 504 | be retried if it is idempotent |
+//! | no answer within `recv_timeout` | be retried if it is idempotent and has a `timeout` as a whole |
+//! | anything else, or the end of `timeout` | not be repeated |
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::endpoints::Feedback;
+use super::error::CallError;
+use super::limits::TimeLimit;
+use super::times::Phase;
+
+/// Which calls may be repeated after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retry {
+    /// None: another endpoint would answer the same, or the call has no time left.
+    Never,
+    /// Any: the server has certainly not begun.
+    Always,
+    /// Idempotent calls: the server may have begun.
+    Idempotent,
+    /// Idempotent calls with a limit over all attempts, because this attempt has used up its time.
+    IdempotentWithTimeout,
+}
+
+/// The retry policy.
+pub(super) fn retry_after(error: &CallError) -> Retry {
+    match error {
+        CallError::Connect { .. }
+        | CallError::Tls { .. }
+        | CallError::QueueFull { .. }
+        | CallError::ConnectionLost { unsent: true, .. } => Retry::Always,
+        CallError::Timeout { option: TimeLimit::Timeout, .. } => Retry::Never,
+        CallError::Timeout { phase: Phase::Connect | Phase::Tls, .. } => Retry::Always,
+        CallError::Timeout { phase: Phase::Queued | Phase::Resolve, .. } => Retry::Never,
+        CallError::Timeout { .. } => Retry::IdempotentWithTimeout,
+        CallError::ConnectionLost { unsent: false, .. } => Retry::Idempotent,
+        CallError::Remote(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
+            Retry::Idempotent
+        }
+        // A proxy's answer. It is not signed, but the worst that a forged one can cause is a repetition
+        // that the caller has allowed.
+        CallError::Authentication { unverified_status, .. } if is_gateways(*unverified_status) => {
+            Retry::Idempotent
+        }
+        _ => Retry::Never,
+    }
+}
+
+/// What the result of an attempt says about the endpoint.
+pub(super) fn feedback<T>(result: &Result<T, CallError>) -> Feedback {
+    match result {
+        Ok(_) => Feedback::Answered,
+        Err(error) if is_endpoints_fault(error) => Feedback::Failed,
+        Err(CallError::Remote(_) | CallError::Response(_) | CallError::TooLarge { .. }) => {
+            Feedback::Answered
+        }
+        Err(_) => Feedback::Inconclusive,
+    }
+}
+
+/// Whether other calls should avoid the endpoint for now.
+pub(super) fn is_endpoints_fault(error: &CallError) -> bool {
+    matches!(
+        error,
+        CallError::Connect { .. }
+            | CallError::Tls { .. }
+            | CallError::ConnectionLost { .. }
+            | CallError::Timeout {
+                phase: Phase::Connect | Phase::Tls,
+                option: TimeLimit::ConnectTimeout,
+                ..
+            }
+    )
+}
+
+fn is_gateways(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// What a client's calls have repeated, and the budget for it.
+pub(super) struct Retries {
+    calls: AtomicU64,
+    retries: AtomicU64,
+    failovers: AtomicU64,
+    hedges: AtomicU64,
+    hedges_won: AtomicU64,
+    budget: Mutex<RetryBudget>,
+}
+
+/// How often calls were repeated, since the client was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetryStats {
+    /// Retries of idempotent calls.
+    pub retries: u64,
+    /// Calls that moved to another endpoint before any server had begun with them.
+    pub failovers: u64,
+    /// Second attempts that were started while the first was still running.
+    pub hedges: u64,
+    /// Hedges that answered first.
+    pub hedges_won: u64,
+    /// How many retries and hedges the budget has left.
+    pub budget: u64,
+}
+
+impl Retries {
+    pub(super) fn new() -> Self {
+        Self {
+            calls: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+            failovers: AtomicU64::new(0),
+            hedges: AtomicU64::new(0),
+            hedges_won: AtomicU64::new(0),
+            budget: Mutex::new(RetryBudget::new(Instant::now())),
+        }
+    }
+
+    /// Counts a new call, which adds to the budget.
+    pub(super) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_failover(&self) {
+        self.failovers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_won_hedge(&self) {
+        self.hedges_won.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes a retry from the budget; false when there is none left.
+    pub(super) fn begin_retry(&self) -> bool {
+        let begun = self.take();
+        self.retries.fetch_add(u64::from(begun), Ordering::Relaxed);
+        begun
+    }
+
+    /// Takes a hedge from the budget; false when there is none left.
+    pub(super) fn begin_hedge(&self) -> bool {
+        let begun = self.take();
+        self.hedges.fetch_add(u64::from(begun), Ordering::Relaxed);
+        begun
+    }
+
+    pub(super) fn stats(&self) -> RetryStats {
+        let calls = self.calls.load(Ordering::Relaxed);
+        RetryStats {
+            retries: self.retries.load(Ordering::Relaxed),
+            failovers: self.failovers.load(Ordering::Relaxed),
+            hedges: self.hedges.load(Ordering::Relaxed),
+            hedges_won: self.hedges_won.load(Ordering::Relaxed),
+            budget: self.budget().left(calls, Instant::now()),
+        }
+    }
+
+    fn take(&self) -> bool {
+        let calls = self.calls.load(Ordering::Relaxed);
+        self.budget().take(calls, Instant::now())
+    }
+
+    /// Nothing panics while this is held.
+    fn budget(&self) -> MutexGuard<'_, RetryBudget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Thousandths of a retry.
+type Milli = u64;
+
+/// The price of a retry.
+const RETRY: Milli = 1000;
+/// What each call adds: a tenth of a retry.
+const CALL: Milli = RETRY / 10;
+/// What each second adds regardless of calls, so that clients with few calls may retry too.
+const SECOND: Milli = 10 * RETRY;
+/// The most that time adds, five seconds' worth, and the budget of a new client.
+const RESERVE: Milli = 50 * RETRY;
+/// The most that calls add.
+const MAX: Milli = 1000 * RETRY;
+
+/// A token bucket. Every call adds a tenth of a retry, up to 1000; each second adds ten while there are
+/// fewer than 50; a retry or a hedge takes one. So servers in trouble do not drown in retries.
+#[derive(Debug)]
+struct RetryBudget {
+    left: Milli,
+    /// The calls and the time that have been added so far.
+    calls: u64,
+    time: Instant,
+}
+
+impl RetryBudget {
+    fn new(now: Instant) -> Self {
+        Self { left: RESERVE, calls: 0, time: now }
+    }
+
+    /// Takes one retry, if there is one. `calls` is the number of calls ever made.
+    fn take(&mut self, calls: u64, now: Instant) -> bool {
+        self.add(calls, now);
+        let enough = self.left >= RETRY;
+        if enough {
+            self.left -= RETRY;
+        }
+        enough
+    }
+
+    /// How many retries are left.
+    fn left(&mut self, calls: u64, now: Instant) -> u64 {
+        self.add(calls, now);
+        self.left / RETRY
+    }
+
+    fn add(&mut self, calls: u64, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.time);
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        // The fraction of a millisecond is left for the next time.
+        self.time += Duration::from_millis(milliseconds);
+        if self.left < RESERVE {
+            let trickle = milliseconds.saturating_mul(SECOND / 1000);
+            self.left = self.left.saturating_add(trickle).min(RESERVE);
+        }
+        let new = calls.saturating_sub(self.calls);
+        self.calls = self.calls.max(calls);
+        self.left = self.left.saturating_add(new.saturating_mul(CALL)).min(MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::EndpointAddress;
+    use super::*;
+    use backwater_protocol::client::{AuthenticationFailure, RemoteFailure, ResponseFailure};
+    use bytes::Bytes;
+    use std::io;
+
+    fn timeout(phase: Phase) -> CallError {
+        ran_out(phase, TimeLimit::ConnectTimeout)
+    }
+
+    fn ran_out(phase: Phase, option: TimeLimit) -> CallError {
+        CallError::Timeout { phase, limit: Duration::ZERO, option, times: Box::default() }
+    }
+
+    fn remote(status: u16) -> CallError {
+        let status = StatusCode::from_u16(status).unwrap_or_default();
+        CallError::Remote(RemoteFailure { status, body: Bytes::new() })
+    }
+
+    fn unsigned(status: u16) -> CallError {
+        CallError::Authentication {
+            failure: AuthenticationFailure::MissingSignatureHeader,
+            unverified_status: StatusCode::from_u16(status).unwrap_or_default(),
+            unverified_body: Bytes::new(),
+        }
+    }
+
+    fn lost(unsent: bool) -> CallError {
+        CallError::ConnectionLost { source: "reset".into(), unsent }
+    }
+
+    #[test]
+    fn each_error_has_its_policy() {
+        let refused = CallError::Connect {
+            endpoint: EndpointAddress::new("localhost", 1),
+            source: io::ErrorKind::ConnectionRefused.into(),
+        };
+        use Feedback::{Answered, Failed, Inconclusive};
+        use Retry::{Always, Idempotent, IdempotentWithTimeout, Never};
+        for (error, expected, endpoint) in [
+            (refused, Always, Failed),
+            (timeout(Phase::Connect), Always, Failed),
+            (timeout(Phase::Tls), Always, Failed),
+            (ran_out(Phase::Connect, TimeLimit::Timeout), Never, Inconclusive),
+            (ran_out(Phase::Wait, TimeLimit::Timeout), Never, Inconclusive),
+            (lost(true), Always, Failed),
+            (lost(false), Idempotent, Failed),
+            (CallError::QueueFull { limit: 1 }, Always, Inconclusive),
+            (timeout(Phase::Resolve), Never, Inconclusive),
+            (timeout(Phase::Queued), Never, Inconclusive),
+            (timeout(Phase::Send), IdempotentWithTimeout, Inconclusive),
+            (timeout(Phase::Wait), IdempotentWithTimeout, Inconclusive),
+            (timeout(Phase::Receive), IdempotentWithTimeout, Inconclusive),
+            (remote(503), Idempotent, Answered),
+            (remote(500), Never, Answered),
+            (remote(404), Never, Answered),
+            (unsigned(502), Idempotent, Inconclusive),
+            (unsigned(503), Idempotent, Inconclusive),
+            (unsigned(504), Idempotent, Inconclusive),
+            (unsigned(401), Never, Inconclusive),
+            (CallError::Response(ResponseFailure::InvalidContentType), Never, Answered),
+            (CallError::TooLarge { size: 2, limit: 1 }, Never, Answered),
+            (CallError::MalformedHttp { source: "garbage".into() }, Never, Inconclusive),
+            (CallError::Closed, Never, Inconclusive),
+            (CallError::Internal(String::new()), Never, Inconclusive),
+        ] {
+            assert_eq!(retry_after(&error), expected, "{error}");
+            assert_eq!(feedback::<()>(&Err(error)), endpoint);
+        }
+    }
+
+
+    /// How many can be taken at once.
+    fn drain(budget: &mut RetryBudget, calls: u64, now: Instant) -> usize {
+        std::iter::from_fn(|| budget.take(calls, now).then_some(())).count()
+    }
+
+    #[test]
+    fn the_budget_starts_with_the_reserve() {
+        let now = Instant::now();
+        let mut budget = RetryBudget::new(now);
+        assert_eq!(budget.left(0, now), 50);
+        assert_eq!(drain(&mut budget, 0, now), 50);
+        assert_eq!(budget.left(0, now), 0);
+    }
+
+    #[test]
+    fn ten_calls_are_worth_a_retry() {
+        let now = Instant::now();
+        let mut budget = RetryBudget::new(now);
+        drain(&mut budget, 0, now);
+        assert_eq!(drain(&mut budget, 9, now), 0);
+        assert_eq!(drain(&mut budget, 10, now), 1);
+        assert_eq!(drain(&mut budget, 10, now), 0);
+        assert_eq!(drain(&mut budget, 1010, now), 100);
+    }
+
+    #[test]
+    fn the_calls_of_the_past_are_worth_a_thousand_at_most() {
+        let now = Instant::now();
+        let mut budget = RetryBudget::new(now);
+        assert_eq!(drain(&mut budget, 1_000_000, now), 1000);
+        assert_eq!(drain(&mut budget, u64::MAX, now), 1000);
+    }
+
+    #[test]
+    fn each_second_is_worth_ten_up_to_the_reserve() {
+        let start = Instant::now();
+        let mut budget = RetryBudget::new(start);
+        drain(&mut budget, 0, start);
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        assert_eq!(drain(&mut budget, 0, after(99)), 0);
+        assert_eq!(drain(&mut budget, 0, after(100)), 1);
+        assert_eq!(drain(&mut budget, 0, after(1100)), 10);
+        assert_eq!(drain(&mut budget, 0, after(3_600_000)), 50);
+    }
+
+    #[test]
+    fn time_takes_nothing_away_from_what_calls_have_added() {
+        let start = Instant::now();
+        let mut budget = RetryBudget::new(start);
+        assert_eq!(budget.left(1000, start), 150);
+        assert_eq!(budget.left(1000, start + Duration::from_secs(60)), 150);
+    }
+
+    #[test]
+    fn parts_of_milliseconds_are_not_lost() {
+        let start = Instant::now();
+        let mut budget = RetryBudget::new(start);
+        drain(&mut budget, 0, start);
+        let mut now = start;
+        for _ in 0..400 {
+            now += Duration::from_micros(250);
+            budget.left(0, now);
+        }
+        assert_eq!(budget.left(0, now), 1);
+    }
+}
