@@ -4,10 +4,10 @@ import { connect, serve } from './support/rpc.js';
 import { startClosingProxy } from './support/closing.js';
 import { eventually } from './support/stalling.js';
 
-test('connections are made ahead of calls, kept, and made again', async (t) => {
+test('connections are opened ahead of calls and replaced when they are closed', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const proxy = await startClosingProxy(t, { port: server.port, after: 1 });
-  const client = connect(t, proxy, { minConnections: 3, idleTimeout: 100 });
+  const client = connect(t, proxy, { minConnections: 3 });
   await eventually('three are open', () => client.stats().idle === 3);
   const accepted = async (count: number): Promise<boolean> =>
     (await proxy.report()).connections === count;
@@ -22,7 +22,7 @@ test('connections are made ahead of calls, kept, and made again', async (t) => {
   t.like(client.stats(), { connections: 0, idle: 0 });
 });
 
-test('no connections are made ahead unless that is asked for', async (t) => {
+test('no connections are opened ahead of calls by default', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
   t.is(await client.call('m', 'f'), 1);

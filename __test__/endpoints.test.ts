@@ -43,7 +43,7 @@ test('a list of servers: each gets its part', async (t) => {
     endpoints.map(({ calls }) => calls),
     [0, 1, 2].map((index) => counts.get(index)),
   );
-  for (const each of endpoints) t.like(each, { pending: 0, failures: 0, pausedUntil: undefined });
+  for (const each of endpoints) t.like(each, { pending: 0, failures: 0, ejectedUntil: undefined });
 });
 
 test('a server that is slow gets less', async (t) => {
@@ -64,7 +64,7 @@ test('a server that is slow gets less', async (t) => {
   await until(() => slow() === 0, 'they are given up');
 });
 
-test('a server that is down costs no call, and is set aside', async (t) => {
+test('a server that is down costs no call, and is ejected', async (t) => {
   const { urls, servers } = await fleet(t, 2);
   await servers[0]!.close();
   const client = connect(t, { url: urls as never }, patient);
@@ -75,7 +75,7 @@ test('a server that is down costs no call, and is set aside', async (t) => {
   const [down, up] = stats.endpoints;
   t.true(down!.failures > 0);
   t.is(up!.failures, 0);
-  if (down!.state === 'set aside') t.true(down!.pausedUntil instanceof Date);
+  if (down!.state === 'ejected') t.true(down!.ejectedUntil instanceof Date);
   else t.is(down!.state, 'probing');
 });
 
@@ -85,8 +85,8 @@ test('a server that is back is used again', async (t) => {
   const client = connect(t, { url: urls as never }, patient);
   await until(async () => {
     await client.call('m', 'who');
-    return client.stats().endpoints[0]!.state === 'set aside';
-  }, 'it is set aside');
+    return client.stats().endpoints[0]!.state === 'ejected';
+  }, 'it is ejected');
   await member(t, 0, port);
   await until(async () => (await client.call('m', 'who')) === 0, 'it is called again');
   await until(async () => {

@@ -325,7 +325,7 @@ test('the defaults are those of the documentation', (t) => {
     maxEncodedArgsSize: 8_388_608,
     maxEncodedResultSize: 8_388_608,
     maxConnections: 64,
-    idleTimeout: 30_000,
+    idleTimeout: undefined,
     spin: 200,
     idempotent: false,
     maxRetries: 2,

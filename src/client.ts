@@ -384,8 +384,7 @@ function nativeOptions(
     maxConnectionAge: milliseconds(settings.maxConnectionAge),
     deadPeerTimeout: milliseconds(settings.deadPeerTimeout),
     maxQueuedCalls: Math.min(settings.maxQueuedCalls, MAX_UINT32),
-    idleTimeout:
-      settings.idleTimeout === undefined ? null : milliseconds(settings.idleTimeout),
+    idleTimeout: settings.idleTimeout === undefined ? null : milliseconds(settings.idleTimeout),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
     replayProtection: settings.replayProtection,

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use backwater_protocol::client::Settings;
 use backwater_transport::{
-    CallError, Client, ClientOptions, EndpointAddress, EndpointState, IoThread, ListedEndpoint, Phase,
-    ResolveFailure, Server,
+    CallError, Client, ClientOptions, EndpointAddress, EndpointState, IoThread, ListedEndpoint,
+    Phase, ResolveFailure, Server,
 };
 
 use support::service::TestService;

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use backwater_etf::{DecodeOptions, Decoder, Tape, TapeRef};
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{RequestPath, Settings};
-use backwater_transport::{CallRequest, Client, ClientOptions, EndpointAddress, IoThread, TapeSource};
+use backwater_transport::{
+    CallRequest, Client, ClientOptions, EndpointAddress, IoThread, TapeSource,
+};
 use serde_json::Value;
 
 use super::report::Report;

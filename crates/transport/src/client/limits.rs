@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use backwater_protocol::CallTimeout;
 use tokio::time::timeout;
 
-use super::request::CallRequest;
 use super::error::CallError;
 use super::options::ClientOptions;
+use super::request::CallRequest;
 use super::times::Progress;
 
 /// A limit of time that a call may run into.

@@ -308,7 +308,6 @@ mod tests {
         }
     }
 
-
     /// How many can be taken at once.
     fn drain(budget: &mut RetryBudget, calls: u64, now: Instant) -> usize {
         std::iter::from_fn(|| budget.take(calls, now).then_some(())).count()

@@ -17,8 +17,8 @@ use backwater_protocol::Secrets;
 use backwater_protocol::client::{self, RequestPath};
 use backwater_protocol::server;
 use backwater_transport::{
-    CallError, CallOutcome, CallRequest, Client, ClientOptions, EndpointAddress, IoThread, OwnedTape,
-    Server, ServerOptions,
+    CallError, CallOutcome, CallRequest, Client, ClientOptions, EndpointAddress, IoThread,
+    OwnedTape, Server, ServerOptions,
 };
 
 use socket2::{Domain, Socket, Type};

@@ -37,7 +37,8 @@ mod tests {
     use http::HeaderValue;
 
     fn hint_of(value: &'static str) -> Option<u64> {
-        let headers = [(http::HeaderName::from_static("keep-alive"), HeaderValue::from_static(value))];
+        let headers =
+            [(http::HeaderName::from_static("keep-alive"), HeaderValue::from_static(value))];
         hint(&headers.into_iter().collect()).map(|hint| hint.as_secs())
     }
 
@@ -45,7 +46,9 @@ mod tests {
     fn the_hint_is_the_timeout_parameter() {
         assert_eq!(hint_of("timeout=5"), Some(5));
         assert_eq!(hint_of("max=100, Timeout = 60"), Some(60));
-        for none in ["", "max=100", "timeout", "timeout=", "timeout=-1", "timeout=1.5", "timeouts=1"] {
+        for none in
+            ["", "max=100", "timeout", "timeout=", "timeout=-1", "timeout=1.5", "timeouts=1"]
+        {
             assert_eq!(hint_of(none), None, "{none}");
         }
         assert_eq!(hint(&HeaderMap::new()), None);

@@ -222,10 +222,8 @@ impl Pool {
             Some(tls) => {
                 progress.enter(Phase::Tls);
                 let secured = ClientStream::secure(stream, tls, &self.address).await;
-                secured.map_err(|failure| CallError::Tls {
-                    endpoint: self.address.clone(),
-                    failure,
-                })?
+                secured
+                    .map_err(|failure| CallError::Tls { endpoint: self.address.clone(), failure })?
             }
             None if self.address.tls => {
                 return Err(CallError::Internal("the client has no TLS settings".to_owned()));
