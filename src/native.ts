@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
-import type * as Addon from '#native';
+import type * as Addon from '../native.cjs';
 
-/** The addon; `native.cjs` finds the one for this platform. This is the only module that loads it. */
-export const native = createRequire(import.meta.url)('#native') as typeof Addon;
-export type { Bridge as NativeBridge } from '#native';
+/** The addon. `native.cjs` finds the one for this platform; no other module loads it. */
+export const native = require('#native') as typeof Addon;
+export type { Bridge as NativeBridge } from '../native.cjs';

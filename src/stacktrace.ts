@@ -119,7 +119,7 @@ function isOurs({ file }: Frame): boolean {
 }
 
 function findOurFolders(): string[] {
-  const loaded = pathOf(import.meta.url);
+  const loaded = __filename;
   const mapped = attempt(() => parseStack(String(new Error('here').stack), 'here')[0]?.file);
   return [loaded, mapped ?? loaded]
     .filter((file) => /[\\/]stacktrace\.[jt]s$/.test(file))

@@ -1,4 +1,4 @@
-/** The begin of a server's worker thread: imports the modules and serves them until told to end. */
+/** Entry point of a server's worker thread: imports the modules and serves them until told to end. */
 import { types } from 'node:util';
 import { workerData } from 'node:worker_threads';
 import { bridge } from './bridge.js';
@@ -7,6 +7,9 @@ import { OptionError } from './errors.js';
 import { inspectBriefly } from './inspect.js';
 import { createRegistry, type Modules, type Registry } from './registry.js';
 import { type FromWorker, tableOf, type ToWorker, type WorkerStart } from './worker-messages.js';
+
+/** The status with which Node ends a program whose top-level await never settles. */
+const UNSETTLED_AWAIT = 13;
 
 const { port, url, settings } = (workerData as { backwater: WorkerStart }).backwater;
 
@@ -22,6 +25,7 @@ function serve(registry: Registry): void {
     bridge.attachServer(message.server, message.slot, new Dispatcher(registry, settings));
     tell({ kind: 'serving' });
   });
+  process.exitCode = undefined;
   tell({ kind: 'ready', table: tableOf(registry) });
 }
 
@@ -41,8 +45,7 @@ function fail(error: unknown): void {
   port.on('message', () => process.exit(1));
 }
 
-try {
-  serve(createRegistry(await importModules()));
-} catch (error) {
-  fail(error);
-}
+process.exitCode = UNSETTLED_AWAIT;
+importModules()
+  .then((modules) => serve(createRegistry(modules)))
+  .catch(fail);

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { DispatcherSettings } from './dispatcher.js';
 import { BackwaterError, OptionError } from './errors.js';
@@ -122,7 +123,7 @@ class Slot {
     const { url, settings, options } = this.#plan;
     const { port1: port, port2 } = new MessageChannel();
     const start: WorkerStart = { port: port2, url: url.href, settings };
-    const thread = new Worker(new URL('./worker-main.js', import.meta.url), {
+    const thread = new Worker(join(__dirname, 'worker-main.js'), {
       name: 'backwater',
       execArgv: process.execArgv.filter(isForThreads),
       ...options,

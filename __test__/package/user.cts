@@ -1,4 +1,4 @@
-// Compiled, not run: the types as a CommonJS program with Node's require of ES modules sees them.
+// Compiled, not run: the types as a CommonJS program sees them.
 import { Client } from 'backwater';
 import terms = require('backwater/terms');
 

@@ -186,8 +186,10 @@ export class ExampleFolder {
       if (file !== 'build' && existsSync(source)) symlinkSync(source, join(target, file));
     }
     const project = join(this.#root, 'tsconfig.build.json');
-    const { status, output } = this.#tsc('-p', project, '--outDir', join(target, 'build'));
-    if (status !== 0) throw new Error(`the package does not compile:\n${output}`);
+    const compiled = this.#tsc('-p', project, '--outDir', join(target, 'build'));
+    if (compiled.status !== 0) throw new Error(`the package does not compile:\n${compiled.output}`);
+    const finished = runNode(join(this.#root, 'scripts', 'facades.mjs'), target);
+    if (finished.status !== 0) throw new Error(`the package has no facades:\n${finished.output}`);
   }
 
   #compile(language: string, files: readonly string[], options: object): void {
@@ -232,13 +234,16 @@ export class ExampleFolder {
   }
 
   #tsc(...args: string[]): { status: number | null; output: string } {
-    const compiler = join(this.#root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, ...args], {
-      cwd: this.#root,
-      encoding: 'utf8',
-    });
-    return { status, output: stdout + stderr };
+    return runNode(join(this.#root, 'node_modules', 'typescript', 'bin', 'tsc'), ...args);
   }
+}
+
+function runNode(...args: string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: projectRoot(),
+    encoding: 'utf8',
+  });
+  return { status, output: stdout + stderr };
 }
 
 /** Milliseconds that an example may run. */

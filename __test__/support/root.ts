@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder with package.json: tests run from the sources' place and from build-test. */
+/** The root of the repository, from the sources of the tests as well as from build-test. */
 export function projectRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
+  while (!existsSync(join(folder, 'package-lock.json'))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new Error(`no package.json above ${import.meta.url}`);
+    if (parent === folder) throw new Error(`no package-lock.json above ${import.meta.url}`);
     folder = parent;
   }
   return folder;

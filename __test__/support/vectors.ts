@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import {
   Atom,
   atom,
@@ -15,6 +14,7 @@ import {
   Reference,
   tuple,
 } from '../../src/index.js';
+import { projectRoot } from './root.js';
 
 /** A term as the vectors write it down. */
 export type VectorTerm =
@@ -44,17 +44,8 @@ export interface TermVector {
   note?: string;
 }
 
-/** The folder of the package, above the one that tests are compiled to. */
-export const root = findRoot(dirname(fileURLToPath(import.meta.url)));
-
-function findRoot(folder: string): string {
-  try {
-    readFileSync(join(folder, 'package.json'));
-    return folder;
-  } catch {
-    return findRoot(dirname(folder));
-  }
-}
+/** The root of the repository. */
+export const root = projectRoot();
 
 /** The lines of a file of vectors, such as `terms/named.jsonl`. */
 export function readVectors<T>(file: string): T[] {

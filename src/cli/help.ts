@@ -1,11 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command, FlagTable } from './command.js';
 
 /** The version of this package. */
 export function version(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
+  let folder = __dirname;
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   const { version: text } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
     version: string;

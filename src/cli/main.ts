@@ -116,11 +116,14 @@ process.on('warning', ({ message }) => {
 });
 
 const argv = process.argv.slice(2);
-try {
-  process.exitCode = await main(argv);
-} catch (error) {
-  terminal.note(
-    `${terminal.noteStyle('backwater:', 'red')} ${messageOf(error, argv.includes('--verbose'))}`,
-  );
-  process.exitCode = statusOf(error);
-}
+main(argv).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    terminal.note(
+      `${terminal.noteStyle('backwater:', 'red')} ${messageOf(error, argv.includes('--verbose'))}`,
+    );
+    process.exitCode = statusOf(error);
+  },
+);

@@ -218,16 +218,12 @@ class Serving {
 async function placeOfSyntaxError(error: Error, file: string): Promise<string> {
   if (!(error instanceof SyntaxError)) return '';
   const stack = error.stack ?? '';
-  const isOfRunningCode = stack
-    .split('\n')
-    .some((line) => /^ +at .*file:/.test(line) && !line.includes(PROGRAM));
+  const isOfRunningCode = stack.split('\n').some((line) => /^ +at .*file:/.test(line));
   if (isOfRunningCode) return '';
   const [, url, line] = PLACE.exec(stack) ?? PLACE.exec(await fatalErrorOf(file)) ?? [];
   return url === undefined ? '' : ` (${relative('', fileURLToPath(url))}, line ${line})`;
 }
 
-/** Where this program is. */
-const PROGRAM = new URL('.', import.meta.url).href;
 /** The line that Node begins the report of such an error with. */
 const PLACE = /^(file:[^?\n]*)(?:\?.*)?:(\d+)$/m;
 

@@ -1,0 +1,31 @@
+// Finishes what tsc has written to build/: an ES module, with declarations, beside each entry point.
+// The library is CommonJS, so that `import` and `require` share one copy of it and of its state.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)));
+const requireFromRoot = createRequire(join(root, 'package.json'));
+const { exports } = requireFromRoot('./package.json');
+
+// Sources name the loader of the addon by an alias because tests are compiled to another depth.
+// A relative path works in every bundler and under any alias that an application defines.
+const native = join(root, 'build/native.js');
+const source = readFileSync(native, 'utf8');
+writeFileSync(native, source.replace("require('#native')", "require('../native.cjs')"));
+
+for (const { import: facade, require: library } of Object.values(exports)) {
+  if (facade === undefined) continue;
+  const names = Object.keys(requireFromRoot(library.default)).sort();
+  const from = `'./${basename(library.default)}'`;
+  write(
+    facade.default,
+    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from ${from};\n`,
+  );
+  write(facade.types, `export * from ${from};\n`);
+}
+
+function write(path, text) {
+  writeFileSync(join(root, path), text);
+}
