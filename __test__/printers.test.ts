@@ -7,10 +7,12 @@ import {
   encode,
   ExternalFunction,
   float,
+  fromErlang,
   ImproperList,
   OptionError,
   Pid,
   Port,
+  raise,
   Reference,
   TermError,
   toElixir,
@@ -198,3 +200,28 @@ const fixed = written
     t.deepEqual(await wronglyPrinted(peer, [date], (term) => toElixir(term)), []);
   },
 );
+
+test("reasons of exceptions are printed in Erlang's syntax, within bounds", (t) => {
+  const messageOf = (reason: unknown): string => {
+    const error = t.throws(() => raise('error', reason));
+    return (error as Error).message;
+  };
+  t.is(messageOf(tuple(atom('badmatch'), 'x')), 'error: {badmatch,<<"x">>}');
+  t.is(messageOf({ name: 'x', 'two words': 1 }), 'error: #{name => <<"x">>,\'two words\' => 1}');
+  t.is(messageOf(Buffer.alloc(33, 1)), `error: <<${'1,'.repeat(32)}...>>`);
+  t.is(messageOf('x'.repeat(600)).length, 507);
+  t.is(messageOf(Array.from({ length: 100_000 }, () => 'x')).length <= 507, true);
+  let deep: unknown = [];
+  for (let depth = 0; depth < 500; depth++) deep = tuple(deep);
+  t.is(messageOf(deep), `error: ${'{'.repeat(9)}...${'}'.repeat(9)}`);
+  // Values that are not terms are shown as util.inspect shows them.
+  t.is(messageOf([new Date(0), NaN]), 'error: [ 1970-01-01T00:00:00.000Z, NaN ]');
+});
+
+test('large integers are printed in hexadecimal', (t) => {
+  const largest = 2n ** 8192n - 1n;
+  t.is(toErlang(largest), String(largest));
+  t.is(toErlang(-largest - 1n), `-16#1${'0'.repeat(2048)}`);
+  t.is(toElixir(largest + 1n), `0x1${'0'.repeat(2048)}`);
+  t.is(fromErlang(toErlang(-largest - 1n)), -largest - 1n);
+});

@@ -69,6 +69,23 @@ write(
 );
 write('roundtrip', chosen);
 
+const texts = [
+  "{'a\\x{65e5}\\n\\^A\\101',$\\s,$a,-1_000,36#zZ,1.5e-3}",
+  '#{a => [1,2|x],"k" => fun m:f/1,<<>> => {}} % end',
+  '<<1:3,-5:12/little,"gr\u00fcn"/utf8,"a":16,1.5:32/float,16#1F44D/utf16-little>>',
+  '[{a,1},{nil,2}]. % keywords',
+  "#{'__struct__' => 'Elixir.Date',day => 24}",
+  '[1|[2|"ab"]]',
+  '"a" "\\e#{b}"',
+  `16#${'f'.repeat(100)}`,
+  '9'.repeat(100),
+  '<0.1.2>',
+];
+write('notation', [
+  ...texts.map((text, index) => [`text-${index}`, bytes(1, ...Buffer.from(text))]),
+  ...chosen.map(([name, term]) => [name, bytes(3, term)]),
+]);
+
 // Areas: floats, latin1, utf16, text, source, then the names, then terms or words.
 const areas = (floats, text) =>
   bytes(floats.length, ...floats, chunk(text), chunk(text), chunk(text), chunk(text));

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { type ExceptionClass, OptionError, RemoteException, ResponseError } from './errors.js';
 import { attempt, inspectBriefly } from './inspect.js';
-import { printTerm } from './print-term.js';
+import { printBriefly } from './notation.js';
 import { type CalledFunction, printStacktrace, stackToTerms } from './stacktrace.js';
 import { Atom, atom, isTuple, type Term, type Tuple, tuple } from './terms/index.js';
 
@@ -40,7 +40,7 @@ export class RaisedException extends Error {
 
   /** @internal */
   constructor(exceptionClass: ExceptionClass, reason: unknown) {
-    super(`${exceptionClass}: ${attempt(() => printTerm(reason)) ?? inspectBriefly(reason)}`);
+    super(`${exceptionClass}: ${attempt(() => printBriefly(reason)) ?? inspectBriefly(reason)}`);
     this.class = exceptionClass;
     this.reason = reason;
   }
@@ -116,7 +116,7 @@ export function fromException(exception: unknown, { rethrow }: { rethrow: boolea
   if (rethrow && exceptionClass === 'throw') return reason;
   const fields = exceptionClass === 'error' ? jsErrorFields(reason) : undefined;
   if (rethrow && fields !== undefined) return withRemoteStack(errorOf(fields), stacktrace);
-  const text = fields === undefined ? printTerm(reason) : headOf(fields);
+  const text = fields === undefined ? printBriefly(reason) : headOf(fields);
   return withRemoteStack(
     new RemoteException(exceptionClass as ExceptionClass, reason, stacktrace, { text }),
     stacktrace,

@@ -9,7 +9,7 @@ export { raise, RaisedException } from './exceptions.js';
 export { decodeResponse, encodeRequest } from './http.js';
 export type { EncodedRequest } from './http.js';
 export type { HttpResponse } from './http-response.js';
-export { fromErlang, toElixir, toErlang } from './notation/index.js';
+export { fromErlang, toElixir, toErlang } from './notation.js';
 export type {
   CallOptions,
   CloseOptions,

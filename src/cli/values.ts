@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { TermError } from '../errors.js';
 import { truncate } from '../inspect.js';
-import { fromErlang, toElixir, toErlang } from '../notation/index.js';
+import { fromErlang, toElixir, toErlang } from '../notation.js';
 import { Atom, Float, type Term } from '../terms/index.js';
 import { choiceOf, type Flags, type FlagTable, UsageError } from './command.js';
 import { readText } from './input.js';

@@ -4,6 +4,7 @@ pub mod decode;
 pub mod encode;
 pub mod gzip;
 pub mod headers;
+pub mod notation;
 pub mod request;
 pub mod response;
 pub mod roundtrip;
@@ -13,7 +14,7 @@ pub mod signature;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 9] = [
     ("decode", decode::run),
     ("roundtrip", roundtrip::run),
     ("encode", encode::run),
@@ -22,4 +23,5 @@ pub const ALL: [Target; 8] = [
     ("signature", signature::run),
     ("request", request::run),
     ("response", response::run),
+    ("notation", notation::run),
 ];

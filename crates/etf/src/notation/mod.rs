@@ -1,0 +1,80 @@
+//! Erlang's and Elixir's syntax for terms, to and from the external term format.
+//!
+//! Printing walks the encoded bytes twice: once to find out which lists and maps Elixir writes with
+//! keywords, once to write. Parsing writes encoded bytes as it reads. Both take time linear in their input,
+//! except that the decimal digits of large integers take a little more, and neither recurses.
+
+mod bits;
+mod elixir;
+mod erlang;
+mod escape;
+mod integer;
+mod outline;
+mod parse;
+mod print;
+mod scanner;
+mod term;
+
+use std::fmt;
+
+pub use self::parse::from_erlang;
+pub use self::print::{Bounds, Language, PrintOptions, print};
+
+/// [`from_erlang`] for text in UTF-16, which may have lone surrogates.
+///
+/// # Errors
+///
+/// Those of [`from_erlang`], and a lone surrogate.
+pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseError> {
+    let mut decoded = String::with_capacity(text.len());
+    for character in char::decode_utf16(text.iter().copied()) {
+        match character {
+            Ok(character) => decoded.push(character),
+            Err(_) => {
+                return Err(ParseError::after(&decoded, "a lone surrogate is not a character"));
+            }
+        }
+    }
+    from_erlang(&decoded, max_depth)
+}
+
+/// Text is not a term in Erlang's syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// What was expected, and what was found.
+    pub message: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+impl ParseError {
+    /// An error at the end of `before`, the text up to it.
+    pub fn after(before: &str, message: impl Into<String>) -> Self {
+        let (line, column) = place(before);
+        Self { message: message.into(), line, column }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "line {}, column {}: {}", self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// The line and column after `before`. Lines end with `\n`, `\r\n` or `\r`.
+fn place(before: &str) -> (usize, usize) {
+    let mut line = 1;
+    let mut start = 0;
+    for (at, byte) in before.bytes().enumerate() {
+        let followed_by_lf = || before.as_bytes().get(at + 1) == Some(&b'\n');
+        if byte == b'\n' || byte == b'\r' && !followed_by_lf() {
+            line += 1;
+            start = at + 1;
+        }
+    }
+    (line, before[start..].chars().count() + 1)
+}

@@ -1,0 +1,467 @@
+//! Prints an encoded term on one line.
+
+use std::fmt::Write;
+
+use super::escape::{is_printable, is_printable_code};
+use super::outline::{Form, outline};
+use super::term::{Term, read, skip};
+use super::{elixir, erlang, integer};
+use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::reader::Reader;
+use crate::tags;
+
+/// How to print a term.
+#[derive(Clone, Copy, Debug)]
+pub struct PrintOptions {
+    /// Whose syntax to use.
+    pub language: Language,
+    /// Whether lists of printable ASCII characters are written as text.
+    pub charlists: bool,
+    /// Whether maps with the key `__struct__` are written as structs. For Elixir.
+    pub structs: bool,
+    /// For terms that are only shown. `None` prints the whole term.
+    pub bounds: Option<Bounds>,
+}
+
+/// Whose syntax to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// As `io:format("~tp")` prints terms.
+    Erlang,
+    /// As `inspect/1` prints terms.
+    Elixir,
+}
+
+/// Bounds for terms that are only shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Printing stops after this many bytes; the text may be a little longer.
+    pub length: usize,
+    /// Terms nested deeper are shown as `...`.
+    pub depth: usize,
+}
+
+/// How many bytes of a binary are shown where there are bounds.
+const SHOWN_BYTES: usize = 32;
+
+/// Prints a term. `encoded` begins with the version byte; bytes after the term are ignored.
+///
+/// # Errors
+///
+/// When the bytes are not a term.
+pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeError> {
+    let mut reader = Reader { input: encoded, at: 0 };
+    if reader.u8()? != tags::VERSION {
+        reader.at = 0;
+        return reader.fail(Kind::Version);
+    }
+    let forms = match options.language {
+        Language::Erlang => Vec::new(),
+        Language::Elixir => outline(&encoded[1..])?,
+    };
+    let mut printer =
+        Printer { reader, options, forms: forms.into_iter(), out: String::new(), open: Vec::new() };
+    printer.run()?;
+    Ok(printer.out)
+}
+
+struct Printer<'a> {
+    reader: Reader<'a>,
+    options: &'a PrintOptions,
+    /// Of the lists and maps that are still to come; empty for Erlang.
+    forms: std::vec::IntoIter<Form>,
+    out: String,
+    open: Vec<Open>,
+}
+
+/// A container that is being printed.
+struct Open {
+    kind: Container,
+    /// How many terms are still to come, without the tail of a list.
+    left: u64,
+    /// Whether the first term is still to come.
+    is_first: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Container {
+    List,
+    /// The tail of an improper list.
+    Tail,
+    Tuple,
+    /// A tuple in a keyword list, which has no braces.
+    Pair,
+    KeywordList,
+    Map,
+    /// A map that is written with keywords.
+    Fields,
+    /// The same, without the key `__struct__`.
+    Struct,
+}
+
+impl<'a> Printer<'a> {
+    fn run(&mut self) -> Result<(), DecodeError> {
+        self.term()?;
+        while let Some(open) = self.open.last() {
+            if self.options.bounds.is_some_and(|bounds| self.out.len() > bounds.length) {
+                return Ok(());
+            }
+            if open.left > 0 { self.next()? } else { self.close()? }
+        }
+        Ok(())
+    }
+
+    fn is_elixir(&self) -> bool {
+        self.options.language == Language::Elixir
+    }
+
+    fn separate(&mut self) {
+        self.out.push_str(if self.is_elixir() { ", " } else { "," });
+    }
+
+    /// Writes what stands before the next term of the innermost container, and that term.
+    fn next(&mut self) -> Result<(), DecodeError> {
+        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        open.left -= 1;
+        let (kind, left) = (open.kind, open.left);
+        let is_first = std::mem::replace(&mut open.is_first, false);
+        let is_value = matches!(kind, Container::Map | Container::Fields | Container::Struct)
+            && left.is_multiple_of(2);
+        if is_value {
+            if kind == Container::Map {
+                self.out.push_str(" => ");
+            }
+            return self.term();
+        }
+        if kind == Container::Struct && self.skip_struct_key()? {
+            if let Some(open) = self.open.last_mut() {
+                open.left -= 1;
+                open.is_first = is_first;
+            }
+            return Ok(());
+        }
+        if !is_first && kind != Container::Pair {
+            self.separate();
+        }
+        match kind {
+            Container::Fields | Container::Struct => self.keyword(),
+            Container::Pair if is_first => self.keyword(),
+            Container::KeywordList => {
+                read(&mut self.reader)?;
+                self.open.push(Open { kind: Container::Pair, left: 2, is_first: true });
+                Ok(())
+            }
+            _ => self.term(),
+        }
+    }
+
+    fn keyword(&mut self) -> Result<(), DecodeError> {
+        if let Term::Atom(name) = read(&mut self.reader)? {
+            elixir::keyword(&mut self.out, &name);
+            self.out.push_str(": ");
+        }
+        Ok(())
+    }
+
+    /// Skips the key `__struct__` and its value if they come next.
+    fn skip_struct_key(&mut self) -> Result<bool, DecodeError> {
+        let start = self.reader.at;
+        if matches!(read(&mut self.reader)?, Term::Atom(name) if name == "__struct__") {
+            skip(&mut self.reader)?;
+            return Ok(true);
+        }
+        self.reader.at = start;
+        Ok(false)
+    }
+
+    /// Ends the innermost container.
+    fn close(&mut self) -> Result<(), DecodeError> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        match open.kind {
+            Container::Pair => {}
+            Container::Tuple | Container::Map | Container::Fields | Container::Struct => {
+                self.out.push('}');
+            }
+            Container::KeywordList => {
+                read(&mut self.reader)?;
+                self.out.push(']');
+            }
+            Container::List => {
+                let start = self.reader.at;
+                if matches!(read(&mut self.reader)?, Term::Nil) {
+                    self.out.push(']');
+                    return Ok(());
+                }
+                self.reader.at = start;
+                self.out.push_str(if self.is_elixir() { " | " } else { "|" });
+                self.open.push(Open { kind: Container::Tail, left: 1, is_first: true });
+            }
+            Container::Tail => self.out.push(']'),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, kind: Container, text: &str, left: u64) {
+        self.out.push_str(text);
+        self.open.push(Open { kind, left, is_first: true });
+    }
+
+    /// Prints a term, or begins a container.
+    fn term(&mut self) -> Result<(), DecodeError> {
+        if self.options.bounds.is_some_and(|bounds| self.open.len() > bounds.depth) {
+            self.out.push_str("...");
+            return self.skip_with_forms();
+        }
+        let term = read(&mut self.reader)?;
+        match term {
+            Term::Integer(value) => {
+                let _ = write!(self.out, "{value}");
+            }
+            Term::Big { negative, magnitude } => {
+                let prefix = if self.is_elixir() { "0x" } else { "16#" };
+                integer::write(&mut self.out, negative, magnitude, prefix);
+            }
+            Term::Float(value) => float(&mut self.out, value),
+            Term::Atom(name) => self.atom(&name),
+            Term::Nil => self.out.push_str("[]"),
+            Term::String(bytes) => self.string(bytes),
+            Term::Binary(bytes) => self.binary(bytes),
+            Term::Bits { bytes, bits } => {
+                if let [rest @ .., last] = bytes {
+                    self.bytes(rest, Some((last >> (8 - bits), bits)));
+                }
+            }
+            Term::List(count) => self.list(count)?,
+            Term::Tuple(count) => self.open(Container::Tuple, "{", count.into()),
+            Term::Map(count) => self.map(count)?,
+            Term::Pid { id, serial } => {
+                let prefix = if self.is_elixir() { "#PID" } else { "" };
+                let _ = write!(self.out, "{prefix}<0.{id}.{serial}>");
+            }
+            Term::Port(id) => {
+                let _ = write!(self.out, "#Port<0.{id}>");
+            }
+            Term::Reference(ids) => {
+                self.out.push_str(if self.is_elixir() { "#Reference<0" } else { "#Ref<0" });
+                for id in ids.iter().rev() {
+                    let _ = write!(self.out, ".{id}");
+                }
+                self.out.push('>');
+            }
+            Term::ExternalFunction { module, function, arity } if self.is_elixir() => {
+                elixir::capture(&mut self.out, &module, &function, arity);
+            }
+            Term::ExternalFunction { module, function, arity } => {
+                self.out.push_str("fun ");
+                erlang::atom(&mut self.out, &module);
+                self.out.push(':');
+                erlang::atom(&mut self.out, &function);
+                let _ = write!(self.out, "/{arity}");
+            }
+            Term::Fun { module, arity, old_index, old_uniq } if self.is_elixir() => {
+                let _ = write!(self.out, "#Function<{old_index}.{old_uniq}/{arity} in ");
+                elixir::atom(&mut self.out, &module);
+                self.out.push('>');
+            }
+            Term::Fun { module, old_index, old_uniq, .. } => {
+                self.out.push_str("#Fun<");
+                erlang::atom(&mut self.out, &module);
+                let _ = write!(self.out, ".{old_index}.{old_uniq}>");
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips a term, and the forms of the lists and maps in it.
+    fn skip_with_forms(&mut self) -> Result<(), DecodeError> {
+        let mut left = 1u64;
+        while left > 0 {
+            let term = read(&mut self.reader)?;
+            if matches!(term, Term::List(_) | Term::Map(_)) {
+                self.forms.next();
+            }
+            left += super::term::children(&term);
+            left -= 1;
+        }
+        Ok(())
+    }
+
+    fn atom(&mut self, name: &str) {
+        if self.is_elixir() {
+            elixir::atom(&mut self.out, name)
+        } else {
+            erlang::atom(&mut self.out, name)
+        }
+    }
+
+    fn list(&mut self, count: u32) -> Result<(), DecodeError> {
+        let form = self.forms.next().unwrap_or_default();
+        if self.options.charlists
+            && let Some(text) = self.charlist(count)?
+        {
+            self.text_of_list(&text);
+            return Ok(());
+        }
+        let kind = if form.keywords { Container::KeywordList } else { Container::List };
+        self.open(kind, "[", count.into());
+        Ok(())
+    }
+
+    /// The bytes of a list that is text, which is read then.
+    fn charlist(&mut self, count: u32) -> Result<Option<Vec<u8>>, DecodeError> {
+        let start = self.reader.at;
+        let mut text = Vec::new();
+        for _ in 0..count {
+            match read(&mut self.reader)? {
+                Term::Integer(code @ 0..=255) if is_printable_code(code as u8) => {
+                    text.push(code as u8);
+                }
+                _ => {
+                    self.reader.at = start;
+                    return Ok(None);
+                }
+            }
+        }
+        if matches!(read(&mut self.reader)?, Term::Nil) {
+            return Ok(Some(text));
+        }
+        self.reader.at = start;
+        Ok(None)
+    }
+
+    /// STRING_EXT: a list of small integers.
+    fn string(&mut self, bytes: &[u8]) {
+        let bytes = self.within_bounds(bytes);
+        if self.options.charlists && bytes.iter().all(|byte| is_printable_code(*byte)) {
+            return self.text_of_list(bytes);
+        }
+        self.out.push('[');
+        self.numbers(bytes);
+        self.out.push(']');
+    }
+
+    fn text_of_list(&mut self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        if self.is_elixir() {
+            self.out.push_str("~c");
+            elixir::quoted(&mut self.out, &text);
+        } else {
+            erlang::quoted(&mut self.out, &text, '"');
+        }
+    }
+
+    fn binary(&mut self, bytes: &[u8]) {
+        let shown = self.within_bounds(bytes);
+        let text = match std::str::from_utf8(shown) {
+            Ok(text) => Some(text),
+            // The bounds may have cut a character.
+            Err(error) if error.error_len().is_none() && shown.len() < bytes.len() => {
+                std::str::from_utf8(&shown[..error.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        };
+        match text {
+            Some("") if !self.is_elixir() => self.out.push_str("<<>>"),
+            // Erlang reads these two characters in no notation.
+            Some(text)
+                if text.chars().all(is_printable)
+                    && (self.is_elixir() || !text.contains(['\u{fffe}', '\u{ffff}'])) =>
+            {
+                self.text(text);
+            }
+            _ => self.bytes(bytes, None),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.is_elixir() {
+            elixir::quoted(&mut self.out, text);
+            return;
+        }
+        self.out.push_str("<<");
+        erlang::quoted(&mut self.out, text, '"');
+        self.out.push_str(if text.is_ascii() { ">>" } else { "/utf8>>" });
+    }
+
+    /// Bytes in numbers, and the bits that are left over with how many they are.
+    fn bytes(&mut self, bytes: &[u8], rest: Option<(u8, u8)>) {
+        let is_cut = self.options.bounds.is_some() && bytes.len() > SHOWN_BYTES;
+        let shown = if is_cut { &bytes[..SHOWN_BYTES] } else { bytes };
+        self.out.push_str("<<");
+        self.numbers(shown);
+        if !shown.is_empty() && (is_cut || rest.is_some()) {
+            self.separate();
+        }
+        match rest {
+            _ if is_cut => self.out.push_str("..."),
+            Some((value, bits)) if self.is_elixir() => {
+                let _ = write!(self.out, "{value}::size({bits})");
+            }
+            Some((value, bits)) => {
+                let _ = write!(self.out, "{value}:{bits}");
+            }
+            None => {}
+        }
+        self.out.push_str(">>");
+    }
+
+    fn numbers(&mut self, bytes: &[u8]) {
+        for (index, byte) in bytes.iter().enumerate() {
+            if index > 0 {
+                self.separate();
+            }
+            let _ = write!(self.out, "{byte}");
+        }
+    }
+
+    /// As many bytes as may be shown, and one more.
+    fn within_bounds<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let most = self.options.bounds.map_or(usize::MAX, |bounds| bounds.length + 1);
+        &bytes[..bytes.len().min(most)]
+    }
+
+    fn map(&mut self, count: u32) -> Result<(), DecodeError> {
+        let form = self.forms.next().unwrap_or_default();
+        let left = 2 * u64::from(count);
+        if !self.is_elixir() {
+            self.open(Container::Map, "#{", left);
+        } else if count == 0 || !form.keywords {
+            self.open(Container::Map, "%{", left);
+        } else {
+            match form.struct_name.filter(|_| self.options.structs) {
+                None => self.open(Container::Fields, "%{", left),
+                Some(at) => {
+                    // The outline began after the version byte.
+                    let mut module = Reader { input: self.reader.input, at: at + 1 };
+                    self.out.push('%');
+                    if let Term::Atom(name) = read(&mut module)? {
+                        elixir::atom(&mut self.out, &name);
+                    }
+                    self.open(Container::Struct, "{", left);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The shortest text with a point that reads back as the same double.
+fn float(out: &mut String, value: f64) {
+    // Digits without a point, and the power of ten of the first one.
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-6..21).contains(&exponent) {
+        let plain = format!("{value}");
+        out.push_str(&plain);
+        if !plain.contains('.') {
+            out.push_str(".0");
+        }
+        return;
+    }
+    out.push_str(mantissa);
+    if !mantissa.contains('.') {
+        out.push_str(".0");
+    }
+    let _ = write!(out, "e{exponent}");
+}

@@ -1,0 +1,227 @@
+//! Reads encoded terms one at a time.
+
+use std::borrow::Cow;
+
+use crate::atoms::read_name;
+use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::reader::Reader;
+use crate::tags;
+
+/// A term, or the beginning of one. The terms in a container follow it.
+pub(super) enum Term<'a> {
+    Integer(i64),
+    /// A sign and a magnitude, its lowest byte first.
+    Big {
+        negative: bool,
+        magnitude: &'a [u8],
+    },
+    Float(f64),
+    Atom(Cow<'a, str>),
+    Nil,
+    /// A list of small integers.
+    String(&'a [u8]),
+    Binary(&'a [u8]),
+    /// At least one byte, of which the last has `bits` used bits.
+    Bits {
+        bytes: &'a [u8],
+        bits: u8,
+    },
+    /// This many items and a tail follow.
+    List(u32),
+    Tuple(u32),
+    /// This many keys and values follow.
+    Map(u32),
+    Pid {
+        id: u32,
+        serial: u32,
+    },
+    Port(u64),
+    Reference(Vec<u32>),
+    ExternalFunction {
+        module: Cow<'a, str>,
+        function: Cow<'a, str>,
+        arity: u32,
+    },
+    Fun {
+        module: Cow<'a, str>,
+        arity: u8,
+        old_index: i64,
+        old_uniq: i64,
+    },
+}
+
+/// Reads a term. Funs and external functions are read whole.
+pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
+    let tag = reader.u8()?;
+    Ok(match tag {
+        tags::SMALL_INTEGER => Term::Integer(reader.u8()?.into()),
+        tags::INTEGER => Term::Integer((reader.u32()? as i32).into()),
+        tags::SMALL_BIG => {
+            let size = reader.u8()?.into();
+            big(reader, size)?
+        }
+        tags::LARGE_BIG => {
+            let size = reader.u32()? as usize;
+            big(reader, size)?
+        }
+        tags::NEW_FLOAT => Term::Float(f64::from_bits(reader.u64()?)),
+        tags::FLOAT => Term::Float(old_float(reader)?),
+        tags::NIL => Term::Nil,
+        tags::STRING => {
+            let size = reader.u16()?.into();
+            Term::String(reader.take(size)?)
+        }
+        tags::BINARY => {
+            let size = reader.u32()? as usize;
+            Term::Binary(reader.take(size)?)
+        }
+        tags::BIT_BINARY => {
+            let size = reader.u32()? as usize;
+            let bits = reader.u8()?;
+            let bytes = reader.take(size)?;
+            match (bytes, bits) {
+                (_, 8) => Term::Binary(bytes),
+                ([_, ..], 1..=7) => Term::Bits { bytes, bits },
+                _ => return reader.fail(Kind::Bits),
+            }
+        }
+        tags::LIST => container(reader, Term::List)?,
+        tags::SMALL_TUPLE => Term::Tuple(reader.u8()?.into()),
+        tags::LARGE_TUPLE => container(reader, Term::Tuple)?,
+        tags::MAP => container(reader, Term::Map)?,
+        tags::PID | tags::NEW_PID => {
+            atom(reader)?;
+            let (id, serial) = (reader.u32()?, reader.u32()?);
+            reader.take(if tag == tags::PID { 1 } else { 4 })?;
+            Term::Pid { id, serial }
+        }
+        tags::PORT | tags::NEW_PORT | tags::V4_PORT => {
+            atom(reader)?;
+            let id = if tag == tags::V4_PORT { reader.u64()? } else { u64::from(reader.u32()?) };
+            reader.take(if tag == tags::PORT { 1 } else { 4 })?;
+            Term::Port(id)
+        }
+        tags::REFERENCE => {
+            atom(reader)?;
+            let id = reader.u32()?;
+            reader.take(1)?;
+            Term::Reference(vec![id])
+        }
+        tags::NEW_REFERENCE | tags::NEWER_REFERENCE => {
+            let count = reader.u16()?;
+            atom(reader)?;
+            reader.take(if tag == tags::NEW_REFERENCE { 1 } else { 4 })?;
+            let ids: Result<_, _> = (0..count.min(5)).map(|_| reader.u32()).collect();
+            Term::Reference(ids?)
+        }
+        tags::EXPORT => {
+            let (module, function) = (atom(reader)?, atom(reader)?);
+            let Term::Integer(arity @ 0..=255) = read_integer(reader)? else {
+                return reader.fail(Kind::Field("the arity of an external function"));
+            };
+            Term::ExternalFunction { module, function, arity: arity as u32 }
+        }
+        tags::NEW_FUN => fun(reader)?,
+        _ => match read_name(tag, reader)? {
+            Some(name) => Term::Atom(text(name, reader)?),
+            None => {
+                reader.at -= 1;
+                return reader.fail(Kind::Tag(tag));
+            }
+        },
+    })
+}
+
+/// Skips a term with everything in it.
+pub(super) fn skip(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let mut left = 1u64;
+    while left > 0 {
+        left -= 1;
+        left += children(&read(reader)?);
+    }
+    Ok(())
+}
+
+/// How many terms of a container follow it.
+pub(super) fn children(term: &Term<'_>) -> u64 {
+    match *term {
+        Term::List(count) => u64::from(count) + 1,
+        Term::Tuple(count) => count.into(),
+        Term::Map(count) => 2 * u64::from(count),
+        _ => 0,
+    }
+}
+
+fn container<'a>(
+    reader: &mut Reader<'a>,
+    make: fn(u32) -> Term<'a>,
+) -> Result<Term<'a>, DecodeError> {
+    let count = reader.u32()?;
+    // Every term takes at least a byte.
+    if count as usize > reader.left() {
+        return reader.fail(Kind::Truncated);
+    }
+    Ok(make(count))
+}
+
+fn big<'a>(reader: &mut Reader<'a>, size: usize) -> Result<Term<'a>, DecodeError> {
+    let negative = reader.u8()? != 0;
+    let mut magnitude = reader.take(size)?;
+    while let [rest @ .., 0] = magnitude {
+        magnitude = rest;
+    }
+    Ok(Term::Big { negative, magnitude })
+}
+
+/// FLOAT_EXT: text of 31 bytes, padded with zeros.
+fn old_float(reader: &mut Reader<'_>) -> Result<f64, DecodeError> {
+    let text = reader.take(31)?;
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    let value = std::str::from_utf8(&text[..end]).ok().and_then(|text| text.trim().parse().ok());
+    value.map_or_else(|| reader.fail(Kind::Float), Ok)
+}
+
+fn read_integer<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
+    match reader.u8()? {
+        tags::SMALL_INTEGER => Ok(Term::Integer(reader.u8()?.into())),
+        tags::INTEGER => Ok(Term::Integer((reader.u32()? as i32).into())),
+        _ => reader.fail(Kind::Field("an integer")),
+    }
+}
+
+fn integer(reader: &mut Reader<'_>) -> Result<i64, DecodeError> {
+    match read_integer(reader)? {
+        Term::Integer(value) => Ok(value),
+        _ => reader.fail(Kind::Field("an integer")),
+    }
+}
+
+fn fun<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
+    let start = reader.at;
+    let size = reader.u32()? as usize;
+    let arity = reader.u8()?;
+    reader.take(16 + 4 + 4)?;
+    let module = atom(reader)?;
+    let (old_index, old_uniq) = (integer(reader)?, integer(reader)?);
+    let Some(rest) = size.checked_sub(reader.at - start) else {
+        return reader.fail(Kind::Truncated);
+    };
+    reader.take(rest)?;
+    Ok(Term::Fun { module, arity, old_index, old_uniq })
+}
+
+fn atom<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, DecodeError> {
+    let tag = reader.u8()?;
+    match read_name(tag, reader)? {
+        Some(name) => text(name, reader),
+        None => reader.fail(Kind::Field("an atom")),
+    }
+}
+
+fn text<'a>(name: Cow<'a, [u8]>, reader: &Reader<'_>) -> Result<Cow<'a, str>, DecodeError> {
+    let text = match name {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    };
+    text.map_or_else(|| reader.fail(Kind::AtomText), Ok)
+}

@@ -1,0 +1,66 @@
+//! Printing and parsing of terms for JavaScript.
+
+use backwater_etf::notation::{self, Bounds, Language, PrintOptions};
+use napi::bindgen_prelude::{Buffer, Utf16String};
+use napi::{Error, Result};
+use napi_derive::napi;
+
+/// How to print a term.
+#[napi(object)]
+pub struct NotationOptions {
+    /// Elixir's syntax instead of Erlang's.
+    pub elixir: bool,
+    /// Lists of printable characters as text.
+    pub charlists: bool,
+    /// Maps with the key `__struct__` as structs.
+    pub structs: bool,
+    /// Print only as much as this many bytes of text need; everything if undefined.
+    pub max_length: Option<u32>,
+    /// With `max_length`: terms nested deeper are shown as `...`.
+    pub max_depth: Option<u32>,
+}
+
+/// A term that was parsed, or why it was not.
+#[napi(object)]
+pub struct ParsedTerm {
+    /// The encoded term.
+    pub encoded: Option<Buffer>,
+    /// What is wrong with the text.
+    pub message: Option<String>,
+    /// Where, from 1; 0 without an error.
+    pub line: u32,
+    /// Where in characters, from 1; 0 without an error.
+    pub column: u32,
+}
+
+/// Prints an encoded term.
+#[napi(catch_unwind)]
+pub fn print_term(encoded: &[u8], options: NotationOptions) -> Result<String> {
+    let bounds = options.max_length.map(|length| Bounds {
+        length: length as usize,
+        depth: options.max_depth.map_or(usize::MAX, |depth| depth as usize),
+    });
+    let options = PrintOptions {
+        language: if options.elixir { Language::Elixir } else { Language::Erlang },
+        charlists: options.charlists,
+        structs: options.structs,
+        bounds,
+    };
+    notation::print(encoded, &options).map_err(|error| Error::from_reason(error.to_string()))
+}
+
+/// Encodes a term that is written in Erlang's syntax.
+#[napi(catch_unwind)]
+pub fn parse_erlang(text: Utf16String, max_depth: u32) -> ParsedTerm {
+    match notation::from_erlang_utf16(&text, max_depth) {
+        Ok(encoded) => {
+            ParsedTerm { encoded: Some(encoded.into()), message: None, line: 0, column: 0 }
+        }
+        Err(error) => ParsedTerm {
+            encoded: None,
+            line: u32::try_from(error.line).unwrap_or(u32::MAX),
+            column: u32::try_from(error.column).unwrap_or(u32::MAX),
+            message: Some(error.to_string()),
+        },
+    }
+}
