@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,6 +10,7 @@ import test, { type ExecutionContext } from 'ava';
 import {
   call,
   type CallContext,
+  type CallPeer,
   Client,
   ClosedError,
   ConnectError,
@@ -120,22 +122,30 @@ test('a connection is kept, though servers send tickets that nobody has asked fo
 const reasons: Readonly<
   Record<string, [Partial<Parameters<Authority['server']>[0]> & object, TlsErrorReason, RegExp]>
 > = {
-  'that has expired': [{ days: [-20, -10] }, 'certificate_expired', /expired at 20\d\d-.*renew it/],
-  'that is not valid yet': [{ days: [10, 20] }, 'certificate_not_yet_valid', /from 20\d\d-.* on/],
+  'that has expired': [
+    { days: [-20, -10] },
+    'certificate_expired',
+    /certificate expired: .*renew it/,
+  ],
+  'that is not valid yet': [
+    { days: [10, 20] },
+    'certificate_not_yet_valid',
+    /not valid yet: .*clocks/,
+  ],
   'for other hosts': [
     { names: 'DNS:one.example,DNS:*.two.example,IP:10.0.0.1' },
     'wrong_host',
-    /not for 127\.0\.0\.1 but for one\.example, \*\.two\.example, 10\.0\.0\.1; .*tls\.servername/,
+    /not valid for name "127\.0\.0\.1".*one\.example.*\*\.two\.example.*10\.0\.0\.1.*tls\.servername/,
   ],
   'that names its host only in the subject': [
     { subject: '/CN=127.0.0.1', names: '' },
     'wrong_host',
-    /names no host.*subjectAltName/,
+    /not valid for any names.*subjectAltName/,
   ],
   'for clients only': [
     { extensions: 'extendedKeyUsage=clientAuth' },
     'invalid_certificate',
-    /client authentication/,
+    /key usage for server authentication/,
   ],
 };
 
@@ -159,7 +169,7 @@ test('a certificate of an issuer that is not trusted', async (t) => {
   for (const tls of [{ ca: other.cert }, {}, undefined]) {
     const error = await failure(t, server.url, tls);
     t.is(error.reason, 'unknown_issuer');
-    t.regex(error.message, /\(CN=localhost\) is issued by CN=Authority,O=Tests.*'tls\.ca'/);
+    t.regex(error.message, /issuer in 'tls\.ca'/);
   }
 });
 
@@ -169,7 +179,7 @@ test('a self-signed certificate is trusted when it is given itself, for its name
   t.is(await connect(t, server, { tls: { ca: tls.cert } }).call('m', 'echo', [1]), 1);
   const error = await failure(t, server.url, { ca });
   t.is(error.reason, 'unknown_issuer');
-  t.regex(error.message, /\(CN=localhost\) is self-signed/);
+  t.regex(error.message, /self-signed.*'tls\.ca'/);
   const named = await failure(t, server.url, { ca: tls.cert, servername: 'example.com' });
   t.is(named.reason, 'wrong_host');
   const expired = other.server({ days: [-20, -10] });
@@ -319,7 +329,7 @@ test('clients must show a certificate when clientCa is given, and functions see 
 
   const without = await failure(t, server.url, { ca });
   t.is(without.reason, 'client_certificate_refused');
-  t.regex(without.message, /demands a certificate.*'tls\.cert' and 'tls\.key'/);
+  t.regex(without.message, /requires a client certificate.*'tls\.cert' and 'tls\.key'/);
   for (const refused of [
     other.issue({ subject: '/CN=mallory' }),
     authority.issue({ subject: '/CN=alice', days: [-20, -10] }),
@@ -353,34 +363,28 @@ test('a self-signed certificate of a client', async (t) => {
   }
 });
 
-test("clients' certificates without extensions, as OpenSSL issues them when it is told none", async (t) => {
-  const whoami = expose.fn(({ peer }: CallContext) => peer.certificateSubject, { context: true });
-  const clientCa = [other.cert, ca];
-  const server = await serveTls(
-    t,
-    { m: { whoami } },
-    { tls: { ...good, clientCa }, health: '/up' },
+test('client certificates of X.509 version 1 are refused', async (t) => {
+  const server = await serveTls(t, modules, { tls: { ...good, clientCa: ca } });
+  const plain = authority.issueVersion1('/O=Tests/CN=plain');
+  const error = await failure(t, server.url, { ca, ...plain });
+  t.is(error.reason, 'client_certificate_refused');
+});
+
+test('functions see the whole certificate, and a subject that cannot pass for another', async (t) => {
+  const seen: CallPeer[] = [];
+  const look = expose.fn(({ peer }: CallContext) => seen.push(peer) && peer.certificateSubject, {
+    context: true,
+  });
+  const server = await serveTls(t, { m: { look } }, { tls: { ...good, clientCa: ca } });
+  const mallory = authority.issue({ subject: '/O=Tests/CN=bob,O=Tests' });
+  const client = connect(t, server, { tls: { ca, ...mallory } });
+  t.is(await client.call('m', 'look'), 'CN=bob\\,O=Tests,O=Tests');
+  const { certificate } = seen[0]!;
+  t.is(
+    certificate!.raw.toString('base64'),
+    new X509Certificate(text(mallory.cert)).raw.toString('base64'),
   );
-  for (const algorithm of [undefined, ['rsa:2048'], ['ed25519']]) {
-    const plain = authority.issueVersion1('/O=Tests/CN=plain', algorithm);
-    const client = connect(t, server, { tls: { ca, ...plain } });
-    t.is(await client.call('m', 'whoami'), 'CN=plain,O=Tests');
-    const old = await dial(t, server.port, {
-      maxVersion: 'TLSv1.2',
-      cert: bytes(plain.cert),
-      key: bytes(plain.key),
-    });
-    old.write('GET /up HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
-    t.regex(Buffer.concat((await old.toArray()) as Buffer[]).toString(), /^HTTP\/1\.1 200 /);
-  }
-  // The same name with another key.
-  const impostor = new Authority();
-  const stranger = new Authority('/CN=Stranger');
-  for (const authorities of [impostor, stranger]) {
-    const error = await failure(t, server.url, { ca, ...authorities.issueVersion1('/CN=mallory') });
-    t.is(error.reason, 'client_certificate_refused');
-    authorities.remove();
-  }
+  t.is(seen[0]!.certificate, certificate);
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -399,7 +403,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     // Node's servers do not say why they close the connection, so it is not certain that this is why.
     const without = connect(t, proxy, { tls: { ca } });
     const error = await t.throwsAsync(without.call('m', 'echo', [1]), { instanceOf: ConnectError });
-    t.regex(error.message, /a certificate of the client/);
+    t.regex(error.message, /a client certificate/);
   });
 
   test(`a client that speaks ${version} only`, async (t) => {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { bridge } from './bridge.js';
 import { MAX_TIMEOUT } from './option-types.js';
 import type { RegisteredFunction } from './registry.js';
@@ -9,10 +10,39 @@ export interface CallPeer {
   /** Its port. */
   readonly port: number;
   /**
-   * The subject of the certificate that it has shown, such as `CN=alice,O=Example` (RFC 4514); undefined
-   * unless the server demands one, see {@link TlsServerOptions.clientCa}.
+   * The certificate that it has sent, parsed when you first ask for it; undefined unless the server
+   * requires one, see {@link TlsServerOptions.clientCa}.
    */
+  readonly certificate: X509Certificate | undefined;
+  /** The subject of the certificate, most specific part first (RFC 4514), such as `CN=alice,O=Example`. */
   readonly certificateSubject: string | undefined;
+}
+
+class Peer implements CallPeer {
+  readonly address: string;
+  readonly port: number;
+  #der: Uint8Array | undefined;
+  #certificate: X509Certificate | undefined;
+
+  constructor(address: string, port: number, der: Uint8Array | undefined) {
+    this.address = address;
+    this.port = port;
+    this.#der = der;
+    Object.freeze(this);
+  }
+
+  get certificate(): X509Certificate | undefined {
+    if (this.#der !== undefined) {
+      this.#certificate = new X509Certificate(this.#der);
+      this.#der = undefined;
+    }
+    return this.#certificate;
+  }
+
+  get certificateSubject(): string | undefined {
+    // Node gives one part a line, the least specific one first, with special characters escaped.
+    return this.certificate?.subject.split('\n').reverse().join(',');
+  }
 }
 
 /**
@@ -77,11 +107,7 @@ export class Context implements CallContext {
     // There is none when the connection has been cut in between.
     const caller = bridge.native.caller(call);
     this.#call = call;
-    this.peer = Object.freeze({
-      address: caller?.address ?? '',
-      port: caller?.port ?? 0,
-      certificateSubject: caller?.certificateSubject,
-    });
+    this.peer = new Peer(caller?.address ?? '', caller?.port ?? 0, caller?.certificate);
     this.requestId = caller?.requestId ?? '';
     const timeout = caller?.timeout;
     this.deadline = typeof timeout === 'number' ? new Date(Date.now() + timeout) : undefined;

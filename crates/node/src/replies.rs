@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use backwater_transport::{IncomingCall, Outcome, Peer, Reply};
 use http::{HeaderValue, StatusCode};
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::completions::Completions;
@@ -68,8 +69,8 @@ pub struct CallerFields {
     pub address: String,
     /// The peer's port.
     pub port: u32,
-    /// The subject of the certificate that the peer has shown.
-    pub certificate_subject: Option<String>,
+    /// The certificate that the peer has sent, in DER form.
+    pub certificate: Option<Buffer>,
     /// Milliseconds until the caller gives up, if it has said so.
     pub timeout: Option<f64>,
 }
@@ -81,7 +82,7 @@ impl CallerFields {
             request_id: String::from_utf8_lossy(caller.request_id.as_bytes()).into_owned(),
             address: caller.peer.address.ip().to_string(),
             port: caller.peer.address.port().into(),
-            certificate_subject: caller.peer.certificate_subject.clone(),
+            certificate: caller.peer.certificate.clone().map(Into::into),
             timeout: caller.deadline.map(|deadline| left(deadline).as_secs_f64() * 1000.0),
         }
     }

@@ -142,7 +142,7 @@ fn start(
         if shared.tls.is_some() {
             secure::serve(stream, address, shared, phase).await;
         } else {
-            let peer = Peer { address, certificate_subject: None };
+            let peer = Peer { address, certificate: None };
             connection::serve(stream, Arc::new(peer), shared, phase).await;
         }
         drop(open);

@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 use super::activity::FIRST_REQUEST;
 use super::linger::{LingerLimits, linger};
 use super::{Peer, Phase, Shared, connection};
-use crate::tls::peer_subject;
+use crate::tls::peer_certificate;
 
 /// How much of what comes after a failed handshake is read, so that the peer can read why it failed.
 const DRAINED: u64 = 64 * 1024;
@@ -28,13 +28,13 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
 ) {
-    let shaken = tokio::select! {
+    let secured = tokio::select! {
         biased;
         () = unwanted(&phase) => None,
-        shaken = timeout(shared.head_timeout, shake_hands(stream, &shared)) => shaken.ok().flatten(),
+        secured = timeout(shared.head_timeout, handshake(stream, &shared)) => secured.ok().flatten(),
     };
-    if let Some(stream) = shaken {
-        let peer = Peer { address, certificate_subject: peer_subject(&stream) };
+    if let Some(stream) = secured {
+        let peer = Peer { address, certificate: peer_certificate(&stream) };
         connection::serve(stream, Arc::new(peer), shared, phase).await;
     }
 }
@@ -48,7 +48,7 @@ async fn unwanted(phase: &watch::Receiver<Phase>) {
     let _ = timeout(FIRST_REQUEST, cut.wait_for(|phase| *phase == Phase::Cut)).await;
 }
 
-async fn shake_hands(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {
+async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {
     let limits = LingerLimits { bytes: DRAINED, time: shared.head_timeout };
     if begins_like_http(&stream).await {
         linger(&mut stream, SPEAKS_TLS, limits).await;

@@ -48,9 +48,8 @@ pub struct IncomingCall {
 pub struct Peer {
     /// Its address: that of a proxy, when there is one in between.
     pub address: SocketAddr,
-    /// The subject of the certificate that it has shown, as text (RFC 4514): `CN=alice,O=Example`.
-    /// `None` when no certificate is demanded.
-    pub certificate_subject: Option<String>,
+    /// The certificate that it has sent, in DER form. `None` unless the server requires one.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// How a call ended.

@@ -74,7 +74,7 @@ impl ClientTls {
                 let roots = Roots::new("ca", pem::certificates("ca", &text)?)?;
                 Arc::new(ServerVerifier::new(Arc::new(roots))?)
             }
-            Trust::Anybody => Arc::new(AnyCertificate::new()),
+            Trust::Anybody => Arc::new(AnyCertificate),
         };
         let certified = options.certificate.map(|pem| pem::certified_key(pem.cert, pem.key));
         let own = Arc::new(OwnCertificate {

@@ -1,13 +1,10 @@
-//! TLS 1.2 and 1.3 by rustls: what a server shows, what a client trusts, and how handshakes fail.
+//! TLS 1.2 and 1.3 with rustls: certificates, trust and failures of handshakes.
 
-mod certificate;
 mod client;
-mod distinguished_name;
 mod failure;
 mod pem;
 mod server;
 mod verify;
-mod version1;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -16,7 +13,7 @@ use rustls::crypto::CryptoProvider;
 
 pub use self::client::{ClientTls, ClientTlsOptions, Trust, TrustedRoots};
 pub use self::failure::{TlsFailure, TlsReason};
-pub(crate) use self::server::peer_subject;
+pub(crate) use self::server::peer_certificate;
 pub use self::server::{CertificatePem, ServerTls};
 
 /// The only protocol spoken over TLS (RFC 7301).

@@ -6,7 +6,6 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{self, PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::certificate::Certificate;
 use super::{TlsOptionError, provider};
 
 /// The certificates of a text, at least one.
@@ -29,14 +28,22 @@ pub(super) fn certificates(
         )));
     }
     for (index, certificate) in found.iter().enumerate() {
-        if Certificate::read(certificate).is_none() {
+        if is_damaged(certificate) {
             return Err(fail(format!(
-                "takes certificates in PEM form; number {} is no X.509 certificate",
+                "takes certificates in PEM form; number {} is not an X.509 certificate",
                 index + 1
             )));
         }
     }
     Ok(found)
+}
+
+/// Whether webpki cannot read the certificate. What it refuses for other reasons, such as version 1, may still
+/// be a root, or be accepted by the peer.
+fn is_damaged(certificate: &CertificateDer<'_>) -> bool {
+    use webpki::Error::{BadDer, BadDerTime, TrailingData};
+    let read = webpki::EndEntityCert::try_from(certificate);
+    matches!(read, Err(BadDer | BadDerTime | TrailingData(_)))
 }
 
 /// A certificate chain with its key, which fit together.
@@ -63,8 +70,7 @@ pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>
                 "takes the key of the certificate in 'tls.cert', whose first certificate has another one",
             ))
         }
-        // Of X.509 version 1 or with something else that this library does not take from others: whether
-        // the peer does is its own business.
+        // Other errors are about certificates that webpki refuses. The peer may accept them.
         _ => Ok(Arc::new(certified)),
     }
 }

@@ -15,7 +15,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::certificate::Certificate;
 use super::verify::{ClientVerifier, Roots};
 use super::{ALPN, TlsOptionError, pem, provider};
 
@@ -103,10 +102,9 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// The subject of the certificate that a client has shown, as text.
-pub(crate) fn peer_subject<S>(stream: &TlsStream<S>) -> Option<String> {
-    let certificates = stream.get_ref().1.peer_certificates()?;
-    Some(Certificate::read(certificates.first()?)?.subject())
+/// The certificate that a client has sent, in DER form.
+pub(crate) fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Vec<u8>> {
+    Some(stream.get_ref().1.peer_certificates()?.first()?.to_vec())
 }
 
 /// The certificate that is shown at present.

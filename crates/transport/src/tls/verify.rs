@@ -1,29 +1,23 @@
-//! Which certificates of peers are believed.
+//! Verification of peers' certificates.
 //!
-//! webpki checks chains. What is added here: a certificate that was given as trusted itself is
-//! believed also when it is no authority's and in nobody's chain, as people use self-signed ones; and
-//! why a chain is not believed is said with the names in it.
+//! webpki verifies chains. One rule is added: a certificate that is itself among the trusted ones is accepted
+//! although it is an authority's, because `openssl req -x509` makes self-signed certificates so.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
     SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::certificate::Certificate;
-use super::version1::{self, is_version1};
 use super::{TlsOptionError, provider};
 
-/// Certificates that are believed, and with them what they have issued.
+/// Trusted certificates.
 #[derive(Debug)]
 pub(super) struct Roots {
     store: Arc<RootCertStore>,
@@ -58,12 +52,14 @@ impl Roots {
         Self { store: Arc::new(store), exact: certificates }
     }
 
-    fn has_exactly(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.exact.iter().any(|trusted| trusted.as_ref() == certificate.as_ref())
+    /// Whether the certificate was refused only because it is an authority's, and is trusted itself.
+    fn trusts_itself(&self, certificate: &CertificateDer<'_>, error: &Error) -> bool {
+        matches!(error, Error::InvalidCertificate(error) if is_ca_as_end_entity(error))
+            && self.exact.iter().any(|trusted| trusted.as_ref() == certificate.as_ref())
     }
 }
 
-/// Checks the certificates of servers.
+/// Verifies the certificates of servers.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     chains: Arc<WebPkiServerVerifier>,
@@ -88,20 +84,21 @@ impl ServerCertVerifier for ServerVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.roots.has_exactly(end_entity) {
-            check_time(end_entity, now)?;
-            let parsed = ParsedCertificate::try_from(end_entity)?;
-            rustls::client::verify_server_name(&parsed, server_name)?;
-            return Ok(ServerCertVerified::assertion());
-        }
-        let checked = self.chains.verify_server_cert(
+        let verified = self.chains.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
             ocsp_response,
             now,
         );
-        checked.map_err(|error| explain(error, end_entity, intermediates))
+        match verified {
+            Err(error) if self.roots.trusts_itself(end_entity, &error) => {
+                let parsed = ParsedCertificate::try_from(end_entity)?;
+                rustls::client::verify_server_name(&parsed, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
     }
 
     fn verify_tls12_signature(
@@ -127,16 +124,10 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-/// Believes every certificate whose owner has its key: for trying things out. Nothing
-/// but its key is looked at.
+/// Accepts every certificate, for experiments. Signatures are not checked either: an attacker could present a
+/// certificate and a key of its own.
 #[derive(Debug)]
-pub(super) struct AnyCertificate(WebPkiSupportedAlgorithms);
-
-impl AnyCertificate {
-    pub(super) fn new() -> Self {
-        Self(provider().signature_verification_algorithms)
-    }
-}
+pub(super) struct AnyCertificate;
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -152,33 +143,32 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        version1::verify_tls12_signature(message, cert, signature, &self.0)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        version1::verify_tls13_signature(message, cert, signature, &self.0)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+        provider().signature_verification_algorithms.supported_schemes()
     }
 }
 
-/// Demands certificates of clients and checks them.
+/// Requires client certificates and verifies them.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     chains: Arc<dyn ClientCertVerifier>,
     roots: Roots,
-    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientVerifier {
@@ -186,7 +176,7 @@ impl ClientVerifier {
         let store = Arc::clone(&roots.store);
         let built = WebPkiClientVerifier::builder_with_provider(store, provider()).build();
         let chains = built.map_err(|error| TlsOptionError::new("clientCa", error.to_string()))?;
-        Ok(Self { chains, roots, algorithms: provider().signature_verification_algorithms })
+        Ok(Self { chains, roots })
     }
 }
 
@@ -201,16 +191,12 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if self.roots.has_exactly(end_entity) {
-            check_time(end_entity, now)?;
-            return Ok(ClientCertVerified::assertion());
+        match self.chains.verify_client_cert(end_entity, intermediates, now) {
+            Err(error) if self.roots.trusts_itself(end_entity, &error) => {
+                Ok(ClientCertVerified::assertion())
+            }
+            verified => verified,
         }
-        if is_version1(end_entity) {
-            version1::verify_issuer(end_entity, &self.roots.exact, &self.algorithms)?;
-            check_time(end_entity, now)?;
-            return Ok(ClientCertVerified::assertion());
-        }
-        self.chains.verify_client_cert(end_entity, intermediates, now)
     }
 
     fn verify_tls12_signature(
@@ -219,9 +205,6 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if is_version1(cert) {
-            return version1::verify_tls12_signature(message, cert, signature, &self.algorithms);
-        }
         self.chains.verify_tls12_signature(message, cert, signature)
     }
 
@@ -231,9 +214,6 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if is_version1(cert) {
-            return version1::verify_tls13_signature(message, cert, signature, &self.algorithms);
-        }
         self.chains.verify_tls13_signature(message, cert, signature)
     }
 
@@ -242,64 +222,9 @@ impl ClientCertVerifier for ClientVerifier {
     }
 }
 
-fn check_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
-    let Some(certificate) = Certificate::read(certificate) else {
-        return Err(CertificateError::BadEncoding.into());
-    };
-    let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
-    if now.as_secs() < not_before.as_secs() {
-        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
-    }
-    if now.as_secs() > not_after.as_secs() {
-        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
-    }
-    Ok(())
-}
-
-/// Nobody who is trusted has issued the certificate.
-#[derive(Clone, Debug)]
-pub(super) struct UnknownIssuer(pub(super) String);
-
-impl fmt::Display for UnknownIssuer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl StdError for UnknownIssuer {}
-
-/// Adds to "unknown issuer" who that is.
-fn explain(
-    error: Error,
-    end_entity: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-) -> Error {
-    let Some(certificate) = Certificate::read(end_entity) else { return error };
-    // A self-signed certificate is that of an authority, too, as OpenSSL makes them by default:
-    // webpki stops at that, before it looks for the issuer.
-    let self_signed = certificate.is_self_issued() && is_other(&error);
-    if !self_signed && error != Error::InvalidCertificate(CertificateError::UnknownIssuer) {
-        return error;
-    }
-    let subject = certificate.subject();
-    let text = if certificate.is_self_issued() {
-        format!(
-            "the server's certificate ({subject}) is self-signed and not among the trusted ones; if it is the server's, give it in 'tls.ca'"
-        )
-    } else {
-        let issuer = certificate.issuer();
-        let hint = if intermediates.is_empty() {
-            ", and have the server send the intermediate certificates with its own, if there are any"
-        } else {
-            ""
-        };
-        format!(
-            "the server's certificate ({subject}) is issued by {issuer}, which no trusted certificate vouches for; give that issuer's certificate in 'tls.ca'{hint}"
-        )
-    };
-    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(UnknownIssuer(text)))))
-}
-
-fn is_other(error: &Error) -> bool {
-    matches!(error, Error::InvalidCertificate(CertificateError::Other(_)))
+/// Whether a certificate was refused because it is an authority's. webpki checks its period of validity
+/// before that.
+pub(super) fn is_ca_as_end_entity(error: &CertificateError) -> bool {
+    let CertificateError::Other(other) = error else { return false };
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
