@@ -1,12 +1,12 @@
+import { createHistogram } from 'node:perf_hooks';
 import type { Client } from '../client.js';
 import { type Command, numberOf, takeArgs, timeOf, UsageError } from './command.js';
 import { EXIT, messageOf, statusOf } from './exit.js';
-import { Histogram } from './histogram.js';
 import { clientFlags, clientOf } from './target.js';
 import type { Terminal } from './terminal.js';
 import { inputFlags, readArguments } from './values.js';
 
-const SHARES = [0.5, 0.9, 0.95, 0.99, 0.999];
+const PERCENTILES = [50, 90, 95, 99, 99.9];
 
 /** `backwater bench` */
 export const bench: Command = {
@@ -64,7 +64,8 @@ interface Load {
 }
 
 class Run {
-  readonly latencies = new Histogram();
+  /** In nanoseconds. */
+  readonly latencies = createHistogram();
   /** Messages of failures, how often each came, and its exit status. */
   readonly failures = new Map<string, { count: number; status: number }>();
   failed = 0;
@@ -106,17 +107,19 @@ class Run {
 
   figures(): object {
     const { latencies, failed, elapsed, failures } = this;
-    const percentiles = SHARES.map((share) => [`p${share * 100}`, latencies.percentile(share)]);
+    const percentiles = PERCENTILES.map((percent) => {
+      return [`p${percent}`, latencies.percentile(percent) / 1e6];
+    });
     return {
       calls: latencies.count,
       failed,
       seconds: elapsed / 1000,
       callsPerSecond: (latencies.count / elapsed) * 1000,
       latency: {
-        min: latencies.count === 0 ? 0 : latencies.min,
-        mean: latencies.mean,
+        min: latencies.count === 0 ? 0 : latencies.min / 1e6,
+        mean: latencies.count === 0 ? 0 : latencies.mean / 1e6,
         ...Object.fromEntries(percentiles),
-        max: latencies.max,
+        max: latencies.max / 1e6,
       },
       failures: Object.fromEntries([...failures].map(([text, { count }]) => [text, count])),
     };
@@ -136,7 +139,7 @@ class Run {
       const begin = rate === undefined ? performance.now() : due;
       try {
         await this.#client.call(module, fn, values);
-        this.latencies.add(performance.now() - begin);
+        this.latencies.record(Math.max(1, Math.round((performance.now() - begin) * 1e6)));
       } catch (error) {
         this.#fail(error);
         // What fails at once would be tried again without a pause for anything else.
@@ -173,7 +176,7 @@ class Run {
     const { count } = this.latencies;
     const failures = this.failed === 0 ? '' : `, ${this.failed} failed`;
     const seconds = (elapsed / 1000).toFixed(0);
-    const p99 = milliseconds(this.latencies.percentile(0.99));
+    const p99 = milliseconds(this.latencies.percentile(99) / 1e6);
     return `${seconds} s: ${count} calls, ${perSecond(count, elapsed)}/s, p99 ${p99}${failures}`;
   }
 }
@@ -191,23 +194,12 @@ function report(run: Run, terminal: Terminal): void {
   terminal.print(
     [
       ['min', latencies.min] as const,
-      ...SHARES.map(
-        (share) => [`p${Number((share * 100).toFixed(1))}`, latencies.percentile(share)] as const,
-      ),
+      ...PERCENTILES.map((percent) => [`p${percent}`, latencies.percentile(percent)] as const),
       ['max', latencies.max] as const,
     ]
-      .map(([name, time]) => `${name} ${milliseconds(time)}`)
+      .map(([name, nanoseconds]) => `${name} ${milliseconds(nanoseconds / 1e6)}`)
       .join('   '),
   );
-  terminal.print('');
-  const rows = latencies.rows(14);
-  const most = Math.max(...rows.map(({ count }) => count));
-  for (const { within, count } of rows) {
-    const bar = '█'.repeat(Math.ceil((count / most) * 40));
-    const share = ((count / latencies.count) * 100).toFixed(1).padStart(5);
-    const label = `≤ ${milliseconds(within)}`.padStart(12);
-    terminal.print(`${label} ${share} % ${terminal.style(bar, 'green')}`);
-  }
 }
 
 function perSecond(count: number, elapsed: number): string {
