@@ -1,11 +1,7 @@
 // Remote calls against other ways to make them: every peer in a process of its own, all in one run,
 // in turns.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { installPeers } from './rpc/install.mjs';
-
-const folder = fileURLToPath(new URL('./rpc/', import.meta.url));
 
 const USAGE = `usage: npm run bench -- rpc [options]
 
@@ -58,12 +54,4 @@ function parse(args) {
       ? { rounds: 5, seconds: 1 }
       : { rounds: 3, seconds: 0.5 };
   return { ...effort, ...options };
-}
-
-/** The versions of the peers, for the report. */
-export function versions() {
-  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
-  return Object.keys(lock.packages[''].dependencies).map(
-    (name) => `${name} ${lock.packages[`node_modules/${name}`].version}`,
-  );
 }

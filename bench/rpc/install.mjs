@@ -1,6 +1,6 @@
 // The peers that remote calls are compared with, each in the version of the lock file.
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -19,4 +19,12 @@ export function installPeers() {
     shell: process.platform === 'win32',
   });
   if (status !== 0) throw new Error(`npm ${command.join(' ')} failed in ${folder}`);
+}
+
+/** The peers with their versions, for the report. */
+export function versions() {
+  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  return Object.keys(lock.packages[''].dependencies).map(
+    (name) => `${name} ${lock.packages[`node_modules/${name}`].version}`,
+  );
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { barChart } from '../chart.mjs';
-import { versions } from '../rpc.mjs';
+import { versions } from './install.mjs';
 import { goalsTable } from './goals.mjs';
 import { peers } from './peers/index.mjs';
 import { SECTIONS } from './plan.mjs';

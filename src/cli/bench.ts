@@ -1,10 +1,11 @@
 import { createHistogram } from 'node:perf_hooks';
 import type { Client } from '../client.js';
-import { type Command, numberOf, takeArgs, timeOf, UsageError } from './command.js';
+import { type Command, numberOf, takeArgs, timeOf } from './command.js';
 import { EXIT, messageOf, statusOf } from './exit.js';
 import { clientFlags, clientOf } from './target.js';
 import type { Terminal } from './terminal.js';
 import { inputFlags, readArguments } from './values.js';
+import { UsageError } from './usage-error.js';
 
 const PERCENTILES = [50, 90, 95, 99, 99.9];
 

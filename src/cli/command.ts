@@ -1,4 +1,5 @@
 import type { Terminal } from './terminal.js';
+import { UsageError } from './usage-error.js';
 
 /** A flag of a command, such as `--port`. */
 export interface Flag {
@@ -34,11 +35,6 @@ export interface Command {
   readonly examples: readonly (readonly [line: string, what: string])[];
   /** @returns the exit status */
   run(args: readonly string[], flags: Flags, terminal: Terminal): Promise<number>;
-}
-
-/** The command line is wrong; the message says how. */
-export class UsageError extends Error {
-  override name = 'UsageError';
 }
 
 /** The arguments by their names, when there are as many as there have to be. */

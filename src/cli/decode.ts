@@ -1,8 +1,9 @@
 import { decode } from '../codec.js';
-import { choiceOf, type Command, takeArgs, UsageError } from './command.js';
+import { choiceOf, type Command, takeArgs } from './command.js';
 import { EXIT } from './exit.js';
 import { readInput } from './input.js';
 import { formatOf, outputFlags, printed, termsFor } from './values.js';
+import { UsageError } from './usage-error.js';
 
 /** `backwater decode` */
 export const decodeCommand: Command = {

@@ -12,7 +12,7 @@ import {
   TimeoutError,
 } from '../errors.js';
 import { inspectBriefly } from '../inspect.js';
-import { UsageError } from './command.js';
+import { UsageError } from './usage-error.js';
 
 /** What the program ends with; docs/cli.md has the table. */
 export const EXIT = {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { UsageError } from './command.js';
+import { UsageError } from './usage-error.js';
 
 /** What stdin has been read as, if it has. */
 let stdinIs: string | undefined;

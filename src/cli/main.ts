@@ -2,7 +2,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { bench } from './bench.js';
 import { call } from './call.js';
-import { type Command, type Flags, UsageError } from './command.js';
+import { type Command, type Flags } from './command.js';
 import { decodeCommand } from './decode.js';
 import { doctor } from './doctor.js';
 import { encodeCommand } from './encode.js';
@@ -11,6 +11,7 @@ import { commandHelp, overview, version } from './help.js';
 import { secret } from './secret.js';
 import { serve } from './serve.js';
 import { Terminal } from './terminal.js';
+import { UsageError } from './usage-error.js';
 
 const COMMANDS: readonly Command[] = [
   secret,

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { type Command, numberOf, takeArgs, UsageError } from './command.js';
+import { type Command, numberOf, takeArgs } from './command.js';
 import { EXIT } from './exit.js';
+import { UsageError } from './usage-error.js';
 
 /** `backwater secret` */
 export const secret: Command = {

@@ -6,9 +6,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createRegistry, expose, type Modules } from '../registry.js';
 import type { ServerOptions } from '../options.js';
 import { type Server, startClearServer, startTlsServer } from '../server.js';
-import { type Command, type Flags, numberOf, takeArgs, timeOf, UsageError } from './command.js';
+import { type Command, type Flags, numberOf, takeArgs, timeOf } from './command.js';
 import { EXIT } from './exit.js';
 import { secretFlags, secretsOf } from './target.js';
+import { UsageError } from './usage-error.js';
 
 /** How long modules may delay the end of the process, in milliseconds. */
 const EXIT_GRACE = 1000;

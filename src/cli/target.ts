@@ -2,8 +2,9 @@ import { Client } from '../client.js';
 import { elixir } from '../elixir.js';
 import type { ClientOptions } from '../options.js';
 import type { Secret } from '../secrets.js';
-import { type Flags, type FlagTable, timeOf, UsageError } from './command.js';
+import { type Flags, type FlagTable, timeOf } from './command.js';
 import { readInput } from './input.js';
+import { UsageError } from './usage-error.js';
 
 /** The flag that names a file with the secret. */
 export const secretFlags: FlagTable = {

@@ -3,10 +3,11 @@ import { TermError } from '../errors.js';
 import { truncate } from '../inspect.js';
 import { fromErlang, toElixir, toErlang } from '../notation.js';
 import { Atom, Float, type Term } from '../terms/index.js';
-import { choiceOf, type Flags, type FlagTable, UsageError } from './command.js';
+import { choiceOf, type Flags, type FlagTable } from './command.js';
 import { readText } from './input.js';
 import { parseJson } from './json.js';
 import type { Terminal } from './terminal.js';
+import { UsageError } from './usage-error.js';
 
 /** The flags that say what values look like. */
 export const outputFlags: FlagTable = {

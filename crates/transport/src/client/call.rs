@@ -9,11 +9,11 @@ use tokio::time::{sleep, timeout};
 use super::attempt::attempt;
 use super::endpoints::{Endpoint, EndpointSet, Unknown, retry_pause};
 use super::error::CallError;
-use super::limits::{Limits, TimeLimit};
+use super::limits::Limits;
 use super::request::{CallOutcome, CallRequest};
 use super::retry::{Retry, is_endpoints_fault, retry_after};
 use super::state::ClientState;
-use super::times::{Phase, Progress};
+use super::times::{Phase, Progress, TimeLimit};
 
 /// The time for connecting is split among at most this many endpoints, so that the first one to hang
 /// leaves time for others.

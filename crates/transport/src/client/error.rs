@@ -12,9 +12,8 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::endpoints::ResolveFailure;
-use super::limits::TimeLimit;
 use super::options::EndpointAddress;
-use super::times::{CallTimes, Phase};
+use super::times::{CallTimes, Phase, TimeLimit};
 use crate::tls::TlsFailure;
 
 /// Why a call has no outcome.

@@ -1,6 +1,5 @@
-//! The limits of one call.
+//! The time limits of one call, and what is left of them.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -11,35 +10,7 @@ use tokio::time::timeout;
 use super::error::CallError;
 use super::options::ClientOptions;
 use super::request::CallRequest;
-use super::times::Progress;
-
-/// A limit of time that a call may run into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeLimit {
-    /// [`ClientOptions::connect_timeout`]
-    ConnectTimeout,
-    /// [`ClientOptions::recv_timeout`]
-    RecvTimeout,
-    /// [`ClientOptions::timeout`]
-    Timeout,
-}
-
-impl TimeLimit {
-    /// The name of the option.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ConnectTimeout => "connectTimeout",
-            Self::RecvTimeout => "recvTimeout",
-            Self::Timeout => "timeout",
-        }
-    }
-}
-
-impl fmt::Display for TimeLimit {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
+use super::times::{Progress, TimeLimit};
 
 /// The limits of one call, whose clock has begun to run.
 #[derive(Clone, Copy, Debug)]

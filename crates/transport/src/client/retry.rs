@@ -15,8 +15,7 @@ use http::StatusCode;
 
 use super::endpoints::Feedback;
 use super::error::CallError;
-use super::limits::TimeLimit;
-use super::times::Phase;
+use super::times::{Phase, TimeLimit};
 
 /// Which calls may be repeated after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

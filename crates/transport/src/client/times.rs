@@ -54,6 +54,34 @@ impl fmt::Display for Phase {
     }
 }
 
+/// A time limit of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// See [`ClientOptions::connect_timeout`](super::ClientOptions::connect_timeout).
+    ConnectTimeout,
+    /// See [`ClientOptions::recv_timeout`](super::ClientOptions::recv_timeout).
+    RecvTimeout,
+    /// See [`ClientOptions::timeout`](super::ClientOptions::timeout).
+    Timeout,
+}
+
+impl TimeLimit {
+    /// The name of the option.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectTimeout => "connectTimeout",
+            Self::RecvTimeout => "recvTimeout",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
 /// How long the phases of a call took. What a call goes through twice, since it was sent again on
 /// another connection, has the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
