@@ -3,6 +3,7 @@ import { beginAtCaller } from './call-stack.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { failureOf } from './failures.js';
+import { maxValueSize } from './heap.js';
 import { inspectBriefly } from './inspect.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
@@ -387,6 +388,7 @@ function nativeOptions(
     idleTimeout: settings.idleTimeout === undefined ? null : milliseconds(settings.idleTimeout),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
+    maxValueSize: maxValueSize(),
     replayProtection: settings.replayProtection,
     audience: settings.audience,
   });

@@ -1,7 +1,6 @@
 //! What Rust tells JavaScript.
 
 use backwater_etf::Tape;
-use backwater_transport::Share;
 use bytes::Bytes;
 
 use crate::failures;
@@ -28,8 +27,6 @@ pub(crate) enum Event {
 pub(crate) struct Message {
     pub(crate) tape: Box<Tape>,
     pub(crate) source: Bytes,
-    /// What it takes of a server's memory until JavaScript has it.
-    pub(crate) _memory: Option<Share>,
 }
 
 impl Event {
