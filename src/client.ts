@@ -385,6 +385,7 @@ function nativeOptions(
     maxConnectionAge: milliseconds(settings.maxConnectionAge),
     deadPeerTimeout: milliseconds(settings.deadPeerTimeout),
     maxQueuedCalls: Math.min(settings.maxQueuedCalls, MAX_UINT32),
+    maxBytesInFlight: Number.isFinite(settings.maxBytesInFlight) ? settings.maxBytesInFlight : null,
     idleTimeout: settings.idleTimeout === undefined ? null : milliseconds(settings.idleTimeout),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,

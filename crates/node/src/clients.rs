@@ -53,6 +53,7 @@ pub(crate) fn create(
         min_connections: size(options.min_connections),
         max_connection_age: limit(options.max_connection_age),
         dead_peer_timeout: limit(options.dead_peer_timeout),
+        max_bytes_in_flight: options.max_bytes_in_flight.unwrap_or(usize::MAX),
         max_waiting: size(options.max_queued_calls),
         idle_timeout: options.idle_timeout.map(duration),
         replay_protection: options.replay_protection,
@@ -184,8 +185,8 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
 fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Event {
     faults::pass("event");
     match result {
-        Ok(CallOutcome { outcome, tape, source }) => {
-            let message = Message { tape, source };
+        Ok(CallOutcome { outcome, tape, source, memory }) => {
+            let message = Message { tape, source, _memory: memory };
             match outcome {
                 Outcome::Return { word_offset } => {
                     Event::Return { call, skip: word_offset as u32, message }

@@ -1,6 +1,7 @@
 //! What Rust tells JavaScript.
 
 use backwater_etf::Tape;
+use backwater_transport::Share;
 use bytes::Bytes;
 
 use crate::failures;
@@ -27,6 +28,8 @@ pub(crate) enum Event {
 pub(crate) struct Message {
     pub(crate) tape: Box<Tape>,
     pub(crate) source: Bytes,
+    /// What it takes of a client's memory until JavaScript has it.
+    pub(crate) _memory: Share,
 }
 
 impl Event {

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use backwater_etf::{Decoder, Encoder, Tape, TapeRef};
 use backwater_protocol::client::{self, Extensions, Outcome, RequestPath, Settings};
 use backwater_protocol::{CallTimeout, Secrets};
+use backwater_transport::Share;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -118,7 +119,7 @@ pub(crate) fn decode_response(
         .and_then(|payload| payload.decode(&mut Decoder::new(), &options.as_options(), &mut tape));
     let (outcome, source) =
         decoded.map_err(|failure| thrown(&failures::response_failure(&failure)))?;
-    Ok((Message { tape, source }, outcome))
+    Ok((Message { tape, source, _memory: Share::default() }, outcome))
 }
 
 fn settings_of(secrets: Vec<Vec<u8>>) -> Result<Settings> {

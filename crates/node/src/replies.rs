@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::time::Instant;
 
-use backwater_transport::{IncomingCall, Outcome, Peer, Reply};
+use backwater_transport::{IncomingCall, Outcome, Peer, Reply, Share};
 use http::{HeaderValue, StatusCode};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -32,7 +32,7 @@ impl Accepted {
         // A time beyond what clocks can tell is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let caller = Caller { reply, deadline, request_id, peer, in_flight: None };
-        Self { function, message: Message { tape, source }, caller }
+        Self { function, message: Message { tape, source, _memory: Share::default() }, caller }
     }
 }
 

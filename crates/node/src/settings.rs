@@ -95,6 +95,8 @@ pub(crate) struct ClientOptions {
     pub(crate) gzip_level: u32,
     pub(crate) max_connections: u32,
     pub(crate) max_queued_calls: u32,
+    /// `None` for no limit.
+    pub(crate) max_bytes_in_flight: Option<usize>,
     pub(crate) min_connections: u32,
     pub(crate) max_connection_age: u32,
     pub(crate) dead_peer_timeout: u32,

@@ -25,6 +25,7 @@ pub use self::client::{
     RetryStats, TimeLimit,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
+pub use self::memory::Share;
 pub use self::server::{
     BindError, Functions, IncomingCall, Outcome, Peer, Reply, Server, ServerOptions, ServerStats,
     Service,

@@ -4,7 +4,8 @@
 //! shrinks as the message changes form, and gives everything back when it is dropped. A share that
 //! grows waits for room; what exists already, such as a result, is taken without waiting.
 //!
-//! Nothing can wait for itself: when everything that is taken is held by shares that wait for more,
+//! Bodies that are being received take at most half of the memory, so that what has arrived can be
+//! decoded. Nothing can wait for itself: when everything that is taken is held by shares that wait for more,
 //! the first of them gets what it asks for, even beyond the limit. So the memory in use stays below
 //! the limit plus one message.
 
@@ -34,6 +35,11 @@ pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
     }
 }
 
+/// How much memory a result of this size may take while it is encoded: as a tape and as bytes.
+pub(crate) fn encoding(size: usize) -> usize {
+    counted(size).saturating_mul(2)
+}
+
 /// The memory that messages may take.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -41,6 +47,15 @@ pub(crate) struct Memory {
     /// Abandoned calls: see [`Memory::abandon`].
     abandoned: AtomicIsize,
     state: Mutex<State>,
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its body is to be received.
+    Arriving,
+    /// Something is to be made of its body.
+    Arrived,
 }
 
 #[derive(Debug, Default)]
@@ -51,9 +66,9 @@ struct State {
     /// Of `used`: what abandoned calls hold. Negative for a moment when a call settles while it is
     /// being abandoned.
     abandoned: isize,
-    /// Those that hold something already go before the others.
-    growing: VecDeque<Waiter>,
-    fresh: VecDeque<Waiter>,
+    /// Messages that have arrived go before those that have not.
+    arrived: VecDeque<Waiter>,
+    arriving: VecDeque<Waiter>,
     /// Those that need more than there is. They get it once nothing else is in use, and hold nobody up.
     oversize: VecDeque<Waiter>,
     next: u64,
@@ -116,28 +131,38 @@ impl Memory {
         self.grant(&mut state);
     }
 
-    fn fits(&self, state: &State, more: usize) -> bool {
+    /// How much messages may have of it in all.
+    fn limit(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Arriving => self.limit / 2,
+            Stage::Arrived => self.limit,
+        }
+    }
+
+    fn fits(&self, state: &State, stage: Stage, more: usize) -> bool {
         let abandoned = self.abandoned().saturating_mul(SMALL);
-        state.used.saturating_add(abandoned).saturating_add(more) <= self.limit
+        state.used.saturating_add(abandoned).saturating_add(more) <= self.limit(stage)
     }
 
     /// Grants what can be granted.
     fn grant(&self, state: &mut State) {
-        loop {
-            let queue = if state.growing.is_empty() { &state.fresh } else { &state.growing };
-            let Some(first) = queue.front() else { break };
-            if !self.fits(state, first.more) {
-                break;
-            }
-            let queue =
-                if state.growing.is_empty() { &mut state.fresh } else { &mut state.growing };
-            let first = queue.pop_front();
+        while let Some(first) = state.arrived.front()
+            && self.fits(state, Stage::Arrived, first.more)
+        {
+            let first = state.arrived.pop_front();
+            state.admit(first);
+        }
+        while state.arrived.is_empty()
+            && let Some(first) = state.arriving.front()
+            && self.fits(state, Stage::Arriving, first.more)
+        {
+            let first = state.arriving.pop_front();
             state.admit(first);
         }
         if state.is_stuck() {
-            let first = state.growing.pop_front();
+            let first = state.arrived.pop_front();
             let first = first.or_else(|| state.oversize.pop_front());
-            let first = first.or_else(|| state.fresh.pop_front());
+            let first = first.or_else(|| state.arriving.pop_front());
             state.admit(first);
         }
     }
@@ -164,7 +189,7 @@ impl State {
 
     /// Takes out one that waits; false when it has been granted what it wants.
     fn forget(&mut self, number: u64) -> bool {
-        for queue in [&mut self.growing, &mut self.fresh, &mut self.oversize] {
+        for queue in [&mut self.arrived, &mut self.arriving, &mut self.oversize] {
             if let Some(place) = queue.iter().position(|waiter| waiter.number == number)
                 && let Some(waiter) = queue.remove(place)
             {
@@ -178,7 +203,7 @@ impl State {
 
 /// What a message takes of the memory; given back when it is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Share {
+pub struct Share {
     memory: Option<Arc<Memory>>,
     bytes: usize,
 }
@@ -189,7 +214,7 @@ impl Share {
     }
 
     /// Changes what the share has to `bytes`, and waits for room if that is more.
-    pub(crate) async fn grow(&mut self, bytes: usize) {
+    pub(crate) async fn grow(&mut self, stage: Stage, bytes: usize) {
         let Some(memory) = &self.memory else { return };
         if bytes <= self.bytes {
             return self.set(bytes);
@@ -197,8 +222,9 @@ impl Share {
         let more = bytes - self.bytes;
         let (number, granted) = {
             let mut state = memory.state();
-            let is_first = state.growing.is_empty() && (self.bytes > 0 || state.fresh.is_empty());
-            if is_first && memory.fits(&state, more) {
+            let is_first =
+                state.arrived.is_empty() && (stage == Stage::Arrived || state.arriving.is_empty());
+            if is_first && memory.fits(&state, stage, more) {
                 state.used += more;
                 self.bytes = bytes;
                 return;
@@ -208,12 +234,10 @@ impl Share {
             state.next += 1;
             state.held += self.bytes;
             let waiter = Waiter { number, held: self.bytes, more, granted: sender };
-            let queue = if bytes > memory.limit {
-                &mut state.oversize
-            } else if self.bytes > 0 {
-                &mut state.growing
-            } else {
-                &mut state.fresh
+            let queue = match stage {
+                _ if bytes > memory.limit(stage) => &mut state.oversize,
+                Stage::Arriving => &mut state.arriving,
+                Stage::Arrived => &mut state.arrived,
             };
             queue.push_back(waiter);
             memory.grant(&mut state);
@@ -292,7 +316,7 @@ impl AsRef<[u8]> for Owned {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, SMALL, Share, counted, decoding};
+    use super::{Memory, SMALL, Share, Stage, counted, decoding};
     use bytes::Bytes;
     use std::future::Future;
     use std::pin::{Pin, pin};
@@ -308,7 +332,7 @@ mod tests {
     /// A share that gets what it wants at once.
     fn taken(memory: &Arc<Memory>, bytes: usize) -> Share {
         let mut share = memory.share();
-        assert!(is_ready(pin!(share.grow(bytes))), "{bytes} bytes are not free");
+        assert!(is_ready(pin!(share.grow(Stage::Arrived, bytes))), "{bytes} bytes are not free");
         assert_eq!(share.bytes(), bytes);
         share
     }
@@ -319,7 +343,7 @@ mod tests {
         let first = taken(&memory, LIMIT - 10);
         drop(taken(&memory, 10));
         let mut second = memory.share();
-        let mut waiting = pin!(second.grow(11));
+        let mut waiting = pin!(second.grow(Stage::Arrived, 11));
         assert!(!is_ready(waiting.as_mut()));
         drop(first);
         assert!(is_ready(waiting.as_mut()));
@@ -331,7 +355,8 @@ mod tests {
         let memory = Memory::new(LIMIT);
         let first = taken(&memory, LIMIT - 10);
         let (mut second, mut third) = (memory.share(), memory.share());
-        let (mut second, mut third) = (pin!(second.grow(LIMIT)), pin!(third.grow(10)));
+        let (mut second, mut third) =
+            (pin!(second.grow(Stage::Arrived, LIMIT)), pin!(third.grow(Stage::Arrived, 10)));
         assert!(!is_ready(second.as_mut()));
         // There would be room for it, but then the second might wait for ever.
         assert!(!is_ready(third.as_mut()));
@@ -345,9 +370,9 @@ mod tests {
         let memory = Memory::new(LIMIT);
         let _first = taken(&memory, LIMIT - 10);
         let (mut second, mut third) = (memory.share(), memory.share());
-        let mut third = pin!(third.grow(10));
+        let mut third = pin!(third.grow(Stage::Arrived, 10));
         {
-            let mut second = pin!(second.grow(LIMIT));
+            let mut second = pin!(second.grow(Stage::Arrived, LIMIT));
             assert!(!is_ready(second.as_mut()));
             assert!(!is_ready(third.as_mut()));
         }
@@ -361,7 +386,7 @@ mod tests {
         let first = taken(&memory, LIMIT);
         let mut second = memory.share();
         {
-            let mut waiting = pin!(second.grow(500));
+            let mut waiting = pin!(second.grow(Stage::Arrived, 500));
             assert!(!is_ready(waiting.as_mut()));
             drop(first);
         }
@@ -371,18 +396,24 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_something_goes_first() {
+    fn bodies_that_arrive_take_half_of_the_memory_and_come_last() {
         let memory = Memory::new(LIMIT);
-        let _first = taken(&memory, LIMIT - 20);
-        let mut growing = taken(&memory, 20);
-        let mut fresh = memory.share();
-        let mut fresh = pin!(fresh.grow(100));
-        assert!(!is_ready(fresh.as_mut()));
-        let mut growing = pin!(growing.grow(120));
-        assert!(!is_ready(growing.as_mut()));
-        drop(_first);
-        assert!(is_ready(growing));
-        assert!(is_ready(fresh));
+        let mut first = memory.share();
+        assert!(is_ready(pin!(first.grow(Stage::Arriving, LIMIT / 2))));
+        let (mut second, mut third) = (memory.share(), memory.share());
+        let mut second = pin!(second.grow(Stage::Arriving, 1));
+        assert!(!is_ready(second.as_mut()));
+        let mut other = taken(&memory, LIMIT / 4);
+        let mut other = pin!(other.grow(Stage::Arrived, LIMIT));
+        assert!(!is_ready(other.as_mut()));
+        first.set(LIMIT / 10);
+        // There is room for one more body, but what has arrived goes first.
+        assert!(!is_ready(second.as_mut()));
+        drop(first);
+        assert!(is_ready(other));
+        assert!(!is_ready(second));
+        assert!(!is_ready(pin!(third.grow(Stage::Arriving, LIMIT / 2 + 1))));
+        assert_eq!(memory.used(), LIMIT);
     }
 
     #[test]
@@ -391,7 +422,7 @@ mod tests {
         drop(taken(&memory, 100 * LIMIT));
         let first = taken(&memory, 20);
         let mut large = memory.share();
-        let mut large = pin!(large.grow(LIMIT + 1));
+        let mut large = pin!(large.grow(Stage::Arrived, LIMIT + 1));
         assert!(!is_ready(large.as_mut()));
         drop(taken(&memory, LIMIT - 20));
         drop(first);
@@ -403,7 +434,8 @@ mod tests {
         let memory = Memory::new(LIMIT);
         let (mut one, mut two) = (taken(&memory, LIMIT / 2), taken(&memory, LIMIT / 2));
         {
-            let (mut first, mut second) = (pin!(one.grow(LIMIT)), pin!(two.grow(LIMIT)));
+            let (mut first, mut second) =
+                (pin!(one.grow(Stage::Arrived, LIMIT)), pin!(two.grow(Stage::Arrived, LIMIT)));
             assert!(!is_ready(first.as_mut()));
             // Now everything is held by those that wait.
             assert!(!is_ready(second.as_mut()));
@@ -411,7 +443,7 @@ mod tests {
             assert!(!is_ready(second));
         }
         assert_eq!(memory.used(), LIMIT + LIMIT / 2);
-        let mut second = pin!(two.grow(LIMIT));
+        let mut second = pin!(two.grow(Stage::Arrived, LIMIT));
         assert!(!is_ready(second.as_mut()));
         drop(one);
         assert!(is_ready(second));
@@ -424,7 +456,7 @@ mod tests {
         let mut first = memory.share();
         first.set(3 * LIMIT);
         let mut second = memory.share();
-        let mut second = pin!(second.grow(10));
+        let mut second = pin!(second.grow(Stage::Arrived, 10));
         assert!(!is_ready(second.as_mut()));
         first.set(LIMIT - 9);
         assert!(!is_ready(second.as_mut()));
@@ -464,7 +496,7 @@ mod tests {
         drop(taken(&memory, LIMIT - 100 - SMALL));
         let mut second = taken(&memory, 50);
         {
-            let mut waiting = pin!(second.grow(LIMIT - 100 - SMALL + 1));
+            let mut waiting = pin!(second.grow(Stage::Arrived, LIMIT - 100 - SMALL + 1));
             // Nothing else will be given back.
             assert!(is_ready(waiting.as_mut()));
         }

@@ -29,7 +29,7 @@ pub(crate) struct Forecasts {
 }
 
 impl Forecasts {
-    /// `max_result`: how large a result may be.
+    /// `max_result`: how much the largest result takes.
     pub(crate) fn new(max_result: usize) -> Self {
         let unknown = Forecast { cautious: max_result, proven: 0 };
         Self { unknown, known: Mutex::default() }

@@ -32,7 +32,7 @@ use self::forecast::Forecasts;
 pub use self::options::{BindError, ServerOptions, ServerStats};
 pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
 use crate::codec::Codecs;
-use crate::memory::Memory;
+use crate::memory::{Memory, encoding};
 use crate::swap::Swap;
 use crate::tls::ServerTls;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
@@ -226,7 +226,7 @@ async fn listen(
         bound.map_err(|source| BindError { host: options.host, port: options.port, source })?;
     let (phase, receiver) = watch::channel(Phase::Running);
     let memory = Memory::new(options.max_bytes_in_flight);
-    let forecasts = Forecasts::new(options.settings.max_encoded_result_size);
+    let forecasts = Forecasts::new(encoding(options.settings.max_encoded_result_size));
     let shared = Arc::new(Shared {
         tls: options.tls,
         settings: Swap::new(options.settings),

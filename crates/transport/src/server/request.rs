@@ -25,7 +25,7 @@ use super::unencodable::unencodable_result;
 use super::{Shared, health};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::guard::catch_panic;
-use crate::memory::{SMALL, Share, counted, decoding};
+use crate::memory::{SMALL, Share, counted, decoding, encoding};
 use crate::spin::UnderWay;
 use crate::terms::{TapeSource, tape_size};
 
@@ -109,7 +109,7 @@ async fn serve(
     let mut room = Room::new(shared);
     let size = body.size_hint().exact().map_or(expected.max_size(), |length| length as usize);
     // Not a byte more is read until there is room for all of it.
-    room.grow(counted(size)).await.map_err(|_| overloaded(&expected))?;
+    room.receive(size).await.map_err(|_| overloaded(&expected))?;
     // hyper asks for the body (`100 Continue`) when it is first read here.
     let body = read(shared, &expected, body, began).await?;
     unread.set(false);
@@ -118,7 +118,7 @@ async fn serve(
         decode(shared, expected, body, &mut room).await?;
     let size = counted(tape.size() + source.len());
     let arguments = size.max(counted(tape.value_size()));
-    let forecast = shared.forecasts.of(function);
+    let forecast = || shared.forecasts.of(function);
     if room.admit(size, arguments, forecast).await.is_err() {
         let refusal = Refusal::signed(UNAVAILABLE, OVERLOADED, &context);
         return Err(refusal.with_retry_after(RETRY_AFTER).into());
@@ -259,10 +259,8 @@ async fn encode(
 ) -> Result<Response<Bytes>, Unanswered> {
     let Ended { function, form, value, mut share } = ended;
     let size = tape_size(value.as_tape_ref());
-    // The value and its encoding are both there for a moment.
-    let both = 2 * counted(size);
-    share.set(both);
-    shared.forecasts.learn(function, both);
+    share.set(encoding(size));
+    shared.forecasts.learn(function, encoding(size));
     let settings = Arc::clone(settings);
     let encoded = shared.codecs.run(size, move |codec| {
         let term = match form {
