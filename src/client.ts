@@ -3,6 +3,7 @@ import { beginAtCaller } from './call-stack.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { failureOf } from './failures.js';
+import { maxValueSize } from './heap.js';
 import { inspectBriefly } from './inspect.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
@@ -384,9 +385,11 @@ function nativeOptions(
     maxConnectionAge: milliseconds(settings.maxConnectionAge),
     deadPeerTimeout: milliseconds(settings.deadPeerTimeout),
     maxQueuedCalls: Math.min(settings.maxQueuedCalls, MAX_UINT32),
+    maxBytesInFlight: Number.isFinite(settings.maxBytesInFlight) ? settings.maxBytesInFlight : null,
     idleTimeout: settings.idleTimeout === undefined ? null : milliseconds(settings.idleTimeout),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
+    maxValueSize: maxValueSize(),
     replayProtection: settings.replayProtection,
     audience: settings.audience,
   });

@@ -4,6 +4,7 @@ import { checkCall, milliseconds, type Target } from './client.js';
 import { OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
+import { maxValueSize } from './heap.js';
 import { type HttpResponse, parseResponse } from './http-response.js';
 import {
   callOptions,
@@ -121,6 +122,7 @@ export function decodeResponse<T = Term>(
     flags: settings.flags,
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
+    maxValueSize: maxValueSize(),
   };
   const decoded = unwrap(() =>
     bridge.native.decodeResponse(JSON.stringify(parameters), secrets, body),

@@ -18,6 +18,7 @@ import {
   optional,
   timeout,
 } from './option-types.js';
+import { DEFAULT_BYTES_IN_FLIGHT } from './heap.js';
 import type { ClientUrl } from './resolve/targets.js';
 import { MAX_IO_THREADS } from './io-threads.js';
 import type { Secret } from './secrets.js';
@@ -402,7 +403,6 @@ const MAX_SIZE = 2 ** 28 - 1;
 const DEFAULT_SIZE = 8 * 1024 * 1024;
 const size = integer(1, MAX_SIZE, 'bytes');
 const bytesInFlight = integerOrInfinity(1, 2 ** 41, 'bytes');
-const DEFAULT_BYTES_IN_FLIGHT = 256 * 1024 * 1024;
 const count = integerOrInfinity(1, 2 ** 31 - 1);
 
 const revivers = listOf<Reviver>(

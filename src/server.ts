@@ -2,6 +2,7 @@ import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, ListenError, OptionError } from './errors.js';
 import { failureOf } from './failures.js';
+import { maxValueSize } from './heap.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
   closeOptions,
@@ -28,8 +29,12 @@ import { WorkerPool, type WorkerStats } from './workers.js';
 export interface ServerStats {
   /** Open connections. */
   readonly connections: number;
-  /** Calls that have not been answered yet. */
+  /** Calls that have not been answered yet and whose callers wait. */
   readonly pending: number;
+  /** Calls whose callers have gone away, but whose functions have not settled. */
+  readonly abandoned: number;
+  /** How much of `maxBytesInFlight` is in use, in bytes. */
+  readonly bytesInFlight: number;
   /** Calls taken since the start. */
   readonly calls: number;
   /** Its worker threads; none when it is served by the thread that has started it. */
@@ -245,8 +250,8 @@ class RunningServer implements TlsServer {
   }
 
   stats(): ServerStats {
-    const { connections, pending, calls, workers } = bridge.native.serverStats(this.#id);
-    return { connections, pending, calls, workers: this.#pool?.stats(workers) ?? [] };
+    const { workers, ...figures } = bridge.native.serverStats(this.#id);
+    return { ...figures, workers: this.#pool?.stats(workers) ?? [] };
   }
 
   async setCertificate(certificate: TlsCertificate): Promise<void> {
@@ -343,6 +348,7 @@ function nativeOptions(
     ioThreads: settings.ioThreads ?? defaultIoThreads(),
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
+    maxValueSize: maxValueSize(settings.workerOptions?.resourceLimits),
     flags: settings.flags,
     replay: replayOptions(settings),
     ...table,

@@ -206,8 +206,8 @@ function read(): unknown {
           return read();
         case tape.IMPROPER: {
           const count = head >>> 8;
-          const items: unknown[] = [];
-          for (let index = 0; index < count; index++) items.push(read());
+          const items = new Array<unknown>(count);
+          for (let index = 0; index < count; index++) items[index] = read();
           return new ImproperList(items, read());
         }
         case tape.MIXED:
@@ -368,8 +368,8 @@ function readLeaf(head: number): unknown {
       return readBytes(payload);
     case tape.BYTELIST: {
       const start = sourceStart + at.words[at.word++]!;
-      const items: number[] = [];
-      for (let index = 0; index < payload; index++) items.push(source[start + index]!);
+      const items = new Array<number>(payload);
+      for (let index = 0; index < payload; index++) items[index] = source[start + index]!;
       return items;
     }
     case tape.BIG:

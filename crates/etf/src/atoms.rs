@@ -5,11 +5,14 @@ use std::collections::HashMap;
 
 use crate::KnownAtoms;
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::heap;
 use crate::reader::Reader;
 use crate::tags;
 use crate::tape::{ATOM, CONST, Tape, word};
 
 const CACHE: usize = 64;
+/// Atoms that room is kept for between messages.
+const KEPT: usize = 4096;
 
 /// The most characters of an atom's name.
 pub(crate) const MAX_CHARS: usize = 255;
@@ -26,15 +29,18 @@ pub(crate) struct AtomTable {
 impl AtomTable {
     pub(crate) fn reset(&mut self) {
         if !self.by_name.is_empty() {
-            if self.by_name.capacity() > 4096 {
-                self.by_name = HashMap::new();
-            } else {
-                self.by_name.clear();
-            }
+            self.by_name.clear();
             self.cache.clear();
         }
         self.starts.clear();
         self.starts.push(0);
+    }
+
+    /// Gives memory back after a message that had many atoms.
+    pub(crate) fn trim(&mut self) {
+        if self.by_name.capacity() > KEPT {
+            *self = Self::default();
+        }
     }
 
     /// The word of an atom: a constant, or its place in the table of the message.
@@ -106,6 +112,7 @@ impl AtomTable {
         tape.names.extend_from_slice(name);
         self.starts.push(tape.names.len() as u32);
         self.by_name.insert(name.into(), index);
+        tape.heap += heap::ATOM + name.len();
         Ok(index)
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::atoms::{AtomTable, check_known, read_name};
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::hash::{Kind as HashKind, TermHash, TermHasher};
+use crate::heap;
 use crate::reader::Reader;
 use crate::shapes::{MAX_KEYS, ROOT, ShapeTrie, Step};
 use crate::tape::{self, Tape, ext, word};
@@ -72,12 +73,24 @@ impl Decoder {
         options: &DecodeOptions<'_>,
         tape: &mut Tape,
     ) -> Result<usize, DecodeError> {
+        let decoded = self.decode_term(bytes, options, tape);
+        // Not to lie beside the values that are made next.
+        clear_to(&mut self.keys, KEPT_FRAMES);
+        clear_to(&mut self.frames, KEPT_FRAMES);
+        self.atoms.trim();
+        decoded
+    }
+
+    fn decode_term(
+        &mut self,
+        bytes: &[u8],
+        options: &DecodeOptions<'_>,
+        tape: &mut Tape,
+    ) -> Result<usize, DecodeError> {
         tape.clear();
         tape.expect(bytes.len());
         self.atoms.reset();
         self.shapes.reset();
-        clear_to(&mut self.frames, KEPT_FRAMES);
-        clear_to(&mut self.keys, KEPT_FRAMES);
         let mut run = Run {
             reader: Reader { input: bytes, at: 0 },
             options,
@@ -99,9 +112,10 @@ impl Decoder {
         run.term()?;
         let used = run.reader.at;
         run.text.finish(run.tape);
+        if run.tape.value_size() > options.max_value_size {
+            return run.reader.fail(Kind::ValueSize(options.max_value_size));
+        }
         self.shapes.write_names(tape);
-        // Not to lie beside the values that are made next.
-        clear_to(&mut self.keys, KEPT_FRAMES);
         Ok(used)
     }
 }
@@ -383,6 +397,9 @@ impl Run<'_> {
             count += 1;
         }
         self.reader.at = self.reader.input.len() - rest.len();
+        if self.exact {
+            self.tape.heap += heap::FLOAT * count as usize;
+        }
         count
     }
 
@@ -408,8 +425,7 @@ impl Run<'_> {
                 if !value.is_finite() {
                     return false;
                 }
-                self.tape.words.push(word(tape::FLOAT, 0));
-                self.tape.floats.push(value);
+                self.put_float(value);
                 8
             }
             tags::BINARY => {
@@ -424,7 +440,7 @@ impl Run<'_> {
                 4 + length
             }
             tags::NIL => {
-                self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
+                self.put_empty_list();
                 0
             }
             tags::SMALL_ATOM_UTF8 => {
@@ -492,6 +508,11 @@ impl Run<'_> {
                     (true, _) => 1,
                     (_, true) => 2,
                     _ => 0,
+                };
+                self.tape.heap += if hint == 0 {
+                    heap::map(frame.count)
+                } else {
+                    heap::keyed_object(frame.count)
                 };
                 self.tape.words[frame.head] = if frame.mixed {
                     let shape = self.shapes.shape(frame.node, self.tape);
@@ -579,6 +600,7 @@ impl Run<'_> {
                     if frame.count > MAX_IMPROPER {
                         return self.reader.fail(Kind::Size);
                     }
+                    self.tape.heap += heap::IMPROPER_LIST;
                     self.tape.words[frame.head] = ext(tape::IMPROPER, frame.count);
                     if let Some(frame) = self.frames.last_mut() {
                         frame.left = 1;
@@ -711,6 +733,14 @@ impl Run<'_> {
             return self.reader.fail(Kind::Depth(self.options.max_depth));
         }
         self.tape.depth = self.tape.depth.max(depth);
+        self.tape.containers += 1;
+        self.tape.heap += match kind {
+            Container::List => heap::LIST,
+            Container::Tuple => heap::TUPLE,
+            Container::Shaped => heap::OBJECT,
+            // Counted at their ends, and at the head of the fun.
+            Container::Pairs | Container::Fun => 0,
+        };
         let head = self.tape.words.len();
         self.frames.push(Frame {
             kind,
@@ -750,7 +780,7 @@ impl Run<'_> {
             tags::BINARY => self.read_binary(wanted),
             tags::NIL => {
                 self.note_key(false, false);
-                self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
+                self.put_empty_list();
                 Ok(Read::Leaf(if wanted { self.list_hash(0, 0) } else { 0 }))
             }
             tags::LIST => {
@@ -822,6 +852,19 @@ impl Run<'_> {
         if wanted { self.hasher.hash(HashKind::Integer, value) } else { 0 }
     }
 
+    fn put_empty_list(&mut self) {
+        self.tape.heap += heap::EMPTY_LIST;
+        self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
+    }
+
+    fn put_float(&mut self, value: f64) {
+        if self.exact {
+            self.tape.heap += heap::FLOAT;
+        }
+        self.tape.words.push(word(tape::FLOAT, 0));
+        self.tape.floats.push(value);
+    }
+
     pub(crate) fn put_integer(&mut self, value: i64) {
         if (-(1 << 27)..1 << 27).contains(&value) {
             self.tape.words.push((value as i32 as u32) << 4 | tape::INT);
@@ -869,6 +912,7 @@ impl Run<'_> {
         match text {
             Some(kind) => self.text.put(bytes, &kind, self.tape),
             None => {
+                self.tape.heap += heap::buffer(bytes.len());
                 self.tape.refers_to_source = true;
                 self.tape.words.extend([word(tape::BYTES, bytes.len() as u32), start as u32]);
             }
@@ -881,8 +925,9 @@ impl Run<'_> {
         self.count_terms(count)?;
         self.note_key(false, false);
         if count == 0 {
-            self.tape.words.push(word(tape::CONST, tape::EMPTY_LIST));
+            self.put_empty_list();
         } else {
+            self.tape.heap += heap::byte_list(count as usize);
             self.tape.refers_to_source = true;
             self.tape.words.push(word(tape::BYTELIST, count));
             self.tape.words.push((self.reader.at - count as usize) as u32);
@@ -900,6 +945,7 @@ impl Run<'_> {
         self.check_count(count)?;
         self.note_key(false, false);
         if count == 0 {
+            self.tape.heap += heap::EMPTY_TUPLE;
             self.tape.words.push(word(tape::TUPLE, 0));
             return Ok(Read::Leaf(if wanted {
                 self.hasher.hash(HashKind::Tuple, (0u32, 0u128))
@@ -922,8 +968,12 @@ impl Run<'_> {
         }
         self.note_key(false, false);
         if count == 0 {
-            let empty =
-                if self.exact { word(tape::MAP, 0) } else { word(tape::CONST, tape::EMPTY_MAP) };
+            let (empty, size) = if self.exact {
+                (word(tape::MAP, 0), heap::map(0))
+            } else {
+                (word(tape::CONST, tape::EMPTY_MAP), heap::EMPTY_OBJECT)
+            };
+            self.tape.heap += size;
             self.tape.words.push(empty);
             return Ok(Read::Leaf(if wanted {
                 self.hasher.hash(HashKind::Map, (0u32, 0u128))
@@ -942,8 +992,7 @@ impl Run<'_> {
             return self.reader.fail(Kind::Float);
         }
         self.note_key(false, false);
-        self.tape.words.push(word(tape::FLOAT, 0));
-        self.tape.floats.push(value);
+        self.put_float(value);
         // 0.0 and -0.0 are one key before OTP 27.
         let bits = if value == 0.0 { 0 } else { value.to_bits() };
         Ok(Read::Leaf(if wanted { self.hasher.hash(HashKind::Float, bits) } else { 0 }))
@@ -969,6 +1018,7 @@ impl Run<'_> {
         if digits.len() > MAX_PAYLOAD >> 1 {
             return self.reader.fail(Kind::Size);
         }
+        self.tape.heap += heap::BIGINT + digits.len();
         self.tape.refers_to_source = true;
         self.tape.words.push(word(tape::BIG, (digits.len() as u32) << 1 | u32::from(negative)));
         self.tape.words.push(start as u32);
@@ -989,6 +1039,7 @@ impl Run<'_> {
             return self.reader.fail(Kind::Size);
         }
         self.note_key(false, false);
+        self.tape.heap += heap::BIT_STRING + length;
         self.tape.refers_to_source = true;
         self.tape.words.push(ext(tape::BITSTRING, u32::from(bits)));
         self.tape.words.push(length as u32);

@@ -45,6 +45,8 @@ pub enum DecodeErrorKind {
     Depth(u32),
     /// More terms than this.
     Terms(u32),
+    /// The value would take more than this many bytes in V8.
+    ValueSize(usize),
     /// More bytes or elements than a tape can say.
     Size,
 }
@@ -72,6 +74,13 @@ impl fmt::Display for DecodeError {
             Kind::BinaryText => write!(f, "a binary is not UTF-8 (binaries is 'string')")?,
             Kind::Depth(limit) => write!(f, "terms are nested deeper than maxDepth, {limit}")?,
             Kind::Terms(limit) => write!(f, "there are more terms than maxTerms, {limit}")?,
+            Kind::ValueSize(limit) => {
+                write!(
+                    f,
+                    "the value would take more than {limit} bytes, half of V8's heap limit "
+                )?;
+                write!(f, "(--max-old-space-size raises it)")?;
+            }
             Kind::Size => write!(f, "a term is larger than a message can be")?,
         }
         write!(f, ", at byte {}", self.offset)

@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod error;
 mod hash;
+mod heap;
 pub mod notation;
 mod opaque;
 mod options;

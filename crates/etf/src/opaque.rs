@@ -4,6 +4,7 @@ use crate::atoms::{check_known, read_name};
 use crate::decode::{Container, Read, Run};
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::hash::Kind as HashKind;
+use crate::heap;
 use crate::tags;
 use crate::tape::{self, ext};
 
@@ -13,6 +14,7 @@ impl Run<'_> {
         self.note_key(false, false);
         match tag {
             tags::PID | tags::NEW_PID => {
+                self.tape.heap += heap::PID;
                 self.tape.words.push(ext(tape::PID, 0));
                 self.put_atom("the node of a pid")?;
                 let [id, serial] = [self.reader.u32()?, self.reader.u32()?];
@@ -20,6 +22,7 @@ impl Run<'_> {
                 self.tape.words.extend([id, serial, creation]);
             }
             tags::PORT | tags::NEW_PORT | tags::V4_PORT => {
+                self.tape.heap += heap::PORT;
                 self.tape.words.push(ext(tape::PORT, 0));
                 self.put_atom("the node of a port")?;
                 let id = if tag == tags::V4_PORT {
@@ -31,6 +34,7 @@ impl Run<'_> {
                 self.tape.words.extend([(id >> 32) as u32, id as u32, creation]);
             }
             tags::REFERENCE => {
+                self.tape.heap += heap::REFERENCE;
                 self.tape.words.push(ext(tape::REFERENCE, 1));
                 self.put_atom("the node of a reference")?;
                 let id = self.old_id()?;
@@ -42,6 +46,7 @@ impl Run<'_> {
                 if !(1..=5).contains(&count) {
                     return self.reader.fail(Kind::Field("the number of a reference's ids"));
                 }
+                self.tape.heap += heap::REFERENCE;
                 self.tape.words.push(ext(tape::REFERENCE, count));
                 self.put_atom("the node of a reference")?;
                 let wide = tag == tags::NEWER_REFERENCE;
@@ -68,6 +73,7 @@ impl Run<'_> {
                 if arity > 255 {
                     return self.reader.fail(Kind::Field("the arity of an external function"));
                 }
+                self.tape.heap += heap::EXTERNAL_FUNCTION;
                 self.tape.words[start] = ext(tape::EXTFUN, arity);
             }
             tags::NEW_FUN => return self.read_fun(wanted),
@@ -131,6 +137,7 @@ impl Run<'_> {
             return self.reader.fail(Kind::Truncated);
         }
         let start = self.tape.words.len();
+        self.tape.heap += heap::FUN;
         self.tape.words.push(ext(tape::FUN, arity));
         self.tape.words.push(free);
         self.tape.words.extend(uniq);

@@ -32,6 +32,9 @@ pub struct DecodeOptions<'a> {
     pub max_depth: u32,
     /// How many terms there may be, each item of a string counted as one.
     pub max_terms: u32,
+    /// How many bytes the value may take in V8, as [`Tape::value_size`](crate::Tape::value_size)
+    /// estimates it.
+    pub max_value_size: usize,
     /// The most bytes or UTF-16 units of a chunk of text with more than one string.
     pub chunk: u32,
     /// So many words of the tape, or somewhat more, make a part; see [`Cut`](crate::Cut).
@@ -49,6 +52,7 @@ impl Default for DecodeOptions<'_> {
             known_atoms: None,
             max_depth: 100_000,
             max_terms: 16_777_216,
+            max_value_size: usize::MAX,
             chunk: 65_536,
             part: PART_WORDS,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::heap;
 use crate::shape_numbers::number_of;
 use crate::tape::{SHAPE_LENGTH_BITS, Tape};
 
@@ -134,6 +135,7 @@ impl ShapeTrie {
             let node = &mut self.nodes[node as usize];
             node.number = number_of(node.atoms, &joined);
             node.joined = joined;
+            tape.heap += heap::shape(node.depth);
         }
         let index = tape.shapes.len() as u32;
         let Node { depth, atoms, shape, joined, number, .. } = &mut self.nodes[node as usize];

@@ -24,6 +24,10 @@ pub struct Tape {
     pub cuts: Vec<Cut>,
     /// Whether some word is an offset into the bytes that the tape was made of.
     pub refers_to_source: bool,
+    /// What the values take in V8 beyond their words, numbers and text; see [`Tape::value_size`].
+    pub(crate) heap: usize,
+    /// Lists, tuples and maps that are not empty.
+    pub(crate) containers: u32,
 }
 
 /// The end of a part of a tape that can be read without the parts after it: its last word says that the
@@ -49,6 +53,8 @@ impl Tape {
         self.depth = 0;
         self.cuts.clear();
         self.refers_to_source = false;
+        self.heap = 0;
+        self.containers = 0;
     }
 
     /// Forgets the content, and gives the memory of parts back that had more than so many bytes. True

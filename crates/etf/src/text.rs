@@ -2,6 +2,7 @@
 
 use encoding_rs::mem;
 
+use crate::heap;
 use crate::tape::{CONST, EMPTY_TEXT, NEXT8, NEXT16, TEXT8, TEXT16, Tape, ext, word};
 
 /// The chunk of an area that is being filled.
@@ -73,6 +74,7 @@ impl TextWriter {
 
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8], kind: &TextKind, tape: &mut Tape) {
+        tape.heap += heap::text(bytes.len());
         match kind {
             _ if bytes.is_empty() => tape.words.push(word(CONST, EMPTY_TEXT)),
             TextKind::Ascii => {

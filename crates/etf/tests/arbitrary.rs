@@ -193,6 +193,7 @@ fn any_bytes_are_a_term_or_refused() {
             known_atoms: if random.one_in(8) { Some(&Few) } else { None },
             max_depth: random.pick(&[4, 100]),
             max_terms: random.pick(&[20, 100_000]),
+            max_value_size: usize::MAX,
             chunk: random.pick(&[1, 8, 65_536]),
             part: random.pick(&[1, 8, 16_384]),
         };

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
-use backwater_transport::{
-    CallError, CallOutcome, CallRequest, Client, ClientOptions, OwnedDecodeOptions, Spawner,
-};
+use backwater_transport::{CallError, CallOutcome, CallRequest, Client, ClientOptions, Spawner};
 use napi::{Error, Result};
 use tokio::sync::oneshot;
 
@@ -19,7 +17,7 @@ use crate::outbox::{CallFields, Job};
 use crate::paths::Paths;
 use crate::process::{io_thread, io_thread_of_client};
 use crate::resolving;
-use crate::settings::{self, TermFlags, duration, limit, size};
+use crate::settings::{self, TermFlags, ValueBounds, duration, limit, size};
 use crate::tls;
 
 /// How long calls under way may take once a client is closed: their own timeouts end them.
@@ -44,28 +42,24 @@ pub(crate) fn create(
     let audience = settings::header_value(options.audience.as_deref())?;
     let count = options.io_threads;
     let endpoints = options.endpoints.into_iter().map(Into::into).collect();
+    let bounds = options.bounds;
     let is_resolved = options.resolver.is_some();
     let tls = options.tls.as_ref().map(tls::client).transpose()?;
     let options = ClientOptions {
         tls,
-        decode: OwnedDecodeOptions {
-            max_depth: options.max_depth,
-            max_terms: options.max_terms,
-            ..OwnedDecodeOptions::default()
-        },
         connect_timeout: duration(options.connect_timeout),
         recv_timeout: duration(options.recv_timeout),
         max_connections: size(options.max_connections),
         min_connections: size(options.min_connections),
         max_connection_age: limit(options.max_connection_age),
         dead_peer_timeout: limit(options.dead_peer_timeout),
+        max_bytes_in_flight: options.max_bytes_in_flight.unwrap_or(usize::MAX),
         max_waiting: size(options.max_queued_calls),
         idle_timeout: options.idle_timeout.map(duration),
         replay_protection: options.replay_protection,
         audience,
         ..ClientOptions::of(endpoints, settings)
     };
-    let (max_depth, max_terms) = (options.decode.max_depth, options.decode.max_terms);
     let io = io_thread_of_client(count)?;
     let client = if is_resolved {
         Client::resolved(&io, options, resolving::asking(shared, id))
@@ -74,7 +68,7 @@ pub(crate) fn create(
     };
     let spawner = io.spawner();
     let (secrets, paths) = (Mutex::new(secrets), Paths::default());
-    let entry = ClientEntry { client, spawner, secrets, max_depth, max_terms, paths };
+    let entry = ClientEntry { client, spawner, secrets, bounds, paths };
     locked(&shared.clients).insert(id, Arc::new(entry));
     Ok(())
 }
@@ -85,8 +79,7 @@ pub(crate) struct ClientEntry {
     /// Starts tasks on the I/O thread that owns its connections.
     pub(crate) spawner: Spawner,
     secrets: Mutex<Secrets>,
-    max_depth: u32,
-    max_terms: u32,
+    bounds: ValueBounds,
     paths: Paths,
 }
 
@@ -173,7 +166,7 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
     } = job.call()?;
     let client = Arc::clone(locked(&shared.clients).get(&client)?);
     let path = client.paths.of(names, arity)?;
-    let decode = TermFlags(flags).decode_options(client.max_depth, client.max_terms);
+    let decode = TermFlags(flags).decode_options(client.bounds);
     let mut request = CallRequest::new(path, Box::new(job.into_tape()));
     request.secrets = Some(locked(&client.secrets).clone());
     request.connect_timeout = Some(duration(connect_timeout));
@@ -192,8 +185,8 @@ fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)>
 fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Event {
     faults::pass("event");
     match result {
-        Ok(CallOutcome { outcome, tape, source }) => {
-            let message = Message { tape, source, _memory: None };
+        Ok(CallOutcome { outcome, tape, source, memory }) => {
+            let message = Message { tape, source, _memory: memory };
             match outcome {
                 Outcome::Return { word_offset } => {
                     Event::Return { call, skip: word_offset as u32, message }

@@ -28,8 +28,8 @@ pub(crate) enum Event {
 pub(crate) struct Message {
     pub(crate) tape: Box<Tape>,
     pub(crate) source: Bytes,
-    /// What it takes of a server's memory until JavaScript has it.
-    pub(crate) _memory: Option<Share>,
+    /// What it takes of a client's memory until JavaScript has it.
+    pub(crate) _memory: Share,
 }
 
 impl Event {

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use backwater_etf::{Decoder, Encoder, Tape, TapeRef};
 use backwater_protocol::client::{self, Extensions, Outcome, RequestPath, Settings};
 use backwater_protocol::{CallTimeout, Secrets};
+use backwater_transport::Share;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use serde_json::Value;
 use crate::bridge::SignedRequest;
 use crate::events::Message;
 use crate::failures;
-use crate::settings::{self, TermFlags, size};
+use crate::settings::{self, TermFlags, ValueBounds, size};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,8 +82,8 @@ struct ResponseParameters {
     headers: Vec<(String, String)>,
     max_encoded_result_size: usize,
     flags: u32,
-    max_depth: u32,
-    max_terms: u32,
+    #[serde(flatten)]
+    bounds: ValueBounds,
 }
 
 pub(crate) fn decode_response(
@@ -110,8 +111,7 @@ pub(crate) fn decode_response(
     let verified = authentic.verify(Bytes::copy_from_slice(body)).map_err(unauthentic)?;
     let verified =
         verified.check_status().map_err(|failure| thrown(&failures::remote_failure(&failure)))?;
-    let options =
-        TermFlags(parameters.flags).decode_options(parameters.max_depth, parameters.max_terms);
+    let options = TermFlags(parameters.flags).decode_options(parameters.bounds);
     let mut tape = Box::<Tape>::default();
     let decoded = verified
         .accept()
@@ -119,7 +119,7 @@ pub(crate) fn decode_response(
         .and_then(|payload| payload.decode(&mut Decoder::new(), &options.as_options(), &mut tape));
     let (outcome, source) =
         decoded.map_err(|failure| thrown(&failures::response_failure(&failure)))?;
-    Ok((Message { tape, source, _memory: None }, outcome))
+    Ok((Message { tape, source, _memory: Share::default() }, outcome))
 }
 
 fn settings_of(secrets: Vec<Vec<u8>>) -> Result<Settings> {

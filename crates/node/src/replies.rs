@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::time::Instant;
 
-use backwater_transport::{IncomingCall, Outcome, Peer, Reply};
+use backwater_transport::{IncomingCall, Outcome, Peer, Reply, Share};
 use http::{HeaderValue, StatusCode};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -28,12 +28,11 @@ pub(crate) struct Accepted {
 impl Accepted {
     pub(crate) fn new(call: IncomingCall) -> Self {
         faults::pass("service");
-        let IncomingCall { function, tape, source, timeout, request_id, peer, reply, memory } =
-            call;
+        let IncomingCall { function, tape, source, timeout, request_id, peer, reply } = call;
         // A time beyond what clocks can tell is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let caller = Caller { reply, deadline, request_id, peer, in_flight: None };
-        Self { function, message: Message { tape, source, _memory: Some(memory) }, caller }
+        Self { function, message: Message { tape, source, _memory: Share::default() }, caller }
     }
 }
 

@@ -27,8 +27,12 @@ use crate::workers::{Worker, WorkerStats, Workers, WorkersService};
 pub struct ServerFigures {
     /// Open connections.
     pub connections: u32,
-    /// Calls that have not been answered.
+    /// Calls that have not been answered and whose callers wait.
     pub pending: u32,
+    /// Calls whose callers have gone and whose functions still run.
+    pub abandoned: u32,
+    /// How much of `maxBytesInFlight` is in use.
+    pub bytes_in_flight: f64,
     /// Calls since the start.
     pub calls: f64,
     /// The worker threads that serve it.
@@ -179,7 +183,7 @@ fn transport_options(
         port: options.port,
         tls,
         health_path: options.health.clone(),
-        decode: TermFlags(options.flags).decode_options(options.max_depth, options.max_terms),
+        decode: TermFlags(options.flags).decode_options(options.bounds),
         head_timeout: duration(options.headers_timeout),
         recv_timeout: duration(options.recv_timeout),
         request_timeout: duration(options.request_timeout),
@@ -212,6 +216,8 @@ pub(crate) fn stats(shared: &Shared, server: u32) -> ServerFigures {
     ServerFigures {
         connections: count(stats.connections),
         pending: count(stats.calls_in_flight),
+        abandoned: count(stats.abandoned),
+        bytes_in_flight: stats.bytes_in_flight as f64,
         calls: stats.calls as f64,
         workers: workers.into_iter().map(worker).collect(),
     }

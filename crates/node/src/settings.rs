@@ -36,14 +36,24 @@ pub(crate) struct ServerOptions {
     /// `None` for no limit.
     pub(crate) max_bytes_in_flight: Option<usize>,
     pub(crate) io_threads: usize,
-    pub(crate) max_depth: u32,
-    pub(crate) max_terms: u32,
+    #[serde(flatten)]
+    pub(crate) bounds: ValueBounds,
     pub(crate) flags: u32,
     pub(crate) replay: Option<ReplayOptions>,
     /// Identifier, module, function, arity.
     pub(crate) functions: Vec<(u32, String, String, u8)>,
     /// All modules, also those without functions.
     pub(crate) modules: Vec<String>,
+}
+
+/// Bounds on the value of a message.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ValueBounds {
+    max_depth: u32,
+    max_terms: u32,
+    /// What the value may take in V8, in bytes; `None` for no limit.
+    max_value_size: Option<usize>,
 }
 
 /// What a server shows and demands, in PEM form.
@@ -85,12 +95,14 @@ pub(crate) struct ClientOptions {
     pub(crate) gzip_level: u32,
     pub(crate) max_connections: u32,
     pub(crate) max_queued_calls: u32,
+    /// `None` for no limit.
+    pub(crate) max_bytes_in_flight: Option<usize>,
     pub(crate) min_connections: u32,
     pub(crate) max_connection_age: u32,
     pub(crate) dead_peer_timeout: u32,
     pub(crate) idle_timeout: Option<u32>,
-    pub(crate) max_depth: u32,
-    pub(crate) max_terms: u32,
+    #[serde(flatten)]
+    pub(crate) bounds: ValueBounds,
     pub(crate) replay_protection: bool,
     pub(crate) audience: Option<String>,
 }
@@ -234,13 +246,15 @@ impl TermFlags {
     }
 
     /// Everything that says how a message is decoded.
-    pub(crate) fn decode_options(self, max_depth: u32, max_terms: u32) -> OwnedDecodeOptions {
+    pub(crate) fn decode_options(self, bounds: ValueBounds) -> OwnedDecodeOptions {
+        let ValueBounds { max_depth, max_terms, max_value_size } = bounds;
         OwnedDecodeOptions {
             exact: self.exact(),
             binaries: self.binaries(),
             known_atoms: if self.safe() { Some(Arc::new(KnownAtomTable)) } else { None },
             max_depth,
             max_terms,
+            max_value_size: max_value_size.unwrap_or(usize::MAX),
         }
     }
 }

@@ -55,7 +55,7 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     let mut deflated = skip_header(input).ok_or(GzipError::Malformed)?;
     let mut inflater = Decompress::new(false);
     // One byte more than is expected, so that the end is seen without room for more.
-    let expected = expected_size(input).saturating_add(1).max(STEP);
+    let expected = claimed_size(input.len(), input.last_chunk()).saturating_add(1).max(STEP);
     let mut output = Vec::with_capacity(expected.min(limit.saturating_add(1)));
     loop {
         // One byte more than the limit, to tell what fits from what does not.
@@ -80,12 +80,12 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     Ok(output)
 }
 
-/// How long the output is going to be, if the trailer is right and stands at the end: a vector that grows
-/// leaves behind as much as it holds. Not more than so much input can give, and what is not used of it
-/// is not touched.
-fn expected_size(input: &[u8]) -> usize {
-    let claimed = input.last_chunk().map_or(0, |size| u32::from_le_bytes(*size) as usize);
-    claimed.min(input.len().saturating_mul(MOST_PER_BYTE))
+/// How long the output of `length` bytes of gzip is, if their trailer is right and stands at the end:
+/// `trailer` are their last four bytes. Never more than so much input can give. The sender controls the
+/// trailer, and data after the first member hides it, so more may come out.
+pub fn claimed_size(length: usize, trailer: Option<&[u8; 4]>) -> usize {
+    let claimed = trailer.map_or(0, |size| u32::from_le_bytes(*size) as usize);
+    claimed.min(length.saturating_mul(MOST_PER_BYTE))
 }
 
 /// What follows the header of the member.
@@ -168,13 +168,14 @@ mod tests {
     #[test]
     fn a_trailer_that_claims_much_reserves_no_more_than_the_input_can_give() {
         let mut packed = deflate(&[7; 3000], 1).unwrap();
-        assert_eq!(expected_size(&packed), 3000);
+        assert_eq!(claimed_size(packed.len(), packed.last_chunk()), 3000);
         assert_eq!(inflate(&packed, 3000), Ok(vec![7; 3000]));
         let size = packed.len() - 4;
         packed[size..].fill(255);
-        assert_eq!(expected_size(&packed), packed.len() * MOST_PER_BYTE);
+        let claimed = claimed_size(packed.len(), packed.last_chunk());
+        assert_eq!(claimed, packed.len() * MOST_PER_BYTE);
         assert_eq!(inflate(&packed, 3000), Err(GzipError::Malformed));
-        assert_eq!(expected_size(&[]), 0);
+        assert_eq!(claimed_size(0, None), 0);
     }
 
     #[test]

@@ -33,6 +33,17 @@ impl CollectedBody {
         self.length
     }
 
+    /// The last four bytes, if there are as many.
+    pub(crate) fn trailer(&self) -> Option<[u8; 4]> {
+        let pieces = [&self.first].into_iter().chain(&self.more).map(|piece| &**piece);
+        let mut bytes = pieces.chain([&*self.last]).rev().flat_map(|piece| piece.iter().rev());
+        let mut trailer = [0; 4];
+        for place in trailer.iter_mut().rev() {
+            *place = *bytes.next()?;
+        }
+        Some(trailer)
+    }
+
     /// The same body, which keeps nothing else alive if it has so many bytes at most.
     pub(crate) fn copied_up_to(mut self, most: usize) -> Self {
         if self.length <= most {
@@ -165,7 +176,22 @@ mod tests {
         assert_eq!(body.more.len(), 4);
         let whole = pieces.map(|(byte, length)| vec![byte; length]).concat();
         assert_eq!(body.len(), whole.len());
+        assert_eq!(body.trailer().as_ref(), whole.last_chunk());
         assert_eq!(body.into_bytes(), whole);
+    }
+
+    #[test]
+    fn the_last_bytes_may_lie_in_several_pieces() {
+        let trailer = |chunks: &[&'static [u8]]| {
+            let mut body = CollectedBody::default();
+            chunks.iter().for_each(|chunk| body.push(Bytes::from_static(chunk)));
+            body.trailer()
+        };
+        assert_eq!(trailer(&[b"abcdef"]), Some(*b"cdef"));
+        assert_eq!(trailer(&[b"abc", b"de", b"f"]), Some(*b"cdef"));
+        assert_eq!(trailer(&[&[b'x'; LARGE_PIECE], b"e", &[b'z'; LARGE_PIECE]]), Some([b'z'; 4]));
+        assert_eq!(trailer(&[b"ab", b"c"]), None);
+        assert_eq!(trailer(&[]), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod codec;
 mod guard;
 mod io_thread;
 mod mailbox;
+mod memory;
 mod server;
 pub mod spare_tapes;
 mod spin;
@@ -24,9 +25,10 @@ pub use self::client::{
     RetryStats, TimeLimit,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
+pub use self::memory::Share;
 pub use self::server::{
     BindError, Functions, IncomingCall, Outcome, Peer, Reply, Server, ServerOptions, ServerStats,
-    Service, Share,
+    Service,
 };
 pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};
 pub use self::tls::{

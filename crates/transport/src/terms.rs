@@ -73,6 +73,8 @@ pub struct OwnedDecodeOptions {
     pub max_depth: u32,
     /// How many terms a message may have.
     pub max_terms: u32,
+    /// How many bytes the value of a message may take in V8, as estimated.
+    pub max_value_size: usize,
 }
 
 impl Default for OwnedDecodeOptions {
@@ -84,6 +86,7 @@ impl Default for OwnedDecodeOptions {
             known_atoms: None,
             max_depth: options.max_depth,
             max_terms: options.max_terms,
+            max_value_size: options.max_value_size,
         }
     }
 }
@@ -97,6 +100,7 @@ impl OwnedDecodeOptions {
             known_atoms: self.known_atoms.as_deref().map(|atoms| atoms as &dyn KnownAtoms),
             max_depth: self.max_depth,
             max_terms: self.max_terms,
+            max_value_size: self.max_value_size,
             ..DecodeOptions::default()
         }
     }

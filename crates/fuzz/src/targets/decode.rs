@@ -51,6 +51,7 @@ fn options(input: &mut Input<'_>) -> DecodeOptions<'static> {
             [usize::from(bits >> 2 & 3)],
         max_depth: [100_000, 3, 50, 1_000_000][usize::from(bits >> 4 & 3)],
         max_terms: [16_777_216, 5, 100, 10_000][usize::from(bits >> 6 & 3)],
+        max_value_size: usize::MAX,
         chunk,
         part: chunk as usize,
     }

@@ -13,7 +13,8 @@ pub use self::request::{
     Extensions, PreparedRequest, RequestPath, encode_request, prepare_request,
 };
 pub use self::response::{
-    AcceptedResponse, AuthenticatedResponse, Outcome, Payload, VerifiedResponse, authenticate,
+    AcceptedResponse, AuthenticatedResponse, Inflated, Outcome, Payload, VerifiedResponse,
+    authenticate,
 };
 use crate::Secrets;
 

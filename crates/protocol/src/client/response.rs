@@ -60,6 +60,11 @@ pub fn authenticate(
 }
 
 impl AuthenticatedResponse {
+    /// Whether the body is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.encoding == Some(Encoding::Gzip)
+    }
+
     /// Checks the digest of the body.
     ///
     /// # Errors
@@ -123,18 +128,42 @@ impl AcceptedResponse {
     ///
     /// When the body is damaged, or the result is larger than the limit.
     pub fn inflate(self, limit: usize) -> Result<Payload, ResponseFailure> {
+        match self.inflate_within(limit, limit)? {
+            Inflated::Whole(payload) => Ok(payload),
+            Inflated::Exceeds(_) => Err(ResponseFailure::Inflate(GzipError::TooLarge { limit })),
+        }
+    }
+
+    /// The same, but makes no more than `room` bytes: for whoever has that much memory now.
+    ///
+    /// # Errors
+    ///
+    /// As [`AcceptedResponse::inflate`].
+    pub fn inflate_within(self, room: usize, limit: usize) -> Result<Inflated, ResponseFailure> {
         if self.body.len() > limit {
             return Err(ResponseFailure::TooLarge { size: self.body.len(), limit });
         }
         let body = match self.encoding {
             Encoding::Identity => self.body,
-            Encoding::Gzip => {
-                let inflated: Result<_, GzipError> = gzip::inflate(&self.body, limit);
-                Bytes::from(inflated.map_err(ResponseFailure::Inflate)?)
-            }
+            Encoding::Gzip => match gzip::inflate(&self.body, room.min(limit)) {
+                Ok(inflated) => Bytes::from(inflated),
+                Err(GzipError::TooLarge { .. }) if room < limit => {
+                    return Ok(Inflated::Exceeds(self));
+                }
+                Err(error) => return Err(ResponseFailure::Inflate(error)),
+            },
         };
-        Ok(Payload { body })
+        Ok(Inflated::Whole(Payload { body }))
     }
+}
+
+/// What inflating within less room than the limit allows came to.
+#[derive(Debug)]
+pub enum Inflated {
+    /// All of it.
+    Whole(Payload),
+    /// There is more than the room. The body is as it was.
+    Exceeds(AcceptedResponse),
 }
 
 /// A result that is still encoded.

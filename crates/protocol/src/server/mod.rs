@@ -20,7 +20,8 @@ mod target;
 pub use self::refusal::Refusal;
 pub use self::replay::{ReplayGuard, ReplayPolicy};
 pub use self::request::{
-    Arguments, Authenticated, Call, ExpectedBody, Negotiated, Routed, VerifiedBody, authenticate,
+    Arguments, Authenticated, Call, ExpectedBody, Inflated, Negotiated, Routed, VerifiedBody,
+    authenticate,
 };
 pub use self::response::{RespondError, ResponseContext, ResponseTerm, respond};
 use crate::Secrets;

@@ -1,6 +1,6 @@
 //! The stages of a request.
 
-use backwater_etf::{DecodeOptions, Decoder, Tape};
+use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, Tape};
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
@@ -285,9 +285,18 @@ impl<F> ExpectedBody<F> {
         self.max_size
     }
 
-    /// About how much work a body of so many bytes is: a compressed one is more than it looks.
-    pub fn size_estimate(&self, length: usize) -> usize {
-        length.saturating_mul(if self.encoding == Encoding::Gzip { 4 } else { 1 })
+    /// How long a body of so many bytes says that it is once it is inflated; `trailer` are its last four
+    /// bytes. Nothing of that is proven.
+    pub fn claimed_size(&self, length: usize, trailer: Option<&[u8; 4]>) -> usize {
+        match self.encoding {
+            Encoding::Identity => length,
+            Encoding::Gzip => gzip::claimed_size(length, trailer).min(self.max_size),
+        }
+    }
+
+    /// Whether the body is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.encoding == Encoding::Gzip
     }
 
     /// A signed refusal, for what goes wrong while the body is read.
@@ -331,22 +340,52 @@ impl<F> VerifiedBody<F> {
     ///
     /// The refusal to send.
     pub fn inflate(self) -> Result<Arguments<F>, Refusal> {
-        let Self { function, arity, encoding, max_size, context, body } = self;
-        let body = match encoding {
-            Encoding::Identity => body,
-            Encoding::Gzip => match gzip::inflate(&body, max_size) {
+        let room = self.max_size;
+        match self.inflate_within(room)? {
+            Inflated::Whole(arguments) => Ok(arguments),
+            Inflated::Exceeds(body) => Err(body.refuse(StatusCode::PAYLOAD_TOO_LARGE, "")),
+        }
+    }
+
+    /// The same, but makes no more than `room` bytes: for whoever has that much memory now.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to send.
+    pub fn inflate_within(self, room: usize) -> Result<Inflated<F>, Refusal> {
+        let body = match self.encoding {
+            Encoding::Identity => self.body,
+            Encoding::Gzip => match gzip::inflate(&self.body, room.min(self.max_size)) {
                 Ok(inflated) => Bytes::from(inflated),
                 Err(GzipError::Malformed) => {
                     let text = "unable_to_uncompress_arguments";
-                    return Err(Refusal::signed(StatusCode::BAD_REQUEST, text, &context));
+                    return Err(self.refuse(StatusCode::BAD_REQUEST, text));
+                }
+                Err(GzipError::TooLarge { limit }) if limit < self.max_size => {
+                    return Ok(Inflated::Exceeds(self));
                 }
                 Err(GzipError::TooLarge { .. }) => {
-                    return Err(Refusal::signed(StatusCode::PAYLOAD_TOO_LARGE, "", &context));
+                    return Err(self.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
                 }
             },
         };
-        Ok(Arguments { function, arity, context, body })
+        let Self { function, arity, context, .. } = self;
+        Ok(Inflated::Whole(Arguments { function, arity, context, body }))
     }
+
+    /// A signed refusal, for what goes wrong before the body is inflated.
+    pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
+        Refusal::signed(status, body, &self.context)
+    }
+}
+
+/// What inflating within less room than the limit allows came to.
+#[derive(Debug)]
+pub enum Inflated<F> {
+    /// All of it.
+    Whole(Arguments<F>),
+    /// There is more than the room. The body is as it was.
+    Exceeds(VerifiedBody<F>),
 }
 
 /// Arguments that are still encoded.
@@ -373,7 +412,13 @@ impl<F> Arguments<F> {
         let Self { function, arity, context, body } = self;
         let refuse = |body: &'static str| Refusal::signed(StatusCode::BAD_REQUEST, body, &context);
         let decoded = decoder.decode(&body, options, tape);
-        decoded.map_err(|_| refuse("unable_to_decode_arguments"))?;
+        decoded.map_err(|error| match error.kind {
+            DecodeErrorKind::ValueSize(_) => {
+                let text = "arguments_exceed_heap";
+                Refusal::signed(StatusCode::PAYLOAD_TOO_LARGE, text, &context)
+            }
+            _ => refuse("unable_to_decode_arguments"),
+        })?;
         match tape.list_arity() {
             None => Err(refuse("arguments_not_a_list")),
             Some(count) if count != usize::from(arity) => {

@@ -4,22 +4,18 @@ use std::borrow::Borrow;
 use std::pin::pin;
 use std::sync::Arc;
 
-use backwater_protocol::client::{
-    EncodeFailure, PreparedRequest, ResponseFailure, Settings, prepare_request,
-};
-use backwater_protocol::gzip::GzipError;
-use bytes::Bytes;
+use backwater_protocol::client::{EncodeFailure, PreparedRequest, Settings, prepare_request};
 
+use super::answer::decode;
 use super::endpoints::Endpoint;
 use super::error::CallError;
-use super::exchange::{HINT, Received, exchange};
+use super::exchange::{Received, exchange};
 use super::limits::Limits;
 use super::request::{CallOutcome, CallRequest};
 use super::retry::feedback;
 use super::state::ClientState;
 use super::times::Progress;
 use crate::codec::{Codec, Stopped};
-use crate::spare_tapes;
 use crate::terms::{OwnedDecodeOptions, tape_size};
 
 /// Makes a call on one endpoint, with an identifier and a signature of its own, and reports the result
@@ -106,49 +102,4 @@ fn encode_with(
     let host = endpoint.host.as_ref();
     let host = host.ok_or_else(|| EncodeFailure::Target(endpoint.authority.clone()))?;
     prepare_request(&request.path, host, arguments, &mut codec.encoder, &settings)
-}
-
-async fn decode(
-    state: &ClientState,
-    received: Received,
-    options: OwnedDecodeOptions,
-    limit: usize,
-) -> Result<CallOutcome, CallError> {
-    let Received { response, status, compressed, body } = received;
-    // Inflated, most bodies are a few times as large.
-    let size = body.len().saturating_mul(if compressed { 4 } else { 1 });
-    let decoded = state.codecs.run(size, move |codec| {
-        let mut tape = spare_tapes::take();
-        let body = body.into_bytes();
-        let unverified_body = body.slice(..body.len().min(HINT));
-        let verified = response.verify(body).map_err(|failure| CallError::Authentication {
-            failure,
-            unverified_status: status,
-            unverified_body,
-        })?;
-        let accepted = verified.check_status().map_err(CallError::Remote)?.accept();
-        let payload =
-            accepted.and_then(|accepted| accepted.inflate(limit)).map_err(not_understood)?;
-        let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
-        let (outcome, mut source) = decoded.map_err(not_understood)?;
-        if !tape.refers_to_source {
-            // Free it now rather than after the values are made.
-            source = Bytes::new();
-        }
-        Ok(CallOutcome { outcome, tape, source })
-    });
-    decoded.await.unwrap_or(Err(CallError::Closed))
-}
-
-fn not_understood(failure: ResponseFailure) -> CallError {
-    match failure {
-        ResponseFailure::TooLarge { size, limit } => {
-            CallError::TooLarge { size: size as u64, limit }
-        }
-        // Inflating stops at the first byte that is too much.
-        ResponseFailure::Inflate(GzipError::TooLarge { limit }) => {
-            CallError::TooLarge { size: (limit as u64).saturating_add(1), limit }
-        }
-        failure => CallError::Response(failure),
-    }
 }

@@ -12,7 +12,6 @@ use backwater_protocol::client::{
 };
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::CONTENT_ENCODING;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
@@ -23,6 +22,7 @@ use super::request_ids::NoRandomness;
 use super::state::ClientState;
 use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader, CollectedBody};
+use crate::memory::{Share, Stage, counted};
 
 /// How much of the body of an unauthenticated response an error shows, in bytes.
 pub(super) const HINT: usize = 4096;
@@ -36,8 +36,9 @@ const SMALL: usize = 1024;
 pub(super) struct Received {
     pub(super) response: AuthenticatedResponse,
     pub(super) status: StatusCode,
-    pub(super) compressed: bool,
     pub(super) body: CollectedBody,
+    /// The memory of the body.
+    pub(super) memory: Share,
 }
 
 /// Sends a request when a connection is free, and reads the response.
@@ -122,9 +123,9 @@ async fn round_trip(
     connection.note_keep_alive(&head.headers);
     match authenticate(status, &head.headers, request.secrets(), id) {
         Ok(response) => {
-            let body = read(connection, body, limits.max_encoded_result_size).await?;
-            let compressed = head.headers.contains_key(CONTENT_ENCODING);
-            Ok(Received { response, status, compressed, body })
+            let mut memory = state.memory.share();
+            let body = read(connection, body, limits.max_encoded_result_size, &mut memory).await?;
+            Ok(Received { response, status, body, memory })
         }
         Err(failure) => Err(Broken::Other(CallError::Authentication {
             failure,
@@ -138,11 +139,15 @@ async fn read(
     connection: &mut Connection,
     body: Incoming,
     limit: usize,
+    memory: &mut Share,
 ) -> Result<CollectedBody, CallError> {
     let claimed = body.size_hint().lower();
     if claimed > limit as u64 {
         return Err(CallError::TooLarge { size: claimed, limit });
     }
+    let most = body.size_hint().exact().map_or(limit, |length| length as usize);
+    // It stays on the wire until there is room for it.
+    memory.grow(Stage::Arriving, counted(most)).await;
     let body = connection.read_body(body, &mut BodyReader::new(limit)).await;
     let body = body.map_err(|error| match error {
         BodyError::TooLarge(size) => CallError::TooLarge { size, limit },

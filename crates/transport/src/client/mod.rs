@@ -4,6 +4,7 @@
 //! [`endpoints`] knows which servers there are and chooses among them; [`pool`] owns the connections to
 //! one of them. Neither knows of calls, and `pool` does not know of `endpoints`.
 
+mod answer;
 mod attempt;
 mod call;
 mod endpoints;

@@ -111,6 +111,9 @@ pub struct ClientOptions {
     /// and its connection is closed. Seconds count. `None` for as long as the system takes by itself,
     /// which is hours.
     pub dead_peer_timeout: Option<Duration>,
+    /// How much memory answers may take until they are taken, and while they are decoded. Further ones
+    /// wait on the wire. Answers of at most 16 KiB are not counted.
+    pub max_bytes_in_flight: usize,
     /// How many calls may wait for a connection. The next one fails at once.
     pub max_waiting: usize,
     /// The most that a connection may be idle before it is closed. A server's `keep-alive: timeout=N`
@@ -143,6 +146,7 @@ impl ClientOptions {
             min_connections: 0,
             max_connection_age: None,
             dead_peer_timeout: Some(Duration::from_secs(30)),
+            max_bytes_in_flight: 256 << 20,
             max_waiting: 65_536,
             idle_timeout: None,
             max_header_bytes: 64 * 1024,

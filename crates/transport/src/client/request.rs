@@ -7,6 +7,7 @@ use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, RequestPath};
 use bytes::Bytes;
 
+use crate::memory::Share;
 use crate::terms::{OwnedDecodeOptions, TapeSource};
 
 /// A call to make. Fields that are `None` take the client's options.
@@ -72,4 +73,6 @@ pub struct CallOutcome {
     pub tape: Box<Tape>,
     /// The bytes that the tape was decoded from and refers to.
     pub source: Bytes,
+    /// The memory that tape and source take of the client's. Drop it together with them.
+    pub memory: Share,
 }

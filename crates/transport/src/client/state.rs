@@ -1,5 +1,7 @@
 //! What all calls of a client share.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use super::endpoints::Discovery;
@@ -7,6 +9,7 @@ use super::options::ClientOptions;
 use super::request_ids::RequestIds;
 use super::retry::Retries;
 use crate::codec::Codecs;
+use crate::memory::Memory;
 
 /// How far the closing of a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +31,8 @@ pub(super) struct ClientState {
     pub(super) lifetime: watch::Sender<Lifetime>,
     pub(super) codecs: Codecs,
     pub(super) request_ids: RequestIds,
+    /// Bounds the memory that answers take until JavaScript has them.
+    pub(super) memory: Arc<Memory>,
 }
 
 impl ClientState {
@@ -38,6 +43,7 @@ impl ClientState {
             lifetime: watch::Sender::new(Lifetime::Open),
             codecs: Codecs::default(),
             request_ids: RequestIds::new(),
+            memory: Memory::new(options.max_bytes_in_flight),
             options,
         }
     }

@@ -1,13 +1,15 @@
 //! The server: a listener, its connections, and the calls that they bring.
 
 mod activity;
+mod calls;
 mod connection;
+mod forecast;
 mod health;
 mod linger;
 mod listener;
-mod memory;
 mod options;
 mod request;
+mod room;
 mod secure;
 mod service;
 mod stream;
@@ -22,14 +24,15 @@ use std::time::{Duration, SystemTime};
 
 use backwater_protocol::Secrets;
 use backwater_protocol::server::{Exposure, ReplayGuard, Settings};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use self::memory::Memory;
-pub use self::memory::Share;
+use self::calls::Calls;
+use self::forecast::Forecasts;
 pub use self::options::{BindError, ServerOptions, ServerStats};
 pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
 use crate::codec::Codecs;
+use crate::memory::{Memory, encoding};
 use crate::swap::Swap;
 use crate::tls::ServerTls;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
@@ -87,8 +90,10 @@ impl Server {
         let shared = &self.shared;
         ServerStats {
             connections: shared.connections.load(Ordering::Relaxed),
-            calls_in_flight: shared.max_calls - shared.calls_free.available_permits(),
-            calls: shared.calls.load(Ordering::Relaxed),
+            calls_in_flight: shared.calls.in_flight(),
+            calls: shared.calls_taken.load(Ordering::Relaxed),
+            abandoned: shared.memory.abandoned(),
+            bytes_in_flight: shared.memory.used(),
             refusals: shared.refusals.load(Ordering::Relaxed),
         }
     }
@@ -178,11 +183,11 @@ struct Shared {
     codecs: Codecs,
     /// The listener and every connection hold a receiver: none left means that all is gone.
     phase: watch::Sender<Phase>,
-    max_calls: usize,
-    calls_free: Arc<Semaphore>,
+    calls: Calls,
     memory: Arc<Memory>,
+    forecasts: Forecasts,
     connections: AtomicUsize,
-    calls: AtomicU64,
+    calls_taken: AtomicU64,
     refusals: AtomicU64,
 }
 
@@ -220,7 +225,8 @@ async fn listen(
     let (listener, local_addr) =
         bound.map_err(|source| BindError { host: options.host, port: options.port, source })?;
     let (phase, receiver) = watch::channel(Phase::Running);
-    let max_calls = options.max_calls_in_flight.min(Semaphore::MAX_PERMITS);
+    let memory = Memory::new(options.max_bytes_in_flight);
+    let forecasts = Forecasts::new(encoding(options.settings.max_encoded_result_size));
     let shared = Arc::new(Shared {
         tls: options.tls,
         settings: Swap::new(options.settings),
@@ -238,11 +244,11 @@ async fn listen(
         service,
         codecs: Codecs::default(),
         phase,
-        max_calls,
-        calls_free: Arc::new(Semaphore::new(max_calls)),
-        memory: Memory::new(options.max_bytes_in_flight),
+        calls: Calls::new(options.max_calls_in_flight, Arc::clone(&memory)),
+        memory,
+        forecasts,
         connections: AtomicUsize::new(0),
-        calls: AtomicU64::new(0),
+        calls_taken: AtomicU64::new(0),
         refusals: AtomicU64::new(0),
     });
     let accepting = listener::accept(

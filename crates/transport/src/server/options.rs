@@ -39,9 +39,9 @@ pub struct ServerOptions {
     pub max_calls_in_flight: usize,
     /// The path at which everybody is told whether the server is well, without a signature.
     pub health_path: Option<String>,
-    /// How much memory arguments that wait for their functions and results that wait to be sent may
-    /// take. What would be more waits on the wire, for as long as receiving may take, and is refused
-    /// with 503 then. Messages of at most 16 KiB are not counted.
+    /// How much memory calls may take: arguments from when they are received until their function has
+    /// ended, and results until they are sent. What would be more waits for as long as receiving may
+    /// take, and is then refused with 503. Messages of at most 16 KiB are not counted.
     pub max_bytes_in_flight: usize,
     /// How long the head of a request may be.
     pub max_header_bytes: usize,
@@ -82,8 +82,12 @@ impl ServerOptions {
 pub struct ServerStats {
     /// Open connections.
     pub connections: usize,
-    /// Calls that the service has not answered yet.
+    /// Calls that have not been answered and whose callers wait.
     pub calls_in_flight: usize,
+    /// Calls that the service has not answered and whose callers have gone.
+    pub abandoned: usize,
+    /// How much of `max_bytes_in_flight` is in use.
+    pub bytes_in_flight: usize,
     /// Calls that were given to the service since the start.
     pub calls: u64,
     /// Requests that were refused since the start, for whatever reason.

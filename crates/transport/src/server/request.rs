@@ -9,7 +9,8 @@ use std::time::{Instant, SystemTime};
 
 use backwater_etf::Tape;
 use backwater_protocol::server::{
-    Call, ExpectedBody, Refusal, ResponseContext, ResponseTerm, Settings, authenticate, respond,
+    Call, ExpectedBody, Inflated, Refusal, ResponseContext, ResponseTerm, Settings, VerifiedBody,
+    authenticate, respond,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -17,17 +18,22 @@ use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout as time_limit;
 
-use super::memory::is_counted;
+use super::calls::Running;
+use super::room::Room;
 use super::service::{IncomingCall, Outcome, Peer, Reply};
 use super::unencodable::unencodable_result;
 use super::{Shared, health};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::guard::catch_panic;
+use crate::memory::{SMALL, Share, counted, decoding, encoding};
 use crate::spin::UnderWay;
 use crate::terms::{TapeSource, tape_size};
 
 /// When it is worth while to call again after an overload, in seconds.
 const RETRY_AFTER: u32 = 1;
+/// The refusal for want of a place or of memory.
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+const OVERLOADED: &str = "overloaded";
 
 /// Why a request has no answer of a function.
 enum Unanswered {
@@ -97,54 +103,50 @@ async fn serve(
         .negotiate()?
         .expect_body(body.size_hint().exact())?;
     let timeout = expected.timeout();
-    let overloaded = |expected: &ExpectedBody<u32>| {
-        let refusal = expected.refuse(StatusCode::SERVICE_UNAVAILABLE, "overloaded");
-        refusal.with_retry_after(RETRY_AFTER)
-    };
-    let Ok(admission) = Arc::clone(&shared.calls_free).try_acquire_owned() else {
+    let Some(place) = shared.calls.enter() else {
         return Err(overloaded(&expected).into());
     };
+    let mut room = Room::new(shared);
     let size = body.size_hint().exact().map_or(expected.max_size(), |length| length as usize);
-    let mut room = None;
-    if is_counted(size) {
-        // Not a byte more is read until there is room for all of it.
-        let waited = time_limit(shared.recv_timeout, shared.memory.reserve(size)).await;
-        room = Some(waited.map_err(|_elapsed| overloaded(&expected))?);
-    }
+    // Not a byte more is read until there is room for all of it.
+    room.receive(size).await.map_err(|_| overloaded(&expected))?;
     // hyper asks for the body (`100 Continue`) when it is first read here.
     let body = read(shared, &expected, body, began).await?;
     unread.set(false);
 
-    let (reply, outcome) = Reply::new(admission);
-    let (Call { function, context, source }, tape) = decode(shared, expected, body).await?;
-    let size = source.len() + tape_size(tape.as_tape_ref(&[]));
-    let memory = shared.memory.take(size);
-    drop(room);
-    shared.calls.fetch_add(1, Ordering::Relaxed);
+    let (Call { function, context, source }, tape) =
+        decode(shared, expected, body, &mut room).await?;
+    let size = counted(tape.size() + source.len());
+    let arguments = size.max(counted(tape.value_size()));
+    let forecast = || shared.forecasts.of(function);
+    if room.admit(size, arguments, forecast).await.is_err() {
+        let refusal = Refusal::signed(UNAVAILABLE, OVERLOADED, &context);
+        return Err(refusal.with_retry_after(RETRY_AFTER).into());
+    }
+    let (arguments, result) = room.divide(arguments);
+    shared.calls_taken.fetch_add(1, Ordering::Relaxed);
+    let bytes = arguments.bytes();
+    let (reply, outcome) = Reply::new(arguments);
+    let running = Running::new(outcome, place, bytes);
     let timeout = timeout.map(|timeout| timeout.as_duration().saturating_sub(arrived.elapsed()));
     let (request_id, peer) = (context.request_id().clone(), Arc::clone(peer));
-    shared.service.call(IncomingCall {
-        function,
-        tape,
-        source,
-        timeout,
-        request_id,
-        peer,
-        reply,
-        memory,
-    });
-    // An error means that the reply was dropped: by a service that failed, or that is going away.
-    let outcome = outcome.await.map_err(|_| Unanswered::Failed)?;
-    match outcome {
-        Outcome::Return(value) => encode(shared, settings, context, Form::Return, value).await,
-        Outcome::Exception(value) => {
-            encode(shared, settings, context, Form::Exception, value).await
-        }
+    shared.service.call(IncomingCall { function, tape, source, timeout, request_id, peer, reply });
+    // None means that the reply was dropped: by a service that failed, or that is going away.
+    let outcome = running.outcome().await.ok_or(Unanswered::Failed)?;
+    let (form, value) = match outcome {
+        Outcome::Return(value) => (Form::Return, value),
+        Outcome::Exception(value) => (Form::Exception, value),
         Outcome::Refused(status, text) => {
             let refusal = Refusal::signed(status, text, &context);
-            Err(refusal.with_retry_after(RETRY_AFTER).into())
+            return Err(refusal.with_retry_after(RETRY_AFTER).into());
         }
-    }
+    };
+    let ended = Ended { function, form, value, share: result };
+    encode(shared, settings, context, ended).await
+}
+
+fn overloaded(expected: &ExpectedBody<u32>) -> Refusal {
+    expected.refuse(UNAVAILABLE, OVERLOADED).with_retry_after(RETRY_AFTER)
 }
 
 /// Reads the body of a request whose head began to come at `began`.
@@ -166,24 +168,72 @@ async fn read(
     Err(expected.refuse(status, "").into())
 }
 
+/// A body on its way to arguments.
+enum Stage {
+    Received(ExpectedBody<u32>, CollectedBody),
+    Verified(VerifiedBody<u32>),
+}
+
+impl Stage {
+    fn overloaded(&self) -> Refusal {
+        match self {
+            Self::Received(expected, _) => overloaded(expected),
+            Self::Verified(body) => {
+                body.refuse(UNAVAILABLE, OVERLOADED).with_retry_after(RETRY_AFTER)
+            }
+        }
+    }
+}
+
+/// What decoding came to within the room that there was.
+enum Decoded {
+    Whole(Call<u32>, Box<Tape>),
+    /// The body is compressed, and larger than it says.
+    Exceeds(VerifiedBody<u32>),
+}
+
+/// Makes arguments of a body. Nothing is inflated or decoded before there is room for what comes of it.
 async fn decode(
     shared: &Shared,
     expected: ExpectedBody<u32>,
     body: CollectedBody,
+    room: &mut Room,
 ) -> Result<(Call<u32>, Box<Tape>), Unanswered> {
-    let options = shared.decode.clone();
-    let size = expected.size_estimate(body.len());
-    let decoded = shared.codecs.run(size, move |codec| {
-        let mut tape = Box::<Tape>::default();
-        let arguments = expected.verify(body.into_bytes())?.inflate()?;
-        let mut call = arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
-        if !tape.refers_to_source {
-            // Not to be there when the values are made.
-            call.source = Bytes::new();
+    let max_size = expected.max_size();
+    let compressed = if expected.is_compressed() { body.len() } else { 0 };
+    let trailer = if expected.is_compressed() { body.trailer() } else { None };
+    let mut inflated = expected.claimed_size(body.len(), trailer.as_ref());
+    let mut stage = Stage::Received(expected, body);
+    loop {
+        if room.grow(decoding(compressed, inflated)).await.is_err() {
+            return Err(stage.overloaded().into());
         }
-        Ok((call, tape))
-    });
-    decoded.await.unwrap_or(Err(Unanswered::Failed))
+        let options = shared.decode.clone();
+        // What is not counted may come without having been announced.
+        let limit = inflated.max(SMALL);
+        let decoded = shared.codecs.run(compressed.max(inflated), move |codec| {
+            let body = match stage {
+                Stage::Received(expected, body) => expected.verify(body.into_bytes())?,
+                Stage::Verified(body) => body,
+            };
+            let arguments = match body.inflate_within(limit)? {
+                Inflated::Whole(arguments) => arguments,
+                Inflated::Exceeds(body) => return Ok(Decoded::Exceeds(body)),
+            };
+            let mut tape = Box::<Tape>::default();
+            let mut call =
+                arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
+            if !tape.refers_to_source {
+                // Not to be there when the values are made.
+                call.source = Bytes::new();
+            }
+            Ok::<_, Unanswered>(Decoded::Whole(call, tape))
+        });
+        match decoded.await.unwrap_or(Err(Unanswered::Failed))? {
+            Decoded::Whole(call, tape) => return Ok((call, tape)),
+            Decoded::Exceeds(body) => (stage, inflated) = (Stage::Verified(body), max_size),
+        }
+    }
 }
 
 /// How a function has ended.
@@ -193,15 +243,24 @@ enum Form {
     Exception,
 }
 
+/// What a function has made, and its room.
+struct Ended {
+    function: u32,
+    form: Form,
+    value: Box<dyn TapeSource>,
+    share: Share,
+}
+
 async fn encode(
     shared: &Shared,
     settings: &Arc<Settings>,
     context: ResponseContext,
-    form: Form,
-    value: Box<dyn TapeSource>,
+    ended: Ended,
 ) -> Result<Response<Bytes>, Unanswered> {
+    let Ended { function, form, value, mut share } = ended;
     let size = tape_size(value.as_tape_ref());
-    let memory = shared.memory.take(size);
+    share.set(encoding(size));
+    shared.forecasts.learn(function, encoding(size));
     let settings = Arc::clone(settings);
     let encoded = shared.codecs.run(size, move |codec| {
         let term = match form {
@@ -215,6 +274,6 @@ async fn encode(
         })
     });
     let response = encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)?;
-    drop(memory);
-    Ok(response.map(|body| shared.memory.attach(body)))
+    share.set(counted(response.body().len()));
+    Ok(response.map(|body| share.attach(body)))
 }

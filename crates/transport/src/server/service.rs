@@ -9,11 +9,11 @@ use std::time::Duration;
 use backwater_etf::Tape;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 
-use super::memory::Share;
 use crate::TapeSource;
+use crate::memory::Share;
 
 /// Answers calls.
 pub trait Service: Send + Sync + 'static {
@@ -39,8 +39,6 @@ pub struct IncomingCall {
     pub peer: Arc<Peer>,
     /// Where the answer goes.
     pub reply: Reply,
-    /// The memory that the arguments take, to be kept as long as they are.
-    pub memory: Share,
 }
 
 /// The other end of a connection.
@@ -64,75 +62,48 @@ pub enum Outcome {
 
 /// The answer to one call, which can be given once and from any thread. Dropping it answers 500.
 pub struct Reply {
-    sender: oneshot::Sender<Outcome>,
-    /// Counts the call among those in flight until it is answered, even when its peer has gone.
-    admission: OwnedSemaphorePermit,
+    /// `None` once the call is answered.
+    sender: Option<oneshot::Sender<Option<Outcome>>>,
+    /// The memory that the arguments take as long as the function runs, even when its caller has gone.
+    arguments: Share,
 }
 
 impl Reply {
-    pub(crate) fn new(admission: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<Outcome>) {
+    pub(crate) fn new(arguments: Share) -> (Self, oneshot::Receiver<Option<Outcome>>) {
         let (sender, receiver) = oneshot::channel();
-        (Self { sender, admission }, receiver)
+        (Self { sender: Some(sender), arguments }, receiver)
     }
 
     /// Answers the call. An outcome that cannot be encoded is answered with the exception
     /// `{error, {unencodable_result, Text}, []}` in its place.
-    pub fn send(self, outcome: Outcome) {
-        let Self { sender, admission } = self;
-        // In this order, so that who has its answer finds room for the next call.
-        drop(admission);
-        // Fails when the peer has gone: then nobody waits.
-        let _ = sender.send(outcome);
+    pub fn send(mut self, outcome: Outcome) {
+        self.settle(Some(outcome));
+    }
+
+    fn settle(&mut self, outcome: Option<Outcome>) {
+        let Some(sender) = self.sender.take() else { return };
+        // Fails when the caller has gone.
+        if sender.send(outcome).is_err() {
+            std::mem::take(&mut self.arguments).end_abandoned();
+        }
     }
 
     /// Whether nobody waits for the answer any more, since the peer or the server has gone.
     pub fn is_abandoned(&self) -> bool {
-        self.sender.is_closed()
-    }
-
-    /// Resolves once nobody waits for the answer any more.
-    pub async fn abandoned(&mut self) {
-        self.sender.closed().await;
+        self.sender.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
     /// Has `waker` woken once nobody waits for the answer any more; true when that is so already. Only
     /// the waker that was given last is woken.
     pub fn wake_when_abandoned(&mut self, waker: &Waker) -> bool {
-        let closed = pin!(unconstrained(self.sender.closed()));
+        let Some(sender) = &mut self.sender else { return true };
+        let closed = pin!(unconstrained(sender.closed()));
         closed.poll(&mut Context::from_waker(waker)) == Poll::Ready(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-    use tokio::sync::Semaphore;
-
-    /// Notes how many places are free when it is woken.
-    struct Waiting {
-        places: Arc<Semaphore>,
-        free: AtomicUsize,
-    }
-
-    impl Wake for Waiting {
-        fn wake(self: Arc<Self>) {
-            self.free.store(self.places.available_permits(), Ordering::Relaxed);
-        }
-    }
-
-    #[test]
-    fn who_has_an_answer_finds_room_for_the_next_call() {
-        let places = Arc::new(Semaphore::new(1));
-        let admission = Arc::clone(&places).try_acquire_owned().unwrap();
-        let (reply, answer) = Reply::new(admission);
-        let mut answer = pin!(answer);
-        let waiting = Arc::new(Waiting { places, free: AtomicUsize::new(0) });
-        let waker = Arc::clone(&waiting).into();
-        assert!(answer.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        reply.send(Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "too late"));
-        assert_eq!(waiting.free.load(Ordering::Relaxed), 1);
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.settle(None);
     }
 }

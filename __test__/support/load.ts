@@ -1,0 +1,116 @@
+// A server in a process of its own under load, and what its memory was at most.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import type { ExecutionContext } from 'ava';
+import { encode, type ServerOptions, type ServerStats } from '../../src/index.js';
+import { secret } from './rpc.js';
+import { requestBytes, signedRequest } from './signing.js';
+
+export const MIB = 1024 * 1024;
+
+export interface LoadedServer {
+  readonly url: string;
+  readonly port: number;
+  stats(): Promise<ServerStats>;
+  /** How many MiB of memory the process has had more than at its start. */
+  growth(): number;
+  /** Whether the process has ended. */
+  hasEnded(): boolean;
+}
+
+export async function startLoaded(
+  t: ExecutionContext,
+  options: ServerOptions & { readonly time?: number } = {},
+  execArgv: readonly string[] = [],
+): Promise<LoadedServer> {
+  const file = fileURLToPath(new URL('./load-server.js', import.meta.url));
+  const child = fork(file, [JSON.stringify(options)], {
+    execArgv: [...process.execArgv, ...execArgv],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
+  // V8 tells how the heap ran out.
+  child.stderr!.resume();
+  t.teardown(() => child.kill('SIGKILL'));
+  const [port] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => Promise.reject(new Error(`it ended with ${code}`))),
+  ])) as [number];
+  const status = `/proc/${child.pid}/status`;
+  const figure = (name: string): number => {
+    const text = readFileSync(status, 'latin1');
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)![1]) / 1024;
+  };
+  // Code is compiled and memory is allocated for the first time by the first calls.
+  for (let round = 0; round < 5; round++) await statusOf(port, request('ok', []));
+  writeFileSync(`/proc/${child.pid}/clear_refs`, '5');
+  const before = figure('VmRSS');
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    stats: async () => {
+      child.send('stats');
+      return ((await once(child, 'message')) as [ServerStats])[0];
+    },
+    growth: () => figure('VmHWM') - before,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+  };
+}
+
+/** The bytes of a call of `m`, whose arguments may be encoded already. */
+export function request(name: string, args: readonly unknown[] | Buffer, gzip = false): Buffer {
+  const arity = Buffer.isBuffer(args) ? 1 : args.length;
+  const encoded = Buffer.isBuffer(args) ? args : encode(args);
+  const body = gzip ? gzipSync(encoded, { level: 9 }) : encoded;
+  const headers = gzip ? { 'content-encoding': 'gzip' } : {};
+  const target = `/backwater/1/m/${name}/${arity}`;
+  return requestBytes(signedRequest(secret, { target, body, headers }));
+}
+
+/** Arguments: one list of so many empty lists, the densest form of values that there is. */
+export function emptyLists(count: number): Buffer {
+  const head = Buffer.from([131, 108, 0, 0, 0, 1, 108, 0, 0, 0, 0]);
+  head.writeUInt32BE(count, 7);
+  return Buffer.concat([head, Buffer.alloc(count + 2, 106)]);
+}
+
+/** Sends a request on a connection of its own, and resolves to the status of the answer; 0 for none. */
+export async function statusOf(port: number, bytes: Buffer): Promise<number> {
+  const socket = send(port, bytes);
+  const status = await nextStatus(socket);
+  socket.destroy();
+  return status;
+}
+
+/** Sends a request on a connection of its own. */
+export function send(port: number, bytes: Buffer): Socket {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write(bytes);
+  return socket;
+}
+
+/** The status of the answer, which is not read any further; 0 when there is none. */
+export async function nextStatus(socket: Socket): Promise<number> {
+  const start = 'HTTP/1.1 200';
+  for (;;) {
+    const head = socket.read(start.length) as Buffer | null;
+    if (head !== null) return Number(head.toString('latin1', 9));
+    const ended = await new Promise<boolean>((resolve) => {
+      socket
+        .once('readable', () => resolve(socket.readableEnded))
+        .once('close', () => resolve(true));
+    });
+    if (ended) return 0;
+  }
+}
+
+/** How often each status came. */
+export async function countsOf(statuses: Promise<number>[]): Promise<Record<number, number>> {
+  const result: Record<number, number> = {};
+  for (const status of await Promise.all(statuses)) result[status] = (result[status] ?? 0) + 1;
+  return result;
+}

@@ -1,0 +1,518 @@
+//! Bounds the memory that messages take on their way between sockets and JavaScript.
+//!
+//! There is one account for a server or a client. Each message holds a [`Share`] of it that grows and
+//! shrinks as the message changes form, and gives everything back when it is dropped. A share that
+//! grows waits for room; what exists already, such as a result, is taken without waiting.
+//!
+//! Bodies that are being received take at most half of the memory, so that what has arrived can be
+//! decoded. Nothing can wait for itself: when everything that is taken is held by shares that wait for more,
+//! the first of them gets what it asks for, even beyond the limit. So the memory in use stays below
+//! the limit plus one message.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+/// Messages up to this size are not counted, since that would cost more than it saves: the number of
+/// calls in flight bounds them.
+pub(crate) const SMALL: usize = 16 * 1024;
+
+/// How much of a message of this size counts.
+pub(crate) fn counted(size: usize) -> usize {
+    if size > SMALL { size } else { 0 }
+}
+
+/// How much memory a message may take that is decoded, `compressed` bytes of which `inflated` come:
+/// both, and a tape of at most four bytes for each.
+pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
+    if compressed.max(inflated) > SMALL {
+        compressed.saturating_add(inflated.saturating_mul(5))
+    } else {
+        0
+    }
+}
+
+/// How much memory a result of this size may take while it is encoded: as a tape and as bytes.
+pub(crate) fn encoding(size: usize) -> usize {
+    counted(size).saturating_mul(2)
+}
+
+/// The memory that messages may take.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    limit: usize,
+    /// Abandoned calls: see [`Memory::abandon`].
+    abandoned: AtomicIsize,
+    state: Mutex<State>,
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its body is to be received.
+    Arriving,
+    /// Something is to be made of its body.
+    Arrived,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: usize,
+    /// Of `used`: what those hold that wait for more.
+    held: usize,
+    /// Of `used`: what abandoned calls hold. Negative for a moment when a call settles while it is
+    /// being abandoned.
+    abandoned: isize,
+    /// Messages that have arrived go before those that have not.
+    arrived: VecDeque<Waiter>,
+    arriving: VecDeque<Waiter>,
+    /// Those that need more than there is. They get it once nothing else is in use, and hold nobody up.
+    oversize: VecDeque<Waiter>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    held: usize,
+    more: usize,
+    granted: oneshot::Sender<()>,
+}
+
+impl Memory {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, abandoned: AtomicIsize::new(0), state: Mutex::default() })
+    }
+
+    /// A share of nothing, to grow.
+    pub(crate) fn share(self: &Arc<Self>) -> Share {
+        Share { memory: Some(Arc::clone(self)), bytes: 0 }
+    }
+
+    /// How many bytes are in use.
+    pub(crate) fn used(&self) -> usize {
+        self.state().used
+    }
+
+    /// How many abandoned calls have not settled.
+    pub(crate) fn abandoned(&self) -> usize {
+        usize::try_from(self.abandoned.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// How many abandoned calls fit into the memory.
+    pub(crate) fn max_abandoned(&self) -> usize {
+        self.limit / SMALL
+    }
+
+    /// Counts a call whose caller has gone but whose function still runs. It counts as [`SMALL`], since
+    /// its place is given to another call; its share remains.
+    pub(crate) fn abandon(&self, share: usize) {
+        self.change_abandoned(1, share.cast_signed());
+    }
+
+    /// The function of an abandoned call has ended.
+    fn settle_abandoned(&self, share: usize) {
+        self.change_abandoned(-1, -share.cast_signed());
+    }
+
+    fn change_abandoned(&self, calls: isize, bytes: isize) {
+        let mut state = self.state();
+        self.abandoned.fetch_add(calls, Ordering::Relaxed);
+        state.abandoned += bytes;
+        self.grant(&mut state);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let mut state = self.state();
+        state.used -= bytes;
+        self.grant(&mut state);
+    }
+
+    /// How much messages may have of it in all.
+    fn limit(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Arriving => self.limit / 2,
+            Stage::Arrived => self.limit,
+        }
+    }
+
+    fn fits(&self, state: &State, stage: Stage, more: usize) -> bool {
+        let abandoned = self.abandoned().saturating_mul(SMALL);
+        state.used.saturating_add(abandoned).saturating_add(more) <= self.limit(stage)
+    }
+
+    /// Grants what can be granted.
+    fn grant(&self, state: &mut State) {
+        while let Some(first) = state.arrived.front()
+            && self.fits(state, Stage::Arrived, first.more)
+        {
+            let first = state.arrived.pop_front();
+            state.admit(first);
+        }
+        while state.arrived.is_empty()
+            && let Some(first) = state.arriving.front()
+            && self.fits(state, Stage::Arriving, first.more)
+        {
+            let first = state.arriving.pop_front();
+            state.admit(first);
+        }
+        if state.is_stuck() {
+            let first = state.arrived.pop_front();
+            let first = first.or_else(|| state.oversize.pop_front());
+            let first = first.or_else(|| state.arriving.pop_front());
+            state.admit(first);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether all that is in use is held by those that wait for more, but for what may never be given
+    /// back.
+    fn is_stuck(&self) -> bool {
+        self.used <= self.held.saturating_add(usize::try_from(self.abandoned).unwrap_or(0))
+    }
+
+    fn admit(&mut self, waiter: Option<Waiter>) {
+        let Some(waiter) = waiter else { return };
+        self.held -= waiter.held;
+        self.used += waiter.more;
+        // Fails when it does not wait any more; then it gives the memory back.
+        let _ = waiter.granted.send(());
+    }
+
+    /// Takes out one that waits; false when it has been granted what it wants.
+    fn forget(&mut self, number: u64) -> bool {
+        for queue in [&mut self.arrived, &mut self.arriving, &mut self.oversize] {
+            if let Some(place) = queue.iter().position(|waiter| waiter.number == number)
+                && let Some(waiter) = queue.remove(place)
+            {
+                self.held -= waiter.held;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// What a message takes of the memory; given back when it is dropped.
+#[derive(Debug, Default)]
+pub struct Share {
+    memory: Option<Arc<Memory>>,
+    bytes: usize,
+}
+
+impl Share {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Changes what the share has to `bytes`, and waits for room if that is more.
+    pub(crate) async fn grow(&mut self, stage: Stage, bytes: usize) {
+        let Some(memory) = &self.memory else { return };
+        if bytes <= self.bytes {
+            return self.set(bytes);
+        }
+        let more = bytes - self.bytes;
+        let (number, granted) = {
+            let mut state = memory.state();
+            let is_first =
+                state.arrived.is_empty() && (stage == Stage::Arrived || state.arriving.is_empty());
+            if is_first && memory.fits(&state, stage, more) {
+                state.used += more;
+                self.bytes = bytes;
+                return;
+            }
+            let (sender, granted) = oneshot::channel();
+            let number = state.next;
+            state.next += 1;
+            state.held += self.bytes;
+            let waiter = Waiter { number, held: self.bytes, more, granted: sender };
+            let queue = match stage {
+                _ if bytes > memory.limit(stage) => &mut state.oversize,
+                Stage::Arriving => &mut state.arriving,
+                Stage::Arrived => &mut state.arrived,
+            };
+            queue.push_back(waiter);
+            memory.grant(&mut state);
+            (number, granted)
+        };
+        let _waiting = Waiting { share: self, number, more };
+        let _ = granted.await;
+    }
+
+    /// Changes what the share has to `bytes`, without waiting.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        let Some(memory) = &self.memory else { return };
+        if bytes > self.bytes {
+            memory.state().used += bytes - self.bytes;
+        } else if bytes < self.bytes {
+            memory.give_back(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Divides the share: `bytes` of it go to another one.
+    pub(crate) fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { memory: self.memory.clone(), bytes }
+    }
+
+    /// Has a message keep the share for as long as anything refers to it.
+    pub(crate) fn attach(self, message: Bytes) -> Bytes {
+        if self.bytes == 0 { message } else { Bytes::from_owner(Owned { message, _share: self }) }
+    }
+
+    /// Ends the share of a call that was abandoned.
+    pub(crate) fn end_abandoned(self) {
+        if let Some(memory) = &self.memory {
+            memory.settle_abandoned(self.bytes);
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// A share that waits for more.
+struct Waiting<'a> {
+    share: &'a mut Share,
+    number: u64,
+    more: usize,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(memory) = &self.share.memory else { return };
+        let mut state = memory.state();
+        if state.forget(self.number) {
+            memory.grant(&mut state);
+        } else {
+            self.share.bytes += self.more;
+        }
+    }
+}
+
+struct Owned {
+    message: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Memory, SMALL, Share, Stage, counted, decoding};
+    use bytes::Bytes;
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::sync::Arc;
+    use std::task::{Context, Waker};
+
+    const LIMIT: usize = 1_000_000;
+
+    fn is_ready(future: Pin<&mut impl Future>) -> bool {
+        future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// A share that gets what it wants at once.
+    fn taken(memory: &Arc<Memory>, bytes: usize) -> Share {
+        let mut share = memory.share();
+        assert!(is_ready(pin!(share.grow(Stage::Arrived, bytes))), "{bytes} bytes are not free");
+        assert_eq!(share.bytes(), bytes);
+        share
+    }
+
+    #[test]
+    fn a_share_waits_until_there_is_room_for_it() {
+        let memory = Memory::new(LIMIT);
+        let first = taken(&memory, LIMIT - 10);
+        drop(taken(&memory, 10));
+        let mut second = memory.share();
+        let mut waiting = pin!(second.grow(Stage::Arrived, 11));
+        assert!(!is_ready(waiting.as_mut()));
+        drop(first);
+        assert!(is_ready(waiting.as_mut()));
+        assert_eq!(memory.used(), 11);
+    }
+
+    #[test]
+    fn shares_wait_in_their_order() {
+        let memory = Memory::new(LIMIT);
+        let first = taken(&memory, LIMIT - 10);
+        let (mut second, mut third) = (memory.share(), memory.share());
+        let (mut second, mut third) =
+            (pin!(second.grow(Stage::Arrived, LIMIT)), pin!(third.grow(Stage::Arrived, 10)));
+        assert!(!is_ready(second.as_mut()));
+        // There would be room for it, but then the second might wait for ever.
+        assert!(!is_ready(third.as_mut()));
+        drop(first);
+        assert!(is_ready(second));
+        assert!(!is_ready(third));
+    }
+
+    #[test]
+    fn who_stops_waiting_holds_nobody_up() {
+        let memory = Memory::new(LIMIT);
+        let _first = taken(&memory, LIMIT - 10);
+        let (mut second, mut third) = (memory.share(), memory.share());
+        let mut third = pin!(third.grow(Stage::Arrived, 10));
+        {
+            let mut second = pin!(second.grow(Stage::Arrived, LIMIT));
+            assert!(!is_ready(second.as_mut()));
+            assert!(!is_ready(third.as_mut()));
+        }
+        assert!(is_ready(third));
+        assert_eq!(second.bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_granted_is_given_back_when_nobody_waits_for_it_any_more() {
+        let memory = Memory::new(LIMIT);
+        let first = taken(&memory, LIMIT);
+        let mut second = memory.share();
+        {
+            let mut waiting = pin!(second.grow(Stage::Arrived, 500));
+            assert!(!is_ready(waiting.as_mut()));
+            drop(first);
+        }
+        assert_eq!(second.bytes(), 500);
+        drop(second);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn bodies_that_arrive_take_half_of_the_memory_and_come_last() {
+        let memory = Memory::new(LIMIT);
+        let mut first = memory.share();
+        assert!(is_ready(pin!(first.grow(Stage::Arriving, LIMIT / 2))));
+        let (mut second, mut third) = (memory.share(), memory.share());
+        let mut second = pin!(second.grow(Stage::Arriving, 1));
+        assert!(!is_ready(second.as_mut()));
+        let mut other = taken(&memory, LIMIT / 4);
+        let mut other = pin!(other.grow(Stage::Arrived, LIMIT));
+        assert!(!is_ready(other.as_mut()));
+        first.set(LIMIT / 10);
+        // There is room for one more body, but what has arrived goes first.
+        assert!(!is_ready(second.as_mut()));
+        drop(first);
+        assert!(is_ready(other));
+        assert!(!is_ready(second));
+        assert!(!is_ready(pin!(third.grow(Stage::Arriving, LIMIT / 2 + 1))));
+        assert_eq!(memory.used(), LIMIT);
+    }
+
+    #[test]
+    fn what_is_larger_than_the_limit_waits_until_it_is_alone_and_holds_nobody_up() {
+        let memory = Memory::new(LIMIT);
+        drop(taken(&memory, 100 * LIMIT));
+        let first = taken(&memory, 20);
+        let mut large = memory.share();
+        let mut large = pin!(large.grow(Stage::Arrived, LIMIT + 1));
+        assert!(!is_ready(large.as_mut()));
+        drop(taken(&memory, LIMIT - 20));
+        drop(first);
+        assert!(is_ready(large));
+    }
+
+    #[test]
+    fn those_that_wait_for_each_other_go_on_one_by_one() {
+        let memory = Memory::new(LIMIT);
+        let (mut one, mut two) = (taken(&memory, LIMIT / 2), taken(&memory, LIMIT / 2));
+        {
+            let (mut first, mut second) =
+                (pin!(one.grow(Stage::Arrived, LIMIT)), pin!(two.grow(Stage::Arrived, LIMIT)));
+            assert!(!is_ready(first.as_mut()));
+            // Now everything is held by those that wait.
+            assert!(!is_ready(second.as_mut()));
+            assert!(is_ready(first));
+            assert!(!is_ready(second));
+        }
+        assert_eq!(memory.used(), LIMIT + LIMIT / 2);
+        let mut second = pin!(two.grow(Stage::Arrived, LIMIT));
+        assert!(!is_ready(second.as_mut()));
+        drop(one);
+        assert!(is_ready(second));
+        assert_eq!(memory.used(), LIMIT);
+    }
+
+    #[test]
+    fn what_exists_already_is_taken_without_waiting() {
+        let memory = Memory::new(LIMIT);
+        let mut first = memory.share();
+        first.set(3 * LIMIT);
+        let mut second = memory.share();
+        let mut second = pin!(second.grow(Stage::Arrived, 10));
+        assert!(!is_ready(second.as_mut()));
+        first.set(LIMIT - 9);
+        assert!(!is_ready(second.as_mut()));
+        first.set(LIMIT - 10);
+        assert!(is_ready(second));
+    }
+
+    #[test]
+    fn a_share_can_be_divided() {
+        let memory = Memory::new(LIMIT);
+        let mut first = taken(&memory, 100);
+        let second = first.split(30);
+        drop(first);
+        assert_eq!(memory.used(), 30);
+        drop(second);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn an_answer_keeps_its_share_until_it_is_gone() {
+        let memory = Memory::new(LIMIT);
+        let answer = taken(&memory, LIMIT).attach(Bytes::from(vec![7; LIMIT]));
+        let rest = answer.slice(10..);
+        drop(answer);
+        assert_eq!(memory.used(), LIMIT);
+        assert_eq!(rest.len(), LIMIT - 10);
+        drop(rest);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn abandoned_calls_count_and_hold_up_nobody_who_is_alone_otherwise() {
+        let memory = Memory::new(LIMIT);
+        let call = taken(&memory, 100);
+        memory.abandon(call.bytes());
+        assert_eq!(memory.abandoned(), 1);
+        drop(taken(&memory, LIMIT - 100 - SMALL));
+        let mut second = taken(&memory, 50);
+        {
+            let mut waiting = pin!(second.grow(Stage::Arrived, LIMIT - 100 - SMALL + 1));
+            // Nothing else will be given back.
+            assert!(is_ready(waiting.as_mut()));
+        }
+        call.end_abandoned();
+        assert_eq!(memory.abandoned(), 0);
+        drop(second);
+        assert_eq!(memory.used(), 0);
+        drop(taken(&memory, LIMIT));
+    }
+
+    #[test]
+    fn small_messages_do_not_count() {
+        assert_eq!(counted(SMALL), 0);
+        assert_eq!(counted(SMALL + 1), SMALL + 1);
+        assert_eq!(decoding(0, SMALL), 0);
+        assert_eq!(decoding(1000, SMALL + 1), 1000 + 5 * (SMALL + 1));
+        assert_eq!(decoding(SMALL + 1, 0), SMALL + 1);
+    }
+}

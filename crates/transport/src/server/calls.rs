@@ -1,0 +1,195 @@
+//! The calls of a server: how many may be under way, and what becomes of those whose callers go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::oneshot;
+
+use super::service::Outcome;
+use crate::memory::Memory;
+
+/// The places for calls. A call has one from when its head was checked until its function has ended or
+/// its caller has gone.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    max: usize,
+    in_flight: AtomicUsize,
+    memory: Arc<Memory>,
+}
+
+impl Calls {
+    pub(crate) fn new(max: usize, memory: Arc<Memory>) -> Self {
+        Self { max, in_flight: AtomicUsize::new(0), memory }
+    }
+
+    /// A place for a call, if there is one.
+    ///
+    /// Callers that go leave functions behind that still run. Their places are free, but they take
+    /// memory: no call is taken when the memory cannot hold more of them.
+    pub(crate) fn enter(&self) -> Option<Place<'_>> {
+        if self.memory.abandoned() > self.memory.max_abandoned().max(self.max) {
+            return None;
+        }
+        let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let place = Place(self);
+        (taken < self.max).then_some(place)
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        // Those that find no place are counted for a moment.
+        self.in_flight.load(Ordering::Relaxed).min(self.max)
+    }
+}
+
+/// The place of a call.
+pub(crate) struct Place<'a>(&'a Calls);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A call whose function was called. Dropping it abandons the call.
+pub(crate) struct Running<'a> {
+    outcome: oneshot::Receiver<Option<Outcome>>,
+    place: Place<'a>,
+    /// What its arguments take of the memory.
+    arguments: usize,
+    is_over: bool,
+}
+
+impl<'a> Running<'a> {
+    pub(crate) fn new(
+        outcome: oneshot::Receiver<Option<Outcome>>,
+        place: Place<'a>,
+        arguments: usize,
+    ) -> Self {
+        Self { outcome, place, arguments, is_over: false }
+    }
+
+    /// How the function ends; `None` when the service drops the call without an answer. From then on
+    /// the place is free, so that whoever has the answer finds room for the next call.
+    pub(crate) async fn outcome(mut self) -> Option<Outcome> {
+        let outcome = (&mut self.outcome).await;
+        self.is_over = true;
+        outcome.ok().flatten()
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        self.outcome.close();
+        // If there is none yet, the reply will find this end closed when it is sent.
+        if self.outcome.try_recv().is_err() {
+            self.place.0.memory.abandon(self.arguments);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{Calls, Running};
+    use crate::memory::Memory;
+    use crate::server::{Outcome, Reply};
+    use http::StatusCode;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    const REFUSED: Outcome = Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "too late");
+
+    fn setup(max: usize) -> (Arc<Memory>, Calls) {
+        let memory = Memory::new(1 << 20);
+        (Arc::clone(&memory), Calls::new(max, memory))
+    }
+
+    /// Notes how many calls are under way when it is woken.
+    struct Noting {
+        calls: Calls,
+        noted: AtomicUsize,
+    }
+
+    impl Wake for Noting {
+        fn wake(self: Arc<Self>) {
+            self.noted.store(self.calls.in_flight(), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_places_as_the_limit_says() {
+        let (_, calls) = setup(2);
+        let places = [calls.enter().unwrap(), calls.enter().unwrap()];
+        assert!(calls.enter().is_none());
+        assert_eq!(calls.in_flight(), 2);
+        drop(places);
+        assert_eq!(calls.in_flight(), 0);
+        assert!(calls.enter().is_some());
+    }
+
+    #[test]
+    fn a_call_has_its_place_until_it_is_answered() {
+        let (memory, calls) = setup(1);
+        let noting = Arc::new(Noting { calls, noted: AtomicUsize::new(7) });
+        let (reply, outcome) = Reply::new(memory.share());
+        let running = Running::new(outcome, noting.calls.enter().unwrap(), 0);
+        let mut running = pin!(running.outcome());
+        let waker = Waker::from(Arc::clone(&noting));
+        assert!(running.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        reply.send(REFUSED);
+        assert_eq!(noting.noted.load(Ordering::Relaxed), 1);
+        let outcome = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(outcome, Poll::Ready(Some(Outcome::Refused(..)))));
+        assert_eq!(noting.calls.in_flight(), 0);
+        assert_eq!(memory.abandoned(), 0);
+    }
+
+    #[test]
+    fn a_call_whose_caller_goes_gives_its_place_back_and_keeps_its_memory() {
+        for answer in [true, false] {
+            let (memory, calls) = setup(1);
+            let mut arguments = memory.share();
+            arguments.set(1000);
+            let (reply, outcome) = Reply::new(arguments);
+            drop(Running::new(outcome, calls.enter().unwrap(), 1000));
+            assert_eq!((calls.in_flight(), memory.abandoned(), memory.used()), (0, 1, 1000));
+            if answer {
+                reply.send(REFUSED)
+            } else {
+                drop(reply)
+            }
+            assert_eq!((memory.abandoned(), memory.used()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_caller_that_goes_after_the_answer_abandons_nothing() {
+        let (memory, calls) = setup(1);
+        let (reply, outcome) = Reply::new(memory.share());
+        let running = Running::new(outcome, calls.enter().unwrap(), 0);
+        reply.send(REFUSED);
+        drop(running);
+        assert_eq!((calls.in_flight(), memory.abandoned()), (0, 0));
+    }
+
+    #[test]
+    fn abandoned_calls_are_bounded_by_the_memory() {
+        let (memory, calls) = setup(1);
+        // A mebibyte has 64 times 16 KiB.
+        let replies: Vec<_> = (0..65)
+            .map(|_| {
+                let (reply, outcome) = Reply::new(memory.share());
+                drop(Running::new(outcome, calls.enter().unwrap(), 0));
+                reply
+            })
+            .collect();
+        assert!(calls.enter().is_none());
+        drop(replies);
+        assert!(calls.enter().is_some());
+    }
+}
