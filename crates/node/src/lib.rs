@@ -30,8 +30,3 @@ mod settings;
 mod tls;
 mod worker_ended;
 mod workers;
-
-/// Halves what the JavaScript thread pays for bodies of a megabyte, measured against glibc's.
-#[cfg(not(feature = "system-allocator"))]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
