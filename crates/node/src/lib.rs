@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod areas;
+mod async_root;
 mod bridge;
 mod clients;
 mod codec;
@@ -27,6 +28,7 @@ mod resolving;
 mod servers;
 mod service;
 mod settings;
+mod timers;
 mod tls;
 mod worker_ended;
 mod workers;
