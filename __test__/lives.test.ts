@@ -1,40 +1,10 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import test from 'ava';
+import { runNode as run } from './support/child.js';
 import { root } from './support/vectors.js';
 
 const library = new URL('../src/index.js', import.meta.url).href;
 const modules = new URL('./support/workers/modules.js', import.meta.url).href;
-
-/** However busy the machine is: a process that takes so long does not end by itself. */
-const PATIENCE = 240_000;
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs Node; kills it when it does not end, and `onReady` once it has written a line. */
-function run(args: string[], onReady?: (pid: number) => void): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (data: Buffer) => {
-      if (stdout === '' && child.pid !== undefined) onReady?.(child.pid);
-      stdout += data.toString();
-    });
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data.toString();
-    });
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      resolve({ code, signal, stdout, stderr });
-    });
-  });
-}
 
 function script(name: string): string {
   return join(root, 'bench', name, 'process.mjs');

@@ -1,6 +1,7 @@
 import { CodecAreas } from './codec-areas.js';
 import { BackwaterError } from './errors.js';
 import { failureOf } from './failures.js';
+import { now, runAtRoot, runSoon } from './host.js';
 import { native, type NativeBridge } from './native.js';
 import { Spinner } from './spinner.js';
 import { onOwnAtom } from './terms/atom.js';
@@ -18,6 +19,7 @@ const DONE = 5;
 const ABANDONED = 6;
 /** A client wants to know its endpoints. */
 const RESOLVE = 7;
+const TIMER = 8;
 const EVENT_WORDS = 6;
 
 /** Kinds of jobs; the same numbers stand in crates/node/src/outbox.rs. */
@@ -46,6 +48,13 @@ export interface Pending {
 /** What takes the calls of a server. */
 export interface CallHandler {
   onCall(call: number, fn: number, arrival: Arrival): void;
+  /** A call that could not be given to {@link onCall}. */
+  onBrokenCall(call: number, fn: number, error: unknown): void;
+}
+
+/** A running timer; see {@link Bridge.startTimer}. */
+export interface Timer {
+  stop(): void;
 }
 
 /** Whether the event loop is libuv's: others only seem to have one, and end when it is asked anything. */
@@ -68,20 +77,21 @@ class Bridge {
   readonly #native: NativeBridge;
   readonly #pending = new Map<number, Pending>();
   readonly #servers = new Map<number, CallHandler>();
-  readonly #abandoned = new Map<number, () => void>();
+  readonly #abandoned = new Map<number, (overdue: boolean) => void>();
   readonly #resolvers = new Map<number, () => void>();
+  readonly #timers = new Map<number, () => void>();
   readonly #inbox: Areas;
   #rounds = ROUNDS;
   /** Calls of servers that have begun and not been answered. */
   #running = 0;
   #nextId = 1;
   #flushing = false;
-  /** Keeps the process alive while something is under way: Rust's own handle does not. */
-  #alive: NodeJS.Timeout | undefined;
+  /** What is under way and keeps the process alive. */
   #holds = 0;
 
   constructor() {
-    this.#native = new native.Bridge(() => this.#drain(), isNode);
+    // Whoever loads the library may do so in some context; its stores are not for every call.
+    this.#native = runAtRoot(() => new native.Bridge(() => this.#drain(), isNode));
     this.codec = new CodecAreas(this.#native);
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
@@ -114,10 +124,15 @@ class Bridge {
 
   /** Registers what waits for an operation, and keeps the process alive until it ends. */
   begin(pending: Pending): number {
-    const id = this.#nextId;
-    this.#nextId = (id + 1) >>> 0 || 1;
+    const id = this.#newId();
     this.#pending.set(id, pending);
     this.hold();
+    return id;
+  }
+
+  #newId(): number {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0 || 1;
     return id;
   }
 
@@ -183,30 +198,40 @@ class Bridge {
   }
 
   /**
-   * Has `onGone` called when nobody waits for the answer to a call any more; true when that is so
-   * already and it has been called.
+   * Has `onGone` called when the caller goes away, or when its deadline passes (`overdue`); at once if
+   * that has happened already.
    */
-  watchCaller(call: number, onGone: () => void): boolean {
-    if (this.#native.watchCaller(call)) {
-      onGone();
-      return true;
-    }
-    this.#abandoned.set(call, onGone);
-    return false;
+  watchCaller(call: number, onGone: (overdue: boolean) => void): void {
+    const overdue = this.#native.watchCaller(call);
+    if (typeof overdue === 'boolean') onGone(overdue);
+    else this.#abandoned.set(call, onGone);
   }
 
   unwatchCaller(call: number): void {
     this.#abandoned.delete(call);
   }
 
+  /**
+   * Has `onDue`, which never throws, called after so many milliseconds, at the root. The time is the addon's:
+   * no mocked clock changes it. The timer keeps no process alive.
+   */
+  startTimer(onDue: () => void, milliseconds: number): Timer {
+    const id = this.#newId();
+    this.#native.startTimer(id, Math.min(Math.ceil(milliseconds), MAX_UINT32));
+    this.#timers.set(id, onDue);
+    return {
+      stop: () => {
+        if (this.#timers.delete(id)) this.#native.stopTimer(id);
+      },
+    };
+  }
+
   hold(): void {
-    if (this.#holds++ > 0) return;
-    this.#alive ??= setInterval(() => {}, 2 ** 31 - 1);
-    this.#alive.ref();
+    if (this.#holds++ === 0) this.#native.keepAlive(true);
   }
 
   release(): void {
-    if (--this.#holds === 0) this.#alive?.unref();
+    if (--this.#holds === 0) this.#native.keepAlive(false);
   }
 
   /**
@@ -239,7 +264,7 @@ class Bridge {
       this.#flush();
     } else if (!this.#flushing) {
       this.#flushing = true;
-      queueMicrotask(() => this.#flush());
+      runSoon(() => this.#flush());
     }
   }
 
@@ -265,62 +290,78 @@ class Bridge {
         this.#dispatch(count);
         this.#flush();
       }
-      setImmediate(() => this.#drain());
+      // Other work of the event loop comes first.
+      this.#native.wakeLater();
     } catch (error) {
-      setImmediate(() => {
-        throw error;
-      });
+      this.#failAll(error);
+    }
+  }
+
+  /** Events are lost: whatever may have waited for one of them would wait forever. */
+  #failAll(error: unknown): void {
+    const failure = failureOf(error);
+    for (const [id, pending] of this.#pending) {
+      if (this.forget(id)) pending.onFailure(failure);
     }
   }
 
   #dispatch(count: number): void {
-    const { words, bytes } = this.#inbox;
-    const began = count > 1 ? Date.now() : 0;
+    const { words } = this.#inbox;
+    const began = count > 1 ? now() : 0;
     let at = 0;
     for (let index = 0; index < count; index++) {
       const start = at;
-      const size = words[start]!;
-      at = start + size;
+      at = start + words[start]!;
       const kind = words[start + 1]!;
       const id = words[start + 2]!;
       const first = words[start + 3]!;
       const second = words[start + 4]!;
       if (kind === CALL) {
-        const server = this.#servers.get(first);
-        if (server === undefined) continue;
         // A function before this one may have taken its time.
-        const isLate = index > 0 && Date.now() - began > FRESH;
-        if (isLate && !this.#native.isWaitedFor(id)) continue;
-        this.#running++;
-        server.onCall(id, second, this.#arrival(start, 0));
-        continue;
-      }
-      if (kind === ABANDONED) {
-        this.#abandon(id);
-        continue;
-      }
-      if (kind === RESOLVE) {
+        const isLate = index > 0 && now() - began > FRESH;
+        if (!isLate || this.#native.isWaitedFor(id)) this.#call(first, id, second, start);
+      } else if (kind === ABANDONED) {
+        take(this.#abandoned, id)?.(first !== 0);
+      } else if (kind === RESOLVE) {
         this.#resolvers.get(id)?.();
-        continue;
-      }
-      const pending = this.#pending.get(id);
-      if (pending === undefined) continue;
-      this.#pending.delete(id);
-      this.release();
-      if (kind === RETURN) pending.onReturn(this.#arrival(start, first));
-      else if (kind === EXCEPTION) pending.onException(this.#arrival(start, first));
-      else {
-        const description: unknown = JSON.parse(bytes.utf8Slice(first, first + second));
-        if (kind === DONE) pending.onDone?.(description);
-        else if (kind === FAILURE) pending.onFailure(failureOf(description));
+      } else if (kind === TIMER) {
+        take(this.#timers, id)?.();
+      } else {
+        const pending = this.#pending.get(id);
+        if (pending !== undefined && this.forget(id)) this.#settle(pending, kind, start);
       }
     }
   }
 
-  #abandon(call: number): void {
-    const onGone = this.#abandoned.get(call);
-    this.#abandoned.delete(call);
-    onGone?.();
+  #call(server: number, call: number, fn: number, start: number): void {
+    const handler = this.#servers.get(server);
+    if (handler === undefined) return;
+    this.#running++;
+    let arrival: Arrival;
+    try {
+      arrival = this.#arrival(start, 0);
+    } catch (error) {
+      handler.onBrokenCall(call, fn, error);
+      return;
+    }
+    handler.onCall(call, fn, arrival);
+  }
+
+  #settle(pending: Pending, kind: number, start: number): void {
+    const { words, bytes } = this.#inbox;
+    const first = words[start + 3]!;
+    try {
+      if (kind === RETURN) pending.onReturn(this.#arrival(start, first));
+      else if (kind === EXCEPTION) pending.onException(this.#arrival(start, first));
+      else {
+        const end = first + words[start + 4]!;
+        const description: unknown = JSON.parse(bytes.utf8Slice(first, end));
+        if (kind === DONE) pending.onDone?.(description);
+        else if (kind === FAILURE) pending.onFailure(failureOf(description));
+      }
+    } catch (error) {
+      pending.onFailure(failureOf(error));
+    }
   }
 
   /** Where a tape is read that the addon has made ready to be read in parts. */
@@ -337,12 +378,20 @@ class Bridge {
   }
 }
 
-/** For so many milliseconds it need not be asked again whether those who call still wait. */
+/** How long a check that callers still wait stays valid, in milliseconds. */
 const FRESH = 2;
+const MAX_UINT32 = 2 ** 32 - 1;
+
+/** Removes and returns. */
+function take<T>(map: Map<number, T>, id: number): T | undefined {
+  const value = map.get(id);
+  map.delete(id);
+  return value;
+}
 
 /** Does something to the outbox: at once, unless a getter of a value that is half in it asks for it. */
 function whenWhole(act: () => void): void {
-  if (isFlattening()) queueMicrotask(act);
+  if (isFlattening()) runSoon(act);
   else act();
 }
 

@@ -4,6 +4,7 @@ import { type ClientStats, lastStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { failureOf } from './failures.js';
 import { maxValueSize } from './heap.js';
+import { runAtRoot } from './host.js';
 import { inspectBriefly } from './inspect.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
@@ -467,7 +468,8 @@ function sharedClient(target: ClientOptions): Client {
     shared.set(key, known);
     return known;
   }
-  const client = new Client(target);
+  // It outlives the call that it is made for, and so must not hold its stores.
+  const client = runAtRoot(() => new Client(target));
   shared.set(key, client);
   if (shared.size > MAX_SHARED) {
     const [oldest, least] = shared.entries().next().value!;

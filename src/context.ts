@@ -1,6 +1,6 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { X509Certificate } from 'node:crypto';
 import { bridge } from './bridge.js';
-import { MAX_TIMEOUT } from './option-types.js';
 import type { RegisteredFunction } from './registry.js';
 
 /** The other end of the connection that a call has come by. */
@@ -84,12 +84,6 @@ export interface CallContext {
   readonly arity: number;
 }
 
-/**
- * How much later than the deadline a function hears of it, in milliseconds: timers and clocks are only so
- * exact, and the caller is to hear of its own timeout first, not of what the function makes of the abort.
- */
-const GRACE = 5;
-
 /** The context of one call. What costs something is made when it is first asked for. */
 export class Context implements CallContext {
   readonly deadline: Date | undefined;
@@ -99,18 +93,20 @@ export class Context implements CallContext {
   readonly function: string;
   readonly arity: number;
   readonly #call: number;
+  readonly #scope: AsyncResource;
   #controller: AbortController | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
-  constructor(call: number, { module, name, arity }: RegisteredFunction) {
+  /** @param scope the asynchronous context of the call, in which listeners of the signal run */
+  constructor(call: number, scope: AsyncResource, { module, name, arity }: RegisteredFunction) {
     // There is none when the connection has been cut in between.
     const caller = bridge.native.caller(call);
     this.#call = call;
+    this.#scope = scope;
     this.peer = new Peer(caller?.address ?? '', caller?.port ?? 0, caller?.certificate);
     this.requestId = caller?.requestId ?? '';
-    const timeout = caller?.timeout;
-    this.deadline = typeof timeout === 'number' ? new Date(Date.now() + timeout) : undefined;
+    const deadline = caller?.deadline;
+    this.deadline = typeof deadline === 'number' ? new Date(deadline) : undefined;
     this.module = module;
     this.function = name;
     this.arity = arity;
@@ -119,7 +115,7 @@ export class Context implements CallContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (!this.#ended) this.#watch();
+      if (!this.#ended) bridge.watchCaller(this.#call, (overdue) => this.#abort(overdue));
     }
     return this.#controller.signal;
   }
@@ -127,31 +123,14 @@ export class Context implements CallContext {
   /** The function has ended: nothing aborts any more. */
   end(): void {
     this.#ended = true;
-    clearTimeout(this.#timer);
     if (this.#controller !== undefined) bridge.unwatchCaller(this.#call);
   }
 
-  #watch(): void {
-    const gone = bridge.watchCaller(this.#call, () => this.#abort());
-    if (gone || this.deadline === undefined) return;
-    const left = this.#left();
-    if (left > MAX_TIMEOUT) return;
-    this.#timer = setTimeout(() => this.#abort(), left + GRACE);
-    this.#timer.unref();
-  }
-
-  /** Milliseconds until the deadline. */
-  #left(): number {
-    return this.deadline === undefined ? Infinity : this.deadline.getTime() - Date.now();
-  }
-
-  /** A caller that hangs up at its deadline does so because of that. */
-  #abort(): void {
-    clearTimeout(this.#timer);
-    const reason =
-      this.#left() <= GRACE
-        ? new DOMException('the deadline of the call has passed', 'TimeoutError')
-        : new DOMException('nobody waits for the answer any more', 'AbortError');
-    this.#controller?.abort(reason);
+  #abort(overdue: boolean): void {
+    const reason = overdue
+      ? new DOMException('the deadline of the call has passed', 'TimeoutError')
+      : new DOMException('the caller has gone away', 'AbortError');
+    const controller = this.#controller;
+    if (controller !== undefined) this.#scope.runInAsyncScope(() => controller.abort(reason));
   }
 }

@@ -1,6 +1,8 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { type Arrival, bridge, type CallHandler, JOB_EXCEPTION, JOB_RETURN } from './bridge.js';
 import { Context } from './context.js';
 import { fallbackException, toException } from './exceptions.js';
+import { newContext } from './host.js';
 import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 import { flatten } from './terms/flatten.js';
@@ -17,6 +19,10 @@ export type DispatcherSettings = Pick<
 
 /**
  * Runs the functions of one server, in this thread. Nothing that they do reaches Rust as a throw.
+ *
+ * Each call runs in an asynchronous context of its own, so no call sees what another one has left in an
+ * `AsyncLocalStorage`. That includes everything of the program's that a call runs: hooks of the codec and
+ * listeners of the context's signal.
  */
 export class Dispatcher implements CallHandler {
   readonly #registry: Registry;
@@ -30,70 +36,85 @@ export class Dispatcher implements CallHandler {
   }
 
   onCall(call: number, id: number, arrival: Arrival): void {
+    const scope = newContext('BackwaterCall');
+    scope.runInAsyncScope(this.#run, this, { call, scope, target: this.#target(id) }, arrival);
+  }
+
+  onBrokenCall(call: number, id: number, error: unknown): void {
+    this.#raise({ call, scope: newContext('BackwaterCall'), target: this.#target(id) }, error);
+  }
+
+  #target(id: number): RegisteredFunction {
     // Rust only knows the ids of this registry.
-    const target = this.#registry.byId(id);
+    return this.#registry.byId(id);
+  }
+
+  #run(running: RunningCall, arrival: Arrival): void {
+    const { target } = running;
     let result: unknown;
     try {
       const { areas, frame, skip } = arrival;
       const { terms, revivers } = this.#settings;
       const exact = terms === 'exact';
       const args = materialise(areas, frame, skip, exact, reviversOf(revivers)) as unknown[];
-      if (target.context) args.unshift(this.#contextOf(call, target));
+      if (target.context) args.unshift(this.#contextOf(running));
       result = Reflect.apply(target.fn, undefined, args);
       if (isThenable(result)) {
         Promise.resolve(result).then(
-          (value) => this.#return(call, target, value),
-          (error: unknown) => this.#raise(call, target, error),
+          (value) => this.#return(running, value),
+          (error: unknown) => this.#raise(running, error),
         );
         return;
       }
     } catch (error) {
-      this.#raise(call, target, error);
+      this.#raise(running, error);
       return;
     }
-    this.#return(call, target, result);
+    this.#return(running, result);
   }
 
-  #contextOf(call: number, target: RegisteredFunction): Context {
-    const context = new Context(call, target);
+  #contextOf({ call, scope, target }: RunningCall): Context {
+    const context = new Context(call, scope, target);
     this.#contexts.set(call, context);
     return context;
   }
 
-  #return(call: number, target: RegisteredFunction, value: unknown): void {
+  #return(running: RunningCall, value: unknown): void {
     try {
-      this.#post(JOB_RETURN, call, target, value, 'result');
+      this.#post(JOB_RETURN, running, value, 'result');
     } catch (error) {
-      this.#raise(call, target, error);
+      this.#raise(running, error);
     }
   }
 
-  #raise(call: number, target: RegisteredFunction, thrown: unknown): void {
-    const { module, name, arity } = target;
+  #raise(running: RunningCall, thrown: unknown): void {
+    const { module, name, arity } = running.target;
     const returnStacktraces = this.#settings.returnExceptionStacktraces;
     try {
       const context = { returnStacktraces, module, function: name, arity };
-      this.#post(JOB_EXCEPTION, call, target, toException(thrown, context), 'exception');
+      this.#post(JOB_EXCEPTION, running, toException(thrown, context), 'exception');
     } catch {
       // What was thrown is no term: its text is.
-      this.#post(JOB_EXCEPTION, call, target, fallbackException(thrown), 'exception');
+      this.#post(JOB_EXCEPTION, running, fallbackException(thrown), 'exception');
     }
   }
 
-  #post(
-    kind: number,
-    call: number,
-    target: RegisteredFunction,
-    value: unknown,
-    root: string,
-  ): void {
+  #post(kind: number, { call, scope, target }: RunningCall, value: unknown, root: string): void {
     bridge.post(kind, call, [], () => {
       flatten(bridge.outbox, value, this.#settings, root);
     });
+    scope.emitDestroy();
     if (!target.context) return;
     this.#contexts.get(call)?.end();
     this.#contexts.delete(call);
   }
+}
+
+/** A call that has not been answered. */
+interface RunningCall {
+  readonly call: number;
+  readonly scope: AsyncResource;
+  readonly target: RegisteredFunction;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

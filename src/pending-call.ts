@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { offAbort, onAbort } from './abort.js';
 import { type Arrival, bridge, type Pending } from './bridge.js';
 import { rejection } from './call-stack.js';
@@ -28,7 +29,10 @@ export class PendingCall implements Pending {
   readonly #fn: string;
   readonly #arity: number;
   #size = 0;
+  #isSettled = false;
   #cancel: (() => void) | undefined;
+  /** The caller's context, if functions of the program's read the result. */
+  #scope: AsyncResource | undefined;
 
   constructor(
     tally: Tally,
@@ -53,7 +57,8 @@ export class PendingCall implements Pending {
     this.#size = size;
     this.#tally.pending++;
     this.#tally.bytes += size;
-    const { signal } = this.#settings;
+    const { signal, revivers } = this.#settings;
+    if (reviversOf(revivers) !== undefined) this.#scope = new AsyncResource('BackwaterReply');
     if (signal === undefined) return;
     this.#cancel = () => {
       if (!bridge.forget(id)) return;
@@ -67,6 +72,16 @@ export class PendingCall implements Pending {
   }
 
   onReturn(arrival: Arrival): void {
+    if (this.#scope === undefined) this.#return(arrival);
+    else this.#scope.runInAsyncScope(this.#return, this, arrival);
+  }
+
+  onException(arrival: Arrival): void {
+    if (this.#scope === undefined) this.#raise(arrival);
+    else this.#scope.runInAsyncScope(this.#raise, this, arrival);
+  }
+
+  #return(arrival: Arrival): void {
     this.#settle();
     let value: unknown;
     try {
@@ -78,7 +93,7 @@ export class PendingCall implements Pending {
     this.#resolve(value);
   }
 
-  onException(arrival: Arrival): void {
+  #raise(arrival: Arrival): void {
     this.#settle();
     let error: unknown;
     try {
@@ -110,6 +125,9 @@ export class PendingCall implements Pending {
   }
 
   #settle(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#scope?.emitDestroy();
     this.#tally.pending--;
     this.#tally.bytes -= this.#size;
     const { signal } = this.#settings;

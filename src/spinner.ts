@@ -1,3 +1,5 @@
+import { now, runWhenIdle } from './host.js';
+
 /** More calls in flight than this keep both threads busy: whoever is awake need not wait awake. */
 const FEW = 4;
 /**
@@ -40,20 +42,20 @@ export class Spinner {
    * @param onEvents takes them
    * @param inFlight how many operations Rust is to tell the end of
    * @param onLimit is told for how long is spun, in microseconds, whenever that may have changed
-   * @param now the time in milliseconds
+   * @param clock tells the time in milliseconds
    */
   constructor(
     spin: (microseconds: number) => boolean,
     onEvents: () => void,
     inFlight: () => number,
     onLimit: (microseconds: number) => void = () => {},
-    now: () => number = () => performance.now(),
+    clock: () => number = now,
   ) {
     this.#spin = spin;
     this.#onEvents = onEvents;
     this.#inFlight = inFlight;
     this.#onLimit = onLimit;
-    this.#now = now;
+    this.#now = clock;
   }
 
   /** Sets how long is spun for a server or client, in microseconds; 0 for no longer at all. */
@@ -79,7 +81,7 @@ export class Spinner {
     this.#planned = true;
     this.#since = this.#now();
     // After whatever else is ready in this turn of the event loop; promises have run by then.
-    setImmediate(this.#run);
+    runWhenIdle(this.#run);
   }
 
   readonly #run = (): void => {

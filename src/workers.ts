@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { bridge, type Timer } from './bridge.js';
 import type { DispatcherSettings } from './dispatcher.js';
 import { BackwaterError, OptionError } from './errors.js';
+import { now } from './host.js';
 import { inspectBriefly } from './inspect.js';
 import type { ServerSettings, WorkerOptions } from './options.js';
 import {
@@ -106,7 +108,7 @@ class Slot {
   #port: MessagePort | undefined;
   #served: { readonly server: number; readonly table: FunctionTable } | undefined;
   #ending = false;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #pause = FIRST_PAUSE;
 
   constructor(number: number, plan: Plan) {
@@ -137,7 +139,7 @@ class Slot {
       let ready = 0;
       port.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') {
-          ready = Date.now();
+          ready = now();
           resolve(message.table);
         } else if (message.kind === 'failed') {
           reject(importFailure(url, message));
@@ -152,7 +154,7 @@ class Slot {
         this.#thread = undefined;
         const cause = failure ?? new Error(`it ended by itself, with exit code ${code}`);
         reject(importFailure(url, { error: cause }));
-        if (ready > 0) this.#replace(cause, Date.now() - ready);
+        if (ready > 0) this.#replace(cause, now() - ready);
       });
     });
   }
@@ -175,14 +177,14 @@ class Slot {
 
   async end(): Promise<void> {
     this.#ending = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     const thread = this.#thread;
     if (thread === undefined) return;
     const ended = new Promise((resolve) => thread.once('exit', resolve));
     this.#post({ kind: 'exit' });
-    const timer = setTimeout(() => void thread.terminate(), EXIT_PATIENCE);
+    const timer = bridge.startTimer(() => void thread.terminate(), EXIT_PATIENCE);
     await ended;
-    clearTimeout(timer);
+    timer.stop();
   }
 
   #post(message: ToWorker): void {
@@ -198,8 +200,7 @@ class Slot {
     const pause = Math.round(this.#pause * (0.5 + Math.random() / 2));
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
     warn(`a worker thread has ended and will be replaced in ${pause} ms`, cause);
-    this.#timer = setTimeout(() => void this.#restart(), pause);
-    this.#timer.unref();
+    this.#timer = bridge.startTimer(() => void this.#restart(), pause);
   }
 
   async #restart(): Promise<void> {

@@ -86,7 +86,7 @@ for (const name of selected()) {
 conclude();
 
 function build() {
-  const command = '+nightly build --profile quick --locked --features system-allocator';
+  const command = '+nightly build --profile quick --locked';
   const flags = '-Zsanitizer=address -Cforce-frame-pointers=yes';
   run('cargo', [...command.split(' '), '--target', triple, '--target-dir', folder], {
     RUSTFLAGS: flags,

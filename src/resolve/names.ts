@@ -1,5 +1,5 @@
 import callbackDns, { promises as dns, type RecordWithTtl } from 'node:dns';
-import { setTimeout as delay } from 'node:timers/promises';
+import { bridge, type Timer } from '../bridge.js';
 import { HostsFile } from './hosts.js';
 
 /** What a name stands for. */
@@ -104,19 +104,22 @@ export class Names {
     const four = this.#dns.resolve4(host, { ttl: true });
     const six = this.#dns.resolve6(host, { ttl: true });
     // As soon as one family is there the other one has to hurry.
-    const timer = new AbortController();
+    const timers: Timer[] = [];
     const inTime = async (
       asked: Promise<RecordWithTtl[]>,
       other: Promise<RecordWithTtl[]>,
     ): Promise<RecordWithTtl[]> => {
       const late = other.then(
-        () => delay(GRACE, [] as RecordWithTtl[], { signal: timer.signal }),
+        () =>
+          new Promise<RecordWithTtl[]>((resolve) => {
+            timers.push(bridge.startTimer(() => resolve([]), GRACE));
+          }),
         () => asked,
       );
       return Promise.race([asked, late]);
     };
     const [first, second] = await Promise.allSettled([inTime(four, six), inTime(six, four)]);
-    timer.abort();
+    for (const timer of timers) timer.stop();
     const records = [first, second].flatMap((result) =>
       result.status === 'fulfilled' ? result.value : [],
     );

@@ -1,6 +1,9 @@
+import { AsyncResource } from 'node:async_hooks';
 import { isIP } from 'node:net';
+import { bridge, type Timer } from '../bridge.js';
 import type { Endpoint } from '../endpoint.js';
 import { BackwaterError } from '../errors.js';
+import { now } from '../host.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 
@@ -55,8 +58,6 @@ const FRESH = 1000;
 const LIMIT = 30_000;
 /** How long a client may be without calls until its resolving rests. */
 const REST_AFTER = 60_000;
-/** The longest time that timers of Node can wait. */
-const LONGEST = 2 ** 31 - 1;
 
 interface Resolved {
   readonly endpoints: readonly ListedEndpoint[];
@@ -75,7 +76,9 @@ export class Resolver {
   readonly #closed = new AbortController();
   /** The last answer for each target: it holds on while later questions fail. */
   #answers = new Map<string, Resolved>();
-  #timer: NodeJS.Timeout | undefined;
+  /** The context that the client was made in: whoever makes a call lends it none of their own. */
+  readonly #scope = new AsyncResource('BackwaterResolver');
+  #timer: Timer | undefined;
   #running = false;
   #resting = false;
   #touched = 0;
@@ -95,16 +98,16 @@ export class Resolver {
   refresh(): void {
     if (this.#running || this.#closed.signal.aborted) return;
     const freshness = Math.min(FRESH, this.#settings.interval ?? FRESH);
-    if (performance.now() - this.#succeeded < freshness) this.#listener.unchanged();
-    else void this.#run();
+    if (now() - this.#succeeded < freshness) this.#listener.unchanged();
+    else this.#run();
   }
 
   /** A call is made. */
   touch(): void {
-    this.#touched = performance.now();
+    this.#touched = now();
     if (this.#resting) {
       this.#resting = false;
-      void this.#run();
+      this.#run();
     }
   }
 
@@ -113,19 +116,25 @@ export class Resolver {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#closed.abort();
     this.#names.close();
+    this.#scope.emitDestroy();
   }
 
-  /** Never rejects. */
-  async #run(): Promise<void> {
+  #run(): void {
     if (this.#running || this.#closed.signal.aborted) return;
     this.#running = true;
-    clearTimeout(this.#timer);
+    // The listener throws only after the I/O thread has ended, when no call needs an endpoint.
+    this.#scope.runInAsyncScope(this.#resolveAll, this).catch(() => {});
+  }
+
+  async #resolveAll(): Promise<void> {
+    this.#timer?.stop();
     const run = new AbortController();
     const { signal } = run;
-    const timer = setTimeout(() => run.abort(tooLate()), LIMIT).unref();
+    const giveUp = (): void => run.abort(tooLate());
+    const timer = bridge.startTimer(() => this.#scope.runInAsyncScope(giveUp), LIMIT);
     const close = (): void => run.abort(this.#closed.signal.reason);
     this.#closed.signal.addEventListener('abort', close, { once: true });
     try {
@@ -134,7 +143,7 @@ export class Resolver {
     } catch (error) {
       if (!this.#closed.signal.aborted) this.#fail(error);
     } finally {
-      clearTimeout(timer);
+      timer.stop();
       this.#closed.signal.removeEventListener('abort', close);
       this.#running = false;
     }
@@ -142,7 +151,7 @@ export class Resolver {
 
   #succeed({ endpoints, ttl }: Resolved): void {
     this.#resolutions++;
-    this.#succeeded = performance.now();
+    this.#succeeded = now();
     this.#failures = 0;
     this.#schedule(this.#settings.interval ?? Math.max(FRESH, ttl ?? DEFAULT_INTERVAL));
     this.#listener.found(endpoints);
@@ -161,10 +170,10 @@ export class Resolver {
     if (milliseconds === Infinity) return;
     const next = (): void => {
       const limit = this.#settings.restAfter ?? REST_AFTER;
-      this.#resting = performance.now() - this.#touched > limit;
-      if (!this.#resting) void this.#run();
+      this.#resting = now() - this.#touched > limit;
+      if (!this.#resting) this.#run();
     };
-    this.#timer = setTimeout(next, Math.min(milliseconds, LONGEST)).unref();
+    this.#timer = bridge.startTimer(next, milliseconds);
   }
 
   async #resolve(signal: AbortSignal): Promise<Resolved> {

@@ -1,3 +1,5 @@
+import { runSometime } from '../host.js';
+
 /**
  * Memory that JavaScript writes tapes into and Rust reads them from, used again for every message.
  * Rust knows it by `attach`, which is called when an area had to grow.
@@ -26,8 +28,9 @@ export class Outbox {
     if (this.#isLarge()) {
       this.#wasLarge ||=
         this.byte > KEPT_BYTES || this.word > KEPT_WORDS || this.float > KEPT_FLOATS;
-      if (this.#shrinking === undefined) {
-        this.#shrinking = setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
+      if (!this.#shrinking) {
+        this.#shrinking = true;
+        runSometime(this.#shrinkUnlessUsed, KEPT_TIME);
       }
     }
     this.word = this.float = this.byte = this.apart = this.apartBytes = 0;
@@ -40,14 +43,15 @@ export class Outbox {
 
   /** Whether a large message was written since it was last looked after. */
   #wasLarge = false;
-  #shrinking: NodeJS.Timeout | undefined;
+  #shrinking = false;
 
   readonly #shrinkUnlessUsed = (): void => {
-    this.#shrinking = undefined;
+    this.#shrinking = false;
     const { word, float, byte } = this;
     if (this.#wasLarge || word + float + byte > 0) {
       this.#wasLarge = false;
-      this.#shrinking = setTimeout(this.#shrinkUnlessUsed, KEPT_TIME).unref();
+      this.#shrinking = true;
+      runSometime(this.#shrinkUnlessUsed, KEPT_TIME);
     } else {
       this.#shrink();
     }

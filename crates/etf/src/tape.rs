@@ -57,20 +57,16 @@ impl Tape {
         self.containers = 0;
     }
 
-    /// Forgets the content, and gives the memory of parts back that had more than so many bytes. True
-    /// when there were some.
-    pub fn clear_to(&mut self, bytes: usize) -> bool {
-        let parts = [
-            clear_to(&mut self.words, bytes),
-            clear_to(&mut self.floats, bytes),
-            clear_to(&mut self.latin1, bytes),
-            clear_to(&mut self.utf16, bytes),
-            clear_to(&mut self.atoms, bytes),
-            clear_to(&mut self.shapes, bytes),
-            clear_to(&mut self.names, bytes),
-        ];
+    /// Forgets the content, and frees the memory of each part that held more than so many bytes.
+    pub fn clear_to(&mut self, bytes: usize) {
+        clear_to(&mut self.words, bytes);
+        clear_to(&mut self.floats, bytes);
+        clear_to(&mut self.latin1, bytes);
+        clear_to(&mut self.utf16, bytes);
+        clear_to(&mut self.atoms, bytes);
+        clear_to(&mut self.shapes, bytes);
+        clear_to(&mut self.names, bytes);
         self.clear();
-        parts.contains(&true)
     }
 
     /// The part of the tape that begins after so many of its cuts: words and doubles.
@@ -239,15 +235,13 @@ fn expect<T>(part: &mut Vec<T>, count: usize) {
     }
 }
 
-/// What was not used of a vector has taken no memory, but it should not have all too much of that either.
-fn clear_to<T>(part: &mut Vec<T>, bytes: usize) -> bool {
+/// Capacity that was never touched took no memory, but it counts once it is four times the limit.
+fn clear_to<T>(part: &mut Vec<T>, bytes: usize) {
     let most = bytes / size_of::<T>();
-    let had_more = part.len() > most || part.capacity() / 4 > most;
-    if had_more {
+    if part.len() > most || part.capacity() / 4 > most {
         *part = Vec::new();
     }
     part.clear();
-    had_more
 }
 
 impl Tape {

@@ -22,11 +22,11 @@ use crate::event_loop::EventLoop;
 use crate::events::{Event, Message};
 use crate::outbox::{Batch, Job, JobKind};
 use crate::process::{io_thread, know_atom, register, set_io_spin};
-use crate::replies::{Abandonment, CallerFields, Replies};
+use crate::replies::{CallerFields, Replies};
 use crate::servers::{ServerEntry, ServerFigures};
 use crate::settings::duration;
 use crate::workers::Worker;
-use crate::{clients, failures, faults, http_codec, inbox, resolving, servers, tls};
+use crate::{clients, failures, faults, http_codec, inbox, resolving, servers, timers, tls};
 
 /// A response whose tape is to be read in parts; see codec_functions.rs.
 #[napi(object)]
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) servers: Mutex<HashMap<u32, Arc<ServerEntry>>>,
     /// Its part in serving those of other environments.
     pub(crate) workers: Mutex<Vec<Arc<Worker>>>,
+    /// Timers that have not ended.
+    pub(crate) timers: Mutex<HashMap<u32, oneshot::Sender<()>>>,
 }
 
 /// For how long JavaScript waits awake at most where it cannot be seen whether it has other work.
@@ -99,6 +101,7 @@ impl Bridge {
             clients: Mutex::default(),
             servers: Mutex::default(),
             workers: Mutex::default(),
+            timers: Mutex::default(),
         });
         register(&shared.completions);
         env.add_env_cleanup_hook(Arc::clone(&shared), |shared| tear_down(&shared))?;
@@ -210,6 +213,21 @@ impl Bridge {
         Ok(delivered)
     }
 
+    /// Has JavaScript woken for the events that it has left, once the event loop has had a turn.
+    #[napi(catch_unwind)]
+    pub fn wake_later(&self) -> Result<()> {
+        let completions = Arc::clone(&self.shared.completions);
+        io_thread()?
+            .spawn(move || async move { completions.wake() })
+            .map_err(|error| Error::from_reason(error.to_string()))
+    }
+
+    /// Keeps the event loop running, or lets it end.
+    #[napi(catch_unwind)]
+    pub fn keep_alive(&self, env: Env, alive: bool) -> Result<()> {
+        self.shared.completions.keep_alive(&env, alive)
+    }
+
     /// Waits for events for at most so many microseconds without going to sleep, or until there is other
     /// work for the event loop; whether there are some, which are then to be drained at once.
     #[napi(catch_unwind)]
@@ -282,15 +300,23 @@ impl Bridge {
         self.shared.replies.waiting().is_waited_for(call)
     }
 
-    /// Has an event tell when nobody waits for the answer to a call any more; true when that is so
-    /// already.
+    /// Has an event tell when the caller goes away or its deadline passes. If it has gone away already:
+    /// whether its deadline has passed.
     #[napi(catch_unwind)]
-    pub fn watch_caller(&self, call: u32) -> bool {
-        let completions = Arc::clone(&self.shared.completions);
-        let waker = Arc::new(Abandonment { call, completions }).into();
-        let watched =
-            self.shared.replies.look(call, |caller| caller.reply.wake_when_abandoned(&waker));
-        watched.unwrap_or(true)
+    pub fn watch_caller(&self, call: u32) -> Option<bool> {
+        self.shared.replies.watch(call, &self.shared.completions)
+    }
+
+    /// Has an event tell when so many milliseconds have passed.
+    #[napi(catch_unwind)]
+    pub fn start_timer(&self, timer: u32, milliseconds: u32) -> Result<()> {
+        timers::start(&self.shared, timer, Duration::from_millis(milliseconds.into()))
+    }
+
+    /// Ends a timer whose event has not been sent.
+    #[napi(catch_unwind)]
+    pub fn stop_timer(&self, timer: u32) {
+        timers::stop(&self.shared, timer);
     }
 
     /// Has a server show another certificate to those who connect from now on; both are PEM.
@@ -470,6 +496,7 @@ fn tear_down(shared: &Arc<Shared>) {
     servers::drop_all(shared);
     shared.replies.fail_all();
     locked(&shared.calls).clear();
+    locked(&shared.timers).clear();
     clients::drop_all(shared);
 }
 

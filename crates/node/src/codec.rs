@@ -11,12 +11,6 @@ const VERSION: u8 = 131;
 /// What is kept of each part of the scratch memory between terms, in bytes.
 const KEPT: usize = 8 << 20;
 
-#[cfg(not(feature = "system-allocator"))]
-unsafe extern "C" {
-    /// Gives memory that is free back to the system.
-    fn mi_collect(force: bool);
-}
-
 /// Scratch memory of the codec, used again for each term.
 pub(crate) struct Codec {
     decoder: Decoder,
@@ -91,11 +85,6 @@ impl Codec {
 
     /// Has the parts of a message of a call be read next.
     pub(crate) fn open(&mut self, message: Message, inbox: &mut Areas) {
-        let tape = &message.tape;
-        if tape.words.len() * 4 + tape.floats.len() * 8 + tape.latin1.len() > KEPT {
-            // What the message was decoded from has been freed just now.
-            give_back_free_memory();
-        }
         self.message = Some(message);
         self.part = 0;
         inbox.write().put_head(self.tape());
@@ -158,20 +147,8 @@ impl Codec {
     }
 
     fn give_back(&mut self) {
-        if self.tape.clear_to(KEPT) {
-            give_back_free_memory();
-        }
+        self.tape.clear_to(KEPT);
     }
-}
-
-/// The allocator itself would give it back a second later, when values lie beside it.
-fn give_back_free_memory() {
-    #[cfg(not(feature = "system-allocator"))]
-    // SAFETY: this is the allocator of this library (lib.rs), and the function may be called at any time
-    // from any thread.
-    unsafe {
-        mi_collect(true)
-    };
 }
 
 impl Default for Codec {

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use napi::Status;
 use napi::threadsafe_function::{
     ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue,
 };
+use napi::{Env, Result, Status};
 
 use crate::events::Event;
 
-/// Calls the `drain` function of src/bridge.ts. Weak: by itself it keeps no process alive.
+/// Calls the `drain` function of src/bridge.ts. Weak: it keeps no process alive unless it is told to.
 pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, false, true>;
 
 /// After this many events JavaScript is woken even if the I/O thread does not park.
@@ -141,6 +141,16 @@ impl Completions {
         }
         self.waking.store(false, Ordering::SeqCst);
         self.ready.load(Ordering::SeqCst) || self.announced.load(Ordering::SeqCst)
+    }
+
+    /// Keeps the event loop of the environment running, or lets it end.
+    #[expect(deprecated, reason = "a clone does not refer a function that was made weak")]
+    pub(crate) fn keep_alive(&self, env: &Env, alive: bool) -> Result<()> {
+        match &mut *locked(&self.wake) {
+            Some(wake) if alive => wake.refer(env),
+            Some(wake) => wake.unref(env),
+            None => Ok(()),
+        }
     }
 
     /// For how long this environment wants the I/O threads to wait awake, in microseconds.

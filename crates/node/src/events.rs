@@ -18,10 +18,12 @@ pub(crate) enum Event {
     Failure { operation: u32, description: String },
     /// An operation such as closing a server has ended; `description` is JSON.
     Done { operation: u32, description: String },
-    /// Nobody waits any more for the answer to a call of a server.
-    Abandoned { call: u32 },
+    /// The caller of a function has gone away, or its deadline has passed.
+    Abandoned { call: u32, overdue: bool },
     /// A client wants its names resolved.
     Resolve { client: u32 },
+    /// The time of a timer is over.
+    Timer { timer: u32 },
 }
 
 /// A decoded term with the bytes that it was decoded from.
@@ -52,8 +54,9 @@ impl Event {
             Event::Exception { call, skip, .. } => [Self::EXCEPTION, *call, *skip, 0],
             Event::Failure { operation, .. } => [4, *operation, 0, 0],
             Event::Done { operation, .. } => [5, *operation, 0, 0],
-            Event::Abandoned { call } => [6, *call, 0, 0],
+            Event::Abandoned { call, overdue } => [6, *call, u32::from(*overdue), 0],
             Event::Resolve { client } => [7, *client, 0, 0],
+            Event::Timer { timer } => [8, *timer, 0, 0],
         }
     }
 
@@ -65,7 +68,8 @@ impl Event {
             Event::Failure { .. }
             | Event::Done { .. }
             | Event::Abandoned { .. }
-            | Event::Resolve { .. } => None,
+            | Event::Resolve { .. }
+            | Event::Timer { .. } => None,
         }
     }
 
@@ -77,7 +81,8 @@ impl Event {
             Event::Failure { .. }
             | Event::Done { .. }
             | Event::Abandoned { .. }
-            | Event::Resolve { .. } => None,
+            | Event::Resolve { .. }
+            | Event::Timer { .. } => None,
         }
     }
 

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod areas;
+mod async_root;
 mod bridge;
 mod clients;
 mod codec;
@@ -28,11 +29,7 @@ mod resolving;
 mod servers;
 mod service;
 mod settings;
+mod timers;
 mod tls;
 mod worker_ended;
 mod workers;
-
-/// Halves what the JavaScript thread pays for bodies of a megabyte, measured against glibc's.
-#[cfg(not(feature = "system-allocator"))]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

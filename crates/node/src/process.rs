@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use backwater_etf::KnownAtoms;
 use backwater_transport::IoThread;
+use napi::bindgen_prelude::retain_current_module_for_unload_safety;
 
 use crate::completions::Completions;
 
@@ -26,6 +27,11 @@ pub(crate) fn io_thread() -> io::Result<Arc<IoThread>> {
 /// The first `count` I/O threads, started when they are first needed.
 pub(crate) fn io_threads(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
     let mut threads = IO_THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    if threads.is_empty() {
+        // Node unloads an addon when the last environment that loaded it ends, and the I/O threads run
+        // its code until the process ends: never unmap it.
+        retain_current_module_for_unload_safety();
+    }
     while threads.len() < count {
         let thread = IoThread::start(wake_all)?;
         thread.set_spin(longest_spin());

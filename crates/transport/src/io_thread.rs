@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,11 @@ use crate::spin;
 
 /// Name of the thread, as debuggers and `top -H` show it.
 const NAME: &str = "backwater-io";
+/// How long a thread for large messages stays without work.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// The threads for large messages are busy all the time they run, so more of them than there are cores
+/// gain nothing. Name lookups, which mostly wait, share these threads: there are at least this many.
+const LEAST_THREADS: usize = 4;
 /// How often the thread looks for messages, while it waits awake, before it looks at the sockets.
 const LOOKS: u32 = 16;
 
@@ -215,9 +221,12 @@ fn build_runtime(
     // A panic here would unwind through the scheduler and take the thread along.
     ON_PARK.set(Some(Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&on_park))))));
     let inbox = Arc::clone(inbox);
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Builder::new_current_thread()
         .enable_all()
         .thread_name(format!("{NAME}-blocking"))
+        .max_blocking_threads(cores.max(LEAST_THREADS))
+        .thread_keep_alive(KEEP_ALIVE)
         .on_thread_park(move || {
             call_on_park();
             inbox.stay_awake();

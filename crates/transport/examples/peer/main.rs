@@ -17,10 +17,6 @@ use std::io::{BufRead, Write};
 
 use serde_json::Value;
 
-/// The addon's allocator, so that only JavaScript makes the difference.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {

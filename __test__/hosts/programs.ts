@@ -1,0 +1,29 @@
+import type { ExecutionContext } from 'ava';
+import { runNode } from '../support/child.js';
+
+/** The library, for programs that load it in a way of their own. */
+export const library = new URL('../../src/index.js', import.meta.url).href;
+export const terms = new URL('../../src/terms.js', import.meta.url).href;
+
+/** What every program begins with. */
+const PRELUDE = `
+  const library = ${JSON.stringify(library)};
+  const terms = ${JSON.stringify(terms)};
+  const secret = 'at least 32 bytes of random data';
+  const local = { host: '127.0.0.1', port: 0 };
+`;
+
+/**
+ * Runs a program in a process of its own that ends by itself, without an error; returns what it has
+ * written last, parsed as JSON.
+ */
+export async function runProgram(
+  t: ExecutionContext,
+  program: string,
+  flags: readonly string[] = [],
+): Promise<unknown> {
+  const args = [...flags, '--input-type=module', '-e', PRELUDE + program];
+  const { code, signal, stdout, stderr } = await runNode(args);
+  t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' }, stdout);
+  return JSON.parse(stdout.trim().split('\n').at(-1)!) as unknown;
+}

@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+
+/** However busy the machine is: a process that takes so long does not end by itself. */
+const PATIENCE = 240_000;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs Node; kills it when it does not end. `onReady` is called once it has written a line. */
+export function runNode(args: readonly string[], onReady?: (pid: number) => void): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (data: Buffer) => {
+      if (stdout === '' && child.pid !== undefined) onReady?.(child.pid);
+      stdout += data.toString();
+    });
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data.toString();
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal, stdout, stderr });
+    });
+  });
+}
