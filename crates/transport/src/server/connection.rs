@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::activity::{Activity, Patience};
-use super::linger::{LingerLimits, linger};
+use super::linger::{Sending, linger};
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
 
@@ -28,8 +28,6 @@ const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How many headers hyper takes unless it is told a number.
 const HYPER_MAX_HEADERS: usize = 100;
-/// How much more than the largest body is drained of a refused request: its head and its framing.
-const FRAMING: u64 = 64 * 1024;
 
 /// A connection that is idle for so long, or for twice as long, gives back the memory for requests; it
 /// is taken again when the next one comes. It is several times as much as all else of a connection.
@@ -60,13 +58,10 @@ pub(crate) async fn serve<S>(
             Served::Cut => return,
         }
     };
-    let limits = LingerLimits {
-        bytes: if farewell.still_sending { drained_at_most(&shared) } else { 0 },
-        time: shared.recv_timeout,
-    };
+    let half_closes = shared.tls.is_none();
     tokio::select! {
         biased;
-        () = linger(&mut stream, farewell.last_words, limits) => (),
+        () = linger(&mut stream, farewell.last_words, farewell.sending, half_closes) => (),
         // An error means that the server is gone altogether.
         _ = phase.wait_for(|phase| *phase == Phase::Cut) => (),
     }
@@ -207,19 +202,20 @@ where
 /// How to part with a peer.
 struct Farewell {
     last_words: &'static [u8],
-    still_sending: bool,
+    sending: Sending,
 }
 
 impl Farewell {
-    const SILENT: Self = Self { last_words: b"", still_sending: false };
+    const SILENT: Self = Self { last_words: b"", sending: Sending::Over };
 
     /// `cut_short`: some of a head had come when its time was over. A peer that was silent is left in
     /// silence: it is idle.
     fn after(ended: hyper::Result<()>, cut_short: bool, unread: bool) -> Self {
+        let sending = |may_be| if may_be { Sending::MayGoOn } else { Sending::Over };
         match ended {
-            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, still_sending: true },
-            Err(error) => Self { last_words: b"", still_sending: unread || error.is_parse() },
-            Ok(()) => Self { still_sending: unread, ..Self::SILENT },
+            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, sending: sending(true) },
+            Err(error) => Self { sending: sending(unread || error.is_parse()), ..Self::SILENT },
+            Ok(()) => Self { sending: sending(unread), ..Self::SILENT },
         }
     }
 }
@@ -231,8 +227,4 @@ async fn next_phase(phase: &mut watch::Receiver<Phase>) -> Phase {
         // The server is gone altogether.
         Err(_) => Phase::Cut,
     }
-}
-
-fn drained_at_most(shared: &Shared) -> u64 {
-    (shared.settings.load().max_encoded_args_size as u64).saturating_add(FRAMING)
 }
