@@ -80,3 +80,105 @@ async fn discard<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::task::{JoinHandle, spawn};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const LAST_WORDS: &[u8] = b"no";
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The peer's side, and how long the server's takes.
+    fn start(sending: Sending, half_closes: bool) -> (DuplexStream, JoinHandle<Duration>) {
+        let (mut server, peer) = duplex(1024 * 1024);
+        let lingering = spawn(async move {
+            let began = Instant::now();
+            linger(&mut server, LAST_WORDS, sending, half_closes).await;
+            began.elapsed()
+        });
+        (peer, lingering)
+    }
+
+    /// Sends so much each second, for so many of them. Returns how many it could.
+    async fn send(peer: &mut DuplexStream, bytes_a_second: usize, seconds: u64) -> u64 {
+        for second in 0..seconds {
+            if peer.write_all(&vec![0; bytes_a_second]).await.is_err() {
+                return second;
+            }
+            sleep(SECOND).await;
+        }
+        seconds
+    }
+
+    async fn has_ended(peer: &mut DuplexStream) -> bool {
+        let mut rest = Vec::new();
+        let ended = timeout(Duration::from_millis(1), peer.read_to_end(&mut rest)).await.is_ok();
+        assert_eq!(rest, LAST_WORDS);
+        ended
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_done_is_not_waited_for() {
+        for half_closes in [true, false] {
+            let (mut peer, lingering) = start(Sending::Over, half_closes);
+            assert_eq!(lingering.await.unwrap(), Duration::ZERO);
+            assert!(has_ended(&mut peer).await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_sends_fast_enough_is_heard_out() {
+        for half_closes in [true, false] {
+            let (mut peer, lingering) = start(Sending::MayGoOn, half_closes);
+            assert_eq!(send(&mut peer, 17 * 1024, 50).await, 50);
+            assert_eq!(has_ended(&mut peer).await, half_closes);
+            drop(peer);
+            assert_eq!(lingering.await.unwrap().as_secs(), 50);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_much_a_peer_sends_does_not_matter() {
+        let (mut peer, lingering) = start(Sending::MayGoOn, true);
+        assert_eq!(send(&mut peer, 16 * 1024 * 1024, 3).await, 3);
+        drop(peer);
+        assert!(lingering.await.unwrap().as_secs() < 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_sends_too_slowly_is_cut_off() {
+        for bytes_a_second in [0, 1, 13 * 1024] {
+            let (mut peer, lingering) = start(Sending::MayGoOn, true);
+            send(&mut peer, bytes_a_second, 10).await;
+            assert_eq!(lingering.await.unwrap(), PERIOD, "{bytes_a_second}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_pauses_is_cut_off() {
+        let (mut peer, lingering) = start(Sending::MayGoOn, true);
+        send(&mut peer, 1024 * 1024, 10).await;
+        assert_eq!(send(&mut peer, 0, 10).await, 10);
+        assert!((14..=15).contains(&lingering.await.unwrap().as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_never_ends_is_cut_off() {
+        let (mut peer, lingering) = start(Sending::MayGoOn, false);
+        assert!((60..=61).contains(&send(&mut peer, 1024 * 1024, 100).await));
+        assert_eq!(lingering.await.unwrap(), LONGEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_cut_off() {
+        let (mut server, _peer) = duplex(1);
+        let began = Instant::now();
+        linger(&mut server, LAST_WORDS, Sending::Over, true).await;
+        assert_eq!(began.elapsed(), LONGEST);
+    }
+}
