@@ -93,6 +93,11 @@ impl Activity {
         self.stalled.set(stalled);
     }
 
+    /// Whether a part of the head of a request has come, and the rest has not.
+    pub(crate) fn is_within_head(&self) -> bool {
+        self.engaged.get() && self.awaited.get() == Awaited::Head
+    }
+
     /// How many requests have their answer; `None` while there is something of one that has not, or an
     /// answer that the peer has not taken.
     pub(crate) fn idle_after(&self) -> Option<u64> {

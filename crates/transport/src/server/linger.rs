@@ -5,11 +5,15 @@
 //! server sends the response and goes on reading until the peer is done (RFC 9112, 9.6). What arrives is
 //! discarded through one small buffer, and a peer that sends too slowly, or for too long, is cut off.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
+
+use super::acknowledge::Acknowledge;
 
 /// The size of that buffer.
 const BUFFER: usize = 8192;
@@ -41,7 +45,7 @@ pub(crate) async fn linger<S>(
     sending: Sending,
     half_closes: bool,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
 {
     let farewell = async {
         stream.write_all(last_words).await?;
@@ -58,14 +62,14 @@ pub(crate) async fn linger<S>(
 }
 
 /// Reads until the peer has closed its side, or sends too slowly.
-async fn discard<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
+async fn discard<S: AsyncRead + Acknowledge + Unpin>(stream: &mut S) -> io::Result<()> {
     // Not an array: that would be a part of every connection for all of its life.
     let mut buffer = vec![0; BUFFER];
     loop {
         let mut received = 0;
         let period = async {
             while received < SLOWEST {
-                match stream.read(&mut buffer).await? {
+                match read(stream, &mut buffer).await? {
                     0 => return io::Result::Ok(true),
                     length => received += length as u64,
                 }
@@ -81,14 +85,34 @@ async fn discard<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<()> {
     }
 }
 
+/// Reads, and keeps the peer from waiting for an acknowledgement.
+async fn read<S>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize>
+where
+    S: AsyncRead + Acknowledge + Unpin,
+{
+    poll_fn(|context| {
+        let mut buffer = ReadBuf::new(buffer);
+        let result = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+        if result.is_pending() {
+            stream.acknowledge();
+        }
+        result.map_ok(|()| buffer.filled().len())
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use tokio::io::{DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
     use tokio::task::{JoinHandle, spawn};
     use tokio::time::{Instant, sleep};
 
     use super::*;
+
+    impl Acknowledge for DuplexStream {
+        fn acknowledge(&self) {}
+    }
 
     const LAST_WORDS: &[u8] = b"no";
     const SECOND: Duration = Duration::from_secs(1);

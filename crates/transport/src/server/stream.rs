@@ -1,5 +1,6 @@
 //! The byte stream of one connection, as hyper sees it.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::acknowledge::Acknowledge;
 use super::activity::Activity;
 use crate::burst::Burst;
 use crate::spin;
@@ -22,6 +24,8 @@ pub(crate) struct ServerStream<S> {
     before: Bytes,
     send_timeout: Duration,
     activity: Rc<Activity>,
+    /// Whether some of the latest request's body has not been read.
+    unread: Rc<Cell<bool>>,
     burst: Burst,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -36,9 +40,10 @@ impl<S> ServerStream<S> {
         before: Bytes,
         send_timeout: Duration,
         activity: Rc<Activity>,
+        unread: Rc<Cell<bool>>,
     ) -> Self {
         let burst = Burst::default();
-        Self { stream, before, send_timeout, activity, burst, stalled: None, silence: None }
+        Self { stream, before, send_timeout, activity, unread, burst, stalled: None, silence: None }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -77,7 +82,7 @@ impl<S> ServerStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
+impl<S: AsyncRead + Acknowledge + Unpin> AsyncRead for ServerStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -100,6 +105,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
             self.activity.received();
         }
         self.burst.moved(result.is_ready().then_some(length));
+        if result.is_pending() && (self.unread.get() || self.activity.is_within_head()) {
+            self.stream.acknowledge();
+        }
         if result.is_pending() && self.is_overdue(context) {
             self.activity.expire();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
