@@ -93,9 +93,9 @@ impl Activity {
         self.stalled.set(stalled);
     }
 
-    /// Whether a part of the head of a request has come, and the rest has not.
-    pub(crate) fn is_within_head(&self) -> bool {
-        self.engaged.get() && self.awaited.get() == Awaited::Head
+    /// Whether the first request has not come yet, or a part of the head of another one.
+    pub(crate) fn awaits_head(&self) -> bool {
+        self.awaited.get() == Awaited::Head
     }
 
     /// How many requests have their answer; `None` while there is something of one that has not, or an

@@ -105,7 +105,7 @@ impl<S: AsyncRead + Acknowledge + Unpin> AsyncRead for ServerStream<S> {
             self.activity.received();
         }
         self.burst.moved(result.is_ready().then_some(length));
-        if result.is_pending() && (self.unread.get() || self.activity.is_within_head()) {
+        if result.is_pending() && (self.unread.get() || self.activity.awaits_head()) {
             self.stream.acknowledge();
         }
         if result.is_pending() && self.is_overdue(context) {
