@@ -462,7 +462,8 @@ export class ResponseAuthenticationError extends BackwaterError {
     { header, unverified, ...options }: ResponseAuthenticationFields = {},
   ) {
     const where = header === undefined ? '' : ` (${excerpt(header)})`;
-    const removed = reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';
+    const removed =
+      reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';
     super(`the response is not authentic: ${reason}${where}${removed}${hint(unverified)}`, options);
     this.reason = reason;
     assignDefined(this, { header, unverified });
