@@ -1,6 +1,7 @@
 import test from 'ava';
-import { OptionError, QueueFullError } from '../src/index.js';
-import { connect, serve } from './support/rpc.js';
+import { OptionError, QueueFullError, type Server } from '../src/index.js';
+import { connect, secret, serve } from './support/rpc.js';
+import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 import { startClosingProxy } from './support/closing.js';
 import { eventually } from './support/stalling.js';
 
@@ -67,4 +68,41 @@ test('as many calls as may wait do, and one more is told so', async (t) => {
   }
   await Promise.all(calls);
   t.like(client.stats(), { pending: 0, queued: 0, connections: 2, idle: 2 });
+});
+
+test('responses tell how long an idle connection stays open', async (t) => {
+  const told = async (
+    server: Server,
+    headers: Record<string, string> = {},
+    version = 'HTTP/1.1',
+    target = '/backwater/1/m/f/0',
+  ): Promise<(string | undefined)[]> => {
+    const request = requestBytes(signedRequest(secret, { target, headers }));
+    const bytes = Buffer.from(request.toString('latin1').replace('HTTP/1.1', version), 'latin1');
+    const { answers } = await exchangeRaw(server.port, bytes, 1);
+    const received = answers[0]!.headers;
+    t.notRegex(received.get('signature') ?? '', /keep-alive|connection/);
+    return [received.get('connection'), received.get('keep-alive')];
+  };
+  const modules = { m: { f: () => 1 } };
+  const server = await serve(t, modules);
+  t.deepEqual(await told(server), ['keep-alive', 'timeout=65']);
+  t.deepEqual(await told(server, { connection: 'keep-alive' }), ['keep-alive', 'timeout=65']);
+  // A connection that does not stay open.
+  t.deepEqual(await told(server, { connection: 'close' }), ['close', undefined]);
+  t.deepEqual(await told(server, { connection: 'x, Close' }), ['close', undefined]);
+  t.deepEqual(await told(server, {}, 'HTTP/1.1', '/backwater/1/m/none/0'), ['close', undefined]);
+  t.is((await told(server, {}, 'HTTP/1.0'))[1], undefined);
+  // Rounded down.
+  const brief = await serve(t, modules, { keepAliveTimeout: 2999 });
+  t.deepEqual(await told(brief), ['keep-alive', 'timeout=2']);
+  const briefest = await serve(t, modules, { keepAliveTimeout: 999 });
+  t.deepEqual(await told(briefest), ['keep-alive', 'timeout=0']);
+
+  const client = connect(t, server);
+  await client.call('m', 'f');
+  const closed = server.close({ drainDelay: 600_000 });
+  t.deepEqual(await told(server), ['close', undefined]);
+  await server.close({ timeout: 0 });
+  await closed;
 });

@@ -417,6 +417,21 @@ export interface UnverifiedResponse {
   readonly body: string;
 }
 
+/** Headers that concern one hop, so that proxies do not pass them on (RFC 9110, section 7.6.1). */
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+const REMOVED_BY_PROXY =
+  ': the server signed a header that concerns one hop only, and a proxy has removed it';
+
 /** What a {@link ResponseAuthenticationError} says besides its reason. */
 export interface ResponseAuthenticationFields extends ErrorOptions {
   /** The header that `reason` speaks of. */
@@ -447,7 +462,9 @@ export class ResponseAuthenticationError extends BackwaterError {
     { header, unverified, ...options }: ResponseAuthenticationFields = {},
   ) {
     const where = header === undefined ? '' : ` (${excerpt(header)})`;
-    super(`the response is not authentic: ${reason}${where}${hint(unverified)}`, options);
+    const removed =
+      reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';
+    super(`the response is not authentic: ${reason}${where}${removed}${hint(unverified)}`, options);
     this.reason = reason;
     assignDefined(this, { header, unverified });
   }

@@ -53,6 +53,14 @@ export interface ErlangCallOptions {
   readonly recvTimeout?: number;
   /** Options of Erlang's ssl application, as Erlang text: `[{verify, verify_peer}, …]`. */
   readonly ssl?: string;
+  /**
+   * The name of the connection to use, which behaves as one of hackney: it writes head and body
+   * separately, with Nagle's algorithm. Without a name, Erlang's own HTTP client chooses a connection.
+   */
+  readonly connection?: string;
+  /** With `connection`: the body is written in pieces of so many bytes, with pauses of milliseconds. */
+  readonly piece?: number;
+  readonly pause?: number;
   /** Instead of POST and of the call's path, body and random id. */
   readonly method?: string;
   readonly path?: string;
@@ -71,6 +79,8 @@ interface ErlangResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Whether the answer was gzipped. */
   readonly packed: boolean;
+  /** With `connection`: microseconds from the first byte of the request to the last of the answer. */
+  readonly elapsed?: number;
 }
 
 /** Terms are as Erlang prints them on one line; keys with `etf` hold base64 of their encoding. */
@@ -102,6 +112,11 @@ export interface ErlangClient {
     args: string,
     options?: ErlangCallOptions,
   ): Promise<ErlangResult>;
+  /** Opens a connection ahead; without a handshake, TLS is set up only for the first call. */
+  open(
+    url: string,
+    options: { readonly connection: string; readonly ssl?: string; readonly handshake?: boolean },
+  ): Promise<{ readonly ok: string } | { readonly failure: string }>;
   close(): Promise<void>;
 }
 
@@ -151,6 +166,12 @@ export function startErlangClient(options: { secret: string | Uint8Array }): Erl
       const target = `${text(url)}, ${quotedAtom(module)}, ${quotedAtom(fn)}`;
       peer.write(`{call, ${target}, ${args}, [${settings}]}`);
       return peer.next(id) as Promise<ErlangResult>;
+    },
+    open(url, { handshake = true, ...options }) {
+      const id = ++lastId;
+      const settings = [`{id, ${id}}`, `{handshake, ${handshake}}`, ...callSettings(options)];
+      peer.write(`{open, ${text(url)}, [${settings.join(', ')}]}`);
+      return peer.next(id) as Promise<{ ok: string } | { failure: string }>;
     },
     close: () => peer.close(),
   };
@@ -345,6 +366,9 @@ function callSettings(options: ErlangCallOptions): string[] {
   set('max_encoded_result_size', options.maxEncodedResultSize, number);
   set('recv_timeout', options.recvTimeout, number);
   set('ssl', options.ssl, String);
+  set('connection', options.connection, quotedAtom);
+  set('piece', options.piece, number);
+  set('pause', options.pause, number);
   set('method', options.method?.toLowerCase(), quotedAtom);
   set('path', options.path, text);
   set('body', options.body, bytes);

@@ -6,7 +6,8 @@
 %% A line is an Erlang expression (so arguments may be computed) for
 %% `{call, Url, Module, Function, Arguments, Options}`, its options a list or a
 %% map. Calls that have an option `id` run at the same time, and their results
-%% carry it; the others run one after the other.
+%% carry it; the others run one after the other. `{open, Url, Options}` opens the
+%% connection that the option `connection` names.
 
 -export([main/1]).
 
@@ -18,6 +19,7 @@ main(Arguments) ->
     {ok, _} = application:ensure_all_started(inets),
     {ok, _} = application:ensure_all_started(ssl),
     {ok, _} = application:ensure_all_started(crypto),
+    ok = peer_connection:start(),
     ok = httpc:set_options([
         {max_sessions, MaxSessions},
         {max_keep_alive_length, 1},
@@ -30,19 +32,25 @@ main(Arguments) ->
 perform(Stdio, Line, Secret) ->
     try evaluate(Line) of
         {call, Url, Module, Function, Arguments, Given} ->
-            Options = maps:merge(defaults(Secret), to_map(Given)),
-            Report = fun() ->
-                peer_stdio:write_line(Stdio, call(Url, Module, Function, Arguments, Options))
-            end,
-            case Options of
-                #{id := null} -> Report();
-                #{} -> spawn(Report), ok
-            end;
+            report(Stdio, maps:merge(defaults(Secret), to_map(Given)), fun(Options) ->
+                call(Url, Module, Function, Arguments, Options)
+            end);
+        {open, Url, Given} ->
+            report(Stdio, maps:merge(defaults(Secret), to_map(Given)), fun(Options) ->
+                open(Url, Options)
+            end);
         Other ->
             peer_stdio:write_line(Stdio, failed_command({not_a_call, Other}))
     catch
         _:Reason ->
             peer_stdio:write_line(Stdio, failed_command(Reason))
+    end.
+
+report(Stdio, Options, Do) ->
+    Report = fun() -> peer_stdio:write_line(Stdio, Do(Options)) end,
+    case Options of
+        #{id := null} -> Report();
+        #{} -> spawn(Report), ok
     end.
 
 to_map(Options) when is_map(Options) -> Options;
@@ -73,15 +81,29 @@ defaults(Secret) ->
         recv_timeout => 60000
     }.
 
-call(Url, Module, Function, Arguments, #{id := Id} = Options) ->
+call(Url, Module, Function, Arguments, Options) ->
+    answer(Options, fun() ->
+        #{request_id := RequestId} = Request =
+            peer_request:build(Module, Function, Arguments, Options),
+        case send(Url, Request, Options) of
+            {ok, Response} -> outcome(Response, RequestId, Options);
+            {ok, Response, Elapsed} -> (outcome(Response, RequestId, Options))#{elapsed => Elapsed};
+            {error, Reason} -> failure({transport, Reason})
+        end
+    end).
+
+open(Url, #{connection := Name} = Options) ->
+    answer(Options, fun() ->
+        case peer_connection:open(Name, Url, Options) of
+            ok -> #{ok => <<"open">>};
+            {error, Reason} -> failure({transport, Reason})
+        end
+    end).
+
+answer(#{id := Id}, Do) ->
     Outcome =
         try
-            #{request_id := RequestId} = Request =
-                peer_request:build(Module, Function, Arguments, Options),
-            case send(Url, Request, Options) of
-                {ok, Response} -> outcome(Response, RequestId, Options);
-                {error, Reason} -> failure({transport, Reason})
-            end
+            Do()
         catch
             _:Raised:Stack -> #{invalid => peer_json:text({Raised, Stack})}
         end,
@@ -100,6 +122,8 @@ outcome({Status, Headers, Body}, RequestId, Options) ->
         packed => lists:member({<<"content-encoding">>, <<"gzip">>}, Headers)
     }.
 
+send(Url, Request, #{connection := Name} = Options) ->
+    peer_connection:request(Name, Url, Request, Options);
 send(Url, #{method := Method, path := Path, headers := Sent, body := Body}, Options) ->
     #{connect_timeout := ConnectTimeout, recv_timeout := RecvTimeout, ssl := Ssl} = Options,
     Target = unicode:characters_to_list([string:trim(Url, trailing, "/"), Path]),

@@ -403,6 +403,40 @@ fn no_bit_of_a_response_can_be_changed() {
     }
 }
 
+/// Those of RFC 9110, 7.6.1: a proxy removes or replaces them.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+#[test]
+fn no_refusal_signs_a_header_of_one_hop() {
+    let client = client_of(&["one"]);
+    let server = server_of(&["one"]);
+    let request = request_by(&client);
+    let authenticated = authenticate(&request, &server).unwrap();
+    for status in [400, 401, 403, 404, 405, 408, 413, 415, 500, 503] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let refusal = authenticated.refuse(status, "why").with_retry_after(1);
+        let mut response = refusal.into_response(&server);
+        assert_eq!(response.headers()["connection"], "close");
+        for name in signed_names(&response.headers()["signature"]) {
+            assert!(!HOP_BY_HOP.contains(&name.as_str()), "{status}: {name}");
+        }
+        for name in HOP_BY_HOP {
+            response.headers_mut().remove(name);
+        }
+        assert_eq!(receive(&response, &client), Ok(()), "{status}");
+    }
+}
+
 #[test]
 fn a_response_belongs_to_its_request() {
     let client = client_of(&["one"]);

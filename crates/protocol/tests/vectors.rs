@@ -225,7 +225,8 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         let list = signature.split_once("headers=\"")?.1.split('"').next()?;
         Some(
             list.split(' ')
-                .filter(|name| *name != "content-encoding")
+                // Erlang signs `connection`, which proxies do not pass on; this library does not.
+                .filter(|name| !["content-encoding", "connection"].contains(name))
                 .collect::<Vec<_>>()
                 .join(" "),
         )
@@ -242,6 +243,65 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
                 .unwrap_or_else(|failure| panic!("{name}: {failure}"));
         }
     }
+}
+
+/// The list of signed headers.
+fn signed_names(headers: &HeaderMap) -> Vec<&str> {
+    let signature = headers.get("signature").map_or("", |value| value.to_str().unwrap());
+    let list = signature.split_once("headers=\"").and_then(|(_, rest)| rest.split('"').next());
+    list.unwrap_or_default().split(' ').collect()
+}
+
+/// What a client makes of a recorded answer when a proxy has changed its `connection` header.
+fn behind_proxy(
+    line: &Value,
+    connection: Option<&'static str>,
+    change: impl FnOnce(&mut HeaderMap),
+) -> End {
+    let mut line = line.clone();
+    let mut changed = headers(&line["response"]["headers"]);
+    changed.remove("connection");
+    if let Some(value) = connection {
+        changed.insert("connection", HeaderValue::from_static(value));
+    }
+    change(&mut changed);
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        Value::from(vec![name.as_str(), value.to_str().unwrap()])
+    };
+    line["response"]["headers"] = changed.iter().map(pair).collect();
+    receive(&line)
+}
+
+#[test]
+fn refusals_of_erlang_are_verified_behind_a_proxy() {
+    let mut count = 0;
+    for line in lines("exchanges.jsonl", 70) {
+        let recorded = headers(&line["response"]["headers"]);
+        if !signed_names(&recorded).contains(&"connection") {
+            continue;
+        }
+        count += 1;
+        let name = text(&line["name"]);
+        let status = line["response"]["status"].as_u64().unwrap() as u16;
+        let refused = End::Remote(status, base64(&line["response"]["body"]));
+        for connection in [None, Some("close"), Some("Close"), Some("keep-alive"), Some("x, y")] {
+            assert_eq!(behind_proxy(&line, connection, |_| ()), refused, "{name}, {connection:?}");
+            // The rest is as safe as ever.
+            let forged = behind_proxy(&line, connection, |headers| {
+                headers.insert("content-length", HeaderValue::from_static("999"));
+            });
+            let reason = match forged {
+                End::Authentication(reason, _) => reason,
+                other => panic!("{name}: {other:?}"),
+            };
+            let expected =
+                if connection.is_none() { "missing_header" } else { "invalid_signature" };
+            assert_eq!(reason, expected, "{name}, {connection:?}");
+        }
+        let missing = behind_proxy(&line, None, |headers| drop(headers.remove("digest")));
+        assert!(matches!(missing, End::Authentication(..)), "{name}");
+    }
+    assert!(count > 20, "{count}");
 }
 
 /// What a client ends with: how the call ended, or why it failed.

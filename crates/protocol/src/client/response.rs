@@ -4,6 +4,7 @@ use backwater_etf::{DecodeOptions, Decoder, ReplyForm, Tape};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{AuthenticationFailure, RemoteFailure, ResponseFailure};
@@ -47,9 +48,7 @@ pub fn authenticate(
         return Err(AuthenticationFailure::MismatchedRequestId);
     }
     let parameters = headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)?;
-    let signed =
-        Signed { pseudo_name: "(response-status)", pseudo_value: status.as_str(), headers };
-    verify(parameters, "", signed, &DEMANDS, secrets, [])
+    verify_behind_proxies(parameters, status, headers, secrets)
         .map_err(AuthenticationFailure::Signature)?;
     Ok(AuthenticatedResponse {
         status,
@@ -57,6 +56,41 @@ pub fn authenticate(
         content_type: content::content_type(headers),
         encoding: content::content_encoding(headers),
     })
+}
+
+/// Verifies the signature, also where a proxy has removed or replaced a signed `connection: close`.
+///
+/// Erlang's server signs that header in every refusal, although it concerns one hop and proxies do not
+/// pass it on. `close` is the only value that it ever signs, so that value is put back. This gives nothing
+/// away: the HMAC must hold over the restored header, which only a holder of the secret can have signed.
+fn verify_behind_proxies(
+    parameters: &HeaderValue,
+    status: StatusCode,
+    headers: &HeaderMap,
+    secrets: &Secrets,
+) -> Result<(), SignatureFailure> {
+    let verify = |headers| {
+        let pseudo_value = status.as_str();
+        let signed = Signed { pseudo_name: "(response-status)", pseudo_value, headers };
+        verify(parameters, "", signed, &DEMANDS, secrets, []).map(drop)
+    };
+    let failure = match verify(headers) {
+        Ok(()) => return Ok(()),
+        Err(failure) => failure,
+    };
+    let may_have_been_close = match &failure {
+        SignatureFailure::MissingHeader(name) => name.eq_ignore_ascii_case(CONNECTION.as_str()),
+        SignatureFailure::InvalidSignature => {
+            headers.contains_key(CONNECTION) && headers.get_all(CONNECTION).iter().ne(["close"])
+        }
+        _ => false,
+    };
+    if !may_have_been_close {
+        return Err(failure);
+    }
+    let mut restored = headers.clone();
+    restored.insert(CONNECTION, HeaderValue::from_static("close"));
+    verify(&restored).map_err(|_| failure)
 }
 
 impl AuthenticatedResponse {

@@ -9,9 +9,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use super::Settings;
 use super::response::{ResponseContext, seal};
 
-/// All headers of a refusal that are signed, in alphabetical order.
-const SIGNED: [HeaderName; 7] = [
-    CONNECTION,
+/// The headers of a refusal that are signed, in alphabetical order. `connection` is not among them: it
+/// concerns one hop, proxies remove or replace it (RFC 9110, 7.6.1), and the caller could not verify the
+/// refusal then.
+const SIGNED: [HeaderName; 6] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
     crate::headers::DIGEST,

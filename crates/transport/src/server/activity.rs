@@ -93,6 +93,11 @@ impl Activity {
         self.stalled.set(stalled);
     }
 
+    /// Whether the first request has not come yet, or a part of the head of another one.
+    pub(crate) fn awaits_head(&self) -> bool {
+        self.awaited.get() == Awaited::Head
+    }
+
     /// How many requests have their answer; `None` while there is something of one that has not, or an
     /// answer that the peer has not taken.
     pub(crate) fn idle_after(&self) -> Option<u64> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,18 +18,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::acknowledge::Acknowledge;
 use super::activity::{Activity, Patience};
-use super::linger::{LingerLimits, linger};
+use super::linger::{Sending, linger};
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
 
 /// What a peer gets that began a request and did not finish its head in time.
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Tells a client how long an idle connection stays open, so that it does not use one that is about to
+/// be closed.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// How many headers hyper takes unless it is told a number.
 const HYPER_MAX_HEADERS: usize = 100;
-/// How much more than the largest body is drained of a refused request: its head and its framing.
-const FRAMING: u64 = 64 * 1024;
 
 /// A connection that is idle for so long, or for twice as long, gives back the memory for requests; it
 /// is taken again when the next one comes. It is several times as much as all else of a connection.
@@ -42,7 +44,7 @@ pub(crate) async fn serve<S>(
     shared: Arc<Shared>,
     mut phase: watch::Receiver<Phase>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
 {
     let patience = Patience { head: shared.head_timeout, idle: shared.keep_alive_timeout };
     let activity = Rc::new(Activity::new(patience));
@@ -60,13 +62,10 @@ pub(crate) async fn serve<S>(
             Served::Cut => return,
         }
     };
-    let limits = LingerLimits {
-        bytes: if farewell.still_sending { drained_at_most(&shared) } else { 0 },
-        time: shared.recv_timeout,
-    };
+    let half_closes = shared.tls.is_none();
     tokio::select! {
         biased;
-        () = linger(&mut stream, farewell.last_words, limits) => (),
+        () = linger(&mut stream, farewell.last_words, farewell.sending, half_closes) => (),
         // An error means that the server is gone altogether.
         _ = phase.wait_for(|phase| *phase == Phase::Cut) => (),
     }
@@ -92,7 +91,7 @@ async fn serve_awake<S>(
     activity: &Rc<Activity>,
 ) -> Served<S>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
 {
     // Whether some of the latest request's body was left where it was.
     let unread = Rc::new(Cell::new(false));
@@ -101,16 +100,23 @@ where
         let (unread, activity) = (Rc::clone(&unread), Rc::clone(activity));
         async move {
             let began = activity.requested();
+            let is_kept = keeps_alive(request.version(), request.headers());
             let mut response = request::answer(&shared, &peer, request, began, &unread).await;
+            let headers = response.headers_mut();
             if shared.is_leaving() {
                 // hyper closes the connection after that.
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            } else if is_kept && !headers.contains_key(CONNECTION) {
+                // A header of one hop has to be named by `connection` (RFC 9110, 7.6.1).
+                headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+                headers.insert(KEEP_ALIVE, shared.keep_alive.clone());
             }
             activity.answered();
             Ok::<_, Infallible>(response)
         }
     };
-    let stream = ServerStream::new(stream, before, shared.send_timeout, Rc::clone(activity));
+    let (watched, pending) = (Rc::clone(activity), Rc::clone(&unread));
+    let stream = ServerStream::new(stream, before, shared.send_timeout, watched, pending);
     let stream = TokioIo::new(stream);
     let mut builder = http1::Builder::new();
     // The stream keeps the time: hyper's timer knows no difference between a head that is slow in
@@ -153,6 +159,15 @@ where
     let cut_short = activity.is_expired() && !parts.read_buf.is_empty();
     let farewell = Farewell::after(ended, cut_short, unread.get());
     Served::Ended(stream, farewell)
+}
+
+/// Whether a client that sends this may go on using the connection.
+fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+    let is_close = |value: &HeaderValue| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    };
+    version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(is_close)
 }
 
 /// Looks for connections that are idle.
@@ -207,19 +222,20 @@ where
 /// How to part with a peer.
 struct Farewell {
     last_words: &'static [u8],
-    still_sending: bool,
+    sending: Sending,
 }
 
 impl Farewell {
-    const SILENT: Self = Self { last_words: b"", still_sending: false };
+    const SILENT: Self = Self { last_words: b"", sending: Sending::Over };
 
     /// `cut_short`: some of a head had come when its time was over. A peer that was silent is left in
     /// silence: it is idle.
     fn after(ended: hyper::Result<()>, cut_short: bool, unread: bool) -> Self {
+        let sending = |may_be| if may_be { Sending::MayGoOn } else { Sending::Over };
         match ended {
-            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, still_sending: true },
-            Err(error) => Self { last_words: b"", still_sending: unread || error.is_parse() },
-            Ok(()) => Self { still_sending: unread, ..Self::SILENT },
+            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, sending: sending(true) },
+            Err(error) => Self { sending: sending(unread || error.is_parse()), ..Self::SILENT },
+            Ok(()) => Self { sending: sending(unread), ..Self::SILENT },
         }
     }
 }
@@ -231,8 +247,4 @@ async fn next_phase(phase: &mut watch::Receiver<Phase>) -> Phase {
         // The server is gone altogether.
         Err(_) => Phase::Cut,
     }
-}
-
-fn drained_at_most(shared: &Shared) -> u64 {
-    (shared.settings.load().max_encoded_args_size as u64).saturating_add(FRAMING)
 }

@@ -1,51 +1,208 @@
-//! Ends connections so that the peer can still read the last answer.
+//! Ends connections so that the peer still gets the last response.
 //!
-//! A socket that is closed while received bytes lie unread is reset, and a reset may destroy the
-//! answer that the peer has not read yet. So the write side is closed first, and what still comes is
-//! read and thrown away for a while (RFC 9112, 9.6).
+//! Closing a socket that has unread bytes resets the connection, and a reset may destroy a response that
+//! the peer has not read yet. A peer that is still sending a refused body meets exactly that. So the
+//! server sends the response and goes on reading until the peer is done (RFC 9112, 9.6). What arrives is
+//! discarded through one small buffer, and a peer that sends too slowly, or for too long, is cut off.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-/// How much is drained at a time.
-const BUFFER: usize = 8192;
+use super::acknowledge::Acknowledge;
 
-/// How much of what a peer still sends is taken off the wire, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LingerLimits {
-    pub(crate) bytes: u64,
-    pub(crate) time: Duration,
+/// The size of that buffer.
+const BUFFER: usize = 8192;
+/// How long a peer may go on sending.
+const LONGEST: Duration = Duration::from_secs(60);
+/// A peer has to send [`SLOWEST`] bytes in each period of this length, or it is cut off.
+const PERIOD: Duration = Duration::from_secs(5);
+/// 16 KiB a second.
+const SLOWEST: u64 = 80 * 1024;
+
+/// Whether the peer is sending something that the server will not answer any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    /// It has sent all that it had to.
+    Over,
+    /// It may be in the middle of a request.
+    MayGoOn,
 }
 
-/// Sends `last_words`, closes the write side, and drains the read side within the limits. Errors mean
-/// that the peer has gone, which is what is being waited for.
-pub(crate) async fn linger<S>(stream: &mut S, last_words: &[u8], limits: LingerLimits)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
+/// Sends `last_words` and ends the connection; reads on while the peer is sending. Errors mean that the
+/// peer has gone, which is what this waits for.
+///
+/// `half_closes` says whether the peer may go on sending once the server has closed its side. TCP has
+/// that. TLS 1.2 has not: its peers discard what they still have to send (RFC 5246, 7.2.1), and Erlang's
+/// discards what it has received as well, so such a peer is heard out first.
+pub(crate) async fn linger<S>(
+    stream: &mut S,
+    last_words: &[u8],
+    sending: Sending,
+    half_closes: bool,
+) where
+    S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
 {
     let farewell = async {
         stream.write_all(last_words).await?;
-        stream.shutdown().await?;
-        drain(stream, limits.bytes).await
+        if half_closes {
+            stream.shutdown().await?;
+        }
+        if sending == Sending::MayGoOn {
+            stream.flush().await?;
+            discard(stream).await?;
+        }
+        stream.shutdown().await
     };
-    let _ = timeout(limits.time, farewell).await;
+    let _ = timeout(LONGEST, farewell).await;
 }
 
-async fn drain<S: AsyncRead + Unpin>(stream: &mut S, bytes: u64) -> io::Result<()> {
-    if bytes == 0 {
-        return Ok(());
-    }
+/// Reads until the peer has closed its side, or sends too slowly.
+async fn discard<S: AsyncRead + Acknowledge + Unpin>(stream: &mut S) -> io::Result<()> {
     // Not an array: that would be a part of every connection for all of its life.
     let mut buffer = vec![0; BUFFER];
-    let mut drained = 0;
-    while drained < bytes {
-        match stream.read(&mut buffer).await? {
-            0 => break,
-            length => drained += length as u64,
+    loop {
+        let mut received = 0;
+        let period = async {
+            while received < SLOWEST {
+                match read(stream, &mut buffer).await? {
+                    0 => return io::Result::Ok(true),
+                    length => received += length as u64,
+                }
+            }
+            Ok(false)
+        };
+        match timeout(PERIOD, period).await {
+            Ok(Ok(false)) => (),
+            Ok(Ok(true)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            Err(_elapsed) => return Ok(()),
         }
     }
-    Ok(())
+}
+
+/// Reads, and keeps the peer from waiting for an acknowledgement.
+async fn read<S>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize>
+where
+    S: AsyncRead + Acknowledge + Unpin,
+{
+    poll_fn(|context| {
+        let mut buffer = ReadBuf::new(buffer);
+        let result = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+        if result.is_pending() {
+            stream.acknowledge();
+        }
+        result.map_ok(|()| buffer.filled().len())
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio::task::{JoinHandle, spawn};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    impl Acknowledge for DuplexStream {
+        fn acknowledge(&self) {}
+    }
+
+    const LAST_WORDS: &[u8] = b"no";
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The peer's side, and how long the server's takes.
+    fn start(sending: Sending, half_closes: bool) -> (DuplexStream, JoinHandle<Duration>) {
+        let (mut server, peer) = duplex(1024 * 1024);
+        let lingering = spawn(async move {
+            let began = Instant::now();
+            linger(&mut server, LAST_WORDS, sending, half_closes).await;
+            began.elapsed()
+        });
+        (peer, lingering)
+    }
+
+    /// Sends so much each second, for so many of them. Returns how many it could.
+    async fn send(peer: &mut DuplexStream, bytes_a_second: usize, seconds: u64) -> u64 {
+        for second in 0..seconds {
+            if peer.write_all(&vec![0; bytes_a_second]).await.is_err() {
+                return second;
+            }
+            sleep(SECOND).await;
+        }
+        seconds
+    }
+
+    async fn has_ended(peer: &mut DuplexStream) -> bool {
+        let mut rest = Vec::new();
+        let ended = timeout(Duration::from_millis(1), peer.read_to_end(&mut rest)).await.is_ok();
+        assert_eq!(rest, LAST_WORDS);
+        ended
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_done_is_not_waited_for() {
+        for half_closes in [true, false] {
+            let (mut peer, lingering) = start(Sending::Over, half_closes);
+            assert_eq!(lingering.await.unwrap(), Duration::ZERO);
+            assert!(has_ended(&mut peer).await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_sends_fast_enough_is_heard_out() {
+        for half_closes in [true, false] {
+            let (mut peer, lingering) = start(Sending::MayGoOn, half_closes);
+            assert_eq!(send(&mut peer, 17 * 1024, 50).await, 50);
+            assert_eq!(has_ended(&mut peer).await, half_closes);
+            drop(peer);
+            assert_eq!(lingering.await.unwrap().as_secs(), 50);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_much_a_peer_sends_does_not_matter() {
+        let (mut peer, lingering) = start(Sending::MayGoOn, true);
+        assert_eq!(send(&mut peer, 16 * 1024 * 1024, 3).await, 3);
+        drop(peer);
+        assert!(lingering.await.unwrap().as_secs() < 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_sends_too_slowly_is_cut_off() {
+        for bytes_a_second in [0, 1, 13 * 1024] {
+            let (mut peer, lingering) = start(Sending::MayGoOn, true);
+            send(&mut peer, bytes_a_second, 10).await;
+            assert_eq!(lingering.await.unwrap(), PERIOD, "{bytes_a_second}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_pauses_is_cut_off() {
+        let (mut peer, lingering) = start(Sending::MayGoOn, true);
+        send(&mut peer, 1024 * 1024, 10).await;
+        assert_eq!(send(&mut peer, 0, 10).await, 10);
+        assert!((14..=15).contains(&lingering.await.unwrap().as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_never_ends_is_cut_off() {
+        let (mut peer, lingering) = start(Sending::MayGoOn, false);
+        assert!((60..=61).contains(&send(&mut peer, 1024 * 1024, 100).await));
+        assert_eq!(lingering.await.unwrap(), LONGEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_read_is_cut_off() {
+        let (mut server, _peer) = duplex(1);
+        let began = Instant::now();
+        linger(&mut server, LAST_WORDS, Sending::Over, true).await;
+        assert_eq!(began.elapsed(), LONGEST);
+    }
 }

@@ -1,5 +1,6 @@
 //! The server: a listener, its connections, and the calls that they bring.
 
+mod acknowledge;
 mod activity;
 mod calls;
 mod connection;
@@ -24,6 +25,7 @@ use std::time::{Duration, SystemTime};
 
 use backwater_protocol::Secrets;
 use backwater_protocol::server::{Exposure, ReplayGuard, Settings};
+use http::HeaderValue;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
@@ -174,6 +176,8 @@ struct Shared {
     head_timeout: Duration,
     request_timeout: Duration,
     keep_alive_timeout: Duration,
+    /// The same in seconds, as responses tell it.
+    keep_alive: HeaderValue,
     send_timeout: Duration,
     max_headers: usize,
     health_path: Option<String>,
@@ -215,6 +219,13 @@ impl std::fmt::Debug for Shared {
     }
 }
 
+/// Rounded down: a client may rely on that time.
+fn keep_alive_hint(timeout: Duration) -> HeaderValue {
+    let text = format!("timeout={}", timeout.as_secs());
+    // Letters and digits can stand in a header.
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("timeout=0"))
+}
+
 async fn listen(
     options: ServerOptions,
     functions: Arc<Functions>,
@@ -236,6 +247,7 @@ async fn listen(
         head_timeout: options.head_timeout,
         request_timeout: options.request_timeout,
         keep_alive_timeout: options.keep_alive_timeout,
+        keep_alive: keep_alive_hint(options.keep_alive_timeout),
         send_timeout: options.send_timeout,
         max_headers: options.max_headers,
         health_path: options.health_path,

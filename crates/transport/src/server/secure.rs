@@ -9,12 +9,9 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::FIRST_REQUEST;
-use super::linger::{LingerLimits, linger};
+use super::linger::{Sending, linger};
 use super::{Peer, Phase, Shared, connection};
 use crate::tls::peer_certificate;
-
-/// How much of what comes after a failed handshake is read, so that the peer can read why it failed.
-const DRAINED: u64 = 64 * 1024;
 
 /// What a peer gets that speaks HTTP without TLS; an alert would say nothing to it.
 const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
@@ -49,9 +46,8 @@ async fn unwanted(phase: &watch::Receiver<Phase>) {
 }
 
 async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {
-    let limits = LingerLimits { bytes: DRAINED, time: shared.head_timeout };
     if begins_like_http(&stream).await {
-        linger(&mut stream, SPEAKS_TLS, limits).await;
+        linger(&mut stream, SPEAKS_TLS, Sending::MayGoOn, true).await;
         return None;
     }
     match shared.tls.as_ref()?.accept(stream).await {
@@ -59,7 +55,7 @@ async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStre
         Ok(stream) => Some(Box::new(stream)),
         Err((_error, mut stream)) => {
             // The peer has been told by an alert, which a reset would destroy.
-            linger(&mut stream, b"", limits).await;
+            linger(&mut stream, b"", Sending::MayGoOn, true).await;
             None
         }
     }

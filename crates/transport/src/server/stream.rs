@@ -1,5 +1,6 @@
 //! The byte stream of one connection, as hyper sees it.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::acknowledge::Acknowledge;
 use super::activity::Activity;
 use crate::burst::Burst;
 use crate::spin;
@@ -22,6 +24,10 @@ pub(crate) struct ServerStream<S> {
     before: Bytes,
     send_timeout: Duration,
     activity: Rc<Activity>,
+    /// Whether some of the latest request's body has not been read.
+    unread: Rc<Cell<bool>>,
+    /// Whether the latest read found nothing.
+    is_drained: bool,
     burst: Burst,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -36,9 +42,20 @@ impl<S> ServerStream<S> {
         before: Bytes,
         send_timeout: Duration,
         activity: Rc<Activity>,
+        unread: Rc<Cell<bool>>,
     ) -> Self {
         let burst = Burst::default();
-        Self { stream, before, send_timeout, activity, burst, stalled: None, silence: None }
+        Self {
+            stream,
+            before,
+            send_timeout,
+            activity,
+            unread,
+            is_drained: false,
+            burst,
+            stalled: None,
+            silence: None,
+        }
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -77,7 +94,7 @@ impl<S> ServerStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
+impl<S: AsyncRead + Acknowledge + Unpin> AsyncRead for ServerStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -100,6 +117,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
             self.activity.received();
         }
         self.burst.moved(result.is_ready().then_some(length));
+        self.is_drained = result.is_pending();
         if result.is_pending() && self.is_overdue(context) {
             self.activity.expire();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -108,7 +126,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
+impl<S: AsyncWrite + Acknowledge + Unpin> AsyncWrite for ServerStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -143,6 +161,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper reads, lets the request be served with what has come, and flushes, even if there is
+        // nothing to write. Only now it is known whether the rest of a request is outstanding.
+        if std::mem::take(&mut self.is_drained)
+            && (self.unread.get() || self.activity.awaits_head())
+        {
+            self.stream.acknowledge();
+        }
         let progress = Pin::new(&mut self.stream).poll_flush(context);
         self.watch(context, progress)
     }

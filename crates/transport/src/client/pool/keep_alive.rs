@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use http::header::CONNECTION;
 
 /// How long to keep an idle connection if the server gives no hint: Cowboy closes after 5 s.
 const DEFAULT: Duration = Duration::from_secs(4);
@@ -22,13 +23,26 @@ pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Dur
 }
 
 /// The `timeout` parameter of a `keep-alive` header (RFC 2068, 19.7.1.1), in whole seconds.
+///
+/// `connection` has to name the header (RFC 9110, 7.6.1). HAProxy passes on the hint of the server behind
+/// it without that name, and closes its own connections at other times: such a hint counts only if it is
+/// shorter than the default.
 pub(super) fn hint(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("keep-alive")?.to_str().ok()?;
     let timeout = value.split(',').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim())
     })?;
-    timeout.parse().ok().map(Duration::from_secs)
+    let hint = Duration::from_secs(timeout.parse().ok()?);
+    Some(if concerns_this_hop(headers) { hint } else { hint.min(DEFAULT + MARGIN) })
+}
+
+fn concerns_this_hop(headers: &HeaderMap) -> bool {
+    let mut options = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"keep-alive"))
 }
 
 #[cfg(test)]
@@ -37,9 +51,16 @@ mod tests {
     use http::HeaderValue;
 
     fn hint_of(value: &'static str) -> Option<u64> {
-        let headers =
-            [(http::HeaderName::from_static("keep-alive"), HeaderValue::from_static(value))];
-        hint(&headers.into_iter().collect()).map(|hint| hint.as_secs())
+        hint_with(value, &["x, Keep-Alive"])
+    }
+
+    fn hint_with(value: &'static str, connection: &[&'static str]) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert("keep-alive", HeaderValue::from_static(value));
+        for options in connection {
+            headers.append(CONNECTION, HeaderValue::from_static(options));
+        }
+        hint(&headers).map(|hint| hint.as_secs())
     }
 
     #[test]
@@ -52,6 +73,17 @@ mod tests {
             assert_eq!(hint_of(none), None, "{none}");
         }
         assert_eq!(hint(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_hint_of_another_hop_only_shortens() {
+        for connection in [&[][..], &["close"], &["x", "keep-alives"]] {
+            assert_eq!(hint_with("timeout=60", connection), Some(5));
+            assert_eq!(hint_with("timeout=2", connection), Some(2));
+        }
+        for connection in [&["keep-alive"][..], &["x", "KEEP-ALIVE"], &["x ,keep-alive\t, y"]] {
+            assert_eq!(hint_with("timeout=60", connection), Some(60));
+        }
     }
 
     #[test]

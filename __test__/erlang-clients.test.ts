@@ -1,0 +1,129 @@
+import test from 'ava';
+import {
+  erlangAvailable,
+  startErlangClient,
+  type ErlangCallOptions,
+  type ErlangClient,
+  type ErlangResult,
+} from './interop/erlang.js';
+import { Authority } from './support/certificates.js';
+import { secret, serve } from './support/rpc.js';
+import { serveTls } from './support/tls.js';
+
+// How hackney, the HTTP client of Erlang's backwater, uses connections: it writes head and body
+// separately, sends all of a body whatever the server has said meanwhile, and opens connections ahead.
+
+const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
+const authority = new Authority();
+const certificate = authority.server();
+test.after.always(() => authority.remove());
+const ssl = `[{verify, verify_peer}, {cacertfile, "${authority.cert}"}]`;
+
+const modules = { m: { echo: (value: unknown) => value, size: (text: string) => text.length } };
+const limit = 20_000;
+
+let client: ErlangClient;
+let names = 0;
+test.before(() => {
+  if (erlangAvailable()) client = startErlangClient({ secret });
+});
+test.after.always(async () => client?.close());
+
+/** Calls over a connection of its own. */
+async function callAfresh(
+  url: string,
+  module: string,
+  fn: string,
+  args: string,
+  options: ErlangCallOptions = {},
+): Promise<ErlangResult> {
+  const own = { connection: `connection ${names++}`, gzip: false, ssl };
+  return client.call(url, module, fn, args, { ...own, ...options });
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+for (const secured of [false, true]) {
+  const over = secured ? 'TLS' : 'TCP';
+  const start = async (
+    t: Parameters<typeof serve>[0],
+    options: { maxEncodedArgsSize?: number } = {},
+  ): Promise<string> => {
+    if (!secured) return (await serve(t, modules, options)).url;
+    const server = await serveTls(t, modules, { ...options, tls: certificate });
+    return `https://localhost:${server.port}`;
+  };
+
+  withErlang(`refusals of bodies of megabytes arrive over ${over}`, async (t) => {
+    const url = await start(t, { maxEncodedArgsSize: limit });
+    const body = '[binary:copy(<<7>>, 3000000)]';
+    for (const [status, call] of [
+      [413, () => callAfresh(url, 'm', 'size', body)],
+      [403, () => callAfresh(url, 'other', 'size', body)],
+      [401, () => callAfresh(url, 'm', 'size', body, { secret: 'another' })],
+      [413, () => callAfresh(url, 'm', 'size', body, { piece: 65_536, pause: 10 })],
+    ] as const) {
+      const results = await Promise.all(Array.from({ length: 20 }, call));
+      const seen = results.map((one) => ('status' in one ? one.status : JSON.stringify(one)));
+      t.deepEqual(
+        seen,
+        Array.from({ length: 20 }, () => status),
+      );
+    }
+  });
+
+  // The system delays acknowledgements by 40 ms. Where all calls are slow, the machine is.
+  const onLinux = process.platform === 'linux' ? withErlang : test.serial.skip;
+
+  onLinux(`the body of a request does not wait for an acknowledgement over ${over}`, async (t) => {
+    const url = await start(t);
+    const connection = `the same ${over}`;
+    let elapsed = Infinity;
+    for (let attempt = 0; attempt < 10 && elapsed >= 20_000; attempt++) {
+      const each: number[] = [];
+      for (let round = 0; round < 50; round++) {
+        const result = await callAfresh(url, 'm', 'echo', `[${round}]`, { connection });
+        t.like(result, { ok: `${round}` });
+        each.push('elapsed' in result ? result.elapsed! : Infinity);
+      }
+      elapsed = median(each);
+    }
+    t.true(elapsed < 20_000, `${elapsed} µs`);
+  });
+
+  onLinux(`nor does the first request of a connection over ${over}`, async (t) => {
+    const url = await start(t);
+    let elapsed = Infinity;
+    for (let attempt = 0; attempt < 10 && elapsed >= 20_000; attempt++) {
+      const each: number[] = [];
+      for (let round = 0; round < 15; round++) {
+        const connection = `first ${over} ${attempt} ${round}`;
+        t.like(await client.open(url, { connection, ssl }), { ok: 'open' });
+        const result = await callAfresh(url, 'm', 'echo', '[1]', { connection });
+        t.like(result, { ok: '1' });
+        each.push('elapsed' in result ? result.elapsed! : Infinity);
+      }
+      elapsed = median(each);
+    }
+    t.true(elapsed < 20_000, `${elapsed} µs`);
+  });
+
+  for (const handshake of secured ? [true, false] : [true]) {
+    const how = secured ? (handshake ? 'TLS' : 'TLS, before its handshake,') : 'TCP';
+    withErlang(`connections of ${how} can be opened ahead of their calls`, async (t) => {
+      const url = await start(t);
+      const ahead = Array.from({ length: 4 }, (_, index) => `ahead ${how} ${index}`);
+      for (const connection of ahead) {
+        t.like(await client.open(url, { connection, ssl, handshake }), { ok: 'open' });
+      }
+      // As long as hackney keeps them.
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      for (const connection of ahead) {
+        t.like(await callAfresh(url, 'm', 'echo', '[1]', { connection }), { ok: '1' });
+        t.like(await callAfresh(url, 'm', 'echo', '[2]', { connection }), { ok: '2' });
+      }
+    });
+  }
+}
