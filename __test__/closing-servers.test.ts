@@ -42,9 +42,8 @@ test('idempotent calls survive a server that closes after every 20th answer with
 });
 
 test('a connection is not reused once the server is about to close it', async (t) => {
-  const server = await serve(t, { m: { f: () => 1 } });
-  // As Cowboy does, but for the time: closes what was idle for five seconds.
-  const proxy = await startClosingProxy(t, { port: server.port, idle: 5000, abruptly: true });
+  const server = await serve(t, { m: { f: () => 1 } }, { keepAliveTimeout: 5000 });
+  const proxy = await startClosingProxy(t, { port: server.port });
   const client = connect(t, proxy, PATIENT);
   await client.call('m', 'f');
   await new Promise((resolve) => setTimeout(resolve, 4100));

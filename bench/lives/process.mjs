@@ -28,7 +28,7 @@ const modules = {
   },
 };
 const server = await startClearServer(secret, modules, { host: '127.0.0.1', port: 0 });
-const client = new Client({ url: server.url, secret, recvTimeout: 60_000 });
+const client = new Client({ url: server.url, secret, recvTimeout: 60_000, idleTimeout: 1000 });
 const outcomes = { returned: 0, failed: 0 };
 
 /** One thread, from its start to its end at a time that differs from round to round. */
