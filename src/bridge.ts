@@ -1,4 +1,4 @@
-import { CodecAreas } from './codec-areas.js';
+import type { Arrival, TapeBuffers } from './codec/tape-buffers.js';
 import { BackwaterError } from './errors.js';
 import { failureOf } from './failures.js';
 import { now, runAtRoot, runSoon } from './host.js';
@@ -6,7 +6,6 @@ import { native, type NativeBridge } from './native.js';
 import { Spinner } from './spinner.js';
 import { onOwnAtom } from './terms/atom.js';
 import { isFlattening, refuseNested } from './terms/flatten.js';
-import type { Areas } from './terms/areas.js';
 import { Outbox } from './terms/outbox.js';
 import { FRAME_WORDS } from './terms/tape.js';
 
@@ -30,13 +29,6 @@ const JOB_CANCEL = 4;
 /** Words before the frame of a job: words in all, kind, identifier, and thirteen more. */
 const JOB_WORDS = 16;
 
-/** A term that has arrived: where its tape lies, and from which word of it to read. */
-export interface Arrival {
-  readonly areas: Areas;
-  readonly frame: number;
-  readonly skip: number;
-}
-
 /** What waits for the end of an operation. Exactly one of the three is called, once. */
 export interface Pending {
   onReturn(arrival: Arrival): void;
@@ -48,8 +40,6 @@ export interface Pending {
 /** What takes the calls of a server. */
 export interface CallHandler {
   onCall(call: number, fn: number, arrival: Arrival): void;
-  /** A call that could not be given to {@link onCall}. */
-  onBrokenCall(call: number, fn: number, error: unknown): void;
 }
 
 /** A running timer; see {@link Bridge.startTimer}. */
@@ -71,7 +61,6 @@ const WORKER_ROUNDS = 64;
  */
 class Bridge {
   readonly outbox = new Outbox();
-  readonly codec: CodecAreas;
   /** Waits awake for the next event when few calls are in flight. */
   readonly spinner: Spinner;
   readonly #native: NativeBridge;
@@ -80,7 +69,8 @@ class Bridge {
   readonly #abandoned = new Map<number, (overdue: boolean) => void>();
   readonly #resolvers = new Map<number, () => void>();
   readonly #timers = new Map<number, () => void>();
-  readonly #inbox: Areas;
+  /** Where events are read from, with the terms of those that are small. */
+  readonly inbox: TapeBuffers;
   #rounds = ROUNDS;
   /** Calls of servers that have begun and not been answered. */
   #running = 0;
@@ -92,7 +82,6 @@ class Bridge {
   constructor() {
     // Whoever loads the library may do so in some context; its stores are not for every call.
     this.#native = runAtRoot(() => new native.Bridge(() => this.#drain(), isNode));
-    this.codec = new CodecAreas(this.#native);
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
@@ -100,15 +89,12 @@ class Bridge {
       () => (this.#pending.size > 0 || this.#servers.size > 0 ? this.#pending.size : Infinity),
       (microseconds) => this.#native.setIoSpin(microseconds),
     );
-    const bytes = Buffer.from(new ArrayBuffer(512 * 1024));
-    this.#inbox = {
+    this.inbox = {
       words: new Uint32Array(128 * 1024),
       floats: new Float64Array(32 * 1024),
-      bytes,
-      source: bytes,
-      parts: undefined,
+      bytes: Buffer.from(new ArrayBuffer(512 * 1024)),
     };
-    this.#native.attachInbox(this.#inbox.words, this.#inbox.floats, this.#inbox.bytes);
+    this.#native.attachInbox(this.inbox.words, this.inbox.floats, this.inbox.bytes);
     this.outbox.attach = ({ words, floats, bytes: area }) => {
       this.#native.attachOutbox(words, floats, area);
     };
@@ -306,7 +292,7 @@ class Bridge {
   }
 
   #dispatch(count: number): void {
-    const { words } = this.#inbox;
+    const { words } = this.inbox;
     const began = count > 1 ? now() : 0;
     let at = 0;
     for (let index = 0; index < count; index++) {
@@ -337,18 +323,11 @@ class Bridge {
     const handler = this.#servers.get(server);
     if (handler === undefined) return;
     this.#running++;
-    let arrival: Arrival;
-    try {
-      arrival = this.#arrival(start, 0);
-    } catch (error) {
-      handler.onBrokenCall(call, fn, error);
-      return;
-    }
-    handler.onCall(call, fn, arrival);
+    handler.onCall(call, fn, this.#arrival(start, 0));
   }
 
   #settle(pending: Pending, kind: number, start: number): void {
-    const { words, bytes } = this.#inbox;
+    const { words, bytes } = this.inbox;
     const first = words[start + 3]!;
     try {
       if (kind === RETURN) pending.onReturn(this.#arrival(start, first));
@@ -364,17 +343,9 @@ class Bridge {
     }
   }
 
-  /** Where a tape is read that the addon has made ready to be read in parts. */
-  inParts(source: Buffer | null | undefined): Areas {
-    const areas = this.codec.inParts;
-    if (source) areas.source = source;
-    return areas;
-  }
-
   #arrival(start: number, skip: number): Arrival {
-    const slot = this.#inbox.words[start + 5]!;
-    if (slot === 0) return { areas: this.#inbox, frame: start + EVENT_WORDS, skip };
-    return { areas: this.inParts(this.#native.takeLarge(slot)), frame: 0, skip };
+    const large = this.inbox.words[start + 5]!;
+    return { buffers: this.inbox, frame: start + EVENT_WORDS, large, skip };
   }
 }
 

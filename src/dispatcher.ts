@@ -1,13 +1,15 @@
 import type { AsyncResource } from 'node:async_hooks';
-import { type Arrival, bridge, type CallHandler, JOB_EXCEPTION, JOB_RETURN } from './bridge.js';
+import { bridge, type CallHandler, JOB_EXCEPTION, JOB_RETURN } from './bridge.js';
+import { readArrival } from './codec/decoder.js';
+import { reviversOf } from './codec/revivers.js';
+import type { Arrival } from './codec/tape-buffers.js';
 import { Context } from './context.js';
 import { fallbackException, toException } from './exceptions.js';
 import { newContext } from './host.js';
 import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 import { flatten } from './terms/flatten.js';
-import { materialise } from './terms/materialise.js';
-import { reviversOf } from './terms/revive.js';
+
 
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
 export type DispatcherSettings = Pick<
@@ -37,26 +39,18 @@ export class Dispatcher implements CallHandler {
 
   onCall(call: number, id: number, arrival: Arrival): void {
     const scope = newContext('BackwaterCall');
-    scope.runInAsyncScope(this.#run, this, { call, scope, target: this.#target(id) }, arrival);
-  }
-
-  onBrokenCall(call: number, id: number, error: unknown): void {
-    this.#raise({ call, scope: newContext('BackwaterCall'), target: this.#target(id) }, error);
-  }
-
-  #target(id: number): RegisteredFunction {
     // Rust only knows the ids of this registry.
-    return this.#registry.byId(id);
+    const target = this.#registry.byId(id);
+    scope.runInAsyncScope(this.#run, this, { call, scope, target }, arrival);
   }
 
   #run(running: RunningCall, arrival: Arrival): void {
     const { target } = running;
     let result: unknown;
     try {
-      const { areas, frame, skip } = arrival;
       const { terms, revivers } = this.#settings;
       const exact = terms === 'exact';
-      const args = materialise(areas, frame, skip, exact, reviversOf(revivers)) as unknown[];
+      const args = readArrival(arrival, exact, reviversOf(revivers)) as unknown[];
       if (target.context) args.unshift(this.#contextOf(running));
       result = Reflect.apply(target.fn, undefined, args);
       if (isThenable(result)) {

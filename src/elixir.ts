@@ -1,8 +1,8 @@
 import { OptionError } from './errors.js';
 import { readOptions, type TableOf, option } from './option-table.js';
 import { oneOf } from './option-types.js';
-import { Atom, atom, type Encoder, type Reviver, tuple } from './terms/index.js';
-import { membersOf } from './terms/revive.js';
+import { membersOf, type Reviver } from './codec/revivers.js';
+import { Atom, atom, type Encoder, tuple } from './terms/index.js';
 
 /** What {@link elixir} is told. */
 export interface ElixirOptions {

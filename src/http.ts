@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { bridge } from './bridge.js';
+import { readArrival } from './codec/decoder.js';
+import { reviversOf } from './codec/revivers.js';
 import { checkCall, milliseconds, type Target } from './client.js';
 import { OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
@@ -16,8 +18,6 @@ import {
 } from './options.js';
 import { Outbox } from './terms/outbox.js';
 import { flatten, refuseNested } from './terms/flatten.js';
-import { materialise } from './terms/materialise.js';
-import { reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
 
 /** A signed request, for any HTTP client to send exactly as it is. */
@@ -130,7 +130,8 @@ export function decodeResponse<T = Term>(
   const all = reviversOf(settings.revivers);
   const revivers = decoded.exception ? all?.ofStructs : all;
   const exact = settings.terms === 'exact';
-  const value = materialise(bridge.inParts(decoded.source), 0, decoded.skip, exact, revivers);
+  const arrival = { buffers: bridge.inbox, frame: 0, large: decoded.slot, skip: decoded.skip };
+  const value = readArrival(arrival, exact, revivers);
   if (!decoded.exception) return value as T;
   throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
 }

@@ -1,7 +1,9 @@
 export { call, Client, tryCall } from './client.js';
 export type { AnyModule, CallResult, RemoteModule, Target } from './client.js';
 export type { ClientStats, EndpointStats } from './client-stats.js';
-export { decode, encode } from './codec.js';
+export { encode } from './codec.js';
+export { decode } from './codec/decode.js';
+export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
 export type { CallContext, CallPeer } from './context.js';
 export { elixir, type ElixirHooks, type ElixirOptions } from './elixir.js';
 export * from './errors.js';

@@ -1,4 +1,5 @@
-import { decode, encode } from './codec.js';
+import { encode } from './codec.js';
+import { decode } from './codec/decode.js';
 import { TermError } from './errors.js';
 import { inspectBriefly, truncate } from './inspect.js';
 import { native } from './native.js';

@@ -24,7 +24,7 @@ import { MAX_IO_THREADS } from './io-threads.js';
 import type { Secret } from './secrets.js';
 import { MAX_ATOM_LENGTH } from './terms/atom.js';
 import type { Encoder } from './terms/hooks.js';
-import { type Reviver, reviversOf } from './terms/revive.js';
+import { type Reviver, reviversOf } from './codec/revivers.js';
 import type { TlsClientOptions } from './tls.js';
 
 export { type Endpoint, parseEndpoint } from './endpoint.js';

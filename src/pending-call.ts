@@ -1,12 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import { offAbort, onAbort } from './abort.js';
-import { type Arrival, bridge, type Pending } from './bridge.js';
+import { bridge, type Pending } from './bridge.js';
 import { rejection } from './call-stack.js';
+import { readArrival } from './codec/decoder.js';
+import { type Revivers, reviversOf } from './codec/revivers.js';
+import type { Arrival } from './codec/tape-buffers.js';
 import { BackwaterError, RemoteError } from './errors.js';
 import { fromException } from './exceptions.js';
 import type { CallSettings } from './options.js';
-import { materialise } from './terms/materialise.js';
-import { type Revivers, reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
 
 /** What a client counts of its calls that have not settled. */
@@ -134,7 +135,7 @@ export class PendingCall implements Pending {
     if (signal !== undefined && this.#cancel !== undefined) offAbort(signal, this.#cancel);
   }
 
-  #read({ areas, frame, skip }: Arrival, revivers: Revivers | undefined): unknown {
-    return materialise(areas, frame, skip, this.#settings.terms === 'exact', revivers);
+  #read(arrival: Arrival, revivers: Revivers | undefined): unknown {
+    return readArrival(arrival, this.#settings.terms === 'exact', revivers);
   }
 }

@@ -1,5 +1,7 @@
 /** The term codec alone: `import { decode, encode } from 'backwater/terms'`. */
-export { decode, encode } from './codec.js';
+export { encode } from './codec.js';
+export { decode } from './codec/decode.js';
+export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
 export { elixir, type ElixirHooks, type ElixirOptions } from './elixir.js';
 export { TermError } from './errors.js';
 export { fromErlang, toElixir, toErlang } from './notation.js';

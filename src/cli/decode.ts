@@ -1,4 +1,4 @@
-import { decode } from '../codec.js';
+import { decode } from '../codec/decode.js';
 import { choiceOf, type Command, takeArgs } from './command.js';
 import { EXIT } from './exit.js';
 import { readInput } from './input.js';

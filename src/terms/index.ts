@@ -1,7 +1,6 @@
 export { Atom, atom } from './atom.js';
 export { charlist, charlistToString } from './charlist.js';
 export { type Encoder, toTerm } from './hooks.js';
-export type { Reviver, StructReviver, TupleReviver } from './revive.js';
 export { isTuple, type Tuple, tuple } from './tuple.js';
 export type { Term } from './types.js';
 export {

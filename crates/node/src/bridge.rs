@@ -18,8 +18,9 @@ use crate::areas::Areas;
 use crate::clients::ClientEntry;
 use crate::codec_functions::{self, CodecMemory};
 use crate::completions::{Completions, Wake};
+use crate::decoder::{self, SharedDecoder};
 use crate::event_loop::EventLoop;
-use crate::events::{Event, Message};
+use crate::events::{Event, LargeMessages};
 use crate::outbox::{Batch, Job, JobKind};
 use crate::process::{io_thread, know_atom, register, set_io_spin};
 use crate::replies::{CallerFields, Replies};
@@ -28,11 +29,11 @@ use crate::settings::duration;
 use crate::workers::Worker;
 use crate::{clients, failures, faults, http_codec, inbox, resolving, servers, timers, tls};
 
-/// A response whose tape is to be read in parts; see codec_functions.rs.
+/// A response whose tape a decoder reads in parts.
 #[napi(object)]
 pub struct DecodedResponse {
-    /// What offsets of binaries point into, if there are any.
-    pub source: Option<Buffer>,
+    /// Its place among the large messages; see decoder.rs.
+    pub slot: u32,
     /// The place of the value in the term.
     pub skip: u32,
     /// Whether the value is `{Class, Reason, Stacktrace}`.
@@ -78,7 +79,7 @@ pub struct Bridge {
     /// Large binaries of the jobs in the outbox.
     apart: RefCell<Vec<Vec<u8>>>,
     inbox: RefCell<Option<Areas>>,
-    large: RefCell<Vec<Option<Message>>>,
+    large: LargeMessages,
     codec: Rc<CodecMemory>,
     http_outbox: RefCell<Option<Areas>>,
     next_id: Cell<u32>,
@@ -111,7 +112,7 @@ impl Bridge {
             outbox: RefCell::default(),
             apart: RefCell::default(),
             inbox: RefCell::default(),
-            large: RefCell::default(),
+            large: Rc::default(),
             codec: Rc::default(),
             http_outbox: RefCell::default(),
             next_id: Cell::new(1),
@@ -136,12 +137,6 @@ impl Bridge {
         self.codec.outbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
-    /// Sets the memory that `decode` writes tapes to.
-    #[napi(catch_unwind)]
-    pub fn attach_codec_inbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
-        self.codec.inbox.replace(Some(Areas::new(words, floats, bytes)));
-    }
-
     /// Sets the memory that `encode` writes small results to.
     #[napi(catch_unwind)]
     pub fn attach_codec_results(&self, results: Uint8Array) {
@@ -152,6 +147,25 @@ impl Bridge {
     #[napi(catch_unwind)]
     pub fn install_codec(&self, env: Env, target: Object<'_>, control: Uint32Array) -> Result<()> {
         codec_functions::install(env, &self.codec, &target, control)
+    }
+
+    /// Adds the functions of a new decoder to `target`. It takes parameters from `control` and small encodings
+    /// from `input`, and writes tapes to the other arrays; see decoder.rs and src/codec/native-decoder.ts.
+    #[napi(catch_unwind)]
+    #[allow(clippy::too_many_arguments)] // They cross once.
+    pub fn install_decoder(
+        &self,
+        env: Env,
+        target: Object<'_>,
+        control: Uint32Array,
+        words: Uint32Array,
+        floats: Float64Array,
+        bytes: Uint8Array,
+        input: Uint8Array,
+    ) -> Result<()> {
+        let buffers = Areas::new(words, floats, bytes);
+        let decoder = SharedDecoder::new(control, buffers, input, Rc::clone(&self.large));
+        decoder::install(env, &target, decoder)
     }
 
     /// Sets the memory that `encode_request` reads tapes from.
@@ -243,17 +257,6 @@ impl Bridge {
     #[napi(catch_unwind)]
     pub fn set_io_spin(&self, microseconds: u32) {
         set_io_spin(&self.shared.completions, microseconds);
-    }
-
-    /// Has the message of an event that was too large for the inbox be read in parts, once, by the functions
-    /// of codec_functions.rs. Returns what offsets of binaries point into, if there are any.
-    #[napi(catch_unwind)]
-    pub fn take_large<'env>(&self, env: &'env Env, slot: u32) -> Result<Option<BufferSlice<'env>>> {
-        let index = (slot as usize).wrapping_sub(1);
-        let message = self.large.borrow_mut().get_mut(index).and_then(Option::take);
-        let message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
-        let source = self.open(message)?;
-        source.map(|source| shared_buffer(env, source)).transpose()
     }
 
     /// Takes a number for a server that is to be started; with `workers`, other environments serve it.
@@ -428,16 +431,11 @@ impl Bridge {
             Outcome::Return { word_offset } => (word_offset, false),
             Outcome::Exception { word_offset } => (word_offset, true),
         };
-        let source = self.open(message)?.map(|source| Vec::from(source).into());
-        Ok(DecodedResponse { source, skip: word_offset as u32, exception })
-    }
-
-    /// Has a message be read in parts; returns what its binaries lie in, if there are any.
-    fn open(&self, mut message: Message) -> Result<Option<Bytes>> {
-        let source = std::mem::take(&mut message.source);
-        let source = message.tape.refers_to_source.then_some(source);
-        self.codec.open(message)?;
-        Ok(source)
+        let mut large = self.large.borrow_mut();
+        // Those that were taken leave no trace, however long no events come.
+        while large.pop_if(|message| message.is_none()).is_some() {}
+        large.push(Some(message));
+        Ok(DecodedResponse { slot: large.len() as u32, skip: word_offset as u32, exception })
     }
 
     fn new_id(&self) -> u32 {
@@ -448,7 +446,7 @@ impl Bridge {
 }
 
 /// A Buffer of bytes that nothing else refers to, as a rule, and that are not copied then.
-fn shared_buffer(env: &Env, bytes: Bytes) -> Result<BufferSlice<'_>> {
+pub(crate) fn shared_buffer(env: &Env, bytes: Bytes) -> Result<BufferSlice<'_>> {
     match bytes.try_into_mut() {
         Ok(mut bytes) if !bytes.is_empty() => {
             let (data, length) = (bytes.as_mut_ptr(), bytes.len());

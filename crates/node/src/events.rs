@@ -1,5 +1,8 @@
 //! What Rust tells JavaScript.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use backwater_etf::Tape;
 use backwater_transport::Share;
 use bytes::Bytes;
@@ -33,6 +36,10 @@ pub(crate) struct Message {
     /// What it takes of a client's memory until JavaScript has it.
     pub(crate) _memory: Share,
 }
+
+/// Messages that are too large for the inbox, by their place in the latest batch of events plus one. A
+/// decoder takes each once.
+pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 
 impl Event {
     /// The kinds of what is about one call, as they stand in the headers.

@@ -8,11 +8,13 @@
 
 mod areas;
 mod async_root;
+mod bare_functions;
 mod bridge;
 mod clients;
 mod codec;
 mod codec_functions;
 mod completions;
+mod decoder;
 mod event_loop;
 mod events;
 mod failures;

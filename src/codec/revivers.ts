@@ -1,77 +1,78 @@
+import { types } from 'node:util';
 import { TermError } from '../errors.js';
 import { inspectBriefly } from '../inspect.js';
-import { Atom, atom } from './atom.js';
-import { atomTerm, type ReaderState, type ReadShape } from './shapes.js';
-import type { Tuple } from './tuple.js';
+import { atom } from '../terms/atom.js';
+import type { Tuple } from '../terms/tuple.js';
+import { atomTerm, type ReadShape } from './shapes.js';
+import type { TapeCursor } from './tape-cursor.js';
 
-/** Makes a value of one's own of each Elixir struct of a module. */
+/** Turns each Elixir struct of a module into a value of your own. */
 export interface StructReviver {
   /** The module: `'Elixir.Date'`, or `'Date'` for short. */
   readonly struct: string;
-  /** Only tuples have one. */
+  /** Only revivers of tuples have one. */
   readonly tag?: undefined;
-  /** The value to have instead; `fields` itself to leave it as it is. `__struct__` is one of the fields. */
+  /** Returns the value to use instead, or `fields` to keep the map. `__struct__` is one of the fields. */
   revive(fields: Record<string, any>): unknown;
 }
 
-/** Makes a value of one's own of each tuple that begins with an atom: an Erlang record, say. */
+/** Turns each tuple that begins with an atom, such as an Erlang record, into a value of your own. */
 export interface TupleReviver {
   /** The name of the atom. */
   readonly tag: string;
-  /** Only structs have one. */
+  /** Only revivers of structs have one. */
   readonly struct?: undefined;
   /** How many elements the tuple has, the atom included. */
   readonly length: number;
-  /** The value to have instead; `tuple` itself to leave it as it is. */
+  /** Returns the value to use instead, or `tuple` to keep the tuple. */
   revive(tuple: Tuple<readonly any[]>): unknown;
 }
 
-/** Makes a value of one's own of some terms when they are decoded. */
+/**
+ * Turns some terms into values of your own when they are decoded. It may decode, encode and start calls
+ * itself.
+ */
 export type Reviver = StructReviver | TupleReviver;
 
 const STRUCT = '__struct__';
 
-/** A list of revivers, to be asked for each term. */
+/** The revivers of one list, by what they apply to. */
 export class Revivers {
-  readonly #structs = new Map<string, StructReviver>();
-  readonly #tuples = new Map<string, TupleReviver[]>();
-  /** Those of structs alone. */
+  readonly #structs = new Map<unknown, StructReviver>();
+  readonly #tuples = new Map<unknown, TupleReviver[]>();
+  /** Only the revivers of structs. */
   readonly ofStructs: Revivers | undefined;
 
   constructor(list: readonly Reviver[]) {
-    // These atoms are the program's own: safe decoding takes them.
+    // These atoms are the program's own, so safe decoding accepts them.
     atom(STRUCT);
     for (const reviver of list) {
       if (reviver.struct !== undefined) {
         const { struct } = reviver;
         const name = /^(?!Elixir\.)[A-Z]/.test(struct) ? `Elixir.${struct}` : struct;
-        this.#structs.set(atom(name).name, reviver);
+        this.#structs.set(atom(name), reviver);
       } else {
-        const { tag } = reviver;
-        const others = this.#tuples.get(atom(tag).name) ?? [];
-        this.#tuples.set(tag, [reviver, ...others]);
+        const tag = atom(reviver.tag);
+        this.#tuples.set(tag, [reviver, ...(this.#tuples.get(tag) ?? [])]);
       }
     }
     const structs = list.filter(({ struct }) => struct !== undefined);
     this.ofStructs = structs.length === list.length ? this : new Revivers(structs);
   }
 
-  /** What a map with atoms as keys is. */
+  /** The value of a map whose keys are atoms. */
   object(fields: Record<string, unknown>): unknown {
     if (!Object.hasOwn(fields, STRUCT)) {
       noteKeys(fields);
       return fields;
     }
-    const module = fields[STRUCT];
-    const reviver = module instanceof Atom ? this.#structs.get(module.name) : undefined;
+    const reviver = this.#structs.get(fields[STRUCT]);
     if (reviver === undefined) return fields;
     return revive(`struct ${reviver.struct}`, () => reviver.revive(fields));
   }
 
   tuple(tuple: Tuple): unknown {
-    const [tag] = tuple;
-    if (!(tag instanceof Atom)) return tuple;
-    const found = this.#tuples.get(tag.name)?.find(({ length }) => length === tuple.length);
+    const found = this.#tuples.get(tuple[0])?.find(({ length }) => length === tuple.length);
     if (found === undefined) return tuple;
     return revive(`tag ${found.tag}`, () => found.revive(tuple));
   }
@@ -88,6 +89,7 @@ const atomKeyed = new WeakSet<object>();
 /** Notes that the keys of an object are atoms, if it looks like the inside of a set: empty lists as values. */
 function noteKeys(object: Record<string, unknown>): void {
   for (const key in object) {
+    if (!Object.hasOwn(object, key)) return;
     const first = object[key];
     if (Array.isArray(first) && first.length === 0) atomKeyed.add(object);
     return;
@@ -96,32 +98,32 @@ function noteKeys(object: Record<string, unknown>): void {
 
 /** @internal The members of a set as Erlang's `sets` have them: the keys of a map with `[]` as values. */
 export function membersOf(map: object): unknown[] {
-  if (map instanceof Map) return [...map.keys()];
+  if (types.isMap(map)) return [...map.keys()];
   const names = Object.keys(map);
   return atomKeyed.has(map) ? names.map(atomTerm) : names;
 }
 
 class RevivingShape implements ReadShape {
   readonly keys: readonly string[];
-  readonly plain: ReadShape;
+  readonly #plain: ReadShape;
   readonly #revivers: Revivers;
 
   constructor(plain: ReadShape, revivers: Revivers) {
     this.keys = plain.keys;
-    this.plain = plain;
+    this.#plain = plain;
     this.#revivers = revivers;
   }
 
-  read(at: ReaderState, read: () => unknown): Record<string, unknown> {
-    return this.#revivers.object(this.plain.read(at, read)) as never;
+  read(at: TapeCursor): unknown {
+    return this.#revivers.object(this.#plain.readPlain(at));
   }
 
-  build(next: () => unknown): Record<string, unknown> {
-    return this.#revivers.object(this.plain.build(next)) as never;
+  readPlain(at: TapeCursor): Record<string, unknown> {
+    return this.#plain.readPlain(at);
   }
 
   keyTerm(index: number): unknown {
-    return this.plain.keyTerm(index);
+    return this.#plain.keyTerm(index);
   }
 }
 
@@ -138,25 +140,11 @@ export function reviversOf(list: readonly Reviver[] | undefined): Revivers | und
   return revivers;
 }
 
-let reviving = false;
-
 function revive(which: string, make: () => unknown): unknown {
-  reviving = true;
   try {
     return make();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : inspectBriefly(cause, 200);
+    const reason = types.isNativeError(cause) ? cause.message : inspectBriefly(cause, 200);
     throw new TermError(`the reviver of the ${which} has thrown: ${reason}`, { cause });
-  } finally {
-    reviving = false;
   }
-}
-
-/**
- * To be called before anything is decoded.
- *
- * @throws TermError when a term is being read: a reviver wants to read another one
- */
-export function refuseInReviver(): void {
-  if (reviving) throw new TermError('a reviver must not decode something itself');
 }

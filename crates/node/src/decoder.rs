@@ -1,0 +1,350 @@
+//! Decoding on the JavaScript thread: `decode()`, and tapes of calls that are too large for the inbox.
+//!
+//! Each decoder of src/codec/decoder.ts owns one of these. A tape that does not fit its shared buffers
+//! stays here and crosses in parts.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::ptr;
+use std::rc::Rc;
+
+use backwater_etf::{DecodeError, DecodeOptions, Decoder, Tape};
+use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue, Uint8Array, Uint32Array};
+use napi::{Env, Error, JsValue, Result, check_status, sys};
+
+use crate::areas::Areas;
+use crate::bare_functions::{self, call, nothing};
+use crate::bridge::shared_buffer;
+use crate::events::{LargeMessages, Message};
+use crate::frame::{Position, SOURCE, extent};
+use crate::settings::TermFlags;
+
+/// What is kept of each part of the scratch memory between terms, in bytes.
+const KEPT: usize = 8 << 20;
+
+/// Words of the control block; src/codec/native-decoder.ts has the same numbers.
+const CONTROL_WORDS: usize = 4;
+/// Before `decode`.
+mod decoding {
+    pub(super) const LENGTH: usize = 0;
+    pub(super) const FLAGS: usize = 1;
+    pub(super) const MAX_DEPTH: usize = 2;
+    pub(super) const MAX_TERMS: usize = 3;
+    /// After it: whether the whole tape lies in the shared buffers, and not only its header.
+    pub(super) const WHOLE: usize = 0;
+}
+/// Before `open`: which of the large messages.
+const SLOT: usize = 0;
+/// Before `text8`, `text16` and `table`.
+mod reading {
+    pub(super) const START: usize = 0;
+    /// Of a text.
+    pub(super) const LENGTH: usize = 1;
+}
+
+/// A decoder, and the memory that it shares with JavaScript.
+pub(crate) struct SharedDecoder {
+    scratch: RefCell<Scratch>,
+    control: RefCell<Uint32Array>,
+    buffers: RefCell<Areas>,
+    /// Where JavaScript copies small encodings to.
+    input: Uint8Array,
+    large: LargeMessages,
+}
+
+/// What one term after the other is decoded with.
+#[derive(Default)]
+struct Scratch {
+    decoder: Decoder,
+    tape: Tape,
+    /// A message of a call that is read instead of the tape.
+    message: Option<Message>,
+    /// The part of the tape that is read next.
+    part: usize,
+}
+
+impl SharedDecoder {
+    pub(crate) fn new(
+        control: Uint32Array,
+        buffers: Areas,
+        input: Uint8Array,
+        large: LargeMessages,
+    ) -> Self {
+        Self {
+            scratch: RefCell::default(),
+            control: control.into(),
+            buffers: buffers.into(),
+            input,
+            large,
+        }
+    }
+
+    fn control<T>(&self, with: impl FnOnce(&mut [u32; CONTROL_WORDS]) -> Result<T>) -> Result<T> {
+        let mut control = self.control.borrow_mut();
+        // SAFETY: as for `Areas::write`: this is the JavaScript thread within a call from JavaScript, and
+        // the block is private to src/codec/native-decoder.ts.
+        let words = unsafe { control.as_mut() };
+        with(words.first_chunk_mut().ok_or_else(out_of_bounds)?)
+    }
+
+    /// Decodes the bytes given, or else a small encoding at the start of `input`.
+    fn decode(&self, bytes: Option<&[u8]>) -> Result<std::result::Result<(), DecodeError>> {
+        let mut scratch = self.scratch.borrow_mut();
+        self.control(|control| {
+            let options = TermFlags(control[decoding::FLAGS])
+                .static_decode_options(control[decoding::MAX_DEPTH], control[decoding::MAX_TERMS]);
+            let small = || self.input.get(..control[decoding::LENGTH] as usize);
+            let bytes = bytes.or_else(small).ok_or_else(out_of_bounds)?;
+            if let Err(error) = scratch.decode(bytes, &options) {
+                return Ok(Err(error));
+            }
+            control[decoding::WHOLE] = u32::from(scratch.deliver(&mut self.buffers.borrow_mut()));
+            Ok(Ok(()))
+        })
+    }
+
+    /// Has a large message be read in parts. Returns what offsets of binaries point into, if there are any.
+    fn open(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let slot = self.control(|control| Ok(control[SLOT] as usize))?;
+        let message = self.large.borrow_mut().get_mut(slot.wrapping_sub(1)).and_then(Option::take);
+        let mut message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
+        let source = std::mem::take(&mut message.source);
+        let refers_to_source = message.tape.refers_to_source;
+        self.scratch.borrow_mut().open(message, &mut self.buffers.borrow_mut());
+        if !refers_to_source {
+            return Ok(nothing(()));
+        }
+        let env = Env::from_raw(env);
+        // SAFETY: `env` is that of the running call.
+        unsafe { BufferSlice::to_napi_value(env.raw(), shared_buffer(&env, source)?) }
+    }
+
+    fn next_part(&self) -> Result<()> {
+        self.scratch.borrow_mut().next_part(&mut self.buffers.borrow_mut()).ok_or_else(out_of_bounds)
+    }
+
+    fn table(&self) -> Result<()> {
+        let start = self.control(|control| Ok(control[reading::START] as usize))?;
+        self.scratch.borrow().table(start, &mut self.buffers.borrow_mut());
+        Ok(())
+    }
+
+    /// Latin-1 text of the tape.
+    fn text8(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let range = self.range()?;
+        let scratch = self.scratch.borrow();
+        let text = scratch.tape().latin1.get(range).ok_or_else(out_of_bounds)?;
+        let mut string = ptr::null_mut();
+        // SAFETY: `env` is that of the running call, and the text is as long as it says.
+        check_status!(unsafe {
+            let length = text.len() as isize;
+            sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &mut string)
+        })?;
+        Ok(string)
+    }
+
+    /// UTF-16 text of the tape; its place is in bytes.
+    fn text16(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let Range { start, end } = self.range()?;
+        let scratch = self.scratch.borrow();
+        let text = scratch.tape().utf16.get(start / 2..end / 2).ok_or_else(out_of_bounds)?;
+        let mut string = ptr::null_mut();
+        // SAFETY: as above.
+        check_status!(unsafe {
+            let length = text.len() as isize;
+            sys::napi_create_string_utf16(env, text.as_ptr(), length, &mut string)
+        })?;
+        Ok(string)
+    }
+
+    /// All names of the tape.
+    fn names(&self, env: sys::napi_env) -> Result<sys::napi_value> {
+        let scratch = self.scratch.borrow();
+        let names = &scratch.tape().names;
+        let mut string = ptr::null_mut();
+        // SAFETY: as above.
+        check_status!(unsafe {
+            let length = names.len() as isize;
+            sys::napi_create_string_utf8(env, names.as_ptr().cast(), length, &mut string)
+        })?;
+        Ok(string)
+    }
+
+    fn range(&self) -> Result<Range<usize>> {
+        self.control(|control| {
+            let start = control[reading::START] as usize;
+            Ok(start..start.saturating_add(control[reading::LENGTH] as usize))
+        })
+    }
+}
+
+impl Scratch {
+    fn decode(&mut self, bytes: &[u8], options: &DecodeOptions<'_>) -> std::result::Result<(), DecodeError> {
+        self.message = None;
+        let result = self.decoder.decode(bytes, options, &mut self.tape);
+        if result.is_err() {
+            self.give_back();
+        }
+        result.map(drop)
+    }
+
+    /// Writes the tape to the shared buffers; true if all of it fits, and else only its header.
+    fn deliver(&mut self, buffers: &mut Areas) -> bool {
+        let needed = extent(&self.tape, &[]);
+        let mut areas = buffers.write();
+        let fits = self.tape.cuts.is_empty()
+            && needed.words <= areas.words.len()
+            && needed.floats <= areas.floats.len()
+            && needed.bytes <= areas.bytes.len();
+        if fits {
+            areas.put(&self.tape, &[], &mut Position::default());
+            // JavaScript has the source itself, and reads it from its start.
+            areas.words[SOURCE] = 0;
+        } else {
+            self.part = 0;
+            areas.put_head(&self.tape);
+        }
+        fits
+    }
+
+    /// Reads the tape of a message from now on.
+    fn open(&mut self, message: Message, buffers: &mut Areas) {
+        self.message = Some(message);
+        self.part = 0;
+        buffers.write().put_head(self.tape());
+    }
+
+    /// The tape that is read in parts.
+    fn tape(&self) -> &Tape {
+        self.message.as_ref().map_or(&self.tape, |message| &message.tape)
+    }
+
+    /// Writes the next part of the tape to the start of the shared buffers; `None` if it does not fit, which
+    /// only a bug can cause.
+    fn next_part(&mut self, buffers: &mut Areas) -> Option<()> {
+        let (words, floats) = self.tape().part(self.part);
+        let areas = buffers.write();
+        areas.words.get_mut(..words.len())?.copy_from_slice(words);
+        areas.floats.get_mut(..floats.len())?.copy_from_slice(floats);
+        self.part += 1;
+        Some(())
+    }
+
+    /// Writes the lengths of atoms and the shapes, from the word `start` of these on, to the start of the
+    /// shared words; as many as fit.
+    fn table(&self, start: usize, buffers: &mut Areas) {
+        let tape = self.tape();
+        let entries = tape.atoms.iter().chain(tape.shapes.as_flattened());
+        for (entry, word) in entries.skip(start).zip(buffers.write().words) {
+            *word = *entry;
+        }
+    }
+
+    /// Ends the reading of a tape in parts, and frees what is large.
+    fn close(&mut self) {
+        self.message = None;
+        self.give_back();
+    }
+
+    fn give_back(&mut self) {
+        self.tape.clear_to(KEPT);
+    }
+}
+
+/// Adds the functions of a decoder to `target`.
+pub(crate) fn install(env: Env, target: &Object<'_>, decoder: SharedDecoder) -> Result<()> {
+    bare_functions::install(
+        env,
+        &Rc::new(decoder),
+        target,
+        &[
+            (c"decode", Some(decode)),
+            (c"decodeBytes", Some(decode_bytes)),
+            (c"open", Some(open)),
+            (c"nextPart", Some(next_part)),
+            (c"table", Some(table)),
+            (c"names", Some(names)),
+            (c"text8", Some(text8)),
+            (c"text16", Some(text16)),
+            (c"close", Some(close)),
+        ],
+    )
+}
+
+unsafe extern "C" fn decode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: `install` made this a function over a `SharedDecoder`, and Node-API calls it with a valid
+    // environment and info. The same holds for the functions below.
+    unsafe { call(env, info, |decoder: &SharedDecoder, _| outcome(env, decoder.decode(None)?)) }
+}
+
+unsafe extern "C" fn decode_bytes(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe {
+        call(env, info, |decoder: &SharedDecoder, bytes| {
+            outcome(env, decoder.decode(Some(bytes()?))?)
+        })
+    }
+}
+
+unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.open(env)) }
+}
+
+unsafe extern "C" fn next_part(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.next_part().map(nothing)) }
+}
+
+unsafe extern "C" fn table(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.table().map(nothing)) }
+}
+
+unsafe extern "C" fn names(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.names(env)) }
+}
+
+unsafe extern "C" fn text8(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.text8(env)) }
+}
+
+unsafe extern "C" fn text16(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.text16(env)) }
+}
+
+unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe {
+        call(env, info, |decoder: &SharedDecoder, _| {
+            decoder.scratch.borrow_mut().close();
+            Ok(nothing(()))
+        })
+    }
+}
+
+/// `undefined` after success, else what is wrong, as an object with `message` and `offset`.
+fn outcome(
+    env: sys::napi_env,
+    result: std::result::Result<(), DecodeError>,
+) -> Result<sys::napi_value> {
+    let Err(error) = result else { return Ok(nothing(())) };
+    let mut failure = Object::new(&Env::from_raw(env))?;
+    failure.set("message", error.to_string())?;
+    // Messages are smaller than 4 GiB.
+    failure.set("offset", error.offset as u32)?;
+    Ok(failure.raw())
+}
+
+fn out_of_bounds() -> Error {
+    Error::from_reason("a bug in this library: a tape exceeds the shared buffers")
+}

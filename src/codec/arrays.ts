@@ -1,0 +1,42 @@
+/** Longer arrays are made by the constructor. */
+const MAX_COPIED = 4096;
+/** Longer arrays grow as they are filled: V8 would make them hash tables. */
+const MAX_PRESIZED = 1 << 24;
+
+const ZEROS = Array.from({ length: MAX_COPIED }, () => 0);
+const FRACTIONS = Array.from({ length: MAX_COPIED }, () => 0.5);
+
+/**
+ * An array of that length for the caller to fill in order.
+ *
+ * Its elements are its own already, or become so by assignment. An assignment to a hole would call a setter
+ * that somebody has given `Object.prototype`.
+ */
+export function arrayOf(length: number): unknown[] {
+  return length <= MAX_COPIED ? ZEROS.slice(0, length) : longArrayOf(length);
+}
+
+/** The same for doubles, which V8 keeps in a form of their own: it would copy other arrays to change it. */
+export function doublesOf(length: number): unknown[] {
+  if (length <= MAX_COPIED) return FRACTIONS.slice(0, length);
+  if (length > MAX_PRESIZED || inheritsElements()) return longArrayOf(length);
+  const array: unknown[] = [0.5];
+  array.length = length;
+  return array;
+}
+
+function longArrayOf(length: number): unknown[] {
+  if (inheritsElements()) return Array.from({ length }, () => 0);
+  return length > MAX_PRESIZED ? [] : new Array<unknown>(length);
+}
+
+/** Whether arrays have elements that are not their own. */
+function inheritsElements(): boolean {
+  return startsWithIndex(Array.prototype) || startsWithIndex(Object.prototype);
+}
+
+/** The keys of an object begin with its indices. */
+function startsWithIndex(object: object): boolean {
+  const [first] = Reflect.ownKeys(object);
+  return typeof first === 'string' && /^\d/.test(first);
+}

@@ -1,0 +1,182 @@
+import { types } from 'node:util';
+import { TermError } from '../errors.js';
+import type { DecodeSettings } from '../options.js';
+import * as tape from '../terms/tape.js';
+import { markTuple, type Tuple } from '../terms/tuple.js';
+import { Fun, ImproperList } from '../terms/values.js';
+import { byteLength, plainBytes } from './input.js';
+import { readIdentifier, readLeaf } from './leaves.js';
+import { readItems } from './lists.js';
+import { NativeDecoder, SMALL_INPUT } from './native-decoder.js';
+import { type Revivers, reviversOf } from './revivers.js';
+import { readMap, readMixed } from './maps.js';
+import type { Arrival } from './tape-buffers.js';
+import { TapeCursor } from './tape-cursor.js';
+
+/**
+ * Decoders that are not in use: one as a rule, more if revivers decode something themselves. A decoder that is
+ * in use is not here. So one that V8 stops in the middle, which no `finally` notices, is never used again.
+ */
+const idle: Decoder[] = [];
+const MAX_IDLE = 2;
+
+/** The term that bytes begin with. */
+export function decodeBytes(bytes: Uint8Array, settings: DecodeSettings): unknown {
+  const decoder = idle.pop() ?? new Decoder();
+  try {
+    return decoder.decode(bytes, settings);
+  } catch (error) {
+    throw refusal(error);
+  } finally {
+    putBack(decoder);
+  }
+}
+
+/** The term of a message that has arrived. */
+export function readArrival(arrival: Arrival, exact: boolean, revivers?: Revivers): unknown {
+  const decoder = idle.pop() ?? new Decoder();
+  try {
+    return decoder.readArrival(arrival, exact, revivers);
+  } catch (error) {
+    throw refusal(error);
+  } finally {
+    putBack(decoder);
+  }
+}
+
+function putBack(decoder: Decoder): void {
+  decoder.end();
+  if (idle.length < MAX_IDLE) idle.push(decoder);
+}
+
+/** V8 has limits of its own: on the stack, and on the sizes of Maps, strings and integers. */
+function refusal(error: unknown): unknown {
+  if (!types.isNativeError(error) || error.name !== 'RangeError') return error;
+  return new TermError(`V8 cannot hold the term: ${error.message}`, { cause: error });
+}
+
+/** Makes JavaScript values of tapes, one at a time. */
+class Decoder extends TapeCursor {
+  readonly #native = new NativeDecoder();
+
+  decode(bytes: Uint8Array, settings: DecodeSettings): unknown {
+    const { flags, maxDepth, maxTerms } = settings;
+    const native = this.#native;
+    const length = byteLength(bytes);
+    let source: Uint8Array = native.input;
+    let failure;
+    if (length <= SMALL_INPUT) {
+      source.set(bytes);
+      failure = native.decodeInput(length, flags, maxDepth, maxTerms);
+    } else {
+      source = plainBytes(bytes);
+      failure = native.decodeBytes(source, flags, maxDepth, maxTerms);
+    }
+    if (failure !== undefined) throw new TermError(failure.message, { offset: failure.offset });
+    this.source = source;
+    this.exact = settings.exact;
+    this.revivers = reviversOf(settings.revivers);
+    this.begin(native.buffers, 0, native.isWhole ? undefined : native);
+    return this.read();
+  }
+
+  readArrival(arrival: Arrival, exact: boolean, revivers: Revivers | undefined): unknown {
+    const { buffers, frame, large, skip } = arrival;
+    this.exact = exact;
+    this.revivers = revivers;
+    if (large > 0) {
+      const native = this.#native;
+      const source = native.open(large);
+      if (source !== undefined) this.source = source;
+      this.begin(native.buffers, 0, native);
+    } else {
+      this.source = buffers.bytes;
+      this.begin(buffers, frame, undefined);
+    }
+    this.word += skip;
+    return this.read();
+  }
+
+  read(): unknown {
+    const head = this.words[this.word++]!;
+    const payload = head >>> 4;
+    switch (head & 15) {
+      case tape.INT:
+        return (head | 0) >> 4;
+      case tape.TEXT8: {
+        const start = this.at8;
+        this.at8 = start + payload;
+        return this.text8.substring(start, this.at8);
+      }
+      case tape.OBJECT:
+        return this.shapes[payload]!.read(this);
+      case tape.LIST:
+        return readItems(this, payload);
+      case tape.TUPLE:
+        return readTuple(this, payload);
+      case tape.MAP:
+        return readMap(this, payload & 3, payload >>> 2);
+      case tape.EXT:
+        return readExtended(this, payload & 15, head >>> 8);
+      default:
+        return readLeaf(this, head & 15, payload);
+    }
+  }
+}
+
+function readTuple(at: TapeCursor, count: number): unknown {
+  const tuple = markTuple(readElements(at, count));
+  // The terms of a closure are exact, and never revived.
+  return at.revivers === undefined || at.exact ? tuple : at.revivers.tuple(tuple as Tuple);
+}
+
+function readElements(at: TapeCursor, count: number): unknown[] {
+  switch (count) {
+    case 0:
+      return [];
+    case 2:
+      return [at.read(), at.read()];
+    case 3:
+      return [at.read(), at.read(), at.read()];
+    default:
+      return readItems(at, count);
+  }
+}
+
+/** What the tag EXT stands for: terms that are rare, and words that say where the next term is. */
+function readExtended(at: TapeCursor, kind: number, rest: number): unknown {
+  switch (kind) {
+    case tape.NEXT8:
+      at.nextText8();
+      return at.read();
+    case tape.NEXT16:
+      at.nextText16();
+      return at.read();
+    case tape.NEXT_PART:
+      at.nextPart();
+      return at.read();
+    case tape.IMPROPER:
+      return new ImproperList(readItems(at, rest), at.read());
+    case tape.MIXED:
+      return readMixed(at, rest & 3, rest >>> 2);
+    case tape.FUN:
+      return readFun(at, rest);
+    default:
+      return readIdentifier(at, kind, rest);
+  }
+}
+
+function readFun(at: TapeCursor, arity: number): Fun {
+  const { words } = at;
+  const count = words[at.word++]! + 3;
+  const uniq = Buffer.alloc(16);
+  for (let index = 0; index < 4; index++) uniq.writeUInt32BE(words[at.word++]!, index * 4);
+  const index = words[at.word++]!;
+  const module = at.atoms[words[at.word++]!]!;
+  const outer = at.exact;
+  at.exact = true;
+  const terms = readItems(at, count);
+  at.exact = outer;
+  const [oldIndex, oldUniq, pid] = terms;
+  return new Fun({ module, arity, uniq, index, oldIndex, oldUniq, pid, free: terms.slice(3) });
+}

@@ -1,0 +1,144 @@
+import { TermError } from '../errors.js';
+import { type Atom, atom } from '../terms/atom.js';
+import * as tape from '../terms/tape.js';
+import { BitString, ExternalFunction, Float, Pid, Port, Reference } from '../terms/values.js';
+import { arrayOf } from './arrays.js';
+import type { TapeCursor } from './tape-cursor.js';
+
+const CONSTANT_VALUES = [false, true, null, undefined] as const;
+const CONSTANT_ATOMS = [atom('false'), atom('true'), atom('nil'), atom('undefined')] as const;
+
+/** A term without terms inside, apart from those that `read` deals with itself for speed. */
+export function readLeaf(at: TapeCursor, tag: number, payload: number): unknown {
+  switch (tag) {
+    case tape.TEXT16: {
+      const start = at.at16;
+      at.at16 = start + payload;
+      return at.text16.substring(start, at.at16);
+    }
+    case tape.FLOAT: {
+      const value = at.floats[at.float++]!;
+      return at.exact ? new Float(value) : value;
+    }
+    case tape.WIDE:
+      return at.floats[at.float++]!;
+    case tape.CONST:
+      return readConstant(at, payload);
+    case tape.ATOM:
+      return at.atoms[payload]!;
+    case tape.BYTES:
+      return readBytes(at, payload);
+    case tape.BYTELIST:
+      return readByteList(at, payload);
+    case tape.BIG:
+      return readBig(at, payload >>> 1, (payload & 1) === 1);
+    default:
+      return refuse(tag);
+  }
+}
+
+function readConstant(at: TapeCursor, payload: number): unknown {
+  if (payload <= tape.UNDEFINED) {
+    return at.exact ? CONSTANT_ATOMS[payload] : CONSTANT_VALUES[payload];
+  }
+  return payload === tape.EMPTY_LIST ? [] : payload === tape.EMPTY_TEXT ? '' : {};
+}
+
+/** A binary of at least this size may share memory with the message it came in. */
+const MIN_SHARED = 64 * 1024;
+
+/**
+ * A small binary is copied, so that it does not keep its message alive. A large one that makes up at least a
+ * quarter of the message shares the message's memory.
+ */
+function readBytes(at: TapeCursor, length: number): Buffer {
+  const start = startOf(at, length);
+  const { source } = at;
+  if (length >= MIN_SHARED && length * 4 >= source.buffer.byteLength) {
+    return Buffer.from(source.buffer as ArrayBuffer, source.byteOffset + start, length);
+  }
+  const copy = Buffer.allocUnsafe(length);
+  copy.set(source.subarray(start, start + length));
+  return copy;
+}
+
+/** Where in the source the bytes are that the next word speaks of. */
+function startOf(at: TapeCursor, length: number): number {
+  const start = at.sourceStart + at.words[at.word++]!;
+  // A reviver can transfer or resize the memory that is being decoded.
+  if (start + length > at.source.length) {
+    throw new TermError('the bytes were taken away while they were decoded');
+  }
+  return start;
+}
+
+/** A list of small integers that came as a string. */
+function readByteList(at: TapeCursor, length: number): unknown[] {
+  const start = startOf(at, length);
+  const { source } = at;
+  const items = arrayOf(length);
+  for (let index = 0; index < length; index++) items[index] = source[start + index]!;
+  return items;
+}
+
+/** One digit of a big integer, as bytes and as a number. All platforms of this library are little-endian. */
+const digit = new BigUint64Array(1);
+const digitBytes = new Uint8Array(digit.buffer);
+
+/** An integer beyond those that a number holds; its bytes are little-endian. */
+function readBig(at: TapeCursor, length: number, isNegative: boolean): bigint {
+  const start = startOf(at, length);
+  const bytes = at.source.subarray(start, start + length);
+  let magnitude: bigint;
+  if (length <= 8) {
+    digit[0] = 0n;
+    digitBytes.set(bytes);
+    magnitude = digit[0];
+  } else {
+    // V8 reads hexadecimal digits in linear time.
+    magnitude = BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
+  }
+  return isNegative ? -magnitude : magnitude;
+}
+
+/** Identifiers of an Erlang node, and bit strings. */
+export function readIdentifier(at: TapeCursor, kind: number, rest: number): unknown {
+  switch (kind) {
+    case tape.BITSTRING: {
+      const length = nextWord(at);
+      const start = startOf(at, length);
+      return new BitString(at.source.subarray(start, start + length), rest);
+    }
+    case tape.PID:
+      return new Pid(nextAtom(at), nextWord(at), nextWord(at), nextWord(at));
+    case tape.PORT: {
+      const node = nextAtom(at);
+      const id = (BigInt(nextWord(at)) << 32n) | BigInt(nextWord(at));
+      return new Port(node, id, nextWord(at));
+    }
+    case tape.REFERENCE: {
+      const node = nextAtom(at);
+      const creation = nextWord(at);
+      const ids = Array.from(at.words.subarray(at.word, at.word + rest));
+      at.word += rest;
+      return new Reference(node, creation, ids);
+    }
+    case tape.EXTFUN:
+      return new ExternalFunction(nextAtom(at), nextAtom(at), rest);
+    default:
+      return refuse(tape.EXT);
+  }
+}
+
+function nextWord(at: TapeCursor): number {
+  return at.words[at.word++]!;
+}
+
+function nextAtom(at: TapeCursor): Atom {
+  return at.atoms[at.words[at.word++]!]!;
+}
+
+/** Rust writes no such word. */
+function refuse(tag: number): never {
+  throw new Error(`a bug in this library: a word with tag ${tag} does not begin a term`);
+}

@@ -1,0 +1,105 @@
+import * as tape from '../terms/tape.js';
+import { arrayOf, doublesOf } from './arrays.js';
+import type { TapeCursor } from './tape-cursor.js';
+
+/**
+ * The next `count` terms, at least one, as an array. Numbers have loops of their own, so that V8 learns what
+ * such arrays hold.
+ */
+export function readItems(at: TapeCursor, count: number): unknown[] {
+  const tag = at.words[at.word]! & 15;
+  if (tag === tape.FLOAT && !at.exact) return readDoubles(at, count);
+  if (tag === tape.INT) return readIntegers(at, count);
+  switch (count) {
+    case 1:
+      return [at.read()];
+    case 2:
+      return [at.read(), at.read()];
+    case 3:
+      return [at.read(), at.read(), at.read()];
+    case 4:
+      return [at.read(), at.read(), at.read(), at.read()];
+    default:
+      return readMore(at, arrayOf(count), 0, count);
+  }
+}
+
+function readDoubles(at: TapeCursor, count: number): unknown[] {
+  const { words, floats, word, float } = at;
+  if (count === 2 && words[word + 1] === tape.FLOAT) {
+    at.word = word + 2;
+    at.float = float + 2;
+    return [floats[float]!, floats[float + 1]!];
+  }
+  const items = doublesOf(count);
+  return readMore(at, items, fillDoubles(at, items, 0, count), count);
+}
+
+function readIntegers(at: TapeCursor, count: number): unknown[] {
+  const items = arrayOf(count);
+  return readMore(at, items, fillIntegers(at, items, 0, count), count);
+}
+
+/** Fills in the doubles that come next, and returns the index of the item after them. */
+function fillDoubles(at: TapeCursor, items: unknown[], from: number, count: number): number {
+  const { words, floats } = at;
+  const word = at.word - from;
+  const float = at.float - from;
+  let index = from;
+  while (index < count && words[word + index] === tape.FLOAT) {
+    items[index] = floats[float + index]!;
+    index++;
+  }
+  at.word = word + index;
+  at.float = float + index;
+  return index;
+}
+
+/** The same for integers. */
+function fillIntegers(at: TapeCursor, items: unknown[], from: number, count: number): number {
+  const { words } = at;
+  const word = at.word - from;
+  let index = from;
+  while (index < count) {
+    const head = words[word + index]!;
+    if ((head & 15) !== tape.INT) break;
+    items[index] = (head | 0) >> 4;
+    index++;
+  }
+  at.word = word + index;
+  return index;
+}
+
+const LIST_OF_TWO = (2 << 4) | tape.LIST;
+const PART_END = (tape.NEXT_PART << 4) | tape.EXT;
+
+/** Reads the items from `index` on. */
+function readMore(at: TapeCursor, items: unknown[], index: number, count: number): unknown[] {
+  const { words } = at;
+  for (let next = index; next < count; next++) {
+    const head = words[at.word]!;
+    if ((head & 15) === tape.TEXT8) {
+      at.word++;
+      const start = at.at8;
+      at.at8 = start + (head >>> 4);
+      items[next] = at.text8.substring(start, at.at8);
+    } else if (head === LIST_OF_TWO && isPairOfDoubles(at)) {
+      // Points of maps and curves come by the ten thousand.
+      const { floats, float } = at;
+      at.word += 3;
+      at.float = float + 2;
+      items[next] = [floats[float]!, floats[float + 1]!];
+    } else if (head === PART_END) {
+      at.nextPart();
+      if (!at.exact) next = fillDoubles(at, items, next, count);
+      next = fillIntegers(at, items, next, count) - 1;
+    } else {
+      items[next] = at.read();
+    }
+  }
+  return items;
+}
+
+function isPairOfDoubles({ words, word, exact }: TapeCursor): boolean {
+  return words[word + 1] === tape.FLOAT && words[word + 2] === tape.FLOAT && !exact;
+}

@@ -1,0 +1,71 @@
+import * as tape from '../terms/tape.js';
+import { setOwn } from './shapes.js';
+import type { TapeCursor } from './tape-cursor.js';
+
+const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
+/** With more keys than this V8 keeps an object as a hash table anyway. */
+const MANY_KEYS = 64;
+
+/** A map with `count` pairs. `keys` says what all of its keys are. */
+export function readMap(at: TapeCursor, keys: number, count: number): unknown {
+  if (keys === tape.KEYS_MIXED) {
+    const map = new Map<unknown, unknown>();
+    for (let index = 0; index < count; index++) map.set(at.read(), at.read());
+    return map;
+  }
+  const object = count > MANY_KEYS ? readManyKeys(at, count) : readPairs(at, {}, count);
+  return keys === tape.KEYS_ATOMS ? revive(at, object) : object;
+}
+
+/** A map that begins like a shape: its values, a word with the number of further pairs, and these. */
+export function readMixed(at: TapeCursor, keys: number, index: number): unknown {
+  const shape = at.shapes[index]!;
+  if (keys === tape.KEYS_MIXED) {
+    const map = new Map<unknown, unknown>();
+    for (let key = 0; key < shape.keys.length; key++) map.set(shape.keyTerm(key), at.read());
+    for (let left = at.words[at.word++]!; left > 0; left--) map.set(at.read(), at.read());
+    return map;
+  }
+  const object = shape.readPlain(at);
+  readPairs(at, object, at.words[at.word++]!);
+  return keys === tape.KEYS_ATOMS ? revive(at, object) : object;
+}
+
+function readPairs(
+  at: TapeCursor,
+  object: Record<string, unknown>,
+  count: number,
+): Record<string, unknown> {
+  for (let left = count; left > 0; left--) setOwn(object, readKey(at), at.read());
+  return object;
+}
+
+/**
+ * Without a prototype there is nothing that an assignment could hit but the object's own keys, and V8
+ * takes half the time for each.
+ */
+function readManyKeys(at: TapeCursor, count: number): Record<string, unknown> {
+  const object = { __proto__: null } as unknown as Record<string, unknown>;
+  for (let left = count; left > 0; left--) object[readKey(at)] = at.read();
+  return Object.setPrototypeOf(object, Object.prototype) as Record<string, unknown>;
+}
+
+/** The key of an object: text, or the name of an atom. */
+function readKey(at: TapeCursor): string {
+  const head = at.words[at.word]!;
+  const payload = head >>> 4;
+  switch (head & 15) {
+    case tape.ATOM:
+      at.word++;
+      return at.atoms[payload]!.name;
+    case tape.CONST:
+      at.word++;
+      return payload === tape.EMPTY_TEXT ? '' : CONSTANT_NAMES[payload]!;
+    default:
+      return at.read() as string;
+  }
+}
+
+function revive(at: TapeCursor, object: Record<string, unknown>): unknown {
+  return at.revivers === undefined ? object : at.revivers.object(object);
+}

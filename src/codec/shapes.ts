@@ -1,0 +1,154 @@
+import { foreignAtom } from '../terms/atom.js';
+import { SHAPE_ATOMS } from '../terms/tape.js';
+import { generateReader, type ObjectReader } from './generated-reader.js';
+import type { TapeCursor } from './tape-cursor.js';
+
+/** The keys of maps that come again and again, and what makes objects of them. */
+export interface ReadShape {
+  readonly keys: readonly string[];
+  /** The value of the map with these keys whose values come next in the tape. */
+  read(at: TapeCursor): unknown;
+  /** The same as a plain object, whatever revivers make of it. */
+  readPlain(at: TapeCursor): Record<string, unknown>;
+  /** The key at `index` as a term: an atom or text. */
+  keyTerm(index: number): unknown;
+}
+
+/** More shapes than this are not remembered: somebody is sending keys that are data. */
+const MAX_REMEMBERED = 2048;
+/** The same for generated readers, each of which can take some ten kilobytes. */
+const MAX_READERS = 256;
+/** Objects with hidden classes of their own are made from this use on. */
+const USES_BEFORE_CLASS = 3;
+/** From here on reading takes less time than is won by then: a reader takes 20 µs and 10 µs a key to make. */
+const USES_BEFORE_READER = 200;
+
+const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const;
+/** Shapes by their numbers in this process; Rust gives some thousand of these at most. */
+const numbered: (Shape | undefined)[] = [undefined];
+
+/** The shape with that number, if this thread has met it. */
+export function shapeOfNumber(number: number): ReadShape | undefined {
+  return number < numbered.length ? numbered[number] : undefined;
+}
+
+/**
+ * The shape with those keys, which are joined by NUL.
+ *
+ * @param number its number in this process, 0 = none
+ */
+export function shapeOf(joined: string, kind: number, number: number): ReadShape {
+  if (number > 0) {
+    while (numbered.length <= number) numbered.push(undefined);
+    return (numbered[number] ??= newShape(joined, kind));
+  }
+  const table = remembered[kind === SHAPE_ATOMS ? 0 : 1];
+  const known = table.get(joined);
+  if (known !== undefined) return known;
+  if (table.size >= MAX_REMEMBERED) table.clear();
+  const shape = newShape(joined, kind);
+  table.set(shape.keys.join('\0'), shape);
+  return shape;
+}
+
+function newShape(joined: string, kind: number): Shape {
+  // A copy, since text that was cut out keeps what it was cut out of alive.
+  const keys = Buffer.from(joined, 'latin1').latin1Slice().split('\0');
+  return new Shape(keys, kind === SHAPE_ATOMS);
+}
+
+class Shape implements ReadShape {
+  /** The shapes that have a generated reader, in a ring, and the place of the one that is replaced next. */
+  static readonly #withReader: Shape[] = [];
+  static #oldest = 0;
+
+  readonly keys: readonly string[];
+  readonly #areAtoms: boolean;
+  #uses = 0;
+  read: ObjectReader;
+
+  constructor(keys: readonly string[], areAtoms: boolean) {
+    this.keys = keys;
+    this.#areAtoms = areAtoms;
+    this.read = this.#readSlowly;
+  }
+
+  keyTerm(index: number): unknown {
+    const key = this.keys[index]!;
+    return this.#areAtoms ? atomTerm(key) : key;
+  }
+
+  readPlain(at: TapeCursor): Record<string, unknown> {
+    return this.read(at);
+  }
+
+  #readSlowly(at: TapeCursor): Record<string, unknown> {
+    if (++this.#uses < USES_BEFORE_CLASS) return readRarely(at, this.keys);
+    if (this.#uses === USES_BEFORE_READER) this.#generateReader();
+    const object: Record<string, unknown> = {};
+    for (const key of this.keys) setOwn(object, key, at.read());
+    return object;
+  }
+
+  #generateReader(): void {
+    const reader = generateReader(this.keys);
+    if (reader === undefined) return;
+    this.read = reader;
+    const oldest = Shape.#withReader[Shape.#oldest];
+    if (oldest !== undefined) {
+      oldest.read = oldest.#readSlowly;
+      oldest.#uses = USES_BEFORE_CLASS;
+    }
+    Shape.#withReader[Shape.#oldest] = this;
+    Shape.#oldest = (Shape.#oldest + 1) % MAX_READERS;
+  }
+}
+
+/**
+ * An object with keys that have hardly ever come. It is a hash table in V8: a hidden class for each of its
+ * keys would take several times as long, and never be used again.
+ */
+function readRarely(at: TapeCursor, keys: readonly string[]): Record<string, unknown> {
+  const object = { __proto__: null } as unknown as Record<string, unknown>;
+  for (const key of keys) object[key] = at.read();
+  return Object.setPrototypeOf(object, Object.prototype) as Record<string, unknown>;
+}
+
+const EMPTY = {};
+
+/**
+ * Gives the object an own property, whatever its prototype says of that key: a setter (`__proto__`),
+ * or a value that cannot be assigned over, where a program has frozen the prototypes.
+ */
+export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  // Asked of an empty object, not of the large one that this may be: its own keys do not matter.
+  if (key in EMPTY) Object.defineProperty(object, key, ownProperty(value));
+  else object[key] = value;
+}
+
+/** The descriptor has no prototype: whatever a program has added to Object.prototype is no part of it. */
+function ownProperty(value: unknown): PropertyDescriptor {
+  return {
+    __proto__: null,
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  } as PropertyDescriptor;
+}
+
+/** The atom with that name as a value: a constant of JavaScript where it is one. */
+export function atomTerm(name: string): unknown {
+  switch (name) {
+    case 'true':
+      return true;
+    case 'false':
+      return false;
+    case 'nil':
+      return null;
+    case 'undefined':
+      return undefined;
+    default:
+      return foreignAtom(name);
+  }
+}
