@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::atoms::{AtomTable, check_known, read_name};
+use crate::collisions;
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::hash::{Kind as HashKind, TermHash, TermHasher};
 use crate::heap;
@@ -37,6 +38,7 @@ pub struct Decoder {
     shapes: ShapeTrie,
     frames: Vec<Frame>,
     keys: Vec<TermHash>,
+    numeric_keys: Vec<u32>,
     hasher: TermHasher,
 }
 
@@ -54,6 +56,7 @@ impl Decoder {
             shapes: ShapeTrie::new(),
             frames: Vec::new(),
             keys: Vec::new(),
+            numeric_keys: Vec::new(),
             hasher: TermHasher::new(),
         }
     }
@@ -76,6 +79,7 @@ impl Decoder {
         let decoded = self.decode_term(bytes, options, tape);
         // Not to lie beside the values that are made next.
         clear_to(&mut self.keys, KEPT_FRAMES);
+        clear_to(&mut self.numeric_keys, KEPT_FRAMES);
         clear_to(&mut self.frames, KEPT_FRAMES);
         self.atoms.trim();
         decoded
@@ -103,6 +107,7 @@ impl Decoder {
             shapes: &mut self.shapes,
             frames: &mut self.frames,
             keys: &mut self.keys,
+            numeric_keys: &mut self.numeric_keys,
             hasher: &self.hasher,
         };
         if run.reader.u8()? != tags::VERSION {
@@ -161,8 +166,9 @@ pub(crate) struct Frame {
     mixed: bool,
     keys_are_atoms: bool,
     keys_are_text: bool,
-    /// Where its keys begin among the hashes.
+    /// Where its keys begin among the hashes, and its numeric keys among those of JavaScript.
     keys: usize,
+    numeric_keys: usize,
     key: TermHash,
     pub(crate) hash: TermHash,
 }
@@ -180,6 +186,8 @@ pub(crate) struct Run<'a> {
     shapes: &'a mut ShapeTrie,
     pub(crate) frames: &'a mut Vec<Frame>,
     keys: &'a mut Vec<TermHash>,
+    /// The hashes that numeric keys have in JavaScript, of maps with many keys.
+    numeric_keys: &'a mut Vec<u32>,
     pub(crate) hasher: &'a TermHasher,
 }
 
@@ -627,7 +635,13 @@ impl Run<'_> {
         keys.sort_unstable();
         let repeated = keys.windows(2).any(|pair| pair[0] == pair[1]);
         self.keys.truncate(frame.keys);
-        if repeated { self.reader.fail(Kind::DuplicateKey) } else { Ok(()) }
+        if repeated {
+            return self.reader.fail(Kind::DuplicateKey);
+        }
+        let numeric = &self.numeric_keys[frame.numeric_keys..];
+        collisions::check(numeric, frame.count).or_else(|kind| self.reader.fail(kind))?;
+        self.numeric_keys.truncate(frame.numeric_keys);
+        Ok(())
     }
 
     fn count_terms(&mut self, count: u32) -> Result<(), DecodeError> {
@@ -722,6 +736,18 @@ impl Run<'_> {
         }
     }
 
+    /// The same for a number, which JavaScript hashes like this.
+    fn note_numeric_key(&mut self, hash: impl FnOnce() -> u32) {
+        self.note_key(false, false);
+        if let Some(frame) = self.frames.last()
+            && frame.at_key
+            && frame.kind == Container::Pairs
+            && frame.count as usize > collisions::MAX_COLLIDING
+        {
+            self.numeric_keys.push(hash());
+        }
+    }
+
     pub(crate) fn open(
         &mut self,
         kind: Container,
@@ -755,6 +781,7 @@ impl Run<'_> {
             keys_are_atoms: true,
             keys_are_text: true,
             keys: self.keys.len(),
+            numeric_keys: self.numeric_keys.len(),
             key: 0,
             hash: 0,
         });
@@ -767,13 +794,13 @@ impl Run<'_> {
         match tag {
             tags::SMALL_INTEGER => {
                 let value = self.reader.u8()?;
-                self.note_key(false, false);
+                self.note_numeric_key(|| collisions::of_number(f64::from(value)));
                 self.tape.words.push(word(tape::INT, u32::from(value)));
                 Ok(Read::Leaf(self.integer_hash(wanted, i64::from(value))))
             }
             tags::INTEGER => {
                 let value = self.reader.u32()? as i32;
-                self.note_key(false, false);
+                self.note_numeric_key(|| collisions::of_number(f64::from(value)));
                 self.put_integer(i64::from(value));
                 Ok(Read::Leaf(self.integer_hash(wanted, i64::from(value))))
             }
@@ -991,7 +1018,12 @@ impl Run<'_> {
         if !value.is_finite() {
             return self.reader.fail(Kind::Float);
         }
-        self.note_key(false, false);
+        if self.exact {
+            // It becomes an object.
+            self.note_key(false, false);
+        } else {
+            self.note_numeric_key(|| collisions::of_number(value));
+        }
         self.put_float(value);
         // 0.0 and -0.0 are one key before OTP 27.
         let bits = if value == 0.0 { 0 } else { value.to_bits() };
@@ -1005,12 +1037,12 @@ impl Run<'_> {
         while let [rest @ .., 0] = digits {
             digits = rest;
         }
-        self.note_key(false, false);
         if digits.len() < 8 {
             let magnitude =
                 digits.iter().rev().fold(0i64, |value, digit| value << 8 | i64::from(*digit));
             if magnitude < 1 << 53 {
                 let value = if negative { -magnitude } else { magnitude };
+                self.note_numeric_key(|| collisions::of_number(value as f64));
                 self.put_integer(value);
                 return Ok(Read::Leaf(self.integer_hash(wanted, value)));
             }
@@ -1019,6 +1051,7 @@ impl Run<'_> {
             return self.reader.fail(Kind::Size);
         }
         self.tape.heap += heap::BIGINT + digits.len();
+        self.note_numeric_key(|| collisions::of_big(digits));
         self.tape.refers_to_source = true;
         self.tape.words.push(word(tape::BIG, (digits.len() as u32) << 1 | u32::from(negative)));
         self.tape.words.push(start as u32);

@@ -37,6 +37,8 @@ pub enum DecodeErrorKind {
     Bits,
     /// A map with the same key twice.
     DuplicateKey,
+    /// A map with more than this many numeric keys that share a bucket of JavaScript's Map.
+    CollidingKeys(u32),
     /// A part of a pid, port, reference or function is of the wrong kind or out of range.
     Field(&'static str),
     /// A binary that is not UTF-8, where only text is wanted.
@@ -70,6 +72,10 @@ impl fmt::Display for DecodeError {
             Kind::Float => write!(f, "a float is not a finite number")?,
             Kind::Bits => write!(f, "a bit string has an impossible count of bits")?,
             Kind::DuplicateKey => write!(f, "a map has the same key twice")?,
+            Kind::CollidingKeys(limit) => write!(
+                f,
+                "a map has more than {limit} numbers as keys whose hashes collide in JavaScript"
+            )?,
             Kind::Field(field) => write!(f, "{field} is not as it must be")?,
             Kind::BinaryText => write!(f, "a binary is not UTF-8 (binaries is 'string')")?,
             Kind::Depth(limit) => write!(f, "terms are nested deeper than maxDepth, {limit}")?,

@@ -1,6 +1,7 @@
 //! Erlang's external term format to and from the tape.
 #![forbid(unsafe_code)]
 mod atoms;
+mod collisions;
 mod decode;
 mod encode;
 mod error;

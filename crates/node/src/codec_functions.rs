@@ -119,11 +119,8 @@ pub(crate) fn install(
     control: Uint32Array,
 ) -> Result<()> {
     memory.control.replace(Some(control));
-    let functions: [(&std::ffi::CStr, sys::napi_callback); 3] = [
-        (c"encode", Some(encode)),
-        (c"copyEncoded", Some(copy_encoded)),
-        (c"gap", Some(gap)),
-    ];
+    let functions: [(&std::ffi::CStr, sys::napi_callback); 3] =
+        [(c"encode", Some(encode)), (c"copyEncoded", Some(copy_encoded)), (c"gap", Some(gap))];
     bare_functions::install(env, memory, target, &functions)
 }
 
@@ -143,7 +140,9 @@ unsafe extern "C" fn copy_encoded(
     info: sys::napi_callback_info,
 ) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { call(env, info, |memory: &CodecMemory, bytes| memory.copy_encoded(bytes()?).map(nothing)) }
+    unsafe {
+        call(env, info, |memory: &CodecMemory, bytes| memory.copy_encoded(bytes()?).map(nothing))
+    }
 }
 
 fn detached() -> Error {

@@ -120,7 +120,10 @@ impl SharedDecoder {
     }
 
     fn next_part(&self) -> Result<()> {
-        self.scratch.borrow_mut().next_part(&mut self.buffers.borrow_mut()).ok_or_else(out_of_bounds)
+        self.scratch
+            .borrow_mut()
+            .next_part(&mut self.buffers.borrow_mut())
+            .ok_or_else(out_of_bounds)
     }
 
     fn table(&self) -> Result<()> {
@@ -179,7 +182,11 @@ impl SharedDecoder {
 }
 
 impl Scratch {
-    fn decode(&mut self, bytes: &[u8], options: &DecodeOptions<'_>) -> std::result::Result<(), DecodeError> {
+    fn decode(
+        &mut self,
+        bytes: &[u8],
+        options: &DecodeOptions<'_>,
+    ) -> std::result::Result<(), DecodeError> {
         self.message = None;
         let result = self.decoder.decode(bytes, options, &mut self.tape);
         if result.is_err() {

@@ -1,0 +1,117 @@
+//! Keys that JavaScript's Map would have to search one by one.
+//!
+//! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone, so a sender can choose
+//! keys that all fall into one bucket. Filling a Map with them takes time that grows with the square of their
+//! number. Strings are hashed with a secret, and objects at random.
+
+use crate::error::DecodeErrorKind;
+
+/// So many numeric keys of a map may share a bucket. With two keys a bucket on average, chance fills
+/// none of a million buckets with more than 20.
+pub(crate) const MAX_COLLIDING: usize = 64;
+
+/// The hash of a number (V8, `Object::GetSimpleHash`).
+pub(crate) fn of_number(value: f64) -> u32 {
+    let integer = value as i32;
+    if f64::from(integer) == value { hash32(integer as u32) } else { hash64(value.to_bits()) }
+}
+
+/// The hash of a big integer, which has no leading zeros, by its lowest digit (V8, `BigInt::Hash`).
+pub(crate) fn of_big(digits: &[u8]) -> u32 {
+    let mut lowest = [0; 8];
+    let length = digits.len().min(8);
+    lowest[..length].copy_from_slice(&digits[..length]);
+    hash64(u64::from_le_bytes(lowest))
+}
+
+/// `ComputeUnseededHash` of V8.
+fn hash32(key: u32) -> u32 {
+    let mut hash = (!key).wrapping_add(key << 15);
+    hash ^= hash >> 12;
+    hash = hash.wrapping_add(hash << 2);
+    hash ^= hash >> 4;
+    hash = hash.wrapping_mul(2057);
+    hash ^ hash >> 16
+}
+
+/// `ComputeLongHash` of V8.
+fn hash64(key: u64) -> u32 {
+    let mut hash = (!key).wrapping_add(key << 18);
+    hash ^= hash >> 31;
+    hash = hash.wrapping_mul(21);
+    hash ^= hash >> 11;
+    hash = hash.wrapping_add(hash << 6);
+    (hash ^ hash >> 22) as u32
+}
+
+/// Refuses numeric keys of a map with `pairs` keys in all if too many of their hashes share a bucket.
+pub(crate) fn check(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
+    if hashes.len() <= MAX_COLLIDING {
+        return Ok(());
+    }
+    // V8's tables have a power of two of entries, and a bucket for every two of them.
+    let buckets = (pairs as usize).next_power_of_two() / 2;
+    let mut counts = vec![0u8; buckets];
+    for hash in hashes {
+        let count = &mut counts[*hash as usize & (buckets - 1)];
+        *count += 1;
+        if usize::from(*count) > MAX_COLLIDING {
+            return Err(DecodeErrorKind::CollidingKeys(MAX_COLLIDING as u32));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNT: usize = if cfg!(miri) { 1000 } else { 100_000 };
+
+    fn check_all(hashes: impl Iterator<Item = u32>) -> bool {
+        let hashes: Vec<u32> = hashes.take(COUNT).collect();
+        check(&hashes, hashes.len() as u32).is_ok()
+    }
+
+    #[test]
+    fn regular_keys_are_far_from_colliding() {
+        let numbers = || (0u64..).map(|n| n as f64);
+        for step in
+            [1.0, 2.0, 3.0, 10.0, 100.0, 1000.0, 1024.0, 4096.0, 65_536.0, 1e6, 0.5, 0.1, 1e9]
+        {
+            for start in [0.0, 1.0, 1e6, 1_700_000_000.0, 1_700_000_000_000.0, -1e6, 2e9] {
+                let keys = numbers().map(|n| of_number(start + n * step));
+                assert!(check_all(keys), "from {start} in steps of {step}");
+            }
+        }
+        // Identifiers of 64 bits with a time in the upper ones, as many systems make them.
+        for shift in [0, 8, 12, 16, 20, 22, 32] {
+            let keys = (0u64..).map(|n| of_big(&((1 << 60) + (n << shift)).to_le_bytes()));
+            assert!(check_all(keys), "shifted by {shift}");
+        }
+    }
+
+    #[test]
+    fn chosen_keys_collide() {
+        assert!(!check_all((0u64..).map(|n| {
+            let mut digits = [1; 16];
+            digits[8..].copy_from_slice(&n.to_le_bytes());
+            of_big(&digits)
+        })));
+        let same_bucket = |hash: u32| hash % (COUNT.next_power_of_two() as u32 / 2) == 7;
+        let numbers =
+            (0..100 * COUNT).map(|n| of_number(n as f64)).filter(|hash| same_bucket(*hash));
+        let chosen: Vec<u32> = numbers.take(MAX_COLLIDING + 1).collect();
+        assert_eq!(chosen.len(), MAX_COLLIDING + 1);
+        assert!(check(&chosen[1..], COUNT as u32).is_ok());
+        assert!(check(&chosen, COUNT as u32).is_err());
+    }
+
+    #[test]
+    fn numbers_that_are_integers_have_their_hash() {
+        assert_eq!(of_number(-0.0), of_number(0.0));
+        assert_eq!(of_number(f64::from(i32::MIN)), hash32(0x8000_0000));
+        assert_eq!(of_number(2_147_483_648.0), hash64(2_147_483_648f64.to_bits()));
+        assert_eq!(of_number(0.5), hash64(0.5f64.to_bits()));
+    }
+}
