@@ -3,8 +3,10 @@ const MAX_COPIED = 4096;
 /** Longer arrays grow as they are filled: V8 would make them hash tables. */
 const MAX_PRESIZED = 1 << 24;
 
+// V8 keeps integers, doubles and everything else in different forms, and copies an array to change it.
 const ZEROS = Array.from({ length: MAX_COPIED }, () => 0);
 const FRACTIONS = Array.from({ length: MAX_COPIED }, () => 0.5);
+const VALUES = Array.from({ length: MAX_COPIED }, (): unknown => undefined);
 
 /**
  * An array of that length for the caller to fill in order.
@@ -13,10 +15,22 @@ const FRACTIONS = Array.from({ length: MAX_COPIED }, () => 0.5);
  * that somebody has given `Object.prototype`.
  */
 export function arrayOf(length: number): unknown[] {
+  switch (length) {
+    case 1:
+      return [undefined];
+    case 2:
+      return [undefined, undefined];
+    default:
+      return length <= MAX_COPIED ? VALUES.slice(0, length) : longArrayOf(length);
+  }
+}
+
+/** The same for integers. */
+export function integersOf(length: number): unknown[] {
   return length <= MAX_COPIED ? ZEROS.slice(0, length) : longArrayOf(length);
 }
 
-/** The same for doubles, which V8 keeps in a form of their own: it would copy other arrays to change it. */
+/** The same for doubles. */
 export function doublesOf(length: number): unknown[] {
   if (length <= MAX_COPIED) return FRACTIONS.slice(0, length);
   if (length > MAX_PRESIZED || inheritsElements()) return longArrayOf(length);

@@ -4,7 +4,7 @@ import type { DecodeSettings } from '../options.js';
 import * as tape from '../terms/tape.js';
 import { markTuple, type Tuple } from '../terms/tuple.js';
 import { Fun, ImproperList } from '../terms/values.js';
-import { byteLength, plainBytes } from './input.js';
+import { byteLength, unshared } from './input.js';
 import { readIdentifier, readLeaf } from './leaves.js';
 import { readItems } from './lists.js';
 import { NativeDecoder, SMALL_INPUT } from './native-decoder.js';
@@ -69,7 +69,7 @@ class Decoder extends TapeCursor {
       source.set(bytes);
       failure = native.decodeInput(length, flags, maxDepth, maxTerms);
     } else {
-      source = plainBytes(bytes);
+      source = unshared(bytes);
       failure = native.decodeBytes(source, flags, maxDepth, maxTerms);
     }
     if (failure !== undefined) throw new TermError(failure.message, { offset: failure.offset });

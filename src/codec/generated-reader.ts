@@ -4,6 +4,9 @@ import type { TapeCursor } from './tape-cursor.js';
 /** Makes an object of the values that come next in a tape. */
 export type ObjectReader = (at: TapeCursor) => Record<string, unknown>;
 
+/** Reads the string that comes next. */
+const TEXT = '(at.word++,start=at.at8,at.text8.substring(start,at.at8=start+(head>>>4)))';
+
 /** Whether this process allows code from strings. */
 let isAllowed = true;
 
@@ -17,17 +20,11 @@ let isAllowed = true;
  */
 export function generateReader(keys: readonly string[]): ObjectReader | undefined {
   if (!isAllowed) return undefined;
-  const reads = keys.map(
-    (_, index) =>
-      `let v${index};head=words[at.word];` +
-      `if((head&15)===${INT}){at.word++;v${index}=(head|0)>>4}` +
-      `else if((head&15)===${TEXT8}){at.word++;start=at.at8;v${index}=at.text8.substring(start,at.at8=start+(head>>>4))}` +
-      `else v${index}=at.read();`,
-  );
-  const literal = keys.map((key, index) =>
-    key === '__proto__' ? `["__proto__"]:v${index}` : `${JSON.stringify(key)}:v${index}`,
-  );
-  const code = `let head,start;const{words}=at;${reads.join('')}return{${literal.join(',')}}`;
+  const values = keys.map((key) => {
+    const name = key === '__proto__' ? '["__proto__"]' : JSON.stringify(key);
+    return `${name}:((head=words[at.word])&15)===${INT}?(at.word++,(head|0)>>4):(head&15)===${TEXT8}?${TEXT}:at.read()`;
+  });
+  const code = `let head,start;const{words}=at;return{${values.join(',')}}`;
   try {
     return new Function('at', code) as ObjectReader;
   } catch {

@@ -2,7 +2,8 @@ import { TermError } from '../errors.js';
 import { type Atom, atom } from '../terms/atom.js';
 import * as tape from '../terms/tape.js';
 import { BitString, ExternalFunction, Float, Pid, Port, Reference } from '../terms/values.js';
-import { arrayOf } from './arrays.js';
+import { integersOf } from './arrays.js';
+import { byteLength, view, viewIfLarge } from './input.js';
 import type { TapeCursor } from './tape-cursor.js';
 
 const CONSTANT_VALUES = [false, true, null, undefined] as const;
@@ -53,12 +54,10 @@ const MIN_SHARED = 64 * 1024;
  */
 function readBytes(at: TapeCursor, length: number): Buffer {
   const start = startOf(at, length);
-  const { source } = at;
-  if (length >= MIN_SHARED && length * 4 >= source.buffer.byteLength) {
-    return Buffer.from(source.buffer as ArrayBuffer, source.byteOffset + start, length);
-  }
+  const shared = length < MIN_SHARED ? undefined : viewIfLarge(at.source, start, length);
+  if (shared !== undefined) return shared;
   const copy = Buffer.allocUnsafe(length);
-  copy.set(source.subarray(start, start + length));
+  copy.set(view(at.source, start, length));
   return copy;
 }
 
@@ -66,7 +65,7 @@ function readBytes(at: TapeCursor, length: number): Buffer {
 function startOf(at: TapeCursor, length: number): number {
   const start = at.sourceStart + at.words[at.word++]!;
   // A reviver can transfer or resize the memory that is being decoded.
-  if (start + length > at.source.length) {
+  if (start + length > byteLength(at.source)) {
     throw new TermError('the bytes were taken away while they were decoded');
   }
   return start;
@@ -76,7 +75,7 @@ function startOf(at: TapeCursor, length: number): number {
 function readByteList(at: TapeCursor, length: number): unknown[] {
   const start = startOf(at, length);
   const { source } = at;
-  const items = arrayOf(length);
+  const items = integersOf(length);
   for (let index = 0; index < length; index++) items[index] = source[start + index]!;
   return items;
 }
@@ -88,7 +87,7 @@ const digitBytes = new Uint8Array(digit.buffer);
 /** An integer beyond those that a number holds; its bytes are little-endian. */
 function readBig(at: TapeCursor, length: number, isNegative: boolean): bigint {
   const start = startOf(at, length);
-  const bytes = at.source.subarray(start, start + length);
+  const bytes = view(at.source, start, length);
   let magnitude: bigint;
   if (length <= 8) {
     digit[0] = 0n;
@@ -107,7 +106,7 @@ export function readIdentifier(at: TapeCursor, kind: number, rest: number): unkn
     case tape.BITSTRING: {
       const length = nextWord(at);
       const start = startOf(at, length);
-      return new BitString(at.source.subarray(start, start + length), rest);
+      return new BitString(view(at.source, start, length), rest);
     }
     case tape.PID:
       return new Pid(nextAtom(at), nextWord(at), nextWord(at), nextWord(at));

@@ -1,5 +1,5 @@
 import * as tape from '../terms/tape.js';
-import { arrayOf, doublesOf } from './arrays.js';
+import { arrayOf, doublesOf, integersOf } from './arrays.js';
 import type { TapeCursor } from './tape-cursor.js';
 
 /**
@@ -36,7 +36,7 @@ function readDoubles(at: TapeCursor, count: number): unknown[] {
 }
 
 function readIntegers(at: TapeCursor, count: number): unknown[] {
-  const items = arrayOf(count);
+  const items = integersOf(count);
   return readMore(at, items, fillIntegers(at, items, 0, count), count);
 }
 
@@ -75,23 +75,24 @@ const PART_END = (tape.NEXT_PART << 4) | tape.EXT;
 
 /** Reads the items from `index` on. */
 function readMore(at: TapeCursor, items: unknown[], index: number, count: number): unknown[] {
-  const { words } = at;
+  const { words, floats, exact } = at;
   for (let next = index; next < count; next++) {
-    const head = words[at.word]!;
+    const { word } = at;
+    const head = words[word]!;
     if ((head & 15) === tape.TEXT8) {
-      at.word++;
+      at.word = word + 1;
       const start = at.at8;
       at.at8 = start + (head >>> 4);
       items[next] = at.text8.substring(start, at.at8);
-    } else if (head === LIST_OF_TWO && isPairOfDoubles(at)) {
+    } else if (head === LIST_OF_TWO && !exact && areDoubles(words, word + 1)) {
       // Points of maps and curves come by the ten thousand.
-      const { floats, float } = at;
-      at.word += 3;
+      const { float } = at;
+      at.word = word + 3;
       at.float = float + 2;
       items[next] = [floats[float]!, floats[float + 1]!];
     } else if (head === PART_END) {
       at.nextPart();
-      if (!at.exact) next = fillDoubles(at, items, next, count);
+      if (!exact) next = fillDoubles(at, items, next, count);
       next = fillIntegers(at, items, next, count) - 1;
     } else {
       items[next] = at.read();
@@ -100,6 +101,6 @@ function readMore(at: TapeCursor, items: unknown[], index: number, count: number
   return items;
 }
 
-function isPairOfDoubles({ words, word, exact }: TapeCursor): boolean {
-  return words[word + 1] === tape.FLOAT && words[word + 2] === tape.FLOAT && !exact;
+function areDoubles(words: Uint32Array, word: number): boolean {
+  return words[word] === tape.FLOAT && words[word + 1] === tape.FLOAT;
 }

@@ -43,14 +43,7 @@ export class NativeDecoder {
     const floats = new Float64Array(FLOATS);
     const bytes = Buffer.from(new ArrayBuffer(BYTES));
     this.buffers = { words, floats, bytes };
-    bridge.native.installDecoder(
-      this.#functions,
-      this.#control,
-      words,
-      floats,
-      bytes,
-      this.input,
-    );
+    bridge.native.installDecoder(this.#functions, this.#control, words, floats, bytes, this.input);
   }
 
   /** Decodes the first `length` bytes of `input`. */

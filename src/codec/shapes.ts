@@ -19,8 +19,10 @@ const MAX_REMEMBERED = 2048;
 /** The same for generated readers, each of which can take some ten kilobytes. */
 const MAX_READERS = 256;
 /** Objects with hidden classes of their own are made from this use on. */
-const USES_BEFORE_CLASS = 3;
-/** From here on reading takes less time than is won by then: a reader takes 20 µs and 10 µs a key to make. */
+const USES_BEFORE_CLASS = 8;
+/**
+ * A generated reader is made at this use. It takes some 20 µs a key, as long as several hundred uses without one.
+ */
 const USES_BEFORE_READER = 200;
 
 const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const;

@@ -126,9 +126,7 @@ export abstract class TapeCursor {
     // Read when first needed: shapes with known numbers do without.
     let names: string | undefined;
     const readAll = (): string =>
-      this.#parts === undefined
-        ? this.#bytes.utf8Slice(namesStart, namesEnd)
-        : this.#parts.names();
+      this.#parts === undefined ? this.#bytes.utf8Slice(namesStart, namesEnd) : this.#parts.names();
     let start = 0;
     if (atomCount > 0) {
       names = readAll();
