@@ -44,7 +44,7 @@ const table = {
  * | `Decimal`                           | string such as `'1.50'`         | see `elixir.decimal` |
  *
  * Microseconds are cut to the milliseconds that a `Date` has. What a value cannot hold stays a map: other
- * calendars, dates beyond those of JavaScript, relative URIs.
+ * calendars, years beyond 9999, relative URIs, decimals with more than 10,000 digits.
  *
  * The same options give the same lists, so that calling this again costs nothing.
  *
@@ -102,9 +102,16 @@ elixir.date = (date: Date): Map<Atom, unknown> => struct('Date', { calendar: ISO
  * @throws {@link OptionError} when it is no decimal number
  */
 elixir.decimal = (text: string): Map<Atom, unknown> => {
-  const parts = DECIMAL.exec(String(text))?.groups;
-  if (parts === undefined || text.length > MAX_DECIMAL) {
-    throw new OptionError(`elixir.decimal takes text such as '-1.50', not '${String(text)}'`, {
+  const given = String(text);
+  if (given.length > MAX_DECIMAL) {
+    throw new OptionError(
+      `elixir.decimal takes up to ${MAX_DECIMAL} characters, not ${given.length}`,
+      { option: 'decimal' },
+    );
+  }
+  const parts = DECIMAL.exec(given)?.groups;
+  if (parts === undefined) {
+    throw new OptionError(`elixir.decimal takes text such as '-1.50', not '${given}'`, {
       option: 'decimal',
     });
   }
@@ -118,8 +125,9 @@ elixir.decimal = (text: string): Map<Atom, unknown> => {
 
 const DECIMAL =
   /^(?<sign>[+-])?(?:(?<word>nan|inf|infinity)|(?<whole>\d+)(?:\.(?<fraction>\d+))?(?:e(?<exponent>[+-]?\d{1,9}))?)$/i;
-/** Text of a decimal number: longer ones are no number that anybody works with. */
+/** The longest text of a decimal number. The time to convert one grows with the square of its length. */
 const MAX_DECIMAL = 10_000;
+const MAX_COEFFICIENT = 10n ** BigInt(MAX_DECIMAL);
 
 const ISO = atom('Elixir.Calendar.ISO');
 const STRUCT = atom('__struct__');
@@ -300,12 +308,14 @@ function decimalText({ sign, coef, exp }: Fields): string | undefined {
   if (coef instanceof Atom) {
     return { NaN: `${minus}NaN`, inf: `${minus}Infinity` }[coef.name];
   }
-  if (typeof coef !== 'bigint' && integer(coef, 0, Number.MAX_SAFE_INTEGER) === undefined) {
-    return undefined;
-  }
+  const isCoefficient =
+    typeof coef === 'bigint'
+      ? coef >= 0n && coef < MAX_COEFFICIENT
+      : integer(coef, 0, Number.MAX_SAFE_INTEGER) !== undefined;
+  if (!isCoefficient) return undefined;
   const exponent = integer(exp, -999_999_999, 999_999_999);
   const digits = String(coef);
-  if (exponent === undefined || digits.startsWith('-')) return undefined;
+  if (exponent === undefined) return undefined;
   const adjusted = exponent + digits.length - 1;
   if (exponent === 0) return minus + digits;
   if (exponent < 0 && adjusted >= -6) {

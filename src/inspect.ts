@@ -11,6 +11,7 @@ const FRAMES = /\n[ \t]+at [^\n]*/g;
  * it, and safe with values whose getters, traps or printers throw.
  */
 export function inspectBriefly(value: unknown, maxLength = MAX_LENGTH): string {
+  if (typeof value === 'bigint') return truncate(`${integerText(value, '0x')}n`, maxLength);
   const text = attempt(() =>
     inspect(value, {
       depth: 2,
@@ -21,6 +22,21 @@ export function inspectBriefly(value: unknown, maxLength = MAX_LENGTH): string {
     }),
   );
   return truncate(text?.replace(FRAMES, '') ?? `an uninspectable ${typeof value}`, maxLength);
+}
+
+/** Larger integers, of some 5000 digits, are written in hexadecimal. */
+const MAX_DECIMAL = 1n << 16384n;
+
+/**
+ * An integer as text. V8 takes seconds for the decimal digits of an integer of a megabyte, whereas the time for
+ * hexadecimal ones grows only with their number.
+ *
+ * @param hexPrefix what the language has before hexadecimal digits
+ */
+export function integerText(value: bigint, hexPrefix: string): string {
+  if (value < MAX_DECIMAL && value > -MAX_DECIMAL) return value.toString();
+  const digits = value.toString(16);
+  return digits.startsWith('-') ? `-${hexPrefix}${digits.slice(1)}` : hexPrefix + digits;
 }
 
 /** The result of `read`, or undefined when it throws: for values that nobody vouches for. */

@@ -63,10 +63,21 @@ export class Atom {
 const own = new Map<string, Atom>();
 /** Atoms that came from the wire: they stay as long as somebody holds them. */
 const foreign = new Map<string, WeakRef<Atom>>();
-const forgotten = new FinalizationRegistry<string>((name) => {
-  // A younger atom of the same name may have taken the place meanwhile.
-  if (foreign.get(name)?.deref() === undefined) foreign.delete(name);
-});
+/** Calls back after a garbage collection. Registering every atom would take a third of making one. */
+const collections = new FinalizationRegistry<void>(forgetCollected);
+
+let isAwaitingCollection = false;
+
+function awaitCollection(): void {
+  collections.register({}, undefined);
+  isAwaitingCollection = true;
+}
+
+function forgetCollected(): void {
+  isAwaitingCollection = false;
+  for (const [name, atom] of foreign) if (atom.deref() === undefined) foreign.delete(name);
+  if (foreign.size > 0) awaitCollection();
+}
 
 let announce: (name: string) => void = () => {};
 
@@ -105,11 +116,19 @@ export function atom(name: string): Atom {
 export function foreignAtom(name: string): Atom {
   const known = own.get(name) ?? foreign.get(name)?.deref();
   if (known !== undefined) return known;
-  const result = Atom.make(name);
-  foreign.set(name, new WeakRef(result));
-  forgotten.register(result, name);
+  const result = Atom.make(detached(name));
+  if (!isAwaitingCollection) awaitCollection();
+  foreign.set(result.name, new WeakRef(result));
   return result;
 }
+
+/** A copy, since V8 keeps the text that a long string was cut out of as long as the string itself. */
+function detached(name: string): string {
+  return name.length < MIN_SLICE ? name : Buffer.from(name, 'utf16le').ucs2Slice();
+}
+
+/** V8 copies shorter strings at once. */
+const MIN_SLICE = 13;
 
 function checkName(name: unknown): asserts name is string {
   if (typeof name !== 'string') {
