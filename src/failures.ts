@@ -43,7 +43,13 @@ type Failure =
       header?: string | null;
       unverified?: UnverifiedResponse;
     }
-  | { kind: 'response'; reason: ResponseErrorReason; detail: string }
+  | {
+      kind: 'response';
+      reason: ResponseErrorReason;
+      detail: string;
+      /** Where in the body the term is wrong. */
+      offset?: number | null;
+    }
   | { kind: 'size'; option: 'maxEncodedArgsSize'; limit: number };
 
 /**
@@ -83,7 +89,7 @@ export function failureOf(reason: unknown): Error {
         unverified: failure.unverified,
       });
     case 'response':
-      return new ResponseError(failure.reason, failure.detail);
+      return responseError(failure);
     case 'size':
       return new SizeError(failure);
     case 'term':
@@ -93,6 +99,11 @@ export function failureOf(reason: unknown): Error {
     case 'internal':
       return new BackwaterError(failure.message);
   }
+}
+
+function responseError({ reason, detail, offset }: Failure & { kind: 'response' }): ResponseError {
+  if (typeof offset !== 'number') return new ResponseError(reason, detail);
+  return new ResponseError(reason, detail, { cause: new TermError(detail, { offset }) });
 }
 
 function isFailure(value: unknown): value is Failure {

@@ -405,12 +405,15 @@ const size = integer(1, MAX_SIZE, 'bytes');
 const bytesInFlight = integerOrInfinity(1, 2 ** 41, 'bytes');
 const count = integerOrInfinity(1, 2 ** 31 - 1);
 
+/** Has what every object has, which is more than usual if a program has changed Object.prototype. */
+const anything: Record<string, unknown> = {};
+
 const revivers = listOf<Reviver>(
   "a list of { struct: 'Date', revive } and { tag: 'user', length: 3, revive }",
   ({ struct, tag, length, revive }) =>
     typeof revive === 'function' &&
     (isAtomName(struct)
-      ? tag === undefined && length === undefined
+      ? tag === anything['tag'] && length === anything['length']
       : isAtomName(tag) && Number.isInteger(length) && (length as number) >= 1),
 );
 

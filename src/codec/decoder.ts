@@ -14,15 +14,28 @@ import type { Arrival } from './tape-buffers.js';
 import { TapeCursor } from './tape-cursor.js';
 
 /**
- * Decoders that are not in use: one as a rule, more if revivers decode something themselves. A decoder that is
- * in use is not here. So one that V8 stops in the middle, which no `finally` notices, is never used again.
+ * A decoder that is not in use, and by `next` another one, for a reviver that decodes something itself. Decoders
+ * that are in use are not here, so one that V8 stops in the middle, which no `finally` notices, is never used
+ * again.
  */
-const idle: Decoder[] = [];
-const MAX_IDLE = 2;
+let idle: Decoder | undefined;
+
+function take(): Decoder {
+  const decoder = idle ?? new Decoder();
+  idle = decoder.next;
+  return decoder;
+}
+
+function putBack(decoder: Decoder): void {
+  decoder.end();
+  // Two of them suffice.
+  decoder.next = idle?.next === undefined ? idle : undefined;
+  idle = decoder;
+}
 
 /** The term that bytes begin with. */
 export function decodeBytes(bytes: Uint8Array, settings: DecodeSettings): unknown {
-  const decoder = idle.pop() ?? new Decoder();
+  const decoder = take();
   try {
     return decoder.decode(bytes, settings);
   } catch (error) {
@@ -34,7 +47,7 @@ export function decodeBytes(bytes: Uint8Array, settings: DecodeSettings): unknow
 
 /** The term of a message that has arrived. */
 export function readArrival(arrival: Arrival, exact: boolean, revivers?: Revivers): unknown {
-  const decoder = idle.pop() ?? new Decoder();
+  const decoder = take();
   try {
     return decoder.readArrival(arrival, exact, revivers);
   } catch (error) {
@@ -42,11 +55,6 @@ export function readArrival(arrival: Arrival, exact: boolean, revivers?: Reviver
   } finally {
     putBack(decoder);
   }
-}
-
-function putBack(decoder: Decoder): void {
-  decoder.end();
-  if (idle.length < MAX_IDLE) idle.push(decoder);
 }
 
 /** V8 has limits of its own: on the stack, and on the sizes of Maps, strings and integers. */
@@ -57,6 +65,8 @@ function refusal(error: unknown): unknown {
 
 /** Makes JavaScript values of tapes, one at a time. */
 class Decoder extends TapeCursor {
+  /** Another one that is not in use; see `idle`. */
+  next: Decoder | undefined = undefined;
   readonly #native = new NativeDecoder();
 
   decode(bytes: Uint8Array, settings: DecodeSettings): unknown {
@@ -66,7 +76,8 @@ class Decoder extends TapeCursor {
     let source: Uint8Array = native.input;
     let failure;
     if (length <= SMALL_INPUT) {
-      source.set(bytes);
+      // Copying from detached memory throws, even if there is nothing to copy.
+      if (length > 0) source.set(bytes);
       failure = native.decodeInput(length, flags, maxDepth, maxTerms);
     } else {
       source = unshared(bytes);

@@ -47,7 +47,7 @@ export class Revivers {
     // These atoms are the program's own, so safe decoding accepts them.
     atom(STRUCT);
     for (const reviver of list) {
-      if (reviver.struct !== undefined) {
+      if (typeof reviver.struct === 'string') {
         const { struct } = reviver;
         const name = /^(?!Elixir\.)[A-Z]/.test(struct) ? `Elixir.${struct}` : struct;
         this.#structs.set(atom(name), reviver);
@@ -56,7 +56,7 @@ export class Revivers {
         this.#tuples.set(tag, [reviver, ...(this.#tuples.get(tag) ?? [])]);
       }
     }
-    const structs = list.filter(({ struct }) => struct !== undefined);
+    const structs = list.filter(({ struct }) => typeof struct === 'string');
     this.ofStructs = structs.length === list.length ? this : new Revivers(structs);
   }
 

@@ -26,12 +26,13 @@ const USES_BEFORE_CLASS = 8;
 const USES_BEFORE_READER = 200;
 
 const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const;
-/** Shapes by their numbers in this process; Rust gives some thousand of these at most. */
-const numbered: (Shape | undefined)[] = [undefined];
+/** Shapes by their numbers in this process; see crates/etf/src/shape_numbers.rs. */
+const MAX_NUMBER = 4096;
+const numbered = emptyPlaces(MAX_NUMBER + 1);
 
 /** The shape with that number, if this thread has met it. */
 export function shapeOfNumber(number: number): ReadShape | undefined {
-  return number < numbered.length ? numbered[number] : undefined;
+  return number <= MAX_NUMBER ? numbered[number] : undefined;
 }
 
 /**
@@ -40,10 +41,7 @@ export function shapeOfNumber(number: number): ReadShape | undefined {
  * @param number its number in this process, 0 = none
  */
 export function shapeOf(joined: string, kind: number, number: number): ReadShape {
-  if (number > 0) {
-    while (numbered.length <= number) numbered.push(undefined);
-    return (numbered[number] ??= newShape(joined, kind));
-  }
+  if (number > 0 && number <= MAX_NUMBER) return (numbered[number] ??= newShape(joined, kind));
   const table = remembered[kind === SHAPE_ATOMS ? 0 : 1];
   const known = table.get(joined);
   if (known !== undefined) return known;
@@ -59,9 +57,14 @@ function newShape(joined: string, kind: number): Shape {
   return new Shape(keys, kind === SHAPE_ATOMS);
 }
 
+/** Places that are the array's own, so that no setter of `Object.prototype` takes what is put there. */
+function emptyPlaces(count: number): (Shape | undefined)[] {
+  return Array.from({ length: count }, () => undefined);
+}
+
 class Shape implements ReadShape {
   /** The shapes that have a generated reader, in a ring, and the place of the one that is replaced next. */
-  static readonly #withReader: Shape[] = [];
+  static readonly #withReader = emptyPlaces(MAX_READERS);
   static #oldest = 0;
 
   readonly keys: readonly string[];

@@ -177,6 +177,10 @@ pub(crate) fn response_failure(failure: &ResponseFailure) -> Value {
             "kind": "response",
             "reason": failure.reason(),
             "detail": failure.to_string(),
+            "offset": match failure {
+                ResponseFailure::Decode(error) => Some(error.offset),
+                _ => None,
+            },
         }),
     }
 }

@@ -1,0 +1,15 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+
+const child = fileURLToPath(new URL('./support/polluted-child.js', import.meta.url));
+
+for (const when of ['before', 'after']) {
+  for (const kind of ['values', 'read-only values', 'setters', 'frozen']) {
+    test(`terms are decoded whatever is added to built-in prototypes: ${kind}, ${when}`, async (t) => {
+      const { stdout } = await promisify(execFile)(process.execPath, [child, when, kind]);
+      t.is(stdout, 'the same');
+    });
+  }
+}
