@@ -30,8 +30,17 @@ function hooking(hook: (value: number) => unknown): DecodeOptions {
 }
 
 function works(t: ExecutionContext): void {
-  t.deepEqual(decode(encode([small]), hooking((value) => -value)), [{ ...small, hooked: -7 }]);
-  const all = decode(encode(large), hooking((value) => -value)) as (typeof large)[number][];
+  t.deepEqual(
+    decode(
+      encode([small]),
+      hooking((value) => -value),
+    ),
+    [{ ...small, hooked: -7 }],
+  );
+  const all = decode(
+    encode(large),
+    hooking((value) => -value),
+  ) as (typeof large)[number][];
   t.is(all.length, large.length);
   t.deepEqual(all.at(-1), { ...large.at(-1)!, hooked: -7 as never });
 }
@@ -110,7 +119,8 @@ for (const [size, message] of Object.entries(messages)) {
       for (let round = 0; round < 5; round++) {
         t.throws(() => decode(encode(message), hooking(failure)), {
           instanceOf: TermError,
-          message: /^the reviver of the tag hook has thrown: (no|Maximum call stack size exceeded)$/,
+          message:
+            /^the reviver of the tag hook has thrown: (no|Maximum call stack size exceeded)$/,
         });
       }
       works(t);

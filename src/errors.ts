@@ -615,7 +615,12 @@ function nameErrors(constructor: { prototype: Error }, name: string): void {
 function assignDefined(error: Error, fields: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) {
-      Object.defineProperty(error, name, { value, enumerable: true, configurable: true });
+      Object.defineProperty(error, name, {
+        __proto__: null,
+        value,
+        enumerable: true,
+        configurable: true,
+      } as PropertyDescriptor);
     }
   }
 }

@@ -1,7 +1,11 @@
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 
 /** Longest text that {@link inspectBriefly} gives, in UTF-16 units. */
 const MAX_LENGTH = 1000;
+/** How deep values are shown. */
+const MAX_DEPTH = 2;
+/** How many items of an array, a Map or a Set are shown. */
+const MAX_ITEMS = 16;
 
 /** Where an error within the value comes from: that is nothing to put into a message. */
 const FRAMES = /\n[ \t]+at [^\n]*/g;
@@ -11,32 +15,40 @@ const FRAMES = /\n[ \t]+at [^\n]*/g;
  * it, and safe with values whose getters, traps or printers throw.
  */
 export function inspectBriefly(value: unknown, maxLength = MAX_LENGTH): string {
-  if (typeof value === 'bigint') return truncate(`${integerText(value, '0x')}n`, maxLength);
+  if (attempt(() => hasLargeInteger(value, 0)) === true) {
+    return `${typeof value === 'bigint' ? 'a bigint' : 'an object with a bigint'} of thousands of digits`;
+  }
   const text = attempt(() =>
     inspect(value, {
-      depth: 2,
+      depth: MAX_DEPTH,
       breakLength: Infinity,
       compact: true,
-      maxArrayLength: 16,
+      maxArrayLength: MAX_ITEMS,
       maxStringLength: maxLength,
     }),
   );
   return truncate(text?.replace(FRAMES, '') ?? `an uninspectable ${typeof value}`, maxLength);
 }
 
-/** Larger integers, of some 5000 digits, are written in hexadecimal. */
-const MAX_DECIMAL = 1n << 16384n;
+/** Larger integers, of some 5,000 digits, are not printed: V8 takes seconds for an integer of a megabyte. */
+const MAX_INTEGER = 1n << 16384n;
 
-/**
- * An integer as text. V8 takes seconds for the decimal digits of an integer of a megabyte, whereas the time for
- * hexadecimal ones grows only with their number.
- *
- * @param hexPrefix what the language has before hexadecimal digits
- */
-export function integerText(value: bigint, hexPrefix: string): string {
-  if (value < MAX_DECIMAL && value > -MAX_DECIMAL) return value.toString();
-  const digits = value.toString(16);
-  return digits.startsWith('-') ? `-${hexPrefix}${digits.slice(1)}` : hexPrefix + digits;
+/** Whether `util.inspect` would print such an integer. */
+function hasLargeInteger(value: unknown, depth: number): boolean {
+  if (typeof value === 'bigint') return value > MAX_INTEGER || value < -MAX_INTEGER;
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return false;
+  return shownParts(value).some((part) => hasLargeInteger(part, depth + 1));
+}
+
+/** The values that an object has and that are shown, without those that a getter or a trap would make. */
+function shownParts(value: object): unknown[] {
+  if (types.isProxy(value) || ArrayBuffer.isView(value)) return [];
+  if (Array.isArray(value)) return value.slice(0, MAX_ITEMS);
+  if (types.isMap(value)) return Array.from(value).slice(0, MAX_ITEMS).flat();
+  if (types.isSet(value)) return Array.from(value).slice(0, MAX_ITEMS);
+  return Object.keys(value).map(
+    (key): unknown => Object.getOwnPropertyDescriptor(value, key)?.value,
+  );
 }
 
 /** The result of `read`, or undefined when it throws: for values that nobody vouches for. */

@@ -4,9 +4,9 @@ const MAX_COPIED = 4096;
 const MAX_PRESIZED = 1 << 24;
 
 // V8 keeps integers, doubles and everything else in different forms, and copies an array to change it.
-const ZEROS = Array.from({ length: MAX_COPIED }, () => 0);
-const FRACTIONS = Array.from({ length: MAX_COPIED }, () => 0.5);
-const VALUES = Array.from({ length: MAX_COPIED }, (): unknown => undefined);
+const ZEROS = filled(MAX_COPIED, 0);
+const FRACTIONS = filled(MAX_COPIED, 0.5);
+const VALUES = filled(MAX_COPIED, undefined);
 
 /**
  * An array of that length for the caller to fill in order.
@@ -40,8 +40,14 @@ export function doublesOf(length: number): unknown[] {
 }
 
 function longArrayOf(length: number): unknown[] {
-  if (inheritsElements()) return Array.from({ length }, () => 0);
+  if (inheritsElements()) return filled(length, 0);
   return length > MAX_PRESIZED ? [] : new Array<unknown>(length);
+}
+
+/** An array whose elements are its own, and hold `value`. */
+export function filled<Value>(length: number, value: Value): Value[] {
+  // What `Object.prototype` has under a number is no element of it.
+  return Array.from({ __proto__: null, length } as ArrayLike<never>, () => value);
 }
 
 /** Whether arrays have elements that are not their own. */

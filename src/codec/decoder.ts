@@ -136,22 +136,18 @@ class Decoder extends TapeCursor {
 }
 
 function readTuple(at: TapeCursor, count: number): unknown {
-  const tuple = markTuple(readElements(at, count));
+  // No function of its own makes the elements: deep terms need every frame of the stack.
+  const elements =
+    count === 2
+      ? [at.read(), at.read()]
+      : count === 3
+        ? [at.read(), at.read(), at.read()]
+        : count === 0
+          ? []
+          : readItems(at, count);
+  const tuple = markTuple(elements);
   // The terms of a closure are exact, and never revived.
   return at.revivers === undefined || at.exact ? tuple : at.revivers.tuple(tuple as Tuple);
-}
-
-function readElements(at: TapeCursor, count: number): unknown[] {
-  switch (count) {
-    case 0:
-      return [];
-    case 2:
-      return [at.read(), at.read()];
-    case 3:
-      return [at.read(), at.read(), at.read()];
-    default:
-      return readItems(at, count);
-  }
 }
 
 /** What the tag EXT stands for: terms that are rare, and words that say where the next term is. */

@@ -1,5 +1,6 @@
 import { foreignAtom } from '../terms/atom.js';
 import { SHAPE_ATOMS } from '../terms/tape.js';
+import { filled } from './arrays.js';
 import { generateReader, type ObjectReader } from './generated-reader.js';
 import type { TapeCursor } from './tape-cursor.js';
 
@@ -28,7 +29,7 @@ const USES_BEFORE_READER = 200;
 const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const;
 /** Shapes by their numbers in this process; see crates/etf/src/shape_numbers.rs. */
 const MAX_NUMBER = 4096;
-const numbered = emptyPlaces(MAX_NUMBER + 1);
+const numbered = filled<Shape | undefined>(MAX_NUMBER + 1, undefined);
 
 /** The shape with that number, if this thread has met it. */
 export function shapeOfNumber(number: number): ReadShape | undefined {
@@ -57,14 +58,9 @@ function newShape(joined: string, kind: number): Shape {
   return new Shape(keys, kind === SHAPE_ATOMS);
 }
 
-/** Places that are the array's own, so that no setter of `Object.prototype` takes what is put there. */
-function emptyPlaces(count: number): (Shape | undefined)[] {
-  return Array.from({ length: count }, () => undefined);
-}
-
 class Shape implements ReadShape {
   /** The shapes that have a generated reader, in a ring, and the place of the one that is replaced next. */
-  static readonly #withReader = emptyPlaces(MAX_READERS);
+  static readonly #withReader = filled<Shape | undefined>(MAX_READERS, undefined);
   static #oldest = 0;
 
   readonly keys: readonly string[];
