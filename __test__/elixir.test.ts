@@ -119,6 +119,24 @@ test('decimals', (t) => {
   }
 });
 
+test('decimals with many digits', (t) => {
+  const digits = '9'.repeat(10_000);
+  t.is(roundTrip(elixir.decimal(digits)), digits);
+  t.throws(() => elixir.decimal(`${digits}9`), {
+    instanceOf: OptionError,
+    message: 'elixir.decimal takes up to 10000 characters, not 10001',
+  });
+  const decimal = (coef: bigint): unknown => {
+    const fields = { __struct__: atom('Elixir.Decimal'), sign: 1, coef, exp: 0 };
+    return decode(encode(fields, { objectKeys: 'atom' }), elixir());
+  };
+  t.is(decimal(10n ** 10_000n - 1n), digits);
+  t.like(decimal(10n ** 10_000n), { coef: 10n ** 10_000n });
+  // Its digits would take V8 many seconds.
+  const huge = 1n << BigInt(8 * 8_000_000);
+  t.true((decimal(huge) as { coef: bigint }).coef === huge);
+});
+
 test('what no value can hold stays a map', (t) => {
   for (const fields of [
     "'__struct__' => 'Elixir.Date', calendar => 'Elixir.Cldr.Calendar', year => 2026, month => 1, day => 1",

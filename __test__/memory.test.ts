@@ -22,6 +22,18 @@ test('a million distinct atoms from the wire leave the heap as it was', async (t
   t.true(heap < 20, `${heap} MiB`);
 });
 
+test('objects whose keys never come again leave little behind', async (t) => {
+  // A reader generated for each of them would take some 150 MiB.
+  const { heap } = await growth('shapes', 5, 45);
+  t.true(heap < 20, `${heap} MiB`);
+});
+
+test('an atom that is kept does not keep the names that it came with', async (t) => {
+  // 100 messages with half a megabyte of names.
+  const { heap } = await growth('names', 5, 100);
+  t.true(heap < 10, `${heap} MiB`);
+});
+
 test('decoding and encoding 8 MiB again and again settles', async (t) => {
   // One message more each round would be 480 MiB.
   const { heap, rss } = await growth('large', 20, 60);

@@ -20,11 +20,11 @@ async function settle(): Promise<Use> {
 }
 
 /** A list of atoms in external form, made by hand: `atom()` would keep them. */
-function atomList(first: number, count: number): Buffer {
+function atomList(first: number, count: number, length = 0): Buffer {
   const parts = [Buffer.from([131, 108, 0, 0, 0, 0])];
   parts[0]!.writeUInt32BE(count, 2);
   for (let index = first; index < first + count; index++) {
-    const name = Buffer.from(`atom_${index}`);
+    const name = Buffer.from(`atom_${index}`.padEnd(length, '_'));
     parts.push(Buffer.from([119, name.length]), name);
   }
   parts.push(Buffer.from([106]));
@@ -40,6 +40,23 @@ const loads: Record<string, (from: number, to: number) => Promise<void>> = {
       decode(atomList(round * 10_000, 10_000));
       // Finalizers of atoms run between turns of the event loop.
       if (round % 5 === 0) await sleep(1);
+    }
+  },
+  /** Each round keeps one atom out of a message with half a megabyte of names. */
+  async names(from, to) {
+    for (let round = from; round < to; round++) {
+      kept.push((decode(atomList(round * 2000, 2000, 250)) as unknown[])[round % 2000]);
+      await sleep(0);
+    }
+  },
+  /** Each round brings 100 messages, and each of these five objects with 64 keys that were not there before. */
+  async shapes(from, to) {
+    for (let message = from * 100; message < to * 100; message++) {
+      const keys = Array.from({ length: 64 }, (_, key) => [`key ${message} ${key}`, key] as const);
+      const object = Object.fromEntries(keys);
+      const list = [object, object, object, object, object];
+      decode(encode(list));
+      if (message % 100 === 0) await sleep(0);
     }
   },
   /** Each round decodes 8 MiB and encodes the value again. */
