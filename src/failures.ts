@@ -96,7 +96,7 @@ export function failureOf(reason: unknown): Error {
 }
 
 function isFailure(value: unknown): value is Failure {
-  return typeof value === 'object' && value !== null && 'kind' in value;
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'kind');
 }
 
 function parse(text: string): unknown {
