@@ -13,6 +13,9 @@ import { native } from './native.js';
 /** Milliseconds that have passed since some moment; never goes back. */
 export const now: () => number = performance.now.bind(performance);
 
+/** Milliseconds since 1970. Only for dates that are shown: clocks of systems are set. */
+export const dateNow: () => number = Date.now.bind(Date);
+
 const { setImmediate, setTimeout } = timers;
 const resolved = Promise.resolve();
 
