@@ -1,6 +1,6 @@
 // Finishes what tsc has written to build/: an ES module, with declarations, beside each entry point.
 // The library is CommonJS, so that `import` and `require` share one copy of it and of its state.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,21 @@ const { exports } = requireFromRoot('./package.json');
 const native = join(root, 'build/native.js');
 const source = readFileSync(native, 'utf8');
 writeFileSync(native, source.replace("require('#native')", "require('../native.cjs')"));
+
+// What tsc writes breaks when a program has given Object.prototype a `get` or `set`.
+for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
+  if (!name.endsWith('.js')) continue;
+  const path = join(root, 'build', name);
+  const written = readFileSync(path, 'utf8');
+  const safe = written
+    .replace('"__esModule", { value: true }', '"__esModule", { __proto__: null, value: true }')
+    .replace(
+      /(var desc = Object\.getOwnPropertyDescriptor\(m, k\));/,
+      '$1; if (desc) desc.__proto__ = null;',
+    )
+    .replace('desc = { enumerable: true,', 'desc = { __proto__: null, enumerable: true,');
+  if (safe !== written) writeFileSync(path, safe);
+}
 
 for (const { import: facade, require: library } of Object.values(exports)) {
   if (facade === undefined) continue;

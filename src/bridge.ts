@@ -40,6 +40,8 @@ export interface Pending {
 /** What takes the calls of a server. */
 export interface CallHandler {
   onCall(call: number, fn: number, arrival: Arrival): void;
+  /** {@link onCall} has thrown, or could not be called. */
+  onBrokenCall(call: number, fn: number, error: unknown): void;
 }
 
 /** A running timer; see {@link Bridge.startTimer}. */
@@ -250,7 +252,7 @@ class Bridge {
       this.#flush();
     } else if (!this.#flushing) {
       this.#flushing = true;
-      runSoon(() => this.#flush());
+      runSoon(() => this.#flushAtLast());
     }
   }
 
@@ -258,8 +260,20 @@ class Bridge {
     this.#flushing = false;
     const { outbox } = this;
     if (outbox.word === 0) return;
-    this.#native.flush(outbox.word, outbox.float, outbox.byte, outbox.apart);
-    outbox.reset();
+    try {
+      this.#native.flush(outbox.word, outbox.float, outbox.byte, outbox.apart);
+    } finally {
+      outbox.reset();
+    }
+  }
+
+  /** Nobody is there to catch what this throws. */
+  #flushAtLast(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#failAll(error);
+    }
   }
 
   /** Called from Rust, which must never see a throw. */
@@ -283,11 +297,15 @@ class Bridge {
     }
   }
 
-  /** Events are lost: whatever may have waited for one of them would wait forever. */
+  /** Events may be lost, and whatever waits for one of them would wait forever. */
   #failAll(error: unknown): void {
-    const failure = failureOf(error);
-    for (const [id, pending] of this.#pending) {
-      if (this.forget(id)) pending.onFailure(failure);
+    try {
+      const failure = failureOf(error);
+      for (const [id, pending] of this.#pending) {
+        if (this.forget(id)) pending.onFailure(failure);
+      }
+    } catch {
+      // Even the built-ins do not work: no more can be done, and an exception would end the process.
     }
   }
 
@@ -298,32 +316,46 @@ class Bridge {
     for (let index = 0; index < count; index++) {
       const start = at;
       at = start + words[start]!;
-      const kind = words[start + 1]!;
-      const id = words[start + 2]!;
-      const first = words[start + 3]!;
-      const second = words[start + 4]!;
-      if (kind === CALL) {
+      try {
         // A function before this one may have taken its time.
         const isLate = index > 0 && now() - began > FRESH;
-        if (!isLate || this.#native.isWaitedFor(id)) this.#call(first, id, second, start);
-      } else if (kind === ABANDONED) {
-        take(this.#abandoned, id)?.(first !== 0);
-      } else if (kind === RESOLVE) {
-        this.#resolvers.get(id)?.();
-      } else if (kind === TIMER) {
-        take(this.#timers, id)?.();
-      } else {
-        const pending = this.#pending.get(id);
-        if (pending !== undefined && this.forget(id)) this.#settle(pending, kind, start);
+        this.#handle(start, isLate);
+      } catch (error) {
+        // The other events are good.
+        this.#failAll(error);
       }
     }
   }
 
-  #call(server: number, call: number, fn: number, start: number): void {
-    const handler = this.#servers.get(server);
+  #handle(start: number, isLate: boolean): void {
+    const { words } = this.#inbox;
+    const kind = words[start + 1]!;
+    const id = words[start + 2]!;
+    if (kind === CALL) {
+      if (!isLate || this.#native.isWaitedFor(id)) this.#call(id, start);
+    } else if (kind === ABANDONED) {
+      take(this.#abandoned, id)?.(words[start + 3] !== 0);
+    } else if (kind === RESOLVE) {
+      this.#resolvers.get(id)?.();
+    } else if (kind === TIMER) {
+      take(this.#timers, id)?.();
+    } else {
+      const pending = this.#pending.get(id);
+      if (pending !== undefined && this.forget(id)) this.#settle(pending, kind, start);
+    }
+  }
+
+  #call(call: number, start: number): void {
+    const { words } = this.#inbox;
+    const handler = this.#servers.get(words[start + 3]!);
     if (handler === undefined) return;
+    const fn = words[start + 4]!;
     this.#running++;
-    handler.onCall(call, fn, this.#arrival(start, 0));
+    try {
+      handler.onCall(call, fn, this.#arrival(start, 0));
+    } catch (error) {
+      handler.onBrokenCall(call, fn, error);
+    }
   }
 
   #settle(pending: Pending, kind: number, start: number): void {

@@ -1,4 +1,5 @@
 import { bridge } from './bridge.js';
+import { dateNow } from './host.js';
 import type { ResolverStats } from './resolve/resolver.js';
 
 /** Figures of one server that a client calls. */
@@ -108,7 +109,7 @@ function withResolver(
     ...stats,
     endpoints: stats.endpoints.map(({ ejectedFor, ...endpoint }) => ({
       ...endpoint,
-      ejectedUntil: ejectedFor === null ? undefined : new Date(Date.now() + ejectedFor),
+      ejectedUntil: ejectedFor === null ? undefined : new Date(dateNow() + ejectedFor),
     })),
     resolutions: resolver?.resolutions ?? 0,
     lastResolutionError: resolver?.lastError,

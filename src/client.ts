@@ -7,6 +7,7 @@ import { maxValueSize } from './heap.js';
 import { runAtRoot } from './host.js';
 import { inspectBriefly } from './inspect.js';
 import { defaultIoThreads } from './io-threads.js';
+import { toJson } from './json.js';
 import {
   callOptions,
   clientOptions,
@@ -371,7 +372,7 @@ function nativeOptions(
   settings: ClientSettings,
   tls: NativeTlsClient | null,
 ): string {
-  return JSON.stringify({
+  return toJson({
     ...endpointOptions(source),
     tls,
     ioThreads: defaultIoThreads(),
@@ -458,7 +459,8 @@ function sharedClient(target: ClientOptions): Client {
   const secrets = parseSecrets(secret).map((bytes) => Buffer.from(bytes).toString('base64'));
   const sorted = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
   const secure = tls === undefined ? undefined : tlsClientKey(tls);
-  const key = JSON.stringify([where, secrets, secure, sorted], (_name, value: unknown) =>
+  // JSON knows no infinity.
+  const key = toJson([where, secrets, secure, sorted], (value) =>
     typeof value === 'number' ? String(value) : value,
   );
   const known = shared.get(key);

@@ -107,7 +107,7 @@ function responseError({ reason, detail, offset }: Failure & { kind: 'response' 
 }
 
 function isFailure(value: unknown): value is Failure {
-  return typeof value === 'object' && value !== null && 'kind' in value;
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'kind');
 }
 
 function parse(text: string): unknown {

@@ -7,12 +7,16 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
-import { setImmediate, setTimeout } from 'node:timers';
+import timers from 'node:timers';
 import { native } from './native.js';
 
 /** Milliseconds that have passed since some moment; never goes back. */
 export const now: () => number = performance.now.bind(performance);
 
+/** Milliseconds since 1970. Only for dates that are shown: clocks of systems are set. */
+export const dateNow: () => number = Date.now.bind(Date);
+
+const { setImmediate, setTimeout } = timers;
 const resolved = Promise.resolve();
 
 /** Runs what never throws after the code that runs now, before the event loop goes on. */

@@ -8,6 +8,7 @@ import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
 import { maxValueSize } from './heap.js';
 import { type HttpResponse, parseResponse } from './http-response.js';
+import { toJson } from './json.js';
 import {
   callOptions,
   clientOptions,
@@ -82,7 +83,7 @@ export function encodeRequest(
     audience: settings.audience,
   };
   const encoded = unwrap(() =>
-    bridge.native.encodeRequest(JSON.stringify(parameters), secrets, frame, randomBytes(16)),
+    bridge.native.encodeRequest(toJson(parameters), secrets, frame, randomBytes(16)),
   );
   const headers = Object.fromEntries(JSON.parse(encoded.headers) as [string, string][]);
   return {
@@ -124,9 +125,7 @@ export function decodeResponse<T = Term>(
     maxTerms: settings.maxTerms,
     maxValueSize: maxValueSize(),
   };
-  const decoded = unwrap(() =>
-    bridge.native.decodeResponse(JSON.stringify(parameters), secrets, body),
-  );
+  const decoded = unwrap(() => bridge.native.decodeResponse(toJson(parameters), secrets, body));
   const all = reviversOf(settings.revivers);
   const revivers = decoded.exception ? all?.ofStructs : all;
   const exact = settings.terms === 'exact';

@@ -4,6 +4,7 @@ import { ClosedError, ListenError, OptionError } from './errors.js';
 import { failureOf } from './failures.js';
 import { maxValueSize } from './heap.js';
 import { defaultIoThreads } from './io-threads.js';
+import { toJson } from './json.js';
 import {
   closeOptions,
   type CloseOptions,
@@ -326,7 +327,7 @@ function nativeOptions(
 ): string {
   const none = 2 ** 32 - 1;
   const { recvTimeout, headersTimeout = recvTimeout } = settings;
-  return JSON.stringify({
+  return toJson({
     host: settings.host,
     port: settings.port,
     tls,

@@ -5,6 +5,7 @@ import { types } from 'node:util';
 import { bridge } from './bridge.js';
 import { OptionError } from './errors.js';
 import { inspectBriefly } from './inspect.js';
+import { toJson } from './json.js';
 import { option, type OptionType, readOptions, type TableOf } from './option-table.js';
 import { boolean, hostName } from './option-types.js';
 
@@ -172,7 +173,7 @@ export function tlsClientOptions(input: unknown): NativeTlsClient {
  */
 export function tlsClientKey(input: unknown): string {
   const values = readTls(clientTable, input, "the client's tls", 'tls.');
-  return JSON.stringify(values, (_name, value: unknown) =>
+  return toJson(values, (value) =>
     types.isUint8Array(value) ? Buffer.from(value).toString('base64') : value,
   );
 }

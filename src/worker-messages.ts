@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DispatcherSettings } from './dispatcher.js';
+import { toJson } from './json.js';
 import type { Registry } from './registry.js';
 
 /** What a worker thread of a server is started with. */
@@ -43,7 +44,7 @@ export function tableOf({ modules, functions }: Registry): FunctionTable {
 
 /** How two tables differ, in words; undefined when they do not. */
 export function difference(one: FunctionTable, other: FunctionTable): string | undefined {
-  if (JSON.stringify(one) === JSON.stringify(other)) return undefined;
+  if (toJson(one) === toJson(other)) return undefined;
   const namesOf = ({ modules, functions }: FunctionTable): string[] => [
     ...modules,
     ...functions.map(([, module, name, arity]) => `${module}:${name}/${arity}`),

@@ -1,9 +1,12 @@
 import type { ExecutionContext } from 'ava';
+import { pathToFileURL } from 'node:url';
 import { runNode } from '../support/child.js';
+import { projectRoot } from '../support/root.js';
 
-/** The library, for programs that load it in a way of their own. */
-export const library = new URL('../../src/index.js', import.meta.url).href;
-export const terms = new URL('../../src/terms.js', import.meta.url).href;
+const build = pathToFileURL(`${projectRoot()}/build/`);
+/** The library as it is installed, for programs that load it in a way of their own. */
+export const library = new URL('index.mjs', build).href;
+export const terms = new URL('terms.mjs', build).href;
 
 /** What every program begins with. */
 const PRELUDE = `

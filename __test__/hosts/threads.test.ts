@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { runNode } from '../support/child.js';
@@ -50,3 +51,47 @@ for (const main of ['never', 'late', 'first']) {
     t.is((JSON.parse(stdout) as { ended: number }).ended, 30);
   });
 }
+
+(process.platform === 'linux' ? test : test.skip)(
+  'threads for large messages are bounded, and only the I/O thread outlives the last server and client',
+  async (t) => {
+    const program = `
+      import { readdirSync, readFileSync } from 'node:fs';
+      import { setTimeout as delay } from 'node:timers/promises';
+      const ours = () =>
+        readdirSync('/proc/self/task')
+          .map((id) => {
+            try {
+              return readFileSync('/proc/self/task/' + id + '/comm', 'utf8').trim();
+            } catch {
+              return '';
+            }
+          })
+          .filter((name) => name.startsWith('backwater'));
+      const before = ours();
+      const { Client, startClearServer } = await import(library);
+      const loaded = ours();
+      const server = await startClearServer(secret, { m: { echo: (value) => value } }, local);
+      const client = new Client({ url: server.url, secret, maxConnections: 200, recvTimeout: 200_000 });
+      const large = Buffer.alloc(200_000, 7);
+      let most = 0;
+      const calls = Promise.all(
+        Array.from({ length: 200 }, async () => {
+          await client.call('m', 'echo', [large]);
+          most = Math.max(most, ours().length);
+        }),
+      );
+      await calls;
+      await client.close();
+      await server.close();
+      let left = ours();
+      for (let wait = 0; wait < 1000 && left.length > 1; wait++) {
+        await delay(20);
+        left = ours();
+      }
+      console.log(JSON.stringify({ before, loaded, most, left }));`;
+    const { most, ...others } = (await runProgram(t, program)) as { most: number };
+    t.deepEqual(others as unknown, { before: [], loaded: [], left: ['backwater-io'] });
+    t.true(most > 1 && most <= 1 + Math.max(4, availableParallelism()), `${most} threads`);
+  },
+);

@@ -44,7 +44,7 @@ switch (task) {
 }
 
 async function useTerms() {
-  const { decode, encode } = await import(new URL('./terms.js', library).href);
+  const { decode, encode } = await import(new URL('./terms.mjs', library).href);
   for (const size of [1, 100, 100_000]) {
     const value = Array.from({ length: size }, (_, index) => ({ index, text: `${index}` }));
     const { length } = decode(encode(value));

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { threadId } from 'node:worker_threads';
 import { bridge } from '../bridge.js';
+import { toJson } from '../json.js';
 import { Resolver, type ListedEndpoint, type ResolverSettings } from './resolver.js';
 import { isFixed, type Source } from './targets.js';
 
@@ -32,8 +33,8 @@ export function startResolver(
   if (isFixed(source)) return undefined;
   const { native } = bridge;
   const resolver = new Resolver(source, settings, {
-    found: (endpoints) => native.setEndpoints(client, JSON.stringify(endpoints)),
-    failed: (failure) => native.resolutionFailed(client, JSON.stringify(failure)),
+    found: (endpoints) => native.setEndpoints(client, toJson(endpoints)),
+    failed: (failure) => native.resolutionFailed(client, toJson(failure)),
     unchanged: () => native.endpointsUnchanged(client),
   });
   bridge.addResolver(client, () => resolver.refresh());

@@ -4,6 +4,7 @@ import { bridge, type Timer } from '../bridge.js';
 import type { Endpoint } from '../endpoint.js';
 import { BackwaterError } from '../errors.js';
 import { now } from '../host.js';
+import { toJson } from '../json.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 
@@ -184,7 +185,7 @@ export class Resolver {
     const answers = new Map<string, Resolved>();
     const errors: unknown[] = [];
     const each = targets.map(async (target): Promise<Resolved> => {
-      const key = JSON.stringify(target);
+      const key = toJson(target);
       try {
         const answer = await this.#resolveTarget(target);
         answers.set(key, answer);

@@ -1,0 +1,139 @@
+import test from 'ava';
+import { runProgram } from './programs.js';
+
+/**
+ * Names that descriptors, options, failures and the library's own objects have. `then`, `return` and
+ * others that JavaScript itself looks up are not among them: with those no program works.
+ */
+const NAMES = [
+  ...['get', 'set', 'enumerable', 'configurable', 'kind', 'toJSON', 'has', 'ownKeys', 'apply'],
+  ...['reason', 'option', 'limit', 'host', 'port', 'phase', 'httpStatus', 'stacktrace'],
+  ...['signal', 'timeout', 'url', 'secret', 'tls', 'workers', 'encoders', 'revivers', 'spin'],
+  ...['context', 'arity', 'exports', 'terms', 'health', 'audience', 'ioThreads', 'requestId'],
+  ...['areas', 'frame', 'skip', 'source', 'parts', 'deadline', 'struct', 'tag', 'weight', 'a'],
+];
+
+/** What a program does with the library; resolves to what it has seen, as text. */
+const USE = `
+  const { inspect } = await import('node:util');
+  const names = ${JSON.stringify(NAMES)};
+  const values = [() => 'polluted', { polluted: 1 }, 1, 'x', true];
+  const use = async ({ Atom, Client, atom, decode, encode, expose, startClearServer, tuple }) => {
+    const modules = {
+      m: {
+        echo: (value) => value,
+        raise: () => {
+          throw new TypeError('as expected');
+        },
+        context: expose.fn(async ({ signal }, value) => [signal.aborted, value], { context: true }),
+      },
+    };
+    const server = await startClearServer(secret, modules, local);
+    const client = new Client({ url: server.url, secret });
+    const seen = [
+      await client.call('m', 'echo', [{ a: 1, list: [1, 2.5, 'x', null, atom('ok')] }]),
+      await client.module('m').context(7),
+      decode(encode(tuple(atom('ok'), new Map([[1, 2]]), 'y', 10n ** 30n))),
+    ];
+    for (const attempt of [
+      () => client.call('m', 'raise'),
+      () => client.call('m', 'nothing'),
+      () => client.call('m', 'echo', [Symbol('s')]),
+      () => new Client({ url: server.url, secret, nonsense: 1 }),
+    ]) {
+      try {
+        await attempt();
+      } catch ({ name, message }) {
+        seen.push([name, message]);
+      }
+    }
+    seen.push(server.stats().calls, client.stats().calls);
+    await client.close();
+    await server.close();
+    return seen;
+  };
+  /** What the names of a polluted prototype add to what is inspected does not count. */
+  const text = (seen) => inspect(seen, { depth: 9 });
+`;
+
+test('what a program adds to Object.prototype changes nothing', async (t) => {
+  const program = `${USE}
+    const backwater = await import(library);
+    const expected = text(await use(backwater));
+    const wrong = [];
+    for (const name of names) {
+      for (const value of values) {
+        Object.prototype[name] = value;
+        let seen;
+        try {
+          seen = await use(backwater);
+        } catch (error) {
+          seen = String(error);
+        }
+        delete Object.prototype[name];
+        if (text(seen) !== expected) wrong.push([name, typeof value, text(seen).slice(0, 300)]);
+      }
+    }
+    console.log(JSON.stringify(wrong));`;
+  t.deepEqual(await runProgram(t, program), []);
+});
+
+test('what a program has added to Object.prototype before it loads the library changes nothing', async (t) => {
+  const program = `${USE}
+    for (const name of names) Object.prototype[name] = () => 'polluted';
+    let seen;
+    try {
+      seen = await use(await import(library));
+    } finally {
+      for (const name of names) delete Object.prototype[name];
+    }
+    const clean = text(await use(await import(library)));
+    console.log(JSON.stringify(text(seen) === clean ? 'same' : [text(seen), clean]));`;
+  t.is(await runProgram(t, program), 'same');
+});
+
+test('built-in functions that throw end no process, and the library works again after them', async (t) => {
+  const program = `${USE}
+    const backwater = await import(library);
+    const expected = text(await use(backwater));
+    const { Client, startClearServer } = backwater;
+    const server = await startClearServer(secret, { m: { echo: (value) => value } }, local);
+    const client = new Client({ url: server.url, secret, recvTimeout: 1000 });
+    const uncaught = [];
+    let broken = '';
+    for (const event of ['uncaughtException', 'unhandledRejection']) {
+      process.on(event, (error) => void (uncaught[uncaught.length] = [broken, String(error && error.stack)]));
+    }
+    const methods = [
+      ...['push', 'map', 'forEach', 'find', 'unshift', 'slice', 'join', Symbol.iterator].map((name) => [Array.prototype, name]),
+      ...['get', 'set', 'has'].map((name) => [Map.prototype, name]),
+      ...['add', 'delete', Symbol.iterator].map((name) => [Set.prototype, name]),
+      ...['call', 'apply', 'bind'].map((name) => [Function.prototype, name]),
+      ...['entries', 'keys', 'hasOwn', 'freeze', 'fromEntries'].map((name) => [Object, name]),
+      ...['parse', 'stringify'].map((name) => [JSON, name]),
+      ...['apply', 'ownKeys', 'getPrototypeOf'].map((name) => [Reflect, name]),
+      ...['min', 'max', 'ceil'].map((name) => [Math, name]),
+      [Number, 'isInteger'], [Promise, 'resolve'], [Buffer.prototype, 'utf8Slice'], [Buffer.prototype, 'utf8Write'],
+    ];
+    const { setTimeout } = globalThis;
+    for (const [owner, name] of methods) {
+      broken = String(name);
+      const real = owner[name];
+      owner[name] = () => {
+        throw new Error('broken');
+      };
+      try {
+        // Not awaited while it is broken: whatever becomes of it, it ends nothing else.
+        client.call('m', 'echo', [{ a: [1, 'x'] }]).then(() => {}, () => {});
+      } catch {}
+      await { then: (resolve) => void setTimeout(resolve, 20) };
+      owner[name] = real;
+      await { then: (resolve) => void setTimeout(resolve, 5) };
+      if ((await client.call('m', 'echo', [name.toString()])) !== name.toString()) uncaught.push([name, 'wrong']);
+    }
+    await client.close();
+    await server.close({ timeout: 0 });
+    const again = text(await use(backwater));
+    console.log(JSON.stringify({ uncaught, same: again === expected }));`;
+  t.deepEqual(await runProgram(t, program), { uncaught: [], same: true });
+});

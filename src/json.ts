@@ -1,0 +1,15 @@
+/**
+ * The JSON of plain data. Unlike `JSON.stringify` it asks no `toJSON`: libraries add that to built-in
+ * prototypes.
+ *
+ * @param replace what to write instead of a value that is no plain data
+ */
+export function toJson(given: unknown, replace?: (value: unknown) => unknown): string {
+  const value = replace === undefined ? given : replace(given);
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map((each) => toJson(each, replace)).join(',')}]`;
+  const fields = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .map(([name, field]) => `${JSON.stringify(name)}:${toJson(field, replace)}`);
+  return `{${fields.join(',')}}`;
+}
