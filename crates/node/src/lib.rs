@@ -32,6 +32,10 @@ mod tls;
 mod worker_ended;
 mod workers;
 
+/// The version of this addon, which `native.cjs` compares with that of the package.
+#[napi_derive::napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Halves what the JavaScript thread pays for bodies of a megabyte, measured against glibc's.
 #[cfg(not(feature = "system-allocator"))]
 #[global_allocator]
