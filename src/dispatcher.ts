@@ -39,9 +39,16 @@ export class Dispatcher implements CallHandler {
 
   onCall(call: number, id: number, arrival: Arrival): void {
     const scope = newContext('BackwaterCall');
+    scope.runInAsyncScope(this.#run, this, { call, scope, target: this.#target(id) }, arrival);
+  }
+
+  onBrokenCall(call: number, id: number, error: unknown): void {
+    this.#raise({ call, scope: newContext('BackwaterCall'), target: this.#target(id) }, error);
+  }
+
+  #target(id: number): RegisteredFunction {
     // Rust only knows the ids of this registry.
-    const target = this.#registry.byId(id);
-    scope.runInAsyncScope(this.#run, this, { call, scope, target }, arrival);
+    return this.#registry.byId(id);
   }
 
   #run(running: RunningCall, arrival: Arrival): void {
