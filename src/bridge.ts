@@ -328,7 +328,7 @@ class Bridge {
   }
 
   #handle(start: number, isLate: boolean): void {
-    const { words } = this.#inbox;
+    const { words } = this.inbox;
     const kind = words[start + 1]!;
     const id = words[start + 2]!;
     if (kind === CALL) {
@@ -346,7 +346,7 @@ class Bridge {
   }
 
   #call(call: number, start: number): void {
-    const { words } = this.#inbox;
+    const { words } = this.inbox;
     const handler = this.#servers.get(words[start + 3]!);
     if (handler === undefined) return;
     const fn = words[start + 4]!;
