@@ -16,6 +16,10 @@ const benchmarks = {
     what: 'worker threads terminated in the middle of calls',
     file: './lives.mjs',
   },
+  threads: {
+    what: 'worker threads that load the library, use it and leave, in random order',
+    file: './threads.mjs',
+  },
   timing: {
     what: 'whether the time of verifying tells where a signature is wrong',
     file: './timing.mjs',

@@ -65,7 +65,7 @@ class Peer implements CallPeer {
  */
 export interface CallContext {
   /**
-   * Aborts when nobody waits for the answer any more: the caller hangs up (reason: an `AbortError`),
+   * Aborts when the caller goes away: it hangs up (reason: an `AbortError`),
    * its deadline passes (reason: a `TimeoutError`), or the server is closed and cuts the call. It does
    * not abort once the function has ended.
    */

@@ -5,13 +5,14 @@ import { runProgram } from './programs.js';
  * Names that descriptors, options, failures and the library's own objects have. `then`, `return` and
  * others that JavaScript itself looks up are not among them: with those no program works.
  */
-const NAMES = [
-  ...['get', 'set', 'enumerable', 'configurable', 'kind', 'toJSON', 'has', 'ownKeys', 'apply'],
-  ...['reason', 'option', 'limit', 'host', 'port', 'phase', 'httpStatus', 'stacktrace'],
-  ...['signal', 'timeout', 'url', 'secret', 'tls', 'workers', 'encoders', 'revivers', 'spin'],
-  ...['context', 'arity', 'exports', 'terms', 'health', 'audience', 'ioThreads', 'requestId'],
-  ...['areas', 'frame', 'skip', 'source', 'parts', 'deadline', 'struct', 'tag', 'weight', 'a'],
-];
+const NAMES = `
+  get set enumerable configurable kind toJSON has ownKeys apply reason option limit host port
+  phase httpStatus stacktrace signal timeout url secret tls workers encoders revivers spin
+  context arity exports terms health audience ioThreads requestId areas frame skip source
+  parts deadline struct tag weight a
+`
+  .trim()
+  .split(/\s+/);
 
 /** What a program does with the library; resolves to what it has seen, as text. */
 const USE = `
