@@ -49,6 +49,22 @@ test('a connection that has come of age is not used again', async (t) => {
   t.is((await proxy.report()).connections, 2);
 });
 
+for (const [idleTimeout, connections] of [
+  [300, 2],
+  [300_000, 1],
+] as const) {
+  // prettier-ignore
+  test(`idleTimeout: ${connections} connections with ${idleTimeout} ms`, async (t) => {
+    const server = await serve(t, { m: { f: () => 1 } });
+    const proxy = await startClosingProxy(t, { port: server.port });
+    const client = connect(t, proxy, { idleTimeout });
+    await client.call('m', 'f');
+    await new Promise((resolve) => setTimeout(resolve, 310));
+    await client.call('m', 'f');
+    t.is((await proxy.report()).connections, connections);
+  });
+}
+
 test('as many calls as may wait do, and one more is told so', async (t) => {
   const waiting: (() => void)[] = [];
   const hold = (): Promise<void> => new Promise((resolve) => waiting.push(resolve));

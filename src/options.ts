@@ -143,8 +143,10 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
    */
   readonly recvTimeout?: number | undefined;
   /**
-   * How long the handshake of TLS may take, and again receiving the head of a request, in
-   * milliseconds. Default: as `recvTimeout`.
+   * How long the TLS handshake may take, and again receiving the head of a request, in milliseconds.
+   * Both count from the moment that the connection is there, so connections that a client opens ahead of
+   * its calls must not be idle for longer: Erlang's callers need at least 3000. Default: as
+   * `recvTimeout`.
    */
   readonly headersTimeout?: number | undefined;
   /**
@@ -154,8 +156,8 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   readonly requestTimeout?: number | undefined;
   /**
    * How long a connection may be idle between two requests before it is closed, in milliseconds.
-   * Default 65,000; `Infinity` for no limit. It should be longer than callers and balancers keep
-   * connections, so that they are those who close.
+   * Responses announce it in seconds (`keep-alive: timeout=65`). Default 65,000; `Infinity` for no limit.
+   * It should be longer than callers and load balancers keep connections, so that they close them.
    */
   readonly keepAliveTimeout?: number | undefined;
   /**
