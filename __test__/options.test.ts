@@ -53,7 +53,7 @@ const NAMES = {
 };
 const COUNTS = { good: [1, MAX_TIME, Infinity], bad: [0, MAX_TIME + 1, 1.5, '1'] };
 
-/** A signal of the time before `throwIfAborted`. */
+/** A signal of an old polyfill, without `throwIfAborted`. */
 const half = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
 
 /** Values on both sides of every limit, and the operations that take the option. */
@@ -239,7 +239,7 @@ const options: readonly (readonly [
   [
     'signal',
     ['call'],
-    { good: [new AbortController().signal], bad: [new AbortController(), half, {}, true, null] },
+    { good: [new AbortController().signal, half], bad: [new AbortController(), {}, true, null] },
   ],
 ];
 

@@ -28,6 +28,15 @@ export function onAbort(signal: AbortSignal, action: () => void): void {
   known.actions.add(action);
 }
 
+/** What a call rejects with when its signal aborts. Polyfills of AbortSignal may lack `reason`. */
+export function abortReason(signal: AbortSignal): unknown {
+  if (signal.reason !== undefined) return signal.reason;
+  return Object.assign(new Error('This operation was aborted'), {
+    name: 'AbortError',
+    code: 'ABORT_ERR',
+  });
+}
+
 /** Forgets what {@link onAbort} was told. */
 export function offAbort(signal: AbortSignal, action: () => void): void {
   const known = waiting.get(signal);

@@ -1,3 +1,4 @@
+import { abortReason } from './abort.js';
 import { bridge, JOB_CALL } from './bridge.js';
 import { beginAtCaller } from './call-stack.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
@@ -15,6 +16,7 @@ import {
   type ClientSettings,
   type Secret,
 } from './options.js';
+import { isError } from './realms.js';
 import { PendingCall, type Tally } from './pending-call.js';
 import type { ContextFunction } from './registry.js';
 import { endpointOptions, startResolver, stopResolver } from './resolve/endpoints.js';
@@ -122,7 +124,7 @@ export class Client {
       const settings = callOptions(options, this.#settings);
       checkCall(module, fn, args);
       if (this.#closed) throw new ClosedError('the client is closed');
-      settings.signal?.throwIfAborted();
+      if (settings.signal?.aborted) throw abortReason(settings.signal);
       const pending = new PendingCall(
         this.#tally,
         settings,
@@ -155,7 +157,7 @@ export class Client {
     try {
       return { ok: true, value: await this.call<T>(module, fn, args, options) };
     } catch (error) {
-      return { ok: false, error: error instanceof Error ? error : BackwaterError.from(error) };
+      return { ok: false, error: isError(error) ? error : BackwaterError.from(error) };
     }
   }
 
@@ -433,7 +435,7 @@ export async function tryCall<T = Term>(
   try {
     return { ok: true, value: await call<T>(target, module, fn, args, options) };
   } catch (error) {
-    return { ok: false, error: error instanceof Error ? error : BackwaterError.from(error) };
+    return { ok: false, error: isError(error) ? error : BackwaterError.from(error) };
   }
 }
 

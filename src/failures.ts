@@ -19,6 +19,7 @@ import {
   TlsError,
   type TlsErrorReason,
 } from './errors.js';
+import { isError } from './realms.js';
 
 /** What crates/node/src/failures.rs writes. */
 type Failure =
@@ -51,7 +52,7 @@ type Failure =
  * thrown.
  */
 export function failureOf(reason: unknown): Error {
-  const failure = reason instanceof Error ? parse(reason.message) : reason;
+  const failure = isError(reason) ? parse(reason.message) : reason;
   if (!isFailure(failure)) return BackwaterError.from(reason);
   switch (failure.kind) {
     case 'listen': {

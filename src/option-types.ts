@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns';
 import type { OptionType } from './option-table.js';
+import { isAbortSignal } from './realms.js';
 
 /** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
@@ -106,19 +107,9 @@ export const healthPath: OptionType<string> = {
     !value.startsWith('/backwater/'),
 };
 
-/** By its methods rather than its class, of which test environments bring their own. */
 export const abortSignal: OptionType<AbortSignal | undefined> = {
   takes: 'an AbortSignal',
-  accepts: (value): value is AbortSignal => {
-    if (typeof value !== 'object' || value === null) return false;
-    const signal = value as Record<keyof AbortSignal, unknown>;
-    return (
-      typeof signal.aborted === 'boolean' &&
-      typeof signal.throwIfAborted === 'function' &&
-      typeof signal.addEventListener === 'function' &&
-      typeof signal.removeEventListener === 'function'
-    );
-  },
+  accepts: isAbortSignal,
 };
 
 /** A list of what `accepts` accepts. */

@@ -1,4 +1,4 @@
-import { offAbort, onAbort } from './abort.js';
+import { abortReason, offAbort, onAbort } from './abort.js';
 import { type Arrival, bridge, type Pending } from './bridge.js';
 import { rejection } from './call-stack.js';
 import { BackwaterError, RemoteError } from './errors.js';
@@ -59,7 +59,7 @@ export class PendingCall implements Pending {
       if (!bridge.forget(id)) return;
       this.#settle();
       bridge.cancel(id);
-      this.#reject(signal.reason);
+      this.#reject(abortReason(signal));
     };
     // A getter of the arguments may have aborted it.
     if (signal.aborted) this.#cancel();

@@ -1,3 +1,4 @@
+import { URL } from 'node:url';
 import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, ListenError, OptionError } from './errors.js';
@@ -13,6 +14,7 @@ import {
   type ServerOptions,
   type ServerSettings,
 } from './options.js';
+import { isUrl } from './realms.js';
 import { createRegistry, type Modules } from './registry.js';
 import {
   certificateOptions,
@@ -196,11 +198,6 @@ async function listen(
     if (error instanceof ListenError) Error.captureStackTrace(error, listen);
     throw error;
   }
-}
-
-/** Also a URL of another realm, such as a test environment's. */
-function isUrl(modules: unknown): modules is URL {
-  return modules instanceof URL || Object.prototype.toString.call(modules) === '[object URL]';
 }
 
 /** Functions cannot cross to another thread: it has to import them. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Endpoint } from '../endpoint.js';
 import { BackwaterError } from '../errors.js';
+import { isError } from '../realms.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 
@@ -287,7 +288,7 @@ class ResolveError extends BackwaterError {
 
 function reasonOf(error: unknown): string {
   if (typeof error === 'string') return error;
-  return error instanceof Error ? error.message : String(BackwaterError.from(error).message);
+  return isError(error) ? error.message : String(BackwaterError.from(error).message);
 }
 
 function codeOf(error: unknown): string | null {
