@@ -252,8 +252,33 @@ export async function modulesOfServers(): Promise<void> {
   await remote.save({ id: 1 });
   // @ts-expect-error: it takes an id, and the context is not the caller's to give
   await remote.audit({}, 7);
+  // Names that any object is asked for are no remote functions.
+  const local = client.module<typeof shop & Local>('shop');
+  expectTypeOf(await local.find(1)).toEqualTypeOf<Order>();
+  expectTypeOf(await local.equal()).toBeNumber();
+  expectTypeOf(local.toString()).toBeString();
+  // @ts-expect-error: await asks for it
+  void local.then;
+  // @ts-expect-error: JSON.stringify asks for it
+  void local.toJSON;
+  // @ts-expect-error: old versions of Node asked for it
+  void local.inspect;
+  // @ts-expect-error: names with two underscores
+  void local.__info__;
+  // @ts-expect-error: symbols
+  void local[Symbol.iterator];
   const any = client.module('Elixir.Shop.Orders');
   expectTypeOf(await any['find']!(1, 'two')).toEqualTypeOf<Term>();
+}
+
+interface Local {
+  then(value: number): number;
+  toString(): string;
+  toJSON(): string;
+  inspect(): string;
+  equal(): number;
+  __info__(what: string): string;
+  [Symbol.iterator](): string;
 }
 
 export async function clients(): Promise<void> {

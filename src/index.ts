@@ -1,5 +1,5 @@
 export { call, Client, tryCall } from './client.js';
-export type { AnyModule, CallResult, RemoteModule, Target } from './client.js';
+export type { CallResult, Target } from './client.js';
 export type { ClientStats, EndpointStats } from './client-stats.js';
 export { decode, encode } from './codec.js';
 export type { CallContext, CallPeer } from './context.js';
@@ -30,6 +30,7 @@ export type {
   ExposeOptions,
   Modules,
 } from './registry.js';
+export type { AnyModule, RemoteModule } from './remote-module.js';
 export type {
   ClientUrl,
   EndpointAddress,
