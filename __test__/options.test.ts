@@ -207,6 +207,7 @@ const options: readonly (readonly [
     ['server', 'client'],
     { good: [1, 2 ** 41, Infinity], bad: [0, 2 ** 41 + 1, 0.5, '1', null] },
   ],
+  ['reusePort', ['server'], BOOLEANS],
   ['ioThreads', ['server'], { good: [1, 64], bad: [0, 65, 1.5, Infinity, '2'] }],
   [
     'spin',

@@ -129,6 +129,12 @@ function connectMessage(message: string, reason?: string | null): string {
 /** As Node's own: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */
 function listenMessage(message: string, host = '', port = 0, name?: string | null): string {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  if (name === 'EADDRINUSE') return `listen EADDRINUSE: address already in use ${address}`;
+  if (name === 'EADDRINUSE') {
+    return (
+      `listen EADDRINUSE: address already in use ${address} ` +
+      '(to share the port, set the option reusePort in every process that listens on it)'
+    );
+  }
+  if (name === 'ENOTSUP') return `listen ENOTSUP: ${message} (option reusePort) ${address}`;
   return `listen ${typeof name === 'string' ? `${name}: ` : ''}${message} ${address}`;
 }

@@ -137,6 +137,12 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   /** The port to listen on; 0 for a free one. Default 8080. */
   readonly port?: number | undefined;
   /**
+   * Whether other processes of the same user may listen on the port too, if they set this option as well
+   * (`SO_REUSEPORT`). Linux spreads connections over them, macOS gives all to one of them, and Windows has
+   * no such option. Default: true in the workers of `node:cluster`, otherwise false.
+   */
+  readonly reusePort?: boolean | undefined;
+  /**
    * How long receiving the body of a request may take, in milliseconds. Default 5000; `Infinity` for
    * no limit.
    */
@@ -485,6 +491,7 @@ const serverTable = {
   ...limits,
   host: option(hostName, '0.0.0.0'),
   port: option(integer(0, 65535), 8080),
+  reusePort: option(optional(boolean), undefined),
   recvTimeout: option(timeout, 5000),
   headersTimeout: option(optional(timeout), undefined),
   requestTimeout: option(optional(timeout), undefined),

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { URL } from 'node:url';
 import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
@@ -310,6 +311,11 @@ function replayOptions(settings: ServerSettings): object | null {
   };
 }
 
+/** Workers of `node:cluster`, which pm2's cluster mode uses as well, are meant to share a port. */
+function sharesPortByDefault(): boolean {
+  return cluster.isWorker && process.platform !== 'win32';
+}
+
 /** Options in the form that the addon takes. */
 function nativeOptions(
   settings: ServerSettings,
@@ -321,6 +327,7 @@ function nativeOptions(
   return JSON.stringify({
     host: settings.host,
     port: settings.port,
+    reusePort: settings.reusePort ?? sharesPortByDefault(),
     tls,
     health: settings.health,
     headersTimeout: Math.min(headersTimeout, none),
