@@ -1,3 +1,4 @@
+import { SHARE_ENV } from 'node:worker_threads';
 import test from 'ava';
 import { OptionError } from '../src/errors.js';
 import {
@@ -148,8 +149,25 @@ const options: readonly (readonly [
     'dnsServers',
     ['client'],
     {
-      good: [['10.0.0.53'], ['127.0.0.1:5353', '[::1]:53', '::1']],
-      bad: [[], '10.0.0.53', ['name.example'], [53], ['10.0.0.53', ''], ['1.2.3.4:x'], null],
+      good: [
+        ['10.0.0.53'],
+        ['127.0.0.1:5353', '[::1]:53', '::1', '[::1]'],
+        ['127.0.0.1:1', '[::1]:65535', 'fe80::1%lo'],
+      ],
+      bad: [
+        [],
+        '10.0.0.53',
+        ['name.example'],
+        [53],
+        ['10.0.0.53', ''],
+        ['1.2.3.4:x'],
+        ['127.0.0.1:0'],
+        ['[::1]:0'],
+        ['127.0.0.1:65536'],
+        ['[127.0.0.1]:53'],
+        ['[::1]x'],
+        null,
+      ],
     },
   ],
   ['returnExceptionStacktraces', ['server'], BOOLEANS],
@@ -218,7 +236,26 @@ const options: readonly (readonly [
   [
     'workerOptions',
     ['server'],
-    { good: [{}, { env: {}, resourceLimits: {} }], bad: [{ eval: true }, [], null, 'x', 1] },
+    {
+      good: [
+        {},
+        { env: {}, resourceLimits: {}, argv: ['x', 1], execArgv: ['--no-warnings'], name: 'x' },
+        { env: SHARE_ENV, argv: undefined },
+      ],
+      bad: [
+        { eval: true },
+        { env: 5 },
+        { env: [] },
+        { argv: 'x' },
+        { execArgv: [1] },
+        { resourceLimits: 5 },
+        { name: 5 },
+        [],
+        null,
+        'x',
+        1,
+      ],
+    },
   ],
   ['replayProtection', ['server'], { good: ['off', 'prefer', 'require'], bad: [true, 'on', null] }],
   ['replayProtection', ['client'], BOOLEANS],

@@ -135,7 +135,7 @@ export class Context implements CallContext {
     const gone = bridge.watchCaller(this.#call, () => this.#abort());
     if (gone || this.deadline === undefined) return;
     const left = this.#left();
-    if (left > MAX_TIMEOUT) return;
+    if (left > MAX_TIMEOUT - GRACE) return;
     this.#timer = setTimeout(() => this.#abort(), left + GRACE);
     this.#timer.unref();
   }

@@ -60,7 +60,7 @@ export function failureOf(reason: unknown): Error {
       return new ListenError(listenMessage(message, host, port, name), addressOf(failure));
     }
     case 'connect':
-      return new ConnectError(connectMessage(failure.message, failure.reason), {
+      return new ConnectError(connectMessage(failure), {
         ...addressOf(failure),
         phase: failure.phase,
       });
@@ -122,8 +122,9 @@ function addressOf(failure: { host?: string; port?: number; reason?: string | nu
   };
 }
 
-function connectMessage(message: string, reason?: string | null): string {
-  return reason === 'ECONNREFUSED' ? `${message}: is the server running, on this port?` : message;
+function connectMessage({ message, phase, reason }: Failure & { kind: 'connect' }): string {
+  const refused = phase === 'connect' && reason === 'ECONNREFUSED';
+  return refused ? `${message}: is the server running, on this port?` : message;
 }
 
 /** As Node's own: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */

@@ -1,5 +1,5 @@
 import { OptionError } from './errors.js';
-import type { WorkerOptions as ThreadOptions } from 'node:worker_threads';
+import { SHARE_ENV, type WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { fallbacks, option, readOptions, type TableOf, type Values } from './option-table.js';
 import {
   abortSignal,
@@ -426,6 +426,10 @@ const encoders = listOf<Encoder>(
     typeof constructor === 'function' && typeof toTerm === 'function',
 );
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function isAtomName(name: unknown): name is string {
   return (
     typeof name === 'string' &&
@@ -509,7 +513,13 @@ const serverTable = {
   workers: option(integer(1, 1024), undefined),
   ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
   workerOptions: option(
-    objectWith<WorkerOptions>('argv', 'env', 'execArgv', 'resourceLimits', 'name'),
+    objectWith<WorkerOptions>({
+      argv: Array.isArray,
+      env: (env) => env === SHARE_ENV || isObject(env),
+      execArgv: (flags) => Array.isArray(flags) && flags.every((flag) => typeof flag === 'string'),
+      resourceLimits: isObject,
+      name: (name) => typeof name === 'string',
+    }),
     undefined,
   ),
   replayProtection: option(oneOf('off', 'prefer', 'require'), 'off'),
