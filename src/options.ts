@@ -118,9 +118,13 @@ export interface MessageOptions extends ReadOptions, WriteOptions {
    * for never.
    */
   readonly compressionThreshold?: number | undefined;
-  /** The most bytes that encoded arguments may have. Default 8,388,608 (8 MiB), less than 256 MiB. */
+  /**
+   * The most bytes that encoded arguments may have. Default 8,388,608 (8 MiB), less than 256 MiB. It holds
+   * before compression; data that cannot be compressed may be larger on the wire by gzip's own overhead, which
+   * is 0.04 % and 25 bytes.
+   */
   readonly maxEncodedArgsSize?: number | undefined;
-  /** The most bytes that an encoded result may have. Default 8,388,608 (8 MiB), less than 256 MiB. */
+  /** The most bytes that an encoded result may have, likewise. Default 8,388,608 (8 MiB), less than 256 MiB. */
   readonly maxEncodedResultSize?: number | undefined;
 }
 

@@ -60,6 +60,11 @@ pub fn authenticate(
 }
 
 impl AuthenticatedResponse {
+    /// How many bytes of the body are to be read at most if the result may have `limit` bytes.
+    pub fn max_size(&self, limit: usize) -> usize {
+        self.encoding.map_or(limit, |encoding| encoding.limit(limit))
+    }
+
     /// Checks the digest of the body.
     ///
     /// # Errors
@@ -123,7 +128,7 @@ impl AcceptedResponse {
     ///
     /// When the body is damaged, or the result is larger than the limit.
     pub fn inflate(self, limit: usize) -> Result<Payload, ResponseFailure> {
-        if self.body.len() > limit {
+        if self.body.len() > self.encoding.limit(limit) {
             return Err(ResponseFailure::TooLarge { size: self.body.len(), limit });
         }
         let body = match self.encoding {

@@ -122,7 +122,8 @@ async fn round_trip(
     connection.note_keep_alive(&head.headers);
     match authenticate(status, &head.headers, request.secrets(), id) {
         Ok(response) => {
-            let body = read(connection, body, limits.max_encoded_result_size).await?;
+            let limit = limits.max_encoded_result_size;
+            let body = read(connection, body, response.max_size(limit), limit).await?;
             let compressed = head.headers.contains_key(CONTENT_ENCODING);
             Ok(Received { response, status, compressed, body })
         }
@@ -134,16 +135,18 @@ async fn round_trip(
     }
 }
 
+/// Reads at most `max_size` bytes; `limit` is the option that they follow from.
 async fn read(
     connection: &mut Connection,
     body: Incoming,
+    max_size: usize,
     limit: usize,
 ) -> Result<CollectedBody, CallError> {
     let claimed = body.size_hint().lower();
-    if claimed > limit as u64 {
+    if claimed > max_size as u64 {
         return Err(CallError::TooLarge { size: claimed, limit });
     }
-    let body = connection.read_body(body, &mut BodyReader::new(limit)).await;
+    let body = connection.read_body(body, &mut BodyReader::new(max_size)).await;
     let body = body.map_err(|error| match error {
         BodyError::TooLarge(size) => CallError::TooLarge { size, limit },
         BodyError::Broken(error) => broken(error),
