@@ -438,6 +438,8 @@ export interface ResponseAuthenticationFields extends ErrorOptions {
   readonly header?: string | undefined;
   /** What the response says; a hint for people, never to be acted upon. */
   readonly unverified?: UnverifiedResponse | undefined;
+  /** What to do about it, for the message. */
+  readonly advice?: string | undefined;
 }
 
 /**
@@ -459,10 +461,11 @@ export class ResponseAuthenticationError extends BackwaterError {
 
   constructor(
     reason: ResponseAuthenticationReason,
-    { header, unverified, ...options }: ResponseAuthenticationFields = {},
+    { header, unverified, advice, ...options }: ResponseAuthenticationFields = {},
   ) {
     const where = header === undefined ? '' : ` (${excerpt(header)})`;
-    super(`the response is not authentic: ${reason}${where}${hint(unverified)}`, options);
+    const end = advice === undefined ? hint(unverified) : `: ${advice}`;
+    super(`the response is not authentic: ${reason}${where}${end}`, options);
     this.reason = reason;
     assignDefined(this, { header, unverified });
   }

@@ -16,12 +16,14 @@ export type {
   ClientOptions,
   DecodeOptions,
   EncodeOptions,
+  EncodeRequestOptions,
   FromErlangOptions,
   ServerOptions,
   ToElixirOptions,
   ToErlangOptions,
   WorkerOptions,
 } from './options.js';
+export type { AbortSignalLike } from './realms.js';
 export { expose } from './registry.js';
 export type {
   ContextFunction,

@@ -1,6 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import type { OptionType } from './option-table.js';
-import { isAbortSignal } from './realms.js';
+import { type AbortSignalLike, isAbortSignal } from './realms.js';
 
 /** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
@@ -112,7 +112,7 @@ export const healthPath: OptionType<string> = {
     !value.startsWith('/backwater/'),
 };
 
-export const abortSignal: OptionType<AbortSignal | undefined> = {
+export const abortSignal: OptionType<AbortSignalLike | undefined> = {
   takes: 'an AbortSignal',
   accepts: isAbortSignal,
 };

@@ -18,6 +18,7 @@ import {
   optional,
   timeout,
 } from './option-types.js';
+import type { AbortSignalLike } from './realms.js';
 import type { ClientUrl } from './resolve/targets.js';
 import { MAX_IO_THREADS } from './io-threads.js';
 import type { Secret } from './secrets.js';
@@ -306,7 +307,17 @@ export interface CallOptions extends MessageOptions {
    * Gives the call up in whichever phase it is: it rejects with the signal's reason, and its place in
    * the queue or its connection is let go at once, by which the server learns of it.
    */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** Options of {@link encodeRequest}; they take precedence over those of its target. */
+export interface EncodeRequestOptions extends CallOptions {
+  /**
+   * Which encoding the result may have: `'identity'` (default) or `'gzip'`. The signature covers the body as
+   * it is sent, so only choose `'gzip'` for HTTP clients that hand compressed bodies over as they come, such
+   * as `node:http`. `fetch` and most others decompress them.
+   */
+  readonly acceptEncoding?: 'identity' | 'gzip' | undefined;
 }
 
 /** Options of a client besides where to call. */
@@ -548,6 +559,11 @@ const callTable = {
   signal: option(abortSignal, undefined),
 } satisfies TableOf<CallOptions>;
 
+const encodeRequestTable = {
+  ...callTable,
+  acceptEncoding: option(oneOf('identity', 'gzip'), 'identity'),
+} satisfies TableOf<EncodeRequestOptions>;
+
 const clientTable = {
   ...callDefaults,
   ...limits,
@@ -612,7 +628,7 @@ export type ClientSettings = Readonly<Values<typeof clientTable>> &
   Flags & { readonly signal: undefined };
 /** Options of a call with those of its client, complete. */
 export type CallSettings = Omit<ClientSettings, 'signal'> & {
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
 };
 
 const decodeDefaults = decodeSettings(fallbacks(decodeTable));
@@ -660,9 +676,12 @@ export function closeOptions(input?: CloseOptions | null): CloseSettings {
   return readOptions(closeTable, input, 'close');
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or takes something else */
-export function clientOptions(input?: ClientTuning | null): ClientSettings {
-  const values = readOptions(clientTable, input, 'the client');
+/**
+ * @param subject whose options they are, to follow "option of"
+ * @throws {@link OptionError} naming the option that is unknown or takes something else
+ */
+export function clientOptions(input?: ClientTuning | null, subject = 'the client'): ClientSettings {
+  const values = readOptions(clientTable, input, subject);
   if (values.minConnections > values.maxConnections) {
     const { minConnections, maxConnections } = values;
     throw new OptionError(
@@ -687,4 +706,16 @@ export function callOptions(
   if (input === undefined || input === null) return client;
   const values = { ...client, ...readOptions(callTable, input, 'the call', client) };
   return Object.freeze({ ...values, flags: callFlagsOf(values) });
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function encodeRequestOptions(
+  target: ClientTuning,
+  input?: EncodeRequestOptions | null,
+): CallSettings & { readonly acceptEncoding: 'identity' | 'gzip' } {
+  const base = { ...clientOptions(target, 'encodeRequest'), acceptEncoding: 'identity' as const };
+  return Object.freeze({
+    ...base,
+    ...readOptions(encodeRequestTable, input, 'encodeRequest', base),
+  });
 }

@@ -57,8 +57,20 @@ export function isUrl(value: unknown): value is URL {
   return found === true;
 }
 
-/** Whether a value is an AbortSignal, including polyfills without `reason` and `throwIfAborted`. */
-export function isAbortSignal(value: unknown): value is AbortSignal {
+/** An AbortSignal, also of another realm or of a polyfill without `reason` and `throwIfAborted`. */
+export interface AbortSignalLike {
+  /** Whether it has been aborted. */
+  readonly aborted: boolean;
+  /** Why. */
+  readonly reason?: unknown;
+  /** Has `listener` called when it is aborted. */
+  addEventListener(type: 'abort', listener: () => void): void;
+  /** Forgets `listener`. */
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** Whether a value can be used as an AbortSignal. */
+export function isAbortSignal(value: unknown): value is AbortSignalLike {
   if (typeof value !== 'object' || value === null) return false;
   const found = attempt(() => {
     const { aborted, addEventListener, removeEventListener } = value as Record<string, unknown>;

@@ -102,14 +102,18 @@ export interface TlsServer extends Server {
 export async function startClearServer(
   secret: string | Uint8Array | readonly (string | Uint8Array)[],
   modules: Modules | URL,
-  options?: ServerOptions,
+  options?: ServerOptions & { readonly tls?: undefined },
 ): Promise<Server> {
-  if (typeof options === 'object' && options !== null && 'tls' in options) {
-    throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
-  }
   const secrets = parseSecrets(secret);
-  const settings = serverOptions(options);
+  const settings = serverOptions(withoutTls(options));
   return await startServer(secrets, modules, settings, null);
+}
+
+function withoutTls(options: ServerOptions | undefined): ServerOptions | undefined {
+  if (typeof options !== 'object' || options === null || !('tls' in options)) return options;
+  const { tls, ...rest } = options;
+  if (tls === undefined) return rest;
+  throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
 }
 
 const TLS_PORT = 8443;
