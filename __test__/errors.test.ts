@@ -5,6 +5,7 @@ import {
   ClosedError,
   ConnectError,
   ConnectionLostError,
+  isBackwaterError,
   ListenError,
   OptionError,
   QueueFullError,
@@ -88,6 +89,40 @@ test('every class keeps the cause', (t) => {
     t.is(error.cause, cause, error.name);
   }
   t.false('cause' in new TermError('x', { path: 'args' }));
+});
+
+test('instanceof tells the classes apart, and those that users derive', (t) => {
+  class OwnError extends ConnectError {}
+  const own = new OwnError('x');
+  t.true(own instanceof OwnError && own instanceof ConnectError && own instanceof BackwaterError);
+  t.false(new ConnectError('x') instanceof OwnError);
+  t.false(new TlsError('x', { reason: 'wrong_host' }) instanceof OwnError);
+  t.true(new TlsError('x', { reason: 'wrong_host' }) instanceof ConnectError);
+  t.false(new ConnectError('x') instanceof TlsError);
+  t.true(new SizeError({ option: 'maxEncodedArgsSize', limit: 1 }) instanceof TermError);
+});
+
+test('a lost connection is no ConnectError, after which calling again is safe', (t) => {
+  const lost = new ConnectionLostError('x');
+  t.false(lost instanceof ConnectError);
+  t.is(Object.getPrototypeOf(ConnectionLostError), BackwaterError);
+});
+
+test('isBackwaterError tells errors of the library from everything else', (t) => {
+  for (const [name, , error] of samples) t.true(isBackwaterError(error), name);
+  const { proxy, revoke } = Proxy.revocable(new ConnectError('x'), {});
+  t.true(isBackwaterError(proxy));
+  revoke();
+  for (const other of [
+    proxy,
+    new Error('x'),
+    { code: 'ERR_BACKWATER_TERM' },
+    null,
+    undefined,
+    'x',
+  ]) {
+    t.false(isBackwaterError(other));
+  }
 });
 
 test('from leaves errors of the library alone and wraps everything else', (t) => {

@@ -1,3 +1,4 @@
+import { SHARE_ENV } from 'node:worker_threads';
 import test from 'ava';
 import { OptionError } from '../src/errors.js';
 import {
@@ -53,7 +54,7 @@ const NAMES = {
 };
 const COUNTS = { good: [1, MAX_TIME, Infinity], bad: [0, MAX_TIME + 1, 1.5, '1'] };
 
-/** A signal of the time before `throwIfAborted`. */
+/** A signal of an old polyfill, without `throwIfAborted`. */
 const half = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
 
 /** Values on both sides of every limit, and the operations that take the option. */
@@ -148,8 +149,25 @@ const options: readonly (readonly [
     'dnsServers',
     ['client'],
     {
-      good: [['10.0.0.53'], ['127.0.0.1:5353', '[::1]:53', '::1']],
-      bad: [[], '10.0.0.53', ['name.example'], [53], ['10.0.0.53', ''], ['1.2.3.4:x'], null],
+      good: [
+        ['10.0.0.53'],
+        ['127.0.0.1:5353', '[::1]:53', '::1', '[::1]'],
+        ['127.0.0.1:1', '[::1]:65535', 'fe80::1%lo'],
+      ],
+      bad: [
+        [],
+        '10.0.0.53',
+        ['name.example'],
+        [53],
+        ['10.0.0.53', ''],
+        ['1.2.3.4:x'],
+        ['127.0.0.1:0'],
+        ['[::1]:0'],
+        ['127.0.0.1:65536'],
+        ['[127.0.0.1]:53'],
+        ['[::1]x'],
+        null,
+      ],
     },
   ],
   ['returnExceptionStacktraces', ['server'], BOOLEANS],
@@ -207,6 +225,7 @@ const options: readonly (readonly [
     ['server', 'client'],
     { good: [1, 2 ** 41, Infinity], bad: [0, 2 ** 41 + 1, 0.5, '1', null] },
   ],
+  ['reusePort', ['server'], BOOLEANS],
   ['ioThreads', ['server'], { good: [1, 64], bad: [0, 65, 1.5, Infinity, '2'] }],
   [
     'spin',
@@ -217,7 +236,26 @@ const options: readonly (readonly [
   [
     'workerOptions',
     ['server'],
-    { good: [{}, { env: {}, resourceLimits: {} }], bad: [{ eval: true }, [], null, 'x', 1] },
+    {
+      good: [
+        {},
+        { env: {}, resourceLimits: {}, argv: ['x', 1], execArgv: ['--no-warnings'], name: 'x' },
+        { env: SHARE_ENV, argv: undefined },
+      ],
+      bad: [
+        { eval: true },
+        { env: 5 },
+        { env: [] },
+        { argv: 'x' },
+        { execArgv: [1] },
+        { resourceLimits: 5 },
+        { name: 5 },
+        [],
+        null,
+        'x',
+        1,
+      ],
+    },
   ],
   ['replayProtection', ['server'], { good: ['off', 'prefer', 'require'], bad: [true, 'on', null] }],
   ['replayProtection', ['client'], BOOLEANS],
@@ -239,7 +277,7 @@ const options: readonly (readonly [
   [
     'signal',
     ['call'],
-    { good: [new AbortController().signal], bad: [new AbortController(), half, {}, true, null] },
+    { good: [new AbortController().signal, half], bad: [new AbortController(), {}, true, null] },
   ],
 ];
 

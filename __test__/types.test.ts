@@ -26,6 +26,7 @@ import {
   type Pid,
   RemoteError,
   RemoteException,
+  type SecureServerOptions,
   type ServerOptions,
   startClearServer,
   startTlsServer,
@@ -216,6 +217,7 @@ export async function callsOfRecords(controller: AbortController): Promise<void>
   await client.call('orders', 'save', order);
   // @ts-expect-error: what is awaited is no promise any more
   (await client.call<number>('m', 'f')).then();
+  await client.call('m', 'f', [], { signal: undefined as unknown as OldSignal });
   // @ts-expect-error: it is the signal that is given, not its controller
   await client.call('m', 'f', [], { signal: controller });
   // @ts-expect-error: the options come after the arguments
@@ -252,8 +254,39 @@ export async function modulesOfServers(): Promise<void> {
   await remote.save({ id: 1 });
   // @ts-expect-error: it takes an id, and the context is not the caller's to give
   await remote.audit({}, 7);
+  // Names that any object is asked for are no remote functions.
+  const local = client.module<typeof shop & Local>('shop');
+  expectTypeOf(await local.find(1)).toEqualTypeOf<Order>();
+  expectTypeOf(await local.equal()).toBeNumber();
+  expectTypeOf(local.toString()).toBeString();
+  // @ts-expect-error: await asks for it
+  void local.then;
+  // @ts-expect-error: JSON.stringify asks for it
+  void local.toJSON;
+  // @ts-expect-error: old versions of Node asked for it
+  void local.inspect;
+  // @ts-expect-error: names with two underscores
+  void local.__info__;
+  // @ts-expect-error: symbols
+  void local[Symbol.iterator];
   const any = client.module('Elixir.Shop.Orders');
   expectTypeOf(await any['find']!(1, 'two')).toEqualTypeOf<Term>();
+}
+
+/** As polyfills had it before `reason` and `throwIfAborted`. */
+interface OldSignal extends EventTarget {
+  readonly aborted: boolean;
+  onabort: null | ((event: Event) => void);
+}
+
+interface Local {
+  then(value: number): number;
+  toString(): string;
+  toJSON(): string;
+  inspect(): string;
+  equal(): number;
+  __info__(what: string): string;
+  [Symbol.iterator](): string;
 }
 
 export async function clients(): Promise<void> {
@@ -309,6 +342,9 @@ export async function moreServers(): Promise<void> {
   await startTlsServer('secret', modules, { tls: { cert: 'c.pem' } });
   // @ts-expect-error: TLS is for startTlsServer
   await startClearServer('secret', modules, { tls: { cert: 'c.pem', key: 'k.pem' } });
+  const ofTls: SecureServerOptions = { tls: { cert: 'c.pem', key: 'k.pem' } };
+  // @ts-expect-error: the same as a variable
+  await startClearServer('secret', modules, ofTls);
   // @ts-expect-error: the secret comes first
   await startClearServer(modules, 'secret');
   // @ts-expect-error: modules are an object, and no names
@@ -354,6 +390,34 @@ export async function otherClients(url: string, secret: string): Promise<Term> {
       body: new Uint8Array(await response.arrayBuffer()),
     },
   );
+}
+
+export function otherClientsAreToldWhatTheyUse(url: string, secret: string): void {
+  encodeRequest(
+    { url: new URL(url), secret: [secret], objectKeys: 'atom', timeout: 100 },
+    'm',
+    'f',
+  );
+  encodeRequest({ url, secret }, 'm', 'f', [], { acceptEncoding: 'identity', timeout: 100 });
+  encodeRequest({ url, secret, tls: undefined }, 'm', 'f');
+  // @ts-expect-error: the other client makes the connection
+  encodeRequest({ url, secret, tls: { ca: 'ca.pem' } }, 'm', 'f');
+  const target: ClientOptions = { url, secret, tls: { ca: 'ca.pem' } };
+  // @ts-expect-error: of a client may be several servers, and TLS
+  encodeRequest(target, 'm', 'f');
+  // @ts-expect-error: a request goes to one server
+  encodeRequest({ url: [url], secret }, 'm', 'f');
+  // @ts-expect-error: there are two
+  encodeRequest({ url, secret }, 'm', 'f', [], { acceptEncoding: 'br' });
+  // @ts-expect-error: only requests for other clients have it
+  new Client({ url, secret, acceptEncoding: 'gzip' });
+  const context = { secret, requestId: '' };
+  const answer = { status: 200, headers: {}, body: Buffer.of() };
+  decodeResponse(context, answer, { terms: 'exact' });
+  // @ts-expect-error: the encoding is chosen by the request
+  decodeResponse(context, answer, { acceptEncoding: 'gzip' });
+  // @ts-expect-error: a body is bytes
+  decodeResponse(context, { ...answer, body: 'text' });
 }
 
 test('types are what the compiler has checked', (t) => {

@@ -1,4 +1,5 @@
 import { attempt } from './inspect.js';
+import { isError } from './realms.js';
 
 /**
  * A promise that rejects with an error of a call. What happens on the other side of the bridge has no
@@ -11,7 +12,7 @@ export async function rejection(error: unknown, keeps = false): Promise<never> {
   // been resolved with this one, which takes two turns.
   await undefined;
   await undefined;
-  if (error instanceof Error) attempt(() => addCallers(error, keeps));
+  if (isError(error)) attempt(() => addCallers(error, keeps));
   throw error;
 }
 
@@ -29,5 +30,5 @@ function addCallers(error: Error, keeps: boolean): void {
  * leave nothing to be seen.
  */
 export function beginAtCaller(error: unknown, called: (...args: never[]) => unknown): void {
-  if (error instanceof Error) Error.captureStackTrace(error, called);
+  if (isError(error)) Error.captureStackTrace(error, called);
 }

@@ -1,3 +1,4 @@
+import { abortReason } from './abort.js';
 import { bridge, JOB_CALL } from './bridge.js';
 import { beginAtCaller } from './call-stack.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
@@ -18,8 +19,9 @@ import {
   type ClientSettings,
   type Secret,
 } from './options.js';
+import { isError } from './realms.js';
 import { PendingCall, type Tally } from './pending-call.js';
-import type { ContextFunction } from './registry.js';
+import { type AnyModule, remoteModule, type RemoteModule } from './remote-module.js';
 import { endpointOptions, startResolver, stopResolver } from './resolve/endpoints.js';
 import type { Resolver } from './resolve/resolver.js';
 import { maySpeakTls, parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
@@ -52,20 +54,6 @@ export type CallResult<T = Term> =
       /** What {@link Client.call} would have rejected with. */
       readonly error: Error;
     };
-
-/** A remote module of which no types are known: any function, of anything. */
-export type AnyModule = Record<string, (...args: unknown[]) => Term>;
-
-/** The functions of a remote module as they look from here: each one asynchronous. */
-export type RemoteModule<Module> = {
-  readonly [
-    Name in keyof Module as Module[Name] extends (...args: never[]) => unknown ? Name : never
-  ]: Module[Name] extends ContextFunction<infer Args, infer Result>
-    ? (...args: Args) => Promise<Awaited<Result>>
-    : Module[Name] extends (...args: infer Args) => infer Result
-      ? (...args: Args) => Promise<Awaited<Result>>
-      : never;
-};
 
 /**
  * Calls functions of one server, or of several that are alike, over connections that are kept and used again.
@@ -125,7 +113,7 @@ export class Client {
       const settings = callOptions(options, this.#settings);
       checkCall(module, fn, args);
       if (this.#closed) throw new ClosedError('the client is closed');
-      settings.signal?.throwIfAborted();
+      if (settings.signal?.aborted) throw abortReason(settings.signal);
       const pending = new PendingCall(
         this.#tally,
         settings,
@@ -158,12 +146,16 @@ export class Client {
     try {
       return { ok: true, value: await this.call<T>(module, fn, args, options) };
     } catch (error) {
-      return { ok: false, error: error instanceof Error ? error : BackwaterError.from(error) };
+      return { ok: false, error: isError(error) ? error : BackwaterError.from(error) };
     }
   }
 
   /**
    * The functions of a remote module as methods.
+   *
+   * Names that JavaScript, loggers and test runners ask any object for are not remote functions: those of
+   * `Object.prototype`, `then`, `catch`, `finally`, `toJSON`, `inspect`, names that begin with `__`, `$$` or
+   * `@@`, and a few more, see docs/client.md. {@link Client.call} reaches functions of these names.
    *
    * @example
    * ```ts
@@ -180,19 +172,9 @@ export class Client {
   ): RemoteModule<Module> {
     callOptions(options, this.#settings);
     checkName('module', name);
-    const methods = new Map<string, (...args: unknown[]) => Promise<unknown>>();
-    return new Proxy(Object.create(null) as RemoteModule<Module>, {
-      get: (_target, property) => {
-        // `then` would make the module look like a promise to `await`.
-        if (typeof property !== 'string' || property === 'then') return undefined;
-        let method = methods.get(property);
-        if (method === undefined) {
-          method = (...args) => this.call(name, property, args, options);
-          methods.set(property, method);
-        }
-        return method;
-      },
-    });
+    return remoteModule(name, (fn, args) =>
+      this.call(name, fn, args, options),
+    ) as RemoteModule<Module>;
   }
 
   /** Figures of this moment: calls, servers, and what was done about failures. */
@@ -438,7 +420,7 @@ export async function tryCall<T = Term>(
   try {
     return { ok: true, value: await call<T>(target, module, fn, args, options) };
   } catch (error) {
-    return { ok: false, error: error instanceof Error ? error : BackwaterError.from(error) };
+    return { ok: false, error: isError(error) ? error : BackwaterError.from(error) };
   }
 }
 

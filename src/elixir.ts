@@ -1,7 +1,9 @@
+import { types } from 'node:util';
 import { OptionError } from './errors.js';
 import { readOptions, type TableOf, option } from './option-table.js';
 import { oneOf } from './option-types.js';
 import { membersOf, type Reviver } from './codec/revivers.js';
+import { isPlainObject } from './realms.js';
 import { Atom, atom, type Encoder, tuple } from './terms/index.js';
 
 /** What {@link elixir} is told. */
@@ -255,7 +257,7 @@ function instantOf(fields: Fields, offset: number | undefined): Date | undefined
 
 function setOf(map: unknown): Set<unknown> | undefined {
   if (typeof map !== 'object' || map === null) return undefined;
-  const isMap = map instanceof Map || Object.getPrototypeOf(map) === Object.prototype;
+  const isMap = types.isMap(map) || isPlainObject(map);
   return isMap ? new Set(membersOf(map)) : undefined;
 }
 

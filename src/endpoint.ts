@@ -1,6 +1,8 @@
 import { isIPv6 } from 'node:net';
+import { URL } from 'node:url';
 import { OptionError } from './errors.js';
 import { inspectBriefly } from './inspect.js';
+import { isUrl } from './realms.js';
 
 /** Where a server is. */
 export interface Endpoint {
@@ -27,7 +29,8 @@ const FORMS = "a URL such as 'http://10.0.0.1:8080', 'host', or 'host:port'";
  * other than `/` or `/backwater/1`, a query, a fragment, a user
  */
 export function parseEndpoint(url: unknown): Endpoint {
-  if (url instanceof URL) return fromUrl(url);
+  // Parsed again, since URLs of other realms may have other rules.
+  if (isUrl(url)) return fromUrl(parseUrl(url.href));
   if (typeof url !== 'string') throw refuse(`takes ${FORMS}, not ${inspectBriefly(url, 100)}`);
   // The URL parser would drop these silently.
   if (/[\s\p{Cc}]/u.test(url)) throw refuse(`takes ${FORMS}, without white space`);

@@ -1,4 +1,6 @@
+import { defineError, defineHidden } from './brands.js';
 import { attempt, inspectBriefly, truncate } from './inspect.js';
+import { isError } from './realms.js';
 import type { Term } from './terms/types.js';
 
 /** The codes of this library's errors, one for each class. They stay the same between versions. */
@@ -39,16 +41,33 @@ export class BackwaterError extends Error {
   readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
 
   static {
-    nameErrors(this, 'BackwaterError');
+    defineError(this, 'BackwaterError');
   }
 
-  /** The value itself when it is a BackwaterError, else a BackwaterError with it as `cause`. */
+  /** The value itself if it is a BackwaterError, otherwise a BackwaterError with it as `cause`. */
   static from(reason: unknown): BackwaterError {
-    if (attempt(() => reason instanceof BackwaterError) === true) return reason as BackwaterError;
-    const message = attempt(() => (reason instanceof Error ? reason.message : undefined));
+    if (isBackwaterError(reason)) return reason;
+    const message = attempt(() => (isError(reason) ? reason.message : undefined));
     const text = typeof message === 'string' ? message : inspectBriefly(reason);
     return new BackwaterError(text, { cause: reason });
   }
+}
+
+/**
+ * Whether a value is an error of this library, including one thrown by another copy of it in the same
+ * process: two versions in `node_modules`, or both the CommonJS and a bundled build. `instanceof` gives the
+ * same answer for every class of this library.
+ *
+ * @example
+ * ```ts
+ * import { isBackwaterError } from 'backwater';
+ * function isTimeout(error: unknown): boolean {
+ *   return isBackwaterError(error) && error.code === 'ERR_BACKWATER_TIMEOUT';
+ * }
+ * ```
+ */
+export function isBackwaterError(value: unknown): value is BackwaterError {
+  return value instanceof BackwaterError;
 }
 
 /** The codes of a {@link ListenError}: the system's, as Node's own servers have them. */
@@ -77,7 +96,7 @@ export class ListenError extends BackwaterError {
   declare readonly reason?: string;
 
   static {
-    nameErrors(this, 'ListenError');
+    defineError(this, 'ListenError');
   }
 
   constructor(message: string, { host, port, reason, ...options }: AddressFields = {}) {
@@ -95,14 +114,9 @@ export interface ConnectFields extends AddressFields {
   readonly phase?: 'resolve' | 'connect' | 'tls' | undefined;
 }
 
-/**
- * There is no connection to the server. The request was not sent and it is safe to call again, unless
- * this is a {@link ConnectionLostError}.
- */
+/** There is no connection to the server. The request was not sent, so it is safe to call again. */
 export class ConnectError extends BackwaterError {
-  override readonly code:
-    'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_CONNECTION_LOST' | 'ERR_BACKWATER_TLS' =
-    'ERR_BACKWATER_CONNECT';
+  override readonly code: 'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_TLS' = 'ERR_BACKWATER_CONNECT';
   /** The host that was to be connected to. */
   declare readonly host?: string;
   /** The port that was to be connected to. */
@@ -114,7 +128,7 @@ export class ConnectError extends BackwaterError {
   declare readonly phase?: 'resolve' | 'connect' | 'tls';
 
   static {
-    nameErrors(this, 'ConnectError');
+    defineError(this, 'ConnectError');
   }
 
   constructor(message: string, { host, port, reason, phase, ...options }: ConnectFields = {}) {
@@ -124,14 +138,15 @@ export class ConnectError extends BackwaterError {
 }
 
 /**
- * The connection broke after the request had begun to be sent and before the response was complete:
- * the function may have been called or not.
+ * The connection broke after sending the request had begun and before the response was complete. The
+ * function may or may not have been called, so this is not a {@link ConnectError}: code that retries after
+ * a ConnectError must not retry after this one unless the call is idempotent.
  */
-export class ConnectionLostError extends ConnectError {
+export class ConnectionLostError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CONNECTION_LOST';
 
   static {
-    nameErrors(this, 'ConnectionLostError');
+    defineError(this, 'ConnectionLostError');
   }
 }
 
@@ -160,7 +175,7 @@ export class TlsError extends ConnectError {
   declare readonly reason: TlsErrorReason;
 
   static {
-    nameErrors(this, 'TlsError');
+    defineError(this, 'TlsError');
   }
 
   constructor(message: string, fields: TlsErrorFields) {
@@ -223,7 +238,7 @@ export class TimeoutError extends BackwaterError {
   readonly limit: number;
 
   static {
-    nameErrors(this, 'TimeoutError');
+    defineError(this, 'TimeoutError');
   }
 
   constructor({ phase, times, option, limit, ...options }: TimeoutFields) {
@@ -274,7 +289,7 @@ export class QueueFullError extends BackwaterError {
   readonly limit: number;
 
   static {
-    nameErrors(this, 'QueueFullError');
+    defineError(this, 'QueueFullError');
   }
 
   constructor({ limit, option = 'maxQueuedCalls', ...options }: QueueFullFields) {
@@ -330,7 +345,7 @@ export class RemoteError extends BackwaterError {
   readonly reason: string;
 
   static {
-    nameErrors(this, 'RemoteError');
+    defineError(this, 'RemoteError');
   }
 
   /**
@@ -378,7 +393,7 @@ export class RemoteException extends BackwaterError {
   declare readonly stacktrace: Term;
 
   static {
-    nameErrors(this, 'RemoteException');
+    defineError(this, 'RemoteException');
   }
 
   constructor(
@@ -390,7 +405,7 @@ export class RemoteException extends BackwaterError {
     super(`remote exception ${exceptionClass}: ${text}`, options);
     this.class = exceptionClass;
     this.reason = reason;
-    Object.defineProperty(this, 'stacktrace', { value: stacktrace, enumerable: false });
+    defineHidden(this, 'stacktrace', stacktrace);
   }
 }
 
@@ -438,6 +453,8 @@ export interface ResponseAuthenticationFields extends ErrorOptions {
   readonly header?: string | undefined;
   /** What the response says; a hint for people, never to be acted upon. */
   readonly unverified?: UnverifiedResponse | undefined;
+  /** What to do about it, for the message. */
+  readonly advice?: string | undefined;
 }
 
 /**
@@ -454,17 +471,18 @@ export class ResponseAuthenticationError extends BackwaterError {
   declare readonly unverified?: UnverifiedResponse;
 
   static {
-    nameErrors(this, 'ResponseAuthenticationError');
+    defineError(this, 'ResponseAuthenticationError');
   }
 
   constructor(
     reason: ResponseAuthenticationReason,
-    { header, unverified, ...options }: ResponseAuthenticationFields = {},
+    { header, unverified, advice, ...options }: ResponseAuthenticationFields = {},
   ) {
     const where = header === undefined ? '' : ` (${excerpt(header)})`;
     const removed =
       reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';
-    super(`the response is not authentic: ${reason}${where}${removed}${hint(unverified)}`, options);
+    const end = advice === undefined ? hint(unverified) : `: ${advice}`;
+    super(`the response is not authentic: ${reason}${where}${removed}${end}`, options);
     this.reason = reason;
     assignDefined(this, { header, unverified });
   }
@@ -491,7 +509,7 @@ export class ResponseError extends BackwaterError {
   readonly detail: string;
 
   static {
-    nameErrors(this, 'ResponseError');
+    defineError(this, 'ResponseError');
   }
 
   constructor(reason: ResponseErrorReason, detail = '', options?: ErrorOptions) {
@@ -527,7 +545,7 @@ export class TermError extends BackwaterError {
   declare readonly column?: number;
 
   static {
-    nameErrors(this, 'TermError');
+    defineError(this, 'TermError');
   }
 
   constructor(message: string, { path, offset, line, column, ...options }: TermFields = {}) {
@@ -557,7 +575,7 @@ export class SizeError extends TermError {
   declare readonly size?: number;
 
   static {
-    nameErrors(this, 'SizeError');
+    defineError(this, 'SizeError');
   }
 
   constructor({ option, limit, size, ...options }: SizeFields) {
@@ -583,7 +601,7 @@ export class OptionError extends BackwaterError {
   readonly option: string;
 
   static {
-    nameErrors(this, 'OptionError');
+    defineError(this, 'OptionError');
   }
 
   constructor(message: string, { option, ...options }: OptionFields) {
@@ -597,18 +615,8 @@ export class ClosedError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CLOSED';
 
   static {
-    nameErrors(this, 'ClosedError');
+    defineError(this, 'ClosedError');
   }
-}
-
-/** On the prototype, as the built-in errors have it, and safe from renaming by minifiers. */
-function nameErrors(constructor: { prototype: Error }, name: string): void {
-  Object.defineProperty(constructor.prototype, 'name', {
-    value: name,
-    writable: true,
-    configurable: true,
-    enumerable: false,
-  });
 }
 
 /** Fields that are absent rather than undefined keep `util.inspect` short. */

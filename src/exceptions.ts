@@ -1,7 +1,9 @@
 import { types } from 'node:util';
+import { defineError, defineHidden } from './brands.js';
 import { type ExceptionClass, OptionError, RemoteException, ResponseError } from './errors.js';
 import { attempt, inspectBriefly } from './inspect.js';
 import { printBriefly } from './notation.js';
+import { isError } from './realms.js';
 import { type CalledFunction, printStacktrace, stackToTerms } from './stacktrace.js';
 import { Atom, atom, isTuple, type Term, type Tuple, tuple } from './terms/index.js';
 
@@ -31,11 +33,7 @@ export class RaisedException extends Error {
   readonly reason: unknown;
 
   static {
-    Object.defineProperty(this.prototype, 'name', {
-      value: 'RaisedException',
-      writable: true,
-      configurable: true,
-    });
+    defineError(this, 'RaisedException');
   }
 
   /** @internal */
@@ -82,12 +80,12 @@ export function raise(exceptionClass: ExceptionClass, reason: unknown): never {
  * {@link fallbackException}.
  */
 export function toException(thrown: unknown, context: ThrowContext): Exception {
-  const isError = isErrorLike(thrown);
-  const stacktrace = context.returnStacktraces ? stackOf(isError ? thrown : {}, context) : [];
-  if (!isError) return tuple(CLASSES.throw, thrown as Term, stacktrace);
-  const raised = raisedBy(thrown);
+  const thrownError = isError(thrown) ? thrown : undefined;
+  const stacktrace = context.returnStacktraces ? stackOf(thrownError ?? {}, context) : [];
+  if (thrownError === undefined) return tuple(CLASSES.throw, thrown as Term, stacktrace);
+  const raised = raisedBy(thrownError);
   if (raised !== undefined) return tuple(raised.class, raised.reason as Term, stacktrace);
-  return tuple(CLASSES.error, jsError(thrown), stacktrace);
+  return tuple(CLASSES.error, jsError(thrownError), stacktrace);
 }
 
 /**
@@ -95,7 +93,7 @@ export function toException(thrown: unknown, context: ThrowContext): Exception {
  * same class, and the text of `util.inspect` as its reason, without a stack.
  */
 export function fallbackException(thrown: unknown): Exception {
-  if (!isErrorLike(thrown)) return tuple(CLASSES.throw, inspectBriefly(thrown), []);
+  if (!isError(thrown)) return tuple(CLASSES.throw, inspectBriefly(thrown), []);
   const raised = raisedBy(thrown);
   if (raised !== undefined) return tuple(raised.class, inspectBriefly(raised.reason), []);
   return tuple(CLASSES.error, jsError(thrown), []);
@@ -125,11 +123,6 @@ export function fromException(exception: unknown, { rethrow }: { rethrow: boolea
 
 function isExceptionClass(value: unknown): value is ExceptionClass {
   return typeof value === 'string' && Object.hasOwn(CLASSES, value);
-}
-
-/** Also errors of other realms (vm contexts), and proxies of errors. */
-function isErrorLike(value: unknown): value is Error {
-  return types.isNativeError(value) || attempt(() => value instanceof Error) === true;
 }
 
 /** What {@link raise} was told, when that is where the error comes from. */
@@ -187,14 +180,14 @@ function jsErrorFields(reason: Term): JsErrorFields | undefined {
 
 /** A map with atoms as keys is an object or a Map, depending on the options for terms. */
 function fieldOf(map: unknown, key: Atom): unknown {
-  if (map instanceof Map) return map.get(key);
+  if (types.isMap(map)) return map.get(key);
   if (typeof map !== 'object' || map === null || !Object.hasOwn(map, key.name)) return undefined;
   return (map as Record<string, unknown>)[key.name];
 }
 
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
-  return value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : undefined;
+  return types.isUint8Array(value) ? Buffer.from(value).toString('utf8') : undefined;
 }
 
 /** The errors that are made of a message alone. */
@@ -227,13 +220,4 @@ function withRemoteStack<E extends Error>(error: E, stacktrace: Term): E {
   const head = error.message === '' ? error.name : `${error.name}: ${error.message}`;
   if (frames.length > 0) defineHidden(error, 'stack', [head, ...frames].join('\n'));
   return error;
-}
-
-function defineHidden(error: Error, name: string, value: string): void {
-  Object.defineProperty(error, name, {
-    value,
-    writable: true,
-    configurable: true,
-    enumerable: false,
-  });
 }

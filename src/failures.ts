@@ -19,6 +19,7 @@ import {
   TlsError,
   type TlsErrorReason,
 } from './errors.js';
+import { isError } from './realms.js';
 
 /** What crates/node/src/failures.rs writes. */
 type Failure =
@@ -57,7 +58,7 @@ type Failure =
  * thrown.
  */
 export function failureOf(reason: unknown): Error {
-  const failure = reason instanceof Error ? parse(reason.message) : reason;
+  const failure = isError(reason) ? parse(reason.message) : reason;
   if (!isFailure(failure)) return BackwaterError.from(reason);
   switch (failure.kind) {
     case 'listen': {
@@ -65,7 +66,7 @@ export function failureOf(reason: unknown): Error {
       return new ListenError(listenMessage(message, host, port, name), addressOf(failure));
     }
     case 'connect':
-      return new ConnectError(connectMessage(failure.message, failure.reason), {
+      return new ConnectError(connectMessage(failure), {
         ...addressOf(failure),
         phase: failure.phase,
       });
@@ -132,13 +133,20 @@ function addressOf(failure: { host?: string; port?: number; reason?: string | nu
   };
 }
 
-function connectMessage(message: string, reason?: string | null): string {
-  return reason === 'ECONNREFUSED' ? `${message}: is the server running, on this port?` : message;
+function connectMessage({ message, phase, reason }: Failure & { kind: 'connect' }): string {
+  const refused = phase === 'connect' && reason === 'ECONNREFUSED';
+  return refused ? `${message}: is the server running, on this port?` : message;
 }
 
 /** As Node's own: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */
 function listenMessage(message: string, host = '', port = 0, name?: string | null): string {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  if (name === 'EADDRINUSE') return `listen EADDRINUSE: address already in use ${address}`;
+  if (name === 'EADDRINUSE') {
+    return (
+      `listen EADDRINUSE: address already in use ${address} ` +
+      '(to share the port, set the option reusePort in every process that listens on it)'
+    );
+  }
+  if (name === 'ENOTSUP') return `listen ENOTSUP: ${message} (option reusePort) ${address}`;
   return `listen ${typeof name === 'string' ? `${name}: ` : ''}${message} ${address}`;
 }

@@ -3,19 +3,21 @@ import { bridge } from './bridge.js';
 import { readArrival } from './codec/decoder.js';
 import { reviversOf } from './codec/revivers.js';
 import { checkCall, milliseconds, type Target } from './client.js';
-import { OptionError } from './errors.js';
+import { OptionError, ResponseAuthenticationError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
 import { maxValueSize } from './heap.js';
-import { type HttpResponse, parseResponse } from './http-response.js';
+import { type HttpResponse, type ParsedResponse, parseResponse } from './http-response.js';
 import { toJson } from './json.js';
 import {
   callOptions,
   clientOptions,
+  encodeRequestOptions,
   parseEndpoint,
   parseSecrets,
   type CallOptions,
-  type ClientOptions,
+  type ClientTuning,
+  type EncodeRequestOptions,
 } from './options.js';
 import { Outbox } from './terms/outbox.js';
 import { flatten, refuseNested } from './terms/flatten.js';
@@ -49,19 +51,29 @@ const outbox = new Outbox();
  * const { url, method, headers, body, requestId } = encodeRequest(
  *   { url: 'http://127.0.0.1:8080', secret }, 'string', 'to_upper', ['hello']);
  * const response = await fetch(url, { method, headers, body });
+ * const result = decodeResponse({ secret, requestId }, {
+ *   status: response.status,
+ *   headers: response.headers,
+ *   body: await response.arrayBuffer(),
+ * });
  * ```
  */
 export function encodeRequest(
-  target: Target & Partial<ClientOptions>,
+  target: Target & ClientTuning & { readonly tls?: undefined },
   module: string,
   fn: string,
   args: readonly unknown[] = [],
-  options?: CallOptions,
+  options?: EncodeRequestOptions,
 ): EncodedRequest {
-  const { url, secret, ...rest } = target ?? ({} as Target);
+  const { url, secret, tls, ...rest } = (target ?? {}) as Target & ClientTuning & { tls?: unknown };
   const endpoint = parseEndpoint(url);
   const secrets = parseSecrets(secret);
-  const settings = callOptions(options, clientOptions(rest));
+  if (tls !== undefined) {
+    throw new OptionError("option 'tls' is for clients: the HTTP client makes the connection", {
+      option: 'tls',
+    });
+  }
+  const settings = encodeRequestOptions(rest, options);
   checkCall(module, fn, args);
   outbox.attach = ({ words, floats, bytes }) => {
     bridge.native.attachHttpOutbox(words, floats, bytes);
@@ -78,6 +90,7 @@ export function encodeRequest(
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
     compressionThreshold: Math.min(settings.compressionThreshold, 2 ** 32 - 1),
     gzipLevel: settings.gzipLevel,
+    acceptGzip: settings.acceptEncoding === 'gzip',
     timeout: milliseconds(settings.timeout),
     replayProtection: settings.replayProtection,
     audience: settings.audience,
@@ -114,7 +127,8 @@ export function decodeResponse<T = Term>(
     });
   }
   const settings = callOptions(options, clientOptions({}));
-  const { status, headers, body } = parseResponse(response);
+  const answer = parseResponse(response);
+  const { status, headers, body } = answer;
   const parameters = {
     requestId,
     status,
@@ -125,7 +139,10 @@ export function decodeResponse<T = Term>(
     maxTerms: settings.maxTerms,
     maxValueSize: maxValueSize(),
   };
-  const decoded = unwrap(() => bridge.native.decodeResponse(toJson(parameters), secrets, body));
+  const decoded = unwrap(
+    () => bridge.native.decodeResponse(toJson(parameters), secrets, body),
+    (failure) => explainInflated(failure, answer),
+  );
   const all = reviversOf(settings.revivers);
   const revivers = decoded.exception ? all?.ofStructs : all;
   const exact = settings.terms === 'exact';
@@ -135,11 +152,28 @@ export function decodeResponse<T = Term>(
   throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
 }
 
+/** Says so if a body that was sent as gzip is not the one that was signed because it is gzip no longer. */
+function explainInflated(failure: Error, { headers, body }: ParsedResponse): Error {
+  const isDigest =
+    failure instanceof ResponseAuthenticationError && failure.reason === 'wrong_body_digest';
+  const packed = headers.some(
+    ([name, value]) => name.toLowerCase() === 'content-encoding' && value === 'gzip',
+  );
+  if (!isDigest || !packed || (body[0] === 0x1f && body[1] === 0x8b)) return failure;
+  const advice =
+    'the HTTP client has decompressed the body, and the signature covers it as it was sent: ' +
+    "call encodeRequest with acceptEncoding 'identity'";
+  return new ResponseAuthenticationError(failure.reason, {
+    unverified: failure.unverified,
+    advice,
+  });
+}
+
 /** Failures of these two functions are thrown by the addon as the JSON of events. */
-function unwrap<T>(operation: () => T): T {
+function unwrap<T>(operation: () => T, explain = (failure: Error): Error => failure): T {
   try {
     return operation();
   } catch (error) {
-    throw failureOf(error);
+    throw explain(failureOf(error));
   }
 }

@@ -1,5 +1,5 @@
 export { call, Client, tryCall } from './client.js';
-export type { AnyModule, CallResult, RemoteModule, Target } from './client.js';
+export type { CallResult, Target } from './client.js';
 export type { ClientStats, EndpointStats } from './client-stats.js';
 export { encode } from './codec.js';
 export { decode } from './codec/decode.js';
@@ -18,12 +18,14 @@ export type {
   ClientOptions,
   DecodeOptions,
   EncodeOptions,
+  EncodeRequestOptions,
   FromErlangOptions,
   ServerOptions,
   ToElixirOptions,
   ToErlangOptions,
   WorkerOptions,
 } from './options.js';
+export type { AbortSignalLike } from './realms.js';
 export { expose } from './registry.js';
 export type {
   ContextFunction,
@@ -32,6 +34,7 @@ export type {
   ExposeOptions,
   Modules,
 } from './registry.js';
+export type { AnyModule, RemoteModule } from './remote-module.js';
 export type {
   ClientUrl,
   EndpointAddress,

@@ -1,5 +1,6 @@
-import { Resolver } from 'node:dns';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import type { OptionType } from './option-table.js';
+import { type AbortSignalLike, isAbortSignal } from './realms.js';
 
 /** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
@@ -38,17 +39,19 @@ export function optional<T>({ takes, accepts }: OptionType<T>): OptionType<T | u
 
 export const dnsServers: OptionType<readonly string[]> = {
   takes: "a list of addresses of DNS servers, such as ['10.0.0.53', '[::1]:5353']",
-  accepts: (value): value is readonly string[] => {
-    if (!Array.isArray(value) || value.length === 0) return false;
-    if (!value.every((each) => typeof each === 'string')) return false;
-    try {
-      new Resolver().setServers(value);
-      return true;
-    } catch {
-      return false;
-    }
-  },
+  accepts: (value): value is readonly string[] =>
+    Array.isArray(value) && value.length > 0 && Array.from<unknown>(value).every(isDnsServer),
 };
+
+const DNS_SERVER = /^(?:\[([^\]]*)\]|([^:]*))(?::([1-9]\d{0,4}))?$/;
+
+/** Checked here, since `setServers` of `node:dns` aborts the process for port 0. */
+function isDnsServer(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  if (isIP(value) !== 0) return true;
+  const [, six, four = '', port = '53'] = DNS_SERVER.exec(value) ?? [];
+  return (six === undefined ? isIPv4(four) : isIPv6(six)) && Number(port) <= 65_535;
+}
 
 export function oneOf<const Choice extends string>(...choices: Choice[]): OptionType<Choice> {
   return {
@@ -57,17 +60,20 @@ export function oneOf<const Choice extends string>(...choices: Choice[]): Option
   };
 }
 
-/** An object with some of these keys and no others; what is in them is somebody else's business. */
+/** An object with some of these keys and no others. What Node checks further, it checks itself. */
 export function objectWith<T extends object>(
-  ...keys: (keyof T & string)[]
+  parts: Record<keyof T & string, (value: unknown) => boolean>,
 ): OptionType<T | undefined> {
   return {
-    takes: `an object with some of ${keys.map((key) => `'${key}'`).join(', ')}`,
+    takes: `an object with some of ${Object.keys(parts).join(', ')}, each as Node's Worker takes it`,
     accepts: (value): value is T =>
       typeof value === 'object' &&
       value !== null &&
       !Array.isArray(value) &&
-      Object.keys(value).every((key) => (keys as string[]).includes(key)),
+      Object.entries(value).every(
+        ([key, part]) =>
+          Object.hasOwn(parts, key) && (part === undefined || parts[key as keyof T & string](part)),
+      ),
   };
 }
 
@@ -106,19 +112,9 @@ export const healthPath: OptionType<string> = {
     !value.startsWith('/backwater/'),
 };
 
-/** By its methods rather than its class, of which test environments bring their own. */
-export const abortSignal: OptionType<AbortSignal | undefined> = {
+export const abortSignal: OptionType<AbortSignalLike | undefined> = {
   takes: 'an AbortSignal',
-  accepts: (value): value is AbortSignal => {
-    if (typeof value !== 'object' || value === null) return false;
-    const signal = value as Record<keyof AbortSignal, unknown>;
-    return (
-      typeof signal.aborted === 'boolean' &&
-      typeof signal.throwIfAborted === 'function' &&
-      typeof signal.addEventListener === 'function' &&
-      typeof signal.removeEventListener === 'function'
-    );
-  },
+  accepts: isAbortSignal,
 };
 
 /** A list of what `accepts` accepts. */

@@ -1,5 +1,5 @@
 import { OptionError } from './errors.js';
-import type { WorkerOptions as ThreadOptions } from 'node:worker_threads';
+import { SHARE_ENV, type WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { fallbacks, option, readOptions, type TableOf, type Values } from './option-table.js';
 import {
   abortSignal,
@@ -19,6 +19,7 @@ import {
   timeout,
 } from './option-types.js';
 import { DEFAULT_BYTES_IN_FLIGHT } from './heap.js';
+import type { AbortSignalLike } from './realms.js';
 import type { ClientUrl } from './resolve/targets.js';
 import { MAX_IO_THREADS } from './io-threads.js';
 import type { Secret } from './secrets.js';
@@ -119,9 +120,13 @@ export interface MessageOptions extends ReadOptions, WriteOptions {
    * for never.
    */
   readonly compressionThreshold?: number | undefined;
-  /** The most bytes that encoded arguments may have. Default 8,388,608 (8 MiB), less than 256 MiB. */
+  /**
+   * The most bytes that encoded arguments may have. Default 8,388,608 (8 MiB), less than 256 MiB. It holds
+   * before compression; data that cannot be compressed may be larger on the wire by gzip's own overhead, which
+   * is 0.04 % and 25 bytes.
+   */
   readonly maxEncodedArgsSize?: number | undefined;
-  /** The most bytes that an encoded result may have. Default 8,388,608 (8 MiB), less than 256 MiB. */
+  /** The most bytes that an encoded result may have, likewise. Default 8,388,608 (8 MiB), less than 256 MiB. */
   readonly maxEncodedResultSize?: number | undefined;
 }
 
@@ -137,6 +142,12 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   readonly host?: string | undefined;
   /** The port to listen on; 0 for a free one. Default 8080. */
   readonly port?: number | undefined;
+  /**
+   * Whether other processes of the same user may listen on the port too, if they set this option as well
+   * (`SO_REUSEPORT`). Linux spreads connections over them, macOS gives all to one of them, and Windows has
+   * no such option. Default: true in the workers of `node:cluster`, otherwise false.
+   */
+  readonly reusePort?: boolean | undefined;
   /**
    * How long receiving the body of a request may take, in milliseconds. Default 5000; `Infinity` for
    * no limit.
@@ -299,7 +310,17 @@ export interface CallOptions extends MessageOptions {
    * Gives the call up in whichever phase it is: it rejects with the signal's reason, and its place in
    * the queue or its connection is let go at once, by which the server learns of it.
    */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** Options of {@link encodeRequest}; they take precedence over those of its target. */
+export interface EncodeRequestOptions extends CallOptions {
+  /**
+   * Which encoding the result may have: `'identity'` (default) or `'gzip'`. The signature covers the body as
+   * it is sent, so only choose `'gzip'` for HTTP clients that hand compressed bodies over as they come, such
+   * as `node:http`. `fetch` and most others decompress them.
+   */
+  readonly acceptEncoding?: 'identity' | 'gzip' | undefined;
 }
 
 /** Options of a client besides where to call. */
@@ -425,6 +446,10 @@ const encoders = listOf<Encoder>(
     typeof constructor === 'function' && typeof toTerm === 'function',
 );
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function isAtomName(name: unknown): name is string {
   return (
     typeof name === 'string' &&
@@ -490,6 +515,7 @@ const serverTable = {
   ...limits,
   host: option(hostName, '0.0.0.0'),
   port: option(integer(0, 65535), 8080),
+  reusePort: option(optional(boolean), undefined),
   recvTimeout: option(timeout, 5000),
   headersTimeout: option(optional(timeout), undefined),
   requestTimeout: option(optional(timeout), undefined),
@@ -507,7 +533,13 @@ const serverTable = {
   workers: option(integer(1, 1024), undefined),
   ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
   workerOptions: option(
-    objectWith<WorkerOptions>('argv', 'env', 'execArgv', 'resourceLimits', 'name'),
+    objectWith<WorkerOptions>({
+      argv: Array.isArray,
+      env: (env) => env === SHARE_ENV || isObject(env),
+      execArgv: (flags) => Array.isArray(flags) && flags.every((flag) => typeof flag === 'string'),
+      resourceLimits: isObject,
+      name: (name) => typeof name === 'string',
+    }),
     undefined,
   ),
   replayProtection: option(oneOf('off', 'prefer', 'require'), 'off'),
@@ -531,6 +563,11 @@ const callTable = {
   ...callDefaults,
   signal: option(abortSignal, undefined),
 } satisfies TableOf<CallOptions>;
+
+const encodeRequestTable = {
+  ...callTable,
+  acceptEncoding: option(oneOf('identity', 'gzip'), 'identity'),
+} satisfies TableOf<EncodeRequestOptions>;
 
 const clientTable = {
   ...callDefaults,
@@ -596,7 +633,7 @@ export type ClientSettings = Readonly<Values<typeof clientTable>> &
   Flags & { readonly signal: undefined };
 /** Options of a call with those of its client, complete. */
 export type CallSettings = Omit<ClientSettings, 'signal'> & {
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
 };
 
 const decodeDefaults = decodeSettings(fallbacks(decodeTable));
@@ -644,9 +681,12 @@ export function closeOptions(input?: CloseOptions | null): CloseSettings {
   return readOptions(closeTable, input, 'close');
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or takes something else */
-export function clientOptions(input?: ClientTuning | null): ClientSettings {
-  const values = readOptions(clientTable, input, 'the client');
+/**
+ * @param subject whose options they are, to follow "option of"
+ * @throws {@link OptionError} naming the option that is unknown or takes something else
+ */
+export function clientOptions(input?: ClientTuning | null, subject = 'the client'): ClientSettings {
+  const values = readOptions(clientTable, input, subject);
   if (values.minConnections > values.maxConnections) {
     const { minConnections, maxConnections } = values;
     throw new OptionError(
@@ -671,4 +711,16 @@ export function callOptions(
   if (input === undefined || input === null) return client;
   const values = { ...client, ...readOptions(callTable, input, 'the call', client) };
   return Object.freeze({ ...values, flags: callFlagsOf(values) });
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or takes something else */
+export function encodeRequestOptions(
+  target: ClientTuning,
+  input?: EncodeRequestOptions | null,
+): CallSettings & { readonly acceptEncoding: 'identity' | 'gzip' } {
+  const base = { ...clientOptions(target, 'encodeRequest'), acceptEncoding: 'identity' as const };
+  return Object.freeze({
+    ...base,
+    ...readOptions(encodeRequestTable, input, 'encodeRequest', base),
+  });
 }

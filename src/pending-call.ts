@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { offAbort, onAbort } from './abort.js';
+import { abortReason, offAbort, onAbort } from './abort.js';
 import { bridge, type Pending } from './bridge.js';
 import { rejection } from './call-stack.js';
 import { readArrival } from './codec/decoder.js';
@@ -65,7 +65,7 @@ export class PendingCall implements Pending {
       if (!bridge.forget(id)) return;
       this.#settle();
       bridge.cancel(id);
-      this.#reject(signal.reason);
+      this.#reject(abortReason(signal));
     };
     // A getter of the arguments may have aborted it.
     if (signal.aborted) this.#cancel();

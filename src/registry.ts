@@ -1,7 +1,9 @@
 import { types } from 'node:util';
+import { defineHidden } from './brands.js';
 import type { CallContext } from './context.js';
 import { OptionError } from './errors.js';
 import { attempt, inspectBriefly } from './inspect.js';
+import { isPlainObject } from './realms.js';
 
 /**
  * What can be called: module name → its functions, as an object or a Map. A module is an object, a
@@ -78,26 +80,53 @@ const NEVER_EXPOSED: readonly string[] = [
   'backwater_export/0',
 ];
 
-/** A module of which only some functions can be called. */
-class ExposedModule {
+/** Marks what {@link expose} and {@link expose.fn} return, for other copies of this library as well. */
+const EXPOSED = Symbol.for('backwater.exposed');
+
+/** A module of which only some functions can be called: the mark of what {@link expose} returns. */
+interface ExposedModule {
   readonly module: object;
   readonly exports: readonly string[];
-
-  constructor(module: object, exports: readonly string[]) {
-    this.module = module;
-    this.exports = exports;
-    Object.freeze(this);
-  }
 }
 
-/** The function and the arities behind what {@link expose.fn} has returned. */
+/** The function and its arities: the mark of what {@link expose.fn} returns. */
 interface ExposedFunction {
   readonly fn: (...args: never[]) => unknown;
   readonly arities: readonly number[];
   readonly context: boolean;
 }
 
-const exposedFunctions = new WeakMap<object, ExposedFunction>();
+const MODULE_MARK = ['module', 'exports'] as const;
+const FUNCTION_MARK = ['fn', 'arities', 'context'] as const;
+
+function mark<T extends object>(value: T, exposed: ExposedModule | ExposedFunction): T {
+  defineHidden(value, EXPOSED, Object.freeze(exposed));
+  return value;
+}
+
+/**
+ * The mark that a value itself has; an inherited one does not count.
+ *
+ * @throws {@link OptionError} when another version of this library has made a mark that says more than this
+ * one understands, since ignoring that could expose too much
+ */
+function markOf<Mark>(
+  value: object,
+  known: readonly (keyof Mark & string)[],
+  option: string,
+): Mark | undefined {
+  const found: unknown = Object.getOwnPropertyDescriptor(value, EXPOSED)?.value;
+  if (found === undefined) return undefined;
+  const fields = isObject(found) ? Object.keys(found) : [];
+  if (fields.length !== known.length || !known.every((field) => fields.includes(field))) {
+    throw new OptionError(
+      `${option}: another version of backwater has exposed it in a way that this version does not ` +
+        'understand: use the same version for expose and for the server',
+      { option },
+    );
+  }
+  return found as Mark;
+}
 
 /**
  * A module of which only the named functions can be called.
@@ -131,7 +160,7 @@ export function expose<Module extends object>(
     checkName(name, 'exports', 'a function');
     names.add(name);
   }
-  return new ExposedModule(module, Object.freeze([...names]));
+  return Object.freeze(mark({}, { module, exports: Object.freeze([...names]) }));
 }
 
 /**
@@ -183,10 +212,9 @@ function exposeFunction(
     return Reflect.apply(fn, this, args) as unknown;
   };
   for (const key of ['name', 'length'] as const) {
-    Object.defineProperty(wrapper, key, { value: fn[key], configurable: true });
+    defineHidden(wrapper, key, fn[key]);
   }
-  exposedFunctions.set(wrapper, { fn, arities: arities as number[], context });
-  return wrapper;
+  return mark(wrapper, { fn, arities: Object.freeze(arities as number[]), context });
 }
 
 /** Any function; the parameters of one that is written in place are whatever it makes of them. */
@@ -227,7 +255,7 @@ export function createRegistry(modules: Modules): Registry {
 
 function moduleEntries(modules: unknown): [string, unknown][] {
   if (types.isMap(modules)) return Array.from(modules) as [string, unknown][];
-  if (typeof modules !== 'object' || modules === null || Array.isArray(modules)) {
+  if (!isObject(modules) || Array.isArray(modules)) {
     throw new OptionError(`modules are an object or a Map, not ${inspectBriefly(modules, 100)}`, {
       option: 'modules',
     });
@@ -238,7 +266,7 @@ function moduleEntries(modules: unknown): [string, unknown][] {
 type FunctionEntry = Pick<RegisteredFunction, 'name' | 'fn' | 'arity' | 'context'>;
 
 function functionsOf(value: unknown, option: string): FunctionEntry[] {
-  const exposed = value instanceof ExposedModule ? value : undefined;
+  const exposed = isObject(value) ? markOf<ExposedModule>(value, MODULE_MARK, option) : undefined;
   const module = exposed?.module ?? value;
   checkModule(module, option, 'a module');
   const entries = ownEntries(module, option, exposed?.exports);
@@ -256,7 +284,7 @@ function functionsOf(value: unknown, option: string): FunctionEntry[] {
 /** Whoever exposes an instance of a class means its methods, which are all inherited. */
 function warnOfInherited(module: object, option: string): void {
   const prototype: unknown = Object.getPrototypeOf(module);
-  if (typeof prototype !== 'object' || prototype === null || prototype === Object.prototype) return;
+  if (!isObject(prototype) || isPlainObject(module)) return;
   process.emitWarning(
     `${option} exposes nothing: it has no functions of its own, and what it inherits cannot be called; name what can be, as in { find: (id) => it.find(id) }`,
     { type: 'BackwaterWarning', code: 'BACKWATER_NOTHING_EXPOSED' },
@@ -269,7 +297,7 @@ function entriesOfFunction(
   place: string,
 ): FunctionEntry[] {
   const plain = { fn: value, arities: [value.length], context: false };
-  const { fn, arities, context } = exposedFunctions.get(value) ?? plain;
+  const { fn, arities, context } = markOf<ExposedFunction>(value, FUNCTION_MARK, place) ?? plain;
   return arities.map((arity) => {
     checkArity(arity, place, `the number of parameters of ${place}`);
     if (NEVER_EXPOSED.includes(`${name}/${arity}`)) {
@@ -329,12 +357,11 @@ function checkModule(value: unknown, option: string, subject: string): asserts v
     });
   }
   const suitable =
-    typeof value === 'object' &&
-    value !== null &&
+    isObject(value) &&
     !Array.isArray(value) &&
     !types.isMap(value) &&
     !types.isSet(value) &&
-    !(value instanceof ExposedModule);
+    !Object.hasOwn(value, EXPOSED);
   if (!suitable) {
     const given = inspectBriefly(value, 100);
     throw new OptionError(`${option}: ${subject} is an object of functions, not ${given}`, {
@@ -393,7 +420,7 @@ function checkName(value: unknown, option: string, subject: string): asserts val
 }
 
 function checkOptions(options: unknown, known: readonly [string, ...string[]]): object {
-  if (typeof options !== 'object' || options === null) {
+  if (!isObject(options)) {
     throw new OptionError(
       `the options are an object with ${known[0]}, not ${inspectBriefly(options)}`,
       { option: known[0] },
@@ -408,6 +435,10 @@ function checkOptions(options: unknown, known: readonly [string, ...string[]]): 
     }
   }
   return options;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 /** A name as an error's `option` may have it. */

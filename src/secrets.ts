@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { OptionError } from './errors.js';
+import { copyBytes } from './realms.js';
 
 /** A secret: bytes, or text that stands for its UTF-8. */
 export type Secret = string | Uint8Array;
@@ -45,11 +46,15 @@ function parseSecret(value: unknown, option: string): Buffer {
   } else if (!types.isUint8Array(value)) {
     throw new OptionError(`${takes}, not ${value === null ? 'null' : typeof value}`, { option });
   }
-  const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
+  const bytes = typeof value === 'string' ? encodeText(value) : copyBytes(value);
   if (bytes.length === 0) throw new OptionError(`${takes} that is not empty`, { option });
   warnOfShort(bytes.length, option);
-  // Not of Buffer's pool, whose memory unrelated buffers can reach.
-  const copy = Buffer.alloc(bytes.length);
-  copy.set(bytes);
-  return copy;
+  return bytes;
+}
+
+/** UTF-8 outside of Buffer's pool, whose memory unrelated buffers can reach. */
+function encodeText(text: string): Buffer {
+  const bytes = Buffer.alloc(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
 }

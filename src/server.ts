@@ -1,3 +1,5 @@
+import cluster from 'node:cluster';
+import { URL } from 'node:url';
 import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, ListenError, OptionError } from './errors.js';
@@ -15,6 +17,7 @@ import {
   type ServerOptions,
   type ServerSettings,
 } from './options.js';
+import { isUrl } from './realms.js';
 import { createRegistry, type Modules } from './registry.js';
 import {
   certificateOptions,
@@ -105,14 +108,18 @@ export interface TlsServer extends Server {
 export async function startClearServer(
   secret: string | Uint8Array | readonly (string | Uint8Array)[],
   modules: Modules | URL,
-  options?: ServerOptions,
+  options?: ServerOptions & { readonly tls?: undefined },
 ): Promise<Server> {
-  if (typeof options === 'object' && options !== null && 'tls' in options) {
-    throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
-  }
   const secrets = parseSecrets(secret);
-  const settings = serverOptions(options);
+  const settings = serverOptions(withoutTls(options));
   return await startServer(secrets, modules, settings, null);
+}
+
+function withoutTls(options: ServerOptions | undefined): ServerOptions | undefined {
+  if (typeof options !== 'object' || options === null || !('tls' in options)) return options;
+  const { tls, ...rest } = options;
+  if (tls === undefined) return rest;
+  throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
 }
 
 const TLS_PORT = 8443;
@@ -202,11 +209,6 @@ async function listen(
     if (error instanceof ListenError) Error.captureStackTrace(error, listen);
     throw error;
   }
-}
-
-/** Also a URL of another realm, such as a test environment's. */
-function isUrl(modules: unknown): modules is URL {
-  return modules instanceof URL || Object.prototype.toString.call(modules) === '[object URL]';
 }
 
 /** Functions cannot cross to another thread: it has to import them. */
@@ -319,6 +321,11 @@ function replayOptions(settings: ServerSettings): object | null {
   };
 }
 
+/** Workers of `node:cluster`, which pm2's cluster mode uses as well, are meant to share a port. */
+function sharesPortByDefault(): boolean {
+  return cluster.isWorker && process.platform !== 'win32';
+}
+
 /** Options in the form that the addon takes. */
 function nativeOptions(
   settings: ServerSettings,
@@ -330,6 +337,7 @@ function nativeOptions(
   return toJson({
     host: settings.host,
     port: settings.port,
+    reusePort: settings.reusePort ?? sharesPortByDefault(),
     tls,
     health: settings.health,
     headersTimeout: Math.min(headersTimeout, none),

@@ -1,5 +1,6 @@
 import { dirname, parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 import { attempt, truncate } from './inspect.js';
 import {
   Atom,
@@ -184,7 +185,7 @@ function printPlace(place: unknown): string {
 
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return truncate(value, MAX_FILE);
-  if (value instanceof Uint8Array) return Buffer.from(value.subarray(0, MAX_FILE)).toString();
+  if (types.isUint8Array(value)) return Buffer.from(value.subarray(0, MAX_FILE)).toString();
   return Array.isArray(value) ? charlistToString(value.slice(0, MAX_FILE)) : undefined;
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import * as tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { bridge } from './bridge.js';
 import { OptionError } from './errors.js';
@@ -8,6 +9,7 @@ import { inspectBriefly } from './inspect.js';
 import { toJson } from './json.js';
 import { option, type OptionType, readOptions, type TableOf } from './option-table.js';
 import { boolean, hostName } from './option-types.js';
+import { copyBytes, isUrl } from './realms.js';
 
 /**
  * Certificates or a key in PEM form: their text, its bytes, or the path of a file. What contains
@@ -83,7 +85,7 @@ const pems: OptionType<Pem | readonly Pem[] | undefined> = {
 
 function isPem(value: unknown): value is Pem {
   if (typeof value === 'string') return value !== '' && !value.includes('\0');
-  if (value instanceof URL) return value.protocol === 'file:';
+  if (isUrl(value)) return value.protocol === 'file:';
   return types.isUint8Array(value) && value.length > 0;
 }
 
@@ -197,14 +199,19 @@ function textOf(value: Pem | readonly Pem[], name: string): string {
   const single = value as Pem;
   if (typeof single === 'string' && single.includes('-----BEGIN')) return withoutMark(single);
   // What a file holds besides ASCII are comments.
-  if (types.isUint8Array(single)) return withoutMark(Buffer.from(single).toString('latin1'));
+  if (types.isUint8Array(single)) return withoutMark(copyBytes(single).toString('latin1'));
   try {
-    return withoutMark(readFileSync(single, 'latin1'));
+    return withoutMark(readFileSync(pathOf(single), 'latin1'));
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const path = inspectBriefly(String(single), 200);
+    const path = inspectBriefly(isUrl(single) ? single.href : single, 200);
     throw refuse(name, `takes ${PEM}; the file ${path} cannot be read (${code})`, cause);
   }
+}
+
+/** `fs` does not take URLs of every realm. */
+function pathOf(path: string | URL): string {
+  return typeof path === 'string' ? path : fileURLToPath(path.href);
 }
 
 /** Without the mark of UTF-8 that editors of Windows begin files with: PEM begins with a line. */

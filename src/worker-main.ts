@@ -1,10 +1,10 @@
 /** Entry point of a server's worker thread: imports the modules and serves them until told to end. */
-import { types } from 'node:util';
 import { workerData } from 'node:worker_threads';
 import { bridge } from './bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { OptionError } from './errors.js';
 import { inspectBriefly } from './inspect.js';
+import { isError } from './realms.js';
 import { createRegistry, type Modules, type Registry } from './registry.js';
 import { type FromWorker, tableOf, type ToWorker, type WorkerStart } from './worker-messages.js';
 
@@ -36,7 +36,7 @@ function tell(message: FromWorker): void {
 function fail(error: unknown): void {
   const option = error instanceof OptionError ? error.option : undefined;
   try {
-    tell({ kind: 'failed', error: types.isNativeError(error) ? error : { thrown: error }, option });
+    tell({ kind: 'failed', error: isError(error) ? error : { thrown: error }, option });
   } catch {
     // What cannot cross to another thread is described.
     tell({ kind: 'failed', error: new Error(inspectBriefly(error)), option });

@@ -13,6 +13,7 @@ import { BackwaterError, OptionError } from './errors.js';
 import { now } from './host.js';
 import { inspectBriefly } from './inspect.js';
 import type { ServerSettings, WorkerOptions } from './options.js';
+import { isError } from './realms.js';
 import {
   difference,
   type FromWorker,
@@ -260,12 +261,12 @@ function importFailure(
   url: URL,
   { error, option }: { readonly error: unknown; readonly option?: string | undefined },
 ): Error {
-  const text = error instanceof Error ? error.message : inspectBriefly(error);
+  const text = isError(error) ? error.message : inspectBriefly(error);
   if (option !== undefined) return new OptionError(text, { option, cause: error });
   return new BackwaterError(`a worker thread cannot import ${url.href}: ${text}`, { cause: error });
 }
 
 function warn(text: string, cause: unknown): void {
-  const detail = cause instanceof Error ? (cause.stack ?? cause.message) : inspectBriefly(cause);
+  const detail = isError(cause) ? (cause.stack ?? cause.message) : inspectBriefly(cause);
   process.emitWarning(text, { type: 'BackwaterWarning', code: 'BACKWATER_WORKER_ENDED', detail });
 }

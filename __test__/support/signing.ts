@@ -145,3 +145,26 @@ function parseAnswers(bytes: Buffer): RawAnswer[] {
     bytes = bytes.subarray(stop);
   }
 }
+
+/** The headers of an answer of which all are signed. */
+export function signedAnswer(
+  secret: string | Uint8Array,
+  requestId: string,
+  body: Buffer,
+  { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+): Record<string, string> {
+  const all: Record<string, string> = {
+    'content-length': String(body.length),
+    'content-type': 'application/x-erlang-etf',
+    digest: `SHA-256=${createHash('sha256').update(body).digest('base64')}`,
+    'x-request-id': requestId,
+    ...headers,
+  };
+  const names = Object.keys(all).sort();
+  const lines = [`(response-status): ${status}`, ...names.map((name) => `${name}: ${all[name]}`)];
+  const signature = createHmac('sha256', secret)
+    .update(lines.join('\n'), 'latin1')
+    .digest('base64');
+  const parameters = `algorithm="hmac-sha256",headers="(response-status) ${names.join(' ')}",keyId="default",signature="${signature}"`;
+  return { ...all, signature: parameters };
+}

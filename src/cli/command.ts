@@ -74,7 +74,9 @@ export function timeOf(flags: Flags, name: string): number | undefined {
   const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const time = parts === null ? 0 : Math.round(Number(parts[1]) * UNITS[parts[2]!]!);
   if (time < 1 || time > 2 ** 31 - 1) {
-    throw new UsageError(`--${name} takes a time such as 500ms, 10s or 2m, not '${text}'`);
+    throw new UsageError(
+      `--${name} takes a time of 1ms to 596h, such as 500ms, 10s or 2m, not '${text}'`,
+    );
   }
   return time;
 }

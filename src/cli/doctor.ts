@@ -8,6 +8,7 @@ import type { Client } from '../client.js';
 import { parseEndpoint, type Endpoint } from '../endpoint.js';
 import {
   ConnectError,
+  ConnectionLostError,
   RemoteError,
   RemoteException,
   ResponseAuthenticationError,
@@ -275,7 +276,7 @@ class Examination {
         throw new Failed(error.message, advice, EXIT.authentication, { cause: error });
       }
       const advice =
-        error instanceof ConnectError
+        error instanceof ConnectError || error instanceof ConnectionLostError
           ? 'the steps before succeeded: try again, or look at the log of the server'
           : 'see docs/errors.md for this error';
       throw new Failed(messageOf(error, false), advice, statusOf(error), { cause: error });

@@ -2,6 +2,7 @@ import {
   BackwaterError,
   ClosedError,
   ConnectError,
+  ConnectionLostError,
   ListenError,
   OptionError,
   QueueFullError,
@@ -12,6 +13,7 @@ import {
   TimeoutError,
 } from '../errors.js';
 import { inspectBriefly } from '../inspect.js';
+import { isError } from '../realms.js';
 import { UsageError } from './usage-error.js';
 
 /** What the program ends with; docs/cli.md has the table. */
@@ -35,7 +37,8 @@ export function statusOf(error: unknown): number {
   if (error instanceof RemoteError) return EXIT.refused;
   if (error instanceof TimeoutError) return EXIT.timeout;
   if (error instanceof ConnectError || error instanceof ListenError) return EXIT.connect;
-  if (error instanceof QueueFullError || error instanceof ClosedError) return EXIT.connect;
+  if (error instanceof ConnectionLostError || error instanceof ClosedError) return EXIT.connect;
+  if (error instanceof QueueFullError) return EXIT.connect;
   if (error instanceof ResponseAuthenticationError) return EXIT.authentication;
   // Arguments are read by this program: what they are not is the user's to know.
   if (error instanceof TermError && error.path === undefined) return EXIT.response;
@@ -51,14 +54,14 @@ function codeOf(error: unknown): unknown {
 
 /** A file that is not there, say. */
 function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
+  return isError(error) && 'syscall' in error;
 }
 
 /** What went wrong, in a sentence; with `verbose` with the stack. */
 export function messageOf(error: unknown, verbose: boolean): string {
-  if (!(error instanceof Error)) return inspectBriefly(error);
+  if (!isError(error)) return inspectBriefly(error);
   if (verbose && error.stack !== undefined) {
-    const cause = error.cause instanceof Error ? `\ncaused by: ${error.cause.stack}` : '';
+    const cause = isError(error.cause) ? `\ncaused by: ${error.cause.stack}` : '';
     return error.stack + cause;
   }
   return error.message.replaceAll('\n', ' ');

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { basename, extname, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isError } from '../realms.js';
 import { createRegistry, expose, type Modules } from '../registry.js';
 import type { ServerOptions } from '../options.js';
 import { type Server, startClearServer, startTlsServer } from '../server.js';
@@ -102,8 +103,8 @@ async function load(file: string, flags: Flags): Promise<Modules> {
   try {
     namespace = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
   } catch (cause) {
-    const reason = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-    const place = cause instanceof Error ? await placeOfSyntaxError(cause, file) : '';
+    const reason = isError(cause) ? `${cause.name}: ${cause.message}` : String(cause);
+    const place = isError(cause) ? await placeOfSyntaxError(cause, file) : '';
     throw new UsageError(`${basename(file)} cannot be imported: ${reason}${place}`, { cause });
   }
   return modulesOf(namespace, file, flags);

@@ -1,7 +1,8 @@
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import { TermError } from '../errors.js';
 import { truncate } from '../inspect.js';
 import { fromErlang, toElixir, toErlang } from '../notation.js';
+import { isPlainObject } from '../realms.js';
 import { Atom, Float, type Term } from '../terms/index.js';
 import { choiceOf, type Flags, type FlagTable } from './command.js';
 import { readText } from './input.js';
@@ -116,17 +117,15 @@ export function jsonOf(term: unknown, indent = 0): string {
       const original = this[key];
       if (typeof original === 'bigint') return `${mark}${digits.push(String(original)) - 1}`;
       if (original === undefined) return null;
-      if (original instanceof Uint8Array) {
+      if (types.isUint8Array(original)) {
         return { base64: Buffer.from(original).toString('base64') };
       }
-      if (original instanceof Map) return [...original];
+      if (types.isMap(original)) return [...original];
       if (typeof original !== 'object' || original === null) return value;
       if (Array.isArray(original) || original instanceof Atom || original instanceof Float) {
         return value;
       }
-      const prototype: unknown = Object.getPrototypeOf(original);
-      const isPlain = prototype === Object.prototype || prototype === null;
-      return isPlain ? value : toErlang(original);
+      return isPlainObject(original) ? value : toErlang(original);
     },
     indent,
   );

@@ -5,6 +5,7 @@ import type { Endpoint } from '../endpoint.js';
 import { BackwaterError } from '../errors.js';
 import { now } from '../host.js';
 import { toJson } from '../json.js';
+import { isError } from '../realms.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 
@@ -300,7 +301,7 @@ function reasonOf(error: unknown): string {
   if (codeOf(error) === 'ERR_ACCESS_DENIED') {
     return 'beside --permission, Node needs --allow-net to look up names';
   }
-  return error instanceof Error ? error.message : String(BackwaterError.from(error).message);
+  return isError(error) ? error.message : String(BackwaterError.from(error).message);
 }
 
 function codeOf(error: unknown): string | null {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { parseEndpoint, type Endpoint } from '../endpoint.js';
 import { OptionError } from '../errors.js';
 import { inspectBriefly } from '../inspect.js';
+import { isUrl } from '../realms.js';
 
 /** A server by its parts. */
 export interface EndpointAddress {
@@ -100,7 +101,7 @@ export function nameOf(target: Target): string {
 }
 
 function parseTarget(url: unknown): Target {
-  const text = url instanceof URL ? url.href : url;
+  const text = isUrl(url) ? url.href : url;
   const match = typeof text === 'string' ? SRV.exec(text) : null;
   if (match === null) return { kind: 'host', endpoint: parseEndpoint(url), weight: WEIGHT_UNIT };
   const [, scheme, name = '', rest = ''] = match;
@@ -126,7 +127,7 @@ function serviceName(name: string, rest: string): string {
 }
 
 function isAddress(value: unknown): value is EndpointAddress {
-  return typeof value === 'object' && value !== null && !(value instanceof URL);
+  return typeof value === 'object' && value !== null && !isUrl(value);
 }
 
 function fromAddress({ host, port, weight = 1 }: EndpointAddress): Target {

@@ -41,6 +41,9 @@ export function connect(port, inFlight, options) {
 
 export function request({ value }, port) {
   const target = { url: `http://127.0.0.1:${port}`, secret: SECRET };
-  const { method, headers, body } = encodeRequest(target, 'bench', 'echo', [value], settings);
+  const { method, headers, body } = encodeRequest(target, 'bench', 'echo', [value], {
+    ...settings,
+    acceptEncoding: 'gzip',
+  });
   return http1(method, '/backwater/1/bench/echo/1', headers, body);
 }

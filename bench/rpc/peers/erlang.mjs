@@ -30,6 +30,7 @@ export function request({ value }, port) {
   const target = { url: `http://127.0.0.1:${port}`, secret: SECRET };
   const { method, headers, body } = encodeRequest(target, 'peer', 'echo', [value], {
     compressionThreshold: Infinity,
+    acceptEncoding: 'gzip',
   });
   return http1(method, '/backwater/1/peer/echo/1', headers, body);
 }

@@ -115,6 +115,7 @@ fn system_name(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
         io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
         io::ErrorKind::TimedOut => "ETIMEDOUT",
+        io::ErrorKind::Unsupported => "ENOTSUP",
         _ => return name_of_exhaustion(error),
     })
 }

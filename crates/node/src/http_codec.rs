@@ -28,6 +28,7 @@ struct RequestParameters {
     max_encoded_args_size: usize,
     compression_threshold: u32,
     gzip_level: u32,
+    accept_gzip: bool,
     timeout: u32,
     replay_protection: bool,
     audience: Option<String>,
@@ -44,6 +45,7 @@ pub(crate) fn encode_request(
         max_encoded_args_size: parameters.max_encoded_args_size,
         compression_threshold: size(parameters.compression_threshold),
         gzip_level: parameters.gzip_level,
+        accept_gzip: parameters.accept_gzip,
         ..settings_of(secrets)?
     };
     let extensions = Extensions {

@@ -181,6 +181,7 @@ fn transport_options(
     ServerOptions {
         host: options.host.clone(),
         port: options.port,
+        reuse_port: options.reuse_port,
         tls,
         health_path: options.health.clone(),
         decode: TermFlags(options.flags).decode_options(options.bounds),

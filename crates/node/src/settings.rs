@@ -18,6 +18,7 @@ use crate::process::KnownAtomTable;
 pub(crate) struct ServerOptions {
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) reuse_port: bool,
     pub(crate) tls: Option<TlsServer>,
     pub(crate) health: Option<String>,
     pub(crate) headers_timeout: u32,

@@ -3,6 +3,8 @@
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
+use crate::gzip;
+
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -10,6 +12,17 @@ pub(crate) enum Encoding {
     Identity,
     /// By gzip.
     Gzip,
+}
+
+impl Encoding {
+    /// How long a body may be as it is sent if `limit` is how long it may be before encoding: gzip makes
+    /// what it cannot compress a little longer, and some peers send it nevertheless.
+    pub(crate) fn limit(self, limit: usize) -> usize {
+        match self {
+            Self::Identity => limit,
+            Self::Gzip => gzip::bound(limit),
+        }
+    }
 }
 
 /// What a `content-type` says.

@@ -18,6 +18,7 @@ pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-backwater-time
 
 pub(crate) const ETF: HeaderValue = HeaderValue::from_static("application/x-erlang-etf");
 pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// The values of a header. Names that nearly every message has are looked up several times as fast as
 /// others, which have to be read as a name first.

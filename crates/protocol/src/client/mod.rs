@@ -25,12 +25,14 @@ pub struct Settings {
     pub secrets: Secrets,
     /// How long arguments may be before compression. Default 8 MiB.
     pub max_encoded_args_size: usize,
-    /// How long a result may be, before and after decompression. Default 8 MiB.
+    /// How long a result may be before compression. Default 8 MiB.
     pub max_encoded_result_size: usize,
     /// From which size on arguments are compressed. Default 300.
     pub compression_threshold: usize,
     /// 1 (quick) to 9 (small). Default 1.
     pub gzip_level: u32,
+    /// Whether results may come compressed. Default true.
+    pub accept_gzip: bool,
 }
 
 impl Settings {
@@ -42,6 +44,7 @@ impl Settings {
             max_encoded_result_size: 8 * 1024 * 1024,
             compression_threshold: 300,
             gzip_level: 1,
+            accept_gzip: true,
         }
     }
 }

@@ -10,7 +10,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::{EncodeFailure, Settings};
-use crate::headers::{AUDIENCE, CREATED, DIGEST, ETF, GZIP, REQUEST_ID, TIMEOUT};
+use crate::headers::{AUDIENCE, CREATED, DIGEST, ETF, GZIP, IDENTITY, REQUEST_ID, TIMEOUT};
 use crate::signature::Signing;
 use crate::{CallTimeout, Secrets, Timestamp, digest, gzip};
 
@@ -83,6 +83,7 @@ pub struct PreparedRequest {
     host: HeaderValue,
     digest: HeaderValue,
     is_packed: bool,
+    accepts_gzip: bool,
     body: Bytes,
 }
 
@@ -116,6 +117,7 @@ pub fn prepare_request(
         host: host.clone(),
         digest: digest::digest_of(&body),
         is_packed,
+        accepts_gzip: settings.accept_gzip,
         body,
     })
 }
@@ -161,7 +163,7 @@ impl PreparedRequest {
         let id = id.unwrap_or(HeaderValue::from_static(""));
         let headers = [
             (ACCEPT, Some(ETF)),
-            (ACCEPT_ENCODING, Some(GZIP)),
+            (ACCEPT_ENCODING, Some(if self.accepts_gzip { GZIP } else { IDENTITY })),
             (CONTENT_ENCODING, self.is_packed.then_some(GZIP)),
             (CONTENT_LENGTH, Some(HeaderValue::from(self.body.len()))),
             (CONTENT_TYPE, Some(ETF)),

@@ -99,6 +99,11 @@ impl AuthenticatedResponse {
         self.encoding == Some(Encoding::Gzip)
     }
 
+    /// How many bytes of the body are to be read at most if the result may have `limit` bytes.
+    pub fn max_size(&self, limit: usize) -> usize {
+        self.encoding.map_or(limit, |encoding| encoding.limit(limit))
+    }
+
     /// Checks the digest of the body.
     ///
     /// # Errors
@@ -174,7 +179,7 @@ impl AcceptedResponse {
     ///
     /// As [`AcceptedResponse::inflate`].
     pub fn inflate_within(self, room: usize, limit: usize) -> Result<Inflated, ResponseFailure> {
-        if self.body.len() > limit {
+        if self.body.len() > self.encoding.limit(limit) {
             return Err(ResponseFailure::TooLarge { size: self.body.len(), limit });
         }
         let body = match self.encoding {

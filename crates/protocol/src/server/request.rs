@@ -252,7 +252,7 @@ impl<F> Negotiated<'_, F> {
             timeout: request.timeout,
             context: request.context,
         };
-        if content_length.is_some_and(|length| length > max_size as u64) {
+        if content_length.is_some_and(|length| length > expected.max_size() as u64) {
             return Err(expected.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
         }
         Ok(expected)
@@ -282,7 +282,7 @@ impl<F> ExpectedBody<F> {
 
     /// How many bytes may be read at most.
     pub fn max_size(&self) -> usize {
-        self.max_size
+        self.encoding.limit(self.max_size)
     }
 
     /// How long a body of so many bytes says that it is once it is inflated; `trailer` are its last four
@@ -310,7 +310,7 @@ impl<F> ExpectedBody<F> {
     ///
     /// The refusal to send.
     pub fn verify(self, body: Bytes) -> Result<VerifiedBody<F>, Refusal> {
-        if body.len() > self.max_size {
+        if body.len() > self.max_size() {
             return Err(self.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
         }
         if !digest::is_digest_of(&self.digest, &body) {

@@ -124,7 +124,9 @@ async fn round_trip(
     match authenticate(status, &head.headers, request.secrets(), id) {
         Ok(response) => {
             let mut memory = state.memory.share();
-            let body = read(connection, body, limits.max_encoded_result_size, &mut memory).await?;
+            let limit = limits.max_encoded_result_size;
+            let max_size = response.max_size(limit);
+            let body = read(connection, body, max_size, limit, &mut memory).await?;
             Ok(Received { response, status, body, memory })
         }
         Err(failure) => Err(Broken::Other(CallError::Authentication {
@@ -135,20 +137,22 @@ async fn round_trip(
     }
 }
 
+/// Reads at most `max_size` bytes; `limit` is the option that they follow from.
 async fn read(
     connection: &mut Connection,
     body: Incoming,
+    max_size: usize,
     limit: usize,
     memory: &mut Share,
 ) -> Result<CollectedBody, CallError> {
     let claimed = body.size_hint().lower();
-    if claimed > limit as u64 {
+    if claimed > max_size as u64 {
         return Err(CallError::TooLarge { size: claimed, limit });
     }
-    let most = body.size_hint().exact().map_or(limit, |length| length as usize);
+    let most = body.size_hint().exact().map_or(max_size, |length| length as usize);
     // It stays on the wire until there is room for it.
     memory.grow(Stage::Arriving, counted(most)).await;
-    let body = connection.read_body(body, &mut BodyReader::new(limit)).await;
+    let body = connection.read_body(body, &mut BodyReader::new(max_size)).await;
     let body = body.map_err(|error| match error {
         BodyError::TooLarge(size) => CallError::TooLarge { size, limit },
         BodyError::Broken(error) => broken(error),

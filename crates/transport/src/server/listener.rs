@@ -22,11 +22,16 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// tries again a second later: a restart, after which all clients come at once, must not cost that.
 const BACKLOG: u32 = 4096;
 
-/// Listens on the first of the host's addresses that can be listened on.
-pub(crate) async fn bind(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+/// Listens on the first of the host's addresses that can be listened on. With `reuse_port`, other sockets
+/// that have the option as well may listen on the same port.
+pub(crate) async fn bind(
+    host: &str,
+    port: u16,
+    reuse_port: bool,
+) -> io::Result<(TcpListener, SocketAddr)> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in lookup_host((host, port)).await? {
-        let listener = listen(address);
+        let listener = listen(address, reuse_port);
         match listener.and_then(|listener| listener.local_addr().map(|local| (listener, local))) {
             Ok(bound) => return Ok(bound),
             Err(error) => failure = error,
@@ -35,13 +40,27 @@ pub(crate) async fn bind(host: &str, port: u16) -> io::Result<(TcpListener, Sock
     Err(failure)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // On Windows this would let another program take the port over.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
+    if reuse_port {
+        share_port(&socket)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Linux spreads connections over the sockets that share a port; macOS gives them to one of them.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn share_port(socket: &TcpSocket) -> io::Result<()> {
+    socket.set_reuseport(true)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn share_port(_: &TcpSocket) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system cannot share a port"))
 }
 
 /// Accepts until the server closes.
@@ -180,12 +199,29 @@ mod tests {
     async fn many_clients_may_come_at_once() {
         let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
         let count = limit.trim().parse::<usize>().unwrap().min(500);
-        let (_never_accepts, address) = bind("127.0.0.1", 0).await.unwrap();
+        let (_never_accepts, address) = bind("127.0.0.1", 0, false).await.unwrap();
         let mut connections = Vec::new();
         for _ in 0..count {
             let connection =
                 tokio::time::timeout(Duration::from_millis(900), TcpStream::connect(address));
             connections.push(connection.await.expect("there is room").unwrap());
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_is_shared_by_those_who_all_ask_for_it() {
+        let (first, address) = bind("127.0.0.1", 0, true).await.unwrap();
+        let port = address.port();
+        let (second, same) = bind("127.0.0.1", port, true).await.unwrap();
+        assert_eq!(same, address);
+        let error = bind("127.0.0.1", port, false).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let (_alone, other) = bind("127.0.0.1", 0, false).await.unwrap();
+        let error = bind("127.0.0.1", other.port(), true).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        // Port 0 is always a free one.
+        let (_third, free) = bind("127.0.0.1", 0, true).await.unwrap();
+        assert_ne!(free.port(), port);
+        drop((first, second));
     }
 }

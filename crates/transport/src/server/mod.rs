@@ -232,7 +232,7 @@ async fn listen(
     service: Arc<dyn Service>,
     spawner: Spawner,
 ) -> Result<Server, BindError> {
-    let bound = listener::bind(&options.host, options.port).await;
+    let bound = listener::bind(&options.host, options.port, options.reuse_port).await;
     let (listener, local_addr) =
         bound.map_err(|source| BindError { host: options.host, port: options.port, source })?;
     let (phase, receiver) = watch::channel(Phase::Running);

@@ -15,6 +15,9 @@ pub struct ServerOptions {
     pub host: String,
     /// The port to listen on; 0 takes a free one, which `Server::local_addr` tells.
     pub port: u16,
+    /// Whether other sockets of this user may listen on the same port, if they have the option as well.
+    /// Fails on systems that cannot spread connections so.
+    pub reuse_port: bool,
     /// Certificates, if the server speaks TLS.
     pub tls: Option<ServerTls>,
     /// Secrets and limits of the protocol.
@@ -57,6 +60,7 @@ impl ServerOptions {
         Self {
             host: "0.0.0.0".to_owned(),
             port: 8080,
+            reuse_port: false,
             tls: None,
             settings,
             replay: None,

@@ -270,7 +270,9 @@ async fn encode(
         respond(&context, term, &mut codec.encoder, &settings).or_else(|error| {
             let exception = unencodable_result(&error.to_string());
             let term = ResponseTerm::Exception(exception.as_tape_ref());
-            respond(&context, term, &mut codec.encoder, &settings)
+            // It is short, but a limit may be shorter.
+            let unlimited = Settings { max_encoded_result_size: usize::MAX, ..(*settings).clone() };
+            respond(&context, term, &mut codec.encoder, &unlimited)
         })
     });
     let response = encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)?;

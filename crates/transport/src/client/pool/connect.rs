@@ -49,16 +49,19 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Probes a connection on which nothing happens after half of the time, in steps of a sixth (systems
-/// know whole seconds), and bounds how long bytes may stay unacknowledged where the system can do that:
-/// probes are not sent while bytes are on their way.
+/// Probes a connection on which nothing happens after half of the time, in steps of a sixth, and bounds how
+/// long bytes may stay unacknowledged where the system can do that: probes are not sent while bytes are on
+/// their way.
 fn notice_death(stream: &TcpStream, dead_after: Duration) -> io::Result<()> {
     const PROBES: u32 = 3;
-    const SECOND: Duration = Duration::from_secs(1);
+    // Systems count whole seconds, and Linux no more than these (MAX_TCP_KEEPIDLE). It gives a connection up
+    // by the user timeout that is set below, so that probing earlier ends nothing earlier.
+    const SHORTEST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_secs(32_767);
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new()
-        .with_time((dead_after / 2).max(SECOND))
-        .with_interval((dead_after / 2 / PROBES).max(SECOND));
+        .with_time((dead_after / 2).clamp(SHORTEST, LONGEST))
+        .with_interval((dead_after / 2 / PROBES).clamp(SHORTEST, LONGEST));
     #[cfg(not(target_os = "windows"))]
     let keepalive = keepalive.with_retries(PROBES);
     socket.set_tcp_keepalive(&keepalive)?;

@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { Client, ListenError, startClearServer, type ServerOptions } from '../../src/index.js';
+import { freePort } from '../support/fleet.js';
+import { PATIENT, secret, serve } from '../support/rpc.js';
+
+const child = fileURLToPath(new URL('./sharing-child.js', import.meta.url));
+
+/** The lines that a program prints; it ends with the test. */
+function start(t: ExecutionContext, ...args: string[]): AsyncIterator<string> {
+  const program = spawn(process.execPath, [child, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => program.once('close', resolve));
+  t.teardown(async () => {
+    program.stdin.end();
+    await ended;
+  });
+  return createInterface(program.stdout)[Symbol.asyncIterator]();
+}
+
+/** Starts so many processes or workers; resolves once all serve. */
+async function lines(from: AsyncIterator<string>, count: number): Promise<string[]> {
+  const read: string[] = [];
+  while (read.length < count) {
+    const { value, done } = await from.next();
+    if (done === true) throw new Error(`ended after ${read.join()}`);
+    read.push(value as string);
+  }
+  return read;
+}
+
+/** Who answers at a URL: a connection for each call, until as many processes as expected have. */
+async function answering(url: string, expected: number): Promise<Set<unknown>> {
+  const pids = new Set<unknown>();
+  // One of two is missed by all of 500 connections once in 2^499 times.
+  for (let count = 0; count < 500 && pids.size < expected; count++) {
+    await using client = new Client({ url, secret, ...PATIENT });
+    pids.add(await client.call('who', 'pid'));
+  }
+  return pids;
+}
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux('the workers of a cluster serve on one port, and calls reach all of them', async (t) => {
+  const port = await freePort(t, 1);
+  const primary = start(t, 'cluster', String(port));
+  const [first, second] = await lines(primary, 2);
+  t.is(first, `http://127.0.0.1:${port}`);
+  t.is(second, first);
+  t.is((await answering(first!, 2)).size, 2);
+});
+
+onLinux('port 0 gives each worker of a cluster a port of its own', async (t) => {
+  const [first, second] = await lines(start(t, 'cluster', '0'), 2);
+  t.not(first, second);
+  t.is((await answering(first!, 1)).size, 1);
+});
+
+onLinux('a worker of a cluster shares no port if it is told so', async (t) => {
+  const port = await freePort(t, 1);
+  const found = await lines(start(t, 'cluster', String(port), '{ "reusePort": false }'), 2);
+  const [refused] = found.filter((line) => line.startsWith('{'));
+  t.is((JSON.parse(refused!) as ListenError).code, 'EADDRINUSE');
+});
+
+onLinux('two processes share a port if both ask for it', async (t) => {
+  const port = String(await freePort(t, 1));
+  const sharing = '{ "reusePort": true }';
+  const [url] = await lines(start(t, 'alone', port, sharing), 1);
+  t.deepEqual(await lines(start(t, 'alone', port, sharing), 1), [url!]);
+  t.is((await answering(url!, 2)).size, 2);
+  // One that does not ask for it has no place there.
+  const [refused] = await lines(start(t, 'alone', port), 1);
+  t.like(JSON.parse(refused!), { code: 'EADDRINUSE', port: Number(port) });
+});
+
+test('a port that is taken: the error names the option', async (t) => {
+  const server = await serve(t, {});
+  const tries: ServerOptions[] = [{}, { reusePort: false }];
+  if (process.platform === 'linux') tries.push({ reusePort: true });
+  for (const options of tries) {
+    const { port } = server;
+    const error = await t.throwsAsync(
+      startClearServer(secret, {}, { host: '127.0.0.1', port, ...options }),
+      { instanceOf: ListenError, code: 'EADDRINUSE' },
+    );
+    t.regex(
+      error!.message,
+      /^listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+ .*reusePort/,
+    );
+  }
+});
+
+if (process.platform === 'win32') {
+  test('where ports cannot be shared, asking for it is an error', async (t) => {
+    const error = await t.throwsAsync(startClearServer(secret, {}, { port: 0, reusePort: true }), {
+      instanceOf: ListenError,
+    });
+    t.is(error!.reason, 'ENOTSUP');
+    t.regex(error!.message, /reusePort/);
+  });
+}

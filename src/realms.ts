@@ -1,0 +1,93 @@
+import { URL } from 'node:url';
+import { types } from 'node:util';
+import { attempt } from './inspect.js';
+
+// Recognizes built-in objects of any realm: this one, a `vm` context, a test runner's environment such as
+// jsdom. `instanceof` recognizes only those of this realm.
+
+/** The source text of `Error` in every realm; no function written in JavaScript has such a text. */
+const NATIVE_ERROR = /^function Error\(\)\s*\{\s*\[native code\]\s*\}$/;
+/** Proxies can make a prototype chain endless. */
+const MAX_PROTOTYPES = 100;
+
+/** Whether a value is a native error or inherits from the `Error.prototype` of some realm. */
+export function isError(value: unknown): value is Error {
+  if (typeof value !== 'object' || value === null) return false;
+  return types.isNativeError(value) || attempt(() => inheritsFromError(value)) === true;
+}
+
+function inheritsFromError(value: object): boolean {
+  let prototype = Object.getPrototypeOf(value) as object | null;
+  for (let count = 0; prototype !== null && count < MAX_PROTOTYPES; count++) {
+    if (isErrorPrototype(prototype)) return true;
+    prototype = Object.getPrototypeOf(prototype) as object | null;
+  }
+  return false;
+}
+
+function isErrorPrototype(object: object): boolean {
+  const constructor: unknown = Object.getOwnPropertyDescriptor(object, 'constructor')?.value;
+  return (
+    typeof constructor === 'function' &&
+    constructor.prototype === object &&
+    NATIVE_ERROR.test(Function.prototype.toString.call(constructor))
+  );
+}
+
+/** Whether an object has no class: it inherits from nothing, or from the `Object.prototype` of some realm. */
+export function isPlainObject(value: object): value is Record<string, unknown> {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === null || prototype === Object.prototype) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
+}
+
+/** Whether a value is a WHATWG URL, by the rule that Node's own `fs` and `http` use. */
+export function isUrl(value: unknown): value is URL {
+  if (typeof value !== 'object' || value === null) return false;
+  const found = attempt(() => {
+    const { href, protocol, auth, path } = value as Record<string, unknown>;
+    // The objects of the legacy `url.parse` have `auth` and `path` too.
+    return (
+      typeof href === 'string' &&
+      typeof protocol === 'string' &&
+      auth === undefined &&
+      path === undefined
+    );
+  });
+  return found === true;
+}
+
+/** An AbortSignal, also of another realm or of a polyfill without `reason` and `throwIfAborted`. */
+export interface AbortSignalLike {
+  /** Whether it has been aborted. */
+  readonly aborted: boolean;
+  /** Why. */
+  readonly reason?: unknown;
+  /** Has `listener` called when it is aborted. */
+  addEventListener(type: 'abort', listener: () => void): void;
+  /** Forgets `listener`. */
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** Whether a value can be used as an AbortSignal. */
+export function isAbortSignal(value: unknown): value is AbortSignalLike {
+  if (typeof value !== 'object' || value === null) return false;
+  const found = attempt(() => {
+    const { aborted, addEventListener, removeEventListener } = value as Record<string, unknown>;
+    return (
+      typeof aborted === 'boolean' &&
+      typeof addEventListener === 'function' &&
+      typeof removeEventListener === 'function'
+    );
+  });
+  return found === true;
+}
+
+/**
+ * A copy of bytes, in memory of its own. Its length is the real one, whatever a subclass of Uint8Array
+ * says.
+ */
+export function copyBytes(bytes: Uint8Array): Buffer {
+  // The constructor reads internal slots.
+  return Buffer.from(new Uint8Array(bytes).buffer);
+}
