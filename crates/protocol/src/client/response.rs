@@ -47,8 +47,9 @@ pub fn authenticate(
         return Err(AuthenticationFailure::MismatchedRequestId);
     }
     let parameters = headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)?;
+    let response_status = [status.as_str()];
     let signed =
-        Signed { pseudo_name: "(response-status)", pseudo_value: status.as_str(), headers };
+        Signed { pseudo_name: "(response-status)", pseudo_value: &response_status, headers };
     verify(parameters, "", signed, &DEMANDS, secrets, [])
         .map_err(AuthenticationFailure::Signature)?;
     Ok(AuthenticatedResponse {
