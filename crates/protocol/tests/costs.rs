@@ -140,7 +140,10 @@ fn refuse_answer(head: &Head) {
     black_box(failure.to_string());
 }
 
-const SIDES: [(&str, fn(&Head)); 2] = [("request", refuse_request), ("answer", refuse_answer)];
+/// What refuses a head.
+type Side = (&'static str, fn(&Head));
+
+const SIDES: [Side; 2] = [("request", refuse_request), ("answer", refuse_answer)];
 
 #[test]
 fn memory_is_bounded_by_the_size_of_the_head() {
