@@ -1,12 +1,15 @@
 //! The server: a listener, its connections, and the calls that they bring.
 
 mod activity;
+mod conformance;
 mod connection;
+mod half_closed;
 mod health;
 mod linger;
 mod listener;
 mod memory;
 mod options;
+mod raw_head;
 mod request;
 mod secure;
 mod service;
