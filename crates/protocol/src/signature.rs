@@ -205,13 +205,18 @@ fn check_list(
 /// Whether no name is listed twice, which would have its value signed twice: a short list could then
 /// stand for a text that is thousands of times as long as the message.
 fn are_distinct(names: &[&str]) -> bool {
-    // Writers list names in alphabetical order.
-    if names.is_sorted_by(|left, right| compare(left, right) == Ordering::Less) {
+    // Writers list names in lower case and in alphabetical order.
+    let is_lower_case = !names.iter().any(|name| has_upper_case(name));
+    if is_lower_case && names.is_sorted_by(|left, right| left < right) {
         return true;
     }
     let mut sorted = names.to_vec();
     sorted.sort_unstable_by(|left, right| compare(left, right));
     sorted.is_sorted_by(|left, right| compare(left, right) == Ordering::Less)
+}
+
+fn has_upper_case(name: &str) -> bool {
+    name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 /// Compares names, which count in any case.
@@ -251,7 +256,7 @@ fn signing_string(
 }
 
 fn add_lower_case(name: &str, add: &mut impl FnMut(&[u8])) {
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    if has_upper_case(name) {
         add(name.to_ascii_lowercase().as_bytes());
     } else {
         add(name.as_bytes());
