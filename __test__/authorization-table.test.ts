@@ -44,6 +44,17 @@ const HERE = called('here');
 const END = /$/;
 const BEGIN = 'Signature ';
 
+const SIGNED = [
+  'accept',
+  'accept-encoding',
+  'content-length',
+  'content-type',
+  'digest',
+  'x-request-id',
+];
+const distinctNames = (count: number): string[] =>
+  Array.from({ length: count }, (_, number) => `x-${number}`);
+
 tryRows([
   // The algorithm.
   row('hmac-sha512', 'hmac-sha256', 'hmac-sha512', ALGORITHM),
@@ -88,8 +99,30 @@ tryRows([
     unsigned(401, '{missing_mandatory_header,<<"digest">>}'),
   ),
   row('a shorter list first', BEGIN, 'Signature headers="(request-target)",', HERE),
-  row('a header twice', ' digest', ' digest digest', SIGNATURE),
-  row('a header a thousand times', 'headers="', `headers="${'digest '.repeat(1000)}`, SIGNATURE),
+  row('a header twice', ' digest', ' digest digest', PARAMETERS),
+  row('a header twice, apart', 'x-request-id"', 'x-request-id digest"', PARAMETERS),
+  row('a header twice, in two cases', ' digest', ' digest Digest', PARAMETERS),
+  row('a header a thousand times', 'headers="', `headers="${'digest '.repeat(1000)}`, PARAMETERS),
+  row(
+    'the pseudo header twice',
+    'headers="(request-target)',
+    'headers="(request-target) (request-target)',
+    PARAMETERS,
+  ),
+  [
+    'a header twice, with the signature that belongs to it',
+    () => make({ signed: [...SIGNED, 'digest'] }),
+    PARAMETERS,
+  ],
+  ['all of them once', () => make({ signed: SIGNED }), HERE],
+  [
+    'a thousand names that are not there',
+    () =>
+      authorized((text) =>
+        text.replace('x-request-id"', `x-request-id ${distinctNames(1000).join(' ')}"`),
+      ),
+    unsigned(401, '{missing_header,<<"x-0">>}'),
+  ],
   row('two spaces', ' digest', '  digest', HERE),
   row('a tab', ' digest', '\tdigest', unsigned(401, '{missing_mandatory_header,<<"digest">>}')),
   row('an upper case header', ' digest', ' Digest', HERE),

@@ -28,6 +28,10 @@ const benchmarks = {
     what: 'where the time of a call goes, and what the options change',
     file: './costs.mjs',
   },
+  'costs-of-input': {
+    what: 'CPU and memory that hostile input costs, for each byte of it',
+    file: './costs-of-input.mjs',
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);
@@ -35,7 +39,7 @@ const benchmark = Object.hasOwn(benchmarks, name ?? '') ? benchmarks[name] : und
 if (benchmark === undefined) {
   console.log('usage: npm run bench -- NAME [--quick] [--only TEXT]\n');
   for (const [key, { what }] of Object.entries(benchmarks))
-    console.log(`  ${key.padEnd(8)}${what}`);
+    console.log(`  ${key.padEnd(16)}${what}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }
 const { run } = await import(benchmark.file);

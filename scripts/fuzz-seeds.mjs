@@ -35,7 +35,7 @@ const bytes = (...parts) =>
   Buffer.concat(
     parts.map((part) => (typeof part === 'number' ? Buffer.of(part) : Buffer.from(part))),
   );
-const chunk = (text) => bytes(Buffer.byteLength(text), text);
+const chunk = (part) => bytes(Buffer.byteLength(part), part);
 
 const terms = [
   ...vectors('terms/named.jsonl'),
@@ -303,4 +303,49 @@ write('response', [
     'signed packed',
     bytes(1, 0, 0, 0, 1, 1, gzipSync(Buffer.from('836802770672657475726e6101', 'hex'))),
   ],
+]);
+
+// Parts of a message, each with the number whose square, and one, says how often it stands there.
+const parts = (kind, ...list) =>
+  bytes(kind, ...list.map(([times, part]) => bytes(times, chunk(part))));
+const requestStart =
+  'POST /backwater/1/m/f/1 HTTP/1.1\r\nhost: x\r\ndigest: x\r\nx-request-id: y\r\n';
+const responseStart = 'HTTP/1.1 200 X\r\ndigest: x\r\nx-request-id: c2l4dGVlbiBieXRlcyBpZA==\r\n';
+const listed = (name, pseudo, list) => [
+  [0, `${name}keyId="default",algorithm="hmac-sha256",headers="${pseudo} digest x-request-id`],
+  ...list,
+  [0, `",signature="${'A'.repeat(43)}="\r\n`],
+];
+const inRequest = (...list) => listed('authorization: Signature ', '(request-target)', list);
+const inResponse = (...list) => listed('signature: ', '(response-status)', list);
+const END = [0, '\r\n'];
+const longHeader = [
+  [0, 'a: '],
+  [80, 'xxxx'],
+  [0, '\r\n'],
+];
+write('cost', [
+  ['request', parts(0, [0, requestStart], ...inRequest(), END)],
+  ['request listed', parts(0, [0, requestStart], ...longHeader, ...inRequest([120, ' a']), END)],
+  ['request missing', parts(0, [0, requestStart], ...inRequest([120, ' ab']), END)],
+  ['request name', parts(0, [0, requestStart], ...inRequest([0, ' '], [180, 'x']), END)],
+  ['request headers', parts(0, [0, requestStart], [9, 'b: c\r\n'], ...inRequest([0, ' b']), END)],
+  [
+    'request parameters',
+    parts(
+      0,
+      [0, requestStart],
+      [0, 'authorization: Signature '],
+      [90, 'a="",'],
+      [0, 'b=""\r\n'],
+      END,
+    ),
+  ],
+  ['response', parts(1, [0, responseStart], ...inResponse(), END)],
+  ['response listed', parts(1, [0, responseStart], ...longHeader, ...inResponse([120, ' a']), END)],
+  ['response missing', parts(1, [0, responseStart], ...inResponse([120, ' ab']), END)],
+  ['path', parts(2, [0, 'm/'], [100, '%C3%A9'], [0, '/0'])],
+  ['path arity', parts(2, [0, 'm/f/'], [200, '0'])],
+  ['body', parts(3, [0, Buffer.of(131, 108, 0, 0, 0x64, 0x01)], [160, 'a\x01'], [0, 'j'])],
+  ['body nested', parts(3, [0, Buffer.of(131)], [90, 'h\x01'], [0, 'j'])],
 ]);

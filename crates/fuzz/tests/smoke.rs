@@ -89,4 +89,4 @@ macro_rules! targets {
     };
 }
 
-targets! { decode roundtrip encode gzip headers signature request response notation }
+targets! { decode roundtrip encode gzip headers signature request response notation cost }

@@ -1,5 +1,6 @@
 //! Signatures over headers (draft-cavage-http-signatures, as the Erlang library has it).
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use base64::Engine;
@@ -16,7 +17,7 @@ const KEY_ID: &str = "default";
 /// Why a signature does not hold. [`SignatureFailure::reason`] has the protocol's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureFailure {
-    /// The parameters are not `name="value"`, divided by commas.
+    /// The parameters are not `name="value"`, separated by commas, or list a header twice.
     InvalidHeaderParams,
     /// The key is not `default`.
     UnknownKey,
@@ -81,7 +82,8 @@ impl std::error::Error for SignatureFailure {}
 pub(crate) struct Signed<'a> {
     /// `(request-target)` or `(response-status)`.
     pub(crate) pseudo_name: &'static str,
-    pub(crate) pseudo_value: &'a str,
+    /// Its value, which may come in parts.
+    pub(crate) pseudo_value: &'a [&'a str],
     pub(crate) headers: &'a HeaderMap,
 }
 
@@ -157,21 +159,29 @@ pub(crate) fn verify<const N: usize>(
         return Err(SignatureFailure::UnknownAlgorithm);
     }
     let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
-    let names = names_of(list);
+    // A list of more names has one that is missing or listed twice, and its first names show it.
+    let most = signed.headers.keys_len() + 1;
+    let names: Vec<&str> = names_of(list).take(most + 1).collect();
     let listed = |name: &str| names.iter().any(|listed| listed.eq_ignore_ascii_case(name));
-    check_list(signed, demands, listed)?;
-    let string = signing_string(signed, &names)?;
+    if !are_distinct(&names) {
+        return Err(SignatureFailure::InvalidHeaderParams);
+    }
+    // Otherwise one of them is missing, which the text that is signed brings to light.
+    if names.len() <= most {
+        check_list(signed, demands, listed)?;
+    }
+    let mut verification = secrets.verify();
+    signing_string(signed, &names, |piece| verification.add(piece))?;
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
-    let tag = STANDARD.decode(given).map_err(|_| SignatureFailure::InvalidSignature)?;
-    let secret = secrets.verify(&string, &tag).ok_or(SignatureFailure::InvalidSignature)?;
-    // It is as long as a signature is.
+    let tag = decode_tag(given).ok_or(SignatureFailure::InvalidSignature)?;
+    let secret = verification.finish(&tag).ok_or(SignatureFailure::InvalidSignature)?;
     let prefix = tag.first_chunk().copied().ok_or(SignatureFailure::InvalidSignature)?;
     Ok(Verified { secret, prefix, signed: ask.map(listed) })
 }
 
-/// The names of a list, which are divided by spaces.
-fn names_of(list: &str) -> Vec<&str> {
-    list.split(' ').filter(|name| !name.is_empty()).collect()
+/// The names of a list, which are separated by spaces.
+fn names_of(list: &str) -> impl Iterator<Item = &str> {
+    list.split(' ').filter(|name| !name.is_empty())
 }
 
 fn check_list(
@@ -192,28 +202,75 @@ fn check_list(
     Ok(())
 }
 
-/// `name: value` for each listed header, in the order of the list, joined by LF.
-fn signing_string(signed: Signed<'_>, names: &[&str]) -> Result<Vec<u8>, SignatureFailure> {
-    let mut string = Vec::with_capacity(512);
-    for name in names {
-        let start = begin_line(&mut string, name);
-        string[start..].make_ascii_lowercase();
-        string.extend_from_slice(b": ");
+/// Whether no name is listed twice, which would have its value signed twice: a short list could then
+/// stand for a text that is thousands of times as long as the message.
+fn are_distinct(names: &[&str]) -> bool {
+    // Writers list names in lower case and in alphabetical order.
+    let is_lower_case = !names.iter().any(|name| has_upper_case(name));
+    if is_lower_case && names.is_sorted_by(|left, right| left < right) {
+        return true;
+    }
+    let mut sorted = names.to_vec();
+    sorted.sort_unstable_by(|left, right| compare(left, right));
+    sorted.is_sorted_by(|left, right| compare(left, right) == Ordering::Less)
+}
+
+fn has_upper_case(name: &str) -> bool {
+    name.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// Compares names, which count in any case.
+fn compare(left: &str, right: &str) -> Ordering {
+    let [left, right] =
+        [left, right].map(|name| name.bytes().map(|byte| byte.to_ascii_lowercase()));
+    left.cmp(right)
+}
+
+/// Hands over, in pieces, `name: value` for each listed header in the order of the list, joined by LF.
+fn signing_string(
+    signed: Signed<'_>,
+    names: &[&str],
+    mut add: impl FnMut(&[u8]),
+) -> Result<(), SignatureFailure> {
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            add(b"\n");
+        }
+        add_lower_case(name, &mut add);
+        add(b": ");
         if name.eq_ignore_ascii_case(signed.pseudo_name) {
-            string.extend_from_slice(signed.pseudo_value.as_bytes());
+            signed.pseudo_value.iter().for_each(|part| add(part.as_bytes()));
             continue;
         }
         let mut values = headers::get_all(signed.headers, name).iter();
         let first =
             values.next().ok_or_else(|| SignatureFailure::MissingHeader((*name).to_owned()))?;
-        string.extend_from_slice(trim(first.as_bytes()));
+        add(trim(first.as_bytes()));
         // A header in several lines is one list (RFC 9110, 5.3).
         for value in values {
-            string.extend_from_slice(b", ");
-            string.extend_from_slice(trim(value.as_bytes()));
+            add(b", ");
+            add(trim(value.as_bytes()));
         }
     }
-    Ok(string)
+    Ok(())
+}
+
+fn add_lower_case(name: &str, add: &mut impl FnMut(&[u8])) {
+    if has_upper_case(name) {
+        add(name.to_ascii_lowercase().as_bytes());
+    } else {
+        add(name.as_bytes());
+    }
+}
+
+/// The tag that stands in a signature, which has 32 bytes. Any other length is wrong, and is not decoded.
+fn decode_tag(text: &str) -> Option<[u8; 32]> {
+    // The decoder wants room for what four characters of base64 may mean at most.
+    let mut bytes = [0; 33];
+    if text.len() != 44 || STANDARD.decode_slice(text, &mut bytes) != Ok(32) {
+        return None;
+    }
+    bytes.first_chunk().copied()
 }
 
 /// Begins a line of the signing string and returns where.
@@ -242,7 +299,7 @@ pub(crate) fn sign(
     number: usize,
     scheme: &str,
 ) -> HeaderValue {
-    let mut signing = Signing::begin(scheme, signed.pseudo_name, &[signed.pseudo_value]);
+    let mut signing = Signing::begin(scheme, signed.pseudo_name, signed.pseudo_value);
     for name in names {
         // Our own headers stand once each.
         if let Some(value) = signed.headers.get(name) {
@@ -327,7 +384,17 @@ mod tests {
             check(&case);
             count += 1;
         }
-        assert_eq!(count, 15);
+        assert_eq!(count, 14);
+    }
+
+    #[test]
+    fn names_are_distinct_in_any_case_and_order() {
+        for names in [&["a", "b", "c"][..], &["c", "A", "b"], &["a"], &[], &["a", "aa", "b"]] {
+            assert!(are_distinct(names), "{names:?}");
+        }
+        for names in [&["a", "a"][..], &["a", "b", "A"], &["b", "a", "b"], &["B", "b"]] {
+            assert!(!are_distinct(names), "{names:?}");
+        }
     }
 
     fn check(case: &Value) {
@@ -342,9 +409,11 @@ mod tests {
             _ => "(response-status)",
         };
         let pseudo_value = case["pseudo"][1].as_str().unwrap();
-        let signed = Signed { pseudo_name, pseudo_value, headers: &headers };
+        let signed = Signed { pseudo_name, pseudo_value: &[pseudo_value], headers: &headers };
         let list = case["list"].as_str().unwrap();
-        let string = signing_string(signed, &names_of(list)).unwrap();
+        let names: Vec<_> = names_of(list).collect();
+        let mut string = Vec::new();
+        signing_string(signed, &names, |piece| string.extend_from_slice(piece)).unwrap();
         assert_eq!(string, bytes(&case["string"]), "{name}");
 
         let secrets = Secrets::new([bytes(&case["secret"])]).unwrap();

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::Wake;
@@ -10,7 +11,9 @@ use std::time::Duration;
 
 use backwater_transport::{CallError, Client, ClientOptions, IoThread, Phase, Server, TimeLimit};
 
+use support::peers::{Peer, read_message};
 use support::service::TestService;
+use support::signing::response;
 use support::{
     PATIENCE, SHORT, arguments, call, connect, eventually, io, request, run, serve, start,
     start_call, text_of,
@@ -103,6 +106,42 @@ fn a_call_that_is_dropped_closes_its_connection_and_frees_its_place() {
     eventually("the server knows", || held.reply.is_abandoned());
     eventually("the connection is closed", || server.stats().connections == 0);
     call(&io, &client, "echo", "x").unwrap();
+}
+
+/// How the client ended a connection: with a reset, or not.
+fn peer_that_notes_resets() -> (Peer, mpsc::Receiver<bool>) {
+    let (sender, receiver) = mpsc::channel();
+    let peer = Peer::start(move |mut stream| {
+        let is_reset = loop {
+            match stream.peek(&mut [0]) {
+                Ok(0) => break false,
+                Ok(_) => {
+                    let request = read_message(&mut stream).unwrap();
+                    if String::from_utf8_lossy(&request).contains("/echo/") {
+                        stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
+                    }
+                }
+                Err(error) => break error.kind() == ErrorKind::ConnectionReset,
+            }
+        };
+        sender.send(is_reset).unwrap();
+    });
+    (peer, receiver)
+}
+
+#[test]
+fn a_call_that_is_given_up_resets_its_connection_and_others_do_not() {
+    let io = io();
+    let (peer, resets) = peer_that_notes_resets();
+    let client = connect(&io, peer.address, |_| ());
+    call(&io, &client, "echo", "x").unwrap();
+    drop(client.close(Duration::ZERO));
+    assert_eq!(resets.recv_timeout(PATIENCE), Ok(false));
+
+    let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
+    call(&io, &client, "echo", "x").unwrap();
+    call(&io, &client, "hold", "x").unwrap_err();
+    assert_eq!(resets.recv_timeout(PATIENCE), Ok(true));
 }
 
 #[test]
@@ -224,3 +263,6 @@ fn closing(io: &IoThread, client: &Client, limit: Duration) -> mpsc::Receiver<()
     let closed = client.close(limit);
     start(io, move || closed)
 }
+
+/// `{return, 5}`
+const RETURN: &[u8] = &[131, 104, 2, 119, 6, b'r', b'e', b't', b'u', b'r', b'n', 97, 5];

@@ -48,21 +48,35 @@ fn says_close(head: &str) -> bool {
 fn health_is_told_to_everybody_and_counts_as_no_call() {
     let io = io();
     let server = serve_with_health(&io);
-    let mut stream = dial(server.local_addr());
-    for _ in 0..2 {
-        let (head, body) = ask(&mut stream, "GET", HEALTH);
+    for path in [HEALTH, "/healthz?verbose"] {
+        let (head, body) = ask(&mut dial(server.local_addr()), "GET", path);
         assert!(head.starts_with("http/1.1 200 "), "{head}");
-        assert!(!says_close(&head), "{head}");
         assert_eq!(body, "ok\n");
     }
-    let (head, _) = ask(&mut stream, "GET", "/healthz?verbose");
-    assert!(head.starts_with("http/1.1 200 "), "a query changes nothing: {head}");
-    let (head, _) = ask(&mut stream, "DELETE", HEALTH);
+    let (head, _) = ask(&mut dial(server.local_addr()), "DELETE", HEALTH);
     assert!(head.starts_with("http/1.1 405 "), "{head}");
     assert_eq!((server.stats().calls, server.stats().refusals), (0, 0));
 
     let (head, _) = ask(&mut dial(server.local_addr()), "GET", "/healthz/");
     assert!(head.starts_with("http/1.1 404 "), "{head}");
+}
+
+#[test]
+fn a_health_check_ends_its_connection() {
+    let io = io();
+    let server = serve_with_health(&io);
+    let mut stream = dial(server.local_addr());
+    let request = format!("GET {HEALTH} HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(request.repeat(2).as_bytes()).unwrap();
+    let (head, _) = answer(&mut stream, false);
+    assert!(says_close(&head), "{head}");
+    assert_eq!(read_rest(&mut stream), b"");
+    // Also once a call has been answered: only the caller knows whether the two belong together.
+    let mut stream = dial(server.local_addr());
+    call(&mut stream, false);
+    let (head, _) = ask(&mut stream, "GET", HEALTH);
+    assert!(says_close(&head), "{head}");
+    assert_eq!(read_rest(&mut stream), b"");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The targets, one file for each.
 
+pub mod cost;
 pub mod decode;
 pub mod encode;
 pub mod gzip;
@@ -14,7 +15,7 @@ pub mod signature;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("decode", decode::run),
     ("roundtrip", roundtrip::run),
     ("encode", encode::run),
@@ -24,4 +25,5 @@ pub const ALL: [Target; 9] = [
     ("request", request::run),
     ("response", response::run),
     ("notation", notation::run),
+    ("cost", cost::run),
 ];

@@ -70,8 +70,9 @@ fn verify_behind_proxies(
     secrets: &Secrets,
 ) -> Result<(), SignatureFailure> {
     let verify = |headers| {
-        let pseudo_value = status.as_str();
-        let signed = Signed { pseudo_name: "(response-status)", pseudo_value, headers };
+        let response_status = [status.as_str()];
+        let signed =
+            Signed { pseudo_name: "(response-status)", pseudo_value: &response_status, headers };
         verify(parameters, "", signed, &DEMANDS, secrets, []).map(drop)
     };
     let failure = match verify(headers) {

@@ -101,9 +101,8 @@ fn check_signature(
     if !parameters.as_bytes().starts_with(SCHEME.as_bytes()) {
         return Err("invalid_auth_type".to_owned());
     }
-    let mut request_target = method.as_str().to_ascii_lowercase();
-    request_target.push(' ');
-    request_target.push_str(target);
+    let method = method.as_str().to_ascii_lowercase();
+    let request_target = [&method, " ", target];
     let signed = Signed { pseudo_name: "(request-target)", pseudo_value: &request_target, headers };
     let optional = OPTIONAL;
     let ask = optional.each_ref().map(|name| name.as_str());

@@ -45,6 +45,8 @@ pub(crate) struct Activity {
     /// When what is awaited began to be; the begin of the request while it is being answered.
     since: Cell<Instant>,
     expired: Cell<bool>,
+    /// Whether the peer understands interim responses, which HTTP/1.0 does not have.
+    interim: Cell<bool>,
 }
 
 impl Activity {
@@ -60,6 +62,7 @@ impl Activity {
             awaited: Cell::new(Awaited::Head),
             since: Cell::new(now),
             expired: Cell::new(false),
+            interim: Cell::new(false),
         }
     }
 
@@ -76,6 +79,21 @@ impl Activity {
     pub(crate) fn requested(&self) -> Instant {
         self.awaited.set(Awaited::Nothing);
         self.since.get()
+    }
+
+    /// Whether a request is being answered.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.awaited.get() == Awaited::Nothing
+    }
+
+    /// Says whether the request that is being answered may get interim responses.
+    pub(crate) fn set_interim(&self, interim: bool) {
+        self.interim.set(interim);
+    }
+
+    /// Whether interim responses may be sent.
+    pub(crate) fn may_send_interim(&self) -> bool {
+        self.is_answering() && self.interim.get()
     }
 
     /// A request has its answer.

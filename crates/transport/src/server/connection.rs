@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,7 +20,9 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::acknowledge::Acknowledge;
 use super::activity::{Activity, Patience};
+use super::conformance::conforms;
 use super::linger::{Sending, linger};
+use super::raw_head::RawHead;
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
 
@@ -95,13 +97,22 @@ where
 {
     // Whether some of the latest request's body was left where it was.
     let unread = Rc::new(Cell::new(false));
-    let answer = |request: Request<Incoming>| {
+    let raw_head = Rc::new(RefCell::new(RawHead::new()));
+    let answer = |mut request: Request<Incoming>| {
         let (shared, peer) = (Arc::clone(shared), Arc::clone(peer));
         let (unread, activity) = (Rc::clone(&unread), Rc::clone(activity));
+        let raw_head = Rc::clone(&raw_head);
         async move {
             let began = activity.requested();
+            activity.set_interim(request.version() == Version::HTTP_11);
+            raw_head.borrow().restore_length(request.headers_mut());
             let is_kept = keeps_alive(request.version(), request.headers());
-            let mut response = request::answer(&shared, &peer, request, began, &unread).await;
+            let mut response = if conforms(&request) {
+                request::answer(&shared, &peer, request, began, &unread).await
+            } else {
+                unread.set(true);
+                request::malformed(&shared)
+            };
             let headers = response.headers_mut();
             if shared.is_leaving() {
                 // hyper closes the connection after that.
@@ -115,13 +126,21 @@ where
             Ok::<_, Infallible>(response)
         }
     };
-    let (watched, pending) = (Rc::clone(activity), Rc::clone(&unread));
-    let stream = ServerStream::new(stream, before, shared.send_timeout, watched, pending);
+    let stream = ServerStream::new(
+        stream,
+        before,
+        shared.send_timeout,
+        Rc::clone(activity),
+        Rc::clone(&unread),
+        Rc::clone(&raw_head),
+    );
     let stream = TokioIo::new(stream);
     let mut builder = http1::Builder::new();
     // The stream keeps the time: hyper's timer knows no difference between a head that is slow in
     // coming and a connection that is idle.
     builder.header_read_timeout(None).max_header_size(shared.max_header_bytes);
+    // The stream tells a peer that has only ended its side from one that has gone.
+    builder.half_close(true);
     if shared.max_headers != HYPER_MAX_HEADERS {
         // Any number but its own makes hyper allocate for each request.
         builder.max_headers(shared.max_headers);
@@ -150,9 +169,12 @@ where
         Pin::new(&mut connection).graceful_shutdown();
     };
     let parts = connection.into_parts();
-    let stream = parts.io.into_inner().into_inner();
+    let stream = parts.io.into_inner();
     // Otherwise a request was on its way all the same: it has been answered, and the connection closes.
-    let nothing_came = parts.read_buf.is_empty() && activity.idle_after() == idleness.answers;
+    let nothing_came = parts.read_buf.is_empty()
+        && !stream.has_bytes()
+        && activity.idle_after() == idleness.answers;
+    let stream = stream.into_inner();
     if is_idle && ended.is_ok() && nothing_came {
         return Served::Idle(stream);
     }

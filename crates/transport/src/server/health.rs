@@ -1,12 +1,13 @@
 //! What load balancers and orchestrators ask: whether new calls are welcome.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
-/// The answer to a question about the server's health, unsigned: who asks has no secret. A server that
-/// is about to close says 503, so that nobody is sent to it any more.
+/// The response to a health check, unsigned: whoever asks need not know the secret, and may therefore not
+/// keep the connection. A server that is about to close responds with 503, so that load balancers send no
+/// one to it.
 pub(crate) fn answer(method: &Method, is_leaving: bool) -> Response<Full<Bytes>> {
     let (status, body) = match *method {
         Method::GET | Method::HEAD if is_leaving => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
@@ -16,6 +17,7 @@ pub(crate) fn answer(method: &Method, is_leaving: bool) -> Response<Full<Bytes>>
     let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -3,12 +3,15 @@
 mod acknowledge;
 mod activity;
 mod calls;
+mod conformance;
 mod connection;
 mod forecast;
+mod half_closed;
 mod health;
 mod linger;
 mod listener;
 mod options;
+mod raw_head;
 mod request;
 mod room;
 mod secure;

@@ -49,6 +49,13 @@ impl From<Refusal> for Unanswered {
     }
 }
 
+/// The response to what is no valid request.
+pub(crate) fn malformed(shared: &Shared) -> Response<Full<Bytes>> {
+    shared.refusals.fetch_add(1, Ordering::Relaxed);
+    let refusal = Refusal::new(StatusCode::BAD_REQUEST, "");
+    refusal.into_response(&shared.settings.load()).map(Full::new)
+}
+
 /// Answers a request, whatever happens. `began` is when its head began to come; `unread` says
 /// afterwards whether some of the body was left where it was.
 pub(crate) async fn answer(

@@ -1,6 +1,6 @@
 //! The byte stream of one connection, as hyper sees it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,11 +13,14 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::acknowledge::Acknowledge;
 use super::activity::Activity;
+use super::half_closed::HalfClosed;
+use super::raw_head::{REFUSED, RawHead};
 use crate::burst::Burst;
 use crate::spin;
 
-/// A stream that gives up on a peer that does not read, or does not send what it has to, and that hyper
-/// cannot shut down: how the connection ends is up to [`linger`](super::linger::linger).
+/// A stream that gives up on a peer that does not read, or does not send what it has to; that hyper gets
+/// malformed heads from in a form in which it refuses them; and that hyper cannot shut down: how the
+/// connection ends is up to [`linger`](super::linger::linger).
 pub(crate) struct ServerStream<S> {
     stream: S,
     /// Bytes that were read before: they come first.
@@ -28,6 +31,9 @@ pub(crate) struct ServerStream<S> {
     unread: Rc<Cell<bool>>,
     /// Whether the latest read found nothing.
     is_drained: bool,
+    raw_head: Rc<RefCell<RawHead>>,
+    /// There once the peer has ended its side while a request was being answered.
+    half_closed: Option<HalfClosed>,
     burst: Burst,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -43,8 +49,8 @@ impl<S> ServerStream<S> {
         send_timeout: Duration,
         activity: Rc<Activity>,
         unread: Rc<Cell<bool>>,
+        raw_head: Rc<RefCell<RawHead>>,
     ) -> Self {
-        let burst = Burst::default();
         Self {
             stream,
             before,
@@ -52,10 +58,17 @@ impl<S> ServerStream<S> {
             activity,
             unread,
             is_drained: false,
-            burst,
+            raw_head,
+            half_closed: None,
+            burst: Burst::default(),
             stalled: None,
             silence: None,
         }
+    }
+
+    /// Whether there are bytes that hyper has not got yet.
+    pub(crate) fn has_bytes(&self) -> bool {
+        !self.before.is_empty()
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -94,26 +107,79 @@ impl<S> ServerStream<S> {
     }
 }
 
-impl<S: AsyncRead + Acknowledge + Unpin> AsyncRead for ServerStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
+    /// Looks at what is handed on from `start`, and hands on something else where that is malformed.
+    fn check(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
+        let refused = self.raw_head.borrow_mut().read(&mut buffer.filled_mut()[start..]);
+        if let Some(at) = refused {
+            buffer.set_filled(start + at);
+            let (now, later) = REFUSED.split_at(REFUSED.len().min(buffer.remaining()));
+            buffer.put_slice(now);
+            self.before = Bytes::from_static(later);
+        }
+    }
+
+    /// While a request is being answered hyper does not read, so the stream itself looks for the end of
+    /// the peer's side.
+    ///
+    /// # Errors
+    ///
+    /// If the peer has gone.
+    fn poll_gone(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        // The rest of the body is hyper's to read, and the next request is a sign of life.
+        let is_reading = self.raw_head.borrow().is_in_message() || self.has_bytes();
+        if is_reading || !self.activity.is_answering() {
+            return Ok(());
+        }
+        if self.half_closed.is_none() {
+            let mut first = [0];
+            let mut buffer = ReadBuf::new(&mut first);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    self.half_closed = Some(HalfClosed::new());
+                }
+                Poll::Ready(Ok(())) => {
+                    self.before = Bytes::copy_from_slice(buffer.filled());
+                    return Ok(());
+                }
+            }
+        }
+        match &mut self.half_closed {
+            Some(peer) if self.activity.may_send_interim() => {
+                peer.poll_gone(&mut self.stream, context)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncRead for ServerStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         if !self.before.is_empty() {
             let length = self.before.len().min(buffer.remaining());
             buffer.put_slice(&self.before.split_to(length));
+            self.check(buffer, before);
             self.activity.received();
+            return Poll::Ready(Ok(()));
+        }
+        if self.half_closed.is_some() {
             return Poll::Ready(Ok(()));
         }
         if !self.burst.goes_on(context) {
             return Poll::Pending;
         }
-        let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
         let length = buffer.filled().len() - before;
         if length > 0 {
             spin::note_event();
+            self.check(buffer, before);
             self.activity.received();
         }
         self.burst.moved(result.is_ready().then_some(length));
@@ -126,7 +192,7 @@ impl<S: AsyncRead + Acknowledge + Unpin> AsyncRead for ServerStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Acknowledge + Unpin> AsyncWrite for ServerStream<S> {
+impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncWrite for ServerStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -169,6 +235,9 @@ impl<S: AsyncWrite + Acknowledge + Unpin> AsyncWrite for ServerStream<S> {
             self.stream.acknowledge();
         }
         let progress = Pin::new(&mut self.stream).poll_flush(context);
+        if let Err(error) = self.poll_gone(context) {
+            return Poll::Ready(Err(error));
+        }
         self.watch(context, progress)
     }
 

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -108,6 +109,21 @@ impl ClientStream {
         match &mut self.socket {
             Socket::Clear(tcp) => has_something(tcp),
             Socket::Tls(stream) => has_ended(stream),
+        }
+    }
+}
+
+impl Drop for ClientStream {
+    /// Resets the connection of a call that is given up. The end of the stream alone does not tell a
+    /// server that its response is not wanted any more.
+    fn drop(&mut self) {
+        if self.tracker.is_unanswered() {
+            let tcp = match &self.socket {
+                Socket::Clear(tcp) => tcp,
+                Socket::Tls(stream) => stream.get_ref().0,
+            };
+            // If that fails, the connection is closed as any other.
+            let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         }
     }
 }

@@ -76,6 +76,11 @@ impl WriteTracker {
         self.sent_at().is_none() && self.read.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether a request was begun to be written, and nothing came in answer.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.body_taken.load(Ordering::Relaxed) && self.read.load(Ordering::Relaxed) == 0
+    }
+
     /// When the system had taken the whole request.
     pub(super) fn sent_at(&self) -> Option<Instant> {
         self.moment(&self.sent)

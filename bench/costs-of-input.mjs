@@ -1,0 +1,119 @@
+// What hostile input costs its receiver: CPU and memory for each byte that an attacker sends.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { kinds } from './costs-of-input/kinds.mjs';
+import { cpuOfInput, memoryOfInput } from './costs-of-input/measure.mjs';
+
+/** What each stage may cost, where there is a goal. */
+const GOALS = { before: { nanoseconds: 50, memory: 10 } };
+
+/**
+ * `--quick`: fewer messages, and writes nothing. `--only TEXT`: kinds whose side, stage and name contain
+ * it, such as `'server, before'`.
+ */
+export async function run(args) {
+  const quick = args.includes('--quick');
+  const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : '';
+  const chosen = kinds.filter(
+    ({ side, stage, name, base }) => base || `${side}, ${stage}: ${name}`.includes(only),
+  );
+  const results = [];
+  for (const kind of chosen) {
+    const cpu = kind.unanswered ? undefined : await cpuOfInput(kind, quick);
+    const memory = await memoryOfInput(kind, quick);
+    console.error(`${kind.side}, ${kind.stage}: ${kind.name}: ${cpu} µs, ${memory} bytes`);
+    results.push({ kind, cpu, memory });
+  }
+  const page = report(results.map((result) => ratios(result, results)));
+  console.log(page);
+  if (quick || only !== '') return;
+  const folder = new URL('../docs/benchmarks/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(new URL('costs-of-input.md', folder), page);
+}
+
+/** Costs beyond those of the smallest message of the same stage, for each byte beyond that one's. */
+function ratios({ kind, cpu, memory }, results) {
+  const base = results.find((result) => result.kind === kind.smallest);
+  const bytes = kind.size - base.kind.size;
+  const each = (value, basis) =>
+    value === undefined || bytes < 200 ? undefined : Math.max(0, (value - basis) / bytes);
+  return {
+    kind,
+    micros: cpu,
+    nanoseconds: each(cpu && cpu * 1000, base.cpu * 1000),
+    memory: each(memory, base.memory),
+    held: memory,
+  };
+}
+
+function report(results) {
+  const sections = [];
+  const worst = [];
+  for (const side of ['server', 'client']) {
+    for (const stage of ['before', 'after']) {
+      const those = results.filter(({ kind }) => kind.side === side && kind.stage === stage);
+      if (those.length === 0) continue;
+      sections.push(`## ${title(side, stage)}\n\n${table(those)}`);
+      worst.push(worstOf(side, stage, those));
+    }
+  }
+  return [
+    '# Costs of input',
+    '',
+    `\`npm run bench -- costs-of-input\`, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${cpus()[0]?.model ?? process.arch}, ${cpus().length} cores shared with other work.`,
+    '',
+    'What a message of an attacker costs the process that receives it. The first line of each table is the ' +
+      'smallest message of its kind on a connection of its own: the fixed cost. The other lines give what ' +
+      'each byte beyond that costs on top, in CPU of all threads and in the highest resident memory while ' +
+      'many such messages are there at once.',
+    '',
+    '## The worst of each stage',
+    '',
+    '| who | fixed, µs of CPU | CPU, ns a byte | memory, bytes a byte |',
+    '| --- | --: | --: | --: |',
+    ...worst,
+    '',
+    ...sections,
+  ].join('\n');
+}
+
+function title(side, stage) {
+  return `${side === 'server' ? 'A server' : 'A client'}, ${stage} authentication`;
+}
+
+function table(results) {
+  return [
+    '| input | bytes | CPU, µs | ns a byte | memory, KB | bytes a byte |',
+    '| --- | --: | --: | --: | --: | --: |',
+    ...results.map(({ kind, micros, nanoseconds, memory, held }) =>
+      row([kind.name, kind.size, micros, nanoseconds, held && held / 1000, memory]),
+    ),
+    '',
+  ].join('\n');
+}
+
+function worstOf(side, stage, results) {
+  const most = (field) => {
+    const values = results.map((result) => result[field]).filter((value) => value !== undefined);
+    return values.length > 0 ? Math.max(...values) : undefined;
+  };
+  const goal = GOALS[stage];
+  const mark = (field) => {
+    const value = cell(most(field));
+    return goal === undefined ? value : `${value} (goal ${goal[field]})`;
+  };
+  const fixed = results.find(({ kind }) => kind.base).micros;
+  return `| ${title(side, stage)} | ${cell(fixed)} | ${mark('nanoseconds')} | ${mark('memory')} |`;
+}
+
+function row(cells) {
+  return `| ${cells.map(cell).join(' | ')} |`;
+}
+
+function cell(value) {
+  if (typeof value !== 'number') return value ?? '–';
+  return value >= 1000
+    ? Math.round(value).toLocaleString('en')
+    : String(Number(value.toPrecision(2)));
+}

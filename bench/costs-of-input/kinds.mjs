@@ -1,0 +1,22 @@
+// What an attacker may send. A kind is one message, and whom it is sent to.
+//
+// - `side`: 'server' gets requests, 'client' gets answers to its own.
+// - `stage`: 'before' authentication needs no secret, 'after' it does.
+// - `input(requestId?)`: the bytes of one message; for a client those of an answer.
+// - `base`: the smallest message of its side and stage, which the others are compared with.
+// - `options`: of the server or the client under attack.
+// - `unanswered`: nothing is answered until more comes, so that only memory is measured.
+// - `held`: the function that is called keeps its arguments until it is told to go on.
+// - `atOnce`: how many messages are there at the same time when memory is measured; several numbers.
+// - `atMost`: a bound for the number of messages.
+import { after } from './after.mjs';
+import { beforeOnClient, beforeOnServer } from './before.mjs';
+
+export const kinds = [...beforeOnServer, ...beforeOnClient, ...after];
+
+for (const kind of kinds) {
+  kind.size = kind.input('c2l4dGVlbiBieXRlcyBpZA==').length;
+  kind.smallest = kinds.find(
+    ({ base, side, stage }) => base && side === kind.side && stage === kind.stage,
+  );
+}

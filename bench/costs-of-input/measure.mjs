@@ -1,0 +1,247 @@
+// Attacks a process of its own, and reads from /proc what that costs it.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { cpuOf, memoryOf } from '../rpc/cpu.mjs';
+import { JsonProcess } from '../rpc/json-process.mjs';
+import { median } from '../rpc/statistics.mjs';
+
+const library =
+  process.env.BACKWATER_LIBRARY ?? new URL('../../build/index.js', import.meta.url).href;
+const program = fileURLToPath(new URL('target.mjs', import.meta.url));
+/** How many bytes are there at once when memory is measured, and how many are sent for a sample of CPU. */
+const AT_ONCE = 24e6;
+const SAMPLE = 8e6;
+const LANES = 8;
+
+/** Microseconds of CPU that a message costs: the median of several rounds. */
+export async function cpuOfInput(kind, quick) {
+  const target = await Target.start(kind);
+  try {
+    const count = within(SAMPLE / kind.size / (quick ? 8 : 1), kind.atMost ?? 2000, 16);
+    await target.attack(Math.ceil(count / 8), LANES);
+    const samples = [];
+    for (let round = 0; round < (quick ? 2 : 7); round++) {
+      const before = total(cpuOf(target.pid));
+      await target.attack(count, LANES);
+      samples.push((total(cpuOf(target.pid)) - before) / count);
+    }
+    return median(samples);
+  } finally {
+    target.close();
+  }
+}
+
+/**
+ * Bytes of memory for each of the messages that are there at the same time: the most for any of several
+ * numbers of them.
+ */
+export async function memoryOfInput(kind, quick) {
+  const many = within(AT_ONCE / kind.size / (quick ? 4 : 1), kind.atMost ?? 1000, 2);
+  let most = 0;
+  for (const count of kind.atOnce ?? [Math.min(16, many), many]) {
+    const target = await Target.start(kind);
+    try {
+      await target.attack(64, LANES, kind.smallest);
+      most = Math.max(most, (await target.holdAtOnce(count)) / count);
+    } finally {
+      target.close();
+    }
+  }
+  return most;
+}
+
+function within(value, most, least) {
+  return Math.round(Math.max(least, Math.min(most, value)));
+}
+
+function total(cpu) {
+  let sum = 0;
+  for (const time of cpu.values()) sum += time;
+  return sum;
+}
+
+/** A process under attack. */
+class Target {
+  static async start(kind) {
+    const target = new (kind.side === 'server' ? ServerTarget : ClientTarget)(kind);
+    await target.begin();
+    return target;
+  }
+
+  constructor(kind) {
+    this.kind = kind;
+    this.process = new JsonProcess(process.execPath, ['--expose-gc', program, library]);
+  }
+
+  get pid() {
+    return this.process.pid;
+  }
+
+  /** Resident memory once all that is garbage is gone; the peak begins anew. */
+  async settle() {
+    await this.process.ask({ settle: true });
+    writeFileSync(`/proc/${this.pid}/clear_refs`, '5');
+    return memoryOf(this.pid);
+  }
+
+  peak() {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'latin1');
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)[1]) * 1024;
+  }
+
+  /** Waits until the process has done what it can with what it has got. */
+  async rest() {
+    for (let used = -1; ;) {
+      await sleep(100);
+      const now = total(cpuOf(this.pid));
+      if (now - used < 2000) return;
+      used = now;
+    }
+  }
+
+  close() {
+    this.process.close();
+  }
+}
+
+/** A server, to which requests are sent on a connection each. */
+class ServerTarget extends Target {
+  async begin() {
+    const { port } = await this.process.ask({ serve: this.kind.options ?? {} });
+    this.port = port;
+  }
+
+  async attack(count, lanes, kind = this.kind) {
+    let left = count;
+    const lane = async () => {
+      while (left-- > 0) {
+        const connection = await Connection.open(this.port);
+        connection.socket.write(kind.input());
+        if (kind.held) await this.process.ask({ free: true });
+        await connection.answered();
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+  }
+
+  async holdAtOnce(count) {
+    const connections = await Promise.all(
+      Array.from({ length: count }, () => Connection.open(this.port)),
+    );
+    const inputs = connections.map(() => this.kind.input());
+    const before = await this.settle();
+    // All of each but its last byte; then that, when everything else has been taken in.
+    connections.forEach(({ socket }, index) => socket.write(inputs[index].subarray(0, -1)));
+    await this.rest();
+    if (!this.kind.unanswered) {
+      connections.forEach(({ socket }, index) => socket.write(inputs[index].subarray(-1)));
+      await this.rest();
+      if (this.kind.held) await this.process.ask({ free: true });
+      await Promise.all(connections.map((connection) => connection.answered()));
+    }
+    const taken = this.peak() - before;
+    for (const { socket } of connections) socket.destroy();
+    return taken;
+  }
+}
+
+/** A client, whose requests are answered by the attacker. */
+class ClientTarget extends Target {
+  async begin() {
+    this.server = createServer((socket) => {
+      socket.on('error', () => {});
+      let text = '';
+      socket.on('data', (chunk) => {
+        text += chunk.toString('latin1');
+        const id = /x-request-id: (\S+)\r\n/.exec(text);
+        // The body is two bytes long.
+        if (id === null || !/\r\n\r\n..$/s.test(text)) return;
+        text = '';
+        this.onRequest(socket, id[1]);
+      });
+    });
+    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    this.url = `http://127.0.0.1:${this.server.address().port}`;
+  }
+
+  async attack(count, inFlight, kind = this.kind) {
+    this.onRequest = (socket, requestId) => socket.write(kind.input(requestId));
+    await this.process.ask({ call: this.calls(count, inFlight) });
+  }
+
+  calls(count, inFlight) {
+    const options = { recvTimeout: 50_000, ...this.kind.options };
+    return { url: this.url, count, inFlight, options };
+  }
+
+  async holdAtOnce(count) {
+    const waiting = [];
+    let allAsked;
+    const asked = new Promise((resolve) => (allAsked = resolve));
+    this.onRequest = (socket, requestId) => {
+      waiting.push({ socket, bytes: this.kind.input(requestId) });
+      if (waiting.length === count) allAsked();
+    };
+    const before = await this.settle();
+    const called = this.process.ask({ call: this.calls(count, count) });
+    await asked;
+    for (const { socket, bytes } of waiting) socket.write(bytes.subarray(0, -1));
+    await this.rest();
+    for (const { socket, bytes } of waiting) socket.write(bytes.subarray(-1));
+    await called;
+    return this.peak() - before;
+  }
+
+  close() {
+    super.close();
+    this.server.close();
+  }
+}
+
+/** A connection of the attacker's. */
+class Connection {
+  #received = '';
+  #ended;
+
+  static async open(port) {
+    const socket = connect(port, '127.0.0.1');
+    await new Promise((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    return new Connection(socket);
+  }
+
+  constructor(socket) {
+    this.socket = socket;
+    this.#ended = new Promise((resolve) => {
+      const end = () => {
+        socket.destroy();
+        resolve();
+      };
+      socket.on('error', end);
+      socket.on('end', end);
+      socket.on('close', end);
+      socket.on('data', (chunk) => {
+        this.#received += chunk.toString('latin1');
+        if (isWhole(this.#received)) end();
+      });
+    });
+  }
+
+  /** Resolves when an answer has come, or the server has closed the connection. */
+  async answered() {
+    const patience = setTimeout(() => this.socket.destroy(), 50_000);
+    await this.#ended;
+    clearTimeout(patience);
+  }
+}
+
+function isWhole(text) {
+  const end = text.indexOf('\r\n\r\n');
+  if (end < 0) return false;
+  const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, end));
+  return text.length >= end + 4 + Number(length?.[1] ?? 0);
+}

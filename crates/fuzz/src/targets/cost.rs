@@ -1,0 +1,147 @@
+//! What a message costs is bounded by its size: memory and time for each byte of it.
+//!
+//! Input: a byte of what the message is, then its parts: how often a part stands there (the square of a
+//! byte, and once), its length and its bytes. So a short input becomes a long and repetitive message,
+//! which is what work that is not linear shows in.
+//!
+//! 0: a request that is not authentic; 1: such a response; 2: the path of a signed request; 3: the body
+//! of a signed request.
+
+use std::time::{Duration, Instant};
+
+use backwater_protocol::client;
+use backwater_protocol::server;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+
+use super::decode::{MEMORY_BESIDES, MEMORY_PER_BYTE};
+use super::request::header_map;
+use crate::input::Input;
+use crate::{memory, pipeline, signing};
+
+/// Messages do not become longer than this.
+const LONGEST: usize = 64 * 1024;
+/// As many headers as are taken by default.
+const MAX_HEADERS: usize = 100;
+
+/// How much memory a message may take for each byte before it is authentic, and besides.
+const UNAUTHENTICATED_PER_BYTE: usize = 4;
+const UNAUTHENTICATED_BESIDES: usize = 16 * 1024;
+
+/// How long a message may take for each byte, and besides: some fifty times as long as it does on a
+/// machine of 2020. Work that grows with the square of the size takes a thousand times as long.
+const TIME_PER_BYTE: Duration = Duration::from_micros(1);
+const TIME_BESIDES: Duration = Duration::from_millis(20);
+/// How often a message is tried that takes longer: the machine may have been busy with something else.
+const ATTEMPTS: u32 = 5;
+
+/// See above.
+pub fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let kind = input.below(4);
+    let bytes = expand(&mut input);
+    match kind {
+        0 => request(&bytes),
+        1 => response(&bytes),
+        2 => path(&bytes),
+        _ => body(&bytes),
+    }
+}
+
+fn expand(input: &mut Input<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !input.is_empty() {
+        let count = usize::from(input.byte()).pow(2) + 1;
+        let part = input.chunk();
+        for _ in 0..count {
+            if bytes.len() + part.len() > LONGEST {
+                return bytes;
+            }
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes
+}
+
+/// Runs `work`, which handles a message of `size` bytes, and checks that it takes neither too much
+/// memory nor too long.
+fn bounded(size: usize, (per_byte, besides): (usize, usize), work: impl Fn()) {
+    memory::within(per_byte * size + besides, "a message", &work);
+    let most = TIME_PER_BYTE * u32::try_from(size).unwrap_or(u32::MAX) + TIME_BESIDES;
+    let mut least = Duration::MAX;
+    for _ in 0..ATTEMPTS {
+        let start = Instant::now();
+        work();
+        least = least.min(start.elapsed());
+        if least <= most {
+            return;
+        }
+    }
+    panic!("a message of {size} bytes takes {least:?}, more than {most:?}");
+}
+
+fn request(bytes: &[u8]) {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(head)) = request.parse(bytes) else { return };
+    let method = request.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+    let uri = request.path.and_then(|path| Uri::try_from(path).ok());
+    let (Some(method), Some(uri), Some(headers)) = (method, uri, header_map(request.headers))
+    else {
+        return;
+    };
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let settings = pipeline::server_settings();
+    bounded(head, (UNAUTHENTICATED_PER_BYTE, UNAUTHENTICATED_BESIDES), || {
+        if let Err(refusal) = server::authenticate(&method, target, &headers, &settings) {
+            refusal.into_response(&settings);
+        }
+    });
+}
+
+fn response(bytes: &[u8]) {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut fields);
+    let Ok(httparse::Status::Complete(head)) = response.parse(bytes) else { return };
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let (Some(status), Some(headers)) = (status, header_map(response.headers)) else { return };
+    let settings = pipeline::client_settings();
+    bounded(head, (UNAUTHENTICATED_PER_BYTE, UNAUTHENTICATED_BESIDES), || {
+        let result = client::authenticate(status, &headers, &settings.secrets, signing::ID);
+        if let Err(failure) = result {
+            failure.to_string();
+        }
+    });
+}
+
+fn path(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(uri) = Uri::try_from(format!("/backwater/1/{text}")) else { return };
+    signed(uri.path(), b"\x83j");
+}
+
+fn body(bytes: &[u8]) {
+    signed("/backwater/1/m/f/1", bytes);
+}
+
+/// All stages of a signed request, and its response.
+fn signed(target: &str, body: &[u8]) {
+    let mut headers = HeaderMap::new();
+    let etf = HeaderValue::from_static("application/x-erlang-etf");
+    headers.insert("accept", etf.clone());
+    headers.insert("content-type", etf);
+    headers.insert("content-length", HeaderValue::from(body.len()));
+    headers.insert("x-request-id", HeaderValue::from_static("c2l4dGVlbiBieXRlcyBpZA=="));
+    let digest = signing::digest_of(body);
+    headers.insert("digest", HeaderValue::try_from(digest).unwrap_or(HeaderValue::from_static("")));
+    let request_target = format!("post {target}");
+    let parameters = signing::parameters(("(request-target)", &request_target), &headers);
+    let Ok(authorization) = HeaderValue::try_from(format!("Signature {parameters}")) else {
+        return;
+    };
+    headers.insert("authorization", authorization);
+    let body = Bytes::copy_from_slice(body);
+    bounded(target.len() + body.len(), (MEMORY_PER_BYTE, MEMORY_BESIDES), || {
+        pipeline::serve(&Method::POST, target, &headers, body.clone());
+    });
+}

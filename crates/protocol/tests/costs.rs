@@ -1,0 +1,186 @@
+// ring is assembly, which Miri does not run.
+#![cfg(not(miri))]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+//! What a head costs that nobody has authenticated: its memory and its work are linear in its size,
+//! whatever it says.
+
+use std::hint::black_box;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use backwater_protocol::{Secrets, client, server};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// Memory and time are those of the whole process, so one test runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// How many bytes may be allocated at any moment for each byte of a head, and for the rest. A refusal
+/// that names a header holds the name twice.
+const MEMORY: usize = 4;
+const FIXED: usize = 4096;
+/// The heads of the comparison are this many times as large as each other. Linear work grows as much,
+/// quadratic work by its square; half way in between is far from both.
+const GROWTH: usize = 16;
+const MOST_GROWTH: u32 = (GROWTH * 4) as u32;
+
+const ID: [u8; 16] = *b"sixteen bytes id";
+const TARGET: &str = "/backwater/1/module/function/1";
+
+/// A head of about so many bytes: its headers, and the request target.
+struct Head {
+    headers: HeaderMap,
+    target: String,
+}
+
+impl Head {
+    /// One with these parameters of its signature; `PSEUDO` stands for the pseudo header of its kind.
+    fn new(parameters: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("digest", "SHA-256=x"), ("x-request-id", &STANDARD.encode(ID))] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        let of_request = parameters.replace("PSEUDO", "(request-target)");
+        let of_answer = parameters.replace("PSEUDO", "(response-status)");
+        let authorization = HeaderValue::from_str(&format!("Signature {of_request}")).unwrap();
+        headers.insert("authorization", authorization);
+        headers.insert("signature", HeaderValue::from_str(&of_answer).unwrap());
+        Self { headers, target: TARGET.to_owned() }
+    }
+
+    /// One that lists these names besides those that are demanded.
+    fn listing(names: &str) -> Self {
+        let list = format!("PSEUDO digest x-request-id {names}");
+        Self::new(&parameters(&list, &STANDARD.encode([0; 32])))
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        let name: HeaderName = name.parse().unwrap();
+        self.headers.append(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+}
+
+fn parameters(list: &str, signature: &str) -> String {
+    format!(
+        "keyId=\"default\",algorithm=\"hmac-sha256\",headers=\"{list}\",signature=\"{signature}\""
+    )
+}
+
+/// So many bytes of distinct names.
+fn distinct(size: usize) -> String {
+    let mut text = String::new();
+    for number in 0.. {
+        if text.len() >= size {
+            break;
+        }
+        text.push_str(&format!("{number} "));
+    }
+    text
+}
+
+type Kind = (&'static str, fn(usize) -> Head);
+
+const KINDS: [Kind; 12] = [
+    ("a long header that is listed again and again", |size| {
+        Head::listing(&"a ".repeat(size / 4)).with("a", &"x".repeat(size / 2))
+    }),
+    ("the same in any case", |size| {
+        Head::listing(&"a A ".repeat(size / 8)).with("a", &"x".repeat(size / 2))
+    }),
+    ("headers in turns", |size| {
+        Head::listing(&"a b ".repeat(size / 8)).with("a", "x").with("b", &"x".repeat(size / 2))
+    }),
+    ("the pseudo header again and again", |size| {
+        let mut head = Head::listing(&"PSEUDO ".repeat(size / 34));
+        head.target = format!("{TARGET}{}", "x".repeat(size / 2));
+        head
+    }),
+    ("a hundred long headers, each of them listed", |size| {
+        let names: Vec<_> = (0..90).map(|number| format!("h{number}")).collect();
+        let value = "x".repeat(size / 90);
+        let head = Head::listing(&names.join(" "));
+        names.iter().fold(head, |head, name| head.with(name, &value))
+    }),
+    ("a header in a hundred lines", |size| {
+        let value = "x".repeat(size / 100);
+        (0..100).fold(Head::listing("a"), |head, _| head.with("a", &value))
+    }),
+    ("names that are not there", |size| Head::listing(&distinct(size))),
+    ("one name", |size| Head::listing(&"x".repeat(size))),
+    ("a list of spaces", |size| Head::listing(&" ".repeat(size))),
+    ("a long signature", |size| {
+        Head::new(&parameters("PSEUDO digest x-request-id", &"A".repeat(size)))
+    }),
+    ("many parameters", |size| Head::new(&"a=\"\",".repeat(size / 5))),
+    ("a long name of a parameter", |size| Head::new(&"a".repeat(size))),
+];
+
+fn secrets() -> Secrets {
+    Secrets::new([b"one secret".to_vec(), b"another".to_vec()]).unwrap()
+}
+
+/// Refuses a request with that head, up to the answer.
+fn refuse_request(head: &Head) {
+    let settings = server::Settings::new(secrets());
+    let refusal =
+        server::authenticate(&Method::POST, &head.target, &head.headers, &settings).unwrap_err();
+    assert_eq!(refusal.status(), StatusCode::UNAUTHORIZED);
+    black_box(refusal.into_response(&settings));
+}
+
+/// Refuses an answer with that head, up to the text of the error.
+fn refuse_answer(head: &Head) {
+    let failure = client::authenticate(StatusCode::OK, &head.headers, &secrets(), ID).unwrap_err();
+    black_box(failure.to_string());
+}
+
+/// What refuses a head.
+type Side = (&'static str, fn(&Head));
+
+const SIDES: [Side; 2] = [("request", refuse_request), ("answer", refuse_answer)];
+
+#[test]
+fn memory_is_bounded_by_the_size_of_the_head() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, head) in KINDS {
+        for size in [1 << 10, 1 << 13, 1 << 16] {
+            let head = head(size);
+            for (side, refuse) in SIDES {
+                let before = ALLOCATOR.current_usage();
+                ALLOCATOR.reset_peak_usage();
+                refuse(&head);
+                let taken = ALLOCATOR.peak_usage().saturating_sub(before);
+                let most = MEMORY * size + FIXED;
+                assert!(taken <= most, "{side} of {size} bytes, {name}: {taken} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn work_is_linear_in_the_size_of_the_head() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, head) in KINDS {
+        let (small, large) = (head(1 << 12), head(GROWTH << 12));
+        for (side, refuse) in SIDES {
+            let (few, many) = (fastest(refuse, &small), fastest(refuse, &large));
+            assert!(many <= few * MOST_GROWTH, "{side}, {name}: {few:?}, {many:?}");
+        }
+    }
+}
+
+/// The least of several times: what the machine does besides only adds.
+fn fastest(refuse: fn(&Head), head: &Head) -> Duration {
+    let times = (0..20).map(|_| {
+        let start = Instant::now();
+        refuse(head);
+        start.elapsed()
+    });
+    times.min().unwrap()
+}

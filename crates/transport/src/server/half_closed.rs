@@ -1,0 +1,62 @@
+//! Tells a peer that has ended its side of a connection from one that has gone.
+//!
+//! Both send FIN, but only the former still waits for its response (RFC 9112, 9.6). A socket that was
+//! closed answers whatever it receives with a reset. So the server sends what has no meaning:
+//! `100 Continue`, which a client discards if it did not ask for it (RFC 9110, 15.2.1). The next attempt
+//! to send fails if the peer has gone.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+use tokio::time::{Instant, Sleep, sleep};
+
+const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Most functions return sooner, and nothing has to be sent.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Between the first and the second attempt. It doubles with each.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(125);
+const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+
+/// A peer that has ended its side while its request is being answered.
+pub(crate) struct HalfClosed {
+    timer: Pin<Box<Sleep>>,
+    pause: Duration,
+}
+
+impl HalfClosed {
+    pub(crate) fn new() -> Self {
+        Self { timer: Box::pin(sleep(FIRST_PAUSE)), pause: SHORTEST_PAUSE }
+    }
+
+    /// Sends to the peer from time to time. Nothing of the response may have been sent yet.
+    ///
+    /// # Errors
+    ///
+    /// If the peer has gone.
+    pub(crate) fn poll_gone<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            self.timer.as_mut().reset(Instant::now() + self.pause);
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            match Pin::new(&mut *stream).poll_write(context, INTERIM) {
+                Poll::Ready(Ok(length)) if length == INTERIM.len() => {
+                    if let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(context) {
+                        flushed?;
+                    }
+                }
+                // A peer that does not even take this has not read for long.
+                Poll::Ready(Ok(_)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => (),
+            }
+        }
+        Ok(())
+    }
+}

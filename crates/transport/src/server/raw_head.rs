@@ -1,0 +1,384 @@
+//! What is wrong with a head and cannot be seen in it once it is parsed.
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue};
+use memchr::{memchr, memchr2};
+
+/// What is handed on in place of a line that is refused. NUL is allowed nowhere in a head, and the empty
+/// line has the head parsed at once.
+pub(crate) const REFUSED: &[u8] = b"\0\n\n";
+
+/// Significant digits of a `content-length` that fit into 64 bits, whatever they are.
+const DIGITS: usize = 19;
+
+/// Reads along with hyper, which is more lenient than RFC 9112 and hides it: a bare LF may end a line, a
+/// fragment may follow the target, and `content-length` may be repeated. It also refuses lengths of more
+/// than 64 bits before anybody can authenticate the request.
+///
+/// It never needs memory for a head: all it keeps is where in a message the stream is.
+#[derive(Debug)]
+pub(crate) struct RawHead {
+    at: At,
+    /// Whether the last byte was a CR.
+    after_cr: bool,
+    /// The value of `content-length`, once there was one in this head.
+    length: Option<u64>,
+    has_digits: bool,
+    /// How many of its digits are behind leading zeros.
+    significant: usize,
+    /// Its digits beyond those that fit into 64 bits.
+    surplus: Vec<u8>,
+}
+
+/// Where in a message the stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Before a request: empty lines may come (RFC 9112, 2.2).
+    Start,
+    Method,
+    Target,
+    LineStart,
+    /// In the name of a header, which has begun with so many bytes of `content-length:`.
+    Name(usize),
+    /// In the value of `content-length`.
+    Length,
+    /// In the rest of a line that does not matter here.
+    Line,
+    /// Behind the CR of the empty line that ends the head.
+    End,
+    /// In a body of which so many bytes are missing.
+    Body(u64),
+    /// Nothing counts any more: the connection is about to be closed.
+    Refused,
+}
+
+const NAME: &[u8] = b"content-length:";
+
+/// A byte that must not be handed on.
+struct Refuse;
+
+impl RawHead {
+    pub(crate) fn new() -> Self {
+        Self {
+            at: At::Start,
+            after_cr: false,
+            length: None,
+            has_digits: false,
+            significant: 0,
+            surplus: Vec::new(),
+        }
+    }
+
+    /// Looks at the next bytes of the stream. Returns where a byte stands that is refused: from there on
+    /// [`REFUSED`] is to be handed on.
+    ///
+    /// Digits of a length beyond [`DIGITS`] become spaces, see [`RawHead::restore_length`].
+    pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Option<usize> {
+        let mut next = 0;
+        while next < bytes.len() {
+            let in_body = matches!(self.at, At::Body(_));
+            let skipped = self.skip(&bytes[next..]);
+            if skipped == 0 && self.byte(&mut bytes[next]).is_err() {
+                self.at = At::Refused;
+                return Some(next);
+            }
+            next += skipped.max(1);
+            self.after_cr = bytes[next - 1] == b'\r' && !in_body;
+        }
+        None
+    }
+
+    /// Gives a length the digits back that [`RawHead::read`] has taken: it was signed with them. No other
+    /// head has come since, as its body never ends.
+    pub(crate) fn restore_length(&self, headers: &mut HeaderMap) {
+        let Some(length) = headers.get_mut(CONTENT_LENGTH) else { return };
+        let digits = length.as_bytes();
+        let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+        if digits.len() - zeros == DIGITS && !self.surplus.is_empty() {
+            let whole = HeaderValue::from_bytes(&[digits, &self.surplus].concat());
+            *length = whole.unwrap_or_else(|_| length.clone());
+        }
+    }
+
+    /// Whether a part of a message is missing.
+    pub(crate) fn is_in_message(&self) -> bool {
+        self.at != At::Start
+    }
+
+    /// How many of the bytes do not matter.
+    fn skip(&mut self, bytes: &[u8]) -> usize {
+        let found = match &mut self.at {
+            At::Method => memchr2(b' ', b'\n', bytes),
+            At::Target => memchr2(b'#', b'\n', bytes),
+            At::Line => memchr(b'\n', bytes),
+            At::Body(missing) => {
+                let length = bytes.len().min(usize::try_from(*missing).unwrap_or(usize::MAX));
+                *missing -= length as u64;
+                if *missing == 0 {
+                    self.at = At::Start;
+                }
+                Some(length)
+            }
+            At::Refused => None,
+            At::Start | At::LineStart | At::Name(_) | At::Length | At::End => Some(0),
+        };
+        found.unwrap_or(bytes.len())
+    }
+
+    /// Goes on by one byte.
+    fn byte(&mut self, byte: &mut u8) -> Result<(), Refuse> {
+        self.at = match (self.at, *byte) {
+            // Only CR and LF together end a line.
+            (At::Start | At::Method | At::Target | At::Line | At::End, b'\n') if !self.after_cr => {
+                return Err(Refuse);
+            }
+            (At::LineStart, b'\n') | (At::Target, b'#') => return Err(Refuse),
+            (At::Start, b'\r' | b'\n') => At::Start,
+            (At::Start, _) => At::Method,
+            (At::Method, b' ') => At::Target,
+            (At::Method | At::Target | At::Line, b'\n') => At::LineStart,
+            (At::LineStart, b'\r') => At::End,
+            (At::LineStart, _) => {
+                self.at = At::Name(0);
+                return self.byte(byte);
+            }
+            (At::End, b'\n') => self.head_end(),
+            (At::Name(matched), _) if byte.eq_ignore_ascii_case(&NAME[matched]) => {
+                if matched + 1 == NAME.len() {
+                    self.length_begins()?
+                } else {
+                    At::Name(matched + 1)
+                }
+            }
+            (At::Length, b'0'..=b'9') => {
+                self.digit(byte);
+                At::Length
+            }
+            (At::Length, b' ' | b'\t') if !self.has_digits => At::Length,
+            // The rest of the line does not matter here: hyper checks names and values.
+            (At::Name(_) | At::Length, _) => {
+                self.at = At::Line;
+                return self.byte(byte);
+            }
+            // A CR without LF: hyper refuses it.
+            (At::End, _) => At::Line,
+            (at, _) => at,
+        };
+        Ok(())
+    }
+
+    fn length_begins(&mut self) -> Result<At, Refuse> {
+        if self.length.is_some() {
+            return Err(Refuse);
+        }
+        self.length = Some(0);
+        self.has_digits = false;
+        self.significant = 0;
+        self.surplus.clear();
+        Ok(At::Length)
+    }
+
+    fn digit(&mut self, byte: &mut u8) {
+        let digit = *byte - b'0';
+        self.has_digits = true;
+        if digit == 0 && self.significant == 0 {
+            return;
+        }
+        self.significant += 1;
+        if self.significant > DIGITS {
+            self.surplus.push(*byte);
+            *byte = b' ';
+        } else {
+            self.length = self.length.map(|length| length * 10 + u64::from(digit));
+        }
+    }
+
+    fn head_end(&mut self) -> At {
+        match self.length.take() {
+            None | Some(0) => At::Start,
+            Some(length) => At::Body(length),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What hyper gets of these bytes, which come in pieces of that size.
+    fn pass(bytes: &[u8], size: usize) -> (Vec<u8>, RawHead) {
+        let mut head = RawHead::new();
+        let mut passed = Vec::new();
+        for piece in bytes.chunks(size) {
+            let mut piece = piece.to_vec();
+            if let Some(at) = head.read(&mut piece) {
+                passed.extend_from_slice(&piece[..at]);
+                passed.extend_from_slice(REFUSED);
+                break;
+            }
+            passed.extend_from_slice(&piece);
+        }
+        (passed, head)
+    }
+
+    /// Where the first refused byte stands, however the bytes are cut into pieces.
+    fn refused_at(bytes: &str) -> Option<usize> {
+        let whole = pass(bytes.as_bytes(), bytes.len()).0;
+        for size in 1..bytes.len() {
+            assert_eq!(pass(bytes.as_bytes(), size).0, whole, "{bytes:?} in pieces of {size}");
+        }
+        whole.strip_suffix(REFUSED).map(<[u8]>::len)
+    }
+
+    const HEAD: &str = "POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n";
+
+    #[test]
+    fn well_formed_requests_pass() {
+        for bytes in [
+            HEAD,
+            &format!("{HEAD}a\nb{HEAD}\n\n\n"),
+            &format!("{HEAD}a\r\n{HEAD}"),
+            &format!("\r\n\r\n{HEAD}"),
+            "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\ncontent-lengths: 1\r\ncontent: 2\r\n\r\n",
+            "P#T /a HTTP/1.1\r\nx: #\r\n\r\n",
+            "GET / HTTP/1.1\r\nContent-Length:0\r\n\r\nGET / HTTP/1.1\r\nCONTENT-LENGTH: 0\r\n\r\n",
+        ] {
+            assert_eq!(refused_at(bytes), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_hyper_would_hide_is_refused() {
+        // A bar stands before the byte that is refused.
+        for marked in [
+            "|\nGET / HTTP/1.1\r\n\r\n",
+            "\r\n|\nGET / HTTP/1.1\r\n\r\n",
+            "GET|\n / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1|\n\r\n",
+            "GET / HTTP/1.1\r\nx: y|\nz: y\r\n\r\n",
+            "GET / HTTP/1.1\r\nx: y\r\n|\n",
+            "GET / HTTP/1.1\r\ncon|\nz: y\r\n\r\n",
+            "GET / HTTP/1.1\r\ncontent-length: 1|\nz: y\r\n\r\n",
+            "GET /|#a HTTP/1.1\r\n\r\n",
+            "GET http://x|#a HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\ncontent-length: 3\r\nContent-Length|: 3\r\n\r\n",
+            "GET / HTTP/1.1\r\ncontent-length:\r\ncontent-length|:\r\n\r\n",
+        ] {
+            let at = marked.find('|').unwrap();
+            let bytes = marked.replace('|', "");
+            assert_eq!(refused_at(&bytes), Some(at), "{bytes:?}");
+            // Behind another request as well, whose body ends in CR.
+            let behind = format!("{HEAD}ab\r{bytes}");
+            assert_eq!(refused_at(&behind), Some(HEAD.len() + 3 + at), "{behind:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_64_bits_are_shortened_and_restored() {
+        for digits in [
+            "0",
+            "9",
+            "007",
+            "9999999999999999999",
+            "18446744073709551615",
+            "18446744073709551616",
+            "00000000000000000000000000000000009",
+            "000018446744073709551616",
+            &"9".repeat(1000),
+        ] {
+            let bytes = format!("GET / HTTP/1.1\r\ncontent-length:  {digits} \r\nx: y\r\n\r\n");
+            for size in [1, 2, 7, 40, bytes.len()] {
+                let (passed, head) = pass(bytes.as_bytes(), size);
+                assert_eq!(passed.len(), bytes.len());
+                let mut headers = [httparse::EMPTY_HEADER; 4];
+                let mut request = httparse::Request::new(&mut headers);
+                assert!(request.parse(&passed).unwrap().is_complete());
+                let value = HeaderValue::from_bytes(request.headers[0].value).unwrap();
+                assert!(value.to_str().unwrap().parse::<u64>().is_ok(), "{value:?}");
+                let mut headers = HeaderMap::from_iter([(CONTENT_LENGTH, value)]);
+                head.restore_length(&mut headers);
+                assert_eq!(headers[CONTENT_LENGTH], digits);
+            }
+        }
+        // What is no length stays none.
+        for digits in ["99999999999999999999x", "99999999999999999999 9", "99999999999999999999,9"]
+        {
+            let bytes = format!("GET / HTTP/1.1\r\ncontent-length: {digits}\r\n\r\n");
+            let (passed, _) = pass(bytes.as_bytes(), bytes.len());
+            let mut headers = [httparse::EMPTY_HEADER; 4];
+            let mut request = httparse::Request::new(&mut headers);
+            assert!(request.parse(&passed).unwrap().is_complete());
+            let value = std::str::from_utf8(request.headers[0].value).unwrap();
+            assert!(value.parse::<u64>().is_err(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn heads_end_where_the_parser_of_hyper_has_them_end() {
+        const PARTS: [&str; 22] = [
+            "\r\n",
+            "\r",
+            "\n",
+            "\r\n\r\n",
+            "GET ",
+            "/",
+            "/a",
+            " ",
+            " HTTP/1.1",
+            " HTTP/1.1\r\n",
+            "#",
+            "host: x",
+            "content-length: ",
+            "Content-Length:",
+            "12",
+            "0",
+            "\t",
+            "x: y",
+            ":",
+            "x",
+            "\0",
+            ",",
+        ];
+        // Marsaglia's xorshift.
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |limit: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 16) as usize % limit
+        };
+        let mut complete = 0;
+        for _ in 0..200_000 {
+            let mut text = String::from("GET / HTTP/1.1\r\n");
+            (0..below(9)).for_each(|_| text.push_str(PARTS[below(PARTS.len())]));
+            let mut bytes = format!("{text}\r\n\r\n").into_bytes();
+            let mut head = RawHead::new();
+            let refused = head.read(&mut bytes);
+            let mut headers = [httparse::EMPTY_HEADER; 16];
+            let mut request = httparse::Request::new(&mut headers);
+            let Ok(httparse::Status::Complete(end)) = request.parse(&bytes) else { continue };
+            if refused.is_some_and(|at| at < end) {
+                continue;
+            }
+            let mut head = RawHead::new();
+            assert_eq!(head.read(&mut bytes.clone()[..end]), None);
+            let mut lengths = request
+                .headers
+                .iter()
+                .filter(|header| header.name.eq_ignore_ascii_case("content-length"));
+            let length = lengths.next().map(|header| {
+                std::str::from_utf8(header.value).ok().and_then(|value| value.parse::<u64>().ok())
+            });
+            assert!(lengths.next().is_none());
+            match length {
+                None | Some(Some(0)) => assert_eq!(head.at, At::Start, "{text:?}"),
+                Some(Some(length)) => assert_eq!(head.at, At::Body(length), "{text:?}"),
+                // hyper refuses it.
+                Some(None) => continue,
+            }
+            complete += 1;
+        }
+        assert!(complete > 1000, "{complete}");
+    }
+}
