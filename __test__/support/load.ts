@@ -12,6 +12,9 @@ import { requestBytes, signedRequest } from './signing.js';
 
 export const MIB = 1024 * 1024;
 
+/** Options of the server, and how long its function `later` takes, in milliseconds. */
+export type LoadOptions = ServerOptions & { readonly time?: number };
+
 export interface LoadedServer {
   readonly url: string;
   readonly port: number;
@@ -24,7 +27,7 @@ export interface LoadedServer {
 
 export async function startLoaded(
   t: ExecutionContext,
-  options: ServerOptions & { readonly time?: number } = {},
+  options: LoadOptions = {},
   execArgv: readonly string[] = [],
 ): Promise<LoadedServer> {
   const file = fileURLToPath(new URL('./load-server.js', import.meta.url));
