@@ -8,8 +8,10 @@ import {
   request,
   send,
   startLoaded,
+  startLoadedClient,
   statusOf,
 } from './support/load.js';
+import { PATIENT, serve } from './support/rpc.js';
 import { eventually } from './support/stalling.js';
 
 // What the largest messages make a server hold, many of them at once. Growth is in MiB, and is more than
@@ -131,5 +133,21 @@ for (const name of ['make', 'makeLater']) {
     await eventually('the memory is free', async () => (await server.stats()).bytesInFlight === 0);
     t.is(await statusOf(server.port, call), 200);
     for (const socket of sockets) socket.destroy();
+  });
+}
+
+for (const [kind, result] of Object.entries({
+  binary: Buffer.alloc(SIZE - 100, 255),
+  text: 'x'.repeat(SIZE - 100),
+})) {
+  measured(`2, 16 and 64 answers of ${kind} take a client as much memory as allowed`, async (t) => {
+    const server = await serve(t, { m: { result: () => result } }, { maxBytesInFlight: Infinity });
+    const options = { maxEncodedResultSize: SIZE, maxBytesInFlight: 16 * MIB, ...PATIENT };
+    for (const count of [2, 16, 64]) {
+      const client = await startLoadedClient(t, server.url, options, HEAP);
+      t.is(await client.call(count), count);
+      t.log(count, client.growth());
+      t.true(client.growth() < 140, String(client.growth()));
+    }
   });
 }
