@@ -1,4 +1,5 @@
 import test from 'ava';
+import { encode } from '../src/index.js';
 import {
   countsOf,
   emptyLists,
@@ -7,34 +8,109 @@ import {
   request,
   send,
   startLoaded,
+  startLoadedClient,
   statusOf,
 } from './support/load.js';
+import { PATIENT, serve } from './support/rpc.js';
 import { eventually } from './support/stalling.js';
 
-// What messages of the largest size make a server hold, many of them at once. Growth is in MiB; V8 and
-// the allocator take memory by larger pieces than they need, and give it back late.
+// What the largest messages make a server hold, many of them at once. Growth is in MiB, and is more than
+// what is live: allocators return memory late, and V8 lets garbage gather, up to 512 MiB before it first
+// looks for some. So these processes have a small heap.
 
-/** The kernel of Linux says how much memory a process had at most; others do not. */
+const HEAP = ['--max-old-space-size=160'];
+
+/** Only the kernel of Linux tells the most memory that a process has had. */
 const measured = process.platform === 'linux' ? test.serial : test.serial.skip;
 
+/** The statuses of so many calls that are sent at once. */
+function statusesOf(port: number, call: Buffer, count: number): Promise<Record<number, number>> {
+  return countsOf(Array.from({ length: count }, () => statusOf(port, call)));
+}
+
+/** The largest messages of a server whose limit is 2 MiB. */
+const SIZE = 2 * MIB;
+const kinds: Record<string, () => Buffer> = {
+  binary: () => encode([Buffer.alloc(SIZE - 100, 255)]),
+  text: () => encode(['x'.repeat(SIZE - 100)]),
+  records: () => encode([Array.from({ length: 13_000 }, (_, index) => record(index))]),
+  // They take forty times their size.
+  'empty lists': () => emptyLists(SIZE / 4 - 100),
+};
+
+function record(index: number): object {
+  return {
+    id: index,
+    name: `Person Number ${index}`,
+    email: `person.${index}@example.com`,
+    active: index % 3 !== 0,
+    score: index + 0.1,
+    tags: ['alpha', 'beta'],
+  };
+}
+
+for (const [kind, make] of Object.entries(kinds)) {
+  measured(
+    `2, 16 and 64 arguments of ${kind} at once take as much memory as allowed`,
+    async (t) => {
+      const args = make();
+      const options = { maxEncodedArgsSize: SIZE, maxBytesInFlight: 16 * MIB, time: 50 };
+      for (const count of [2, 16, 64]) {
+        const server = await startLoaded(t, { ...options, recvTimeout: 120_000 }, HEAP);
+        const call = request('later', args, kind === 'empty lists');
+        t.deepEqual(await statusesOf(server.port, call, count), { 200: count });
+        t.log(count, server.growth());
+        t.true(server.growth() < 140, String(server.growth()));
+      }
+    },
+  );
+}
+
+measured('2, 16 and 64 results at once take as much memory as allowed', async (t) => {
+  const options = { maxEncodedResultSize: SIZE, maxBytesInFlight: 16 * MIB, time: 50 };
+  for (const count of [2, 16, 64]) {
+    const server = await startLoaded(t, { ...options, recvTimeout: 120_000 }, HEAP);
+    const call = request('makeLater', [SIZE - 100]);
+    t.deepEqual(await statusesOf(server.port, call, count), { 200: count });
+    t.log(count, server.growth());
+    t.true(server.growth() < 140, String(server.growth()));
+  }
+});
+
 measured('compressed arguments are not inflated before there is room for them', async (t) => {
-  const server = await startLoaded(t, { maxBytesInFlight: 16 * MIB, recvTimeout: 1000 });
-  const blocked = statusOf(server.port, request('block', [3000]));
-  const bomb = request('size', [Buffer.alloc(8 * MIB - 100)], true);
-  const statuses = await countsOf(Array.from({ length: 200 }, () => statusOf(server.port, bomb)));
-  t.is(await blocked, 200);
-  t.log(statuses, server.growth());
-  t.is((statuses[200] ?? 0) + (statuses[503] ?? 0), 200);
-  t.true(server.growth() < 100);
+  for (const [recvTimeout, expected] of [
+    [120_000, [200]],
+    [500, [200, 503]],
+  ] as const) {
+    const server = await startLoaded(t, { maxBytesInFlight: 16 * MIB, recvTimeout }, HEAP);
+    const blocked = statusOf(server.port, request('block', [1500]));
+    const bomb = request('size', [Buffer.alloc(8 * MIB - 100)], true);
+    const statuses = await statusesOf(server.port, bomb, 60);
+    t.is(await blocked, 200);
+    t.log(statuses, server.growth());
+    t.deepEqual(
+      Object.keys(statuses).filter((status) => !expected.includes(Number(status) as never)),
+      [],
+    );
+    t.true(server.growth() < 300, String(server.growth()));
+  }
 });
 
 measured('values count as what they take in V8 until their function has settled', async (t) => {
   const server = await startLoaded(t, { time: 50 }, ['--max-old-space-size=400']);
   const lists = request('later', emptyLists(2 * MIB), true);
-  const statuses = await countsOf(Array.from({ length: 24 }, () => statusOf(server.port, lists)));
-  t.log(statuses, server.growth());
+  const { 200: served = 0, 503: refused = 0 } = await statusesOf(server.port, lists, 24);
+  t.log(served, refused, server.growth());
+  t.is(served + refused, 24);
+  t.true(served > 0);
   t.false(server.hasEnded());
-  t.is((statuses[200] ?? 0) + (statuses[503] ?? 0), 24);
+});
+
+measured('a value that the heap may not hold is refused', async (t) => {
+  const server = await startLoaded(t, {}, ['--max-old-space-size=128']);
+  t.is(await statusOf(server.port, request('size', emptyLists(8 * MIB - 100), true)), 413);
+  t.is(await statusOf(server.port, request('size', emptyLists(MIB), true)), 200);
+  t.false(server.hasEnded());
 });
 
 for (const name of ['make', 'makeLater']) {
@@ -47,12 +123,12 @@ for (const name of ['make', 'makeLater']) {
     });
     const call = request(name, [8 * MIB - 100]);
     const sockets = Array.from({ length: 150 }, () => send(server.port, call));
-    const statuses = await countsOf(sockets.map(nextStatus));
-    t.log(statuses, server.growth());
-    t.is((statuses[200] ?? 0) + (statuses[503] ?? 0), 150);
-    t.true(statuses[200]! >= 2 && statuses[200]! <= 10);
-    t.true(server.growth() < 150);
-    // Others are served, and so is everybody once `sendTimeout` has cut those that do not read.
+    const { 200: served = 0, 503: refused = 0 } = await countsOf(sockets.map(nextStatus));
+    t.log(served, refused, server.growth());
+    t.is(served + refused, 150);
+    t.true(served > 0);
+    t.true(server.growth() < 250, String(server.growth()));
+    // Other functions go on, and this one, too, once `sendTimeout` has cut those that do not read.
     t.is(await statusOf(server.port, request('ok', [])), 200);
     await eventually('the memory is free', async () => (await server.stats()).bytesInFlight === 0);
     t.is(await statusOf(server.port, call), 200);
@@ -60,20 +136,18 @@ for (const name of ['make', 'makeLater']) {
   });
 }
 
-for (const workers of [0, 2]) {
-  measured(
-    `functions that never settle give their places back, with ${workers} workers`,
-    async (t) => {
-      const server = await startLoaded(t, { maxCallsInFlight: 4, workers } as never);
-      const sockets = Array.from({ length: 4 }, () => send(server.port, request('never', ['x'])));
-      await eventually('they run', async () => (await server.stats()).pending === 4);
-      t.is(await statusOf(server.port, request('ok', [])), 503);
-      for (const socket of sockets) socket.destroy();
-      await eventually('their places are free', async () => (await server.stats()).pending === 0);
-      t.is((await server.stats()).abandoned, 4);
-      for (let round = 0; round < 10; round++) {
-        t.is(await statusOf(server.port, request('ok', [])), 200);
-      }
-    },
-  );
+for (const [kind, result] of Object.entries({
+  binary: Buffer.alloc(SIZE - 100, 255),
+  text: 'x'.repeat(SIZE - 100),
+})) {
+  measured(`2, 16 and 64 answers of ${kind} take a client as much memory as allowed`, async (t) => {
+    const server = await serve(t, { m: { result: () => result } }, { maxBytesInFlight: Infinity });
+    const options = { maxEncodedResultSize: SIZE, maxBytesInFlight: 16 * MIB, ...PATIENT };
+    for (const count of [2, 16, 64]) {
+      const client = await startLoadedClient(t, server.url, options, HEAP);
+      t.is(await client.call(count), count);
+      t.log(count, client.growth());
+      t.true(client.growth() < 140, String(client.growth()));
+    }
+  });
 }

@@ -1,19 +1,26 @@
 // A server in a process of its own under load, and what its memory was at most.
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { ExecutionContext } from 'ava';
-import { encode, type ServerOptions, type ServerStats } from '../../src/index.js';
+import {
+  encode,
+  type ClientOptions,
+  type ServerOptions,
+  type ServerStats,
+} from '../../src/index.js';
 import { secret } from './rpc.js';
 import { requestBytes, signedRequest } from './signing.js';
 
 export const MIB = 1024 * 1024;
 
+/** Options of the server, and how long its function `later` takes, in milliseconds. */
+export type LoadOptions = ServerOptions & { readonly time?: number };
+
 export interface LoadedServer {
-  readonly url: string;
   readonly port: number;
   stats(): Promise<ServerStats>;
   /** How many MiB of memory the process has had more than at its start. */
@@ -24,40 +31,82 @@ export interface LoadedServer {
 
 export async function startLoaded(
   t: ExecutionContext,
-  options: ServerOptions & { readonly time?: number } = {},
+  options: LoadOptions = {},
   execArgv: readonly string[] = [],
 ): Promise<LoadedServer> {
-  const file = fileURLToPath(new URL('./load-server.js', import.meta.url));
-  const child = fork(file, [JSON.stringify(options)], {
+  const child = start(t, './load-server.js', [JSON.stringify(options)], execArgv);
+  const port = await answerOf<number>(child);
+  // Code is compiled and memory is allocated for the first time by the first calls.
+  for (let round = 0; round < 5; round++) await statusOf(port, request('ok', []));
+  return {
+    port,
+    stats: () => {
+      child.send('stats');
+      return answerOf<ServerStats>(child);
+    },
+    growth: growthOf(child),
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+  };
+}
+
+/** A client in a process of its own, whose answers come while its thread is blocked. */
+export interface LoadedClient {
+  /** Makes so many calls at once, and resolves to how many have returned. */
+  call(count: number): Promise<number>;
+  /** How many MiB of memory the process has had more than at its start. */
+  growth(): number;
+}
+
+export async function startLoadedClient(
+  t: ExecutionContext,
+  url: string,
+  options: Partial<ClientOptions> = {},
+  execArgv: readonly string[] = [],
+): Promise<LoadedClient> {
+  const child = start(t, './load-client.js', [url, JSON.stringify(options)], execArgv);
+  await answerOf(child);
+  const call = (count: number): Promise<number> => {
+    child.send(count);
+    return answerOf<number>(child);
+  };
+  await call(1);
+  return { call, growth: growthOf(child) };
+}
+
+function start(
+  t: ExecutionContext,
+  file: string,
+  args: readonly string[],
+  execArgv: readonly string[],
+): ChildProcess {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
     execArgv: [...process.execArgv, ...execArgv],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   });
   // V8 tells how the heap ran out.
   child.stderr!.resume();
   t.teardown(() => child.kill('SIGKILL'));
-  const [port] = (await Promise.race([
+  return child;
+}
+
+async function answerOf<T>(child: ChildProcess): Promise<T> {
+  const [answer] = (await Promise.race([
     once(child, 'message'),
     once(child, 'exit').then(([code]) => Promise.reject(new Error(`it ended with ${code}`))),
-  ])) as [number];
-  const status = `/proc/${child.pid}/status`;
+  ])) as [T];
+  return answer;
+}
+
+/** How many MiB of memory a process has had more than now. */
+function growthOf(child: ChildProcess): () => number {
   const figure = (name: string): number => {
-    const text = readFileSync(status, 'latin1');
-    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)![1]) / 1024;
+    const status = readFileSync(`/proc/${child.pid}/status`, 'latin1');
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)![1]) / 1024;
   };
-  // Code is compiled and memory is allocated for the first time by the first calls.
-  for (let round = 0; round < 5; round++) await statusOf(port, request('ok', []));
+  if (process.platform !== 'linux') return () => 0;
   writeFileSync(`/proc/${child.pid}/clear_refs`, '5');
   const before = figure('VmRSS');
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    stats: async () => {
-      child.send('stats');
-      return ((await once(child, 'message')) as [ServerStats])[0];
-    },
-    growth: () => figure('VmHWM') - before,
-    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
-  };
+  return () => figure('VmHWM') - before;
 }
 
 /** The bytes of a call of `m`, whose arguments may be encoded already. */

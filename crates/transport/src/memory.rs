@@ -159,11 +159,11 @@ impl Memory {
             let first = state.arriving.pop_front();
             state.admit(first);
         }
-        if state.is_stuck() {
-            let first = state.arrived.pop_front();
-            let first = first.or_else(|| state.oversize.pop_front());
-            let first = first.or_else(|| state.arriving.pop_front());
-            state.admit(first);
+        if state.is_stuck()
+            && let Some(number) = state.furthest()
+        {
+            let furthest = state.take(number);
+            state.admit(furthest);
         }
     }
 
@@ -187,17 +187,20 @@ impl State {
         let _ = waiter.granted.send(());
     }
 
-    /// Takes out one that waits; false when it has been granted what it wants.
-    fn forget(&mut self, number: u64) -> bool {
-        for queue in [&mut self.arrived, &mut self.arriving, &mut self.oversize] {
-            if let Some(place) = queue.iter().position(|waiter| waiter.number == number)
-                && let Some(waiter) = queue.remove(place)
-            {
-                self.held -= waiter.held;
-                return true;
-            }
-        }
-        false
+    /// The waiter that goes on when nothing else can: the first of those that hold something. Others
+    /// would come to hold something, too, beyond the limit.
+    fn furthest(&self) -> Option<u64> {
+        let waiters = [&self.arrived, &self.arriving, &self.oversize].into_iter().flatten();
+        let first = waiters.min_by_key(|waiter| (waiter.held == 0, waiter.number));
+        first.map(|waiter| waiter.number)
+    }
+
+    /// Takes a waiter out of its queue.
+    fn take(&mut self, number: u64) -> Option<Waiter> {
+        [&mut self.arrived, &mut self.arriving, &mut self.oversize].into_iter().find_map(|queue| {
+            let place = queue.iter().position(|waiter| waiter.number == number)?;
+            queue.remove(place)
+        })
     }
 }
 
@@ -295,10 +298,13 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let Some(memory) = &self.share.memory else { return };
         let mut state = memory.state();
-        if state.forget(self.number) {
-            memory.grant(&mut state);
-        } else {
-            self.share.bytes += self.more;
+        match state.take(self.number) {
+            Some(waiter) => {
+                state.held -= waiter.held;
+                memory.grant(&mut state);
+            }
+            // It was granted.
+            None => self.share.bytes += self.more,
         }
     }
 }
@@ -448,6 +454,20 @@ mod tests {
         drop(one);
         assert!(is_ready(second));
         assert_eq!(memory.used(), LIMIT);
+    }
+
+    #[test]
+    fn those_that_hold_something_go_on_before_others_begin() {
+        let memory = Memory::new(LIMIT);
+        let mut first = taken(&memory, 10);
+        let (mut second, mut third) = (memory.share(), memory.share());
+        let mut second = pin!(second.grow(Stage::Arrived, 2 * LIMIT));
+        let mut third = pin!(third.grow(Stage::Arrived, LIMIT));
+        assert!(!is_ready(second.as_mut()) && !is_ready(third.as_mut()));
+        let mut first = pin!(first.grow(Stage::Arrived, 3 * LIMIT));
+        assert!(is_ready(first.as_mut()));
+        assert!(!is_ready(second.as_mut()) && !is_ready(third.as_mut()));
+        assert_eq!(memory.used(), 3 * LIMIT);
     }
 
     #[test]

@@ -8,9 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Functions of higher numbers share a forecast with one of a lower number.
 const FUNCTIONS: usize = 1 << 16;
-/// A forecast approaches smaller results by one part in so many: after some fifty small results, a
-/// function that may return 8 MiB counts as small.
-const WEIGHT: usize = 8;
+/// What was proven is forgotten by one part in so many with each smaller result: it takes some fifty
+/// small results until a function that has returned 8 MiB counts as small again.
+const MEMORY: usize = 8;
+/// The same for what was only feared.
+const FEAR: usize = 2;
 
 /// What the next result of a function may take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +48,10 @@ impl Forecasts {
         if known.len() <= place {
             known.resize(place + 1, self.unknown);
         }
-        let approached = |forecast: usize| bytes.max(forecast - forecast.div_ceil(WEIGHT));
+        let forgotten = |forecast: usize, parts| forecast - forecast.div_ceil(parts);
         let Forecast { cautious, proven } = &mut known[place];
-        *cautious = approached(*cautious);
-        *proven = approached(*proven);
+        *proven = forgotten(*proven, MEMORY).max(bytes);
+        *cautious = forgotten(*cautious, FEAR).max(*proven);
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<Forecast>> {
@@ -78,11 +80,21 @@ mod tests {
         forecasts.learn(0, 2 * MAX);
         assert_eq!(forecasts.of(0), Forecast { cautious: 2 * MAX, proven: 2 * MAX });
         forecasts.learn(0, 0);
-        assert_eq!(forecasts.of(0).proven, 2 * MAX - MAX / 4);
+        let proven = 2 * MAX - MAX / 4;
+        assert_eq!(forecasts.of(0), Forecast { cautious: proven, proven });
         (0..60).for_each(|_| forecasts.learn(0, 0));
         assert!(forecasts.of(0).cautious < 16 * 1024);
         (0..60).for_each(|_| forecasts.learn(0, 0));
         assert_eq!(forecasts.of(0), Forecast { cautious: 0, proven: 0 });
+    }
+
+    #[test]
+    fn what_was_only_feared_is_forgotten_after_some_results() {
+        let forecasts = Forecasts::new(MAX);
+        forecasts.learn(0, 1000);
+        assert_eq!(forecasts.of(0), Forecast { cautious: MAX / 2, proven: 1000 });
+        (0..20).for_each(|_| forecasts.learn(0, 1000));
+        assert_eq!(forecasts.of(0), Forecast { cautious: 1000, proven: 1000 });
     }
 
     #[test]

@@ -1,0 +1,43 @@
+import test from 'ava';
+import { request, send, startLoaded, statusOf } from './support/load.js';
+import { eventually } from './support/stalling.js';
+
+for (const workers of [0, 2]) {
+  test(`functions that never settle give their places back, with ${workers} workers`, async (t) => {
+    const server = await startLoaded(t, { maxCallsInFlight: 4, workers });
+    const sockets = Array.from({ length: 4 }, () => send(server.port, request('never', ['x'])));
+    await eventually('they run', async () => (await server.stats()).pending === 4);
+    t.is(await statusOf(server.port, request('ok', [])), 503);
+    for (const socket of sockets) socket.destroy();
+    await eventually('they are abandoned', async () => (await server.stats()).abandoned === 4);
+    t.is((await server.stats()).pending, 0);
+    for (let round = 0; round < 10; round++) {
+      t.is(await statusOf(server.port, request('ok', [])), 200);
+    }
+  });
+}
+
+test('functions that settle after their callers have gone are not counted any more', async (t) => {
+  const server = await startLoaded(t, { time: 1000 });
+  const args = [Buffer.alloc(100_000, 255)];
+  const socket = send(server.port, request('later', args));
+  await eventually('it runs', async () => (await server.stats()).pending === 1);
+  socket.destroy();
+  await eventually('it is abandoned', async () => (await server.stats()).abandoned === 1);
+  // Its argument is still there.
+  t.true((await server.stats()).bytesInFlight >= 100_000);
+  await eventually('it has settled', async () => (await server.stats()).abandoned === 0);
+  t.is((await server.stats()).bytesInFlight, 0);
+});
+
+test('abandoned calls are refused once their memory would be too much', async (t) => {
+  // Room for four of them at 16 KiB each, but never for fewer than maxCallsInFlight.
+  const server = await startLoaded(t, { maxCallsInFlight: 8, maxBytesInFlight: 64 * 1024 });
+  for (let count = 1; count <= 9; count++) {
+    const socket = send(server.port, request('never', ['x']));
+    await eventually('it runs', async () => (await server.stats()).pending === 1);
+    socket.destroy();
+    await eventually('it is abandoned', async () => (await server.stats()).abandoned === count);
+  }
+  t.is(await statusOf(server.port, request('ok', [])), 503);
+});

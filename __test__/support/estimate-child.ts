@@ -1,0 +1,120 @@
+/**
+ * Run by estimate.test.ts in a process of its own, with --expose-gc: prints for each kind of term what a
+ * call with a large argument is counted as, and what its values take in V8, both in bytes.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  atom,
+  BitString,
+  encode,
+  float,
+  startClearServer,
+  tuple,
+  type ServerOptions,
+} from '../../src/index.js';
+import { request, send } from './load.js';
+import { secret } from './rpc.js';
+
+const repeat = <T>(count: number, item: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => item(index));
+
+const record = (keys: number, prefix: string): object =>
+  Object.fromEntries(repeat(keys, (index) => [`${prefix}${index}`, index]));
+
+const nested = (depth: number): unknown => (depth === 0 ? 0 : tuple(nested(depth - 1)));
+
+/** Arguments that are not made of values. */
+class Encoded {
+  constructor(readonly args: Buffer) {}
+}
+
+/** Atoms that this program has not made. */
+function newAtoms(round: number): Encoded {
+  const count = 20_000;
+  const head = Buffer.from([131, 108, 0, 0, 0, 1, 108, 0, 0, 0, 0]);
+  head.writeUInt32BE(count, 7);
+  const atoms = repeat(count, (index) => {
+    const name = `new atom ${round} ${index}`;
+    return Buffer.concat([Buffer.of(119, name.length), Buffer.from(name)]);
+  });
+  return new Encoded(Buffer.concat([head, ...atoms, Buffer.of(106, 106)]));
+}
+
+/** What V8 has seen before takes less: new keys and names are different in each round. */
+const kinds: Record<string, [make: (round: number) => unknown, options?: ServerOptions]> = {
+  'empty lists': [() => repeat(50_000, () => [])],
+  integers: [() => repeat(200_000, (index) => index)],
+  'wide integers': [() => repeat(100_000, (index) => 2 ** 40 + index)],
+  doubles: [() => repeat(100_000, (index) => index + 0.5)],
+  'doubles among others': [() => repeat(100_000, (index) => (index === 0 ? 'x' : index + 0.5))],
+  'empty tuples': [() => repeat(50_000, () => tuple())],
+  tuples: [() => repeat(30_000, (index) => tuple(atom('ok'), index))],
+  'lists of three': [() => repeat(30_000, (index) => [index, index, index])],
+  'lists of strings': [() => repeat(20_000, (index) => [`x${index}`, `y${index}`])],
+  'short texts': [() => repeat(50_000, (index) => `text ${index}`)],
+  'long texts': [() => repeat(5000, (index) => `text ${index} `.padEnd(200, 'x'))],
+  'single characters': [() => repeat(100_000, () => 'x')],
+  'text beyond Latin-1': [() => repeat(20_000, (index) => `日本語 ${index}`)],
+  'one text': [() => 'x'.repeat(2_000_000)],
+  'one binary': [() => Buffer.alloc(2_000_000, 255)],
+  'small binaries': [() => repeat(20_000, () => Buffer.of(255, 1, 2))],
+  'empty binaries': [() => repeat(10_000, () => Buffer.alloc(0)), { binaries: 'buffer' }],
+  'bit strings': [() => repeat(20_000, () => new BitString(Buffer.of(1, 128), 1))],
+  'known atoms': [() => repeat(20_000, () => atom('ok'))],
+  'new atoms': [newAtoms],
+  bigints: [() => repeat(30_000, (index) => 2n ** 80n + BigInt(index))],
+  'objects of two': [() => repeat(30_000, (index) => ({ id: index, name: 'x' }))],
+  'objects of twenty': [() => repeat(5000, () => record(20, 'key '))],
+  'objects of a hundred': [() => repeat(500, () => record(100, 'key '))],
+  'objects of new keys': [
+    (round) => new Encoded(encode([repeat(2000, (index) => record(10, `key ${round} ${index} `))])),
+  ],
+  'one object': [() => record(50_000, 'key ')],
+  'empty objects': [() => repeat(30_000, () => ({}))],
+  maps: [() => repeat(10_000, (index) => new Map([[index, 1]]))],
+  'one map': [() => new Map(repeat(50_000, (index) => [index, 1]))],
+  'exact maps': [() => repeat(10_000, () => ({ a: 1 })), { terms: 'exact' }],
+  'exact doubles': [() => repeat(50_000, (index) => float(index + 0.5)), { terms: 'exact' }],
+  'exact binaries': [() => repeat(20_000, () => 'text'), { terms: 'exact' }],
+  'deep tuples': [() => repeat(20, () => nested(600))],
+};
+
+function callOf(argument: unknown): Buffer {
+  return request('keep', argument instanceof Encoded ? argument.args : [argument]);
+}
+
+async function used(): Promise<number> {
+  for (let round = 0; round < 4; round++) {
+    globalThis.gc!();
+    await sleep(5);
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+const results: Record<string, { estimate: number; taken: number }> = {};
+for (const [kind, [make, options]] of Object.entries(kinds)) {
+  let kept: unknown;
+  let release = (): void => {};
+  const keep = (value: unknown): Promise<void> => {
+    kept = value;
+    return new Promise((resolve) => (release = resolve));
+  };
+  // No result can be so large that room is kept for it.
+  const fixed = { host: '127.0.0.1', port: 0, maxEncodedResultSize: 100 };
+  const server = await startClearServer(secret, { m: { keep } }, { ...fixed, ...options });
+  for (let round = 0; round < 2; round++) {
+    const call = callOf(make(round));
+    const before = await used();
+    const socket = send(server.port, call);
+    while (server.stats().bytesInFlight === 0 || kept === undefined) await sleep(1);
+    const estimate = server.stats().bytesInFlight;
+    results[kind] = { estimate, taken: (await used()) - before };
+    kept = undefined;
+    release();
+    while (server.stats().pending > 0) await sleep(1);
+    socket.destroy();
+  }
+  await server.close({ timeout: 0 });
+}
+console.log(JSON.stringify(results));
