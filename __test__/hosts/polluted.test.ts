@@ -81,6 +81,8 @@ test('what a program adds to Object.prototype changes nothing', async (t) => {
 
 test('what a program has added to Object.prototype before it loads the library changes nothing', async (t) => {
   const program = `${USE}
+    // With this one Node's own loader does not work.
+    names.splice(names.indexOf('signal'), 1);
     for (const name of names) Object.prototype[name] = () => 'polluted';
     let seen;
     try {
