@@ -1,9 +1,10 @@
-import { AsyncResource } from 'node:async_hooks';
+import type { AsyncResource } from 'node:async_hooks';
 import { offAbort, onAbort } from './abort.js';
 import { type Arrival, bridge, type Pending } from './bridge.js';
 import { rejection } from './call-stack.js';
 import { BackwaterError, RemoteError } from './errors.js';
 import { fromException } from './exceptions.js';
+import { contextOfCaller } from './host.js';
 import type { CallSettings } from './options.js';
 import { materialise } from './terms/materialise.js';
 import { type Revivers, reviversOf } from './terms/revive.js';
@@ -58,7 +59,7 @@ export class PendingCall implements Pending {
     this.#tally.pending++;
     this.#tally.bytes += size;
     const { signal, revivers } = this.#settings;
-    if (reviversOf(revivers) !== undefined) this.#scope = new AsyncResource('BackwaterReply');
+    if (reviversOf(revivers) !== undefined) this.#scope = contextOfCaller('BackwaterReply');
     if (signal === undefined) return;
     this.#cancel = () => {
       if (!bridge.forget(id)) return;

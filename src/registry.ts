@@ -407,7 +407,7 @@ function checkOptions(options: unknown, known: readonly [string, ...string[]]): 
       });
     }
   }
-  return options;
+  return { __proto__: null, ...options };
 }
 
 /** A name as an error's `option` may have it. */

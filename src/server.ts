@@ -5,6 +5,7 @@ import { failureOf } from './failures.js';
 import { maxValueSize } from './heap.js';
 import { defaultIoThreads } from './io-threads.js';
 import { toJson } from './json.js';
+import { ownProperties } from './option-table.js';
 import {
   closeOptions,
   type CloseOptions,
@@ -107,7 +108,7 @@ export async function startClearServer(
   modules: Modules | URL,
   options?: ServerOptions,
 ): Promise<Server> {
-  if (typeof options === 'object' && options !== null && 'tls' in options) {
+  if (typeof options === 'object' && options !== null && Object.hasOwn(options, 'tls')) {
     throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
   }
   const secrets = parseSecrets(secret);
@@ -141,7 +142,7 @@ export async function startTlsServer(
   options: SecureServerOptions,
 ): Promise<TlsServer> {
   const secrets = parseSecrets(secret);
-  const { tls, ...rest } = (options ?? {}) as SecureServerOptions;
+  const { tls, ...rest } = ownProperties(options);
   const settings = serverOptions({ ...rest, port: rest.port ?? TLS_PORT });
   return await startServer(secrets, modules, settings, tlsServerOptions(tls));
 }

@@ -9,7 +9,7 @@ const NAMES = `
   get set enumerable configurable kind toJSON has ownKeys apply reason option limit host port
   phase httpStatus stacktrace signal timeout url secret tls workers encoders revivers spin
   context arity exports terms health audience ioThreads requestId areas frame skip source
-  parts deadline struct tag weight a
+  parts deadline triggerAsyncId struct tag weight a
 `
   .trim()
   .split(/\s+/);
