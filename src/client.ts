@@ -9,6 +9,7 @@ import { runAtRoot } from './host.js';
 import { inspectBriefly } from './inspect.js';
 import { defaultIoThreads } from './io-threads.js';
 import { toJson } from './json.js';
+import { ownProperties } from './option-table.js';
 import {
   callOptions,
   clientOptions,
@@ -77,7 +78,7 @@ export class Client {
   /** @throws {@link OptionError} naming the option that is unknown or wrong */
   constructor(options: ClientOptions) {
     if (typeof options !== 'object' || options === null) throw noOptions(options);
-    const { url, secret, tls, ...rest } = options;
+    const { url, secret, tls, ...rest } = ownProperties(options);
     const source = parseSource(url);
     const secrets = parseSecrets(secret);
     this.#settings = clientOptions(rest);
@@ -400,7 +401,7 @@ export async function call<T = Term>(
   args: readonly unknown[] = [],
   options?: CallOptions,
 ): Promise<T> {
-  const { encoders, revivers, ...rest } = (target ?? {}) as ClientOptions;
+  const { encoders, revivers, ...rest } = ownProperties(target);
   const client = sharedClient(rest);
   // Functions are not what clients are told apart by: they belong to the call.
   if (encoders === undefined && revivers === undefined) {
@@ -435,7 +436,7 @@ function numberOf(resolver: EndpointResolver): number {
 }
 
 function sharedClient(target: ClientOptions): Client {
-  const { url, secret, tls, ...rest } = (target ?? {}) as ClientOptions;
+  const { url, secret, tls, ...rest } = ownProperties(target);
   const source = parseSource(url);
   const where = typeof source === 'function' ? numberOf(source) : source;
   const secrets = parseSecrets(secret).map((bytes) => Buffer.from(bytes).toString('base64'));

@@ -5,7 +5,7 @@
  * Timers that matter are those of the addon: see `bridge.startTimer`. Whatever a host or a test does to
  * timers, before or after the library is loaded, does not reach them.
  */
-import { AsyncResource } from 'node:async_hooks';
+import { AsyncResource, executionAsyncId } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import timers from 'node:timers';
 import { native } from './native.js';
@@ -67,4 +67,9 @@ const ROOT = 0;
  */
 export function newContext(type: string): AsyncResource {
   return new AsyncResource(type, ROOT);
+}
+
+/** An asynchronous context for callbacks of what runs now. */
+export function contextOfCaller(type: string): AsyncResource {
+  return new AsyncResource(type, executionAsyncId());
 }

@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks';
+import type { AsyncResource } from 'node:async_hooks';
 import { abortReason, offAbort, onAbort } from './abort.js';
 import { bridge, type Pending } from './bridge.js';
 import { rejection } from './call-stack.js';
@@ -7,6 +7,7 @@ import { type Revivers, reviversOf } from './codec/revivers.js';
 import type { Arrival } from './codec/tape-buffers.js';
 import { BackwaterError, RemoteError } from './errors.js';
 import { fromException } from './exceptions.js';
+import { contextOfCaller } from './host.js';
 import type { CallSettings } from './options.js';
 import type { Term } from './terms/types.js';
 
@@ -59,7 +60,7 @@ export class PendingCall implements Pending {
     this.#tally.pending++;
     this.#tally.bytes += size;
     const { signal, revivers } = this.#settings;
-    if (reviversOf(revivers) !== undefined) this.#scope = new AsyncResource('BackwaterReply');
+    if (reviversOf(revivers) !== undefined) this.#scope = contextOfCaller('BackwaterReply');
     if (signal === undefined) return;
     this.#cancel = () => {
       if (!bridge.forget(id)) return;

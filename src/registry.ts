@@ -434,7 +434,7 @@ function checkOptions(options: unknown, known: readonly [string, ...string[]]): 
       });
     }
   }
-  return options;
+  return { __proto__: null, ...options };
 }
 
 function isObject(value: unknown): value is object {

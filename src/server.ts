@@ -7,6 +7,7 @@ import { failureOf } from './failures.js';
 import { maxValueSize } from './heap.js';
 import { defaultIoThreads } from './io-threads.js';
 import { toJson } from './json.js';
+import { ownProperties } from './option-table.js';
 import {
   closeOptions,
   type CloseOptions,
@@ -148,7 +149,7 @@ export async function startTlsServer(
   options: SecureServerOptions,
 ): Promise<TlsServer> {
   const secrets = parseSecrets(secret);
-  const { tls, ...rest } = (options ?? {}) as SecureServerOptions;
+  const { tls, ...rest } = ownProperties(options);
   const settings = serverOptions({ ...rest, port: rest.port ?? TLS_PORT });
   return await startServer(secrets, modules, settings, tlsServerOptions(tls));
 }

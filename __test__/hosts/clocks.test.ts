@@ -60,15 +60,18 @@ const USE = `
     ]);
     for (let number = 0; number < 20; number++) results.push(await client.call('m', 'echo', [number]));
     decode(encode(Array.from({ length: 200_000 }, (_, number) => number)));
-    const errors = [
-      (await client.tryCall('m', 'never', [], { recvTimeout: 50 })).error.name,
-      (await client.tryCall('m', 'overdue', [], { timeout: 100 })).error.name,
-    ];
-    while (reasons.length === 0) await client.call('m', 'echo', [1]);
+    const errors = [(await client.tryCall('m', 'never', [], { recvTimeout: 50 })).error.name];
+    // A call whose deadline passes before it begins is not begun.
+    while (reasons.length === 0) {
+      errors[1] = (await client.tryCall('m', 'overdue', [], { timeout: 100 })).error.name;
+      for (let round = 0; round < 50 && reasons.length === 0; round++) {
+        await client.call('m', 'echo', [1]);
+      }
+    }
     while (client.stats().resolutions < 2) await client.call('m', 'echo', [1]);
     await client.close();
     await server.close();
-    return { results: results.length, errors, reasons };
+    return { results: results.length, errors, reasons: reasons.slice(0, 1) };
   };
 `;
 const USED = {

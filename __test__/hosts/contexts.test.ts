@@ -137,11 +137,14 @@ test('hooks see one balanced tree for each call', async (t) => {
 
 test("listeners of a context's signal run in the call's context", async (t) => {
   const program = `${ENTERED}
-    const options = { signal: AbortSignal.timeout(100) };
-    await Promise.allSettled(
-      ['a', 'b', 'c'].map((name) => client.call('m', 'wait', [name], options)),
-    );
-    await client.tryCall('m', 'wait', ['late'], { timeout: 100 });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = ['a', 'b', 'c'].map((name) => client.call('m', 'wait', [name], { signal }));
+    while (ids.length < 3) await delay(5);
+    controller.abort();
+    await Promise.allSettled(calls);
+    // A call whose deadline passes before it begins is not begun.
+    while (ids.length < 4) await client.tryCall('m', 'wait', ['late'], { timeout: 100 });
     while (aborted.length < 4) await delay(5);
     await client.close();
     await server.close();

@@ -1,9 +1,8 @@
-import { AsyncResource } from 'node:async_hooks';
 import { isIP } from 'node:net';
 import { bridge, type Timer } from '../bridge.js';
 import type { Endpoint } from '../endpoint.js';
 import { BackwaterError } from '../errors.js';
-import { now } from '../host.js';
+import { contextOfCaller, now } from '../host.js';
 import { toJson } from '../json.js';
 import { isError } from '../realms.js';
 import { Names, type ServiceRecord } from './names.js';
@@ -79,7 +78,7 @@ export class Resolver {
   /** The last answer for each target: it holds on while later questions fail. */
   #answers = new Map<string, Resolved>();
   /** The context that the client was made in: whoever makes a call lends it none of their own. */
-  readonly #scope = new AsyncResource('BackwaterResolver');
+  readonly #scope = contextOfCaller('BackwaterResolver');
   #timer: Timer | undefined;
   #running = false;
   #resting = false;
