@@ -19,10 +19,10 @@ run('npx', ['tsc', '-p', 'tsconfig.build.json']);
 
 rmSync(tree, { recursive: true, force: true });
 mkdirSync(tree, { recursive: true });
-for (const name of ['build', 'package.json', 'scripts']) {
+for (const name of ['build', 'native.cjs', 'package.json', 'scripts']) {
   cpSync(join(root, name), join(tree, name), { recursive: true });
 }
-cpSync(join(root, 'target/debug', addon), join(tree, 'addon.node'));
+cpSync(join(root, 'target/debug', addon), join(tree, 'backwater.node'));
 run('node', [join(tree, 'scripts/panics/check.mjs')]);
 
 function run(command, args) {

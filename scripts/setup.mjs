@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stamps = join(root, 'node_modules', '.backwater-setup');
 const OLDEST_NODE = 20;
+const ADDON = 'backwater.node';
 
 main();
 
@@ -31,7 +32,7 @@ function main() {
 
 function buildAddon() {
   const rust = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'crates'];
-  step('addon', rust, ['native.d.cts'], () => {
+  step('addon', rust, [ADDON, 'native.d.cts'], () => {
     requireRust();
     run('npm', ['run', '--silent', 'build:native']);
   });
@@ -45,7 +46,6 @@ function step(name, inputs, outputs, action) {
   const digest = hash.digest('hex');
   const done =
     outputs.every((output) => existsSync(join(root, output))) &&
-    (name !== 'addon' || readdirSync(root).some((file) => file.endsWith('.node'))) &&
     existsSync(stamp) &&
     readFileSync(stamp, 'utf8') === digest;
   if (done) return;
@@ -72,8 +72,8 @@ function hashTree(path, hash) {
 }
 
 function requireAddon() {
-  if (!readdirSync(root).some((file) => file.endsWith('.node'))) {
-    fail('BACKWATER_PREBUILT is set, but no backwater.<platform>.node lies here.');
+  if (!existsSync(join(root, ADDON))) {
+    fail(`BACKWATER_PREBUILT is set, but ${ADDON} is missing.`);
   }
 }
 

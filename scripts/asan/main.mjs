@@ -103,12 +103,11 @@ function copy() {
   mkdirSync(tree, { recursive: true });
   const leftOut = ['node_modules', 'target', '.git', 'dist', 'npm', 'crates'];
   for (const name of readdirSync(root)) {
-    if (!leftOut.includes(name) && !name.endsWith('.node'))
+    if (!leftOut.includes(name) && name !== 'backwater.node')
       cpSync(join(root, name), join(tree, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
-  const addon = `backwater.linux-${process.arch}-gnu.node`;
-  cpSync(join(folder, triple, 'quick/libbackwater_node.so'), join(tree, addon));
+  cpSync(join(folder, triple, 'quick/libbackwater_node.so'), join(tree, 'backwater.node'));
 }
 
 /** A folder with programs that run those of other people as if nothing was. */

@@ -60,7 +60,7 @@ function addons({ host, prebuilt, target: names }) {
     const target = hostTarget();
     if (target === undefined)
       throw new Error(`${process.platform}-${process.arch} is no platform of the package`);
-    copyFileSync(join(root, addonOf(target)), placeOf(target));
+    copyFileSync(join(root, 'backwater.node'), placeOf(target));
     return [target];
   }
   const targets =

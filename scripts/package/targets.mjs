@@ -33,8 +33,9 @@ export const TARGETS = [
   },
   { name: 'darwin-arm64', triple: 'aarch64-apple-darwin', zig: 'aarch64-apple-darwin' },
   { name: 'darwin-x64', triple: 'x86_64-apple-darwin', zig: 'x86_64-apple-darwin' },
-  // Needs the Windows SDK: the release workflow builds it on Windows.
+  // These need the Windows SDK: the release workflow builds them on Windows.
   { name: 'win32-x64-msvc', triple: 'x86_64-pc-windows-msvc' },
+  { name: 'win32-arm64-msvc', triple: 'aarch64-pc-windows-msvc' },
 ];
 
 /** The target of the machine that this runs on. */

@@ -1,13 +1,6 @@
 // Asks for a panic at one place after the other; see crates/node/src/faults.rs.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-
-// The loader that comes with the addon looks for the names of the platforms.
-writeFileSync(
-  new URL('../../native.cjs', import.meta.url),
-  "module.exports = require('./addon.node');\n",
-);
-const { Client, startClearServer } = await import('../../build/index.js');
+import { Client, startClearServer } from '../../build/index.js';
 
 const secret = 'at least 32 bytes of random data';
 const local = { host: '127.0.0.1', port: 0 };

@@ -33,3 +33,7 @@ mod timers;
 mod tls;
 mod worker_ended;
 mod workers;
+
+/// The version of this addon, which `native.cjs` compares with that of the package.
+#[napi_derive::napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
