@@ -740,6 +740,14 @@ test('colours are for terminals, and a reader that goes is no failure', async (t
   t.is(errors, '');
 });
 
+test('without its addon, the program says so in one sentence and ends with status 8', async (t) => {
+  for (const args of [['secret'], ['--version'], ['call', '127.0.0.1', 'm', 'f']]) {
+    const { status, out, errors } = await run(args, { env: { NODE_OPTIONS: '--no-addons' } });
+    t.deepEqual([status, out], [EXIT.addon, '']);
+    t.regex(errors, /^backwater: backwater cannot load its native addon: .*--allow-addons.*\n$/);
+  }
+});
+
 test('the program can be run as it is installed', async (t) => {
   const built = fileURLToPath(new URL('../../package.json', import.meta.url));
   const { bin } = JSON.parse(await readFile(built, 'utf8')) as { bin: Record<string, string> };

@@ -1,6 +1,12 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import {
+  MessageChannel,
+  type MessagePort,
+  Worker,
+  type WorkerOptions as ThreadOptions,
+} from 'node:worker_threads';
 import { bridge, type Timer } from './bridge.js';
 import type { DispatcherSettings } from './dispatcher.js';
 import { BackwaterError, OptionError } from './errors.js';
@@ -125,7 +131,7 @@ class Slot {
     const { url, settings, options } = this.#plan;
     const { port1: port, port2 } = new MessageChannel();
     const start: WorkerStart = { port: port2, url: url.href, settings };
-    const thread = new Worker(join(__dirname, 'worker-main.js'), {
+    const thread = startThread({
       name: 'backwater',
       execArgv: process.execArgv.filter(isForThreads),
       ...options,
@@ -216,6 +222,23 @@ class Slot {
       await failed?.terminate();
       this.#replace(error, 0);
     }
+  }
+}
+
+function startThread(options: ThreadOptions): Worker {
+  const file = join(__dirname, 'worker-main.js');
+  if (!existsSync(file)) {
+    throw new OptionError(
+      `workers: ${file} does not exist; when backwater is part of a bundle, there are no worker threads: mark the package as external`,
+      { option: 'workers' },
+    );
+  }
+  try {
+    return new Worker(file, options);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error;
+    const text = 'workers: beside --permission, Node needs --allow-worker for worker threads';
+    throw new OptionError(text, { option: 'workers', cause: error });
   }
 }
 

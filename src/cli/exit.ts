@@ -24,6 +24,7 @@ export const EXIT = {
   timeout: 5,
   authentication: 6,
   response: 7,
+  addon: 8,
   internal: 70,
 } as const;
 
@@ -39,8 +40,13 @@ export function statusOf(error: unknown): number {
   // Arguments are read by this program: what they are not is the user's to know.
   if (error instanceof TermError && error.path === undefined) return EXIT.response;
   if (error instanceof TermError) return EXIT.usage;
+  if (codeOf(error) === 'ERR_BACKWATER_NATIVE') return EXIT.addon;
   if (isSystemError(error)) return EXIT.usage;
   return error instanceof BackwaterError ? EXIT.response : EXIT.internal;
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 /** A file that is not there, say. */

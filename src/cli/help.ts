@@ -1,15 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { native } from '../native.js';
 import type { Command, FlagTable } from './command.js';
 
 /** The version of this package. */
 export function version(): string {
-  let folder = __dirname;
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  const { version: text } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  return text;
+  return native.VERSION;
 }
 
 /** What the program can do. */
@@ -25,7 +19,8 @@ export function overview(commands: readonly Command[]): string {
     '  --version, --help',
     '',
     'exit status: 0 done, 1 the remote function raised, 2 wrong usage, 3 the server refused,',
-    '  4 no connection, 5 timeout, 6 not authentic, 7 no answer that can be read',
+    '  4 no connection, 5 timeout, 6 not authentic, 7 no answer that can be read,',
+    '  8 no binary for this platform',
   ].join('\n');
 }
 

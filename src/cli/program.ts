@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { bench } from './bench.js';
 import { call } from './call.js';
@@ -6,11 +5,11 @@ import { type Command, type Flags } from './command.js';
 import { decodeCommand } from './decode.js';
 import { doctor } from './doctor.js';
 import { encodeCommand } from './encode.js';
-import { EXIT, messageOf, statusOf } from './exit.js';
+import { EXIT } from './exit.js';
 import { commandHelp, overview, version } from './help.js';
 import { secret } from './secret.js';
 import { serve } from './serve.js';
-import { Terminal } from './terminal.js';
+import type { Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
 const COMMANDS: readonly Command[] = [
@@ -23,9 +22,8 @@ const COMMANDS: readonly Command[] = [
   doctor,
 ];
 
-const terminal = new Terminal();
-
-async function main(argv: readonly string[]): Promise<number> {
+/** Runs a command; gives the exit status. */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined) {
     terminal.note(overview(COMMANDS));
@@ -109,22 +107,3 @@ function flagsOf(values: Readonly<Record<string, unknown>>): Flags {
     has: (name) => values[name] === true,
   };
 }
-
-// In one line, and not as Node shows them.
-process.removeAllListeners('warning');
-process.on('warning', ({ message }) => {
-  terminal.note(`${terminal.noteStyle('backwater:', 'yellow')} ${message.replaceAll('\n', ' ')}`);
-});
-
-const argv = process.argv.slice(2);
-main(argv).then(
-  (status) => {
-    process.exitCode = status;
-  },
-  (error: unknown) => {
-    terminal.note(
-      `${terminal.noteStyle('backwater:', 'red')} ${messageOf(error, argv.includes('--verbose'))}`,
-    );
-    process.exitCode = statusOf(error);
-  },
-);

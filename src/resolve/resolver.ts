@@ -296,6 +296,9 @@ class ResolveError extends BackwaterError {
 
 function reasonOf(error: unknown): string {
   if (typeof error === 'string') return error;
+  if (codeOf(error) === 'ERR_ACCESS_DENIED') {
+    return 'beside --permission, Node needs --allow-net to look up names';
+  }
   return error instanceof Error ? error.message : String(BackwaterError.from(error).message);
 }
 
