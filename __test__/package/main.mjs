@@ -1,27 +1,52 @@
-// `npm run test:package`: installs what the test needs, and runs it.
+// `npm run test:package [-- NAME …]`: installs what the tests need, packs the packages, and runs the tests
+// whose file names contain a NAME.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packInto } from './tarballs.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const stamp = `${here}node_modules/.installed`;
+const folders = [here, join(here, 'hosts')];
 
-const lock = createHash('sha256')
-  .update(readFileSync(`${here}package-lock.json`))
-  .digest('hex');
-if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error', '--ignore-scripts']);
+for (const folder of folders) install(folder);
+const tarballs = mkdtempSync(join(tmpdir(), 'backwater-tarballs-'));
+try {
+  packInto(tarballs);
+  process.exitCode = run(process.execPath, ['--test', '--test-reporter', 'spec', ...files()]);
+} finally {
+  rmSync(tarballs, { recursive: true, force: true });
+}
+
+function install(folder) {
+  const stamp = join(folder, 'node_modules/.installed');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(folder, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  const options = ['--no-audit', '--no-fund', '--loglevel', 'error', '--ignore-scripts'];
+  // Not `npm ci`: npm 11 refuses lock files without the optional packages that this Node is too old for.
+  if (run('npm', ['install', '--no-save', ...options], folder) !== 0)
+    throw new Error(`npm install failed in ${folder}`);
   writeFileSync(stamp, lock);
 }
-run(process.execPath, ['--test', '--test-reporter', 'spec', `${here}main.test.mjs`]);
 
-function run(command, args) {
+function files() {
+  const names = process.argv.slice(2);
+  return folders
+    .flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
+    .filter((file) => file.endsWith('.test.mjs'))
+    .filter((file) => names.length === 0 || names.some((name) => file.includes(name)));
+}
+
+function run(command, args, cwd = here) {
   const { status, error } = spawnSync(command, args, {
-    cwd: here,
+    cwd,
     stdio: 'inherit',
     shell: process.platform === 'win32' && command === 'npm',
   });
   if (error) throw error;
-  if (status !== 0) process.exit(1);
+  return status ?? 1;
 }

@@ -21,6 +21,7 @@ import { checkAddon } from '../../scripts/package/check.mjs';
 import { readElf } from '../../scripts/package/elf.mjs';
 import { hostTarget } from '../../scripts/package/targets.mjs';
 import { startRegistry } from './registry.mjs';
+import { tarballs } from './tarballs.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -33,16 +34,9 @@ let registry;
 before(
   async () => {
     registry = await startRegistry(join(folder, 'registry'));
-    const tarballs = join(folder, 'tarballs');
-    await run(process.execPath, [
-      join(root, 'scripts/package/main.mjs'),
-      '--host',
-      '--out',
-      tarballs,
-    ]);
     writeFileSync(join(folder, '.npmrc'), `//127.0.0.1:${registry.port}/:_authToken=anybody\n`);
-    for (const tarball of readdirSync(tarballs))
-      await npm(folder, 'publish', join(tarballs, tarball));
+    for (const tarball of readdirSync(tarballs()))
+      await npm(folder, 'publish', join(tarballs(), tarball));
     mkdirSync(project);
     writeFileSync(join(project, 'package.json'), '{ "type": "module" }\n');
     await npm(project, 'install', 'backwater');
@@ -171,7 +165,7 @@ for (const { page, from, to, says } of [
 }
 
 test('publint and are-the-types-wrong find nothing', { timeout: 120_000 }, async () => {
-  const tarball = join(folder, 'tarballs', `backwater-${described('backwater').version}.tgz`);
+  const tarball = join(tarballs(), `backwater-${described('backwater').version}.tgz`);
   const bin = (name) => join(here, 'node_modules/.bin', name);
   await run(bin('publint'), ['run', '--strict', tarball]).catch(({ stdout }) =>
     assert.fail(stdout),
