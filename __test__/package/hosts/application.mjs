@@ -90,19 +90,22 @@ export const tool = (path) => join(tools, path);
 export const node = (version) => join(runtimes, `node-${version}`, 'bin/node');
 
 /**
- * The blocks of a section of a page: `commands`, each block of `sh`, and `files`, the blocks of `js` and
- * `ts` whose paragraph is their name (`server.js`: …).
+ * The blocks of a page above its sections, or of a section: `commands`, each block of `sh`, and `files`, the
+ * blocks of `js` that are a file, because of `file=shop.js` or after a paragraph such as `shop.js`: ….
  */
 export function section(page, heading) {
   const text = readFileSync(join(root, 'docs', page), 'utf8');
-  const start = text.indexOf(`\n## ${heading}\n`);
+  const start = heading === undefined ? 0 : text.indexOf(`\n## ${heading}\n`);
   if (start < 0) throw new Error(`${page} has no section ${heading}`);
   const end = text.indexOf('\n## ', start + 1);
   const body = text.slice(start, end < 0 ? undefined : end);
   const commands = Array.from(body.matchAll(/^```sh\n([^]*?)^```/gm), ([, block]) => block);
-  const named = /^`([\w.-]+)`:[^`]*\n\n```(?:js|ts)[^\n]*\n([^]*?)^```/gm;
-  const files = Object.fromEntries(
-    Array.from(body.matchAll(named), ([, name, block]) => [name, block]),
-  );
+  const files = {};
+  for (const [, paragraph, file = paragraph, block] of body.matchAll(FILE)) {
+    if (file !== undefined) files[file] = block;
+  }
   return { commands, files };
 }
+
+const FILE =
+  /^(?:`([\w.-]+)`:[^`]*\n\n)?```js(?: unchecked| run)?(?: file=([\w.-]+))?\n([^]*?)^```/gm;
