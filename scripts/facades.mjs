@@ -19,10 +19,8 @@ for (const { import: facade, require: library } of Object.values(exports)) {
   if (facade === undefined) continue;
   const names = Object.keys(requireFromRoot(library.default)).sort();
   const from = `'./${basename(library.default)}'`;
-  write(
-    facade.default,
-    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from ${from};\n`,
-  );
+  const lines = names.map((name) => `  ${name},\n`).join('');
+  write(facade.default, `import './loading.mjs';\nexport {\n${lines}} from ${from};\n`);
   write(facade.types, `export * from ${from};\n`);
 }
 

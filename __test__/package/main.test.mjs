@@ -1,6 +1,7 @@
 // Publishes the packages to a registry on loopback and installs them as a new user would.
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
@@ -58,6 +59,23 @@ test('only the package of this platform is installed, and no script runs', () =>
   assert.deepEqual(installed.sort(), ['backwater', `backwater-${host.name}`]);
   const { scripts, dependencies } = described('backwater');
   assert.deepEqual([scripts, dependencies], [undefined, undefined]);
+});
+
+test('the packages name their repository, and the links of the README lead to its files', () => {
+  const { repository, homepage, bugs, version } = described('backwater');
+  const url = repository.url.replace(/^git\+|\.git$/g, '');
+  assert.match(url, /^https:\/\/github\.com\/[\w-]+\/[\w-]+$/);
+  assert.ok(homepage.startsWith(url) && bugs.url.startsWith(url));
+  assert.equal(described(`backwater-${host.name}`).repository.url, repository.url);
+  const readme = readFileSync(join(project, 'node_modules/backwater/README.md'), 'utf8');
+  const links = Array.from(readme.matchAll(/\]\(([^)]*)\)/g), ([, link]) => link);
+  const files = links.filter((link) => link.startsWith(`${url}/blob/v${version}/`));
+  assert.ok(files.length > 10);
+  for (const file of files) {
+    const [path] = file.slice(`${url}/blob/v${version}/`.length).split('#');
+    assert.ok(existsSync(join(root, path)), path);
+  }
+  for (const link of links) assert.match(link, /^https:\/\/|^#/);
 });
 
 for (const [name, command, ...args] of runtimes()) {
@@ -118,12 +136,15 @@ test('types of the installed package hold, its declarations included', async () 
     });
   }
   const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--types', 'node'];
-  const tsc = join(root, 'node_modules/.bin/tsc');
-  for (const [module, ...files] of [
-    ['--module nodenext', 'user.ts', 'user.cts'],
-    ['--module node16', 'user.ts', 'user.cts'],
-    ['--module esnext --moduleResolution bundler --lib es2022,dom', 'user.ts'],
-    ['--module preserve --isolatedModules --verbatimModuleSyntax', 'user.ts'],
+  const newest = join(root, 'node_modules/.bin/tsc');
+  const older = join(here, 'hosts/node_modules/.bin/tsc');
+  for (const [tsc, module, ...files] of [
+    [newest, '--module nodenext', 'user.ts', 'user.cts'],
+    [newest, '--module node16', 'user.ts', 'user.cts'],
+    [newest, '--module esnext --moduleResolution bundler --lib es2022,dom', 'user.ts'],
+    [newest, '--module preserve --isolatedModules --verbatimModuleSyntax', 'user.ts'],
+    [older, '--module node16', 'user.ts', 'user.cts'],
+    [older, '--module commonjs --moduleResolution node10', 'user.ts', 'user.cts'],
   ]) {
     const given = [...options, '--target', 'es2022', ...module.split(' '), ...files];
     await run(tsc, given, { cwd: project, shell: process.platform === 'win32' }).catch(
@@ -196,6 +217,87 @@ test('on a platform without a binary the import names it and those that there ar
     message,
     /darwin-x64, linux-arm64 and linux-x64 .*musl.*win32-arm64 and win32-x64; elsewhere, build it from source/,
   );
+});
+
+test('on a platform without a binary the command ends with one sentence and its status', () => {
+  writeFileSync(
+    join(folder, 'sunos.cjs'),
+    "Object.defineProperty(process, 'platform', { value: 'sunos' });",
+  );
+  const command = join(project, 'node_modules/backwater/build/cli/main.js');
+  const args = ['--require', join(folder, 'sunos.cjs'), command, 'secret'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [8, '']);
+  assert.match(stderr, /^backwater: .* no binary for sunos-.*\n$/);
+});
+
+for (const version of [20, 22, 24, 26]) {
+  const node = join(here, 'node_modules', `node-${version}`, 'bin/node');
+  const permission = version === 20 ? '--experimental-permission' : '--permission';
+  test(
+    `the flags that Node ${version} needs are named`,
+    { skip: !existsSync(node) && 'it is not installed here', timeout: 60_000 },
+    async () => {
+      const outcomeOf = (program, ...flags) =>
+        run(node, ['--no-warnings', ...flags, '--input-type=module', '-e', program], {
+          cwd: project,
+          env: environment(),
+        }).then(({ stdout }) => stdout);
+      const load =
+        "import('backwater').then(() => console.log('loaded'), (e) => console.log(e.message));";
+      const restricted = [permission, '--allow-fs-read=*'];
+      for (const flags of [['--no-addons'], restricted]) {
+        const outcome = await outcomeOf(load, ...flags);
+        assert.match(outcome, /--allow-addons .*--allow-worker .*--allow-net .*--no-addons\n$/);
+      }
+      assert.equal(await outcomeOf(load, ...restricted, '--allow-addons'), 'loaded\n');
+      const pool = `import { startClearServer } from 'backwater';
+        const modules = new URL('data:text/javascript,export const m = { f: () => 1 }');
+        const options = { host: '127.0.0.1', port: 0, workers: 1 };
+        const server = await startClearServer('${'x'.repeat(32)}', modules, options);
+        await server.close();
+        console.log('served');`;
+      const outcome = (...flags) => outcomeOf(pool, ...restricted, '--allow-addons', ...flags);
+      assert.equal(await outcome('--allow-worker'), 'served\n');
+      await assert.rejects(outcome(), /workers: .* --allow-worker/);
+    },
+  );
+}
+
+test(
+  'looking up a name without --allow-net names the flag',
+  { skip: !existsSync(join(here, 'node_modules/node-26')) && 'Node 26 is not installed here' },
+  async () => {
+    const program = `import { Client } from 'backwater';
+      const client = new Client({ url: 'http://name.invalid', secret: '${'x'.repeat(32)}' });
+      console.log((await client.tryCall('m', 'f', [])).error.message);
+      await client.close();`;
+    const flags = ['--permission', '--allow-fs-read=*', '--allow-addons', '--no-warnings'];
+    const { stdout } = await run(
+      join(here, 'node_modules/node-26/bin/node'),
+      [...flags, '--input-type=module', '-e', program],
+      { cwd: project, env: environment() },
+    );
+    assert.match(stdout, /cannot resolve name\.invalid: .*--allow-net/);
+  },
+);
+
+test('what docs/docker.md says of the container holds', { timeout: 60_000 }, async (t) => {
+  if (process.platform === 'win32') return t.skip('signals are those of POSIX');
+  if (await isTaken(8080)) return t.skip('port 8080 is taken');
+  const page = readFileSync(join(root, 'docs/docker.md'), 'utf8');
+  const program = /^```js\n([^]*?)^```/m.exec(page)[1].replace('5000', '0');
+  const [, health, ...args] = JSON.parse(/^HEALTHCHECK[^[]*(\[.*\])$/m.exec(page)[1]);
+  writeFileSync(join(project, 'container.mjs'), program);
+  const check = () => spawnSync(process.execPath, [health, ...args]).status;
+  const env = { ...environment(), SECRET: 'x'.repeat(32) };
+  assert.equal(check(), 1);
+  const server = spawn(process.execPath, ['container.mjs'], { cwd: project, env });
+  const ended = once(server, 'exit');
+  while (!(await isTaken(8080))) assert.equal(server.exitCode, null);
+  assert.equal(check(), 0);
+  server.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
 });
 
 test('a binary that does not load is told from one that is missing', () => {
@@ -331,11 +433,12 @@ function copyOfProject(name) {
 /** The message, which is one sentence, with which the import fails. */
 function failureOf(cwd, preparation = '') {
   const program = `${preparation} import('backwater').then(() => console.log('loaded'), (error) => console.log(error.code, error.message))`;
-  const { stdout } = spawnSync(process.execPath, ['-e', program], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', program], {
     cwd,
     encoding: 'utf8',
     env: environment(),
   });
+  assert.deepEqual([status, stderr], [0, '']);
   assert.match(stdout, /^ERR_BACKWATER_NATIVE backwater cannot load its native addon: .*\n$/);
   return stdout;
 }

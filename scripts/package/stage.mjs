@@ -31,14 +31,22 @@ function mainPackage(root, main, allTargets) {
   const folder = join(root, 'target', 'package');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const path of [...main.files, 'README.md', 'LICENSE']) {
+  for (const path of [...main.files, 'LICENSE']) {
     cpSync(join(root, path), join(folder, path), { recursive: true });
   }
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  writeFileSync(join(folder, 'README.md'), withAbsoluteLinks(readme, main));
   const { scripts: _scripts, devDependencies: _tools, napi: _napi, ava: _ava, ...published } = main;
   const names = allTargets.map(({ name }) => [`backwater-${name}`, main.version]);
   published.optionalDependencies = Object.fromEntries(names);
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
   return folder;
+}
+
+/** The package does not contain what its README links to: the links go to this version in the repository. */
+function withAbsoluteLinks(text, { repository, version }) {
+  const files = `${repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${version}/`;
+  return text.replace(/\]\((?![a-z]+:|#)/g, `](${files}`);
 }
 
 function pack(folder, output) {
