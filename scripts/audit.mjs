@@ -60,6 +60,17 @@ function auditPackages() {
     const reason = /\b[45]\d\d [A-Z][\w ]*/.exec(known.output)?.[0].trim() ?? 'cannot be reached';
     notChecked(name, `the registry's endpoint of advisories: ${reason}`);
   }
+  const signatures = 'npm: signatures of what is installed';
+  const verified = run('npm', ['audit', 'signatures']);
+  if (verified.status === 0 || /\b(invalid|missing|tampered)\b/i.test(verified.output)) {
+    checked(
+      signatures,
+      verified,
+      /\d+ packages have verified registry signatures/.exec(verified.output)?.[0],
+    );
+  } else {
+    notChecked(signatures, "the registry's keys cannot be reached");
+  }
 }
 
 function hasCargoDeny() {

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { packInto } from './tarballs.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const folders = [here, join(here, 'hosts')];
+// The pages say what to type into a POSIX shell.
+const folders = process.platform === 'win32' ? [here] : [here, join(here, 'hosts')];
 
 for (const folder of folders) install(folder);
 const tarballs = mkdtempSync(join(tmpdir(), 'backwater-tarballs-'));

@@ -92,7 +92,6 @@ test('bundles of one folder, as the page says', { timeout: 240_000 }, async (t) 
 });
 
 const { files: rollup } = section('bundling.md', 'Rollup');
-const { files: rolldown } = section('bundling.md', 'Rolldown');
 const { files: webpack } = section('bundling.md', 'webpack');
 const without = (files) =>
   Object.fromEntries(
@@ -103,7 +102,7 @@ for (const [tool, command, files] of [
   ['esbuild', 'npx esbuild server.js --bundle --platform=node --format=esm --outdir=dist', {}],
   ['esbuild for CommonJS', 'npx esbuild server.js --bundle --platform=node --outdir=dist', {}],
   ['Rollup', 'npx rollup --config', without(rollup)],
-  ['Rolldown', 'npx rolldown --config', without(rolldown)],
+  ['Rolldown', 'npx rolldown server.js --platform=node --file=dist/server.js', {}],
   ['webpack', 'npx webpack --config webpack.config.cjs --mode=development', without(webpack)],
 ]) {
   test(`${tool} without a setting says what to mark`, { timeout: 240_000 }, async () => {
