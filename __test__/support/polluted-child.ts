@@ -17,7 +17,11 @@ const fail = (): never => {
 };
 const isBefore = when === 'before';
 const names = [
-  ...['enumerable', 'configurable', 'then', 'a', 'open'],
+  'enumerable',
+  'configurable',
+  'then',
+  'a',
+  'open',
   // No module in CommonJS that a compiler has written can be loaded with these.
   ...(isBefore ? [] : ['get', 'set', 'value', 'writable']),
 ];
