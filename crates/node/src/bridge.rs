@@ -227,10 +227,12 @@ impl Bridge {
         Ok(delivered)
     }
 
-    /// Has JavaScript woken for the events that it has left, once the event loop has had a turn.
+    /// Has JavaScript woken once more, for events or for calls that workers share out, after the event
+    /// loop has had a turn.
     #[napi(catch_unwind)]
     pub fn wake_later(&self) -> Result<()> {
         let completions = Arc::clone(&self.shared.completions);
+        completions.announce();
         io_thread()?
             .spawn(move || async move { completions.wake() })
             .map_err(|error| Error::from_reason(error.to_string()))
