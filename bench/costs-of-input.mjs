@@ -1,7 +1,7 @@
 // What hostile input costs its receiver: CPU and memory for each byte that an attacker sends.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { kinds } from './costs-of-input/kinds.mjs';
+import { loadKinds } from './costs-of-input/kinds.mjs';
 import { cpuOfInput, memoryOfInput } from './costs-of-input/measure.mjs';
 
 /** What each stage may cost, where there is a goal. */
@@ -14,7 +14,7 @@ const GOALS = { before: { nanoseconds: 50, memory: 10 } };
 export async function run(args) {
   const quick = args.includes('--quick');
   const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : '';
-  const chosen = kinds.filter(
+  const chosen = (await loadKinds()).filter(
     ({ side, stage, name, base }) => base || `${side}, ${stage}: ${name}`.includes(only),
   );
   const results = [];
@@ -37,7 +37,9 @@ function ratios({ kind, cpu, memory }, results) {
   const base = results.find((result) => result.kind === kind.smallest);
   const bytes = kind.size - base.kind.size;
   const each = (value, basis) =>
-    value === undefined || bytes < 200 ? undefined : Math.max(0, (value - basis) / bytes);
+    value === undefined || kind.fixed || bytes < 200
+      ? undefined
+      : Math.max(0, (value - basis) / bytes);
   return {
     kind,
     micros: cpu,

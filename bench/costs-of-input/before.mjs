@@ -1,4 +1,5 @@
 // What anybody can send who reaches the port, or answers a client's requests.
+import { clientHello } from './certificate.mjs';
 import { answer, lines, request } from './signing.mjs';
 
 const WRONG = 'not the secret of the process under attack';
@@ -98,27 +99,49 @@ function manyLines(room, count, name) {
 
 const server = { side: 'server', stage: 'before' };
 
-export const beforeOnServer = [
-  {
-    ...server,
-    name: 'a request for what is not there',
-    base: true,
-    input: () => Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
-  },
-  ...Object.entries(serverInputs).map(([name, input]) => ({ ...server, name, input })),
-  {
-    ...server,
-    name: 'a wrong signature over a header of 15 KB, with 8 secrets',
-    options: { moreSecrets: 7 },
-    input: serverInputs['a wrong signature over a header of 15 KB'],
-  },
-  {
-    ...server,
-    name: 'a head of 16 KB that does not end',
-    unanswered: true,
-    input: () => Buffer.from(`${post}x: ${'x'.repeat(HEAD)}`),
-  },
-];
+export async function beforeOnServer() {
+  const hello = await clientHello();
+  return [
+    {
+      ...server,
+      name: 'a request for what is not there',
+      base: true,
+      input: () => Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
+    },
+    ...Object.entries(serverInputs).map(([name, input]) => ({ ...server, name, input })),
+    {
+      ...server,
+      name: 'a wrong signature over a header of 15 KB, with 8 secrets',
+      options: { moreSecrets: 7 },
+      input: serverInputs['a wrong signature over a header of 15 KB'],
+    },
+    {
+      ...server,
+      name: 'a header of 16 KB, in pieces of 64 bytes',
+      pieces: 64,
+      input: serverInputs['a header of 16 KB, and no signature'],
+    },
+    {
+      ...server,
+      name: 'a TLS handshake that is broken off',
+      tls: true,
+      fixed: true,
+      input: () => hello,
+    },
+    {
+      ...server,
+      name: 'a record of TLS that is none, of 16 KB',
+      tls: true,
+      input: () => Buffer.concat([Buffer.of(22, 3, 1, 62, 128), Buffer.alloc(16_000, 1)]),
+    },
+    {
+      ...server,
+      name: 'a head of 16 KB that does not end',
+      unanswered: true,
+      input: () => Buffer.from(`${post}x: ${'x'.repeat(HEAD)}`),
+    },
+  ];
+}
 
 const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n';
 const signature = (list, value = 'A'.repeat(43) + '=') =>

@@ -7,16 +7,22 @@
 // - `options`: of the server or the client under attack.
 // - `unanswered`: nothing is answered until more comes, so that only memory is measured.
 // - `held`: the function that is called keeps its arguments until it is told to go on.
+// - `pieces`: so many bytes are sent at a time.
+// - `tls`: the server speaks TLS, which `input` is the beginning of.
+// - `fixed`: the cost is that of a connection, and not of its bytes; the first answer ends it.
 // - `atOnce`: how many messages are there at the same time when memory is measured; several numbers.
 // - `atMost`: a bound for the number of messages.
 import { after } from './after.mjs';
 import { beforeOnClient, beforeOnServer } from './before.mjs';
 
-export const kinds = [...beforeOnServer, ...beforeOnClient, ...after];
-
-for (const kind of kinds) {
-  kind.size = kind.input('c2l4dGVlbiBieXRlcyBpZA==').length;
-  kind.smallest = kinds.find(
-    ({ base, side, stage }) => base && side === kind.side && stage === kind.stage,
-  );
+/** All kinds, with the size of a message, and the smallest of the same side and stage. */
+export async function loadKinds() {
+  const kinds = [...(await beforeOnServer()), ...beforeOnClient, ...after];
+  for (const kind of kinds) {
+    kind.size = kind.input('c2l4dGVlbiBieXRlcyBpZA==').length;
+    kind.smallest = kinds.find(
+      ({ base, side, stage }) => base && side === kind.side && stage === kind.stage,
+    );
+  }
+  return kinds;
 }

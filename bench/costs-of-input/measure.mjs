@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { certificate } from './certificate.mjs';
 import { cpuOf, memoryOf } from '../rpc/cpu.mjs';
 import { JsonProcess } from '../rpc/json-process.mjs';
 import { median } from '../rpc/statistics.mjs';
@@ -43,7 +44,7 @@ export async function memoryOfInput(kind, quick) {
   for (const count of kind.atOnce ?? [Math.min(16, many), many]) {
     const target = await Target.start(kind);
     try {
-      await target.attack(64, LANES, kind.smallest);
+      await target.attack(64, LANES, kind.tls ? kind : kind.smallest);
       most = Math.max(most, (await target.holdAtOnce(count)) / count);
     } finally {
       target.close();
@@ -109,7 +110,8 @@ class Target {
 /** A server, to which requests are sent on a connection each. */
 class ServerTarget extends Target {
   async begin() {
-    const { port } = await this.process.ask({ serve: this.kind.options ?? {} });
+    const tls = this.kind.tls ? certificate() : undefined;
+    const { port } = await this.process.ask({ serve: { ...this.kind.options, tls } });
     this.port = port;
   }
 
@@ -117,8 +119,8 @@ class ServerTarget extends Target {
     let left = count;
     const lane = async () => {
       while (left-- > 0) {
-        const connection = await Connection.open(this.port);
-        connection.socket.write(kind.input());
+        const connection = await Connection.open(this.port, kind.fixed);
+        await connection.send(kind.input(), kind.pieces);
         if (kind.held) await this.process.ask({ free: true });
         await connection.answered();
       }
@@ -128,7 +130,7 @@ class ServerTarget extends Target {
 
   async holdAtOnce(count) {
     const connections = await Promise.all(
-      Array.from({ length: count }, () => Connection.open(this.port)),
+      Array.from({ length: count }, () => Connection.open(this.port, this.kind.fixed)),
     );
     const inputs = connections.map(() => this.kind.input());
     const before = await this.settle();
@@ -205,16 +207,17 @@ class Connection {
   #received = '';
   #ended;
 
-  static async open(port) {
-    const socket = connect(port, '127.0.0.1');
+  /** `breaksOff`: ends with the first thing that comes. */
+  static async open(port, breaksOff = false) {
+    const socket = connect(port, '127.0.0.1').setNoDelay(true);
     await new Promise((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
-    return new Connection(socket);
+    return new Connection(socket, breaksOff);
   }
 
-  constructor(socket) {
+  constructor(socket, breaksOff) {
     this.socket = socket;
     this.#ended = new Promise((resolve) => {
       const end = () => {
@@ -226,9 +229,17 @@ class Connection {
       socket.on('close', end);
       socket.on('data', (chunk) => {
         this.#received += chunk.toString('latin1');
-        if (isWhole(this.#received)) end();
+        if (breaksOff || isWhole(this.#received)) end();
       });
     });
+  }
+
+  /** Sends bytes, in pieces if they have a size. */
+  async send(bytes, size = bytes.length) {
+    for (let at = 0; at < bytes.length; at += size) {
+      this.socket.write(bytes.subarray(at, at + size));
+      if (size < bytes.length) await new Promise(setImmediate);
+    }
   }
 
   /** Resolves when an answer has come, or the server has closed the connection. */

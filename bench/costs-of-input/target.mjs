@@ -1,7 +1,7 @@
 // node --expose-gc target.mjs LIBRARY: the process under attack, a server or a client, see measure.mjs.
 import { answerCommands } from '../rpc/json-process.mjs';
 
-const { Client, expose, startClearServer } = await import(process.argv[2]);
+const { Client, expose, startClearServer, startTlsServer } = await import(process.argv[2]);
 const SECRET = 'the secret of the costs of input, 32 bytes';
 
 let release;
@@ -23,11 +23,16 @@ const modules = {
 
 await answerCommands(async ({ serve, call, settle, free }) => {
   if (serve !== undefined) {
-    const { moreSecrets = 0, ...options } = serve;
+    const { moreSecrets = 0, tls, ...options } = serve;
     const fixed = { host: '127.0.0.1', port: 0, spin: 0, headersTimeout: 120_000 };
     // The right one is tried last.
     const others = Array.from({ length: moreSecrets }, (_, number) => `${number}${SECRET}`);
-    const server = await startClearServer([...others, SECRET], modules, { ...fixed, ...options });
+    const start = tls === undefined ? startClearServer : startTlsServer;
+    const server = await start([...others, SECRET], modules, {
+      ...fixed,
+      ...options,
+      ...(tls && { tls }),
+    });
     return { port: server.port };
   }
   if (call !== undefined) return await callMany(call);

@@ -1,0 +1,45 @@
+import test from 'ava';
+
+// What an attacker's bytes make others hold, in processes of their own. What they cost in CPU is measured
+// by the benchmark that these inputs belong to: `npm run bench -- costs-of-input`.
+
+interface Kind {
+  readonly name: string;
+  readonly side: 'server' | 'client';
+  readonly stage: 'before' | 'after';
+  readonly base?: boolean;
+  readonly fixed?: boolean;
+  readonly size: number;
+  readonly smallest: Kind;
+}
+
+process.env['BACKWATER_LIBRARY'] = new URL('../src/index.js', import.meta.url).href;
+const folder = new URL('../../bench/costs-of-input/', import.meta.url).href;
+
+/** Bytes of memory for each byte of a message, beyond what the smallest message takes. */
+const MOST = 10;
+
+for (const side of ['server', 'client'] as const) {
+  // The kernel of Linux says how much memory a process had at most; others do not.
+  (process.platform === 'linux' ? test.serial : test.skip)(
+    `before authentication a ${side} holds at most ${MOST} bytes for each byte that it is sent`,
+    async (t) => {
+      t.timeout(600_000);
+      const { loadKinds } = (await import(`${folder}kinds.mjs`)) as {
+        loadKinds(): Promise<readonly Kind[]>;
+      };
+      const { memoryOfInput } = (await import(`${folder}measure.mjs`)) as {
+        memoryOfInput(kind: Kind, quick: boolean): Promise<number>;
+      };
+      const kinds = (await loadKinds()).filter(
+        (kind) => kind.side === side && kind.stage === 'before' && !kind.base && !kind.fixed,
+      );
+      const least = await memoryOfInput(kinds[0]!.smallest, true);
+      for (const kind of kinds) {
+        const held = await memoryOfInput(kind, true);
+        const ratio = (held - least) / (kind.size - kind.smallest.size);
+        t.true(ratio <= MOST, `${kind.name}: ${ratio} bytes`);
+      }
+    },
+  );
+}
