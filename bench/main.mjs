@@ -20,6 +20,10 @@ const benchmarks = {
     what: 'whether the time of verifying tells where a signature is wrong',
     file: './timing.mjs',
   },
+  'hostile-terms': {
+    what: 'terms that were made to cost as much as possible to decode',
+    file: './hostile-terms.mjs',
+  },
   costs: {
     what: 'where the time of a call goes, and what the options change',
     file: './costs.mjs',
@@ -31,7 +35,7 @@ const benchmark = Object.hasOwn(benchmarks, name ?? '') ? benchmarks[name] : und
 if (benchmark === undefined) {
   console.log('usage: npm run bench -- NAME [--quick] [--only TEXT]\n');
   for (const [key, { what }] of Object.entries(benchmarks))
-    console.log(`  ${key.padEnd(8)}${what}`);
+    console.log(`  ${key.padEnd(15)}${what}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }
 const { run } = await import(benchmark.file);
