@@ -91,7 +91,10 @@ for (const [kind, make] of Object.entries(kinds)) {
 
 test('exact floats do not collide', (t) => {
   const bytes = encode(map(kinds['doubles']!(LIMIT + 1)));
-  t.is((decode(bytes, { terms: 'exact' }) as unknown as Map<unknown, unknown>).size, OTHERS + LIMIT + 1);
+  t.is(
+    (decode(bytes, { terms: 'exact' }) as unknown as Map<unknown, unknown>).size,
+    OTHERS + LIMIT + 1,
+  );
 });
 
 test('maps inside of keys and values are counted each alone', (t) => {

@@ -10,7 +10,6 @@ import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 import { flatten } from './terms/flatten.js';
 
-
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
 export type DispatcherSettings = Pick<
   ServerSettings,

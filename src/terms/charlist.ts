@@ -38,7 +38,10 @@ export function charlistToString(list: unknown): string {
       point >= 0 &&
       point <= 0x10ffff &&
       (point < 0xd800 || point > 0xdfff);
-    if (!valid) throw new TermError(`item ${index} is not a Unicode code point: ${inspectBriefly(point, 100)}`);
+    if (!valid)
+      throw new TermError(
+        `item ${index} is not a Unicode code point: ${inspectBriefly(point, 100)}`,
+      );
     parts.push(String.fromCodePoint(point));
   });
   return parts.join('');
