@@ -24,6 +24,10 @@ const benchmarks = {
     what: 'whether the time of verifying tells where a signature is wrong',
     file: './timing.mjs',
   },
+  'hostile-terms': {
+    what: 'terms that were made to cost as much as possible to decode',
+    file: './hostile-terms.mjs',
+  },
   costs: {
     what: 'where the time of a call goes, and what the options change',
     file: './costs.mjs',

@@ -16,15 +16,9 @@ const fail = (): never => {
   throw new Error('a getter or setter of a prototype was called');
 };
 const isBefore = when === 'before';
-const names = [
-  'enumerable',
-  'configurable',
-  'then',
-  'a',
-  'open',
-  // No module in CommonJS that a compiler has written can be loaded with these.
-  ...(isBefore ? [] : ['get', 'set', 'value', 'writable']),
-];
+// No module in CommonJS that a compiler has written can be loaded with these.
+const inDescriptors = isBefore ? [] : ['get', 'set', 'value', 'writable'];
+const names = ['enumerable', 'configurable', 'then', 'a', 'open', ...inDescriptors];
 /** Node itself can load no module with these. */
 const indices = isBefore ? [] : ['0', '1', '5', '70', '5000'];
 

@@ -1,14 +1,15 @@
 // What of encoding and decoding the JavaScript thread does itself. Servers and clients do the rest,
 // between bytes and tape, on other threads.
 import { bridge } from '../../build/bridge.js';
+import { decode } from '../../build/codec/decode.js';
+import { NativeDecoder } from '../../build/codec/native-decoder.js';
 import { flatten } from '../../build/terms/flatten.js';
-import { materialise } from '../../build/terms/materialise.js';
 import { Outbox } from '../../build/terms/outbox.js';
 import { measure } from '../measure.mjs';
 
 /**
- * The times of the four parts. It takes the codec's memory for itself: `encode` and `decode` are
- * not to be called afterwards.
+ * The times of the four parts. It takes the encoder's memory for itself: `encode` is not to be called
+ * afterwards.
  *
  * @param {unknown} term
  * @param {import('../measure.mjs').Effort} effort
@@ -21,13 +22,6 @@ export async function shares(term, effort) {
   outbox.attach = ({ words, floats, bytes }) =>
     bridge.native.attachCodecOutbox(words, floats, bytes);
   outbox.attach(outbox);
-  const inbox = {
-    words: new Uint32Array(1 << 20),
-    floats: new Float64Array(1 << 20),
-    bytes: Buffer.alloc(8 << 20),
-    source: new Uint8Array(0),
-  };
-  bridge.native.attachCodecInbox(inbox.words, inbox.floats, inbox.bytes);
   const write = () => {
     outbox.reset();
     return flatten(outbox, term, { objectKeys: 'binary' }, 'value');
@@ -40,12 +34,18 @@ export async function shares(term, effort) {
   };
   const bytes = Buffer.alloc(toBytes());
   native.copyEncoded(bytes);
-  const toTape = () => {
-    control.set([bytes.length, 0, 100_000, 2 ** 24]);
-    native.decodeBytes(bytes);
+  const decoder = new NativeDecoder();
+  const toTape = () => decoder.decodeBytes(bytes, 0, 1000, 2 ** 24);
+  const both = () => decode(bytes);
+  const parts = await measure({ both, toTape, write, toBytes }, 'both', effort);
+  return { ...parts, read: { micros: difference(parts.both.micros, parts.toTape.micros) } };
+}
+
+/** The rest of a time, where only the whole and the other part can be measured. */
+function difference(whole, part) {
+  return {
+    median: whole.median - part.median,
+    low: whole.low - part.high,
+    high: whole.high - part.low,
   };
-  toTape();
-  inbox.source = bytes;
-  const read = () => materialise(inbox, 0, 0, false);
-  return measure({ read, toTape, write, toBytes }, 'read', effort);
 }

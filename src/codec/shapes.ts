@@ -20,7 +20,7 @@ const MAX_REMEMBERED = 2048;
 /** The same for generated readers, each of which can take some ten kilobytes. */
 const MAX_READERS = 256;
 /** Objects with hidden classes of their own are made from this use on. */
-const USES_BEFORE_CLASS = 8;
+const USES_BEFORE_CLASS = 3;
 /**
  * A generated reader is made at this use. It takes some 20 µs a key, as long as several hundred uses without one.
  */

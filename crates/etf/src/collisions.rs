@@ -6,9 +6,9 @@
 
 use crate::error::DecodeErrorKind;
 
-/// So many numeric keys of a map may share a bucket. With two keys a bucket on average, chance fills
-/// none of a million buckets with more than 20.
-pub(crate) const MAX_COLLIDING: usize = 64;
+/// So many numeric keys of a map may share a bucket. With two keys a bucket on average, chance and regular
+/// sequences fill none of a million buckets with more than 20.
+pub(crate) const MAX_COLLIDING: usize = 32;
 
 /// The hash of a number (V8, `Object::GetSimpleHash`).
 pub(crate) fn of_number(value: f64) -> u32 {

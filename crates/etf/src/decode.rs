@@ -759,7 +759,6 @@ impl Run<'_> {
             return self.reader.fail(Kind::Depth(self.options.max_depth));
         }
         self.tape.depth = self.tape.depth.max(depth);
-        self.tape.containers += 1;
         self.tape.heap += match kind {
             Container::List => heap::LIST,
             Container::Tuple => heap::TUPLE,

@@ -36,10 +36,6 @@ pub(crate) const FUN: usize = 300;
 const SLICE: usize = 13;
 /// Buffers from this size on have memory of their own; `Buffer.poolSize` is twice as much.
 const UNPOOLED: usize = 4096;
-/// Above this nesting, JavaScript reads a message with a stack of its own (see materialise.ts), and each
-/// container begins with room for 17 items.
-const RECURSION: u32 = 400;
-const GROWN: usize = 17 * SLOT;
 
 /// A string; its characters are counted by the tape.
 #[inline]
@@ -82,13 +78,11 @@ impl Tape {
     /// About how many bytes the values that JavaScript makes of this tape take in V8, Buffers included:
     /// within a factor of two for any term, save for what revivers make.
     pub fn value_size(&self) -> usize {
-        let grown = if self.depth > RECURSION { self.containers as usize * GROWN } else { 0 };
         self.words.len() * SLOT
             + self.floats.len() * DOUBLE
             + self.latin1.len()
             + self.utf16.len() * 2
             + self.heap
-            + grown
     }
 
     /// How many bytes the tape itself takes.

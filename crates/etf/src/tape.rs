@@ -26,8 +26,6 @@ pub struct Tape {
     pub refers_to_source: bool,
     /// What the values take in V8 beyond their words, numbers and text; see [`Tape::value_size`].
     pub(crate) heap: usize,
-    /// Lists, tuples and maps that are not empty.
-    pub(crate) containers: u32,
 }
 
 /// The end of a part of a tape that can be read without the parts after it: its last word says that the
@@ -54,7 +52,6 @@ impl Tape {
         self.cuts.clear();
         self.refers_to_source = false;
         self.heap = 0;
-        self.containers = 0;
     }
 
     /// Forgets the content, and frees the memory of each part that held more than so many bytes.
