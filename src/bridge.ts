@@ -1,32 +1,25 @@
+import { JobQueue, type JobWriter } from './bridge/job-queue.js';
+import {
+  EVENT_ABANDONED,
+  EVENT_CALL,
+  EVENT_DONE,
+  EVENT_EXCEPTION,
+  EVENT_FAILURE,
+  EVENT_RESOLVE,
+  EVENT_RETURN,
+  EVENT_WORDS,
+  JOB_CANCEL,
+  type JOB_EXCEPTION,
+  type JOB_RETURN,
+} from './bridge/numbers.js';
+import { StandaloneEncoder } from './codec/standalone-encoder.js';
 import { CodecAreas } from './codec-areas.js';
 import { BackwaterError } from './errors.js';
 import { failureOf } from './failures.js';
 import { native, type NativeBridge } from './native.js';
 import { Spinner } from './spinner.js';
 import { onOwnAtom } from './terms/atom.js';
-import { isFlattening, refuseNested } from './terms/flatten.js';
 import type { Areas } from './terms/areas.js';
-import { Outbox } from './terms/outbox.js';
-import { FRAME_WORDS } from './terms/tape.js';
-
-/** Kinds of events; the same numbers stand in crates/node/src/events.rs. */
-const CALL = 1;
-const RETURN = 2;
-const EXCEPTION = 3;
-const FAILURE = 4;
-const DONE = 5;
-const ABANDONED = 6;
-/** A client wants to know its endpoints. */
-const RESOLVE = 7;
-const EVENT_WORDS = 6;
-
-/** Kinds of jobs; the same numbers stand in crates/node/src/outbox.rs. */
-export const JOB_RETURN = 1;
-export const JOB_EXCEPTION = 2;
-export const JOB_CALL = 3;
-const JOB_CANCEL = 4;
-/** Words before the frame of a job: words in all, kind, identifier, and thirteen more. */
-const JOB_WORDS = 16;
 
 /** A term that has arrived: where its tape lies, and from which word of it to read. */
 export interface Arrival {
@@ -61,8 +54,9 @@ const WORKER_ROUNDS = 64;
  * events that had gathered on the other side.
  */
 class Bridge {
-  readonly outbox = new Outbox();
+  readonly jobs: JobQueue;
   readonly codec: CodecAreas;
+  readonly encoder: StandaloneEncoder;
   /** Waits awake for the next event when few calls are in flight. */
   readonly spinner: Spinner;
   readonly #native: NativeBridge;
@@ -75,14 +69,15 @@ class Bridge {
   /** Calls of servers that have begun and not been answered. */
   #running = 0;
   #nextId = 1;
-  #flushing = false;
   /** Keeps the process alive while something is under way: Rust's own handle does not. */
   #alive: NodeJS.Timeout | undefined;
   #holds = 0;
 
   constructor() {
     this.#native = new native.Bridge(() => this.#drain(), isNode);
+    this.jobs = new JobQueue(this.#native);
     this.codec = new CodecAreas(this.#native);
+    this.encoder = new StandaloneEncoder(this.#native, this.codec);
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
@@ -99,12 +94,6 @@ class Bridge {
       parts: undefined,
     };
     this.#native.attachInbox(this.#inbox.words, this.#inbox.floats, this.#inbox.bytes);
-    this.outbox.attach = ({ words, floats, bytes: area }) => {
-      this.#native.attachOutbox(words, floats, area);
-    };
-    this.outbox.attach(this.outbox);
-    // At once, since its owner may change it afterwards.
-    this.outbox.putApart = (index, binary) => this.#native.putApart(index, binary);
     onOwnAtom((name) => this.#native.knowAtom(name));
   }
 
@@ -112,13 +101,17 @@ class Bridge {
     return this.#native;
   }
 
-  /** Registers what waits for an operation, and keeps the process alive until it ends. */
-  begin(pending: Pending): number {
+  /** A number for an operation. */
+  newId(): number {
     const id = this.#nextId;
     this.#nextId = (id + 1) >>> 0 || 1;
+    return id;
+  }
+
+  /** Registers what waits for an operation, and keeps the process alive until it ends. */
+  begin(id: number, pending: Pending): void {
     this.#pending.set(id, pending);
     this.hold();
-    return id;
   }
 
   /** Forgets an operation whose end nobody waits for any more. */
@@ -132,7 +125,8 @@ class Bridge {
   operation<T>(start: (id: number) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const misplaced = (): void => reject(new BackwaterError('an operation ended with a term'));
-      const id = this.begin({
+      const id = this.newId();
+      this.begin(id, {
         onReturn: misplaced,
         onException: misplaced,
         onDone: (result) => resolve(result as T),
@@ -141,20 +135,22 @@ class Bridge {
       const begin = (): void => {
         try {
           // What was asked for before comes first.
-          this.#flush();
+          this.jobs.flush();
           start(id);
         } catch (error) {
           this.forget(id);
           reject(failureOf(error));
         }
       };
-      whenWhole(begin);
+      // Not while a getter of a value that is being encoded asks for it.
+      if (this.jobs.isBusy) queueMicrotask(begin);
+      else begin();
     });
   }
 
   /** Gives a call up, of which nobody waits for the end any more. */
   cancel(id: number): void {
-    whenWhole(() => this.post(JOB_CANCEL, id, []));
+    this.jobs.add(JOB_CANCEL, id, []);
   }
 
   addServer(id: number, handler: CallHandler): void {
@@ -209,46 +205,10 @@ class Bridge {
     if (--this.#holds === 0) this.#alive?.unref();
   }
 
-  /**
-   * Adds a job to the outbox; it crosses at the end of this turn.
-   *
-   * @param fields up to thirteen numbers, as crates/node/src/outbox.rs reads them
-   * @param writeFrame writes the tape and returns the place of its frame; whatever it throws leaves
-   * the outbox as it was
-   */
-  post(kind: number, id: number, fields: readonly number[], writeFrame?: () => void): void {
-    refuseNested();
-    const { outbox } = this;
-    const start = outbox.word;
-    if (start + JOB_WORDS + FRAME_WORDS > outbox.words.length) outbox.growWords(1024);
-    outbox.words.fill(0, start, start + JOB_WORDS);
-    outbox.word = start + JOB_WORDS;
-    try {
-      writeFrame?.();
-    } catch (error) {
-      outbox.word = start;
-      throw error;
-    }
-    if (kind === JOB_RETURN || kind === JOB_EXCEPTION) this.#running--;
-    const { words } = outbox;
-    words[start] = outbox.word - start;
-    words[start + 1] = kind;
-    words[start + 2] = id;
-    for (let index = 0; index < fields.length; index++) words[start + 3 + index] = fields[index]!;
-    if (outbox.byte > FLUSH_BYTES || outbox.apart > 0) {
-      this.#flush();
-    } else if (!this.#flushing) {
-      this.#flushing = true;
-      queueMicrotask(() => this.#flush());
-    }
-  }
-
-  #flush(): void {
-    this.#flushing = false;
-    const { outbox } = this;
-    if (outbox.word === 0) return;
-    this.#native.flush(outbox.word, outbox.float, outbox.byte, outbox.apart);
-    outbox.reset();
+  /** Answers a call of a server. */
+  answer(kind: typeof JOB_RETURN | typeof JOB_EXCEPTION, call: number, write: JobWriter): void {
+    this.jobs.add(kind, call, [], write);
+    this.#running--;
   }
 
   /** Called from Rust, which must never see a throw. */
@@ -263,7 +223,7 @@ class Bridge {
         }
         latest = count;
         this.#dispatch(count);
-        this.#flush();
+        this.jobs.flush();
       }
       setImmediate(() => this.#drain());
     } catch (error) {
@@ -285,7 +245,7 @@ class Bridge {
       const id = words[start + 2]!;
       const first = words[start + 3]!;
       const second = words[start + 4]!;
-      if (kind === CALL) {
+      if (kind === EVENT_CALL) {
         const server = this.#servers.get(first);
         if (server === undefined) continue;
         // A function before this one may have taken its time.
@@ -295,11 +255,11 @@ class Bridge {
         server.onCall(id, second, this.#arrival(start, 0));
         continue;
       }
-      if (kind === ABANDONED) {
+      if (kind === EVENT_ABANDONED) {
         this.#abandon(id);
         continue;
       }
-      if (kind === RESOLVE) {
+      if (kind === EVENT_RESOLVE) {
         this.#resolvers.get(id)?.();
         continue;
       }
@@ -307,12 +267,12 @@ class Bridge {
       if (pending === undefined) continue;
       this.#pending.delete(id);
       this.release();
-      if (kind === RETURN) pending.onReturn(this.#arrival(start, first));
-      else if (kind === EXCEPTION) pending.onException(this.#arrival(start, first));
+      if (kind === EVENT_RETURN) pending.onReturn(this.#arrival(start, first));
+      else if (kind === EVENT_EXCEPTION) pending.onException(this.#arrival(start, first));
       else {
         const description: unknown = JSON.parse(bytes.utf8Slice(first, first + second));
-        if (kind === DONE) pending.onDone?.(description);
-        else if (kind === FAILURE) pending.onFailure(failureOf(description));
+        if (kind === EVENT_DONE) pending.onDone?.(description);
+        else if (kind === EVENT_FAILURE) pending.onFailure(failureOf(description));
       }
     }
   }
@@ -339,14 +299,5 @@ class Bridge {
 
 /** For so many milliseconds it need not be asked again whether those who call still wait. */
 const FRESH = 2;
-
-/** Does something to the outbox: at once, unless a getter of a value that is half in it asks for it. */
-function whenWhole(act: () => void): void {
-  if (isFlattening()) queueMicrotask(act);
-  else act();
-}
-
-/** Once this much has gathered it crosses at once, so that the outbox stays small. */
-const FLUSH_BYTES = 1024 * 1024;
 
 export const bridge = new Bridge();

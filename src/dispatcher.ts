@@ -1,16 +1,17 @@
-import { type Arrival, bridge, type CallHandler, JOB_EXCEPTION, JOB_RETURN } from './bridge.js';
+import { type Arrival, bridge, type CallHandler } from './bridge.js';
+import { JOB_EXCEPTION, JOB_RETURN } from './bridge/numbers.js';
+import { LARGEST } from './codec/serialize-error.js';
 import { Context } from './context.js';
 import { fallbackException, toException } from './exceptions.js';
 import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
-import { flatten } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
 import { reviversOf } from './terms/revive.js';
 
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
 export type DispatcherSettings = Pick<
   ServerSettings,
-  'terms' | 'objectKeys' | 'returnExceptionStacktraces'
+  'terms' | 'objectKeys' | 'maxDepth' | 'returnExceptionStacktraces'
 > &
   // Functions cannot cross.
   Partial<Pick<ServerSettings, 'encoders' | 'revivers'>>;
@@ -81,14 +82,14 @@ export class Dispatcher implements CallHandler {
   }
 
   #post(
-    kind: number,
+    kind: typeof JOB_RETURN | typeof JOB_EXCEPTION,
     call: number,
     target: RegisteredFunction,
     value: unknown,
     root: string,
   ): void {
-    bridge.post(kind, call, [], () => {
-      flatten(bridge.outbox, value, this.#settings, root);
+    bridge.answer(kind, call, (encoder) => {
+      encoder.encode(value, this.#settings, LARGEST, root, this.onCall);
     });
     if (!target.context) return;
     this.#contexts.get(call)?.end();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { bridge } from './bridge.js';
 import { checkCall, milliseconds, type Target } from './client.js';
+import type { SizeLimit } from './codec/serialize-error.js';
 import { OptionError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
@@ -13,8 +14,6 @@ import {
   type CallOptions,
   type ClientOptions,
 } from './options.js';
-import { Outbox } from './terms/outbox.js';
-import { flatten, refuseNested } from './terms/flatten.js';
 import { materialise } from './terms/materialise.js';
 import { reviversOf } from './terms/revive.js';
 import type { Term } from './terms/types.js';
@@ -32,8 +31,6 @@ export interface EncodedRequest {
   /** What {@link decodeResponse} needs to know of the request. */
   readonly requestId: string;
 }
-
-const outbox = new Outbox();
 
 /**
  * A signed request for another HTTP client to send.
@@ -61,13 +58,6 @@ export function encodeRequest(
   const secrets = parseSecrets(secret);
   const settings = callOptions(options, clientOptions(rest));
   checkCall(module, fn, args);
-  outbox.attach = ({ words, floats, bytes }) => {
-    bridge.native.attachHttpOutbox(words, floats, bytes);
-  };
-  outbox.attach(outbox);
-  refuseNested();
-  outbox.reset();
-  const frame = flatten(outbox, args, settings, 'args');
   const name = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   const parameters = {
     module,
@@ -80,8 +70,10 @@ export function encodeRequest(
     replayProtection: settings.replayProtection,
     audience: settings.audience,
   };
-  const encoded = unwrap(() =>
-    bridge.native.encodeRequest(JSON.stringify(parameters), secrets, frame, randomBytes(16)),
+  const json = JSON.stringify(parameters);
+  const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
+  const encoded = bridge.encoder.withTape(args, settings, limit, 'args', encodeRequest, (frame) =>
+    unwrap(() => bridge.native.encodeRequest(json, secrets, frame, randomBytes(16))),
   );
   const headers = Object.fromEntries(JSON.parse(encoded.headers) as [string, string][]);
   return {

@@ -1,9 +1,8 @@
 // What of encoding and decoding the JavaScript thread does itself. Servers and clients do the rest,
 // between bytes and tape, on other threads.
 import { bridge } from '../../build/bridge.js';
-import { flatten } from '../../build/terms/flatten.js';
+import { Encoder } from '../../build/codec/encoder.js';
 import { materialise } from '../../build/terms/materialise.js';
-import { Outbox } from '../../build/terms/outbox.js';
 import { measure } from '../measure.mjs';
 
 /**
@@ -17,10 +16,7 @@ export async function shares(term, effort) {
   const control = new Uint32Array(8);
   const native = {};
   bridge.native.installCodec(native, control);
-  const outbox = new Outbox();
-  outbox.attach = ({ words, floats, bytes }) =>
-    bridge.native.attachCodecOutbox(words, floats, bytes);
-  outbox.attach(outbox);
+  const encoder = new Encoder();
   const inbox = {
     words: new Uint32Array(1 << 20),
     floats: new Float64Array(1 << 20),
@@ -28,11 +24,14 @@ export async function shares(term, effort) {
     source: new Uint8Array(0),
   };
   bridge.native.attachCodecInbox(inbox.words, inbox.floats, inbox.bytes);
+  const settings = { objectKeys: 'binary', maxDepth: 1000 };
+  const limit = { bytes: 2 ** 28 - 1 };
   const write = () => {
-    outbox.reset();
-    return flatten(outbox, term, { objectKeys: 'binary' }, 'value');
+    encoder.rewind();
+    return encoder.encode(term, settings, limit, 'value', write);
   };
   const frame = write();
+  bridge.native.attachCodecOutbox(encoder.words, encoder.floats, encoder.bytes);
   const toBytes = () => {
     control.set([frame, 2 ** 28, 0]);
     native.encode();

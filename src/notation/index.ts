@@ -1,4 +1,5 @@
 import { decode, encode } from '../codec.js';
+import { MAX_DEPTH } from '../codec/tape.js';
 import { TermError } from '../errors.js';
 import { inspectBriefly } from '../inspect.js';
 import {
@@ -79,13 +80,13 @@ export function fromErlang(text: string, options?: FromErlangOptions): Term {
     throw new TermError(`fromErlang takes a string, not ${inspectBriefly(text, 100)}`);
   }
   const term = readErlang(text, settings.maxDepth);
-  return decode(encode(term), options);
+  return decode(encode(term, { maxDepth: settings.maxDepth }), options);
 }
 
 /** The term as a peer gets it: the mapping of values, and its errors, are those of the codec. */
 function exactTerm(value: unknown, options: WriteOptions): Term {
   const { objectKeys, encoders } = options;
-  return decode(encode(value, { objectKeys, encoders }), EXACT);
+  return decode(encode(value, { objectKeys, encoders, maxDepth: MAX_DEPTH }), EXACT);
 }
 
-const EXACT = { terms: 'exact', maxDepth: 1_000_000, maxTerms: 2 ** 28 - 1 } as const;
+const EXACT = { terms: 'exact', maxDepth: MAX_DEPTH, maxTerms: 2 ** 28 - 1 } as const;

@@ -2,8 +2,8 @@ import type { Areas, Parts } from './areas.js';
 import { Atom, atom, foreignAtom } from './atom.js';
 import { refuseInReviver, type Revivers } from './revive.js';
 import { type ReaderState, setOwn, shapeOf, shapeOfNumber, type ReadShape } from './shapes.js';
-import * as tape from './tape.js';
-import { Frame } from './tape.js';
+import * as tape from '../codec/tape.js';
+import { Frame } from '../codec/tape.js';
 import { markTuple, type Tuple } from './tuple.js';
 import {
   BitString,

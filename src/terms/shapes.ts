@@ -1,5 +1,5 @@
 import { foreignAtom } from './atom.js';
-import { INT, SHAPE_ATOMS, TEXT8 } from './tape.js';
+import { INT, SHAPE_ATOMS, TEXT8 } from '../codec/tape.js';
 
 /** Where in a tape its reader is; see materialise.ts. */
 export interface ReaderState {

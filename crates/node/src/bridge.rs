@@ -78,7 +78,6 @@ pub struct Bridge {
     inbox: RefCell<Option<Areas>>,
     large: RefCell<Vec<Option<Message>>>,
     codec: Rc<CodecMemory>,
-    http_outbox: RefCell<Option<Areas>>,
     next_id: Cell<u32>,
 }
 
@@ -110,7 +109,6 @@ impl Bridge {
             inbox: RefCell::default(),
             large: RefCell::default(),
             codec: Rc::default(),
-            http_outbox: RefCell::default(),
             next_id: Cell::new(1),
         })
     }
@@ -127,7 +125,7 @@ impl Bridge {
         self.inbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
-    /// Sets the memory that `encode` reads tapes from.
+    /// Sets the memory that `encode` and `encode_request` read tapes from.
     #[napi(catch_unwind)]
     pub fn attach_codec_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.codec.outbox.replace(Some(Areas::new(words, floats, bytes)));
@@ -149,12 +147,6 @@ impl Bridge {
     #[napi(catch_unwind)]
     pub fn install_codec(&self, env: Env, target: Object<'_>, control: Uint32Array) -> Result<()> {
         codec_functions::install(env, &self.codec, &target, control)
-    }
-
-    /// Sets the memory that `encode_request` reads tapes from.
-    #[napi(catch_unwind)]
-    pub fn attach_http_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
-        self.http_outbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
     /// Adds an atom that safe decoding lets in.
@@ -373,7 +365,7 @@ impl Bridge {
         clients::close(&self.shared, client, operation)
     }
 
-    /// Signs a request whose arguments lie at word `frame` of the HTTP outbox.
+    /// Signs a request whose arguments lie at word `frame` of the memory that `encode` reads tapes from.
     #[napi(catch_unwind)]
     pub fn encode_request(
         &self,
@@ -382,7 +374,7 @@ impl Bridge {
         frame: u32,
         request_id: &[u8],
     ) -> Result<SignedRequest> {
-        let outbox = self.http_outbox.borrow();
+        let outbox = self.codec.outbox.borrow();
         let areas = outbox.as_ref().ok_or_else(detached)?.read();
         let tape = areas.tape(frame as usize).ok_or_else(detached)?;
         http_codec::encode_request(&parameters, secrets_of(&secrets), tape, request_id)

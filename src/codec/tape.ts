@@ -112,3 +112,7 @@ export const Frame = {
   /** How many there are. */
   apartCount: 13,
 } as const;
+
+/** How deep terms may be nested by default, and at most. */
+export const DEFAULT_DEPTH = 1000;
+export const MAX_DEPTH = 1500;
