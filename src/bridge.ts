@@ -8,6 +8,7 @@ import {
   EVENT_RESOLVE,
   EVENT_RETURN,
   EVENT_WORDS,
+  EventWord,
   JOB_CANCEL,
   type JOB_EXCEPTION,
   type JOB_RETURN,
@@ -239,12 +240,12 @@ class Bridge {
     let at = 0;
     for (let index = 0; index < count; index++) {
       const start = at;
-      const size = words[start]!;
+      const size = words[start + EventWord.words]!;
       at = start + size;
-      const kind = words[start + 1]!;
-      const id = words[start + 2]!;
-      const first = words[start + 3]!;
-      const second = words[start + 4]!;
+      const kind = words[start + EventWord.kind]!;
+      const id = words[start + EventWord.id]!;
+      const first = words[start + EventWord.first]!;
+      const second = words[start + EventWord.second]!;
       if (kind === EVENT_CALL) {
         const server = this.#servers.get(first);
         if (server === undefined) continue;
@@ -291,7 +292,7 @@ class Bridge {
   }
 
   #arrival(start: number, skip: number): Arrival {
-    const slot = this.#inbox.words[start + 5]!;
+    const slot = this.#inbox.words[start + EventWord.slot]!;
     if (slot === 0) return { areas: this.#inbox, frame: start + EVENT_WORDS, skip };
     return { areas: this.inParts(this.#native.takeLarge(slot)), frame: 0, skip };
   }

@@ -1,5 +1,5 @@
 import { bridge } from './bridge.js';
-import { JOB_CALL } from './bridge/numbers.js';
+import { JOB_CALL, JobWord } from './bridge/numbers.js';
 import { beginAtCaller } from './call-stack.js';
 import type { SizeLimit } from './codec/serialize-error.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
@@ -255,28 +255,24 @@ export class Client {
     args: readonly unknown[],
     settings: CallSettings,
   ): number {
-    const fields = [
-      this.#id,
-      // Where module and function stand, and how many bytes they have.
-      0,
-      0,
-      args.length,
-      settings.flags,
-      milliseconds(settings.connectTimeout),
-      milliseconds(settings.recvTimeout),
-      settings.maxEncodedResultSize,
-      settings.maxEncodedArgsSize,
-      Math.min(settings.compressionThreshold, MAX_UINT32),
-      milliseconds(settings.timeout),
-      settings.maxRetries,
-      milliseconds(settings.hedgeDelay),
-    ];
+    const fields: number[] = [];
+    fields[JobWord.client] = this.#id;
+    fields[JobWord.arity] = args.length;
+    fields[JobWord.flags] = settings.flags;
+    fields[JobWord.connectTimeout] = milliseconds(settings.connectTimeout);
+    fields[JobWord.recvTimeout] = milliseconds(settings.recvTimeout);
+    fields[JobWord.maxEncodedResultSize] = settings.maxEncodedResultSize;
+    fields[JobWord.maxEncodedArgsSize] = settings.maxEncodedArgsSize;
+    fields[JobWord.compressionThreshold] = Math.min(settings.compressionThreshold, MAX_UINT32);
+    fields[JobWord.timeout] = milliseconds(settings.timeout);
+    fields[JobWord.maxRetries] = settings.maxRetries;
+    fields[JobWord.hedgeDelay] = milliseconds(settings.hedgeDelay);
     const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
     let size = 0;
     bridge.jobs.add(JOB_CALL, id, fields, (encoder) => {
       const { word, float, byte } = encoder;
-      fields[1] = byte;
-      fields[2] = encoder.putText(`${module}\0${fn}`);
+      fields[JobWord.names] = byte;
+      fields[JobWord.namesLength] = encoder.putText(`${module}\0${fn}`);
       encoder.encode(args, settings, limit, 'args', this.call);
       size = encoder.byte - byte + (encoder.word - word) * 4 + (encoder.float - float) * 8;
       size += encoder.outOfBandBytes;

@@ -1,7 +1,7 @@
 import { Encoder } from '../codec/encoder.js';
 import { Attachment } from '../codec/shared-buffers.js';
 import type { NativeBridge } from '../native.js';
-import { JOB_WORDS } from './numbers.js';
+import { JOB_WORDS, JobWord } from './numbers.js';
 
 /** Once this many bytes have gathered they cross at once, so that the buffers stay small. */
 const FLUSH_BYTES = 1024 * 1024;
@@ -48,7 +48,7 @@ export class JobQueue {
   /**
    * Adds a job, which crosses at the end of this turn.
    *
-   * @param fields up to thirteen numbers, as crates/node/src/outbox.rs reads them; `write` may still set some
+   * @param fields what the other {@link JobWord}s are; `write` may still set some
    * @throws what `write` throws; nothing is added then
    */
   add(kind: number, id: number, fields: readonly number[], write?: JobWriter): void {
@@ -91,7 +91,7 @@ export class JobQueue {
     const { encoder, word, float, byte } = batch;
     if (word === 0) return;
     const binaries = encoder.outOfBand ?? [];
-    for (const [index, bytes] of binaries.entries()) this.#native.putApart(index, bytes);
+    for (const [index, bytes] of binaries.entries()) this.#native.putOutOfBand(index, bytes);
     this.#attachment.use(encoder);
     this.#native.flush(word, float, byte, binaries.length);
     // At once, and not by a call, where V8 could terminate: the jobs would cross a second time.
@@ -116,12 +116,10 @@ class Batch {
     encoder.skip(JOB_WORDS);
     write?.(encoder);
     const { words } = encoder;
-    words[start] = encoder.word - start;
-    words[start + 1] = kind;
-    words[start + 2] = id;
-    for (let index = 0; index < JOB_WORDS - 3; index++) {
-      words[start + 3 + index] = fields[index] ?? 0;
-    }
+    for (let field = 0; field < JOB_WORDS; field++) words[start + field] = fields[field] ?? 0;
+    words[start + JobWord.words] = encoder.word - start;
+    words[start + JobWord.kind] = kind;
+    words[start + JobWord.id] = id;
     this.float = encoder.float;
     this.byte = encoder.byte;
     // Last, since this is what makes the job count.

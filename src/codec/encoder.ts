@@ -32,6 +32,8 @@ const {
   KEYS_MIXED,
   LIST,
   MAP,
+  MAX_PAIRS,
+  MAX_REST,
   MAX_SHAPE_KEYS,
   MIXED,
   NIL,
@@ -54,12 +56,8 @@ export interface EncoderSettings {
 /** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
-/** The most items of a list and pairs of a map: two bits of a map's payload say what its keys are. */
-const MAX_COUNT = 2 ** 26 - 1;
 /** The most elements of a tuple, in Erlang. */
 const MAX_TUPLE = 2 ** 24 - 1;
-/** The most items where their kind shares the word of their count. */
-const MAX_SHORT_COUNT = 2 ** 24 - 1;
 /** How many objects are asked for the number of their keys after one had more than a shape can have. */
 const LOOK_AHEAD = 32;
 
@@ -138,7 +136,7 @@ export class Encoder extends TapeWriter implements ValueSink {
     this.keysAreAtoms = settings.objectKeys === 'atom';
     this.encoders = settings.encoders;
     this.maxDepth = settings.maxDepth;
-    this.maxItems = Math.min(MAX_COUNT, limit.bytes);
+    this.maxItems = Math.min(MAX_PAIRS, limit.bytes);
     this.inherits = hasEnumerable(Object.prototype);
     this.largeKeys = undefined;
     this.write(value, 0);
@@ -185,7 +183,7 @@ export class Encoder extends TapeWriter implements ValueSink {
 
   private writeArray(array: readonly unknown[], depth: number): void {
     const count = array.length;
-    if (count > this.maxItems || count >>> 0 !== count) this.refuseCount(count, MAX_COUNT);
+    if (count > this.maxItems || count >>> 0 !== count) this.refuseCount(count, MAX_PAIRS);
     if (count > 0) this.enter(depth);
     const first = count > 1 ? array[0] : undefined;
     let index = 0;
@@ -194,7 +192,7 @@ export class Encoder extends TapeWriter implements ValueSink {
     } else if ((first | 0) === first) {
       this.putArrayHead(array, count);
       index = this.writeIntegers(array, count);
-    } else if (count > MAX_SHORT_COUNT || isMarked(array) || !this.writeDoubles(array, count)) {
+    } else if (count > MAX_REST || isMarked(array) || !this.writeDoubles(array, count)) {
       this.putArrayHead(array, count);
     } else {
       return;
@@ -290,7 +288,7 @@ export class Encoder extends TapeWriter implements ValueSink {
       throw new SerializeError('is an ImproperList without items');
     }
     const count = items.length;
-    if (count > MAX_SHORT_COUNT) this.refuseCount(count, MAX_SHORT_COUNT);
+    if (count > MAX_REST) this.refuseCount(count, MAX_REST);
     this.enter(depth);
     this.putExt(IMPROPER, count);
     let index = 0;
@@ -348,7 +346,7 @@ export class Encoder extends TapeWriter implements ValueSink {
   }
 
   private putMapHead(head: number, count: number): void {
-    if (count > MAX_COUNT) this.refuseCount(count, MAX_COUNT);
+    if (count > MAX_PAIRS) this.refuseCount(count, MAX_PAIRS);
     this.words[head] = (((count << 2) | KEYS_MIXED) << 4) | MAP;
   }
 
@@ -487,7 +485,7 @@ export class Encoder extends TapeWriter implements ValueSink {
       else this.words[head] = (EMPTY_MAP << 4) | CONST;
       return;
     }
-    if (pairs > MAX_COUNT) this.refuseCount(pairs, MAX_COUNT);
+    if (pairs > MAX_PAIRS) this.refuseCount(pairs, MAX_PAIRS);
     const shape = this.shapeIndex(path);
     if (pairsAt < 0) {
       this.words[head] = (shape << 4) | OBJECT;

@@ -10,7 +10,6 @@ import { TextWriter } from './text-writer.js';
 
 // V8 folds the constants of a module, but not those that it imports.
 const {
-  APART,
   ATOM,
   BIG,
   BYTES,
@@ -18,17 +17,16 @@ const {
   FLOAT,
   FRAME_WORDS,
   INT,
+  MAX_BIG,
+  OUT_OF_BAND,
   SHAPE_ATOMS,
   SHAPE_TEXT,
-  TEXT_UTF8,
   WIDE,
 } = tape;
 
 /** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
-/** The most bytes of a big integer: its sign shares the word of its length. */
-const MAX_BIG = 2 ** 27 - 1;
 /** Binaries from this size on are not copied into the tape, but only once, to where they are needed. */
 const MIN_OUT_OF_BAND = 64 * 1024;
 
@@ -104,13 +102,11 @@ export class TapeWriter extends TextWriter {
     words[frame + Frame.floatCount] = this.float - this.firstFloat;
     words[frame + Frame.text] = this.textStart;
     words[frame + Frame.textLength] = namesStart - this.textStart;
-    words[frame + Frame.textForm] = TEXT_UTF8;
     words[frame + Frame.names] = namesStart;
     words[frame + Frame.namesLength] = sourceStart - namesStart;
     words[frame + Frame.source] = sourceStart;
     words[frame + Frame.sourceLength] = this.sourceLength;
-    words[frame + Frame.apart] = 0;
-    words[frame + Frame.apartCount] = this.outOfBand === undefined ? 0 : this.outOfBand.length;
+    words[frame + Frame.outOfBand] = this.outOfBand === undefined ? 0 : this.outOfBand.length;
   }
 
   /** How many bytes the large binaries of the tape have. */
@@ -226,7 +222,7 @@ export class TapeWriter extends TextWriter {
   }
 
   private addOutOfBand(value: Uint8Array): number {
-    return APART + this.outOfBand!.push(value) - 1;
+    return OUT_OF_BAND + this.outOfBand!.push(value) - 1;
   }
 
   /** Notes bytes to be copied to the end of the tape; returns their place there. */

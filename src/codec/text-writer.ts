@@ -10,6 +10,7 @@ const {
   EXT,
   FRAME_WORDS,
   INLINE,
+  MAX_REST,
   TEXT,
   TEXT_ASCII,
   TEXT_FORM,
@@ -22,8 +23,6 @@ const {
 const ROOM = 16;
 /** ASCII up to this length goes into the words: handing such a string over takes longer. */
 const MAX_INLINE = 16;
-/** The most units of text beyond ASCII: the kind of such text shares the word of its length. */
-const MAX_WIDE = 2 ** 24 - 1;
 /** Text is handed over in chunks of about this length, which stay in the caches until then. */
 const CHUNK = 4096;
 /** From this length on it pays to find out how many bytes text has before making room for them. */
@@ -127,7 +126,7 @@ export class TextWriter extends SharedBuffers {
         charCodeAt.call(value, 0) |
         charCodeAt.call(value, length >> 1) |
         charCodeAt.call(value, length - 1);
-      if (sample > 0x7f && length <= MAX_WIDE) this.gatherWide(value, length);
+      if (sample > 0x7f && length <= MAX_REST) this.gatherWide(value, length);
       else this.gather(value, length);
     }
   }

@@ -1,5 +1,7 @@
 //! How terms are decoded and encoded.
 
+use crate::tape::DEFAULT_DEPTH;
+
 /// What binaries become in the default mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Binaries {
@@ -47,7 +49,7 @@ impl Default for DecodeOptions<'_> {
             exact: false,
             binaries: Binaries::Text,
             known_atoms: None,
-            max_depth: 100_000,
+            max_depth: DEFAULT_DEPTH,
             max_terms: 16_777_216,
             chunk: 65_536,
             part: PART_WORDS,
@@ -78,6 +80,6 @@ pub struct EncodeOptions {
 
 impl Default for EncodeOptions {
     fn default() -> Self {
-        Self { max_size: 256 * 1024 * 1024 - 1, max_depth: 1_000_000 }
+        Self { max_size: 256 * 1024 * 1024 - 1, max_depth: DEFAULT_DEPTH }
     }
 }

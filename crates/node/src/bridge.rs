@@ -74,7 +74,7 @@ pub struct Bridge {
     event_loop: Option<EventLoop>,
     outbox: RefCell<Option<Areas>>,
     /// Large binaries of the jobs in the outbox.
-    apart: RefCell<Vec<Vec<u8>>>,
+    out_of_band: RefCell<Vec<Vec<u8>>>,
     inbox: RefCell<Option<Areas>>,
     large: RefCell<Vec<Option<Message>>>,
     codec: Rc<CodecMemory>,
@@ -105,7 +105,7 @@ impl Bridge {
             shared,
             event_loop: libuv.then(|| EventLoop::of(&env)).flatten(),
             outbox: RefCell::default(),
-            apart: RefCell::default(),
+            out_of_band: RefCell::default(),
             inbox: RefCell::default(),
             large: RefCell::default(),
             codec: Rc::default(),
@@ -158,18 +158,18 @@ impl Bridge {
     /// Copies a large binary of the job that is being written: binary `index` of the outbox. What had
     /// this number or a higher one is forgotten; it belonged to a job that was given up.
     #[napi(catch_unwind)]
-    pub fn put_apart(&self, index: u32, bytes: &[u8]) {
-        let mut apart = self.apart.borrow_mut();
-        apart.truncate(index as usize);
-        apart.push(bytes.to_vec());
+    pub fn put_out_of_band(&self, index: u32, bytes: &[u8]) {
+        let mut buffers = self.out_of_band.borrow_mut();
+        buffers.truncate(index as usize);
+        buffers.push(bytes.to_vec());
     }
 
     /// Takes the jobs that lie in the first so many words, doubles and bytes of the outbox, with so many
-    /// binaries that stand apart.
+    /// binaries out of band.
     #[napi(catch_unwind)]
-    pub fn flush(&self, words: u32, floats: u32, bytes: u32, apart: u32) -> Result<()> {
-        let mut binaries = self.apart.take();
-        binaries.truncate(apart as usize);
+    pub fn flush(&self, words: u32, floats: u32, bytes: u32, buffers: u32) -> Result<()> {
+        let mut binaries = self.out_of_band.take();
+        binaries.truncate(buffers as usize);
         let outbox = self.outbox.borrow();
         let outbox = outbox.as_ref().ok_or_else(detached)?;
         let batch = Batch::copy(outbox, words as usize, floats as usize, bytes as usize, binaries)

@@ -19,6 +19,7 @@ mod faults;
 mod frame;
 mod http_codec;
 mod inbox;
+mod numbers;
 mod outbox;
 mod paths;
 mod process;
