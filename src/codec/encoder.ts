@@ -8,36 +8,23 @@ import type { Encoder as ClassEncoder } from '../terms/hooks.js';
 import { isMarked } from '../terms/tuple.js';
 import type { Fun, ImproperList } from '../terms/values.js';
 import { hookOf, termOf } from './class-encoders.js';
-import { type KeyPath, KeyPaths, type ValueSink } from './key-paths.js';
+import { ObjectWriter, type Properties } from './object-writer.js';
 import { writeFunHead, writeOpaque } from './opaque.js';
-import {
-  LoneSurrogateError,
-  SerializeError,
-  type SizeLimit,
-  TooDeepError,
-} from './serialize-error.js';
+import { LoneSurrogateError, SerializeError, type SizeLimit } from './serialize-error.js';
 import * as tape from './tape.js';
-import { TapeWriter } from './tape-writer.js';
 
 // V8 folds the constants of a module, but not those that it imports.
 const {
   CONST,
   DOUBLES,
   EMPTY_LIST,
-  EMPTY_MAP,
-  EXT,
   FALSE,
   IMPROPER,
   INT,
-  KEYS_MIXED,
   LIST,
-  MAP,
   MAX_PAIRS,
   MAX_REST,
-  MAX_SHAPE_KEYS,
-  MIXED,
   NIL,
-  OBJECT,
   TRUE,
   TUPLE,
   UNDEFINED,
@@ -58,8 +45,6 @@ const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
 /** The most elements of a tuple, in Erlang. */
 const MAX_TUPLE = 2 ** 24 - 1;
-/** How many objects are asked for the number of their keys after one had more than a shape can have. */
-const LOOK_AHEAD = 32;
 
 const { isArray } = Array;
 const { getPrototypeOf } = Reflect;
@@ -77,17 +62,10 @@ const sizeOf = Object.getOwnPropertyDescriptor(Map.prototype, 'size')!.get as (
  * `finally` when V8 terminates the execution. The next tape depends on nothing but the places where it is to
  * begin. While an encoder writes, getters that encode need another one.
  */
-export class Encoder extends TapeWriter implements ValueSink {
-  private readonly paths = new KeyPaths();
+export class Encoder extends ObjectWriter {
   private encoders: readonly ClassEncoder[] | undefined = undefined;
-  private maxDepth = 0;
+  /** The most items of an array. */
   private maxItems = 0;
-  /** Whether all objects inherit an enumerable property. */
-  private inherits = false;
-  /** How many objects are still asked for the number of their keys. */
-  private largeAhead = 0;
-  /** The keys of the object that turned out to be large. */
-  private largeKeys: readonly string[] | undefined = undefined;
 
   /**
    * Writes a value as a tape at the next free places.
@@ -131,14 +109,11 @@ export class Encoder extends TapeWriter implements ValueSink {
     checksEachText: boolean,
   ): void {
     this.begin(limit);
-    this.paths.begin();
     this.checksEachText = checksEachText;
     this.keysAreAtoms = settings.objectKeys === 'atom';
     this.encoders = settings.encoders;
     this.maxDepth = settings.maxDepth;
     this.maxItems = Math.min(MAX_PAIRS, limit.bytes);
-    this.inherits = hasEnumerable(Object.prototype);
-    this.largeKeys = undefined;
     this.write(value, 0);
     this.finish();
   }
@@ -176,11 +151,6 @@ export class Encoder extends TapeWriter implements ValueSink {
     }
   }
 
-  /** Refuses a container with something inside that is too deep. */
-  private enter(depth: number): void {
-    if (depth >= this.maxDepth) throw new TooDeepError(this.maxDepth);
-  }
-
   private writeArray(array: readonly unknown[], depth: number): void {
     const count = array.length;
     if (count > this.maxItems || count >>> 0 !== count) this.refuseCount(count, MAX_PAIRS);
@@ -216,12 +186,6 @@ export class Encoder extends TapeWriter implements ValueSink {
     }
   }
 
-  /** Arrays behind a proxy may have any length. */
-  private refuseCount(count: number, most: number): never {
-    this.checkSize(count);
-    throw new SerializeError(`has ${String(count)} items; at most ${most} can be encoded`);
-  }
-
   /** Writes the integers that an array begins with, and returns how many there are. */
   private writeIntegers(array: readonly unknown[], count: number): number {
     if (this.word + count > this.limit) this.grow(count);
@@ -241,6 +205,7 @@ export class Encoder extends TapeWriter implements ValueSink {
 
   /** Writes a list that has nothing but doubles; false when it has something else. */
   private writeDoubles(array: readonly unknown[], count: number): boolean {
+    if (!this.hasRoomFor(count * 9)) return false;
     const start = this.float;
     this.reserveFloats(count);
     const { floats } = this;
@@ -345,11 +310,6 @@ export class Encoder extends TapeWriter implements ValueSink {
     this.putMapHead(head, count);
   }
 
-  private putMapHead(head: number, count: number): void {
-    if (count > MAX_PAIRS) this.refuseCount(count, MAX_PAIRS);
-    this.words[head] = (((count << 2) | KEYS_MIXED) << 4) | MAP;
-  }
-
   /** Writes an object as the term that its class says it is. */
   private writeHooked(value: object, depth: number): void {
     const hook = hookOf(value, this.encoders);
@@ -362,141 +322,7 @@ export class Encoder extends TapeWriter implements ValueSink {
       throw SerializeError.through(error, value, () => '[toTerm]()');
     }
   }
-
-  /** Writes a map of the enumerable properties. */
-  private writePlain(value: Properties, depth: number): void {
-    const path = this.inherits ? undefined : this.pathOf(value);
-    if (path !== undefined && path.writer !== undefined) {
-      this.enter(depth);
-      this.put((this.shapeIndex(path) << 4) | OBJECT);
-      path.writer(value, this, depth + 1);
-      return;
-    }
-    this.paths.note(path);
-    if (this.largeKeys === undefined) this.writePairs(value, depth, this.inherits);
-    else this.writeLarge(value, depth);
-  }
-
-  /** The keys of an object, if they can be a shape. */
-  private pathOf(value: Properties): KeyPath | undefined {
-    if (this.largeAhead > 0 && this.isLarge(value)) return undefined;
-    let path = this.paths.root;
-    for (const key in value) {
-      const { latest } = path;
-      const next = latest !== undefined && latest.key === key ? latest : path.step(key, this.paths);
-      if (next === undefined) {
-        if (path.count === MAX_SHAPE_KEYS) this.isLarge(value);
-        return undefined;
-      }
-      path = next;
-    }
-    return path.count === 0 ? undefined : path;
-  }
-
-  /**
-   * Whether an object has more keys than a shape can have. If so, they are noted for {@link Encoder.writeLarge}:
-   * V8 keeps such an object as a hash table and sorts the keys for whoever lists them, which takes longer than
-   * everything else. After one such object, the next ones are asked at once.
-   */
-  private isLarge(value: Properties): boolean {
-    const keys = Object.keys(value);
-    if (keys.length > MAX_SHAPE_KEYS) {
-      this.largeKeys = keys;
-      this.largeAhead = LOOK_AHEAD;
-      return true;
-    }
-    if (this.largeAhead > 0) this.largeAhead--;
-    return false;
-  }
-
-  private writeLarge(value: Properties, depth: number): void {
-    const keys = this.largeKeys!;
-    this.largeKeys = undefined;
-    this.enter(depth);
-    this.put(0);
-    this.putMapHead(this.word - 1, keys.length);
-    let index = 0;
-    let atKey = true;
-    try {
-      for (; index < keys.length; index++) {
-        const key = keys[index]!;
-        atKey = true;
-        this.writeKey(key);
-        atKey = false;
-        this.write(value[key], depth + 1);
-      }
-    } catch (error) {
-      throw throughProperty(error, value, keys[index]!, atKey);
-    }
-  }
-
-  /**
-   * Writes the properties as they come: one loop finds them, their values and their shape. Listing the keys
-   * first, and reading the values by them, takes three times as long.
-   *
-   * @param inherits whether there may be enumerable properties that are not its own
-   */
-  private writePairs(value: Properties, depth: number, inherits: boolean): void {
-    this.put(0);
-    const head = this.word - 1;
-    let path = this.paths.root;
-    // Where the number of pairs stands, once a key has not fitted a shape.
-    let pairsAt = -1;
-    let pairs = 0;
-    let latestKey = '';
-    let atKey = true;
-    try {
-      for (const key in value) {
-        if (inherits && !Object.hasOwn(value, key)) continue;
-        latestKey = key;
-        atKey = true;
-        if (pairsAt < 0) {
-          if (path.count === 0) this.enter(depth);
-          const { latest } = path;
-          const next =
-            latest !== undefined && latest.key === key ? latest : path.step(key, this.paths);
-          if (next !== undefined) path = next;
-          else pairsAt = this.beginPairs(path);
-        }
-        if (pairsAt >= 0) {
-          this.writeKey(key);
-          pairs++;
-        }
-        atKey = false;
-        this.write(value[key], depth + 1);
-      }
-    } catch (error) {
-      throw throughProperty(error, value, latestKey, atKey);
-    }
-    this.putObjectHead(head, path, pairsAt, pairs);
-  }
-
-  /** Makes room for the number of pairs that follow the values of a shape; 0 where there is no shape. */
-  private beginPairs(path: KeyPath): number {
-    if (path.count === 0) return 0;
-    this.put(0);
-    return this.word - 1;
-  }
-
-  /** Writes the head of an object after its content: a shape, pairs, or a shape and pairs. */
-  private putObjectHead(head: number, path: KeyPath, pairsAt: number, pairs: number): void {
-    if (path.count === 0) {
-      if (pairs > 0) this.putMapHead(head, pairs);
-      else this.words[head] = (EMPTY_MAP << 4) | CONST;
-      return;
-    }
-    if (pairs > MAX_PAIRS) this.refuseCount(pairs, MAX_PAIRS);
-    const shape = this.shapeIndex(path);
-    if (pairsAt < 0) {
-      this.words[head] = (shape << 4) | OBJECT;
-    } else {
-      this.words[head] = (((shape << 6) | MIXED) << 4) | EXT;
-      this.words[pairsAt] = pairs;
-    }
-  }
 }
-
-type Properties = Record<string, unknown>;
 
 /** Whether a value is an array, of any realm, or a proxy of one. */
 function isList(value: object): value is readonly unknown[] {
@@ -515,11 +341,6 @@ function sizeOfMap(map: Map<unknown, unknown>): number {
   }
 }
 
-function hasEnumerable(object: object): boolean {
-  for (const _ in object) return true;
-  return false;
-}
-
 /** Whether a prototype is the `Object.prototype` of another realm: a vm context, say. */
 function isForeignPlain(prototype: object): boolean {
   return getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
@@ -528,12 +349,6 @@ function isForeignPlain(prototype: object): boolean {
 function entryStep(key: unknown, index: number, atKey: boolean): string {
   if (atKey) return `.key(${index})`;
   return typeof key === 'string' ? `.get(${JSON.stringify(key)})` : `.value(${index})`;
-}
-
-function throughProperty(error: unknown, object: object, key: string, atKey: boolean): unknown {
-  if (!atKey) return SerializeError.through(error, object, key);
-  const isKeyWrong = SerializeError.is(error) && !key.isWellFormed();
-  return isKeyWrong ? new SerializeError('has a key with a lone surrogate') : error;
 }
 
 function describe(value: object): string {

@@ -48,8 +48,9 @@ export function writeOpaque(writer: TapeWriter, value: object, kind: TermKind): 
 }
 
 /** Writes a closure up to its terms, and returns these. */
-export function writeFunHead(writer: TapeWriter, { parts }: Fun): unknown[] {
+export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
   const what = 'a Fun';
+  const parts = fun.parts ?? fail(what);
   const { uniq, free } = parts;
   check(isBytes(uniq) && byteLength(uniq) === 16 && Array.isArray(free), what);
   const bytes = copyOf(uniq);

@@ -184,7 +184,8 @@ export class TapeWriter extends TextWriter {
   protected reserveFloats(count: number): void {
     const end = this.float + count;
     if (end <= this.floats.length) return;
-    this.checkSize((end - this.firstFloat) * 9);
+    // The shortest of them are integers of 32 bits.
+    this.checkSize((end - this.firstFloat) * 5);
     this.growFloats(count);
   }
 
@@ -194,15 +195,17 @@ export class TapeWriter extends TextWriter {
       return;
     }
     const negative = value < 0n;
-    const digits = (negative ? -value : value).toString(16);
+    const magnitude = negative ? -value : value;
+    // Before its digits are computed.
+    if (magnitude >> BigInt(MAX_BIG * 8) !== 0n) {
+      throw new SerializeError(`is an integer of more than ${MAX_BIG} bytes`);
+    }
+    const digits = magnitude.toString(16);
     const length = (digits.length + 1) >> 1;
     this.addSize(length);
-    if (length > MAX_BIG) {
-      throw new SerializeError(`is an integer of ${length} bytes, more than ${MAX_BIG}`);
-    }
-    const magnitude = Buffer.from(digits.padStart(length * 2, '0'), 'hex').reverse();
+    const bytes = Buffer.from(digits.padStart(length * 2, '0'), 'hex').reverse();
     this.put((((length << 1) | (negative ? 1 : 0)) << 4) | BIG);
-    this.put(this.addSource(magnitude, length));
+    this.put(this.addSource(bytes, length));
   }
 
   protected writeBinary(value: Uint8Array): void {
