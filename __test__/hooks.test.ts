@@ -74,7 +74,7 @@ test('encoders say it for classes of others, before toTerm does, and for those t
   ];
   t.deepEqual(decode(encode([new Date(5), new Later(6), new Money(7)], { encoders })), [5, 6, [7]]);
   t.throws(() => encode(new Date(5)), {
-    message: 'value is an instance of Date, which is no term',
+    message: 'value is an instance of Date, which cannot be encoded as a term',
   });
 });
 
@@ -104,7 +104,7 @@ test('errors of what toTerm returns give the path, and its own are kept', (t) =>
     }
   }
   const thrown = t.throws(() => encode({ a: new Throwing() }), { instanceOf: TermError })!;
-  t.is(thrown.message, 'value.a cannot be made a term, its toTerm has thrown: no');
+  t.is(thrown.message, 'value.a cannot be encoded because its toTerm threw: no');
   t.is(thrown.cause, own);
   t.is(thrown.path, 'value.a');
   class Nested {

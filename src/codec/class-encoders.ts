@@ -23,7 +23,7 @@ export function termOf(hook: Hook): unknown {
   } catch (cause) {
     const message = attempt((): unknown => (cause as Error).message);
     const reason = typeof message === 'string' ? message : inspectBriefly(cause, 200);
-    throw new SerializeError(`cannot be made a term, its toTerm has thrown: ${reason}`, { cause });
+    throw new SerializeError(`cannot be encoded because its toTerm threw: ${reason}`, { cause });
   }
 }
 

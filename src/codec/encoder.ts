@@ -147,7 +147,7 @@ export class Encoder extends ObjectWriter {
     } else if (typeof value === 'bigint') {
       this.writeBigInt(value);
     } else {
-      throw new SerializeError(`is a ${typeof value}, which is no term`);
+      throw new SerializeError(`is a ${typeof value}, which cannot be encoded as a term`);
     }
   }
 
@@ -313,7 +313,8 @@ export class Encoder extends ObjectWriter {
   /** Writes an object as the term that its class says it is. */
   private writeHooked(value: object, depth: number): void {
     const hook = hookOf(value, this.encoders);
-    if (hook === undefined) throw new SerializeError(`is ${describe(value)}, which is no term`);
+    if (hook === undefined)
+      throw new SerializeError(`is ${describe(value)}, which cannot be encoded as a term`);
     this.enter(depth);
     const term = termOf(hook);
     try {
@@ -337,7 +338,7 @@ function sizeOfMap(map: Map<unknown, unknown>): number {
   try {
     return sizeOf.call(map);
   } catch {
-    throw new SerializeError('inherits from Map, but is none');
+    throw new SerializeError('inherits from Map but is not a Map');
   }
 }
 

@@ -75,7 +75,9 @@ export class TooDeepError extends SerializeError {
     const count = this.stepsToCycle();
     if (count < 0) return super.toTermError(root);
     const path = root + this.path(count);
-    return new TermError(`${shorten(path)} contains itself; cycles cannot be encoded`, { path });
+    return new TermError(`${shorten(path)} contains itself; cyclic values cannot be encoded`, {
+      path,
+    });
   }
 }
 
@@ -93,7 +95,7 @@ export class TooLargeError extends SerializeError {
   constructor(limit: SizeLimit, size: number) {
     const { bytes, option } = limit;
     const most = `${bytes} bytes${option === undefined ? '' : ` (option ${option})`}`;
-    super(`makes the encoding too large: at least ${Math.ceil(size)} bytes, at most ${most}`);
+    super(`makes the encoding at least ${Math.ceil(size)} bytes long; the limit is ${most}`);
     this.#limit = limit;
   }
 

@@ -162,7 +162,8 @@ export class TapeWriter extends TextWriter {
       return;
     }
     const wide = Number.isSafeInteger(value) && value !== 0;
-    if (!wide && !Number.isFinite(value)) throw new SerializeError(`is ${value}, which is no term`);
+    if (!wide && !Number.isFinite(value))
+      throw new SerializeError(`is ${value}, which cannot be encoded as a term`);
     this.words[this.word++] = wide ? WIDE : FLOAT;
     this.putFloat(value);
   }
@@ -170,7 +171,7 @@ export class TapeWriter extends TextWriter {
   /** Writes a double as one, whether it is integral or not. */
   writeDouble(value: number): void {
     if (!Number.isFinite(value))
-      throw new SerializeError(`is a float of ${value}, which is no term`);
+      throw new SerializeError(`is a float of ${value}, which cannot be encoded as a term`);
     this.put(FLOAT);
     this.putFloat(value);
   }
