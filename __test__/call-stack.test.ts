@@ -98,6 +98,6 @@ test('what is no call is told with what it is, but not with what it holds', asyn
     await t.throwsAsync(async () => mistake(), { instanceOf: OptionError, message });
   }
   await t.throwsAsync(client.call('m', 'echo', [Promise.resolve(1)]), {
-    message: 'args[0] is a promise (is an await missing?), which is no term',
+    message: 'args[0] is a promise (is an await missing?), which cannot be encoded as a term',
   });
 });

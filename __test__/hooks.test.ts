@@ -62,8 +62,8 @@ test('objects say by toTerm what they are, wherever they stand', (t) => {
   t.is(toErlang(new Map([[new Money(1), tuple(new Money(2))]])), '#{{money,1} => {{money,2}}}');
   t.is(toElixir(new User('x')), '%My.User{name: "x", balance: {:money, 1}}');
   let deep: unknown = new Money(5);
-  for (let depth = 0; depth < 5000; depth++) deep = [deep];
-  t.is(toErlang(deep), `${'['.repeat(5000)}{money,5}${']'.repeat(5000)}`);
+  for (let depth = 0; depth < 1000; depth++) deep = [deep];
+  t.is(toErlang(deep), `${'['.repeat(1000)}{money,5}${']'.repeat(1000)}`);
 });
 
 test('encoders say it for classes of others, before toTerm does, and for those that extend them', (t) => {
@@ -74,7 +74,7 @@ test('encoders say it for classes of others, before toTerm does, and for those t
   ];
   t.deepEqual(decode(encode([new Date(5), new Later(6), new Money(7)], { encoders })), [5, 6, [7]]);
   t.throws(() => encode(new Date(5)), {
-    message: 'value is an instance of Date, which is no term',
+    message: 'value is an instance of Date, which cannot be encoded as a term',
   });
 });
 
@@ -104,7 +104,7 @@ test('errors of what toTerm returns give the path, and its own are kept', (t) =>
     }
   }
   const thrown = t.throws(() => encode({ a: new Throwing() }), { instanceOf: TermError })!;
-  t.is(thrown.message, 'value.a cannot be made a term, its toTerm has thrown: no');
+  t.is(thrown.message, 'value.a cannot be encoded because its toTerm threw: no');
   t.is(thrown.cause, own);
   t.is(thrown.path, 'value.a');
   class Nested {
@@ -112,8 +112,7 @@ test('errors of what toTerm returns give the path, and its own are kept', (t) =>
       return encode(1);
     }
   }
-  t.throws(() => encode(new Nested()), { instanceOf: TermError, message: /must not encode/ });
-  t.is(decode(encode(1)), 1);
+  t.deepEqual(decode(encode(new Nested())), Buffer.from(encode(1)));
 });
 
 test('endless toTerm is refused', (t) => {
@@ -139,18 +138,17 @@ test('endless toTerm is refused', (t) => {
     }
   }
   t.throws(() => encode(new Itself()), { instanceOf: TermError, message: /contains itself/ });
-  t.throws(() => encode(new Another()), {
-    instanceOf: TermError,
-    message: /10000 calls of toTerm/,
-  });
-  t.throws(() => encode(new Inside()), { instanceOf: TermError, message: /10000 calls of toTerm/ });
+  const tooDeep = { instanceOf: TermError, message: /deeper than maxDepth, 1000$/ };
+  t.throws(() => encode(new Another()), tooDeep);
+  t.throws(() => encode(new Inside()), tooDeep);
   const list = (length: number): Linked | null => {
     let linked: Linked | null = null;
     for (let index = 0; index < length; index++) linked = new Linked(linked);
     return linked;
   };
-  t.notThrows(() => encode(list(10_000)));
-  t.throws(() => encode(list(10_001)), { instanceOf: TermError });
+  // Each is two levels: a list, and the call of toTerm that has returned it.
+  t.notThrows(() => encode(list(500)));
+  t.throws(() => encode(list(501)), { instanceOf: TermError });
   // Many beside each other are no chain.
   t.notThrows(() => encode(Array.from({ length: 20_001 }, () => new Money(1))));
 });
@@ -207,9 +205,9 @@ test('structs of every size and nesting are revived', (t) => {
     for (const key of ['k', 'ü']) {
       let term: unknown = big(count, key);
       t.is(decode(encode(term), { revivers: [size] }), count as never, `${count} ${key}`);
-      for (let depth = 0; depth < 1000; depth++) term = [term];
+      for (let depth = 0; depth < 900; depth++) term = [term];
       let found = decode(encode(term), { revivers: [size] });
-      for (let depth = 0; depth < 1000; depth++) found = (found as unknown as never[])[0]!;
+      for (let depth = 0; depth < 900; depth++) found = (found as unknown as never[])[0]!;
       t.is(found, count as never);
     }
   }
@@ -221,10 +219,10 @@ test('structs of every size and nesting are revived', (t) => {
     many.map(() => ({ k0: 0, k1: 1, __struct__: atom('Elixir.Big') })),
   );
   let deep: unknown = new Money(1);
-  for (let depth = 0; depth < 1000; depth++) deep = tuple(atom('money'), deep);
+  for (let depth = 0; depth < 900; depth++) deep = tuple(atom('money'), deep);
   let count = 0;
   decode(encode(deep), { revivers: [{ tag: 'money', length: 2, revive: () => ++count }] });
-  t.is(count, 1001);
+  t.is(count, 901);
 });
 
 test('exact terms are not revived', (t) => {

@@ -153,8 +153,8 @@ for (const [what, taken, refused, words] of rows) {
 }
 
 test('the default of maxDepth on both sides', (t) => {
-  t.notThrows(() => decode(bytes(131, nested(100_000))));
-  t.throws(() => decode(bytes(131, nested(100_001))), { instanceOf: TermError });
+  t.notThrows(() => decode(bytes(131, nested(1000))));
+  t.throws(() => decode(bytes(131, nested(1001))), { instanceOf: TermError });
 });
 
 test('atoms are written with at most 255 characters, however many bytes those take', (t) => {

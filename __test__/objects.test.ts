@@ -71,7 +71,10 @@ test('objects, arrays and tuples behind a proxy are what they stand for', (t) =>
   );
   const { proxy, revoke } = Proxy.revocable({ a: 1 }, {});
   revoke();
-  t.throws(() => encode([1, proxy]), { instanceOf: TypeError });
+  t.throws(() => encode([1, proxy]), {
+    instanceOf: TermError,
+    message: 'value[1] is a revoked Proxy',
+  });
   t.is(roundTrip('fine'), 'fine');
 });
 
@@ -154,22 +157,22 @@ test('what a getter throws comes out as it is', (t) => {
   }
 });
 
-test('a getter may decode, and may try to encode', (t) => {
+test('a getter may decode and encode', (t) => {
   const bytes = encode([{ a: 'inner', b: 0.5 }, '日本', atom('inside')]);
   const object = {
     before: [1.5, 'é', atom('around')],
     get decoded() {
       return decode(bytes);
     },
-    get refused() {
-      return t.throws(() => encode(1), { instanceOf: TermError })?.code;
+    get encoded() {
+      return encode([{ a: 'inner', b: 0.5 }, '日本', atom('around')]).length;
     },
     after: ['日', 2.5, atom('around')],
   };
   const expected = {
     before: [1.5, 'é', atom('around')],
     decoded: [{ a: 'inner', b: 0.5 }, '日本', atom('inside')],
-    refused: 'ERR_BACKWATER_TERM',
+    encoded: encode([{ a: 'inner', b: 0.5 }, '日本', atom('around')]).length,
     after: ['日', 2.5, atom('around')],
   };
   accepted(t, [object, object], [expected, expected]);
@@ -298,7 +301,7 @@ for (const [what, input] of [
   ['a Date of another realm', runInNewContext('new Date()')],
 ] as const) {
   test(`${what} is no term, at any depth`, (t) => {
-    refused(t, input, /no term/);
+    refused(t, input, /cannot be encoded as a term/);
     refused(t, { a: 1.5, b: input }, /\.b is /);
     refused(t, new Map<unknown, unknown>([[input, 1]]), /key\(0\) is /);
   });
@@ -405,7 +408,7 @@ test('a Buffer that a getter empties meanwhile is refused, and the next value is
     const error = t.throws(() => encode(nest([object, Buffer.from([255])], depth)), {
       instanceOf: TermError,
     });
-    t.regex(error.message, /changed its length/);
+    t.regex(error.message, /length changed/);
     t.deepEqual(roundTrip([Buffer.from([255]), 'x']), [Buffer.from([255]), 'x']);
   }
 });

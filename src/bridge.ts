@@ -1,3 +1,20 @@
+import { JobQueue, type JobWriter } from './bridge/job-queue.js';
+import {
+  EVENT_ABANDONED,
+  EVENT_CALL,
+  EVENT_DONE,
+  EVENT_EXCEPTION,
+  EVENT_FAILURE,
+  EVENT_RESOLVE,
+  EVENT_RETURN,
+  EVENT_TIMER,
+  EVENT_WORDS,
+  EventWord,
+  JOB_CANCEL,
+  type JOB_EXCEPTION,
+  type JOB_RETURN,
+} from './bridge/numbers.js';
+import { StandaloneEncoder } from './codec/standalone-encoder.js';
 import type { Arrival, TapeBuffers } from './codec/tape-buffers.js';
 import { BackwaterError } from './errors.js';
 import { failureOf } from './failures.js';
@@ -5,30 +22,6 @@ import { now, runAtRoot, runSoon } from './host.js';
 import { native, type NativeBridge } from './native.js';
 import { Spinner } from './spinner.js';
 import { onOwnAtom } from './terms/atom.js';
-import { isFlattening, refuseNested } from './terms/flatten.js';
-import { Outbox } from './terms/outbox.js';
-import { FRAME_WORDS } from './terms/tape.js';
-
-/** Kinds of events; the same numbers stand in crates/node/src/events.rs. */
-const CALL = 1;
-const RETURN = 2;
-const EXCEPTION = 3;
-const FAILURE = 4;
-const DONE = 5;
-const ABANDONED = 6;
-/** A client wants to know its endpoints. */
-const RESOLVE = 7;
-const TIMER = 8;
-const EVENT_WORDS = 6;
-
-/** Kinds of jobs; the same numbers stand in crates/node/src/outbox.rs. */
-export const JOB_RETURN = 1;
-export const JOB_EXCEPTION = 2;
-export const JOB_CALL = 3;
-const JOB_CANCEL = 4;
-/** Words before the frame of a job: words in all, kind, identifier, and thirteen more. */
-const JOB_WORDS = 16;
-
 /** What waits for the end of an operation. Exactly one of the three is called, once. */
 export interface Pending {
   onReturn(arrival: Arrival): void;
@@ -62,7 +55,8 @@ const WORKER_ROUNDS = 64;
  * events that had gathered on the other side.
  */
 class Bridge {
-  readonly outbox = new Outbox();
+  readonly jobs: JobQueue;
+  readonly encoder: StandaloneEncoder;
   /** Waits awake for the next event when few calls are in flight. */
   readonly spinner: Spinner;
   readonly #native: NativeBridge;
@@ -77,13 +71,14 @@ class Bridge {
   /** Calls of servers that have begun and not been answered. */
   #running = 0;
   #nextId = 1;
-  #flushing = false;
   /** What is under way and keeps the process alive. */
   #holds = 0;
 
   constructor() {
     // Whoever loads the library may do so in some context; its stores are not for every call.
     this.#native = runAtRoot(() => new native.Bridge(() => this.#drain(), isNode));
+    this.jobs = new JobQueue(this.#native, (error) => this.#failAll(error));
+    this.encoder = new StandaloneEncoder(this.#native);
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
@@ -97,12 +92,6 @@ class Bridge {
       bytes: Buffer.from(new ArrayBuffer(512 * 1024)),
     };
     this.#native.attachInbox(this.inbox.words, this.inbox.floats, this.inbox.bytes);
-    this.outbox.attach = ({ words, floats, bytes: area }) => {
-      this.#native.attachOutbox(words, floats, area);
-    };
-    this.outbox.attach(this.outbox);
-    // At once, since its owner may change it afterwards.
-    this.outbox.putApart = (index, binary) => this.#native.putApart(index, binary);
     onOwnAtom((name) => this.#native.knowAtom(name));
   }
 
@@ -110,18 +99,17 @@ class Bridge {
     return this.#native;
   }
 
-  /** Registers what waits for an operation, and keeps the process alive until it ends. */
-  begin(pending: Pending): number {
-    const id = this.#newId();
-    this.#pending.set(id, pending);
-    this.hold();
-    return id;
-  }
-
-  #newId(): number {
+  /** A number for an operation. */
+  newId(): number {
     const id = this.#nextId;
     this.#nextId = (id + 1) >>> 0 || 1;
     return id;
+  }
+
+  /** Registers what waits for an operation, and keeps the process alive until it ends. */
+  begin(id: number, pending: Pending): void {
+    this.#pending.set(id, pending);
+    this.hold();
   }
 
   /** Forgets an operation whose end nobody waits for any more. */
@@ -135,7 +123,8 @@ class Bridge {
   operation<T>(start: (id: number) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const misplaced = (): void => reject(new BackwaterError('an operation ended with a term'));
-      const id = this.begin({
+      const id = this.newId();
+      this.begin(id, {
         onReturn: misplaced,
         onException: misplaced,
         onDone: (result) => resolve(result as T),
@@ -144,20 +133,22 @@ class Bridge {
       const begin = (): void => {
         try {
           // What was asked for before comes first.
-          this.#flush();
+          this.jobs.flush();
           start(id);
         } catch (error) {
           this.forget(id);
           reject(failureOf(error));
         }
       };
-      whenWhole(begin);
+      // Not while a getter of a value that is being encoded asks for it.
+      if (this.jobs.isBusy) runSoon(begin);
+      else begin();
     });
   }
 
-  /** Gives a call up, of which nobody waits for the end any more. */
+  /** Cancels a call whose caller has gone away. */
   cancel(id: number): void {
-    whenWhole(() => this.post(JOB_CANCEL, id, []));
+    this.jobs.add(JOB_CANCEL, id, []);
   }
 
   addServer(id: number, handler: CallHandler): void {
@@ -204,7 +195,7 @@ class Bridge {
    * no mocked clock changes it. The timer keeps no process alive.
    */
   startTimer(onDue: () => void, milliseconds: number): Timer {
-    const id = this.#newId();
+    const id = this.newId();
     this.#native.startTimer(id, Math.min(Math.ceil(milliseconds), MAX_UINT32));
     this.#timers.set(id, onDue);
     return {
@@ -222,58 +213,10 @@ class Bridge {
     if (--this.#holds === 0) this.#native.keepAlive(false);
   }
 
-  /**
-   * Adds a job to the outbox; it crosses at the end of this turn.
-   *
-   * @param fields up to thirteen numbers, as crates/node/src/outbox.rs reads them
-   * @param writeFrame writes the tape and returns the place of its frame; whatever it throws leaves
-   * the outbox as it was
-   */
-  post(kind: number, id: number, fields: readonly number[], writeFrame?: () => void): void {
-    refuseNested();
-    const { outbox } = this;
-    const start = outbox.word;
-    if (start + JOB_WORDS + FRAME_WORDS > outbox.words.length) outbox.growWords(1024);
-    outbox.words.fill(0, start, start + JOB_WORDS);
-    outbox.word = start + JOB_WORDS;
-    try {
-      writeFrame?.();
-    } catch (error) {
-      outbox.word = start;
-      throw error;
-    }
-    if (kind === JOB_RETURN || kind === JOB_EXCEPTION) this.#running--;
-    const { words } = outbox;
-    words[start] = outbox.word - start;
-    words[start + 1] = kind;
-    words[start + 2] = id;
-    for (let index = 0; index < fields.length; index++) words[start + 3 + index] = fields[index]!;
-    if (outbox.byte > FLUSH_BYTES || outbox.apart > 0) {
-      this.#flush();
-    } else if (!this.#flushing) {
-      this.#flushing = true;
-      runSoon(() => this.#flushAtLast());
-    }
-  }
-
-  #flush(): void {
-    this.#flushing = false;
-    const { outbox } = this;
-    if (outbox.word === 0) return;
-    try {
-      this.#native.flush(outbox.word, outbox.float, outbox.byte, outbox.apart);
-    } finally {
-      outbox.reset();
-    }
-  }
-
-  /** Nobody is there to catch what this throws. */
-  #flushAtLast(): void {
-    try {
-      this.#flush();
-    } catch (error) {
-      this.#failAll(error);
-    }
+  /** Answers a call of a server. */
+  answer(kind: typeof JOB_RETURN | typeof JOB_EXCEPTION, call: number, write: JobWriter): void {
+    this.jobs.add(kind, call, [], write);
+    this.#running--;
   }
 
   /** Called from Rust, which must never see a throw. */
@@ -288,7 +231,7 @@ class Bridge {
         }
         latest = count;
         this.#dispatch(count);
-        this.#flush();
+        this.jobs.flush();
       }
       // Other work of the event loop comes first.
       this.#native.wakeLater();
@@ -315,7 +258,7 @@ class Bridge {
     let at = 0;
     for (let index = 0; index < count; index++) {
       const start = at;
-      at = start + words[start]!;
+      at = start + words[start + EventWord.words]!;
       try {
         // A function before this one may have taken its time.
         const isLate = index > 0 && now() - began > FRESH;
@@ -329,15 +272,15 @@ class Bridge {
 
   #handle(start: number, isLate: boolean): void {
     const { words } = this.inbox;
-    const kind = words[start + 1]!;
-    const id = words[start + 2]!;
-    if (kind === CALL) {
+    const kind = words[start + EventWord.kind]!;
+    const id = words[start + EventWord.id]!;
+    if (kind === EVENT_CALL) {
       if (!isLate || this.#native.isWaitedFor(id)) this.#call(id, start);
-    } else if (kind === ABANDONED) {
-      take(this.#abandoned, id)?.(words[start + 3] !== 0);
-    } else if (kind === RESOLVE) {
+    } else if (kind === EVENT_ABANDONED) {
+      take(this.#abandoned, id)?.(words[start + EventWord.first] !== 0);
+    } else if (kind === EVENT_RESOLVE) {
       this.#resolvers.get(id)?.();
-    } else if (kind === TIMER) {
+    } else if (kind === EVENT_TIMER) {
       take(this.#timers, id)?.();
     } else {
       const pending = this.#pending.get(id);
@@ -347,9 +290,9 @@ class Bridge {
 
   #call(call: number, start: number): void {
     const { words } = this.inbox;
-    const handler = this.#servers.get(words[start + 3]!);
+    const handler = this.#servers.get(words[start + EventWord.first]!);
     if (handler === undefined) return;
-    const fn = words[start + 4]!;
+    const fn = words[start + EventWord.second]!;
     this.#running++;
     try {
       handler.onCall(call, fn, this.#arrival(start, 0));
@@ -360,15 +303,15 @@ class Bridge {
 
   #settle(pending: Pending, kind: number, start: number): void {
     const { words, bytes } = this.inbox;
-    const first = words[start + 3]!;
+    const first = words[start + EventWord.first]!;
     try {
-      if (kind === RETURN) pending.onReturn(this.#arrival(start, first));
-      else if (kind === EXCEPTION) pending.onException(this.#arrival(start, first));
+      if (kind === EVENT_RETURN) pending.onReturn(this.#arrival(start, first));
+      else if (kind === EVENT_EXCEPTION) pending.onException(this.#arrival(start, first));
       else {
-        const end = first + words[start + 4]!;
+        const end = first + words[start + EventWord.second]!;
         const description: unknown = JSON.parse(bytes.utf8Slice(first, end));
-        if (kind === DONE) pending.onDone?.(description);
-        else if (kind === FAILURE) pending.onFailure(failureOf(description));
+        if (kind === EVENT_DONE) pending.onDone?.(description);
+        else if (kind === EVENT_FAILURE) pending.onFailure(failureOf(description));
       }
     } catch (error) {
       pending.onFailure(failureOf(error));
@@ -376,7 +319,7 @@ class Bridge {
   }
 
   #arrival(start: number, skip: number): Arrival {
-    const large = this.inbox.words[start + 5]!;
+    const large = this.inbox.words[start + EventWord.slot]!;
     return { buffers: this.inbox, frame: start + EVENT_WORDS, large, skip };
   }
 }
@@ -391,14 +334,5 @@ function take<T>(map: Map<number, T>, id: number): T | undefined {
   map.delete(id);
   return value;
 }
-
-/** Does something to the outbox: at once, unless a getter of a value that is half in it asks for it. */
-function whenWhole(act: () => void): void {
-  if (isFlattening()) runSoon(act);
-  else act();
-}
-
-/** Once this much has gathered it crosses at once, so that the outbox stays small. */
-const FLUSH_BYTES = 1024 * 1024;
 
 export const bridge = new Bridge();

@@ -26,9 +26,12 @@ function addCallers(error: Error, keeps: boolean): void {
 }
 
 /**
- * Gives an error the stack of who has called a function, instead of one of which this library's frames
- * leave nothing to be seen.
+ * Makes the stack of an error that this library has just created begin at the caller of a public function:
+ * the library's own frames would leave little else to be seen.
+ *
+ * @returns the error
  */
-export function beginAtCaller(error: unknown, called: (...args: never[]) => unknown): void {
-  if (isError(error)) Error.captureStackTrace(error, called);
+export function beginAtCaller<E extends Error>(error: E, called: (...args: never[]) => unknown): E {
+  Error.captureStackTrace(error, called);
+  return error;
 }

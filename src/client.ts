@@ -1,6 +1,8 @@
 import { abortReason } from './abort.js';
-import { bridge, JOB_CALL } from './bridge.js';
+import { bridge } from './bridge.js';
+import { JOB_CALL, JobWord } from './bridge/numbers.js';
 import { beginAtCaller } from './call-stack.js';
+import type { SizeLimit } from './codec/serialize-error.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { failureOf } from './failures.js';
@@ -26,7 +28,6 @@ import { type AnyModule, remoteModule, type RemoteModule } from './remote-module
 import { endpointOptions, startResolver, stopResolver } from './resolve/endpoints.js';
 import type { Resolver } from './resolve/resolver.js';
 import { maySpeakTls, parseSource, type EndpointResolver, type Source } from './resolve/targets.js';
-import { flatten, refuseNested } from './terms/flatten.js';
 import { isTuple } from './terms/tuple.js';
 import type { Term } from './terms/types.js';
 import { type NativeTlsClient, shareTrustedRoots, tlsClientKey, tlsClientOptions } from './tls.js';
@@ -124,14 +125,11 @@ export class Client {
         fn,
         args.length,
       );
-      const id = bridge.begin(pending);
-      try {
-        pending.begun(id, this.#post(id, module, fn, args, settings));
-      } catch (error) {
-        bridge.forget(id);
-        beginAtCaller(error, this.call);
-        throw error;
-      }
+      const id = bridge.newId();
+      const size = this.#post(id, module, fn, args, settings);
+      // Only now, since getters of the arguments may throw, or never return.
+      bridge.begin(id, pending);
+      pending.begun(id, size);
       this.#calls++;
       this.#resolver?.touch();
     });
@@ -243,48 +241,33 @@ export class Client {
     args: readonly unknown[],
     settings: CallSettings,
   ): number {
-    refuseNested();
-    const { outbox } = bridge;
-    const names = `${module}\0${fn}`;
-    outbox.reserveBytes(names.length * 3);
-    const namesStart = outbox.byte;
-    const namesLength = outbox.bytes.utf8Write(names, namesStart);
-    const fields = [
-      this.#id,
-      namesStart,
-      namesLength,
-      args.length,
-      settings.flags,
-      milliseconds(settings.connectTimeout),
-      milliseconds(settings.recvTimeout),
-      settings.maxEncodedResultSize,
-      settings.maxEncodedArgsSize,
-      Math.min(settings.compressionThreshold, MAX_UINT32),
-      milliseconds(settings.timeout),
-      settings.maxRetries,
-      milliseconds(settings.hedgeDelay),
-    ];
-    const { float: start, apart, apartBytes } = outbox;
+    const fields: number[] = [];
+    fields[JobWord.client] = this.#id;
+    fields[JobWord.arity] = args.length;
+    fields[JobWord.flags] = settings.flags;
+    fields[JobWord.connectTimeout] = milliseconds(settings.connectTimeout);
+    fields[JobWord.recvTimeout] = milliseconds(settings.recvTimeout);
+    fields[JobWord.maxEncodedResultSize] = settings.maxEncodedResultSize;
+    fields[JobWord.maxEncodedArgsSize] = settings.maxEncodedArgsSize;
+    fields[JobWord.compressionThreshold] = Math.min(settings.compressionThreshold, MAX_UINT32);
+    fields[JobWord.timeout] = milliseconds(settings.timeout);
+    fields[JobWord.maxRetries] = settings.maxRetries;
+    fields[JobWord.hedgeDelay] = milliseconds(settings.hedgeDelay);
+    const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
     let size = 0;
-    try {
-      bridge.post(JOB_CALL, id, fields, () => {
-        const frame = outbox.word;
-        outbox.byte = namesStart + namesLength;
-        flatten(outbox, args, settings, 'args');
-        size = outbox.byte - namesStart + (outbox.word - frame) * 4 + (outbox.float - start) * 8;
-        size += outbox.apartBytes - apartBytes;
-        const limit = this.#settings.maxBytesInFlight;
-        if (this.#tally.bytes > 0 && this.#tally.bytes + size > limit) {
-          throw new QueueFullError({ option: 'maxBytesInFlight', limit });
-        }
-      });
-    } catch (error) {
-      outbox.byte = namesStart;
-      outbox.float = start;
-      outbox.apart = apart;
-      outbox.apartBytes = apartBytes;
-      throw error;
-    }
+    bridge.jobs.add(JOB_CALL, id, fields, (encoder) => {
+      const { word, float, byte } = encoder;
+      fields[JobWord.names] = byte;
+      fields[JobWord.namesLength] = encoder.putText(`${module}\0${fn}`);
+      encoder.encode(args, settings, limit, 'args', this.call);
+      size = encoder.byte - byte + (encoder.word - word) * 4 + (encoder.float - float) * 8;
+      size += encoder.outOfBandBytes;
+      const { maxBytesInFlight } = this.#settings;
+      if (this.#tally.bytes > 0 && this.#tally.bytes + size > maxBytesInFlight) {
+        const full = new QueueFullError({ option: 'maxBytesInFlight', limit: maxBytesInFlight });
+        throw beginAtCaller(full, this.call);
+      }
+    });
     return size;
   }
 }

@@ -1,19 +1,20 @@
 import type { AsyncResource } from 'node:async_hooks';
-import { bridge, type CallHandler, JOB_EXCEPTION, JOB_RETURN } from './bridge.js';
+import { bridge, type CallHandler } from './bridge.js';
+import { JOB_EXCEPTION, JOB_RETURN } from './bridge/numbers.js';
 import { readArrival } from './codec/decoder.js';
 import { reviversOf } from './codec/revivers.js';
+import { LARGEST } from './codec/serialize-error.js';
 import type { Arrival } from './codec/tape-buffers.js';
 import { Context } from './context.js';
 import { fallbackException, toException } from './exceptions.js';
 import { newContext } from './host.js';
 import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
-import { flatten } from './terms/flatten.js';
 
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
 export type DispatcherSettings = Pick<
   ServerSettings,
-  'terms' | 'objectKeys' | 'returnExceptionStacktraces'
+  'terms' | 'objectKeys' | 'maxDepth' | 'returnExceptionStacktraces'
 > &
   // Functions cannot cross.
   Partial<Pick<ServerSettings, 'encoders' | 'revivers'>>;
@@ -99,9 +100,14 @@ export class Dispatcher implements CallHandler {
     }
   }
 
-  #post(kind: number, { call, scope, target }: RunningCall, value: unknown, root: string): void {
-    bridge.post(kind, call, [], () => {
-      flatten(bridge.outbox, value, this.#settings, root);
+  #post(
+    kind: typeof JOB_RETURN | typeof JOB_EXCEPTION,
+    { call, scope, target }: RunningCall,
+    value: unknown,
+    root: string,
+  ): void {
+    bridge.answer(kind, call, (encoder) => {
+      encoder.encode(value, this.#settings, LARGEST, root, this.onCall);
     });
     scope.emitDestroy();
     if (!target.context) return;

@@ -562,6 +562,8 @@ export interface SizeFields extends ErrorOptions {
   readonly limit: number;
   /** The bytes that there were, where known. */
   readonly size?: number | undefined;
+  /** The path to the value at which the limit was passed, where known. */
+  readonly path?: string | undefined;
 }
 
 /** Arguments or a result are larger than the options allow, and were not sent. */

@@ -3,6 +3,7 @@ import { bridge } from './bridge.js';
 import { readArrival } from './codec/decoder.js';
 import { reviversOf } from './codec/revivers.js';
 import { checkCall, milliseconds, type Target } from './client.js';
+import type { SizeLimit } from './codec/serialize-error.js';
 import { OptionError, ResponseAuthenticationError } from './errors.js';
 import { fromException } from './exceptions.js';
 import { failureOf } from './failures.js';
@@ -19,8 +20,6 @@ import {
   type ClientTuning,
   type EncodeRequestOptions,
 } from './options.js';
-import { Outbox } from './terms/outbox.js';
-import { flatten, refuseNested } from './terms/flatten.js';
 import type { Term } from './terms/types.js';
 
 /** A signed request, for any HTTP client to send exactly as it is. */
@@ -36,8 +35,6 @@ export interface EncodedRequest {
   /** What {@link decodeResponse} needs to know of the request. */
   readonly requestId: string;
 }
-
-const outbox = new Outbox();
 
 /**
  * A signed request for another HTTP client to send.
@@ -75,13 +72,6 @@ export function encodeRequest(
   }
   const settings = encodeRequestOptions(rest, options);
   checkCall(module, fn, args);
-  outbox.attach = ({ words, floats, bytes }) => {
-    bridge.native.attachHttpOutbox(words, floats, bytes);
-  };
-  outbox.attach(outbox);
-  refuseNested();
-  outbox.reset();
-  const frame = flatten(outbox, args, settings, 'args');
   const name = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   const parameters = {
     module,
@@ -95,8 +85,10 @@ export function encodeRequest(
     replayProtection: settings.replayProtection,
     audience: settings.audience,
   };
-  const encoded = unwrap(() =>
-    bridge.native.encodeRequest(toJson(parameters), secrets, frame, randomBytes(16)),
+  const json = toJson(parameters);
+  const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
+  const encoded = bridge.encoder.withTape(args, settings, limit, 'args', encodeRequest, (frame) =>
+    unwrap(() => bridge.native.encodeRequest(json, secrets, frame, randomBytes(16))),
   );
   const headers = Object.fromEntries(JSON.parse(encoded.headers) as [string, string][]);
   return {

@@ -1,7 +1,7 @@
 export { call, Client, tryCall } from './client.js';
 export type { CallResult, Target } from './client.js';
 export type { ClientStats, EndpointStats } from './client-stats.js';
-export { encode } from './codec.js';
+export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
 export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
 export type { CallContext, CallPeer } from './context.js';

@@ -1,4 +1,4 @@
-import { encode } from './codec.js';
+import { encode } from './codec/encode.js';
 import { decode } from './codec/decode.js';
 import { TermError } from './errors.js';
 import { inspectBriefly, truncate } from './inspect.js';

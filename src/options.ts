@@ -1,3 +1,4 @@
+import { DEFAULT_DEPTH, MAX_DEPTH } from './codec/tape.js';
 import { OptionError } from './errors.js';
 import { SHARE_ENV, type WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { fallbacks, option, readOptions, type TableOf, type Values } from './option-table.js';
@@ -63,7 +64,7 @@ export interface WriteOptions {
 
 /** Bounds on what a message may make of the memory. */
 export interface LimitOptions {
-  /** How deep a term may be nested: 1 to 1,000,000. Default 100,000. */
+  /** How deep terms may be nested, in either direction: 1 to 1,500. Default 1,000. */
   readonly maxDepth?: number | undefined;
   /** How many terms a message may have, those inside of others included. Default 16,777,216. */
   readonly maxTerms?: number | undefined;
@@ -77,6 +78,8 @@ export interface DecodeOptions extends ReadOptions, LimitOptions {
 
 /** Options of {@link encode}. */
 export interface EncodeOptions extends WriteOptions {
+  /** How deep terms may be nested: 1 to 1,500. Default 1,000. */
+  readonly maxDepth?: number | undefined;
   /** The most bytes that the encoding may have: 1 to 268,435,455, which is the default. */
   readonly maxSize?: number | undefined;
   /** Not used in encoding: hooks for both ways, such as those of {@link elixir}, go as they are. */
@@ -471,8 +474,10 @@ const writing = {
   encoders: option(encoders, undefined),
 } satisfies TableOf<WriteOptions>;
 
+const maxDepth = option(integer(1, MAX_DEPTH), DEFAULT_DEPTH);
+
 const limits = {
-  maxDepth: option(integer(1, 1_000_000), 100_000),
+  maxDepth,
   maxTerms: option(integer(1, 2 ** 28 - 1), 16_777_216),
 } satisfies TableOf<LimitOptions>;
 
@@ -496,6 +501,7 @@ const decodeTable = {
 const encodeTable = {
   ...writing,
   revivers: reading.revivers,
+  maxDepth,
   maxSize: option(size, MAX_SIZE),
 } satisfies TableOf<EncodeOptions>;
 

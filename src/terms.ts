@@ -1,5 +1,5 @@
 /** The term codec alone: `import { decode, encode } from 'backwater/terms'`. */
-export { encode } from './codec.js';
+export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
 export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
 export { elixir, type ElixirHooks, type ElixirOptions } from './elixir.js';

@@ -67,10 +67,11 @@ export class WorkerPool {
    * BackwaterError with the cause when they cannot be imported
    */
   static async start(url: URL, settings: ServerSettings): Promise<WorkerPool> {
-    const { terms, objectKeys, returnExceptionStacktraces, workers, workerOptions } = settings;
+    const { terms, objectKeys, maxDepth, returnExceptionStacktraces } = settings;
+    const { workers, workerOptions } = settings;
     const plan = {
       url,
-      settings: { terms, objectKeys, returnExceptionStacktraces },
+      settings: { terms, objectKeys, maxDepth, returnExceptionStacktraces },
       options: workerOptions ?? {},
     };
     const slots = Array.from({ length: workers ?? availableParallelism() }, (_, number) => {

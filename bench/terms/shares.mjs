@@ -2,9 +2,8 @@
 // between bytes and tape, on other threads.
 import { bridge } from '../../build/bridge.js';
 import { decode } from '../../build/codec/decode.js';
+import { Encoder } from '../../build/codec/encoder.js';
 import { NativeDecoder } from '../../build/codec/native-decoder.js';
-import { flatten } from '../../build/terms/flatten.js';
-import { Outbox } from '../../build/terms/outbox.js';
 import { measure } from '../measure.mjs';
 
 /**
@@ -18,15 +17,15 @@ export async function shares(term, effort) {
   const control = new Uint32Array(8);
   const native = {};
   bridge.native.installCodec(native, control);
-  const outbox = new Outbox();
-  outbox.attach = ({ words, floats, bytes }) =>
-    bridge.native.attachCodecOutbox(words, floats, bytes);
-  outbox.attach(outbox);
+  const encoder = new Encoder();
+  const settings = { objectKeys: 'binary', maxDepth: 1000 };
+  const limit = { bytes: 2 ** 28 - 1 };
   const write = () => {
-    outbox.reset();
-    return flatten(outbox, term, { objectKeys: 'binary' }, 'value');
+    encoder.rewind();
+    return encoder.encode(term, settings, limit, 'value', write);
   };
   const frame = write();
+  bridge.native.attachCodecOutbox(encoder.words, encoder.floats, encoder.bytes);
   const toBytes = () => {
     control.set([frame, 2 ** 28, 0]);
     native.encode();

@@ -1,4 +1,4 @@
-import { encode } from '../codec.js';
+import { encode } from '../codec/encode.js';
 import { choiceOf, type Command, takeArgs } from './command.js';
 import { EXIT } from './exit.js';
 import { readText } from './input.js';

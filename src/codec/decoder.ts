@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { TermError } from '../errors.js';
 import type { DecodeSettings } from '../options.js';
-import * as tape from '../terms/tape.js';
+import * as tape from './tape.js';
 import { markTuple, type Tuple } from '../terms/tuple.js';
 import { Fun, ImproperList } from '../terms/values.js';
 import { byteLength, unshared } from './input.js';

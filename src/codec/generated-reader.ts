@@ -1,4 +1,4 @@
-import { INT, TEXT8 } from '../terms/tape.js';
+import { INT, TEXT8 } from './tape.js';
 import type { TapeCursor } from './tape-cursor.js';
 
 /** Makes an object of the values that come next in a tape. */

@@ -1,6 +1,6 @@
 import { TermError } from '../errors.js';
 import { type Atom, atom } from '../terms/atom.js';
-import * as tape from '../terms/tape.js';
+import * as tape from './tape.js';
 import { BitString, ExternalFunction, Float, Pid, Port, Reference } from '../terms/values.js';
 import { integersOf } from './arrays.js';
 import { byteLength, view, viewIfLarge } from './input.js';

@@ -1,4 +1,4 @@
-import * as tape from '../terms/tape.js';
+import * as tape from './tape.js';
 import { arrayOf, doublesOf, integersOf } from './arrays.js';
 import type { TapeCursor } from './tape-cursor.js';
 

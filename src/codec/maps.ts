@@ -1,4 +1,4 @@
-import * as tape from '../terms/tape.js';
+import * as tape from './tape.js';
 import { setOwn } from './shapes.js';
 import type { TapeCursor } from './tape-cursor.js';
 

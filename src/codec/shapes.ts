@@ -1,5 +1,5 @@
 import { foreignAtom } from '../terms/atom.js';
-import { SHAPE_ATOMS } from '../terms/tape.js';
+import { SHAPE_ATOMS } from './tape.js';
 import { filled } from './arrays.js';
 import { generateReader, type ObjectReader } from './generated-reader.js';
 import type { TapeCursor } from './tape-cursor.js';

@@ -1,5 +1,5 @@
 import { type Atom, foreignAtom } from '../terms/atom.js';
-import { FRAME_WORDS, Frame, SHAPE_LENGTH, SHAPE_LENGTH_BITS } from '../terms/tape.js';
+import { FRAME_WORDS, Frame, SHAPE_LENGTH, SHAPE_LENGTH_BITS } from './tape.js';
 import { arrayOf } from './arrays.js';
 import type { NativeDecoder } from './native-decoder.js';
 import type { Revivers } from './revivers.js';

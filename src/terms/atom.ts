@@ -1,5 +1,6 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors.js';
+import { brand } from './brands.js';
 import { inspectSymbol } from './inspect.js';
 
 /** The most characters (code points) that an atom's name may have, as in Erlang. */
@@ -13,9 +14,13 @@ export const MAX_ATOM_LENGTH = 255;
 export class Atom {
   /** The atom's name, 0 to 255 characters. */
   readonly name: string;
-  /** Which message last wrote this atom, and at which place of its atom table (see flatten.ts). */
-  #message = 0;
+  /** The number of the tape that this atom was last written to, and its place in the table of that one. */
+  #tape = 0;
   #index = 0;
+
+  static {
+    brand(this, 'atom');
+  }
 
   private constructor(name: string) {
     this.name = name;
@@ -27,14 +32,19 @@ export class Atom {
     return new Atom(name);
   }
 
-  /** @internal The place in the atom table of the message, or -1 when it is not in there yet. */
-  static indexIn(atom: Atom, message: number): number {
-    return atom.#message === message ? atom.#index : -1;
+  /** @internal Whether this copy of the library has made the value. */
+  static isOwn(value: object): value is Atom {
+    return #index in value;
+  }
+
+  /** @internal The place in the table of atoms of a tape, or -1 when it is not in there yet. */
+  static indexIn(atom: Atom, tape: number): number {
+    return atom.#tape === tape ? atom.#index : -1;
   }
 
   /** @internal */
-  static setIndexIn(atom: Atom, message: number, index: number): void {
-    atom.#message = message;
+  static setIndexIn(atom: Atom, tape: number, index: number): void {
+    atom.#tape = tape;
     atom.#index = index;
   }
 
@@ -110,6 +120,14 @@ export function atom(name: string): Atom {
   own.set(name, result);
   announce(name);
   return result;
+}
+
+/** @internal The atom of this copy of the library for one of any copy. */
+export function ownAtom(given: Atom): Atom {
+  if (Atom.isOwn(given)) return given;
+  const { name } = given as Atom;
+  checkName(name);
+  return foreignAtom(name);
 }
 
 /** @internal The atom of a name from the wire, which was checked there; held weakly. */

@@ -20,6 +20,10 @@ const inspectTuple: Inspector = function (this: readonly unknown[], depth, optio
   return inspectCall(this, 'tuple', Array.from(this), depth, options, print);
 };
 
+/** By this, other copies of the library in the process know the mark of this one. */
+const TUPLE = Symbol.for('backwater.tuple');
+Object.defineProperty(inspectTuple, TUPLE, { value: true });
+
 /**
  * A tuple of the given elements.
  *
@@ -39,9 +43,14 @@ export function markTuple(elements: readonly unknown[]): Tuple {
   return elements as Tuple;
 }
 
-/** @internal For arrays only: whether it carries the mark. */
+/** @internal For arrays only: whether it carries the mark, or that of another copy. */
 export function isMarked(array: readonly unknown[]): array is Tuple {
-  return (array as { [inspectSymbol]?: unknown })[inspectSymbol] === inspectTuple;
+  const mark = (array as { [inspectSymbol]?: unknown })[inspectSymbol];
+  return mark === inspectTuple || (mark !== undefined && isMark(mark));
+}
+
+function isMark(mark: unknown): boolean {
+  return typeof mark === 'function' && (mark as { [TUPLE]?: unknown })[TUPLE] === true;
 }
 
 /**

@@ -1,12 +1,18 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
+import { brand } from './brands.js';
+import { byteLength, copyOf, isBytes } from './bytes.js';
 import { inspectCall, inspectSymbol } from './inspect.js';
 import { isMarked } from './tuple.js';
 import type { Term } from './types.js';
 
 /** A double that stays one: `float(1)` is Erlang's `1.0`, where the number 1 is its integer. */
 export class Float {
+  static {
+    brand(this, 'float');
+  }
+
   /** The double; never NaN or infinite. */
   readonly value: number;
 
@@ -54,6 +60,10 @@ export function float(value: number): Float {
 
 /** A sequence of bits whose length is not a multiple of eight. */
 export class BitString {
+  static {
+    brand(this, 'bit_string');
+  }
+
   /** The bytes, at least one; the unused low bits of the last one are zero. */
   readonly bytes: Buffer;
   /** How many bits of the last byte are used, 1 to 7, counted from the highest. */
@@ -61,13 +71,13 @@ export class BitString {
 
   /** @throws {@link TermError} when there is no byte, or `bits` is not 1 to 7 */
   constructor(bytes: Uint8Array, bits: number) {
-    if (!(bytes instanceof Uint8Array) || bytes.length === 0) {
+    if (!isBytes(bytes) || byteLength(bytes) === 0) {
       throw new TermError('a bit string has a Uint8Array of at least one byte');
     }
     if (!Number.isInteger(bits) || bits < 1 || bits > 7) {
       throw new TermError(`a bit string uses 1 to 7 bits of its last byte, not ${String(bits)}`);
     }
-    this.bytes = Buffer.from(bytes);
+    this.bytes = copyOf(bytes);
     const last = this.bytes.length - 1;
     this.bytes[last] = this.bytes[last]! & (0xff << (8 - bits));
     this.bits = bits;
@@ -86,6 +96,10 @@ export class BitString {
 
 /** A list whose last tail is not the empty list: `[a, b | tail]`. */
 export class ImproperList {
+  static {
+    brand(this, 'improper_list');
+  }
+
   /** The elements before the tail, at least one. */
   readonly items: readonly Term[];
   /** What stands where a proper list ends with `[]`; not a list itself. */
@@ -117,6 +131,10 @@ export class ImproperList {
 
 /** A process identifier of an Erlang node. It means something only to the node that it names. */
 export class Pid {
+  static {
+    brand(this, 'pid');
+  }
+
   constructor(
     /** The node that the process runs on. */
     readonly node: Atom,
@@ -150,6 +168,10 @@ export class Pid {
 
 /** A port of an Erlang node. */
 export class Port {
+  static {
+    brand(this, 'port');
+  }
+
   constructor(
     /** The node that the port belongs to. */
     readonly node: Atom,
@@ -184,6 +206,10 @@ export class Port {
 
 /** A unique reference made by an Erlang node. */
 export class Reference {
+  static {
+    brand(this, 'reference');
+  }
+
   constructor(
     /** The node that made it. */
     readonly node: Atom,
@@ -219,6 +245,10 @@ export class Reference {
 
 /** `fun Module:Function/Arity`: a function named, not its code. */
 export class ExternalFunction {
+  static {
+    brand(this, 'external_function');
+  }
+
   /** The module. */
   readonly module: Atom;
   /** The function's name. */
@@ -270,6 +300,10 @@ export interface FunParts {
 
 /** A closure of an Erlang node, opaque here: it can be kept and sent back. */
 export class Fun {
+  static {
+    brand(this, 'fun');
+  }
+
   /** @internal */
   readonly parts: FunParts;
 

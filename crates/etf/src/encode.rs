@@ -7,7 +7,7 @@ use encoding_rs::mem;
 use crate::atoms::MAX_CHARS;
 use crate::error::{EncodeError, EncodeErrorKind as Kind};
 use crate::hash::TermHasher;
-use crate::tape::{self, APART, SHAPE_LENGTH, TapeRef, TextForm};
+use crate::tape::{self, OUT_OF_BAND, SHAPE_LENGTH, TapeRef, TextForm};
 use crate::{EncodeOptions, tags};
 
 /// The longest list that is written as STRING_EXT.
@@ -36,10 +36,10 @@ pub struct Encoder {
     made_of: Names,
 }
 
-/// Where the bytes of a binary are to be put that stands apart.
+/// The place of a binary that is out of band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The place in the output, which has nothing of any binary that stands apart.
+    /// Where its bytes belong in the output, which has the bytes of no binary that is out of band.
     pub at: usize,
     /// The number of the binary.
     pub index: u32,
@@ -126,8 +126,8 @@ impl Encoder {
         self.encode(tape, options, out, None)
     }
 
-    /// The same, but leaves out the bytes of binaries that stand apart: `gaps` says where they belong.
-    /// Keys of maps and terms of funs may not stand apart.
+    /// The same, but leaves out the bytes of binaries that are out of band: `gaps` says where they belong.
+    /// Keys of maps and terms of funs must not be out of band.
     ///
     /// # Errors
     ///
@@ -685,10 +685,10 @@ impl<'a> Run<'a> {
         self.out.len() + self.left_out
     }
 
-    /// Leaves out a binary that stands apart; false when it does not.
+    /// Leaves out a binary that is out of band; false when it is not.
     fn leave_out(&mut self, length: usize) -> Result<bool, EncodeError> {
         let Some(&start) = self.tape.words.get(self.word) else { return Ok(false) };
-        if start & APART == 0 || self.gaps.is_none() {
+        if start & OUT_OF_BAND == 0 || self.gaps.is_none() {
             return Ok(false);
         }
         self.room(length)?;
@@ -701,7 +701,7 @@ impl<'a> Run<'a> {
         }
         self.word += 1;
         self.header(tags::BINARY, length as u32);
-        let gap = Gap { at: self.out.len(), index: start & !APART, length };
+        let gap = Gap { at: self.out.len(), index: start & !OUT_OF_BAND, length };
         self.left_out += length;
         if let Some(gaps) = &mut self.gaps {
             gaps.push(gap);
@@ -731,8 +731,8 @@ impl<'a> Run<'a> {
     fn source(&mut self, count: usize) -> Result<&'a [u8], EncodeError> {
         let start = self.next()?;
         self.room(count)?;
-        if start & APART != 0 {
-            return match self.tape.apart.get((start & !APART) as usize) {
+        if start & OUT_OF_BAND != 0 {
+            return match self.tape.out_of_band.get((start & !OUT_OF_BAND) as usize) {
                 Some(bytes) if bytes.len() == count => Ok(bytes),
                 _ => self.fail(Kind::Truncated),
             };

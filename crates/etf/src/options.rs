@@ -1,5 +1,7 @@
 //! How terms are decoded and encoded.
 
+use crate::tape::DEFAULT_DEPTH;
+
 /// What binaries become in the default mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Binaries {
@@ -50,7 +52,7 @@ impl Default for DecodeOptions<'_> {
             exact: false,
             binaries: Binaries::Text,
             known_atoms: None,
-            max_depth: 100_000,
+            max_depth: DEFAULT_DEPTH,
             max_terms: 16_777_216,
             max_value_size: usize::MAX,
             chunk: 65_536,
@@ -82,6 +84,6 @@ pub struct EncodeOptions {
 
 impl Default for EncodeOptions {
     fn default() -> Self {
-        Self { max_size: 256 * 1024 * 1024 - 1, max_depth: 1_000_000 }
+        Self { max_size: 256 * 1024 * 1024 - 1, max_depth: DEFAULT_DEPTH }
     }
 }

@@ -312,7 +312,7 @@ impl Tapes {
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
-            apart: &[],
+            out_of_band: &[],
         }
     }
 
@@ -517,7 +517,7 @@ fn words_of_noise_are_a_term_or_refused() {
             atoms: &[random.below(3) as u32, random.below(4) as u32][..random.below(3)],
             shapes: &[[random.below(9) as u32, random.below(5) as u32]][..random.below(2)],
             names: &names,
-            apart: &[],
+            out_of_band: &[],
         };
         out.clear();
         let options = EncodeOptions { max_size: 64, ..EncodeOptions::default() };

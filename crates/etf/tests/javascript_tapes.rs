@@ -2,27 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use backwater_etf::tape::*;
 use backwater_etf::{
-    APART, EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, TapeRef, TextForm,
+    EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, TapeRef, TextForm,
 };
-
-const INT: u32 = 0;
-const LIST: u32 = 3;
-const BYTES: u32 = 8;
-const MAP: u32 = 10;
-const WIDE: u32 = 11;
-const EXT: u32 = 14;
-const TEXT: u32 = 15;
-const PID: u32 = 2;
-const FUN: u32 = 6;
-const INLINE: u32 = 10;
-const TEXT_FORM: u32 = 11;
-const DOUBLES: u32 = 12;
-const WIDE_TEXT: u32 = 13;
-
-fn ext(kind: u32, rest: u32) -> u32 {
-    (rest << 4 | kind) << 4 | EXT
-}
 
 fn encode_within(tape: TapeRef<'_>, max_size: usize) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
@@ -190,18 +173,26 @@ fn a_fun_begins_with_two_integers_and_a_pid() {
 }
 
 #[test]
-fn binaries_that_stand_apart_are_written_or_left_out() {
-    let apart = [vec![1; 5], vec![2; 300], vec![3; 5]];
+fn binaries_out_of_band_are_written_or_left_out() {
+    let out_of_band = [vec![1; 5], vec![2; 300], vec![3; 5]];
     let bytes = |length: u32, start: u32| [length << 4 | BYTES, start];
     let mut words = vec![4 << 4 | LIST];
-    for pair in [bytes(5, APART), bytes(300, APART | 1), bytes(2, 1), bytes(5, APART | 2)] {
+    for pair in
+        [bytes(5, OUT_OF_BAND), bytes(300, OUT_OF_BAND | 1), bytes(2, 1), bytes(5, OUT_OF_BAND | 2)]
+    {
         words.extend(pair);
     }
-    let tape = TapeRef { words: &words, source: &[7, 8, 9], apart: &apart, ..TapeRef::default() };
+    let tape = TapeRef {
+        words: &words,
+        source: &[7, 8, 9],
+        out_of_band: &out_of_band,
+        ..TapeRef::default()
+    };
     let of = |bytes: &[u8]| {
         [&[109, 0, 0][..], &[(bytes.len() >> 8) as u8, bytes.len() as u8], bytes].concat()
     };
-    let items = [of(&apart[0]), of(&apart[1]), of(&[8, 9]), of(&apart[2])].concat();
+    let items =
+        [of(&out_of_band[0]), of(&out_of_band[1]), of(&[8, 9]), of(&out_of_band[2])].concat();
     let whole = [&[108, 0, 0, 0, 4][..], &items, &[106]].concat();
     assert_eq!(encode_within(tape, whole.len()), Ok(whole.clone()));
     assert!(encode_within(tape, whole.len() - 1).is_err());
@@ -212,34 +203,34 @@ fn binaries_that_stand_apart_are_written_or_left_out() {
         let encoded = Encoder::default().encode_around(tape, &options, &mut out, &mut gaps);
         encoded.map(|()| (out, gaps)).map_err(|error| error.kind)
     };
-    let (mut out, gaps) = around(whole.len(), TapeRef { apart: &[], ..tape }).unwrap();
+    let (mut out, gaps) = around(whole.len(), TapeRef { out_of_band: &[], ..tape }).unwrap();
     assert_eq!(
         gaps.iter().map(|gap| (gap.index, gap.length)).collect::<Vec<_>>(),
         [(0, 5), (1, 300), (2, 5)]
     );
     for gap in gaps.iter().rev() {
-        out.splice(gap.at..gap.at, apart[gap.index as usize].iter().copied());
+        out.splice(gap.at..gap.at, out_of_band[gap.index as usize].iter().copied());
     }
     assert_eq!(out, whole);
     assert_eq!(around(whole.len() - 1, tape), Err(Kind::TooLarge(whole.len() - 1)));
 
     // Their length is that of the tape, and there are no more than there are.
-    for wrong in [bytes(4, APART), bytes(6, APART), bytes(5, APART | 3)] {
+    for wrong in [bytes(4, OUT_OF_BAND), bytes(6, OUT_OF_BAND), bytes(5, OUT_OF_BAND | 3)] {
         assert_eq!(encode(TapeRef { words: &wrong, ..tape }), Err(Kind::Truncated));
     }
 }
 
 #[test]
 fn what_is_compared_or_counted_is_not_left_out() {
-    let apart = [vec![1; 5], vec![2; 5]];
-    let key = [5 << 4 | BYTES, APART, INT, 5 << 4 | BYTES, APART | 1, INT];
+    let out_of_band = [vec![1; 5], vec![2; 5]];
+    let key = [5 << 4 | BYTES, OUT_OF_BAND, INT, 5 << 4 | BYTES, OUT_OF_BAND | 1, INT];
     let map = [&[(2 << 2) << 4 | MAP][..], &key].concat();
-    let tape = TapeRef { words: &map, apart: &apart, ..TapeRef::default() };
+    let tape = TapeRef { words: &map, out_of_band: &out_of_band, ..TapeRef::default() };
     assert!(encode(tape).is_ok());
     let mut gaps = Vec::new();
     let options = EncodeOptions::default();
     let encoded = Encoder::default().encode_around(tape, &options, &mut Vec::new(), &mut gaps);
-    assert_eq!(encoded.map_err(|error| error.kind), Err(Kind::Word(APART)));
+    assert_eq!(encoded.map_err(|error| error.kind), Err(Kind::Word(OUT_OF_BAND)));
 }
 
 #[test]

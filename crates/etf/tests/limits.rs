@@ -96,11 +96,13 @@ fn nesting_has_a_limit() {
 #[cfg_attr(miri, ignore = "megabytes take minutes")]
 fn very_deep_terms_need_no_stack() {
     let bytes = message(&nested(100_000, &header(108, 1), &[106]));
-    let tape = decode_with(&bytes, &DecodeOptions::default()).unwrap();
+    let options = DecodeOptions { max_depth: 100_000, ..DecodeOptions::default() };
+    let tape = decode_with(&bytes, &options).unwrap();
     assert_eq!(tape.depth, 100_000);
     let mut out = vec![131];
     let mut encoder = Encoder::default();
-    encoder.encode_term(tape.as_tape_ref(&bytes), &EncodeOptions::default(), &mut out).unwrap();
+    let options = EncodeOptions { max_depth: 100_000, ..EncodeOptions::default() };
+    encoder.encode_term(tape.as_tape_ref(&bytes), &options, &mut out).unwrap();
     // The innermost list is written as a string.
     assert_eq!(&out[..5 * 99_999], &bytes[..5 * 99_999]);
     let options = EncodeOptions { max_depth: 99_998, ..EncodeOptions::default() };

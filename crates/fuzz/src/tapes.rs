@@ -1,6 +1,7 @@
 //! Tapes out of bytes of the fuzzer.
 
-use backwater_etf::{APART, TapeRef, TextForm};
+use backwater_etf::tape::OUT_OF_BAND;
+use backwater_etf::{TapeRef, TextForm};
 
 use crate::input::Input;
 
@@ -17,7 +18,7 @@ pub(crate) struct Tapes {
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
     names: Vec<u8>,
-    apart: Vec<Vec<u8>>,
+    out_of_band: Vec<Vec<u8>>,
 }
 
 /// The lengths of some atoms, some shapes, and the names of the former before the keys of the latter.
@@ -39,7 +40,7 @@ impl Tapes {
             text_form: [TextForm::Utf8, TextForm::Ascii, TextForm::Utf16, TextForm::Utf8]
                 [usize::from(form >> 2 & 3)],
             // As long as their numbers say.
-            apart: (0..16).map(|length| vec![length as u8; length]).collect(),
+            out_of_band: (0..16).map(|length| vec![length as u8; length]).collect(),
             ..Self::default()
         };
         this.read_areas(input);
@@ -113,7 +114,7 @@ impl Tapes {
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
-            apart: &self.apart,
+            out_of_band: &self.out_of_band,
         }
     }
 
@@ -162,9 +163,9 @@ impl Tapes {
             8 | 13 => {
                 self.word(tag, count);
                 match (tag, input.byte()) {
-                    // A binary that stands apart; of another length, or none, at times.
-                    (8, 192..250) => self.words.push(APART | count as u32),
-                    (8, wrong @ 250..) => self.words.push(APART | u32::from(wrong) - 240),
+                    // A binary that stands out_of_band; of another length, or none, at times.
+                    (8, 192..250) => self.words.push(OUT_OF_BAND | count as u32),
+                    (8, wrong @ 250..) => self.words.push(OUT_OF_BAND | u32::from(wrong) - 240),
                     (_, start) => self.words.push(start.into()),
                 }
             }

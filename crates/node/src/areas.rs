@@ -18,7 +18,12 @@ impl Areas {
     }
 
     pub(crate) fn read(&self) -> AreaSlices<'_> {
-        AreaSlices { words: &self.words, floats: &self.floats, bytes: &self.bytes, apart: None }
+        AreaSlices {
+            words: &self.words,
+            floats: &self.floats,
+            bytes: &self.bytes,
+            out_of_band: None,
+        }
     }
 
     pub(crate) fn write(&mut self) -> AreaSlicesMut<'_> {

@@ -77,11 +77,10 @@ pub struct Bridge {
     event_loop: Option<EventLoop>,
     outbox: RefCell<Option<Areas>>,
     /// Large binaries of the jobs in the outbox.
-    apart: RefCell<Vec<Vec<u8>>>,
+    out_of_band: RefCell<Vec<Vec<u8>>>,
     inbox: RefCell<Option<Areas>>,
     large: LargeMessages,
     codec: Rc<CodecMemory>,
-    http_outbox: RefCell<Option<Areas>>,
     next_id: Cell<u32>,
 }
 
@@ -110,11 +109,10 @@ impl Bridge {
             shared,
             event_loop: libuv.then(|| EventLoop::of(&env)).flatten(),
             outbox: RefCell::default(),
-            apart: RefCell::default(),
+            out_of_band: RefCell::default(),
             inbox: RefCell::default(),
             large: Rc::default(),
             codec: Rc::default(),
-            http_outbox: RefCell::default(),
             next_id: Cell::new(1),
         })
     }
@@ -131,7 +129,7 @@ impl Bridge {
         self.inbox.replace(Some(Areas::new(words, floats, bytes)));
     }
 
-    /// Sets the memory that `encode` reads tapes from.
+    /// Sets the memory that `encode` and `encode_request` read tapes from.
     #[napi(catch_unwind)]
     pub fn attach_codec_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.codec.outbox.replace(Some(Areas::new(words, floats, bytes)));
@@ -168,12 +166,6 @@ impl Bridge {
         decoder::install(env, &target, decoder)
     }
 
-    /// Sets the memory that `encode_request` reads tapes from.
-    #[napi(catch_unwind)]
-    pub fn attach_http_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
-        self.http_outbox.replace(Some(Areas::new(words, floats, bytes)));
-    }
-
     /// Adds an atom that safe decoding lets in.
     #[napi(catch_unwind)]
     pub fn know_atom(&self, name: String) {
@@ -183,18 +175,18 @@ impl Bridge {
     /// Copies a large binary of the job that is being written: binary `index` of the outbox. What had
     /// this number or a higher one is forgotten; it belonged to a job that was given up.
     #[napi(catch_unwind)]
-    pub fn put_apart(&self, index: u32, bytes: &[u8]) {
-        let mut apart = self.apart.borrow_mut();
-        apart.truncate(index as usize);
-        apart.push(bytes.to_vec());
+    pub fn put_out_of_band(&self, index: u32, bytes: &[u8]) {
+        let mut buffers = self.out_of_band.borrow_mut();
+        buffers.truncate(index as usize);
+        buffers.push(bytes.to_vec());
     }
 
     /// Takes the jobs that lie in the first so many words, doubles and bytes of the outbox, with so many
-    /// binaries that stand apart.
+    /// binaries out of band.
     #[napi(catch_unwind)]
-    pub fn flush(&self, words: u32, floats: u32, bytes: u32, apart: u32) -> Result<()> {
-        let mut binaries = self.apart.take();
-        binaries.truncate(apart as usize);
+    pub fn flush(&self, words: u32, floats: u32, bytes: u32, buffers: u32) -> Result<()> {
+        let mut binaries = self.out_of_band.take();
+        binaries.truncate(buffers as usize);
         let outbox = self.outbox.borrow();
         let outbox = outbox.as_ref().ok_or_else(detached)?;
         let batch = Batch::copy(outbox, words as usize, floats as usize, bytes as usize, binaries)
@@ -404,7 +396,7 @@ impl Bridge {
         clients::close(&self.shared, client, operation)
     }
 
-    /// Signs a request whose arguments lie at word `frame` of the HTTP outbox.
+    /// Signs a request whose arguments lie at word `frame` of the memory that `encode` reads tapes from.
     #[napi(catch_unwind)]
     pub fn encode_request(
         &self,
@@ -413,7 +405,7 @@ impl Bridge {
         frame: u32,
         request_id: &[u8],
     ) -> Result<SignedRequest> {
-        let outbox = self.http_outbox.borrow();
+        let outbox = self.codec.outbox.borrow();
         let areas = outbox.as_ref().ok_or_else(detached)?.read();
         let tape = areas.tape(frame as usize).ok_or_else(detached)?;
         http_codec::encode_request(&parameters, secrets_of(&secrets), tape, request_id)

@@ -1,5 +1,6 @@
 //! Encoding of single terms on the calling thread: `encode()`.
 
+use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeOptions, Encoder, Gap};
 
 use crate::areas::Areas;
@@ -21,29 +22,30 @@ impl Codec {
         Self { encoder: Encoder::default(), output: Vec::new(), gaps: Vec::new() }
     }
 
-    /// Encodes the tape at word `frame` of the outbox, but for binaries that stand apart. Returns how long
-    /// the encoding is with them. The bytes stay valid until the next call.
+    /// Encodes the tape at word `start` of the outbox, without binaries that are out of band. Returns how
+    /// long the encoding is with them. The bytes stay valid until the next call.
     pub(crate) fn encode(
         &mut self,
         outbox: &Areas,
-        frame: usize,
+        start: usize,
         max_size: usize,
     ) -> Result<usize, String> {
-        let Some(tape) = outbox.read().tape(frame) else {
+        let Some(tape) = outbox.read().tape(start) else {
             return Err("the tape does not lie within the outbox".into());
         };
         self.gaps.clear();
         self.output.clear();
         self.output.shrink_to(KEPT);
         self.output.push(VERSION);
-        let options = EncodeOptions { max_size, ..EncodeOptions::default() };
+        // JavaScript has compared the depth with the option.
+        let options = EncodeOptions { max_size, max_depth: MAX_DEPTH };
         self.encoder
             .encode_around(tape, &options, &mut self.output, &mut self.gaps)
             .map_err(|error| error.to_string())?;
         Ok(self.output.len() + self.gaps.iter().map(|gap| gap.length).sum::<usize>())
     }
 
-    /// Where the binaries that stand apart are missing in what `encode` has made.
+    /// Where the binaries that are out of band belong in what `encode` has made.
     pub(crate) fn gaps(&self) -> &[Gap] {
         &self.gaps
     }

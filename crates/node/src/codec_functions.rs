@@ -17,9 +17,9 @@ mod encoding {
     /// Where in the memory for results this one may begin.
     pub(super) const AT: usize = 2;
     /// After it: how long the encoding is; it lies in the memory for results when it fits there and no
-    /// binary of it stands apart.
+    /// binary of it is out of band.
     pub(super) const LENGTH: usize = 0;
-    /// Before `gap`: the number of one that does. After it: where its bytes belong.
+    /// Before `gap`: the index of one that is. After it: where its bytes belong.
     pub(super) const GAP: usize = 0;
     /// After `gap`: how many these are.
     pub(super) const GAP_LENGTH: usize = 1;
@@ -73,7 +73,7 @@ impl CodecMemory {
     }
 
     /// Copies what was encoded last, which did not fit, to memory of that length, and leaves the places of
-    /// binaries that stand apart as they are.
+    /// binaries that are out of band as they are.
     fn copy_encoded(&self, target: &mut [u8]) -> Result<()> {
         let codec = self.codec.borrow();
         let (mut rest, mut target) = (codec.encoded(), target);
@@ -92,7 +92,7 @@ impl CodecMemory {
         Ok(())
     }
 
-    /// Where the bytes of a binary belong that stands apart.
+    /// Where the bytes of a binary belong that is out of band.
     fn gap(&self) -> Result<()> {
         let codec = self.codec.borrow();
         self.control(|control| {

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::ptr;
 use std::rc::Rc;
 
+use backwater_etf::tape::frame;
 use backwater_etf::{DecodeError, DecodeOptions, Decoder, Tape};
 use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue, Uint8Array, Uint32Array};
 use napi::{Env, Error, JsValue, Result, check_status, sys};
@@ -16,7 +17,7 @@ use crate::areas::Areas;
 use crate::bare_functions::{self, call, nothing};
 use crate::bridge::shared_buffer;
 use crate::events::{LargeMessages, Message};
-use crate::frame::{Position, SOURCE, extent};
+use crate::frame::{Position, extent};
 use crate::settings::TermFlags;
 
 /// What is kept of each part of the scratch memory between terms, in bytes.
@@ -206,7 +207,7 @@ impl Scratch {
         if fits {
             areas.put(&self.tape, &[], &mut Position::default());
             // JavaScript has the source itself, and reads it from its start.
-            areas.words[SOURCE] = 0;
+            areas.words[frame::SOURCE as usize] = 0;
         } else {
             self.part = 0;
             areas.put_head(&self.tape);

@@ -8,8 +8,9 @@ use backwater_transport::Share;
 use bytes::Bytes;
 
 use crate::failures;
+use crate::numbers::*;
 
-/// One thing that happened. The numbers of the kinds stand in src/bridge.ts too.
+/// One thing that happened.
 pub(crate) enum Event {
     /// A peer calls a function of a server of this environment.
     Call { call: u32, server: u32, function: u32, message: Message },
@@ -42,11 +43,6 @@ pub(crate) struct Message {
 pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 
 impl Event {
-    /// The kinds of what is about one call, as they stand in the headers.
-    pub(crate) const CALL: u32 = 1;
-    pub(crate) const RETURN: u32 = 2;
-    pub(crate) const EXCEPTION: u32 = 3;
-
     /// A call of a client that has failed by a bug of this library.
     pub(crate) fn failed_inside(call: u32) -> Self {
         let description = failures::internal("a bug in this library: please report it");
@@ -56,14 +52,14 @@ impl Event {
     /// Kind, identifier and two further numbers, as they stand in the event's header.
     pub(crate) fn header(&self) -> [u32; 4] {
         match self {
-            Event::Call { call, server, function, .. } => [Self::CALL, *call, *server, *function],
-            Event::Return { call, skip, .. } => [Self::RETURN, *call, *skip, 0],
-            Event::Exception { call, skip, .. } => [Self::EXCEPTION, *call, *skip, 0],
-            Event::Failure { operation, .. } => [4, *operation, 0, 0],
-            Event::Done { operation, .. } => [5, *operation, 0, 0],
-            Event::Abandoned { call, overdue } => [6, *call, u32::from(*overdue), 0],
-            Event::Resolve { client } => [7, *client, 0, 0],
-            Event::Timer { timer } => [8, *timer, 0, 0],
+            Event::Call { call, server, function, .. } => [EVENT_CALL, *call, *server, *function],
+            Event::Return { call, skip, .. } => [EVENT_RETURN, *call, *skip, 0],
+            Event::Exception { call, skip, .. } => [EVENT_EXCEPTION, *call, *skip, 0],
+            Event::Failure { operation, .. } => [EVENT_FAILURE, *operation, 0, 0],
+            Event::Done { operation, .. } => [EVENT_DONE, *operation, 0, 0],
+            Event::Abandoned { call, overdue } => [EVENT_ABANDONED, *call, u32::from(*overdue), 0],
+            Event::Resolve { client } => [EVENT_RESOLVE, *client, 0, 0],
+            Event::Timer { timer } => [EVENT_TIMER, *timer, 0, 0],
         }
     }
 

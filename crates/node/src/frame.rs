@@ -1,25 +1,7 @@
 //! The header that precedes each tape in the shared areas: where its parts lie.
-//! The same numbers stand in src/terms/tape.ts.
 
+use backwater_etf::tape::frame;
 use backwater_etf::{Tape, TapeRef, TextForm};
-
-/// Words of a header.
-pub(crate) const FRAME_WORDS: usize = 14;
-
-const WORDS: usize = 0;
-const ATOMS: usize = 1;
-const SHAPES: usize = 2;
-const FLOATS: usize = 3;
-const FLOAT_COUNT: usize = 4;
-const TEXT: usize = 5;
-const TEXT_LENGTH: usize = 6;
-const UTF16_OR_FORM: usize = 7;
-const NAMES: usize = 8;
-const NAMES_LENGTH: usize = 9;
-pub(crate) const SOURCE: usize = 10;
-const SOURCE_LENGTH_OR_DEPTH: usize = 11;
-const APART: usize = 12;
-const APART_COUNT: usize = 13;
 
 /// The three areas that tapes lie in.
 #[derive(Clone, Copy)]
@@ -27,37 +9,34 @@ pub(crate) struct AreaSlices<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) floats: &'a [f64],
     pub(crate) bytes: &'a [u8],
-    /// Large binaries that stand apart; `None` when JavaScript has kept them.
-    pub(crate) apart: Option<&'a [Vec<u8>]>,
+    /// Large binaries that are out of band; `None` when JavaScript has kept them.
+    pub(crate) out_of_band: Option<&'a [Vec<u8>]>,
 }
 
 impl<'a> AreaSlices<'a> {
-    /// The tape whose header begins at word `frame`, as JavaScript wrote it; `None` when it does not
+    /// The tape whose header begins at word `start`, as JavaScript wrote it; `None` when it does not
     /// lie within the areas, which only a bug of the TypeScript side can bring about.
-    pub(crate) fn tape(self, frame: usize) -> Option<TapeRef<'a>> {
-        let header = self.words.get(frame..frame.checked_add(FRAME_WORDS)?)?;
-        let field = |index: usize| header[index] as usize;
-        let term = frame + FRAME_WORDS;
-        let atoms = term.checked_add(field(WORDS))?;
-        let shapes = atoms.checked_add(field(ATOMS))?;
-        let end = shapes.checked_add(field(SHAPES).checked_mul(2)?)?;
+    pub(crate) fn tape(self, start: usize) -> Option<TapeRef<'a>> {
+        let header = self.words.get(start..start.checked_add(frame::LENGTH)?)?;
+        let field = |index: u32| header[index as usize] as usize;
+        let term = start + frame::LENGTH;
+        let atoms = term.checked_add(field(frame::WORDS))?;
+        let shapes = atoms.checked_add(field(frame::ATOMS))?;
+        let end = shapes.checked_add(field(frame::SHAPES).checked_mul(2)?)?;
         Some(TapeRef {
             words: self.words.get(term..atoms)?,
-            floats: part(self.floats, field(FLOATS), field(FLOAT_COUNT))?,
+            floats: part(self.floats, field(frame::FLOATS), field(frame::FLOAT_COUNT))?,
             latin1: &[],
             utf16: &[],
-            text: part(self.bytes, field(TEXT), field(TEXT_LENGTH))?,
-            text_form: match field(UTF16_OR_FORM) {
-                1 => TextForm::Ascii,
-                2 => TextForm::Utf16,
-                _ => TextForm::Utf8,
-            },
-            source: part(self.bytes, field(SOURCE), field(SOURCE_LENGTH_OR_DEPTH))?,
+            text: part(self.bytes, field(frame::TEXT), field(frame::TEXT_LENGTH))?,
+            // Its words say what it is.
+            text_form: TextForm::default(),
+            source: part(self.bytes, field(frame::SOURCE), field(frame::SOURCE_LENGTH))?,
             atoms: self.words.get(atoms..shapes)?,
             shapes: self.words.get(shapes..end)?.as_chunks().0,
-            names: part(self.bytes, field(NAMES), field(NAMES_LENGTH))?,
-            apart: match self.apart {
-                Some(apart) => part(apart, field(APART), field(APART_COUNT))?,
+            names: part(self.bytes, field(frame::NAMES), field(frame::NAMES_LENGTH))?,
+            out_of_band: match self.out_of_band {
+                Some(buffers) => buffers.get(..field(frame::OUT_OF_BAND))?,
                 None => &[],
             },
         })
@@ -79,7 +58,7 @@ pub(crate) struct Extent {
 /// The room that `tape` takes with its header; `source` is what of the message goes with it.
 pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     Extent {
-        words: FRAME_WORDS + tape.words.len() + tape.atoms.len() + tape.shapes.len() * 2,
+        words: frame::LENGTH + tape.words.len() + tape.atoms.len() + tape.shapes.len() * 2,
         floats: tape.floats.len(),
         bytes: tape.latin1.len() + tape.utf16.len() * 2 + tape.names.len() + source.len(),
     }
@@ -105,7 +84,7 @@ impl AreaSlicesMut<'_> {
     /// [`extent`] fits.
     pub(crate) fn put(&mut self, tape: &Tape, source: &[u8], position: &mut Position) {
         let header = position.word;
-        position.word += FRAME_WORDS;
+        position.word += frame::LENGTH;
         self.put_words(&tape.words, position);
         self.put_words(&tape.atoms, position);
         self.put_words(tape.shapes.as_flattened(), position);
@@ -121,30 +100,32 @@ impl AreaSlicesMut<'_> {
         let names = self.put_bytes(&tape.names, position);
         let source = self.put_bytes(source, position);
         // Messages are smaller than 256 MiB and inboxes than 4 GiB: no cast cuts anything off.
-        let fields = &mut self.words[header..header + FRAME_WORDS];
-        fields[WORDS] = tape.words.len() as u32;
-        fields[ATOMS] = tape.atoms.len() as u32;
-        fields[SHAPES] = tape.shapes.len() as u32;
-        fields[FLOATS] = floats as u32;
-        fields[FLOAT_COUNT] = tape.floats.len() as u32;
-        fields[TEXT] = text as u32;
-        fields[TEXT_LENGTH] = tape.latin1.len() as u32;
-        fields[UTF16_OR_FORM] = utf16 as u32;
-        fields[NAMES] = names as u32;
-        fields[NAMES_LENGTH] = tape.names.len() as u32;
-        fields[SOURCE] = source as u32;
-        fields[SOURCE_LENGTH_OR_DEPTH] = tape.depth;
-        fields[APART] = 0;
-        fields[APART_COUNT] = 0;
+        let fields = [
+            (frame::WORDS, tape.words.len()),
+            (frame::ATOMS, tape.atoms.len()),
+            (frame::SHAPES, tape.shapes.len()),
+            (frame::FLOATS, floats),
+            (frame::FLOAT_COUNT, tape.floats.len()),
+            (frame::TEXT, text),
+            (frame::TEXT_LENGTH, tape.latin1.len()),
+            (frame::UTF16, utf16),
+            (frame::NAMES, names),
+            (frame::NAMES_LENGTH, tape.names.len()),
+            (frame::SOURCE, source),
+            (frame::DEPTH, tape.depth as usize),
+        ];
+        for (field, value) in fields {
+            self.words[header + field as usize] = value as u32;
+        }
     }
 
     /// Writes the header of a tape that is read in parts to the begin.
     pub(crate) fn put_head(&mut self, tape: &Tape) {
-        let Some(fields) = self.words.get_mut(..FRAME_WORDS) else { return };
-        fields.fill(0);
-        fields[ATOMS] = tape.atoms.len() as u32;
-        fields[SHAPES] = tape.shapes.len() as u32;
-        fields[SOURCE_LENGTH_OR_DEPTH] = tape.depth;
+        let Some(header) = self.words.get_mut(..frame::LENGTH) else { return };
+        header.fill(0);
+        header[frame::ATOMS as usize] = tape.atoms.len() as u32;
+        header[frame::SHAPES as usize] = tape.shapes.len() as u32;
+        header[frame::DEPTH as usize] = tape.depth;
     }
 
     fn put_words(&mut self, words: &[u32], position: &mut Position) {

@@ -10,11 +10,9 @@ use crate::areas::Areas;
 use crate::events::{Event, Message};
 use crate::faults;
 use crate::frame::{AreaSlicesMut, Extent, Position, extent};
+use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_RETURN, event as header};
 use crate::replies::Replies;
 
-/// Words before the tape of each event: words in all, kind, identifier, two numbers, place among
-/// the large ones (plus one; 0 = the tape follows here).
-const HEADER_WORDS: usize = 6;
 /// Messages larger than this cross as memory of their own instead of being copied.
 const LARGE: usize = 32 * 1024;
 
@@ -57,8 +55,8 @@ pub(crate) fn deliver(
         position = start;
         large.truncate(larger);
         match kind {
-            Event::CALL => drop(waiting.forget(id)),
-            Event::RETURN | Event::EXCEPTION => events.push_front(Event::failed_inside(id)),
+            EVENT_CALL => drop(waiting.forget(id)),
+            EVENT_RETURN | EVENT_EXCEPTION => events.push_front(Event::failed_inside(id)),
             _ => (),
         }
     }
@@ -80,7 +78,7 @@ fn put(
     if event.message().is_some() {
         faults::pass("inbox");
     }
-    areas.words[start..start + HEADER_WORDS].copy_from_slice(&[
+    areas.words[start..start + header::LENGTH].copy_from_slice(&[
         size.words as u32,
         kind,
         id,
@@ -88,14 +86,14 @@ fn put(
         second,
         0,
     ]);
-    position.word += HEADER_WORDS;
+    position.word += header::LENGTH;
     if let Some(description) = event.description() {
         let at = areas.put_bytes(description.as_bytes(), position);
-        areas.words[start + 3] = at as u32;
-        areas.words[start + 4] = description.len() as u32;
-    } else if event.message().is_some() && size.words == HEADER_WORDS {
+        areas.words[start + header::FIRST as usize] = at as u32;
+        areas.words[start + header::SECOND as usize] = description.len() as u32;
+    } else if event.message().is_some() && size.words == header::LENGTH {
         large.push(event.into_message());
-        areas.words[start + 5] = large.len() as u32;
+        areas.words[start + header::SLOT as usize] = large.len() as u32;
     } else if let Some(message) = event.message() {
         areas.put(&message.tape, &message.source, position);
         if matches!(event, Event::Return { .. } | Event::Exception { .. }) {
@@ -107,7 +105,7 @@ fn put(
 
 /// The room that an event takes in the inbox.
 fn size_of(event: &Event) -> Extent {
-    let mut size = Extent { words: HEADER_WORDS, ..Extent::default() };
+    let mut size = Extent { words: header::LENGTH, ..Extent::default() };
     if let Some(message) = event.message() {
         let tape = extent(&message.tape, &message.source);
         if tape.words * 4 + tape.floats * 8 + tape.bytes <= LARGE {

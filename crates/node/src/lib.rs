@@ -5,6 +5,8 @@
 //! (see `backwater_etf::tape`), never value by value.
 
 #![warn(missing_docs)]
+// In tests, napi-derive registers no functions, so they look unused.
+#![cfg_attr(test, allow(dead_code))]
 
 mod areas;
 mod async_root;
@@ -23,6 +25,7 @@ mod frame;
 mod http_codec;
 mod inbox;
 mod notation;
+mod numbers;
 mod outbox;
 mod paths;
 mod process;

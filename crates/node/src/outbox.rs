@@ -7,9 +7,7 @@ use backwater_transport::TapeSource;
 
 use crate::areas::Areas;
 use crate::frame::AreaSlices;
-
-/// Words before the frame of a job: words in all, kind, identifier, and thirteen more.
-const JOB_WORDS: usize = 16;
+use crate::numbers::{JOB_CALL, JOB_CANCEL, JOB_EXCEPTION, JOB_RETURN, job};
 
 /// A copy of what JavaScript had gathered: it may write the next batch while this one is worked on,
 /// and nothing that it does can change what is being signed.
@@ -18,7 +16,7 @@ pub(crate) struct Batch {
     floats: Vec<f64>,
     bytes: Vec<u8>,
     /// Large binaries, which were copied when the jobs were written.
-    apart: Vec<Vec<u8>>,
+    out_of_band: Vec<Vec<u8>>,
 }
 
 impl Batch {
@@ -28,11 +26,11 @@ impl Batch {
         words: usize,
         floats: usize,
         bytes: usize,
-        apart: Vec<Vec<u8>>,
+        out_of_band: Vec<Vec<u8>>,
     ) -> Option<Self> {
         let areas = outbox.read();
         Some(Self {
-            apart,
+            out_of_band,
             words: areas.words.get(..words)?.to_vec(),
             floats: areas.floats.get(..floats)?.to_vec(),
             bytes: areas.bytes.get(..bytes)?.to_vec(),
@@ -44,7 +42,7 @@ impl Batch {
             words: &self.words,
             floats: &self.floats,
             bytes: &self.bytes,
-            apart: Some(&self.apart),
+            out_of_band: Some(&self.out_of_band),
         }
     }
 
@@ -53,9 +51,9 @@ impl Batch {
         let batch = Arc::clone(self);
         let mut at: usize = 0;
         std::iter::from_fn(move || {
-            let header = batch.words.get(at..at.checked_add(JOB_WORDS)?)?;
+            let header = batch.words.get(at..at.checked_add(job::LENGTH)?)?;
             let job = Job { batch: Arc::clone(&batch), start: at };
-            at = at.checked_add((header[0] as usize).max(JOB_WORDS))?;
+            at = at.checked_add((header[job::WORDS as usize] as usize).max(job::LENGTH))?;
             Some(job)
         })
     }
@@ -67,7 +65,7 @@ pub(crate) struct Job {
     start: usize,
 }
 
-/// What a job asks for. The numbers stand in src/bridge.ts too.
+/// What a job asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobKind {
     /// Answer a call of a server with a value.
@@ -82,46 +80,46 @@ pub(crate) enum JobKind {
 
 impl Job {
     pub(crate) fn kind(&self) -> Option<JobKind> {
-        match self.batch.words[self.start + 1] {
-            1 => Some(JobKind::Return),
-            2 => Some(JobKind::Exception),
-            3 => Some(JobKind::Call),
-            4 => Some(JobKind::Cancel),
+        match self.field(job::KIND) {
+            JOB_RETURN => Some(JobKind::Return),
+            JOB_EXCEPTION => Some(JobKind::Exception),
+            JOB_CALL => Some(JobKind::Call),
+            JOB_CANCEL => Some(JobKind::Cancel),
             _ => None,
         }
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.batch.words[self.start + 2]
+        self.field(job::ID)
     }
 
-    fn field(&self, index: usize) -> u32 {
-        self.batch.words[self.start + 3 + index]
+    fn field(&self, field: u32) -> u32 {
+        self.batch.words[self.start + field as usize]
     }
 
     /// The call that the fields of a [`JobKind::Call`] describe; `None` when they are out of range.
     pub(crate) fn call(&self) -> Option<CallFields<'_>> {
-        let start = self.field(1) as usize;
-        let names = self.batch.bytes.get(start..start.checked_add(self.field(2) as usize)?)?;
+        let start = self.field(job::NAMES) as usize;
+        let end = start.checked_add(self.field(job::NAMES_LENGTH) as usize)?;
         Some(CallFields {
-            client: self.field(0),
-            names,
-            arity: u8::try_from(self.field(3)).ok()?,
-            flags: self.field(4),
-            connect_timeout: self.field(5),
-            recv_timeout: self.field(6),
-            max_encoded_result_size: self.field(7),
-            max_encoded_args_size: self.field(8),
-            compression_threshold: self.field(9),
-            timeout: self.field(10),
-            max_retries: self.field(11),
-            hedge_delay: self.field(12),
+            client: self.field(job::CLIENT),
+            names: self.batch.bytes.get(start..end)?,
+            arity: u8::try_from(self.field(job::ARITY)).ok()?,
+            flags: self.field(job::FLAGS),
+            connect_timeout: self.field(job::CONNECT_TIMEOUT),
+            recv_timeout: self.field(job::RECV_TIMEOUT),
+            max_encoded_result_size: self.field(job::MAX_ENCODED_RESULT_SIZE),
+            max_encoded_args_size: self.field(job::MAX_ENCODED_ARGS_SIZE),
+            compression_threshold: self.field(job::COMPRESSION_THRESHOLD),
+            timeout: self.field(job::TIMEOUT),
+            max_retries: self.field(job::MAX_RETRIES),
+            hedge_delay: self.field(job::HEDGE_DELAY),
         })
     }
 
     /// The tape of the job, sharing the batch.
     pub(crate) fn into_tape(self) -> JobTape {
-        JobTape { frame: self.start + JOB_WORDS, batch: self.batch }
+        JobTape { frame: self.start + job::LENGTH, batch: self.batch }
     }
 }
 

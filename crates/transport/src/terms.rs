@@ -45,7 +45,7 @@ impl TapeSource for OwnedTape {
             atoms: &self.atoms,
             shapes: &self.shapes,
             names: &self.names,
-            apart: &[],
+            out_of_band: &[],
         }
     }
 }
@@ -57,7 +57,7 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
         + tape.utf16.len() * 2
         + tape.text.len()
         + tape.source.len()
-        + tape.apart.iter().map(Vec::len).sum::<usize>()
+        + tape.out_of_band.iter().map(Vec::len).sum::<usize>()
 }
 
 /// How terms are decoded: [`DecodeOptions`] that borrow nothing.

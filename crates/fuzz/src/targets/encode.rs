@@ -1,5 +1,5 @@
 //! Any tape is a term or refused; nothing is written beyond the limit, and what is written can be read. With
-//! binaries that stand apart left out it is the same, when they are put where they belong.
+//! binaries out of band left out it is the same, when they are put where they belong.
 //!
 //! Input: two bytes of options, then what [`Tapes`] makes a tape of.
 
@@ -60,7 +60,7 @@ fn check_around(
     match encoder.encode_around(tape, options, &mut out, &mut gaps) {
         Ok(()) => {
             for gap in gaps.iter().rev() {
-                let bytes = tape.apart.get(gap.index as usize);
+                let bytes = tape.out_of_band.get(gap.index as usize);
                 // Who has kept the binaries looks at their lengths.
                 let Some(bytes) = bytes.filter(|bytes| bytes.len() == gap.length) else {
                     return assert_eq!(whole, None);
@@ -69,7 +69,7 @@ fn check_around(
             }
             assert_eq!(Some(&out[..]), whole);
         }
-        // Keys and terms of funs may not stand apart.
+        // Keys and terms of funs must not be out of band.
         Err(error) if whole.is_some() => {
             assert!(matches!(error.kind, EncodeErrorKind::Word(_)), "{error}");
         }

@@ -1,5 +1,6 @@
 //! Requests.
 
+use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeErrorKind, EncodeOptions, Encoder, TapeRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -102,7 +103,7 @@ pub fn prepare_request(
     let limit = settings.max_encoded_args_size;
     let mut body = Vec::with_capacity(256);
     body.push(VERSION);
-    let options = EncodeOptions { max_size: limit, ..EncodeOptions::default() };
+    let options = EncodeOptions { max_size: limit, max_depth: MAX_DEPTH };
     encoder.encode_term(arguments, &options, &mut body).map_err(|error| match error.kind {
         EncodeErrorKind::TooLarge(_) => EncodeFailure::TooLarge { limit },
         _ => EncodeFailure::Encode(error),

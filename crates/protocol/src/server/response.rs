@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeError, EncodeErrorKind, EncodeOptions, Encoder, TapeRef};
 use bytes::Bytes;
 use http::header::{
@@ -100,7 +101,8 @@ pub fn respond(
     };
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(prefix);
-    let options = EncodeOptions { max_size: limit, ..EncodeOptions::default() };
+    // JavaScript has compared the depth with the option.
+    let options = EncodeOptions { max_size: limit, max_depth: MAX_DEPTH };
     encoder.encode_term(tape, &options, &mut body).map_err(|error| match error.kind {
         EncodeErrorKind::TooLarge(_) => RespondError::TooLarge { limit },
         _ => RespondError::Encode(error),

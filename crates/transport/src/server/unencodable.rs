@@ -1,14 +1,9 @@
 //! The answer in place of a result that cannot be encoded.
 
 use backwater_etf::TextForm;
+use backwater_etf::tape::{ATOM, CONST, EMPTY_LIST, TEXT, TUPLE, word};
 
 use crate::OwnedTape;
-
-/// Tags and payloads of `backwater_etf::tape`.
-const TUPLE: u32 = 7;
-const ATOM: u32 = 6;
-const TEXT: u32 = 15;
-const EMPTY_LIST: u32 = 4 << 4 | 5;
 
 /// `{error, {unencodable_result, Text}, []}`, in which Text says why.
 pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
@@ -16,12 +11,12 @@ pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
     let units = reason.encode_utf16().count();
     OwnedTape {
         words: vec![
-            3 << 4 | TUPLE,
-            ATOM,
-            2 << 4 | TUPLE,
-            1 << 4 | ATOM,
-            (units as u32) << 4 | TEXT,
-            EMPTY_LIST,
+            word(TUPLE, 3),
+            word(ATOM, 0),
+            word(TUPLE, 2),
+            word(ATOM, 1),
+            word(TEXT, units as u32),
+            word(CONST, EMPTY_LIST),
         ],
         text: reason.as_bytes().to_vec(),
         text_form: if reason.is_ascii() { TextForm::Ascii } else { TextForm::Utf8 },

@@ -1,0 +1,53 @@
+//! Numbers that Rust and JavaScript agree on. They are defined here alone: TypeScript has them from a
+//! generator, `tests/typescript.rs`.
+
+/// A number that TypeScript has too.
+#[derive(Clone, Copy, Debug)]
+pub struct Number {
+    /// Its name in Rust.
+    pub name: &'static str,
+    /// What it means; empty where the name says it.
+    pub doc: &'static str,
+    /// The number.
+    pub value: u32,
+}
+
+/// Defines constants, and a table of them under a name of its own.
+///
+/// ```
+/// backwater_etf::numbers! {
+///     /// Kinds of fruit.
+///     pub const FRUIT {
+///         APPLE = 1;
+///         /// Not a vegetable.
+///         TOMATO = APPLE + 1;
+///     }
+/// }
+/// assert_eq!(TOMATO, 2);
+/// assert_eq!(FRUIT[1].name, "TOMATO");
+/// ```
+#[macro_export]
+macro_rules! numbers {
+    (
+        $(#[doc = $title:literal])+
+        $visibility:vis const $table:ident {
+            $($(#[doc = $doc:literal])* $name:ident = $value:expr;)*
+        }
+    ) => {
+        $(
+            $(#[doc = $doc])*
+            #[allow(missing_docs, reason = "the name says it, or the grammar does")]
+            $visibility const $name: u32 = $value;
+        )*
+
+        $(#[doc = $title])+
+        #[allow(dead_code, reason = "for the generator of TypeScript")]
+        $visibility const $table: &[$crate::Number] = &[
+            $($crate::Number {
+                name: stringify!($name),
+                doc: concat!($($doc,)*),
+                value: $name,
+            }),*
+        ];
+    };
+}

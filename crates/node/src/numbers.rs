@@ -1,0 +1,97 @@
+//! The numbers of events and jobs. `src/bridge/numbers.ts` is generated from them by
+//! `crates/etf/tests/typescript.rs`, which includes this file.
+
+use backwater_etf::numbers;
+
+/// Words before the tape of an event.
+pub(crate) mod event {
+    use backwater_etf::numbers;
+
+    numbers! {
+        /// The words of an event's header, in order.
+        pub(crate) const FIELDS {
+            /// How many words the event has, with its tape.
+            WORDS = 0;
+            KIND = 1;
+            /// Of the call, operation or client.
+            ID = 2;
+            FIRST = 3;
+            SECOND = 4;
+            /// Of the message among those that are too large for the inbox, plus one; 0 when its tape follows.
+            SLOT = 5;
+        }
+    }
+
+    /// The length of the header.
+    pub(crate) const LENGTH: usize = FIELDS.len();
+}
+
+numbers! {
+    /// Kinds of events.
+    pub(crate) const EVENTS {
+        /// A peer calls a function. First: its server; second: the function.
+        EVENT_CALL = 1;
+        /// A call has returned. First: the word of the term at which the value begins.
+        EVENT_RETURN = 2;
+        /// A call has met an exception. First: the word at which `{Class, Reason, Stack}` begins.
+        EVENT_EXCEPTION = 3;
+        /// An operation has failed. First and second: place and length of a description in JSON.
+        EVENT_FAILURE = 4;
+        /// An operation has ended. First and second: place and length of its result in JSON.
+        EVENT_DONE = 5;
+        /// The caller of a function has gone away. First: 1 if its deadline has passed.
+        EVENT_ABANDONED = 6;
+        /// A client needs its names resolved.
+        EVENT_RESOLVE = 7;
+        /// A timer has run out.
+        EVENT_TIMER = 8;
+    }
+}
+
+/// Words before the tape of a job.
+pub(crate) mod job {
+    use backwater_etf::numbers;
+
+    numbers! {
+        /// The words of a job's header, in order.
+        pub(crate) const FIELDS {
+            /// How many words the job has, with its tape.
+            WORDS = 0;
+            KIND = 1;
+            /// Of the call.
+            ID = 2;
+            CLIENT = 3;
+            /// Where module and function stand in the bytes, with NUL between them.
+            NAMES = 4;
+            NAMES_LENGTH = 5;
+            ARITY = 6;
+            FLAGS = 7;
+            /// Times are in milliseconds; `u32::MAX` means none.
+            CONNECT_TIMEOUT = 8;
+            RECV_TIMEOUT = 9;
+            MAX_ENCODED_RESULT_SIZE = 10;
+            MAX_ENCODED_ARGS_SIZE = 11;
+            COMPRESSION_THRESHOLD = 12;
+            TIMEOUT = 13;
+            MAX_RETRIES = 14;
+            HEDGE_DELAY = 15;
+        }
+    }
+
+    /// The length of the header.
+    pub(crate) const LENGTH: usize = FIELDS.len();
+}
+
+numbers! {
+    /// Kinds of jobs.
+    pub(crate) const JOBS {
+        /// Answer a call with a value.
+        JOB_RETURN = 1;
+        /// Answer a call with `{Class, Reason, Stack}`.
+        JOB_EXCEPTION = 2;
+        /// Make a call; only this job has fields after its identifier.
+        JOB_CALL = 3;
+        /// Cancel a call whose caller has gone away.
+        JOB_CANCEL = 4;
+    }
+}

@@ -1,0 +1,68 @@
+// Generated from crates/node/src/numbers.rs. Run `npm run numbers` after a change there.
+
+// Kinds of events.
+/** A peer calls a function. First: its server; second: the function. */
+export const EVENT_CALL = 1;
+/** A call has returned. First: the word of the term at which the value begins. */
+export const EVENT_RETURN = 2;
+/** A call has met an exception. First: the word at which `{Class, Reason, Stack}` begins. */
+export const EVENT_EXCEPTION = 3;
+/** An operation has failed. First and second: place and length of a description in JSON. */
+export const EVENT_FAILURE = 4;
+/** An operation has ended. First and second: place and length of its result in JSON. */
+export const EVENT_DONE = 5;
+/** The caller of a function has gone away. First: 1 if its deadline has passed. */
+export const EVENT_ABANDONED = 6;
+/** A client needs its names resolved. */
+export const EVENT_RESOLVE = 7;
+/** A timer has run out. */
+export const EVENT_TIMER = 8;
+
+/** The words of an event's header, in order. */
+export const EventWord = {
+  /** How many words the event has, with its tape. */
+  words: 0,
+  kind: 1,
+  /** Of the call, operation or client. */
+  id: 2,
+  first: 3,
+  second: 4,
+  /** Of the message among those that are too large for the inbox, plus one; 0 when its tape follows. */
+  slot: 5,
+} as const;
+export const EVENT_WORDS = 6;
+
+// Kinds of jobs.
+/** Answer a call with a value. */
+export const JOB_RETURN = 1;
+/** Answer a call with `{Class, Reason, Stack}`. */
+export const JOB_EXCEPTION = 2;
+/** Make a call; only this job has fields after its identifier. */
+export const JOB_CALL = 3;
+/** Cancel a call whose caller has gone away. */
+export const JOB_CANCEL = 4;
+
+/** The words of a job's header, in order. */
+export const JobWord = {
+  /** How many words the job has, with its tape. */
+  words: 0,
+  kind: 1,
+  /** Of the call. */
+  id: 2,
+  client: 3,
+  /** Where module and function stand in the bytes, with NUL between them. */
+  names: 4,
+  namesLength: 5,
+  arity: 6,
+  flags: 7,
+  /** Times are in milliseconds; `u32::MAX` means none. */
+  connectTimeout: 8,
+  recvTimeout: 9,
+  maxEncodedResultSize: 10,
+  maxEncodedArgsSize: 11,
+  compressionThreshold: 12,
+  timeout: 13,
+  maxRetries: 14,
+  hedgeDelay: 15,
+} as const;
+export const JOB_WORDS = 16;

@@ -1,0 +1,51 @@
+import { types } from 'node:util';
+import { attempt, inspectBriefly } from '../inspect.js';
+import { type Encoder, toTerm } from '../terms/hooks.js';
+import { SerializeError } from './serialize-error.js';
+
+/** Gives the term of an object. */
+export type Hook = () => unknown;
+
+/** What gives the term of an object whose class is none of a term: an encoder, or its own `toTerm`. */
+export function hookOf(value: object, encoders: readonly Encoder[] | undefined): Hook | undefined {
+  const encoder = encoders?.find((one) => isInstance(value, one.class));
+  if (encoder !== undefined) return () => encoder.toTerm(value);
+  const method: unknown = (value as { readonly [toTerm]?: unknown })[toTerm];
+  return typeof method === 'function'
+    ? () => Reflect.apply(method, value, []) as unknown
+    : undefined;
+}
+
+/** Calls a hook. */
+export function termOf(hook: Hook): unknown {
+  try {
+    return hook();
+  } catch (cause) {
+    const message = attempt((): unknown => (cause as Error).message);
+    const reason = typeof message === 'string' ? message : inspectBriefly(cause, 200);
+    throw new SerializeError(`cannot be encoded because its toTerm threw: ${reason}`, { cause });
+  }
+}
+
+/** Built-in classes whose instances are recognized in every realm. */
+const builtIns: Readonly<Record<string, (value: unknown) => boolean>> = {
+  Date: types.isDate,
+  Error: types.isNativeError,
+  RegExp: types.isRegExp,
+  Set: types.isSet,
+  URL: (value) => Object.prototype.toString.call(value) === '[object URL]',
+};
+
+function isInstance(value: object, constructor: Encoder['class']): boolean {
+  if (value instanceof constructor) return true;
+  const { name } = constructor;
+  return Object.hasOwn(builtIns, name) && isBuiltIn(constructor, name) && builtIns[name]!(value);
+}
+
+/** Whether a class is the built-in one of its name in some realm, and not one of a program. */
+function isBuiltIn(constructor: Encoder['class'], name: string): boolean {
+  // URL is written in JavaScript.
+  if (name === 'URL')
+    return Object.prototype.toString.call(constructor.prototype) === '[object URL]';
+  return Function.prototype.toString.call(constructor).endsWith('{ [native code] }');
+}

@@ -1,0 +1,18 @@
+import { bridge } from '../bridge.js';
+import { encodeOptions, type EncodeOptions } from '../options.js';
+
+/**
+ * Encodes a value in Erlang's external term format, as `term_to_binary` does with UTF-8 atoms.
+ *
+ * @param value any value of the table in docs/terms.md
+ * @throws {@link TermError} with the path to the part that cannot be encoded, or when the encoding would be
+ * larger than `maxSize` bytes
+ * @example
+ * ```ts
+ * import { atom, encode, tuple } from 'backwater';
+ * const bytes = encode(tuple(atom('ok'), 'hello'));
+ * ```
+ */
+export function encode(value: unknown, options?: EncodeOptions): Buffer {
+  return bridge.encoder.encode(value, encodeOptions(options), encode);
+}

@@ -1,0 +1,118 @@
+import { Buffer } from 'node:buffer';
+
+/** Large buffers are kept this long after the last large message, in milliseconds. */
+const KEPT_TIME = 1000;
+const KEPT_WORDS = 1024 * 1024;
+const KEPT_FLOATS = 512 * 1024;
+const KEPT_BYTES = 4 * 1024 * 1024;
+
+const INITIAL_WORDS = 4096;
+const INITIAL_FLOATS = 512;
+const INITIAL_BYTES = 16 * 1024;
+
+/**
+ * The memory that a tape is written to and that Rust reads it from. It is reused for every message: fresh
+ * memory from the system costs more than writing to it.
+ */
+export class SharedBuffers {
+  words = new Uint32Array(INITIAL_WORDS);
+  floats = new Float64Array(INITIAL_FLOATS);
+  bytes = Buffer.from(new ArrayBuffer(INITIAL_BYTES));
+  /** The next free place in each of them. */
+  word = 0;
+  float = 0;
+  byte = 0;
+  /** Called when large buffers were replaced by small ones, so that nobody goes on holding them. */
+  onShrink: () => void = () => {};
+  /** Whether a large message was written since the timer last looked. */
+  #wasLarge = false;
+  #isTimed = false;
+
+  /** Forgets everything written. */
+  rewind(): void {
+    if (this.#isLarge()) {
+      this.#wasLarge ||=
+        this.byte > KEPT_BYTES || this.word > KEPT_WORDS || this.float > KEPT_FLOATS;
+      if (!this.#isTimed) this.#shrinkLater();
+    }
+    this.word = this.float = this.byte = 0;
+  }
+
+  /** Goes on at these places. */
+  seek(word: number, float: number, byte: number): void {
+    this.word = word;
+    this.float = float;
+    this.byte = byte;
+  }
+
+  /** Makes room for `count` more words. */
+  protected growWords(count: number): void {
+    const words = new Uint32Array(nextSize(this.words.length, this.word + count));
+    words.set(this.words.subarray(0, this.word));
+    this.words = words;
+  }
+
+  /** Makes room for `count` more doubles. */
+  protected growFloats(count: number): void {
+    const floats = new Float64Array(nextSize(this.floats.length, this.float + count));
+    floats.set(this.floats.subarray(0, this.float));
+    this.floats = floats;
+  }
+
+  /** Makes room for `count` more bytes, unless there is. */
+  protected reserveBytes(count: number): void {
+    if (this.byte + count <= this.bytes.length) return;
+    const bytes = Buffer.allocUnsafeSlow(nextSize(this.bytes.length, this.byte + count));
+    bytes.set(this.bytes.subarray(0, this.byte));
+    this.bytes = bytes;
+  }
+
+  #isLarge(): boolean {
+    const { words, floats, bytes } = this;
+    return words.length > KEPT_WORDS || floats.length > KEPT_FLOATS || bytes.length > KEPT_BYTES;
+  }
+
+  #shrinkLater(): void {
+    setTimeout(() => this.#shrink(), KEPT_TIME).unref();
+    this.#isTimed = true;
+  }
+
+  #shrink(): void {
+    this.#isTimed = false;
+    if (this.#wasLarge || this.word + this.float + this.byte > 0) {
+      this.#wasLarge = false;
+      this.#shrinkLater();
+      return;
+    }
+    this.words = new Uint32Array(INITIAL_WORDS);
+    this.floats = new Float64Array(INITIAL_FLOATS);
+    this.bytes = Buffer.from(new ArrayBuffer(INITIAL_BYTES));
+    this.onShrink();
+  }
+}
+
+function nextSize(current: number, needed: number): number {
+  return Math.max(current * 2, needed + 1024);
+}
+
+/** Tells Rust in which memory a tape is, when that is another one than before. */
+export class Attachment {
+  readonly #attach: (words: Uint32Array, floats: Float64Array, bytes: Uint8Array) => void;
+  #words: Uint32Array | undefined;
+  #floats: Float64Array | undefined;
+  #bytes: Uint8Array | undefined;
+
+  constructor(attach: (words: Uint32Array, floats: Float64Array, bytes: Uint8Array) => void) {
+    this.#attach = attach;
+  }
+
+  use({ words, floats, bytes }: SharedBuffers): void {
+    if (words === this.#words && floats === this.#floats && bytes === this.#bytes) return;
+    // A termination in the middle must leave nothing that looks attached.
+    this.#words = undefined;
+    this.#attach(words, floats, bytes);
+    this.#floats = floats;
+    this.#bytes = bytes;
+    this.#words = words;
+  }
+}

@@ -1,0 +1,157 @@
+import { Buffer } from 'node:buffer';
+import { beginAtCaller } from '../call-stack.js';
+import { TermError } from '../errors.js';
+import type { NativeBridge } from '../native.js';
+import { byteLength } from '../terms/bytes.js';
+import { Encoder, type EncoderSettings } from './encoder.js';
+import type { SizeLimit } from './serialize-error.js';
+import { Attachment } from './shared-buffers.js';
+
+/** Small results share memory, as those of `Buffer.from` do. */
+const POOL_SIZE = 16 * 1024;
+const SMALL_RESULT = POOL_SIZE / 4;
+
+/** The functions of crates/node/src/codec_functions.rs; parameters and results are words of `control`. */
+interface EncoderFunctions {
+  encode(): void;
+  copyEncoded(target: Uint8Array): void;
+  gap(): void;
+}
+
+/** Encodes single terms on the calling thread, apart from the jobs that cross together. */
+export class StandaloneEncoder {
+  readonly #bridge: NativeBridge;
+  readonly #control = new Uint32Array(8);
+  // Without a prototype, so that adding the functions calls no setter.
+  readonly #functions = { __proto__: null } as unknown as EncoderFunctions;
+  readonly #attachment: Attachment;
+  /**
+   * The encoder that the next operation takes. It puts it back at the end, so that a getter that encodes
+   * something gets another one. After a termination it never comes back, and neither does what it was
+   * writing.
+   */
+  #idle: Encoder | undefined = undefined;
+  /** Where small results go, and how much of it is taken. */
+  #pool: Buffer | undefined = undefined;
+  #pooled = 0;
+
+  constructor(bridge: NativeBridge) {
+    this.#bridge = bridge;
+    bridge.installCodec(this.#functions, this.#control);
+    this.#attachment = new Attachment((words, floats, bytes) => {
+      bridge.attachCodecOutbox(words, floats, bytes);
+    });
+  }
+
+  /** Encodes a value in Erlang's external form; `called` is the function that was called for it. */
+  encode(
+    value: unknown,
+    settings: EncoderSettings & { readonly maxSize: number },
+    called: (...args: never[]) => unknown,
+  ): Buffer {
+    const encoder = this.#take();
+    try {
+      encoder.outOfBand ??= [];
+      const limit: SizeLimit = { bytes: settings.maxSize, option: 'maxSize' };
+      const frame = encoder.encode(value, settings, limit, 'value', called);
+      this.#attachment.use(encoder);
+      const length = this.#encodeTape(frame, settings.maxSize, called);
+      return length <= SMALL_RESULT
+        ? this.#smallResult(length)
+        : this.#largeResult(length, encoder);
+    } finally {
+      this.#putBack(encoder);
+    }
+  }
+
+  /** Writes a value as a tape and has `read` read it: its header is at this place of the attached memory. */
+  withTape<T>(
+    value: unknown,
+    settings: EncoderSettings,
+    limit: SizeLimit,
+    root: string,
+    called: (...args: never[]) => unknown,
+    read: (frame: number) => T,
+  ): T {
+    const encoder = this.#take();
+    try {
+      encoder.outOfBand = undefined;
+      const frame = encoder.encode(value, settings, limit, root, called);
+      this.#attachment.use(encoder);
+      return read(frame);
+    } finally {
+      this.#putBack(encoder);
+    }
+  }
+
+  #take(): Encoder {
+    const encoder = this.#idle ?? this.#newEncoder();
+    this.#idle = undefined;
+    return encoder;
+  }
+
+  #putBack(encoder: Encoder): void {
+    encoder.rewind();
+    this.#idle = encoder;
+  }
+
+  #newEncoder(): Encoder {
+    const encoder = new Encoder();
+    encoder.onShrink = () => this.#attachment.use(encoder);
+    return encoder;
+  }
+
+  /** Encodes the tape, and returns how long the encoding is. */
+  #encodeTape(frame: number, maxSize: number, called: (...args: never[]) => unknown): number {
+    const control = this.#control;
+    if (this.#pool === undefined) this.#renewPool();
+    control[0] = frame;
+    control[1] = maxSize;
+    control[2] = this.#pooled;
+    try {
+      this.#functions.encode();
+    } catch (cause) {
+      throw beginAtCaller(new TermError((cause as Error).message, { cause }), called);
+    }
+    return control[0]!;
+  }
+
+  /** Makes a pool known on both sides; a termination in the middle leaves none. */
+  #renewPool(): Buffer {
+    this.#pool = undefined;
+    const pool = Buffer.from(new ArrayBuffer(POOL_SIZE));
+    this.#bridge.attachCodecResults(pool);
+    this.#pooled = 0;
+    this.#pool = pool;
+    return pool;
+  }
+
+  #smallResult(length: number): Buffer {
+    let pool = this.#pool!;
+    if (this.#pooled + length > POOL_SIZE) {
+      pool = this.#renewPool();
+      this.#functions.copyEncoded(pool.subarray(0, length));
+    }
+    const start = this.#pooled;
+    this.#pooled += length;
+    return pool.subarray(start, this.#pooled);
+  }
+
+  #largeResult(length: number, { outOfBand }: Encoder): Buffer {
+    const control = this.#control;
+    const result = Buffer.allocUnsafeSlow(length);
+    this.#functions.copyEncoded(result);
+    const binaries = outOfBand ?? [];
+    for (const [index, bytes] of binaries.entries()) {
+      control[0] = index;
+      this.#functions.gap();
+      // A getter may have resized or transferred its memory since it was met.
+      if (byteLength(bytes) !== control[1]) {
+        throw new TermError('value contains a Buffer whose length changed while it was encoded');
+      }
+      result.set(bytes, control[0]);
+    }
+    binaries.length = 0;
+    return result;
+  }
+}
