@@ -153,7 +153,7 @@ test('what is no term cannot be printed, and the path to it is told', (t) => {
   }
 });
 
-test('terms of any depth and width are printed', (t) => {
+test('terms as deep as maxDepth, and of any width, are printed', (t) => {
   let deep: unknown = 1;
   for (let depth = 0; depth < 1500; depth++) deep = tuple(deep);
   t.is(toErlang(deep), `${'{'.repeat(1500)}1${'}'.repeat(1500)}`);
