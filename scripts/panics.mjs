@@ -15,7 +15,7 @@ const addon = library[process.platform] ?? 'libbackwater_node.so';
 const features = ['--features', 'fault-injection'];
 // What the tests in Rust depend on has been compiled for them: the rest takes less than a minute.
 run('cargo', ['build', '--locked', ...features]);
-run('npx', ['tsc', '-p', 'tsconfig.build.json']);
+run('npm', ['run', '--silent', 'build:ts']);
 
 rmSync(tree, { recursive: true, force: true });
 mkdirSync(tree, { recursive: true });

@@ -24,8 +24,15 @@ function main() {
   // What is tested is then the very file that is published.
   if (process.env.BACKWATER_PREBUILT) requireAddon();
   else buildAddon();
-  const typescript = ['src', 'tsconfig.json', 'tsconfig.build.json', 'native.d.cts'];
-  step('TypeScript', typescript, ['build/index.js'], () =>
+  const typescript = [
+    'src',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'native.d.cts',
+    'scripts/facades.mjs',
+  ];
+  step('TypeScript', typescript, ['build/index.mjs'], () =>
     run('npm', ['run', '--silent', 'build:ts']),
   );
 }

@@ -91,7 +91,7 @@ function build() {
   run('cargo', [...command.split(' '), '--target', triple, '--target-dir', folder], {
     RUSTFLAGS: flags,
   });
-  run('npx', ['tsc', '-p', 'tsconfig.build.json']);
+  run('npm', ['run', '--silent', 'build:ts']);
   run('npx', ['tsc', '-p', 'tsconfig.test.json']);
   const canary = join(root, 'scripts/asan/canary.rs');
   const options = '--edition 2024 --crate-type cdylib -Zsanitizer=address';

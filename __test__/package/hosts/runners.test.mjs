@@ -11,7 +11,10 @@ for (const [runner, description, links] of [
   ['Vitest', '{ "type": "module" }', ['vitest']],
 ]) {
   const { files, commands } = section('testing.md', runner);
-  for (const command of commands.flatMap((block) => block.trim().split('\n'))) {
+  const lines = commands.flatMap((block) => block.trim().split('\n'));
+  // Timers are then mocked before the package is loaded, too.
+  if (runner === 'Jest') lines.push(`npx jest --fakeTimers='{"enableGlobally":true}'`);
+  for (const command of lines) {
     test(command, { timeout: 240_000 }, async () => {
       const folder = application({ ...shared, ...files, 'package.json': description }, { links });
       const { status, output } = await run(folder, 'bash', '-c', command);
