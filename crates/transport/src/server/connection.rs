@@ -111,6 +111,7 @@ where
                 request::answer(&shared, &peer, request, began, &unread).await
             } else {
                 unread.set(true);
+                raw_head.borrow_mut().refuse();
                 request::malformed(&shared)
             };
             let headers = response.headers_mut();
@@ -131,7 +132,6 @@ where
         before,
         shared.send_timeout,
         Rc::clone(activity),
-        Rc::clone(&unread),
         Rc::clone(&raw_head),
     );
     let stream = TokioIo::new(stream);
@@ -179,7 +179,12 @@ where
         return Served::Idle(stream);
     }
     let cut_short = activity.is_expired() && !parts.read_buf.is_empty();
-    let farewell = Farewell::after(ended, cut_short, unread.get());
+    let rest = match raw_head.borrow().missing() {
+        _ if !unread.get() => Sending::Over,
+        Some(missing) => Sending::Rest(missing),
+        None => Sending::Unknown,
+    };
+    let farewell = Farewell::after(ended, cut_short, rest);
     Served::Ended(stream, farewell)
 }
 
@@ -251,13 +256,12 @@ impl Farewell {
     const SILENT: Self = Self { last_words: b"", sending: Sending::Over };
 
     /// `cut_short`: some of a head had come when its time was over. A peer that was silent is left in
-    /// silence: it is idle.
-    fn after(ended: hyper::Result<()>, cut_short: bool, unread: bool) -> Self {
-        let sending = |may_be| if may_be { Sending::MayGoOn } else { Sending::Over };
+    /// silence: it is idle. `rest`: what the peer still sends of a request that was refused.
+    fn after(ended: hyper::Result<()>, cut_short: bool, rest: Sending) -> Self {
         match ended {
-            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, sending: sending(true) },
-            Err(error) => Self { sending: sending(unread || error.is_parse()), ..Self::SILENT },
-            Ok(()) => Self { sending: sending(unread), ..Self::SILENT },
+            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, sending: Sending::Unknown },
+            Err(error) if error.is_parse() => Self { sending: Sending::Unknown, ..Self::SILENT },
+            _ => Self { sending: rest, ..Self::SILENT },
         }
     }
 }

@@ -29,8 +29,10 @@ const SLOWEST: u64 = 80 * 1024;
 pub(crate) enum Sending {
     /// It has sent all that it had to.
     Over,
-    /// It may be in the middle of a request.
-    MayGoOn,
+    /// So many bytes of a request are still to come.
+    Rest(u64),
+    /// It may send anything.
+    Unknown,
 }
 
 /// Sends `last_words` and ends the connection; reads on while the peer is sending. Errors mean that the
@@ -52,37 +54,46 @@ pub(crate) async fn linger<S>(
         if half_closes {
             stream.shutdown().await?;
         }
-        if sending == Sending::MayGoOn {
-            stream.flush().await?;
-            discard(stream).await?;
-        }
+        let most = match sending {
+            Sending::Over => 0,
+            Sending::Rest(length) => length,
+            Sending::Unknown => u64::MAX,
+        };
+        stream.flush().await?;
+        discard(stream, most).await?;
         stream.shutdown().await
     };
     let _ = timeout(LONGEST, farewell).await;
 }
 
-/// Reads until the peer has closed its side, or sends too slowly.
-async fn discard<S: AsyncRead + Acknowledge + Unpin>(stream: &mut S) -> io::Result<()> {
+/// Reads until the peer has sent so much or closed its side, or sends too slowly.
+async fn discard<S>(stream: &mut S, most: u64) -> io::Result<()>
+where
+    S: AsyncRead + Acknowledge + Unpin,
+{
+    if most == 0 {
+        return Ok(());
+    }
     // Not an array: that would be a part of every connection for all of its life.
     let mut buffer = vec![0; BUFFER];
-    loop {
-        let mut received = 0;
+    let mut left = most;
+    while left > 0 {
+        let enough = left.saturating_sub(SLOWEST);
         let period = async {
-            while received < SLOWEST {
+            while left > enough {
                 match read(stream, &mut buffer).await? {
-                    0 => return io::Result::Ok(true),
-                    length => received += length as u64,
+                    0 => left = 0,
+                    length => left = left.saturating_sub(length as u64),
                 }
             }
-            Ok(false)
+            io::Result::Ok(())
         };
         match timeout(PERIOD, period).await {
-            Ok(Ok(false)) => (),
-            Ok(Ok(true)) => return Ok(()),
-            Ok(Err(error)) => return Err(error),
-            Err(_elapsed) => return Ok(()),
+            Ok(read) => read?,
+            Err(_elapsed) => break,
         }
     }
+    Ok(())
 }
 
 /// Reads, and keeps the peer from waiting for an acknowledgement.
@@ -158,7 +169,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_sends_fast_enough_is_heard_out() {
         for half_closes in [true, false] {
-            let (mut peer, lingering) = start(Sending::MayGoOn, half_closes);
+            let (mut peer, lingering) = start(Sending::Unknown, half_closes);
             assert_eq!(send(&mut peer, 17 * 1024, 50).await, 50);
             assert_eq!(has_ended(&mut peer).await, half_closes);
             drop(peer);
@@ -168,16 +179,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn how_much_a_peer_sends_does_not_matter() {
-        let (mut peer, lingering) = start(Sending::MayGoOn, true);
+        let (mut peer, lingering) = start(Sending::Unknown, true);
         assert_eq!(send(&mut peer, 16 * 1024 * 1024, 3).await, 3);
         drop(peer);
         assert!(lingering.await.unwrap().as_secs() < 4);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn no_more_is_waited_for_than_the_rest_of_the_request() {
+        for half_closes in [true, false] {
+            let (mut peer, lingering) = start(Sending::Rest(100_000), half_closes);
+            assert_eq!(send(&mut peer, 50_000, 1).await, 1);
+            assert!(!lingering.is_finished());
+            assert_eq!(send(&mut peer, 50_000, 1).await, 1);
+            assert!(has_ended(&mut peer).await);
+            assert_eq!(lingering.await.unwrap(), SECOND);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_peer_that_sends_too_slowly_is_cut_off() {
         for bytes_a_second in [0, 1, 13 * 1024] {
-            let (mut peer, lingering) = start(Sending::MayGoOn, true);
+            let (mut peer, lingering) = start(Sending::Unknown, true);
             send(&mut peer, bytes_a_second, 10).await;
             assert_eq!(lingering.await.unwrap(), PERIOD, "{bytes_a_second}");
         }
@@ -185,7 +208,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_pauses_is_cut_off() {
-        let (mut peer, lingering) = start(Sending::MayGoOn, true);
+        let (mut peer, lingering) = start(Sending::Unknown, true);
         send(&mut peer, 1024 * 1024, 10).await;
         assert_eq!(send(&mut peer, 0, 10).await, 10);
         assert!((14..=15).contains(&lingering.await.unwrap().as_secs()));
@@ -193,7 +216,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_never_ends_is_cut_off() {
-        let (mut peer, lingering) = start(Sending::MayGoOn, false);
+        let (mut peer, lingering) = start(Sending::Unknown, false);
         assert!((60..=61).contains(&send(&mut peer, 1024 * 1024, 100).await));
         assert_eq!(lingering.await.unwrap(), LONGEST);
     }

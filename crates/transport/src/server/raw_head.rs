@@ -105,6 +105,20 @@ impl RawHead {
         self.at != At::Start
     }
 
+    /// How many bytes of the latest request have not come; `None` if that cannot be known.
+    pub(crate) fn missing(&self) -> Option<u64> {
+        match self.at {
+            At::Start => Some(0),
+            At::Body(missing) => Some(missing),
+            _ => None,
+        }
+    }
+
+    /// Says that the latest head is refused, so that nobody knows where its message ends.
+    pub(crate) fn refuse(&mut self) {
+        self.at = At::Refused;
+    }
+
     /// How many of the bytes do not matter.
     fn skip(&mut self, bytes: &[u8]) -> usize {
         let found = match &mut self.at {

@@ -47,7 +47,7 @@ async fn unwanted(phase: &watch::Receiver<Phase>) {
 
 async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {
     if begins_like_http(&stream).await {
-        linger(&mut stream, SPEAKS_TLS, Sending::MayGoOn, true).await;
+        linger(&mut stream, SPEAKS_TLS, Sending::Unknown, true).await;
         return None;
     }
     match shared.tls.as_ref()?.accept(stream).await {
@@ -55,7 +55,7 @@ async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStre
         Ok(stream) => Some(Box::new(stream)),
         Err((_error, mut stream)) => {
             // The peer has been told by an alert, which a reset would destroy.
-            linger(&mut stream, b"", Sending::MayGoOn, true).await;
+            linger(&mut stream, b"", Sending::Unknown, true).await;
             None
         }
     }

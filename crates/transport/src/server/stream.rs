@@ -1,6 +1,6 @@
 //! The byte stream of one connection, as hyper sees it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -27,10 +27,6 @@ pub(crate) struct ServerStream<S> {
     before: Bytes,
     send_timeout: Duration,
     activity: Rc<Activity>,
-    /// Whether some of the latest request's body has not been read.
-    unread: Rc<Cell<bool>>,
-    /// Whether the latest read found nothing.
-    is_drained: bool,
     raw_head: Rc<RefCell<RawHead>>,
     /// There once the peer has ended its side while a request was being answered.
     half_closed: Option<HalfClosed>,
@@ -48,7 +44,6 @@ impl<S> ServerStream<S> {
         before: Bytes,
         send_timeout: Duration,
         activity: Rc<Activity>,
-        unread: Rc<Cell<bool>>,
         raw_head: Rc<RefCell<RawHead>>,
     ) -> Self {
         Self {
@@ -56,14 +51,17 @@ impl<S> ServerStream<S> {
             before,
             send_timeout,
             activity,
-            unread,
-            is_drained: false,
             raw_head,
             half_closed: None,
             burst: Burst::default(),
             stalled: None,
             silence: None,
         }
+    }
+
+    /// Whether a part of a request is missing.
+    fn is_in_message(&self) -> bool {
+        self.raw_head.borrow().is_in_message()
     }
 
     /// Whether there are bytes that hyper has not got yet.
@@ -127,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
     /// If the peer has gone.
     fn poll_gone(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         // The rest of the body is hyper's to read, and the next request is a sign of life.
-        let is_reading = self.raw_head.borrow().is_in_message() || self.has_bytes();
+        let is_reading = self.is_in_message() || self.has_bytes();
         if is_reading || !self.activity.is_answering() {
             return Ok(());
         }
@@ -183,7 +181,10 @@ impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncRead for ServerStream
             self.activity.received();
         }
         self.burst.moved(result.is_ready().then_some(length));
-        self.is_drained = result.is_pending();
+        // hyper reads once more after each request, when nothing is outstanding.
+        if result.is_pending() && (self.is_in_message() || self.activity.awaits_head()) {
+            self.stream.acknowledge();
+        }
         if result.is_pending() && self.is_overdue(context) {
             self.activity.expire();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -192,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncRead for ServerStream
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncWrite for ServerStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -227,13 +228,6 @@ impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncWrite for ServerStrea
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper reads, lets the request be served with what has come, and flushes, even if there is
-        // nothing to write. Only now it is known whether the rest of a request is outstanding.
-        if std::mem::take(&mut self.is_drained)
-            && (self.unread.get() || self.activity.awaits_head())
-        {
-            self.stream.acknowledge();
-        }
         let progress = Pin::new(&mut self.stream).poll_flush(context);
         if let Err(error) = self.poll_gone(context) {
             return Poll::Ready(Err(error));
