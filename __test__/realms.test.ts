@@ -207,7 +207,7 @@ const ALLOWED = new Set([
 /** Errors of what the command line imports and reads; it has one realm. */
 const OF_CLI = new Set(['SyntaxError', 'RangeError']);
 /** The codec's files, which have tests of their own. */
-const CODEC = /^(?:codec\.ts|terms\/)/;
+const CODEC = /^(?:codec\.ts|codec\/|terms\/)/;
 
 test('the sources tell no object by a built-in class', (t) => {
   const root = join(projectRoot(), 'src');

@@ -49,7 +49,7 @@ export function statusOf(error: unknown): number {
 }
 
 function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+  return isError(error) && 'code' in error ? error.code : undefined;
 }
 
 /** A file that is not there, say. */
