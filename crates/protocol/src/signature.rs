@@ -85,6 +85,8 @@ pub(crate) struct Signed<'a> {
     /// Its value, which may come in parts.
     pub(crate) pseudo_value: &'a [&'a str],
     pub(crate) headers: &'a HeaderMap,
+    /// A header that is taken to have this value, whether or not the message has it.
+    pub(crate) replaced: Option<(&'static str, &'static str)>,
 }
 
 /// Which headers a verifier demands in the list.
@@ -240,6 +242,12 @@ fn signing_string(
         add(b": ");
         if name.eq_ignore_ascii_case(signed.pseudo_name) {
             signed.pseudo_value.iter().for_each(|part| add(part.as_bytes()));
+            continue;
+        }
+        if let Some((replaced, value)) = signed.replaced
+            && name.eq_ignore_ascii_case(replaced)
+        {
+            add(value.as_bytes());
             continue;
         }
         let mut values = headers::get_all(signed.headers, name).iter();
@@ -409,7 +417,12 @@ mod tests {
             _ => "(response-status)",
         };
         let pseudo_value = case["pseudo"][1].as_str().unwrap();
-        let signed = Signed { pseudo_name, pseudo_value: &[pseudo_value], headers: &headers };
+        let signed = Signed {
+            pseudo_name,
+            pseudo_value: &[pseudo_value],
+            headers: &headers,
+            replaced: None,
+        };
         let list = case["list"].as_str().unwrap();
         let names: Vec<_> = names_of(list).collect();
         let mut string = Vec::new();

@@ -103,7 +103,12 @@ fn check_signature(
     }
     let method = method.as_str().to_ascii_lowercase();
     let request_target = [&method, " ", target];
-    let signed = Signed { pseudo_name: "(request-target)", pseudo_value: &request_target, headers };
+    let signed = Signed {
+        pseudo_name: "(request-target)",
+        pseudo_value: &request_target,
+        headers,
+        replaced: None,
+    };
     let optional = OPTIONAL;
     let ask = optional.each_ref().map(|name| name.as_str());
     let verified = verify(parameters, SCHEME, signed, &DEMANDS, &settings.secrets, ask);

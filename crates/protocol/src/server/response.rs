@@ -140,8 +140,12 @@ pub(crate) fn seal(
     headers.insert(DIGEST, body_digest);
     headers.insert(REQUEST_ID, context.request_id.clone());
     let response_status = [status.as_str()];
-    let message =
-        Signed { pseudo_name: "(response-status)", pseudo_value: &response_status, headers };
+    let message = Signed {
+        pseudo_name: "(response-status)",
+        pseudo_value: &response_status,
+        headers,
+        replaced: None,
+    };
     let signature = sign(message, signed, &settings.secrets, context.secret, "");
     headers.insert(SIGNATURE, signature);
 }
