@@ -5,6 +5,7 @@
 //! (see `backwater_etf::tape`), never value by value.
 
 #![warn(missing_docs)]
+#![cfg_attr(test, allow(dead_code, reason = "napi-derive exports no functions from a test build"))]
 
 mod areas;
 mod async_root;
