@@ -26,7 +26,8 @@ for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
       /(var desc = Object\.getOwnPropertyDescriptor\(m, k\));/,
       '$1; if (desc) desc.__proto__ = null;',
     )
-    .replace('desc = { enumerable: true,', 'desc = { __proto__: null, enumerable: true,');
+    .replace('desc = { enumerable: true,', 'desc = { __proto__: null, enumerable: true,')
+    .replace('{ enumerable: true, value: v }', '{ __proto__: null, enumerable: true, value: v }');
   if (safe !== written) writeFileSync(path, safe);
 }
 

@@ -117,8 +117,9 @@ export async function startClearServer(
 }
 
 function withoutTls(options: ServerOptions | undefined): ServerOptions | undefined {
-  if (typeof options !== 'object' || options === null || !('tls' in options)) return options;
-  const { tls, ...rest } = options;
+  if (typeof options !== 'object' || options === null) return options;
+  if (!Object.hasOwn(options, 'tls')) return options;
+  const { tls, ...rest }: ServerOptions & { readonly tls?: unknown } = options;
   if (tls === undefined) return rest;
   throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
 }

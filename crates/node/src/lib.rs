@@ -5,8 +5,7 @@
 //! (see `backwater_etf::tape`), never value by value.
 
 #![warn(missing_docs)]
-// In tests, napi-derive registers no functions, so they look unused.
-#![cfg_attr(test, allow(dead_code))]
+#![cfg_attr(test, allow(dead_code, reason = "napi-derive exports no functions from a test build"))]
 
 mod areas;
 mod async_root;
