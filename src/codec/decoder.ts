@@ -2,13 +2,12 @@ import { types } from 'node:util';
 import { TermError } from '../errors.js';
 import type { DecodeSettings } from '../options.js';
 import * as tape from './tape.js';
-import { markTuple, type Tuple } from '../terms/tuple.js';
 import { Fun, ImproperList } from '../terms/values.js';
 import { byteLength, unshared } from './input.js';
 import { readIdentifier, readLeaf } from './leaves.js';
-import { readItems } from './lists.js';
 import { NativeDecoder, SMALL_INPUT } from './native-decoder.js';
 import { type Revivers, reviversOf } from './revivers.js';
+import { readItems, readTuple } from './sequences.js';
 import { readMap, readMixed } from './maps.js';
 import type { Arrival } from './tape-buffers.js';
 import { TapeCursor } from './tape-cursor.js';
@@ -133,21 +132,6 @@ class Decoder extends TapeCursor {
         return readLeaf(this, head & 15, payload);
     }
   }
-}
-
-function readTuple(at: TapeCursor, count: number): unknown {
-  // No function of its own makes the elements: deep terms need every frame of the stack.
-  const elements =
-    count === 2
-      ? [at.read(), at.read()]
-      : count === 3
-        ? [at.read(), at.read(), at.read()]
-        : count === 0
-          ? []
-          : readItems(at, count);
-  const tuple = markTuple(elements);
-  // The terms of a closure are exact, and never revived.
-  return at.revivers === undefined || at.exact ? tuple : at.revivers.tuple(tuple as Tuple);
 }
 
 /** What the tag EXT stands for: terms that are rare, and words that say where the next term is. */

@@ -29,6 +29,8 @@ const RUN: u32 = 1024;
 pub const PART_EXCESS: usize = 4 * RUN as usize;
 /// A fun begins with so many terms that are looked at together.
 const FUN_HEAD: u32 = 3;
+/// Larger tuples are opened like any container.
+const MAX_PLAIN_TUPLE: u32 = 16;
 /// Frames kept between messages.
 const KEPT_FRAMES: usize = 4096;
 
@@ -173,6 +175,13 @@ pub(crate) struct Frame {
     pub(crate) hash: TermHash,
 }
 
+/// Where a container begins on the tape, and how many of its terms or pairs are still to come.
+struct Opening {
+    count: u32,
+    left: u32,
+    head: usize,
+}
+
 pub(crate) struct Run<'a> {
     pub(crate) reader: Reader<'a>,
     pub(crate) options: &'a DecodeOptions<'a>,
@@ -276,27 +285,46 @@ impl Run<'_> {
         match frame.kind {
             Container::List | Container::Tuple => {
                 // The tail of an improper list is not one of its items, but as plain as they are.
-                let most = frame.left.min(self.options.max_terms - self.terms);
-                let mut count = 0;
-                while count < most {
+                let left = frame.left;
+                let terms_left = self.options.max_terms - self.terms;
+                // Items, and elements of tuples among them.
+                let (mut count, mut elements) = (0, 0);
+                let mut open = None;
+                while count < left && count + elements < terms_left {
                     self.end_full_part();
-                    let wanted = RUN.min(most - count);
+                    let wanted = RUN.min(left - count).min(terms_left - count - elements);
                     let numbers = match self.plain_integers(wanted) {
                         0 => self.plain_doubles(wanted),
                         integers => integers,
                     };
                     count += numbers;
-                    if numbers == 0 {
-                        if !self.plain() {
+                    if numbers > 0 {
+                        continue;
+                    }
+                    if !self.plain() {
+                        let Some(tuple) = self.plain_tuple(terms_left - count - elements) else {
+                            break;
+                        };
+                        elements += tuple.count - tuple.left;
+                        if tuple.left > 0 {
+                            open = Some(tuple);
                             break;
                         }
-                        count += 1;
                     }
+                    count += 1;
                 }
-                self.terms += count;
-                let Some(frame) = self.frames.last_mut() else { return false };
-                frame.left -= count;
-                frame.left == 0
+                self.terms += count + elements;
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.left -= count;
+                }
+                match open {
+                    Some(tuple) => {
+                        self.terms += 1;
+                        self.push_frame(Container::Tuple, tuple, false);
+                        false
+                    }
+                    None => count == left,
+                }
             }
             Container::Shaped => {
                 let (mut node, mut left, mut at_key) = (frame.node, frame.left, frame.at_key);
@@ -335,6 +363,37 @@ impl Run<'_> {
             }
             Container::Pairs | Container::Fun => false,
         }
+    }
+
+    /// Reads a small tuple with its elements as long as they are plain; `None` if nothing of it can be read.
+    ///
+    /// Most tuples are small, and opening and closing a frame for each takes longer than their elements.
+    fn plain_tuple(&mut self, terms_left: u32) -> Option<Opening> {
+        let start = self.reader.at;
+        let &[tags::SMALL_TUPLE, count, ..] = &self.reader.input[start..] else { return None };
+        let count = u32::from(count);
+        let depth = self.frames.len() as u32 + 1;
+        let fits = (1..=MAX_PLAIN_TUPLE).contains(&count)
+            && count < terms_left
+            && depth <= self.options.max_depth;
+        if !fits {
+            return None;
+        }
+        self.reader.at += 2;
+        let head = self.tape.words.len();
+        self.tape.words.push(word(tape::TUPLE, count));
+        let mut left = count;
+        while left > 0 && self.plain() {
+            left -= 1;
+        }
+        if left == count {
+            self.reader.at = start;
+            self.tape.words.truncate(head);
+            return None;
+        }
+        self.tape.depth = self.tape.depth.max(depth);
+        self.tape.heap += heap::TUPLE;
+        Some(Opening { count, left, head })
     }
 
     /// Reads a key if it is the one that came after `node` the last time, and returns its node.
@@ -767,12 +826,18 @@ impl Run<'_> {
             Container::Pairs | Container::Fun => 0,
         };
         let head = self.tape.words.len();
+        self.push_frame(kind, Opening { count, left: count, head }, wanted);
+        Ok(())
+    }
+
+    fn push_frame(&mut self, kind: Container, opening: Opening, wanted: bool) {
+        let Opening { count, left, head } = opening;
         self.frames.push(Frame {
             kind,
             at_key: matches!(kind, Container::Shaped | Container::Pairs),
             hashed: wanted,
             exact_outside: self.exact,
-            left: count,
+            left,
             count,
             head,
             node: ROOT,
@@ -784,7 +849,6 @@ impl Run<'_> {
             key: 0,
             hash: 0,
         });
-        Ok(())
     }
 
     fn read(&mut self, wanted: bool) -> Result<Read, DecodeError> {

@@ -21,7 +21,7 @@ pub(crate) const EMPTY_OBJECT: usize = 56;
 /// An object of a known shape.
 pub(crate) const OBJECT: usize = 24;
 /// An atom that this message has not named before.
-pub(crate) const ATOM: usize = 200;
+pub(crate) const ATOM: usize = 150;
 pub(crate) const BIGINT: usize = 16;
 /// A `Float`, of exact mode.
 pub(crate) const FLOAT: usize = 40;

@@ -44,6 +44,10 @@ fn int(value: u8) -> Vec<u8> {
     vec![97, value]
 }
 
+fn double(value: f64) -> Vec<u8> {
+    [vec![70], value.to_be_bytes().to_vec()].concat()
+}
+
 fn atom(name: &str) -> Vec<u8> {
     [&[119, name.len() as u8], name.as_bytes()].concat()
 }
@@ -131,6 +135,50 @@ fn terms_are_counted() {
             let options = DecodeOptions { max_terms: count - 1, ..options };
             let error = decode_with(&message(&term), &options).unwrap_err();
             assert_eq!(error.kind, Kind::Terms(count - 1), "{term:?}");
+        }
+    }
+}
+
+/// In a list, small tuples of plain elements are read in another way than alone.
+#[test]
+fn tuples_in_lists_are_read_like_others() {
+    let plain = [int(1), vec![98, 255, 0, 0, 0], double(0.5), vec![106], atom("true")];
+    let others = [list(&[int(1)]), tuple(&[int(2), int(3)]), map(&[]), atom("new"), tuple(&[])];
+    for count in 0..=18 {
+        for place in 0..=count {
+            let mut items: Vec<Vec<u8>> = plain.iter().cycle().take(count).cloned().collect();
+            if place < count {
+                items[place] = others[place % others.len()].clone();
+            }
+            let alone = tuple(&items);
+            let listed = list(&[alone.clone(), int(7)]);
+            let nested = list(&[tuple(&[int(1), alone.clone()]), int(7)]);
+            for exact in [false, true] {
+                let options = DecodeOptions { exact, ..DecodeOptions::default() };
+                let words = |term: &[u8]| decode_with(&message(term), &options).unwrap().words;
+                let (expected, found) = (words(&alone), words(&listed));
+                assert_eq!(found[1..found.len() - 1], expected, "{count} with another at {place}");
+                let found = words(&nested);
+                assert_eq!(found[3..found.len() - 1], expected, "{count} with another at {place}");
+                // Each limit is the same from both sides.
+                let whole = decode_with(&message(&listed), &options).unwrap();
+                let terms = (1..).find(|terms| {
+                    let options = DecodeOptions { max_terms: *terms, ..options };
+                    decode_with(&message(&alone), &options).is_ok()
+                });
+                let max_terms = terms.unwrap() + 2;
+                let taken = DecodeOptions { max_terms, max_depth: whole.depth, ..options };
+                assert_eq!(decode_with(&message(&listed), &taken).unwrap(), whole);
+                let refused = DecodeOptions { max_terms: max_terms - 1, ..taken };
+                let error = decode_with(&message(&listed), &refused).unwrap_err();
+                assert_eq!(error.kind, Kind::Terms(max_terms - 1));
+                let refused = DecodeOptions { max_depth: whole.depth - 1, ..taken };
+                let error = decode_with(&message(&listed), &refused).unwrap_err();
+                assert_eq!(error.kind, Kind::Depth(whole.depth - 1));
+            }
+            for end in 0..listed.len() {
+                assert_eq!(js(&listed[..end]), Err(Kind::Truncated));
+            }
         }
     }
 }
