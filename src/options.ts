@@ -192,7 +192,11 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
   readonly gzipLevel?: number | undefined;
   /** How many connections may be open. Default 10,000; `Infinity` for no limit. */
   readonly maxConnections?: number | undefined;
-  /** How many calls may run at the same time. Default 4096; `Infinity` for no limit. */
+  /**
+   * How many calls may be under way at the same time; the next one is answered 503. A call whose caller
+   * has gone away does not count any more, see {@link ServerStats.abandoned}. Default 4096; `Infinity`
+   * for no limit.
+   */
   readonly maxCallsInFlight?: number | undefined;
   /**
    * How long this thread and the I/O threads may wait awake for the next message while at most four
@@ -202,10 +206,11 @@ export interface ServerOptions extends MessageOptions, LimitOptions {
    */
   readonly spin?: number | undefined;
   /**
-   * How much memory arguments that wait for their functions and results that wait to be sent may take,
-   * in bytes: further arguments wait on the wire until there is room, and are answered 503 when there
-   * is none within `recvTimeout`. Messages of at most 16 KiB are not counted. Default 268,435,456 (256
-   * MiB); `Infinity` for no limit.
+   * How much memory calls may take, in bytes: arguments from when they are received until their function
+   * has settled, and results until they are sent. A call for which there is no room waits, and is answered
+   * 503 if there is none within `recvTimeout`. Messages of at most 16 KiB do not count. docs/server.md
+   * says what counts how much. Default 268,435,456 (256 MiB), or a quarter of V8's heap limit if that is
+   * less; `Infinity` for no limit.
    */
   readonly maxBytesInFlight?: number | undefined;
   /**
@@ -356,8 +361,10 @@ export interface ClientTuning extends Omit<CallOptions, 'signal'>, LimitOptions 
   readonly maxQueuedCalls?: number | undefined;
   /**
    * How much memory the arguments of all calls that have not settled may take, in bytes: a further call
-   * fails with a {@link QueueFullError}, unless it is the only one. Default 268,435,456 (256 MiB);
-   * `Infinity` for no limit.
+   * fails with a {@link QueueFullError}, unless it is the only one. As much again is for answers that are
+   * being received and decoded: further ones wait on the wire. Answers of at most 16 KiB do not count.
+   * Default 268,435,456 (256 MiB), or a quarter of V8's heap limit if that is less; `Infinity` for no
+   * limit.
    */
   readonly maxBytesInFlight?: number | undefined;
   /**

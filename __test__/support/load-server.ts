@@ -16,6 +16,8 @@ const {
   time?: number;
 };
 
+const held: (() => void)[] = [];
+
 export const m = {
   ok: () => 'ok',
   size: (value: { length: number }) => value.length,
@@ -25,6 +27,12 @@ export const m = {
     return value.length;
   },
   never: (_value: unknown) => new Promise<never>(() => {}),
+  /** Keeps its argument until `release` is called. */
+  held: (_value: unknown) => new Promise<string>((resolve) => held.push(() => resolve('ok'))),
+  release: () => {
+    for (const settle of held.splice(0)) settle();
+    return 'ok';
+  },
   make: (size: number) => Buffer.alloc(size, 255),
   makeLater: async (size: number) => {
     await sleep(time);

@@ -90,11 +90,18 @@ function start(
 }
 
 async function answerOf<T>(child: ChildProcess): Promise<T> {
-  const [answer] = (await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`it ended with ${code}`))),
-  ])) as [T];
-  return answer;
+  const over = new AbortController();
+  const { signal } = over;
+  try {
+    const answer = once(child, 'message', { signal });
+    const exit = once(child, 'exit', { signal }).then(([code]) => {
+      throw new Error(`the process ended with ${code}`);
+    });
+    return ((await Promise.race([answer, exit])) as [T])[0];
+  } finally {
+    // Rejects the one that lost, which nobody hears.
+    over.abort();
+  }
 }
 
 /** How many MiB of memory a process has had more than now. */
