@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { runSometime } from '../host.js';
 
 /** Large buffers are kept this long after the last large message, in milliseconds. */
 const KEPT_TIME = 1000;
@@ -73,7 +74,7 @@ export class SharedBuffers {
   }
 
   #shrinkLater(): void {
-    setTimeout(() => this.#shrink(), KEPT_TIME).unref();
+    runSometime(() => this.#shrink(), KEPT_TIME);
     this.#isTimed = true;
   }
 
