@@ -29,8 +29,8 @@ const RUN: u32 = 1024;
 pub const PART_EXCESS: usize = 4 * RUN as usize;
 /// A fun begins with so many terms that are looked at together.
 const FUN_HEAD: u32 = 3;
-/// Larger tuples are opened like any container.
-const MAX_PLAIN_TUPLE: u32 = 16;
+/// Larger lists and tuples always get a frame.
+const MAX_PLAIN_SEQUENCE: u32 = 16;
 /// Frames kept between messages.
 const KEPT_FRAMES: usize = 4096;
 
@@ -175,11 +175,16 @@ pub(crate) struct Frame {
     pub(crate) hash: TermHash,
 }
 
-/// Where a container begins on the tape, and how many of its terms or pairs are still to come.
+/// A container that has begun.
 struct Opening {
+    kind: Container,
+    /// Its terms or pairs, and how many of them are still to come.
     count: u32,
     left: u32,
+    /// The place of its head.
     head: usize,
+    /// Whether anything of it is still to come, be it only the tail of a list.
+    is_open: bool,
 }
 
 pub(crate) struct Run<'a> {
@@ -287,7 +292,7 @@ impl Run<'_> {
                 // The tail of an improper list is not one of its items, but as plain as they are.
                 let left = frame.left;
                 let terms_left = self.options.max_terms - self.terms;
-                // Items, and elements of tuples among them.
+                // Items, and those of small sequences among them.
                 let (mut count, mut elements) = (0, 0);
                 let mut open = None;
                 while count < left && count + elements < terms_left {
@@ -302,12 +307,11 @@ impl Run<'_> {
                         continue;
                     }
                     if !self.plain() {
-                        let Some(tuple) = self.plain_tuple(terms_left - count - elements) else {
-                            break;
-                        };
-                        elements += tuple.count - tuple.left;
-                        if tuple.left > 0 {
-                            open = Some(tuple);
+                        let room = terms_left - count - elements;
+                        let Some(inner) = self.plain_sequence(room) else { break };
+                        elements += inner.count - inner.left;
+                        if inner.is_open {
+                            open = Some(inner);
                             break;
                         }
                     }
@@ -317,22 +321,13 @@ impl Run<'_> {
                 if let Some(frame) = self.frames.last_mut() {
                     frame.left -= count;
                 }
-                match open {
-                    Some(tuple) => {
-                        self.terms += 1;
-                        self.push_frame(Container::Tuple, tuple, false);
-                        false
-                    }
-                    None => count == left,
-                }
+                self.go_on_with(open, count == left)
             }
             Container::Shaped => {
                 let (mut node, mut left, mut at_key) = (frame.node, frame.left, frame.at_key);
                 let mut terms_left = self.options.max_terms - self.terms;
-                loop {
-                    if terms_left < 2 {
-                        break;
-                    }
+                let mut open = None;
+                while terms_left >= 2 {
                     if at_key {
                         let Some(next) = self.plain_key(node) else { break };
                         node = next;
@@ -347,7 +342,12 @@ impl Run<'_> {
                         self.end_part();
                     }
                     if !self.plain() {
-                        break;
+                        let Some(inner) = self.plain_sequence(terms_left) else { break };
+                        terms_left -= inner.count - inner.left;
+                        if inner.is_open {
+                            open = Some(inner);
+                            break;
+                        }
                     }
                     terms_left -= 1;
                     left -= 1;
@@ -357,32 +357,49 @@ impl Run<'_> {
                     }
                 }
                 self.terms = self.options.max_terms - terms_left;
-                let Some(frame) = self.frames.last_mut() else { return false };
-                (frame.node, frame.left, frame.at_key) = (node, left, at_key);
-                left == 0
+                if let Some(frame) = self.frames.last_mut() {
+                    (frame.node, frame.left, frame.at_key) = (node, left, at_key);
+                }
+                self.go_on_with(open, left == 0)
             }
             Container::Pairs | Container::Fun => false,
         }
     }
 
-    /// Reads a small tuple with its elements as long as they are plain; `None` if nothing of it can be read.
+    /// Gives a sequence that was begun its frame; true if all terms of the innermost container are there.
+    fn go_on_with(&mut self, open: Option<Opening>, is_whole: bool) -> bool {
+        let Some(inner) = open else { return is_whole };
+        self.terms += 1;
+        let is_whole = inner.left == 0;
+        self.push_frame(inner, false);
+        is_whole
+    }
+
+    /// Reads a small list or tuple with its items as long as they are plain; `None` if nothing of it can be
+    /// read.
     ///
-    /// Most tuples are small, and opening and closing a frame for each takes longer than their elements.
-    fn plain_tuple(&mut self, terms_left: u32) -> Option<Opening> {
+    /// Most of them are small, and opening and closing a frame for each takes longer than their items.
+    #[inline(never)]
+    fn plain_sequence(&mut self, terms_left: u32) -> Option<Opening> {
         let start = self.reader.at;
-        let &[tags::SMALL_TUPLE, count, ..] = &self.reader.input[start..] else { return None };
+        let (kind, count, begin) = match &self.reader.input[start..] {
+            [tags::SMALL_TUPLE, count, ..] => (Container::Tuple, *count, 2),
+            [tags::LIST, 0, 0, 0, count, ..] => (Container::List, *count, 5),
+            _ => return None,
+        };
         let count = u32::from(count);
         let depth = self.frames.len() as u32 + 1;
-        let fits = (1..=MAX_PLAIN_TUPLE).contains(&count)
+        let fits = (1..=MAX_PLAIN_SEQUENCE).contains(&count)
             && count < terms_left
             && depth <= self.options.max_depth;
         if !fits {
             return None;
         }
-        self.reader.at += 2;
+        self.reader.at += begin;
         let head = self.tape.words.len();
-        self.tape.words.push(word(tape::TUPLE, count));
-        let mut left = count;
+        let tag = if kind == Container::List { tape::LIST } else { tape::TUPLE };
+        self.tape.words.push(word(tag, count));
+        let mut left = count - self.plain_doubles(count);
         while left > 0 && self.plain() {
             left -= 1;
         }
@@ -392,8 +409,14 @@ impl Run<'_> {
             return None;
         }
         self.tape.depth = self.tape.depth.max(depth);
-        self.tape.heap += heap::TUPLE;
-        Some(Opening { count, left, head })
+        self.tape.heap += if kind == Container::List { heap::LIST } else { heap::TUPLE };
+        let mut is_open = left > 0;
+        if !is_open && kind == Container::List {
+            // Any other tail is read as that of a longer list.
+            is_open = self.reader.input.get(self.reader.at) != Some(&tags::NIL);
+            self.reader.at += usize::from(!is_open);
+        }
+        Some(Opening { kind, count, left, head, is_open })
     }
 
     /// Reads a key if it is the one that came after `node` the last time, and returns its node.
@@ -826,12 +849,12 @@ impl Run<'_> {
             Container::Pairs | Container::Fun => 0,
         };
         let head = self.tape.words.len();
-        self.push_frame(kind, Opening { count, left: count, head }, wanted);
+        self.push_frame(Opening { kind, count, left: count, head, is_open: true }, wanted);
         Ok(())
     }
 
-    fn push_frame(&mut self, kind: Container, opening: Opening, wanted: bool) {
-        let Opening { count, left, head } = opening;
+    fn push_frame(&mut self, opening: Opening, wanted: bool) {
+        let Opening { kind, count, left, head, .. } = opening;
         self.frames.push(Frame {
             kind,
             at_key: matches!(kind, Container::Shaped | Container::Pairs),

@@ -139,9 +139,38 @@ fn terms_are_counted() {
     }
 }
 
-/// In a list, small tuples of plain elements are read in another way than alone.
+/// In a list, small sequences of plain items are read in another way than alone.
 #[test]
-fn tuples_in_lists_are_read_like_others() {
+fn sequences_in_lists_are_read_like_others() {
+    for sequence in [tuple, list, improper, long_list, string_list] {
+        check_sequences(sequence);
+    }
+}
+
+fn improper(items: &[Vec<u8>]) -> Vec<u8> {
+    match items {
+        [] => vec![106],
+        _ => [header(108, items.len()), items.concat(), int(9)].concat(),
+    }
+}
+
+/// A list whose tail is a list.
+fn long_list(items: &[Vec<u8>]) -> Vec<u8> {
+    match items {
+        [] => vec![106],
+        _ => [header(108, items.len()), items.concat(), list(&[int(9)])].concat(),
+    }
+}
+
+/// A list whose tail is a string.
+fn string_list(items: &[Vec<u8>]) -> Vec<u8> {
+    match items {
+        [] => vec![106],
+        _ => [header(108, items.len()), items.concat(), b"k\0\x01a".to_vec()].concat(),
+    }
+}
+
+fn check_sequences(sequence: fn(&[Vec<u8>]) -> Vec<u8>) {
     let plain = [int(1), vec![98, 255, 0, 0, 0], double(0.5), vec![106], atom("true")];
     let others = [list(&[int(1)]), tuple(&[int(2), int(3)]), map(&[]), atom("new"), tuple(&[])];
     for count in 0..=18 {
@@ -150,7 +179,7 @@ fn tuples_in_lists_are_read_like_others() {
             if place < count {
                 items[place] = others[place % others.len()].clone();
             }
-            let alone = tuple(&items);
+            let alone = sequence(&items);
             let listed = list(&[alone.clone(), int(7)]);
             let nested = list(&[tuple(&[int(1), alone.clone()]), int(7)]);
             for exact in [false, true] {
@@ -160,6 +189,15 @@ fn tuples_in_lists_are_read_like_others() {
                 assert_eq!(found[1..found.len() - 1], expected, "{count} with another at {place}");
                 let found = words(&nested);
                 assert_eq!(found[3..found.len() - 1], expected, "{count} with another at {place}");
+                // As the value of a key that is met for the second time.
+                let object = |value: Vec<u8>| {
+                    [header(116, 2), binary("key"), value, binary("z"), int(7)].concat()
+                };
+                let found = words(&list(&[object(int(1)), object(alone.clone()), int(7)]));
+                if !exact {
+                    let end = found.len() - 2;
+                    assert_eq!(found[5..end], expected, "{count} with another at {place}");
+                }
                 // Each limit is the same from both sides.
                 let whole = decode_with(&message(&listed), &options).unwrap();
                 let terms = (1..).find(|terms| {
