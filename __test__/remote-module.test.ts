@@ -190,7 +190,8 @@ test('code of another realm makes no remote call either', (t) => {
 
 test('a module looks like an object of its name', (t) => {
   const { module } = recorded();
-  t.is(inspect(module), "RemoteModule { [Symbol(module)]: 'shop' }");
+  // Versions of Node print symbols and proxies differently.
+  t.regex(inspect(module), /\bRemoteModule \{ \[?Symbol\(module\)\]?: 'shop' \}/);
   t.is(`${module}`, '[object Object]');
   t.is(JSON.stringify(module), '{}');
   t.deepEqual(Object.keys(module), []);
