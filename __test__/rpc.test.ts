@@ -8,6 +8,7 @@ import {
   Client,
   ClosedError,
   ConnectError,
+  encode,
   expose,
   isTuple,
   OptionError,
@@ -538,6 +539,35 @@ test('exact terms on both sides', async (t) => {
   const expected = new Map([[Buffer.from('a'), [atom('true'), Buffer.from('x')]]]);
   t.deepEqual(seen, expected);
   t.deepEqual(result, expected as never);
+});
+
+test('arguments and results may be nested as deep as maxDepth, and no deeper', async (t) => {
+  const nested = (depth: number): unknown => {
+    let value: unknown = [];
+    for (let level = 0; level < depth; level++) value = [value];
+    return value;
+  };
+  for (const maxDepth of [5, 1000, 1500]) {
+    const options = { maxDepth };
+    const server = await serve(t, { m: { nested, size: (_: unknown) => 1 } }, { maxDepth: 1500 });
+    const client = connect(t, server, options);
+    t.deepEqual(
+      encode(await client.call('m', 'nested', [maxDepth]), options),
+      encode(nested(maxDepth), options),
+    );
+    if (maxDepth < 1500) {
+      const error = await t.throwsAsync(client.call('m', 'nested', [maxDepth + 1]), {
+        instanceOf: ResponseError,
+      });
+      t.regex(error!.message, new RegExp(`maxDepth, ${maxDepth}\\b`));
+    }
+    // The list of arguments is a level itself.
+    t.is(await client.call('m', 'size', [nested(maxDepth - 1)]), 1);
+    await t.throwsAsync(client.call('m', 'size', [nested(maxDepth)]), {
+      instanceOf: TermError,
+      message: new RegExp(`maxDepth, ${maxDepth}$`),
+    });
+  }
 });
 
 test('a getter of an argument may make a call itself', async (t) => {

@@ -5,7 +5,7 @@ import type { SizeLimit } from './codec/serialize-error.js';
 import { type ClientStats, lastStats, statsOf } from './client-stats.js';
 import { BackwaterError, ClosedError, OptionError, QueueFullError } from './errors.js';
 import { failureOf } from './failures.js';
-import { inspectBriefly } from './inspect.js';
+import { attempt, inspectBriefly } from './inspect.js';
 import { defaultIoThreads } from './io-threads.js';
 import {
   callOptions,
@@ -322,14 +322,17 @@ function checkName(what: string, name: unknown): void {
 export function checkCall(module: unknown, fn: unknown, args: unknown): void {
   checkName('module', module);
   checkName('function', fn);
-  if (!Array.isArray(args) || isTuple(args)) {
-    const given = Array.isArray(args) ? 'a tuple' : kindOf(args);
+  // A revoked proxy throws even when it is asked whether it is an array.
+  const isArray = attempt(() => Array.isArray(args)) === true;
+  if (!isArray || isTuple(args)) {
+    const given = isArray ? 'a tuple' : kindOf(args);
     throw new OptionError(`args is an array of the arguments, such as ['x', 1], not ${given}`, {
       option: 'args',
     });
   }
-  if (args.length > 255) {
-    throw new OptionError(`a call has at most 255 args, not ${args.length}`, { option: 'args' });
+  const { length } = args as unknown[];
+  if (length > 255) {
+    throw new OptionError(`a call has at most 255 args, not ${length}`, { option: 'args' });
   }
 }
 

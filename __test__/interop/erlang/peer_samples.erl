@@ -164,8 +164,8 @@ closure(Rest) ->
 
 nested() ->
     #{
-        deep_list => lists:foldl(fun(_, Inner) -> [Inner] end, [], lists:seq(1, 1000)),
-        deep_tuple => lists:foldl(fun(I, Inner) -> {I, Inner} end, leaf, lists:seq(1, 1000)),
+        deep_list => lists:foldl(fun(_, Inner) -> [Inner] end, [], lists:seq(1, 900)),
+        deep_tuple => lists:foldl(fun(I, Inner) -> {I, Inner} end, leaf, lists:seq(1, 900)),
         records => [
             #{id => I, name => <<"name ", (integer_to_binary(I))/binary>>, tags => [a, b], score => I / 4}
          || I <- lists:seq(1, 20)

@@ -1,6 +1,6 @@
 //! The stages of a response.
 
-use backwater_etf::{DecodeOptions, Decoder, ReplyForm, Tape};
+use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, ReplyForm, Tape};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -170,7 +170,14 @@ impl Payload {
         options: &DecodeOptions<'_>,
         tape: &mut Tape,
     ) -> Result<(Outcome, Bytes), ResponseFailure> {
-        decoder.decode(&self.body, options, tape).map_err(ResponseFailure::Decode)?;
+        // The tuple around the value is not part of it.
+        let inside = DecodeOptions { max_depth: options.max_depth.saturating_add(1), ..*options };
+        decoder.decode(&self.body, &inside, tape).map_err(|mut error| {
+            if let DecodeErrorKind::Depth(limit) = &mut error.kind {
+                *limit = options.max_depth;
+            }
+            ResponseFailure::Decode(error)
+        })?;
         let outcome = match tape.reply_form().ok_or(ResponseFailure::Form)? {
             ReplyForm::Return { word_offset } => Outcome::Return { word_offset },
             ReplyForm::Exception { word_offset } => Outcome::Exception { word_offset },
