@@ -72,7 +72,8 @@ test('years are those that Elixir knows', (t) => {
     for (const encodeDates of ['DateTime', 'NaiveDateTime', 'Date'] as const) {
       t.throws(() => encode({ at: beyond }, elixir({ encodeDates })), {
         instanceOf: TermError,
-        message: /^value\.at cannot be encoded because its toTerm threw: the year -?10000 is beyond those of Elixir/,
+        message:
+          /^value\.at cannot be encoded because its toTerm threw: the year -?10000 is beyond those of Elixir/,
       });
     }
   }
