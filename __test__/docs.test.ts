@@ -18,7 +18,7 @@ for (const example of examples) {
 
 test('there are examples in the README and in doc comments', (t) => {
   t.true(examples.some(({ page }) => page === 'README.md'));
-  t.true(examples.some(({ page }) => page === 'src/codec.ts'));
+  t.true(examples.some(({ page }) => page === 'src/codec/encode.ts'));
 });
 
 test('examples are found with their places and words', (t) => {

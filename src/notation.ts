@@ -1,5 +1,6 @@
 import { encode } from './codec/encode.js';
 import { decode } from './codec/decode.js';
+import { MAX_DEPTH } from './codec/tape.js';
 import { TermError } from './errors.js';
 import { inspectBriefly, truncate } from './inspect.js';
 import { native } from './native.js';
@@ -7,6 +8,7 @@ import {
   fromErlangOptions,
   toElixirOptions,
   toErlangOptions,
+  type EncodeOptions,
   type FromErlangOptions,
   type ToElixirOptions,
   type ToErlangOptions,
@@ -31,7 +33,7 @@ import type { Term } from './terms/index.js';
  */
 export function toErlang(value: unknown, options?: ToErlangOptions): string {
   const { charlists, ...writing } = toErlangOptions(options);
-  return native.printTerm(encode(value, writing), { elixir: false, charlists, structs: false });
+  return native.printTerm(encodeDeep(value, writing), { elixir: false, charlists, structs: false });
 }
 
 /**
@@ -53,7 +55,7 @@ export function toErlang(value: unknown, options?: ToErlangOptions): string {
  */
 export function toElixir(value: unknown, options?: ToElixirOptions): string {
   const { charlists, structs, ...writing } = toElixirOptions(options);
-  return native.printTerm(encode(value, writing), { elixir: true, charlists, structs });
+  return native.printTerm(encodeDeep(value, writing), { elixir: true, charlists, structs });
 }
 
 /**
@@ -80,6 +82,11 @@ export function fromErlang(text: string, options?: FromErlangOptions): Term {
   const { encoded, message, line, column } = native.parseErlang(text, maxDepth);
   if (!encoded) throw new TermError(message!, { line, column });
   return decode(encoded, options);
+}
+
+/** Encodes a value as deep as the codec goes: printing has no limit of its own. */
+function encodeDeep(value: unknown, options: EncodeOptions): Buffer {
+  return encode(value, { ...options, maxDepth: MAX_DEPTH });
 }
 
 /** Terms nested deeper than this are shown as `...` in messages. */
