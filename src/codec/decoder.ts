@@ -56,9 +56,13 @@ export function readArrival(arrival: Arrival, exact: boolean, revivers?: Reviver
   }
 }
 
-/** V8 has limits of its own: on the stack, and on the sizes of Maps, strings and integers. */
+/**
+ * V8 limits the sizes of Maps, strings and integers, which the term exceeds then. That the stack is full is
+ * no fault of the term, as the caller may have filled it.
+ */
 function refusal(error: unknown): unknown {
   if (!types.isNativeError(error) || error.name !== 'RangeError') return error;
+  if (error.message === 'Maximum call stack size exceeded') return error;
   return new TermError(`V8 cannot hold the term: ${error.message}`, { cause: error });
 }
 

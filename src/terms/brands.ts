@@ -1,3 +1,5 @@
+import { defineHidden } from '../brands.js';
+
 /** The value classes that stand for terms of their own. */
 export type TermKind =
   | 'atom'
@@ -18,14 +20,12 @@ export const TERM: unique symbol = Symbol.for('backwater.term') as never;
 
 /** Brands a class. `instanceof` then accepts the instances that other copies of this library made, too. */
 export function brand(constructor: { readonly prototype: object }, kind: TermKind): void {
-  Object.defineProperty(constructor.prototype, TERM, { value: kind });
-  Object.defineProperty(constructor, Symbol.hasInstance, {
-    value: function (this: unknown, value: unknown): boolean {
-      // Classes that users derive inherit this method, but not the brand.
-      return this === constructor
-        ? kindOf(value) === kind
-        : Function.prototype[Symbol.hasInstance].call(this as () => void, value);
-    },
+  defineHidden(constructor.prototype, TERM, kind);
+  defineHidden(constructor, Symbol.hasInstance, function (this: unknown, value: unknown): boolean {
+    // Classes that users derive inherit this method, but not the brand.
+    return this === constructor
+      ? kindOf(value) === kind
+      : Function.prototype[Symbol.hasInstance].call(this as () => void, value);
   });
 }
 

@@ -1,3 +1,4 @@
+import { defineHidden } from '../brands.js';
 import { inspectCall, inspectSymbol, type Inspector } from './inspect.js';
 
 /**
@@ -22,7 +23,7 @@ const inspectTuple: Inspector = function (this: readonly unknown[], depth, optio
 
 /** By this, other copies of the library in the process know the mark of this one. */
 const TUPLE = Symbol.for('backwater.tuple');
-Object.defineProperty(inspectTuple, TUPLE, { value: true });
+defineHidden(inspectTuple, TUPLE, true);
 
 /**
  * A tuple of the given elements.

@@ -1,4 +1,5 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
+import { defineHidden } from '../brands.js';
 import { TermError } from '../errors.js';
 import { Atom } from './atom.js';
 import { brand } from './brands.js';
@@ -310,8 +311,8 @@ export class Fun {
   /** @internal */
   constructor(parts: FunParts) {
     checkArity(parts.arity, 'a Fun');
-    Object.defineProperty(this, 'parts', { value: Object.freeze(parts), enumerable: false });
-    this.parts = parts;
+    this.parts = Object.freeze(parts);
+    defineHidden(this, 'parts', parts);
     Object.freeze(this);
   }
 
