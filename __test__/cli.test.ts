@@ -35,7 +35,7 @@ import { PATIENT, serve as startServer, tcpServer } from './support/rpc.js';
 
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 /** A file that exports functions. */
-const MODULE = fileURLToPath(new URL('../src/inspect.js', import.meta.url));
+const MODULE = fileURLToPath(new URL('../src/platform/inspect.js', import.meta.url));
 const SECRET = 'a secret for tests, 32 bytes long!';
 /** Nothing here is about time: this is when something hangs. */
 const TIMEOUT = 240_000;

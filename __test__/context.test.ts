@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { expose, OptionError, startClearServer, type CallContext } from '../src/index.js';
-import { createRegistry } from '../src/registry.js';
+import { createRegistry } from '../src/server/registry.js';
 import { connect, secret, serve } from './support/rpc.js';
 import { requestBytes, signedRequest } from './support/signing.js';
 

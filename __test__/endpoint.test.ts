@@ -1,6 +1,6 @@
 import test from 'ava';
-import { parseEndpoint } from '../src/endpoint.js';
-import { OptionError } from '../src/errors.js';
+import { parseEndpoint } from '../src/options/endpoint.js';
+import { OptionError } from '../src/errors/errors.js';
 
 function refused(url: unknown): string {
   try {

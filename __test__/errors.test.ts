@@ -17,8 +17,8 @@ import {
   TermError,
   TimeoutError,
   TlsError,
-} from '../src/errors.js';
-import { inspectBriefly, truncate } from '../src/inspect.js';
+} from '../src/errors/errors.js';
+import { inspectBriefly, truncate } from '../src/platform/inspect.js';
 import { atom } from '../src/terms/index.js';
 
 const times = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };

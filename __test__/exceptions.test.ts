@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
 import vm from 'node:vm';
 import test from 'ava';
-import { OptionError, RemoteException, ResponseError } from '../src/errors.js';
+import { OptionError, RemoteException, ResponseError } from '../src/errors/errors.js';
 import {
   fallbackException,
   fromException,
   raise,
   RaisedException,
   toException,
-} from '../src/exceptions.js';
+} from '../src/exceptions/exceptions.js';
 import { atom, charlist, isTuple, type Term, tuple } from '../src/terms/index.js';
 
 const context = { returnStacktraces: true, module: 'bank', function: 'withdraw', arity: 1 };

@@ -1,6 +1,6 @@
 import { SHARE_ENV } from 'node:worker_threads';
 import test from 'ava';
-import { OptionError } from '../src/errors.js';
+import { OptionError } from '../src/errors/errors.js';
 import {
   callOptions,
   closeOptions,
@@ -13,7 +13,7 @@ import {
   toElixirOptions,
   toErlangOptions,
   type CallSettings,
-} from '../src/options.js';
+} from '../src/options/options.js';
 
 type Read = (input: never) => unknown;
 

@@ -4,9 +4,9 @@ import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import * as backwater from '../src/index.js';
 import { BackwaterError, Client, OptionError, startClearServer } from '../src/index.js';
-import { copyBytes, isAbortSignal, isError, isPlainObject, isUrl } from '../src/realms.js';
+import { copyBytes, isAbortSignal, isError, isPlainObject, isUrl } from '../src/platform/realms.js';
 import { connect, serve } from './support/rpc.js';
-import { certificateOptions } from '../src/tls.js';
+import { certificateOptions } from '../src/options/tls.js';
 import { projectRoot } from './support/root.js';
 
 /** A value of another realm, which has no URL, AbortSignal or DOMException of Node's. */

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { OptionError } from '../src/errors.js';
-import { createRegistry, expose, type Modules } from '../src/registry.js';
+import { OptionError } from '../src/errors/errors.js';
+import { createRegistry, expose, type Modules } from '../src/server/registry.js';
 import * as namespace from './support/exported.js';
 
 /** `module:name/arity` of all that can be called. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { format, inspect, isDeepStrictEqual } from 'node:util';
 import { createContext, runInContext } from 'node:vm';
 import test, { type ExecutionContext } from 'ava';
-import { remoteModule } from '../src/remote-module.js';
+import { remoteModule } from '../src/client/remote-module.js';
 import { projectRoot } from './support/root.js';
 import { connect, serve } from './support/rpc.js';
 
@@ -292,7 +292,7 @@ test('docs/client.md lists the names that are no remote functions', (t: Executio
   }
   t.true(listed.length > 20);
   t.deepEqual(calls, []);
-  const source = readFileSync(join(projectRoot(), 'src/remote-module.ts'), 'utf8');
+  const source = readFileSync(join(projectRoot(), 'src/client/remote-module.ts'), 'utf8');
   const code = /LOCAL_NAMES = \[(.*?)\]/s.exec(source)![1]!;
   for (const [, name] of code.matchAll(/^ {2}'(.+)',$/gm)) t.true(listed.includes(name!), name);
 });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { clientOptions, serverOptions } from '../src/options.js';
+import { clientOptions, serverOptions } from '../src/options/options.js';
 import { root } from './support/vectors.js';
 
 const page = readFileSync(join(root, 'docs/security.md'), 'utf8');

@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { bridge } from '../src/bridge.js';
+import { bridge } from '../src/bridge/bridge.js';
 import { Client, startClearServer } from '../src/index.js';
-import { Spinner } from '../src/spinner.js';
+import { Spinner } from '../src/bridge/spinner.js';
 
 /** A spinner whose spinning ends as it is told. */
 function spinner({ hits = false, inFlight = 0 } = {}) {
@@ -99,7 +99,7 @@ test('stops when others need the processor, and takes what has come', async (t) 
 test('does not wait for anything else to wake the event loop', (t) => {
   // In a process of its own, where nothing else does.
   const source = `
-    import { Spinner } from ${JSON.stringify(new URL('../src/spinner.js', import.meta.url))};
+    import { Spinner } from ${JSON.stringify(new URL('../src/bridge/spinner.js', import.meta.url))};
     const start = performance.now();
     const spin = () => process.exit(performance.now() - start < 20_000 ? 0 : 1);
     setTimeout(spin, 20_000);

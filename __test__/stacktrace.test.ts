@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test from 'ava';
-import { printStacktrace, stackToTerms } from '../src/stacktrace.js';
+import { printStacktrace, stackToTerms } from '../src/exceptions/stacktrace.js';
 import {
   Atom,
   atom,

@@ -1,17 +1,17 @@
-export { call, Client, tryCall } from './client.js';
-export type { CallResult, Target } from './client.js';
-export type { ClientStats, EndpointStats } from './client-stats.js';
+export { call, Client, tryCall } from './client/client.js';
+export type { CallResult, Target } from './client/client.js';
+export type { ClientStats, EndpointStats } from './client/stats.js';
 export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
 export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
-export type { CallContext, CallPeer } from './context.js';
-export { elixir, type ElixirHooks, type ElixirOptions } from './elixir.js';
-export * from './errors.js';
-export { raise, RaisedException } from './exceptions.js';
-export { decodeResponse, encodeRequest } from './http.js';
-export type { EncodedRequest } from './http.js';
-export type { HttpResponse } from './http-response.js';
-export { fromErlang, toElixir, toErlang } from './notation.js';
+export type { CallContext, CallPeer } from './server/context.js';
+export { elixir, type ElixirHooks, type ElixirOptions } from './elixir/elixir.js';
+export * from './errors/errors.js';
+export { raise, RaisedException } from './exceptions/exceptions.js';
+export { decodeResponse, encodeRequest } from './http/http.js';
+export type { EncodedRequest } from './http/http.js';
+export type { HttpResponse } from './http/response.js';
+export { fromErlang, toElixir, toErlang } from './codec/notation.js';
 export type {
   CallOptions,
   CloseOptions,
@@ -24,26 +24,26 @@ export type {
   ToElixirOptions,
   ToErlangOptions,
   WorkerOptions,
-} from './options.js';
-export type { AbortSignalLike } from './realms.js';
-export { expose } from './registry.js';
+} from './options/options.js';
+export type { AbortSignalLike } from './platform/realms.js';
+export { expose } from './server/registry.js';
 export type {
   ContextFunction,
   ExposeContextOptions,
   ExposeFunctionOptions,
   ExposeOptions,
   Modules,
-} from './registry.js';
-export type { AnyModule, RemoteModule } from './remote-module.js';
+} from './server/registry.js';
+export type { AnyModule, RemoteModule } from './client/remote-module.js';
 export type {
   ClientUrl,
   EndpointAddress,
   EndpointResolver,
   ResolveContext,
 } from './resolve/targets.js';
-export type { Secret } from './secrets.js';
-export { startClearServer, startTlsServer } from './server.js';
-export type { SecureServerOptions, Server, ServerStats, TlsServer } from './server.js';
-export type { WorkerStats } from './workers.js';
+export type { Secret } from './options/secrets.js';
+export { startClearServer, startTlsServer } from './server/server.js';
+export type { SecureServerOptions, Server, ServerStats, TlsServer } from './server/server.js';
+export type { WorkerStats } from './server/workers/workers.js';
 export * from './terms/index.js';
-export type { Pem, TlsCertificate, TlsClientOptions, TlsServerOptions } from './tls.js';
+export type { Pem, TlsCertificate, TlsClientOptions, TlsServerOptions } from './options/tls.js';

@@ -2,8 +2,13 @@
 export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
 export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
-export { elixir, type ElixirHooks, type ElixirOptions } from './elixir.js';
-export { TermError } from './errors.js';
-export { fromErlang, toElixir, toErlang } from './notation.js';
-export type { DecodeOptions, EncodeOptions, ToElixirOptions, ToErlangOptions } from './options.js';
+export { elixir, type ElixirHooks, type ElixirOptions } from './elixir/elixir.js';
+export { TermError } from './errors/errors.js';
+export { fromErlang, toElixir, toErlang } from './codec/notation.js';
+export type {
+  DecodeOptions,
+  EncodeOptions,
+  ToElixirOptions,
+  ToErlangOptions,
+} from './options/options.js';
 export * from './terms/index.js';

@@ -1,6 +1,6 @@
 // What of encoding and decoding the JavaScript thread does itself. Servers and clients do the rest,
 // between bytes and tape, on other threads.
-import { bridge } from '../../build/bridge.js';
+import { bridge } from '../../build/bridge/bridge.js';
 import { decode } from '../../build/codec/decode.js';
 import { Encoder } from '../../build/codec/encoder.js';
 import { NativeDecoder } from '../../build/codec/native-decoder.js';

@@ -1,5 +1,5 @@
 import { createHistogram } from 'node:perf_hooks';
-import type { Client } from '../client.js';
+import type { Client } from '../client/client.js';
 import { type Command, numberOf, takeArgs, timeOf } from './command.js';
 import { EXIT, messageOf, statusOf } from './exit.js';
 import { clientFlags, clientOf } from './target.js';

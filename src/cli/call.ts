@@ -1,4 +1,4 @@
-import { RemoteException } from '../errors.js';
+import { RemoteException } from '../errors/errors.js';
 import type { Term } from '../terms/index.js';
 import { type Command, takeArgs } from './command.js';
 import { EXIT, messageOf } from './exit.js';

@@ -4,8 +4,8 @@ import { request as secureRequest } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
 import * as tls from 'node:tls';
-import type { Client } from '../client.js';
-import { parseEndpoint, type Endpoint } from '../endpoint.js';
+import type { Client } from '../client/client.js';
+import { parseEndpoint, type Endpoint } from '../options/endpoint.js';
 import {
   ConnectError,
   ConnectionLostError,
@@ -13,7 +13,7 @@ import {
   RemoteException,
   ResponseAuthenticationError,
   type UnverifiedResponse,
-} from '../errors.js';
+} from '../errors/errors.js';
 import { type Command, type Flags, takeArgs, timeOf } from './command.js';
 import { EXIT, messageOf, statusOf } from './exit.js';
 import { clientFlags, clientOf } from './target.js';

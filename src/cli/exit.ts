@@ -11,9 +11,9 @@ import {
   ResponseAuthenticationError,
   TermError,
   TimeoutError,
-} from '../errors.js';
-import { inspectBriefly } from '../inspect.js';
-import { isError } from '../realms.js';
+} from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { isError } from '../platform/realms.js';
 import { UsageError } from './usage-error.js';
 
 /** What the program ends with; docs/cli.md has the table. */

@@ -1,4 +1,4 @@
-import { native } from '../native.js';
+import { native } from '../bridge/native.js';
 import type { Command, FlagTable } from './command.js';
 
 /** The version of this package. */

@@ -1,7 +1,7 @@
-import { Client } from '../client.js';
-import { elixir } from '../elixir.js';
-import type { ClientOptions } from '../options.js';
-import type { Secret } from '../secrets.js';
+import { Client } from '../client/client.js';
+import { elixir } from '../elixir/elixir.js';
+import type { ClientOptions } from '../options/options.js';
+import type { Secret } from '../options/secrets.js';
 import { type Flags, type FlagTable, timeOf } from './command.js';
 import { readInput } from './input.js';
 import { UsageError } from './usage-error.js';

@@ -1,8 +1,8 @@
 import { inspect, types } from 'node:util';
-import { TermError } from '../errors.js';
-import { truncate } from '../inspect.js';
-import { fromErlang, toElixir, toErlang } from '../notation.js';
-import { isPlainObject } from '../realms.js';
+import { TermError } from '../errors/errors.js';
+import { truncate } from '../platform/inspect.js';
+import { fromErlang, toElixir, toErlang } from '../codec/notation.js';
+import { isPlainObject } from '../platform/realms.js';
 import { Atom, Float, type Term } from '../terms/index.js';
 import { choiceOf, type Flags, type FlagTable } from './command.js';
 import { readText } from './input.js';

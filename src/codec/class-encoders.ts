@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { attempt, inspectBriefly } from '../inspect.js';
+import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { type Encoder, toTerm } from '../terms/hooks.js';
 import { SerializeError } from './serialize-error.js';
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import { beginAtCaller } from '../call-stack.js';
-import { attempt } from '../inspect.js';
+import { beginAtCaller } from '../platform/call-stack.js';
+import { attempt } from '../platform/inspect.js';
 import { Atom } from '../terms/atom.js';
 import { TERM, type TermKind } from '../terms/brands.js';
 import { isBytes } from '../terms/bytes.js';

@@ -1,4 +1,4 @@
-import { TermError } from '../errors.js';
+import { TermError } from '../errors/errors.js';
 import { type Atom, atom } from '../terms/atom.js';
 import * as tape from './tape.js';
 import { BitString, ExternalFunction, Float, Pid, Port, Reference } from '../terms/values.js';

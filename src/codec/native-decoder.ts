@@ -1,4 +1,4 @@
-import { bridge } from '../bridge.js';
+import { bridge } from '../bridge/bridge.js';
 import type { TapeBuffers } from './tape-buffers.js';
 
 /** Why bytes cannot be decoded. */

@@ -1,4 +1,4 @@
-import { attempt, inspectBriefly } from '../inspect.js';
+import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { type Atom, ownAtom } from '../terms/atom.js';
 import { kindOf, type TermKind } from '../terms/brands.js';
 import { byteLength, copyOf, isBytes } from '../terms/bytes.js';

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import { TermError } from '../errors.js';
-import { inspectBriefly } from '../inspect.js';
+import { TermError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
 import { atom } from '../terms/atom.js';
 import type { Tuple } from '../terms/tuple.js';
 import { atomTerm, type ReadShape } from './shapes.js';

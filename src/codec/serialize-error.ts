@@ -1,4 +1,4 @@
-import { SizeError, TermError } from '../errors.js';
+import { SizeError, TermError } from '../errors/errors.js';
 
 /**
  * How a container leads to what it contains: by an index, the name of a property, or as the function says.

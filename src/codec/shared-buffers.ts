@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { runSometime } from '../host.js';
+import { runSometime } from '../platform/host.js';
 
 /** Large buffers are kept this long after the last large message, in milliseconds. */
 const KEPT_TIME = 1000;

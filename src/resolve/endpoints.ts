@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { threadId } from 'node:worker_threads';
-import { bridge } from '../bridge.js';
-import { toJson } from '../json.js';
+import { bridge } from '../bridge/bridge.js';
+import { toJson } from '../bridge/json.js';
 import { Resolver, type ListedEndpoint, type ResolverSettings } from './resolver.js';
 import { isFixed, type Source } from './targets.js';
 

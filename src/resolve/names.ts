@@ -1,5 +1,5 @@
 import callbackDns, { promises as dns, type RecordWithTtl } from 'node:dns';
-import { bridge, type Timer } from '../bridge.js';
+import { bridge, type Timer } from '../bridge/bridge.js';
 import { HostsFile } from './hosts.js';
 
 /** What a name stands for. */

@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
-import { bridge, type Timer } from '../bridge.js';
-import type { Endpoint } from '../endpoint.js';
-import { BackwaterError } from '../errors.js';
-import { contextOfCaller, now } from '../host.js';
-import { toJson } from '../json.js';
-import { isError } from '../realms.js';
+import { bridge, type Timer } from '../bridge/bridge.js';
+import type { Endpoint } from '../options/endpoint.js';
+import { BackwaterError } from '../errors/errors.js';
+import { contextOfCaller, now } from '../platform/host.js';
+import { toJson } from '../bridge/json.js';
+import { isError } from '../platform/realms.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
-import { parseEndpoint, type Endpoint } from '../endpoint.js';
-import { OptionError } from '../errors.js';
-import { inspectBriefly } from '../inspect.js';
-import { isUrl } from '../realms.js';
+import { parseEndpoint, type Endpoint } from '../options/endpoint.js';
+import { OptionError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { isUrl } from '../platform/realms.js';
 
 /** A server by its parts. */
 export interface EndpointAddress {

@@ -1,5 +1,5 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
-import { TermError } from '../errors.js';
+import { TermError } from '../errors/errors.js';
 import { brand } from './brands.js';
 import { inspectSymbol } from './inspect.js';
 

@@ -1,4 +1,4 @@
-import { defineHidden } from '../brands.js';
+import { defineHidden } from '../platform/brands.js';
 
 /** The value classes that stand for terms of their own. */
 export type TermKind =

@@ -1,5 +1,5 @@
-import { TermError } from '../errors.js';
-import { inspectBriefly } from '../inspect.js';
+import { TermError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
 
 /**
  * The text as Erlang's own strings are: a list of code points. Plain JavaScript strings are sent as

@@ -1,4 +1,4 @@
-import { defineHidden } from '../brands.js';
+import { defineHidden } from '../platform/brands.js';
 import { inspectCall, inspectSymbol, type Inspector } from './inspect.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
-import { defineHidden } from '../brands.js';
-import { TermError } from '../errors.js';
+import { defineHidden } from '../platform/brands.js';
+import { TermError } from '../errors/errors.js';
 import { Atom } from './atom.js';
 import { brand } from './brands.js';
 import { byteLength, copyOf, isBytes } from './bytes.js';

@@ -1,0 +1,338 @@
+import { JobQueue, type JobWriter } from './job-queue.js';
+import {
+  EVENT_ABANDONED,
+  EVENT_CALL,
+  EVENT_DONE,
+  EVENT_EXCEPTION,
+  EVENT_FAILURE,
+  EVENT_RESOLVE,
+  EVENT_RETURN,
+  EVENT_TIMER,
+  EVENT_WORDS,
+  EventWord,
+  JOB_CANCEL,
+  type JOB_EXCEPTION,
+  type JOB_RETURN,
+} from './numbers.js';
+import { StandaloneEncoder } from '../codec/standalone-encoder.js';
+import type { Arrival, TapeBuffers } from '../codec/tape-buffers.js';
+import { BackwaterError } from '../errors/errors.js';
+import { failureOf } from '../errors/failures.js';
+import { now, runAtRoot, runSoon } from '../platform/host.js';
+import { native, type NativeBridge } from './native.js';
+import { Spinner } from './spinner.js';
+import { onOwnAtom } from '../terms/atom.js';
+/** What waits for the end of an operation. Exactly one of the three is called, once. */
+export interface Pending {
+  onReturn(arrival: Arrival): void;
+  onException(arrival: Arrival): void;
+  onDone?(result: unknown): void;
+  onFailure(error: Error): void;
+}
+
+/** What takes the calls of a server. */
+export interface CallHandler {
+  onCall(call: number, fn: number, arrival: Arrival): void;
+  /** {@link onCall} has thrown, or could not be called. */
+  onBrokenCall(call: number, fn: number, error: unknown): void;
+}
+
+/** A running timer; see {@link Bridge.startTimer}. */
+export interface Timer {
+  stop(): void;
+}
+
+/** Whether the event loop is libuv's: others only seem to have one, and end when it is asked anything. */
+const isNode = !('bun' in process.versions || 'deno' in process.versions);
+/** Rounds of taking events before other work of the event loop gets its turn. */
+const ROUNDS = 4;
+/** The same in a worker thread of a server, which takes one call at a time. */
+const WORKER_ROUNDS = 64;
+
+/**
+ * The JavaScript end of the bridge to Rust; there is one for each environment (main thread or
+ * worker thread). Jobs that were added in one turn of the event loop cross together, and so do the
+ * events that had gathered on the other side.
+ */
+class Bridge {
+  readonly jobs: JobQueue;
+  readonly encoder: StandaloneEncoder;
+  /** Waits awake for the next event when few calls are in flight. */
+  readonly spinner: Spinner;
+  readonly #native: NativeBridge;
+  readonly #pending = new Map<number, Pending>();
+  readonly #servers = new Map<number, CallHandler>();
+  readonly #abandoned = new Map<number, (overdue: boolean) => void>();
+  readonly #resolvers = new Map<number, () => void>();
+  readonly #timers = new Map<number, () => void>();
+  /** Where events are read from, with the terms of those that are small. */
+  readonly inbox: TapeBuffers;
+  #rounds = ROUNDS;
+  /** Calls of servers that have begun and not been answered. */
+  #running = 0;
+  #nextId = 1;
+  /** What is under way and keeps the process alive. */
+  #holds = 0;
+
+  constructor() {
+    // Whoever loads the library may do so in some context; its stores are not for every call.
+    this.#native = runAtRoot(() => new native.Bridge(() => this.#drain(), isNode));
+    this.jobs = new JobQueue(this.#native, (error) => this.#failAll(error));
+    this.encoder = new StandaloneEncoder(this.#native);
+    this.spinner = new Spinner(
+      (microseconds) => this.#native.spin(microseconds),
+      () => this.#drain(),
+      // Without a server nothing can come that is not waited for.
+      () => (this.#pending.size > 0 || this.#servers.size > 0 ? this.#pending.size : Infinity),
+      (microseconds) => this.#native.setIoSpin(microseconds),
+    );
+    this.inbox = {
+      words: new Uint32Array(128 * 1024),
+      floats: new Float64Array(32 * 1024),
+      bytes: Buffer.from(new ArrayBuffer(512 * 1024)),
+    };
+    this.#native.attachInbox(this.inbox.words, this.inbox.floats, this.inbox.bytes);
+    onOwnAtom((name) => this.#native.knowAtom(name));
+  }
+
+  get native(): NativeBridge {
+    return this.#native;
+  }
+
+  /** A number for an operation. */
+  newId(): number {
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0 || 1;
+    return id;
+  }
+
+  /** Registers what waits for an operation, and keeps the process alive until it ends. */
+  begin(id: number, pending: Pending): void {
+    this.#pending.set(id, pending);
+    this.hold();
+  }
+
+  /** Forgets an operation whose end nobody waits for any more. */
+  forget(id: number): boolean {
+    if (!this.#pending.delete(id)) return false;
+    this.release();
+    return true;
+  }
+
+  /** An operation of which the end is told in JSON. */
+  operation<T>(start: (id: number) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const misplaced = (): void => reject(new BackwaterError('an operation ended with a term'));
+      const id = this.newId();
+      this.begin(id, {
+        onReturn: misplaced,
+        onException: misplaced,
+        onDone: (result) => resolve(result as T),
+        onFailure: reject,
+      });
+      const begin = (): void => {
+        try {
+          // What was asked for before comes first.
+          this.jobs.flush();
+          start(id);
+        } catch (error) {
+          this.forget(id);
+          reject(failureOf(error));
+        }
+      };
+      // Not while a getter of a value that is being encoded asks for it.
+      if (this.jobs.isBusy) runSoon(begin);
+      else begin();
+    });
+  }
+
+  /** Cancels a call whose caller has gone away. */
+  cancel(id: number): void {
+    this.jobs.add(JOB_CANCEL, id, []);
+  }
+
+  addServer(id: number, handler: CallHandler): void {
+    this.#servers.set(id, handler);
+  }
+
+  /** Has `resolve` called whenever a client needs its names resolved. */
+  addResolver(client: number, resolve: () => void): void {
+    this.#resolvers.set(client, resolve);
+  }
+
+  removeResolver(client: number): void {
+    this.#resolvers.delete(client);
+  }
+
+  removeServer(id: number): void {
+    this.#servers.delete(id);
+  }
+
+  /** Serves a server that another thread has started, as its worker `slot`. */
+  attachServer(id: number, slot: number, handler: CallHandler): void {
+    this.#servers.set(id, handler);
+    this.#rounds = WORKER_ROUNDS;
+    this.#native.attachServer(id, slot);
+    this.hold();
+  }
+
+  /**
+   * Has `onGone` called when the caller goes away, or when its deadline passes (`overdue`); at once if
+   * that has happened already.
+   */
+  watchCaller(call: number, onGone: (overdue: boolean) => void): void {
+    const overdue = this.#native.watchCaller(call);
+    if (typeof overdue === 'boolean') onGone(overdue);
+    else this.#abandoned.set(call, onGone);
+  }
+
+  unwatchCaller(call: number): void {
+    this.#abandoned.delete(call);
+  }
+
+  /**
+   * Has `onDue`, which never throws, called after so many milliseconds, at the root. The time is the addon's:
+   * no mocked clock changes it. The timer keeps no process alive.
+   */
+  startTimer(onDue: () => void, milliseconds: number): Timer {
+    const id = this.newId();
+    this.#native.startTimer(id, Math.min(Math.ceil(milliseconds), MAX_UINT32));
+    this.#timers.set(id, onDue);
+    return {
+      stop: () => {
+        if (this.#timers.delete(id)) this.#native.stopTimer(id);
+      },
+    };
+  }
+
+  hold(): void {
+    if (this.#holds++ === 0) this.#native.keepAlive(true);
+  }
+
+  release(): void {
+    if (--this.#holds === 0) this.#native.keepAlive(false);
+  }
+
+  /** Answers a call of a server. */
+  answer(kind: typeof JOB_RETURN | typeof JOB_EXCEPTION, call: number, write: JobWriter): void {
+    this.jobs.add(kind, call, [], write);
+    this.#running--;
+  }
+
+  /** Called from Rust, which must never see a throw. */
+  #drain(): void {
+    try {
+      let latest = 0;
+      for (let round = 0; round < this.#rounds; round++) {
+        const count = this.#native.drain();
+        if (count === 0) {
+          if (latest > 0) this.spinner.onIdle(latest, this.#running);
+          return;
+        }
+        latest = count;
+        this.#dispatch(count);
+        this.jobs.flush();
+      }
+      // Other work of the event loop comes first.
+      this.#native.wakeLater();
+    } catch (error) {
+      this.#failAll(error);
+    }
+  }
+
+  /** Events may be lost, and whatever waits for one of them would wait forever. */
+  #failAll(error: unknown): void {
+    try {
+      const failure = failureOf(error);
+      for (const [id, pending] of this.#pending) {
+        if (this.forget(id)) pending.onFailure(failure);
+      }
+    } catch {
+      // Even the built-ins do not work: no more can be done, and an exception would end the process.
+    }
+  }
+
+  #dispatch(count: number): void {
+    const { words } = this.inbox;
+    const began = count > 1 ? now() : 0;
+    let at = 0;
+    for (let index = 0; index < count; index++) {
+      const start = at;
+      at = start + words[start + EventWord.words]!;
+      try {
+        // A function before this one may have taken its time.
+        const isLate = index > 0 && now() - began > FRESH;
+        this.#handle(start, isLate);
+      } catch (error) {
+        // The other events are good.
+        this.#failAll(error);
+      }
+    }
+  }
+
+  #handle(start: number, isLate: boolean): void {
+    const { words } = this.inbox;
+    const kind = words[start + EventWord.kind]!;
+    const id = words[start + EventWord.id]!;
+    if (kind === EVENT_CALL) {
+      if (!isLate || this.#native.isWaitedFor(id)) this.#call(id, start);
+    } else if (kind === EVENT_ABANDONED) {
+      take(this.#abandoned, id)?.(words[start + EventWord.first] !== 0);
+    } else if (kind === EVENT_RESOLVE) {
+      this.#resolvers.get(id)?.();
+    } else if (kind === EVENT_TIMER) {
+      take(this.#timers, id)?.();
+    } else {
+      const pending = this.#pending.get(id);
+      if (pending !== undefined && this.forget(id)) this.#settle(pending, kind, start);
+    }
+  }
+
+  #call(call: number, start: number): void {
+    const { words } = this.inbox;
+    const handler = this.#servers.get(words[start + EventWord.first]!);
+    if (handler === undefined) return;
+    const fn = words[start + EventWord.second]!;
+    this.#running++;
+    try {
+      handler.onCall(call, fn, this.#arrival(start, 0));
+    } catch (error) {
+      handler.onBrokenCall(call, fn, error);
+    }
+  }
+
+  #settle(pending: Pending, kind: number, start: number): void {
+    const { words, bytes } = this.inbox;
+    const first = words[start + EventWord.first]!;
+    try {
+      if (kind === EVENT_RETURN) pending.onReturn(this.#arrival(start, first));
+      else if (kind === EVENT_EXCEPTION) pending.onException(this.#arrival(start, first));
+      else {
+        const end = first + words[start + EventWord.second]!;
+        const description: unknown = JSON.parse(bytes.utf8Slice(first, end));
+        if (kind === EVENT_DONE) pending.onDone?.(description);
+        else if (kind === EVENT_FAILURE) pending.onFailure(failureOf(description));
+      }
+    } catch (error) {
+      pending.onFailure(failureOf(error));
+    }
+  }
+
+  #arrival(start: number, skip: number): Arrival {
+    const large = this.inbox.words[start + EventWord.slot]!;
+    return { buffers: this.inbox, frame: start + EVENT_WORDS, large, skip };
+  }
+}
+
+/** How long a check that callers still wait stays valid, in milliseconds. */
+const FRESH = 2;
+const MAX_UINT32 = 2 ** 32 - 1;
+
+/** Removes and returns. */
+function take<T>(map: Map<number, T>, id: number): T | undefined {
+  const value = map.get(id);
+  map.delete(id);
+  return value;
+}
+
+export const bridge = new Bridge();

@@ -1,0 +1,48 @@
+import type { AbortSignalLike } from '../platform/realms.js';
+
+/**
+ * What is to be done when a signal aborts, for all calls that wait for it: Node warns of a leak when
+ * more than ten listeners are on one signal, and a signal may well be that of a thousand calls.
+ */
+const waiting = new WeakMap<AbortSignalLike, Waiting>();
+
+class Waiting {
+  readonly actions = new Set<() => void>();
+  readonly listener: () => void;
+
+  constructor(signal: AbortSignalLike) {
+    this.listener = () => {
+      waiting.delete(signal);
+      signal.removeEventListener('abort', this.listener);
+      for (const action of this.actions) action();
+    };
+  }
+}
+
+/** Has `action`, which never throws, called when the signal aborts; it is not aborted yet. */
+export function onAbort(signal: AbortSignalLike, action: () => void): void {
+  let known = waiting.get(signal);
+  if (known === undefined) {
+    known = new Waiting(signal);
+    waiting.set(signal, known);
+    signal.addEventListener('abort', known.listener);
+  }
+  known.actions.add(action);
+}
+
+/** What a call rejects with when its signal aborts. Polyfills of AbortSignal may lack `reason`. */
+export function abortReason(signal: AbortSignalLike): unknown {
+  if (signal.reason !== undefined) return signal.reason;
+  return Object.assign(new Error('This operation was aborted'), {
+    name: 'AbortError',
+    code: 'ABORT_ERR',
+  });
+}
+
+/** Forgets what {@link onAbort} was told. */
+export function offAbort(signal: AbortSignalLike, action: () => void): void {
+  const known = waiting.get(signal);
+  if (known === undefined || !known.actions.delete(action) || known.actions.size > 0) return;
+  waiting.delete(signal);
+  signal.removeEventListener('abort', known.listener);
+}

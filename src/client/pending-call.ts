@@ -1,0 +1,142 @@
+import type { AsyncResource } from 'node:async_hooks';
+import { abortReason, offAbort, onAbort } from './abort.js';
+import { bridge, type Pending } from '../bridge/bridge.js';
+import { rejection } from '../platform/call-stack.js';
+import { readArrival } from '../codec/decoder.js';
+import { type Revivers, reviversOf } from '../codec/revivers.js';
+import type { Arrival } from '../codec/tape-buffers.js';
+import { BackwaterError, RemoteError } from '../errors/errors.js';
+import { fromException } from '../exceptions/exceptions.js';
+import { contextOfCaller } from '../platform/host.js';
+import type { CallSettings } from '../options/options.js';
+import type { Term } from '../terms/types.js';
+
+/** What a client counts of its calls that have not settled. */
+export interface Tally {
+  pending: number;
+  /** What their arguments take, in bytes. */
+  bytes: number;
+}
+
+/**
+ * A call that has not settled. One object with methods: a closure for each way in which a call may end
+ * would cost more than all else that a small call does in JavaScript.
+ */
+export class PendingCall implements Pending {
+  readonly #tally: Tally;
+  readonly #settings: CallSettings;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #module: string;
+  readonly #fn: string;
+  readonly #arity: number;
+  #size = 0;
+  #isSettled = false;
+  #cancel: (() => void) | undefined;
+  /** The caller's context, if functions of the program's read the result. */
+  #scope: AsyncResource | undefined;
+
+  constructor(
+    tally: Tally,
+    settings: CallSettings,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+    module: string,
+    fn: string,
+    arity: number,
+  ) {
+    this.#tally = tally;
+    this.#settings = settings;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#module = module;
+    this.#fn = fn;
+    this.#arity = arity;
+  }
+
+  /** The call is on its way to Rust: from now on it counts, and can be given up. */
+  begun(id: number, size: number): void {
+    this.#size = size;
+    this.#tally.pending++;
+    this.#tally.bytes += size;
+    const { signal, revivers } = this.#settings;
+    if (reviversOf(revivers) !== undefined) this.#scope = contextOfCaller('BackwaterReply');
+    if (signal === undefined) return;
+    this.#cancel = () => {
+      if (!bridge.forget(id)) return;
+      this.#settle();
+      bridge.cancel(id);
+      this.#reject(abortReason(signal));
+    };
+    // A getter of the arguments may have aborted it.
+    if (signal.aborted) this.#cancel();
+    else onAbort(signal, this.#cancel);
+  }
+
+  onReturn(arrival: Arrival): void {
+    if (this.#scope === undefined) this.#return(arrival);
+    else this.#scope.runInAsyncScope(this.#return, this, arrival);
+  }
+
+  onException(arrival: Arrival): void {
+    if (this.#scope === undefined) this.#raise(arrival);
+    else this.#scope.runInAsyncScope(this.#raise, this, arrival);
+  }
+
+  #return(arrival: Arrival): void {
+    this.#settle();
+    let value: unknown;
+    try {
+      value = this.#read(arrival, reviversOf(this.#settings.revivers));
+    } catch (error) {
+      this.#fail(BackwaterError.from(error));
+      return;
+    }
+    this.#resolve(value);
+  }
+
+  #raise(arrival: Arrival): void {
+    this.#settle();
+    let error: unknown;
+    try {
+      // The tuples of an exception are this library's.
+      const revivers = reviversOf(this.#settings.revivers)?.ofStructs;
+      const exception = this.#read(arrival, revivers) as readonly Term[];
+      error = fromException(exception as never, {
+        rethrow: this.#settings.rethrowRemoteExceptions,
+      });
+    } catch (failure) {
+      this.#fail(BackwaterError.from(failure));
+      return;
+    }
+    this.#fail(error, true);
+  }
+
+  onFailure(error: Error): void {
+    this.#settle();
+    if (error instanceof RemoteError) {
+      const call = `${this.#module}:${this.#fn}/${this.#arity}`;
+      this.#fail(new RemoteError(error.httpStatus, error.reason, { call }));
+    } else {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown, keepsStack = false): void {
+    this.#resolve(rejection(error, keepsStack));
+  }
+
+  #settle(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#scope?.emitDestroy();
+    this.#tally.pending--;
+    this.#tally.bytes -= this.#size;
+    const { signal } = this.#settings;
+    if (signal !== undefined && this.#cancel !== undefined) offAbort(signal, this.#cancel);
+  }
+
+  #read(arrival: Arrival, revivers: Revivers | undefined): unknown {
+    return readArrival(arrival, this.#settings.terms === 'exact', revivers);
+  }
+}

@@ -1,0 +1,107 @@
+import type { ContextFunction } from '../server/registry.js';
+import type { Term } from '../terms/types.js';
+
+/** A remote module about which no types are known: any function, with any arguments. */
+export type AnyModule = Record<string, (...args: unknown[]) => Term>;
+
+/** The functions of a remote module as the client sees them: each one is asynchronous. */
+export type RemoteModule<Module> = {
+  readonly [
+    Name in keyof Module as Name extends symbol | LocalName
+      ? never
+      : Module[Name] extends (...args: never[]) => unknown
+        ? Name
+        : never
+  ]: Module[Name] extends ContextFunction<infer Args, infer Result>
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : Module[Name] extends (...args: infer Args) => infer Result
+      ? (...args: Args) => Promise<Awaited<Result>>
+      : never;
+};
+
+/**
+ * Names that are never remote functions, since JavaScript, loggers and test runners ask any object for
+ * them, and call what they find. `client.call` reaches functions of these names.
+ */
+type LocalName = (typeof LOCAL_NAMES)[number] | `${(typeof LOCAL_PREFIXES)[number]}${string}`;
+
+const LOCAL_NAMES = [
+  // Of every object.
+  'constructor',
+  'hasOwnProperty',
+  'isPrototypeOf',
+  'propertyIsEnumerable',
+  'toLocaleString',
+  'toString',
+  'valueOf',
+  // Of promises and for JSON.
+  'then',
+  'catch',
+  'finally',
+  'toJSON',
+  // Libraries print and compare with them: Sinon, chai, Immutable, Ramda.
+  'inspect',
+  'equals',
+  'hashCode',
+  // Jest and Vitest look for matchers and mocks.
+  'asymmetricMatch',
+  '_isMockFunction',
+  // Test runners look for elements of a DOM, also in jQuery.
+  'hasAttribute',
+  'jquery',
+  'nodeName',
+  'nodeType',
+  'tagName',
+  // Pino looks for requests and responses.
+  'setHeader',
+  'socket',
+] as const;
+
+/** `__proto__`, `__esModule`; `$$typeof` of React and Jest; `@@iterator`, `@@__IMMUTABLE_ITERABLE__@@`. */
+const LOCAL_PREFIXES = ['__', '$$', '@@'] as const;
+
+const localNames: ReadonlySet<string> = new Set(LOCAL_NAMES);
+
+function isLocal(name: string): boolean {
+  return localNames.has(name) || LOCAL_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+/** Tells modules apart when they are printed and compared. */
+const MODULE = Symbol('module');
+
+/** What answers everything but remote functions: an ordinary object of this class. */
+const Target = class RemoteModule {
+  readonly [MODULE]: string;
+
+  constructor(name: string) {
+    this[MODULE] = name;
+  }
+};
+
+type RemoteFunction = (...args: unknown[]) => Promise<unknown>;
+
+/**
+ * An object with a method for every function that the module may have. Whatever has been assigned to the
+ * object, such as a test's mock, takes precedence.
+ */
+export function remoteModule(
+  name: string,
+  call: (fn: string, args: unknown[]) => Promise<unknown>,
+): object {
+  const methods = new Map<string, RemoteFunction>();
+  return new Proxy<object>(new Target(name), {
+    // A trap that somebody has added to Object.prototype is none of this.
+    __proto__: null,
+    get(target: object, property: string | symbol, receiver: unknown): unknown {
+      if (typeof property === 'symbol' || isLocal(property) || Object.hasOwn(target, property)) {
+        return Reflect.get(target, property, receiver);
+      }
+      let method = methods.get(property);
+      if (method === undefined) {
+        method = { [property]: (...args: unknown[]) => call(property, args) }[property]!;
+        methods.set(property, method);
+      }
+      return method;
+    },
+  } as ProxyHandler<object>);
+}

@@ -1,0 +1,641 @@
+import { defineError, defineHidden } from '../platform/brands.js';
+import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
+import { isError } from '../platform/realms.js';
+import type { Term } from '../terms/types.js';
+
+/** The codes of this library's errors, one for each class. They stay the same between versions. */
+export type BackwaterErrorCode =
+  | ListenErrorCode
+  | 'ERR_BACKWATER_UNKNOWN'
+  | 'ERR_BACKWATER_CONNECT'
+  | 'ERR_BACKWATER_CONNECTION_LOST'
+  | 'ERR_BACKWATER_TLS'
+  | 'ERR_BACKWATER_TIMEOUT'
+  | 'ERR_BACKWATER_QUEUE_FULL'
+  | 'ERR_BACKWATER_REMOTE'
+  | 'ERR_BACKWATER_REMOTE_EXCEPTION'
+  | 'ERR_BACKWATER_RESPONSE_AUTHENTICATION'
+  | 'ERR_BACKWATER_RESPONSE'
+  | 'ERR_BACKWATER_SIZE'
+  | 'ERR_BACKWATER_TERM'
+  | 'ERR_BACKWATER_OPTION'
+  | 'ERR_BACKWATER_CLOSED';
+
+/**
+ * What all errors of this library are. Its own `code` stands for what has no class of its own.
+ *
+ * @example
+ * ```ts
+ * import { BackwaterError, call } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * try {
+ *   await call(target, 'string', 'to_upper', ['hello']);
+ * } catch (error) {
+ *   if (error instanceof BackwaterError && error.code === 'ERR_BACKWATER_TIMEOUT') console.log('slow');
+ *   else throw error;
+ * }
+ * ```
+ */
+export class BackwaterError extends Error {
+  /** Says which kind of error it is, and stays the same between versions. */
+  readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
+
+  static {
+    defineError(this, 'BackwaterError');
+  }
+
+  /** The value itself if it is a BackwaterError, otherwise a BackwaterError with it as `cause`. */
+  static from(reason: unknown): BackwaterError {
+    if (isBackwaterError(reason)) return reason;
+    const message = attempt(() => (isError(reason) ? reason.message : undefined));
+    const text = typeof message === 'string' ? message : inspectBriefly(reason);
+    return new BackwaterError(text, { cause: reason });
+  }
+}
+
+/**
+ * Whether a value is an error of this library, including one thrown by another copy of it in the same
+ * process: two versions in `node_modules`, or both the CommonJS and a bundled build. `instanceof` gives the
+ * same answer for every class of this library.
+ *
+ * @example
+ * ```ts
+ * import { isBackwaterError } from 'backwater';
+ * function isTimeout(error: unknown): boolean {
+ *   return isBackwaterError(error) && error.code === 'ERR_BACKWATER_TIMEOUT';
+ * }
+ * ```
+ */
+export function isBackwaterError(value: unknown): value is BackwaterError {
+  return value instanceof BackwaterError;
+}
+
+/** The codes of a {@link ListenError}: the system's, as Node's own servers have them. */
+export type ListenErrorCode = 'EACCES' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ERR_BACKWATER_LISTEN';
+
+const LISTEN_CODES: readonly string[] = ['EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL'];
+
+/** What a {@link ListenError} or {@link ConnectError} says besides its message. */
+export interface AddressFields extends ErrorOptions {
+  /** The address or host name that was tried. */
+  readonly host?: string | undefined;
+  /** The port that was tried. */
+  readonly port?: number | undefined;
+  /** The system's name of what went wrong, such as `EADDRINUSE` or `ECONNREFUSED`. */
+  readonly reason?: string | undefined;
+}
+
+/** The server cannot listen on its address. */
+export class ListenError extends BackwaterError {
+  override readonly code: ListenErrorCode;
+  /** The address that was to be listened on. */
+  declare readonly host?: string;
+  /** The port that was to be listened on. */
+  declare readonly port?: number;
+  /** The system's name of what went wrong, such as `EADDRINUSE`. */
+  declare readonly reason?: string;
+
+  static {
+    defineError(this, 'ListenError');
+  }
+
+  constructor(message: string, { host, port, reason, ...options }: AddressFields = {}) {
+    super(message, options);
+    this.code = LISTEN_CODES.includes(reason ?? '')
+      ? (reason as ListenErrorCode)
+      : 'ERR_BACKWATER_LISTEN';
+    assignDefined(this, { host, port, reason });
+  }
+}
+
+/** What a {@link ConnectError} says besides its message. */
+export interface ConnectFields extends AddressFields {
+  /** The phase that failed. */
+  readonly phase?: 'resolve' | 'connect' | 'tls' | undefined;
+}
+
+/** There is no connection to the server. The request was not sent, so it is safe to call again. */
+export class ConnectError extends BackwaterError {
+  override readonly code: 'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_TLS' = 'ERR_BACKWATER_CONNECT';
+  /** The host that was to be connected to. */
+  declare readonly host?: string;
+  /** The port that was to be connected to. */
+  declare readonly port?: number;
+  /** The system's name of what went wrong, such as `ECONNREFUSED`, or DNS's, such as `ENOTFOUND`. */
+  declare readonly reason?: string;
+  /** `resolve` when it is not known where the server is, `connect` when it is not to be
+   * reached, `tls` when there is no trusted connection to it. */
+  declare readonly phase?: 'resolve' | 'connect' | 'tls';
+
+  static {
+    defineError(this, 'ConnectError');
+  }
+
+  constructor(message: string, { host, port, reason, phase, ...options }: ConnectFields = {}) {
+    super(message, options);
+    assignDefined(this, { host, port, reason, phase });
+  }
+}
+
+/**
+ * The connection broke after sending the request had begun and before the response was complete. The
+ * function may or may not have been called, so this is not a {@link ConnectError}: code that retries after
+ * a ConnectError must not retry after this one unless the call is idempotent.
+ */
+export class ConnectionLostError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_CONNECTION_LOST';
+
+  static {
+    defineError(this, 'ConnectionLostError');
+  }
+}
+
+/** Why there is no TLS connection to a server. */
+export type TlsErrorReason =
+  | 'certificate_expired'
+  | 'certificate_not_yet_valid'
+  | 'wrong_host'
+  | 'unknown_issuer'
+  | 'invalid_certificate'
+  | 'client_certificate_refused'
+  | 'incompatible'
+  | 'not_tls'
+  | 'handshake_failed';
+
+/** What a {@link TlsError} says besides its message. */
+export interface TlsErrorFields extends ConnectFields {
+  /** Why there is no connection. */
+  readonly reason: TlsErrorReason;
+}
+
+/** There is no TLS connection to the server; the message says what to do. The call was not made. */
+export class TlsError extends ConnectError {
+  override readonly code = 'ERR_BACKWATER_TLS';
+  /** Why there is no connection. */
+  declare readonly reason: TlsErrorReason;
+
+  static {
+    defineError(this, 'TlsError');
+  }
+
+  constructor(message: string, fields: TlsErrorFields) {
+    super(message, fields);
+  }
+}
+
+/**
+ * The phases of a call, in their order: waiting for a free connection, looking the server's name up,
+ * the handshakes of TCP and TLS, handing the request to the system, waiting for the first byte of the
+ * answer, and reading the answer.
+ */
+export type CallPhase = (typeof PHASES)[number];
+
+const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'] as const;
+
+/**
+ * Milliseconds that a call has spent in each phase; 0 for those that it did not get to or did not
+ * need. What it went through twice, since it was sent again on a fresh connection, is the sum.
+ */
+export type CallTimes = Readonly<Record<CallPhase, number>>;
+
+/** What a {@link TimeoutError} is made of. */
+export interface TimeoutFields extends ErrorOptions {
+  /** The phase in which the time ran out. */
+  readonly phase: CallPhase;
+  /** Milliseconds spent in each phase. */
+  readonly times: CallTimes;
+  /** The option that sets the limit. */
+  readonly option: 'connectTimeout' | 'recvTimeout' | 'timeout';
+  /** Milliseconds that were allowed. */
+  readonly limit: number;
+}
+
+/**
+ * The call took longer than its options allow. Unless `phase` is `send`, `wait` or `receive`, the
+ * function was not called.
+ *
+ * @example
+ * ```ts
+ * import { call, TimeoutError } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * try {
+ *   await call(target, 'string', 'to_upper', ['hello'], { timeout: 200 });
+ * } catch (error) {
+ *   if (!(error instanceof TimeoutError)) throw error;
+ *   console.log(`too slow in phase ${error.phase}`, error.times);
+ * }
+ * ```
+ */
+export class TimeoutError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_TIMEOUT';
+  /** The phase in which the time ran out. */
+  readonly phase: CallPhase;
+  /** Milliseconds spent in each phase. */
+  readonly times: CallTimes;
+  /** The option that sets the limit. */
+  readonly option: TimeoutFields['option'];
+  /** Milliseconds that were allowed. */
+  readonly limit: number;
+
+  static {
+    defineError(this, 'TimeoutError');
+  }
+
+  constructor({ phase, times, option, limit, ...options }: TimeoutFields) {
+    super(timeoutMessage(phase, times, option, limit), options);
+    this.phase = phase;
+    this.times = Object.freeze(inOrder(times));
+    this.option = option;
+    this.limit = limit;
+  }
+}
+
+function inOrder(times: CallTimes): CallTimes {
+  return Object.fromEntries(PHASES.map((phase) => [phase, times[phase]])) as CallTimes;
+}
+
+function timeoutMessage(
+  phase: CallPhase,
+  times: CallTimes,
+  option: TimeoutFields['option'],
+  limit: number,
+): string {
+  const connecting = PHASES.indexOf(phase) <= PHASES.indexOf('tls');
+  const what = connecting ? 'no connection' : 'no complete response';
+  const spent = PHASES.filter((name) => times[name] > 0 || name === phase).map(
+    (name) => `${name} ${Math.round(times[name])} ms`,
+  );
+  return `${what} within ${limit} ms (option ${option}), while in phase ${phase}; time spent: ${spent.join(', ')}`;
+}
+
+/** What a {@link QueueFullError} is made of. */
+export interface QueueFullFields extends ErrorOptions {
+  /** The option that sets the limit. */
+  readonly option?: 'maxQueuedCalls' | 'maxBytesInFlight';
+  /** How many calls may wait, or how many bytes their arguments may have. */
+  readonly limit: number;
+}
+
+/**
+ * All connections are busy, and as many calls as may be wait for one already, or their arguments take
+ * as much memory as they may. The request was not sent and it is safe to call again, once there is less
+ * to do.
+ */
+export class QueueFullError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
+  /** The option that sets the limit. */
+  readonly option: 'maxQueuedCalls' | 'maxBytesInFlight';
+  /** How many calls may wait, or how many bytes their arguments may have. */
+  readonly limit: number;
+
+  static {
+    defineError(this, 'QueueFullError');
+  }
+
+  constructor({ limit, option = 'maxQueuedCalls', ...options }: QueueFullFields) {
+    super(
+      option === 'maxQueuedCalls'
+        ? `all connections are busy and ${limit} calls wait for one already (options maxConnections and maxQueuedCalls)`
+        : `the arguments of the calls in flight would take more than ${limit} bytes (option maxBytesInFlight)`,
+      options,
+    );
+    this.option = option;
+    this.limit = limit;
+  }
+}
+
+const STATUS_NAMES = {
+  400: 'bad_request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  406: 'not_acceptable',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  500: 'internal_error',
+} as const;
+
+/** The names that the protocol has for statuses; other ones are told by their number. */
+export type RemoteStatus = (typeof STATUS_NAMES)[keyof typeof STATUS_NAMES] | number;
+
+/** What a {@link RemoteError} can be told besides the response. */
+export interface RemoteErrorFields extends ErrorOptions {
+  /** The call that was refused, such as `string:to_upper/1`. */
+  readonly call?: string | undefined;
+}
+
+/** What those ask first who meet a refusal for the first time. */
+function hintOf(httpStatus: number, reason: string): string {
+  if (httpStatus === 403 && reason === '') return ': is the module exposed there?';
+  if (httpStatus === 404 && reason === 'function_not_found') {
+    return ': is the function exposed there, with this number of arguments?';
+  }
+  return '';
+}
+
+/** The server refused the call, in a response whose signature holds. */
+export class RemoteError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_REMOTE';
+  /** The status by name, such as `not_found`, or its number where the protocol has no name for it. */
+  readonly status: RemoteStatus;
+  /** The status code of the response. */
+  readonly httpStatus: number;
+  /** The text of the response, such as `function_not_found`; may be empty. */
+  readonly reason: string;
+
+  static {
+    defineError(this, 'RemoteError');
+  }
+
+  /**
+   * @param httpStatus the status code of the response
+   * @param reason the text of the response
+   */
+  constructor(httpStatus: number, reason: string, { call, ...options }: RemoteErrorFields = {}) {
+    const status = statusOf(httpStatus);
+    const name = status === httpStatus ? `${status}` : `${httpStatus} ${status}`;
+    const what = call === undefined ? 'the call' : `the call of ${excerpt(call)}`;
+    const hint = call === undefined ? '' : hintOf(httpStatus, reason);
+    const text = reason === '' ? '' : `: ${excerpt(reason)}`;
+    super(`the server refused ${what}: ${name}${text}${hint}`, options);
+    this.status = status;
+    this.httpStatus = httpStatus;
+    this.reason = reason;
+  }
+}
+
+function statusOf(httpStatus: number): RemoteStatus {
+  const names: Readonly<Record<number, RemoteStatus>> = STATUS_NAMES;
+  return Object.hasOwn(names, httpStatus) ? names[httpStatus]! : httpStatus;
+}
+
+/** The three classes of Erlang's exceptions. */
+export type ExceptionClass = 'error' | 'exit' | 'throw';
+
+/** What a {@link RemoteException} can be told besides the exception. */
+export interface RemoteExceptionFields extends ErrorOptions {
+  /** The reason as the message is to have it. */
+  readonly text?: string | undefined;
+}
+
+/** The remote function raised an exception. */
+export class RemoteException extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_REMOTE_EXCEPTION';
+  /** What kind of exception it is. */
+  readonly class: ExceptionClass;
+  /** What was raised, as a term. */
+  readonly reason: Term;
+  /**
+   * The remote stack as a term: a list of `{Module, Function, Arity, Location}`, empty when the
+   * server does not return it. Not enumerable, since `stack` has it in readable form.
+   */
+  declare readonly stacktrace: Term;
+
+  static {
+    defineError(this, 'RemoteException');
+  }
+
+  constructor(
+    exceptionClass: ExceptionClass,
+    reason: Term,
+    stacktrace: Term,
+    { text = inspectBriefly(reason), ...options }: RemoteExceptionFields = {},
+  ) {
+    super(`remote exception ${exceptionClass}: ${text}`, options);
+    this.class = exceptionClass;
+    this.reason = reason;
+    defineHidden(this, 'stacktrace', stacktrace);
+  }
+}
+
+/** Why a response cannot be believed. The names are those of Erlang's backwater. */
+export type ResponseAuthenticationReason =
+  | 'missing_request_id'
+  | 'mismatched_request_id'
+  | 'missing_signature_header'
+  | 'invalid_header_params'
+  | 'unknown_key'
+  | 'unknown_algorithm'
+  | 'missing_signed_header_list'
+  | 'missing_mandatory_header'
+  | 'missing_mandatorily_signed_header'
+  | 'missing_header'
+  | 'invalid_signature'
+  | 'wrong_body_digest';
+
+/** What a response that cannot be believed says. Anybody on the way may have written it. */
+export interface UnverifiedResponse {
+  /** The status code. */
+  readonly status: number;
+  /** The begin of the body as text. */
+  readonly body: string;
+}
+
+/** Headers that concern one hop, so that proxies do not pass them on (RFC 9110, section 7.6.1). */
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+const REMOVED_BY_PROXY =
+  ': the server signed a header that concerns one hop only, and a proxy has removed it';
+
+/** What a {@link ResponseAuthenticationError} says besides its reason. */
+export interface ResponseAuthenticationFields extends ErrorOptions {
+  /** The header that `reason` speaks of. */
+  readonly header?: string | undefined;
+  /** What the response says; a hint for people, never to be acted upon. */
+  readonly unverified?: UnverifiedResponse | undefined;
+  /** What to do about it, for the message. */
+  readonly advice?: string | undefined;
+}
+
+/**
+ * The response does not prove that it comes from the server and belongs to the request. Nothing that
+ * it says is believed; the function may have been called.
+ */
+export class ResponseAuthenticationError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_RESPONSE_AUTHENTICATION';
+  /** What is wrong. */
+  readonly reason: ResponseAuthenticationReason;
+  /** The header that `reason` speaks of, where it speaks of one. */
+  declare readonly header?: string;
+  /** What the response says; a hint for people, never to be acted upon. */
+  declare readonly unverified?: UnverifiedResponse;
+
+  static {
+    defineError(this, 'ResponseAuthenticationError');
+  }
+
+  constructor(
+    reason: ResponseAuthenticationReason,
+    { header, unverified, advice, ...options }: ResponseAuthenticationFields = {},
+  ) {
+    const where = header === undefined ? '' : ` (${excerpt(header)})`;
+    const removed =
+      reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';
+    const end = advice === undefined ? hint(unverified) : `: ${advice}`;
+    super(`the response is not authentic: ${reason}${where}${removed}${end}`, options);
+    this.reason = reason;
+    assignDefined(this, { header, unverified });
+  }
+}
+
+function hint(unverified: UnverifiedResponse | undefined): string {
+  if (unverified === undefined) return '';
+  const { status, body } = unverified;
+  const advice = status === 401 ? ': is the secret the same on both sides?' : '';
+  const said = body === '' ? '' : ` ${JSON.stringify(truncate(body, 200))}`;
+  return `; unverified, it says ${status}${said}${advice}`;
+}
+
+/** What is wrong with a response that is authentic, or with HTTP itself (`invalid_http`). */
+export type ResponseErrorReason =
+  'invalid_content_type' | 'invalid_content_encoding' | 'invalid_body' | 'invalid_http';
+
+/** The response cannot be understood. The function may have been called. */
+export class ResponseError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_RESPONSE';
+  /** What is wrong. */
+  readonly reason: ResponseErrorReason;
+  /** What exactly, in words; may be empty. */
+  readonly detail: string;
+
+  static {
+    defineError(this, 'ResponseError');
+  }
+
+  constructor(reason: ResponseErrorReason, detail = '', options?: ErrorOptions) {
+    const colon = detail === '' ? '' : `: ${excerpt(detail)}`;
+    super(`the response cannot be understood: ${reason}${colon}`, options);
+    this.reason = reason;
+    this.detail = detail;
+  }
+}
+
+/** What a {@link TermError} says besides its message. */
+export interface TermFields extends ErrorOptions {
+  /** The path to the value, such as `args[0].when`. */
+  readonly path?: string | undefined;
+  /** The offset of the byte, from the begin of the encoding. */
+  readonly offset?: number | undefined;
+  /** Where in a text, from 1. */
+  readonly line?: number | undefined;
+  /** Where in the line, from 1. */
+  readonly column?: number | undefined;
+}
+
+/** A value is no term, or bytes are no encoding of one. */
+export class TermError extends BackwaterError {
+  override readonly code: 'ERR_BACKWATER_TERM' | 'ERR_BACKWATER_SIZE' = 'ERR_BACKWATER_TERM';
+  /** When encoding: the path to the value that is no term, such as `args[0].when`. */
+  declare readonly path?: string;
+  /** When decoding: the offset of the byte that is wrong. */
+  declare readonly offset?: number;
+  /** When reading text: the line that is wrong, from 1. */
+  declare readonly line?: number;
+  /** When reading text: the character of the line, from 1. */
+  declare readonly column?: number;
+
+  static {
+    defineError(this, 'TermError');
+  }
+
+  constructor(message: string, { path, offset, line, column, ...options }: TermFields = {}) {
+    super(message, options);
+    assignDefined(this, { path, offset, line, column });
+  }
+}
+
+/** What a {@link SizeError} is made of. */
+export interface SizeFields extends ErrorOptions {
+  /** The option that sets the limit. */
+  readonly option: 'maxEncodedArgsSize' | 'maxEncodedResultSize';
+  /** The bytes allowed. */
+  readonly limit: number;
+  /** The bytes that there were, where known. */
+  readonly size?: number | undefined;
+  /** The path to the value at which the limit was passed, where known. */
+  readonly path?: string | undefined;
+}
+
+/** Arguments or a result are larger than the options allow, and were not sent. */
+export class SizeError extends TermError {
+  override readonly code = 'ERR_BACKWATER_SIZE';
+  /** The option that sets the limit. */
+  readonly option: SizeFields['option'];
+  /** The bytes allowed. */
+  readonly limit: number;
+  /** The bytes that there were, where known. */
+  declare readonly size?: number;
+
+  static {
+    defineError(this, 'SizeError');
+  }
+
+  constructor({ option, limit, size, ...options }: SizeFields) {
+    const what = option === 'maxEncodedArgsSize' ? 'the arguments are' : 'the result is';
+    const actual = size === undefined ? '' : ` (${size} bytes)`;
+    super(`${what} too large${actual}: at most ${limit} bytes (option ${option})`, options);
+    this.option = option;
+    this.limit = limit;
+    assignDefined(this, { size });
+  }
+}
+
+/** What an {@link OptionError} says besides its message. */
+export interface OptionFields extends ErrorOptions {
+  /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
+  readonly option: string;
+}
+
+/** An option or an argument is unknown or wrong. */
+export class OptionError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_OPTION';
+  /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
+  readonly option: string;
+
+  static {
+    defineError(this, 'OptionError');
+  }
+
+  constructor(message: string, { option, ...options }: OptionFields) {
+    super(message, options);
+    this.option = option;
+  }
+}
+
+/** The client or server was closed before the operation, or while it was under way. */
+export class ClosedError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_CLOSED';
+
+  static {
+    defineError(this, 'ClosedError');
+  }
+}
+
+/** Fields that are absent rather than undefined keep `util.inspect` short. */
+function assignDefined(error: Error, fields: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) {
+      Object.defineProperty(error, name, {
+        __proto__: null,
+        value,
+        enumerable: true,
+        configurable: true,
+      } as PropertyDescriptor);
+    }
+  }
+}
+
+/** Text of a peer as it may stand in a message: bounded, on one line. */
+function excerpt(text: string): string {
+  return truncate(text, 300).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+}

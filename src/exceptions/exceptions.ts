@@ -1,0 +1,228 @@
+import { types } from 'node:util';
+import { defineError, defineHidden } from '../platform/brands.js';
+import {
+  type ExceptionClass,
+  OptionError,
+  RemoteException,
+  ResponseError,
+} from '../errors/errors.js';
+import { attempt, inspectBriefly } from '../platform/inspect.js';
+import { printBriefly } from '../codec/notation.js';
+import { isError } from '../platform/realms.js';
+import { type CalledFunction, printStacktrace, stackToTerms } from './stacktrace.js';
+import { Atom, atom, isTuple, type Term, type Tuple, tuple } from '../terms/index.js';
+
+/** `{Class, Reason, Stacktrace}`, as it crosses the wire. */
+export type Exception = Tuple<readonly [exceptionClass: Atom, reason: Term, stacktrace: Term]>;
+
+/** What {@link toException} needs to know of the call besides what was thrown. */
+export interface ThrowContext extends CalledFunction {
+  /** Whether the caller may see the stack. */
+  readonly returnStacktraces: boolean;
+}
+
+const CLASSES = { error: atom('error'), exit: atom('exit'), throw: atom('throw') } as const;
+const JS_ERROR = atom('js_error');
+const NAME = atom('name');
+const MESSAGE = atom('message');
+const CODE = atom('code');
+
+/**
+ * What {@link raise} throws: an exception of Erlang's, with any class and any term. Exposed functions
+ * throw it; nobody has to make one.
+ */
+export class RaisedException extends Error {
+  /** What kind of exception it is. */
+  readonly class: ExceptionClass;
+  /** What is raised: the caller gets it as it is. */
+  readonly reason: unknown;
+
+  static {
+    defineError(this, 'RaisedException');
+  }
+
+  /** @internal */
+  constructor(exceptionClass: ExceptionClass, reason: unknown) {
+    super(`${exceptionClass}: ${attempt(() => printBriefly(reason)) ?? inspectBriefly(reason)}`);
+    this.class = exceptionClass;
+    this.reason = reason;
+  }
+}
+
+/**
+ * Throws an exception as Erlang's `error(Reason)`, `exit(Reason)` and `throw(Reason)` do, from an
+ * exposed function to its caller.
+ *
+ * @param exceptionClass `'error'`, `'exit'` or `'throw'`
+ * @param reason any term
+ * @throws RaisedException always; {@link OptionError} when there is no such class
+ * @example
+ * ```ts
+ * import { atom, raise, tuple } from 'backwater';
+ * export function withdraw(amount: number): number {
+ *   if (amount > 100) raise('throw', tuple(atom('too_much'), amount));
+ *   return amount;
+ * }
+ * ```
+ */
+export function raise(exceptionClass: ExceptionClass, reason: unknown): never {
+  if (!isExceptionClass(exceptionClass)) {
+    throw new OptionError(
+      `raise takes the class 'error', 'exit' or 'throw', not ${inspectBriefly(exceptionClass, 100)}`,
+      { option: 'class' },
+    );
+  }
+  throw new RaisedException(exceptionClass, reason);
+}
+
+/**
+ * The exception for what an exposed function has thrown. It never throws itself, whatever the getters
+ * of an error do.
+ *
+ * An error becomes `{error, {js_error, #{name, message, code}}, Stacktrace}` with binaries as values,
+ * and `code` only where there is one that is a string or a number; what {@link raise} throws becomes
+ * what it says; anything else class `throw` with the value as its reason, which may be no term: see
+ * {@link fallbackException}.
+ */
+export function toException(thrown: unknown, context: ThrowContext): Exception {
+  const thrownError = isError(thrown) ? thrown : undefined;
+  const stacktrace = context.returnStacktraces ? stackOf(thrownError ?? {}, context) : [];
+  if (thrownError === undefined) return tuple(CLASSES.throw, thrown as Term, stacktrace);
+  const raised = raisedBy(thrownError);
+  if (raised !== undefined) return tuple(raised.class, raised.reason as Term, stacktrace);
+  return tuple(CLASSES.error, jsError(thrownError), stacktrace);
+}
+
+/**
+ * The exception for what was thrown when {@link toException} gives one that cannot be encoded: the
+ * same class, and the text of `util.inspect` as its reason, without a stack.
+ */
+export function fallbackException(thrown: unknown): Exception {
+  if (!isError(thrown)) return tuple(CLASSES.throw, inspectBriefly(thrown), []);
+  const raised = raisedBy(thrown);
+  if (raised !== undefined) return tuple(raised.class, inspectBriefly(raised.reason), []);
+  return tuple(CLASSES.error, jsError(thrown), []);
+}
+
+/**
+ * What a caller is to throw for an exception of the remote function.
+ *
+ * @param exception `{Class, Reason, Stacktrace}` as it was decoded, in whichever mode
+ * @returns a {@link RemoteException}; with `rethrow` an error for a JavaScript error, and the term
+ * itself for a throw; a {@link ResponseError} when it is no exception
+ */
+export function fromException(exception: unknown, { rethrow }: { rethrow: boolean }): unknown {
+  if (!isException(exception)) {
+    return new ResponseError('invalid_body', 'neither a return nor an exception');
+  }
+  const [{ name: exceptionClass }, reason, stacktrace] = exception;
+  if (rethrow && exceptionClass === 'throw') return reason;
+  const fields = exceptionClass === 'error' ? jsErrorFields(reason) : undefined;
+  if (rethrow && fields !== undefined) return withRemoteStack(errorOf(fields), stacktrace);
+  const text = fields === undefined ? printBriefly(reason) : headOf(fields);
+  return withRemoteStack(
+    new RemoteException(exceptionClass as ExceptionClass, reason, stacktrace, { text }),
+    stacktrace,
+  );
+}
+
+function isExceptionClass(value: unknown): value is ExceptionClass {
+  return typeof value === 'string' && Object.hasOwn(CLASSES, value);
+}
+
+/** What {@link raise} was told, when that is where the error comes from. */
+function raisedBy(error: Error): { class: Atom; reason: unknown } | undefined {
+  return attempt(() => {
+    if (!(error instanceof RaisedException)) return undefined;
+    const exceptionClass: unknown = error.class;
+    if (!isExceptionClass(exceptionClass)) return undefined;
+    return { class: CLASSES[exceptionClass], reason: error.reason };
+  });
+}
+
+function stackOf(error: { stack?: unknown; message?: unknown }, context: ThrowContext): Term[] {
+  const stack = attempt(() => error.stack);
+  const message = attempt(() => error.message);
+  return stackToTerms(stack, message, context);
+}
+
+/** `{js_error, #{name := Name, message := Message, code => Code}}`. Nothing that it has can fail. */
+function jsError(error: Error): Term {
+  const fields = new Map<Term, Term>();
+  fields.set(NAME, textField(error, 'name') ?? 'Error');
+  fields.set(MESSAGE, textField(error, 'message') ?? '');
+  const code = textField(error, 'code');
+  if (code !== undefined) fields.set(CODE, code);
+  return tuple(JS_ERROR, fields);
+}
+
+function textField(error: Error, field: string): string | undefined {
+  const value = attempt(() => (error as unknown as Record<string, unknown>)[field]);
+  if (typeof value === 'string') return value.toWellFormed();
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined;
+}
+
+function isException(value: unknown): value is Exception {
+  if (!isTuple(value) || value.length !== 3) return false;
+  return value[0] instanceof Atom && isExceptionClass(value[0].name);
+}
+
+/** What a JavaScript error is on the wire. */
+interface JsErrorFields {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | undefined;
+}
+
+function jsErrorFields(reason: Term): JsErrorFields | undefined {
+  if (!isTuple(reason, JS_ERROR, 2)) return undefined;
+  const fields: unknown = reason[1];
+  const name = textOf(fieldOf(fields, NAME));
+  const message = textOf(fieldOf(fields, MESSAGE));
+  if (name === undefined || message === undefined) return undefined;
+  return { name, message, code: textOf(fieldOf(fields, CODE)) };
+}
+
+/** A map with atoms as keys is an object or a Map, depending on the options for terms. */
+function fieldOf(map: unknown, key: Atom): unknown {
+  if (types.isMap(map)) return map.get(key);
+  if (typeof map !== 'object' || map === null || !Object.hasOwn(map, key.name)) return undefined;
+  return (map as Record<string, unknown>)[key.name];
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return types.isUint8Array(value) ? Buffer.from(value).toString('utf8') : undefined;
+}
+
+/** The errors that are made of a message alone. */
+const BUILT_INS: ReadonlyMap<string, new (message: string) => Error> = new Map(
+  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
+    (constructor) => [constructor.name, constructor],
+  ),
+);
+
+function errorOf({ name, message, code }: JsErrorFields): Error {
+  const constructor = BUILT_INS.get(name);
+  const error = new (constructor ?? Error)(message);
+  if (constructor === undefined) defineHidden(error, 'name', name);
+  // Enumerable, as on Node's own errors, so that util.inspect shows it.
+  if (code !== undefined) Object.assign(error, { code });
+  return error;
+}
+
+function headOf({ name, message, code }: JsErrorFields): string {
+  const title = code === undefined ? name : `${name} [${code}]`;
+  return message === '' ? title : `${title}: ${message}`;
+}
+
+/**
+ * Gives an error the stack of where it was raised. The local one holds nothing but this library: the
+ * error is made when the response arrives.
+ */
+function withRemoteStack<E extends Error>(error: E, stacktrace: Term): E {
+  const frames = printStacktrace(stacktrace);
+  const head = error.message === '' ? error.name : `${error.name}: ${error.message}`;
+  if (frames.length > 0) defineHidden(error, 'stack', [head, ...frames].join('\n'));
+  return error;
+}

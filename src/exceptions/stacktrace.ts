@@ -1,0 +1,194 @@
+import { dirname, parse } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
+import { attempt, truncate } from '../platform/inspect.js';
+import {
+  Atom,
+  atom,
+  charlist,
+  charlistToString,
+  isTuple,
+  type Term,
+  tuple,
+} from '../terms/index.js';
+import { foreignAtom } from '../terms/atom.js';
+
+/** The function that was called, as the caller knows it. */
+export interface CalledFunction {
+  readonly module: string;
+  readonly function: string;
+  readonly arity: number;
+}
+
+/** More frames than this help nobody. */
+const MAX_FRAMES = 64;
+/** So much of a stack's text is looked at, in UTF-16 units: some 64 frames of any usual length. */
+const MAX_TEXT = 64 * 1024;
+const MAX_LINE = 1024;
+/** The most characters of an atom. */
+const MAX_NAME = 255;
+const MAX_FILE = 1024;
+const FILE = atom('file');
+const LINE = atom('line');
+
+/** A frame of V8's. */
+interface Frame {
+  /** As V8 writes it, such as `Object.withdraw`; empty for anonymous functions. */
+  readonly name: string;
+  /** A path, or a URL that is none of a file. */
+  readonly file: string;
+  readonly line: number;
+}
+
+/**
+ * The stack of an error in Erlang's form: `{Module, Function, Arity, [{file, "x.js"}, {line, 12}]}`,
+ * the innermost frame first.
+ *
+ * V8 does not tell modules and arities: the frame of the called function bears the names that it was
+ * called by; others have the name of their file without its extension as module, and arity 0. Frames
+ * of Node and of this library are left out. When nothing is left, the called function stands alone,
+ * without a place.
+ *
+ * @param stack what the error's `stack` is; anything, not only text
+ * @param message what the error's `message` is, which `stack` repeats
+ */
+export function stackToTerms(stack: unknown, message: unknown, called: CalledFunction): Term[] {
+  const frames = typeof stack === 'string' ? parseStack(stack, message) : [];
+  const own = findCalled(frames, called.function);
+  const terms = frames
+    .filter((frame) => !isOurs(frame))
+    .slice(0, MAX_FRAMES)
+    .map((frame) => (frame === own ? calledTerm(called, frame) : frameTerm(frame)));
+  return terms.length === 0 ? [calledTerm(called)] : terms;
+}
+
+/**
+ * The lines of a remote stack in the manner of V8's, such as
+ * `    at remote bank:withdraw/1 (bank.js:12)`. Frames that are not of Erlang's form are left out.
+ */
+export function printStacktrace(stacktrace: Term): string[] {
+  if (!Array.isArray(stacktrace)) return [];
+  return stacktrace.slice(0, MAX_FRAMES).flatMap((frame: unknown) => {
+    const line = attempt(() => printFrame(frame));
+    return line === undefined ? [] : [`    at remote ${line}`];
+  });
+}
+
+function parseStack(stack: string, message: unknown): Frame[] {
+  const head = typeof message === 'string' ? stack.indexOf(message) : -1;
+  const start = head < 0 ? 0 : head + (message as string).length;
+  const lines = stack.slice(start, start + MAX_TEXT).split('\n');
+  return lines.flatMap((line) => (line.length > MAX_LINE ? [] : (parseFrame(line) ?? [])));
+}
+
+/** See v8.dev/docs/stack-trace-api, "Appendix: Stack trace format". */
+function parseFrame(line: string): Frame | undefined {
+  const text = /^\s+at (.+)$/.exec(line)?.[1];
+  if (text === undefined) return undefined;
+  const bracket = text.endsWith(')') ? text.indexOf(' (') : -1;
+  const place = bracket < 0 ? text.replace(/^async /, '') : text.slice(bracket + 2, -1);
+  const [, file, number] = /^(.+):(\d{1,9}):\d{1,9}$/.exec(place) ?? [];
+  if (file === undefined || isNode(file)) return undefined;
+  const name =
+    bracket < 0
+      ? ''
+      : text
+          .slice(0, bracket)
+          .replace(/^async /, '')
+          .replace(/ \[as .*\]$/, '');
+  return { name, file: pathOf(file), line: Number(number) };
+}
+
+function isNode(file: string): boolean {
+  return file.startsWith('node:') || file.includes('<anonymous>');
+}
+
+function pathOf(file: string): string {
+  if (!file.startsWith('file:')) return file;
+  return attempt(() => fileURLToPath(file)) ?? file;
+}
+
+/**
+ * The folders that this library's own frames come from: as loaded, and as source maps have it. None
+ * when it was bundled: the bundle's folder is the program's as well.
+ */
+let ourFolders: readonly string[] | undefined;
+
+function isOurs({ file }: Frame): boolean {
+  ourFolders ??= findOurFolders();
+  return ourFolders.some((folder) => file.startsWith(folder));
+}
+
+function findOurFolders(): string[] {
+  const loaded = __filename;
+  const mapped = attempt(() => parseStack(String(new Error('here').stack), 'here')[0]?.file);
+  return [loaded, mapped ?? loaded]
+    .filter((file) => /[\\/]exceptions[\\/]stacktrace\.[jt]s$/.test(file))
+    .map((file) => file.slice(0, dirname(dirname(file)).length + 1));
+}
+
+/**
+ * The frame of the called function: the outermost one that is not ours if the stack reaches down to
+ * the call by this library, else (after an await, say) the outermost of that name.
+ */
+function findCalled(frames: readonly Frame[], name: string): Frame | undefined {
+  const outermost = frames.at(-1);
+  const complete = outermost !== undefined && isOurs(outermost);
+  return frames.findLast((frame) => !isOurs(frame) && (complete || lastPart(frame.name) === name));
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+function calledTerm({ module, function: name, arity }: CalledFunction, frame?: Frame): Term {
+  const place = frame === undefined ? [] : placeOf(frame);
+  return tuple(foreignAtom(module), foreignAtom(name), arity, place);
+}
+
+function frameTerm(frame: Frame): Term {
+  const module = parse(frame.file).name;
+  // V8 puts these before the names of functions in object literals and of exported ones.
+  const name = frame.name.replace(/^(?:Object|Module)\./, '');
+  return tuple(nameAtom(module), nameAtom(name === '' ? '<anonymous>' : name), 0, placeOf(frame));
+}
+
+function placeOf({ file, line }: Frame): Term {
+  return [tuple(FILE, charlist(truncate(file, MAX_FILE))), tuple(LINE, line)];
+}
+
+/** Held weakly, as atoms from the wire are: names of functions may be made of data. */
+function nameAtom(name: string): Atom {
+  return foreignAtom(truncate(name, MAX_NAME));
+}
+
+/** Throws when the frame is of another form. */
+function printFrame(frame: unknown): string | undefined {
+  if (!isTuple(frame)) return undefined;
+  const [module, name, arity, place] = frame as readonly unknown[];
+  if (!(module instanceof Atom) || !(name instanceof Atom)) return undefined;
+  // Instead of the arity there may be the arguments (OTP, erlang:raise/3).
+  const count: unknown = Array.isArray(arity) ? arity.length : arity;
+  if (typeof count !== 'number') return undefined;
+  return oneLine(`${module.name}:${name.name}/${count}${printPlace(place)}`);
+}
+
+function printPlace(place: unknown): string {
+  if (!Array.isArray(place)) return '';
+  const of = (key: Atom): unknown =>
+    (place.find((entry) => isTuple(entry, key, 2)) as readonly unknown[] | undefined)?.[1];
+  const file = textOf(of(FILE));
+  const line = of(LINE);
+  if (file === undefined) return '';
+  return typeof line === 'number' ? ` (${file}:${line})` : ` (${file})`;
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return truncate(value, MAX_FILE);
+  if (types.isUint8Array(value)) return Buffer.from(value.subarray(0, MAX_FILE)).toString();
+  return Array.isArray(value) ? charlistToString(value.slice(0, MAX_FILE)) : undefined;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+}

@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { bridge } from '../bridge/bridge.js';
+import { readArrival } from '../codec/decoder.js';
+import { reviversOf } from '../codec/revivers.js';
+import { checkCall, milliseconds, type Target } from '../client/client.js';
+import type { SizeLimit } from '../codec/serialize-error.js';
+import { OptionError, ResponseAuthenticationError } from '../errors/errors.js';
+import { fromException } from '../exceptions/exceptions.js';
+import { failureOf } from '../errors/failures.js';
+import { maxValueSize } from '../platform/heap.js';
+import { type HttpResponse, type ParsedResponse, parseResponse } from './response.js';
+import { toJson } from '../bridge/json.js';
+import {
+  callOptions,
+  clientOptions,
+  encodeRequestOptions,
+  parseEndpoint,
+  parseSecrets,
+  type CallOptions,
+  type ClientTuning,
+  type EncodeRequestOptions,
+} from '../options/options.js';
+import type { Term } from '../terms/types.js';
+
+/** A signed request, for any HTTP client to send exactly as it is. */
+export interface EncodedRequest {
+  /** The method to send it by. */
+  readonly method: 'POST';
+  /** Where to send it. */
+  readonly url: string;
+  /** All headers but `host`; names in lower case. */
+  readonly headers: Record<string, string>;
+  /** The body, to be sent byte by byte as it is: it is signed. */
+  readonly body: Buffer;
+  /** What {@link decodeResponse} needs to know of the request. */
+  readonly requestId: string;
+}
+
+/**
+ * A signed request for another HTTP client to send.
+ *
+ * @throws {@link TermError} when an argument is no term or the arguments are too large;
+ * {@link OptionError} when an option is wrong
+ * @example
+ * ```ts
+ * import { decodeResponse, encodeRequest } from 'backwater';
+ * const secret = 'at least 32 bytes of random data';
+ * const { url, method, headers, body, requestId } = encodeRequest(
+ *   { url: 'http://127.0.0.1:8080', secret }, 'string', 'to_upper', ['hello']);
+ * const response = await fetch(url, { method, headers, body });
+ * const result = decodeResponse({ secret, requestId }, {
+ *   status: response.status,
+ *   headers: response.headers,
+ *   body: await response.arrayBuffer(),
+ * });
+ * ```
+ */
+export function encodeRequest(
+  target: Target & ClientTuning & { readonly tls?: undefined },
+  module: string,
+  fn: string,
+  args: readonly unknown[] = [],
+  options?: EncodeRequestOptions,
+): EncodedRequest {
+  const { url, secret, tls, ...rest } = (target ?? {}) as Target & ClientTuning & { tls?: unknown };
+  const endpoint = parseEndpoint(url);
+  const secrets = parseSecrets(secret);
+  if (tls !== undefined) {
+    throw new OptionError("option 'tls' is for clients: the HTTP client makes the connection", {
+      option: 'tls',
+    });
+  }
+  const settings = encodeRequestOptions(rest, options);
+  checkCall(module, fn, args);
+  const name = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  const parameters = {
+    module,
+    function: fn,
+    arity: args.length,
+    maxEncodedArgsSize: settings.maxEncodedArgsSize,
+    compressionThreshold: Math.min(settings.compressionThreshold, 2 ** 32 - 1),
+    gzipLevel: settings.gzipLevel,
+    acceptGzip: settings.acceptEncoding === 'gzip',
+    timeout: milliseconds(settings.timeout),
+    replayProtection: settings.replayProtection,
+    audience: settings.audience,
+  };
+  const json = toJson(parameters);
+  const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
+  const encoded = bridge.encoder.withTape(args, settings, limit, 'args', encodeRequest, (frame) =>
+    unwrap(() => bridge.native.encodeRequest(json, secrets, frame, randomBytes(16))),
+  );
+  const headers = Object.fromEntries(JSON.parse(encoded.headers) as [string, string][]);
+  return {
+    method: 'POST',
+    url: `${endpoint.scheme}://${name}:${endpoint.port}${encoded.path}`,
+    headers,
+    body: Buffer.from(encoded.body.buffer, encoded.body.byteOffset, encoded.body.length),
+    requestId: headers['x-request-id']!,
+  };
+}
+
+/**
+ * Checks an answer to {@link encodeRequest} and gives its value.
+ *
+ * @throws the errors of {@link Client.call} that speak of an answer; {@link OptionError} when what is
+ * given is none, or an option is wrong
+ */
+export function decodeResponse<T = Term>(
+  context: { secret: Target['secret']; requestId: string },
+  response: HttpResponse,
+  options?: CallOptions,
+): T {
+  const { secret, requestId } = context ?? ({} as never);
+  const secrets = parseSecrets(secret);
+  if (typeof requestId !== 'string') {
+    throw new OptionError('requestId is the string that encodeRequest returned', {
+      option: 'requestId',
+    });
+  }
+  const settings = callOptions(options, clientOptions({}));
+  const answer = parseResponse(response);
+  const { status, headers, body } = answer;
+  const parameters = {
+    requestId,
+    status,
+    headers,
+    maxEncodedResultSize: settings.maxEncodedResultSize,
+    flags: settings.flags,
+    maxDepth: settings.maxDepth,
+    maxTerms: settings.maxTerms,
+    maxValueSize: maxValueSize(),
+  };
+  const decoded = unwrap(
+    () => bridge.native.decodeResponse(toJson(parameters), secrets, body),
+    (failure) => explainInflated(failure, answer),
+  );
+  const all = reviversOf(settings.revivers);
+  const revivers = decoded.exception ? all?.ofStructs : all;
+  const exact = settings.terms === 'exact';
+  const arrival = { buffers: bridge.inbox, frame: 0, large: decoded.slot, skip: decoded.skip };
+  const value = readArrival(arrival, exact, revivers);
+  if (!decoded.exception) return value as T;
+  throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
+}
+
+/** Says so if a body that was sent as gzip is not the one that was signed because it is gzip no longer. */
+function explainInflated(failure: Error, { headers, body }: ParsedResponse): Error {
+  const isDigest =
+    failure instanceof ResponseAuthenticationError && failure.reason === 'wrong_body_digest';
+  const packed = headers.some(
+    ([name, value]) => name.toLowerCase() === 'content-encoding' && value === 'gzip',
+  );
+  if (!isDigest || !packed || (body[0] === 0x1f && body[1] === 0x8b)) return failure;
+  const advice =
+    'the HTTP client has decompressed the body, and the signature covers it as it was sent: ' +
+    "call encodeRequest with acceptEncoding 'identity'";
+  return new ResponseAuthenticationError(failure.reason, {
+    unverified: failure.unverified,
+    advice,
+  });
+}
+
+/** Failures of these two functions are thrown by the addon as the JSON of events. */
+function unwrap<T>(operation: () => T, explain = (failure: Error): Error => failure): T {
+  try {
+    return operation();
+  } catch (error) {
+    throw explain(failureOf(error));
+  }
+}

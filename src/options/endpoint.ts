@@ -1,0 +1,92 @@
+import { isIPv6 } from 'node:net';
+import { URL } from 'node:url';
+import { OptionError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { isUrl } from '../platform/realms.js';
+
+/** Where a server is. */
+export interface Endpoint {
+  readonly scheme: 'http' | 'https';
+  /** A host name in ASCII or an address; an IPv6 address without brackets. */
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+  /** What the paths of all requests begin with. */
+  readonly basePath: '/backwater/1/';
+}
+
+const BASE_PATH = '/backwater/1/';
+const DEFAULT_PORT = 8080;
+/** Without a scheme, these ports mean TLS; as in Erlang's backwater. */
+const TLS_PORTS: readonly number[] = [443, 8443];
+const FORMS = "a URL such as 'http://10.0.0.1:8080', 'host', or 'host:port'";
+
+/**
+ * Reads what the option `url` takes: a URL, its text, `'host'` (http on port 8080), or `'host:port'`
+ * (https on 443 and 8443, http on any other). An IPv6 address with a port is written in brackets.
+ *
+ * @throws {@link OptionError} when it is none of these, or says what a base address cannot: a path
+ * other than `/` or `/backwater/1`, a query, a fragment, a user
+ */
+export function parseEndpoint(url: unknown): Endpoint {
+  // Parsed again, since URLs of other realms may have other rules.
+  if (isUrl(url)) return fromUrl(parseUrl(url.href));
+  if (typeof url !== 'string') throw refuse(`takes ${FORMS}, not ${inspectBriefly(url, 100)}`);
+  // The URL parser would drop these silently.
+  if (/[\s\p{Cc}]/u.test(url)) throw refuse(`takes ${FORMS}, without white space`);
+  return url.includes('://') ? fromUrl(parseUrl(url)) : fromHost(url);
+}
+
+function fromUrl(url: URL): Endpoint {
+  if (url.username !== '' || url.password !== '') {
+    throw refuse("cannot have a user or a password: calls are signed with the option 'secret'");
+  }
+  const { scheme, port } = schemeOf(url.protocol);
+  // `search` and `hash` are empty also for a bare `?` or `#`.
+  if (/[?#]/.test(url.href)) throw refuse('cannot have a query or a fragment');
+  if (!['/', '/backwater/1', BASE_PATH].includes(url.pathname)) {
+    throw refuse(`cannot have a path other than ${BASE_PATH}`);
+  }
+  return endpointOf(scheme, url, url.port === '' ? port : Number(url.port));
+}
+
+function schemeOf(protocol: string): { scheme: Endpoint['scheme']; port: number } {
+  if (protocol === 'http:') return { scheme: 'http', port: 80 };
+  if (protocol === 'https:') return { scheme: 'https', port: 443 };
+  throw refuse(`takes http: or https:, not ${protocol}`);
+}
+
+function fromHost(text: string): Endpoint {
+  const bare = isIPv6(text);
+  const match = bare
+    ? [text, `[${text}]`]
+    : /^(\[[^[\]]+\]|[^:[\]/?#@\\]+)(?::(\d{1,5}))?$/.exec(text);
+  if (match === null) {
+    // What has an @ may hold a password.
+    const given = text.includes('@') ? 'this' : inspectBriefly(text, 100);
+    throw refuse(`takes ${FORMS}, not ${given}`);
+  }
+  const port = match[2] === undefined ? DEFAULT_PORT : Number(match[2]);
+  const scheme = TLS_PORTS.includes(port) ? 'https' : 'http';
+  return endpointOf(scheme, parseUrl(`http://${match[1]}`), port);
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch (cause) {
+    // Not echoed: it may hold a password.
+    throw refuse(`takes ${FORMS}; this one cannot be parsed`, cause);
+  }
+}
+
+function endpointOf(scheme: Endpoint['scheme'], { hostname }: URL, port: number): Endpoint {
+  if (port < 1 || port > 65535) throw refuse(`takes a port from 1 to 65535, not ${port}`);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return Object.freeze({ scheme, host, port, basePath: BASE_PATH });
+}
+
+function refuse(what: string, cause?: unknown): OptionError {
+  const options = cause === undefined ? {} : { cause };
+  return new OptionError(`option 'url' ${what}`, { option: 'url', ...options });
+}

@@ -1,0 +1,60 @@
+import { types } from 'node:util';
+import { OptionError } from '../errors/errors.js';
+import { copyBytes } from '../platform/realms.js';
+
+/** A secret: bytes, or text that stands for its UTF-8. */
+export type Secret = string | Uint8Array;
+
+/**
+ * Copies of the secrets: what the caller does to its own later changes nothing.
+ *
+ * @param value a secret, or a list of at least one: the first signs, any is accepted
+ * @throws {@link OptionError} naming the one that is empty or no secret; never showing it
+ */
+export function parseSecrets(value: unknown): Buffer[] {
+  if (!Array.isArray(value)) return [parseSecret(value, 'secret')];
+  if (value.length === 0) {
+    throw new OptionError("option 'secret' takes a list of at least one secret, not an empty one", {
+      option: 'secret',
+    });
+  }
+  // Array.from visits holes, which map would leave.
+  return Array.from(value, (secret: unknown, index) => parseSecret(secret, `secret[${index}]`));
+}
+
+/** As long as the output of SHA-256: a longer secret makes signatures no stronger (RFC 2104, 3). */
+const ADVISED_LENGTH = 32;
+let warned = false;
+
+/** Says once in a process that a secret is short. */
+function warnOfShort(length: number, option: string): void {
+  if (warned || length >= ADVISED_LENGTH) return;
+  warned = true;
+  process.emitWarning(
+    `${option} has ${length} bytes: secrets of fewer than ${ADVISED_LENGTH} can be guessed by who ` +
+      "has seen a signed message; crypto.randomBytes(32).toString('base64') makes a good one",
+    { type: 'BackwaterWarning', code: 'BACKWATER_SHORT_SECRET' },
+  );
+}
+
+function parseSecret(value: unknown, option: string): Buffer {
+  const takes = `option '${option}' takes a Uint8Array or a string`;
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) {
+      throw new OptionError(`${takes} without lone surrogates`, { option });
+    }
+  } else if (!types.isUint8Array(value)) {
+    throw new OptionError(`${takes}, not ${value === null ? 'null' : typeof value}`, { option });
+  }
+  const bytes = typeof value === 'string' ? encodeText(value) : copyBytes(value);
+  if (bytes.length === 0) throw new OptionError(`${takes} that is not empty`, { option });
+  warnOfShort(bytes.length, option);
+  return bytes;
+}
+
+/** UTF-8 outside of Buffer's pool, whose memory unrelated buffers can reach. */
+function encodeText(text: string): Buffer {
+  const bytes = Buffer.alloc(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
+}

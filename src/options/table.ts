@@ -1,0 +1,132 @@
+import { OptionError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+
+/** What an option takes. */
+export interface OptionType<T> {
+  /** In words, to follow "takes". */
+  readonly takes: string;
+  accepts(value: unknown): value is T;
+}
+
+/** An option: what it takes, and what it is when it is not given. */
+export interface Option<T> {
+  readonly type: OptionType<T>;
+  readonly fallback: T;
+}
+
+/** The options of an operation, by name. */
+export type OptionTable = Readonly<Record<string, Option<unknown>>>;
+
+/** A value for each option of a table. */
+export type Values<Table extends OptionTable> = {
+  -readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
+};
+
+/** The table that has an entry for each of these options, and no other. */
+export type TableOf<Options> = {
+  readonly [Name in keyof Options]-?: Option<Options[Name] | undefined>;
+};
+
+export function option<T>(type: OptionType<T>, fallback: T): Option<T> {
+  return { type, fallback };
+}
+
+/** The value of each option when none is given. */
+export function fallbacks<Table extends OptionTable>(table: Table): Values<Table> {
+  const entries = Object.entries(table).map(([name, { fallback }]) => [name, fallback]);
+  return Object.fromEntries(entries) as Values<Table>;
+}
+
+/**
+ * The values of options: `base` with what the caller has given.
+ *
+ * Only own properties count, each is read once, and undefined means not given.
+ *
+ * @param input what the caller has given: an object, or null or undefined for none
+ * @param subject whose options they are, to follow "option of"
+ * @param prefix what stands before the names in errors, such as `tls.`
+ * @throws {@link OptionError} naming the option that is unknown or takes something else
+ */
+export function readOptions<Table extends OptionTable>(
+  table: Table,
+  input: unknown,
+  subject: string,
+  base: Values<Table> = fallbacks(table),
+  prefix = '',
+): Values<Table> {
+  const values: Record<string, unknown> = { ...base };
+  for (const [name, value] of entriesOf(input, subject)) {
+    if (!Object.hasOwn(table, name)) throw unknownOption(name, Object.keys(table), subject, prefix);
+    if (value === undefined) continue;
+    const { type } = table[name]!;
+    if (!type.accepts(value)) {
+      const given = inspectBriefly(value, 100);
+      const full = `${prefix}${name}`;
+      throw new OptionError(`option '${full}' takes ${type.takes}, not ${given}`, { option: full });
+    }
+    values[name] = value;
+  }
+  return values as Values<Table>;
+}
+
+/** What the caller has given, and nothing that a program has added to Object.prototype. */
+export function ownProperties<Options extends object>(
+  options: Options | null | undefined,
+): Options {
+  return { __proto__: null, ...options } as never;
+}
+
+function entriesOf(input: unknown, subject: string): [string, unknown][] {
+  if (input === undefined || input === null) return [];
+  if (typeof input !== 'object' || Array.isArray(input)) {
+    throw new OptionError(
+      `the options of ${subject} are an object, not ${inspectBriefly(input, 100)}`,
+      { option: 'options' },
+    );
+  }
+  return Object.entries(input);
+}
+
+function unknownOption(
+  name: string,
+  known: readonly string[],
+  subject: string,
+  prefix: string,
+): OptionError {
+  const closest = closestName(name, known);
+  const advice =
+    closest === undefined ? `the options are ${known.join(', ')}` : `did you mean '${closest}'?`;
+  return new OptionError(`unknown option ${inspectBriefly(name, 100)} of ${subject}; ${advice}`, {
+    option: `${prefix}${name}`,
+  });
+}
+
+/** The name that was probably meant: a typing error away, or in another way of writing. */
+function closestName(name: string, known: readonly string[]): string | undefined {
+  const plain = (text: string): string => text.slice(0, 64).toLowerCase();
+  const given = plain(name);
+  let closest: string | undefined;
+  let smallest = Math.max(2, Math.floor(given.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(given, plain(candidate));
+    if (distance < smallest) {
+      smallest = distance;
+      closest = candidate;
+    }
+  }
+  return closest;
+}
+
+/** How many letters must be inserted, deleted or replaced to get from one word to the other. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,258 @@
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import * as tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
+import { bridge } from '../bridge/bridge.js';
+import { OptionError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { toJson } from '../bridge/json.js';
+import { option, type OptionType, readOptions, type TableOf } from './table.js';
+import { boolean, hostName } from './types.js';
+import { copyBytes, isUrl } from '../platform/realms.js';
+
+/**
+ * Certificates or a key in PEM form: their text, its bytes, or the path of a file. What contains
+ * `-----BEGIN` is the text itself; a path may be a `file:` URL.
+ */
+export type Pem = string | Uint8Array | URL;
+
+/** A certificate and its key. */
+export interface TlsCertificate {
+  /** The certificate, followed by those that lead to a root: as one text or as a list. */
+  readonly cert: Pem | readonly Pem[];
+  /** Its private key, not encrypted: PKCS #8, PKCS #1 or SEC 1, for RSA, ECDSA or Ed25519. */
+  readonly key: Pem;
+}
+
+/** What a server shows, and what it demands. */
+export interface TlsServerOptions extends TlsCertificate {
+  /**
+   * Clients must show a certificate that one of these has issued, or one of these itself. Default:
+   * no certificate is asked for.
+   */
+  readonly clientCa?: Pem | readonly Pem[] | undefined;
+}
+
+/** Whom a client trusts, and what it shows. */
+export interface TlsClientOptions {
+  /**
+   * The only certificates to trust, with what they have issued. Default: the root certificates of
+   * Node, and those in the file of the environment variable NODE_EXTRA_CA_CERTS.
+   */
+  readonly ca?: Pem | readonly Pem[] | undefined;
+  /** The certificate to show to servers that ask for one, with its chain; needs `key`. */
+  readonly cert?: Pem | readonly Pem[] | undefined;
+  /** The private key of `cert`. */
+  readonly key?: Pem | undefined;
+  /**
+   * The name that the server's certificate must have, which the server is told too (SNI). Default:
+   * the host of the URL.
+   */
+  readonly servername?: string | undefined;
+  /**
+   * Whether to accept whatever certificate a server shows. Anybody on the way can then read and change
+   * the calls, save what their signatures protect. Default false.
+   */
+  readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
+}
+
+/** What crates/node/src/settings.rs reads. */
+export interface NativeTlsServer {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa: string | null;
+}
+
+/** What crates/node/src/settings.rs reads. */
+export interface NativeTlsClient {
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+  readonly servername: string | null;
+  readonly acceptAny: boolean;
+}
+
+const PEM = 'PEM as text or bytes, or the path of a file with it';
+
+const pem: OptionType<Pem | undefined> = { takes: PEM, accepts: isPem };
+
+const pems: OptionType<Pem | readonly Pem[] | undefined> = {
+  takes: `${PEM}, or a list of these`,
+  accepts: (value): value is Pem | readonly Pem[] =>
+    Array.isArray(value) ? value.length > 0 && Array.from(value).every(isPem) : isPem(value),
+};
+
+function isPem(value: unknown): value is Pem {
+  if (typeof value === 'string') return value !== '' && !value.includes('\0');
+  if (isUrl(value)) return value.protocol === 'file:';
+  return types.isUint8Array(value) && value.length > 0;
+}
+
+const certificateTable = {
+  cert: option(pems, undefined),
+  key: option(pem, undefined),
+} satisfies TableOf<Partial<TlsCertificate>>;
+
+const serverTable = {
+  ...certificateTable,
+  clientCa: option(pems, undefined),
+} satisfies TableOf<Partial<TlsServerOptions>>;
+
+const clientTable = {
+  ...certificateTable,
+  ca: option(pems, undefined),
+  servername: option(hostName as OptionType<string | undefined>, undefined),
+  dangerouslyAcceptAnyCertificate: option(boolean, false),
+} satisfies TableOf<TlsClientOptions>;
+
+/**
+ * The option `tls` of a server, with its files read.
+ *
+ * @throws {@link OptionError} naming what is missing or takes something else, such as `tls.cert`
+ */
+export function tlsServerOptions(input: unknown): NativeTlsServer {
+  const { clientCa, ...certificate } = readTls(serverTable, input, "the server's tls", 'tls.');
+  return {
+    ...readCertificate(certificate, 'tls.'),
+    clientCa: clientCa === undefined ? null : textOf(clientCa, 'tls.clientCa'),
+  };
+}
+
+/**
+ * A certificate with its key, the files read.
+ *
+ * @throws {@link OptionError} naming what is missing or takes something else, such as `cert`
+ */
+export function certificateOptions(input: unknown): { cert: string; key: string } {
+  return readCertificate(readTls(certificateTable, input, 'setCertificate', ''), '');
+}
+
+function readCertificate(
+  { cert, key }: { cert?: Pem | readonly Pem[] | undefined; key?: Pem | undefined },
+  prefix: string,
+): { cert: string; key: string } {
+  if (cert === undefined) throw refuse(`${prefix}cert`, `takes ${pems.takes}, and must be given`);
+  if (key === undefined) throw refuse(`${prefix}key`, `takes ${PEM}, and must be given`);
+  return { cert: textOf(cert, `${prefix}cert`), key: textOf(key, `${prefix}key`) };
+}
+
+/**
+ * The option `tls` of a client, with its files read.
+ *
+ * @throws {@link OptionError} naming what is missing or takes something else, such as `tls.ca`
+ */
+export function tlsClientOptions(input: unknown): NativeTlsClient {
+  const values = readTls(clientTable, input, "the client's tls", 'tls.');
+  const { ca, cert, key, servername, dangerouslyAcceptAnyCertificate } = values;
+  if (cert !== undefined && key === undefined)
+    throw refuse('tls.key', "must be given with 'tls.cert'");
+  if (key !== undefined && cert === undefined)
+    throw refuse('tls.cert', "must be given with 'tls.key'");
+  if (dangerouslyAcceptAnyCertificate) {
+    if (ca !== undefined) {
+      throw refuse(
+        'tls.dangerouslyAcceptAnyCertificate',
+        "cannot be true when 'tls.ca' says whom to trust",
+      );
+    }
+    warnOnce();
+  }
+  return {
+    ca: ca === undefined ? null : textOf(ca, 'tls.ca'),
+    cert: cert === undefined ? null : textOf(cert, 'tls.cert'),
+    key: key === undefined ? null : textOf(key, 'tls.key'),
+    servername: servername ?? null,
+    acceptAny: dangerouslyAcceptAnyCertificate,
+  };
+}
+
+/**
+ * A text that is the same for the same options. A path is its own text: what the file holds is not
+ * looked at.
+ *
+ * @throws {@link OptionError} as {@link tlsClientOptions} does
+ */
+export function tlsClientKey(input: unknown): string {
+  const values = readTls(clientTable, input, "the client's tls", 'tls.');
+  return toJson(values, (value) =>
+    types.isUint8Array(value) ? Buffer.from(value).toString('base64') : value,
+  );
+}
+
+function readTls<Table extends typeof certificateTable>(
+  table: Table,
+  input: unknown,
+  subject: string,
+  prefix: string,
+): ReturnType<typeof readOptions<Table>> {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    const takes = `takes an object such as { ${Object.keys(table).slice(0, 2).join(', ')} }`;
+    throw refuse(prefix === '' ? 'options' : 'tls', `${takes}, not ${inspectBriefly(input, 100)}`);
+  }
+  return readOptions(table, input, subject, undefined, prefix);
+}
+
+function textOf(value: Pem | readonly Pem[], name: string): string {
+  // A text may lack the line break that the next one needs.
+  if (Array.isArray(value)) return value.map((part: Pem) => textOf(part, name)).join('\n');
+  const single = value as Pem;
+  if (typeof single === 'string' && single.includes('-----BEGIN')) return withoutMark(single);
+  // What a file holds besides ASCII are comments.
+  if (types.isUint8Array(single)) return withoutMark(copyBytes(single).toString('latin1'));
+  try {
+    return withoutMark(readFileSync(pathOf(single), 'latin1'));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const path = inspectBriefly(isUrl(single) ? single.href : single, 200);
+    throw refuse(name, `takes ${PEM}; the file ${path} cannot be read (${code})`, cause);
+  }
+}
+
+/** `fs` does not take URLs of every realm. */
+function pathOf(path: string | URL): string {
+  return typeof path === 'string' ? path : fileURLToPath(path.href);
+}
+
+/** Without the mark of UTF-8 that editors of Windows begin files with: PEM begins with a line. */
+function withoutMark(text: string): string {
+  return text.replace(/^(?:\ufeff|\xef\xbb\xbf)/, '');
+}
+
+function refuse(name: string, what: string, cause?: unknown): OptionError {
+  const options = cause === undefined ? {} : { cause };
+  return new OptionError(`option '${name}' ${what}`, { option: name, ...options });
+}
+
+let warned = false;
+
+function warnOnce(): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(
+    "a client of backwater accepts any certificate (option 'tls.dangerouslyAcceptAnyCertificate'): " +
+      'its connections can be listened to and tampered with',
+    { type: 'SecurityWarning', code: 'BACKWATER_ACCEPTS_ANY_CERTIFICATE' },
+  );
+}
+
+/** Hands Node's root certificates to the addon, which reads them once for all clients. */
+export function shareTrustedRoots(): void {
+  if (bridge.native.hasTrustedRoots()) return;
+  bridge.native.setTrustedRoots(defaultCertificates().join('\n'));
+}
+
+/** Newer versions of Node tell all that they trust, those of their options included. */
+function defaultCertificates(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
+  if (getCACertificates !== undefined) return getCACertificates('default');
+  const path = process.env['NODE_EXTRA_CA_CERTS'];
+  if (path === undefined || path === '') return rootCertificates;
+  try {
+    return [...rootCertificates, readFileSync(path, 'latin1')];
+  } catch (error) {
+    // As Node's own: a warning, and on without it.
+    process.emitWarning(`Ignoring extra certs from ${path}: ${(error as Error).message}`);
+    return rootCertificates;
+  }
+}

@@ -1,0 +1,132 @@
+import type { AsyncResource } from 'node:async_hooks';
+import { bridge, type CallHandler } from '../bridge/bridge.js';
+import { JOB_EXCEPTION, JOB_RETURN } from '../bridge/numbers.js';
+import { readArrival } from '../codec/decoder.js';
+import { reviversOf } from '../codec/revivers.js';
+import { LARGEST } from '../codec/serialize-error.js';
+import type { Arrival } from '../codec/tape-buffers.js';
+import { Context } from './context.js';
+import { fallbackException, toException } from '../exceptions/exceptions.js';
+import { newContext } from '../platform/host.js';
+import type { ServerSettings } from '../options/options.js';
+import type { RegisteredFunction, Registry } from './registry.js';
+
+/** What of a server's options its functions' values depend on; all of it can cross to a thread. */
+export type DispatcherSettings = Pick<
+  ServerSettings,
+  'terms' | 'objectKeys' | 'maxDepth' | 'returnExceptionStacktraces'
+> &
+  // Functions cannot cross.
+  Partial<Pick<ServerSettings, 'encoders' | 'revivers'>>;
+
+/**
+ * Runs the functions of one server, in this thread. Nothing that they do reaches Rust as a throw.
+ *
+ * Each call runs in an asynchronous context of its own, so no call sees what another one has left in an
+ * `AsyncLocalStorage`. That includes everything of the program's that a call runs: hooks of the codec and
+ * listeners of the context's signal.
+ */
+export class Dispatcher implements CallHandler {
+  readonly #registry: Registry;
+  readonly #settings: DispatcherSettings;
+  /** Of the calls under way whose functions have asked for one. */
+  readonly #contexts = new Map<number, Context>();
+
+  constructor(registry: Registry, settings: DispatcherSettings) {
+    this.#registry = registry;
+    this.#settings = settings;
+  }
+
+  onCall(call: number, id: number, arrival: Arrival): void {
+    const scope = newContext('BackwaterCall');
+    scope.runInAsyncScope(this.#run, this, { call, scope, target: this.#target(id) }, arrival);
+  }
+
+  onBrokenCall(call: number, id: number, error: unknown): void {
+    this.#raise({ call, scope: newContext('BackwaterCall'), target: this.#target(id) }, error);
+  }
+
+  #target(id: number): RegisteredFunction {
+    // Rust only knows the ids of this registry.
+    return this.#registry.byId(id);
+  }
+
+  #run(running: RunningCall, arrival: Arrival): void {
+    const { target } = running;
+    let result: unknown;
+    try {
+      const { terms, revivers } = this.#settings;
+      const exact = terms === 'exact';
+      const args = readArrival(arrival, exact, reviversOf(revivers)) as unknown[];
+      if (target.context) args.unshift(this.#contextOf(running));
+      result = Reflect.apply(target.fn, undefined, args);
+      if (isThenable(result)) {
+        Promise.resolve(result).then(
+          (value) => this.#return(running, value),
+          (error: unknown) => this.#raise(running, error),
+        );
+        return;
+      }
+    } catch (error) {
+      this.#raise(running, error);
+      return;
+    }
+    this.#return(running, result);
+  }
+
+  #contextOf({ call, scope, target }: RunningCall): Context {
+    const context = new Context(call, scope, target);
+    this.#contexts.set(call, context);
+    return context;
+  }
+
+  #return(running: RunningCall, value: unknown): void {
+    try {
+      this.#post(JOB_RETURN, running, value, 'result');
+    } catch (error) {
+      this.#raise(running, error);
+    }
+  }
+
+  #raise(running: RunningCall, thrown: unknown): void {
+    const { module, name, arity } = running.target;
+    const returnStacktraces = this.#settings.returnExceptionStacktraces;
+    try {
+      const context = { returnStacktraces, module, function: name, arity };
+      this.#post(JOB_EXCEPTION, running, toException(thrown, context), 'exception');
+    } catch {
+      // What was thrown is no term: its text is.
+      this.#post(JOB_EXCEPTION, running, fallbackException(thrown), 'exception');
+    }
+  }
+
+  #post(
+    kind: typeof JOB_RETURN | typeof JOB_EXCEPTION,
+    { call, scope, target }: RunningCall,
+    value: unknown,
+    root: string,
+  ): void {
+    bridge.answer(kind, call, (encoder) => {
+      encoder.encode(value, this.#settings, LARGEST, root, this.onCall);
+    });
+    scope.emitDestroy();
+    if (!target.context) return;
+    this.#contexts.get(call)?.end();
+    this.#contexts.delete(call);
+  }
+}
+
+/** A call that has not been answered. */
+interface RunningCall {
+  readonly call: number;
+  readonly scope: AsyncResource;
+  readonly target: RegisteredFunction;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}

@@ -1,0 +1,367 @@
+import cluster from 'node:cluster';
+import { URL } from 'node:url';
+import { bridge } from '../bridge/bridge.js';
+import { Dispatcher } from './dispatcher.js';
+import { ClosedError, ListenError, OptionError } from '../errors/errors.js';
+import { failureOf } from '../errors/failures.js';
+import { maxValueSize } from '../platform/heap.js';
+import { defaultIoThreads } from '../options/io-threads.js';
+import { toJson } from '../bridge/json.js';
+import { ownProperties } from '../options/table.js';
+import {
+  closeOptions,
+  type CloseOptions,
+  type CloseSettings,
+  parseSecrets,
+  type Secret,
+  serverOptions,
+  type ServerOptions,
+  type ServerSettings,
+} from '../options/options.js';
+import { isUrl } from '../platform/realms.js';
+import { createRegistry, type Modules } from './registry.js';
+import {
+  certificateOptions,
+  type NativeTlsServer,
+  type TlsCertificate,
+  tlsServerOptions,
+  type TlsServerOptions,
+} from '../options/tls.js';
+import { type FunctionTable, tableOf } from './workers/messages.js';
+import { WorkerPool, type WorkerStats } from './workers/workers.js';
+
+/** Figures of a server. */
+export interface ServerStats {
+  /** Open connections. */
+  readonly connections: number;
+  /** Calls that have not been answered yet and whose callers wait. */
+  readonly pending: number;
+  /** Calls whose callers have gone away, but whose functions have not settled. */
+  readonly abandoned: number;
+  /** How much of `maxBytesInFlight` is in use, in bytes. */
+  readonly bytesInFlight: number;
+  /** Calls taken since the start. */
+  readonly calls: number;
+  /** Its worker threads; none when it is served by the thread that has started it. */
+  readonly workers: readonly WorkerStats[];
+}
+
+/** Options of a server with TLS. */
+export interface SecureServerOptions extends ServerOptions {
+  /** The certificate to show and its key, and whether clients must show one. */
+  readonly tls: TlsServerOptions;
+}
+
+/** A running server; made by {@link startClearServer} and {@link startTlsServer}. */
+export interface Server extends AsyncDisposable {
+  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** The port that it listens on. */
+  readonly port: number;
+  /** Figures of this moment. */
+  stats(): ServerStats;
+  /**
+   * Takes requests from now on that are signed with any of these secrets; each answer is signed with
+   * the secret of its request. See {@link Client.setSecrets} for the order of a change.
+   *
+   * @throws {@link OptionError} when there is no secret, or none that can be one; {@link ClosedError}
+   * when the server is closed
+   */
+  setSecrets(secrets: Secret | readonly Secret[]): void;
+  /**
+   * Serves on for `drainDelay` milliseconds and says that it is about to close; then stops accepting, lets
+   * calls under way end for at most `timeout` milliseconds, and cuts them. Calling it again waits for the
+   * same end, which it may hasten if it has options.
+   */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/** A running server with TLS; made by {@link startTlsServer}. */
+export interface TlsServer extends Server {
+  /**
+   * Shows another certificate to those who connect from now on. Connections that are open go on as they
+   * are, and so do their calls. Paths are read again, so the same ones may be given after a renewal.
+   *
+   * @throws OptionError when certificate or key cannot be used: then the old one stays
+   */
+  setCertificate(certificate: TlsCertificate): Promise<void>;
+}
+
+/**
+ * Starts a server without TLS.
+ *
+ * @param secret the secret shared with the callers, or several of which any is accepted
+ * @param modules what can be called: module name → functions, see {@link expose}; or the URL of a
+ * module that worker threads import, see the option `workers`: each of its exports is a module, or the
+ * default export is an object of modules
+ * @param options see {@link ServerOptions}; listens on port 8080 by default
+ * @throws OptionError when an option or a module is wrong; ConnectError-like system errors such as
+ * EADDRINUSE when it cannot listen
+ * @example
+ * ```ts
+ * import { startClearServer } from 'backwater';
+ * const server = await startClearServer(process.env.SECRET!, {
+ *   string: { to_upper: (text: string) => text.toUpperCase() },
+ * });
+ * console.log(server.url);
+ * ```
+ */
+export async function startClearServer(
+  secret: string | Uint8Array | readonly (string | Uint8Array)[],
+  modules: Modules | URL,
+  options?: ServerOptions & { readonly tls?: undefined },
+): Promise<Server> {
+  const secrets = parseSecrets(secret);
+  const settings = serverOptions(withoutTls(options));
+  return await startServer(secrets, modules, settings, null);
+}
+
+function withoutTls(options: ServerOptions | undefined): ServerOptions | undefined {
+  if (typeof options !== 'object' || options === null) return options;
+  if (!Object.hasOwn(options, 'tls')) return options;
+  const { tls, ...rest }: ServerOptions & { readonly tls?: unknown } = options;
+  if (tls === undefined) return rest;
+  throw new OptionError("option 'tls' is for startTlsServer", { option: 'tls' });
+}
+
+const TLS_PORT = 8443;
+
+/**
+ * Starts a server with TLS 1.2 and 1.3.
+ *
+ * @param secret the secret shared with the callers, or several of which any is accepted
+ * @param modules what can be called, as for {@link startClearServer}
+ * @param options see {@link SecureServerOptions}; listens on port 8443 by default
+ * @throws OptionError when an option, a module, the certificate or its key is wrong; system errors such
+ * as EADDRINUSE when it cannot listen
+ * @example
+ * ```ts
+ * import { startTlsServer } from 'backwater';
+ * const server = await startTlsServer(
+ *   process.env.SECRET!,
+ *   { string: { to_upper: (text: string) => text.toUpperCase() } },
+ *   { tls: { cert: '/etc/backwater/chain.pem', key: '/etc/backwater/key.pem' } },
+ * );
+ * ```
+ */
+export async function startTlsServer(
+  secret: string | Uint8Array | readonly (string | Uint8Array)[],
+  modules: Modules | URL,
+  options: SecureServerOptions,
+): Promise<TlsServer> {
+  const secrets = parseSecrets(secret);
+  const { tls, ...rest } = ownProperties(options);
+  const settings = serverOptions({ ...rest, port: rest.port ?? TLS_PORT });
+  return await startServer(secrets, modules, settings, tlsServerOptions(tls));
+}
+
+/** Starts a server whose options have been checked. */
+async function startServer(
+  secrets: Buffer[],
+  modules: Modules | URL,
+  settings: ServerSettings,
+  tls: NativeTlsServer | null,
+): Promise<RunningServer> {
+  const scheme = tls === null ? 'http' : 'https';
+  if (isUrl(modules)) {
+    refuseFunctions(settings);
+    const pool = await WorkerPool.start(new URL(modules.href), settings);
+    try {
+      const id = bridge.native.reserveServer(true);
+      await pool.serve(id);
+      const address = await listen(id, settings, tls, pool.table, secrets);
+      return new RunningServer(id, scheme, address, pool);
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+  refuseWorkers(settings);
+  const registry = createRegistry(modules);
+  const id = bridge.native.reserveServer(false);
+  bridge.addServer(id, new Dispatcher(registry, settings));
+  try {
+    const address = await listen(id, settings, tls, tableOf(registry), secrets);
+    bridge.spinner.set(`server ${id}`, settings.spin);
+    return new RunningServer(id, scheme, address, undefined);
+  } catch (error) {
+    bridge.removeServer(id);
+    throw error;
+  }
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+async function listen(
+  id: number,
+  settings: ServerSettings,
+  tls: NativeTlsServer | null,
+  table: FunctionTable,
+  secrets: Buffer[],
+): Promise<Address> {
+  try {
+    return await bridge.operation<Address>((operation) => {
+      bridge.native.startServer(id, nativeOptions(settings, tls, table), secrets, operation);
+    });
+  } catch (error) {
+    // How it came out of Rust is of use to nobody, but who has started the server.
+    if (error instanceof ListenError) Error.captureStackTrace(error, listen);
+    throw error;
+  }
+}
+
+/** Functions cannot cross to another thread: it has to import them. */
+function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
+  for (const [option, value] of Object.entries({ workers, workerOptions })) {
+    if (value === undefined) continue;
+    throw new OptionError(
+      `option '${option}' needs modules that worker threads can import: give their URL, such as ` +
+        "new URL('./modules.js', import.meta.url), instead of the modules themselves",
+      { option },
+    );
+  }
+}
+
+/** Worker threads are told their options, and functions cannot be told. */
+function refuseFunctions({ encoders, revivers }: ServerSettings): void {
+  for (const [option, value] of Object.entries({ encoders, revivers })) {
+    if (value === undefined || value.length === 0) continue;
+    throw new OptionError(
+      `option '${option}' has functions, which cannot cross to worker threads: give the modules ` +
+        'themselves instead of their URL',
+      { option },
+    );
+  }
+}
+
+class RunningServer implements TlsServer {
+  readonly url: string;
+  readonly port: number;
+  readonly #id: number;
+  readonly #pool: WorkerPool | undefined;
+  #closing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(id: number, scheme: string, { host, port }: Address, pool: WorkerPool | undefined) {
+    this.#id = id;
+    this.#pool = pool;
+    this.port = port;
+    const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+    this.url = `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+    bridge.hold();
+  }
+
+  stats(): ServerStats {
+    const { workers, ...figures } = bridge.native.serverStats(this.#id);
+    return { ...figures, workers: this.#pool?.stats(workers) ?? [] };
+  }
+
+  async setCertificate(certificate: TlsCertificate): Promise<void> {
+    const { cert, key } = certificateOptions(certificate);
+    if (this.#closed) throw new ClosedError('the server is closed');
+    try {
+      bridge.native.setCertificate(this.#id, cert, key);
+    } catch (error) {
+      throw failureOf(error);
+    }
+  }
+
+  setSecrets(secrets: Secret | readonly Secret[]): void {
+    const parsed = parseSecrets(secrets);
+    if (this.#closed) throw new ClosedError('the server is closed');
+    bridge.native.setServerSecrets(this.#id, parsed);
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    const settings = closeOptions(options);
+    if (this.#closing === undefined) this.#closing = this.#close(settings);
+    else if (options && !this.#closed) this.#beginToClose(settings).catch(() => {});
+    return this.#closing;
+  }
+
+  async #close(settings: CloseSettings): Promise<void> {
+    try {
+      await this.#beginToClose(settings);
+    } finally {
+      bridge.spinner.set(`server ${this.#id}`, 0);
+      this.#closed = true;
+      bridge.removeServer(this.#id);
+      await this.#pool?.close();
+      bridge.release();
+    }
+  }
+
+  #beginToClose({ drainDelay, timeout }: CloseSettings): Promise<void> {
+    return bridge.operation((operation) => {
+      bridge.native.closeServer(this.#id, drainDelay, timeout, operation);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** What requests have to pass so that none is taken twice; null for nothing. */
+function replayOptions(settings: ServerSettings): object | null {
+  const { replayProtection, audience, maxClockDifference, replayCapacity } = settings;
+  if (replayProtection === 'off') {
+    if (audience === undefined) return null;
+    throw new OptionError(
+      "option 'audience' has no effect without replayProtection 'prefer' or 'require'",
+      { option: 'audience' },
+    );
+  }
+  return {
+    required: replayProtection === 'require',
+    audiences: audience === undefined ? [] : [audience].flat(),
+    maxClockDifference,
+    capacity: replayCapacity,
+  };
+}
+
+/** Workers of `node:cluster`, which pm2's cluster mode uses as well, are meant to share a port. */
+function sharesPortByDefault(): boolean {
+  return cluster.isWorker && process.platform !== 'win32';
+}
+
+/** Options in the form that the addon takes. */
+function nativeOptions(
+  settings: ServerSettings,
+  tls: NativeTlsServer | null,
+  table: FunctionTable,
+): string {
+  const none = 2 ** 32 - 1;
+  const { recvTimeout, headersTimeout = recvTimeout } = settings;
+  return toJson({
+    host: settings.host,
+    port: settings.port,
+    reusePort: settings.reusePort ?? sharesPortByDefault(),
+    tls,
+    health: settings.health,
+    headersTimeout: Math.min(headersTimeout, none),
+    recvTimeout: Math.min(recvTimeout, none),
+    requestTimeout: Math.min(settings.requestTimeout ?? headersTimeout + recvTimeout, none),
+    keepAliveTimeout: Math.min(settings.keepAliveTimeout, none),
+    sendTimeout: Math.min(settings.sendTimeout, none),
+    maxHeaderSize: settings.maxHeaderSize,
+    maxHeaders: settings.maxHeaders,
+    maxEncodedArgsSize: settings.maxEncodedArgsSize,
+    maxEncodedResultSize: settings.maxEncodedResultSize,
+    compressionThreshold: Math.min(settings.compressionThreshold, none),
+    gzipLevel: settings.gzipLevel,
+    maxConnections: Math.min(settings.maxConnections, none),
+    maxCallsInFlight: Math.min(settings.maxCallsInFlight, none),
+    maxBytesInFlight: Number.isFinite(settings.maxBytesInFlight) ? settings.maxBytesInFlight : null,
+    ioThreads: settings.ioThreads ?? defaultIoThreads(),
+    maxDepth: settings.maxDepth,
+    maxTerms: settings.maxTerms,
+    maxValueSize: maxValueSize(settings.workerOptions?.resourceLimits),
+    flags: settings.flags,
+    replay: replayOptions(settings),
+    ...table,
+  });
+}

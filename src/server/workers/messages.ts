@@ -1,0 +1,60 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { DispatcherSettings } from '../dispatcher.js';
+import { toJson } from '../../bridge/json.js';
+import type { Registry } from '../registry.js';
+
+/** What a worker thread of a server is started with. */
+export interface WorkerStart {
+  /** By which both sides talk; the thread's own `parentPort` is the program's. */
+  readonly port: MessagePort;
+  /** What to import. */
+  readonly url: string;
+  readonly settings: DispatcherSettings;
+}
+
+/** What a server tells its worker threads. */
+export type ToWorker =
+  | { readonly kind: 'serve'; readonly server: number; readonly slot: number }
+  | { readonly kind: 'exit' };
+
+/** What a worker thread tells its server. */
+export type FromWorker =
+  | { readonly kind: 'ready'; readonly table: FunctionTable }
+  | { readonly kind: 'serving' }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly option?: string | undefined };
+
+/** All that can be called, in the form that the addon takes. */
+export interface FunctionTable {
+  readonly modules: readonly string[];
+  /** Identifier, module, function and arity. */
+  readonly functions: readonly (readonly [
+    id: number,
+    module: string,
+    name: string,
+    arity: number,
+  ])[];
+}
+
+export function tableOf({ modules, functions }: Registry): FunctionTable {
+  return {
+    modules,
+    functions: functions.map(({ id, module, name, arity }) => [id, module, name, arity]),
+  };
+}
+
+/** How two tables differ, in words; undefined when they do not. */
+export function difference(one: FunctionTable, other: FunctionTable): string | undefined {
+  if (toJson(one) === toJson(other)) return undefined;
+  const namesOf = ({ modules, functions }: FunctionTable): string[] => [
+    ...modules,
+    ...functions.map(([, module, name, arity]) => `${module}:${name}/${arity}`),
+  ];
+  const [ones, others] = [namesOf(one), namesOf(other)];
+  const missing = ones.filter((name) => !others.includes(name));
+  const more = others.filter((name) => !ones.includes(name));
+  const listed = (names: string[]): string =>
+    names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+  if (missing.length > 0) return `it does not have ${listed(missing)}`;
+  if (more.length > 0) return `only one has ${listed(more)}`;
+  return 'their functions come in another order';
+}

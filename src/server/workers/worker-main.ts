@@ -1,0 +1,51 @@
+/** Entry point of a server's worker thread: imports the modules and serves them until told to end. */
+import { workerData } from 'node:worker_threads';
+import { bridge } from '../../bridge/bridge.js';
+import { Dispatcher } from '../dispatcher.js';
+import { OptionError } from '../../errors/errors.js';
+import { inspectBriefly } from '../../platform/inspect.js';
+import { isError } from '../../platform/realms.js';
+import { createRegistry, type Modules, type Registry } from '../registry.js';
+import { type FromWorker, tableOf, type ToWorker, type WorkerStart } from './messages.js';
+
+/** The status with which Node ends a program whose top-level await never settles. */
+const UNSETTLED_AWAIT = 13;
+
+const { port, url, settings } = (workerData as { backwater: WorkerStart }).backwater;
+
+/** The default export if there is one, else all exports. */
+async function importModules(): Promise<Modules> {
+  const namespace = (await import(url)) as Readonly<Record<string, object>>;
+  return Object.hasOwn(namespace, 'default') ? (namespace['default'] as Modules) : namespace;
+}
+
+function serve(registry: Registry): void {
+  port.on('message', (message: ToWorker) => {
+    if (message.kind === 'exit') process.exit(0);
+    bridge.attachServer(message.server, message.slot, new Dispatcher(registry, settings));
+    tell({ kind: 'serving' });
+  });
+  process.exitCode = undefined;
+  tell({ kind: 'ready', table: tableOf(registry) });
+}
+
+function tell(message: FromWorker): void {
+  port.postMessage(message);
+}
+
+function fail(error: unknown): void {
+  const option = error instanceof OptionError ? error.option : undefined;
+  try {
+    tell({ kind: 'failed', error: isError(error) ? error : { thrown: error }, option });
+  } catch {
+    // What cannot cross to another thread is described.
+    tell({ kind: 'failed', error: new Error(inspectBriefly(error)), option });
+  }
+  // Stays until it is told to end, so that the message arrives.
+  port.on('message', () => process.exit(1));
+}
+
+process.exitCode = UNSETTLED_AWAIT;
+importModules()
+  .then((modules) => serve(createRegistry(modules)))
+  .catch(fail);

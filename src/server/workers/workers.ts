@@ -1,0 +1,273 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import {
+  MessageChannel,
+  type MessagePort,
+  Worker,
+  type WorkerOptions as ThreadOptions,
+} from 'node:worker_threads';
+import { bridge, type Timer } from '../../bridge/bridge.js';
+import type { DispatcherSettings } from '../dispatcher.js';
+import { BackwaterError, OptionError } from '../../errors/errors.js';
+import { now } from '../../platform/host.js';
+import { inspectBriefly } from '../../platform/inspect.js';
+import type { ServerSettings, WorkerOptions } from '../../options/options.js';
+import { isError } from '../../platform/realms.js';
+import {
+  difference,
+  type FromWorker,
+  type FunctionTable,
+  type ToWorker,
+  type WorkerStart,
+} from './messages.js';
+
+/** Figures of one of a server's worker threads. */
+export interface WorkerStats {
+  /** Node's number of the thread; undefined while another one is being started in its place. */
+  readonly threadId: number | undefined;
+  /** Calls that it was given and has not answered. */
+  readonly pending: number;
+  /** Calls that it has begun. */
+  readonly calls: number;
+  /** How many threads in this place have ended by themselves. */
+  readonly restarts: number;
+}
+
+/** The pause before a thread that has ended is replaced, in milliseconds; it doubles each time. */
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 30_000;
+/** A thread that has served for so long has not ended because of how it starts. */
+const STEADY = 10_000;
+/** How long a thread may take to end by itself. */
+const EXIT_PATIENCE = 1000;
+
+/** Where a server's modules are imported from, and how its threads are made. */
+interface Plan {
+  readonly url: URL;
+  readonly settings: DispatcherSettings;
+  readonly options: WorkerOptions;
+}
+
+/** The worker threads of one server. */
+export class WorkerPool {
+  /** What can be called: the same in all threads. */
+  readonly table: FunctionTable;
+  readonly #slots: readonly Slot[];
+
+  private constructor(slots: readonly Slot[], table: FunctionTable) {
+    this.#slots = slots;
+    this.table = table;
+  }
+
+  /**
+   * Starts the threads and has them import the modules.
+   *
+   * @throws OptionError when the modules are no modules, or not the same in all threads;
+   * BackwaterError with the cause when they cannot be imported
+   */
+  static async start(url: URL, settings: ServerSettings): Promise<WorkerPool> {
+    const { terms, objectKeys, maxDepth, returnExceptionStacktraces } = settings;
+    const { workers, workerOptions } = settings;
+    const plan = {
+      url,
+      settings: { terms, objectKeys, maxDepth, returnExceptionStacktraces },
+      options: workerOptions ?? {},
+    };
+    const slots = Array.from({ length: workers ?? availableParallelism() }, (_, number) => {
+      return new Slot(number, plan);
+    });
+    try {
+      const [first, ...others] = await Promise.all(slots.map((slot) => slot.start()));
+      for (const table of others) checkSame(first!, table, url);
+      return new WorkerPool(slots, first!);
+    } catch (error) {
+      await Promise.all(slots.map((slot) => slot.end()));
+      throw error;
+    }
+  }
+
+  /** Has all threads serve a server, and replaces those that end from now on. */
+  async serve(server: number): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.serve(server, this.table)));
+  }
+
+  stats(
+    figures: readonly { slot: number; pending: number; calls: number }[],
+  ): readonly WorkerStats[] {
+    return this.#slots.map(({ number, threadId, restarts }) => {
+      const found = figures.find(({ slot }) => slot === number);
+      return { threadId, pending: found?.pending ?? 0, calls: found?.calls ?? 0, restarts };
+    });
+  }
+
+  /** Ends all threads. */
+  async close(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.end()));
+  }
+}
+
+/** The place of one thread, and of those that replace it. */
+class Slot {
+  readonly number: number;
+  restarts = 0;
+  readonly #plan: Plan;
+  #thread: Worker | undefined;
+  #port: MessagePort | undefined;
+  #served: { readonly server: number; readonly table: FunctionTable } | undefined;
+  #ending = false;
+  #timer: Timer | undefined;
+  #pause = FIRST_PAUSE;
+
+  constructor(number: number, plan: Plan) {
+    this.number = number;
+    this.#plan = plan;
+  }
+
+  get threadId(): number | undefined {
+    return this.#thread?.threadId;
+  }
+
+  /** Starts a thread; resolves to what it has to offer. */
+  start(): Promise<FunctionTable> {
+    const { url, settings, options } = this.#plan;
+    const { port1: port, port2 } = new MessageChannel();
+    const start: WorkerStart = { port: port2, url: url.href, settings };
+    const thread = startThread({
+      name: 'backwater',
+      execArgv: process.execArgv.filter(isForThreads),
+      ...options,
+      workerData: { backwater: start },
+      transferList: [port2],
+    });
+    this.#thread = thread;
+    this.#port = port;
+    return new Promise((resolve, reject) => {
+      let failure: unknown;
+      let ready = 0;
+      port.on('message', (message: FromWorker) => {
+        if (message.kind === 'ready') {
+          ready = now();
+          resolve(message.table);
+        } else if (message.kind === 'failed') {
+          reject(importFailure(url, message));
+          void thread.terminate();
+        }
+      });
+      thread.on('error', (error) => {
+        failure = error;
+      });
+      thread.on('exit', (code) => {
+        port.close();
+        this.#thread = undefined;
+        const cause = failure ?? new Error(`it ended by itself, with exit code ${code}`);
+        reject(importFailure(url, { error: cause }));
+        if (ready > 0) this.#replace(cause, now() - ready);
+      });
+    });
+  }
+
+  /** Has the thread serve a server; resolves when it does, or has ended and will be replaced. */
+  async serve(server: number, table: FunctionTable): Promise<void> {
+    this.#served = { server, table };
+    const thread = this.#thread;
+    // One that has ended in between is replaced as one that ends now.
+    if (thread === undefined) return this.#replace(new Error('it has ended at its start'), 0);
+    const serving = new Promise<void>((resolve) => {
+      this.#port?.on('message', ({ kind }: FromWorker) => {
+        if (kind === 'serving') resolve();
+      });
+      thread.once('exit', () => resolve());
+    });
+    this.#post({ kind: 'serve', server, slot: this.number });
+    await serving;
+  }
+
+  async end(): Promise<void> {
+    this.#ending = true;
+    this.#timer?.stop();
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    const ended = new Promise((resolve) => thread.once('exit', resolve));
+    this.#post({ kind: 'exit' });
+    const timer = bridge.startTimer(() => void thread.terminate(), EXIT_PATIENCE);
+    await ended;
+    timer.stop();
+  }
+
+  #post(message: ToWorker): void {
+    this.#port?.postMessage(message);
+  }
+
+  /** Starts another thread after a pause. */
+  #replace(cause: unknown, lifetime: number): void {
+    if (this.#ending || this.#served === undefined) return;
+    this.restarts++;
+    if (lifetime >= STEADY) this.#pause = FIRST_PAUSE;
+    // Not all at the same time, when all have ended for the same reason.
+    const pause = Math.round(this.#pause * (0.5 + Math.random() / 2));
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+    warn(`a worker thread has ended and will be replaced in ${pause} ms`, cause);
+    this.#timer = bridge.startTimer(() => void this.#restart(), pause);
+  }
+
+  async #restart(): Promise<void> {
+    try {
+      const table = await this.start();
+      const { server, table: expected } = this.#served!;
+      checkSame(expected, table, this.#plan.url);
+      if (this.#ending) return;
+      this.#post({ kind: 'serve', server, slot: this.number });
+    } catch (error) {
+      const failed = this.#thread;
+      this.#thread = undefined;
+      await failed?.terminate();
+      this.#replace(error, 0);
+    }
+  }
+}
+
+function startThread(options: ThreadOptions): Worker {
+  const file = join(__dirname, 'worker-main.js');
+  if (!existsSync(file)) {
+    throw new OptionError(
+      `workers: ${file} does not exist; when backwater is part of a bundle, there are no worker threads: mark the package as external`,
+      { option: 'workers' },
+    );
+  }
+  try {
+    return new Worker(file, options);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error;
+    const text = 'workers: beside --permission, Node needs --allow-worker for worker threads';
+    throw new OptionError(text, { option: 'workers', cause: error });
+  }
+}
+
+/** What speaks of the program itself, which is no file then, is an error for a thread. */
+function isForThreads(argument: string): boolean {
+  return !argument.startsWith('--input-type');
+}
+
+function checkSame(expected: FunctionTable, table: FunctionTable, url: URL): void {
+  const found = difference(expected, table);
+  if (found === undefined) return;
+  throw new OptionError(
+    `the exports of ${url.href} are not the same in all worker threads: ${found}`,
+    { option: 'modules' },
+  );
+}
+
+function importFailure(
+  url: URL,
+  { error, option }: { readonly error: unknown; readonly option?: string | undefined },
+): Error {
+  const text = isError(error) ? error.message : inspectBriefly(error);
+  if (option !== undefined) return new OptionError(text, { option, cause: error });
+  return new BackwaterError(`a worker thread cannot import ${url.href}: ${text}`, { cause: error });
+}
+
+function warn(text: string, cause: unknown): void {
+  const detail = isError(cause) ? (cause.stack ?? cause.message) : inspectBriefly(cause);
+  process.emitWarning(text, { type: 'BackwaterWarning', code: 'BACKWATER_WORKER_ENDED', detail });
+}
