@@ -1,52 +1,266 @@
-//! The life of clients, and their calls.
+//! The clients of an environment and their calls.
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
-use backwater_transport::{CallError, CallOutcome, CallRequest, Client, ClientOptions, Spawner};
+use backwater_transport::{CallError, CallOutcome, CallRequest, Spawner};
 use napi::{Error, Result};
 use tokio::sync::oneshot;
 
-use crate::bridge::{Shared, locked};
+use crate::errors;
+use crate::event_queue::EventQueue;
 use crate::events::{Event, Message};
-use crate::failures;
 use crate::faults;
-use crate::outbox::{CallFields, Job};
+use crate::io_threads;
+use crate::jobs::{CallFields, Job};
+use crate::locks::Mutex;
+use crate::options::{
+    self, ClientOptions, ListedEndpoint, ResolveFailure, TermFlags, ValueBounds, duration, limit,
+    size,
+};
 use crate::paths::Paths;
-use crate::process::{io_thread, io_thread_of_client};
-use crate::resolving;
-use crate::settings::{self, TermFlags, ValueBounds, duration, limit, size};
+use crate::stats;
 use crate::tls;
 
-/// How long calls under way may take once a client is closed: their own timeouts end them.
-const CLOSE: Duration = Duration::from_secs(3600 * 24);
+/// How long calls may take after their client was closed. Their own timeouts end them earlier.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3600 * 24);
 
-/// Makes a client. It connects when it is first called.
-pub(crate) fn create(
-    shared: &Arc<Shared>,
-    id: u32,
-    options: &str,
-    secrets: Vec<Vec<u8>>,
-) -> Result<()> {
-    let options: settings::ClientOptions = settings::parse(options)?;
-    let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
+/// The clients of an environment.
+pub(crate) struct Clients {
+    events: Arc<EventQueue>,
+    next: AtomicU32,
+    open: Mutex<HashMap<u32, Arc<Client>>>,
+    /// Calls that can be cancelled. Dropping a sender cancels its call.
+    calls: Mutex<HashMap<u32, oneshot::Sender<()>>>,
+}
+
+impl Clients {
+    pub(crate) fn new(events: &Arc<EventQueue>) -> Self {
+        Self {
+            events: Arc::clone(events),
+            next: AtomicU32::new(1),
+            open: Mutex::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// Creates a client and returns its identifier. The client connects when it is first called.
+    pub(crate) fn create(&self, options: &str, secrets: Secrets) -> Result<u32> {
+        let options: ClientOptions = options::parse(options)?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let client = Client::new(options, secrets, self.ask_for_endpoints(id))?;
+        self.open.lock().insert(id, Arc::new(client));
+        Ok(id)
+    }
+
+    /// Makes the call that a job asks for. Runs on the I/O thread.
+    pub(crate) fn call(self: &Arc<Self>, job: Job) {
+        let id = job.id();
+        let Some((client, request)) = self.request(job) else {
+            let description = errors::internal("a call that cannot be read");
+            self.events.push(Event::Failure { operation: id, description });
+            return;
+        };
+        let (cancel, cancelled) = oneshot::channel();
+        self.calls.lock().insert(id, cancel);
+        let unsettled = Unsettled { clients: Arc::clone(self), id, is_settled: false };
+        let call = client.transport.call(request);
+        client.spawn(async move {
+            tokio::select! {
+                result = call => {
+                    let event = event(id, result);
+                    unsettled.settle(event);
+                }
+                // The caller has gone away.
+                _ = cancelled => (),
+            }
+        });
+    }
+
+    /// Cancels a call: its connection is closed, and no event is sent.
+    pub(crate) fn cancel(&self, call: u32) {
+        let cancel = self.calls.lock().remove(&call);
+        drop(cancel);
+    }
+
+    /// Replaces the secrets of a client. Calls that follow use the new ones.
+    pub(crate) fn set_secrets(&self, client: u32, secrets: Secrets) {
+        if let Some(client) = self.get(client) {
+            *client.secrets.lock() = secrets;
+        }
+    }
+
+    /// Sets the endpoints of a client whose names JavaScript has resolved.
+    pub(crate) fn set_endpoints(&self, client: u32, endpoints: &str) -> Result<()> {
+        let endpoints: Vec<ListedEndpoint> = options::parse(endpoints)?;
+        let endpoints = endpoints.into_iter().map(Into::into).collect();
+        self.tell(client, |client| client.set_endpoints(endpoints))
+    }
+
+    /// Tells a client why its names could not be resolved.
+    pub(crate) fn resolution_failed(&self, client: u32, failure: &str) -> Result<()> {
+        let failure: ResolveFailure = options::parse(failure)?;
+        self.tell(client, |client| client.resolution_failed(failure.into()))
+    }
+
+    /// Tells a client that its endpoints are still current.
+    pub(crate) fn endpoints_unchanged(&self, client: u32) -> Result<()> {
+        self.tell(client, backwater_transport::Client::endpoints_unchanged)
+    }
+
+    /// The figures of a client; `null` if it is closed.
+    pub(crate) fn stats(&self, client: u32) -> String {
+        self.get(client)
+            .map_or_else(|| "null".to_owned(), |client| stats::client(&client.transport))
+    }
+
+    /// Closes a client. `operation` ends with its last figures when its calls have ended.
+    pub(crate) fn close(self: &Arc<Self>, client: u32, operation: u32) -> Result<()> {
+        let clients = Arc::clone(self);
+        io_threads::spawn(move || async move {
+            // Looked up here because calls made before may still be on their way to this thread.
+            let closing = clients.get(client);
+            if let Some(client) = closing {
+                client.transport.close(CLOSE_TIMEOUT).await;
+            }
+            // Removed only now because calls may have waited for its endpoints.
+            let description = clients.stats(client);
+            clients.open.lock().remove(&client);
+            clients.events.push(Event::Done { operation, description });
+        })
+    }
+
+    /// Ends all clients and their calls at once.
+    pub(crate) fn close_all(&self) {
+        self.calls.lock().clear();
+        let clients = std::mem::take(&mut *self.open.lock());
+        for client in clients.into_values() {
+            drop(client.transport.close(Duration::ZERO));
+        }
+    }
+
+    fn get(&self, client: u32) -> Option<Arc<Client>> {
+        self.open.lock().get(&client).cloned()
+    }
+
+    fn request(&self, job: Job) -> Option<(Arc<Client>, CallRequest)> {
+        let client = self.get(job.call()?.client)?;
+        let request = client.request(job)?;
+        Some((client, request))
+    }
+
+    /// How a client asks for its names to be resolved. JavaScript answers by [`Clients::set_endpoints`],
+    /// [`Clients::resolution_failed`] or [`Clients::endpoints_unchanged`].
+    fn ask_for_endpoints(&self, client: u32) -> impl Fn() + Send + Sync + 'static {
+        let events = Arc::clone(&self.events);
+        move || events.push(Event::Resolve { client })
+    }
+
+    /// Runs `tell` on the I/O thread that owns the connections of a client. Does nothing if the client is
+    /// closed.
+    fn tell(
+        &self,
+        client: u32,
+        tell: impl FnOnce(&backwater_transport::Client) + Send + 'static,
+    ) -> Result<()> {
+        let Some(client) = self.get(client) else { return Ok(()) };
+        let spawner = client.spawner.clone();
+        spawner
+            .spawn(move || async move { tell(&client.transport) })
+            .map_err(|error| Error::from_reason(error.to_string()))
+    }
+}
+
+/// A client of an environment.
+struct Client {
+    transport: backwater_transport::Client,
+    /// Starts tasks on the I/O thread that owns its connections.
+    spawner: Spawner,
+    secrets: Mutex<Secrets>,
+    bounds: ValueBounds,
+    paths: Paths,
+}
+
+impl Client {
+    fn new(
+        options: ClientOptions,
+        secrets: Secrets,
+        ask_for_endpoints: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let io = io_threads::for_client(options.io_threads)?;
+        let bounds = options.bounds;
+        let is_resolved = options.resolver.is_some();
+        let options = transport_options(options, secrets.clone())?;
+        let transport = if is_resolved {
+            backwater_transport::Client::resolved(&io, options, ask_for_endpoints)
+        } else {
+            backwater_transport::Client::new(&io, options)
+        };
+        let (spawner, secrets) = (io.spawner(), Mutex::new(secrets));
+        Ok(Self { transport, spawner, secrets, bounds, paths: Paths::default() })
+    }
+
+    /// The request of a job; `None` if the job cannot be read.
+    fn request(&self, job: Job) -> Option<CallRequest> {
+        let CallFields {
+            client: _,
+            names,
+            arity,
+            flags,
+            connect_timeout,
+            recv_timeout,
+            max_encoded_result_size,
+            max_encoded_args_size,
+            compression_threshold,
+            timeout,
+            max_retries,
+            hedge_delay,
+        } = job.call()?;
+        let path = self.paths.of(names, arity)?;
+        let mut request = CallRequest::new(path, Box::new(job.into_tape()));
+        request.secrets = Some(self.secrets.lock().clone());
+        request.connect_timeout = Some(duration(connect_timeout));
+        request.recv_timeout = Some(duration(recv_timeout));
+        request.timeout = limit(timeout);
+        request.max_encoded_result_size = Some(size(max_encoded_result_size));
+        request.max_encoded_args_size = Some(size(max_encoded_args_size));
+        request.compression_threshold = Some(size(compression_threshold));
+        request.decode = Some(TermFlags(flags).decode_options(self.bounds));
+        request.idempotent = TermFlags(flags).idempotent();
+        request.max_retries = max_retries;
+        request.hedge_delay = limit(hedge_delay);
+        Some(request)
+    }
+
+    /// Runs a task on the I/O thread that owns the connections. Call it on any I/O thread.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if self.spawner.is_here() {
+            tokio::task::spawn_local(task);
+        } else {
+            // Fails only if the thread has ended, and all calls with it.
+            let _ = self.spawner.spawn(move || task);
+        }
+    }
+}
+
+fn transport_options(
+    options: ClientOptions,
+    secrets: Secrets,
+) -> Result<backwater_transport::ClientOptions> {
     let settings = Settings {
         max_encoded_args_size: options.max_encoded_args_size,
         max_encoded_result_size: options.max_encoded_result_size,
         compression_threshold: size(options.compression_threshold),
         gzip_level: options.gzip_level,
-        ..Settings::new(secrets.clone())
+        ..Settings::new(secrets)
     };
-    let audience = settings::header_value(options.audience.as_deref())?;
-    let count = options.io_threads;
     let endpoints = options.endpoints.into_iter().map(Into::into).collect();
-    let bounds = options.bounds;
-    let is_resolved = options.resolver.is_some();
-    let tls = options.tls.as_ref().map(tls::client).transpose()?;
-    let options = ClientOptions {
-        tls,
+    Ok(backwater_transport::ClientOptions {
+        tls: options.tls.as_ref().map(tls::client).transpose()?,
         connect_timeout: duration(options.connect_timeout),
         recv_timeout: duration(options.recv_timeout),
         max_connections: size(options.max_connections),
@@ -57,129 +271,33 @@ pub(crate) fn create(
         max_waiting: size(options.max_queued_calls),
         idle_timeout: options.idle_timeout.map(duration),
         replay_protection: options.replay_protection,
-        audience,
-        ..ClientOptions::of(endpoints, settings)
-    };
-    let io = io_thread_of_client(count)?;
-    let client = if is_resolved {
-        Client::resolved(&io, options, resolving::asking(shared, id))
-    } else {
-        Client::new(&io, options)
-    };
-    let spawner = io.spawner();
-    let (secrets, paths) = (Mutex::new(secrets), Paths::default());
-    let entry = ClientEntry { client, spawner, secrets, bounds, paths };
-    locked(&shared.clients).insert(id, Arc::new(entry));
-    Ok(())
+        audience: options::header_value(options.audience.as_deref())?,
+        ..backwater_transport::ClientOptions::of(endpoints, settings)
+    })
 }
 
-/// A client of an environment.
-pub(crate) struct ClientEntry {
-    pub(crate) client: Client,
-    /// Starts tasks on the I/O thread that owns its connections.
-    pub(crate) spawner: Spawner,
-    secrets: Mutex<Secrets>,
-    bounds: ValueBounds,
-    paths: Paths,
-}
-
-impl ClientEntry {
-    /// Runs a task on the I/O thread that owns the client's connections. Call it on any I/O thread.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if self.spawner.is_here() {
-            tokio::task::spawn_local(task);
-        } else {
-            // Fails only if the thread has ended, and all calls with it.
-            let _ = self.spawner.spawn(move || task);
-        }
-    }
-}
-
-/// Makes the call that a job asks for; runs on the I/O thread.
-pub(crate) fn call(shared: &Arc<Shared>, job: Job) {
-    let id = job.id();
-    let Some((client, request)) = request(shared, job) else {
-        let description = failures::internal("a call that cannot be read");
-        shared.completions.push(Event::Failure { operation: id, description });
-        return;
-    };
-    let (cancel, cancelled) = oneshot::channel();
-    locked(&shared.calls).insert(id, cancel);
-    let shared = Arc::clone(shared);
-    let unsettled = Unsettled { shared, id, is_settled: false };
-    let calling = client.client.call(request);
-    client.spawn(async move {
-        tokio::select! {
-            result = calling => {
-                let event = event(id, result);
-                unsettled.settle(event);
-            }
-            // JavaScript does not wait any more.
-            _ = cancelled => (),
-        }
-    });
-}
-
-/// A call that JavaScript waits for: it hears of its end even if that is a panic.
+/// A call that JavaScript waits for. It fails if its task ends otherwise, for example by a panic.
 struct Unsettled {
-    shared: Arc<Shared>,
+    clients: Arc<Clients>,
     id: u32,
     is_settled: bool,
 }
 
 impl Unsettled {
     fn settle(mut self, event: Event) {
-        locked(&self.shared.calls).remove(&self.id);
-        self.shared.completions.push(event);
+        self.clients.calls.lock().remove(&self.id);
+        self.clients.events.push(event);
         self.is_settled = true;
     }
 }
 
 impl Drop for Unsettled {
     fn drop(&mut self) {
-        // It is there no more when it was cancelled.
-        if !self.is_settled && locked(&self.shared.calls).remove(&self.id).is_some() {
-            failed_inside(&self.shared, self.id);
+        // A cancelled call is no longer in the map.
+        if !self.is_settled && self.clients.calls.lock().remove(&self.id).is_some() {
+            self.clients.events.push(Event::failed_inside(self.id));
         }
     }
-}
-
-/// Tells JavaScript that a call has failed by a bug of this library.
-pub(crate) fn failed_inside(shared: &Shared, call: u32) {
-    shared.completions.push(Event::failed_inside(call));
-}
-
-fn request(shared: &Shared, job: Job) -> Option<(Arc<ClientEntry>, CallRequest)> {
-    let CallFields {
-        client,
-        names,
-        arity,
-        flags,
-        connect_timeout,
-        recv_timeout,
-        max_encoded_result_size,
-        max_encoded_args_size,
-        compression_threshold,
-        timeout,
-        max_retries,
-        hedge_delay,
-    } = job.call()?;
-    let client = Arc::clone(locked(&shared.clients).get(&client)?);
-    let path = client.paths.of(names, arity)?;
-    let decode = TermFlags(flags).decode_options(client.bounds);
-    let mut request = CallRequest::new(path, Box::new(job.into_tape()));
-    request.secrets = Some(locked(&client.secrets).clone());
-    request.connect_timeout = Some(duration(connect_timeout));
-    request.recv_timeout = Some(duration(recv_timeout));
-    request.timeout = limit(timeout);
-    request.max_encoded_result_size = Some(size(max_encoded_result_size));
-    request.max_encoded_args_size = Some(size(max_encoded_args_size));
-    request.compression_threshold = Some(size(compression_threshold));
-    request.decode = Some(decode);
-    request.idempotent = TermFlags(flags).idempotent();
-    request.max_retries = max_retries;
-    request.hedge_delay = (hedge_delay != u32::MAX).then(|| duration(hedge_delay));
-    Some((client, request))
 }
 
 fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Event {
@@ -196,47 +314,6 @@ fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Even
                 }
             }
         }
-        Err(error) => Event::Failure { operation: call, description: failures::call(&error) },
-    }
-}
-
-/// Gives a call up: its connection is closed, nobody hears of its end.
-pub(crate) fn cancel(shared: &Shared, call: u32) {
-    let cancel = locked(&shared.calls).remove(&call);
-    drop(cancel);
-}
-
-/// Exchanges the secrets of a client, from the next call on.
-pub(crate) fn set_secrets(shared: &Shared, client: u32, secrets: Vec<Vec<u8>>) -> Result<()> {
-    let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
-    if let Some(entry) = locked(&shared.clients).get(&client) {
-        *locked(&entry.secrets) = secrets;
-    }
-    Ok(())
-}
-
-/// Closes a client; `operation` ends when its calls have, with the figures of then.
-pub(crate) fn close(shared: &Arc<Shared>, client: u32, operation: u32) -> Result<()> {
-    let shared = Arc::clone(shared);
-    io_thread()?
-        .spawn(move || async move {
-            // Here, since calls that were made before may still be on their way to this thread.
-            let closing = locked(&shared.clients).get(&client).cloned();
-            if let Some(entry) = closing {
-                entry.client.close(CLOSE).await;
-            }
-            // Only now, since calls may have waited for its endpoints.
-            let description = resolving::stats(&shared, client);
-            locked(&shared.clients).remove(&client);
-            shared.completions.push(Event::Done { operation, description });
-        })
-        .map_err(|error| Error::from_reason(error.to_string()))
-}
-
-/// Ends all clients where they stand.
-pub(crate) fn drop_all(shared: &Shared) {
-    let clients = std::mem::take(&mut *locked(&shared.clients));
-    for entry in clients.into_values() {
-        drop(entry.client.close(Duration::ZERO));
+        Err(error) => Event::Failure { operation: call, description: errors::call(&error) },
     }
 }

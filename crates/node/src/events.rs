@@ -7,7 +7,7 @@ use backwater_etf::Tape;
 use backwater_transport::Share;
 use bytes::Bytes;
 
-use crate::failures;
+use crate::errors;
 use crate::numbers::*;
 
 /// One thing that happened.
@@ -18,7 +18,7 @@ pub(crate) enum Event {
     Return { call: u32, skip: u32, message: Message },
     /// A call of a client has met an exception. `skip` is the place of `{Class, Reason, Stack}`.
     Exception { call: u32, skip: u32, message: Message },
-    /// A call or another operation has failed; `description` is JSON (see `failures`).
+    /// A call or another operation has failed; `description` is JSON (see `errors`).
     Failure { operation: u32, description: String },
     /// An operation such as closing a server has ended; `description` is JSON.
     Done { operation: u32, description: String },
@@ -45,7 +45,7 @@ pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 impl Event {
     /// A call of a client that has failed by a bug of this library.
     pub(crate) fn failed_inside(call: u32) -> Self {
-        let description = failures::internal("a bug in this library: please report it");
+        let description = errors::internal("a bug in this library: please report it");
         Self::Failure { operation: call, description }
     }
 

@@ -1,21 +1,21 @@
-//! The header that precedes each tape in the shared areas: where its parts lie.
+//! The header of a tape in the shared buffers, which says where its parts lie.
 
 use backwater_etf::tape::frame;
 use backwater_etf::{Tape, TapeRef, TextForm};
 
-/// The three areas that tapes lie in.
+/// The three buffers that tapes lie in.
 #[derive(Clone, Copy)]
-pub(crate) struct AreaSlices<'a> {
+pub(crate) struct BufferSlices<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) floats: &'a [f64],
     pub(crate) bytes: &'a [u8],
-    /// Large binaries that are out of band; `None` when JavaScript has kept them.
+    /// Large binaries out of band; `None` if JavaScript has kept them.
     pub(crate) out_of_band: Option<&'a [Vec<u8>]>,
 }
 
-impl<'a> AreaSlices<'a> {
-    /// The tape whose header begins at word `start`, as JavaScript wrote it; `None` when it does not
-    /// lie within the areas, which only a bug of the TypeScript side can bring about.
+impl<'a> BufferSlices<'a> {
+    /// The tape whose header begins at word `start`, as JavaScript wrote it; `None` if it exceeds the
+    /// buffers, which only a bug on the TypeScript side can cause.
     pub(crate) fn tape(self, start: usize) -> Option<TapeRef<'a>> {
         let header = self.words.get(start..start.checked_add(frame::LENGTH)?)?;
         let field = |index: u32| header[index as usize] as usize;
@@ -29,7 +29,7 @@ impl<'a> AreaSlices<'a> {
             latin1: &[],
             utf16: &[],
             text: part(self.bytes, field(frame::TEXT), field(frame::TEXT_LENGTH))?,
-            // Its words say what it is.
+            // The words of the tape say which form each text has.
             text_form: TextForm::default(),
             source: part(self.bytes, field(frame::SOURCE), field(frame::SOURCE_LENGTH))?,
             atoms: self.words.get(atoms..shapes)?,
@@ -43,11 +43,11 @@ impl<'a> AreaSlices<'a> {
     }
 }
 
-fn part<T>(area: &[T], start: usize, length: usize) -> Option<&[T]> {
-    area.get(start..start.checked_add(length)?)
+fn part<T>(buffer: &[T], start: usize, length: usize) -> Option<&[T]> {
+    buffer.get(start..start.checked_add(length)?)
 }
 
-/// How much room a tape takes in the areas.
+/// How much room a tape takes in the buffers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extent {
     pub(crate) words: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Extent {
     pub(crate) bytes: usize,
 }
 
-/// The room that `tape` takes with its header; `source` is what of the message goes with it.
+/// The room that `tape` takes with its header and `source`, the part of the message that goes with it.
 pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     Extent {
         words: frame::LENGTH + tape.words.len() + tape.atoms.len() + tape.shapes.len() * 2,
@@ -64,7 +64,7 @@ pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     }
 }
 
-/// Where in the areas the next tape goes.
+/// Where in the buffers the next tape goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Position {
     pub(crate) word: usize,
@@ -72,15 +72,15 @@ pub(crate) struct Position {
     pub(crate) byte: usize,
 }
 
-/// The areas to write to.
-pub(crate) struct AreaSlicesMut<'a> {
+/// The buffers to write to.
+pub(crate) struct BufferSlicesMut<'a> {
     pub(crate) words: &'a mut [u32],
     pub(crate) floats: &'a mut [f64],
     pub(crate) bytes: &'a mut [u8],
 }
 
-impl AreaSlicesMut<'_> {
-    /// Writes `tape` with its header at `position` and moves that on. The caller has made sure that
+impl BufferSlicesMut<'_> {
+    /// Writes `tape` with its header at `position` and advances that. The caller has checked that
     /// [`extent`] fits.
     pub(crate) fn put(&mut self, tape: &Tape, source: &[u8], position: &mut Position) {
         let header = position.word;
@@ -99,7 +99,7 @@ impl AreaSlicesMut<'_> {
         position.byte += tape.utf16.len() * 2;
         let names = self.put_bytes(&tape.names, position);
         let source = self.put_bytes(source, position);
-        // Messages are smaller than 256 MiB and inboxes than 4 GiB: no cast cuts anything off.
+        // Messages are smaller than 256 MiB and buffers smaller than 4 GiB, so no cast truncates.
         let fields = [
             (frame::WORDS, tape.words.len()),
             (frame::ATOMS, tape.atoms.len()),
@@ -119,7 +119,7 @@ impl AreaSlicesMut<'_> {
         }
     }
 
-    /// Writes the header of a tape that is read in parts to the begin.
+    /// Writes the header of a tape that is read in parts to the start of the words.
     pub(crate) fn put_head(&mut self, tape: &Tape) {
         let Some(header) = self.words.get_mut(..frame::LENGTH) else { return };
         header.fill(0);
@@ -133,7 +133,7 @@ impl AreaSlicesMut<'_> {
         position.word += words.len();
     }
 
-    /// Writes bytes and returns where they begin.
+    /// Writes bytes and returns where they start.
     pub(crate) fn put_bytes(&mut self, bytes: &[u8], position: &mut Position) -> usize {
         let start = position.byte;
         self.bytes[start..start + bytes.len()].copy_from_slice(bytes);

@@ -10,14 +10,37 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result};
+use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::bridge::SignedRequest;
+use crate::errors;
 use crate::events::Message;
-use crate::failures;
-use crate::settings::{self, TermFlags, ValueBounds, size};
+use crate::options::{self, TermFlags, ValueBounds, size};
+
+/// A signed request.
+#[napi(object)]
+pub struct SignedRequest {
+    /// The path.
+    pub path: String,
+    /// Pairs of name and value, as JSON.
+    pub headers: String,
+    /// The body to send.
+    pub body: Buffer,
+}
+
+/// A response whose tape a decoder reads in parts.
+#[napi(object)]
+pub struct DecodedResponse {
+    /// Its slot among the large messages; see codec/decoder.rs.
+    pub slot: u32,
+    /// The word of the term at which the value starts.
+    pub skip: u32,
+    /// Whether the value is `{Class, Reason, Stacktrace}`.
+    pub exception: bool,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,22 +59,22 @@ struct RequestParameters {
 
 pub(crate) fn encode_request(
     parameters: &str,
-    secrets: Vec<Vec<u8>>,
+    secrets: Secrets,
     tape: TapeRef<'_>,
     request_id: &[u8],
 ) -> Result<SignedRequest> {
-    let parameters: RequestParameters = settings::parse(parameters)?;
+    let parameters: RequestParameters = options::parse(parameters)?;
     let settings = Settings {
         max_encoded_args_size: parameters.max_encoded_args_size,
         compression_threshold: size(parameters.compression_threshold),
         gzip_level: parameters.gzip_level,
         accept_gzip: parameters.accept_gzip,
-        ..settings_of(secrets)?
+        ..Settings::new(secrets)
     };
     let extensions = Extensions {
-        timeout: settings::limit(parameters.timeout).map(CallTimeout::from_duration),
+        timeout: options::limit(parameters.timeout).map(CallTimeout::from_duration),
         created: parameters.replay_protection.then(|| SystemTime::now().into()),
-        audience: settings::header_value(parameters.audience.as_deref())?,
+        audience: options::header_value(parameters.audience.as_deref())?,
     };
     let RequestParameters { module, function, arity, .. } = parameters;
     let path = RequestPath::new(&module, &function, arity);
@@ -60,7 +83,7 @@ pub(crate) fn encode_request(
     // The caller's HTTP client sets `host`, which is not signed.
     let host = HeaderValue::from_static("host");
     let prepared = client::prepare_request(&path, &host, tape, &mut encoder, &settings)
-        .map_err(|failure| thrown(&failures::encode_failure(&failure)))?;
+        .map_err(|failure| thrown(&errors::encode_failure(&failure)))?;
     let (head, body) = prepared.sign(id, extensions).into_parts();
     let mut headers: Vec<(&str, &str)> = head
         .headers
@@ -90,11 +113,10 @@ struct ResponseParameters {
 
 pub(crate) fn decode_response(
     parameters: &str,
-    secrets: Vec<Vec<u8>>,
+    secrets: Secrets,
     body: &[u8],
 ) -> Result<(Message, Outcome)> {
-    let parameters: ResponseParameters = settings::parse(parameters)?;
-    let settings = settings_of(secrets)?;
+    let parameters: ResponseParameters = options::parse(parameters)?;
     let status = StatusCode::from_u16(parameters.status)
         .map_err(|_| refused("response.status", "'response.status' is no status of HTTP"))?;
     let headers = header_map(&parameters.headers)?;
@@ -103,16 +125,15 @@ pub(crate) fn decode_response(
         refused("requestId", "requestId is the string that encodeRequest returned")
     })?;
     let unauthentic = |failure| {
-        let mut value = failures::authentication_failure(&failure);
+        let mut value = errors::authentication_failure(&failure);
         value["unverified"] =
-            serde_json::json!({ "status": status.as_u16(), "body": failures::text(body) });
+            serde_json::json!({ "status": status.as_u16(), "body": errors::text(body) });
         thrown(&value)
     };
-    let authentic =
-        client::authenticate(status, &headers, &settings.secrets, id).map_err(unauthentic)?;
+    let authentic = client::authenticate(status, &headers, &secrets, id).map_err(unauthentic)?;
     let verified = authentic.verify(Bytes::copy_from_slice(body)).map_err(unauthentic)?;
     let verified =
-        verified.check_status().map_err(|failure| thrown(&failures::remote_failure(&failure)))?;
+        verified.check_status().map_err(|failure| thrown(&errors::remote_failure(&failure)))?;
     let options = TermFlags(parameters.flags).decode_options(parameters.bounds);
     let mut tape = Box::<Tape>::default();
     let decoded = verified
@@ -120,13 +141,8 @@ pub(crate) fn decode_response(
         .and_then(|accepted| accepted.inflate(parameters.max_encoded_result_size))
         .and_then(|payload| payload.decode(&mut Decoder::new(), &options.as_options(), &mut tape));
     let (outcome, source) =
-        decoded.map_err(|failure| thrown(&failures::response_failure(&failure)))?;
+        decoded.map_err(|failure| thrown(&errors::response_failure(&failure)))?;
     Ok((Message { tape, source, _memory: Share::default() }, outcome))
-}
-
-fn settings_of(secrets: Vec<Vec<u8>>) -> Result<Settings> {
-    let secrets = Secrets::new(secrets).map_err(|error| Error::from_reason(error.to_string()))?;
-    Ok(Settings::new(secrets))
 }
 
 fn header_map(pairs: &[(String, String)]) -> Result<HeaderMap> {

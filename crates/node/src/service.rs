@@ -1,4 +1,4 @@
-//! What a server does with a call: finds the function and hands it to JavaScript.
+//! What a server does with a call: it finds the function and passes the call to JavaScript.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use backwater_protocol::server::{Exposure, Lookup};
 use backwater_transport::{IncomingCall, Service};
 
-use crate::completions::Completions;
+use crate::event_queue::EventQueue;
 use crate::events::Event;
-use crate::replies::{Accepted, Replies};
+use crate::served_calls::{AcceptedCall, ServedCalls};
 
 /// What a server exposes, frozen at its start.
 pub(crate) struct FunctionTable {
@@ -45,14 +45,14 @@ impl Exposure for FunctionTable {
 /// Hands the calls of one server to the environment that has started it.
 pub(crate) struct JavaScriptService {
     pub(crate) server: u32,
-    pub(crate) completions: Arc<Completions>,
-    pub(crate) replies: Arc<Replies>,
+    pub(crate) events: Arc<EventQueue>,
+    pub(crate) served: Arc<ServedCalls>,
 }
 
 impl Service for JavaScriptService {
     fn call(&self, call: IncomingCall) {
-        let Accepted { function, message, caller } = Accepted::new(call);
-        let call = self.replies.add(caller);
-        self.completions.push(Event::Call { call, server: self.server, function, message });
+        let AcceptedCall { function, message, caller } = AcceptedCall::new(call);
+        let call = self.served.add(caller);
+        self.events.push(Event::Call { call, server: self.server, function, message });
     }
 }

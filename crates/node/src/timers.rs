@@ -1,36 +1,56 @@
-//! Timers of the library itself. They run on the I/O thread, so a program that mocks, slows down or stops
-//! the timers of JavaScript changes none of them.
+//! The library's own timers. They run on the I/O thread, so a program that mocks, slows down or stops the
+//! timers of JavaScript affects none of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::{Error, Result};
+use napi::Result;
 use tokio::sync::oneshot;
 
-use crate::bridge::{Shared, locked};
+use crate::event_queue::EventQueue;
 use crate::events::Event;
-use crate::process::io_thread;
+use crate::io_threads;
+use crate::locks::Mutex;
 
-/// Has an event tell when the time is over, unless [`stop`] comes first.
-pub(crate) fn start(shared: &Arc<Shared>, timer: u32, time: Duration) -> Result<()> {
-    let io = io_thread()?;
-    let (stop, stopped) = oneshot::channel();
-    locked(&shared.timers).insert(timer, stop);
-    let shared = Arc::clone(shared);
-    io.spawn(move || async move {
-        tokio::select! {
-            () = tokio::time::sleep(time) => {
-                if locked(&shared.timers).remove(&timer).is_some() {
-                    shared.completions.push(Event::Timer { timer });
-                }
-            }
-            _ = stopped => (),
-        }
-    })
-    .map_err(|error| Error::from_reason(error.to_string()))
+/// The running timers of an environment.
+pub(crate) struct Timers {
+    events: Arc<EventQueue>,
+    /// Dropping a sender stops its timer.
+    running: Mutex<HashMap<u32, oneshot::Sender<()>>>,
 }
 
-/// Ends a timer whose event has not been sent.
-pub(crate) fn stop(shared: &Shared, timer: u32) {
-    locked(&shared.timers).remove(&timer);
+impl Timers {
+    pub(crate) fn new(events: &Arc<EventQueue>) -> Self {
+        Self { events: Arc::clone(events), running: Mutex::default() }
+    }
+
+    /// Sends an event after `time`, unless [`Timers::stop`] comes first.
+    pub(crate) fn start(self: &Arc<Self>, timer: u32, time: Duration) -> Result<()> {
+        let (stop, stopped) = oneshot::channel();
+        self.running.lock().insert(timer, stop);
+        let timers = Arc::clone(self);
+        io_threads::spawn(move || async move {
+            tokio::select! {
+                () = tokio::time::sleep(time) => timers.expire(timer),
+                _ = stopped => (),
+            }
+        })
+    }
+
+    /// Stops a timer whose event has not been sent.
+    pub(crate) fn stop(&self, timer: u32) {
+        self.running.lock().remove(&timer);
+    }
+
+    /// Stops all timers.
+    pub(crate) fn stop_all(&self) {
+        self.running.lock().clear();
+    }
+
+    fn expire(&self, timer: u32) {
+        if self.running.lock().remove(&timer).is_some() {
+            self.events.push(Event::Timer { timer });
+        }
+    }
 }

@@ -7,8 +7,8 @@ use backwater_transport::{
 };
 use napi::{Error, Result};
 
-use crate::failures;
-use crate::settings::{TlsClient, TlsServer};
+use crate::errors;
+use crate::options::{TlsClient, TlsServer};
 
 /// Whom Node trusts; to read some 140 certificates takes milliseconds, which each client would need.
 static TRUSTED_ROOTS: OnceLock<TrustedRoots> = OnceLock::new();
@@ -60,5 +60,5 @@ fn certificate<'a>(cert: &'a str, key: &'a str) -> CertificatePem<'a> {
 }
 
 fn refused(error: &TlsOptionError, prefix: &str) -> Error {
-    Error::from_reason(failures::option(prefix, error))
+    Error::from_reason(errors::option(prefix, error))
 }

@@ -1,4 +1,5 @@
-//! Decoding on the JavaScript thread: `decode()`, and tapes of calls that are too large for the inbox.
+//! Decoding on the JavaScript thread: `decode()`, and messages of calls that are too large for the event
+//! buffers.
 //!
 //! Each decoder of src/codec/decoder.ts owns one of these. A tape that does not fit its shared buffers
 //! stays here and crosses in parts.
@@ -10,15 +11,15 @@ use std::rc::Rc;
 
 use backwater_etf::tape::frame;
 use backwater_etf::{DecodeError, DecodeOptions, Decoder, Tape};
+use bytes::Bytes;
 use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue, Uint8Array, Uint32Array};
 use napi::{Env, Error, JsValue, Result, check_status, sys};
 
-use crate::areas::Areas;
-use crate::bare_functions::{self, call, nothing};
-use crate::bridge::shared_buffer;
+use crate::codec::bare_functions::{self, call, nothing};
 use crate::events::{LargeMessages, Message};
 use crate::frame::{Position, extent};
-use crate::settings::TermFlags;
+use crate::options::TermFlags;
+use crate::shared_buffers::SharedBuffers;
 
 /// What is kept of each part of the scratch memory between terms, in bytes.
 const KEPT: usize = 8 << 20;
@@ -47,7 +48,7 @@ mod reading {
 pub(crate) struct SharedDecoder {
     scratch: RefCell<Scratch>,
     control: RefCell<Uint32Array>,
-    buffers: RefCell<Areas>,
+    buffers: RefCell<SharedBuffers>,
     /// Where JavaScript copies small encodings to.
     input: Uint8Array,
     large: LargeMessages,
@@ -67,7 +68,7 @@ struct Scratch {
 impl SharedDecoder {
     pub(crate) fn new(
         control: Uint32Array,
-        buffers: Areas,
+        buffers: SharedBuffers,
         input: Uint8Array,
         large: LargeMessages,
     ) -> Self {
@@ -82,7 +83,7 @@ impl SharedDecoder {
 
     fn control<T>(&self, with: impl FnOnce(&mut [u32; CONTROL_WORDS]) -> Result<T>) -> Result<T> {
         let mut control = self.control.borrow_mut();
-        // SAFETY: as for `Areas::write`: this is the JavaScript thread within a call from JavaScript, and
+        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from JavaScript, and
         // the block is private to src/codec/native-decoder.ts.
         let words = unsafe { control.as_mut() };
         with(words.first_chunk_mut().ok_or_else(out_of_bounds)?)
@@ -197,7 +198,7 @@ impl Scratch {
     }
 
     /// Writes the tape to the shared buffers; true if all of it fits, and else only its header.
-    fn deliver(&mut self, buffers: &mut Areas) -> bool {
+    fn deliver(&mut self, buffers: &mut SharedBuffers) -> bool {
         let needed = extent(&self.tape, &[]);
         let mut areas = buffers.write();
         let fits = self.tape.cuts.is_empty()
@@ -216,7 +217,7 @@ impl Scratch {
     }
 
     /// Reads the tape of a message from now on.
-    fn open(&mut self, message: Message, buffers: &mut Areas) {
+    fn open(&mut self, message: Message, buffers: &mut SharedBuffers) {
         self.message = Some(message);
         self.part = 0;
         buffers.write().put_head(self.tape());
@@ -229,7 +230,7 @@ impl Scratch {
 
     /// Writes the next part of the tape to the start of the shared buffers; `None` if it does not fit, which
     /// only a bug can cause.
-    fn next_part(&mut self, buffers: &mut Areas) -> Option<()> {
+    fn next_part(&mut self, buffers: &mut SharedBuffers) -> Option<()> {
         let (words, floats) = self.tape().part(self.part);
         let areas = buffers.write();
         areas.words.get_mut(..words.len())?.copy_from_slice(words);
@@ -240,7 +241,7 @@ impl Scratch {
 
     /// Writes the lengths of atoms and the shapes, from the word `start` of these on, to the start of the
     /// shared words; as many as fit.
-    fn table(&self, start: usize, buffers: &mut Areas) {
+    fn table(&self, start: usize, buffers: &mut SharedBuffers) {
         let tape = self.tape();
         let entries = tape.atoms.iter().chain(tape.shapes.as_flattened());
         for (entry, word) in entries.skip(start).zip(buffers.write().words) {
@@ -256,6 +257,20 @@ impl Scratch {
 
     fn give_back(&mut self) {
         self.tape.clear_to(KEPT);
+    }
+}
+
+/// A Buffer of `bytes`, without a copy unless something else refers to them.
+fn shared_buffer(env: &Env, bytes: Bytes) -> Result<BufferSlice<'_>> {
+    match bytes.try_into_mut() {
+        Ok(mut bytes) if !bytes.is_empty() => {
+            let (data, length) = (bytes.as_mut_ptr(), bytes.len());
+            // SAFETY: `bytes` is the only owner of the memory. It is dropped when the Buffer is collected,
+            // or at once in a runtime that accepts no external memory and has copied it.
+            unsafe { BufferSlice::from_external(env, data, length, bytes, |_, bytes| drop(bytes)) }
+        }
+        Ok(bytes) => BufferSlice::copy_from(env, &bytes),
+        Err(bytes) => BufferSlice::copy_from(env, &bytes),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The exception in place of an answer that a thread can no longer give.
+//! The exception that callers get when the thread that served their call has ended.
 
 use backwater_etf::TextForm;
 use backwater_transport::{Outcome, OwnedTape};

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::DecodeOptions;
+use backwater_protocol::Secrets;
 use backwater_protocol::server::ReplayPolicy;
 use backwater_transport::{EndpointAddress, OwnedDecodeOptions};
 use http::HeaderValue;
+use napi::bindgen_prelude::Buffer;
 use serde::Deserialize;
 
-use crate::process::KnownAtomTable;
+use crate::known_atoms::KnownAtomTable;
 
 /// Options of a server.
 #[derive(Deserialize)]
@@ -128,6 +130,12 @@ impl From<ReplayOptions> for ReplayPolicy {
             capacity: size(capacity),
         }
     }
+}
+
+/// The secrets of a client or server.
+pub(crate) fn secrets(secrets: &[Buffer]) -> napi::Result<Secrets> {
+    let secrets: Vec<_> = secrets.iter().map(|secret| secret.to_vec()).collect();
+    Secrets::new(secrets).map_err(|error| napi::Error::from_reason(error.to_string()))
 }
 
 /// Text that was checked to be the value of a header.

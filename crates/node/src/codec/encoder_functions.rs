@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use backwater_etf::TapeRef;
 use napi::bindgen_prelude::{Object, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, sys};
 
-use crate::areas::Areas;
-use crate::bare_functions::{self, call, nothing};
-use crate::codec::Codec;
+use crate::codec::bare_functions::{self, call, nothing};
+use crate::codec::encoder::Codec;
+use crate::shared_buffers::SharedBuffers;
 
 /// Words of the control block before `encode`.
 mod encoding {
@@ -30,18 +31,39 @@ const CONTROL_WORDS: usize = 8;
 
 /// What the functions work with.
 #[derive(Default)]
-pub(crate) struct CodecMemory {
+pub(crate) struct SharedEncoder {
     codec: RefCell<Codec>,
     control: RefCell<Option<Uint32Array>>,
-    pub(crate) outbox: RefCell<Option<Areas>>,
-    pub(crate) results: RefCell<Option<Uint8Array>>,
+    buffers: RefCell<Option<SharedBuffers>>,
+    results: RefCell<Option<Uint8Array>>,
 }
 
-impl CodecMemory {
+impl SharedEncoder {
+    /// Sets the buffers that tapes are read from.
+    pub(crate) fn attach_buffers(&self, buffers: SharedBuffers) {
+        self.buffers.replace(Some(buffers));
+    }
+
+    /// Sets the memory that small results are written to.
+    pub(crate) fn attach_results(&self, results: Uint8Array) {
+        self.results.replace(Some(results));
+    }
+
+    /// Calls `with` with the tape at word `frame` of the buffers.
+    pub(crate) fn with_tape<T>(
+        &self,
+        frame: usize,
+        with: impl FnOnce(TapeRef<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let buffers = self.buffers.borrow();
+        let slices = buffers.as_ref().ok_or_else(detached)?.read();
+        with(slices.tape(frame).ok_or_else(detached)?)
+    }
+
     fn control<T>(&self, with: impl FnOnce(&mut [u32]) -> Result<T>) -> Result<T> {
         let mut control = self.control.borrow_mut();
         let control = control.as_mut().ok_or_else(detached)?;
-        // SAFETY: as for `Areas::write`: this is the JavaScript thread within a call from JavaScript, and
+        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from JavaScript, and
         // the block is private to src/codec.ts.
         let words = unsafe { control.as_mut() };
         if words.len() < CONTROL_WORDS {
@@ -52,13 +74,13 @@ impl CodecMemory {
 
     fn encode(&self) -> Result<()> {
         let mut codec = self.codec.borrow_mut();
-        let outbox = self.outbox.borrow();
-        let outbox = outbox.as_ref().ok_or_else(detached)?;
+        let buffers = self.buffers.borrow();
+        let buffers = buffers.as_ref().ok_or_else(detached)?;
         self.control(|control| {
             let frame = control[encoding::FRAME] as usize;
             let max_size = control[encoding::MAX_SIZE] as usize;
             let at = control[encoding::AT] as usize;
-            let length = codec.encode(outbox, frame, max_size).map_err(Error::from_reason)?;
+            let length = codec.encode(buffers, frame, max_size).map_err(Error::from_reason)?;
             control[encoding::LENGTH] = length as u32;
             let encoded = codec.encoded();
             let mut results = self.results.borrow_mut();
@@ -114,7 +136,7 @@ impl CodecMemory {
 /// Adds the functions to `target`, and takes `control` as the block of parameters and results.
 pub(crate) fn install(
     env: Env,
-    memory: &Rc<CodecMemory>,
+    memory: &Rc<SharedEncoder>,
     target: &Object<'_>,
     control: Uint32Array,
 ) -> Result<()> {
@@ -125,14 +147,14 @@ pub(crate) fn install(
 }
 
 unsafe extern "C" fn encode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: `install` made this a function over a `CodecMemory`, and Node-API calls it with a valid
+    // SAFETY: `install` made this a function over a `SharedEncoder`, and Node-API calls it with a valid
     // environment and info. The same holds for the functions below.
-    unsafe { call(env, info, |memory: &CodecMemory, _| memory.encode().map(nothing)) }
+    unsafe { call(env, info, |memory: &SharedEncoder, _| memory.encode().map(nothing)) }
 }
 
 unsafe extern "C" fn gap(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { call(env, info, |memory: &CodecMemory, _| memory.gap().map(nothing)) }
+    unsafe { call(env, info, |memory: &SharedEncoder, _| memory.gap().map(nothing)) }
 }
 
 unsafe extern "C" fn copy_encoded(
@@ -141,7 +163,7 @@ unsafe extern "C" fn copy_encoded(
 ) -> sys::napi_value {
     // SAFETY: as above.
     unsafe {
-        call(env, info, |memory: &CodecMemory, bytes| memory.copy_encoded(bytes()?).map(nothing))
+        call(env, info, |memory: &SharedEncoder, bytes| memory.copy_encoded(bytes()?).map(nothing))
     }
 }
 

@@ -1,9 +1,9 @@
-//! Calls that an environment has taken and not answered yet.
+//! Calls that an environment serves and has not answered yet.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::Wake;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,61 +13,62 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use tokio::sync::oneshot;
 
-use crate::completions::Completions;
+use crate::event_queue::EventQueue;
 use crate::events::{Event, Message};
 use crate::faults;
-use crate::process::io_thread;
-use crate::worker_ended::worker_ended;
-use crate::workers::InFlight;
+use crate::io_threads;
+use crate::locks::Mutex;
+use crate::workers::ended::worker_ended;
+use crate::workers::load::InFlight;
 
 /// A call on its way to JavaScript.
-pub(crate) struct Accepted {
+pub(crate) struct AcceptedCall {
     pub(crate) function: u32,
     pub(crate) message: Message,
     pub(crate) caller: Caller,
 }
 
-impl Accepted {
+impl AcceptedCall {
     pub(crate) fn new(call: IncomingCall) -> Self {
         faults::pass("service");
         let IncomingCall { function, tape, source, timeout, request_id, peer, reply } = call;
-        // A time beyond what clocks can tell is none.
+        // A deadline beyond the range of the clock never passes.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let caller = Caller { reply, deadline, request_id, peer, in_flight: None, watch: None };
         Self { function, message: Message { tape, source, _memory: Share::default() }, caller }
     }
 }
 
-/// Who waits for the answer to a call.
+/// The caller of a call that has not been answered.
 pub(crate) struct Caller {
     pub(crate) reply: Reply,
-    /// When the caller gives up, if it has said so.
+    /// When the caller gives up, if it sent a timeout.
     pub(crate) deadline: Option<Instant>,
     pub(crate) request_id: HeaderValue,
     pub(crate) peer: Arc<Peer>,
     /// Counts the call for its worker thread.
     pub(crate) in_flight: Option<InFlight>,
-    /// Ends the wait for the deadline when it is dropped.
+    /// Ends the wait for the deadline when dropped.
     watch: Option<oneshot::Sender<()>>,
 }
 
-/// How much later than its deadline a function hears that its caller has gone: clocks are only so exact,
-/// and the caller should see its own timeout first, not what the function makes of it.
+/// How long after the deadline a function learns that its caller has gone away. The caller should see its
+/// own timeout first, not what the function makes of the abort.
 const GRACE: Duration = Duration::from_millis(5);
 
 impl Caller {
-    /// Whether somebody still waits for the answer: if not, the function is not to be called.
+    /// Whether the caller still waits for the answer. If not, there is no need to run the function.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.reply.is_abandoned() && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
 
-    /// Tells a caller whose deadline has passed that its call has not begun.
+    /// Refuses a call whose deadline has passed before its function ran.
     pub(crate) fn give_up(self) {
         self.reply.send(Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded"));
     }
 }
 
-/// Who has made a call, for the context of its function.
+/// The caller of a call, for the context of its function.
 #[napi(object)]
 pub struct CallerFields {
     /// The identifier of the request.
@@ -76,9 +77,9 @@ pub struct CallerFields {
     pub address: String,
     /// The peer's port.
     pub port: u32,
-    /// The certificate that the peer has sent, in DER form.
+    /// The certificate that the peer sent, as DER.
     pub certificate: Option<Buffer>,
-    /// When the caller gives up, in milliseconds since 1970, if it has said so.
+    /// When the caller gives up, in milliseconds since 1970, if it sent a timeout.
     pub deadline: Option<f64>,
 }
 
@@ -100,19 +101,19 @@ impl CallerFields {
 struct Abandonment {
     call: u32,
     deadline: Option<Instant>,
-    completions: Arc<Completions>,
+    events: Arc<EventQueue>,
 }
 
 impl Wake for Abandonment {
     fn wake(self: Arc<Self>) {
         let overdue = is_overdue(self.deadline);
-        self.completions.push(Event::Abandoned { call: self.call, overdue });
-        // Not everything that can end a call runs on the I/O thread.
-        self.completions.wake();
+        self.events.push(Event::Abandoned { call: self.call, overdue });
+        // This may run on another thread than the I/O thread, which wakes JavaScript when it parks.
+        self.events.wake();
     }
 }
 
-/// A caller that goes away at its deadline does so because of the deadline.
+/// Whether a caller that goes away now does so because its deadline has passed.
 fn is_overdue(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() + GRACE >= deadline)
 }
@@ -121,27 +122,32 @@ fn is_overdue(deadline: Option<Instant>) -> bool {
 async fn watch_deadline(
     call: u32,
     deadline: Instant,
-    completions: Arc<Completions>,
+    events: Arc<EventQueue>,
     answered: oneshot::Receiver<()>,
 ) {
     tokio::select! {
         () = tokio::time::sleep_until((deadline + GRACE).into()) => {
-            completions.push(Event::Abandoned { call, overdue: true });
+            events.push(Event::Abandoned { call, overdue: true });
         }
         _ = answered => (),
     }
 }
 
 /// Calls that JavaScript has not answered yet.
-#[derive(Default)]
-pub(crate) struct Replies {
+pub(crate) struct ServedCalls {
+    events: Arc<EventQueue>,
     next: AtomicU32,
     callers: Mutex<HashMap<u32, Caller>>,
 }
 
-impl Replies {
+impl ServedCalls {
+    pub(crate) fn new(events: &Arc<EventQueue>) -> Self {
+        Self { events: Arc::clone(events), next: AtomicU32::new(0), callers: Mutex::default() }
+    }
+
+    /// Adds a call and returns its identifier.
     pub(crate) fn add(&self, caller: Caller) -> u32 {
-        let mut callers = self.callers();
+        let mut callers = self.callers.lock();
         loop {
             let id = self.next.fetch_add(1, Ordering::Relaxed);
             if let Entry::Vacant(entry) = callers.entry(id) {
@@ -151,12 +157,12 @@ impl Replies {
         }
     }
 
-    /// Takes out a call that has not been answered.
+    /// Removes a call that has not been answered.
     pub(crate) fn take(&self, call: u32) -> Option<Caller> {
-        self.callers().remove(&call)
+        self.callers.lock().remove(&call)
     }
 
-    /// Answers a call, if it still waits for that.
+    /// Answers a call unless it has been answered.
     pub(crate) fn answer(&self, call: u32, outcome: Outcome) {
         if let Some(Caller { reply, in_flight, .. }) = self.take(call) {
             drop(in_flight);
@@ -164,66 +170,65 @@ impl Replies {
         }
     }
 
-    /// Looks at a call that has not been answered.
-    pub(crate) fn look<T>(&self, call: u32, at: impl FnOnce(&mut Caller) -> T) -> Option<T> {
-        self.callers().get_mut(&call).map(at)
+    /// The caller of a call that has not been answered.
+    pub(crate) fn caller(&self, call: u32) -> Option<CallerFields> {
+        self.callers.lock().get(&call).map(CallerFields::of)
     }
 
-    /// Has an event tell when the caller goes away or its deadline passes. If it has gone away already:
-    /// whether its deadline has passed.
-    pub(crate) fn watch(&self, call: u32, completions: &Arc<Completions>) -> Option<bool> {
-        let mut callers = self.callers();
+    /// Whether the caller of a call still waits; see [`Waiting::is_waited_for`].
+    pub(crate) fn is_waited_for(&self, call: u32) -> bool {
+        self.waiting().is_waited_for(call)
+    }
+
+    /// Sends an event when the caller goes away or its deadline passes. If it has gone away already,
+    /// returns whether its deadline has passed.
+    pub(crate) fn watch(&self, call: u32) -> Option<bool> {
+        let mut callers = self.callers.lock();
         let Some(caller) = callers.get_mut(&call) else { return Some(false) };
         let deadline = caller.deadline;
-        let completions = Arc::clone(completions);
-        let abandonment = Abandonment { call, deadline, completions: Arc::clone(&completions) };
+        let abandonment = Abandonment { call, deadline, events: Arc::clone(&self.events) };
         if caller.reply.wake_when_abandoned(&Arc::new(abandonment).into()) {
             return Some(is_overdue(deadline));
         }
-        if let Some(deadline) = deadline
-            && let Ok(io) = io_thread()
-        {
+        if let Some(deadline) = deadline {
             let (watch, answered) = oneshot::channel();
             caller.watch = Some(watch);
-            // It ends with the thread, as the call does.
-            let _ = io.spawn(move || watch_deadline(call, deadline, completions, answered));
+            let events = Arc::clone(&self.events);
+            // Fails only if the thread has ended, and the call with it.
+            let _ = io_threads::spawn(move || watch_deadline(call, deadline, events, answered));
         }
         None
     }
 
-    /// All calls, locked, to ask of several whether they are waited for.
+    /// All calls, locked, to check several of them.
     pub(crate) fn waiting(&self) -> Waiting<'_> {
-        Waiting(self.callers())
+        Waiting(self.callers.lock())
     }
 
-    /// Fails all calls, since nothing can answer them any more.
+    /// Fails all calls because their thread is ending.
     pub(crate) fn fail_all(&self) {
-        let callers = std::mem::take(&mut *self.callers());
+        let callers = std::mem::take(&mut *self.callers.lock());
         for caller in callers.into_values() {
             caller.reply.send(worker_ended());
         }
     }
-
-    fn callers(&self) -> MutexGuard<'_, HashMap<u32, Caller>> {
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// See [`Replies::waiting`].
+/// See [`ServedCalls::waiting`].
 pub(crate) struct Waiting<'a>(MutexGuard<'a, HashMap<u32, Caller>>);
 
 impl Waiting<'_> {
-    /// Takes out a call.
+    /// Removes a call.
     pub(crate) fn forget(&mut self, call: u32) -> Option<Caller> {
         self.0.remove(&call)
     }
 
-    /// Whether somebody waits for the answer to a call; if not, it is forgotten.
+    /// Whether the caller of a call still waits. If not, the call is removed, and refused if it is late.
     pub(crate) fn is_waited_for(&mut self, call: u32) -> bool {
-        let wanted = self.0.get(&call).is_some_and(Caller::is_waiting);
-        if !wanted && let Some(caller) = self.0.remove(&call) {
+        let waited_for = self.0.get(&call).is_some_and(Caller::is_waiting);
+        if !waited_for && let Some(caller) = self.0.remove(&call) {
             caller.give_up();
         }
-        wanted
+        waited_for
     }
 }

@@ -1,4 +1,4 @@
-//! Writes events where JavaScript reads them.
+//! Writes events to the buffers that JavaScript reads.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use backwater_etf::Tape;
 use backwater_transport::spare_tapes;
 
-use crate::areas::Areas;
 use crate::events::{Event, Message};
 use crate::faults;
-use crate::frame::{AreaSlicesMut, Extent, Position, extent};
+use crate::frame::{BufferSlicesMut, Extent, Position, extent};
 use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_RETURN, event as header};
-use crate::replies::Replies;
+use crate::served_calls::ServedCalls;
+use crate::shared_buffers::SharedBuffers;
 
 /// Messages larger than this cross as memory of their own instead of being copied.
 const LARGE: usize = 32 * 1024;
@@ -19,19 +19,18 @@ const LARGE: usize = 32 * 1024;
 /// Tapes of results that were written out.
 type SpentTapes = Vec<Box<Tape>>;
 
-/// Moves as many events as fit from the queue to the inbox; the messages of large ones go to
-/// `large`, to be fetched one by one. Returns how many were moved. Calls that nobody waits for any more
-/// are left out.
+/// Moves as many events as fit from the queue to `buffers` and returns how many. Large messages go to
+/// `large`, from which decoders take them. Calls whose callers have gone away are dropped.
 pub(crate) fn deliver(
     events: &mut VecDeque<Event>,
-    replies: &Replies,
-    inbox: &mut Areas,
+    served: &ServedCalls,
+    buffers: &mut SharedBuffers,
     large: &mut Vec<Option<Message>>,
 ) -> u32 {
-    let mut areas = inbox.write();
+    let mut slices = buffers.write();
     let mut position = Position::default();
     let mut delivered = 0;
-    let mut waiting = replies.waiting();
+    let mut waiting = served.waiting();
     let mut spent = SpentTapes::new();
     while let Some(event) = events.front() {
         if let Event::Call { call, .. } = event
@@ -41,17 +40,17 @@ pub(crate) fn deliver(
             continue;
         }
         let size = size_of(event);
-        if !fits(&areas, position, size) {
+        if !fits(&slices, position, size) {
             break;
         }
         let Some(event) = events.pop_front() else { break };
         let ([kind, id, ..], start, larger) = (event.header(), position, large.len());
-        let writing = || put(event, size, &mut areas, &mut position, large, &mut spent);
+        let writing = || put(event, size, &mut slices, &mut position, large, &mut spent);
         if catch_unwind(AssertUnwindSafe(writing)).is_ok() {
             delivered += 1;
             continue;
         }
-        // A bug of this library is the failure of one call.
+        // A bug of this library fails one call.
         position = start;
         large.truncate(larger);
         match kind {
@@ -64,11 +63,11 @@ pub(crate) fn deliver(
     delivered
 }
 
-/// Writes an event. The tape of a result is `spent` then.
+/// Writes an event. The tape of a result goes to `spent`.
 fn put(
     event: Event,
     size: Extent,
-    areas: &mut AreaSlicesMut<'_>,
+    slices: &mut BufferSlicesMut<'_>,
     position: &mut Position,
     large: &mut Vec<Option<Message>>,
     spent: &mut SpentTapes,
@@ -78,7 +77,7 @@ fn put(
     if event.message().is_some() {
         faults::pass("inbox");
     }
-    areas.words[start..start + header::LENGTH].copy_from_slice(&[
+    slices.words[start..start + header::LENGTH].copy_from_slice(&[
         size.words as u32,
         kind,
         id,
@@ -88,14 +87,14 @@ fn put(
     ]);
     position.word += header::LENGTH;
     if let Some(description) = event.description() {
-        let at = areas.put_bytes(description.as_bytes(), position);
-        areas.words[start + header::FIRST as usize] = at as u32;
-        areas.words[start + header::SECOND as usize] = description.len() as u32;
+        let at = slices.put_bytes(description.as_bytes(), position);
+        slices.words[start + header::FIRST as usize] = at as u32;
+        slices.words[start + header::SECOND as usize] = description.len() as u32;
     } else if event.message().is_some() && size.words == header::LENGTH {
         large.push(event.into_message());
-        areas.words[start + header::SLOT as usize] = large.len() as u32;
+        slices.words[start + header::SLOT as usize] = large.len() as u32;
     } else if let Some(message) = event.message() {
-        areas.put(&message.tape, &message.source, position);
+        slices.put(&message.tape, &message.source, position);
         if matches!(event, Event::Return { .. } | Event::Exception { .. }) {
             spent.extend(event.into_message().map(|message| message.tape));
         }
@@ -103,7 +102,7 @@ fn put(
     position.word = start + size.words;
 }
 
-/// The room that an event takes in the inbox.
+/// The room that an event takes in the buffers.
 fn size_of(event: &Event) -> Extent {
     let mut size = Extent { words: header::LENGTH, ..Extent::default() };
     if let Some(message) = event.message() {
@@ -119,8 +118,8 @@ fn size_of(event: &Event) -> Extent {
     size
 }
 
-fn fits(areas: &AreaSlicesMut<'_>, position: Position, size: Extent) -> bool {
-    position.word + size.words <= areas.words.len()
-        && position.float + size.floats <= areas.floats.len()
-        && position.byte + size.bytes <= areas.bytes.len()
+fn fits(slices: &BufferSlicesMut<'_>, position: Position, size: Extent) -> bool {
+    position.word + size.words <= slices.words.len()
+        && position.float + size.floats <= slices.floats.len()
+        && position.byte + size.bytes <= slices.bytes.len()
 }

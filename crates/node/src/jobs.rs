@@ -1,44 +1,44 @@
-//! Reads the jobs that JavaScript has written.
+//! Jobs that JavaScript has written.
 
 use std::sync::Arc;
 
 use backwater_etf::TapeRef;
 use backwater_transport::TapeSource;
 
-use crate::areas::Areas;
-use crate::frame::AreaSlices;
+use crate::frame::BufferSlices;
 use crate::numbers::{JOB_CALL, JOB_CANCEL, JOB_EXCEPTION, JOB_RETURN, job};
+use crate::shared_buffers::SharedBuffers;
 
-/// A copy of what JavaScript had gathered: it may write the next batch while this one is worked on,
-/// and nothing that it does can change what is being signed.
-pub(crate) struct Batch {
+/// A copy of the jobs that JavaScript has gathered. JavaScript may write the next batch while this one
+/// runs, and nothing that it does can change what is being signed.
+pub(crate) struct JobBatch {
     words: Vec<u32>,
     floats: Vec<f64>,
     bytes: Vec<u8>,
-    /// Large binaries, which were copied when the jobs were written.
+    /// Large binaries, copied when the jobs were written.
     out_of_band: Vec<Vec<u8>>,
 }
 
-impl Batch {
-    /// Copies the first so many words, doubles and bytes of the outbox.
+impl JobBatch {
+    /// Copies the first `words`, `floats` and `bytes` of the buffers; `None` if they have fewer.
     pub(crate) fn copy(
-        outbox: &Areas,
+        buffers: &SharedBuffers,
         words: usize,
         floats: usize,
         bytes: usize,
         out_of_band: Vec<Vec<u8>>,
     ) -> Option<Self> {
-        let areas = outbox.read();
+        let slices = buffers.read();
         Some(Self {
             out_of_band,
-            words: areas.words.get(..words)?.to_vec(),
-            floats: areas.floats.get(..floats)?.to_vec(),
-            bytes: areas.bytes.get(..bytes)?.to_vec(),
+            words: slices.words.get(..words)?.to_vec(),
+            floats: slices.floats.get(..floats)?.to_vec(),
+            bytes: slices.bytes.get(..bytes)?.to_vec(),
         })
     }
 
-    fn areas(&self) -> AreaSlices<'_> {
-        AreaSlices {
+    fn slices(&self) -> BufferSlices<'_> {
+        BufferSlices {
             words: &self.words,
             floats: &self.floats,
             bytes: &self.bytes,
@@ -61,7 +61,7 @@ impl Batch {
 
 /// One job of a batch.
 pub(crate) struct Job {
-    batch: Arc<Batch>,
+    batch: Arc<JobBatch>,
     start: usize,
 }
 
@@ -74,7 +74,7 @@ pub(crate) enum JobKind {
     Exception,
     /// Make a call by a client.
     Call,
-    /// Give up a call of a client.
+    /// Cancel a call of a client.
     Cancel,
 }
 
@@ -97,7 +97,7 @@ impl Job {
         self.batch.words[self.start + field as usize]
     }
 
-    /// The call that the fields of a [`JobKind::Call`] describe; `None` when they are out of range.
+    /// The fields of a [`JobKind::Call`]; `None` if they are out of range.
     pub(crate) fn call(&self) -> Option<CallFields<'_>> {
         let start = self.field(job::NAMES) as usize;
         let end = start.checked_add(self.field(job::NAMES_LENGTH) as usize)?;
@@ -123,7 +123,7 @@ impl Job {
     }
 }
 
-/// What a [`JobKind::Call`] says besides its arguments. Times are in milliseconds, `u32::MAX` = none.
+/// A [`JobKind::Call`] without its arguments. Times are in milliseconds; `u32::MAX` means none.
 pub(crate) struct CallFields<'a> {
     pub(crate) client: u32,
     /// Module and function, with NUL between them.
@@ -142,13 +142,13 @@ pub(crate) struct CallFields<'a> {
 
 /// The tape of a job, which shares the memory of its batch.
 pub(crate) struct JobTape {
-    batch: Arc<Batch>,
+    batch: Arc<JobBatch>,
     frame: usize,
 }
 
 impl TapeSource for JobTape {
-    /// The tape; an empty one, which no encoder accepts, when it does not lie within the batch.
+    /// The tape; if it exceeds the batch, an empty one, which the encoder refuses.
     fn as_tape_ref(&self) -> TapeRef<'_> {
-        self.batch.areas().tape(self.frame).unwrap_or_default()
+        self.batch.slices().tape(self.frame).unwrap_or_default()
     }
 }

@@ -3,7 +3,7 @@
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeOptions, Encoder, Gap};
 
-use crate::areas::Areas;
+use crate::shared_buffers::SharedBuffers;
 
 /// The version byte that a term in external form begins with (OTP, erl_ext_dist, "Introduction").
 const VERSION: u8 = 131;
@@ -22,16 +22,16 @@ impl Codec {
         Self { encoder: Encoder::default(), output: Vec::new(), gaps: Vec::new() }
     }
 
-    /// Encodes the tape at word `start` of the outbox, without binaries that are out of band. Returns how
-    /// long the encoding is with them. The bytes stay valid until the next call.
+    /// Encodes the tape at word `start` of the buffers, without the binaries out of band. Returns the length
+    /// of the encoding with them. The bytes stay valid until the next call.
     pub(crate) fn encode(
         &mut self,
-        outbox: &Areas,
+        buffers: &SharedBuffers,
         start: usize,
         max_size: usize,
     ) -> Result<usize, String> {
-        let Some(tape) = outbox.read().tape(start) else {
-            return Err("the tape does not lie within the outbox".into());
+        let Some(tape) = buffers.read().tape(start) else {
+            return Err("the tape exceeds the shared buffers".into());
         };
         self.gaps.clear();
         self.output.clear();

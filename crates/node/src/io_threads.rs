@@ -1,0 +1,88 @@
+//! The I/O threads. All environments of the process share them.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use backwater_transport::IoThread;
+use napi::bindgen_prelude::retain_current_module_for_unload_safety;
+
+use crate::event_queue::EventQueue;
+use crate::locks::Mutex;
+
+/// The queues that the I/O threads wake when they park.
+static QUEUES: Mutex<Vec<Weak<EventQueue>>> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<Arc<IoThread>>> = Mutex::new(Vec::new());
+/// Counts clients, to spread them over the threads.
+static NEXT_CLIENT: AtomicUsize = AtomicUsize::new(0);
+
+/// The first I/O thread, started when it is first needed.
+pub(crate) fn first() -> io::Result<Arc<IoThread>> {
+    let mut threads = at_least(1)?;
+    threads.pop().ok_or_else(|| io::Error::other("there is no I/O thread"))
+}
+
+/// The first `count` I/O threads, started when they are first needed.
+pub(crate) fn at_least(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
+    let mut threads = THREADS.lock();
+    if threads.is_empty() {
+        // Node unloads an addon when the last environment that loaded it ends, and the I/O threads run
+        // its code until the process ends: never unmap it.
+        retain_current_module_for_unload_safety();
+    }
+    while threads.len() < count {
+        let thread = IoThread::start(wake_all)?;
+        thread.set_spin(longest_spin());
+        threads.push(Arc::new(thread));
+    }
+    Ok(threads.iter().take(count).map(Arc::clone).collect())
+}
+
+/// The I/O thread for a new client. Clients take turns over all threads, of which there are at least
+/// `count`.
+pub(crate) fn for_client(count: usize) -> io::Result<Arc<IoThread>> {
+    let first = at_least(count.max(1))?.swap_remove(0);
+    let threads = THREADS.lock();
+    let turn = NEXT_CLIENT.fetch_add(1, Ordering::Relaxed) % threads.len().max(1);
+    Ok(threads.get(turn).map_or(first, Arc::clone))
+}
+
+/// Runs a task on the first I/O thread.
+pub(crate) fn spawn<F>(make: impl FnOnce() -> F + Send + 'static) -> napi::Result<()>
+where
+    F: Future<Output = ()> + 'static,
+{
+    first()?.spawn(make).map_err(|error| napi::Error::from_reason(error.to_string()))
+}
+
+/// Wakes `queue` whenever an I/O thread parks.
+pub(crate) fn register(queue: &Arc<EventQueue>) {
+    let mut queues = QUEUES.lock();
+    queues.retain(|queue| queue.strong_count() > 0);
+    queues.push(Arc::downgrade(queue));
+}
+
+/// Sets how long an environment wants the I/O threads to spin. The longest time of all environments
+/// applies.
+pub(crate) fn set_spin(queue: &EventQueue, microseconds: u32) {
+    queue.io_spin().store(microseconds, Ordering::Relaxed);
+    let threads = THREADS.lock();
+    let longest = longest_spin();
+    threads.iter().for_each(|thread| thread.set_spin(longest));
+}
+
+fn longest_spin() -> Duration {
+    let queues = QUEUES.lock();
+    let wishes = queues.iter().filter_map(Weak::upgrade);
+    let longest = wishes.map(|queue| queue.io_spin().load(Ordering::Relaxed)).max();
+    Duration::from_micros(longest.unwrap_or(0).into())
+}
+
+fn wake_all() {
+    for queue in QUEUES.lock().iter() {
+        if let Some(queue) = queue.upgrade() {
+            queue.wake();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Runs the jobs that JavaScript has written, on the I/O thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use backwater_transport::Outcome;
+
+use crate::clients::Clients;
+use crate::errors;
+use crate::event_queue::EventQueue;
+use crate::events::Event;
+use crate::faults;
+use crate::jobs::{Job, JobBatch, JobKind};
+use crate::served_calls::ServedCalls;
+
+/// What the jobs of an environment work with.
+pub(crate) struct JobRunner {
+    pub(crate) events: Arc<EventQueue>,
+    pub(crate) served: Arc<ServedCalls>,
+    pub(crate) clients: Arc<Clients>,
+}
+
+impl JobRunner {
+    /// Runs the jobs in order. A panic fails only the job that it happens in.
+    pub(crate) fn run(&self, batch: JobBatch) {
+        for job in Arc::new(batch).jobs() {
+            let (kind, id) = (job.kind(), job.id());
+            if catch_unwind(AssertUnwindSafe(|| self.run_one(job))).is_err() {
+                self.fail(kind, id);
+            }
+        }
+    }
+
+    fn run_one(&self, job: Job) {
+        faults::pass("job");
+        let id = job.id();
+        match job.kind() {
+            Some(JobKind::Return) => {
+                self.served.answer(id, Outcome::Return(Box::new(job.into_tape())));
+            }
+            Some(JobKind::Exception) => {
+                self.served.answer(id, Outcome::Exception(Box::new(job.into_tape())));
+            }
+            Some(JobKind::Call) => self.clients.call(job),
+            Some(JobKind::Cancel) => self.clients.cancel(id),
+            None => self.events.push(Event::Failure {
+                operation: id,
+                description: errors::internal("a job of an unknown kind"),
+            }),
+        }
+    }
+
+    fn fail(&self, kind: Option<JobKind>, id: u32) {
+        match kind {
+            // Dropping the reply answers with 500.
+            Some(JobKind::Return | JobKind::Exception) => drop(self.served.take(id)),
+            Some(JobKind::Cancel) => (),
+            Some(JobKind::Call) | None => self.events.push(Event::failed_inside(id)),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The atoms that safe decoding accepts. All environments of the process share them.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use backwater_etf::KnownAtoms;
+
+use crate::locks::RwLock;
+
+/// Atoms that this library itself needs.
+const LIBRARY_ATOMS: [&str; 23] = [
+    "utf8",
+    "latin1",
+    "unicode",
+    "true",
+    "false",
+    "nil",
+    "undefined",
+    "ok",
+    "error",
+    "exit",
+    "throw",
+    "return",
+    "exception",
+    "js_error",
+    "name",
+    "message",
+    "code",
+    "file",
+    "line",
+    "unencodable_result",
+    "badarg",
+    "undef",
+    "function_clause",
+];
+
+static KNOWN: LazyLock<RwLock<HashSet<Box<str>>>> =
+    LazyLock::new(|| RwLock::new(LIBRARY_ATOMS.into_iter().map(Box::from).collect()));
+
+/// The atoms that the program has made, the names of its modules and functions, and the library's own.
+pub(crate) struct KnownAtomTable;
+
+impl KnownAtoms for KnownAtomTable {
+    fn is_known(&self, name: &str) -> bool {
+        KNOWN.read().contains(name)
+    }
+}
+
+/// Adds an atom. It stays for the life of the process, as the program's own atoms do in JavaScript.
+pub(crate) fn know_atom(name: &str) {
+    let known = KNOWN.read().contains(name);
+    if !known {
+        KNOWN.write().insert(name.into());
+    }
+}

@@ -1,0 +1,42 @@
+//! Memory that JavaScript allocates and both languages use.
+
+use napi::bindgen_prelude::{Float64Array, Uint8Array, Uint32Array};
+
+use crate::frame::{BufferSlices, BufferSlicesMut};
+
+/// Typed arrays of JavaScript, kept alive by references. Only the JavaScript thread can reach their
+/// owner, so no other thread touches them.
+pub(crate) struct SharedBuffers {
+    words: Uint32Array,
+    floats: Float64Array,
+    bytes: Uint8Array,
+}
+
+impl SharedBuffers {
+    pub(crate) fn new(words: Uint32Array, floats: Float64Array, bytes: Uint8Array) -> Self {
+        Self { words, floats, bytes }
+    }
+
+    pub(crate) fn read(&self) -> BufferSlices<'_> {
+        BufferSlices {
+            words: &self.words,
+            floats: &self.floats,
+            bytes: &self.bytes,
+            out_of_band: None,
+        }
+    }
+
+    pub(crate) fn write(&mut self) -> BufferSlicesMut<'_> {
+        // SAFETY: as_mut of a typed array is unsafe because JavaScript could use the memory at the same
+        // time. It cannot: this runs on the JavaScript thread, within one call from JavaScript, and the
+        // TypeScript side keeps the arrays private and shares them with no other thread. Each array has
+        // an ArrayBuffer of its own, so the slices do not overlap.
+        unsafe {
+            BufferSlicesMut {
+                words: self.words.as_mut(),
+                floats: self.floats.as_mut(),
+                bytes: self.bytes.as_mut(),
+            }
+        }
+    }
+}

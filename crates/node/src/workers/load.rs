@@ -1,0 +1,29 @@
+//! How many calls a worker has in flight.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts the calls in flight of one worker.
+#[derive(Default)]
+pub(crate) struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    /// Counts a call for as long as the guard lives.
+    pub(crate) fn add(&self) -> InFlight {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(&self.0))
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A call in flight; see [`Load::add`].
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,184 @@
+//! Spreads the calls of a server over the worker threads that serve it.
+//!
+//! Each worker has a queue, from which it takes one call at a time. A new call goes to the worker with the
+//! fewest calls in flight. Another worker may take a call that has not started: when it has much less to
+//! do, or when the call has waited for so long that its worker must be busy with something that blocks
+//! the thread. So a function that blocks one worker delays no other call.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use backwater_transport::{IncomingCall, Outcome, Service, Spawner};
+use http::StatusCode;
+
+use crate::locks::{Mutex, RwLock};
+use crate::served_calls::AcceptedCall;
+use crate::workers::worker::{QueuedCall, Worker, WorkerStats};
+
+/// How long a call waits before a worker with less to do is woken for it.
+const LATE: Duration = Duration::from_millis(2);
+/// How long a call waits before any other worker may take it.
+const STUCK: Duration = Duration::from_millis(50);
+/// How often the queues are checked while there are calls in them.
+const CHECK_INTERVAL: Duration = Duration::from_millis(5);
+/// How long calls wait while there is no worker: long enough to replace one that crashed.
+const NO_WORKER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The teams of the process, for worker threads to join.
+static TEAMS: Mutex<BTreeMap<u32, Arc<Team>>> = Mutex::new(BTreeMap::new());
+
+/// The workers of a server.
+pub(crate) struct Team {
+    spawner: Spawner,
+    workers: RwLock<Vec<Arc<Worker>>>,
+    /// The worker that is considered first for the next call.
+    next: AtomicUsize,
+    /// Calls that arrived while there was no worker.
+    parked: Mutex<VecDeque<QueuedCall>>,
+    /// Whether a task checks the queues.
+    checking: AtomicBool,
+}
+
+impl Team {
+    /// Creates the team of a server, which workers find until [`Team::dissolve`].
+    pub(crate) fn create(server: u32, spawner: Spawner) -> Arc<Self> {
+        let team = Arc::new(Self {
+            spawner,
+            workers: RwLock::default(),
+            next: AtomicUsize::new(0),
+            parked: Mutex::default(),
+            checking: AtomicBool::new(false),
+        });
+        TEAMS.lock().insert(server, Arc::clone(&team));
+        team
+    }
+
+    /// The team of a server; `None` if it is closed.
+    pub(crate) fn find(server: u32) -> Option<Arc<Self>> {
+        TEAMS.lock().get(&server).map(Arc::clone)
+    }
+
+    /// Keeps workers from joining the team of a server.
+    pub(crate) fn dissolve(server: u32) {
+        TEAMS.lock().remove(&server);
+    }
+
+    /// Adds a worker, which gets the calls that waited for one.
+    pub(crate) fn join(self: &Arc<Self>, worker: &Arc<Worker>) {
+        self.workers.write().push(Arc::clone(worker));
+        let parked = std::mem::take(&mut *self.parked.lock());
+        let any = !parked.is_empty();
+        parked.into_iter().for_each(|queued| self.assign(queued));
+        if any {
+            worker.wake();
+        }
+    }
+
+    /// Removes a worker. Its calls that have not started go to the others.
+    pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) {
+        self.workers.write().retain(|other| !Arc::ptr_eq(other, worker));
+        // No calls are added from now on, because `assign` holds the list of workers.
+        let left = std::mem::take(&mut *worker.queue());
+        left.into_iter().for_each(|queued| self.assign(queued));
+    }
+
+    pub(crate) fn stats(&self) -> Vec<WorkerStats> {
+        self.workers.read().iter().map(|worker| worker.stats()).collect()
+    }
+
+    /// Takes the first call from the queue of another worker that has more to do or is stuck.
+    pub(crate) fn steal(&self, worker: &Arc<Worker>) -> Option<AcceptedCall> {
+        let now = Instant::now();
+        let workers = self.workers.read();
+        let mut others = workers.iter().filter(|other| !Arc::ptr_eq(other, worker));
+        let call = others.find_map(|other| {
+            let is_relief = worker.load() + 1 < other.load();
+            let mut queue = other.queue();
+            let since = queue.front()?.since;
+            if !is_relief && now.saturating_duration_since(since) < STUCK {
+                return None;
+            }
+            queue.pop_front().map(|queued| queued.call)
+        })?;
+        Some(worker.adopt(call))
+    }
+
+    fn assign(self: &Arc<Self>, queued: QueuedCall) {
+        let workers = self.workers.read();
+        // Start one further each time, so that single calls go round as well.
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let turns = workers.iter().cycle().skip(first % workers.len().max(1)).take(workers.len());
+        match turns.min_by_key(|worker| worker.load()) {
+            Some(worker) => worker.enqueue(queued),
+            None => self.parked.lock().push_back(queued),
+        }
+        drop(workers);
+        self.start_checking();
+    }
+
+    /// Starts the task that checks the queues, unless it runs.
+    fn start_checking(self: &Arc<Self>) {
+        if self.checking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let team = Arc::downgrade(self);
+        // Fails only if the thread has ended, and all calls with it.
+        let _ = self.spawner.spawn(move || check_queues(team));
+    }
+
+    /// Wakes the workers if a call is late, and refuses calls that have waited too long for a worker.
+    /// Returns whether any calls are waiting.
+    fn check(&self) -> bool {
+        let any_parked = self.refuse_parked();
+        let workers = self.workers.read();
+        let heads: Vec<_> =
+            workers.iter().map(|worker| worker.queue().front().map(|head| head.since)).collect();
+        let now = Instant::now();
+        let is_late = |since: &Instant| now.saturating_duration_since(*since) >= LATE;
+        if heads.iter().flatten().any(is_late) {
+            workers.iter().for_each(|worker| worker.wake());
+        }
+        any_parked || heads.iter().any(Option::is_some)
+    }
+
+    /// Returns whether calls are left.
+    fn refuse_parked(&self) -> bool {
+        let now = Instant::now();
+        let mut parked = self.parked.lock();
+        let is_due = |first: &QueuedCall| now.duration_since(first.since) >= NO_WORKER_TIMEOUT;
+        while parked.front().is_some_and(is_due) {
+            if let Some(QueuedCall { call, .. }) = parked.pop_front() {
+                let refusal = Outcome::Refused(StatusCode::SERVICE_UNAVAILABLE, "no_worker");
+                call.caller.reply.send(refusal);
+            }
+        }
+        !parked.is_empty()
+    }
+}
+
+/// Runs while there are calls in the queues.
+async fn check_queues(team: Weak<Team>) {
+    loop {
+        tokio::time::sleep(CHECK_INTERVAL).await;
+        let Some(team) = team.upgrade() else { return };
+        if team.check() {
+            continue;
+        }
+        team.checking.store(false, Ordering::Release);
+        // A call that arrived in between has not started another task.
+        if !team.check() || team.checking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+    }
+}
+
+/// Hands the calls of a server to its workers.
+pub(crate) struct TeamService(pub(crate) Arc<Team>);
+
+impl Service for TeamService {
+    fn call(&self, call: IncomingCall) {
+        self.0.assign(QueuedCall::new(AcceptedCall::new(call)));
+    }
+}

@@ -1,0 +1,125 @@
+//! A worker thread of a server, with its queue.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
+use std::time::Instant;
+
+use crate::event_queue::EventQueue;
+use crate::events::Event;
+use crate::locks::Mutex;
+use crate::served_calls::{AcceptedCall, ServedCalls};
+use crate::workers::load::Load;
+
+/// After this many calls a worker is woken even if the I/O thread does not park.
+const WAKE_AFTER: usize = 64;
+
+/// A call in the queue of a worker.
+pub(crate) struct QueuedCall {
+    pub(crate) call: AcceptedCall,
+    pub(crate) since: Instant,
+}
+
+impl QueuedCall {
+    pub(crate) fn new(call: AcceptedCall) -> Self {
+        Self { call, since: Instant::now() }
+    }
+}
+
+/// A worker thread that serves a server.
+pub(crate) struct Worker {
+    server: u32,
+    /// Which of the server's workers it is. A replacement has the slot of its predecessor.
+    slot: u32,
+    events: Arc<EventQueue>,
+    served: Arc<ServedCalls>,
+    queue: Mutex<VecDeque<QueuedCall>>,
+    /// Calls assigned to it and not answered, including those in the queue.
+    load: Load,
+    taken: AtomicU64,
+}
+
+impl Worker {
+    /// The worker in `slot` of `server`, whose thread owns `events` and `served`.
+    pub(crate) fn new(
+        server: u32,
+        slot: u32,
+        events: &Arc<EventQueue>,
+        served: &Arc<ServedCalls>,
+    ) -> Self {
+        Self {
+            server,
+            slot,
+            events: Arc::clone(events),
+            served: Arc::clone(served),
+            queue: Mutex::default(),
+            load: Load::default(),
+            taken: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds a call to the queue.
+    pub(crate) fn enqueue(&self, mut queued: QueuedCall) {
+        queued.call.caller.in_flight = Some(self.load.add());
+        let mut queue = self.queue();
+        queue.push_back(queued);
+        let urgent = queue.len().is_multiple_of(WAKE_AFTER);
+        drop(queue);
+        self.events.announce();
+        if urgent {
+            self.events.wake();
+        }
+    }
+
+    /// Takes the first call from its own queue.
+    pub(crate) fn dequeue(&self) -> Option<AcceptedCall> {
+        self.queue().pop_front().map(|queued| queued.call)
+    }
+
+    /// Counts a call from another worker's queue as its own.
+    pub(crate) fn adopt(&self, mut call: AcceptedCall) -> AcceptedCall {
+        call.caller.in_flight = Some(self.load.add());
+        call
+    }
+
+    /// Starts a call: the event that runs it on this worker's thread. `None` if its caller has gone away.
+    pub(crate) fn start(&self, call: AcceptedCall) -> Option<Event> {
+        let AcceptedCall { function, message, caller } = call;
+        if !caller.is_waiting() {
+            caller.give_up();
+            return None;
+        }
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        let call = self.served.add(caller);
+        Some(Event::Call { call, server: self.server, function, message })
+    }
+
+    /// Has its thread look for calls in all queues of the server.
+    pub(crate) fn wake(&self) {
+        self.events.announce();
+        self.events.wake();
+    }
+
+    pub(crate) fn queue(&self) -> MutexGuard<'_, VecDeque<QueuedCall>> {
+        self.queue.lock()
+    }
+
+    pub(crate) fn load(&self) -> usize {
+        self.load.get()
+    }
+
+    pub(crate) fn stats(&self) -> WorkerStats {
+        WorkerStats {
+            slot: self.slot,
+            in_flight: self.load(),
+            taken: self.taken.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What a worker is doing.
+pub(crate) struct WorkerStats {
+    pub(crate) slot: u32,
+    pub(crate) in_flight: usize,
+    pub(crate) taken: u64,
+}
