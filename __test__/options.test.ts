@@ -144,6 +144,12 @@ const options: readonly (readonly [
     ['client', 'call'],
     { good: [0, 50, MAX_TIME, Infinity], bad: [-1, 0.5, MAX_TIME + 1, NaN, '50'] },
   ],
+  // What is good becomes a copy: see metadata.test.ts.
+  [
+    'metadata',
+    ['client', 'call'],
+    { good: [], bad: ['tenant', 1, true, null, ['tenant'], new Set()] },
+  ],
   ['resolveInterval', ['client'], TIMES],
   [
     'dnsServers',

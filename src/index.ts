@@ -25,6 +25,7 @@ export type {
   ToErlangOptions,
   WorkerOptions,
 } from './options/options.js';
+export type { MetadataInput } from './options/metadata.js';
 export type { AbortSignalLike } from './platform/realms.js';
 export { expose } from './server/registry.js';
 export type {

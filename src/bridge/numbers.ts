@@ -64,5 +64,9 @@ export const JobWord = {
   timeout: 13,
   maxRetries: 14,
   hedgeDelay: 15,
+  /** Where headers stand in the bytes: names and values in turns, with NUL between them. */
+  headers: 16,
+  /** 0 for none. */
+  headersLength: 17,
 } as const;
-export const JOB_WORDS = 16;
+export const JOB_WORDS = 18;

@@ -22,6 +22,7 @@ import {
   type ClientSettings,
   type Secret,
 } from '../options/options.js';
+import { callHeaders, mergeMetadata } from '../options/metadata.js';
 import { isError } from '../platform/realms.js';
 import { PendingCall, type Tally } from './pending-call.js';
 import { type AnyModule, remoteModule, type RemoteModule } from './remote-module.js';
@@ -269,6 +270,11 @@ export class Client {
       const { word, float, byte } = encoder;
       fields[JobWord.names] = byte;
       fields[JobWord.namesLength] = encoder.putText(`${module}\0${fn}`);
+      if (settings.metadata !== undefined || settings.trace !== undefined) {
+        fields[JobWord.headers] = encoder.byte;
+        const headers = callHeaders(settings.metadata, settings.trace);
+        fields[JobWord.headersLength] = encoder.putText(headers);
+      }
       encoder.encode(args, settings, limit, 'args', this.call);
       size = encoder.byte - byte + (encoder.word - word) * 4 + (encoder.float - float) * 8;
       size += encoder.outOfBandBytes;
@@ -397,13 +403,15 @@ export async function call<T = Term>(
   args: readonly unknown[] = [],
   options?: CallOptions,
 ): Promise<T> {
-  const { encoders, revivers, ...rest } = ownProperties(target);
+  const { encoders, revivers, metadata, ...rest } = ownProperties(target);
   const client = sharedClient(rest);
-  // Functions are not what clients are told apart by: they belong to the call.
-  if (encoders === undefined && revivers === undefined) {
+  // Clients are not told apart by these: they belong to the call.
+  if (encoders === undefined && revivers === undefined && metadata === undefined) {
     return client.call<T>(module, fn, args, options);
   }
-  return client.call<T>(module, fn, args, { encoders, revivers, ...options });
+  const own = { encoders, revivers, ...options };
+  if (metadata !== undefined) own.metadata = mergeMetadata(metadata, own.metadata);
+  return client.call<T>(module, fn, args, own);
 }
 
 /** {@link call} that never rejects. */

@@ -10,6 +10,7 @@ import { failureOf } from '../errors/failures.js';
 import { maxValueSize } from '../platform/heap.js';
 import { type HttpResponse, type ParsedResponse, parseResponse } from './response.js';
 import { toJson } from '../bridge/json.js';
+import { callHeaders } from '../options/metadata.js';
 import {
   callOptions,
   clientOptions,
@@ -84,6 +85,7 @@ export function encodeRequest(
     timeout: milliseconds(settings.timeout),
     replayProtection: settings.replayProtection,
     audience: settings.audience,
+    headers: callHeaders(settings.metadata),
   };
   const json = toJson(parameters);
   const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };

@@ -13,6 +13,7 @@ import {
   integer,
   integerOrInfinity,
   listOf,
+  metadata,
   MAX_TIMEOUT,
   objectWith,
   oneOf,
@@ -20,6 +21,7 @@ import {
   timeout,
 } from './types.js';
 import { DEFAULT_BYTES_IN_FLIGHT } from '../platform/heap.js';
+import { Metadata, type MetadataInput, type TraceHeaders } from './metadata.js';
 import type { AbortSignalLike } from '../platform/realms.js';
 import type { ClientUrl } from '../resolve/targets.js';
 import { MAX_IO_THREADS } from './io-threads.js';
@@ -315,6 +317,15 @@ export interface CallOptions extends MessageOptions {
    */
   readonly rethrowRemoteExceptions?: boolean | undefined;
   /**
+   * Names and values that travel with the call, such as `{ tenant: 'acme' }`: what the function needs to
+   * know about the call besides its arguments. They are signed; a function reads them in
+   * {@link CallContext.metadata}. Those of a call are added to those of its client, and take precedence.
+   *
+   * Names are header tokens in lower case. All together have at most 64 entries, 2,048 bytes of names, and
+   * 8,192 bytes of names and values, where all but visible ASCII counts three times.
+   */
+  readonly metadata?: MetadataInput | undefined;
+  /**
    * Gives the call up in whichever phase it is: it rejects with the signal's reason, and its place in
    * the queue or its connection is let go at once, by which the server learns of it.
    */
@@ -570,6 +581,7 @@ const callDefaults = {
   idempotent: option(boolean, false),
   maxRetries: option(integer(0, 100), 2),
   hedgeDelay: option(integerOrInfinity(0, MAX_TIMEOUT, 'milliseconds'), Infinity),
+  metadata: option(metadata, undefined),
 };
 
 const callTable = {
@@ -642,8 +654,14 @@ export type ServerSettings = Readonly<Values<typeof serverTable>> & Flags;
 /** Options of closing a server, complete. */
 export type CloseSettings = Readonly<Values<typeof closeTable>>;
 /** Options of a client, complete; they are those of a call without options of its own, too. */
-export type ClientSettings = Readonly<Values<typeof clientTable>> &
-  Flags & { readonly signal: undefined };
+export type ClientSettings = Readonly<Omit<Values<typeof clientTable>, 'metadata'>> &
+  Flags &
+  Carried & { readonly signal: undefined };
+/** What a call carries besides its arguments. */
+interface Carried {
+  readonly metadata: Metadata | undefined;
+  readonly trace?: TraceHeaders | undefined;
+}
 /** Options of a call with those of its client, complete. */
 export type CallSettings = Omit<ClientSettings, 'signal'> & {
   readonly signal: AbortSignalLike | undefined;
@@ -707,7 +725,8 @@ export function clientOptions(input?: ClientTuning | null, subject = 'the client
       { option: 'minConnections' },
     );
   }
-  return Object.freeze({ ...values, signal: undefined, flags: callFlagsOf(values) });
+  const metadata = Metadata.of(values.metadata);
+  return Object.freeze({ ...values, metadata, signal: undefined, flags: callFlagsOf(values) });
 }
 
 /**
@@ -722,8 +741,10 @@ export function callOptions(
 ): CallSettings {
   // Most calls have no options of their own.
   if (input === undefined || input === null) return client;
-  const values = { ...client, ...readOptions(callTable, input, 'the call', client) };
-  return Object.freeze({ ...values, flags: callFlagsOf(values) });
+  const base = { ...client, metadata: undefined };
+  const values = { ...client, ...readOptions(callTable, input, 'the call', base) };
+  const metadata = Metadata.of(values.metadata, client.metadata);
+  return Object.freeze({ ...values, metadata, flags: callFlagsOf(values) });
 }
 
 /** @throws {@link OptionError} naming the option that is unknown or takes something else */
@@ -731,9 +752,9 @@ export function encodeRequestOptions(
   target: ClientTuning,
   input?: EncodeRequestOptions | null,
 ): CallSettings & { readonly acceptEncoding: 'identity' | 'gzip' } {
-  const base = { ...clientOptions(target, 'encodeRequest'), acceptEncoding: 'identity' as const };
-  return Object.freeze({
-    ...base,
-    ...readOptions(encodeRequestTable, input, 'encodeRequest', base),
-  });
+  const client = clientOptions(target, 'encodeRequest');
+  const base = { ...client, metadata: undefined, acceptEncoding: 'identity' as const };
+  const values = readOptions(encodeRequestTable, input, 'encodeRequest', base);
+  const metadata = Metadata.of(values.metadata, client.metadata);
+  return Object.freeze({ ...client, ...values, metadata });
 }

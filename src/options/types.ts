@@ -1,5 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import type { OptionType } from './table.js';
+import { METADATA, type MetadataInput } from './metadata.js';
 import { type AbortSignalLike, isAbortSignal } from '../platform/realms.js';
 
 /** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
@@ -110,6 +111,12 @@ export const healthPath: OptionType<string> = {
     /^\/[!-~]{1,255}$/.test(value) &&
     !/[?#]/.test(value) &&
     !value.startsWith('/backwater/'),
+};
+
+/** Its entries are checked when it is read. */
+export const metadata: OptionType<MetadataInput | undefined> = {
+  takes: METADATA,
+  accepts: (value): value is MetadataInput => typeof value === 'object' && value !== null,
 };
 
 export const abortSignal: OptionType<AbortSignalLike | undefined> = {

@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { X509Certificate } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';
+import type { TraceHeaders } from '../options/metadata.js';
 import type { RegisteredFunction } from './registry.js';
 
 /** The other end of the connection that a call has come by. */
@@ -76,6 +77,11 @@ export interface CallContext {
   readonly peer: CallPeer;
   /** The identifier that the caller has given to the request. */
   readonly requestId: string;
+  /**
+   * What the caller has sent along with the call: see {@link CallOptions.metadata}. Only what the caller
+   * has signed is here.
+   */
+  readonly metadata: ReadonlyMap<string, string>;
   /** The name of the module that was called. */
   readonly module: string;
   /** The name of the function that was called. */
@@ -89,9 +95,12 @@ export class Context implements CallContext {
   readonly deadline: Date | undefined;
   readonly peer: CallPeer;
   readonly requestId: string;
+  /** The trace that the caller says the call belongs to, as far as it is signed. */
+  readonly trace: TraceHeaders;
   readonly module: string;
   readonly function: string;
   readonly arity: number;
+  readonly #metadata: readonly string[];
   readonly #call: number;
   readonly #scope: AsyncResource;
   #controller: AbortController | undefined;
@@ -105,12 +114,21 @@ export class Context implements CallContext {
     this.#scope = scope;
     this.peer = new Peer(caller?.address ?? '', caller?.port ?? 0, caller?.certificate);
     this.requestId = caller?.requestId ?? '';
+    this.#metadata = caller?.metadata ?? [];
+    const { traceparent, tracestate, baggage } = caller ?? {};
+    this.trace = { traceparent, tracestate, baggage };
     const deadline = caller?.deadline;
     this.deadline = typeof deadline === 'number' ? new Date(deadline) : undefined;
     this.module = module;
     this.function = name;
     this.arity = arity;
   }
+
+  get metadata(): ReadonlyMap<string, string> {
+    this.#metadataMap ??= new Map(pairs(this.#metadata));
+    return this.#metadataMap;
+  }
+  #metadataMap: ReadonlyMap<string, string> | undefined;
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
@@ -133,4 +151,9 @@ export class Context implements CallContext {
     const controller = this.#controller;
     if (controller !== undefined) this.#scope.runInAsyncScope(() => controller.abort(reason));
   }
+}
+
+/** What stands in turns, two by two. */
+function* pairs(flat: readonly string[]): Generator<[string, string]> {
+  for (let at = 0; at < flat.length; at += 2) yield [flat[at]!, flat[at + 1]!];
 }

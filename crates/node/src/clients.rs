@@ -209,6 +209,7 @@ impl Client {
         let CallFields {
             client: _,
             names,
+            headers,
             arity,
             flags,
             connect_timeout,
@@ -221,8 +222,13 @@ impl Client {
             hedge_delay,
         } = job.call()?;
         let path = self.paths.of(names, arity)?;
+        let carried = match std::str::from_utf8(headers).ok()? {
+            "" => None,
+            headers => Some(options::call_headers(headers)?),
+        };
         let mut request = CallRequest::new(path, Box::new(job.into_tape()));
         request.secrets = Some(self.secrets.lock().clone());
+        request.carried = carried;
         request.connect_timeout = Some(duration(connect_timeout));
         request.recv_timeout = Some(duration(recv_timeout));
         request.timeout = limit(timeout);

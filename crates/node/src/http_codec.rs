@@ -55,6 +55,8 @@ struct RequestParameters {
     timeout: u32,
     replay_protection: bool,
     audience: Option<String>,
+    /// Names and values in turns, with NUL between them; empty for none.
+    headers: String,
 }
 
 pub(crate) fn encode_request(
@@ -76,6 +78,12 @@ pub(crate) fn encode_request(
         created: parameters.replay_protection.then(|| SystemTime::now().into()),
         audience: options::header_value(parameters.audience.as_deref())?,
     };
+    let carried = match parameters.headers.as_str() {
+        "" => None,
+        text => Some(options::call_headers(text).ok_or_else(|| {
+            refused("options.metadata", "'options.metadata' cannot stand in a request")
+        })?),
+    };
     let RequestParameters { module, function, arity, .. } = parameters;
     let path = RequestPath::new(&module, &function, arity);
     let id = request_id.try_into().map_err(|_| Error::from_reason("a request id has 16 bytes"))?;
@@ -84,7 +92,7 @@ pub(crate) fn encode_request(
     let host = HeaderValue::from_static("host");
     let prepared = client::prepare_request(&path, &host, tape, &mut encoder, &settings)
         .map_err(|failure| thrown(&errors::encode_failure(&failure)))?;
-    let (head, body) = prepared.sign(id, extensions).into_parts();
+    let (head, body) = prepared.carrying(carried).sign(id, extensions).into_parts();
     let mut headers: Vec<(&str, &str)> = head
         .headers
         .iter()

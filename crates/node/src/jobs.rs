@@ -101,9 +101,12 @@ impl Job {
     pub(crate) fn call(&self) -> Option<CallFields<'_>> {
         let start = self.field(job::NAMES) as usize;
         let end = start.checked_add(self.field(job::NAMES_LENGTH) as usize)?;
+        let headers = self.field(job::HEADERS) as usize;
+        let end_of_headers = headers.checked_add(self.field(job::HEADERS_LENGTH) as usize)?;
         Some(CallFields {
             client: self.field(job::CLIENT),
             names: self.batch.bytes.get(start..end)?,
+            headers: self.batch.bytes.get(headers..end_of_headers)?,
             arity: u8::try_from(self.field(job::ARITY)).ok()?,
             flags: self.field(job::FLAGS),
             connect_timeout: self.field(job::CONNECT_TIMEOUT),
@@ -128,6 +131,8 @@ pub(crate) struct CallFields<'a> {
     pub(crate) client: u32,
     /// Module and function, with NUL between them.
     pub(crate) names: &'a [u8],
+    /// Names and values of headers in turns, with NUL between them.
+    pub(crate) headers: &'a [u8],
     pub(crate) arity: u8,
     pub(crate) flags: u32,
     pub(crate) connect_timeout: u32,

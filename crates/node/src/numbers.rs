@@ -75,6 +75,10 @@ pub(crate) mod job {
             TIMEOUT = 13;
             MAX_RETRIES = 14;
             HEDGE_DELAY = 15;
+            /// Where headers stand in the bytes: names and values in turns, with NUL between them.
+            HEADERS = 16;
+            /// 0 for none.
+            HEADERS_LENGTH = 17;
         }
     }
 

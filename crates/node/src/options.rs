@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::DecodeOptions;
-use backwater_protocol::Secrets;
 use backwater_protocol::server::ReplayPolicy;
+use backwater_protocol::{CallHeaders, Secrets};
 use backwater_transport::{EndpointAddress, OwnedDecodeOptions};
 use http::HeaderValue;
 use napi::bindgen_prelude::Buffer;
@@ -142,6 +142,16 @@ pub(crate) fn secrets(secrets: &[Buffer]) -> napi::Result<Secrets> {
 pub(crate) fn header_value(text: Option<&str>) -> napi::Result<Option<HeaderValue>> {
     let value = text.map(HeaderValue::from_str).transpose();
     value.map_err(|error| napi::Error::from_reason(error.to_string()))
+}
+
+/// Names and values of headers in turns, with NUL between them; `None` if no call can carry them.
+pub(crate) fn call_headers(text: &str) -> Option<CallHeaders> {
+    let parts: Vec<&str> = text.split('\0').collect();
+    let (pairs, rest) = parts.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    CallHeaders::new(pairs.iter().map(|[name, value]| (*name, *value)))
 }
 
 /// An endpoint as src/resolve/resolver.ts lists it.

@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard};
 use std::task::Wake;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use backwater_protocol::CarriedContext;
 use backwater_transport::{IncomingCall, Outcome, Peer, Reply, Share};
 use http::{HeaderValue, StatusCode};
 use napi::bindgen_prelude::Buffer;
@@ -31,10 +32,12 @@ pub(crate) struct AcceptedCall {
 impl AcceptedCall {
     pub(crate) fn new(call: IncomingCall) -> Self {
         faults::pass("service");
-        let IncomingCall { function, tape, source, timeout, request_id, peer, reply } = call;
+        let IncomingCall { function, tape, source, timeout, request_id, carried, peer, reply } =
+            call;
         // A deadline beyond the range of the clock never passes.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let caller = Caller { reply, deadline, request_id, peer, in_flight: None, watch: None };
+        let caller =
+            Caller { reply, deadline, request_id, carried, peer, in_flight: None, watch: None };
         Self { function, message: Message { tape, source, _memory: Share::default() }, caller }
     }
 }
@@ -45,6 +48,8 @@ pub(crate) struct Caller {
     /// When the caller gives up, if it sent a timeout.
     pub(crate) deadline: Option<Instant>,
     pub(crate) request_id: HeaderValue,
+    /// Metadata and trace, if the request has any.
+    pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) peer: Arc<Peer>,
     /// Counts the call for its worker thread.
     pub(crate) in_flight: Option<InFlight>,
@@ -81,18 +86,34 @@ pub struct CallerFields {
     pub certificate: Option<Buffer>,
     /// When the caller gives up, in milliseconds since 1970, if it sent a timeout.
     pub deadline: Option<f64>,
+    /// Names and values of the metadata, in turns; none if there is no metadata.
+    pub metadata: Option<Vec<String>>,
+    /// The trace that the call belongs to, as its headers say.
+    pub traceparent: Option<String>,
+    /// See `traceparent`.
+    pub tracestate: Option<String>,
+    /// See `traceparent`.
+    pub baggage: Option<String>,
 }
 
 impl CallerFields {
     pub(crate) fn of(caller: &Caller) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let date = |deadline: Instant| now + deadline.saturating_duration_since(Instant::now());
+        let CarriedContext { metadata, trace } =
+            caller.carried.as_deref().cloned().unwrap_or_default();
+        let metadata: Vec<_> =
+            metadata.into_iter().flat_map(|(name, value)| [name, value]).collect();
         Self {
             request_id: String::from_utf8_lossy(caller.request_id.as_bytes()).into_owned(),
             address: caller.peer.address.ip().to_string(),
             port: caller.peer.address.port().into(),
             certificate: caller.peer.certificate.clone().map(Into::into),
             deadline: caller.deadline.map(|deadline| date(deadline).as_millis() as f64),
+            metadata: (!metadata.is_empty()).then_some(metadata),
+            traceparent: trace.traceparent,
+            tracestate: trace.tracestate,
+            baggage: trace.baggage,
         }
     }
 }

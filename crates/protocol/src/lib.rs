@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod call_headers;
 pub mod client;
 mod content;
 mod decimal;
 mod digest;
 pub mod gzip;
 mod headers;
+mod percent;
 mod pieces;
 mod secrets;
 pub mod server;
@@ -19,6 +21,10 @@ mod signature;
 mod timeout;
 mod timestamp;
 
+pub use self::call_headers::{
+    CallHeaders, CarriedContext, MAX_METADATA_ENTRIES, MAX_METADATA_NAMES, MAX_METADATA_SIZE,
+    METADATA_PREFIX, TraceContext,
+};
 pub use self::secrets::{EmptySecret, Secrets};
 pub use self::signature::SignatureFailure;
 pub use self::timeout::CallTimeout;

@@ -132,25 +132,43 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// A signature that holds.
-pub(crate) struct Verified<const N: usize> {
-    /// The number of the secret that made it.
-    pub(crate) secret: usize,
-    /// The begin of the signature itself.
-    pub(crate) prefix: [u8; 16],
-    /// Whether each of the headers that were asked for is signed.
-    pub(crate) signed: [bool; N],
+/// The names of the headers that a signature covers, each in any case.
+#[derive(Debug)]
+pub(crate) struct SignedNames<'a>(Vec<&'a str>);
+
+impl<'a> SignedNames<'a> {
+    #[cfg(test)]
+    pub(crate) fn of(names: Vec<&'a str>) -> Self {
+        Self(names)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().copied()
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|listed| listed.eq_ignore_ascii_case(name))
+    }
 }
 
-/// Checks a signature, and which of `ask` it is over.
-pub(crate) fn verify<const N: usize>(
-    parameters: &HeaderValue,
+/// A signature that holds.
+pub(crate) struct Verified<'a> {
+    /// The number of the secret that made it.
+    pub(crate) secret: usize,
+    /// The first bytes of the signature itself.
+    pub(crate) prefix: [u8; 16],
+    /// What it covers.
+    pub(crate) names: SignedNames<'a>,
+}
+
+/// Checks a signature.
+pub(crate) fn verify<'a>(
+    parameters: &'a HeaderValue,
     scheme: &str,
     signed: Signed<'_>,
     demands: &Demands,
     secrets: &Secrets,
-    ask: [&str; N],
-) -> Result<Verified<N>, SignatureFailure> {
+) -> Result<Verified<'a>, SignatureFailure> {
     let text = parameters.to_str().map_err(|_| SignatureFailure::InvalidHeaderParams)?;
     let text = text.get(scheme.len()..).unwrap_or_default();
     let parameters = Parameters::parse(text).ok_or(SignatureFailure::InvalidHeaderParams)?;
@@ -163,22 +181,21 @@ pub(crate) fn verify<const N: usize>(
     let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
     // A list of more names has one that is missing or listed twice, and its first names show it.
     let most = signed.headers.keys_len() + 1;
-    let names: Vec<&str> = names_of(list).take(most + 1).collect();
-    let listed = |name: &str| names.iter().any(|listed| listed.eq_ignore_ascii_case(name));
-    if !are_distinct(&names) {
+    let names = SignedNames(names_of(list).take(most + 1).collect());
+    if !are_distinct(&names.0) {
         return Err(SignatureFailure::InvalidHeaderParams);
     }
     // Otherwise one of them is missing, which the text that is signed brings to light.
-    if names.len() <= most {
-        check_list(signed, demands, listed)?;
+    if names.0.len() <= most {
+        check_list(signed, demands, &names)?;
     }
     let mut verification = secrets.verify();
-    signing_string(signed, &names, |piece| verification.add(piece))?;
+    signing_string(signed, &names.0, |piece| verification.add(piece))?;
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
     let tag = decode_tag(given).ok_or(SignatureFailure::InvalidSignature)?;
     let secret = verification.finish(&tag).ok_or(SignatureFailure::InvalidSignature)?;
     let prefix = tag.first_chunk().copied().ok_or(SignatureFailure::InvalidSignature)?;
-    Ok(Verified { secret, prefix, signed: ask.map(listed) })
+    Ok(Verified { secret, prefix, names })
 }
 
 /// The names of a list, which are separated by spaces.
@@ -189,15 +206,15 @@ fn names_of(list: &str) -> impl Iterator<Item = &str> {
 fn check_list(
     signed: Signed<'_>,
     demands: &Demands,
-    listed: impl Fn(&str) -> bool,
+    names: &SignedNames<'_>,
 ) -> Result<(), SignatureFailure> {
     for name in std::iter::once(&signed.pseudo_name).chain(demands.mandatory) {
-        if !listed(name) {
+        if !names.contains(name) {
             return Err(SignatureFailure::MissingMandatoryHeader(name));
         }
     }
     for name in demands.if_present {
-        if headers::get_all(signed.headers, name).iter().next().is_some() && !listed(name) {
+        if headers::get_all(signed.headers, name).iter().next().is_some() && !names.contains(name) {
             return Err(SignatureFailure::MissingMandatorilySignedHeader(name));
         }
     }
@@ -439,7 +456,7 @@ mod tests {
             HeaderValue::try_from(text).unwrap()
         };
         let verify = |signature: &str| {
-            verify(&parameters(signature), "", signed, &NO_DEMANDS, &secrets, []).map(|_| ())
+            verify(&parameters(signature), "", signed, &NO_DEMANDS, &secrets).map(|_| ())
         };
         assert_eq!(verify(signature), Ok(()), "{name}");
         // As base64 of the same length, and of a shorter and a longer signature.

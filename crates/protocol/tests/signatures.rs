@@ -12,7 +12,9 @@ use backwater_protocol::client::{
 use backwater_protocol::server::{
     self, Authenticated, Exposure, Lookup, Refusal, ReplayGuard, ReplayPolicy, ResponseTerm,
 };
-use backwater_protocol::{CallTimeout, Secrets, SignatureFailure, Timestamp};
+use backwater_protocol::{
+    CallHeaders, CallTimeout, CarriedContext, Secrets, SignatureFailure, Timestamp,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -331,6 +333,49 @@ fn no_bit_of_a_stamp_can_be_changed_and_it_counts_only_when_it_is_signed() {
     assert!(check(&prepared.sign([7; 16], extensions())).is_ok());
     // The refusal is believed.
     assert_eq!(receive(&refusal.into_response(&server), &client), Ok(()));
+}
+
+/// What the server believes that a request carries.
+fn believed(request: &Request<Bytes>, server: &server::Settings) -> CarriedContext {
+    let negotiated = authenticate(request, server).unwrap().route(&All).unwrap().negotiate();
+    let carried = negotiated.unwrap().expect_body(None).unwrap().take_carried();
+    carried.map(|carried| *carried).unwrap_or_default()
+}
+
+#[test]
+fn what_a_request_carries_counts_only_when_it_is_signed_and_cannot_be_changed() {
+    let (client, server) = (client_of(&["one"]), server_of(&["one"]));
+    let path = RequestPath::new("module", "function", 1);
+    let headers = [("x-backwater-meta-tenant", "acme"), ("traceparent", "00-1-2-01")];
+    let plain = prepared(&path, &client);
+    let carrying = plain.clone().carrying(CallHeaders::new(headers));
+    let request = carrying.sign(ID, Extensions::default());
+    let names = signed_names(&request.headers()["authorization"]);
+    assert!(names.is_sorted_by(|left, right| left.as_str() < right.as_str()), "{names:?}");
+    let carried = believed(&request, &server);
+    assert_eq!(carried.metadata, [("tenant".to_owned(), "acme".to_owned())]);
+    assert_eq!(carried.trace.traceparent.as_deref(), Some("00-1-2-01"));
+    assert!(serve(&request, &server).is_ok());
+
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().unwrap();
+        let value = HeaderValue::from_static(value);
+        for flipped in flipped(&value) {
+            let mut changed = request.clone();
+            changed.headers_mut().insert(&name, flipped);
+            assert_eq!(refused(serve(&changed, &server)), (401, "invalid_signature".into()));
+        }
+        let mut doubled = request.clone();
+        doubled.headers_mut().append(&name, value.clone());
+        assert_eq!(refused(serve(&doubled, &server)), (401, "invalid_signature".into()));
+        let mut removed = request.clone();
+        removed.headers_mut().remove(&name);
+        assert!(refused(serve(&removed, &server)).1.contains("missing_header"));
+        // Added on the way, to a request that carries nothing.
+        let mut added = plain.sign(ID, Extensions::default());
+        added.headers_mut().insert(name, value);
+        assert_eq!(believed(&added, &server), CarriedContext::default());
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Parameters of signatures and the negotiation of types and encodings, whatever they say.
 //!
 //! Input: a byte of what follows. 0: parameters of a signature. 1: content-type, content-encoding,
-//! accept, accept-encoding, each with its length before it, of a request that is signed here.
+//! accept, accept-encoding, and the name and value of an entry of metadata, each with its length before
+//! it, of a request that is signed here.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape};
+use backwater_protocol::METADATA_PREFIX;
 use backwater_protocol::server::{self, Exposure, Lookup, Refusal, ResponseTerm};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
 use crate::input::Input;
 use crate::{pipeline, signing};
@@ -61,6 +63,13 @@ fn negotiation(input: &mut Input<'_>) {
         let Ok(value) = HeaderValue::from_bytes(value) else { return };
         headers.insert(name, value);
     }
+    let (name, value) = (input.chunk(), input.chunk());
+    if !name.is_empty() {
+        let name = [METADATA_PREFIX.as_bytes(), name].concat();
+        let name = HeaderName::from_bytes(&name);
+        let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) else { return };
+        headers.insert(name, value);
+    }
     let letters = [b'x'; LETTERS];
     let body = [&[131, 108, 0, 0, 0, 1, 109, 0, 0, 1, 0x90][..], &letters, &[106]].concat();
     let digest = signing::digest_of(&body);
@@ -91,6 +100,8 @@ fn negotiation(input: &mut Input<'_>) {
                 (415, "unsupported_content_type"),
                 (415, "unsupported_content_encoding"),
                 (406, ""),
+                (400, "invalid_metadata"),
+                (431, "metadata_too_large"),
                 (400, "unable_to_uncompress_arguments"),
             ];
             let said = (refusal.status().as_u16(), refusal.body());

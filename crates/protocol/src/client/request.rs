@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use super::{EncodeFailure, Settings};
 use crate::headers::{AUDIENCE, CREATED, DIGEST, ETF, GZIP, IDENTITY, REQUEST_ID, TIMEOUT};
 use crate::signature::Signing;
-use crate::{CallTimeout, Secrets, Timestamp, digest, gzip};
+use crate::{CallHeaders, CallTimeout, Secrets, Timestamp, digest, gzip, percent};
 
 const VERSION: u8 = 131;
 
@@ -29,9 +29,9 @@ impl RequestPath {
     pub fn new(module: &str, function: &str, arity: u8) -> Self {
         let mut text = String::with_capacity(32 + module.len() + function.len());
         text.push_str("/backwater/1/");
-        percent_encode(module, &mut text);
+        percent::encode(module, &mut text);
         text.push('/');
-        percent_encode(function, &mut text);
+        percent::encode(function, &mut text);
         text.push('/');
         text.push_str(&arity.to_string());
         let text = Bytes::from(text);
@@ -45,20 +45,6 @@ impl RequestPath {
         match &self.target {
             Ok(uri) => uri.path(),
             Err(text) => text,
-        }
-    }
-}
-
-/// Letters, digits and `-._~` stand as they are (RFC 3986, 2.3).
-fn percent_encode(name: &str, text: &mut String) {
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-            text.push('%');
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
     }
 }
@@ -85,6 +71,7 @@ pub struct PreparedRequest {
     digest: HeaderValue,
     is_packed: bool,
     accepts_gzip: bool,
+    carried: Option<CallHeaders>,
     body: Bytes,
 }
 
@@ -119,11 +106,17 @@ pub fn prepare_request(
         digest: digest::digest_of(&body),
         is_packed,
         accepts_gzip: settings.accept_gzip,
+        carried: None,
         body,
     })
 }
 
 impl PreparedRequest {
+    /// The request with metadata or a trace.
+    pub fn carrying(self, carried: Option<CallHeaders>) -> Self {
+        Self { carried, ..self }
+    }
+
     /// The body as it is sent.
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -140,11 +133,18 @@ impl PreparedRequest {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
-        headers.reserve(13);
+        let carried = self.carried.as_ref().map_or(&[][..], CallHeaders::as_slice);
+        headers.reserve(13 + carried.len());
         headers.insert(HOST, self.host.clone());
         let mut signing =
             Signing::begin("Signature ", "(request-target)", &["post ", self.uri.path()]);
+        let mut carried = carried.iter().cloned().peekable();
         for (name, value) in self.signed_headers(request_id, extensions) {
+            // In alphabetical order, which makes it easy to see that no name is listed twice.
+            while let Some(header) = carried.next_if(|(next, _)| next.as_str() < name.as_str()) {
+                signing.add(&header.0, &header.1);
+                headers.insert(header.0, header.1);
+            }
             signing.add(&name, &value);
             headers.insert(name, value);
         }
@@ -152,7 +152,8 @@ impl PreparedRequest {
         request
     }
 
-    /// All headers that are signed, in alphabetical order.
+    /// The protocol's own headers, all of them signed, in alphabetical order. The last of them comes behind
+    /// all names that a request may carry.
     fn signed_headers(
         &self,
         request_id: [u8; 16],

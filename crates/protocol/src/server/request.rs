@@ -12,10 +12,11 @@ use super::replay::{Claims, ReplayFailure, ReplayGuard, SignaturePrefix};
 use super::response::ResponseContext;
 use super::target::{BASE, Target, TargetError};
 use super::{Exposure, Lookup, Settings};
+use crate::call_headers::{CarriedContext, MetadataFailure};
 use crate::content::{self, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
 use crate::headers::{AUDIENCE, CREATED, DIGEST, REQUEST_ID, TIMEOUT};
-use crate::signature::{Demands, SignatureFailure, Signed, Verified, verify};
+use crate::signature::{Demands, SignatureFailure, Signed, SignedNames, Verified, verify};
 use crate::{CallTimeout, Timestamp, digest, headers};
 
 const SCHEME: &str = "Signature ";
@@ -37,8 +38,8 @@ pub struct Authenticated<'a> {
     headers: &'a HeaderMap,
     settings: &'a Settings,
     context: ResponseContext,
-    accept_encoding_signed: bool,
-    timeout: Option<CallTimeout>,
+    /// Headers that need not be signed count only if they are.
+    signed: SignedNames<'a>,
     claims: Claims<'a>,
     signature: SignaturePrefix,
 }
@@ -59,41 +60,46 @@ pub fn authenticate<'a>(
     if !target.starts_with(BASE) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, ""));
     }
-    let signed = check_signature(method, target, headers, settings).map_err(|reason| {
+    let verified = check_signature(method, target, headers, settings).map_err(|reason| {
         Refusal::new(StatusCode::UNAUTHORIZED, reason)
             .with_www_authenticate(www_authenticate(headers))
     })?;
+    let Verified { secret, prefix, names: signed } = verified;
     // It is signed, so it is there.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
-    let context =
-        ResponseContext { request_id, encoding: Encoding::Identity, secret: signed.secret };
-    let [accept_encoding, timeout, created, audience] = signed.signed;
-    let if_signed = |name: HeaderName, is_signed: bool| headers.get(name).filter(|_| is_signed);
+    let context = ResponseContext { request_id, encoding: Encoding::Identity, secret };
+    let claims = Claims {
+        created: if_signed(headers, &signed, &CREATED)
+            .map(|value| Timestamp::parse(value).ok_or(())),
+        audience: if_signed(headers, &signed, &AUDIENCE).map(HeaderValue::as_bytes),
+    };
     Ok(Authenticated {
         method,
         path: target,
         headers,
         settings,
         context,
-        accept_encoding_signed: accept_encoding,
-        timeout: if_signed(TIMEOUT, timeout).and_then(CallTimeout::parse),
-        claims: Claims {
-            created: if_signed(CREATED, created).map(|value| Timestamp::parse(value).ok_or(())),
-            audience: if_signed(AUDIENCE, audience).map(HeaderValue::as_bytes),
-        },
-        signature: signed.prefix,
+        signed,
+        claims,
+        signature: prefix,
     })
 }
 
-/// Headers that need not be signed, and count only when they are.
-const OPTIONAL: [HeaderName; 4] = [ACCEPT_ENCODING, TIMEOUT, CREATED, AUDIENCE];
+/// A header that counts only if it is signed.
+fn if_signed<'a>(
+    headers: &'a HeaderMap,
+    signed: &SignedNames<'_>,
+    name: &HeaderName,
+) -> Option<&'a HeaderValue> {
+    headers.get(name).filter(|_| signed.contains(name.as_str()))
+}
 
-fn check_signature(
+fn check_signature<'a>(
     method: &Method,
     target: &str,
-    headers: &HeaderMap,
+    headers: &'a HeaderMap,
     settings: &Settings,
-) -> Result<Verified<4>, String> {
+) -> Result<Verified<'a>, String> {
     if let Some(name) = headers::duplicate(headers) {
         return Err(SignatureFailure::DuplicateHeader(name).to_string());
     }
@@ -109,9 +115,7 @@ fn check_signature(
         headers,
         replaced: None,
     };
-    let optional = OPTIONAL;
-    let ask = optional.each_ref().map(|name| name.as_str());
-    let verified = verify(parameters, SCHEME, signed, &DEMANDS, &settings.secrets, ask);
+    let verified = verify(parameters, SCHEME, signed, &DEMANDS, &settings.secrets);
     let verified = verified.map_err(|failure| failure.to_string())?;
     // The Erlang library signs a query without its `?`: it must not mean anything.
     if target.contains(['?', '#']) {
@@ -197,7 +201,7 @@ pub struct Routed<'a, F> {
 }
 
 impl<'a, F> Routed<'a, F> {
-    /// Checks 8 to 12: types and encodings.
+    /// Checks 8 to 12: types and encodings; and the metadata.
     ///
     /// # Errors
     ///
@@ -221,10 +225,17 @@ impl<'a, F> Routed<'a, F> {
         if !content::accepts_etf(request.headers) {
             return Err(refuse(StatusCode::NOT_ACCEPTABLE, ""));
         }
-        if request.accept_encoding_signed {
+        let carried = CarriedContext::read(request.headers, &request.signed);
+        let carried = carried.map_err(|failure| match failure {
+            MetadataFailure::Invalid => refuse(StatusCode::BAD_REQUEST, "invalid_metadata"),
+            MetadataFailure::TooLarge => {
+                refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "metadata_too_large")
+            }
+        })?;
+        if request.signed.contains(ACCEPT_ENCODING.as_str()) {
             request.context.encoding = content::accepted_encoding(request.headers);
         }
-        Ok(Negotiated { function, arity, encoding, request })
+        Ok(Negotiated { function, arity, encoding, carried, request })
     }
 }
 
@@ -234,6 +245,7 @@ pub struct Negotiated<'a, F> {
     function: F,
     arity: u8,
     encoding: Encoding,
+    carried: Option<Box<CarriedContext>>,
     request: Authenticated<'a>,
 }
 
@@ -244,7 +256,8 @@ impl<F> Negotiated<'_, F> {
     ///
     /// The refusal to send.
     pub fn expect_body(self, content_length: Option<u64>) -> Result<ExpectedBody<F>, Refusal> {
-        let Self { function, arity, encoding, request } = self;
+        let Self { function, arity, encoding, carried, request } = self;
+        let timeout = if_signed(request.headers, &request.signed, &TIMEOUT);
         let max_size = request.settings.max_encoded_args_size;
         let expected = ExpectedBody {
             function,
@@ -253,7 +266,8 @@ impl<F> Negotiated<'_, F> {
             max_size,
             digest: request.headers.get(DIGEST).cloned().unwrap_or(HeaderValue::from_static("")),
             authenticated: present(request.headers),
-            timeout: request.timeout,
+            timeout: timeout.and_then(CallTimeout::parse),
+            carried,
             context: request.context,
         };
         if content_length.is_some_and(|length| length > expected.max_size() as u64) {
@@ -274,10 +288,16 @@ pub struct ExpectedBody<F> {
     /// Which of [`AUTHENTICATED`] the request has.
     authenticated: [bool; 6],
     timeout: Option<CallTimeout>,
+    carried: Option<Box<CarriedContext>>,
     context: ResponseContext,
 }
 
 impl<F> ExpectedBody<F> {
+    /// Takes what the request carries: metadata and a trace, as far as they are signed.
+    pub fn take_carried(&mut self) -> Option<Box<CarriedContext>> {
+        self.carried.take()
+    }
+
     /// How long the caller still waited when it sent the request, if it says so, and signs it. A
     /// value that cannot be read counts as none: it is for the server's own good only.
     pub fn timeout(&self) -> Option<CallTimeout> {

@@ -1,5 +1,7 @@
 //! The path of a request: `/backwater/1/<module>/<function>/<arity>`.
 
+use crate::percent;
+
 /// What every path begins with.
 pub(crate) const BASE: &str = "/backwater/1/";
 
@@ -34,12 +36,12 @@ impl Target {
         else {
             return Err(TargetError::Path);
         };
-        let module = percent_decode(module).ok_or(TargetError::Path)?;
-        let function = percent_decode(function).ok_or(TargetError::Path)?;
+        let module = percent::decode(module).ok_or(TargetError::Path)?;
+        let function = percent::decode(function).ok_or(TargetError::Path)?;
         if module.is_empty() || function.is_empty() || arity.is_empty() {
             return Err(TargetError::Path);
         }
-        let arity = parse_arity(&percent_decode(arity).ok_or(TargetError::Path)?);
+        let arity = parse_arity(&percent::decode(arity).ok_or(TargetError::Path)?);
         Ok(Self { module, function, arity: arity.ok_or(TargetError::Arity)? })
     }
 
@@ -58,27 +60,6 @@ fn parse_arity(text: &str) -> Option<u8> {
     }
     let significant = digits.trim_start_matches('0');
     if significant.is_empty() { Some(0) } else { significant.parse().ok() }
-}
-
-/// UTF-8 text of a path's segment (RFC 3986, 2.1).
-fn percent_decode(segment: &str) -> Option<String> {
-    if !segment.contains('%') {
-        return Some(segment.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, after) = rest.split_first_chunk::<2>()?;
-        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-        bytes.push((high? * 16 + low?) as u8);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

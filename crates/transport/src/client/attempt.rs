@@ -101,5 +101,6 @@ fn encode_with(
     let arguments = request.arguments.as_tape_ref();
     let host = endpoint.host.as_ref();
     let host = host.ok_or_else(|| EncodeFailure::Target(endpoint.authority.clone()))?;
-    prepare_request(&request.path, host, arguments, &mut codec.encoder, &settings)
+    let prepared = prepare_request(&request.path, host, arguments, &mut codec.encoder, &settings)?;
+    Ok(prepared.carrying(request.carried.clone()))
 }

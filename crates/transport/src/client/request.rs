@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use backwater_etf::Tape;
-use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, RequestPath};
+use backwater_protocol::{CallHeaders, Secrets};
 use bytes::Bytes;
 
 use crate::memory::Share;
@@ -18,6 +18,8 @@ pub struct CallRequest {
     pub arguments: Box<dyn TapeSource>,
     /// The first secret signs the request; the response may be signed with any of them.
     pub secrets: Option<Secrets>,
+    /// Metadata and trace.
+    pub carried: Option<CallHeaders>,
     /// See [`ClientOptions::connect_timeout`](super::ClientOptions::connect_timeout).
     pub connect_timeout: Option<Duration>,
     /// See [`ClientOptions::recv_timeout`](super::ClientOptions::recv_timeout).
@@ -49,6 +51,7 @@ impl CallRequest {
             path,
             arguments,
             secrets: None,
+            carried: None,
             connect_timeout: None,
             recv_timeout: None,
             timeout: None,

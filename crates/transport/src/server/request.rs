@@ -105,11 +105,11 @@ async fn serve(
     if let Some(guard) = &shared.replay {
         authenticated = authenticated.refuse_replay(guard, SystemTime::now().into())?;
     }
-    let expected = authenticated
+    let mut expected = authenticated
         .route(&*shared.functions)?
         .negotiate()?
         .expect_body(body.size_hint().exact())?;
-    let timeout = expected.timeout();
+    let (timeout, carried) = (expected.timeout(), expected.take_carried());
     let Some(place) = shared.calls.enter() else {
         return Err(overloaded(&expected).into());
     };
@@ -137,7 +137,8 @@ async fn serve(
     let running = Running::new(outcome, place, bytes);
     let timeout = timeout.map(|timeout| timeout.as_duration().saturating_sub(arrived.elapsed()));
     let (request_id, peer) = (context.request_id().clone(), Arc::clone(peer));
-    shared.service.call(IncomingCall { function, tape, source, timeout, request_id, peer, reply });
+    let call = IncomingCall { function, tape, source, timeout, request_id, carried, peer, reply };
+    shared.service.call(call);
     // None means that the reply was dropped: by a service that failed, or that is going away.
     let outcome = running.outcome().await.ok_or(Unanswered::Failed)?;
     let (form, value) = match outcome {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use backwater_etf::Tape;
+use backwater_protocol::CarriedContext;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use tokio::sync::oneshot;
@@ -35,6 +36,8 @@ pub struct IncomingCall {
     pub timeout: Option<Duration>,
     /// The identifier that the caller has given to the request.
     pub request_id: HeaderValue,
+    /// Metadata and trace, if the request has any.
+    pub carried: Option<Box<CarriedContext>>,
     /// Who calls.
     pub peer: Arc<Peer>,
     /// Where the answer goes.
