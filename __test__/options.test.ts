@@ -68,6 +68,7 @@ const options: readonly (readonly [
     ['server', 'client', 'call', 'decode', 'fromErlang'],
     { good: ['js', 'exact'], bad: ['JS', '', true] },
   ],
+  ['markBytes', ['server', 'client', 'call', 'encode'], BOOLEANS],
   [
     'binaries',
     ['server', 'client', 'call', 'decode', 'fromErlang'],

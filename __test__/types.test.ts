@@ -357,8 +357,8 @@ export async function moreServers(): Promise<void> {
   await server.close({ timeOut: 1 });
   // @ts-expect-error: an arity is a number
   expose.fn(() => 1, { arity: '1' });
-  // @ts-expect-error: without an arity or a context there is nothing to say
-  expose.fn(() => 1, {});
+  // @ts-expect-error: there is no such choice
+  expose.fn(() => 1, { binaries: 'text' });
 }
 
 export function failures(error: unknown): void {

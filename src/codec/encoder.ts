@@ -38,6 +38,10 @@ export interface EncoderSettings {
   readonly encoders?: readonly ClassEncoder[] | undefined;
   /** How deep terms may be nested. */
   readonly maxDepth: number;
+  /** Whether bytes are marked as such. Default: in messages whose values are those of the default mode. */
+  readonly markBytes?: boolean | undefined;
+  /** The mode of the message's values, if it is a message. */
+  readonly terms?: 'js' | 'exact' | undefined;
 }
 
 /** Integers that fit a word. */
@@ -111,6 +115,7 @@ export class Encoder extends ObjectWriter {
     this.begin(limit);
     this.checksEachText = checksEachText;
     this.keysAreAtoms = settings.objectKeys === 'atom';
+    this.marksBytes = settings.markBytes ?? settings.terms === 'js';
     this.encoders = settings.encoders;
     this.maxDepth = settings.maxDepth;
     this.maxItems = Math.min(MAX_PAIRS, limit.bytes);

@@ -8,7 +8,7 @@ export interface DecodeFailure {
   readonly offset: number;
 }
 
-/** The functions of crates/node/src/decoder.rs; parameters and results are words of `control`. */
+/** The functions of crates/node/src/codec/decoder.rs; parameters and results are words of `control`. */
 interface DecoderFunctions {
   decode(): DecodeFailure | undefined;
   decodeBytes(bytes: Uint8Array): DecodeFailure | undefined;

@@ -45,6 +45,7 @@ export class TapeWriter extends TextWriter {
   /** Whether binaries may be out of band at the place that is being written. */
   protected separable = false;
   protected keysAreAtoms = false;
+  protected marksBytes = false;
   private number = 0;
   private firstFloat = 0;
   /** The names of all atoms, and the length of each. */
@@ -107,6 +108,7 @@ export class TapeWriter extends TextWriter {
     words[frame + Frame.source] = sourceStart;
     words[frame + Frame.sourceLength] = this.sourceLength;
     words[frame + Frame.outOfBand] = this.outOfBand === undefined ? 0 : this.outOfBand.length;
+    words[frame + Frame.markBytes] = this.marksBytes ? 1 : 0;
   }
 
   /** How many bytes the large binaries of the tape have. */

@@ -98,5 +98,7 @@ export const Frame = {
   depth: 12,
   /** How many buffers are out of band, in tapes from JavaScript. */
   outOfBand: 13,
+  /** 1 if binaries are marked as bytes, in tapes from JavaScript. */
+  markBytes: 14,
 } as const;
-export const FRAME_WORDS = 14;
+export const FRAME_WORDS = 15;

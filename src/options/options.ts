@@ -39,9 +39,9 @@ export interface ReadOptions {
   /** `'js'` (default) gives the values one works with, `'exact'` those that lose nothing. */
   readonly terms?: 'js' | 'exact' | undefined;
   /**
-   * What binaries become with `terms: 'js'`: `'auto'` (default) a string when they are valid UTF-8
-   * and else a Buffer, `'buffer'` always a Buffer, `'string'` always a string, where others are an
-   * error.
+   * What binaries become with `terms: 'js'`. `'auto'` (default): a Buffer if the sender has marked them as
+   * bytes, see {@link EncodeOptions.markBytes}, or if they are not UTF-8, and otherwise a string. `'buffer'`:
+   * always a Buffer. `'string'`: always a string, and an error if they are not UTF-8.
    */
   readonly binaries?: 'auto' | 'buffer' | 'string' | undefined;
   /**
@@ -84,6 +84,12 @@ export interface EncodeOptions extends WriteOptions {
   readonly maxDepth?: number | undefined;
   /** The most bytes that the encoding may have: 1 to 268,435,455, which is the default. */
   readonly maxSize?: number | undefined;
+  /**
+   * Whether a `Uint8Array` is marked as bytes, so that {@link decode} returns a Buffer for it even if it holds
+   * text. Erlang and Elixir read it as an ordinary binary. An empty one cannot be marked. Default false, which
+   * is the encoding that `term_to_binary` writes.
+   */
+  readonly markBytes?: boolean | undefined;
   /** Not used in encoding: hooks for both ways, such as those of {@link elixir}, go as they are. */
   readonly revivers?: ReadOptions['revivers'];
 }
@@ -120,6 +126,12 @@ export interface FromErlangOptions extends DecodeOptions {}
 
 /** What client and server have in common in making and taking messages. */
 export interface MessageOptions extends ReadOptions, WriteOptions {
+  /**
+   * Whether a `Uint8Array` is marked as bytes, so that this library's peers receive a Buffer even if it holds
+   * text. Erlang and Elixir read it as an ordinary binary. Default: true with `terms: 'js'`, false with
+   * `terms: 'exact'`.
+   */
+  readonly markBytes?: boolean | undefined;
   /**
    * From how many bytes on a body is compressed, unless that makes it larger. Default 300; `Infinity`
    * for never.
@@ -480,9 +492,12 @@ function isAtomName(name: unknown): name is string {
   );
 }
 
+/** What binaries can become. */
+export const binaries = oneOf('auto', 'buffer', 'string');
+
 const reading = {
   terms: option(oneOf('js', 'exact'), 'js'),
-  binaries: option(oneOf('auto', 'buffer', 'string'), 'auto'),
+  binaries: option(binaries, 'auto'),
   decodeUnsafeTerms: option(boolean, true),
   revivers: option(revivers, undefined),
 } satisfies TableOf<ReadOptions>;
@@ -502,6 +517,7 @@ const limits = {
 const messages = {
   ...reading,
   ...writing,
+  markBytes: option(optional(boolean), undefined),
   compressionThreshold: option(integerOrInfinity(0, 2 ** 31 - 1, 'bytes'), 300),
   maxEncodedArgsSize: option(size, DEFAULT_SIZE),
   maxEncodedResultSize: option(size, DEFAULT_SIZE),
@@ -521,6 +537,7 @@ const encodeTable = {
   revivers: reading.revivers,
   maxDepth,
   maxSize: option(size, MAX_SIZE),
+  markBytes: option(boolean, false),
 } satisfies TableOf<EncodeOptions>;
 
 const toErlangTable = {
@@ -617,7 +634,7 @@ const closeTable = {
   drainDelay: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 0),
 } satisfies TableOf<CloseOptions>;
 
-/** How the addon is told to decode, and to make calls; the bits stand in crates/node/src/settings.rs too. */
+/** How the addon is told to decode, and to make calls; the bits stand in crates/node/src/options.rs too. */
 interface Flags {
   readonly flags: number;
 }
@@ -625,7 +642,8 @@ interface Flags {
 const EXACT = 1;
 const SAFE = 2;
 const IDEMPOTENT = 16;
-const BINARIES = { auto: 0 << 2, buffer: 1 << 2, string: 2 << 2 } as const;
+/** The bits of each choice of `binaries`. */
+export const BINARIES = { auto: 0 << 2, buffer: 1 << 2, string: 2 << 2 } as const;
 
 function flagsOf({
   terms,

@@ -57,14 +57,14 @@ export interface TlsClientOptions {
   readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
 }
 
-/** What crates/node/src/settings.rs reads. */
+/** What crates/node/src/options.rs reads. */
 export interface NativeTlsServer {
   readonly cert: string;
   readonly key: string;
   readonly clientCa: string | null;
 }
 
-/** What crates/node/src/settings.rs reads. */
+/** What crates/node/src/options.rs reads. */
 export interface NativeTlsClient {
   readonly ca: string | null;
   readonly cert: string | null;

@@ -14,7 +14,7 @@ import type { RegisteredFunction, Registry } from './registry.js';
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
 export type DispatcherSettings = Pick<
   ServerSettings,
-  'terms' | 'objectKeys' | 'maxDepth' | 'returnExceptionStacktraces'
+  'terms' | 'objectKeys' | 'markBytes' | 'maxDepth' | 'returnExceptionStacktraces'
 > &
   // Functions cannot cross.
   Partial<Pick<ServerSettings, 'encoders' | 'revivers'>>;

@@ -4,6 +4,7 @@ import type { CallContext } from './context.js';
 import { OptionError } from '../errors/errors.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { isPlainObject } from '../platform/realms.js';
+import { binaries, type ReadOptions } from '../options/options.js';
 
 /**
  * What can be called: module name → its functions, as an object or a Map. A module is an object, a
@@ -19,8 +20,13 @@ export interface ExposeOptions<Name extends string = string> {
 
 /** What {@link expose.fn} is told. */
 export interface ExposeFunctionOptions {
-  /** The numbers of arguments that the function may be called with: 0 to 255 each. */
-  readonly arity: number | readonly number[];
+  /**
+   * The numbers of arguments that the function may be called with: 0 to 255 each. Default: the number of
+   * parameters that the function has.
+   */
+  readonly arity?: number | readonly number[] | undefined;
+  /** What binaries become in the arguments of this function. Default: what the server's option says. */
+  readonly binaries?: ReadOptions['binaries'];
 }
 
 /** What {@link expose.fn} is told of a function that wants to know about its calls. */
@@ -32,6 +38,8 @@ export interface ExposeContextOptions {
    * less than the function has parameters.
    */
   readonly arity?: number | readonly number[] | undefined;
+  /** What binaries become in the arguments of this function. Default: what the server's option says. */
+  readonly binaries?: ReadOptions['binaries'];
 }
 
 declare const takesContext: unique symbol;
@@ -57,6 +65,8 @@ export interface RegisteredFunction {
   readonly fn: (...args: never[]) => unknown;
   /** Whether it is given a {@link CallContext} before its arguments. */
   readonly context: boolean;
+  /** What binaries become in its arguments; undefined for what the server's option says. */
+  readonly binaries: ReadOptions['binaries'];
 }
 
 /** All that can be called on a server, as it was when the registry was made. */
@@ -94,10 +104,11 @@ interface ExposedFunction {
   readonly fn: (...args: never[]) => unknown;
   readonly arities: readonly number[];
   readonly context: boolean;
+  readonly binaries: ReadOptions['binaries'];
 }
 
 const MODULE_MARK = ['module', 'exports'] as const;
-const FUNCTION_MARK = ['fn', 'arities', 'context'] as const;
+const FUNCTION_MARK = ['fn', 'arities', 'context', 'binaries'] as const;
 
 function mark<T extends object>(value: T, exposed: ExposedModule | ExposedFunction): T {
   defineHidden(value, EXPOSED, Object.freeze(exposed));
@@ -164,13 +175,12 @@ export function expose<Module extends object>(
 }
 
 /**
- * A function that can be called with other numbers of arguments than its `length`, which leaves out
- * optional and rest parameters, or that wants to know about the calls that it answers: with
- * `context: true` it is given a {@link CallContext} before the arguments. What is returned behaves as
- * the function itself.
+ * Says more about a function than its source does. `arity` lists the numbers of arguments that callers may
+ * give, since `length` leaves out optional and rest parameters. With `context: true` the function gets a
+ * {@link CallContext} before its arguments. `binaries` says what binaries become in its arguments. The result
+ * behaves like the function itself.
  *
- * @throws {@link OptionError} when it is no function, an arity is not an integer from 0 to 255, or
- * `context` is not true or false
+ * @throws {@link OptionError} when `fn` is not a function, or an option takes something else
  * @example
  * ```ts
  * import { expose } from 'backwater';
@@ -191,7 +201,7 @@ function exposeFunction(
   options: ExposeFunctionOptions | ExposeContextOptions,
 ): AnyFunction {
   checkFunction(fn, 'fn', 'what expose.fn takes');
-  const given = checkOptions(options, ['arity', 'context']) as Record<string, unknown>;
+  const given = checkOptions(options, ['arity', 'context', 'binaries']) as Record<string, unknown>;
   const { context = false } = given;
   if (typeof context !== 'boolean') {
     const text = inspectBriefly(context, 100);
@@ -199,7 +209,14 @@ function exposeFunction(
       option: 'context',
     });
   }
-  const { arity = context ? Math.max(0, fn.length - 1) : undefined } = given;
+  const own = given['binaries'];
+  if (own !== undefined && !binaries.accepts(own)) {
+    throw new OptionError(
+      `option 'binaries' takes ${binaries.takes}, not ${inspectBriefly(own, 100)}`,
+      { option: 'binaries' },
+    );
+  }
+  const { arity = context ? Math.max(0, fn.length - 1) : fn.length } = given;
   const arities = [...new Set(Array.isArray(arity) ? Array.from<unknown>(arity) : [arity])];
   if (arities.length === 0) {
     throw new OptionError("option 'arity' takes at least one arity, not an empty list", {
@@ -214,7 +231,7 @@ function exposeFunction(
   for (const key of ['name', 'length'] as const) {
     defineHidden(wrapper, key, fn[key]);
   }
-  return mark(wrapper, { fn, arities: Object.freeze(arities as number[]), context });
+  return mark(wrapper, { fn, arities: Object.freeze(arities as number[]), context, binaries: own });
 }
 
 /** Any function; the parameters of one that is written in place are whatever it makes of them. */
@@ -263,7 +280,7 @@ function moduleEntries(modules: unknown): [string, unknown][] {
   return ownEntries(modules, 'modules');
 }
 
-type FunctionEntry = Pick<RegisteredFunction, 'name' | 'fn' | 'arity' | 'context'>;
+type FunctionEntry = Omit<RegisteredFunction, 'id' | 'module'>;
 
 function functionsOf(value: unknown, option: string): FunctionEntry[] {
   const exposed = isObject(value) ? markOf<ExposedModule>(value, MODULE_MARK, option) : undefined;
@@ -296,8 +313,9 @@ function entriesOfFunction(
   value: (...args: never[]) => unknown,
   place: string,
 ): FunctionEntry[] {
-  const plain = { fn: value, arities: [value.length], context: false };
-  const { fn, arities, context } = markOf<ExposedFunction>(value, FUNCTION_MARK, place) ?? plain;
+  const plain = { fn: value, arities: [value.length], context: false, binaries: undefined };
+  const { fn, arities, context, binaries } =
+    markOf<ExposedFunction>(value, FUNCTION_MARK, place) ?? plain;
   return arities.map((arity) => {
     checkArity(arity, place, `the number of parameters of ${place}`);
     if (NEVER_EXPOSED.includes(`${name}/${arity}`)) {
@@ -305,7 +323,7 @@ function entriesOfFunction(
         option: place,
       });
     }
-    return { name, fn, arity, context };
+    return { name, fn, arity, context, binaries };
   });
 }
 

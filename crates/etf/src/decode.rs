@@ -529,6 +529,16 @@ impl Run<'_> {
                 self.put_bytes(bytes, self.reader.at + 5, text);
                 4 + length
             }
+            tags::BIT_BINARY if self.options.binaries != Binaries::String => {
+                let [a, b, c, d, 8, rest @ ..] = rest else { return false };
+                let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+                if length == 0 || length > MAX_PAYLOAD {
+                    return false;
+                }
+                let Some(bytes) = rest.get(..length) else { return false };
+                self.put_bytes(bytes, self.reader.at + 6, None);
+                5 + length
+            }
             tags::NIL => {
                 self.put_empty_list();
                 0
@@ -990,18 +1000,27 @@ impl Run<'_> {
     fn read_binary(&mut self, wanted: bool) -> Result<Read, DecodeError> {
         let length = self.reader.u32()? as usize;
         let bytes = self.reader.take(length)?;
-        self.put_binary(bytes, wanted)
+        self.put_binary(bytes, wanted, false)
     }
 
-    /// A binary that has just been read.
-    fn put_binary(&mut self, bytes: &[u8], wanted: bool) -> Result<Read, DecodeError> {
+    /// A binary that has just been read; `is_marked` if its sender says that it is bytes and not text.
+    fn put_binary(
+        &mut self,
+        bytes: &[u8],
+        wanted: bool,
+        is_marked: bool,
+    ) -> Result<Read, DecodeError> {
         let length = bytes.len();
         if length > MAX_PAYLOAD {
             return self.reader.fail(Kind::Size);
         }
         let hash = if wanted { self.key_hash(false, bytes) } else { 0 };
         let is_key = self.frames.last().is_some_and(|frame| frame.at_key && !self.exact);
-        let text = self.text_kind(bytes, is_key).or_else(|kind| self.reader.fail(kind))?;
+        let text = if is_marked && self.options.binaries != Binaries::String {
+            None
+        } else {
+            self.text_kind(bytes, is_key).or_else(|kind| self.reader.fail(kind))?
+        };
         self.note_key(false, text.is_some());
         self.put_bytes(bytes, self.reader.at - length, text);
         Ok(Read::Leaf(hash))
@@ -1152,7 +1171,7 @@ impl Run<'_> {
         }
         let bytes = self.reader.take(length)?;
         if bits == 8 {
-            return self.put_binary(bytes, wanted);
+            return self.put_binary(bytes, wanted, true);
         }
         if length > MAX_PAYLOAD {
             return self.reader.fail(Kind::Size);

@@ -14,6 +14,8 @@ use crate::{EncodeOptions, tags};
 const MAX_STRING: usize = 65_535;
 /// The word that ends a part of a tape.
 const PART_END: u32 = tape::ext(tape::NEXT_PART, 0);
+/// The bits of the last byte of a BIT_BINARY_EXT that is a binary.
+const WHOLE_BYTES: u8 = 8;
 /// The widest integer that JavaScript's numbers hold exactly.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
@@ -30,6 +32,8 @@ pub struct Encoder {
     /// First key of each shape among `key_starts`.
     shapes: Vec<u32>,
     key_ranges: Vec<(usize, usize)>,
+    /// Where binaries that are marked as bytes begin in the output, of those inside of keys.
+    marks: Vec<usize>,
     /// UTF-16 on its way to UTF-8.
     units: Vec<u16>,
     /// The names that all this was made of; the next message often has the same ones.
@@ -97,6 +101,8 @@ struct Frame {
     at_key: bool,
     /// Where the key or the size field began.
     start: usize,
+    /// Whether it is inside of a key or a fun, whose bytes are read again once they are written.
+    is_read_again: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -153,6 +159,8 @@ impl Encoder {
         self.frames.shrink_to(4096);
         self.key_ranges.clear();
         self.key_ranges.shrink_to(4096);
+        self.marks.clear();
+        self.marks.shrink_to(4096);
         self.units.clear();
         self.units.shrink_to(4096);
         self.read_names(&tape)?;
@@ -283,6 +291,49 @@ fn utf8_width(unit: u16) -> usize {
 #[inline]
 fn is_ascii(packed: &[u32]) -> bool {
     packed.iter().fold(0, |all, word| all | word) & 0x8080_8080 == 0
+}
+
+/// Whether two of the keys in these ranges of the output are the same bytes.
+fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
+    let key = |index: usize| &out[ranges[index].0..ranges[index].1];
+    if ranges.len() <= 8 {
+        return (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)));
+    }
+    // Keys in order differ, and the numeric keys of JavaScript's objects come in order.
+    if (1..ranges.len()).all(|index| key(index - 1) < key(index)) {
+        return false;
+    }
+    let mut seen = HashSet::with_capacity_and_hasher(ranges.len(), TermHasher::new());
+    !ranges.iter().all(|(start, end)| seen.insert(&out[*start..*end]))
+}
+
+/// A copy of the keys in which binaries are written as BINARY_EXT: Erlang knows no difference between one
+/// that is marked as bytes and one that is not. `marks` says where marked ones begin.
+fn without_marks(
+    out: &[u8],
+    ranges: &[(usize, usize)],
+    marks: &[usize],
+) -> (Vec<u8>, Vec<(usize, usize)>) {
+    let mut marks = marks.iter().copied().peekable();
+    let mut keys = Vec::new();
+    let mut copied = Vec::with_capacity(ranges.len());
+    for &(start, end) in ranges {
+        let key = keys.len();
+        let mut from = start;
+        while let Some(mark) = marks.next_if(|mark| *mark < end) {
+            // Those before belong to values.
+            if mark < start {
+                continue;
+            }
+            keys.extend_from_slice(&out[from..mark]);
+            keys.push(tags::BINARY);
+            keys.extend_from_slice(&out[mark + 1..mark + 5]);
+            from = mark + 6;
+        }
+        keys.extend_from_slice(&out[from..end]);
+        copied.push((key, keys.len()));
+    }
+    (keys, copied)
 }
 
 struct Run<'a> {
@@ -486,21 +537,22 @@ impl<'a> Run<'a> {
             Container::List => self.out.push(tags::NIL),
             Container::Map => {
                 let ranges = &self.scratch.key_ranges[frame.aux..];
-                let key = |index: usize| &self.out[ranges[index].0..ranges[index].1];
-                let repeated = if ranges.len() <= 8 {
-                    (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)))
-                } else if (1..ranges.len()).all(|index| key(index - 1) < key(index)) {
-                    // In order they differ; so do numbers come that are keys of JavaScript's objects.
-                    false
-                } else {
-                    let mut seen =
-                        HashSet::with_capacity_and_hasher(ranges.len(), TermHasher::new());
-                    !ranges.iter().all(|(start, end)| seen.insert(&self.out[*start..*end]))
+                let first = ranges.first().map_or(0, |range| range.0);
+                let earlier = self.scratch.marks.partition_point(|mark| *mark < first);
+                let repeated = match &self.scratch.marks[earlier..] {
+                    [] => has_repeated_key(self.out, ranges),
+                    marks => {
+                        let (keys, ranges) = without_marks(self.out, ranges, marks);
+                        has_repeated_key(&keys, &ranges)
+                    }
                 };
                 if repeated {
                     return self.fail(Kind::DuplicateKey);
                 }
                 self.scratch.key_ranges.truncate(frame.aux);
+                if !frame.is_read_again {
+                    self.scratch.marks.truncate(earlier);
+                }
             }
             Container::Fun => {
                 let size = (self.out.len() - frame.start) as u32;
@@ -537,7 +589,16 @@ impl<'a> Run<'a> {
         if left as usize > self.tape.words.len() - self.word {
             return self.fail(Kind::Truncated);
         }
-        self.scratch.frames.push(Frame { kind, left, count: left, aux, at_key: false, start });
+        let is_read_again = self.is_read_again();
+        self.scratch.frames.push(Frame {
+            kind,
+            left,
+            count: left,
+            aux,
+            at_key: false,
+            start,
+            is_read_again,
+        });
         self.before_next();
         Ok(false)
     }
@@ -592,7 +653,8 @@ impl<'a> Run<'a> {
             tape::BYTES => {
                 if !self.leave_out(payload as usize)? {
                     let bytes = self.source(payload as usize)?;
-                    self.put_binary(bytes);
+                    self.bytes_header(bytes.len());
+                    self.out.extend_from_slice(bytes);
                 }
             }
             tape::MAP => {
@@ -629,6 +691,28 @@ impl<'a> Run<'a> {
     fn header(&mut self, tag: u8, count: u32) {
         let [a, b, c, d] = count.to_be_bytes();
         self.out.extend([tag, a, b, c, d]);
+    }
+
+    /// The head of a binary of so many bytes, which were checked to fit.
+    fn bytes_header(&mut self, length: usize) {
+        if length == 0 || !self.tape.mark_bytes {
+            self.header(tags::BINARY, length as u32);
+            return;
+        }
+        if self.is_read_again() {
+            self.scratch.marks.push(self.out.len());
+        }
+        self.header(tags::BIT_BINARY, length as u32);
+        self.out.push(WHOLE_BYTES);
+    }
+
+    /// Whether what is written now is read again: keys are compared, and funs counted.
+    fn is_read_again(&self) -> bool {
+        self.scratch.frames.last().is_some_and(|frame| {
+            frame.is_read_again
+                || frame.kind == Container::Fun
+                || frame.kind == Container::Map && frame.at_key
+        })
     }
 
     /// BINARY_EXT. That there is room was checked, and so it fits four bytes of length.
@@ -692,15 +776,11 @@ impl<'a> Run<'a> {
             return Ok(false);
         }
         self.room(length)?;
-        // Their bytes are looked at again, or counted, when they have been written.
-        let is_seen = |frame: &Frame| {
-            frame.kind == Container::Fun || frame.kind == Container::Map && frame.at_key
-        };
-        if self.scratch.frames.iter().any(is_seen) {
+        if self.is_read_again() {
             return self.fail(Kind::Word(start));
         }
         self.word += 1;
-        self.header(tags::BINARY, length as u32);
+        self.bytes_header(length);
         let gap = Gap { at: self.out.len(), index: start & !OUT_OF_BAND, length };
         self.left_out += length;
         if let Some(gaps) = &mut self.gaps {

@@ -5,7 +5,7 @@ use crate::tape::DEFAULT_DEPTH;
 /// What binaries become in the default mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Binaries {
-    /// Text when they are UTF-8, else bytes.
+    /// Bytes when they are marked as such or are not UTF-8, else text.
     #[default]
     Text,
     /// Bytes, always.

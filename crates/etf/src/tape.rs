@@ -50,6 +50,9 @@
 //! instead: then the binary is not part of the source, but the buffer of that index among those that
 //! accompany the tape. Keys of maps and terms of funs are never out of band.
 //!
+//! The header of a tape from JavaScript says whether its binaries are marked as bytes: encoders then write
+//! [`BYTES`] that are not empty as BIT_BINARY_EXT of whole bytes, which Erlang reads as an ordinary binary.
+//!
 //! The kinds of [`EXT`] share the payload with a rest of 24 bits:
 //!
 //! | kind | rest | followed by | term |
@@ -242,6 +245,8 @@ pub mod frame {
             DEPTH = 12;
             /// How many buffers are out of band, in tapes from JavaScript.
             OUT_OF_BAND = 13;
+            /// 1 if binaries are marked as bytes, in tapes from JavaScript.
+            MARK_BYTES = 14;
         }
     }
 

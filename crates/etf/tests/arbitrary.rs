@@ -248,6 +248,7 @@ struct Tapes {
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
     names: Vec<u8>,
+    mark_bytes: bool,
 }
 
 const SHAPES: [([u32; 2], &str); 6] = [
@@ -313,6 +314,7 @@ impl Tapes {
             shapes: &self.shapes,
             names: &self.names,
             out_of_band: &[],
+            mark_bytes: self.mark_bytes,
         }
     }
 
@@ -518,6 +520,7 @@ fn words_of_noise_are_a_term_or_refused() {
             shapes: &[[random.below(9) as u32, random.below(5) as u32]][..random.below(2)],
             names: &names,
             out_of_band: &[],
+            mark_bytes: random.one_in(2),
         };
         out.clear();
         let options = EncodeOptions { max_size: 64, ..EncodeOptions::default() };

@@ -19,6 +19,7 @@ pub(crate) struct Tapes {
     shapes: Vec<[u32; 2]>,
     names: Vec<u8>,
     out_of_band: Vec<Vec<u8>>,
+    mark_bytes: bool,
 }
 
 /// The lengths of some atoms, some shapes, and the names of the former before the keys of the latter.
@@ -39,6 +40,7 @@ impl Tapes {
         let mut this = Self {
             text_form: [TextForm::Utf8, TextForm::Ascii, TextForm::Utf16, TextForm::Utf8]
                 [usize::from(form >> 2 & 3)],
+            mark_bytes: form & 16 != 0,
             // As long as their numbers say.
             out_of_band: (0..16).map(|length| vec![length as u8; length]).collect(),
             ..Self::default()
@@ -115,6 +117,7 @@ impl Tapes {
             shapes: &self.shapes,
             names: &self.names,
             out_of_band: &self.out_of_band,
+            mark_bytes: self.mark_bytes,
         }
     }
 

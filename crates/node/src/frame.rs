@@ -39,6 +39,7 @@ impl<'a> BufferSlices<'a> {
                 Some(buffers) => buffers.get(..field(frame::OUT_OF_BAND))?,
                 None => &[],
             },
+            mark_bytes: field(frame::MARK_BYTES) != 0,
         })
     }
 }

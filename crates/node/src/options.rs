@@ -43,11 +43,13 @@ pub(crate) struct ServerOptions {
     pub(crate) bounds: ValueBounds,
     pub(crate) flags: u32,
     pub(crate) replay: Option<ReplayOptions>,
-    /// Identifier, module, function, arity.
-    pub(crate) functions: Vec<(u32, String, String, u8)>,
+    pub(crate) functions: Vec<ExposedFunction>,
     /// All modules, also those without functions.
     pub(crate) modules: Vec<String>,
 }
+
+/// Identifier, module, function, arity, and the bits of [`TermFlags`] for binaries if it has its own.
+pub(crate) type ExposedFunction = (u32, String, String, u8, Option<u32>);
 
 /// Bounds on the value of a message.
 #[derive(Clone, Copy, Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use backwater_etf::Binaries;
 use backwater_protocol::Secrets;
 use backwater_protocol::server::{ReplayPolicy, Settings};
 use backwater_transport::{BindError, IoThread, Server, ServerOptions, ServerTls, Service};
@@ -16,7 +17,7 @@ use crate::events::Event;
 use crate::io_threads;
 use crate::known_atoms::know_atom;
 use crate::locks::Mutex;
-use crate::options::{self, TermFlags, duration, size};
+use crate::options::{self, ExposedFunction, TermFlags, duration, size};
 use crate::served_calls::ServedCalls;
 use crate::service::{FunctionTable, JavaScriptService};
 use crate::stats::ServerFigures;
@@ -181,7 +182,7 @@ impl Servers {
             io_threads: threads.iter().skip(1).map(|other| other.spawner()).collect(),
             ..transport_options(&options, secrets, tls)
         };
-        for (_, module, function, _) in &options.functions {
+        for (_, module, function, ..) in &options.functions {
             know_atom(module);
             know_atom(function);
         }
@@ -230,6 +231,7 @@ fn transport_options(
         tls,
         health_path: options.health.clone(),
         decode: TermFlags(options.flags).decode_options(options.bounds),
+        binaries: binaries_of(&options.functions),
         head_timeout: duration(options.headers_timeout),
         recv_timeout: duration(options.recv_timeout),
         request_timeout: duration(options.request_timeout),
@@ -242,6 +244,12 @@ fn transport_options(
         max_bytes_in_flight: options.max_bytes_in_flight.unwrap_or(usize::MAX),
         ..ServerOptions::new(settings)
     }
+}
+
+/// What binaries become in the arguments of the functions that say so.
+fn binaries_of(functions: &[ExposedFunction]) -> HashMap<u32, Binaries> {
+    let own = |(id, .., flags): &ExposedFunction| Some((*id, TermFlags((*flags)?).binaries()));
+    functions.iter().filter_map(own).collect()
 }
 
 fn describe(error: &BindError) -> String {

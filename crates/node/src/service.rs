@@ -8,6 +8,7 @@ use backwater_transport::{IncomingCall, Service};
 
 use crate::event_queue::EventQueue;
 use crate::events::Event;
+use crate::options::ExposedFunction;
 use crate::served_calls::{AcceptedCall, ServedCalls};
 
 /// What a server exposes, frozen at its start.
@@ -17,10 +18,10 @@ pub(crate) struct FunctionTable {
 }
 
 impl FunctionTable {
-    pub(crate) fn new(modules: Vec<String>, functions: Vec<(u32, String, String, u8)>) -> Self {
+    pub(crate) fn new(modules: Vec<String>, functions: Vec<ExposedFunction>) -> Self {
         let mut table: HashMap<String, HashMap<String, Vec<(u8, u32)>>> =
             modules.into_iter().map(|module| (module, HashMap::new())).collect();
-        for (id, module, function, arity) in functions {
+        for (id, module, function, arity, _) in functions {
             table.entry(module).or_default().entry(function).or_default().push((arity, id));
         }
         Self { modules: table }

@@ -30,6 +30,7 @@ pub struct OwnedTape {
     pub atoms: Vec<u32>,
     pub shapes: Vec<[u32; 2]>,
     pub names: Vec<u8>,
+    pub mark_bytes: bool,
 }
 
 impl TapeSource for OwnedTape {
@@ -46,6 +47,7 @@ impl TapeSource for OwnedTape {
             shapes: &self.shapes,
             names: &self.names,
             out_of_band: &[],
+            mark_bytes: self.mark_bytes,
         }
     }
 }

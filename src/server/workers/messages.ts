@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DispatcherSettings } from '../dispatcher.js';
 import { toJson } from '../../bridge/json.js';
+import { BINARIES } from '../../options/options.js';
 import type { Registry } from '../registry.js';
 
 /** What a worker thread of a server is started with. */
@@ -26,19 +27,26 @@ export type FromWorker =
 /** All that can be called, in the form that the addon takes. */
 export interface FunctionTable {
   readonly modules: readonly string[];
-  /** Identifier, module, function and arity. */
+  /** Identifier, module, function, arity, and the flags of `binaries` if the function has its own. */
   readonly functions: readonly (readonly [
     id: number,
     module: string,
     name: string,
     arity: number,
+    binaries: number | null,
   ])[];
 }
 
 export function tableOf({ modules, functions }: Registry): FunctionTable {
   return {
     modules,
-    functions: functions.map(({ id, module, name, arity }) => [id, module, name, arity]),
+    functions: functions.map(({ id, module, name, arity, binaries }) => [
+      id,
+      module,
+      name,
+      arity,
+      binaries === undefined ? null : BINARIES[binaries],
+    ]),
   };
 }
 

@@ -110,6 +110,7 @@ impl Tape {
             shapes: &self.shapes,
             names: &self.names,
             out_of_band: &[],
+            mark_bytes: false,
         }
     }
 }
@@ -142,6 +143,8 @@ pub struct TapeRef<'a> {
     pub names: &'a [u8],
     /// Large binaries that are not part of the source; see [`OUT_OF_BAND`](super::OUT_OF_BAND).
     pub out_of_band: &'a [Vec<u8>],
+    /// Whether binaries are marked as bytes, so that a decoder can tell them from text.
+    pub mark_bytes: bool,
 }
 
 /// Messages of at least so many bytes get memory for their tapes at once.

@@ -304,6 +304,11 @@ impl<F> ExpectedBody<F> {
         self.timeout
     }
 
+    /// The function that is called.
+    pub fn function(&self) -> &F {
+        &self.function
+    }
+
     /// How many bytes may be read at most.
     pub fn max_size(&self) -> usize {
         self.encoding.limit(self.max_size)

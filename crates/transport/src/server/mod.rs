@@ -19,6 +19,7 @@ mod service;
 mod stream;
 mod unencodable;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use backwater_etf::Binaries;
 use backwater_protocol::Secrets;
 use backwater_protocol::server::{Exposure, ReplayGuard, Settings};
 use http::HeaderValue;
@@ -175,6 +177,8 @@ struct Shared {
     settings: Swap<Settings>,
     replay: Option<ReplayGuard>,
     decode: OwnedDecodeOptions,
+    /// What binaries become in the arguments of functions for which that differs.
+    binaries: HashMap<u32, Binaries>,
     recv_timeout: Duration,
     head_timeout: Duration,
     request_timeout: Duration,
@@ -246,6 +250,7 @@ async fn listen(
         settings: Swap::new(options.settings),
         replay: options.replay.map(|policy| ReplayGuard::new(policy, SystemTime::now().into())),
         decode: options.decode,
+        binaries: options.binaries,
         recv_timeout: options.recv_timeout,
         head_timeout: options.head_timeout,
         request_timeout: options.request_timeout,

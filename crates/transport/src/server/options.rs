@@ -1,8 +1,10 @@
 //! What a server can be told, and what it tells.
 
+use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
+use backwater_etf::Binaries;
 use backwater_protocol::server::{ReplayPolicy, Settings};
 
 use crate::tls::ServerTls;
@@ -26,6 +28,8 @@ pub struct ServerOptions {
     pub replay: Option<ReplayPolicy>,
     /// How arguments are decoded.
     pub decode: OwnedDecodeOptions,
+    /// What binaries become in the arguments of functions for which that differs from `decode`.
+    pub binaries: HashMap<u32, Binaries>,
     /// How long a peer may take for the handshake of TLS, and again to send the head of a request.
     pub head_timeout: Duration,
     /// How long a peer may take to send the body of a request.
@@ -65,6 +69,7 @@ impl ServerOptions {
             settings,
             replay: None,
             decode: OwnedDecodeOptions::default(),
+            binaries: HashMap::new(),
             head_timeout: Duration::from_secs(5),
             recv_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),

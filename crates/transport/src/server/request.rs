@@ -210,13 +210,17 @@ async fn decode(
     let max_size = expected.max_size();
     let compressed = if expected.is_compressed() { body.len() } else { 0 };
     let trailer = if expected.is_compressed() { body.trailer() } else { None };
+    let mut options = shared.decode.clone();
+    if let Some(binaries) = shared.binaries.get(expected.function()) {
+        options.binaries = *binaries;
+    }
     let mut inflated = expected.claimed_size(body.len(), trailer.as_ref());
     let mut stage = Stage::Received(expected, body);
     loop {
         if room.grow(decoding(compressed, inflated)).await.is_err() {
             return Err(stage.overloaded().into());
         }
-        let options = shared.decode.clone();
+        let options = options.clone();
         // What is not counted may come without having been announced.
         let limit = inflated.max(SMALL);
         let decoded = shared.codecs.run(compressed.max(inflated), move |codec| {
