@@ -1,19 +1,16 @@
 import { SHARE_ENV } from 'node:worker_threads';
 import test from 'ava';
 import { OptionError } from '../src/errors/errors.js';
+import { callOptions, clientOptions, type CallSettings } from '../src/client/options.js';
 import {
-  callOptions,
-  closeOptions,
-  clientOptions,
   decodeOptions,
   encodeOptions,
   fromErlangOptions,
-  parseSecrets,
-  serverOptions,
   toElixirOptions,
   toErlangOptions,
-  type CallSettings,
-} from '../src/options/options.js';
+} from '../src/codec/options.js';
+import { parseSecrets } from '../src/options/secrets.js';
+import { closeOptions, serverOptions } from '../src/server/options.js';
 
 type Read = (input: never) => unknown;
 

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { clientOptions, serverOptions } from '../src/options/options.js';
+import { clientOptions } from '../src/client/options.js';
+import { serverOptions } from '../src/server/options.js';
 import { root } from './support/vectors.js';
 
 const page = readFileSync(join(root, 'docs/security.md'), 'utf8');

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeOutInterfaces } from './options.mjs';
 
 const root = resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)));
 const requireFromRoot = createRequire(join(root, 'package.json'));
@@ -30,6 +31,8 @@ for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
     .replace('{ enumerable: true, value: v }', '{ __proto__: null, enumerable: true, value: v }');
   if (safe !== written) writeFileSync(path, safe);
 }
+
+writeOutInterfaces(root);
 
 for (const { import: facade, require: library } of Object.values(exports)) {
   if (facade === undefined) continue;

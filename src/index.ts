@@ -12,19 +12,16 @@ export { decodeResponse, encodeRequest } from './http/http.js';
 export type { EncodedRequest } from './http/http.js';
 export type { HttpResponse } from './http/response.js';
 export { fromErlang, toElixir, toErlang } from './codec/notation.js';
+export type { CallOptions, ClientOptions } from './client/options.js';
 export type {
-  CallOptions,
-  CloseOptions,
-  ClientOptions,
   DecodeOptions,
   EncodeOptions,
-  EncodeRequestOptions,
   FromErlangOptions,
-  ServerOptions,
   ToElixirOptions,
   ToErlangOptions,
-  WorkerOptions,
-} from './options/options.js';
+} from './codec/options.js';
+export type { EncodeRequestOptions } from './http/options.js';
+export type { CloseOptions, ServerOptions, WorkerOptions } from './server/options.js';
 export type { MetadataInput } from './options/metadata.js';
 export type { AbortSignalLike } from './platform/realms.js';
 export { expose } from './server/registry.js';

@@ -10,5 +10,5 @@ export type {
   EncodeOptions,
   ToElixirOptions,
   ToErlangOptions,
-} from './options/options.js';
+} from './codec/options.js';
 export * from './terms/index.js';

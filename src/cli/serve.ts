@@ -5,7 +5,7 @@ import { basename, extname, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isError } from '../platform/realms.js';
 import { createRegistry, expose, type Modules } from '../server/registry.js';
-import type { ServerOptions } from '../options/options.js';
+import type { ServerOptions } from '../server/options.js';
 import { type Server, startClearServer, startTlsServer } from '../server/server.js';
 import { type Command, type Flags, numberOf, takeArgs, timeOf } from './command.js';
 import { EXIT } from './exit.js';

@@ -1,6 +1,6 @@
 import { Client } from '../client/client.js';
 import { elixir } from '../elixir/elixir.js';
-import type { ClientOptions } from '../options/options.js';
+import type { ClientOptions } from '../client/options.js';
 import type { Secret } from '../options/secrets.js';
 import { type Flags, type FlagTable, timeOf } from './command.js';
 import { readInput } from './input.js';

@@ -15,13 +15,12 @@ import { ownProperties } from '../options/table.js';
 import {
   callOptions,
   clientOptions,
-  parseSecrets,
   type CallOptions,
   type CallSettings,
   type ClientOptions,
   type ClientSettings,
-  type Secret,
-} from '../options/options.js';
+} from './options.js';
+import { parseSecrets, type Secret } from '../options/secrets.js';
 import { callHeaders, mergeMetadata } from '../options/metadata.js';
 import { isError } from '../platform/realms.js';
 import { PendingCall, type Tally } from './pending-call.js';
@@ -34,14 +33,10 @@ import {
   type EndpointResolver,
   type Source,
 } from '../resolve/targets.js';
+import { shareTrustedRoots } from './trusted-roots.js';
 import { isTuple } from '../terms/tuple.js';
 import type { Term } from '../terms/types.js';
-import {
-  type NativeTlsClient,
-  shareTrustedRoots,
-  tlsClientKey,
-  tlsClientOptions,
-} from '../options/tls.js';
+import { type NativeTlsClient, tlsClientKey, tlsClientOptions } from '../options/tls.js';
 
 /** Where to call, and with which secret. */
 export interface Target {

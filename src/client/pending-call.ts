@@ -8,7 +8,7 @@ import type { Arrival } from '../codec/tape-buffers.js';
 import { BackwaterError, RemoteError } from '../errors/errors.js';
 import { fromException } from '../exceptions/exceptions.js';
 import { contextOfCaller } from '../platform/host.js';
-import type { CallSettings } from '../options/options.js';
+import type { CallSettings } from './options.js';
 import type { Term } from '../terms/types.js';
 
 /** What a client counts of its calls that have not settled. */

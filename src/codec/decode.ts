@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { TermError } from '../errors/errors.js';
-import { decodeOptions, type DecodeOptions } from '../options/options.js';
+import { decodeOptions, type DecodeOptions } from './options.js';
 import type { Term } from '../terms/types.js';
 import { decodeBytes } from './decoder.js';
 

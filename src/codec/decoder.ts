@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { TermError } from '../errors/errors.js';
-import type { DecodeSettings } from '../options/options.js';
+import type { DecodeSettings } from './options.js';
 import * as tape from './tape.js';
 import { Fun, ImproperList } from '../terms/values.js';
 import { byteLength, unshared } from './input.js';

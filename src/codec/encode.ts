@@ -1,5 +1,5 @@
 import { bridge } from '../bridge/bridge.js';
-import { encodeOptions, type EncodeOptions } from '../options/options.js';
+import { encodeOptions, type EncodeOptions } from './options.js';
 
 /**
  * Encodes a value in Erlang's external term format, as `term_to_binary` does with UTF-8 atoms.

@@ -12,7 +12,7 @@ import {
   type FromErlangOptions,
   type ToElixirOptions,
   type ToErlangOptions,
-} from '../options/options.js';
+} from './options.js';
 import type { Term } from '../terms/index.js';
 
 /**

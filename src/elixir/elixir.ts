@@ -1,18 +1,10 @@
 import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
-import { readOptions, type TableOf, option } from '../options/table.js';
+import { readOptions, option, type OptionsOf } from '../options/table.js';
 import { oneOf } from '../options/types.js';
 import { membersOf, type Reviver } from '../codec/revivers.js';
 import { isPlainObject } from '../platform/realms.js';
 import { Atom, atom, type Encoder, tuple } from '../terms/index.js';
-
-/** What {@link elixir} is told. */
-export interface ElixirOptions {
-  /** The struct that a `Date` is sent as. Default `'DateTime'`. */
-  readonly encodeDates?: 'DateTime' | 'NaiveDateTime' | 'Date' | undefined;
-  /** `2` for sets that are `==` to those of Elixir 1.14 and older. Default: as Elixir 1.15 has them. */
-  readonly mapSetVersion?: 2 | undefined;
-}
 
 /** Options of a client, a server, a call, `encode` or `decode`. */
 export interface ElixirHooks {
@@ -24,13 +16,22 @@ export interface ElixirHooks {
 
 type Fields = Record<string, unknown>;
 
-const table = {
+export const elixirTable = {
+  /** The struct that a `Date` is sent as. */
   encodeDates: option(oneOf('DateTime', 'NaiveDateTime', 'Date'), 'DateTime'),
+  /**
+   * `2` sends sets that are `==` to those of Elixir 1.14 and older.
+   *
+   * @defaultValue as Elixir 1.15 has them
+   */
   mapSetVersion: option<2 | undefined>(
     { takes: '2', accepts: (value): value is 2 => value === 2 },
     undefined,
   ),
-} satisfies TableOf<ElixirOptions>;
+};
+
+/** Options of {@link elixir}. */
+export interface ElixirOptions extends OptionsOf<typeof elixirTable> {}
 
 /**
  * Options that make values of JavaScript of the structs that Elixir programs send every day, and the
@@ -60,7 +61,7 @@ const table = {
  * ```
  */
 export function elixir(options?: ElixirOptions): ElixirHooks {
-  const { encodeDates, mapSetVersion } = readOptions(table, options, 'elixir');
+  const { encodeDates, mapSetVersion } = readOptions(elixirTable, options, 'elixir');
   const key = `${encodeDates} ${mapSetVersion}`;
   let hooks = made.get(key);
   if (hooks === undefined) {

@@ -14,13 +14,12 @@ import { callHeaders } from '../options/metadata.js';
 import {
   callOptions,
   clientOptions,
-  encodeRequestOptions,
-  parseEndpoint,
-  parseSecrets,
   type CallOptions,
   type ClientTuning,
-  type EncodeRequestOptions,
-} from '../options/options.js';
+} from '../client/options.js';
+import { encodeRequestOptions, type EncodeRequestOptions } from './options.js';
+import { parseEndpoint } from '../options/endpoint.js';
+import { parseSecrets } from '../options/secrets.js';
 import type { Term } from '../terms/types.js';
 
 /** A signed request, for any HTTP client to send exactly as it is. */

@@ -1,20 +1,20 @@
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
-/** What an option takes. */
+/** The check of an option. */
 export interface OptionType<T> {
-  /** In words, to follow "takes". */
+  /** What it accepts, to follow "takes". */
   readonly takes: string;
   accepts(value: unknown): value is T;
 }
 
-/** An option: what it takes, and what it is when it is not given. */
+/** An option: its check and its default. Its doc comment is its documentation. */
 export interface Option<T> {
   readonly type: OptionType<T>;
   readonly fallback: T;
 }
 
-/** The options of an operation, by name. */
+/** The options of an operation, by name: the only place that declares them. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
 /** A value for each option of a table. */
@@ -22,9 +22,13 @@ export type Values<Table extends OptionTable> = {
   -readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
 };
 
-/** The table that has an entry for each of these options, and no other. */
-export type TableOf<Options> = {
-  readonly [Name in keyof Options]-?: Option<Options[Name] | undefined>;
+/**
+ * What a caller may give for a table of options. An interface that extends this declares nothing again:
+ * `scripts/options.mjs` writes its properties out in the declarations, with the doc comments, checks and
+ * defaults of the table.
+ */
+export type OptionsOf<Table extends OptionTable> = {
+  readonly [Name in keyof Table]?: Values<Table>[Name] | undefined;
 };
 
 export function option<T>(type: OptionType<T>, fallback: T): Option<T> {

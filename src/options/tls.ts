@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
-import * as tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
-import { bridge } from '../bridge/bridge.js';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { toJson } from '../bridge/json.js';
-import { option, type OptionType, readOptions, type TableOf } from './table.js';
-import { boolean, hostName } from './types.js';
+import { option, type OptionsOf, type OptionType, readOptions } from './table.js';
+import { boolean, hostName, optional } from './types.js';
 import { copyBytes, isUrl } from '../platform/realms.js';
 
 /**
@@ -16,46 +13,6 @@ import { copyBytes, isUrl } from '../platform/realms.js';
  * `-----BEGIN` is the text itself; a path may be a `file:` URL.
  */
 export type Pem = string | Uint8Array | URL;
-
-/** A certificate and its key. */
-export interface TlsCertificate {
-  /** The certificate, followed by those that lead to a root: as one text or as a list. */
-  readonly cert: Pem | readonly Pem[];
-  /** Its private key, not encrypted: PKCS #8, PKCS #1 or SEC 1, for RSA, ECDSA or Ed25519. */
-  readonly key: Pem;
-}
-
-/** What a server shows, and what it demands. */
-export interface TlsServerOptions extends TlsCertificate {
-  /**
-   * Clients must show a certificate that one of these has issued, or one of these itself. Default:
-   * no certificate is asked for.
-   */
-  readonly clientCa?: Pem | readonly Pem[] | undefined;
-}
-
-/** Whom a client trusts, and what it shows. */
-export interface TlsClientOptions {
-  /**
-   * The only certificates to trust, with what they have issued. Default: the root certificates of
-   * Node, and those in the file of the environment variable NODE_EXTRA_CA_CERTS.
-   */
-  readonly ca?: Pem | readonly Pem[] | undefined;
-  /** The certificate to show to servers that ask for one, with its chain; needs `key`. */
-  readonly cert?: Pem | readonly Pem[] | undefined;
-  /** The private key of `cert`. */
-  readonly key?: Pem | undefined;
-  /**
-   * The name that the server's certificate must have, which the server is told too (SNI). Default:
-   * the host of the URL.
-   */
-  readonly servername?: string | undefined;
-  /**
-   * Whether to accept whatever certificate a server shows. Anybody on the way can then read and change
-   * the calls, save what their signatures protect. Default false.
-   */
-  readonly dangerouslyAcceptAnyCertificate?: boolean | undefined;
-}
 
 /** What crates/node/src/options.rs reads. */
 export interface NativeTlsServer {
@@ -92,19 +49,55 @@ function isPem(value: unknown): value is Pem {
 const certificateTable = {
   cert: option(pems, undefined),
   key: option(pem, undefined),
-} satisfies TableOf<Partial<TlsCertificate>>;
+};
 
-const serverTable = {
-  ...certificateTable,
+export const clientCaTable = {
+  /**
+   * The authorities whose certificates clients must present, or such certificates themselves. Without it,
+   * clients need no certificate.
+   */
   clientCa: option(pems, undefined),
-} satisfies TableOf<Partial<TlsServerOptions>>;
+};
 
-const clientTable = {
-  ...certificateTable,
+const tlsServerTable = { ...certificateTable, ...clientCaTable };
+
+export const tlsClientTable = {
+  /**
+   * The only authorities to trust, or the only certificates.
+   *
+   * @defaultValue the root certificates of Node, and those in the file of `NODE_EXTRA_CA_CERTS`
+   */
   ca: option(pems, undefined),
-  servername: option(hostName as OptionType<string | undefined>, undefined),
+  /** The certificate to present to servers that ask for one, with its chain; requires `key`. */
+  cert: option(pems, undefined),
+  /** The private key of `cert`. */
+  key: option(pem, undefined),
+  /**
+   * The name that the server's certificate must have, which is also sent to the server (SNI).
+   *
+   * @defaultValue the host of the URL
+   */
+  servername: option(optional(hostName), undefined),
+  /**
+   * Whether to accept any certificate. Anyone on the path can then read and change the calls, except for
+   * what their signatures protect.
+   */
   dangerouslyAcceptAnyCertificate: option(boolean, false),
-} satisfies TableOf<TlsClientOptions>;
+};
+
+/** A certificate and its key. */
+export interface TlsCertificate {
+  /** The certificate, followed by those that lead to a root: as one text or as a list. */
+  readonly cert: Pem | readonly Pem[];
+  /** Its private key, not encrypted: PKCS #8, PKCS #1 or SEC 1, for RSA, ECDSA or Ed25519. */
+  readonly key: Pem;
+}
+
+/** The certificate of a server, and which clients it accepts. */
+export interface TlsServerOptions extends TlsCertificate, OptionsOf<typeof clientCaTable> {}
+
+/** Which servers a client trusts, and the certificate it presents. */
+export interface TlsClientOptions extends OptionsOf<typeof tlsClientTable> {}
 
 /**
  * The option `tls` of a server, with its files read.
@@ -112,7 +105,7 @@ const clientTable = {
  * @throws {@link OptionError} naming what is missing or takes something else, such as `tls.cert`
  */
 export function tlsServerOptions(input: unknown): NativeTlsServer {
-  const { clientCa, ...certificate } = readTls(serverTable, input, "the server's tls", 'tls.');
+  const { clientCa, ...certificate } = readTls(tlsServerTable, input, "the server's tls", 'tls.');
   return {
     ...readCertificate(certificate, 'tls.'),
     clientCa: clientCa === undefined ? null : textOf(clientCa, 'tls.clientCa'),
@@ -143,7 +136,7 @@ function readCertificate(
  * @throws {@link OptionError} naming what is missing or takes something else, such as `tls.ca`
  */
 export function tlsClientOptions(input: unknown): NativeTlsClient {
-  const values = readTls(clientTable, input, "the client's tls", 'tls.');
+  const values = readTls(tlsClientTable, input, "the client's tls", 'tls.');
   const { ca, cert, key, servername, dangerouslyAcceptAnyCertificate } = values;
   if (cert !== undefined && key === undefined)
     throw refuse('tls.key', "must be given with 'tls.cert'");
@@ -174,7 +167,7 @@ export function tlsClientOptions(input: unknown): NativeTlsClient {
  * @throws {@link OptionError} as {@link tlsClientOptions} does
  */
 export function tlsClientKey(input: unknown): string {
-  const values = readTls(clientTable, input, "the client's tls", 'tls.');
+  const values = readTls(tlsClientTable, input, "the client's tls", 'tls.');
   return toJson(values, (value) =>
     types.isUint8Array(value) ? Buffer.from(value).toString('base64') : value,
   );
@@ -234,25 +227,4 @@ function warnOnce(): void {
       'its connections can be listened to and tampered with',
     { type: 'SecurityWarning', code: 'BACKWATER_ACCEPTS_ANY_CERTIFICATE' },
   );
-}
-
-/** Hands Node's root certificates to the addon, which reads them once for all clients. */
-export function shareTrustedRoots(): void {
-  if (bridge.native.hasTrustedRoots()) return;
-  bridge.native.setTrustedRoots(defaultCertificates().join('\n'));
-}
-
-/** Newer versions of Node tell all that they trust, those of their options included. */
-function defaultCertificates(): readonly string[] {
-  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
-  if (getCACertificates !== undefined) return getCACertificates('default');
-  const path = process.env['NODE_EXTRA_CA_CERTS'];
-  if (path === undefined || path === '') return rootCertificates;
-  try {
-    return [...rootCertificates, readFileSync(path, 'latin1')];
-  } catch (error) {
-    // As Node's own: a warning, and on without it.
-    process.emitWarning(`Ignoring extra certs from ${path}: ${(error as Error).message}`);
-    return rootCertificates;
-  }
 }

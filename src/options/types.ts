@@ -1,6 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import type { OptionType } from './table.js';
 import { METADATA, type MetadataInput } from './metadata.js';
+import { option, type OptionType } from './table.js';
 import { type AbortSignalLike, isAbortSignal } from '../platform/realms.js';
 
 /** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
@@ -32,6 +32,21 @@ function isIntegerWithin(value: unknown, min: number, max: number): value is num
 }
 
 export const timeout = integerOrInfinity(1, MAX_TIMEOUT, 'milliseconds');
+
+/** How much memory messages may take. */
+export const bytesInFlight = integerOrInfinity(1, 2 ** 41, 'bytes');
+
+/** An option of clients and servers alike. */
+export const spinning = {
+  /**
+   * How long threads may spin while they wait for the next message, in microseconds; 0 for never.
+   *
+   * Waking a sleeping thread takes longer than a small call. Threads spin only while at most four calls are
+   * in flight and while spinning helps; other work ends it. The largest value among a thread's servers and
+   * clients applies.
+   */
+  spin: option(integer(0, 1000, 'microseconds'), 200),
+};
 
 /** What another type takes, for an option that has no value of its own when it is not given. */
 export function optional<T>({ takes, accepts }: OptionType<T>): OptionType<T | undefined> {

@@ -8,7 +8,7 @@ import type { Arrival } from '../codec/tape-buffers.js';
 import { Context } from './context.js';
 import { fallbackException, toException } from '../exceptions/exceptions.js';
 import { newContext } from '../platform/host.js';
-import type { ServerSettings } from '../options/options.js';
+import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */

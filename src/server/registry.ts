@@ -4,7 +4,7 @@ import type { CallContext } from './context.js';
 import { OptionError } from '../errors/errors.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { isPlainObject } from '../platform/realms.js';
-import { binaries, type ReadOptions } from '../options/options.js';
+import { binaries, type DecodeOptions } from '../codec/options.js';
 
 /**
  * What can be called: module name → its functions, as an object or a Map. A module is an object, a
@@ -26,7 +26,7 @@ export interface ExposeFunctionOptions {
    */
   readonly arity?: number | readonly number[] | undefined;
   /** What binaries become in the arguments of this function. Default: what the server's option says. */
-  readonly binaries?: ReadOptions['binaries'];
+  readonly binaries?: DecodeOptions['binaries'];
 }
 
 /** What {@link expose.fn} is told of a function that wants to know about its calls. */
@@ -39,7 +39,7 @@ export interface ExposeContextOptions {
    */
   readonly arity?: number | readonly number[] | undefined;
   /** What binaries become in the arguments of this function. Default: what the server's option says. */
-  readonly binaries?: ReadOptions['binaries'];
+  readonly binaries?: DecodeOptions['binaries'];
 }
 
 declare const takesContext: unique symbol;
@@ -66,7 +66,7 @@ export interface RegisteredFunction {
   /** Whether it is given a {@link CallContext} before its arguments. */
   readonly context: boolean;
   /** What binaries become in its arguments; undefined for what the server's option says. */
-  readonly binaries: ReadOptions['binaries'];
+  readonly binaries: DecodeOptions['binaries'];
 }
 
 /** All that can be called on a server, as it was when the registry was made. */
@@ -104,7 +104,7 @@ interface ExposedFunction {
   readonly fn: (...args: never[]) => unknown;
   readonly arities: readonly number[];
   readonly context: boolean;
-  readonly binaries: ReadOptions['binaries'];
+  readonly binaries: DecodeOptions['binaries'];
 }
 
 const MODULE_MARK = ['module', 'exports'] as const;

@@ -8,16 +8,15 @@ import { maxValueSize } from '../platform/heap.js';
 import { defaultIoThreads } from '../options/io-threads.js';
 import { toJson } from '../bridge/json.js';
 import { ownProperties } from '../options/table.js';
+import { parseSecrets, type Secret } from '../options/secrets.js';
 import {
   closeOptions,
   type CloseOptions,
   type CloseSettings,
-  parseSecrets,
-  type Secret,
   serverOptions,
   type ServerOptions,
   type ServerSettings,
-} from '../options/options.js';
+} from './options.js';
 import { isUrl } from '../platform/realms.js';
 import { createRegistry, type Modules } from './registry.js';
 import {

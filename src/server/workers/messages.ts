@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DispatcherSettings } from '../dispatcher.js';
 import { toJson } from '../../bridge/json.js';
-import { BINARIES } from '../../options/options.js';
+import { BINARIES } from '../../codec/options.js';
 import type { Registry } from '../registry.js';
 
 /** What a worker thread of a server is started with. */

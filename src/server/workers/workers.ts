@@ -12,7 +12,7 @@ import type { DispatcherSettings } from '../dispatcher.js';
 import { BackwaterError, OptionError } from '../../errors/errors.js';
 import { now } from '../../platform/host.js';
 import { inspectBriefly } from '../../platform/inspect.js';
-import type { ServerSettings, WorkerOptions } from '../../options/options.js';
+import type { ServerSettings, WorkerOptions } from '../options.js';
 import { isError } from '../../platform/realms.js';
 import {
   difference,

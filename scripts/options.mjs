@@ -1,0 +1,189 @@
+// Everything that is derived from the tables of options in src/: the properties of the interfaces in the
+// declarations, and the page docs/options.md. Reads build/, and writes the page when run.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const home = fileURLToPath(new URL('..', import.meta.url));
+const PAGE = 'docs/options.md';
+
+/** Title, what it is for, and where its options are declared: tables, or interfaces for those that are required. */
+const SECTIONS = [
+  ['Clients', 'Options of `new Client()`.', 'client/options', ['ClientOptions', 'clientTable']],
+  [
+    'Calls',
+    'Options of `client.call()`, `tryCall()` and `call()`.',
+    'client/options',
+    ['callTable'],
+  ],
+  ['TLS of clients', 'The option `tls` of a client.', 'options/tls', ['tlsClientTable']],
+  [
+    'Servers',
+    'Options of `startClearServer()` and `startTlsServer()`.',
+    'server/options',
+    ['serverTable'],
+  ],
+  ['Closing servers', 'Options of `server.close()`.', 'server/options', ['closeTable']],
+  [
+    'TLS of servers',
+    'The option `tls` of a server.',
+    'options/tls',
+    ['TlsCertificate', 'clientCaTable'],
+  ],
+  ['encode', 'Options of `encode()`.', 'codec/options', ['encodeTable']],
+  ['decode', 'Options of `decode()` and `fromErlang()`.', 'codec/options', ['decodeTable']],
+  ['toErlang', 'Options of `toErlang()`.', 'codec/options', ['toErlangTable']],
+  ['toElixir', 'Options of `toElixir()`.', 'codec/options', ['toElixirTable']],
+  ['elixir', 'Options of `elixir()`.', 'elixir/elixir', ['elixirTable']],
+  ['encodeRequest', 'Options of `encodeRequest()`.', 'http/options', ['encodeRequestTable']],
+];
+
+/**
+ * Writes the properties of each table into the interfaces that extend `OptionsOf` of it, with their checks
+ * and defaults: editors show no doc comments of mapped types.
+ */
+export function writeOutInterfaces(root) {
+  for (const name of declarations(root)) {
+    const path = join(root, 'build', `${name}.d.ts`);
+    const text = readFileSync(path, 'utf8');
+    const written = text.replace(
+      /(interface \w+)( extends (?:\w+, )*)OptionsOf<typeof (\w+)> \{/g,
+      (_, head, others, table) => {
+        const extended = others.replace(/,? $/, '');
+        const properties = declared(root, name, table).map(propertyOf);
+        return `${head}${extended === ' extends' ? '' : extended} {\n${properties.join('')}`;
+      },
+    );
+    if (written !== text) writeFileSync(path, written);
+  }
+}
+
+function propertyOf({ name, type, doc, takes, defaultValue }) {
+  const lines = [...doc];
+  // The type says it already.
+  if (takes !== 'true or false' && !takes.startsWith("'")) lines.push('', `Takes ${takes}.`);
+  if (defaultValue !== undefined) lines.push('', `@defaultValue ${defaultValue}`);
+  const comment = lines.map((line) => `     * ${line}`.trimEnd());
+  const union = type.endsWith('undefined') ? type : `${type} | undefined`;
+  return `    /**\n${comment.join('\n')}\n     */\n    readonly ${name}?: ${union};\n`;
+}
+
+/** What docs/options.md has to say. */
+export async function optionsPage(root = home) {
+  const { format, resolveConfig } = await import('prettier');
+  const seen = new Map();
+  const parts = SECTIONS.map(([title, purpose, path, sources]) => {
+    const options = sources.flatMap((source) => declared(root, path, source));
+    const repeated = new Map();
+    for (const { option, name } of options) {
+      const section = seen.get(option);
+      if (section !== undefined)
+        repeated.set(section, [...(repeated.get(section) ?? []), `\`${name}\``]);
+    }
+    const rows = options.filter(({ option }) => !seen.has(option)).map(rowOf);
+    for (const { option } of options) if (option && !seen.has(option)) seen.set(option, title);
+    const table = `| option | takes | default | what it does |\n|-|-|-|-|\n${rows.join('\n')}\n`;
+    const also = [...repeated].map(([section, list]) => {
+      const link = `[${section}](#${section.toLowerCase().replaceAll(' ', '-')})`;
+      return `${list.join(', ')} (see ${link})`;
+    });
+    const others =
+      also.length > 0 ? [`${rows.length > 0 ? 'Also' : 'Takes'} ${also.join(', ')}.\n`] : [];
+    return [`## ${title}\n`, `${purpose}\n`, ...(rows.length > 0 ? [table] : []), ...others].join(
+      '\n',
+    );
+  });
+  const intro = `<!-- Written by \`npm run options\` from the tables in src/. -->
+
+# Options
+
+Every option, with what it takes and its default. A wrong value or an unknown name throws an
+[\`OptionError\`](errors.md) that names the option. \`undefined\` means the default.
+`;
+  const path = join(root, PAGE);
+  return format([intro, ...parts].join('\n'), { ...(await resolveConfig(path)), filepath: path });
+}
+
+function rowOf({ name, type, doc, takes, defaultValue = '' }) {
+  const paragraph = doc.join('\n').split('\n\n')[0].replaceAll('\n', ' ');
+  const sentence = paragraph
+    .replace(/\{@link (\w+)\}/g, '`$1`')
+    .replace(/docs\/(\w+\.md)/g, '[$1]($1)');
+  const code = /^('.*'|true|false|Infinity)$/.test(defaultValue)
+    ? `\`${defaultValue}\``
+    : defaultValue;
+  const cells = [`\`${name}\``, takes ?? `\`${type}\``, code, sentence];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+/** The options that a table or an interface of `build/<path>.d.ts` declares. */
+function declared(root, path, source) {
+  return entriesOf(root, path, source).map((entry) => {
+    // A table that takes options over from another file has no comments for them.
+    const comment = entry.comment ?? commentsOf(root).get(entry.option);
+    if (comment === undefined) throw new Error(`${source} does not document ${entry.name}`);
+    const [text, stated] = comment.split(/\n*@defaultValue /);
+    const fallback = entry.option && documented(entry.option.fallback);
+    return {
+      ...entry,
+      doc: text.split('\n'),
+      takes: entry.option?.type.takes,
+      defaultValue:
+        stated?.replaceAll('\n', ' ') ?? fallback ?? (entry.required ? 'required' : undefined),
+    };
+  });
+}
+
+function entriesOf(root, path, source) {
+  const text = readFileSync(join(root, 'build', `${path}.d.ts`), 'utf8');
+  const block = new RegExp(`(?:const|interface) ${source}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(
+    text,
+  )?.[1];
+  if (block === undefined) throw new Error(`${path} declares no ${source}`);
+  const table = createRequire(import.meta.url)(join(root, 'build', `${path}.js`))[source];
+  const entries = block.matchAll(
+    /(?: {4}\/\*\*((?:(?!\*\/).)*)\*\/\n)? {4}(?:readonly )?(\w+)(\??): (?:(?:import\("[^"]*"\)\.)?Option<([^\n]*)>|([^\n]*));\n/gs,
+  );
+  return Array.from(entries, ([, comment, name, mark, ofOption, ofInterface]) => ({
+    name,
+    type: ofOption ?? ofInterface,
+    required: ofInterface !== undefined && mark === '',
+    comment: comment?.replace(/^\s*\* ?/gm, '').trim(),
+    option: table?.[name],
+  }));
+}
+
+let comments;
+
+/** The comment of each option, where its table stands. */
+function commentsOf(root) {
+  if (comments !== undefined) return comments;
+  comments = new Map();
+  for (const path of declarations(root)) {
+    const text = readFileSync(join(root, 'build', `${path}.d.ts`), 'utf8');
+    for (const [, table] of text.matchAll(/const (\w+): \{\n(?=[^}]*Option<)/g)) {
+      for (const { option, comment } of entriesOf(root, path, table)) {
+        if (comment !== undefined && !comments.has(option)) comments.set(option, comment);
+      }
+    }
+  }
+  return comments;
+}
+
+function declarations(root) {
+  return readdirSync(join(root, 'build'), { recursive: true })
+    .filter((name) => name.endsWith('.d.ts'))
+    .map((name) => name.slice(0, -'.d.ts'.length));
+}
+
+/** A default as the docs write it. */
+export function documented(value) {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'number') return value.toLocaleString('en-US').replace('∞', 'Infinity');
+  return value?.toString();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(join(home, PAGE), await optionsPage());
+}

@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import * as tls from 'node:tls';
+import { bridge } from '../bridge/bridge.js';
+
+/** Hands Node's root certificates to the addon, which reads them once for all clients. */
+export function shareTrustedRoots(): void {
+  if (bridge.native.hasTrustedRoots()) return;
+  bridge.native.setTrustedRoots(defaultCertificates().join('\n'));
+}
+
+/** Newer versions of Node return everything they trust, including what their own options add. */
+function defaultCertificates(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
+  if (getCACertificates !== undefined) return getCACertificates('default');
+  const path = process.env['NODE_EXTRA_CA_CERTS'];
+  if (path === undefined || path === '') return tls.rootCertificates;
+  try {
+    return [...tls.rootCertificates, readFileSync(path, 'latin1')];
+  } catch (error) {
+    // As Node does: warn, and continue without them.
+    process.emitWarning(`Ignoring extra certs from ${path}: ${(error as Error).message}`);
+    return tls.rootCertificates;
+  }
+}

@@ -1,0 +1,223 @@
+/** The options of encoding, decoding and printing terms, alone and as parts of messages. */
+import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
+import { boolean, integer, integerOrInfinity, listOf, oneOf, optional } from '../options/types.js';
+import { MAX_ATOM_LENGTH } from '../terms/atom.js';
+import type { Encoder } from '../terms/hooks.js';
+import { type Reviver, reviversOf } from './revivers.js';
+import { DEFAULT_DEPTH, MAX_DEPTH } from './tape.js';
+
+/** A tape addresses bytes with 28 bits. */
+const MAX_SIZE = 2 ** 28 - 1;
+const DEFAULT_SIZE = 8 * 1024 * 1024;
+const size = integer(1, MAX_SIZE, 'bytes');
+
+/** Has what every object has, which is more than usual if a program has changed Object.prototype. */
+const anything: Record<string, unknown> = {};
+
+const revivers = listOf<Reviver>(
+  "a list of { struct: 'Date', revive } and { tag: 'user', length: 3, revive }",
+  ({ struct, tag, length, revive }) =>
+    typeof revive === 'function' &&
+    (isAtomName(struct)
+      ? tag === anything['tag'] && length === anything['length']
+      : isAtomName(tag) && Number.isInteger(length) && (length as number) >= 1),
+);
+
+const encoders = listOf<Encoder>(
+  'a list of { class: Date, toTerm }',
+  ({ class: constructor, toTerm }) =>
+    typeof constructor === 'function' && typeof toTerm === 'function',
+);
+
+function isAtomName(name: unknown): name is string {
+  return (
+    typeof name === 'string' &&
+    name !== '' &&
+    name.isWellFormed() &&
+    Array.from(name).length <= MAX_ATOM_LENGTH
+  );
+}
+
+/** What binaries can become. */
+export const binaries = oneOf('auto', 'buffer', 'string');
+
+const reading = {
+  /** Whether terms become plain JavaScript values (`'js'`) or values that keep every type (`'exact'`). */
+  terms: option(oneOf('js', 'exact'), 'js'),
+  /**
+   * What binaries become with `terms: 'js'`: `'auto'` gives a Buffer if the sender marked them as bytes or
+   * they are not valid UTF-8, and a string otherwise; `'buffer'` always a Buffer, `'string'` always a string.
+   *
+   * With `'string'`, a binary that is not valid UTF-8 is an error. See {@link EncodeOptions.markBytes}.
+   */
+  binaries: option(binaries, 'auto'),
+  /** Whether to accept external functions and atoms that this program has not created itself. */
+  decodeUnsafeTerms: option(boolean, true),
+  /**
+   * Hooks that turn decoded terms, such as the structs of an Elixir module, into values of your own.
+   *
+   * The list is read once; later changes to it have no effect. Ignored with `terms: 'exact'`.
+   */
+  revivers: option(revivers, undefined),
+};
+
+const writing = {
+  /** Whether the keys of plain objects become binaries or atoms. */
+  objectKeys: option(oneOf('binary', 'atom'), 'binary'),
+  /** Hooks that turn instances of classes into terms; see also {@link toTerm}. */
+  encoders: option(encoders, undefined),
+};
+
+const maxDepth = {
+  /** How deeply terms may be nested, in both directions. */
+  maxDepth: option(integer(1, MAX_DEPTH), DEFAULT_DEPTH),
+};
+
+const charlists = {
+  /** Whether to print lists of printable ASCII characters as text: `"abc"` or `~c"abc"`, not `[97,98,99]`. */
+  charlists: option(boolean, true),
+};
+
+/** Bounds on what one message may decode to. */
+export const limits = {
+  ...maxDepth,
+  /** How many terms one message may contain, nested terms included. */
+  maxTerms: option(integer(1, 2 ** 28 - 1), 16_777_216),
+};
+
+/** Options of a message that clients and servers share. */
+export const messages = {
+  ...reading,
+  ...writing,
+  /**
+   * Whether a `Uint8Array` is marked as bytes, so that the peer receives a Buffer even if it holds text.
+   *
+   * Erlang and Elixir read it as an ordinary binary.
+   *
+   * @defaultValue `true` with `terms: 'js'`, `false` with `terms: 'exact'`
+   */
+  markBytes: option(optional(boolean), undefined),
+  /** The size from which bodies are compressed, in bytes, if that makes them smaller; `Infinity` for never. */
+  compressionThreshold: option(integerOrInfinity(0, 2 ** 31 - 1, 'bytes'), 300),
+  /**
+   * How large encoded arguments may be before compression, in bytes.
+   *
+   * Data that does not compress may be larger on the wire by the overhead of gzip: 0.04 % and 25 bytes.
+   */
+  maxEncodedArgsSize: option(size, DEFAULT_SIZE),
+  /** How large an encoded result may be before compression, in bytes. */
+  maxEncodedResultSize: option(size, DEFAULT_SIZE),
+};
+
+/** Compression of what clients and servers send. */
+export const compression = {
+  /** How hard to compress: 1 is fastest, 9 smallest. */
+  gzipLevel: option(integer(1, 9), 1),
+};
+
+// Functions for both directions take the hooks of the other direction, so that `elixir()` fits either.
+
+export const decodeTable = { ...reading, ...limits, encoders: writing.encoders };
+
+export const encodeTable = {
+  ...writing,
+  ...maxDepth,
+  /** How large the encoding may be, in bytes. */
+  maxSize: option(size, MAX_SIZE),
+  /**
+   * Whether a `Uint8Array` is marked as bytes, so that {@link decode} returns a Buffer even if it holds text.
+   *
+   * Erlang and Elixir read it as an ordinary binary. An empty one cannot be marked. `term_to_binary` marks
+   * nothing.
+   */
+  markBytes: option(boolean, false),
+  revivers: reading.revivers,
+};
+
+export const toErlangTable = { ...writing, ...charlists, revivers: reading.revivers };
+
+export const toElixirTable = {
+  ...toErlangTable,
+  /**
+   * Whether to print maps with a key `__struct__` as structs: `%Date{…}`, not `%{__struct__: Date, …}`.
+   *
+   * Elixir can read the map form where the module does not exist.
+   */
+  structs: option(boolean, true),
+};
+
+/** Options of {@link decode}. */
+export interface DecodeOptions extends OptionsOf<typeof decodeTable> {}
+
+/** Options of {@link encode}. */
+export interface EncodeOptions extends OptionsOf<typeof encodeTable> {}
+
+/** Options of {@link toErlang}. */
+export interface ToErlangOptions extends OptionsOf<typeof toErlangTable> {}
+
+/** Options of {@link toElixir}. */
+export interface ToElixirOptions extends OptionsOf<typeof toElixirTable> {}
+
+/** Options of {@link fromErlang}. */
+export interface FromErlangOptions extends DecodeOptions {}
+
+/** The complete options of {@link decode}. */
+export interface DecodeSettings extends Readonly<Values<typeof decodeTable>> {
+  readonly exact: boolean;
+  /** For the addon: see {@link readingFlags}. */
+  readonly flags: number;
+}
+
+/** The complete options of {@link encode}. */
+export type EncodeSettings = Readonly<Values<typeof encodeTable>>;
+
+// The bits stand in crates/node/src/options.rs too.
+const EXACT = 1;
+const SAFE = 2;
+/** The bits of each choice of `binaries`. */
+export const BINARIES = { auto: 0 << 2, buffer: 1 << 2, string: 2 << 2 } as const;
+
+/** How the addon is told to decode. Registers the atoms of the revivers as known. */
+export function readingFlags(values: Values<typeof reading>): number {
+  reviversOf(values.revivers);
+  const { terms, decodeUnsafeTerms, binaries } = values;
+  return (terms === 'exact' ? EXACT : 0) | (decodeUnsafeTerms ? 0 : SAFE) | BINARIES[binaries];
+}
+
+const decodeDefaults = decodeSettings('decode');
+const encodeDefaults: EncodeSettings = Object.freeze(readOptions(encodeTable, {}, 'encode'));
+
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+export function decodeOptions(input?: DecodeOptions | null): DecodeSettings {
+  return input === undefined ? decodeDefaults : decodeSettings('decode', input);
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+export function encodeOptions(input?: EncodeOptions | null): EncodeSettings {
+  if (input === undefined) return encodeDefaults;
+  return Object.freeze(readOptions(encodeTable, input, 'encode'));
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+export function fromErlangOptions(input?: FromErlangOptions | null): DecodeSettings {
+  return decodeSettings('fromErlang', input);
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+export function toErlangOptions(input?: ToErlangOptions | null): Values<typeof toErlangTable> {
+  return readOptions(toErlangTable, input, 'toErlang');
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+export function toElixirOptions(input?: ToElixirOptions | null): Values<typeof toElixirTable> {
+  return readOptions(toElixirTable, input, 'toElixir');
+}
+
+function decodeSettings(subject: string, input?: DecodeOptions | null): DecodeSettings {
+  const values = readOptions(decodeTable, input, subject);
+  return Object.freeze({
+    ...values,
+    exact: values.terms === 'exact',
+    flags: readingFlags(values),
+  });
+}

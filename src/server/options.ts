@@ -1,0 +1,202 @@
+/** The options of servers and of closing them. */
+import { SHARE_ENV, type WorkerOptions as ThreadOptions } from 'node:worker_threads';
+import { compression, limits, messages, readingFlags } from '../codec/options.js';
+import { MAX_IO_THREADS } from '../options/io-threads.js';
+import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
+import {
+  audiences,
+  boolean,
+  bytesInFlight,
+  healthPath,
+  hostName,
+  integer,
+  integerOrInfinity,
+  MAX_TIMEOUT,
+  objectWith,
+  oneOf,
+  optional,
+  spinning,
+  timeout,
+} from '../options/types.js';
+import { DEFAULT_BYTES_IN_FLIGHT } from '../platform/heap.js';
+
+/** The options of Node's `Worker` that a server's worker threads can be created with. */
+export type WorkerOptions = Pick<
+  ThreadOptions,
+  'argv' | 'env' | 'execArgv' | 'resourceLimits' | 'name'
+>;
+
+const count = integerOrInfinity(1, 2 ** 31 - 1);
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export const serverTable = {
+  ...messages,
+  ...limits,
+  ...compression,
+  /** The address to listen on. The default is every IPv4 address; `'::'` is every IPv6 and IPv4 address. */
+  host: option(hostName, '0.0.0.0'),
+  /**
+   * The port to listen on; 0 for a free one, which `server.port` then holds.
+   *
+   * @defaultValue 8080, or 8443 with TLS
+   */
+  port: option(integer(0, 65535), 8080),
+  /**
+   * Whether other processes of the same user may listen on the port too, if they set this option as well
+   * (`SO_REUSEPORT`).
+   *
+   * Linux spreads connections over the processes, macOS gives all of them to one, and Windows has no such
+   * option.
+   *
+   * @defaultValue `true` in workers of `node:cluster`, otherwise `false`
+   */
+  reusePort: option(optional(boolean), undefined),
+  /** How long receiving the body of a request may take, in milliseconds; `Infinity` for no limit. */
+  recvTimeout: option(timeout, 5000),
+  /**
+   * How long the TLS handshake, and then receiving the head of a request, may take, in milliseconds.
+   *
+   * Both count from when the connection is open, so it also bounds how long a client may leave a new
+   * connection unused. Erlang's clients need at least 3000.
+   *
+   * @defaultValue `recvTimeout`
+   */
+  headersTimeout: option(optional(timeout), undefined),
+  /**
+   * How long receiving a request may take from its first byte to its last, in milliseconds.
+   *
+   * @defaultValue `headersTimeout` + `recvTimeout`
+   */
+  requestTimeout: option(optional(timeout), undefined),
+  /**
+   * How long a connection may be idle between two requests, in milliseconds; `Infinity` for no limit.
+   *
+   * Responses announce it in seconds (`keep-alive: timeout=65`). It should be longer than callers and load
+   * balancers keep connections, so that they are the ones to close them.
+   */
+  keepAliveTimeout: option(timeout, 65_000),
+  /** How long a caller may not read its answer before its connection is closed, in milliseconds; `Infinity` for no limit. */
+  sendTimeout: option(timeout, 30_000),
+  /** How large the head of a request may be, in bytes. Larger ones are answered with 431. */
+  maxHeaderSize: option(integer(1024, 1_048_576, 'bytes'), 16_384),
+  /** How many headers a request may have. More are answered with 431. */
+  maxHeaders: option(integer(16, 1000), 100),
+  /** Whether callers receive the stack traces of exceptions. */
+  returnExceptionStacktraces: option(boolean, true),
+  /** How many connections may be open; further ones wait. `Infinity` for no limit. */
+  maxConnections: option(count, 10_000),
+  /**
+   * How many calls may be in flight; the next one is answered with 503. `Infinity` for no limit.
+   *
+   * A call whose caller has gone away does not count; see {@link ServerStats.abandoned}.
+   */
+  maxCallsInFlight: option(count, 4096),
+  ...spinning,
+  /**
+   * A path such as `'/healthz'` at which anyone can check, without a signature, whether the server accepts
+   * calls: it answers GET and HEAD with 200, or with 503 once the server is closing.
+   */
+  health: option(optional(healthPath), undefined),
+  /**
+   * How much memory calls may take, in bytes: arguments until their function has settled, and results until
+   * they are sent. `Infinity` for no limit.
+   *
+   * A call that does not fit waits, and is answered with 503 if there is still no room after
+   * `recvTimeout`. Messages of at most 16 KiB do not count. docs/server.md lists the sizes of values.
+   *
+   * @defaultValue 268,435,456 (256 MiB), or a quarter of V8's heap limit if that is less
+   */
+  maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
+  /**
+   * How many worker threads serve modules that are given as a URL; each thread imports its own instance.
+   *
+   * @defaultValue `os.availableParallelism()`
+   */
+  workers: option(integer(1, 1024), undefined),
+  /**
+   * How many I/O threads the connections are spread over.
+   *
+   * All servers and clients of the process share these threads, which own the sockets, the cryptography and
+   * the encoding of terms.
+   *
+   * @defaultValue the environment variable `BACKWATER_IO_THREADS`, or 1
+   */
+  ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
+  /** The options of Node's `Worker` to create the worker threads with. */
+  workerOptions: option(
+    objectWith<WorkerOptions>({
+      argv: Array.isArray,
+      env: (env) => env === SHARE_ENV || isObject(env),
+      execArgv: (flags) => Array.isArray(flags) && flags.every((flag) => typeof flag === 'string'),
+      resourceLimits: isObject,
+      name: (name) => typeof name === 'string',
+    }),
+    undefined,
+  ),
+  /**
+   * Which requests are checked for replay: none, those that carry the time they were made (`'prefer'`), or
+   * all (`'require'`), in which case requests without that time are refused. See docs/replay.md.
+   */
+  replayProtection: option(oneOf('off', 'prefer', 'require'), 'off'),
+  /**
+   * The name of this server, or all of its names: requests for another audience are refused. Requires
+   * `replayProtection`.
+   */
+  audience: option(audiences, undefined),
+  /**
+   * How far the clock of a caller may differ from this server's, in milliseconds. Requires
+   * `replayProtection`.
+   */
+  maxClockDifference: option(integer(1, 86_400_000, 'milliseconds'), 60_000),
+  /**
+   * How many requests are remembered; while the memory is full, further ones are answered with 503. Requires
+   * `replayProtection`.
+   *
+   * Each is remembered for two to four times `maxClockDifference`. A million of them take about 40 MB.
+   */
+  replayCapacity: option(integer(1, 2 ** 31 - 1), 1_000_000),
+};
+
+export const closeTable = {
+  /**
+   * How long calls in flight may take to end, in milliseconds, before their connections are closed. Counts
+   * from the end of `drainDelay`.
+   */
+  timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000),
+  /**
+   * How long the server still accepts calls while it announces that it is closing, in milliseconds: `health`
+   * answers 503, and each answer closes its connection.
+   *
+   * Behind a load balancer that checks the server's health, it should be as long as that takes to notice.
+   */
+  drainDelay: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 0),
+};
+
+/** Options of a server. */
+export interface ServerOptions extends OptionsOf<typeof serverTable> {}
+
+/** Options of closing a server. */
+export interface CloseOptions extends OptionsOf<typeof closeTable> {}
+
+/** The complete options of a server. */
+export interface ServerSettings extends Readonly<Values<typeof serverTable>> {
+  /** For the addon: how to decode. */
+  readonly flags: number;
+}
+
+/** The complete options of closing a server. */
+export type CloseSettings = Readonly<Values<typeof closeTable>>;
+
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+export function serverOptions(input?: ServerOptions | null): ServerSettings {
+  const values = readOptions(serverTable, input, 'the server');
+  return Object.freeze({ ...values, flags: readingFlags(values) });
+}
+
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+export function closeOptions(input?: CloseOptions | null): CloseSettings {
+  return readOptions(closeTable, input, 'close');
+}
