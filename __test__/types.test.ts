@@ -6,6 +6,7 @@ import {
   atom,
   BackwaterError,
   call,
+  type CallError,
   type CallOptions,
   Client,
   type ClientOptions,
@@ -21,6 +22,7 @@ import {
   fromErlang,
   type ImproperList,
   ImproperList as ImproperListClass,
+  isRetryable,
   isTuple,
   type Modules,
   type Pid,
@@ -31,6 +33,7 @@ import {
   startClearServer,
   startTlsServer,
   type Term,
+  type ThrownError,
   TimeoutError,
   TlsError,
   toElixir,
@@ -144,7 +147,21 @@ export async function calls(): Promise<void> {
   expectTypeOf(found[1]).toBeString();
   const tried = await client.tryCall<number>('m', 'f');
   if (tried.ok) expectTypeOf(tried.value).toBeNumber();
-  else expectTypeOf(tried.error).toExtend<Error>();
+  else {
+    expectTypeOf(tried.error).toExtend<Error>();
+    if (tried.error.code === 'ERR_BACKWATER_TIMEOUT') return;
+    expectTypeOf<CallError['code']>().toExtend<string | number | undefined>();
+    expectTypeOf<'ERR_BACKWATER_REMOTE'>().toExtend<CallError['code']>();
+    if (tried.error instanceof RemoteException) {
+      expectTypeOf(tried.error.remote).toEqualTypeOf<ThrownError | undefined>();
+      expectTypeOf(tried.error.remote!.cause).toEqualTypeOf<ThrownError | undefined>();
+      expectTypeOf(tried.error.remote!.data).toBeUnknown();
+      expectTypeOf(tried.error.remote!.code).toEqualTypeOf<string | undefined>();
+    }
+    expectTypeOf(isRetryable(tried.error, { idempotent: true })).toBeBoolean();
+    // @ts-expect-error: it is spelt idempotent
+    isRetryable(tried.error, { idempotence: true });
+  }
   const strings = client.module<{ to_upper(text: string): string }>('string');
   expectTypeOf(await strings.to_upper('x')).toBeString();
   // @ts-expect-error: there is no such function

@@ -1,5 +1,5 @@
 export { call, Client, tryCall } from './client/client.js';
-export type { CallResult, Target } from './client/client.js';
+export type { CallError, CallResult, Target } from './client/client.js';
 export type { ClientStats, EndpointStats } from './client/stats.js';
 export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
@@ -7,6 +7,7 @@ export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
 export type { CallContext, CallPeer } from './server/context.js';
 export { elixir, type ElixirHooks, type ElixirOptions } from './elixir/elixir.js';
 export * from './errors/errors.js';
+export { isRetryable, type RetryOptions } from './errors/retryable.js';
 export { raise, RaisedException } from './exceptions/exceptions.js';
 export { decodeResponse, encodeRequest } from './http/http.js';
 export type { EncodedRequest } from './http/http.js';

@@ -4,7 +4,13 @@ import { JOB_CALL, JobWord } from '../bridge/numbers.js';
 import { beginAtCaller } from '../platform/call-stack.js';
 import type { SizeLimit } from '../codec/serialize-error.js';
 import { type ClientStats, lastStats, statsOf } from './stats.js';
-import { BackwaterError, ClosedError, OptionError, QueueFullError } from '../errors/errors.js';
+import {
+  BackwaterError,
+  type BackwaterErrorCode,
+  ClosedError,
+  OptionError,
+  QueueFullError,
+} from '../errors/errors.js';
 import { failureOf } from '../errors/failures.js';
 import { maxValueSize } from '../platform/heap.js';
 import { runAtRoot } from '../platform/host.js';
@@ -48,6 +54,15 @@ export interface Target {
   readonly secret: string | Uint8Array | readonly (string | Uint8Array)[];
 }
 
+/**
+ * What {@link Client.tryCall} gives as error: one of this library, the reason of an abort, or, with
+ * `rethrowRemoteExceptions`, one like that of the remote function.
+ */
+export type CallError = Error & {
+  /** Says which kind of error it is; undefined for errors of programs that have none. */
+  readonly code?: BackwaterErrorCode | (string & {}) | number;
+};
+
 /** What {@link Client.tryCall} resolves to. */
 export type CallResult<T = Term> =
   | {
@@ -60,7 +75,7 @@ export type CallResult<T = Term> =
       /** Whether there is a value. */
       readonly ok: false;
       /** What {@link Client.call} would have rejected with. */
-      readonly error: Error;
+      readonly error: CallError;
     };
 
 /**

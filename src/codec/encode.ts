@@ -14,5 +14,7 @@ import { encodeOptions, type EncodeOptions } from './options.js';
  * ```
  */
 export function encode(value: unknown, options?: EncodeOptions): Buffer {
-  return bridge.encoder.encode(value, encodeOptions(options), encode);
+  const { maxSize, ...settings } = encodeOptions(options);
+  const limit = { bytes: maxSize, option: 'maxSize' } as const;
+  return bridge.encoder.encode(value, settings, { root: 'value', limit }, encode);
 }

@@ -18,6 +18,13 @@ interface EncoderFunctions {
   gap(): void;
 }
 
+/** How messages call a value, and how large its encoding may be. */
+export interface Place {
+  /** How the path in an error begins. */
+  readonly root: string;
+  readonly limit: SizeLimit;
+}
+
 /** Encodes single terms on the calling thread, apart from the jobs that cross together. */
 export class StandaloneEncoder {
   readonly #bridge: NativeBridge;
@@ -46,16 +53,16 @@ export class StandaloneEncoder {
   /** Encodes a value in Erlang's external form; `called` is the function that was called for it. */
   encode(
     value: unknown,
-    settings: EncoderSettings & { readonly maxSize: number },
+    settings: EncoderSettings,
+    { root, limit }: Place,
     called: (...args: never[]) => unknown,
   ): Buffer {
     const encoder = this.#take();
     try {
       encoder.outOfBand ??= [];
-      const limit: SizeLimit = { bytes: settings.maxSize, option: 'maxSize' };
-      const frame = encoder.encode(value, settings, limit, 'value', called);
+      const frame = encoder.encode(value, settings, limit, root, called);
       this.#attachment.use(encoder);
-      const length = this.#encodeTape(frame, settings.maxSize, called);
+      const length = this.#encodeTape(frame, limit.bytes, called);
       return length <= SMALL_RESULT
         ? this.#smallResult(length)
         : this.#largeResult(length, encoder);

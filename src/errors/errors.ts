@@ -373,8 +373,29 @@ function statusOf(httpStatus: number): RemoteStatus {
 /** The three classes of Erlang's exceptions. */
 export type ExceptionClass = 'error' | 'exit' | 'throw';
 
+/** A JavaScript error that a remote function threw. */
+export interface ThrownError {
+  /** Its name, such as `TypeError`. */
+  readonly name: string;
+  /** Its message. */
+  readonly message: string;
+  /** Its `code`, as text, if that is a string or a number. */
+  readonly code?: string;
+  /**
+   * What the function attached to it as `error.data`, decoded as a result would be. Up to 64 KiB for an
+   * error and its causes together.
+   */
+  readonly data?: unknown;
+  /** Its `cause`, unless the server has `returnExceptionStacktraces: false`; up to eight of them. */
+  readonly cause?: ThrownError;
+  /** Why `data` or `cause` is missing: it cannot be encoded, or is too large. */
+  readonly omitted?: string;
+}
+
 /** What a {@link RemoteException} can be told besides the exception. */
 export interface RemoteExceptionFields extends ErrorOptions {
+  /** The JavaScript error that was thrown, if it is one. */
+  readonly remote?: ThrownError | undefined;
   /** The reason as the message is to have it. */
   readonly text?: string | undefined;
 }
@@ -391,6 +412,11 @@ export class RemoteException extends BackwaterError {
    * server does not return it. Not enumerable, since `stack` has it in readable form.
    */
   declare readonly stacktrace: Term;
+  /**
+   * The JavaScript error that was thrown; undefined for exceptions of Erlang, of `raise`, and of what is not
+   * an error. Not enumerable, since `reason` has it as a term.
+   */
+  declare readonly remote: ThrownError | undefined;
 
   static {
     defineError(this, 'RemoteException');
@@ -400,12 +426,13 @@ export class RemoteException extends BackwaterError {
     exceptionClass: ExceptionClass,
     reason: Term,
     stacktrace: Term,
-    { text = inspectBriefly(reason), ...options }: RemoteExceptionFields = {},
+    { text = inspectBriefly(reason), remote, ...options }: RemoteExceptionFields = {},
   ) {
     super(`remote exception ${exceptionClass}: ${text}`, options);
     this.class = exceptionClass;
     this.reason = reason;
     defineHidden(this, 'stacktrace', stacktrace);
+    defineHidden(this, 'remote', remote);
   }
 }
 

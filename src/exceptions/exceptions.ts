@@ -1,4 +1,5 @@
-import { types } from 'node:util';
+import { bridge } from '../bridge/bridge.js';
+import type { EncoderSettings } from '../codec/encoder.js';
 import { defineError, defineHidden } from '../platform/brands.js';
 import {
   type ExceptionClass,
@@ -9,6 +10,14 @@ import {
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { printBriefly } from '../codec/notation.js';
 import { isError } from '../platform/realms.js';
+import {
+  detailedReason,
+  hasDetails,
+  headOf,
+  plainReason,
+  rebuild,
+  thrownErrorOf,
+} from './js-error.js';
 import { type CalledFunction, printStacktrace, stackToTerms } from './stacktrace.js';
 import { Atom, atom, isTuple, type Term, type Tuple, tuple } from '../terms/index.js';
 
@@ -17,15 +26,13 @@ export type Exception = Tuple<readonly [exceptionClass: Atom, reason: Term, stac
 
 /** What {@link toException} needs to know of the call besides what was thrown. */
 export interface ThrowContext extends CalledFunction {
-  /** Whether the caller may see the stack. */
+  /** Whether the caller may see the stack and the causes. */
   readonly returnStacktraces: boolean;
+  /** How the exception will be encoded. */
+  readonly settings: EncoderSettings & { readonly maxEncodedResultSize: number };
 }
 
 const CLASSES = { error: atom('error'), exit: atom('exit'), throw: atom('throw') } as const;
-const JS_ERROR = atom('js_error');
-const NAME = atom('name');
-const MESSAGE = atom('message');
-const CODE = atom('code');
 
 /**
  * What {@link raise} throws: an exception of Erlang's, with any class and any term. Exposed functions
@@ -79,8 +86,7 @@ export function raise(exceptionClass: ExceptionClass, reason: unknown): never {
  * The exception for what an exposed function has thrown. It never throws itself, whatever the getters
  * of an error do.
  *
- * An error becomes `{error, {js_error, #{name, message, code}}, Stacktrace}` with binaries as values,
- * and `code` only where there is one that is a string or a number; what {@link raise} throws becomes
+ * An error becomes `{error, {js_error, Fields}, Stacktrace}`, see js-error.ts; what {@link raise} throws becomes
  * what it says; anything else class `throw` with the value as its reason, which may be no term: see
  * {@link fallbackException}.
  */
@@ -90,7 +96,21 @@ export function toException(thrown: unknown, context: ThrowContext): Exception {
   if (thrownError === undefined) return tuple(CLASSES.throw, thrown as Term, stacktrace);
   const raised = raisedBy(thrownError);
   if (raised !== undefined) return tuple(raised.class, raised.reason as Term, stacktrace);
-  return tuple(CLASSES.error, jsError(thrownError), stacktrace);
+  const { settings, returnStacktraces } = context;
+  const reason = detailedReason(thrownError, { ...settings, returnCauses: returnStacktraces });
+  const exception = tuple(CLASSES.error, reason, stacktrace);
+  if (!hasDetails(reason) || fits(exception, settings)) return exception;
+  return tuple(CLASSES.error, plainReason(thrownError, DOES_NOT_FIT), stacktrace);
+}
+
+const DOES_NOT_FIT =
+  'data and cause: the exception would exceed maxEncodedResultSize of the server';
+
+/** Whether an exception can be sent as it is. */
+function fits(exception: Exception, settings: ThrowContext['settings']): boolean {
+  const place = { root: 'exception', limit: { bytes: settings.maxEncodedResultSize } };
+  const encoded = attempt(() => bridge.encoder.encode(exception, settings, place, toException));
+  return encoded !== undefined;
 }
 
 /**
@@ -101,7 +121,7 @@ export function fallbackException(thrown: unknown): Exception {
   if (!isError(thrown)) return tuple(CLASSES.throw, inspectBriefly(thrown), []);
   const raised = raisedBy(thrown);
   if (raised !== undefined) return tuple(raised.class, inspectBriefly(raised.reason), []);
-  return tuple(CLASSES.error, jsError(thrown), []);
+  return tuple(CLASSES.error, plainReason(thrown), []);
 }
 
 /**
@@ -117,11 +137,11 @@ export function fromException(exception: unknown, { rethrow }: { rethrow: boolea
   }
   const [{ name: exceptionClass }, reason, stacktrace] = exception;
   if (rethrow && exceptionClass === 'throw') return reason;
-  const fields = exceptionClass === 'error' ? jsErrorFields(reason) : undefined;
-  if (rethrow && fields !== undefined) return withRemoteStack(errorOf(fields), stacktrace);
-  const text = fields === undefined ? printBriefly(reason) : headOf(fields);
+  const remote = exceptionClass === 'error' ? thrownErrorOf(reason) : undefined;
+  if (rethrow && remote !== undefined) return withRemoteStack(rebuild(remote), stacktrace);
+  const text = remote === undefined ? printBriefly(reason) : headOf(remote);
   return withRemoteStack(
-    new RemoteException(exceptionClass as ExceptionClass, reason, stacktrace, { text }),
+    new RemoteException(exceptionClass as ExceptionClass, reason, stacktrace, { text, remote }),
     stacktrace,
   );
 }
@@ -146,74 +166,9 @@ function stackOf(error: { stack?: unknown; message?: unknown }, context: ThrowCo
   return stackToTerms(stack, message, context);
 }
 
-/** `{js_error, #{name := Name, message := Message, code => Code}}`. Nothing that it has can fail. */
-function jsError(error: Error): Term {
-  const fields = new Map<Term, Term>();
-  fields.set(NAME, textField(error, 'name') ?? 'Error');
-  fields.set(MESSAGE, textField(error, 'message') ?? '');
-  const code = textField(error, 'code');
-  if (code !== undefined) fields.set(CODE, code);
-  return tuple(JS_ERROR, fields);
-}
-
-function textField(error: Error, field: string): string | undefined {
-  const value = attempt(() => (error as unknown as Record<string, unknown>)[field]);
-  if (typeof value === 'string') return value.toWellFormed();
-  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined;
-}
-
 function isException(value: unknown): value is Exception {
   if (!isTuple(value) || value.length !== 3) return false;
   return value[0] instanceof Atom && isExceptionClass(value[0].name);
-}
-
-/** What a JavaScript error is on the wire. */
-interface JsErrorFields {
-  readonly name: string;
-  readonly message: string;
-  readonly code: string | undefined;
-}
-
-function jsErrorFields(reason: Term): JsErrorFields | undefined {
-  if (!isTuple(reason, JS_ERROR, 2)) return undefined;
-  const fields: unknown = reason[1];
-  const name = textOf(fieldOf(fields, NAME));
-  const message = textOf(fieldOf(fields, MESSAGE));
-  if (name === undefined || message === undefined) return undefined;
-  return { name, message, code: textOf(fieldOf(fields, CODE)) };
-}
-
-/** A map with atoms as keys is an object or a Map, depending on the options for terms. */
-function fieldOf(map: unknown, key: Atom): unknown {
-  if (types.isMap(map)) return map.get(key);
-  if (typeof map !== 'object' || map === null || !Object.hasOwn(map, key.name)) return undefined;
-  return (map as Record<string, unknown>)[key.name];
-}
-
-function textOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  return types.isUint8Array(value) ? Buffer.from(value).toString('utf8') : undefined;
-}
-
-/** The errors that are made of a message alone. */
-const BUILT_INS: ReadonlyMap<string, new (message: string) => Error> = new Map(
-  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
-    (constructor) => [constructor.name, constructor],
-  ),
-);
-
-function errorOf({ name, message, code }: JsErrorFields): Error {
-  const constructor = BUILT_INS.get(name);
-  const error = new (constructor ?? Error)(message);
-  if (constructor === undefined) defineHidden(error, 'name', name);
-  // Enumerable, as on Node's own errors, so that util.inspect shows it.
-  if (code !== undefined) Object.assign(error, { code });
-  return error;
-}
-
-function headOf({ name, message, code }: JsErrorFields): string {
-  const title = code === undefined ? name : `${name} [${code}]`;
-  return message === '' ? title : `${title}: ${message}`;
 }
 
 /**

@@ -14,7 +14,12 @@ import type { RegisteredFunction, Registry } from './registry.js';
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
 export type DispatcherSettings = Pick<
   ServerSettings,
-  'terms' | 'objectKeys' | 'markBytes' | 'maxDepth' | 'returnExceptionStacktraces'
+  | 'terms'
+  | 'objectKeys'
+  | 'markBytes'
+  | 'maxDepth'
+  | 'maxEncodedResultSize'
+  | 'returnExceptionStacktraces'
 > &
   // Functions cannot cross.
   Partial<Pick<ServerSettings, 'encoders' | 'revivers'>>;
@@ -90,9 +95,10 @@ export class Dispatcher implements CallHandler {
 
   #raise(running: RunningCall, thrown: unknown): void {
     const { module, name, arity } = running.target;
-    const returnStacktraces = this.#settings.returnExceptionStacktraces;
+    const settings = this.#settings;
+    const returnStacktraces = settings.returnExceptionStacktraces;
     try {
-      const context = { returnStacktraces, module, function: name, arity };
+      const context = { returnStacktraces, settings, module, function: name, arity };
       this.#post(JOB_EXCEPTION, running, toException(thrown, context), 'exception');
     } catch {
       // What was thrown is no term: its text is.

@@ -8,7 +8,7 @@ use backwater_etf::KnownAtoms;
 use crate::locks::RwLock;
 
 /// Atoms that this library itself needs.
-const LIBRARY_ATOMS: [&str; 23] = [
+const LIBRARY_ATOMS: [&str; 26] = [
     "utf8",
     "latin1",
     "unicode",
@@ -26,6 +26,9 @@ const LIBRARY_ATOMS: [&str; 23] = [
     "name",
     "message",
     "code",
+    "data",
+    "cause",
+    "omitted",
     "file",
     "line",
     "unencodable_result",

@@ -67,11 +67,19 @@ export class WorkerPool {
    * BackwaterError with the cause when they cannot be imported
    */
   static async start(url: URL, settings: ServerSettings): Promise<WorkerPool> {
-    const { terms, objectKeys, markBytes, maxDepth, returnExceptionStacktraces } = settings;
+    const { terms, objectKeys, markBytes, maxDepth } = settings;
+    const { maxEncodedResultSize, returnExceptionStacktraces } = settings;
     const { workers, workerOptions } = settings;
     const plan = {
       url,
-      settings: { terms, objectKeys, markBytes, maxDepth, returnExceptionStacktraces },
+      settings: {
+        terms,
+        objectKeys,
+        markBytes,
+        maxDepth,
+        maxEncodedResultSize,
+        returnExceptionStacktraces,
+      },
       options: workerOptions ?? {},
     };
     const slots = Array.from({ length: workers ?? availableParallelism() }, (_, number) => {

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import {
+  BackwaterError,
+  ClosedError,
+  ConnectError,
+  ConnectionLostError,
+  ListenError,
+  OptionError,
+  QueueFullError,
+  RemoteError,
+  RemoteException,
+  ResponseAuthenticationError,
+  ResponseError,
+  SizeError,
+  TermError,
+  TimeoutError,
+  TlsError,
+} from '../src/errors/errors.js';
+import { isRetryable } from '../src/errors/retryable.js';
+
+const times = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };
+const timeout = (phase: 'queued' | 'connect' | 'wait'): TimeoutError =>
+  new TimeoutError({ phase, times, option: 'timeout', limit: 1 });
+const remote = (...statuses: number[]): RemoteError[] =>
+  statuses.map((status) => new RemoteError(status, ''));
+const unverified = (...statuses: number[]): ResponseAuthenticationError[] =>
+  statuses.map(
+    (status) =>
+      new ResponseAuthenticationError('missing_signature_header', {
+        unverified: { status, body: '' },
+      }),
+  );
+
+/** The errors that each row of the table stands for. */
+const rows: Readonly<Record<string, readonly BackwaterError[]>> = {
+  ConnectError: [new ConnectError('x'), new ConnectError('x', { phase: 'resolve' })],
+  TlsError: [new TlsError('x', { reason: 'handshake_failed' })],
+  'TimeoutError, phase queued, resolve, connect, tls': [timeout('queued'), timeout('connect')],
+  'TimeoutError, phase send, wait, receive': [timeout('wait')],
+  QueueFullError: [new QueueFullError({ limit: 1 })],
+  ConnectionLostError: [new ConnectionLostError('x')],
+  'RemoteError 408, 503, 504': remote(408, 503, 504),
+  'RemoteError 500': remote(500),
+  'RemoteError, other statuses': remote(400, 401, 403, 404, 405, 406, 413, 415, 429, 502),
+  RemoteException: [new RemoteException('error', 1, [])],
+  'ResponseAuthenticationError, unverified 502, 503, 504': unverified(502, 503, 504),
+  'ResponseAuthenticationError, others': [
+    new ResponseAuthenticationError('invalid_signature'),
+    ...unverified(200, 401, 500),
+  ],
+  ResponseError: [new ResponseError('invalid_body')],
+  SizeError: [new SizeError({ option: 'maxEncodedArgsSize', limit: 1 })],
+  TermError: [new TermError('x')],
+  OptionError: [new OptionError('x', { option: 'y' })],
+  ClosedError: [new ClosedError('x')],
+  ListenError: [new ListenError('x')],
+  'BackwaterError, no other class': [new BackwaterError('x')],
+};
+
+/** The table's rows: the error, and whether a call may be made again, without and with `idempotent`. */
+function table(): (readonly [string, boolean, boolean])[] {
+  const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+  const section = page.split('## May I retry?')[1]!.split('\n## ')[0]!;
+  return Array.from(section.matchAll(/^\| `.*\|$/gm), ([line]) => {
+    const [error, , any, idempotent] = line.split('|').slice(1, -1);
+    const yes = (cell: string | undefined): boolean => {
+      const [, word] = /^\*{0,2}(yes|no)\b/.exec(cell!.trim()) ?? [];
+      if (word === undefined) throw new Error(`neither yes nor no: ${line}`);
+      return word === 'yes';
+    };
+    return [error!.replaceAll('`', '').trim(), yes(any), yes(idempotent)] as const;
+  });
+}
+
+test('isRetryable agrees with the table in docs/errors.md, row by row', (t) => {
+  const lines = table();
+  t.deepEqual(lines.map(([error]) => error).sort(), Object.keys(rows).sort());
+  for (const [error, any, idempotent] of lines) {
+    for (const each of rows[error]!) {
+      t.is(isRetryable(each), any, `${error}: ${each.message}`);
+      t.is(isRetryable(each, { idempotent: false }), any, error);
+      t.is(isRetryable(each, { idempotent: true }), idempotent, `${error}: ${each.message}`);
+      t.true(idempotent || !any, 'what is safe for any function is safe for an idempotent one');
+    }
+  }
+});
+
+test('the table has every class that the library exports', (t) => {
+  const source = readFileSync(new URL('../../src/errors/errors.ts', import.meta.url), 'utf8');
+  const classes = Array.from(source.matchAll(/^export class (\w+)/gm), ([, name]) => name!);
+  const named = new Set(table().map(([error]) => /^\w+/.exec(error)![0]));
+  t.deepEqual([...named].sort(), classes.sort());
+});
+
+test('what is not an error of the library is not retryable', (t) => {
+  for (const other of [
+    new Error('x'),
+    new DOMException('stop', 'AbortError'),
+    { code: 'ERR_BACKWATER_CONNECT' },
+    null,
+    undefined,
+    'ERR_BACKWATER_CONNECT',
+  ]) {
+    t.false(isRetryable(other));
+    t.false(isRetryable(other, { idempotent: true }));
+  }
+});

@@ -1,0 +1,193 @@
+import { types } from 'node:util';
+import { bridge } from '../bridge/bridge.js';
+import type { EncoderSettings } from '../codec/encoder.js';
+import { defineHidden } from '../platform/brands.js';
+import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
+import { isError } from '../platform/realms.js';
+import type { ThrownError } from '../errors/errors.js';
+import { Atom, atom, isTuple, type Term, tuple } from '../terms/index.js';
+
+/**
+ * How a JavaScript error crosses the wire: `{js_error, #{name, message, code, data, cause, omitted}}`, with
+ * atoms as keys, binaries as texts, any term as `data` and a map of the same form as `cause`. An error that
+ * has no more than a name and a message is `#{name, message}`; callers read the keys that they know.
+ */
+
+const JS_ERROR = atom('js_error');
+const NAME = atom('name');
+const MESSAGE = atom('message');
+const CODE = atom('code');
+const DATA = atom('data');
+const CAUSE = atom('cause');
+const OMITTED = atom('omitted');
+
+/** How many causes of causes are sent, and read. */
+const MAX_CAUSES = 8;
+/** The most characters of a text of a cause. */
+const MAX_CAUSE_TEXT = 4096;
+/** The most bytes that the `data` of an error and its causes take together. */
+const MAX_DATA_SIZE = 64 * 1024;
+/** `{error, {js_error, #{data => …}}, …}`: how deep `data` stands in an exception. */
+const DEPTH_OF_DATA = 3;
+
+/** What the details of an error are encoded with, and whether causes are for the caller to see. */
+export interface DetailSettings extends EncoderSettings {
+  readonly returnCauses: boolean;
+}
+
+/** The name, message and code of an error: a reason that can be encoded, whatever its getters do. */
+export function plainReason(error: Error, omitted?: string): Term {
+  const fields = textsOf(error, Infinity);
+  if (omitted !== undefined) fields.set(OMITTED, omitted);
+  return tuple(JS_ERROR, fields);
+}
+
+/**
+ * The reason with all details: `data` and `cause` as well. Those that cannot be sent are left out, and
+ * `omitted` says why.
+ */
+export function detailedReason(error: Error, settings: DetailSettings): Term {
+  return tuple(JS_ERROR, new Details(settings).of(error, 0));
+}
+
+/** Whether a reason that {@link detailedReason} has made says more than {@link plainReason} does. */
+export function hasDetails(reason: Term): boolean {
+  if (!isTuple(reason, JS_ERROR, 2)) return false;
+  const fields = reason[1] as Map<Term, Term>;
+  return fields.has(DATA) || fields.has(CAUSE);
+}
+
+/** Collects the details of one exception. */
+class Details {
+  readonly #settings: DetailSettings;
+  #bytesLeft = MAX_DATA_SIZE;
+  /** The error and its causes, to notice when they go round in a circle. */
+  readonly #errors = new Set<unknown>();
+
+  constructor(settings: DetailSettings) {
+    this.#settings = settings;
+  }
+
+  /** The fields of an error that is the cause of `level` others. */
+  of(error: Error, level: number): Map<Term, Term> {
+    const fields = textsOf(error, level === 0 ? Infinity : MAX_CAUSE_TEXT);
+    const data = read(error, 'data');
+    if (data !== undefined) this.#addData(fields, data, level);
+    const cause = this.#settings.returnCauses ? read(error, 'cause') : undefined;
+    if (cause === undefined) return fields;
+    this.#errors.add(error);
+    if (this.#errors.has(cause)) fields.set(OMITTED, 'cause: the causes lead back to this error');
+    else if (level < MAX_CAUSES) fields.set(CAUSE, this.#ofCause(cause, level + 1));
+    else fields.set(OMITTED, `cause: at most ${MAX_CAUSES} causes are sent`);
+    return fields;
+  }
+
+  #ofCause(cause: unknown, level: number): Map<Term, Term> {
+    if (isError(cause)) return this.of(cause, level);
+    // Anything can be thrown, and so anything can be a cause.
+    const fields = new Map<Term, Term>();
+    fields.set(NAME, 'NonError');
+    fields.set(MESSAGE, inspectBriefly(cause));
+    this.#addData(fields, cause, level);
+    return fields;
+  }
+
+  #addData(fields: Map<Term, Term>, data: unknown, level: number): void {
+    const maxDepth = this.#settings.maxDepth - DEPTH_OF_DATA - level;
+    const limit = { bytes: this.#bytesLeft };
+    try {
+      const settings = { ...this.#settings, maxDepth: Math.max(maxDepth, 0) };
+      const place = { root: 'data', limit };
+      this.#bytesLeft -= bridge.encoder.encode(data, settings, place, detailedReason).length;
+      fields.set(DATA, data as Term);
+    } catch (error) {
+      // What a getter has thrown may be anything.
+      const reason = attempt(() => (error as Error).message);
+      const text = typeof reason === 'string' ? reason : 'a getter threw';
+      fields.set(OMITTED, truncate(text.startsWith('data') ? text : `data: ${text}`, 300));
+    }
+  }
+}
+
+/** `#{name := Name, message := Message, code => Code}`. None of it can fail to be encoded. */
+function textsOf(error: Error, maxLength: number): Map<Term, Term> {
+  const fields = new Map<Term, Term>();
+  fields.set(NAME, textField(error, 'name', maxLength) ?? 'Error');
+  fields.set(MESSAGE, textField(error, 'message', maxLength) ?? '');
+  const code = textField(error, 'code', maxLength);
+  if (code !== undefined) fields.set(CODE, code);
+  return fields;
+}
+
+function textField(error: Error, field: string, maxLength: number): string | undefined {
+  const value = read(error, field);
+  if (typeof value === 'string') return truncate(value, maxLength);
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined;
+}
+
+/** A field of an error; undefined when its getter throws, or when a program has added it to all objects. */
+function read(error: Error, field: string): unknown {
+  const value = attempt(() => (error as unknown as Record<string, unknown>)[field]);
+  return value === (Object.prototype as Record<string, unknown>)[field] ? undefined : value;
+}
+
+/** The JavaScript error that a reason stands for, in whichever mode it was decoded; undefined for others. */
+export function thrownErrorOf(reason: Term): ThrownError | undefined {
+  return isTuple(reason, JS_ERROR, 2) ? thrownErrorOfFields(reason[1], 0) : undefined;
+}
+
+function thrownErrorOfFields(fields: unknown, level: number): ThrownError | undefined {
+  const name = textOf(fieldOf(fields, NAME));
+  const message = textOf(fieldOf(fields, MESSAGE));
+  if (name === undefined || message === undefined) return undefined;
+  const code = textOf(fieldOf(fields, CODE));
+  const data = fieldOf(fields, DATA);
+  const cause =
+    level === MAX_CAUSES ? undefined : thrownErrorOfFields(fieldOf(fields, CAUSE), level + 1);
+  const omitted = textOf(fieldOf(fields, OMITTED));
+  return Object.freeze({
+    name,
+    message,
+    ...(code === undefined ? {} : { code }),
+    ...(data === undefined ? {} : { data }),
+    ...(cause === undefined ? {} : { cause }),
+    ...(omitted === undefined ? {} : { omitted }),
+  });
+}
+
+/** A map with atoms as keys is an object or a Map, depending on the options for terms. */
+function fieldOf(map: unknown, key: Atom): unknown {
+  if (types.isMap(map)) return map.get(key);
+  if (typeof map !== 'object' || map === null || !Object.hasOwn(map, key.name)) return undefined;
+  return (map as Record<string, unknown>)[key.name];
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return types.isUint8Array(value) ? Buffer.from(value).toString('utf8') : undefined;
+}
+
+/** The errors that are made of a message alone. */
+const BUILT_INS: ReadonlyMap<string, new (message: string) => Error> = new Map(
+  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
+    (constructor) => [constructor.name, constructor],
+  ),
+);
+
+/** An error like the one that was thrown. */
+export function rebuild({ name, message, code, data, cause }: ThrownError): Error {
+  const constructor = BUILT_INS.get(name);
+  const error = new (constructor ?? Error)(message);
+  if (constructor === undefined) defineHidden(error, 'name', name);
+  // Enumerable, as on Node's own errors, so that util.inspect shows it.
+  if (code !== undefined) Object.assign(error, { code });
+  if (data !== undefined) Object.assign(error, { data });
+  if (cause !== undefined) defineHidden(error, 'cause', rebuild(cause));
+  return error;
+}
+
+/** A thrown error on one line: `Name [code]: message`. */
+export function headOf({ name, message, code }: ThrownError): string {
+  const title = code === undefined ? name : `${name} [${code}]`;
+  return message === '' ? title : `${title}: ${message}`;
+}
