@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import test from 'ava';
 import { encode } from '../src/index.js';
 import {
@@ -152,4 +153,44 @@ for (const [kind, result] of Object.entries({
       t.true(client.growth() < 140, String(client.growth()));
     }
   });
+}
+
+measured('a connection takes at most 25 KB', async (t) => {
+  const COUNT = 2000;
+  const server = await startLoaded(t, { keepAliveTimeout: 600_000 });
+  const call = request('ok', []);
+  const sockets: Socket[] = [];
+  for (let index = 0; index < COUNT; index++) {
+    const socket = send(server.port, call);
+    t.is(await nextStatus(socket), 200);
+    sockets.push(socket);
+  }
+  t.is((await server.stats()).connections, COUNT);
+  const bytes = (server.growth() * MIB) / COUNT;
+  t.log(bytes);
+  t.true(bytes < 25_000, String(bytes));
+  for (const socket of sockets) socket.destroy();
+});
+
+for (const [count, state] of [
+  [400, 'runs'],
+  [3200, 'waits for room'],
+  [16_000, 'waits to be decoded'],
+] as const) {
+  measured(
+    `a small call takes at most 120 KiB while it ${state}, however dense it is`,
+    async (t) => {
+      const CALLS = 1000;
+      // What small calls take does not count: they run even when next to nothing may be in flight.
+      const options = { time: 20_000, recvTimeout: 20_000, maxBytesInFlight: 200_000 };
+      const server = await startLoaded(t, options, HEAP);
+      const call = request('later', emptyLists(count));
+      const sockets = Array.from({ length: CALLS }, () => send(server.port, call));
+      await eventually('calls are pending', async () => (await server.stats()).pending === CALLS);
+      const bytes = (server.growth() * MIB) / CALLS;
+      t.log(bytes);
+      t.true(bytes < 120 * 1024, String(bytes));
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+  );
 }

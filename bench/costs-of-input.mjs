@@ -1,8 +1,9 @@
 // What hostile input costs its receiver: CPU and memory for each byte that an attacker sends.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { largestKinds } from './costs-of-input/after.mjs';
 import { loadKinds } from './costs-of-input/kinds.mjs';
-import { cpuOfInput, memoryOfInput } from './costs-of-input/measure.mjs';
+import { cpuOfInput, memoryOfInput, peakOf } from './costs-of-input/measure.mjs';
 
 /** What each stage may cost, where there is a goal. */
 const GOALS = { before: { nanoseconds: 50, memory: 10 } };
@@ -24,12 +25,28 @@ export async function run(args) {
     console.error(`${kind.side}, ${kind.stage}: ${kind.name}: ${cpu} µs, ${memory} bytes`);
     results.push({ kind, cpu, memory });
   }
-  const page = report(results.map((result) => ratios(result, results)));
+  const peaks = 'the largest at once'.includes(only) ? await peaksOfLargest() : [];
+  const page = report(
+    results.map((result) => ratios(result, results)),
+    peaks,
+  );
   console.log(page);
   if (quick || only !== '') return;
   const folder = new URL('../docs/benchmarks/', import.meta.url);
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL('costs-of-input.md', folder), page);
+}
+
+/** MB of memory that the largest messages take, by how many of them are there at once. */
+async function peaksOfLargest() {
+  const rows = [];
+  for (const kind of largestKinds()) {
+    const peaks = [];
+    for (const count of [2, 16, 64]) peaks.push((await peakOf(kind, count)) / 1e6);
+    console.error(`${kind.name}: ${peaks.map(Math.round)} MB`);
+    rows.push([kind.name, kind.input().length, ...peaks]);
+  }
+  return rows;
 }
 
 /** Costs beyond those of the smallest message of the same stage, for each byte beyond that one's. */
@@ -49,7 +66,7 @@ function ratios({ kind, cpu, memory }, results) {
   };
 }
 
-function report(results) {
+function report(results, peaks) {
   const sections = [];
   const worst = [];
   for (const side of ['server', 'client']) {
@@ -66,9 +83,10 @@ function report(results) {
     `\`npm run bench -- costs-of-input\`, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${cpus()[0]?.model ?? process.arch}, ${cpus().length} cores shared with other work.`,
     '',
     'What a message of an attacker costs the process that receives it. The first line of each table is the ' +
-      'smallest message of its kind on a connection of its own: the fixed cost. The other lines give what ' +
-      'each byte beyond that costs on top, in CPU of all threads and in the highest resident memory while ' +
-      'many such messages are there at once.',
+      'smallest message of its stage on a connection of its own: the fixed cost. The other lines give what ' +
+      'each further byte adds, in CPU of all threads and in the highest resident memory while many such ' +
+      'messages are there at once. Gzipped messages are divided by their size after gunzip, because limits ' +
+      'apply to that.',
     '',
     '## The worst of each stage',
     '',
@@ -77,6 +95,7 @@ function report(results) {
     ...worst,
     '',
     ...sections,
+    ...(peaks.length > 0 ? [largest(peaks)] : []),
   ].join('\n');
 }
 
@@ -86,11 +105,25 @@ function title(side, stage) {
 
 function table(results) {
   return [
-    '| input | bytes | CPU, µs | ns a byte | memory, KB | bytes a byte |',
-    '| --- | --: | --: | --: | --: | --: |',
+    '| input | bytes sent | after gunzip | CPU, µs | ns a byte | memory, KB | bytes a byte |',
+    '| --- | --: | --: | --: | --: | --: | --: |',
     ...results.map(({ kind, micros, nanoseconds, memory, held }) =>
-      row([kind.name, kind.size, micros, nanoseconds, held && held / 1000, memory]),
+      row([kind.name, kind.sent, kind.inflated, micros, nanoseconds, held && held / 1000, memory]),
     ),
+    '',
+  ].join('\n');
+}
+
+function largest(peaks) {
+  return [
+    '## The largest arguments at once',
+    '',
+    'By how much the memory of a server at its defaults exceeds that of an idle one, in MB, at its highest, ' +
+      'when so many callers send arguments of 8 MiB at the same time:',
+    '',
+    '| arguments | bytes on the wire | 2 | 16 | 64 |',
+    '| --- | --: | --: | --: | --: |',
+    ...peaks.map(row),
     '',
   ].join('\n');
 }

@@ -12,6 +12,7 @@
 // - `fixed`: the cost is that of a connection, and not of its bytes; the first answer ends it.
 // - `atOnce`: how many messages are there at the same time when memory is measured; several numbers.
 // - `atMost`: a bound for the number of messages.
+// - `inflated`: the size of the body after gunzip, which is what limits count; ratios are by that.
 import { after } from './after.mjs';
 import { beforeOnClient, beforeOnServer } from './before.mjs';
 
@@ -19,7 +20,8 @@ import { beforeOnClient, beforeOnServer } from './before.mjs';
 export async function loadKinds() {
   const kinds = [...(await beforeOnServer()), ...beforeOnClient, ...after];
   for (const kind of kinds) {
-    kind.size = kind.input('c2l4dGVlbiBieXRlcyBpZA==').length;
+    kind.sent = kind.input('c2l4dGVlbiBieXRlcyBpZA==').length;
+    kind.size = kind.inflated ?? kind.sent;
     kind.smallest = kinds.find(
       ({ base, side, stage }) => base && side === kind.side && stage === kind.stage,
     );

@@ -53,6 +53,17 @@ export async function memoryOfInput(kind, quick) {
   return most;
 }
 
+/** Bytes by which the highest resident memory exceeds that of an idle process, for so many messages at once. */
+export async function peakOf(kind, count) {
+  const target = await Target.start(kind);
+  try {
+    await target.attack(64, LANES, kind.smallest);
+    return await target.holdAtOnce(count);
+  } finally {
+    target.close();
+  }
+}
+
 function within(value, most, least) {
   return Math.round(Math.max(least, Math.min(most, value)));
 }

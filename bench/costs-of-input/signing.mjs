@@ -29,12 +29,14 @@ function signedOver(pseudo, pseudoValue, headers, secret) {
  * @param {object} [parts]
  * @param {string} [parts.path] of the function, `m/none/0`
  * @param {Buffer} [parts.body]
+ * @param {string} [parts.digest] of the body, if not the right one
  * @param {[string, string][]} [parts.headers] further signed headers
  * @param {string} [parts.secret]
  */
 export function request({
   path = 'm/none/0',
   body = EMPTY_LIST,
+  digest = digestOf(body),
   headers = [],
   secret = SECRET,
 } = {}) {
@@ -43,7 +45,7 @@ export function request({
     ['accept-encoding', 'gzip'],
     ['content-length', body.length],
     ['content-type', ETF],
-    ['digest', digestOf(body)],
+    ['digest', digest],
     ['x-request-id', randomBytes(16).toString('base64')],
     ...headers,
   ];
@@ -54,11 +56,14 @@ export function request({
 }
 
 /** A signed answer to the request of that id. */
-export function answer(requestId, { body = RETURN_NONE, headers = [], secret = SECRET } = {}) {
+export function answer(
+  requestId,
+  { body = RETURN_NONE, digest = digestOf(body), headers = [], secret = SECRET } = {},
+) {
   const all = [
     ['content-length', body.length],
     ['content-type', ETF],
-    ['digest', digestOf(body)],
+    ['digest', digest],
     ['x-request-id', requestId],
     ...headers,
   ];
