@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as dialTls } from 'node:tls';
 import test from 'ava';
 import { Authority } from './support/certificates.js';
@@ -94,6 +95,27 @@ test('whoever shows no signature keeps a connection for headersTimeout at most',
   }
   await eventually('no connection is left', () => server.stats().connections === 0);
   t.pass();
+});
+
+test('a slow TLS handshake takes from headersTimeout, and adds nothing to it', async (t) => {
+  const authority = new Authority();
+  t.teardown(() => authority.remove());
+  const server = await serveTls(t, modules, { tls: authority.server(), headersTimeout: 2000 });
+  const closed: string[] = [];
+  const connectSilently = async (name: string, pause: number): Promise<void> => {
+    const socket = dial(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    await sleep(pause);
+    const secured = dialTls({ socket, rejectUnauthorized: false });
+    secured.on('error', () => {});
+    secured.resume();
+    await once(secured, 'close');
+    closed.push(name);
+  };
+  const slow = connectSilently('slow', 1600);
+  await sleep(800);
+  await Promise.all([slow, connectSilently('fast', 0)]);
+  t.deepEqual(closed, ['slow', 'fast']);
 });
 
 test('a caller keeps its connection, and a health check on it ends it', async (t) => {

@@ -57,10 +57,11 @@ export const serverTable = {
   /** How long receiving the body of a request may take, in milliseconds; `Infinity` for no limit. */
   recvTimeout: option(timeout, 5000),
   /**
-   * How long the TLS handshake, and then receiving the head of a request, may take, in milliseconds.
+   * How long receiving the head of a request may take, in milliseconds.
    *
-   * Both count from when the connection is open, so it also bounds how long a client may leave a new
-   * connection unused. Erlang's clients need at least 3000.
+   * For the first request of a connection this includes the TLS handshake and counts from when the
+   * connection was accepted, so it also bounds how long a client may leave a new connection unused. Erlang's
+   * clients need at least 3000.
    *
    * @defaultValue `recvTimeout`
    */

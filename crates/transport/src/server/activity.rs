@@ -50,8 +50,8 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    /// That of a new connection.
-    pub(crate) fn new(patience: Patience) -> Self {
+    /// That of a new connection; a TLS handshake may have taken some of the time since it was accepted.
+    pub(crate) fn new(patience: Patience, accepted: Instant) -> Self {
         let now = Instant::now();
         Self {
             engaged: Cell::new(false),
@@ -60,7 +60,7 @@ impl Activity {
             expecting_until: Cell::new(now + FIRST_REQUEST),
             patience,
             awaited: Cell::new(Awaited::Head),
-            since: Cell::new(now),
+            since: Cell::new(accepted),
             expired: Cell::new(false),
             interim: Cell::new(false),
         }

@@ -39,17 +39,19 @@ const HYPER_MAX_HEADERS: usize = 100;
 /// is taken again when the next one comes. It is several times as much as all else of a connection.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// Serves requests until the peer or the server ends the connection.
+/// Serves requests until the peer or the server ends the connection. The time for the head of the first
+/// one counts from when the connection was accepted.
 pub(crate) async fn serve<S>(
     stream: S,
     peer: Arc<Peer>,
     shared: Arc<Shared>,
     mut phase: watch::Receiver<Phase>,
+    accepted: std::time::Instant,
 ) where
     S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
 {
     let patience = Patience { head: shared.head_timeout, idle: shared.keep_alive_timeout };
-    let activity = Rc::new(Activity::new(patience));
+    let activity = Rc::new(Activity::new(patience, accepted));
     let (mut stream, mut before) = (stream, Bytes::new());
     let (mut stream, farewell) = loop {
         match serve_awake(stream, before, &peer, &shared, &mut phase, &activity).await {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -162,7 +162,7 @@ fn start(
             secure::serve(stream, address, shared, phase).await;
         } else {
             let peer = Peer { address, certificate: None };
-            connection::serve(stream, Arc::new(peer), shared, phase).await;
+            connection::serve(stream, Arc::new(peer), shared, phase, Instant::now()).await;
         }
         drop(open);
     });

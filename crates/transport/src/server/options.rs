@@ -30,7 +30,7 @@ pub struct ServerOptions {
     pub decode: OwnedDecodeOptions,
     /// What binaries become in the arguments of functions for which that differs from `decode`.
     pub binaries: HashMap<u32, Binaries>,
-    /// How long a peer may take for the handshake of TLS, and again to send the head of a request.
+    /// How long a peer may take to send the head of a request; of the first one, including the TLS handshake.
     pub head_timeout: Duration,
     /// How long a peer may take to send the body of a request.
     pub recv_timeout: Duration,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -17,14 +18,15 @@ use crate::tls::peer_certificate;
 const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 32\r\n\r\nthis port speaks TLS: use https\n";
 
-/// Makes the handshake within the time for a head, then serves as any other connection. A handshake
-/// that fails concerns nobody else.
+/// Makes the handshake, then serves as any other connection. The time for the head of the first request
+/// includes the handshake. A handshake that fails concerns nobody else.
 pub(crate) async fn serve(
     stream: TcpStream,
     address: SocketAddr,
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
 ) {
+    let accepted = Instant::now();
     let secured = tokio::select! {
         biased;
         () = unwanted(&phase) => None,
@@ -32,7 +34,7 @@ pub(crate) async fn serve(
     };
     if let Some(stream) = secured {
         let peer = Peer { address, certificate: peer_certificate(&stream) };
-        connection::serve(stream, Arc::new(peer), shared, phase).await;
+        connection::serve(stream, Arc::new(peer), shared, phase, accepted).await;
     }
 }
 
