@@ -29,16 +29,19 @@ function filesOf(folder) {
   });
 }
 
-/** The files that a file imports, by its `use` declarations outside of tests. */
+/** The files that a file imports outside of its tests: by `use`, and by paths in its code. */
 function importsOf(file, source) {
   const text = readFileSync(file, 'utf8').split(/^#\[cfg\(test\)\]/m)[0];
   const imports = new Set();
-  for (const [, declaration] of text.matchAll(/^\s*use ([^;]+);/gm)) {
-    // Re-exports are for others, and so are not matched.
-    for (const path of pathsOf(declaration.replaceAll(/\s+/g, ''))) {
-      const found = fileOf(path.split('::'), file, source);
-      if (found !== undefined && found !== file) imports.add(found);
-    }
+  // Re-exports are for others, and so are not matched.
+  const declarations = Array.from(text.matchAll(/^\s*use ([^;]+);/gm), ([, path]) => path);
+  const code = text.replaceAll(/^\s*(?:pub(?:\([^)]*\))? )?use [^;]+;|\/\/.*/gm, '');
+  const inline = code.match(/(?<![\w$])(?:crate|super)(?:::\w+)+/g) ?? [];
+  for (const path of [...declarations, ...inline].flatMap((each) =>
+    pathsOf(each.replaceAll(/\s+/g, '')),
+  )) {
+    const found = fileOf(path.split('::'), file, source);
+    if (found !== undefined && found !== file) imports.add(found);
   }
   return imports;
 }

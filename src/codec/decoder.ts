@@ -3,7 +3,7 @@ import { TermError } from '../errors/errors.js';
 import type { DecodeSettings } from './options.js';
 import * as tape from './tape.js';
 import { Fun, ImproperList } from '../terms/values.js';
-import { byteLength, unshared } from './input.js';
+import { byteLength, unshared } from '../platform/bytes.js';
 import { readIdentifier, readLeaf } from './leaves.js';
 import { NativeDecoder, SMALL_INPUT } from './native-decoder.js';
 import { type Revivers, reviversOf } from './revivers.js';

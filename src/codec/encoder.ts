@@ -3,7 +3,6 @@ import { beginAtCaller } from '../platform/call-stack.js';
 import { attempt } from '../platform/inspect.js';
 import { Atom } from '../terms/atom.js';
 import { TERM, type TermKind } from '../terms/brands.js';
-import { isBytes } from '../terms/bytes.js';
 import type { Encoder as ClassEncoder } from '../terms/hooks.js';
 import { isMarked } from '../terms/tuple.js';
 import type { Fun, ImproperList } from '../terms/values.js';
@@ -241,7 +240,7 @@ export class Encoder extends ObjectWriter {
       this.writeFun(value as Fun, depth);
     } else if (kind !== undefined) {
       writeOpaque(this, value, kind);
-    } else if (isBytes(value)) {
+    } else if (types.isUint8Array(value)) {
       this.writeBinary(value);
     } else if (types.isMap(value)) {
       this.writeMap(value, depth);

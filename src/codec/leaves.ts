@@ -3,7 +3,7 @@ import { type Atom, atom } from '../terms/atom.js';
 import * as tape from './tape.js';
 import { BitString, ExternalFunction, Float, Pid, Port, Reference } from '../terms/values.js';
 import { integersOf } from './arrays.js';
-import { byteLength, view, viewIfLarge } from './input.js';
+import { byteLength, view, viewIfLarge } from '../platform/bytes.js';
 import type { TapeCursor } from './tape-cursor.js';
 
 const CONSTANT_VALUES = [false, true, null, undefined] as const;

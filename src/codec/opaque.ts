@@ -1,7 +1,9 @@
+import { types } from 'node:util';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { type Atom, ownAtom } from '../terms/atom.js';
-import { kindOf, type TermKind } from '../terms/brands.js';
-import { byteLength, copyOf, isBytes } from '../terms/bytes.js';
+import { brandOf } from '../platform/brands.js';
+import { TERM, type TermKind } from '../terms/brands.js';
+import { byteLength, copyBytes } from '../platform/bytes.js';
 import type {
   BitString,
   ExternalFunction,
@@ -52,8 +54,8 @@ export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
   const what = 'a Fun';
   const parts = fun.parts ?? fail(what);
   const { uniq, free } = parts;
-  check(isBytes(uniq) && byteLength(uniq) === 16 && Array.isArray(free), what);
-  const bytes = copyOf(uniq);
+  check(types.isUint8Array(uniq) && byteLength(uniq) === 16 && Array.isArray(free), what);
+  const bytes = copyBytes(uniq);
   writer.putExt(tape.FUN, byte(parts.arity, what));
   writer.put(free.length);
   for (let offset = 0; offset < 16; offset += 4) writer.put(bytes.readUInt32BE(offset));
@@ -64,7 +66,7 @@ export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
 
 function writeBitString(writer: TapeWriter, { bytes, bits }: BitString): void {
   const what = 'a BitString';
-  check(isBytes(bytes) && Number.isInteger(bits) && bits >= 1 && bits <= 7, what);
+  check(types.isUint8Array(bytes) && Number.isInteger(bits) && bits >= 1 && bits <= 7, what);
   const length = byteLength(bytes);
   check(length > 0, what);
   writer.addSize(length);
@@ -109,7 +111,7 @@ function writeExternalFunction(writer: TapeWriter, value: ExternalFunction): voi
 
 /** The atom of this copy of the library for one of any copy. */
 function atomOf(value: unknown, what: string): Atom {
-  const atom = kindOf(value) === 'atom' ? attempt(() => ownAtom(value as Atom)) : undefined;
+  const atom = brandOf(value, TERM) === 'atom' ? attempt(() => ownAtom(value as Atom)) : undefined;
   return atom ?? fail(what);
 }
 

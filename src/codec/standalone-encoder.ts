@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { beginAtCaller } from '../platform/call-stack.js';
 import { TermError } from '../errors/errors.js';
 import type { NativeBridge } from '../bridge/native.js';
-import { byteLength } from '../terms/bytes.js';
+import { byteLength } from '../platform/bytes.js';
 import { Encoder, type EncoderSettings } from './encoder.js';
 import type { SizeLimit } from './serialize-error.js';
 import { Attachment } from './shared-buffers.js';

@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { types } from 'node:util';
 import { Atom, MAX_ATOM_LENGTH } from '../terms/atom.js';
-import { byteLength, memoryOf } from '../terms/bytes.js';
+import { byteLength, isShared } from '../platform/bytes.js';
 import type { KeyPath } from './key-paths.js';
 import { SerializeError, type SizeLimit } from './serialize-error.js';
 import * as tape from './tape.js';
@@ -224,7 +223,7 @@ export class TapeWriter extends TextWriter {
   private isSeparate(value: Uint8Array, length: number): boolean {
     if (!this.separable || length < MIN_OUT_OF_BAND) return false;
     // Memory that other threads may write to meanwhile has to be copied.
-    return !types.isSharedArrayBuffer(memoryOf(value));
+    return !isShared(value);
   }
 
   private addOutOfBand(value: Uint8Array): number {

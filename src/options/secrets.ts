@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
-import { copyBytes } from '../platform/realms.js';
+import { copyBytes } from '../platform/bytes.js';
 
 /** A secret: bytes, or text that stands for its UTF-8. */
 export type Secret = string | Uint8Array;

@@ -6,7 +6,8 @@ import { inspectBriefly } from '../platform/inspect.js';
 import { toJson } from '../bridge/json.js';
 import { option, type OptionsOf, type OptionType, readOptions } from './table.js';
 import { boolean, hostName, optional } from './types.js';
-import { copyBytes, isUrl } from '../platform/realms.js';
+import { copyBytes } from '../platform/bytes.js';
+import { isUrl } from '../platform/realms.js';
 
 /**
  * Certificates or a key in PEM form: their text, its bytes, or the path of a file. What contains

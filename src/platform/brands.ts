@@ -3,24 +3,32 @@ import { attempt } from './inspect.js';
 // Registered symbols mark what this library makes, so that every copy of it in a process recognizes the
 // objects of the others: two versions in `node_modules`, or one of them in a bundle.
 
-/** Whether a value has a brand. Values whose getters or traps throw have none. */
-export function isBranded(value: unknown, brand: symbol): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return attempt(() => (value as Record<symbol, unknown>)[brand] === true) === true;
+/** Marks the instances of a class, and makes `instanceof` accept those of other copies of this library. */
+export function brand(
+  constructor: { readonly prototype: object },
+  key: symbol,
+  value: unknown,
+): void {
+  // On the prototype, so that it is inherited and safe from renaming by minifiers.
+  defineHidden(constructor.prototype, key, value);
+  defineHidden(constructor, Symbol.hasInstance, function (this: unknown, object: unknown): boolean {
+    // Classes that users derive inherit this method, but not the brand.
+    return this === constructor
+      ? brandOf(object, key) === value
+      : Function.prototype[Symbol.hasInstance].call(this as () => void, object);
+  });
 }
 
-/** Gives an error class its name, and makes `instanceof` recognize its errors by the brand. */
-export function defineError(constructor: { prototype: Error }, name: string): void {
-  const brand = Symbol.for(`backwater.${name}`);
-  // On the prototype, as for the built-in errors, and safe from renaming by minifiers.
+/** The value that an object is marked with; undefined if there is none, or if reading it throws. */
+export function brandOf(object: unknown, key: symbol): unknown {
+  if (typeof object !== 'object' || object === null) return undefined;
+  return attempt(() => (object as Record<symbol, unknown>)[key]);
+}
+
+/** Gives an error class its name and its brand. */
+export function defineError(constructor: { readonly prototype: Error }, name: string): void {
   defineHidden(constructor.prototype, 'name', name);
-  defineHidden(constructor.prototype, brand, true);
-  defineHidden(constructor, Symbol.hasInstance, function (this: unknown, value: unknown): boolean {
-    // Classes that users derive inherit this method and have no brand of their own.
-    return this === constructor
-      ? isBranded(value, brand)
-      : Function.prototype[Symbol.hasInstance].call(this as () => void, value);
-  });
+  brand(constructor, Symbol.for(`backwater.${name}`), true);
 }
 
 /** Defines a property that neither `Object.keys` nor `util.inspect` shows. */

@@ -82,12 +82,3 @@ export function isAbortSignal(value: unknown): value is AbortSignalLike {
   });
   return found === true;
 }
-
-/**
- * A copy of bytes, in memory of its own. Its length is the real one, whatever a subclass of Uint8Array
- * says.
- */
-export function copyBytes(bytes: Uint8Array): Buffer {
-  // The constructor reads internal slots.
-  return Buffer.from(new Uint8Array(bytes).buffer);
-}

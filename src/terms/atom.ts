@@ -1,6 +1,7 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors/errors.js';
-import { brand } from './brands.js';
+import { brand } from '../platform/brands.js';
+import { TERM } from './brands.js';
 import { inspectSymbol } from './inspect.js';
 
 /** The most characters (code points) that an atom's name may have, as in Erlang. */
@@ -19,7 +20,7 @@ export class Atom {
   #index = 0;
 
   static {
-    brand(this, 'atom');
+    brand(this, TERM, 'atom');
   }
 
   private constructor(name: string) {

@@ -1,6 +1,4 @@
-import { defineHidden } from '../platform/brands.js';
-
-/** The value classes that stand for terms of their own. */
+/** The value classes that stand for a term each. */
 export type TermKind =
   | 'atom'
   | 'float'
@@ -12,25 +10,5 @@ export type TermKind =
   | 'external_function'
   | 'fun';
 
-/**
- * The property that tells which term a value is. The symbol is registered, so every copy of this library in
- * a process recognizes the values that the others made.
- */
+/** The brand of the value classes: which term a value is. */
 export const TERM: unique symbol = Symbol.for('backwater.term') as never;
-
-/** Brands a class. `instanceof` then accepts the instances that other copies of this library made, too. */
-export function brand(constructor: { readonly prototype: object }, kind: TermKind): void {
-  defineHidden(constructor.prototype, TERM, kind);
-  defineHidden(constructor, Symbol.hasInstance, function (this: unknown, value: unknown): boolean {
-    // Classes that users derive inherit this method, but not the brand.
-    return this === constructor
-      ? kindOf(value) === kind
-      : Function.prototype[Symbol.hasInstance].call(this as () => void, value);
-  });
-}
-
-/** Which term a branded value is; undefined for all other values. */
-export function kindOf(value: unknown): TermKind | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  return (value as { readonly [TERM]?: TermKind })[TERM];
-}

@@ -10,8 +10,10 @@ export type Inspector = (
   print: typeof inspect,
 ) => string;
 
-/** What is being printed: custom printers are not told what they are inside of. */
-const open = new Set<object>();
+/** What is being printed. `util.inspect` hands an option that it does not know on to custom printers. */
+interface Options extends InspectOptionsStylized {
+  readonly backwaterEnclosing?: readonly object[];
+}
 
 /**
  * Prints `name(a, b)`, each argument as `util.inspect` would, within the depth that is left: on one
@@ -24,14 +26,18 @@ export function inspectCall(
   name: string,
   args: readonly unknown[],
   depth: number | null,
-  options: InspectOptionsStylized,
+  options: Options,
   print: typeof inspect,
 ): string {
+  const enclosing = options.backwaterEnclosing ?? [];
   if (depth !== null && depth < 0) return options.stylize(`[${name}]`, 'special');
-  if (open.has(subject)) return options.stylize('[Circular]', 'special');
-  open.add(subject);
+  if (enclosing.includes(subject)) return options.stylize('[Circular]', 'special');
   try {
-    const inner = { ...options, depth: depth === null ? depth : depth - 1 };
+    const inner: Options = {
+      ...options,
+      depth: depth === null ? depth : depth - 1,
+      backwaterEnclosing: [...enclosing, subject],
+    };
     const most = options.maxArrayLength ?? Infinity;
     const texts = args.slice(0, most).map((argument) => print(argument, inner));
     const more = args.length - texts.length;
@@ -40,8 +46,6 @@ export function inspectCall(
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return options.stylize(`[${name}: nested too deeply to be shown]`, 'special');
-  } finally {
-    open.delete(subject);
   }
 }
 

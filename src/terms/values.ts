@@ -1,9 +1,10 @@
+import { types } from 'node:util';
 import type { inspect, InspectOptionsStylized } from 'node:util';
-import { defineHidden } from '../platform/brands.js';
+import { brand, defineHidden } from '../platform/brands.js';
+import { byteLength, copyBytes } from '../platform/bytes.js';
 import { TermError } from '../errors/errors.js';
 import { Atom } from './atom.js';
-import { brand } from './brands.js';
-import { byteLength, copyOf, isBytes } from './bytes.js';
+import { TERM } from './brands.js';
 import { inspectCall, inspectSymbol } from './inspect.js';
 import { isMarked } from './tuple.js';
 import type { Term } from './types.js';
@@ -11,7 +12,7 @@ import type { Term } from './types.js';
 /** A double that stays one: `float(1)` is Erlang's `1.0`, where the number 1 is its integer. */
 export class Float {
   static {
-    brand(this, 'float');
+    brand(this, TERM, 'float');
   }
 
   /** The double; never NaN or infinite. */
@@ -62,7 +63,7 @@ export function float(value: number): Float {
 /** A sequence of bits whose length is not a multiple of eight. */
 export class BitString {
   static {
-    brand(this, 'bit_string');
+    brand(this, TERM, 'bit_string');
   }
 
   /** The bytes, at least one; the unused low bits of the last one are zero. */
@@ -72,13 +73,13 @@ export class BitString {
 
   /** @throws {@link TermError} when there is no byte, or `bits` is not 1 to 7 */
   constructor(bytes: Uint8Array, bits: number) {
-    if (!isBytes(bytes) || byteLength(bytes) === 0) {
+    if (!types.isUint8Array(bytes) || byteLength(bytes) === 0) {
       throw new TermError('a bit string has a Uint8Array of at least one byte');
     }
     if (!Number.isInteger(bits) || bits < 1 || bits > 7) {
       throw new TermError(`a bit string uses 1 to 7 bits of its last byte, not ${String(bits)}`);
     }
-    this.bytes = copyOf(bytes);
+    this.bytes = copyBytes(bytes);
     const last = this.bytes.length - 1;
     this.bytes[last] = this.bytes[last]! & (0xff << (8 - bits));
     this.bits = bits;
@@ -98,7 +99,7 @@ export class BitString {
 /** A list whose last tail is not the empty list: `[a, b | tail]`. */
 export class ImproperList {
   static {
-    brand(this, 'improper_list');
+    brand(this, TERM, 'improper_list');
   }
 
   /** The elements before the tail, at least one. */
@@ -133,7 +134,7 @@ export class ImproperList {
 /** A process identifier of an Erlang node. It means something only to the node that it names. */
 export class Pid {
   static {
-    brand(this, 'pid');
+    brand(this, TERM, 'pid');
   }
 
   constructor(
@@ -170,7 +171,7 @@ export class Pid {
 /** A port of an Erlang node. */
 export class Port {
   static {
-    brand(this, 'port');
+    brand(this, TERM, 'port');
   }
 
   constructor(
@@ -208,7 +209,7 @@ export class Port {
 /** A unique reference made by an Erlang node. */
 export class Reference {
   static {
-    brand(this, 'reference');
+    brand(this, TERM, 'reference');
   }
 
   constructor(
@@ -247,7 +248,7 @@ export class Reference {
 /** `fun Module:Function/Arity`: a function named, not its code. */
 export class ExternalFunction {
   static {
-    brand(this, 'external_function');
+    brand(this, TERM, 'external_function');
   }
 
   /** The module. */
@@ -302,7 +303,7 @@ export interface FunParts {
 /** A closure of an Erlang node, opaque here: it can be kept and sent back. */
 export class Fun {
   static {
-    brand(this, 'fun');
+    brand(this, TERM, 'fun');
   }
 
   /** @internal */
