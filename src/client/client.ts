@@ -41,7 +41,7 @@ import {
 } from '../resolve/targets.js';
 import { shareTrustedRoots } from './trusted-roots.js';
 import { isTuple } from '../terms/tuple.js';
-import type { Term } from '../terms/types.js';
+import type { Term } from '../terms/values.js';
 import { type NativeTlsClient, tlsClientKey, tlsClientOptions } from '../options/tls.js';
 
 /** Where to call, and with which secret. */

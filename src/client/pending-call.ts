@@ -9,7 +9,7 @@ import { BackwaterError, RemoteError } from '../errors/errors.js';
 import { fromException } from '../exceptions/exceptions.js';
 import { contextOfCaller } from '../platform/host.js';
 import type { CallSettings } from './options.js';
-import type { Term } from '../terms/types.js';
+import type { Term } from '../terms/values.js';
 
 /** What a client counts of its calls that have not settled. */
 export interface Tally {

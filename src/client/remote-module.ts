@@ -1,5 +1,5 @@
 import type { ContextFunction } from '../server/registry.js';
-import type { Term } from '../terms/types.js';
+import type { Term } from '../terms/values.js';
 
 /** A remote module about which no types are known: any function, with any arguments. */
 export type AnyModule = Record<string, (...args: unknown[]) => Term>;

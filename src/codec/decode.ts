@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { TermError } from '../errors/errors.js';
 import { decodeOptions, type DecodeOptions } from './options.js';
-import type { Term } from '../terms/types.js';
+import type { Term } from '../terms/values.js';
 import { decodeBytes } from './decoder.js';
 
 /**

@@ -1,8 +1,12 @@
 import { INT, TEXT8 } from './tape.js';
-import type { TapeCursor } from './tape-cursor.js';
+
+/** A place in a tape: the values that come next. Generated code uses the fields of `TapeCursor` besides. */
+export interface ValueSource {
+  read(): unknown;
+}
 
 /** Makes an object of the values that come next in a tape. */
-export type ObjectReader = (at: TapeCursor) => Record<string, unknown>;
+export type ObjectReader = (at: ValueSource) => Record<string, unknown>;
 
 /** Reads the string that comes next. */
 const TEXT = '(at.word++,start=at.at8,at.text8.substring(start,at.at8=start+(head>>>4)))';

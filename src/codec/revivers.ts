@@ -4,7 +4,7 @@ import { inspectBriefly } from '../platform/inspect.js';
 import { atom } from '../terms/atom.js';
 import type { Tuple } from '../terms/tuple.js';
 import { atomTerm, type ReadShape } from './shapes.js';
-import type { TapeCursor } from './tape-cursor.js';
+import type { ValueSource } from './generated-reader.js';
 
 /** Turns each Elixir struct of a module into a value of your own. */
 export interface StructReviver {
@@ -114,11 +114,11 @@ class RevivingShape implements ReadShape {
     this.#revivers = revivers;
   }
 
-  read(at: TapeCursor): unknown {
+  read(at: ValueSource): unknown {
     return this.#revivers.object(this.#plain.readPlain(at));
   }
 
-  readPlain(at: TapeCursor): Record<string, unknown> {
+  readPlain(at: ValueSource): Record<string, unknown> {
     return this.#plain.readPlain(at);
   }
 

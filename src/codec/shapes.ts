@@ -1,16 +1,15 @@
 import { foreignAtom } from '../terms/atom.js';
 import { SHAPE_ATOMS } from './tape.js';
 import { filled } from './arrays.js';
-import { generateReader, type ObjectReader } from './generated-reader.js';
-import type { TapeCursor } from './tape-cursor.js';
+import { generateReader, type ObjectReader, type ValueSource } from './generated-reader.js';
 
 /** The keys of maps that come again and again, and what makes objects of them. */
 export interface ReadShape {
   readonly keys: readonly string[];
   /** The value of the map with these keys whose values come next in the tape. */
-  read(at: TapeCursor): unknown;
+  read(at: ValueSource): unknown;
   /** The same as a plain object, whatever revivers make of it. */
-  readPlain(at: TapeCursor): Record<string, unknown>;
+  readPlain(at: ValueSource): Record<string, unknown>;
   /** The key at `index` as a term: an atom or text. */
   keyTerm(index: number): unknown;
 }
@@ -79,11 +78,11 @@ class Shape implements ReadShape {
     return this.#areAtoms ? atomTerm(key) : key;
   }
 
-  readPlain(at: TapeCursor): Record<string, unknown> {
+  readPlain(at: ValueSource): Record<string, unknown> {
     return this.read(at);
   }
 
-  #readSlowly(at: TapeCursor): Record<string, unknown> {
+  #readSlowly(at: ValueSource): Record<string, unknown> {
     if (++this.#uses < USES_BEFORE_CLASS) return readRarely(at, this.keys);
     if (this.#uses === USES_BEFORE_READER) this.#generateReader();
     const object: Record<string, unknown> = {};
@@ -109,7 +108,7 @@ class Shape implements ReadShape {
  * An object with keys that have hardly ever come. It is a hash table in V8: a hidden class for each of its
  * keys would take several times as long, and never be used again.
  */
-function readRarely(at: TapeCursor, keys: readonly string[]): Record<string, unknown> {
+function readRarely(at: ValueSource, keys: readonly string[]): Record<string, unknown> {
   const object = { __proto__: null } as unknown as Record<string, unknown>;
   for (const key of keys) object[key] = at.read();
   return Object.setPrototypeOf(object, Object.prototype) as Record<string, unknown>;

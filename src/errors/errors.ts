@@ -1,77 +1,15 @@
 import { defineError, defineHidden } from '../platform/brands.js';
-import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
-import { isError } from '../platform/realms.js';
-import type { Term } from '../terms/types.js';
+import { assignDefined, BackwaterError, type ListenErrorCode } from '../platform/error.js';
+import { inspectBriefly, truncate } from '../platform/inspect.js';
+import type { Term } from '../terms/values.js';
 
-/** The codes of this library's errors, one for each class. They stay the same between versions. */
-export type BackwaterErrorCode =
-  | ListenErrorCode
-  | 'ERR_BACKWATER_UNKNOWN'
-  | 'ERR_BACKWATER_CONNECT'
-  | 'ERR_BACKWATER_CONNECTION_LOST'
-  | 'ERR_BACKWATER_TLS'
-  | 'ERR_BACKWATER_TIMEOUT'
-  | 'ERR_BACKWATER_QUEUE_FULL'
-  | 'ERR_BACKWATER_REMOTE'
-  | 'ERR_BACKWATER_REMOTE_EXCEPTION'
-  | 'ERR_BACKWATER_RESPONSE_AUTHENTICATION'
-  | 'ERR_BACKWATER_RESPONSE'
-  | 'ERR_BACKWATER_SIZE'
-  | 'ERR_BACKWATER_TERM'
-  | 'ERR_BACKWATER_OPTION'
-  | 'ERR_BACKWATER_CLOSED';
-
-/**
- * What all errors of this library are. Its own `code` stands for what has no class of its own.
- *
- * @example
- * ```ts
- * import { BackwaterError, call } from 'backwater';
- * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
- * try {
- *   await call(target, 'string', 'to_upper', ['hello']);
- * } catch (error) {
- *   if (error instanceof BackwaterError && error.code === 'ERR_BACKWATER_TIMEOUT') console.log('slow');
- *   else throw error;
- * }
- * ```
- */
-export class BackwaterError extends Error {
-  /** Says which kind of error it is, and stays the same between versions. */
-  readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
-
-  static {
-    defineError(this, 'BackwaterError');
-  }
-
-  /** The value itself if it is a BackwaterError, otherwise a BackwaterError with it as `cause`. */
-  static from(reason: unknown): BackwaterError {
-    if (isBackwaterError(reason)) return reason;
-    const message = attempt(() => (isError(reason) ? reason.message : undefined));
-    const text = typeof message === 'string' ? message : inspectBriefly(reason);
-    return new BackwaterError(text, { cause: reason });
-  }
-}
-
-/**
- * Whether a value is an error of this library, including one thrown by another copy of it in the same
- * process: two versions in `node_modules`, or both the CommonJS and a bundled build. `instanceof` gives the
- * same answer for every class of this library.
- *
- * @example
- * ```ts
- * import { isBackwaterError } from 'backwater';
- * function isTimeout(error: unknown): boolean {
- *   return isBackwaterError(error) && error.code === 'ERR_BACKWATER_TIMEOUT';
- * }
- * ```
- */
-export function isBackwaterError(value: unknown): value is BackwaterError {
-  return value instanceof BackwaterError;
-}
-
-/** The codes of a {@link ListenError}: the system's, as Node's own servers have them. */
-export type ListenErrorCode = 'EACCES' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ERR_BACKWATER_LISTEN';
+export {
+  BackwaterError,
+  type BackwaterErrorCode,
+  isBackwaterError,
+  type ListenErrorCode,
+} from '../platform/error.js';
+export { SizeError, type SizeFields, TermError, type TermFields } from '../terms/term-error.js';
 
 const LISTEN_CODES: readonly string[] = ['EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL'];
 
@@ -547,76 +485,6 @@ export class ResponseError extends BackwaterError {
   }
 }
 
-/** What a {@link TermError} says besides its message. */
-export interface TermFields extends ErrorOptions {
-  /** The path to the value, such as `args[0].when`. */
-  readonly path?: string | undefined;
-  /** The offset of the byte, from the begin of the encoding. */
-  readonly offset?: number | undefined;
-  /** Where in a text, from 1. */
-  readonly line?: number | undefined;
-  /** Where in the line, from 1. */
-  readonly column?: number | undefined;
-}
-
-/** A value is no term, or bytes are no encoding of one. */
-export class TermError extends BackwaterError {
-  override readonly code: 'ERR_BACKWATER_TERM' | 'ERR_BACKWATER_SIZE' = 'ERR_BACKWATER_TERM';
-  /** When encoding: the path to the value that is no term, such as `args[0].when`. */
-  declare readonly path?: string;
-  /** When decoding: the offset of the byte that is wrong. */
-  declare readonly offset?: number;
-  /** When reading text: the line that is wrong, from 1. */
-  declare readonly line?: number;
-  /** When reading text: the character of the line, from 1. */
-  declare readonly column?: number;
-
-  static {
-    defineError(this, 'TermError');
-  }
-
-  constructor(message: string, { path, offset, line, column, ...options }: TermFields = {}) {
-    super(message, options);
-    assignDefined(this, { path, offset, line, column });
-  }
-}
-
-/** What a {@link SizeError} is made of. */
-export interface SizeFields extends ErrorOptions {
-  /** The option that sets the limit. */
-  readonly option: 'maxEncodedArgsSize' | 'maxEncodedResultSize';
-  /** The bytes allowed. */
-  readonly limit: number;
-  /** The bytes that there were, where known. */
-  readonly size?: number | undefined;
-  /** The path to the value at which the limit was passed, where known. */
-  readonly path?: string | undefined;
-}
-
-/** Arguments or a result are larger than the options allow, and were not sent. */
-export class SizeError extends TermError {
-  override readonly code = 'ERR_BACKWATER_SIZE';
-  /** The option that sets the limit. */
-  readonly option: SizeFields['option'];
-  /** The bytes allowed. */
-  readonly limit: number;
-  /** The bytes that there were, where known. */
-  declare readonly size?: number;
-
-  static {
-    defineError(this, 'SizeError');
-  }
-
-  constructor({ option, limit, size, ...options }: SizeFields) {
-    const what = option === 'maxEncodedArgsSize' ? 'the arguments are' : 'the result is';
-    const actual = size === undefined ? '' : ` (${size} bytes)`;
-    super(`${what} too large${actual}: at most ${limit} bytes (option ${option})`, options);
-    this.option = option;
-    this.limit = limit;
-    assignDefined(this, { size });
-  }
-}
-
 /** What an {@link OptionError} says besides its message. */
 export interface OptionFields extends ErrorOptions {
   /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
@@ -645,20 +513,6 @@ export class ClosedError extends BackwaterError {
 
   static {
     defineError(this, 'ClosedError');
-  }
-}
-
-/** Fields that are absent rather than undefined keep `util.inspect` short. */
-function assignDefined(error: Error, fields: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) {
-      Object.defineProperty(error, name, {
-        __proto__: null,
-        value,
-        enumerable: true,
-        configurable: true,
-      } as PropertyDescriptor);
-    }
   }
 }
 

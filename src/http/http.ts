@@ -20,7 +20,7 @@ import {
 import { encodeRequestOptions, type EncodeRequestOptions } from './options.js';
 import { parseEndpoint } from '../options/endpoint.js';
 import { parseSecrets } from '../options/secrets.js';
-import type { Term } from '../terms/types.js';
+import type { Term } from '../terms/values.js';
 
 /** A signed request, for any HTTP client to send exactly as it is. */
 export interface EncodedRequest {

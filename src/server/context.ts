@@ -2,7 +2,6 @@ import type { AsyncResource } from 'node:async_hooks';
 import { X509Certificate } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';
 import type { TraceHeaders } from '../options/metadata.js';
-import type { RegisteredFunction } from './registry.js';
 
 /** The other end of the connection that a call has come by. */
 export interface CallPeer {
@@ -90,6 +89,13 @@ export interface CallContext {
   readonly arity: number;
 }
 
+/** The function that a call is for. */
+interface CalledFunction {
+  readonly module: string;
+  readonly name: string;
+  readonly arity: number;
+}
+
 /** The context of one call. What costs something is made when it is first asked for. */
 export class Context implements CallContext {
   readonly deadline: Date | undefined;
@@ -107,7 +113,7 @@ export class Context implements CallContext {
   #ended = false;
 
   /** @param scope the asynchronous context of the call, in which listeners of the signal run */
-  constructor(call: number, scope: AsyncResource, { module, name, arity }: RegisteredFunction) {
+  constructor(call: number, scope: AsyncResource, { module, name, arity }: CalledFunction) {
     // There is none when the connection has been cut in between.
     const caller = bridge.native.caller(call);
     this.#call = call;

@@ -1,5 +1,5 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
-import { TermError } from '../errors/errors.js';
+import { TermError } from './term-error.js';
 import { brand } from '../platform/brands.js';
 import { TERM } from './brands.js';
 import { inspectSymbol } from './inspect.js';

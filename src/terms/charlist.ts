@@ -1,4 +1,4 @@
-import { TermError } from '../errors/errors.js';
+import { TermError } from './term-error.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
 /**

@@ -2,7 +2,6 @@ export { Atom, atom } from './atom.js';
 export { charlist, charlistToString } from './charlist.js';
 export { type Encoder, toTerm } from './hooks.js';
 export { isTuple, type Tuple, tuple } from './tuple.js';
-export type { Term } from './types.js';
 export {
   BitString,
   ExternalFunction,
@@ -13,4 +12,5 @@ export {
   Pid,
   Port,
   Reference,
+  type Term,
 } from './values.js';

@@ -2,12 +2,34 @@ import { types } from 'node:util';
 import type { inspect, InspectOptionsStylized } from 'node:util';
 import { brand, defineHidden } from '../platform/brands.js';
 import { byteLength, copyBytes } from '../platform/bytes.js';
-import { TermError } from '../errors/errors.js';
+import { TermError } from './term-error.js';
 import { Atom } from './atom.js';
 import { TERM } from './brands.js';
 import { inspectCall, inspectSymbol } from './inspect.js';
-import { isMarked } from './tuple.js';
-import type { Term } from './types.js';
+import { isMarked, type TupleMark } from './tuple.js';
+
+/** A term that decoding makes, or any value that encoding takes. */
+export type Term =
+  | number
+  | bigint
+  | string
+  | boolean
+  | null
+  | undefined
+  | Atom
+  | Float
+  | Uint8Array
+  | BitString
+  | (readonly Term[] & TupleMark)
+  | readonly Term[]
+  | ImproperList
+  | Pid
+  | Port
+  | Reference
+  | Fun
+  | ExternalFunction
+  | ReadonlyMap<Term, Term>
+  | { readonly [key: string]: Term };
 
 /** A double that stays one: `float(1)` is Erlang's `1.0`, where the number 1 is its integer. */
 export class Float {

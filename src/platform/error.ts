@@ -1,0 +1,87 @@
+import { defineError } from './brands.js';
+import { attempt, inspectBriefly } from './inspect.js';
+import { isError } from './realms.js';
+
+/** The codes of a {@link ListenError}: the system's, as Node's own servers have them. */
+export type ListenErrorCode = 'EACCES' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ERR_BACKWATER_LISTEN';
+
+/** The codes of this library's errors, one for each class. They stay the same between versions. */
+export type BackwaterErrorCode =
+  | ListenErrorCode
+  | 'ERR_BACKWATER_UNKNOWN'
+  | 'ERR_BACKWATER_CONNECT'
+  | 'ERR_BACKWATER_CONNECTION_LOST'
+  | 'ERR_BACKWATER_TLS'
+  | 'ERR_BACKWATER_TIMEOUT'
+  | 'ERR_BACKWATER_QUEUE_FULL'
+  | 'ERR_BACKWATER_REMOTE'
+  | 'ERR_BACKWATER_REMOTE_EXCEPTION'
+  | 'ERR_BACKWATER_RESPONSE_AUTHENTICATION'
+  | 'ERR_BACKWATER_RESPONSE'
+  | 'ERR_BACKWATER_SIZE'
+  | 'ERR_BACKWATER_TERM'
+  | 'ERR_BACKWATER_OPTION'
+  | 'ERR_BACKWATER_CLOSED';
+
+/**
+ * What all errors of this library are. Its own `code` stands for what has no class of its own.
+ *
+ * @example
+ * ```ts
+ * import { BackwaterError, call } from 'backwater';
+ * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
+ * try {
+ *   await call(target, 'string', 'to_upper', ['hello']);
+ * } catch (error) {
+ *   if (error instanceof BackwaterError && error.code === 'ERR_BACKWATER_TIMEOUT') console.log('slow');
+ *   else throw error;
+ * }
+ * ```
+ */
+export class BackwaterError extends Error {
+  /** Says which kind of error it is, and stays the same between versions. */
+  readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
+
+  static {
+    defineError(this, 'BackwaterError');
+  }
+
+  /** The value itself if it is a BackwaterError, otherwise a BackwaterError with it as `cause`. */
+  static from(reason: unknown): BackwaterError {
+    if (isBackwaterError(reason)) return reason;
+    const message = attempt(() => (isError(reason) ? reason.message : undefined));
+    const text = typeof message === 'string' ? message : inspectBriefly(reason);
+    return new BackwaterError(text, { cause: reason });
+  }
+}
+
+/**
+ * Whether a value is an error of this library, including one thrown by another copy of it in the same
+ * process: two versions in `node_modules`, or both the CommonJS and a bundled build. `instanceof` gives the
+ * same answer for every class of this library.
+ *
+ * @example
+ * ```ts
+ * import { isBackwaterError } from 'backwater';
+ * function isTimeout(error: unknown): boolean {
+ *   return isBackwaterError(error) && error.code === 'ERR_BACKWATER_TIMEOUT';
+ * }
+ * ```
+ */
+export function isBackwaterError(value: unknown): value is BackwaterError {
+  return value instanceof BackwaterError;
+}
+
+/** Leaves out fields that are undefined, which keeps `util.inspect` short. */
+export function assignDefined(error: Error, fields: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) {
+      Object.defineProperty(error, name, {
+        __proto__: null,
+        value,
+        enumerable: true,
+        configurable: true,
+      } as PropertyDescriptor);
+    }
+  }
+}
