@@ -10,6 +10,8 @@ const NAMES = `
   phase httpStatus stacktrace signal timeout url secret tls workers encoders revivers spin
   context arity exports terms health audience ioThreads requestId areas frame skip source
   parts deadline triggerAsyncId struct tag weight a
+  idleTimeout clientCa ca cert servername acceptAny replay isResolved priority address maxValueSize
+  maxLength maxDepth traceparent certificate metadata ejectedFor offset unverified header
 `
   .trim()
   .split(/\s+/);
@@ -19,14 +21,21 @@ const USE = `
   const { inspect } = await import('node:util');
   const names = ${JSON.stringify(NAMES)};
   const values = [() => 'polluted', { polluted: 1 }, 1, 'x', true];
-  const use = async ({ Atom, Client, atom, decode, encode, expose, startClearServer, tuple }) => {
+  const use = async (library) => {
+    const { Client, atom, decode, decodeResponse, encode, encodeRequest } = library;
+    const { expose, fromErlang, startClearServer, toErlang, tuple } = library;
     const modules = {
       m: {
         echo: (value) => value,
         raise: () => {
           throw new TypeError('as expected');
         },
-        context: expose.fn(async ({ signal }, value) => [signal.aborted, value], { context: true }),
+        context: expose.fn(
+          async ({ deadline, metadata, peer, signal }, value) => {
+            return [deadline, [...metadata], peer.certificate, signal.aborted, value];
+          },
+          { context: true },
+        ),
       },
     };
     const server = await startClearServer(secret, modules, local);
@@ -35,20 +44,31 @@ const USE = `
       await client.call('m', 'echo', [{ a: 1, list: [1, 2.5, 'x', null, atom('ok')] }]),
       await client.module('m').context(7),
       decode(encode(tuple(atom('ok'), new Map([[1, 2]]), 'y', 10n ** 30n))),
+      toErlang(fromErlang('{ok,[1,2,3,4]}')),
     ];
     for (const attempt of [
       () => client.call('m', 'raise'),
       () => client.call('m', 'nothing'),
       () => client.call('m', 'echo', [Symbol('s')]),
       () => new Client({ url: server.url, secret, nonsense: 1 }),
+      () => decode(Buffer.from([131, 104, 1])),
+      () => encodeRequest({ url: server.url, secret }, 'm', 'f', ['too long'], { maxEncodedArgsSize: 4 }),
+      () => {
+        const { requestId } = encodeRequest({ url: server.url, secret }, 'm', 'f', [1]);
+        const response = { status: 200, headers: {}, body: Buffer.alloc(0) };
+        return decodeResponse({ secret, requestId }, response);
+      },
     ]) {
       try {
         await attempt();
-      } catch ({ name, message }) {
-        seen.push([name, message]);
+      } catch (error) {
+        const { name, message } = error;
+        seen.push([name, message, Object.entries(error)]);
       }
     }
-    seen.push(server.stats().calls, client.stats().calls);
+    const { endpoints, ...figures } = client.stats();
+    const { host, address, ...endpoint } = endpoints[0];
+    seen.push(server.stats().calls, figures, endpoint);
     await client.close();
     await server.close();
     return seen;

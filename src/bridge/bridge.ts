@@ -17,7 +17,7 @@ import {
 import { StandaloneEncoder } from '../codec/standalone-encoder.js';
 import type { Arrival, TapeBuffers } from '../codec/tape-buffers.js';
 import { BackwaterError } from '../errors/errors.js';
-import { failureOf } from '../errors/failures.js';
+import { errorOf } from './failures.js';
 import { now, runAtRoot, runSoon } from '../platform/host.js';
 import { native, type NativeBridge } from './native.js';
 import { Spinner } from './spinner.js';
@@ -26,7 +26,7 @@ import { onOwnAtom } from '../terms/atom.js';
 export interface Pending {
   onReturn(arrival: Arrival): void;
   onException(arrival: Arrival): void;
-  onDone?(result: unknown): void;
+  onDone?(): void;
   onFailure(error: Error): void;
 }
 
@@ -66,7 +66,7 @@ class Bridge {
   readonly #resolvers = new Map<number, () => void>();
   readonly #timers = new Map<number, () => void>();
   /** Where events are read from, with the terms of those that are small. */
-  readonly inbox: TapeBuffers;
+  readonly eventBuffers: TapeBuffers;
   #rounds = ROUNDS;
   /** Calls of servers that have begun and not been answered. */
   #running = 0;
@@ -86,12 +86,13 @@ class Bridge {
       () => (this.#pending.size > 0 || this.#servers.size > 0 ? this.#pending.size : Infinity),
       (microseconds) => this.#native.setIoSpin(microseconds),
     );
-    this.inbox = {
+    this.eventBuffers = {
       words: new Uint32Array(128 * 1024),
       floats: new Float64Array(32 * 1024),
       bytes: Buffer.from(new ArrayBuffer(512 * 1024)),
     };
-    this.#native.attachInbox(this.inbox.words, this.inbox.floats, this.inbox.bytes);
+    const { words, floats, bytes } = this.eventBuffers;
+    this.#native.attachEventBuffers(words, floats, bytes);
     onOwnAtom((name) => this.#native.knowAtom(name));
   }
 
@@ -119,15 +120,15 @@ class Bridge {
     return true;
   }
 
-  /** An operation of which the end is told in JSON. */
-  operation<T>(start: (id: number) => void): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
+  /** Starts an operation and resolves when it has ended. */
+  operation(start: (id: number) => void): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       const misplaced = (): void => reject(new BackwaterError('an operation ended with a term'));
       const id = this.newId();
       this.begin(id, {
         onReturn: misplaced,
         onException: misplaced,
-        onDone: (result) => resolve(result as T),
+        onDone: resolve,
         onFailure: reject,
       });
       const begin = (): void => {
@@ -137,7 +138,7 @@ class Bridge {
           start(id);
         } catch (error) {
           this.forget(id);
-          reject(failureOf(error));
+          reject(BackwaterError.from(error));
         }
       };
       // Not while a getter of a value that is being encoded asks for it.
@@ -243,7 +244,7 @@ class Bridge {
   /** Events may be lost, and whatever waits for one of them would wait forever. */
   #failAll(error: unknown): void {
     try {
-      const failure = failureOf(error);
+      const failure = BackwaterError.from(error);
       for (const [id, pending] of this.#pending) {
         if (this.forget(id)) pending.onFailure(failure);
       }
@@ -253,7 +254,7 @@ class Bridge {
   }
 
   #dispatch(count: number): void {
-    const { words } = this.inbox;
+    const { words } = this.eventBuffers;
     const began = count > 1 ? now() : 0;
     let at = 0;
     for (let index = 0; index < count; index++) {
@@ -271,7 +272,7 @@ class Bridge {
   }
 
   #handle(start: number, isLate: boolean): void {
-    const { words } = this.inbox;
+    const { words } = this.eventBuffers;
     const kind = words[start + EventWord.kind]!;
     const id = words[start + EventWord.id]!;
     if (kind === EVENT_CALL) {
@@ -289,7 +290,7 @@ class Bridge {
   }
 
   #call(call: number, start: number): void {
-    const { words } = this.inbox;
+    const { words } = this.eventBuffers;
     const handler = this.#servers.get(words[start + EventWord.first]!);
     if (handler === undefined) return;
     const fn = words[start + EventWord.second]!;
@@ -302,25 +303,23 @@ class Bridge {
   }
 
   #settle(pending: Pending, kind: number, start: number): void {
-    const { words, bytes } = this.inbox;
+    const { words } = this.eventBuffers;
     const first = words[start + EventWord.first]!;
     try {
       if (kind === EVENT_RETURN) pending.onReturn(this.#arrival(start, first));
       else if (kind === EVENT_EXCEPTION) pending.onException(this.#arrival(start, first));
-      else {
-        const end = first + words[start + EventWord.second]!;
-        const description: unknown = JSON.parse(bytes.utf8Slice(first, end));
-        if (kind === EVENT_DONE) pending.onDone?.(description);
-        else if (kind === EVENT_FAILURE) pending.onFailure(failureOf(description));
+      else if (kind === EVENT_DONE) pending.onDone?.();
+      else if (kind === EVENT_FAILURE) {
+        pending.onFailure(errorOf(this.#native.takeFailure(first)));
       }
     } catch (error) {
-      pending.onFailure(failureOf(error));
+      pending.onFailure(BackwaterError.from(error));
     }
   }
 
   #arrival(start: number, skip: number): Arrival {
-    const large = this.inbox.words[start + EventWord.slot]!;
-    return { buffers: this.inbox, frame: start + EVENT_WORDS, large, skip };
+    const large = this.eventBuffers.words[start + EventWord.slot]!;
+    return { buffers: this.eventBuffers, frame: start + EVENT_WORDS, large, skip };
   }
 }
 

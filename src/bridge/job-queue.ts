@@ -34,7 +34,7 @@ export class JobQueue {
     this.#native = native;
     this.#onFailure = onFailure;
     this.#attachment = new Attachment((words, floats, bytes) => {
-      native.attachOutbox(words, floats, bytes);
+      native.attachJobBuffers(words, floats, bytes);
     });
     this.#main = new Batch();
     // This batch crosses as soon as a job with such binaries is complete, before they can change.

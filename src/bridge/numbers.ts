@@ -7,9 +7,9 @@ export const EVENT_CALL = 1;
 export const EVENT_RETURN = 2;
 /** A call has met an exception. First: the word at which `{Class, Reason, Stack}` begins. */
 export const EVENT_EXCEPTION = 3;
-/** An operation has failed. First and second: place and length of a description in JSON. */
+/** An operation has failed. First: what `takeFailure` takes. */
 export const EVENT_FAILURE = 4;
-/** An operation has ended. First and second: place and length of its result in JSON. */
+/** An operation has ended. */
 export const EVENT_DONE = 5;
 /** The caller of a function has gone away. First: 1 if its deadline has passed. */
 export const EVENT_ABANDONED = 6;
@@ -27,7 +27,7 @@ export const EventWord = {
   id: 2,
   first: 3,
   second: 4,
-  /** Of the message among those that are too large for the inbox, plus one; 0 when its tape follows. */
+  /** The slot of a message that is too large for the event buffers; 0 if its tape follows. */
   slot: 5,
 } as const;
 export const EVENT_WORDS = 6;

@@ -3,7 +3,7 @@ import { bridge } from '../bridge/bridge.js';
 import { JOB_CALL, JobWord } from '../bridge/numbers.js';
 import { beginAtCaller } from '../platform/call-stack.js';
 import type { SizeLimit } from '../codec/serialize-error.js';
-import { type ClientStats, lastStats, statsOf } from './stats.js';
+import { type ClientStats, lastStatsOf, statsOf } from './stats.js';
 import {
   BackwaterError,
   type BackwaterErrorCode,
@@ -11,13 +11,14 @@ import {
   OptionError,
   QueueFullError,
 } from '../errors/errors.js';
-import { failureOf } from '../errors/failures.js';
+import { unwrap } from '../bridge/failures.js';
+import { nativeOptions } from '../bridge/native.js';
 import { maxValueSize } from '../platform/heap.js';
 import { runAtRoot } from '../platform/host.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { defaultIoThreads } from '../options/io-threads.js';
-import { toJson } from '../bridge/json.js';
-import { ownProperties } from '../options/table.js';
+import { toJson } from '../platform/json.js';
+import { ownProperties } from '../platform/own-properties.js';
 import {
   callOptions,
   clientOptions,
@@ -104,12 +105,14 @@ export class Client {
     const source = parseSource(url);
     const secrets = parseSecrets(secret);
     this.#settings = clientOptions(rest);
-    const native = nativeOptions(source, this.#settings, secureOptions(source, tls));
-    try {
-      this.#id = bridge.native.createClient(native, secrets);
-    } catch (error) {
-      throw failureOf(error);
-    }
+    const native = nativeOptions({
+      ...this.#settings,
+      ...endpointOptions(source),
+      tls: secureOptions(source, tls),
+      ioThreads: defaultIoThreads(),
+      maxValueSize: maxValueSize(),
+    });
+    this.#id = unwrap(bridge.native.createClient(native, secrets));
     bridge.spinner.set(`client ${this.#id}`, this.#settings.spin);
     const { resolveInterval: interval, dnsServers } = this.#settings;
     this.#resolver = startResolver(this.#id, source, { interval, dnsServers });
@@ -239,12 +242,11 @@ export class Client {
   async #close(): Promise<void> {
     this.#closed = true;
     bridge.spinner.set(`client ${this.#id}`, 0);
-    let native: unknown = null;
     try {
-      native = await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
+      await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
     } finally {
       // Only now: calls may have waited for it.
-      this.#last = lastStats(native, this.#resolver?.stats());
+      this.#last = lastStatsOf(this.#id, this.#resolver?.stats());
       stopResolver(this.#id, this.#resolver);
     }
   }
@@ -359,37 +361,6 @@ function secureOptions(source: Source, tls: unknown): NativeTlsClient | null {
   const options = tlsClientOptions(tls === undefined ? {} : tls);
   if (options.ca === null && !options.acceptAny) shareTrustedRoots();
   return options;
-}
-
-/** Options in the form that the addon takes. */
-function nativeOptions(
-  source: Source,
-  settings: ClientSettings,
-  tls: NativeTlsClient | null,
-): string {
-  return toJson({
-    ...endpointOptions(source),
-    tls,
-    ioThreads: defaultIoThreads(),
-    connectTimeout: milliseconds(settings.connectTimeout),
-    recvTimeout: milliseconds(settings.recvTimeout),
-    maxEncodedArgsSize: settings.maxEncodedArgsSize,
-    maxEncodedResultSize: settings.maxEncodedResultSize,
-    compressionThreshold: Math.min(settings.compressionThreshold, MAX_UINT32),
-    gzipLevel: settings.gzipLevel,
-    maxConnections: settings.maxConnections,
-    minConnections: settings.minConnections,
-    maxConnectionAge: milliseconds(settings.maxConnectionAge),
-    deadPeerTimeout: milliseconds(settings.deadPeerTimeout),
-    maxQueuedCalls: Math.min(settings.maxQueuedCalls, MAX_UINT32),
-    maxBytesInFlight: Number.isFinite(settings.maxBytesInFlight) ? settings.maxBytesInFlight : null,
-    idleTimeout: settings.idleTimeout === undefined ? null : milliseconds(settings.idleTimeout),
-    maxDepth: settings.maxDepth,
-    maxTerms: settings.maxTerms,
-    maxValueSize: maxValueSize(),
-    replayProtection: settings.replayProtection,
-    audience: settings.audience,
-  });
 }
 
 /** Clients of the one-shot {@link call} in this thread, one for each target and set of options. */

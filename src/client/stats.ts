@@ -1,4 +1,5 @@
 import { bridge } from '../bridge/bridge.js';
+import type { ClientFigures } from '../bridge/native.js';
 import { dateNow } from '../platform/host.js';
 import type { ResolverStats } from '../resolve/resolver.js';
 
@@ -61,16 +62,7 @@ export interface ClientStats {
   readonly lastResolutionError: Error | undefined;
 }
 
-type NativeStats = Omit<
-  ClientStats,
-  'pending' | 'calls' | 'endpoints' | 'resolutions' | 'lastResolutionError'
-> & {
-  readonly endpoints: readonly (Omit<EndpointStats, 'ejectedUntil'> & {
-    readonly ejectedFor: number | null;
-  })[];
-};
-
-const NONE: NativeStats = {
+const NONE: ClientFigures = {
   connections: 0,
   idle: 0,
   queued: 0,
@@ -83,31 +75,24 @@ const NONE: NativeStats = {
   retryBudget: 0,
 };
 
-/** What the addon knows of a client, and its resolver. */
-export function statsOf(
-  client: number,
-  resolver: ResolverStats | undefined,
-): Omit<ClientStats, 'pending' | 'calls'> {
-  return withResolver(JSON.parse(bridge.native.clientStats(client)), resolver);
+type Stats = Omit<ClientStats, 'pending' | 'calls'>;
+
+/** The figures of an open client and its resolver. */
+export function statsOf(client: number, resolver: ResolverStats | undefined): Stats {
+  return withResolver(bridge.native.clientStats(client), resolver);
 }
 
-/** The same of a client that is closed: from what the addon has said at the end. */
-export function lastStats(
-  native: unknown,
-  resolver: ResolverStats | undefined,
-): Omit<ClientStats, 'pending' | 'calls'> {
-  const last = withResolver(native, resolver);
+/** Removes a closed client from the addon and returns its last figures. */
+export function lastStatsOf(client: number, resolver: ResolverStats | undefined): Stats {
+  const last = withResolver(bridge.native.removeClient(client), resolver);
   return { ...last, endpoints: [], connections: 0, idle: 0, queued: 0 };
 }
 
-function withResolver(
-  native: unknown,
-  resolver: ResolverStats | undefined,
-): Omit<ClientStats, 'pending' | 'calls'> {
-  const stats = (native as NativeStats | null) ?? NONE;
+function withResolver(figures: ClientFigures | null, resolver: ResolverStats | undefined): Stats {
+  const { endpoints, ...rest } = figures ?? NONE;
   return {
-    ...stats,
-    endpoints: stats.endpoints.map(({ ejectedFor, ...endpoint }) => ({
+    ...rest,
+    endpoints: endpoints.map(({ ejectedFor, ...endpoint }) => ({
       ...endpoint,
       ejectedUntil: ejectedFor === null ? undefined : new Date(dateNow() + ejectedFor),
     })),

@@ -1,12 +1,6 @@
 import { bridge } from '../bridge/bridge.js';
+import type { DecodeFailure } from '../bridge/native.js';
 import type { TapeBuffers } from './tape-buffers.js';
-
-/** Why bytes cannot be decoded. */
-export interface DecodeFailure {
-  readonly message: string;
-  /** Where in the bytes. */
-  readonly offset: number;
-}
 
 /** The functions of crates/node/src/codec/decoder.rs; parameters and results are words of `control`. */
 interface DecoderFunctions {

@@ -3,7 +3,8 @@ import { decode } from './decode.js';
 import { MAX_DEPTH } from './tape.js';
 import { TermError } from '../errors/errors.js';
 import { inspectBriefly, truncate } from '../platform/inspect.js';
-import { native } from '../bridge/native.js';
+import { native, nativeOptions } from '../bridge/native.js';
+import { ownProperties } from '../platform/own-properties.js';
 import {
   fromErlangOptions,
   toElixirOptions,
@@ -33,7 +34,7 @@ import type { Term } from '../terms/index.js';
  */
 export function toErlang(value: unknown, options?: ToErlangOptions): string {
   const { charlists, ...writing } = toErlangOptions(options);
-  return native.printTerm(encodeDeep(value, writing), { elixir: false, charlists, structs: false });
+  return print(encodeDeep(value, writing), { elixir: false, charlists, structs: false });
 }
 
 /**
@@ -55,7 +56,7 @@ export function toErlang(value: unknown, options?: ToErlangOptions): string {
  */
 export function toElixir(value: unknown, options?: ToElixirOptions): string {
   const { charlists, structs, ...writing } = toElixirOptions(options);
-  return native.printTerm(encodeDeep(value, writing), { elixir: true, charlists, structs });
+  return print(encodeDeep(value, writing), { elixir: true, charlists, structs });
 }
 
 /**
@@ -80,8 +81,18 @@ export function fromErlang(text: string, options?: FromErlangOptions): Term {
     throw new TermError(`fromErlang takes a string, not ${inspectBriefly(text, 100)}`);
   }
   const { encoded, message, line, column } = native.parseErlang(text, maxDepth);
-  if (!encoded) throw new TermError(message!, { line, column });
+  if (encoded === null) throw new TermError(message!, { line, column });
   return decode(encoded, options);
+}
+
+type Printing = { elixir: boolean; charlists: boolean; structs: boolean };
+
+function print(
+  encoded: Buffer,
+  options: Printing & { maxLength?: number; maxDepth?: number },
+): string {
+  const { maxLength, maxDepth, ...syntax } = ownProperties(options);
+  return native.printTerm(encoded, nativeOptions({ ...syntax, maxLength, maxDepth }));
 }
 
 /** Encodes a value as deep as the codec goes: printing has no limit of its own. */
@@ -106,7 +117,7 @@ export function printBriefly(value: unknown, maxLength = 500): string {
     // A UTF-16 unit takes at most three bytes.
     const bounds = { maxLength: 3 * maxLength, maxDepth: SHOWN_DEPTH };
     const options = { elixir: false, charlists: true, structs: false, ...bounds };
-    return truncate(native.printTerm(encoded, options), maxLength);
+    return truncate(print(encoded, options), maxLength);
   } catch {
     return inspectBriefly(value, maxLength);
   }

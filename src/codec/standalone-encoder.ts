@@ -11,7 +11,7 @@ import { Attachment } from './shared-buffers.js';
 const POOL_SIZE = 16 * 1024;
 const SMALL_RESULT = POOL_SIZE / 4;
 
-/** The functions of crates/node/src/codec_functions.rs; parameters and results are words of `control`. */
+/** The functions of crates/node/src/codec/encoder_functions.rs; parameters and results are words of `control`. */
 interface EncoderFunctions {
   encode(): void;
   copyEncoded(target: Uint8Array): void;
@@ -44,9 +44,9 @@ export class StandaloneEncoder {
 
   constructor(bridge: NativeBridge) {
     this.#bridge = bridge;
-    bridge.installCodec(this.#functions, this.#control);
+    bridge.installEncoder(this.#functions, this.#control);
     this.#attachment = new Attachment((words, floats, bytes) => {
-      bridge.attachCodecOutbox(words, floats, bytes);
+      bridge.attachEncoderBuffers(words, floats, bytes);
     });
   }
 
@@ -127,7 +127,7 @@ export class StandaloneEncoder {
   #renewPool(): Buffer {
     this.#pool = undefined;
     const pool = Buffer.from(new ArrayBuffer(POOL_SIZE));
-    this.#bridge.attachCodecResults(pool);
+    this.#bridge.attachEncoderResults(pool);
     this.#pooled = 0;
     this.#pool = pool;
     return pool;

@@ -1,6 +1,7 @@
 import { defineError, defineHidden } from '../platform/brands.js';
 import { assignDefined, BackwaterError, type ListenErrorCode } from '../platform/error.js';
 import { inspectBriefly, truncate } from '../platform/inspect.js';
+import { ownProperties } from '../platform/own-properties.js';
 import type { Term } from '../terms/values.js';
 
 export {
@@ -37,7 +38,8 @@ export class ListenError extends BackwaterError {
     defineError(this, 'ListenError');
   }
 
-  constructor(message: string, { host, port, reason, ...options }: AddressFields = {}) {
+  constructor(message: string, fields: AddressFields = {}) {
+    const { host, port, reason, ...options } = ownProperties(fields);
     super(message, options);
     this.code = LISTEN_CODES.includes(reason ?? '')
       ? (reason as ListenErrorCode)
@@ -69,7 +71,8 @@ export class ConnectError extends BackwaterError {
     defineError(this, 'ConnectError');
   }
 
-  constructor(message: string, { host, port, reason, phase, ...options }: ConnectFields = {}) {
+  constructor(message: string, fields: ConnectFields = {}) {
+    const { host, port, reason, phase, ...options } = ownProperties(fields);
     super(message, options);
     assignDefined(this, { host, port, reason, phase });
   }
@@ -230,7 +233,8 @@ export class QueueFullError extends BackwaterError {
     defineError(this, 'QueueFullError');
   }
 
-  constructor({ limit, option = 'maxQueuedCalls', ...options }: QueueFullFields) {
+  constructor(fields: QueueFullFields) {
+    const { limit, option = 'maxQueuedCalls', ...options } = ownProperties(fields);
     super(
       option === 'maxQueuedCalls'
         ? `all connections are busy and ${limit} calls wait for one already (options maxConnections and maxQueuedCalls)`
@@ -290,7 +294,8 @@ export class RemoteError extends BackwaterError {
    * @param httpStatus the status code of the response
    * @param reason the text of the response
    */
-  constructor(httpStatus: number, reason: string, { call, ...options }: RemoteErrorFields = {}) {
+  constructor(httpStatus: number, reason: string, fields: RemoteErrorFields = {}) {
+    const { call, ...options } = ownProperties(fields);
     const status = statusOf(httpStatus);
     const name = status === httpStatus ? `${status}` : `${httpStatus} ${status}`;
     const what = call === undefined ? 'the call' : `the call of ${excerpt(call)}`;
@@ -364,8 +369,9 @@ export class RemoteException extends BackwaterError {
     exceptionClass: ExceptionClass,
     reason: Term,
     stacktrace: Term,
-    { text = inspectBriefly(reason), remote, ...options }: RemoteExceptionFields = {},
+    fields: RemoteExceptionFields = {},
   ) {
+    const { text = inspectBriefly(reason), remote, ...options } = ownProperties(fields);
     super(`remote exception ${exceptionClass}: ${text}`, options);
     this.class = exceptionClass;
     this.reason = reason;
@@ -439,10 +445,8 @@ export class ResponseAuthenticationError extends BackwaterError {
     defineError(this, 'ResponseAuthenticationError');
   }
 
-  constructor(
-    reason: ResponseAuthenticationReason,
-    { header, unverified, advice, ...options }: ResponseAuthenticationFields = {},
-  ) {
+  constructor(reason: ResponseAuthenticationReason, fields: ResponseAuthenticationFields = {}) {
+    const { header, unverified, advice, ...options } = ownProperties(fields);
     const where = header === undefined ? '' : ` (${excerpt(header)})`;
     const removed =
       reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';

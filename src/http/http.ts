@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';
 import { readArrival } from '../codec/decoder.js';
 import { reviversOf } from '../codec/revivers.js';
-import { checkCall, milliseconds, type Target } from '../client/client.js';
+import { checkCall, type Target } from '../client/client.js';
 import type { SizeLimit } from '../codec/serialize-error.js';
 import { OptionError, ResponseAuthenticationError } from '../errors/errors.js';
 import { fromException } from '../exceptions/exceptions.js';
-import { failureOf } from '../errors/failures.js';
+import { unwrap } from '../bridge/failures.js';
+import { type DecodedResponse, nativeOptions } from '../bridge/native.js';
 import { maxValueSize } from '../platform/heap.js';
+import { ownProperties } from '../platform/own-properties.js';
 import { type HttpResponse, type ParsedResponse, parseResponse } from './response.js';
-import { toJson } from '../bridge/json.js';
 import { callHeaders } from '../options/metadata.js';
 import {
   callOptions,
@@ -62,7 +63,9 @@ export function encodeRequest(
   args: readonly unknown[] = [],
   options?: EncodeRequestOptions,
 ): EncodedRequest {
-  const { url, secret, tls, ...rest } = (target ?? {}) as Target & ClientTuning & { tls?: unknown };
+  const { url, secret, tls, ...rest } = ownProperties(
+    target as Target & ClientTuning & { tls?: unknown },
+  );
   const endpoint = parseEndpoint(url);
   const secrets = parseSecrets(secret);
   if (tls !== undefined) {
@@ -73,25 +76,24 @@ export function encodeRequest(
   const settings = encodeRequestOptions(rest, options);
   checkCall(module, fn, args);
   const name = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-  const parameters = {
+  const parameters = nativeOptions({
     module,
     function: fn,
     arity: args.length,
     maxEncodedArgsSize: settings.maxEncodedArgsSize,
-    compressionThreshold: Math.min(settings.compressionThreshold, 2 ** 32 - 1),
+    compressionThreshold: settings.compressionThreshold,
     gzipLevel: settings.gzipLevel,
     acceptGzip: settings.acceptEncoding === 'gzip',
-    timeout: milliseconds(settings.timeout),
+    timeout: settings.timeout,
     replayProtection: settings.replayProtection,
     audience: settings.audience,
     headers: callHeaders(settings.metadata),
-  };
-  const json = toJson(parameters);
+  });
   const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
   const encoded = bridge.encoder.withTape(args, settings, limit, 'args', encodeRequest, (frame) =>
-    unwrap(() => bridge.native.encodeRequest(json, secrets, frame, randomBytes(16))),
+    unwrap(bridge.native.encodeRequest(parameters, secrets, frame, randomBytes(16))),
   );
-  const headers = Object.fromEntries(JSON.parse(encoded.headers) as [string, string][]);
+  const headers = Object.fromEntries(encoded.headers);
   return {
     method: 'POST',
     url: `${endpoint.scheme}://${name}:${endpoint.port}${encoded.path}`,
@@ -112,7 +114,7 @@ export function decodeResponse<T = Term>(
   response: HttpResponse,
   options?: CallOptions,
 ): T {
-  const { secret, requestId } = context ?? ({} as never);
+  const { secret, requestId } = ownProperties(context);
   const secrets = parseSecrets(secret);
   if (typeof requestId !== 'string') {
     throw new OptionError('requestId is the string that encodeRequest returned', {
@@ -121,8 +123,8 @@ export function decodeResponse<T = Term>(
   }
   const settings = callOptions(options, clientOptions({}));
   const answer = parseResponse(response);
-  const { status, headers, body } = answer;
-  const parameters = {
+  const { status, headers } = answer;
+  const parameters = nativeOptions({
     requestId,
     status,
     headers,
@@ -131,22 +133,36 @@ export function decodeResponse<T = Term>(
     maxDepth: settings.maxDepth,
     maxTerms: settings.maxTerms,
     maxValueSize: maxValueSize(),
-  };
-  const decoded = unwrap(
-    () => bridge.native.decodeResponse(toJson(parameters), secrets, body),
-    (failure) => explainInflated(failure, answer),
-  );
+  });
+  const decoded = decodeBody(parameters, secrets, answer);
   const all = reviversOf(settings.revivers);
   const revivers = decoded.exception ? all?.ofStructs : all;
   const exact = settings.terms === 'exact';
-  const arrival = { buffers: bridge.inbox, frame: 0, large: decoded.slot, skip: decoded.skip };
+  const arrival = {
+    buffers: bridge.eventBuffers,
+    frame: 0,
+    large: decoded.slot,
+    skip: decoded.skip,
+  };
   const value = readArrival(arrival, exact, revivers);
   if (!decoded.exception) return value as T;
   throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
 }
 
+function decodeBody(
+  parameters: Parameters<typeof bridge.native.decodeResponse>[0],
+  secrets: Buffer[],
+  answer: ParsedResponse,
+): DecodedResponse {
+  try {
+    return unwrap(bridge.native.decodeResponse(parameters, secrets, answer.body));
+  } catch (error) {
+    throw explainInflated(error, answer);
+  }
+}
+
 /** Says so if a body that was sent as gzip is not the one that was signed because it is gzip no longer. */
-function explainInflated(failure: Error, { headers, body }: ParsedResponse): Error {
+function explainInflated(failure: unknown, { headers, body }: ParsedResponse): unknown {
   const isDigest =
     failure instanceof ResponseAuthenticationError && failure.reason === 'wrong_body_digest';
   const packed = headers.some(
@@ -160,13 +176,4 @@ function explainInflated(failure: Error, { headers, body }: ParsedResponse): Err
     unverified: failure.unverified,
     advice,
   });
-}
-
-/** Failures of these two functions are thrown by the addon as the JSON of events. */
-function unwrap<T>(operation: () => T, explain = (failure: Error): Error => failure): T {
-  try {
-    return operation();
-  } catch (error) {
-    throw explain(failureOf(error));
-  }
 }

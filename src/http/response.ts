@@ -16,7 +16,7 @@ export interface HttpResponse {
 /** An answer whose parts have the right types. */
 export interface ParsedResponse {
   readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly headers: [name: string, value: string][];
   readonly body: Uint8Array;
 }
 

@@ -73,13 +73,6 @@ export function readOptions<Table extends OptionTable>(
   return values as Values<Table>;
 }
 
-/** What the caller has given, and nothing that a program has added to Object.prototype. */
-export function ownProperties<Options extends object>(
-  options: Options | null | undefined,
-): Options {
-  return { __proto__: null, ...options } as never;
-}
-
 function entriesOf(input: unknown, subject: string): [string, unknown][] {
   if (input === undefined || input === null) return [];
   if (typeof input !== 'object' || Array.isArray(input)) {

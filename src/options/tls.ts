@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
-import { toJson } from '../bridge/json.js';
+import { toJson } from '../platform/json.js';
 import { option, type OptionsOf, type OptionType, readOptions } from './table.js';
 import { boolean, hostName, optional } from './types.js';
 import { copyBytes } from '../platform/bytes.js';
@@ -15,14 +15,14 @@ import { isUrl } from '../platform/realms.js';
  */
 export type Pem = string | Uint8Array | URL;
 
-/** What crates/node/src/options.rs reads. */
+/** A server's TLS options as the addon takes them. */
 export interface NativeTlsServer {
   readonly cert: string;
   readonly key: string;
   readonly clientCa: string | null;
 }
 
-/** What crates/node/src/options.rs reads. */
+/** A client's TLS options as the addon takes them. */
 export interface NativeTlsClient {
   readonly ca: string | null;
   readonly cert: string | null;

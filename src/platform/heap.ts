@@ -10,15 +10,15 @@ function heapLimit(): number {
 const MIB = 1024 * 1024;
 
 /**
- * How large a value may be that a message becomes, in bytes; null for no limit. A larger one might end
- * the process, since V8 does not survive a heap that is full.
+ * How large the value of a message may become, in bytes; Infinity for no limit. A larger one might end the
+ * process, because V8 does not survive a full heap.
  *
- * @param limits those of the worker threads that values are made in
+ * @param limits those of the worker threads that decode messages
  */
-export function maxValueSize(limits?: ResourceLimits): number | null {
+export function maxValueSize(limits?: ResourceLimits): number {
   const worker = (limits?.maxOldGenerationSizeMb ?? Infinity) * MIB;
   const limit = Math.min(heapLimit(), worker);
-  return Number.isFinite(limit) ? Math.floor(limit / 2) : null;
+  return Math.floor(limit / 2);
 }
 
 /** The default of `maxBytesInFlight`: 256 MiB, or a quarter of the heap where that is less. */

@@ -1,27 +1,25 @@
 import { isIP } from 'node:net';
-import { threadId } from 'node:worker_threads';
 import { bridge } from '../bridge/bridge.js';
-import { toJson } from '../bridge/json.js';
-import { Resolver, type ListedEndpoint, type ResolverSettings } from './resolver.js';
+import { nativeOptions, type NativeEndpoint } from '../bridge/native.js';
+import { Resolver, type ResolverSettings } from './resolver.js';
 import { isFixed, type Source } from './targets.js';
 
-/** What the addon is told of a client's endpoints when the client is made. */
+/** The endpoints of a client when it is created. */
 export interface EndpointOptions {
-  readonly endpoints: readonly ListedEndpoint[];
-  /** Set when the endpoints are told later; no other client has the same. */
-  readonly resolver: string | null;
+  readonly endpoints: NativeEndpoint[];
+  /** Whether a resolver finds them later. */
+  readonly isResolved: boolean;
 }
 
-let resolvers = 0;
-
 export function endpointOptions(source: Source): EndpointOptions {
-  if (!isFixed(source)) return { endpoints: [], resolver: `${threadId}/${resolvers++}` };
+  if (!isFixed(source)) return { endpoints: [], isResolved: true };
   const endpoints = source.flatMap((target) => {
     if (target.kind !== 'host' || isIP(target.endpoint.host) === 0) return [];
     const { scheme, host, port } = target.endpoint;
-    return [{ scheme, host, port, address: host, weight: target.weight, priority: 0 }];
+    const { weight } = target;
+    return [nativeOptions({ scheme, host, port, address: host, weight, priority: 0 })];
   });
-  return { endpoints, resolver: null };
+  return { endpoints, isResolved: false };
 }
 
 /** Keeps the addon's client up to date; undefined when there is nothing to resolve. */
@@ -33,8 +31,8 @@ export function startResolver(
   if (isFixed(source)) return undefined;
   const { native } = bridge;
   const resolver = new Resolver(source, settings, {
-    found: (endpoints) => native.setEndpoints(client, toJson(endpoints)),
-    failed: (failure) => native.resolutionFailed(client, toJson(failure)),
+    found: (endpoints) => native.setEndpoints(client, endpoints.map(nativeOptions)),
+    failed: (failure) => native.resolutionFailed(client, nativeOptions(failure)),
     unchanged: () => native.endpointsUnchanged(client),
   });
   bridge.addResolver(client, () => resolver.refresh());

@@ -1,36 +1,17 @@
 import { isIP } from 'node:net';
 import { bridge, type Timer } from '../bridge/bridge.js';
+import type { NativeEndpoint, ResolveFailure } from '../bridge/native.js';
 import type { Endpoint } from '../options/endpoint.js';
 import { BackwaterError } from '../errors/errors.js';
 import { contextOfCaller, now } from '../platform/host.js';
-import { toJson } from '../bridge/json.js';
+import { toJson } from '../platform/json.js';
 import { isError } from '../platform/realms.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 
-/** An endpoint that calls can go to. */
-export interface ListedEndpoint {
-  readonly scheme: Endpoint['scheme'];
-  /** The name that the user has given: for the `host` header and for certificates. */
-  readonly host: string;
-  readonly port: number;
-  readonly address: string;
-  readonly weight: number;
-  readonly priority: number;
-}
-
-/** Why names could not be resolved. */
-export interface ResolveFailure {
-  /** What was to be resolved. */
-  readonly name: string;
-  /** What the resolver calls it, such as `ENOTFOUND`. */
-  readonly code: string | null;
-  readonly message: string;
-}
-
 /** Hears what has become of each resolution. */
 export interface ResolveListener {
-  found(endpoints: readonly ListedEndpoint[]): void;
+  found(endpoints: readonly NativeEndpoint[]): void;
   failed(failure: ResolveFailure): void;
   /** It was asked for, but the last one is fresh. */
   unchanged(): void;
@@ -61,7 +42,7 @@ const LIMIT = 30_000;
 const REST_AFTER = 60_000;
 
 interface Resolved {
-  readonly endpoints: readonly ListedEndpoint[];
+  readonly endpoints: readonly NativeEndpoint[];
   readonly ttl?: number | undefined;
 }
 
@@ -217,7 +198,7 @@ export class Resolver {
     if (target.kind === 'srv') return this.#resolveService(target.scheme, target.name);
     const { scheme, host, port } = target.endpoint;
     const { weight } = target;
-    const listed = (address: string): ListedEndpoint => ({
+    const listed = (address: string): NativeEndpoint => ({
       scheme,
       host,
       port,

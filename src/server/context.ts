@@ -118,11 +118,18 @@ export class Context implements CallContext {
     const caller = bridge.native.caller(call);
     this.#call = call;
     this.#scope = scope;
-    this.peer = new Peer(caller?.address ?? '', caller?.port ?? 0, caller?.certificate);
+    this.peer = new Peer(
+      caller?.address ?? '',
+      caller?.port ?? 0,
+      caller?.certificate ?? undefined,
+    );
     this.requestId = caller?.requestId ?? '';
     this.#metadata = caller?.metadata ?? [];
-    const { traceparent, tracestate, baggage } = caller ?? {};
-    this.trace = { traceparent, tracestate, baggage };
+    this.trace = {
+      traceparent: caller?.traceparent ?? undefined,
+      tracestate: caller?.tracestate ?? undefined,
+      baggage: caller?.baggage ?? undefined,
+    };
     const deadline = caller?.deadline;
     this.deadline = typeof deadline === 'number' ? new Date(deadline) : undefined;
     this.module = module;

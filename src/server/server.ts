@@ -3,11 +3,11 @@ import { URL } from 'node:url';
 import { bridge } from '../bridge/bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, ListenError, OptionError } from '../errors/errors.js';
-import { failureOf } from '../errors/failures.js';
+import { errorOf } from '../bridge/failures.js';
+import { nativeOptions, type NativeReplayOptions, type ServerAddress } from '../bridge/native.js';
 import { maxValueSize } from '../platform/heap.js';
 import { defaultIoThreads } from '../options/io-threads.js';
-import { toJson } from '../bridge/json.js';
-import { ownProperties } from '../options/table.js';
+import { ownProperties } from '../platform/own-properties.js';
 import { parseSecrets, type Secret } from '../options/secrets.js';
 import {
   closeOptions,
@@ -189,22 +189,18 @@ async function startServer(
   }
 }
 
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
 async function listen(
   id: number,
   settings: ServerSettings,
   tls: NativeTlsServer | null,
   table: FunctionTable,
   secrets: Buffer[],
-): Promise<Address> {
+): Promise<ServerAddress> {
   try {
-    return await bridge.operation<Address>((operation) => {
-      bridge.native.startServer(id, nativeOptions(settings, tls, table), secrets, operation);
+    await bridge.operation((operation) => {
+      bridge.native.startServer(id, optionsOf(settings, tls, table), secrets, operation);
     });
+    return bridge.native.serverAddress(id)!;
   } catch (error) {
     // How it came out of Rust is of use to nobody, but who has started the server.
     if (error instanceof ListenError) Error.captureStackTrace(error, listen);
@@ -244,7 +240,12 @@ class RunningServer implements TlsServer {
   #closing: Promise<void> | undefined;
   #closed = false;
 
-  constructor(id: number, scheme: string, { host, port }: Address, pool: WorkerPool | undefined) {
+  constructor(
+    id: number,
+    scheme: string,
+    { host, port }: ServerAddress,
+    pool: WorkerPool | undefined,
+  ) {
     this.#id = id;
     this.#pool = pool;
     this.port = port;
@@ -261,11 +262,8 @@ class RunningServer implements TlsServer {
   async setCertificate(certificate: TlsCertificate): Promise<void> {
     const { cert, key } = certificateOptions(certificate);
     if (this.#closed) throw new ClosedError('the server is closed');
-    try {
-      bridge.native.setCertificate(this.#id, cert, key);
-    } catch (error) {
-      throw failureOf(error);
-    }
+    const failure = bridge.native.setCertificate(this.#id, cert, key);
+    if (failure !== null) throw errorOf(failure);
   }
 
   setSecrets(secrets: Secret | readonly Secret[]): void {
@@ -305,7 +303,7 @@ class RunningServer implements TlsServer {
 }
 
 /** What requests have to pass so that none is taken twice; null for nothing. */
-function replayOptions(settings: ServerSettings): object | null {
+function replayOptions(settings: ServerSettings): NativeReplayOptions | null {
   const { replayProtection, audience, maxClockDifference, replayCapacity } = settings;
   if (replayProtection === 'off') {
     if (audience === undefined) return null;
@@ -314,12 +312,12 @@ function replayOptions(settings: ServerSettings): object | null {
       { option: 'audience' },
     );
   }
-  return {
+  return nativeOptions({
     required: replayProtection === 'require',
     audiences: audience === undefined ? [] : [audience].flat(),
     maxClockDifference,
     capacity: replayCapacity,
-  };
+  });
 }
 
 /** Workers of `node:cluster`, which pm2's cluster mode uses as well, are meant to share a port. */
@@ -328,38 +326,20 @@ function sharesPortByDefault(): boolean {
 }
 
 /** Options in the form that the addon takes. */
-function nativeOptions(
+function optionsOf(
   settings: ServerSettings,
   tls: NativeTlsServer | null,
   table: FunctionTable,
-): string {
-  const none = 2 ** 32 - 1;
+): Parameters<typeof bridge.native.startServer>[1] {
   const { recvTimeout, headersTimeout = recvTimeout } = settings;
-  return toJson({
-    host: settings.host,
-    port: settings.port,
+  return nativeOptions({
+    ...settings,
     reusePort: settings.reusePort ?? sharesPortByDefault(),
     tls,
-    health: settings.health,
-    headersTimeout: Math.min(headersTimeout, none),
-    recvTimeout: Math.min(recvTimeout, none),
-    requestTimeout: Math.min(settings.requestTimeout ?? headersTimeout + recvTimeout, none),
-    keepAliveTimeout: Math.min(settings.keepAliveTimeout, none),
-    sendTimeout: Math.min(settings.sendTimeout, none),
-    maxHeaderSize: settings.maxHeaderSize,
-    maxHeaders: settings.maxHeaders,
-    maxEncodedArgsSize: settings.maxEncodedArgsSize,
-    maxEncodedResultSize: settings.maxEncodedResultSize,
-    compressionThreshold: Math.min(settings.compressionThreshold, none),
-    gzipLevel: settings.gzipLevel,
-    maxConnections: Math.min(settings.maxConnections, none),
-    maxCallsInFlight: Math.min(settings.maxCallsInFlight, none),
-    maxBytesInFlight: Number.isFinite(settings.maxBytesInFlight) ? settings.maxBytesInFlight : null,
+    headersTimeout,
+    requestTimeout: settings.requestTimeout ?? headersTimeout + recvTimeout,
     ioThreads: settings.ioThreads ?? defaultIoThreads(),
-    maxDepth: settings.maxDepth,
-    maxTerms: settings.maxTerms,
     maxValueSize: maxValueSize(settings.workerOptions?.resourceLimits),
-    flags: settings.flags,
     replay: replayOptions(settings),
     ...table,
   });

@@ -1,4 +1,5 @@
 import { defineError } from '../platform/brands.js';
+import { ownProperties } from '../platform/own-properties.js';
 import { assignDefined, BackwaterError } from '../platform/error.js';
 
 /** What a {@link TermError} says besides its message. */
@@ -29,7 +30,8 @@ export class TermError extends BackwaterError {
     defineError(this, 'TermError');
   }
 
-  constructor(message: string, { path, offset, line, column, ...options }: TermFields = {}) {
+  constructor(message: string, fields: TermFields = {}) {
+    const { path, offset, line, column, ...options } = ownProperties(fields);
     super(message, options);
     assignDefined(this, { path, offset, line, column });
   }
@@ -61,7 +63,8 @@ export class SizeError extends TermError {
     defineError(this, 'SizeError');
   }
 
-  constructor({ option, limit, size, ...options }: SizeFields) {
+  constructor(fields: SizeFields) {
+    const { option, limit, size, ...options } = ownProperties(fields);
     const what = option === 'maxEncodedArgsSize' ? 'the arguments are' : 'the result is';
     const actual = size === undefined ? '' : ` (${size} bytes)`;
     super(`${what} too large${actual}: at most ${limit} bytes (option ${option})`, options);

@@ -4,20 +4,24 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use backwater_protocol::client::Outcome;
-use napi::bindgen_prelude::{Buffer, Float64Array, Object, Uint8Array, Uint32Array};
-use napi::{Env, Result};
+use napi::bindgen_prelude::{Buffer, Either, Float64Array, Object, Uint8Array, Uint32Array};
+use napi::{Env, Error, Result};
 use napi_derive::napi;
 
 use crate::codec::decoder::{self, SharedDecoder};
 use crate::codec::encoder_functions;
 use crate::environment::Environment;
+use crate::errors::Failure;
 use crate::event_queue::Wake;
 use crate::http_codec::{self, DecodedResponse, SignedRequest};
 use crate::known_atoms::know_atom;
-use crate::options::{duration, secrets};
+use crate::options::{
+    ClientOptions, Endpoint, RequestOptions, ResolveFailure, ResponseOptions, ServerOptions,
+    secrets,
+};
 use crate::served_calls::CallerFields;
 use crate::shared_buffers::SharedBuffers;
-use crate::stats::ServerFigures;
+use crate::stats::{ClientFigures, ServerAddress, ServerFigures};
 use crate::{faults, io_threads, tls};
 
 /// The addon's side of src/bridge.ts, which is the only user.
@@ -41,31 +45,46 @@ impl Bridge {
 
     /// Sets the memory that jobs are written to.
     #[napi(catch_unwind)]
-    pub fn attach_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+    pub fn attach_job_buffers(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.environment.attach_job_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
     /// Sets the memory that events are read from.
     #[napi(catch_unwind)]
-    pub fn attach_inbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+    pub fn attach_event_buffers(
+        &self,
+        words: Uint32Array,
+        floats: Float64Array,
+        bytes: Uint8Array,
+    ) {
         self.environment.attach_event_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
     /// Sets the memory that `encode` and `encode_request` read tapes from.
     #[napi(catch_unwind)]
-    pub fn attach_codec_outbox(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
+    pub fn attach_encoder_buffers(
+        &self,
+        words: Uint32Array,
+        floats: Float64Array,
+        bytes: Uint8Array,
+    ) {
         self.environment.encoder.attach_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
     /// Sets the memory that `encode` writes small results to.
     #[napi(catch_unwind)]
-    pub fn attach_codec_results(&self, results: Uint8Array) {
+    pub fn attach_encoder_results(&self, results: Uint8Array) {
         self.environment.encoder.attach_results(results);
     }
 
-    /// Adds the functions of the codec to `target`; see codec/encoder_functions.rs.
+    /// Adds the functions of the encoder to `target`; see codec/encoder_functions.rs.
     #[napi(catch_unwind)]
-    pub fn install_codec(&self, env: Env, target: Object<'_>, control: Uint32Array) -> Result<()> {
+    pub fn install_encoder(
+        &self,
+        env: Env,
+        target: Object<'_>,
+        control: Uint32Array,
+    ) -> Result<()> {
         encoder_functions::install(env, &self.environment.encoder, &target, control)
     }
 
@@ -115,6 +134,13 @@ impl Bridge {
         self.environment.drain()
     }
 
+    /// The failure of an event that was just drained. Each can be taken once.
+    #[napi(catch_unwind)]
+    pub fn take_failure(&self, index: u32) -> Result<Failure> {
+        let failure = self.environment.take_failure(index as usize);
+        failure.ok_or_else(|| Error::from_reason("no such failure"))
+    }
+
     /// Wakes JavaScript again after the event loop has had a turn, for events or for calls that workers
     /// share.
     #[napi(catch_unwind)]
@@ -154,16 +180,22 @@ impl Bridge {
         self.environment.workers.join(server, slot)
     }
 
-    /// Starts a server. `operation` ends with its address when it listens.
+    /// Starts a server. `operation` ends when it listens.
     #[napi(catch_unwind)]
     pub fn start_server(
         &self,
         server: u32,
-        options: String,
+        options: ServerOptions,
         secret_keys: Vec<Buffer>,
         operation: u32,
     ) -> Result<()> {
-        self.environment.servers.start(server, &options, secrets(&secret_keys)?, operation)
+        self.environment.servers.start(server, options, secrets(&secret_keys)?, operation)
+    }
+
+    /// Where a server listens.
+    #[napi(catch_unwind)]
+    pub fn server_address(&self, server: u32) -> Option<ServerAddress> {
+        self.environment.servers.address(server)
     }
 
     /// The figures of a server.
@@ -196,7 +228,7 @@ impl Bridge {
     /// Sends an event after `milliseconds`.
     #[napi(catch_unwind)]
     pub fn start_timer(&self, timer: u32, milliseconds: u32) -> Result<()> {
-        self.environment.timers.start(timer, Duration::from_millis(milliseconds.into()))
+        self.environment.timers.start(timer, self::milliseconds(milliseconds))
     }
 
     /// Stops a timer whose event has not been sent.
@@ -207,7 +239,7 @@ impl Bridge {
 
     /// Replaces the certificate of a server for new connections; both arguments are PEM.
     #[napi(catch_unwind)]
-    pub fn set_certificate(&self, server: u32, cert: String, key: String) -> Result<()> {
+    pub fn set_certificate(&self, server: u32, cert: String, key: String) -> Option<Failure> {
         self.environment.servers.set_certificate(server, &cert, &key)
     }
 
@@ -227,25 +259,30 @@ impl Bridge {
         timeout: u32,
         operation: u32,
     ) -> Result<()> {
-        self.environment.servers.close(server, duration(delay), duration(timeout), operation)
+        let (delay, timeout) = (milliseconds(delay), milliseconds(timeout));
+        self.environment.servers.close(server, delay, timeout, operation)
     }
 
     /// Creates a client and returns its identifier.
     #[napi(catch_unwind)]
-    pub fn create_client(&self, options: String, secret_keys: Vec<Buffer>) -> Result<u32> {
-        self.environment.clients.create(&options, secrets(&secret_keys)?)
+    pub fn create_client(
+        &self,
+        options: ClientOptions,
+        secret_keys: Vec<Buffer>,
+    ) -> Result<Either<u32, Failure>> {
+        self.environment.clients.create(options, secrets(&secret_keys)?)
     }
 
-    /// Sets the endpoints of a client, as JSON.
+    /// Sets the endpoints of a client.
     #[napi(catch_unwind)]
-    pub fn set_endpoints(&self, client: u32, endpoints: String) -> Result<()> {
-        self.environment.clients.set_endpoints(client, &endpoints)
+    pub fn set_endpoints(&self, client: u32, endpoints: Vec<Endpoint>) -> Result<()> {
+        self.environment.clients.set_endpoints(client, endpoints)
     }
 
-    /// Tells a client why its names could not be resolved, as JSON.
+    /// Tells a client why its names could not be resolved.
     #[napi(catch_unwind)]
-    pub fn resolution_failed(&self, client: u32, failure: String) -> Result<()> {
-        self.environment.clients.resolution_failed(client, &failure)
+    pub fn resolution_failed(&self, client: u32, failure: ResolveFailure) -> Result<()> {
+        self.environment.clients.resolution_failed(client, failure)
     }
 
     /// Tells a client that its endpoints are still current.
@@ -254,9 +291,9 @@ impl Bridge {
         self.environment.clients.endpoints_unchanged(client)
     }
 
-    /// The figures of a client and its endpoints, as JSON; `null` if it is closed.
+    /// The figures of a client and its endpoints; null if it was removed.
     #[napi(catch_unwind)]
-    pub fn client_stats(&self, client: u32) -> String {
+    pub fn client_stats(&self, client: u32) -> Option<ClientFigures> {
         self.environment.clients.stats(client)
     }
 
@@ -285,18 +322,24 @@ impl Bridge {
         self.environment.clients.close(client, operation)
     }
 
+    /// Removes a closed client and returns its last figures.
+    #[napi(catch_unwind)]
+    pub fn remove_client(&self, client: u32) -> Option<ClientFigures> {
+        self.environment.clients.remove(client)
+    }
+
     /// Signs a request. Its arguments lie at word `frame` of the memory that `encode` reads tapes from.
     #[napi(catch_unwind)]
     pub fn encode_request(
         &self,
-        parameters: String,
+        options: RequestOptions,
         secret_keys: Vec<Buffer>,
         frame: u32,
         request_id: &[u8],
-    ) -> Result<SignedRequest> {
+    ) -> Result<Either<SignedRequest, Failure>> {
         let secrets = secrets(&secret_keys)?;
         self.environment.encoder.with_tape(frame as usize, |tape| {
-            http_codec::encode_request(&parameters, secrets, tape, request_id)
+            http_codec::encode_request(options, secrets, tape, request_id)
         })
     }
 
@@ -304,17 +347,24 @@ impl Bridge {
     #[napi(catch_unwind)]
     pub fn decode_response(
         &self,
-        parameters: String,
+        options: ResponseOptions,
         secret_keys: Vec<Buffer>,
         body: &[u8],
-    ) -> Result<DecodedResponse> {
-        let (message, outcome) =
-            http_codec::decode_response(&parameters, secrets(&secret_keys)?, body)?;
+    ) -> Result<Either<DecodedResponse, Failure>> {
+        let decoded = http_codec::decode_response(&options, &secrets(&secret_keys)?, body);
+        let (message, outcome) = match decoded {
+            Ok(decoded) => decoded,
+            Err(failure) => return Ok(Either::B(failure)),
+        };
         let (word_offset, exception) = match outcome {
             Outcome::Return { word_offset } => (word_offset, false),
             Outcome::Exception { word_offset } => (word_offset, true),
         };
         let slot = self.environment.add_large_message(message);
-        Ok(DecodedResponse { slot, skip: word_offset as u32, exception })
+        Ok(Either::A(DecodedResponse { slot, skip: word_offset as u32, exception }))
     }
+}
+
+fn milliseconds(milliseconds: u32) -> Duration {
+    Duration::from_millis(milliseconds.into())
 }

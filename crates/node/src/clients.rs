@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
-use backwater_transport::{CallError, CallOutcome, CallRequest, Spawner};
+use backwater_transport::{CallError, CallOutcome, CallRequest, ClientTls, Spawner};
+use napi::bindgen_prelude::Either;
 use napi::{Error, Result};
 use tokio::sync::oneshot;
 
-use crate::errors;
+use crate::errors::Failure;
 use crate::event_queue::EventQueue;
 use crate::events::{Event, Message};
 use crate::faults;
 use crate::io_threads;
-use crate::jobs::{CallFields, Job};
+use crate::jobs::{CallFields, Job, unlimited};
 use crate::locks::Mutex;
 use crate::options::{
-    self, ClientOptions, ListedEndpoint, ResolveFailure, TermFlags, ValueBounds, duration, limit,
-    size,
+    self, ClientOptions, Endpoint, ResolveFailure, TermFlags, ValueBounds, duration, limit, size,
 };
 use crate::paths::Paths;
-use crate::stats;
+use crate::stats::ClientFigures;
 use crate::tls;
 
 /// How long calls may take after their client was closed. Their own timeouts end them earlier.
@@ -49,20 +49,27 @@ impl Clients {
     }
 
     /// Creates a client and returns its identifier. The client connects when it is first called.
-    pub(crate) fn create(&self, options: &str, secrets: Secrets) -> Result<u32> {
-        let options: ClientOptions = options::parse(options)?;
+    pub(crate) fn create(
+        &self,
+        options: ClientOptions,
+        secrets: Secrets,
+    ) -> Result<Either<u32, Failure>> {
+        let tls = match options.tls.as_ref().map(tls::client).transpose() {
+            Ok(tls) => tls,
+            Err(failure) => return Ok(Either::B(failure)),
+        };
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let client = Client::new(options, secrets, self.ask_for_endpoints(id))?;
+        let client = Client::new(options, tls, secrets, self.ask_for_endpoints(id))?;
         self.open.lock().insert(id, Arc::new(client));
-        Ok(id)
+        Ok(Either::A(id))
     }
 
     /// Makes the call that a job asks for. Runs on the I/O thread.
     pub(crate) fn call(self: &Arc<Self>, job: Job) {
         let id = job.id();
         let Some((client, request)) = self.request(job) else {
-            let description = errors::internal("a call that cannot be read");
-            self.events.push(Event::Failure { operation: id, description });
+            let failure = Failure::internal("a call that cannot be read");
+            self.events.push(Event::failure(id, failure));
             return;
         };
         let (cancel, cancelled) = oneshot::channel();
@@ -95,15 +102,13 @@ impl Clients {
     }
 
     /// Sets the endpoints of a client whose names JavaScript has resolved.
-    pub(crate) fn set_endpoints(&self, client: u32, endpoints: &str) -> Result<()> {
-        let endpoints: Vec<ListedEndpoint> = options::parse(endpoints)?;
-        let endpoints = endpoints.into_iter().map(Into::into).collect();
+    pub(crate) fn set_endpoints(&self, client: u32, endpoints: Vec<Endpoint>) -> Result<()> {
+        let endpoints = options::endpoints(endpoints)?;
         self.tell(client, |client| client.set_endpoints(endpoints))
     }
 
     /// Tells a client why its names could not be resolved.
-    pub(crate) fn resolution_failed(&self, client: u32, failure: &str) -> Result<()> {
-        let failure: ResolveFailure = options::parse(failure)?;
+    pub(crate) fn resolution_failed(&self, client: u32, failure: ResolveFailure) -> Result<()> {
         self.tell(client, |client| client.resolution_failed(failure.into()))
     }
 
@@ -112,13 +117,13 @@ impl Clients {
         self.tell(client, backwater_transport::Client::endpoints_unchanged)
     }
 
-    /// The figures of a client; `null` if it is closed.
-    pub(crate) fn stats(&self, client: u32) -> String {
-        self.get(client)
-            .map_or_else(|| "null".to_owned(), |client| stats::client(&client.transport))
+    /// The figures of a client; `None` if it was removed.
+    pub(crate) fn stats(&self, client: u32) -> Option<ClientFigures> {
+        self.get(client).map(|client| ClientFigures::of(&client.transport))
     }
 
-    /// Closes a client. `operation` ends with its last figures when its calls have ended.
+    /// Closes a client. `operation` ends when its calls have ended. The client stays until
+    /// [`Clients::remove`], because calls may wait for its endpoints.
     pub(crate) fn close(self: &Arc<Self>, client: u32, operation: u32) -> Result<()> {
         let clients = Arc::clone(self);
         io_threads::spawn(move || async move {
@@ -127,11 +132,14 @@ impl Clients {
             if let Some(client) = closing {
                 client.transport.close(CLOSE_TIMEOUT).await;
             }
-            // Removed only now because calls may have waited for its endpoints.
-            let description = clients.stats(client);
-            clients.open.lock().remove(&client);
-            clients.events.push(Event::Done { operation, description });
+            clients.events.push(Event::Done { operation });
         })
+    }
+
+    /// Removes a closed client and returns its last figures.
+    pub(crate) fn remove(&self, client: u32) -> Option<ClientFigures> {
+        let removed = self.open.lock().remove(&client);
+        removed.map(|client| ClientFigures::of(&client.transport))
     }
 
     /// Ends all clients and their calls at once.
@@ -188,13 +196,13 @@ struct Client {
 impl Client {
     fn new(
         options: ClientOptions,
+        tls: Option<ClientTls>,
         secrets: Secrets,
         ask_for_endpoints: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self> {
-        let io = io_threads::for_client(options.io_threads)?;
-        let bounds = options.bounds;
-        let is_resolved = options.resolver.is_some();
-        let options = transport_options(options, secrets.clone())?;
+        let io = io_threads::for_client(options.io_threads as usize)?;
+        let (bounds, is_resolved) = (options.bounds(), options.is_resolved);
+        let options = transport_options(options, tls, secrets.clone())?;
         let transport = if is_resolved {
             backwater_transport::Client::resolved(&io, options, ask_for_endpoints)
         } else {
@@ -229,16 +237,16 @@ impl Client {
         let mut request = CallRequest::new(path, Box::new(job.into_tape()));
         request.secrets = Some(self.secrets.lock().clone());
         request.carried = carried;
-        request.connect_timeout = Some(duration(connect_timeout));
-        request.recv_timeout = Some(duration(recv_timeout));
-        request.timeout = limit(timeout);
-        request.max_encoded_result_size = Some(size(max_encoded_result_size));
-        request.max_encoded_args_size = Some(size(max_encoded_args_size));
-        request.compression_threshold = Some(size(compression_threshold));
+        request.connect_timeout = Some(duration(unlimited(connect_timeout)));
+        request.recv_timeout = Some(duration(unlimited(recv_timeout)));
+        request.timeout = limit(unlimited(timeout));
+        request.max_encoded_result_size = Some(size(unlimited(max_encoded_result_size)));
+        request.max_encoded_args_size = Some(size(unlimited(max_encoded_args_size)));
+        request.compression_threshold = Some(size(unlimited(compression_threshold)));
         request.decode = Some(TermFlags(flags).decode_options(self.bounds));
         request.idempotent = TermFlags(flags).idempotent();
         request.max_retries = max_retries;
-        request.hedge_delay = limit(hedge_delay);
+        request.hedge_delay = limit(unlimited(hedge_delay));
         Some(request)
     }
 
@@ -255,25 +263,26 @@ impl Client {
 
 fn transport_options(
     options: ClientOptions,
+    tls: Option<ClientTls>,
     secrets: Secrets,
 ) -> Result<backwater_transport::ClientOptions> {
     let settings = Settings {
-        max_encoded_args_size: options.max_encoded_args_size,
-        max_encoded_result_size: options.max_encoded_result_size,
+        max_encoded_args_size: options.max_encoded_args_size as usize,
+        max_encoded_result_size: options.max_encoded_result_size as usize,
         compression_threshold: size(options.compression_threshold),
         gzip_level: options.gzip_level,
         ..Settings::new(secrets)
     };
-    let endpoints = options.endpoints.into_iter().map(Into::into).collect();
+    let endpoints = options::endpoints(options.endpoints)?;
     Ok(backwater_transport::ClientOptions {
-        tls: options.tls.as_ref().map(tls::client).transpose()?,
+        tls,
         connect_timeout: duration(options.connect_timeout),
         recv_timeout: duration(options.recv_timeout),
-        max_connections: size(options.max_connections),
-        min_connections: size(options.min_connections),
+        max_connections: options.max_connections as usize,
+        min_connections: options.min_connections as usize,
         max_connection_age: limit(options.max_connection_age),
         dead_peer_timeout: limit(options.dead_peer_timeout),
-        max_bytes_in_flight: options.max_bytes_in_flight.unwrap_or(usize::MAX),
+        max_bytes_in_flight: size(options.max_bytes_in_flight),
         max_waiting: size(options.max_queued_calls),
         idle_timeout: options.idle_timeout.map(duration),
         replay_protection: options.replay_protection,
@@ -320,6 +329,6 @@ fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Even
                 }
             }
         }
-        Err(error) => Event::Failure { operation: call, description: errors::call(&error) },
+        Err(error) => Event::failure(call, (&error).into()),
     }
 }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use backwater_etf::Tape;
 use backwater_transport::spare_tapes;
 
+use crate::errors::Failure;
 use crate::events::{Event, Message};
 use crate::faults;
 use crate::frame::{BufferSlicesMut, Extent, Position, extent};
@@ -19,13 +20,19 @@ const LARGE: usize = 32 * 1024;
 /// Tapes of results that were written out.
 type SpentTapes = Vec<Box<Tape>>;
 
-/// Moves as many events as fit from the queue to `buffers` and returns how many. Large messages go to
-/// `large`, from which decoders take them. Calls whose callers have gone away are dropped.
+/// What of the events JavaScript takes one by one instead of reading it from the buffers.
+pub(crate) struct Aside<'a> {
+    pub(crate) large: &'a mut Vec<Option<Message>>,
+    pub(crate) failures: &'a mut Vec<Option<Box<Failure>>>,
+}
+
+/// Moves as many events as fit from the queue to `buffers` and returns how many. Large messages and failures
+/// go to `aside`. Calls whose callers have gone away are dropped.
 pub(crate) fn deliver(
     events: &mut VecDeque<Event>,
     served: &ServedCalls,
     buffers: &mut SharedBuffers,
-    large: &mut Vec<Option<Message>>,
+    aside: &mut Aside<'_>,
 ) -> u32 {
     let mut slices = buffers.write();
     let mut position = Position::default();
@@ -44,15 +51,15 @@ pub(crate) fn deliver(
             break;
         }
         let Some(event) = events.pop_front() else { break };
-        let ([kind, id, ..], start, larger) = (event.header(), position, large.len());
-        let writing = || put(event, size, &mut slices, &mut position, large, &mut spent);
+        let ([kind, id, ..], start, larger) = (event.header(), position, aside.large.len());
+        let writing = || put(event, size, &mut slices, &mut position, aside, &mut spent);
         if catch_unwind(AssertUnwindSafe(writing)).is_ok() {
             delivered += 1;
             continue;
         }
         // A bug of this library fails one call.
         position = start;
-        large.truncate(larger);
+        aside.large.truncate(larger);
         match kind {
             EVENT_CALL => drop(waiting.forget(id)),
             EVENT_RETURN | EVENT_EXCEPTION => events.push_front(Event::failed_inside(id)),
@@ -69,7 +76,7 @@ fn put(
     size: Extent,
     slices: &mut BufferSlicesMut<'_>,
     position: &mut Position,
-    large: &mut Vec<Option<Message>>,
+    aside: &mut Aside<'_>,
     spent: &mut SpentTapes,
 ) {
     let start = position.word;
@@ -86,13 +93,12 @@ fn put(
         0,
     ]);
     position.word += header::LENGTH;
-    if let Some(description) = event.description() {
-        let at = slices.put_bytes(description.as_bytes(), position);
-        slices.words[start + header::FIRST as usize] = at as u32;
-        slices.words[start + header::SECOND as usize] = description.len() as u32;
+    if let Event::Failure { failure, .. } = event {
+        slices.words[start + header::FIRST as usize] = aside.failures.len() as u32;
+        aside.failures.push(Some(failure));
     } else if event.message().is_some() && size.words == header::LENGTH {
-        large.push(event.into_message());
-        slices.words[start + header::SLOT as usize] = large.len() as u32;
+        aside.large.push(event.into_message());
+        slices.words[start + header::SLOT as usize] = aside.large.len() as u32;
     } else if let Some(message) = event.message() {
         slices.put(&message.tape, &message.source, position);
         if matches!(event, Event::Return { .. } | Event::Exception { .. }) {
@@ -112,8 +118,6 @@ fn size_of(event: &Event) -> Extent {
             size.floats = tape.floats;
             size.bytes = tape.bytes;
         }
-    } else if let Some(description) = event.description() {
-        size.bytes = description.len();
     }
     size
 }

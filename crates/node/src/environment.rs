@@ -9,7 +9,8 @@ use napi::{Env, Error, Result, Status};
 
 use crate::clients::Clients;
 use crate::codec::encoder_functions::SharedEncoder;
-use crate::delivery;
+use crate::delivery::{self, Aside};
+use crate::errors::Failure;
 use crate::event_loop::EventLoop;
 use crate::event_queue::{EventQueue, Wake};
 use crate::events::{LargeMessages, Message};
@@ -40,6 +41,8 @@ pub(crate) struct Environment {
     out_of_band: RefCell<Vec<Vec<u8>>>,
     event_buffers: RefCell<Option<SharedBuffers>>,
     large: LargeMessages,
+    /// Failures of the latest events, for JavaScript to take.
+    failures: RefCell<Vec<Option<Box<Failure>>>>,
     /// `None` where it cannot be seen whether the event loop has work.
     event_loop: Option<EventLoop>,
 }
@@ -67,6 +70,7 @@ impl Environment {
             out_of_band: RefCell::default(),
             event_buffers: RefCell::default(),
             large: Rc::default(),
+            failures: RefCell::default(),
             event_loop: libuv.then(|| EventLoop::of(env)).flatten(),
         });
         io_threads::register(&environment.events);
@@ -117,19 +121,27 @@ impl Environment {
         }
         let mut buffers = self.event_buffers.borrow_mut();
         let buffers = buffers.as_mut().ok_or_else(detached)?;
-        let mut large = self.large.borrow_mut();
-        large.clear();
+        let mut aside = Aside {
+            large: &mut self.large.borrow_mut(),
+            failures: &mut self.failures.borrow_mut(),
+        };
+        aside.large.clear();
+        aside.failures.clear();
         let mut events = self.events.fetch();
-        let delivered = delivery::deliver(&mut events, &self.served, buffers, &mut large);
+        let delivered = delivery::deliver(&mut events, &self.served, buffers, &mut aside);
         self.events.taken(&events);
         Ok(delivered)
     }
 
+    /// The failure of an event.
+    pub(crate) fn take_failure(&self, index: usize) -> Option<Failure> {
+        self.failures.borrow_mut().get_mut(index)?.take().map(|failure| *failure)
+    }
+
     /// Wakes JavaScript again after the event loop has had a turn.
     pub(crate) fn wake_later(&self) -> Result<()> {
-        let events = Arc::clone(&self.events);
-        events.announce();
-        io_threads::spawn(move || async move { events.wake() })
+        self.events.announce();
+        io_threads::wake(&self.events)
     }
 
     /// Spins until there are events or the event loop has other work, for `limit` at most. Returns

@@ -1,112 +1,267 @@
-//! Errors in the form that src/failures.ts reads: JSON with a `kind`.
+//! Errors in the form that JavaScript reads; src/bridge/failures.ts makes error objects of them.
 
 use std::io;
 
 use backwater_protocol::client::{
     AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure,
 };
-use backwater_transport::{CallError, CallTimes, Phase, TlsOptionError};
-use serde_json::{Value, json};
+use backwater_transport::{BindError, CallError, CallTimes, Phase, TlsOptionError};
+use napi_derive::napi;
 
-/// How much of a text from a peer is handed on, in bytes.
+/// The most bytes of a peer's text that JavaScript gets.
 const MAX_TEXT: usize = 16 * 1024;
 
-/// A failed call.
-pub(crate) fn call(error: &CallError) -> String {
-    let value = match error {
-        CallError::Encode(failure) => encode_failure(failure),
-        CallError::Resolve(failure) => json!({
-            "kind": "connect",
-            "phase": "resolve",
-            "message": failure.message,
-            "host": failure.name,
-            "reason": failure.code,
-        }),
-        CallError::Connect { endpoint, source } => json!({
-            "kind": "connect",
-            "phase": "connect",
-            "message": error.to_string(),
-            "host": endpoint.host,
-            "port": endpoint.port,
-            "reason": system_name(source),
-        }),
-        CallError::Tls { endpoint, failure } => json!({
-            "kind": "tls",
-            "message": error.to_string(),
-            "host": endpoint.host,
-            "port": endpoint.port,
-            "reason": failure.reason.as_str(),
-        }),
-        CallError::Timeout { phase, limit, option, times } => json!({
-            "kind": "timeout",
-            "phase": phase.as_str(),
-            "limit": limit.as_millis() as u64,
-            "option": option.as_str(),
-            "times": milliseconds(times),
-        }),
-        CallError::ConnectionLost { .. } => {
-            json!({ "kind": "lost", "message": error.to_string() })
+/// Why an operation or a call has failed.
+#[napi(
+    discriminant = "kind",
+    discriminant_case = "lowercase",
+    object_from_js = false,
+    use_nullable = true
+)]
+#[derive(Debug)]
+pub enum Failure {
+    /// A server cannot listen.
+    Listen { host: String, port: u16, reason: Option<String>, message: String },
+    /// There is no connection to the server.
+    Connect {
+        #[napi(ts_type = "'resolve' | 'connect'")]
+        phase: String,
+        host: String,
+        port: Option<u16>,
+        reason: Option<String>,
+        message: String,
+    },
+    /// There is no TLS connection to the server.
+    Tls { host: String, port: u16, reason: String, message: String },
+    /// An option cannot be used.
+    Option { option: String, message: String },
+    /// A call took too long. Times are in milliseconds.
+    Timeout {
+        #[napi(ts_type = "keyof PhaseTimes")]
+        phase: String,
+        limit: f64,
+        #[napi(ts_type = "'connectTimeout' | 'recvTimeout' | 'timeout'")]
+        option: String,
+        times: PhaseTimes,
+    },
+    /// The connection was lost before the response had arrived.
+    Lost { message: String },
+    /// Too many calls are waiting for a connection.
+    Queue { limit: f64 },
+    /// The server refused the call.
+    Remote { status: u16, reason: String },
+    /// A response is not authentic.
+    Authentication { reason: String, header: Option<String>, unverified: Option<Unverified> },
+    /// A response cannot be understood. `offset` is where in the body the term is wrong.
+    Response { reason: String, detail: String, offset: Option<u32> },
+    /// The arguments are too large.
+    Size {
+        #[napi(ts_type = "'maxEncodedArgsSize'")]
+        option: String,
+        limit: f64,
+    },
+    /// The arguments cannot be encoded.
+    Term { message: String },
+    /// The client is closed.
+    Closed { message: String },
+    /// A bug of this library.
+    Internal { message: String },
+}
+
+/// How long a call spent in each phase, in milliseconds.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct PhaseTimes {
+    /// Waiting for a free connection.
+    pub queued: f64,
+    /// Resolving the server's name.
+    pub resolve: f64,
+    /// TCP handshake.
+    pub connect: f64,
+    /// TLS handshake.
+    pub tls: f64,
+    /// Writing the request.
+    pub send: f64,
+    /// Waiting for the first byte of the response.
+    pub wait: f64,
+    /// Reading the response.
+    pub receive: f64,
+}
+
+impl From<&CallTimes> for PhaseTimes {
+    fn from(times: &CallTimes) -> Self {
+        let milliseconds = |phase| times.of(phase).as_micros() as f64 / 1000.0;
+        Self {
+            queued: milliseconds(Phase::Queued),
+            resolve: milliseconds(Phase::Resolve),
+            connect: milliseconds(Phase::Connect),
+            tls: milliseconds(Phase::Tls),
+            send: milliseconds(Phase::Send),
+            wait: milliseconds(Phase::Wait),
+            receive: milliseconds(Phase::Receive),
         }
-        CallError::MalformedHttp { .. } => json!({
-            "kind": "response",
-            "reason": "invalid_http",
-            "detail": error.to_string(),
-        }),
-        CallError::Authentication { failure, unverified_status, unverified_body } => {
-            let mut value = authentication_failure(failure);
-            value["unverified"] = json!({
-                "status": unverified_status.as_u16(),
-                "body": text(unverified_body),
-            });
-            value
+    }
+}
+
+/// A response that is not authentic.
+#[napi(object, object_from_js = false)]
+#[derive(Debug)]
+pub struct Unverified {
+    /// The status that it claims.
+    pub status: u16,
+    /// The start of its body.
+    pub body: String,
+}
+
+impl Unverified {
+    pub(crate) fn new(status: u16, body: &[u8]) -> Self {
+        Self { status, body: text(body) }
+    }
+}
+
+impl Failure {
+    /// A bug of this library.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::Internal { message: message.into() }
+    }
+
+    /// An option that cannot be used.
+    pub(crate) fn option(option: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Option { option: option.into(), message: message.into() }
+    }
+
+    /// A TLS option that cannot be used; `prefix` precedes its name.
+    pub(crate) fn tls_option(prefix: &str, error: &TlsOptionError) -> Self {
+        let option = format!("{prefix}{}", error.option);
+        let message = format!("option '{option}' {}", error.message);
+        Self::Option { option, message }
+    }
+
+    /// A response that is not authentic.
+    pub(crate) fn authentication(failure: &AuthenticationFailure, unverified: Unverified) -> Self {
+        Self::Authentication {
+            reason: failure.reason().into(),
+            header: failure.header().map(Into::into),
+            unverified: Some(unverified),
         }
-        CallError::Remote(failure) => remote_failure(failure),
-        CallError::Response(failure) => response_failure(failure),
-        CallError::TooLarge { size, limit } => too_large_result(*size, *limit),
-        CallError::QueueFull { limit } => json!({ "kind": "queue", "limit": limit }),
-        CallError::Closed => json!({ "kind": "closed", "message": error.to_string() }),
-        error => json!({ "kind": "internal", "message": error.to_string() }),
-    };
-    value.to_string()
+    }
+
+    fn too_large_result(size: u64, limit: usize) -> Self {
+        Self::Response {
+            reason: "invalid_body".into(),
+            detail: format!(
+                "the result of {size} bytes or more is larger than maxEncodedResultSize, {limit} bytes"
+            ),
+            offset: None,
+        }
+    }
 }
 
-/// By the name of the phase, to the microsecond.
-fn milliseconds(times: &CallTimes) -> Value {
-    let time = |phase: Phase| times.of(phase).as_micros() as f64 / 1000.0;
-    Phase::ALL.into_iter().map(|phase| (phase.as_str(), time(phase))).collect()
+impl From<&CallError> for Failure {
+    fn from(error: &CallError) -> Self {
+        match error {
+            CallError::Encode(failure) => failure.into(),
+            CallError::Resolve(failure) => Self::Connect {
+                phase: "resolve".into(),
+                host: failure.name.clone(),
+                port: None,
+                reason: failure.code.clone(),
+                message: failure.message.clone(),
+            },
+            CallError::Connect { endpoint, source } => Self::Connect {
+                phase: "connect".into(),
+                host: endpoint.host.clone(),
+                port: Some(endpoint.port),
+                reason: system_name(source),
+                message: error.to_string(),
+            },
+            CallError::Tls { endpoint, failure } => Self::Tls {
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+                reason: failure.reason.as_str().into(),
+                message: error.to_string(),
+            },
+            CallError::Timeout { phase, limit, option, times } => Self::Timeout {
+                phase: phase.as_str().into(),
+                limit: limit.as_millis() as f64,
+                option: option.as_str().into(),
+                times: (&**times).into(),
+            },
+            CallError::ConnectionLost { .. } => Self::Lost { message: error.to_string() },
+            CallError::MalformedHttp { .. } => Self::Response {
+                reason: "invalid_http".into(),
+                detail: error.to_string(),
+                offset: None,
+            },
+            CallError::Authentication { failure, unverified_status, unverified_body } => {
+                let unverified = Unverified::new(unverified_status.as_u16(), unverified_body);
+                Self::authentication(failure, unverified)
+            }
+            CallError::Remote(failure) => failure.into(),
+            CallError::Response(failure) => failure.into(),
+            CallError::TooLarge { size, limit } => Self::too_large_result(*size, *limit),
+            CallError::QueueFull { limit } => Self::Queue { limit: *limit as f64 },
+            CallError::Closed => Self::Closed { message: error.to_string() },
+            error => Self::internal(error.to_string()),
+        }
+    }
 }
 
-/// A server that cannot listen.
-pub(crate) fn listen(host: &str, port: u16, error: &io::Error) -> String {
-    json!({
-        "kind": "listen",
-        "host": host,
-        "port": port,
-        "reason": system_name(error),
-        "message": error.to_string(),
-    })
-    .to_string()
+impl From<&EncodeFailure> for Failure {
+    fn from(failure: &EncodeFailure) -> Self {
+        match failure {
+            EncodeFailure::TooLarge { limit } => {
+                Self::Size { option: "maxEncodedArgsSize".into(), limit: *limit as f64 }
+            }
+            failure => Self::Term { message: failure.to_string() },
+        }
+    }
 }
 
-/// An option that cannot be used; `prefix` stands before its name.
-pub(crate) fn option(prefix: &str, error: &TlsOptionError) -> String {
-    let option = format!("{prefix}{}", error.option);
-    json!({
-        "kind": "option",
-        "message": format!("option '{option}' {}", error.message),
-        "option": option,
-    })
-    .to_string()
+impl From<&RemoteFailure> for Failure {
+    fn from(failure: &RemoteFailure) -> Self {
+        Self::Remote { status: failure.status.as_u16(), reason: text(&failure.body) }
+    }
 }
 
-/// A bug of this library.
-pub(crate) fn internal(message: &str) -> String {
-    json!({ "kind": "internal", "message": message }).to_string()
+impl From<&ResponseFailure> for Failure {
+    fn from(failure: &ResponseFailure) -> Self {
+        match failure {
+            ResponseFailure::TooLarge { size, limit } => {
+                Self::too_large_result(*size as u64, *limit)
+            }
+            failure => Self::Response {
+                reason: failure.reason().into(),
+                detail: failure.to_string(),
+                offset: match failure {
+                    // Messages are smaller than 4 GiB.
+                    ResponseFailure::Decode(error) => Some(error.offset as u32),
+                    _ => None,
+                },
+            },
+        }
+    }
 }
 
-/// The name that Node has for a system error.
-fn system_name(error: &io::Error) -> Option<&'static str> {
-    Some(match error.kind() {
+impl From<&BindError> for Failure {
+    fn from(error: &BindError) -> Self {
+        Self::Listen {
+            host: error.host.clone(),
+            port: error.port,
+            reason: system_name(&error.source),
+            message: error.source.to_string(),
+        }
+    }
+}
+
+/// A text of a peer, truncated.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).into_owned()
+}
+
+/// Node's name for a system error.
+fn system_name(error: &io::Error) -> Option<String> {
+    let name = match error.kind() {
         io::ErrorKind::AddrInUse => "EADDRINUSE",
         io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
         io::ErrorKind::PermissionDenied => "EACCES",
@@ -116,11 +271,12 @@ fn system_name(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
         io::ErrorKind::TimedOut => "ETIMEDOUT",
         io::ErrorKind::Unsupported => "ENOTSUP",
-        _ => return name_of_exhaustion(error),
-    })
+        _ => name_of_exhaustion(error)?,
+    };
+    Some(name.into())
 }
 
-/// The name of having too many files open, which the standard library has no kind for.
+/// The name of the error of having too many files open, for which the standard library has no kind.
 #[cfg(unix)]
 fn name_of_exhaustion(error: &io::Error) -> Option<&'static str> {
     // The same numbers on all systems.
@@ -136,62 +292,4 @@ fn name_of_exhaustion(error: &io::Error) -> Option<&'static str> {
 #[cfg(not(unix))]
 fn name_of_exhaustion(_error: &io::Error) -> Option<&'static str> {
     None
-}
-
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).into_owned()
-}
-
-/// Arguments that cannot be sent.
-pub(crate) fn encode_failure(failure: &EncodeFailure) -> Value {
-    match failure {
-        EncodeFailure::TooLarge { limit } => {
-            json!({ "kind": "size", "option": "maxEncodedArgsSize", "limit": limit })
-        }
-        failure => json!({ "kind": "term", "message": failure.to_string() }),
-    }
-}
-
-/// A response that is not believed.
-pub(crate) fn authentication_failure(failure: &AuthenticationFailure) -> Value {
-    json!({
-        "kind": "authentication",
-        "reason": failure.reason(),
-        "header": failure.header(),
-    })
-}
-
-/// A call that the server has refused.
-pub(crate) fn remote_failure(failure: &RemoteFailure) -> Value {
-    json!({
-        "kind": "remote",
-        "status": failure.status.as_u16(),
-        "reason": text(&failure.body),
-    })
-}
-
-/// A response that cannot be understood.
-pub(crate) fn response_failure(failure: &ResponseFailure) -> Value {
-    match failure {
-        ResponseFailure::TooLarge { size, limit } => too_large_result(*size as u64, *limit),
-        failure => json!({
-            "kind": "response",
-            "reason": failure.reason(),
-            "detail": failure.to_string(),
-            "offset": match failure {
-                ResponseFailure::Decode(error) => Some(error.offset),
-                _ => None,
-            },
-        }),
-    }
-}
-
-fn too_large_result(size: u64, limit: usize) -> Value {
-    json!({
-        "kind": "response",
-        "reason": "invalid_body",
-        "detail": format!(
-            "the result of {size} bytes or more is larger than maxEncodedResultSize, {limit} bytes"
-        ),
-    })
 }

@@ -7,7 +7,7 @@ use backwater_etf::Tape;
 use backwater_transport::Share;
 use bytes::Bytes;
 
-use crate::errors;
+use crate::errors::Failure;
 use crate::numbers::*;
 
 /// One thing that happened.
@@ -18,15 +18,15 @@ pub(crate) enum Event {
     Return { call: u32, skip: u32, message: Message },
     /// A call of a client has met an exception. `skip` is the place of `{Class, Reason, Stack}`.
     Exception { call: u32, skip: u32, message: Message },
-    /// A call or another operation has failed; `description` is JSON (see `errors`).
-    Failure { operation: u32, description: String },
-    /// An operation such as closing a server has ended; `description` is JSON.
-    Done { operation: u32, description: String },
-    /// The caller of a function has gone away, or its deadline has passed.
+    /// A call or another operation has failed.
+    Failure { operation: u32, failure: Box<Failure> },
+    /// An operation such as closing a server has ended.
+    Done { operation: u32 },
+    /// The caller of a function has gone away or its deadline has passed.
     Abandoned { call: u32, overdue: bool },
-    /// A client wants its names resolved.
+    /// A client needs its names resolved.
     Resolve { client: u32 },
-    /// The time of a timer is over.
+    /// A timer has expired.
     Timer { timer: u32 },
 }
 
@@ -34,19 +34,23 @@ pub(crate) enum Event {
 pub(crate) struct Message {
     pub(crate) tape: Box<Tape>,
     pub(crate) source: Bytes,
-    /// What it takes of a client's memory until JavaScript has it.
+    /// Its share of the client's memory, held until JavaScript has the message.
     pub(crate) _memory: Share,
 }
 
-/// Messages that are too large for the inbox, by their place in the latest batch of events plus one. A
+/// Messages of the latest events that are too large for the event buffers. Slot `n` is at index `n - 1`; a
 /// decoder takes each once.
 pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 
 impl Event {
-    /// A call of a client that has failed by a bug of this library.
+    /// A call or another operation has failed.
+    pub(crate) fn failure(operation: u32, failure: Failure) -> Self {
+        Self::Failure { operation, failure: Box::new(failure) }
+    }
+
+    /// A call has failed by a bug of this library.
     pub(crate) fn failed_inside(call: u32) -> Self {
-        let description = errors::internal("a bug in this library: please report it");
-        Self::Failure { operation: call, description }
+        Self::failure(call, Failure::internal("a bug in this library: please report it"))
     }
 
     /// Kind, identifier and two further numbers, as they stand in the event's header.
@@ -56,7 +60,7 @@ impl Event {
             Event::Return { call, skip, .. } => [EVENT_RETURN, *call, *skip, 0],
             Event::Exception { call, skip, .. } => [EVENT_EXCEPTION, *call, *skip, 0],
             Event::Failure { operation, .. } => [EVENT_FAILURE, *operation, 0, 0],
-            Event::Done { operation, .. } => [EVENT_DONE, *operation, 0, 0],
+            Event::Done { operation } => [EVENT_DONE, *operation, 0, 0],
             Event::Abandoned { call, overdue } => [EVENT_ABANDONED, *call, u32::from(*overdue), 0],
             Event::Resolve { client } => [EVENT_RESOLVE, *client, 0, 0],
             Event::Timer { timer } => [EVENT_TIMER, *timer, 0, 0],
@@ -86,15 +90,6 @@ impl Event {
             | Event::Abandoned { .. }
             | Event::Resolve { .. }
             | Event::Timer { .. } => None,
-        }
-    }
-
-    pub(crate) fn description(&self) -> Option<&str> {
-        match self {
-            Event::Failure { description, .. } | Event::Done { description, .. } => {
-                Some(description)
-            }
-            _ => None,
         }
     }
 }

@@ -56,6 +56,12 @@ where
     first()?.spawn(make).map_err(|error| napi::Error::from_reason(error.to_string()))
 }
 
+/// Wakes JavaScript for `queue` once the event loop has had a turn.
+pub(crate) fn wake(queue: &Arc<EventQueue>) -> napi::Result<()> {
+    let queue = Arc::clone(queue);
+    spawn(move || async move { queue.wake() })
+}
+
 /// Wakes `queue` whenever an I/O thread parks.
 pub(crate) fn register(queue: &Arc<EventQueue>) {
     let mut queues = QUEUES.lock();

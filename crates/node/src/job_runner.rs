@@ -6,7 +6,7 @@ use std::sync::Arc;
 use backwater_transport::Outcome;
 
 use crate::clients::Clients;
-use crate::errors;
+use crate::errors::Failure;
 use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::faults;
@@ -43,10 +43,9 @@ impl JobRunner {
             }
             Some(JobKind::Call) => self.clients.call(job),
             Some(JobKind::Cancel) => self.clients.cancel(id),
-            None => self.events.push(Event::Failure {
-                operation: id,
-                description: errors::internal("a job of an unknown kind"),
-            }),
+            None => {
+                self.events.push(Event::failure(id, Failure::internal("a job of an unknown kind")));
+            }
         }
     }
 

@@ -145,6 +145,11 @@ pub(crate) struct CallFields<'a> {
     pub(crate) hedge_delay: u32,
 }
 
+/// A time or size of a job as options have it.
+pub(crate) fn unlimited(word: u32) -> f64 {
+    if word == u32::MAX { f64::INFINITY } else { word.into() }
+}
+
 /// The tape of a job, which shares the memory of its batch.
 pub(crate) struct JobTape {
     batch: Arc<JobBatch>,

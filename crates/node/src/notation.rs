@@ -6,7 +6,7 @@ use napi::{Error, Result};
 use napi_derive::napi;
 
 /// How to print a term.
-#[napi(object)]
+#[napi(object, object_to_js = false, use_nullable = true)]
 pub struct NotationOptions {
     /// Elixir's syntax instead of Erlang's.
     pub elixir: bool,
@@ -14,14 +14,14 @@ pub struct NotationOptions {
     pub charlists: bool,
     /// Maps with the key `__struct__` as structs.
     pub structs: bool,
-    /// Print only as much as this many bytes of text need; everything if undefined.
+    /// Print only as much as this many bytes of text need; everything if null.
     pub max_length: Option<u32>,
     /// With `max_length`: terms nested deeper are shown as `...`.
     pub max_depth: Option<u32>,
 }
 
 /// A term that was parsed, or why it was not.
-#[napi(object)]
+#[napi(object, object_from_js = false, use_nullable = true)]
 pub struct ParsedTerm {
     /// The encoded term.
     pub encoded: Option<Buffer>,

@@ -17,7 +17,7 @@ pub(crate) mod event {
             ID = 2;
             FIRST = 3;
             SECOND = 4;
-            /// Of the message among those that are too large for the inbox, plus one; 0 when its tape follows.
+            /// The slot of a message that is too large for the event buffers; 0 if its tape follows.
             SLOT = 5;
         }
     }
@@ -35,9 +35,9 @@ numbers! {
         EVENT_RETURN = 2;
         /// A call has met an exception. First: the word at which `{Class, Reason, Stack}` begins.
         EVENT_EXCEPTION = 3;
-        /// An operation has failed. First and second: place and length of a description in JSON.
+        /// An operation has failed. First: what `takeFailure` takes.
         EVENT_FAILURE = 4;
-        /// An operation has ended. First and second: place and length of its result in JSON.
+        /// An operation has ended.
         EVENT_DONE = 5;
         /// The caller of a function has gone away. First: 1 if its deadline has passed.
         EVENT_ABANDONED = 6;

@@ -1,4 +1,5 @@
-//! Options as the TypeScript side hands them over: validated there, so that errors name the option.
+//! Options as the TypeScript side passes them: validated, with a value for each, `Infinity` for no limit and
+//! null for what was not given. Times are in milliseconds, sizes in bytes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,116 +11,70 @@ use backwater_protocol::{CallHeaders, Secrets};
 use backwater_transport::{EndpointAddress, OwnedDecodeOptions};
 use http::HeaderValue;
 use napi::bindgen_prelude::Buffer;
-use serde::Deserialize;
+use napi::{Error, Result};
+use napi_derive::napi;
 
 use crate::known_atoms::KnownAtomTable;
 
 /// Options of a server.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ServerOptions {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) reuse_port: bool,
-    pub(crate) tls: Option<TlsServer>,
-    pub(crate) health: Option<String>,
-    pub(crate) headers_timeout: u32,
-    pub(crate) request_timeout: u32,
-    pub(crate) keep_alive_timeout: u32,
-    pub(crate) send_timeout: u32,
-    pub(crate) max_header_size: usize,
-    pub(crate) max_headers: usize,
-    pub(crate) recv_timeout: u32,
-    pub(crate) max_encoded_args_size: usize,
-    pub(crate) max_encoded_result_size: usize,
-    pub(crate) compression_threshold: u32,
-    pub(crate) gzip_level: u32,
-    pub(crate) max_connections: u32,
-    pub(crate) max_calls_in_flight: u32,
-    /// `None` for no limit.
-    pub(crate) max_bytes_in_flight: Option<usize>,
-    pub(crate) io_threads: usize,
-    #[serde(flatten)]
-    pub(crate) bounds: ValueBounds,
-    pub(crate) flags: u32,
-    pub(crate) replay: Option<ReplayOptions>,
-    pub(crate) functions: Vec<ExposedFunction>,
-    /// All modules, also those without functions.
-    pub(crate) modules: Vec<String>,
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct ServerOptions {
+    pub host: String,
+    pub port: u16,
+    pub reuse_port: bool,
+    pub tls: Option<TlsServer>,
+    pub health: Option<String>,
+    pub headers_timeout: f64,
+    pub request_timeout: f64,
+    pub keep_alive_timeout: f64,
+    pub send_timeout: f64,
+    pub max_header_size: u32,
+    pub max_headers: u32,
+    pub recv_timeout: f64,
+    pub max_encoded_args_size: u32,
+    pub max_encoded_result_size: u32,
+    pub compression_threshold: f64,
+    pub gzip_level: u32,
+    pub max_connections: f64,
+    pub max_calls_in_flight: f64,
+    pub max_bytes_in_flight: f64,
+    pub io_threads: u32,
+    pub max_depth: u32,
+    pub max_terms: u32,
+    pub max_value_size: f64,
+    pub flags: u32,
+    pub replay: Option<ReplayOptions>,
+    /// All modules, including those without functions.
+    pub modules: Vec<String>,
+    pub functions: Vec<ExposedFunction>,
 }
 
-/// Identifier, module, function, arity, and the bits of [`TermFlags`] for binaries if it has its own.
-pub(crate) type ExposedFunction = (u32, String, String, u8, Option<u32>);
-
-/// Bounds on the value of a message.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ValueBounds {
-    max_depth: u32,
-    max_terms: u32,
-    /// What the value may take in V8, in bytes; `None` for no limit.
-    max_value_size: Option<usize>,
+/// A function that a server exposes.
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct ExposedFunction {
+    pub id: u32,
+    pub module: String,
+    pub name: String,
+    pub arity: u8,
+    /// The bits of `flags` for binaries, if the function has its own.
+    pub binaries: Option<u32>,
 }
 
-/// What a server shows and demands, in PEM form.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TlsServer {
-    pub(crate) cert: String,
-    pub(crate) key: String,
-    pub(crate) client_ca: Option<String>,
+/// The certificate of a server and the certificates that it demands, as PEM.
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct TlsServer {
+    pub cert: String,
+    pub key: String,
+    pub client_ca: Option<String>,
 }
 
-/// Whom a client trusts and what it shows, in PEM form.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TlsClient {
-    pub(crate) ca: Option<String>,
-    pub(crate) cert: Option<String>,
-    pub(crate) key: Option<String>,
-    pub(crate) servername: Option<String>,
-    pub(crate) accept_any: bool,
-}
-
-/// Options of a client.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ClientOptions {
-    /// Where to call; nothing when that is told later.
-    pub(crate) endpoints: Vec<ListedEndpoint>,
-    /// Whether endpoints are told later, and what tells this client from all others then.
-    pub(crate) resolver: Option<String>,
-    /// There when TLS may be spoken.
-    pub(crate) tls: Option<TlsClient>,
-    pub(crate) io_threads: usize,
-    pub(crate) connect_timeout: u32,
-    pub(crate) recv_timeout: u32,
-    pub(crate) max_encoded_args_size: usize,
-    pub(crate) max_encoded_result_size: usize,
-    pub(crate) compression_threshold: u32,
-    pub(crate) gzip_level: u32,
-    pub(crate) max_connections: u32,
-    pub(crate) max_queued_calls: u32,
-    /// `None` for no limit.
-    pub(crate) max_bytes_in_flight: Option<usize>,
-    pub(crate) min_connections: u32,
-    pub(crate) max_connection_age: u32,
-    pub(crate) dead_peer_timeout: u32,
-    pub(crate) idle_timeout: Option<u32>,
-    #[serde(flatten)]
-    pub(crate) bounds: ValueBounds,
-    pub(crate) replay_protection: bool,
-    pub(crate) audience: Option<String>,
-}
-
-/// What requests have to pass so that none is taken twice.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ReplayOptions {
-    required: bool,
-    audiences: Vec<String>,
-    max_clock_difference: u32,
-    capacity: u32,
+/// What a server does about requests that arrive a second time.
+#[napi(object, object_to_js = false)]
+pub struct ReplayOptions {
+    pub required: bool,
+    pub audiences: Vec<String>,
+    pub max_clock_difference: f64,
+    pub capacity: u32,
 }
 
 impl From<ReplayOptions> for ReplayPolicy {
@@ -129,21 +84,169 @@ impl From<ReplayOptions> for ReplayPolicy {
             required,
             audiences,
             max_clock_difference: duration(max_clock_difference),
-            capacity: size(capacity),
+            capacity: capacity as usize,
         }
     }
 }
 
-/// The secrets of a client or server.
-pub(crate) fn secrets(secrets: &[Buffer]) -> napi::Result<Secrets> {
-    let secrets: Vec<_> = secrets.iter().map(|secret| secret.to_vec()).collect();
-    Secrets::new(secrets).map_err(|error| napi::Error::from_reason(error.to_string()))
+/// Options of a client.
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct ClientOptions {
+    /// The servers to call; none if they are resolved.
+    pub endpoints: Vec<Endpoint>,
+    /// Whether JavaScript resolves the endpoints, see `setEndpoints`.
+    pub is_resolved: bool,
+    /// Set if any endpoint may use TLS.
+    pub tls: Option<TlsClient>,
+    pub io_threads: u32,
+    pub connect_timeout: f64,
+    pub recv_timeout: f64,
+    pub max_encoded_args_size: u32,
+    pub max_encoded_result_size: u32,
+    pub compression_threshold: f64,
+    pub gzip_level: u32,
+    pub max_connections: u32,
+    pub max_queued_calls: f64,
+    pub max_bytes_in_flight: f64,
+    pub min_connections: u32,
+    pub max_connection_age: f64,
+    pub dead_peer_timeout: f64,
+    pub idle_timeout: Option<f64>,
+    pub max_depth: u32,
+    pub max_terms: u32,
+    pub max_value_size: f64,
+    pub replay_protection: bool,
+    pub audience: Option<String>,
 }
 
-/// Text that was checked to be the value of a header.
-pub(crate) fn header_value(text: Option<&str>) -> napi::Result<Option<HeaderValue>> {
-    let value = text.map(HeaderValue::from_str).transpose();
-    value.map_err(|error| napi::Error::from_reason(error.to_string()))
+/// What a client trusts and its own certificate, as PEM.
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct TlsClient {
+    pub ca: Option<String>,
+    pub cert: Option<String>,
+    pub key: Option<String>,
+    pub servername: Option<String>,
+    pub accept_any: bool,
+}
+
+/// A server that a client may call.
+#[napi(object, object_to_js = false)]
+pub struct Endpoint {
+    #[napi(ts_type = "'http' | 'https'")]
+    pub scheme: String,
+    /// The name for the `host` header and for certificates.
+    pub host: String,
+    pub port: u16,
+    /// The IP address to connect to.
+    pub address: String,
+    pub weight: u32,
+    pub priority: u16,
+}
+
+/// Endpoints in the form of the transport crate.
+pub(crate) fn endpoints(
+    endpoints: Vec<Endpoint>,
+) -> Result<Vec<backwater_transport::ListedEndpoint>> {
+    endpoints.into_iter().map(TryInto::try_into).collect()
+}
+
+impl TryFrom<Endpoint> for backwater_transport::ListedEndpoint {
+    type Error = Error;
+
+    fn try_from(endpoint: Endpoint) -> Result<Self> {
+        let Endpoint { scheme, host, port, address, weight, priority } = endpoint;
+        let ip: IpAddr = address.parse().map_err(|_| invalid("not an IP address"))?;
+        let tls = scheme == "https";
+        Ok(Self { address: EndpointAddress { host, port, ip: Some(ip), tls }, weight, priority })
+    }
+}
+
+/// Why JavaScript could not resolve the endpoints of a client.
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct ResolveFailure {
+    pub name: String,
+    pub code: Option<String>,
+    pub message: String,
+}
+
+impl From<ResolveFailure> for backwater_transport::ResolveFailure {
+    fn from(failure: ResolveFailure) -> Self {
+        let ResolveFailure { name, code, message } = failure;
+        Self { name, code, message }
+    }
+}
+
+/// A call for `encodeRequest`, without its arguments.
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct RequestOptions {
+    pub module: String,
+    pub function: String,
+    pub arity: u8,
+    pub max_encoded_args_size: u32,
+    pub compression_threshold: f64,
+    pub gzip_level: u32,
+    pub accept_gzip: bool,
+    pub timeout: f64,
+    pub replay_protection: bool,
+    pub audience: Option<String>,
+    /// Names and values in turns, with NUL between them; empty for none.
+    pub headers: String,
+}
+
+/// The head of a response for `decodeResponse`, and how to decode its body.
+#[napi(object, object_to_js = false)]
+pub struct ResponseOptions {
+    pub request_id: String,
+    pub status: u16,
+    /// Pairs of name and value.
+    pub headers: Vec<(String, String)>,
+    pub max_encoded_result_size: u32,
+    pub flags: u32,
+    pub max_depth: u32,
+    pub max_terms: u32,
+    pub max_value_size: f64,
+}
+
+/// Bounds on the value of a message.
+#[derive(Clone, Copy)]
+pub(crate) struct ValueBounds {
+    pub(crate) max_depth: u32,
+    pub(crate) max_terms: u32,
+    /// What the value may take in V8.
+    pub(crate) max_value_size: usize,
+}
+
+impl ServerOptions {
+    pub(crate) fn bounds(&self) -> ValueBounds {
+        bounds(self.max_depth, self.max_terms, self.max_value_size)
+    }
+}
+
+impl ClientOptions {
+    pub(crate) fn bounds(&self) -> ValueBounds {
+        bounds(self.max_depth, self.max_terms, self.max_value_size)
+    }
+}
+
+impl ResponseOptions {
+    pub(crate) fn bounds(&self) -> ValueBounds {
+        bounds(self.max_depth, self.max_terms, self.max_value_size)
+    }
+}
+
+fn bounds(max_depth: u32, max_terms: u32, max_value_size: f64) -> ValueBounds {
+    ValueBounds { max_depth, max_terms, max_value_size: size(max_value_size) }
+}
+
+/// The secrets of a client or server.
+pub(crate) fn secrets(secrets: &[Buffer]) -> Result<Secrets> {
+    let secrets: Vec<_> = secrets.iter().map(|secret| secret.to_vec()).collect();
+    Secrets::new(secrets).map_err(invalid)
+}
+
+/// The value of a header, validated before.
+pub(crate) fn header_value(text: Option<&str>) -> Result<Option<HeaderValue>> {
+    text.map(HeaderValue::from_str).transpose().map_err(invalid)
 }
 
 /// Names and values of headers in turns, with NUL between them; `None` if no call can carry them.
@@ -156,74 +259,27 @@ pub(crate) fn call_headers(text: &str) -> Option<CallHeaders> {
     CallHeaders::new(pairs.iter().map(|[name, value]| (*name, *value)))
 }
 
-/// An endpoint as src/resolve/resolver.ts lists it.
-#[derive(Deserialize)]
-pub(crate) struct ListedEndpoint {
-    scheme: Scheme,
-    host: String,
-    port: u16,
-    address: IpAddr,
-    weight: u32,
-    priority: u16,
+fn invalid(what: impl ToString) -> Error {
+    Error::from_reason(what.to_string())
 }
 
-/// What is spoken with an endpoint.
-#[derive(Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Scheme {
-    Http,
-    Https,
+/// A time; a century if it is unlimited.
+pub(crate) fn duration(milliseconds: f64) -> Duration {
+    limit(milliseconds).unwrap_or(Duration::from_secs(100 * 365 * 24 * 3600))
 }
 
-impl From<ListedEndpoint> for backwater_transport::ListedEndpoint {
-    fn from(listed: ListedEndpoint) -> Self {
-        let ListedEndpoint { scheme, host, port, address, weight, priority } = listed;
-        let tls = scheme == Scheme::Https;
-        let address = EndpointAddress { host, port, ip: Some(address), tls };
-        Self { address, weight, priority }
-    }
+/// A time; `None` if it is unlimited.
+pub(crate) fn limit(milliseconds: f64) -> Option<Duration> {
+    milliseconds.is_finite().then(|| Duration::from_millis(milliseconds as u64))
 }
 
-/// Why the TypeScript side could not resolve the names of a client.
-#[derive(Deserialize)]
-pub(crate) struct ResolveFailure {
-    name: String,
-    code: Option<String>,
-    message: String,
+/// A size or number; `usize::MAX` if it is unlimited.
+pub(crate) fn size(size: f64) -> usize {
+    // The cast saturates, also for infinity.
+    size as usize
 }
 
-impl From<ResolveFailure> for backwater_transport::ResolveFailure {
-    fn from(failure: ResolveFailure) -> Self {
-        let ResolveFailure { name, code, message } = failure;
-        Self { name, code, message }
-    }
-}
-
-/// Reads options from JSON.
-pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> napi::Result<T> {
-    serde_json::from_str(text).map_err(|error| napi::Error::from_reason(error.to_string()))
-}
-
-/// A time of the TypeScript side; `u32::MAX` means none, for which a century will do.
-pub(crate) fn duration(milliseconds: u32) -> Duration {
-    if milliseconds == u32::MAX {
-        Duration::from_secs(100 * 365 * 24 * 3600)
-    } else {
-        Duration::from_millis(milliseconds.into())
-    }
-}
-
-/// A time of the TypeScript side where none is something else than a long one.
-pub(crate) fn limit(milliseconds: u32) -> Option<Duration> {
-    (milliseconds != u32::MAX).then(|| Duration::from_millis(milliseconds.into()))
-}
-
-/// A size of the TypeScript side; `u32::MAX` means none.
-pub(crate) fn size(bytes: u32) -> usize {
-    if bytes == u32::MAX { usize::MAX } else { bytes as usize }
-}
-
-/// How terms are decoded, and calls made; the bits stand in src/options.ts too.
+/// How terms are decoded and calls are made, in bits; src/options/options.ts sets them.
 #[derive(Clone, Copy)]
 pub(crate) struct TermFlags(pub(crate) u32);
 
@@ -232,12 +288,12 @@ impl TermFlags {
         self.0 & 1 != 0
     }
 
-    /// Whether the call may be made again.
+    /// Whether the call may be repeated.
     pub(crate) fn idempotent(self) -> bool {
         self.0 & 16 != 0
     }
 
-    /// Whether atoms that this program has not made are refused.
+    /// Whether atoms that the program has not made are refused.
     pub(crate) fn safe(self) -> bool {
         self.0 & 2 != 0
     }
@@ -250,7 +306,7 @@ impl TermFlags {
         }
     }
 
-    /// The same as [`TermFlags::decode_options`] for a decoder on this thread.
+    /// Like [`TermFlags::decode_options`], for a decoder on the JavaScript thread.
     pub(crate) fn static_decode_options(
         self,
         max_depth: u32,
@@ -266,7 +322,7 @@ impl TermFlags {
         }
     }
 
-    /// Everything that says how a message is decoded.
+    /// How a message is decoded.
     pub(crate) fn decode_options(self, bounds: ValueBounds) -> OwnedDecodeOptions {
         let ValueBounds { max_depth, max_terms, max_value_size } = bounds;
         OwnedDecodeOptions {
@@ -275,7 +331,7 @@ impl TermFlags {
             known_atoms: if self.safe() { Some(Arc::new(KnownAtomTable)) } else { None },
             max_depth,
             max_terms,
-            max_value_size: max_value_size.unwrap_or(usize::MAX),
+            max_value_size,
         }
     }
 }

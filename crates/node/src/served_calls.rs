@@ -74,7 +74,7 @@ impl Caller {
 }
 
 /// The caller of a call, for the context of its function.
-#[napi(object)]
+#[napi(object, object_from_js = false, use_nullable = true)]
 pub struct CallerFields {
     /// The identifier of the request.
     pub request_id: String,

@@ -11,7 +11,7 @@ use backwater_protocol::server::{ReplayPolicy, Settings};
 use backwater_transport::{BindError, IoThread, Server, ServerOptions, ServerTls, Service};
 use napi::{Error, Result};
 
-use crate::errors;
+use crate::errors::Failure;
 use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::io_threads;
@@ -20,7 +20,7 @@ use crate::locks::Mutex;
 use crate::options::{self, ExposedFunction, TermFlags, duration, size};
 use crate::served_calls::ServedCalls;
 use crate::service::{FunctionTable, JavaScriptService};
-use crate::stats::ServerFigures;
+use crate::stats::{ServerAddress, ServerFigures};
 use crate::tls;
 use crate::workers::team::{Team, TeamService};
 
@@ -60,19 +60,32 @@ impl Servers {
         Ok(id)
     }
 
-    /// Starts a server. `operation` ends with its address when it listens.
+    /// Starts a server. `operation` ends when it listens.
     pub(crate) fn start(
         self: &Arc<Self>,
         id: u32,
-        options: &str,
+        options: options::ServerOptions,
         secrets: Secrets,
         operation: u32,
     ) -> Result<()> {
-        let started = self.listen(id, options, secrets, operation);
+        let started = match options.tls.as_ref().map(tls::server).transpose() {
+            Ok(tls) => self.listen(id, options, tls, secrets, operation),
+            Err(failure) => {
+                self.forget(id);
+                self.events.push(Event::failure(operation, failure));
+                return io_threads::wake(&self.events);
+            }
+        };
         if started.is_err() {
             self.forget(id);
         }
         started
+    }
+
+    /// Where a server listens; `None` if it does not.
+    pub(crate) fn address(&self, id: u32) -> Option<ServerAddress> {
+        let entry = self.get(id)?;
+        Some(entry.server.get()?.local_addr().into())
     }
 
     /// The figures of a server; all zero if it is closed.
@@ -84,10 +97,9 @@ impl Servers {
     }
 
     /// Replaces the certificate of a server for new connections. Does nothing if it is closed.
-    pub(crate) fn set_certificate(&self, id: u32, cert: &str, key: &str) -> Result<()> {
-        let entry = self.get(id);
-        let tls = entry.as_ref().and_then(|entry| entry.server.get()).and_then(Server::tls);
-        tls.map_or(Ok(()), |tls| tls::set_certificate(tls, cert, key))
+    pub(crate) fn set_certificate(&self, id: u32, cert: &str, key: &str) -> Option<Failure> {
+        let entry = self.get(id)?;
+        tls::set_certificate(entry.server.get()?.tls()?, cert, key).err()
     }
 
     /// Replaces the secrets of a server. Requests that follow are verified with the new ones.
@@ -116,7 +128,7 @@ impl Servers {
                 server.close_after(delay, timeout).await;
             }
             servers.forget(id);
-            servers.events.push(Event::Done { operation, description: "null".into() });
+            servers.events.push(Event::Done { operation });
         })
     }
 
@@ -134,32 +146,27 @@ impl Servers {
     fn listen(
         self: &Arc<Self>,
         id: u32,
-        options: &str,
+        options: options::ServerOptions,
+        tls: Option<ServerTls>,
         secrets: Secrets,
         operation: u32,
     ) -> Result<()> {
-        let options: options::ServerOptions = options::parse(options)?;
         let entry = self.get(id);
         let entry = entry.ok_or_else(|| Error::from_reason("the server has no identifier"))?;
         let io = io_threads::first()?;
-        let server = self.bind(&io, id, &entry, options, secrets)?;
+        let server = self.bind(&io, id, &entry, options, tls, secrets)?;
         let servers = Arc::clone(self);
         io.spawn(move || async move {
             let event = match server.await {
                 Ok(server) => {
-                    let address = server.local_addr();
-                    let description = serde_json::json!({
-                        "host": address.ip().to_string(),
-                        "port": address.port(),
-                    });
                     // Set only here. An environment that has ended meanwhile has dropped the entry, which
                     // closes the server.
                     let _ = entry.server.set(server);
-                    Event::Done { operation, description: description.to_string() }
+                    Event::Done { operation }
                 }
                 Err(error) => {
                     servers.forget(id);
-                    Event::Failure { operation, description: describe(&error) }
+                    Event::failure(operation, (&error).into())
                 }
             };
             servers.events.push(event);
@@ -173,18 +180,18 @@ impl Servers {
         id: u32,
         entry: &ServerEntry,
         mut options: options::ServerOptions,
+        tls: Option<ServerTls>,
         secrets: Secrets,
     ) -> Result<impl Future<Output = std::result::Result<Server, BindError>> + use<>> {
-        let threads = io_threads::at_least(options.io_threads)?;
-        let tls = options.tls.as_ref().map(tls::server).transpose()?;
+        let threads = io_threads::at_least(options.io_threads as usize)?;
         let transport = ServerOptions {
             replay: options.replay.take().map(ReplayPolicy::from),
             io_threads: threads.iter().skip(1).map(|other| other.spawner()).collect(),
             ..transport_options(&options, secrets, tls)
         };
-        for (_, module, function, ..) in &options.functions {
+        for ExposedFunction { module, name, .. } in &options.functions {
             know_atom(module);
-            know_atom(function);
+            know_atom(name);
         }
         let functions = FunctionTable::new(options.modules, options.functions);
         Ok(Server::start(io, transport, Arc::new(functions), self.service(id, entry)))
@@ -218,8 +225,8 @@ fn transport_options(
     tls: Option<ServerTls>,
 ) -> ServerOptions {
     let settings = Settings {
-        max_encoded_args_size: options.max_encoded_args_size,
-        max_encoded_result_size: options.max_encoded_result_size,
+        max_encoded_args_size: options.max_encoded_args_size as usize,
+        max_encoded_result_size: options.max_encoded_result_size as usize,
         compression_threshold: size(options.compression_threshold),
         gzip_level: options.gzip_level,
         ..Settings::new(secrets)
@@ -230,28 +237,25 @@ fn transport_options(
         reuse_port: options.reuse_port,
         tls,
         health_path: options.health.clone(),
-        decode: TermFlags(options.flags).decode_options(options.bounds),
+        decode: TermFlags(options.flags).decode_options(options.bounds()),
         binaries: binaries_of(&options.functions),
         head_timeout: duration(options.headers_timeout),
         recv_timeout: duration(options.recv_timeout),
         request_timeout: duration(options.request_timeout),
         keep_alive_timeout: duration(options.keep_alive_timeout),
         send_timeout: duration(options.send_timeout),
-        max_header_bytes: options.max_header_size,
-        max_headers: options.max_headers,
+        max_header_bytes: options.max_header_size as usize,
+        max_headers: options.max_headers as usize,
         max_connections: size(options.max_connections),
         max_calls_in_flight: size(options.max_calls_in_flight),
-        max_bytes_in_flight: options.max_bytes_in_flight.unwrap_or(usize::MAX),
+        max_bytes_in_flight: size(options.max_bytes_in_flight),
         ..ServerOptions::new(settings)
     }
 }
 
-/// What binaries become in the arguments of the functions that say so.
+/// What binaries become in the arguments of the functions that have their own option.
 fn binaries_of(functions: &[ExposedFunction]) -> HashMap<u32, Binaries> {
-    let own = |(id, .., flags): &ExposedFunction| Some((*id, TermFlags((*flags)?).binaries()));
+    let own =
+        |function: &ExposedFunction| Some((function.id, TermFlags(function.binaries?).binaries()));
     functions.iter().filter_map(own).collect()
-}
-
-fn describe(error: &BindError) -> String {
-    errors::listen(&error.host, error.port, &error.source)
 }

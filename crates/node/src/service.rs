@@ -21,8 +21,8 @@ impl FunctionTable {
     pub(crate) fn new(modules: Vec<String>, functions: Vec<ExposedFunction>) -> Self {
         let mut table: HashMap<String, HashMap<String, Vec<(u8, u32)>>> =
             modules.into_iter().map(|module| (module, HashMap::new())).collect();
-        for (id, module, function, arity, _) in functions {
-            table.entry(module).or_default().entry(function).or_default().push((arity, id));
+        for ExposedFunction { id, module, name, arity, .. } in functions {
+            table.entry(module).or_default().entry(name).or_default().push((arity, id));
         }
         Self { modules: table }
     }

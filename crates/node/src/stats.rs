@@ -1,13 +1,14 @@
 //! Figures of clients and servers in the form that JavaScript reads.
 
+use std::net::SocketAddr;
+
 use backwater_transport::{Client, EndpointState, EndpointStats};
 use napi_derive::napi;
-use serde_json::{Value, json};
 
 use crate::workers::worker::WorkerStats;
 
 /// What a server is doing.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct ServerFigures {
     /// Open connections.
@@ -38,7 +39,7 @@ impl ServerFigures {
 }
 
 /// What a worker thread is doing.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct WorkerFigures {
     /// Which of the server's workers it is.
     pub slot: u32,
@@ -58,39 +59,108 @@ fn count(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// The figures of a client as src/client-stats.ts reads them.
-pub(crate) fn client(client: &Client) -> String {
-    let (all, retries) = (client.stats(), client.retry_stats());
-    json!({
-        "connections": all.open_connections,
-        "idle": all.idle_connections,
-        "queued": all.calls_waiting,
-        "connectFailures": all.connect_failures,
-        "endpoints": client.endpoint_stats().iter().map(endpoint).collect::<Vec<_>>(),
-        "retries": retries.retries,
-        "failovers": retries.failovers,
-        "hedges": retries.hedges,
-        "hedgesWon": retries.hedges_won,
-        "retryBudget": retries.budget,
-    })
-    .to_string()
+/// Where a server listens.
+#[napi(object, object_from_js = false)]
+pub struct ServerAddress {
+    /// The IP address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
 }
 
-fn endpoint(stats: &EndpointStats) -> Value {
-    json!({
-        "host": stats.authority,
-        "address": stats.address,
-        "state": match stats.state {
+impl From<SocketAddr> for ServerAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_string(), port: address.port() }
+    }
+}
+
+/// What a client is doing.
+#[napi(object, object_from_js = false)]
+pub struct ClientFigures {
+    /// Open connections.
+    pub connections: u32,
+    /// Connections that no call uses.
+    pub idle: u32,
+    /// Calls that wait for a connection.
+    pub queued: u32,
+    /// Connections that could not be made.
+    pub connect_failures: f64,
+    /// The servers that it calls.
+    pub endpoints: Vec<EndpointFigures>,
+    /// Idempotent calls that were repeated.
+    pub retries: f64,
+    /// Calls that went to another server because the first one had not started them.
+    pub failovers: f64,
+    /// Second attempts because the first one took long.
+    pub hedges: f64,
+    /// Second attempts that were answered first.
+    pub hedges_won: f64,
+    /// How many retries and hedges are allowed now.
+    pub retry_budget: f64,
+}
+
+impl ClientFigures {
+    pub(crate) fn of(client: &Client) -> Self {
+        let (all, retries) = (client.stats(), client.retry_stats());
+        Self {
+            connections: count(all.open_connections),
+            idle: count(all.idle_connections),
+            queued: count(all.calls_waiting),
+            connect_failures: all.connect_failures as f64,
+            endpoints: client.endpoint_stats().into_iter().map(Into::into).collect(),
+            retries: retries.retries as f64,
+            failovers: retries.failovers as f64,
+            hedges: retries.hedges as f64,
+            hedges_won: retries.hedges_won as f64,
+            retry_budget: retries.budget as f64,
+        }
+    }
+}
+
+/// What a client does with one server.
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct EndpointFigures {
+    /// Its name and port, as in the `host` header.
+    pub host: String,
+    /// The address and port that connections go to.
+    pub address: String,
+    /// Whether calls go there.
+    #[napi(ts_type = "'up' | 'ejected' | 'probing'")]
+    pub state: String,
+    /// For how many milliseconds it stays ejected.
+    pub ejected_for: Option<f64>,
+    /// Calls under way.
+    pub pending: u32,
+    /// Open connections.
+    pub connections: u32,
+    /// Connections that no call uses.
+    pub idle: u32,
+    /// Calls that wait for a connection.
+    pub queued: u32,
+    /// Calls that went there.
+    pub calls: f64,
+    /// How often it could not be reached or lost a connection during a call.
+    pub failures: f64,
+}
+
+impl From<EndpointStats> for EndpointFigures {
+    fn from(stats: EndpointStats) -> Self {
+        let state = match stats.state {
             EndpointState::Up => "up",
             EndpointState::Ejected => "ejected",
             EndpointState::Probing => "probing",
-        },
-        "ejectedFor": stats.ejected_for.map(|pause| pause.as_millis() as u64),
-        "pending": stats.pending,
-        "connections": stats.open_connections,
-        "idle": stats.idle_connections,
-        "queued": stats.calls_waiting,
-        "calls": stats.calls,
-        "failures": stats.failures,
-    })
+        };
+        Self {
+            host: stats.authority,
+            address: stats.address,
+            state: state.into(),
+            ejected_for: stats.ejected_for.map(|pause| pause.as_millis() as f64),
+            pending: count(stats.pending),
+            connections: count(stats.open_connections),
+            idle: count(stats.idle_connections),
+            queued: count(stats.calls_waiting),
+            calls: stats.calls as f64,
+            failures: stats.failures as f64,
+        }
+    }
 }

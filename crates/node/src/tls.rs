@@ -1,16 +1,15 @@
-//! TLS as the options of servers and clients say.
+//! TLS configurations from the options of servers and clients.
 
 use std::sync::OnceLock;
 
 use backwater_transport::{
-    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, TlsOptionError, Trust, TrustedRoots,
+    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, Trust, TrustedRoots,
 };
-use napi::{Error, Result};
 
-use crate::errors;
+use crate::errors::Failure;
 use crate::options::{TlsClient, TlsServer};
 
-/// Whom Node trusts; to read some 140 certificates takes milliseconds, which each client would need.
+/// The certificates that Node trusts. All clients share them because reading some 140 takes milliseconds.
 static TRUSTED_ROOTS: OnceLock<TrustedRoots> = OnceLock::new();
 
 /// Whether [`set_trusted_roots`] was called in this process.
@@ -18,30 +17,30 @@ pub(crate) fn has_trusted_roots() -> bool {
     TRUSTED_ROOTS.get().is_some()
 }
 
-/// Sets whom clients trust that are told nothing else; only the first time counts.
+/// Sets what clients trust by default; only the first call has an effect.
 pub(crate) fn set_trusted_roots(pem: &str) {
     TRUSTED_ROOTS.get_or_init(|| TrustedRoots::lenient(pem.as_bytes()));
 }
 
 /// A server's side.
-pub(crate) fn server(options: &TlsServer) -> Result<ServerTls> {
+pub(crate) fn server(options: &TlsServer) -> Result<ServerTls, Failure> {
     let client_ca = options.client_ca.as_ref().map(String::as_bytes);
     let made = ServerTls::new(certificate(&options.cert, &options.key), client_ca);
-    made.map_err(|error| refused(&error, "tls."))
+    made.map_err(|error| Failure::tls_option("tls.", &error))
 }
 
-/// Another certificate for a server.
-pub(crate) fn set_certificate(server: &ServerTls, cert: &str, key: &str) -> Result<()> {
-    server.set_certificate(certificate(cert, key)).map_err(|error| refused(&error, ""))
+/// Replaces the certificate of a server.
+pub(crate) fn set_certificate(server: &ServerTls, cert: &str, key: &str) -> Result<(), Failure> {
+    server.set_certificate(certificate(cert, key)).map_err(|error| Failure::tls_option("", &error))
 }
 
 /// A client's side.
-pub(crate) fn client(options: &TlsClient) -> Result<ClientTls> {
+pub(crate) fn client(options: &TlsClient) -> Result<ClientTls, Failure> {
     let trust = match (&options.ca, TRUSTED_ROOTS.get()) {
         _ if options.accept_any => Trust::Anybody,
         (Some(pem), _) => Trust::Only(pem.as_bytes().to_vec()),
         (None, Some(roots)) => Trust::Shared(roots.clone()),
-        (None, None) => return Err(Error::from_reason("no root certificates were set")),
+        (None, None) => return Err(Failure::internal("no root certificates were set")),
     };
     let made = ClientTls::new(ClientTlsOptions {
         trust,
@@ -52,13 +51,9 @@ pub(crate) fn client(options: &TlsClient) -> Result<ClientTls> {
             .map(|(c, k)| certificate(c, k)),
         servername: options.servername.as_deref(),
     });
-    made.map_err(|error| refused(&error, "tls."))
+    made.map_err(|error| Failure::tls_option("tls.", &error))
 }
 
 fn certificate<'a>(cert: &'a str, key: &'a str) -> CertificatePem<'a> {
     CertificatePem { cert: cert.as_bytes(), key: key.as_bytes() }
-}
-
-fn refused(error: &TlsOptionError, prefix: &str) -> Error {
-    Error::from_reason(errors::option(prefix, error))
 }

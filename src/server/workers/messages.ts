@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DispatcherSettings } from '../dispatcher.js';
-import { toJson } from '../../bridge/json.js';
+import type { ExposedFunction } from '../../bridge/native.js';
 import { BINARIES } from '../../codec/options.js';
+import { toJson } from '../../platform/json.js';
 import type { Registry } from '../registry.js';
 
 /** What a worker thread of a server is started with. */
@@ -26,27 +27,20 @@ export type FromWorker =
 
 /** All that can be called, in the form that the addon takes. */
 export interface FunctionTable {
-  readonly modules: readonly string[];
-  /** Identifier, module, function, arity, and the flags of `binaries` if the function has its own. */
-  readonly functions: readonly (readonly [
-    id: number,
-    module: string,
-    name: string,
-    arity: number,
-    binaries: number | null,
-  ])[];
+  readonly modules: string[];
+  readonly functions: ExposedFunction[];
 }
 
 export function tableOf({ modules, functions }: Registry): FunctionTable {
   return {
-    modules,
-    functions: functions.map(({ id, module, name, arity, binaries }) => [
+    modules: [...modules],
+    functions: functions.map(({ id, module, name, arity, binaries }) => ({
       id,
       module,
       name,
       arity,
-      binaries === undefined ? null : BINARIES[binaries],
-    ]),
+      binaries: binaries === undefined ? null : BINARIES[binaries],
+    })),
   };
 }
 
@@ -55,7 +49,7 @@ export function difference(one: FunctionTable, other: FunctionTable): string | u
   if (toJson(one) === toJson(other)) return undefined;
   const namesOf = ({ modules, functions }: FunctionTable): string[] => [
     ...modules,
-    ...functions.map(([, module, name, arity]) => `${module}:${name}/${arity}`),
+    ...functions.map(({ module, name, arity }) => `${module}:${name}/${arity}`),
   ];
   const [ones, others] = [namesOf(one), namesOf(other)];
   const missing = ones.filter((name) => !others.includes(name));

@@ -13,7 +13,8 @@ use backwater_etf::tape::frame;
 use backwater_etf::{DecodeError, DecodeOptions, Decoder, Tape};
 use bytes::Bytes;
 use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue, Uint8Array, Uint32Array};
-use napi::{Env, Error, JsValue, Result, check_status, sys};
+use napi::{Env, Error, Result, check_status, sys};
+use napi_derive::napi;
 
 use crate::codec::bare_functions::{self, call, nothing};
 use crate::events::{LargeMessages, Message};
@@ -355,17 +356,25 @@ unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) ->
     }
 }
 
-/// `undefined` after success, else what is wrong, as an object with `message` and `offset`.
+/// Why bytes cannot be decoded.
+#[napi(object, object_from_js = false)]
+pub struct DecodeFailure {
+    /// What is wrong with them.
+    pub message: String,
+    /// The offset of the byte that is wrong.
+    pub offset: u32,
+}
+
+/// `undefined` after success, otherwise a [`DecodeFailure`].
 fn outcome(
     env: sys::napi_env,
     result: std::result::Result<(), DecodeError>,
 ) -> Result<sys::napi_value> {
     let Err(error) = result else { return Ok(nothing(())) };
-    let mut failure = Object::new(&Env::from_raw(env))?;
-    failure.set("message", error.to_string())?;
     // Messages are smaller than 4 GiB.
-    failure.set("offset", error.offset as u32)?;
-    Ok(failure.raw())
+    let failure = DecodeFailure { message: error.to_string(), offset: error.offset as u32 };
+    // SAFETY: `env` is that of the running call.
+    unsafe { DecodeFailure::to_napi_value(env, failure) }
 }
 
 fn out_of_bounds() -> Error {

@@ -1,8 +1,8 @@
 /**
- * The JSON of plain data. Unlike `JSON.stringify` it asks no `toJSON`: libraries add that to built-in
- * prototypes.
+ * The JSON of plain data, to compare it or to use it as a key. Unlike `JSON.stringify` it calls no `toJSON`,
+ * which libraries add to built-in prototypes.
  *
- * @param replace what to write instead of a value that is no plain data
+ * @param replace returns what to write instead of a value
  */
 export function toJson(given: unknown, replace?: (value: unknown) => unknown): string {
   const value = replace === undefined ? given : replace(given);
