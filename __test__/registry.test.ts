@@ -1,6 +1,7 @@
 import test from 'ava';
 import { OptionError } from '../src/errors/errors.js';
-import { createRegistry, expose, type Modules } from '../src/server/registry.js';
+import { expose } from '../src/server/expose.js';
+import { createRegistry, type Modules } from '../src/server/registry.js';
 import * as namespace from './support/exported.js';
 
 /** `module:name/arity` of all that can be called. */
@@ -154,13 +155,13 @@ test('modules that are no objects are refused', (t) => {
   }
 });
 
-test('a namespace gives all exported functions and passes over its constants', (t) => {
+test('a namespace gives all exported functions and passes over its constants and classes', (t) => {
   t.deepEqual(exposed({ m: namespace }).sort(), ['m:add/2', 'm:default/1', 'm:greet/1']);
 });
 
 test('of a namespace, exports may name those that can be called', (t) => {
   t.deepEqual(exposed({ m: expose(namespace, { exports: ['add'] }) }), ['m:add/2']);
-  const error = refused({ m: expose(namespace, { exports: ['version'] }) });
+  const error = refused({ m: expose(namespace, { exports: ['version' as never] }) });
   t.is(error.option, 'modules.m.version');
 });
 
@@ -176,20 +177,131 @@ test('exports chooses, and everything else may be what it is', (t) => {
   t.deepEqual(exposed({ m: expose(module, { exports: ['g'] }) }), ['m:g/0']);
   t.deepEqual(exposed({ m: expose(module, { exports: ['g', 'f', 'g'] }) }), ['m:g/0', 'm:f/0']);
   t.deepEqual(createRegistry({ m: expose(module, { exports: [] }) }).modules, ['m']);
-  t.is(refused({ m: expose(module, { exports: ['limit'] }) }).option, 'modules.m.limit');
-  t.regex(refused({ m: expose(module, { exports: ['time'] }) }).message, /getter/);
+  t.is(refused({ m: expose(module, { exports: ['limit' as never] }) }).option, 'modules.m.limit');
+  t.regex(refused({ m: expose(module, { exports: ['time' as never] }) }).message, /getter/);
 });
 
-test('exports that are not enumerable are refused', (t) => {
-  const error = refused({ m: expose(Math, { exports: ['sqrt'] }) });
-  t.is(error.option, 'modules.m.sqrt');
+test('exports may name what is not enumerable', (t) => {
+  t.deepEqual(exposed({ m: expose(Math, { exports: ['sqrt'] }) }), ['m:sqrt/1']);
 });
 
-test('exports that are not there are refused, inherited ones included', (t) => {
-  const module: Record<string, () => number> = { f: () => 1 };
-  for (const name of ['missing', 'toString', 'constructor', '__proto__']) {
-    const error = refused({ m: expose(module, { exports: [name] }) });
+test('a namespace that was compiled to CommonJS is one', (t) => {
+  // As TypeScript, Babel and esbuild write it.
+  const compiled = Object.defineProperty({}, '__esModule', { value: true });
+  Object.assign(compiled, { add: (a: number, b: number) => a + b, version: 1, Greeter: class {} });
+  Object.defineProperty(compiled, 'again', { enumerable: true, get: () => (a: number) => a });
+  t.deepEqual(exposed({ m: compiled }), ['m:add/2', 'm:again/1']);
+  const named = expose(compiled as { again(a: number): number }, { exports: ['again'] });
+  t.deepEqual(exposed({ m: named }), ['m:again/1']);
+  // What only says so by inheritance is none.
+  t.is(refused({ m: Object.assign(Object.create(compiled), { v: 1 }) }).option, 'modules.m.v');
+});
+
+class Base {
+  inherited(): this {
+    return this;
+  }
+}
+
+class Orders extends Base {
+  #found = 0;
+  own = (): number => this.#found;
+  find(id: number): string {
+    return `${id} ${++this.#found}`;
+  }
+  static make(): Orders {
+    return new Orders();
+  }
+  get total(): number {
+    return this.#found;
+  }
+  #secret(): number {
+    return this.#found;
+  }
+  reveal(): number {
+    return this.#secret();
+  }
+}
+
+test('methods of an instance can be called by name, inherited ones included', (t) => {
+  const orders = new Orders();
+  const module = expose(orders, { exports: ['find', 'inherited', 'own', 'reveal'] });
+  const { functions } = createRegistry({ m: module });
+  t.deepEqual(
+    functions.map(({ name, arity }) => `${name}/${arity}`),
+    ['find/1', 'inherited/0', 'own/0', 'reveal/0'],
+  );
+  const [find, inherited, own, reveal] = functions.map(({ fn }) => fn as () => unknown);
+  t.is((find as (id: number) => string)(7), '7 1');
+  t.is(inherited!(), orders);
+  t.is(own!(), 1);
+  t.is(reveal!.call('something else'), 1);
+});
+
+test('each instance has its own methods, and those of a plain object are bound as well', (t) => {
+  const one = {
+    name: 'one',
+    get(): string {
+      return this.name;
+    },
+  };
+  const two = { name: 'two', get: expose.fn(one.get, { arity: [0, 1] }) };
+  const { functions } = createRegistry({
+    one: expose(one, { exports: ['get'] }),
+    two: expose(two, { exports: ['get'] }),
+  });
+  t.deepEqual(
+    functions.map(({ module, arity, fn }) => [module, arity, (fn as () => unknown)()]),
+    [
+      ['one', 0, 'one'],
+      ['two', 0, 'two'],
+      ['two', 1, 'two'],
+    ],
+  );
+});
+
+test('what is not a method of an instance is refused, and nothing of it is run', (t) => {
+  for (const [name, message] of [
+    ['missing', /no function of that name/],
+    ['constructor', /no function of that name/],
+    ['__proto__', /no function of that name/],
+    ['toString', /no function of that name/],
+    ['hasOwnProperty', /no function of that name/],
+    ['make', /no function of that name/],
+    ['#secret', /private methods cannot be called/],
+    ['total', /getter/],
+  ] as const) {
+    const module = expose(new Orders(), { exports: [name as never] });
+    const error = refused({ m: module });
     t.is(error.option, `modules.m.${name}`);
+    t.regex(error.message, message);
+  }
+  t.throws(() => expose(Orders as never, { exports: [] }), { instanceOf: OptionError });
+  const holder = expose({ Orders }, { exports: ['Orders' as never] });
+  t.regex(refused({ m: holder }).message, /class/);
+});
+
+test('own properties of such names are ordinary ones', (t) => {
+  const module = { ['__proto__']: () => 1, constructor: () => 2, toString: () => '3' };
+  t.deepEqual(
+    exposed({ m: expose(module, { exports: ['__proto__', 'constructor', 'toString'] }) }),
+    ['m:__proto__/0', 'm:constructor/0', 'm:toString/0'],
+  );
+});
+
+test('prototypes that are proxies or endless end in an OptionError', (t) => {
+  const endless: object = new Proxy({}, { getPrototypeOf: () => endless });
+  t.is(refused({ m: expose(endless as { f(): void }, { exports: ['f'] }) }).option, 'modules.m.f');
+});
+
+test('what all objects inherit since a program has added it cannot be exposed', (t) => {
+  const polluted = Object.prototype as { sneaky?: () => number };
+  polluted.sneaky = () => 1;
+  try {
+    const module = expose(new Orders(), { exports: ['sneaky' as never] });
+    t.is(refused({ m: module }).option, 'modules.m.sneaky');
+  } finally {
+    delete polluted.sneaky;
   }
 });
 

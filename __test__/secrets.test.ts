@@ -164,7 +164,7 @@ test('secrets appear in nothing that can be printed', async (t) => {
         fail: () => {
           throw new TypeError('no');
         },
-        wrong: () => Symbol('no term'),
+        wrong: () => Symbol('no term') as unknown,
       },
     },
     { host: '127.0.0.1', port: 0, replayProtection: 'prefer' },

@@ -1,5 +1,8 @@
 import test from 'ava';
+import { type } from 'arktype';
 import { expectTypeOf } from 'expect-type';
+import * as v from 'valibot';
+import { z } from 'zod';
 import {
   type Atom,
   Atom as AtomClass,
@@ -15,9 +18,11 @@ import {
   type DecodeOptions,
   decode,
   decodeResponse,
+  elixir,
   encode,
   encodeRequest,
   expose,
+  type ExposedModule,
   type Float,
   fromErlang,
   type ImproperList,
@@ -26,8 +31,10 @@ import {
   isTuple,
   type Modules,
   type Pid,
+  raise,
   RemoteError,
   RemoteException,
+  type RemoteModule,
   type SecureServerOptions,
   type ServerOptions,
   startClearServer,
@@ -38,10 +45,13 @@ import {
   TlsError,
   toElixir,
   toErlang,
+  toTerm,
   type Tuple,
   tuple,
 } from '../src/index.js';
 import * as terms from '../src/terms.js';
+import * as barrel from './support/barrel.js';
+import * as namespace from './support/exported.js';
 
 // What users write, and what must not compile. Nothing of this is run: the compiler checks it.
 
@@ -346,7 +356,7 @@ export async function moreServers(): Promise<void> {
   await using server = await startClearServer('secret', modules, options);
   expectTypeOf(server.url).toBeString();
   await startClearServer('secret', new Map([['m', { f: () => 1 }]]));
-  await startClearServer('secret', { terms });
+  await startClearServer('secret', { namespace, barrel });
   // Functions of workers are in a file of their own.
   await startClearServer('secret', new URL('./modules.js', import.meta.url), { workers: 2 });
   const secure = await startTlsServer('secret', modules, { tls: { cert: 'c.pem', key: 'k.pem' } });
@@ -435,6 +445,168 @@ export function otherClientsAreToldWhatTheyUse(url: string, secret: string): voi
   decodeResponse(context, answer, { acceptEncoding: 'gzip' });
   // @ts-expect-error: a body is bytes
   decodeResponse(context, { ...answer, body: 'text' });
+}
+
+class Shop {
+  stock = 3;
+  find(id: number): Order {
+    return { id, lines: [] };
+  }
+  order(item: string, count = 1): number {
+    return this.reserve(item) * count;
+  }
+  private reserve(item: string): number {
+    return item.length;
+  }
+}
+
+export function exposedModules(shop: Shop): void {
+  const exposed = expose(shop, { exports: ['find'] });
+  const remote = client.module<typeof exposed>('shop');
+  expectTypeOf(remote).toEqualTypeOf<RemoteModule<typeof exposed>>();
+  expectTypeOf(remote.find(1)).toEqualTypeOf<Promise<Order>>();
+  expectTypeOf<RemoteModule<Shop>['find']>().toEqualTypeOf<(id: number) => Promise<Order>>();
+  // @ts-expect-error: only find is exposed
+  void remote.order;
+  // @ts-expect-error: what is exposed is called by way of a server
+  exposed.find(1);
+  // @ts-expect-error: it is private
+  expose(shop, { exports: ['reserve'] });
+  // @ts-expect-error: it is not a function
+  expose(shop, { exports: ['stock'] });
+  // @ts-expect-error: there is no such method
+  expose(shop, { exports: ['finds'] });
+  // @ts-expect-error: a class is not an instance of it
+  expose(Shop, { exports: ['find'] });
+  expose(new Map([[1, 2]]), { exports: ['get'] });
+  const some = { exports: ['find', 'order'] } satisfies { exports: ('find' | 'order')[] };
+  expectTypeOf(expose(shop, some)).toExtend<ExposedModule<Pick<Shop, 'find' | 'order'>>>();
+}
+
+export async function modulesThatAreRefused(shop: Shop, modules: Modules): Promise<void> {
+  const pass = (...all: number[]): number => all.length;
+  await startClearServer('secret', modules);
+  await startClearServer('secret', { shop: expose(shop, { exports: ['find'] }) });
+  await startClearServer('secret', { math: { pass: expose.fn(pass, { arity: [1, 2] }) } });
+  // @ts-expect-error: callers could not give a count
+  await startClearServer('secret', { shop: expose(shop, { exports: ['order'] }) });
+  // @ts-expect-error: a rest parameter is of any length
+  await startClearServer('secret', { math: { pass } });
+  // @ts-expect-error: an optional parameter
+  await startClearServer('secret', { math: { f: (a?: number) => a } });
+  // @ts-expect-error: a default makes a parameter optional
+  await startTlsServer('secret', { m: { f: (a = 1) => a } }, { tls: { cert: 'c', key: 'k' } });
+  // @ts-expect-error: a property that is not a function
+  await startClearServer('secret', { math: { pi: 3 as number } });
+  // @ts-expect-error: beside one that is
+  await startClearServer('secret', { math: { f: () => 1, version: '1.0' } });
+  // @ts-expect-error: a function that is not there
+  await startClearServer('secret', { math: { f: undefined } });
+  // @ts-expect-error: a function that may not be there
+  await startClearServer('secret', { math: { f: undefined as undefined | (() => number) } });
+  // @ts-expect-error: a module is not a number
+  await startClearServer('secret', { math: 1 });
+  // @ts-expect-error: nor a function
+  await startClearServer('secret', { math: () => 1 });
+  // @ts-expect-error: nor a list
+  await startClearServer('secret', { math: [() => 1] });
+  // @ts-expect-error: nor a promise
+  await startClearServer('secret', { math: import('./support/exported.js') });
+  await startClearServer('secret', { any: undefined as any, f: { f: undefined as any } });
+  await startClearServer('secret', { m: { f: undefined as unknown as (...args: any[]) => any } });
+  await startClearServer('secret', { m: {} as Record<string, () => number> });
+}
+
+interface Tree {
+  readonly children: readonly Tree[];
+  readonly parent?: Tree;
+}
+
+export async function resultsThatAreRefused(): Promise<void> {
+  const when = { born: () => new Date() };
+  // @ts-expect-error: a Date is not a term
+  await startClearServer('secret', { when });
+  // @ts-expect-error: nor by way of a promise
+  await startClearServer('secret', { when: { born: async () => new Date() } });
+  // @ts-expect-error: nor inside of a value
+  await startClearServer('secret', { when: { born: () => ({ users: [{ born: new Date() }] }) } });
+  // @ts-expect-error: nor perhaps
+  await startClearServer('secret', { when: { born: (): Date | null => null } });
+  const clock = expose({ now: () => new Date() }, { exports: ['now'] });
+  // @ts-expect-error: nor of a method
+  await startClearServer('secret', { clock });
+  // @ts-expect-error: nor with another option
+  await startClearServer('secret', { when }, { port: 0 });
+  // @ts-expect-error: nor of a function that knows about its calls
+  await startClearServer('secret', { m: { f: expose.fn((_c) => new Date(), { context: true }) } });
+  // @ts-expect-error: a Set is not a term
+  await startClearServer('secret', { m: { f: () => new Set([1]) } });
+  // @ts-expect-error: a function is not a term
+  await startClearServer('secret', { m: { f: () => () => 1 } });
+  const { encoders } = elixir();
+  await startClearServer('secret', { when }, { encoders });
+  await startTlsServer('secret', { when }, { encoders, tls: { cert: 'c', key: 'k' } });
+  const options: ServerOptions = { encoders };
+  await startClearServer('secret', { when }, options);
+  class Money {
+    [toTerm]() {
+      return 1;
+    }
+  }
+  await startClearServer('secret', {
+    fine: {
+      money: () => new Money(),
+      map: () => new Map([[1n, Buffer.of(1)]]),
+      tree: (): Tree => ({ children: [] }),
+      term: (value: Term) => value,
+      unknown: (value: unknown) => value,
+      any: (value: any) => value,
+      never: (): never => raise('exit', 1),
+      nothing: () => {},
+      later: async (): Promise<void> => {},
+      tuple: () => tuple(atom('ok'), 1),
+      async *stream(count: number) {
+        yield count;
+      },
+      interface: (): Order => ({ id: 1, lines: [] }),
+      same: <Value>(value: Value) => value,
+    },
+  });
+}
+
+export function schemas(): void {
+  const numbers = z.tuple([z.number(), z.string().transform((text) => text.length)]);
+  const fn = expose.fn((a, b) => ({ sum: a + b }), { args: numbers });
+  // The function gets what comes out of the schema, callers give what goes in.
+  expectTypeOf(fn).toExtend<(a: number, b: number) => { sum: number }>();
+  const remote = undefined as unknown as RemoteModule<{ fn: typeof fn }>;
+  expectTypeOf(remote.fn).toEqualTypeOf<(a: number, b: string) => Promise<{ sum: number }>>();
+  const known = expose.fn((context, a, b) => `${context.peer.address} ${a + b}`, {
+    args: numbers,
+    context: true,
+  });
+  const remoteKnown = undefined as unknown as RemoteModule<{ known: typeof known }>;
+  expectTypeOf(remoteKnown.known).toEqualTypeOf<(a: number, b: string) => Promise<string>>();
+  const object = v.tuple([v.object({ id: v.pipe(v.string(), v.minLength(1)) })]);
+  const found = expose.fn(({ id }) => id, { args: object });
+  const remoteFound = undefined as unknown as RemoteModule<{ found: typeof found }>;
+  expectTypeOf(remoteFound.found).toEqualTypeOf<(args_0: { id: string }) => Promise<string>>();
+  const ark = expose.fn((a, b) => a > b.length, { args: type(['number', 'string']) });
+  expectTypeOf(ark).toExtend<(a: number, b: string) => boolean>();
+  // @ts-expect-error: the schema makes a number of the second one
+  expose.fn((a: number, b: string) => [a, b], { args: numbers });
+  // @ts-expect-error: there are two
+  expose.fn((a: number, b: number, c: number) => [a, b, c], { args: numbers });
+  const several = z.tuple([z.number(), z.string().optional()]);
+  expose.fn((a, b) => [a, b], { args: several, arity: [1, 2] });
+  // @ts-expect-error: with an optional argument there are several arities
+  expose.fn((a, b) => [a, b], { args: several });
+  // @ts-expect-error: a list has any length
+  expose.fn((...all) => all.length, { args: z.array(z.number()) });
+  // @ts-expect-error: arguments are a list
+  expose.fn((a) => a, { args: z.object({ id: z.number() }) });
+  // @ts-expect-error: it is not a schema
+  expose.fn((a) => a, { args: ['number'] });
 }
 
 test('types are what the compiler has checked', (t) => {

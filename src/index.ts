@@ -25,14 +25,21 @@ export type { EncodeRequestOptions } from './http/options.js';
 export type { CloseOptions, ServerOptions, WorkerOptions } from './server/options.js';
 export type { MetadataInput } from './options/metadata.js';
 export type { AbortSignalLike } from './platform/realms.js';
-export { expose } from './server/registry.js';
+export { expose } from './server/expose.js';
 export type {
-  ContextFunction,
   ExposeContextOptions,
   ExposeFunctionOptions,
   ExposeOptions,
-  Modules,
-} from './server/registry.js';
+  ExposeSchemaOptions,
+} from './server/expose.js';
+export type {
+  CheckedModules,
+  ContextFunction,
+  ExposedAs,
+  ExposedModule,
+} from './server/exposed-types.js';
+export type { Modules } from './server/registry.js';
+export type { SchemaIssue, StandardSchema } from './server/schema.js';
 export type { AnyModule, RemoteModule } from './client/remote-module.js';
 export type {
   ClientUrl,

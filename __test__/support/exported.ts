@@ -10,3 +10,9 @@ export const add = (a: number, b: number): number => a + b;
 export default function (value: unknown): unknown {
   return value;
 }
+
+export class Greeter {
+  greet = greet;
+}
+
+export const settings = { retries: 3 };

@@ -1,22 +1,25 @@
-import type { ContextFunction } from '../server/registry.js';
+import type { FunctionsOf, SignatureOf } from '../server/exposed-types.js';
 import type { Term } from '../terms/values.js';
 
 /** A remote module about which no types are known: any function, with any arguments. */
 export type AnyModule = Record<string, (...args: unknown[]) => Term>;
 
-/** The functions of a remote module as the client sees them: each one is asynchronous. */
-export type RemoteModule<Module> = {
+/**
+ * The functions of a remote module as the client sees them: each one is asynchronous. `Module` is the type of an
+ * object or a namespace, or of what `expose` has returned.
+ */
+export type RemoteModule<Module> = RemoteFunctions<FunctionsOf<Module>>;
+
+type RemoteFunctions<Functions> = {
   readonly [
-    Name in keyof Module as Name extends symbol | LocalName
+    Name in keyof Functions as Name extends symbol | LocalName
       ? never
-      : Module[Name] extends (...args: never[]) => unknown
+      : Functions[Name] extends (...args: never[]) => unknown
         ? Name
         : never
-  ]: Module[Name] extends ContextFunction<infer Args, infer Result>
+  ]: SignatureOf<Functions[Name]> extends (...args: infer Args) => infer Result
     ? (...args: Args) => Promise<Awaited<Result>>
-    : Module[Name] extends (...args: infer Args) => infer Result
-      ? (...args: Args) => Promise<Awaited<Result>>
-      : never;
+    : never;
 };
 
 /**

@@ -18,6 +18,7 @@ import {
   type ServerSettings,
 } from './options.js';
 import { isUrl } from '../platform/realms.js';
+import type { CheckedModules } from './exposed-types.js';
 import { createRegistry, type Modules } from './registry.js';
 import {
   certificateOptions,
@@ -86,6 +87,8 @@ export interface TlsServer extends Server {
   setCertificate(certificate: TlsCertificate): Promise<void>;
 }
 
+type Encoders = ServerOptions['encoders'];
+
 /**
  * Starts a server without TLS.
  *
@@ -105,10 +108,10 @@ export interface TlsServer extends Server {
  * console.log(server.url);
  * ```
  */
-export async function startClearServer(
+export async function startClearServer<M extends Modules | URL, E extends Encoders = undefined>(
   secret: string | Uint8Array | readonly (string | Uint8Array)[],
-  modules: Modules | URL,
-  options?: ServerOptions & { readonly tls?: undefined },
+  modules: M & CheckedModules<M, E>,
+  options?: ServerOptions & { readonly tls?: undefined; readonly encoders?: E },
 ): Promise<Server> {
   const secrets = parseSecrets(secret);
   const settings = serverOptions(withoutTls(options));
@@ -143,10 +146,10 @@ const TLS_PORT = 8443;
  * );
  * ```
  */
-export async function startTlsServer(
+export async function startTlsServer<M extends Modules | URL, E extends Encoders = undefined>(
   secret: string | Uint8Array | readonly (string | Uint8Array)[],
-  modules: Modules | URL,
-  options: SecureServerOptions,
+  modules: M & CheckedModules<M, E>,
+  options: SecureServerOptions & { readonly encoders?: E },
 ): Promise<TlsServer> {
   const secrets = parseSecrets(secret);
   const { tls, ...rest } = ownProperties(options);

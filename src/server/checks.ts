@@ -1,0 +1,123 @@
+import { types } from 'node:util';
+import { OptionError } from '../errors/errors.js';
+import { attempt, inspectBriefly } from '../platform/inspect.js';
+
+/** The most arguments that a function can have, in Erlang. */
+const MAX_ARITY = 255;
+/** Names become atoms, which have at most so many characters. */
+const MAX_NAME_LENGTH = 255;
+
+/** @throws {@link OptionError} unless a value is an object that may have functions */
+export function checkModule(
+  value: unknown,
+  option: string,
+  subject: string,
+): asserts value is object {
+  if (types.isPromise(value)) {
+    throw new OptionError(`${option}: ${subject} is an object, not a promise: await the import`, {
+      option,
+    });
+  }
+  const suitable =
+    isObject(value) && !Array.isArray(value) && !types.isMap(value) && !types.isSet(value);
+  if (!suitable) {
+    const given = inspectBriefly(value, 100);
+    throw new OptionError(`${option}: ${subject} is an object of functions, not ${given}`, {
+      option,
+    });
+  }
+}
+
+/** @throws {@link OptionError} unless a value is a function that can be called without `new` */
+export function checkFunction(
+  value: unknown,
+  option: string,
+  subject: string,
+): asserts value is (...args: never[]) => unknown {
+  if (typeof value !== 'function') {
+    const given = inspectBriefly(value, 100);
+    throw new OptionError(`${option}: ${subject} is a function, not ${given}`, { option });
+  }
+  if (isClass(value)) {
+    throw new OptionError(
+      `${option}: ${subject} is a function, not a class, which cannot be called without new: ` +
+        'expose an instance, or name the functions by expose(module, { exports: [...] })',
+      { option },
+    );
+  }
+}
+
+/** Whether a value is a class. */
+export function isClass(fn: unknown): boolean {
+  const source = attempt(() => Function.prototype.toString.call(fn));
+  return source !== undefined && /^class\b/.test(source);
+}
+
+/** @throws {@link OptionError} unless a value is a number of arguments */
+export function checkArity(
+  value: unknown,
+  option: string,
+  subject: string,
+): asserts value is number {
+  const valid =
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_ARITY;
+  if (!valid) {
+    throw new OptionError(
+      `${subject} is an integer from 0 to ${MAX_ARITY}, not ${inspectBriefly(value, 100)}`,
+      { option },
+    );
+  }
+}
+
+/** @throws {@link OptionError} unless a value can be a name of a module or a function */
+export function checkName(
+  value: unknown,
+  option: string,
+  subject: string,
+): asserts value is string {
+  const valid =
+    typeof value === 'string' &&
+    value !== '' &&
+    value.isWellFormed() &&
+    (value.length <= MAX_NAME_LENGTH || Array.from(value).length <= MAX_NAME_LENGTH);
+  if (!valid) {
+    throw new OptionError(
+      `${option}: the name of ${subject} is a string of 1 to ${MAX_NAME_LENGTH} characters ` +
+        `without lone surrogates, not ${inspectBriefly(value, 100)}`,
+      { option },
+    );
+  }
+}
+
+/**
+ * The options as an object without a prototype.
+ *
+ * @throws {@link OptionError} when they are none, or one of them is unknown
+ */
+export function checkOptions(options: unknown, known: readonly [string, ...string[]]): object {
+  if (!isObject(options)) {
+    throw new OptionError(
+      `the options are an object with ${known[0]}, not ${inspectBriefly(options)}`,
+      { option: known[0] },
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      const meant = known.map((each) => `'${each}'`).join(' or ');
+      throw new OptionError(`unknown option ${inspectBriefly(name, 100)}; did you mean ${meant}?`, {
+        option: name,
+      });
+    }
+  }
+  return { __proto__: null, ...options };
+}
+
+/** Whether a value is an object, and not a function. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** A name as an error's `option` may have it. */
+export function truncatedName(name: unknown): string {
+  return typeof name === 'string' && name.length <= 255 ? name : inspectBriefly(name, 100);
+}

@@ -1,0 +1,182 @@
+import type { toTerm } from '../terms/hooks.js';
+import type { CallContext } from './context.js';
+
+declare const signature: unique symbol;
+declare const functions: unique symbol;
+
+/** What callers see of a function that `expose.fn` has returned: for types alone, no object has it. */
+export interface ExposedAs<Signature> {
+  /** The parameters and the result that callers see. */
+  readonly [signature]: Signature;
+}
+
+/** A function that is given a {@link CallContext} before the arguments of its callers. */
+export type ContextFunction<Args extends readonly unknown[] = never[], Result = unknown> = ((
+  context: CallContext,
+  ...args: Args
+) => Result) &
+  ExposedAs<(...args: Args) => Result>;
+
+/** A module of which `expose` has named the functions that can be called. */
+export interface ExposedModule<Functions = object> {
+  /** For types alone: the functions. */
+  readonly [functions]: Functions;
+}
+
+/** Any function; the parameters of one that is written in place are whatever it makes of them. */
+export type AnyFunction = (...args: any[]) => unknown;
+
+/** What callers see of a function. */
+export type SignatureOf<Fn> = Fn extends ExposedAs<infer Signature> ? Signature : Fn;
+
+/** The functions of a module, whether it has been exposed or not. */
+export type FunctionsOf<Module> =
+  Module extends ExposedModule<infer Functions> ? Functions : Module;
+
+/** The names of the properties of an object that are functions. */
+export type FunctionName<Module> = {
+  [Name in keyof Module & string]: Module[Name] extends (...args: never[]) => unknown
+    ? Name
+    : never;
+}[keyof Module & string];
+
+/** Whether a list of parameters has one length, without optional and rest parameters. */
+export type HasFixedLength<Args extends readonly unknown[]> =
+  IsUnion<Args['length']> extends true ? false : number extends Args['length'] ? false : true;
+
+type IsUnion<Type, Member = Type> = Type extends unknown
+  ? [Member] extends [Type]
+    ? false
+    : true
+  : never;
+
+type IsAny<Type> = 0 extends 1 & Type ? true : false;
+
+/**
+ * What the compiler demands of modules beyond their constraint: `unknown` where all is well, and a sentence as a
+ * type, which no value has, where the server would refuse them.
+ *
+ * The compiler cannot tell a namespace, which may export anything, from an object, in which everything has to be
+ * a function. Constants of a namespace are readonly, or have literal types if they come from another one.
+ */
+export type CheckedModules<Modules, Encoders> = Modules extends
+  ReadonlyMap<string, unknown> | { readonly href: string }
+  ? unknown
+  : { readonly [Name in keyof Modules]: Demand<ModuleProblem<Modules[Name], Encoders>> };
+
+/** What a value has to be besides what it is, if this is wrong with it. */
+type Demand<Problem> = [Problem] extends [never] ? unknown : Problem;
+
+type ModuleProblem<Module, Encoders> =
+  IsAny<Module> extends true
+    ? never
+    : Module extends ExposedModule<infer Functions>
+      ? FunctionProblem<Functions, keyof Functions, Encoders>
+      : Module extends (...args: never[]) => unknown
+        ? 'a module is an object of functions, not a function'
+        : Module extends PromiseLike<unknown>
+          ? 'a module is an object of functions, not a promise: await the import'
+          : Module extends readonly unknown[] | ReadonlyMap<never, unknown> | ReadonlySet<never>
+            ? 'a module is an object of functions'
+            : Demanded<{
+                readonly [Name in keyof Module & string]: Demand<
+                  FunctionProblem<Module, Name, Encoders>
+                >;
+              }>;
+
+/** Nothing if nothing is demanded of any property. */
+type Demanded<Demands> = { [Name in keyof Demands]: unknown } extends Demands ? never : Demands;
+
+type FunctionProblem<Module, Name extends keyof Module, Encoders> = Name extends unknown
+  ? unknown extends Module[Name]
+    ? never
+    : Module[Name] extends ExposedAs<(...args: never[]) => infer Result>
+      ? ResultProblem<Result, Encoders>
+      : Module[Name] extends (...args: infer Args) => infer Result
+        ? ArgsProblem<Args> | ResultProblem<Result, Encoders>
+        : Module[Name] extends object | symbol
+          ? never
+          : IsReadonly<Module, Name> extends true
+            ? never
+            : IsConstant<Module[Name]> extends true
+              ? never
+              : 'a property of a module is a function: name the functions by expose(module, { exports: [...] })'
+  : never;
+
+/** Whether a type has one value, other than null and undefined. */
+type IsConstant<Type> = [Type] extends [null | undefined]
+  ? false
+  : string extends Type
+    ? false
+    : number extends Type
+      ? false
+      : bigint extends Type
+        ? false
+        : boolean extends Type
+          ? false
+          : undefined extends Type
+            ? false
+            : true;
+
+type ArgsProblem<Args extends readonly unknown[]> =
+  IsAny<Args[number]> extends true
+    ? never
+    : [Args[number]] extends [never]
+      ? never
+      : HasFixedLength<Args> extends true
+        ? never
+        : 'optional and rest parameters need expose.fn(fn, { arity: [...] })';
+
+type ResultProblem<Result, Encoders> = [Extract<Encoders, readonly unknown[]>] extends [never]
+  ? [Unencodable<Awaited<Result>>] extends [never]
+    ? never
+    : `the result has ${Unencodable<Awaited<Result>>}, which needs the option encoders`
+  : never;
+
+/** What there is in a value of a type that no call can return, down to four levels. */
+type Unencodable<Value, Level extends 0[] = []> = Level['length'] extends 4
+  ? never
+  : IsAny<Value> extends true
+    ? never
+    : Value extends string | number | bigint | boolean | null | undefined | void | Uint8Array
+      ? never
+      : Value extends { [toTerm](): unknown }
+        ? never
+        : Value extends Date
+          ? 'a Date'
+          : Value extends RegExp
+            ? 'a RegExp'
+            : Value extends URL
+              ? 'a URL'
+              : Value extends symbol
+                ? 'a symbol'
+                : Value extends (...args: never[]) => unknown
+                  ? Level extends []
+                    ? 'a function'
+                    : never
+                  : Value extends ReadonlyMap<infer Key, infer Item>
+                    ? Unencodable<Key | Item, [...Level, 0]>
+                    : Value extends ReadonlySet<unknown>
+                      ? 'a Set'
+                      : Value extends readonly (infer Item)[]
+                        ? Unencodable<Item, [...Level, 0]>
+                        : Value extends AsyncIterable<infer Item> | Iterator<infer Item>
+                          ? Unencodable<Item, [...Level, 0]>
+                          : Value extends object
+                            ? {
+                                [Key in keyof Value & string]: Unencodable<
+                                  Value[Key],
+                                  [...Level, 0]
+                                >;
+                              }[keyof Value & string]
+                            : never;
+
+type IsReadonly<Type, Key extends keyof Type> =
+  IsSame<{ [Each in Key]: Type[Each] }, { -readonly [Each in Key]: Type[Each] }> extends true
+    ? false
+    : true;
+
+type IsSame<One, Other> =
+  (<Type>() => Type extends One ? 1 : 2) extends <Type>() => Type extends Other ? 1 : 2
+    ? true
+    : false;
