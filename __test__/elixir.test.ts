@@ -3,14 +3,15 @@ import test from 'ava';
 import {
   atom,
   decode,
-  elixir,
   encode,
   fromErlang,
   OptionError,
   TermError,
   toElixir,
+  toTerm,
   tuple,
 } from '../src/index.js';
+import { elixir, Range, Time, Version } from '../src/elixir.js';
 import { elixirAvailable, LinePeer } from './support/evaluators.js';
 
 const withElixir = elixirAvailable() ? test : test.skip;
@@ -79,6 +80,208 @@ test('years are those that Elixir knows', (t) => {
   }
 });
 
+test('the precision of dates can be fixed', (t) => {
+  const date = new Date('2026-02-03T04:05:06.789Z');
+  const microsecond = (value: unknown, options: Parameters<typeof elixir>[0]): unknown =>
+    (decode(encode(value, elixir(options))) as { microsecond: unknown }).microsecond;
+  for (const encodeDates of ['DateTime', 'NaiveDateTime'] as const) {
+    t.deepEqual(microsecond(date, { encodeDates }), tuple(789_000, 3));
+    t.deepEqual(microsecond(date, { encodeDates, precision: 0 }), tuple(0, 0));
+    t.deepEqual(microsecond(date, { encodeDates, precision: 3 }), tuple(789_000, 3));
+    t.deepEqual(microsecond(date, { encodeDates, precision: 6 }), tuple(789_000, 6));
+  }
+  t.deepEqual(microsecond(new Time(1, 2, 3, 4), {}), tuple(4, 6));
+  t.deepEqual(microsecond(new Time(1, 2, 3, 4), { precision: 0 }), tuple(0, 0));
+  t.deepEqual(microsecond(new Time(1, 2), { precision: 6 }), tuple(0, 6));
+  for (const precision of [1, '3', 7, null]) {
+    t.throws(() => elixir({ precision: precision as 3 }), {
+      instanceOf: OptionError,
+      message: /option 'precision' takes 0, 3 or 6/,
+    });
+  }
+});
+
+test('a decoded date keeps the precision that it came with', (t) => {
+  const dateTime = (micros: number, precision: number): string =>
+    "#{'__struct__' => 'Elixir.DateTime', calendar => 'Elixir.Calendar.ISO', year => 2026, month => 1, " +
+    'day => 2, hour => 3, minute => 4, second => 5, utc_offset => 0, std_offset => 0, ' +
+    `time_zone => <<"Etc/UTC">>, zone_abbr => <<"UTC">>, microsecond => {${micros}, ${precision}}}`;
+  for (const [micros, precision] of [
+    [0, 0],
+    [100_000, 1],
+    [120_000, 2],
+    [123_000, 3],
+    [123_000, 4],
+    [123_000, 6],
+  ] as const) {
+    const date = fromErlang(dateTime(micros, precision), elixir());
+    t.deepEqual(date as unknown, new Date(Date.UTC(2026, 0, 2, 3, 4, 5, micros / 1000)));
+    t.deepEqual(Object.keys(date as object), []);
+    t.deepEqual(decode(encode(date, elixir())), fromErlang(dateTime(micros, precision)));
+    // What the option says goes first.
+    const fixed = decode(encode(date, elixir({ precision: 3 }))) as { microsecond: unknown };
+    t.deepEqual(fixed.microsecond, tuple(micros, 3));
+  }
+  // Milliseconds that do not fit any more.
+  const date = fromErlang(dateTime(0, 0), elixir()) as unknown as Date;
+  date.setMilliseconds(7);
+  t.like(decode(encode(date, elixir())), { microsecond: tuple(7000, 3) });
+});
+
+test('times, ranges and versions are values of their own', (t) => {
+  for (const value of [
+    new Time(23, 59, 59, 999_999),
+    new Time(0, 0),
+    Time.from('01:02:03'),
+    Time.from('01:02:03.450'),
+    new Range(1, 10),
+    new Range(10, 1),
+    new Range(1, 10, 3),
+    new Range(3, 1, 1),
+    new Version('1.2.3'),
+    new Version('1.2.3-rc.1+build.7'),
+  ]) {
+    t.deepEqual(roundTrip(value), value);
+    t.is((roundTrip(value) as object).constructor, value.constructor);
+  }
+  t.is(String(Time.from('01:02:03.450')), '01:02:03.450');
+  t.is(JSON.stringify(new Time(1, 2, 3)), '"01:02:03"');
+  t.is(inspect(new Time(1, 2, 3, 500_000)), 'Time(01:02:03.5)');
+  t.deepEqual([...new Range(1, 10, 3)], [1, 4, 7, 10]);
+  t.deepEqual([...new Range(3, 1)], [3, 2, 1]);
+  t.deepEqual([...new Range(3, 1, 1)], []);
+  t.is(new Range(1, 10, 4).size, 3);
+  t.true(new Range(1, 10, 4).has(9));
+  t.false(new Range(1, 10, 4).has(10));
+  t.is(String(new Range(5, 1, -2)), '5..1//-2');
+  t.is(inspect(new Range(1, 3)), 'Range(1..3)');
+  t.deepEqual(new Version('1.2.3-rc.1').pre, ['rc', 1]);
+  t.is(String(new Version('1.2.3-rc.1+build')), '1.2.3-rc.1+build');
+  t.is(inspect(new Version('1.2.3')), 'Version(1.2.3)');
+  for (const make of [
+    () => new Time(24, 0),
+    () => new Time(1, 60),
+    () => new Time(1, 2, 61),
+    () => new Time(1, 2, 3, 1_000_000),
+    () => new Time(1, 2, 3, 4, 7),
+    () => Time.from('1:2:3'),
+    () => new Range(1, 2, 0),
+    () => new Range(1.5, 2),
+    () => new Version('1.2'),
+    () => new Version('01.2.3'),
+  ]) {
+    t.throws(make, { instanceOf: TermError });
+  }
+});
+
+test('URLs keep empty hosts, queries and fragments', (t) => {
+  for (const [href, host, query, fragment] of [
+    ['file:///etc/hosts', '', null, null],
+    ['http://a.b/?', 'a.b', '', null],
+    ['http://a.b/#', 'a.b', null, ''],
+    ['http://a.b/?#', 'a.b', '', ''],
+    ['http://a.b/?x=?#?#', 'a.b', 'x=?', '?#'],
+    ['x:///path', '', null, null],
+    ['x:/path', null, null, null],
+    ['mailto:a@b?', null, '', null],
+  ] as const) {
+    const url = new URL(href);
+    t.like(decode(encode(url, elixir())), { host, query, fragment }, href);
+    t.is((roundTrip(url) as URL).href, href);
+  }
+});
+
+test('regular expressions that JavaScript reads', (t) => {
+  const regex = (source: string, opts: string): unknown =>
+    fromErlang(
+      `#{'__struct__' => 'Elixir.Regex', source => ${source}, opts => ${opts}, re_pattern => nil}`,
+      elixir(),
+    );
+  t.deepEqual(regex('<<"a+b">>', '[]'), /a+b/u as never);
+  t.deepEqual(regex('<<"a+b">>', '<<"iu">>'), /a+b/iu as never);
+  t.deepEqual(regex('<<"a.b">>', '[unicode,ucp,caseless,multiline,dotall]'), /a.b/imsu as never);
+  for (const [source, opts] of [
+    // JavaScript would take them for something else, or not at all.
+    ['<<"\\\\Aa">>', '[]'],
+    ['<<"(?<n">>', '[]'],
+    ['<<"a++">>', '[]'],
+    ['<<"a">>', '<<"x">>'],
+    ['<<"a">>', '[extended]'],
+    ['<<"a">>', '[{a,1}]'],
+    ['<<"a">>', '#{}'],
+    ['1', '[]'],
+  ] as const) {
+    t.like(regex(source, opts), { __struct__: atom('Elixir.Regex') }, `${source} ${opts}`);
+  }
+  t.throws(() => encode(/a/, elixir()), { instanceOf: TermError });
+});
+
+test('classes of your own stand for structs', (t) => {
+  class Point {
+    constructor(
+      readonly x: number,
+      readonly y: number,
+    ) {}
+    get length(): number {
+      return Math.hypot(this.x, this.y);
+    }
+  }
+  const hooks = elixir({ structs: { 'Shop.Point': Point } });
+  const point = new Point(3, 4);
+  t.is(toElixir(point, hooks), '%Shop.Point{x: 3, y: 4}');
+  const back = decode(encode([point, { at: new Date(5) }], hooks), hooks) as unknown as [
+    Point,
+    object,
+  ];
+  t.true(back[0] instanceof Point);
+  t.deepEqual(back, [point, { at: new Date(5) }]);
+  t.is(back[0].length, 5);
+  // What the struct holds is revived first, and no field can change the prototype.
+  const nested = new Point(point as never, new Set([1]) as never);
+  t.deepEqual(decode(encode(nested, hooks), hooks) as unknown, nested);
+  const evil = fromErlang(
+    "#{'__struct__' => 'Elixir.Shop.Point', '__proto__' => 1, x => 2}",
+    hooks,
+  );
+  t.true((evil as unknown) instanceof Point);
+  t.deepEqual(Object.keys(evil as object).sort(), ['__proto__', 'x']);
+  const structs = { 'Shop.Point': Point };
+  t.is(elixir({ structs }), elixir({ structs }));
+  for (const wrong of [{ Point: 1 }, [Point], 'Point', { '': Point }]) {
+    t.throws(() => elixir({ structs: wrong as never }), { instanceOf: OptionError });
+  }
+
+  // The same by hand.
+  class Order {
+    constructor(readonly id: number) {}
+    [toTerm](): unknown {
+      return elixir.struct('Shop.Order', this);
+    }
+  }
+  const revivers = [{ struct: 'Shop.Order', revive: ({ id }: { id: number }) => new Order(id) }];
+  t.deepEqual(decode(encode(new Order(7)), { revivers }) as unknown, new Order(7));
+});
+
+test('fields that are not what Elixir has stay a map', (t) => {
+  const evil = '#{toString => 1, valueOf => 1}';
+  for (const fields of [
+    `'__struct__' => 'Elixir.Version', major => ${evil}, minor => 1, patch => 1, pre => [], build => nil`,
+    `'__struct__' => 'Elixir.Version', major => 1, minor => 1, patch => 1, pre => [${evil}], build => nil`,
+    `'__struct__' => 'Elixir.Version', major => 1, minor => 1, patch => 1, pre => [<<"1">>], build => nil`,
+    `'__struct__' => 'Elixir.Version', major => 1, minor => 1, patch => 1, pre => [], build => ${evil}`,
+    `'__struct__' => 'Elixir.Range', first => 1, last => 2, step => 0`,
+    `'__struct__' => 'Elixir.Range', first => 1, last => 1.5, step => 1`,
+    `'__struct__' => 'Elixir.Range', first => 1, last => 2`,
+    `'__struct__' => 'Elixir.Regex', source => <<"a">>, opts => [${evil}]`,
+    `'__struct__' => 'Elixir.URI', scheme => <<"http">>, host => <<"a">>, path => ${evil}`,
+    `'__struct__' => 'Elixir.URI', scheme => <<"http">>, host => <<"a">>, userinfo => ${evil}`,
+    `'__struct__' => 'Elixir.Time', calendar => 'Elixir.Calendar.ISO', hour => 1, minute => 2, second => 3, microsecond => {1, 7}`,
+  ]) {
+    const text = `#{${fields}}`;
+    t.deepEqual(fromErlang(text, elixir()), fromErlang(text), text);
+  }
+});
+
 test('sets are sent as Elixir 1.15 has them, or 1.14', (t) => {
   const set = new Set([1]);
   t.is(toElixir(set, elixir()), '%MapSet{map: %{1 => []}}');
@@ -90,6 +293,14 @@ test('decimals', (t) => {
     ['1.50', 1, 150, -2, '1.50'],
     ['-1.50', -1, 150, -2, '-1.50'],
     ['+42', 1, 42, 0, '42'],
+    ['.5', 1, 5, -1, '0.5'],
+    ['-.5', -1, 5, -1, '-0.5'],
+    ['5.', 1, 5, 0, '5'],
+    ['5.e2', 1, 5, 2, '5E+2'],
+    ['.5E-3', 1, 5, -4, '0.0005'],
+    ['nan', 1, atom('NaN'), 0, 'NaN'],
+    ['INFINITY', 1, atom('inf'), 0, 'Infinity'],
+    ['1e999999999', 1, 1, 999_999_999, '1E+999999999'],
     ['0', 1, 0, 0, '0'],
     ['0.00', 1, 0, -2, '0.00'],
     ['0.001', 1, 1, -3, '0.001'],
@@ -107,8 +318,10 @@ test('decimals', (t) => {
   }
   for (const text of [
     '',
-    '1.',
-    '.5',
+    '.',
+    '-',
+    '+.e1',
+    'e5',
     '1e',
     '1_000',
     '0x1',
@@ -220,6 +433,27 @@ withElixir('Elixir takes and gives the same (skipped where elixir is not install
   t.is(await ask('MapSet.equal?(it, MapSet.new([1, "x"]))', new Set(['x', 1])), true);
   const old = 'it == MapSet.new([1, "x"]) or Version.match?(System.version(), ">= 1.15.0")';
   t.is(await ask(old, new Set(['x', 1]), elixir({ mapSetVersion: 2 })), true);
+  t.is(await ask('it == ~T[01:02:03.450]', Time.from('01:02:03.450')), true);
+  equal(await ask('~T[01:02:03.450]'), Time.from('01:02:03.450'));
+  t.is(await ask('it == 1..10//3', new Range(1, 10, 3)), true);
+  equal(await ask('5..1//-2'), new Range(5, 1, -2));
+  t.is(await ask('it == Version.parse!("1.2.3-rc.1+b")', new Version('1.2.3-rc.1+b')), true);
+  equal(await ask('Version.parse!("1.2.3-rc.1+b")'), new Version('1.2.3-rc.1+b'));
+  equal(await ask('~r/a+b/iu'), /a+b/iu);
+  equal(await ask('~r/\\\\Aa/ |> Map.take([:source])'), { source: '\\\\Aa' });
+  for (const text of ['~U[2026-02-03 04:05:06Z]', '~U[2026-02-03 04:05:06.007000Z]']) {
+    const date = await ask(text);
+    t.is(await ask(`it == ${text} and it.microsecond == ${text}.microsecond`, date), true, text);
+  }
+  const seconds = elixir({ precision: 0 });
+  t.is(await ask('it == ~U[2026-02-03 04:05:06Z]', date, seconds), true);
+  const micros = elixir({ precision: 6 });
+  t.is(await ask('it == ~U[2026-02-03 04:05:06.007000Z]', date, micros), true);
+  for (const text of ['file:///etc/hosts', 'http://a.b/?', 'http://a.b/?#', 'http://a.b/#x']) {
+    t.is(await ask('URI.to_string(it)', new URL(text)), text);
+    t.is(await ask(`it == URI.new!(${toElixir(text)})`, new URL(text)), true, text);
+    equal(await ask(`URI.new!(${toElixir(text)})`), new URL(text));
+  }
   for (const text of [
     'https://u:p@example.org:8443/a?b=c#d',
     'http://example.org/',

@@ -74,7 +74,7 @@ test('encoders say it for classes of others, before toTerm does, and for those t
   ];
   t.deepEqual(decode(encode([new Date(5), new Later(6), new Money(7)], { encoders })), [5, 6, [7]]);
   t.throws(() => encode(new Date(5)), {
-    message: 'value is an instance of Date, which cannot be encoded as a term',
+    message: /^value is an instance of Date, which cannot be encoded as a term; /,
   });
 });
 

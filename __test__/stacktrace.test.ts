@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
 import test from 'ava';
+import type { RemoteException } from '../src/errors/errors.js';
+import { fromException } from '../src/exceptions/exceptions.js';
 import { printStacktrace, stackToTerms } from '../src/exceptions/stacktrace.js';
 import {
   Atom,
@@ -198,6 +201,31 @@ test('remote frames are printed in the manner of V8', (t) => {
       '    at remote bank:withdraw/1 (bank.ex)',
     ],
   );
+});
+
+test('inspect shows modules, functions, files and lines of a stacktrace', (t) => {
+  const [m, f] = [atom('bank'), atom('withdraw')];
+  const frames: Term[] = [
+    tuple(m, f, 2, place(charlist('src/bank.erl'), 12)),
+    tuple(m, f, 1, []),
+    tuple(atom('other'), [1]),
+  ];
+  const shown = [
+    '[',
+    '  bank:withdraw/2 (src/bank.erl:12),',
+    '  bank:withdraw/1,',
+    "  tuple(atom('other'), [ 1 ])",
+    ']',
+  ].join('\n');
+  const error = fromException(tuple(atom('error'), atom('badarg'), frames), { rethrow: false });
+  const { stacktrace } = error as RemoteException;
+  t.is(inspect(stacktrace), shown);
+  const flat = (text: string): string => text.replaceAll(/\s+/g, ' ');
+  t.is(flat(inspect({ a: { stacktrace } })), flat(`{ a: { stacktrace: ${shown} } }`));
+  t.deepEqual(stacktrace as Term[], frames);
+  t.deepEqual(Object.keys(stacktrace as object), ['0', '1', '2']);
+  const none = fromException(tuple(atom('error'), atom('badarg'), []), { rethrow: false });
+  t.is(inspect((none as RemoteException).stacktrace), '[]');
 });
 
 test('what is no frame is left out, and lines stay lines', (t) => {

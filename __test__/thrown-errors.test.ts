@@ -4,13 +4,13 @@ import test, { type ExecutionContext } from 'ava';
 import {
   atom,
   type ClientOptions,
-  elixir,
   raise,
   RemoteException,
   type ServerOptions,
   type ThrownError,
   tuple,
 } from '../src/index.js';
+import { elixir } from '../src/elixir.js';
 import { connect, serve } from './support/rpc.js';
 
 /** What a caller sees of an error that a function threw. */

@@ -18,7 +18,6 @@ import {
   type DecodeOptions,
   decode,
   decodeResponse,
-  elixir,
   encode,
   encodeRequest,
   expose,
@@ -49,6 +48,7 @@ import {
   type Tuple,
   tuple,
 } from '../src/index.js';
+import { elixir } from '../src/elixir.js';
 import * as terms from '../src/terms.js';
 import * as barrel from './support/barrel.js';
 import * as namespace from './support/exported.js';

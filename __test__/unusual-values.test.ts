@@ -10,7 +10,6 @@ import {
   atom,
   BitString,
   decode,
-  elixir,
   encode,
   encodeRequest,
   ExternalFunction,
@@ -26,6 +25,7 @@ import {
   toErlang,
   toTerm,
 } from '../src/index.js';
+import { elixir } from '../src/elixir.js';
 import { funOf } from './support/arbitraries.js';
 import { connect, secret, serve } from './support/rpc.js';
 import { root } from './support/vectors.js';

@@ -5,7 +5,6 @@ export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
 export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
 export type { CallContext, CallPeer } from './server/context.js';
-export { elixir, type ElixirHooks, type ElixirOptions } from './elixir/elixir.js';
 export * from './errors/errors.js';
 export { isRetryable, type RetryOptions } from './errors/retryable.js';
 export { raise, RaisedException } from './exceptions/exceptions.js';

@@ -2,7 +2,6 @@
 export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
 export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
-export { elixir, type ElixirHooks, type ElixirOptions } from './elixir/elixir.js';
 export { TermError } from './errors/errors.js';
 export { fromErlang, toElixir, toErlang } from './codec/notation.js';
 export type {

@@ -47,8 +47,12 @@ const pollutions: Record<string, () => void> = {
   },
 };
 
-function prepared(library: typeof import('../../src/index.js')): () => string {
-  const { atom, decode, elixir, encode, tuple } = library;
+function prepared(
+  library: typeof import('../../src/index.js'),
+  { elixir }: typeof import('../../src/elixir.js'),
+  { javascript }: typeof import('../../src/hooks.js'),
+): () => string {
+  const { atom, decode, encode, tuple } = library;
   const object = (count: number): object =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`a${index}`, index]));
   const expected: unknown[] = [
@@ -84,6 +88,8 @@ function prepared(library: typeof import('../../src/index.js')): () => string {
     Buffer.from([116, 0, 0, 0, 1, 109, 0, 0, 0, 1, 120, 97, 1, 109, 0, 0, 0, 1, 98, 97, 2]),
   ]);
   const structs = encode([new Date(0), new Set([1, 2]), new URL('http://h/')], elixir());
+  const values = [new Date(0), new Set([1, 'a']), new TypeError('x'), new Float64Array([1.5])];
+  const hooked = encode(values, javascript());
   const errors = [Buffer.of(131, 200), Buffer.of(131, 108, 0, 0, 0, 1), own];
   return () => {
     const different = new Set<string>();
@@ -115,6 +121,15 @@ function prepared(library: typeof import('../../src/index.js')): () => string {
       const [date, set, url] = decode(structs, elixir()) as unknown as [Date, Set<number>, URL];
       return date.getTime() === 0 && set.has(2) && url.host === 'h';
     });
+    check('values of JavaScript', () => {
+      const [date, set, error, array] = decode(hooked, javascript()) as unknown as [
+        Date,
+        Set<unknown>,
+        Error,
+        Float64Array,
+      ];
+      return +date === 0 && set.has('a') && error.message === 'x' && array[0] === 1.5;
+    });
     for (const bytes of errors) {
       check('error', () => {
         try {
@@ -135,7 +150,11 @@ function prepared(library: typeof import('../../src/index.js')): () => string {
 const pollute = pollutions[kind!]!;
 if (when === 'before') pollute();
 // Not awaited inside of a function: what that returned would have a `then`.
-const run = prepared(await import('../../src/index.js'));
+const run = prepared(
+  await import('../../src/index.js'),
+  await import('../../src/elixir.js'),
+  await import('../../src/hooks.js'),
+);
 if (when === 'after') pollute();
 const different = run();
 // A stream cannot be made any more.

@@ -1,5 +1,5 @@
 // Encodings that cost the decoder as much as possible for their size.
-import { elixir } from 'backwater';
+import { elixir } from 'backwater/elixir';
 
 /** Bytes, Buffers and arrays of Buffers in a row. */
 const bytes = (...parts) =>

@@ -29,12 +29,20 @@ export function termOf(hook: Hook): unknown {
 
 /** Built-in classes whose instances are recognized in every realm. */
 const builtIns: Readonly<Record<string, (value: unknown) => boolean>> = {
+  ArrayBuffer: types.isArrayBuffer,
+  DataView: types.isDataView,
   Date: types.isDate,
   Error: types.isNativeError,
   RegExp: types.isRegExp,
   Set: types.isSet,
-  URL: (value) => Object.prototype.toString.call(value) === '[object URL]',
+  TypedArray: types.isTypedArray,
+  URL: isBuiltInUrl,
 };
+
+/** Whether a value is a URL of some realm. */
+export function isBuiltInUrl(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object URL]';
+}
 
 function isInstance(value: object, constructor: Encoder['class']): boolean {
   if (value instanceof constructor) return true;

@@ -6,7 +6,7 @@ import { TERM, type TermKind } from '../terms/brands.js';
 import type { Encoder as ClassEncoder } from '../terms/hooks.js';
 import { isMarked } from '../terms/tuple.js';
 import type { Fun, ImproperList } from '../terms/values.js';
-import { hookOf, termOf } from './class-encoders.js';
+import { hookOf, isBuiltInUrl, termOf } from './class-encoders.js';
 import { ObjectWriter, type Properties } from './object-writer.js';
 import { writeFunHead, writeOpaque } from './opaque.js';
 import { LoneSurrogateError, SerializeError, type SizeLimit } from './serialize-error.js';
@@ -318,7 +318,9 @@ export class Encoder extends ObjectWriter {
   private writeHooked(value: object, depth: number): void {
     const hook = hookOf(value, this.encoders);
     if (hook === undefined)
-      throw new SerializeError(`is ${describe(value)}, which cannot be encoded as a term`);
+      throw new SerializeError(
+        `is ${describe(value)}, which cannot be encoded as a term${adviceFor(value)}`,
+      );
     this.enter(depth);
     const term = termOf(hook);
     try {
@@ -363,4 +365,15 @@ function describe(value: object): string {
   return typeof name === 'string' && name !== ''
     ? `an instance of ${name}`
     : 'an object with a prototype';
+}
+
+/** How to send a value of JavaScript that is not a term by itself. */
+function adviceFor(value: object): string {
+  const elixir = types.isDate(value) || types.isSet(value) || isBuiltInUrl(value);
+  if (elixir) {
+    return "; javascript() of 'backwater/hooks' sends it to Node, elixir() of 'backwater/elixir' to Elixir";
+  }
+  const other =
+    types.isNativeError(value) || ArrayBuffer.isView(value) || types.isArrayBuffer(value);
+  return other ? "; javascript() of 'backwater/hooks' sends it to Node" : '';
 }

@@ -18,7 +18,7 @@ import {
   rebuild,
   thrownErrorOf,
 } from './js-error.js';
-import { type CalledFunction, printStacktrace, stackToTerms } from './stacktrace.js';
+import { type CalledFunction, makeReadable, printStacktrace, stackToTerms } from './stacktrace.js';
 import { Atom, atom, isTuple, type Term, type Tuple, tuple } from '../terms/index.js';
 
 /** `{Class, Reason, Stacktrace}`, as it crosses the wire. */
@@ -137,6 +137,7 @@ export function fromException(exception: unknown, { rethrow }: { rethrow: boolea
   }
   const [{ name: exceptionClass }, reason, stacktrace] = exception;
   if (rethrow && exceptionClass === 'throw') return reason;
+  makeReadable(stacktrace);
   const remote = exceptionClass === 'error' ? thrownErrorOf(reason) : undefined;
   if (rethrow && remote !== undefined) return withRemoteStack(rebuild(remote), stacktrace);
   const text = remote === undefined ? printBriefly(reason) : headOf(remote);

@@ -1,6 +1,7 @@
 import { dirname, parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
+import { defineHidden } from '../platform/brands.js';
 import { attempt, truncate } from '../platform/inspect.js';
 import {
   Atom,
@@ -12,6 +13,7 @@ import {
   tuple,
 } from '../terms/index.js';
 import { foreignAtom } from '../terms/atom.js';
+import { type Inspector, inspectSymbol } from '../terms/inspect.js';
 
 /** The function that was called, as the caller knows it. */
 export interface CalledFunction {
@@ -72,6 +74,25 @@ export function printStacktrace(stacktrace: Term): string[] {
     const line = attempt(() => printFrame(frame));
     return line === undefined ? [] : [`    at remote ${line}`];
   });
+}
+
+/**
+ * Makes `util.inspect` and `console.log` show a remote stack as modules, functions, files and lines, such as
+ * `bank:withdraw/1 (bank.js:12)`. Frames that are not of Erlang's form are shown as the terms they are.
+ */
+export function makeReadable(stacktrace: Term): void {
+  if (!Array.isArray(stacktrace) || Object.isFrozen(stacktrace)) return;
+  const printed: Inspector = (_depth, options, print) => {
+    const shown = stacktrace.slice(0, MAX_FRAMES).map((frame: unknown) => {
+      const line = attempt(() => printFrame(frame));
+      return `  ${line ?? print(frame, options).replaceAll('\n', '\n  ')}`;
+    });
+    if (shown.length === 0) return '[]';
+    const more = stacktrace.length - shown.length;
+    if (more > 0) shown.push(`  ... ${more} more`);
+    return `[\n${shown.join(',\n')}\n]`;
+  };
+  defineHidden(stacktrace, inspectSymbol, printed);
 }
 
 function parseStack(stack: string, message: unknown): Frame[] {

@@ -1,0 +1,107 @@
+import { defineHidden } from '../platform/brands.js';
+import type { StructReviver } from '../codec/revivers.js';
+import { type Atom, tuple } from '../terms/index.js';
+import { type Fields, integer, ISO, struct } from './struct.js';
+import { Time } from './time.js';
+
+/** Elixir's functions fail for later years, and for earlier ones before Christ. */
+const MAX_YEAR = 9999;
+/** How many decimal places the seconds of a `Date` have, unless it remembers another number. */
+const MILLISECONDS = 3;
+/** Where a decoded `Date` remembers how many decimal places its seconds had. */
+const PRECISION = Symbol.for('backwater.precision');
+
+/** A date as a `DateTime` in UTC. */
+export function dateTime(date: Date, precision?: number): Map<Atom, unknown> {
+  return struct('DateTime', {
+    calendar: ISO,
+    ...dayOf(date),
+    ...timeOf(date, precision),
+    time_zone: 'Etc/UTC',
+    zone_abbr: 'UTC',
+    utc_offset: 0,
+    std_offset: 0,
+  });
+}
+
+/** A date as a `NaiveDateTime` in UTC. */
+export function naiveDateTime(date: Date, precision?: number): Map<Atom, unknown> {
+  return struct('NaiveDateTime', { calendar: ISO, ...dayOf(date), ...timeOf(date, precision) });
+}
+
+/** The day of a date in UTC, as a `Date`. */
+export function day(date: Date): Map<Atom, unknown> {
+  return struct('Date', { calendar: ISO, ...dayOf(date) });
+}
+
+/** The time of day of a date in UTC. */
+export function time(date: Date): Time {
+  const [hour, minute, second] = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
+  return new Time(hour, minute, second, date.getUTCMilliseconds() * 1000, precisionOf(date));
+}
+
+function dayOf(date: Date): Fields {
+  if (Number.isNaN(date.getTime())) throw new RangeError('an invalid date is no term');
+  const year = date.getUTCFullYear();
+  if (Math.abs(year) > MAX_YEAR) {
+    throw new RangeError(`the year ${year} is beyond those of Elixir, -${MAX_YEAR} to ${MAX_YEAR}`);
+  }
+  return { year, month: date.getUTCMonth() + 1, day: date.getUTCDate() };
+}
+
+function timeOf(date: Date, precision = precisionOf(date)): Fields {
+  const micros = date.getUTCMilliseconds() * 1000;
+  return {
+    hour: date.getUTCHours(),
+    minute: date.getUTCMinutes(),
+    second: date.getUTCSeconds(),
+    microsecond: tuple(micros - (micros % 10 ** (6 - precision)), precision),
+  };
+}
+
+/** The precision that a date came with, unless its milliseconds have changed to some that do not fit. */
+function precisionOf(date: Date): number {
+  const kept = integer((date as { [PRECISION]?: unknown })[PRECISION], 0, 6);
+  if (kept === undefined) return MILLISECONDS;
+  const fits = (date.getUTCMilliseconds() * 1000) % 10 ** (6 - kept) === 0;
+  return fits ? kept : MILLISECONDS;
+}
+
+export const dateRevivers: readonly StructReviver[] = [
+  {
+    struct: 'DateTime',
+    revive: (fields: Fields) => instantOf(fields, zoneOffset(fields)) ?? fields,
+  },
+  { struct: 'NaiveDateTime', revive: (fields: Fields) => instantOf(fields, 0) ?? fields },
+  {
+    struct: 'Date',
+    revive: (fields: Fields) => instantOf({ ...fields, ...MIDNIGHT }, 0) ?? fields,
+  },
+];
+
+const MIDNIGHT = { hour: 0, minute: 0, second: 0, microsecond: tuple(0, MILLISECONDS) };
+
+/** Seconds east of UTC. */
+function zoneOffset(fields: Fields): number | undefined {
+  const offset = integer(fields['utc_offset'], -90_000, 90_000);
+  const saving = integer(fields['std_offset'], -90_000, 90_000);
+  return offset === undefined || saving === undefined ? undefined : offset + saving;
+}
+
+/** The instant of a date and a time; undefined if a field is not what Elixir has there. */
+function instantOf(fields: Fields, offset: number | undefined): Date | undefined {
+  const year = integer(fields['year'], -MAX_YEAR, MAX_YEAR);
+  const month = integer(fields['month'], 1, 12);
+  const day = integer(fields['day'], 1, 31);
+  const time = Time.ofFields(fields);
+  if (year === undefined || month === undefined || day === undefined) return undefined;
+  if (time === undefined || offset === undefined) return undefined;
+  const { hour, minute, second, microsecond, precision } = time;
+  // Not Date.UTC, to which year 1 is 1901.
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  if (date.getUTCDate() !== day) return undefined;
+  date.setUTCHours(hour, minute, second - offset, Math.floor(microsecond / 1000));
+  if (precision !== MILLISECONDS) defineHidden(date, PRECISION, precision);
+  return date;
+}

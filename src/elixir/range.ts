@@ -1,0 +1,73 @@
+import type { InspectOptionsStylized } from 'node:util';
+import { TermError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { type Atom, toTerm } from '../terms/index.js';
+import { inspectSymbol } from '../terms/inspect.js';
+import { type Fields, struct } from './struct.js';
+
+/** Integers from one to another, both included, as Elixir's `1..10//2` has them. */
+export class Range {
+  /** Where it begins. */
+  readonly first: number;
+  /** Where it ends, if a step leads there. */
+  readonly last: number;
+  /** The difference of two numbers in a row. */
+  readonly step: number;
+
+  /**
+   * @param step by default 1 or -1, whichever leads from `first` to `last`
+   * @throws {@link TermError} if one is not a safe integer, or the step is 0
+   */
+  constructor(first: number, last: number, step = first <= last ? 1 : -1) {
+    for (const [name, value] of Object.entries({ first, last, step })) {
+      if (!Number.isSafeInteger(value)) {
+        throw new TermError(
+          `${name} of a Range is a safe integer, not ${inspectBriefly(value, 100)}`,
+        );
+      }
+    }
+    if (step === 0) throw new TermError('the step of a Range cannot be 0');
+    this.first = first;
+    this.last = last;
+    this.step = step;
+    Object.freeze(this);
+  }
+
+  /** @internal The range in the fields of a struct; undefined if one is not what Elixir has there. */
+  static ofFields({ first, last, step }: Fields): Range | undefined {
+    const all = [first, last, step] as [number, number, number];
+    return all.every(Number.isSafeInteger) && step !== 0 ? new Range(...all) : undefined;
+  }
+
+  /** How many numbers there are. */
+  get size(): number {
+    return Math.max(0, Math.floor((this.last - this.first) / this.step) + 1);
+  }
+
+  /** Whether a number is one of them. */
+  has(value: number): boolean {
+    const index = (value - this.first) / this.step;
+    return Number.isInteger(index) && index >= 0 && index < this.size;
+  }
+
+  /** The numbers in order. */
+  *[Symbol.iterator](): Generator<number, void> {
+    for (let index = 0; index < this.size; index++) yield this.first + index * this.step;
+  }
+
+  /** As Elixir writes it: `1..10`, `5..1//-2`. */
+  toString(): string {
+    const { first, last, step } = this;
+    return step === 1 ? `${first}..${last}` : `${first}..${last}//${step}`;
+  }
+
+  /** Elixir's `Range`. */
+  [toTerm](): Map<Atom, unknown> {
+    return struct('Range', { first: this.first, last: this.last, step: this.step });
+  }
+
+  /** What `util.inspect` and `console.log` show. */
+  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+    return options.stylize(`Range(${this.toString()})`, 'number');
+  }
+}

@@ -1,0 +1,33 @@
+import { attempt } from '../platform/inspect.js';
+import { Atom } from '../terms/index.js';
+import type { Fields } from './struct.js';
+
+/** JavaScript's flags for the options of `Regex`: letters up to Elixir 1.14, atoms since then. */
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ['i', 'i'],
+  ['m', 'm'],
+  ['s', 's'],
+  ['u', ''],
+  ['caseless', 'i'],
+  ['multiline', 'm'],
+  ['dotall', 's'],
+  ['unicode', ''],
+  ['ucp', ''],
+]);
+/** Sources that are longer are left alone. */
+const MAX_SOURCE = 10_000;
+
+/**
+ * The regular expression of a `Regex`; undefined if JavaScript has no such option or does not read the source.
+ * The flag `u` makes JavaScript refuse what means something else in PCRE, such as `\A`.
+ */
+export function regexOf({ source, opts }: Fields): RegExp | undefined {
+  if (typeof source !== 'string' || source.length > MAX_SOURCE) return undefined;
+  const names = typeof opts === 'string' ? Array.from(opts) : opts;
+  if (!Array.isArray(names) || names.length > FLAGS.size) return undefined;
+  const flags = names.map((name: unknown) =>
+    FLAGS.get((name instanceof Atom ? name.name : name) as string),
+  );
+  if (flags.includes(undefined)) return undefined;
+  return attempt(() => new RegExp(source, [...new Set(flags), 'u'].join('')));
+}

@@ -1,0 +1,124 @@
+import type { InspectOptionsStylized } from 'node:util';
+import { TermError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { type Atom, toTerm, tuple } from '../terms/index.js';
+import { inspectSymbol } from '../terms/inspect.js';
+import { type Fields, integer, ISO, struct } from './struct.js';
+
+const TIME = /^T?(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?$/;
+
+/** A time of day, as Elixir's `Time` has it. */
+export class Time {
+  /** 0 to 23. */
+  readonly hour: number;
+  /** 0 to 59. */
+  readonly minute: number;
+  /** 0 to 59; 60 is a leap second. */
+  readonly second: number;
+  /** 0 to 999,999. */
+  readonly microsecond: number;
+  /** How many decimal places the seconds have: 0 to 6. */
+  readonly precision: number;
+
+  /**
+   * @param precision by default as many decimal places as `microsecond` needs
+   * @throws {@link TermError} naming the part that is out of range
+   */
+  constructor(
+    hour: number,
+    minute: number,
+    second = 0,
+    microsecond = 0,
+    precision = placesOf(microsecond),
+  ) {
+    for (const [name, value, most] of [
+      ['hour', hour, 23],
+      ['minute', minute, 59],
+      ['second', second, 60],
+      ['microsecond', microsecond, 999_999],
+      ['precision', precision, 6],
+    ] as const) {
+      if (integer(value, 0, most) === undefined) {
+        const given = inspectBriefly(value, 100);
+        throw new TermError(`the ${name} of a Time is an integer from 0 to ${most}, not ${given}`);
+      }
+    }
+    this.hour = hour;
+    this.minute = minute;
+    this.second = second;
+    this.microsecond = microsecond - (microsecond % 10 ** (6 - precision));
+    this.precision = precision;
+    Object.freeze(this);
+  }
+
+  /**
+   * The time of a text such as `'23:00:07.001'`.
+   *
+   * @throws {@link TermError} if the text is not a time
+   */
+  static from(text: string): Time {
+    const [, hour, minute, second, decimals = ''] = TIME.exec(text) ?? [];
+    if (hour === undefined) {
+      throw new TermError(
+        `a time is text such as '23:00:07.001', not ${inspectBriefly(text, 100)}`,
+      );
+    }
+    const microsecond = Number(decimals.padEnd(6, '0'));
+    return new Time(Number(hour), Number(minute), Number(second), microsecond, decimals.length);
+  }
+
+  /** @internal The time in the fields of a struct; undefined if one is not what Elixir has there. */
+  static ofFields(fields: Fields): Time | undefined {
+    const hour = integer(fields['hour'], 0, 23);
+    const minute = integer(fields['minute'], 0, 59);
+    const second = integer(fields['second'], 0, 60);
+    const pair: unknown = fields['microsecond'];
+    const micros = Array.isArray(pair) ? integer(pair[0], 0, 999_999) : undefined;
+    const precision = Array.isArray(pair) ? integer(pair[1], 0, 6) : undefined;
+    if (hour === undefined || minute === undefined || second === undefined) return undefined;
+    if (micros === undefined || precision === undefined) return undefined;
+    if (fields['calendar'] !== ISO) return undefined;
+    return new Time(hour, minute, second, micros, precision);
+  }
+
+  /** The same time with other decimal places; those that are too many are cut. */
+  withPrecision(precision: number): Time {
+    return new Time(this.hour, this.minute, this.second, this.microsecond, precision);
+  }
+
+  /** As ISO 8601 has it: `'23:00:07.001'`. */
+  toString(): string {
+    const [hour, minute, second] = [this.hour, this.minute, this.second].map((part) =>
+      String(part).padStart(2, '0'),
+    );
+    const decimals = String(this.microsecond).padStart(6, '0').slice(0, this.precision);
+    return `${hour}:${minute}:${second}${decimals === '' ? '' : `.${decimals}`}`;
+  }
+
+  /** The same as `toString`. */
+  toJSON(): string {
+    return this.toString();
+  }
+
+  /** Elixir's `Time`. */
+  [toTerm](): Map<Atom, unknown> {
+    const { hour, minute, second, microsecond, precision } = this;
+    return struct('Time', {
+      calendar: ISO,
+      hour,
+      minute,
+      second,
+      microsecond: tuple(microsecond, precision),
+    });
+  }
+
+  /** What `util.inspect` and `console.log` show. */
+  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+    return options.stylize(`Time(${this.toString()})`, 'date');
+  }
+}
+
+/** How many decimal places of a second so many microseconds need. */
+function placesOf(microsecond: number): number {
+  return String(microsecond).padStart(6, '0').replace(/0+$/, '').length;
+}

@@ -1,0 +1,85 @@
+import type { Atom } from '../terms/index.js';
+import { type Fields, integer, struct } from './struct.js';
+
+/** The ports that Elixir's `URI` knows. */
+const PORTS: Readonly<Record<string, number>> = {
+  ftp: 21,
+  http: 80,
+  https: 443,
+  ldap: 389,
+  sftp: 22,
+  tftp: 69,
+  ws: 80,
+  wss: 443,
+};
+
+/** Schemes for which WHATWG's URL takes what follows for a host, whatever it is. */
+const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
+
+/** The fields of a `URI` that are text or nil. */
+const TEXTS = ['userinfo', 'host', 'path', 'query', 'fragment'] as const;
+
+/** A URL as a `URI`. Empty parts stay: the host of `file:///x`, the query of `http://a.b/?`. */
+export function uri(url: URL): Map<Atom, unknown> {
+  const { href, protocol, username, password, hostname, port, pathname } = url;
+  const scheme = protocol.slice(0, -1);
+  // The properties `search` and `hash` do not tell an empty part from none.
+  const [rest, fragment] = cut(href, '#');
+  const [hierarchy, query] = cut(rest, '?');
+  const hasAuthority = hierarchy.startsWith('//', protocol.length);
+  const hasUser = username !== '' || password !== '';
+  return struct('URI', {
+    scheme,
+    authority: null,
+    userinfo: hasUser ? username + (password === '' ? '' : `:${password}`) : null,
+    host: hasAuthority ? hostname.replace(/^\[(.*)\]$/, '$1') : null,
+    port: port === '' ? (PORTS[scheme] ?? null) : Number(port),
+    path: pathname === '' ? null : pathname,
+    query,
+    fragment,
+  });
+}
+
+/** The text before a character and after it; null if it does not occur. */
+function cut(text: string, character: string): [string, string | null] {
+  const at = text.indexOf(character);
+  return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** The URL of a `URI`; undefined if it is relative, or the URL would have other parts. */
+export function urlOf(fields: Fields): URL | undefined {
+  const text = (name: string): string | undefined =>
+    typeof fields[name] === 'string' ? fields[name] : undefined;
+  const scheme = text('scheme');
+  if (scheme === undefined || !/^[a-z][a-z0-9+.-]*$/i.test(scheme)) return undefined;
+  const isText = (part: unknown): boolean => part === null || typeof part === 'string';
+  if (!TEXTS.every((name) => isText(fields[name] ?? null)) || !keepsItsParts(fields))
+    return undefined;
+  const [host, userinfo, query, fragment] = ['host', 'userinfo', 'query', 'fragment'].map(text);
+  const port = integer(fields['port'], 0, 65_535);
+  const name = host?.includes(':') === true ? `[${host}]` : host;
+  const user = userinfo === undefined ? '' : `${userinfo}@`;
+  const authority =
+    name === undefined ? '' : `//${user}${name}${port === undefined ? '' : `:${port}`}`;
+  const whole =
+    `${scheme}:${authority}${text('path') ?? ''}` +
+    `${query === undefined ? '' : `?${query}`}${fragment === undefined ? '' : `#${fragment}`}`;
+  return URL.canParse(whole) ? new URL(whole) : undefined;
+}
+
+/** Whether a URL of these parts has the same ones, and not a host that was a path, say. */
+function keepsItsParts({ scheme, userinfo, host, port, path, query }: Fields): boolean {
+  const without = (part: unknown, characters: RegExp): boolean => !characters.test(String(part));
+  const hasHost = typeof host === 'string';
+  const start = typeof path === 'string' ? path : '';
+  const pathFits = hasHost ? /^(?:\/|$)/.test(start) : !start.startsWith('//');
+  return (
+    pathFits &&
+    ((hasHost && host !== '') || !SPECIAL.has(String(scheme).toLowerCase())) &&
+    (port === null || port === undefined || integer(port, 0, 65_535) !== undefined) &&
+    without(userinfo, /[/?#@\\]/) &&
+    without(host, /[/?#@\\]/) &&
+    without(path, /[?#]/) &&
+    without(query, /#/)
+  );
+}

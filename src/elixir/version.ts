@@ -1,0 +1,91 @@
+import type { InspectOptionsStylized } from 'node:util';
+import { TermError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { type Atom, toTerm } from '../terms/index.js';
+import { inspectSymbol } from '../terms/inspect.js';
+import { type Fields, struct } from './struct.js';
+
+const NUMBER = '(?:0|[1-9]\\d{0,14})';
+const IDENTIFIERS = '[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*';
+const VERSION = new RegExp(
+  `^(${NUMBER})\\.(${NUMBER})\\.(${NUMBER})(?:-(${IDENTIFIERS}))?(?:\\+(${IDENTIFIERS}))?$`,
+);
+/** Versions that are longer are left alone. */
+const MAX_LENGTH = 256;
+
+/** A version of Semantic Versioning 2.0.0, as Elixir's `Version` has it. */
+export class Version {
+  /** The first number. */
+  readonly major: number;
+  /** The second number. */
+  readonly minor: number;
+  /** The third number. */
+  readonly patch: number;
+  /** What stands after the hyphen: `['rc', 1]`. */
+  readonly pre: readonly (string | number)[];
+  /** What stands after the plus sign. */
+  readonly build: string | null;
+
+  /** @throws {@link TermError} if the text is not a version */
+  constructor(text: string) {
+    const parts = typeof text === 'string' && text.length <= MAX_LENGTH ? VERSION.exec(text) : null;
+    if (parts === null) {
+      throw new TermError(
+        `a version is text such as '1.2.3-rc.1', not ${inspectBriefly(text, 100)}`,
+      );
+    }
+    const [, major, minor, patch, pre, build] = parts;
+    this.major = Number(major);
+    this.minor = Number(minor);
+    this.patch = Number(patch);
+    this.pre = Object.freeze((pre?.split('.') ?? []).map(identifier));
+    this.build = build ?? null;
+    Object.freeze(this);
+  }
+
+  /** @internal The version in the fields of a struct; undefined if one is not what Elixir has there. */
+  static ofFields({ major, minor, patch, pre, build }: Fields): Version | undefined {
+    if (!Array.isArray(pre) || pre.length > MAX_LENGTH) return undefined;
+    if (![major, minor, patch].every(Number.isSafeInteger)) return undefined;
+    if (!pre.every((part) => typeof part === 'string' || Number.isSafeInteger(part)))
+      return undefined;
+    if (build !== null && typeof build !== 'string') return undefined;
+    const text =
+      [major, minor, patch].join('.') +
+      (pre.length === 0 ? '' : `-${pre.join('.')}`) +
+      (build === null ? '' : `+${build}`);
+    if (text.length > MAX_LENGTH || !VERSION.test(text)) return undefined;
+    const version = new Version(text);
+    // The identifier "1" is not the number.
+    return pre.every((part, index) => part === version.pre[index]) ? version : undefined;
+  }
+
+  /** As Elixir writes it: `1.2.3-rc.1+build`. */
+  toString(): string {
+    const { major, minor, patch, pre, build } = this;
+    const suffix =
+      (pre.length === 0 ? '' : `-${pre.join('.')}`) + (build === null ? '' : `+${build}`);
+    return `${major}.${minor}.${patch}${suffix}`;
+  }
+
+  /** The same as `toString`. */
+  toJSON(): string {
+    return this.toString();
+  }
+
+  /** Elixir's `Version`. */
+  [toTerm](): Map<Atom, unknown> {
+    const { major, minor, patch, pre, build } = this;
+    return struct('Version', { major, minor, patch, pre, build });
+  }
+
+  /** What `util.inspect` and `console.log` show. */
+  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+    return options.stylize(`Version(${this.toString()})`, 'string');
+  }
+}
+
+/** Identifiers of digits are numbers. */
+function identifier(text: string): string | number {
+  return /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text;
+}

@@ -1,0 +1,72 @@
+import type { TupleReviver } from '../codec/revivers.js';
+import { defineHidden } from '../platform/brands.js';
+import { isPlainObject } from '../platform/realms.js';
+import { textOf } from './text.js';
+import { atom, type Encoder, tuple } from '../terms/index.js';
+
+const TAG = '$error';
+const ERROR = atom(TAG);
+
+/** What is sent of an error besides its name and message, where it has it. Stacks stay on their own side. */
+const FIELDS = ['code', 'data', 'cause', 'errors'] as const;
+/** Fields that `util.inspect` is to show as properties, as it does for Node's own errors. */
+const SHOWN: ReadonlySet<string> = new Set(['code', 'data']);
+
+/** `{'$error', Name, Message, Fields}`. */
+export const errorEncoder: Encoder<Error> = {
+  class: Error,
+  toTerm(error) {
+    const values = error as unknown as Record<string, unknown>;
+    const fields: Record<string, unknown> = {};
+    for (const field of FIELDS) if (values[field] !== undefined) fields[field] = values[field];
+    return tuple(
+      ERROR,
+      wellFormed(values['name'], 'Error'),
+      wellFormed(values['message'], ''),
+      fields,
+    );
+  },
+};
+
+export const errorReviver: TupleReviver = {
+  tag: TAG,
+  length: 4,
+  revive(term) {
+    const fields: unknown = term[3];
+    const [name, message] = [textOf(term[1]), textOf(term[2])];
+    if (name === undefined || message === undefined) return term;
+    if (typeof fields !== 'object' || fields === null || !isPlainObject(fields)) return term;
+    return errorOf(name, message, fields);
+  },
+};
+
+const CLASSES: ReadonlyMap<string, new (message: string) => Error> = new Map(
+  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((one) => [
+    one.name,
+    one,
+  ]),
+);
+
+function errorOf(name: string, message: string, fields: Record<string, unknown>): Error {
+  const isAggregate = name === 'AggregateError' && Array.isArray(fields['errors']);
+  const constructor = CLASSES.get(name);
+  const error = isAggregate ? new AggregateError([], message) : new (constructor ?? Error)(message);
+  if (constructor === undefined && !isAggregate) defineHidden(error, 'name', name);
+  for (const field of FIELDS) {
+    if (!Object.hasOwn(fields, field)) continue;
+    Object.defineProperty(error, field, {
+      __proto__: null,
+      value: fields[field],
+      writable: true,
+      configurable: true,
+      enumerable: SHOWN.has(field),
+    } as PropertyDescriptor);
+  }
+  // The local stack would say where the message was decoded.
+  defineHidden(error, 'stack', message === '' ? name : `${name}: ${message}`);
+  return error;
+}
+
+function wellFormed(value: unknown, fallback: string): string {
+  return typeof value === 'string' ? value.toWellFormed() : fallback;
+}
