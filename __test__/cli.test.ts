@@ -529,6 +529,20 @@ test('serve exposes the objects of a file as modules', async (t) => {
   t.is((await end()).status, 0);
 });
 
+test('serve runs the interceptors that a file exports', async (t) => {
+  const path = join(await folder(t), 'math.mjs');
+  await writeFile(
+    path,
+    `export const add = (a, b) => a + b;
+    export const interceptors = [async (call, next) => -(await next(call))];`,
+  );
+  const { url, end } = await serving(t, [path]);
+  const client = new Client({ url, secret: SECRET, ...PATIENT });
+  t.is(await client.call('math', 'add', [1, 2]), -3);
+  await client.close();
+  t.is((await end()).status, 0);
+});
+
 test('serve says why a file cannot be served', async (t) => {
   const directory = await folder(t);
   const path = join(directory, 'broken.mjs');

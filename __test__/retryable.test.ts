@@ -17,12 +17,15 @@ import {
   TimeoutError,
   TlsError,
 } from '../src/errors/errors.js';
+import type { CallPhase } from '../src/errors/errors.js';
 import * as errors from '../src/errors/errors.js';
 import { isRetryable } from '../src/errors/retryable.js';
 
 const times = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };
-const timeout = (phase: 'queued' | 'connect' | 'wait'): TimeoutError =>
-  new TimeoutError({ phase, times, option: 'timeout', limit: 1 });
+const timeout = (
+  phase: CallPhase,
+  option: 'timeout' | 'deadline' | 'parent' = 'timeout',
+): TimeoutError => new TimeoutError({ phase, times, option, limit: 1 });
 const remote = (...statuses: number[]): RemoteError[] =>
   statuses.map((status) => new RemoteError(status, ''));
 const unverified = (...statuses: number[]): ResponseAuthenticationError[] =>
@@ -38,7 +41,14 @@ const rows: Readonly<Record<string, readonly BackwaterError[]>> = {
   ConnectError: [new ConnectError('x'), new ConnectError('x', { phase: 'resolve' })],
   TlsError: [new TlsError('x', { reason: 'handshake_failed' })],
   'TimeoutError, phase queued, resolve, connect, tls': [timeout('queued'), timeout('connect')],
-  'TimeoutError, phase send, wait, receive': [timeout('wait')],
+  'TimeoutError, phase send, wait, receive, interceptors': [
+    timeout('wait'),
+    timeout('interceptors'),
+  ],
+  'TimeoutError, option deadline, parent': [
+    timeout('queued', 'deadline'),
+    timeout('wait', 'parent'),
+  ],
   QueueFullError: [new QueueFullError({ limit: 1 })],
   ConnectionLostError: [new ConnectionLostError('x')],
   'RemoteError 408, 503, 504': remote(408, 503, 504),

@@ -277,6 +277,51 @@ test('modules that are no URL cannot be served by workers', async (t) => {
   }
 });
 
+test('worker threads run the interceptors that the file exports', async (t) => {
+  const source = (exported: string, modules: string): string => `
+    const tag = async (call, next) => [call.side, call.args.length, await next(call)];
+    ${exported}
+    ${modules}`;
+  const list = 'export const interceptors = [tag, tag];';
+  const tagged = ['server', 1, ['server', 1, 7]];
+  const cases = [
+    [list, 'export const m = { echo: (x) => x };', tagged],
+    [list, 'export default { m: { echo: (x) => x } };', tagged],
+    ['export const interceptors = [];', 'export const m = { echo: (x) => x };', 7],
+    // A module may have this name.
+    ['export const interceptors = { f: () => 1 };', 'export const m = { echo: (x) => x };', 7],
+  ] as const;
+  for (const [exported, modules, expected] of cases) {
+    const url = moduleOf(t, source(exported, modules));
+    const options = { host: '127.0.0.1', port: 0, workers: 1 };
+    const server = await startClearServer(secret, url, options);
+    t.teardown(() => server.close());
+    const client = connect(t, server);
+    t.deepEqual(await client.call('m', 'echo', [7]), expected as never);
+    t.is((await client.tryCall('interceptors', 'f')).ok, exported.includes('f:'));
+  }
+});
+
+test('interceptors that worker threads cannot use are refused', async (t) => {
+  const option = await failed(
+    startClearServer(secret, modules, { port: 0, interceptors: [(call, next) => next(call)] }),
+  );
+  t.true(option instanceof OptionError && option.option === 'interceptors', String(option));
+  t.regex((option as Error).message, /export const interceptors = \[log\]/);
+  for (const [exported, message] of [
+    ['() => 1', /the export 'interceptors' must be a list of functions, not a function/],
+    ['[1]', /option 'interceptors' takes a list of functions/],
+  ] as const) {
+    const url = moduleOf(
+      t,
+      `export const interceptors = ${exported}; export const m = { f: () => 1 };`,
+    );
+    const error = await failed(startClearServer(secret, url, { port: 0, workers: 1 }));
+    t.true(error instanceof OptionError && error.option === 'interceptors', String(error));
+    t.regex((error as Error).message, message);
+  }
+});
+
 test('the options of the threads are passed on', async (t) => {
   const server = await start(t, { workerOptions: { env: { GIVEN: 'to the worker' } } });
   const client = connect(t, server);

@@ -1,5 +1,10 @@
-export { call, Client, tryCall } from './client/client.js';
-export type { CallError, CallResult, Target } from './client/client.js';
+export type { TracedCall } from './calls/channels.js';
+export type { ParentCall } from './calls/deadline.js';
+export type { InterceptedCall, Interceptor, Next } from './calls/interceptor.js';
+export { Client } from './client/client.js';
+export type { Target } from './client/client.js';
+export { call, tryCall } from './client/shared-clients.js';
+export type { CallError, CallResult, ClientView } from './client/view.js';
 export type { ClientStats, EndpointStats } from './client/stats.js';
 export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
@@ -22,7 +27,7 @@ export type {
 } from './codec/options.js';
 export type { EncodeRequestOptions } from './http/options.js';
 export type { CloseOptions, ServerOptions, WorkerOptions } from './server/options.js';
-export type { MetadataInput } from './options/metadata.js';
+export type { MetadataInput, TraceHeaders } from './options/metadata.js';
 export type { AbortSignalLike } from './platform/realms.js';
 export { expose } from './server/expose.js';
 export type {

@@ -68,5 +68,7 @@ export const JobWord = {
   headers: 16,
   /** 0 for none. */
   headersLength: 17,
+  /** Where the identifier of the first request stands in the bytes, in base64; 0 if Rust makes it. */
+  requestId: 18,
 } as const;
-export const JOB_WORDS = 18;
+export const JOB_WORDS = 19;

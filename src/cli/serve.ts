@@ -4,6 +4,11 @@ import { statSync } from 'node:fs';
 import { basename, extname, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isError } from '../platform/realms.js';
+import {
+  exportedInterceptors,
+  type ModuleNamespace,
+  type ServedExports,
+} from '../server/exports.js';
 import { expose } from '../server/expose.js';
 import { createRegistry, type Modules } from '../server/registry.js';
 import type { ServerOptions } from '../server/options.js';
@@ -23,6 +28,7 @@ export const serve: Command = {
   usage: 'FILE [--port N] [--watch]',
   details: [
     'Imports FILE and exposes the functions that it exports, under the name of the file: those of string.js as the module string. If it exports objects instead, each is a module; so are those of an object that is the default export. Ctrl-C lets calls under way end.',
+    'If FILE exports a list named interceptors, they run around every call.',
     'With --watch, the server restarts when the file or something that it imports changes: it runs under node --watch.',
   ],
   flags: {
@@ -52,8 +58,8 @@ export const serve: Command = {
       throw new UsageError(`there is no file ${file}`);
     }
     if (flags.has('watch') && !isWatched()) return await runWatched(flags);
-    const modules = await load(file, flags);
-    const server = await listen(modules, flags);
+    const { modules, interceptors } = await load(file, flags);
+    const server = await listen(modules, interceptors, flags);
     terminal.print(`listening on ${server.url}`);
     for (const { module, name, arity } of createRegistry(modules).functions) {
       terminal.print(`  ${module}:${name}/${arity}`);
@@ -99,24 +105,30 @@ async function runWatched(flags: Flags): Promise<number> {
   return status ?? EXIT.ok;
 }
 
-async function load(file: string, flags: Flags): Promise<Modules> {
-  let namespace: Readonly<Record<string, unknown>>;
+async function load(file: string, flags: Flags): Promise<ServedExports> {
+  let namespace: ModuleNamespace;
   try {
-    namespace = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+    namespace = (await import(pathToFileURL(file).href)) as ModuleNamespace;
   } catch (cause) {
     const reason = isError(cause) ? `${cause.name}: ${cause.message}` : String(cause);
     const place = isError(cause) ? await placeOfSyntaxError(cause, file) : '';
     throw new UsageError(`${basename(file)} cannot be imported: ${reason}${place}`, { cause });
   }
-  return modulesOf(namespace, file, flags);
+  const interceptors = exportedInterceptors(namespace);
+  return { modules: modulesOf(namespace, file, flags), interceptors };
 }
 
-async function listen(modules: Modules, flags: Flags): Promise<Server> {
+async function listen(
+  modules: Modules,
+  interceptors: ServedExports['interceptors'],
+  flags: Flags,
+): Promise<Server> {
   const secrets = secretsOf(flags);
   const options: ServerOptions = {
     host: flags.text('host') ?? '127.0.0.1',
     port: numberOf(flags, 'port', { min: 0, max: 65_535 }),
     returnExceptionStacktraces: !flags.has('hide-stacktraces'),
+    interceptors,
   };
   const cert = flags.text('cert');
   const key = flags.text('key');

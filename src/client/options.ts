@@ -1,4 +1,6 @@
 /** The options of clients and of single calls. */
+import type { ParentCall, TimeBound } from '../calls/deadline.js';
+import { copied } from '../calls/interceptor.js';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';
 import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
@@ -7,12 +9,15 @@ import {
   audience,
   boolean,
   bytesInFlight,
+  deadline,
   dnsServers,
   integer,
   integerOrInfinity,
+  interception,
   MAX_TIMEOUT,
   metadata,
   optional,
+  parent,
   spinning,
   timeout,
 } from '../options/types.js';
@@ -84,6 +89,18 @@ export const callTable = {
    * Its connection or its place in the queue is released at once, which tells the server too.
    */
   signal: option(abortSignal, undefined),
+  /**
+   * When the call must have ended, as a Date or in milliseconds since 1970.
+   *
+   * `timeout` applies as well. Both are sent to the server.
+   */
+  deadline: option(deadline, undefined),
+  /**
+   * The call that this one is made for: the {@link CallContext} of the function that makes it.
+   *
+   * This call is cancelled with its parent, ends by the parent's deadline, and carries its trace headers.
+   */
+  parent: option(parent, undefined),
 };
 
 export const clientTable = {
@@ -149,6 +166,7 @@ export const clientTable = {
   /** The name of the server that requests are meant for; servers with another name refuse them. */
   audience: option(audience, undefined),
   ...spinning,
+  ...interception,
 };
 
 /** Options of a single call. They take precedence over those of the client. */
@@ -192,18 +210,29 @@ export interface ClientOptions extends ClientTuning {
   readonly secret: Secret | readonly Secret[];
 }
 
+/** Options that only calls have. */
+const ofCalls = { signal: undefined, deadline: undefined, parent: undefined };
+
 /** The complete options of a client, which are those of a call without options of its own. */
 export interface ClientSettings extends Readonly<Omit<Values<typeof clientTable>, 'metadata'>> {
   readonly signal: undefined;
+  readonly deadline: undefined;
+  readonly parent: undefined;
   readonly metadata: Metadata | undefined;
   readonly trace?: TraceHeaders | undefined;
+  /** The identifier of the first request that the call sends; undefined if the addon makes it. */
+  readonly requestId?: string | undefined;
   /** For the addon: how to decode and to call. */
   readonly flags: number;
 }
 
 /** The complete options of a call. */
-export interface CallSettings extends Omit<ClientSettings, 'signal'> {
+export interface CallSettings extends Omit<ClientSettings, 'signal' | 'deadline' | 'parent'> {
   readonly signal: AbortSignalLike | undefined;
+  readonly deadline: Date | number | undefined;
+  readonly parent: ParentCall | undefined;
+  /** What `timeout` follows from, if that is not the option of this name. */
+  readonly bound?: TimeBound | undefined;
 }
 
 // The bit stands in crates/node/src/options.rs too.
@@ -227,7 +256,9 @@ export function clientOptions(input?: ClientTuning | null, subject = 'the client
     );
   }
   const metadata = Metadata.of(values.metadata);
-  return Object.freeze({ ...values, metadata, signal: undefined, flags: flagsOf(values) });
+  const interceptors = copied(values.interceptors);
+  const flags = flagsOf(values);
+  return Object.freeze({ ...values, metadata, interceptors, ...ofCalls, flags });
 }
 
 /**
@@ -238,7 +269,7 @@ export function clientOptions(input?: ClientTuning | null, subject = 'the client
  */
 export function callOptions(
   input: CallOptions | null | undefined,
-  client: ClientSettings,
+  client: CallSettings,
 ): CallSettings {
   // Most calls have no options of their own.
   if (input === undefined || input === null) return client;

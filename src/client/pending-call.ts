@@ -5,7 +5,7 @@ import { rejection } from '../platform/call-stack.js';
 import { readArrival } from '../codec/decoder.js';
 import { type Revivers, reviversOf } from '../codec/revivers.js';
 import type { Arrival } from '../codec/tape-buffers.js';
-import { BackwaterError, RemoteError } from '../errors/errors.js';
+import { BackwaterError, RemoteError, TimeoutError } from '../errors/errors.js';
 import { fromException } from '../exceptions/exceptions.js';
 import { contextOfCaller } from '../platform/host.js';
 import type { CallSettings } from './options.js';
@@ -118,8 +118,18 @@ export class PendingCall implements Pending {
       const call = `${this.#module}:${this.#fn}/${this.#arity}`;
       this.#fail(new RemoteError(error.httpStatus, error.reason, { call }));
     } else {
-      this.#fail(error);
+      this.#fail(this.#withBound(error));
     }
+  }
+
+  /** Rust knows one limit of the whole call, whichever option it follows from. */
+  #withBound(error: Error): Error {
+    const { bound } = this.#settings;
+    if (bound === undefined || !(error instanceof TimeoutError) || error.option !== 'timeout') {
+      return error;
+    }
+    const { phase, times } = error;
+    return new TimeoutError({ phase, times, ...bound });
   }
 
   #fail(error: unknown, keepsStack = false): void {

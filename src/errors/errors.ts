@@ -127,9 +127,10 @@ export class TlsError extends ConnectError {
 /**
  * The phases of a call, in their order: waiting for a free connection, looking the server's name up,
  * the handshakes of TCP and TLS, handing the request to the system, waiting for the first byte of the
- * answer, and reading the answer.
+ * answer, and reading the answer. `interceptors` means that none of these was under way, and an
+ * interceptor had not settled.
  */
-export type CallPhase = (typeof PHASES)[number];
+export type CallPhase = (typeof PHASES)[number] | 'interceptors';
 
 const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'] as const;
 
@@ -137,7 +138,7 @@ const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'
  * Milliseconds that a call has spent in each phase; 0 for those that it did not get to or did not
  * need. What it went through twice, since it was sent again on a fresh connection, is the sum.
  */
-export type CallTimes = Readonly<Record<CallPhase, number>>;
+export type CallTimes = Readonly<Record<(typeof PHASES)[number], number>>;
 
 /** What a {@link TimeoutError} is made of. */
 export interface TimeoutFields extends ErrorOptions {
@@ -146,7 +147,7 @@ export interface TimeoutFields extends ErrorOptions {
   /** Milliseconds spent in each phase. */
   readonly times: CallTimes;
   /** The option that sets the limit. */
-  readonly option: 'connectTimeout' | 'recvTimeout' | 'timeout';
+  readonly option: 'connectTimeout' | 'recvTimeout' | 'timeout' | 'deadline' | 'parent';
   /** Milliseconds that were allowed. */
   readonly limit: number;
 }
@@ -201,12 +202,14 @@ function timeoutMessage(
   option: TimeoutFields['option'],
   limit: number,
 ): string {
+  const within = `within ${limit} ms (option ${option})`;
+  if (phase === 'interceptors') return `no result ${within}: an interceptor has not settled`;
   const connecting = PHASES.indexOf(phase) <= PHASES.indexOf('tls');
   const what = connecting ? 'no connection' : 'no complete response';
   const spent = PHASES.filter((name) => times[name] > 0 || name === phase).map(
     (name) => `${name} ${Math.round(times[name])} ms`,
   );
-  return `${what} within ${limit} ms (option ${option}), while in phase ${phase}; time spent: ${spent.join(', ')}`;
+  return `${what} ${within}, while in phase ${phase}; time spent: ${spent.join(', ')}`;
 }
 
 /** What a {@link QueueFullError} is made of. */

@@ -54,7 +54,7 @@ export function isRetryable(error: unknown, options?: RetryOptions): boolean {
     case 'ERR_BACKWATER_QUEUE_FULL':
       return true;
     case 'ERR_BACKWATER_TIMEOUT':
-      return idempotent || BEFORE_SENDING.includes((error as TimeoutError).phase);
+      return isRetryableTimeout(error as TimeoutError, idempotent);
     case 'ERR_BACKWATER_CONNECTION_LOST':
       return idempotent;
     case 'ERR_BACKWATER_REMOTE': {
@@ -69,4 +69,10 @@ export function isRetryable(error: unknown, options?: RetryOptions): boolean {
     default:
       return false;
   }
+}
+
+function isRetryableTimeout({ option, phase }: TimeoutError, idempotent: boolean): boolean {
+  // A deadline that has passed stays so.
+  if (option === 'deadline' || option === 'parent') return false;
+  return idempotent || BEFORE_SENDING.includes(phase);
 }

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';
 import { readArrival } from '../codec/decoder.js';
 import { reviversOf } from '../codec/revivers.js';
-import { checkCall, type Target } from '../client/client.js';
+import { checkCall } from '../client/check-call.js';
+import type { Target } from '../client/client.js';
+import { beginning } from '../client/limits.js';
 import type { SizeLimit } from '../codec/serialize-error.js';
 import { OptionError, ResponseAuthenticationError } from '../errors/errors.js';
 import { fromException } from '../exceptions/exceptions.js';
@@ -73,8 +75,8 @@ export function encodeRequest(
       option: 'tls',
     });
   }
-  const settings = encodeRequestOptions(rest, options);
   checkCall(module, fn, args);
+  const settings = beginning(encodeRequestOptions(rest, options));
   const name = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   const parameters = nativeOptions({
     module,
@@ -87,7 +89,7 @@ export function encodeRequest(
     timeout: settings.timeout,
     replayProtection: settings.replayProtection,
     audience: settings.audience,
-    headers: callHeaders(settings.metadata),
+    headers: callHeaders(settings.metadata, settings.trace),
   });
   const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
   const encoded = bridge.encoder.withTape(args, settings, limit, 'args', encodeRequest, (frame) =>

@@ -29,7 +29,8 @@ export function encodeRequestOptions(
   input?: EncodeRequestOptions | null,
 ): CallSettings & { readonly acceptEncoding: 'identity' | 'gzip' } {
   const client = clientOptions(target, 'encodeRequest');
-  const base = { ...client, metadata: undefined, acceptEncoding: 'identity' as const };
+  const acceptEncoding = 'identity' as const;
+  const base = { ...client, metadata: undefined, acceptEncoding };
   const values = readOptions(encodeRequestTable, input, 'encodeRequest', base);
   const metadata = Metadata.of(values.metadata, client.metadata);
   return Object.freeze({ ...client, ...values, metadata });

@@ -8,9 +8,12 @@ export type MetadataInput = Readonly<Record<string, string>> | ReadonlyMap<strin
 
 /** The trace that a call belongs to, in the headers of W3C's Trace Context and Baggage. */
 export interface TraceHeaders {
-  readonly traceparent?: string | undefined;
-  readonly tracestate?: string | undefined;
-  readonly baggage?: string | undefined;
+  /** The span that the call belongs to. */
+  traceparent?: string | undefined;
+  /** What tracing systems add to it. */
+  tracestate?: string | undefined;
+  /** Names and values that travel with the trace. */
+  baggage?: string | undefined;
 }
 
 // The limits that crates/protocol/src/call_headers.rs enforces on the server.
@@ -63,13 +66,18 @@ export function mergeMetadata(
   return Metadata.of(second, Metadata.of(first))?.entries ?? new Map();
 }
 
+/** What can stand in a header as it is; Cowboy limits values to 4 KiB. */
+const TRACE = /^[!-~](?:[ -~]{0,4094}[!-~])?$/;
+
 /** The headers of a call in the form that the addon takes; empty for none. */
 export function callHeaders(metadata: Metadata | undefined, trace?: TraceHeaders): string {
   let headers = metadata?.headers ?? '';
   if (trace === undefined) return headers;
   for (const name of ['traceparent', 'tracestate', 'baggage'] as const) {
     const value = trace[name];
-    if (value !== undefined) headers += `${headers === '' ? '' : '\0'}${name}\0${value}`;
+    // A trace never fails a call.
+    if (typeof value !== 'string' || !TRACE.test(value)) continue;
+    headers += `${headers === '' ? '' : '\0'}${name}\0${value}`;
   }
   return headers;
 }

@@ -102,7 +102,7 @@ export class Context implements CallContext {
   readonly peer: CallPeer;
   readonly requestId: string;
   /** The trace that the caller says the call belongs to, as far as it is signed. */
-  readonly trace: TraceHeaders;
+  trace: TraceHeaders;
   readonly module: string;
   readonly function: string;
   readonly arity: number;
@@ -137,11 +137,17 @@ export class Context implements CallContext {
     this.arity = arity;
   }
 
-  get metadata(): ReadonlyMap<string, string> {
+  get metadata(): Map<string, string> {
     this.#metadataMap ??= new Map(pairs(this.#metadata));
     return this.#metadataMap;
   }
-  #metadataMap: ReadonlyMap<string, string> | undefined;
+  #metadataMap: Map<string, string> | undefined;
+
+  /** What the interceptors have made of metadata and trace. */
+  revise(metadata: Map<string, string>, trace: TraceHeaders): void {
+    this.#metadataMap = metadata;
+    this.trace = trace;
+  }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {

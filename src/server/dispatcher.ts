@@ -5,7 +5,9 @@ import { readArrival } from '../codec/decoder.js';
 import { reviversOf } from '../codec/revivers.js';
 import { LARGEST } from '../codec/serialize-error.js';
 import type { Arrival } from '../codec/tape-buffers.js';
+import { isTraced, serveChannel } from '../calls/channels.js';
 import { Context } from './context.js';
+import { serveIntercepted } from './intercept.js';
 import { fallbackException, toException } from '../exceptions/exceptions.js';
 import { newContext } from '../platform/host.js';
 import type { ServerSettings } from './options.js';
@@ -22,7 +24,7 @@ export type DispatcherSettings = Pick<
   | 'returnExceptionStacktraces'
 > &
   // Functions cannot cross.
-  Partial<Pick<ServerSettings, 'encoders' | 'revivers'>>;
+  Partial<Pick<ServerSettings, 'encoders' | 'revivers' | 'interceptors'>>;
 
 /**
  * Runs the functions of one server, in this thread. Nothing that they do reaches Rust as a throw.
@@ -34,9 +36,6 @@ export type DispatcherSettings = Pick<
 export class Dispatcher implements CallHandler {
   readonly #registry: Registry;
   readonly #settings: DispatcherSettings;
-  /** Of the calls under way whose functions have asked for one. */
-  readonly #contexts = new Map<number, Context>();
-
   constructor(registry: Registry, settings: DispatcherSettings) {
     this.#registry = registry;
     this.#settings = settings;
@@ -44,11 +43,17 @@ export class Dispatcher implements CallHandler {
 
   onCall(call: number, id: number, arrival: Arrival): void {
     const scope = newContext('BackwaterCall');
-    scope.runInAsyncScope(this.#run, this, { call, scope, target: this.#target(id) }, arrival);
+    scope.runInAsyncScope(
+      this.#run,
+      this,
+      { call, scope, target: this.#target(id), context: undefined },
+      arrival,
+    );
   }
 
   onBrokenCall(call: number, id: number, error: unknown): void {
-    this.#raise({ call, scope: newContext('BackwaterCall'), target: this.#target(id) }, error);
+    const scope = newContext('BackwaterCall');
+    this.#raise({ call, scope, target: this.#target(id), context: undefined }, error);
   }
 
   #target(id: number): RegisteredFunction {
@@ -63,7 +68,11 @@ export class Dispatcher implements CallHandler {
       const { terms, revivers } = this.#settings;
       const exact = terms === 'exact';
       const args = readArrival(arrival, exact, reviversOf(revivers)) as unknown[];
-      if (target.context) args.unshift(this.#contextOf(running));
+      if (this.#settings.interceptors !== undefined || isTraced(serveChannel)) {
+        this.#intercept(running, args);
+        return;
+      }
+      if (target.context) args.unshift(contextOf(running));
       result = Reflect.apply(target.fn, undefined, args);
       if (isThenable(result)) {
         Promise.resolve(result).then(
@@ -79,10 +88,12 @@ export class Dispatcher implements CallHandler {
     this.#return(running, result);
   }
 
-  #contextOf({ call, scope, target }: RunningCall): Context {
-    const context = new Context(call, scope, target);
-    this.#contexts.set(call, context);
-    return context;
+  #intercept(running: RunningCall, args: unknown[]): void {
+    const { interceptors = [] } = this.#settings;
+    serveIntercepted(running.target, contextOf(running), args, interceptors).then(
+      (value) => this.#return(running, value),
+      (error: unknown) => this.#raise(running, error),
+    );
   }
 
   #return(running: RunningCall, value: unknown): void {
@@ -108,17 +119,16 @@ export class Dispatcher implements CallHandler {
 
   #post(
     kind: typeof JOB_RETURN | typeof JOB_EXCEPTION,
-    { call, scope, target }: RunningCall,
+    running: RunningCall,
     value: unknown,
     root: string,
   ): void {
+    const { call, scope } = running;
     bridge.answer(kind, call, (encoder) => {
       encoder.encode(value, this.#settings, LARGEST, root, this.onCall);
     });
     scope.emitDestroy();
-    if (!target.context) return;
-    this.#contexts.get(call)?.end();
-    this.#contexts.delete(call);
+    running.context?.end();
   }
 }
 
@@ -127,6 +137,14 @@ interface RunningCall {
   readonly call: number;
   readonly scope: AsyncResource;
   readonly target: RegisteredFunction;
+  /** If the function or an interceptor has asked for it. */
+  context: Context | undefined;
+}
+
+function contextOf(running: RunningCall): Context {
+  const { call, scope, target } = running;
+  running.context ??= new Context(call, scope, target);
+  return running.context;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

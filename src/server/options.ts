@@ -1,4 +1,5 @@
 /** The options of servers and of closing them. */
+import { copied } from '../calls/interceptor.js';
 import { SHARE_ENV, type WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
 import { MAX_IO_THREADS } from '../options/io-threads.js';
@@ -15,6 +16,7 @@ import {
   objectWith,
   oneOf,
   optional,
+  interception,
   spinning,
   timeout,
 } from '../options/types.js';
@@ -159,6 +161,7 @@ export const serverTable = {
    * Each is remembered for two to four times `maxClockDifference`. A million of them take about 40 MB.
    */
   replayCapacity: option(integer(1, 2 ** 31 - 1), 1_000_000),
+  ...interception,
 };
 
 export const closeTable = {
@@ -194,7 +197,8 @@ export type CloseSettings = Readonly<Values<typeof closeTable>>;
 /** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function serverOptions(input?: ServerOptions | null): ServerSettings {
   const values = readOptions(serverTable, input, 'the server');
-  return Object.freeze({ ...values, flags: readingFlags(values) });
+  const interceptors = copied(values.interceptors);
+  return Object.freeze({ ...values, interceptors, flags: readingFlags(values) });
 }
 
 /** @throws {@link OptionError} naming the option that is unknown or has a wrong value */

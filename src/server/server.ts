@@ -224,7 +224,14 @@ function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
 }
 
 /** Worker threads are told their options, and functions cannot be told. */
-function refuseFunctions({ encoders, revivers }: ServerSettings): void {
+function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): void {
+  if (interceptors !== undefined) {
+    throw new OptionError(
+      "option 'interceptors' has functions, which cannot cross to worker threads: export them from the " +
+        'file that the URL names, as in export const interceptors = [log]',
+      { option: 'interceptors' },
+    );
+  }
   for (const [option, value] of Object.entries({ encoders, revivers })) {
     if (value === undefined || value.length === 0) continue;
     throw new OptionError(

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
-use backwater_transport::{CallError, CallOutcome, CallRequest, ClientTls, Spawner};
+use backwater_transport::{
+    CallError, CallOutcome, CallRequest, ClientTls, FirstRequestId, Spawner,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use napi::bindgen_prelude::Either;
 use napi::{Error, Result};
 use tokio::sync::oneshot;
@@ -218,6 +222,7 @@ impl Client {
             client: _,
             names,
             headers,
+            request_id,
             arity,
             flags,
             connect_timeout,
@@ -234,9 +239,16 @@ impl Client {
             "" => None,
             headers => Some(options::call_headers(headers)?),
         };
+        let request_id = match request_id {
+            None => None,
+            Some(id) => {
+                Some(Arc::new(FirstRequestId::new(STANDARD.decode(id).ok()?.try_into().ok()?)))
+            }
+        };
         let mut request = CallRequest::new(path, Box::new(job.into_tape()));
         request.secrets = Some(self.secrets.lock().clone());
         request.carried = carried;
+        request.request_id = request_id;
         request.connect_timeout = Some(duration(unlimited(connect_timeout)));
         request.recv_timeout = Some(duration(unlimited(recv_timeout)));
         request.timeout = limit(unlimited(timeout));

@@ -107,6 +107,13 @@ impl Job {
             client: self.field(job::CLIENT),
             names: self.batch.bytes.get(start..end)?,
             headers: self.batch.bytes.get(headers..end_of_headers)?,
+            request_id: match self.field(job::REQUEST_ID) as usize {
+                0 => None,
+                start => {
+                    let end = start.checked_add(REQUEST_ID_LENGTH)?;
+                    Some(self.batch.bytes.get(start..end)?)
+                }
+            },
             arity: u8::try_from(self.field(job::ARITY)).ok()?,
             flags: self.field(job::FLAGS),
             connect_timeout: self.field(job::CONNECT_TIMEOUT),
@@ -126,6 +133,9 @@ impl Job {
     }
 }
 
+/// Sixteen bytes in base64.
+const REQUEST_ID_LENGTH: usize = 24;
+
 /// A [`JobKind::Call`] without its arguments. Times are in milliseconds; `u32::MAX` means none.
 pub(crate) struct CallFields<'a> {
     pub(crate) client: u32,
@@ -133,6 +143,8 @@ pub(crate) struct CallFields<'a> {
     pub(crate) names: &'a [u8],
     /// Names and values of headers in turns, with NUL between them.
     pub(crate) headers: &'a [u8],
+    /// The identifier of the first request, in base64.
+    pub(crate) request_id: Option<&'a [u8]>,
     pub(crate) arity: u8,
     pub(crate) flags: u32,
     pub(crate) connect_timeout: u32,

@@ -79,6 +79,8 @@ pub(crate) mod job {
             HEADERS = 16;
             /// 0 for none.
             HEADERS_LENGTH = 17;
+            /// Where the identifier of the first request stands in the bytes, in base64; 0 if Rust makes it.
+            REQUEST_ID = 18;
         }
     }
 

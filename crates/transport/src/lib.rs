@@ -21,8 +21,8 @@ mod tls;
 
 pub use self::client::{
     CallError, CallOutcome, CallRequest, CallTimes, Client, ClientOptions, ClientStats,
-    EndpointAddress, EndpointState, EndpointStats, ListedEndpoint, Phase, ResolveFailure,
-    RetryStats, TimeLimit,
+    EndpointAddress, EndpointState, EndpointStats, FirstRequestId, ListedEndpoint, Phase,
+    ResolveFailure, RetryStats, TimeLimit,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::memory::Share;

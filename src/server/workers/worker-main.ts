@@ -5,7 +5,9 @@ import { Dispatcher } from '../dispatcher.js';
 import { OptionError } from '../../errors/errors.js';
 import { inspectBriefly } from '../../platform/inspect.js';
 import { isError } from '../../platform/realms.js';
-import { createRegistry, type Modules, type Registry } from '../registry.js';
+import type { ServerSettings } from '../options.js';
+import { type ModuleNamespace, readExports } from '../exports.js';
+import { createRegistry, type Registry } from '../registry.js';
 import { type FromWorker, tableOf, type ToWorker, type WorkerStart } from './messages.js';
 
 /** The status with which Node ends a program whose top-level await never settles. */
@@ -13,16 +15,14 @@ const UNSETTLED_AWAIT = 13;
 
 const { port, url, settings } = (workerData as { backwater: WorkerStart }).backwater;
 
-/** The default export if there is one, else all exports. */
-async function importModules(): Promise<Modules> {
-  const namespace = (await import(url)) as Readonly<Record<string, object>>;
-  return Object.hasOwn(namespace, 'default') ? (namespace['default'] as Modules) : namespace;
-}
-
-function serve(registry: Registry): void {
+function serve(registry: Registry, interceptors: ServerSettings['interceptors']): void {
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'exit') process.exit(0);
-    bridge.attachServer(message.server, message.slot, new Dispatcher(registry, settings));
+    bridge.attachServer(
+      message.server,
+      message.slot,
+      new Dispatcher(registry, { ...settings, interceptors }),
+    );
     tell({ kind: 'serving' });
   });
   process.exitCode = undefined;
@@ -46,6 +46,9 @@ function fail(error: unknown): void {
 }
 
 process.exitCode = UNSETTLED_AWAIT;
-importModules()
-  .then((modules) => serve(createRegistry(modules)))
+import(url)
+  .then((namespace: ModuleNamespace) => {
+    const { modules, interceptors } = readExports(namespace);
+    serve(createRegistry(modules), interceptors);
+  })
   .catch(fail);

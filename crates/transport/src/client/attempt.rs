@@ -9,7 +9,7 @@ use backwater_protocol::client::{EncodeFailure, PreparedRequest, Settings, prepa
 use super::answer::decode;
 use super::endpoints::Endpoint;
 use super::error::CallError;
-use super::exchange::{Received, exchange};
+use super::exchange::{Outgoing, Received, exchange};
 use super::limits::Limits;
 use super::request::{CallOutcome, CallRequest};
 use super::retry::feedback;
@@ -31,12 +31,16 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
 ) -> (Result<CallOutcome, CallError>, Option<R>) {
     let in_flight = endpoint.begin();
     let decode_options = request.borrow().decode.clone();
+    let request_id = request.borrow().request_id.clone();
     let (encoded, request) = encode(state, endpoint, request, keep).await;
     let result = match encoded {
-        Ok(encoded) => match exchange(state, &endpoint.pool, &encoded, limits, progress).await {
-            Ok(received) => understand(state, received, decode_options, limits, progress).await,
-            Err(error) => Err(error),
-        },
+        Ok(prepared) => {
+            let outgoing = Outgoing { prepared: &prepared, request_id: request_id.as_deref() };
+            match exchange(state, &endpoint.pool, outgoing, limits, progress).await {
+                Ok(received) => understand(state, received, decode_options, limits, progress).await,
+                Err(error) => Err(error),
+            }
+        }
         Err(error) => Err(error),
     };
     if in_flight.report(feedback(&result), &state.discovery.random) {

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::error::CallError;
 use super::limits::Limits;
 use super::pool::{Connection, Lease, Pool, SendError};
-use super::request_ids::NoRandomness;
+use super::request_ids::{FirstRequestId, NoRandomness};
 use super::state::ClientState;
 use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader, CollectedBody};
@@ -41,11 +41,18 @@ pub(super) struct Received {
     pub(super) memory: Share,
 }
 
+/// A request to send.
+#[derive(Clone, Copy)]
+pub(super) struct Outgoing<'a> {
+    pub(super) prepared: &'a PreparedRequest,
+    pub(super) request_id: Option<&'a FirstRequestId>,
+}
+
 /// Sends a request when a connection is free, and reads the response.
 pub(super) async fn exchange(
     state: &ClientState,
     pool: &Arc<Pool>,
-    request: &PreparedRequest,
+    request: Outgoing<'_>,
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, CallError> {
@@ -66,7 +73,7 @@ pub(super) async fn exchange(
 async fn exchange_afresh(
     state: &ClientState,
     lease: Lease,
-    request: &PreparedRequest,
+    request: Outgoing<'_>,
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, Failure> {
@@ -81,7 +88,7 @@ async fn exchange_afresh(
 async fn exchange_on(
     state: &ClientState,
     mut lease: Lease,
-    request: &PreparedRequest,
+    request: Outgoing<'_>,
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, Failure> {
@@ -108,12 +115,14 @@ async fn exchange_on(
 async fn round_trip(
     state: &ClientState,
     connection: &mut Connection,
-    request: &PreparedRequest,
+    request: Outgoing<'_>,
     limits: &Limits,
 ) -> Result<Received, Broken> {
-    let id = state.request_ids.next().map_err(|NoRandomness| {
+    let given = request.request_id.and_then(FirstRequestId::take);
+    let id = given.map_or_else(|| state.request_ids.next(), Ok).map_err(|NoRandomness| {
         CallError::Internal("the system gave no random bytes".to_owned())
     })?;
+    let request = request.prepared;
     let options = &state.options;
     let created = options.replay_protection.then(|| SystemTime::now().into());
     let audience = options.audience.clone();

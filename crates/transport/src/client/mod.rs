@@ -32,6 +32,7 @@ pub use self::endpoints::{EndpointState, EndpointStats, ResolveFailure};
 pub use self::error::CallError;
 pub use self::options::{ClientOptions, EndpointAddress, ListedEndpoint};
 pub use self::request::{CallOutcome, CallRequest};
+pub use self::request_ids::FirstRequestId;
 pub use self::retry::RetryStats;
 use self::state::{ClientState, Lifetime};
 pub use self::times::{CallTimes, Phase, TimeLimit};

@@ -1,5 +1,6 @@
 //! What a caller asks for, and what it gets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::Tape;
@@ -7,6 +8,7 @@ use backwater_protocol::client::{Outcome, RequestPath};
 use backwater_protocol::{CallHeaders, Secrets};
 use bytes::Bytes;
 
+use super::request_ids::FirstRequestId;
 use crate::memory::Share;
 use crate::terms::{OwnedDecodeOptions, TapeSource};
 
@@ -20,6 +22,8 @@ pub struct CallRequest {
     pub secrets: Option<Secrets>,
     /// Metadata and trace.
     pub carried: Option<CallHeaders>,
+    /// The identifier of the first request, if the caller has chosen it.
+    pub request_id: Option<Arc<FirstRequestId>>,
     /// See [`ClientOptions::connect_timeout`](super::ClientOptions::connect_timeout).
     pub connect_timeout: Option<Duration>,
     /// See [`ClientOptions::recv_timeout`](super::ClientOptions::recv_timeout).
@@ -52,6 +56,7 @@ impl CallRequest {
             arguments,
             secrets: None,
             carried: None,
+            request_id: None,
             connect_timeout: None,
             recv_timeout: None,
             timeout: None,

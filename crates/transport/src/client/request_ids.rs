@@ -1,5 +1,6 @@
 //! Identifiers of requests.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -35,11 +36,38 @@ impl RequestIds {
     }
 }
 
+/// The identifier of the first request of a call, which the caller knows before there is an answer.
+/// Further requests of the call get identifiers of their own, because servers refuse one they have seen.
+#[derive(Debug)]
+pub struct FirstRequestId {
+    bytes: [u8; LENGTH],
+    is_used: AtomicBool,
+}
+
+impl FirstRequestId {
+    /// The identifier must be random.
+    pub fn new(bytes: [u8; LENGTH]) -> Self {
+        Self { bytes, is_used: AtomicBool::new(false) }
+    }
+
+    /// The identifier, once.
+    pub(crate) fn take(&self) -> Option<[u8; LENGTH]> {
+        (!self.is_used.swap(true, Ordering::Relaxed)).then_some(self.bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn the_first_identifier_is_used_once() {
+        let id = FirstRequestId::new([7; LENGTH]);
+        assert_eq!(id.take(), Some([7; LENGTH]));
+        assert_eq!(id.take(), None);
+    }
 
     #[test]
     fn no_identifier_comes_twice_across_batches() {

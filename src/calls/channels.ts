@@ -1,0 +1,61 @@
+import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel';
+import type { InterceptedCall } from './interceptor.js';
+
+/**
+ * What the tracing channels `backwater:call` (calls that clients make) and `backwater:serve` (calls that
+ * servers answer) publish: the same object for all events of a call.
+ *
+ * The first interceptor sees this object too, so a subscriber to `start` may set `trace` and `metadata`.
+ * Each call has the events of `tracePromise`: `start`, `end`, `error` if it fails, `asyncStart` and
+ * `asyncEnd`.
+ */
+export interface TracedCall extends InterceptedCall {
+  /** The result, before a server encodes it. Set from `asyncStart` on if the call has succeeded. */
+  result?: unknown;
+  /** The error. Set from `error` on if the call has failed. */
+  error?: unknown;
+}
+
+type Channel = TracingChannel<TracedCall, TracedCall>;
+
+/** Calls that clients of this thread make. */
+export const callChannel: Channel = tracingChannel('backwater:call');
+/** Calls that servers of this thread answer. */
+export const serveChannel: Channel = tracingChannel('backwater:serve');
+
+/** Whether anybody listens. Early releases of Node 20 have no `hasSubscribers` of the whole channel. */
+export function isTraced({ start, end, asyncStart, asyncEnd, error }: Channel): boolean {
+  return (
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers
+  );
+}
+
+/**
+ * Publishes what happens to a call. Unlike `tracePromise` this keeps the asynchronous stack, by which
+ * errors get the frames of those who await the call.
+ *
+ * @param run never throws, but rejects
+ */
+export async function traceCall(
+  channel: Channel,
+  call: TracedCall,
+  run: () => Promise<unknown>,
+): Promise<unknown> {
+  const running = channel.start.runStores(call, run);
+  channel.end.publish(call);
+  try {
+    call.result = await running;
+  } catch (error) {
+    call.error = error;
+    channel.error.publish(call);
+    throw error;
+  } finally {
+    channel.asyncStart.publish(call);
+    channel.asyncEnd.publish(call);
+  }
+  return call.result;
+}

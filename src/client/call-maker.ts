@@ -1,0 +1,208 @@
+import { bridge } from '../bridge/bridge.js';
+import { JOB_CALL, JobWord } from '../bridge/numbers.js';
+import { callChannel, isTraced } from '../calls/channels.js';
+import type { SizeLimit } from '../codec/serialize-error.js';
+import { ClosedError, QueueFullError } from '../errors/errors.js';
+import { callHeaders } from '../options/metadata.js';
+import {
+  callOptions,
+  type CallOptions,
+  type CallSettings,
+  type ClientSettings,
+} from './options.js';
+import { beginAtCaller } from '../platform/call-stack.js';
+import type { AbortSignalLike } from '../platform/realms.js';
+import type { Resolver } from '../resolve/resolver.js';
+import { abortReason } from './abort.js';
+import { checkCall } from './check-call.js';
+import { intercept, type ServerAddress } from './intercept.js';
+import { beginning, EitherSignal, MAX_UINT32, milliseconds } from './limits.js';
+import { PendingCall, type Tally } from './pending-call.js';
+
+/** Makes the calls of one client. The client's views share it. */
+export class CallMaker {
+  readonly client: number;
+  readonly #settings: ClientSettings;
+  readonly #server: ServerAddress | undefined;
+  readonly #resolver: Resolver | undefined;
+  readonly #tally: Tally = { pending: 0, bytes: 0 };
+  #calls = 0;
+  /** No further call may begin. */
+  #isClosed = false;
+  /** Nothing more may be sent. */
+  #hasEnded = false;
+  /** Intercepted calls that have not settled. They may still send something. */
+  #intercepted = 0;
+  #onLastIntercepted: (() => void) | undefined;
+
+  /** @param server the server, if all calls go to one name */
+  constructor(
+    client: number,
+    settings: ClientSettings,
+    server: ServerAddress | undefined,
+    resolver: Resolver | undefined,
+  ) {
+    this.client = client;
+    this.#settings = settings;
+    this.#server = server;
+    this.#resolver = resolver;
+  }
+
+  get stats(): { readonly pending: number; readonly calls: number } {
+    return { pending: this.#tally.pending, calls: this.#calls };
+  }
+
+  /** Refuses further calls; resolves once the calls under way have all been sent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#intercepted > 0) {
+      await new Promise<void>((resolve) => (this.#onLastIntercepted = resolve));
+    }
+    this.#hasEnded = true;
+  }
+
+  /**
+   * Makes a call.
+   *
+   * @param defaults what holds where `options` says nothing
+   * @param called the public function at which the stacks of errors begin
+   */
+  make(
+    module: string,
+    fn: string,
+    args: readonly unknown[],
+    options: CallOptions | undefined,
+    defaults: CallSettings,
+    called: Called,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const settings = callOptions(options, defaults);
+      checkCall(module, fn, args);
+      if (this.#isClosed) throw new ClosedError('the client is closed');
+      if (settings.signal?.aborted) throw abortReason(settings.signal);
+      const call = { module, fn, args, settings: beginning(settings), called };
+      const parentSignal = settings.parent?.signal;
+      if (parentSignal?.aborted) throw abortReason(parentSignal);
+      if (parentSignal !== undefined) resolve(this.#withParent(call, parentSignal));
+      else if (this.#isIntercepted(settings)) resolve(this.#intercept(call));
+      else this.#send(call, resolve, reject);
+    });
+  }
+
+  async #withParent(call: Call, parent: AbortSignalLike): Promise<unknown> {
+    const { signal } = call.settings;
+    if (signal === undefined) return await this.#start(withSignal(call, parent));
+    const either = new EitherSignal([signal, parent]);
+    try {
+      return await this.#start(withSignal(call, either.signal));
+    } finally {
+      either.release();
+    }
+  }
+
+  #start(call: Call): Promise<unknown> {
+    return this.#isIntercepted(call.settings) ? this.#intercept(call) : this.#sent(call);
+  }
+
+  #isIntercepted({ interceptors }: CallSettings): boolean {
+    return interceptors !== undefined || isTraced(callChannel);
+  }
+
+  async #intercept(call: Call): Promise<unknown> {
+    const { module, fn, args, settings, called } = call;
+    this.#intercepted++;
+    try {
+      return await intercept({ module, fn, args, settings, server: this.#server }, (inner) =>
+        this.#sent({ ...inner, called }),
+      );
+    } finally {
+      if (--this.#intercepted === 0) this.#onLastIntercepted?.();
+    }
+  }
+
+  #sent(call: Call): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { signal } = call.settings;
+      if (this.#hasEnded) throw new ClosedError('the client is closed');
+      if (signal?.aborted) throw abortReason(signal);
+      this.#send(call, resolve, reject);
+    });
+  }
+
+  #send(call: Call, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+    const { module, fn, args, settings } = call;
+    const pending = new PendingCall(
+      this.#tally,
+      settings,
+      resolve,
+      reject,
+      module,
+      fn,
+      args.length,
+    );
+    const id = bridge.newId();
+    const size = this.#post(id, call);
+    // Only now, since getters of the arguments may throw, or never return.
+    bridge.begin(id, pending);
+    pending.begun(id, size);
+    this.#calls++;
+    this.#resolver?.touch();
+  }
+
+  /** Returns how many bytes the arguments take. */
+  #post(id: number, { module, fn, args, settings, called }: Call): number {
+    const fields: number[] = [];
+    fields[JobWord.client] = this.client;
+    fields[JobWord.arity] = args.length;
+    fields[JobWord.flags] = settings.flags;
+    fields[JobWord.connectTimeout] = milliseconds(settings.connectTimeout);
+    fields[JobWord.recvTimeout] = milliseconds(settings.recvTimeout);
+    fields[JobWord.maxEncodedResultSize] = settings.maxEncodedResultSize;
+    fields[JobWord.maxEncodedArgsSize] = settings.maxEncodedArgsSize;
+    fields[JobWord.compressionThreshold] = Math.min(settings.compressionThreshold, MAX_UINT32);
+    fields[JobWord.timeout] = milliseconds(settings.timeout);
+    fields[JobWord.maxRetries] = settings.maxRetries;
+    fields[JobWord.hedgeDelay] = milliseconds(settings.hedgeDelay);
+    const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
+    let size = 0;
+    bridge.jobs.add(JOB_CALL, id, fields, (encoder) => {
+      const { word, float, byte } = encoder;
+      fields[JobWord.names] = byte;
+      fields[JobWord.namesLength] = encoder.putText(`${module}\0${fn}`);
+      if (settings.metadata !== undefined || settings.trace !== undefined) {
+        fields[JobWord.headers] = encoder.byte;
+        const headers = callHeaders(settings.metadata, settings.trace);
+        fields[JobWord.headersLength] = encoder.putText(headers);
+      }
+      if (settings.requestId !== undefined) {
+        fields[JobWord.requestId] = encoder.byte;
+        encoder.putText(settings.requestId);
+      }
+      encoder.encode(args, settings, limit, 'args', called);
+      size = encoder.byte - byte + (encoder.word - word) * 4 + (encoder.float - float) * 8;
+      size += encoder.outOfBandBytes;
+      const { maxBytesInFlight } = this.#settings;
+      if (this.#tally.bytes > 0 && this.#tally.bytes + size > maxBytesInFlight) {
+        const full = new QueueFullError({ option: 'maxBytesInFlight', limit: maxBytesInFlight });
+        throw beginAtCaller(full, called);
+      }
+    });
+    return size;
+  }
+}
+
+/** A public function. */
+export type Called = (...args: never[]) => unknown;
+
+/** A call that begins. */
+interface Call {
+  readonly module: string;
+  readonly fn: string;
+  readonly args: readonly unknown[];
+  readonly settings: CallSettings;
+  readonly called: Called;
+}
+
+function withSignal(call: Call, signal: AbortSignalLike): Call {
+  return { ...call, settings: { ...call.settings, signal } };
+}

@@ -1,0 +1,142 @@
+import type { Interceptor } from '../calls/interceptor.js';
+import { BackwaterError, type BackwaterErrorCode } from '../errors/errors.js';
+import { callOptions, type CallOptions, type CallSettings, clientOptions } from './options.js';
+import { isError } from '../platform/realms.js';
+import type { Term } from '../terms/values.js';
+import type { CallMaker } from './call-maker.js';
+import { checkName } from './check-call.js';
+import { type AnyModule, remoteModule, type RemoteModule } from './remote-module.js';
+
+/**
+ * The error of {@link ClientView.tryCall}: one of this library, the reason of an abort, or, with
+ * `rethrowRemoteExceptions`, one like that of the remote function.
+ */
+export type CallError = Error & {
+  /** Says which kind of error it is; undefined for errors of programs that have none. */
+  readonly code?: BackwaterErrorCode | (string & {}) | number;
+};
+
+/** What {@link ClientView.tryCall} resolves to. */
+export type CallResult<T = Term> =
+  | {
+      /** Whether the call succeeded. */
+      readonly ok: true;
+      /** What the function returned. */
+      readonly value: T;
+    }
+  | {
+      /** Whether the call succeeded. */
+      readonly ok: false;
+      /** What {@link ClientView.call} would have rejected with. */
+      readonly error: CallError;
+    };
+
+/** @internal A view with these interceptors instead of the client's. */
+export let intercepting: (
+  view: ClientView,
+  interceptors: readonly Interceptor[] | undefined,
+) => ClientView;
+
+/**
+ * Makes calls with its own default options over the connections of a {@link Client}; made by
+ * {@link ClientView.with}. Only the client can be closed.
+ */
+export class ClientView {
+  readonly #maker: CallMaker;
+  readonly #defaults: CallSettings;
+
+  static {
+    intercepting = (view, interceptors) => {
+      if (interceptors === undefined) return view;
+      const { interceptors: list } = clientOptions({ interceptors });
+      return new ClientView(view.#maker, { ...view.#defaults, interceptors: list });
+    };
+  }
+
+  /** @internal */
+  constructor(maker: CallMaker, defaults: CallSettings) {
+    this.#maker = maker;
+    this.#defaults = defaults;
+  }
+
+  /**
+   * Calls a function and waits for its value.
+   *
+   * @param module the module's name, as the server exposes it
+   * @param fn the function's name
+   * @param args its arguments, at most 255
+   * @throws a {@link BackwaterError}: {@link RemoteException} when the function raised one,
+   * {@link RemoteError} when the server refused the call, and ConnectError, TimeoutError,
+   * ResponseAuthenticationError, ResponseError, TermError or ClosedError when there is no answer to
+   * believe; the signal's reason when it is aborted
+   */
+  call<T = Term>(
+    module: string,
+    fn: string,
+    args: readonly unknown[] = [],
+    options?: CallOptions,
+  ): Promise<T> {
+    return this.#maker.make(module, fn, args, options, this.#defaults, this.call) as Promise<T>;
+  }
+
+  /** Like {@link Client.call}, but never rejects. */
+  async tryCall<T = Term>(
+    module: string,
+    fn: string,
+    args: readonly unknown[] = [],
+    options?: CallOptions,
+  ): Promise<CallResult<T>> {
+    try {
+      return { ok: true, value: await this.call<T>(module, fn, args, options) };
+    } catch (error) {
+      return { ok: false, error: isError(error) ? error : BackwaterError.from(error) };
+    }
+  }
+
+  /**
+   * The functions of a remote module as methods.
+   *
+   * Names that JavaScript, loggers and test runners ask any object for are not remote functions: those of
+   * `Object.prototype`, `then`, `catch`, `finally`, `toJSON`, `inspect`, names that begin with `__`, `$$` or
+   * `@@`, and a few more, see docs/client.md. {@link Client.call} reaches functions of these names.
+   *
+   * @example
+   * ```ts
+   * import { Client } from 'backwater';
+   * interface StringModule { to_upper(text: string): string }
+   * const client = new Client({ url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' });
+   * const strings = client.module<StringModule>('string');
+   * const upper: Promise<string> = strings.to_upper('hello');
+   * ```
+   */
+  module<Module extends object = AnyModule>(
+    name: string,
+    options?: CallOptions,
+  ): RemoteModule<Module> {
+    callOptions(options, this.#defaults);
+    checkName('module', name);
+    return remoteModule(name, (fn, args) =>
+      this.call(name, fn, args, options),
+    ) as RemoteModule<Module>;
+  }
+
+  /**
+   * A view of this client with other defaults for the options of its calls. It shares everything else,
+   * including the connections, so there is nothing to close.
+   *
+   * Views can be nested. Options of a call take precedence over those of its view, and metadata is merged.
+   *
+   * @throws {@link OptionError} naming the option that is unknown or has a wrong value
+   * @example
+   * ```ts
+   * import { Client } from 'backwater';
+   * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.SECRET! });
+   * const { signal } = new AbortController();
+   * const quick = client.with({ timeout: 500, signal });
+   * const found = await quick.call('shop', 'find', [7]);
+   * ```
+   */
+  with(options: CallOptions): ClientView {
+    return new ClientView(this.#maker, callOptions(options, this.#defaults));
+  }
+}

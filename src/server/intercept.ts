@@ -1,0 +1,56 @@
+import { isTraced, serveChannel, traceCall, type TracedCall } from '../calls/channels.js';
+import { chain, type InterceptedCall, type Interceptor, refused } from '../calls/interceptor.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import type { Context } from './context.js';
+import type { RegisteredFunction } from './registry.js';
+
+/** Runs a served call through the interceptors and the tracing channel. Never throws, but rejects. */
+export function serveIntercepted(
+  target: RegisteredFunction,
+  context: Context,
+  args: unknown[],
+  interceptors: readonly Interceptor[],
+): Promise<unknown> {
+  const call: TracedCall = {
+    side: 'server',
+    module: target.module,
+    function: target.name,
+    args,
+    metadata: context.metadata,
+    trace: context.trace,
+    requestId: context.requestId,
+    signal: context.signal,
+    deadline: context.deadline,
+    server: undefined,
+    context,
+  };
+  const last = (passed: InterceptedCall): Promise<unknown> => invoke(target, context, passed);
+  const next = chain(interceptors, last, (passed) => passed);
+  const run = (): Promise<unknown> => next(call);
+  return isTraced(serveChannel) ? traceCall(serveChannel, call, run) : run();
+}
+
+/** Calls the function with what the interceptors have made of the call. */
+async function invoke(
+  target: RegisteredFunction,
+  context: Context,
+  call: InterceptedCall,
+): Promise<unknown> {
+  const { module, name, arity } = target;
+  if (call.module !== module || call.function !== name) {
+    const given = inspectBriefly(`${call.module}:${call.function}`, 100);
+    throw refused(
+      `an interceptor of a server cannot call another function than ${module}:${name}/${arity}, such as ${given}`,
+    );
+  }
+  if (call.args.length !== arity) {
+    throw refused(
+      `an interceptor has changed the number of args from ${arity} to ${call.args.length}: the server has already chosen ${module}:${name}/${arity}`,
+    );
+  }
+  // Interceptors take time, and nobody may wait any longer.
+  if (context.signal.aborted) throw context.signal.reason;
+  context.revise(call.metadata, call.trace);
+  const args = target.context ? [context, ...call.args] : call.args;
+  return await (Reflect.apply(target.fn, undefined, args) as unknown);
+}
