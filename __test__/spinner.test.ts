@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { bridge } from '../src/bridge/bridge.js';
+import { environment } from '../src/platform/environment.js';
 import { Client, startClearServer } from '../src/index.js';
 import { Spinner } from '../src/bridge/spinner.js';
 
@@ -127,7 +127,7 @@ test('waiting for events ends when there is other work for the event loop', asyn
   worker.postMessage('go');
   Atomics.wait(posted, 0, 0);
   const start = performance.now();
-  t.false(bridge.native.spin(60_000_000));
+  t.false(environment.spin(60_000_000));
   t.true(performance.now() - start < 30_000);
   t.deepEqual(await once(worker, 'message'), ['other work']);
   await worker.terminate();

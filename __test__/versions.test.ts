@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { native } from '../src/bridge/native.js';
+import { native } from '../src/platform/native.js';
 import { projectRoot } from './support/root.js';
 
 const read = (path: string): string => readFileSync(join(projectRoot(), path), 'utf8');

@@ -12,7 +12,7 @@ const { exports } = requireFromRoot('./package.json');
 
 // Sources name the loader of the addon by an alias because tests are compiled to another depth.
 // A relative path works in every bundler and under any alias that an application defines.
-const native = join(root, 'build/bridge/native.js');
+const native = join(root, 'build/platform/native.js');
 const source = readFileSync(native, 'utf8');
 writeFileSync(native, source.replace("require('#native')", "require('../../native.cjs')"));
 

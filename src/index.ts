@@ -9,7 +9,7 @@ export type { ClientStats, EndpointStats } from './client/stats.js';
 export { encode } from './codec/encode.js';
 export { decode } from './codec/decode.js';
 export type { Reviver, StructReviver, TupleReviver } from './codec/revivers.js';
-export type { CallContext, CallPeer } from './server/context.js';
+export type { CallContext, CallPeer } from './calls/context.js';
 export * from './errors/errors.js';
 export { isRetryable, type RetryOptions } from './errors/retryable.js';
 export { raise, RaisedException } from './exceptions/exceptions.js';

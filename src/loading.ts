@@ -3,7 +3,7 @@ export const failure: unknown = loading();
 
 function loading(): unknown {
   try {
-    require('./bridge/native.js');
+    require('./platform/native.js');
     return undefined;
   } catch (error) {
     return error;

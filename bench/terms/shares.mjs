@@ -1,6 +1,6 @@
 // What of encoding and decoding the JavaScript thread does itself. Servers and clients do the rest,
 // between bytes and tape, on other threads.
-import { bridge } from '../../build/bridge/bridge.js';
+import { environment } from '../../build/platform/environment.js';
 import { decode } from '../../build/codec/decode.js';
 import { Encoder } from '../../build/codec/encoder.js';
 import { NativeDecoder } from '../../build/codec/native-decoder.js';
@@ -16,7 +16,7 @@ import { measure } from '../measure.mjs';
 export async function shares(term, effort) {
   const control = new Uint32Array(8);
   const native = {};
-  bridge.native.installCodec(native, control);
+  environment.installEncoder(native, control);
   const encoder = new Encoder();
   const settings = { objectKeys: 'binary', maxDepth: 1000 };
   const limit = { bytes: 2 ** 28 - 1 };
@@ -25,7 +25,7 @@ export async function shares(term, effort) {
     return encoder.encode(term, settings, limit, 'value', write);
   };
   const frame = write();
-  bridge.native.attachCodecOutbox(encoder.words, encoder.floats, encoder.bytes);
+  environment.attachEncoderBuffers(encoder.words, encoder.floats, encoder.bytes);
   const toBytes = () => {
     control.set([frame, 2 ** 28, 0]);
     native.encode();

@@ -14,14 +14,13 @@ import {
   type JOB_EXCEPTION,
   type JOB_RETURN,
 } from './numbers.js';
-import { StandaloneEncoder } from '../codec/standalone-encoder.js';
 import type { Arrival, TapeBuffers } from '../codec/tape-buffers.js';
 import { BackwaterError } from '../errors/errors.js';
 import { errorOf } from './failures.js';
-import { now, runAtRoot, runSoon } from '../platform/host.js';
-import { native, type NativeBridge } from './native.js';
+import { environment, onEvents } from '../platform/environment.js';
+import { now, runSoon } from '../platform/host.js';
 import { Spinner } from './spinner.js';
-import { onOwnAtom } from '../terms/atom.js';
+
 /** What waits for the end of an operation. Exactly one of the three is called, once. */
 export interface Pending {
   onReturn(arrival: Arrival): void;
@@ -42,8 +41,6 @@ export interface Timer {
   stop(): void;
 }
 
-/** Whether the event loop is libuv's: others only seem to have one, and end when it is asked anything. */
-const isNode = !('bun' in process.versions || 'deno' in process.versions);
 /** Rounds of taking events before other work of the event loop gets its turn. */
 const ROUNDS = 4;
 /** The same in a worker thread of a server, which takes one call at a time. */
@@ -56,10 +53,9 @@ const WORKER_ROUNDS = 64;
  */
 class Bridge {
   readonly jobs: JobQueue;
-  readonly encoder: StandaloneEncoder;
   /** Waits awake for the next event when few calls are in flight. */
   readonly spinner: Spinner;
-  readonly #native: NativeBridge;
+  readonly #native = environment;
   readonly #pending = new Map<number, Pending>();
   readonly #servers = new Map<number, CallHandler>();
   readonly #abandoned = new Map<number, (overdue: boolean) => void>();
@@ -75,10 +71,8 @@ class Bridge {
   #holds = 0;
 
   constructor() {
-    // Whoever loads the library may do so in some context; its stores are not for every call.
-    this.#native = runAtRoot(() => new native.Bridge(() => this.#drain(), isNode));
+    onEvents(() => this.#drain());
     this.jobs = new JobQueue(this.#native, (error) => this.#failAll(error));
-    this.encoder = new StandaloneEncoder(this.#native);
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
@@ -93,11 +87,6 @@ class Bridge {
     };
     const { words, floats, bytes } = this.eventBuffers;
     this.#native.attachEventBuffers(words, floats, bytes);
-    onOwnAtom((name) => this.#native.knowAtom(name));
-  }
-
-  get native(): NativeBridge {
-    return this.#native;
   }
 
   /** A number for an operation. */

@@ -17,7 +17,7 @@ import {
   TlsError,
   type TlsErrorReason,
 } from '../errors/errors.js';
-import type { Failure } from './native.js';
+import type { Failure } from '../platform/native.js';
 
 type FailureOf<Kind extends Failure['kind']> = Failure & { kind: Kind };
 

@@ -1,7 +1,7 @@
 import { Encoder } from '../codec/encoder.js';
 import { Attachment } from '../codec/shared-buffers.js';
 import { runSoon } from '../platform/host.js';
-import type { NativeBridge } from './native.js';
+import type { NativeBridge } from '../platform/native.js';
 import { JOB_WORDS, JobWord } from './numbers.js';
 
 /** Once this many bytes have gathered they cross at once, so that the buffers stay small. */

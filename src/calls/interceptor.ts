@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import type { TraceHeaders } from '../options/metadata.js';
 import { OptionError } from '../errors/errors.js';
+import { option, type OptionType } from '../options/table.js';
 import { inspectBriefly } from '../platform/inspect.js';
-import type { CallContext } from '../server/context.js';
+import type { CallContext } from './context.js';
 import { isTuple } from '../terms/tuple.js';
 
 /**
@@ -131,3 +132,18 @@ function checkIntercepted(call: unknown): asserts call is InterceptedCall {
 export function refused(message: string): OptionError {
   return new OptionError(message, { option: 'interceptors' });
 }
+
+const interceptorList: OptionType<readonly Interceptor[] | undefined> = {
+  takes: 'a list of functions (call, next) => …',
+  accepts: (value): value is readonly Interceptor[] =>
+    Array.isArray(value) && Array.from<unknown>(value).every((item) => typeof item === 'function'),
+};
+
+export const interception = {
+  /**
+   * Functions that run around every call, the first one outermost.
+   *
+   * @defaultValue none
+   */
+  interceptors: option(interceptorList, undefined),
+};

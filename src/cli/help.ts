@@ -1,4 +1,4 @@
-import { native } from '../bridge/native.js';
+import { native } from '../platform/native.js';
 import type { Command, FlagTable } from './command.js';
 
 /** The version of this package. */

@@ -1,6 +1,7 @@
+import { environment } from '../platform/environment.js';
 import { bridge } from '../bridge/bridge.js';
 import { unwrap } from '../bridge/failures.js';
-import { nativeOptions } from '../bridge/native.js';
+import { nativeOptions } from '../platform/native.js';
 import { ClosedError, OptionError } from '../errors/errors.js';
 import { defaultIoThreads } from '../options/io-threads.js';
 import { ownProperties } from '../platform/own-properties.js';
@@ -59,7 +60,7 @@ export class Client extends ClientView {
       ioThreads: defaultIoThreads(),
       maxValueSize: maxValueSize(),
     });
-    const id = unwrap(bridge.native.createClient(native, secrets));
+    const id = unwrap(environment.createClient(native, secrets));
     bridge.spinner.set(`client ${id}`, settings.spin);
     const { resolveInterval: interval, dnsServers } = settings;
     const resolver = startResolver(id, source, { interval, dnsServers });
@@ -94,7 +95,7 @@ export class Client extends ClientView {
   setSecrets(secrets: Secret | readonly Secret[]): void {
     const parsed = parseSecrets(secrets);
     if (this.#closed) throw new ClosedError('the client is closed');
-    bridge.native.setClientSecrets(this.#id, parsed);
+    environment.setClientSecrets(this.#id, parsed);
   }
 
   /**
@@ -113,7 +114,7 @@ export class Client extends ClientView {
     bridge.spinner.set(`client ${this.#id}`, 0);
     try {
       await this.#maker.close();
-      await bridge.operation((id) => bridge.native.closeClient(this.#id, id));
+      await bridge.operation((id) => environment.closeClient(this.#id, id));
     } finally {
       // Only now: calls may have waited for it.
       this.#last = lastStatsOf(this.#id, this.#resolver?.stats());

@@ -1,6 +1,6 @@
 /** The options of clients and of single calls. */
-import type { ParentCall, TimeBound } from '../calls/deadline.js';
-import { copied } from '../calls/interceptor.js';
+import { deadline, parent, type ParentCall, type TimeBound } from '../calls/deadline.js';
+import { copied, interception } from '../calls/interceptor.js';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';
 import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
@@ -9,15 +9,12 @@ import {
   audience,
   boolean,
   bytesInFlight,
-  deadline,
   dnsServers,
   integer,
   integerOrInfinity,
-  interception,
   MAX_TIMEOUT,
   metadata,
   optional,
-  parent,
   spinning,
   timeout,
 } from '../options/types.js';

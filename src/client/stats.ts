@@ -1,5 +1,5 @@
-import { bridge } from '../bridge/bridge.js';
-import type { ClientFigures } from '../bridge/native.js';
+import { environment } from '../platform/environment.js';
+import type { ClientFigures } from '../platform/native.js';
 import { dateNow } from '../platform/host.js';
 import type { ResolverStats } from '../resolve/resolver.js';
 
@@ -79,12 +79,12 @@ type Stats = Omit<ClientStats, 'pending' | 'calls'>;
 
 /** The figures of an open client and its resolver. */
 export function statsOf(client: number, resolver: ResolverStats | undefined): Stats {
-  return withResolver(bridge.native.clientStats(client), resolver);
+  return withResolver(environment.clientStats(client), resolver);
 }
 
 /** Removes a closed client from the addon and returns its last figures. */
 export function lastStatsOf(client: number, resolver: ResolverStats | undefined): Stats {
-  const last = withResolver(bridge.native.removeClient(client), resolver);
+  const last = withResolver(environment.removeClient(client), resolver);
   return { ...last, endpoints: [], connections: 0, idle: 0, queued: 0 };
 }
 

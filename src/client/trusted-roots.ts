@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
-import { bridge } from '../bridge/bridge.js';
+import { environment } from '../platform/environment.js';
 
 /** Hands Node's root certificates to the addon, which reads them once for all clients. */
 export function shareTrustedRoots(): void {
-  if (bridge.native.hasTrustedRoots()) return;
-  bridge.native.setTrustedRoots(defaultCertificates().join('\n'));
+  if (environment.hasTrustedRoots()) return;
+  environment.setTrustedRoots(defaultCertificates().join('\n'));
 }
 
 /** Newer versions of Node return everything they trust, including what their own options add. */

@@ -1,4 +1,4 @@
-import { bridge } from '../bridge/bridge.js';
+import { standaloneEncoder } from './standalone-encoder.js';
 import { encodeOptions, type EncodeOptions } from './options.js';
 
 /**
@@ -16,5 +16,5 @@ import { encodeOptions, type EncodeOptions } from './options.js';
 export function encode(value: unknown, options?: EncodeOptions): Buffer {
   const { maxSize, ...settings } = encodeOptions(options);
   const limit = { bytes: maxSize, option: 'maxSize' } as const;
-  return bridge.encoder.encode(value, settings, { root: 'value', limit }, encode);
+  return standaloneEncoder.encode(value, settings, { root: 'value', limit }, encode);
 }

@@ -1,5 +1,5 @@
-import { bridge } from '../bridge/bridge.js';
-import type { DecodeFailure } from '../bridge/native.js';
+import { environment } from '../platform/environment.js';
+import type { DecodeFailure } from '../platform/native.js';
 import type { TapeBuffers } from './tape-buffers.js';
 
 /** The functions of crates/node/src/codec/decoder.rs; parameters and results are words of `control`. */
@@ -37,7 +37,7 @@ export class NativeDecoder {
     const floats = new Float64Array(FLOATS);
     const bytes = Buffer.from(new ArrayBuffer(BYTES));
     this.buffers = { words, floats, bytes };
-    bridge.native.installDecoder(this.#functions, this.#control, words, floats, bytes, this.input);
+    environment.installDecoder(this.#functions, this.#control, words, floats, bytes, this.input);
   }
 
   /** Decodes the first `length` bytes of `input`. */

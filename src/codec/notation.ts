@@ -3,7 +3,7 @@ import { decode } from './decode.js';
 import { MAX_DEPTH } from './tape.js';
 import { TermError } from '../errors/errors.js';
 import { inspectBriefly, truncate } from '../platform/inspect.js';
-import { native, nativeOptions } from '../bridge/native.js';
+import { native, nativeOptions } from '../platform/native.js';
 import { ownProperties } from '../platform/own-properties.js';
 import {
   fromErlangOptions,

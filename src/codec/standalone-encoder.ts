@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { beginAtCaller } from '../platform/call-stack.js';
 import { TermError } from '../errors/errors.js';
-import type { NativeBridge } from '../bridge/native.js';
+import { environment } from '../platform/environment.js';
 import { byteLength } from '../platform/bytes.js';
 import { Encoder, type EncoderSettings } from './encoder.js';
 import type { SizeLimit } from './serialize-error.js';
@@ -26,8 +26,7 @@ export interface Place {
 }
 
 /** Encodes single terms on the calling thread, apart from the jobs that cross together. */
-export class StandaloneEncoder {
-  readonly #bridge: NativeBridge;
+class StandaloneEncoder {
   readonly #control = new Uint32Array(8);
   // Without a prototype, so that adding the functions calls no setter.
   readonly #functions = { __proto__: null } as unknown as EncoderFunctions;
@@ -42,11 +41,10 @@ export class StandaloneEncoder {
   #pool: Buffer | undefined = undefined;
   #pooled = 0;
 
-  constructor(bridge: NativeBridge) {
-    this.#bridge = bridge;
-    bridge.installEncoder(this.#functions, this.#control);
+  constructor() {
+    environment.installEncoder(this.#functions, this.#control);
     this.#attachment = new Attachment((words, floats, bytes) => {
-      bridge.attachEncoderBuffers(words, floats, bytes);
+      environment.attachEncoderBuffers(words, floats, bytes);
     });
   }
 
@@ -127,7 +125,7 @@ export class StandaloneEncoder {
   #renewPool(): Buffer {
     this.#pool = undefined;
     const pool = Buffer.from(new ArrayBuffer(POOL_SIZE));
-    this.#bridge.attachEncoderResults(pool);
+    environment.attachEncoderResults(pool);
     this.#pooled = 0;
     this.#pool = pool;
     return pool;
@@ -162,3 +160,6 @@ export class StandaloneEncoder {
     return result;
   }
 }
+
+/** The encoder of this thread. */
+export const standaloneEncoder = new StandaloneEncoder();

@@ -1,4 +1,4 @@
-import { bridge } from '../bridge/bridge.js';
+import { standaloneEncoder } from '../codec/standalone-encoder.js';
 import type { EncoderSettings } from '../codec/encoder.js';
 import { defineError, defineHidden } from '../platform/brands.js';
 import {
@@ -109,7 +109,7 @@ const DOES_NOT_FIT =
 /** Whether an exception can be sent as it is. */
 function fits(exception: Exception, settings: ThrowContext['settings']): boolean {
   const place = { root: 'exception', limit: { bytes: settings.maxEncodedResultSize } };
-  const encoded = attempt(() => bridge.encoder.encode(exception, settings, place, toException));
+  const encoded = attempt(() => standaloneEncoder.encode(exception, settings, place, toException));
   return encoded !== undefined;
 }
 

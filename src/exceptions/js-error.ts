@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { bridge } from '../bridge/bridge.js';
+import { standaloneEncoder } from '../codec/standalone-encoder.js';
 import type { EncoderSettings } from '../codec/encoder.js';
 import { defineHidden } from '../platform/brands.js';
 import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
@@ -98,7 +98,7 @@ class Details {
     try {
       const settings = { ...this.#settings, maxDepth: Math.max(maxDepth, 0) };
       const place = { root: 'data', limit };
-      this.#bytesLeft -= bridge.encoder.encode(data, settings, place, detailedReason).length;
+      this.#bytesLeft -= standaloneEncoder.encode(data, settings, place, detailedReason).length;
       fields.set(DATA, data as Term);
     } catch (error) {
       // What a getter has thrown may be anything.

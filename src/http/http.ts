@@ -1,3 +1,5 @@
+import { standaloneEncoder } from '../codec/standalone-encoder.js';
+import { environment } from '../platform/environment.js';
 import { randomBytes } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';
 import { readArrival } from '../codec/decoder.js';
@@ -9,7 +11,7 @@ import type { SizeLimit } from '../codec/serialize-error.js';
 import { OptionError, ResponseAuthenticationError } from '../errors/errors.js';
 import { fromException } from '../exceptions/exceptions.js';
 import { unwrap } from '../bridge/failures.js';
-import { type DecodedResponse, nativeOptions } from '../bridge/native.js';
+import { type DecodedResponse, nativeOptions } from '../platform/native.js';
 import { maxValueSize } from '../platform/heap.js';
 import { ownProperties } from '../platform/own-properties.js';
 import { type HttpResponse, type ParsedResponse, parseResponse } from './response.js';
@@ -92,8 +94,13 @@ export function encodeRequest(
     headers: callHeaders(settings.metadata, settings.trace),
   });
   const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
-  const encoded = bridge.encoder.withTape(args, settings, limit, 'args', encodeRequest, (frame) =>
-    unwrap(bridge.native.encodeRequest(parameters, secrets, frame, randomBytes(16))),
+  const encoded = standaloneEncoder.withTape(
+    args,
+    settings,
+    limit,
+    'args',
+    encodeRequest,
+    (frame) => unwrap(environment.encodeRequest(parameters, secrets, frame, randomBytes(16))),
   );
   const headers = Object.fromEntries(encoded.headers);
   return {
@@ -152,12 +159,12 @@ export function decodeResponse<T = Term>(
 }
 
 function decodeBody(
-  parameters: Parameters<typeof bridge.native.decodeResponse>[0],
+  parameters: Parameters<typeof environment.decodeResponse>[0],
   secrets: Buffer[],
   answer: ParsedResponse,
 ): DecodedResponse {
   try {
-    return unwrap(bridge.native.decodeResponse(parameters, secrets, answer.body));
+    return unwrap(environment.decodeResponse(parameters, secrets, answer.body));
   } catch (error) {
     throw explainInflated(error, answer);
   }

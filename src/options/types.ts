@@ -1,7 +1,4 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { isDate, type ParentCall } from '../calls/deadline.js';
-import type { Interceptor } from '../calls/interceptor.js';
-import { attempt } from '../platform/inspect.js';
 import { METADATA, type MetadataInput } from './metadata.js';
 import { option, type OptionType } from './table.js';
 import { type AbortSignalLike, isAbortSignal } from '../platform/realms.js';
@@ -135,47 +132,6 @@ export const healthPath: OptionType<string> = {
 export const metadata: OptionType<MetadataInput | undefined> = {
   takes: METADATA,
   accepts: (value): value is MetadataInput => typeof value === 'object' && value !== null,
-};
-
-const interceptorList: OptionType<readonly Interceptor[] | undefined> = {
-  takes: 'a list of functions (call, next) => …',
-  accepts: (value): value is readonly Interceptor[] =>
-    Array.isArray(value) && Array.from<unknown>(value).every((item) => typeof item === 'function'),
-};
-
-export const interception = {
-  /**
-   * Functions that run around every call, the first one outermost.
-   *
-   * @defaultValue none
-   */
-  interceptors: option(interceptorList, undefined),
-};
-
-export const deadline: OptionType<Date | number | undefined> = {
-  takes: 'a valid Date, or milliseconds since 1970',
-  accepts: isDeadline,
-};
-
-function isDeadline(value: unknown): value is Date | number {
-  return typeof value === 'number' ? Number.isFinite(value) : isDate(value);
-}
-
-export const parent: OptionType<ParentCall | undefined> = {
-  takes: 'the context of the call that this one is made for',
-  accepts: (value): value is ParentCall => {
-    if (typeof value !== 'object' || value === null) return false;
-    const found = attempt(() => {
-      const { signal, deadline: date } = value as Record<string, unknown>;
-      const isBounded = signal !== undefined || date !== undefined;
-      return (
-        (isBounded || Object.hasOwn(value, 'trace')) &&
-        (signal === undefined || isAbortSignal(signal)) &&
-        (date === undefined || isDeadline(date))
-      );
-    });
-    return found === true;
-  },
 };
 
 export const abortSignal: OptionType<AbortSignalLike | undefined> = {

@@ -8,7 +8,7 @@
 import { AsyncResource, executionAsyncId } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 import timers from 'node:timers';
-import { native } from '../bridge/native.js';
+import { native } from './native.js';
 
 /** Milliseconds that have passed since some moment; never goes back. */
 export const now: () => number = performance.now.bind(performance);

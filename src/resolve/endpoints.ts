@@ -1,6 +1,7 @@
+import { environment } from '../platform/environment.js';
 import { isIP } from 'node:net';
 import { bridge } from '../bridge/bridge.js';
-import { nativeOptions, type NativeEndpoint } from '../bridge/native.js';
+import { nativeOptions, type NativeEndpoint } from '../platform/native.js';
 import { Resolver, type ResolverSettings } from './resolver.js';
 import { isFixed, type Source } from './targets.js';
 
@@ -29,11 +30,10 @@ export function startResolver(
   settings: ResolverSettings,
 ): Resolver | undefined {
   if (isFixed(source)) return undefined;
-  const { native } = bridge;
   const resolver = new Resolver(source, settings, {
-    found: (endpoints) => native.setEndpoints(client, endpoints.map(nativeOptions)),
-    failed: (failure) => native.resolutionFailed(client, nativeOptions(failure)),
-    unchanged: () => native.endpointsUnchanged(client),
+    found: (endpoints) => environment.setEndpoints(client, endpoints.map(nativeOptions)),
+    failed: (failure) => environment.resolutionFailed(client, nativeOptions(failure)),
+    unchanged: () => environment.endpointsUnchanged(client),
   });
   bridge.addResolver(client, () => resolver.refresh());
   return resolver;

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { bridge, type Timer } from '../bridge/bridge.js';
-import type { NativeEndpoint, ResolveFailure } from '../bridge/native.js';
+import type { NativeEndpoint, ResolveFailure } from '../platform/native.js';
 import type { Endpoint } from '../options/endpoint.js';
 import { BackwaterError } from '../errors/errors.js';
 import { contextOfCaller, now } from '../platform/host.js';

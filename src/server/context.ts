@@ -1,22 +1,9 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { X509Certificate } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';
+import type { CallContext, CallPeer } from '../calls/context.js';
+import { environment } from '../platform/environment.js';
 import type { TraceHeaders } from '../options/metadata.js';
-
-/** The other end of the connection that a call has come by. */
-export interface CallPeer {
-  /** Its IP address: that of the proxy, when there is one in between. */
-  readonly address: string;
-  /** Its port. */
-  readonly port: number;
-  /**
-   * The certificate that it has sent, parsed when you first ask for it; undefined unless the server
-   * requires one, see {@link TlsServerOptions.clientCa}.
-   */
-  readonly certificate: X509Certificate | undefined;
-  /** The subject of the certificate, most specific part first (RFC 4514), such as `CN=alice,O=Example`. */
-  readonly certificateSubject: string | undefined;
-}
 
 class Peer implements CallPeer {
   readonly address: string;
@@ -45,50 +32,6 @@ class Peer implements CallPeer {
   }
 }
 
-/**
- * What a function can know about the call that it answers, if it asks for that:
- * `expose.fn(fn, { context: true })` has it given as the first argument.
- *
- * @example
- * ```ts
- * import { expose, startClearServer, type CallContext } from 'backwater';
- *
- * const report = expose.fn(
- *   async ({ signal }: CallContext, year: number) => {
- *     const response = await fetch(`https://example.com/figures/${year}`, { signal });
- *     return await response.text();
- *   },
- *   { context: true },
- * );
- * await startClearServer(process.env.SECRET!, { reports: { report } });
- * ```
- */
-export interface CallContext {
-  /**
-   * Aborts when the caller goes away: it hangs up (reason: an `AbortError`),
-   * its deadline passes (reason: a `TimeoutError`), or the server is closed and cuts the call. It does
-   * not abort once the function has ended.
-   */
-  readonly signal: AbortSignal;
-  /** When the caller gives up; undefined when it has not said so, as Erlang's does not. */
-  readonly deadline: Date | undefined;
-  /** Who calls. */
-  readonly peer: CallPeer;
-  /** The identifier that the caller has given to the request. */
-  readonly requestId: string;
-  /**
-   * What the caller has sent along with the call: see {@link CallOptions.metadata}. Only what the caller
-   * has signed is here.
-   */
-  readonly metadata: ReadonlyMap<string, string>;
-  /** The name of the module that was called. */
-  readonly module: string;
-  /** The name of the function that was called. */
-  readonly function: string;
-  /** The number of arguments besides this context. */
-  readonly arity: number;
-}
-
 /** The function that a call is for. */
 interface CalledFunction {
   readonly module: string;
@@ -115,7 +58,7 @@ export class Context implements CallContext {
   /** @param scope the asynchronous context of the call, in which listeners of the signal run */
   constructor(call: number, scope: AsyncResource, { module, name, arity }: CalledFunction) {
     // There is none when the connection has been cut in between.
-    const caller = bridge.native.caller(call);
+    const caller = environment.caller(call);
     this.#call = call;
     this.#scope = scope;
     this.peer = new Peer(

@@ -10,7 +10,7 @@ import {
   checkOptions,
   isObject,
 } from './checks.js';
-import type { CallContext } from './context.js';
+import type { CallContext } from '../calls/context.js';
 import type {
   AnyFunction,
   ContextFunction,

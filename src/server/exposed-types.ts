@@ -1,5 +1,5 @@
 import type { toTerm } from '../terms/hooks.js';
-import type { CallContext } from './context.js';
+import type { CallContext } from '../calls/context.js';
 
 declare const signature: unique symbol;
 declare const functions: unique symbol;

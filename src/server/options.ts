@@ -1,5 +1,5 @@
 /** The options of servers and of closing them. */
-import { copied } from '../calls/interceptor.js';
+import { copied, interception } from '../calls/interceptor.js';
 import { SHARE_ENV, type WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
 import { MAX_IO_THREADS } from '../options/io-threads.js';
@@ -16,7 +16,6 @@ import {
   objectWith,
   oneOf,
   optional,
-  interception,
   spinning,
   timeout,
 } from '../options/types.js';

@@ -1,10 +1,11 @@
+import { environment } from '../platform/environment.js';
 import cluster from 'node:cluster';
 import { URL } from 'node:url';
 import { bridge } from '../bridge/bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, ListenError, OptionError } from '../errors/errors.js';
 import { errorOf } from '../bridge/failures.js';
-import { nativeOptions, type NativeReplayOptions, type ServerAddress } from '../bridge/native.js';
+import { nativeOptions, type NativeReplayOptions, type ServerAddress } from '../platform/native.js';
 import { maxValueSize } from '../platform/heap.js';
 import { defaultIoThreads } from '../options/io-threads.js';
 import { ownProperties } from '../platform/own-properties.js';
@@ -169,7 +170,7 @@ async function startServer(
     refuseFunctions(settings);
     const pool = await WorkerPool.start(new URL(modules.href), settings);
     try {
-      const id = bridge.native.reserveServer(true);
+      const id = environment.reserveServer(true);
       await pool.serve(id);
       const address = await listen(id, settings, tls, pool.table, secrets);
       return new RunningServer(id, scheme, address, pool);
@@ -180,7 +181,7 @@ async function startServer(
   }
   refuseWorkers(settings);
   const registry = createRegistry(modules);
-  const id = bridge.native.reserveServer(false);
+  const id = environment.reserveServer(false);
   bridge.addServer(id, new Dispatcher(registry, settings));
   try {
     const address = await listen(id, settings, tls, tableOf(registry), secrets);
@@ -201,9 +202,9 @@ async function listen(
 ): Promise<ServerAddress> {
   try {
     await bridge.operation((operation) => {
-      bridge.native.startServer(id, optionsOf(settings, tls, table), secrets, operation);
+      environment.startServer(id, optionsOf(settings, tls, table), secrets, operation);
     });
-    return bridge.native.serverAddress(id)!;
+    return environment.serverAddress(id)!;
   } catch (error) {
     // How it came out of Rust is of use to nobody, but who has started the server.
     if (error instanceof ListenError) Error.captureStackTrace(error, listen);
@@ -265,21 +266,21 @@ class RunningServer implements TlsServer {
   }
 
   stats(): ServerStats {
-    const { workers, ...figures } = bridge.native.serverStats(this.#id);
+    const { workers, ...figures } = environment.serverStats(this.#id);
     return { ...figures, workers: this.#pool?.stats(workers) ?? [] };
   }
 
   async setCertificate(certificate: TlsCertificate): Promise<void> {
     const { cert, key } = certificateOptions(certificate);
     if (this.#closed) throw new ClosedError('the server is closed');
-    const failure = bridge.native.setCertificate(this.#id, cert, key);
+    const failure = environment.setCertificate(this.#id, cert, key);
     if (failure !== null) throw errorOf(failure);
   }
 
   setSecrets(secrets: Secret | readonly Secret[]): void {
     const parsed = parseSecrets(secrets);
     if (this.#closed) throw new ClosedError('the server is closed');
-    bridge.native.setServerSecrets(this.#id, parsed);
+    environment.setServerSecrets(this.#id, parsed);
   }
 
   close(options?: CloseOptions): Promise<void> {
@@ -303,7 +304,7 @@ class RunningServer implements TlsServer {
 
   #beginToClose({ drainDelay, timeout }: CloseSettings): Promise<void> {
     return bridge.operation((operation) => {
-      bridge.native.closeServer(this.#id, drainDelay, timeout, operation);
+      environment.closeServer(this.#id, drainDelay, timeout, operation);
     });
   }
 
@@ -340,7 +341,7 @@ function optionsOf(
   settings: ServerSettings,
   tls: NativeTlsServer | null,
   table: FunctionTable,
-): Parameters<typeof bridge.native.startServer>[1] {
+): Parameters<typeof environment.startServer>[1] {
   const { recvTimeout, headersTimeout = recvTimeout } = settings;
   return nativeOptions({
     ...settings,

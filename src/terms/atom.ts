@@ -1,6 +1,7 @@
 import type { inspect, InspectOptionsStylized } from 'node:util';
 import { TermError } from './term-error.js';
 import { brand } from '../platform/brands.js';
+import { environment } from '../platform/environment.js';
 import { TERM } from './brands.js';
 import { inspectSymbol } from './inspect.js';
 
@@ -90,17 +91,6 @@ function forgetCollected(): void {
   if (foreign.size > 0) awaitCollection();
 }
 
-let announce: (name: string) => void = () => {};
-
-/**
- * @internal Calls `listener` with the name of every atom that the program makes, those made before
- * included: the native side keeps them as the known ones of safe decoding.
- */
-export function onOwnAtom(listener: (name: string) => void): void {
-  for (const name of own.keys()) listener(name);
-  announce = listener;
-}
-
 /**
  * The atom of that name.
  *
@@ -119,7 +109,8 @@ export function atom(name: string): Atom {
   const result = foreign.get(name)?.deref() ?? Atom.make(name);
   foreign.delete(name);
   own.set(name, result);
-  announce(name);
+  // Safe decoding accepts the atoms that the program has made.
+  environment.knowAtom(name);
   return result;
 }
 

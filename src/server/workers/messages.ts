@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DispatcherSettings } from '../dispatcher.js';
-import type { ExposedFunction } from '../../bridge/native.js';
+import type { ExposedFunction } from '../../platform/native.js';
 import { BINARIES } from '../../codec/options.js';
 import { toJson } from '../../platform/json.js';
 import type { Registry } from '../registry.js';

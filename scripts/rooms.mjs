@@ -1,0 +1,53 @@
+// Fails if a room of src/ imports one above it. Entry points are the files that lie in src/ itself.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** From top to bottom; docs/architecture.md says what each is for. */
+const ROOMS = [
+  'cli',
+  'entry points',
+  'http',
+  'client',
+  'server',
+  'calls',
+  'resolve',
+  'exceptions',
+  'bridge',
+  'elixir',
+  'hooks',
+  'codec',
+  'options',
+  'errors',
+  'terms',
+  'platform',
+];
+
+const source = fileURLToPath(new URL('../src', import.meta.url));
+let failed = false;
+
+for (const name of readdirSync(source, { recursive: true })) {
+  if (!/\.m?ts$/.test(name)) continue;
+  const file = join(source, name);
+  const text = readFileSync(file, 'utf8').replaceAll(/^\s*\*.*$/gm, '');
+  for (const [, path] of text.matchAll(/\b(?:from|import|import\(|require\()\s*'(\.[^']+)'/g)) {
+    const imported = relative(source, join(dirname(file), path));
+    if (imported.startsWith('..')) continue;
+    const [from, to] = [rankOf(name), rankOf(imported)];
+    if (from > to)
+      fail(`src/${name} imports src/${imported}, and '${ROOMS[to]}' is above '${ROOMS[from]}'`);
+  }
+}
+process.exitCode = failed ? 1 : 0;
+
+function rankOf(path) {
+  const room = path.includes(sep) ? path.split(sep)[0] : 'entry points';
+  const rank = ROOMS.indexOf(room);
+  if (rank < 0) fail(`src/${room} has no place in the order of scripts/rooms.mjs`);
+  return rank;
+}
+
+function fail(message) {
+  failed = true;
+  console.error(message);
+}

@@ -1,0 +1,16 @@
+import { runAtRoot } from './host.js';
+import { native, type NativeBridge } from './native.js';
+
+/** Whether the event loop is libuv's: others only seem to have one, and end when it is asked anything. */
+const isNode = !('bun' in process.versions || 'deno' in process.versions);
+
+let take: () => void = () => {};
+
+/** The addon's part of this JavaScript thread. */
+// Whoever loads the library may do so in some context; its stores are not for every call.
+export const environment: NativeBridge = runAtRoot(() => new native.Bridge(() => take(), isNode));
+
+/** Has `listener`, which never throws, called when there are events to take. */
+export function onEvents(listener: () => void): void {
+  take = listener;
+}
