@@ -1,0 +1,60 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { root } from './support/vectors.js';
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const page = read('docs/architecture.md');
+
+/** The first cells of the table in a section. */
+function firstCells(title: string): string[] {
+  const section = page.split(`\n## ${title}\n`)[1]!.split('\n## ')[0]!;
+  return [...section.matchAll(/^\| (.+?) +\|/gm)]
+    .map(([, cell]) => cell!)
+    .filter((cell) => !/^(-+|file|room)$/.test(cell));
+}
+
+test('the files of a call are there, each once, and few', (t) => {
+  for (const [title, most] of [
+    ['A client call', 35],
+    ['A served call', 35],
+  ] as const) {
+    const files = firstCells(title).map((cell) => cell.replaceAll('`', ''));
+    t.true(files.length > 20 && files.length <= most, `${title}: ${files.length}`);
+    t.is(new Set(files).size, files.length, title);
+    for (const file of files) t.true(existsSync(join(root, file)), file);
+  }
+});
+
+test('every file that pages for developers name is there', (t) => {
+  for (const path of ['docs/architecture.md', 'docs/extending.md', 'CONTRIBUTING.md']) {
+    const files = read(path).matchAll(
+      /(?:^|[`\s])((?:src|crates|scripts|__test__|docs)\/[\w./-]+\w)/gm,
+    );
+    for (const [, file] of files) t.true(existsSync(join(root, file!)), `${path}: ${file}`);
+  }
+});
+
+test('every room has its row, in the order that lint checks', (t) => {
+  const rooms = firstCells('Rooms of `src`').map((cell) => cell.replaceAll('`', ''));
+  const order = /const ROOMS = \[(.*?)\];/s.exec(read('scripts/rooms.mjs'))![1]!;
+  t.deepEqual(
+    rooms,
+    Array.from(order.matchAll(/'([\w ]+)'/g), ([, room]) => room!),
+  );
+  const folders = readdirSync(join(root, 'src'), { withFileTypes: true });
+  for (const entry of folders)
+    if (entry.isDirectory()) t.true(rooms.includes(entry.name), entry.name);
+});
+
+test('every decision says its context and its choice, on one screen', (t) => {
+  const index = read('docs/decisions/README.md');
+  for (const name of readdirSync(join(root, 'docs/decisions'))) {
+    if (name === 'README.md') continue;
+    const text = read(`docs/decisions/${name}`);
+    t.true(index.includes(`(${name})`), name);
+    t.regex(text, /^\*\*Context\.\*\*/m, name);
+    t.regex(text, /^\*\*(Choice|Options and choice)\.\*\*/m, name);
+    t.true(text.split('\n').length <= 50, name);
+  }
+});
