@@ -142,6 +142,11 @@ const options: readonly (readonly [
     ['client', 'call'],
     { good: [0, 50, MAX_TIME, Infinity], bad: [-1, 0.5, MAX_TIME + 1, NaN, '50'] },
   ],
+  [
+    'caller',
+    ['client'],
+    { good: ['billing', '~', 'x'.repeat(64)], bad: ['', 'a b', 'é', 'x'.repeat(65), 1] },
+  ],
   // What is good becomes a copy: see metadata.test.ts.
   [
     'metadata',

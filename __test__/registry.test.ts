@@ -403,13 +403,15 @@ test('what another version has exposed in a way unknown to this one is refused',
   const module = { f: () => 1 };
   const marked = (value: object, mark: unknown): object =>
     Object.defineProperty(value, symbol, { value: mark });
-  const callers = { module, exports: ['f'], callers: ['billing'] };
-  t.is(refused({ m: marked({}, callers) }).option, 'modules.m');
-  t.regex(refused({ m: marked({}, callers) }).message, /another version of backwater/);
+  const rate = { module, exports: ['f'], callers: undefined, rate: 5 };
+  t.is(refused({ m: marked({}, rate) }).option, 'modules.m');
+  t.regex(refused({ m: marked({}, rate) }).message, /another version of backwater/);
   t.is(refused({ m: marked({}, true) }).option, 'modules.m');
   const fn = marked(() => 1, { fn: () => 1, arities: [0], context: false, schema: {} });
   t.is(refused({ m: { fn } }).option, 'modules.m.fn');
-  t.deepEqual(exposed({ m: marked({}, { module, exports: ['f'] }) }), ['m:f/0']);
+  t.deepEqual(exposed({ m: marked({}, { module, exports: ['f'], callers: undefined }) }), [
+    'm:f/0',
+  ]);
   // What is inherited does not count.
-  t.deepEqual(exposed({ m: Object.create(marked({}, callers)) }), []);
+  t.deepEqual(exposed({ m: Object.create(marked({}, rate)) }), []);
 });

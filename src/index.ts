@@ -51,9 +51,16 @@ export type {
   EndpointResolver,
   ResolveContext,
 } from './resolve/targets.js';
+export type { CallerSecrets, ServerSecrets } from './options/callers.js';
 export type { Secret } from './options/secrets.js';
 export { startClearServer, startTlsServer } from './server/server.js';
-export type { SecureServerOptions, Server, ServerStats, TlsServer } from './server/server.js';
+export type {
+  CallerStats,
+  SecureServerOptions,
+  Server,
+  ServerStats,
+  TlsServer,
+} from './server/server.js';
 export type { WorkerStats } from './server/workers/workers.js';
 export * from './terms/index.js';
 export type { Pem, TlsCertificate, TlsClientOptions, TlsServerOptions } from './options/tls.js';

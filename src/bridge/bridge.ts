@@ -1,5 +1,8 @@
 import { JobQueue, type JobWriter } from './job-queue.js';
 import {
+  CLASS_ERROR,
+  CLASS_EXIT,
+  CLASS_THROW,
   EVENT_ABANDONED,
   EVENT_CALL,
   EVENT_DONE,
@@ -13,9 +16,11 @@ import {
   JOB_CANCEL,
   type JOB_EXCEPTION,
   type JOB_RETURN,
+  JobWord,
 } from './numbers.js';
 import type { Arrival, TapeBuffers } from '../codec/tape-buffers.js';
-import { BackwaterError } from '../errors/errors.js';
+import { BackwaterError, type ExceptionClass } from '../errors/errors.js';
+import { requestIdOf } from './request-id.js';
 import { errorOf } from './failures.js';
 import { environment, onEvents } from '../platform/environment.js';
 import { now, runSoon } from '../platform/host.js';
@@ -26,7 +31,8 @@ export interface Pending {
   onReturn(arrival: Arrival): void;
   onException(arrival: Arrival): void;
   onDone?(): void;
-  onFailure(error: Error): void;
+  /** @param requestId of the request that was sent, if it was */
+  onFailure(error: Error, requestId?: string): void;
 }
 
 /** What takes the calls of a server. */
@@ -203,9 +209,20 @@ class Bridge {
     if (--this.#holds === 0) this.#native.keepAlive(false);
   }
 
-  /** Answers a call of a server. */
-  answer(kind: typeof JOB_RETURN | typeof JOB_EXCEPTION, call: number, write: JobWriter): void {
-    this.jobs.add(kind, call, [], write);
+  /**
+   * Answers a call of a server.
+   *
+   * @param exceptionClass that of an exception
+   */
+  answer(
+    kind: typeof JOB_RETURN | typeof JOB_EXCEPTION,
+    call: number,
+    write: JobWriter,
+    exceptionClass?: ExceptionClass,
+  ): void {
+    const fields: number[] = [];
+    if (exceptionClass !== undefined) fields[JobWord.flags] = CLASSES[exceptionClass];
+    this.jobs.add(kind, call, fields, write);
     this.#running--;
   }
 
@@ -299,10 +316,11 @@ class Bridge {
       else if (kind === EVENT_EXCEPTION) pending.onException(this.#arrival(start, first));
       else if (kind === EVENT_DONE) pending.onDone?.();
       else if (kind === EVENT_FAILURE) {
-        pending.onFailure(errorOf(this.#native.takeFailure(first)));
+        const requestId = requestIdOf(this.#arrival(start, 0));
+        pending.onFailure(errorOf(this.#native.takeFailure(first)), requestId);
       }
     } catch (error) {
-      pending.onFailure(BackwaterError.from(error));
+      pending.onFailure(BackwaterError.from(error), requestIdOf(this.#arrival(start, 0)));
     }
   }
 
@@ -311,6 +329,8 @@ class Bridge {
     return { buffers: this.eventBuffers, frame: start + EVENT_WORDS, large, skip };
   }
 }
+
+const CLASSES = { error: CLASS_ERROR, exit: CLASS_EXIT, throw: CLASS_THROW } as const;
 
 /** How long a check that callers still wait stays valid, in milliseconds. */
 const FRESH = 2;

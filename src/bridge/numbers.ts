@@ -29,18 +29,28 @@ export const EventWord = {
   second: 4,
   /** The slot of a message that is too large for the event buffers; 0 if its tape follows. */
   slot: 5,
+  /** The request's identifier, in four words; 0 for none. */
+  requestId: 6,
+  requestId1: 7,
+  requestId2: 8,
+  requestId3: 9,
 } as const;
-export const EVENT_WORDS = 6;
+export const EVENT_WORDS = 10;
 
 // Kinds of jobs.
 /** Answer a call with a value. */
 export const JOB_RETURN = 1;
 /** Answer a call with `{Class, Reason, Stack}`. */
 export const JOB_EXCEPTION = 2;
-/** Make a call; only this job has fields after its identifier. */
+/** Make a call; only this job has all fields after its identifier. */
 export const JOB_CALL = 3;
 /** Cancel a call whose caller has gone away. */
 export const JOB_CANCEL = 4;
+
+// Classes of exceptions.
+export const CLASS_ERROR = 0;
+export const CLASS_EXIT = 1;
+export const CLASS_THROW = 2;
 
 /** The words of a job's header, in order. */
 export const JobWord = {
@@ -54,6 +64,7 @@ export const JobWord = {
   names: 4,
   namesLength: 5,
   arity: 6,
+  /** Of an exception: its class. */
   flags: 7,
   /** Times are in milliseconds; `u32::MAX` means none. */
   connectTimeout: 8,

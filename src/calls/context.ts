@@ -47,6 +47,11 @@ export interface CallContext {
   /** The identifier that the caller has given to the request. */
   readonly requestId: string;
   /**
+   * The name of the caller, proved by its secret: see {@link ServerSecrets}. Undefined if the server's secrets
+   * have no names.
+   */
+  readonly caller: string | undefined;
+  /**
    * What the caller has sent along with the call: see {@link CallOptions.metadata}. Only what the caller
    * has signed is here.
    */

@@ -17,7 +17,8 @@ import { abortReason } from './abort.js';
 import { checkCall } from './check-call.js';
 import { intercept, type ServerAddress } from './intercept.js';
 import { beginning, EitherSignal, MAX_UINT32, milliseconds } from './limits.js';
-import { PendingCall, type Tally } from './pending-call.js';
+import { CANCELLED, countFailure, PendingCall, type Tally } from './pending-call.js';
+import type { ClientStats } from './stats.js';
 
 /** Makes the calls of one client. The client's views share it. */
 export class CallMaker {
@@ -25,7 +26,7 @@ export class CallMaker {
   readonly #settings: ClientSettings;
   readonly #server: ServerAddress | undefined;
   readonly #resolver: Resolver | undefined;
-  readonly #tally: Tally = { pending: 0, bytes: 0 };
+  readonly #tally: Tally = { pending: 0, bytes: 0, failures: new Map() };
   #calls = 0;
   /** No further call may begin. */
   #isClosed = false;
@@ -48,8 +49,9 @@ export class CallMaker {
     this.#resolver = resolver;
   }
 
-  get stats(): { readonly pending: number; readonly calls: number } {
-    return { pending: this.#tally.pending, calls: this.#calls };
+  get stats(): Pick<ClientStats, 'pending' | 'calls' | 'failures'> {
+    const { pending, failures } = this.#tally;
+    return { pending, calls: this.#calls, failures: Object.fromEntries(failures) };
   }
 
   /** Refuses further calls; resolves once the calls under way have all been sent. */
@@ -76,17 +78,28 @@ export class CallMaker {
     called: Called,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const settings = callOptions(options, defaults);
-      checkCall(module, fn, args);
-      if (this.#isClosed) throw new ClosedError('the client is closed');
-      if (settings.signal?.aborted) throw abortReason(settings.signal);
-      const call = { module, fn, args, settings: beginning(settings), called };
-      const parentSignal = settings.parent?.signal;
-      if (parentSignal?.aborted) throw abortReason(parentSignal);
-      if (parentSignal !== undefined) resolve(this.#withParent(call, parentSignal));
-      else if (this.#isIntercepted(settings)) resolve(this.#intercept(call));
-      else this.#send(call, resolve, reject);
+      let settings: CallSettings | undefined;
+      try {
+        settings = callOptions(options, defaults);
+        checkCall(module, fn, args);
+        if (this.#isClosed) throw new ClosedError('the client is closed');
+        if (settings.signal?.aborted) throw abortReason(settings.signal);
+        const call = { module, fn, args, settings: beginning(settings), called };
+        const parentSignal = settings.parent?.signal;
+        if (parentSignal?.aborted) throw abortReason(parentSignal);
+        if (parentSignal !== undefined) resolve(this.#withParent(call, parentSignal));
+        else if (this.#isIntercepted(settings)) resolve(this.#intercept(call));
+        else this.#send(call, resolve, reject);
+      } catch (error) {
+        this.#countUnsent(error, settings);
+        throw error;
+      }
     });
+  }
+
+  #countUnsent(error: unknown, settings: CallSettings | undefined): void {
+    const isCancelled = settings?.signal?.aborted || settings?.parent?.signal?.aborted;
+    countFailure(this.#tally, isCancelled ? { code: CANCELLED } : error);
   }
 
   async #withParent(call: Call, parent: AbortSignalLike): Promise<unknown> {
@@ -123,9 +136,14 @@ export class CallMaker {
   #sent(call: Call): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const { signal } = call.settings;
-      if (this.#hasEnded) throw new ClosedError('the client is closed');
-      if (signal?.aborted) throw abortReason(signal);
-      this.#send(call, resolve, reject);
+      try {
+        if (this.#hasEnded) throw new ClosedError('the client is closed');
+        if (signal?.aborted) throw abortReason(signal);
+        this.#send(call, resolve, reject);
+      } catch (error) {
+        this.#countUnsent(error, call.settings);
+        throw error;
+      }
     });
   }
 

@@ -18,6 +18,7 @@ import {
   spinning,
   timeout,
 } from '../options/types.js';
+import { callerName } from '../options/callers.js';
 import type { Secret } from '../options/secrets.js';
 import { Metadata, type TraceHeaders } from '../options/metadata.js';
 import type { TlsClientOptions } from '../options/tls.js';
@@ -162,6 +163,13 @@ export const clientTable = {
   replayProtection: option(boolean, false),
   /** The name of the server that requests are meant for; servers with another name refuse them. */
   audience: option(audience, undefined),
+  /**
+   * The name that the server knows this client's secret by, so that it does not have to try others: 1 to 64
+   * visible ASCII characters.
+   *
+   * It is signed and proves nothing: the secret decides who calls. Servers without named callers ignore it.
+   */
+  caller: option(callerName, undefined),
   ...spinning,
   ...interception,
 };

@@ -6,8 +6,10 @@ import { readArrival } from '../codec/decoder.js';
 import { type Revivers, reviversOf } from '../codec/revivers.js';
 import type { Arrival } from '../codec/tape-buffers.js';
 import { BackwaterError, RemoteError, TimeoutError } from '../errors/errors.js';
+import { requestIdOf, setRequestId } from '../bridge/request-id.js';
 import { fromException } from '../exceptions/exceptions.js';
 import { contextOfCaller } from '../platform/host.js';
+import { attempt } from '../platform/inspect.js';
 import type { CallSettings } from './options.js';
 import type { Term } from '../terms/values.js';
 
@@ -16,7 +18,22 @@ export interface Tally {
   pending: number;
   /** What their arguments take, in bytes. */
   bytes: number;
+  /** How many calls have failed since the client was made, by the code of their error. */
+  readonly failures: Map<string, number>;
 }
+
+/** The code of a call that its caller has cancelled: Node's. */
+export const CANCELLED = 'ABORT_ERR';
+
+/** Counts a failed call by its error. */
+export function countFailure({ failures }: Tally, error: unknown): void {
+  const code = attempt(() => (error as { code?: unknown }).code);
+  const name = typeof code === 'string' ? code : 'ERR_BACKWATER_UNKNOWN';
+  failures.set(name, (failures.get(name) ?? 0) + 1);
+}
+
+/** The code of an exception of the remote function, also if it is thrown as what it was there. */
+const REMOTE_EXCEPTION = 'ERR_BACKWATER_REMOTE_EXCEPTION';
 
 /**
  * A call that has not settled. One object with methods: a closure for each way in which a call may end
@@ -66,6 +83,7 @@ export class PendingCall implements Pending {
       if (!bridge.forget(id)) return;
       this.#settle();
       bridge.cancel(id);
+      countFailure(this.#tally, { code: CANCELLED });
       this.#reject(abortReason(signal));
     };
     // A getter of the arguments may have aborted it.
@@ -89,7 +107,7 @@ export class PendingCall implements Pending {
     try {
       value = this.#read(arrival, reviversOf(this.#settings.revivers));
     } catch (error) {
-      this.#fail(BackwaterError.from(error));
+      this.#fail(BackwaterError.from(error), requestIdOf(arrival));
       return;
     }
     this.#resolve(value);
@@ -97,6 +115,7 @@ export class PendingCall implements Pending {
 
   #raise(arrival: Arrival): void {
     this.#settle();
+    const requestId = requestIdOf(arrival);
     let error: unknown;
     try {
       // The tuples of an exception are this library's.
@@ -106,19 +125,21 @@ export class PendingCall implements Pending {
         rethrow: this.#settings.rethrowRemoteExceptions,
       });
     } catch (failure) {
-      this.#fail(BackwaterError.from(failure));
+      this.#fail(BackwaterError.from(failure), requestId);
       return;
     }
-    this.#fail(error, true);
+    countFailure(this.#tally, { code: REMOTE_EXCEPTION });
+    setRequestId(error, requestId);
+    this.#resolve(rejection(error, true));
   }
 
-  onFailure(error: Error): void {
+  onFailure(error: Error, requestId?: string): void {
     this.#settle();
     if (error instanceof RemoteError) {
       const call = `${this.#module}:${this.#fn}/${this.#arity}`;
-      this.#fail(new RemoteError(error.httpStatus, error.reason, { call }));
+      this.#fail(new RemoteError(error.httpStatus, error.reason, { call }), requestId);
     } else {
-      this.#fail(this.#withBound(error));
+      this.#fail(this.#withBound(error), requestId);
     }
   }
 
@@ -132,8 +153,10 @@ export class PendingCall implements Pending {
     return new TimeoutError({ phase, times, ...bound });
   }
 
-  #fail(error: unknown, keepsStack = false): void {
-    this.#resolve(rejection(error, keepsStack));
+  #fail(error: Error, requestId?: string): void {
+    countFailure(this.#tally, error);
+    setRequestId(error, requestId);
+    this.#resolve(rejection(error));
   }
 
   #settle(): void {

@@ -36,6 +36,11 @@ export interface ClientStats {
   readonly pending: number;
   /** Calls started since the client was made. */
   readonly calls: number;
+  /**
+   * How many calls were rejected since the client was made, by the `code` of their error, such as
+   * `{ ERR_BACKWATER_TIMEOUT: 2 }`; `ABORT_ERR` for those that were cancelled.
+   */
+  readonly failures: Readonly<Record<string, number>>;
   /** Open connections, idle ones included. */
   readonly connections: number;
   /** Connections that no call uses. */
@@ -75,7 +80,7 @@ const NONE: ClientFigures = {
   retryBudget: 0,
 };
 
-type Stats = Omit<ClientStats, 'pending' | 'calls'>;
+type Stats = Omit<ClientStats, 'pending' | 'calls' | 'failures'>;
 
 /** The figures of an open client and its resolver. */
 export function statsOf(client: number, resolver: ResolverStats | undefined): Stats {

@@ -273,6 +273,9 @@ export interface RemoteErrorFields extends ErrorOptions {
 /** What those ask first who meet a refusal for the first time. */
 function hintOf(httpStatus: number, reason: string): string {
   if (httpStatus === 403 && reason === '') return ': is the module exposed there?';
+  if (httpStatus === 403 && reason === 'caller_not_allowed') {
+    return ": do the 'callers' of the module there name the owner of this secret?";
+  }
   if (httpStatus === 404 && reason === 'function_not_found') {
     return ': is the function exposed there, with this number of arguments?';
   }

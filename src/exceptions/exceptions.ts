@@ -124,6 +124,11 @@ export function fallbackException(thrown: unknown): Exception {
   return tuple(CLASSES.error, plainReason(thrown), []);
 }
 
+/** The class of an exception that this library has made. */
+export function classOf([{ name }]: Exception): ExceptionClass {
+  return name as ExceptionClass;
+}
+
 /**
  * What a caller is to throw for an exception of the remote function.
  *

@@ -2,6 +2,7 @@ import { standaloneEncoder } from '../codec/standalone-encoder.js';
 import { environment } from '../platform/environment.js';
 import { randomBytes } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';
+import { setRequestId } from '../bridge/request-id.js';
 import { readArrival } from '../codec/decoder.js';
 import { reviversOf } from '../codec/revivers.js';
 import { checkCall } from '../client/check-call.js';
@@ -91,6 +92,7 @@ export function encodeRequest(
     timeout: settings.timeout,
     replayProtection: settings.replayProtection,
     audience: settings.audience,
+    caller: settings.caller,
     headers: callHeaders(settings.metadata, settings.trace),
   });
   const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
@@ -155,7 +157,9 @@ export function decodeResponse<T = Term>(
   };
   const value = readArrival(arrival, exact, revivers);
   if (!decoded.exception) return value as T;
-  throw fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
+  const error = fromException(value as never, { rethrow: settings.rethrowRemoteExceptions });
+  setRequestId(error, requestId);
+  throw error;
 }
 
 function decodeBody(
@@ -166,7 +170,9 @@ function decodeBody(
   try {
     return unwrap(environment.decodeResponse(parameters, secrets, answer.body));
   } catch (error) {
-    throw explainInflated(error, answer);
+    const explained = explainInflated(error, answer);
+    if (!(explained instanceof OptionError)) setRequestId(explained, parameters.requestId);
+    throw explained;
   }
 }
 

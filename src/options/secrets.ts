@@ -8,19 +8,30 @@ export type Secret = string | Uint8Array;
 /**
  * Copies of the secrets: what the caller does to its own later changes nothing.
  *
- * @param value a secret, or a list of at least one: the first signs, any is accepted
+ * @param value a secret, or a list of 1 to 16: the first signs, any is accepted
+ * @param option what they are called in errors
  * @throws {@link OptionError} naming the one that is empty or no secret; never showing it
  */
-export function parseSecrets(value: unknown): Buffer[] {
-  if (!Array.isArray(value)) return [parseSecret(value, 'secret')];
+export function parseSecrets(value: unknown, option = 'secret'): Buffer[] {
+  if (!Array.isArray(value)) return [parseSecret(value, option)];
   if (value.length === 0) {
-    throw new OptionError("option 'secret' takes a list of at least one secret, not an empty one", {
-      option: 'secret',
-    });
+    throw new OptionError(
+      `option '${option}' takes a list of at least one secret, not an empty one`,
+      { option },
+    );
+  }
+  if (value.length > MAX_SECRETS) {
+    throw new OptionError(
+      `option '${option}' takes a list of at most ${MAX_SECRETS} secrets, not ${value.length}, since each is tried for every message`,
+      { option },
+    );
   }
   // Array.from visits holes, which map would leave.
-  return Array.from(value, (secret: unknown, index) => parseSecret(secret, `secret[${index}]`));
+  return Array.from(value, (secret: unknown, index) => parseSecret(secret, `${option}[${index}]`));
 }
+
+/** The addon's `MAX_SECRETS`. */
+const MAX_SECRETS = 16;
 
 /** As long as the output of SHA-256: a longer secret makes signatures no stronger (RFC 2104, 3). */
 const ADVISED_LENGTH = 32;

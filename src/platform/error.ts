@@ -41,6 +41,11 @@ export type BackwaterErrorCode =
 export class BackwaterError extends Error {
   /** Says which kind of error it is, and stays the same between versions. */
   readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
+  /**
+   * The identifier of the request, on every error of a call that was sent: {@link CallContext.requestId} on
+   * the server. After retries it is that of the last request.
+   */
+  declare readonly requestId?: string;
 
   static {
     defineError(this, 'BackwaterError');

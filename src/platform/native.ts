@@ -9,6 +9,7 @@ export type {
   DecodeFailure,
   Endpoint as NativeEndpoint,
   ExposedFunction,
+  ModuleCallers,
   Failure,
   ReplayOptions as NativeReplayOptions,
   ResolveFailure,

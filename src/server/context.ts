@@ -44,6 +44,7 @@ export class Context implements CallContext {
   readonly deadline: Date | undefined;
   readonly peer: CallPeer;
   readonly requestId: string;
+  readonly caller: string | undefined;
   /** The trace that the caller says the call belongs to, as far as it is signed. */
   trace: TraceHeaders;
   readonly module: string;
@@ -67,6 +68,7 @@ export class Context implements CallContext {
       caller?.certificate ?? undefined,
     );
     this.requestId = caller?.requestId ?? '';
+    this.caller = caller?.name ?? undefined;
     this.#metadata = caller?.metadata ?? [];
     this.trace = {
       traceparent: caller?.traceparent ?? undefined,

@@ -1,5 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { bridge, type CallHandler } from '../bridge/bridge.js';
+import type { JobWriter } from '../bridge/job-queue.js';
 import { JOB_EXCEPTION, JOB_RETURN } from '../bridge/numbers.js';
 import { readArrival } from '../codec/decoder.js';
 import { reviversOf } from '../codec/revivers.js';
@@ -8,7 +9,12 @@ import type { Arrival } from '../codec/tape-buffers.js';
 import { isTraced, serveChannel } from '../calls/channels.js';
 import { Context } from './context.js';
 import { serveIntercepted } from './intercept.js';
-import { fallbackException, toException } from '../exceptions/exceptions.js';
+import {
+  classOf,
+  type Exception,
+  fallbackException,
+  toException,
+} from '../exceptions/exceptions.js';
 import { newContext } from '../platform/host.js';
 import type { ServerSettings } from './options.js';
 import type { RegisteredFunction, Registry } from './registry.js';
@@ -124,9 +130,11 @@ export class Dispatcher implements CallHandler {
     root: string,
   ): void {
     const { call, scope } = running;
-    bridge.answer(kind, call, (encoder) => {
+    const exceptionClass = kind === JOB_EXCEPTION ? classOf(value as Exception) : undefined;
+    const write: JobWriter = (encoder) => {
       encoder.encode(value, this.#settings, LARGEST, root, this.onCall);
-    });
+    };
+    bridge.answer(kind, call, write, exceptionClass);
     scope.emitDestroy();
     running.context?.end();
   }

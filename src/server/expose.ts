@@ -1,5 +1,6 @@
 import { binaries, type DecodeOptions } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';
+import { callerName } from '../options/callers.js';
 import { defineHidden } from '../platform/brands.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import {
@@ -32,9 +33,15 @@ import {
 export interface ExposeOptions<Name extends string = string> {
   /**
    * The names of the functions that can be called, and of the methods: those that an object inherits from its
-   * class count as well. Nothing else can be called.
+   * class count as well. Nothing else can be called. Default: as without {@link expose}, which takes `callers`
+   * alone.
    */
-  readonly exports: readonly Name[];
+  readonly exports?: readonly Name[] | undefined;
+  /**
+   * The names of the callers that may call the module; others get a 403 (`caller_not_allowed`). Names that the
+   * server does not have yet can be added by {@link Server.setSecrets}. Default: all callers.
+   */
+  readonly callers?: readonly string[] | undefined;
 }
 
 /** What {@link expose.fn} is told. */
@@ -81,13 +88,13 @@ export interface ExposeContextOptions {
 }
 
 /**
- * A module of which only the named functions can be called, with `this` being the module: an object, a
+ * A module that only the named callers can call, or of which only the named functions can be called, with `this` being the module: an object, a
  * namespace, or an instance of a class, whose methods may be inherited.
  *
  * Without it, all own enumerable functions of an object can be called, with `this` being undefined, and anything
  * else among its properties is an error; of a module namespace, all exported functions can be called.
  *
- * @throws {@link OptionError} when `module` is not an object or `exports` is not a list of names
+ * @throws {@link OptionError} when `module` is not an object, or `exports` or `callers` is not a list of names
  * @example
  * ```ts
  * import { expose, startClearServer } from 'backwater';
@@ -104,15 +111,20 @@ export interface ExposeContextOptions {
  * await startClearServer(process.env.SECRET!, { orders });
  * ```
  */
-export function expose<Module extends object, Name extends FunctionName<Module>>(
-  module: Module,
-  options: ExposeOptions<Name>,
-): ExposedModule<Pick<Module, Name>> {
+export function expose<
+  Module extends object,
+  Name extends FunctionName<Module> = FunctionName<Module>,
+>(module: Module, options: ExposeOptions<Name>): ExposedModule<Pick<Module, Name>> {
   checkModule(module, 'module', 'what expose takes');
   if (Object.hasOwn(module, EXPOSED)) {
     throw new OptionError('module: it has been exposed already', { option: 'module' });
   }
-  const { exports } = checkOptions(options, ['exports']) as { exports: unknown };
+  const given = checkOptions(options, ['exports', 'callers']) as Record<string, unknown>;
+  const callers = given['callers'] === undefined ? undefined : callersOf(given['callers']);
+  const { exports } = given;
+  if (exports === undefined && callers !== undefined) {
+    return Object.freeze(mark({}, { module, exports, callers })) as never;
+  }
   if (!Array.isArray(exports)) {
     throw new OptionError(
       `option 'exports' takes a list of names, not ${inspectBriefly(exports, 100)}`,
@@ -124,8 +136,19 @@ export function expose<Module extends object, Name extends FunctionName<Module>>
     checkName(name, 'exports', 'a function');
     names.add(name);
   }
-  const exposed = mark({}, { module, exports: Object.freeze([...names]) });
+  const exposed = mark({}, { module, exports: Object.freeze([...names]), callers });
   return Object.freeze(exposed) as ExposedModule<Pick<Module, Name>>;
+}
+
+function callersOf(value: unknown): readonly string[] {
+  const names: unknown[] = Array.isArray(value) ? Array.from<unknown>(value) : [];
+  const wrong = names.findIndex((name) => !callerName.accepts(name));
+  if (names.length > 0 && wrong < 0) return Object.freeze(names as string[]);
+  const given = wrong < 0 ? value : names[wrong];
+  throw new OptionError(
+    `option 'callers' takes a list of at least one caller, each ${callerName.takes}, not ${inspectBriefly(given, 100)}`,
+    { option: 'callers' },
+  );
 }
 
 /**
@@ -224,7 +247,10 @@ const EXPOSED = Symbol.for('backwater.exposed');
 /** A module of which only some functions can be called: the mark of what {@link expose} returns. */
 export interface ModuleMark {
   readonly module: object;
-  readonly exports: readonly string[];
+  /** Undefined for all. */
+  readonly exports: readonly string[] | undefined;
+  /** Undefined for all. */
+  readonly callers: readonly string[] | undefined;
 }
 
 /** The function and its arities: the mark of what {@link expose.fn} returns. */
@@ -235,7 +261,7 @@ export interface FunctionMark {
   readonly binaries: DecodeOptions['binaries'];
 }
 
-const MODULE_FIELDS = ['module', 'exports'] as const;
+const MODULE_FIELDS = ['module', 'exports', 'callers'] as const;
 const FUNCTION_FIELDS = ['fn', 'arities', 'context', 'binaries'] as const;
 
 function mark<T extends object>(value: T, exposed: ModuleMark | FunctionMark): T {

@@ -12,7 +12,7 @@ import {
   isObject,
   truncatedName,
 } from './checks.js';
-import { functionMark, moduleMark } from './expose.js';
+import { functionMark, type ModuleMark, moduleMark } from './expose.js';
 
 /**
  * What can be called: module name → its functions, as an object or a Map. A module is an object, a
@@ -40,6 +40,8 @@ export interface RegisteredFunction {
 export interface Registry {
   /** The names of all modules, also of those without functions. */
   readonly modules: readonly string[];
+  /** Modules that only some callers may call, with the names of these. */
+  readonly callers: readonly (readonly [module: string, callers: readonly string[]])[];
   readonly functions: readonly RegisteredFunction[];
   /** @throws RangeError when there is no function of that id */
   byId(id: number): RegisteredFunction;
@@ -68,17 +70,21 @@ const NEVER_EXPOSED: readonly string[] = [
  */
 export function createRegistry(modules: Modules): Registry {
   const names: string[] = [];
+  const callers: [string, readonly string[]][] = [];
   const functions: RegisteredFunction[] = [];
   for (const [module, value] of moduleEntries(modules)) {
     const option = `modules.${truncatedName(module)}`;
     checkName(module, 'modules', 'a module');
     names.push(module);
+    const exposed = exposedModule(value, option);
+    if (exposed?.callers !== undefined) callers.push([module, exposed.callers]);
     for (const entry of functionsOf(value, option)) {
       functions.push(Object.freeze({ id: functions.length, module, ...entry }));
     }
   }
   return Object.freeze({
     modules: Object.freeze(names),
+    callers: Object.freeze(callers),
     functions: Object.freeze(functions),
     byId(id: number): RegisteredFunction {
       const found = functions[id];
@@ -98,13 +104,17 @@ function moduleEntries(modules: unknown): [string, unknown][] {
   return ownEntries(modules, 'modules');
 }
 
+function exposedModule(value: unknown, option: string): ModuleMark | undefined {
+  return isObject(value) ? moduleMark(value, option) : undefined;
+}
+
 type FunctionEntry = Omit<RegisteredFunction, 'id' | 'module'>;
 
 function functionsOf(value: unknown, option: string): FunctionEntry[] {
-  const exposed = isObject(value) ? moduleMark(value, option) : undefined;
+  const exposed = exposedModule(value, option);
   const module = exposed?.module ?? value;
   checkModule(module, option, 'a module');
-  if (exposed !== undefined) {
+  if (exposed?.exports !== undefined) {
     return exposed.exports.flatMap((name) => {
       const place = `${option}.${truncatedName(name)}`;
       const fn = namedProperty(module, name, place);

@@ -3,13 +3,13 @@ import cluster from 'node:cluster';
 import { URL } from 'node:url';
 import { bridge } from '../bridge/bridge.js';
 import { Dispatcher } from './dispatcher.js';
-import { ClosedError, ListenError, OptionError } from '../errors/errors.js';
+import { ClosedError, type ExceptionClass, ListenError, OptionError } from '../errors/errors.js';
 import { errorOf } from '../bridge/failures.js';
 import { nativeOptions, type NativeReplayOptions, type ServerAddress } from '../platform/native.js';
 import { maxValueSize } from '../platform/heap.js';
 import { defaultIoThreads } from '../options/io-threads.js';
 import { ownProperties } from '../platform/own-properties.js';
-import { parseSecrets, type Secret } from '../options/secrets.js';
+import { type NativeCaller, parseCallers, type ServerSecrets } from '../options/callers.js';
 import {
   closeOptions,
   type CloseOptions,
@@ -43,8 +43,25 @@ export interface ServerStats {
   readonly bytesInFlight: number;
   /** Calls taken since the start. */
   readonly calls: number;
+  /**
+   * How many requests no function saw since the start, by the reason, such as
+   * `{ invalid_signature: 3, overloaded: 12 }`: see docs/server.md.
+   */
+  readonly refused: Readonly<Record<string, number>>;
+  /** How many calls ended with an exception since the start, by its class. */
+  readonly exceptions: Readonly<Record<ExceptionClass, number>>;
+  /** What each caller has called since the server knows it, by its name. */
+  readonly callers: Readonly<Record<string, CallerStats>>;
   /** Its worker threads; none when it is served by the thread that has started it. */
   readonly workers: readonly WorkerStats[];
+}
+
+/** What a caller has called. */
+export interface CallerStats {
+  /** Its calls. */
+  readonly calls: number;
+  /** Its requests that were refused. Those with a wrong secret are nobody's. */
+  readonly refused: number;
 }
 
 /** Options of a server with TLS. */
@@ -63,12 +80,13 @@ export interface Server extends AsyncDisposable {
   stats(): ServerStats;
   /**
    * Takes requests from now on that are signed with any of these secrets; each answer is signed with
-   * the secret of its request. See {@link Client.setSecrets} for the order of a change.
+   * the secret of its request. See {@link Client.setSecrets} for the order of a change. Callers can be added,
+   * given other secrets and removed; calls of the others are not affected.
    *
    * @throws {@link OptionError} when there is no secret, or none that can be one; {@link ClosedError}
    * when the server is closed
    */
-  setSecrets(secrets: Secret | readonly Secret[]): void;
+  setSecrets(secrets: ServerSecrets): void;
   /**
    * Serves on for `drainDelay` milliseconds and says that it is about to close; then stops accepting, lets
    * calls under way end for at most `timeout` milliseconds, and cuts them. Calling it again waits for the
@@ -93,7 +111,8 @@ type Encoders = ServerOptions['encoders'];
 /**
  * Starts a server without TLS.
  *
- * @param secret the secret shared with the callers, or several of which any is accepted
+ * @param secret the secret shared with the callers, several of which any is accepted, or those of each caller
+ * by its name: see {@link ServerSecrets}
  * @param modules what can be called: module name → functions, see {@link expose}; or the URL of a
  * module that worker threads import, see the option `workers`: each of its exports is a module, or the
  * default export is an object of modules
@@ -110,13 +129,13 @@ type Encoders = ServerOptions['encoders'];
  * ```
  */
 export async function startClearServer<M extends Modules | URL, E extends Encoders = undefined>(
-  secret: string | Uint8Array | readonly (string | Uint8Array)[],
+  secret: ServerSecrets,
   modules: M & CheckedModules<M, E>,
   options?: ServerOptions & { readonly tls?: undefined; readonly encoders?: E },
 ): Promise<Server> {
-  const secrets = parseSecrets(secret);
+  const callers = checkedCallers(secret);
   const settings = serverOptions(withoutTls(options));
-  return await startServer(secrets, modules, settings, null);
+  return await startServer(callers, modules, settings, null);
 }
 
 function withoutTls(options: ServerOptions | undefined): ServerOptions | undefined {
@@ -148,19 +167,19 @@ const TLS_PORT = 8443;
  * ```
  */
 export async function startTlsServer<M extends Modules | URL, E extends Encoders = undefined>(
-  secret: string | Uint8Array | readonly (string | Uint8Array)[],
+  secret: ServerSecrets,
   modules: M & CheckedModules<M, E>,
   options: SecureServerOptions & { readonly encoders?: E },
 ): Promise<TlsServer> {
-  const secrets = parseSecrets(secret);
+  const callers = checkedCallers(secret);
   const { tls, ...rest } = ownProperties(options);
   const settings = serverOptions({ ...rest, port: rest.port ?? TLS_PORT });
-  return await startServer(secrets, modules, settings, tlsServerOptions(tls));
+  return await startServer(callers, modules, settings, tlsServerOptions(tls));
 }
 
 /** Starts a server whose options have been checked. */
 async function startServer(
-  secrets: Buffer[],
+  callers: NativeCaller[],
   modules: Modules | URL,
   settings: ServerSettings,
   tls: NativeTlsServer | null,
@@ -172,7 +191,7 @@ async function startServer(
     try {
       const id = environment.reserveServer(true);
       await pool.serve(id);
-      const address = await listen(id, settings, tls, pool.table, secrets);
+      const address = await listen(id, settings, tls, pool.table, callers);
       return new RunningServer(id, scheme, address, pool);
     } catch (error) {
       await pool.close();
@@ -184,7 +203,7 @@ async function startServer(
   const id = environment.reserveServer(false);
   bridge.addServer(id, new Dispatcher(registry, settings));
   try {
-    const address = await listen(id, settings, tls, tableOf(registry), secrets);
+    const address = await listen(id, settings, tls, tableOf(registry), callers);
     bridge.spinner.set(`server ${id}`, settings.spin);
     return new RunningServer(id, scheme, address, undefined);
   } catch (error) {
@@ -198,11 +217,11 @@ async function listen(
   settings: ServerSettings,
   tls: NativeTlsServer | null,
   table: FunctionTable,
-  secrets: Buffer[],
+  callers: NativeCaller[],
 ): Promise<ServerAddress> {
   try {
     await bridge.operation((operation) => {
-      environment.startServer(id, optionsOf(settings, tls, table), secrets, operation);
+      environment.startServer(id, optionsOf(settings, tls, table), callers, operation);
     });
     return environment.serverAddress(id)!;
   } catch (error) {
@@ -243,6 +262,14 @@ function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): 
   }
 }
 
+/** @throws {@link OptionError} when a caller or a secret cannot be used, or not together with the others */
+function checkedCallers(secrets: ServerSecrets): NativeCaller[] {
+  const callers = parseCallers(secrets);
+  const failure = environment.checkCallers(callers);
+  if (failure !== null) throw errorOf(failure);
+  return callers;
+}
+
 class RunningServer implements TlsServer {
   readonly url: string;
   readonly port: number;
@@ -266,8 +293,15 @@ class RunningServer implements TlsServer {
   }
 
   stats(): ServerStats {
-    const { workers, ...figures } = environment.serverStats(this.#id);
-    return { ...figures, workers: this.#pool?.stats(workers) ?? [] };
+    const { workers, refused, exceptions, callers, ...figures } = environment.serverStats(this.#id);
+    const [error = 0, exit = 0, thrown = 0] = exceptions;
+    return {
+      ...figures,
+      refused: Object.fromEntries(refused.map(({ name, count }) => [name, count])),
+      exceptions: { error, exit, throw: thrown },
+      callers: Object.fromEntries(callers.map(({ name, ...stats }) => [name, stats])),
+      workers: this.#pool?.stats(workers) ?? [],
+    };
   }
 
   async setCertificate(certificate: TlsCertificate): Promise<void> {
@@ -277,10 +311,10 @@ class RunningServer implements TlsServer {
     if (failure !== null) throw errorOf(failure);
   }
 
-  setSecrets(secrets: Secret | readonly Secret[]): void {
-    const parsed = parseSecrets(secrets);
+  setSecrets(secrets: ServerSecrets): void {
+    const callers = checkedCallers(secrets);
     if (this.#closed) throw new ClosedError('the server is closed');
-    environment.setServerSecrets(this.#id, parsed);
+    environment.setServerCallers(this.#id, callers);
   }
 
   close(options?: CloseOptions): Promise<void> {

@@ -44,6 +44,7 @@ fn files() -> [(PathBuf, String); 2] {
     );
     length(&mut bridge, "EVENT_WORDS", bridge::event::LENGTH);
     constants(&mut bridge, "Kinds of jobs.", bridge::JOBS);
+    constants(&mut bridge, "Classes of exceptions.", bridge::CLASSES);
     object(&mut bridge, "JobWord", "The words of a job's header, in order.", bridge::job::FIELDS);
     length(&mut bridge, "JOB_WORDS", bridge::job::LENGTH);
 

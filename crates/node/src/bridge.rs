@@ -16,8 +16,8 @@ use crate::event_queue::Wake;
 use crate::http_codec::{self, DecodedResponse, SignedRequest};
 use crate::known_atoms::know_atom;
 use crate::options::{
-    ClientOptions, Endpoint, RequestOptions, ResolveFailure, ResponseOptions, ServerOptions,
-    secrets,
+    CallerSecrets, ClientOptions, Endpoint, RequestOptions, ResolveFailure, ResponseOptions,
+    ServerOptions, callers, checked_callers, secrets,
 };
 use crate::served_calls::CallerFields;
 use crate::shared_buffers::SharedBuffers;
@@ -186,10 +186,11 @@ impl Bridge {
         &self,
         server: u32,
         options: ServerOptions,
-        secret_keys: Vec<Buffer>,
+        allowed_callers: Vec<CallerSecrets>,
         operation: u32,
     ) -> Result<()> {
-        self.environment.servers.start(server, options, secrets(&secret_keys)?, operation)
+        let callers = checked_callers(&allowed_callers)?;
+        self.environment.servers.start(server, options, callers, operation)
     }
 
     /// Where a server listens.
@@ -243,10 +244,20 @@ impl Bridge {
         self.environment.servers.set_certificate(server, &cert, &key)
     }
 
-    /// Replaces the secrets of a server.
+    /// Why callers cannot be used together, if they cannot.
     #[napi(catch_unwind)]
-    pub fn set_server_secrets(&self, server: u32, secret_keys: Vec<Buffer>) -> Result<()> {
-        self.environment.servers.set_secrets(server, secrets(&secret_keys)?);
+    pub fn check_callers(&self, allowed_callers: Vec<CallerSecrets>) -> Result<Option<Failure>> {
+        Ok(callers(&allowed_callers)?.err())
+    }
+
+    /// Replaces the callers of a server.
+    #[napi(catch_unwind)]
+    pub fn set_server_callers(
+        &self,
+        server: u32,
+        allowed_callers: Vec<CallerSecrets>,
+    ) -> Result<()> {
+        self.environment.servers.set_callers(server, checked_callers(&allowed_callers)?);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
 use backwater_transport::{
-    CallError, CallOutcome, CallRequest, ClientTls, FirstRequestId, Spawner,
+    CallFailure, CallOutcome, CallRequest, ClientTls, FirstRequestId, Spawner,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -299,6 +299,7 @@ fn transport_options(
         idle_timeout: options.idle_timeout.map(duration),
         replay_protection: options.replay_protection,
         audience: options::header_value(options.audience.as_deref())?,
+        caller: options::header_value(options.caller.as_deref())?,
         ..backwater_transport::ClientOptions::of(endpoints, settings)
     })
 }
@@ -327,20 +328,23 @@ impl Drop for Unsettled {
     }
 }
 
-fn event(call: u32, result: std::result::Result<CallOutcome, CallError>) -> Event {
+fn event(call: u32, result: std::result::Result<CallOutcome, CallFailure>) -> Event {
     faults::pass("event");
     match result {
-        Ok(CallOutcome { outcome, tape, source, memory }) => {
+        Ok(CallOutcome { outcome, request_id, tape, source, memory }) => {
             let message = Message { tape, source, _memory: memory };
             match outcome {
                 Outcome::Return { word_offset } => {
-                    Event::Return { call, skip: word_offset as u32, message }
+                    Event::Return { call, skip: word_offset as u32, request_id, message }
                 }
                 Outcome::Exception { word_offset } => {
-                    Event::Exception { call, skip: word_offset as u32, message }
+                    Event::Exception { call, skip: word_offset as u32, request_id, message }
                 }
             }
         }
-        Err(error) => Event::failure(call, (&error).into()),
+        Err(CallFailure { error, request_id }) => {
+            let failure = Box::new((&error).into());
+            Event::Failure { operation: call, request_id, failure }
+        }
     }
 }

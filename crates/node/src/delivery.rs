@@ -84,6 +84,7 @@ fn put(
     if event.message().is_some() {
         faults::pass("inbox");
     }
+    let [id_0, id_1, id_2, id_3] = event.request_id();
     slices.words[start..start + header::LENGTH].copy_from_slice(&[
         size.words as u32,
         kind,
@@ -91,6 +92,10 @@ fn put(
         first,
         second,
         0,
+        id_0,
+        id_1,
+        id_2,
+        id_3,
     ]);
     position.word += header::LENGTH;
     if let Event::Failure { failure, .. } = event {

@@ -10,16 +10,19 @@ use bytes::Bytes;
 use crate::errors::Failure;
 use crate::numbers::*;
 
+/// The identifier of the request that an event is about, if there is one.
+pub(crate) type RequestId = Option<[u8; 16]>;
+
 /// One thing that happened.
 pub(crate) enum Event {
     /// A peer calls a function of a server of this environment.
     Call { call: u32, server: u32, function: u32, message: Message },
     /// A call of a client has returned. `skip` is the place of the value in the term.
-    Return { call: u32, skip: u32, message: Message },
+    Return { call: u32, skip: u32, request_id: RequestId, message: Message },
     /// A call of a client has met an exception. `skip` is the place of `{Class, Reason, Stack}`.
-    Exception { call: u32, skip: u32, message: Message },
+    Exception { call: u32, skip: u32, request_id: RequestId, message: Message },
     /// A call or another operation has failed.
-    Failure { operation: u32, failure: Box<Failure> },
+    Failure { operation: u32, request_id: RequestId, failure: Box<Failure> },
     /// An operation such as closing a server has ended.
     Done { operation: u32 },
     /// The caller of a function has gone away or its deadline has passed.
@@ -45,7 +48,19 @@ pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 impl Event {
     /// A call or another operation has failed.
     pub(crate) fn failure(operation: u32, failure: Failure) -> Self {
-        Self::Failure { operation, failure: Box::new(failure) }
+        Self::Failure { operation, request_id: None, failure: Box::new(failure) }
+    }
+
+    /// The identifier of the request, in four words; 0 for none.
+    pub(crate) fn request_id(&self) -> [u32; 4] {
+        let id = match self {
+            Event::Return { request_id, .. }
+            | Event::Exception { request_id, .. }
+            | Event::Failure { request_id, .. } => request_id.unwrap_or_default(),
+            _ => [0; 16],
+        };
+        let words = id.as_chunks::<4>().0;
+        std::array::from_fn(|word| u32::from_ne_bytes(words[word]))
     }
 
     /// A call has failed by a bug of this library.

@@ -60,6 +60,7 @@ pub(crate) fn encode_request(
         timeout: limit(options.timeout).map(CallTimeout::from_duration),
         created: options.replay_protection.then(|| SystemTime::now().into()),
         audience: header_value(options.audience.as_deref())?,
+        caller: header_value(options.caller.as_deref())?,
     };
     let carried = match options.headers.as_str() {
         "" => None,

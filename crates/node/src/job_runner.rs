@@ -39,7 +39,8 @@ impl JobRunner {
                 self.served.answer(id, Outcome::Return(Box::new(job.into_tape())));
             }
             Some(JobKind::Exception) => {
-                self.served.answer(id, Outcome::Exception(Box::new(job.into_tape())));
+                let class = job.exception_class();
+                self.served.answer(id, Outcome::Exception(class, Box::new(job.into_tape())));
             }
             Some(JobKind::Call) => self.clients.call(job),
             Some(JobKind::Cancel) => self.clients.cancel(id),

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use backwater_etf::TapeRef;
-use backwater_transport::TapeSource;
+use backwater_transport::{ExceptionClass, TapeSource};
 
 use crate::frame::BufferSlices;
-use crate::numbers::{JOB_CALL, JOB_CANCEL, JOB_EXCEPTION, JOB_RETURN, job};
+use crate::numbers::{
+    CLASS_EXIT, CLASS_THROW, JOB_CALL, JOB_CANCEL, JOB_EXCEPTION, JOB_RETURN, job,
+};
 use crate::shared_buffers::SharedBuffers;
 
 /// A copy of the jobs that JavaScript has gathered. JavaScript may write the next batch while this one
@@ -91,6 +93,15 @@ impl Job {
 
     pub(crate) fn id(&self) -> u32 {
         self.field(job::ID)
+    }
+
+    /// The class of a [`JobKind::Exception`].
+    pub(crate) fn exception_class(&self) -> ExceptionClass {
+        match self.field(job::FLAGS) {
+            CLASS_EXIT => ExceptionClass::Exit,
+            CLASS_THROW => ExceptionClass::Throw,
+            _ => ExceptionClass::Error,
+        }
     }
 
     fn field(&self, field: u32) -> u32 {

@@ -19,6 +19,11 @@ pub(crate) mod event {
             SECOND = 4;
             /// The slot of a message that is too large for the event buffers; 0 if its tape follows.
             SLOT = 5;
+            /// The request's identifier, in four words; 0 for none.
+            REQUEST_ID = 6;
+            REQUEST_ID_1 = 7;
+            REQUEST_ID_2 = 8;
+            REQUEST_ID_3 = 9;
         }
     }
 
@@ -65,6 +70,7 @@ pub(crate) mod job {
             NAMES = 4;
             NAMES_LENGTH = 5;
             ARITY = 6;
+            /// Of an exception: its class.
             FLAGS = 7;
             /// Times are in milliseconds; `u32::MAX` means none.
             CONNECT_TIMEOUT = 8;
@@ -95,9 +101,18 @@ numbers! {
         JOB_RETURN = 1;
         /// Answer a call with `{Class, Reason, Stack}`.
         JOB_EXCEPTION = 2;
-        /// Make a call; only this job has fields after its identifier.
+        /// Make a call; only this job has all fields after its identifier.
         JOB_CALL = 3;
         /// Cancel a call whose caller has gone away.
         JOB_CANCEL = 4;
+    }
+}
+
+numbers! {
+    /// Classes of exceptions.
+    pub(crate) const CLASSES {
+        CLASS_ERROR = 0;
+        CLASS_EXIT = 1;
+        CLASS_THROW = 2;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::DecodeOptions;
-use backwater_protocol::server::ReplayPolicy;
+use backwater_protocol::server::{Callers, Hint, NamedCaller, ReplayPolicy};
 use backwater_protocol::{CallHeaders, Secrets};
 use backwater_transport::{EndpointAddress, OwnedDecodeOptions};
 use http::HeaderValue;
@@ -14,6 +14,7 @@ use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result};
 use napi_derive::napi;
 
+use crate::errors::Failure;
 use crate::known_atoms::KnownAtomTable;
 
 /// Options of a server.
@@ -46,7 +47,49 @@ pub struct ServerOptions {
     pub replay: Option<ReplayOptions>,
     /// All modules, including those without functions.
     pub modules: Vec<String>,
+    /// Modules that only some callers may call.
+    pub module_callers: Vec<ModuleCallers>,
     pub functions: Vec<ExposedFunction>,
+}
+
+/// Who may call a module.
+#[napi(object, object_to_js = false)]
+pub struct ModuleCallers {
+    pub module: String,
+    pub callers: Vec<String>,
+}
+
+/// A caller of a server, with its secrets.
+#[napi(object, object_to_js = false, use_nullable = true)]
+pub struct CallerSecrets {
+    /// `None` for secrets without a name.
+    pub name: Option<String>,
+    /// Any of them is accepted.
+    pub secrets: Vec<Buffer>,
+    /// Whether requests must name the caller; `None` for what the other callers say.
+    pub needs_name: Option<bool>,
+}
+
+/// The callers of a server. One without a name is the only one.
+pub(crate) fn callers(callers: &[CallerSecrets]) -> Result<std::result::Result<Callers, Failure>> {
+    if let [CallerSecrets { name: None, secrets: all, .. }] = callers {
+        return Ok(Ok(secrets(all)?.into()));
+    }
+    let named = callers.iter().map(|caller| {
+        let hint = |needs_name| if needs_name { Hint::Required } else { Hint::Optional };
+        Ok(NamedCaller {
+            name: caller.name.clone().unwrap_or_default(),
+            secrets: secrets(&caller.secrets)?,
+            hint: caller.needs_name.map(hint),
+        })
+    });
+    let callers = Callers::new(named.collect::<Result<Vec<_>>>()?);
+    Ok(callers.map_err(|error| Failure::option("secret", format!("option 'secret': {error}"))))
+}
+
+/// Callers that have been checked.
+pub(crate) fn checked_callers(checked: &[CallerSecrets]) -> Result<Callers> {
+    callers(checked)?.map_err(|_| invalid("the callers cannot be used together"))
 }
 
 /// A function that a server exposes.
@@ -117,6 +160,7 @@ pub struct ClientOptions {
     pub max_value_size: f64,
     pub replay_protection: bool,
     pub audience: Option<String>,
+    pub caller: Option<String>,
 }
 
 /// What a client trusts and its own certificate, as PEM.
@@ -189,6 +233,7 @@ pub struct RequestOptions {
     pub timeout: f64,
     pub replay_protection: bool,
     pub audience: Option<String>,
+    pub caller: Option<String>,
     /// Names and values in turns, with NUL between them; empty for none.
     pub headers: String,
 }

@@ -32,12 +32,19 @@ pub(crate) struct AcceptedCall {
 impl AcceptedCall {
     pub(crate) fn new(call: IncomingCall) -> Self {
         faults::pass("service");
-        let IncomingCall { function, tape, source, timeout, request_id, carried, peer, reply } =
-            call;
+        let IncomingCall { function, tape, source, timeout, reply, .. } = call;
         // A deadline beyond the range of the clock never passes.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let caller =
-            Caller { reply, deadline, request_id, carried, peer, in_flight: None, watch: None };
+        let caller = Caller {
+            reply,
+            deadline,
+            request_id: call.request_id,
+            name: call.caller,
+            carried: call.carried,
+            peer: call.peer,
+            in_flight: None,
+            watch: None,
+        };
         Self { function, message: Message { tape, source, _memory: Share::default() }, caller }
     }
 }
@@ -48,6 +55,8 @@ pub(crate) struct Caller {
     /// When the caller gives up, if it sent a timeout.
     pub(crate) deadline: Option<Instant>,
     pub(crate) request_id: HeaderValue,
+    /// The name that its secret proves; `None` if it has none.
+    pub(crate) name: Option<Arc<str>>,
     /// Metadata and trace, if the request has any.
     pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) peer: Arc<Peer>,
@@ -86,6 +95,8 @@ pub struct CallerFields {
     pub certificate: Option<Buffer>,
     /// When the caller gives up, in milliseconds since 1970, if it sent a timeout.
     pub deadline: Option<f64>,
+    /// The caller's name, which its secret proves.
+    pub name: Option<String>,
     /// Names and values of the metadata, in turns; none if there is no metadata.
     pub metadata: Option<Vec<String>>,
     /// The trace that the call belongs to, as its headers say.
@@ -110,6 +121,7 @@ impl CallerFields {
             port: caller.peer.address.port().into(),
             certificate: caller.peer.certificate.clone().map(Into::into),
             deadline: caller.deadline.map(|deadline| date(deadline).as_millis() as f64),
+            name: caller.name.as_deref().map(str::to_owned),
             metadata: (!metadata.is_empty()).then_some(metadata),
             traceparent: trace.traceparent,
             tracestate: trace.tracestate,

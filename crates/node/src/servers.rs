@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use backwater_etf::Binaries;
-use backwater_protocol::Secrets;
-use backwater_protocol::server::{ReplayPolicy, Settings};
+use backwater_protocol::server::{Callers, ReplayPolicy, Settings};
 use backwater_transport::{BindError, IoThread, Server, ServerOptions, ServerTls, Service};
 use napi::{Error, Result};
 
@@ -65,11 +64,11 @@ impl Servers {
         self: &Arc<Self>,
         id: u32,
         options: options::ServerOptions,
-        secrets: Secrets,
+        callers: Callers,
         operation: u32,
     ) -> Result<()> {
         let started = match options.tls.as_ref().map(tls::server).transpose() {
-            Ok(tls) => self.listen(id, options, tls, secrets, operation),
+            Ok(tls) => self.listen(id, options, tls, callers, operation),
             Err(failure) => {
                 self.forget(id);
                 self.events.push(Event::failure(operation, failure));
@@ -102,10 +101,10 @@ impl Servers {
         tls::set_certificate(entry.server.get()?.tls()?, cert, key).err()
     }
 
-    /// Replaces the secrets of a server. Requests that follow are verified with the new ones.
-    pub(crate) fn set_secrets(&self, id: u32, secrets: Secrets) {
+    /// Replaces the callers of a server. Requests that follow are verified with their secrets.
+    pub(crate) fn set_callers(&self, id: u32, callers: Callers) {
         if let Some(server) = self.get(id).as_ref().and_then(|entry| entry.server.get()) {
-            server.set_secrets(secrets);
+            server.set_callers(callers);
         }
     }
 
@@ -148,13 +147,13 @@ impl Servers {
         id: u32,
         options: options::ServerOptions,
         tls: Option<ServerTls>,
-        secrets: Secrets,
+        callers: Callers,
         operation: u32,
     ) -> Result<()> {
         let entry = self.get(id);
         let entry = entry.ok_or_else(|| Error::from_reason("the server has no identifier"))?;
         let io = io_threads::first()?;
-        let server = self.bind(&io, id, &entry, options, tls, secrets)?;
+        let server = self.bind(&io, id, &entry, options, tls, callers)?;
         let servers = Arc::clone(self);
         io.spawn(move || async move {
             let event = match server.await {
@@ -181,19 +180,20 @@ impl Servers {
         entry: &ServerEntry,
         mut options: options::ServerOptions,
         tls: Option<ServerTls>,
-        secrets: Secrets,
+        callers: Callers,
     ) -> Result<impl Future<Output = std::result::Result<Server, BindError>> + use<>> {
         let threads = io_threads::at_least(options.io_threads as usize)?;
         let transport = ServerOptions {
             replay: options.replay.take().map(ReplayPolicy::from),
             io_threads: threads.iter().skip(1).map(|other| other.spawner()).collect(),
-            ..transport_options(&options, secrets, tls)
+            ..transport_options(&options, callers, tls)
         };
         for ExposedFunction { module, name, .. } in &options.functions {
             know_atom(module);
             know_atom(name);
         }
-        let functions = FunctionTable::new(options.modules, options.functions);
+        let functions =
+            FunctionTable::new(options.modules, options.functions, options.module_callers);
         Ok(Server::start(io, transport, Arc::new(functions), self.service(id, entry)))
     }
 
@@ -221,7 +221,7 @@ impl Servers {
 
 fn transport_options(
     options: &options::ServerOptions,
-    secrets: Secrets,
+    callers: Callers,
     tls: Option<ServerTls>,
 ) -> ServerOptions {
     let settings = Settings {
@@ -229,7 +229,7 @@ fn transport_options(
         max_encoded_result_size: options.max_encoded_result_size as usize,
         compression_threshold: size(options.compression_threshold),
         gzip_level: options.gzip_level,
-        ..Settings::new(secrets)
+        ..Settings::new(callers)
     };
     ServerOptions {
         host: options.host.clone(),

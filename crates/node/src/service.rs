@@ -1,6 +1,6 @@
 //! What a server does with a call: it finds the function and passes the call to JavaScript.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use backwater_protocol::server::{Exposure, Lookup};
@@ -8,23 +8,33 @@ use backwater_transport::{IncomingCall, Service};
 
 use crate::event_queue::EventQueue;
 use crate::events::Event;
-use crate::options::ExposedFunction;
+use crate::options::{ExposedFunction, ModuleCallers};
 use crate::served_calls::{AcceptedCall, ServedCalls};
 
 /// What a server exposes, frozen at its start.
 pub(crate) struct FunctionTable {
     /// Module, function, arity and identifier.
     modules: HashMap<String, HashMap<String, Vec<(u8, u32)>>>,
+    /// Modules that only some callers may call.
+    restricted: HashMap<String, HashSet<String>>,
 }
 
 impl FunctionTable {
-    pub(crate) fn new(modules: Vec<String>, functions: Vec<ExposedFunction>) -> Self {
+    pub(crate) fn new(
+        modules: Vec<String>,
+        functions: Vec<ExposedFunction>,
+        callers: Vec<ModuleCallers>,
+    ) -> Self {
         let mut table: HashMap<String, HashMap<String, Vec<(u8, u32)>>> =
             modules.into_iter().map(|module| (module, HashMap::new())).collect();
         for ExposedFunction { id, module, name, arity, .. } in functions {
             table.entry(module).or_default().entry(name).or_default().push((arity, id));
         }
-        Self { modules: table }
+        let restricted = callers
+            .into_iter()
+            .map(|ModuleCallers { module, callers }| (module, callers.into_iter().collect()))
+            .collect();
+        Self { modules: table, restricted }
     }
 }
 
@@ -39,6 +49,13 @@ impl Exposure for FunctionTable {
         match arities.iter().find(|(candidate, _)| *candidate == arity) {
             Some((_, id)) => Lookup::Found(*id),
             None => Lookup::FunctionNotFound,
+        }
+    }
+
+    fn allows(&self, caller: Option<&str>, module: &str) -> bool {
+        match self.restricted.get(module) {
+            Some(callers) => caller.is_some_and(|caller| callers.contains(caller)),
+            None => true,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Figures of clients and servers in the form that JavaScript reads.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use backwater_transport::{Client, EndpointState, EndpointStats};
+use backwater_transport::{CallerStats, Client, EndpointState, EndpointStats, ExceptionStats};
 use napi_derive::napi;
 
 use crate::workers::worker::WorkerStats;
@@ -21,20 +22,63 @@ pub struct ServerFigures {
     pub bytes_in_flight: f64,
     /// Calls since the start.
     pub calls: f64,
+    /// Requests since the start that no function saw, by reason.
+    pub refused: Vec<CountFigure>,
+    /// Exceptions since the start: of class error, exit and throw.
+    pub exceptions: Vec<f64>,
+    /// Callers with names.
+    pub callers: Vec<CallerFigures>,
     /// The worker threads that serve it.
     pub workers: Vec<WorkerFigures>,
 }
 
 impl ServerFigures {
     pub(crate) fn new(stats: backwater_transport::ServerStats, workers: Vec<WorkerStats>) -> Self {
+        let ExceptionStats { error, exit, throw } = stats.exceptions;
         Self {
             connections: count(stats.connections),
             pending: count(stats.calls_in_flight),
             abandoned: count(stats.abandoned),
             bytes_in_flight: stats.bytes_in_flight as f64,
             calls: stats.calls as f64,
+            refused: stats.refused.into_iter().map(CountFigure::new).collect(),
+            exceptions: [error, exit, throw].map(|count| count as f64).into(),
+            callers: stats.callers.into_iter().map(CallerFigures::new).collect(),
             workers: workers.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+/// How often something happened.
+#[napi(object, object_from_js = false)]
+pub struct CountFigure {
+    /// What it is called.
+    pub name: String,
+    /// How often.
+    pub count: f64,
+}
+
+impl CountFigure {
+    fn new((name, count): (&str, u64)) -> Self {
+        Self { name: name.to_owned(), count: count as f64 }
+    }
+}
+
+/// What a caller has called.
+#[napi(object, object_from_js = false)]
+pub struct CallerFigures {
+    /// Its name.
+    pub name: String,
+    /// Calls since the server knows it.
+    pub calls: f64,
+    /// Requests that were refused although they were authentic.
+    pub refused: f64,
+}
+
+impl CallerFigures {
+    fn new((name, stats): (Arc<str>, CallerStats)) -> Self {
+        let CallerStats { calls, refused } = stats;
+        Self { name: name.to_string(), calls: calls as f64, refused: refused as f64 }
     }
 }
 

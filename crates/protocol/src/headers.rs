@@ -11,6 +11,8 @@ pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Whom a request is for.
 pub(crate) const AUDIENCE: HeaderName = HeaderName::from_static("x-backwater-audience");
+/// Who has sent a request, as a hint; see [`crate::server::Callers`].
+pub(crate) const CALLER: HeaderName = HeaderName::from_static("x-backwater-caller");
 /// When a request was made; see [`crate::Timestamp`].
 pub(crate) const CREATED: HeaderName = HeaderName::from_static("x-backwater-created");
 /// How long the caller still waits; see [`crate::CallTimeout`].
@@ -44,7 +46,7 @@ pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, Head
 
 /// Headers of which a message has one at most: where readers would differ in which one they take, a
 /// message is refused.
-const UNIQUE: [&str; 12] = [
+const UNIQUE: [&str; 13] = [
     "authorization",
     "digest",
     "content-encoding",
@@ -54,6 +56,7 @@ const UNIQUE: [&str; 12] = [
     "accept-encoding",
     "x-request-id",
     "x-backwater-audience",
+    "x-backwater-caller",
     "x-backwater-created",
     "x-backwater-timeout",
     "signature",

@@ -25,7 +25,7 @@ pub use self::call_headers::{
     CallHeaders, CarriedContext, MAX_METADATA_ENTRIES, MAX_METADATA_NAMES, MAX_METADATA_SIZE,
     METADATA_PREFIX, TraceContext,
 };
-pub use self::secrets::{EmptySecret, Secrets};
+pub use self::secrets::{MAX_SECRETS, Secrets, SecretsError};
 pub use self::signature::SignatureFailure;
 pub use self::timeout::CallTimeout;
 pub use self::timestamp::Timestamp;

@@ -13,48 +13,89 @@ pub struct Secrets {
     keys: Arc<[hmac::Key]>,
 }
 
-/// A secret without bytes, or no secret at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EmptySecret;
+/// How many secrets are tried for one message at most. Each of them costs an HMAC over the head, before
+/// anybody is authenticated.
+pub const MAX_SECRETS: usize = 16;
 
-impl fmt::Display for EmptySecret {
+/// Why secrets cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretsError {
+    /// One has no bytes, or there is none.
+    Empty,
+    /// There are more than [`MAX_SECRETS`].
+    TooMany,
+}
+
+impl fmt::Display for SecretsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a secret needs at least one byte")
+        match self {
+            Self::Empty => formatter.write_str("a secret needs at least one byte"),
+            Self::TooMany => write!(formatter, "there are more than {MAX_SECRETS} secrets"),
+        }
     }
 }
 
-impl std::error::Error for EmptySecret {}
+impl std::error::Error for SecretsError {}
 
 impl Secrets {
     /// Prepares the keys.
     ///
     /// # Errors
     ///
-    /// When there is no secret, or an empty one.
-    pub fn new(secrets: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, EmptySecret> {
+    /// When there is no secret, an empty one, or more than [`MAX_SECRETS`].
+    pub fn new(secrets: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, SecretsError> {
         let keys = secrets.into_iter().map(|secret| {
             if secret.is_empty() {
-                return Err(EmptySecret);
+                return Err(SecretsError::Empty);
             }
             Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
         });
         let keys: Arc<[hmac::Key]> = keys.collect::<Result<_, _>>()?;
-        if keys.is_empty() { Err(EmptySecret) } else { Ok(Self { keys }) }
-    }
-
-    /// Signs with the secret of that number, or with the first one.
-    pub(crate) fn sign(&self, number: usize, text: &[u8]) -> hmac::Tag {
-        hmac::sign(self.keys.get(number).unwrap_or(&self.keys[0]), text)
-    }
-
-    /// Begins to verify a tag of a text that is given in pieces.
-    pub(crate) fn verify(&self) -> Verification {
-        Verification {
-            first: hmac::Context::with_key(&self.keys[0]),
-            others: self.keys[1..].iter().map(hmac::Context::with_key).collect(),
-            gathered: [0; GATHERED],
-            length: 0,
+        match keys.len() {
+            0 => Err(SecretsError::Empty),
+            1..=MAX_SECRETS => Ok(Self { keys }),
+            _ => Err(SecretsError::TooMany),
         }
+    }
+
+    /// Any of the keys.
+    pub(crate) fn candidates(&self) -> Candidates<'_> {
+        Candidates::new(&self.keys, 0)
+    }
+
+    /// The keys, of which there is at least one.
+    pub(crate) fn keys(&self) -> &[hmac::Key] {
+        &self.keys
+    }
+}
+
+/// Keys of which one may have signed a message.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidates<'a> {
+    keys: &'a [hmac::Key],
+    /// The number of the first key; `None` if no signature is accepted. Such a message is verified all the
+    /// same, so that the time that it takes does not tell.
+    first: Option<usize>,
+}
+
+impl<'a> Candidates<'a> {
+    /// These keys, the first of which has this number.
+    pub(crate) fn new(keys: &'a [hmac::Key], first: usize) -> Self {
+        Self { keys, first: Some(first) }
+    }
+
+    /// No key is accepted, and these stand in.
+    pub(crate) fn none(keys: &'a [hmac::Key]) -> Self {
+        Self { keys, first: None }
+    }
+
+    pub(crate) fn keys(&self) -> &'a [hmac::Key] {
+        self.keys
+    }
+
+    /// The number of the key at a place; `None` if no key is accepted.
+    pub(crate) fn number(&self, place: usize) -> Option<usize> {
+        self.first.map(|first| first + place)
     }
 }
 
@@ -72,6 +113,16 @@ pub(crate) struct Verification {
 }
 
 impl Verification {
+    /// Begins to verify a tag that one of these keys made, of which there is at least one.
+    pub(crate) fn by(keys: &[hmac::Key]) -> Self {
+        Self {
+            first: hmac::Context::with_key(&keys[0]),
+            others: keys[1..].iter().map(hmac::Context::with_key).collect(),
+            gathered: [0; GATHERED],
+            length: 0,
+        }
+    }
+
     /// Adds the next piece of the text.
     pub(crate) fn add(&mut self, piece: &[u8]) {
         if let Some(room) = self.gathered.get_mut(self.length..self.length + piece.len()) {
@@ -141,14 +192,23 @@ mod tests {
         let secrets = Secrets::new([b"first".to_vec(), b"second".to_vec()]).unwrap();
         let text: Vec<u8> = (0..4 * GATHERED).map(|index| index as u8).collect();
         for number in 0..2 {
-            let tag = secrets.sign(number, &text);
+            let tag = hmac::sign(&secrets.keys()[number], &text);
             for size in [1, 7, GATHERED - 1, GATHERED, GATHERED + 1, text.len()] {
-                let mut verification = secrets.verify();
+                let mut verification = Verification::by(secrets.keys());
                 text.chunks(size).for_each(|piece| verification.add(piece));
                 assert_eq!(verification.finish(tag.as_ref()), Some(number), "{size}");
             }
-            assert_eq!(secrets.verify().finish(tag.as_ref()), None);
+            assert_eq!(Verification::by(secrets.keys()).finish(tag.as_ref()), None);
         }
+    }
+
+    #[test]
+    fn there_are_one_to_sixteen_secrets() {
+        let of = |count: u8| Secrets::new((0..count).map(|number| vec![number])).map(drop);
+        assert_eq!(of(0), Err(SecretsError::Empty));
+        assert_eq!(of(1), Ok(()));
+        assert_eq!(of(16), Ok(()));
+        assert_eq!(of(17), Err(SecretsError::TooMany));
     }
 
     /// Tags of 128 bits are right or wrong as the begin of ours; a signature always has 256.
@@ -165,11 +225,11 @@ mod tests {
             let (message, tag) = (hex(&case["message"]), hex(&case["tag"]));
             let is_valid = case["valid"].as_bool().unwrap();
             assert_eq!(tag.len() as u64 * 8, case["bits"], "{case}");
-            let own = secrets.sign(0, &message);
+            let own = hmac::sign(&secrets.keys()[0], &message);
             assert_eq!(own.as_ref()[..tag.len()] == tag, is_valid, "{case}");
             let is_whole = tag.len() == own.as_ref().len();
             let expected = (is_valid && is_whole).then_some(0);
-            let mut verification = secrets.verify();
+            let mut verification = Verification::by(secrets.keys());
             verification.add(&message);
             assert_eq!(verification.finish(&tag), expected, "{case}");
             if is_valid { valid += 1 } else { invalid += 1 }

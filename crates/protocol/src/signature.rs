@@ -7,9 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use ring::hmac;
 
 use crate::headers;
-use crate::secrets::Secrets;
+use crate::secrets::{Candidates, Verification};
 
 const ALGORITHM: &str = "hmac-sha256";
 const KEY_ID: &str = "default";
@@ -35,6 +36,8 @@ pub enum SignatureFailure {
     DuplicateHeader(&'static str),
     /// The signature is another one.
     InvalidSignature,
+    /// The request names a caller that the server does not have, or has to name its caller and does not.
+    UnknownCaller,
 }
 
 impl SignatureFailure {
@@ -50,6 +53,7 @@ impl SignatureFailure {
             Self::MissingHeader(_) => "missing_header",
             Self::DuplicateHeader(_) => "duplicate_header",
             Self::InvalidSignature => "invalid_signature",
+            Self::UnknownCaller => "unknown_caller",
         }
     }
 
@@ -161,13 +165,13 @@ pub(crate) struct Verified<'a> {
     pub(crate) names: SignedNames<'a>,
 }
 
-/// Checks a signature.
-pub(crate) fn verify<'a>(
+/// Checks a signature that was made with one of the keys that `candidates` chooses.
+pub(crate) fn verify<'a, 'k>(
     parameters: &'a HeaderValue,
     scheme: &str,
     signed: Signed<'_>,
     demands: &Demands,
-    secrets: &Secrets,
+    candidates: impl FnOnce(&SignedNames<'a>) -> Candidates<'k>,
 ) -> Result<Verified<'a>, SignatureFailure> {
     let text = parameters.to_str().map_err(|_| SignatureFailure::InvalidHeaderParams)?;
     let text = text.get(scheme.len()..).unwrap_or_default();
@@ -189,11 +193,15 @@ pub(crate) fn verify<'a>(
     if names.0.len() <= most {
         check_list(signed, demands, &names)?;
     }
-    let mut verification = secrets.verify();
+    let candidates = candidates(&names);
+    let mut verification = Verification::by(candidates.keys());
     signing_string(signed, &names.0, |piece| verification.add(piece))?;
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
     let tag = decode_tag(given).ok_or(SignatureFailure::InvalidSignature)?;
-    let secret = verification.finish(&tag).ok_or(SignatureFailure::InvalidSignature)?;
+    let place = verification.finish(&tag);
+    // Not earlier: who is unknown learns this as late as that a signature is wrong.
+    let first = candidates.number(0).ok_or(SignatureFailure::UnknownCaller)?;
+    let secret = first + place.ok_or(SignatureFailure::InvalidSignature)?;
     let prefix = tag.first_chunk().copied().ok_or(SignatureFailure::InvalidSignature)?;
     Ok(Verified { secret, prefix, names })
 }
@@ -320,8 +328,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 pub(crate) fn sign(
     signed: Signed<'_>,
     names: &[HeaderName],
-    secrets: &Secrets,
-    number: usize,
+    key: &hmac::Key,
     scheme: &str,
 ) -> HeaderValue {
     let mut signing = Signing::begin(scheme, signed.pseudo_name, signed.pseudo_value);
@@ -331,7 +338,7 @@ pub(crate) fn sign(
             signing.add(name, value);
         }
     }
-    signing.finish(secrets, number)
+    signing.finish(key)
 }
 
 /// A signature that is being made: header by header, in alphabetical order.
@@ -369,13 +376,13 @@ impl Signing {
         self.string.extend_from_slice(trim(value.as_bytes()));
     }
 
-    /// The parameters, signed with the secret of that number.
-    pub(crate) fn finish(self, secrets: &Secrets, number: usize) -> HeaderValue {
+    /// The parameters, signed with that key.
+    pub(crate) fn finish(self, key: &hmac::Key) -> HeaderValue {
         let Self { mut text, string } = self;
         text.push_str("\",keyId=\"");
         text.push_str(KEY_ID);
         text.push_str("\",signature=\"");
-        STANDARD.encode_string(secrets.sign(number, &string), &mut text);
+        STANDARD.encode_string(hmac::sign(key, &string), &mut text);
         text.push('"');
         // Names and base64 are ASCII.
         HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
@@ -390,6 +397,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::Secrets;
 
     const NO_DEMANDS: Demands = Demands { mandatory: &[], if_present: &[] };
 
@@ -448,7 +456,7 @@ mod tests {
 
         let secrets = Secrets::new([bytes(&case["secret"])]).unwrap();
         let signature = case["signature"].as_str().unwrap();
-        assert_eq!(STANDARD.encode(secrets.sign(0, &string)), signature, "{name}");
+        assert_eq!(STANDARD.encode(hmac::sign(&secrets.keys()[0], &string)), signature, "{name}");
         let parameters = |signature: &str| {
             let text = format!(
                 "keyId=\"default\",algorithm=\"hmac-sha256\",headers=\"{list}\",signature=\"{signature}\""
@@ -456,7 +464,8 @@ mod tests {
             HeaderValue::try_from(text).unwrap()
         };
         let verify = |signature: &str| {
-            verify(&parameters(signature), "", signed, &NO_DEMANDS, &secrets).map(|_| ())
+            verify(&parameters(signature), "", signed, &NO_DEMANDS, |_| secrets.candidates())
+                .map(|_| ())
         };
         assert_eq!(verify(signature), Ok(()), "{name}");
         // As base64 of the same length, and of a shorter and a longer signature.

@@ -135,7 +135,7 @@ fn arguments_that_cannot_be_encoded_fail_before_anything_is_sent() {
     let tape = backwater_transport::OwnedTape { words: vec![1 << 4 | 7], ..Default::default() };
     let request = support::request("echo", tape);
     let calls = client.clone();
-    let error = run(&io, move || calls.call(request)).unwrap_err();
+    let error = run(&io, move || calls.call(request)).unwrap_err().error;
     assert!(matches!(error, CallError::Encode(_)), "{error:?}");
     assert_eq!(server.stats().connections, 0);
 }

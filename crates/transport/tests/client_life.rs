@@ -177,7 +177,7 @@ fn timeouts_of_a_call_go_before_those_of_the_client() {
     let calls = client.clone();
     let mut held = request("hold", arguments("x"));
     held.recv_timeout = Some(SHORT);
-    let error = run(&io, move || calls.call(held)).unwrap_err();
+    let error = run(&io, move || calls.call(held)).unwrap_err().error;
     assert!(matches!(error, CallError::Timeout { limit: SHORT, .. }), "{error:?}");
 }
 
@@ -198,7 +198,7 @@ fn the_limit_of_a_whole_call_goes_before_those_of_its_parts_when_it_is_tighter()
     let calls = client.clone();
     let mut held = request("hold", arguments("x"));
     (held.timeout, held.recv_timeout) = (Some(PATIENCE), Some(SHORT));
-    let error = run(&io, move || calls.call(held)).unwrap_err();
+    let error = run(&io, move || calls.call(held)).unwrap_err().error;
     assert!(
         matches!(error, CallError::Timeout { option: TimeLimit::RecvTimeout, limit: SHORT, .. }),
         "{error:?}"

@@ -141,7 +141,7 @@ fn setup() -> Setup {
 fn call(setup: &Setup, arguments: Box<dyn TapeSource>) -> Result<String, CallError> {
     let request = CallRequest::new(RequestPath::new("test", "echo", 1), arguments);
     let client = setup.client.clone();
-    run(&setup.io, move || client.call(request)).map(|outcome| text_of(&outcome))
+    run(&setup.io, move || support::called(&client, request)).map(|outcome| text_of(&outcome))
 }
 
 /// Small messages are worked on where they arrive, large ones on a thread of the pool.

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { DispatcherSettings } from '../dispatcher.js';
-import type { ExposedFunction } from '../../platform/native.js';
+import type { ExposedFunction, ModuleCallers } from '../../platform/native.js';
 import { BINARIES } from '../../codec/options.js';
 import { toJson } from '../../platform/json.js';
 import type { Registry } from '../registry.js';
@@ -28,12 +28,14 @@ export type FromWorker =
 /** All that can be called, in the form that the addon takes. */
 export interface FunctionTable {
   readonly modules: string[];
+  readonly moduleCallers: ModuleCallers[];
   readonly functions: ExposedFunction[];
 }
 
-export function tableOf({ modules, functions }: Registry): FunctionTable {
+export function tableOf({ modules, callers, functions }: Registry): FunctionTable {
   return {
     modules: [...modules],
+    moduleCallers: callers.map(([module, names]) => ({ module, callers: [...names] })),
     functions: functions.map(({ id, module, name, arity, binaries }) => ({
       id,
       module,
@@ -58,5 +60,7 @@ export function difference(one: FunctionTable, other: FunctionTable): string | u
     names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
   if (missing.length > 0) return `it does not have ${listed(missing)}`;
   if (more.length > 0) return `only one has ${listed(more)}`;
+  if (toJson(one.moduleCallers) !== toJson(other.moduleCallers))
+    return 'their modules have other callers';
   return 'their functions come in another order';
 }

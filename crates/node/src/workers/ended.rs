@@ -1,7 +1,7 @@
 //! The exception that callers get when the thread that served their call has ended.
 
 use backwater_etf::TextForm;
-use backwater_transport::{Outcome, OwnedTape};
+use backwater_transport::{ExceptionClass, Outcome, OwnedTape};
 
 /// Tags of `backwater_etf::tape`.
 const ATOM: u32 = 6;
@@ -36,12 +36,15 @@ pub(crate) fn worker_ended() -> Outcome {
         text(2),
         EMPTY_LIST,
     ];
-    Outcome::Exception(Box::new(OwnedTape {
-        words,
-        text: TEXTS.concat().into_bytes(),
-        text_form: TextForm::Ascii,
-        atoms: ATOMS.iter().map(|name| name.len() as u32).collect(),
-        names: ATOMS.concat().into_bytes(),
-        ..OwnedTape::default()
-    }))
+    Outcome::Exception(
+        ExceptionClass::Error,
+        Box::new(OwnedTape {
+            words,
+            text: TEXTS.concat().into_bytes(),
+            text_form: TextForm::Ascii,
+            atoms: ATOMS.iter().map(|name| name.len() as u32).collect(),
+            names: ATOMS.concat().into_bytes(),
+            ..OwnedTape::default()
+        }),
+    )
 }

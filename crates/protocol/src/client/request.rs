@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::{EncodeFailure, Settings};
-use crate::headers::{AUDIENCE, CREATED, DIGEST, ETF, GZIP, IDENTITY, REQUEST_ID, TIMEOUT};
+use crate::headers::{AUDIENCE, CALLER, CREATED, DIGEST, ETF, GZIP, IDENTITY, REQUEST_ID, TIMEOUT};
 use crate::signature::Signing;
 use crate::{CallHeaders, CallTimeout, Secrets, Timestamp, digest, gzip, percent};
 
@@ -59,6 +59,8 @@ pub struct Extensions {
     pub created: Option<Timestamp>,
     /// What the server is called that the request is for.
     pub audience: Option<HeaderValue>,
+    /// Who calls, for the server to know which secrets to try.
+    pub caller: Option<HeaderValue>,
 }
 
 /// A request but for what is new each time that it is sent: its id, its extensions, and the signature
@@ -134,7 +136,7 @@ impl PreparedRequest {
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
         let carried = self.carried.as_ref().map_or(&[][..], CallHeaders::as_slice);
-        headers.reserve(13 + carried.len());
+        headers.reserve(14 + carried.len());
         headers.insert(HOST, self.host.clone());
         let mut signing =
             Signing::begin("Signature ", "(request-target)", &["post ", self.uri.path()]);
@@ -148,7 +150,7 @@ impl PreparedRequest {
             signing.add(&name, &value);
             headers.insert(name, value);
         }
-        headers.insert(AUTHORIZATION, signing.finish(&self.secrets, 0));
+        headers.insert(AUTHORIZATION, signing.finish(&self.secrets.keys()[0]));
         request
     }
 
@@ -159,7 +161,7 @@ impl PreparedRequest {
         request_id: [u8; 16],
         extensions: Extensions,
     ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let Extensions { timeout, created, audience } = extensions;
+        let Extensions { timeout, created, audience, caller } = extensions;
         // Base64 can stand in a header.
         let id = HeaderValue::try_from(STANDARD.encode(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
@@ -171,6 +173,7 @@ impl PreparedRequest {
             (CONTENT_TYPE, Some(ETF)),
             (DIGEST, Some(self.digest.clone())),
             (AUDIENCE, audience),
+            (CALLER, caller),
             (CREATED, created.map(|created| created.header_value())),
             (TIMEOUT, timeout.map(|timeout| timeout.header_value())),
             (REQUEST_ID, Some(id)),

@@ -4,19 +4,21 @@
 //! |---|---|---|
 //! | 1, 2 | path begins with `/backwater/1/`, signature | [`Authenticated`] |
 //! | | where wanted: made lately, for this server, never seen before | [`Authenticated::refuse_replay`] |
-//! | 3 to 7 | method, path, arity, exposure | [`Routed`] |
-//! | 8 to 12 | content-type, content-encoding, accept, accept-encoding | [`Negotiated`] |
+//! | 3 to 7 | method, path, arity, exposure; between modules and functions: whether the caller may | [`Routed`] |
+//! | 8 to 12 | content-type, content-encoding, accept, accept-encoding; metadata, where there is some | [`Negotiated`] |
 //! | 13 | content-length | [`ExpectedBody`] |
 //! | 14 | digest of the body | [`VerifiedBody`] |
 //! | 15, 16 | gunzip, size | [`Arguments`] |
 //! | 17, 18 | a list of the arity | [`Call`] |
 
+mod callers;
 mod refusal;
 mod replay;
 mod request;
 mod response;
 mod target;
 
+pub use self::callers::{Callers, CallersError, Hint, NamedCaller};
 pub use self::refusal::Refusal;
 pub use self::replay::{ReplayGuard, ReplayPolicy};
 pub use self::request::{
@@ -24,13 +26,11 @@ pub use self::request::{
     authenticate,
 };
 pub use self::response::{RespondError, ResponseContext, ResponseTerm, respond};
-use crate::Secrets;
-
 /// What a server is told. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The secrets that requests may be signed with.
-    pub secrets: Secrets,
+    /// Who may call, and with which secrets.
+    pub callers: Callers,
     /// How long arguments may be, before and after decompression. Default 8 MiB.
     pub max_encoded_args_size: usize,
     /// How long a result may be before compression. Default 8 MiB.
@@ -43,9 +43,9 @@ pub struct Settings {
 
 impl Settings {
     /// Settings with the protocol's defaults.
-    pub fn new(secrets: Secrets) -> Self {
+    pub fn new(callers: impl Into<Callers>) -> Self {
         Self {
-            secrets,
+            callers: callers.into(),
             max_encoded_args_size: 8 * 1024 * 1024,
             max_encoded_result_size: 8 * 1024 * 1024,
             compression_threshold: 300,
@@ -61,6 +61,11 @@ pub trait Exposure {
 
     /// The function of that name and arity.
     fn lookup(&self, module: &str, function: &str, arity: u8) -> Lookup<Self::Function>;
+
+    /// Whether a caller may call the functions of that module. `None` is a caller without a name.
+    fn allows(&self, _caller: Option<&str>, _module: &str) -> bool {
+        true
+    }
 }
 
 /// What an [`Exposure`] says.

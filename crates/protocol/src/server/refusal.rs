@@ -1,6 +1,7 @@
 //! Answers that refuse a request.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -32,6 +33,7 @@ pub struct Refusal {
 struct Content {
     status: StatusCode,
     body: Cow<'static, str>,
+    reason: &'static str,
     www_authenticate: Option<HeaderValue>,
     /// Without it the answer is not signed: the request was not either.
     context: Option<ResponseContext>,
@@ -40,21 +42,29 @@ struct Content {
 
 impl Refusal {
     /// A refusal that is not signed, for requests that have not been authenticated.
-    pub fn new(status: StatusCode, body: impl Into<Cow<'static, str>>) -> Self {
-        Self::of(status, body.into(), None)
+    pub fn new(status: StatusCode, body: &'static str) -> Self {
+        Self::of(status, body.into(), reason_of(status, body), None)
     }
 
     /// The same, signed in answer to a request.
-    pub fn signed(
-        status: StatusCode,
-        body: impl Into<Cow<'static, str>>,
-        context: &ResponseContext,
-    ) -> Self {
-        Self::of(status, body.into(), Some(context.clone()))
+    pub fn signed(status: StatusCode, body: &'static str, context: &ResponseContext) -> Self {
+        Self::of(status, body.into(), reason_of(status, body), Some(context.clone()))
     }
 
-    fn of(status: StatusCode, body: Cow<'static, str>, context: Option<ResponseContext>) -> Self {
-        let content = Content { status, body, www_authenticate: None, context, retry_after: None };
+    /// A request without a valid signature.
+    pub(crate) fn unauthorized(reason: &'static str, body: Cow<'static, str>) -> Self {
+        Self::of(StatusCode::UNAUTHORIZED, body, reason, None)
+    }
+
+    fn of(
+        status: StatusCode,
+        body: Cow<'static, str>,
+        reason: &'static str,
+        context: Option<ResponseContext>,
+    ) -> Self {
+        let www_authenticate = None;
+        let content =
+            Content { status, body, reason, www_authenticate, context, retry_after: None };
         Self { content: Box::new(content) }
     }
 
@@ -80,9 +90,20 @@ impl Refusal {
         &self.content.body
     }
 
+    /// The name of why, for the server's operator. It says more than the body where the caller is not
+    /// authenticated.
+    pub fn reason(&self) -> &'static str {
+        self.content.reason
+    }
+
+    /// Whose request it was; `None` if it is not authenticated or its caller has no name.
+    pub fn caller(&self) -> Option<&Arc<str>> {
+        self.content.context.as_ref()?.caller()
+    }
+
     /// The answer; it closes the connection.
     pub fn into_response(self, settings: &Settings) -> Response<Bytes> {
-        let Content { status, body, www_authenticate, context, retry_after } = *self.content;
+        let Content { status, body, www_authenticate, context, retry_after, .. } = *self.content;
         let body = match body {
             Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
             Cow::Owned(text) => Bytes::from(text),
@@ -106,5 +127,22 @@ impl Refusal {
             }
         }
         response
+    }
+}
+
+/// The text, or the name of a status that needs none.
+fn reason_of(status: StatusCode, body: &'static str) -> &'static str {
+    match status {
+        _ if !body.is_empty() => body,
+        StatusCode::BAD_REQUEST => "bad_request",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::NOT_ACCEPTABLE => "not_acceptable",
+        StatusCode::REQUEST_TIMEOUT => "request_timeout",
+        StatusCode::LENGTH_REQUIRED => "length_required",
+        StatusCode::PAYLOAD_TOO_LARGE => "payload_too_large",
+        StatusCode::INTERNAL_SERVER_ERROR => "internal_error",
+        _ => "other",
     }
 }

@@ -15,7 +15,7 @@ use super::{Exposure, Lookup, Settings};
 use crate::call_headers::{CarriedContext, MetadataFailure};
 use crate::content::{self, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
-use crate::headers::{AUDIENCE, CREATED, DIGEST, REQUEST_ID, TIMEOUT};
+use crate::headers::{AUDIENCE, CALLER, CREATED, DIGEST, REQUEST_ID, TIMEOUT};
 use crate::signature::{Demands, SignatureFailure, Signed, SignedNames, Verified, verify};
 use crate::{CallTimeout, Timestamp, digest, headers};
 
@@ -60,14 +60,13 @@ pub fn authenticate<'a>(
     if !target.starts_with(BASE) {
         return Err(Refusal::new(StatusCode::NOT_FOUND, ""));
     }
-    let verified = check_signature(method, target, headers, settings).map_err(|reason| {
-        Refusal::new(StatusCode::UNAUTHORIZED, reason)
-            .with_www_authenticate(www_authenticate(headers))
-    })?;
+    let verified = check_signature(method, target, headers, settings)
+        .map_err(|refusal| refusal.with_www_authenticate(www_authenticate(headers)))?;
     let Verified { secret, prefix, names: signed } = verified;
     // It is signed, so it is there.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
-    let context = ResponseContext { request_id, encoding: Encoding::Identity, secret };
+    let caller = settings.callers.owner(secret);
+    let context = ResponseContext { request_id, encoding: Encoding::Identity, secret, caller };
     let claims = Claims {
         created: if_signed(headers, &signed, &CREATED)
             .map(|value| Timestamp::parse(value).ok_or(())),
@@ -99,13 +98,15 @@ fn check_signature<'a>(
     target: &str,
     headers: &'a HeaderMap,
     settings: &Settings,
-) -> Result<Verified<'a>, String> {
+) -> Result<Verified<'a>, Refusal> {
+    let unauthorized = |reason: &'static str| Refusal::unauthorized(reason, reason.into());
     if let Some(name) = headers::duplicate(headers) {
-        return Err(SignatureFailure::DuplicateHeader(name).to_string());
+        return Err(refusal_of(&SignatureFailure::DuplicateHeader(name)));
     }
-    let parameters = headers.get(AUTHORIZATION).ok_or("missing_authorization_header")?;
+    let parameters = headers.get(AUTHORIZATION);
+    let parameters = parameters.ok_or_else(|| unauthorized("missing_authorization_header"))?;
     if !parameters.as_bytes().starts_with(SCHEME.as_bytes()) {
-        return Err("invalid_auth_type".to_owned());
+        return Err(unauthorized("invalid_auth_type"));
     }
     let method = method.as_str().to_ascii_lowercase();
     let request_target = [&method, " ", target];
@@ -115,13 +116,25 @@ fn check_signature<'a>(
         headers,
         replaced: None,
     };
-    let verified = verify(parameters, SCHEME, signed, &DEMANDS, &settings.secrets);
-    let verified = verified.map_err(|failure| failure.to_string())?;
+    // A name that is not signed selects nothing: the request counts as one without.
+    let candidates =
+        |names: &SignedNames<'_>| settings.callers.candidates(if_signed(headers, names, &CALLER));
+    let verified = verify(parameters, SCHEME, signed, &DEMANDS, candidates);
+    let verified = verified.map_err(|failure| refusal_of(&failure))?;
     // The Erlang library signs a query without its `?`: it must not mean anything.
     if target.contains(['?', '#']) {
-        return Err(SignatureFailure::InvalidSignature.to_string());
+        return Err(refusal_of(&SignatureFailure::InvalidSignature));
     }
     Ok(verified)
+}
+
+fn refusal_of(failure: &SignatureFailure) -> Refusal {
+    let body = match failure {
+        // Whether there is such a caller is nobody's business who is not one.
+        SignatureFailure::UnknownCaller => SignatureFailure::InvalidSignature.to_string(),
+        failure => failure.to_string(),
+    };
+    Refusal::unauthorized(failure.reason(), body.into())
 }
 
 fn www_authenticate(headers: &HeaderMap) -> HeaderValue {
@@ -166,7 +179,7 @@ impl<'a> Authenticated<'a> {
         })
     }
 
-    /// Checks 3 to 7: the method, the path, and what is exposed.
+    /// Checks 3 to 7: the method, the path, and what is exposed, and that to this caller.
     ///
     /// # Errors
     ///
@@ -184,6 +197,9 @@ impl<'a> Authenticated<'a> {
         })?;
         match exposure.lookup(&target.module, &target.function, target.arity) {
             Lookup::ModuleNotExposed => Err(self.refuse(StatusCode::FORBIDDEN, "")),
+            _ if !exposure.allows(self.context.caller.as_deref(), &target.module) => {
+                Err(self.refuse(StatusCode::FORBIDDEN, "caller_not_allowed"))
+            }
             Lookup::Found(function) if !target.is_never_exposed() => {
                 Ok(Routed { function, arity: target.arity, request: self })
             }

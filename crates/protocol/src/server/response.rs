@@ -1,6 +1,7 @@
 //! The answer of a function.
 
 use std::fmt;
+use std::sync::Arc;
 
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeError, EncodeErrorKind, EncodeOptions, Encoder, TapeRef};
@@ -39,12 +40,18 @@ pub struct ResponseContext {
     pub(crate) encoding: Encoding,
     /// The number of the secret that the request was signed with: the caller has that one.
     pub(crate) secret: usize,
+    pub(crate) caller: Option<Arc<str>>,
 }
 
 impl ResponseContext {
     /// The identifier that the caller has given to the request.
     pub fn request_id(&self) -> &HeaderValue {
         &self.request_id
+    }
+
+    /// Whose secret has signed the request; `None` if it has no name.
+    pub fn caller(&self) -> Option<&Arc<str>> {
+        self.caller.as_ref()
     }
 }
 
@@ -146,6 +153,6 @@ pub(crate) fn seal(
         headers,
         replaced: None,
     };
-    let signature = sign(message, signed, &settings.secrets, context.secret, "");
+    let signature = sign(message, signed, settings.callers.key(context.secret), "");
     headers.insert(SIGNATURE, signature);
 }

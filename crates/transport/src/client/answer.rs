@@ -56,7 +56,7 @@ pub(super) async fn decode(
         match decoded.await.unwrap_or(Err(CallError::Closed))? {
             Decoded::Done(outcome, tape, source) => {
                 memory.set(counted(tape.size() + source.len()));
-                return Ok(CallOutcome { outcome, tape, source, memory });
+                return Ok(CallOutcome { outcome, request_id: None, tape, source, memory });
             }
             Decoded::Exceeds(accepted) => {
                 (undecoded, inflated) = (Undecoded::Accepted(accepted), limit);

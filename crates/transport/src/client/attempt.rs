@@ -37,7 +37,9 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
         Ok(prepared) => {
             let outgoing = Outgoing { prepared: &prepared, request_id: request_id.as_deref() };
             match exchange(state, &endpoint.pool, outgoing, limits, progress).await {
-                Ok(received) => understand(state, received, decode_options, limits, progress).await,
+                Ok(received) => understand(state, received, decode_options, limits, progress)
+                    .await
+                    .map(|outcome| CallOutcome { request_id: progress.request_id, ..outcome }),
                 Err(error) => Err(error),
             }
         }

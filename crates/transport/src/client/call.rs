@@ -29,15 +29,15 @@ const UPDATE_WAIT: Duration = Duration::from_secs(2);
 pub(super) async fn run(
     state: &Arc<ClientState>,
     request: Box<CallRequest>,
+    progress: &mut Progress,
 ) -> Result<CallOutcome, CallError> {
     let discovery = &state.discovery;
     state.retries.count_call();
     let limits = Limits::start(&state.options, &request);
-    let mut progress = Progress::start();
     let set = match discovery.known() {
         Ok(set) => set,
         // Boxed, like everything rare here, because futures are moved and should stay small.
-        Err(unknown) => Box::pin(first_endpoints(state, unknown, &limits, &mut progress)).await?,
+        Err(unknown) => Box::pin(first_endpoints(state, unknown, &limits, progress)).await?,
     };
     let is_only = set.only().is_some();
     if let Some(delay) = request.hedge_delay
@@ -50,10 +50,10 @@ pub(super) async fn run(
     let endpoint = discovery.choose(&set, &[], limits.connect_timeout()).ok_or_else(no_endpoint)?;
     // The request is kept only if another attempt is possible.
     let is_last = is_only && discovery.is_fixed() && !request.idempotent;
-    let limits_of_first = limits.with_share(share(&set, &[], &limits, &progress));
+    let limits_of_first = limits.with_share(share(&set, &[], &limits, progress));
     drop(set);
     let (result, request) =
-        attempt(state, &endpoint, request, !is_last, &limits_of_first, &mut progress).await;
+        attempt(state, &endpoint, request, !is_last, &limits_of_first, progress).await;
     match (result, request) {
         (Err(error), Some(request)) => {
             let request = Arc::new(*request);
@@ -119,7 +119,7 @@ struct Attempts<'a> {
     state: &'a Arc<ClientState>,
     request: Arc<CallRequest>,
     limits: Limits,
-    progress: Progress,
+    progress: &'a mut Progress,
     /// Endpoints that this round of attempts has tried.
     tried: Vec<Arc<Endpoint>>,
     /// Endpoints where connecting took longer than its share of the time.
@@ -133,7 +133,7 @@ impl<'a> Attempts<'a> {
         state: &'a Arc<ClientState>,
         request: Arc<CallRequest>,
         limits: Limits,
-        progress: Progress,
+        progress: &'a mut Progress,
         tried: Vec<Arc<Endpoint>>,
     ) -> Self {
         Self {
@@ -158,7 +158,7 @@ impl<'a> Attempts<'a> {
             self.tried.push(Arc::clone(&endpoint));
             let limits = self.limits_at(&endpoint);
             let request = Arc::clone(&self.request);
-            let progress = &mut self.progress;
+            let progress = &mut *self.progress;
             let (result, _) =
                 attempt(self.state, &endpoint, request, false, &limits, progress).await;
             match result {
@@ -222,11 +222,11 @@ impl<'a> Attempts<'a> {
     }
 
     async fn settle(
-        mut self,
+        self,
         result: Result<CallOutcome, CallError>,
         progress: Progress,
     ) -> Result<CallOutcome, CallError> {
-        self.progress = progress;
+        *self.progress = progress;
         match result {
             Ok(outcome) => Ok(outcome),
             Err(error) => self.after(error).await,
@@ -287,7 +287,7 @@ impl<'a> Attempts<'a> {
         if wait_for_update && let Some(endpoint) = self.after_update().await {
             return Some(endpoint);
         }
-        let has_time = !self.limits.connecting(&self.progress).left.is_zero();
+        let has_time = !self.limits.connecting(self.progress).left.is_zero();
         self.ran_out_of_share.pop().filter(|_| has_time)
     }
 
@@ -304,7 +304,7 @@ impl<'a> Attempts<'a> {
             return None;
         }
         self.progress.enter(Phase::Resolve);
-        let left = self.limits.connecting(&self.progress).left;
+        let left = self.limits.connecting(self.progress).left;
         let rounds = discovery.request_update();
         let _ = timeout(left.min(UPDATE_WAIT), discovery.resolution_after(rounds)).await;
         self.untried()
@@ -336,7 +336,7 @@ impl<'a> Attempts<'a> {
         let others: Vec<_> =
             self.tried.iter().filter(|tried| !Arc::ptr_eq(tried, endpoint)).cloned().collect();
         let set = self.state.discovery.known();
-        let share = set.ok().and_then(|set| share(&set, &others, &self.limits, &self.progress));
+        let share = set.ok().and_then(|set| share(&set, &others, &self.limits, self.progress));
         self.limits.with_share(share)
     }
 }

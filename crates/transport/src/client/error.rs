@@ -92,6 +92,22 @@ pub enum CallError {
     Internal(String),
 }
 
+/// A call that failed.
+#[derive(Debug)]
+pub struct CallFailure {
+    /// Why.
+    pub error: CallError,
+    /// The identifier of the last request that was sent; `None` if none was.
+    pub request_id: Option<[u8; 16]>,
+}
+
+impl From<CallError> for CallFailure {
+    /// A call that was not sent.
+    fn from(error: CallError) -> Self {
+        Self { error, request_id: None }
+    }
+}
+
 impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -93,12 +93,20 @@ async fn exchange_on(
     progress: &mut Progress,
 ) -> Result<Received, Failure> {
     progress.enter(Phase::Send);
+    let given = request.request_id.and_then(FirstRequestId::take);
+    let id = given.map_or_else(|| state.request_ids.next(), Ok).map_err(|NoRandomness| {
+        CallError::Internal("the system gave no random bytes".to_owned())
+    })?;
+    let previous = progress.request_id.replace(id);
     let connection = &mut lease.connection;
     let ended = {
-        let sending = pin!(round_trip(state, connection, request, limits));
+        let sending = pin!(round_trip(state, connection, request.prepared, id, limits));
         limits.exchanging().run(sending).await
     };
     connection.report(progress);
+    if matches!(ended, Ok(Err(Broken::Unsent(_) | Broken::Other(CallError::Tls { .. })))) {
+        progress.request_id = previous;
+    }
     match ended {
         Ok(Ok(received)) => {
             if lease.connection.is_reusable() {
@@ -115,18 +123,14 @@ async fn exchange_on(
 async fn round_trip(
     state: &ClientState,
     connection: &mut Connection,
-    request: Outgoing<'_>,
+    request: &PreparedRequest,
+    id: [u8; 16],
     limits: &Limits,
 ) -> Result<Received, Broken> {
-    let given = request.request_id.and_then(FirstRequestId::take);
-    let id = given.map_or_else(|| state.request_ids.next(), Ok).map_err(|NoRandomness| {
-        CallError::Internal("the system gave no random bytes".to_owned())
-    })?;
-    let request = request.prepared;
     let options = &state.options;
     let created = options.replay_protection.then(|| SystemTime::now().into());
-    let audience = options.audience.clone();
-    let extensions = Extensions { timeout: limits.call_timeout(), created, audience };
+    let (audience, caller) = (options.audience.clone(), options.caller.clone());
+    let extensions = Extensions { timeout: limits.call_timeout(), created, audience, caller };
     let (head, body) = connection.send(request.sign(id, extensions)).await?.into_parts();
     let status = head.status;
     connection.note_keep_alive(&head.headers);

@@ -29,12 +29,13 @@ use tokio::time::timeout;
 
 use self::endpoints::Discovery;
 pub use self::endpoints::{EndpointState, EndpointStats, ResolveFailure};
-pub use self::error::CallError;
+pub use self::error::{CallError, CallFailure};
 pub use self::options::{ClientOptions, EndpointAddress, ListedEndpoint};
 pub use self::request::{CallOutcome, CallRequest};
 pub use self::request_ids::FirstRequestId;
 pub use self::retry::RetryStats;
 use self::state::{ClientState, Lifetime};
+use self::times::Progress;
 pub use self::times::{CallTimes, Phase, TimeLimit};
 use crate::guard::catch_panic;
 use crate::spin::UnderWay;
@@ -101,7 +102,7 @@ impl Client {
     pub fn call(
         &self,
         request: CallRequest,
-    ) -> impl Future<Output = Result<CallOutcome, CallError>> + Send + use<> {
+    ) -> impl Future<Output = Result<CallOutcome, CallFailure>> + Send + use<> {
         let state = Arc::clone(&self.state);
         // Boxed, like the call below, because futures are moved and should stay small.
         let request = Box::new(request);
@@ -111,19 +112,23 @@ impl Client {
         async move {
             let _under_way = UnderWay::begin();
             if !is_open {
-                return Err(CallError::Closed);
+                return Err(CallError::Closed.into());
             }
-            let mut calling = Box::pin(call::run(&state, request));
-            tokio::select! {
-                biased;
-                ended = catch_panic(calling.as_mut()) => {
-                    ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
+            let mut progress = Progress::start();
+            let ended = {
+                let mut calling = Box::pin(call::run(&state, request, &mut progress));
+                tokio::select! {
+                    biased;
+                    ended = catch_panic(calling.as_mut()) => {
+                        ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
+                    }
+                    // The wait fails only if the client is gone, and this call holds it.
+                    _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
+                        Err(CallError::Closed)
+                    }
                 }
-                // The wait fails only if the client is gone, and this call holds it.
-                _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
-                    Err(CallError::Closed)
-                }
-            }
+            };
+            ended.map_err(|error| CallFailure { error, request_id: progress.request_id })
         }
     }
 

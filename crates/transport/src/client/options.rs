@@ -89,6 +89,8 @@ pub struct ClientOptions {
     pub replay_protection: bool,
     /// What the server is called; requests say that they are for it, signed.
     pub audience: Option<HeaderValue>,
+    /// Who calls; requests say so, signed, and the server knows which secrets to try.
+    pub caller: Option<HeaderValue>,
     /// How results are decoded.
     pub decode: OwnedDecodeOptions,
     /// How long a call may take to get a connection: waiting for its turn, name lookup and the
@@ -138,6 +140,7 @@ impl ClientOptions {
             settings,
             replay_protection: false,
             audience: None,
+            caller: None,
             decode: OwnedDecodeOptions::default(),
             connect_timeout: Duration::from_secs(8),
             recv_timeout: Duration::from_secs(5),

@@ -77,6 +77,8 @@ pub struct CallOutcome {
     /// Whether the function returned or raised, and where in the tape the value or the
     /// `{Class, Reason, Stacktrace}` begins.
     pub outcome: Outcome,
+    /// The identifier of the request that it answers.
+    pub request_id: Option<[u8; 16]>,
     /// The whole response. Return it to the pool with [`give_back`](crate::spare_tapes::give_back).
     pub tape: Box<Tape>,
     /// The bytes that the tape was decoded from and refers to.

@@ -107,12 +107,15 @@ pub(super) struct Progress {
     past: CallTimes,
     phase: Phase,
     since: Instant,
+    /// Of the last request that was sent.
+    pub(super) request_id: Option<[u8; 16]>,
 }
 
 impl Progress {
     /// A call that begins to wait for its turn.
     pub(super) fn start() -> Self {
-        Self { past: CallTimes::default(), phase: Phase::Queued, since: Instant::now() }
+        let since = Instant::now();
+        Self { past: CallTimes::default(), phase: Phase::Queued, since, request_id: None }
     }
 
     /// The call is in this phase from now on.

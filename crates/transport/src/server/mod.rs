@@ -5,6 +5,7 @@ mod activity;
 mod calls;
 mod conformance;
 mod connection;
+mod counts;
 mod forecast;
 mod half_closed;
 mod health;
@@ -24,20 +25,20 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use backwater_etf::Binaries;
-use backwater_protocol::Secrets;
-use backwater_protocol::server::{Exposure, ReplayGuard, Settings};
+use backwater_protocol::server::{Callers, Exposure, ReplayGuard, Settings};
 use http::HeaderValue;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use self::calls::Calls;
+use self::counts::Counts;
 use self::forecast::Forecasts;
-pub use self::options::{BindError, ServerOptions, ServerStats};
-pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
+pub use self::options::{BindError, CallerStats, ExceptionStats, ServerOptions, ServerStats};
+pub use self::service::{ExceptionClass, IncomingCall, Outcome, Peer, Reply, Service};
 use crate::codec::Codecs;
 use crate::memory::{Memory, encoding};
 use crate::swap::Swap;
@@ -98,17 +99,20 @@ impl Server {
         ServerStats {
             connections: shared.connections.load(Ordering::Relaxed),
             calls_in_flight: shared.calls.in_flight(),
-            calls: shared.calls_taken.load(Ordering::Relaxed),
+            calls: shared.counts.calls(),
             abandoned: shared.memory.abandoned(),
             bytes_in_flight: shared.memory.used(),
-            refusals: shared.refusals.load(Ordering::Relaxed),
+            refused: shared.counts.refused(),
+            exceptions: shared.counts.exceptions(),
+            callers: shared.counts.callers(),
         }
     }
 
-    /// Takes requests from now on that are signed with any of these secrets. An answer is signed with
-    /// the secret of its request, whatever has come of that meanwhile.
-    pub fn set_secrets(&self, secrets: Secrets) {
-        self.shared.settings.update(|settings| Settings { secrets, ..settings.clone() });
+    /// Takes requests of these callers from now on. An answer is signed with the secret of its request, even
+    /// if that has been removed meanwhile.
+    pub fn set_callers(&self, callers: Callers) {
+        self.shared.counts.keep_callers(&callers);
+        self.shared.settings.update(|settings| Settings { callers, ..settings.clone() });
     }
 
     /// Says to everybody that the server is about to close, from this moment on; it goes on to serve.
@@ -198,8 +202,7 @@ struct Shared {
     memory: Arc<Memory>,
     forecasts: Forecasts,
     connections: AtomicUsize,
-    calls_taken: AtomicU64,
-    refusals: AtomicU64,
+    counts: Counts,
 }
 
 impl Shared {
@@ -245,7 +248,9 @@ async fn listen(
     let (phase, receiver) = watch::channel(Phase::Running);
     let memory = Memory::new(options.max_bytes_in_flight);
     let forecasts = Forecasts::new(encoding(options.settings.max_encoded_result_size));
+    let counts = Counts::new(&options.settings.callers);
     let shared = Arc::new(Shared {
+        counts,
         tls: options.tls,
         settings: Swap::new(options.settings),
         replay: options.replay.map(|policy| ReplayGuard::new(policy, SystemTime::now().into())),
@@ -268,8 +273,6 @@ async fn listen(
         memory,
         forecasts,
         connections: AtomicUsize::new(0),
-        calls_taken: AtomicU64::new(0),
-        refusals: AtomicU64::new(0),
     });
     let accepting = listener::accept(
         listener,

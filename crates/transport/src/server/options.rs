@@ -1,7 +1,8 @@
 //! What a server can be told, and what it tells.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backwater_etf::Binaries;
@@ -87,7 +88,7 @@ impl ServerOptions {
 }
 
 /// What a server is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerStats {
     /// Open connections.
     pub connections: usize,
@@ -99,8 +100,32 @@ pub struct ServerStats {
     pub bytes_in_flight: usize,
     /// Calls that were given to the service since the start.
     pub calls: u64,
-    /// Requests that were refused since the start, for whatever reason.
-    pub refusals: u64,
+    /// Requests that no function saw since the start, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Calls whose function raised an exception since the start, by class.
+    pub exceptions: ExceptionStats,
+    /// What each caller with a name has called, by name.
+    pub callers: BTreeMap<Arc<str>, CallerStats>,
+}
+
+/// How many calls ended with an exception of a class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExceptionStats {
+    /// Of class `error`.
+    pub error: u64,
+    /// Of class `exit`.
+    pub exit: u64,
+    /// Of class `throw`.
+    pub throw: u64,
+}
+
+/// What a caller has called since the server knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallerStats {
+    /// Calls that were given to the service.
+    pub calls: u64,
+    /// Requests that were refused although they were authentic.
+    pub refused: u64,
 }
 
 /// A server could not listen.

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use backwater_etf::Tape;
@@ -20,7 +19,7 @@ use tokio::time::timeout as time_limit;
 
 use super::calls::Running;
 use super::room::Room;
-use super::service::{IncomingCall, Outcome, Peer, Reply};
+use super::service::{ExceptionClass, IncomingCall, Outcome, Peer, Reply};
 use super::unencodable::unencodable_result;
 use super::{Shared, health};
 use crate::body::{BodyError, BodyReader, CollectedBody};
@@ -51,8 +50,8 @@ impl From<Refusal> for Unanswered {
 
 /// The response to what is no valid request.
 pub(crate) fn malformed(shared: &Shared) -> Response<Full<Bytes>> {
-    shared.refusals.fetch_add(1, Ordering::Relaxed);
     let refusal = Refusal::new(StatusCode::BAD_REQUEST, "");
+    shared.counts.refusal(&refusal);
     refusal.into_response(&shared.settings.load()).map(Full::new)
 }
 
@@ -80,7 +79,7 @@ pub(crate) async fn answer(
         Err(Unanswered::Refused(refusal)) => *refusal,
         Err(Unanswered::Failed) => failure.into_inner(),
     };
-    shared.refusals.fetch_add(1, Ordering::Relaxed);
+    shared.counts.refusal(&refusal);
     refusal.into_response(&settings).map(Full::new)
 }
 
@@ -131,19 +130,24 @@ async fn serve(
         return Err(refusal.with_retry_after(RETRY_AFTER).into());
     }
     let (arguments, result) = room.divide(arguments);
-    shared.calls_taken.fetch_add(1, Ordering::Relaxed);
+    let caller = context.caller().cloned();
+    shared.counts.call(caller.as_ref());
     let bytes = arguments.bytes();
     let (reply, outcome) = Reply::new(arguments);
     let running = Running::new(outcome, place, bytes);
     let timeout = timeout.map(|timeout| timeout.as_duration().saturating_sub(arrived.elapsed()));
     let (request_id, peer) = (context.request_id().clone(), Arc::clone(peer));
-    let call = IncomingCall { function, tape, source, timeout, request_id, carried, peer, reply };
+    let call =
+        IncomingCall { function, tape, source, timeout, request_id, caller, carried, peer, reply };
     shared.service.call(call);
     // None means that the reply was dropped: by a service that failed, or that is going away.
     let outcome = running.outcome().await.ok_or(Unanswered::Failed)?;
     let (form, value) = match outcome {
         Outcome::Return(value) => (Form::Return, value),
-        Outcome::Exception(value) => (Form::Exception, value),
+        Outcome::Exception(class, value) => {
+            shared.counts.exception(class);
+            (Form::Exception, value)
+        }
         Outcome::Refused(status, text) => {
             let refusal = Refusal::signed(status, text, &context);
             return Err(refusal.with_retry_after(RETRY_AFTER).into());
@@ -279,15 +283,22 @@ async fn encode(
             Form::Return => ResponseTerm::Return(value.as_tape_ref()),
             Form::Exception => ResponseTerm::Exception(value.as_tape_ref()),
         };
-        respond(&context, term, &mut codec.encoder, &settings).or_else(|error| {
+        let response = respond(&context, term, &mut codec.encoder, &settings);
+        let is_unencodable = response.is_err();
+        let response = response.or_else(|error| {
             let exception = unencodable_result(&error.to_string());
             let term = ResponseTerm::Exception(exception.as_tape_ref());
             // It is short, but a limit may be shorter.
             let unlimited = Settings { max_encoded_result_size: usize::MAX, ..(*settings).clone() };
             respond(&context, term, &mut codec.encoder, &unlimited)
-        })
+        });
+        response.map(|response| (response, is_unencodable))
     });
-    let response = encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)?;
+    let encoded = encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)?;
+    let (response, is_unencodable) = encoded;
+    if is_unencodable && matches!(form, Form::Return) {
+        shared.counts.exception(ExceptionClass::Error);
+    }
     share.set(counted(response.body().len()));
     Ok(response.map(|body| share.attach(body)))
 }

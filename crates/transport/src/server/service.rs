@@ -36,6 +36,8 @@ pub struct IncomingCall {
     pub timeout: Option<Duration>,
     /// The identifier that the caller has given to the request.
     pub request_id: HeaderValue,
+    /// The name of the caller whose secret signed the request; `None` if it has none.
+    pub caller: Option<Arc<str>>,
     /// Metadata and trace, if the request has any.
     pub carried: Option<Box<CarriedContext>>,
     /// Who calls.
@@ -53,12 +55,23 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
 }
 
+/// The class of an exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExceptionClass {
+    /// `error`: what went wrong.
+    Error,
+    /// `exit`: a process that ends.
+    Exit,
+    /// `throw`: a value that somebody catches.
+    Throw,
+}
+
 /// How a call ended.
 pub enum Outcome {
     /// The function's value.
     Return(Box<dyn TapeSource>),
     /// `{Class, Reason, Stacktrace}`.
-    Exception(Box<dyn TapeSource>),
+    Exception(ExceptionClass, Box<dyn TapeSource>),
     /// The function was not called, for the reason that the status and the text tell.
     Refused(StatusCode, &'static str),
 }

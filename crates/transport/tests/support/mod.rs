@@ -112,7 +112,16 @@ pub fn call(
     text: &str,
 ) -> Result<CallOutcome, CallError> {
     let (client, request) = (client.clone(), request(function, arguments(text)));
-    run(io, move || client.call(request))
+    run(io, move || called(&client, request))
+}
+
+/// Calls, and leaves out which request an error is about.
+pub fn called(
+    client: &Client,
+    request: CallRequest,
+) -> impl Future<Output = Result<CallOutcome, CallError>> + Send + use<> {
+    let calling = client.call(request);
+    async move { calling.await.map_err(|failure| failure.error) }
 }
 
 /// Calls; the outcome comes later.
@@ -123,7 +132,7 @@ pub fn start_call(
     text: &str,
 ) -> mpsc::Receiver<Result<CallOutcome, CallError>> {
     let (client, request) = (client.clone(), request(function, arguments(text)));
-    start(io, move || client.call(request))
+    start(io, move || called(&client, request))
 }
 
 /// A list of one text.

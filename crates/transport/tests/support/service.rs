@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use backwater_etf::Tape;
 use backwater_protocol::server::{Exposure, Lookup};
-use backwater_transport::{IncomingCall, Outcome, OwnedTape, Peer, Reply, Service};
+use backwater_transport::{ExceptionClass, IncomingCall, Outcome, OwnedTape, Peer, Reply, Service};
 use http::{HeaderValue, StatusCode};
 
 /// Names of the functions of module `test`, all of arity 1; the place is the identifier.
@@ -78,7 +78,9 @@ impl Service for TestService {
             "refuse" => {
                 call.reply.send(Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "too late"));
             }
-            "raise" => call.reply.send(Outcome::Exception(Box::new(exception()))),
+            "raise" => {
+                call.reply.send(Outcome::Exception(ExceptionClass::Throw, Box::new(exception())))
+            }
             function => panic!("no function {function}"),
         }
     }

@@ -1,0 +1,94 @@
+import { OptionError } from '../errors/errors.js';
+import { inspectBriefly } from '../platform/inspect.js';
+import { isPlainObject } from '../platform/realms.js';
+import { types } from 'node:util';
+import { parseSecrets, type Secret } from './secrets.js';
+import type { OptionType } from './table.js';
+
+/** The secrets of one caller, and whether its requests must name it. */
+export type CallerSecrets =
+  | Secret
+  | readonly Secret[]
+  | {
+      /** The caller's secret, or several of which any is accepted. */
+      readonly secret: Secret | readonly Secret[];
+      /**
+       * Whether requests must name the caller. Clients do so with their option `caller`; Erlang's do not.
+       * Default: `'optional'` if no caller says `hint`, otherwise `'required'`.
+       */
+      readonly hint?: 'optional' | 'required' | undefined;
+    };
+
+/**
+ * Who may call a server: a secret that is shared with all callers, or several of which any is accepted; or
+ * the secrets of each caller by its name, which functions read in {@link CallContext.caller}.
+ */
+export type ServerSecrets = Secret | readonly Secret[] | Readonly<Record<string, CallerSecrets>>;
+
+/** A caller in the form that the addon takes. */
+export interface NativeCaller {
+  /** Null for secrets without a name. */
+  readonly name: string | null;
+  readonly secrets: Buffer[];
+  /** Whether the name must be sent; null for what the others say. */
+  readonly needsName: boolean | null;
+}
+
+const NAME = /^[\x21-\x7e]{1,64}$/;
+
+/** The name of a caller, which stands in a header as it is. */
+export const callerName: OptionType<string | undefined> = {
+  takes: 'a name of 1 to 64 visible ASCII characters',
+  accepts: (value): value is string => typeof value === 'string' && NAME.test(value),
+};
+
+/**
+ * Copies of the secrets. Whether the callers can be used together is for the addon to check.
+ *
+ * @throws {@link OptionError} naming the caller or the secret that is wrong; never showing a secret
+ */
+export function parseCallers(value: unknown): NativeCaller[] {
+  if (!isRecord(value)) return [{ name: null, secrets: parseSecrets(value), needsName: null }];
+  const callers = Object.entries(value);
+  if (callers.length === 0) {
+    throw new OptionError("option 'secret' takes at least one caller, not an empty object", {
+      option: 'secret',
+    });
+  }
+  return callers.map(([name, secrets]) => {
+    if (!callerName.accepts(name)) {
+      throw new OptionError(
+        `option 'secret' has a caller whose name is not ${callerName.takes}: ${inspectBriefly(name, 100)}`,
+        { option: 'secret' },
+      );
+    }
+    return { name, ...parseCaller(secrets, `secret.${name}`) };
+  });
+}
+
+function parseCaller(value: unknown, option: string): Omit<NativeCaller, 'name'> {
+  if (!isRecord(value)) return { secrets: parseSecrets(value, option), needsName: null };
+  const { secret, hint, ...unknown } = value;
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) {
+    throw new OptionError(
+      `unknown option ${inspectBriefly(name, 100)} of '${option}'; the options are secret, hint`,
+      { option: `${option}.${name}` },
+    );
+  }
+  const secrets = parseSecrets(secret, `${option}.secret`);
+  if (hint === undefined) return { secrets, needsName: null };
+  if (hint !== 'optional' && hint !== 'required') {
+    throw new OptionError(
+      `option '${option}.hint' takes 'optional' or 'required', not ${inspectBriefly(hint, 100)}`,
+      { option: `${option}.hint` },
+    );
+  }
+  return { secrets, needsName: hint === 'required' };
+}
+
+/** Whether a value is neither a secret nor a list, but an object with one property for each thing. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  return !Array.isArray(value) && !types.isUint8Array(value) && isPlainObject(value);
+}
