@@ -65,6 +65,14 @@ const options: readonly (readonly [
     ['server', 'client', 'call', 'decode', 'fromErlang'],
     { good: ['js', 'exact'], bad: ['JS', '', true] },
   ],
+  ['compressed', ['decode', 'fromErlang'], BOOLEANS],
+  ['compressed', ['encode'], { good: [true, false, 0, 9], bad: [-1, 10, 1.5, 'true', null] }],
+  ['maxInflatedSize', ['decode', 'fromErlang'], SIZES],
+  [
+    'maxInflatedRatio',
+    ['decode', 'fromErlang'],
+    { good: [1, 2048, Infinity], bad: [0, 2049, 1.5, '1'] },
+  ],
   ['markBytes', ['server', 'client', 'call', 'encode'], BOOLEANS],
   [
     'binaries',

@@ -8,6 +8,7 @@ import {
   BitString,
   encode,
   float,
+  NativeRecord,
   startClearServer,
   tuple,
   type ServerOptions,
@@ -29,6 +30,11 @@ class Encoded {
 }
 
 /** Atoms that this program has not made. */
+function nativeRecord(fields: number): NativeRecord {
+  const names = Array.from({ length: fields }, (_, index) => atom(`f${index}`));
+  return new NativeRecord(atom('m'), atom('r'), new Map(names.map((name) => [name, 1])));
+}
+
 function newAtoms(round: number): Encoded {
   const count = 20_000;
   const head = Buffer.from([131, 108, 0, 0, 0, 1, 108, 0, 0, 0, 0]);
@@ -60,6 +66,8 @@ const kinds: Record<string, [make: (round: number) => unknown, options?: ServerO
   'small binaries': [() => repeat(20_000, () => Buffer.of(255, 1, 2))],
   'empty binaries': [() => repeat(10_000, () => Buffer.alloc(0)), { binaries: 'buffer' }],
   'bit strings': [() => repeat(20_000, () => new BitString(Buffer.of(1, 128), 1))],
+  'native records': [() => repeat(10_000, () => nativeRecord(0))],
+  'native records of ten': [() => repeat(5000, () => nativeRecord(10))],
   'known atoms': [() => repeat(100_000, () => atom('ok'))],
   'new atoms': [newAtoms],
   bigints: [() => repeat(30_000, (index) => 2n ** 80n + BigInt(index))],

@@ -25,7 +25,9 @@ export const decodeCommand: Command = {
     const content = readInput(args[0] ?? '-', 'the value');
     const bytes = form === 'raw' ? content : fromText(content.toString('latin1'), form);
     const format = formatOf(flags);
-    terminal.print(printed(decode(bytes, { terms: termsFor(format) }), format, terminal));
+    terminal.print(
+      printed(decode(bytes, { terms: termsFor(format), compressed: true }), format, terminal),
+    );
     return EXIT.ok;
   },
 };

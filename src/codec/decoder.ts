@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { TermError } from '../errors/errors.js';
+import { native } from '../platform/native.js';
 import type { DecodeSettings } from './options.js';
 import * as tape from './tape.js';
-import { Fun, ImproperList } from '../terms/values.js';
+import { Fun, ImproperList, NativeRecord, type Term } from '../terms/values.js';
 import { byteLength, unshared } from '../platform/bytes.js';
 import { readIdentifier, readLeaf } from './leaves.js';
 import { NativeDecoder, SMALL_INPUT } from './native-decoder.js';
@@ -66,6 +67,17 @@ function refusal(error: unknown): unknown {
   return new TermError(`V8 cannot hold the term: ${error.message}`, { cause: error });
 }
 
+/** The encoding that is inside of a compressed one; other bytes as they are. */
+function inflated(bytes: Uint8Array, settings: DecodeSettings): Uint8Array {
+  const { maxInflatedSize, maxInflatedRatio } = settings;
+  const input = unshared(bytes);
+  try {
+    return native.inflateTerm(input, maxInflatedSize, Math.min(maxInflatedRatio, 2048)) ?? input;
+  } catch (cause) {
+    throw new TermError((cause as Error).message, { cause });
+  }
+}
+
 /** Makes JavaScript values of tapes, one at a time. */
 class Decoder extends TapeCursor {
   /** Another one that is not in use; see `idle`. */
@@ -74,6 +86,7 @@ class Decoder extends TapeCursor {
 
   decode(bytes: Uint8Array, settings: DecodeSettings): unknown {
     const { flags, maxDepth, maxTerms } = settings;
+    if (settings.compressed) bytes = inflated(bytes, settings);
     const native = this.#native;
     const length = byteLength(bytes);
     let source: Uint8Array = native.input;
@@ -154,11 +167,25 @@ function readExtended(at: TapeCursor, kind: number, rest: number): unknown {
       return new ImproperList(readItems(at, rest), at.read());
     case tape.MIXED:
       return readMixed(at, rest & 3, rest >>> 2);
+    case tape.NATIVE_RECORD:
+      return readNativeRecord(at, rest);
     case tape.FUN:
       return readFun(at, rest);
     default:
       return readIdentifier(at, kind, rest);
   }
+}
+
+function readNativeRecord(at: TapeCursor, count: number): NativeRecord {
+  const { words, atoms } = at;
+  const exported = words[at.word++] === 1;
+  const module = atoms[words[at.word++]!]!;
+  const name = atoms[words[at.word++]!]!;
+  const names = Array.from(words.subarray(at.word, at.word + count), (index) => atoms[index]!);
+  at.word += count;
+  const values = count === 0 ? [] : (readItems(at, count) as Term[]);
+  const fields = new Map(names.map((field, index) => [field, values[index]]));
+  return new NativeRecord(module, name, fields, exported);
 }
 
 function readFun(at: TapeCursor, arity: number): Fun {

@@ -1,5 +1,9 @@
+import { native } from '../platform/native.js';
 import { standaloneEncoder } from './standalone-encoder.js';
 import { encodeOptions, type EncodeOptions } from './options.js';
+
+/** That of zlib, and of Erlang. */
+const DEFAULT_LEVEL = 6;
 
 /**
  * Encodes a value in Erlang's external term format, as `term_to_binary` does with UTF-8 atoms.
@@ -14,7 +18,9 @@ import { encodeOptions, type EncodeOptions } from './options.js';
  * ```
  */
 export function encode(value: unknown, options?: EncodeOptions): Buffer {
-  const { maxSize, ...settings } = encodeOptions(options);
+  const { maxSize, compressed, ...settings } = encodeOptions(options);
   const limit = { bytes: maxSize, option: 'maxSize' } as const;
-  return standaloneEncoder.encode(value, settings, { root: 'value', limit }, encode);
+  const encoded = standaloneEncoder.encode(value, settings, { root: 'value', limit }, encode);
+  const level = compressed === true ? DEFAULT_LEVEL : Number(compressed);
+  return (level === 0 ? undefined : native.deflateTerm(encoded, level)) ?? encoded;
 }

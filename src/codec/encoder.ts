@@ -5,10 +5,10 @@ import { Atom } from '../terms/atom.js';
 import { TERM, type TermKind } from '../terms/brands.js';
 import type { Encoder as ClassEncoder } from '../terms/hooks.js';
 import { isMarked } from '../terms/tuple.js';
-import type { Fun, ImproperList } from '../terms/values.js';
+import type { Fun, ImproperList, NativeRecord } from '../terms/values.js';
 import { hookOf, isBuiltInUrl, termOf } from './class-encoders.js';
 import { ObjectWriter, type Properties } from './object-writer.js';
-import { writeFunHead, writeOpaque } from './opaque.js';
+import { writeFunHead, writeNativeRecordHead, writeOpaque } from './opaque.js';
 import { LoneSurrogateError, SerializeError, type SizeLimit } from './serialize-error.js';
 import * as tape from './tape.js';
 
@@ -238,6 +238,8 @@ export class Encoder extends ObjectWriter {
       this.writeImproper(value as ImproperList, depth);
     } else if (kind === 'fun') {
       this.writeFun(value as Fun, depth);
+    } else if (kind === 'native_record') {
+      this.writeNativeRecord(value as NativeRecord, depth);
     } else if (kind !== undefined) {
       writeOpaque(this, value, kind);
     } else if (types.isUint8Array(value)) {
@@ -284,6 +286,17 @@ export class Encoder extends ObjectWriter {
       throw SerializeError.through(error, fun, index);
     }
     this.separable = separable;
+  }
+
+  private writeNativeRecord(record: NativeRecord, depth: number): void {
+    const values = writeNativeRecordHead(this, record);
+    if (values.length > 0) this.enter(depth);
+    let index = 0;
+    try {
+      for (; index < values.length; index++) this.write(values[index], depth + 1);
+    } catch (error) {
+      throw SerializeError.through(error, record, () => `.fields.value(${index})`);
+    }
   }
 
   private writeMap(map: Map<unknown, unknown>, depth: number): void {

@@ -9,6 +9,7 @@ import type {
   ExternalFunction,
   Float,
   Fun,
+  NativeRecord,
   Pid,
   Port,
   Reference,
@@ -62,6 +63,21 @@ export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
   writer.put(uint32(parts.index, what));
   writer.put(writer.atomIndex(atomOf(parts.module, what)));
   return [parts.oldIndex, parts.oldUniq, parts.pid, ...free];
+}
+
+/** Writes a native record up to the values of its fields, and returns these. */
+export function writeNativeRecordHead(writer: TapeWriter, record: NativeRecord): unknown[] {
+  const what = 'a NativeRecord';
+  const { module, name, exported, fields } = record;
+  check(types.isMap(fields) && typeof exported === 'boolean', what);
+  const entries = Array.from(fields);
+  check(entries.length <= tape.MAX_FIELDS, what);
+  writer.putExt(tape.NATIVE_RECORD, entries.length);
+  writer.put(exported ? 1 : 0);
+  for (const part of [module, name, ...entries.map(([field]) => field)]) {
+    writer.put(writer.atomIndex(atomOf(part, what)));
+  }
+  return entries.map(([, value]) => value);
 }
 
 function writeBitString(writer: TapeWriter, { bytes, bits }: BitString): void {

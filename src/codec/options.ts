@@ -117,7 +117,21 @@ export const compression = {
 
 // Functions for both directions take the hooks of the other direction, so that `elixir()` fits either.
 
-export const decodeTable = { ...reading, ...limits, encoders: writing.encoders };
+export const decodeTable = {
+  ...reading,
+  ...limits,
+  /**
+   * Whether to accept compressed terms, as `term_to_binary` writes them with `compressed`.
+   *
+   * Messages of calls never contain any. The offsets in errors are those of the inflated encoding.
+   */
+  compressed: option(boolean, false),
+  /** How large a compressed term may be once it is inflated, in bytes. */
+  maxInflatedSize: option(size, DEFAULT_SIZE),
+  /** How many times its compressed size a compressed term of more than 1 MiB may be; `Infinity` for any size. */
+  maxInflatedRatio: option(integerOrInfinity(1, 2048), 256),
+  encoders: writing.encoders,
+};
 
 export const encodeTable = {
   ...writing,
@@ -131,6 +145,19 @@ export const encodeTable = {
    * nothing.
    */
   markBytes: option(boolean, false),
+  /**
+   * Whether to compress the encoding, if that makes it smaller: `true`, or a level from 0 (not) to 9 (smallest).
+   *
+   * `binary_to_term` reads it, and {@link decode} with its option `compressed`.
+   */
+  compressed: option<boolean | number>(
+    {
+      takes: 'true, false or an integer from 0 to 9',
+      accepts: (value): value is boolean | number =>
+        typeof value === 'boolean' || integer(0, 9).accepts(value),
+    },
+    false,
+  ),
   revivers: reading.revivers,
 };
 

@@ -43,6 +43,7 @@ export const TEXT_FORM = 11;
 export const DOUBLES = 12;
 export const WIDE_TEXT = 13;
 export const NEXT_PART = 14;
+export const NATIVE_RECORD = 15;
 
 // What all keys of a map are: the low two bits of its payload.
 export const KEYS_MIXED = 0;
@@ -68,6 +69,8 @@ export const MAX_BIG = 134217727;
 export const MAX_PAIRS = 67108863;
 export const MAX_REST = 16777215;
 export const OUT_OF_BAND = 2147483648;
+/** The most fields of a native record: its head must fit a part of a tape. */
+export const MAX_FIELDS = 1024;
 
 // How deep terms may be nested.
 export const DEFAULT_DEPTH = 1000;

@@ -8,7 +8,8 @@ export type TermKind =
   | 'port'
   | 'reference'
   | 'external_function'
-  | 'fun';
+  | 'fun'
+  | 'native_record';
 
 /** The brand of the value classes: which term a value is. */
 export const TERM: unique symbol = Symbol.for('backwater.term') as never;

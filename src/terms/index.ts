@@ -9,6 +9,7 @@ export {
   float,
   Fun,
   ImproperList,
+  NativeRecord,
   Pid,
   Port,
   Reference,

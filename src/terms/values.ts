@@ -28,6 +28,7 @@ export type Term =
   | Reference
   | Fun
   | ExternalFunction
+  | NativeRecord
   | ReadonlyMap<Term, Term>
   | { readonly [key: string]: Term };
 
@@ -305,6 +306,48 @@ export class ExternalFunction {
   ): string {
     const fields = [this.module, this.function, this.arity];
     return inspectCall(this, 'new ExternalFunction', fields, depth, options, print);
+  }
+}
+
+/**
+ * A native record of OTP 29 (`-record #point{…}`), opaque to older releases. It can be kept and sent back, and its
+ * fields can be read.
+ */
+export class NativeRecord {
+  static {
+    brand(this, TERM, 'native_record');
+  }
+
+  /** The module that defines it. */
+  readonly module: Atom;
+  /** Its name. */
+  readonly name: Atom;
+  /** Whether its module exports it. */
+  readonly exported: boolean;
+  /** The values by the names of their fields, in the order of the definition. */
+  readonly fields: ReadonlyMap<Atom, Term>;
+
+  /** @throws {@link TermError} if module, name or the name of a field is not an atom */
+  constructor(module: Atom, name: Atom, fields: ReadonlyMap<Atom, Term>, exported = true) {
+    const areAtoms = [module, name, ...fields.keys()].every((part) => part instanceof Atom);
+    if (!areAtoms || typeof exported !== 'boolean') {
+      throw new TermError('module, name and the names of fields of a NativeRecord are atoms');
+    }
+    this.module = module;
+    this.name = name;
+    this.exported = exported;
+    this.fields = fields;
+    Object.freeze(this);
+  }
+
+  /** What `util.inspect` and `console.log` show. */
+  [inspectSymbol](
+    depth: number | null,
+    options: InspectOptionsStylized,
+    print: typeof inspect,
+  ): string {
+    const fields = [this.module, this.name, this.fields, this.exported];
+    return inspectCall(this, 'new NativeRecord', fields, depth, options, print);
   }
 }
 

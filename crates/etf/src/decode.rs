@@ -144,6 +144,7 @@ pub(crate) enum Container {
     /// A map whose pairs are written out.
     Pairs,
     Fun,
+    NativeRecord,
 }
 
 /// A container that is not complete yet.
@@ -362,7 +363,7 @@ impl Run<'_> {
                 }
                 self.go_on_with(open, left == 0)
             }
-            Container::Pairs | Container::Fun => false,
+            Container::Pairs | Container::Fun | Container::NativeRecord => false,
         }
     }
 
@@ -574,7 +575,7 @@ impl Run<'_> {
                     }
                     frame.at_key = true;
                 }
-                Container::List | Container::Tuple | Container::Fun => {
+                Container::List | Container::Tuple | Container::Fun | Container::NativeRecord => {
                     if frame.hashed {
                         frame.hash = self.hasher.step(frame.hash, hash);
                     }
@@ -621,7 +622,7 @@ impl Run<'_> {
                     word(tape::MAP, frame.count << 2 | hint)
                 };
             }
-            Container::Tuple => {}
+            Container::Tuple | Container::NativeRecord => {}
             Container::Fun => {
                 let size_start = frame.head;
                 // `head` is the offset of the Size field here.
@@ -638,7 +639,7 @@ impl Run<'_> {
         let hash = if frame.hashed {
             let kind = match frame.kind {
                 Container::Tuple => HashKind::Tuple,
-                Container::Fun => HashKind::Fun,
+                Container::Fun | Container::NativeRecord => HashKind::Fun,
                 _ => HashKind::Map,
             };
             self.hasher.hash(kind, (frame.count, frame.hash))
@@ -855,8 +856,8 @@ impl Run<'_> {
             Container::List => heap::LIST,
             Container::Tuple => heap::TUPLE,
             Container::Shaped => heap::OBJECT,
-            // Counted at their ends, and at the head of the fun.
-            Container::Pairs | Container::Fun => 0,
+            // Counted at their ends, and at the heads of the fun and the record.
+            Container::Pairs | Container::Fun | Container::NativeRecord => 0,
         };
         let head = self.tape.words.len();
         self.push_frame(Opening { kind, count, left: count, head, is_open: true }, wanted);
@@ -957,6 +958,7 @@ impl Run<'_> {
             }
             tags::BIT_BINARY => self.read_bits(wanted),
             tags::COMPRESSED => self.reader.fail(Kind::Compressed),
+            tags::LOCAL => self.reader.fail(Kind::Local),
             tags::ATOM | tags::SMALL_ATOM | tags::ATOM_UTF8 | tags::SMALL_ATOM_UTF8 => {
                 let Some(name) = read_name(tag, &mut self.reader)? else {
                     return self.reader.fail(Kind::Tag(tag));

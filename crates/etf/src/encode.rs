@@ -1121,6 +1121,7 @@ impl<'a> Run<'a> {
                 self.check_fun_terms()?;
                 return self.open(Container::Fun, count, 0, size_at);
             }
+            tape::NATIVE_RECORD => return self.native_record(rest),
             tape::MIXED => return self.mixed(head),
             tape::NEXT_PART => return Ok(false),
             tape::NEXT8 | tape::NEXT16 => {
@@ -1131,6 +1132,21 @@ impl<'a> Run<'a> {
             _ => return self.fail(Kind::Word(head)),
         }
         Ok(true)
+    }
+
+    fn native_record(&mut self, count: u32) -> Result<bool, EncodeError> {
+        if count > tape::MAX_FIELDS {
+            return self.fail(Kind::Fields(tape::MAX_FIELDS));
+        }
+        let flags = self.next()?;
+        self.header(tags::NATIVE_RECORD, count);
+        self.out.push((flags & 1) as u8);
+        // Module and name, then the names of the fields.
+        for _ in 0..count + 2 {
+            let name = self.next()?;
+            self.atom(name)?;
+        }
+        if count == 0 { Ok(true) } else { self.open(Container::Terms, count, 0, 0) }
     }
 
     /// The terms of a fun begin with the old index, the old uniq and the creator. OTP 25 crashes on

@@ -21,8 +21,10 @@ pub enum DecodeErrorKind {
     Version,
     /// A byte that begins no term.
     Tag(u8),
-    /// Compressed terms are not taken: a body is compressed as a whole, under a limit.
+    /// Compressed terms are inflated before they are decoded, where that is allowed.
     Compressed,
+    /// A term that only the node that has encoded it can decode.
+    Local,
     /// An atom whose name is not UTF-8.
     AtomText,
     /// An atom of more than 255 characters.
@@ -60,7 +62,15 @@ impl fmt::Display for DecodeError {
             Kind::Truncated => write!(f, "the encoding ends in the middle of a term")?,
             Kind::Version => write!(f, "the encoding does not begin with the version byte 131")?,
             Kind::Tag(tag) => write!(f, "tag {tag} begins no term")?,
-            Kind::Compressed => write!(f, "compressed terms are not taken")?,
+            Kind::Compressed => write!(
+                f,
+                "the term is compressed, which only decode() accepts, with the option compressed"
+            )?,
+            Kind::Local => write!(
+                f,
+                "the term was encoded by term_to_binary with the option local, so only its own node \
+                 can decode it"
+            )?,
             Kind::AtomText => write!(f, "an atom's name is not UTF-8")?,
             Kind::AtomLength => write!(f, "an atom's name has more than 255 characters")?,
             Kind::UnknownAtom(name) => {
@@ -126,6 +136,8 @@ pub enum EncodeErrorKind {
     DuplicateKey,
     /// A fun whose first terms are not two integers of 32 bits and a pid.
     Fun,
+    /// A native record with more fields than this.
+    Fields(u32),
     /// Nested deeper than this.
     Depth(u32),
     /// The encoding is larger than this, in bytes.
@@ -145,6 +157,9 @@ impl fmt::Display for EncodeError {
             Kind::Shape => write!(f, "a shape is not as it says")?,
             Kind::DuplicateKey => return write!(f, "a map has two keys that are the same term"),
             Kind::Fun => write!(f, "a fun does not begin with two integers and a pid")?,
+            Kind::Fields(limit) => {
+                return write!(f, "a native record has more than {limit} fields");
+            }
             Kind::Depth(limit) => return write!(f, "terms are nested deeper than {limit}"),
             Kind::TooLarge(limit) => {
                 return write!(f, "the encoding is larger than the limit of {limit} bytes");

@@ -31,6 +31,9 @@ pub(crate) const PORT: usize = 48;
 pub(crate) const REFERENCE: usize = 80;
 pub(crate) const EXTERNAL_FUNCTION: usize = 32;
 pub(crate) const FUN: usize = 300;
+/// A native record, and each of its fields beyond its two words.
+pub(crate) const NATIVE_RECORD: usize = 220;
+pub(crate) const NATIVE_FIELD: usize = 30;
 
 /// Strings shorter than this are copies; longer ones are slices of their chunk.
 const SLICE: usize = 13;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 mod atoms;
 mod collisions;
+mod compressed;
 mod decode;
 mod encode;
 mod error;
@@ -17,6 +18,7 @@ mod shapes;
 mod tags;
 pub mod tape;
 mod text;
+pub use compressed::{InflateError, InflateLimits, deflate, inflate};
 pub use decode::{Decoder, PART_EXCESS};
 pub use encode::{Encoder, Gap};
 pub use error::*;

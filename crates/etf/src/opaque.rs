@@ -77,6 +77,7 @@ impl Run<'_> {
                 self.tape.words[start] = ext(tape::EXTFUN, arity);
             }
             tags::NEW_FUN => return self.read_fun(wanted),
+            tags::NATIVE_RECORD => return self.read_native_record(wanted),
             _ => {
                 self.reader.at -= 1;
                 return self.reader.fail(Kind::Tag(tag));
@@ -152,6 +153,43 @@ impl Run<'_> {
             frame.hash = hash;
         }
         self.exact = true;
+        Ok(Read::Opened)
+    }
+
+    /// Number of fields, whether the record is exported, module, name, names of the fields, then their values.
+    /// As OTP 29 writes it.
+    fn read_native_record(&mut self, wanted: bool) -> Result<Read, DecodeError> {
+        let count = self.reader.u32()?;
+        if count > tape::MAX_FIELDS {
+            return self.reader.fail(Kind::Field("the number of a native record's fields"));
+        }
+        let flags = self.reader.u8()?;
+        if flags > 1 {
+            return self.reader.fail(Kind::Field("the flags of a native record"));
+        }
+        let start = self.tape.words.len();
+        self.tape.heap += heap::NATIVE_RECORD + heap::NATIVE_FIELD * count as usize;
+        self.tape.words.extend([ext(tape::NATIVE_RECORD, count), u32::from(flags)]);
+        self.put_atom("the module of a native record")?;
+        self.put_atom("the name of a native record")?;
+        let names = self.tape.words.len();
+        for _ in 0..count {
+            self.put_atom("the name of a native record's field")?;
+        }
+        let mut sorted = self.tape.words[names..].to_vec();
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+            return self.reader.fail(Kind::Field("the name of a native record's field"));
+        }
+        let hash =
+            if wanted { self.hasher.hash(HashKind::Opaque, &self.tape.words[start..]) } else { 0 };
+        if count == 0 {
+            return Ok(Read::Leaf(hash));
+        }
+        self.open(Container::NativeRecord, count, wanted)?;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.hash = hash;
+        }
         Ok(Read::Opened)
     }
 

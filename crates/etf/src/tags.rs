@@ -1,6 +1,7 @@
 //! The tags of the external term format (OTP, erl_ext_dist).
 
 pub(crate) const VERSION: u8 = 131;
+pub(crate) const NATIVE_RECORD: u8 = 67;
 pub(crate) const NEW_FLOAT: u8 = 70;
 pub(crate) const BIT_BINARY: u8 = 77;
 pub(crate) const COMPRESSED: u8 = 80;
@@ -30,3 +31,4 @@ pub(crate) const MAP: u8 = 116;
 pub(crate) const ATOM_UTF8: u8 = 118;
 pub(crate) const SMALL_ATOM_UTF8: u8 = 119;
 pub(crate) const V4_PORT: u8 = 120;
+pub(crate) const LOCAL: u8 = 121;

@@ -67,6 +67,7 @@
 //! | [`PORT`] | 0 | node; high and low half of the id; creation | port |
 //! | [`REFERENCE`] | ids, n, 1 to 5 | node; creation; n ids | reference |
 //! | [`EXTFUN`] | arity | module; function | `fun M:F/A` |
+//! | [`NATIVE_RECORD`] | fields, n | 1 if it is exported, else 0; module; name; n names (indices of atoms); term\*n | native record of OTP 29 |
 //! | [`FUN`] | arity | free variables, n; four words of uniq; index; module; term\*(n + 3) | closure; old index, old uniq and pid come first |
 //!
 //! and some begin no term, but say something about what follows:
@@ -161,6 +162,7 @@ numbers! {
         DOUBLES = 12;
         WIDE_TEXT = 13;
         NEXT_PART = 14;
+        NATIVE_RECORD = 15;
     }
 }
 
@@ -203,6 +205,8 @@ numbers! {
         MAX_PAIRS = (1 << 26) - 1;
         MAX_REST = (1 << 24) - 1;
         OUT_OF_BAND = 1 << 31;
+        /// The most fields of a native record: its head must fit a part of a tape.
+        MAX_FIELDS = 1024;
     }
 }
 

@@ -1,6 +1,7 @@
-//! Printing and parsing of terms for JavaScript.
+//! Printing, parsing and compression of terms for JavaScript.
 
 use backwater_etf::notation::{self, Bounds, Language, PrintOptions};
+use backwater_etf::{InflateLimits, deflate, inflate};
 use napi::bindgen_prelude::{Buffer, Utf16String};
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -47,6 +48,20 @@ pub fn print_term(encoded: &[u8], options: NotationOptions) -> Result<String> {
         bounds,
     };
     notation::print(encoded, &options).map_err(|error| Error::from_reason(error.to_string()))
+}
+
+/// Inflates a compressed term; undefined if the bytes do not begin one.
+#[napi(catch_unwind)]
+pub fn inflate_term(bytes: &[u8], max_size: u32, max_ratio: u32) -> Result<Option<Buffer>> {
+    let limits = InflateLimits { max_size: max_size as usize, max_ratio: max_ratio as usize };
+    let inflated = inflate(bytes, limits).map_err(|error| Error::from_reason(error.to_string()))?;
+    Ok(inflated.map(Buffer::from))
+}
+
+/// Compresses an encoded term at a level from 1 to 9; undefined if that makes it no smaller.
+#[napi(catch_unwind)]
+pub fn deflate_term(encoded: &[u8], level: u32) -> Option<Buffer> {
+    deflate(encoded, level).map(Buffer::from)
 }
 
 /// Encodes a term that is written in Erlang's syntax.

@@ -32,6 +32,10 @@ pub(super) fn outline(input: &[u8]) -> Result<Vec<Form>, DecodeError> {
                 open.push(Open { kind, form: forms.len(), left: count, is_struct_key: false });
                 forms.push(Form { keywords: true, struct_name: None });
             }
+            Term::NativeRecord { .. } if count > 0 => {
+                let kind = Kind::Tuple { is_pair_of: None };
+                open.push(Open { kind, form: 0, left: count, is_struct_key: false });
+            }
             Term::Tuple(size) if size > 0 => {
                 let kind = Kind::Tuple { is_pair_of: open.last().and_then(Open::as_list) };
                 open.push(Open { kind, form: 0, left: count, is_struct_key: false });

@@ -1,5 +1,6 @@
 //! Prints an encoded term on one line.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::escape::{is_printable, is_printable_code};
@@ -59,8 +60,14 @@ pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeErr
         Language::Erlang => Vec::new(),
         Language::Elixir => outline(&encoded[1..])?,
     };
-    let mut printer =
-        Printer { reader, options, forms: forms.into_iter(), out: String::new(), open: Vec::new() };
+    let mut printer = Printer {
+        reader,
+        options,
+        forms: forms.into_iter(),
+        out: String::new(),
+        open: Vec::new(),
+        fields: Vec::new(),
+    };
     printer.run()?;
     Ok(printer.out)
 }
@@ -72,6 +79,8 @@ struct Printer<'a> {
     forms: std::vec::IntoIter<Form>,
     out: String,
     open: Vec<Open>,
+    /// The names of the fields that are still to come, of each open record.
+    fields: Vec<std::vec::IntoIter<Cow<'a, str>>>,
 }
 
 /// A container that is being printed.
@@ -97,6 +106,8 @@ enum Container {
     Fields,
     /// The same, without the key `__struct__`.
     Struct,
+    /// A native record, each value after its name.
+    Record,
 }
 
 impl<'a> Printer<'a> {
@@ -146,6 +157,13 @@ impl<'a> Printer<'a> {
         match kind {
             Container::Fields | Container::Struct => self.keyword(),
             Container::Pair if is_first => self.keyword(),
+            Container::Record => {
+                if let Some(name) = self.fields.last_mut().and_then(Iterator::next) {
+                    erlang::atom(&mut self.out, &name);
+                    self.out.push_str(" = ");
+                }
+                self.term()
+            }
             Container::KeywordList => {
                 read(&mut self.reader)?;
                 self.open.push(Open { kind: Container::Pair, left: 2, is_first: true });
@@ -180,6 +198,10 @@ impl<'a> Printer<'a> {
         match open.kind {
             Container::Pair => {}
             Container::Tuple | Container::Map | Container::Fields | Container::Struct => {
+                self.out.push('}');
+            }
+            Container::Record => {
+                self.fields.pop();
                 self.out.push('}');
             }
             Container::KeywordList => {
@@ -234,6 +256,14 @@ impl<'a> Printer<'a> {
             Term::List(count) => self.list(count)?,
             Term::Tuple(count) => self.open(Container::Tuple, "{", count.into()),
             Term::Map(count) => self.map(count)?,
+            Term::NativeRecord { module, name, fields } => {
+                self.out.push('#');
+                erlang::atom(&mut self.out, &module);
+                self.out.push(':');
+                erlang::atom(&mut self.out, &name);
+                self.open(Container::Record, "{", fields.len() as u64);
+                self.fields.push(fields.into_iter());
+            }
             Term::Pid { id, serial } => {
                 let prefix = if self.is_elixir() { "#PID" } else { "" };
                 let _ = write!(self.out, "{prefix}<0.{id}.{serial}>");

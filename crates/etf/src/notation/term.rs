@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::atoms::read_name;
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::reader::Reader;
-use crate::tags;
+use crate::{tags, tape};
 
 /// A term, or the beginning of one. The terms in a container follow it.
 pub(super) enum Term<'a> {
@@ -41,6 +41,12 @@ pub(super) enum Term<'a> {
         module: Cow<'a, str>,
         function: Cow<'a, str>,
         arity: u32,
+    },
+    /// The values of the fields follow.
+    NativeRecord {
+        module: Cow<'a, str>,
+        name: Cow<'a, str>,
+        fields: Vec<Cow<'a, str>>,
     },
     Fun {
         module: Cow<'a, str>,
@@ -122,6 +128,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
             Term::ExternalFunction { module, function, arity: arity as u32 }
         }
         tags::NEW_FUN => fun(reader)?,
+        tags::NATIVE_RECORD => native_record(reader)?,
         _ => match read_name(tag, reader)? {
             Some(name) => Term::Atom(text(name, reader)?),
             None => {
@@ -148,6 +155,7 @@ pub(super) fn children(term: &Term<'_>) -> u64 {
         Term::List(count) => u64::from(count) + 1,
         Term::Tuple(count) => count.into(),
         Term::Map(count) => 2 * u64::from(count),
+        Term::NativeRecord { ref fields, .. } => fields.len() as u64,
         _ => 0,
     }
 }
@@ -208,6 +216,17 @@ fn fun<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
     };
     reader.take(rest)?;
     Ok(Term::Fun { module, arity, old_index, old_uniq })
+}
+
+fn native_record<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
+    let count = reader.u32()?;
+    if count > tape::MAX_FIELDS {
+        return reader.fail(Kind::Field("the number of a native record's fields"));
+    }
+    reader.u8()?;
+    let (module, name) = (atom(reader)?, atom(reader)?);
+    let fields: Result<_, _> = (0..count).map(|_| atom(reader)).collect();
+    Ok(Term::NativeRecord { module, name, fields: fields? })
 }
 
 fn atom<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, DecodeError> {

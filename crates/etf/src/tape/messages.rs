@@ -109,6 +109,10 @@ impl Tape {
                         }
                         INLINE => at += (rest as usize).div_ceil(4),
                         DOUBLES | WIDE_TEXT => {}
+                        NATIVE_RECORD => {
+                            left += u64::from(rest);
+                            at += 3 + rest as usize;
+                        }
                         NEXT_PART => left += 1,
                         // A control word: the term is still to come.
                         _ => {

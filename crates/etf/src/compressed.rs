@@ -1,0 +1,133 @@
+//! Compressed terms: version byte, tag 80, the size of the rest when it is inflated, and zlib's format.
+
+use std::fmt;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::tags;
+
+/// Version byte, tag and size.
+const HEAD: usize = 6;
+/// So much is inflated before memory for more is taken.
+const FIRST: usize = 64 * 1024;
+/// Up to this size the ratio does not matter.
+const SMALL: usize = 1024 * 1024;
+
+/// How large an inflated term may be.
+#[derive(Clone, Copy, Debug)]
+pub struct InflateLimits {
+    /// In bytes, with its version byte.
+    pub max_size: usize,
+    /// As a multiple of the compressed bytes, from 1 MiB on.
+    pub max_ratio: usize,
+}
+
+/// Why a compressed term cannot be inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InflateError {
+    /// The bytes end too early, also where they hold the size.
+    Truncated,
+    /// The bytes are not in zlib's format, or their checksum is wrong.
+    Corrupt,
+    /// The term is not as long as the encoding says, in bytes.
+    Size(usize),
+    /// The term is larger than the limit, in bytes.
+    TooLarge {
+        /// What the encoding says.
+        size: usize,
+        /// The most that is accepted.
+        limit: usize,
+    },
+    /// The term is more than so many times as large as its compressed bytes.
+    Ratio {
+        /// What the encoding says.
+        size: usize,
+        /// The largest ratio that is accepted.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for InflateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => write!(f, "the compressed term ends too early"),
+            Self::Corrupt => write!(f, "the compressed term is corrupt"),
+            Self::Size(size) => {
+                write!(f, "the compressed term is not {size} bytes long, as its head says")
+            }
+            Self::TooLarge { size, limit } => write!(
+                f,
+                "the compressed term inflates to {size} bytes, more than maxInflatedSize, {limit}"
+            ),
+            Self::Ratio { size, limit } => write!(
+                f,
+                "the compressed term inflates to {size} bytes, more than maxInflatedRatio, {limit}, \
+                 times its compressed size"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for InflateError {}
+
+/// The uncompressed encoding of a compressed term; `None` if the bytes do not begin one. Bytes after the
+/// compressed ones are ignored.
+///
+/// # Errors
+///
+/// When the term is not as its head says, or beyond a limit. No more memory is taken than the limits allow,
+/// nor more than twice what the compressed bytes inflate to.
+pub fn inflate(bytes: &[u8], limits: InflateLimits) -> Result<Option<Vec<u8>>, InflateError> {
+    let [tags::VERSION, tags::COMPRESSED, rest @ ..] = bytes else { return Ok(None) };
+    let Some((size, input)) = rest.split_first_chunk() else {
+        return Err(InflateError::Truncated);
+    };
+    let claimed = u32::from_be_bytes(*size) as usize;
+    let size = claimed + 1;
+    if size > limits.max_size {
+        return Err(InflateError::TooLarge { size, limit: limits.max_size });
+    }
+    if size > SMALL && size > input.len().saturating_mul(limits.max_ratio) {
+        return Err(InflateError::Ratio { size, limit: limits.max_ratio });
+    }
+    let mut out = Vec::with_capacity(size.min(FIRST) + 1);
+    out.push(tags::VERSION);
+    let mut stream = Decompress::new(true);
+    loop {
+        if out.len() == out.capacity() {
+            out.reserve(out.len().min(size + 1 - out.len()));
+        }
+        let before = (stream.total_in(), out.len());
+        let rest = &input[(stream.total_in() as usize).min(input.len())..];
+        let status = stream
+            .decompress_vec(rest, &mut out, FlushDecompress::None)
+            .map_err(|_| InflateError::Corrupt)?;
+        if out.len() > size {
+            return Err(InflateError::Size(claimed));
+        }
+        match status {
+            Status::StreamEnd if out.len() == size => return Ok(Some(out)),
+            Status::StreamEnd => return Err(InflateError::Size(claimed)),
+            _ if before == (stream.total_in(), out.len()) && out.len() < out.capacity() => {
+                return Err(InflateError::Truncated);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The compressed form of an encoded term, at a level from 1 to 9; `None` if that is not smaller.
+pub fn deflate(encoded: &[u8], level: u32) -> Option<Vec<u8>> {
+    let [tags::VERSION, term @ ..] = encoded else { return None };
+    let size = u32::try_from(term.len()).ok()?;
+    let mut out = Vec::with_capacity(encoded.len());
+    out.extend([tags::VERSION, tags::COMPRESSED]);
+    out.extend(size.to_be_bytes());
+    if out.capacity() <= HEAD {
+        return None;
+    }
+    // What does not fit the room of the original is not smaller.
+    let mut stream = Compress::new(Compression::new(level.clamp(1, 9)), true);
+    let status = stream.compress_vec(term, &mut out, FlushCompress::Finish).ok()?;
+    (status == Status::StreamEnd && out.len() < encoded.len()).then_some(out)
+}
