@@ -8,6 +8,7 @@ const ROOMS = [
   'cli',
   'entry points',
   'http',
+  'opentelemetry',
   'client',
   'server',
   'calls',

@@ -185,6 +185,10 @@ export class ExampleFolder {
       const source = join(this.#root, file);
       if (file !== 'build' && existsSync(source)) symlinkSync(source, join(target, file));
     }
+    // The optional peer.
+    mkdirSync(join(this.#folder, 'node_modules', '@opentelemetry'));
+    const peer = join('node_modules', '@opentelemetry', 'api');
+    symlinkSync(join(this.#root, peer), join(this.#folder, peer));
     const project = join(this.#root, 'tsconfig.build.json');
     const compiled = this.#tsc('-p', project, '--outDir', join(target, 'build'));
     if (compiled.status !== 0) throw new Error(`the package does not compile:\n${compiled.output}`);

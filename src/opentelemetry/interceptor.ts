@@ -1,0 +1,161 @@
+import {
+  type Attributes,
+  type Context,
+  context as contexts,
+  type Histogram,
+  type MeterProvider,
+  metrics,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace as traces,
+  type Tracer,
+  type TracerProvider,
+} from '@opentelemetry/api';
+import type { InterceptedCall, Interceptor, Next } from '../calls/interceptor.js';
+import { RemoteError } from '../errors/errors.js';
+import { now } from '../platform/host.js';
+import { isError } from '../platform/realms.js';
+import { ATTRIBUTE, DURATION, DURATION_BUCKETS, SYSTEM } from './names.js';
+import { clientOutcome, messageOf, type Outcome, serverOutcome, SUCCESS } from './outcome.js';
+
+/** Options of {@link opentelemetry}. */
+export interface OpenTelemetryOptions {
+  /** Where tracers come from. Default: the provider that the SDK has registered. */
+  readonly tracerProvider?: TracerProvider | undefined;
+  /** Where meters come from. Default: the provider that the SDK has registered. */
+  readonly meterProvider?: MeterProvider | undefined;
+}
+
+/** What a call is recorded with. */
+interface Instruments {
+  readonly tracer: Tracer;
+  readonly durations: { readonly client: Histogram; readonly server: Histogram };
+}
+
+/** The name of the instrumentation scope. */
+export const SCOPE = 'backwater';
+
+/**
+ * An interceptor that makes a span for every call and records how long it took, for a client or a server.
+ *
+ * The trace travels in the signed headers `traceparent`, `tracestate` and `baggage`. Put the interceptor
+ * first, so that the span covers the other ones. Start the SDK before the first call.
+ *
+ * @example
+ * ```ts
+ * import { Client, startClearServer } from 'backwater';
+ * import { opentelemetry } from 'backwater/opentelemetry';
+ * const interceptors = [opentelemetry()];
+ * const secret = process.env.SECRET!;
+ * const server = await startClearServer(secret, { math: { sum: (a: number) => a } }, { interceptors });
+ * const client = new Client({ url: server.url, secret, interceptors });
+ * ```
+ */
+export function opentelemetry(options: OpenTelemetryOptions = {}): Interceptor {
+  let instruments: Instruments | undefined;
+  return async (call, next) => {
+    // Meters that are made before the SDK has been registered never record anything.
+    instruments ??= instrumentsOf(options);
+    return await traced(call, next, instruments);
+  };
+}
+
+function instrumentsOf({ tracerProvider, meterProvider }: OpenTelemetryOptions): Instruments {
+  const meter = (meterProvider ?? metrics).getMeter(SCOPE);
+  const histogram = ({ name, unit, description }: (typeof DURATION)['client' | 'server']) =>
+    meter.createHistogram(name, {
+      unit,
+      description,
+      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+    });
+  return {
+    tracer: (tracerProvider ?? traces).getTracer(SCOPE),
+    durations: { client: histogram(DURATION.client), server: histogram(DURATION.server) },
+  };
+}
+
+async function traced(
+  call: InterceptedCall,
+  next: Next,
+  { tracer, durations }: Instruments,
+): Promise<unknown> {
+  const { side } = call;
+  const attributes = commonAttributes(call);
+  const parent = parentOf(call);
+  const kind = side === 'client' ? SpanKind.CLIENT : SpanKind.SERVER;
+  const spanAttributes = { ...attributes, ...spanOnlyAttributes(call) };
+  const name = String(attributes[ATTRIBUTE.method]);
+  const span = tracer.startSpan(name, { kind, attributes: spanAttributes }, parent);
+  const context = traces.setSpan(parent, span);
+  if (side === 'client') inject(context, call);
+  const start = now();
+  let outcome = SUCCESS;
+  try {
+    return await contexts.with(context, next, undefined, call);
+  } catch (error) {
+    outcome = side === 'client' ? clientOutcome(error) : serverOutcome(error);
+    recordFailure(span, side, error);
+    throw error;
+  } finally {
+    const ending = outcomeAttributes(outcome);
+    span.setAttributes(ending);
+    span.end();
+    durations[side].record((now() - start) / 1000, { ...attributes, ...ending }, context);
+  }
+}
+
+/** Where the span of a call belongs: to what runs here, or else to what the headers say. */
+function parentOf(call: InterceptedCall): Context {
+  const active = contexts.active();
+  if (call.side === 'client' && traces.getSpan(active) !== undefined) return active;
+  return propagation.extract(active, call.trace);
+}
+
+/** Replaces the trace headers, unless no propagator is registered. */
+function inject(context: Context, call: InterceptedCall): void {
+  const carrier: Record<string, string> = {};
+  propagation.inject(context, carrier);
+  const { traceparent, tracestate, baggage } = carrier;
+  if (traceparent !== undefined || baggage !== undefined) {
+    call.trace = { traceparent, tracestate, baggage };
+  }
+}
+
+/** Attributes of few values, for span and metric. */
+function commonAttributes({ module, function: name, server }: InterceptedCall): Attributes {
+  const attributes: Attributes = {
+    [ATTRIBUTE.system]: SYSTEM,
+    [ATTRIBUTE.method]: `${module}/${name}`,
+  };
+  if (server !== undefined) {
+    attributes[ATTRIBUTE.serverAddress] = server.address;
+    if (server.port !== undefined) attributes[ATTRIBUTE.serverPort] = server.port;
+  }
+  return attributes;
+}
+
+function spanOnlyAttributes({ requestId, context }: InterceptedCall): Attributes {
+  const attributes: Attributes = { [ATTRIBUTE.requestId]: requestId };
+  if (context === undefined) return attributes;
+  const { peer, caller } = context;
+  attributes[ATTRIBUTE.peerAddress] = peer.address;
+  attributes[ATTRIBUTE.peerPort] = peer.port;
+  if (caller !== undefined) attributes[ATTRIBUTE.caller] = caller;
+  return attributes;
+}
+
+function outcomeAttributes({ status, errorType }: Outcome): Attributes {
+  const attributes: Attributes = {};
+  if (status !== undefined) attributes[ATTRIBUTE.status] = status;
+  if (errorType !== undefined) attributes[ATTRIBUTE.errorType] = errorType;
+  return attributes;
+}
+
+function recordFailure(span: Span, side: InterceptedCall['side'], error: unknown): void {
+  span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+  if (error instanceof RemoteError) span.setAttribute(ATTRIBUTE.reason, error.reason.slice(0, 300));
+  // The stack of the function; the client's errors have none of use here.
+  if (side === 'server' && isError(error)) span.recordException(error);
+}
