@@ -27,6 +27,7 @@ import {
   TimeoutError,
   tuple,
   type Server,
+  startClearServer,
 } from '../src/index.js';
 import { jsonOf } from '../src/cli/values.js';
 import { Authority } from './support/certificates.js';
@@ -709,6 +710,20 @@ test('doctor knows what servers with protection against replay want', async (t) 
   }
   t.is((await run(['doctor', url, ...flags], withSecret)).status, 0);
   t.is((await run(['call', url, 'test', 'add', '1', '2', ...flags], withSecret)).out, '3\n');
+});
+
+test('calls name their caller where servers ask for it', async (t) => {
+  const server = await startClearServer({ tests: { secret: SECRET, hint: 'required' } }, modules, {
+    host: '127.0.0.1',
+    port: 0,
+  });
+  t.teardown(() => server.close({ timeout: 0 }));
+  const call = ['call', server.url, 'test', 'add', '1', '2'];
+  t.is((await run([...call, '--caller', 'tests'], withSecret)).out, '3\n');
+  t.is((await run(call, withSecret)).status, 6);
+  const doctor = await run(['doctor', server.url, '--caller', 'others'], withSecret);
+  t.is(doctor.status, 6);
+  t.regex(Buffer.from(doctor.out, 'latin1').toString(), /under the name 'others'/);
 });
 
 test('calls, servers and the doctor speak TLS', async (t) => {

@@ -272,7 +272,7 @@ class Examination {
       if (error instanceof RemoteException) return { text: 'the server answers calls' };
       if (error instanceof RemoteError) return this.#refusal(error);
       if (error instanceof ResponseAuthenticationError) {
-        const advice = authenticationAdvice(error.unverified);
+        const advice = authenticationAdvice(error.unverified, this.#flags.text('caller'));
         throw new Failed(error.message, advice, EXIT.authentication, { cause: error });
       }
       const advice =
@@ -291,8 +291,14 @@ class Examination {
   }
 }
 
-function authenticationAdvice(unverified: UnverifiedResponse | undefined): string {
+function authenticationAdvice(
+  unverified: UnverifiedResponse | undefined,
+  caller: string | undefined,
+): string {
   if (unverified?.status === 401) {
+    if (caller !== undefined) {
+      return `does the server have this secret under the name '${caller}'? Both must be the same there`;
+    }
     return 'give both sides the same secret: the same bytes, without a line end that only one of them has';
   }
   if (unverified?.status === 400 && unverified.body.includes('speaks TLS')) {

@@ -31,6 +31,7 @@ export const clientFlags: FlagTable = {
   timeout: { value: 'TIME', help: 'for a call as a whole (none)' },
   'replay-protection': { help: 'sign when each request is made, for servers that demand it' },
   audience: { value: 'NAME', help: 'sign whom requests are for, for servers that demand it' },
+  caller: { value: 'NAME', help: 'the name that the server has this secret under' },
 };
 
 /** The secrets that were given, never as an argument. */
@@ -77,6 +78,7 @@ export function clientOf(url: string, flags: Flags, options: Partial<ClientOptio
     timeout: timeOf(flags, 'timeout'),
     replayProtection: flags.has('replay-protection'),
     audience: flags.text('audience'),
+    caller: flags.text('caller'),
     encoders: elixir().encoders,
     ...options,
   });

@@ -417,7 +417,7 @@ mod tests {
             check(&case);
             count += 1;
         }
-        assert_eq!(count, 14);
+        assert_eq!(count, 15);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use backwater_protocol::{Secrets, client, server};
+use backwater_protocol::server::{Callers, Hint, NamedCaller};
+use backwater_protocol::{MAX_SECRETS, Secrets, client, server};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -136,13 +137,32 @@ fn secrets() -> Secrets {
     Secrets::new([b"one secret".to_vec(), b"another".to_vec()]).unwrap()
 }
 
+/// Servers with two secrets, and with a thousand callers of which sixteen need not send their names.
+static SERVERS: LazyLock<[server::Settings; 2]> = LazyLock::new(|| {
+    let caller = |number: usize| NamedCaller {
+        name: format!("caller-{number}"),
+        secrets: Secrets::new([format!("secret-{number}").into_bytes()]).unwrap(),
+        hint: (number < MAX_SECRETS).then_some(Hint::Optional),
+    };
+    let callers = Callers::new((0..1000).map(caller).collect()).unwrap();
+    [server::Settings::new(secrets()), server::Settings::new(callers)]
+});
+
 /// Refuses a request with that head, up to the answer.
 fn refuse_request(head: &Head) {
-    let settings = server::Settings::new(secrets());
+    refuse_by(&SERVERS[0], head);
+}
+
+/// The same on a server with so many callers.
+fn refuse_nobody(head: &Head) {
+    refuse_by(&SERVERS[1], head);
+}
+
+fn refuse_by(settings: &server::Settings, head: &Head) {
     let refusal =
-        server::authenticate(&Method::POST, &head.target, &head.headers, &settings).unwrap_err();
+        server::authenticate(&Method::POST, &head.target, &head.headers, settings).unwrap_err();
     assert_eq!(refusal.status(), StatusCode::UNAUTHORIZED);
-    black_box(refusal.into_response(&settings));
+    black_box(refusal.into_response(settings));
 }
 
 /// Refuses an answer with that head, up to the text of the error.
@@ -154,11 +174,16 @@ fn refuse_answer(head: &Head) {
 /// What refuses a head.
 type Side = (&'static str, fn(&Head));
 
-const SIDES: [Side; 2] = [("request", refuse_request), ("answer", refuse_answer)];
+const SIDES: [Side; 3] = [
+    ("request", refuse_request),
+    ("request to a thousand callers", refuse_nobody),
+    ("answer", refuse_answer),
+];
 
 #[test]
 fn memory_is_bounded_by_the_size_of_the_head() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    LazyLock::force(&SERVERS);
     for (name, head) in KINDS {
         for size in [1 << 10, 1 << 13, 1 << 16] {
             let head = head(size);

@@ -3,14 +3,17 @@
 
 mod support;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use backwater_protocol::Secrets;
 use backwater_protocol::client::Outcome;
-use backwater_transport::{CallError, Client, IoThread, Server};
+use backwater_protocol::server::{Callers, NamedCaller};
+use backwater_transport::{CallError, CallerStats, Client, ExceptionStats, IoThread, Server};
+use http::HeaderValue;
 
 use support::service::TestService;
-use support::{call, connect, io, noise, run, serve, text_of};
+use support::{arguments, call, connect, io, noise, request, run, serve, text_of};
 
 struct Setup {
     io: IoThread,
@@ -39,6 +42,73 @@ fn an_exception_comes_back_as_one() {
     let Setup { io, client, server: _server } = setup();
     let outcome = call(&io, &client, "raise", "x").unwrap();
     assert!(matches!(outcome.outcome, Outcome::Exception { .. }));
+}
+
+#[test]
+fn failures_and_outcomes_say_which_request_they_are_about() {
+    let Setup { io, server, client } = setup();
+    let calling = |client: &Client, function: &str| {
+        let (client, request) = (client.clone(), request(function, arguments("x")));
+        run(&io, move || client.call(request))
+    };
+    let mut ids = HashSet::new();
+    for function in ["echo", "raise"] {
+        assert!(ids.insert(calling(&client, function).unwrap().request_id.unwrap()));
+    }
+    for function in ["refuse", "forget"] {
+        assert!(ids.insert(calling(&client, function).unwrap_err().request_id.unwrap()));
+    }
+    let nowhere = connect(&io, (server.local_addr().ip(), 1).into(), |_| ());
+    let failure = calling(&nowhere, "echo").unwrap_err();
+    assert!(matches!(failure.error, CallError::Connect { .. }), "{failure:?}");
+    assert_eq!(failure.request_id, None);
+}
+
+#[test]
+fn a_server_counts_why_it_refuses_and_how_calls_raise() {
+    let Setup { io, server, client } = setup();
+    let others = Secrets::new([b"another secret".to_vec()]).unwrap();
+    let stranger = connect(&io, server.local_addr(), |options| options.settings.secrets = others);
+    for function in ["refuse", "forget", "raise", "raise", "unencodable", "echo"] {
+        let _ = call(&io, &client, function, "x");
+    }
+    call(&io, &stranger, "echo", "x").unwrap_err();
+    let stats = server.stats();
+    let refused = [("internal_error", 1), ("invalid_signature", 1), ("too late", 1)];
+    assert_eq!(stats.refused, BTreeMap::from(refused));
+    assert_eq!(stats.exceptions, ExceptionStats { error: 1, exit: 0, throw: 2 });
+    assert_eq!((stats.calls, stats.callers.len()), (6, 0));
+}
+
+#[test]
+fn callers_are_counted_by_name_as_long_as_the_server_has_them() {
+    let io = io();
+    let named = |name: &str, secret: &[u8]| NamedCaller {
+        name: name.to_owned(),
+        secrets: Secrets::new([secret.to_vec()]).unwrap(),
+        hint: None,
+    };
+    let callers = |other: &[u8]| {
+        Callers::new(vec![named("tests", support::SECRET), named("other", other)]).unwrap()
+    };
+    let server = serve(&io, &Arc::new(TestService::default()), |options| {
+        options.settings.callers = callers(b"another secret");
+    });
+    let client = connect(&io, server.local_addr(), |options| {
+        options.caller = Some(HeaderValue::from_static("tests"));
+    });
+    call(&io, &client, "echo", "x").unwrap();
+    server.set_callers(callers(b"a third secret"));
+    call(&io, &client, "refuse", "x").unwrap_err();
+    let stats = server.stats();
+    let of = |name: &str| stats.callers.get(name).copied();
+    assert_eq!(of("tests"), Some(CallerStats { calls: 2, refused: 1 }));
+    assert_eq!(of("other"), Some(CallerStats::default()));
+    server.set_callers(Callers::new(vec![named("other", b"x")]).unwrap());
+    let CallError::Authentication { .. } = call(&io, &client, "echo", "x").unwrap_err() else {
+        panic!("a removed caller calls");
+    };
+    assert_eq!(server.stats().callers.len(), 1);
 }
 
 #[test]
