@@ -217,6 +217,39 @@ test('next may be called twice: on the server the function runs twice', async (t
   t.deepEqual(await connect(t, server).call('m', 'count'), [1, 2]);
 });
 
+test('an error has the identifier that interceptors and the server saw', async (t) => {
+  const seen: string[] = [];
+  const look: Interceptor = (call, next) => {
+    seen.push(call.requestId);
+    return next(call);
+  };
+  const server = await serve(t, modules, { interceptors: [look] });
+  const client = connect(t, server, { interceptors: [look] });
+  const error = await t.throwsAsync<RemoteException>(client.call('m', 'fail'));
+  const late = await t.throwsAsync<TimeoutError>(client.call('m', 'never', [], { timeout: 300 }));
+  t.is(seen.length, 4);
+  t.deepEqual([...new Set(seen)], [error.requestId, late.requestId]);
+});
+
+test('a hanging interceptor of a server gives its place back when the caller leaves', async (t) => {
+  let begun!: () => void;
+  const begin = new Promise<void>((resolve) => (begun = resolve));
+  const hang: Interceptor = () => {
+    begun();
+    return new Promise(() => {});
+  };
+  const server = await serve(t, modules, { interceptors: [hang], maxCallsInFlight: 1 });
+  const client = connect(t, server);
+  const controller = new AbortController();
+  const call = client.call('m', 'add', [1, 2], { signal: controller.signal });
+  await begin;
+  t.like(server.stats(), { pending: 1, abandoned: 0 });
+  controller.abort(new Error('enough'));
+  await t.throwsAsync(call, { message: 'enough' });
+  while (server.stats().abandoned === 0) await sleep(5);
+  t.like(server.stats(), { pending: 0, abandoned: 1 });
+});
+
 test('errors pass through interceptors, which may throw and replace them', async (t) => {
   const seen: unknown[] = [];
   const watch: Interceptor = async (call, next) => {

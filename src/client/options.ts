@@ -215,8 +215,18 @@ export interface ClientOptions extends ClientTuning {
   readonly secret: Secret | readonly Secret[];
 }
 
-/** Options that only calls have. */
-const ofCalls = { signal: undefined, deadline: undefined, parent: undefined };
+/**
+ * What only calls have. Properties of their own, since programs may have added some of these names to
+ * Object.prototype.
+ */
+const ofCalls = {
+  signal: undefined,
+  deadline: undefined,
+  parent: undefined,
+  trace: undefined,
+  requestId: undefined,
+  bound: undefined,
+};
 
 /** The complete options of a client, which are those of a call without options of its own. */
 export interface ClientSettings extends Readonly<Omit<Values<typeof clientTable>, 'metadata'>> {
