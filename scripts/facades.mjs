@@ -34,12 +34,16 @@ for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
 
 writeOutInterfaces(root);
 
-for (const { import: facade, require: library } of Object.values(exports)) {
+/** Optional peers that an entry point needs. For why the ES module imports them, see src/loading.mts. */
+const PEERS = { './opentelemetry': ['@opentelemetry/api'] };
+
+for (const [entry, { import: facade, require: library }] of Object.entries(exports)) {
   if (facade === undefined) continue;
+  const peers = (PEERS[entry] ?? []).map((name) => `import '${name}';\n`).join('');
   const names = Object.keys(requireFromRoot(library.default)).sort();
   const from = `'./${basename(library.default)}'`;
   const lines = names.map((name) => `  ${name},\n`).join('');
-  write(facade.default, `import './loading.mjs';\nexport {\n${lines}} from ${from};\n`);
+  write(facade.default, `import './loading.mjs';\n${peers}export {\n${lines}} from ${from};\n`);
   write(facade.types, `export * from ${from};\n`);
 }
 

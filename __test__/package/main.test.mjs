@@ -118,6 +118,15 @@ for (const version of ['20.17', 20, 22, 24, 26]) {
   );
 }
 
+test('a program can do without the optional peer of an entry point', async () => {
+  const program = "import('backwater/opentelemetry').catch(({ code }) => console.log(code))";
+  const { stdout } = await run(process.execPath, ['-e', program], {
+    cwd: project,
+    env: environment(),
+  });
+  assert.equal(stdout, 'ERR_MODULE_NOT_FOUND\n');
+});
+
 test('the command is there', async () => {
   const { stdout } = await run('npx', ['--no-install', 'backwater', '--version'], {
     cwd: project,
