@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ import {
   tuple,
   type Server,
   startClearServer,
+  startTlsServer,
 } from '../src/index.js';
 import { jsonOf } from '../src/cli/values.js';
 import { Authority } from './support/certificates.js';
@@ -632,6 +633,29 @@ test('bench has the exit status of what fails', async (t) => {
   t.is((await run(['bench', 'http://127.0.0.1:1', 'm', 'f', '-n', '3'], withSecret)).status, 4);
 });
 
+test('bench ends early when no call succeeds, and not when some do', async (t) => {
+  const { url } = await server(t);
+  const args = ['bench', url, 'test', 'fail', '--duration', '1h', '--concurrency', '20'];
+  const { status, out } = await run(args, withSecret);
+  t.is(status, 1);
+  const [, failed] = /^(\d+) failed$/m.exec(out)!;
+  t.true(Number(failed) >= 20 && Number(failed) < 100, out);
+  t.regex(out, /Stopped early, since no call succeeded/);
+  const few = await run(['bench', url, 'test', 'fail', '--calls', '9', '-c', '1'], withSecret);
+  t.regex(few.out, /^9 failed$/m);
+  t.notRegex(few.out, /Stopped early/);
+  let number = 0;
+  const halting = await startServer(t, {
+    m: {
+      f: () => {
+        if (number++ > 0) throw new Error('no more');
+      },
+    },
+  });
+  const some = await run(['bench', halting.url, 'm', 'f', '--calls', '50', '-c', '2'], withSecret);
+  t.regex(some.out, /^49 failed$/m);
+});
+
 test('a slow answer delays the calls that are due, and their latency says so', async (t) => {
   let number = 0;
   const { url } = await startServer(t, {
@@ -651,33 +675,108 @@ test('doctor finds nothing where all is well', async (t) => {
   const text = Buffer.from(out, 'latin1').toString();
   t.regex(
     text,
-    /✔ DNS .*\n✔ TCP .*\n✔ clock .*the clocks agree.*\n✔ signature +both sides have the same secret/,
+    /✔ DNS .*\n✔ TCP .*\n✔ backwater +a backwater server answers.*\n✔ clock .*the clocks agree.*\n✔ signature +both sides have the same secret/,
   );
+});
+
+/** A server of Node's own that answers everything in one way. */
+async function webServer(
+  t: ExecutionContext,
+  answer: (response: ServerResponse) => void,
+): Promise<string> {
+  const web = createServer((_, response) => answer(response));
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => web.close());
+  t.teardown(() => web.closeAllConnections());
+  return `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
+}
+
+/** Answers as backwater does to a request without a signature. */
+function demandSignature(response: ServerResponse): void {
+  response.statusCode = 401;
+  response.setHeader('www-authenticate', 'Signature headers="(request-target)",realm="backwater"');
+  response.end('missing_authorization_header');
+}
+
+test('doctor obeys its timeouts, whatever a server does instead of answering', async (t) => {
+  const silent = await tcpServer(t, () => {});
+  const slow = await webServer(t, (response) => {
+    response.writeHead(200, { 'content-length': 10 });
+    response.write('x');
+  });
+  const trickling = await tcpServer(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n');
+    const timer = setInterval(() => socket.write('x: y\r\n'), 50);
+    socket.on('close', () => clearInterval(timer));
+  });
+  const secure = silent.url.replace('http:', 'https:');
+  for (const [url, flags, pattern] of [
+    [silent.url, ['--recv-timeout', '300ms'], /✘ backwater .*no answer by HTTP within 300 ms/],
+    [silent.url, ['--timeout', '200ms'], /✘ backwater .*no answer by HTTP within 200 ms/],
+    [slow, ['--recv-timeout', '300ms'], /✘ backwater .*no complete answer by HTTP within 300 ms/],
+    [trickling.url, ['--recv-timeout', '300ms'], /✘ backwater .*within 300 ms/],
+    [secure, ['--connect-timeout', '300ms'], /✘ TLS .*no TLS handshake within 300 ms/],
+  ] as const) {
+    const { status, out } = await run(['doctor', url, ...flags], withSecret);
+    t.is(status, 5, out);
+    t.regex(Buffer.from(out, 'latin1').toString(), pattern);
+  }
+});
+
+test('doctor tries mutual TLS', async (t) => {
+  const authority = new Authority();
+  t.teardown(() => authority.remove());
+  const stranger = new Authority('/O=Others/CN=Authority');
+  t.teardown(() => stranger.remove());
+  const files = authority.server();
+  const alice = authority.issue({ subject: '/O=Example/CN=alice' });
+  const eve = stranger.issue({ subject: '/O=Others/CN=eve' });
+  for (const health of [undefined, '/health'] as const) {
+    const secured = await startTlsServer(SECRET, modules, {
+      host: '127.0.0.1',
+      port: 0,
+      ...(health === undefined ? {} : { health }),
+      tls: { ...files, clientCa: authority.cert },
+    });
+    t.teardown(() => secured.close({ timeout: 0 }));
+    const doctor = ['doctor', secured.url, '--ca', authority.cert];
+    const well = await run([...doctor, '--cert', alice.cert, '--key', alice.key], withSecret);
+    t.is(well.status, 0, well.out);
+    t.regex(well.out, /TLS .*, with a client certificate/);
+    const without = await run(doctor, withSecret);
+    t.is(without.status, 4, without.out);
+    t.regex(without.out, /the server wants a client certificate: give one by --cert and --key/);
+    const wrong = await run([...doctor, '--cert', eve.cert, '--key', eve.key], withSecret);
+    t.is(wrong.status, 4, wrong.out);
+    t.regex(wrong.out, /the server refuses the certificate of --cert/);
+  }
 });
 
 test('doctor names the step that fails, and what to do', async (t) => {
   const { url } = await server(t);
   const other = await tcpServer(t, (socket) => socket.end('what?\r\n\r\n'));
-  const web = createServer((_, response) => {
+  const late = await webServer(t, (response) => {
     response.setHeader('date', new Date(Date.now() - 3_600_000).toUTCString());
+    demandSignature(response);
+  });
+  const web = await webServer(t, (response) => {
+    response.setHeader('server', 'another/1.0');
     response.end('hello');
   });
-  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => web.close());
-  const { port } = web.address() as AddressInfo;
   const wrong = { env: { BACKWATER_SECRET: 'another secret of at least 32 bytes' } };
   for (const [to, options, expected, pattern] of [
     ['no-such-host.invalid', withSecret, 4, /✘ DNS .*has no address.*\n +→ /],
     ['http://127.0.0.1:1', withSecret, 4, /✘ TCP .*ECONNREFUSED\n +→ is the server running/],
     [url.replace('http:', 'https:'), withSecret, 4, /✘ TLS .*\n +→ does the server speak TLS/],
-    [other.url, withSecret, 4, /✘ clock .*no answer by HTTP.*\n +→ /],
-    [url, wrong, 6, /✘ signature .*invalid_signature.*\n +→ give both sides the same secret/],
+    [other.url, withSecret, 4, /✘ backwater .*no answer by HTTP.*\n +→ /],
+    [url, wrong, 6, /✘ signature +wrong secret: .*\n +→ give both sides the same secret/],
     [
-      `http://127.0.0.1:${port}`,
+      web,
       withSecret,
       6,
-      /! clock .*the server is 3\d+ s behind[^]*✘ signature .*\n +→ is it a backwater server/,
+      /✘ backwater +no backwater server here: the answer is 200 \(another\/1\.0\)\n +→ is the port right/,
     ],
+    [late, withSecret, 6, /! clock .*the server is 3\d+ s behind[^]*✘ signature .*\n +→ /],
   ] as const) {
     const { status, out } = await run(['doctor', to], options);
     t.is(status, expected, `${to}: ${out}`);
@@ -687,11 +786,8 @@ test('doctor names the step that fails, and what to do', async (t) => {
 });
 
 test('doctor takes no slow answer for clocks that differ', async (t) => {
-  const web = createServer((_, response) => void setTimeout(() => response.end('hello'), 4000));
-  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => web.close());
-  const { port } = web.address() as AddressInfo;
-  const { out } = await run(['doctor', `http://127.0.0.1:${port}`], withSecret);
+  const web = await webServer(t, (response) => void setTimeout(demandSignature, 4000, response));
+  const { out } = await run(['doctor', web, '--recv-timeout', '1m'], withSecret);
   t.regex(Buffer.from(out, 'latin1').toString(), /✔ clock .*the clocks agree/);
 });
 

@@ -2,6 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { createConnection } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { pathToFileURL } from 'node:url';
@@ -344,6 +346,73 @@ test('clients must show a certificate when clientCa is given, and functions see 
 
   const open = await serveTls(t, { m: { whoami } }, { tls: good });
   t.is(await connect(t, open, { tls: { ca, ...alice } }).call('m', 'whoami'), 'nobody');
+});
+
+test('with clientCa, health needs no client certificate, and calls still do', async (t) => {
+  const health = '/healthz';
+  const options = { health, tls: { ...good, clientCa: ca } };
+  const server = await serveTls(t, modules, options);
+  const get = async (path: string, more: object = {}): Promise<[number, string, string]> => {
+    const { port } = server;
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const trusted = readFileSync(ca);
+      const asked = request({ host: '127.0.0.1', port, path, ca: trusted, agent: false, ...more });
+      asked.on('response', resolve).on('error', reject).end();
+    });
+    let body = '';
+    for await (const chunk of response) body += String(chunk);
+    return [response.statusCode!, body, String(response.headers['connection'])];
+  };
+  t.deepEqual(await get(health), [200, 'ok\n', 'close']);
+  for (const path of ['/', '/backwater/1/m/echo/1', `${health}/`, `${health}x`, '//healthz']) {
+    t.deepEqual(await get(path), [403, 'client_certificate_required', 'close'], path);
+    t.deepEqual(await get(path, { method: 'POST' }), [403, 'client_certificate_required', 'close']);
+  }
+  // Even with the right secret: the signature is not looked at.
+  const client = connect(t, server, { tls: { ca } });
+  const error = await t.throwsAsync(client.call('m', 'echo', [1]), {
+    instanceOf: ResponseAuthenticationError,
+  });
+  t.is(error!.unverified!.status, 403);
+  t.regex(
+    error!.message,
+    /^the server wants a client certificate \(options tls\.cert and tls\.key\)/,
+  );
+  t.is(server.stats().calls, 0);
+  t.is(await connect(t, server, { tls: { ca, ...alice } }).call('m', 'echo', [1]), 1);
+  // A certificate that is not trusted is refused as ever, for the health check as well.
+  const mallory = other.issue({ subject: '/CN=mallory' });
+  t.is((await failure(t, server.url, { ca, ...mallory })).reason, 'client_certificate_refused');
+  const own = { cert: readFileSync(mallory.cert), key: readFileSync(mallory.key) };
+  await t.throwsAsync(get(health, own));
+});
+
+test('without health, the handshake demands a client certificate', async (t) => {
+  const server = await serveTls(t, modules, { tls: { ...good, clientCa: ca } });
+  t.is((await failure(t, server.url, { ca })).reason, 'client_certificate_refused');
+});
+
+test('a session that began without a certificate does not become one with it', async (t) => {
+  const server = await serveTls(t, modules, { health: '/h', tls: { ...good, clientCa: ca } });
+  const ask = (session?: Buffer): Promise<{ status: string; session: Buffer; reused: boolean }> =>
+    new Promise((resolve, reject) => {
+      const options = { host: '127.0.0.1', port: server.port, ca: readFileSync(ca) };
+      const socket = connectTls({ ...options, ...(session === undefined ? {} : { session }) });
+      let kept: Buffer | undefined;
+      let text = '';
+      socket.on('session', (ticket: Buffer) => (kept = ticket));
+      socket.on('data', (data) => (text += String(data)));
+      socket.on('error', reject);
+      socket.on('end', () => {
+        const [, status] = text.split(' ');
+        resolve({ status: status!, session: kept!, reused: socket.isSessionReused() });
+      });
+      socket.write('POST /backwater/1/m/echo/1 HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n');
+    });
+  const first = await ask();
+  t.is(first.status, '403');
+  const second = await ask(first.session);
+  t.is(second.status, '403');
 });
 
 test('a refused certificate is reported as that by every call that is under way', async (t) => {

@@ -17,6 +17,7 @@ import {
   TlsError,
   type TlsErrorReason,
 } from '../errors/errors.js';
+import { addressText } from '../platform/inspect.js';
 import type { Failure } from '../platform/native.js';
 
 type FailureOf<Kind extends Failure['kind']> = Failure & { kind: Kind };
@@ -27,7 +28,7 @@ export function errorOf(failure: Failure): Error {
     case 'listen':
       return new ListenError(listenMessage(failure), addressOf(failure));
     case 'connect':
-      return new ConnectError(connectMessage(failure), {
+      return new ConnectError(failure.message, {
         ...addressOf(failure),
         phase: failure.phase,
       });
@@ -38,15 +39,18 @@ export function errorOf(failure: Failure): Error {
     case 'option':
       return new OptionError(failure.message, { option: failure.option });
     case 'timeout': {
-      const { phase, times, option, limit } = failure;
-      return new TimeoutError({ phase, times, option, limit });
+      const { phase, times, option, limit, host, port } = failure;
+      const address = host === null || port === null ? {} : { host, port };
+      return new TimeoutError({ phase, times, option, limit, ...address });
     }
     case 'lost':
       return new ConnectionLostError(failure.message);
     case 'queue':
       return new QueueFullError({ limit: failure.limit });
     case 'remote':
-      return new RemoteError(failure.status, failure.reason);
+      return new RemoteError(failure.status, failure.reason, {
+        detail: failure.detail ?? undefined,
+      });
     case 'authentication':
       return new ResponseAuthenticationError(failure.reason as ResponseAuthenticationReason, {
         header: failure.header ?? undefined,
@@ -92,14 +96,9 @@ function addressOf({ host, port, reason }: FailureOf<'listen' | 'connect'>): {
   };
 }
 
-function connectMessage({ message, phase, reason }: FailureOf<'connect'>): string {
-  const refused = phase === 'connect' && reason === 'ECONNREFUSED';
-  return refused ? `${message}: is the server running, on this port?` : message;
-}
-
 /** Like Node's own: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */
 function listenMessage({ message, host, port, reason }: FailureOf<'listen'>): string {
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const address = addressText(host, port);
   if (reason === 'EADDRINUSE') {
     return (
       `listen EADDRINUSE: address already in use ${address} ` +

@@ -7,6 +7,8 @@ import type { Terminal } from './terminal.js';
 import { inputFlags, readArguments } from './values.js';
 import { UsageError } from './usage-error.js';
 
+/** So many calls have to fail, at least, before it ends for want of any that succeeds. */
+const FIRST_CALLS = 10;
 const PERCENTILES = [50, 90, 95, 99, 99.9];
 
 /** `backwater bench` */
@@ -16,7 +18,7 @@ export const bench: Command = {
   usage: 'URL MODULE FUNCTION [ARGUMENT…]',
   details: [
     'Makes as many calls as it can, as many at the same time as --concurrency says, until --duration or --calls is reached. With --rate calls begin at fixed times; when the server falls behind, latencies count from the time at which a call should have begun, so that waiting shows.',
-    'Ctrl-C ends it early. The exit status is that of the most frequent failure, if any call failed.',
+    'Ctrl-C ends it early. It ends by itself when the first calls all fail: 10 of them, or as many as --concurrency. The exit status is that of the most frequent failure, if any call failed.',
   ],
   flags: {
     ...inputFlags,
@@ -70,6 +72,8 @@ class Run {
   /** Messages of failures, how often each came, and its exit status. */
   readonly failures = new Map<string, { count: number; status: number }>();
   failed = 0;
+  /** Whether it ended because nothing succeeded. */
+  isHopeless = false;
   /** Milliseconds. */
   elapsed = 0;
   readonly #client: Client;
@@ -127,7 +131,7 @@ class Run {
   }
 
   /** Makes one call after the other, each at its time. */
-  async #caller({ calls, duration, rate }: Load, start: number): Promise<void> {
+  async #caller({ calls, duration, rate, concurrency }: Load, start: number): Promise<void> {
     const end = duration === undefined ? Infinity : start + duration;
     const { module, fn, values } = this.#target;
     for (;;) {
@@ -143,6 +147,9 @@ class Run {
         this.latencies.record(Math.max(1, Math.round((performance.now() - begin) * 1e6)));
       } catch (error) {
         this.#fail(error);
+        if (this.latencies.count === 0 && this.failed >= Math.max(FIRST_CALLS, concurrency)) {
+          this.isHopeless = this.#stopped = true;
+        }
         // What fails at once would be tried again without a pause for anything else.
         await new Promise((done) => setImmediate(done));
       }
@@ -189,6 +196,7 @@ function report(run: Run, terminal: Terminal): void {
   if (failed > 0) {
     terminal.print(terminal.style(`${failed} failed`, 'red'));
     for (const [text, { count }] of failures) terminal.print(`  ${count} × ${text}`);
+    if (run.isHopeless) terminal.print('Stopped early, since no call succeeded.');
   }
   if (latencies.count === 0) return;
   terminal.print('');

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
@@ -16,6 +16,7 @@ import {
 } from '../errors/errors.js';
 import { type Command, type Flags, takeArgs, timeOf } from './command.js';
 import { EXIT, messageOf, statusOf } from './exit.js';
+import { truncate } from '../platform/inspect.js';
 import { clientFlags, clientOf } from './target.js';
 import type { Terminal } from './terminal.js';
 
@@ -25,7 +26,8 @@ export const doctor: Command = {
   summary: 'finds out why calls to a server fail',
   usage: 'URL',
   details: [
-    'Looks the name up, connects by TCP and TLS, compares the clocks, and makes a signed call of a function that there is not. Says which step fails, why, and what to do. The exit status is that of a call that fails for the same reason.',
+    'Looks the name up, connects by TCP and TLS (with --cert and --key, if given), asks whether a backwater server answers, compares the clocks, and makes a signed call to a function that does not exist. Says which step fails, why, and what to do. The exit status is that of a call that fails for the same reason.',
+    'Up to TLS, no step takes longer than --connect-timeout, and after that none longer than --recv-timeout; --timeout limits each of them.',
   ],
   flags: clientFlags,
   examples: [
@@ -73,14 +75,18 @@ class Examination {
   readonly #client: Client;
   readonly #flags: Flags;
   readonly #terminal: Terminal;
-  readonly #timeout: number;
+  /** How long a step may take until there is a connection, and then until there is an answer. */
+  readonly #connectTimeout: number;
+  readonly #recvTimeout: number;
 
   constructor(endpoint: Endpoint, client: Client, flags: Flags, terminal: Terminal) {
     this.#endpoint = endpoint;
     this.#client = client;
     this.#flags = flags;
     this.#terminal = terminal;
-    this.#timeout = timeOf(flags, 'connect-timeout') ?? 8000;
+    const most = timeOf(flags, 'timeout') ?? Infinity;
+    this.#connectTimeout = Math.min(timeOf(flags, 'connect-timeout') ?? 8000, most);
+    this.#recvTimeout = Math.min(timeOf(flags, 'recv-timeout') ?? 5000, most);
   }
 
   async run(): Promise<number> {
@@ -89,7 +95,8 @@ class Examination {
       ['DNS', () => this.#resolve()],
       ['TCP', () => this.#connect()],
       ...(scheme === 'https' ? [['TLS', () => this.#handshake()] as [string, never]] : []),
-      ['clock', () => this.#clock()],
+      ['backwater', () => this.#identify()],
+      ['clock', async () => this.#compareClocks()],
       ['signature', () => this.#signature()],
     ];
     for (const [name, step] of steps) {
@@ -119,9 +126,17 @@ class Examination {
     const { host } = this.#endpoint;
     if (isIP(host) !== 0) return { text: `${host} is an address` };
     try {
-      const addresses = await lookup(host, { all: true });
+      const addresses = await within(this.#connectTimeout, lookup(host, { all: true }), () => {
+        const advice = 'can this machine reach its DNS server?';
+        return new Failed(
+          this.#late(`no address of ${host}`, this.#connectTimeout),
+          advice,
+          EXIT.timeout,
+        );
+      });
       return { text: `${host} is ${addresses.map(({ address }) => address).join(', ')}` };
     } catch (cause) {
+      if (cause instanceof Failed) throw cause;
       const { code = '' } = cause as NodeJS.ErrnoException;
       const advice =
         code === 'ENOTFOUND'
@@ -131,26 +146,18 @@ class Examination {
     }
   }
 
-  #connect(): Promise<Finding> {
+  #late(what: string, limit: number): string {
+    return `${what} within ${limit} ms`;
+  }
+
+  async #connect(): Promise<Finding> {
     const { host, port } = this.#endpoint;
-    return new Promise((resolve, reject) => {
-      const socket = connect({ host, port, timeout: this.#timeout });
+    const socket = connect({ host, port });
+    const connected = new Promise<Finding>((resolve, reject) => {
       socket.once('connect', () => {
-        const { remoteAddress, remotePort } = socket;
-        socket.destroy();
-        resolve({ text: `connected to ${remoteAddress} port ${remotePort}` });
+        resolve({ text: `connected to ${socket.remoteAddress} port ${socket.remotePort}` });
       });
-      socket.once('timeout', () => {
-        socket.destroy();
-        reject(
-          new Failed(
-            `no answer from ${host} port ${port} within ${this.#timeout} ms`,
-            'is the address right, and does no firewall drop what goes there?',
-            EXIT.timeout,
-          ),
-        );
-      });
-      socket.once('error', (cause: NodeJS.ErrnoException & { errors?: Error[] }) => {
+      socket.once('error', (cause: NodeJS.ErrnoException) => {
         const code = cause.code ?? cause.message;
         const advice =
           code === 'ECONNREFUSED'
@@ -160,37 +167,56 @@ class Examination {
         reject(new Failed(message, advice, EXIT.connect, { cause }));
       });
     });
+    try {
+      return await within(this.#connectTimeout, connected, () => {
+        const message = this.#late(`no answer from ${host} port ${port}`, this.#connectTimeout);
+        const advice = 'is the address right, and does no firewall drop what goes there?';
+        return new Failed(message, advice, EXIT.timeout);
+      });
+    } finally {
+      socket.destroy();
+    }
   }
 
-  #handshake(): Promise<Finding> {
+  async #handshake(): Promise<Finding> {
     const { host, port } = this.#endpoint;
-    const name = this.#flags.text('servername') ?? host;
-    return new Promise((resolve, reject) => {
-      const socket = tls.connect({
-        host,
-        port,
-        ...(isIP(name) === 0 ? { servername: name } : {}),
-        checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
-        timeout: this.#timeout,
-        ...this.#certificates(),
-      });
+    const { name } = this;
+    const socket = tls.connect({ host, port, ...this.#tlsOptions() });
+    const secured = new Promise<Finding>((resolve, reject) => {
       socket.once('secureConnect', () => {
         const { subject, valid_to: end } = socket.getPeerCertificate();
         const left = Math.floor((Date.parse(end) - Date.now()) / DAY);
-        const text = `${socket.getProtocol()}, ${socket.getCipher().name}, certificate of ${subject?.CN ?? name} for ${left} more days`;
-        socket.destroy();
+        const own = this.#flags.text('cert') === undefined ? '' : ', with a client certificate';
+        const text = `${socket.getProtocol()}, ${socket.getCipher().name}, certificate of ${subject?.CN ?? name} for ${left} more days${own}`;
         resolve(left > 14 ? { text } : { text, warning: 'the certificate ends soon: renew it' });
-      });
-      socket.once('timeout', () => {
-        socket.destroy();
-        const message = `no TLS handshake within ${this.#timeout} ms`;
-        reject(new Failed(message, 'does the server speak TLS on this port?', EXIT.timeout));
       });
       socket.once('error', (cause: TlsFailure) => {
         const advice = tlsAdvice(cause.code ?? '');
         reject(new Failed(`no TLS: ${tlsReason(cause, name)}`, advice, EXIT.connect, { cause }));
       });
     });
+    try {
+      return await within(this.#connectTimeout, secured, () => {
+        const message = this.#late('no TLS handshake', this.#connectTimeout);
+        return new Failed(message, 'does the server speak TLS on this port?', EXIT.timeout);
+      });
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  /** The name that the server's certificate must have. */
+  get name(): string {
+    return this.#flags.text('servername') ?? this.#endpoint.host;
+  }
+
+  #tlsOptions(): tls.ConnectionOptions {
+    const { name } = this;
+    return {
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
+      ...this.#certificates(),
+    };
   }
 
   #certificates(): { ca?: Buffer[]; cert?: Buffer; key?: Buffer } {
@@ -204,49 +230,55 @@ class Examination {
     };
   }
 
-  /** Any answer has the server's time. */
-  async #clock(): Promise<Finding> {
-    const { scheme, host, port } = this.#endpoint;
-    const before = Date.now();
-    const name = this.#flags.text('servername') ?? host;
-    const options = {
-      host,
-      port,
-      path: '/',
-      timeout: this.#timeout,
+  /** A request that is not signed: backwater demands a signature in a way of its own. */
+  async #identify(): Promise<Finding> {
+    const { scheme } = this.#endpoint;
+    this.#asked = Date.now();
+    const asked = (scheme === 'https' ? secureRequest : request)({
+      host: this.#endpoint.host,
+      port: this.#endpoint.port,
+      path: '/backwater/1/backwater_doctor/examine/0',
+      method: 'POST',
       agent: false,
-      ...(scheme === 'https'
-        ? {
-            ...(isIP(name) === 0 ? { servername: name } : {}),
-            checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) =>
-              tls.checkServerIdentity(name, certificate),
-            ...this.#certificates(),
-          }
-        : {}),
-    };
-    const { date, status } = await new Promise<{
-      date?: string | undefined;
-      status?: number | undefined;
-    }>((resolve, reject) => {
-      const asked = (scheme === 'https' ? secureRequest : request)(options, (response) => {
-        response.resume();
-        resolve({ date: response.headers.date, status: response.statusCode });
-      });
-      asked.once('timeout', () => asked.destroy(new Error('no answer in time')));
-      asked.once('error', (cause: NodeJS.ErrnoException) => {
-        const code = cause.code ?? '';
-        const text = `no answer by HTTP: ${cause.message}`;
-        const advice =
-          code === 'HPE_INVALID_CONSTANT' || code.startsWith('HPE_') || code === 'ECONNRESET'
-            ? `does the server speak ${scheme === 'http' ? 'HTTP without TLS (or is it https?)' : 'HTTP'} on this port?`
-            : 'is there a proxy or another server on this port?';
-        const status = /in time/.test(cause.message) ? EXIT.timeout : EXIT.connect;
-        reject(new Failed(text, advice, status, { cause }));
-      });
+      ...(scheme === 'https' ? this.#tlsOptions() : {}),
+    });
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      asked.once('response', resolve);
+      asked.once('error', (cause: TlsFailure) => reject(noAnswer(cause, scheme)));
       asked.end();
     });
+    try {
+      const response = await within(this.#recvTimeout, answered, () => {
+        const message = this.#late('no answer by HTTP', this.#recvTimeout);
+        return new Failed(
+          message,
+          'is the server busy, or another one on this port?',
+          EXIT.timeout,
+        );
+      });
+      const body = await within(this.#recvTimeout, textOf(response), () => {
+        const message = this.#late('no complete answer by HTTP', this.#recvTimeout);
+        return new Failed(
+          message,
+          'is there a proxy or another server on this port?',
+          EXIT.timeout,
+        );
+      });
+      this.#date = response.headers.date;
+      return identity(response, body);
+    } finally {
+      asked.destroy();
+    }
+  }
+
+  /** When the request was sent that any answer to has the server's time, and that time. */
+  #asked = 0;
+  #date: string | undefined;
+
+  #compareClocks(): Finding {
+    const [before, date] = [this.#asked, this.#date];
     const theirs = date === undefined ? NaN : Date.parse(date);
-    if (Number.isNaN(theirs)) return { text: `answers ${status}, and does not tell its time` };
+    if (Number.isNaN(theirs)) return { text: 'the server does not tell its time' };
     // The server's time is in whole seconds, and of some moment since the question.
     const [early, late] = [theirs + 1000 - before, theirs - Date.now()];
     const difference = Math.round((early < 0 ? early : Math.max(late, 0)) / 1000);
@@ -263,7 +295,7 @@ class Examination {
         };
   }
 
-  /** A call of a function that there is not: a server with the same secret says so, signed. */
+  /** A call to a function that does not exist: a server with the same secret says so, signed. */
   async #signature(): Promise<Finding> {
     try {
       await this.#client.call('backwater_doctor', 'examine', []);
@@ -272,8 +304,11 @@ class Examination {
       if (error instanceof RemoteException) return { text: 'the server answers calls' };
       if (error instanceof RemoteError) return this.#refusal(error);
       if (error instanceof ResponseAuthenticationError) {
-        const advice = authenticationAdvice(error.unverified, this.#flags.text('caller'));
-        throw new Failed(error.message, advice, EXIT.authentication, { cause: error });
+        const { unverified } = error;
+        const isSecret = unverified?.status === 401 && unverified.body === 'invalid_signature';
+        const message = isSecret ? 'wrong secret: the server has another one' : error.message;
+        const advice = authenticationAdvice(unverified, this.#flags.text('caller'));
+        throw new Failed(message, advice, EXIT.authentication, { cause: error });
       }
       const advice =
         error instanceof ConnectError || error instanceof ConnectionLostError
@@ -291,6 +326,63 @@ class Examination {
   }
 }
 
+/** Whether it is backwater that answered a request without a signature. */
+function identity({ statusCode = 0, headers }: IncomingMessage, body: string): Finding {
+  const challenge = String(headers['www-authenticate'] ?? '');
+  if (statusCode === 401 && /^Signature .*realm="backwater"/.test(challenge)) {
+    return { text: 'a backwater server answers' };
+  }
+  const advice =
+    statusCode === 403 && body === 'client_certificate_required'
+      ? 'the server wants a client certificate: give one by --cert and --key'
+      : statusCode === 400 && body.includes('speaks TLS')
+        ? 'write https:// instead of http://'
+        : 'is the port right, and is there a proxy or another server on it?';
+  const server = headers.server === undefined ? '' : ` (${truncate(String(headers.server), 100)})`;
+  const message = `no backwater server here: the answer is ${statusCode}${server}`;
+  const status = advice.includes('certificate') ? EXIT.connect : EXIT.authentication;
+  throw new Failed(message, advice, status);
+}
+
+/** The begin of a body; what a stranger sends more is of no interest. */
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response) {
+    text += String(chunk);
+    if (text.length > 1000) break;
+  }
+  return text;
+}
+
+function noAnswer(cause: TlsFailure, scheme: string): Failed {
+  const code = cause.code ?? '';
+  // With TLS 1.3 a server says only after the handshake what it thinks of the client's certificate.
+  if (scheme === 'https' && code.includes('ALERT')) {
+    const message = `no TLS: ${cause.reason ?? cause.message}`;
+    return new Failed(message, tlsAdvice(code), EXIT.connect, { cause });
+  }
+  const advice =
+    code.startsWith('HPE_') || code === 'ECONNRESET'
+      ? `does the server speak ${scheme === 'http' ? 'HTTP without TLS (or is it https?)' : 'HTTP'} on this port?`
+      : 'is there a proxy or another server on this port?';
+  return new Failed(`no answer by HTTP: ${cause.message}`, advice, EXIT.connect, { cause });
+}
+
+/** The promise's value, or the failure if that takes longer than so many milliseconds. */
+async function within<T>(limit: number, promise: Promise<T>, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<never>((_resolve, reject) => {
+    if (Number.isFinite(limit)) timer = setTimeout(() => reject(late()), limit);
+  });
+  // Whichever comes second fails for nobody.
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, passed]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function authenticationAdvice(
   unverified: UnverifiedResponse | undefined,
   caller: string | undefined,
@@ -300,6 +392,9 @@ function authenticationAdvice(
       return `does the server have this secret under the name '${caller}'? Both must be the same there`;
     }
     return 'give both sides the same secret: the same bytes, without a line end that only one of them has';
+  }
+  if (unverified?.status === 403 && unverified.body === 'client_certificate_required') {
+    return 'give a client certificate by --cert and --key';
   }
   if (unverified?.status === 400 && unverified.body.includes('speaks TLS')) {
     return 'write https:// instead of http://';
@@ -344,6 +439,15 @@ function tlsAdvice(code: string): string {
       return "renew the server's certificate, or set the clock of this machine";
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return 'use a name that the certificate has, or say by --servername which it is';
+    case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
+    case 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE':
+      return 'the server wants a client certificate: give one by --cert and --key';
+    case 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA':
+    case 'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR':
+    case 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE':
+    case 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED':
+    case 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN':
+      return 'the server refuses the certificate of --cert: has an authority issued it that the server trusts, and is it valid?';
     case 'ECONNRESET':
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':

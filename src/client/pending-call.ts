@@ -137,7 +137,8 @@ export class PendingCall implements Pending {
     this.#settle();
     if (error instanceof RemoteError) {
       const call = `${this.#module}:${this.#fn}/${this.#arity}`;
-      this.#fail(new RemoteError(error.httpStatus, error.reason, { call }), requestId);
+      const { detail } = error;
+      this.#fail(new RemoteError(error.httpStatus, error.reason, { call, detail }), requestId);
     } else {
       this.#fail(this.#withBound(error), requestId);
     }

@@ -1,6 +1,6 @@
 import { defineError, defineHidden } from '../platform/brands.js';
 import { assignDefined, BackwaterError, type ListenErrorCode } from '../platform/error.js';
-import { inspectBriefly, truncate } from '../platform/inspect.js';
+import { addressText, inspectBriefly, truncate } from '../platform/inspect.js';
 import { ownProperties } from '../platform/own-properties.js';
 import type { Term } from '../terms/values.js';
 
@@ -150,6 +150,10 @@ export interface TimeoutFields extends ErrorOptions {
   readonly option: 'connectTimeout' | 'recvTimeout' | 'timeout' | 'deadline' | 'parent';
   /** Milliseconds that were allowed. */
   readonly limit: number;
+  /** The host that the call had come to. */
+  readonly host?: string | undefined;
+  /** The port that the call had come to. */
+  readonly port?: number | undefined;
 }
 
 /**
@@ -178,17 +182,23 @@ export class TimeoutError extends BackwaterError {
   readonly option: TimeoutFields['option'];
   /** Milliseconds that were allowed. */
   readonly limit: number;
+  /** The host that the call had come to, if it had come to one. */
+  declare readonly host?: string;
+  /** The port that the call had come to, if it had come to one. */
+  declare readonly port?: number;
 
   static {
     defineError(this, 'TimeoutError');
   }
 
-  constructor({ phase, times, option, limit, ...options }: TimeoutFields) {
-    super(timeoutMessage(phase, times, option, limit), options);
+  constructor(fields: TimeoutFields) {
+    const { phase, times, option, limit, host, port, ...options } = ownProperties(fields);
+    super(timeoutMessage(fields), options);
     this.phase = phase;
     this.times = Object.freeze(inOrder(times));
     this.option = option;
     this.limit = limit;
+    assignDefined(this, { host, port });
   }
 }
 
@@ -196,20 +206,19 @@ function inOrder(times: CallTimes): CallTimes {
   return Object.fromEntries(PHASES.map((phase) => [phase, times[phase]])) as CallTimes;
 }
 
-function timeoutMessage(
-  phase: CallPhase,
-  times: CallTimes,
-  option: TimeoutFields['option'],
-  limit: number,
-): string {
+function timeoutMessage({ phase, times, option, limit, host, port }: TimeoutFields): string {
   const within = `within ${limit} ms (option ${option})`;
   if (phase === 'interceptors') return `no result ${within}: an interceptor has not settled`;
   const connecting = PHASES.indexOf(phase) <= PHASES.indexOf('tls');
   const what = connecting ? 'no connection' : 'no complete response';
+  const where =
+    host === undefined || port === undefined
+      ? ''
+      : ` ${connecting ? 'to' : 'from'} ${addressText(host, port)}`;
   const spent = PHASES.filter((name) => times[name] > 0 || name === phase).map(
     (name) => `${name} ${Math.round(times[name])} ms`,
   );
-  return `${what} ${within}, while in phase ${phase}; time spent: ${spent.join(', ')}`;
+  return `${what}${where} ${within}, while in phase ${phase}; time spent: ${spent.join(', ')}`;
 }
 
 /** What a {@link QueueFullError} is made of. */
@@ -268,6 +277,8 @@ export type RemoteStatus = (typeof STATUS_NAMES)[keyof typeof STATUS_NAMES] | nu
 export interface RemoteErrorFields extends ErrorOptions {
   /** The call that was refused, such as `string:to_upper/1`. */
   readonly call?: string | undefined;
+  /** What the server says besides its reason. */
+  readonly detail?: string | undefined;
 }
 
 /** What those ask first who meet a refusal for the first time. */
@@ -291,6 +302,8 @@ export class RemoteError extends BackwaterError {
   readonly httpStatus: number;
   /** The text of the response, such as `function_not_found`; may be empty. */
   readonly reason: string;
+  /** What the server says besides, in words, such as `it takes 1 or 2 arguments`. Do not rely on its text. */
+  declare readonly detail?: string;
 
   static {
     defineError(this, 'RemoteError');
@@ -301,16 +314,18 @@ export class RemoteError extends BackwaterError {
    * @param reason the text of the response
    */
   constructor(httpStatus: number, reason: string, fields: RemoteErrorFields = {}) {
-    const { call, ...options } = ownProperties(fields);
+    const { call, detail, ...options } = ownProperties(fields);
     const status = statusOf(httpStatus);
     const name = status === httpStatus ? `${status}` : `${httpStatus} ${status}`;
     const what = call === undefined ? 'the call' : `the call of ${excerpt(call)}`;
-    const hint = call === undefined ? '' : hintOf(httpStatus, reason);
+    const known = detail === undefined ? '' : `: ${excerpt(detail)}`;
+    const hint = known !== '' || call === undefined ? known : hintOf(httpStatus, reason);
     const text = reason === '' ? '' : `: ${excerpt(reason)}`;
     super(`the server refused ${what}: ${name}${text}${hint}`, options);
     this.status = status;
     this.httpStatus = httpStatus;
     this.reason = reason;
+    assignDefined(this, { detail });
   }
 }
 
@@ -453,22 +468,31 @@ export class ResponseAuthenticationError extends BackwaterError {
 
   constructor(reason: ResponseAuthenticationReason, fields: ResponseAuthenticationFields = {}) {
     const { header, unverified, advice, ...options } = ownProperties(fields);
-    const where = header === undefined ? '' : ` (${excerpt(header)})`;
-    const removed =
-      reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';
-    const end = advice === undefined ? hint(unverified) : `: ${advice}`;
-    super(`the response is not authentic: ${reason}${where}${removed}${end}`, options);
+    super(authenticationMessage(reason, { header, unverified, advice }), options);
     this.reason = reason;
     assignDefined(this, { header, unverified });
   }
 }
 
-function hint(unverified: UnverifiedResponse | undefined): string {
-  if (unverified === undefined) return '';
+function authenticationMessage(
+  reason: ResponseAuthenticationReason,
+  { header, unverified, advice }: ResponseAuthenticationFields,
+): string {
+  const where = header === undefined ? '' : ` (${excerpt(header)})`;
+  const removed = reason === 'missing_header' && hopByHop.has(header ?? '') ? REMOVED_BY_PROXY : '';
+  const what = `the response is not authentic: ${reason}${where}${removed}`;
+  if (advice !== undefined) return `${what}: ${advice}`;
+  if (unverified === undefined) return what;
   const { status, body } = unverified;
-  const advice = status === 401 ? ': is the secret the same on both sides?' : '';
   const said = body === '' ? '' : ` ${JSON.stringify(truncate(body, 200))}`;
-  return `; unverified, it says ${status}${said}${advice}`;
+  const claim = `${what}; unverified, it says ${status}${said}`;
+  if (status === 401 && body === 'invalid_signature') {
+    return `the secrets of client and server differ, most likely: ${claim}`;
+  }
+  if (status === 403 && body === 'client_certificate_required') {
+    return `the server wants a client certificate (options tls.cert and tls.key), most likely: ${claim}`;
+  }
+  return status === 401 ? `${claim}: is the secret the same on both sides?` : claim;
 }
 
 /** What is wrong with a response that is authentic, or with HTTP itself (`invalid_http`). */

@@ -51,6 +51,11 @@ function shownParts(value: object): unknown[] {
   );
 }
 
+/** A host and a port as they stand in a URL. */
+export function addressText(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** The result of `read`, or undefined when it throws: for values that nobody vouches for. */
 export function attempt<T>(read: () => T): T | undefined {
   try {

@@ -1,3 +1,4 @@
+import { addressText } from '../platform/inspect.js';
 import { isIP } from 'node:net';
 import { bridge, type Timer } from '../bridge/bridge.js';
 import type { NativeEndpoint, ResolveFailure } from '../platform/native.js';
@@ -265,14 +266,26 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
   });
 }
 
+function describe(target: Target | undefined): string {
+  if (target === undefined) return 'the servers';
+  if (target.kind === 'srv') return nameOf(target);
+  return addressText(target.endpoint.host, target.endpoint.port);
+}
+
+/** What codes of the resolver mean. */
+const CODES: ReadonlyMap<string | null, string> = new Map([
+  ['ENOTFOUND', 'there is no such name (ENOTFOUND)'],
+  ['ENODATA', 'the name has no addresses (ENODATA)'],
+  ['EAI_AGAIN', 'the DNS server does not answer (EAI_AGAIN)'],
+]);
+
 /** A target could not be resolved. */
 class ResolveError extends BackwaterError {
   readonly target: string | undefined;
 
   constructor(target: Target | undefined, cause: unknown) {
-    const name = target === undefined ? undefined : nameOf(target);
-    super(`cannot resolve ${name ?? 'the servers'}: ${reasonOf(cause)}`, { cause });
-    this.target = name;
+    super(`cannot resolve ${describe(target)}: ${reasonOf(cause)}`, { cause });
+    this.target = target === undefined ? undefined : nameOf(target);
   }
 }
 
@@ -281,6 +294,8 @@ function reasonOf(error: unknown): string {
   if (codeOf(error) === 'ERR_ACCESS_DENIED') {
     return 'beside --permission, Node needs --allow-net to look up names';
   }
+  const known = CODES.get(codeOf(error));
+  if (known !== undefined) return known;
   return isError(error) ? error.message : String(BackwaterError.from(error).message);
 }
 

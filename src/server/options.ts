@@ -37,7 +37,10 @@ export const serverTable = {
   ...messages,
   ...limits,
   ...compression,
-  /** The address to listen on. The default is every IPv4 address; `'::'` is every IPv6 and IPv4 address. */
+  /**
+   * The address to listen on. The default is every IPv4 address of the machine, so whoever reaches it can
+   * connect; `'::'` is every IPv6 and IPv4 address, `'127.0.0.1'` is for this machine only.
+   */
   host: option(hostName, '0.0.0.0'),
   /**
    * The port to listen on; 0 for a free one, which `server.port` then holds.

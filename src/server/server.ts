@@ -5,6 +5,7 @@ import { bridge } from '../bridge/bridge.js';
 import { Dispatcher } from './dispatcher.js';
 import { ClosedError, type ExceptionClass, ListenError, OptionError } from '../errors/errors.js';
 import { errorOf } from '../bridge/failures.js';
+import { addressText } from '../platform/inspect.js';
 import { nativeOptions, type NativeReplayOptions, type ServerAddress } from '../platform/native.js';
 import { maxValueSize } from '../platform/heap.js';
 import { defaultIoThreads } from '../options/io-threads.js';
@@ -135,7 +136,25 @@ export async function startClearServer<M extends Modules | URL, E extends Encode
 ): Promise<Server> {
   const callers = checkedCallers(secret);
   const settings = serverOptions(withoutTls(options));
-  return await startServer(callers, modules, settings, null);
+  const server = await startServer(callers, modules, settings, null);
+  warnOfExposure(settings, server);
+  return server;
+}
+
+/** Addresses that stand for all interfaces of the machine. */
+const EVERYWHERE: readonly string[] = ['0.0.0.0', '::', '::0', '0'];
+let hasWarned = false;
+
+/** Whoever can read the network of such a server can also repeat the calls of others. */
+function warnOfExposure({ host, replayProtection }: ServerSettings, { port }: Server): void {
+  if (hasWarned || replayProtection !== 'off' || !EVERYWHERE.includes(host)) return;
+  hasWarned = true;
+  process.emitWarning(
+    `a server without TLS and without replay protection listens on all interfaces, ${addressText(host, port)}: ` +
+      'whoever can read its network can repeat the calls of others. Set host to the address of a private network ' +
+      "or '127.0.0.1', set replayProtection, or use startTlsServer",
+    { type: 'BackwaterWarning', code: 'BACKWATER_PUBLIC_SERVER' },
+  );
 }
 
 function withoutTls(options: ServerOptions | undefined): ServerOptions | undefined {

@@ -43,13 +43,15 @@ pub enum Failure {
         #[napi(ts_type = "'connectTimeout' | 'recvTimeout' | 'timeout'")]
         option: String,
         times: PhaseTimes,
+        host: Option<String>,
+        port: Option<u16>,
     },
     /// The connection was lost before the response had arrived.
     Lost { message: String },
     /// Too many calls are waiting for a connection.
     Queue { limit: f64 },
     /// The server refused the call.
-    Remote { status: u16, reason: String },
+    Remote { status: u16, reason: String, detail: Option<String> },
     /// A response is not authentic.
     Authentication { reason: String, header: Option<String>, unverified: Option<Unverified> },
     /// A response cannot be understood. `offset` is where in the body the term is wrong.
@@ -181,11 +183,13 @@ impl From<&CallError> for Failure {
                 reason: failure.reason.as_str().into(),
                 message: error.to_string(),
             },
-            CallError::Timeout { phase, limit, option, times } => Self::Timeout {
+            CallError::Timeout { phase, limit, option, times, endpoint } => Self::Timeout {
                 phase: phase.as_str().into(),
                 limit: limit.as_millis() as f64,
                 option: option.as_str().into(),
                 times: (&**times).into(),
+                host: endpoint.as_ref().map(|endpoint| endpoint.host.clone()),
+                port: endpoint.as_ref().map(|endpoint| endpoint.port),
             },
             CallError::ConnectionLost { .. } => Self::Lost { message: error.to_string() },
             CallError::MalformedHttp { .. } => Self::Response {
@@ -220,7 +224,11 @@ impl From<&EncodeFailure> for Failure {
 
 impl From<&RemoteFailure> for Failure {
     fn from(failure: &RemoteFailure) -> Self {
-        Self::Remote { status: failure.status.as_u16(), reason: text(&failure.body) }
+        Self::Remote {
+            status: failure.status.as_u16(),
+            reason: text(&failure.body),
+            detail: failure.detail.clone(),
+        }
     }
 }
 

@@ -67,7 +67,12 @@ impl Servers {
         callers: Callers,
         operation: u32,
     ) -> Result<()> {
-        let started = match options.tls.as_ref().map(tls::server).transpose() {
+        let started = match options
+            .tls
+            .as_ref()
+            .map(|tls| tls::server(tls, options.health.is_some()))
+            .transpose()
+        {
             Ok(tls) => self.listen(id, options, tls, callers, operation),
             Err(failure) => {
                 self.forget(id);

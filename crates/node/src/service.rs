@@ -58,6 +58,11 @@ impl Exposure for FunctionTable {
             None => true,
         }
     }
+
+    fn arities(&self, module: &str, function: &str) -> Vec<u8> {
+        let functions = self.modules.get(module).and_then(|functions| functions.get(function));
+        functions.into_iter().flatten().map(|(arity, _)| *arity).collect()
+    }
 }
 
 /// Hands the calls of one server to the environment that has started it.

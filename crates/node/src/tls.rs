@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use backwater_transport::{
-    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, Trust, TrustedRoots,
+    CertificatePem, ClientCertificates, ClientTls, ClientTlsOptions, ServerTls, Trust, TrustedRoots,
 };
 
 use crate::errors::Failure;
@@ -22,10 +22,13 @@ pub(crate) fn set_trusted_roots(pem: &str) {
     TRUSTED_ROOTS.get_or_init(|| TrustedRoots::lenient(pem.as_bytes()));
 }
 
-/// A server's side.
-pub(crate) fn server(options: &TlsServer) -> Result<ServerTls, Failure> {
-    let client_ca = options.client_ca.as_ref().map(String::as_bytes);
-    let made = ServerTls::new(certificate(&options.cert, &options.key), client_ca);
+/// A server's side; `has_health` says whether it answers health checks.
+pub(crate) fn server(options: &TlsServer, has_health: bool) -> Result<ServerTls, Failure> {
+    let clients = options
+        .client_ca
+        .as_ref()
+        .map(|ca| ClientCertificates { ca: ca.as_bytes(), health_without: has_health });
+    let made = ServerTls::new(certificate(&options.cert, &options.key), clients);
     made.map_err(|error| Failure::tls_option("tls.", &error))
 }
 

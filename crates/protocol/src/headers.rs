@@ -15,6 +15,8 @@ pub(crate) const AUDIENCE: HeaderName = HeaderName::from_static("x-backwater-aud
 pub(crate) const CALLER: HeaderName = HeaderName::from_static("x-backwater-caller");
 /// When a request was made; see [`crate::Timestamp`].
 pub(crate) const CREATED: HeaderName = HeaderName::from_static("x-backwater-created");
+/// What a refusal says beyond the text that the protocol has for it.
+pub(crate) const DETAIL: HeaderName = HeaderName::from_static("x-backwater-detail");
 /// How long the caller still waits; see [`crate::CallTimeout`].
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-backwater-timeout");
 
@@ -58,6 +60,7 @@ const UNIQUE: [&str; 13] = [
     "x-backwater-audience",
     "x-backwater-caller",
     "x-backwater-created",
+    "x-backwater-detail",
     "x-backwater-timeout",
     "signature",
 ];

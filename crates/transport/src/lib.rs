@@ -32,6 +32,6 @@ pub use self::server::{
 };
 pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};
 pub use self::tls::{
-    CertificatePem, ClientTls, ClientTlsOptions, ServerTls, TlsFailure, TlsOptionError, TlsReason,
-    Trust, TrustedRoots,
+    CertificatePem, ClientCertificates, ClientTls, ClientTlsOptions, ServerTls, TlsFailure,
+    TlsOptionError, TlsReason, Trust, TrustedRoots,
 };

@@ -210,7 +210,7 @@ fn no_answer_is_a_timeout_of_the_wait_phase() {
     let start = Instant::now();
     let error = call(&io, &client, "echo", "x").unwrap_err();
     let elapsed = start.elapsed();
-    let CallError::Timeout { phase, limit, option, times } = error else { panic!("{error:?}") };
+    let CallError::Timeout { phase, limit, option, times, .. } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::RecvTimeout));
     assert!(times.of(Phase::Wait) >= SHORT.saturating_sub(times.of(Phase::Send)), "{times:?}");
     // The limit does not count what came before.

@@ -63,7 +63,7 @@ fn waiting_for_a_connection_times_out_as_connecting_does() {
     let held = start_call(&io, &client, "hold", "x");
     eventually("the call is held", || service.held() == 1);
     let error = call(&io, &client, "echo", "x").unwrap_err();
-    let CallError::Timeout { phase, limit, option, times } = error else { panic!("{error:?}") };
+    let CallError::Timeout { phase, limit, option, times, .. } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Queued, SHORT, TimeLimit::ConnectTimeout));
     assert!(times.of(Phase::Queued) >= SHORT, "{times:?}");
     assert_eq!(client.stats().calls_waiting, 0);
@@ -188,7 +188,7 @@ fn the_limit_of_a_whole_call_goes_before_those_of_its_parts_when_it_is_tighter()
         options.recv_timeout = PATIENCE;
     });
     let error = call(&io, &client, "hold", "x").unwrap_err();
-    let CallError::Timeout { phase, limit, option, times } = error else { panic!("{error:?}") };
+    let CallError::Timeout { phase, limit, option, times, .. } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::Timeout));
     let total: Duration = Phase::ALL.into_iter().map(|phase| times.of(phase)).sum();
     // It began a little earlier, with the encoding of the arguments.

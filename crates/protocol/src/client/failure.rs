@@ -92,6 +92,8 @@ pub struct RemoteFailure {
     pub status: StatusCode,
     /// The body as it was sent.
     pub body: Bytes,
+    /// What it says beyond that, in words.
+    pub detail: Option<String>,
 }
 
 impl fmt::Display for RemoteFailure {

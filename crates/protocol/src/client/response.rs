@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::{AuthenticationFailure, RemoteFailure, ResponseFailure};
 use crate::content::{self, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
-use crate::headers::{DIGEST, REQUEST_ID, SIGNATURE};
+use crate::headers::{DETAIL, DIGEST, REQUEST_ID, SIGNATURE};
 use crate::signature::{Demands, SignatureFailure, Signed, verify};
 use crate::{Secrets, digest, headers};
 
@@ -26,6 +26,8 @@ pub struct AuthenticatedResponse {
     digest: HeaderValue,
     content_type: ContentType,
     encoding: Option<Encoding>,
+    /// Signed, like everything else here.
+    detail: Option<HeaderValue>,
 }
 
 /// Checks request id and signature. `secrets` are those of the request.
@@ -48,17 +50,18 @@ pub fn authenticate(
         return Err(AuthenticationFailure::MismatchedRequestId);
     }
     let parameters = headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)?;
-    verify_behind_proxies(parameters, status, headers, secrets)
+    let is_detail_signed = verify_behind_proxies(parameters, status, headers, secrets)
         .map_err(AuthenticationFailure::Signature)?;
     Ok(AuthenticatedResponse {
         status,
         digest: headers.get(DIGEST).cloned().unwrap_or(HeaderValue::from_static("")),
         content_type: content::content_type(headers),
         encoding: content::content_encoding(headers),
+        detail: headers.get(DETAIL).filter(|_| is_detail_signed).cloned(),
     })
 }
 
-/// Verifies the signature, also where a proxy has removed or replaced a signed `connection: close`.
+/// Verifies the signature, and returns whether it covers the detail of a refusal. Also where a proxy has removed or replaced a signed `connection: close`.
 ///
 /// Erlang's server signs that header in every refusal, although it concerns one hop and proxies do not
 /// pass it on. `close` is the only value that it ever signs, so that value is put back. This gives nothing
@@ -68,7 +71,7 @@ fn verify_behind_proxies(
     status: StatusCode,
     headers: &HeaderMap,
     secrets: &Secrets,
-) -> Result<(), SignatureFailure> {
+) -> Result<bool, SignatureFailure> {
     let verify = |replaced| {
         let response_status = [status.as_str()];
         let signed = Signed {
@@ -77,10 +80,11 @@ fn verify_behind_proxies(
             headers,
             replaced,
         };
-        verify(parameters, "", signed, &DEMANDS, |_| secrets.candidates()).map(drop)
+        let verified = verify(parameters, "", signed, &DEMANDS, |_| secrets.candidates())?;
+        Ok(headers.contains_key(DETAIL) && verified.names.contains(DETAIL.as_str()))
     };
     let failure = match verify(None) {
-        Ok(()) => return Ok(()),
+        Ok(is_detail_signed) => return Ok(is_detail_signed),
         Err(failure) => failure,
     };
     let may_have_been_close = match &failure {
@@ -93,7 +97,7 @@ fn verify_behind_proxies(
     if !may_have_been_close {
         return Err(failure);
     }
-    verify(Some(("connection", "close"))).map_err(|_| failure)
+    verify(Some(("connection", "close"))).map_err(|_: SignatureFailure| failure)
 }
 
 impl AuthenticatedResponse {
@@ -138,7 +142,9 @@ impl VerifiedResponse {
         if self.head.status == StatusCode::OK {
             Ok(self)
         } else {
-            Err(RemoteFailure { status: self.head.status, body: self.body })
+            let detail = self.head.detail.as_ref().and_then(|value| value.to_str().ok());
+            let detail = detail.map(ToOwned::to_owned);
+            Err(RemoteFailure { status: self.head.status, body: self.body, detail })
         }
     }
 

@@ -66,6 +66,11 @@ pub trait Exposure {
     fn allows(&self, _caller: Option<&str>, _module: &str) -> bool {
         true
     }
+
+    /// The arities of the exposed functions of that name, for the refusal of others.
+    fn arities(&self, _module: &str, _function: &str) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// What an [`Exposure`] says.

@@ -13,12 +13,13 @@ use super::response::{ResponseContext, seal};
 /// The headers of a refusal that are signed, in alphabetical order. `connection` is not among them: it
 /// concerns one hop, proxies remove or replace it (RFC 9110, 7.6.1), and the caller could not verify the
 /// refusal then.
-const SIGNED: [HeaderName; 6] = [
+const SIGNED: [HeaderName; 7] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
     crate::headers::DIGEST,
     RETRY_AFTER,
     WWW_AUTHENTICATE,
+    crate::headers::DETAIL,
     crate::headers::REQUEST_ID,
 ];
 
@@ -38,6 +39,7 @@ struct Content {
     /// Without it the answer is not signed: the request was not either.
     context: Option<ResponseContext>,
     retry_after: Option<u32>,
+    detail: Option<HeaderValue>,
 }
 
 impl Refusal {
@@ -62,9 +64,15 @@ impl Refusal {
         reason: &'static str,
         context: Option<ResponseContext>,
     ) -> Self {
-        let www_authenticate = None;
-        let content =
-            Content { status, body, reason, www_authenticate, context, retry_after: None };
+        let content = Content {
+            status,
+            body,
+            reason,
+            www_authenticate: None,
+            context,
+            retry_after: None,
+            detail: None,
+        };
         Self { content: Box::new(content) }
     }
 
@@ -77,6 +85,15 @@ impl Refusal {
     /// Adds a `retry-after` of so many seconds.
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.content.retry_after = Some(seconds);
+        self
+    }
+
+    /// Adds a sentence for people, in ASCII. The body stays what the protocol has for the refusal, since
+    /// callers compare it. Refusals that are not signed say nothing more.
+    pub(crate) fn with_detail(mut self, detail: &str) -> Self {
+        if self.content.context.is_some() {
+            self.content.detail = HeaderValue::from_str(detail).ok();
+        }
         self
     }
 
@@ -103,7 +120,8 @@ impl Refusal {
 
     /// The answer; it closes the connection.
     pub fn into_response(self, settings: &Settings) -> Response<Bytes> {
-        let Content { status, body, www_authenticate, context, retry_after, .. } = *self.content;
+        let Content { status, body, www_authenticate, context, retry_after, detail, .. } =
+            *self.content;
         let body = match body {
             Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
             Cow::Owned(text) => Bytes::from(text),
@@ -118,6 +136,9 @@ impl Refusal {
         }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(detail) = detail {
+            headers.insert(crate::headers::DETAIL, detail);
         }
         match context {
             Some(context) => seal(&mut response, &context, &SIGNED, settings),

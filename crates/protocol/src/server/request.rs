@@ -203,9 +203,33 @@ impl<'a> Authenticated<'a> {
             Lookup::Found(function) if !target.is_never_exposed() => {
                 Ok(Routed { function, arity: target.arity, request: self })
             }
-            _ => Err(self.refuse(StatusCode::NOT_FOUND, "function_not_found")),
+            _ => {
+                let refusal = self.refuse(StatusCode::NOT_FOUND, "function_not_found");
+                let mut arities = exposure.arities(&target.module, &target.function);
+                arities.sort_unstable();
+                Err(match arities_in_words(&arities) {
+                    Some(detail) => refusal.with_detail(&detail),
+                    None => refusal,
+                })
+            }
         }
     }
+}
+
+/// The most arities that a refusal lists.
+const MOST_ARITIES: usize = 16;
+
+/// `it takes 1, 2 or 4 arguments`; nothing for a function that does not exist.
+fn arities_in_words(arities: &[u8]) -> Option<String> {
+    let (last, others) = arities.split_last()?;
+    if arities.len() > MOST_ARITIES {
+        let first = arities.first()?;
+        return Some(format!("it takes {first} to {last} arguments, but not all numbers between"));
+    }
+    let others: Vec<_> = others.iter().map(u8::to_string).collect();
+    let or = if others.is_empty() { "" } else { " or " };
+    let noun = if arities == [1] { "argument" } else { "arguments" };
+    Some(format!("it takes {}{or}{last} {noun}", others.join(", ")))
 }
 
 /// A request for a function that is exposed.
@@ -286,10 +310,10 @@ impl<F> Negotiated<'_, F> {
             carried,
             context: request.context,
         };
-        if content_length.is_some_and(|length| length > expected.max_size() as u64) {
-            return Err(expected.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
+        match content_length {
+            Some(length) if length > expected.max_size() as u64 => Err(expected.too_large(length)),
+            _ => Ok(expected),
         }
-        Ok(expected)
     }
 }
 
@@ -349,6 +373,15 @@ impl<F> ExpectedBody<F> {
         Refusal::signed(status, body, &self.context)
     }
 
+    /// The refusal of a body of so many bytes, or more.
+    pub fn too_large(&self, length: u64) -> Refusal {
+        let form = if self.is_compressed() { " gzipped" } else { "" };
+        let limit = self.max_size;
+        self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
+            "the arguments have {length} bytes{form}, and maxEncodedArgsSize of the server is {limit} bytes"
+        ))
+    }
+
     /// Check 14: the digest. The size is checked again, for bodies that have claimed none.
     ///
     /// # Errors
@@ -356,7 +389,7 @@ impl<F> ExpectedBody<F> {
     /// The refusal to send.
     pub fn verify(self, body: Bytes) -> Result<VerifiedBody<F>, Refusal> {
         if body.len() > self.max_size() {
-            return Err(self.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
+            return Err(self.too_large(body.len() as u64));
         }
         if !digest::is_digest_of(&self.digest, &body) {
             let refusal = self.refuse(StatusCode::UNAUTHORIZED, "wrong_arguments_digest");
@@ -388,7 +421,7 @@ impl<F> VerifiedBody<F> {
         let room = self.max_size;
         match self.inflate_within(room)? {
             Inflated::Whole(arguments) => Ok(arguments),
-            Inflated::Exceeds(body) => Err(body.refuse(StatusCode::PAYLOAD_TOO_LARGE, "")),
+            Inflated::Exceeds(body) => Err(body.too_large()),
         }
     }
 
@@ -409,13 +442,22 @@ impl<F> VerifiedBody<F> {
                 Err(GzipError::TooLarge { limit }) if limit < self.max_size => {
                     return Ok(Inflated::Exceeds(self));
                 }
-                Err(GzipError::TooLarge { .. }) => {
-                    return Err(self.refuse(StatusCode::PAYLOAD_TOO_LARGE, ""));
-                }
+                Err(GzipError::TooLarge { .. }) => return Err(self.too_large()),
             },
         };
         let Self { function, arity, context, .. } = self;
         Ok(Inflated::Whole(Arguments { function, arity, context, body }))
+    }
+
+    /// The refusal of arguments that inflate to more than the limit.
+    fn too_large(&self) -> Refusal {
+        let (sent, limit) = (self.body.len(), self.max_size);
+        // The body's own word for its size, which wraps at 4 GiB.
+        let claimed = gzip::claimed_size(sent, self.body.last_chunk());
+        let size = if claimed > limit { claimed.to_string() } else { format!("over {limit}") };
+        self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
+            "the arguments have {size} bytes ({sent} gzipped), and maxEncodedArgsSize of the server is {limit} bytes"
+        ))
     }
 
     /// A signed refusal, for what goes wrong before the body is inflated.

@@ -48,6 +48,8 @@ pub enum CallError {
         option: TimeLimit,
         /// Where the time went.
         times: Box<CallTimes>,
+        /// The server, if the call had come to one.
+        endpoint: Option<EndpointAddress>,
     },
     /// The connection ended before the response was there. The function may have been called.
     ConnectionLost {
@@ -108,16 +110,40 @@ impl From<CallError> for CallFailure {
     }
 }
 
+impl CallError {
+    /// The same, saying which server a call that ran out of time had come to.
+    pub(super) fn at(mut self, address: &EndpointAddress) -> Self {
+        if let Self::Timeout { endpoint, .. } = &mut self {
+            *endpoint = Some(address.clone());
+        }
+        self
+    }
+}
+
+/// What an error of connecting means, and the system's words for it.
+fn in_words(error: &io::Error) -> (&'static str, String) {
+    let known = |what, why: &str| (what, why.to_owned());
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => known("no server at", "connection refused"),
+        io::ErrorKind::ConnectionReset => known("no server at", "connection reset"),
+        io::ErrorKind::TimedOut => known("no answer from", "connection timed out"),
+        io::ErrorKind::HostUnreachable => known("no route to", "host unreachable"),
+        io::ErrorKind::NetworkUnreachable => known("no route to", "network unreachable"),
+        _ => ("cannot connect to", error.to_string()),
+    }
+}
+
 impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Encode(failure) => write!(formatter, "the call cannot be encoded: {failure}"),
             Self::Resolve(failure) => write!(formatter, "{failure}"),
             Self::Connect { endpoint, source } => {
-                write!(formatter, "cannot connect to {}: {source}", endpoint.description())
+                let (what, why) = in_words(source);
+                write!(formatter, "{what} {} ({why})", endpoint.description())
             }
             Self::Tls { endpoint, failure } => {
-                write!(formatter, "cannot connect to {}: {failure}", endpoint.description())
+                write!(formatter, "no TLS connection to {}: {failure}", endpoint.description())
             }
             Self::Timeout { phase, limit, option, .. } => {
                 write!(

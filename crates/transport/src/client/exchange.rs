@@ -56,7 +56,7 @@ pub(super) async fn exchange(
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, CallError> {
-    let lease = pool.acquire(limits, progress).await?;
+    let lease = pool.acquire(limits, progress).await.map_err(|error| error.at(pool.address()))?;
     let was_kept = lease.connection.was_kept();
     let ended = match exchange_on(state, lease, request, limits, progress).await {
         // The server may close an idle connection at any time, and callers should not notice.
@@ -66,7 +66,7 @@ pub(super) async fn exchange(
         }
         ended => ended,
     };
-    ended.map_err(Failure::into_error)
+    ended.map_err(|failure| failure.into_error().at(pool.address()))
 }
 
 /// Sends a request on a new connection.

@@ -139,6 +139,7 @@ impl RanOut {
             limit,
             option,
             times: Box::new(progress.times()),
+            endpoint: None,
         }
     }
 }

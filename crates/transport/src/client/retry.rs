@@ -247,12 +247,13 @@ mod tests {
     }
 
     fn ran_out(phase: Phase, option: TimeLimit) -> CallError {
-        CallError::Timeout { phase, limit: Duration::ZERO, option, times: Box::default() }
+        let (limit, times) = (Duration::ZERO, Box::default());
+        CallError::Timeout { phase, limit, option, times, endpoint: None }
     }
 
     fn remote(status: u16) -> CallError {
         let status = StatusCode::from_u16(status).unwrap_or_default();
-        CallError::Remote(RemoteFailure { status, body: Bytes::new() })
+        CallError::Remote(RemoteFailure { status, body: Bytes::new(), detail: None })
     }
 
     fn unsigned(status: u16) -> CallError {

@@ -27,6 +27,7 @@ use crate::guard::catch_panic;
 use crate::memory::{SMALL, Share, counted, decoding, encoding};
 use crate::spin::UnderWay;
 use crate::terms::{TapeSource, tape_size};
+use crate::tls::ServerTls;
 
 /// When it is worth while to call again after an overload, in seconds.
 const RETRY_AFTER: u32 = 1;
@@ -98,6 +99,11 @@ async fn serve(
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     unread.set(!body.is_end_stream());
+    // The handshake lets callers without a certificate in for the health check only.
+    let demands_certificate = shared.tls.as_ref().is_some_and(ServerTls::demands_certificate);
+    if demands_certificate && peer.certificate.is_none() {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "client_certificate_required").into());
+    }
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let mut authenticated = authenticate(&head.method, target, &head.headers, settings)?;
     failure.set(authenticated.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
@@ -173,7 +179,7 @@ async fn read(
     let reading = poll_fn(|context| reader.poll_read(&mut body, context));
     let status = match time_limit(shared.recv_timeout.min(left), reading).await {
         Ok(Ok(body)) => return Ok(body),
-        Ok(Err(BodyError::TooLarge(_))) => StatusCode::PAYLOAD_TOO_LARGE,
+        Ok(Err(BodyError::TooLarge(size))) => return Err(expected.too_large(size).into()),
         Ok(Err(BodyError::Broken(_))) => StatusCode::BAD_REQUEST,
         Err(_elapsed) => StatusCode::REQUEST_TIMEOUT,
     };

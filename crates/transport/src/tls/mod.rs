@@ -14,7 +14,7 @@ use rustls::crypto::CryptoProvider;
 pub use self::client::{ClientTls, ClientTlsOptions, Trust, TrustedRoots};
 pub use self::failure::{TlsFailure, TlsReason};
 pub(crate) use self::server::peer_certificate;
-pub use self::server::{CertificatePem, ServerTls};
+pub use self::server::{CertificatePem, ClientCertificates, ServerTls};
 
 /// The only protocol spoken over TLS (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";

@@ -33,29 +33,40 @@ pub struct ServerTls {
     acceptor: TlsAcceptor,
     current: Arc<Current>,
     sessions: Arc<Sessions>,
+    demands_certificate: bool,
+}
+
+/// Which clients a server takes.
+#[derive(Clone, Copy)]
+pub struct ClientCertificates<'a> {
+    /// PEM: clients must send a certificate that one of these has issued.
+    pub ca: &'a [u8],
+    /// Whether the handshake succeeds without a certificate too, so that load balancers can ask for the
+    /// server's health. Nothing else is answered then.
+    pub health_without: bool,
 }
 
 impl ServerTls {
-    /// TLS with a certificate. With `client_ca`, PEM too, clients must show a certificate that one of
-    /// these has issued.
+    /// TLS with a certificate.
     ///
     /// # Errors
     ///
-    /// When certificate, key or `client_ca` cannot be used.
+    /// When certificate, key or the authorities of `clients` cannot be used.
     pub fn new(
         certificate: CertificatePem<'_>,
-        client_ca: Option<&[u8]>,
+        clients: Option<ClientCertificates<'_>>,
     ) -> Result<Self, TlsOptionError> {
         let certified = pem::certified_key(certificate.cert, certificate.key)?;
         let current = Arc::new(Current(RwLock::new(certified)));
         let versions =
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
         let builder = versions.map_err(|error| TlsOptionError::new("cert", error.to_string()))?;
-        let builder = match client_ca {
+        let builder = match clients {
             None => builder.with_no_client_auth(),
-            Some(text) => {
-                let roots = Roots::new("clientCa", pem::certificates("clientCa", text)?)?;
-                builder.with_client_cert_verifier(Arc::new(ClientVerifier::new(roots)?))
+            Some(ClientCertificates { ca, health_without }) => {
+                let roots = Roots::new("clientCa", pem::certificates("clientCa", ca)?)?;
+                let verifier = ClientVerifier::new(roots, health_without)?;
+                builder.with_client_cert_verifier(Arc::new(verifier))
             }
         };
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
@@ -67,7 +78,13 @@ impl ServerTls {
         let tickets: Arc<dyn ProducesTickets> = Arc::<Sessions>::clone(&sessions);
         let storage: Arc<dyn StoresServerSessions> = Arc::<Sessions>::clone(&sessions);
         (config.ticketer, config.session_storage) = (tickets, storage);
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), current, sessions })
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { acceptor, current, sessions, demands_certificate: clients.is_some() })
+    }
+
+    /// Whether calls have to come from clients with a certificate.
+    pub(crate) fn demands_certificate(&self) -> bool {
+        self.demands_certificate
     }
 
     /// Shows this certificate to those who connect from now on. Sessions of before are not resumed: those

@@ -164,7 +164,7 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// Requires client certificates and verifies them.
+/// Verifies client certificates.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     chains: Arc<dyn ClientCertVerifier>,
@@ -172,15 +172,22 @@ pub(super) struct ClientVerifier {
 }
 
 impl ClientVerifier {
-    pub(super) fn new(roots: Roots) -> Result<Self, TlsOptionError> {
+    /// `optional`: whether the handshake succeeds without a certificate, too.
+    pub(super) fn new(roots: Roots, optional: bool) -> Result<Self, TlsOptionError> {
         let store = Arc::clone(&roots.store);
-        let built = WebPkiClientVerifier::builder_with_provider(store, provider()).build();
-        let chains = built.map_err(|error| TlsOptionError::new("clientCa", error.to_string()))?;
+        let builder = WebPkiClientVerifier::builder_with_provider(store, provider());
+        let builder = if optional { builder.allow_unauthenticated() } else { builder };
+        let chains =
+            builder.build().map_err(|error| TlsOptionError::new("clientCa", error.to_string()))?;
         Ok(Self { chains, roots })
     }
 }
 
 impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.chains.client_auth_mandatory()
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.chains.root_hint_subjects()
     }

@@ -59,6 +59,11 @@ pub(in super::super) struct PoolStats {
 }
 
 impl Pool {
+    /// Where its connections go.
+    pub(in super::super) fn address(&self) -> &EndpointAddress {
+        &self.address
+    }
+
     pub(in super::super) fn new(address: EndpointAddress, options: &ClientOptions) -> Arc<Self> {
         let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
