@@ -192,8 +192,9 @@ export class TimeoutError extends BackwaterError {
   }
 
   constructor(fields: TimeoutFields) {
-    const { phase, times, option, limit, host, port, ...options } = ownProperties(fields);
-    super(timeoutMessage(fields), options);
+    const own = ownProperties(fields);
+    const { phase, times, option, limit, host, port, ...options } = own;
+    super(timeoutMessage(own), options);
     this.phase = phase;
     this.times = Object.freeze(inOrder(times));
     this.option = option;
