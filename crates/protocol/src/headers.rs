@@ -48,7 +48,7 @@ pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, Head
 
 /// Headers of which a message has one at most: where readers would differ in which one they take, a
 /// message is refused.
-const UNIQUE: [&str; 13] = [
+const UNIQUE: [&str; 14] = [
     "authorization",
     "digest",
     "content-encoding",

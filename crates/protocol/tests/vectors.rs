@@ -234,7 +234,9 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         Some(
             list.split(' ')
                 // Erlang signs `connection`, which proxies do not pass on; this library does not.
-                .filter(|name| !["content-encoding", "connection"].contains(name))
+                .filter(|name| {
+                    !["content-encoding", "connection", "x-backwater-detail"].contains(name)
+                })
                 .collect::<Vec<_>>()
                 .join(" "),
         )
