@@ -11,13 +11,17 @@
 %% is not exposed, and one exposed module does not exist.
 -spec table() -> table().
 table() ->
-    #{
+    Own = #{
         <<"erlang">> => exports(erlang, erlang:module_info(exports)),
         <<"string">> => exports(string, [{copies, 2}, {to_upper, 1}]),
         <<"lists">> => exports(lists, [{reverse, 1}, {sum, 1}, {sort, 1}, {seq, 2}, {max, 1}]),
         <<"peer">> => exports(peer_functions, peer_functions:module_info(exports)),
         <<"non_existing_module">> => missing
-    }.
+    },
+    maps:merge(Own, maps:from_list([
+        {Name, exports(Module, Module:module_info(exports))}
+     || {Name, Module} <- application:get_env(peer, exposed, [])
+    ])).
 
 -spec find(binary(), binary(), arity(), table()) ->
     {ok, {module(), atom()}} | {error, not_exposed | module_not_found | function_not_found}.
