@@ -383,11 +383,14 @@ impl Run<'_> {
     #[inline(never)]
     fn plain_sequence(&mut self, terms_left: u32) -> Option<Opening> {
         let start = self.reader.at;
-        let (kind, count, begin) = match &self.reader.input[start..] {
-            [tags::SMALL_TUPLE, count, ..] => (Container::Tuple, *count, 2),
-            [tags::LIST, 0, 0, 0, count, ..] => (Container::List, *count, 5),
+        let (kind, count, begin, first) = match &self.reader.input[start..] {
+            [tags::SMALL_TUPLE, count, first, ..] => (Container::Tuple, *count, 2, *first),
+            [tags::LIST, 0, 0, 0, count, first, ..] => (Container::List, *count, 5, *first),
             _ => return None,
         };
+        if matches!(first, tags::MAP | tags::LIST | tags::SMALL_TUPLE) {
+            return None;
+        }
         let count = u32::from(count);
         let depth = self.frames.len() as u32 + 1;
         let fits = (1..=MAX_PLAIN_SEQUENCE).contains(&count)
@@ -495,7 +498,7 @@ impl Run<'_> {
     }
 
     /// Reads a term if it is a frequent one without terms inside; false when it is not, or not whole.
-    #[inline]
+    #[inline(always)]
     fn plain(&mut self) -> bool {
         let rest = &self.reader.input[self.reader.at..];
         let Some((tag, rest)) = rest.split_first() else { return false };
