@@ -90,7 +90,7 @@ const rows: readonly (readonly [
       Buffer.of(80),
       bytes(104, 1, 80, 0, 0, 0, 0),
     ],
-    /compressed terms are not taken/,
+    /the term is compressed/,
   ],
   [
     'floats',

@@ -14,14 +14,22 @@ const refusedHere = (name: string, message: RegExp): Known => ({
 });
 
 const ABOUT_CONTENT = new Set(['taken here only', 'another value', 'another encoding']);
+/** The head of a native record with up to 1,024 fields. */
+const NATIVE_RECORD = /C\0\0[\0-\x04][^][\0\x01]/;
 /** FLOAT_EXT whose 31 bytes are all text. */
 const FULL_FLOAT = /c[^\0]{31}/s;
 
 const KNOWN: readonly Known[] = [
-  refusedHere('compressed terms', /^compressed terms are not taken/),
+  refusedHere('compressed terms', /^the term is compressed/),
   {
     name: 'compressed terms that end the Erlang node',
-    is: ({ kind, own }) => kind === 'Erlang ends' && own.startsWith('compressed terms'),
+    is: ({ kind, own }) => kind === 'Erlang ends' && own.startsWith('the term is compressed'),
+  },
+  refusedHere('local terms', /^the term was encoded by term_to_binary with the option local/),
+  {
+    name: 'native records, before OTP 29',
+    is: ({ kind }, { bytes }) =>
+      ABOUT_CONTENT.has(kind) && NATIVE_RECORD.test(bytes.toString('latin1')),
   },
   refusedHere('references without ids', /^the number of a reference's ids/),
   refusedHere('empty bit strings of no bits', /^a bit string has an impossible count of bits/),

@@ -4,7 +4,7 @@ import { attempt } from '../platform/inspect.js';
 import { Atom } from '../terms/atom.js';
 import { TERM, type TermKind } from '../terms/brands.js';
 import type { Encoder as ClassEncoder } from '../terms/hooks.js';
-import { isMarked } from '../terms/tuple.js';
+import { isMarked as hasTupleMark } from '../terms/tuple.js';
 import type { Fun, ImproperList, NativeRecord } from '../terms/values.js';
 import { hookOf, isBuiltInUrl, termOf } from './class-encoders.js';
 import { ObjectWriter, type Properties } from './object-writer.js';
@@ -49,6 +49,9 @@ const MAX_INT = 2 ** 27 - 1;
 /** The most elements of a tuple, in Erlang. */
 const MAX_TUPLE = 2 ** 24 - 1;
 
+// In CommonJS an import is a property of its module, which is looked up at each use.
+const isMarked = hasTupleMark;
+const isOwnAtom = Atom.isOwn;
 const { isArray } = Array;
 const { getPrototypeOf } = Reflect;
 // What a subclass of Map says of its size and entries does not count.
@@ -129,14 +132,17 @@ export class Encoder extends ObjectWriter {
     } else if (typeof value === 'number') {
       this.writeNumber(value);
     } else if (typeof value === 'boolean') {
-      this.put(((value ? TRUE : FALSE) << 4) | CONST);
+      // Instead of `put`, which V8 does not inline here any more.
+      if (this.word > this.limit) this.grow(1);
+      this.words[this.word++] = ((value ? TRUE : FALSE) << 4) | CONST;
     } else if (value === null) {
-      this.put((NIL << 4) | CONST);
+      if (this.word > this.limit) this.grow(1);
+      this.words[this.word++] = (NIL << 4) | CONST;
     } else if (typeof value === 'object') {
       // From here on at most three functions call each other for each level of nesting.
       if (isList(value)) {
         this.writeArray(value, depth);
-      } else if (Atom.isOwn(value)) {
+      } else if (isOwnAtom(value)) {
         this.writeAtom(value);
       } else {
         const prototype = getPrototypeOf(value);

@@ -49,7 +49,8 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     const path = this.inherits ? undefined : this.pathOf(value);
     if (path !== undefined && path.writer !== undefined) {
       this.enter(depth);
-      this.put((this.shapeIndex(path) << 4) | OBJECT);
+      if (this.word > this.limit) this.grow(1);
+      this.words[this.word++] = (this.shapeIndex(path) << 4) | OBJECT;
       path.writer(value, this, depth + 1);
       return;
     }

@@ -23,6 +23,9 @@ const {
   WIDE,
 } = tape;
 
+// Looked up once: in CommonJS an import is a property of its module.
+const { indexIn, setIndexIn } = Atom;
+
 /** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
@@ -245,10 +248,10 @@ export class TapeWriter extends TextWriter {
 
   /** The place of an atom in the table of this tape. */
   atomIndex(atom: Atom): number {
-    let index = Atom.indexIn(atom, this.number);
+    let index = indexIn(atom, this.number);
     if (index < 0) {
       index = this.addAtom(atom.name);
-      Atom.setIndexIn(atom, this.number, index);
+      setIndexIn(atom, this.number, index);
     }
     return index;
   }

@@ -31,7 +31,7 @@ fn list(count: usize) -> Vec<u8> {
 
 #[test]
 fn what_is_deflated_is_inflated_to_the_same() {
-    for count in [300, 1000, 100_000] {
+    for count in [300, 1000, 10_000] {
         let encoded = list(count);
         for level in 1..=9 {
             let compressed = deflate(&encoded, level).unwrap();
@@ -88,7 +88,7 @@ fn sizes_that_lie_are_refused() {
         assert_eq!(refused, Err(InflateError::Size(size)));
     }
     // Much more than is claimed: inflating ends at once.
-    let bomb = zlib(&vec![0; 50_000_000]);
+    let bomb = zlib(&vec![0; 5_000_000]);
     assert_eq!(inflate(&claiming(1000, &bomb), LIMITS), Err(InflateError::Size(1000)));
 }
 
