@@ -100,15 +100,17 @@ for (const version of ['20.17', 20, 22, 24, 26]) {
     { skip: !existsSync(node) && 'it is not installed here' },
     async () => {
       const program = `
-        const backwater = require('backwater');
-        const terms = require('backwater/terms');
-        Promise.all([import('backwater'), import('backwater/terms')]).then(([module, termsModule]) => {
+        const names = ['backwater', 'backwater/terms', 'backwater/elixir', 'backwater/hooks'];
+        const required = names.map((name) => require(name));
+        Promise.all(names.map((name) => import(name))).then((imported) => {
           const same = (one, other) =>
             Object.keys(one).sort().join() === Object.keys(other).sort().join() &&
             Object.keys(one).every((name) => one[name] === other[name]);
+          const [backwater, terms] = required;
           console.log(
             backwater.decode(backwater.encode('ok')),
-            same(backwater, module) && same(terms, termsModule) && terms.encode === backwater.encode,
+            required.every((one, index) => same(one, imported[index])) &&
+              terms.encode === backwater.encode,
           );
         });`;
       const args = ['--no-warnings', '-e', program];
