@@ -2,7 +2,7 @@ import { attempt } from '../platform/inspect.js';
 import { Atom } from '../terms/index.js';
 import type { Fields } from './struct.js';
 
-/** JavaScript's flags for the options of `Regex`: letters up to Elixir 1.14, atoms since then. */
+/** JavaScript's flags for the options of `Regex`: letters up to Elixir 1.16, atoms since then. */
 const FLAGS: ReadonlyMap<string, string> = new Map([
   ['i', 'i'],
   ['m', 'm'],
