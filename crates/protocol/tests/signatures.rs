@@ -10,7 +10,8 @@ use backwater_protocol::client::{
     self, AuthenticationFailure, Extensions, RequestPath, encode_request, prepare_request,
 };
 use backwater_protocol::server::{
-    self, Authenticated, Exposure, Lookup, Refusal, ReplayGuard, ReplayPolicy, ResponseTerm,
+    self, Authenticated, Callers, Exposure, Lookup, NamedCaller, Refusal, ReplayGuard,
+    ReplayPolicy, ResponseTerm,
 };
 use backwater_protocol::{
     CallHeaders, CallTimeout, CarriedContext, Secrets, SignatureFailure, Timestamp,
@@ -375,6 +376,60 @@ fn what_a_request_carries_counts_only_when_it_is_signed_and_cannot_be_changed() 
         let mut added = plain.sign(ID, Extensions::default());
         added.headers_mut().insert(name, value);
         assert_eq!(believed(&added, &server), CarriedContext::default());
+    }
+}
+
+#[test]
+fn the_caller_is_whose_secret_signs() {
+    let named = |name: &str, keys: &[&str]| NamedCaller {
+        name: name.to_owned(),
+        secrets: secrets(keys),
+        hint: None,
+    };
+    let callers = Callers::new(vec![named("billing", &["one"]), named("web", &["two", "three"])]);
+    let server = server::Settings::new(callers.unwrap());
+    let name = HeaderName::from_static("x-backwater-caller");
+    let path = RequestPath::new("module", "function", 1);
+    let sign = |secret: &str, caller: Option<&'static str>| {
+        let extensions =
+            Extensions { caller: caller.map(HeaderValue::from_static), ..Extensions::default() };
+        prepared(&path, &client_of(&[secret])).sign(ID, extensions)
+    };
+    let taken_for = |request: &Request<Bytes>| {
+        authenticate(request, &server)
+            .map(|request| request.refuse(StatusCode::FORBIDDEN, "").caller().unwrap().to_string())
+            .map_err(|refusal| (refusal.reason(), refusal.body().to_owned()))
+    };
+    for (secret, caller) in [("one", "billing"), ("two", "web"), ("three", "web")] {
+        assert_eq!(taken_for(&sign(secret, None)).as_deref(), Ok(caller));
+        let request = sign(secret, Some(caller));
+        assert_eq!(taken_for(&request).as_deref(), Ok(caller));
+        // The answer is signed with the secret of the request.
+        let answer = serve(&request, &server).unwrap();
+        assert_eq!(receive(&answer, &client_of(&[secret])), Ok(()));
+        // Somebody on the way adds a name, changes it, adds another one or takes it away.
+        let mut added = sign(secret, None);
+        added.headers_mut().insert(&name, HeaderValue::from_static("nobody"));
+        assert_eq!(taken_for(&added).as_deref(), Ok(caller));
+        for value in flipped(&request.headers()[&name]) {
+            let mut changed = request.clone();
+            changed.headers_mut().insert(&name, value);
+            let (reason, body) = taken_for(&changed).unwrap_err();
+            assert!(["invalid_signature", "unknown_caller"].contains(&reason), "{reason}");
+            assert_eq!(body, "invalid_signature");
+        }
+        let mut doubled = request.clone();
+        twice(doubled.headers_mut(), "x-backwater-caller", HeaderValue::from_static("web"));
+        assert_eq!(taken_for(&doubled).unwrap_err().0, "duplicate_header");
+        let mut removed = request.clone();
+        removed.headers_mut().remove(&name);
+        assert_eq!(taken_for(&removed).unwrap_err().0, "missing_header");
+    }
+    let wrong = [("one", "web", "invalid_signature"), ("two", "billing", "invalid_signature")];
+    let unknown = [("one", "Billing", "unknown_caller"), ("four", "nobody", "unknown_caller")];
+    for (secret, caller, reason) in wrong.into_iter().chain(unknown) {
+        let refused = taken_for(&sign(secret, Some(caller)));
+        assert_eq!(refused, Err((reason, "invalid_signature".to_owned())));
     }
 }
 
