@@ -16,7 +16,8 @@ const native = join(root, 'build/platform/native.js');
 const source = readFileSync(native, 'utf8');
 writeFileSync(native, source.replace("require('#native')", "require('../../native.cjs')"));
 
-// What tsc writes breaks when a program has given Object.prototype a `get` or `set`.
+// What tsc writes breaks when a program has given Object.prototype a `get` or `set`. An assignment to `__proto__`
+// would break under `node --disable-proto=throw`; in an object literal it is syntax.
 for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
   if (!name.endsWith('.js')) continue;
   const path = join(root, 'build', name);
@@ -25,7 +26,7 @@ for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
     .replace('"__esModule", { value: true }', '"__esModule", { __proto__: null, value: true }')
     .replace(
       /(var desc = Object\.getOwnPropertyDescriptor\(m, k\));/,
-      '$1; if (desc) desc.__proto__ = null;',
+      '$1; if (desc) Object.setPrototypeOf(desc, null);',
     )
     .replace('desc = { enumerable: true,', 'desc = { __proto__: null, enumerable: true,')
     .replace('{ enumerable: true, value: v }', '{ __proto__: null, enumerable: true, value: v }');

@@ -1,8 +1,7 @@
-import type { InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { type Atom, toTerm } from '../terms/index.js';
-import { inspectSymbol } from '../terms/inspect.js';
+import { inspectSymbol, type PrinterOptions } from '../terms/inspect.js';
 import { type Fields, struct } from './struct.js';
 
 /** Integers from one to another, both included, as Elixir's `1..10//2` has them. */
@@ -67,7 +66,7 @@ export class Range {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+  [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`Range(${this.toString()})`, 'number');
   }
 }

@@ -1,8 +1,7 @@
-import type { InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { type Atom, toTerm, tuple } from '../terms/index.js';
-import { inspectSymbol } from '../terms/inspect.js';
+import { inspectSymbol, type PrinterOptions } from '../terms/inspect.js';
 import { type Fields, integer, ISO, struct } from './struct.js';
 
 const TIME = /^T?(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?$/;
@@ -113,7 +112,7 @@ export class Time {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+  [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`Time(${this.toString()})`, 'date');
   }
 }

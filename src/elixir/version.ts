@@ -1,8 +1,7 @@
-import type { InspectOptionsStylized } from 'node:util';
 import { TermError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { type Atom, toTerm } from '../terms/index.js';
-import { inspectSymbol } from '../terms/inspect.js';
+import { inspectSymbol, type PrinterOptions } from '../terms/inspect.js';
 import { type Fields, struct } from './struct.js';
 
 const NUMBER = '(?:0|[1-9]\\d{0,14})';
@@ -80,7 +79,7 @@ export class Version {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+  [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`Version(${this.toString()})`, 'string');
   }
 }

@@ -1,9 +1,9 @@
-import type { inspect, InspectOptionsStylized } from 'node:util';
+import type { inspect } from 'node:util';
 import { TermError } from './term-error.js';
 import { brand } from '../platform/brands.js';
 import { environment } from '../platform/environment.js';
 import { TERM } from './brands.js';
-import { inspectSymbol } from './inspect.js';
+import { inspectSymbol, type PrinterOptions } from './inspect.js';
 
 /** The most characters (code points) that an atom's name may have, as in Erlang. */
 export const MAX_ATOM_LENGTH = 255;
@@ -61,11 +61,7 @@ export class Atom {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    _depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](_depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const name = print(this.name, { maxStringLength: null });
     return options.stylize(`atom(${name})`, 'symbol');
   }

@@ -1,17 +1,26 @@
-import type { InspectOptionsStylized, inspect } from 'node:util';
+import type { inspect, InspectOptions } from 'node:util';
 
 /** The symbol under which `util.inspect` looks for a value's own printer. */
 export const inspectSymbol: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never;
 
+/**
+ * The options that `util.inspect` hands to a custom printer. `@types/node` has renamed its own type for them,
+ * and these declarations must compile with every version of it.
+ */
+export interface PrinterOptions extends InspectOptions {
+  /** Colors the text if the user asked for colors. */
+  stylize(text: string, styleType: string): string;
+}
+
 /** The arguments that `util.inspect` hands to a custom printer. */
 export type Inspector = (
   depth: number | null,
-  options: InspectOptionsStylized,
+  options: PrinterOptions,
   print: typeof inspect,
 ) => string;
 
 /** What is being printed. `util.inspect` hands an option that it does not know on to custom printers. */
-interface Options extends InspectOptionsStylized {
+interface Options extends PrinterOptions {
   readonly backwaterEnclosing?: readonly object[];
 }
 
@@ -49,7 +58,7 @@ export function inspectCall(
   }
 }
 
-function joined(name: string, texts: readonly string[], options: InspectOptionsStylized): string {
+function joined(name: string, texts: readonly string[], options: PrinterOptions): string {
   const line = `${name}(${texts.join(', ')})`;
   const long = withoutColours(line).length > (options.breakLength ?? 128);
   if (!long && !line.includes('\n')) return line;

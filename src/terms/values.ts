@@ -1,11 +1,11 @@
 import { types } from 'node:util';
-import type { inspect, InspectOptionsStylized } from 'node:util';
+import type { inspect } from 'node:util';
 import { brand, defineHidden } from '../platform/brands.js';
 import { byteLength, copyBytes } from '../platform/bytes.js';
 import { TermError } from './term-error.js';
 import { Atom } from './atom.js';
 import { TERM } from './brands.js';
-import { inspectCall, inspectSymbol } from './inspect.js';
+import { inspectCall, inspectSymbol, type PrinterOptions } from './inspect.js';
 import { isMarked, type TupleMark } from './tuple.js';
 
 /** A term that decoding makes, or any value that encoding takes. */
@@ -66,7 +66,7 @@ export class Float {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+  [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`float(${Object.is(this.value, -0) ? '-0' : this.value})`, 'number');
   }
 }
@@ -110,11 +110,7 @@ export class BitString {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     return inspectCall(this, 'new BitString', [this.bytes, this.bits], depth, options, print);
   }
 }
@@ -145,11 +141,7 @@ export class ImproperList {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     return inspectCall(this, 'new ImproperList', [this.items, this.tail], depth, options, print);
   }
 }
@@ -181,11 +173,7 @@ export class Pid {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.node, this.id, this.serial, this.creation];
     return inspectCall(this, 'new Pid', fields, depth, options, print);
   }
@@ -219,11 +207,7 @@ export class Port {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.node, this.id, this.creation];
     return inspectCall(this, 'new Port', fields, depth, options, print);
   }
@@ -258,11 +242,7 @@ export class Reference {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.node, this.creation, this.ids];
     return inspectCall(this, 'new Reference', fields, depth, options, print);
   }
@@ -299,11 +279,7 @@ export class ExternalFunction {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.module, this.function, this.arity];
     return inspectCall(this, 'new ExternalFunction', fields, depth, options, print);
   }
@@ -341,11 +317,7 @@ export class NativeRecord {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](
-    depth: number | null,
-    options: InspectOptionsStylized,
-    print: typeof inspect,
-  ): string {
+  [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.module, this.name, this.fields, this.exported];
     return inspectCall(this, 'new NativeRecord', fields, depth, options, print);
   }
@@ -398,7 +370,7 @@ export class Fun {
   }
 
   /** What `util.inspect` and `console.log` show. */
-  [inspectSymbol](_depth: number | null, options: InspectOptionsStylized): string {
+  [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(this.toString(), 'special');
   }
 }
