@@ -1,6 +1,7 @@
 /** The options of clients and of single calls. */
 import { deadline, parent, type ParentCall, type TimeBound } from '../calls/deadline.js';
 import { copied, interception } from '../calls/interceptor.js';
+import { FLAG_IDEMPOTENT } from '../codec/control.js';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';
 import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
@@ -250,11 +251,8 @@ export interface CallSettings extends Omit<ClientSettings, 'signal' | 'deadline'
   readonly bound?: TimeBound | undefined;
 }
 
-// The bit stands in crates/node/src/options.rs too.
-const IDEMPOTENT = 16;
-
 function flagsOf(values: Values<typeof callDefaults>): number {
-  return readingFlags(values) | (values.idempotent ? IDEMPOTENT : 0);
+  return readingFlags(values) | (values.idempotent ? FLAG_IDEMPOTENT : 0);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { environment } from '../platform/environment.js';
 import type { DecodeFailure } from '../platform/native.js';
+import { DECODER_WORDS, DecoderWord } from './control.js';
 import type { TapeBuffers } from './tape-buffers.js';
 
 /** The functions of crates/node/src/codec/decoder.rs; parameters and results are words of `control`. */
@@ -28,7 +29,7 @@ export class NativeDecoder {
   readonly buffers: TapeBuffers;
   /** Where small encodings are copied. */
   readonly input = new Uint8Array(SMALL_INPUT);
-  readonly #control = new Uint32Array(4);
+  readonly #control = new Uint32Array(DECODER_WORDS);
   // Without a prototype, so that adding the functions calls no setter.
   readonly #functions = { __proto__: null } as unknown as DecoderFunctions;
 
@@ -64,20 +65,20 @@ export class NativeDecoder {
 
   #setLimits(length: number, flags: number, maxDepth: number, maxTerms: number): void {
     const control = this.#control;
-    control[0] = length;
-    control[1] = flags;
-    control[2] = maxDepth;
-    control[3] = maxTerms;
+    control[DecoderWord.length] = length;
+    control[DecoderWord.flags] = flags;
+    control[DecoderWord.maxDepth] = maxDepth;
+    control[DecoderWord.maxTerms] = maxTerms;
   }
 
   /** Whether the tape that was just decoded lies in `buffers`; if not, only its header does. */
   get isWhole(): boolean {
-    return this.#control[0] === 1;
+    return this.#control[DecoderWord.whole] === 1;
   }
 
   /** Makes a large message of the bridge the tape that is read in parts. Returns its source, if it has one. */
   open(large: number): Uint8Array | undefined {
-    this.#control[0] = large;
+    this.#control[DecoderWord.slot] = large;
     return this.#functions.open();
   }
 
@@ -88,7 +89,7 @@ export class NativeDecoder {
 
   /** Writes the lengths of atoms and the shapes to the start of the words, from entry `start` on. */
   readTable(start: number): void {
-    this.#control[0] = start;
+    this.#control[DecoderWord.start] = start;
     this.#functions.table();
   }
 
@@ -99,15 +100,15 @@ export class NativeDecoder {
 
   /** Latin-1 text of the tape. */
   text8(start: number, length: number): string {
-    this.#control[0] = start;
-    this.#control[1] = length;
+    this.#control[DecoderWord.start] = start;
+    this.#control[DecoderWord.textLength] = length;
     return this.#functions.text8();
   }
 
   /** UTF-16 text of the tape; place and length are in bytes. */
   text16(start: number, length: number): string {
-    this.#control[0] = start;
-    this.#control[1] = length;
+    this.#control[DecoderWord.start] = start;
+    this.#control[DecoderWord.textLength] = length;
     return this.#functions.text16();
   }
 

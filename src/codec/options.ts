@@ -1,4 +1,11 @@
 /** The options of encoding, decoding and printing terms, alone and as parts of messages. */
+import {
+  FLAG_BINARIES_AUTO,
+  FLAG_BINARIES_BUFFER,
+  FLAG_BINARIES_STRING,
+  FLAG_EXACT,
+  FLAG_SAFE,
+} from './control.js';
 import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
 import { boolean, integer, integerOrInfinity, listOf, oneOf, optional } from '../options/types.js';
 import { MAX_ATOM_LENGTH } from '../terms/atom.js';
@@ -198,17 +205,19 @@ export interface DecodeSettings extends Readonly<Values<typeof decodeTable>> {
 /** The complete options of {@link encode}. */
 export type EncodeSettings = Readonly<Values<typeof encodeTable>>;
 
-// The bits stand in crates/node/src/options.rs too.
-const EXACT = 1;
-const SAFE = 2;
-/** The bits of each choice of `binaries`. */
-export const BINARIES = { auto: 0 << 2, buffer: 1 << 2, string: 2 << 2 } as const;
+/** The flags of each choice of `binaries`. */
+export const BINARIES = {
+  auto: FLAG_BINARIES_AUTO,
+  buffer: FLAG_BINARIES_BUFFER,
+  string: FLAG_BINARIES_STRING,
+} as const;
 
 /** How the addon is told to decode. Registers the atoms of the revivers as known. */
 export function readingFlags(values: Values<typeof reading>): number {
   reviversOf(values.revivers);
   const { terms, decodeUnsafeTerms, binaries } = values;
-  return (terms === 'exact' ? EXACT : 0) | (decodeUnsafeTerms ? 0 : SAFE) | BINARIES[binaries];
+  const exact = terms === 'exact' ? FLAG_EXACT : 0;
+  return exact | (decodeUnsafeTerms ? 0 : FLAG_SAFE) | BINARIES[binaries];
 }
 
 const decodeDefaults = decodeSettings('decode');

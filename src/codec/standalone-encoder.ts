@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { beginAtCaller } from '../platform/call-stack.js';
 import { TermError } from '../errors/errors.js';
 import { environment } from '../platform/environment.js';
+import { ENCODER_WORDS, EncoderWord } from './control.js';
 import { byteLength } from '../platform/bytes.js';
 import { Encoder, type EncoderSettings } from './encoder.js';
 import type { SizeLimit } from './serialize-error.js';
@@ -27,7 +28,7 @@ export interface Place {
 
 /** Encodes single terms on the calling thread, apart from the jobs that cross together. */
 class StandaloneEncoder {
-  readonly #control = new Uint32Array(8);
+  readonly #control = new Uint32Array(ENCODER_WORDS);
   // Without a prototype, so that adding the functions calls no setter.
   readonly #functions = { __proto__: null } as unknown as EncoderFunctions;
   readonly #attachment: Attachment;
@@ -110,15 +111,15 @@ class StandaloneEncoder {
   #encodeTape(frame: number, maxSize: number, called: (...args: never[]) => unknown): number {
     const control = this.#control;
     if (this.#pool === undefined) this.#renewPool();
-    control[0] = frame;
-    control[1] = maxSize;
-    control[2] = this.#pooled;
+    control[EncoderWord.frame] = frame;
+    control[EncoderWord.maxSize] = maxSize;
+    control[EncoderWord.result] = this.#pooled;
     try {
       this.#functions.encode();
     } catch (cause) {
       throw beginAtCaller(new TermError((cause as Error).message, { cause }), called);
     }
-    return control[0]!;
+    return control[EncoderWord.length]!;
   }
 
   /** Makes a pool known on both sides; a termination in the middle leaves none. */
@@ -148,13 +149,13 @@ class StandaloneEncoder {
     this.#functions.copyEncoded(result);
     const binaries = outOfBand ?? [];
     for (const [index, bytes] of binaries.entries()) {
-      control[0] = index;
+      control[EncoderWord.gap] = index;
       this.#functions.gap();
       // A getter may have resized or transferred its memory since it was met.
-      if (byteLength(bytes) !== control[1]) {
+      if (byteLength(bytes) !== control[EncoderWord.gapLength]) {
         throw new TermError('value contains a Buffer whose length changed while it was encoded');
       }
-      result.set(bytes, control[0]);
+      result.set(bytes, control[EncoderWord.gap]);
     }
     binaries.length = 0;
     return result;

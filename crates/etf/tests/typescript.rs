@@ -14,7 +14,7 @@ use backwater_etf::tape::{self, frame};
 mod bridge;
 
 /// The files, with what they should contain.
-fn files() -> [(PathBuf, String); 2] {
+fn files() -> [(PathBuf, String); 3] {
     let mut codec = head("crates/etf/src/tape.rs, where the grammar of the tape stands");
     for (title, numbers) in [
         ("Tags: the low four bits of a word. The others are its payload.", tape::TAGS),
@@ -48,8 +48,29 @@ fn files() -> [(PathBuf, String); 2] {
     object(&mut bridge, "JobWord", "The words of a job's header, in order.", bridge::job::FIELDS);
     length(&mut bridge, "JOB_WORDS", bridge::job::LENGTH);
 
+    let mut control = head("crates/node/src/numbers.rs");
+    object(
+        &mut control,
+        "EncoderWord",
+        "The words of an encoder's control block.",
+        bridge::encoder::FIELDS,
+    );
+    length(&mut control, "ENCODER_WORDS", bridge::encoder::LENGTH_OF_BLOCK);
+    object(
+        &mut control,
+        "DecoderWord",
+        "The words of a decoder's control block.",
+        bridge::decoder::FIELDS,
+    );
+    length(&mut control, "DECODER_WORDS", bridge::decoder::LENGTH_OF_BLOCK);
+    constants(&mut control, "How to decode and to call.", bridge::FLAGS);
+
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    [(root.join("src/codec/tape.ts"), codec), (root.join("src/bridge/numbers.ts"), bridge)]
+    [
+        (root.join("src/codec/tape.ts"), codec),
+        (root.join("src/codec/control.ts"), control),
+        (root.join("src/bridge/numbers.ts"), bridge),
+    ]
 }
 
 fn head(source: &str) -> String {

@@ -1,5 +1,5 @@
-//! The numbers of events and jobs. `src/bridge/numbers.ts` is generated from them by
-//! `crates/etf/tests/typescript.rs`, which includes this file.
+//! The numbers of events, jobs, control blocks and flags. `crates/etf/tests/typescript.rs` includes this file and
+//! generates `src/bridge/numbers.ts` and `src/codec/control.ts` from it.
 
 use backwater_etf::numbers;
 
@@ -114,5 +114,80 @@ numbers! {
         CLASS_ERROR = 0;
         CLASS_EXIT = 1;
         CLASS_THROW = 2;
+    }
+}
+
+/// Words of the control block of an encoder. The same word may have one meaning before a function and another
+/// one after it.
+pub(crate) mod encoder {
+    use backwater_etf::numbers;
+
+    numbers! {
+        /// The words of an encoder's control block.
+        pub(crate) const FIELDS {
+            /// Before `encode`: the word at which the tape's header begins.
+            FRAME = 0;
+            /// Before `encode`: the most bytes that the encoding may have.
+            MAX_SIZE = 1;
+            /// Before `encode`: where in the memory for results the encoding may begin.
+            RESULT = 2;
+            /// After `encode`: the length of the encoding. It lies in the memory for results if it fits there and
+            /// has no binaries out of band.
+            LENGTH = 0;
+            /// Before `gap`: the index of a binary out of band. After it: the place of its bytes.
+            GAP = 0;
+            /// After `gap`: the number of its bytes.
+            GAP_LENGTH = 1;
+        }
+    }
+
+    /// The length of the block.
+    pub(crate) const LENGTH_OF_BLOCK: usize = 3;
+}
+
+/// Words of the control block of a decoder, like those of an encoder.
+pub(crate) mod decoder {
+    use backwater_etf::numbers;
+
+    numbers! {
+        /// The words of a decoder's control block.
+        pub(crate) const FIELDS {
+            /// Before `decode`: the length of a small encoding.
+            LENGTH = 0;
+            /// Before `decode` and `decodeBytes`: see the flags.
+            FLAGS = 1;
+            MAX_DEPTH = 2;
+            MAX_TERMS = 3;
+            /// After `decode` and `decodeBytes`: 1 if the whole tape lies in the shared buffers, 0 if only its
+            /// header does.
+            WHOLE = 0;
+            /// Before `open`: the slot of a large message.
+            SLOT = 0;
+            /// Before `table`, `text8` and `text16`: where to begin.
+            START = 0;
+            /// Before `text8` and `text16`: the length of the text.
+            TEXT_LENGTH = 1;
+        }
+    }
+
+    /// The length of the block.
+    pub(crate) const LENGTH_OF_BLOCK: usize = 4;
+}
+
+numbers! {
+    /// How to decode and to call.
+    pub(crate) const FLAGS {
+        /// Values keep every type.
+        FLAG_EXACT = 1;
+        /// Refuse atoms that the program has not made.
+        FLAG_SAFE = 2;
+        /// Binaries are text if they are valid UTF-8.
+        FLAG_BINARIES_AUTO = 0;
+        /// Binaries are bytes.
+        FLAG_BINARIES_BUFFER = 4;
+        /// Binaries are text.
+        FLAG_BINARIES_STRING = 8;
+        /// The call may be repeated.
+        FLAG_IDEMPOTENT = 16;
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backwater_etf::DecodeOptions;
+use backwater_etf::{Binaries, DecodeOptions};
 use backwater_protocol::server::{Callers, Hint, NamedCaller, ReplayPolicy};
 use backwater_protocol::{CallHeaders, Secrets};
 use backwater_transport::{EndpointAddress, OwnedDecodeOptions};
@@ -16,6 +16,9 @@ use napi_derive::napi;
 
 use crate::errors::Failure;
 use crate::known_atoms::KnownAtomTable;
+use crate::numbers::{
+    FLAG_BINARIES_BUFFER, FLAG_BINARIES_STRING, FLAG_EXACT, FLAG_IDEMPOTENT, FLAG_SAFE,
+};
 
 /// Options of a server.
 #[napi(object, object_to_js = false, use_nullable = true)]
@@ -324,31 +327,37 @@ pub(crate) fn size(size: f64) -> usize {
     size as usize
 }
 
-/// How terms are decoded and calls are made, in bits; src/options/options.ts sets them.
+/// How terms are decoded and calls are made; see the flags in numbers.rs.
 #[derive(Clone, Copy)]
 pub(crate) struct TermFlags(pub(crate) u32);
 
 impl TermFlags {
     pub(crate) fn exact(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    /// Whether the call may be repeated.
-    pub(crate) fn idempotent(self) -> bool {
-        self.0 & 16 != 0
+        self.has(FLAG_EXACT)
     }
 
     /// Whether atoms that the program has not made are refused.
     pub(crate) fn safe(self) -> bool {
-        self.0 & 2 != 0
+        self.has(FLAG_SAFE)
     }
 
-    pub(crate) fn binaries(self) -> backwater_etf::Binaries {
-        match (self.0 >> 2) & 3 {
-            1 => backwater_etf::Binaries::Buffer,
-            2 => backwater_etf::Binaries::String,
-            _ => backwater_etf::Binaries::Text,
+    /// Whether the call may be repeated.
+    pub(crate) fn idempotent(self) -> bool {
+        self.has(FLAG_IDEMPOTENT)
+    }
+
+    pub(crate) fn binaries(self) -> Binaries {
+        if self.has(FLAG_BINARIES_BUFFER) {
+            Binaries::Buffer
+        } else if self.has(FLAG_BINARIES_STRING) {
+            Binaries::String
+        } else {
+            Binaries::Text
         }
+    }
+
+    fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
     }
 
     /// Like [`TermFlags::decode_options`], for a decoder on the JavaScript thread.

@@ -19,31 +19,12 @@ use napi_derive::napi;
 use crate::codec::bare_functions::{self, call, nothing};
 use crate::events::{LargeMessages, Message};
 use crate::frame::{Position, extent};
+use crate::numbers::decoder as numbers;
 use crate::options::TermFlags;
 use crate::shared_buffers::SharedBuffers;
 
 /// What is kept of each part of the scratch memory between terms, in bytes.
 const KEPT: usize = 8 << 20;
-
-/// Words of the control block; src/codec/native-decoder.ts has the same numbers.
-const CONTROL_WORDS: usize = 4;
-/// Before `decode`.
-mod decoding {
-    pub(super) const LENGTH: usize = 0;
-    pub(super) const FLAGS: usize = 1;
-    pub(super) const MAX_DEPTH: usize = 2;
-    pub(super) const MAX_TERMS: usize = 3;
-    /// After it: whether the whole tape lies in the shared buffers, and not only its header.
-    pub(super) const WHOLE: usize = 0;
-}
-/// Before `open`: which of the large messages.
-const SLOT: usize = 0;
-/// Before `text8`, `text16` and `table`.
-mod reading {
-    pub(super) const START: usize = 0;
-    /// Of a text.
-    pub(super) const LENGTH: usize = 1;
-}
 
 /// A decoder, and the memory that it shares with JavaScript.
 pub(crate) struct SharedDecoder {
@@ -82,10 +63,13 @@ impl SharedDecoder {
         }
     }
 
-    fn control<T>(&self, with: impl FnOnce(&mut [u32; CONTROL_WORDS]) -> Result<T>) -> Result<T> {
+    fn control<T>(
+        &self,
+        with: impl FnOnce(&mut [u32; numbers::LENGTH_OF_BLOCK]) -> Result<T>,
+    ) -> Result<T> {
         let mut control = self.control.borrow_mut();
         // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from JavaScript, and
-        // the block is private to src/codec/native-decoder.ts.
+        // the TypeScript side keeps the block private.
         let words = unsafe { control.as_mut() };
         with(words.first_chunk_mut().ok_or_else(out_of_bounds)?)
     }
@@ -94,21 +78,24 @@ impl SharedDecoder {
     fn decode(&self, bytes: Option<&[u8]>) -> Result<std::result::Result<(), DecodeError>> {
         let mut scratch = self.scratch.borrow_mut();
         self.control(|control| {
-            let options = TermFlags(control[decoding::FLAGS])
-                .static_decode_options(control[decoding::MAX_DEPTH], control[decoding::MAX_TERMS]);
-            let small = || self.input.get(..control[decoding::LENGTH] as usize);
+            let options = TermFlags(control[numbers::FLAGS as usize]).static_decode_options(
+                control[numbers::MAX_DEPTH as usize],
+                control[numbers::MAX_TERMS as usize],
+            );
+            let small = || self.input.get(..control[numbers::LENGTH as usize] as usize);
             let bytes = bytes.or_else(small).ok_or_else(out_of_bounds)?;
             if let Err(error) = scratch.decode(bytes, &options) {
                 return Ok(Err(error));
             }
-            control[decoding::WHOLE] = u32::from(scratch.deliver(&mut self.buffers.borrow_mut()));
+            control[numbers::WHOLE as usize] =
+                u32::from(scratch.deliver(&mut self.buffers.borrow_mut()));
             Ok(Ok(()))
         })
     }
 
     /// Has a large message be read in parts. Returns what offsets of binaries point into, if there are any.
     fn open(&self, env: sys::napi_env) -> Result<sys::napi_value> {
-        let slot = self.control(|control| Ok(control[SLOT] as usize))?;
+        let slot = self.control(|control| Ok(control[numbers::SLOT as usize] as usize))?;
         let message = self.large.borrow_mut().get_mut(slot.wrapping_sub(1)).and_then(Option::take);
         let mut message = message.ok_or_else(|| Error::from_reason("no such large message"))?;
         let source = std::mem::take(&mut message.source);
@@ -130,7 +117,7 @@ impl SharedDecoder {
     }
 
     fn table(&self) -> Result<()> {
-        let start = self.control(|control| Ok(control[reading::START] as usize))?;
+        let start = self.control(|control| Ok(control[numbers::START as usize] as usize))?;
         self.scratch.borrow().table(start, &mut self.buffers.borrow_mut());
         Ok(())
     }
@@ -178,8 +165,8 @@ impl SharedDecoder {
 
     fn range(&self) -> Result<Range<usize>> {
         self.control(|control| {
-            let start = control[reading::START] as usize;
-            Ok(start..start.saturating_add(control[reading::LENGTH] as usize))
+            let start = control[numbers::START as usize] as usize;
+            Ok(start..start.saturating_add(control[numbers::TEXT_LENGTH as usize] as usize))
         })
     }
 }

@@ -9,25 +9,8 @@ use napi::{Env, Error, Result, sys};
 
 use crate::codec::bare_functions::{self, call, nothing};
 use crate::codec::encoder::Codec;
+use crate::numbers::encoder;
 use crate::shared_buffers::SharedBuffers;
-
-/// Words of the control block before `encode`.
-mod encoding {
-    pub(super) const FRAME: usize = 0;
-    pub(super) const MAX_SIZE: usize = 1;
-    /// Where in the memory for results this one may begin.
-    pub(super) const AT: usize = 2;
-    /// After it: how long the encoding is; it lies in the memory for results when it fits there and no
-    /// binary of it is out of band.
-    pub(super) const LENGTH: usize = 0;
-    /// Before `gap`: the index of one that is. After it: where its bytes belong.
-    pub(super) const GAP: usize = 0;
-    /// After `gap`: how many these are.
-    pub(super) const GAP_LENGTH: usize = 1;
-}
-
-/// Words of the control block.
-const CONTROL_WORDS: usize = 8;
 
 /// What the functions work with.
 #[derive(Default)]
@@ -64,9 +47,9 @@ impl SharedEncoder {
         let mut control = self.control.borrow_mut();
         let control = control.as_mut().ok_or_else(detached)?;
         // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from JavaScript, and
-        // the block is private to src/codec.ts.
+        // the TypeScript side keeps the block private.
         let words = unsafe { control.as_mut() };
-        if words.len() < CONTROL_WORDS {
+        if words.len() < encoder::LENGTH_OF_BLOCK {
             return Err(detached());
         }
         with(words)
@@ -77,15 +60,15 @@ impl SharedEncoder {
         let buffers = self.buffers.borrow();
         let buffers = buffers.as_ref().ok_or_else(detached)?;
         self.control(|control| {
-            let frame = control[encoding::FRAME] as usize;
-            let max_size = control[encoding::MAX_SIZE] as usize;
-            let at = control[encoding::AT] as usize;
+            let frame = control[encoder::FRAME as usize] as usize;
+            let max_size = control[encoder::MAX_SIZE as usize] as usize;
+            let at = control[encoder::RESULT as usize] as usize;
             let length = codec.encode(buffers, frame, max_size).map_err(Error::from_reason)?;
-            control[encoding::LENGTH] = length as u32;
+            control[encoder::LENGTH as usize] = length as u32;
             let encoded = codec.encoded();
             let mut results = self.results.borrow_mut();
             let results = results.as_mut().ok_or_else(detached)?;
-            // SAFETY: the bytes from `at` on were given to nobody yet, see src/codec.ts.
+            // SAFETY: JavaScript has handed out no bytes from `at` on; see src/codec/standalone-encoder.ts.
             let results = unsafe { results.as_mut() };
             if let Some(target) = results.get_mut(at..).and_then(|r| r.get_mut(..encoded.len())) {
                 target.copy_from_slice(encoded);
@@ -118,12 +101,12 @@ impl SharedEncoder {
     fn gap(&self) -> Result<()> {
         let codec = self.codec.borrow();
         self.control(|control| {
-            let index = control[encoding::GAP];
+            let index = control[encoder::GAP as usize];
             let mut left_out = 0;
             for gap in codec.gaps() {
                 if gap.index == index {
-                    control[encoding::GAP] = (gap.at + left_out) as u32;
-                    control[encoding::GAP_LENGTH] = gap.length as u32;
+                    control[encoder::GAP as usize] = (gap.at + left_out) as u32;
+                    control[encoder::GAP_LENGTH as usize] = gap.length as u32;
                     return Ok(());
                 }
                 left_out += gap.length;
