@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process';
+import cluster from 'node:cluster';
 import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import test from 'ava';
+import { defaultIoThreads } from '../src/options/io-threads.js';
 import { connect, serve } from './support/rpc.js';
 
 const index = new URL('../src/index.js', import.meta.url).href;
@@ -13,15 +16,32 @@ function ioThreads(): number {
 }
 
 /** Runs a program that has the library's exports in `b`, with the environment variable. */
-function run(program: string, variable: string): { stdout: string; stderr: string } {
+function run(
+  program: string,
+  variable: string,
+  launcher: readonly string[] = [],
+): { stdout: string; stderr: string } {
   const source = `const b = await import(${JSON.stringify(index)});\n${program}`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+  const [command, ...args] = [...launcher, process.execPath, '--input-type=module', '-e', source];
+  const { stdout, stderr } = spawnSync(command!, args, {
     encoding: 'utf8',
     timeout: 240_000,
     env: { ...process.env, BACKWATER_IO_THREADS: variable },
   });
   return { stdout, stderr };
 }
+
+/** Prints how many I/O threads its process has. */
+const COUNT = `
+  const { readdirSync, readFileSync } = await import('node:fs');
+  console.log(readdirSync('/proc/self/task').filter((id) =>
+    readFileSync('/proc/self/task/' + id + '/comm', 'utf8') === 'backwater-io\\n').length);
+  process.exit(0);`;
+const SERVER = `
+  const secret = 'at least 32 bytes of random data';
+  const server = await b.startClearServer(secret, { m: { f: () => 1 } }, { host: '127.0.0.1', port: 0 });`;
+const CLIENT = `
+  new b.Client({ url: '127.0.0.1:9', secret: 'at least 32 bytes of random data' });`;
 
 const linux = process.platform === 'linux' ? test : test.skip;
 
@@ -46,15 +66,38 @@ linux('connections are spread over several threads, which clients use as well', 
 
 linux('the environment variable says how many threads there are by default', (t) => {
   const program = `
-    import { readdirSync, readFileSync } from 'node:fs';
-    const secret = 'at least 32 bytes of random data';
-    const server = await b.startClearServer(secret, { m: { f: () => 1 } }, { host: '127.0.0.1', port: 0 });
+    ${SERVER}
     console.log(await b.call({ url: server.url, secret }, 'm', 'f'));
-    console.log(readdirSync('/proc/self/task').filter((id) =>
-      readFileSync('/proc/self/task/' + id + '/comm', 'utf8') === 'backwater-io\\n').length);
-    process.exit(0);`;
+    ${COUNT}`;
   t.deepEqual(run(program, '2'), { stdout: '1\n2\n', stderr: '' });
-  t.deepEqual(run(program, ''), { stdout: '1\n1\n', stderr: '' });
+});
+
+linux('there is one thread for every four cores by default, at most four', (t) => {
+  // A container's CPU limit may allow fewer than Node knows of.
+  const most = Math.min(4, Math.max(1, Math.floor(availableParallelism() / 4)));
+  for (const side of [SERVER, CLIENT]) {
+    const { stdout, stderr } = run(side + COUNT, '');
+    t.is(stderr, '');
+    t.true(Number(stdout) >= 1 && Number(stdout) <= most, stdout);
+  }
+});
+
+linux('a process that may use one core has one thread', (t) => {
+  const [, core] = /^Cpus_allowed_list:\t(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))!;
+  for (const side of [SERVER, CLIENT]) {
+    t.deepEqual(run(side + COUNT, '', ['taskset', '-c', core!]), { stdout: '1\n', stderr: '' });
+  }
+});
+
+test('a worker of node:cluster has one thread by default', (t) => {
+  t.is(defaultIoThreads(), undefined);
+  const mutable = cluster as { isWorker: boolean };
+  mutable.isWorker = true;
+  try {
+    t.is(defaultIoThreads(), 1);
+  } finally {
+    mutable.isWorker = false;
+  }
 });
 
 test('a variable that is no number of threads is refused', (t) => {

@@ -1,19 +1,21 @@
+import cluster from 'node:cluster';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
-/** The environment variable that says how many I/O threads there are when no option does. */
+/** The environment variable that sets the default number of I/O threads. */
 const VARIABLE = 'BACKWATER_IO_THREADS';
 export const MAX_IO_THREADS = 64;
 
 /**
- * How many I/O threads the process is to have where no option says so: one, or what the environment
- * variable says.
+ * The default number of I/O threads: what the environment variable says, and 1 in the workers of
+ * `node:cluster`, which use the cores by their number. Undefined leaves it to the addon, which knows how many
+ * cores the process may use: `os.availableParallelism` of Node 20 does not see a container's CPU limit.
  *
- * @throws {@link OptionError} when the variable is no such number
+ * @throws {@link OptionError} if the variable is not an integer from 1 to 64
  */
-export function defaultIoThreads(): number {
+export function defaultIoThreads(): number | undefined {
   const text = process.env[VARIABLE];
-  if (text === undefined || text === '') return 1;
+  if (text === undefined || text === '') return cluster.isWorker ? 1 : undefined;
   const count = Number(text);
   if (/^\d{1,2}$/.test(text) && count >= 1 && count <= MAX_IO_THREADS) return count;
   throw new OptionError(

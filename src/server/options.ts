@@ -127,7 +127,7 @@ export const serverTable = {
    * All servers and clients of the process share these threads, which own the sockets, the cryptography and
    * the encoding of terms.
    *
-   * @defaultValue the environment variable `BACKWATER_IO_THREADS`, or 1
+   * @defaultValue the environment variable `BACKWATER_IO_THREADS`, or one for every four cores, at most 4
    */
   ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
   /** The options of Node's `Worker` to create the worker threads with. */

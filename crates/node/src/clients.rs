@@ -204,7 +204,7 @@ impl Client {
         secrets: Secrets,
         ask_for_endpoints: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self> {
-        let io = io_threads::for_client(options.io_threads as usize)?;
+        let io = io_threads::for_client(io_threads::count(options.io_threads))?;
         let (bounds, is_resolved) = (options.bounds(), options.is_resolved);
         let options = transport_options(options, tls, secrets.clone())?;
         let transport = if is_resolved {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use backwater_transport::IoThread;
@@ -14,8 +14,15 @@ use crate::locks::Mutex;
 /// The queues that the I/O threads wake when they park.
 static QUEUES: Mutex<Vec<Weak<EventQueue>>> = Mutex::new(Vec::new());
 static THREADS: Mutex<Vec<Arc<IoThread>>> = Mutex::new(Vec::new());
+/// Read once, because the system has to be asked.
+static DEFAULT_COUNT: LazyLock<usize> = LazyLock::new(IoThread::default_count);
 /// Counts clients, to spread them over the threads.
 static NEXT_CLIENT: AtomicUsize = AtomicUsize::new(0);
+
+/// How many I/O threads to use for an option that may not be set.
+pub(crate) fn count(option: Option<u32>) -> usize {
+    option.map_or_else(|| *DEFAULT_COUNT, |count| count as usize)
+}
 
 /// The first I/O thread, started when it is first needed.
 pub(crate) fn first() -> io::Result<Arc<IoThread>> {

@@ -42,7 +42,8 @@ pub struct ServerOptions {
     pub max_connections: f64,
     pub max_calls_in_flight: f64,
     pub max_bytes_in_flight: f64,
-    pub io_threads: u32,
+    /// Null for a number that suits the machine.
+    pub io_threads: Option<u32>,
     pub max_depth: u32,
     pub max_terms: u32,
     pub max_value_size: f64,
@@ -144,7 +145,8 @@ pub struct ClientOptions {
     pub is_resolved: bool,
     /// Set if any endpoint may use TLS.
     pub tls: Option<TlsClient>,
-    pub io_threads: u32,
+    /// Null for a number that suits the machine.
+    pub io_threads: Option<u32>,
     pub connect_timeout: f64,
     pub recv_timeout: f64,
     pub max_encoded_args_size: u32,

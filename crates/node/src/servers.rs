@@ -187,7 +187,7 @@ impl Servers {
         tls: Option<ServerTls>,
         callers: Callers,
     ) -> Result<impl Future<Output = std::result::Result<Server, BindError>> + use<>> {
-        let threads = io_threads::at_least(options.io_threads as usize)?;
+        let threads = io_threads::at_least(io_threads::count(options.io_threads))?;
         let transport = ServerOptions {
             replay: options.replay.take().map(ReplayPolicy::from),
             io_threads: threads.iter().skip(1).map(|other| other.spawner()).collect(),

@@ -28,6 +28,12 @@ const LEAST_THREADS: usize = 4;
 /// How often the thread looks for messages, while it waits awake, before it looks at the sockets.
 const LOOKS: u32 = 16;
 
+/// An I/O thread with nothing but small calls keeps three JavaScript threads busy; see
+/// docs/decisions/io-threads.md.
+const CORES_PER_THREAD: usize = 4;
+/// More threads than this were not measured.
+const MOST_THREADS: usize = 4;
+
 /// Starts a task; runs on the I/O thread.
 type Start = Box<dyn FnOnce() + Send>;
 
@@ -65,6 +71,14 @@ pub struct IoThread {
 }
 
 impl IoThread {
+    /// How many I/O threads suit this machine: one for every four cores, at least one and at most four.
+    ///
+    /// Only the cores that this process may use count. On Linux these are limited by the CPU affinity and by
+    /// the CPU quota of a container (cgroup `cpu.max`).
+    pub fn default_count() -> usize {
+        count_for(thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
     /// Starts the thread. `on_park` is called on it whenever it has nothing left to do and goes to
     /// sleep until the next event: the place for waking others once for a batch of results. It is also
     /// called when a connection that moves much lets others go first, and may otherwise not be called
@@ -234,6 +248,10 @@ fn build_runtime(
         .build_local(LocalOptions::default())
 }
 
+fn count_for(cores: usize) -> usize {
+    (cores / CORES_PER_THREAD).clamp(1, MOST_THREADS)
+}
+
 fn run(runtime: LocalRuntime, inbox: &Inbox) {
     let mut emptied = VecDeque::new();
     runtime.block_on(poll_fn(|context| inbox.poll(&mut emptied, context)));
@@ -291,5 +309,19 @@ impl Inbox {
     fn is_filled_after_a_moment(&self) -> bool {
         std::hint::spin_loop();
         self.messages.is_filled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count_for;
+
+    #[test]
+    fn a_quarter_of_the_cores_do_io() {
+        for (cores, expected) in
+            [(1, 1), (2, 1), (3, 1), (4, 1), (7, 1), (8, 2), (12, 3), (15, 3), (16, 4), (128, 4)]
+        {
+            assert_eq!(count_for(cores), expected, "{cores} cores");
+        }
     }
 }
