@@ -12,6 +12,7 @@ const NAMES = `
   parts deadline triggerAsyncId struct tag weight a
   idleTimeout clientCa ca cert servername acceptAny replay isResolved priority address maxValueSize
   maxLength maxDepth traceparent certificate metadata ejectedFor offset unverified header
+  trace bound parent interceptors caller callers idempotent
 `
   .trim()
   .split(/\s+/);
@@ -63,7 +64,8 @@ const USE = `
         await attempt();
       } catch (error) {
         const { name, message } = error;
-        seen.push([name, message, Object.entries(error)]);
+        const fields = Object.entries(error).filter(([field]) => field !== 'requestId');
+        seen.push([name, message, fields]);
       }
     }
     const { endpoints, ...figures } = client.stats();
