@@ -127,3 +127,44 @@ for (const secured of [false, true]) {
     });
   }
 }
+
+withErlang(
+  'an Erlang caller gets the details of an error, and refusals as the protocol has them',
+  async (t) => {
+    const server = await serve(
+      t,
+      {
+        m: {
+          fail: () => {
+            const cause = new RangeError('inner');
+            throw Object.assign(new TypeError('outer', { cause }), {
+              code: 'E',
+              data: { left: 2 },
+            });
+          },
+          plain: () => {
+            throw new TypeError('as ever');
+          },
+        },
+      },
+      { maxEncodedArgsSize: 100 },
+    );
+    const failed = await callAfresh(server.url, 'm', 'fail', '[]');
+    t.like(failed, {
+      class: 'error',
+      reason:
+        '{js_error,#{cause => #{message => <<"inner">>,name => <<"RangeError">>},code => <<"E">>,data => #{<<"left">> => 2},message => <<"outer">>,name => <<"TypeError">>}}',
+    });
+    const plain = await callAfresh(server.url, 'm', 'plain', '[]');
+    t.like(plain, { reason: '{js_error,#{message => <<"as ever">>,name => <<"TypeError">>}}' });
+    // The details of refusals are in a signed header, which the caller verifies and ignores.
+    const arity = await callAfresh(server.url, 'm', 'fail', '[1]');
+    t.like(arity, { status: 404, body: 'function_not_found' });
+    t.is(
+      (arity as { headers: Record<string, string> }).headers['x-backwater-detail'],
+      'it takes 0 arguments',
+    );
+    const large = await callAfresh(server.url, 'm', 'fail', `[<<"${'x'.repeat(200)}">>]`);
+    t.false('unauthenticated' in large);
+  },
+);
