@@ -356,6 +356,21 @@ test('a hanging interceptor is bounded by the timeout, the deadline and the sign
   }
 });
 
+test('a call that is interrupted twice settles once, and leaves no rejection behind', async (t) => {
+  const server = await serve(t, modules);
+  const client = connect(t, server, { interceptors: [() => new Promise(() => {})] });
+  const listeners: (() => void)[] = [];
+  const signal = {
+    aborted: false,
+    reason: new Error('enough'),
+    addEventListener: (_type: string, listener: () => void) => void listeners.push(listener),
+    removeEventListener: () => {},
+  };
+  const call = client.call('m', 'add', [1, 2], { signal });
+  for (const listener of [...listeners, ...listeners]) listener();
+  await t.throwsAsync(call, { message: 'enough' });
+});
+
 test('the time of interceptors counts: what is left is for the request', async (t) => {
   const server = await serve(t, modules);
   const slow: Interceptor = async (call, next) => {

@@ -85,13 +85,19 @@ class InterceptedRun {
   async #settle(run: () => Promise<unknown>): Promise<unknown> {
     const { signal, timeout } = this.#settings;
     let timer: Timer | undefined;
-    let interrupt!: (end: Promise<never>) => void;
-    const interrupted = new Promise<never>((resolve) => (interrupt = resolve));
-    const abort = (): void => interrupt(Promise.reject(abortReason(signal!)));
+    let end!: (failure: Promise<never>) => void;
+    let hasEnded = false;
+    const interrupted = new Promise<never>((resolve) => (end = resolve));
+    const interrupt = (fail: () => Promise<never>): void => {
+      // A second failure would have no one to handle it.
+      if (!hasEnded) end(fail());
+      hasEnded = true;
+    };
+    const abort = (): void => interrupt(() => Promise.reject(abortReason(signal!)));
     const expire = (): void => {
       // Requests under way end by themselves, and their errors say more.
       if (this.#sending > 0) timer = bridge.startTimer(expire, GRACE);
-      else interrupt(rejection(overdue('interceptors', this.#bound)));
+      else interrupt(() => rejection(overdue('interceptors', this.#bound)));
     };
     bridge.hold();
     if (signal !== undefined) onAbort(signal, abort);
