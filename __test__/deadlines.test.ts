@@ -49,6 +49,8 @@ test('a call ends at its deadline, which the error names', async (t) => {
     { instanceOf: TimeoutError },
   );
   t.is(error.option, 'deadline');
+  t.is(error.host, '127.0.0.1');
+  t.is(error.port, server.port);
   t.true(error.limit > 0 && error.limit <= 61, String(error.limit));
   t.regex(error.message, /option deadline/);
 });

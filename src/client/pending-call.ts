@@ -150,8 +150,8 @@ export class PendingCall implements Pending {
     if (bound === undefined || !(error instanceof TimeoutError) || error.option !== 'timeout') {
       return error;
     }
-    const { phase, times } = error;
-    return new TimeoutError({ phase, times, ...bound });
+    const { phase, times, host, port } = error;
+    return new TimeoutError({ phase, times, host, port, ...bound });
   }
 
   #fail(error: Error, requestId?: string): void {

@@ -157,7 +157,7 @@ export interface TimeoutFields extends ErrorOptions {
 }
 
 /**
- * The call took longer than its options allow. Unless `phase` is `send`, `wait` or `receive`, the
+ * The call took longer than its options allow. If `phase` is `queued`, `resolve`, `connect` or `tls`, the
  * function was not called.
  *
  * @example
