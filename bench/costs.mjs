@@ -119,7 +119,7 @@ async function sizes(measurer) {
   return `## By size\n\nOne binary of so many bytes there and back, one call at a time.\n\n${table(['bytes', 'p50 µs, server alone', 'server CPU', 'its JavaScript thread', 'client CPU', 'its JavaScript thread', 'CPU of both per KiB'], rows)}`;
 }
 
-/** Threads that wait awake: a server, a client, and both, beside JSON over plain HTTP. */
+/** Threads that spin: a server, a client, and both, beside JSON over plain HTTP. */
 async function spinning(measurer) {
   const spins = [0, 50, 200];
   const named = (spin) => `spin: ${spin}`;

@@ -59,7 +59,7 @@ const WORKER_ROUNDS = 64;
  */
 class Bridge {
   readonly jobs: JobQueue;
-  /** Waits awake for the next event when few calls are in flight. */
+  /** Spins for the next event while few calls are in flight. */
   readonly spinner: Spinner;
   readonly #native = environment;
   readonly #pending = new Map<number, Pending>();

@@ -1,6 +1,6 @@
 import { now, runWhenIdle } from '../platform/host.js';
 
-/** More calls in flight than this keep both threads busy: whoever is awake need not wait awake. */
+/** More calls in flight than this keep both threads busy: a thread that is awake need not spin. */
 const FEW = 4;
 /**
  * When more time than this has passed in the rest of the event loop's turn, in milliseconds, it has
@@ -19,7 +19,7 @@ const COST_OF_FAILURE = 2;
 const PAUSE = 256;
 
 /**
- * Decides when the JavaScript thread waits awake for the next event instead of going to sleep: waking
+ * Decides when the JavaScript thread spins for the next event instead of going to sleep: waking
  * a sleeping thread takes longer than a small call does. It stops when that does not pay, so a process
  * that is called now and then does not burn CPU.
  */

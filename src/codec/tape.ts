@@ -97,11 +97,9 @@ export const Frame = {
   source: 10,
   /** In tapes from JavaScript; those from Rust come with the bytes. */
   sourceLength: 11,
-  /** How deep the term is nested, in tapes from Rust. */
-  depth: 12,
   /** How many buffers are out of band, in tapes from JavaScript. */
-  outOfBand: 13,
+  outOfBand: 12,
   /** 1 if binaries are marked as bytes, in tapes from JavaScript. */
-  markBytes: 14,
+  markBytes: 13,
 } as const;
-export const FRAME_WORDS = 15;
+export const FRAME_WORDS = 14;

@@ -412,7 +412,6 @@ impl Run<'_> {
             self.tape.words.truncate(head);
             return None;
         }
-        self.tape.depth = self.tape.depth.max(depth);
         self.tape.heap += if kind == Container::List { heap::LIST } else { heap::TUPLE };
         let mut is_open = left > 0;
         if !is_open && kind == Container::List {
@@ -854,7 +853,6 @@ impl Run<'_> {
         if depth > self.options.max_depth {
             return self.reader.fail(Kind::Depth(self.options.max_depth));
         }
-        self.tape.depth = self.tape.depth.max(depth);
         self.tape.heap += match kind {
             Container::List => heap::LIST,
             Container::Tuple => heap::TUPLE,

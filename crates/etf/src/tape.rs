@@ -245,12 +245,10 @@ pub mod frame {
             SOURCE = 10;
             /// In tapes from JavaScript; those from Rust come with the bytes.
             SOURCE_LENGTH = 11;
-            /// How deep the term is nested, in tapes from Rust.
-            DEPTH = 12;
             /// How many buffers are out of band, in tapes from JavaScript.
-            OUT_OF_BAND = 13;
+            OUT_OF_BAND = 12;
             /// 1 if binaries are marked as bytes, in tapes from JavaScript.
-            MARK_BYTES = 14;
+            MARK_BYTES = 13;
         }
     }
 

@@ -46,7 +46,9 @@ fn native_records_are_encoded_as_they_came() {
     }
     let tape = decode(POINT, &DecodeOptions::default()).unwrap();
     assert_eq!(tape.words[..6], [tape::ext(NATIVE_RECORD, 2), 1, 0, 1, 2, 3]);
-    assert_eq!(tape.depth, 2);
+    let shallow = DecodeOptions { max_depth: 1, ..DecodeOptions::default() };
+    assert_eq!(decode(POINT, &shallow).unwrap_err(), Kind::Depth(1));
+    decode(POINT, &DecodeOptions { max_depth: 2, ..shallow }).unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use backwater_etf::Tape;
-use backwater_transport::spare_tapes;
+use backwater_transport::tape_pool;
 
 use crate::errors::Failure;
 use crate::events::{Event, Message};
@@ -66,7 +66,7 @@ pub(crate) fn deliver(
             _ => (),
         }
     }
-    spare_tapes::give_back(spent);
+    tape_pool::give_back(spent);
     delivered
 }
 

@@ -113,7 +113,6 @@ impl BufferSlicesMut<'_> {
             (frame::NAMES, names),
             (frame::NAMES_LENGTH, tape.names.len()),
             (frame::SOURCE, source),
-            (frame::DEPTH, tape.depth as usize),
         ];
         for (field, value) in fields {
             self.words[header + field as usize] = value as u32;
@@ -126,7 +125,6 @@ impl BufferSlicesMut<'_> {
         header.fill(0);
         header[frame::ATOMS as usize] = tape.atoms.len() as u32;
         header[frame::SHAPES as usize] = tape.shapes.len() as u32;
-        header[frame::DEPTH as usize] = tape.depth;
     }
 
     fn put_words(&mut self, words: &[u32], position: &mut Position) {

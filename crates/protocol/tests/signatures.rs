@@ -7,7 +7,7 @@ use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};
 use std::time::{Duration, UNIX_EPOCH};
 
 use backwater_protocol::client::{
-    self, AuthenticationFailure, Extensions, RequestPath, encode_request, prepare_request,
+    self, AuthenticationFailure, Extensions, RequestPath, prepare_request,
 };
 use backwater_protocol::server::{
     self, Authenticated, Callers, Exposure, Lookup, NamedCaller, Refusal, ReplayGuard,
@@ -55,7 +55,10 @@ fn request_by(client: &client::Settings) -> Request<Bytes> {
     let path = RequestPath::new("module", "function", 1);
     let tape = arguments();
     let mut encoder = Encoder::default();
-    encode_request(&path, "host", tape.as_tape_ref(&[]), &mut encoder, ID, client).unwrap()
+    let host = HeaderValue::from_static("host");
+    let tape = tape.as_tape_ref(&[]);
+    let prepared = prepare_request(&path, &host, tape, &mut encoder, client).unwrap();
+    prepared.sign(ID, Extensions::default())
 }
 
 struct All;

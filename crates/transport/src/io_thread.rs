@@ -25,7 +25,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// The threads for large messages are busy all the time they run, so more of them than there are cores
 /// gain nothing. Name lookups, which mostly wait, share these threads: there are at least this many.
 const LEAST_THREADS: usize = 4;
-/// How often the thread looks for messages, while it waits awake, before it looks at the sockets.
+/// How often a spinning thread looks for messages before it looks at the sockets.
 const LOOKS: u32 = 16;
 
 /// An I/O thread with nothing but small calls keeps three JavaScript threads busy; see
@@ -123,8 +123,8 @@ impl IoThread {
         self.spawner.spawn(make)
     }
 
-    /// Sets for how long the thread waits awake, before it goes to sleep, while few calls are under way
-    /// and as long as that pays: waking a thread takes longer than a small call does. At first it does
+    /// Sets for how long the thread spins before it goes to sleep, while few calls are in flight
+    /// and as long as it helps: waking a thread takes longer than a small call does. At first it does
     /// not.
     pub fn set_spin(&self, limit: Duration) {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
@@ -168,7 +168,7 @@ pub struct Spawner {
 #[derive(Debug)]
 struct Inbox {
     messages: Mailbox<Message>,
-    /// For how long it waits awake, in nanoseconds.
+    /// For how long it spins, in nanoseconds.
     spin: AtomicU64,
 }
 

@@ -5,17 +5,17 @@
 //! order in which things end.
 
 mod body;
-mod burst;
 mod client;
 mod codec;
+mod cooperative_budget;
 mod guard;
 mod io_thread;
 mod mailbox;
 mod memory;
 mod server;
-pub mod spare_tapes;
 mod spin;
 mod swap;
+pub mod tape_pool;
 mod terms;
 mod tls;
 

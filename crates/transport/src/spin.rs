@@ -1,11 +1,11 @@
-//! Waiting awake: waking a thread that sleeps takes longer than a small call does.
+//! Spinning: waking a thread that sleeps takes longer than a small call does.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// More calls under way than this keep their threads busy: whoever is awake need not wait awake.
+/// More calls under way than this keep their threads busy: a thread that is awake need not spin.
 const FEW: usize = 4;
 /// Successes that are remembered. A failure counts for two: it costs what two successes save.
 const MOST_CREDIT: u32 = 8;
@@ -16,7 +16,7 @@ const PAUSE: u32 = 256;
 /// it, and whoever lets them go first waits for their turn to end.
 const LOST: Duration = Duration::from_micros(500);
 
-/// Decides whether to wait awake: as long as that pays. A thread that has little to do does not burn CPU.
+/// Decides whether to spin: as long as it helps. A thread that has little to do does not burn CPU.
 #[derive(Clone, Copy, Debug)]
 struct Credit {
     credit: u32,
@@ -31,7 +31,7 @@ impl Default for Credit {
 }
 
 impl Credit {
-    /// Whether to wait awake this time.
+    /// Whether to spin this time.
     fn take_chance(&mut self) -> bool {
         if self.pause == 0 {
             return true;
@@ -53,7 +53,7 @@ impl Credit {
     }
 }
 
-/// How waiting awake has ended.
+/// How spinning has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// Something came.
@@ -63,7 +63,7 @@ enum End {
     Lost,
 }
 
-/// A time of waiting awake.
+/// One period of spinning.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
     /// Whether calls were under way at its begin.
@@ -77,7 +77,7 @@ struct Wait {
 #[derive(Default)]
 struct Waits {
     under_way: Arc<AtomicUsize>,
-    /// The most that were at a time, since it was last decided whether to wait awake.
+    /// The most that were at a time, since the last decision whether to spin.
     most: Cell<usize>,
     /// What has come from sockets, in number.
     events: Cell<u32>,
@@ -115,7 +115,7 @@ pub(crate) fn note_event() {
     WAITS.with(|waits| waits.events.set(waits.events.get().wrapping_add(1)));
 }
 
-/// Begins to wait awake for at most `limit`, if that is likely to pay; returns whether it did.
+/// Starts to spin for at most `limit`, if that is likely to help; returns whether it did.
 pub(crate) fn begin(limit: Duration) -> bool {
     WAITS.with(|waits| {
         let under_way = waits.under_way.load(Ordering::Relaxed);
@@ -135,12 +135,12 @@ pub(crate) fn begin(limit: Duration) -> bool {
     })
 }
 
-/// Whether this thread waits awake.
+/// Whether this thread spins.
 pub(crate) fn is_waiting() -> bool {
     WAITS.with(|waits| waits.wait.get().is_some())
 }
 
-/// To be called again and again while waiting awake: whether it goes on. `is_over` says that something
+/// To be called again and again while spinning: whether it goes on. `is_over` says that something
 /// came from another thread.
 pub(crate) fn goes_on(is_over: bool) -> bool {
     WAITS.with(|waits| {
@@ -168,7 +168,7 @@ pub(crate) fn goes_on(is_over: bool) -> bool {
 mod tests {
     use super::*;
 
-    /// How often it waits awake in so many chances that all end in the same way.
+    /// How often it spins in so many chances that all end in the same way.
     fn waits(credit: &mut Credit, chances: u32, end: End) -> u32 {
         let mut count = 0;
         for _ in 0..chances {

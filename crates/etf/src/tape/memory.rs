@@ -18,8 +18,6 @@ pub struct Tape {
     pub shapes: Vec<[u32; 2]>,
     /// Names of atoms, then joined keys of shapes.
     pub names: Vec<u8>,
-    /// The deepest nesting.
-    pub depth: u32,
     /// Where the words may be cut; see [`Cut`].
     pub cuts: Vec<Cut>,
     /// Whether some word is an offset into the bytes that the tape was made of.
@@ -48,7 +46,6 @@ impl Tape {
         self.atoms.clear();
         self.shapes.clear();
         self.names.clear();
-        self.depth = 0;
         self.cuts.clear();
         self.refers_to_source = false;
         self.heap = 0;

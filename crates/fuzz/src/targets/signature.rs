@@ -111,13 +111,17 @@ fn request() -> Message {
     let empty_list = TapeRef { words: &[4 << 4 | 5], ..TapeRef::default() };
     let settings = pipeline::client_settings();
     let encoder = &mut Encoder::default();
-    match client::encode_request(&path, "host", empty_list, encoder, ID, &settings) {
-        Ok(request) => Message {
-            method: request.method().clone(),
-            target: path.as_str().to_owned(),
-            status: StatusCode::OK,
-            headers: request.headers().clone(),
-        },
+    let host = HeaderValue::from_static("host");
+    match client::prepare_request(&path, &host, empty_list, encoder, &settings) {
+        Ok(prepared) => {
+            let request = prepared.sign(ID, client::Extensions::default());
+            Message {
+                method: request.method().clone(),
+                target: path.as_str().to_owned(),
+                status: StatusCode::OK,
+                headers: request.headers().clone(),
+            }
+        }
         Err(error) => unreachable!("{error}"),
     }
 }

@@ -9,9 +9,7 @@ mod request;
 mod response;
 
 pub use self::failure::{AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure};
-pub use self::request::{
-    Extensions, PreparedRequest, RequestPath, encode_request, prepare_request,
-};
+pub use self::request::{Extensions, PreparedRequest, RequestPath, prepare_request};
 pub use self::response::{
     AcceptedResponse, AuthenticatedResponse, Inflated, Outcome, Payload, VerifiedResponse,
     authenticate,

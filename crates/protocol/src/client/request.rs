@@ -182,25 +182,6 @@ impl PreparedRequest {
     }
 }
 
-/// A signed request without extensions: [`prepare_request`] and [`PreparedRequest::sign`] at once.
-///
-/// # Errors
-///
-/// As [`prepare_request`], and when the authority is none.
-pub fn encode_request(
-    path: &RequestPath,
-    authority: &str,
-    arguments: TapeRef<'_>,
-    encoder: &mut Encoder,
-    request_id: [u8; 16],
-    settings: &Settings,
-) -> Result<Request<Bytes>, EncodeFailure> {
-    let host = HeaderValue::from_str(authority)
-        .map_err(|_| EncodeFailure::Target(authority.to_owned()))?;
-    let prepared = prepare_request(path, &host, arguments, encoder, settings)?;
-    Ok(prepared.sign(request_id, Extensions::default()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::RequestPath;

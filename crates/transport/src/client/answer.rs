@@ -15,7 +15,7 @@ use super::state::ClientState;
 use crate::body::CollectedBody;
 use crate::codec::Codec;
 use crate::memory::{SMALL, Stage, counted, decoding};
-use crate::spare_tapes;
+use crate::tape_pool;
 use crate::terms::OwnedDecodeOptions;
 
 /// A body that is not decoded yet.
@@ -80,7 +80,7 @@ fn decode_within(
         Inflated::Whole(payload) => payload,
         Inflated::Exceeds(accepted) => return Ok(Decoded::Exceeds(accepted)),
     };
-    let mut tape = spare_tapes::take();
+    let mut tape = tape_pool::take();
     let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
     let (outcome, mut source) = decoded.map_err(not_understood)?;
     if !tape.refers_to_source {

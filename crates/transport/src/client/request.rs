@@ -79,7 +79,7 @@ pub struct CallOutcome {
     pub outcome: Outcome,
     /// The identifier of the request that it answers.
     pub request_id: Option<[u8; 16]>,
-    /// The whole response. Return it to the pool with [`give_back`](crate::spare_tapes::give_back).
+    /// The whole response. Return it to the pool with [`give_back`](crate::tape_pool::give_back).
     pub tape: Box<Tape>,
     /// The bytes that the tape was decoded from and refers to.
     pub source: Bytes,

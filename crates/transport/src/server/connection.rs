@@ -53,23 +53,23 @@ pub(crate) async fn serve<S>(
     let patience = Patience { head: shared.head_timeout, idle: shared.keep_alive_timeout };
     let activity = Rc::new(Activity::new(patience, accepted));
     let (mut stream, mut before) = (stream, Bytes::new());
-    let (mut stream, farewell) = loop {
+    let (mut stream, last) = loop {
         match serve_awake(stream, before, &peer, &shared, &mut phase, &activity).await {
             Served::Idle(mut idle) => {
                 let Some(first) = sleep_until_request(&mut idle, &activity, &mut phase).await
                 else {
-                    break (idle, Farewell::SILENT);
+                    break (idle, FinalResponse::SILENT);
                 };
                 (stream, before) = (idle, first);
             }
-            Served::Ended(ended, farewell) => break (ended, farewell),
+            Served::Ended(ended, last) => break (ended, last),
             Served::Cut => return,
         }
     };
     let half_closes = shared.tls.is_none();
     tokio::select! {
         biased;
-        () = linger(&mut stream, farewell.last_words, farewell.sending, half_closes) => (),
+        () = linger(&mut stream, last.bytes, last.sending, half_closes) => (),
         // An error means that the server is gone altogether.
         _ = phase.wait_for(|phase| *phase == Phase::Cut) => (),
     }
@@ -80,7 +80,7 @@ enum Served<S> {
     /// It has been idle for a while.
     Idle(S),
     /// The peer or the server has ended it.
-    Ended(S, Farewell),
+    Ended(S, FinalResponse),
     /// It ends where it stands.
     Cut,
 }
@@ -186,8 +186,8 @@ where
         Some(missing) => Sending::Rest(missing),
         None => Sending::Unknown,
     };
-    let farewell = Farewell::after(ended, cut_short, rest);
-    Served::Ended(stream, farewell)
+    let last = FinalResponse::after(ended, cut_short, rest);
+    Served::Ended(stream, last)
 }
 
 /// Whether a client that sends this may go on using the connection.
@@ -248,20 +248,20 @@ where
     }
 }
 
-/// How to part with a peer.
-struct Farewell {
-    last_words: &'static [u8],
+/// What a peer still receives, and whether it may be sending.
+struct FinalResponse {
+    bytes: &'static [u8],
     sending: Sending,
 }
 
-impl Farewell {
-    const SILENT: Self = Self { last_words: b"", sending: Sending::Over };
+impl FinalResponse {
+    const SILENT: Self = Self { bytes: b"", sending: Sending::Over };
 
     /// `cut_short`: some of a head had come when its time was over. A peer that was silent is left in
     /// silence: it is idle. `rest`: what the peer still sends of a request that was refused.
     fn after(ended: hyper::Result<()>, cut_short: bool, rest: Sending) -> Self {
         match ended {
-            Err(_) if cut_short => Self { last_words: REQUEST_TIMEOUT, sending: Sending::Unknown },
+            Err(_) if cut_short => Self { bytes: REQUEST_TIMEOUT, sending: Sending::Unknown },
             Err(error) if error.is_parse() => Self { sending: Sending::Unknown, ..Self::SILENT },
             _ => Self { sending: rest, ..Self::SILENT },
         }

@@ -35,22 +35,18 @@ pub(crate) enum Sending {
     Unknown,
 }
 
-/// Sends `last_words` and ends the connection; reads on while the peer is sending. Errors mean that the
+/// Sends `response` and ends the connection; reads on while the peer is sending. Errors mean that the
 /// peer has gone, which is what this waits for.
 ///
 /// `half_closes` says whether the peer may go on sending once the server has closed its side. TCP has
 /// that. TLS 1.2 has not: its peers discard what they still have to send (RFC 5246, 7.2.1), and Erlang's
 /// discards what it has received as well, so such a peer is heard out first.
-pub(crate) async fn linger<S>(
-    stream: &mut S,
-    last_words: &[u8],
-    sending: Sending,
-    half_closes: bool,
-) where
+pub(crate) async fn linger<S>(stream: &mut S, response: &[u8], sending: Sending, half_closes: bool)
+where
     S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
 {
-    let farewell = async {
-        stream.write_all(last_words).await?;
+    let sending_last = async {
+        stream.write_all(response).await?;
         if half_closes {
             stream.shutdown().await?;
         }
@@ -63,7 +59,7 @@ pub(crate) async fn linger<S>(
         discard(stream, most).await?;
         stream.shutdown().await
     };
-    let _ = timeout(LONGEST, farewell).await;
+    let _ = timeout(LONGEST, sending_last).await;
 }
 
 /// Reads until the peer has sent so much or closed its side, or sends too slowly.

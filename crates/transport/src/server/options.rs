@@ -39,7 +39,7 @@ pub struct ServerOptions {
     pub request_timeout: Duration,
     /// How long a connection may be idle between two requests.
     pub keep_alive_timeout: Duration,
-    /// How long a peer may take no byte of an answer before its connection is cut.
+    /// How long a peer may not read its answer before its connection is closed.
     pub send_timeout: Duration,
     /// How many connections may be open. The next ones wait in the system's queue until one ends.
     pub max_connections: usize,

@@ -15,7 +15,7 @@ use super::acknowledge::Acknowledge;
 use super::activity::Activity;
 use super::half_closed::HalfClosed;
 use super::raw_head::{REFUSED, RawHead};
-use crate::burst::Burst;
+use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
 
 /// A stream that gives up on a peer that does not read, or does not send what it has to; that hyper gets
@@ -30,7 +30,7 @@ pub(crate) struct ServerStream<S> {
     raw_head: Rc<RefCell<RawHead>>,
     /// There once the peer has ended its side while a request was being answered.
     half_closed: Option<HalfClosed>,
-    burst: Burst,
+    budget: CooperativeBudget,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Runs at most until what is awaited has to be there, and is only set anew when it has run out or
@@ -53,7 +53,7 @@ impl<S> ServerStream<S> {
             activity,
             raw_head,
             half_closed: None,
-            burst: Burst::default(),
+            budget: CooperativeBudget::default(),
             stalled: None,
             silence: None,
         }
@@ -170,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncRead for ServerStream
         if self.half_closed.is_some() {
             return Poll::Ready(Ok(()));
         }
-        if !self.burst.goes_on(context) {
+        if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
         let result = Pin::new(&mut self.stream).poll_read(context, buffer);
@@ -180,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncRead for ServerStream
             self.check(buffer, before);
             self.activity.received();
         }
-        self.burst.moved(result.is_ready().then_some(length));
+        self.budget.moved(result.is_ready().then_some(length));
         // hyper reads once more after each request, when nothing is outstanding.
         if result.is_pending() && (self.is_in_message() || self.activity.awaits_head()) {
             self.stream.acknowledge();
@@ -199,11 +199,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.burst.goes_on(context) {
+        if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
-        let progress = Pin::new(&mut self.stream).poll_write(context, Burst::part(bytes));
-        self.burst.wrote(&progress);
+        let progress =
+            Pin::new(&mut self.stream).poll_write(context, CooperativeBudget::part(bytes));
+        self.budget.wrote(&progress);
         self.watch(context, progress)
     }
 
@@ -212,14 +213,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(part) = Burst::too_large(slices) {
+        if let Some(part) = CooperativeBudget::too_large(slices) {
             return self.poll_write(context, part);
         }
-        if !self.burst.goes_on(context) {
+        if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.burst.wrote(&progress);
+        self.budget.wrote(&progress);
         self.watch(context, progress)
     }
 

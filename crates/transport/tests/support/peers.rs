@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use backwater_etf::Encoder;
-use backwater_protocol::client::{RequestPath, Settings, encode_request};
+use backwater_protocol::client::{Extensions, RequestPath, Settings, prepare_request};
 use backwater_transport::TapeSource;
+use http::HeaderValue;
 use socket2::SockRef;
 
 use super::{PATIENCE, arguments, secrets};
@@ -149,9 +150,10 @@ pub fn signed_request(function: &str, text: &str) -> (Vec<u8>, Vec<u8>) {
     let path = RequestPath::new("test", function, 1);
     let (tape, settings) = (arguments(text), Settings::new(secrets()));
     let mut encoder = Encoder::default();
-    let request =
-        encode_request(&path, "localhost", tape.as_tape_ref(), &mut encoder, [7; 16], &settings)
-            .unwrap();
+    let host = HeaderValue::from_static("localhost");
+    let prepared =
+        prepare_request(&path, &host, tape.as_tape_ref(), &mut encoder, &settings).unwrap();
+    let request = prepared.sign([7; 16], Extensions::default());
     let mut head = format!("POST {} HTTP/1.1\r\n", request.uri()).into_bytes();
     for (name, value) in request.headers() {
         head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::super::options::EndpointAddress;
 use super::write_tracker::WriteTracker;
-use crate::burst::Burst;
+use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
 use crate::tls::{ClientTls, TlsFailure};
 
@@ -25,7 +25,7 @@ pub(super) struct ClientStream {
     socket: Socket,
     tracker: Arc<WriteTracker>,
     secured: Option<Secured>,
-    burst: Burst,
+    budget: CooperativeBudget,
     /// The parts of a small request, joined.
     gathered: Vec<u8>,
 }
@@ -67,7 +67,7 @@ impl ClientStream {
             socket: Socket::Clear(stream),
             tracker: Arc::new(WriteTracker::new()),
             secured: None,
-            burst: Burst::default(),
+            budget: CooperativeBudget::default(),
             gathered: Vec::new(),
         }
     }
@@ -89,7 +89,7 @@ impl ClientStream {
             socket: Socket::Tls(Box::new(stream)),
             tracker: Arc::new(WriteTracker::new()),
             secured: Some(secured),
-            burst: Burst::default(),
+            budget: CooperativeBudget::default(),
             gathered: Vec::new(),
         })
     }
@@ -184,7 +184,7 @@ impl AsyncRead for ClientStream {
         if self.tracker.take_check() && self.is_ended() {
             return Poll::Ready(Ok(()));
         }
-        if !self.burst.goes_on(context) {
+        if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
@@ -197,7 +197,7 @@ impl AsyncRead for ClientStream {
             spin::note_event();
         }
         self.tracker.count_read(length);
-        self.burst.moved(result.is_ready().then_some(length));
+        self.budget.moved(result.is_ready().then_some(length));
         result
     }
 }
@@ -208,15 +208,15 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.burst.goes_on(context) {
+        if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
-        let part = Burst::part(bytes);
+        let part = CooperativeBudget::part(bytes);
         let result = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_write(context, part),
             Socket::Tls(stream) => Pin::new(stream).poll_write(context, part),
         };
-        self.burst.wrote(&result);
+        self.budget.wrote(&result);
         leave_failures_to_reading(result)
     }
 
@@ -225,7 +225,7 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(part) = Burst::too_large(slices) {
+        if let Some(part) = CooperativeBudget::too_large(slices) {
             return self.poll_write(context, part);
         }
         if slices.iter().map(|slice| slice.len()).sum::<usize>() <= SMALL {
@@ -236,14 +236,14 @@ impl AsyncWrite for ClientStream {
             self.gathered = gathered;
             return written;
         }
-        if !self.burst.goes_on(context) {
+        if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
         let result = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_write_vectored(context, slices),
             Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         };
-        self.burst.wrote(&result);
+        self.budget.wrote(&result);
         leave_failures_to_reading(result)
     }
 

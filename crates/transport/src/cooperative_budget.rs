@@ -7,18 +7,18 @@ use crate::io_thread::let_others_go_first;
 
 /// How many bytes a connection may move before the others get their turn. Moving so many takes some
 /// 50 µs.
-const BURST: usize = 256 * 1024;
+const BUDGET: usize = 256 * 1024;
 
 /// What a connection has moved since it let others go first.
 #[derive(Debug, Default)]
-pub(crate) struct Burst {
+pub(crate) struct CooperativeBudget {
     moved: usize,
 }
 
-impl Burst {
+impl CooperativeBudget {
     /// Whether it is this connection's turn still; if not, its task is woken again after the others.
     pub(crate) fn goes_on(&mut self, context: &mut Context<'_>) -> bool {
-        if self.moved < BURST {
+        if self.moved < BUDGET {
             return true;
         }
         self.moved = 0;
@@ -41,13 +41,13 @@ impl Burst {
 
     /// As much as may be moved at once.
     pub(crate) fn part(bytes: &[u8]) -> &[u8] {
-        &bytes[..bytes.len().min(BURST)]
+        &bytes[..bytes.len().min(BUDGET)]
     }
 
     /// What to write of slices that are too much to be moved at once; `None` when they are not.
     pub(crate) fn too_large<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
-        if length <= BURST {
+        if length <= BUDGET {
             return None;
         }
         slices.iter().find(|slice| !slice.is_empty()).map(|slice| Self::part(slice))
@@ -71,39 +71,39 @@ mod tests {
     }
 
     #[test]
-    fn a_full_burst_is_followed_by_one_pause() {
+    fn a_full_budget_is_followed_by_one_pause() {
         let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
         let waker = Arc::clone(&wakes).into();
         let mut context = Context::from_waker(&waker);
-        let mut burst = Burst::default();
-        burst.moved(Some(BURST - 1));
-        assert!(burst.goes_on(&mut context));
-        burst.moved(Some(1));
-        assert!(!burst.goes_on(&mut context));
+        let mut budget = CooperativeBudget::default();
+        budget.moved(Some(BUDGET - 1));
+        assert!(budget.goes_on(&mut context));
+        budget.moved(Some(1));
+        assert!(!budget.goes_on(&mut context));
         assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
-        assert!(burst.goes_on(&mut context));
+        assert!(budget.goes_on(&mut context));
     }
 
     #[test]
     fn waiting_for_the_peer_is_pause_enough() {
         let waker = Arc::new(Wakes(AtomicUsize::new(0))).into();
         let mut context = Context::from_waker(&waker);
-        let mut burst = Burst::default();
-        burst.moved(Some(BURST));
-        burst.moved(None);
-        assert!(burst.goes_on(&mut context));
+        let mut budget = CooperativeBudget::default();
+        budget.moved(Some(BUDGET));
+        budget.moved(None);
+        assert!(budget.goes_on(&mut context));
     }
 
     #[test]
     fn small_parts_are_moved_whole() {
-        assert_eq!(Burst::part(&[7; BURST]).len(), BURST);
-        assert_eq!(Burst::part(&[7; BURST + 1]).len(), BURST);
-        assert_eq!(Burst::part(&[]), []);
-        let (head, body) = ([1; 100], [2; BURST - 100]);
+        assert_eq!(CooperativeBudget::part(&[7; BUDGET]).len(), BUDGET);
+        assert_eq!(CooperativeBudget::part(&[7; BUDGET + 1]).len(), BUDGET);
+        assert_eq!(CooperativeBudget::part(&[]), []);
+        let (head, body) = ([1; 100], [2; BUDGET - 100]);
         let slices = [IoSlice::new(&[]), IoSlice::new(&head), IoSlice::new(&body)];
-        assert_eq!(Burst::too_large(&slices), None);
-        let body = [2; BURST - 99];
+        assert_eq!(CooperativeBudget::too_large(&slices), None);
+        let body = [2; BUDGET - 99];
         let slices = [IoSlice::new(&[]), IoSlice::new(&head), IoSlice::new(&body)];
-        assert_eq!(Burst::too_large(&slices), Some(&head[..]));
+        assert_eq!(CooperativeBudget::too_large(&slices), Some(&head[..]));
     }
 }

@@ -1,5 +1,5 @@
-//! Tapes that were read, to be written again: a small result costs less to decode than the memory for it
-//! to get and to give back, all the more as another thread gives it back.
+//! A pool of tapes: decoding a small result costs less than allocating its tape and freeing it on another
+//! thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,31 +11,31 @@ const KEPT: usize = 128;
 const SMALL: usize = 4096;
 
 /// Results hold their tapes boxed: the boxes serve again, too.
-type Spare = Vec<Box<Tape>>;
+type Tapes = Vec<Box<Tape>>;
 
-static SPARE: Mutex<Spare> = Mutex::new(Spare::new());
+static POOL: Mutex<Tapes> = Mutex::new(Tapes::new());
 
 /// An empty tape, with the memory of an earlier one if there is one.
 pub(crate) fn take() -> Box<Tape> {
-    spare().pop().unwrap_or_default()
+    pool().pop().unwrap_or_default()
 }
 
 /// Takes tapes that nobody reads any more, such as those of [`CallOutcome`](crate::CallOutcome): their
 /// memory serves for the results of calls to come. At most a megabyte or two is kept.
 pub fn give_back(tapes: impl IntoIterator<Item = Box<Tape>>) {
-    let mut spare = spare();
+    let mut pool = pool();
     for mut tape in tapes {
-        if spare.len() >= KEPT {
+        if pool.len() >= KEPT {
             return;
         }
         tape.clear_to(SMALL);
-        spare.push(tape);
+        pool.push(tape);
     }
 }
 
 /// Nothing panics while this is held that leaves a tape half cleared.
-fn spare() -> MutexGuard<'static, Spare> {
-    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+fn pool() -> MutexGuard<'static, Tapes> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -48,7 +48,6 @@ mod tests {
         let mut read = Box::<Tape>::default();
         read.words.extend(0..10);
         read.latin1.resize(SMALL + 1, 0);
-        read.depth = 3;
         give_back([read]);
         let again = take();
         assert_eq!(*again, Tape::default());
@@ -56,6 +55,6 @@ mod tests {
         assert!(again.latin1.capacity() <= SMALL, "what was large is given back to the system");
 
         give_back((0..=KEPT).map(|_| Box::default()));
-        assert_eq!(spare().len(), KEPT);
+        assert_eq!(pool().len(), KEPT);
     }
 }
