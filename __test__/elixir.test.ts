@@ -333,6 +333,52 @@ test('decimals', (t) => {
   }
 });
 
+test('hosts of up to 253 characters', (t) => {
+  const uri = (fields: string): string =>
+    `#{'__struct__' => 'Elixir.URI', scheme => <<"http">>, userinfo => nil, ${fields}}`;
+  for (const port of ['nil', '8080']) {
+    const host = (length: number): string =>
+      uri(
+        `host => <<"${'a'.repeat(length)}">>, port => ${port}, path => <<"/${'b'.repeat(300)}">>`,
+      );
+    t.true(fromErlang(host(253), elixir()) instanceof URL);
+    t.deepEqual(fromErlang(host(254), elixir()), fromErlang(host(254)));
+  }
+});
+
+test('no part of a URI hides a long host', (t) => {
+  // V8 composes such a host in quadratic time.
+  const host = 'a' + '\u0316\u0301'.repeat(20_000);
+  const structs = [
+    { scheme: 'http', host },
+    { scheme: 'http', host: `\t${host}` },
+    { scheme: 'file', host: null, path: `/\\${host}` },
+    { scheme: 'file', host: null, path: `/\t/${host}` },
+    { scheme: 'file', host: null, path: `\\\\${host}` },
+    { scheme: 'file', host: '', path: `/${host}` },
+    { scheme: 'x', host, path: '' },
+  ].map((fields) => ({ __struct__: atom('Elixir.URI'), ...fields }));
+  for (const fields of structs) {
+    const bytes = encode(fields, { objectKeys: 'atom' });
+    const decoded = decode(bytes, elixir());
+    // After an empty host the rest is a path.
+    if (fields.host === '') t.true(decoded instanceof URL);
+    else t.deepEqual(decoded as object, decode(bytes));
+  }
+});
+
+test('regular expressions with up to 4 property escapes', (t) => {
+  const regex = (source: string): unknown =>
+    decode(
+      encode({ __struct__: atom('Elixir.Regex'), source, opts: [] }, { objectKeys: 'atom' }),
+      elixir(),
+    );
+  t.deepEqual(regex('\\p{L}'.repeat(4)), /\p{L}\p{L}\p{L}\p{L}/u);
+  t.like(regex('\\p{L}\\P{L}'.repeat(2) + '[\\p{L}]'), { opts: [] });
+  t.true(regex('x'.repeat(10_000)) instanceof RegExp);
+  t.like(regex('x'.repeat(10_001)), { opts: [] });
+});
+
 test('decimals with many digits', (t) => {
   const digits = '9'.repeat(10_000);
   t.is(roundTrip(elixir.decimal(digits)), digits);

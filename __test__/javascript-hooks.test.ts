@@ -2,7 +2,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
-import { decode, encode, fromErlang, TermError, tuple } from '../src/index.js';
+import { atom, decode, encode, fromErlang, isTuple, TermError, tuple } from '../src/index.js';
 import { elixir } from '../src/elixir.js';
 import { javascript } from '../src/hooks.js';
 import { connect, serve } from './support/rpc.js';
@@ -111,6 +111,49 @@ test('objects of other realms', (t) => {
   const error = roundTrip(foreign('new RangeError("x")')) as Error;
   t.true(error instanceof RangeError);
   t.is(error.message, 'x');
+});
+
+test('hosts of up to 253 characters', (t) => {
+  const { revivers } = javascript();
+  const ofText = (text: string): unknown => decode(encode(tuple(atom('$url'), text)), { revivers });
+  const [host, tooLong] = ['a'.repeat(253), 'a'.repeat(254)];
+  const path = 'b'.repeat(300);
+  for (const text of [
+    `http://${host}/${path}`,
+    `https://u:p@${host}:8080/?${path}#${path}`,
+    `x://${host}`,
+    `file:///${path}`,
+    `file://${host}/`,
+    `data:text/plain,${path} ${path}`,
+    'http://[::1]:8080/',
+    `x:/${path}`,
+  ]) {
+    t.deepEqual(ofText(text), new URL(text), text);
+  }
+  // `new URL` finds a host in all of them. Without a bound, hosts such as the last take quadratic time.
+  for (const name of [tooLong, 'a' + '\u0316\u0301'.repeat(20_000)]) {
+    for (const text of [
+      `http://${name}/`,
+      `http://u:p@${name}:8080/`,
+      `HTTP://${name}`,
+      `http:${name}`,
+      `http:/${name}`,
+      `http:///${name}`,
+      `http:\\\\${name}`,
+      `http:/\\${name}`,
+      `http://\\${name}`,
+      `http:/\t/${name}`,
+      `ht\ntp://${name}`,
+      ` http://${name}`,
+      `file://${name}`,
+      `file:\\\\${name}`,
+      `file:/\\${name}`,
+      `file:\\/${name}`,
+      `x://${name}`,
+    ]) {
+      t.true(isTuple(ofText(text)), text.slice(0, 20));
+    }
+  }
 });
 
 test('terms that are not as the hooks write them stay tuples', (t) => {

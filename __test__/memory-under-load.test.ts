@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { encode } from '../src/index.js';
 import {
   countsOf,
   emptyLists,
+  gzipped,
   MIB,
   nextStatus,
   request,
@@ -48,6 +51,13 @@ function record(index: number): object {
     score: index + 0.1,
     tags: ['alpha', 'beta'],
   };
+}
+
+/** The gzip form of the same with a file name of so many bytes. */
+function padded(zipped: Buffer, padding: number): Buffer {
+  const head = Buffer.from(zipped.subarray(0, 10));
+  head[3] = 8;
+  return Buffer.concat([head, Buffer.alloc(padding, 'n'), Buffer.of(0), zipped.subarray(10)]);
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
@@ -97,6 +107,53 @@ measured('compressed arguments are not inflated before there is room for them', 
     );
     t.true(server.growth() < 300, String(server.growth()));
   }
+});
+
+for (const padding of [0, 20_000, 300_000]) {
+  measured(
+    `arguments whose gzip form is ${padding} bytes larger exceed the memory by one message at most`,
+    async (t) => {
+      const options = { maxBytesInFlight: 16 * MIB, recvTimeout: 120_000, time: 100 };
+      const server = await startLoaded(t, options, HEAP);
+      const body = padded(gzipSync(encode([Buffer.alloc(8 * MIB - 100, 255)])), padding);
+      const calls = statusesOf(server.port, gzipped('later', body), 64);
+      let [most, settled] = [0, false];
+      void calls.then(() => (settled = true));
+      while (!settled) {
+        most = Math.max(most, (await server.stats()).bytesInFlight);
+        await setTimeout(20);
+      }
+      t.deepEqual(await calls, { 200: 64 });
+      t.log(most / MIB, server.growth());
+      // What is inflated and decoded counts five times.
+      t.true(most <= 16 * MIB + 5 * 8 * MIB + body.length, String(most));
+      t.true(server.growth() < 200, String(server.growth()));
+    },
+  );
+}
+
+measured('abandoned calls exceed the memory by one message at most', async (t) => {
+  const options = { maxBytesInFlight: 16 * MIB, recvTimeout: 500 };
+  const server = await startLoaded(t, options, HEAP);
+  const call = request('never', [Buffer.alloc(4 * MIB)], true);
+  let refused = 0;
+  for (let round = 0; round < 16; round++) {
+    const { calls } = await server.stats();
+    const socket = send(server.port, call);
+    let status = 0;
+    void nextStatus(socket).then((refusal) => (status = refusal));
+    await eventually(
+      'it runs or is refused',
+      async () => status === 503 || (await server.stats()).calls > calls,
+    );
+    if (status === 503) refused++;
+    socket.resetAndDestroy();
+    await eventually('it has ended', async () => (await server.stats()).pending === 0);
+  }
+  const { bytesInFlight, abandoned } = await server.stats();
+  t.is(abandoned + refused, 16);
+  t.true(bytesInFlight <= 16 * MIB + 5 * 4 * MIB, String(bytesInFlight));
+  t.is(await statusOf(server.port, request('ok', [])), 200);
 });
 
 measured('values count as what they take in V8 until their function has settled', async (t) => {

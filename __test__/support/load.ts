@@ -120,10 +120,19 @@ function growthOf(child: ChildProcess): () => number {
 export function request(name: string, args: readonly unknown[] | Buffer, gzip = false): Buffer {
   const arity = Buffer.isBuffer(args) ? 1 : args.length;
   const encoded = Buffer.isBuffer(args) ? args : encode(args);
-  const body = gzip ? gzipSync(encoded, { level: 9 }) : encoded;
-  const headers = gzip ? { 'content-encoding': 'gzip' } : {};
-  const target = `/backwater/1/m/${name}/${arity}`;
-  return requestBytes(signedRequest(secret, { target, body, headers }));
+  return gzip
+    ? gzipped(name, gzipSync(encoded, { level: 9 }), arity)
+    : signed({ target: `/backwater/1/m/${name}/${arity}`, body: encoded });
+}
+
+/** The bytes of a call of `m` whose arguments are compressed already. */
+export function gzipped(name: string, body: Buffer, arity = 1): Buffer {
+  const headers = { 'content-encoding': 'gzip' };
+  return signed({ target: `/backwater/1/m/${name}/${arity}`, body, headers });
+}
+
+function signed(request: Parameters<typeof signedRequest>[1]): Buffer {
+  return requestBytes(signedRequest(secret, request));
 }
 
 /** Arguments: one list of so many empty lists, the densest form of values that there is. */

@@ -97,7 +97,8 @@ export interface ElixirOptions extends OptionsOf<typeof elixirTable> {}
  * | structs of your own                 | see `structs`                   | the same             |
  *
  * A `Date` has milliseconds, so microseconds are cut. What a value cannot hold stays a map: other calendars,
- * years beyond 9999, relative URIs, decimals with more than 10,000 digits.
+ * years beyond 9999, relative URIs, decimals with more than 10,000 digits, hosts with more than 253
+ * characters.
  *
  * The same options give the same lists, so calling this again costs nothing.
  *

@@ -16,6 +16,8 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
 ]);
 /** Sources that are longer are left alone. */
 const MAX_SOURCE = 10_000;
+/** So are sources with more property escapes such as `\p{L}`: V8 takes 50 µs or more to read one. */
+const MAX_PROPERTIES = 4;
 
 /**
  * The regular expression of a `Regex`; undefined if JavaScript has no such option or does not read the source.
@@ -23,6 +25,7 @@ const MAX_SOURCE = 10_000;
  */
 export function regexOf({ source, opts }: Fields): RegExp | undefined {
   if (typeof source !== 'string' || source.length > MAX_SOURCE) return undefined;
+  if ((source.match(/\\p/gi) ?? []).length > MAX_PROPERTIES) return undefined;
   const names = typeof opts === 'string' ? Array.from(opts) : opts;
   if (!Array.isArray(names) || names.length > FLAGS.size) return undefined;
   const flags = names.map((name: unknown) =>

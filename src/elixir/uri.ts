@@ -1,3 +1,4 @@
+import { boundedUrl, isBoundedHost } from '../platform/url.js';
 import type { Atom } from '../terms/index.js';
 import { type Fields, integer, struct } from './struct.js';
 
@@ -46,7 +47,7 @@ function cut(text: string, character: string): [string, string | null] {
   return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The URL of a `URI`; undefined if it is relative, or the URL would have other parts. */
+/** The URL of a `URI`; undefined if it is relative, its host is too long, or the URL would have other parts. */
 export function urlOf(fields: Fields): URL | undefined {
   const text = (name: string): string | undefined =>
     typeof fields[name] === 'string' ? fields[name] : undefined;
@@ -57,6 +58,7 @@ export function urlOf(fields: Fields): URL | undefined {
     return undefined;
   const [host, userinfo, query, fragment] = ['host', 'userinfo', 'query', 'fragment'].map(text);
   const port = integer(fields['port'], 0, 65_535);
+  if (host !== undefined && !isBoundedHost(host)) return undefined;
   const name = host?.includes(':') === true ? `[${host}]` : host;
   const user = userinfo === undefined ? '' : `${userinfo}@`;
   const authority =
@@ -64,7 +66,7 @@ export function urlOf(fields: Fields): URL | undefined {
   const whole =
     `${scheme}:${authority}${text('path') ?? ''}` +
     `${query === undefined ? '' : `?${query}`}${fragment === undefined ? '' : `#${fragment}`}`;
-  return URL.canParse(whole) ? new URL(whole) : undefined;
+  return boundedUrl(whole);
 }
 
 /** Whether a URL of these parts has the same ones, and not a host that was a path, say. */

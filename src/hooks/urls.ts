@@ -1,4 +1,5 @@
 import type { TupleReviver } from '../codec/revivers.js';
+import { boundedUrl } from '../platform/url.js';
 import { textOf } from './text.js';
 import { atom, type Encoder, tuple } from '../terms/index.js';
 
@@ -13,6 +14,6 @@ export const urlReviver: TupleReviver = {
   length: 2,
   revive(term) {
     const href = textOf(term[1]);
-    return href !== undefined && URL.canParse(href) ? new URL(href) : term;
+    return (href === undefined ? undefined : boundedUrl(href)) ?? term;
   },
 };

@@ -5,9 +5,10 @@
 //! grows waits for room; what exists already, such as a result, is taken without waiting.
 //!
 //! Bodies that are being received take at most half of the memory, so that what has arrived can be
-//! decoded. Nothing can wait for itself: when everything that is taken is held by shares that wait for more,
-//! the first of them gets what it asks for, even beyond the limit. So the memory in use stays below
-//! the limit plus one message.
+//! decoded. Shares cannot deadlock: when shares that wait for more hold all the memory in use, one of
+//! them gets what it asks for, even beyond the limit. Until its message is gone or the memory in use is
+//! within the limit again, no other share goes beyond it. So the memory in use never exceeds the limit by more than
+//! one message.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicIsize, Ordering};
@@ -71,11 +72,14 @@ struct State {
     arriving: VecDeque<Waiter>,
     /// Those that need more than there is. They get it once nothing else is in use, and hold nobody up.
     oversize: VecDeque<Waiter>,
+    /// The share that was let in beyond the limit, as long as the memory in use exceeds it.
+    beyond: Option<u64>,
     next: u64,
 }
 
 #[derive(Debug)]
 struct Waiter {
+    /// The number of its share.
     number: u64,
     held: usize,
     more: usize,
@@ -89,7 +93,7 @@ impl Memory {
 
     /// A share of nothing, to grow.
     pub(crate) fn share(self: &Arc<Self>) -> Share {
-        Share { memory: Some(Arc::clone(self)), bytes: 0 }
+        Share { memory: Some(Arc::clone(self)), bytes: 0, number: None }
     }
 
     /// How many bytes are in use.
@@ -128,6 +132,9 @@ impl Memory {
     fn give_back(&self, bytes: usize) {
         let mut state = self.state();
         state.used -= bytes;
+        if state.used <= self.limit {
+            state.beyond = None;
+        }
         self.grant(&mut state);
     }
 
@@ -159,12 +166,23 @@ impl Memory {
             let first = state.arriving.pop_front();
             state.admit(first);
         }
-        if state.is_stuck()
+        if self.is_stuck(state)
             && let Some(number) = state.furthest()
         {
             let furthest = state.take(number);
             state.admit(furthest);
+            state.beyond = (state.used > self.limit).then_some(number);
         }
+    }
+
+    /// Whether nothing will be given back unless one of the waiters goes on.
+    ///
+    /// Abandoned calls may never give anything back, so they keep nobody waiting until they alone
+    /// take the memory beyond its limit.
+    fn is_stuck(&self, state: &State) -> bool {
+        let others = state.used.saturating_sub(state.held);
+        let abandoned = usize::try_from(state.abandoned).unwrap_or(0);
+        others == 0 || (others <= abandoned && self.fits(state, Stage::Arrived, 0))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -173,12 +191,6 @@ impl Memory {
 }
 
 impl State {
-    /// Whether all that is in use is held by those that wait for more, but for what may never be given
-    /// back.
-    fn is_stuck(&self) -> bool {
-        self.used <= self.held.saturating_add(usize::try_from(self.abandoned).unwrap_or(0))
-    }
-
     fn admit(&mut self, waiter: Option<Waiter>) {
         let Some(waiter) = waiter else { return };
         self.held -= waiter.held;
@@ -187,12 +199,14 @@ impl State {
         let _ = waiter.granted.send(());
     }
 
-    /// The waiter that goes on when nothing else can: the first of those that hold something. Others
-    /// would come to hold something, too, beyond the limit.
+    /// The waiter that goes on when nothing else can: the one that was let in beyond the limit before,
+    /// or else the oldest that holds something. Otherwise others would come to hold something beyond the limit, too.
     fn furthest(&self) -> Option<u64> {
         let waiters = [&self.arrived, &self.arriving, &self.oversize].into_iter().flatten();
-        let first = waiters.min_by_key(|waiter| (waiter.held == 0, waiter.number));
-        first.map(|waiter| waiter.number)
+        let order = |waiter: &&Waiter| {
+            (Some(waiter.number) != self.beyond, waiter.held == 0, waiter.number)
+        };
+        waiters.min_by_key(order).map(|waiter| waiter.number)
     }
 
     /// Takes a waiter out of its queue.
@@ -209,6 +223,8 @@ impl State {
 pub struct Share {
     memory: Option<Arc<Memory>>,
     bytes: usize,
+    /// Given when it first waits, and kept.
+    number: Option<u64>,
 }
 
 impl Share {
@@ -233,8 +249,8 @@ impl Share {
                 return;
             }
             let (sender, granted) = oneshot::channel();
-            let number = state.next;
-            state.next += 1;
+            let number = *self.number.get_or_insert(state.next);
+            state.next = state.next.max(number + 1);
             state.held += self.bytes;
             let waiter = Waiter { number, held: self.bytes, more, granted: sender };
             let queue = match stage {
@@ -265,7 +281,7 @@ impl Share {
     pub(crate) fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
-        Self { memory: self.memory.clone(), bytes }
+        Self { memory: self.memory.clone(), bytes, number: None }
     }
 
     /// Has a message keep the share for as long as anything refers to it.
@@ -328,6 +344,7 @@ mod tests {
     use std::pin::{Pin, pin};
     use std::sync::Arc;
     use std::task::{Context, Waker};
+    use tokio::task::yield_now;
 
     const LIMIT: usize = 1_000_000;
 
@@ -454,6 +471,89 @@ mod tests {
         drop(one);
         assert!(is_ready(second));
         assert_eq!(memory.used(), LIMIT);
+    }
+
+    /// What a message holds while it is received, decoded, waits for its function, and runs.
+    type Course = [usize; 4];
+
+    async fn pass(memory: Arc<Memory>, [arriving, decoding, decoded, running]: Course) {
+        let mut share = memory.share();
+        share.grow(Stage::Arriving, arriving).await;
+        yield_now().await;
+        share.grow(Stage::Arrived, decoding).await;
+        yield_now().await;
+        share.set(decoded);
+        share.grow(Stage::Arrived, running).await;
+        yield_now().await;
+    }
+
+    /// Polls 64 messages in random order until all are done, and returns the most memory in use.
+    fn most_used(courses: &[Course], seed: u64) -> usize {
+        let mut random = seed;
+        let mut below = |end: usize| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % end
+        };
+        let memory = Memory::new(LIMIT);
+        let course = |_| courses[below(courses.len())];
+        let mut messages: Vec<_> =
+            (0..64).map(course).map(|course| Box::pin(pass(Arc::clone(&memory), course))).collect();
+        let (mut most, mut polls) = (0, 0);
+        while !messages.is_empty() {
+            let index = below(messages.len());
+            if is_ready(messages[index].as_mut()) {
+                drop(messages.swap_remove(index));
+            }
+            most = most.max(memory.used());
+            polls += 1;
+            assert!(polls < 1_000_000, "the messages wait for each other: {courses:?}");
+        }
+        assert_eq!(memory.used(), 0);
+        most
+    }
+
+    #[test]
+    fn memory_exceeds_the_limit_by_one_message_at_most() {
+        // Compressed bodies that count when they arrive, or only when they are inflated; others.
+        let courses: [Course; 5] = [
+            [LIMIT / 600, LIMIT * 5 / 2, LIMIT / 2, LIMIT],
+            [0, LIMIT * 5 / 2, LIMIT / 2, LIMIT * 3 / 2],
+            [LIMIT / 2, LIMIT * 5 / 2, LIMIT / 2, LIMIT / 2],
+            [LIMIT / 50, LIMIT / 10, LIMIT / 50, LIMIT / 50],
+            [0, LIMIT * 3, 0, LIMIT],
+        ];
+        for seed in 0..100 {
+            for course in &courses {
+                let largest = course.iter().max().copied().unwrap_or(0);
+                let most = most_used(&[*course], seed);
+                assert!(most <= LIMIT + largest, "{most} bytes of {course:?}");
+            }
+            let most = most_used(&courses, seed);
+            assert!(most <= LIMIT + 3 * LIMIT, "{most} bytes with seed {seed}");
+        }
+    }
+
+    #[test]
+    fn abandoned_calls_do_not_let_ever_more_in() {
+        let memory = Memory::new(LIMIT);
+        let mut abandoned = Vec::new();
+        for _ in 0..10 {
+            let mut call = memory.share();
+            if is_ready(pin!(call.grow(Stage::Arrived, LIMIT / 2))) {
+                memory.abandon(call.bytes());
+                abandoned.push(call);
+            }
+        }
+        assert!(memory.used() <= LIMIT + LIMIT / 2, "{} bytes", memory.used());
+        let mut next = memory.share();
+        let mut next = pin!(next.grow(Stage::Arrived, LIMIT / 2));
+        assert!(!is_ready(next.as_mut()));
+        for call in abandoned {
+            call.end_abandoned();
+        }
+        assert!(is_ready(next));
     }
 
     #[test]

@@ -5,13 +5,14 @@ mod support;
 
 use std::io::Write;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use backwater_transport::{IoThread, Server, ServerOptions};
 
 use support::peers::{dial, header, read_head, read_message, read_rest, signed_request, status};
-use support::service::TestService;
-use support::signing::{chunks, sign_request};
+use support::service::{Held, TestService};
+use support::signing::{chunks, sign_gzipped_request, sign_request};
 use support::{PATIENCE, SHORT, call, connect, eventually, io, noise, serve, sooner_or_later};
 
 struct Setup {
@@ -249,6 +250,53 @@ fn one_call_more_than_may_be_in_flight_is_refused_unread() {
         call.recv_timeout(PATIENCE).unwrap().unwrap();
     }
     call(&setup.io, &client, "echo", "there is room again").unwrap();
+}
+
+#[test]
+fn compressed_bodies_of_any_size_exceed_the_memory_by_one_message_at_most() {
+    const INFLATED: usize = 512 * 1024;
+    const LIMIT: usize = 1 << 20;
+    const CALLS: usize = 24;
+    let (_, zipped) = signed_request("hold", &"x".repeat(INFLATED));
+    assert!(zipped.len() < 8000, "{} bytes are not compressed", zipped.len());
+    let target = "/backwater/1/test/hold/1";
+    for padding in [0, 20_000, LIMIT / 4] {
+        // A name of a file that makes the body larger: it counts before it is inflated.
+        let name = vec![b'n'; padding];
+        let body = [&zipped[..3], &[8], &zipped[4..10], &name, b"\0", &zipped[10..]].concat();
+        let length = body.len();
+        let signed = sign_gzipped_request(target, &body);
+        let head = format!("POST {target} HTTP/1.1\r\nhost: x\r\n{signed}\r\n");
+        let request = [head.as_bytes(), &body].concat();
+        let setup = setup(|options| {
+            options.max_bytes_in_flight = LIMIT;
+            // A call waits for room for the largest result.
+            options.settings.max_encoded_result_size = 2 * INFLATED;
+        });
+        let address = setup.server.local_addr();
+        let callers: Vec<_> = (0..CALLS)
+            .map(|_| {
+                let request = request.clone();
+                std::thread::spawn(move || {
+                    let mut stream = dial(address);
+                    stream.write_all(&request).unwrap();
+                    status(&read_message(&mut stream).unwrap())
+                })
+            })
+            .collect();
+        let mut most = 0;
+        while !callers.iter().all(JoinHandle::is_finished) {
+            // So that whatever can be let in is in.
+            std::thread::sleep(Duration::from_millis(20));
+            most = most.max(setup.server.stats().bytes_in_flight);
+            setup.service.take_held().into_iter().for_each(Held::answer);
+        }
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), 200);
+        }
+        let message = length + 7 * INFLATED;
+        assert!(most <= LIMIT + message, "{most} bytes with {padding} of padding");
+    }
 }
 
 #[test]

@@ -9,12 +9,24 @@ use super::peers::header;
 
 /// The lines of a signed request's head but for the first and for `extra`.
 pub fn sign_request(target: &str, body: &[u8]) -> String {
-    let headers = [
+    sign_headers(target, body, &[])
+}
+
+/// The same with the lines that a gzipped body needs.
+pub fn sign_gzipped_request(target: &str, body: &[u8]) -> String {
+    let more =
+        [("content-encoding", "gzip".to_owned()), ("content-length", body.len().to_string())];
+    sign_headers(target, body, &more)
+}
+
+fn sign_headers(target: &str, body: &[u8], more: &[(&'static str, String)]) -> String {
+    let mut headers = vec![
         ("accept", "application/x-erlang-etf".to_owned()),
         ("content-type", "application/x-erlang-etf".to_owned()),
         ("digest", digest_of(body)),
         ("x-request-id", BASE64.encode([9; 16])),
     ];
+    headers.extend_from_slice(more);
     let parameters = parameters("(request-target)", &format!("post {target}"), &headers);
     format!("{}authorization: Signature {parameters}\r\n", lines(&headers))
 }
