@@ -110,6 +110,8 @@ const uses: Readonly<Record<string, (module: Any, other: Any) => unknown>> = {
  */
 const probes = [
   'asymmetricMatch',
+  'fantasy-land/equals',
+  'fantasy-land/map',
   '$$typeof',
   'nodeType',
   'nodeName',

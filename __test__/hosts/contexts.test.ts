@@ -188,3 +188,27 @@ test("what the library calls for a caller runs in the caller's context", async (
     ['shared resolver', null],
   ]);
 });
+
+test('a function that resolves servers starts in the context of the client, whatever it entered before', async (t) => {
+  const program = `
+    import { AsyncLocalStorage } from 'node:async_hooks';
+    const { Client, startClearServer } = await import(library);
+    const store = new AsyncLocalStorage();
+    const server = await startClearServer(secret, { m: { echo: (value) => value } }, local);
+    const seen = [];
+    let resolvedOften;
+    const often = new Promise((resolve) => (resolvedOften = resolve));
+    const url = () => {
+      seen.push(store.getStore() ?? null);
+      store.enterWith('entered by resolution ' + seen.length);
+      if (seen.length === 4) resolvedOften();
+      return [server.url];
+    };
+    const client = store.run('maker', () => new Client({ url, secret, resolveInterval: 10 }));
+    await client.call('m', 'echo', [1]);
+    await often;
+    await client.close();
+    await server.close();
+    console.log(JSON.stringify(seen.slice(0, 4)));`;
+  t.deepEqual(await runProgram(t, program), ['maker', 'maker', 'maker', 'maker']);
+});

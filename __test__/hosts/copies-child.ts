@@ -56,6 +56,18 @@ function errorsAreRecognized(one: Copy, two: Copy): void {
   }
 }
 
+/** A reply that a client of one copy returns, and what a program compares it with by the other. */
+function tuplesAreRecognized(one: Copy, two: Copy): void {
+  const reply = one.decode(one.encode(one.tuple(one.atom('ok'), 1)));
+  assert.ok(two.isTuple(reply, two.atom('ok'), 2));
+  assert.ok(!two.isTuple(reply, two.atom('error'), 2));
+  assert.ok(!two.isTuple(reply, 'ok', 2));
+  assert.deepStrictEqual(two.tuple(1, 'x'), one.tuple(1, 'x'));
+  const symbols = (value: object): unknown[] =>
+    Object.getOwnPropertySymbols(value).map((key) => (value as Record<symbol, unknown>)[key]);
+  assert.equal(symbols(one.tuple(1))[0], symbols(two.tuple(1))[0]);
+}
+
 /** What one copy exposes and raises, the other serves. */
 async function exposedFunctionsAreServed(one: Copy, two: Copy): Promise<void> {
   const shop = {
@@ -105,6 +117,7 @@ for (const one of first) {
       [two, one],
     ] as const) {
       errorsAreRecognized(maker, user);
+      tuplesAreRecognized(maker, user);
       await exposedFunctionsAreServed(maker, user);
     }
   }

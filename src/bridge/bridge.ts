@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { JobQueue, type JobWriter } from './job-queue.js';
 import {
   CLASS_ERROR,

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { Arrival } from '../codec/tape-buffers.js';
 import { EVENT_WORDS, EventWord } from './numbers.js';
 import { isError } from '../platform/realms.js';

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { randomFillSync } from 'node:crypto';
 import { bridge, type Timer } from '../bridge/bridge.js';
 import { callChannel, isTraced, traceCall, type TracedCall } from '../calls/channels.js';

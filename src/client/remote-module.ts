@@ -60,8 +60,11 @@ const LOCAL_NAMES = [
   'socket',
 ] as const;
 
-/** `__proto__`, `__esModule`; `$$typeof` of React and Jest; `@@iterator`, `@@__IMMUTABLE_ITERABLE__@@`. */
-const LOCAL_PREFIXES = ['__', '$$', '@@'] as const;
+/**
+ * `__proto__`, `__esModule`; `$$typeof` of React and Jest; `@@iterator`, `@@__IMMUTABLE_ITERABLE__@@`;
+ * `fantasy-land/equals` of Ramda and others.
+ */
+const LOCAL_PREFIXES = ['__', '$$', '@@', 'fantasy-land/'] as const;
 
 const localNames: ReadonlySet<string> = new Set(LOCAL_NAMES);
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { BackwaterError } from '../errors/errors.js';
 import { toJson } from '../platform/json.js';
 import { mergeMetadata } from '../options/metadata.js';

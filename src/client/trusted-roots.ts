@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 import { environment } from '../platform/environment.js';

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import { TermError } from '../errors/errors.js';
 import { native } from '../platform/native.js';

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { TermError } from '../errors/errors.js';
 import { type Atom, atom } from '../terms/atom.js';
 import * as tape from './tape.js';

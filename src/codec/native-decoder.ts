@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { environment } from '../platform/environment.js';
 import type { DecodeFailure } from '../platform/native.js';
 import { DECODER_WORDS, DecoderWord } from './control.js';

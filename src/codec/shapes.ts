@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { foreignAtom } from '../terms/atom.js';
 import { SHAPE_ATOMS } from './tape.js';
 import { filled } from './arrays.js';

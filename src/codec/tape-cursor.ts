@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { type Atom, foreignAtom } from '../terms/atom.js';
 import { FRAME_WORDS, Frame, SHAPE_LENGTH, SHAPE_LENGTH_BITS } from './tape.js';
 import { arrayOf } from './arrays.js';

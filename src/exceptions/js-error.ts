@@ -1,8 +1,10 @@
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import { standaloneEncoder } from '../codec/standalone-encoder.js';
 import type { EncoderSettings } from '../codec/encoder.js';
 import { defineHidden } from '../platform/brands.js';
 import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
+import { ownProperties, readProperty } from '../platform/own-properties.js';
 import { isError } from '../platform/realms.js';
 import type { ThrownError } from '../errors/errors.js';
 import { Atom, atom, isTuple, type Term, tuple } from '../terms/index.js';
@@ -127,8 +129,7 @@ function textField(error: Error, field: string, maxLength: number): string | und
 
 /** A field of an error; undefined when its getter throws, or when a program has added it to all objects. */
 function read(error: Error, field: string): unknown {
-  const value = attempt(() => (error as unknown as Record<string, unknown>)[field]);
-  return value === (Object.prototype as Record<string, unknown>)[field] ? undefined : value;
+  return attempt(() => readProperty(error, field));
 }
 
 /** The JavaScript error that a reason stands for, in whichever mode it was decoded; undefined for others. */
@@ -175,7 +176,8 @@ const BUILT_INS: ReadonlyMap<string, new (message: string) => Error> = new Map(
 );
 
 /** An error like the one that was thrown. */
-export function rebuild({ name, message, code, data, cause }: ThrownError): Error {
+export function rebuild(thrown: ThrownError): Error {
+  const { name, message, code, data, cause } = ownProperties(thrown);
   const constructor = BUILT_INS.get(name);
   const error = new (constructor ?? Error)(message);
   if (constructor === undefined) defineHidden(error, 'name', name);
@@ -187,7 +189,8 @@ export function rebuild({ name, message, code, data, cause }: ThrownError): Erro
 }
 
 /** A thrown error on one line: `Name [code]: message`. */
-export function headOf({ name, message, code }: ThrownError): string {
+export function headOf(thrown: ThrownError): string {
+  const { name, message, code } = ownProperties(thrown);
   const title = code === undefined ? name : `${name} [${code}]`;
   return message === '' ? title : `${title}: ${message}`;
 }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { dirname, parse } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';

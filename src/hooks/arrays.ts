@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import type { TupleReviver } from '../codec/revivers.js';
 import { atom, type Encoder, tuple, type Tuple } from '../terms/index.js';

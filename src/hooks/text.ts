@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
 /** The text of a binary, which is a Buffer with `binaries: 'buffer'`; undefined for other values. */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { standaloneEncoder } from '../codec/standalone-encoder.js';
 import { environment } from '../platform/environment.js';
 import { randomBytes } from 'node:crypto';

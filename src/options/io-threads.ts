@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import process from 'node:process';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 

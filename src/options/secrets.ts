@@ -1,3 +1,5 @@
+import process from 'node:process';
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 import { copyBytes } from '../platform/bytes.js';

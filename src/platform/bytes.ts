@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
 // A subclass of Uint8Array can override `length` and `buffer`, so bytes are read by their internal slots.

@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { runAtRoot } from './host.js';
 import { native, type NativeBridge } from './native.js';
 

@@ -1,5 +1,6 @@
 import { defineError } from './brands.js';
 import { attempt, inspectBriefly } from './inspect.js';
+import { ownProperties } from './own-properties.js';
 import { isError } from './realms.js';
 
 /** The codes of a {@link ListenError}: the system's, as Node's own servers have them. */
@@ -49,6 +50,11 @@ export class BackwaterError extends Error {
 
   static {
     defineError(this, 'BackwaterError');
+  }
+
+  constructor(message?: string, options?: ErrorOptions) {
+    // A `cause` that a program has added to Object.prototype is none of this error's.
+    super(message, ownProperties(options));
   }
 
   /** The value itself if it is a BackwaterError, otherwise a BackwaterError with it as `cause`. */

@@ -16,6 +16,9 @@ export const now: () => number = performance.now.bind(performance);
 /** Milliseconds since 1970. Only for dates that are shown: clocks of systems are set. */
 export const dateNow: () => number = Date.now.bind(Date);
 
+/** Those of the host, whatever a program makes of the globals later. */
+export const { AbortController, DOMException, FinalizationRegistry, WeakRef } = globalThis;
+
 const { setImmediate, setTimeout } = timers;
 const resolved = Promise.resolve();
 
@@ -67,6 +70,14 @@ const ROOT = 0;
  */
 export function newContext(type: string): AsyncResource {
   return new AsyncResource(type, ROOT);
+}
+
+/**
+ * Runs something in a new context that has the stores of `scope`. `AsyncLocalStorage.enterWith` changes the
+ * resource that runs on Node 20 and 22, so code of users must not run in one that is used again.
+ */
+export function runApart<T>(scope: AsyncResource, type: string, run: () => T): T {
+  return scope.runInAsyncScope(() => contextOfCaller(type).runInAsyncScope(run));
 }
 
 /** An asynchronous context for callbacks of what runs now. */

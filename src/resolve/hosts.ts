@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';

@@ -4,7 +4,7 @@ import { bridge, type Timer } from '../bridge/bridge.js';
 import type { NativeEndpoint, ResolveFailure } from '../platform/native.js';
 import type { Endpoint } from '../options/endpoint.js';
 import { BackwaterError } from '../errors/errors.js';
-import { contextOfCaller, now } from '../platform/host.js';
+import { AbortController, contextOfCaller, now, runApart } from '../platform/host.js';
 import { toJson } from '../platform/json.js';
 import { isError } from '../platform/realms.js';
 import { Names, type ServiceRecord } from './names.js';
@@ -109,7 +109,7 @@ export class Resolver {
     if (this.#running || this.#closed.signal.aborted) return;
     this.#running = true;
     // The listener throws only after the I/O thread has ended, when no call needs an endpoint.
-    this.#scope.runInAsyncScope(this.#resolveAll, this).catch(() => {});
+    runApart(this.#scope, 'BackwaterResolution', () => this.#resolveAll()).catch(() => {});
   }
 
   async #resolveAll(): Promise<void> {
@@ -117,7 +117,8 @@ export class Resolver {
     const run = new AbortController();
     const { signal } = run;
     const giveUp = (): void => run.abort(tooLate());
-    const timer = bridge.startTimer(() => this.#scope.runInAsyncScope(giveUp), LIMIT);
+    const giveUpApart = (): void => runApart(this.#scope, 'BackwaterResolution', giveUp);
+    const timer = bridge.startTimer(giveUpApart, LIMIT);
     const close = (): void => run.abort(this.#closed.signal.reason);
     this.#closed.signal.addEventListener('abort', close, { once: true });
     try {

@@ -1,3 +1,4 @@
+import { AbortController, DOMException } from '../platform/host.js';
 import type { AsyncResource } from 'node:async_hooks';
 import { X509Certificate } from 'node:crypto';
 import { bridge } from '../bridge/bridge.js';

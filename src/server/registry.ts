@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { types } from 'node:util';
 import type { DecodeOptions } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';

@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { environment } from '../platform/environment.js';
 import cluster from 'node:cluster';
 import { URL } from 'node:url';

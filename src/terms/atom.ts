@@ -1,3 +1,5 @@
+import { FinalizationRegistry, WeakRef } from '../platform/host.js';
+import { Buffer } from 'node:buffer';
 import type { inspect } from 'node:util';
 import { TermError } from './term-error.js';
 import { brand } from '../platform/brands.js';

@@ -1,4 +1,5 @@
 /** Entry point of a server's worker thread: imports the modules and serves them until told to end. */
+import process from 'node:process';
 import { workerData } from 'node:worker_threads';
 import { bridge } from '../../bridge/bridge.js';
 import { Dispatcher } from '../dispatcher.js';

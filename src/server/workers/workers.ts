@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
