@@ -338,7 +338,7 @@ test('the exit status says what went wrong', async (t) => {
   const wrong = { env: { BACKWATER_SECRET: 'another secret of at least 32 bytes' } };
   const denied = await run(['call', url, 'test', 'echo', '1'], wrong);
   t.is(denied.status, 6);
-  t.regex(denied.errors, /is the secret the same on both sides/);
+  t.regex(denied.errors, /the secrets of client and server differ, most likely/);
   const verbose = await run(['call', url, 'test', 'missing', '--verbose'], withSecret);
   t.regex(verbose.errors, /\n +at /);
 });
@@ -713,7 +713,8 @@ test('doctor obeys its timeouts, whatever a server does instead of answering', a
   for (const [url, flags, pattern] of [
     [silent.url, ['--recv-timeout', '300ms'], /✘ backwater .*no answer by HTTP within 300 ms/],
     [silent.url, ['--timeout', '200ms'], /✘ backwater .*no answer by HTTP within 200 ms/],
-    [slow, ['--recv-timeout', '300ms'], /✘ backwater .*no complete answer by HTTP within 300 ms/],
+    // On a busy machine even the head may be late.
+    [slow, ['--recv-timeout', '300ms'], /✘ backwater .*no (complete )?answer by HTTP within 300 ms/],
     [trickling.url, ['--recv-timeout', '300ms'], /✘ backwater .*within 300 ms/],
     [secure, ['--connect-timeout', '300ms'], /✘ TLS .*no TLS handshake within 300 ms/],
   ] as const) {
