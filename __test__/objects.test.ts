@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
@@ -448,5 +449,59 @@ test('objects of the same keys are written alike however often they come, whatev
     t.is(result['first'], 'met');
     t.is(result['third'], 3);
     t.is(result['second'], undefined);
+  }
+});
+
+test('objects with few large indices as keys take little memory', (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heapOf = (objects: () => unknown): number => {
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const value = objects();
+    collect();
+    const taken = process.memoryUsage().heapUsed - before;
+    t.is(typeof value, 'object');
+    return taken;
+  };
+  const COUNT = 2000;
+  for (const [kind, keysOf] of Object.entries<(index: number) => number[]>({
+    'one key': (index) => [1023 - (index % 400)],
+    'the same key': () => [499],
+    'several shapes': (index) => [1023 - (index % 100), 2400 - Math.floor(index / 100)],
+    descending: () => [3000, 2000, 1000],
+    'more than 64 keys': (index) =>
+      Array.from({ length: 70 }, (_, key) => (index === 0 ? 1 : 17) * key * key),
+  })) {
+    const count = kind === 'more than 64 keys' ? 20 : COUNT;
+    const source = Array.from({ length: count }, (_, index) =>
+      keysOf(index).map((key) => [String(key), index]),
+    );
+    const bytes = encode(source.map((entries) => new Map(entries as [string, number][])));
+    const keys = keysOf(0).length;
+    const taken = heapOf(() => decode(bytes)) / count;
+    t.log(kind, taken);
+    t.true(taken < 1000 + 300 * keys, `${kind}: ${taken}`);
+    const expected = source.map((entries) => Object.fromEntries(entries) as object);
+    t.deepEqual(decode(bytes) as object, expected);
+  }
+});
+
+test('indices of all sizes are ordinary keys', (t) => {
+  const FAR = 2 ** 20;
+  for (const keys of [
+    [FAR, 5, FAR - 1],
+    [5, FAR, FAR + 1],
+    [FAR],
+    [FAR - 1],
+    [2 ** 32 - 2, 2 ** 32 - 1, 2 ** 32, 100],
+    ['01', '1e3', '100', '9a', '-1', '1000', 'a'],
+  ]) {
+    for (let round = 0; round < 300; round++) {
+      const entries = keys.map((key) => [String(key), round] as const);
+      const decoded = decode(encode(new Map(entries)));
+      t.deepEqual(decoded as object, Object.fromEntries(entries));
+      t.deepEqual(Object.keys(decoded as object), Object.keys(Object.fromEntries(entries)));
+    }
   }
 });

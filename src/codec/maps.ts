@@ -1,5 +1,6 @@
 import * as tape from './tape.js';
 import { setOwn } from './shapes.js';
+import { isSparse, setSparse } from './sparse-keys.js';
 import type { TapeCursor } from './tape-cursor.js';
 
 const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
@@ -36,7 +37,7 @@ function readPairs(
   object: Record<string, unknown>,
   count: number,
 ): Record<string, unknown> {
-  for (let left = count; left > 0; left--) setOwn(object, readKey(at), at.read());
+  for (let left = count; left > 0; left--) setOwn(object, readKey(at), at.read(), count);
   return object;
 }
 
@@ -46,7 +47,11 @@ function readPairs(
  */
 function readManyKeys(at: TapeCursor, count: number): Record<string, unknown> {
   const object = { __proto__: null } as unknown as Record<string, unknown>;
-  for (let left = count; left > 0; left--) object[readKey(at)] = at.read();
+  for (let left = count; left > 0; left--) {
+    const key = readKey(at);
+    if (isSparse(key, count)) setSparse(object, key, at.read());
+    else object[key] = at.read();
+  }
   return Object.setPrototypeOf(object, Object.prototype) as Record<string, unknown>;
 }
 

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { foreignAtom } from '../terms/atom.js';
 import { SHAPE_ATOMS } from './tape.js';
 import { filled } from './arrays.js';
+import { isSparse, setSparse } from './sparse-keys.js';
 import { generateReader, type ObjectReader, type ValueSource } from './generated-reader.js';
 
 /** The keys of maps that come again and again, and what makes objects of them. */
@@ -65,12 +66,14 @@ class Shape implements ReadShape {
 
   readonly keys: readonly string[];
   readonly #areAtoms: boolean;
+  readonly #isSparse: boolean;
   #uses = 0;
   read: ObjectReader;
 
   constructor(keys: readonly string[], areAtoms: boolean) {
     this.keys = keys;
     this.#areAtoms = areAtoms;
+    this.#isSparse = keys.some((key) => isSparse(key, keys.length));
     this.read = this.#readSlowly;
   }
 
@@ -85,9 +88,10 @@ class Shape implements ReadShape {
 
   #readSlowly(at: ValueSource): Record<string, unknown> {
     if (++this.#uses < USES_BEFORE_CLASS) return readRarely(at, this.keys);
-    if (this.#uses === USES_BEFORE_READER) this.#generateReader();
+    // A literal would have V8 allocate a slot for every index up to the largest.
+    if (this.#uses === USES_BEFORE_READER && !this.#isSparse) this.#generateReader();
     const object: Record<string, unknown> = {};
-    for (const key of this.keys) setOwn(object, key, at.read());
+    for (const key of this.keys) setOwn(object, key, at.read(), this.keys.length);
     return object;
   }
 
@@ -111,7 +115,10 @@ class Shape implements ReadShape {
  */
 function readRarely(at: ValueSource, keys: readonly string[]): Record<string, unknown> {
   const object = { __proto__: null } as unknown as Record<string, unknown>;
-  for (const key of keys) object[key] = at.read();
+  for (const key of keys) {
+    if (isSparse(key, keys.length)) setSparse(object, key, at.read());
+    else object[key] = at.read();
+  }
   return Object.setPrototypeOf(object, Object.prototype) as Record<string, unknown>;
 }
 
@@ -120,10 +127,18 @@ const EMPTY = {};
 /**
  * Gives the object an own property, whatever its prototype says of that key: a setter (`__proto__`),
  * or a value that cannot be assigned over, where a program has frozen the prototypes.
+ *
+ * @param count how many keys the object is to have
  */
-export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+export function setOwn(
+  object: Record<string, unknown>,
+  key: string,
+  value: unknown,
+  count: number,
+): void {
   // Asked of an empty object, not of the large one that this may be: its own keys do not matter.
   if (key in EMPTY) Object.defineProperty(object, key, ownProperty(value));
+  else if (isSparse(key, count)) setSparse(object, key, value);
   else object[key] = value;
 }
 
