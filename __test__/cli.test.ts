@@ -714,7 +714,11 @@ test('doctor obeys its timeouts, whatever a server does instead of answering', a
     [silent.url, ['--recv-timeout', '300ms'], /✘ backwater .*no answer by HTTP within 300 ms/],
     [silent.url, ['--timeout', '200ms'], /✘ backwater .*no answer by HTTP within 200 ms/],
     // On a busy machine even the head may be late.
-    [slow, ['--recv-timeout', '300ms'], /✘ backwater .*no (complete )?answer by HTTP within 300 ms/],
+    [
+      slow,
+      ['--recv-timeout', '300ms'],
+      /✘ backwater .*no (complete )?answer by HTTP within 300 ms/,
+    ],
     [trickling.url, ['--recv-timeout', '300ms'], /✘ backwater .*within 300 ms/],
     [secure, ['--connect-timeout', '300ms'], /✘ TLS .*no TLS handshake within 300 ms/],
   ] as const) {

@@ -12,6 +12,7 @@ const NAMES = `
   parts deadline triggerAsyncId struct tag weight a
   idleTimeout clientCa ca cert servername acceptAny replay isResolved priority address maxValueSize
   maxLength maxDepth traceparent certificate metadata ejectedFor offset unverified header
+  detail path line column caller callers interceptors parent
   trace bound parent interceptors caller callers idempotent
 `
   .trim()

@@ -1,3 +1,4 @@
+import { ownProperties } from '../platform/own-properties.js';
 import type { AsyncResource } from 'node:async_hooks';
 import { abortReason, offAbort, onAbort } from './abort.js';
 import { bridge, type Pending } from '../bridge/bridge.js';
@@ -137,7 +138,7 @@ export class PendingCall implements Pending {
     this.#settle();
     if (error instanceof RemoteError) {
       const call = `${this.#module}:${this.#fn}/${this.#arity}`;
-      const { detail } = error;
+      const { detail } = ownProperties(error);
       this.#fail(new RemoteError(error.httpStatus, error.reason, { call, detail }), requestId);
     } else {
       this.#fail(this.#withBound(error), requestId);
