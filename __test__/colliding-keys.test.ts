@@ -1,5 +1,7 @@
 import test from 'ava';
-import { decode, encode, RemoteError, TermError } from '../src/index.js';
+import { elixir } from '../src/elixir.js';
+import { javascript } from '../src/hooks.js';
+import { atom, decode, encode, RemoteError, TermError } from '../src/index.js';
 import { connect, serve } from './support/rpc.js';
 
 // Keys that V8 puts into one bucket of a Map: filling it takes time that grows with the square of their number.
@@ -120,6 +122,38 @@ test('keys that are regular do not collide', (t) => {
   );
   const keys = new Map(identifiers.map((identifier) => [identifier, 0]));
   t.is((decode(encode(keys)) as unknown as Map<unknown, unknown>).size, count);
+});
+
+/** Texts that are array indices and share their low bits, which releases of V8 before March 2026 hash alike. */
+const indices = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => String(65_536 * (index + 1)));
+
+test('texts that are array indices may share a bucket up to 256 times in a Map', (t) => {
+  const mixed = (count: number): Map<unknown, number> =>
+    new Map<unknown, number>([[1.5, 1], ...indices(count).map((key): [string, 1] => [key, 1])]);
+  t.is((decode(encode(mixed(256))) as unknown as Map<unknown, unknown>).size, 257);
+  const error = t.throws(() => decode(encode(mixed(257))), { instanceOf: TermError })!;
+  t.regex(error.message, /more than 256 numbers as keys whose hashes collide/);
+  // An object has no such table.
+  const object = Object.fromEntries(indices(2000).map((key) => [key, 1]));
+  t.is(Object.keys(decode(encode(object)) as object).length, 2000);
+});
+
+test('sets of such texts stay as they were received', (t) => {
+  for (const hooks of [elixir(), javascript()]) {
+    const sent = (count: number): unknown => decode(encode(new Set(indices(count)), hooks), hooks);
+    t.is((sent(256) as Set<string>).size, 256);
+    t.false(sent(257) instanceof Set);
+  }
+});
+
+test('atoms whose names are numbers are one each', (t) => {
+  for (const name of ['5', ':5', '::5', '65536']) {
+    t.is(atom(name).name, name);
+    t.is(atom(name), atom(name));
+    t.is(decode(encode(atom(name))), atom(name));
+  }
+  t.is(new Set(['5', ':5', '::5'].map(atom)).size, 3);
 });
 
 test('a call with such arguments is refused', async (t) => {

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { haveCollidingTexts } from '../codec/colliding-texts.js';
 import { membersOf, type Reviver } from '../codec/revivers.js';
 import { option, type OptionsOf, readOptions } from '../options/table.js';
 import { oneOf } from '../options/types.js';
@@ -188,8 +189,9 @@ function mapSet(set: Set<unknown>, version: 2 | undefined): Map<Atom, unknown> {
 
 function setOf(map: unknown): Set<unknown> | undefined {
   if (typeof map !== 'object' || map === null) return undefined;
-  const isMap = types.isMap(map) || isPlainObject(map);
-  return isMap ? new Set(membersOf(map)) : undefined;
+  if (!types.isMap(map) && !isPlainObject(map)) return undefined;
+  const members = membersOf(map);
+  return haveCollidingTexts(members) ? undefined : new Set(members);
 }
 
 function reviverOf([module, constructor]: [string, Structs[string]]): Reviver {

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { filled } from '../codec/arrays.js';
+import { haveCollidingTexts } from '../codec/colliding-texts.js';
 import type { TupleReviver } from '../codec/revivers.js';
 import { atom, type Encoder, isTuple, tuple } from '../terms/index.js';
 
@@ -34,6 +35,7 @@ export const setReviver: TupleReviver = {
 
 function setOf(members: unknown, numbers: unknown): Set<unknown> | undefined {
   if (!Array.isArray(members) || isTuple(members) || members.some(isNumeric)) return undefined;
+  if (haveCollidingTexts(members)) return undefined;
   const places = entriesOf(numbers);
   if (places === undefined) return undefined;
   const inOrder = filled<unknown>(members.length + places.length, NONE);

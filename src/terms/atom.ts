@@ -69,9 +69,9 @@ export class Atom {
   }
 }
 
-/** Atoms that the program made: they stay. */
+/** Atoms that the program made, by {@link keyOf} their names: they stay. */
 const own = new Map<string, Atom>();
-/** Atoms that came from the wire: they stay as long as somebody holds them. */
+/** Atoms that came from the wire, likewise: they stay as long as somebody holds them. */
 const foreign = new Map<string, WeakRef<Atom>>();
 /** Calls back after a garbage collection. Registering every atom would take a third of making one. */
 const collections = new FinalizationRegistry<void>(forgetCollected);
@@ -101,12 +101,13 @@ function forgetCollected(): void {
  * ```
  */
 export function atom(name: string): Atom {
-  const known = own.get(name);
+  const key = keyOf(name);
+  const known = own.get(key);
   if (known !== undefined) return known;
   checkName(name);
-  const result = foreign.get(name)?.deref() ?? Atom.make(name);
-  foreign.delete(name);
-  own.set(name, result);
+  const result = foreign.get(key)?.deref() ?? Atom.make(name);
+  foreign.delete(key);
+  own.set(key, result);
   // Safe decoding accepts the atoms that the program has made.
   environment.knowAtom(name);
   return result;
@@ -122,13 +123,27 @@ export function ownAtom(given: Atom): Atom {
 
 /** @internal The atom of a name from the wire, which was checked there; held weakly. */
 export function foreignAtom(name: string): Atom {
-  const known = own.get(name) ?? foreign.get(name)?.deref();
+  const key = keyOf(name);
+  const known = own.get(key) ?? foreign.get(key)?.deref();
   if (known !== undefined) return known;
   const result = Atom.make(detached(name));
   if (!isAwaitingCollection) awaitCollection();
-  foreign.set(result.name, new WeakRef(result));
+  foreign.set(key === name ? result.name : key, new WeakRef(result));
   return result;
 }
+
+/**
+ * What an atom is remembered by. Until March 2026 V8 hashed text that is an array index by its value, so that
+ * such names could be chosen to collide; with a colon in front of them they are hashed as others are.
+ */
+function keyOf(name: string): string {
+  const first = name.charCodeAt(0);
+  return first >= DIGIT_ZERO && first <= COLON ? `:${name}` : name;
+}
+
+const DIGIT_ZERO = 48;
+/** The character behind the nine. */
+const COLON = 58;
 
 /** A copy, since V8 keeps the text that a long string was cut out of as long as the string itself. */
 function detached(name: string): string {

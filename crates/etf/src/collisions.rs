@@ -2,13 +2,25 @@
 //!
 //! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone, so a sender can choose
 //! keys that all fall into one bucket. Filling a Map with them takes time that grows with the square of their
-//! number. Strings are hashed with a secret, and objects at random.
+//! number. Objects are hashed at random, and strings with a secret; but until March 2026 (CVE-2026-21717) V8 hashed
+//! strings that are array indices, such as `'1000065536'`, by their value.
 
 use crate::error::DecodeErrorKind;
 
 /// So many numeric keys of a map may share a bucket. With two keys a bucket on average, chance and regular
 /// sequences fill none of a million buckets with more than 20.
 pub(crate) const MAX_COLLIDING: usize = 32;
+
+/// So many texts that are array indices may share a bucket. More than of numbers, because current releases of
+/// V8 do not mind, and because texts such as the offsets of pages are regular in their lowest bits.
+pub(crate) const MAX_COLLIDING_TEXTS: usize = 256;
+
+/// The hash of a text that is an array index, as far as a bucket depends on it; `None` for other texts.
+pub(crate) fn of_text(text: &[u8]) -> Option<u32> {
+    let is_index = text.len() <= 10 && text.iter().all(u8::is_ascii_digit);
+    let value = text.iter().fold(0, |value, digit| value * 10 + u64::from(digit & 15));
+    (is_index && !text.is_empty()).then_some(value as u32 & 0x00ff_ffff)
+}
 
 /// The hash of a number (V8, `Object::GetSimpleHash`).
 pub(crate) fn of_number(value: f64) -> u32 {
@@ -46,17 +58,26 @@ fn hash64(key: u64) -> u32 {
 
 /// Refuses numeric keys of a map with `pairs` keys in all if too many of their hashes share a bucket.
 pub(crate) fn check(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
-    if hashes.len() <= MAX_COLLIDING {
+    check_limit(hashes, pairs, MAX_COLLIDING)
+}
+
+/// The same for texts that are array indices.
+pub(crate) fn check_texts(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
+    check_limit(hashes, pairs, MAX_COLLIDING_TEXTS)
+}
+
+fn check_limit(hashes: &[u32], pairs: u32, limit: usize) -> Result<(), DecodeErrorKind> {
+    if hashes.len() <= limit {
         return Ok(());
     }
     // V8's tables have a power of two of entries, and a bucket for every two of them.
     let buckets = (pairs as usize).next_power_of_two() / 2;
-    let mut counts = vec![0u8; buckets];
+    let mut counts = vec![0u16; buckets];
     for hash in hashes {
         let count = &mut counts[*hash as usize & (buckets - 1)];
         *count += 1;
-        if usize::from(*count) > MAX_COLLIDING {
-            return Err(DecodeErrorKind::CollidingKeys(MAX_COLLIDING as u32));
+        if usize::from(*count) > limit {
+            return Err(DecodeErrorKind::CollidingKeys(limit as u32));
         }
     }
     Ok(())
@@ -105,6 +126,30 @@ mod tests {
         assert_eq!(chosen.len(), MAX_COLLIDING + 1);
         assert!(check(&chosen[1..], COUNT as u32).is_ok());
         assert!(check(&chosen, COUNT as u32).is_err());
+    }
+
+    #[test]
+    fn texts_that_are_array_indices_collide_by_their_value() {
+        for (text, hash) in [
+            ("0", Some(0)),
+            ("16777217", Some(1)),
+            ("9999999999", Some(9_999_999_999u64 as u32 & 0x00ff_ffff)),
+            ("", None),
+            ("-1", None),
+            ("1a", None),
+            ("10000000000", None),
+        ] {
+            assert_eq!(of_text(text.as_bytes()), hash, "{text}");
+        }
+        let of = |count: u32| -> Vec<u32> {
+            (0..count).filter_map(|n| of_text((n * 65_536).to_string().as_bytes())).collect()
+        };
+        let limit = MAX_COLLIDING_TEXTS as u32;
+        assert!(check_texts(&of(limit), 1000).is_ok());
+        assert!(check_texts(&of(limit + 1), 1000).is_err());
+        let sequence: Vec<u32> =
+            (0..COUNT).filter_map(|n| of_text(n.to_string().as_bytes())).collect();
+        assert!(check_texts(&sequence, COUNT as u32).is_ok());
     }
 
     #[test]

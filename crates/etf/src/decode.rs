@@ -41,6 +41,7 @@ pub struct Decoder {
     frames: Vec<Frame>,
     keys: Vec<TermHash>,
     numeric_keys: Vec<u32>,
+    index_keys: Vec<u32>,
     hasher: TermHasher,
 }
 
@@ -59,6 +60,7 @@ impl Decoder {
             frames: Vec::new(),
             keys: Vec::new(),
             numeric_keys: Vec::new(),
+            index_keys: Vec::new(),
             hasher: TermHasher::new(),
         }
     }
@@ -82,6 +84,7 @@ impl Decoder {
         // Not to lie beside the values that are made next.
         clear_to(&mut self.keys, KEPT_FRAMES);
         clear_to(&mut self.numeric_keys, KEPT_FRAMES);
+        clear_to(&mut self.index_keys, KEPT_FRAMES);
         clear_to(&mut self.frames, KEPT_FRAMES);
         self.atoms.trim();
         decoded
@@ -110,6 +113,7 @@ impl Decoder {
             frames: &mut self.frames,
             keys: &mut self.keys,
             numeric_keys: &mut self.numeric_keys,
+            index_keys: &mut self.index_keys,
             hasher: &self.hasher,
         };
         if run.reader.u8()? != tags::VERSION {
@@ -172,6 +176,7 @@ pub(crate) struct Frame {
     /// Where its keys begin among the hashes, and its numeric keys among those of JavaScript.
     keys: usize,
     numeric_keys: usize,
+    index_keys: usize,
     key: TermHash,
     pub(crate) hash: TermHash,
 }
@@ -203,6 +208,7 @@ pub(crate) struct Run<'a> {
     keys: &'a mut Vec<TermHash>,
     /// The hashes that numeric keys have in JavaScript, of maps with many keys.
     numeric_keys: &'a mut Vec<u32>,
+    index_keys: &'a mut Vec<u32>,
     pub(crate) hasher: &'a TermHasher,
 }
 
@@ -736,6 +742,12 @@ impl Run<'_> {
         let numeric = &self.numeric_keys[frame.numeric_keys..];
         collisions::check(numeric, frame.count).or_else(|kind| self.reader.fail(kind))?;
         self.numeric_keys.truncate(frame.numeric_keys);
+        // A map whose keys are all text becomes an object, for which V8 has other tables.
+        if !frame.keys_are_text {
+            let texts = &self.index_keys[frame.index_keys..];
+            collisions::check_texts(texts, frame.count).or_else(|kind| self.reader.fail(kind))?;
+        }
+        self.index_keys.truncate(frame.index_keys);
         Ok(())
     }
 
@@ -843,6 +855,17 @@ impl Run<'_> {
         }
     }
 
+    /// The same for a text that may be an array index.
+    fn note_index_key(&mut self, text: &[u8]) {
+        if let Some(frame) = self.frames.last()
+            && frame.kind == Container::Pairs
+            && frame.count as usize > collisions::MAX_COLLIDING_TEXTS
+            && let Some(hash) = collisions::of_text(text)
+        {
+            self.index_keys.push(hash);
+        }
+    }
+
     pub(crate) fn open(
         &mut self,
         kind: Container,
@@ -881,6 +904,7 @@ impl Run<'_> {
             keys_are_text: true,
             keys: self.keys.len(),
             numeric_keys: self.numeric_keys.len(),
+            index_keys: self.index_keys.len(),
             key: 0,
             hash: 0,
         });
@@ -1025,6 +1049,9 @@ impl Run<'_> {
             self.text_kind(bytes, is_key).or_else(|kind| self.reader.fail(kind))?
         };
         self.note_key(false, text.is_some());
+        if is_key && text.is_some() {
+            self.note_index_key(bytes);
+        }
         self.put_bytes(bytes, self.reader.at - length, text);
         Ok(Read::Leaf(hash))
     }
