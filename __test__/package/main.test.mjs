@@ -292,7 +292,7 @@ test(
       [...flags, '--input-type=module', '-e', program],
       { cwd: project, env: environment() },
     );
-    assert.match(stdout, /cannot resolve name\.invalid: .*--allow-net/);
+    assert.match(stdout, /cannot resolve name\.invalid:80: .*--allow-net/);
   },
 );
 
