@@ -101,7 +101,7 @@ test('secrets without names have no caller, and names make no difference to them
 
 test('a name proves nothing', async (t) => {
   const server = await start(t, { billing: BILLING, web: [WEB, OLD_WEB] });
-  // The name of another caller, and one that there is not.
+  // The name of another caller, and a name that does not exist.
   t.is(await takenFor(t, server, WEB, 'billing'), 'invalid_signature');
   t.is(await takenFor(t, server, BILLING, 'web'), 'invalid_signature');
   t.is(await takenFor(t, server, BILLING, 'Billing'), 'invalid_signature');

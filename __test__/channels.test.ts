@@ -20,7 +20,7 @@ const modules = {
 type Name = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error';
 const names: readonly Name[] = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];
 
-/** Notes the events of a channel until it is told to end. */
+/** Records the events of a channel until `end` is called. */
 function listen(channel: 'backwater:call' | 'backwater:serve'): {
   events: [Name, TracedCall][];
   end: () => void;

@@ -48,7 +48,7 @@ test('values come back from compressed terms', (t) => {
   }
 });
 
-test('decode accepts them only when it is told to', (t) => {
+test('decode accepts them only with the option', (t) => {
   const bytes = encode(records, COMPRESSED);
   const error = t.throws(() => decode(bytes), { instanceOf: TermError });
   t.regex(error!.message, /compressed.*option compressed/);

@@ -28,7 +28,7 @@ const modules = {
 /** A date of another realm, as test runners have it. */
 const foreign = (time: number): Date => runInNewContext('new Date(time)', { time }) as Date;
 
-test('a deadline is a Date or a number, and the server is told', async (t) => {
+test('a deadline is a Date or a number, and travels to the server', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   const time = Date.now() + 60_000;

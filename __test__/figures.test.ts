@@ -120,7 +120,7 @@ test('calls that were not sent have none', async (t) => {
   await first;
 });
 
-test('responses that other HTTP clients receive are told apart as well', async (t) => {
+test('errors of decodeResponse have the id of the request', async (t) => {
   const server = await serve(t, { m: { fail: () => raise('throw', 1) } });
   const target = { url: server.url, secret };
   const { url, method, headers, body, requestId } = encodeRequest(target, 'm', 'fail');
@@ -210,7 +210,7 @@ test('a server says why it has refused requests', async (t) => {
   }
 });
 
-test('calls that wait too long, and those that find no place', async (t) => {
+test('a call beyond maxCallsInFlight counts as overloaded', async (t) => {
   const server = await serve(
     t,
     { m: { hang: () => new Promise(() => {}), ok: () => 1 } },

@@ -130,7 +130,7 @@ fn check_signature<'a>(
 
 fn refusal_of(failure: &SignatureFailure) -> Refusal {
     let body = match failure {
-        // Whether there is such a caller is nobody's business who is not one.
+        // Only a caller may learn which callers exist.
         SignatureFailure::UnknownCaller => SignatureFailure::InvalidSignature.to_string(),
         failure => failure.to_string(),
     };

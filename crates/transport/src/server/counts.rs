@@ -58,7 +58,7 @@ impl Counts {
 
     fn of_caller(&self, caller: Option<&Arc<str>>, count: impl FnOnce(&mut CallerStats)) {
         let Some(name) = caller else { return };
-        // A caller that was removed in between is not counted any more.
+        // A caller that was removed in the meantime has no counters.
         if let Some(stats) = locked(&self.callers).get_mut(name) {
             count(stats);
         }
