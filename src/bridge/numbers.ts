@@ -17,6 +17,12 @@ export const EVENT_ABANDONED = 6;
 export const EVENT_RESOLVE = 7;
 /** A timer has run out. */
 export const EVENT_TIMER = 8;
+/** Items of a stream have arrived. First: the word of the term at which their list begins. */
+export const EVENT_ITEMS = 9;
+/** A stream has ended, and all of its items have arrived. */
+export const EVENT_END = 10;
+/** One `JOB_ITEMS` of a call was taken: JavaScript may add another one. */
+export const EVENT_SENT = 11;
 
 /** The words of an event's header, in order. */
 export const EventWord = {
@@ -44,8 +50,14 @@ export const JOB_RETURN = 1;
 export const JOB_EXCEPTION = 2;
 /** Make a call; only this job has all fields after its identifier. */
 export const JOB_CALL = 3;
-/** Cancel a call whose caller has gone away. */
+/** Cancel a call or a stream whose caller has gone away. */
 export const JOB_CANCEL = 4;
+/** Answer a call with items, a list; more may follow. `JOB_END` or `JOB_EXCEPTION` ends the answer. */
+export const JOB_ITEMS = 5;
+/** End an answer of items. */
+export const JOB_END = 6;
+/** Ask for the next event of a stream. */
+export const JOB_PULL = 7;
 
 // Classes of exceptions.
 export const CLASS_ERROR = 0;
@@ -81,5 +93,7 @@ export const JobWord = {
   headersLength: 17,
   /** Where the identifier of the first request stands in the bytes, in base64; 0 if Rust makes it. */
   requestId: 18,
+  /** Of a call with `FLAG_STREAM`: how long it may wait for a frame. */
+  idleTimeout: 19,
 } as const;
-export const JOB_WORDS = 19;
+export const JOB_WORDS = 20;

@@ -108,6 +108,16 @@ export const clientTable = {
   ...compression,
   /** How many connections may be open. Further calls wait for one. */
   maxConnections: option(integer(1, 65535), 64),
+  /**
+   * How many streams from each server may be open, each on a connection that does not count among
+   * `maxConnections`. Further ones wait.
+   */
+  maxStreams: option(integer(1, 65535), 64),
+  /**
+   * How long a stream may wait for its next items or a ping, in milliseconds; `Infinity` for no limit. It
+   * counts while the consumer waits.
+   */
+  streamIdleTimeout: option(timeout, 30_000),
   /** How many connections to each server to open in advance and keep open while idle: up to `maxConnections`. */
   minConnections: option(integer(0, 65535), 0),
   /**

@@ -49,3 +49,5 @@ export const FLAG_BINARIES_BUFFER = 4;
 export const FLAG_BINARIES_STRING = 8;
 /** The call may be repeated. */
 export const FLAG_IDEMPOTENT = 16;
+/** The answer may be a stream. */
+export const FLAG_STREAM = 32;

@@ -99,6 +99,21 @@ export const serverTable = {
    * A call whose caller has gone away does not count; see {@link ServerStats.abandoned}.
    */
   maxCallsInFlight: option(count, 4096),
+  /**
+   * How many streams may be in flight; the next one is answered with 503, and its generator is ended.
+   * `Infinity` for no limit.
+   *
+   * A stream counts among the calls in flight until its first items are sent, and among the streams from
+   * then on.
+   */
+  maxStreams: option(count, 1024),
+  /**
+   * How long a stream may be silent before a ping tells its caller that it is alive, in milliseconds;
+   * `Infinity` for no pings.
+   *
+   * It should be less than half of the `idleTimeout` of callers and of the proxies between.
+   */
+  streamPingInterval: option(timeout, 10_000),
   ...spinning,
   /**
    * A path such as `'/healthz'` at which anyone can check, without a signature, whether the server accepts

@@ -44,6 +44,7 @@ impl JobRunner {
             }
             Some(JobKind::Call) => self.clients.call(job),
             Some(JobKind::Cancel) => self.clients.cancel(id),
+            Some(JobKind::Items | JobKind::End | JobKind::Pull) => (),
             None => {
                 self.events.push(Event::failure(id, Failure::internal("a job of an unknown kind")));
             }
@@ -53,8 +54,10 @@ impl JobRunner {
     fn fail(&self, kind: Option<JobKind>, id: u32) {
         match kind {
             // Dropping the reply answers with 500.
-            Some(JobKind::Return | JobKind::Exception) => drop(self.served.take(id)),
-            Some(JobKind::Cancel) => (),
+            Some(JobKind::Return | JobKind::Exception | JobKind::Items | JobKind::End) => {
+                drop(self.served.take(id));
+            }
+            Some(JobKind::Cancel | JobKind::Pull) => (),
             Some(JobKind::Call) | None => self.events.push(Event::failed_inside(id)),
         }
     }

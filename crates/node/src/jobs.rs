@@ -7,7 +7,8 @@ use backwater_transport::{ExceptionClass, TapeSource};
 
 use crate::frame::BufferSlices;
 use crate::numbers::{
-    CLASS_EXIT, CLASS_THROW, JOB_CALL, JOB_CANCEL, JOB_EXCEPTION, JOB_RETURN, job,
+    CLASS_EXIT, CLASS_THROW, JOB_CALL, JOB_CANCEL, JOB_END, JOB_EXCEPTION, JOB_ITEMS, JOB_PULL,
+    JOB_RETURN, job,
 };
 use crate::shared_buffers::SharedBuffers;
 
@@ -78,6 +79,12 @@ pub(crate) enum JobKind {
     Call,
     /// Cancel a call of a client.
     Cancel,
+    /// Answer a call of a server with items.
+    Items,
+    /// End the items of a call of a server.
+    End,
+    /// Ask for the next event of a stream of a client.
+    Pull,
 }
 
 impl Job {
@@ -87,6 +94,9 @@ impl Job {
             JOB_EXCEPTION => Some(JobKind::Exception),
             JOB_CALL => Some(JobKind::Call),
             JOB_CANCEL => Some(JobKind::Cancel),
+            JOB_ITEMS => Some(JobKind::Items),
+            JOB_END => Some(JobKind::End),
+            JOB_PULL => Some(JobKind::Pull),
             _ => None,
         }
     }

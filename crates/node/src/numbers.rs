@@ -50,6 +50,12 @@ numbers! {
         EVENT_RESOLVE = 7;
         /// A timer has run out.
         EVENT_TIMER = 8;
+        /// Items of a stream have arrived. First: the word of the term at which their list begins.
+        EVENT_ITEMS = 9;
+        /// A stream has ended, and all of its items have arrived.
+        EVENT_END = 10;
+        /// One `JOB_ITEMS` of a call was taken: JavaScript may add another one.
+        EVENT_SENT = 11;
     }
 }
 
@@ -87,6 +93,8 @@ pub(crate) mod job {
             HEADERS_LENGTH = 17;
             /// Where the identifier of the first request stands in the bytes, in base64; 0 if Rust makes it.
             REQUEST_ID = 18;
+            /// Of a call with `FLAG_STREAM`: how long it may wait for a frame.
+            IDLE_TIMEOUT = 19;
         }
     }
 
@@ -103,8 +111,14 @@ numbers! {
         JOB_EXCEPTION = 2;
         /// Make a call; only this job has all fields after its identifier.
         JOB_CALL = 3;
-        /// Cancel a call whose caller has gone away.
+        /// Cancel a call or a stream whose caller has gone away.
         JOB_CANCEL = 4;
+        /// Answer a call with items, a list; more may follow. `JOB_END` or `JOB_EXCEPTION` ends the answer.
+        JOB_ITEMS = 5;
+        /// End an answer of items.
+        JOB_END = 6;
+        /// Ask for the next event of a stream.
+        JOB_PULL = 7;
     }
 }
 
@@ -189,5 +203,7 @@ numbers! {
         FLAG_BINARIES_STRING = 8;
         /// The call may be repeated.
         FLAG_IDEMPOTENT = 16;
+        /// The answer may be a stream.
+        FLAG_STREAM = 32;
     }
 }

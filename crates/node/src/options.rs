@@ -41,6 +41,8 @@ pub struct ServerOptions {
     pub gzip_level: u32,
     pub max_connections: f64,
     pub max_calls_in_flight: f64,
+    pub max_streams: f64,
+    pub stream_ping_interval: f64,
     pub max_bytes_in_flight: f64,
     /// Null for a number that suits the machine.
     pub io_threads: Option<u32>,
@@ -154,6 +156,7 @@ pub struct ClientOptions {
     pub compression_threshold: f64,
     pub gzip_level: u32,
     pub max_connections: u32,
+    pub max_streams: u32,
     pub max_queued_calls: f64,
     pub max_bytes_in_flight: f64,
     pub min_connections: u32,

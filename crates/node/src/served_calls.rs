@@ -105,6 +105,8 @@ pub struct CallerFields {
     pub tracestate: Option<String>,
     /// See `traceparent`.
     pub baggage: Option<String>,
+    /// Whether the caller takes a stream.
+    pub stream: bool,
 }
 
 impl CallerFields {
@@ -126,6 +128,7 @@ impl CallerFields {
             traceparent: trace.traceparent,
             tracestate: trace.tracestate,
             baggage: trace.baggage,
+            stream: false,
         }
     }
 }
