@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { freePort } from './support/fleet.js';
-import { EXIT, statusOf } from '../src/cli/exit.js';
+import { EXIT, EXIT_MEANINGS, statusOf } from '../src/cli/exit.js';
 import {
   atom,
+  BitString,
   Client,
   ClosedError,
   ConnectError,
@@ -108,7 +109,7 @@ async function folder(t: ExecutionContext): Promise<string> {
   return path;
 }
 
-test('help, version, and commands that there are not', async (t) => {
+test('help, version and unknown commands', async (t) => {
   const { version } = JSON.parse(
     await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
   ) as { version: string };
@@ -117,57 +118,65 @@ test('help, version, and commands that there are not', async (t) => {
     const { status, out } = await run(args);
     t.is(status, 0);
     for (const name of ['secret', 'serve', 'call', 'encode', 'decode', 'bench', 'doctor']) {
-      t.true(out.includes(`  ${name} `), name);
+      t.true(out.includes(`\n  ${name} `), name);
     }
   }
   const help = await run(['help', 'call']);
   t.is(help.status, 0);
-  t.regex(help.out, /usage: backwater call URL MODULE FUNCTION/);
-  t.regex(help.out, /examples:\n\n {2}# /);
+  t.regex(
+    help.out,
+    /^Usage: backwater call URL MODULE FUNCTION \[ARGUMENT\.\.\.\] \[OPTIONS\]\n\nExamples:\n {2}# /m,
+  );
   t.deepEqual(await run(['call', 'x', '--help']), help);
   t.is((await run([])).status, 2);
   const unknown = await run(['frob']);
   t.is(unknown.status, 2);
-  t.regex(unknown.errors, /^backwater: there is no command 'frob'; the commands are secret, serve/);
+  t.regex(
+    unknown.errors,
+    /^backwater: unknown command 'frob'; the commands are secret, serve.* and help\n$/,
+  );
 });
 
-test('wrong command lines are told in a sentence', async (t) => {
+test('each wrong command line has an error of one line that says what to do', async (t) => {
   for (const [args, message] of [
-    [['call'], 'URL is missing'],
-    [['call', 'x', 'm'], 'FUNCTION is missing'],
-    [['call', '127.0.0.1', 'm', 'f'], 'a secret is needed: --secret-file PATH'],
-    [['call', '--secret', 'x'], 'a secret is never given as an argument'],
-    [['call', '--secret=x'], 'a secret is never given as an argument'],
+    [['call'], "missing argument URL; see 'backwater call --help'"],
+    [['call', 'x', 'm'], 'missing argument FUNCTION'],
+    [['call', '127.0.0.1', 'm', 'f'], 'missing secret: use --secret-file PATH'],
+    [['call', '--secret', 'x'], 'a secret on the command line is visible to every user'],
+    [['call', '--secret=x'], 'a secret on the command line is visible to every user'],
     [['call', '--frob'], "Unknown option '--frob'"],
     [['call', 'http://a/b?c', 'm', 'f', '--secret-file', PROGRAM], "option 'url' cannot have"],
     [
       ['call', 'x', 'm', 'f', 'text'],
-      'argument 1 is no JSON: text (a string is written \'"text"\')',
+      'argument 1 is not JSON: text (write a string as \'"text"\')',
     ],
     [
       ['call', 'x', 'm', 'f', '{a', '--erlang'],
-      "argument 1 is no term, line 1, column 3: expected ',' or '}'",
+      "argument 1 is not an Erlang term: line 1, column 3: expected ',' or '}'",
     ],
-    [['call', 'x', 'm', 'f', '--secret-file', '/no/such'], 'the secret cannot be read: ENOENT'],
+    [['call', 'x', 'm', 'f', '--secret-file', '/no/such'], 'cannot read the secret: ENOENT'],
     [['call', 'x', 'm', 'f', '--timeout', '5', '--secret-file', PROGRAM], '--timeout takes a time'],
-    [['call', 'x', 'm', 'f', '-o', 'xml', '--secret-file', PROGRAM], '--output takes json, js'],
+    [
+      ['call', 'x', 'm', 'f', '-o', 'xml', '--secret-file', PROGRAM],
+      '--output takes json, js, erlang or elixir, not',
+    ],
     [['secret', 'x'], "unexpected argument 'x'"],
     [['secret', '--bytes', '8'], '--bytes takes an integer from 16 to 1024'],
-    [['serve', '/no/such.js'], 'there is no file /no/such.js'],
+    [['serve', '/no/such.js'], 'no such file: /no/such.js'],
     [
       ['bench', 'x', 'm', 'f', '--calls', '0', '--secret-file', PROGRAM],
       '--calls takes an integer',
     ],
     [['decode', '/no/such'], 'ENOENT'],
     [['decode', 'a', 'b'], "unexpected argument 'b'"],
-    [['encode', tmpdir()], `the value cannot be read: ${tmpdir()} is a folder`],
+    [['encode', tmpdir()], `cannot read the value: ${tmpdir()} is a directory`],
     [
       ['call', 'x', 'm', 'f', '{"a":\n1,}'],
-      'argument 1 is no JSON: Expected double-quoted property name in JSON at position 8',
+      'argument 1 is not JSON: Expected double-quoted property name in JSON at position 8',
     ],
     [
       ['call', 'x', 'm', 'f', "'text'"],
-      `argument 1 is no JSON: 'text' (a string is written '"text"')`,
+      `argument 1 is not JSON: 'text' (write a string as '"text"')`,
     ],
     [['serve', MODULE, '--key', 'x', '--secret-file', PROGRAM], '--key needs --cert'],
     [['serve', MODULE, '--client-ca', 'x', '--secret-file', PROGRAM], '--client-ca needs --cert'],
@@ -195,12 +204,15 @@ function runLine(cwd: string, line: string, more = ''): Promise<Result> {
   return resultOf(child);
 }
 
-test('the examples of help and of the page have flags that there are', async (t) => {
+test('the examples of help and of the page are valid command lines', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
   const blocks = Array.from(page.matchAll(/^```sh\n([^]*?)^```/gm), ([, lines]) => lines!);
   const commands = ['secret', 'serve', 'call', 'encode', 'decode', 'bench', 'doctor'];
   const helps = await Promise.all(commands.map((name) => run(['help', name])));
-  const examples = [...blocks, ...helps.map(({ out }) => out.split('examples:')[1]!)]
+  const examples = [
+    ...blocks,
+    ...helps.map(({ out }) => /^Examples:\n([^]*?)\n\n\S/m.exec(out)![1]!),
+  ]
     .flatMap((text) => text.split('\n'))
     .map((line) => line.replace(/^.*?(?=\bbackwater )/, '').replace(/ +[&#](?: .*)?$/, ''))
     .filter((line) => line.startsWith('backwater '));
@@ -217,7 +229,7 @@ test('the examples of help and of the page have flags that there are', async (t)
   }
 });
 
-test('what the page pipes into the program comes out as it says', async (t) => {
+test('the pipelines of the page print what it says', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
   const lines = Array.from(page.matchAll(/^(echo .*\| backwater .*?) +# (.*)$/gm));
   t.true(lines.length >= 2);
@@ -239,7 +251,7 @@ test('secret makes secrets', async (t) => {
   const text = await readFile(path, 'utf8');
   const again = await run(['secret', '--write', path]);
   t.is(again.status, 2);
-  t.regex(again.errors, /is there already/);
+  t.regex(again.errors, /already exists/);
   t.is(await readFile(path, 'utf8'), text);
 });
 
@@ -251,7 +263,7 @@ test('call prints what a function returns, in four formats', async (t) => {
     [['echo', '[[1, 2]]'], '[1,2]'],
     [['echo', '"é"'], Buffer.from('"é"').toString('latin1')],
     [['terms'], '["ok",[97,"b"],[[1,null]]]'],
-    [['terms', '-o', 'js'], "tuple(atom('ok'), [ 97, 'b' ], Map(1) { 1 => null })"],
+    [['terms', '-o', 'js'], "tuple(atom('ok'), [ 97, 'b' ], new Map([ [ 1, null ] ]))"],
     [['terms', '--output', 'erlang'], '{ok,[97,<<"b">>],#{1 => nil}}'],
     [['terms', '--output', 'elixir'], '{:ok, [97, "b"], %{1 => nil}}'],
     [['echo', '{ok, <<"x">>}', '--erlang', '-o', 'erlang'], '{ok,<<"x">>}'],
@@ -264,6 +276,24 @@ test('call prints what a function returns, in four formats', async (t) => {
   }
   const stdin = await run(['call', url, 'test', 'echo', '-'], { ...withSecret, input: '["in"]' });
   t.is(stdin.out, '"in"\n');
+});
+
+test('results of `--output js` paste back into Node', async (t) => {
+  const terms = [
+    tuple(atom('ok'), new Map<unknown, unknown>([[1, { 'a-b': [2n ** 70n, -0.5] }]])),
+    Buffer.from([0, 255]),
+    new ImproperList([Buffer.from([254])], "it's"),
+    new BitString(Buffer.from([160]), 3),
+    new Pid(atom('n@h'), 1, 2, 3),
+    Array.from({ length: 200 }, (_, index) => tuple(index, 'x'.repeat(index))),
+  ];
+  const input = encode(terms, { markBytes: true });
+  const { out } = await run(['decode', '-o', 'js'], { input });
+  const names = { atom, tuple, ImproperList, BitString, Pid };
+  const value: unknown = new Function(...Object.keys(names), `return ${out}`)(
+    ...Object.values(names),
+  );
+  t.deepEqual(encode(value, { markBytes: true }), input);
 });
 
 test('secrets come from files and stdin too', async (t) => {
@@ -283,7 +313,7 @@ test('secrets come from files and stdin too', async (t) => {
   t.regex(empty.errors, /is empty/);
 });
 
-test('stdin is one thing: a secret there is neither sent nor shown', async (t) => {
+test('stdin is read once, and a secret there is neither sent nor printed', async (t) => {
   const { url } = await server(t);
   const digits = '12345678901234567890123456789012';
   for (const args of [
@@ -294,16 +324,16 @@ test('stdin is one thing: a secret there is neither sent nor shown', async (t) =
   ]) {
     const { status, out, errors } = await run(args, { input: digits, ...withSecret });
     t.is(status, 2, args.join(' '));
-    t.regex(errors, /^backwater: stdin can be read once: /);
+    t.regex(errors, /^backwater: stdin can be read only once: /);
     t.false(`${out}${errors}`.includes(digits));
   }
 });
 
-test('what cannot be written is told in a sentence', async (t) => {
+test('an error of writing the output takes one line', async (t) => {
   const full = spawn('sh', ['-c', `'${process.execPath}' '${PROGRAM}' secret > /dev/full`]);
   const { status, errors } = await resultOf(full);
   t.is(status, 2);
-  t.regex(errors, /^backwater: the output cannot be written: ENOSPC.*\n$/);
+  t.regex(errors, /^backwater: cannot write the output: ENOSPC.*\n$/);
 });
 
 test('the exit status says what went wrong', async (t) => {
@@ -345,8 +375,15 @@ test('the exit status says what went wrong', async (t) => {
 
 test('each kind of failure has its exit status, and the page has them all', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
-  const listed = Array.from(page.matchAll(/^\| (\d+) +\|/gm), ([, status]) => Number(status));
-  t.deepEqual(listed, Object.values(EXIT));
+  const listed = page.matchAll(/^\| (\d+) +\| (.*?) +\|$/gm);
+  t.deepEqual(
+    Array.from(listed, ([, status, meaning]) => [Number(status), meaning]),
+    Object.values(EXIT).map((status) => [status, EXIT_MEANINGS[status]]),
+  );
+  const { out } = await run(['--help']);
+  for (const [status, meaning] of Object.entries(EXIT_MEANINGS)) {
+    t.regex(out, new RegExp(`^  ${status} +${meaning}$`, 'm'));
+  }
   const secondsOf = (milliseconds: number): Record<string, number> =>
     Object.fromEntries(
       ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'].map((phase) => [
@@ -427,7 +464,7 @@ test('files are UTF-8, and nothing else is guessed', async (t) => {
     for (const flags of [[], ['--erlang']]) {
       const { status, out, errors } = await run(['encode', ...flags], { input });
       t.like({ status, out }, { status: 2, out: '' });
-      t.regex(errors, /stdin is no text in UTF-8/);
+      t.regex(errors, /stdin is not UTF-8 text/);
     }
   }
 });
@@ -550,13 +587,13 @@ test('serve says why a file cannot be served', async (t) => {
   const path = join(directory, 'broken.mjs');
   await writeFile(join(directory, 'other.mjs'), '\n\nconst a = 1 1;');
   for (const [source, message] of [
-    ['\nexport const = 1', /broken\.mjs cannot be imported: SyntaxError.*broken\.mjs, line 2\)/],
-    [`import './other.mjs'`, /broken\.mjs cannot be imported: SyntaxError.*other\.mjs, line 3\)/],
+    ['\nexport const = 1', /cannot import broken\.mjs: SyntaxError.*broken\.mjs, line 2\)/],
+    [`import './other.mjs'`, /cannot import broken\.mjs: SyntaxError.*other\.mjs, line 3\)/],
     [`import { b } from 'node:fs'`, /SyntaxError: .* named 'b' \(.*broken\.mjs, line 1\)/],
-    ['JSON.parse("{")', /cannot be imported: SyntaxError: [^(]*; see/],
-    ['export default () => 1', /exports no functions by name: its default export has none/],
-    ['export const a = 1', /broken\.mjs exports no functions/],
-    ['throw new Error("no database")', /cannot be imported: Error: no database/],
+    ['JSON.parse("{")', /cannot import broken\.mjs: SyntaxError: [^(]*; see/],
+    ['export default () => 1', /exports no named functions: give its default export a name/],
+    ['export const a = 1', /broken\.mjs exports no named functions/],
+    ['throw new Error("no database")', /cannot import broken\.mjs: Error: no database/],
   ] as const) {
     await writeFile(path, source);
     const result = await run(['serve', path, '--port', '0'], withSecret);
@@ -591,7 +628,7 @@ test('serve --watch runs the new code of a file and of what it imports', async (
   await writeFile(helper, `export const name = 'b';`);
   await until('two b');
   await writeFile(path, 'export const = ;');
-  await printed('cannot be imported: SyntaxError');
+  await printed('cannot import live.mjs: SyntaxError');
   await writeFile(path, source('three'));
   await until('three b');
   t.is((await end()).status, 0);
@@ -604,7 +641,7 @@ test('serve --watch refuses a secret from stdin', async (t) => {
     input: SECRET,
   });
   t.is(status, 2);
-  t.regex(errors, /BACKWATER_SECRET or a file/);
+  t.regex(errors, /--secret-file PATH or BACKWATER_SECRET/);
 });
 
 test('bench counts and measures', async (t) => {
@@ -640,7 +677,7 @@ test('bench ends early when no call succeeds, and not when some do', async (t) =
   t.is(status, 1);
   const [, failed] = /^(\d+) failed$/m.exec(out)!;
   t.true(Number(failed) >= 20 && Number(failed) < 100, out);
-  t.regex(out, /Stopped early, since no call succeeded/);
+  t.regex(out, /Stopped early because no call succeeded/);
   const few = await run(['bench', url, 'test', 'fail', '--calls', '9', '-c', '1'], withSecret);
   t.regex(few.out, /^9 failed$/m);
   t.notRegex(few.out, /Stopped early/);
@@ -711,14 +748,10 @@ test('doctor obeys its timeouts, whatever a server does instead of answering', a
   });
   const secure = silent.url.replace('http:', 'https:');
   for (const [url, flags, pattern] of [
-    [silent.url, ['--recv-timeout', '300ms'], /✘ backwater .*no answer by HTTP within 300 ms/],
-    [silent.url, ['--timeout', '200ms'], /✘ backwater .*no answer by HTTP within 200 ms/],
+    [silent.url, ['--recv-timeout', '300ms'], /✘ backwater .*no HTTP response within 300 ms/],
+    [silent.url, ['--timeout', '200ms'], /✘ backwater .*no HTTP response within 200 ms/],
     // On a busy machine even the head may be late.
-    [
-      slow,
-      ['--recv-timeout', '300ms'],
-      /✘ backwater .*no (complete )?answer by HTTP within 300 ms/,
-    ],
+    [slow, ['--recv-timeout', '300ms'], /✘ backwater .*no (complete )?HTTP response within 300 ms/],
     [trickling.url, ['--recv-timeout', '300ms'], /✘ backwater .*within 300 ms/],
     [secure, ['--connect-timeout', '300ms'], /✘ TLS .*no TLS handshake within 300 ms/],
   ] as const) {
@@ -750,7 +783,7 @@ test('doctor tries mutual TLS', async (t) => {
     t.regex(well.out, /TLS .*, with a client certificate/);
     const without = await run(doctor, withSecret);
     t.is(without.status, 4, without.out);
-    t.regex(without.out, /the server wants a client certificate: give one by --cert and --key/);
+    t.regex(without.out, /pass a client certificate by --cert and --key: the server requires one/);
     const wrong = await run([...doctor, '--cert', eve.cert, '--key', eve.key], withSecret);
     t.is(wrong.status, 4, wrong.out);
     t.regex(wrong.out, /the server refuses the certificate of --cert/);
@@ -770,18 +803,38 @@ test('doctor names the step that fails, and what to do', async (t) => {
   });
   const wrong = { env: { BACKWATER_SECRET: 'another secret of at least 32 bytes' } };
   for (const [to, options, expected, pattern] of [
-    ['no-such-host.invalid', withSecret, 4, /✘ DNS .*has no address.*\n +→ /],
-    ['http://127.0.0.1:1', withSecret, 4, /✘ TCP .*ECONNREFUSED\n +→ is the server running/],
-    [url.replace('http:', 'https:'), withSecret, 4, /✘ TLS .*\n +→ does the server speak TLS/],
-    [other.url, withSecret, 4, /✘ backwater .*no answer by HTTP.*\n +→ /],
-    [url, wrong, 6, /✘ signature +wrong secret: .*\n +→ give both sides the same secret/],
+    [
+      'no-such-host.invalid',
+      withSecret,
+      4,
+      /✘ DNS .*no address for no-such-host\.invalid: .*\n +→ check/,
+    ],
+    [
+      'http://127.0.0.1:1',
+      withSecret,
+      4,
+      /✘ TCP .*ECONNREFUSED\n +→ check that the server is running/,
+    ],
+    [
+      url.replace('http:', 'https:'),
+      withSecret,
+      4,
+      /✘ TLS .*\n +→ check that the server speaks TLS/,
+    ],
+    [other.url, withSecret, 4, /✘ backwater .*no HTTP response.*\n +→ /],
+    [url, wrong, 6, /✘ signature +wrong secret: .*\n +→ give both sides the same bytes/],
     [
       web,
       withSecret,
       6,
-      /✘ backwater +no backwater server here: the answer is 200 \(another\/1\.0\)\n +→ is the port right/,
+      /✘ backwater +not a backwater server: the response is 200 \(another\/1\.0\)\n +→ check the port/,
     ],
-    [late, withSecret, 6, /! clock .*the server is 3\d+ s behind[^]*✘ signature .*\n +→ /],
+    [
+      late,
+      withSecret,
+      6,
+      /! clock .*the clock of the server is 3\d+ s behind[^]*✘ signature .*\n +→ /,
+    ],
   ] as const) {
     const { status, out } = await run(['doctor', to], options);
     t.is(status, expected, `${to}: ${out}`);
@@ -845,14 +898,14 @@ test('calls, servers and the doctor speak TLS', async (t) => {
   t.regex(well.out, /TLS +TLSv1\.3, .*certificate of localhost/);
   const ill = await run(['doctor', url], withSecret);
   t.is(ill.status, 4);
-  t.regex(ill.out, /TLS +no TLS: .*\n.*--ca PATH/);
+  t.regex(ill.out, /TLS +handshake failed: .*\n.*--ca PATH/);
   const named = ['--ca', authority.cert, '--servername', 'other.example'];
   const misnamed = await run(['doctor', url, ...named], withSecret);
   t.is(misnamed.status, 4);
-  t.regex(misnamed.out, /not for other\.example, but for .*\n.*--servername/);
+  t.regex(misnamed.out, /not for other\.example but for .*\n.*--servername/);
   const clear = await run(['doctor', url.replace('https:', 'http:')], withSecret);
   t.is(clear.status, 6);
-  t.regex(Buffer.from(clear.out, 'latin1').toString(), /→ write https:\/\/ instead/);
+  t.regex(Buffer.from(clear.out, 'latin1').toString(), /→ use https:\/\/ instead/);
   t.is((await end()).status, 0);
 });
 

@@ -7,33 +7,37 @@ import type { Terminal } from './terminal.js';
 import { inputFlags, readArguments } from './values.js';
 import { UsageError } from './usage-error.js';
 
-/** So many calls have to fail, at least, before it ends for want of any that succeeds. */
+/** The benchmark ends early if at least this many calls have failed and none has succeeded. */
 const FIRST_CALLS = 10;
 const PERCENTILES = [50, 90, 95, 99, 99.9];
 
 /** `backwater bench` */
 export const bench: Command = {
   name: 'bench',
-  summary: 'calls a function again and again and measures it',
-  usage: 'URL MODULE FUNCTION [ARGUMENT…]',
+  summary: 'Measure the rate and latency of calls',
+  usage: 'URL MODULE FUNCTION [ARGUMENT...] [OPTIONS]',
   details: [
-    'Makes as many calls as it can, as many at the same time as --concurrency says, until --duration or --calls is reached. With --rate calls begin at fixed times; when the server falls behind, latencies count from the time at which a call should have begun, so that waiting shows.',
-    'Ctrl-C ends it early. It ends by itself when the first calls all fail: 10 of them, or as many as --concurrency. The exit status is that of the most frequent failure, if any call failed.',
+    'Makes calls as fast as the server answers, up to --concurrency at a time, for --duration or until --calls. With --rate, calls start at fixed times; if the server falls behind, latency counts from when a call should have started.',
+    'Ctrl-C ends the run early. It also ends if the first calls all fail: 10, or --concurrency if that is more. If any call fails, the exit status is that of the most frequent failure.',
   ],
   flags: {
     ...inputFlags,
-    duration: { value: 'TIME', short: 'd', help: 'how long (10s, unless --calls is given)' },
-    calls: { value: 'N', short: 'n', help: 'how many calls' },
-    concurrency: { value: 'N', short: 'c', help: 'calls at the same time (16)' },
-    rate: { value: 'N', short: 'r', help: 'calls a second (as many as possible)' },
-    json: { help: 'the figures as JSON, latencies in milliseconds' },
-    ...clientFlags,
+    duration: {
+      value: 'TIME',
+      short: 'd',
+      help: 'length of the run (default 10s, or none with --calls)',
+    },
+    calls: { value: 'N', short: 'n', help: 'number of calls' },
+    concurrency: { value: 'N', short: 'c', help: 'calls in flight (default 16)' },
+    rate: { value: 'N', short: 'r', help: 'calls per second (default as many as possible)' },
+    json: { help: 'print JSON, with latencies in milliseconds' },
   },
+  connection: clientFlags,
   examples: [
-    [`bench http://127.0.0.1:8080 string to_upper '["x"]' --secret-file secret`, 'ten seconds'],
+    [`bench 127.0.0.1 string to_upper '"x"' --secret-file secret`, 'Run for ten seconds'],
     [
-      `bench http://127.0.0.1:8080 string to_upper '["x"]' --rate 2000 --duration 1m --secret-file secret`,
-      'latency at 2000 calls a second',
+      `bench 127.0.0.1 string to_upper '"x"' -r 2000 -d 1m --secret-file secret`,
+      'Measure the latency at 2000 calls per second',
     ],
   ],
   async run(args, flags, terminal) {
@@ -69,10 +73,10 @@ interface Load {
 class Run {
   /** In nanoseconds. */
   readonly latencies = createHistogram();
-  /** Messages of failures, how often each came, and its exit status. */
+  /** How often each failure occurred, by its message, and its exit status. */
   readonly failures = new Map<string, { count: number; status: number }>();
   failed = 0;
-  /** Whether it ended because nothing succeeded. */
+  /** Whether the run ended early because no call succeeded. */
   isHopeless = false;
   /** Milliseconds. */
   elapsed = 0;
@@ -130,7 +134,7 @@ class Run {
     };
   }
 
-  /** Makes one call after the other, each at its time. */
+  /** Makes one call after the other, each when it is due. */
   async #caller({ calls, duration, rate, concurrency }: Load, start: number): Promise<void> {
     const end = duration === undefined ? Infinity : start + duration;
     const { module, fn, values } = this.#target;
@@ -150,7 +154,7 @@ class Run {
         if (this.latencies.count === 0 && this.failed >= Math.max(FIRST_CALLS, concurrency)) {
           this.isHopeless = this.#stopped = true;
         }
-        // What fails at once would be tried again without a pause for anything else.
+        // Calls that fail at once must not starve the event loop.
         await new Promise((done) => setImmediate(done));
       }
     }
@@ -159,7 +163,7 @@ class Run {
   async #until(due: number): Promise<void> {
     for (let left = due - performance.now(); left > 0; left = due - performance.now()) {
       if (this.#stopped) return;
-      // Timers come up to a millisecond late.
+      // Timers fire up to a millisecond late.
       if (left > 2) await new Promise((done) => setTimeout(done, Math.min(left - 1, 200)));
       else await new Promise((done) => setImmediate(done));
     }
@@ -170,7 +174,7 @@ class Run {
     const text = messageOf(error, false);
     const known = this.failures.get(text);
     if (known !== undefined) known.count++;
-    // Messages may have numbers in them that are never the same.
+    // Messages may contain numbers that differ each time.
     else if (this.failures.size < 100) {
       this.failures.set(text, { count: 1, status: statusOf(error) });
     }
@@ -196,7 +200,7 @@ function report(run: Run, terminal: Terminal): void {
   if (failed > 0) {
     terminal.print(terminal.style(`${failed} failed`, 'red'));
     for (const [text, { count }] of failures) terminal.print(`  ${count} × ${text}`);
-    if (run.isHopeless) terminal.print('Stopped early, since no call succeeded.');
+    if (run.isHopeless) terminal.print('Stopped early because no call succeeded.');
   }
   if (latencies.count === 0) return;
   terminal.print('');

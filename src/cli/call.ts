@@ -8,21 +8,26 @@ import { formatOf, inputFlags, outputFlags, printed, readArguments, termsFor } f
 /** `backwater call` */
 export const call: Command = {
   name: 'call',
-  summary: 'calls a function and prints what it returns',
-  usage: 'URL MODULE FUNCTION [ARGUMENT…]',
+  summary: 'Call a function and print its result',
+  usage: 'URL MODULE FUNCTION [ARGUMENT...] [OPTIONS]',
   details: [
-    'Each argument is a value in JSON, or with --erlang a term in Erlang syntax. A single argument that is an array (a list) has all arguments in it: a function of one list is called with [[1, 2]]. The argument - is read from stdin. Results that JSON cannot hold are written near to it: atoms as strings, tuples as arrays, bytes that are no text as {"base64": "…"}, maps with other keys as arrays of pairs.',
-    'The exit status is 1 when the function raised an exception, which is printed to stderr.',
+    'Each ARGUMENT is a JSON value, or a term in Erlang syntax with --erlang. A single array is the list of all arguments, so write [[1, 2]] to call a function with one list. The argument - is read from stdin.',
+    'JSON cannot express every result: atoms become strings, tuples arrays, bytes that are not text {"base64": "..."}, and maps with other keys arrays of pairs. Use --output js, elixir or erlang for a result to paste into Node.js, iex or erl.',
+    'If the function raises an exception, it is printed to stderr, and the exit status is 1.',
   ],
-  flags: { ...inputFlags, ...outputFlags, ...clientFlags },
+  flags: { ...inputFlags, ...outputFlags },
+  connection: clientFlags,
   examples: [
-    [`call http://127.0.0.1:8080 string to_upper '["hello"]' --secret-file secret`, 'a string'],
-    [`call http://127.0.0.1:8080 math add 1 -2 --secret-file secret`, 'two numbers'],
+    [`call 127.0.0.1 string to_upper '"hello"' --secret-file secret`, 'Pass a string'],
+    [`call 127.0.0.1 math add 1 -2 --secret-file secret`, 'Pass two numbers'],
     [
-      `call 10.0.0.1 lists reverse '[[1, {ok, "x"}]]' --erlang --output erlang --secret-file secret`,
-      'Erlang terms both ways',
+      `call 10.0.0.1 lists reverse '[[1, {ok, "x"}]]' --erlang -o erlang --secret-file secret`,
+      'Pass and print Erlang terms',
     ],
-    [`call https://10.0.0.1:8443 m f --ca ca.pem < secret --secret-file -`, 'over TLS'],
+    [
+      `call https://10.0.0.1:8443 orders find 42 --ca ca.pem --timeout 2s --secret-file secret`,
+      'Call over TLS',
+    ],
   ],
   async run(args, flags, terminal) {
     const [url, module, fn, ...texts] = takeArgs(args, ['URL', 'MODULE', 'FUNCTION'], true);

@@ -3,18 +3,18 @@ import { UsageError } from './usage-error.js';
 
 /** A flag of a command, such as `--port`. */
 export interface Flag {
-  /** What stands after it in help, such as `PATH`; none: it is there or not. */
+  /** The placeholder of its value in help, such as `PATH`; a flag without one takes no value. */
   readonly value?: string;
-  /** A letter of its own. */
+  /** Its one-letter form. */
   readonly short?: string;
-  /** Whether it may be given more than once. */
+  /** Whether it may be repeated. */
   readonly multiple?: boolean;
   readonly help: string;
 }
 
 export type FlagTable = Readonly<Record<string, Flag>>;
 
-/** The flags that were given, by name. */
+/** The flags on the command line, by name. */
 export interface Flags {
   text(name: string): string | undefined;
   list(name: string): readonly string[];
@@ -24,12 +24,14 @@ export interface Flags {
 /** A command of `backwater`. */
 export interface Command {
   readonly name: string;
-  /** What it does, in a line. */
+  /** What it does, in one line. */
   readonly summary: string;
-  /** What stands after its name. */
+  /** What follows its name on the command line. */
   readonly usage: string;
   readonly flags: FlagTable;
-  /** Paragraphs of help between the summary and the flags. */
+  /** Flags that several commands share; help lists them below the others. */
+  readonly connection?: FlagTable;
+  /** Paragraphs of help. */
   readonly details?: readonly string[];
   /** Command lines without `backwater`, and what they do. */
   readonly examples: readonly (readonly [line: string, what: string])[];
@@ -37,20 +39,24 @@ export interface Command {
   run(args: readonly string[], flags: Flags, terminal: Terminal): Promise<number>;
 }
 
-/** The arguments by their names, when there are as many as there have to be. */
+/**
+ * Checks the number of arguments.
+ *
+ * @param rest whether more arguments than `names` are allowed
+ */
 export function takeArgs(
   args: readonly string[],
   names: readonly string[],
   rest = false,
 ): readonly string[] {
   const missing = names[args.length];
-  if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+  if (missing !== undefined) throw new UsageError(`missing argument ${missing}`);
   const more = args[names.length];
   if (more !== undefined && !rest) throw new UsageError(`unexpected argument '${more}'`);
   return args;
 }
 
-/** The number that a flag was given. */
+/** The value of a flag that takes a number. */
 export function numberOf(
   flags: Flags,
   name: string,
@@ -67,7 +73,7 @@ export function numberOf(
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** The time that a flag was given, in milliseconds. */
+/** The value of a flag that takes a time, in milliseconds. */
 export function timeOf(flags: Flags, name: string): number | undefined {
   const text = flags.text(name);
   if (text === undefined) return undefined;
@@ -75,13 +81,13 @@ export function timeOf(flags: Flags, name: string): number | undefined {
   const time = parts === null ? 0 : Math.round(Number(parts[1]) * UNITS[parts[2]!]!);
   if (time < 1 || time > 2 ** 31 - 1) {
     throw new UsageError(
-      `--${name} takes a time of 1ms to 596h, such as 500ms, 10s or 2m, not '${text}'`,
+      `--${name} takes a time from 1ms to 596h, such as 500ms, 10s or 2m, not '${text}'`,
     );
   }
   return time;
 }
 
-/** One of the words that a flag takes; the first when it was not given. */
+/** The value of a flag that takes one of some words; the first word is the default. */
 export function choiceOf<const Word extends string>(
   flags: Flags,
   name: string,
@@ -91,5 +97,6 @@ export function choiceOf<const Word extends string>(
   if (text === undefined) return words[0];
   const found = words.find((word) => word === text);
   if (found !== undefined) return found;
-  throw new UsageError(`--${name} takes ${words.join(', ')}, not '${text}'`);
+  const choices = `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+  throw new UsageError(`--${name} takes ${choices}, not '${text}'`);
 }

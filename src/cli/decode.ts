@@ -8,16 +8,16 @@ import { UsageError } from './usage-error.js';
 /** `backwater decode` */
 export const decodeCommand: Command = {
   name: 'decode',
-  summary: "prints a value that is in Erlang's external term format",
-  usage: '[FILE]',
-  details: ['Reads what term_to_binary has written from FILE or stdin (-, or no FILE).'],
+  summary: 'Print a value in the external term format',
+  usage: '[FILE] [OPTIONS]',
+  details: ['Reads the output of term_to_binary from FILE, or from stdin if FILE is - or missing.'],
   flags: {
     ...outputFlags,
-    from: { value: 'FORM', help: 'raw, base64 or hex (raw)' },
+    from: { value: 'FORM', help: 'input as raw, base64 or hex (default raw)' },
   },
   examples: [
-    ['decode value.etf', 'as JSON'],
-    ['decode --from base64 --output elixir <<< g2gCdwJva2EB', 'as Elixir writes it'],
+    ['decode value.etf', 'Print JSON'],
+    ['decode --from base64 --output elixir <<< g2gCdwJva2EB', 'Print Elixir syntax'],
   ],
   async run(args, flags, terminal) {
     takeArgs(args, args.length === 0 ? [] : ['FILE']);
@@ -35,6 +35,6 @@ export const decodeCommand: Command = {
 function fromText(text: string, form: 'base64' | 'hex'): Buffer {
   const plain = text.replace(/\s+/g, '');
   const pattern = form === 'hex' ? /^(?:[0-9a-f]{2})*$/i : /^[A-Za-z0-9+/_-]*={0,2}$/;
-  if (!pattern.test(plain)) throw new UsageError(`what was read is not ${form}`);
+  if (!pattern.test(plain)) throw new UsageError(`the input is not ${form}`);
   return Buffer.from(plain, form);
 }

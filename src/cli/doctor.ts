@@ -23,21 +23,22 @@ import type { Terminal } from './terminal.js';
 /** `backwater doctor` */
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'finds out why calls to a server fail',
-  usage: 'URL',
+  summary: 'Find out why calls to a server fail',
+  usage: 'URL [OPTIONS]',
   details: [
-    'Looks the name up, connects by TCP and TLS (with --cert and --key, if given), asks whether a backwater server answers, compares the clocks, and makes a signed call to a function that does not exist. Says which step fails, why, and what to do. The exit status is that of a call that fails for the same reason.',
-    'Up to TLS, no step takes longer than --connect-timeout, and after that none longer than --recv-timeout; --timeout limits each of them.',
+    'Resolves the name, connects by TCP and TLS, checks that a backwater server answers, compares the clocks, and makes a signed call to a function that does not exist. Reports which step fails, why, and what to do. The exit status is that of a call that fails for the same reason.',
+    '--connect-timeout limits each step up to TLS, --recv-timeout each later step, and --timeout any step.',
   ],
-  flags: clientFlags,
+  flags: {},
+  connection: clientFlags,
   examples: [
-    ['doctor http://127.0.0.1:8080 --secret-file secret', 'a server on this machine'],
-    ['doctor https://example.com --ca ca.pem --secret-file secret', 'one with TLS'],
+    ['doctor 127.0.0.1 --secret-file secret', 'Examine a server on this machine'],
+    ['doctor https://example.com --ca ca.pem --secret-file secret', 'Examine a server with TLS'],
   ],
   async run(args, flags, terminal) {
     const [url] = takeArgs(args, ['URL']);
     const endpoint = parseEndpoint(url!);
-    // What is wrong with the flags is told before anything is tried.
+    // Report wrong flags before the first step.
     const client = clientOf(url!, flags);
     try {
       return await new Examination(endpoint, client, flags, terminal).run();
@@ -47,10 +48,10 @@ export const doctor: Command = {
   },
 };
 
-/** What a step has found. */
+/** The result of a step that succeeded. */
 interface Finding {
   readonly text: string;
-  /** Something to be looked after, though the step succeeded. */
+  /** A problem that may come up later. */
   readonly warning?: string;
 }
 
@@ -66,16 +67,19 @@ class Failed extends Error {
   }
 }
 
-/** From how many seconds on clocks differ so much that it matters. */
+/** The difference of clocks that is worth a warning, in seconds. */
 const CLOCK_TOLERANCE = 5;
 const DAY = 86_400_000;
+
+const ANOTHER_SERVER = 'check the port: a proxy or another server may be using it';
+const CLIENT_CERTIFICATE = 'pass a client certificate by --cert and --key: the server requires one';
 
 class Examination {
   readonly #endpoint: Endpoint;
   readonly #client: Client;
   readonly #flags: Flags;
   readonly #terminal: Terminal;
-  /** How long a step may take until there is a connection, and then until there is an answer. */
+  /** Limits for the steps up to TLS and for those after it, in milliseconds. */
   readonly #connectTimeout: number;
   readonly #recvTimeout: number;
 
@@ -127,22 +131,23 @@ class Examination {
     if (isIP(host) !== 0) return { text: `${host} is an address` };
     try {
       const addresses = await within(this.#connectTimeout, lookup(host, { all: true }), () => {
-        const advice = 'can this machine reach its DNS server?';
         return new Failed(
-          this.#late(`no address of ${host}`, this.#connectTimeout),
-          advice,
+          this.#late(`no address for ${host}`, this.#connectTimeout),
+          'check that this machine can reach its DNS server',
           EXIT.timeout,
         );
       });
-      return { text: `${host} is ${addresses.map(({ address }) => address).join(', ')}` };
+      return {
+        text: `${host} has the address ${addresses.map(({ address }) => address).join(', ')}`,
+      };
     } catch (cause) {
       if (cause instanceof Failed) throw cause;
       const { code = '' } = cause as NodeJS.ErrnoException;
       const advice =
         code === 'ENOTFOUND'
-          ? 'is the name spelled right, and known to the DNS that this machine asks?'
-          : 'can this machine reach its DNS server?';
-      throw new Failed(`${host} has no address: ${code}`, advice, EXIT.connect, { cause });
+          ? 'check the spelling of the name, and that the DNS server of this machine knows it'
+          : 'check that this machine can reach its DNS server';
+      throw new Failed(`no address for ${host}: ${code}`, advice, EXIT.connect, { cause });
     }
   }
 
@@ -161,8 +166,8 @@ class Examination {
         const code = cause.code ?? cause.message;
         const advice =
           code === 'ECONNREFUSED'
-            ? 'is the server running, on this port, and not only on its own loopback address?'
-            : 'is the address right, and is there a way from this machine to it?';
+            ? 'check that the server is running, uses this port, and does not listen on its loopback address only'
+            : 'check the address and the route from this machine to it';
         const message = `no connection to ${host} port ${port}: ${code}`;
         reject(new Failed(message, advice, EXIT.connect, { cause }));
       });
@@ -170,7 +175,7 @@ class Examination {
     try {
       return await within(this.#connectTimeout, connected, () => {
         const message = this.#late(`no answer from ${host} port ${port}`, this.#connectTimeout);
-        const advice = 'is the address right, and does no firewall drop what goes there?';
+        const advice = 'check the address, and that no firewall drops the packets';
         return new Failed(message, advice, EXIT.timeout);
       });
     } finally {
@@ -187,18 +192,22 @@ class Examination {
         const { subject, valid_to: end } = socket.getPeerCertificate();
         const left = Math.floor((Date.parse(end) - Date.now()) / DAY);
         const own = this.#flags.text('cert') === undefined ? '' : ', with a client certificate';
-        const text = `${socket.getProtocol()}, ${socket.getCipher().name}, certificate of ${subject?.CN ?? name} for ${left} more days${own}`;
-        resolve(left > 14 ? { text } : { text, warning: 'the certificate ends soon: renew it' });
+        const text = `${socket.getProtocol()}, ${socket.getCipher().name}, certificate of ${subject?.CN ?? name} valid for ${left} more days${own}`;
+        resolve(left > 14 ? { text } : { text, warning: 'the certificate expires soon: renew it' });
       });
       socket.once('error', (cause: TlsFailure) => {
         const advice = tlsAdvice(cause.code ?? '');
-        reject(new Failed(`no TLS: ${tlsReason(cause, name)}`, advice, EXIT.connect, { cause }));
+        reject(
+          new Failed(`handshake failed: ${tlsReason(cause, name)}`, advice, EXIT.connect, {
+            cause,
+          }),
+        );
       });
     });
     try {
       return await within(this.#connectTimeout, secured, () => {
         const message = this.#late('no TLS handshake', this.#connectTimeout);
-        return new Failed(message, 'does the server speak TLS on this port?', EXIT.timeout);
+        return new Failed(message, 'check that the server speaks TLS on this port', EXIT.timeout);
       });
     } finally {
       socket.destroy();
@@ -230,7 +239,7 @@ class Examination {
     };
   }
 
-  /** A request that is not signed: backwater demands a signature in a way of its own. */
+  /** Sends an unsigned request. A backwater server answers with a challenge that no other server sends. */
   async #identify(): Promise<Finding> {
     const { scheme } = this.#endpoint;
     this.#asked = Date.now();
@@ -249,20 +258,16 @@ class Examination {
     });
     try {
       const response = await within(this.#recvTimeout, answered, () => {
-        const message = this.#late('no answer by HTTP', this.#recvTimeout);
+        const message = this.#late('no HTTP response', this.#recvTimeout);
         return new Failed(
           message,
-          'is the server busy, or another one on this port?',
+          'check that the server is not overloaded, and that no other server uses this port',
           EXIT.timeout,
         );
       });
       const body = await within(this.#recvTimeout, textOf(response), () => {
-        const message = this.#late('no complete answer by HTTP', this.#recvTimeout);
-        return new Failed(
-          message,
-          'is there a proxy or another server on this port?',
-          EXIT.timeout,
-        );
+        const message = this.#late('no complete HTTP response', this.#recvTimeout);
+        return new Failed(message, ANOTHER_SERVER, EXIT.timeout);
       });
       this.#date = response.headers.date;
       return identity(response, body);
@@ -271,31 +276,31 @@ class Examination {
     }
   }
 
-  /** When the request was sent that any answer to has the server's time, and that time. */
+  /** When the unsigned request was sent, and the date of its response. */
   #asked = 0;
   #date: string | undefined;
 
   #compareClocks(): Finding {
     const [before, date] = [this.#asked, this.#date];
     const theirs = date === undefined ? NaN : Date.parse(date);
-    if (Number.isNaN(theirs)) return { text: 'the server does not tell its time' };
-    // The server's time is in whole seconds, and of some moment since the question.
+    if (Number.isNaN(theirs)) return { text: 'the server does not send its time' };
+    // The server's time is in whole seconds, and was taken at some moment since the request.
     const [early, late] = [theirs + 1000 - before, theirs - Date.now()];
     const difference = Math.round((early < 0 ? early : Math.max(late, 0)) / 1000);
     const direction = difference < 0 ? 'behind' : 'ahead';
     const text =
       Math.abs(difference) <= 1
         ? 'the clocks agree'
-        : `the server is ${Math.abs(difference)} s ${direction}`;
+        : `the clock of the server is ${Math.abs(difference)} s ${direction}`;
     return Math.abs(difference) <= CLOCK_TOLERANCE
       ? { text }
       : {
           text,
-          warning: 'servers that refuse old requests need the same time: set the clocks by NTP',
+          warning: 'replay protection needs synchronized clocks: use NTP',
         };
   }
 
-  /** A call to a function that does not exist: a server with the same secret says so, signed. */
+  /** Calls a function that does not exist. A server with the same secret refuses the call in a signed answer. */
   async #signature(): Promise<Finding> {
     try {
       await this.#client.call('backwater_doctor', 'examine', []);
@@ -306,14 +311,14 @@ class Examination {
       if (error instanceof ResponseAuthenticationError) {
         const { unverified } = error;
         const isSecret = unverified?.status === 401 && unverified.body === 'invalid_signature';
-        const message = isSecret ? 'wrong secret: the server has another one' : error.message;
+        const message = isSecret ? 'wrong secret: the server has a different one' : error.message;
         const advice = authenticationAdvice(unverified, this.#flags.text('caller'));
         throw new Failed(message, advice, EXIT.authentication, { cause: error });
       }
       const advice =
         error instanceof ConnectError || error instanceof ConnectionLostError
-          ? 'the steps before succeeded: try again, or look at the log of the server'
-          : 'see docs/errors.md for this error';
+          ? 'try again, or check the log of the server: the previous steps succeeded'
+          : 'look the error up in docs/errors.md';
       throw new Failed(messageOf(error, false), advice, statusOf(error), { cause: error });
     }
   }
@@ -326,7 +331,7 @@ class Examination {
   }
 }
 
-/** Whether it is backwater that answered a request without a signature. */
+/** Checks that a backwater server answered the unsigned request. */
 function identity({ statusCode = 0, headers }: IncomingMessage, body: string): Finding {
   const challenge = String(headers['www-authenticate'] ?? '');
   if (statusCode === 401 && /^Signature .*realm="backwater"/.test(challenge)) {
@@ -334,17 +339,17 @@ function identity({ statusCode = 0, headers }: IncomingMessage, body: string): F
   }
   const advice =
     statusCode === 403 && body === 'client_certificate_required'
-      ? 'the server wants a client certificate: give one by --cert and --key'
+      ? CLIENT_CERTIFICATE
       : statusCode === 400 && body.includes('speaks TLS')
-        ? 'write https:// instead of http://'
-        : 'is the port right, and is there a proxy or another server on it?';
+        ? 'use https:// instead of http://'
+        : ANOTHER_SERVER;
   const server = headers.server === undefined ? '' : ` (${truncate(String(headers.server), 100)})`;
-  const message = `no backwater server here: the answer is ${statusCode}${server}`;
-  const status = advice.includes('certificate') ? EXIT.connect : EXIT.authentication;
+  const message = `not a backwater server: the response is ${statusCode}${server}`;
+  const status = advice === CLIENT_CERTIFICATE ? EXIT.connect : EXIT.authentication;
   throw new Failed(message, advice, status);
 }
 
-/** The begin of a body; what a stranger sends more is of no interest. */
+/** The start of a body. */
 async function textOf(response: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of response) {
@@ -356,25 +361,25 @@ async function textOf(response: IncomingMessage): Promise<string> {
 
 function noAnswer(cause: TlsFailure, scheme: string): Failed {
   const code = cause.code ?? '';
-  // With TLS 1.3 a server says only after the handshake what it thinks of the client's certificate.
+  // With TLS 1.3, a server rejects a client's certificate only after the handshake.
   if (scheme === 'https' && code.includes('ALERT')) {
-    const message = `no TLS: ${cause.reason ?? cause.message}`;
+    const message = `TLS failed: ${cause.reason ?? cause.message}`;
     return new Failed(message, tlsAdvice(code), EXIT.connect, { cause });
   }
   const advice =
     code.startsWith('HPE_') || code === 'ECONNRESET'
-      ? `does the server speak ${scheme === 'http' ? 'HTTP without TLS (or is it https?)' : 'HTTP'} on this port?`
-      : 'is there a proxy or another server on this port?';
-  return new Failed(`no answer by HTTP: ${cause.message}`, advice, EXIT.connect, { cause });
+      ? `check that the server speaks HTTP on this port${scheme === 'http' ? ', or use https://' : ''}`
+      : ANOTHER_SERVER;
+  return new Failed(`no HTTP response: ${cause.message}`, advice, EXIT.connect, { cause });
 }
 
-/** The promise's value, or the failure if that takes longer than so many milliseconds. */
+/** Rejects with `late()` if the promise does not settle within `limit` milliseconds. */
 async function within<T>(limit: number, promise: Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const passed = new Promise<never>((_resolve, reject) => {
     if (Number.isFinite(limit)) timer = setTimeout(() => reject(late()), limit);
   });
-  // Whichever comes second fails for nobody.
+  // It may reject after the time limit.
   promise.catch(() => {});
   try {
     return await Promise.race([promise, passed]);
@@ -389,30 +394,30 @@ function authenticationAdvice(
 ): string {
   if (unverified?.status === 401) {
     if (caller !== undefined) {
-      return `does the server have this secret under the name '${caller}'? Both must be the same there`;
+      return `check that the server has this secret under the name '${caller}'`;
     }
-    return 'give both sides the same secret: the same bytes, without a line end that only one of them has';
+    return 'give both sides the same bytes; a line break at the end counts';
   }
   if (unverified?.status === 403 && unverified.body === 'client_certificate_required') {
-    return 'give a client certificate by --cert and --key';
+    return CLIENT_CERTIFICATE;
   }
   if (unverified?.status === 400 && unverified.body.includes('speaks TLS')) {
-    return 'write https:// instead of http://';
+    return 'use https:// instead of http://';
   }
-  return 'is it a backwater server that answers, and nothing in between changes its answers?';
+  return 'check that a backwater server answers, and that no proxy changes its answers';
 }
 
 function refusalAdvice(reason: string): string {
   switch (reason) {
     case 'missing_created':
-      return 'the server demands protection against replay: use --replay-protection';
+      return 'the server requires replay protection: use --replay-protection';
     case 'missing_audience':
     case 'wrong_audience':
-      return 'the server takes only requests that are for it: name it by --audience';
+      return 'the server requires its name: use --audience NAME';
     case 'stale_request':
-      return 'for the server the request is too old, or of the future: set the clocks by NTP';
+      return 'the clocks of client and server differ: synchronize them by NTP';
     default:
-      return 'the server refuses calls: look at its log';
+      return 'the server refuses calls: check its log';
   }
 }
 
@@ -424,7 +429,7 @@ interface TlsFailure extends NodeJS.ErrnoException {
 function tlsReason(failure: TlsFailure, name: string): string {
   if (failure.code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return failure.reason ?? failure.message;
   const names = failure.cert?.subjectaltname;
-  return `the certificate is not for ${name}, but for ${names ?? 'no name at all'}`;
+  return `the certificate is not for ${name} but for ${names ?? 'no name'}`;
 }
 
 function tlsAdvice(code: string): string {
@@ -434,25 +439,25 @@ function tlsAdvice(code: string): string {
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_GET_ISSUER_CERT':
-      return 'give the certificate of who has issued it by --ca PATH, or have the server send the whole chain';
+      return 'pass the issuing authority by --ca PATH, or make the server send the whole chain';
     case 'CERT_HAS_EXPIRED':
-      return "renew the server's certificate, or set the clock of this machine";
+      return "renew the server's certificate, or correct the clock of this machine";
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return 'use a name that the certificate has, or say by --servername which it is';
+      return 'use a name of the certificate in the URL, or pass it by --servername';
     case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
     case 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE':
-      return 'the server wants a client certificate: give one by --cert and --key';
+      return CLIENT_CERTIFICATE;
     case 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA':
     case 'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR':
     case 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE':
     case 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED':
     case 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN':
-      return 'the server refuses the certificate of --cert: has an authority issued it that the server trusts, and is it valid?';
+      return 'the server refuses the certificate of --cert: check that it is valid and that the server trusts its authority';
     case 'ECONNRESET':
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return 'does the server speak TLS on this port (or is it http://?), and does it ask for a certificate (--cert, --key)?';
+      return 'check that the server speaks TLS on this port (otherwise use http://), and whether it requires a certificate (--cert and --key)';
     default:
-      return 'look at the certificate and at the log of the server';
+      return 'check the certificate and the log of the server';
   }
 }

@@ -7,18 +7,16 @@ import { inputFlags, readValue } from './values.js';
 /** `backwater encode` */
 export const encodeCommand: Command = {
   name: 'encode',
-  summary: "writes a value in Erlang's external term format",
-  usage: '[FILE]',
-  details: [
-    'Reads a value in JSON, or with --erlang in Erlang syntax, from FILE or stdin (-, or no FILE).',
-  ],
+  summary: 'Convert JSON or Erlang syntax to the external term format',
+  usage: '[FILE] [OPTIONS]',
+  details: ['Reads one value from FILE, or from stdin if FILE is - or missing.'],
   flags: {
     ...inputFlags,
-    to: { value: 'FORM', help: 'raw, base64 or hex (raw)' },
+    to: { value: 'FORM', help: 'output as raw, base64 or hex (default raw)' },
   },
   examples: [
-    [`encode value.json > value.etf`, 'a file of JSON'],
-    [`encode --erlang --to base64 <<< '{ok, #{a => 1}}'`, 'an Erlang term'],
+    [`encode value.json > value.etf`, 'Convert a JSON file'],
+    [`encode --erlang --to base64 <<< '{ok, #{a => 1}}'`, 'Convert an Erlang term'],
   ],
   async run(args, flags, terminal) {
     takeArgs(args, args.length === 0 ? [] : ['FILE']);

@@ -16,7 +16,7 @@ import { inspectBriefly } from '../platform/inspect.js';
 import { isError } from '../platform/realms.js';
 import { UsageError } from './usage-error.js';
 
-/** What the program ends with; docs/cli.md has the table. */
+/** The exit statuses of the program. */
 export const EXIT = {
   ok: 0,
   exception: 1,
@@ -30,6 +30,21 @@ export const EXIT = {
   internal: 70,
 } as const;
 
+/** What each exit status means. The table in docs/cli.md says the same. */
+export const EXIT_MEANINGS: Readonly<Record<(typeof EXIT)[keyof typeof EXIT], string>> = {
+  [EXIT.ok]: 'success',
+  [EXIT.exception]: 'the function raised an exception',
+  [EXIT.usage]: 'wrong command line, argument, file or secret, or output that cannot be written',
+  [EXIT.refused]: 'the server refused the call: the function does not exist, for example',
+  [EXIT.connect]: 'no connection, or the connection broke',
+  [EXIT.timeout]: 'timeout',
+  [EXIT.authentication]: 'the answer is not authentic: usually, the secrets differ',
+  [EXIT.response]:
+    'the answer is authentic but cannot be read, or the input of decode is not a term',
+  [EXIT.addon]: 'the native addon cannot be loaded: no binary for this platform, for example',
+  [EXIT.internal]: 'a bug in this program: please report it with the output of --verbose',
+};
+
 /** The exit status for a failure. */
 export function statusOf(error: unknown): number {
   if (error instanceof UsageError || error instanceof OptionError) return EXIT.usage;
@@ -40,7 +55,7 @@ export function statusOf(error: unknown): number {
   if (error instanceof ConnectionLostError || error instanceof ClosedError) return EXIT.connect;
   if (error instanceof QueueFullError) return EXIT.connect;
   if (error instanceof ResponseAuthenticationError) return EXIT.authentication;
-  // Arguments are read by this program: what they are not is the user's to know.
+  // A path means that a value of the user cannot be encoded; otherwise bytes cannot be decoded.
   if (error instanceof TermError && error.path === undefined) return EXIT.response;
   if (error instanceof TermError) return EXIT.usage;
   if (codeOf(error) === 'ERR_BACKWATER_NATIVE') return EXIT.addon;
@@ -52,12 +67,12 @@ function codeOf(error: unknown): unknown {
   return isError(error) && 'code' in error ? error.code : undefined;
 }
 
-/** A file that is not there, say. */
+/** Such as a file that does not exist. */
 function isSystemError(error: unknown): boolean {
   return isError(error) && 'syscall' in error;
 }
 
-/** What went wrong, in a sentence; with `verbose` with the stack. */
+/** The message of an error on one line, or its whole stack if `verbose`. */
 export function messageOf(error: unknown, verbose: boolean): string {
   if (!isError(error)) return inspectBriefly(error);
   if (verbose && error.stack !== undefined) {

@@ -1,53 +1,66 @@
 import { native } from '../platform/native.js';
 import type { Command, FlagTable } from './command.js';
+import { EXIT_MEANINGS } from './exit.js';
 
 /** The version of this package. */
 export function version(): string {
   return native.VERSION;
 }
 
-/** What the program can do. */
+/** The help of the program. */
 export function overview(commands: readonly Command[]): string {
   return [
-    'Calls between Node.js, Erlang and Elixir, signed with a shared secret.',
+    'Call functions across Node.js, Erlang and Elixir, signed with a shared secret',
     '',
-    'usage: backwater COMMAND …',
-    '',
-    ...columns(commands.map(({ name, summary }) => [name, summary])),
-    ...columns([['help COMMAND', 'says more about a command, with examples']]),
-    '',
-    '  --version, --help',
-    '',
-    'exit status: 0 done, 1 the remote function raised, 2 wrong usage, 3 the server refused,',
-    '  4 no connection, 5 timeout, 6 not authentic, 7 no answer that can be read,',
-    '  8 no binary for this platform',
+    'Usage: backwater COMMAND [OPTIONS]',
+    ...section('Examples', [
+      '  $ backwater secret --write secret',
+      '  $ backwater serve string.js --secret-file secret',
+      `  $ backwater call 127.0.0.1 string to_upper '"hello"' --secret-file secret`,
+    ]),
+    ...section(
+      'Commands',
+      columns([
+        ...commands.map(({ name, summary }) => [name, summary] as const),
+        ['help COMMAND', 'Show the help of a command'],
+      ]),
+    ),
+    ...section('Options', flagLines({ version: { short: 'v', help: 'show the version' } })),
+    ...section('Exit status', columns(Object.entries(EXIT_MEANINGS))),
   ].join('\n');
 }
 
-/** Everything about a command. */
+/** The help of a command. */
 export function commandHelp(command: Command): string {
-  const { name, summary, usage, details = [], flags, examples } = command;
+  const { name, summary, usage, details = [], flags, connection, examples } = command;
+  const common = { verbose: { help: 'show the stacks of errors' } };
   return [
     summary,
     '',
-    `usage: backwater ${name} ${usage}`,
+    `Usage: backwater ${name} ${usage}`,
+    ...section(
+      'Examples',
+      examples.flatMap(([line, what], index) => [
+        ...(index === 0 ? [] : ['']),
+        `  # ${what}`,
+        `  $ backwater ${line}`,
+      ]),
+    ),
     ...details.flatMap((paragraph) => ['', ...wrapped(paragraph, 0)]),
-    '',
-    ...flagLines(flags),
-    '',
-    'examples:',
-    ...examples.flatMap(([line, what]) => ['', `  # ${what}`, `  backwater ${line}`]),
+    ...section('Options', flagLines({ ...flags, ...common })),
+    ...(connection === undefined ? [] : section('Connection', flagLines(connection, false))),
   ].join('\n');
 }
 
-function flagLines(flags: FlagTable): string[] {
-  const rows = Object.entries({
-    ...flags,
-    verbose: { help: 'errors with their stack' },
-    help: { help: 'this text' },
-  } satisfies FlagTable).map(
+function section(title: string, lines: readonly string[]): string[] {
+  return ['', `${title}:`, ...lines];
+}
+
+function flagLines(flags: FlagTable, hasHelp = true): string[] {
+  const all = hasHelp ? { ...flags, help: { short: 'h', help: 'show this help' } } : flags;
+  const rows = Object.entries(all).map(
     ([name, { value, short, help }]: [string, FlagTable[string]]): [string, string] => {
-      const letter = short === undefined ? '' : `-${short}, `;
+      const letter = short === undefined ? '    ' : `-${short}, `;
       return [`${letter}--${name}${value === undefined ? '' : ` ${value}`}`, help];
     },
   );
@@ -56,8 +69,9 @@ function flagLines(flags: FlagTable): string[] {
 
 const WIDTH = 92;
 
+/** Aligns the second column. */
 function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(16, ...rows.map(([first]) => first.length)) + 2;
+  const width = Math.max(...rows.map(([first]) => first.length)) + 2;
   return rows.flatMap(([first, second]) => {
     const [line = '', ...more] = wrapped(second, width + 2);
     return [`  ${first.padEnd(width)}${line.trimStart()}`, ...more];

@@ -1,20 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './usage-error.js';
 
-/** What stdin has been read as, if it has. */
+/** What stdin was read as, if it was. */
 let stdinIs: string | undefined;
 
 /**
- * The bytes of a file, or of stdin when the path is `-`.
+ * The bytes of a file, or of stdin if the path is `-`.
  *
- * @param what what is read, such as `the secret`, for messages
- * @throws {@link UsageError} when it cannot be read, and when stdin has been read as something else: what
- * is a secret for one flag must not become an argument
+ * @param what names the content in messages, such as `the secret`
+ * @throws {@link UsageError} if it cannot be read, or if stdin was read before: a secret must not end up as an
+ * argument
  */
 export function readInput(path: string, what: string): Buffer {
   if (path === '-') {
     if (stdinIs !== undefined) {
-      throw new UsageError(`stdin can be read once: it is ${stdinIs}, and cannot be ${what} too`);
+      throw new UsageError(
+        `stdin can be read only once: it is ${stdinIs} already, so read ${what} from a file`,
+      );
     }
     stdinIs = what;
   }
@@ -23,15 +25,15 @@ export function readInput(path: string, what: string): Buffer {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const name = path === '-' ? 'stdin' : path;
-    const reason = code === 'EISDIR' ? `${name} is a folder` : message;
-    throw new UsageError(`${what} cannot be read: ${reason}`, { cause });
+    const reason = code === 'EISDIR' ? `${name} is a directory` : message;
+    throw new UsageError(`cannot read ${what}: ${reason}`, { cause });
   }
 }
 
 /**
- * The text of a file, or of stdin when the path is `-`, without a byte order mark.
+ * The text of a file, or of stdin if the path is `-`, without a byte order mark.
  *
- * @throws {@link UsageError} also when it is no UTF-8: characters would be lost
+ * @throws {@link UsageError} if it cannot be read or is not UTF-8
  */
 export function readText(path: string, what: string): string {
   const bytes = readInput(path, what);
@@ -39,6 +41,6 @@ export function readText(path: string, what: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
     const name = path === '-' ? 'stdin' : path;
-    throw new UsageError(`${what} cannot be read: ${name} is no text in UTF-8`, { cause });
+    throw new UsageError(`cannot read ${what}: ${name} is not UTF-8 text`, { cause });
   }
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 
-/** Strings, which are left alone, and numbers. */
+/** Strings, which stay as they are, and numbers. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /**
- * A value in JSON, with integers that no number holds exactly as bigints.
+ * Parses JSON. Integers that a number cannot hold exactly become bigints.
  *
  * @throws SyntaxError as `JSON.parse`
  */

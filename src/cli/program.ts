@@ -22,7 +22,11 @@ const COMMANDS: readonly Command[] = [
   doctor,
 ];
 
-/** Runs a command; gives the exit status. */
+/**
+ * Runs a command.
+ *
+ * @returns the exit status
+ */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined) {
@@ -48,7 +52,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     return await command.run(args, flags, terminal);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const advice = `; see 'backwater help ${command.name}'`;
+    const advice = `; see 'backwater ${command.name} --help'`;
     throw new UsageError(error.message + advice, { cause: error.cause ?? error });
   }
 }
@@ -57,18 +61,19 @@ function find(name: string): Command {
   const command = COMMANDS.find((one) => one.name === name);
   if (command !== undefined) return command;
   const known = COMMANDS.map((one) => one.name).join(', ');
-  throw new UsageError(`there is no command '${name}'; the commands are ${known}, help`);
+  throw new UsageError(`unknown command '${name}'; the commands are ${known} and help`);
 }
 
 function parse(command: Command, argv: readonly string[]): { args: string[]; flags: Flags } {
   if (argv.some((word) => /^--?secret(=|$)/.test(word))) {
     throw new UsageError(
-      'a secret is never given as an argument, where every user of the machine can see it: ' +
-        'use --secret-file PATH, or the environment variable BACKWATER_SECRET',
+      'a secret on the command line is visible to every user of this machine: ' +
+        'use --secret-file PATH or the environment variable BACKWATER_SECRET',
     );
   }
   const options: NonNullable<ParseArgsConfig['options']> = { verbose: { type: 'boolean' } };
-  for (const [name, { value, short, multiple }] of Object.entries(command.flags)) {
+  const table = { ...command.flags, ...command.connection };
+  for (const [name, { value, short, multiple }] of Object.entries(table)) {
     options[name] = {
       type: value === undefined ? 'boolean' : 'string',
       multiple: multiple === true,
@@ -88,7 +93,7 @@ function parse(command: Command, argv: readonly string[]): { args: string[]; fla
   }
 }
 
-/** What begins like a flag and is a number is an argument, as in `call … add 1 -2`. No argument has a NUL. */
+/** Protects negative numbers, as in `call … add 1 -2`, from being parsed as flags. No argument contains a NUL. */
 function marked(word: string): string {
   return /^-\.?\d/.test(word) ? `\0${word}` : word;
 }

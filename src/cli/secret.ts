@@ -7,16 +7,16 @@ import { UsageError } from './usage-error.js';
 /** `backwater secret` */
 export const secret: Command = {
   name: 'secret',
-  summary: 'makes a new secret',
-  usage: '[--write PATH] [--bytes N]',
-  details: ['Prints random bytes in base64, to be given to server and clients alike.'],
+  summary: 'Create a secret',
+  usage: '[OPTIONS]',
+  details: ['Prints random bytes in base64. Give the same secret to the server and its clients.'],
   flags: {
     write: { value: 'PATH', help: 'write it to a new file that only you can read' },
-    bytes: { value: 'N', help: 'how many random bytes, 16 to 1024 (32)' },
+    bytes: { value: 'N', help: 'number of random bytes, 16 to 1024 (default 32)' },
   },
   examples: [
-    ['secret --write secret', 'a secret in a file'],
-    ['secret', 'a secret on the screen'],
+    ['secret --write secret', 'Write a secret to a file'],
+    ['secret', 'Print a secret'],
   ],
   async run(args, flags, terminal) {
     takeArgs(args, []);
@@ -28,14 +28,14 @@ export const secret: Command = {
       return EXIT.ok;
     }
     try {
-      // Never over another secret, which would be lost.
+      // Never overwrite another secret.
       writeFileSync(path, `${text}\n`, { flag: 'wx', mode: 0o600 });
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
-      const reason = code === 'EEXIST' ? `${path} is there already` : message;
-      throw new UsageError(`the secret cannot be written: ${reason}`, { cause });
+      const reason = code === 'EEXIST' ? `${path} already exists` : message;
+      throw new UsageError(`cannot write the secret: ${reason}`, { cause });
     }
-    terminal.note(`written to ${path}`);
+    terminal.note(`secret written to ${path}`);
     return EXIT.ok;
   },
 };

@@ -18,44 +18,53 @@ import { EXIT } from './exit.js';
 import { secretFlags, secretsOf } from './target.js';
 import { UsageError } from './usage-error.js';
 
-/** How long modules may delay the end of the process, in milliseconds. */
+/** How long timers and connections of modules may delay the exit, in milliseconds. */
 const EXIT_GRACE = 1000;
 
 /** `backwater serve` */
 export const serve: Command = {
   name: 'serve',
-  summary: 'lets the functions of a module be called',
-  usage: 'FILE [--port N] [--watch]',
+  summary: 'Serve the functions of a JavaScript file',
+  usage: 'FILE [OPTIONS]',
   details: [
-    'Imports FILE and exposes the functions that it exports, under the name of the file: those of string.js as the module string. If it exports objects instead, each is a module; so are those of an object that is the default export. Ctrl-C lets calls under way end.',
-    'If FILE exports a list named interceptors, they run around every call.',
-    'With --watch, the server restarts when the file or something that it imports changes: it runs under node --watch.',
+    'Exposes the functions that FILE exports as one module with the name of the file: string.js becomes string. If FILE exports objects instead, or a default object of objects, each of them is a module. Interceptors in an export named interceptors run around every call.',
+    'Ctrl-C stops the server after calls in flight have ended.',
   ],
   flags: {
     ...secretFlags,
-    host: { value: 'ADDRESS', help: 'where to listen; 0.0.0.0 for everybody (127.0.0.1)' },
-    port: { value: 'N', short: 'p', help: 'the port; 0 for a free one (8080, with TLS 8443)' },
-    module: { value: 'NAME', help: 'the name of the module (that of the file)' },
-    exports: { value: 'NAMES', help: 'only these functions, separated by commas' },
-    watch: { short: 'w', help: 'restart when files change' },
-    cert: { value: 'PATH', help: 'TLS with this certificate and its chain' },
-    key: { value: 'PATH', help: 'the key of --cert' },
-    'client-ca': { value: 'PATH', help: 'clients must show a certificate of these' },
-    'close-timeout': { value: 'TIME', help: 'how long calls may take to end (5s)' },
-    'hide-stacktraces': { help: 'callers do not see where exceptions come from' },
+    host: {
+      value: 'ADDRESS',
+      help: 'address to listen on (default 127.0.0.1); 0.0.0.0 for all interfaces',
+    },
+    port: {
+      value: 'N',
+      short: 'p',
+      help: 'port, or 0 for a free one (default 8080, or 8443 with TLS)',
+    },
+    module: { value: 'NAME', help: 'name of the module (default the name of the file)' },
+    exports: { value: 'NAMES', help: 'expose only these functions, separated by commas' },
+    watch: { short: 'w', help: 'restart when FILE or a file that it imports changes' },
+    cert: { value: 'PATH', help: 'serve TLS with this certificate and its chain' },
+    key: { value: 'PATH', help: 'private key of --cert' },
+    'client-ca': { value: 'PATH', help: 'authorities whose certificates clients must present' },
+    'close-timeout': {
+      value: 'TIME',
+      help: 'how long calls may take to end on Ctrl-C (default 5s)',
+    },
+    'hide-stacktraces': { help: 'keep stack traces of exceptions from callers' },
   },
   examples: [
-    ['serve string.js --secret-file secret', 'the functions of string.js, on port 8080'],
-    ['serve string.js --secret-file secret --watch', 'while working on them'],
+    ['serve string.js --secret-file secret', 'Serve the functions of string.js on port 8080'],
+    ['serve string.js --watch --secret-file secret', 'Restart after each change'],
     [
       'serve orders.js --exports find,list --host 0.0.0.0 --cert chain.pem --key key.pem --secret-file secret',
-      'two functions, over TLS, to everybody who knows the secret',
+      'Serve two functions over TLS on all interfaces',
     ],
   ],
   async run(args, flags, terminal) {
     const file = resolve(takeArgs(args, ['FILE'])[0]!);
     if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
-      throw new UsageError(`there is no file ${file}`);
+      throw new UsageError(`no such file: ${file}`);
     }
     if (flags.has('watch') && !isWatched()) return await runWatched(flags);
     const { modules, interceptors } = await load(file, flags);
@@ -65,10 +74,10 @@ export const serve: Command = {
       terminal.print(`  ${module}:${name}/${arity}`);
     }
     await signalled();
-    terminal.note('closing …');
+    terminal.note('closing...');
     const timeout = timeOf(flags, 'close-timeout');
     await server.close(timeout === undefined ? {} : { timeout });
-    // Otherwise timers and connections of the modules would keep the process alive.
+    // Timers and connections of the modules must not keep the process alive.
     setTimeout(() => process.exit(EXIT.ok), EXIT_GRACE).unref();
     return EXIT.ok;
   },
@@ -87,11 +96,11 @@ function isWatched(): boolean {
   return process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
 }
 
-/** Runs this same command under `node --watch`, which restarts it when a file changes that it has imported. */
+/** Runs this command under `node --watch`, which restarts it when an imported file changes. */
 async function runWatched(flags: Flags): Promise<number> {
   if (flags.list('secret-file').includes('-')) {
     throw new UsageError(
-      '--watch cannot read the secret from stdin again after a restart: use BACKWATER_SECRET or a file',
+      '--watch cannot read the secret from stdin again after a restart: use --secret-file PATH or BACKWATER_SECRET',
     );
   }
   const watching = ['--watch', '--watch-preserve-output', ...process.execArgv];
@@ -112,7 +121,7 @@ async function load(file: string, flags: Flags): Promise<ServedExports> {
   } catch (cause) {
     const reason = isError(cause) ? `${cause.name}: ${cause.message}` : String(cause);
     const place = isError(cause) ? await placeOfSyntaxError(cause, file) : '';
-    throw new UsageError(`${basename(file)} cannot be imported: ${reason}${place}`, { cause });
+    throw new UsageError(`cannot import ${basename(file)}: ${reason}${place}`, { cause });
   }
   const interceptors = exportedInterceptors(namespace);
   return { modules: modulesOf(namespace, file, flags), interceptors };
@@ -133,7 +142,7 @@ async function listen(
   const cert = flags.text('cert');
   const key = flags.text('key');
   if (cert === undefined) {
-    // Never serve in clear text what was meant for TLS.
+    // A server that was meant to use TLS must not start without it.
     for (const name of ['key', 'client-ca']) {
       if (flags.text(name) !== undefined) throw new UsageError(`--${name} needs --cert`);
     }
@@ -144,7 +153,7 @@ async function listen(
   return await startTlsServer(secrets, modules, { ...options, tls });
 }
 
-/** Where the syntax error is, in the file or in one that it imports. */
+/** The place of a syntax error, in the file or in one that it imports. */
 async function placeOfSyntaxError(error: Error, file: string): Promise<string> {
   if (!(error instanceof SyntaxError)) return '';
   const stack = error.stack ?? '';
@@ -154,10 +163,10 @@ async function placeOfSyntaxError(error: Error, file: string): Promise<string> {
   return url === undefined ? '' : ` (${relative('', fileURLToPath(url))}, line ${line})`;
 }
 
-/** The line with which Node begins the report of such an error. */
+/** The first line of Node's report of such an error. */
 const PLACE = /^(file:[^\n]*):(\d+)$/m;
 
-/** What Node prints for a file that cannot be parsed. The error with which `import()` rejects has no place. */
+/** Node's report for a file that cannot be parsed. The error of `import()` does not say where. */
 function fatalErrorOf(file: string): Promise<string> {
   const program = `import ${JSON.stringify(pathToFileURL(file).href)}`;
   const args = ['--input-type=module', '--eval', program];
@@ -168,7 +177,7 @@ function fatalErrorOf(file: string): Promise<string> {
   });
 }
 
-/** What a file exposes: the functions that it exports, or the objects. */
+/** The modules of a file: the functions that it exports, or the objects. */
 function modulesOf(
   namespace: Readonly<Record<string, unknown>>,
   file: string,
@@ -195,8 +204,8 @@ function modulesOf(
   }
   const objects = Object.entries(namespace).filter(([, value]) => isObject(value));
   if (objects.length > 0) return Object.fromEntries(objects) as Modules;
-  const hint = typeof main === 'function' ? ' by name: its default export has none' : '';
-  throw new UsageError(`${basename(file)} exports no functions${hint}`);
+  const hint = typeof main === 'function' ? ': give its default export a name' : '';
+  throw new UsageError(`${basename(file)} exports no named functions${hint}`);
 }
 
 function isObject(value: unknown): value is object {

@@ -6,35 +6,35 @@ import { type Flags, type FlagTable, timeOf } from './command.js';
 import { readInput } from './input.js';
 import { UsageError } from './usage-error.js';
 
-/** The flag that names a file with the secret. */
+/** The flag for the secret. */
 export const secretFlags: FlagTable = {
   'secret-file': {
     value: 'PATH',
     multiple: true,
-    help: 'a file with the secret, - for stdin; several: the first signs, any is accepted. Else $BACKWATER_SECRET',
+    help: 'file with the secret, or - for stdin (default $BACKWATER_SECRET); if repeated, the first secret signs and all are accepted',
   },
 };
 
-/** The flags that say how a client connects. */
+/** The flags of commands that call a server. */
 export const clientFlags: FlagTable = {
   ...secretFlags,
   ca: {
     value: 'PATH',
     multiple: true,
-    help: 'the certificates to trust instead of the usual ones',
+    help: 'certificates to trust instead of the usual ones',
   },
-  cert: { value: 'PATH', help: 'the certificate to show, with its chain' },
-  key: { value: 'PATH', help: 'the key of --cert' },
-  servername: { value: 'NAME', help: "the name that the server's certificate must have" },
-  'connect-timeout': { value: 'TIME', help: 'until a connection must stand (8s)' },
-  'recv-timeout': { value: 'TIME', help: 'until the whole answer must be there (5s)' },
-  timeout: { value: 'TIME', help: 'for a call as a whole (none)' },
-  'replay-protection': { help: 'sign when each request is made, for servers that demand it' },
-  audience: { value: 'NAME', help: 'sign whom requests are for, for servers that demand it' },
-  caller: { value: 'NAME', help: 'the name that the server has this secret under' },
+  cert: { value: 'PATH', help: 'client certificate, with its chain' },
+  key: { value: 'PATH', help: 'private key of --cert' },
+  servername: { value: 'NAME', help: "name that the server's certificate must have" },
+  'connect-timeout': { value: 'TIME', help: 'limit for connecting (default 8s)' },
+  'recv-timeout': { value: 'TIME', help: 'limit for sending and receiving (default 5s)' },
+  timeout: { value: 'TIME', help: 'limit for the whole call (default none)' },
+  'replay-protection': { help: 'send the time of each request, for servers that require it' },
+  audience: { value: 'NAME', help: 'name of the server, for servers that require it' },
+  caller: { value: 'NAME', help: 'name that the server knows this secret by' },
 };
 
-/** The secrets that were given, never as an argument. */
+/** The secrets from files, stdin or the environment. */
 export function secretsOf(flags: Flags): Secret | readonly Secret[] {
   const files = flags.list('secret-file');
   if (files.length === 1) return readSecret(files[0]!);
@@ -42,20 +42,20 @@ export function secretsOf(flags: Flags): Secret | readonly Secret[] {
   const secret = process.env['BACKWATER_SECRET'];
   if (secret !== undefined && secret !== '') return secret;
   throw new UsageError(
-    'a secret is needed: --secret-file PATH (- for stdin), or the environment variable BACKWATER_SECRET',
+    'missing secret: use --secret-file PATH (- for stdin) or the environment variable BACKWATER_SECRET',
   );
 }
 
 function readSecret(path: string): Buffer {
   const content = readInput(path, 'the secret');
-  // The end of the last line is the editor's.
+  // Editors end the last line.
   let end = content.length;
   if (content[end - 1] === 10) end -= content[end - 2] === 13 ? 2 : 1;
   if (end === 0) throw new UsageError(`the secret in ${path === '-' ? 'stdin' : path} is empty`);
   return content.subarray(0, end);
 }
 
-/** The option `tls` of a client that the flags ask for. */
+/** The option `tls` of a client. */
 export function tlsOf(flags: Flags): ClientOptions['tls'] {
   const ca = flags.list('ca');
   const cert = flags.text('cert');

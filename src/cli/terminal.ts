@@ -11,7 +11,7 @@ const STYLES = {
   yellow: [33, 39],
 } as const;
 
-/** Where the program prints. */
+/** The output of the program. */
 export class Terminal {
   readonly #out: Stream;
   readonly #errors: Stream;
@@ -19,52 +19,52 @@ export class Terminal {
   constructor(out: Stream = process.stdout, errors: Stream = process.stderr) {
     this.#out = out;
     this.#errors = errors;
-    // Who reads has seen enough: that is no failure.
+    // EPIPE means that the reader, such as `head`, has seen enough.
     for (const stream of [out, errors]) {
       stream.on('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-        if (stream === out) this.note(`backwater: the output cannot be written: ${error.message}`);
+        if (stream === out) this.note(`backwater: cannot write the output: ${error.message}`);
         process.exit(EXIT.usage);
       });
     }
   }
 
-  /** Whether results go to a person rather than to a program. */
+  /** Whether stdout is a terminal. */
   get isInteractive(): boolean {
     return this.#out.isTTY;
   }
 
-  /** Whether results may have colours: on a terminal, unless NO_COLOR is set. */
+  /** Whether results are coloured: on a terminal, unless NO_COLOR is set. */
   get hasColours(): boolean {
     return hasColours(this.#out);
   }
 
-  /** Whether progress is of use to somebody. */
+  /** Whether stderr is a terminal, so that progress can be shown. */
   get showsProgress(): boolean {
     return this.#errors.isTTY;
   }
 
-  /** A line of a result. */
+  /** Writes a line or bytes to stdout. */
   print(line: string | Uint8Array): void {
     this.#out.write(typeof line === 'string' ? `${line}\n` : line);
   }
 
-  /** A line about what is going on, or went wrong. */
+  /** Writes a line to stderr. */
   note(line: string): void {
     this.#errors.write(`${line}\n`);
   }
 
-  /** Puts a line in the place of the one before it. */
+  /** Replaces the current line on stderr. */
   progress(line: string): void {
     this.#errors.write(`\r\x1b[K${line}`);
   }
 
-  /** Text of a result in a style, where there are colours. */
+  /** Styles text for stdout. */
   style(text: string, style: keyof typeof STYLES): string {
     return styled(text, style, this.hasColours);
   }
 
-  /** The same for notes. */
+  /** Styles text for stderr. */
   noteStyle(text: string, style: keyof typeof STYLES): string {
     return styled(text, style, hasColours(this.#errors));
   }

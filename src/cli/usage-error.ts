@@ -1,4 +1,4 @@
-/** The command line is wrong; the message says how. */
+/** The command line, a file or a secret is wrong. */
 export class UsageError extends Error {
   override name = 'UsageError';
 }

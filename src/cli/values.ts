@@ -4,20 +4,21 @@ import { truncate } from '../platform/inspect.js';
 import { fromErlang, toElixir, toErlang } from '../codec/notation.js';
 import { isPlainObject } from '../platform/realms.js';
 import { Atom, Float, type Term } from '../terms/index.js';
+import { inspectCall, type Inspector, inspectSymbol } from '../terms/inspect.js';
 import { choiceOf, type Flags, type FlagTable } from './command.js';
 import { readText } from './input.js';
 import { parseJson } from './json.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
-/** The flags that say what values look like. */
+/** The flags for the format of results. */
 export const outputFlags: FlagTable = {
-  output: { value: 'FORMAT', short: 'o', help: 'json, js, erlang or elixir (json)' },
+  output: { value: 'FORMAT', short: 'o', help: 'json, js, erlang or elixir (default json)' },
 };
 
 export const inputFlags: FlagTable = {
-  erlang: { help: "values are written in Erlang's syntax, not in JSON" },
-  'atom-keys': { help: 'the keys of JSON objects are atoms, not binaries' },
+  erlang: { help: 'read Erlang syntax instead of JSON' },
+  'atom-keys': { help: 'send the keys of JSON objects as atoms instead of binaries' },
 };
 
 export type Format = 'json' | 'js' | 'erlang' | 'elixir';
@@ -25,7 +26,7 @@ export type Format = 'json' | 'js' | 'erlang' | 'elixir';
 export const formatOf = (flags: Flags): Format =>
   choiceOf(flags, 'output', ['json', 'js', 'erlang', 'elixir']);
 
-/** How terms have to be decoded to be printed in a format. */
+/** How to decode terms for a format. */
 export const termsFor = (format: Format): 'js' | 'exact' =>
   format === 'erlang' || format === 'elixir' ? 'exact' : 'js';
 
@@ -37,6 +38,7 @@ export function printed(term: Term, format: Format, terminal: Terminal): string 
     case 'elixir':
       return toElixir(term);
     case 'js':
+      makePasteable(term);
       return inspect(term, {
         depth: null,
         colors: terminal.hasColours,
@@ -53,40 +55,66 @@ export function printed(term: Term, format: Format, terminal: Terminal): string 
   }
 }
 
-/** A value on the command line. */
+/** Makes `util.inspect` print JavaScript for maps and bytes, like for all other terms. Changes the term. */
+function makePasteable(term: unknown): void {
+  if (typeof term !== 'object' || term === null) return;
+  if (types.isUint8Array(term)) {
+    const base64 = Buffer.from(term).toString('base64');
+    defineInspector(term, (_, { stylize }) =>
+      stylize(`Buffer.from('${base64}', 'base64')`, 'special'),
+    );
+    return;
+  }
+  if (types.isMap(term)) {
+    const entries = [...term];
+    entries.forEach(makePasteable);
+    defineInspector(term, (depth, options, print) =>
+      inspectCall(term, 'new Map', [entries], depth, options, print),
+    );
+    return;
+  }
+  Object.values(term).forEach(makePasteable);
+}
+
+function defineInspector(value: object, inspector: Inspector): void {
+  // Some maps are frozen.
+  Reflect.defineProperty(value, inspectSymbol, { value: inspector });
+}
+
+/** Parses a value of the command line. */
 export function readValue(text: string, flags: Flags, what: string): unknown {
   if (flags.has('erlang')) {
     try {
       return fromErlang(text, { terms: 'exact' });
     } catch (cause) {
       if (!(cause instanceof TermError)) throw cause;
-      throw new UsageError(`${what} is no term, ${cause.message}`, { cause });
+      throw new UsageError(`${what} is not an Erlang term: ${cause.message}`, { cause });
     }
   }
   try {
     return parseJson(text);
   } catch (cause) {
-    throw new UsageError(`${what} is no JSON: ${jsonFault(text, (cause as Error).message)}`, {
+    throw new UsageError(`${what} is not JSON: ${jsonFault(text, (cause as Error).message)}`, {
       cause,
     });
   }
 }
 
-/** Why a text is no JSON: a word without quotes, most often. */
+/** Why a text is not JSON: usually, it is a word without quotes. */
 function jsonFault(text: string, reason: string): string {
   const trimmed = text.trim();
   if (trimmed === '') return 'it is empty';
   if (/^["[{]/.test(trimmed)) return truncate(reason.replaceAll('\n', ' '), 200);
   const string = trimmed.replace(/^'(.*)'$/s, '$1');
-  return `${truncate(trimmed, 100)} (a string is written '${truncate(JSON.stringify(string), 100)}')`;
+  return `${truncate(trimmed, 100)} (write a string as '${truncate(JSON.stringify(string), 100)}')`;
 }
 
-/**
- * The arguments of a call: one that is an array has all of them in it; `-` stands for stdin.
- */
+/** The arguments of a call. A single array is the list of all arguments; `-` is read from stdin. */
 export function readArguments(texts: readonly string[], flags: Flags): unknown[] {
   if (texts.includes('-') && flags.list('secret-file').includes('-')) {
-    throw new UsageError('stdin can be read once: it cannot be an argument and the secret');
+    throw new UsageError(
+      'stdin can be read only once: read the secret or the argument from a file',
+    );
   }
   const values = texts.map((text, index) => {
     const what = `argument ${index + 1}`;
@@ -102,18 +130,18 @@ function isTupleLike(value: readonly unknown[]): boolean {
 }
 
 /**
- * JSON for a term: atoms are strings, tuples arrays, big integers numbers of all their digits, bytes that
- * are no text `{"base64": …}`, maps with keys that are no names arrays of pairs, identifiers and functions
- * text as Erlang prints them.
+ * JSON for a term: atoms become strings, tuples arrays, bytes that are not text `{"base64": …}`, maps with
+ * other keys arrays of pairs, identifiers and functions Erlang syntax in a string. Big integers keep their
+ * digits.
  */
 export function jsonOf(term: unknown, indent = 0): string {
   const digits: string[] = [];
-  // JSON.stringify has no way to write digits: they are put in afterwards, for marks that no text has.
+  // JSON.stringify cannot write the digits of a bigint, so they replace marks that occur in no text.
   const mark = `\uffff${process.pid}:`;
   const text = JSON.stringify(
     term,
     function (this: Record<string, unknown>, key, value: unknown): unknown {
-      // Not the value, of which toJSON has been asked already.
+      // `value` is the result of toJSON.
       const original = this[key];
       if (typeof original === 'bigint') return `${mark}${digits.push(String(original)) - 1}`;
       if (original === undefined) return null;
