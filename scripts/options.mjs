@@ -108,7 +108,7 @@ Every option, with what it takes and its default. A wrong value or an unknown na
 function rowOf({ name, type, doc, takes, defaultValue = '' }) {
   const paragraph = doc.join('\n').split('\n\n')[0].replaceAll('\n', ' ');
   const sentence = paragraph
-    .replace(/\{@link (\w+)\}/g, '`$1`')
+    .replace(/\{@link ([\w.]+)\}/g, '`$1`')
     .replace(/docs\/(\w+\.md)/g, '[$1]($1)');
   const code = /^('.*'|true|false|Infinity)$/.test(defaultValue)
     ? `\`${defaultValue}\``

@@ -1,4 +1,4 @@
-// `npm run docs`: the API reference of both languages, and a check of every relative link in the pages.
+// `npm run docs`: the site with the pages and the API reference, and the documentation of the crates.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -7,20 +7,25 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const here = fileURLToPath(new URL('.', import.meta.url));
 
-if (!existsSync(join(here, 'node_modules/typedoc'))) {
+if (!existsSync(join(here, 'node_modules/puppeteer-core'))) {
   run(here, 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error']);
 }
 run(here, process.execPath, ['node_modules/typedoc/bin/typedoc', '--logLevel', 'Warn']);
-run(root, 'cargo', ['doc', '--workspace', '--no-deps', '--locked', '--quiet'], {
-  RUSTDOCFLAGS: '-D warnings',
-});
+run(
+  root,
+  'cargo',
+  ['doc', '--workspace', '--exclude', 'backwater-node', '--no-deps', '--locked', '--quiet'],
+  {
+    RUSTDOCFLAGS: '-D warnings',
+  },
+);
 
 const dead = pages().flatMap(deadLinks);
 for (const link of dead) console.error(`dead link: ${link}`);
 if (dead.length > 0) process.exit(1);
-console.log('TypeScript: docs/api/index.html');
-console.log('Rust: target/doc/backwater_transport/index.html');
-console.log('No dead link in the pages.');
+run(root, process.execPath, [join(here, 'check.mjs'), 'docs/site']);
+console.log('Site: docs/site/index.html');
+console.log('Crates: target/doc/backwater_transport/index.html');
 
 function run(cwd, command, args, env = {}) {
   const options = { cwd, stdio: 'inherit', env: { ...process.env, ...env } };

@@ -43,7 +43,14 @@ export interface InterceptedCall {
    */
   deadline?: Date | undefined;
   /** The server to call, if all calls of the client go to one name or address. Client only. */
-  readonly server?: { readonly address: string; readonly port?: number | undefined } | undefined;
+  readonly server?:
+    | {
+        /** The host name or address. */
+        readonly address: string;
+        /** The port; undefined if it comes from an SRV record. */
+        readonly port?: number | undefined;
+      }
+    | undefined;
   /** What the function can know about the call. Server only. */
   readonly context?: CallContext | undefined;
 }

@@ -137,6 +137,7 @@ export const decodeTable = {
   maxInflatedSize: option(size, DEFAULT_SIZE),
   /** How many times its compressed size a compressed term of more than 1 MiB may be; `Infinity` for any size. */
   maxInflatedRatio: option(integerOrInfinity(1, 2048), 256),
+  /** Ignored, so that one set of hooks fits both directions. */
   encoders: writing.encoders,
 };
 
@@ -165,10 +166,16 @@ export const encodeTable = {
     },
     false,
   ),
+  /** Ignored, so that one set of hooks fits both directions. */
   revivers: reading.revivers,
 };
 
-export const toErlangTable = { ...writing, ...charlists, revivers: reading.revivers };
+export const toErlangTable = {
+  ...writing,
+  ...charlists,
+  /** Ignored, so that one set of hooks fits both directions. */
+  revivers: reading.revivers,
+};
 
 export const toElixirTable = {
   ...toErlangTable,

@@ -17,7 +17,7 @@ const MAX_EXPONENT = 999_999_999;
  * It takes 10,000 characters and exponents of nine digits. `Decimal.new` itself takes 34 digits and exponents
  * up to 6,144 since version 3.0, and any number before that.
  *
- * @throws {@link OptionError} if the text is not a decimal number
+ * @throws `OptionError` if the text is not a decimal number
  */
 export function decimal(text: string | number | bigint): Map<Atom, unknown> {
   const given = String(text);

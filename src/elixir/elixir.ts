@@ -103,7 +103,7 @@ export interface ElixirOptions extends OptionsOf<typeof elixirTable> {}
  *
  * The same options give the same lists, so calling this again costs nothing.
  *
- * @throws {@link OptionError} naming the option that is unknown or has a wrong value
+ * @throws `OptionError` naming the option that is unknown or has a wrong value
  * @example
  * ```ts run
  * import { decode, encode, toElixir } from 'backwater';
@@ -161,7 +161,9 @@ elixir.naiveDateTime = naiveDateTime;
 elixir.date = day;
 /** The time of day of a date in UTC, as a {@link Time}. */
 elixir.time = time;
+/** A `Decimal` from its text. */
 elixir.decimal = decimal;
+/** A struct of your own from its module and fields. */
 elixir.struct = struct;
 
 const DATES: Readonly<

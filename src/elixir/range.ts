@@ -15,7 +15,7 @@ export class Range {
 
   /**
    * @param step by default 1 or -1, whichever leads from `first` to `last`
-   * @throws {@link TermError} if one is not a safe integer, or the step is 0
+   * @throws `TermError` if one is not a safe integer, or the step is 0
    */
   constructor(first: number, last: number, step = first <= last ? 1 : -1) {
     for (const [name, value] of Object.entries({ first, last, step })) {

@@ -13,7 +13,7 @@ const STRUCT = atom('__struct__');
  * A struct of the given module with the given fields.
  *
  * @param module such as `'Shop.Order'`, or `'Elixir.Shop.Order'`
- * @throws {@link TermError} if `module` or the name of a field cannot be an atom
+ * @throws `TermError` if `module` or the name of a field cannot be an atom
  */
 export function struct(module: string, fields: object): Map<Atom, unknown> {
   if (typeof module !== 'string') throw new TermError('the module of a struct is a string');

@@ -21,7 +21,7 @@ export class Time {
 
   /**
    * @param precision by default as many decimal places as `microsecond` needs
-   * @throws {@link TermError} naming the part that is out of range
+   * @throws `TermError` naming the part that is out of range
    */
   constructor(
     hour: number,
@@ -53,7 +53,7 @@ export class Time {
   /**
    * The time of a text such as `'23:00:07.001'`.
    *
-   * @throws {@link TermError} if the text is not a time
+   * @throws `TermError` if the text is not a time
    */
   static from(text: string): Time {
     const [, hour, minute, second, decimals = ''] = TIME.exec(text) ?? [];

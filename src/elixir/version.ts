@@ -25,7 +25,7 @@ export class Version {
   /** What stands after the plus sign. */
   readonly build: string | null;
 
-  /** @throws {@link TermError} if the text is not a version */
+  /** @throws `TermError` if the text is not a version */
   constructor(text: string) {
     const parts = typeof text === 'string' && text.length <= MAX_LENGTH ? VERSION.exec(text) : null;
     if (parts === null) {

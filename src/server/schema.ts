@@ -16,7 +16,14 @@ export interface StandardSchema<Input = unknown, Output = Input> {
     /** Checks a value, and may transform it. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
     /** For types alone: what goes in and what comes out. */
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+    readonly types?:
+      | {
+          /** The type before validation. */
+          readonly input: Input;
+          /** The type after validation. */
+          readonly output: Output;
+        }
+      | undefined;
   };
 }
 
@@ -30,7 +37,15 @@ export interface SchemaIssue {
   /** In words. */
   readonly message: string;
   /** Where: keys and indexes, from the outside in. */
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  readonly path?:
+    | readonly (
+        | PropertyKey
+        | {
+            /** The key or index. */
+            readonly key: PropertyKey;
+          }
+      )[]
+    | undefined;
 }
 
 /** A schema of a list of arguments. */
