@@ -148,6 +148,29 @@ impl Encoder {
         self.encode(tape, options, out, Some(gaps))
     }
 
+    /// Appends the items of a proper list one after the other, without the head and the tail of the list.
+    /// `options` limits each item. `after_item` is called after each of them and may append to `out`, too.
+    ///
+    /// # Errors
+    ///
+    /// When the tape is not a proper list, or one of its items cannot be encoded. `out` then ends with a
+    /// part of that item.
+    pub fn encode_items(
+        &mut self,
+        tape: TapeRef<'_>,
+        options: &EncodeOptions,
+        out: &mut Vec<u8>,
+        after_item: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<(), EncodeError> {
+        let mut run = self.run(tape, options, out, None)?;
+        run.items(after_item).map_err(|error| match error.kind {
+            // The run compares with the end of the item in the output.
+            Kind::TooLarge(_) => EncodeError { kind: Kind::TooLarge(options.max_size), ..error },
+            _ => error,
+        })?;
+        run.end()
+    }
+
     fn encode(
         &mut self,
         tape: TapeRef<'_>,
@@ -155,6 +178,18 @@ impl Encoder {
         out: &mut Vec<u8>,
         gaps: Option<&mut Vec<Gap>>,
     ) -> Result<(), EncodeError> {
+        let mut run = self.run(tape, options, out, gaps)?;
+        run.term()?;
+        run.end()
+    }
+
+    fn run<'a>(
+        &'a mut self,
+        tape: TapeRef<'a>,
+        options: &'a EncodeOptions,
+        out: &'a mut Vec<u8>,
+        gaps: Option<&'a mut Vec<Gap>>,
+    ) -> Result<Run<'a>, EncodeError> {
         self.frames.clear();
         self.frames.shrink_to(4096);
         self.key_ranges.clear();
@@ -164,9 +199,10 @@ impl Encoder {
         self.units.clear();
         self.units.shrink_to(4096);
         self.read_names(&tape)?;
-        let mut run = Run {
+        Ok(Run {
             tape,
             form: tape.text_form,
+            max_size: options.max_size,
             options,
             out,
             word: 0,
@@ -178,9 +214,7 @@ impl Encoder {
             left_out: 0,
             gaps,
             scratch: self,
-        };
-        run.term()?;
-        if run.word == tape.words.len() { Ok(()) } else { run.fail(Kind::Trailing) }
+        })
     }
 
     /// Finds the names of atoms, and encodes the keys of shapes.
@@ -341,6 +375,8 @@ struct Run<'a> {
     /// What the text from here on is.
     form: TextForm,
     options: &'a EncodeOptions,
+    /// How long the output may become.
+    max_size: usize,
     out: &'a mut Vec<u8>,
     word: usize,
     float: usize,
@@ -371,10 +407,66 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Checks that nothing follows the term.
+    fn end(&self) -> Result<(), EncodeError> {
+        if self.word == self.tape.words.len() { Ok(()) } else { self.fail(Kind::Trailing) }
+    }
+
+    fn items(&mut self, after_item: &mut dyn FnMut(&mut Vec<u8>)) -> Result<(), EncodeError> {
+        let max_size = self.options.max_size;
+        loop {
+            let head = self.next()?;
+            let payload = head >> 4;
+            match head & 15 {
+                tape::LIST if payload > 0 => {
+                    for _ in 0..payload {
+                        self.max_size = self.out.len().saturating_add(max_size);
+                        self.term()?;
+                        after_item(self.out);
+                    }
+                }
+                tape::BYTELIST if payload > 0 => {
+                    self.max_size = usize::MAX;
+                    for byte in self.source(payload as usize)? {
+                        self.max_size = self.out.len().saturating_add(max_size);
+                        self.room(2)?;
+                        self.integer(i64::from(*byte));
+                        after_item(self.out);
+                    }
+                }
+                tape::CONST if payload == tape::EMPTY_LIST => {}
+                tape::EXT if payload & 15 == tape::DOUBLES => {
+                    for _ in 0..payload >> 4 {
+                        let value = self.float()?;
+                        if !value.is_finite() {
+                            return self.fail(Kind::Number);
+                        }
+                        self.max_size = self.out.len().saturating_add(max_size);
+                        self.room(9)?;
+                        self.put_float(value);
+                        after_item(self.out);
+                    }
+                }
+                // Words that say something about the list that follows.
+                tape::EXT
+                    if matches!(
+                        payload & 15,
+                        tape::TEXT_FORM | tape::NEXT_PART | tape::NEXT8 | tape::NEXT16
+                    ) =>
+                {
+                    self.extended(head)?;
+                    continue;
+                }
+                _ => return self.fail(Kind::Word(head)),
+            }
+            return Ok(());
+        }
+    }
+
     fn term(&mut self) -> Result<(), EncodeError> {
         loop {
-            if self.size() > self.options.max_size {
-                return self.fail(Kind::TooLarge(self.options.max_size));
+            if self.size() > self.max_size {
+                return self.fail(Kind::TooLarge(self.max_size));
             }
             self.plain_items();
             if !self.write()? {
@@ -383,8 +475,8 @@ impl<'a> Run<'a> {
             // A term is complete: so may the containers around it be.
             loop {
                 let Some(frame) = self.scratch.frames.last_mut() else {
-                    return if self.size() > self.options.max_size {
-                        self.fail(Kind::TooLarge(self.options.max_size))
+                    return if self.size() > self.max_size {
+                        self.fail(Kind::TooLarge(self.max_size))
                     } else {
                         Ok(())
                     };
@@ -419,7 +511,7 @@ impl<'a> Run<'a> {
             Container::Map => return self.plain_pairs(),
             Container::Mixed | Container::Fun => return,
         };
-        while left > 1 && self.size() <= self.options.max_size && self.plain() {
+        while left > 1 && self.size() <= self.max_size && self.plain() {
             left -= 1;
             if keyed {
                 let start = self.scratch.key_starts[key] as usize;
@@ -437,7 +529,7 @@ impl<'a> Run<'a> {
     fn plain_pairs(&mut self) {
         let Some(frame) = self.scratch.frames.last() else { return };
         let (mut left, mut at_key, mut start) = (frame.left, frame.at_key, frame.start);
-        while left > 1 && self.size() <= self.options.max_size && self.plain() {
+        while left > 1 && self.size() <= self.max_size && self.plain() {
             if at_key {
                 self.scratch.key_ranges.push((start, self.out.len()));
             } else {
@@ -791,8 +883,8 @@ impl<'a> Run<'a> {
 
     /// Refuses what would be too large before memory is taken for it.
     fn room(&self, count: usize) -> Result<(), EncodeError> {
-        if self.size().saturating_add(count) > self.options.max_size {
-            return self.fail(Kind::TooLarge(self.options.max_size));
+        if self.size().saturating_add(count) > self.max_size {
+            return self.fail(Kind::TooLarge(self.max_size));
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ impl Encoding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentType {
     Etf,
+    Stream,
     Other,
     /// None, or not `type/subtype`.
     Malformed,
@@ -43,6 +44,8 @@ pub(crate) fn content_type(headers: &HeaderMap) -> ContentType {
         Some((kind, subtype)) if is_token(kind) && is_token(subtype) => {
             if is_etf(media_type) {
                 ContentType::Etf
+            } else if is_stream(media_type) {
+                ContentType::Stream
             } else {
                 ContentType::Other
             }
@@ -60,12 +63,30 @@ pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<Encoding> {
     }
 }
 
-/// Whether the type of terms is named, with a quality above 0.
-pub(crate) fn accepts_etf(headers: &HeaderMap) -> bool {
+/// What a caller accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// Terms, and streams of them rather than one.
+    Streams,
+    Terms,
+    Neither,
+}
+
+/// What a request accepts with a quality above 0. Streams count where they stand before terms.
+pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
     let Some(value) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else {
-        return false;
+        return Accepted::Neither;
     };
-    choices(value).any(|(name, quality)| is_etf(name) && quality > 0)
+    let mut accepted = Accepted::Terms;
+    for (name, _) in choices(value).filter(|(_, quality)| *quality > 0) {
+        if is_etf(name) {
+            return accepted;
+        }
+        if is_stream(name) {
+            accepted = Accepted::Streams;
+        }
+    }
+    Accepted::Neither
 }
 
 /// The encoding for the answer: the better liked of those that are known.
@@ -110,6 +131,10 @@ fn thousandths(text: &str) -> u32 {
 
 fn is_etf(media_type: &str) -> bool {
     media_type.eq_ignore_ascii_case("application/x-erlang-etf")
+}
+
+fn is_stream(media_type: &str) -> bool {
+    media_type.eq_ignore_ascii_case("application/x-backwater-stream")
 }
 
 fn is_token(text: &str) -> bool {

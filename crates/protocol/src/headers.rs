@@ -17,10 +17,18 @@ pub(crate) const CALLER: HeaderName = HeaderName::from_static("x-backwater-calle
 pub(crate) const CREATED: HeaderName = HeaderName::from_static("x-backwater-created");
 /// What a refusal says beyond the text that the protocol has for it.
 pub(crate) const DETAIL: HeaderName = HeaderName::from_static("x-backwater-detail");
+/// The version and nonce of a stream; see [`crate::stream`].
+pub(crate) const STREAM: HeaderName = HeaderName::from_static("x-backwater-stream");
 /// How long the caller still waits; see [`crate::CallTimeout`].
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-backwater-timeout");
 
 pub(crate) const ETF: HeaderValue = HeaderValue::from_static("application/x-erlang-etf");
+/// The type of the frames of a stream.
+pub(crate) const STREAM_TYPE: HeaderValue =
+    HeaderValue::from_static("application/x-backwater-stream");
+/// What a client accepts that would rather have a stream than a whole answer.
+pub(crate) const STREAM_OR_ETF: HeaderValue =
+    HeaderValue::from_static("application/x-backwater-stream, application/x-erlang-etf");
 pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
@@ -48,7 +56,7 @@ pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, Head
 
 /// Headers of which a message has one at most: where readers would differ in which one they take, a
 /// message is refused.
-const UNIQUE: [&str; 14] = [
+const UNIQUE: [&str; 15] = [
     "authorization",
     "digest",
     "content-encoding",
@@ -61,6 +69,7 @@ const UNIQUE: [&str; 14] = [
     "x-backwater-caller",
     "x-backwater-created",
     "x-backwater-detail",
+    "x-backwater-stream",
     "x-backwater-timeout",
     "signature",
 ];

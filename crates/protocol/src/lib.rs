@@ -18,6 +18,7 @@ mod pieces;
 mod secrets;
 pub mod server;
 mod signature;
+pub mod stream;
 mod timeout;
 mod timestamp;
 

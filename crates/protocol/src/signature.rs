@@ -15,6 +15,9 @@ use crate::secrets::{Candidates, Verification};
 const ALGORITHM: &str = "hmac-sha256";
 const KEY_ID: &str = "default";
 
+/// A signature itself: the output of HMAC-SHA-256.
+pub(crate) type Tag = [u8; 32];
+
 /// Why a signature does not hold. [`SignatureFailure::reason`] has the protocol's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureFailure {
@@ -159,8 +162,8 @@ impl<'a> SignedNames<'a> {
 pub(crate) struct Verified<'a> {
     /// The number of the secret that made it.
     pub(crate) secret: usize,
-    /// The first bytes of the signature itself.
-    pub(crate) prefix: [u8; 16],
+    /// The signature itself.
+    pub(crate) tag: Tag,
     /// What it covers.
     pub(crate) names: SignedNames<'a>,
 }
@@ -202,8 +205,7 @@ pub(crate) fn verify<'a, 'k>(
     // Not earlier: who is unknown learns this as late as that a signature is wrong.
     let first = candidates.number(0).ok_or(SignatureFailure::UnknownCaller)?;
     let secret = first + place.ok_or(SignatureFailure::InvalidSignature)?;
-    let prefix = tag.first_chunk().copied().ok_or(SignatureFailure::InvalidSignature)?;
-    Ok(Verified { secret, prefix, names })
+    Ok(Verified { secret, tag, names })
 }
 
 /// The names of a list, which are separated by spaces.
@@ -297,7 +299,7 @@ fn add_lower_case(name: &str, add: &mut impl FnMut(&[u8])) {
 }
 
 /// The tag that stands in a signature, which has 32 bytes. Any other length is wrong, and is not decoded.
-fn decode_tag(text: &str) -> Option<[u8; 32]> {
+fn decode_tag(text: &str) -> Option<Tag> {
     // The decoder wants room for what four characters of base64 may mean at most.
     let mut bytes = [0; 33];
     if text.len() != 44 || STANDARD.decode_slice(text, &mut bytes) != Ok(32) {
@@ -323,14 +325,14 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The parameters of a signature over the pseudo header and the headers of those names, which stand
-/// in alphabetical order; those that the message lacks are left out.
+/// A signature over the pseudo header and the headers of those names, which stand in alphabetical order;
+/// those that the message lacks are left out.
 pub(crate) fn sign(
     signed: Signed<'_>,
     names: &[HeaderName],
     key: &hmac::Key,
     scheme: &str,
-) -> HeaderValue {
+) -> Signature {
     let mut signing = Signing::begin(scheme, signed.pseudo_name, signed.pseudo_value);
     for name in names {
         // Our own headers stand once each.
@@ -339,6 +341,14 @@ pub(crate) fn sign(
         }
     }
     signing.finish(key)
+}
+
+/// A signature that has been made.
+pub(crate) struct Signature {
+    /// Its parameters, as they stand in a header.
+    pub(crate) parameters: HeaderValue,
+    /// The signature itself.
+    pub(crate) tag: Tag,
 }
 
 /// A signature that is being made: header by header, in alphabetical order.
@@ -376,16 +386,19 @@ impl Signing {
         self.string.extend_from_slice(trim(value.as_bytes()));
     }
 
-    /// The parameters, signed with that key.
-    pub(crate) fn finish(self, key: &hmac::Key) -> HeaderValue {
+    /// Signs with that key.
+    pub(crate) fn finish(self, key: &hmac::Key) -> Signature {
         let Self { mut text, string } = self;
         text.push_str("\",keyId=\"");
         text.push_str(KEY_ID);
         text.push_str("\",signature=\"");
-        STANDARD.encode_string(hmac::sign(key, &string), &mut text);
+        let tag = hmac::sign(key, &string);
+        STANDARD.encode_string(tag, &mut text);
         text.push('"');
         // Names and base64 are ASCII.
-        HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
+        let parameters = HeaderValue::from_maybe_shared(Bytes::from(text))
+            .unwrap_or(HeaderValue::from_static(""));
+        Signature { parameters, tag: tag.as_ref().try_into().unwrap_or_default() }
     }
 }
 

@@ -37,15 +37,28 @@ impl Tape {
         match self.atom_at(1)? {
             b"return" => Some(ReplyForm::Return { word_offset }),
             b"exception" => {
-                let class = (*self.words.get(2)? == word(TUPLE, 3)).then(|| self.atom_at(3))??;
-                let stacktrace = *self.words.get(self.skip(4)?)?;
-                let is_list = matches!(stacktrace & 15, LIST | BYTELIST)
-                    || stacktrace == word(CONST, EMPTY_LIST);
-                let is_class = matches!(class, b"error" | b"exit" | b"throw");
-                (is_list && is_class).then_some(ReplyForm::Exception { word_offset })
+                self.is_exception_at(word_offset).then_some(ReplyForm::Exception { word_offset })
             }
             _ => None,
         }
+    }
+
+    /// Whether the term is `{Class, Reason, Stacktrace}`.
+    pub fn is_exception(&self) -> bool {
+        self.is_exception_at(0)
+    }
+
+    fn is_exception_at(&self, at: usize) -> bool {
+        let parts = || {
+            let class =
+                (*self.words.get(at)? == word(TUPLE, 3)).then(|| self.atom_at(at + 1))??;
+            Some((class, *self.words.get(self.skip(at + 2)?)?))
+        };
+        parts().is_some_and(|(class, stacktrace)| {
+            let is_list =
+                matches!(stacktrace & 15, LIST | BYTELIST) || stacktrace == word(CONST, EMPTY_LIST);
+            is_list && matches!(class, b"error" | b"exit" | b"throw")
+        })
     }
 
     /// The name of the atom at a word.

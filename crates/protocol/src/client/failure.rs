@@ -114,6 +114,8 @@ pub enum ResponseFailure {
     InvalidContentEncoding,
     /// Its body cannot be inflated, or not within the limit.
     Inflate(GzipError),
+    /// It is a stream of a version that is not known, or without a nonce: the value of its header.
+    InvalidStreamHead(String),
     /// It is larger than the limit.
     TooLarge {
         /// Its size in bytes.
@@ -133,6 +135,7 @@ impl ResponseFailure {
         match self {
             Self::InvalidContentType => "invalid_content_type",
             Self::InvalidContentEncoding => "invalid_content_encoding",
+            Self::InvalidStreamHead(_) => "invalid_stream_head",
             _ => "invalid_body",
         }
     }
@@ -147,6 +150,10 @@ impl fmt::Display for ResponseFailure {
             Self::InvalidContentEncoding => {
                 formatter.write_str("its content-encoding is neither gzip nor identity")
             }
+            Self::InvalidStreamHead(value) => write!(
+                formatter,
+                "its x-backwater-stream is {value:?}, not 1;nonce= and 16 bytes in base64"
+            ),
             Self::Inflate(error) => write!(formatter, "{error}"),
             Self::TooLarge { size, limit } => write!(
                 formatter,

@@ -7,6 +7,7 @@
 mod failure;
 mod request;
 mod response;
+mod stream;
 
 pub use self::failure::{AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure};
 pub use self::request::{Extensions, PreparedRequest, RequestPath, prepare_request};
@@ -14,6 +15,7 @@ pub use self::response::{
     AcceptedResponse, AuthenticatedResponse, Inflated, Outcome, Payload, VerifiedResponse,
     authenticate,
 };
+pub use self::stream::{Answer, AuthenticatedStream, StreamOffer, authenticate_offered};
 use crate::Secrets;
 
 /// What a client is told. Sizes are in bytes.

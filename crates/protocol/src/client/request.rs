@@ -10,9 +10,12 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
+use super::stream::StreamOffer;
 use super::{EncodeFailure, Settings};
-use crate::headers::{AUDIENCE, CALLER, CREATED, DIGEST, ETF, GZIP, IDENTITY, REQUEST_ID, TIMEOUT};
-use crate::signature::Signing;
+use crate::headers::{
+    AUDIENCE, CALLER, CREATED, DIGEST, ETF, GZIP, IDENTITY, REQUEST_ID, STREAM_OR_ETF, TIMEOUT,
+};
+use crate::signature::{Signing, Tag};
 use crate::{CallHeaders, CallTimeout, Secrets, Timestamp, digest, gzip, percent};
 
 const VERSION: u8 = 131;
@@ -131,6 +134,26 @@ impl PreparedRequest {
 
     /// The request as it is sent now, under an id of its own.
     pub fn sign(&self, request_id: [u8; 16], extensions: Extensions) -> Request<Bytes> {
+        self.sign_accepting(ETF, request_id, extensions).0
+    }
+
+    /// The same, but takes a stream as the answer if the server has one;
+    /// [`authenticate_offered`](super::authenticate_offered) needs the offer.
+    pub fn sign_offering_stream(
+        &self,
+        request_id: [u8; 16],
+        extensions: Extensions,
+    ) -> (Request<Bytes>, StreamOffer) {
+        let (request, signature) = self.sign_accepting(STREAM_OR_ETF, request_id, extensions);
+        (request, StreamOffer { request: signature })
+    }
+
+    fn sign_accepting(
+        &self,
+        accept: HeaderValue,
+        request_id: [u8; 16],
+        extensions: Extensions,
+    ) -> (Request<Bytes>, Tag) {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -141,7 +164,7 @@ impl PreparedRequest {
         let mut signing =
             Signing::begin("Signature ", "(request-target)", &["post ", self.uri.path()]);
         let mut carried = carried.iter().cloned().peekable();
-        for (name, value) in self.signed_headers(request_id, extensions) {
+        for (name, value) in self.signed_headers(accept, request_id, extensions) {
             // In alphabetical order, which makes it easy to see that no name is listed twice.
             while let Some(header) = carried.next_if(|(next, _)| next.as_str() < name.as_str()) {
                 signing.add(&header.0, &header.1);
@@ -150,14 +173,16 @@ impl PreparedRequest {
             signing.add(&name, &value);
             headers.insert(name, value);
         }
-        headers.insert(AUTHORIZATION, signing.finish(&self.secrets.keys()[0]));
-        request
+        let signature = signing.finish(&self.secrets.keys()[0]);
+        headers.insert(AUTHORIZATION, signature.parameters);
+        (request, signature.tag)
     }
 
     /// The protocol's own headers, all of them signed, in alphabetical order. The last of them comes behind
     /// all names that a request may carry.
     fn signed_headers(
         &self,
+        accept: HeaderValue,
         request_id: [u8; 16],
         extensions: Extensions,
     ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
@@ -166,7 +191,7 @@ impl PreparedRequest {
         let id = HeaderValue::try_from(STANDARD.encode(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
         let headers = [
-            (ACCEPT, Some(ETF)),
+            (ACCEPT, Some(accept)),
             (ACCEPT_ENCODING, Some(if self.accepts_gzip { GZIP } else { IDENTITY })),
             (CONTENT_ENCODING, self.is_packed.then_some(GZIP)),
             (CONTENT_LENGTH, Some(HeaderValue::from(self.body.len()))),

@@ -41,15 +41,7 @@ pub fn authenticate(
     secrets: &Secrets,
     request_id: [u8; 16],
 ) -> Result<AuthenticatedResponse, AuthenticationFailure> {
-    if let Some(name) = headers::duplicate(headers) {
-        let failure = SignatureFailure::DuplicateHeader(name);
-        return Err(AuthenticationFailure::Signature(failure));
-    }
-    let id = headers.get(REQUEST_ID).ok_or(AuthenticationFailure::MissingRequestId)?;
-    if id.as_bytes() != STANDARD.encode(request_id).as_bytes() {
-        return Err(AuthenticationFailure::MismatchedRequestId);
-    }
-    let parameters = headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)?;
+    let parameters = check_request_id(headers, request_id)?;
     let is_detail_signed = verify_behind_proxies(parameters, status, headers, secrets)
         .map_err(AuthenticationFailure::Signature)?;
     Ok(AuthenticatedResponse {
@@ -59,6 +51,22 @@ pub fn authenticate(
         encoding: content::content_encoding(headers),
         detail: headers.get(DETAIL).filter(|_| is_detail_signed).cloned(),
     })
+}
+
+/// Checks that a response answers this request, and returns the parameters of its signature.
+pub(super) fn check_request_id(
+    headers: &HeaderMap,
+    request_id: [u8; 16],
+) -> Result<&HeaderValue, AuthenticationFailure> {
+    if let Some(name) = headers::duplicate(headers) {
+        let failure = SignatureFailure::DuplicateHeader(name);
+        return Err(AuthenticationFailure::Signature(failure));
+    }
+    let id = headers.get(REQUEST_ID).ok_or(AuthenticationFailure::MissingRequestId)?;
+    if id.as_bytes() != STANDARD.encode(request_id).as_bytes() {
+        return Err(AuthenticationFailure::MismatchedRequestId);
+    }
+    headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)
 }
 
 /// Verifies the signature, and returns whether it covers the detail of a refusal. Also where a proxy has removed or replaced a signed `connection: close`.

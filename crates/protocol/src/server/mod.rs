@@ -16,6 +16,7 @@ mod refusal;
 mod replay;
 mod request;
 mod response;
+mod stream;
 mod target;
 
 pub use self::callers::{Callers, CallersError, Hint, NamedCaller};
@@ -26,6 +27,7 @@ pub use self::request::{
     authenticate,
 };
 pub use self::response::{RespondError, ResponseContext, ResponseTerm, respond};
+pub use self::stream::{ListCollector, begin_stream};
 /// What a server is told. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -11,10 +11,16 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::Timestamp;
+use crate::signature::Tag;
 
 /// What of a signature is remembered. It is the output of HMAC, so that 128 bits of it are as good as
 /// any name.
 pub(crate) type SignaturePrefix = [u8; 16];
+
+/// The begin of a signature.
+pub(crate) fn prefix_of(signature: &Tag) -> SignaturePrefix {
+    std::array::from_fn(|index| signature[index])
+}
 
 /// What is asked of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]

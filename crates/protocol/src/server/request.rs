@@ -8,15 +8,15 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::refusal::Refusal;
-use super::replay::{Claims, ReplayFailure, ReplayGuard, SignaturePrefix};
+use super::replay::{Claims, ReplayFailure, ReplayGuard, prefix_of};
 use super::response::ResponseContext;
 use super::target::{BASE, Target, TargetError};
 use super::{Exposure, Lookup, Settings};
 use crate::call_headers::{CarriedContext, MetadataFailure};
-use crate::content::{self, ContentType, Encoding};
+use crate::content::{self, Accepted, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
 use crate::headers::{AUDIENCE, CALLER, CREATED, DIGEST, REQUEST_ID, TIMEOUT};
-use crate::signature::{Demands, SignatureFailure, Signed, SignedNames, Verified, verify};
+use crate::signature::{Demands, SignatureFailure, Signed, SignedNames, Tag, Verified, verify};
 use crate::{CallTimeout, Timestamp, digest, headers};
 
 const SCHEME: &str = "Signature ";
@@ -41,7 +41,7 @@ pub struct Authenticated<'a> {
     /// Headers that need not be signed count only if they are.
     signed: SignedNames<'a>,
     claims: Claims<'a>,
-    signature: SignaturePrefix,
+    signature: Tag,
 }
 
 /// Checks 1 and 2: the path's begin and the signature.
@@ -62,11 +62,12 @@ pub fn authenticate<'a>(
     }
     let verified = check_signature(method, target, headers, settings)
         .map_err(|refusal| refusal.with_www_authenticate(www_authenticate(headers)))?;
-    let Verified { secret, prefix, names: signed } = verified;
+    let Verified { secret, tag, names: signed } = verified;
     // It is signed, so it is there.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
     let caller = settings.callers.owner(secret);
-    let context = ResponseContext { request_id, encoding: Encoding::Identity, secret, caller };
+    let encoding = Encoding::Identity;
+    let context = ResponseContext { request_id, encoding, secret, caller, stream: None };
     let claims = Claims {
         created: if_signed(headers, &signed, &CREATED)
             .map(|value| Timestamp::parse(value).ok_or(())),
@@ -80,7 +81,7 @@ pub fn authenticate<'a>(
         context,
         signed,
         claims,
-        signature: prefix,
+        signature: tag,
     })
 }
 
@@ -171,7 +172,9 @@ impl<'a> Authenticated<'a> {
     /// The refusal to send: 401 with `missing_created`, `invalid_created`, `stale_request`,
     /// `replayed_request`, `missing_audience` or `wrong_audience`; 503 with `replay_memory_full`.
     pub fn refuse_replay(self, guard: &ReplayGuard, now: Timestamp) -> Result<Self, Refusal> {
-        let Err(failure) = guard.check(self.claims, self.signature, now) else { return Ok(self) };
+        let Err(failure) = guard.check(self.claims, prefix_of(&self.signature), now) else {
+            return Ok(self);
+        };
         let refusal = Refusal::signed(failure.status(), failure.reason(), &self.context);
         Err(match failure {
             ReplayFailure::Full(seconds) => refusal.with_retry_after(seconds),
@@ -254,7 +257,7 @@ impl<'a, F> Routed<'a, F> {
             ContentType::Malformed => {
                 return Err(refuse(StatusCode::BAD_REQUEST, "bad_content_type"));
             }
-            ContentType::Other => {
+            ContentType::Stream | ContentType::Other => {
                 let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
                 return Err(refuse(status, "unsupported_content_type"));
             }
@@ -262,7 +265,8 @@ impl<'a, F> Routed<'a, F> {
         let encoding = content::content_encoding(request.headers).ok_or_else(|| {
             refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding")
         })?;
-        if !content::accepts_etf(request.headers) {
+        let accepted = content::accepted(request.headers);
+        if accepted == Accepted::Neither {
             return Err(refuse(StatusCode::NOT_ACCEPTABLE, ""));
         }
         let carried = CarriedContext::read(request.headers, &request.signed);
@@ -274,6 +278,9 @@ impl<'a, F> Routed<'a, F> {
         })?;
         if request.signed.contains(ACCEPT_ENCODING.as_str()) {
             request.context.encoding = content::accepted_encoding(request.headers);
+        }
+        if accepted == Accepted::Streams {
+            request.context.stream = Some(Box::new(request.signature));
         }
         Ok(Negotiated { function, arity, encoding, carried, request })
     }

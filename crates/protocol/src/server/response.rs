@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Response};
 use super::Settings;
 use crate::content::Encoding;
 use crate::headers::{DIGEST, ETF, GZIP, REQUEST_ID, SIGNATURE};
-use crate::signature::{Signed, sign};
+use crate::signature::{Signed, Tag, sign};
 use crate::{digest, gzip};
 
 /// All headers of an answer that are signed, in alphabetical order.
@@ -30,7 +30,7 @@ const SIGNED: [HeaderName; 8] = [
 ];
 
 /// `131, {return, …}` and `131, {exception, …}` up to the value.
-const RETURN: &[u8] = b"\x83h\x02w\x06return";
+pub(super) const RETURN: &[u8] = b"\x83h\x02w\x06return";
 const EXCEPTION: &[u8] = b"\x83h\x02w\x09exception";
 
 /// What an answer needs to know of its request.
@@ -41,6 +41,8 @@ pub struct ResponseContext {
     /// The number of the secret that the request was signed with: the caller has that one.
     pub(crate) secret: usize,
     pub(crate) caller: Option<Arc<str>>,
+    /// The signature of the request, if its caller accepts a stream: the frames are bound to it.
+    pub(crate) stream: Option<Box<Tag>>,
 }
 
 impl ResponseContext {
@@ -52,6 +54,11 @@ impl ResponseContext {
     /// Whose secret has signed the request; `None` if it has no name.
     pub fn caller(&self) -> Option<&Arc<str>> {
         self.caller.as_ref()
+    }
+
+    /// Whether the caller takes a stream as the answer; see [`super::begin_stream`].
+    pub fn accepts_stream(&self) -> bool {
+        self.stream.is_some()
     }
 }
 
@@ -74,6 +81,15 @@ pub enum RespondError {
         /// The limit in bytes.
         limit: usize,
     },
+}
+
+impl RespondError {
+    pub(crate) fn of(error: EncodeError, limit: usize) -> Self {
+        match error.kind {
+            EncodeErrorKind::TooLarge(_) => Self::TooLarge { limit },
+            _ => Self::Encode(error),
+        }
+    }
 }
 
 impl fmt::Display for RespondError {
@@ -110,10 +126,18 @@ pub fn respond(
     body.extend_from_slice(prefix);
     // JavaScript has compared the depth with the option.
     let options = EncodeOptions { max_size: limit, max_depth: MAX_DEPTH };
-    encoder.encode_term(tape, &options, &mut body).map_err(|error| match error.kind {
-        EncodeErrorKind::TooLarge(_) => RespondError::TooLarge { limit },
-        _ => RespondError::Encode(error),
-    })?;
+    encoder
+        .encode_term(tape, &options, &mut body)
+        .map_err(|error| RespondError::of(error, limit))?;
+    Ok(answer(body, context, settings))
+}
+
+/// The signed answer of an encoded result.
+pub(super) fn answer(
+    body: Vec<u8>,
+    context: &ResponseContext,
+    settings: &Settings,
+) -> Response<Bytes> {
     let wanted = context.encoding == Encoding::Gzip && body.len() >= settings.compression_threshold;
     let packed = if wanted { gzip::deflate(&body, settings.gzip_level) } else { None };
     let is_packed = packed.is_some();
@@ -129,7 +153,7 @@ pub fn respond(
         headers.insert(CONTENT_ENCODING, GZIP);
     }
     seal(&mut response, context, &SIGNED, settings);
-    Ok(response)
+    response
 }
 
 /// Adds length, digest, request id and the signature over all of `signed`.
@@ -141,10 +165,21 @@ pub(crate) fn seal(
 ) {
     let length = HeaderValue::from(response.body().len());
     let body_digest = digest::digest_of(response.body());
-    let status = response.status();
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, length);
     headers.insert(DIGEST, body_digest);
+    sign_head(response, context, signed, settings);
+}
+
+/// Adds request id and the signature over all of `signed`, and returns the signature.
+pub(super) fn sign_head<B>(
+    response: &mut Response<B>,
+    context: &ResponseContext,
+    signed: &[HeaderName],
+    settings: &Settings,
+) -> Tag {
+    let status = response.status();
+    let headers = response.headers_mut();
     headers.insert(REQUEST_ID, context.request_id.clone());
     let response_status = [status.as_str()];
     let message = Signed {
@@ -154,5 +189,6 @@ pub(crate) fn seal(
         replaced: None,
     };
     let signature = sign(message, signed, settings.callers.key(context.secret), "");
-    headers.insert(SIGNATURE, signature);
+    headers.insert(SIGNATURE, signature.parameters);
+    signature.tag
 }

@@ -1,0 +1,104 @@
+//! Answers in parts, for callers that take them and for those that do not.
+
+use backwater_etf::tape::MAX_DEPTH;
+use backwater_etf::{EncodeOptions, Encoder, TapeRef};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
+use http::{HeaderName, HeaderValue, Response};
+
+use super::Settings;
+use super::response::{RETURN, RespondError, ResponseContext, answer, sign_head};
+use crate::content::Encoding;
+use crate::headers::{REQUEST_ID, STREAM, STREAM_TYPE};
+use crate::stream::{FrameEncoder, key_of};
+
+/// All headers of a stream that are signed, in alphabetical order.
+const SIGNED: [HeaderName; 6] = [CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA, STREAM, REQUEST_ID];
+
+/// nginx passes each frame on at once, and keeps this header for itself: it is not signed.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The head of a stream and what makes the frames of its body; `None` if the caller takes no stream. Each
+/// stream needs a nonce of its own, which cannot be foreseen.
+pub fn begin_stream(
+    context: &ResponseContext,
+    nonce: [u8; 16],
+    settings: &Settings,
+) -> Option<(Response<()>, FrameEncoder)> {
+    let request = context.stream.as_deref()?;
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    // A proxy that compresses would hold frames back.
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache, no-store, must-revalidate, no-transform"),
+    );
+    headers.insert(CONTENT_TYPE, STREAM_TYPE);
+    headers.insert(EXPIRES, HeaderValue::from_static("0"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    // Base64 can stand in a header.
+    let version = format!("1;nonce={}", STANDARD.encode(nonce));
+    headers.insert(STREAM, HeaderValue::try_from(version).unwrap_or(HeaderValue::from_static("")));
+    let signature = sign_head(&mut response, context, &SIGNED, settings);
+    let key = key_of(settings.callers.key(context.secret), request, &signature);
+    let accepts_gzip = context.encoding == Encoding::Gzip;
+    Some((response, FrameEncoder::new(key, accepts_gzip, settings)))
+}
+
+/// Collects a stream for a caller that takes none, which is answered `{return, List}`.
+pub struct ListCollector {
+    body: Vec<u8>,
+    count: u32,
+    limit: usize,
+}
+
+/// The head of LIST_EXT, whose count comes last.
+const LIST: [u8; 5] = [108, 0, 0, 0, 0];
+/// The empty list, which ends others.
+const NIL: u8 = 106;
+
+impl ListCollector {
+    /// An empty list.
+    pub fn new(settings: &Settings) -> Self {
+        let body = [RETURN, &LIST].concat();
+        Self { body, count: 0, limit: settings.max_encoded_result_size }
+    }
+
+    /// How many bytes there are so far.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Adds the items of a list.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is no term, or the whole is larger than `max_encoded_result_size`. Then the
+    /// collector is of no more use.
+    pub fn push(&mut self, list: TapeRef<'_>, encoder: &mut Encoder) -> Result<(), RespondError> {
+        let Self { body, count, limit } = self;
+        let options = EncodeOptions { max_size: *limit, max_depth: MAX_DEPTH };
+        encoder
+            .encode_items(list, &options, body, &mut |_| *count += 1)
+            .map_err(|error| RespondError::of(error, *limit))?;
+        // The end of the list is still to come.
+        if body.len() < *limit { Ok(()) } else { Err(RespondError::TooLarge { limit: *limit }) }
+    }
+
+    /// The signed answer.
+    pub fn finish(self, context: &ResponseContext, settings: &Settings) -> Response<Bytes> {
+        let Self { mut body, count, .. } = self;
+        if count == 0 {
+            body.truncate(RETURN.len());
+        } else {
+            let at = RETURN.len() + 1;
+            body[at..at + 4].copy_from_slice(&count.to_be_bytes());
+        }
+        body.push(NIL);
+        answer(body, context, settings)
+    }
+}

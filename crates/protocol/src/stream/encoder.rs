@@ -1,0 +1,167 @@
+//! The server's side: terms to frames.
+
+use backwater_etf::tape::MAX_DEPTH;
+use backwater_etf::{EncodeOptions, Encoder, TapeRef};
+use ring::hmac;
+
+use super::{FrameType, GATHERED, GZIPPED, HEAD, VERSION, tag_of};
+use crate::gzip;
+use crate::server::{RespondError, Settings};
+
+/// The begin of LIST_EXT, before the count.
+const LIST: [u8; 2] = [VERSION, 108];
+/// How long the payload of items is before the first one: that, and the count.
+const LIST_HEAD: usize = LIST.len() + 4;
+/// The end of a list.
+const NIL: u8 = 106;
+
+/// Makes the frames of one stream. All of its methods append whole frames to `out`.
+pub struct FrameEncoder {
+    key: hmac::Key,
+    /// The number of the next frame.
+    number: u64,
+    /// How many items there were so far.
+    count: u64,
+    max_item_size: usize,
+    /// From which size on payloads are compressed, and how well.
+    compression: Option<(usize, u32)>,
+}
+
+impl FrameEncoder {
+    pub(crate) fn new(key: hmac::Key, accepts_gzip: bool, settings: &Settings) -> Self {
+        Self {
+            key,
+            number: 0,
+            count: 0,
+            max_item_size: settings.max_encoded_result_size,
+            compression: accepts_gzip
+                .then_some((settings.compression_threshold, settings.gzip_level)),
+        }
+    }
+
+    /// How many items the frames so far have.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The items of a list, in as many frames as it takes: each ends with the item that fills it to
+    /// [`GATHERED`] bytes. An empty list takes none.
+    ///
+    /// # Errors
+    ///
+    /// When an item is no term or larger than `max_encoded_result_size`, or the tape is no list. The items
+    /// before that one are in `out`, and an exception may follow them.
+    pub fn items(
+        &mut self,
+        list: TapeRef<'_>,
+        encoder: &mut Encoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RespondError> {
+        let limit = self.max_item_size;
+        let options = EncodeOptions { max_size: limit, max_depth: MAX_DEPTH };
+        let mut start = begin_items(out);
+        let (mut count, mut end) = (0, out.len());
+        let encoded = encoder.encode_items(list, &options, out, &mut |out| {
+            count += 1;
+            if out.len() - start >= HEAD + GATHERED - 1 {
+                self.end_items(start, count, out);
+                start = begin_items(out);
+                count = 0;
+            }
+            end = out.len();
+        });
+        // There may be a part of the item that cannot be encoded.
+        out.truncate(end);
+        if count > 0 {
+            self.end_items(start, count, out);
+        } else {
+            out.truncate(start);
+        }
+        encoded.map_err(|error| RespondError::of(error, limit))
+    }
+
+    fn end_items(&mut self, start: usize, count: u32, out: &mut Vec<u8>) {
+        out.push(NIL);
+        let at = start + HEAD + LIST.len();
+        out[at..at + 4].copy_from_slice(&count.to_be_bytes());
+        self.count += u64::from(count);
+        self.seal(FrameType::Items, start, out);
+    }
+
+    /// The exception `{Class, Reason, Stacktrace}`, which ends the stream.
+    ///
+    /// # Errors
+    ///
+    /// When it is no term or larger than `max_encoded_result_size`. `out` is as it was, and another
+    /// exception may be tried.
+    pub fn exception(
+        &mut self,
+        exception: TapeRef<'_>,
+        encoder: &mut Encoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RespondError> {
+        let limit = self.max_item_size;
+        let start = begin(out);
+        out.push(VERSION);
+        let max_size = out.len().saturating_add(limit);
+        let options = EncodeOptions { max_size, max_depth: MAX_DEPTH };
+        let encoded = encoder.encode_term(exception, &options, out);
+        if let Err(error) = encoded {
+            out.truncate(start);
+            return Err(RespondError::of(error, limit));
+        }
+        self.seal(FrameType::Exception, start, out);
+        Ok(())
+    }
+
+    /// The end of the stream, with the count of its items.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        let start = begin(out);
+        out.extend(self.count.to_be_bytes());
+        self.seal(FrameType::End, start, out);
+    }
+
+    /// A frame that says only that the stream is alive.
+    pub fn ping(&mut self, out: &mut Vec<u8>) {
+        let start = begin(out);
+        self.seal(FrameType::Ping, start, out);
+    }
+
+    /// Compresses the payload where that is worth it, writes the head before it and the tag behind it.
+    fn seal(&mut self, kind: FrameType, start: usize, out: &mut Vec<u8>) {
+        let payload = &out[start + HEAD..];
+        let packed = match (kind, self.compression) {
+            (FrameType::Items | FrameType::Exception, Some((threshold, level)))
+                if payload.len() >= threshold =>
+            {
+                gzip::deflate(payload, level)
+            }
+            _ => None,
+        };
+        let flags = if packed.is_some() { GZIPPED } else { 0 };
+        if let Some(packed) = packed {
+            out.truncate(start + HEAD);
+            out.extend_from_slice(&packed);
+        }
+        let [a, b, c, d] = ((out.len() - start - HEAD) as u32).to_be_bytes();
+        out[start..start + HEAD].copy_from_slice(&[a, b, c, d, kind as u8, flags]);
+        let tag = tag_of(&self.key, self.number, &out[start..]);
+        out.extend(tag);
+        self.number += 1;
+    }
+}
+
+/// Leaves room for the head of a frame and returns where it begins.
+fn begin(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend([0; HEAD]);
+    start
+}
+
+/// The same for a frame of items, with the head of their list.
+fn begin_items(out: &mut Vec<u8>) -> usize {
+    let start = begin(out);
+    out.extend(LIST);
+    out.extend([0; LIST_HEAD - LIST.len()]);
+    start
+}
