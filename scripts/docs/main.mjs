@@ -10,6 +10,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 if (!existsSync(join(here, 'node_modules/puppeteer-core'))) {
   run(here, 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error']);
 }
+run(here, process.execPath, ['pictures.mjs']);
 run(here, process.execPath, ['node_modules/typedoc/bin/typedoc', '--logLevel', 'Warn']);
 run(
   root,
