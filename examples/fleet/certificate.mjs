@@ -1,10 +1,10 @@
-// A certificate for the name of the fleet, by OpenSSL.
+// Makes a certificate with OpenSSL.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A self-signed certificate and its key, in files that go with this process. */
+/** A self-signed certificate and its key, in files that are removed when this process exits. */
 export function makeCertificate(name) {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-certificate-'));
   process.on('exit', () => rmSync(folder, { recursive: true }));

@@ -1,4 +1,4 @@
-// dnsmasq answers for a name whose addresses change.
+// A DNS server (dnsmasq) with one name whose addresses change.
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, start, stop } from './processes.mjs';
 
 export const NAME = 'fleet.test';
-/** How long an answer holds, in seconds. */
+/** The TTL of its answers, in seconds. */
 export const TTL = 1;
 
-/** Starts dnsmasq; `setAddresses` says which addresses the name has from now on. */
+/** Starts dnsmasq; `setAddresses` changes the addresses of the name. */
 export async function startDns(addresses) {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-dnsmasq-'));
   const hosts = join(folder, 'hosts');

@@ -1,8 +1,8 @@
-// Three servers that can be replaced one after the other.
+// The servers of the fleet, each a process.
 import { once } from 'node:events';
 import { startModule, stop } from './processes.mjs';
 
-/** A server as a process. */
+/** A server in a process of its own. */
 export class Member {
   constructor({ host, port, secret, drainDelay, tls }) {
     Object.assign(this, { host, port, secret, drainDelay, tls });
@@ -17,12 +17,12 @@ export class Member {
     return this;
   }
 
-  /** Lets it end what it has begun. */
+  /** Drains and ends it. */
   stop() {
     return stop(this.process);
   }
 
-  /** Ends it where it stands. */
+  /** Kills it with calls in flight. */
   kill() {
     return stop(this.process, 'SIGKILL');
   }

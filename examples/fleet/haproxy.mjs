@@ -1,13 +1,13 @@
-// HAProxy before the fleet: asks each server for its health, and sends calls to those that are well.
+// HAProxy in front of the fleet: checks the health of each server and balances calls over the healthy ones.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, listening, start, stop } from './processes.mjs';
 
-/** How often HAProxy asks for health, in milliseconds: drainDelay must be longer than that. */
+/** The interval of health checks, in milliseconds; drainDelay must be longer. */
 export const CHECK_INTERVAL = 200;
 
-/** Starts HAProxy before these servers; `waitUntilUp` resolves when it sends calls to one again. */
+/** Starts HAProxy in front of these servers; `waitUntilUp` resolves once it sends calls to one again. */
 export async function startHaproxy(members) {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-haproxy-'));
   const [port, statsPort] = [await freePort('127.0.0.1'), await freePort('127.0.0.1')];
@@ -34,7 +34,7 @@ defaults
   timeout connect 2s
   timeout client 30s
   timeout server 30s
-  # A server that is not to be reached is another one's turn: nothing of the call was sent.
+  # If a server refuses the connection, try another one: nothing has been sent yet.
   option redispatch
   retries 3
   retry-on conn-failure

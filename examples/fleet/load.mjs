@@ -1,6 +1,6 @@
-// Calls without pause, each of which is looked at.
+// Makes calls without pause and checks every result.
 
-/** Counts what became of calls. */
+/** Makes calls and counts their outcomes. */
 export class Load {
   calls = 0;
   failures = [];
@@ -10,18 +10,18 @@ export class Load {
   #stopped = false;
   #loops;
 
-  /** `concurrency` callers, each of which makes one call after the other; `options` are those of calls. */
+  /** Starts `concurrency` callers, each making one call after the other with `options`. */
   constructor(client, { concurrency, options = {} }) {
     this.#client = client;
     this.#loops = Promise.all(Array.from({ length: concurrency }, () => this.#loop(options)));
   }
 
-  /** Resolves when so many calls were made. */
+  /** Resolves once that many calls have been made. */
   async reach(calls) {
     while (this.calls < calls) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
-  /** Ends when the calls under way have ended. */
+  /** Resolves once the calls in flight have ended. */
   async stop() {
     this.#stopped = true;
     await this.#loops;
@@ -32,7 +32,7 @@ export class Load {
       const id = `${this.calls++}`;
       try {
         const result = await this.#client.call('counter', 'work', [id], options);
-        if (result.id !== id) throw new Error(`the answer to ${result.id} instead of ${id}`);
+        if (result.id !== id) throw new Error(`got the answer to ${result.id} instead of ${id}`);
         if (result.isRepeated) this.repeated++;
         this.servers.set(result.server, (this.servers.get(result.server) ?? 0) + 1);
       } catch (error) {

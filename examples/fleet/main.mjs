@@ -1,4 +1,4 @@
-// Replaces the servers of a fleet one after the other while calls are made, and tells how many failed.
+// Replaces the servers of a fleet one after the other under load, and counts the calls that fail.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -12,20 +12,20 @@ import { freePort } from './processes.mjs';
 
 const HELP = `usage: node examples/fleet/main.mjs [options]
 
-Three servers, and one client that calls them without pause while each of them is replaced in turn.
+Calls three servers without pause while replacing each in turn.
 
-  --by haproxy|dns|both   how calls find a server: by HAProxy, which asks for health, or by a name
-                          whose addresses change (dnsmasq). Default: both, one after the other
-  --calls N               at least so many calls, and at least one round of replacements. Default 50000
-  --concurrency N         callers. Default 32
-  --kill                  kills servers with SIGKILL instead of letting them end: first under calls
-                          that must not be made twice, then under idempotent ones
-  --tls                   with TLS; by dns only
-  --seconds N             gives up after that time. Default 600
-  --json                  the figures as JSON, for programs
-  --help                  this text
+  --by haproxy|dns|both   how calls find a server: through HAProxy with health checks, or by a DNS
+                          name whose addresses change (dnsmasq). Default: both, one after the other
+  --calls N               make at least N calls, and at least one round of replacements. Default 50000
+  --concurrency N         number of callers. Default 32
+  --kill                  kill servers with SIGKILL instead of draining them: first under calls that
+                          must not run twice, then under idempotent ones
+  --tls                   use TLS; with --by dns only
+  --seconds N             give up after N seconds. Default 600
+  --json                  print the figures as JSON
+  --help                  print this text
 
-It needs haproxy and dnsmasq, as Debian has them, and openssl for --tls.`;
+Needs haproxy and dnsmasq (Debian's packages), and openssl for --tls.`;
 
 const { values } = parseArgs({
   options: {
@@ -46,19 +46,19 @@ if (values.help) {
 const [calls, concurrency, seconds] = ['calls', 'concurrency', 'seconds'].map((name) => {
   const value = Number(values[name]);
   if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`--${name} takes a number from 1 on, not ${values[name]}`);
+  throw new Error(`--${name} takes a positive integer, not ${values[name]}`);
 });
 if (!['haproxy', 'dns', 'both'].includes(values.by)) {
   throw new Error(`--by takes haproxy, dns or both, not ${values.by}`);
 }
-if (values.tls && values.by !== 'dns') throw new Error('--tls is for --by dns');
+if (values.tls && values.by !== 'dns') throw new Error('--tls needs --by dns');
 setTimeout(() => {
-  console.error(`not done within ${seconds} s`);
+  console.error(`not finished within ${seconds} s`);
   process.exit(2);
 }, seconds * 1000).unref();
 
 const secret = randomBytes(32);
-/** How servers end: they let calls finish, or they are killed. */
+/** How servers end: drained or killed. */
 const end = values.kill ? 'kill' : 'stop';
 
 const reports = [];
@@ -72,7 +72,7 @@ for (const by of values.by === 'both' ? ['haproxy', 'dns'] : [values.by]) {
 if (values.json) console.log(JSON.stringify(reports));
 process.exitCode = reports.every((report) => report.ok) ? 0 : 1;
 
-/** Makes calls while the servers are replaced. */
+/** Replaces all servers under load. */
 async function measure(by, fleet, { idempotent }) {
   const client = new Client({
     url: fleet.url,
@@ -100,7 +100,7 @@ async function measure(by, fleet, { idempotent }) {
     calls: load.calls,
     replaced,
     failed: load.failures.length,
-    // A server that is killed takes along what it is working on, which is at most what there is.
+    // A killed server loses the calls it is working on: at most all of them.
     allowed: end === 'kill' && !idempotent ? replaced * concurrency : 0,
     repeated: load.repeated,
     seconds: Math.round((performance.now() - start) / 100) / 10,
@@ -132,18 +132,18 @@ function sentence({
   failures,
 }) {
   const kind = idempotent ? 'idempotent calls' : 'calls';
-  const verb = end === 'kill' ? 'killed and started' : 'replaced';
+  const verb = end === 'kill' ? 'killed and restarted' : 'replaced';
   const lines = [
-    `${by}: ${calls} ${kind} in ${seconds} s while servers were ${verb} ${replaced} times: ` +
-      `${failed} failed (allowed: ${allowed}), ${repeated} were made twice`,
+    `${by}: ${calls} ${kind} in ${seconds} s, servers ${verb} ${replaced} times: ` +
+      `${failed} failed (allowed: ${allowed}), ${repeated} ran twice`,
     ...Object.entries(failures).map(([what, count]) => `  ${count} × ${what}`),
   ];
   return lines.join('\n');
 }
 
-/** Servers at fixed addresses, which HAProxy chooses from by their health. */
+/** Servers at fixed addresses, behind HAProxy. */
 async function behindHaproxy() {
-  // Longer than it takes HAProxy to notice, on a machine that is busy.
+  // Long enough for HAProxy to notice on a busy machine.
   const drainDelay = CHECK_INTERVAL * 5;
   const members = [];
   for (let place = 0; place < 3; place++) {
@@ -166,9 +166,9 @@ async function behindHaproxy() {
   };
 }
 
-/** Servers that come and go, each at an address of its own; all of them are addresses of one name. */
+/** Servers that come and go at addresses of their own, all behind one name. */
 async function behindName() {
-  // Until the last one has asked for the name again.
+  // Long enough for every cached answer to expire.
   const drainDelay = TTL * 1000;
   const port = await freePort('127.0.0.1');
   const tls = values.tls ? makeCertificate(NAME) : undefined;
@@ -194,7 +194,7 @@ async function behindName() {
       members[place] = await startOne();
       if (end === 'kill') await leaving.kill();
       await dns.setAddresses(addresses());
-      // Who has asked just before keeps the old answer for its time.
+      // Answers given just before stay cached for the TTL.
       await sleep(TTL * 1000);
       if (end === 'stop') await leaving.stop();
     },

@@ -1,4 +1,4 @@
-// Processes that end with this one.
+// Starts processes that end with this one.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
@@ -9,15 +9,15 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Starts a program; it is killed with this process. */
+/** Starts a program that is killed when this process exits. */
 export function start(command, args) {
-  // Where Debian has its daemons.
+  // Debian keeps daemons there.
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
   const child = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   return watched(child, command);
 }
 
-/** Starts a module with a channel to talk by. */
+/** Starts a module with an IPC channel. */
 export function startModule(url, args) {
   return watched(fork(url, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }), 'server.mjs');
 }
@@ -36,26 +36,26 @@ function watched(child, name) {
   });
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text) => (said += text));
-  /** Fails if the process ends before `promise` does. */
+  /** Rejects if the process exits before `promise` settles. */
   child.whileRunning = (promise) =>
     Promise.race([
       promise,
       child.ended.then(({ error, code }) => {
         throw new Error(
-          `${name} has ended${error ? `: ${error.message}` : ` with ${code}`}\n${said}`,
+          `${name} has exited${error ? `: ${error.message}` : ` with ${code}`}\n${said}`,
         );
       }),
     ]);
   return child;
 }
 
-/** Asks a process to end, and waits for that. */
+/** Ends a process and waits for its exit. */
 export async function stop(child, signal = 'SIGTERM') {
   if (child.exitCode === null && child.signalCode === null) child.kill(signal);
   await child.ended;
 }
 
-/** A port that nobody uses at the moment, on an address. */
+/** A free port on an address. */
 export async function freePort(host) {
   const server = createServer().listen(0, host);
   await once(server, 'listening');
@@ -64,7 +64,7 @@ export async function freePort(host) {
   return port;
 }
 
-/** Waits until something listens. */
+/** Resolves once something listens on the port. */
 export async function listening(host, port) {
   for (;;) {
     const socket = new Socket();

@@ -1,5 +1,5 @@
 // One server of the fleet, as a process of its own: `node server.mjs '{"host":…,"port":…,"secret":…,"drainDelay":…}'`.
-// It tells its parent when it listens, and leaves upon SIGTERM without losing a call.
+// Tells its parent when it listens, and on SIGTERM exits without losing a call.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startClearServer, startTlsServer } from 'backwater';
 
@@ -7,7 +7,7 @@ const { host, port, secret, drainDelay, tls } = JSON.parse(process.argv[2]);
 const started = new Set();
 
 const counter = {
-  // How often this server was asked to do the same thing, which is once unless it is declared idempotent.
+  // Says whether this server has seen the id before, which only retries of idempotent calls may cause.
   async work(id) {
     const isRepeated = started.has(id);
     started.add(id);
@@ -21,7 +21,7 @@ const server = tls
   ? await startTlsServer(Buffer.from(secret, 'base64'), { counter }, { ...options, tls })
   : await startClearServer(Buffer.from(secret, 'base64'), { counter }, options);
 process.on('SIGTERM', async () => {
-  // In this order: health says 503, answers end their connections, nothing is accepted, the rest ends.
+  // Health turns 503, callers move away, calls in flight finish.
   await server.close({ drainDelay, timeout: 30_000 });
   process.exit(0);
 });

@@ -1,5 +1,5 @@
-// `node examples/shop/main.mjs`: a shop of three services, and a customer. Each service could be a process or a machine
-// of its own: all that they share is a secret for each caller, and a certificate.
+// `node examples/shop/main.mjs`: three services and a customer. They share only a certificate and one secret per
+// caller, so each could run on a machine of its own.
 import { randomBytes } from 'node:crypto';
 import {
   ConsoleSpanExporter,
@@ -30,7 +30,7 @@ const client = new Client({
   caller: 'web',
   tls: { ca: tls.cert, servername: 'localhost' },
   metadata: { tenant: 'acme' },
-  timeout: 10_000, // for the order as a whole, stock and shipping included
+  timeout: 10_000, // for the whole order, with its calls to stock and shipping
   interceptors: [opentelemetry()],
 });
 
@@ -47,7 +47,7 @@ await order(' apple', 2, 'DE');
 await order('pear', 1, 'FR');
 await order('apple', 0.5, 'FR');
 
-// First whoever calls, then who is called: so every call under way ends.
+// Close callers before the servers they call, so that calls in flight finish.
 await client.close();
 await orders.close();
 await Promise.all([stock.close(), shipping.close()]);

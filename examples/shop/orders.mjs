@@ -1,4 +1,4 @@
-// The orders: called by the web, calls stock and shipping, and passes on whose call it is and how long it may take.
+// Orders: serves the web, calls stock and shipping, and passes on the tenant, the deadline and the trace.
 import { Client, expose, startTlsServer } from 'backwater';
 import { opentelemetry } from 'backwater/opentelemetry';
 
@@ -10,14 +10,14 @@ export async function startOrders(secrets, tls, urls) {
     caller: 'orders',
     tls: { ca: tls.cert, servername: 'localhost' },
     interceptors,
-    rethrowRemoteExceptions: true, // callers see what stock threw
+    rethrowRemoteExceptions: true, // the web sees the error that stock threw
   };
   const stock = new Client({ url: urls.stock, ...options });
   const shipping = new Client({ url: urls.shipping, ...options });
 
   const place = async (context, item, count, country) => {
     const tenant = context.metadata.get('tenant') ?? 'nobody';
-    // The deadline, the abort and the trace of this call are those of the calls that it makes.
+    // `parent` passes on the deadline, the abort signal and the trace.
     const calls = { parent: context, metadata: { tenant } };
     const taken = await stock.call('stock', 'take', [item, count], calls);
     const quote = await shipping.call('shipping', 'quote', [country, count], calls);
@@ -36,7 +36,7 @@ export async function startOrders(secrets, tls, urls) {
     },
   );
   const close = async () => {
-    await server.close({ drainDelay: 0, timeout: 5000 }); // calls under way end first
+    await server.close({ drainDelay: 0, timeout: 5000 }); // finishes calls in flight first
     await Promise.all([stock.close(), shipping.close()]);
   };
   return { url: server.url, close };

@@ -1,6 +1,7 @@
-# Shipping, in Elixir. A program of yours depends on the library backwater from Hex, and starts it with
-#   :backwater.start_tls_server(secret, [{Shipping, []}], options)
-# This one borrows the Erlang server of the interoperability tests, so that it runs without Hex.
+# Shipping, in Elixir. Your program would depend on backwater from Hex and call
+#   :backwater.start_tls_server(secret, [Shipping], options)
+# and callers would name it 'Elixir.Shipping'. To run without Hex, this one uses the Erlang server of the
+# interoperability tests.
 defmodule Shipping do
   def quote(country, weight) do
     %{country: country, days: if(country == "DE", do: 2, else: 5), price: 4.5 + 0.5 * weight}

@@ -1,4 +1,4 @@
-// Shipping: in Elixir where that is installed, otherwise the same in JavaScript.
+// Shipping: in Elixir if it is installed, otherwise in JavaScript.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +27,7 @@ async function startElixir(secret, { cert, key }) {
   const env = { ...process.env, BACKWATER_SECRET_BASE64: secret.toString('base64') };
   const child = spawn('elixir', args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'exit').then(() => {
-    throw new Error('the service in Elixir has ended');
+    throw new Error('the Elixir service has exited');
   });
   ended.catch(() => {});
   const [line] = await Promise.race([once(child.stdout, 'data'), ended]);

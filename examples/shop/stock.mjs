@@ -1,4 +1,4 @@
-// The stock: a class whose methods are called, with validated arguments, by the orders service alone.
+// Stock: exposes a method of a class, with validated arguments, to the caller 'orders' only.
 import { expose, startTlsServer } from 'backwater';
 import { opentelemetry } from 'backwater/opentelemetry';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ class OutOfStock extends Error {
   code = 'out_of_stock';
   constructor(item, left) {
     super(`${left} of ${item} left`);
-    this.data = { item, left }; // callers find it in error.remote.data
+    this.data = { item, left }; // error.remote.data at the caller
   }
 }
 
@@ -37,7 +37,7 @@ class Stock {
 
 export const startStock = (secrets, tls) =>
   startTlsServer(
-    { orders: secrets.orders }, // who knows this secret is the caller 'orders'
+    { orders: secrets.orders }, // the holder of this secret is the caller 'orders'
     { stock: expose(new Stock(), { exports: ['take'], callers: ['orders'] }) },
     { host: '127.0.0.1', port: 0, health: '/health', tls, interceptors: [opentelemetry()] },
   );
