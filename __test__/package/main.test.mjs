@@ -170,9 +170,9 @@ for (const [which, modules] of [
 for (const { page, from, to, says } of [
   {
     page: 'README.md',
-    from: 'In a folder of your own',
-    to: '## What can be called',
-    says: ['listening on http://127.0.0.1:8080', 'HELLO'],
+    from: '## Try it',
+    to: '## Node, Elixir and Erlang',
+    says: ['HELLO'],
   },
   {
     page: 'docs/getting-started.md',
