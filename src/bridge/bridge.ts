@@ -17,10 +17,10 @@ import {
   JOB_CANCEL,
   type JOB_EXCEPTION,
   type JOB_RETURN,
-  JobWord,
 } from './numbers.js';
 import type { Arrival, TapeBuffers } from '../codec/tape-buffers.js';
 import { BackwaterError, type ExceptionClass } from '../errors/errors.js';
+import { PendingTable } from './pending-table.js';
 import { requestIdOf } from './request-id.js';
 import { errorOf } from './failures.js';
 import { environment, onEvents } from '../platform/environment.js';
@@ -63,7 +63,7 @@ class Bridge {
   /** Spins for the next event while few calls are in flight. */
   readonly spinner: Spinner;
   readonly #native = environment;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new PendingTable<Pending>();
   readonly #servers = new Map<number, CallHandler>();
   readonly #abandoned = new Map<number, (overdue: boolean) => void>();
   readonly #resolvers = new Map<number, () => void>();
@@ -73,7 +73,6 @@ class Bridge {
   #rounds = ROUNDS;
   /** Calls of servers that have begun and not been answered. */
   #running = 0;
-  #nextId = 1;
   /** What is under way and keeps the process alive. */
   #holds = 0;
 
@@ -98,9 +97,7 @@ class Bridge {
 
   /** A number for an operation. */
   newId(): number {
-    const id = this.#nextId;
-    this.#nextId = (id + 1) >>> 0 || 1;
-    return id;
+    return this.#pending.newId();
   }
 
   /** Registers what waits for an operation, and keeps the process alive until it ends. */
@@ -109,11 +106,11 @@ class Bridge {
     this.hold();
   }
 
-  /** Forgets an operation whose end nobody waits for any more. */
-  forget(id: number): boolean {
-    if (!this.#pending.delete(id)) return false;
-    this.release();
-    return true;
+  /** Forgets an operation; returns what waited for its end. */
+  forget(id: number): Pending | undefined {
+    const pending = this.#pending.take(id);
+    if (pending !== undefined) this.release();
+    return pending;
   }
 
   /** Starts an operation and resolves when it has ended. */
@@ -145,7 +142,7 @@ class Bridge {
 
   /** Cancels a call whose caller has gone away. */
   cancel(id: number): void {
-    this.jobs.add(JOB_CANCEL, id, []);
+    this.jobs.add(JOB_CANCEL, id, 0);
   }
 
   addServer(id: number, handler: CallHandler): void {
@@ -221,9 +218,8 @@ class Bridge {
     write: JobWriter,
     exceptionClass?: ExceptionClass,
   ): void {
-    const fields: number[] = [];
-    if (exceptionClass !== undefined) fields[JobWord.flags] = CLASSES[exceptionClass];
-    this.jobs.add(kind, call, fields, write);
+    const flags = exceptionClass === undefined ? 0 : CLASSES[exceptionClass];
+    this.jobs.add(kind, call, flags, write);
     this.#running--;
   }
 
@@ -252,9 +248,7 @@ class Bridge {
   #failAll(error: unknown): void {
     try {
       const failure = BackwaterError.from(error);
-      for (const [id, pending] of this.#pending) {
-        if (this.forget(id)) pending.onFailure(failure);
-      }
+      for (const id of this.#pending.ids()) this.forget(id)?.onFailure(failure);
     } catch {
       // Even the built-ins do not work: no more can be done, and an exception would end the process.
     }
@@ -268,9 +262,7 @@ class Bridge {
       const start = at;
       at = start + words[start + EventWord.words]!;
       try {
-        // A function before this one may have taken its time.
-        const isLate = index > 0 && now() - began > FRESH;
-        this.#handle(start, isLate);
+        this.#handle(start, index > 0 ? began : undefined);
       } catch (error) {
         // The other events are good.
         this.#failAll(error);
@@ -278,11 +270,14 @@ class Bridge {
     }
   }
 
-  #handle(start: number, isLate: boolean): void {
+  /** @param began when the first of these events was handled; undefined for that one */
+  #handle(start: number, began: number | undefined): void {
     const { words } = this.eventBuffers;
     const kind = words[start + EventWord.kind]!;
     const id = words[start + EventWord.id]!;
     if (kind === EVENT_CALL) {
+      // A function before this one may have taken its time.
+      const isLate = began !== undefined && now() - began > FRESH;
       if (!isLate || this.#native.isWaitedFor(id)) this.#call(id, start);
     } else if (kind === EVENT_ABANDONED) {
       take(this.#abandoned, id)?.(words[start + EventWord.first] !== 0);
@@ -291,8 +286,8 @@ class Bridge {
     } else if (kind === EVENT_TIMER) {
       take(this.#timers, id)?.();
     } else {
-      const pending = this.#pending.get(id);
-      if (pending !== undefined && this.forget(id)) this.#settle(pending, kind, start);
+      const pending = this.forget(id);
+      if (pending !== undefined) this.#settle(pending, kind, start);
     }
   }
 

@@ -7,8 +7,8 @@ import { JOB_WORDS, JobWord } from './numbers.js';
 /** Once this many bytes have gathered they cross at once, so that the buffers stay small. */
 const FLUSH_BYTES = 1024 * 1024;
 
-/** Writes the tape of a job, and what its fields refer to. */
-export type JobWriter = (encoder: Encoder) => void;
+/** Writes the tape of a job whose first word is `job`, and then its other {@link JobWord}s, which are 0. */
+export type JobWriter = (encoder: Encoder, job: number) => void;
 
 /**
  * Jobs on their way to Rust. Those of one turn of the event loop cross together.
@@ -52,14 +52,13 @@ export class JobQueue {
   /**
    * Adds a job, which crosses at the end of this turn.
    *
-   * @param fields what the other {@link JobWord}s are; `write` may still set some
    * @throws what `write` throws; nothing is added then
    */
-  add(kind: number, id: number, fields: readonly number[], write?: JobWriter): void {
+  add(kind: number, id: number, flags: number, write?: JobWriter): void {
     const batch = this.#idle ?? this.#addBatch();
     this.#idle = undefined;
     try {
-      batch.write(kind, id, fields, write);
+      batch.write(kind, id, flags, write);
     } finally {
       // If getters have added jobs, what comes next has to cross after these.
       this.#idle ??= batch;
@@ -117,17 +116,18 @@ class Batch {
   float = 0;
   byte = 0;
 
-  write(kind: number, id: number, fields: readonly number[], write?: JobWriter): void {
+  write(kind: number, id: number, flags: number, write?: JobWriter): void {
     const { encoder, word: start } = this;
     if (start === 0) encoder.seek(0, 0, 0);
     else encoder.seek(start, this.float, this.byte);
     encoder.skip(JOB_WORDS);
-    write?.(encoder);
+    clear(encoder.words, start);
+    write?.(encoder, start);
     const { words } = encoder;
-    for (let field = 0; field < JOB_WORDS; field++) words[start + field] = fields[field] ?? 0;
     words[start + JobWord.words] = encoder.word - start;
     words[start + JobWord.kind] = kind;
     words[start + JobWord.id] = id;
+    words[start + JobWord.flags] = flags;
     this.float = encoder.float;
     this.byte = encoder.byte;
     // Last, since this is what makes the job count.
@@ -138,4 +138,9 @@ class Batch {
     const bytes = this.word * 4 + this.float * 8 + this.byte;
     return bytes > FLUSH_BYTES || (this.encoder.outOfBand?.length ?? 0) > 0;
   }
+}
+
+/** Faster than `fill` for so few words. */
+function clear(words: Uint32Array, start: number): void {
+  for (let word = start; word < start + JOB_WORDS; word++) words[word] = 0;
 }

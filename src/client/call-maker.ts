@@ -169,31 +169,20 @@ export class CallMaker {
 
   /** Returns how many bytes the arguments take. */
   #post(id: number, { module, fn, args, settings, called }: Call): number {
-    const fields: number[] = [];
-    fields[JobWord.client] = this.client;
-    fields[JobWord.arity] = args.length;
-    fields[JobWord.flags] = settings.flags;
-    fields[JobWord.connectTimeout] = milliseconds(settings.connectTimeout);
-    fields[JobWord.recvTimeout] = milliseconds(settings.recvTimeout);
-    fields[JobWord.maxEncodedResultSize] = settings.maxEncodedResultSize;
-    fields[JobWord.maxEncodedArgsSize] = settings.maxEncodedArgsSize;
-    fields[JobWord.compressionThreshold] = Math.min(settings.compressionThreshold, MAX_UINT32);
-    fields[JobWord.timeout] = milliseconds(settings.timeout);
-    fields[JobWord.maxRetries] = settings.maxRetries;
-    fields[JobWord.hedgeDelay] = milliseconds(settings.hedgeDelay);
     const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
+    const arity = args.length;
     let size = 0;
-    bridge.jobs.add(JOB_CALL, id, fields, (encoder) => {
+    bridge.jobs.add(JOB_CALL, id, settings.flags, (encoder, job) => {
       const { word, float, byte } = encoder;
-      fields[JobWord.names] = byte;
-      fields[JobWord.namesLength] = encoder.putText(`${module}\0${fn}`);
+      const namesLength = encoder.putText(`${module}\0${fn}`);
+      const headers = encoder.byte;
+      let headersLength = 0;
       if (settings.metadata !== undefined || settings.trace !== undefined) {
-        fields[JobWord.headers] = encoder.byte;
-        const headers = callHeaders(settings.metadata, settings.trace);
-        fields[JobWord.headersLength] = encoder.putText(headers);
+        headersLength = encoder.putText(callHeaders(settings.metadata, settings.trace));
       }
+      let requestId = 0;
       if (settings.requestId !== undefined) {
-        fields[JobWord.requestId] = encoder.byte;
+        requestId = encoder.byte;
         encoder.putText(settings.requestId);
       }
       encoder.encode(args, settings, limit, 'args', called);
@@ -204,6 +193,25 @@ export class CallMaker {
         const full = new QueueFullError({ option: 'maxBytesInFlight', limit: maxBytesInFlight });
         throw beginAtCaller(full, called);
       }
+      const { words } = encoder;
+      words[job + JobWord.client] = this.client;
+      words[job + JobWord.names] = byte;
+      words[job + JobWord.namesLength] = namesLength;
+      words[job + JobWord.arity] = arity;
+      words[job + JobWord.connectTimeout] = milliseconds(settings.connectTimeout);
+      words[job + JobWord.recvTimeout] = milliseconds(settings.recvTimeout);
+      words[job + JobWord.maxEncodedResultSize] = settings.maxEncodedResultSize;
+      words[job + JobWord.maxEncodedArgsSize] = settings.maxEncodedArgsSize;
+      words[job + JobWord.compressionThreshold] = Math.min(
+        settings.compressionThreshold,
+        MAX_UINT32,
+      );
+      words[job + JobWord.timeout] = milliseconds(settings.timeout);
+      words[job + JobWord.maxRetries] = settings.maxRetries;
+      words[job + JobWord.hedgeDelay] = milliseconds(settings.hedgeDelay);
+      words[job + JobWord.headers] = headers;
+      words[job + JobWord.headersLength] = headersLength;
+      words[job + JobWord.requestId] = requestId;
     });
     return size;
   }

@@ -81,7 +81,7 @@ export class PendingCall implements Pending {
     if (reviversOf(revivers) !== undefined) this.#scope = contextOfCaller('BackwaterReply');
     if (signal === undefined) return;
     this.#cancel = () => {
-      if (!bridge.forget(id)) return;
+      if (bridge.forget(id) === undefined) return;
       this.#settle();
       bridge.cancel(id);
       countFailure(this.#tally, { code: CANCELLED });

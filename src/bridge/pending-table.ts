@@ -1,0 +1,69 @@
+/** What waits for the end of an operation, with its number. */
+interface Entry<T> {
+  readonly id: number;
+  readonly value: T;
+}
+
+/**
+ * Operations that have not ended, by number.
+ *
+ * A Map copies itself every few calls, and each copy that V8 has moved to the old generation keeps all later
+ * ones alive, with the calls in them, until the next major collection.
+ */
+export class PendingTable<T> {
+  /** The entry of a number is at its lowest bits. The length is a power of two. */
+  #entries: (Entry<T> | undefined)[] = emptyEntries(256);
+  #nextId = 1;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A number whose place is free. */
+  newId(): number {
+    let id: number;
+    do {
+      id = this.#nextId;
+      this.#nextId = (id + 1) >>> 0 || 1;
+    } while (this.#entries[this.#placeOf(id)] !== undefined);
+    return id;
+  }
+
+  set(id: number, value: T): void {
+    // The place of an old number may be taken by now.
+    while (this.#size * 2 >= this.#entries.length || this.#entries[this.#placeOf(id)]) this.#grow();
+    this.#entries[this.#placeOf(id)] = { id, value };
+    this.#size++;
+  }
+
+  /** Removes and returns. */
+  take(id: number): T | undefined {
+    const place = this.#placeOf(id);
+    const entry = this.#entries[place];
+    if (entry?.id !== id) return undefined;
+    this.#entries[place] = undefined;
+    this.#size--;
+    return entry.value;
+  }
+
+  ids(): number[] {
+    return this.#entries.flatMap((entry) => (entry === undefined ? [] : [entry.id]));
+  }
+
+  #placeOf(id: number): number {
+    return id & (this.#entries.length - 1);
+  }
+
+  #grow(): void {
+    const entries = this.#entries;
+    this.#entries = emptyEntries<T>(entries.length * 2);
+    for (const entry of entries) {
+      if (entry !== undefined) this.#entries[this.#placeOf(entry.id)] = entry;
+    }
+  }
+}
+
+function emptyEntries<T>(length: number): (Entry<T> | undefined)[] {
+  return new Array<Entry<T> | undefined>(length).fill(undefined);
+}
