@@ -969,8 +969,7 @@ impl Run<'_> {
                 self.read_float(value, wanted)
             }
             tags::FLOAT => {
-                let text = self.reader.take(31)?;
-                let Some(value) = parse_float(text) else { return self.reader.fail(Kind::Float) };
+                let value = self.reader.old_float()?;
                 self.read_float(value, wanted)
             }
             tags::SMALL_BIG => {
@@ -1166,12 +1165,8 @@ impl Run<'_> {
     }
 
     fn read_big(&mut self, count: usize, wanted: bool) -> Result<Read, DecodeError> {
-        let negative = self.reader.u8()? != 0;
-        let mut digits = self.reader.take(count)?;
+        let (negative, digits) = self.reader.magnitude(count)?;
         let start = self.reader.at - count;
-        while let [rest @ .., 0] = digits {
-            digits = rest;
-        }
         if digits.len() < 8 {
             let magnitude =
                 digits.iter().rev().fold(0i64, |value, digit| value << 8 | i64::from(*digit));
@@ -1219,15 +1214,4 @@ impl Run<'_> {
             0
         }))
     }
-}
-
-/// FLOAT_EXT: `sprintf` of "%.20e" in 31 bytes, filled with zeros.
-fn parse_float(text: &[u8]) -> Option<f64> {
-    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-    let text = std::str::from_utf8(&text[..end]).ok()?;
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let (whole, rest) = digits.split_once('.')?;
-    let fraction_end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let shaped = !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) && fraction_end > 0;
-    if shaped { text.parse().ok() } else { None }
 }

@@ -8,6 +8,7 @@ use crate::atoms::MAX_CHARS;
 use crate::error::{EncodeError, EncodeErrorKind as Kind};
 use crate::hash::TermHasher;
 use crate::tape::{self, OUT_OF_BAND, SHAPE_LENGTH, TapeRef, TextForm};
+use crate::write::{self, header};
 use crate::{EncodeOptions, tags};
 
 /// The longest list that is written as STRING_EXT.
@@ -549,7 +550,7 @@ impl<'a> Run<'a> {
         let Some(head) = self.tape.words.get(self.word) else { return false };
         let payload = head >> 4;
         match head & 15 {
-            tape::INT => self.integer(i64::from(*head as i32 >> 4)),
+            tape::INT => write::integer(self.out, i64::from(*head as i32 >> 4)),
             tape::TEXT if self.form == TextForm::Ascii => {
                 let end = self.text + payload as usize;
                 let Some(bytes) = self.tape.text.get(self.text..end) else { return false };
@@ -578,12 +579,12 @@ impl<'a> Run<'a> {
                     return false;
                 }
                 self.float += 1;
-                self.put_float(*value);
+                write::float(self.out, *value);
             }
             tape::CONST => match payload {
-                0 => self.atom_bytes(b"false"),
-                1 => self.atom_bytes(b"true"),
-                2 => self.atom_bytes(b"nil"),
+                0 => write::atom(self.out, b"false"),
+                1 => write::atom(self.out, b"true"),
+                2 => write::atom(self.out, b"nil"),
                 _ => return false,
             },
             tape::ATOM => {
@@ -700,7 +701,7 @@ impl<'a> Run<'a> {
         let head = self.next()?;
         let payload = head >> 4;
         match head & 15 {
-            tape::INT => self.integer(i64::from(head as i32 >> 4)),
+            tape::INT => write::integer(self.out, i64::from(head as i32 >> 4)),
             tape::TEXT8 => return self.text8(payload as usize).map(|()| true),
             tape::TEXT16 => return self.text16(payload as usize).map(|()| true),
             tape::TEXT => return self.text(payload as usize).map(|()| true),
@@ -708,7 +709,7 @@ impl<'a> Run<'a> {
                 let Some((first, count)) = self.scratch.shape_size(payload as usize) else {
                     return self.fail(Kind::Shape);
                 };
-                self.header(tags::MAP, count as u32);
+                header(self.out, tags::MAP, count as u32);
                 return self.open(Container::Object, count as u32, first, 0);
             }
             tape::LIST if payload > 0 => return self.list(payload),
@@ -717,16 +718,16 @@ impl<'a> Run<'a> {
                 if !value.is_finite() {
                     return self.fail(Kind::Number);
                 }
-                self.put_float(value);
+                write::float(self.out, value);
             }
             tape::CONST => match payload {
-                0 => self.atom_bytes(b"false"),
-                1 => self.atom_bytes(b"true"),
-                2 => self.atom_bytes(b"nil"),
-                3 => self.atom_bytes(b"undefined"),
+                0 => write::atom(self.out, b"false"),
+                1 => write::atom(self.out, b"true"),
+                2 => write::atom(self.out, b"nil"),
+                3 => write::atom(self.out, b"undefined"),
                 tape::EMPTY_LIST => self.out.push(tags::NIL),
-                tape::EMPTY_TEXT => self.header(tags::BINARY, 0),
-                tape::EMPTY_MAP => self.header(tags::MAP, 0),
+                tape::EMPTY_TEXT => header(self.out, tags::BINARY, 0),
+                tape::EMPTY_MAP => header(self.out, tags::MAP, 0),
                 _ => return self.fail(Kind::Word(head)),
             },
             tape::ATOM => self.atom(payload)?,
@@ -734,7 +735,7 @@ impl<'a> Run<'a> {
                 if payload < 256 {
                     self.out.extend([tags::SMALL_TUPLE, payload as u8]);
                 } else {
-                    self.header(tags::LARGE_TUPLE, payload);
+                    header(self.out, tags::LARGE_TUPLE, payload);
                 }
                 return if payload == 0 {
                     Ok(true)
@@ -751,7 +752,7 @@ impl<'a> Run<'a> {
             }
             tape::MAP => {
                 let count = payload >> 2;
-                self.header(tags::MAP, count);
+                header(self.out, tags::MAP, count);
                 let aux = self.scratch.key_ranges.len();
                 return if count == 0 {
                     Ok(true)
@@ -764,7 +765,7 @@ impl<'a> Run<'a> {
                 if value.abs() > MAX_SAFE || value.trunc() != value {
                     return self.fail(Kind::Number);
                 }
-                self.integer(value as i64);
+                write::integer(self.out, value as i64);
             }
             tape::BIG if payload > 1 => {
                 let digits = self.source(payload as usize >> 1)?;
@@ -780,21 +781,16 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    fn header(&mut self, tag: u8, count: u32) {
-        let [a, b, c, d] = count.to_be_bytes();
-        self.out.extend([tag, a, b, c, d]);
-    }
-
     /// The head of a binary of so many bytes, which were checked to fit.
     fn bytes_header(&mut self, length: usize) {
         if length == 0 || !self.tape.mark_bytes {
-            self.header(tags::BINARY, length as u32);
+            header(self.out, tags::BINARY, length as u32);
             return;
         }
         if self.is_read_again() {
             self.scratch.marks.push(self.out.len());
         }
-        self.header(tags::BIT_BINARY, length as u32);
+        header(self.out, tags::BIT_BINARY, length as u32);
         self.out.push(WHOLE_BYTES);
     }
 
@@ -810,29 +806,8 @@ impl<'a> Run<'a> {
     /// BINARY_EXT. That there is room was checked, and so it fits four bytes of length.
     fn put_binary(&mut self, bytes: &[u8]) {
         self.out.reserve(5 + bytes.len());
-        self.header(tags::BINARY, bytes.len() as u32);
+        header(self.out, tags::BINARY, bytes.len() as u32);
         self.out.extend_from_slice(bytes);
-    }
-
-    /// NEW_FLOAT_EXT of a finite number.
-    fn put_float(&mut self, value: f64) {
-        let mut bytes = [tags::NEW_FLOAT; 9];
-        bytes[1..].copy_from_slice(&value.to_be_bytes());
-        self.out.extend_from_slice(&bytes);
-    }
-
-    /// SMALL_INTEGER_EXT, INTEGER_EXT or SMALL_BIG_EXT, as Erlang chooses.
-    fn integer(&mut self, value: i64) {
-        if let Ok(byte) = u8::try_from(value) {
-            self.out.extend([tags::SMALL_INTEGER, byte]);
-        } else if let Ok(narrow) = i32::try_from(value) {
-            self.header(tags::INTEGER, narrow as u32);
-        } else {
-            let digits = value.unsigned_abs().to_le_bytes();
-            let count = digits.iter().rposition(|digit| *digit != 0).map_or(0, |last| last + 1);
-            self.out.extend([tags::SMALL_BIG, count as u8, u8::from(value < 0)]);
-            self.out.extend_from_slice(&digits[..count]);
-        }
     }
 
     fn big(&mut self, mut digits: &[u8], negative: bool) -> Result<(), EncodeError> {
@@ -841,18 +816,11 @@ impl<'a> Run<'a> {
         }
         if digits.len() <= 7 {
             let value = digits.iter().rev().fold(0, |value, digit| value << 8 | i64::from(*digit));
-            self.integer(if negative { -value } else { value });
+            write::integer(self.out, if negative { -value } else { value });
             return Ok(());
         }
-        match u8::try_from(digits.len()) {
-            Ok(count) => self.out.extend([tags::SMALL_BIG, count, negative.into()]),
-            Err(_) => {
-                self.header(tags::LARGE_BIG, digits.len() as u32);
-                self.out.push(negative.into());
-            }
-        }
         self.room(digits.len())?;
-        self.out.extend_from_slice(digits);
+        write::big(self.out, digits, negative);
         Ok(())
     }
 
@@ -921,20 +889,8 @@ impl<'a> Run<'a> {
         let Some((start, end)) = self.scratch.atoms.get(index as usize).copied() else {
             return self.fail(Kind::Atom);
         };
-        let name = &self.tape.names[start as usize..end as usize];
-        self.atom_bytes(name);
+        write::atom(self.out, &self.tape.names[start as usize..end as usize]);
         Ok(())
-    }
-
-    fn atom_bytes(&mut self, name: &[u8]) {
-        if let Ok(length) = u8::try_from(name.len()) {
-            self.out.extend([tags::SMALL_ATOM_UTF8, length]);
-        } else {
-            // At most 255 characters of 4 bytes.
-            let [high, low] = (name.len() as u16).to_be_bytes();
-            self.out.extend([tags::ATOM_UTF8, high, low]);
-        }
-        self.out.extend_from_slice(name);
     }
 
     fn text8(&mut self, count: usize) -> Result<(), EncodeError> {
@@ -950,7 +906,7 @@ impl<'a> Run<'a> {
         if length == count {
             self.put_binary(bytes);
         } else {
-            self.header(tags::BINARY, length as u32);
+            header(self.out, tags::BINARY, length as u32);
             let start = self.out.len();
             self.out.resize(start + length, 0);
             mem::convert_latin1_to_utf8_partial(bytes, &mut self.out[start..]);
@@ -979,7 +935,7 @@ impl<'a> Run<'a> {
             Err(_) => units.iter().copied().map(utf8_width).sum(),
         };
         self.room(length)?;
-        self.header(tags::BINARY, 0);
+        header(self.out, tags::BINARY, 0);
         let start = self.out.len();
         self.out.resize(start + length, 0);
         let (_, written) = mem::convert_utf16_to_utf8_partial(units, &mut self.out[start..]);
@@ -1046,7 +1002,7 @@ impl<'a> Run<'a> {
                 Some(_) => {}
             }
         }
-        self.header(tags::LIST, count);
+        header(self.out, tags::LIST, count);
         self.open(Container::List, count, 0, 0)
     }
 
@@ -1078,7 +1034,7 @@ impl<'a> Run<'a> {
             self.out.extend(bytes);
         } else {
             self.room(count.saturating_mul(2))?;
-            self.header(tags::LIST, count as u32);
+            header(self.out, tags::LIST, count as u32);
             for byte in bytes {
                 self.out.extend([tags::SMALL_INTEGER, byte]);
             }
@@ -1091,7 +1047,7 @@ impl<'a> Run<'a> {
     #[inline]
     fn put_inline(&mut self, words: &[u32], count: usize) {
         self.out.reserve(5 + words.len() * 4);
-        self.header(tags::BINARY, count as u32);
+        header(self.out, tags::BINARY, count as u32);
         let end = self.out.len() + count;
         for word in words {
             self.out.extend_from_slice(&word.to_le_bytes());
@@ -1113,9 +1069,9 @@ impl<'a> Run<'a> {
         }
         self.room(6 + 9 * count)?;
         self.out.reserve(6 + 9 * count);
-        self.header(tags::LIST, count as u32);
+        header(self.out, tags::LIST, count as u32);
         for value in doubles {
-            self.put_float(*value);
+            write::float(self.out, *value);
         }
         self.out.push(tags::NIL);
         self.float += count;
@@ -1155,14 +1111,14 @@ impl<'a> Run<'a> {
                 return Ok(false);
             }
             tape::IMPROPER if rest > 0 => {
-                self.header(tags::LIST, rest);
+                header(self.out, tags::LIST, rest);
                 return self.open(Container::Terms, rest + 1, 0, 0);
             }
             tape::BITSTRING if (1..=7).contains(&rest) => {
                 let count = self.next()?;
                 let bytes = self.source(count as usize)?;
                 let [start @ .., last] = bytes else { return self.fail(Kind::Word(head)) };
-                self.header(tags::BIT_BINARY, count);
+                header(self.out, tags::BIT_BINARY, count);
                 self.out.push(rest as u8);
                 self.out.extend_from_slice(start);
                 self.out.push(last & 0xff << (8 - rest));
@@ -1231,7 +1187,7 @@ impl<'a> Run<'a> {
             return self.fail(Kind::Fields(tape::MAX_FIELDS));
         }
         let flags = self.next()?;
-        self.header(tags::NATIVE_RECORD, count);
+        header(self.out, tags::NATIVE_RECORD, count);
         self.out.push((flags & 1) as u8);
         // Module and name, then the names of the fields.
         for _ in 0..count + 2 {
@@ -1276,7 +1232,7 @@ impl<'a> Run<'a> {
         let Some((first, count)) = self.scratch.shape_size((head >> 10) as usize) else {
             return self.fail(Kind::Shape);
         };
-        self.header(tags::MAP, 0);
+        header(self.out, tags::MAP, 0);
         let count_at = self.out.len() - 4;
         self.open(Container::Mixed, count as u32, first, count_at)
     }

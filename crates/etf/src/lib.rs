@@ -18,6 +18,7 @@ mod shapes;
 mod tags;
 pub mod tape;
 mod text;
+mod write;
 pub use compressed::{InflateError, InflateLimits, deflate, inflate};
 pub use decode::{Decoder, PART_EXCESS};
 pub use encode::{Encoder, Gap};

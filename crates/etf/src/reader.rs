@@ -2,6 +2,7 @@
 
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     pub(crate) input: &'a [u8],
     pub(crate) at: usize,
@@ -63,4 +64,32 @@ impl<'a> Reader<'a> {
     pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
         Ok(u64::from_be_bytes(self.array()?))
     }
+
+    /// The sign and the digits of a big integer, without leading zeros; the lowest digit comes first.
+    pub(crate) fn magnitude(&mut self, count: usize) -> Result<(bool, &'a [u8]), DecodeError> {
+        let negative = self.u8()? != 0;
+        let mut digits = self.take(count)?;
+        while let [rest @ .., 0] = digits {
+            digits = rest;
+        }
+        Ok((negative, digits))
+    }
+
+    /// FLOAT_EXT: `sprintf` of "%.20e", padded with zeros to 31 bytes.
+    pub(crate) fn old_float(&mut self) -> Result<f64, DecodeError> {
+        let text = self.take(31)?;
+        let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+        let value = std::str::from_utf8(&text[..end]).ok().and_then(parse_decimal);
+        value.map_or_else(|| self.fail(Kind::Float), Ok)
+    }
+}
+
+/// Unlike `str::parse`, this needs digits on both sides of a point.
+fn parse_decimal(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.')?;
+    let is_decimal = !whole.is_empty()
+        && whole.bytes().all(|byte| byte.is_ascii_digit())
+        && fraction.starts_with(|first: char| first.is_ascii_digit());
+    if is_decimal { text.parse().ok() } else { None }
 }

@@ -78,7 +78,7 @@ impl TextWriter {
         match kind {
             _ if bytes.is_empty() => tape.words.push(word(CONST, EMPTY_TEXT)),
             TextKind::Ascii => {
-                self.open8(tape.latin1.len(), bytes.len(), tape);
+                self.latin1.open(NEXT8, tape.latin1.len(), bytes.len(), self.limit, tape);
                 tape.words.push(word(TEXT8, bytes.len() as u32));
                 tape.latin1.extend_from_slice(bytes);
             }
@@ -87,7 +87,7 @@ impl TextWriter {
                 tape.latin1.resize(start + bytes.len(), 0);
                 let count = mem::convert_utf8_to_latin1_lossy(bytes, &mut tape.latin1[start..]);
                 tape.latin1.truncate(start + count);
-                self.open8(start, count, tape);
+                self.latin1.open(NEXT8, start, count, self.limit, tape);
                 tape.words.push(word(TEXT8, count as u32));
             }
             TextKind::Utf16 => {
@@ -97,48 +97,34 @@ impl TextWriter {
                 }
                 put_utf16(bytes, &mut tape.utf16);
                 let count = tape.utf16.len() - start;
-                self.open16(start, count, tape);
+                self.utf16.open(NEXT16, start, count, self.limit, tape);
                 tape.words.push(word(TEXT16, count as u32));
             }
         }
     }
 
-    /// Begins a chunk at `start` if `count` more characters would not fit the one before.
-    #[inline]
-    fn open8(&mut self, start: usize, count: usize, tape: &mut Tape) {
-        let filled = start - self.latin1.start;
-        if self.latin1.length_word == 0 || filled + count > self.limit && filled > 0 {
-            self.close8(start, tape);
-            tape.words.push(ext(NEXT8, 0));
-            self.latin1 = Chunk { length_word: tape.words.len(), start };
-            tape.words.push(0);
-        }
-    }
-
-    fn open16(&mut self, start: usize, count: usize, tape: &mut Tape) {
-        let filled = start - self.utf16.start;
-        if self.utf16.length_word == 0 || filled + count > self.limit && filled > 0 {
-            self.close16(start, tape);
-            tape.words.push(ext(NEXT16, 0));
-            self.utf16 = Chunk { length_word: tape.words.len(), start };
-            tape.words.push(0);
-        }
-    }
-
-    fn close8(&self, end: usize, tape: &mut Tape) {
-        if self.latin1.length_word > 0 {
-            tape.words[self.latin1.length_word] = (end - self.latin1.start) as u32;
-        }
-    }
-
-    fn close16(&self, end: usize, tape: &mut Tape) {
-        if self.utf16.length_word > 0 {
-            tape.words[self.utf16.length_word] = (end - self.utf16.start) as u32;
-        }
-    }
-
     pub(crate) fn finish(&self, tape: &mut Tape) {
-        self.close8(tape.latin1.len(), tape);
-        self.close16(tape.utf16.len(), tape);
+        self.latin1.close(tape.latin1.len(), tape);
+        self.utf16.close(tape.utf16.len(), tape);
+    }
+}
+
+impl Chunk {
+    /// Begins a chunk at `start` unless `count` more characters fit the current one.
+    #[inline]
+    fn open(&mut self, kind: u32, start: usize, count: usize, limit: usize, tape: &mut Tape) {
+        let filled = start - self.start;
+        if self.length_word == 0 || filled + count > limit && filled > 0 {
+            self.close(start, tape);
+            tape.words.push(ext(kind, 0));
+            *self = Self { length_word: tape.words.len(), start };
+            tape.words.push(0);
+        }
+    }
+
+    fn close(&self, end: usize, tape: &mut Tape) {
+        if self.length_word > 0 {
+            tape.words[self.length_word] = (end - self.start) as u32;
+        }
     }
 }

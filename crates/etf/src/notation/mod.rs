@@ -9,7 +9,6 @@ mod elixir;
 mod erlang;
 mod escape;
 mod integer;
-mod outline;
 mod parse;
 mod print;
 mod scanner;

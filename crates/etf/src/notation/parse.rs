@@ -6,7 +6,7 @@ use super::ParseError;
 use super::bits::{self, Room};
 use super::scanner::{Integer, Scanner, Token, is_reserved_in_text};
 use crate::atoms::MAX_CHARS;
-use crate::tags;
+use crate::{tags, write};
 
 /// Encodes a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it. A dot and
 /// comments may follow the term. Nothing is evaluated.
@@ -90,7 +90,7 @@ impl Parser<'_> {
         let (token, start) = self.scanner.take()?;
         match token {
             Token::Integer(integer) => self.integer(&integer, false),
-            Token::Float(value) => self.float(value),
+            Token::Float(value) => write::float(&mut self.out, value),
             Token::String(text) => self.string(&text),
             Token::Atom { name, quoted } if quoted || !is_reserved_in_text(&name) => {
                 self.atom(&name, start)?;
@@ -128,9 +128,8 @@ impl Parser<'_> {
             }
             "<<" => {
                 let bits = bits::read(&mut self.scanner, &mut self.room)?;
-                let count = (bits.bytes.len() as u32).to_be_bytes();
-                self.out.push(if bits.partial == 0 { tags::BINARY } else { tags::BIT_BINARY });
-                self.out.extend(count);
+                let tag = if bits.partial == 0 { tags::BINARY } else { tags::BIT_BINARY };
+                write::header(&mut self.out, tag, bits.bytes.len() as u32);
                 self.out.extend((bits.partial > 0).then_some(bits.partial));
                 self.out.extend(bits.bytes);
                 Ok(true)
@@ -155,29 +154,9 @@ impl Parser<'_> {
     fn integer(&mut self, integer: &Integer, negative: bool) {
         let value = integer.small().and_then(|value| i64::try_from(value).ok());
         match value.map(|value| if negative { -value } else { value }) {
-            Some(value @ 0..=255) => self.out.extend([tags::SMALL_INTEGER, value as u8]),
-            Some(value) if i32::try_from(value).is_ok() => {
-                self.out.push(tags::INTEGER);
-                self.out.extend((value as i32).to_be_bytes());
-            }
-            _ => {
-                let magnitude = &integer.magnitude;
-                match u8::try_from(magnitude.len()) {
-                    Ok(count) => self.out.extend([tags::SMALL_BIG, count]),
-                    Err(_) => {
-                        self.out.push(tags::LARGE_BIG);
-                        self.out.extend((magnitude.len() as u32).to_be_bytes());
-                    }
-                }
-                self.out.push(negative.into());
-                self.out.extend_from_slice(magnitude);
-            }
+            Some(value) => write::integer(&mut self.out, value),
+            None => write::big(&mut self.out, &integer.magnitude, negative),
         }
-    }
-
-    fn float(&mut self, value: f64) {
-        self.out.push(tags::NEW_FLOAT);
-        self.out.extend(value.to_be_bytes());
     }
 
     /// A list of code points.
@@ -186,16 +165,9 @@ impl Parser<'_> {
             self.out.push(tags::NIL);
             return;
         }
-        self.out.push(tags::LIST);
-        self.out.extend((text.chars().count() as u32).to_be_bytes());
+        write::header(&mut self.out, tags::LIST, text.chars().count() as u32);
         for character in text.chars() {
-            match u8::try_from(character) {
-                Ok(code) => self.out.extend([tags::SMALL_INTEGER, code]),
-                Err(_) => {
-                    self.out.push(tags::INTEGER);
-                    self.out.extend(u32::from(character).to_be_bytes());
-                }
-            }
+            write::integer(&mut self.out, u32::from(character).into());
         }
         self.out.push(tags::NIL);
     }
@@ -205,22 +177,16 @@ impl Parser<'_> {
             let message = format!("an atom has at most {MAX_CHARS} characters");
             return Err(self.scanner.error(message, start));
         }
-        match u8::try_from(name.len()) {
-            Ok(length) => self.out.extend([tags::SMALL_ATOM_UTF8, length]),
-            Err(_) => {
-                self.out.push(tags::ATOM_UTF8);
-                // At most 255 characters of four bytes.
-                self.out.extend((name.len() as u16).to_be_bytes());
-            }
-        }
-        self.out.extend_from_slice(name.as_bytes());
+        write::atom(&mut self.out, name.as_bytes());
         Ok(())
     }
 
     fn signed(&mut self, negative: bool) -> Result<(), ParseError> {
         let (token, start) = self.scanner.take()?;
         match token {
-            Token::Float(value) => self.float(if negative { -value } else { value }),
+            Token::Float(value) => {
+                write::float(&mut self.out, if negative { -value } else { value })
+            }
             Token::Integer(integer) => self.integer(&integer, negative),
             _ => return Err(self.scanner.unexpected(start, "a number after its sign")),
         }

@@ -1,11 +1,11 @@
 //! Prints an encoded term on one line.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::escape::{is_printable, is_printable_code};
-use super::outline::{Form, outline};
-use super::term::{Term, read, skip};
+use super::term::{Term, children, read};
 use super::{elixir, erlang, integer};
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::reader::Reader;
@@ -56,27 +56,43 @@ pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeErr
         reader.at = 0;
         return reader.fail(Kind::Version);
     }
-    let forms = match options.language {
-        Language::Erlang => Vec::new(),
-        Language::Elixir => outline(&encoded[1..])?,
-    };
-    let mut printer = Printer {
-        reader,
-        options,
-        forms: forms.into_iter(),
-        out: String::new(),
-        open: Vec::new(),
-        fields: Vec::new(),
-    };
+    let ends = ends(reader)?;
+    let mut printer =
+        Printer { reader, options, ends, out: String::new(), open: Vec::new(), fields: Vec::new() };
     printer.run()?;
     Ok(printer.out)
+}
+
+/// Where each container ends, by where it begins.
+fn ends(mut reader: Reader<'_>) -> Result<HashMap<usize, usize>, DecodeError> {
+    let mut ends = HashMap::new();
+    // Begins of the open containers, and how many terms they still lack.
+    let mut open: Vec<(usize, u64)> = Vec::new();
+    loop {
+        let begin = reader.at;
+        match children(&read(&mut reader)?) {
+            0 => {}
+            count => {
+                open.push((begin, count));
+                continue;
+            }
+        }
+        loop {
+            let Some((begin, left)) = open.last_mut() else { return Ok(ends) };
+            *left -= 1;
+            if *left > 0 {
+                break;
+            }
+            ends.insert(*begin, reader.at);
+            open.pop();
+        }
+    }
 }
 
 struct Printer<'a> {
     reader: Reader<'a>,
     options: &'a PrintOptions,
-    /// Of the lists and maps that are still to come; empty for Erlang.
-    forms: std::vec::IntoIter<Form>,
+    ends: HashMap<usize, usize>,
     out: String,
     open: Vec<Open>,
     /// The names of the fields that are still to come, of each open record.
@@ -185,11 +201,18 @@ impl<'a> Printer<'a> {
     fn skip_struct_key(&mut self) -> Result<bool, DecodeError> {
         let start = self.reader.at;
         if matches!(read(&mut self.reader)?, Term::Atom(name) if name == "__struct__") {
-            skip(&mut self.reader)?;
+            self.skip()?;
             return Ok(true);
         }
         self.reader.at = start;
         Ok(false)
+    }
+
+    fn skip(&mut self) -> Result<(), DecodeError> {
+        let begin = self.reader.at;
+        read(&mut self.reader)?;
+        self.reader.at = self.ends.get(&begin).copied().unwrap_or(self.reader.at);
+        Ok(())
     }
 
     /// Ends the innermost container.
@@ -232,7 +255,7 @@ impl<'a> Printer<'a> {
     fn term(&mut self) -> Result<(), DecodeError> {
         if self.options.bounds.is_some_and(|bounds| self.open.len() > bounds.depth) {
             self.out.push_str("...");
-            return self.skip_with_forms();
+            return self.skip();
         }
         let term = read(&mut self.reader)?;
         match term {
@@ -302,20 +325,6 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Skips a term, and the forms of the lists and maps in it.
-    fn skip_with_forms(&mut self) -> Result<(), DecodeError> {
-        let mut left = 1u64;
-        while left > 0 {
-            let term = read(&mut self.reader)?;
-            if matches!(term, Term::List(_) | Term::Map(_)) {
-                self.forms.next();
-            }
-            left += super::term::children(&term);
-            left -= 1;
-        }
-        Ok(())
-    }
-
     fn atom(&mut self, name: &str) {
         if self.is_elixir() {
             elixir::atom(&mut self.out, name)
@@ -325,16 +334,58 @@ impl<'a> Printer<'a> {
     }
 
     fn list(&mut self, count: u32) -> Result<(), DecodeError> {
-        let form = self.forms.next().unwrap_or_default();
         if self.options.charlists
             && let Some(text) = self.charlist(count)?
         {
             self.text_of_list(&text);
             return Ok(());
         }
-        let kind = if form.keywords { Container::KeywordList } else { Container::List };
+        let keywords = self.is_elixir() && self.is_keyword_list(count)?;
+        let kind = if keywords { Container::KeywordList } else { Container::List };
         self.open(kind, "[", count.into());
         Ok(())
+    }
+
+    /// Whether every item is a pair of a keyword and a value.
+    fn is_keyword_list(&mut self, count: u32) -> Result<bool, DecodeError> {
+        let start = self.reader.at;
+        let mut fits = true;
+        for _ in 0..count {
+            let begin = self.reader.at;
+            fits = matches!(read(&mut self.reader)?, Term::Tuple(2))
+                && is_keyword(&read(&mut self.reader)?);
+            if !fits {
+                break;
+            }
+            self.reader.at = self.ends[&begin];
+        }
+        fits = fits && matches!(read(&mut self.reader)?, Term::Nil);
+        self.reader.at = start;
+        Ok(fits)
+    }
+
+    /// Whether every key is a keyword, and the module that the key `__struct__` names.
+    fn keywords_of_map(&mut self, count: u32) -> Result<(bool, Option<Cow<'a, str>>), DecodeError> {
+        let start = self.reader.at;
+        let (mut keywords, mut module) = (count > 0, None);
+        for _ in 0..count {
+            let key = read(&mut self.reader)?;
+            if !is_keyword(&key) {
+                keywords = false;
+                break;
+            }
+            let value = self.reader.at;
+            if matches!(key, Term::Atom(name) if name == "__struct__")
+                && let Term::Atom(name) = read(&mut self.reader)?
+            {
+                let is_module = elixir::alias(&name).is_some_and(|alias| alias != "Elixir");
+                module = is_module.then_some(name);
+            }
+            self.reader.at = value;
+            self.skip()?;
+        }
+        self.reader.at = start;
+        Ok((keywords, module))
     }
 
     /// The bytes of a list that is text, which is read then.
@@ -451,28 +502,26 @@ impl<'a> Printer<'a> {
     }
 
     fn map(&mut self, count: u32) -> Result<(), DecodeError> {
-        let form = self.forms.next().unwrap_or_default();
         let left = 2 * u64::from(count);
         if !self.is_elixir() {
             self.open(Container::Map, "#{", left);
-        } else if count == 0 || !form.keywords {
-            self.open(Container::Map, "%{", left);
-        } else {
-            match form.struct_name.filter(|_| self.options.structs) {
-                None => self.open(Container::Fields, "%{", left),
-                Some(at) => {
-                    // The outline began after the version byte.
-                    let mut module = Reader { input: self.reader.input, at: at + 1 };
-                    self.out.push('%');
-                    if let Term::Atom(name) = read(&mut module)? {
-                        elixir::atom(&mut self.out, &name);
-                    }
-                    self.open(Container::Struct, "{", left);
-                }
+            return Ok(());
+        }
+        match self.keywords_of_map(count)? {
+            (true, Some(module)) if self.options.structs => {
+                self.out.push('%');
+                elixir::atom(&mut self.out, &module);
+                self.open(Container::Struct, "{", left);
             }
+            (true, _) => self.open(Container::Fields, "%{", left),
+            (false, _) => self.open(Container::Map, "%{", left),
         }
         Ok(())
     }
+}
+
+fn is_keyword(term: &Term<'_>) -> bool {
+    matches!(term, Term::Atom(name) if elixir::is_keyword(name))
 }
 
 /// The shortest text with a point that reads back as the same double.

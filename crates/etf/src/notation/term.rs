@@ -71,7 +71,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
             big(reader, size)?
         }
         tags::NEW_FLOAT => Term::Float(f64::from_bits(reader.u64()?)),
-        tags::FLOAT => Term::Float(old_float(reader)?),
+        tags::FLOAT => Term::Float(reader.old_float()?),
         tags::NIL => Term::Nil,
         tags::STRING => {
             let size = reader.u16()?.into();
@@ -139,16 +139,6 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
     })
 }
 
-/// Skips a term with everything in it.
-pub(super) fn skip(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    let mut left = 1u64;
-    while left > 0 {
-        left -= 1;
-        left += children(&read(reader)?);
-    }
-    Ok(())
-}
-
 /// How many terms of a container follow it.
 pub(super) fn children(term: &Term<'_>) -> u64 {
     match *term {
@@ -173,20 +163,8 @@ fn container<'a>(
 }
 
 fn big<'a>(reader: &mut Reader<'a>, size: usize) -> Result<Term<'a>, DecodeError> {
-    let negative = reader.u8()? != 0;
-    let mut magnitude = reader.take(size)?;
-    while let [rest @ .., 0] = magnitude {
-        magnitude = rest;
-    }
+    let (negative, magnitude) = reader.magnitude(size)?;
     Ok(Term::Big { negative, magnitude })
-}
-
-/// FLOAT_EXT: text of 31 bytes, padded with zeros.
-fn old_float(reader: &mut Reader<'_>) -> Result<f64, DecodeError> {
-    let text = reader.take(31)?;
-    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-    let value = std::str::from_utf8(&text[..end]).ok().and_then(|text| text.trim().parse().ok());
-    value.map_or_else(|| reader.fail(Kind::Float), Ok)
 }
 
 fn read_integer<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
