@@ -1,4 +1,4 @@
-//! The atoms of one message, each once.
+//! The atom table of a message.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,18 +11,17 @@ use crate::tags;
 use crate::tape::{ATOM, CONST, Tape, word};
 
 const CACHE: usize = 64;
-/// Atoms that room is kept for between messages.
+/// More atoms than this are not kept room for between messages.
 const KEPT: usize = 4096;
 
-/// The most characters of an atom's name.
 pub(crate) const MAX_CHARS: usize = 255;
 
 #[derive(Default)]
 pub(crate) struct AtomTable {
     by_name: HashMap<Box<[u8]>, u32>,
-    /// Where each name begins in `names`; one more for the end.
+    /// The start of each name in `names`, and the end of the last.
     starts: Vec<u32>,
-    /// The last atom of each of some hash values, plus one.
+    /// Index + 1 of the last atom of each slot.
     cache: Vec<u32>,
 }
 
@@ -36,14 +35,13 @@ impl AtomTable {
         self.starts.push(0);
     }
 
-    /// Gives memory back after a message that had many atoms.
     pub(crate) fn trim(&mut self) {
         if self.by_name.capacity() > KEPT {
             *self = Self::default();
         }
     }
 
-    /// The word of an atom: a constant, or its place in the table of the message.
+    /// The word of an atom: a constant or an index.
     pub(crate) fn word(
         &mut self,
         name: &[u8],
@@ -56,7 +54,7 @@ impl AtomTable {
         }
     }
 
-    /// The word of a constant, or of an atom that came a short while ago.
+    /// Like `word`, but only for constants and recent atoms.
     #[inline]
     pub(crate) fn cached(&self, name: &[u8], tape: &Tape) -> Option<u32> {
         if let Some(word) = constant(name) {
@@ -72,7 +70,7 @@ impl AtomTable {
         &tape.names[start..end]
     }
 
-    /// The place of an atom in the table of the message, also of a constant.
+    /// The index of an atom, constants included.
     pub(crate) fn index(
         &mut self,
         name: &[u8],
@@ -103,7 +101,7 @@ impl AtomTable {
         tape: &mut Tape,
         known: Option<&dyn KnownAtoms>,
     ) -> Result<u32, Kind> {
-        // Names were checked when they were read.
+        // `read_name` has checked the name.
         let text = std::str::from_utf8(name).map_err(|_| Kind::AtomText)?;
         check_known(text, known)?;
         let index = tape.atoms.len() as u32;
@@ -117,7 +115,6 @@ impl AtomTable {
     }
 }
 
-/// The word of an atom that has one whatever the message.
 fn constant(name: &[u8]) -> Option<u32> {
     let payload = match name {
         b"false" => 0,
@@ -136,7 +133,7 @@ fn slot(name: &[u8]) -> usize {
     }
 }
 
-/// Reads the rest of an atom after its tag; `None` when the tag is none of an atom's.
+/// Reads an atom after its tag; `None` if the tag is not an atom's.
 pub(crate) fn read_name<'a>(
     tag: u8,
     reader: &mut Reader<'a>,
@@ -168,7 +165,7 @@ pub(crate) fn read_name<'a>(
 
 pub(crate) fn check_known(name: &str, known: Option<&dyn KnownAtoms>) -> Result<(), Kind> {
     match known {
-        // The constants are known to all, whether they are values or keys.
+        // Programs always know the constants.
         Some(_) if constant(name.as_bytes()).is_some() => Ok(()),
         Some(known) if !known.is_known(name) => Err(Kind::UnknownAtom(name.to_owned())),
         _ => Ok(()),

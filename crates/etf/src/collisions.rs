@@ -1,34 +1,34 @@
-//! Keys that JavaScript's Map would have to search one by one.
+//! Map keys that collide in JavaScript's `Map`.
 //!
-//! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone, so a sender can choose
-//! keys that all fall into one bucket. Filling a Map with them takes time that grows with the square of their
-//! number. Objects are hashed at random, and strings with a secret; but until March 2026 (CVE-2026-21717) V8 hashed
-//! strings that are array indices, such as `'1000065536'`, by their value.
+//! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone. A sender can
+//! therefore choose keys that share a bucket, and filling a Map with them takes quadratic time.
+//! Objects are hashed at random and strings with a secret, but until March 2026 (CVE-2026-21717) V8
+//! hashed array indices such as `'1000065536'` by their value.
 
 use crate::error::DecodeErrorKind;
 
-/// So many numeric keys of a map may share a bucket. With two keys a bucket on average, chance and regular
-/// sequences fill none of a million buckets with more than 20.
+/// How many numeric keys may share a bucket. At two keys a bucket on average, random and regular
+/// keys never put more than 20 into any of a million buckets.
 pub(crate) const MAX_COLLIDING: usize = 32;
 
-/// So many texts that are array indices may share a bucket. More than of numbers, because current releases of
-/// V8 do not mind, and because texts such as the offsets of pages are regular in their lowest bits.
+/// The same for array indices as text. The limit is higher because current V8 is safe, and because
+/// page offsets and the like are regular in their lowest bits.
 pub(crate) const MAX_COLLIDING_TEXTS: usize = 256;
 
-/// The hash of a text that is an array index, as far as a bucket depends on it; `None` for other texts.
+/// The hash of an array index, as far as buckets depend on it; `None` for other text.
 pub(crate) fn of_text(text: &[u8]) -> Option<u32> {
     let is_index = text.len() <= 10 && text.iter().all(u8::is_ascii_digit);
     let value = text.iter().fold(0, |value, digit| value * 10 + u64::from(digit & 15));
     (is_index && !text.is_empty()).then_some(value as u32 & 0x00ff_ffff)
 }
 
-/// The hash of a number (V8, `Object::GetSimpleHash`).
+/// V8, `Object::GetSimpleHash`.
 pub(crate) fn of_number(value: f64) -> u32 {
     let integer = value as i32;
     if f64::from(integer) == value { hash32(integer as u32) } else { hash64(value.to_bits()) }
 }
 
-/// The hash of a big integer, which has no leading zeros, by its lowest digit (V8, `BigInt::Hash`).
+/// V8, `BigInt::Hash`. The lowest digit comes first.
 pub(crate) fn of_big(digits: &[u8]) -> u32 {
     let mut lowest = [0; 8];
     let length = digits.len().min(8);
@@ -36,7 +36,7 @@ pub(crate) fn of_big(digits: &[u8]) -> u32 {
     hash64(u64::from_le_bytes(lowest))
 }
 
-/// `ComputeUnseededHash` of V8.
+/// V8, `ComputeUnseededHash`.
 fn hash32(key: u32) -> u32 {
     let mut hash = (!key).wrapping_add(key << 15);
     hash ^= hash >> 12;
@@ -46,7 +46,7 @@ fn hash32(key: u32) -> u32 {
     hash ^ hash >> 16
 }
 
-/// `ComputeLongHash` of V8.
+/// V8, `ComputeLongHash`.
 fn hash64(key: u64) -> u32 {
     let mut hash = (!key).wrapping_add(key << 18);
     hash ^= hash >> 31;
@@ -56,12 +56,11 @@ fn hash64(key: u64) -> u32 {
     (hash ^ hash >> 22) as u32
 }
 
-/// Refuses numeric keys of a map with `pairs` keys in all if too many of their hashes share a bucket.
+/// Refuses the numeric keys of a map of `pairs` keys if too many share a bucket.
 pub(crate) fn check(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
     check_limit(hashes, pairs, MAX_COLLIDING)
 }
 
-/// The same for texts that are array indices.
 pub(crate) fn check_texts(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
     check_limit(hashes, pairs, MAX_COLLIDING_TEXTS)
 }
@@ -70,7 +69,7 @@ fn check_limit(hashes: &[u32], pairs: u32, limit: usize) -> Result<(), DecodeErr
     if hashes.len() <= limit {
         return Ok(());
     }
-    // V8's tables have a power of two of entries, and a bucket for every two of them.
+    // V8's tables have a power of two of entries, and half as many buckets.
     let buckets = (pairs as usize).next_power_of_two() / 2;
     let mut counts = vec![0u16; buckets];
     for hash in hashes {
@@ -105,7 +104,7 @@ mod tests {
                 assert!(check_all(keys), "from {start} in steps of {step}");
             }
         }
-        // Identifiers of 64 bits with a time in the upper ones, as many systems make them.
+        // 64-bit ids with a timestamp in the upper bits.
         for shift in [0, 8, 12, 16, 20, 22, 32] {
             let keys = (0u64..).map(|n| of_big(&((1 << 60) + (n << shift)).to_le_bytes()));
             assert!(check_all(keys), "shifted by {shift}");

@@ -1,4 +1,4 @@
-//! Compressed terms: version byte, tag 80, the size of the rest when it is inflated, and zlib's format.
+//! Compressed terms: version byte, tag 80, inflated size, zlib data.
 
 use std::fmt;
 
@@ -8,43 +8,29 @@ use crate::tags;
 
 /// Version byte, tag and size.
 const HEAD: usize = 6;
-/// So much is inflated before memory for more is taken.
+/// How much is inflated before more memory is allocated.
 const FIRST: usize = 64 * 1024;
-/// Up to this size the ratio does not matter.
+/// Below this size the ratio is not checked.
 const SMALL: usize = 1024 * 1024;
 
-/// How large an inflated term may be.
+/// Limits of an inflated term.
 #[derive(Clone, Copy, Debug)]
 pub struct InflateLimits {
-    /// In bytes, with its version byte.
+    /// In bytes, including the version byte.
     pub max_size: usize,
-    /// As a multiple of the compressed bytes, from 1 MiB on.
+    /// As a multiple of the compressed size; applies above 1 MiB.
     pub max_ratio: usize,
 }
 
-/// Why a compressed term cannot be inflated.
+/// Why a compressed term cannot be inflated. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum InflateError {
-    /// The bytes end too early, also where they hold the size.
     Truncated,
-    /// The bytes are not in zlib's format, or their checksum is wrong.
     Corrupt,
-    /// The term is not as long as the encoding says, in bytes.
     Size(usize),
-    /// The term is larger than the limit, in bytes.
-    TooLarge {
-        /// What the encoding says.
-        size: usize,
-        /// The most that is accepted.
-        limit: usize,
-    },
-    /// The term is more than so many times as large as its compressed bytes.
-    Ratio {
-        /// What the encoding says.
-        size: usize,
-        /// The largest ratio that is accepted.
-        limit: usize,
-    },
+    TooLarge { size: usize, limit: usize },
+    Ratio { size: usize, limit: usize },
 }
 
 impl fmt::Display for InflateError {
@@ -70,13 +56,13 @@ impl fmt::Display for InflateError {
 
 impl std::error::Error for InflateError {}
 
-/// The uncompressed encoding of a compressed term; `None` if the bytes do not begin one. Bytes after the
-/// compressed ones are ignored.
+/// Inflates a compressed term; `None` if `bytes` is not one. Ignores bytes after it.
+///
+/// Allocates at most twice the inflated size.
 ///
 /// # Errors
 ///
-/// When the term is not as its head says, or beyond a limit. No more memory is taken than the limits allow,
-/// nor more than twice what the compressed bytes inflate to.
+/// When the data is not as its header says, or exceeds a limit.
 pub fn inflate(bytes: &[u8], limits: InflateLimits) -> Result<Option<Vec<u8>>, InflateError> {
     let [tags::VERSION, tags::COMPRESSED, rest @ ..] = bytes else { return Ok(None) };
     let Some((size, input)) = rest.split_first_chunk() else {
@@ -116,7 +102,7 @@ pub fn inflate(bytes: &[u8], limits: InflateLimits) -> Result<Option<Vec<u8>>, I
     }
 }
 
-/// The compressed form of an encoded term, at a level from 1 to 9; `None` if that is not smaller.
+/// Compresses an encoded term at a level from 1 to 9; `None` if that does not make it smaller.
 pub fn deflate(encoded: &[u8], level: u32) -> Option<Vec<u8>> {
     let [tags::VERSION, term @ ..] = encoded else { return None };
     let size = u32::try_from(term.len()).ok()?;
@@ -126,7 +112,7 @@ pub fn deflate(encoded: &[u8], level: u32) -> Option<Vec<u8>> {
     if out.capacity() <= HEAD {
         return None;
     }
-    // What does not fit the room of the original is not smaller.
+    // Output that does not fit is not smaller.
     let mut stream = Compress::new(Compression::new(level.clamp(1, 9)), true);
     let status = stream.compress_vec(term, &mut out, FlushCompress::Finish).ok()?;
     (status == Status::StreamEnd && out.len() < encoded.len()).then_some(out)

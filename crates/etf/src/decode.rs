@@ -13,28 +13,25 @@ use crate::tape::{self, Tape, ext, word};
 use crate::text::{TextKind, TextWriter};
 use crate::{Binaries, DecodeOptions, tags};
 
-/// The payload of a word.
 const MAX_PAYLOAD: usize = (1 << 28) - 1;
-/// A tuple's documented limit.
+/// The limit of OTP.
 const MAX_TUPLE: u32 = 16_777_215;
-/// The items of an improper list share their word with the kind.
 const MAX_IMPROPER: u32 = (1 << 24) - 1;
-/// Counts of maps share their word with two bits.
 const MAX_PAIRS: u32 = (1 << 26) - 1;
-/// A list that is longer gets its memory at once.
+/// Longer lists reserve their memory at once.
 const LONG: u32 = 4096;
-/// So many numbers are read before it is asked whether a part of the tape is full.
+/// How many numbers are read between checks for the end of a part.
 const RUN: u32 = 1024;
-/// A part of a tape is never longer than `DecodeOptions::part` says by more words than this.
+/// By how many words a part may exceed `DecodeOptions::part`.
 pub const PART_EXCESS: usize = 4 * RUN as usize;
-/// A fun begins with so many terms that are looked at together.
+/// The terms of a fun that must stay in one part.
 const FUN_HEAD: u32 = 3;
-/// Larger lists and tuples always get a frame.
+/// Longer sequences always get a frame.
 const MAX_PLAIN_SEQUENCE: u32 = 16;
-/// Frames kept between messages.
+/// How many frames to keep between messages.
 const KEPT_FRAMES: usize = 4096;
 
-/// Decodes terms. It keeps its scratch memory from one message to the next.
+/// Decodes terms. Keeps its scratch memory between messages.
 pub struct Decoder {
     atoms: AtomTable,
     shapes: ShapeTrie,
@@ -52,7 +49,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder.
+    /// A decoder without scratch memory.
     pub fn new() -> Self {
         Self {
             atoms: AtomTable::default(),
@@ -65,15 +62,15 @@ impl Decoder {
         }
     }
 
-    /// Decodes the term that `bytes` begin with and writes it to the end of an empty tape. Returns
-    /// how many bytes it took, the version byte included.
+    /// Decodes the term that `bytes` begins with into `tape`, replacing its content. Returns the
+    /// length of the encoding, including the version byte.
     ///
-    /// The memory used is at most 192 times the length of `bytes` and 512 KiB. So much only takes what
-    /// opens a container with every two bytes; `max_depth` bounds that to some 30 MB.
+    /// Uses at most 512 KiB and 192 bytes of memory per byte of input. The worst input opens a
+    /// container with every two bytes; `max_depth` bounds that at about 30 MB.
     ///
     /// # Errors
     ///
-    /// When the bytes are no term, or one beyond the limits of the options.
+    /// When the bytes are not a term, or the term exceeds a limit.
     pub fn decode(
         &mut self,
         bytes: &[u8],
@@ -81,7 +78,7 @@ impl Decoder {
         tape: &mut Tape,
     ) -> Result<usize, DecodeError> {
         let decoded = self.decode_term(bytes, options, tape);
-        // Not to lie beside the values that are made next.
+        // Free it before JavaScript makes the values.
         clear_to(&mut self.keys, KEPT_FRAMES);
         clear_to(&mut self.numeric_keys, KEPT_FRAMES);
         clear_to(&mut self.index_keys, KEPT_FRAMES);
@@ -131,7 +128,7 @@ impl Decoder {
     }
 }
 
-/// Forgets all items, and gives memory back if there is room for more than so many.
+/// Clears a vector, and frees it if its capacity exceeds `kept`.
 fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
     if items.capacity() > kept {
         *items = Vec::new();
@@ -143,37 +140,37 @@ fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
 pub(crate) enum Container {
     List,
     Tuple,
-    /// A map whose keys are a shape so far.
+    /// A map whose keys so far are a shape.
     Shaped,
-    /// A map whose pairs are written out.
+    /// A map whose keys are written out.
     Pairs,
     Fun,
     NativeRecord,
 }
 
-/// A container that is not complete yet.
+/// An open container.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame {
     kind: Container,
-    /// Whether what comes next is a key.
+    /// Whether a key comes next.
     at_key: bool,
-    /// Whether the hash of this term is wanted.
+    /// Whether its hash is needed.
     hashed: bool,
-    /// What `exact` was outside.
+    /// The value of `exact` outside.
     exact_outside: bool,
-    /// Terms to come, or pairs.
+    /// Terms or pairs to come.
     left: u32,
     /// Terms or pairs in all.
     count: u32,
-    /// The place of its head.
+    /// Its first word.
     pub(crate) head: usize,
-    /// The node of the shape so far.
+    /// The shape so far.
     node: u32,
-    /// Whether a shape went before the pairs.
+    /// Whether the map begins with a shape.
     mixed: bool,
     keys_are_atoms: bool,
     keys_are_text: bool,
-    /// Where its keys begin among the hashes, and its numeric keys among those of JavaScript.
+    /// Where its entries begin in the vectors of these names.
     keys: usize,
     numeric_keys: usize,
     index_keys: usize,
@@ -181,15 +178,15 @@ pub(crate) struct Frame {
     pub(crate) hash: TermHash,
 }
 
-/// A container that has begun.
+/// A container whose head has been read.
 struct Opening {
     kind: Container,
-    /// Its terms or pairs, and how many of them are still to come.
+    /// Terms or pairs in all, and to come.
     count: u32,
     left: u32,
-    /// The place of its head.
+    /// Its first word.
     head: usize,
-    /// Whether anything of it is still to come, be it only the tail of a list.
+    /// Whether anything is to come, such as the tail of a list.
     is_open: bool,
 }
 
@@ -200,25 +197,24 @@ pub(crate) struct Run<'a> {
     text: TextWriter,
     pub(crate) exact: bool,
     terms: u32,
-    /// From so many words on the part of the tape is full.
+    /// The part is full from this word on.
     part_end: usize,
     pub(crate) atoms: &'a mut AtomTable,
     shapes: &'a mut ShapeTrie,
     pub(crate) frames: &'a mut Vec<Frame>,
     keys: &'a mut Vec<TermHash>,
-    /// The hashes that numeric keys have in JavaScript, of maps with many keys.
+    /// JavaScript's hashes of numeric keys; see `collisions`.
     numeric_keys: &'a mut Vec<u32>,
     index_keys: &'a mut Vec<u32>,
     pub(crate) hasher: &'a TermHasher,
 }
 
-/// What reading a tag gave.
 pub(crate) enum Read {
-    /// A whole term, with its hash where that is wanted.
+    /// A whole term, with its hash if needed.
     Leaf(TermHash),
-    /// A container was opened.
+    /// A container.
     Opened,
-    /// Nothing yet: an empty list with a tail, which is that tail.
+    /// An empty list with a tail: the tail comes next.
     Again,
 }
 
@@ -263,8 +259,7 @@ impl Run<'_> {
         }
     }
 
-    /// Ends the part of the tape if it is full, before a term that is no key and does not belong to the
-    /// head of a fun.
+    /// Ends the part if it is full. Keys and the head of a fun stay with what follows.
     #[inline]
     fn end_full_part(&mut self) {
         if self.tape.words.len() >= self.part_end {
@@ -285,10 +280,10 @@ impl Run<'_> {
         self.part_end = words + self.options.part;
     }
 
-    /// Reads what is left of the innermost container as long as that is plain: items, or pairs of keys
-    /// as last time and plain values. True when that was all of it.
+    /// The fast path: reads plain items, or known keys with plain values, of the innermost
+    /// container. Returns whether that completed it.
     ///
-    /// Nothing fails here: what is unusual in any way is left to the general way.
+    /// Never fails: it leaves anything unusual to `read`.
     fn plain_items(&mut self) -> bool {
         let Some(frame) = self.frames.last() else { return false };
         if frame.hashed {
@@ -296,10 +291,8 @@ impl Run<'_> {
         }
         match frame.kind {
             Container::List | Container::Tuple => {
-                // The tail of an improper list is not one of its items, but as plain as they are.
                 let left = frame.left;
                 let terms_left = self.options.max_terms - self.terms;
-                // Items, and those of small sequences among them.
                 let (mut count, mut elements) = (0, 0);
                 let mut open = None;
                 while count < left && count + elements < terms_left {
@@ -342,7 +335,7 @@ impl Run<'_> {
                         terms_left -= 1;
                     }
                     if self.tape.words.len() >= self.part_end {
-                        // Not at the key, which has just been read.
+                        // The key has just been read.
                         if let Some(frame) = self.frames.last_mut() {
                             frame.at_key = false;
                         }
@@ -373,7 +366,7 @@ impl Run<'_> {
         }
     }
 
-    /// Gives a sequence that was begun its frame; true if all terms of the innermost container are there.
+    /// Pushes a frame for `open`. Returns whether the innermost container is complete.
     fn go_on_with(&mut self, open: Option<Opening>, is_whole: bool) -> bool {
         let Some(inner) = open else { return is_whole };
         self.terms += 1;
@@ -382,10 +375,8 @@ impl Run<'_> {
         is_whole
     }
 
-    /// Reads a small list or tuple with its items as long as they are plain; `None` if nothing of it can be
-    /// read.
-    ///
-    /// Most of them are small, and opening and closing a frame for each takes longer than their items.
+    /// Reads a list or tuple of up to 16 plain items without a frame, which would take longer than
+    /// the items. `None` if it read nothing.
     #[inline(never)]
     fn plain_sequence(&mut self, terms_left: u32) -> Option<Opening> {
         let start = self.reader.at;
@@ -421,14 +412,14 @@ impl Run<'_> {
         self.tape.heap += if kind == Container::List { heap::LIST } else { heap::TUPLE };
         let mut is_open = left > 0;
         if !is_open && kind == Container::List {
-            // Any other tail is read as that of a longer list.
+            // `close_list` reads any other tail.
             is_open = self.reader.input.get(self.reader.at) != Some(&tags::NIL);
             self.reader.at += usize::from(!is_open);
         }
         Some(Opening { kind, count, left, head, is_open })
     }
 
-    /// Reads a key if it is the one that came after `node` the last time, and returns its node.
+    /// Reads the key that followed `node` last time, and returns its node.
     #[inline]
     fn plain_key(&mut self, node: u32) -> Option<u32> {
         let (next, atoms, key) = self.shapes.expected(node)?;
@@ -454,7 +445,7 @@ impl Run<'_> {
         Some(next)
     }
 
-    /// Reads so many integers at most, as long as there is nothing else.
+    /// Reads up to `most` integers.
     #[inline]
     fn plain_integers(&mut self, most: u32) -> u32 {
         let mut rest = &self.reader.input[self.reader.at..];
@@ -477,7 +468,7 @@ impl Run<'_> {
         count
     }
 
-    /// Reads so many doubles at most, as long as there is nothing else.
+    /// Reads up to `most` doubles.
     #[inline]
     fn plain_doubles(&mut self, most: u32) -> u32 {
         let mut rest = &self.reader.input[self.reader.at..];
@@ -502,7 +493,7 @@ impl Run<'_> {
         count
     }
 
-    /// Reads a term if it is a frequent one without terms inside; false when it is not, or not whole.
+    /// Reads a frequent leaf; false if the next term is anything else.
     #[inline(always)]
     fn plain(&mut self) -> bool {
         let rest = &self.reader.input[self.reader.at..];
@@ -565,7 +556,7 @@ impl Run<'_> {
         true
     }
 
-    /// Tells the containers that a term is complete; true when it was the outermost one.
+    /// Adds a complete term to its container; true if it was the outermost term.
     fn complete(&mut self, mut hash: TermHash) -> Result<bool, DecodeError> {
         loop {
             let Some(frame) = self.frames.last_mut() else { return Ok(true) };
@@ -600,7 +591,7 @@ impl Run<'_> {
         }
     }
 
-    /// Ends the innermost container; `None` when it goes on (a list whose tail is a list).
+    /// Ends the innermost container; `None` if it continues, as a list whose tail is a list.
     fn close(&mut self) -> Result<Option<TermHash>, DecodeError> {
         let Some(frame) = self.frames.last() else { return Ok(Some(0)) };
         let frame = *frame;
@@ -633,7 +624,7 @@ impl Run<'_> {
             Container::Tuple | Container::NativeRecord => {}
             Container::Fun => {
                 let size_start = frame.head;
-                // `head` is the offset of the Size field here.
+                // Of a fun, `head` is the offset of the Size field.
                 let size = u32::from_be_bytes(
                     self.reader.input[size_start..size_start + 4].try_into().unwrap_or_default(),
                 );
@@ -657,10 +648,10 @@ impl Run<'_> {
         Ok(Some(hash))
     }
 
-    /// The items of a list are there; its tail comes.
+    /// Reads the tail of a list.
     fn close_list(&mut self, mut frame: Frame) -> Result<Option<TermHash>, DecodeError> {
         if self.tape.words[frame.head] & 15 == tape::EXT {
-            // The tail has just been read.
+            // The tail has been read.
             self.frames.pop();
             let content = (frame.count, frame.hash);
             return Ok(Some(if frame.hashed {
@@ -669,7 +660,7 @@ impl Run<'_> {
                 0
             }));
         }
-        // A tail that is a list again belongs to this one.
+        // A list as the tail continues this list.
         loop {
             match self.reader.input.get(self.reader.at) {
                 Some(&tags::NIL) => {
@@ -742,7 +733,7 @@ impl Run<'_> {
         let numeric = &self.numeric_keys[frame.numeric_keys..];
         collisions::check(numeric, frame.count).or_else(|kind| self.reader.fail(kind))?;
         self.numeric_keys.truncate(frame.numeric_keys);
-        // A map whose keys are all text becomes an object, for which V8 has other tables.
+        // Maps with only text as keys become objects, whose tables V8 hashes differently.
         if !frame.keys_are_text {
             let texts = &self.index_keys[frame.index_keys..];
             collisions::check_texts(texts, frame.count).or_else(|kind| self.reader.fail(kind))?;
@@ -759,13 +750,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Each term takes a byte at least.
+    /// Each term takes at least one byte.
     fn check_count(&self, count: u32) -> Result<(), DecodeError> {
         if count as usize > self.reader.left() { self.reader.fail(Kind::Truncated) } else { Ok(()) }
     }
 
-    /// Reads the key of a map whose keys are a shape so far; false when it does not fit one, and is to
-    /// be read as any term.
+    /// Reads the next key of a shape; false if the key cannot be part of one.
     fn shape_key(&mut self) -> Result<bool, DecodeError> {
         let Some(frame) = self.frames.last().copied() else { return Ok(false) };
         let start = self.reader.at;
@@ -813,7 +803,7 @@ impl Run<'_> {
         self.hasher.hash(if is_atom { HashKind::Atom } else { HashKind::Binary }, key)
     }
 
-    /// From here on the pairs of the map are written out.
+    /// Writes out the pairs of the map from here on.
     fn leave_shape(&mut self, frame: Frame) {
         let mixed = frame.node != ROOT;
         let is_atoms = mixed && self.shapes.is_atoms(frame.node);
@@ -832,7 +822,7 @@ impl Run<'_> {
         }
     }
 
-    /// Notes what kind of key was read.
+    /// Notes the type of a key.
     pub(crate) fn note_key(&mut self, is_atom: bool, is_text: bool) {
         if let Some(frame) = self.frames.last_mut()
             && frame.at_key
@@ -843,7 +833,7 @@ impl Run<'_> {
         }
     }
 
-    /// The same for a number, which JavaScript hashes like this.
+    /// Like `note_key` for a number.
     fn note_numeric_key(&mut self, hash: impl FnOnce() -> u32) {
         self.note_key(false, false);
         if let Some(frame) = self.frames.last()
@@ -855,7 +845,7 @@ impl Run<'_> {
         }
     }
 
-    /// The same for a text that may be an array index.
+    /// Notes text that is an array index.
     fn note_index_key(&mut self, text: &[u8]) {
         if let Some(frame) = self.frames.last()
             && frame.kind == Container::Pairs
@@ -880,7 +870,7 @@ impl Run<'_> {
             Container::List => heap::LIST,
             Container::Tuple => heap::TUPLE,
             Container::Shaped => heap::OBJECT,
-            // Counted at their ends, and at the heads of the fun and the record.
+            // Counted elsewhere.
             Container::Pairs | Container::Fun | Container::NativeRecord => 0,
         };
         let head = self.tape.words.len();
@@ -941,7 +931,7 @@ impl Run<'_> {
                 self.note_key(false, false);
                 self.open(Container::List, count, wanted)?;
                 if count > LONG {
-                    // A vector that doubles takes three times as much while it moves.
+                    // A vector that doubles needs three times its size meanwhile.
                     self.tape.words.reserve(count as usize + 1);
                     let rest = &self.reader.input[self.reader.at..];
                     if rest.first() == Some(&tags::NEW_FLOAT) {
@@ -1029,7 +1019,7 @@ impl Run<'_> {
         self.put_binary(bytes, wanted, false)
     }
 
-    /// A binary that has just been read; `is_marked` if its sender says that it is bytes and not text.
+    /// `is_marked`: the sender marked the binary as bytes.
     fn put_binary(
         &mut self,
         bytes: &[u8],
@@ -1055,7 +1045,7 @@ impl Run<'_> {
         Ok(Read::Leaf(hash))
     }
 
-    /// What text a binary becomes; none when it stays bytes.
+    /// `None` if the binary stays bytes.
     #[inline]
     fn text_kind(&self, bytes: &[u8], is_key: bool) -> Result<Option<TextKind>, Kind> {
         if self.exact || self.options.binaries == Binaries::Buffer && !is_key {
@@ -1067,7 +1057,6 @@ impl Run<'_> {
         }
     }
 
-    /// Writes the binary that begins at `start` of the input.
     #[inline]
     fn put_bytes(&mut self, bytes: &[u8], start: usize, text: Option<TextKind>) {
         match text {
@@ -1153,13 +1142,13 @@ impl Run<'_> {
             return self.reader.fail(Kind::Float);
         }
         if self.exact {
-            // It becomes an object.
+            // A `Float` object.
             self.note_key(false, false);
         } else {
             self.note_numeric_key(|| collisions::of_number(value));
         }
         self.put_float(value);
-        // 0.0 and -0.0 are one key before OTP 27.
+        // Before OTP 27, 0.0 and -0.0 are the same key.
         let bits = if value == 0.0 { 0 } else { value.to_bits() };
         Ok(Read::Leaf(if wanted { self.hasher.hash(HashKind::Float, bits) } else { 0 }))
     }

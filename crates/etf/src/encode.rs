@@ -11,59 +11,57 @@ use crate::tape::{self, OUT_OF_BAND, SHAPE_LENGTH, TapeRef, TextForm};
 use crate::write::{self, header};
 use crate::{EncodeOptions, tags};
 
-/// The longest list that is written as STRING_EXT.
+/// The longest list that STRING_EXT can hold.
 const MAX_STRING: usize = 65_535;
-/// The word that ends a part of a tape.
 const PART_END: u32 = tape::ext(tape::NEXT_PART, 0);
-/// The bits of the last byte of a BIT_BINARY_EXT that is a binary.
+/// BIT_BINARY_EXT with all bits used is a binary.
 const WHOLE_BYTES: u8 = 8;
-/// The widest integer that JavaScript's numbers hold exactly.
+/// JavaScript's `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
-/// Encodes terms. It keeps its scratch memory from one message to the next.
+/// Encodes terms. Keeps its scratch memory between messages.
 #[derive(Default)]
 pub struct Encoder {
     frames: Vec<Frame>,
-    /// Begin and end of each atom's name in the names.
+    /// Where each atom's name begins and ends in `names`.
     atoms: Vec<(u32, u32)>,
-    /// Encoded keys of the shapes, one after the other.
+    /// The encoded keys of all shapes.
     keys: Vec<u8>,
-    /// Begin of each encoded key, and where the next one begins.
+    /// Where each key begins and the next one begins.
     key_starts: Vec<u32>,
-    /// First key of each shape among `key_starts`.
+    /// The first key of each shape in `key_starts`.
     shapes: Vec<u32>,
     key_ranges: Vec<(usize, usize)>,
-    /// Where binaries that are marked as bytes begin in the output, of those inside of keys.
+    /// Where marked binaries inside of keys begin in the output.
     marks: Vec<usize>,
     /// UTF-16 on its way to UTF-8.
     units: Vec<u16>,
-    /// The names that all this was made of; the next message often has the same ones.
+    /// The names that the above was made of. The next message often has the same.
     made_of: Names,
 }
 
-/// The place of a binary that is out of band.
+/// The place of an out-of-band binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Where its bytes belong in the output, which has the bytes of no binary that is out of band.
+    /// Where its bytes belong in the output, which contains no out-of-band bytes.
     pub at: usize,
-    /// The number of the binary.
+    /// Its index.
     pub index: u32,
-    /// How long it is.
+    /// Its length in bytes.
     pub length: usize,
 }
 
-/// The names of atoms and shapes of a message.
 #[derive(Default)]
 struct Names {
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
     names: Vec<u8>,
-    /// Whether there are any: none is not the same as not remembered.
+    /// Whether the names are remembered; they may be empty.
     known: bool,
 }
 
 impl Names {
-    /// More bytes of names than this are not worth keeping.
+    /// Do not remember more bytes of names than this.
     const MOST: usize = 4096;
 
     fn are_those_of(&self, tape: &TapeRef<'_>) -> bool {
@@ -95,14 +93,14 @@ impl Names {
 struct Frame {
     kind: Container,
     left: u32,
-    /// How many terms or pairs it has in all.
+    /// Terms or pairs in all.
     count: u32,
-    /// Object: the next key among the encoded ones. Map: begin of the key ranges.
+    /// Objects: the next key. Maps: the first of its key ranges.
     aux: usize,
     at_key: bool,
-    /// Where the key or the size field began.
+    /// Where the key or the size field begins.
     start: usize,
-    /// Whether it is inside of a key or a fun, whose bytes are read again once they are written.
+    /// Whether it is inside of a key or a fun, which are read again once written.
     is_read_again: bool,
 }
 
@@ -111,7 +109,7 @@ enum Container {
     List,
     Terms,
     Object,
-    /// Like an object, with further pairs after it.
+    /// An object followed by pairs.
     Mixed,
     Map,
     Fun,
@@ -122,8 +120,8 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// When the tape is not one term, or the encoding would make `out` longer than
-    /// `options.max_size`. What `out` has then is of no use.
+    /// When the tape is not one term, or `out` would exceed `options.max_size`. `out` is then
+    /// garbage.
     pub fn encode_term(
         &mut self,
         tape: TapeRef<'_>,
@@ -133,12 +131,12 @@ impl Encoder {
         self.encode(tape, options, out, None)
     }
 
-    /// The same, but leaves out the bytes of binaries that are out of band: `gaps` says where they belong.
-    /// Keys of maps and terms of funs must not be out of band.
+    /// Like [`Encoder::encode_term`], but leaves the bytes of out-of-band binaries out and appends
+    /// their places to `gaps`. Keys of maps and terms of funs must not be out of band.
     ///
     /// # Errors
     ///
-    /// See [`Encoder::encode_term`]; the limit is that of the whole.
+    /// Those of [`Encoder::encode_term`]. The limit includes the gaps.
     pub fn encode_around(
         &mut self,
         tape: TapeRef<'_>,
@@ -218,7 +216,7 @@ impl Encoder {
         })
     }
 
-    /// Finds the names of atoms, and encodes the keys of shapes.
+    /// Reads the names of atoms, and encodes the keys of shapes.
     fn read_names(&mut self, tape: &TapeRef<'_>) -> Result<(), EncodeError> {
         let fail = |kind| EncodeError { kind, word: 0 };
         if self.made_of.are_those_of(tape) {
@@ -276,7 +274,7 @@ impl Encoder {
             }
             self.keys.extend_from_slice(key);
         }
-        // One more, so that every key has an end.
+        // The end of the last key.
         self.key_starts.push(self.keys.len() as u32);
         let starts = &self.key_starts[first..];
         let key = |index: usize| &self.keys[starts[index] as usize..starts[index + 1] as usize];
@@ -292,8 +290,8 @@ impl Encoder {
     }
 }
 
-/// How many bytes of UTF-8 make so many UTF-16 units; `None` when there are not that many, or a
-/// character would be split.
+/// The bytes of UTF-8 that make up `units` UTF-16 units; `None` if there are fewer, or a character
+/// would be split.
 fn utf8_length(bytes: &[u8], units: usize) -> Option<usize> {
     if bytes.get(..units)?.is_ascii() {
         return Some(units);
@@ -313,7 +311,7 @@ fn utf8_length(bytes: &[u8], units: usize) -> Option<usize> {
     (at <= bytes.len()).then_some(at)
 }
 
-/// The bytes that a UTF-16 unit adds in UTF-8; each half of a surrogate pair adds two.
+/// Half of a surrogate pair counts as two bytes.
 fn utf8_width(unit: u16) -> usize {
     match unit {
         0..=0x7f => 1,
@@ -322,19 +320,17 @@ fn utf8_width(unit: u16) -> usize {
     }
 }
 
-/// Whether all characters in the words are ASCII.
 #[inline]
 fn is_ascii(packed: &[u32]) -> bool {
     packed.iter().fold(0, |all, word| all | word) & 0x8080_8080 == 0
 }
 
-/// Whether two of the keys in these ranges of the output are the same bytes.
 fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     let key = |index: usize| &out[ranges[index].0..ranges[index].1];
     if ranges.len() <= 8 {
         return (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)));
     }
-    // Keys in order differ, and the numeric keys of JavaScript's objects come in order.
+    // Sorted keys, such as numeric keys of JavaScript's objects, need no table.
     if (1..ranges.len()).all(|index| key(index - 1) < key(index)) {
         return false;
     }
@@ -342,8 +338,7 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     !ranges.iter().all(|(start, end)| seen.insert(&out[*start..*end]))
 }
 
-/// A copy of the keys in which binaries are written as BINARY_EXT: Erlang knows no difference between one
-/// that is marked as bytes and one that is not. `marks` says where marked ones begin.
+/// Copies the keys and writes marked binaries as BINARY_EXT, since Erlang considers them equal.
 fn without_marks(
     out: &[u8],
     ranges: &[(usize, usize)],
@@ -356,7 +351,7 @@ fn without_marks(
         let key = keys.len();
         let mut from = start;
         while let Some(mark) = marks.next_if(|mark| *mark < end) {
-            // Those before belong to values.
+            // A mark of a value.
             if mark < start {
                 continue;
             }
@@ -373,7 +368,6 @@ fn without_marks(
 
 struct Run<'a> {
     tape: TapeRef<'a>,
-    /// What the text from here on is.
     form: TextForm,
     options: &'a EncodeOptions,
     /// How long the output may become.
@@ -385,9 +379,9 @@ struct Run<'a> {
     utf16: usize,
     /// The next byte of the text.
     text: usize,
-    /// The next byte of the text in UTF-16.
+    /// The next byte of the UTF-16 text.
     wide: usize,
-    /// How many bytes the gaps have.
+    /// Bytes of the gaps so far.
     left_out: usize,
     gaps: Option<&'a mut Vec<Gap>>,
     scratch: &'a mut Encoder,
@@ -473,7 +467,6 @@ impl<'a> Run<'a> {
             if !self.write()? {
                 continue;
             }
-            // A term is complete: so may the containers around it be.
             loop {
                 let Some(frame) = self.scratch.frames.last_mut() else {
                     return if self.size() > self.max_size {
@@ -500,9 +493,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes what the innermost container has next as long as that is plain, all but its last term.
+    /// The fast path: writes plain terms of the innermost container, except its last.
     ///
-    /// Nothing fails here: what is unusual in any way is left to the general way.
+    /// Never fails: it leaves anything unusual to `write`.
     fn plain_items(&mut self) {
         let Some(frame) = self.scratch.frames.last() else { return };
         let (mut left, mut key) = (frame.left, frame.aux);
@@ -526,7 +519,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The same for a map whose keys are written out: all but its last pair.
+    /// The same for a map whose keys are written out.
     fn plain_pairs(&mut self) {
         let Some(frame) = self.scratch.frames.last() else { return };
         let (mut left, mut at_key, mut start) = (frame.left, frame.at_key, frame.start);
@@ -544,7 +537,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes a term if it is a frequent one without terms inside; false when it is not, or is wrong.
+    /// Writes a frequent leaf; false if the next term is anything else.
     #[inline]
     fn plain(&mut self) -> bool {
         let Some(head) = self.tape.words.get(self.word) else { return false };
@@ -605,7 +598,7 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// Writes what stands before the next term of the innermost container.
+    /// Writes the key of the next term, if it has one.
     fn before_next(&mut self) {
         let Some(frame) = self.scratch.frames.last_mut() else { return };
         match frame.kind {
@@ -623,7 +616,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends the innermost container; true when it goes on in another way.
+    /// Ends the innermost container; true if it continues.
     fn close(&mut self) -> Result<bool, EncodeError> {
         let Some(frame) = self.scratch.frames.pop() else { return Ok(false) };
         match frame.kind {
@@ -678,7 +671,7 @@ impl<'a> Run<'a> {
         if self.scratch.frames.len() as u32 >= self.options.max_depth {
             return self.fail(Kind::Depth(self.options.max_depth));
         }
-        // Every term takes a word at least.
+        // Each term takes at least one word.
         if left as usize > self.tape.words.len() - self.word {
             return self.fail(Kind::Truncated);
         }
@@ -696,7 +689,7 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// Writes a term, or the begin of one; true when it is complete.
+    /// Writes a term or the head of a container; true if the term is complete.
     fn write(&mut self) -> Result<bool, EncodeError> {
         let head = self.next()?;
         let payload = head >> 4;
@@ -781,7 +774,6 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    /// The head of a binary of so many bytes, which were checked to fit.
     fn bytes_header(&mut self, length: usize) {
         if length == 0 || !self.tape.mark_bytes {
             header(self.out, tags::BINARY, length as u32);
@@ -794,7 +786,7 @@ impl<'a> Run<'a> {
         self.out.push(WHOLE_BYTES);
     }
 
-    /// Whether what is written now is read again: keys are compared, and funs counted.
+    /// Keys are compared, and funs measured.
     fn is_read_again(&self) -> bool {
         self.scratch.frames.last().is_some_and(|frame| {
             frame.is_read_again
@@ -803,7 +795,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// BINARY_EXT. That there is room was checked, and so it fits four bytes of length.
+    /// The caller has checked the size.
     fn put_binary(&mut self, bytes: &[u8]) {
         self.out.reserve(5 + bytes.len());
         header(self.out, tags::BINARY, bytes.len() as u32);
@@ -824,12 +816,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// How long the encoding is so far.
     fn size(&self) -> usize {
         self.out.len() + self.left_out
     }
 
-    /// Leaves out a binary that is out of band; false when it is not.
+    /// Skips an out-of-band binary; false if it is not one.
     fn leave_out(&mut self, length: usize) -> Result<bool, EncodeError> {
         let Some(&start) = self.tape.words.get(self.word) else { return Ok(false) };
         if start & OUT_OF_BAND == 0 || self.gaps.is_none() {
@@ -849,7 +840,7 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    /// Refuses what would be too large before memory is taken for it.
+    /// Checks the limit before memory is allocated.
     fn room(&self, count: usize) -> Result<(), EncodeError> {
         if self.size().saturating_add(count) > self.max_size {
             return self.fail(Kind::TooLarge(self.max_size));
@@ -867,7 +858,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// So many bytes of the source, from the offset in the next word.
+    /// Bytes of the source at the offset in the next word.
     fn source(&mut self, count: usize) -> Result<&'a [u8], EncodeError> {
         let start = self.next()?;
         self.room(count)?;
@@ -929,7 +920,7 @@ impl<'a> Run<'a> {
             return self.fail(Kind::Text);
         }
         let most = units.len() * 3;
-        // Where all would fit even if it were as long as can be, it needs not be measured.
+        // Measure only if the longest possible encoding would not fit.
         let length = match self.room(most) {
             Ok(()) => most,
             Err(_) => units.iter().copied().map(utf8_width).sum(),
@@ -944,7 +935,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// So many UTF-16 units of the text.
     fn text(&mut self, units: usize) -> Result<(), EncodeError> {
         let rest = &self.tape.text[self.text.min(self.tape.text.len())..];
         let length = match self.form {
@@ -963,13 +953,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// So many units of UTF-16 from a byte of the text on; returns where they end.
+    /// Returns the end of the units.
     fn wide_text(&mut self, start: usize, units: usize) -> Result<usize, EncodeError> {
         let end = units.checked_mul(2).and_then(|size| start.checked_add(size));
         let Some(bytes) = end.and_then(|end| self.tape.text.get(start..end)) else {
             return self.fail(Kind::Truncated);
         };
-        // One unit takes one byte at least.
+        // Each unit takes at least one byte.
         self.room(bytes.len() / 2)?;
         let mut units = std::mem::take(&mut self.scratch.units);
         units.clear();
@@ -981,7 +971,7 @@ impl<'a> Run<'a> {
 
     fn list(&mut self, count: u32) -> Result<bool, EncodeError> {
         let items = self.tape.words.get(self.word..self.word.saturating_add(count as usize));
-        // An integer word of 0 to 255 has nothing above its lowest twelve bits, and no tag.
+        // The word of an integer from 0 to 255 has no other bits.
         let is_byte = |word: &u32| *word <= 0xff0 && *word & 15 == tape::INT;
         if let Some(items) = items
             && count as usize <= MAX_STRING
@@ -1006,7 +996,7 @@ impl<'a> Run<'a> {
         self.open(Container::List, count, 0, 0)
     }
 
-    /// So many integers of 0 to 255 among ends of parts, and the word after them.
+    /// A list of bytes across parts, and the word after it.
     fn bytes_of_parts(&self, count: usize) -> Option<(Vec<u8>, usize)> {
         let mut bytes = Vec::with_capacity(count);
         let mut at = self.word;
@@ -1021,7 +1011,7 @@ impl<'a> Run<'a> {
         Some((bytes, at))
     }
 
-    /// STRING_EXT, or LIST_EXT of small integers where that is too short.
+    /// STRING_EXT, or LIST_EXT if that is too short.
     fn byte_list(
         &mut self,
         bytes: impl Iterator<Item = u8>,
@@ -1043,7 +1033,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// BINARY_EXT of text that stands in words. That there is room was checked.
+    /// The caller has checked the size.
     #[inline]
     fn put_inline(&mut self, words: &[u32], count: usize) {
         self.out.reserve(5 + words.len() * 4);
@@ -1055,7 +1045,7 @@ impl<'a> Run<'a> {
         self.out.truncate(end);
     }
 
-    /// A list of doubles: LIST_EXT of NEW_FLOAT_EXT.
+    /// LIST_EXT of NEW_FLOAT_EXT.
     fn doubles(&mut self, count: usize) -> Result<(), EncodeError> {
         let floats = self.tape.floats;
         let Some(doubles) = floats.get(self.float..self.float.saturating_add(count)) else {
@@ -1132,7 +1122,7 @@ impl<'a> Run<'a> {
             tape::PORT => {
                 let node = self.next()?;
                 let (high, low) = (self.next()?, self.next()?);
-                // Ids of 28 bits are written the old way.
+                // Ids of 28 bits fit NEW_PORT_EXT.
                 let narrow = high == 0 && low < 1 << 28;
                 self.out.push(if narrow { tags::NEW_PORT } else { tags::V4_PORT });
                 self.atom(node)?;
@@ -1174,7 +1164,6 @@ impl<'a> Run<'a> {
             tape::NEXT_PART => return Ok(false),
             tape::NEXT8 | tape::NEXT16 => {
                 self.next()?;
-                // The term that it stands before comes next.
                 return Ok(false);
             }
             _ => return self.fail(Kind::Word(head)),
@@ -1189,7 +1178,6 @@ impl<'a> Run<'a> {
         let flags = self.next()?;
         header(self.out, tags::NATIVE_RECORD, count);
         self.out.push((flags & 1) as u8);
-        // Module and name, then the names of the fields.
         for _ in 0..count + 2 {
             let name = self.next()?;
             self.atom(name)?;
@@ -1197,8 +1185,7 @@ impl<'a> Run<'a> {
         if count == 0 { Ok(true) } else { self.open(Container::Terms, count, 0, 0) }
     }
 
-    /// The terms of a fun begin with the old index, the old uniq and the creator. OTP 25 crashes on
-    /// funs in which these are something else.
+    /// OTP 25 crashes unless the old index and old uniq are integers and the creator is a pid.
     fn check_fun_terms(&self) -> Result<(), EncodeError> {
         let Some([index, uniq, creator]) =
             self.tape.words.get(self.word..).and_then(|rest| rest.first_chunk())
@@ -1219,7 +1206,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// So many words as they are.
     fn raw(&mut self, count: u32) -> Result<(), EncodeError> {
         for _ in 0..count {
             let word = self.next()?;

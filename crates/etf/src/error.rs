@@ -1,57 +1,37 @@
-//! Why bytes are no term, or a tape no message.
-
 use std::fmt;
 
-/// Bytes cannot be decoded.
+/// Why bytes cannot be decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodeError {
     /// What is wrong.
     pub kind: DecodeErrorKind,
-    /// Where, in bytes from the begin of the encoding.
+    /// Where, in bytes.
     pub offset: usize,
 }
 
-/// What is wrong with an encoding.
+/// What is wrong with an encoding. `Display` explains it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum DecodeErrorKind {
-    /// The bytes end in the middle of the term.
     Truncated,
-    /// The first byte is not 131.
     Version,
-    /// A byte that begins no term.
     Tag(u8),
-    /// Compressed terms are inflated before they are decoded, where that is allowed.
     Compressed,
-    /// A term that only the node that has encoded it can decode.
     Local,
-    /// An atom whose name is not UTF-8.
     AtomText,
-    /// An atom of more than 255 characters.
     AtomLength,
-    /// An atom that is not known, in safe mode.
     UnknownAtom(String),
-    /// An external function, in safe mode.
     ExternalFunction,
-    /// A number that is NaN, infinite, or no number.
     Float,
-    /// A bit string whose count of used bits is impossible.
     Bits,
-    /// A map with the same key twice.
     DuplicateKey,
-    /// A map with more than this many numeric keys that share a bucket of JavaScript's Map.
     CollidingKeys(u32),
-    /// A part of a pid, port, reference or function is of the wrong kind or out of range.
     Field(&'static str),
-    /// A binary that is not UTF-8, where only text is wanted.
     BinaryText,
-    /// Nested deeper than this.
     Depth(u32),
-    /// More terms than this.
     Terms(u32),
-    /// The value would take more than this many bytes in V8.
     ValueSize(usize),
-    /// More bytes or elements than a tape can say.
     Size,
 }
 
@@ -105,7 +85,7 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// A tape cannot be encoded.
+/// Why a tape cannot be encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodeError {
     /// What is wrong.
@@ -114,33 +94,22 @@ pub struct EncodeError {
     pub word: usize,
 }
 
-/// What is wrong with a tape.
+/// What is wrong with a tape. `Display` explains it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say it")]
 pub enum EncodeErrorKind {
-    /// The tape ends in the middle of the term, or refers to what is not there.
     Truncated,
-    /// A word that begins no term, or an impossible payload.
     Word(u32),
-    /// Words are left after the term.
     Trailing,
-    /// A double that is not finite, or an integer that is none.
     Number,
-    /// Text is not well-formed, or a count splits a character.
     Text,
-    /// An atom's name is not UTF-8 or too long.
     Atom,
-    /// A shape whose keys are not as it says, or repeat.
     Shape,
-    /// A map with the same key twice.
     DuplicateKey,
-    /// A fun whose first terms are not two integers of 32 bits and a pid.
     Fun,
-    /// A native record with more fields than this.
     Fields(u32),
-    /// Nested deeper than this.
     Depth(u32),
-    /// The encoding is larger than this, in bytes.
     TooLarge(usize),
 }
 

@@ -1,10 +1,10 @@
-//! Hashes of terms, to find map keys that are the same term.
+//! Hashes of terms, to find duplicate map keys.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-/// Makes hashes of 128 bits with keys of its own: two terms of the same hash are the same term but for a
-/// chance of 2^-128 a pair. A sender who found others could bring about no more than that a message
-/// of its own is refused, so a fast function is enough (SipHash took a third of decoding a large map).
+/// Randomly keyed 128-bit hashes: two different terms collide with a chance of 2^-128. A sender who
+/// finds a collision only gets its own message refused, so a fast function is enough. SipHash took
+/// a third of the time to decode a large map.
 pub(crate) struct TermHasher {
     seeds: [u64; 2],
 }
@@ -45,7 +45,7 @@ impl TermHasher {
     }
 }
 
-/// For tables of keys: who does not know the seeds cannot choose keys of one place.
+/// The seeds are secret, so nobody can choose colliding keys.
 impl BuildHasher for TermHasher {
     type Hasher = WideHasher;
 
@@ -60,7 +60,7 @@ pub(crate) struct WideHasher {
     second: u64,
 }
 
-/// Odd, and with about as many ones as zeros: the fractions of the square roots of 2 and 3.
+/// The fractions of the square roots of 2 and 3: odd, and about half of their bits set.
 const FACTORS: [u64; 2] = [0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b];
 
 fn fold(a: u64, b: u64) -> u64 {
@@ -83,7 +83,7 @@ impl WideHasher {
 }
 
 impl Hasher for WideHasher {
-    /// Bytes of a known length: `Hash` of a slice writes that before.
+    /// `Hash` of a slice writes its length first.
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks();

@@ -1,18 +1,17 @@
-//! Numbers that Rust and JavaScript agree on. They are defined here alone: TypeScript has them from a
-//! generator, `tests/typescript.rs`.
+//! Numbers that Rust and TypeScript share. `tests/typescript.rs` generates those of TypeScript.
 
 /// A number that TypeScript has too.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
     /// Its name in Rust.
     pub name: &'static str,
-    /// What it means; empty where the name says it.
+    /// What it means; may be empty.
     pub doc: &'static str,
     /// The number.
     pub value: u32,
 }
 
-/// Defines constants, and a table of them under a name of its own.
+/// Defines constants and a table of them.
 ///
 /// ```
 /// backwater_etf::numbers! {

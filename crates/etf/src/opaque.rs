@@ -90,7 +90,7 @@ impl Run<'_> {
         }))
     }
 
-    /// In the old forms only two bits may be set.
+    /// Old forms use only two bits.
     fn creation(&mut self, wide: bool) -> Result<u32, DecodeError> {
         if wide {
             return self.reader.u32();
@@ -102,7 +102,7 @@ impl Run<'_> {
         Ok(creation.into())
     }
 
-    /// The first number of a reference in an old form: only 18 bits may be set.
+    /// Old forms use only 18 bits of the first id.
     fn old_id(&mut self) -> Result<u32, DecodeError> {
         let id = self.reader.u32()?;
         if id >= 1 << 18 {
@@ -111,7 +111,7 @@ impl Run<'_> {
         Ok(id)
     }
 
-    /// Reads an atom and writes its place in the table.
+    /// Reads an atom and writes its index.
     fn put_atom(&mut self, field: &'static str) -> Result<(), DecodeError> {
         let tag = self.reader.u8()?;
         let Some(name) = read_name(tag, &mut self.reader)? else {
@@ -126,7 +126,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// NEW_FUN_EXT: size, arity, uniq, index, number of free variables, module, then terms.
+    /// NEW_FUN_EXT: size, arity, uniq, index, free variables, module, terms.
     fn read_fun(&mut self, wanted: bool) -> Result<Read, DecodeError> {
         let size_at = self.reader.at;
         self.reader.u32()?;
@@ -156,8 +156,7 @@ impl Run<'_> {
         Ok(Read::Opened)
     }
 
-    /// Number of fields, whether the record is exported, module, name, names of the fields, then their values.
-    /// As OTP 29 writes it.
+    /// OTP 29: field count, exported flag, module, name, field names, values.
     fn read_native_record(&mut self, wanted: bool) -> Result<Read, DecodeError> {
         let count = self.reader.u32()?;
         if count > tape::MAX_FIELDS {
@@ -193,8 +192,7 @@ impl Run<'_> {
         Ok(Read::Opened)
     }
 
-    /// Old index and old uniq are integers and the creator is a pid. All three are read as terms, but
-    /// must begin as what they are: OTP 25 crashes where the creator is something else.
+    /// OTP 25 crashes unless the old index and old uniq are integers and the creator is a pid.
     fn check_fun_terms(&self) -> Result<(), DecodeError> {
         let mut rest = &self.reader.input[self.reader.at..];
         for field in ["the old index of a fun", "the old uniq of a fun"] {

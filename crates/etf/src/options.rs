@@ -1,49 +1,46 @@
-//! How terms are decoded and encoded.
-
 use crate::tape::DEFAULT_DEPTH;
 
-/// What binaries become in the default mode.
+/// What binaries become unless `exact` is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Binaries {
-    /// Bytes when they are marked as such or are not UTF-8, else text.
+    /// Bytes if marked as such or not UTF-8, else text.
     #[default]
     Text,
-    /// Bytes, always.
+    /// Always bytes.
     Buffer,
-    /// Text; what is not UTF-8 is refused.
+    /// Always text; other bytes are refused.
     String,
 }
 
-/// The atoms that may come in when decoding is safe. One that is known stays so: decoders remember
-/// it, and each is to be used with one table only.
+/// The atoms that safe decoding accepts. Use a decoder with one table only, because it caches known
+/// atoms; an atom must never become unknown.
 pub trait KnownAtoms {
-    /// Whether an atom of that name is known.
+    /// Whether the atom is known.
     fn is_known(&self, name: &str) -> bool;
 }
 
-/// How a term is decoded.
+/// How to decode a term.
 #[derive(Clone, Copy)]
 pub struct DecodeOptions<'a> {
     /// Whether floats, binaries and maps keep their exact form.
     pub exact: bool,
-    /// What binaries become; exact decoding ignores it.
+    /// What binaries become; ignored if `exact` is set.
     pub binaries: Binaries,
-    /// The atoms that may come in; external functions may not then. `None` takes all.
+    /// The atoms to accept; external functions are then refused. `None` accepts all.
     pub known_atoms: Option<&'a dyn KnownAtoms>,
     /// How deep containers may be nested.
     pub max_depth: u32,
-    /// How many terms there may be, each item of a string counted as one.
+    /// How many terms are allowed, including each item of a string.
     pub max_terms: u32,
-    /// How many bytes the value may take in V8, as [`Tape::value_size`](crate::Tape::value_size)
-    /// estimates it.
+    /// The largest [`Tape::value_size`](crate::Tape::value_size), in bytes.
     pub max_value_size: usize,
-    /// The most bytes or UTF-16 units of a chunk of text with more than one string.
+    /// The longest chunk of several strings, in bytes or UTF-16 units.
     pub chunk: u32,
-    /// So many words of the tape, or somewhat more, make a part; see [`Cut`](crate::Cut).
+    /// The words of a part, roughly; see [`Cut`](crate::Cut).
     pub part: usize,
 }
 
-/// A part of a tape is copied to where JavaScript reads it, and should stay in the caches meanwhile.
+/// Small enough for a part to stay in the caches while JavaScript reads it.
 const PART_WORDS: usize = 16 * 1024;
 
 impl Default for DecodeOptions<'_> {
@@ -73,10 +70,10 @@ impl std::fmt::Debug for DecodeOptions<'_> {
     }
 }
 
-/// How a tape is encoded.
+/// How to encode a tape.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodeOptions {
-    /// How long the output may become, in bytes.
+    /// The maximum length of the output, in bytes.
     pub max_size: usize,
     /// How deep containers may be nested.
     pub max_depth: u32,

@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
-    /// The sign and the digits of a big integer, without leading zeros; the lowest digit comes first.
+    /// The sign and digits of a big integer without leading zeros, the lowest digit first.
     pub(crate) fn magnitude(&mut self, count: usize) -> Result<(bool, &'a [u8]), DecodeError> {
         let negative = self.u8()? != 0;
         let mut digits = self.take(count)?;
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Unlike `str::parse`, this needs digits on both sides of a point.
+/// Unlike `str::parse`, requires digits around the point.
 fn parse_decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (whole, fraction) = digits.split_once('.')?;

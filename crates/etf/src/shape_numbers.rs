@@ -1,9 +1,9 @@
-//! Numbers for the shapes that come again and again, so that their reader needs not look at the keys.
+//! Numbers of shapes, so that a reader need not compare their keys.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// More shapes than this, or longer keys altogether, get no numbers: somebody sends keys that are data.
+/// Beyond these limits shapes get no number: their keys are data.
 const MOST: u32 = 4096;
 const MOST_BYTES: usize = 1 << 20;
 
@@ -15,8 +15,7 @@ struct Numbers {
 
 static NUMBERS: LazyLock<Mutex<Numbers>> = LazyLock::new(Mutex::default);
 
-/// The number of a shape: always the same for the same keys in this process, and never that of others.
-/// 0 when there are too many shapes.
+/// The number of a shape, unique in this process; 0 if there are too many.
 pub(crate) fn number_of(atoms: bool, joined: &[u8]) -> u32 {
     let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (atoms, Box::from(joined));

@@ -1,4 +1,4 @@
-//! The shapes of maps: a trie of keys, one node for each sequence of them.
+//! The shapes of maps: a trie of keys.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,10 @@ use crate::heap;
 use crate::shape_numbers::number_of;
 use crate::tape::{SHAPE_LENGTH_BITS, Tape};
 
-/// The most keys of a shape.
 pub(crate) const MAX_KEYS: usize = 64;
-/// More bytes of joined keys than this are forgotten after a message.
+/// A trie with more bytes of joined keys is dropped after the message.
 const MAX_JOINED: usize = 1 << 20;
-/// More nodes than this in one message: its keys are data, and further maps are written out.
+/// With more nodes than this, keys are data, and further maps are written out.
 const MAX_NODES: usize = 4096;
 
 pub(crate) const ROOT: u32 = 0;
@@ -20,32 +19,29 @@ struct Node {
     parent: u32,
     depth: u32,
     atoms: bool,
-    /// Whether its key is an atom that safe decoding was seen to let in.
+    /// Whether safe decoding has accepted its key.
     known: bool,
     key: Box<[u8]>,
-    /// The child that was taken last.
+    /// The child that came last.
     last: u32,
-    /// The place in the tape's table of shapes, plus one.
+    /// Index + 1 in the tape's table of shapes.
     shape: u32,
-    /// The keys up to this one, joined by NUL; empty before the node has ended a map.
+    /// The keys up to this one, joined by NUL; empty until the node ends a map.
     joined: Box<[u8]>,
-    /// Its number in this process.
     number: u32,
 }
 
 pub(crate) struct ShapeTrie {
     nodes: Vec<Node>,
     children: HashMap<(u32, bool, Box<[u8]>), u32>,
-    /// Shapes in use, by node.
+    /// The nodes whose shapes this message uses.
     used: Vec<u32>,
-    /// Bytes of joined keys in all nodes.
     joined: usize,
 }
 
-/// What a key leads to.
 pub(crate) enum Step {
     Node(u32),
-    /// It fits no shape.
+    /// The key cannot be part of a shape.
     None,
     Duplicate,
 }
@@ -55,7 +51,7 @@ impl ShapeTrie {
         Self { nodes: vec![Node::default()], children: HashMap::new(), used: Vec::new(), joined: 0 }
     }
 
-    /// Shapes are remembered between messages until there are too many; their places are not.
+    /// Keeps shapes between messages unless there are too many.
     pub(crate) fn reset(&mut self) {
         for node in self.used.drain(..) {
             self.nodes[node as usize].shape = 0;
@@ -77,7 +73,7 @@ impl ShapeTrie {
         self.find(node, atoms, key)
     }
 
-    /// The node that came after this one the last time, whether its key is an atom, and the key.
+    /// The child that came last: its node, whether it is an atom, and its key.
     #[inline]
     pub(crate) fn expected(&self, node: u32) -> Option<(u32, bool, &[u8])> {
         let last = self.nodes[node as usize].last;
@@ -121,7 +117,7 @@ impl ShapeTrie {
         Step::Node(child)
     }
 
-    /// The place of a node's shape in the tape's table.
+    /// The node's index in the tape's table of shapes.
     #[inline]
     pub(crate) fn shape(&mut self, node: u32, tape: &mut Tape) -> u32 {
         let shape = self.nodes[node as usize].shape;
@@ -160,7 +156,6 @@ impl ShapeTrie {
         keys
     }
 
-    /// Writes the joined keys of all shapes in use.
     pub(crate) fn write_names(&self, tape: &mut Tape) {
         for node in &self.used {
             tape.names.extend_from_slice(&self.nodes[*node as usize].joined);
@@ -172,7 +167,7 @@ impl ShapeTrie {
 mod tests {
     use super::*;
 
-    /// Makes a shape of each of the first so many keys of 255 bytes that begin with `first`.
+    /// Makes shapes of `count` keys of 255 bytes that begin with `first`.
     fn add_shapes(trie: &mut ShapeTrie, first: u8, count: usize) {
         let mut node = ROOT;
         for index in 0..count {
@@ -189,7 +184,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "megabytes take minutes")]
     fn joined_keys_are_forgotten_when_they_are_many() {
         let mut trie = ShapeTrie::new();
-        // Each of these messages adds half a megabyte.
+        // Each message adds half a megabyte.
         for (first, kept) in [(b'a', 1), (b'b', 65), (b'c', 1), (b'd', 65)] {
             trie.reset();
             assert_eq!(trie.nodes.len(), kept);

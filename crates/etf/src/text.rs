@@ -1,14 +1,14 @@
-//! Text on its way to the tape: which area, which chunk.
+//! Text on its way to the tape.
 
 use encoding_rs::mem;
 
 use crate::heap;
 use crate::tape::{CONST, EMPTY_TEXT, NEXT8, NEXT16, TEXT8, TEXT16, Tape, ext, word};
 
-/// The chunk of an area that is being filled.
+/// The current chunk of text.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Chunk {
-    /// The place of its length word; 0 = none yet.
+    /// Where its length goes; 0 = no chunk yet.
     length_word: usize,
     start: usize,
 }
@@ -21,7 +21,7 @@ pub(crate) struct TextWriter {
     message: usize,
 }
 
-/// What a binary is as text.
+/// What text a binary is.
 pub(crate) enum TextKind {
     Ascii,
     Latin1,
@@ -29,7 +29,7 @@ pub(crate) enum TextKind {
 }
 
 impl TextKind {
-    /// `None` when the bytes are not UTF-8 (RFC 3629).
+    /// `None` if the bytes are not UTF-8 (RFC 3629).
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         if bytes.is_ascii() {
             return Some(Self::Ascii);
@@ -39,7 +39,7 @@ impl TextKind {
     }
 }
 
-/// So many bytes are converted at once: the conversion wants as many units of room, of which most text
+/// How many bytes to convert at once. The conversion needs as many units of room, but most text
 /// takes a third.
 const PIECE: usize = 4096;
 
@@ -51,14 +51,14 @@ fn put_utf16(bytes: &[u8], utf16: &mut Vec<u16>) {
     }
     let mut rest = bytes;
     while !rest.is_empty() {
-        // Characters are at most four bytes, and only their first bytes do not look like 10xxxxxx.
+        // Do not split a character.
         let mut length = PIECE.min(rest.len());
         while rest.get(length).is_some_and(|byte| byte & 0xc0 == 0x80) {
             length -= 1;
         }
         let (piece, after) = rest.split_at(length);
         let start = utf16.len();
-        // The conversion wants one unit more than it uses.
+        // The conversion needs one spare unit.
         utf16.resize(start + piece.len() + 1, 0);
         let count = mem::convert_utf8_to_utf16(piece, &mut utf16[start..]);
         utf16.truncate(start + count);

@@ -1,43 +1,36 @@
-//! The memory of a tape.
-
-/// One term in flat form.
+/// A term as a tape; see [`crate::tape`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tape {
-    /// The term, pre-order.
+    /// The term in pre-order.
     pub words: Vec<u32>,
-    /// Doubles, in order.
     pub floats: Vec<f64>,
-    /// Text of TEXT8.
     pub latin1: Vec<u8>,
-    /// Text of TEXT16.
     pub utf16: Vec<u16>,
-    /// Length in UTF-16 units of each atom's name.
+    /// The length of each atom's name, in UTF-16 units.
     pub atoms: Vec<u32>,
-    /// Each shape: key count and kind; length of the joined keys, and above its 15 bits the number that
-    /// the shape has in this process, 0 = none.
+    /// Two words for each shape; see [`crate::tape`].
     pub shapes: Vec<[u32; 2]>,
     /// Names of atoms, then joined keys of shapes.
     pub names: Vec<u8>,
-    /// Where the words may be cut; see [`Cut`].
+    /// Where the tape may be divided.
     pub cuts: Vec<Cut>,
-    /// Whether some word is an offset into the bytes that the tape was made of.
+    /// Whether a word refers to the bytes that the tape was decoded from.
     pub refers_to_source: bool,
-    /// What the values take in V8 beyond their words, numbers and text; see [`Tape::value_size`].
+    /// What the values take in V8 beyond words, numbers and text; see [`Tape::value_size`].
     pub(crate) heap: usize,
 }
 
-/// The end of a part of a tape that can be read without the parts after it: its last word says that the
-/// next part follows.
+/// The end of a part. Its last word is NEXT_PART.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// Words up to here.
     pub words: usize,
-    /// Doubles up to here; there are never more of them in a part than words.
+    /// Doubles up to here. A part never has more doubles than words.
     pub floats: usize,
 }
 
 impl Tape {
-    /// Forgets the content and keeps the memory.
+    /// Removes the content and keeps the memory.
     pub fn clear(&mut self) {
         self.words.clear();
         self.floats.clear();
@@ -51,7 +44,7 @@ impl Tape {
         self.heap = 0;
     }
 
-    /// Forgets the content, and frees the memory of each part that held more than so many bytes.
+    /// Removes the content, and frees each vector of more than `bytes` bytes.
     pub fn clear_to(&mut self, bytes: usize) {
         clear_to(&mut self.words, bytes);
         clear_to(&mut self.floats, bytes);
@@ -63,10 +56,9 @@ impl Tape {
         self.clear();
     }
 
-    /// The part of the tape that begins after so many of its cuts: words and doubles.
+    /// The words and doubles of the part after `index` cuts.
     pub fn part(&self, index: usize) -> (&[u32], &[f64]) {
         let whole = Cut { words: self.words.len(), floats: self.floats.len() };
-        // A cut further there is nothing.
         let end = self.cuts.get(index).copied().unwrap_or(whole);
         let begin = match index.checked_sub(1) {
             None => Cut { words: 0, floats: 0 },
@@ -75,8 +67,8 @@ impl Tape {
         (&self.words[begin.words..end.words], &self.floats[begin.floats..end.floats])
     }
 
-    /// Makes room for what a large message is going to need, as a rule: vectors that double leave as much
-    /// again behind. Nothing is touched, and so it takes no memory until it is needed.
+    /// Reserves what a large message usually needs, because growing vectors would copy it.
+    /// Untouched memory costs nothing.
     pub(crate) fn expect(&mut self, message: usize) {
         if message < LARGE {
             return;
@@ -86,14 +78,14 @@ impl Tape {
         expect(&mut self.latin1, message);
     }
 
-    /// The same for text beyond Latin-1, which most messages have none of.
+    /// Separate, because most messages have no UTF-16 text.
     pub(crate) fn expect_utf16(&mut self, message: usize) {
         if message >= LARGE {
             expect(&mut self.utf16, message);
         }
     }
 
-    /// The tape, borrowed, with the bytes that it was decoded from.
+    /// Borrows the tape and the bytes that it was decoded from.
     pub fn as_tape_ref<'a>(&'a self, source: &'a [u8]) -> TapeRef<'a> {
         TapeRef {
             words: &self.words,
@@ -112,7 +104,7 @@ impl Tape {
     }
 }
 
-/// What the text of a tape from JavaScript is.
+/// The encoding of the text of a tape from JavaScript.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TextForm {
     /// UTF-8.
@@ -120,11 +112,11 @@ pub enum TextForm {
     Utf8,
     /// UTF-8 that is ASCII throughout.
     Ascii,
-    /// UTF-16 in the byte order of the machine.
+    /// UTF-16 in native byte order.
     Utf16,
 }
 
-/// A borrowed tape, of either side.
+/// A borrowed tape of either side; see [`crate::tape`].
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct TapeRef<'a> {
@@ -138,16 +130,14 @@ pub struct TapeRef<'a> {
     pub atoms: &'a [u32],
     pub shapes: &'a [[u32; 2]],
     pub names: &'a [u8],
-    /// Large binaries that are not part of the source; see [`OUT_OF_BAND`](super::OUT_OF_BAND).
     pub out_of_band: &'a [Vec<u8>],
-    /// Whether binaries are marked as bytes, so that a decoder can tell them from text.
     pub mark_bytes: bool,
 }
 
-/// Messages of at least so many bytes get memory for their tapes at once.
+/// Messages from this size on reserve memory for their tapes.
 const LARGE: usize = 256 * 1024;
 
-/// Makes room for so many items in an empty vector; what it had is given back before.
+/// Frees the old memory before it reserves.
 fn expect<T>(part: &mut Vec<T>, count: usize) {
     if part.capacity() < count {
         *part = Vec::new();
@@ -155,7 +145,7 @@ fn expect<T>(part: &mut Vec<T>, count: usize) {
     }
 }
 
-/// Capacity that was never touched took no memory, but it counts once it is four times the limit.
+/// Untouched capacity took no memory, but counts from four times the limit on.
 fn clear_to<T>(part: &mut Vec<T>, bytes: usize) {
     let most = bytes / size_of::<T>();
     if part.len() > most || part.capacity() / 4 > most {

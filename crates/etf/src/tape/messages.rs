@@ -1,24 +1,24 @@
-//! What a message of the protocol is, as its tape shows.
+//! Recognizes messages of the protocol by their tapes.
 
 use super::*;
 
-/// What a decoded response is.
+/// What a response holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyForm {
     /// `{return, Value}`.
     Return {
-        /// The word at which the value begins.
+        /// The first word of `Value`.
         word_offset: usize,
     },
     /// `{exception, {Class, Reason, Stacktrace}}`.
     Exception {
-        /// The word at which the inner tuple begins.
+        /// The first word of the inner tuple.
         word_offset: usize,
     },
 }
 
 impl Tape {
-    /// How many items the term has, if it is a proper list.
+    /// The number of items if the term is a proper list.
     pub fn list_arity(&self) -> Option<usize> {
         let head = *self.words.first()?;
         match head & 15 {
@@ -28,7 +28,7 @@ impl Tape {
         }
     }
 
-    /// What the term is, if it is an answer of the protocol.
+    /// What the term is, if it is a response.
     pub fn reply_form(&self) -> Option<ReplyForm> {
         if *self.words.first()? != word(TUPLE, 2) {
             return None;
@@ -61,12 +61,11 @@ impl Tape {
         })
     }
 
-    /// The name of the atom at a word.
     fn atom_at(&self, at: usize) -> Option<&[u8]> {
         let head = *self.words.get(at)?;
         let index = (head & 15 == ATOM).then_some((head >> 4) as usize)?;
         let names = std::str::from_utf8(&self.names).ok()?;
-        // Lengths are in UTF-16 units; the few atoms before this one are walked.
+        // Lengths are in UTF-16 units. Few atoms come before this one.
         let mut characters = names.char_indices();
         let mut skip = |units: u32| {
             let mut left = units as usize;
@@ -83,15 +82,15 @@ impl Tape {
         self.names.get(start..end)
     }
 
-    /// The word after the term at a word.
+    /// The word after a term.
     fn skip(&self, mut at: usize) -> Option<usize> {
-        // Terms still to be skipped; below them, for each open MIXED map, those after it.
+        // Terms to skip, and for each open MIXED map those after it.
         let mut left = 1u64;
         let mut outer = Vec::new();
         loop {
             if left == 0 {
                 let Some(after) = outer.pop() else { return Some(at) };
-                // The values of a shape end here: a count follows, then so many pairs.
+                // After the values of the shape come a count and pairs.
                 left = after + 2 * u64::from(*self.words.get(at)?);
                 at += 1;
                 continue;
@@ -127,7 +126,7 @@ impl Tape {
                             at += 3 + rest as usize;
                         }
                         NEXT_PART => left += 1,
-                        // A control word: the term is still to come.
+                        // A control word precedes the term.
                         _ => {
                             at += 1;
                             left += 1;
