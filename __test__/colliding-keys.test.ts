@@ -74,7 +74,7 @@ const map = (colliding: readonly (number | bigint)[]): Map<unknown, unknown> => 
 };
 const LIMIT = 32;
 const WORDS =
-  /^a map has more than 32 numbers as keys whose hashes collide in JavaScript, at byte \d+$/;
+  /^a map has more than 32 keys whose hashes collide in JavaScript, at byte \d+$/;
 
 for (const [kind, make] of Object.entries(kinds)) {
   for (const terms of ['js', 'exact'] as const) {

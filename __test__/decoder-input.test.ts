@@ -88,7 +88,7 @@ for (const [size, given] of Object.entries({ small: value, large })) {
     } else {
       t.throws(() => decode(copy, { revivers }), {
         instanceOf: TermError,
-        message: 'the bytes were taken away while they were decoded',
+        message: 'the bytes were detached or resized while they were decoded',
       });
     }
     t.is(copy.length, 0);

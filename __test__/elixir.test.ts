@@ -59,7 +59,7 @@ test('dates are sent as what is asked for', (t) => {
   t.is(toElixir(elixir.dateTime(date)), `%DateTime{${naive}, ${utc}}`);
   t.throws(() => encode({ at: new Date(NaN) }, elixir()), {
     instanceOf: TermError,
-    message: /^value\.at .*an invalid date is no term/,
+    message: /^value\.at .*an invalid date cannot be encoded/,
   });
 });
 

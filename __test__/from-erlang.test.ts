@@ -139,41 +139,41 @@ for (const [text, place, message] of [
   ['[1 2]', '1:4', "expected ',', '|' or ']', but found '2'"],
   ['[1|2,3]', '1:5', "expected ']', but found ','"],
   ['[|1]', '1:2', "expected a term, but found '|'"],
-  ['\n {a,\r\n  B}', '3:3', "'B' is a variable, which is no term"],
+  ['\n {a,\r\n  B}', '3:3', "'B' is a variable, not a term"],
   ['{👍, X}', '1:2', "expected a term, but found '👍'"],
-  ["['👍', X]", '1:7', "'X' is a variable, which is no term"],
+  ["['👍', X]", '1:7', "'X' is a variable, not a term"],
   ['#{a}', '1:4', "expected '=>' after a key, but found '}'"],
   ['#{a := 1}', '1:5', "expected '=>' after a key, but found ':='"],
-  ['#{a => 1, a => 2}', '1:13', 'the key before it comes twice in the map'],
+  ['#{a => 1, a => 2}', '1:13', 'the map already has this key'],
   ['#rec{}', '1:1', "expected a term, but found '#'"],
-  ['<0.1.2>', '1:1', 'a pid cannot be made from how it is printed, which leaves out parts of it'],
-  ['[#Ref<0.1.2.3>]', '1:2', /a reference cannot be made/],
-  ['#Port<0.1>', '1:1', /a port cannot be made/],
-  ['#Fun<m.1.2>', '1:1', /a closure cannot be made/],
+  ['<0.1.2>', '1:1', 'a pid cannot be read back because its printed form is incomplete'],
+  ['[#Ref<0.1.2.3>]', '1:2', /a reference cannot be read back/],
+  ['#Port<0.1>', '1:1', /a port cannot be read back/],
+  ['#Fun<m.1.2>', '1:1', /a closure cannot be read back/],
   ['1 + 2', '1:3', "expected the end of the term, but found '+'"],
   ['--1', '1:2', "expected a number after its sign, but found '-'"],
   ['-a', '1:2', "expected a number after its sign, but found 'a'"],
-  ['end', '1:1', /expected a term \('end' as an atom is written in quotes\)/],
+  ['end', '1:1', /expected a term \('end' needs quotes\)/],
   ['fun() -> ok end', '1:4', /expected an atom as the module after fun/],
   ['fun a/1', '1:6', "expected ':' after the module, but found '/'"],
   ['fun a:b', '1:8', "expected '/' and the arity, but the text ends"],
   ['fun a:b/256', '1:9', "expected an arity from 0 to 255, but found '256'"],
   ['"abc', '1:1', 'expected " at the end of the string, but the text ends'],
   ["{'abc", '1:2', "expected ' at the end of the atom, but the text ends"],
-  ['"""\nabc\n"""', '1:1', 'strings in triple quotes are not read'],
+  ['"""\nabc\n"""', '1:1', 'triple-quoted strings are not supported'],
   ['"\\x{110000}"', '1:2', 'expected two hexadecimal digits, or a character in braces'],
   ['"\\x{d800}"', '1:2', 'expected two hexadecimal digits, or a character in braces'],
   ['$', '1:1', 'expected a character, but the text ends'],
-  ['1__0', '1:1', 'an underscore stands between two digits'],
-  ['1_', '1:1', 'an underscore stands between two digits'],
-  ['1#0', '1:1', 'the base of a number is 2 to 36'],
-  ['37#0', '1:1', 'the base of a number is 2 to 36'],
+  ['1__0', '1:1', 'an underscore must stand between two digits'],
+  ['1_', '1:1', 'an underscore must stand between two digits'],
+  ['1#0', '1:1', 'the base of a number must be from 2 to 36'],
+  ['37#0', '1:1', 'the base of a number must be from 2 to 36'],
   ['8#18', '1:1', "expected digits of base 8, but found '8'"],
   ['16#', '1:1', 'expected digits of base 16, but found none'],
-  ['1.0e400', '1:1', 'a float is beyond what doubles hold'],
+  ['1.0e400', '1:1', 'a float is out of range'],
   ['<<1', '1:4', "expected ',' or '>>' after a segment of a binary, but the text ends"],
   ['<<a>>', '1:3', /expected a number, a character or a string in a binary/],
-  ['<<1.5>>', '1:3', "a float in a binary has the type: '/float'"],
+  ['<<1.5>>', '1:3', "a float in a binary needs the type '/float'"],
   ['<<1:8/binary>>', '1:7', /expected integer, float, utf8/],
   ['<<1.5:16/float>>', '1:3', 'a float in a binary has 32 or 64 bits'],
   ['<<1:8/utf8>>', '1:11', /no size of a segment/],
@@ -202,7 +202,7 @@ test('a map with a composed key twice is refused', (t) => {
     '#{"a" => 1, [97] => 2}',
     '#{#{a => 1, b => 2} => 1, #{b => 2, a => 1} => 2}',
   ]) {
-    t.throws(() => fromErlang(text), { instanceOf: TermError, message: /twice/ });
+    t.throws(() => fromErlang(text), { instanceOf: TermError, message: /twice|already has/ });
   }
 });
 
@@ -210,7 +210,7 @@ test('nesting is limited by maxDepth, on both sides', (t) => {
   const nested = (depth: number): string => `${'{'.repeat(depth)}${'}'.repeat(depth)}`;
   t.notThrows(() => fromErlang(nested(3), { maxDepth: 3 }));
   const error = t.throws(() => fromErlang(nested(5), { maxDepth: 3 }), { instanceOf: TermError });
-  t.regex(error!.message, /deeper than 3 \(option maxDepth\)/);
+  t.regex(error!.message, /deeper than 3 levels \(option maxDepth\)/);
   t.notThrows(() => fromErlang(nested(1000)));
   t.throws(() => fromErlang(nested(1002)), { instanceOf: TermError, message: /maxDepth/ });
 });
@@ -225,7 +225,7 @@ test('sizes of segments make no more memory than the text may', (t) => {
     '<<0:9007199254740991/unit:9>>',
   ]) {
     const error = t.throws(() => fromErlang(text), { instanceOf: TermError });
-    t.regex(error!.message, /the binaries have more bytes than they may/);
+    t.regex(error!.message, /the binaries are too large/);
   }
 });
 

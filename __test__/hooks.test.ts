@@ -138,7 +138,7 @@ test('endless toTerm is refused', (t) => {
     }
   }
   t.throws(() => encode(new Itself()), { instanceOf: TermError, message: /contains itself/ });
-  const tooDeep = { instanceOf: TermError, message: /deeper than maxDepth, 1000$/ };
+  const tooDeep = { instanceOf: TermError, message: /deeper than 1000 levels \(option maxDepth\)$/ };
   t.throws(() => encode(new Another()), tooDeep);
   t.throws(() => encode(new Inside()), tooDeep);
   const list = (length: number): Linked | null => {

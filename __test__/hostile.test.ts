@@ -43,13 +43,13 @@ const rows: readonly (readonly [
     'the depth of a call (its list is one level)',
     [nested(49)],
     [nested(50)],
-    /deeper than maxDepth, 50/,
+    /deeper than 50 levels \(option maxDepth\)/,
   ],
   [
     'the number of terms in a call (its list is one)',
     [bytes(header(108, 98), Buffer.alloc(196, one), 106), bytes(107, 0, 98, Buffer.alloc(98, 7))],
     [bytes(header(108, 99), Buffer.alloc(198, one), 106), bytes(107, 0, 99, Buffer.alloc(99, 7))],
-    /more terms than maxTerms, 100/,
+    /more than 100 terms \(option maxTerms\)/,
   ],
   [
     'the length of an atom',

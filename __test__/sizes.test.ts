@@ -307,7 +307,7 @@ test('nesting may be as deep as maxDepth, and no deeper', (t) => {
   ] as const) {
     const value = decode(nested(depth), options);
     t.true(encode(value, options).equals(nested(depth)));
-    const message = new RegExp(`deeper than maxDepth, ${depth}`);
+    const message = new RegExp(`deeper than ${depth} levels`);
     t.throws(() => decode(nested(depth + 1), options), { instanceOf: TermError, message });
     t.throws(() => encode([value], options), { instanceOf: TermError, message });
   }

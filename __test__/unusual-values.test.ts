@@ -228,7 +228,7 @@ test('maps nested as first keys are within maxDepth, or refused', (t) => {
     const bytes = encode(nested(maxDepth), { maxDepth });
     t.true(encode(decode(bytes, { maxDepth }), { maxDepth }).equals(bytes));
     const error = t.throws(() => encode(nested(65_535), { maxDepth }), { instanceOf: TermError })!;
-    t.regex(error.message, new RegExp(`deeper than maxDepth, ${maxDepth}$`));
+    t.regex(error.message, new RegExp(`deeper than ${maxDepth} levels \\(option maxDepth\\)$`));
     const encoding = Buffer.concat([
       Buffer.of(131),
       Buffer.alloc(65_535 * 5, Buffer.of(116, 0, 0, 0, 1)),

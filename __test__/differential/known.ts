@@ -32,9 +32,9 @@ const KNOWN: readonly Known[] = [
       ABOUT_CONTENT.has(kind) && NATIVE_RECORD.test(bytes.toString('latin1')),
   },
   refusedHere('references without ids', /^the number of a reference's ids/),
-  refusedHere('empty bit strings of no bits', /^a bit string has an impossible count of bits/),
+  refusedHere('empty bit strings of no bits', /^a bit string has an invalid number of bits/),
   refusedHere('arities beyond 255, or as big integers', /^the arity of an external function/),
-  refusedHere('tags for the inside of a node', /^tag 7[3-6] begins no term/),
+  refusedHere('tags for the inside of a node', /^tag 7[3-6] does not begin a term/),
   refusedHere('the same key as 0.0 and -0.0', /^a map has the same key twice/),
   {
     name: 'floats with a decimal comma',

@@ -67,7 +67,7 @@ function startOf(at: TapeCursor, length: number): number {
   const start = at.sourceStart + at.words[at.word++]!;
   // A reviver can transfer or resize the memory that is being decoded.
   if (start + length > byteLength(at.source)) {
-    throw new TermError('the bytes were taken away while they were decoded');
+    throw new TermError('the bytes were detached or resized while they were decoded');
   }
   return start;
 }

@@ -68,7 +68,7 @@ export class SerializeError extends Error {
 /** The value is nested too deep, which it also is when it contains itself. */
 export class TooDeepError extends SerializeError {
   constructor(maxDepth: number) {
-    super(`is nested deeper than maxDepth, ${maxDepth}`);
+    super(`is nested deeper than ${maxDepth} levels (option maxDepth)`);
   }
 
   override toTermError(root: string): TermError {

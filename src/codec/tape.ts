@@ -78,24 +78,22 @@ export const MAX_DEPTH = 1500;
 
 /** The words of the header of a tape, in order. */
 export const Frame = {
-  /** How many words the term has. */
+  /** The words of the term. */
   words: 0,
-  /** How many atoms. */
   atoms: 1,
-  /** How many shapes. */
   shapes: 2,
   /** The first double. */
   floats: 3,
   floatCount: 4,
-  /** The text: Latin-1 in tapes from Rust. */
+  /** Latin-1 in tapes from Rust. */
   text: 5,
   textLength: 6,
-  /** The UTF-16 text, in tapes from Rust. */
+  /** Only in tapes from Rust. */
   utf16: 7,
   names: 8,
   namesLength: 9,
   source: 10,
-  /** In tapes from JavaScript; those from Rust come with the bytes. */
+  /** Only in tapes from JavaScript; those from Rust come with the bytes. */
   sourceLength: 11,
   /** How many buffers are out of band, in tapes from JavaScript. */
   outOfBand: 12,

@@ -41,7 +41,7 @@ export function time(date: Date): Time {
 }
 
 function dayOf(date: Date): Fields {
-  if (Number.isNaN(date.getTime())) throw new RangeError('an invalid date is no term');
+  if (Number.isNaN(date.getTime())) throw new RangeError('an invalid date cannot be encoded');
   const year = date.getUTCFullYear();
   if (Math.abs(year) > MAX_YEAR) {
     throw new RangeError(`the year ${year} is beyond those of Elixir, -${MAX_YEAR} to ${MAX_YEAR}`);

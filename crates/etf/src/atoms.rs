@@ -8,7 +8,7 @@ use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::heap;
 use crate::reader::Reader;
 use crate::tags;
-use crate::tape::{ATOM, CONST, Tape, word};
+use crate::tape::{self, ATOM, CONST, Tape, word};
 
 const CACHE: usize = 64;
 /// More atoms than this are not kept room for between messages.
@@ -117,10 +117,10 @@ impl AtomTable {
 
 fn constant(name: &[u8]) -> Option<u32> {
     let payload = match name {
-        b"false" => 0,
-        b"true" => 1,
-        b"nil" => 2,
-        b"undefined" => 3,
+        b"false" => tape::FALSE,
+        b"true" => tape::TRUE,
+        b"nil" => tape::NIL,
+        b"undefined" => tape::UNDEFINED,
         _ => return None,
     };
     Some(word(CONST, payload))

@@ -39,16 +39,16 @@ impl fmt::Display for InflateError {
             Self::Truncated => write!(f, "the compressed term ends too early"),
             Self::Corrupt => write!(f, "the compressed term is corrupt"),
             Self::Size(size) => {
-                write!(f, "the compressed term is not {size} bytes long, as its head says")
+                write!(f, "the compressed term does not inflate to {size} bytes as its header says")
             }
             Self::TooLarge { size, limit } => write!(
                 f,
-                "the compressed term inflates to {size} bytes, more than maxInflatedSize, {limit}"
+                "the compressed term inflates to {size} bytes; the limit is {limit} (option maxInflatedSize)"
             ),
             Self::Ratio { size, limit } => write!(
                 f,
-                "the compressed term inflates to {size} bytes, more than maxInflatedRatio, {limit}, \
-                 times its compressed size"
+                "the compressed term inflates to {size} bytes, more than {limit} times its compressed size \
+                 (option maxInflatedRatio)"
             ),
         }
     }

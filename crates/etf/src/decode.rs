@@ -8,16 +8,14 @@ use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::hash::{Kind as HashKind, TermHash, TermHasher};
 use crate::heap;
 use crate::reader::Reader;
-use crate::shapes::{MAX_KEYS, ROOT, ShapeTrie, Step};
+use crate::shapes::{ROOT, ShapeTrie, Step};
 use crate::tape::{self, Tape, ext, word};
 use crate::text::{TextKind, TextWriter};
 use crate::{Binaries, DecodeOptions, tags};
 
-const MAX_PAYLOAD: usize = (1 << 28) - 1;
+const MAX_PAYLOAD: usize = tape::MAX_PAYLOAD as usize;
 /// The limit of OTP.
 const MAX_TUPLE: u32 = 16_777_215;
-const MAX_IMPROPER: u32 = (1 << 24) - 1;
-const MAX_PAIRS: u32 = (1 << 26) - 1;
 /// Longer lists reserve their memory at once.
 const LONG: u32 = 4096;
 /// How many numbers are read between checks for the end of a part.
@@ -604,12 +602,12 @@ impl Run<'_> {
             Container::Pairs => {
                 self.check_keys(&frame)?;
                 let hint = match (frame.keys_are_atoms, frame.keys_are_text) {
-                    _ if self.exact => 0,
-                    (true, _) => 1,
-                    (_, true) => 2,
-                    _ => 0,
+                    _ if self.exact => tape::KEYS_MIXED,
+                    (true, _) => tape::KEYS_ATOMS,
+                    (_, true) => tape::KEYS_TEXT,
+                    _ => tape::KEYS_MIXED,
                 };
-                self.tape.heap += if hint == 0 {
+                self.tape.heap += if hint == tape::KEYS_MIXED {
                     heap::map(frame.count)
                 } else {
                     heap::keyed_object(frame.count)
@@ -697,7 +695,7 @@ impl Run<'_> {
                     break;
                 }
                 Some(_) => {
-                    if frame.count > MAX_IMPROPER {
+                    if frame.count > tape::MAX_REST {
                         return self.reader.fail(Kind::Size);
                     }
                     self.tape.heap += heap::IMPROPER_LIST;
@@ -1113,7 +1111,7 @@ impl Run<'_> {
         if count as usize > self.reader.left() / 2 {
             return self.reader.fail(Kind::Truncated);
         }
-        if count > MAX_PAIRS {
+        if count > tape::MAX_PAIRS {
             return self.reader.fail(Kind::Size);
         }
         self.note_key(false, false);
@@ -1131,7 +1129,7 @@ impl Run<'_> {
                 0
             }));
         }
-        let shaped = !self.exact && count as usize <= MAX_KEYS;
+        let shaped = !self.exact && count <= tape::MAX_SHAPE_KEYS;
         self.open(if shaped { Container::Shaped } else { Container::Pairs }, count, wanted)?;
         self.tape.words.push(0);
         Ok(Read::Opened)

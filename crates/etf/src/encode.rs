@@ -575,9 +575,9 @@ impl<'a> Run<'a> {
                 write::float(self.out, *value);
             }
             tape::CONST => match payload {
-                0 => write::atom(self.out, b"false"),
-                1 => write::atom(self.out, b"true"),
-                2 => write::atom(self.out, b"nil"),
+                tape::FALSE => write::atom(self.out, b"false"),
+                tape::TRUE => write::atom(self.out, b"true"),
+                tape::NIL => write::atom(self.out, b"nil"),
                 _ => return false,
             },
             tape::ATOM => {
@@ -714,10 +714,10 @@ impl<'a> Run<'a> {
                 write::float(self.out, value);
             }
             tape::CONST => match payload {
-                0 => write::atom(self.out, b"false"),
-                1 => write::atom(self.out, b"true"),
-                2 => write::atom(self.out, b"nil"),
-                3 => write::atom(self.out, b"undefined"),
+                tape::FALSE => write::atom(self.out, b"false"),
+                tape::TRUE => write::atom(self.out, b"true"),
+                tape::NIL => write::atom(self.out, b"nil"),
+                tape::UNDEFINED => write::atom(self.out, b"undefined"),
                 tape::EMPTY_LIST => self.out.push(tags::NIL),
                 tape::EMPTY_TEXT => header(self.out, tags::BINARY, 0),
                 tape::EMPTY_MAP => header(self.out, tags::MAP, 0),
@@ -1091,11 +1091,9 @@ impl<'a> Run<'a> {
             tape::TEXT_FORM => {
                 let start = self.next()? as usize;
                 match rest {
-                    0 | 1 => {
-                        self.form = if rest == 0 { TextForm::Utf8 } else { TextForm::Ascii };
-                        self.text = start;
-                    }
-                    2 => self.wide = start,
+                    tape::TEXT_UTF8 => (self.form, self.text) = (TextForm::Utf8, start),
+                    tape::TEXT_ASCII => (self.form, self.text) = (TextForm::Ascii, start),
+                    tape::TEXT_UTF16 => self.wide = start,
                     _ => return self.fail(Kind::Word(head)),
                 }
                 return Ok(false);

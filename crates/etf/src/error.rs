@@ -41,7 +41,7 @@ impl fmt::Display for DecodeError {
         match &self.kind {
             Kind::Truncated => write!(f, "the encoding ends in the middle of a term")?,
             Kind::Version => write!(f, "the encoding does not begin with the version byte 131")?,
-            Kind::Tag(tag) => write!(f, "tag {tag} begins no term")?,
+            Kind::Tag(tag) => write!(f, "tag {tag} does not begin a term")?,
             Kind::Compressed => write!(
                 f,
                 "the term is compressed, which only decode() accepts, with the option compressed"
@@ -54,22 +54,29 @@ impl fmt::Display for DecodeError {
             Kind::AtomText => write!(f, "an atom's name is not UTF-8")?,
             Kind::AtomLength => write!(f, "an atom's name has more than 255 characters")?,
             Kind::UnknownAtom(name) => {
-                write!(f, "the atom {name:?} is not known here (decodeUnsafeTerms is false)")?;
+                write!(
+                    f,
+                    "the atom {name:?} is unknown to this program (option decodeUnsafeTerms is false)"
+                )?;
             }
             Kind::ExternalFunction => {
-                write!(f, "external functions are not taken (decodeUnsafeTerms is false)")?;
+                write!(
+                    f,
+                    "external functions are not accepted (option decodeUnsafeTerms is false)"
+                )?;
             }
             Kind::Float => write!(f, "a float is not a finite number")?,
-            Kind::Bits => write!(f, "a bit string has an impossible count of bits")?,
+            Kind::Bits => write!(f, "a bit string has an invalid number of bits")?,
             Kind::DuplicateKey => write!(f, "a map has the same key twice")?,
-            Kind::CollidingKeys(limit) => write!(
-                f,
-                "a map has more than {limit} numbers as keys whose hashes collide in JavaScript"
-            )?,
-            Kind::Field(field) => write!(f, "{field} is not as it must be")?,
-            Kind::BinaryText => write!(f, "a binary is not UTF-8 (binaries is 'string')")?,
-            Kind::Depth(limit) => write!(f, "terms are nested deeper than maxDepth, {limit}")?,
-            Kind::Terms(limit) => write!(f, "there are more terms than maxTerms, {limit}")?,
+            Kind::CollidingKeys(limit) => {
+                write!(f, "a map has more than {limit} keys whose hashes collide in JavaScript")?
+            }
+            Kind::Field(field) => write!(f, "{field} is invalid")?,
+            Kind::BinaryText => write!(f, "a binary is not UTF-8 (option binaries is 'string')")?,
+            Kind::Depth(limit) => {
+                write!(f, "terms are nested deeper than {limit} levels (option maxDepth)")?
+            }
+            Kind::Terms(limit) => write!(f, "there are more than {limit} terms (option maxTerms)")?,
             Kind::ValueSize(limit) => {
                 write!(
                     f,
@@ -77,7 +84,7 @@ impl fmt::Display for DecodeError {
                 )?;
                 write!(f, "(--max-old-space-size raises it)")?;
             }
-            Kind::Size => write!(f, "a term is larger than a message can be")?,
+            Kind::Size => write!(f, "a term is larger than the codec supports")?,
         }
         write!(f, ", at byte {}", self.offset)
     }
@@ -118,18 +125,18 @@ impl fmt::Display for EncodeError {
         use EncodeErrorKind as Kind;
         match &self.kind {
             Kind::Truncated => write!(f, "the tape ends in the middle of a term")?,
-            Kind::Word(word) => write!(f, "word {word:#x} begins no term")?,
+            Kind::Word(word) => write!(f, "word {word:#x} does not begin a term")?,
             Kind::Trailing => write!(f, "the tape goes on after the term")?,
             Kind::Number => write!(f, "a number is not finite")?,
-            Kind::Text => return write!(f, "text with a lone surrogate is no term"),
+            Kind::Text => return write!(f, "text has a lone surrogate"),
             Kind::Atom => return write!(f, "an atom's name has more than 255 characters"),
-            Kind::Shape => write!(f, "a shape is not as it says")?,
+            Kind::Shape => write!(f, "a shape does not match its keys")?,
             Kind::DuplicateKey => return write!(f, "a map has two keys that are the same term"),
             Kind::Fun => write!(f, "a fun does not begin with two integers and a pid")?,
             Kind::Fields(limit) => {
                 return write!(f, "a native record has more than {limit} fields");
             }
-            Kind::Depth(limit) => return write!(f, "terms are nested deeper than {limit}"),
+            Kind::Depth(limit) => return write!(f, "terms are nested deeper than {limit} levels"),
             Kind::TooLarge(limit) => {
                 return write!(f, "the encoding is larger than the limit of {limit} bytes");
             }

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use crate::heap;
 use crate::shape_numbers::number_of;
-use crate::tape::{SHAPE_LENGTH_BITS, Tape};
+use crate::tape::{self, SHAPE_LENGTH_BITS, Tape};
 
-pub(crate) const MAX_KEYS: usize = 64;
 /// A trie with more bytes of joined keys is dropped after the message.
 const MAX_JOINED: usize = 1 << 20;
 /// With more nodes than this, keys are data, and further maps are written out.
@@ -90,7 +89,9 @@ impl ShapeTrie {
     }
 
     fn find(&mut self, node: u32, atoms: bool, key: &[u8]) -> Step {
-        let fits = (1..=255).contains(&key.len()) && key.is_ascii() && !key.contains(&0);
+        let fits = (1..=tape::MAX_SHAPE_KEY_LENGTH as usize).contains(&key.len())
+            && key.is_ascii()
+            && !key.contains(&0);
         if !fits || node != ROOT && self.nodes[node as usize].atoms != atoms {
             return Step::None;
         }
@@ -188,7 +189,7 @@ mod tests {
         for (first, kept) in [(b'a', 1), (b'b', 65), (b'c', 1), (b'd', 65)] {
             trie.reset();
             assert_eq!(trie.nodes.len(), kept);
-            add_shapes(&mut trie, first, MAX_KEYS);
+            add_shapes(&mut trie, first, 64);
         }
     }
 }

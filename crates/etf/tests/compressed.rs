@@ -1,4 +1,4 @@
-//! Compressed terms, those of Erlang's `term_to_binary` among them.
+//! Compressed terms, including Erlang's.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A compressed term that claims to be of that size.
+/// Claims to inflate to `size` bytes.
 fn claiming(size: usize, compressed: &[u8]) -> Vec<u8> {
     [&[131, 80][..], &(size as u32).to_be_bytes(), compressed].concat()
 }
@@ -37,7 +37,7 @@ fn what_is_deflated_is_inflated_to_the_same() {
             let compressed = deflate(&encoded, level).unwrap();
             assert!(compressed.len() < encoded.len());
             assert_eq!(inflate(&compressed, LIMITS).unwrap().unwrap(), encoded);
-            // Whatever comes after it is not read.
+            // Bytes after it are ignored.
             let trailing = [&compressed[..], &[1, 2, 3]].concat();
             assert_eq!(inflate(&trailing, LIMITS).unwrap().unwrap(), encoded);
         }
@@ -87,7 +87,7 @@ fn sizes_that_lie_are_refused() {
         let refused = inflate(&claiming(size, &compressed), LIMITS);
         assert_eq!(refused, Err(InflateError::Size(size)));
     }
-    // Much more than is claimed: inflating ends at once.
+    // Inflating stops at the claimed size.
     let bomb = zlib(&vec![0; 5_000_000]);
     assert_eq!(inflate(&claiming(1000, &bomb), LIMITS), Err(InflateError::Size(1000)));
 }
@@ -104,7 +104,7 @@ fn every_truncation_and_a_wrong_checksum_are_refused() {
     *wrong.last_mut().unwrap() ^= 1;
     assert_eq!(inflate(&wrong, LIMITS), Err(InflateError::Corrupt));
     assert_eq!(inflate(&claiming(10, &[1, 2, 3, 4, 5]), LIMITS), Err(InflateError::Corrupt));
-    // Any flipped bit is an error, or changes nothing that is read.
+    // A flipped bit is an error or changes nothing.
     for at in 6..whole.len() {
         for bit in 0..8 {
             let mut flipped = whole.clone();
@@ -125,7 +125,7 @@ fn size_and_ratio_are_bounded_on_both_sides() {
     assert!(limited(size).is_ok());
     assert_eq!(limited(size - 1), Err(InflateError::TooLarge { size, limit: size - 1 }));
 
-    // Zeros shrink to a thousandth. Up to 1 MiB that does not matter.
+    // Zeros shrink to a thousandth, which only matters above 1 MiB.
     for (length, max_ratio, fits) in [
         ((1 << 20) - 1, 1, true),
         (1 << 20, 1, false),
@@ -139,7 +139,7 @@ fn size_and_ratio_are_bounded_on_both_sides() {
             assert_eq!(inflated, Err(InflateError::Ratio { size: length + 1, limit: max_ratio }));
         }
     }
-    // 4 GiB are claimed, and refused before anything is inflated.
+    // The claim of 4 GiB is refused before anything is inflated.
     let huge = claiming(u32::MAX as usize, &zlib(&[0; 100]));
     let limits = InflateLimits { max_size: usize::MAX, max_ratio: 256 };
     assert!(matches!(inflate(&huge, limits), Err(InflateError::Ratio { .. })));

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, missing_docs)]
-//! What the values of a term are estimated to take in V8, against what they took in Node 20.
+//! Estimates of V8's memory against measurements in Node 20.
 
 use backwater_etf::{Binaries, DecodeErrorKind as Kind, DecodeOptions, Decoder, Tape};
 
@@ -54,7 +54,7 @@ fn estimates_are_within_a_factor_of_two() {
         |count: usize| -> Vec<_> { (0..count).map(|key| (vec![97, key as u8], one())).collect() };
     let deep = [[104, 1].repeat(500), one()].concat();
     type Item<'a> = Box<dyn Fn(usize) -> Vec<u8> + 'a>;
-    // What an item of a list took, its slot in the list included.
+    // Bytes per item, including its slot.
     let kinds: Vec<(&str, f64, &DecodeOptions<'_>, Item<'_>)> = vec![
         ("empty list", 40.0, &js, Box::new(|_| vec![106])),
         ("integer", 8.0, &js, Box::new(|_| one())),

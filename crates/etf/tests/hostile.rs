@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, missing_docs)]
-//! Numbers that are none, compressed terms, and what else has no place in a message.
+//! Invalid numbers, compressed terms and other input that messages cannot contain.
 
 use backwater_etf::{
     DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions, Encoder, Tape,
@@ -15,13 +15,12 @@ fn decode(term: &[u8]) -> Result<Tape, Kind> {
         let options = DecodeOptions { exact, ..DecodeOptions::default() };
         Decoder::new().decode(&bytes, &options, &mut tape).map(|_| tape).map_err(|error| error.kind)
     });
-    // Both modes take and refuse the same.
+    // Both modes accept and refuse the same.
     assert_eq!(results[0].as_ref().err(), results[1].as_ref().err(), "{term:?}");
     std::mem::replace(&mut results[0], Err(Kind::Truncated))
 }
 
-/// Places that a term can stand in: by itself, among plain items and before others, as a tail, as a key
-/// and as a value, in a map of plain keys and in one of others.
+/// Every place where a term can be.
 fn places(term: &[u8]) -> Vec<Vec<u8>> {
     let one = [97, 1];
     let key = [119, 1, b'k'];

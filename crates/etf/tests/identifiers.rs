@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, missing_docs)]
-//! What the parts of pids, ports, references and funs may be, as OTP takes them.
+//! Valid and invalid parts of pids, ports, references and funs.
 
 use backwater_etf::{DecodeErrorKind as Kind, DecodeOptions, Decoder, Tape};
 

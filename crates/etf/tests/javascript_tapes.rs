@@ -1,4 +1,4 @@
-//! What only tapes from JavaScript have, and what of such a tape the encoder refuses.
+//! Tapes that only JavaScript writes, and invalid ones.
 
 #![allow(clippy::unwrap_used)]
 
@@ -45,7 +45,6 @@ fn short_text_stands_in_the_words() {
             let cut = TapeRef { words: &words[..words.len() - 1], ..tape };
             assert_eq!(encode(cut), Err(Kind::Truncated));
         }
-        // The same, as items of a list.
         let two = [&[2 << 4 | LIST][..], &words, &words].concat();
         let list = [&[108, 0, 0, 0, 2][..], &binary(text), &binary(text), &[106]].concat();
         assert_eq!(encode(TapeRef { words: &two, ..tape }), Ok(list));
@@ -67,7 +66,7 @@ fn text_comes_from_where_it_is_said() {
     let wide = |units: u32| ext(WIDE_TEXT, units);
     let utf16 =
         |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_ne_bytes).collect() };
-    // At odd places as well, and not in order.
+    // Odd offsets, out of order.
     let bytes = [b"xyz", &utf16("日本")[..], "üü".as_bytes(), b"abcde", &utf16("é👍x")].concat();
     let words = [
         &[7 << 4 | LIST][..],
@@ -95,7 +94,6 @@ fn text_comes_from_where_it_is_said() {
         assert_eq!(alone(&beyond), Err(Kind::Truncated));
     }
     assert_eq!(alone(&[&form(0, 24)[..], &[text(1)]].concat()), Err(Kind::Text));
-    // Half of a pair.
     assert_eq!(alone(&[&form(2, 18)[..], &[wide(1)]].concat()), Err(Kind::Text));
     let whole = TapeRef { words: &[text(3)], text_form: TextForm::Ascii, ..tape };
     assert_eq!(encode(whole), Ok(binary("xyz")));
@@ -143,7 +141,7 @@ fn a_list_of_doubles_is_one_word() {
     assert!(encode(TapeRef { words: &[ext(DOUBLES, 0)], ..tape }).is_err());
 }
 
-/// A fun without free variables whose terms begin with these words.
+/// A fun without free variables.
 fn encode_fun(terms: &[u32], floats: &[f64]) -> Result<Vec<u8>, Kind> {
     let head = [ext(FUN, 1), 0, 1, 2, 3, 4, 5, 0];
     let words = [&head[..], terms].concat();
@@ -214,7 +212,7 @@ fn binaries_out_of_band_are_written_or_left_out() {
     assert_eq!(out, whole);
     assert_eq!(around(whole.len() - 1, tape), Err(Kind::TooLarge(whole.len() - 1)));
 
-    // Their length is that of the tape, and there are no more than there are.
+    // The length must match, and the index must exist.
     for wrong in [bytes(4, OUT_OF_BAND), bytes(6, OUT_OF_BAND), bytes(5, OUT_OF_BAND | 3)] {
         assert_eq!(encode(TapeRef { words: &wrong, ..tape }), Err(Kind::Truncated));
     }

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-//! Limits of the decoder, and the forms that it chooses.
+//! Limits of the decoder, and the forms it chooses.
 
 use backwater_etf::{
     DecodeError, DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions,
@@ -11,7 +11,6 @@ const OBJECT: u32 = 2;
 const LIST: u32 = 3;
 const TEXT16: u32 = 9;
 const MAP: u32 = 10;
-/// Words of the tag EXT with their kind.
 const MIXED: u32 = 0x7e;
 const NEXT8: u32 = 0x8e;
 const NEXT16: u32 = 0x9e;
@@ -64,7 +63,7 @@ fn tuple(items: &[Vec<u8>]) -> Vec<u8> {
     [vec![104, items.len() as u8], items.concat()].concat()
 }
 
-/// A map of these keys, in this order; the values count from 0.
+/// Values count from 0.
 fn map(keys: &[Vec<u8>]) -> Vec<u8> {
     let pairs = keys.iter().enumerate().map(|(index, key)| [&**key, &int(index as u8)].concat());
     [header(116, keys.len()), pairs.collect::<Vec<_>>().concat()].concat()
@@ -89,7 +88,7 @@ fn nesting_has_a_limit() {
             assert_eq!(error.kind, Kind::Depth(50));
         }
     }
-    // The tail of an improper list is inside of it; a tail that is a list is the list itself.
+    // The tail of an improper list is nested, but a list as the tail is not.
     let tails = [list_open.as_slice(), &[97, 1]].concat().repeat(100);
     let options = DecodeOptions { max_depth: 1, ..DecodeOptions::default() };
     decode_with(&message(&[&*tails, &[106]].concat()), &options).unwrap();
@@ -137,7 +136,7 @@ fn terms_are_counted() {
     }
 }
 
-/// In a list, small sequences of plain items are read in another way than alone.
+/// The fast path reads small sequences in lists.
 #[test]
 fn sequences_in_lists_are_read_like_others() {
     for sequence in [tuple, list, improper, long_list, string_list] {
@@ -152,7 +151,6 @@ fn improper(items: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-/// A list whose tail is a list.
 fn long_list(items: &[Vec<u8>]) -> Vec<u8> {
     match items {
         [] => vec![106],
@@ -160,7 +158,6 @@ fn long_list(items: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-/// A list whose tail is a string.
 fn string_list(items: &[Vec<u8>]) -> Vec<u8> {
     match items {
         [] => vec![106],
@@ -187,7 +184,7 @@ fn check_sequences(sequence: fn(&[Vec<u8>]) -> Vec<u8>) {
                 assert_eq!(found[1..found.len() - 1], expected, "{count} with another at {place}");
                 let found = words(&nested);
                 assert_eq!(found[3..found.len() - 1], expected, "{count} with another at {place}");
-                // As the value of a key that is met for the second time.
+                // As the value of a known key.
                 let object = |value: Vec<u8>| {
                     [header(116, 2), binary("key"), value, binary("z"), int(7)].concat()
                 };
@@ -196,7 +193,7 @@ fn check_sequences(sequence: fn(&[Vec<u8>]) -> Vec<u8>) {
                     let end = found.len() - 2;
                     assert_eq!(found[5..end], expected, "{count} with another at {place}");
                 }
-                // Each limit is the same from both sides.
+                // Both sides of each limit.
                 let whole = decode_with(&message(&listed), &options).unwrap();
                 let terms = (1..).find(|terms| {
                     let options = DecodeOptions { max_terms: *terms, ..options };
@@ -235,7 +232,6 @@ fn atoms_have_255_characters_at_most() {
         assert_eq!(tape.names, name.as_bytes());
         let longer = text.repeat(256);
         assert_eq!(js(&long(118, longer.as_bytes())), Err(Kind::AtomLength));
-        // As the key of a map, too.
         assert!(js(&map(&[long(118, name.as_bytes())])).is_ok());
         assert_eq!(js(&map(&[long(118, longer.as_bytes())])), Err(Kind::AtomLength));
     }
@@ -382,7 +378,7 @@ fn text_is_cut_into_chunks() {
     }
 }
 
-/// The shapes of a tape without their numbers.
+/// Shapes without their numbers.
 fn sizes(tape: &Tape) -> Vec<[u32; 2]> {
     tape.shapes.iter().map(|[keys, length]| [*keys, length & 0x7fff]).collect()
 }
@@ -393,10 +389,10 @@ fn maps_of_the_same_keys_share_a_shape() {
     let keys = vec![a.clone(), b.clone()];
     let term = list(&[map(&keys), map(&keys), list(&[map(&keys)]), map(&[b.clone(), a.clone()])]);
     let tape = js(&term).unwrap();
-    // Atoms, of two keys, joined by NUL: three bytes.
+    // Two atoms, and the three bytes of `a\0b`.
     assert_eq!(sizes(&tape), [[4, 3], [4, 3]]);
     assert_eq!(tape.names, b"a\0bb\0a");
-    // Each has a number in this process, the same in every message and with every decoder.
+    // The number is the same in every message and decoder.
     let [first, second] = tape.shapes[..] else { panic!("two shapes") };
     assert_ne!(first[1] >> 15, 0);
     assert_ne!(first[1] >> 15, second[1] >> 15);
@@ -404,11 +400,10 @@ fn maps_of_the_same_keys_share_a_shape() {
     assert!(tape.atoms.is_empty());
     let heads: Vec<_> = tape.words.iter().filter(|word| **word & 15 == OBJECT).collect();
     assert_eq!(heads, [&OBJECT, &OBJECT, &OBJECT, &(1 << 4 | OBJECT)]);
-    // Names as text are another shape; a shorter map is one, too.
+    // Text keys and shorter maps are other shapes.
     let tape = js(&list(&[map(&keys), map(&[binary("a"), binary("b")]), map(&[a])])).unwrap();
     assert_eq!(sizes(&tape), [[4, 3], [5, 3], [2, 1]]);
     assert_ne!(tape.shapes[0][1], tape.shapes[1][1]);
-    // Exact maps have none.
     assert!(exact(&term).unwrap().shapes.is_empty());
 }
 
@@ -434,7 +429,7 @@ fn a_shape_has_64_keys_at_most() {
 
 #[test]
 fn maps_whose_later_keys_fit_no_shape_are_mixed() {
-    // Which keys, and the hint: 1 all atoms, 2 all text, 0 else.
+    // The hint: 1 = atoms, 2 = text, 0 = mixed.
     let cases = [
         (vec![atom("a"), atom("é")], 1, 1),
         (vec![atom("a"), atom("b"), atom("é"), atom("c")], 2, 1),
@@ -463,7 +458,6 @@ fn maps_whose_later_keys_fit_no_shape_are_mixed() {
     }
 }
 
-/// Pairs of keys that are the same term.
 fn same_keys() -> Vec<[Vec<u8>; 2]> {
     let node = atom("n@h");
     let pid = |tag: u8, creation: &[u8]| [&[tag], &*node, &[0; 7], &[1], creation].concat();
@@ -538,7 +532,6 @@ fn duplicate_keys_are_refused_in_any_form() {
             map(&[&others[..2], &pair].concat()),
             map(&[&others[..], &texts, &pair].concat()),
             list(&[map(&others[..3]), map(&pair)]),
-            // Inside of a key.
             map(&[map(&pair), int(1)]),
             map(&[tuple(&[atom("x"), map(&pair)])]),
         ];
@@ -583,7 +576,7 @@ fn keys_that_only_look_alike_are_two() {
         }
     }
     assert!(js(&map(&keys)).is_ok() && exact(&map(&keys)).is_ok());
-    // The same keys in maps beside and inside of each other.
+    // The same keys in nested maps.
     let inner = map(&[int(1), atom("a")]);
     let pairs = [header(116, 2), int(1), inner.clone(), atom("a"), inner].concat();
     assert!(js(&pairs).is_ok() && exact(&pairs).is_ok());
@@ -615,7 +608,7 @@ fn safe_decoding_takes_known_atoms_only() {
             [header(112, rest.len() + 4), rest].concat()
         },
     ];
-    // One decoder for all: what it remembers of unsafe messages opens nothing.
+    // One decoder for all: what it caches must not leak into safe decoding.
     let mut decoder = Decoder::new();
     for exact in [false, true] {
         let all = DecodeOptions { exact, ..DecodeOptions::default() };

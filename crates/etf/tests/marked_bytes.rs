@@ -1,4 +1,4 @@
-//! Binaries that are marked as bytes: BIT_BINARY_EXT with eight bits in the last byte.
+//! Binaries marked as bytes: BIT_BINARY_EXT with eight used bits.
 
 #![allow(clippy::unwrap_used)]
 
@@ -87,7 +87,7 @@ fn keys_that_differ_only_in_their_mark_are_the_same_key() {
     ] {
         let [one, other] = &keys;
         assert_eq!(encode(&map(&[one, other])), Err(Kind::DuplicateKey), "{keys:?}");
-        // So many that they are hashed, and not in order.
+        // Enough to be hashed, and unsorted.
         let mut many: Vec<_> = (1..14).rev().map(|start| bytes(start, 1).to_vec()).collect();
         many.push(one.clone());
         let mut words: Vec<&[u32]> = many.iter().map(Vec::as_slice).collect();
@@ -95,13 +95,13 @@ fn keys_that_differ_only_in_their_mark_are_the_same_key() {
         words.insert(3, other);
         assert_eq!(encode(&map(&words)), Err(Kind::DuplicateKey), "{keys:?}");
     }
-    // What stands in values is no key.
+    // Values are not keys.
     let value = |key: [u32; 2], value: [u32; 2]| [key, value].concat();
     let words =
         [&[2 << 6 | MAP][..], &value(text('a'), bytes(1, 1)), &value(bytes(1, 1), bytes(0, 1))]
             .concat();
     assert!(encode(&words).is_ok());
-    // The keys of a map inside of a key belong to both.
+    // Keys of a map inside of a key.
     let outer = map(&[&map(&[&a, &bytes(1, 1)]), &map(&[&text('a'), &bytes(1, 1)])]);
     assert_eq!(encode(&outer), Err(Kind::DuplicateKey));
     let inner = map(&[&map(&[&a, &text('a')])]);
@@ -133,7 +133,7 @@ fn marked_binaries_stay_bytes_and_others_become_text() {
     let noise = [131, 77, 0, 0, 0, 1, 8, 0xff];
     assert_eq!(decode(&noise, &string), Err(DecodeErrorKind::BinaryText));
 
-    // A key that is marked makes the map one of JavaScript's own.
+    // A marked key makes the map a `Map`.
     let map = [131, 116, 0, 0, 0, 1, 77, 0, 0, 0, 1, 8, b'a', 106];
     for options in [DecodeOptions::default(), buffer] {
         let tape = decode(&map, &options).unwrap();

@@ -1,4 +1,4 @@
-//! Native records, and terms that are only for the node that has written them: both of OTP 29.
+//! Native records and local terms of OTP 29.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +14,7 @@ const POINT: &[u8] = &[
     131, 67, 0, 0, 0, 2, 1, 119, 2, 110, 114, 119, 5, 112, 111, 105, 110, 116, 119, 1, 120, 119, 1,
     121, 97, 10, 104, 2, 119, 1, 97, 109, 0, 0, 0, 1, 98,
 ];
-/// `#nr:empty{}`, which its module does not export.
+/// `#nr:empty{}`, not exported.
 const EMPTY: &[u8] = &[131, 67, 0, 0, 0, 0, 0, 119, 2, 110, 114, 119, 5, 101, 109, 112, 116, 121];
 
 fn decode(bytes: &[u8], options: &DecodeOptions<'_>) -> Result<Tape, Kind> {
@@ -53,7 +53,7 @@ fn native_records_are_encoded_as_they_came() {
 
 #[test]
 fn answers_with_native_records_are_recognized() {
-    // {exception, {error, Record, []}}: the record is skipped to find the stack.
+    // The record must be skipped to find the stack.
     let exception = b"\x68\x02\x77\x09exception\x68\x03\x77\x05error";
     let bytes = wrap(exception, &[POINT], &[106]);
     assert!(decode(&bytes, &DecodeOptions::default()).unwrap().reply_form().is_some());
@@ -80,7 +80,7 @@ fn what_no_record_has_is_refused() {
         bytes[at] = byte;
         decode(&bytes, &options)
     };
-    // The flags, the tag of the module, and a name that is there twice.
+    // The flags, the tag of the module, a duplicate name.
     assert!(matches!(with(6, 2), Err(Kind::Field(_))));
     assert!(matches!(with(7, 97), Err(Kind::Field(_))));
     assert!(matches!(with(23, b'x'), Err(Kind::Field(_))));
@@ -108,7 +108,6 @@ fn what_no_record_has_is_refused() {
             Encoder::default().encode_term(tape, &EncodeOptions::default(), &mut Vec::new());
         assert_eq!(encoded.is_ok(), length == 6, "{length}");
     }
-    // A map of JavaScript with a record as its key.
     let words = [1 << 6 | MAP, tape::ext(NATIVE_RECORD, 0), 1, 0, 0, INT];
     let mut out = Vec::new();
     Encoder::default()

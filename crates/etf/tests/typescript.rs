@@ -1,5 +1,5 @@
-//! TypeScript has the numbers of the boundary from here. After a change of theirs, `npm run numbers` writes
-//! its files anew; until then, this test fails.
+//! Generates the numbers of TypeScript: `npm run numbers` writes them, and this test fails until it
+//! has run.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,6 @@ use backwater_etf::tape::{self, frame};
 #[allow(dead_code, unreachable_pub)]
 mod bridge;
 
-/// The files, with what they should contain.
 fn files() -> [(PathBuf, String); 3] {
     let mut codec = head("crates/etf/src/tape.rs, where the grammar of the tape stands");
     for (title, numbers) in [
@@ -123,7 +122,7 @@ fn typescript_has_the_same_numbers() {
     }
 }
 
-/// Run by `npm run numbers`.
+/// For `npm run numbers`.
 #[test]
 #[ignore = "writes files"]
 fn write() {

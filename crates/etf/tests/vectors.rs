@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-//! Every line of `__test__/vectors/terms`: bytes of Erlang, and what Erlang makes of them.
+//! Checks every line of `__test__/vectors/terms`: Erlang's bytes, and how Erlang reads them.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// Lines where this library differs from OTP 25 on purpose; see the README of the vectors.
+/// Intended differences from OTP 25; see the README of the vectors.
 const REFUSED_HERE: [&str; 4] =
     ["m798", "COMPRESSED", "EXPORT_EXT arity 256", "NEW_REFERENCE 0 ids"];
 const EITHER_IS_FINE: [&str; 4] =
@@ -20,9 +20,8 @@ const JS: bool = false;
 struct Vector {
     name: String,
     bytes: Vec<u8>,
-    /// What Erlang writes with `{minor_version, 2}`.
+    /// With `{minor_version, 2}`.
     own: Vec<u8>,
-    /// Where Erlang stops reading.
     used: Option<usize>,
     accepted: bool,
     reencoded: Option<Vec<u8>>,
@@ -61,14 +60,14 @@ fn vectors(file: &str, at_least: usize) -> Vec<Vector> {
     vectors
 }
 
-/// A line without its term, and the term: some are nested deeper than a reader of JSON goes.
+/// Some terms are nested too deep for the JSON reader.
 fn without_term(line: &str) -> (String, &str) {
     let Some(start) = line.find(",\"term\":") else { return (line.to_owned(), "") };
     let end = line.rfind(",\"reencoded\":").unwrap_or(line.len() - 1);
     (format!("{}{}", &line[..start], &line[end..]), &line[start..end])
 }
 
-/// One decoder and one encoder for all, as in a process that lives on.
+/// One for all, as in a long-lived process.
 #[derive(Default)]
 struct Codec {
     decoder: Decoder,
@@ -102,10 +101,9 @@ fn check_exact(file: &str, at_least: usize) {
         let encoded = codec.encode(&tape, bytes, name);
         match &vector.reencoded {
             None => assert_eq!(encoded, vector.own, "{name}: encoding"),
-            // The funs of another node come back from Erlang with values of its own.
+            // Erlang changes the funs of other nodes.
             Some(_) if vector.is_fun => {}
-            // Erlang writes old tags where this library writes new ones: compared once both have
-            // been written here.
+            // Erlang writes old tags here: re-encode both.
             Some(reencoded) => {
                 let (used, tape) = codec.decode(reencoded, EXACT).unwrap();
                 assert_eq!(used, reencoded.len(), "{name}: re-encoding");
@@ -116,7 +114,7 @@ fn check_exact(file: &str, at_least: usize) {
     }
 }
 
-/// Erlang sorts the pairs of maps: where there may be a map, the order of bytes does not count.
+/// Erlang sorts maps, so only the set of bytes counts.
 fn any_order(mut encoded: Vec<u8>) -> Vec<u8> {
     if encoded.contains(&116) {
         encoded.sort_unstable();
@@ -134,7 +132,7 @@ fn check_js(file: &str, at_least: usize) {
         let (exact_used, exact) = codec.decode(bytes, EXACT).unwrap();
         assert_eq!(used, exact_used, "{name}: used");
         let encoded = codec.encode(&tape, bytes, name);
-        // The forms of binaries and maps differ between the modes, not what they stand for.
+        // The modes differ only in form.
         assert_eq!(encoded, codec.encode(&exact, bytes, name), "{name}: modes");
 
         let (used, again) = codec.decode(&encoded, JS).unwrap();

@@ -1,4 +1,4 @@
-//! Bytes of the fuzzer, taken apart from the front. What is missing is zero: every input means something.
+//! Takes the fuzzer's bytes apart. Missing bytes are zero, so every input means something.
 
 pub(crate) struct Input<'a> {
     rest: &'a [u8],
@@ -33,14 +33,14 @@ impl<'a> Input<'a> {
         from[self.below(from.len())]
     }
 
-    /// At most so many bytes.
+    /// At most `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(count.min(self.rest.len()));
         self.rest = rest;
         taken
     }
 
-    /// As many bytes as a byte before them says.
+    /// A length byte and that many bytes.
     pub(crate) fn chunk(&mut self) -> &'a [u8] {
         let length = self.byte().into();
         self.take(length)

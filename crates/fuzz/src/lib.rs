@@ -1,7 +1,7 @@
-//! What the fuzzers run: each target is a function of bytes that returns, or panics on a finding.
+//! The fuzz targets: functions of bytes that panic on a finding.
 //!
-//! `fuzz_targets` gives them to libFuzzer; `tests/smoke.rs` gives them the seeds and mutations of them
-//! on stable Rust.
+//! `fuzz_targets` runs them with libFuzzer; `tests/smoke.rs` runs seeds and mutations on stable
+//! Rust.
 #![forbid(unsafe_code)]
 
 mod input;

@@ -1,17 +1,14 @@
-//! How much memory something takes.
-
 use peak_alloc::PeakAlloc;
 
-/// Counts what all threads hold. Growing a block counts as a second one beside it until it is copied,
-/// which is the worst that an allocator does.
+/// Counts all threads. Growing a block counts as a second block, the worst case of an allocator.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Runs `work`, and checks that it holds no more than so many bytes at any moment.
+/// Runs `work` and checks its peak memory.
 ///
 /// # Panics
 ///
-/// When it does.
+/// If it exceeds `limit` bytes.
 pub fn within<T>(limit: usize, what: &str, work: impl FnOnce() -> T) -> T {
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();

@@ -1,4 +1,4 @@
-//! All stages of a server and of a client, one after the other.
+//! All stages of a server and a client.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape};
 use backwater_protocol::Secrets;
@@ -11,7 +11,6 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::signing::SECRET;
 
-/// How large arguments and results may be.
 const MAX_SIZE: usize = 64 * 1024;
 
 fn secrets() -> Secrets {
@@ -33,7 +32,6 @@ pub(crate) fn client_settings() -> client::Settings {
     client::Settings { max_encoded_result_size: MAX_SIZE, ..client::Settings::new(secrets()) }
 }
 
-/// Some of everything.
 struct Exposed;
 
 impl Exposure for Exposed {
@@ -48,9 +46,7 @@ impl Exposure for Exposed {
     }
 }
 
-/// Serves a request, and has a client read the answer: what arrived comes back.
-///
-/// Returns the call, if it came to one.
+/// Serves a request and has a client read the response. Returns whether it became a call.
 pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: Bytes) -> bool {
     let settings = server_settings();
     let mut tape = Tape::default();
@@ -58,7 +54,7 @@ pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: By
         Ok(call) => {
             let term = ResponseTerm::Return(tape.as_tape_ref(&call.source));
             let mut encoder = Encoder::default();
-            // A result may be larger than its arguments were, and too large.
+            // A result may be larger than its arguments.
             let Ok(response) = server::respond(&call.context, term, &mut encoder, &settings) else {
                 return true;
             };
@@ -96,14 +92,14 @@ fn call(
         .decode(&mut Decoder::new(), &DecodeOptions::default(), tape)
 }
 
-/// A client that has made the request believes the answer.
+/// A client accepts the response to its request.
 fn check_answer(request: &HeaderMap, response: &Response<Bytes>, status: StatusCode) {
     assert_eq!(response.status(), status);
     let id = request.get("x-request-id").and_then(|id| STANDARD.decode(id.as_bytes()).ok());
     let Some(id) = id.and_then(|id| <[u8; 16]>::try_from(id).ok()) else { return };
     let (authentic, outcome) =
         receive(status, response.headers(), response.body().clone(), id, MAX_SIZE);
-    // The id may be written in other bits that mean the same bytes.
+    // Other base64 may mean the same id.
     let same_id = request["x-request-id"].as_bytes() == STANDARD.encode(id).as_bytes();
     assert!(authentic || !same_id, "an answer of the server is not believed");
     if same_id && status == StatusCode::OK {
@@ -111,7 +107,7 @@ fn check_answer(request: &HeaderMap, response: &Response<Bytes>, status: StatusC
     }
 }
 
-/// Reads a response: whether it is authentic, and the outcome if there is one.
+/// Whether a response is authentic, and its outcome.
 pub(crate) fn receive(
     status: StatusCode,
     headers: &HeaderMap,

@@ -1,15 +1,15 @@
-//! Signatures, written a second time and without the library: what it is compared with.
+//! A second implementation of signatures, to compare the library with.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use ring::{digest, hmac};
 
-/// The secret of the recorded exchanges, so that they are seeds.
+/// The secret of the recorded exchanges, which are the seeds.
 pub(crate) const SECRET: &str = "backwater vectors: shared secret!";
 pub(crate) const ID: [u8; 16] = *b"sixteen bytes id";
 
-/// The text that is signed: a line for each name of the list. `None` when a header is missing.
+/// The signed text; `None` if a header is missing.
 pub(crate) fn signing_string(
     (pseudo_name, pseudo_value): (&str, &str),
     list: &[&str],
@@ -39,7 +39,7 @@ fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// The parameters of a signature over all headers that there are.
+/// Signs all headers.
 pub(crate) fn parameters(pseudo: (&str, &str), headers: &HeaderMap) -> String {
     let names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
     let list = [&[pseudo.0], &names[..]].concat();
@@ -52,7 +52,6 @@ pub(crate) fn parameters(pseudo: (&str, &str), headers: &HeaderMap) -> String {
     )
 }
 
-/// The value of the `digest` header.
 pub(crate) fn digest_of(body: &[u8]) -> String {
     format!("SHA-256={}", STANDARD.encode(digest::digest(&digest::SHA256, body)))
 }

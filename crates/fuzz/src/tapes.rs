@@ -1,11 +1,10 @@
-//! Tapes out of bytes of the fuzzer.
+//! Makes tapes of the fuzzer's bytes.
 
 use backwater_etf::tape::OUT_OF_BAND;
 use backwater_etf::{TapeRef, TextForm};
 
 use crate::input::Input;
 
-/// A tape with areas of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Tapes {
     pub(crate) words: Vec<u32>,
@@ -22,7 +21,7 @@ pub(crate) struct Tapes {
     mark_bytes: bool,
 }
 
-/// The lengths of some atoms, some shapes, and the names of the former before the keys of the latter.
+/// Lengths of atoms, shapes, and their names.
 type Names = (&'static [u32], &'static [[u32; 2]], &'static str);
 
 const NAMES: &[Names] = &[
@@ -34,18 +33,18 @@ const NAMES: &[Names] = &[
 ];
 
 impl Tapes {
-    /// A tape whose parts the input gives as they are, or one that mostly holds together.
+    /// A tape of arbitrary parts, or a mostly valid one.
     pub(crate) fn read(input: &mut Input<'_>) -> Self {
         let form = input.byte();
         let mut this = Self {
             text_form: [TextForm::Utf8, TextForm::Ascii, TextForm::Utf16, TextForm::Utf8]
                 [usize::from(form >> 2 & 3)],
             mark_bytes: form & 16 != 0,
-            // As long as their numbers say.
+            // As long as their indices say.
             out_of_band: (0..16).map(|length| vec![length as u8; length]).collect(),
             ..Self::default()
         };
-        this.read_areas(input);
+        this.read_parts(input);
         if form & 2 == 0 {
             let (atoms, shapes, names) = NAMES[input.below(NAMES.len())];
             (this.atoms, this.shapes, this.names) =
@@ -56,7 +55,7 @@ impl Tapes {
                 (0..input.below(4)).map(|_| [input.byte().into(), input.word()]).collect();
             this.names = input.chunk().to_vec();
         }
-        // Text that claims to be ASCII and is not never comes from JavaScript.
+        // JavaScript never labels other text as ASCII.
         if this.text_form == TextForm::Ascii && !this.text.is_ascii() {
             this.text_form = TextForm::Utf8;
         }
@@ -75,7 +74,7 @@ impl Tapes {
         this
     }
 
-    fn read_areas(&mut self, input: &mut Input<'_>) {
+    fn read_parts(&mut self, input: &mut Input<'_>) {
         self.floats = (0..input.below(8))
             .map(|_| match input.byte() {
                 0 => f64::NAN,
@@ -93,7 +92,7 @@ impl Tapes {
         self.source = input.chunk().to_vec();
     }
 
-    /// About how many bytes there are.
+    /// Roughly, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.words.len() * 4
             + self.latin1.len()
@@ -145,7 +144,7 @@ impl Tapes {
         self.words.push(input.byte().into());
     }
 
-    /// One term: its kind and its count are in a byte.
+    /// A byte holds the tag and the count.
     fn term(&mut self, input: &mut Input<'_>, depth: u32) {
         let head = input.byte();
         let (tag, count) = (u32::from(head & 15), usize::from(head >> 4));
@@ -166,7 +165,7 @@ impl Tapes {
             8 | 13 => {
                 self.word(tag, count);
                 match (tag, input.byte()) {
-                    // A binary that stands out_of_band; of another length, or none, at times.
+                    // An out-of-band binary, sometimes of a wrong length or missing.
                     (8, 192..250) => self.words.push(OUT_OF_BAND | count as u32),
                     (8, wrong @ 250..) => self.words.push(OUT_OF_BAND | u32::from(wrong) - 240),
                     (_, start) => self.words.push(start.into()),
@@ -182,7 +181,7 @@ impl Tapes {
             }
             14 => self.extended(input, depth, count),
             4 | 11 => self.word(tag, 0),
-            // Text of the areas, constants, atoms.
+            // Text, constants and atoms.
             _ => self.word(tag, count),
         }
     }
@@ -217,7 +216,7 @@ impl Tapes {
                 if count == 5 {
                     return self.terms(input, count + 3, depth);
                 }
-                // As it has to be: two integers and a pid.
+                // Two integers and a pid, as the encoder demands.
                 self.word(0, input.byte().into());
                 self.word(0, input.byte().into());
                 self.ext(2, 0);
@@ -238,7 +237,7 @@ impl Tapes {
                 self.byte_word(input);
                 self.term(input, depth + 1);
             }
-            // Text in the words, four characters each.
+            // INLINE
             10 => {
                 let count = usize::from(input.byte() >> 2);
                 self.ext(10, count);
@@ -247,13 +246,13 @@ impl Tapes {
                     self.words.push(if count % 7 == 6 { letters } else { letters & 0x7f7f_7f7f });
                 }
             }
-            // Text of a form from a place on.
+            // TEXT_FORM
             11 => {
                 self.ext(11, count);
                 self.byte_word(input);
                 self.term(input, depth + 1);
             }
-            // A list of doubles, and text in UTF-16.
+            // DOUBLES and WIDE_TEXT
             12 | 13 => self.ext(kind as u32, count),
             _ => self.words.push(input.word()),
         }

@@ -1,4 +1,4 @@
-//! The targets on stable Rust: all seeds, and a number of mutations of them that is always the same.
+//! Runs the targets on stable Rust with all seeds and a fixed set of mutations.
 
 use std::fs;
 use std::path::Path;
@@ -6,13 +6,12 @@ use std::sync::{Mutex, PoisonError};
 
 use backwater_fuzz::targets::ALL;
 
-/// How many mutations each target gets.
 const MUTATIONS: u32 = 50_000;
 
-/// Memory is counted for the whole process, so that one target runs at a time.
+/// Memory is counted for the whole process, so targets run one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The same numbers in every run (Marsaglia's xorshift).
+/// Marsaglia's xorshift: the same numbers in every run.
 struct Random(u64);
 
 impl Random {
@@ -28,7 +27,6 @@ impl Random {
     }
 }
 
-/// Every seed of a target, sorted by name.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
@@ -37,7 +35,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).expect("a seed")).collect()
 }
 
-/// A seed with one to four changes.
+/// One to four changes.
 fn mutation(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = seeds[random.below(seeds.len())].clone();
     for _ in 0..=random.below(4) {
@@ -61,7 +59,7 @@ fn mutation(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Runs a target; a panic says which input it was.
+/// A panic names the input.
 fn run(name: &str) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, target) = ALL.iter().find(|(target, _)| *target == name).expect("a target");

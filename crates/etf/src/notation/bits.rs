@@ -1,14 +1,14 @@
-//! Reads binaries in Erlang's syntax: segments of literals between `<<` and `>>`.
+//! Reads binaries in Erlang's syntax: segments between `<<` and `>>`.
 
 use super::ParseError;
 use super::scanner::{Integer, Scanner, Token};
 
-/// The bytes of all binaries may be this many more than the text allows for.
+/// All binaries of a text may have this many bytes, plus `BYTES_PER_BYTE` for each character.
 const FREE_BYTES: usize = 1024 * 1024;
-/// How many bytes each byte of the text allows for. Sizes are written in few digits.
+/// A limit, because a few digits can ask for gigabytes.
 const BYTES_PER_BYTE: usize = 8;
 
-/// How many bytes the binaries of a text may still have.
+/// How many more bytes the binaries may have.
 pub(super) struct Room(usize);
 
 impl Room {
@@ -17,19 +17,17 @@ impl Room {
     }
 }
 
-/// Bits in a row.
 #[derive(Default)]
 pub(super) struct Bits {
     pub(super) bytes: Vec<u8>,
-    /// How many bits of the last byte are used, if not all: 1 to 7.
+    /// How many bits of the last byte are used if not all: 1 to 7.
     pub(super) partial: u8,
 }
 
-/// How the value of a segment is written.
 struct Form {
     kind: Kind,
     little: bool,
-    /// In bits; `None` where the type decides.
+    /// In bits; `None` means the default of the type.
     size: Option<u64>,
 }
 
@@ -50,7 +48,7 @@ const KINDS: [(&str, Kind); 5] = [
     ("utf32", Kind::Utf32),
 ];
 
-/// Reads on after `<<`.
+/// Reads the rest after `<<`.
 pub(super) fn read(scanner: &mut Scanner<'_>, room: &mut Room) -> Result<Bits, ParseError> {
     let mut bits = Bits::default();
     if scanner.skip(">>")? {
@@ -92,7 +90,7 @@ fn segment(scanner: &mut Scanner<'_>, room: &mut Room, bits: &mut Bits) -> Resul
         Token::Float(value) => {
             let form = form(scanner)?;
             if form.kind != Kind::Float {
-                return Err(scanner.error("a float in a binary has the type: '/float'", start));
+                return Err(scanner.error("a float in a binary needs the type '/float'", start));
             }
             let value = if negative { -value } else { value };
             float(scanner, room, bits, value, &form, start)
@@ -101,7 +99,7 @@ fn segment(scanner: &mut Scanner<'_>, room: &mut Room, bits: &mut Bits) -> Resul
     }
 }
 
-/// `:Size/Type-Signedness-Endianness-unit:Unit`, each of them optional.
+/// `:Size/Type-Signedness-Endianness-unit:Unit`, all optional.
 fn form(scanner: &mut Scanner<'_>) -> Result<Form, ParseError> {
     let size = match scanner.skip(":")? {
         true => Some(number(scanner, "the size of a segment")?),
@@ -149,7 +147,7 @@ fn number(scanner: &mut Scanner<'_>, what: &str) -> Result<u64, ParseError> {
     }
 }
 
-/// Counts bytes against the room, before memory is taken for them.
+/// Checks the limit before memory is allocated.
 fn spend(
     scanner: &Scanner<'_>,
     room: &mut Room,
@@ -163,8 +161,8 @@ fn spend(
         }
         None => {
             let limits =
-                format!("{FREE_BYTES} and {BYTES_PER_BYTE} for each character of the text");
-            let message = format!("the binaries have more bytes than they may: {limits}");
+                format!("{FREE_BYTES} bytes plus {BYTES_PER_BYTE} per character of the text");
+            let message = format!("the binaries are too large: the limit is {limits}");
             Err(scanner.error(message, start))
         }
     }
@@ -234,14 +232,14 @@ fn float(
     let mut bytes = match form.size.unwrap_or(64) {
         64 => value.to_be_bytes().to_vec(),
         32 if (value as f32).is_finite() => (value as f32).to_be_bytes().to_vec(),
-        32 => return Err(scanner.error("a float is beyond what 32 bits hold", start)),
+        32 => return Err(scanner.error("a float does not fit 32 bits", start)),
         _ => return Err(scanner.error("a float in a binary has 32 or 64 bits", start)),
     };
     if form.little {
         bytes.reverse();
     }
     if !value.is_finite() {
-        return Err(scanner.error("a float is beyond what doubles hold", start));
+        return Err(scanner.error("a float is out of range", start));
     }
     spend(scanner, room, bytes.len() as u64, start)?;
     bits.append(&bytes);
@@ -249,9 +247,9 @@ fn float(
 }
 
 impl Bits {
-    /// The lowest `size` bits of an integer in two's complement.
+    /// The lowest `size` bits in two's complement.
     fn integer(&mut self, magnitude: &[u8], negative: bool, size: usize, little: bool) {
-        // Its lowest byte first.
+        // Lowest byte first.
         let mut bytes = vec![0; size.div_ceil(8)];
         let count = bytes.len().min(magnitude.len());
         bytes[..count].copy_from_slice(&magnitude[..count]);
@@ -263,7 +261,7 @@ impl Bits {
         }
         let rest = (size % 8) as u8;
         if little {
-            // The bits that do not fill a byte come last, and are the highest ones.
+            // The bits that do not fill a byte are the highest, and come last.
             let whole = size / 8;
             self.append(&bytes[..whole]);
             if rest > 0 {
@@ -288,7 +286,7 @@ impl Bits {
         }
     }
 
-    /// The lowest `size` bits of a byte, 1 to 8.
+    /// The lowest `size` bits, 1 to 8.
     fn append_bits(&mut self, value: u8, size: u8) {
         let value = u16::from(value) << (16 - size) >> self.partial;
         let [high, low] = value.to_be_bytes();

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::escape::{is_invisible, letter};
 
-/// Writes an atom.
 pub(super) fn atom(out: &mut String, name: &str) {
     if matches!(name, "nil" | "true" | "false") {
         out.push_str(name);
@@ -16,17 +15,16 @@ pub(super) fn atom(out: &mut String, name: &str) {
     }
 }
 
-/// Writes an atom as a keyword, without its colon.
+/// Without the colon.
 pub(super) fn keyword(out: &mut String, name: &str) {
     if is_plain(name) { out.push_str(name) } else { quoted(out, name) }
 }
 
-/// Writes a captured function.
 pub(super) fn capture(out: &mut String, module: &str, function: &str, arity: u32) {
     let start = out.len();
     out.push('&');
     atom(out, module);
-    // Elixir 1.14 captures only functions with an ASCII name, and two names not at all.
+    // Elixir 1.14 cannot capture other names.
     let is_ascii = function.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     let needs_escapes = function.contains(['"', '\\']) || function.contains("#{");
     if matches!(function, "__aliases__" | "__block__") || !is_ascii || needs_escapes {
@@ -50,7 +48,7 @@ pub(super) fn capture(out: &mut String, module: &str, function: &str, arity: u32
     let _ = write!(out, "/{arity}");
 }
 
-/// The alias that an atom is written as: `Elixir.Foo.Bar` is `Foo.Bar`.
+/// `Elixir.Foo.Bar` is written `Foo.Bar`.
 pub(super) fn alias(name: &str) -> Option<&str> {
     if name == "Elixir" {
         return Some(name);
@@ -61,12 +59,12 @@ pub(super) fn alias(name: &str) -> Option<&str> {
         characters.next().is_some_and(|first| first.is_ascii_uppercase())
             && characters.all(|each| each.is_ascii_alphanumeric() || each == '_')
     };
-    // The alias `Elixir.Foo` means the module itself, not the one whose name begins `Elixir.Elixir.`.
+    // `Elixir.Foo` already means the module `Foo`.
     let first = alias.split('.').next();
     (alias.split('.').all(is_segment) && first != Some("Elixir")).then_some(alias)
 }
 
-/// Whether an atom can be a keyword. Like `inspect`, this excludes aliases.
+/// `inspect` excludes aliases.
 pub(super) fn is_keyword(name: &str) -> bool {
     name != "Elixir" && !name.starts_with("Elixir.")
 }
@@ -77,12 +75,11 @@ fn is_plain(name: &str) -> bool {
         && characters.all(|each| each.is_ascii_alphanumeric() || each == '_' || each == '@')
 }
 
-/// Writes text in double quotes.
 pub(super) fn quoted(out: &mut String, text: &str) {
     out.push('"');
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        // `#{` would begin an interpolation.
+        // `#{` begins an interpolation.
         let is_interpolation = character == '#' && characters.peek() == Some(&'{');
         if matches!(character, '"' | '\\') || is_interpolation {
             out.extend(['\\', character]);

@@ -4,19 +4,18 @@ use std::fmt::Write;
 
 use super::escape::{is_invisible, letter};
 
-/// Reserved words, and words that a feature of OTP reserves.
+/// Including words that OTP reserves only with a feature.
 const RESERVED: [&str; 29] = [
     "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case",
     "catch", "cond", "div", "else", "end", "fun", "if", "let", "maybe", "not", "of", "or",
     "orelse", "receive", "rem", "try", "when", "xor",
 ];
 
-/// Whether a name must be quoted as an atom although it is written like one.
+/// Whether the name needs quotes as an atom.
 pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 
-/// Writes an atom.
 pub(super) fn atom(out: &mut String, name: &str) {
     let mut characters = name.chars();
     let is_plain = characters.next().is_some_and(|first| first.is_ascii_lowercase())
@@ -29,7 +28,6 @@ pub(super) fn atom(out: &mut String, name: &str) {
     }
 }
 
-/// Writes text between quotes.
 pub(super) fn quoted(out: &mut String, text: &str, quote: char) {
     out.push(quote);
     for character in text.chars() {

@@ -1,7 +1,7 @@
-//! Which characters stand for themselves in text, and how the others are written.
+//! Which characters are written as they are, and how to escape the others.
 
-/// Whether a character is written with an escape, apart from quotes and backslashes: controls, format
-/// characters, separators of lines and paragraphs, private use and noncharacters (Unicode 15.1).
+/// Controls, format characters, line and paragraph separators, private use and noncharacters
+/// (Unicode 15.1).
 pub(super) fn is_invisible(character: char) -> bool {
     character.is_control()
         || is_noncharacter(character)
@@ -21,7 +21,7 @@ pub(super) fn is_noncharacter(character: char) -> bool {
     (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
 }
 
-/// Whether a binary with this character is written as text rather than as bytes.
+/// Whether a binary with this character is written as text.
 pub(super) fn is_printable(character: char) -> bool {
     !is_noncharacter(character)
         && !matches!(character, '\0'..='\x07' | '\x0e'..='\x1a' | '\x1c'..='\x1f' | '\x7f'..='\u{9f}')
@@ -32,7 +32,7 @@ pub(super) fn is_printable_code(code: u8) -> bool {
     matches!(code, 0x20..=0x7e | 8..=13 | 0x1b)
 }
 
-/// The letter of a control character that has one, in Erlang as in Elixir.
+/// The escape letter of a control character, in both languages.
 pub(super) fn letter(character: char) -> Option<char> {
     Some(match character {
         '\x08' => 'b',

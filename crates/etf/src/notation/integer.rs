@@ -1,13 +1,13 @@
-//! Integers of any size, in digits and as numbers.
+//! Integers of any size to and from digits.
 
 use std::fmt::Write;
 
-/// Magnitudes of more bytes than this are printed in hexadecimal: decimal digits take quadratic time.
+/// Larger integers are printed in hexadecimal, because decimal digits take quadratic time.
 const MOST_DECIMAL_BYTES: usize = 1024;
-/// Below this many limbs, schoolbook multiplication is faster than Karatsuba's.
+/// Schoolbook multiplication is faster for fewer limbs.
 const KARATSUBA: usize = 32;
 
-/// Writes an integer. `hexadecimal` is the prefix of hexadecimal digits, which large ones are written in.
+/// `hexadecimal` is the prefix of hexadecimal digits.
 pub(super) fn write(out: &mut String, negative: bool, magnitude: &[u8], hexadecimal: &str) {
     if negative {
         out.push('-');
@@ -46,10 +46,9 @@ fn limb(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
 }
 
-/// The magnitude of digits in a base of 2 to 36, its lowest byte first, without leading zeros. All
-/// characters must be digits of the base.
+/// The magnitude of digits in a base of 2 to 36, lowest byte first, without leading zeros.
 pub(super) fn parse(digits: &[u8], radix: u32) -> Vec<u8> {
-    // As many digits as a limb holds whatever they are.
+    // How many digits always fit a limb.
     let mut width = 0;
     let mut power = 1u64;
     while let Some(next) = power.checked_mul(radix.into()) {
@@ -62,7 +61,7 @@ pub(super) fn parse(digits: &[u8], radix: u32) -> Vec<u8> {
         })
     };
     let mut parts: Vec<Vec<u64>> = digits.rchunks(width).map(|part| vec![value(part)]).collect();
-    // The base to the power of the digits in a part.
+    // `radix` to the power of the digits in a part.
     let mut base = vec![power];
     while parts.len() > 1 {
         parts = parts
@@ -92,7 +91,7 @@ fn sum(a: &[u64], b: &[u64]) -> Vec<u64> {
     result
 }
 
-/// Adds in place; the result must fit.
+/// The result must fit.
 fn add(to: &mut [u64], other: &[u64]) {
     let mut carry = false;
     for (index, limb) in to.iter_mut().enumerate() {
@@ -107,7 +106,7 @@ fn add(to: &mut [u64], other: &[u64]) {
     }
 }
 
-/// Subtracts in place; the result must not be negative.
+/// The result must not be negative.
 fn subtract(from: &mut [u64], other: &[u64]) {
     let mut borrow = false;
     for (index, limb) in from.iter_mut().enumerate() {
@@ -136,7 +135,7 @@ fn product(a: &[u64], b: &[u64]) -> Vec<u64> {
             result[index + long.len()] = carry;
         }
     } else {
-        // (a1 B + a0)(b1 B + b0) with three products instead of four; b1 may be missing.
+        // Karatsuba: (a1 B + a0)(b1 B + b0) with three products. b1 may be empty.
         let half = long.len().div_ceil(2);
         let (long_low, long_high) = long.split_at(half);
         let (short_low, short_high) = short.split_at(half.min(short.len()));
@@ -201,7 +200,7 @@ mod tests {
 
     #[test]
     fn multiplication_of_large_numbers_is_consistent() {
-        // (10^n - 1)^2 = 10^2n - 2 * 10^n + 1, by digits.
+        // (10^n - 1)^2 = 10^2n - 2 * 10^n + 1
         for n in [700, 5000] {
             let nines = parse("9".repeat(n).as_bytes(), 10);
             let limbs: Vec<u64> = nines

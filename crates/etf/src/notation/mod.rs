@@ -1,8 +1,7 @@
 //! Erlang's and Elixir's syntax for terms, to and from the external term format.
 //!
-//! Printing walks the encoded bytes twice: once to find out which lists and maps Elixir writes with
-//! keywords, once to write. Parsing writes encoded bytes as it reads. Both take time linear in their input,
-//! except that the decimal digits of large integers take a little more, and neither recurses.
+//! Neither printing nor parsing recurses. Both take linear time, except for the digits of large
+//! integers.
 
 mod bits;
 mod elixir;
@@ -19,7 +18,7 @@ use std::fmt;
 pub use self::parse::from_erlang;
 pub use self::print::{Bounds, Language, PrintOptions, print};
 
-/// [`from_erlang`] for text in UTF-16, which may have lone surrogates.
+/// [`from_erlang`] for UTF-16.
 ///
 /// # Errors
 ///
@@ -37,10 +36,10 @@ pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseE
     from_erlang(&decoded, max_depth)
 }
 
-/// Text is not a term in Erlang's syntax.
+/// Why text is not a term in Erlang's syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// What was expected, and what was found.
+    /// What was expected and what was found.
     pub message: String,
     /// The line, from 1.
     pub line: usize,
@@ -49,7 +48,7 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    /// An error at the end of `before`, the text up to it.
+    /// An error at the end of `before`.
     pub fn after(before: &str, message: impl Into<String>) -> Self {
         let (line, column) = place(before);
         Self { message: message.into(), line, column }
@@ -64,7 +63,9 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// The line and column after `before`. Lines end with `\n`, `\r\n` or `\r`.
+/// The line and column after `before`. Lines end with `
+/// `, `\r
+/// ` or `\r`.
 fn place(before: &str) -> (usize, usize) {
     let mut line = 1;
     let mut start = 0;

@@ -1,4 +1,4 @@
-//! Reads a term in Erlang's syntax and encodes it.
+//! Encodes a term in Erlang's syntax.
 
 use std::collections::HashSet;
 
@@ -8,16 +8,16 @@ use super::scanner::{Integer, Scanner, Token, is_reserved_in_text};
 use crate::atoms::MAX_CHARS;
 use crate::{tags, write};
 
-/// Encodes a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it. A dot and
-/// comments may follow the term. Nothing is evaluated.
+/// Encodes a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it. A
+/// dot and comments may follow.
 ///
-/// The encoding may be longer than Erlang's own, and a map may have two keys that are the same term if those
-/// are maps: decoding it finds them.
+/// The encoding may be longer than Erlang's. Equal keys of a map are found only if their encodings
+/// are equal; decoding finds the others.
 ///
 /// # Errors
 ///
-/// When the text is not a term, or nested deeper than `max_depth`. Pids, ports, references and closures are
-/// errors because their printed form is incomplete.
+/// When the text is not a term, or nested deeper than `max_depth`. The printed form of pids, ports,
+/// references and closures is incomplete, so they are errors too.
 pub fn from_erlang(text: &str, max_depth: u32) -> Result<Vec<u8>, ParseError> {
     let mut parser = Parser {
         scanner: Scanner::new(text),
@@ -38,10 +38,9 @@ struct Parser<'a> {
     open: Vec<Open>,
 }
 
-/// A list, tuple or map that is not complete.
 struct Open {
     kind: Container,
-    /// Where its first token stands in the text, and its encoding in the output.
+    /// Where its first token is in the text, and its encoding in the output.
     token: usize,
     start: usize,
     count: u32,
@@ -51,14 +50,14 @@ enum Container {
     List {
         /// How many `]` end it: `[1|[2]]` is one list.
         closers: usize,
-        /// Whether `|` has come, so that the tail comes next, and where it begins in the output.
+        /// Where the tail begins in the output, after `|`.
         tail: Option<usize>,
     },
     Tuple,
     Map {
         /// The encoded keys.
         keys: HashSet<Vec<u8>>,
-        /// Where the key begins in the output, or `None` if the value comes next.
+        /// Where the key begins in the output; `None` before a value.
         key: Option<usize>,
     },
 }
@@ -76,7 +75,6 @@ impl Parser<'_> {
         }
     }
 
-    /// Checks what stands after the term.
     fn end(&mut self) -> Result<(), ParseError> {
         self.scanner.skip(".")?;
         match self.scanner.peek()? {
@@ -85,7 +83,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads a term, or the beginning of a container; true if a term is complete.
+    /// Reads a term or the beginning of a container; true if the term is complete.
     fn begin(&mut self) -> Result<bool, ParseError> {
         let (token, start) = self.scanner.take()?;
         match token {
@@ -141,11 +139,11 @@ impl Parser<'_> {
 
     fn push(&mut self, kind: Container, tag: u8, token: usize) -> Result<bool, ParseError> {
         if self.open.len() >= self.max_depth {
-            let limit = format!("deeper than {} (option maxDepth)", self.max_depth);
+            let limit = format!("deeper than {} levels (option maxDepth)", self.max_depth);
             return Err(self.scanner.error(format!("the term is nested {limit}"), token));
         }
         let start = self.out.len();
-        // The count follows when it is known.
+        // `close` writes the count.
         self.out.extend([tag, 0, 0, 0, 0]);
         self.open.push(Open { kind, token, start, count: 0 });
         Ok(false)
@@ -196,7 +194,7 @@ impl Parser<'_> {
     /// `fun Module:Function/Arity`.
     fn external_function(&mut self, word: &str, start: usize) -> Result<(), ParseError> {
         if word != "fun" {
-            let expected = format!("a term ('{word}' as an atom is written in quotes)");
+            let expected = format!("a term (the atom '{word}' needs quotes)");
             return Err(self.scanner.unexpected(start, &expected));
         }
         self.out.push(tags::EXPORT);
@@ -221,7 +219,7 @@ impl Parser<'_> {
         Err(self.scanner.unexpected(start, "an arity from 0 to 255"))
     }
 
-    /// An atom, or a reserved word: OTP prints those here without quotes.
+    /// OTP prints reserved words here without quotes.
     fn name(&mut self, what: &str) -> Result<(), ParseError> {
         let (token, start) = self.scanner.take()?;
         match token {
@@ -230,7 +228,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Adds the term that has just been written to the innermost container; true if that completes it.
+    /// Adds the last term to its container; true if that completes the container.
     fn add(&mut self) -> Result<bool, ParseError> {
         let Some(open) = self.open.last_mut() else { return Ok(true) };
         match &mut open.kind {
@@ -248,7 +246,7 @@ impl Parser<'_> {
                     open.kind = Container::List { tail: Some(end), closers: *closers };
                     return Ok(false);
                 }
-                // A list as the tail continues this one.
+                // A list as the tail continues this list.
                 *closers += 1;
                 if matches!(self.scanner.peek()?, (Token::Mark("]"), _)) {
                     return self.close_list();
@@ -274,7 +272,7 @@ impl Parser<'_> {
             let encoded = &self.out[start..];
             if !keys.insert(encoded.to_vec()) {
                 let (_, start) = *self.scanner.peek()?;
-                return Err(self.scanner.error("the key before it comes twice in the map", start));
+                return Err(self.scanner.error("the map already has this key", start));
             }
             if !self.scanner.skip("=>")? {
                 let (_, start) = *self.scanner.peek()?;
@@ -304,7 +302,7 @@ impl Parser<'_> {
         }
         match tail {
             None => self.out.push(tags::NIL),
-            // A list as the tail is written in another way than with brackets: its items continue this one.
+            // A string as the tail: its items continue this list.
             Some(at) if self.out.get(at) == Some(&tags::LIST) => {
                 let header: Vec<u8> = self.out.drain(at..at + 5).collect();
                 if let (Some(open), Some(count)) = (self.open.last_mut(), header.last_chunk()) {
@@ -316,7 +314,6 @@ impl Parser<'_> {
         self.close("]", expected)
     }
 
-    /// Ends the innermost container.
     fn close(&mut self, mark: &str, expected: &str) -> Result<bool, ParseError> {
         if !self.scanner.skip(mark)? {
             let (_, start) = *self.scanner.peek()?;
@@ -328,7 +325,7 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// The error for what stands at `start`. At the end of the text it names the container that is open.
+    /// At the end of the text, the error names the open container.
     fn missing(&self, start: usize, expected: &str) -> ParseError {
         let is_end = self.scanner.is_end(start);
         let Some(open) = self.open.last().filter(|_| is_end) else {

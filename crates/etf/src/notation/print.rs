@@ -16,36 +16,36 @@ use crate::tags;
 pub struct PrintOptions {
     /// Whose syntax to use.
     pub language: Language,
-    /// Whether lists of printable ASCII characters are written as text.
+    /// Whether to write lists of printable ASCII as text.
     pub charlists: bool,
-    /// Whether maps with the key `__struct__` are written as structs. For Elixir.
+    /// Whether to write maps with the key `__struct__` as structs, in Elixir.
     pub structs: bool,
-    /// For terms that are only shown. `None` prints the whole term.
+    /// Limits for messages; `None` prints the whole term.
     pub bounds: Option<Bounds>,
 }
 
 /// Whose syntax to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// As `io:format("~tp")` prints terms.
+    /// As `io:format("~tp")`.
     Erlang,
-    /// As `inspect/1` prints terms.
+    /// As `inspect/1`.
     Elixir,
 }
 
-/// Bounds for terms that are only shown.
+/// Limits for terms in messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Printing stops after this many bytes; the text may be a little longer.
+    /// Printing stops soon after this many bytes.
     pub length: usize,
-    /// Terms nested deeper are shown as `...`.
+    /// Deeper terms are printed as `...`.
     pub depth: usize,
 }
 
-/// How many bytes of a binary are shown where there are bounds.
+/// How many bytes of a binary are printed within bounds.
 const SHOWN_BYTES: usize = 32;
 
-/// Prints a term. `encoded` begins with the version byte; bytes after the term are ignored.
+/// Prints the term after the version byte. Ignores bytes after it.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeErr
 /// Where each container ends, by where it begins.
 fn ends(mut reader: Reader<'_>) -> Result<HashMap<usize, usize>, DecodeError> {
     let mut ends = HashMap::new();
-    // Begins of the open containers, and how many terms they still lack.
+    // Where each begins, and how many terms it still lacks.
     let mut open: Vec<(usize, u64)> = Vec::new();
     loop {
         let begin = reader.at;
@@ -95,16 +95,14 @@ struct Printer<'a> {
     ends: HashMap<usize, usize>,
     out: String,
     open: Vec<Open>,
-    /// The names of the fields that are still to come, of each open record.
+    /// The names of the fields to come, for each open record.
     fields: Vec<std::vec::IntoIter<Cow<'a, str>>>,
 }
 
-/// A container that is being printed.
 struct Open {
     kind: Container,
-    /// How many terms are still to come, without the tail of a list.
+    /// Terms to come, except the tail of a list.
     left: u64,
-    /// Whether the first term is still to come.
     is_first: bool,
 }
 
@@ -114,15 +112,15 @@ enum Container {
     /// The tail of an improper list.
     Tail,
     Tuple,
-    /// A tuple in a keyword list, which has no braces.
+    /// An item of a keyword list: a tuple without braces.
     Pair,
     KeywordList,
     Map,
-    /// A map that is written with keywords.
+    /// A map with keywords.
     Fields,
-    /// The same, without the key `__struct__`.
+    /// The same without the key `__struct__`.
     Struct,
-    /// A native record, each value after its name.
+    /// A native record.
     Record,
 }
 
@@ -146,7 +144,7 @@ impl<'a> Printer<'a> {
         self.out.push_str(if self.is_elixir() { ", " } else { "," });
     }
 
-    /// Writes what stands before the next term of the innermost container, and that term.
+    /// Writes the next term of the innermost container and what precedes it.
     fn next(&mut self) -> Result<(), DecodeError> {
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         open.left -= 1;
@@ -197,7 +195,6 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Skips the key `__struct__` and its value if they come next.
     fn skip_struct_key(&mut self) -> Result<bool, DecodeError> {
         let start = self.reader.at;
         if matches!(read(&mut self.reader)?, Term::Atom(name) if name == "__struct__") {
@@ -215,7 +212,6 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Ends the innermost container.
     fn close(&mut self) -> Result<(), DecodeError> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         match open.kind {
@@ -251,7 +247,7 @@ impl<'a> Printer<'a> {
         self.open.push(Open { kind, left, is_first: true });
     }
 
-    /// Prints a term, or begins a container.
+    /// Prints a leaf or the beginning of a container.
     fn term(&mut self) -> Result<(), DecodeError> {
         if self.options.bounds.is_some_and(|bounds| self.open.len() > bounds.depth) {
             self.out.push_str("...");
@@ -346,7 +342,6 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Whether every item is a pair of a keyword and a value.
     fn is_keyword_list(&mut self, count: u32) -> Result<bool, DecodeError> {
         let start = self.reader.at;
         let mut fits = true;
@@ -364,7 +359,7 @@ impl<'a> Printer<'a> {
         Ok(fits)
     }
 
-    /// Whether every key is a keyword, and the module that the key `__struct__` names.
+    /// Whether every key is a keyword, and the module that `__struct__` names.
     fn keywords_of_map(&mut self, count: u32) -> Result<(bool, Option<Cow<'a, str>>), DecodeError> {
         let start = self.reader.at;
         let (mut keywords, mut module) = (count > 0, None);
@@ -388,7 +383,7 @@ impl<'a> Printer<'a> {
         Ok((keywords, module))
     }
 
-    /// The bytes of a list that is text, which is read then.
+    /// Reads the list if it is text.
     fn charlist(&mut self, count: u32) -> Result<Option<Vec<u8>>, DecodeError> {
         let start = self.reader.at;
         let mut text = Vec::new();
@@ -410,7 +405,7 @@ impl<'a> Printer<'a> {
         Ok(None)
     }
 
-    /// STRING_EXT: a list of small integers.
+    /// STRING_EXT.
     fn string(&mut self, bytes: &[u8]) {
         let bytes = self.within_bounds(bytes);
         if self.options.charlists && bytes.iter().all(|byte| is_printable_code(*byte)) {
@@ -435,7 +430,7 @@ impl<'a> Printer<'a> {
         let shown = self.within_bounds(bytes);
         let text = match std::str::from_utf8(shown) {
             Ok(text) => Some(text),
-            // The bounds may have cut a character.
+            // The limit may have split a character.
             Err(error) if error.error_len().is_none() && shown.len() < bytes.len() => {
                 std::str::from_utf8(&shown[..error.valid_up_to()]).ok()
             }
@@ -443,7 +438,7 @@ impl<'a> Printer<'a> {
         };
         match text {
             Some("") if !self.is_elixir() => self.out.push_str("<<>>"),
-            // Erlang reads these two characters in no notation.
+            // Erlang has no syntax for these two characters.
             Some(text)
                 if text.chars().all(is_printable)
                     && (self.is_elixir() || !text.contains(['\u{fffe}', '\u{ffff}'])) =>
@@ -464,7 +459,7 @@ impl<'a> Printer<'a> {
         self.out.push_str(if text.is_ascii() { ">>" } else { "/utf8>>" });
     }
 
-    /// Bytes in numbers, and the bits that are left over with how many they are.
+    /// `rest`: the last bits, and how many they are.
     fn bytes(&mut self, bytes: &[u8], rest: Option<(u8, u8)>) {
         let is_cut = self.options.bounds.is_some() && bytes.len() > SHOWN_BYTES;
         let shown = if is_cut { &bytes[..SHOWN_BYTES] } else { bytes };
@@ -495,7 +490,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// As many bytes as may be shown, and one more.
+    /// The bytes to print, and one more.
     fn within_bounds<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         let most = self.options.bounds.map_or(usize::MAX, |bounds| bounds.length + 1);
         &bytes[..bytes.len().min(most)]
@@ -524,9 +519,8 @@ fn is_keyword(term: &Term<'_>) -> bool {
     matches!(term, Term::Atom(name) if elixir::is_keyword(name))
 }
 
-/// The shortest text with a point that reads back as the same double.
+/// The shortest decimal that reads back as the same double.
 fn float(out: &mut String, value: f64) {
-    // Digits without a point, and the power of ten of the first one.
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

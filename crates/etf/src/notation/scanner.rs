@@ -1,40 +1,33 @@
-//! Splits text in Erlang's syntax into tokens. Looks at each character once.
+//! Splits text in Erlang's syntax into tokens, in linear time.
 
 use super::ParseError;
 use super::erlang::is_reserved;
 use super::escape::is_invisible;
 use super::integer;
 
-/// The most digits of a number: the decimal digits of the largest integer of OTP 27, which has 4,194,303
-/// bits.
+/// The digits of the largest integer of OTP 27, which has 4,194,303 bits.
 const MOST_DIGITS: usize = 1_262_611;
 
-/// A part of the text of a term.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     Integer(Integer),
     Float(f64),
-    /// The code points of a string.
     String(String),
-    Atom {
-        name: String,
-        quoted: bool,
-    },
+    Atom { name: String, quoted: bool },
     Mark(&'static str),
     End,
 }
 
-/// An integer that is not negative.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Integer {
-    /// Its lowest byte first, without leading zeros.
+    /// Lowest byte first, without leading zeros.
     pub(super) magnitude: Vec<u8>,
-    /// Whether it is written as a character, such as `$a`.
+    /// Whether it is written like `$a`.
     pub(super) is_character: bool,
 }
 
 impl Integer {
-    /// The value, if it fits.
+    /// The value if it fits.
     pub(super) fn small(&self) -> Option<u64> {
         let mut bytes = [0; 8];
         bytes.get_mut(..self.magnitude.len())?.copy_from_slice(&self.magnitude);
@@ -48,7 +41,6 @@ const MARKS: [&str; 20] = [
     "=", "#{",
 ];
 
-/// Marks that the scanner itself looks for.
 const HASH: &str = "#{";
 
 pub(super) struct Scanner<'a> {
@@ -62,7 +54,7 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, next: None }
     }
 
-    /// The next token, which stays the next one, and where it begins.
+    /// The next token and where it begins.
     pub(super) fn peek(&mut self) -> Result<&(Token, usize), ParseError> {
         if self.next.is_none() {
             self.next = Some(self.scan()?);
@@ -78,7 +70,6 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes the next token if it is that mark.
     pub(super) fn skip(&mut self, mark: &str) -> Result<bool, ParseError> {
         let found = matches!(self.peek()?, (Token::Mark(next), _) if *next == mark);
         if found {
@@ -87,7 +78,7 @@ impl<'a> Scanner<'a> {
         Ok(found)
     }
 
-    /// The error for a token that begins at `start` and is not what is expected there.
+    /// The error for the token at `start`.
     pub(super) fn unexpected(&self, start: usize, expected: &str) -> ParseError {
         let found = match self.excerpt(start) {
             None => "the text ends".to_owned(),
@@ -96,7 +87,6 @@ impl<'a> Scanner<'a> {
         self.error(format!("expected {expected}, but {found}"), start)
     }
 
-    /// Like [`Scanner::unexpected`] for the next token.
     pub(super) fn unexpected_next<T>(&mut self, expected: &str) -> Result<T, ParseError> {
         let (_, start) = *self.peek()?;
         Err(self.unexpected(start, expected))
@@ -106,17 +96,15 @@ impl<'a> Scanner<'a> {
         ParseError::after(&self.text[..start], message)
     }
 
-    /// The line and the column at which something begins.
     pub(super) fn place(&self, start: usize) -> (usize, usize) {
         super::place(&self.text[..start])
     }
 
-    /// Whether the text ends there.
     pub(super) fn is_end(&self, start: usize) -> bool {
         start == self.text.len()
     }
 
-    /// The beginning of what stands at `start`; `None` at the end of the text.
+    /// A short excerpt of the text at `start`; `None` at its end.
     fn excerpt(&self, start: usize) -> Option<String> {
         let rest = &self.text[start..];
         if let Some(mark) =
@@ -153,9 +141,8 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         let Some(first) = self.rest().chars().next() else { return Ok((Token::End, start)) };
         if let Some(what) = opaque(self.rest()) {
-            let message = format!(
-                "a {what} cannot be made from how it is printed, which leaves out parts of it"
-            );
+            let message =
+                format!("a {what} cannot be read back because its printed form is incomplete");
             return Err(self.error(message, start));
         }
         let token = match first {
@@ -170,8 +157,8 @@ impl<'a> Scanner<'a> {
             }
             _ if is_variable_start(first) => {
                 let message = match self.excerpt(start) {
-                    Some(name) => format!("'{name}' is a variable, which is no term"),
-                    None => "a variable is no term".to_owned(),
+                    Some(name) => format!("'{name}' is a variable, not a term"),
+                    None => "found a variable, not a term".to_owned(),
                 };
                 return Err(self.error(message, start));
             }
@@ -186,7 +173,6 @@ impl<'a> Scanner<'a> {
         Ok((token, start))
     }
 
-    /// A word of letters, digits, `_` and `@`.
     fn word(&mut self) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|each| !is_word_character(each)).unwrap_or(rest.len());
@@ -207,7 +193,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// `#{`, perhaps with blanks between.
+    /// Blanks may separate `#` and `{`.
     fn hash(&mut self) -> Result<Token, ParseError> {
         let start = self.at;
         let rest = self.rest()[1..].trim_start_matches(is_blank);
@@ -249,25 +235,24 @@ impl<'a> Scanner<'a> {
         }
         let value = String::from_utf8_lossy(&text).parse().unwrap_or(f64::INFINITY);
         if !f64::is_finite(value) {
-            return Err(self.error("a float is beyond what doubles hold", start));
+            return Err(self.error("a float is out of range", start));
         }
         Ok(Token::Float(value))
     }
 
-    /// Digits, without the underscores between them.
+    /// Drops the underscores.
     fn digits(
         &mut self,
         is_digit: impl Fn(u8) -> bool,
         start: usize,
     ) -> Result<Vec<u8>, ParseError> {
         let rest = self.rest().as_bytes();
-        // An underscore cannot come first.
         let is_part = |(index, byte): (usize, &u8)| is_digit(*byte) || index > 0 && *byte == b'_';
         let end = rest.iter().enumerate().position(|each| !is_part(each)).unwrap_or(rest.len());
         let text = &rest[..end];
         self.at += end;
         if text.ends_with(b"_") || text.windows(2).any(|pair| pair == b"__") {
-            return Err(self.error("an underscore stands between two digits", start));
+            return Err(self.error("an underscore must stand between two digits", start));
         }
         let digits: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'_').collect();
         if digits.len() > MOST_DIGITS {
@@ -279,7 +264,7 @@ impl<'a> Scanner<'a> {
     fn number_in_base(&mut self, base: &[u8], start: usize) -> Result<Token, ParseError> {
         let radix = String::from_utf8_lossy(base).parse::<u32>();
         let Some(radix) = radix.ok().filter(|radix| (2..=36).contains(radix)) else {
-            return Err(self.error("the base of a number is 2 to 36", start));
+            return Err(self.error("the base of a number must be from 2 to 36", start));
         };
         self.at += 1;
         let digits = self.digits(|byte| byte.is_ascii_alphanumeric(), start)?;
@@ -308,7 +293,7 @@ impl<'a> Scanner<'a> {
         Ok(Token::Integer(Integer { magnitude, is_character: true }))
     }
 
-    /// A string, with the strings that follow it.
+    /// Adjacent strings are one.
     fn string(&mut self) -> Result<Token, ParseError> {
         let mut text = self.quoted('"', "string")?;
         loop {
@@ -328,7 +313,7 @@ impl<'a> Scanner<'a> {
         {
             let line = rest.split('\n').next().unwrap_or_default();
             if line.len() < rest.len() && line.chars().all(is_blank) {
-                return Err(self.error("strings in triple quotes are not read", start));
+                return Err(self.error("triple-quoted strings are not supported", start));
             }
         }
         let mut text = String::new();
@@ -387,7 +372,6 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     code * 8 + u32::from(digit - b'0')
                 });
-                // At most 0o777.
                 Ok(char::from_u32(code).unwrap_or_default())
             }
             '^' => match rest.as_bytes().get(1) {
@@ -424,7 +408,7 @@ fn integer(magnitude: Vec<u8>) -> Token {
     Token::Integer(Integer { magnitude, is_character: false })
 }
 
-/// What a printed identifier or closure is, such as `<0.1.2>` or `#Ref<…>`.
+/// The kind of a printed identifier or closure.
 fn opaque(text: &str) -> Option<&'static str> {
     for (prefix, what) in [("#Ref<", "reference"), ("#Port<", "port"), ("#Fun<", "closure")] {
         if text.starts_with(prefix) {
@@ -442,7 +426,7 @@ fn opaque(text: &str) -> Option<&'static str> {
     Some("pid")
 }
 
-/// As JavaScript's `\s`, which is Erlang's white space and some more.
+/// JavaScript's `\s`, a superset of Erlang's white space.
 fn is_blank(character: char) -> bool {
     matches!(character, '\u{feff}') || character.is_whitespace() && character != '\u{85}'
 }
@@ -459,8 +443,7 @@ fn is_word_character(character: char) -> bool {
     is_atom_start(character) || is_variable_start(character) || matches!(character, '0'..='9' | '@')
 }
 
-/// Whether an atom in a text without quotes is a reserved word. `maybe` and `else` are printed without
-/// quotes by OTP before 27.
+/// OTP before 27 prints `maybe` and `else` without quotes.
 pub(super) fn is_reserved_in_text(name: &str) -> bool {
     is_reserved(name) && !matches!(name, "maybe" | "else")
 }

@@ -1,5 +1,3 @@
-//! Reads encoded terms one at a time.
-
 use std::borrow::Cow;
 
 use crate::atoms::read_name;
@@ -7,10 +5,10 @@ use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::reader::Reader;
 use crate::{tags, tape};
 
-/// A term, or the beginning of one. The terms in a container follow it.
+/// A leaf or the head of a container, whose terms follow.
 pub(super) enum Term<'a> {
     Integer(i64),
-    /// A sign and a magnitude, its lowest byte first.
+    /// Lowest byte first.
     Big {
         negative: bool,
         magnitude: &'a [u8],
@@ -21,15 +19,15 @@ pub(super) enum Term<'a> {
     /// A list of small integers.
     String(&'a [u8]),
     Binary(&'a [u8]),
-    /// At least one byte, of which the last has `bits` used bits.
+    /// At least one byte; `bits` bits of the last are used.
     Bits {
         bytes: &'a [u8],
         bits: u8,
     },
-    /// This many items and a tail follow.
+    /// Items and a tail follow.
     List(u32),
     Tuple(u32),
-    /// This many keys and values follow.
+    /// Keys and values follow.
     Map(u32),
     Pid {
         id: u32,
@@ -42,7 +40,7 @@ pub(super) enum Term<'a> {
         function: Cow<'a, str>,
         arity: u32,
     },
-    /// The values of the fields follow.
+    /// Values follow.
     NativeRecord {
         module: Cow<'a, str>,
         name: Cow<'a, str>,
@@ -56,7 +54,7 @@ pub(super) enum Term<'a> {
     },
 }
 
-/// Reads a term. Funs and external functions are read whole.
+/// Reads a leaf or a head.
 pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
     let tag = reader.u8()?;
     Ok(match tag {
@@ -139,7 +137,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
     })
 }
 
-/// How many terms of a container follow it.
+/// How many terms follow the head.
 pub(super) fn children(term: &Term<'_>) -> u64 {
     match *term {
         Term::List(count) => u64::from(count) + 1,
@@ -155,7 +153,7 @@ fn container<'a>(
     make: fn(u32) -> Term<'a>,
 ) -> Result<Term<'a>, DecodeError> {
     let count = reader.u32()?;
-    // Every term takes at least a byte.
+    // Each term takes at least one byte.
     if count as usize > reader.left() {
         return reader.fail(Kind::Truncated);
     }

@@ -1,5 +1,6 @@
 /// A term as a tape; see [`crate::tape`].
 #[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs)]
 pub struct Tape {
     /// The term in pre-order.
     pub words: Vec<u32>,

@@ -1,11 +1,10 @@
-//! What a message costs is bounded by its size: memory and time for each byte of it.
+//! Memory and time per message are proportional to its size.
 //!
-//! Input: a byte of what the message is, then its parts: how often a part stands there (the square of a
-//! byte, and once), its length and its bytes. So a short input becomes a long and repetitive message,
-//! which is what work that is not linear shows in.
+//! Input: a kind, then parts: a count (the square of a byte, plus one), a length and bytes. Short
+//! inputs thus become long, repetitive messages, which reveal nonlinear work.
 //!
-//! 0: a request that is not authentic; 1: such a response; 2: the path of a signed request; 3: the body
-//! of a signed request.
+//! Kinds: 0: a request that is not authentic; 1: such a response; 2: the path of a signed request;
+//! 3: the body of a signed request.
 
 use std::time::{Duration, Instant};
 
@@ -19,23 +18,20 @@ use super::request::header_map;
 use crate::input::Input;
 use crate::{memory, pipeline, signing};
 
-/// Messages do not become longer than this.
 const LONGEST: usize = 64 * 1024;
-/// As many headers as are taken by default.
+/// The default limit.
 const MAX_HEADERS: usize = 100;
 
-/// How much memory a message may take for each byte before it is authentic, and besides.
+/// Memory of a message that is not authentic.
 const UNAUTHENTICATED_PER_BYTE: usize = 4;
 const UNAUTHENTICATED_BESIDES: usize = 16 * 1024;
 
-/// How long a message may take for each byte, and besides: some fifty times as long as it does on a
-/// machine of 2020. Work that grows with the square of the size takes a thousand times as long.
+/// Fifty times what a machine of 2020 needs. Quadratic work takes a thousand times as long.
 const TIME_PER_BYTE: Duration = Duration::from_micros(1);
 const TIME_BESIDES: Duration = Duration::from_millis(20);
-/// How often a message is tried that takes longer: the machine may have been busy with something else.
+/// A busy machine may need several attempts.
 const ATTEMPTS: u32 = 5;
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let kind = input.below(4);
@@ -63,8 +59,7 @@ fn expand(input: &mut Input<'_>) -> Vec<u8> {
     bytes
 }
 
-/// Runs `work`, which handles a message of `size` bytes, and checks that it takes neither too much
-/// memory nor too long.
+/// Checks the memory and time of `work` for a message of `size` bytes.
 fn bounded(size: usize, (per_byte, besides): (usize, usize), work: impl Fn()) {
     memory::within(per_byte * size + besides, "a message", &work);
     let most = TIME_PER_BYTE * u32::try_from(size).unwrap_or(u32::MAX) + TIME_BESIDES;
@@ -124,7 +119,7 @@ fn body(bytes: &[u8]) {
     signed("/backwater/1/m/f/1", bytes);
 }
 
-/// All stages of a signed request, and its response.
+/// Runs all stages of a signed request and its response.
 fn signed(target: &str, body: &[u8]) {
     let mut headers = HeaderMap::new();
     let etf = HeaderValue::from_static("application/x-erlang-etf");

@@ -1,6 +1,6 @@
-//! Any bytes are a term or refused, in memory bounded by their number, whatever was decoded before.
+//! Any bytes are decoded or refused in bounded memory, whatever was decoded before.
 //!
-//! Input: two bytes of options, two of the length of a first message, that message, a second one.
+//! Input: two bytes of options, a two-byte length, a message of that length, a second message.
 
 use backwater_etf::{
     Binaries, DecodeError, DecodeOptions, Decoder, EncodeOptions, Encoder, KnownAtoms, Tape,
@@ -9,10 +9,9 @@ use backwater_etf::{
 use crate::input::Input;
 use crate::memory;
 
-/// What decoding takes for each byte of input at the most, and besides. The worst input opens a
-/// container with every two bytes, up to `max_depth`.
+/// The worst input opens a container with every two bytes, up to `max_depth`.
 pub const MEMORY_PER_BYTE: usize = 192;
-/// See [`MEMORY_PER_BYTE`]. It covers the table of shapes, which grows once for the whole process.
+/// Includes the process-wide table of shapes.
 pub const MEMORY_BESIDES: usize = 512 * 1024;
 
 struct Few;
@@ -23,14 +22,13 @@ impl KnownAtoms for Few {
     }
 }
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let options = options(&mut input);
     let length = input.short();
     let (first, second) = (input.take(length), input.rest());
     let mut decoder = Decoder::new();
-    // Both messages, the second one after the first, and by itself.
+    // Decode both, the second also with a new decoder.
     let (_, before) = decode(&mut decoder, first, &options);
     let (after, _) = decode(&mut decoder, second, &options);
     let (alone, _) = decode(&mut Decoder::new(), second, &options);
@@ -57,7 +55,7 @@ fn options(input: &mut Input<'_>) -> DecodeOptions<'static> {
     }
 }
 
-/// How many bytes the term takes and how it is written again, or why it is none.
+/// The length of the term and its new encoding.
 type Decoded = Result<(usize, Vec<u8>), DecodeError>;
 
 fn decode(decoder: &mut Decoder, bytes: &[u8], options: &DecodeOptions<'_>) -> (Decoded, Tape) {
@@ -71,7 +69,7 @@ fn decode(decoder: &mut Decoder, bytes: &[u8], options: &DecodeOptions<'_>) -> (
         let mut out = Vec::new();
         let encoded = Encoder::default().encode_term(
             tape.as_tape_ref(bytes),
-            // Also fails if the term is deeper than it may be.
+            // Checks the depth as well.
             &EncodeOptions { max_depth: options.max_depth, ..EncodeOptions::default() },
             &mut out,
         );

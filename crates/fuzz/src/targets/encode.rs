@@ -1,7 +1,7 @@
-//! Any tape is a term or refused; nothing is written beyond the limit, and what is written can be read. With
-//! binaries out of band left out it is the same, when they are put where they belong.
+//! Any tape is encoded within the limit or refused, and the output can be decoded. Leaving
+//! out-of-band binaries out and putting them in gives the same output.
 //!
-//! Input: two bytes of options, then what [`Tapes`] makes a tape of.
+//! Input: two bytes of options, then a tape; see [`Tapes`].
 
 use backwater_etf::{
     DecodeErrorKind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions, Encoder, Tape,
@@ -12,13 +12,12 @@ use crate::memory;
 use crate::tapes::Tapes;
 
 const VERSION: u8 = 131;
-/// What may be written before the size is looked at: headers, names and keys, no data.
+/// Headers, names and keys that are written before the size is checked.
 const SLACK: usize = 2048;
-/// The memory for each byte that the tape has or the output may have, and besides.
+/// Per byte of the tape and of the limit.
 const MEMORY_PER_BYTE: usize = 64;
 const MEMORY_BESIDES: usize = 64 * 1024;
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let max_size = input.pick(&[0, 10, 30, 100, 1000, 100_000]);
@@ -34,7 +33,7 @@ pub fn run(data: &[u8]) {
     match encoded {
         Ok(()) => {
             assert!(out.len() <= max_size, "{} bytes of {max_size}", out.len());
-            // Names are remembered between messages: the same tape is written as the same again.
+            // The encoder now remembers the names; the output must not change.
             let mut again = vec![VERSION];
             assert_eq!(encoder.encode_term(tapes.as_tape_ref(), &options, &mut again), Ok(()));
             assert_eq!(out, again);
@@ -61,7 +60,7 @@ fn check_around(
         Ok(()) => {
             for gap in gaps.iter().rev() {
                 let bytes = tape.out_of_band.get(gap.index as usize);
-                // Who has kept the binaries looks at their lengths.
+                // The owner of the binaries checks their lengths.
                 let Some(bytes) = bytes.filter(|bytes| bytes.len() == gap.length) else {
                     return assert_eq!(whole, None);
                 };
@@ -85,7 +84,7 @@ fn check_readable(encoded: &[u8]) {
         &mut tape,
     ) {
         Ok(used) => assert_eq!(used, encoded.len(), "something stands after the term"),
-        // Keys that are one term in two forms, and funs of anything, are not looked for.
+        // The encoder does not find equal keys in two forms, or invalid funs.
         Err(error) => assert!(
             matches!(error.kind, DecodeErrorKind::DuplicateKey | DecodeErrorKind::Field(_)),
             "what was written cannot be read: {error}"

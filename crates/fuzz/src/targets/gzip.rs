@@ -1,4 +1,4 @@
-//! Inflating never gives or takes more than the limit, and undoes deflating.
+//! Inflating respects its limit and undoes deflating.
 //!
 //! Input: a byte of the limit, a byte of what to do, a body.
 
@@ -7,11 +7,10 @@ use backwater_protocol::gzip::{GzipError, deflate, inflate};
 use crate::input::Input;
 use crate::memory;
 
-/// What inflating takes besides its output, which exists twice while it grows: the window and tables of
-/// the inflater, and a step of output.
+/// Besides its output, which exists twice while it grows: window and tables of the inflater, and a
+/// step of output.
 const MEMORY_BESIDES: usize = 128 * 1024;
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let limit = input.pick(&[0, 1, 100, 1000, 16_384, 65_536, 1 << 20, 8 << 20]);
@@ -35,7 +34,7 @@ fn check_inflate(body: &[u8], limit: usize) {
         Ok(output) => {
             assert!(output.len() <= limit, "{} bytes of {limit}", output.len());
             assert!(output.capacity() <= limit + 1, "{} bytes of {limit}", output.capacity());
-            // The limit is exact: it fits into its size and not into one byte less.
+            // The limit is exact.
             assert!(inflate(body, output.len()).is_ok());
             if let Some(less) = output.len().checked_sub(1) {
                 assert_eq!(inflate(body, less), Err(GzipError::TooLarge { limit: less }));

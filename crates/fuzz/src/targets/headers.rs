@@ -1,8 +1,8 @@
-//! Parameters of signatures and the negotiation of types and encodings, whatever they say.
+//! Signature parameters and content negotiation.
 //!
-//! Input: a byte of what follows. 0: parameters of a signature. 1: content-type, content-encoding,
-//! accept, accept-encoding, and the name and value of an entry of metadata, each with its length before
-//! it, of a request that is signed here.
+//! Input: a kind, then: 0: parameters of a signature. 1: content-type, content-encoding, accept,
+//! accept-encoding, and name and value of a metadata entry, each after its length, of a request
+//! that is signed here.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape};
 use backwater_protocol::METADATA_PREFIX;
@@ -15,10 +15,9 @@ use crate::{pipeline, signing};
 
 const TARGET: &str = "/backwater/1/m/f/1";
 const ETF: &str = "application/x-erlang-etf";
-/// `[Text]` with as many letters as are worth a compression.
+/// `[Text]` long enough to be compressed.
 const LETTERS: usize = 400;
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     if input.byte() & 1 == 0 {

@@ -1,5 +1,3 @@
-//! The targets, one file for each.
-
 pub mod cost;
 pub mod decode;
 pub mod encode;
@@ -11,7 +9,7 @@ pub mod response;
 pub mod roundtrip;
 pub mod signature;
 
-/// What a target is called, and what it does with an input.
+/// A name and what to do with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.

@@ -1,5 +1,5 @@
-//! Any bytes are printed or refused, any text is parsed or refused, and what is parsed is printed and
-//! parsed as the same term.
+//! Any bytes are printed or refused, any text is parsed or refused, and parsed terms are printed
+//! and parsed to the same term.
 //!
 //! Input: a byte of options, then text or an encoded term.
 
@@ -9,13 +9,12 @@ use backwater_etf::{DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
 use crate::input::Input;
 use crate::memory;
 
-/// The most memory that printing and parsing take for each byte of input, and besides.
+/// Per byte of input.
 const MEMORY_PER_BYTE: usize = 192;
-/// See [`MEMORY_PER_BYTE`]. Binaries may have 1 MiB whatever the length of the text.
+/// Binaries may have 1 MiB whatever the text.
 const MEMORY_BESIDES: usize = 8 * 1024 * 1024;
 const MAX_DEPTH: u32 = 1000;
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let bits = input.byte();
@@ -28,7 +27,7 @@ pub fn run(data: &[u8]) {
     };
     let limit = rest.len() * MEMORY_PER_BYTE + MEMORY_BESIDES;
     for language in [Language::Erlang, Language::Elixir] {
-        // Whether the bytes are a term does not matter: they are untrusted.
+        // The bytes need not be a term.
         let _ = memory::within(limit, "printing", || print(rest, &options(language)));
     }
     let Ok(text) = std::str::from_utf8(rest) else { return };
@@ -48,8 +47,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(again.as_ref(), Some(&term), "{printed}");
 }
 
-/// The encoding that Erlang chooses; `None` for terms that cannot be printed to be read, and for maps that
-/// have a key twice.
+/// Erlang's encoding; `None` for terms that cannot be printed or have duplicate keys.
 fn canonical(encoded: &[u8]) -> Option<Vec<u8>> {
     let mut tape = Tape::default();
     let options = DecodeOptions { exact: true, ..DecodeOptions::default() };

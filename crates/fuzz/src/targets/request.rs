@@ -1,8 +1,7 @@
-//! A whole request, from its bytes to the terms and the answer.
+//! Whole requests, from their bytes to the response.
 //!
-//! Input: a byte of what follows. 0: a request as it stands on the wire; the recorded ones are signed,
-//! and pass. 1: a path, headers and a body, which are signed here, so that what lies behind the
-//! signature is reached.
+//! Input: a kind, then: 0: a request; recorded ones have valid signatures. 1: a path, headers and a
+//! body, which are signed here to reach the code behind the signature.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -10,10 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use crate::input::Input;
 use crate::{pipeline, signing};
 
-/// Headers that a request may carry.
 pub(super) const MAX_HEADERS: usize = 64;
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     if input.byte() & 1 == 0 {

@@ -1,7 +1,7 @@
-//! A whole response, from its bytes to the outcome.
+//! Whole responses, from their bytes to the outcome.
 //!
-//! Input: a byte of what follows. 0: a response as it stands on the wire, after the 16 bytes of the
-//! request's id; the recorded ones are signed, and pass. 1: a status, headers and a body, signed here.
+//! Input: a kind, then: 0: the 16 bytes of the request's id and a response; recorded ones have
+//! valid signatures. 1: a status, headers and a body, signed here.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,7 +10,6 @@ use super::request::{MAX_HEADERS, header_map};
 use crate::input::Input;
 use crate::{pipeline, signing};
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     if input.byte() & 1 == 0 {

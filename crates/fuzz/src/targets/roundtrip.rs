@@ -1,5 +1,4 @@
-//! What is decoded and encoded is the same term: decoding it again gives the same encoding, and the
-//! modes of decoding lose nothing against each other.
+//! Decoding and encoding keeps the term, in every mode.
 //!
 //! Input: a message.
 
@@ -7,7 +6,6 @@ use backwater_etf::{Binaries, DecodeOptions, Decoder, EncodeOptions, Encoder, Ta
 
 const VERSION: u8 = 131;
 
-/// See above.
 pub fn run(data: &[u8]) {
     let Some(encoded) = rewrite(data, true, Binaries::Text) else { return };
     let again = rewrite(&encoded, true, Binaries::Text);
@@ -18,7 +16,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// The term as this library writes it; `None` when it is none.
+/// Decodes and encodes; `None` if the bytes are not a term.
 fn rewrite(bytes: &[u8], exact: bool, binaries: Binaries) -> Option<Vec<u8>> {
     let mut tape = Tape::default();
     let options = DecodeOptions { exact, binaries, ..DecodeOptions::default() };

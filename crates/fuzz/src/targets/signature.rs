@@ -1,7 +1,7 @@
-//! Only what was signed is accepted, whatever else is said around it.
+//! Only signed content is accepted.
 //!
-//! Input: a byte that says request or response, then changes of a signed one. What is accepted in the
-//! end must have the signing string of the original.
+//! Input: request or response, then changes of a signed one. If the result is accepted, its signing
+//! string must be the original.
 
 use backwater_etf::{Encoder, TapeRef};
 use backwater_protocol::client::{self, RequestPath};
@@ -26,7 +26,7 @@ const NAMES: [&str; 12] = [
     "date",
     "x-backwater-created",
 ];
-/// What a header must stand once for, at most.
+/// Headers that must not be repeated.
 const UNIQUE: [&str; 12] = [
     "authorization",
     "digest",
@@ -42,7 +42,6 @@ const UNIQUE: [&str; 12] = [
     "signature",
 ];
 
-/// A message, as far as signatures are concerned.
 #[derive(Clone)]
 struct Message {
     /// Method and target, or status.
@@ -63,7 +62,6 @@ impl Message {
     }
 }
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let is_request = input.byte() & 1 == 0;
@@ -169,7 +167,7 @@ fn change(message: &mut Message, input: &mut Input<'_>) {
             message.method = input.pick(&[&Method::POST, &Method::GET, &Method::PUT]).clone();
             message.status = input.pick(&[StatusCode::OK, StatusCode::NOT_FOUND]);
         }
-        // A piece of the value is replaced by other text.
+        // Replace a piece of the value.
         6 => {
             let (at, length, with) = (input.short(), input.below(64), input.chunk());
             if let Some(value) = message.headers.get_mut(&name) {
@@ -182,7 +180,7 @@ fn change(message: &mut Message, input: &mut Input<'_>) {
                 }
             }
         }
-        // One header's value moves to another.
+        // Move a value to another header.
         _ => {
             let from = input.pick(&NAMES);
             if let Some(value) = message.headers.get(from).cloned() {
