@@ -74,7 +74,7 @@ test('years are those that Elixir knows', (t) => {
       t.throws(() => encode({ at: beyond }, elixir({ encodeDates })), {
         instanceOf: TermError,
         message:
-          /^value\.at cannot be encoded because its toTerm threw: the year -?10000 is beyond those of Elixir/,
+          /^value\.at cannot be encoded because its toTerm threw: the year -?10000 is outside of Elixir/,
       });
     }
   }

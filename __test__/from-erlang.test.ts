@@ -153,7 +153,7 @@ for (const [text, place, message] of [
   ['1 + 2', '1:3', "expected the end of the term, but found '+'"],
   ['--1', '1:2', "expected a number after its sign, but found '-'"],
   ['-a', '1:2', "expected a number after its sign, but found 'a'"],
-  ['end', '1:1', /expected a term \('end' needs quotes\)/],
+  ['end', '1:1', /expected a term \(the atom 'end' needs quotes\)/],
   ['fun() -> ok end', '1:4', /expected an atom as the module after fun/],
   ['fun a/1', '1:6', "expected ':' after the module, but found '/'"],
   ['fun a:b', '1:8', "expected '/' and the arity, but the text ends"],

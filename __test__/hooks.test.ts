@@ -138,7 +138,10 @@ test('endless toTerm is refused', (t) => {
     }
   }
   t.throws(() => encode(new Itself()), { instanceOf: TermError, message: /contains itself/ });
-  const tooDeep = { instanceOf: TermError, message: /deeper than 1000 levels \(option maxDepth\)$/ };
+  const tooDeep = {
+    instanceOf: TermError,
+    message: /deeper than 1000 levels \(option maxDepth\)$/,
+  };
   t.throws(() => encode(new Another()), tooDeep);
   t.throws(() => encode(new Inside()), tooDeep);
   const list = (length: number): Linked | null => {
@@ -243,7 +246,7 @@ test('a reviver that throws is a clear error, and the next decoding works', (t) 
   ];
   const error = t.throws(() => decode(encode([1, new User('x')]), { revivers: [bad[0]!] }))!;
   t.true(error instanceof TermError);
-  t.is(error.message, 'the reviver of the struct My.User has thrown: bad user');
+  t.is(error.message, 'the reviver of the struct My.User threw: bad user');
   t.is(error.cause, own);
   t.deepEqual(decode(encode([1])), [1]);
 });
@@ -343,7 +346,7 @@ test('a reviver that throws settles the call, on both sides', async (t) => {
   const remote = await t.throwsAsync(client.call('m', 'echo', [new Money(1)]), {
     instanceOf: RemoteException,
   });
-  t.regex(remote!.message, /the reviver of the tag money has thrown: no money/);
+  t.regex(remote!.message, /the reviver of the tag money threw: no money/);
   t.is(await client.call('m', 'echo', [1]), 1);
   const careless = await serve(t, modules);
   const receiver = connect(t, careless, { revivers: throwing });

@@ -158,7 +158,10 @@ test('terms as deep as maxDepth, and of any width, are printed', (t) => {
   for (let depth = 0; depth < 1500; depth++) deep = tuple(deep);
   t.is(toErlang(deep), `${'{'.repeat(1500)}1${'}'.repeat(1500)}`);
   t.is(toElixir(deep).length, 3001);
-  t.throws(() => toErlang(tuple(deep)), { instanceOf: TermError, message: /deeper than 1500 levels/ });
+  t.throws(() => toErlang(tuple(deep)), {
+    instanceOf: TermError,
+    message: /deeper than 1500 levels/,
+  });
   const wide = Array.from({ length: 300_000 }, () => atom('x'));
   t.is(toErlang(wide), `[${wide.map(() => 'x').join(',')}]`);
 });

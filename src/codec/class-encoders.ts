@@ -3,10 +3,9 @@ import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { type Encoder, toTerm } from '../terms/hooks.js';
 import { SerializeError } from './serialize-error.js';
 
-/** Gives the term of an object. */
 export type Hook = () => unknown;
 
-/** What gives the term of an object whose class is none of a term: an encoder, or its own `toTerm`. */
+/** An encoder for the object's class, or its own `toTerm`. */
 export function hookOf(value: object, encoders: readonly Encoder[] | undefined): Hook | undefined {
   const encoder = encoders?.find((one) => isInstance(value, one.class));
   if (encoder !== undefined) return () => encoder.toTerm(value);
@@ -16,7 +15,6 @@ export function hookOf(value: object, encoders: readonly Encoder[] | undefined):
     : undefined;
 }
 
-/** Calls a hook. */
 export function termOf(hook: Hook): unknown {
   try {
     return hook();
@@ -27,7 +25,7 @@ export function termOf(hook: Hook): unknown {
   }
 }
 
-/** Built-in classes whose instances are recognized in every realm. */
+/** Classes whose instances are recognized in every realm. */
 const builtIns: Readonly<Record<string, (value: unknown) => boolean>> = {
   ArrayBuffer: types.isArrayBuffer,
   DataView: types.isDataView,
@@ -39,7 +37,6 @@ const builtIns: Readonly<Record<string, (value: unknown) => boolean>> = {
   URL: isBuiltInUrl,
 };
 
-/** Whether a value is a URL of some realm. */
 export function isBuiltInUrl(value: unknown): boolean {
   return Object.prototype.toString.call(value) === '[object URL]';
 }
@@ -50,7 +47,7 @@ function isInstance(value: object, constructor: Encoder['class']): boolean {
   return Object.hasOwn(builtIns, name) && isBuiltIn(constructor, name) && builtIns[name]!(value);
 }
 
-/** Whether a class is the built-in one of its name in some realm, and not one of a program. */
+/** Whether a class is a built-in of some realm. */
 function isBuiltIn(constructor: Encoder['class'], name: string): boolean {
   // URL is written in JavaScript.
   if (name === 'URL')

@@ -1,13 +1,13 @@
-/** So many texts that are array indices may share a bucket of a Set; see crates/etf/src/collisions.rs. */
+/** As in crates/etf/src/collisions.rs, which explains it. */
 const MAX_COLLIDING_TEXTS = 256;
 
 /**
- * Whether a Set of these members would take quadratic time in releases of V8 before March 2026, which hash text
- * that is an array index by its value (CVE-2026-21717). The decoder checks the keys of Maps.
+ * Whether a Set of these members would take quadratic time in V8 before March 2026
+ * (CVE-2026-21717). The decoder checks only the keys of Maps.
  */
 export function haveCollidingTexts(members: readonly unknown[]): boolean {
   if (members.length <= MAX_COLLIDING_TEXTS) return false;
-  // Tables have a power of two of entries, and a bucket for every two of them.
+  // V8's tables have a power of two of entries, and half as many buckets.
   const buckets = 2 ** Math.ceil(Math.log2(members.length)) / 2;
   const counts = new Uint16Array(Math.min(buckets, 2 ** 24));
   return members.some((member) => {

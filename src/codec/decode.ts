@@ -5,13 +5,13 @@ import type { Term } from '../terms/values.js';
 import { decodeBytes } from './decoder.js';
 
 /**
- * Decodes the term that the bytes begin with, as `binary_to_term` does. Bytes after it are ignored.
+ * Decodes the term at the beginning of `bytes`, like `binary_to_term`. Ignores bytes after it.
  *
- * Large binaries in the result may share memory with `bytes`. A string that you keep can keep up to 64 KiB of
- * the text that it came with alive.
+ * Large binaries in the result may share memory with `bytes`. A string may keep up to 64 KiB of its
+ * message alive.
  *
- * @param bytes the encoding, from its version byte 131 on; memory shared with other threads is copied
- * @throws {@link TermError} with the offset of the byte that is wrong
+ * @param bytes the encoding, beginning with its version byte 131
+ * @throws {@link TermError} with the offset of the wrong byte
  * @example
  * ```ts
  * import { decode } from 'backwater';

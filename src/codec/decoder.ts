@@ -15,9 +15,8 @@ import type { Arrival } from './tape-buffers.js';
 import { TapeCursor } from './tape-cursor.js';
 
 /**
- * A decoder that is not in use, and by `next` another one, for a reviver that decodes something itself. Decoders
- * that are in use are not here, so one that V8 stops in the middle, which no `finally` notices, is never used
- * again.
+ * Idle decoders, linked by `next`; revivers that decode need a second one. One that V8 terminates,
+ * without running `finally`, is never put back.
  */
 let idle: Decoder | undefined;
 
@@ -29,12 +28,11 @@ function take(): Decoder {
 
 function putBack(decoder: Decoder): void {
   decoder.end();
-  // Two of them suffice.
+  // Two suffice.
   decoder.next = idle?.next === undefined ? idle : undefined;
   idle = decoder;
 }
 
-/** The term that bytes begin with. */
 export function decodeBytes(bytes: Uint8Array, settings: DecodeSettings): unknown {
   const decoder = take();
   try {
@@ -46,7 +44,6 @@ export function decodeBytes(bytes: Uint8Array, settings: DecodeSettings): unknow
   }
 }
 
-/** The term of a message that has arrived. */
 export function readArrival(arrival: Arrival, exact: boolean, revivers?: Revivers): unknown {
   const decoder = take();
   try {
@@ -59,8 +56,8 @@ export function readArrival(arrival: Arrival, exact: boolean, revivers?: Reviver
 }
 
 /**
- * V8 limits the sizes of Maps, strings and integers, which the term exceeds then. That the stack is full is
- * no fault of the term, as the caller may have filled it.
+ * The term exceeds V8's limits for Maps, strings or integers. A full stack may be the caller's
+ * fault.
  */
 function refusal(error: unknown): unknown {
   if (!types.isNativeError(error) || error.name !== 'RangeError') return error;
@@ -68,7 +65,7 @@ function refusal(error: unknown): unknown {
   return new TermError(`V8 cannot hold the term: ${error.message}`, { cause: error });
 }
 
-/** The encoding that is inside of a compressed one; other bytes as they are. */
+/** Inflates a compressed term; returns other bytes unchanged. */
 function inflated(bytes: Uint8Array, settings: DecodeSettings): Uint8Array {
   const { maxInflatedSize, maxInflatedRatio } = settings;
   const input = unshared(bytes);
@@ -79,9 +76,9 @@ function inflated(bytes: Uint8Array, settings: DecodeSettings): Uint8Array {
   }
 }
 
-/** Makes JavaScript values of tapes, one at a time. */
+/** Makes JavaScript values of tapes. */
 class Decoder extends TapeCursor {
-  /** Another one that is not in use; see `idle`. */
+  /** See `idle`. */
   next: Decoder | undefined = undefined;
   readonly #native = new NativeDecoder();
 
@@ -93,7 +90,7 @@ class Decoder extends TapeCursor {
     let source: Uint8Array = native.input;
     let failure;
     if (length <= SMALL_INPUT) {
-      // Copying from detached memory throws, even if there is nothing to copy.
+      // Copying from detached memory throws, even if it is empty.
       if (length > 0) source.set(bytes);
       failure = native.decodeInput(length, flags, maxDepth, maxTerms);
     } else {
@@ -152,7 +149,6 @@ class Decoder extends TapeCursor {
   }
 }
 
-/** What the tag EXT stands for: terms that are rare, and words that say where the next term is. */
 function readExtended(at: TapeCursor, kind: number, rest: number): unknown {
   switch (kind) {
     case tape.NEXT8:

@@ -2,15 +2,15 @@ import { native } from '../platform/native.js';
 import { standaloneEncoder } from './standalone-encoder.js';
 import { encodeOptions, type EncodeOptions } from './options.js';
 
-/** That of zlib, and of Erlang. */
+/** The default of zlib and Erlang. */
 const DEFAULT_LEVEL = 6;
 
 /**
- * Encodes a value in Erlang's external term format, as `term_to_binary` does with UTF-8 atoms.
+ * Encodes a value in Erlang's external term format, like `term_to_binary` with UTF-8 atoms.
  *
  * @param value any value of the table in docs/terms.md
- * @throws {@link TermError} with the path to the part that cannot be encoded, or when the encoding would be
- * larger than `maxSize` bytes
+ * @throws {@link TermError} with the path to the part that cannot be encoded, or if the encoding
+ * exceeds `maxSize` bytes
  * @example
  * ```ts
  * import { atom, encode, tuple } from 'backwater';

@@ -12,7 +12,7 @@ import { writeFunHead, writeNativeRecordHead, writeOpaque } from './opaque.js';
 import { LoneSurrogateError, SerializeError, type SizeLimit } from './serialize-error.js';
 import * as tape from './tape.js';
 
-// V8 folds the constants of a module, but not those that it imports.
+// V8 folds a module's own constants, but not imported ones.
 const {
   CONST,
   DOUBLES,
@@ -29,32 +29,29 @@ const {
   UNDEFINED,
 } = tape;
 
-/** How values become terms where the value alone does not decide. */
+/** How to encode a value. */
 export interface EncoderSettings {
-  /** What the keys of plain objects become. */
   readonly objectKeys: 'binary' | 'atom';
-  /** What objects of classes become that are no terms. */
   readonly encoders?: readonly ClassEncoder[] | undefined;
-  /** How deep terms may be nested. */
   readonly maxDepth: number;
-  /** Whether bytes are marked as such. Default: in messages whose values are those of the default mode. */
+  /** By default, messages with `terms: 'js'` mark them. */
   readonly markBytes?: boolean | undefined;
-  /** The mode of the message's values, if it is a message. */
+  /** For messages. */
   readonly terms?: 'js' | 'exact' | undefined;
 }
 
 /** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
-/** The most elements of a tuple, in Erlang. */
+/** The limit of Erlang. */
 const MAX_TUPLE = 2 ** 24 - 1;
 
-// In CommonJS an import is a property of its module, which is looked up at each use.
+// In CommonJS each use of an import is a property access.
 const isMarked = hasTupleMark;
 const isOwnAtom = Atom.isOwn;
 const { isArray } = Array;
 const { getPrototypeOf } = Reflect;
-// What a subclass of Map says of its size and entries does not count.
+// Subclasses of Map may override these.
 const { entries: entriesOf } = Map.prototype;
 const { next: nextOf } = new Map<unknown, unknown>().entries();
 const sizeOf = Object.getOwnPropertyDescriptor(Map.prototype, 'size')!.get as (
@@ -64,22 +61,22 @@ const sizeOf = Object.getOwnPropertyDescriptor(Map.prototype, 'size')!.get as (
 /**
  * Writes JavaScript values as tapes.
  *
- * Writing may end at any point, by an error in a getter, by the end of the stack, or without running even a
- * `finally` when V8 terminates the execution. The next tape depends on nothing but the places where it is to
- * begin. While an encoder writes, getters that encode need another one.
+ * Writing may stop anywhere: a getter throws, the stack overflows, or V8 terminates execution, even
+ * without running `finally`. The next tape depends only on where it begins. Getters that encode
+ * need another encoder.
  */
 export class Encoder extends ObjectWriter {
   private encoders: readonly ClassEncoder[] | undefined = undefined;
-  /** The most items of an array. */
   private maxItems = 0;
 
   /**
    * Writes a value as a tape at the next free places.
    *
    * @param root how the path in an error begins: `args`, `result`, `value`
-   * @param called the public function whose caller the stack of an error begins with
+   * @param called the public function whose caller begins the stack of an error
    * @returns the place of the tape's header
-   * @throws TermError with the path to what cannot be encoded; what getters throw as it is
+   * @throws TermError with the path to the value that cannot be encoded; errors of getters as they
+   * are
    */
   encode(
     value: unknown,
@@ -94,7 +91,7 @@ export class Encoder extends ObjectWriter {
         this.writeTape(value, settings, limit, false);
       } catch (error) {
         if (!SerializeError.is(error) || !(error instanceof LoneSurrogateError)) throw error;
-        // Found in a chunk of texts: once more, to find out which one it is.
+        // It was in a chunk of texts. Encode again to find which text.
         this.seek(word, float, byte);
         this.writeTape(value, settings, limit, true);
       }
@@ -126,20 +123,20 @@ export class Encoder extends ObjectWriter {
   }
 
   write(value: unknown, depth: number): void {
-    // Not a switch: V8 calls a function for `typeof` there, and does not where it is compared.
+    // Not a switch: V8 calls a function for its `typeof`.
     if (typeof value === 'string') {
       this.writeString(value);
     } else if (typeof value === 'number') {
       this.writeNumber(value);
     } else if (typeof value === 'boolean') {
-      // Instead of `put`, which V8 does not inline here any more.
+      // V8 no longer inlines `put` here.
       if (this.word > this.limit) this.grow(1);
       this.words[this.word++] = ((value ? TRUE : FALSE) << 4) | CONST;
     } else if (value === null) {
       if (this.word > this.limit) this.grow(1);
       this.words[this.word++] = (NIL << 4) | CONST;
     } else if (typeof value === 'object') {
-      // From here on at most three functions call each other for each level of nesting.
+      // Below, each level of nesting takes at most three stack frames.
       if (isList(value)) {
         this.writeArray(value, depth);
       } else if (isOwnAtom(value)) {
@@ -196,7 +193,7 @@ export class Encoder extends ObjectWriter {
     }
   }
 
-  /** Writes the integers that an array begins with, and returns how many there are. */
+  /** Writes the integers at the beginning of an array, and returns how many. */
   private writeIntegers(array: readonly unknown[], count: number): number {
     if (this.word + count > this.limit) this.grow(count);
     const { words } = this;
@@ -213,7 +210,7 @@ export class Encoder extends ObjectWriter {
     return index;
   }
 
-  /** Writes a list that has nothing but doubles; false when it has something else. */
+  /** Writes a list of doubles; false if it contains anything else. */
   private writeDoubles(array: readonly unknown[], count: number): boolean {
     if (!this.hasRoomFor(count * 9)) return false;
     const start = this.float;
@@ -221,7 +218,7 @@ export class Encoder extends ObjectWriter {
     const { floats } = this;
     for (let index = 0; index < count; index++) {
       const item = array[index];
-      // Integers, infinities and NaN are for `writeNumber`.
+      // `writeNumber` handles integers, infinities and NaN.
       if (typeof item !== 'number' || item - Math.trunc(item) === 0 || item - item !== 0) {
         return false;
       }
@@ -232,9 +229,8 @@ export class Encoder extends ObjectWriter {
     return true;
   }
 
-  /** Writes an object of a class. */
   private writeInstance(value: object, prototype: object, depth: number): void {
-    // Asked first, since `isMap` is a call out of JavaScript.
+    // Before `isMap`, which leaves JavaScript.
     if (prototype === Map.prototype) {
       this.writeMap(value as Map<unknown, unknown>, depth);
       return;
@@ -282,7 +278,7 @@ export class Encoder extends ObjectWriter {
   private writeFun(fun: Fun, depth: number): void {
     this.enter(depth);
     const terms = writeFunHead(this, fun);
-    // Rust looks at the encoding of these terms.
+    // Rust reads the encoding of these terms.
     const { separable } = this;
     this.separable = false;
     let index = 0;
@@ -329,11 +325,10 @@ export class Encoder extends ObjectWriter {
     } catch (error) {
       throw SerializeError.through(error, map, () => entryStep(key, count, atKey));
     }
-    // Only now, since getters may have added or deleted entries.
+    // Getters may have added or deleted entries.
     this.putMapHead(head, count);
   }
 
-  /** Writes an object as the term that its class says it is. */
   private writeHooked(value: object, depth: number): void {
     const hook = hookOf(value, this.encoders);
     if (hook === undefined)
@@ -350,7 +345,7 @@ export class Encoder extends ObjectWriter {
   }
 }
 
-/** Whether a value is an array, of any realm, or a proxy of one. */
+/** Includes other realms and proxies. */
 function isList(value: object): value is readonly unknown[] {
   try {
     return isArray(value);
@@ -367,7 +362,7 @@ function sizeOfMap(map: Map<unknown, unknown>): number {
   }
 }
 
-/** Whether a prototype is the `Object.prototype` of another realm: a vm context, say. */
+/** The `Object.prototype` of another realm, such as a vm context. */
 function isForeignPlain(prototype: object): boolean {
   return getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
 }
@@ -386,7 +381,6 @@ function describe(value: object): string {
     : 'an object with a prototype';
 }
 
-/** How to send a value of JavaScript that is not a term by itself. */
 function adviceFor(value: object): string {
   const elixir = types.isDate(value) || types.isSet(value) || isBuiltInUrl(value);
   if (elixir) {

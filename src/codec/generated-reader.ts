@@ -1,26 +1,23 @@
 import { INT, TEXT8 } from './tape.js';
 
-/** A place in a tape: the values that come next. Generated code uses the fields of `TapeCursor` besides. */
+/** A place in a tape. Generated code also uses the fields of `TapeCursor`. */
 export interface ValueSource {
   read(): unknown;
 }
 
-/** Makes an object of the values that come next in a tape. */
 export type ObjectReader = (at: ValueSource) => Record<string, unknown>;
 
-/** Reads the string that comes next. */
+/** Reads a string. */
 const TEXT = '(at.word++,start=at.at8,at.text8.substring(start,at.at8=start+(head>>>4)))';
 
-/** Whether this process allows code from strings. */
+/** Whether the process allows code from strings. */
 let isAllowed = true;
 
 /**
- * A function that makes objects with these keys by a literal, which is several times faster than assigning
- * them, and reads small integers and text without a call. Undefined where the process forbids code from
- * strings.
+ * Generates a function that makes objects by a literal, several times faster than by assignment,
+ * and reads small integers and text inline. Undefined if the process forbids code from strings.
  *
- * Keys are data: they are quoted by JSON.stringify, and `__proto__` is computed, so that it is a key like any
- * other.
+ * Keys are untrusted: `JSON.stringify` quotes them, and `__proto__` is computed.
  */
 export function generateReader(keys: readonly string[]): ObjectReader | undefined {
   if (!isAllowed) return undefined;

@@ -2,18 +2,16 @@ import { Buffer } from 'node:buffer';
 import { SerializeError } from './serialize-error.js';
 import { MAX_SHAPE_KEY_LENGTH, MAX_SHAPE_KEYS } from './tape.js';
 
-/** More keys than this are not remembered. */
 const MAX_PATHS = 16 * 1024;
-/** Where more keys than this follow the same ones, the keys are data. */
+/** If more keys than this follow the same keys, they are data. */
 const MAX_STEPS = 256;
 /**
- * How many keys may be remembered without delay. After that each object allows for one more, so that keys
- * that never come again are looked up, but seldom remembered.
+ * How many keys may be remembered at once. After that, one per object, so that keys that never
+ * repeat cost little.
  */
 const MAX_CREDIT = 4096;
-/** Code is generated for keys that have come this often: making it takes some microseconds for each key. */
+/** Generating code takes some microseconds per key. */
 const USES_BEFORE_CODE = 64;
-/** Code is generated for no more keys than this. */
 const MAX_KEYS_IN_CODE = 8192;
 
 /** What generated code needs of an encoder. */
@@ -23,12 +21,12 @@ export interface ValueSink {
   write(value: unknown, depth: number): void;
 }
 
-/** Writes the values of an object, in the order of its keys. */
+/** Writes the values of an object in the order of its keys. */
 export type ValueWriter = (object: Record<string, unknown>, sink: ValueSink, depth: number) => void;
 
 /**
- * The sequences of keys that an encoder has met in plain objects, as a tree in which each step is a key. A
- * sequence that objects end with is a shape: a tape has its keys only once.
+ * A trie of the key sequences of plain objects. The sequence of a whole object is a shape, whose
+ * keys a tape contains only once.
  */
 export class KeyPaths {
   /** The empty sequence. */
@@ -38,7 +36,7 @@ export class KeyPaths {
   #keysInCode = 0;
   #mayGenerate = true;
 
-  /** Begins a tape. Forgets the sequences if there are too many. */
+  /** Begins a tape. Drops the trie if it is too large. */
   begin(): void {
     if (this.#count < MAX_PATHS) return;
     this.root = new KeyPath('', undefined);
@@ -46,18 +44,18 @@ export class KeyPaths {
     this.#credit = MAX_CREDIT;
   }
 
-  /** Notes an object that was not written by generated code; `path` is the shape of its keys, if any. */
+  /** Counts an object that generated code did not write. */
   note(path: KeyPath | undefined): void {
     if (this.#credit < MAX_CREDIT) this.#credit++;
     if (path === undefined || ++path.uses < USES_BEFORE_CODE) return;
     if (!this.#mayGenerate || this.#keysInCode + path.count > MAX_KEYS_IN_CODE) return;
     this.#keysInCode += path.count;
     path.writer = generate(path.keys());
-    // The process forbids code from strings, and will go on doing so.
+    // The process forbids code from strings.
     if (path.writer === undefined) this.#mayGenerate = false;
   }
 
-  /** Whether a sequence may be continued: then it will be to its end, as far as the count of keys goes. */
+  /** Whether to remember another key, and, as far as its count tells, all that follow. */
   take(path: KeyPath): boolean {
     const left = MAX_SHAPE_KEYS - path.count;
     if (left === 0 || this.#credit < left || this.#count >= MAX_PATHS) return false;
@@ -67,25 +65,24 @@ export class KeyPaths {
   }
 }
 
-/** A sequence of keys. */
 export class KeyPath {
-  /** The last key; '' for the empty sequence. */
+  /** The last key. */
   readonly key: string;
   /** How many keys there are. */
   readonly count: number;
-  /** The sequence without its last key. */
+  /** Without the last key. */
   readonly parent: KeyPath | undefined;
-  /** The continuation that was taken last: most likely the one that is taken next. */
+  /** The continuation that came last. */
   latest: KeyPath | undefined = undefined;
-  /** All of them, once there are two. */
+  /** All continuations, once there are two. */
   #next: Map<string, KeyPath> | undefined = undefined;
   #joined: Uint8Array | undefined = undefined;
-  /** The number of the tape that last had it as a shape, and its place among the shapes of that one. */
+  /** The number of the tape that last contained this shape, and its index there. */
   tape = 0;
   index = 0;
-  /** How many objects with exactly these keys were written by other means than {@link writer}. */
+  /** How many objects were not written by {@link writer}. */
   uses = 0;
-  /** Generated code for these keys. */
+  /** Generated code. */
   writer: ValueWriter | undefined = undefined;
 
   constructor(key: string, parent: KeyPath | undefined) {
@@ -102,11 +99,11 @@ export class KeyPath {
   keys(): string[] {
     const keys = [this.key];
     for (let path = this.parent; path !== undefined; path = path.parent) keys.push(path.key);
-    // The last one is that of the empty sequence.
+    // Drop the root's key.
     return keys.slice(0, -1).reverse();
   }
 
-  /** This sequence and one key more; undefined when that is not remembered. */
+  /** This sequence and one more key; undefined if it is not remembered. */
   step(key: string, paths: KeyPaths): KeyPath | undefined {
     const next = this.#next?.get(key) ?? this.#add(key, paths);
     if (next !== undefined) this.latest = next;
@@ -130,15 +127,15 @@ export class KeyPath {
   }
 }
 
-/** ASCII without NUL, which separates the keys. */
+/** ASCII without NUL, the separator. */
 function fits(key: string): boolean {
   return key.length <= MAX_SHAPE_KEY_LENGTH && /^[\x01-\x7f]+$/.test(key);
 }
 
 /**
- * A function that reads each value by a name of its own, so that V8 learns where in such objects it is. A
- * loop for all objects searches for values once it has met an object that is a hash table, or has numbers as
- * keys. Undefined where the process forbids code from strings.
+ * Generates a function that reads each value by name, so that V8 caches where it is. A generic loop
+ * becomes a search once it has met a hash table or numeric keys. Undefined if the process forbids
+ * code from strings.
  */
 function generate(keys: readonly string[]): ValueWriter | undefined {
   const writes = keys.map(

@@ -10,7 +10,7 @@ import type { TapeCursor } from './tape-cursor.js';
 const CONSTANT_VALUES = [false, true, null, undefined] as const;
 const CONSTANT_ATOMS = [atom('false'), atom('true'), atom('nil'), atom('undefined')] as const;
 
-/** A term without terms inside, apart from those that `read` deals with itself for speed. */
+/** Reads the leaves that `read` does not read itself. */
 export function readLeaf(at: TapeCursor, tag: number, payload: number): unknown {
   switch (tag) {
     case tape.TEXT16: {
@@ -46,12 +46,11 @@ function readConstant(at: TapeCursor, payload: number): unknown {
   return payload === tape.EMPTY_LIST ? [] : payload === tape.EMPTY_TEXT ? '' : {};
 }
 
-/** A binary of at least this size may share memory with the message it came in. */
 const MIN_SHARED = 64 * 1024;
 
 /**
- * A small binary is copied, so that it does not keep its message alive. A large one that makes up at least a
- * quarter of the message shares the message's memory.
+ * Copies small binaries, so that they do not keep the message alive. A large binary shares the
+ * message's memory if it is at least a quarter of it.
  */
 function readBytes(at: TapeCursor, length: number): Buffer {
   const start = startOf(at, length);
@@ -62,17 +61,16 @@ function readBytes(at: TapeCursor, length: number): Buffer {
   return copy;
 }
 
-/** Where in the source the bytes are that the next word speaks of. */
+/** Where in the source the next bytes are. */
 function startOf(at: TapeCursor, length: number): number {
   const start = at.sourceStart + at.words[at.word++]!;
-  // A reviver can transfer or resize the memory that is being decoded.
+  // A reviver can transfer or resize the bytes that are being decoded.
   if (start + length > byteLength(at.source)) {
     throw new TermError('the bytes were detached or resized while they were decoded');
   }
   return start;
 }
 
-/** A list of small integers that came as a string. */
 function readByteList(at: TapeCursor, length: number): unknown[] {
   const start = startOf(at, length);
   const { source } = at;
@@ -81,11 +79,10 @@ function readByteList(at: TapeCursor, length: number): unknown[] {
   return items;
 }
 
-/** One digit of a big integer, as bytes and as a number. All platforms of this library are little-endian. */
+/** A 64-bit digit as bytes and as a bigint. All supported platforms are little-endian. */
 const digit = new BigUint64Array(1);
 const digitBytes = new Uint8Array(digit.buffer);
 
-/** An integer beyond those that a number holds; its bytes are little-endian. */
 function readBig(at: TapeCursor, length: number, isNegative: boolean): bigint {
   const start = startOf(at, length);
   const bytes = view(at.source, start, length);
@@ -101,7 +98,6 @@ function readBig(at: TapeCursor, length: number, isNegative: boolean): bigint {
   return isNegative ? -magnitude : magnitude;
 }
 
-/** Identifiers of an Erlang node, and bit strings. */
 export function readIdentifier(at: TapeCursor, kind: number, rest: number): unknown {
   switch (kind) {
     case tape.BITSTRING: {
@@ -138,7 +134,6 @@ function nextAtom(at: TapeCursor): Atom {
   return at.atoms[at.words[at.word++]!]!;
 }
 
-/** Rust writes no such word. */
 function refuse(tag: number): never {
   throw new Error(`a bug in this library: a word with tag ${tag} does not begin a term`);
 }

@@ -4,10 +4,10 @@ import { isSparse, setSparse } from './sparse-keys.js';
 import type { TapeCursor } from './tape-cursor.js';
 
 const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
-/** With more keys than this V8 keeps an object as a hash table anyway. */
+/** V8 keeps larger objects as hash tables anyway. */
 const MANY_KEYS = 64;
 
-/** A map with `count` pairs. `keys` says what all of its keys are. */
+/** `keys` is the type of all keys. */
 export function readMap(at: TapeCursor, keys: number, count: number): unknown {
   if (keys === tape.KEYS_MIXED) {
     const map = new Map<unknown, unknown>();
@@ -18,7 +18,7 @@ export function readMap(at: TapeCursor, keys: number, count: number): unknown {
   return keys === tape.KEYS_ATOMS ? revive(at, object) : object;
 }
 
-/** A map that begins like a shape: its values, a word with the number of further pairs, and these. */
+/** A shape's values, the number of pairs, and the pairs. */
 export function readMixed(at: TapeCursor, keys: number, index: number): unknown {
   const shape = at.shapes[index]!;
   if (keys === tape.KEYS_MIXED) {
@@ -41,10 +41,7 @@ function readPairs(
   return object;
 }
 
-/**
- * Without a prototype there is nothing that an assignment could hit but the object's own keys, and V8
- * takes half the time for each.
- */
+/** Without a prototype, assignments only affect own keys and take half the time. */
 function readManyKeys(at: TapeCursor, count: number): Record<string, unknown> {
   const object = { __proto__: null } as unknown as Record<string, unknown>;
   for (let left = count; left > 0; left--) {
@@ -55,7 +52,7 @@ function readManyKeys(at: TapeCursor, count: number): Record<string, unknown> {
   return Object.setPrototypeOf(object, Object.prototype) as Record<string, unknown>;
 }
 
-/** The key of an object: text, or the name of an atom. */
+/** Text, or the name of an atom. */
 function readKey(at: TapeCursor): string {
   const head = at.words[at.word]!;
   const payload = head >>> 4;

@@ -4,7 +4,7 @@ import type { DecodeFailure } from '../platform/native.js';
 import { DECODER_WORDS, DecoderWord } from './control.js';
 import type { TapeBuffers } from './tape-buffers.js';
 
-/** The functions of crates/node/src/codec/decoder.rs; parameters and results are words of `control`. */
+/** See crates/node/src/codec/decoder.rs. Arguments and results are in `control`. */
 interface DecoderFunctions {
   decode(): DecodeFailure | undefined;
   decodeBytes(bytes: Uint8Array): DecodeFailure | undefined;
@@ -17,21 +17,21 @@ interface DecoderFunctions {
   close(): void;
 }
 
-/** A part of a tape fits: it has some 20,000 words, and no more doubles than words. */
+/** Enough for a part: some 20,000 words, and at most as many doubles. */
 const WORDS = 64 * 1024;
 const FLOATS = 32 * 1024;
 const BYTES = 256 * 1024;
-/** Encodings up to this size are copied, which costs less than handing over their memory. */
+/** Copying up to this size is faster than handing over memory. */
 export const SMALL_INPUT = 4096;
 
-/** The half of a decoder that is Rust, and the memory that both halves share. */
+/** The Rust half of a decoder, and the memory that both halves share. */
 export class NativeDecoder {
-  /** Where tapes are written: small ones whole, large ones in parts. */
+  /** Small tapes are written here as a whole, large ones in parts. */
   readonly buffers: TapeBuffers;
-  /** Where small encodings are copied. */
+  /** Memory for small encodings. */
   readonly input = new Uint8Array(SMALL_INPUT);
   readonly #control = new Uint32Array(DECODER_WORDS);
-  // Without a prototype, so that adding the functions calls no setter.
+  // No prototype, whose setters could be called.
   readonly #functions = { __proto__: null } as unknown as DecoderFunctions;
 
   constructor() {
@@ -42,7 +42,6 @@ export class NativeDecoder {
     environment.installDecoder(this.#functions, this.#control, words, floats, bytes, this.input);
   }
 
-  /** Decodes the first `length` bytes of `input`. */
   decodeInput(
     length: number,
     flags: number,
@@ -53,7 +52,7 @@ export class NativeDecoder {
     return this.#functions.decode();
   }
 
-  /** Decodes bytes that no other thread can change meanwhile. */
+  /** The bytes must not be shared with other threads. */
   decodeBytes(
     bytes: Uint8Array,
     flags: number,
@@ -72,48 +71,44 @@ export class NativeDecoder {
     control[DecoderWord.maxTerms] = maxTerms;
   }
 
-  /** Whether the tape that was just decoded lies in `buffers`; if not, only its header does. */
+  /** Whether the whole tape is in `buffers`; otherwise only its header. */
   get isWhole(): boolean {
     return this.#control[DecoderWord.whole] === 1;
   }
 
-  /** Makes a large message of the bridge the tape that is read in parts. Returns its source, if it has one. */
+  /** Begins a large message of the bridge. Returns its source, if any. */
   open(large: number): Uint8Array | undefined {
     this.#control[DecoderWord.slot] = large;
     return this.#functions.open();
   }
 
-  /** Writes the next part of the tape to the start of the words and the doubles. */
   nextPart(): void {
     this.#functions.nextPart();
   }
 
-  /** Writes the lengths of atoms and the shapes to the start of the words, from entry `start` on. */
+  /** Writes entries of the tables to the words, from entry `start` on. */
   readTable(start: number): void {
     this.#control[DecoderWord.start] = start;
     this.#functions.table();
   }
 
-  /** All names of the tape. */
   names(): string {
     return this.#functions.names();
   }
 
-  /** Latin-1 text of the tape. */
   text8(start: number, length: number): string {
     this.#control[DecoderWord.start] = start;
     this.#control[DecoderWord.textLength] = length;
     return this.#functions.text8();
   }
 
-  /** UTF-16 text of the tape; place and length are in bytes. */
+  /** Place and length are in bytes. */
   text16(start: number, length: number): string {
     this.#control[DecoderWord.start] = start;
     this.#control[DecoderWord.textLength] = length;
     return this.#functions.text16();
   }
 
-  /** Ends the reading of a tape in parts, and frees it. */
   close(): void {
     this.#functions.close();
   }

@@ -19,9 +19,9 @@ import type { Term } from '../terms/index.js';
 /**
  * Prints the term that a value is sent as, in Erlang's syntax on one line.
  *
- * Erlang evaluates the text to the same term, with two exceptions: identifiers and closures (`<0.1.2>`,
- * `#Port<0.1>`, `#Ref<0.1.2>`, `#Fun<m.1.2>`) are printed as on their own node and cannot be read back, nor
- * can atoms with U+FFFE or U+FFFF. Integers of more than 1,024 bytes are printed in hexadecimal.
+ * Erlang reads the text back as the same term, except identifiers and closures (`<0.1.2>`,
+ * `#Port<0.1>`, `#Ref<0.1.2>`, `#Fun<m.1.2>`) and atoms with U+FFFE or U+FFFF. Integers of more
+ * than 1,024 bytes are hexadecimal.
  *
  * @param value any value that {@link encode} takes. To print a received term, decode it with
  * `terms: 'exact'`.
@@ -40,9 +40,8 @@ export function toErlang(value: unknown, options?: ToErlangOptions): string {
 /**
  * Prints the term that a value is sent as, in Elixir's syntax on one line.
  *
- * Elixir evaluates the text to the same term, with two exceptions: identifiers and closures (`#PID<0.1.2>`
- * and the like) are printed as on their own node and cannot be read back, and structs require their module.
- * Integers of more than 1,024 bytes are printed in hexadecimal.
+ * Elixir reads the text back as the same term, except identifiers and closures (`#PID<0.1.2>` and
+ * the like). Structs require their module. Integers of more than 1,024 bytes are hexadecimal.
  *
  * @param value any value that {@link encode} takes. To print a received term, decode it with
  * `terms: 'exact'`.
@@ -60,15 +59,15 @@ export function toElixir(value: unknown, options?: ToElixirOptions): string {
 }
 
 /**
- * Reads a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it. Nothing is
- * evaluated.
+ * Reads a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it,
+ * without evaluating anything.
  *
- * Strings are lists of code points, as in Erlang. Pids, ports, references and closures are errors, because
- * their printed form is incomplete. So are variables, operators, and maps that have a key twice.
+ * Strings are lists of code points. Variables, operators, maps with duplicate keys, and pids,
+ * ports, references and closures, whose printed form is incomplete, are errors.
  *
- * @param text one term; a dot and comments may follow it
+ * @param text one term; a dot and comments may follow
  * @param options the options of {@link decode}
- * @throws {@link TermError} with `line` and `column`, and what was expected there
+ * @throws {@link TermError} with `line`, `column` and what was expected there
  * @example
  * ```ts run
  * import { fromErlang } from 'backwater';
@@ -95,21 +94,21 @@ function print(
   return native.printTerm(encoded, nativeOptions({ ...syntax, maxLength, maxDepth }));
 }
 
-/** Encodes a value as deep as the codec goes: printing has no limit of its own. */
+/** Printing has no depth limit of its own. */
 function encodeDeep(value: unknown, options: EncodeOptions): Buffer {
   return encode(value, { ...options, maxDepth: MAX_DEPTH });
 }
 
-/** Terms nested deeper than this are shown as `...` in messages. */
+/** In messages, deeper terms are printed as `...`. */
 const SHOWN_DEPTH = 8;
-/** Terms of more bytes than this are shown as `util.inspect` shows their values. */
+/** Larger terms are printed by `util.inspect`. */
 const SHOWN_SIZE = 64 * 1024;
 
 /**
- * A value for messages, as a term in Erlang's syntax such as `{badmatch,<<"x">>}`. Values that cannot be
- * encoded, and large ones, are shown as `util.inspect` shows them.
+ * Prints a value for a message in Erlang's syntax, such as `{badmatch,<<"x">>}`. `util.inspect`
+ * prints large values and those that cannot be encoded.
  *
- * @param maxLength where to cut the text, in UTF-16 units
+ * @param maxLength in UTF-16 units
  */
 export function printBriefly(value: unknown, maxLength = 500): string {
   try {

@@ -3,27 +3,24 @@ import { SerializeError, type SizeLimit, TooDeepError } from './serialize-error.
 import * as tape from './tape.js';
 import { TapeWriter } from './tape-writer.js';
 
-// V8 folds the constants of a module, but not those that it imports.
+// V8 folds a module's own constants, but not imported ones.
 const { CONST, EMPTY_MAP, EXT, KEYS_MIXED, MAP, MAX_PAIRS, MAX_SHAPE_KEYS, MIXED, OBJECT } = tape;
 
-/** The properties of a plain object. */
 export type Properties = Record<string, unknown>;
 
-/** How many objects are asked for the number of their keys after one had more than a shape can have. */
+/** How many objects are checked for many keys after one had too many for a shape. */
 const LOOK_AHEAD = 32;
 
-/** Writes plain objects as maps. */
 export abstract class ObjectWriter extends TapeWriter implements ValueSink {
   protected maxDepth = 0;
   private readonly paths = new KeyPaths();
-  /** Whether all objects inherit an enumerable property. */
+  /** Whether `Object.prototype` has an enumerable property. */
   private inherits = false;
-  /** How many objects are still asked for the number of their keys. */
   private largeAhead = 0;
-  /** The keys of the object that turned out to be large. */
+  /** The keys of the object that `isLarge` has found large. */
   private largeKeys: readonly string[] | undefined = undefined;
 
-  /** Writes any value; `depth` containers are around it. */
+  /** `depth` is the number of enclosing containers. */
   abstract write(value: unknown, depth: number): void;
 
   protected override begin(limit: SizeLimit): void {
@@ -33,18 +30,16 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     this.largeKeys = undefined;
   }
 
-  /** Refuses a container with something inside that is too deep. */
   protected enter(depth: number): void {
     if (depth >= this.maxDepth) throw new TooDeepError(this.maxDepth);
   }
 
-  /** Arrays behind a proxy may have any length. */
+  /** The length of a proxied array may be anything. */
   protected refuseCount(count: number, most: number): never {
     this.checkSize(count);
     throw new SerializeError(`has ${String(count)} items; at most ${most} can be encoded`);
   }
 
-  /** Writes a map of the enumerable properties. */
   protected writePlain(value: Properties, depth: number): void {
     const path = this.inherits ? undefined : this.pathOf(value);
     if (path !== undefined && path.writer !== undefined) {
@@ -59,7 +54,7 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     else this.writeLarge(value, depth);
   }
 
-  /** The keys of an object, if they can be a shape. */
+  /** The shape of an object, if it has one. */
   private pathOf(value: Properties): KeyPath | undefined {
     if (this.largeAhead > 0 && this.isLarge(value)) return undefined;
     let path = this.paths.root;
@@ -76,9 +71,9 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
   }
 
   /**
-   * Whether an object has more keys than a shape can have. If so, they are noted for {@link Encoder.writeLarge}:
-   * V8 keeps such an object as a hash table and sorts the keys for whoever lists them, which takes longer than
-   * everything else. After one such object, the next ones are asked at once.
+   * Whether an object has too many keys for a shape. V8 keeps such objects as hash tables and sorts
+   * their keys for each listing, which takes longer than everything else, so `largeKeys` keeps the
+   * list.
    */
   private isLarge(value: Properties): boolean {
     const keys = Object.keys(value);
@@ -113,16 +108,15 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
   }
 
   /**
-   * Writes the properties as they come: one loop finds them, their values and their shape. Listing the keys
-   * first, and reading the values by them, takes three times as long.
+   * Writes keys, values and shape in one loop. Listing the keys first takes three times as long.
    *
-   * @param inherits whether there may be enumerable properties that are not its own
+   * @param inherits whether there may be inherited enumerable properties
    */
   protected writePairs(value: Properties, depth: number, inherits: boolean): void {
     this.put(0);
     const head = this.word - 1;
     let path = this.paths.root;
-    // Where the number of pairs stands, once a key has not fitted a shape.
+    // The place of the number of pairs, once a key did not fit a shape.
     let pairsAt = -1;
     let pairs = 0;
     let latestKey = '';
@@ -153,14 +147,13 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     this.putObjectHead(head, path, pairsAt, pairs);
   }
 
-  /** Makes room for the number of pairs that follow the values of a shape; 0 where there is no shape. */
+  /** Reserves a word for the number of pairs; 0 if no shape precedes them. */
   private beginPairs(path: KeyPath): number {
     if (path.count === 0) return 0;
     this.put(0);
     return this.word - 1;
   }
 
-  /** Writes the head of an object after its content: a shape, pairs, or a shape and pairs. */
   private putObjectHead(head: number, path: KeyPath, pairsAt: number, pairs: number): void {
     if (path.count === 0) {
       if (pairs > 0) this.putMapHead(head, pairs);

@@ -1,4 +1,3 @@
-/** The options of encoding, decoding and printing terms, alone and as parts of messages. */
 import {
   FLAG_BINARIES_AUTO,
   FLAG_BINARIES_BUFFER,
@@ -18,7 +17,7 @@ const MAX_SIZE = 2 ** 28 - 1;
 const DEFAULT_SIZE = 8 * 1024 * 1024;
 const size = integer(1, MAX_SIZE, 'bytes');
 
-/** Has what every object has, which is more than usual if a program has changed Object.prototype. */
+/** Has the properties that a program may have added to Object.prototype. */
 const anything: Record<string, unknown> = {};
 
 const revivers = listOf<Reviver>(
@@ -45,25 +44,29 @@ function isAtomName(name: unknown): name is string {
   );
 }
 
-/** What binaries can become. */
 export const binaries = oneOf('auto', 'buffer', 'string');
 
 const reading = {
-  /** Whether terms become plain JavaScript values (`'js'`) or values that keep every type (`'exact'`). */
+  /**
+   * Whether terms become plain JavaScript values (`'js'`) or values that keep every type
+   * (`'exact'`).
+   */
   terms: option(oneOf('js', 'exact'), 'js'),
   /**
-   * What binaries become with `terms: 'js'`: `'auto'` gives a Buffer if the sender marked them as bytes or
-   * they are not valid UTF-8, and a string otherwise; `'buffer'` always a Buffer, `'string'` always a string.
+   * What binaries become with `terms: 'js'`: `'auto'` gives a Buffer if they are marked as bytes or
+   * not valid UTF-8, and a string otherwise; `'buffer'` always a Buffer; `'string'` always a
+   * string.
    *
-   * With `'string'`, a binary that is not valid UTF-8 is an error. See {@link EncodeOptions.markBytes}.
+   * With `'string'`, a binary that is not valid UTF-8 is an error. See {@link
+   * EncodeOptions.markBytes}.
    */
   binaries: option(binaries, 'auto'),
-  /** Whether to accept external functions and atoms that this program has not created itself. */
+  /** Whether to accept external functions, and atoms that this program has not created itself. */
   decodeUnsafeTerms: option(boolean, true),
   /**
-   * Hooks that turn decoded terms, such as the structs of an Elixir module, into values of your own.
+   * Hooks that turn decoded terms, such as Elixir structs, into values of your own.
    *
-   * The list is read once; later changes to it have no effect. Ignored with `terms: 'exact'`.
+   * The list is read once. Ignored with `terms: 'exact'`.
    */
   revivers: option(revivers, undefined),
 };
@@ -85,44 +88,45 @@ const charlists = {
   charlists: option(boolean, true),
 };
 
-/** Bounds on what one message may decode to. */
 export const limits = {
   ...maxDepth,
-  /** How many terms one message may contain, nested terms included. */
+  /** How many terms one message may contain, including nested terms. */
   maxTerms: option(integer(1, 2 ** 28 - 1), 16_777_216),
 };
 
-/** Options of a message that clients and servers share. */
 export const messages = {
   ...reading,
   ...writing,
   /**
-   * Whether a `Uint8Array` is marked as bytes, so that the peer receives a Buffer even if it holds text.
+   * Whether to mark a `Uint8Array` as bytes, so that the peer receives a Buffer even if it holds
+   * text.
    *
    * Erlang and Elixir read it as an ordinary binary.
    *
    * @defaultValue `true` with `terms: 'js'`, `false` with `terms: 'exact'`
    */
   markBytes: option(optional(boolean), undefined),
-  /** The size from which bodies are compressed, in bytes, if that makes them smaller; `Infinity` for never. */
+  /**
+   * The size in bytes from which bodies are compressed if that makes them smaller; `Infinity` for
+   * never.
+   */
   compressionThreshold: option(integerOrInfinity(0, 2 ** 31 - 1, 'bytes'), 300),
   /**
    * How large encoded arguments may be before compression, in bytes.
    *
-   * Data that does not compress may be larger on the wire by the overhead of gzip: 0.04 % and 25 bytes.
+   * Incompressible data may be larger on the wire by gzip's overhead: 0.04 % and 25 bytes.
    */
   maxEncodedArgsSize: option(size, DEFAULT_SIZE),
   /** How large an encoded result may be before compression, in bytes. */
   maxEncodedResultSize: option(size, DEFAULT_SIZE),
 };
 
-/** Compression of what clients and servers send. */
 export const compression = {
   /** How hard to compress: 1 is fastest, 9 smallest. */
   gzipLevel: option(integer(1, 9), 1),
 };
 
-// Functions for both directions take the hooks of the other direction, so that `elixir()` fits either.
+// Functions of one direction also take the hooks of the other, so that `elixir()` fits both.
 
 export const decodeTable = {
   ...reading,
@@ -130,12 +134,15 @@ export const decodeTable = {
   /**
    * Whether to accept compressed terms, as `term_to_binary` writes them with `compressed`.
    *
-   * Messages of calls never contain any. The offsets in errors are those of the inflated encoding.
+   * Messages of calls never contain any. Offsets in errors refer to the inflated encoding.
    */
   compressed: option(boolean, false),
-  /** How large a compressed term may be once it is inflated, in bytes. */
+  /** How large a compressed term may be when inflated, in bytes. */
   maxInflatedSize: option(size, DEFAULT_SIZE),
-  /** How many times its compressed size a compressed term of more than 1 MiB may be; `Infinity` for any size. */
+  /**
+   * How many times its compressed size a term of more than 1 MiB may inflate to; `Infinity` for any
+   * size.
+   */
   maxInflatedRatio: option(integerOrInfinity(1, 2048), 256),
   /** Ignored, so that one set of hooks fits both directions. */
   encoders: writing.encoders,
@@ -147,16 +154,17 @@ export const encodeTable = {
   /** How large the encoding may be, in bytes. */
   maxSize: option(size, MAX_SIZE),
   /**
-   * Whether a `Uint8Array` is marked as bytes, so that {@link decode} returns a Buffer even if it holds text.
+   * Whether to mark a `Uint8Array` as bytes, so that {@link decode} returns a Buffer even if it
+   * holds text.
    *
-   * Erlang and Elixir read it as an ordinary binary. An empty one cannot be marked. `term_to_binary` marks
-   * nothing.
+   * Erlang and Elixir read it as an ordinary binary. An empty one cannot be marked.
    */
   markBytes: option(boolean, false),
   /**
-   * Whether to compress the encoding, if that makes it smaller: `true`, or a level from 0 (not) to 9 (smallest).
+   * Whether to compress the encoding if that makes it smaller: `true`, or a level from 0 (off) to 9
+   * (smallest).
    *
-   * `binary_to_term` reads it, and {@link decode} with its option `compressed`.
+   * `binary_to_term` reads it, and so does {@link decode} with its option `compressed`.
    */
   compressed: option<boolean | number>(
     {
@@ -180,9 +188,10 @@ export const toErlangTable = {
 export const toElixirTable = {
   ...toErlangTable,
   /**
-   * Whether to print maps with a key `__struct__` as structs: `%Date{…}`, not `%{__struct__: Date, …}`.
+   * Whether to print maps with the key `__struct__` as structs: `%Date{…}`, not `%{__struct__:
+   * Date, …}`.
    *
-   * Elixir can read the map form where the module does not exist.
+   * Elixir can read the map form even if the module does not exist.
    */
   structs: option(boolean, true),
 };
@@ -202,24 +211,20 @@ export interface ToElixirOptions extends OptionsOf<typeof toElixirTable> {}
 /** Options of {@link fromErlang}. */
 export interface FromErlangOptions extends DecodeOptions {}
 
-/** The complete options of {@link decode}. */
 export interface DecodeSettings extends Readonly<Values<typeof decodeTable>> {
   readonly exact: boolean;
-  /** For the addon: see {@link readingFlags}. */
   readonly flags: number;
 }
 
-/** The complete options of {@link encode}. */
 export type EncodeSettings = Readonly<Values<typeof encodeTable>>;
 
-/** The flags of each choice of `binaries`. */
 export const BINARIES = {
   auto: FLAG_BINARIES_AUTO,
   buffer: FLAG_BINARIES_BUFFER,
   string: FLAG_BINARIES_STRING,
 } as const;
 
-/** How the addon is told to decode. Registers the atoms of the revivers as known. */
+/** Decoding flags for the addon. Also makes the atoms of revivers known. */
 export function readingFlags(values: Values<typeof reading>): number {
   reviversOf(values.revivers);
   const { terms, decodeUnsafeTerms, binaries } = values;
@@ -230,28 +235,23 @@ export function readingFlags(values: Values<typeof reading>): number {
 const decodeDefaults = decodeSettings('decode');
 const encodeDefaults: EncodeSettings = Object.freeze(readOptions(encodeTable, {}, 'encode'));
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function decodeOptions(input?: DecodeOptions | null): DecodeSettings {
   return input === undefined ? decodeDefaults : decodeSettings('decode', input);
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function encodeOptions(input?: EncodeOptions | null): EncodeSettings {
   if (input === undefined) return encodeDefaults;
   return Object.freeze(readOptions(encodeTable, input, 'encode'));
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function fromErlangOptions(input?: FromErlangOptions | null): DecodeSettings {
   return decodeSettings('fromErlang', input);
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function toErlangOptions(input?: ToErlangOptions | null): Values<typeof toErlangTable> {
   return readOptions(toErlangTable, input, 'toErlang');
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function toElixirOptions(input?: ToElixirOptions | null): Values<typeof toElixirTable> {
   return readOptions(toElixirTable, input, 'toElixir');
 }

@@ -6,45 +6,40 @@ import type { Tuple } from '../terms/tuple.js';
 import { atomTerm, type ReadShape } from './shapes.js';
 import type { ValueSource } from './generated-reader.js';
 
-/** Turns each Elixir struct of a module into a value of your own. */
+/** Turns Elixir structs of a module into values of your own. */
 export interface StructReviver {
   /** The module: `'Elixir.Date'`, or `'Date'` for short. */
   readonly struct: string;
-  /** Only revivers of tuples have one. */
+  /** Not for structs. */
   readonly tag?: undefined;
-  /** Returns the value to use instead, or `fields` to keep the map. `__struct__` is one of the fields. */
+  /** Returns the value to use instead, or `fields`, which include `__struct__`, to keep the map. */
   revive(fields: Record<string, any>): unknown;
 }
 
-/** Turns each tuple that begins with an atom, such as an Erlang record, into a value of your own. */
+/** Turns tuples that begin with an atom, such as Erlang records, into values of your own. */
 export interface TupleReviver {
   /** The name of the atom. */
   readonly tag: string;
-  /** Only revivers of structs have one. */
+  /** Not for tuples. */
   readonly struct?: undefined;
-  /** How many elements the tuple has, the atom included. */
+  /** How many elements the tuple has, including the atom. */
   readonly length: number;
   /** Returns the value to use instead, or `tuple` to keep the tuple. */
   revive(tuple: Tuple<readonly any[]>): unknown;
 }
 
-/**
- * Turns some terms into values of your own when they are decoded. It may decode, encode and start calls
- * itself.
- */
+/** Turns decoded terms into values of your own. It may decode, encode and start calls. */
 export type Reviver = StructReviver | TupleReviver;
 
 const STRUCT = '__struct__';
 
-/** The revivers of one list, by what they apply to. */
 export class Revivers {
   readonly #structs = new Map<unknown, StructReviver>();
   readonly #tuples = new Map<unknown, TupleReviver[]>();
-  /** Only the revivers of structs. */
   readonly ofStructs: Revivers | undefined;
 
   constructor(list: readonly Reviver[]) {
-    // These atoms are the program's own, so safe decoding accepts them.
+    // Safe decoding must accept the atoms of revivers.
     atom(STRUCT);
     for (const reviver of list) {
       if (typeof reviver.struct === 'string') {
@@ -60,7 +55,7 @@ export class Revivers {
     this.ofStructs = structs.length === list.length ? this : new Revivers(structs);
   }
 
-  /** The value of a map whose keys are atoms. */
+  /** The value of a map with atoms as keys. */
   object(fields: Record<string, unknown>): unknown {
     if (!Object.hasOwn(fields, STRUCT)) {
       noteKeys(fields);
@@ -77,16 +72,18 @@ export class Revivers {
     return revive(`tag ${found.tag}`, () => found.revive(tuple));
   }
 
-  /** A shape whose objects are made what they are. */
   shape(shape: ReadShape): ReadShape {
     return typeof shape.keyTerm(0) === 'string' ? shape : new RevivingShape(shape, this);
   }
 }
 
-/** Objects of which it is known that their keys were atoms. */
+/** Objects whose keys were atoms. */
 const atomKeyed = new WeakSet<object>();
 
-/** Notes that the keys of an object are atoms, if it looks like the inside of a set: empty lists as values. */
+/**
+ * Remembers that the keys were atoms if the object may be the inside of a set, whose values are
+ * empty lists.
+ */
 function noteKeys(object: Record<string, unknown>): void {
   for (const key in object) {
     if (!Object.hasOwn(object, key)) return;
@@ -96,7 +93,7 @@ function noteKeys(object: Record<string, unknown>): void {
   }
 }
 
-/** @internal The members of a set as Erlang's `sets` have them: the keys of a map with `[]` as values. */
+/** @internal The members of one of Erlang's `sets`: a map with values `[]`. */
 export function membersOf(map: object): unknown[] {
   if (types.isMap(map)) return [...map.keys()];
   const names = Object.keys(map);
@@ -129,7 +126,7 @@ class RevivingShape implements ReadShape {
 
 const compiled = new WeakMap<readonly Reviver[], Revivers>();
 
-/** The revivers of an option. The list counts as it was when it was first used. */
+/** The list counts as it was when it was first used. */
 export function reviversOf(list: readonly Reviver[] | undefined): Revivers | undefined {
   if (list === undefined || list.length === 0) return undefined;
   let revivers = compiled.get(list);
@@ -145,6 +142,6 @@ function revive(which: string, make: () => unknown): unknown {
     return make();
   } catch (cause) {
     const reason = types.isNativeError(cause) ? cause.message : inspectBriefly(cause, 200);
-    throw new TermError(`the reviver of the ${which} has thrown: ${reason}`, { cause });
+    throw new TermError(`the reviver of the ${which} threw: ${reason}`, { cause });
   }
 }

@@ -4,8 +4,8 @@ import { arrayOf, doublesOf, integersOf } from './arrays.js';
 import type { TapeCursor } from './tape-cursor.js';
 
 /**
- * The next `count` terms, at least one, as an array. Numbers have loops of their own, so that V8 learns what
- * such arrays hold.
+ * Reads `count` terms, at least one. Loops of their own for numbers let V8 choose the array's
+ * representation.
  */
 export function readItems(at: TapeCursor, count: number): unknown[] {
   const tag = at.words[at.word]! & 15;
@@ -25,9 +25,8 @@ export function readItems(at: TapeCursor, count: number): unknown[] {
   }
 }
 
-/** A tuple with so many elements. */
 export function readTuple(at: TapeCursor, count: number): unknown {
-  // No function of its own makes the elements: deep terms need every frame of the stack.
+  // Inline, because deep terms need every stack frame.
   const elements =
     count === 2
       ? [readFrequent(at), readFrequent(at)]
@@ -37,11 +36,11 @@ export function readTuple(at: TapeCursor, count: number): unknown {
           ? []
           : readItems(at, count);
   const tuple = markTuple(elements);
-  // The terms of a closure are exact, and never revived.
+  // Terms of a closure are exact, and not revived.
   return at.revivers === undefined || at.exact ? tuple : at.revivers.tuple(tuple as Tuple);
 }
 
-/** The same as {@link TapeCursor.read}. V8 inlines it, and calls that for what is neither an atom, small or text. */
+/** Like {@link TapeCursor.read}, but short enough for V8 to inline. */
 function readFrequent(at: TapeCursor): unknown {
   const { word } = at;
   const head = at.words[word]!;
@@ -79,7 +78,7 @@ function readIntegers(at: TapeCursor, count: number): unknown[] {
   return readMore(at, items, fillIntegers(at, items, 0, count), count);
 }
 
-/** Fills in the doubles that come next, and returns the index of the item after them. */
+/** Reads consecutive doubles, and returns the index after them. */
 function fillDoubles(at: TapeCursor, items: unknown[], from: number, count: number): number {
   const { words, floats } = at;
   const word = at.word - from;
@@ -94,7 +93,6 @@ function fillDoubles(at: TapeCursor, items: unknown[], from: number, count: numb
   return index;
 }
 
-/** The same for integers. */
 function fillIntegers(at: TapeCursor, items: unknown[], from: number, count: number): number {
   const { words } = at;
   const word = at.word - from;
@@ -124,7 +122,7 @@ function readMore(at: TapeCursor, items: unknown[], index: number, count: number
       at.at8 = start + (head >>> 4);
       items[next] = at.text8.substring(start, at.at8);
     } else if (head === LIST_OF_TWO && !exact && areDoubles(words, word + 1)) {
-      // Points of maps and curves come by the ten thousand.
+      // Points of maps and curves come in large numbers.
       const { float } = at;
       at.word = word + 3;
       at.float = float + 2;

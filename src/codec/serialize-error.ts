@@ -1,30 +1,30 @@
 import { SizeError, TermError } from '../errors/errors.js';
 
 /**
- * How a container leads to what it contains: by an index, the name of a property, or as the function says.
- * Nothing is computed as long as the error is on its way: there may be no stack left.
+ * An index, the name of a property, or a function that describes the step. Computed late, because
+ * there may be no stack left while the error propagates.
  */
 export type Step = number | string | (() => string);
 
-/** The most bytes that an encoding may have, and the option that says so, if it is one of the caller's. */
+/** The maximum size of an encoding, and the caller's option for it, if any. */
 export interface SizeLimit {
   readonly bytes: number;
   readonly option?: 'maxSize' | 'maxEncodedArgsSize';
 }
 
-/** The limit where an option is checked later: no message can be larger. */
+/** For options that are checked later: no message can be larger. */
 export const LARGEST: SizeLimit = { bytes: 2 ** 28 - 1 };
 
 /**
- * Why a value cannot be encoded. The encoder throws it where it meets the value, and each container that
- * the error passes on its way up adds its part of the path. It never leaves the codec.
+ * Why a value cannot be encoded. Each container that the error passes adds its part of the path.
+ * Never leaves the codec.
  */
 export class SerializeError extends Error {
-  /** From the value outwards. */
+  /** Innermost first. */
   readonly #containers: object[] = [];
   readonly #steps: Step[] = [];
 
-  /** Adds a container to the path if the error is one of these. Returns the error, whatever it is. */
+  /** Adds a container to the path of a SerializeError. Returns the error. */
   static through(error: unknown, container: object, step: Step): unknown {
     if (SerializeError.is(error)) {
       error.#containers.push(container);
@@ -33,12 +33,12 @@ export class SerializeError extends Error {
     return error;
   }
 
-  /** Unlike `instanceof`, this runs no trap of a proxy that a getter has thrown. */
+  /** Unlike `instanceof`, does not run traps of a proxy that a getter threw. */
   static is(error: unknown): error is SerializeError {
     return typeof error === 'object' && error !== null && #steps in error;
   }
 
-  /** The error for the caller; `root` is what the path begins with. */
+  /** The error for the caller; `root` begins its path. */
   toTermError(root: string): TermError {
     const path = root + this.path(this.#steps.length);
     const { cause } = this;
@@ -49,12 +49,11 @@ export class SerializeError extends Error {
     return new TermError(`${shorten(path)} ${this.message}`, { ...options, path });
   }
 
-  /** The outermost steps as text. */
   protected path(count: number): string {
     return this.#steps.toReversed().slice(0, count).map(textOf).join('');
   }
 
-  /** How many steps lead from the outside to a container that is inside of itself; -1 if there is none. */
+  /** How many steps lead to a container that contains itself; -1 if there is none. */
   protected stepsToCycle(): number {
     const met = new Set<object>();
     return this.#containers.toReversed().findIndex((container) => {
@@ -65,7 +64,7 @@ export class SerializeError extends Error {
   }
 }
 
-/** The value is nested too deep, which it also is when it contains itself. */
+/** The value is nested too deep, or contains itself. */
 export class TooDeepError extends SerializeError {
   constructor(maxDepth: number) {
     super(`is nested deeper than ${maxDepth} levels (option maxDepth)`);
@@ -81,14 +80,12 @@ export class TooDeepError extends SerializeError {
   }
 }
 
-/** The text is no Unicode. */
 export class LoneSurrogateError extends SerializeError {
   constructor() {
     super('has a lone surrogate');
   }
 }
 
-/** The value makes the encoding too large. */
 export class TooLargeError extends SerializeError {
   readonly #limit: SizeLimit;
 
@@ -112,7 +109,6 @@ function textOf(step: Step): string {
   return /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`;
 }
 
-/** A path of a thousand steps does not help. */
 function shorten(path: string): string {
   return path.length <= 300 ? path : `${path.slice(0, 150)} … ${path.slice(-150)}`;
 }

@@ -5,40 +5,38 @@ import { filled } from './arrays.js';
 import { isSparse, setSparse } from './sparse-keys.js';
 import { generateReader, type ObjectReader, type ValueSource } from './generated-reader.js';
 
-/** The keys of maps that come again and again, and what makes objects of them. */
+/** The keys of maps that repeat, and what makes objects of them. */
 export interface ReadShape {
   readonly keys: readonly string[];
-  /** The value of the map with these keys whose values come next in the tape. */
+  /** Reads the map with these keys whose values come next. */
   read(at: ValueSource): unknown;
-  /** The same as a plain object, whatever revivers make of it. */
+  /** The same without revivers. */
   readPlain(at: ValueSource): Record<string, unknown>;
-  /** The key at `index` as a term: an atom or text. */
+  /** The key as a term: an atom or text. */
   keyTerm(index: number): unknown;
 }
 
-/** More shapes than this are not remembered: somebody is sending keys that are data. */
+/** With more shapes than this, keys are data. */
 const MAX_REMEMBERED = 2048;
-/** The same for generated readers, each of which can take some ten kilobytes. */
+/** A generated reader can take ten kilobytes. */
 const MAX_READERS = 256;
-/** Objects with hidden classes of their own are made from this use on. */
+/** Objects get hidden classes from this use on. */
 const USES_BEFORE_CLASS = 3;
-/**
- * A generated reader is made at this use. It takes some 20 µs a key, as long as several hundred uses without one.
- */
+/** Generating a reader takes 20 µs per key, as long as several hundred uses without one. */
 const USES_BEFORE_READER = 200;
 
 const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const;
-/** Shapes by their numbers in this process; see crates/etf/src/shape_numbers.rs. */
+/** See crates/etf/src/shape_numbers.rs. */
 const MAX_NUMBER = 4096;
 const numbered = filled<Shape | undefined>(MAX_NUMBER + 1, undefined);
 
-/** The shape with that number, if this thread has met it. */
+/** The shape with that number, if this thread knows it. */
 export function shapeOfNumber(number: number): ReadShape | undefined {
   return number <= MAX_NUMBER ? numbered[number] : undefined;
 }
 
 /**
- * The shape with those keys, which are joined by NUL.
+ * The shape with those keys, joined by NUL.
  *
  * @param number its number in this process, 0 = none
  */
@@ -54,13 +52,13 @@ export function shapeOf(joined: string, kind: number, number: number): ReadShape
 }
 
 function newShape(joined: string, kind: number): Shape {
-  // A copy, since text that was cut out keeps what it was cut out of alive.
+  // A copy, because slices keep the whole text alive.
   const keys = Buffer.from(joined, 'latin1').latin1Slice().split('\0');
   return new Shape(keys, kind === SHAPE_ATOMS);
 }
 
 class Shape implements ReadShape {
-  /** The shapes that have a generated reader, in a ring, and the place of the one that is replaced next. */
+  /** A ring of the shapes with a generated reader, and the next one to replace. */
   static readonly #withReader = filled<Shape | undefined>(MAX_READERS, undefined);
   static #oldest = 0;
 
@@ -88,7 +86,7 @@ class Shape implements ReadShape {
 
   #readSlowly(at: ValueSource): Record<string, unknown> {
     if (++this.#uses < USES_BEFORE_CLASS) return readRarely(at, this.keys);
-    // A literal would have V8 allocate a slot for every index up to the largest.
+    // In a literal V8 allocates a slot for every index.
     if (this.#uses === USES_BEFORE_READER && !this.#isSparse) this.#generateReader();
     const object: Record<string, unknown> = {};
     for (const key of this.keys) setOwn(object, key, at.read(), this.keys.length);
@@ -109,10 +107,7 @@ class Shape implements ReadShape {
   }
 }
 
-/**
- * An object with keys that have hardly ever come. It is a hash table in V8: a hidden class for each of its
- * keys would take several times as long, and never be used again.
- */
+/** Makes a hash table: hidden classes for rare keys would take several times as long. */
 function readRarely(at: ValueSource, keys: readonly string[]): Record<string, unknown> {
   const object = { __proto__: null } as unknown as Record<string, unknown>;
   for (const key of keys) {
@@ -125,10 +120,9 @@ function readRarely(at: ValueSource, keys: readonly string[]): Record<string, un
 const EMPTY = {};
 
 /**
- * Gives the object an own property, whatever its prototype says of that key: a setter (`__proto__`),
- * or a value that cannot be assigned over, where a program has frozen the prototypes.
+ * Sets an own property even if the prototype has a setter (`__proto__`) or is frozen.
  *
- * @param count how many keys the object is to have
+ * @param count how many keys the object will have
  */
 export function setOwn(
   object: Record<string, unknown>,
@@ -136,13 +130,13 @@ export function setOwn(
   value: unknown,
   count: number,
 ): void {
-  // Asked of an empty object, not of the large one that this may be: its own keys do not matter.
+  // Looking the key up in the object itself is slow if it is large.
   if (key in EMPTY) Object.defineProperty(object, key, ownProperty(value));
   else if (isSparse(key, count)) setSparse(object, key, value);
   else object[key] = value;
 }
 
-/** The descriptor has no prototype: whatever a program has added to Object.prototype is no part of it. */
+/** Without a prototype, so that a changed `Object.prototype` adds nothing. */
 function ownProperty(value: unknown): PropertyDescriptor {
   return {
     __proto__: null,
@@ -153,7 +147,7 @@ function ownProperty(value: unknown): PropertyDescriptor {
   } as PropertyDescriptor;
 }
 
-/** The atom with that name as a value: a constant of JavaScript where it is one. */
+/** The value of an atom: a constant of JavaScript if there is one. */
 export function atomTerm(name: string): unknown {
   switch (name) {
     case 'true':

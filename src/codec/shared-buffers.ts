@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { runSometime } from '../platform/host.js';
 
-/** Large buffers are kept this long after the last large message, in milliseconds. */
+/** How long to keep large buffers after the last large message, in milliseconds. */
 const KEPT_TIME = 1000;
 const KEPT_WORDS = 1024 * 1024;
 const KEPT_FLOATS = 512 * 1024;
@@ -12,24 +12,22 @@ const INITIAL_FLOATS = 512;
 const INITIAL_BYTES = 16 * 1024;
 
 /**
- * The memory that a tape is written to and that Rust reads it from. It is reused for every message: fresh
- * memory from the system costs more than writing to it.
+ * The memory of tapes, shared with Rust. It is reused, because writing to fresh memory is slower.
  */
 export class SharedBuffers {
   words = new Uint32Array(INITIAL_WORDS);
   floats = new Float64Array(INITIAL_FLOATS);
   bytes = Buffer.from(new ArrayBuffer(INITIAL_BYTES));
-  /** The next free place in each of them. */
+  /** The next free places. */
   word = 0;
   float = 0;
   byte = 0;
-  /** Called when large buffers were replaced by small ones, so that nobody goes on holding them. */
+  /** Called after large buffers were replaced, so that nothing keeps them alive. */
   onShrink: () => void = () => {};
-  /** Whether a large message was written since the timer last looked. */
+  /** Whether there was a large message since the timer last looked. */
   #wasLarge = false;
   #isTimed = false;
 
-  /** Forgets everything written. */
   rewind(): void {
     if (this.#isLarge()) {
       this.#wasLarge ||=
@@ -39,28 +37,24 @@ export class SharedBuffers {
     this.word = this.float = this.byte = 0;
   }
 
-  /** Goes on at these places. */
   seek(word: number, float: number, byte: number): void {
     this.word = word;
     this.float = float;
     this.byte = byte;
   }
 
-  /** Makes room for `count` more words. */
   protected growWords(count: number): void {
     const words = new Uint32Array(nextSize(this.words.length, this.word + count));
     words.set(this.words.subarray(0, this.word));
     this.words = words;
   }
 
-  /** Makes room for `count` more doubles. */
   protected growFloats(count: number): void {
     const floats = new Float64Array(nextSize(this.floats.length, this.float + count));
     floats.set(this.floats.subarray(0, this.float));
     this.floats = floats;
   }
 
-  /** Makes room for `count` more bytes, unless there is. */
   protected reserveBytes(count: number): void {
     if (this.byte + count <= this.bytes.length) return;
     const bytes = Buffer.allocUnsafeSlow(nextSize(this.bytes.length, this.byte + count));
@@ -96,7 +90,7 @@ function nextSize(current: number, needed: number): number {
   return Math.max(current * 2, needed + 1024);
 }
 
-/** Tells Rust in which memory a tape is, when that is another one than before. */
+/** Tells Rust when the memory of tapes changes. */
 export class Attachment {
   readonly #attach: (words: Uint32Array, floats: Float64Array, bytes: Uint8Array) => void;
   #words: Uint32Array | undefined;
@@ -109,7 +103,7 @@ export class Attachment {
 
   use({ words, floats, bytes }: SharedBuffers): void {
     if (words === this.#words && floats === this.#floats && bytes === this.#bytes) return;
-    // A termination in the middle must leave nothing that looks attached.
+    // If V8 terminates in between, nothing must look attached.
     this.#words = undefined;
     this.#attach(words, floats, bytes);
     this.#floats = floats;

@@ -8,37 +8,36 @@ import { Encoder, type EncoderSettings } from './encoder.js';
 import type { SizeLimit } from './serialize-error.js';
 import { Attachment } from './shared-buffers.js';
 
-/** Small results share memory, as those of `Buffer.from` do. */
+/** Small results share memory, like those of `Buffer.from`. */
 const POOL_SIZE = 16 * 1024;
 const SMALL_RESULT = POOL_SIZE / 4;
 
-/** The functions of crates/node/src/codec/encoder_functions.rs; parameters and results are words of `control`. */
+/** See crates/node/src/codec/encoder_functions.rs. Arguments and results are in `control`. */
 interface EncoderFunctions {
   encode(): void;
   copyEncoded(target: Uint8Array): void;
   gap(): void;
 }
 
-/** How messages call a value, and how large its encoding may be. */
+/** How errors call a value, and its maximum size. */
 export interface Place {
   /** How the path in an error begins. */
   readonly root: string;
   readonly limit: SizeLimit;
 }
 
-/** Encodes single terms on the calling thread, apart from the jobs that cross together. */
+/** Encodes single terms on the calling thread. */
 class StandaloneEncoder {
   readonly #control = new Uint32Array(ENCODER_WORDS);
-  // Without a prototype, so that adding the functions calls no setter.
+  // No prototype, whose setters could be called.
   readonly #functions = { __proto__: null } as unknown as EncoderFunctions;
   readonly #attachment: Attachment;
   /**
-   * The encoder that the next operation takes. It puts it back at the end, so that a getter that encodes
-   * something gets another one. After a termination it never comes back, and neither does what it was
-   * writing.
+   * The encoder for the next operation. It is put back afterwards, so getters that encode get
+   * another one, and one that V8 terminates is never reused.
    */
   #idle: Encoder | undefined = undefined;
-  /** Where small results go, and how much of it is taken. */
+  /** Memory for small results, and how much of it is used. */
   #pool: Buffer | undefined = undefined;
   #pooled = 0;
 
@@ -49,7 +48,7 @@ class StandaloneEncoder {
     });
   }
 
-  /** Encodes a value in Erlang's external form; `called` is the function that was called for it. */
+  /** Encodes a value; `called` is the public function. */
   encode(
     value: unknown,
     settings: EncoderSettings,
@@ -70,7 +69,7 @@ class StandaloneEncoder {
     }
   }
 
-  /** Writes a value as a tape and has `read` read it: its header is at this place of the attached memory. */
+  /** Writes a value as a tape and calls `read` with the place of its header. */
   withTape<T>(
     value: unknown,
     settings: EncoderSettings,
@@ -107,7 +106,7 @@ class StandaloneEncoder {
     return encoder;
   }
 
-  /** Encodes the tape, and returns how long the encoding is. */
+  /** Returns the length of the encoding. */
   #encodeTape(frame: number, maxSize: number, called: (...args: never[]) => unknown): number {
     const control = this.#control;
     if (this.#pool === undefined) this.#renewPool();
@@ -122,7 +121,7 @@ class StandaloneEncoder {
     return control[EncoderWord.length]!;
   }
 
-  /** Makes a pool known on both sides; a termination in the middle leaves none. */
+  /** If V8 terminates in between, there is no pool. */
   #renewPool(): Buffer {
     this.#pool = undefined;
     const pool = Buffer.from(new ArrayBuffer(POOL_SIZE));
@@ -151,7 +150,7 @@ class StandaloneEncoder {
     for (const [index, bytes] of binaries.entries()) {
       control[EncoderWord.gap] = index;
       this.#functions.gap();
-      // A getter may have resized or transferred its memory since it was met.
+      // A getter may have resized or transferred it.
       if (byteLength(bytes) !== control[EncoderWord.gapLength]) {
         throw new TermError('value contains a Buffer whose length changed while it was encoded');
       }
@@ -162,5 +161,4 @@ class StandaloneEncoder {
   }
 }
 
-/** The encoder of this thread. */
 export const standaloneEncoder = new StandaloneEncoder();

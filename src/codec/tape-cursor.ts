@@ -14,10 +14,7 @@ const NO_WORDS: Uint32Array = new Uint32Array(0);
 const NO_FLOATS: Float64Array = new Float64Array(0);
 const NO_TEXT: Buffer = Buffer.alloc(0);
 
-/**
- * A place in a tape, with the tape's tables. Everything that reads a part of a term moves it on; code that is
- * generated for shapes does so too, so the fields are public.
- */
+/** A place in a tape, and the tape's tables. The fields are public for generated code. */
 export abstract class TapeCursor {
   words = NO_WORDS;
   /** The next word. */
@@ -25,39 +22,37 @@ export abstract class TapeCursor {
   floats = NO_FLOATS;
   /** The next double. */
   float = 0;
-  /** The current chunk of Latin-1 text, and where in it the next string begins. */
+  /** The current chunk of Latin-1, and the place of the next string in it. */
   text8 = '';
   at8 = 0;
-  /** The same for UTF-16 text. */
   text16 = '';
   at16 = 0;
-  /** Whether the term is read in exact mode; the terms of a closure always are. */
+  /** Always true in the terms of a closure. */
   exact = false;
-  /** What offsets of binaries and big integers point into, and the place that they count from. */
+  /** The bytes of binaries and big integers, and where their offsets count from. */
   source = NO_BYTES;
   sourceStart = 0;
   atoms = NO_ATOMS;
   shapes = NO_SHAPES;
   revivers: Revivers | undefined = undefined;
   #bytes = NO_TEXT;
-  /** Where in the text the next chunk begins. */
+  /** Where the next chunk begins. */
   #next8 = 0;
   #next16 = 0;
-  /** Where the rest of the tape comes from if it is read in parts. */
+  /** The source of further parts, if there are any. */
   #parts: NativeDecoder | undefined = undefined;
-  /** The place of the next entry of the tables, and how many the words that were there before had. */
+  /** The next entry of the tables, and how many entries preceded these words. */
   #entry = 0;
   #entriesBefore = 0;
 
-  /** The term that comes next. */
+  /** Reads the next term. */
   abstract read(): unknown;
 
   /**
    * Goes to the first word of a tape.
    *
-   * @param buffers where it lies
    * @param frame the word at which its header begins
-   * @param parts where its parts come from, if only the header lies in `buffers`
+   * @param parts where its parts come from, if `buffers` only has the header
    */
   protected begin(buffers: TapeBuffers, frame: number, parts: NativeDecoder | undefined): void {
     const { words } = buffers;
@@ -77,7 +72,7 @@ export abstract class TapeCursor {
     if (parts !== undefined) this.nextPart();
   }
 
-  /** Lets go of the tape, so that nothing of the message stays alive through this object. */
+  /** Drops references to the message. */
   end(): void {
     this.text8 = this.text16 = '';
     this.atoms = NO_ATOMS;
@@ -124,7 +119,7 @@ export abstract class TapeCursor {
     if (this.#parts !== undefined) this.#parts.readTable((this.#entry = 0));
     const namesStart = words[frame + Frame.names]!;
     const namesEnd = namesStart + words[frame + Frame.namesLength]!;
-    // Read when first needed: shapes with known numbers do without.
+    // Read on demand: shapes with known numbers do not need the names.
     let names: string | undefined;
     const readAll = (): string =>
       this.#parts === undefined ? this.#bytes.utf8Slice(namesStart, namesEnd) : this.#parts.names();
@@ -158,7 +153,6 @@ export abstract class TapeCursor {
     }
   }
 
-  /** The next entry of the tables of atoms and shapes. */
   #nextEntry(): number {
     if (this.#parts !== undefined && this.#entry === this.words.length) {
       this.#entriesBefore += this.#entry;

@@ -7,7 +7,7 @@ import * as tape from './tape.js';
 import { Frame } from './tape.js';
 import { TextWriter } from './text-writer.js';
 
-// V8 folds the constants of a module, but not those that it imports.
+// V8 folds a module's own constants, but not imported ones.
 const {
   ATOM,
   BIG,
@@ -23,42 +23,39 @@ const {
   WIDE,
 } = tape;
 
-// Looked up once: in CommonJS an import is a property of its module.
+// In CommonJS each use of an import is a property access.
 const { indexIn, setIndexIn } = Atom;
 
 /** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
-/** Binaries from this size on are not copied into the tape, but only once, to where they are needed. */
+/** Binaries from this size on bypass the tape, which saves a copy. */
 const MIN_OUT_OF_BAND = 64 * 1024;
 
 const CHANGED = 'contains a Buffer whose length changed while it was encoded';
 
-/** Writes tapes. Their grammar stands in crates/etf/src/tape.rs. */
+/** Writes tapes. crates/etf/src/tape.rs has their grammar. */
 export class TapeWriter extends TextWriter {
-  /** Numbers the tapes of this thread. Atoms and keys remember in which one they have a place. */
+  /** The number of the latest tape. Atoms and shapes remember in which tape they have an index. */
   private static latest = 0;
 
-  /**
-   * The large binaries of a tape, which go to Rust by a way of their own. Undefined where there is none:
-   * then all binaries are copied into the tape.
-   */
+  /** The out-of-band binaries of the tape; undefined if all binaries are to be in the tape. */
   outOfBand: Uint8Array[] | undefined = undefined;
-  /** Whether binaries may be out of band at the place that is being written. */
+  /** Whether binaries may be out of band here. */
   protected separable = false;
   protected keysAreAtoms = false;
   protected marksBytes = false;
   private number = 0;
   private firstFloat = 0;
-  /** The names of all atoms, and the length of each. */
+  /** The joined names of atoms, and the length of each. */
   private names = '';
   private readonly atoms: number[] = [];
   private atomCount = 0;
-  /** The places of keys that became atoms. */
+  /** The indices of keys that became atoms. */
   private readonly keyAtoms = new Map<string, number>();
   private readonly shapes: KeyPath[] = [];
   private shapeCount = 0;
-  /** The bytes that the tape ends with. */
+  /** The bytes at the end of the tape. */
   private readonly sources: Uint8Array[] = [];
   private sourceLength = 0;
 
@@ -69,7 +66,7 @@ export class TapeWriter extends TextWriter {
     this.names = '';
     this.atomCount = this.shapeCount = this.sourceLength = 0;
     if (this.keyAtoms.size > 0) this.keyAtoms.clear();
-    // Asked before, since setting it is a call into V8's runtime.
+    // Setting a length is a call into V8's runtime.
     if (this.sources.length > 0) this.sources.length = 0;
     this.separable = this.outOfBand !== undefined;
     this.forgetOutOfBand();
@@ -85,7 +82,7 @@ export class TapeWriter extends TextWriter {
     if (this.sources.length > 0) this.sources.length = 0;
   }
 
-  /** Writes what follows the term, and the header of the tape. */
+  /** Writes what follows the term, and the header. */
   protected finish(): void {
     const { frame } = this;
     const termWords = this.word - frame - FRAME_WORDS;
@@ -113,7 +110,6 @@ export class TapeWriter extends TextWriter {
     words[frame + Frame.markBytes] = this.marksBytes ? 1 : 0;
   }
 
-  /** How many bytes the large binaries of the tape have. */
   get outOfBandBytes(): number {
     let sum = 0;
     for (const bytes of this.outOfBand ?? []) sum += byteLength(bytes);
@@ -146,15 +142,14 @@ export class TapeWriter extends TextWriter {
     for (const bytes of this.sources) {
       const length = byteLength(bytes);
       if (length > end - this.byte) break;
-      // Copying from a detached array throws, even when there is nothing to copy.
+      // Copying from a detached array throws, even if it is empty.
       if (length > 0) this.bytes.set(bytes, this.byte);
       this.byte += length;
     }
-    // A getter may have resized or transferred the memory of a binary that came before it.
+    // A getter may have resized or transferred a buffer.
     if (this.byte !== end) throw new SerializeError(CHANGED);
   }
 
-  /** Writes a word of the tag EXT. */
   putExt(kind: number, rest: number): void {
     this.put((((rest << 4) | kind) << 4) | EXT);
   }
@@ -172,7 +167,7 @@ export class TapeWriter extends TextWriter {
     this.putFloat(value);
   }
 
-  /** Writes a double as one, whether it is integral or not. */
+  /** Writes a float even if the value is integral. */
   writeDouble(value: number): void {
     if (!Number.isFinite(value))
       throw new SerializeError(`is a float of ${value}, which cannot be encoded as a term`);
@@ -185,11 +180,10 @@ export class TapeWriter extends TextWriter {
     this.floats[this.float++] = value;
   }
 
-  /** Makes room for `count` more doubles, unless there is. */
   protected reserveFloats(count: number): void {
     const end = this.float + count;
     if (end <= this.floats.length) return;
-    // The shortest of them are integers of 32 bits.
+    // An integer of 32 bits takes five bytes.
     this.checkSize((end - this.firstFloat) * 5);
     this.growFloats(count);
   }
@@ -201,7 +195,7 @@ export class TapeWriter extends TextWriter {
     }
     const negative = value < 0n;
     const magnitude = negative ? -value : value;
-    // Before its digits are computed.
+    // Before computing the digits.
     if (magnitude >> BigInt(MAX_BIG * 8) !== 0n) {
       throw new SerializeError(`is an integer of more than ${MAX_BIG} bytes`);
     }
@@ -215,7 +209,7 @@ export class TapeWriter extends TextWriter {
 
   protected writeBinary(value: Uint8Array): void {
     const length = byteLength(value);
-    // The limit also keeps the length within the word.
+    // Also ensures that the length fits the word.
     this.addSize(length);
     this.put((length << 4) | BYTES);
     this.put(
@@ -225,7 +219,7 @@ export class TapeWriter extends TextWriter {
 
   private isSeparate(value: Uint8Array, length: number): boolean {
     if (!this.separable || length < MIN_OUT_OF_BAND) return false;
-    // Memory that other threads may write to meanwhile has to be copied.
+    // Other threads may write to shared memory, so copy it.
     return !isShared(value);
   }
 
@@ -233,7 +227,7 @@ export class TapeWriter extends TextWriter {
     return OUT_OF_BAND + this.outOfBand!.push(value) - 1;
   }
 
-  /** Notes bytes to be copied to the end of the tape; returns their place there. */
+  /** Adds bytes to the end of the tape, and returns their place. */
   addSource(bytes: Uint8Array, length: number): number {
     const place = this.sourceLength;
     this.sources.push(bytes);
@@ -246,7 +240,6 @@ export class TapeWriter extends TextWriter {
     this.words[this.word++] = (this.atomIndex(atom) << 4) | ATOM;
   }
 
-  /** The place of an atom in the table of this tape. */
   atomIndex(atom: Atom): number {
     let index = indexIn(atom, this.number);
     if (index < 0) {
@@ -257,14 +250,13 @@ export class TapeWriter extends TextWriter {
   }
 
   private addAtom(name: string): number {
-    // Two bytes for its tag and its length.
+    // Its tag and length take two bytes.
     this.addSize(name.length + 2);
     this.names += name;
     this.atoms[this.atomCount] = name.length;
     return this.atomCount++;
   }
 
-  /** Writes a key of a plain object. */
   protected writeKey(key: string): void {
     if (this.keysAreAtoms) this.writeKeyAtom(key);
     else this.writeString(key);
@@ -284,7 +276,6 @@ export class TapeWriter extends TextWriter {
     this.put((index << 4) | ATOM);
   }
 
-  /** The place of a shape in the table of this tape. */
   protected shapeIndex(path: KeyPath): number {
     if (path.tape !== this.number) {
       path.tape = this.number;

@@ -3,7 +3,7 @@ import { LoneSurrogateError, type SizeLimit, TooLargeError } from './serialize-e
 import { SharedBuffers } from './shared-buffers.js';
 import * as tape from './tape.js';
 
-// V8 folds the constants of a module, but not those that it imports.
+// V8 folds a module's own constants, but not imported ones.
 const {
   CONST,
   EMPTY_TEXT,
@@ -19,49 +19,47 @@ const {
   WIDE_TEXT,
 } = tape;
 
-/** Free words that every single write may rely on. */
+/** Free words that each write may use. */
 const ROOM = 16;
-/** ASCII up to this length goes into the words: handing such a string over takes longer. */
+/** Shorter ASCII goes into the words, which is faster than handing it over. */
 const MAX_INLINE = 16;
-/** Text is handed over in chunks of about this length, which stay in the caches until then. */
+/** Text is handed over in chunks that fit the caches. */
 const CHUNK = 4096;
-/** From this length on it pays to find out how many bytes text has before making room for them. */
+/** Measure longer text before reserving memory for it. */
 const LARGE_TEXT = 64 * 1024;
 
 /**
- * V8 remembers only a few of the forms of strings (flat, concatenated, cut out, internal …) that a place in
- * the code has met; from then on it looks `value.length` and `value.charCodeAt` up each time. It needs to
- * remember nothing about the result of `'' + value`, nor about a function that it knows.
+ * V8 caches only a few string representations per call site, then looks up `value.length` and
+ * `value.charCodeAt` each time. `'' + value` and a known function avoid that.
  */
 const charCodeAt = String.prototype.charCodeAt;
 
 /**
- * Writes words and text of a tape, and keeps count of how large its encoding becomes.
+ * Writes words and text of a tape, and counts the size of its encoding.
  *
- * Members that are private are TypeScript's: V8 looks for a brand before it calls a `#method`, which takes some
- * 5 % of the time of encoding.
+ * Members are `private`, not `#private`, whose brand checks take 5 % of the time of encoding.
  */
 export class TextWriter extends SharedBuffers {
-  /** Up to here a word may be written without making room. */
+  /** The last word that can be written without growing. */
   protected limit = 0;
-  /** Where the tape begins, in each of the buffers. */
+  /** Where the tape begins. */
   protected frame = 0;
   protected textStart = 0;
-  /** Whether each text is checked alone, which tells where an error is. */
+  /** Checks each text by itself, to find the wrong one. */
   protected checksEachText = false;
   private sizeLimit: SizeLimit = { bytes: 0, option: 'maxSize' };
-  /** How many bytes the encoding has at least. */
+  /** The least number of bytes of the encoding. */
   private size = 0;
-  /** The text that is being gathered, and the place of its control words; 0 = there is none. */
+  /** The gathered text, and the place of its control words; 0 = none. */
   private text = '';
   private textLength = 0;
   private chunkAt = 0;
-  /** The same for text that seems to be beyond ASCII. */
+  /** The same for text that is probably not ASCII. */
   private wideText = '';
   private wideLength = 0;
   private wideChunkAt = 0;
 
-  /** Begins a tape after the last one that was completed, whatever has become of later ones. */
+  /** Begins a tape after the last complete one. */
   protected begin(limit: SizeLimit): void {
     this.sizeLimit = limit;
     this.size = 0;
@@ -73,18 +71,17 @@ export class TextWriter extends SharedBuffers {
     this.limit = this.words.length - ROOM;
   }
 
-  /** Lets go of what is being written. */
   protected release(): void {
     this.text = this.wideText = '';
   }
 
-  /** Leaves out some words, to be written later. */
+  /** Reserves words. */
   skip(count: number): void {
     if (this.word + count > this.words.length - ROOM) this.growWords(count + ROOM);
     this.word += count;
   }
 
-  /** Writes text that is no part of a tape, and returns how many bytes it has. */
+  /** Writes text outside of chunks, and returns its length in bytes. */
   putText(text: string): number {
     this.reserveBytes(text.length * 3);
     const length = this.bytes.utf8Write(text, this.byte);
@@ -92,27 +89,24 @@ export class TextWriter extends SharedBuffers {
     return length;
   }
 
-  /** Makes room for `count` more words. */
   protected grow(count: number): void {
     const words = this.word + count - this.frame;
-    // Each word stands for a byte at least, apart from those at the beginning of a chunk and of the tape.
+    // Each word stands for at least one byte, except at the beginning of chunks and of the tape.
     this.checkSize((words - 1024) / 1.01);
     this.growWords(count + ROOM);
     this.limit = this.words.length - ROOM;
   }
 
-  /** Adds to the bytes that the encoding has at least. */
   addSize(bytes: number): void {
     this.size += bytes;
     this.checkSize(this.size);
   }
 
-  /** Refuses an encoding that has so many bytes. */
+  /** Refuses an encoding of that many bytes. */
   checkSize(bytes: number): void {
     if (!this.hasRoomFor(bytes)) throw new TooLargeError(this.sizeLimit, bytes);
   }
 
-  /** Whether the encoding may have so many bytes. */
   protected hasRoomFor(bytes: number): boolean {
     return bytes <= this.sizeLimit.bytes;
   }
@@ -131,9 +125,9 @@ export class TextWriter extends SharedBuffers {
     } else if (length <= MAX_INLINE) {
       if (!this.writeInline(value, length)) this.gatherWide(value, length);
     } else {
-      // Before V8 has to flatten it. The limit also keeps the length within a word.
+      // Before V8 flattens the string. Also ensures that the length fits the word.
       this.checkSize(length);
-      // A wrong guess costs time, nothing else.
+      // A wrong guess only costs time.
       const sample =
         charCodeAt.call(value, 0) |
         charCodeAt.call(value, length >> 1) |
@@ -143,7 +137,7 @@ export class TextWriter extends SharedBuffers {
     }
   }
 
-  /** Writes ASCII into the words, four characters each; false when it is not ASCII. */
+  /** Writes ASCII, four characters a word; false if it is not ASCII. */
   private writeInline(value: string, length: number): boolean {
     const { words } = this;
     const head = this.word;
@@ -174,10 +168,7 @@ export class TextWriter extends SharedBuffers {
     return true;
   }
 
-  /**
-   * Whether text cannot be UTF-8, as far as is looked at. As a rule chunks are checked as a whole, which
-   * misses only the two halves of a pair at the end of one text and the beginning of the next.
-   */
+  /** Chunks are checked as a whole, which misses only a pair that is split between two texts. */
   private isMalformed(value: string): boolean {
     if (this.checksEachText) return !value.isWellFormed();
     return (charCodeAt.call(value, 0) & 0xfc00) === 0xdc00;
@@ -209,13 +200,12 @@ export class TextWriter extends SharedBuffers {
     if (this.wideLength > CHUNK) this.closeWideChunk();
   }
 
-  /** Hands over the text that is left. */
   protected closeChunks(): void {
     if (this.chunkAt !== 0) this.closeChunk();
     if (this.wideChunkAt !== 0) this.closeWideChunk();
   }
 
-  /** Hands gathered text over as UTF-8, which is ASCII as a rule. */
+  /** Hands text over as UTF-8, usually ASCII. */
   private closeChunk(): void {
     const length = this.textLength;
     this.reserveBytes(length < LARGE_TEXT ? length * 3 : Buffer.byteLength(this.text));
@@ -227,8 +217,8 @@ export class TextWriter extends SharedBuffers {
   }
 
   /**
-   * Hands gathered text over as UTF-16, which is how V8 holds text beyond Latin-1. V8 turns that into UTF-8
-   * at a third of the speed at which Rust does.
+   * Hands text over as UTF-16, V8's own encoding. Rust converts it to UTF-8 three times as fast as
+   * V8.
    */
   private closeWideChunk(): void {
     if (!this.wideText.isWellFormed()) throw new LoneSurrogateError();
@@ -239,7 +229,7 @@ export class TextWriter extends SharedBuffers {
     this.wideText = '';
   }
 
-  /** Writes the control words at `place`: text of this form comes from these bytes from there on. */
+  /** Writes the control words of a chunk. */
   private putChunk(place: number, form: number, length: number): void {
     this.words[place] = (((form << 4) | TEXT_FORM) << 4) | EXT;
     this.words[place + 1] = this.byte - this.textStart;

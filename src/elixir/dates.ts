@@ -4,11 +4,11 @@ import { type Atom, tuple } from '../terms/index.js';
 import { type Fields, integer, ISO, struct } from './struct.js';
 import { Time } from './time.js';
 
-/** Elixir's functions fail for later years, and for earlier ones before Christ. */
+/** Elixir's functions fail for years beyond ±9999. */
 const MAX_YEAR = 9999;
-/** How many decimal places the seconds of a `Date` have, unless it remembers another number. */
+/** The decimal places of the seconds of a `Date` without a precision of its own. */
 const MILLISECONDS = 3;
-/** Where a decoded `Date` remembers how many decimal places its seconds had. */
+/** The property in which a decoded `Date` keeps its precision. */
 const PRECISION = Symbol.for('backwater.precision');
 
 /** A date as a `DateTime` in UTC. */
@@ -44,7 +44,9 @@ function dayOf(date: Date): Fields {
   if (Number.isNaN(date.getTime())) throw new RangeError('an invalid date cannot be encoded');
   const year = date.getUTCFullYear();
   if (Math.abs(year) > MAX_YEAR) {
-    throw new RangeError(`the year ${year} is beyond those of Elixir, -${MAX_YEAR} to ${MAX_YEAR}`);
+    throw new RangeError(
+      `the year ${year} is outside of Elixir's range, -${MAX_YEAR} to ${MAX_YEAR}`,
+    );
   }
   return { year, month: date.getUTCMonth() + 1, day: date.getUTCDate() };
 }
@@ -59,7 +61,7 @@ function timeOf(date: Date, precision = precisionOf(date)): Fields {
   };
 }
 
-/** The precision that a date came with, unless its milliseconds have changed to some that do not fit. */
+/** The precision that a date came with, unless its milliseconds no longer fit it. */
 function precisionOf(date: Date): number {
   const kept = integer((date as { [PRECISION]?: unknown })[PRECISION], 0, 6);
   if (kept === undefined) return MILLISECONDS;
@@ -88,7 +90,7 @@ function zoneOffset(fields: Fields): number | undefined {
   return offset === undefined || saving === undefined ? undefined : offset + saving;
 }
 
-/** The instant of a date and a time; undefined if a field is not what Elixir has there. */
+/** The instant of a date and a time; undefined if a field is invalid. */
 function instantOf(fields: Fields, offset: number | undefined): Date | undefined {
   const year = integer(fields['year'], -MAX_YEAR, MAX_YEAR);
   const month = integer(fields['month'], 1, 12);
@@ -97,7 +99,7 @@ function instantOf(fields: Fields, offset: number | undefined): Date | undefined
   if (year === undefined || month === undefined || day === undefined) return undefined;
   if (time === undefined || offset === undefined) return undefined;
   const { hour, minute, second, microsecond, precision } = time;
-  // Not Date.UTC, to which year 1 is 1901.
+  // `Date.UTC` takes the year 1 as 1901.
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   if (date.getUTCDate() !== day) return undefined;

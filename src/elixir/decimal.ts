@@ -5,17 +5,17 @@ import { type Fields, integer, struct } from './struct.js';
 
 const DECIMAL =
   /^(?<sign>[+-])?(?:(?<word>nan|inf|infinity)|(?=\.?\d)(?<whole>\d*)(?:\.(?<fraction>\d*))?(?:e(?<exponent>[+-]?\d{1,9}))?)$/i;
-/** The longest text of a decimal number. The time to convert one grows with the square of its length. */
+/** Converting longer text takes quadratic time. */
 const MAX_DECIMAL = 10_000;
 const MAX_COEFFICIENT = 10n ** BigInt(MAX_DECIMAL);
 const MAX_EXPONENT = 999_999_999;
 
 /**
- * A `Decimal` of a text, as `Decimal.new` reads it: `'-1.50'`, `'.5'`, `'5.'`, `'12E+3'`, `'NaN'` or
+ * A `Decimal` of text, as `Decimal.new` reads it: `'-1.50'`, `'.5'`, `'5.'`, `'12E+3'`, `'NaN'` or
  * `'Infinity'`.
  *
- * It takes 10,000 characters and exponents of nine digits. `Decimal.new` itself takes 34 digits and exponents
- * up to 6,144 since version 3.0, and any number before that.
+ * Accepts 10,000 characters and exponents of nine digits. `Decimal.new` itself accepts 34 digits
+ * and exponents up to 6,144 since version 3.0, and any number before that.
  *
  * @throws `OptionError` if the text is not a decimal number
  */

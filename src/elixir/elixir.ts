@@ -16,13 +16,13 @@ import { Version } from './version.js';
 
 /** Options of a client, a server, a call, `encode` or `decode`. */
 export interface ElixirHooks {
-  /** What turns structs of Elixir into values of JavaScript: the option of that name. */
+  /** Turns Elixir structs into JavaScript values. */
   readonly revivers: readonly Reviver[];
-  /** What turns values of JavaScript into structs of Elixir: the option of that name. */
+  /** Turns JavaScript values into Elixir structs. */
   readonly encoders: readonly Encoder[];
 }
 
-/** Classes of your own, by the module of the struct that each stands for. */
+/** Classes of your own by the modules of their structs. */
 export interface Structs {
   readonly [module: string]: abstract new (...args: never[]) => object;
 }
@@ -31,12 +31,10 @@ export const elixirTable = {
   /** The struct that a `Date` is sent as. */
   encodeDates: option(oneOf('DateTime', 'NaiveDateTime', 'Date'), 'DateTime'),
   /**
-   * How many decimal places the seconds of `DateTime`, `NaiveDateTime` and `Time` are sent with. Ecto wants 0
-   * for `:utc_datetime` and 6 for `:utc_datetime_usec`.
+   * How many decimal places the seconds of `DateTime`, `NaiveDateTime` and `Time` are sent with;
+   * further places are cut. Ecto requires 0 for `:utc_datetime` and 6 for `:utc_datetime_usec`.
    *
-   * Decimal places that are too many are cut.
-   *
-   * @defaultValue 3, or what a decoded value came with
+   * @defaultValue 3, or the precision of a decoded value
    */
   precision: option<0 | 3 | 6 | undefined>(
     {
@@ -46,9 +44,9 @@ export const elixirTable = {
     undefined,
   ),
   /**
-   * Classes for structs of your own, such as `{ 'Shop.Order': Order }`. A received struct becomes an object of
-   * its class with the struct's fields, made without calling the constructor. An object of the class is sent
-   * as the struct, with its own enumerable properties as fields.
+   * Classes for structs of your own, such as `{ 'Shop.Order': Order }`. A received struct becomes
+   * an object of its class with the struct's fields, without calling the constructor. An object of
+   * the class is sent as the struct, with its own enumerable properties as fields.
    *
    * @defaultValue none
    */
@@ -68,7 +66,7 @@ export const elixirTable = {
   /**
    * `2` sends sets that are `==` to those of Elixir 1.14 and older.
    *
-   * @defaultValue as Elixir 1.15 has them
+   * @defaultValue as in Elixir 1.15
    */
   mapSetVersion: option<2 | undefined>(
     { takes: '2', accepts: (value): value is 2 => value === 2 },
@@ -145,7 +143,6 @@ export function elixir(options?: ElixirOptions): ElixirHooks {
 const madeWithout = new Map<string, ElixirHooks>();
 const madeWith = new WeakMap<Structs, Map<string, ElixirHooks>>();
 
-/** The hooks that were made for an object of structs. */
 function madeFor(structs: Structs | undefined): Map<string, ElixirHooks> {
   if (structs === undefined) return madeWithout;
   const made = madeWith.get(structs) ?? new Map<string, ElixirHooks>();
@@ -155,7 +152,7 @@ function madeFor(structs: Structs | undefined): Map<string, ElixirHooks> {
 
 /** A date as a `DateTime` in UTC, whatever `encodeDates` says. */
 elixir.dateTime = dateTime;
-/** A date as a `NaiveDateTime`, as it is in UTC. */
+/** A date as a `NaiveDateTime` in UTC. */
 elixir.naiveDateTime = naiveDateTime;
 /** The day of a date in UTC, as a `Date`. */
 elixir.date = day;

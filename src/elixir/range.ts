@@ -4,24 +4,24 @@ import { type Atom, toTerm } from '../terms/index.js';
 import { inspectSymbol, type PrinterOptions } from '../terms/inspect.js';
 import { type Fields, struct } from './struct.js';
 
-/** Integers from one to another, both included, as Elixir's `1..10//2` has them. */
+/** A range of integers, both ends included, like Elixir's `1..10//2`. */
 export class Range {
   /** Where it begins. */
   readonly first: number;
   /** Where it ends, if a step leads there. */
   readonly last: number;
-  /** The difference of two numbers in a row. */
+  /** The difference of two consecutive numbers. */
   readonly step: number;
 
   /**
-   * @param step by default 1 or -1, whichever leads from `first` to `last`
+   * @param step by default 1 or -1, whichever leads to `last`
    * @throws `TermError` if one is not a safe integer, or the step is 0
    */
   constructor(first: number, last: number, step = first <= last ? 1 : -1) {
     for (const [name, value] of Object.entries({ first, last, step })) {
       if (!Number.isSafeInteger(value)) {
         throw new TermError(
-          `${name} of a Range is a safe integer, not ${inspectBriefly(value, 100)}`,
+          `${name} of a Range must be a safe integer, not ${inspectBriefly(value, 100)}`,
         );
       }
     }
@@ -32,24 +32,23 @@ export class Range {
     Object.freeze(this);
   }
 
-  /** @internal The range in the fields of a struct; undefined if one is not what Elixir has there. */
+  /** @internal The range of a struct; undefined if a field is invalid. */
   static ofFields({ first, last, step }: Fields): Range | undefined {
     const all = [first, last, step] as [number, number, number];
     return all.every(Number.isSafeInteger) && step !== 0 ? new Range(...all) : undefined;
   }
 
-  /** How many numbers there are. */
+  /** How many numbers it has. */
   get size(): number {
     return Math.max(0, Math.floor((this.last - this.first) / this.step) + 1);
   }
 
-  /** Whether a number is one of them. */
+  /** Whether it has a number. */
   has(value: number): boolean {
     const index = (value - this.first) / this.step;
     return Number.isInteger(index) && index >= 0 && index < this.size;
   }
 
-  /** The numbers in order. */
   *[Symbol.iterator](): Generator<number, void> {
     for (let index = 0; index < this.size; index++) yield this.first + index * this.step;
   }
@@ -60,12 +59,10 @@ export class Range {
     return step === 1 ? `${first}..${last}` : `${first}..${last}//${step}`;
   }
 
-  /** Elixir's `Range`. */
   [toTerm](): Map<Atom, unknown> {
     return struct('Range', { first: this.first, last: this.last, step: this.step });
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`Range(${this.toString()})`, 'number');
   }

@@ -2,7 +2,7 @@ import { attempt } from '../platform/inspect.js';
 import { Atom } from '../terms/index.js';
 import type { Fields } from './struct.js';
 
-/** JavaScript's flags for the options of `Regex`: letters up to Elixir 1.16, atoms since then. */
+/** JavaScript's flags for `Regex` options: letters up to Elixir 1.16, atoms since then. */
 const FLAGS: ReadonlyMap<string, string> = new Map([
   ['i', 'i'],
   ['m', 'm'],
@@ -14,14 +14,14 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ['unicode', ''],
   ['ucp', ''],
 ]);
-/** Sources that are longer are left alone. */
+/** Longer sources stay structs. */
 const MAX_SOURCE = 10_000;
-/** So are sources with more property escapes such as `\p{L}`: V8 takes 50 µs or more to read one. */
+/** So do sources with more property escapes such as `\p{L}`: V8 takes 50 µs or more for each. */
 const MAX_PROPERTIES = 4;
 
 /**
- * The regular expression of a `Regex`; undefined if JavaScript has no such option or does not read the source.
- * The flag `u` makes JavaScript refuse what means something else in PCRE, such as `\A`.
+ * Undefined if JavaScript cannot read the source or lacks an option. The flag `u` makes JavaScript
+ * refuse what PCRE reads differently, such as `\A`.
  */
 export function regexOf({ source, opts }: Fields): RegExp | undefined {
   if (typeof source !== 'string' || source.length > MAX_SOURCE) return undefined;

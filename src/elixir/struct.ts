@@ -1,7 +1,7 @@
 import { TermError } from '../errors/errors.js';
 import { Atom, atom } from '../terms/index.js';
 
-/** The fields of a struct as revivers get them. */
+/** The fields of a struct. */
 export type Fields = Record<string, unknown>;
 
 /** The calendar of dates and times that JavaScript can hold. */
@@ -10,20 +10,19 @@ export const ISO = atom('Elixir.Calendar.ISO');
 const STRUCT = atom('__struct__');
 
 /**
- * A struct of the given module with the given fields.
+ * A struct of a module.
  *
- * @param module such as `'Shop.Order'`, or `'Elixir.Shop.Order'`
+ * @param module such as `'Shop.Order'` or `'Elixir.Shop.Order'`
  * @throws `TermError` if `module` or the name of a field cannot be an atom
  */
 export function struct(module: string, fields: object): Map<Atom, unknown> {
-  if (typeof module !== 'string') throw new TermError('the module of a struct is a string');
+  if (typeof module !== 'string') throw new TermError('the module of a struct must be a string');
   const name = /^(?!Elixir\.)[A-Z]/.test(module) ? `Elixir.${module}` : module;
   const map = new Map<Atom, unknown>([[STRUCT, atom(name)]]);
   for (const [field, value] of Object.entries(fields)) map.set(atom(field), value);
   return map;
 }
 
-/** A number if it is an integer within these bounds. */
 export function integer(value: unknown, least: number, most: number): number | undefined {
   const fits = Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
   return fits ? (value as number) : undefined;

@@ -6,7 +6,7 @@ import { type Fields, integer, ISO, struct } from './struct.js';
 
 const TIME = /^T?(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,6}))?$/;
 
-/** A time of day, as Elixir's `Time` has it. */
+/** A time of day, like Elixir's `Time`. */
 export class Time {
   /** 0 to 23. */
   readonly hour: number;
@@ -39,7 +39,9 @@ export class Time {
     ] as const) {
       if (integer(value, 0, most) === undefined) {
         const given = inspectBriefly(value, 100);
-        throw new TermError(`the ${name} of a Time is an integer from 0 to ${most}, not ${given}`);
+        throw new TermError(
+          `the ${name} of a Time must be an integer from 0 to ${most}, not ${given}`,
+        );
       }
     }
     this.hour = hour;
@@ -51,7 +53,7 @@ export class Time {
   }
 
   /**
-   * The time of a text such as `'23:00:07.001'`.
+   * Reads text such as `'23:00:07.001'`.
    *
    * @throws `TermError` if the text is not a time
    */
@@ -59,14 +61,14 @@ export class Time {
     const [, hour, minute, second, decimals = ''] = TIME.exec(text) ?? [];
     if (hour === undefined) {
       throw new TermError(
-        `a time is text such as '23:00:07.001', not ${inspectBriefly(text, 100)}`,
+        `a time must be text such as '23:00:07.001', not ${inspectBriefly(text, 100)}`,
       );
     }
     const microsecond = Number(decimals.padEnd(6, '0'));
     return new Time(Number(hour), Number(minute), Number(second), microsecond, decimals.length);
   }
 
-  /** @internal The time in the fields of a struct; undefined if one is not what Elixir has there. */
+  /** @internal The time of a struct; undefined if a field is invalid. */
   static ofFields(fields: Fields): Time | undefined {
     const hour = integer(fields['hour'], 0, 23);
     const minute = integer(fields['minute'], 0, 59);
@@ -80,12 +82,12 @@ export class Time {
     return new Time(hour, minute, second, micros, precision);
   }
 
-  /** The same time with other decimal places; those that are too many are cut. */
+  /** The same time with other decimal places; further places are cut. */
   withPrecision(precision: number): Time {
     return new Time(this.hour, this.minute, this.second, this.microsecond, precision);
   }
 
-  /** As ISO 8601 has it: `'23:00:07.001'`. */
+  /** As in ISO 8601: `'23:00:07.001'`. */
   toString(): string {
     const [hour, minute, second] = [this.hour, this.minute, this.second].map((part) =>
       String(part).padStart(2, '0'),
@@ -94,12 +96,10 @@ export class Time {
     return `${hour}:${minute}:${second}${decimals === '' ? '' : `.${decimals}`}`;
   }
 
-  /** The same as `toString`. */
   toJSON(): string {
     return this.toString();
   }
 
-  /** Elixir's `Time`. */
   [toTerm](): Map<Atom, unknown> {
     const { hour, minute, second, microsecond, precision } = this;
     return struct('Time', {
@@ -111,13 +111,12 @@ export class Time {
     });
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`Time(${this.toString()})`, 'date');
   }
 }
 
-/** How many decimal places of a second so many microseconds need. */
+/** How many decimal places a number of microseconds needs. */
 function placesOf(microsecond: number): number {
   return String(microsecond).padStart(6, '0').replace(/0+$/, '').length;
 }

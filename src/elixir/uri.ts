@@ -2,7 +2,7 @@ import { boundedUrl, isBoundedHost } from '../platform/url.js';
 import type { Atom } from '../terms/index.js';
 import { type Fields, integer, struct } from './struct.js';
 
-/** The ports that Elixir's `URI` knows. */
+/** Elixir's default ports. */
 const PORTS: Readonly<Record<string, number>> = {
   ftp: 21,
   http: 80,
@@ -14,17 +14,17 @@ const PORTS: Readonly<Record<string, number>> = {
   wss: 443,
 };
 
-/** Schemes for which WHATWG's URL takes what follows for a host, whatever it is. */
+/** WHATWG's URL takes what follows these schemes for a host. */
 const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
 
-/** The fields of a `URI` that are text or nil. */
+/** Fields that are text or nil. */
 const TEXTS = ['userinfo', 'host', 'path', 'query', 'fragment'] as const;
 
-/** A URL as a `URI`. Empty parts stay: the host of `file:///x`, the query of `http://a.b/?`. */
+/** Empty parts stay: the host of `file:///x`, the query of `http://a.b/?`. */
 export function uri(url: URL): Map<Atom, unknown> {
   const { href, protocol, username, password, hostname, port, pathname } = url;
   const scheme = protocol.slice(0, -1);
-  // The properties `search` and `hash` do not tell an empty part from none.
+  // `search` and `hash` do not distinguish empty from missing parts.
   const [rest, fragment] = cut(href, '#');
   const [hierarchy, query] = cut(rest, '?');
   const hasAuthority = hierarchy.startsWith('//', protocol.length);
@@ -41,13 +41,12 @@ export function uri(url: URL): Map<Atom, unknown> {
   });
 }
 
-/** The text before a character and after it; null if it does not occur. */
 function cut(text: string, character: string): [string, string | null] {
   const at = text.indexOf(character);
   return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The URL of a `URI`; undefined if it is relative, its host is too long, or the URL would have other parts. */
+/** Undefined if it is relative, its host is too long, or the URL would have other parts. */
 export function urlOf(fields: Fields): URL | undefined {
   const text = (name: string): string | undefined =>
     typeof fields[name] === 'string' ? fields[name] : undefined;
@@ -69,7 +68,10 @@ export function urlOf(fields: Fields): URL | undefined {
   return boundedUrl(whole);
 }
 
-/** Whether a URL of these parts has the same ones, and not a host that was a path, say. */
+/**
+ * Whether a URL of these parts would have the same parts, so that, say, a path does not become a
+ * host.
+ */
 function keepsItsParts({ scheme, userinfo, host, port, path, query }: Fields): boolean {
   const without = (part: unknown, characters: RegExp): boolean => !characters.test(String(part));
   const hasHost = typeof host === 'string';

@@ -9,10 +9,10 @@ const IDENTIFIERS = '[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*';
 const VERSION = new RegExp(
   `^(${NUMBER})\\.(${NUMBER})\\.(${NUMBER})(?:-(${IDENTIFIERS}))?(?:\\+(${IDENTIFIERS}))?$`,
 );
-/** Versions that are longer are left alone. */
+/** Longer versions stay structs. */
 const MAX_LENGTH = 256;
 
-/** A version of Semantic Versioning 2.0.0, as Elixir's `Version` has it. */
+/** A version of Semantic Versioning 2.0.0, like Elixir's `Version`. */
 export class Version {
   /** The first number. */
   readonly major: number;
@@ -20,9 +20,9 @@ export class Version {
   readonly minor: number;
   /** The third number. */
   readonly patch: number;
-  /** What stands after the hyphen: `['rc', 1]`. */
+  /** What follows the hyphen: `['rc', 1]`. */
   readonly pre: readonly (string | number)[];
-  /** What stands after the plus sign. */
+  /** What follows the plus sign. */
   readonly build: string | null;
 
   /** @throws `TermError` if the text is not a version */
@@ -30,7 +30,7 @@ export class Version {
     const parts = typeof text === 'string' && text.length <= MAX_LENGTH ? VERSION.exec(text) : null;
     if (parts === null) {
       throw new TermError(
-        `a version is text such as '1.2.3-rc.1', not ${inspectBriefly(text, 100)}`,
+        `a version must be text such as '1.2.3-rc.1', not ${inspectBriefly(text, 100)}`,
       );
     }
     const [, major, minor, patch, pre, build] = parts;
@@ -42,7 +42,7 @@ export class Version {
     Object.freeze(this);
   }
 
-  /** @internal The version in the fields of a struct; undefined if one is not what Elixir has there. */
+  /** @internal The version of a struct; undefined if a field is invalid. */
   static ofFields({ major, minor, patch, pre, build }: Fields): Version | undefined {
     if (!Array.isArray(pre) || pre.length > MAX_LENGTH) return undefined;
     if (![major, minor, patch].every(Number.isSafeInteger)) return undefined;
@@ -55,7 +55,7 @@ export class Version {
       (build === null ? '' : `+${build}`);
     if (text.length > MAX_LENGTH || !VERSION.test(text)) return undefined;
     const version = new Version(text);
-    // The identifier "1" is not the number.
+    // The identifier "1" is not the number 1.
     return pre.every((part, index) => part === version.pre[index]) ? version : undefined;
   }
 
@@ -67,18 +67,15 @@ export class Version {
     return `${major}.${minor}.${patch}${suffix}`;
   }
 
-  /** The same as `toString`. */
   toJSON(): string {
     return this.toString();
   }
 
-  /** Elixir's `Version`. */
   [toTerm](): Map<Atom, unknown> {
     const { major, minor, patch, pre, build } = this;
     return struct('Version', { major, minor, patch, pre, build });
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`Version(${this.toString()})`, 'string');
   }

@@ -7,16 +7,15 @@ const TAG = '$array';
 const ARRAY = atom(TAG);
 const BUFFER = atom('ArrayBuffer');
 
-/** What all typed arrays inherit from. */
 const TypedArray = Object.getPrototypeOf(Int8Array) as abstract new () => ArrayBufferView;
-/** By internal slots: the name of a subclass, or of another realm's class, is not that of its kind. */
+/** Reads an internal slot: class names of subclasses and other realms may differ. */
 const kindOf = Object.getOwnPropertyDescriptor(TypedArray.prototype, Symbol.toStringTag)!.get as (
   this: unknown,
 ) => string;
 
 type Constructor = new (buffer: ArrayBuffer) => object;
 
-/** The kinds that this version of Node has. All platforms of this library are little-endian. */
+/** The kinds that this version of Node has. All supported platforms are little-endian. */
 const CONSTRUCTORS: ReadonlyMap<unknown, readonly [Constructor, size: number]> = new Map(
   [
     'Int8Array',
@@ -40,7 +39,7 @@ const CONSTRUCTORS: ReadonlyMap<unknown, readonly [Constructor, size: number]> =
   }),
 );
 
-/** `{'$array', Kind, Bytes}`, the bytes in little-endian order. */
+/** `{'$array', Kind, Bytes}`, little-endian. */
 export const arrayEncoders: readonly Encoder[] = [
   {
     class: TypedArray,
@@ -71,7 +70,7 @@ export const arrayReviver: TupleReviver = {
   },
 };
 
-/** A copy with memory of its own. Bytes that were not marked may have become text. */
+/** A copy. Unmarked bytes may have become text. */
 function bytesOf(content: unknown): Uint8Array<ArrayBuffer> | undefined {
   if (typeof content === 'string') return new Uint8Array(Buffer.from(content));
   return types.isUint8Array(content) ? new Uint8Array(content) : undefined;

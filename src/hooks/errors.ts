@@ -7,9 +7,9 @@ import { atom, type Encoder, tuple } from '../terms/index.js';
 const TAG = '$error';
 const ERROR = atom(TAG);
 
-/** What is sent of an error besides its name and message, where it has it. Stacks stay on their own side. */
+/** What to send besides name and message. Stacks are not sent. */
 const FIELDS = ['code', 'data', 'cause', 'errors'] as const;
-/** Fields that `util.inspect` is to show as properties, as it does for Node's own errors. */
+/** `util.inspect` shows these as properties, as it does for Node's own errors. */
 const SHOWN: ReadonlySet<string> = new Set(['code', 'data']);
 
 /** `{'$error', Name, Message, Fields}`. */
@@ -62,7 +62,7 @@ function errorOf(name: string, message: string, fields: Record<string, unknown>)
       enumerable: SHOWN.has(field),
     } as PropertyDescriptor);
   }
-  // The local stack would say where the message was decoded.
+  // The local stack would show where the message was decoded.
   defineHidden(error, 'stack', message === '' ? name : `${name}: ${message}`);
   return error;
 }

@@ -8,9 +8,9 @@ import { urlEncoder, urlReviver } from './urls.js';
 
 /** Options of a client, a server, a call, `encode` or `decode`. */
 export interface JavaScriptHooks {
-  /** What turns the tuples of `encoders` back into values: the option of that name. */
+  /** Turns the tuples of `encoders` back into values. */
   readonly revivers: readonly Reviver[];
-  /** What turns values into tuples: the option of that name. */
+  /** Turns values into tuples. */
   readonly encoders: readonly Encoder[];
 }
 
@@ -20,12 +20,14 @@ const hooks: JavaScriptHooks = Object.freeze({
 });
 
 /**
- * Hooks for JavaScript's own values between Node services, to spread into the options of both sides: `Date`,
- * `Set`, `URL`, `Error` with its `cause`, `code`, `data` and `errors`, `ArrayBuffer`, `DataView` and all typed
- * arrays. A `Uint8Array` needs no hook, and arrives as a `Buffer`.
+ * Hooks for JavaScript's own values between Node services, to spread into the options of both
+ * sides: `Date`, `Set`, `URL`, `Error` with its `cause`, `code`, `data` and `errors`,
+ * `ArrayBuffer`, `DataView` and all typed arrays. A `Uint8Array` needs no hook and arrives as a
+ * `Buffer`.
  *
- * Each becomes a tuple such as `{'$date', 1700000000000}`. To exchange dates and sets with Elixir, take
- * `elixir()` of `backwater/elixir` instead. The lists of both can be joined; the first match counts.
+ * Each becomes a tuple such as `{'$date', 1700000000000}`. Use `elixir()` of `backwater/elixir`
+ * instead to exchange dates and sets with Elixir. You can join the lists of both; the first match
+ * counts.
  *
  * @example
  * ```ts run

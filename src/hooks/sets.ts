@@ -8,9 +8,9 @@ const TAG = '$set';
 const SET = atom(TAG);
 
 /**
- * `{'$set', Members, Numbers}`. Numbers are keys of a map, with their places among all members as values. The
- * decoder bounds how many numeric keys of a map may collide in V8's hash tables; a list has no such bound, and
- * a Set of colliding numbers would take quadratic time.
+ * `{'$set', Members, Numbers}`: numbers are keys of a map, with their places among all members as
+ * values, because the decoder bounds how many numeric keys of a map may collide in V8's hash
+ * tables.
  */
 export const setEncoder: Encoder<Set<unknown>> = {
   class: Set,
@@ -49,10 +49,10 @@ function setOf(members: unknown, numbers: unknown): Set<unknown> | undefined {
   );
 }
 
-/** Marks a place that no number has. */
+/** A place without a number. */
 const NONE = Symbol('none');
 
-/** The entries of a map; an empty one is decoded as an object. */
+/** An empty map is decoded as an object. */
 function entriesOf(map: unknown): [unknown, unknown][] | undefined {
   if (types.isMap(map)) return Array.from(map);
   const isEmpty = typeof map === 'object' && map !== null && Object.keys(map).length === 0;

@@ -7,18 +7,14 @@ import { environment } from '../platform/environment.js';
 import { TERM } from './brands.js';
 import { inspectSymbol, type PrinterOptions } from './inspect.js';
 
-/** The most characters (code points) that an atom's name may have, as in Erlang. */
+/** The limit of Erlang, in code points. */
 export const MAX_ATOM_LENGTH = 255;
 
-/**
- * An Erlang atom. There is one object for each name: two atoms of the same name are `===`.
- *
- * Atoms are made by {@link atom}, never by `new`.
- */
+/** An Erlang atom, made by {@link atom}. Atoms of the same name are `===`. */
 export class Atom {
-  /** The atom's name, 0 to 255 characters. */
+  /** 0 to 255 characters. */
   readonly name: string;
-  /** The number of the tape that this atom was last written to, and its place in the table of that one. */
+  /** The number of the last tape with this atom, and its index there. */
   #tape = 0;
   #index = 0;
 
@@ -41,7 +37,7 @@ export class Atom {
     return #index in value;
   }
 
-  /** @internal The place in the table of atoms of a tape, or -1 when it is not in there yet. */
+  /** @internal Its index in a tape, or -1. */
   static indexIn(atom: Atom, tape: number): number {
     return atom.#tape === tape ? atom.#index : -1;
   }
@@ -52,28 +48,28 @@ export class Atom {
     atom.#index = index;
   }
 
-  /** The name, so that `${atom}` reads well. */
   toString(): string {
     return this.name;
   }
 
-  /** The name. */
   toJSON(): string {
     return this.name;
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const name = print(this.name, { maxStringLength: null });
     return options.stylize(`atom(${name})`, 'symbol');
   }
 }
 
-/** Atoms that the program made, by {@link keyOf} their names: they stay. */
+/** The program's own atoms by {@link keyOf} their names; kept forever. */
 const own = new Map<string, Atom>();
-/** Atoms that came from the wire, likewise: they stay as long as somebody holds them. */
+/** Atoms from the wire; kept as long as they are referenced. */
 const foreign = new Map<string, WeakRef<Atom>>();
-/** Calls back after a garbage collection. Registering every atom would take a third of making one. */
+/**
+ * Called after a garbage collection. Registering every atom would take a third of the time to make
+ * it.
+ */
 const collections = new FinalizationRegistry<void>(forgetCollected);
 
 let isAwaitingCollection = false;
@@ -92,8 +88,8 @@ function forgetCollected(): void {
 /**
  * The atom of that name.
  *
- * @param name 0 to 255 characters (code points) of well-formed text
- * @throws {@link TermError} when the name is longer, has a lone surrogate, or is no string
+ * @param name up to 255 characters (code points)
+ * @throws {@link TermError} if the name is longer, has a lone surrogate, or is not a string
  * @example
  * ```ts
  * import { atom } from 'backwater';
@@ -108,12 +104,12 @@ export function atom(name: string): Atom {
   const result = foreign.get(key)?.deref() ?? Atom.make(name);
   foreign.delete(key);
   own.set(key, result);
-  // Safe decoding accepts the atoms that the program has made.
+  // Safe decoding accepts the program's own atoms.
   environment.knowAtom(name);
   return result;
 }
 
-/** @internal The atom of this copy of the library for one of any copy. */
+/** @internal The atom of this copy of the library. */
 export function ownAtom(given: Atom): Atom {
   if (Atom.isOwn(given)) return given;
   const { name } = given as Atom;
@@ -121,7 +117,7 @@ export function ownAtom(given: Atom): Atom {
   return foreignAtom(name);
 }
 
-/** @internal The atom of a name from the wire, which was checked there; held weakly. */
+/** @internal The atom of a checked name from the wire, held weakly. */
 export function foreignAtom(name: string): Atom {
   const key = keyOf(name);
   const known = own.get(key) ?? foreign.get(key)?.deref();
@@ -133,8 +129,8 @@ export function foreignAtom(name: string): Atom {
 }
 
 /**
- * What an atom is remembered by. Until March 2026 V8 hashed text that is an array index by its value, so that
- * such names could be chosen to collide; with a colon in front of them they are hashed as others are.
+ * Until March 2026 V8 hashed array indices by value, so names could be chosen to collide. The colon
+ * prevents that.
  */
 function keyOf(name: string): string {
   const first = name.charCodeAt(0);
@@ -142,27 +138,29 @@ function keyOf(name: string): string {
 }
 
 const DIGIT_ZERO = 48;
-/** The character behind the nine. */
+/** The character after the nine. */
 const COLON = 58;
 
-/** A copy, since V8 keeps the text that a long string was cut out of as long as the string itself. */
+/** A copy, because V8's slices keep the whole text alive. */
 function detached(name: string): string {
   return name.length < MIN_SLICE ? name : Buffer.from(name, 'utf16le').ucs2Slice();
 }
 
-/** V8 copies shorter strings at once. */
+/** V8 copies shorter strings anyway. */
 const MIN_SLICE = 13;
 
 function checkName(name: unknown): asserts name is string {
   if (typeof name !== 'string') {
-    throw new TermError(`an atom's name is a string, not ${name === null ? 'null' : typeof name}`);
+    throw new TermError(
+      `an atom's name must be a string, not ${name === null ? 'null' : typeof name}`,
+    );
   }
   if (!name.isWellFormed()) {
     throw new TermError("an atom's name cannot have a lone surrogate");
   }
   if (name.length > MAX_ATOM_LENGTH && Array.from(name).length > MAX_ATOM_LENGTH) {
     throw new TermError(
-      `an atom's name has at most ${MAX_ATOM_LENGTH} characters, this one has ${Array.from(name).length}`,
+      `an atom's name can have at most ${MAX_ATOM_LENGTH} characters, not ${Array.from(name).length}`,
     );
   }
 }

@@ -1,4 +1,3 @@
-/** The value classes that stand for a term each. */
 export type TermKind =
   | 'atom'
   | 'float'
@@ -11,5 +10,5 @@ export type TermKind =
   | 'fun'
   | 'native_record';
 
-/** The brand of the value classes: which term a value is. */
+/** The brand of the classes of values. */
 export const TERM: unique symbol = Symbol.for('backwater.term') as never;

@@ -2,10 +2,10 @@ import { TermError } from './term-error.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
 /**
- * The text as Erlang's own strings are: a list of code points. Plain JavaScript strings are sent as
- * binaries, which is what Elixir calls strings; functions of Erlang's `string` module take either.
+ * Makes an Erlang string, a list of code points, of text. Plain JavaScript strings become binaries,
+ * Elixir's strings. Functions of Erlang's `string` module take either.
  *
- * @throws {@link TermError} when the text has a lone surrogate
+ * @throws {@link TermError} if the text has a lone surrogate
  */
 export function charlist(text: string): number[] {
   if (typeof text !== 'string' || !text.isWellFormed()) {
@@ -15,10 +15,9 @@ export function charlist(text: string): number[] {
 }
 
 /**
- * The text of a list of code points, the inverse of {@link charlist}.
+ * Makes text of a list of code points; the inverse of {@link charlist}.
  *
- * @param list what a call has returned, say
- * @throws {@link TermError} when it is no list, or an item is not a Unicode scalar value
+ * @throws {@link TermError} if it is not a list of Unicode scalar values
  * @example
  * ```ts
  * import { call, charlist, charlistToString } from 'backwater';
@@ -28,7 +27,9 @@ export function charlist(text: string): number[] {
  */
 export function charlistToString(list: unknown): string {
   if (!Array.isArray(list)) {
-    throw new TermError(`a charlist is a list of code points, not ${inspectBriefly(list, 100)}`);
+    throw new TermError(
+      `a charlist must be a list of code points, not ${inspectBriefly(list, 100)}`,
+    );
   }
   const parts: string[] = [];
   list.forEach((point: unknown, index) => {

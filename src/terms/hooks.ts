@@ -1,9 +1,9 @@
 /**
- * The symbol of the method by which an object of a class of one's own says which term it is. It is
+ * The method that returns the term of an object of your own class. It is
  * `Symbol.for('backwater.toTerm')`, for classes that do not import this package.
  *
- * The method is called whenever the object is encoded. What it returns may contain such objects. Plain
- * objects, arrays and maps are terms already: their `toTerm` is not called.
+ * It is called each time the object is encoded. The result may contain such objects. Plain objects,
+ * arrays and maps are terms already, so their `toTerm` is not called.
  *
  * @example
  * ```ts run
@@ -19,13 +19,13 @@
  */
 export const toTerm: unique symbol = Symbol.for('backwater.toTerm') as never;
 
-/** What objects of a class are sent as, for classes that are not your own. */
+/** Encodes objects of classes that are not your own. */
 export interface Encoder<Value = any> {
   /**
-   * Objects of this class, and of those that extend it. For `Date`, `Error`, `RegExp`, `Set` and `URL`
-   * these include the objects of other realms, such as a `vm` context.
+   * Objects of this class and its subclasses. For `Date`, `Error`, `RegExp`, `Set` and `URL`, also
+   * of other realms, such as a `vm` context.
    */
   readonly class: abstract new (...args: never[]) => Value;
-  /** The term that an object is; it may contain objects with encoders. */
+  /** Returns the term of an object, which may contain other such objects. */
   toTerm(value: Value): unknown;
 }

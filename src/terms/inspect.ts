@@ -1,34 +1,33 @@
 import type { inspect, InspectOptions } from 'node:util';
 
-/** The symbol under which `util.inspect` looks for a value's own printer. */
+/** The symbol of custom printers for `util.inspect`. */
 export const inspectSymbol: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never;
 
 /**
- * The options that `util.inspect` hands to a custom printer. `@types/node` has renamed its own type for them,
- * and these declarations must compile with every version of it.
+ * The options that `util.inspect` passes to custom printers. `@types/node` has renamed its type for
+ * them; this declaration compiles with every version.
  */
 export interface PrinterOptions extends InspectOptions {
   /** Colors the text if the user asked for colors. */
   stylize(text: string, styleType: string): string;
 }
 
-/** The arguments that `util.inspect` hands to a custom printer. */
+/** A custom printer. */
 export type Inspector = (
   depth: number | null,
   options: PrinterOptions,
   print: typeof inspect,
 ) => string;
 
-/** What is being printed. `util.inspect` hands an option that it does not know on to custom printers. */
+/** `util.inspect` passes unknown options on to custom printers. */
 interface Options extends PrinterOptions {
   readonly backwaterEnclosing?: readonly object[];
 }
 
 /**
- * Prints `name(a, b)`, each argument as `util.inspect` would, within the depth that is left: on one
- * line if it fits, and else one argument a line.
+ * Prints `name(a, b)` as `util.inspect` would, one argument a line if it does not fit one line.
  *
- * @param subject what is printed, so that it is not printed inside of itself
+ * @param subject the printed object, to detect cycles
  */
 export function inspectCall(
   subject: object,

@@ -2,28 +2,28 @@ import { defineError } from '../platform/brands.js';
 import { ownProperties } from '../platform/own-properties.js';
 import { assignDefined, BackwaterError } from '../platform/error.js';
 
-/** What a {@link TermError} says besides its message. */
+/** Details of a {@link TermError}. */
 export interface TermFields extends ErrorOptions {
   /** The path to the value, such as `args[0].when`. */
   readonly path?: string | undefined;
-  /** The offset of the byte, from the begin of the encoding. */
+  /** The offset of the wrong byte. */
   readonly offset?: number | undefined;
-  /** Where in a text, from 1. */
+  /** The line, from 1. */
   readonly line?: number | undefined;
-  /** Where in the line, from 1. */
+  /** The column, from 1. */
   readonly column?: number | undefined;
 }
 
-/** A value is no term, or bytes are no encoding of one. */
+/** A value cannot be encoded, or bytes or text cannot be decoded. */
 export class TermError extends BackwaterError {
   override readonly code: 'ERR_BACKWATER_TERM' | 'ERR_BACKWATER_SIZE' = 'ERR_BACKWATER_TERM';
-  /** When encoding: the path to the value that is no term, such as `args[0].when`. */
+  /** When encoding: the path to the value, such as `args[0].when`. */
   declare readonly path?: string;
-  /** When decoding: the offset of the byte that is wrong. */
+  /** When decoding: the offset of the wrong byte. */
   declare readonly offset?: number;
-  /** When reading text: the line that is wrong, from 1. */
+  /** When reading text: the line, from 1. */
   declare readonly line?: number;
-  /** When reading text: the character of the line, from 1. */
+  /** When reading text: the column, from 1. */
   declare readonly column?: number;
 
   static {
@@ -37,26 +37,26 @@ export class TermError extends BackwaterError {
   }
 }
 
-/** What a {@link SizeError} is made of. */
+/** Details of a {@link SizeError}. */
 export interface SizeFields extends ErrorOptions {
   /** The option that sets the limit. */
   readonly option: 'maxEncodedArgsSize' | 'maxEncodedResultSize';
-  /** The bytes allowed. */
+  /** The limit in bytes. */
   readonly limit: number;
-  /** The bytes that there were, where known. */
+  /** The actual size in bytes, if known. */
   readonly size?: number | undefined;
-  /** The path to the value at which the limit was passed, where known. */
+  /** The path to the value that exceeded the limit, if known. */
   readonly path?: string | undefined;
 }
 
-/** Arguments or a result are larger than the options allow, and were not sent. */
+/** The arguments or the result exceed a limit and were not sent. */
 export class SizeError extends TermError {
   override readonly code = 'ERR_BACKWATER_SIZE';
   /** The option that sets the limit. */
   readonly option: SizeFields['option'];
-  /** The bytes allowed. */
+  /** The limit in bytes. */
   readonly limit: number;
-  /** The bytes that there were, where known. */
+  /** The actual size in bytes, if known. */
   declare readonly size?: number;
 
   static {

@@ -4,8 +4,8 @@ import { Atom } from './atom.js';
 import { inspectCall, inspectSymbol, type Inspector } from './inspect.js';
 
 /**
- * An Erlang tuple: an array with a mark, so that `const [tag, value] = t`, `t.length` and iteration
- * work as on any array. Made by {@link tuple}; told from lists by {@link isTuple}.
+ * An Erlang tuple: an array with a mark, made by {@link tuple} and recognized by {@link isTuple}.
+ * Destructuring, `length` and iteration work as on any array.
  */
 export type Tuple<Elements extends readonly unknown[] = readonly unknown[]> = Readonly<Elements> &
   TupleMark;
@@ -16,30 +16,30 @@ export interface TupleMark {
 }
 
 /**
- * The mark. It is also what `util.inspect` calls: one property for both, since each property added
- * to an array literal costs time in the decoder.
+ * The mark, which `util.inspect` calls. One property for both, because each property of an array
+ * costs time in the decoder.
  */
 const ownMark: Inspector = function (this: readonly unknown[], depth, options, print) {
   return inspectCall(this, 'tuple', Array.from(this), depth, options, print);
 };
 
-/** By this, other copies of the library in the process know the mark of this one. */
+/** Identifies the marks of other copies of the library. */
 const TUPLE = Symbol.for('backwater.tuple');
 defineHidden(ownMark, TUPLE, true);
 
-/** The copies use the mark of the first one, so that test runners find their tuples equal. */
+/** All copies use the mark of the first, so that test runners consider their tuples equal. */
 const inspectTuple = sharedMark();
 
 function sharedMark(): Inspector {
   const shared = attempt(() => (globalThis as { [TUPLE]?: unknown })[TUPLE]);
   if (isMark(shared)) return shared as Inspector;
-  // A global object that is frozen takes none.
+  // The global object may be frozen.
   attempt(() => defineHidden(globalThis, TUPLE, ownMark));
   return ownMark;
 }
 
 /**
- * A tuple of the given elements.
+ * Makes a tuple.
  *
  * @example
  * ```ts
@@ -51,13 +51,13 @@ export function tuple<Elements extends readonly unknown[]>(...elements: Elements
   return markTuple(elements) as unknown as Tuple<Elements>;
 }
 
-/** @internal Makes the given array a tuple. */
+/** @internal Makes the array itself a tuple. */
 export function markTuple(elements: readonly unknown[]): Tuple {
   (elements as { [inspectSymbol]?: Inspector })[inspectSymbol] = inspectTuple;
   return elements as Tuple;
 }
 
-/** @internal For arrays only: whether it carries the mark, or that of another copy. */
+/** @internal Whether an array is a tuple, of any copy of the library. */
 export function isMarked(array: readonly unknown[]): array is Tuple {
   const mark = (array as { [inspectSymbol]?: unknown })[inspectSymbol];
   return mark === inspectTuple || (mark !== undefined && isMark(mark));
@@ -68,9 +68,8 @@ function isMark(mark: unknown): boolean {
 }
 
 /**
- * Whether a value is a tuple; with further arguments, one whose first element is `tag` and that
- * has `length` elements. TypeScript knows then how many there are, and of which type: those of a
- * {@link Term} are terms, those of a union of tuples what its tuples of that length have.
+ * Whether a value is a tuple, optionally with `tag` as its first element and of `length` elements.
+ * TypeScript then knows the number and types of its elements.
  *
  * @example
  * ```ts
@@ -101,13 +100,13 @@ export function isTuple(value: unknown, ...expected: [tag?: unknown, length?: nu
   return expected.length < 2 || value.length === expected[1];
 }
 
-/** Atoms of several copies of this library are different objects. */
+/** Copies of this library have different atoms. */
 function isTag(element: unknown, tag: unknown): boolean {
   if (element === tag) return true;
   return element instanceof Atom && tag instanceof Atom && element.name === tag.name;
 }
 
-/** What a value of a type is when it is a tuple of that tag and length. */
+/** The type of a value that is a tuple with that tag and length. */
 export type TaggedTuple<Value, Tag, Length extends number> = unknown extends Value
   ? Tuple<TaggedElements<Tag, Length, unknown>> & Matched
   : Value extends readonly (infer Element)[]
@@ -122,7 +121,7 @@ export type TaggedTuple<Value, Tag, Length extends number> = unknown extends Val
       ? Tuple<TaggedElements<Tag, Length, unknown>> & Matched
       : never;
 
-/** The elements of a tuple of a known tag and length. */
+/** The elements of a tuple with that tag and length. */
 export type TaggedElements<Tag, Length extends number, Element = unknown> = number extends Length
   ? readonly [Tag, ...Element[]]
   : Elements<Length, Element, [Tag]>;
@@ -136,8 +135,8 @@ type Elements<
   : Elements<Length, Element, [...Known, Element]>;
 
 /**
- * Only known to types: that a tag or a length was compared. A tuple that they do not match may have the
- * same type, so that a type says nothing where they do not.
+ * Marks types whose tag or length was compared. A tuple that did not match may have the same type,
+ * so nothing follows for it.
  */
 export interface Matched {
   readonly [matched]: true;

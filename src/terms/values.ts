@@ -8,7 +8,7 @@ import { TERM } from './brands.js';
 import { inspectCall, inspectSymbol, type PrinterOptions } from './inspect.js';
 import { isMarked, type TupleMark } from './tuple.js';
 
-/** A term that decoding makes, or any value that encoding takes. */
+/** A decoded term, or a value to encode. */
 export type Term =
   | number
   | bigint
@@ -32,75 +32,75 @@ export type Term =
   | ReadonlyMap<Term, Term>
   | { readonly [key: string]: Term };
 
-/** A double that stays one: `float(1)` is Erlang's `1.0`, where the number 1 is its integer. */
+/** A double that stays one: `float(1)` is Erlang's `1.0`, while the number 1 is its integer 1. */
 export class Float {
   static {
     brand(this, TERM, 'float');
   }
 
-  /** The double; never NaN or infinite. */
+  /** Finite. */
   readonly value: number;
 
-  /** @throws {@link TermError} when `value` is not a finite number */
+  /** @throws {@link TermError} if `value` is not a finite number */
   constructor(value: number) {
     if (typeof value !== 'number' || !Number.isFinite(value)) {
-      throw new TermError(`a float is a finite number, not ${String(value)}`);
+      throw new TermError(`a float must be a finite number, not ${String(value)}`);
     }
     this.value = value;
     Object.freeze(this);
   }
 
-  /** The double, so that arithmetic and comparison with `<` work. */
+  /** The double, for arithmetic and comparison. */
   valueOf(): number {
     return this.value;
   }
 
-  /** As Erlang and Elixir write it, with a point. */
+  /** With a point, as Erlang and Elixir write it. */
   toString(): string {
     return floatText(this.value);
   }
 
-  /** The number, as JSON has it. */
   toJSON(): number {
     return this.value;
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(`float(${Object.is(this.value, -0) ? '-0' : this.value})`, 'number');
   }
 }
 
-/** @internal The shortest text with a point that reads back as that double, in Erlang as in Elixir. */
+/** @internal The shortest text with a point that Erlang and Elixir read as the same double. */
 export function floatText(value: number): string {
   const [digits = '', exponent] = (Object.is(value, -0) ? '-0' : String(value)).split('e');
   const mantissa = digits.includes('.') ? digits : `${digits}.0`;
   return exponent === undefined ? mantissa : `${mantissa}e${exponent.replace('+', '')}`;
 }
 
-/** A {@link Float} of that value, to send an integral number as a double. */
+/** A {@link Float}, to send an integral number as a double. */
 export function float(value: number): Float {
   return new Float(value);
 }
 
-/** A sequence of bits whose length is not a multiple of eight. */
+/** Bits whose number is not a multiple of eight. */
 export class BitString {
   static {
     brand(this, TERM, 'bit_string');
   }
 
-  /** The bytes, at least one; the unused low bits of the last one are zero. */
+  /** At least one byte; the unused low bits of the last byte are zero. */
   readonly bytes: Buffer;
-  /** How many bits of the last byte are used, 1 to 7, counted from the highest. */
+  /** How many of the highest bits of the last byte are used: 1 to 7. */
   readonly bits: number;
 
-  /** @throws {@link TermError} when there is no byte, or `bits` is not 1 to 7 */
+  /** @throws {@link TermError} if there is no byte, or `bits` is not 1 to 7 */
   constructor(bytes: Uint8Array, bits: number) {
     if (!types.isUint8Array(bytes) || byteLength(bytes) === 0) {
-      throw new TermError('a bit string has a Uint8Array of at least one byte');
+      throw new TermError('a bit string needs a Uint8Array of at least one byte');
     }
     if (!Number.isInteger(bits) || bits < 1 || bits > 7) {
-      throw new TermError(`a bit string uses 1 to 7 bits of its last byte, not ${String(bits)}`);
+      throw new TermError(
+        `a bit string must use 1 to 7 bits of its last byte, not ${String(bits)}`,
+      );
     }
     this.bytes = copyBytes(bytes);
     const last = this.bytes.length - 1;
@@ -109,51 +109,51 @@ export class BitString {
     Object.freeze(this);
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     return inspectCall(this, 'new BitString', [this.bytes, this.bits], depth, options, print);
   }
 }
 
-/** A list whose last tail is not the empty list: `[a, b | tail]`. */
+/** A list that does not end with the empty list: `[a, b | tail]`. */
 export class ImproperList {
   static {
     brand(this, TERM, 'improper_list');
   }
 
-  /** The elements before the tail, at least one. */
+  /** The items before the tail, at least one. */
   readonly items: readonly Term[];
-  /** What stands where a proper list ends with `[]`; not a list itself. */
+  /** Not a list. */
   readonly tail: Term;
 
-  /** @throws {@link TermError} when there is no item, or the tail is a list */
+  /** @throws {@link TermError} if there is no item, or the tail is a list */
   constructor(items: readonly unknown[], tail: unknown) {
     if (!Array.isArray(items) || items.length === 0) {
-      throw new TermError('an improper list has an array of at least one item');
+      throw new TermError('an improper list needs an array of at least one item');
     }
     if (tail instanceof ImproperList || (Array.isArray(tail) && !isMarked(tail))) {
-      throw new TermError('the tail of an improper list is no list: write both as one');
+      throw new TermError(
+        'the tail of an improper list must not be a list; append its items to the others',
+      );
     }
-    // Whether they are terms shows when they are encoded; some may become so by an encoder.
+    // Encoding checks that they are terms, since encoders may apply.
     this.items = items as readonly Term[];
     this.tail = tail as Term;
     Object.freeze(this);
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     return inspectCall(this, 'new ImproperList', [this.items, this.tail], depth, options, print);
   }
 }
 
-/** A process identifier of an Erlang node. It means something only to the node that it names. */
+/** A process identifier, meaningful only to the Erlang node that it names. */
 export class Pid {
   static {
     brand(this, TERM, 'pid');
   }
 
   constructor(
-    /** The node that the process runs on. */
+    /** The node of the process. */
     readonly node: Atom,
     /** 32 bits. */
     readonly id: number,
@@ -167,12 +167,10 @@ export class Pid {
     Object.freeze(this);
   }
 
-  /** As Erlang prints it. */
   toString(): string {
     return `#Pid<${this.node.name}.${this.id}.${this.serial}>`;
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.node, this.id, this.serial, this.creation];
     return inspectCall(this, 'new Pid', fields, depth, options, print);
@@ -186,7 +184,7 @@ export class Port {
   }
 
   constructor(
-    /** The node that the port belongs to. */
+    /** The node of the port. */
     readonly node: Atom,
     /** 64 bits. */
     readonly id: bigint,
@@ -195,18 +193,16 @@ export class Port {
   ) {
     checkNode(node, 'Port');
     if (typeof id !== 'bigint' || id < 0n || id >= 1n << 64n) {
-      throw new TermError('the id of a Port is a bigint of 64 bits');
+      throw new TermError('the id of a Port must be a bigint of 64 bits');
     }
     checkUint32('Port', { creation });
     Object.freeze(this);
   }
 
-  /** As Erlang prints it. */
   toString(): string {
     return `#Port<${this.node.name}.${this.id}>`;
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.node, this.id, this.creation];
     return inspectCall(this, 'new Port', fields, depth, options, print);
@@ -229,26 +225,24 @@ export class Reference {
   ) {
     checkNode(node, 'Reference');
     if (!Array.isArray(ids) || ids.length < 1 || ids.length > 5) {
-      throw new TermError('a Reference has an array of 1 to 5 ids');
+      throw new TermError('a Reference needs an array of 1 to 5 ids');
     }
     checkUint32('Reference', { creation, ...ids });
     this.ids = Object.freeze(ids.slice());
     Object.freeze(this);
   }
 
-  /** As Erlang prints it. */
   toString(): string {
     return `#Ref<${this.node.name}.${this.ids.join('.')}>`;
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.node, this.creation, this.ids];
     return inspectCall(this, 'new Reference', fields, depth, options, print);
   }
 }
 
-/** `fun Module:Function/Arity`: a function named, not its code. */
+/** `fun Module:Function/Arity`. */
 export class ExternalFunction {
   static {
     brand(this, TERM, 'external_function');
@@ -261,10 +255,10 @@ export class ExternalFunction {
   /** 0 to 255. */
   readonly arity: number;
 
-  /** @throws {@link TermError} when module or name are not atoms, or the arity is not 0 to 255 */
+  /** @throws {@link TermError} if module or name is not an atom, or the arity is not 0 to 255 */
   constructor(module: Atom, name: Atom, arity: number) {
     if (!(module instanceof Atom) || !(name instanceof Atom)) {
-      throw new TermError('module and function of an ExternalFunction are atoms');
+      throw new TermError('module and function of an ExternalFunction must be atoms');
     }
     checkArity(arity, 'an ExternalFunction');
     this.module = module;
@@ -273,22 +267,17 @@ export class ExternalFunction {
     Object.freeze(this);
   }
 
-  /** As Erlang prints it. */
   toString(): string {
     return `fun ${this.module.name}:${this.function.name}/${this.arity}`;
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.module, this.function, this.arity];
     return inspectCall(this, 'new ExternalFunction', fields, depth, options, print);
   }
 }
 
-/**
- * A native record of OTP 29 (`-record #point{…}`), opaque to older releases. It can be kept and sent back, and its
- * fields can be read.
- */
+/** A native record of OTP 29 (`-record #point{…}`), opaque to older releases. */
 export class NativeRecord {
   static {
     brand(this, TERM, 'native_record');
@@ -298,16 +287,16 @@ export class NativeRecord {
   readonly module: Atom;
   /** Its name. */
   readonly name: Atom;
-  /** Whether its module exports it. */
+  /** Whether the module exports it. */
   readonly exported: boolean;
-  /** The values by the names of their fields, in the order of the definition. */
+  /** Values by field name, in the order of the definition. */
   readonly fields: ReadonlyMap<Atom, Term>;
 
-  /** @throws {@link TermError} if module, name or the name of a field is not an atom */
+  /** @throws {@link TermError} if module, name or a field name is not an atom */
   constructor(module: Atom, name: Atom, fields: ReadonlyMap<Atom, Term>, exported = true) {
     const areAtoms = [module, name, ...fields.keys()].every((part) => part instanceof Atom);
     if (!areAtoms || typeof exported !== 'boolean') {
-      throw new TermError('module, name and the names of fields of a NativeRecord are atoms');
+      throw new TermError('module, name and field names of a NativeRecord must be atoms');
     }
     this.module = module;
     this.name = name;
@@ -316,14 +305,13 @@ export class NativeRecord {
     Object.freeze(this);
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](depth: number | null, options: PrinterOptions, print: typeof inspect): string {
     const fields = [this.module, this.name, this.fields, this.exported];
     return inspectCall(this, 'new NativeRecord', fields, depth, options, print);
   }
 }
 
-/** What an Erlang closure consists of; only the node that made it can run it. */
+/** The parts of an Erlang closure, which only its own node can run. */
 export interface FunParts {
   readonly module: Atom;
   readonly arity: number;
@@ -333,11 +321,11 @@ export interface FunParts {
   readonly oldIndex: unknown;
   readonly oldUniq: unknown;
   readonly pid: unknown;
-  /** The values that the closure holds, as terms in exact form. */
+  /** The captured values, in exact form. */
   readonly free: readonly unknown[];
 }
 
-/** A closure of an Erlang node, opaque here: it can be kept and sent back. */
+/** A closure of an Erlang node. You can keep it and send it back. */
 export class Fun {
   static {
     brand(this, TERM, 'fun');
@@ -364,31 +352,33 @@ export class Fun {
     return this.parts.arity;
   }
 
-  /** As Erlang prints it. */
   toString(): string {
     return `#Fun<${this.parts.module.name}.${this.parts.index}/${this.parts.arity}>`;
   }
 
-  /** What `util.inspect` and `console.log` show. */
   [inspectSymbol](_depth: number | null, options: PrinterOptions): string {
     return options.stylize(this.toString(), 'special');
   }
 }
 
 function checkNode(node: unknown, what: string): void {
-  if (!(node instanceof Atom)) throw new TermError(`the node of a ${what} is an atom`);
+  if (!(node instanceof Atom)) throw new TermError(`the node of a ${what} must be an atom`);
 }
 
 function checkArity(arity: unknown, what: string): void {
   if (typeof arity !== 'number' || !Number.isInteger(arity) || arity < 0 || arity > 255) {
-    throw new TermError(`the arity of ${what} is an integer from 0 to 255, not ${String(arity)}`);
+    throw new TermError(
+      `the arity of ${what} must be an integer from 0 to 255, not ${String(arity)}`,
+    );
   }
 }
 
 function checkUint32(what: string, fields: Record<string, unknown>): void {
   for (const [field, value] of Object.entries(fields)) {
     if (typeof value !== 'number' || value >>> 0 !== value) {
-      throw new TermError(`${field} of a ${what} is an integer of 32 bits, not ${String(value)}`);
+      throw new TermError(
+        `${field} of a ${what} must be an integer of 32 bits, not ${String(value)}`,
+      );
     }
   }
 }

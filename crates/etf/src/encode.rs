@@ -425,7 +425,7 @@ impl<'a> Run<'a> {
                     for byte in self.source(payload as usize)? {
                         self.max_size = self.out.len().saturating_add(max_size);
                         self.room(2)?;
-                        self.integer(i64::from(*byte));
+                        write::integer(self.out, i64::from(*byte));
                         after_item(self.out);
                     }
                 }
@@ -438,11 +438,11 @@ impl<'a> Run<'a> {
                         }
                         self.max_size = self.out.len().saturating_add(max_size);
                         self.room(9)?;
-                        self.put_float(value);
+                        write::float(self.out, value);
                         after_item(self.out);
                     }
                 }
-                // Words that say something about the list that follows.
+                // The list follows.
                 tape::EXT
                     if matches!(
                         payload & 15,
