@@ -4,8 +4,9 @@
  * @param {string} title
  * @param {Record<string, { name: string, value: number, label?: string }[]>} groups bars of each series,
  * same names; a label stands beside its bar instead of the value
+ * @param {number} [mark] where a line stands
  */
-export function barChart(title, groups) {
+export function barChart(title, groups, mark) {
   const series = Object.keys(groups);
   const colours = ['#2b6cb0', '#dd6b20', '#38a169', '#805ad5'];
   const names = groups[series[0]].map(({ name }) => name);
@@ -35,7 +36,7 @@ export function barChart(title, groups) {
     return [label, ...bars];
   });
   const height = top + names.length * rowHeight + 16;
-  const one = (left + scale(1)).toFixed(1);
+  const at = mark === undefined ? undefined : (left + scale(mark)).toFixed(1);
   const legend = series.map(
     (key, index) =>
       `<rect x="${left + index * 110}" y="34" width="12" height="12" fill="${colours[index]}"/>` +
@@ -47,7 +48,11 @@ export function barChart(title, groups) {
     '<rect width="100%" height="100%" fill="white"/>',
     `<text x="${left}" y="20" font-size="14">${escape(title)}</text>`,
     ...legend,
-    `<line x1="${one}" x2="${one}" y1="${top - 8}" y2="${height - 12}" stroke="#999" stroke-dasharray="3 3"/>`,
+    ...(at === undefined
+      ? []
+      : [
+          `<line x1="${at}" x2="${at}" y1="${top - 8}" y2="${height - 12}" stroke="#999" stroke-dasharray="3 3"/>`,
+        ]),
     ...parts,
     '</svg>\n',
   ].join('\n');

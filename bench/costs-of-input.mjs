@@ -1,9 +1,9 @@
 // What hostile input costs its receiver: CPU and memory for each byte that an attacker sends.
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { largestKinds } from './costs-of-input/after.mjs';
 import { loadKinds } from './costs-of-input/kinds.mjs';
 import { cpuOfInput, memoryOfInput, peakOf } from './costs-of-input/measure.mjs';
+import { publish } from './page.mjs';
 
 /** What each stage may cost, where there is a goal. */
 const GOALS = { before: { nanoseconds: 50, memory: 10 } };
@@ -30,11 +30,7 @@ export async function run(args) {
     results.map((result) => ratios(result, results)),
     peaks,
   );
-  console.log(page);
-  if (quick || only !== '') return;
-  const folder = new URL('../docs/benchmarks/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL('costs-of-input.md', folder), page);
+  await publish('costs-of-input', page, {}, !quick && only === '');
 }
 
 /** MB of memory that the largest messages take, by how many of them are there at once. */

@@ -1,12 +1,10 @@
 // What terms cost that were made to cost as much as possible: CPU time and memory for each MiB.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { kinds } from './hostile-terms/kinds.mjs';
+import { publish, runProgram } from './page.mjs';
 
-const child = fileURLToPath(new URL('./hostile-terms/kind.mjs', import.meta.url));
-const page = new URL('../docs/benchmarks/hostile-terms.md', import.meta.url);
+const program = new URL('./hostile-terms/kind.mjs', import.meta.url);
+const NODE = ['--expose-gc', '--max-old-space-size=4096'];
 const MIB = 1024 * 1024;
 /** Work that grows faster than its input shows in a larger one. */
 const SIZES = [1, 8];
@@ -19,23 +17,10 @@ export function run(args) {
     .filter((kind) => kind.includes(only ?? ''))
     .map((kind) => {
       console.error(`measuring ${kind} …`);
-      return [kind, ...SIZES.map((size) => measure(kind, size * MIB, quick ? 1 : 4))];
+      const rounds = quick ? 1 : 4;
+      return [kind, ...SIZES.map((size) => runProgram(program, [kind, size * MIB, rounds], NODE))];
     });
-  const text = report(rows);
-  console.log(text);
-  if (quick || only !== undefined) return;
-  mkdirSync(new URL('.', page), { recursive: true });
-  writeFileSync(page, text);
-}
-
-function measure(kind, size, rounds) {
-  const args = ['--expose-gc', '--max-old-space-size=4096', child, kind, size, rounds];
-  const { stdout, status } = spawnSync(process.execPath, args.map(String), {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`measuring ${kind} failed`);
-  return JSON.parse(stdout);
+  return publish('hostile-terms', report(rows), {}, !quick && only === undefined);
 }
 
 function report(rows) {

@@ -1,30 +1,17 @@
 // Worker threads that are terminated in the middle of calls, again and again.
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { lineChart } from './line-chart.mjs';
+import { publish, runProgram, where } from './page.mjs';
 
 const library = new URL('../build/index.js', import.meta.url).href;
-const program = fileURLToPath(new URL('./lives/process.mjs', import.meta.url));
-const folder = new URL('../docs/benchmarks/', import.meta.url);
+const program = new URL('./lives/process.mjs', import.meta.url);
 const MEBIBYTE = 1024 * 1024;
 
 /** `--quick`: 50 threads; prints, and writes nothing. */
 export function run(args) {
   const quick = args.includes('--quick');
   const rounds = quick ? 50 : 1000;
-  const { stdout, status, signal } = spawnSync(
-    process.execPath,
-    [program, library, String(rounds)],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  if (status !== 0) throw new Error(`the process has ended with ${status ?? signal}`);
-  const result = JSON.parse(stdout);
-  const text = report(result);
-  console.log(`\n${text}`);
-  if (quick) return;
-  writeFileSync(new URL('lives.md', folder), text);
-  writeFileSync(new URL('lives.svg', folder), chart(result));
+  const result = runProgram(program, [library, rounds]);
+  return publish('lives', report(result), { 'lives.svg': chart(result) }, !quick);
 }
 
 function report({ ended, outcomes, pending, before, left, history }) {
@@ -35,7 +22,7 @@ function report({ ended, outcomes, pending, before, left, history }) {
   return [
     '# Lives: worker threads terminated in the middle of calls',
     '',
-    `Node ${process.versions.node}, ${process.platform}-${process.arch}; \`npm run bench -- lives\`. ` +
+    `${where()}; \`npm run bench -- lives\`. ` +
       'Each thread starts a server, calls itself and a server of the main thread with small and large ' +
       'messages, and is called by the main thread; then it is terminated, every fifth one while it ' +
       'starts. Four at a time.',

@@ -1,30 +1,17 @@
 // Memory over a million calls of mixed sizes and failures.
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { lineChart } from './line-chart.mjs';
+import { publish, runProgram, where } from './page.mjs';
 
 const library = new URL('../build/index.js', import.meta.url).href;
-const program = fileURLToPath(new URL('./soak/process.mjs', import.meta.url));
-const folder = new URL('../docs/benchmarks/', import.meta.url);
+const program = new URL('./soak/process.mjs', import.meta.url);
 const MEBIBYTE = 1024 * 1024;
 
 /** `--quick`: 50,000 calls; prints, and writes nothing. */
 export function run(args) {
   const quick = args.includes('--quick');
   const total = quick ? 50_000 : 1_000_000;
-  const { stdout, status } = spawnSync(
-    process.execPath,
-    ['--expose-gc', program, library, String(total)],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  if (status !== 0) throw new Error(`the process has ended with ${status}`);
-  const result = JSON.parse(stdout);
-  const text = report(result);
-  console.log(`\n${text}`);
-  if (quick) return;
-  writeFileSync(new URL('soak.md', folder), text);
-  writeFileSync(new URL('soak.svg', folder), chart(result));
+  const result = runProgram(program, [library, total], ['--expose-gc']);
+  return publish('soak', report(result), { 'soak.svg': chart(result) }, !quick);
 }
 
 function report({ total, seconds, outcomes, pending, history }) {
@@ -45,7 +32,7 @@ function report({ total, seconds, outcomes, pending, history }) {
   return [
     '# Soak: memory over a million calls',
     '',
-    `Node ${process.versions.node}, ${process.platform}-${process.arch}; \`npm run bench -- soak\`. ` +
+    `${where()}; \`npm run bench -- soak\`. ` +
       'Server and client in one process, 64 calls at a time: records, texts and binaries of 60 bytes ' +
       'to 1 MB, exceptions, refusals, results that are no terms or too large, timeouts, aborted calls.',
     '',

@@ -1,16 +1,13 @@
 // Encoding and decoding against JSON, MessagePack, erlpack and Erlang, as ratios within interleaved runs.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { barChart } from './chart.mjs';
 import { documents } from './documents.mjs';
+import { publish, runProgram } from './page.mjs';
 import { installErlpacks } from './peers/erlpack.mjs';
 import { checkGoals } from './terms/goals.mjs';
 import { report } from './terms/report.mjs';
 
-const row = fileURLToPath(new URL('./terms/row.mjs', import.meta.url));
-const folder = new URL('../docs/benchmarks/', import.meta.url);
+const program = new URL('./terms/row.mjs', import.meta.url);
 
 /** `--only TEXT`: rows whose names contain it. `--quick`: noisy. Both print, and write nothing. */
 export function run(args) {
@@ -33,22 +30,20 @@ export function run(args) {
     load: [before, loadavg()].map(([minute]) => minute.toFixed(1)).join(' before, ') + ' after',
   };
   const text = report(rows, checkGoals(rows), machine);
-  console.log(text);
-  if (quick || only !== undefined) return;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL('terms.md', folder), text);
-  writeFileSync(new URL('terms.svg', folder), chart(rows));
+  return publish('terms', text, { 'terms.svg': chart(rows) }, !quick && only === undefined);
 }
 
-/** Each row has a process of its own, so that the rows before it do not matter. */
+/** A row that contradicts itself is measured again, in case the machine was disturbed. */
+const TRIES = 3;
+
 function measureRow(name, effort) {
-  const args = ['--expose-gc', row, name, JSON.stringify(effort)];
-  const { stdout, status } = spawnSync(process.execPath, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`measuring ${name} failed`);
-  return JSON.parse(stdout);
+  for (let tries = 1; ; tries++) {
+    // A process of its own, so that the rows before it do not matter.
+    const row = runProgram(program, [name, JSON.stringify(effort)], ['--expose-gc']);
+    if (row.contradictions.length === 0) return row;
+    for (const line of row.contradictions) console.error(line);
+    if (tries === TRIES) throw new Error(`the figures of ${name} contradict each other`);
+  }
 }
 
 function chart(rows) {
@@ -57,8 +52,6 @@ function chart(rows) {
       name: each.name,
       value: each[direction].backwater.ratio.median,
     }));
-  return barChart('Time relative to JSON on the same data (1 = as long)', {
-    decode: bars('decode'),
-    encode: bars('encode'),
-  });
+  const series = { decode: bars('decode'), encode: bars('encode') };
+  return barChart('Time relative to JSON on the same data (1 = as long)', series, 1);
 }

@@ -1,12 +1,9 @@
 // Worker threads that load the library, use it and leave, in random order.
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { lineChart } from './line-chart.mjs';
+import { publish, runProgram, where } from './page.mjs';
 
 const library = new URL('../build/index.mjs', import.meta.url).href;
-const program = fileURLToPath(new URL('./threads/process.mjs', import.meta.url));
-const folder = new URL('../docs/benchmarks/', import.meta.url);
+const program = new URL('./threads/process.mjs', import.meta.url);
 const MEBIBYTE = 1024 * 1024;
 /** When the main thread loads the library, too. */
 const MAIN = { never: 'never', late: 'after half of the threads', first: 'before all threads' };
@@ -15,22 +12,11 @@ const MAIN = { never: 'never', late: 'after half of the threads', first: 'before
 export function run(args) {
   const quick = args.includes('--quick');
   const count = quick ? 50 : 1000;
-  const results = Object.keys(MAIN).map((main) => [main, measure(main, count)]);
-  const text = report(results);
-  console.log(`\n${text}`);
-  if (quick) return;
-  writeFileSync(new URL('threads.md', folder), text);
-  writeFileSync(new URL('threads.svg', folder), chart(results[0][1]));
-}
-
-function measure(main, count) {
-  const { stdout, status, signal } = spawnSync(
-    process.execPath,
-    [program, library, String(count), main, '1'],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  if (status !== 0) throw new Error(`the process ended with ${status ?? signal}`);
-  return JSON.parse(stdout);
+  const results = Object.keys(MAIN).map((main) => [
+    main,
+    runProgram(program, [library, count, main, 1]),
+  ]);
+  return publish('threads', report(results), { 'threads.svg': chart(results[0][1]) }, !quick);
 }
 
 function report(results) {
@@ -38,7 +24,7 @@ function report(results) {
   return [
     '# Threads that come and go',
     '',
-    `Node ${process.versions.node}, ${process.platform}-${process.arch}; \`npm run bench -- threads\`. ` +
+    `${where()}; \`npm run bench -- threads\`. ` +
       'Worker threads load the library, do one of seven things and leave, in random order, one to six at a time.',
     '',
     '| what a thread does | threads |',

@@ -6,7 +6,7 @@ import { documents } from '../documents.mjs';
 import { measure } from '../measure.mjs';
 import { hasErlang, startErlang } from '../peers/erlang.mjs';
 import { loadErlpacks } from '../peers/erlpack.mjs';
-import { shares } from './shares.mjs';
+import { contradictionsIn, shares } from './shares.mjs';
 
 const [name, effort] = [process.argv[2], JSON.parse(process.argv[3])];
 const erlpacks = loadErlpacks();
@@ -36,7 +36,9 @@ const row = {
   encode: await measure(ways.encode, 'JSON', effort),
 };
 erlang?.stop();
-row.shares = await shares(document.term, effort);
+const json = { decode: ways.decode.JSON, encode: ways.encode.JSON };
+row.shares = await shares(document.term, json, effort);
+row.contradictions = contradictionsIn(row, document.term);
 console.log(JSON.stringify(row));
 
 /** Each codec works on the form that it reads itself. */
