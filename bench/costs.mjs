@@ -1,5 +1,5 @@
 // Where the time of a call goes, and what the options change: the figures behind docs/performance.md.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { publish } from './page.mjs';
 import { memoryOf } from './rpc/cpu.mjs';
 import { installPeers } from './rpc/install.mjs';
 import { buildTool } from './rpc/rust-tool.mjs';
@@ -22,6 +22,7 @@ export async function run(args) {
     compression,
     workers,
     active,
+    large,
     connections,
   ];
   const chosen = sections.filter(({ name }) => only < 0 || name.includes(args[only + 1]));
@@ -36,11 +37,7 @@ export async function run(args) {
   }
   const head = `# Costs\n\n${new Date().toISOString().slice(0, 10)}; Node ${process.versions.node}; \`npm run bench -- costs\`. Medians of ${measurer.rounds} rounds, in turns; CPU in microseconds a call.\n`;
   const text = `${[head, ...parts].join('\n')}`;
-  console.log(text);
-  if (quick || only >= 0) return;
-  const folder = new URL('../docs/benchmarks/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL('costs.md', folder), text);
+  return publish('costs', text, {}, !quick && only < 0);
 }
 
 class Measurer {
@@ -93,7 +90,7 @@ function cell(value) {
 
 /** Every stage in Rust, without sockets; the fastest of many rounds. */
 async function stages({ stage }) {
-  const works = [RECORD, '20 records', '10,000 records', '1 MB binary'];
+  const works = [RECORD, '20 records', '10,000 records', '1 MB'];
   const columns = [];
   for (const workload of works) columns.push(await stage.stages({ workload }));
   const names = Object.keys(columns[0]);
@@ -269,6 +266,28 @@ async function active(measurer) {
     ];
   });
   return `## Busy connections\n\nOne record, the server alone, a call in flight on each connection.\n\n${table(['connections', 'calls/s', 'p50 µs', 'p99 µs', 'server CPU', 'CPU of the Rust server'], rows)}`;
+}
+
+/** Small calls at a fixed rate beside calls of 8 MB; the Rust server shows the part of the machine. */
+async function large({ stage, rounds, seconds }) {
+  const rows = [];
+  for (const peer of ['backwater', 'rust']) {
+    const small = { peer, workload: RECORD, inFlight: 16, rate: 1000, seconds: 4 * seconds };
+    const big = { ...small, workload: '8000000 bytes', inFlight: 1, generator: 'large' };
+    const cases = {
+      alone: [small],
+      'one of 8 MB per second': [small, { ...big, rate: 1 }],
+      '8 MB after 8 MB': [small, { ...big, rate: undefined }],
+    };
+    for (const [name, whats] of Object.entries(cases)) {
+      const samples = [];
+      for (let round = 0; round < rounds; round++)
+        samples.push((await Promise.all(whats.map((what) => stage.replay(what))))[0].latency);
+      const at = (key) => median(samples.map((sample) => sample[key]));
+      rows.push([`${peer}, ${name}`, at('p50'), at('p99'), at('max')]);
+    }
+  }
+  return `## Large calls beside small ones\n\n1,000 calls of one record per second. Microseconds from when each call was due.\n\n${table(['', 'p50', 'p99', 'max'], rows)}`;
 }
 
 async function connections({ stage }) {

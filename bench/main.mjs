@@ -5,7 +5,7 @@ const benchmarks = {
     file: './terms.mjs',
   },
   rpc: {
-    what: 'remote calls, against gRPC, Connect, JSON over HTTP, Fastify, Erlang',
+    what: 'remote calls, against gRPC, Connect, JSON over HTTP, other runtimes, Erlang',
     file: './rpc.mjs',
   },
   soak: {

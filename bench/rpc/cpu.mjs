@@ -1,5 +1,5 @@
 // The CPU time of processes and of their threads, from /proc. Elsewhere than on Linux there is none.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /**
  * Microseconds of CPU by thread of a process: the main thread is `main`, others have the name that
@@ -42,7 +42,16 @@ export function cpuSince(pid, before) {
 }
 
 /** Resident memory in bytes. */
-export function memoryOf(pid) {
-  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+export const memoryOf = (pid) => statusOf(pid, 'VmRSS');
+
+/** The most of it since {@link resetPeak}. */
+export const peakOf = (pid) => statusOf(pid, 'VmHWM');
+
+export const resetPeak = (pid) => writeFileSync(`/proc/${pid}/clear_refs`, '5');
+
+function statusOf(pid, field) {
+  const match = new RegExp(`${field}:\\s+(\\d+) kB`).exec(
+    readFileSync(`/proc/${pid}/status`, 'utf8'),
+  );
   return Number(match[1]) * 1024;
 }

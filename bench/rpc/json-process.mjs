@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { pinned } from './pin.mjs';
 
 /** Nothing that is asked takes longer; a process that hangs ends the benchmark instead of hanging it. */
 const PATIENCE = 60_000;
@@ -9,8 +10,8 @@ export class JsonProcess {
   #process;
   #lines;
 
-  constructor(command, args, env = {}) {
-    this.#process = spawn(command, args, {
+  constructor(command, args, env = {}, role = 'other') {
+    this.#process = spawn(...pinned(role, command, args), {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
@@ -25,19 +26,24 @@ export class JsonProcess {
 
   async ask(command) {
     this.#process.stdin.write(`${JSON.stringify(command)}\n`);
+    const answer = await this.next(JSON.stringify(command));
+    if (answer.failure !== undefined) throw new Error(answer.failure);
+    return answer;
+  }
+
+  /** The next line, which `what` asks for. */
+  async next(what) {
     let timer;
     const patience = new Promise((_resolve, reject) => {
       timer = setTimeout(() => {
         this.#process.kill('SIGKILL');
-        reject(new Error(`no answer to ${JSON.stringify(command)}`));
+        reject(new Error(`no answer to ${what}`));
       }, PATIENCE);
     });
     try {
       const { value, done } = await Promise.race([this.#lines.next(), patience]);
-      if (done) throw new Error(`a process ended instead of answering ${JSON.stringify(command)}`);
-      const answer = JSON.parse(value);
-      if (answer.failure !== undefined) throw new Error(answer.failure);
-      return answer;
+      if (done) throw new Error(`a process ended instead of answering ${what}`);
+      return JSON.parse(value);
     } finally {
       clearTimeout(timer);
     }

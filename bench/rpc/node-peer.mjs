@@ -1,42 +1,46 @@
 // A process with the server or the client of one peer: node node-peer.mjs NAME server|client
 import { answerCommands } from './json-process.mjs';
-import { peers } from './peers/index.mjs';
+import { peerOf } from './peers/index.mjs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { summary } from './statistics.mjs';
 import { workloadOf } from './workloads.mjs';
 
 const [name, role] = process.argv.slice(2);
-const peer = peers[name];
+const peer = peerOf(name);
 
-const roles = {
-  async server(command) {
-    const { port } = await peer.serve(command);
-    return { port };
-  },
-  client: drive,
-};
+const roles = { server: (command) => peer.serve(command), client: drive };
 
 /** Connections stay from one command to the next. */
 const clients = new Map();
+const ended = new Error('the time is up');
 
-async function drive({ port, workload, inFlight, seconds, clientOptions }) {
-  const key = `${port} ${inFlight} ${JSON.stringify(clientOptions)}`;
+/** `pause` makes consumers of streams rest for so many milliseconds after each item, until the time is up. */
+async function drive({ port, workload, inFlight, connections, seconds, pause, clientOptions }) {
+  const options = clientOptions;
+  const key = `${port} ${inFlight} ${connections} ${JSON.stringify(options)}`;
   if (!clients.has(key)) {
     for (const [old, client] of clients) {
       clients.delete(old);
       await client.close();
     }
-    clients.set(key, peer.connect(port, inFlight, clientOptions));
+    clients.set(key, peer.connect(port, { inFlight, connections, options }));
   }
   const client = clients.get(key);
-  const work = workloadOf(workload);
   const times = [];
   const start = performance.now();
   const end = start + seconds * 1000;
+  const pace = async () => {
+    if (performance.now() >= end) throw ended;
+    await sleep(pause);
+  };
+  const work = { ...workloadOf(workload), ...(pause && { pace }) };
   const caller = async () => {
     for (;;) {
       const since = performance.now();
       if (since >= end) return;
-      await client.call(work);
+      await client.call(work).catch((error) => {
+        if (error !== ended) throw error;
+      });
       times.push((performance.now() - since) * 1000);
     }
   };

@@ -1,186 +1,240 @@
-// The results as Markdown and as charts.
+// The page that the benchmark of remote calls writes, and its chart.
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { barChart } from '../chart.mjs';
+import { checkGoals } from './goals.mjs';
 import { versions } from './install.mjs';
-import { goalsTable } from './goals.mjs';
+import { COLUMNS } from './measure.mjs';
 import { peers } from './peers/index.mjs';
-import { SECTIONS } from './plan.mjs';
-import { median, spread } from './statistics.mjs';
+import { isPinned } from './pin.mjs';
+import { cpuOf, rateOf } from './statistics.mjs';
+import { LEAST_NOISE, noiseOf, noiseOfAll } from './runs.mjs';
 
-export function reportOf(results) {
-  const { cells, options } = results;
-  const parts = [
+const titleOf = (peer) => peers[peer].title;
+
+export function reportOf(results, agreement) {
+  const { figures, latency } = results;
+  const shown = figures.filter(({ extra }) => !extra);
+  return [
     '# Remote calls\n',
-    about(results),
-    goalsTable(results),
-    ...Object.keys(SECTIONS).flatMap((section) => sectionOf(section, cells, options)),
-    ...extrasOf(results.extras),
-  ];
-  return `${parts.filter((part) => part !== '').join('\n')}\n`;
+    aboutMachine(results),
+    inShort(shown),
+    goalTable(figures),
+    cpuTable(shown, figures),
+    rateTable(shown),
+    latencyTable(latency),
+    threadTable(shown),
+    aboutMeasuring(results),
+    agreement,
+  ]
+    .filter(Boolean)
+    .join('\n');
 }
 
-function about({ started, seconds, options, notes, cells }) {
-  const { rounds, seconds: each } = options;
-  const failures = cells.flatMap(({ section, workload, inFlight, peer, failure, samples }) => {
-    const errors = samples.reduce((sum, sample) => sum + sample.errors, 0);
-    const what = failure ?? (errors > 0 ? `${errors} failed calls` : undefined);
-    return what ? [`${section}, ${workload} × ${inFlight}, ${peers[peer].title}: ${what}`] : [];
-  });
-  return `${started.toISOString().slice(0, 16).replace('T', ' ')} UTC, ${seconds.toFixed(0)} s in all; \`npm run bench -- rpc\`.
+export const machine = () =>
+  `${cpus().length} × ${cpus()[0].model.trim()}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Linux ${output('uname', '-r')}; Node ${process.versions.node}; ${output('rustc', '--version')}`;
 
-- ${cpus().length} × ${cpus()[0].model.trim()}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB; Linux ${kernel()}; Node ${process.versions.node}; ${rustc()}
-- ${versions().join(', ')}
-- Client, server and generator of load are processes of their own on the same machine, pinned to nothing; ${rounds} rounds of ${each} s for each figure, in turns. Rates are medians, ± is half the distance between smallest and largest.
-- Every peer decodes the arguments, calls a function that returns them, and encodes the result. Nobody compresses. backwater signs and checks each message and keeps all its limits; "HMAC and digest" does the same with node:crypto; the others have no authentication at all.
-- CPU is in microseconds a call: of the process in all, and in brackets of its JavaScript thread.
-${[...notes, ...failures].map((note) => `- ${note}\n`).join('')}`;
+function output(command, ...args) {
+  return spawnSync(command, args, { encoding: 'utf8' }).stdout?.trim() ?? '';
 }
 
-function kernel() {
-  return spawnSync('uname', ['-r'], { encoding: 'utf8' }).stdout?.trim() ?? '';
-}
-
-function rustc() {
-  return spawnSync('rustc', ['--version'], { encoding: 'utf8' }).stdout?.trim() ?? '';
-}
-
-const SECTION_NOTES = {
-  server:
-    'One request is replayed: over HTTP/1.1 by the generator of load of `crates/transport/examples/peer`, over HTTP/2 by h2load. Each call in flight has a connection of its own, but where it says "4 connections": there they share four, which saves the servers of HTTP/2 most of their system calls.',
-  client:
-    'backwater calls the Rust server; undici is answered by a server that returns the same bytes to every request; clients of HTTP/2 call the server of their kind, which is faster than they are.',
-  both: 'Each client with the server of its kind.',
-};
-
-function sectionOf(section, cells, options) {
-  const own = cells.filter((cell) => cell.section === section && cell.samples.length > 0);
-  if (own.length === 0) return [];
-  const works = [...new Set(own.map(({ workload }) => workload))];
-  const chart = options.goals || options.quick ? '' : `\n![rates](rpc-${section}.svg)\n`;
-  return [
-    `## ${SECTIONS[section].title}\n\n${SECTION_NOTES[section]}\n${chart}`,
-    ...works.map((workload) => tableOf(section, workload, own)),
-  ];
-}
-
-function tableOf(section, workload, cells) {
-  const own = cells.filter((cell) => cell.workload === workload);
-  const columns = [...new Set(own.map(({ inFlight }) => inFlight))];
-  const names = [...new Set(own.map(({ peer }) => peer))];
-  const heads = columns.map((count) => `${count} in flight: calls/s | CPU`);
+function aboutMachine({ started, seconds, notes }) {
+  const date = started.toISOString().slice(0, 16).replace('T', ' ');
   const lines = [
-    `### ${workload}\n`,
-    `| | ${heads.join(' | ')} |`,
-    `| --- |${columns.map(() => ' --: | --: |').join('')}`,
+    `\`npm run bench -- rpc\` on ${date} UTC, in ${(seconds / 60).toFixed(1)} minutes.`,
+    `${machine()}.`,
+    `${versions().join(', ')}: the newest releases that support Node 20.`,
+    ...new Set(notes),
   ];
-  for (const name of names) {
-    const entries = columns.map((count) => {
-      const cell = own.find(({ peer, inFlight }) => peer === name && inFlight === count);
-      return cell === undefined ? '– | –' : `${rateText(cell)} | ${cpuText(section, cell)}`;
-    });
-    lines.push(`| ${peers[name].title} | ${entries.join(' | ')} |`);
-  }
-  return `${lines.join('\n')}\n`;
+  return `${lines.map((line) => `- ${line}\n`).join('')}`;
 }
 
-const rates = ({ samples }) => samples.map(({ rate }) => rate);
-
-function rateText(cell) {
-  return `${grouped(median(rates(cell)))} ±${(spread(rates(cell)) * 100).toFixed(0)} %`;
-}
-
-/** Figures of three digits and more. */
-function grouped(value) {
-  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
-}
-
-function cpuText(section, cell) {
-  const roles = { server: ['server'], client: ['client'], both: ['server', 'client'] }[section];
-  return roles
-    .map((role) => {
-      const used = (part) => cpuOf(cell, role, part);
-      const all = used('all');
-      if (all === undefined) return '?';
-      const isNode = cell.peer !== 'rust' && cell.peer !== 'erlang';
-      return isNode ? `${grouped3(all)} (${grouped3(used('main'))})` : grouped3(all);
-    })
-    .join(' + ');
-}
-
-/** Median microseconds of CPU a call. */
-export function cpuOf({ samples }, role, part) {
-  const values = samples.flatMap(({ cpu }) => (cpu[role] ? [cpu[role][part]] : []));
-  return values.length === 0 ? undefined : median(values);
-}
-
-function grouped3(value) {
-  return value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
-}
-
-function extrasOf({ latency, fairness, workers, idle }) {
-  return [
-    latencyOf(latency),
-    fairnessOf(fairness),
-    workers && !workers.failure
-      ? `## Worker threads\n\nA function that computes for about a millisecond, 16 calls in flight: ${grouped(median(workers.none))} calls/s without workers, ${grouped(median(workers.two))} with two.\n`
-      : '',
-    idle && !idle.failure
-      ? `## Idle connections\n\n${idle.connections.toLocaleString('en')} connections that have made one call each and are idle: ${(idle.each / 1024).toFixed(1)} KiB of resident memory each.\n`
-      : '',
-  ];
-}
-
-function fairnessOf(rounds) {
-  if (!Array.isArray(rounds) || rounds.length === 0) return '';
-  const cases = { alone: 'alone', single: 'one of 8 MB a second', beside: '8 MB after 8 MB' };
-  const lines = ['backwater', 'rust'].flatMap((peer) =>
-    Object.entries(cases).map(([name, title]) => {
-      const at = (key) => grouped(median(rounds.map((round) => round[peer][name][key])));
-      return `| ${peer}, ${title} | ${at('p50')} | ${at('p99')} | ${at('max')} |`;
-    }),
+/** What other pages repeat. */
+function inShort(shown) {
+  const names = ['backwater', 'grpc', 'json', 'json-hmac'];
+  const titles = ['backwater', 'grpc-js', 'JSON over HTTP', 'JSON with HMAC'];
+  const rows = ['server', 'client'].flatMap((side) =>
+    ['1 record', '20 records', '10,000 records', '1 MB'].map((column) => [
+      `${side}, ${column}`,
+      ...names.map((peer) => {
+        const found = shown.find(
+          (figure) => figure.peer === peer && figure.column === column && figure.side === side,
+        );
+        return found?.samples.length > 0 ? `${digits(cpuOf(found).median)} µs` : '–';
+      }),
+    ]),
   );
-  const rate = (peer) => grouped(median(rounds.map((round) => round[peer].large)));
-  return `## Large calls beside small ones\n\n1,000 calls of one record a second; alone, with a call of 8 MB in each second, and while one call of 8 MB follows the other (${rate('backwater')} a second, Rust ${rate('rust')}). Times in microseconds, from when each call was due.\n\n| | p50 | p99 | max |\n| --- | --: | --: | --: |\n${lines.join('\n')}\n`;
+  return `## In short
+
+CPU time per call, of the whole process. Only backwater and "JSON with HMAC" authenticate messages.
+
+${table(['', ...titles], rows)}`;
 }
 
-function latencyOf(rows) {
-  if (!Array.isArray(rows) || rows.length === 0) return '';
-  const lines = rows.map((row) => {
-    const at = ['p50', 'p90', 'p99', 'p999', 'max'].map((name) => grouped(row[name]));
-    return `| ${peers[row.peer].title} | ${grouped(row.rate)} | ${at.join(' | ')} |`;
+function goalTable(figures) {
+  const goals = checkGoals(figures, titleOf);
+  if (goals.length === 0) return '';
+  const rows = goals.map(({ what, goal, value, reached, why }) => {
+    const verdict = reached ? 'reached' : `**not reached**, [why](${why})`;
+    return [what, goal, `${digits(value)} ×`, verdict];
   });
-  return `## Latency of servers at a fixed rate
+  return `## Goals
 
-One record, 64 connections, so many requests due each second; then at half of what each can do. Microseconds, from when a request was due, whether or not a connection was free: what a stall delays is counted.
+${goals.filter(({ reached }) => reached).length} of ${goals.length} are reached in this run.
 
-| | calls/s | p50 | p90 | p99 | p99.9 | max |
-| --- | --: | --: | --: | --: | --: | --: |
-${lines.join('\n')}
+${table(['what', 'goal', 'measured', ''], rows, ['', '--:', '--:', ''])}`;
+}
+
+/** A line for each peer; two cells for each column, for server and client. */
+function cpuTable(shown, figures) {
+  return `## CPU per call
+
+Microseconds of CPU that the whole process takes for a call. Smaller is better.
+
+${bothSides(shown, (figure) => withNoise(cpuOf(figure)))}
+${footnotes(shown, figures)}
+![CPU per call](rpc.svg)
 `;
 }
 
-/** File name → SVG. */
-export function chartsOf({ cells }) {
-  return Object.fromEntries(
-    Object.keys(SECTIONS).map((section) => [`rpc-${section}.svg`, chartOf(section, cells)]),
-  );
+function rateTable(shown) {
+  return `## Calls per second
+
+Servers alone are limited by the cores that the generator of load leaves them, so that this says less than the
+CPU per call.
+
+${bothSides(shown, (figure) => withNoise(rateOf(figure)))}`;
 }
 
-/** Rates by peer, relative to the best at each workload, so that one scale serves all of them. */
-function chartOf(section, cells) {
-  const own = cells.filter((cell) => cell.section === section && cell.samples.length > 0);
-  const shown = { '1 record': 64, '20 records': 64, '10,000 records': 4, '1 MB binary': 4 };
-  const groups = {};
-  for (const [workload, count] of Object.entries(shown)) {
-    const those = own.filter((cell) => cell.workload === workload && cell.inFlight === count);
-    if (those.length === 0) continue;
-    const best = Math.max(...those.map((cell) => median(rates(cell))));
-    groups[`${workload} × ${count}`] = SECTIONS[section].peers.map((name) => {
-      const cell = those.find(({ peer }) => peer === name);
-      const value = cell ? median(rates(cell)) : 0;
-      return { name: peers[name].title, value: value / best, label: `${grouped(value)}/s` };
+function bothSides(shown, cellOf) {
+  const columns = Object.keys(COLUMNS).filter((name) =>
+    shown.some(({ column }) => column === name),
+  );
+  const heads = columns.flatMap((column) => [`${column}: server`, 'client']);
+  const rows = Object.keys(peers)
+    .map((peer) => [
+      titleOf(peer),
+      ...columns.flatMap((column) =>
+        ['server', 'client'].map((side) => {
+          const found = shown.find(
+            (figure) => figure.peer === peer && figure.column === column && figure.side === side,
+          );
+          return found?.samples.length > 0 ? cellOf(found) : '–';
+        }),
+      ),
+    ])
+    .filter(([, ...cells]) => cells.some((cell) => cell !== '–'));
+  return table(['', ...heads], rows);
+}
+
+function footnotes(shown, figures) {
+  const chosen = shown.filter(({ connections, samples }) => connections && samples.length > 0);
+  const text = Object.keys(peers).flatMap((peer) => {
+    const counts = ['server', 'client'].flatMap((side) => {
+      const those = chosen.filter((figure) => figure.peer === peer && figure.side === side);
+      const list = [...new Set(those.map(({ connections }) => connections))].sort();
+      return list.length > 0 ? [`${side} ${list.join(' or ')}`] : [];
     });
-  }
-  return barChart(`${SECTIONS[section].title}: calls a second, beside the best`, groups);
+    return counts.length > 0 ? [`${titleOf(peer)} (${counts.join(', ')})`] : [];
+  });
+  const alone = figures.find(({ extra }) => extra);
+  const lines = [];
+  if (text.length > 0)
+    lines.push(
+      `Calls share as many connections as make them cheapest, out of 1, 2 and 4: ${text.join('; ')}.`,
+    );
+  if (alone?.samples.length > 0)
+    lines.push(
+      `With a connection for each of 64 calls, the server of grpc-js takes ${digits(cpuOf(alone).median)} µs for one record.`,
+    );
+  return lines.length > 0 ? `${lines.join('\n')}\n` : '';
+}
+
+function latencyTable(latency) {
+  if (latency.length === 0) return '';
+  const pinned = isPinned
+    ? 'The generator of load has a core of its own.'
+    : 'With two cores, the generator of load cannot have one of its own, and so the slowest hundredth waits for a core rather than for the server.';
+  const rows = latency.map(({ title, rate, p50, p99 }) => [title, ...[rate, p50, p99].map(digits)]);
+  return `## Latency at half load
+
+One record; each server receives half of the calls per second that it can answer, at fixed times. Microseconds
+from when a call is due, so that what a stall delays is counted; for the servers of HTTP/2, from when h2load sends
+it. ${pinned}
+
+${table(['', 'calls/s', 'p50', 'p99'], rows)}`;
+}
+
+function threadTable(shown) {
+  const own = shown.filter(({ peer }) => peer === 'backwater');
+  if (own.length === 0) return '';
+  const rows = own.map((figure) => {
+    const at = (part) => digits(cpuOf(figure, part).median);
+    return [`${figure.column}, ${figure.side}`, at('main'), at('io'), at('all')];
+  });
+  return `## Where backwater's CPU goes
+
+Microseconds per call. The pool, which takes what exceeds 64 KiB, is the rest.
+
+${table(['', 'JavaScript thread', 'I/O thread', 'process'], rows)}`;
+}
+
+function aboutMeasuring({ options, figures }) {
+  const { typical, most } = noiseOfAll(figures);
+  return `## How this is measured
+
+- Every peer decodes its arguments, calls a function that returns them, and encodes the result. Nobody compresses.
+  backwater signs and verifies each message, and so do Erlang and "JSON with HMAC"; the others do not authenticate.
+- Columns: 64 calls in flight for 1 and for 20 records, 4 for 10,000 records (1.8 MB) and for a binary of 1 MB, and
+  one record with a single call in flight.
+- A server is measured alone: a generator replays one request, over HTTP/1.1 with a connection for each call in
+  flight, or over HTTP/2 with h2load. capnweb and zeromq, whose requests cannot be replayed, are measured with their
+  own clients.
+- A client is measured alone: backwater against the Rust server, undici against a server that sends the same bytes to
+  every request, the others against a server of their kind. With one call in flight, client and server are of the
+  same kind; undici calls Fastify, Bun and Deno, and backwater calls Erlang.
+- Each process runs until its CPU per call stops falling; then follow ${options.rounds} rounds of ${options.seconds} s, in turns. Figures are medians.
+- Noise: ± is half the distance between the smallest and the largest round, and at least ${LEAST_NOISE * 100} %. It is ${percent(typical)} for half of the
+  figures and at most ${percent(most)} for nine in ten.
+`;
+}
+
+const withNoise = (value) => `${digits(value.median)} ±${percent(noiseOf(value))}`;
+
+const percent = (share) => `${(share * 100).toFixed(0)} %`;
+
+/** Three digits, or all of them before the point. */
+export function digits(value) {
+  return value >= 1000
+    ? Math.round(value).toLocaleString('en')
+    : Number(value.toPrecision(3)).toString();
+}
+
+export function table(heads, rows, aligns = ['', ...heads.slice(1).map(() => '--:')]) {
+  return [
+    `| ${heads.join(' | ')} |`,
+    `| ${aligns.map((align) => align || '---').join(' | ')} |`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+    '',
+  ].join('\n');
+}
+
+/** CPU per call for one record, by peer. */
+export function chartOf({ figures }) {
+  const bars = (side) =>
+    Object.keys(peers).map((peer) => {
+      const found = figures.find(
+        (figure) =>
+          figure.column === '1 record' &&
+          figure.side === side &&
+          figure.peer === peer &&
+          !figure.extra,
+      );
+      const value = found?.samples.length > 0 ? cpuOf(found).median : 0;
+      return { name: titleOf(peer), value, label: value === 0 ? '' : digits(value) };
+    });
+  return barChart('One record: microseconds of CPU per call', {
+    server: bars('server'),
+    client: bars('client'),
+  });
 }

@@ -12,8 +12,9 @@ export function buildTool() {
   if (status !== 0) throw new Error('the Rust peer could not be built');
 }
 
-/** @param {'serve' | 'call' | 'load' | 'canned'} command */
+/** @param {'serve' | 'call' | 'load' | 'canned' | 'stages'} command */
 export function startTool(command) {
   const suffix = process.platform === 'win32' ? '.exe' : '';
-  return new JsonProcess(`${root}target/release/examples/peer${suffix}`, [command]);
+  const role = command === 'load' ? 'generator' : 'other';
+  return new JsonProcess(`${root}target/release/examples/peer${suffix}`, [command], {}, role);
 }

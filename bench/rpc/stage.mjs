@@ -1,14 +1,16 @@
 // Starts peers, each in a process of its own, and measures them.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cpuOf, cpuSince } from './cpu.mjs';
+import { cpuOf, cpuSince, memoryOf, peakOf, resetPeak } from './cpu.mjs';
 import { JsonProcess } from './json-process.mjs';
-import { peers } from './peers/index.mjs';
+import { peerOf } from './peers/index.mjs';
+import { pinned } from './pin.mjs';
 import { encodedArguments } from './peers/rust.mjs';
 import { startTool } from './rust-tool.mjs';
+import { summary } from './statistics.mjs';
 import { millisecond, SECRET, workloadOf } from './workloads.mjs';
 
 const nodePeer = fileURLToPath(new URL('./node-peer.mjs', import.meta.url));
@@ -21,6 +23,8 @@ export class Stage {
   /** Everything that was started, by what it is; a promise each. */
   #started = new Map();
   #processes = [];
+  /** The process of each client that was started last. */
+  #clients = new Map();
 
   /** Ends all processes. */
   close() {
@@ -37,23 +41,26 @@ export class Stage {
   server(name, options) {
     const key = `server ${name} ${JSON.stringify(options)}`;
     return this.#once(key, async () => {
-      const peer = peers[name];
-      if (peer.serveOutside !== undefined) {
-        const server = await peer.serveOutside();
-        this.#processes.push(server);
-        return server;
-      }
-      const process = this.#node(name, 'server');
-      const { port } = await process.ask({ options });
+      const peer = peerOf(name);
+      const { process, port } = await this.#startServer(name, peer, options);
+      this.#processes.push(process);
       return { port, pid: process.pid };
     });
   }
 
+  async #startServer(name, peer, options) {
+    if (peer.start !== undefined) return peer.start();
+    if (peer.program === undefined) {
+      const process = this.#node(name, 'server');
+      return { process, ...(await process.ask({ options })) };
+    }
+    const process = new JsonProcess(...peer.program());
+    return { process, ...(await process.next('the start')) };
+  }
+
   #node(name, role) {
     globalThis.process.env.BACKWATER_BENCH_STEPS ??= String(millisecond());
-    const process = new JsonProcess(globalThis.process.execPath, [nodePeer, name, role]);
-    this.#processes.push(process);
-    return process;
+    return new JsonProcess(globalThis.process.execPath, [nodePeer, name, role]);
   }
 
   #tool(command, key = command) {
@@ -75,36 +82,37 @@ export class Stage {
   /**
    * A server alone: one request is replayed.
    *
-   * @param {{ peer: string, workload: string, inFlight: number, seconds: number, rate?: number,
-   *   options?: object, generator?: string }} what
+   * @param {{ peer: string, workload: string, inFlight: number, seconds: number, connections?: number,
+   *   rate?: number, options?: object, generator?: string }} what
    * @returns {Promise<Sample>}
    */
-  async replay({ peer, workload, inFlight, seconds, rate, options, generator = 'load' }) {
-    const { serverOf, connections } = peers[peer];
-    const { port, pid } = await this.server(serverOf ?? peer, options);
-    const request = peers[peer].request(workloadOf(workload), port);
+  async replay({ peer, workload, options, generator = 'load', ...how }) {
+    const { port, pid } = await this.server(peer, options);
+    const request = peerOf(peer).request(workloadOf(workload), port);
     if (request.protocol === 'h2') {
       const body = await this.#file(`body ${peer} ${workload}`, () => request.body);
-      return h2load({ ...request, body }, { pid, inFlight, seconds, connections });
+      const log = join(this.#folder, 'h2load.log');
+      return measured({ server: pid }, () => h2load({ ...request, body, log }, how));
     }
     const file = await this.#file(`request ${peer} ${workload} ${port}`, () => request.bytes);
     const load = await this.#tool('load', generator);
-    const command = { port, request: file, inFlight, seconds, ...(rate && { rate }) };
+    const command = { port, request: file, ...how };
     return measured({ server: pid, load: load.pid }, () => load.ask(command));
   }
 
   /**
-   * A client alone: against a server that is faster than it.
+   * A client alone: against a server that is faster than it, where there is one.
    *
    * @returns {Promise<Sample>}
    */
   async call(what) {
     const { peer, workload } = what;
     if (peer === 'backwater' || peer === 'rust') return this.pair({ ...what, server: 'rust' });
-    if (peers[peer].canned === undefined) return this.pair(what);
+    const { canned } = peerOf(peer);
+    if (canned === undefined) return this.pair(what);
     const tool = await this.#tool('canned');
     const port = await this.#once(`canned ${peer} ${workload}`, async () => {
-      const bytes = () => peers[peer].canned(workloadOf(workload));
+      const bytes = () => canned(workloadOf(workload));
       const response = await this.#file(`response ${peer} ${workload}`, bytes);
       return (await tool.ask({ response })).port;
     });
@@ -117,24 +125,40 @@ export class Stage {
    * @returns {Promise<Sample>}
    */
   async pair({ server, ...what }) {
-    return this.#drive(what, await this.server(server ?? what.peer, what.options));
+    const { client = what.peer } = peerOf(what.peer);
+    const target = await this.server(server ?? what.peer, what.options);
+    return this.#drive({ ...what, peer: client }, target);
   }
 
-  async #drive({ peer, workload, inFlight, seconds, clientOptions }, { port, pid }) {
+  async #drive({ peer, workload, clientOptions, ...how }, { port, pid }) {
     const pids = (client) => ({ server: pid, client });
     if (peer === 'rust') {
       const tool = await this.#tool('call');
       const bytes = () => encodedArguments(workloadOf(workload));
       const file = await this.#file(`arguments ${workload}`, bytes);
-      const command = { port, secret: SECRET, arguments: file, inFlight, seconds };
+      const command = { port, secret: SECRET, arguments: file, ...how };
       return measured(pids(tool.pid), () => tool.ask(command));
     }
     // A process for each, so that connections stay when others have their turn.
-    const key = `client ${peer} ${JSON.stringify(clientOptions)}`;
-    const client = await this.#once(key, async () => this.#node(peer, 'client'));
-    return measured(pids(client.pid), () =>
-      client.ask({ port, workload, inFlight, seconds, clientOptions }),
-    );
+    const key = `client ${peer} ${port} ${JSON.stringify(clientOptions)}`;
+    const client = await this.#once(key, async () => {
+      const process = this.#node(peer, 'client');
+      this.#processes.push(process);
+      this.#clients.set(peer, process.pid);
+      return process;
+    });
+    const command = { port, workload, clientOptions, ...how };
+    return measured(pids(client.pid), () => client.ask(command));
+  }
+
+  /** How much the memory of server and client grows at most while a pair works. */
+  async growth(what) {
+    await this.pair({ ...what, inFlight: 1, seconds: 0.5 });
+    const pids = [(await this.server(what.peer)).pid, this.#clients.get(what.peer)];
+    const before = pids.map((pid) => (resetPeak(pid), memoryOf(pid)));
+    await this.pair(what);
+    const [server, client] = pids.map((pid, index) => peakOf(pid) - before[index]);
+    return { server, client };
   }
 
   /** What each stage of a call costs in Rust, in microseconds. */
@@ -147,7 +171,7 @@ export class Stage {
   /** Connections to a server that have made one request each and are idle now. */
   async idle({ peer, workload, connections, options }) {
     const { port, pid } = await this.server(peer, options);
-    const request = peers[peer].request(workloadOf(workload), port);
+    const request = peerOf(peer).request(workloadOf(workload), port);
     const file = await this.#file(`request ${peer} ${workload} ${port}`, () => request.bytes);
     const load = await this.#tool('load', 'idle');
     await load.ask({ port, request: file, idle: connections });
@@ -172,18 +196,29 @@ export function isH2loadMissing() {
   return spawnSync('h2load', ['--version'], { stdio: 'ignore' }).error !== undefined;
 }
 
-function h2load({ url, headers, body }, { pid, inFlight, seconds, connections = inFlight }) {
-  const args = ['-c', Math.min(connections, inFlight), '-m', Math.ceil(inFlight / connections)];
+/** `rate` makes the calls due at fixed times; only then is each call logged, for its latency. */
+async function h2load(request, { inFlight, seconds, connections = inFlight, rate }) {
+  const { url, headers, body, log } = request;
+  const clients = Math.min(connections, inFlight);
+  const args = ['-c', clients, '-m', Math.ceil(inFlight / clients)];
   args.push('-D', `${Math.round(seconds * 1000)}ms`, '-d', body);
+  if (rate !== undefined) {
+    rmSync(log, { force: true });
+    args.push(`--rps=${rate / clients}`, `--log-file=${log}`);
+  }
   args.push('--window-bits=30', '--connection-window-bits=30');
   for (const [name, value] of Object.entries(headers)) args.push('-H', `${name}: ${value}`);
-  args.push(url);
-  return measured({ server: pid }, () => runH2load(args.map(String)));
+  const result = await runH2load([...args, url].map(String));
+  if (rate === undefined) return result;
+  const times = readFileSync(log, 'utf8').trimEnd().split('\n');
+  return { ...result, latency: summary(times.map((line) => Number(line.split('\t')[2]))) };
 }
 
 function runH2load(args) {
   return new Promise((resolve, reject) => {
-    const process = spawn('h2load', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const process = spawn(...pinned('generator', 'h2load', args), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let output = '';
     process.stdout.on('data', (chunk) => (output += chunk));
     process.on('error', reject);
@@ -191,9 +226,8 @@ function runH2load(args) {
       const finished = /finished in ([\d.]+)(us|ms|s), ([\d.]+) req\/s/.exec(output);
       const succeeded = /(\d+) 2xx/.exec(output);
       const failed = /(\d+) failed, (\d+) errored/.exec(output);
-      if (!finished || !(Number(succeeded?.[1]) > 0)) {
-        const said = output.trim().split('\n').at(-1);
-        return reject(new Error(`no answers that h2load counts (it said: ${said})`));
+      if (!finished || !succeeded) {
+        return reject(new Error(`h2load said: ${output.trim().split('\n').at(-1)}`));
       }
       const seconds = Number(finished[1]) * { us: 1e-6, ms: 1e-3, s: 1 }[finished[2]];
       resolve({ requests: Number(succeeded[1]), errors: Number(failed?.[1] ?? 0), seconds });

@@ -16,3 +16,15 @@ export function summary(values) {
   const at = (share) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
+
+/** A median over the rounds, and half the distance between the smallest and the largest of them. */
+export function rounds({ samples }, pick) {
+  const values = samples.map(pick).filter((value) => value !== undefined);
+  if (values.length === 0) return undefined;
+  return { median: median(values), half: (Math.max(...values) - Math.min(...values)) / 2 };
+}
+
+/** CPU microseconds per call. */
+export const cpuOf = (figure, part = 'all') =>
+  rounds(figure, ({ cpu }) => cpu[figure.side]?.[part]);
+export const rateOf = (figure) => rounds(figure, ({ rate }) => rate);

@@ -8,26 +8,35 @@ export const SECRET = 'the secret of the benchmarks, 32+';
 /**
  * `form` says what the value is: for peers that need a schema.
  *
- * @type {Record<string, { form: 'record' | 'records' | 'binary', value: unknown, inFlight: number[] }>}
+ * @type {Record<string, { form: 'record' | 'records' | 'binary', value: unknown }>}
  */
-export const workloads = {
-  '1 record': { form: 'record', value: documents['1 record']().term, inFlight: [1, 16, 64, 256] },
-  '20 records': { form: 'records', value: records(20), inFlight: [64] },
-  '10,000 records': { form: 'records', value: records(10_000), inFlight: [4] },
-  '1 MB binary': { form: 'binary', value: randomFillSync(Buffer.alloc(1 << 20)), inFlight: [4] },
+const workloads = {
+  '1 record': { form: 'record', value: documents['1 record']().term },
+  '20 records': { form: 'records', value: records(20) },
+  '10,000 records': { form: 'records', value: records(10_000) },
+  '1 MB': { form: 'binary', value: randomFillSync(Buffer.alloc(1 << 20)) },
 };
 
-/** A workload by its name, which may also be a number of random bytes, such as `1024 bytes`. */
+/**
+ * Streams of so many equal items, by the form of these.
+ *
+ * @type {Record<string, { value: unknown, count: number, bytes: number }>}
+ */
+export const streams = {
+  record: { value: workloads['1 record'].value, count: 5000, bytes: 113 },
+  binary: { value: randomFillSync(Buffer.alloc(64 * 1024)), count: 200, bytes: 64 * 1024 },
+};
+
+/** By its name, which may also be a number of random bytes or a stream: `1024 bytes`, `stream of record`. */
 export function workloadOf(name) {
+  const form = /^stream of (\w+)$/.exec(name)?.[1];
+  if (form !== undefined) return { form };
   const bytes = /^(\d+) bytes$/.exec(name)?.[1];
   if (bytes === undefined) return workloads[name];
   made.set(name, made.get(name) ?? randomFillSync(Buffer.alloc(Number(bytes))));
   return { form: 'binary', value: made.get(name) };
 }
 const made = new Map();
-
-/** With `--full` each workload has all of these. */
-export const ALL_IN_FLIGHT = [1, 16, 64, 256];
 
 /** How many steps of the loop in peers/busy-modules.mjs take a millisecond of CPU on this machine. */
 export function millisecond() {

@@ -14,7 +14,7 @@ async function start(modulesOrUrl, options) {
     port: 0,
     ...options,
   });
-  return { port: server.port, close: () => server.close({ timeout: 0 }) };
+  return { port: server.port };
 }
 
 export const none = {

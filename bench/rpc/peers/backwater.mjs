@@ -9,7 +9,7 @@ const settings = { compressionThreshold: Infinity, maxEncodedArgsSize: 1 << 27 }
 
 /** @param {{ options?: object }} [extra] options of the server that a measurement is about */
 export async function serve({ options } = {}) {
-  const modules = { bench: { echo: (value) => value } };
+  const modules = { peer: { echo: (value) => value } };
   const server = await startClearServer(SECRET, modules, {
     ...settings,
     maxEncodedResultSize: 1 << 27,
@@ -20,10 +20,10 @@ export async function serve({ options } = {}) {
     recvTimeout: 120_000,
     ...options,
   });
-  return { port: server.port, close: () => server.close({ timeout: 0 }) };
+  return { port: server.port };
 }
 
-export function connect(port, inFlight, options) {
+export function connect(port, { inFlight, options }) {
   const client = new Client({
     ...settings,
     url: `http://127.0.0.1:${port}`,
@@ -34,16 +34,17 @@ export function connect(port, inFlight, options) {
     ...options,
   });
   return {
-    call: ({ value }) => client.call('bench', 'echo', [value]),
+    call: ({ value }) => client.call('peer', 'echo', [value]),
     close: () => client.close(),
   };
 }
 
 export function request({ value }, port) {
   const target = { url: `http://127.0.0.1:${port}`, secret: SECRET };
-  const { method, headers, body } = encodeRequest(target, 'bench', 'echo', [value], {
+  const { method, headers, body } = encodeRequest(target, 'peer', 'echo', [value], {
     ...settings,
     acceptEncoding: 'gzip',
   });
-  return http1(method, '/backwater/1/bench/echo/1', headers, body);
+  const host = { host: `127.0.0.1:${port}` };
+  return http1(method, '/backwater/1/peer/echo/1', { ...host, ...headers }, body);
 }

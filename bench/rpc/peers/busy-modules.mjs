@@ -1,5 +1,5 @@
 /** The modules of a server, as worker threads import them too. */
-export const bench = {
+export const peer = {
   echo(value) {
     compute();
     return value;

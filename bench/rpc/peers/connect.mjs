@@ -9,12 +9,14 @@ import {
 import { createClient } from '@connectrpc/connect';
 import { connectNodeAdapter, createConnectTransport } from '@connectrpc/connect-node';
 import { http2 } from '../replay.mjs';
+import { inTurns } from './grpc.mjs';
 import { encoded, MESSAGES, root, toMessage, toValue } from './proto.mjs';
 
 export const title = 'connect-node: protobuf';
+export const multiplexes = true;
 
 /** The service as Connect's generated code would have it. */
-function service() {
+export function service(serverStreaming = false) {
   const file = create(FileDescriptorProtoSchema, {
     name: 'bench.proto',
     package: 'bench',
@@ -30,6 +32,7 @@ function service() {
           name: `Echo${name}`,
           inputType: `.bench.${name}`,
           outputType: `.bench.${name}`,
+          serverStreaming,
         })),
       },
     ],
@@ -51,33 +54,38 @@ function fieldOf({ name, id, repeated, type }) {
 
 export function serve() {
   const echo = (message) => message;
-  const handlers = { echoRecord: echo, echoRecords: echo, echoBinary: echo };
+  return listen(service(), { echoRecord: echo, echoRecords: echo, echoBinary: echo });
+}
+
+export function listen(offered, handlers) {
   const handler = connectNodeAdapter({
-    routes: (router) => router.service(service(), handlers),
+    routes: (router) => router.service(offered, handlers),
     readMaxBytes: 1 << 26,
   });
   const server = createServer(handler);
   return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', 1024, () =>
-      resolve({ port: server.address().port, close: () => server.close() }),
-    );
+    server.listen(0, '127.0.0.1', 1024, () => resolve({ port: server.address().port }));
   });
 }
 
-export function connect(port) {
+export function connect(port, { connections }) {
+  return inTurns(connections, () => {
+    const client = clientOf(service(), port);
+    return {
+      call: async ({ form, value }) =>
+        toValue[form](await client[`echo${MESSAGES[form]}`](toMessage[form](value))),
+      close() {},
+    };
+  });
+}
+
+export function clientOf(called, port) {
   const transport = createConnectTransport({
     baseUrl: `http://127.0.0.1:${port}`,
     httpVersion: '2',
     useBinaryFormat: true,
   });
-  const client = createClient(service(), transport);
-  return {
-    async call({ form, value }) {
-      const message = await client[`echo${MESSAGES[form]}`](toMessage[form](value));
-      return toValue[form](message);
-    },
-    close() {},
-  };
+  return createClient(called, transport);
 }
 
 export function request(workload, port) {

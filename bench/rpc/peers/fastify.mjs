@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { plain } from './json.mjs';
 
 export const title = 'Fastify: JSON';
+export const client = 'json';
 export const { request } = plain;
 
 const record = {
@@ -35,5 +36,5 @@ export async function serve() {
     });
   }
   await fastify.listen({ port: 0, host: '127.0.0.1', backlog: 1024 });
-  return { port: fastify.server.address().port, close: () => fastify.close() };
+  return { port: fastify.server.address().port };
 }

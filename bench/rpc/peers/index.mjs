@@ -1,32 +1,46 @@
-// The peers by name. Each module has some of
-//   serve({ name }) → { port, close }      a server that returns its argument, in a process of its own
-//   connect(port, inFlight) → { call(workload) → Promise, close() }
-//   request(workload, port)                the request to replay, see replay.mjs
-//   serverOf, connections                  another peer's server, and how many connections share the calls
-//   canned(workload)                       the response that a client measured alone is given
+// The peers by name, in the order of the tables. Each has a title and some of
+//   serve({ options }) → { port }      starts a server that returns its argument, in a Node process of its own
+//   program() → [command, args, env]   the same for other programs, which print {"port":N} on their first line
+//   start() → { process, port }        starts its server itself
+//   missing()                          why this machine cannot run it, if it cannot
+//   connect(port, { inFlight, connections, options }) → { call(workload) → Promise, close() }
+//   client                             the peer whose client calls this server, for want of its own
+//   request(workload, port)            the request to replay, see replay.mjs
+//   canned(workload)                   the response that a client measured alone receives
+//   multiplexes                        calls share connections; the best of 1, 2 and 4 counts
 import * as busy from './backwater-busy.mjs';
 import * as backwater from './backwater.mjs';
-import * as connectMultiplexed from './connect-multiplexed.mjs';
+import * as capnweb from './capnweb.mjs';
 import * as connect from './connect.mjs';
 import * as erlang from './erlang.mjs';
 import * as fastify from './fastify.mjs';
-import * as grpcMultiplexed from './grpc-multiplexed.mjs';
-import * as grpc from './grpc.mjs';
+import { grpc, niceGrpc } from './grpc.mjs';
 import { plain, signed } from './json.mjs';
+import { bun, deno } from './runtimes.mjs';
 import * as rust from './rust.mjs';
+import * as zeromq from './zeromq.mjs';
 
 export const peers = {
   backwater,
   rust,
   grpc,
-  'grpc, 4': grpcMultiplexed,
+  'nice-grpc': niceGrpc,
   connect,
-  'connect, 4': connectMultiplexed,
   json: plain,
   'json-hmac': signed,
   fastify,
+  bun,
+  deno,
+  capnweb,
+  zeromq,
   erlang,
+};
+
+/** Peers of other benchmarks. */
+export const variants = {
   'backwater, busy': busy.none,
   'backwater, busy, 2 workers': busy.two,
   'backwater, idle': backwater,
 };
+
+export const peerOf = (name) => peers[name] ?? variants[name];

@@ -89,10 +89,10 @@ function peer(title, crypto) {
     serve: () =>
       new Promise((resolve) => {
         const server = serverOf(crypto).listen(0, '127.0.0.1', 1024, () =>
-          resolve({ port: server.address().port, close: () => server.closeAllConnections() }),
+          resolve({ port: server.address().port }),
         );
       }),
-    connect(port, inFlight) {
+    connect(port, { inFlight }) {
       const pool = new Pool(`http://127.0.0.1:${port}`, { connections: inFlight });
       return {
         async call({ form, value }) {
@@ -125,4 +125,4 @@ function peer(title, crypto) {
 }
 
 export const plain = peer('node:http, undici: JSON', false);
-export const signed = peer('the same with HMAC and digest', true);
+export const signed = peer('node:http, undici: JSON with HMAC', true);

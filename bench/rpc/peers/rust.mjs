@@ -1,16 +1,15 @@
-// The limit: server and client of the same crates without JavaScript.
+// The limit: server and client of the same crates without JavaScript. The stage starts its client itself.
 import { encode } from '../../../build/index.js';
 import { startTool } from '../rust-tool.mjs';
 import { SECRET } from '../workloads.mjs';
 import { request } from './backwater.mjs';
 
-export const title = 'Rust, no JavaScript';
+export const title = 'Rust without JavaScript';
 export { request };
 
-export async function serveOutside() {
+export async function start() {
   const tool = startTool('serve');
-  const { port } = await tool.ask({ secret: SECRET });
-  return { port, pid: tool.pid, close: () => tool.close() };
+  return { process: tool, ...(await tool.ask({ secret: SECRET })) };
 }
 
 /** The arguments as the Rust client reads them. */

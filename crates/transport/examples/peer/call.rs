@@ -48,7 +48,7 @@ async fn run(client: Client, arguments: Arc<Arguments>, in_flight: usize, time: 
                 if start >= end {
                     return;
                 }
-                let path = RequestPath::new("bench", "echo", 1);
+                let path = RequestPath::new("peer", "echo", 1);
                 let arguments = Box::new(SharedArguments(arguments.clone()));
                 let outcome = client.call(CallRequest::new(path, arguments)).await;
                 report.borrow_mut().add(start, outcome.is_ok());

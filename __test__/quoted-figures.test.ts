@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import test from 'ava';
+import { root } from './support/vectors.js';
+
+/** Of bench/page.mjs, which writes the pages of the benchmarks and the quotes of them. */
+interface Pages {
+  QUOTING: string[];
+  QUOTE: RegExp;
+  quoteFor(page: string, source: string, title: string): string;
+}
+
+let pages: Pages;
+test.before('bench/page.mjs is loaded', async () => {
+  pages = (await import(pathToFileURL(join(root, 'bench/page.mjs')).href)) as Pages;
+});
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** Without what prettier changes: the widths of columns, and where lines of text end. */
+const words = (text: string): string[] =>
+  text.replace(/\|[ :|-]+\|\n/g, '').match(/[^\s|]+/g) ?? [];
+
+for (const page of ['README.md', 'docs/performance.md']) {
+  test(`${page} repeats what the benchmarks printed`, (t) => {
+    t.true(pages.QUOTING.includes(page));
+    const quotes = [...read(page).matchAll(pages.QUOTE)];
+    t.true(quotes.length > 0);
+    for (const [, , source, title, quote] of quotes) {
+      t.deepEqual(words(quote!), words(pages.quoteFor(page, source!, title!)), title);
+    }
+  });
+
+  test(`${page} states no other figures`, (t) => {
+    const own = read(page).replaceAll(pages.QUOTE, '');
+    t.deepEqual(own.match(/\d\s?(µs|ms\b|%|×|calls|items|MB\/s)/g), null);
+  });
+}

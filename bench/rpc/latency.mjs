@@ -1,0 +1,23 @@
+// How long calls take when each server has half of the load that it can bear.
+import { peers } from './peers/index.mjs';
+import { median, rateOf } from './statistics.mjs';
+
+const COLUMN = '1 record';
+
+export async function latencyOf(stage, figures, { seconds, rounds }) {
+  const servers = figures.filter(
+    ({ column, side, run }) => column === COLUMN && side === 'server' && run.method === 'replay',
+  );
+  const rows = [];
+  for (const figure of servers.filter(({ extra }) => !extra)) {
+    const { peer, connections } = figure;
+    console.error(`latency: ${peer}`);
+    const rate = Math.round(rateOf(figure).median / 2);
+    const what = { peer, connections, workload: COLUMN, inFlight: 64, rate, seconds };
+    const samples = [];
+    for (let round = 0; round < rounds; round++) samples.push(await stage.replay(what));
+    const at = (name) => median(samples.map(({ latency }) => latency[name]));
+    rows.push({ title: peers[peer].title, rate, p50: at('p50'), p99: at('p99') });
+  }
+  return rows;
+}

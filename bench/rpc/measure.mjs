@@ -1,0 +1,168 @@
+// Measures all peers on all columns of the tables.
+import { latencyOf } from './latency.mjs';
+import { peers } from './peers/index.mjs';
+import { isH2loadMissing, Stage } from './stage.mjs';
+
+/** What is called, with how many calls in flight. A `stretch` makes rounds longer where calls take milliseconds. */
+export const COLUMNS = {
+  '1 record': { workload: '1 record', inFlight: 64 },
+  '20 records': { workload: '20 records', inFlight: 64 },
+  '10,000 records': { workload: '10,000 records', inFlight: 4, large: true, stretch: 1.5 },
+  '1 MB': { workload: '1 MB', inFlight: 4, large: true },
+  'one in flight': { workload: '1 record', inFlight: 1, together: true },
+};
+
+/**
+ * One side of a peer on one column. `samples` has a sample for each round; `extra` is left out of the tables.
+ *
+ * @typedef {{ column: string, peer: string, side: 'server' | 'client', connections?: number, extra: boolean,
+ *   run: object, samples: import('./stage.mjs').Sample[] }} Figure
+ */
+
+/** @returns {Promise<{ figures: Figure[], latency: object[], notes: string[], started: Date, seconds: number }>} */
+export async function measureAll(options) {
+  const started = new Date();
+  const notes = [];
+  const present = presentPeers(options, notes);
+  const stage = new Stage();
+  const measurer = new Measurer(stage, options, notes);
+  let latency = [];
+  try {
+    for (const column of Object.keys(COLUMNS)) {
+      if (isWanted(options.only.columns, column)) await measurer.measureColumn(column, present);
+    }
+    if (options.only.columns.length === 0 && !options.goals)
+      latency = await latencyOf(stage, measurer.figures, options);
+  } finally {
+    stage.close();
+  }
+  const seconds = (Date.now() - started.getTime()) / 1000;
+  return { figures: measurer.figures, latency, notes, started, seconds };
+}
+
+const NEEDED_BY_GOALS = ['backwater', 'rust', 'grpc', 'json', 'json-hmac', 'erlang'];
+
+function presentPeers({ only, goals }, notes) {
+  const noH2load = isH2loadMissing();
+  if (noH2load)
+    notes.push('h2load is not installed: servers that speak only HTTP/2 were left out.');
+  return Object.keys(peers).filter((name) => {
+    if (!isWanted(only.peers, name) || (goals && !NEEDED_BY_GOALS.includes(name))) return false;
+    const reason = peers[name].missing?.();
+    if (reason !== undefined) notes.push(`${reason}: it was left out.`);
+    const needsH2load = peers[name].multiplexes && peers[name].request !== undefined;
+    return reason === undefined && !(noH2load && needsH2load);
+  });
+}
+
+const isWanted = (texts, name) => texts.length === 0 || texts.some((text) => name.includes(text));
+
+/** Clients and servers are warm when a chunk of work takes no less CPU than the one before. */
+const CHUNK = 0.4;
+const STEADY = 0.97;
+const MOST_CHUNKS = 6;
+/** A client of gRPC uses one connection unless told otherwise; more of them can be cheaper. */
+const CONNECTIONS = [1, 2, 4];
+
+class Measurer {
+  /** @type {Figure[]} */
+  figures = [];
+  #stage;
+  #options;
+  #notes;
+  /** The cheapest number of connections, by peer, method and size of messages. */
+  #cheapest = new Map();
+
+  constructor(stage, options, notes) {
+    this.#stage = stage;
+    this.#options = options;
+    this.#notes = notes;
+  }
+
+  /** Warms everybody up; then all take turns in each round, so that a slow moment hits all alike. */
+  async measureColumn(column, names) {
+    const runs = names.flatMap((name) => measurementsOf(name, column));
+    const ready = [];
+    for (const run of runs) {
+      console.error(`warming up: ${column}, ${run.peer}, ${run.sides.join(' and ')}`);
+      try {
+        run.connections ??= await this.#warmUp(run);
+        for (const side of run.sides) this.figures.push(figureOf(run, side));
+        ready.push(run);
+      } catch (error) {
+        this.#notes.push(`${peers[run.peer].title} failed (${column}): ${error.message}`);
+      }
+    }
+    for (let round = 0; round < this.#options.rounds; round++) {
+      console.error(`measuring: ${column}, round ${round + 1} of ${this.#options.rounds}`);
+      for (const run of ready) {
+        const sample = await this.#run(run, this.#options.seconds);
+        if (sample.errors > 0 || sample.rate === 0)
+          this.#notes.push(
+            `${peers[run.peer].title}, ${column}: ${sample.errors} calls failed in a round of ${sample.rate} calls/s.`,
+          );
+        if (sample.rate === 0) continue;
+        for (const figure of this.figures) if (figure.run === run) figure.samples.push(sample);
+      }
+    }
+  }
+
+  #run({ method, column, ...what }, seconds) {
+    const { stretch = 1 } = COLUMNS[column];
+    return this.#stage[method]({ ...what, seconds: seconds * stretch });
+  }
+
+  /** Returns how many connections share the calls, if they share any. */
+  async #warmUp(run) {
+    const shares = peers[run.peer].multiplexes && run.inFlight > 1;
+    if (!shares) {
+      await this.#untilSteady({ ...run, connections: undefined });
+      return undefined;
+    }
+    const key = `${run.peer} ${run.method} ${COLUMNS[run.column].large}`;
+    const known = this.#cheapest.get(key);
+    await this.#untilSteady({ ...run, connections: known ?? 2 });
+    if (known !== undefined) return known;
+    const costs = [];
+    for (const connections of CONNECTIONS)
+      costs.push(costOf(run, await this.#run({ ...run, connections }, CHUNK)));
+    const cheapest = CONNECTIONS[costs.indexOf(Math.min(...costs))];
+    this.#cheapest.set(key, cheapest);
+    return cheapest;
+  }
+
+  async #untilSteady(run) {
+    let before = Infinity;
+    for (let chunk = 0; chunk < MOST_CHUNKS; chunk++) {
+      const cost = costOf(run, await this.#run(run, CHUNK));
+      if (cost > before * STEADY) return;
+      before = cost;
+    }
+  }
+}
+
+/** CPU per call, of the sides that are measured. */
+function costOf({ sides }, { cpu }) {
+  return sides.reduce((sum, side) => sum + (cpu[side]?.all ?? 0), 0);
+}
+
+/** What has to be run for a peer's figures: each side alone where that is possible. */
+function measurementsOf(name, column) {
+  const { workload, inFlight, together } = COLUMNS[column];
+  const { request, connect } = peers[name];
+  const base = { peer: name, column, workload, inFlight };
+  if (together || request === undefined)
+    return [{ ...base, method: 'pair', sides: ['server', 'client'] }];
+  const runs = [{ ...base, method: 'replay', sides: ['server'] }];
+  // The Rust client is no module that connects: the stage starts it.
+  if (connect !== undefined || name === 'rust')
+    runs.push({ ...base, method: 'call', sides: ['client'] });
+  if (name === 'grpc' && column === '1 record')
+    runs.push({ ...base, method: 'replay', sides: ['server'], connections: inFlight, extra: true });
+  return runs;
+}
+
+function figureOf(run, side) {
+  const { peer, column, connections, extra = false } = run;
+  return { peer, column, side, connections, extra, run, samples: [] };
+}
