@@ -52,7 +52,10 @@ impl Tape {
         let parts = || {
             let class =
                 (*self.words.get(at)? == word(TUPLE, 3)).then(|| self.atom_at(at + 1))??;
-            Some((class, *self.words.get(self.skip(at + 2)?)?))
+            let stacktrace = self.words.get(self.skip(at + 2)?..)?;
+            // A part may end before it.
+            let mut words = stacktrace.iter().skip_while(|word| **word == ext(NEXT_PART, 0));
+            Some((class, *words.next()?))
         };
         parts().is_some_and(|(class, stacktrace)| {
             let is_list =
