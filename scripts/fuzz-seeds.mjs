@@ -305,6 +305,32 @@ write('response', [
   ],
 ]);
 
+// Frames: type, flags, payload. Pieces of 8 bytes, and of all.
+const frame = (type, flags, payload) => bytes(type, flags, chunk(payload));
+const items = Buffer.from('836c0000000161016a', 'hex');
+const count = (number) => bytes(0, 0, 0, 0, 0, 0, 0, number);
+const raised = bytes(131, 'h', 3, 'w', 5, 'error', 'w', 3, 'bad', 'j');
+const large = bytes(131, 'l', 0, 0, 0, 1, 'm', 0, 0, 1, 144, Buffer.alloc(400, 'x'), 'j');
+const lists = bytes(chunk(Buffer.from('6b000201ff', 'hex')), chunk('?'), chunk(items.subarray(1)));
+write('stream', [
+  ['body', bytes(0, 7, 0, 0, 0, 0, 0, 4, 0, Buffer.alloc(16))],
+  ['forged', bytes(1, 7, 0, frame(1, 0, items), frame(4, 0, ''), frame(2, 0, count(1)))],
+  ['forged exception', bytes(1, 255, 255, frame(1, 0, items), frame(3, 0, raised))],
+  ['forged gzip', bytes(1, 255, 255, frame(1, 1, gzipSync(large)), frame(2, 0, count(1)))],
+  [
+    'forged bomb',
+    bytes(1, 255, 255, frame(1, 1, gzipSync(Buffer.alloc(200_000), { level: 9 }).subarray(0, 255))),
+  ],
+  ['forged unknown', bytes(1, 0, 0, frame(5, 2, 'abc'))],
+  ['forged count', bytes(1, 0, 0, frame(1, 0, items), frame(2, 0, count(2)))],
+  ['forged empty', bytes(1, 0, 0, frame(1, 0, Buffer.of(131, 106)))],
+  ['forged after the end', bytes(1, 0, 0, frame(2, 0, count(0)), frame(4, 0, ''))],
+  ['drop', bytes(2, 7, 0, 0, 1, 0, lists)],
+  ['repeat', bytes(2, 7, 0, 1, 1, 0, lists)],
+  ['swap', bytes(2, 7, 0, 10, 1, 0, lists)],
+  ['flip', bytes(2, 255, 255, 27, 2, 0, lists)],
+]);
+
 // Parts of a message, each with the number whose square, and one, says how often it stands there.
 const parts = (kind, ...list) =>
   bytes(kind, ...list.map(([times, part]) => bytes(times, chunk(part))));

@@ -75,7 +75,7 @@ pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: By
     }
 }
 
-fn call(
+pub(crate) fn call(
     method: &Method,
     target: &str,
     headers: &HeaderMap,

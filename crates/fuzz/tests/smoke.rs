@@ -87,4 +87,4 @@ macro_rules! targets {
     };
 }
 
-targets! { decode roundtrip encode gzip headers signature request response notation cost }
+targets! { decode roundtrip encode gzip headers signature request response stream notation cost }

@@ -8,12 +8,13 @@ pub mod request;
 pub mod response;
 pub mod roundtrip;
 pub mod signature;
+pub mod stream;
 
 /// A name and what to do with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     ("decode", decode::run),
     ("roundtrip", roundtrip::run),
     ("encode", encode::run),
@@ -22,6 +23,7 @@ pub const ALL: [Target; 10] = [
     ("signature", signature::run),
     ("request", request::run),
     ("response", response::run),
+    ("stream", stream::run),
     ("notation", notation::run),
     ("cost", cost::run),
 ];
