@@ -1,6 +1,7 @@
 //! The client's side: bytes to verified frames.
 
 use std::fmt;
+use std::ops::Range;
 
 use backwater_etf::{DecodeError, DecodeErrorKind, DecodeOptions, Decoder, Tape};
 use bytes::{Buf, Bytes, BytesMut};
@@ -228,13 +229,17 @@ impl FrameDecoder {
         self.open(kind, flags, payload).map(Some)
     }
 
-    /// Takes a frame out of the buffer and returns its payload, which keeps no memory of other frames.
-    fn take(&mut self, payload: std::ops::Range<usize>, end: usize) -> Bytes {
-        if self.buffer.len() == end {
+    /// Takes a frame out of the buffer and returns its payload, which keeps little memory but its own.
+    fn take(&mut self, payload: Range<usize>, end: usize) -> Bytes {
+        if self.buffer.len() == end && payload.len() >= GATHERED {
             return std::mem::take(&mut self.buffer).freeze().slice(payload);
         }
         let bytes = Bytes::copy_from_slice(&self.buffer[payload]);
         self.buffer.advance(end);
+        if self.buffer.is_empty() {
+            // A stream that waits for its next frame holds no memory.
+            self.buffer = BytesMut::new();
+        }
         bytes
     }
 
@@ -307,7 +312,7 @@ impl Items {
     ///
     /// # Errors
     ///
-    /// When they are no terms, or not a list of as many.
+    /// When they are no terms, or not a list of as many. The stream is then not to be read any further.
     pub fn decode(
         self,
         decoder: &mut Decoder,
@@ -316,14 +321,18 @@ impl Items {
     ) -> Result<Bytes, FrameError> {
         // The list around the items is not part of them.
         let inside = DecodeOptions { max_depth: options.max_depth.saturating_add(1), ..*options };
-        let used = decoder.decode(&self.payload, &inside, tape).map_err(|mut error| {
+        let decoded = decode(&self.payload, decoder, &inside, tape);
+        let is_whole = decoded.map_err(|mut error| {
             if let DecodeErrorKind::Depth(limit) = &mut error.kind {
                 *limit = options.max_depth;
             }
             FrameError::Decode(error)
         })?;
-        let is_whole = used == self.payload.len() && tape.list_arity() == Some(self.count as usize);
-        if is_whole { Ok(self.payload) } else { Err(FrameError::InvalidPayload(FrameType::Items)) }
+        if is_whole && tape.list_arity() == Some(self.count as usize) {
+            Ok(self.payload)
+        } else {
+            Err(FrameError::InvalidPayload(FrameType::Items))
+        }
     }
 }
 
@@ -351,12 +360,21 @@ impl Exception {
         options: &DecodeOptions<'_>,
         tape: &mut Tape,
     ) -> Result<Bytes, FrameError> {
-        let used = decoder.decode(&self.payload, options, tape).map_err(FrameError::Decode)?;
-        let is_whole = used == self.payload.len() && tape.is_exception();
-        if is_whole {
+        let decoded = decode(&self.payload, decoder, options, tape);
+        if decoded.map_err(FrameError::Decode)? && tape.is_exception() {
             Ok(self.payload)
         } else {
             Err(FrameError::InvalidPayload(FrameType::Exception))
         }
     }
+}
+
+/// Decodes a term; false if it is not all of the payload.
+fn decode(
+    payload: &[u8],
+    decoder: &mut Decoder,
+    options: &DecodeOptions<'_>,
+    tape: &mut Tape,
+) -> Result<bool, DecodeError> {
+    decoder.decode(payload, options, tape).map(|used| used == payload.len())
 }
