@@ -20,15 +20,15 @@ mod terms;
 mod tls;
 
 pub use self::client::{
-    CallError, CallFailure, CallOutcome, CallRequest, CallTimes, Client, ClientOptions,
-    ClientStats, EndpointAddress, EndpointState, EndpointStats, FirstRequestId, ListedEndpoint,
-    Phase, ResolveFailure, RetryStats, TimeLimit,
+    Answer, CallError, CallFailure, CallOutcome, CallRequest, CallTimes, Client, ClientOptions,
+    ClientStats, EndpointAddress, EndpointState, EndpointStats, FirstRequestId, ItemStream,
+    ListedEndpoint, Phase, ResolveFailure, RetryStats, StreamEvent, StreamTerm, TimeLimit,
 };
 pub use self::io_thread::{IoThread, IoThreadStopped, Spawner};
 pub use self::memory::Share;
 pub use self::server::{
-    BindError, CallerStats, ExceptionClass, ExceptionStats, Functions, IncomingCall, Outcome, Peer,
-    Reply, Server, ServerOptions, ServerStats, Service,
+    BindError, CallerStats, ExceptionClass, ExceptionStats, Functions, IncomingCall, OnTaken,
+    Outcome, Peer, Reply, Server, ServerOptions, ServerStats, Service,
 };
 pub use self::terms::{OwnedDecodeOptions, OwnedTape, TapeSource};
 pub use self::tls::{

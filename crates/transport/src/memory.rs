@@ -289,10 +289,30 @@ impl Share {
         if self.bytes == 0 { message } else { Bytes::from_owner(Owned { message, _share: self }) }
     }
 
+    /// What counts a call with this share as abandoned.
+    pub(crate) fn abandonment(&self) -> Abandonment {
+        Abandonment { memory: self.memory.clone(), bytes: self.bytes }
+    }
+
     /// Ends the share of a call that was abandoned.
     pub(crate) fn end_abandoned(self) {
         if let Some(memory) = &self.memory {
             memory.settle_abandoned(self.bytes);
+        }
+    }
+}
+
+/// See [`Share::abandonment`].
+pub(crate) struct Abandonment {
+    memory: Option<Arc<Memory>>,
+    bytes: usize,
+}
+
+impl Abandonment {
+    /// The caller has gone, and its function still runs.
+    pub(crate) fn begin(&self) {
+        if let Some(memory) = &self.memory {
+            memory.abandon(self.bytes);
         }
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::error::CallError;
-use super::exchange::{HINT, Received};
+use super::exchange::{HINT, WholeResponse};
 use super::request::CallOutcome;
 use super::state::ClientState;
 use crate::body::CollectedBody;
@@ -34,11 +34,11 @@ enum Decoded {
 /// Verifies, inflates and decodes a body, each once the memory for the result is reserved.
 pub(super) async fn decode(
     state: &ClientState,
-    received: Received,
+    received: WholeResponse,
     options: OwnedDecodeOptions,
     limit: usize,
 ) -> Result<CallOutcome, CallError> {
-    let Received { response, status, body, mut memory } = received;
+    let WholeResponse { response, status, body, mut memory } = received;
     let (compressed, mut inflated) = if response.is_compressed() {
         (body.len(), gzip::claimed_size(body.len(), body.trailer().as_ref()).min(limit))
     } else {

@@ -9,8 +9,10 @@ use backwater_protocol::client::{EncodeFailure, PreparedRequest, Settings, prepa
 use super::answer::decode;
 use super::endpoints::Endpoint;
 use super::error::CallError;
-use super::exchange::{Outgoing, Received, exchange};
+use super::exchange::{OpenStream, Outgoing, Received, WholeResponse, exchange};
+use super::item_stream::{Answer, ItemStream, Source};
 use super::limits::Limits;
+use super::pool::Purpose;
 use super::request::{CallOutcome, CallRequest};
 use super::retry::feedback;
 use super::state::ClientState;
@@ -28,18 +30,29 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     keep: bool,
     limits: &Limits,
     progress: &mut Progress,
-) -> (Result<CallOutcome, CallError>, Option<R>) {
+) -> (Result<Answer, CallError>, Option<R>) {
     let in_flight = endpoint.begin();
     let decode_options = request.borrow().decode.clone();
     let request_id = request.borrow().request_id.clone();
+    let purpose = if request.borrow().stream { Purpose::Stream } else { Purpose::Call };
     let (encoded, request) = encode(state, endpoint, request, keep).await;
-    let result = match encoded {
+    let mut result = match encoded {
         Ok(prepared) => {
-            let outgoing = Outgoing { prepared: &prepared, request_id: request_id.as_deref() };
+            let request_id = request_id.as_deref();
+            let outgoing = Outgoing { prepared: &prepared, request_id, purpose };
             match exchange(state, &endpoint.pool, outgoing, limits, progress).await {
-                Ok(received) => understand(state, received, decode_options, limits, progress)
-                    .await
-                    .map(|outcome| CallOutcome { request_id: progress.request_id, ..outcome }),
+                Ok(Received::Whole(response)) => {
+                    understand(state, response, decode_options, limits, progress).await.map(
+                        |outcome| {
+                            let request_id = progress.request_id;
+                            Answer::Whole(CallOutcome { request_id, ..outcome })
+                        },
+                    )
+                }
+                // Boxed, like everything rare here, because futures are moved and should stay small.
+                Ok(Received::Stream(stream)) => {
+                    Box::pin(open(state, *stream, decode_options, limits, progress)).await
+                }
                 Err(error) => Err(error),
             }
         }
@@ -48,13 +61,16 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     if in_flight.report(feedback(&result), &state.discovery.random) {
         state.discovery.request_update();
     }
+    if let Ok(Answer::Stream(stream)) = &mut result {
+        stream.counts_as(in_flight);
+    }
     (result, request)
 }
 
 /// Decodes a response in the time that the call has left.
 async fn understand(
     state: &ClientState,
-    received: Received,
+    received: WholeResponse,
     options: Option<OwnedDecodeOptions>,
     limits: &Limits,
     progress: &Progress,
@@ -67,6 +83,20 @@ async fn understand(
             whole.run(decoding).await.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))
         }
     }
+}
+
+/// Reads the first event of a stream: until then, the call can still be made elsewhere.
+async fn open(
+    state: &Arc<ClientState>,
+    OpenStream { stream, body, lease }: OpenStream,
+    options: Option<OwnedDecodeOptions>,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Answer, CallError> {
+    let decoder = stream.decoder(limits.max_encoded_result_size).map_err(CallError::Response)?;
+    let options = options.unwrap_or_else(|| state.options.decode.clone());
+    let source = Source::new(state, lease, body, decoder, options, limits, progress);
+    Ok(Answer::Stream(Box::new(ItemStream::open(source).await?)))
 }
 
 async fn encode<R: Borrow<CallRequest> + Send + 'static>(

@@ -9,8 +9,9 @@ use tokio::time::{sleep, timeout};
 use super::attempt::attempt;
 use super::endpoints::{Endpoint, EndpointSet, Unknown, retry_pause};
 use super::error::CallError;
+use super::item_stream::Answer;
 use super::limits::Limits;
-use super::request::{CallOutcome, CallRequest};
+use super::request::CallRequest;
 use super::retry::{Retry, is_endpoints_fault, retry_after};
 use super::state::ClientState;
 use super::times::{Phase, Progress, TimeLimit};
@@ -30,7 +31,7 @@ pub(super) async fn run(
     state: &Arc<ClientState>,
     request: Box<CallRequest>,
     progress: &mut Progress,
-) -> Result<CallOutcome, CallError> {
+) -> Result<Answer, CallError> {
     let discovery = &state.discovery;
     state.retries.count_call();
     let limits = Limits::start(&state.options, &request);
@@ -149,7 +150,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Continues after a failed attempt, until there is an answer or nothing more may be tried.
-    async fn after(mut self, mut error: CallError) -> Result<CallOutcome, CallError> {
+    async fn after(mut self, mut error: CallError) -> Result<Answer, CallError> {
         let mut tls_failure = None;
         if ran_out_of_share(&error) {
             self.ran_out_of_share.extend(self.tried.last().cloned());
@@ -183,7 +184,7 @@ impl<'a> Attempts<'a> {
 
     /// Starts one attempt, starts a second one elsewhere if there is no answer after `delay`, and takes
     /// the first answer. The other attempt is cancelled.
-    async fn hedged(mut self, delay: Duration) -> Result<CallOutcome, CallError> {
+    async fn hedged(mut self, delay: Duration) -> Result<Answer, CallError> {
         let endpoint = self.untried().ok_or_else(no_endpoint)?;
         self.tried.push(Arc::clone(&endpoint));
         let mut first = Box::pin(self.independent_attempt(endpoint));
@@ -223,9 +224,9 @@ impl<'a> Attempts<'a> {
 
     async fn settle(
         self,
-        result: Result<CallOutcome, CallError>,
+        result: Result<Answer, CallError>,
         progress: Progress,
-    ) -> Result<CallOutcome, CallError> {
+    ) -> Result<Answer, CallError> {
         *self.progress = progress;
         match result {
             Ok(outcome) => Ok(outcome),
@@ -237,7 +238,7 @@ impl<'a> Attempts<'a> {
     fn independent_attempt(
         &self,
         endpoint: Arc<Endpoint>,
-    ) -> impl Future<Output = (Result<CallOutcome, CallError>, Progress)> + Send + use<'a> {
+    ) -> impl Future<Output = (Result<Answer, CallError>, Progress)> + Send + use<'a> {
         let state = self.state;
         let request = Arc::clone(&self.request);
         let limits = self.limits_at(&endpoint);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use backwater_protocol::client::{
     AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure,
 };
+use backwater_protocol::stream::FrameError;
 use bytes::Bytes;
 use http::StatusCode;
 
@@ -58,6 +59,15 @@ pub enum CallError {
         /// Whether it is certain that the function was not called: the request was not sent as a whole.
         unsent: bool,
     },
+    /// A stream broke off: its connection or its body ended before its end.
+    Truncated {
+        /// How many items had arrived.
+        items: u64,
+        /// What ended the connection; `None` if only the body ended.
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// A frame of a stream is not authentic or not understood.
+    Frame(FrameError),
     /// What came back is not HTTP/1.1.
     MalformedHttp {
         /// What is wrong with it.
@@ -155,6 +165,14 @@ impl fmt::Display for CallError {
             Self::ConnectionLost { source, .. } => {
                 write!(formatter, "the connection was lost before the response was there: {source}")
             }
+            Self::Truncated { items, source } => {
+                write!(formatter, "the stream broke off after {items} items: ")?;
+                match source {
+                    Some(source) => write!(formatter, "{source}"),
+                    None => formatter.write_str("its body ended before the end of the stream"),
+                }
+            }
+            Self::Frame(error) => write!(formatter, "{error}"),
             Self::MalformedHttp { source } => {
                 write!(formatter, "the server's response is not HTTP/1.1: {source}")
             }
@@ -183,6 +201,8 @@ impl Error for CallError {
         match self {
             Self::Connect { source, .. } => Some(source),
             Self::ConnectionLost { source, .. } | Self::MalformedHttp { source } => Some(&**source),
+            Self::Truncated { source: Some(source), .. } => Some(&**source),
+            Self::Frame(error) => Some(error),
             Self::Resolve(failure) => Some(failure),
             Self::Tls { failure, .. } => Some(failure),
             Self::Encode(failure) => Some(failure),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use backwater_protocol::client::{
-    AuthenticatedResponse, Extensions, PreparedRequest, authenticate,
+    Answer, AuthenticatedResponse, AuthenticatedStream, Extensions, PreparedRequest, authenticate,
+    authenticate_offered,
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 
 use super::error::CallError;
 use super::limits::Limits;
-use super::pool::{Connection, Lease, Pool, SendError};
+use super::pool::{Connection, Lease, Pool, Purpose, SendError};
 use super::request_ids::{FirstRequestId, NoRandomness};
 use super::state::ClientState;
 use super::times::{Phase, Progress};
@@ -32,8 +33,22 @@ const HINT_TIME: Duration = Duration::from_millis(500);
 /// Bodies of at most this many bytes are copied, so that they do not keep the read buffer alive.
 const SMALL: usize = 1024;
 
-/// A response with an authenticated head.
-pub(super) struct Received {
+/// What a request was answered with; the head is authentic.
+#[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
+pub(super) enum Received {
+    Whole(WholeResponse),
+    Stream(Box<OpenStream>),
+}
+
+/// A stream that nothing was read of.
+pub(super) struct OpenStream {
+    pub(super) stream: AuthenticatedStream,
+    pub(super) body: Incoming,
+    pub(super) lease: Lease,
+}
+
+/// A response that was read as a whole.
+pub(super) struct WholeResponse {
     pub(super) response: AuthenticatedResponse,
     pub(super) status: StatusCode,
     pub(super) body: CollectedBody,
@@ -46,6 +61,7 @@ pub(super) struct Received {
 pub(super) struct Outgoing<'a> {
     pub(super) prepared: &'a PreparedRequest,
     pub(super) request_id: Option<&'a FirstRequestId>,
+    pub(super) purpose: Purpose,
 }
 
 /// Sends a request when a connection is free, and reads the response.
@@ -56,7 +72,10 @@ pub(super) async fn exchange(
     limits: &Limits,
     progress: &mut Progress,
 ) -> Result<Received, CallError> {
-    let lease = pool.acquire(limits, progress).await.map_err(|error| error.at(pool.address()))?;
+    let lease = pool
+        .acquire(request.purpose, limits, progress)
+        .await
+        .map_err(|error| error.at(pool.address()))?;
     let was_kept = lease.connection.was_kept();
     let ended = match exchange_on(state, lease, request, limits, progress).await {
         // The server may close an idle connection at any time, and callers should not notice.
@@ -100,7 +119,7 @@ async fn exchange_on(
     let previous = progress.request_id.replace(id);
     let connection = &mut lease.connection;
     let ended = {
-        let sending = pin!(round_trip(state, connection, request.prepared, id, limits));
+        let sending = pin!(round_trip(state, connection, request, id, limits));
         limits.exchanging().run(sending).await
     };
     connection.report(progress);
@@ -108,11 +127,15 @@ async fn exchange_on(
         progress.request_id = previous;
     }
     match ended {
-        Ok(Ok(received)) => {
+        Ok(Ok(Response::Whole(response))) => {
             if lease.connection.is_reusable() {
                 lease.keep();
             }
-            Ok(received)
+            Ok(Received::Whole(response))
+        }
+        Ok(Ok(Response::Stream(response))) => {
+            let (stream, body) = *response;
+            Ok(Received::Stream(Box::new(OpenStream { stream, body, lease })))
         }
         Ok(Err(Broken::Unsent(error))) => Err(Failure::Unsent { error, lease: Box::new(lease) }),
         Ok(Err(Broken::Other(error))) => Err(Failure::Other(error)),
@@ -120,27 +143,47 @@ async fn exchange_on(
     }
 }
 
+/// What came back on a connection.
+#[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
+enum Response {
+    Whole(WholeResponse),
+    /// Only the head was read.
+    Stream(Box<(AuthenticatedStream, Incoming)>),
+}
+
 async fn round_trip(
     state: &ClientState,
     connection: &mut Connection,
-    request: &PreparedRequest,
+    Outgoing { prepared: request, purpose, .. }: Outgoing<'_>,
     id: [u8; 16],
     limits: &Limits,
-) -> Result<Received, Broken> {
+) -> Result<Response, Broken> {
     let options = &state.options;
     let created = options.replay_protection.then(|| SystemTime::now().into());
     let (audience, caller) = (options.audience.clone(), options.caller.clone());
     let extensions = Extensions { timeout: limits.call_timeout(), created, audience, caller };
-    let (head, body) = connection.send(request.sign(id, extensions)).await?.into_parts();
+    let (signed, offer) = match purpose {
+        Purpose::Call => (request.sign(id, extensions), None),
+        Purpose::Stream => {
+            let (signed, offer) = request.sign_offering_stream(id, extensions);
+            (signed, Some(offer))
+        }
+    };
+    let (head, body) = connection.send(signed).await?.into_parts();
     let status = head.status;
     connection.note_keep_alive(&head.headers);
-    match authenticate(status, &head.headers, request.secrets(), id) {
-        Ok(response) => {
+    let authenticated = match offer {
+        None => authenticate(status, &head.headers, request.secrets(), id).map(Answer::Whole),
+        Some(offer) => authenticate_offered(status, &head.headers, request.secrets(), id, &offer),
+    };
+    match authenticated {
+        Ok(Answer::Stream(stream)) => Ok(Response::Stream(Box::new((stream, body)))),
+        Ok(Answer::Whole(response)) => {
             let mut memory = state.memory.share();
             let limit = limits.max_encoded_result_size;
             let max_size = response.max_size(limit);
             let body = read(connection, body, max_size, limit, &mut memory).await?;
-            Ok(Received { response, status, body, memory })
+            Ok(Response::Whole(WholeResponse { response, status, body, memory }))
         }
         Err(failure) => Err(Broken::Other(CallError::Authentication {
             failure,

@@ -19,6 +19,9 @@ pub(super) struct Limits {
     connect_timeout: Duration,
     recv_timeout: Duration,
     timeout: Option<Duration>,
+    /// Whether the answer may be a stream, for which `recv_timeout` bounds the head only.
+    is_stream: bool,
+    idle_timeout: Duration,
     pub(super) max_encoded_result_size: usize,
     /// How much of `connect_timeout` connecting to one endpoint may take, when there are others.
     connect_share: Option<Duration>,
@@ -32,6 +35,8 @@ impl Limits {
             connect_timeout: request.connect_timeout.unwrap_or(options.connect_timeout),
             recv_timeout: request.recv_timeout.unwrap_or(options.recv_timeout),
             timeout: request.timeout.or(options.timeout),
+            is_stream: request.stream,
+            idle_timeout: request.idle_timeout,
             max_encoded_result_size: request
                 .max_encoded_result_size
                 .unwrap_or(options.settings.max_encoded_result_size),
@@ -78,6 +83,12 @@ impl Limits {
         self.overall(Allowance { left: limit, limit, option: TimeLimit::RecvTimeout })
     }
 
+    /// How long a stream may wait for bytes.
+    pub(super) fn idle(&self) -> Allowance {
+        let limit = self.idle_timeout;
+        self.overall(Allowance { left: limit, limit, option: TimeLimit::IdleTimeout })
+    }
+
     /// What is left of the call as a whole; `None` when it has no limit of its own.
     pub(super) fn whole(&self) -> Option<Allowance> {
         let limit = self.timeout?;
@@ -88,8 +99,9 @@ impl Limits {
     /// What the server is told of how long its answer is waited for. Only calls with a limit of their
     /// own tell: then all others are the requests that any peer knows.
     pub(super) fn call_timeout(&self) -> Option<CallTimeout> {
-        self.timeout?;
-        Some(CallTimeout::from_duration(self.exchanging().left))
+        let whole = self.whole()?;
+        let left = if self.is_stream { whole.left } else { self.exchanging().left };
+        Some(CallTimeout::from_duration(left))
     }
 
     /// The tighter one of the limit of a part and that of the whole.

@@ -10,6 +10,7 @@ mod call;
 mod endpoints;
 mod error;
 mod exchange;
+mod item_stream;
 mod limits;
 mod options;
 mod pool;
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use self::endpoints::Discovery;
 pub use self::endpoints::{EndpointState, EndpointStats, ResolveFailure};
 pub use self::error::{CallError, CallFailure};
+pub use self::item_stream::{Answer, ItemStream, StreamEvent, StreamTerm};
 pub use self::options::{ClientOptions, EndpointAddress, ListedEndpoint};
 pub use self::request::{CallOutcome, CallRequest};
 pub use self::request_ids::FirstRequestId;
@@ -53,6 +55,8 @@ pub struct Client {
 pub struct ClientStats {
     /// Calls that have a connection or are opening one.
     pub calls_in_flight: usize,
+    /// The same for streams.
+    pub streams: usize,
     /// Calls that wait for a connection.
     pub calls_waiting: usize,
     /// Open connections, idle ones included.
@@ -101,8 +105,29 @@ impl Client {
     /// idempotent.
     pub fn call(
         &self,
-        request: CallRequest,
+        mut request: CallRequest,
     ) -> impl Future<Output = Result<CallOutcome, CallFailure>> + Send + use<> {
+        request.stream = false;
+        let answered = self.stream(request);
+        async move {
+            match answered.await? {
+                Answer::Whole(outcome) => Ok(outcome),
+                // No answer is taken for a stream that was not asked for.
+                Answer::Stream(_) => Err(CallError::Internal("a stream".to_owned()).into()),
+            }
+        }
+    }
+
+    /// Like [`Client::call`], but if the request has [`CallRequest::stream`], the answer may be a stream. The
+    /// call is repeated, where that is allowed, until the first event of the stream is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::call`] and [`ItemStream::next`].
+    pub fn stream(
+        &self,
+        request: CallRequest,
+    ) -> impl Future<Output = Result<Answer, CallFailure>> + Send + use<> {
         let state = Arc::clone(&self.state);
         // Boxed, like the call below, because futures are moved and should stay small.
         let request = Box::new(request);
@@ -173,6 +198,7 @@ impl Client {
         for endpoint in self.state.discovery.endpoints() {
             let stats = endpoint.pool.stats();
             all.calls_in_flight += stats.in_flight;
+            all.streams += stats.streams;
             all.calls_waiting += stats.waiting;
             all.open_connections += stats.open;
             all.idle_connections += stats.idle;

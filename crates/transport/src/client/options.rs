@@ -104,6 +104,8 @@ pub struct ClientOptions {
     pub timeout: Option<Duration>,
     /// How many connections may be open, and so how many calls under way. The next ones wait.
     pub max_connections: usize,
+    /// How many streams may be under way, on connections that are counted apart. The next ones wait.
+    pub max_streams: usize,
     /// How many connections to keep open, even if no call needs them. Expired ones are replaced.
     pub min_connections: usize,
     /// How old a connection may become: it is not used again after that, or up to a quarter earlier, so
@@ -146,6 +148,7 @@ impl ClientOptions {
             recv_timeout: Duration::from_secs(5),
             timeout: None,
             max_connections: 256,
+            max_streams: 64,
             min_connections: 0,
             max_connection_age: None,
             dead_peer_timeout: Some(Duration::from_secs(30)),

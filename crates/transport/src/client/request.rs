@@ -43,6 +43,10 @@ pub struct CallRequest {
     pub idempotent: bool,
     /// How many times an idempotent call may be retried.
     pub max_retries: u32,
+    /// Whether the answer may be a stream; see [`Client::stream`](super::Client::stream).
+    pub stream: bool,
+    /// How long a stream may wait for its next bytes, while it is read.
+    pub idle_timeout: Duration,
     /// After this long without an answer, an idempotent call is sent to a second endpoint as well, and
     /// the first answer wins. `None` disables hedging. A hedge takes one retry from the budget.
     pub hedge_delay: Option<Duration>,
@@ -66,6 +70,8 @@ impl CallRequest {
             decode: None,
             idempotent: false,
             max_retries: 2,
+            stream: false,
+            idle_timeout: Duration::from_secs(30),
             hedge_delay: None,
         }
     }

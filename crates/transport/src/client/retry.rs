@@ -41,7 +41,10 @@ pub(super) fn retry_after(error: &CallError) -> Retry {
         CallError::Timeout { phase: Phase::Connect | Phase::Tls, .. } => Retry::Always,
         CallError::Timeout { phase: Phase::Queued | Phase::Resolve, .. } => Retry::Never,
         CallError::Timeout { .. } => Retry::IdempotentWithTimeout,
-        CallError::ConnectionLost { unsent: false, .. } => Retry::Idempotent,
+        // Of a stream: before anything of it was delivered.
+        CallError::ConnectionLost { unsent: false, .. } | CallError::Truncated { .. } => {
+            Retry::Idempotent
+        }
         CallError::Remote(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
             Retry::Idempotent
         }
@@ -73,6 +76,7 @@ pub(super) fn is_endpoints_fault(error: &CallError) -> bool {
         CallError::Connect { .. }
             | CallError::Tls { .. }
             | CallError::ConnectionLost { .. }
+            | CallError::Truncated { .. }
             | CallError::Timeout {
                 phase: Phase::Connect | Phase::Tls,
                 option: TimeLimit::ConnectTimeout,
@@ -239,6 +243,7 @@ mod tests {
     use super::super::options::EndpointAddress;
     use super::*;
     use backwater_protocol::client::{AuthenticationFailure, RemoteFailure, ResponseFailure};
+    use backwater_protocol::stream::FrameError;
     use bytes::Bytes;
     use std::io;
 
@@ -284,6 +289,8 @@ mod tests {
             (ran_out(Phase::Wait, TimeLimit::Timeout), Never, Inconclusive),
             (lost(true), Always, Failed),
             (lost(false), Idempotent, Failed),
+            (CallError::Truncated { items: 0, source: None }, Idempotent, Failed),
+            (CallError::Frame(FrameError::TrailingBytes), Never, Inconclusive),
             (CallError::QueueFull { limit: 1 }, Always, Inconclusive),
             (timeout(Phase::Resolve), Never, Inconclusive),
             (timeout(Phase::Queued), Never, Inconclusive),

@@ -63,6 +63,8 @@ pub enum TimeLimit {
     RecvTimeout,
     /// See [`ClientOptions::timeout`](super::ClientOptions::timeout).
     Timeout,
+    /// See [`CallRequest::idle_timeout`](super::CallRequest::idle_timeout).
+    IdleTimeout,
 }
 
 impl TimeLimit {
@@ -72,6 +74,7 @@ impl TimeLimit {
             Self::ConnectTimeout => "connectTimeout",
             Self::RecvTimeout => "recvTimeout",
             Self::Timeout => "timeout",
+            Self::IdleTimeout => "idleTimeout",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a connection is doing, and how long that may take.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
@@ -47,6 +48,18 @@ pub(crate) struct Activity {
     expired: Cell<bool>,
     /// Whether the peer understands interim responses, which HTTP/1.0 does not have.
     interim: Cell<bool>,
+    stream: Cell<StreamStage>,
+}
+
+/// How far a stream is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StreamStage {
+    /// There is none.
+    None,
+    /// More is to come.
+    Open,
+    /// Its end waits to be written.
+    Ended,
 }
 
 impl Activity {
@@ -63,6 +76,7 @@ impl Activity {
             since: Cell::new(accepted),
             expired: Cell::new(false),
             interim: Cell::new(false),
+            stream: Cell::new(StreamStage::None),
         }
     }
 
@@ -93,7 +107,20 @@ impl Activity {
 
     /// Whether interim responses may be sent.
     pub(crate) fn may_send_interim(&self) -> bool {
-        self.is_answering() && self.interim.get()
+        self.is_answering() && self.interim.get() && !self.is_streaming()
+    }
+
+    /// Whether a stream is being sent, or its end is not written yet. Its consumer may take its time.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.stream.get() != StreamStage::None
+    }
+
+    /// Everything was written.
+    pub(crate) fn flushed(&self) {
+        if self.stream.get() == StreamStage::Ended {
+            self.stream.set(StreamStage::None);
+            self.since.set(Instant::now());
+        }
     }
 
     /// A request has its answer.
@@ -124,6 +151,9 @@ impl Activity {
 
     /// Until when the peer has to send something; `None` when that does not matter, or for ever.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.is_streaming() {
+            return None;
+        }
         let patience = match self.awaited.get() {
             Awaited::Head => self.patience.head,
             Awaited::Request => self.patience.idle,
@@ -155,5 +185,22 @@ impl Activity {
                 return;
             }
         }
+    }
+}
+
+/// A stream that is being sent.
+pub(crate) struct Streaming(Rc<Activity>);
+
+impl Streaming {
+    pub(crate) fn begin(activity: &Rc<Activity>) -> Self {
+        activity.stream.set(StreamStage::Open);
+        Self(Rc::clone(activity))
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.answered();
+        self.0.stream.set(StreamStage::Ended);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 
-use super::service::Outcome;
+use super::service::Answer;
 use crate::memory::Memory;
 
 /// The places for calls. A call has one from when its head was checked until its function has ended or
@@ -52,8 +52,9 @@ impl Drop for Place<'_> {
 
 /// A call whose function was called. Dropping it abandons the call.
 pub(crate) struct Running<'a> {
-    outcome: oneshot::Receiver<Option<Outcome>>,
-    place: Place<'a>,
+    answer: oneshot::Receiver<Option<Answer>>,
+    /// Taken with the answer.
+    place: Option<Place<'a>>,
     /// What its arguments take of the memory.
     arguments: usize,
     is_over: bool,
@@ -61,19 +62,19 @@ pub(crate) struct Running<'a> {
 
 impl<'a> Running<'a> {
     pub(crate) fn new(
-        outcome: oneshot::Receiver<Option<Outcome>>,
+        answer: oneshot::Receiver<Option<Answer>>,
         place: Place<'a>,
         arguments: usize,
     ) -> Self {
-        Self { outcome, place, arguments, is_over: false }
+        Self { answer, place: Some(place), arguments, is_over: false }
     }
 
-    /// How the function ends; `None` when the service drops the call without an answer. From then on
-    /// the place is free, so that whoever has the answer finds room for the next call.
-    pub(crate) async fn outcome(mut self) -> Option<Outcome> {
-        let outcome = (&mut self.outcome).await;
+    /// What the function answers, with the place of the call; `None` when the service drops the call without
+    /// an answer.
+    pub(crate) async fn answer(mut self) -> Option<(Answer, Place<'a>)> {
+        let answer = (&mut self.answer).await;
         self.is_over = true;
-        outcome.ok().flatten()
+        Some((answer.ok().flatten()?, self.place.take()?))
     }
 }
 
@@ -82,18 +83,20 @@ impl Drop for Running<'_> {
         if self.is_over {
             return;
         }
-        self.outcome.close();
+        self.answer.close();
         // If there is none yet, the reply will find this end closed when it is sent.
-        if self.outcome.try_recv().is_err() {
-            self.place.0.memory.abandon(self.arguments);
+        if self.answer.try_recv().is_err()
+            && let Some(Place(calls)) = &self.place
+        {
+            calls.memory.abandon(self.arguments);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::{Calls, Running};
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::{Answer, Calls, Running};
     use crate::memory::Memory;
     use crate::server::{Outcome, Reply};
     use http::StatusCode;
@@ -138,13 +141,19 @@ mod tests {
         let noting = Arc::new(Noting { calls, noted: AtomicUsize::new(7) });
         let (reply, outcome) = Reply::new(memory.share());
         let running = Running::new(outcome, noting.calls.enter().unwrap(), 0);
-        let mut running = pin!(running.outcome());
+        let mut running = pin!(running.answer());
         let waker = Waker::from(Arc::clone(&noting));
         assert!(running.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         reply.send(REFUSED);
         assert_eq!(noting.noted.load(Ordering::Relaxed), 1);
-        let outcome = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(matches!(outcome, Poll::Ready(Some(Outcome::Refused(..)))));
+        let Poll::Ready(Some((answer, place))) =
+            running.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            panic!("there is no answer");
+        };
+        assert!(matches!(answer, Answer::Outcome(Outcome::Refused(..))));
+        assert_eq!(noting.calls.in_flight(), 1);
+        drop(place);
         assert_eq!(noting.calls.in_flight(), 0);
         assert_eq!(memory.abandoned(), 0);
     }

@@ -71,7 +71,7 @@ pub(crate) async fn serve<S>(
         biased;
         () = linger(&mut stream, last.bytes, last.sending, half_closes) => (),
         // An error means that the server is gone altogether.
-        _ = phase.wait_for(|phase| *phase == Phase::Cut) => (),
+        _ = phase.wait_for(|phase| *phase >= Phase::EndingStreams) => (),
     }
 }
 
@@ -125,7 +125,7 @@ where
                 headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
                 headers.insert(KEEP_ALIVE, shared.keep_alive.clone());
             }
-            activity.answered();
+            response.body_mut().begin(&activity);
             Ok::<_, Infallible>(response)
         }
     };
@@ -158,11 +158,14 @@ where
             ended = &mut connection => break ended,
             next = next_phase(phase) => match next {
                 Phase::Running | Phase::Leaving => continue,
+                // The head of a stream that was sent before does not say that the connection ends.
+                Phase::Draining if activity.is_streaming() => (),
                 Phase::Draining => {
                     is_draining = true;
                     continue;
                 }
-                Phase::Cut => return Served::Cut,
+                Phase::EndingStreams if activity.is_streaming() => (),
+                Phase::EndingStreams | Phase::Cut => return Served::Cut,
             },
             () = activity.quiet(), if is_draining => is_draining = false,
             () = idleness.noticed(activity), if !is_idle && !is_draining => is_idle = true,
@@ -236,7 +239,7 @@ where
 {
     let mut first = [0; 1];
     let deadline = activity.deadline().map(Instant::from);
-    let is_ending = |phase: &Phase| matches!(phase, Phase::Draining | Phase::Cut);
+    let is_ending = |phase: &Phase| *phase >= Phase::Draining;
     tokio::select! {
         biased;
         received = stream.read(&mut first) => {

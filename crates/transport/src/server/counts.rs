@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backwater_protocol::server::{Callers, Refusal};
 
+use super::exceptions::ExceptionClass;
 use super::options::{CallerStats, ExceptionStats};
-use super::service::ExceptionClass;
 
 /// Counts of requests by how they ended.
 pub(crate) struct Counts {

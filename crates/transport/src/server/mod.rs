@@ -2,23 +2,29 @@
 
 mod acknowledge;
 mod activity;
+mod answer;
 mod calls;
 mod conformance;
 mod connection;
 mod counts;
+mod exceptions;
 mod forecast;
+mod frames;
 mod half_closed;
 mod health;
+mod items;
 mod linger;
 mod listener;
 mod options;
 mod raw_head;
 mod request;
+mod response_body;
 mod room;
 mod secure;
 mod service;
 mod stream;
-mod unencodable;
+mod streams;
+mod unsent;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -36,14 +42,20 @@ use tokio::time::timeout;
 
 use self::calls::Calls;
 use self::counts::Counts;
+pub use self::exceptions::ExceptionClass;
 use self::forecast::Forecasts;
+pub use self::items::OnTaken;
 pub use self::options::{BindError, CallerStats, ExceptionStats, ServerOptions, ServerStats};
-pub use self::service::{ExceptionClass, IncomingCall, Outcome, Peer, Reply, Service};
+pub use self::service::{IncomingCall, Outcome, Peer, Reply, Service};
+use self::streams::Streams;
 use crate::codec::Codecs;
 use crate::memory::{Memory, encoding};
 use crate::swap::Swap;
 use crate::tls::ServerTls;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
+
+/// How long callers may take to read the end of their streams when the server closes.
+const LAST_FRAMES: Duration = Duration::from_millis(500);
 
 /// What a server exposes: the functions as numbers of the service's choosing.
 pub type Functions = dyn Exposure<Function = u32> + Send + Sync;
@@ -99,6 +111,7 @@ impl Server {
         ServerStats {
             connections: shared.connections.load(Ordering::Relaxed),
             calls_in_flight: shared.calls.in_flight(),
+            streams: shared.streams.in_flight(),
             calls: shared.counts.calls(),
             abandoned: shared.memory.abandoned(),
             bytes_in_flight: shared.memory.used(),
@@ -121,7 +134,9 @@ impl Server {
     }
 
     /// Closes the server: it stops to accept and closes connections once no request is to be expected on
-    /// them; calls in flight may take until `limit` from now, then their connections are cut. The future
+    /// them; calls in flight may take until `limit` from now, then their connections are cut. Streams end
+    /// with the exception `{exit, server_closing, []}` then, which their callers have half a second to
+    /// read. The future
     /// resolves when all connections have ended; the closing goes on without it being polled, from
     /// anywhere. Closing again can only hasten the end.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
@@ -148,8 +163,11 @@ impl Server {
             drop(phase);
             shared.advance(Phase::Draining);
             if timeout(limit, shared.phase.closed()).await.is_err() {
-                shared.advance(Phase::Cut);
-                shared.phase.closed().await;
+                shared.advance(Phase::EndingStreams);
+                if timeout(LAST_FRAMES, shared.phase.closed()).await.is_err() {
+                    shared.advance(Phase::Cut);
+                    shared.phase.closed().await;
+                }
             }
             drop(sender);
         });
@@ -171,6 +189,8 @@ enum Phase {
     Leaving,
     /// No new connections and requests; calls in flight may finish.
     Draining,
+    /// Calls end where they stand, and streams with an exception.
+    EndingStreams,
     /// Connections end where they stand.
     Cut,
 }
@@ -190,6 +210,7 @@ struct Shared {
     /// The same in seconds, as responses tell it.
     keep_alive: HeaderValue,
     send_timeout: Duration,
+    stream_ping_interval: Duration,
     max_headers: usize,
     health_path: Option<String>,
     max_header_bytes: usize,
@@ -199,6 +220,7 @@ struct Shared {
     /// The listener and every connection hold a receiver: none left means that all is gone.
     phase: watch::Sender<Phase>,
     calls: Calls,
+    streams: Arc<Streams>,
     memory: Arc<Memory>,
     forecasts: Forecasts,
     connections: AtomicUsize,
@@ -262,6 +284,7 @@ async fn listen(
         keep_alive_timeout: options.keep_alive_timeout,
         keep_alive: keep_alive_hint(options.keep_alive_timeout),
         send_timeout: options.send_timeout,
+        stream_ping_interval: options.stream_ping_interval,
         max_headers: options.max_headers,
         health_path: options.health_path,
         max_header_bytes: options.max_header_bytes,
@@ -270,6 +293,7 @@ async fn listen(
         codecs: Codecs::default(),
         phase,
         calls: Calls::new(options.max_calls_in_flight, Arc::clone(&memory)),
+        streams: Streams::new(options.max_streams),
         memory,
         forecasts,
         connections: AtomicUsize::new(0),

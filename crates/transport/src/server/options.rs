@@ -45,6 +45,11 @@ pub struct ServerOptions {
     pub max_connections: usize,
     /// How many calls may be under way. The next one is refused with 503 before its body is read.
     pub max_calls_in_flight: usize,
+    /// How many streams may be under way. A stream counts as a call until its first items are there; the
+    /// next one is refused with 503 then.
+    pub max_streams: usize,
+    /// How long a stream may be silent before it sends a ping.
+    pub stream_ping_interval: Duration,
     /// The path at which everybody is told whether the server is well, without a signature.
     pub health_path: Option<String>,
     /// How much memory calls may take: arguments from when they are received until their function has
@@ -78,6 +83,8 @@ impl ServerOptions {
             send_timeout: Duration::from_secs(30),
             max_connections: 1024,
             max_calls_in_flight: 4096,
+            max_streams: 1024,
+            stream_ping_interval: Duration::from_secs(10),
             max_bytes_in_flight: 256 << 20,
             health_path: None,
             max_header_bytes: 16 * 1024,
@@ -94,6 +101,8 @@ pub struct ServerStats {
     pub connections: usize,
     /// Calls that have not been answered and whose callers wait.
     pub calls_in_flight: usize,
+    /// Streams that have begun and not ended.
+    pub streams: usize,
     /// Calls that the service has not answered and whose callers have gone.
     pub abandoned: usize,
     /// How much of `max_bytes_in_flight` is in use.

@@ -8,52 +8,32 @@ use std::time::{Instant, SystemTime};
 
 use backwater_etf::Tape;
 use backwater_protocol::server::{
-    Call, ExpectedBody, Inflated, Refusal, ResponseContext, ResponseTerm, Settings, VerifiedBody,
-    authenticate, respond,
+    Call, ExpectedBody, Inflated, Refusal, Settings, VerifiedBody, authenticate,
 };
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout as time_limit;
 
+use super::answer::{
+    Ended, Form, OVERLOADED, RETRY_AFTER, UNAVAILABLE, Unanswered, begin_stream, collect, encode,
+};
 use super::calls::Running;
+use super::response_body::ResponseBody;
 use super::room::Room;
-use super::service::{ExceptionClass, IncomingCall, Outcome, Peer, Reply};
-use super::unencodable::unencodable_result;
+use super::service::{Answer, IncomingCall, Outcome, Peer, Reply};
 use super::{Shared, health};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::guard::catch_panic;
-use crate::memory::{SMALL, Share, counted, decoding, encoding};
+use crate::memory::{SMALL, counted, decoding};
 use crate::spin::UnderWay;
-use crate::terms::{TapeSource, tape_size};
 use crate::tls::ServerTls;
 
-/// When it is worth while to call again after an overload, in seconds.
-const RETRY_AFTER: u32 = 1;
-/// The refusal for want of a place or of memory.
-const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-const OVERLOADED: &str = "overloaded";
-
-/// Why a request has no answer of a function.
-enum Unanswered {
-    /// The peer's fault, or the time's.
-    Refused(Box<Refusal>),
-    /// Ours.
-    Failed,
-}
-
-impl From<Refusal> for Unanswered {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
-    }
-}
-
 /// The response to what is no valid request.
-pub(crate) fn malformed(shared: &Shared) -> Response<Full<Bytes>> {
+pub(crate) fn malformed(shared: &Shared) -> Response<ResponseBody> {
     let refusal = Refusal::new(StatusCode::BAD_REQUEST, "");
     shared.counts.refusal(&refusal);
-    refusal.into_response(&shared.settings.load()).map(Full::new)
+    refusal.into_response(&shared.settings.load()).map(ResponseBody::whole)
 }
 
 /// Answers a request, whatever happens. `began` is when its head began to come; `unread` says
@@ -64,10 +44,11 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     began: Instant,
     unread: &Cell<bool>,
-) -> Response<Full<Bytes>> {
+) -> Response<ResponseBody> {
     if shared.health_path.as_deref().is_some_and(|path| path == request.uri().path()) {
         unread.set(!request.body().is_end_stream());
-        return health::answer(request.method(), shared.is_leaving());
+        let answer = health::answer(request.method(), shared.is_leaving());
+        return answer.map(ResponseBody::Whole);
     }
     // The same from the request to its answer.
     let settings = shared.settings.load();
@@ -76,12 +57,12 @@ pub(crate) async fn answer(
     let result =
         catch_panic(pin!(serve(shared, &settings, peer, request, began, unread, &failure))).await;
     let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
-        Ok(response) => return response.map(Full::new),
+        Ok(response) => return response,
         Err(Unanswered::Refused(refusal)) => *refusal,
         Err(Unanswered::Failed) => failure.into_inner(),
     };
     shared.counts.refusal(&refusal);
-    refusal.into_response(&settings).map(Full::new)
+    refusal.into_response(&settings).map(ResponseBody::whole)
 }
 
 /// The checks of the protocol in their order, with what only the transport can check in between:
@@ -94,7 +75,7 @@ async fn serve(
     began: Instant,
     unread: &Cell<bool>,
     failure: &Cell<Refusal>,
-) -> Result<Response<Bytes>, Unanswered> {
+) -> Result<Response<ResponseBody>, Unanswered> {
     let _under_way = UnderWay::begin();
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
@@ -139,15 +120,46 @@ async fn serve(
     let caller = context.caller().cloned();
     shared.counts.call(caller.as_ref());
     let bytes = arguments.bytes();
-    let (reply, outcome) = Reply::new(arguments);
-    let running = Running::new(outcome, place, bytes);
+    let (reply, answer) = Reply::new(arguments);
+    let running = Running::new(answer, place, bytes);
+    let deadline = timeout.and_then(|timeout| arrived.checked_add(timeout.as_duration()));
     let timeout = timeout.map(|timeout| timeout.as_duration().saturating_sub(arrived.elapsed()));
     let (request_id, peer) = (context.request_id().clone(), Arc::clone(peer));
-    let call =
-        IncomingCall { function, tape, source, timeout, request_id, caller, carried, peer, reply };
+    // HTTP/1.0 has no chunks.
+    let takes_stream = context.accepts_stream() && head.version == Version::HTTP_11;
+    let call = IncomingCall {
+        function,
+        tape,
+        source,
+        timeout,
+        request_id,
+        caller,
+        carried,
+        takes_stream,
+        peer,
+        reply,
+    };
     shared.service.call(call);
     // None means that the reply was dropped: by a service that failed, or that is going away.
-    let outcome = running.outcome().await.ok_or(Unanswered::Failed)?;
+    let (answer, place) = running.answer().await.ok_or(Unanswered::Failed)?;
+    let outcome = match answer {
+        Answer::Outcome(outcome) => {
+            // Whoever has the answer finds room for the next call.
+            drop(place);
+            outcome
+        }
+        // Boxed, like everything rare here, because futures are moved and should stay small.
+        Answer::Items(items) if takes_stream => {
+            drop(place);
+            return begin_stream(shared, settings, &context, items, result, deadline);
+        }
+        Answer::Items(items) => {
+            let collecting = collect(shared, settings, context, function, items, result);
+            let response = Box::pin(collecting).await;
+            drop(place);
+            return response;
+        }
+    };
     let (form, value) = match outcome {
         Outcome::Return(value) => (Form::Return, value),
         Outcome::Exception(class, value) => {
@@ -256,55 +268,4 @@ async fn decode(
             Decoded::Exceeds(body) => (stage, inflated) = (Stage::Verified(body), max_size),
         }
     }
-}
-
-/// How a function has ended.
-#[derive(Clone, Copy)]
-enum Form {
-    Return,
-    Exception,
-}
-
-/// What a function has made, and its room.
-struct Ended {
-    function: u32,
-    form: Form,
-    value: Box<dyn TapeSource>,
-    share: Share,
-}
-
-async fn encode(
-    shared: &Shared,
-    settings: &Arc<Settings>,
-    context: ResponseContext,
-    ended: Ended,
-) -> Result<Response<Bytes>, Unanswered> {
-    let Ended { function, form, value, mut share } = ended;
-    let size = tape_size(value.as_tape_ref());
-    share.set(encoding(size));
-    shared.forecasts.learn(function, encoding(size));
-    let settings = Arc::clone(settings);
-    let encoded = shared.codecs.run(size, move |codec| {
-        let term = match form {
-            Form::Return => ResponseTerm::Return(value.as_tape_ref()),
-            Form::Exception => ResponseTerm::Exception(value.as_tape_ref()),
-        };
-        let response = respond(&context, term, &mut codec.encoder, &settings);
-        let is_unencodable = response.is_err();
-        let response = response.or_else(|error| {
-            let exception = unencodable_result(&error.to_string());
-            let term = ResponseTerm::Exception(exception.as_tape_ref());
-            // It is short, but a limit may be shorter.
-            let unlimited = Settings { max_encoded_result_size: usize::MAX, ..(*settings).clone() };
-            respond(&context, term, &mut codec.encoder, &unlimited)
-        });
-        response.map(|response| (response, is_unencodable))
-    });
-    let encoded = encoded.await.ok().and_then(Result::ok).ok_or(Unanswered::Failed)?;
-    let (response, is_unencodable) = encoded;
-    if is_unencodable && matches!(form, Form::Return) {
-        shared.counts.exception(ExceptionClass::Error);
-    }
-    share.set(counted(response.body().len()));
-    Ok(response.map(|body| share.attach(body)))
 }

@@ -13,6 +13,8 @@ use http::{HeaderValue, StatusCode};
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 
+use super::exceptions::ExceptionClass;
+use super::items::{self, ItemReceiver, ItemSender, OnTaken, Part};
 use crate::TapeSource;
 use crate::memory::Share;
 
@@ -40,6 +42,8 @@ pub struct IncomingCall {
     pub caller: Option<Arc<str>>,
     /// Metadata and trace, if the request has any.
     pub carried: Option<Box<CarriedContext>>,
+    /// Whether the caller takes a stream. Items that are sent to one that does not are gathered into a list.
+    pub takes_stream: bool,
     /// Who calls.
     pub peer: Arc<Peer>,
     /// Where the answer goes.
@@ -55,17 +59,6 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
 }
 
-/// The class of an exception.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExceptionClass {
-    /// `error`: what went wrong.
-    Error,
-    /// `exit`: a process that ends.
-    Exit,
-    /// `throw`: a value that somebody catches.
-    Throw,
-}
-
 /// How a call ended.
 pub enum Outcome {
     /// The function's value.
@@ -76,45 +69,125 @@ pub enum Outcome {
     Refused(StatusCode, &'static str),
 }
 
-/// The answer to one call, which can be given once and from any thread. Dropping it answers 500.
+/// What the request of a call is answered with.
+pub(crate) enum Answer {
+    /// The function has ended.
+    Outcome(Outcome),
+    /// The function sends items.
+    Items(ItemReceiver),
+}
+
+/// The answer to one call, which can be given once and from any thread. Dropping it answers 500, or ends the
+/// items that were sent with an exception.
 pub struct Reply {
-    /// `None` once the call is answered.
-    sender: Option<oneshot::Sender<Option<Outcome>>>,
+    state: State,
+    /// Woken when the caller goes.
+    watcher: Option<Waker>,
     /// The memory that the arguments take as long as the function runs, even when its caller has gone.
     arguments: Share,
 }
 
+enum State {
+    Unanswered(oneshot::Sender<Option<Answer>>),
+    Items(ItemSender),
+    Answered,
+}
+
 impl Reply {
-    pub(crate) fn new(arguments: Share) -> (Self, oneshot::Receiver<Option<Outcome>>) {
+    pub(crate) fn new(arguments: Share) -> (Self, oneshot::Receiver<Option<Answer>>) {
         let (sender, receiver) = oneshot::channel();
-        (Self { sender: Some(sender), arguments }, receiver)
+        (Self { state: State::Unanswered(sender), watcher: None, arguments }, receiver)
     }
 
     /// Answers the call. An outcome that cannot be encoded is answered with the exception
-    /// `{error, {unencodable_result, Text}, []}` in its place.
+    /// `{error, {unencodable_result, Text}, []}` in its place. After items, only an exception can follow.
     pub fn send(mut self, outcome: Outcome) {
         self.settle(Some(outcome));
     }
 
+    /// Answers with items: a list, to which further ones may be added. `on_taken` of the first one is called
+    /// each time that a list was taken, which may be at once or on another thread; add no more than a few
+    /// that are not. [`Reply::end`] ends the answer.
+    pub fn push(&mut self, items: Box<dyn TapeSource>, on_taken: &OnTaken) {
+        self.begin_items(on_taken);
+        if let State::Items(sender) = &self.state {
+            sender.push(items);
+        }
+    }
+
+    /// Ends an answer of items; without any, the answer is an empty stream or list.
+    pub fn end(mut self) {
+        let nothing: OnTaken = Arc::new(|| ());
+        self.begin_items(&nothing);
+        self.finish(Some(Part::End));
+    }
+
+    /// Makes the answer one of items, unless it is.
+    fn begin_items(&mut self, on_taken: &OnTaken) {
+        if !matches!(self.state, State::Unanswered(_)) {
+            return;
+        }
+        let (abandonment, watcher) = (self.arguments.abandonment(), self.watcher.take());
+        let (items, receiver) = items::channel(Arc::clone(on_taken), abandonment, watcher);
+        let before = std::mem::replace(&mut self.state, State::Items(items));
+        if let State::Unanswered(sender) = before
+            && let Err(unsent) = sender.send(Some(Answer::Items(receiver)))
+        {
+            // The caller has gone, and counts as such already.
+            if let State::Items(items) = &self.state {
+                items.disown();
+            }
+            drop(unsent);
+        }
+    }
+
     fn settle(&mut self, outcome: Option<Outcome>) {
-        let Some(sender) = self.sender.take() else { return };
+        if let State::Items(_) = self.state {
+            return self.finish(match outcome {
+                Some(Outcome::Exception(class, exception)) => {
+                    Some(Part::Exception(class, exception))
+                }
+                _ => None,
+            });
+        }
+        let state = std::mem::replace(&mut self.state, State::Answered);
+        let State::Unanswered(sender) = state else { return };
         // Fails when the caller has gone.
-        if sender.send(outcome).is_err() {
+        if sender.send(outcome.map(Answer::Outcome)).is_err() {
+            std::mem::take(&mut self.arguments).end_abandoned();
+        }
+    }
+
+    fn finish(&mut self, last: Option<Part>) {
+        let state = std::mem::replace(&mut self.state, State::Answered);
+        if let State::Items(items) = state
+            && items.finish(last).is_err()
+        {
             std::mem::take(&mut self.arguments).end_abandoned();
         }
     }
 
     /// Whether nobody waits for the answer any more, since the peer or the server has gone.
     pub fn is_abandoned(&self) -> bool {
-        self.sender.as_ref().is_none_or(oneshot::Sender::is_closed)
+        match &self.state {
+            State::Unanswered(sender) => sender.is_closed(),
+            State::Items(items) => items.is_abandoned(),
+            State::Answered => true,
+        }
     }
 
     /// Has `waker` woken once nobody waits for the answer any more; true when that is so already. Only
     /// the waker that was given last is woken.
     pub fn wake_when_abandoned(&mut self, waker: &Waker) -> bool {
-        let Some(sender) = &mut self.sender else { return true };
-        let closed = pin!(unconstrained(sender.closed()));
-        closed.poll(&mut Context::from_waker(waker)) == Poll::Ready(())
+        match &mut self.state {
+            State::Unanswered(sender) => {
+                self.watcher = Some(waker.clone());
+                let closed = pin!(unconstrained(sender.closed()));
+                closed.poll(&mut Context::from_waker(waker)) == Poll::Ready(())
+            }
+            State::Items(items) => items.watch(waker),
+            State::Answered => true,
+        }
     }
 }
 

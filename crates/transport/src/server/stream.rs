@@ -99,6 +99,10 @@ impl<S> ServerStream<S> {
             self.stalled = None;
             return progress;
         }
+        if self.activity.is_streaming() {
+            // How fast a stream is read is up to its consumer.
+            return progress;
+        }
         let send_timeout = self.send_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(send_timeout)));
         stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -145,6 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
             }
         }
         match &mut self.half_closed {
+            // Nothing can be sent to find out whether it waits for the rest, and callers that do keep
+            // their side open.
+            Some(_) if self.activity.is_streaming() => Err(io::ErrorKind::ConnectionAborted.into()),
             Some(peer) if self.activity.may_send_interim() => {
                 peer.poll_gone(&mut self.stream, context)
             }
@@ -230,6 +237,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
+        if progress.is_ready() {
+            // hyper flushes when it has written all that it has.
+            self.activity.flushed();
+        }
         if let Err(error) = self.poll_gone(context) {
             return Poll::Ready(Err(error));
         }

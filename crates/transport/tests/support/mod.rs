@@ -6,6 +6,7 @@
 pub mod peers;
 pub mod service;
 pub mod signing;
+pub mod streams;
 
 use std::future::Future;
 use std::net::SocketAddr;

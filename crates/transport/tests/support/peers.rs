@@ -5,11 +5,13 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use backwater_etf::Encoder;
+use backwater_protocol::CallTimeout;
 use backwater_protocol::client::{Extensions, RequestPath, Settings, prepare_request};
 use backwater_transport::TapeSource;
-use http::HeaderValue;
+use http::{HeaderValue, Request};
 use socket2::SockRef;
 
 use super::{PATIENCE, arguments, secrets};
@@ -154,10 +156,28 @@ pub fn signed_request(function: &str, text: &str) -> (Vec<u8>, Vec<u8>) {
     let prepared =
         prepare_request(&path, &host, tape.as_tape_ref(), &mut encoder, &settings).unwrap();
     let request = prepared.sign([7; 16], Extensions::default());
+    (head_of(&request), request.into_body().to_vec())
+}
+
+/// A signed request that takes a stream, head and body, of a caller that waits for so long.
+pub fn signed_stream_request(function: &str, text: &str, timeout: Duration) -> Vec<u8> {
+    let path = RequestPath::new("test", function, 1);
+    let (tape, settings) = (arguments(text), Settings::new(secrets()));
+    let mut encoder = Encoder::default();
+    let host = HeaderValue::from_static("localhost");
+    let prepared =
+        prepare_request(&path, &host, tape.as_tape_ref(), &mut encoder, &settings).unwrap();
+    let timeout = Some(CallTimeout::from_duration(timeout));
+    let extensions = Extensions { timeout, ..Extensions::default() };
+    let (request, _) = prepared.sign_offering_stream([7; 16], extensions);
+    [head_of(&request), request.into_body().to_vec()].concat()
+}
+
+fn head_of<B>(request: &Request<B>) -> Vec<u8> {
     let mut head = format!("POST {} HTTP/1.1\r\n", request.uri()).into_bytes();
     for (name, value) in request.headers() {
         head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
     head.extend(b"\r\n");
-    (head, request.into_body().to_vec())
+    head
 }

@@ -7,8 +7,11 @@ use backwater_protocol::server::{Exposure, Lookup};
 use backwater_transport::{ExceptionClass, IncomingCall, Outcome, OwnedTape, Peer, Reply, Service};
 use http::{HeaderValue, StatusCode};
 
+use super::streams::{Generator, Plan};
+
 /// Names of the functions of module `test`, all of arity 1; the place is the identifier.
-const FUNCTIONS: [&str; 7] = ["echo", "hold", "panic", "forget", "unencodable", "raise", "refuse"];
+const FUNCTIONS: [&str; 8] =
+    ["echo", "hold", "panic", "forget", "unencodable", "raise", "refuse", "count"];
 
 pub struct Functions;
 
@@ -30,6 +33,7 @@ impl Exposure for Functions {
 #[derive(Default)]
 pub struct TestService {
     held: Mutex<Vec<Held>>,
+    generators: Mutex<Vec<Arc<Generator>>>,
 }
 
 /// A call of `hold`, which the test answers.
@@ -37,6 +41,7 @@ pub struct Held {
     pub reply: Reply,
     pub peer: Arc<Peer>,
     pub request_id: HeaderValue,
+    pub takes_stream: bool,
     value: OwnedTape,
 }
 
@@ -53,6 +58,11 @@ impl TestService {
         std::mem::take(&mut *self.held.lock().unwrap())
     }
 
+    /// Those of `count`, in the order of the calls.
+    pub fn generators(&self) -> Vec<Arc<Generator>> {
+        self.generators.lock().unwrap().clone()
+    }
+
     pub fn held(&self) -> usize {
         self.held.lock().unwrap().len()
     }
@@ -64,8 +74,9 @@ impl Service for TestService {
         match FUNCTIONS[call.function as usize] {
             "echo" => call.reply.send(Outcome::Return(Box::new(value))),
             "hold" => {
-                let IncomingCall { reply, peer, request_id, .. } = call;
-                self.held.lock().unwrap().push(Held { reply, peer, request_id, value });
+                let IncomingCall { reply, peer, request_id, takes_stream, .. } = call;
+                let held = Held { reply, peer, request_id, takes_stream, value };
+                self.held.lock().unwrap().push(held);
             }
             "panic" => panic!("expected by the test"),
             "forget" => drop(call.reply),
@@ -80,6 +91,11 @@ impl Service for TestService {
             }
             "raise" => {
                 call.reply.send(Outcome::Exception(ExceptionClass::Throw, Box::new(exception())))
+            }
+            "count" => {
+                let plan = Plan::parse(std::str::from_utf8(&call.tape.latin1).unwrap());
+                let generator = Generator::start(call.reply, plan);
+                self.generators.lock().unwrap().push(generator);
             }
             function => panic!("no function {function}"),
         }

@@ -12,7 +12,7 @@ mod set;
 
 pub(super) use self::discovery::{Discovery, Unknown};
 pub use self::discovery::{EndpointStats, ResolveFailure};
-pub(super) use self::endpoint::{Endpoint, Feedback};
+pub(super) use self::endpoint::{Endpoint, Feedback, InFlight};
 pub use self::health::EndpointState;
 pub(super) use self::health::retry_pause;
 pub(super) use self::set::EndpointSet;

@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 
@@ -20,6 +20,9 @@ use super::stream::{ClientStream, Secured};
 use super::write_tracker::{RequestBody, WriteTracker};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::tls::TlsFailure;
+
+/// How many bytes hyper reads ahead at most. A stream that nobody reads keeps as many.
+const MAX_BUFFER: usize = 128 * 1024;
 
 /// A connection with its HTTP state machine. Its holder drives it; there is no task for it, so dropping it
 /// in the middle of a call closes the socket and ends the call.
@@ -67,6 +70,7 @@ impl Connection {
         let secured = stream.secured().cloned();
         let (sender, driver) = http1::Builder::new()
             .max_header_size(max_header_bytes)
+            .max_buf_size(MAX_BUFFER.max(max_header_bytes))
             .handshake(TokioIo::new(stream))
             .await?;
         let now = Instant::now();
@@ -172,6 +176,34 @@ impl Connection {
             reader.poll_read(&mut body, context)
         });
         ended.await
+    }
+
+    /// Reads the next bytes of a body; `None` at its end.
+    pub(in super::super) async fn read_chunk(
+        &mut self,
+        body: &mut Incoming,
+    ) -> hyper::Result<Option<Bytes>> {
+        let mut read = |context: &mut Context<'_>| loop {
+            match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                None => return Poll::Ready(Ok(None)),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                // Trailers are neither signed nor part of the body.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Poll::Ready(Ok(Some(data))),
+                    _ => (),
+                },
+            }
+        };
+        poll_fn(|context| {
+            // In this order for the reason that `read_body` gives.
+            let polled = read(context);
+            if polled.is_ready() {
+                return polled;
+            }
+            self.drive(context);
+            read(context)
+        })
+        .await
     }
 
     /// Whether another request can be sent, as far as hyper knows.

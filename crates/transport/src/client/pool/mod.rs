@@ -11,4 +11,4 @@ mod warm_up;
 mod write_tracker;
 
 pub(super) use self::connection::{Connection, SendError};
-pub(super) use self::pool::{Lease, Pool};
+pub(super) use self::pool::{Lease, Pool, Purpose};

@@ -35,6 +35,9 @@ pub(in super::super) struct Pool {
     /// One permit for each call that has a connection or is opening one. Idle connections need none: a
     /// connection is opened only if none is idle, so there are never more than permits.
     permits: Arc<Semaphore>,
+    max_streams: usize,
+    /// The same for streams, which are counted apart.
+    stream_permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     open: Arc<AtomicUsize>,
     connect_failures: AtomicU64,
@@ -48,6 +51,8 @@ pub(in super::super) struct Pool {
 pub(in super::super) struct PoolStats {
     /// Calls that have a connection or are opening one.
     pub(in super::super) in_flight: usize,
+    /// The same for streams.
+    pub(in super::super) streams: usize,
     /// Calls that wait for a connection.
     pub(in super::super) waiting: usize,
     /// Open connections, idle ones included.
@@ -58,6 +63,15 @@ pub(in super::super) struct PoolStats {
     pub(in super::super) connect_failures: u64,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Purpose {
+    /// A call, which has it until its response is there.
+    Call,
+    /// A stream, which may have it for long.
+    Stream,
+}
+
 impl Pool {
     /// Where its connections go.
     pub(in super::super) fn address(&self) -> &EndpointAddress {
@@ -66,6 +80,7 @@ impl Pool {
 
     pub(in super::super) fn new(address: EndpointAddress, options: &ClientOptions) -> Arc<Self> {
         let max_connections = options.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let max_streams = options.max_streams.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             tls: options.tls.clone().filter(|_| address.tls),
             address,
@@ -77,6 +92,8 @@ impl Pool {
             max_waiting: options.max_waiting,
             max_header_bytes: options.max_header_bytes,
             permits: Arc::new(Semaphore::new(max_connections)),
+            max_streams,
+            stream_permits: Arc::new(Semaphore::new(max_streams)),
             waiting: AtomicUsize::new(0),
             open: Arc::default(),
             connect_failures: AtomicU64::new(0),
@@ -93,15 +110,16 @@ impl Pool {
     /// [`CallError::Closed`].
     pub(in super::super) async fn acquire(
         self: &Arc<Self>,
+        purpose: Purpose,
         limits: &Limits,
         progress: &mut Progress,
     ) -> Result<Lease, CallError> {
         progress.enter(Phase::Queued);
-        let permit = match self.free_permit()? {
+        let permit = match self.free_permit(purpose)? {
             Some(permit) => permit,
             None => {
                 // Boxed, like everything rare here, because futures are moved and should stay small.
-                let mut waiting = Box::pin(self.wait_for_permit());
+                let mut waiting = Box::pin(self.wait_for_permit(purpose));
                 let waited = limits.connecting(progress).run(waiting.as_mut()).await;
                 waited.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?
             }
@@ -110,13 +128,14 @@ impl Pool {
             Some(connection) => connection,
             None => Box::pin(self.open_within(limits.opening(progress), progress)).await?,
         };
-        Ok(Lease { connection, permit, pool: Arc::clone(self) })
+        Ok(Lease { connection, permit, purpose, pool: Arc::clone(self) })
     }
 
     /// Accepts no more calls: those that wait fail with [`CallError::Closed`], idle connections are
     /// closed, and the others are closed when their call ends.
     pub(in super::super) fn close(&self) {
         self.permits.close();
+        self.stream_permits.close();
         self.retire();
     }
 
@@ -146,7 +165,8 @@ impl Pool {
         let mut progress = Progress::start();
         tokio::select! {
             opened = self.open_within(allowance, &mut progress) => {
-                Lease { connection: opened?, permit, pool: Arc::clone(self) }.keep();
+                let (purpose, pool) = (Purpose::Call, Arc::clone(self));
+                Lease { connection: opened?, permit, purpose, pool }.keep();
                 Ok(())
             }
             _ = self.ended.acquire() => Err(CallError::Closed),
@@ -175,7 +195,8 @@ impl Pool {
     /// What the pool is doing now.
     pub(in super::super) fn stats(&self) -> PoolStats {
         PoolStats {
-            in_flight: self.max_connections - self.permits.available_permits(),
+            in_flight: self.calls_in_flight(),
+            streams: self.max_streams - self.stream_permits.available_permits(),
             waiting: self.waiting.load(Ordering::Relaxed),
             open: self.open.load(Ordering::Relaxed),
             idle: self.idle.len(),
@@ -183,18 +204,29 @@ impl Pool {
         }
     }
 
+    fn calls_in_flight(&self) -> usize {
+        self.max_connections - self.permits.available_permits()
+    }
+
+    fn permits(&self, purpose: Purpose) -> Arc<Semaphore> {
+        Arc::clone(match purpose {
+            Purpose::Call => &self.permits,
+            Purpose::Stream => &self.stream_permits,
+        })
+    }
+
     /// A permit, if one is free and no other call waits for it.
-    fn free_permit(&self) -> Result<Option<OwnedSemaphorePermit>, CallError> {
-        match Arc::clone(&self.permits).try_acquire_owned() {
+    fn free_permit(&self, purpose: Purpose) -> Result<Option<OwnedSemaphorePermit>, CallError> {
+        match self.permits(purpose).try_acquire_owned() {
             Ok(permit) => Ok(Some(permit)),
             Err(TryAcquireError::Closed) => Err(CallError::Closed),
             Err(TryAcquireError::NoPermits) => Ok(None),
         }
     }
 
-    async fn wait_for_permit(&self) -> Result<OwnedSemaphorePermit, CallError> {
+    async fn wait_for_permit(&self, purpose: Purpose) -> Result<OwnedSemaphorePermit, CallError> {
         let _waiting = Waiting::enter(self)?;
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = self.permits(purpose).acquire_owned().await;
         permit.map_err(|_closed| CallError::Closed)
     }
 
@@ -253,15 +285,27 @@ fn spread(age: Duration) -> Duration {
 pub(in super::super) struct Lease {
     pub(in super::super) connection: Box<Connection>,
     permit: OwnedSemaphorePermit,
+    purpose: Purpose,
     pool: Arc<Pool>,
 }
 
 impl Lease {
+    /// Where its connection goes.
+    pub(in super::super) fn address(&self) -> &EndpointAddress {
+        self.pool.address()
+    }
+
     /// Returns the connection to the pool for the next call.
     pub(in super::super) fn keep(self) {
-        // In this order, so that a call that gets the permit finds the connection.
-        self.pool.idle.put(self.connection);
-        drop(self.permit);
+        let Self { connection, permit, purpose, pool } = self;
+        // Streams have connections beyond `max_connections`, which calls may not keep.
+        let is_surplus = purpose == Purpose::Stream
+            && pool.idle.len() + pool.calls_in_flight() >= pool.max_connections;
+        if !is_surplus {
+            // In this order, so that a call that gets the permit finds the connection.
+            pool.idle.put(connection);
+        }
+        drop(permit);
     }
 
     /// Closes the connection and opens another one within what is left of the call's limits.
@@ -274,11 +318,11 @@ impl Lease {
         limits: &Limits,
         progress: &mut Progress,
     ) -> Result<Self, CallError> {
-        let Self { connection, permit, pool } = self;
+        let Self { connection, permit, purpose, pool } = self;
         drop(connection);
         progress.enter(Phase::Connect);
         let connection = pool.open_within(limits.opening(progress), progress).await?;
-        Ok(Self { connection, permit, pool })
+        Ok(Self { connection, permit, purpose, pool })
     }
 }
 

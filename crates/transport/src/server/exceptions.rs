@@ -1,11 +1,22 @@
-//! The answer in place of a result that cannot be encoded.
+//! The classes of exceptions, and exceptions of the server's own.
 
 use backwater_etf::TextForm;
 use backwater_etf::tape::{ATOM, CONST, EMPTY_LIST, TEXT, TUPLE, word};
 
 use crate::OwnedTape;
 
-/// `{error, {unencodable_result, Text}, []}`, in which Text says why.
+/// The class of an exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExceptionClass {
+    /// `error`: what went wrong.
+    Error,
+    /// `exit`: a process that ends.
+    Exit,
+    /// `throw`: a value that somebody catches.
+    Throw,
+}
+
+/// `{error, {unencodable_result, Text}, []}`, in place of a result that cannot be encoded. Text says why.
 pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
     let (class, tag) = ("error", "unencodable_result");
     let units = reason.encode_utf16().count();
@@ -22,6 +33,17 @@ pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
         text_form: if reason.is_ascii() { TextForm::Ascii } else { TextForm::Utf8 },
         atoms: vec![class.len() as u32, tag.len() as u32],
         names: [class, tag].concat().into_bytes(),
+        ..OwnedTape::default()
+    }
+}
+
+/// `{exit, Reason, []}`.
+pub(crate) fn exit(reason: &str) -> OwnedTape {
+    let class = "exit";
+    OwnedTape {
+        words: vec![word(TUPLE, 3), word(ATOM, 0), word(ATOM, 1), word(CONST, EMPTY_LIST)],
+        atoms: vec![class.len() as u32, reason.len() as u32],
+        names: [class, reason].concat().into_bytes(),
         ..OwnedTape::default()
     }
 }

@@ -1,0 +1,369 @@
+//! A stream of items that a server sends as the answer to one request.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backwater_etf::Tape;
+use backwater_protocol::stream::{Frame, FrameDecoder, FrameError, GATHERED};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::endpoints::{Feedback, InFlight};
+use super::error::{CallError, CallFailure};
+use super::limits::{Limits, RanOut};
+use super::pool::Lease;
+use super::request::CallOutcome;
+use super::retry::feedback;
+use super::state::{ClientState, Lifetime};
+use super::times::Progress;
+use crate::codec::Codec;
+use crate::guard::catch_panic;
+use crate::memory::{Share, Stage, counted, decoding};
+use crate::tape_pool;
+use crate::terms::OwnedDecodeOptions;
+
+/// How long to wait for the end of the body after the end of the stream. It comes in the same packet unless
+/// something is between; without it, the connection cannot be used again.
+const END_OF_BODY: Duration = Duration::from_millis(100);
+/// How much larger than `max_encoded_result_size` a frame may be: what is gathered, and some bytes around it.
+const LARGEST_OVERHEAD: usize = GATHERED + 64;
+/// Servers fill frames to 64 KiB and more: those are decoded at once, like calls of 64 KiB.
+const OVERHEAD: usize = 16 * 1024;
+
+/// The answer to a call that takes a stream.
+#[derive(Debug)]
+pub enum Answer {
+    /// An answer as to any other call.
+    Whole(CallOutcome),
+    /// A stream.
+    Stream(Box<ItemStream>),
+}
+
+/// What a stream brings.
+#[derive(Debug)]
+pub enum StreamEvent {
+    /// Items: a list, which begins at the first word of the tape.
+    Items(StreamTerm),
+    /// The end; all items have arrived, as many in all.
+    End(u64),
+    /// The function has raised `{Class, Reason, Stacktrace}`, which is the end.
+    Exception(StreamTerm),
+}
+
+/// A term of a stream.
+#[derive(Debug)]
+pub struct StreamTerm {
+    /// Return it to the pool with [`give_back`](crate::tape_pool::give_back).
+    pub tape: Box<Tape>,
+    /// The bytes that the tape was decoded from and refers to.
+    pub source: Bytes,
+    /// The memory that tape and source take of the client's. Drop it together with them.
+    pub memory: Share,
+}
+
+impl StreamTerm {
+    fn new(tape: Box<Tape>, source: Bytes) -> Self {
+        // What the tape does not refer to is freed now rather than after the values are made.
+        let source = if tape.refers_to_source { source } else { Bytes::new() };
+        Self { tape, source, memory: Share::default() }
+    }
+}
+
+/// A stream. It reads only while [`ItemStream::next`] is polled, so whoever does not call that keeps the
+/// server waiting. Dropping it before its end closes the connection, which tells the server.
+pub struct ItemStream {
+    source: Source,
+    /// Read with the head of the response.
+    first: Option<StreamEvent>,
+    /// Says when the client gives up its streams, and has its closing wait for this one.
+    lifetime: watch::Receiver<Lifetime>,
+    request_id: Option<[u8; 16]>,
+}
+
+impl ItemStream {
+    /// A stream whose first event is read.
+    pub(super) async fn open(mut source: Source) -> Result<Self, CallError> {
+        let lifetime = source.state.lifetime.subscribe();
+        let first = source.next().await?;
+        let request_id = source.progress.request_id;
+        Ok(Self { source, first: Some(first), lifetime, request_id })
+    }
+
+    /// Counts the stream for its endpoint until it ends.
+    pub(super) fn counts_as(&mut self, in_flight: InFlight) {
+        if self.source.lease.is_some() {
+            self.source.in_flight = Some(in_flight);
+        }
+    }
+
+    /// The identifier of the request.
+    pub fn request_id(&self) -> Option<[u8; 16]> {
+        self.request_id
+    }
+
+    /// What comes next. Poll the future on the I/O thread; when it is dropped, nothing is lost. Do not call
+    /// this again after the end, an exception or an error.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Truncated`], [`CallError::Frame`], [`CallError::Timeout`], [`CallError::Closed`].
+    pub async fn next(&mut self) -> Result<StreamEvent, CallFailure> {
+        if let Some(first) = self.first.take() {
+            return Ok(first);
+        }
+        let Self { source, lifetime, .. } = self;
+        let read = {
+            let reading = pin!(source.next());
+            tokio::select! {
+                biased;
+                read = catch_panic(reading) => {
+                    read.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
+                }
+                // The wait fails only if the client is gone, and the source holds it.
+                _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
+                    Err(CallError::Closed)
+                }
+            }
+        };
+        self.source.report(&read);
+        read.map_err(|error| CallFailure { error, request_id: self.request_id })
+    }
+
+    /// Resolves when the stream has failed although nobody reads it: its time as a whole is over, or the client
+    /// has given it up.
+    pub async fn expired(&mut self) -> CallFailure {
+        let Self { source, lifetime, request_id, .. } = self;
+        let error = tokio::select! {
+            error = source.expired() => error,
+            _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => CallError::Closed,
+        };
+        CallFailure { error, request_id: *request_id }
+    }
+}
+
+impl fmt::Debug for ItemStream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ItemStream").finish_non_exhaustive()
+    }
+}
+
+/// Where the events of a stream come from: its connection.
+pub(super) struct Source {
+    state: Arc<ClientState>,
+    /// `None` once the stream has ended.
+    lease: Option<Lease>,
+    body: Incoming,
+    /// `None` while it decodes on another thread.
+    decoder: Option<Box<FrameDecoder>>,
+    options: OwnedDecodeOptions,
+    limits: Limits,
+    progress: Progress,
+    /// Counts the stream for its endpoint.
+    in_flight: Option<InFlight>,
+    /// Of the frame that is arriving.
+    memory: Share,
+    /// How many items have arrived.
+    items: u64,
+}
+
+/// What the bytes that have arrived came to.
+enum Step {
+    /// More of a frame has to arrive.
+    Incomplete,
+    Ping,
+    Event(StreamEvent, u32),
+}
+
+impl Source {
+    pub(super) fn new(
+        state: &Arc<ClientState>,
+        lease: Lease,
+        body: Incoming,
+        decoder: FrameDecoder,
+        options: OwnedDecodeOptions,
+        limits: &Limits,
+        progress: &Progress,
+    ) -> Self {
+        Self {
+            state: Arc::clone(state),
+            lease: Some(lease),
+            body,
+            decoder: Some(Box::new(decoder)),
+            options,
+            limits: *limits,
+            progress: progress.clone(),
+            in_flight: None,
+            memory: state.memory.share(),
+            items: 0,
+        }
+    }
+
+    /// The next event; reads on until there is one.
+    pub(super) async fn next(&mut self) -> Result<StreamEvent, CallError> {
+        loop {
+            match self.decode().await? {
+                Step::Event(event, count) => {
+                    self.items += u64::from(count);
+                    if !matches!(event, StreamEvent::Items(_)) {
+                        self.finish().await?;
+                    }
+                    return Ok(event);
+                }
+                Step::Ping => (),
+                Step::Incomplete => self.read().await?,
+            }
+        }
+    }
+
+    /// Tells the endpoint's health that the stream has broken off.
+    fn report(&self, read: &Result<StreamEvent, CallError>) {
+        let feedback = feedback(read);
+        if feedback == Feedback::Failed
+            && let Some(in_flight) = &self.in_flight
+            && in_flight.report(feedback, &self.state.discovery.random)
+        {
+            self.state.discovery.request_update();
+        }
+    }
+
+    /// Resolves when the time of the stream as a whole is over.
+    async fn expired(&self) -> CallError {
+        match self.limits.whole() {
+            Some(whole) => {
+                let never = pin!(std::future::pending::<()>());
+                match whole.run(never).await {
+                    Ok(()) => CallError::Internal("what never happens has happened".to_owned()),
+                    Err(ran_out) => self.overdue(ran_out),
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Decodes the next frame if all of it is there.
+    async fn decode(&mut self) -> Result<Step, CallError> {
+        let lost = || CallError::Internal("a stream without a decoder".to_owned());
+        let decoder = self.decoder.as_ref().ok_or_else(lost)?;
+        let size = decoder.frame_size().unwrap_or(0);
+        let is_incomplete = decoder.buffered() < size;
+        let most = self.limits.max_encoded_result_size.saturating_add(LARGEST_OVERHEAD);
+        if is_incomplete && size <= most {
+            // The rest stays on the wire until there is room for it.
+            self.memory.grow(Stage::Arriving, counted(size)).await;
+            return Ok(Step::Incomplete);
+        }
+        self.memory.grow(Stage::Arrived, decoding(0, size)).await;
+        let mut decoder = self.decoder.take().ok_or_else(lost)?;
+        let options = self.options.clone();
+        let decoded = self.state.codecs.run(size.saturating_sub(OVERHEAD), move |codec| {
+            let step = step(&mut decoder, codec, &options);
+            (step, decoder)
+        });
+        let (step, decoder) = decoded.await.map_err(|_stopped| CallError::Closed)?;
+        self.decoder = Some(decoder);
+        let mut step = step.map_err(CallError::Frame)?;
+        self.memory.set(0);
+        if let Step::Event(StreamEvent::Items(term) | StreamEvent::Exception(term), _) = &mut step {
+            term.memory = self.state.memory.share();
+            term.memory.set(counted(term.tape.size() + term.source.len()));
+        }
+        Ok(step)
+    }
+
+    /// Waits for more bytes of the body.
+    async fn read(&mut self) -> Result<(), CallError> {
+        let idle = self.limits.idle();
+        let read = {
+            let reading = pin!(self.chunk());
+            idle.run(reading).await
+        };
+        match read {
+            Ok(Ok(Some(bytes))) => {
+                self.push(&bytes);
+                Ok(())
+            }
+            Ok(Ok(None)) => Err(self.truncated(None)),
+            Ok(Err(error)) => Err(self.truncated(Some(error.into()))),
+            Err(ran_out) => Err(self.overdue(ran_out)),
+        }
+    }
+
+    async fn chunk(&mut self) -> hyper::Result<Option<Bytes>> {
+        match &mut self.lease {
+            Some(lease) => lease.connection.read_chunk(&mut self.body).await,
+            None => Ok(None),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.push(bytes);
+        }
+    }
+
+    fn overdue(&self, ran_out: RanOut) -> CallError {
+        let error = ran_out.error(&self.progress);
+        match &self.lease {
+            Some(lease) => error.at(lease.address()),
+            None => error,
+        }
+    }
+
+    fn truncated(&self, source: Option<Box<dyn Error + Send + Sync>>) -> CallError {
+        CallError::Truncated { items: self.items, source }
+    }
+
+    /// Reads the end of the body, and keeps the connection if it can be used again. Nothing may follow the end
+    /// of the stream, but what ends the connection then does not matter any more.
+    async fn finish(&mut self) -> Result<(), CallError> {
+        let ended = timeout(END_OF_BODY, async {
+            loop {
+                if self.decoder.as_ref().is_some_and(|decoder| decoder.buffered() > 0) {
+                    return Err(CallError::Frame(FrameError::TrailingBytes));
+                }
+                match self.chunk().await {
+                    Ok(Some(bytes)) => self.push(&bytes),
+                    Ok(None) => return Ok(true),
+                    Err(_) => return Ok(false),
+                }
+            }
+        });
+        let is_whole = ended.await.unwrap_or(Ok(false))?;
+        self.in_flight = None;
+        if let Some(mut lease) = self.lease.take()
+            && is_whole
+            && lease.connection.is_reusable()
+        {
+            lease.keep();
+        }
+        Ok(())
+    }
+}
+
+fn step(
+    decoder: &mut FrameDecoder,
+    codec: &mut Codec,
+    options: &OwnedDecodeOptions,
+) -> Result<Step, FrameError> {
+    let Some(frame) = decoder.next_frame()? else { return Ok(Step::Incomplete) };
+    let options = options.as_options();
+    let mut tape = tape_pool::take();
+    Ok(match frame {
+        Frame::Ping => Step::Ping,
+        Frame::End { count } => Step::Event(StreamEvent::End(count), 0),
+        Frame::Items(items) => {
+            let count = items.count();
+            let source = items.decode(&mut codec.decoder, &options, &mut tape)?;
+            Step::Event(StreamEvent::Items(StreamTerm::new(tape, source)), count)
+        }
+        Frame::Exception(exception) => {
+            let source = exception.decode(&mut codec.decoder, &options, &mut tape)?;
+            Step::Event(StreamEvent::Exception(StreamTerm::new(tape, source)), 0)
+        }
+    })
+}

@@ -1,0 +1,176 @@
+//! Items on their way from the service to the answer of a call.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::exceptions::ExceptionClass;
+use crate::TapeSource;
+use crate::memory::Abandonment;
+
+/// A part of an answer.
+pub(crate) enum Part {
+    /// A list of items.
+    Items(Box<dyn TapeSource>),
+    /// All items were sent.
+    End,
+    /// The function has raised; `{Class, Reason, Stacktrace}`.
+    Exception(ExceptionClass, Box<dyn TapeSource>),
+}
+
+/// Called when a list of items was taken, and the next one may come.
+pub type OnTaken = Arc<dyn Fn() + Send + Sync>;
+
+/// A channel for the parts of one answer. `abandonment` counts the call if the receiver goes first.
+pub(crate) fn channel(
+    on_taken: OnTaken,
+    abandonment: Abandonment,
+    watcher: Option<Waker>,
+) -> (ItemSender, ItemReceiver) {
+    let state = State { watcher, ..State::default() };
+    let channel = Arc::new(Channel { on_taken, state: Mutex::new(state) });
+    (ItemSender(Arc::clone(&channel)), ItemReceiver { channel, abandonment })
+}
+
+struct Channel {
+    on_taken: OnTaken,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    parts: VecDeque<Part>,
+    /// Woken for the next part.
+    reader: Option<Waker>,
+    /// Woken when the receiver goes before the end.
+    watcher: Option<Waker>,
+    /// Whether the sender has gone.
+    is_over: bool,
+    /// Whether the receiver has gone before the sender.
+    is_abandoned: bool,
+}
+
+impl Channel {
+    /// Nothing panics while this is held.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of the service.
+pub(crate) struct ItemSender(Arc<Channel>);
+
+impl ItemSender {
+    /// Adds a list of items. It counts as taken at once if nobody reads it.
+    pub(crate) fn push(&self, items: Box<dyn TapeSource>) {
+        if self.add(Part::Items(items), false).is_err() {
+            (self.0.on_taken)();
+        }
+    }
+
+    /// Adds the last part, if the sender has one. Fails if the receiver has gone before.
+    pub(crate) fn finish(self, last: Option<Part>) -> Result<(), Gone> {
+        match last {
+            Some(part) => self.add(part, true),
+            None => self.close(),
+        }
+    }
+
+    /// Whether the receiver has gone.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.state().is_abandoned
+    }
+
+    /// Has `watcher` woken once the receiver has gone; true if it has.
+    pub(crate) fn watch(&self, watcher: &Waker) -> bool {
+        let mut state = self.0.state();
+        state.watcher = Some(watcher.clone());
+        state.is_abandoned
+    }
+
+    /// The caller has gone before it heard of the items, and counts as such already.
+    pub(crate) fn disown(&self) {
+        self.0.state().is_abandoned = true;
+    }
+
+    fn close(&self) -> Result<(), Gone> {
+        let mut state = self.0.state();
+        state.is_over = true;
+        Self::wake(state)
+    }
+
+    fn add(&self, part: Part, is_last: bool) -> Result<(), Gone> {
+        let mut state = self.0.state();
+        state.is_over = is_last;
+        if !state.is_abandoned {
+            state.parts.push_back(part);
+        }
+        Self::wake(state)
+    }
+
+    fn wake(mut state: MutexGuard<'_, State>) -> Result<(), Gone> {
+        if state.is_abandoned {
+            return Err(Gone);
+        }
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        Ok(())
+    }
+}
+
+/// The receiver has gone.
+pub(crate) struct Gone;
+
+/// The end of the answer. Dropping it before the end abandons the call.
+pub(crate) struct ItemReceiver {
+    channel: Arc<Channel>,
+    abandonment: Abandonment,
+}
+
+impl ItemReceiver {
+    /// The next part; `None` if the service has dropped the call. Not to be called after the last part.
+    pub(crate) async fn next(&mut self) -> Option<Part> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Part>> {
+        let mut state = self.channel.state();
+        match state.parts.pop_front() {
+            Some(part) => Poll::Ready(Some(part)),
+            None if state.is_over => Poll::Ready(None),
+            None => {
+                state.reader = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Says that a list of items was taken.
+    pub(crate) fn taken(&self) {
+        (self.channel.on_taken)();
+    }
+}
+
+impl Drop for ItemReceiver {
+    fn drop(&mut self) {
+        let mut state = self.channel.state();
+        let unread = std::mem::take(&mut state.parts);
+        if state.is_over || state.is_abandoned {
+            return;
+        }
+        state.is_abandoned = true;
+        self.abandonment.begin();
+        let watcher = state.watcher.take();
+        drop(state);
+        if let Some(watcher) = watcher {
+            watcher.wake();
+        }
+        // Whoever waits for these to be taken goes on, and finds that the caller has gone.
+        let unread = unread.iter().filter(|part| matches!(part, Part::Items(_)));
+        unread.for_each(|_| (self.channel.on_taken)());
+    }
+}

@@ -1,0 +1,86 @@
+//! Bounds what of a stream is handed to hyper and not yet written to the socket.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+
+use super::streams::StreamPlace;
+use crate::memory::Share;
+
+/// No further frames are made while this many bytes are unsent. So a stream has at most this much and the
+/// frames of one list of items unsent.
+pub(crate) const WINDOW: usize = 64 * 1024;
+
+/// How many bytes of a stream are unsent.
+#[derive(Default)]
+pub(crate) struct Unsent {
+    bytes: AtomicUsize,
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Unsent {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when there is room for frames.
+    pub(crate) async fn room(&self) {
+        poll_fn(|context| {
+            if self.bytes() < WINDOW {
+                return Poll::Ready(());
+            }
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            *waiting = Some(context.waker().clone());
+            // Frames are written on this thread: none was since the check.
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Counts frames until they are written.
+    pub(crate) fn count(
+        self: &Arc<Self>,
+        frames: Vec<u8>,
+        share: Share,
+        place: &Arc<StreamPlace>,
+    ) -> Bytes {
+        let length = frames.len();
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+        let (unsent, place) = (Arc::clone(self), Arc::clone(place));
+        Bytes::from_owner(Frames { frames, unsent, _share: share, _place: place })
+    }
+
+    fn sent(&self, length: usize) {
+        let before = self.bytes.fetch_sub(length, Ordering::Relaxed);
+        if before < WINDOW || before - length >= WINDOW {
+            return;
+        }
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+/// Frames that are on their way to the socket, with what they hold until they are written.
+struct Frames {
+    frames: Vec<u8>,
+    unsent: Arc<Unsent>,
+    _share: Share,
+    _place: Arc<StreamPlace>,
+}
+
+impl AsRef<[u8]> for Frames {
+    fn as_ref(&self) -> &[u8] {
+        &self.frames
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.unsent.sent(self.frames.len());
+    }
+}
