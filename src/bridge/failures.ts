@@ -44,6 +44,7 @@ export function errorOf(failure: Failure): Error {
       return new TimeoutError({ phase, times, option, limit, ...address });
     }
     case 'lost':
+    case 'truncated':
       return new ConnectionLostError(failure.message);
     case 'queue':
       return new QueueFullError({ limit: failure.limit });

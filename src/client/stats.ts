@@ -45,8 +45,10 @@ export interface ClientStats {
   readonly connections: number;
   /** Connections that no call uses. */
   readonly idle: number;
-  /** Calls that wait for a connection. */
+  /** Calls and streams that wait for a connection. */
   readonly queued: number;
+  /** Streams that have a connection or are opening one. */
+  readonly streams: number;
   /** How often making a connection has failed or timed out. */
   readonly connectFailures: number;
   /** The servers that the client knows; none until names are resolved, and after it is closed. */
@@ -71,6 +73,7 @@ const NONE: ClientFigures = {
   connections: 0,
   idle: 0,
   queued: 0,
+  streams: 0,
   connectFailures: 0,
   endpoints: [],
   retries: 0,
@@ -90,7 +93,7 @@ export function statsOf(client: number, resolver: ResolverStats | undefined): St
 /** Removes a closed client from the addon and returns its last figures. */
 export function lastStatsOf(client: number, resolver: ResolverStats | undefined): Stats {
   const last = withResolver(environment.removeClient(client), resolver);
-  return { ...last, endpoints: [], connections: 0, idle: 0, queued: 0 };
+  return { ...last, endpoints: [], connections: 0, idle: 0, queued: 0, streams: 0 };
 }
 
 function withResolver(figures: ClientFigures | null, resolver: ResolverStats | undefined): Stats {

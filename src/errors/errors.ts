@@ -147,7 +147,8 @@ export interface TimeoutFields extends ErrorOptions {
   /** Milliseconds spent in each phase. */
   readonly times: CallTimes;
   /** The option that sets the limit. */
-  readonly option: 'connectTimeout' | 'recvTimeout' | 'timeout' | 'deadline' | 'parent';
+  readonly option:
+    'connectTimeout' | 'recvTimeout' | 'idleTimeout' | 'timeout' | 'deadline' | 'parent';
   /** Milliseconds that were allowed. */
   readonly limit: number;
   /** The host that the call had come to. */

@@ -39,6 +39,8 @@ export interface ServerStats {
   readonly connections: number;
   /** Calls that have not been answered yet and whose callers wait. */
   readonly pending: number;
+  /** Streams that have begun and not ended. */
+  readonly streams: number;
   /** Calls whose callers have gone away, but whose functions have not settled. */
   readonly abandoned: number;
   /** How much of `maxBytesInFlight` is in use, in bytes. */

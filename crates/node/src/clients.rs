@@ -8,13 +8,14 @@ use std::time::Duration;
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{Outcome, Settings};
 use backwater_transport::{
-    CallFailure, CallOutcome, CallRequest, ClientTls, FirstRequestId, Spawner,
+    Answer, CallFailure, CallOutcome, CallRequest, ClientTls, FirstRequestId, ItemStream, Spawner,
+    StreamEvent, StreamTerm,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use napi::bindgen_prelude::Either;
 use napi::{Error, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::errors::Failure;
 use crate::event_queue::EventQueue;
@@ -38,8 +39,15 @@ pub(crate) struct Clients {
     events: Arc<EventQueue>,
     next: AtomicU32,
     open: Mutex<HashMap<u32, Arc<Client>>>,
-    /// Calls that can be cancelled. Dropping a sender cancels its call.
-    calls: Mutex<HashMap<u32, oneshot::Sender<()>>>,
+    /// Calls that can be cancelled.
+    calls: Mutex<HashMap<u32, OngoingCall>>,
+}
+
+/// A call that has not settled. Dropping it cancels the call.
+struct OngoingCall {
+    _cancel: oneshot::Sender<()>,
+    /// Of a call whose answer may be a stream: for how many of its events JavaScript has asked.
+    pulls: Option<Arc<Semaphore>>,
 }
 
 impl Clients {
@@ -76,20 +84,34 @@ impl Clients {
             self.events.push(Event::failure(id, failure));
             return;
         };
-        let (cancel, cancelled) = oneshot::channel();
-        self.calls.lock().insert(id, cancel);
+        let (cancel, mut cancelled) = oneshot::channel();
+        let pulls = request.stream.then(|| Arc::new(Semaphore::new(0)));
+        let ongoing = OngoingCall { _cancel: cancel, pulls: pulls.clone() };
+        self.calls.lock().insert(id, ongoing);
         let unsettled = Unsettled { clients: Arc::clone(self), id, is_settled: false };
-        let call = client.transport.call(request);
+        let call = client.transport.stream(request);
         client.spawn(async move {
             tokio::select! {
-                result = call => {
-                    let event = event(id, result);
-                    unsettled.settle(event);
-                }
+                result = call => match result {
+                    Ok(Answer::Whole(outcome)) => unsettled.settle(event(id, Ok(outcome))),
+                    Err(failure) => unsettled.settle(event(id, Err(failure))),
+                    Ok(Answer::Stream(stream)) => {
+                        let pulls = pulls.unwrap_or_else(|| Arc::new(Semaphore::new(0)));
+                        // Boxed, because futures are moved and should stay small.
+                        Box::pin(pass_on(unsettled, stream, pulls, cancelled)).await;
+                    }
+                },
                 // The caller has gone away.
-                _ = cancelled => (),
+                _ = &mut cancelled => (),
             }
         });
+    }
+
+    /// Lets a stream send one more event.
+    pub(crate) fn pull(&self, call: u32) {
+        if let Some(OngoingCall { pulls: Some(pulls), .. }) = self.calls.lock().get(&call) {
+            pulls.add_permits(1);
+        }
     }
 
     /// Cancels a call: its connection is closed, and no event is sent.
@@ -233,6 +255,7 @@ impl Client {
             timeout,
             max_retries,
             hedge_delay,
+            idle_timeout,
         } = job.call()?;
         let path = self.paths.of(names, arity)?;
         let carried = match std::str::from_utf8(headers).ok()? {
@@ -259,6 +282,8 @@ impl Client {
         request.idempotent = TermFlags(flags).idempotent();
         request.max_retries = max_retries;
         request.hedge_delay = limit(unlimited(hedge_delay));
+        request.stream = TermFlags(flags).stream();
+        request.idle_timeout = duration(unlimited(idle_timeout));
         Some(request)
     }
 
@@ -291,6 +316,7 @@ fn transport_options(
         connect_timeout: duration(options.connect_timeout),
         recv_timeout: duration(options.recv_timeout),
         max_connections: options.max_connections as usize,
+        max_streams: options.max_streams as usize,
         min_connections: options.min_connections as usize,
         max_connection_age: limit(options.max_connection_age),
         dead_peer_timeout: limit(options.dead_peer_timeout),
@@ -326,6 +352,51 @@ impl Drop for Unsettled {
             self.clients.events.push(Event::failed_inside(self.id));
         }
     }
+}
+
+/// Passes the events of a stream on, the first at once and each further one when JavaScript asks for it.
+async fn pass_on(
+    unsettled: Unsettled,
+    mut stream: Box<ItemStream>,
+    pulls: Arc<Semaphore>,
+    cancelled: oneshot::Receiver<()>,
+) {
+    let (call, request_id) = (unsettled.id, stream.request_id());
+    let events = Arc::clone(&unsettled.clients.events);
+    let last = async {
+        loop {
+            match stream.next().await {
+                Ok(StreamEvent::Items(items)) => {
+                    let message = message(items);
+                    events.push(Event::Items { call, skip: 0, request_id, message });
+                }
+                Ok(StreamEvent::End(_)) => return Event::End { call, request_id },
+                Ok(StreamEvent::Exception(exception)) => {
+                    let message = message(exception);
+                    return Event::Exception { call, skip: 0, request_id, message };
+                }
+                Err(failure) => return event(call, Err(failure)),
+            }
+            tokio::select! {
+                biased;
+                pull = pulls.acquire() => match pull {
+                    Ok(pull) => pull.forget(),
+                    // Nobody closes the semaphore.
+                    Err(_) => return Event::failed_inside(call),
+                },
+                failure = stream.expired() => return event(call, Err(failure)),
+            }
+        }
+    };
+    tokio::select! {
+        last = last => unsettled.settle(last),
+        // The caller has gone away.
+        _ = cancelled => (),
+    }
+}
+
+fn message(StreamTerm { tape, source, memory }: StreamTerm) -> Message {
+    Message { tape, source, _memory: memory }
 }
 
 fn event(call: u32, result: std::result::Result<CallOutcome, CallFailure>) -> Event {

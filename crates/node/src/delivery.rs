@@ -10,7 +10,7 @@ use crate::errors::Failure;
 use crate::events::{Event, Message};
 use crate::faults;
 use crate::frame::{BufferSlicesMut, Extent, Position, extent};
-use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_RETURN, event as header};
+use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RETURN, event as header};
 use crate::served_calls::ServedCalls;
 use crate::shared_buffers::SharedBuffers;
 
@@ -62,7 +62,9 @@ pub(crate) fn deliver(
         aside.large.truncate(larger);
         match kind {
             EVENT_CALL => drop(waiting.forget(id)),
-            EVENT_RETURN | EVENT_EXCEPTION => events.push_front(Event::failed_inside(id)),
+            EVENT_RETURN | EVENT_EXCEPTION | EVENT_ITEMS => {
+                events.push_front(Event::failed_inside(id));
+            }
             _ => (),
         }
     }
@@ -106,7 +108,7 @@ fn put(
         slices.words[start + header::SLOT as usize] = aside.large.len() as u32;
     } else if let Some(message) = event.message() {
         slices.put(&message.tape, &message.source, position);
-        if matches!(event, Event::Return { .. } | Event::Exception { .. }) {
+        if !matches!(event, Event::Call { .. }) {
             spent.extend(event.into_message().map(|message| message.tape));
         }
     }

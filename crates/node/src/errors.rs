@@ -5,6 +5,7 @@ use std::io;
 use backwater_protocol::client::{
     AuthenticationFailure, EncodeFailure, RemoteFailure, ResponseFailure,
 };
+use backwater_protocol::stream::FrameError;
 use backwater_transport::{BindError, CallError, CallTimes, Phase, TlsOptionError};
 use napi_derive::napi;
 
@@ -40,7 +41,7 @@ pub enum Failure {
         #[napi(ts_type = "keyof PhaseTimes")]
         phase: String,
         limit: f64,
-        #[napi(ts_type = "'connectTimeout' | 'recvTimeout' | 'timeout'")]
+        #[napi(ts_type = "'connectTimeout' | 'recvTimeout' | 'timeout' | 'idleTimeout'")]
         option: String,
         times: PhaseTimes,
         host: Option<String>,
@@ -48,6 +49,8 @@ pub enum Failure {
     },
     /// The connection was lost before the response had arrived.
     Lost { message: String },
+    /// A stream broke off after so many items.
+    Truncated { items: f64, message: String },
     /// Too many calls are waiting for a connection.
     Queue { limit: f64 },
     /// The server refused the call.
@@ -192,6 +195,10 @@ impl From<&CallError> for Failure {
                 port: endpoint.as_ref().map(|endpoint| endpoint.port),
             },
             CallError::ConnectionLost { .. } => Self::Lost { message: error.to_string() },
+            CallError::Truncated { items, .. } => {
+                Self::Truncated { items: *items as f64, message: error.to_string() }
+            }
+            CallError::Frame(failure) => failure.into(),
             CallError::MalformedHttp { .. } => Self::Response {
                 reason: "invalid_http".into(),
                 detail: error.to_string(),
@@ -244,6 +251,28 @@ impl From<&ResponseFailure> for Failure {
                 offset: match failure {
                     // Messages are smaller than 4 GiB.
                     ResponseFailure::Decode(error) => Some(error.offset as u32),
+                    _ => None,
+                },
+            },
+        }
+    }
+}
+
+impl From<&FrameError> for Failure {
+    fn from(failure: &FrameError) -> Self {
+        match failure {
+            FrameError::InvalidTag { .. }
+            | FrameError::TooLarge { .. }
+            | FrameError::TrailingBytes => Self::Authentication {
+                reason: failure.reason().into(),
+                header: None,
+                unverified: None,
+            },
+            failure => Self::Response {
+                reason: failure.reason().into(),
+                detail: failure.to_string(),
+                offset: match failure {
+                    FrameError::Decode(error) => Some(error.offset as u32),
                     _ => None,
                 },
             },

@@ -21,6 +21,12 @@ pub(crate) enum Event {
     Return { call: u32, skip: u32, request_id: RequestId, message: Message },
     /// A call of a client has met an exception. `skip` is the place of `{Class, Reason, Stack}`.
     Exception { call: u32, skip: u32, request_id: RequestId, message: Message },
+    /// Items of a stream have arrived. `skip` is the place of their list in the term.
+    Items { call: u32, skip: u32, request_id: RequestId, message: Message },
+    /// A stream has ended.
+    End { call: u32, request_id: RequestId },
+    /// Items of a served call were taken.
+    Sent { call: u32 },
     /// A call or another operation has failed.
     Failure { operation: u32, request_id: RequestId, failure: Box<Failure> },
     /// An operation such as closing a server has ended.
@@ -56,6 +62,8 @@ impl Event {
         let id = match self {
             Event::Return { request_id, .. }
             | Event::Exception { request_id, .. }
+            | Event::Items { request_id, .. }
+            | Event::End { request_id, .. }
             | Event::Failure { request_id, .. } => request_id.unwrap_or_default(),
             _ => [0; 16],
         };
@@ -74,6 +82,9 @@ impl Event {
             Event::Call { call, server, function, .. } => [EVENT_CALL, *call, *server, *function],
             Event::Return { call, skip, .. } => [EVENT_RETURN, *call, *skip, 0],
             Event::Exception { call, skip, .. } => [EVENT_EXCEPTION, *call, *skip, 0],
+            Event::Items { call, skip, .. } => [EVENT_ITEMS, *call, *skip, 0],
+            Event::End { call, .. } => [EVENT_END, *call, 0, 0],
+            Event::Sent { call } => [EVENT_SENT, *call, 0, 0],
             Event::Failure { operation, .. } => [EVENT_FAILURE, *operation, 0, 0],
             Event::Done { operation } => [EVENT_DONE, *operation, 0, 0],
             Event::Abandoned { call, overdue } => [EVENT_ABANDONED, *call, u32::from(*overdue), 0],
@@ -86,8 +97,11 @@ impl Event {
         match self {
             Event::Call { message, .. }
             | Event::Return { message, .. }
-            | Event::Exception { message, .. } => Some(message),
-            Event::Failure { .. }
+            | Event::Exception { message, .. }
+            | Event::Items { message, .. } => Some(message),
+            Event::End { .. }
+            | Event::Sent { .. }
+            | Event::Failure { .. }
             | Event::Done { .. }
             | Event::Abandoned { .. }
             | Event::Resolve { .. }
@@ -99,8 +113,11 @@ impl Event {
         match self {
             Event::Call { message, .. }
             | Event::Return { message, .. }
-            | Event::Exception { message, .. } => Some(message),
-            Event::Failure { .. }
+            | Event::Exception { message, .. }
+            | Event::Items { message, .. } => Some(message),
+            Event::End { .. }
+            | Event::Sent { .. }
+            | Event::Failure { .. }
             | Event::Done { .. }
             | Event::Abandoned { .. }
             | Event::Resolve { .. }

@@ -44,7 +44,9 @@ impl JobRunner {
             }
             Some(JobKind::Call) => self.clients.call(job),
             Some(JobKind::Cancel) => self.clients.cancel(id),
-            Some(JobKind::Items | JobKind::End | JobKind::Pull) => (),
+            Some(JobKind::Items) => self.served.add_items(id, job.into_kept_tape()),
+            Some(JobKind::End) => self.served.end(id),
+            Some(JobKind::Pull) => self.clients.pull(id),
             None => {
                 self.events.push(Event::failure(id, Failure::internal("a job of an unknown kind")));
             }

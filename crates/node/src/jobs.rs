@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backwater_etf::TapeRef;
-use backwater_transport::{ExceptionClass, TapeSource};
+use backwater_transport::{ExceptionClass, OwnedTape, TapeSource};
 
 use crate::frame::BufferSlices;
 use crate::numbers::{
@@ -18,8 +18,8 @@ pub(crate) struct JobBatch {
     words: Vec<u32>,
     floats: Vec<f64>,
     bytes: Vec<u8>,
-    /// Large binaries, copied when the jobs were written.
-    out_of_band: Vec<Vec<u8>>,
+    /// Large binaries, copied when the jobs were written. All are of the last job.
+    out_of_band: Option<Arc<Vec<Vec<u8>>>>,
 }
 
 impl JobBatch {
@@ -33,7 +33,7 @@ impl JobBatch {
     ) -> Option<Self> {
         let slices = buffers.read();
         Some(Self {
-            out_of_band,
+            out_of_band: (!out_of_band.is_empty()).then(|| Arc::new(out_of_band)),
             words: slices.words.get(..words)?.to_vec(),
             floats: slices.floats.get(..floats)?.to_vec(),
             bytes: slices.bytes.get(..bytes)?.to_vec(),
@@ -45,7 +45,7 @@ impl JobBatch {
             words: &self.words,
             floats: &self.floats,
             bytes: &self.bytes,
-            out_of_band: Some(&self.out_of_band),
+            out_of_band: Some(self.out_of_band.as_ref().map_or(&[], |binaries| binaries)),
         }
     }
 
@@ -145,12 +145,27 @@ impl Job {
             timeout: self.field(job::TIMEOUT),
             max_retries: self.field(job::MAX_RETRIES),
             hedge_delay: self.field(job::HEDGE_DELAY),
+            idle_timeout: self.field(job::IDLE_TIMEOUT),
         })
     }
 
     /// The tape of the job, sharing the batch.
     pub(crate) fn into_tape(self) -> JobTape {
         JobTape { frame: self.start + job::LENGTH, batch: self.batch }
+    }
+
+    /// The tape of the job for somebody who may keep it for long: it does not keep the other jobs of a batch
+    /// in memory.
+    pub(crate) fn into_kept_tape(self) -> Box<dyn TapeSource> {
+        let words = self.field(job::WORDS) as usize;
+        let tape = self.into_tape();
+        if words * 2 > tape.batch.words.len() {
+            return Box::new(tape);
+        }
+        let parts = tape.as_tape_ref();
+        let out_of_band =
+            if parts.out_of_band.is_empty() { None } else { tape.batch.out_of_band.clone() };
+        Box::new(KeptTape { tape: OwnedTape::copy_of(parts), out_of_band })
     }
 }
 
@@ -176,6 +191,7 @@ pub(crate) struct CallFields<'a> {
     pub(crate) timeout: u32,
     pub(crate) max_retries: u32,
     pub(crate) hedge_delay: u32,
+    pub(crate) idle_timeout: u32,
 }
 
 /// A time or size of a job as options have it.
@@ -193,5 +209,18 @@ impl TapeSource for JobTape {
     /// The tape; if it exceeds the batch, an empty one, which the encoder refuses.
     fn as_tape_ref(&self) -> TapeRef<'_> {
         self.batch.slices().tape(self.frame).unwrap_or_default()
+    }
+}
+
+/// A copy of the tape of a job; see [`Job::into_kept_tape`].
+struct KeptTape {
+    tape: OwnedTape,
+    out_of_band: Option<Arc<Vec<Vec<u8>>>>,
+}
+
+impl TapeSource for KeptTape {
+    fn as_tape_ref(&self) -> TapeRef<'_> {
+        let out_of_band = self.out_of_band.as_ref().map_or(&[][..], |binaries| binaries);
+        TapeRef { out_of_band, ..self.tape.as_tape_ref() }
     }
 }

@@ -17,7 +17,7 @@ use napi_derive::napi;
 use crate::errors::Failure;
 use crate::known_atoms::KnownAtomTable;
 use crate::numbers::{
-    FLAG_BINARIES_BUFFER, FLAG_BINARIES_STRING, FLAG_EXACT, FLAG_IDEMPOTENT, FLAG_SAFE,
+    FLAG_BINARIES_BUFFER, FLAG_BINARIES_STRING, FLAG_EXACT, FLAG_IDEMPOTENT, FLAG_SAFE, FLAG_STREAM,
 };
 
 /// Options of a server.
@@ -349,6 +349,10 @@ impl TermFlags {
     /// Whether the call may be repeated.
     pub(crate) fn idempotent(self) -> bool {
         self.has(FLAG_IDEMPOTENT)
+    }
+
+    pub(crate) fn stream(self) -> bool {
+        self.has(FLAG_STREAM)
     }
 
     pub(crate) fn binaries(self) -> Binaries {

@@ -8,7 +8,7 @@ use std::task::Wake;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use backwater_protocol::CarriedContext;
-use backwater_transport::{IncomingCall, Outcome, Peer, Reply, Share};
+use backwater_transport::{IncomingCall, OnTaken, Outcome, Peer, Reply, Share, TapeSource};
 use http::{HeaderValue, StatusCode};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -41,6 +41,7 @@ impl AcceptedCall {
             request_id: call.request_id,
             name: call.caller,
             carried: call.carried,
+            takes_stream: call.takes_stream,
             peer: call.peer,
             in_flight: None,
             watch: None,
@@ -59,6 +60,7 @@ pub(crate) struct Caller {
     pub(crate) name: Option<Arc<str>>,
     /// Metadata and trace, if the request has any.
     pub(crate) carried: Option<Box<CarriedContext>>,
+    pub(crate) takes_stream: bool,
     pub(crate) peer: Arc<Peer>,
     /// Counts the call for its worker thread.
     pub(crate) in_flight: Option<InFlight>,
@@ -128,7 +130,7 @@ impl CallerFields {
             traceparent: trace.traceparent,
             tracestate: trace.tracestate,
             baggage: trace.baggage,
-            stream: false,
+            stream: caller.takes_stream,
         }
     }
 }
@@ -203,6 +205,23 @@ impl ServedCalls {
         if let Some(Caller { reply, in_flight, .. }) = self.take(call) {
             drop(in_flight);
             reply.send(outcome);
+        }
+    }
+
+    /// Adds items to the answer of a call, and sends an event when they were taken.
+    pub(crate) fn add_items(&self, call: u32, items: Box<dyn TapeSource>) {
+        if let Some(Caller { reply, .. }) = self.callers.lock().get_mut(&call) {
+            let events = Arc::clone(&self.events);
+            let on_taken: OnTaken = Arc::new(move || events.push(Event::Sent { call }));
+            reply.push(items, &on_taken);
+        }
+    }
+
+    /// Ends the items of a call.
+    pub(crate) fn end(&self, call: u32) {
+        if let Some(Caller { reply, in_flight, .. }) = self.take(call) {
+            drop(in_flight);
+            reply.end();
         }
     }
 

@@ -253,6 +253,8 @@ fn transport_options(
         max_headers: options.max_headers as usize,
         max_connections: size(options.max_connections),
         max_calls_in_flight: size(options.max_calls_in_flight),
+        max_streams: size(options.max_streams),
+        stream_ping_interval: duration(options.stream_ping_interval),
         max_bytes_in_flight: size(options.max_bytes_in_flight),
         ..ServerOptions::new(settings)
     }

@@ -16,6 +16,8 @@ pub struct ServerFigures {
     pub connections: u32,
     /// Calls that have not been answered and whose callers wait.
     pub pending: u32,
+    /// Streams that have begun and not ended.
+    pub streams: u32,
     /// Calls whose callers have gone away and whose functions still run.
     pub abandoned: u32,
     /// How much of `maxBytesInFlight` is in use.
@@ -38,6 +40,7 @@ impl ServerFigures {
         Self {
             connections: count(stats.connections),
             pending: count(stats.calls_in_flight),
+            streams: count(stats.streams),
             abandoned: count(stats.abandoned),
             bytes_in_flight: stats.bytes_in_flight as f64,
             calls: stats.calls as f64,
@@ -127,6 +130,8 @@ pub struct ClientFigures {
     pub idle: u32,
     /// Calls that wait for a connection.
     pub queued: u32,
+    /// Streams that have a connection or are opening one.
+    pub streams: u32,
     /// Connections that could not be made.
     pub connect_failures: f64,
     /// The servers that it calls.
@@ -150,6 +155,7 @@ impl ClientFigures {
             connections: count(all.open_connections),
             idle: count(all.idle_connections),
             queued: count(all.calls_waiting),
+            streams: count(all.streams),
             connect_failures: all.connect_failures as f64,
             endpoints: client.endpoint_stats().into_iter().map(Into::into).collect(),
             retries: retries.retries as f64,
