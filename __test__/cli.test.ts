@@ -902,7 +902,7 @@ test('calls, servers and the doctor speak TLS', async (t) => {
   const named = ['--ca', authority.cert, '--servername', 'other.example'];
   const misnamed = await run(['doctor', url, ...named], withSecret);
   t.is(misnamed.status, 4);
-  t.regex(misnamed.out, /not for other\.example but for .*\n.*--servername/);
+  t.regex(misnamed.out, /the certificate is for .*, not for other\.example\n.*--servername/);
   const clear = await run(['doctor', url.replace('https:', 'http:')], withSecret);
   t.is(clear.status, 6);
   t.regex(Buffer.from(clear.out, 'latin1').toString(), /→ use https:\/\/ instead/);

@@ -36,7 +36,7 @@ const unverified = (...statuses: number[]): ResponseAuthenticationError[] =>
       }),
   );
 
-/** The errors that each row of the table stands for. */
+/** The errors that each item of docs/retries.md stands for. */
 const rows: Readonly<Record<string, readonly BackwaterError[]>> = {
   ConnectError: [new ConnectError('x'), new ConnectError('x', { phase: 'resolve' })],
   TlsError: [new TlsError('x', { reason: 'handshake_failed' })],
@@ -69,23 +69,26 @@ const rows: Readonly<Record<string, readonly BackwaterError[]>> = {
   'BackwaterError, no other class': [new BackwaterError('x')],
 };
 
-/** The table's rows: the error, and whether a call may be made again, without and with `idempotent`. */
-function table(): (readonly [string, boolean, boolean])[] {
-  const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
-  const section = page.split('## May I retry?')[1]!.split('\n## ')[0]!;
-  return Array.from(section.matchAll(/^\| `.*\|$/gm), ([line]) => {
-    const [error, , any, idempotent] = line.split('|').slice(1, -1);
-    const yes = (cell: string | undefined): boolean => {
-      const [, word] = /^\*{0,2}(yes|no)\b/.exec(cell!.trim()) ?? [];
-      if (word === undefined) throw new Error(`neither yes nor no: ${line}`);
-      return word === 'yes';
-    };
-    return [error!.replaceAll('`', '').trim(), yes(any), yes(idempotent)] as const;
+/** The items of the page: the error, and whether a call may be made again, without and with `idempotent`. */
+function items(): (readonly [string, boolean, boolean])[] {
+  const page = readFileSync(new URL('../../docs/retries.md', import.meta.url), 'utf8');
+  return [
+    ['Retry any function', true, true],
+    ['Retry an idempotent function', false, true],
+    ['Do not retry', false, false],
+  ].flatMap(([title, any, idempotent]) => {
+    const section = page.split(`\n## ${title as string}\n`)[1]!.split('\n## ')[0]!;
+    return Array.from(
+      section.matchAll(/^- (`\w+`.*?)(?:, (?:although|unless) .*)?$/gm),
+      ([, error]) => {
+        return [error!.replaceAll('`', ''), any as boolean, idempotent as boolean] as const;
+      },
+    );
   });
 }
 
-test('isRetryable agrees with the table in docs/errors.md, row by row', (t) => {
-  const lines = table();
+test('isRetryable agrees with docs/retries.md, item by item', (t) => {
+  const lines = items();
   t.deepEqual(lines.map(([error]) => error).sort(), Object.keys(rows).sort());
   for (const [error, any, idempotent] of lines) {
     for (const each of rows[error]!) {
@@ -97,12 +100,12 @@ test('isRetryable agrees with the table in docs/errors.md, row by row', (t) => {
   }
 });
 
-test('the table has every class that the library exports', (t) => {
+test('docs/retries.md has every class that the library exports', (t) => {
   const classes = Object.values<unknown>({ ...errors })
     .filter((value) => typeof value === 'function')
     .filter((value) => (value.prototype as unknown) instanceof Error)
     .map(({ name }) => name);
-  const named = new Set(table().map(([error]) => /^\w+/.exec(error)![0]));
+  const named = new Set(items().map(([error]) => /^\w+/.exec(error)![0]));
   t.deepEqual([...named].sort(), classes.sort());
 });
 

@@ -31,10 +31,21 @@ const SECTIONS = [
     'options/tls',
     ['TlsCertificate', 'clientCaTable'],
   ],
+  ['expose', 'Options of `expose()`.', 'server/expose', ['ExposeOptions']],
+  [
+    'expose.fn',
+    'Options of `expose.fn()`.',
+    'server/expose',
+    ['ExposeFunctionOptions', 'ExposeContextOptions', 'ExposeSchemaOptions'],
+  ],
   ['encode', 'Options of `encode()`.', 'codec/options', ['encodeTable']],
   ['decode', 'Options of `decode()` and `fromErlang()`.', 'codec/options', ['decodeTable']],
-  ['toErlang', 'Options of `toErlang()`.', 'codec/options', ['toErlangTable']],
-  ['toElixir', 'Options of `toElixir()`.', 'codec/options', ['toElixirTable']],
+  [
+    'toErlang and toElixir',
+    'Options of `toErlang()` and `toElixir()`. Only the latter takes `structs`.',
+    'codec/options',
+    ['toElixirTable'],
+  ],
   ['elixir', 'Options of `elixir()`.', 'elixir/elixir', ['elixirTable']],
   ['encodeRequest', 'Options of `encodeRequest()`.', 'http/options', ['encodeRequestTable']],
 ];
@@ -73,33 +84,40 @@ function propertyOf({ name, type, doc, takes, defaultValue }) {
 export async function optionsPage(root = home) {
   const { format, resolveConfig } = await import('prettier');
   const seen = new Map();
+  const complete = new Map();
   const parts = SECTIONS.map(([title, purpose, path, sources]) => {
-    const options = sources.flatMap((source) => declared(root, path, source));
+    const names = new Set();
+    const options = sources
+      .flatMap((source) => declared(root, path, source))
+      .filter(({ name }) => !names.has(name) && names.add(name));
+    const given = new Set(options.map(({ option }) => option));
+    const [whole, included = []] =
+      [...complete].findLast(([, all]) => all.every((option) => given.has(option))) ?? [];
+    if (!given.has(undefined)) complete.set(title, [...given]);
     const repeated = new Map();
     for (const { option, name } of options) {
       const section = seen.get(option);
-      if (section !== undefined)
+      if (section !== undefined && !included.includes(option))
         repeated.set(section, [...(repeated.get(section) ?? []), `\`${name}\``]);
     }
     const rows = options.filter(({ option }) => !seen.has(option)).map(rowOf);
     for (const { option } of options) if (option && !seen.has(option)) seen.set(option, title);
     const table = `| option | takes | default | what it does |\n|-|-|-|-|\n${rows.join('\n')}\n`;
-    const also = [...repeated].map(([section, list]) => {
-      const link = `[${section}](#${section.toLowerCase().replaceAll(' ', '-')})`;
-      return `${list.join(', ')} (see ${link})`;
-    });
-    const others =
-      also.length > 0 ? [`${rows.length > 0 ? 'Also' : 'Takes'} ${also.join(', ')}.\n`] : [];
-    return [`## ${title}\n`, `${purpose}\n`, ...(rows.length > 0 ? [table] : []), ...others].join(
-      '\n',
+    const linkTo = (section) => `[${section}](#${section.toLowerCase().replaceAll(' ', '-')})`;
+    const also = [...repeated].map(
+      ([section, list]) => `${list.join(', ')} (see ${linkTo(section)})`,
     );
+    if (whole !== undefined) also.unshift(`all of ${linkTo(whole)}`);
+    const others = also.length > 0 ? ` More options: ${also.join(', ')}.` : '';
+    return `## ${title}\n\n${purpose}${others}\n\n${table}`;
   });
   const intro = `<!-- Written by \`npm run options\` from the tables in src/. -->
 
 # Options
 
-Every option, with what it takes and its default. A wrong value or an unknown name throws an
-[\`OptionError\`](errors.md) that names the option. \`undefined\` means the default.
+Reference of every option: what it takes, its default and what it does. \`undefined\` means the default, and
+\`Infinity\` no limit unless the row says otherwise. A wrong value or an unknown name throws an
+[\`OptionError\`](errors.md#err_backwater_option) that names the option.
 `;
   const path = join(root, PAGE);
   return format([intro, ...parts].join('\n'), { ...(await resolveConfig(path)), filepath: path });
@@ -109,12 +127,42 @@ function rowOf({ name, type, doc, takes, defaultValue = '' }) {
   const paragraph = doc.join('\n').split('\n\n')[0].replaceAll('\n', ' ');
   const sentence = paragraph
     .replace(/\{@link ([\w.]+)\}/g, '`$1`')
-    .replace(/docs\/(\w+\.md)/g, '[$1]($1)');
+    .replace(/docs\/(\w+\.md)/g, '[$1]($1)')
+    // The unit stands in the second column.
+    .replace(/, in (milli|micro)seconds/, '');
   const code = /^('.*'|true|false|Infinity)$/.test(defaultValue)
     ? `\`${defaultValue}\``
     : defaultValue;
-  const cells = [`\`${name}\``, takes ?? `\`${type}\``, code, sentence];
+  const cells = [`\`${name}\``, shortened(takes) ?? takenBy(type), code, sentence];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+/** `an integer from 1 to 2147483647 (milliseconds)` as the table has it: `1 to 2³¹−1 ms`. */
+function shortened(takes) {
+  if (takes === 'true or false') return '`boolean`';
+  return takes?.replace(
+    /^an integer from (\d+) to (\d+)(?: \((\w+)\))?/,
+    (_, min, max, unit = '') =>
+      `${numberText(min)} to ${numberText(max)} ${UNITS[unit] ?? unit}`.trim(),
+  );
+}
+
+const UNITS = { milliseconds: 'ms', microseconds: 'µs' };
+
+function numberText(digits) {
+  const power = Math.log2(Number(digits) + 1);
+  if (power < 20 || !Number.isInteger(power)) return documented(Number(digits));
+  return `2${Array.from(String(power), (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join('')}−1`;
+}
+
+/** What an option of that type takes. */
+function takenBy(type) {
+  if (type.startsWith("DecodeOptions['binaries']"))
+    return createRequire(import.meta.url)(join(home, 'build/codec/options.js')).binaries.takes;
+  return `\`${type
+    .replaceAll('readonly ', '')
+    .replace('Name', 'string')
+    .replace(/ \| undefined$/, '')}\``;
 }
 
 /** The options that a table or an interface of `build/<path>.d.ts` declares. */
@@ -137,7 +185,7 @@ function declared(root, path, source) {
 
 function entriesOf(root, path, source) {
   const text = readFileSync(join(root, 'build', `${path}.d.ts`), 'utf8');
-  const block = new RegExp(`(?:const|interface) ${source}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(
+  const block = new RegExp(`(?:const|interface|type) ${source}\\b[^{]*\\{\\n(.*?)^\\}`, 'ms').exec(
     text,
   )?.[1];
   if (block === undefined) throw new Error(`${path} declares no ${source}`);

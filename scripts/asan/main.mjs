@@ -55,7 +55,7 @@ const LEFT_OUT = {
     'it replaces servers as fast as they start, which is then too slow for the checks of a balancer',
   types: 'it runs the compiler of TypeScript, not the addon',
   'errors-page': 'it reads documents',
-  'security-page': 'it reads documents',
+  'evidence-page': 'it reads documents',
 };
 
 /** What tests start that is not ours: it is not watched, and some of it does not even start so. */

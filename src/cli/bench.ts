@@ -18,7 +18,7 @@ export const bench: Command = {
   usage: 'URL MODULE FUNCTION [ARGUMENT...] [OPTIONS]',
   details: [
     'Makes calls as fast as the server answers, up to --concurrency at a time, for --duration or until --calls. With --rate, calls start at fixed times; if the server falls behind, latency counts from when a call should have started.',
-    'Ctrl-C ends the run early. It also ends if the first calls all fail: 10, or --concurrency if that is more. If any call fails, the exit status is that of the most frequent failure.',
+    'Ctrl-C ends the run early. It also ends if the first calls all fail: 10, or --concurrency if that is more. If any call fails, the most frequent failure determines the exit status.',
   ],
   flags: {
     ...inputFlags,

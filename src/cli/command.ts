@@ -24,9 +24,9 @@ export interface Flags {
 /** A command of `backwater`. */
 export interface Command {
   readonly name: string;
-  /** What it does, in one line. */
+  /** A summary in one line. */
   readonly summary: string;
-  /** What follows its name on the command line. */
+  /** The command line after its name. */
   readonly usage: string;
   readonly flags: FlagTable;
   /** Flags that several commands share; help lists them below the others. */

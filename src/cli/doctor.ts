@@ -26,7 +26,7 @@ export const doctor: Command = {
   summary: 'Find out why calls to a server fail',
   usage: 'URL [OPTIONS]',
   details: [
-    'Resolves the name, connects by TCP and TLS, checks that a backwater server answers, compares the clocks, and makes a signed call to a function that does not exist. Reports which step fails, why, and what to do. The exit status is that of a call that fails for the same reason.',
+    'Resolves the name, connects by TCP and TLS, checks that a backwater server answers, compares the clocks, and makes a signed call to a function that does not exist. Reports which step fails, why, and what to do. The exit status is the same as for `backwater call`.',
     '--connect-timeout limits each step up to TLS, --recv-timeout each later step, and --timeout any step.',
   ],
   flags: {},
@@ -429,7 +429,7 @@ interface TlsFailure extends NodeJS.ErrnoException {
 function tlsReason(failure: TlsFailure, name: string): string {
   if (failure.code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return failure.reason ?? failure.message;
   const names = failure.cert?.subjectaltname;
-  return `the certificate is not for ${name} but for ${names ?? 'no name'}`;
+  return `the certificate is for ${names ?? 'no name'}, not for ${name}`;
 }
 
 function tlsAdvice(code: string): string {

@@ -31,24 +31,21 @@ import type { ClientUrl } from '../resolve/targets.js';
 const callDefaults = {
   ...messages,
   /**
-   * How long getting a connection may take, in milliseconds: waiting for a free one, resolving the name,
-   * and the TCP and TLS handshakes. `Infinity` for no limit.
+   * The limit for getting a connection, in milliseconds: waiting for a free one, resolving the name, and the
+   * TCP and TLS handshakes.
    */
   connectTimeout: option(timeout, 8000),
-  /**
-   * How long an attempt may take from the first byte sent to the last byte received, in milliseconds;
-   * `Infinity` for no limit.
-   */
+  /** The limit for one attempt, in milliseconds, from the first byte sent to the last byte received. */
   recvTimeout: option(timeout, 5000),
   /**
-   * How long the whole call may take, all attempts included, in milliseconds; `Infinity` for no limit.
+   * The limit for the whole call, in milliseconds, including all attempts.
    *
-   * The server receives this deadline, so it can stop work that no caller waits for.
+   * The server receives it as a deadline, so it can stop work that no caller waits for.
    */
   timeout: option(timeout, Infinity),
   /**
-   * Whether repeating the call is harmless. If so, it is retried, on another server if there is one, when
-   * the connection is lost or the server answers 503.
+   * Whether repeating the call is harmless. If so, it is retried when the connection is lost or the server
+   * answers 503, on another server if there is one.
    *
    * Other calls are retried only if the server has certainly not started them.
    */
@@ -56,26 +53,25 @@ const callDefaults = {
   /**
    * How often an idempotent call may be retried.
    *
-   * A budget bounds the retries of all calls of a client together: a tenth of its calls, and a few more
-   * every second.
+   * A budget bounds the retries of all calls of a client: a tenth of its calls, and a few more every second.
    */
   maxRetries: option(integer(0, 100), 2),
   /**
-   * How long to wait for an answer before sending an idempotent call to a second server as well, in
-   * milliseconds; `Infinity` for never. The first answer wins, and the other call is cancelled.
+   * How long to wait before sending an idempotent call to a second server as well, in milliseconds. The first
+   * answer wins.
    */
   hedgeDelay: option(integerOrInfinity(0, MAX_TIMEOUT, 'milliseconds'), Infinity),
   /**
-   * Whether to throw remote exceptions as what they were remotely: JavaScript errors as errors with that
-   * name, thrown terms as themselves. Otherwise they are wrapped in a {@link RemoteException}.
+   * Whether to throw what the remote function threw, a JavaScript error or a term, instead of a {@link
+   * RemoteException}.
    */
   rethrowRemoteExceptions: option(boolean, false),
   /**
-   * Signed names and values that travel with the call, such as `{ tenant: 'acme' }`. The function reads them
-   * in {@link CallContext.metadata}. Those of a call are added to those of its client and take precedence.
+   * Signed names and values that travel with the call. The function reads them in {@link
+   * CallContext.metadata}. Entries of a call override the client's.
    *
-   * Names are header tokens in lower case. All together have at most 64 entries, 2,048 bytes of names, and
-   * 8,192 bytes of names and values, where each byte of UTF-8 that is not visible ASCII counts as three.
+   * Names are header tokens in lower case. Together, entries are limited to 64, with 2,048 bytes of names and
+   * 8,192 bytes of names and values. Each byte of UTF-8 that is not visible ASCII counts as three.
    */
   metadata: option(metadata, undefined),
 };
@@ -83,21 +79,21 @@ const callDefaults = {
 export const callTable = {
   ...callDefaults,
   /**
-   * Cancels the call in whatever phase it is; it rejects with the signal's reason.
+   * Cancels the call in any phase. The call rejects with the signal's reason.
    *
    * Its connection or its place in the queue is released at once, which tells the server too.
    */
   signal: option(abortSignal, undefined),
   /**
-   * When the call must have ended, as a Date or in milliseconds since 1970.
+   * When the call must have ended.
    *
    * `timeout` applies as well. Both are sent to the server.
    */
   deadline: option(deadline, undefined),
   /**
-   * The call that this one is made for: the {@link CallContext} of the function that makes it.
+   * The call that this one is made for. This call shares its cancellation, deadline and trace headers.
    *
-   * This call is cancelled with its parent, ends by the parent's deadline, and carries its trace headers.
+   * Pass the {@link CallContext} of the function that makes the call.
    */
   parent: option(parent, undefined),
 };
@@ -106,79 +102,76 @@ export const clientTable = {
   ...callDefaults,
   ...limits,
   ...compression,
-  /** How many connections may be open. Further calls wait for one. */
+  /** How many connections to each server may be open. More calls wait. */
   maxConnections: option(integer(1, 65535), 64),
   /**
-   * How many streams from each server may be open, each on a connection that does not count among
-   * `maxConnections`. Further ones wait.
+   * How many streams from each server may be open, each on a connection of its own beside `maxConnections`.
+   * More streams wait.
    */
   maxStreams: option(integer(1, 65535), 64),
   /**
-   * How long a stream may wait for its next items or a ping, in milliseconds; `Infinity` for no limit. It
-   * counts while the consumer waits.
+   * How long a stream may wait for its next items or a ping, in milliseconds. It counts while the consumer
+   * waits.
    */
   streamIdleTimeout: option(timeout, 30_000),
-  /** How many connections to each server to open in advance and keep open while idle: up to `maxConnections`. */
+  /** How many connections to each server to open in advance and keep open. */
   minConnections: option(integer(0, 65535), 0),
   /**
-   * How long a connection may be used, in milliseconds; `Infinity` for as long as the server keeps it open.
+   * How long a connection may be used, in milliseconds.
    *
    * Each connection ends up to a quarter earlier, so that they do not all end at the same time.
    */
   maxConnectionAge: option(timeout, Infinity),
   /**
-   * How long a server may show no sign of life before its connection is closed, in milliseconds;
-   * `Infinity` for as long as the system takes, which is hours.
+   * How long a server may show no sign of life before its connection is closed, in milliseconds. `Infinity`
+   * leaves it to the system, which takes hours.
    *
    * The system probes idle connections, and waits this long for an acknowledgement of sent data.
    */
   deadPeerTimeout: option(integerOrInfinity(1000, MAX_TIMEOUT, 'milliseconds'), 30_000),
-  /**
-   * How many calls may wait for a connection; the next one fails with a {@link QueueFullError}. 0 for no
-   * waiting, `Infinity` for no limit.
-   */
+  /** How many calls may wait for a connection. The next one fails with a {@link QueueFullError}. */
   maxQueuedCalls: option(integerOrInfinity(0, 2 ** 31 - 1), 65_536),
   /**
-   * How much memory the arguments of all unsettled calls may take, in bytes; the next call fails with a
-   * {@link QueueFullError}, unless it is the only one. `Infinity` for no limit.
+   * How many bytes the arguments of unsettled calls may take. The next call fails with a {@link
+   * QueueFullError}, unless it is the only one.
    *
-   * Answers that are being received and decoded may take as much again; further ones wait on the wire.
-   * Answers of at most 16 KiB do not count.
+   * Answers that are being received and decoded may take as much again; more answers wait on the wire. Answers
+   * of at most 16 KiB do not count.
    *
    * @defaultValue 268,435,456 (256 MiB), or a quarter of V8's heap limit if that is less
    */
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   /**
-   * How long an unused connection is kept, in milliseconds, unless the server announces less.
+   * How long an unused connection is kept, in milliseconds.
    *
-   * A server that announces how long it keeps connections (`keep-alive: timeout=N`) lowers this to one
-   * second less than that.
+   * A server that announces how long it keeps connections (`keep-alive: timeout=N`) lowers this to one second
+   * less than that.
    *
-   * @defaultValue what the server announces, or 4,000 because Erlang's server closes after 5 seconds
+   * @defaultValue one second less than the server announces, or 4,000
    */
   idleTimeout: option(optional(timeout), undefined),
   /**
-   * How often names are resolved, and a function as `url` is called, in milliseconds; `Infinity` for only
+   * How often names are resolved, and a function as `url` is called, in milliseconds. `Infinity` means only
    * when a server fails.
    *
    * @defaultValue the TTL of the DNS records, or 30,000 where there is none
    */
   resolveInterval: option(optional(timeout), undefined),
   /**
-   * The DNS servers to ask. The hosts file takes precedence over them.
+   * The DNS servers to ask. The hosts file takes precedence.
    *
    * @defaultValue the system's
    */
   dnsServers: option(optional(dnsServers), undefined),
-  /** Whether requests carry the time they were made, so that the server can refuse replays. See docs/replay.md. */
+  /** Whether to sign the time of each request, so that servers can refuse replays. See docs/replay.md. */
   replayProtection: option(boolean, false),
-  /** The name of the server that requests are meant for; servers with another name refuse them. */
+  /** The name of the server that requests are meant for. Other servers refuse them. */
   audience: option(audience, undefined),
   /**
-   * The name that the server knows this client's secret by, so that it does not have to try others: 1 to 64
-   * visible ASCII characters.
+   * The name that the server knows this client's secret by.
    *
-   * It is signed and proves nothing: the secret decides who calls. Servers without named callers ignore it.
+   * It is signed but proves nothing, because the secret decides who calls. Servers without named callers
+   * ignore it.
    */
   caller: option(callerName, undefined),
   ...spinning,
@@ -194,9 +187,9 @@ export interface ClientTuning extends OptionsOf<typeof clientTable> {}
 /** Options of a client. */
 export interface ClientOptions extends ClientTuning {
   /**
-   * Where to call: a URL or its text, `'host'` (http on port 8080), or `'host:port'` (https on 443
-   * and 8443, else http); a list of those; `'srv+http://name'` or `'srv+https://name'` for the servers
-   * of the name's SRV records; or an asynchronous function that returns the servers.
+   * The servers to call: a URL, `'host'` (http on port 8080), `'host:port'` (https on 443 and 8443, otherwise
+   * http), a list of these, `'srv+http://name'` or `'srv+https://name'` for SRV records, or an asynchronous
+   * function that returns servers.
    *
    * Calls are spread over all servers, and over all addresses of their names.
    *
@@ -217,12 +210,12 @@ export interface ClientOptions extends ClientTuning {
    */
   readonly url: ClientUrl;
   /**
-   * Which certificates to trust and which one to present, for `https` URLs.
+   * Certificates to trust and to present, for `https` URLs.
    *
    * @defaultValue trusts the certificates that Node trusts
    */
   readonly tls?: TlsClientOptions | undefined;
-  /** The secret shared with the server. In a list, the first one signs and all of them are accepted. */
+  /** The secret shared with the server. In a list, the first one signs and all are accepted. */
   readonly secret: Secret | readonly Secret[];
 }
 

@@ -47,26 +47,21 @@ function isAtomName(name: unknown): name is string {
 export const binaries = oneOf('auto', 'buffer', 'string');
 
 const reading = {
-  /**
-   * Whether terms become plain JavaScript values (`'js'`) or values that keep every type
-   * (`'exact'`).
-   */
+  /** Whether terms become plain values (`'js'`) or values that keep every type (`'exact'`). */
   terms: option(oneOf('js', 'exact'), 'js'),
   /**
-   * What binaries become with `terms: 'js'`: `'auto'` gives a Buffer if they are marked as bytes or
-   * not valid UTF-8, and a string otherwise; `'buffer'` always a Buffer; `'string'` always a
-   * string.
+   * What binaries become with `terms: 'js'`: a Buffer if they are marked as bytes or not UTF-8, otherwise a
+   * string (`'auto'`); always a Buffer; or always a string.
    *
-   * With `'string'`, a binary that is not valid UTF-8 is an error. See {@link
-   * EncodeOptions.markBytes}.
+   * With `'string'`, a binary that is not UTF-8 is an error. See {@link EncodeOptions.markBytes}.
    */
   binaries: option(binaries, 'auto'),
-  /** Whether to accept external functions, and atoms that this program has not created itself. */
+  /** Whether to accept external functions, and atoms that this program has not created. */
   decodeUnsafeTerms: option(boolean, true),
   /**
-   * Hooks that turn decoded terms, such as Elixir structs, into values of your own.
+   * Hooks that turn decoded terms, such as structs, into your own values.
    *
-   * The list is read once. Ignored with `terms: 'exact'`.
+   * The list is read once; later changes have no effect. Ignored with `terms: 'exact'`.
    */
   revivers: option(revivers, undefined),
 };
@@ -84,13 +79,13 @@ const maxDepth = {
 };
 
 const charlists = {
-  /** Whether to print lists of printable ASCII characters as text: `"abc"` or `~c"abc"`, not `[97,98,99]`. */
+  /** Whether to print lists of printable ASCII characters as text: `"abc"` or `~c"abc"`. */
   charlists: option(boolean, true),
 };
 
 export const limits = {
   ...maxDepth,
-  /** How many terms one message may contain, including nested terms. */
+  /** How many terms one message may contain, including nested ones. */
   maxTerms: option(integer(1, 2 ** 28 - 1), 16_777_216),
 };
 
@@ -106,18 +101,15 @@ export const messages = {
    * @defaultValue `true` with `terms: 'js'`, `false` with `terms: 'exact'`
    */
   markBytes: option(optional(boolean), undefined),
-  /**
-   * The size in bytes from which bodies are compressed if that makes them smaller; `Infinity` for
-   * never.
-   */
+  /** From how many bytes on bodies are compressed, if that makes them smaller. `Infinity` means never. */
   compressionThreshold: option(integerOrInfinity(0, 2 ** 31 - 1, 'bytes'), 300),
   /**
-   * How large encoded arguments may be before compression, in bytes.
+   * How many bytes encoded arguments may have before compression.
    *
    * Incompressible data may be larger on the wire by gzip's overhead: 0.04 % and 25 bytes.
    */
   maxEncodedArgsSize: option(size, DEFAULT_SIZE),
-  /** How large an encoded result may be before compression, in bytes. */
+  /** How many bytes an encoded result may have before compression. */
   maxEncodedResultSize: option(size, DEFAULT_SIZE),
 };
 
@@ -132,17 +124,14 @@ export const decodeTable = {
   ...reading,
   ...limits,
   /**
-   * Whether to accept compressed terms, as `term_to_binary` writes them with `compressed`.
+   * Whether to accept terms that `term_to_binary` compressed.
    *
    * Messages of calls never contain any. Offsets in errors refer to the inflated encoding.
    */
   compressed: option(boolean, false),
-  /** How large a compressed term may be when inflated, in bytes. */
+  /** How many bytes a compressed term may inflate to. */
   maxInflatedSize: option(size, DEFAULT_SIZE),
-  /**
-   * How many times its compressed size a term of more than 1 MiB may inflate to; `Infinity` for any
-   * size.
-   */
+  /** How many times its compressed size a term of more than 1 MiB may inflate to. */
   maxInflatedRatio: option(integerOrInfinity(1, 2048), 256),
   /** Ignored, so that one set of hooks fits both directions. */
   encoders: writing.encoders,
@@ -151,7 +140,7 @@ export const decodeTable = {
 export const encodeTable = {
   ...writing,
   ...maxDepth,
-  /** How large the encoding may be, in bytes. */
+  /** How many bytes the encoding may have. */
   maxSize: option(size, MAX_SIZE),
   /**
    * Whether to mark a `Uint8Array` as bytes, so that {@link decode} returns a Buffer even if it
@@ -161,8 +150,7 @@ export const encodeTable = {
    */
   markBytes: option(boolean, false),
   /**
-   * Whether to compress the encoding if that makes it smaller: `true`, or a level from 0 (off) to 9
-   * (smallest).
+   * Whether to compress the encoding if that makes it smaller, or a level from 0 (none) to 9 (smallest).
    *
    * `binary_to_term` reads it, and so does {@link decode} with its option `compressed`.
    */
@@ -188,10 +176,9 @@ export const toErlangTable = {
 export const toElixirTable = {
   ...toErlangTable,
   /**
-   * Whether to print maps with the key `__struct__` as structs: `%Date{…}`, not `%{__struct__:
-   * Date, …}`.
+   * Whether to print maps with a key `__struct__` as structs, such as `%Date{…}`.
    *
-   * Elixir can read the map form even if the module does not exist.
+   * Elixir reads the map form even where the module does not exist.
    */
   structs: option(boolean, true),
 };

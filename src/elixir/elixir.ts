@@ -31,10 +31,12 @@ export const elixirTable = {
   /** The struct that a `Date` is sent as. */
   encodeDates: option(oneOf('DateTime', 'NaiveDateTime', 'Date'), 'DateTime'),
   /**
-   * How many decimal places the seconds of `DateTime`, `NaiveDateTime` and `Time` are sent with;
-   * further places are cut. Ecto requires 0 for `:utc_datetime` and 6 for `:utc_datetime_usec`.
+   * The decimal places of seconds in `DateTime`, `NaiveDateTime` and `Time`. Ecto needs 0 for `:utc_datetime`
+   * and 6 for `:utc_datetime_usec`.
    *
-   * @defaultValue 3, or the precision of a decoded value
+   * Excess decimal places are cut.
+   *
+   * @defaultValue 3, or what a decoded value came with
    */
   precision: option<0 | 3 | 6 | undefined>(
     {
@@ -44,9 +46,8 @@ export const elixirTable = {
     undefined,
   ),
   /**
-   * Classes for structs of your own, such as `{ 'Shop.Order': Order }`. A received struct becomes
-   * an object of its class with the struct's fields, without calling the constructor. An object of
-   * the class is sent as the struct, with its own enumerable properties as fields.
+   * Classes for your own structs. A received struct becomes an object of its class, without a call of the
+   * constructor. An object of the class is sent as the struct, with its own enumerable properties as fields.
    *
    * @defaultValue none
    */
@@ -64,7 +65,7 @@ export const elixirTable = {
     undefined,
   ),
   /**
-   * `2` sends sets that are `==` to those of Elixir 1.14 and older.
+   * `2` sends sets as Elixir 1.14 and older make them.
    *
    * @defaultValue as in Elixir 1.15
    */

@@ -14,24 +14,24 @@ export { SizeError, type SizeFields, TermError, type TermFields } from '../terms
 
 const LISTEN_CODES: readonly string[] = ['EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL'];
 
-/** What a {@link ListenError} or {@link ConnectError} says besides its message. */
+/** Fields of a {@link ListenError} or {@link ConnectError}. */
 export interface AddressFields extends ErrorOptions {
-  /** The address or host name that was tried. */
+  /** The address or host name. */
   readonly host?: string | undefined;
-  /** The port that was tried. */
+  /** The port. */
   readonly port?: number | undefined;
-  /** The system's name of what went wrong, such as `EADDRINUSE` or `ECONNREFUSED`. */
+  /** The system's error code, such as `EADDRINUSE` or `ECONNREFUSED`. */
   readonly reason?: string | undefined;
 }
 
 /** The server cannot listen on its address. */
 export class ListenError extends BackwaterError {
   override readonly code: ListenErrorCode;
-  /** The address that was to be listened on. */
+  /** The address to listen on. */
   declare readonly host?: string;
-  /** The port that was to be listened on. */
+  /** The port to listen on. */
   declare readonly port?: number;
-  /** The system's name of what went wrong, such as `EADDRINUSE`. */
+  /** The system's error code, such as `EADDRINUSE`. */
   declare readonly reason?: string;
 
   static {
@@ -48,23 +48,22 @@ export class ListenError extends BackwaterError {
   }
 }
 
-/** What a {@link ConnectError} says besides its message. */
+/** Fields of a {@link ConnectError}. */
 export interface ConnectFields extends AddressFields {
   /** The phase that failed. */
   readonly phase?: 'resolve' | 'connect' | 'tls' | undefined;
 }
 
-/** There is no connection to the server. The request was not sent, so it is safe to call again. */
+/** The client cannot connect to the server, so the function was not called. */
 export class ConnectError extends BackwaterError {
   override readonly code: 'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_TLS' = 'ERR_BACKWATER_CONNECT';
-  /** The host that was to be connected to. */
+  /** The host to connect to. */
   declare readonly host?: string;
-  /** The port that was to be connected to. */
+  /** The port to connect to. */
   declare readonly port?: number;
-  /** The system's name of what went wrong, such as `ECONNREFUSED`, or DNS's, such as `ENOTFOUND`. */
+  /** The error code of the system, such as `ECONNREFUSED`, or of DNS, such as `ENOTFOUND`. */
   declare readonly reason?: string;
-  /** `resolve` when it is not known where the server is, `connect` when it is not to be
-   * reached, `tls` when there is no trusted connection to it. */
+  /** The phase that failed: resolving the name, connecting, or the TLS handshake. */
   declare readonly phase?: 'resolve' | 'connect' | 'tls';
 
   static {
@@ -79,9 +78,9 @@ export class ConnectError extends BackwaterError {
 }
 
 /**
- * The connection broke after sending the request had begun and before the response was complete. The
- * function may or may not have been called, so this is not a {@link ConnectError}: code that retries after
- * a ConnectError must not retry after this one unless the call is idempotent.
+ * The connection broke after the client had started to send the request. The function may have been called.
+ *
+ * This is not a {@link ConnectError}, because only idempotent calls can be repeated safely.
  */
 export class ConnectionLostError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CONNECTION_LOST';
@@ -91,7 +90,7 @@ export class ConnectionLostError extends BackwaterError {
   }
 }
 
-/** Why there is no TLS connection to a server. */
+/** Why a TLS handshake failed. */
 export type TlsErrorReason =
   | 'certificate_expired'
   | 'certificate_not_yet_valid'
@@ -103,16 +102,16 @@ export type TlsErrorReason =
   | 'not_tls'
   | 'handshake_failed';
 
-/** What a {@link TlsError} says besides its message. */
+/** Fields of a {@link TlsError}. */
 export interface TlsErrorFields extends ConnectFields {
-  /** Why there is no connection. */
+  /** Why the handshake failed. */
   readonly reason: TlsErrorReason;
 }
 
-/** There is no TLS connection to the server; the message says what to do. The call was not made. */
+/** The client cannot set up a trusted TLS connection, so the function was not called. */
 export class TlsError extends ConnectError {
   override readonly code = 'ERR_BACKWATER_TLS';
-  /** Why there is no connection. */
+  /** Why the handshake failed. */
   declare readonly reason: TlsErrorReason;
 
   static {
@@ -125,22 +124,20 @@ export class TlsError extends ConnectError {
 }
 
 /**
- * The phases of a call, in their order: waiting for a free connection, looking the server's name up,
- * the handshakes of TCP and TLS, handing the request to the system, waiting for the first byte of the
- * answer, and reading the answer. `interceptors` means that none of these was under way, and an
- * interceptor had not settled.
+ * The phases of a call, in order: waiting for a free connection, resolving the name, the TCP and TLS
+ * handshakes, handing the request to the system, waiting for the first byte of the answer, and reading the
+ * answer. `interceptors` means that no request was in progress, but an interceptor had not settled.
  */
 export type CallPhase = (typeof PHASES)[number] | 'interceptors';
 
 const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'] as const;
 
 /**
- * Milliseconds that a call has spent in each phase; 0 for those that it did not get to or did not
- * need. What it went through twice, since it was sent again on a fresh connection, is the sum.
+ * Milliseconds that a call spent in each phase, over all attempts; 0 for phases that it did not reach or need.
  */
 export type CallTimes = Readonly<Record<(typeof PHASES)[number], number>>;
 
-/** What a {@link TimeoutError} is made of. */
+/** Fields of a {@link TimeoutError}. */
 export interface TimeoutFields extends ErrorOptions {
   /** The phase in which the time ran out. */
   readonly phase: CallPhase;
@@ -159,7 +156,7 @@ export interface TimeoutFields extends ErrorOptions {
 
 /**
  * The call took longer than its options allow. If `phase` is `queued`, `resolve`, `connect` or `tls`, the
- * function was not called.
+ * function was not called, unless an idempotent call was being repeated.
  *
  * @example
  * ```ts
@@ -223,7 +220,7 @@ function timeoutMessage({ phase, times, option, limit, host, port }: TimeoutFiel
   return `${what}${where} ${within}, while in phase ${phase}; time spent: ${spent.join(', ')}`;
 }
 
-/** What a {@link QueueFullError} is made of. */
+/** Fields of a {@link QueueFullError}. */
 export interface QueueFullFields extends ErrorOptions {
   /** The option that sets the limit. */
   readonly option?: 'maxQueuedCalls' | 'maxBytesInFlight';
@@ -232,9 +229,8 @@ export interface QueueFullFields extends ErrorOptions {
 }
 
 /**
- * All connections are busy, and as many calls as may be wait for one already, or their arguments take
- * as much memory as they may. The request was not sent and it is safe to call again, once there is less
- * to do.
+ * Too many calls wait for a connection, or the arguments of unsettled calls take too much memory. The function
+ * was not called.
  */
 export class QueueFullError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
@@ -272,18 +268,18 @@ const STATUS_NAMES = {
   500: 'internal_error',
 } as const;
 
-/** The names that the protocol has for statuses; other ones are told by their number. */
+/** The protocol's name of a status, or its number if it has none. */
 export type RemoteStatus = (typeof STATUS_NAMES)[keyof typeof STATUS_NAMES] | number;
 
-/** What a {@link RemoteError} can be told besides the response. */
+/** Fields of a {@link RemoteError}. */
 export interface RemoteErrorFields extends ErrorOptions {
   /** The call that was refused, such as `string:to_upper/1`. */
   readonly call?: string | undefined;
-  /** What the server says besides its reason. */
+  /** The server's explanation. */
   readonly detail?: string | undefined;
 }
 
-/** What those ask first who meet a refusal for the first time. */
+/** A hint about the usual cause of a refusal. */
 function hintOf(httpStatus: number, reason: string): string {
   if (httpStatus === 403 && reason === '') return ': is the module exposed there?';
   if (httpStatus === 403 && reason === 'caller_not_allowed') {
@@ -298,13 +294,13 @@ function hintOf(httpStatus: number, reason: string): string {
 /** The server refused the call, in a response whose signature holds. */
 export class RemoteError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_REMOTE';
-  /** The status by name, such as `not_found`, or its number where the protocol has no name for it. */
+  /** The status by name, such as `not_found`, or its number if the protocol has no name for it. */
   readonly status: RemoteStatus;
   /** The status code of the response. */
   readonly httpStatus: number;
   /** The text of the response, such as `function_not_found`; may be empty. */
   readonly reason: string;
-  /** What the server says besides, in words, such as `it takes 1 or 2 arguments`. Do not rely on its text. */
+  /** The server's explanation, such as `it takes 1 or 2 arguments`. Its text may change. */
   declare readonly detail?: string;
 
   static {
@@ -358,11 +354,11 @@ export interface ThrownError {
   readonly omitted?: string;
 }
 
-/** What a {@link RemoteException} can be told besides the exception. */
+/** Fields of a {@link RemoteException}. */
 export interface RemoteExceptionFields extends ErrorOptions {
   /** The JavaScript error that was thrown, if it is one. */
   readonly remote?: ThrownError | undefined;
-  /** The reason as the message is to have it. */
+  /** The reason as text for the message. */
   readonly text?: string | undefined;
 }
 
@@ -371,16 +367,16 @@ export class RemoteException extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_REMOTE_EXCEPTION';
   /** What kind of exception it is. */
   readonly class: ExceptionClass;
-  /** What was raised, as a term. */
+  /** The term that was raised. */
   readonly reason: Term;
   /**
-   * The remote stack as a term: a list of `{Module, Function, Arity, Location}`, empty when the
-   * server does not return it. Not enumerable, since `stack` has it in readable form.
+   * The remote stack as a term: a list of `{Module, Function, Arity, Location}`, or empty if the server does
+   * not return it. Not enumerable, because `stack` contains it in readable form.
    */
   declare readonly stacktrace: Term;
   /**
-   * The JavaScript error that was thrown; undefined for exceptions of Erlang, of `raise`, and of what is not
-   * an error. Not enumerable, since `reason` has it as a term.
+   * The JavaScript error that was thrown, or undefined for other exceptions. Not enumerable, because `reason`
+   * contains it as a term.
    */
   declare readonly remote: ThrownError | undefined;
 
@@ -403,7 +399,7 @@ export class RemoteException extends BackwaterError {
   }
 }
 
-/** Why a response cannot be believed. The names are those of Erlang's backwater. */
+/** Why a response cannot be trusted. The names are those of Erlang's backwater. */
 export type ResponseAuthenticationReason =
   | 'missing_request_id'
   | 'mismatched_request_id'
@@ -418,11 +414,11 @@ export type ResponseAuthenticationReason =
   | 'invalid_signature'
   | 'wrong_body_digest';
 
-/** What a response that cannot be believed says. Anybody on the way may have written it. */
+/** The claims of a response that cannot be trusted. Anyone on the path may have written it. */
 export interface UnverifiedResponse {
   /** The status code. */
   readonly status: number;
-  /** The begin of the body as text. */
+  /** The start of the body as text. */
   readonly body: string;
 }
 
@@ -441,27 +437,27 @@ const hopByHop: ReadonlySet<string> = new Set([
 const REMOVED_BY_PROXY =
   ': the server signed a header that concerns one hop only, and a proxy has removed it';
 
-/** What a {@link ResponseAuthenticationError} says besides its reason. */
+/** Fields of a {@link ResponseAuthenticationError}. */
 export interface ResponseAuthenticationFields extends ErrorOptions {
-  /** The header that `reason` speaks of. */
+  /** The header that `reason` is about. */
   readonly header?: string | undefined;
-  /** What the response says; a hint for people, never to be acted upon. */
+  /** What the response claims: a hint for people, which programs must not act on. */
   readonly unverified?: UnverifiedResponse | undefined;
-  /** What to do about it, for the message. */
+  /** Advice for the message. */
   readonly advice?: string | undefined;
 }
 
 /**
- * The response does not prove that it comes from the server and belongs to the request. Nothing that
- * it says is believed; the function may have been called.
+ * The response does not prove that it comes from the server and belongs to the request. Nothing in it is
+ * believed. The function may have been called.
  */
 export class ResponseAuthenticationError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_RESPONSE_AUTHENTICATION';
   /** What is wrong. */
   readonly reason: ResponseAuthenticationReason;
-  /** The header that `reason` speaks of, where it speaks of one. */
+  /** The header that `reason` is about, if any. */
   declare readonly header?: string;
-  /** What the response says; a hint for people, never to be acted upon. */
+  /** What the response claims: a hint for people, which programs must not act on. */
   declare readonly unverified?: UnverifiedResponse;
 
   static {
@@ -497,7 +493,7 @@ function authenticationMessage(
   return status === 401 ? `${claim}: is the secret the same on both sides?` : claim;
 }
 
-/** What is wrong with a response that is authentic, or with HTTP itself (`invalid_http`). */
+/** Why an authentic response, or HTTP itself (`invalid_http`), cannot be understood. */
 export type ResponseErrorReason =
   'invalid_content_type' | 'invalid_content_encoding' | 'invalid_body' | 'invalid_http';
 
@@ -506,7 +502,7 @@ export class ResponseError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_RESPONSE';
   /** What is wrong. */
   readonly reason: ResponseErrorReason;
-  /** What exactly, in words; may be empty. */
+  /** Details in words; may be empty. */
   readonly detail: string;
 
   static {
@@ -521,13 +517,13 @@ export class ResponseError extends BackwaterError {
   }
 }
 
-/** What an {@link OptionError} says besides its message. */
+/** Fields of an {@link OptionError}. */
 export interface OptionFields extends ErrorOptions {
   /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
   readonly option: string;
 }
 
-/** An option or an argument is unknown or wrong. */
+/** An option or an argument is unknown or has a wrong value. */
 export class OptionError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_OPTION';
   /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
@@ -543,7 +539,7 @@ export class OptionError extends BackwaterError {
   }
 }
 
-/** The client or server was closed before the operation, or while it was under way. */
+/** The client or server was closed before the operation, or while it was in progress. */
 export class ClosedError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CLOSED';
 
@@ -552,7 +548,7 @@ export class ClosedError extends BackwaterError {
   }
 }
 
-/** Text of a peer as it may stand in a message: bounded, on one line. */
+/** A peer's text for a message, shortened and on one line. */
 function excerpt(text: string): string {
   return truncate(text, 300).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
 }

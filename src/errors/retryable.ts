@@ -5,30 +5,33 @@ import {
   type TimeoutError,
 } from './errors.js';
 
-/** What {@link isRetryable} needs to know of the call. */
+/** Options of {@link isRetryable}. */
 export interface RetryOptions {
-  /** Whether calling the function twice does the same as calling it once; false by default. */
+  /**
+   * Whether calling the function twice does the same as calling it once.
+   *
+   * @defaultValue false
+   */
   readonly idempotent?: boolean | undefined;
 }
 
 /** Statuses of servers and proxies that are overloaded, draining or restarting. */
 const UNAVAILABLE: readonly number[] = [502, 503, 504];
 
-/** The server refused the call before its function began, for a reason that passes. */
+/** The server refused the call before its function started, for a reason that may pass. */
 const NOT_BEGUN: readonly number[] = [408, 503, 504];
 
 /** The phases before the request is sent. */
 const BEFORE_SENDING: readonly string[] = ['queued', 'resolve', 'connect', 'tls'];
 
 /**
- * Whether a failed call may be made again: its function was certainly not called, and the reason may pass. The
- * table [May I retry?](https://github.com/backwater-rpc/backwater-node/blob/main/docs/errors.md#may-i-retry)
- * has the answer for each error. For an idempotent function it is also true for errors after which nobody
- * knows whether the function was called.
+ * Whether a failed call may be made again, because its function was certainly not called and the reason may
+ * pass. For an idempotent function, also whether the function may have been called. The page
+ * [Retries](https://github.com/backwater-rpc/backwater-node/blob/main/docs/retries.md) lists all errors.
  *
  * Wait before each retry, and limit how many there are.
  *
- * @param error whatever a call has rejected with; false for what is not an error of this library
+ * @param error the reason of a rejected call; other values are not retryable
  * @example
  * ```ts
  * import { setTimeout } from 'node:timers/promises';
@@ -62,7 +65,7 @@ export function isRetryable(error: unknown, options?: RetryOptions): boolean {
       return NOT_BEGUN.includes(httpStatus) || (idempotent && httpStatus === 500);
     }
     case 'ERR_BACKWATER_RESPONSE_AUTHENTICATION': {
-      // A proxy's answer, or a forged one, which causes no more than what the caller allows.
+      // The answer may be forged, but it causes nothing that the caller does not allow.
       const { unverified } = error as ResponseAuthenticationError;
       return idempotent && unverified !== undefined && UNAVAILABLE.includes(unverified.status);
     }
@@ -72,7 +75,7 @@ export function isRetryable(error: unknown, options?: RetryOptions): boolean {
 }
 
 function isRetryableTimeout({ option, phase }: TimeoutError, idempotent: boolean): boolean {
-  // A deadline that has passed stays so.
+  // A deadline does not move.
   if (option === 'deadline' || option === 'parent') return false;
   return idempotent || BEFORE_SENDING.includes(phase);
 }

@@ -12,10 +12,10 @@ import { oneOf } from '../options/types.js';
 export const encodeRequestTable = {
   ...callTable,
   /**
-   * Which content encoding the result may have.
+   * The content encoding that the result may have.
    *
-   * The signature covers the body as it is sent, so choose `'gzip'` only for HTTP clients that return
-   * compressed bodies unchanged, such as `node:http`. `fetch` and most others decompress them.
+   * The signature covers the body as it is sent, so use `'gzip'` only with HTTP clients that return compressed
+   * bodies unchanged, such as `node:http`. `fetch` and most others decompress them.
    */
   acceptEncoding: option(oneOf('identity', 'gzip'), 'identity'),
 };

@@ -56,8 +56,8 @@ const certificateTable = {
 
 export const clientCaTable = {
   /**
-   * The authorities whose certificates clients must present, or such certificates themselves. Without it,
-   * clients need no certificate.
+   * The authorities whose certificates clients must present, or such certificates. Without it, clients need
+   * none.
    */
   clientCa: option(pems, undefined),
 };
@@ -66,33 +66,33 @@ const tlsServerTable = { ...certificateTable, ...clientCaTable };
 
 export const tlsClientTable = {
   /**
-   * The only authorities to trust, or the only certificates.
+   * The only authorities or certificates to trust.
    *
-   * @defaultValue the root certificates of Node, and those in the file of `NODE_EXTRA_CA_CERTS`
+   * @defaultValue the roots of Node and of `NODE_EXTRA_CA_CERTS`
    */
   ca: option(pems, undefined),
-  /** The certificate to present to servers that ask for one, with its chain; requires `key`. */
+  /** The certificate for servers that ask for one, with its chain. Requires `key`. */
   cert: option(pems, undefined),
   /** The private key of `cert`. */
   key: option(pem, undefined),
   /**
-   * The name that the server's certificate must have, which is also sent to the server (SNI).
+   * The name that the server's certificate must have, also sent to the server (SNI).
    *
    * @defaultValue the host of the URL
    */
   servername: option(optional(hostName), undefined),
   /**
-   * Whether to accept any certificate. Anyone on the path can then read and change the calls, except for
-   * what their signatures protect.
+   * Whether to accept any certificate. Anyone on the path can then read the calls, and change whatever the
+   * signatures do not protect.
    */
   dangerouslyAcceptAnyCertificate: option(boolean, false),
 };
 
 /** A certificate and its key. */
 export interface TlsCertificate {
-  /** The certificate, followed by those that lead to a root: as one text or as a list. */
+  /** The certificate and its chain, as one text or as a list. */
   readonly cert: Pem | readonly Pem[];
-  /** Its private key, not encrypted: PKCS #8, PKCS #1 or SEC 1, for RSA, ECDSA or Ed25519. */
+  /** Its unencrypted private key: PKCS #8, PKCS #1 or SEC 1, for RSA, ECDSA or Ed25519. */
   readonly key: Pem;
 }
 

@@ -39,7 +39,7 @@ export const bytesInFlight = integerOrInfinity(1, 2 ** 41, 'bytes');
 /** An option of clients and servers alike. */
 export const spinning = {
   /**
-   * How long threads may spin while they wait for the next message, in microseconds; 0 for never.
+   * How long threads may spin before they sleep, in microseconds.
    *
    * Waking a sleeping thread takes longer than a small call. Threads spin only while at most four calls are
    * in flight and while spinning helps; other work ends it. The largest value among a thread's servers and

@@ -25,7 +25,7 @@ export type BackwaterErrorCode =
   | 'ERR_BACKWATER_CLOSED';
 
 /**
- * What all errors of this library are. Its own `code` stands for what has no class of its own.
+ * The base class of all errors of this library. Its own code stands for errors without a class of their own.
  *
  * @example
  * ```ts
@@ -40,11 +40,11 @@ export type BackwaterErrorCode =
  * ```
  */
 export class BackwaterError extends Error {
-  /** Says which kind of error it is, and stays the same between versions. */
+  /** The kind of error. It stays the same between versions. */
   readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
   /**
-   * The identifier of the request, on every error of a call that was sent: {@link CallContext.requestId} on
-   * the server. After retries it is that of the last request.
+   * The identifier of the last request of a call, if it was sent. The server has it as
+   * {@link CallContext.requestId}.
    */
   declare readonly requestId?: string;
 
@@ -53,7 +53,7 @@ export class BackwaterError extends Error {
   }
 
   constructor(message?: string, options?: ErrorOptions) {
-    // A `cause` that a program has added to Object.prototype is none of this error's.
+    // Programs may have added a `cause` to Object.prototype.
     super(message, ownProperties(options));
   }
 

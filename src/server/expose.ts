@@ -29,70 +29,99 @@ import {
   validated,
 } from './schema.js';
 
-/** What {@link expose} is told. */
+/** Options of {@link expose}. */
 export interface ExposeOptions<Name extends string = string> {
   /**
-   * The names of the functions that can be called, and of the methods: those that an object inherits from its
-   * class count as well. Nothing else can be called. Default: as without {@link expose}, which takes `callers`
-   * alone.
+   * The names of the functions and methods that can be called. Methods may be inherited.
+   *
+   * Required, unless `callers` is given alone.
+   *
+   * @defaultValue everything that can be called without `expose`
    */
   readonly exports?: readonly Name[] | undefined;
   /**
-   * The names of the callers that may call the module; others get a 403 (`caller_not_allowed`). Names that the
-   * server does not have yet can be added by {@link Server.setSecrets}. Default: all callers.
+   * The names of the callers that may call the module. Others get a 403 (`caller_not_allowed`).
+   *
+   * Names that the server does not have yet can be added by {@link Server.setSecrets}.
+   *
+   * @defaultValue all callers
    */
   readonly callers?: readonly string[] | undefined;
 }
 
-/** What {@link expose.fn} is told. */
+/** Options of {@link expose.fn}. */
 export interface ExposeFunctionOptions {
   /**
-   * The numbers of arguments that the function may be called with: 0 to 255 each. Default: the number of
-   * parameters that the function has.
+   * How many arguments callers may pass, from 0 to 255. The context does not count.
+   *
+   * @defaultValue the length of the schema, or the number of parameters
    */
   readonly arity?: number | readonly number[] | undefined;
-  /** What binaries become in the arguments of this function. Default: what the server's option says. */
+  /**
+   * What binaries become in the arguments of this function.
+   *
+   * @defaultValue the server's
+   */
   readonly binaries?: DecodeOptions['binaries'];
 }
 
-/** What {@link expose.fn} is told of a function whose arguments are validated. */
+/** Options of {@link expose.fn} for a function whose arguments are validated. */
 export type ExposeSchemaOptions<Schema extends ArgsSchema> = {
   /**
-   * A [Standard Schema](https://standardschema.dev) of the list of arguments, such as
-   * `z.tuple([z.string(), z.number()])`. The function gets what the schema makes of the arguments.
+   * A [Standard Schema](https://standardschema.dev) for the list of arguments, such as
+   * `z.tuple([z.string()])`. The function receives its output.
+   *
+   * @defaultValue none
    */
   readonly args: Schema;
-  /** What binaries become in the arguments of this function. Default: what the server's option says. */
+  /**
+   * What binaries become in the arguments of this function.
+   *
+   * @defaultValue the server's
+   */
   readonly binaries?: DecodeOptions['binaries'];
 } & (HasFixedLength<SchemaInput<Schema>> extends true
   ? {
-      /** The number of arguments. Default: how many the schema has. */
+      /**
+       * How many arguments callers may pass.
+       *
+       * @defaultValue the length of the schema
+       */
       readonly arity?: number | readonly number[] | undefined;
     }
   : {
-      /** The numbers of arguments: the schema allows several. */
+      /** How many arguments callers may pass, because the schema allows several numbers. */
       readonly arity: number | readonly number[];
     });
 
-/** What {@link expose.fn} is told of a function that wants to know about its calls. */
+/** Options of {@link expose.fn} for a function that receives the context of its calls. */
 export interface ExposeContextOptions {
-  /** Whether the function is given a {@link CallContext} before its arguments. */
+  /**
+   * Whether the function receives a {@link CallContext} before its arguments.
+   *
+   * @defaultValue false
+   */
   readonly context: true;
   /**
-   * The numbers of arguments that callers give, the context not counted: 0 to 255 each. By default one
-   * less than the function has parameters.
+   * How many arguments callers may pass, from 0 to 255. The context does not count.
+   *
+   * @defaultValue one less than the function has parameters
    */
   readonly arity?: number | readonly number[] | undefined;
-  /** What binaries become in the arguments of this function. Default: what the server's option says. */
+  /**
+   * What binaries become in the arguments of this function.
+   *
+   * @defaultValue the server's
+   */
   readonly binaries?: DecodeOptions['binaries'];
 }
 
 /**
- * A module that only the named callers can call, or of which only the named functions can be called, with `this` being the module: an object, a
- * namespace, or an instance of a class, whose methods may be inherited.
+ * Exposes the named functions of an object, a namespace or an instance of a class, or restricts who may call
+ * them. `this` is the module. Methods may be inherited.
  *
- * Without it, all own enumerable functions of an object can be called, with `this` being undefined, and anything
- * else among its properties is an error; of a module namespace, all exported functions can be called.
+ * Without `expose`, callers can call all own enumerable functions of an object, with `this` undefined, and all
+ * exported functions of a namespace. Any other property of an object is an error.
  *
  * @throws {@link OptionError} when `module` is not an object, or `exports` or `callers` is not a list of names
  * @example
@@ -152,11 +181,9 @@ function callersOf(value: unknown): readonly string[] {
 }
 
 /**
- * Says more about a function than its source does. `arity` lists the numbers of arguments that callers may
- * give, since `length` leaves out optional and rest parameters. With `context: true` the function gets a
- * {@link CallContext} before its arguments. `args` is a schema that callers' arguments are validated with: if it
- * refuses them, the caller gets an exception whose `remote.data.issues` says why, and the function is not
- * called. `binaries` says what binaries become in its arguments. The result behaves like the function itself.
+ * Exposes a function with options: how many arguments it takes, whether it receives a {@link CallContext}, and
+ * a schema for its arguments. If the schema refuses them, the function is not called, and the caller gets an
+ * exception whose `remote.data.issues` says why. The result behaves like the function itself.
  *
  * @throws {@link OptionError} when `fn` is not a function, or an option takes something else
  * @example

@@ -38,40 +38,40 @@ export const serverTable = {
   ...limits,
   ...compression,
   /**
-   * The address to listen on. The default is every IPv4 address of the machine, so whoever reaches it can
-   * connect; `'::'` is every IPv6 and IPv4 address, `'127.0.0.1'` is for this machine only.
+   * The address to listen on. The default is all IPv4 interfaces, `'::'` all interfaces, `'127.0.0.1'` this
+   * machine only.
    */
   host: option(hostName, '0.0.0.0'),
   /**
-   * The port to listen on; 0 for a free one, which `server.port` then holds.
+   * The port to listen on, or 0 for a free one, which `server.port` then holds.
    *
    * @defaultValue 8080, or 8443 with TLS
    */
   port: option(integer(0, 65535), 8080),
   /**
-   * Whether other processes of the same user may listen on the port too, if they set this option as well
+   * Whether other processes of the same user that set this option can listen on the port as well
    * (`SO_REUSEPORT`).
    *
-   * Linux spreads connections over the processes, macOS gives all of them to one, and Windows has no such
-   * option.
+   * Linux spreads connections over the processes, macOS gives all of them to one, and Windows does not support
+   * it.
    *
    * @defaultValue `true` in workers of `node:cluster`, otherwise `false`
    */
   reusePort: option(optional(boolean), undefined),
-  /** How long receiving the body of a request may take, in milliseconds; `Infinity` for no limit. */
+  /** The limit for receiving the body of a request, in milliseconds. */
   recvTimeout: option(timeout, 5000),
   /**
-   * How long receiving the head of a request may take, in milliseconds.
+   * The limit for receiving the head of a request, in milliseconds.
    *
-   * For the first request of a connection this includes the TLS handshake and counts from when the
-   * connection was accepted, so it also bounds how long a client may leave a new connection unused. Erlang's
-   * clients need at least 3000.
+   * For the first request of a connection, it includes the TLS handshake and counts from when the connection
+   * was accepted, so it also bounds how long a client may leave a new connection unused. Erlang's clients need
+   * at least 3000.
    *
    * @defaultValue `recvTimeout`
    */
   headersTimeout: option(optional(timeout), undefined),
   /**
-   * How long receiving a request may take from its first byte to its last, in milliseconds.
+   * The limit for receiving a request from its first byte to its last, in milliseconds.
    *
    * @defaultValue `headersTimeout` + `recvTimeout`
    */
@@ -83,55 +83,54 @@ export const serverTable = {
    * balancers keep connections, so that they are the ones to close them.
    */
   keepAliveTimeout: option(timeout, 65_000),
-  /** How long a caller may not read its answer before its connection is closed, in milliseconds; `Infinity` for no limit. */
+  /** How long a caller may take no bytes of its answer before its connection is closed, in milliseconds. */
   sendTimeout: option(timeout, 30_000),
-  /** How large the head of a request may be, in bytes. Larger ones are answered with 431. */
+  /** How many bytes the head of a request may have. Larger ones are answered with 431. */
   maxHeaderSize: option(integer(1024, 1_048_576, 'bytes'), 16_384),
   /** How many headers a request may have. More are answered with 431. */
   maxHeaders: option(integer(16, 1000), 100),
   /** Whether callers receive the stack traces of exceptions. */
   returnExceptionStacktraces: option(boolean, true),
-  /** How many connections may be open; further ones wait. `Infinity` for no limit. */
+  /** How many connections may be open. More connections wait. */
   maxConnections: option(count, 10_000),
   /**
-   * How many calls may be in flight; the next one is answered with 503. `Infinity` for no limit.
+   * How many calls may be in flight. The next one is answered with 503.
    *
    * A call whose caller has gone away does not count; see {@link ServerStats.abandoned}.
    */
   maxCallsInFlight: option(count, 4096),
   /**
-   * How many streams may be in flight; the next one is answered with 503, and its generator is ended.
-   * `Infinity` for no limit.
+   * How many streams may be in flight. The next one is answered with 503, and its generator is ended.
    *
-   * A stream counts among the calls in flight until its first items are sent, and among the streams from
-   * then on.
+   * A stream counts among the calls in flight until its first items are sent, and among the streams from then
+   * on.
    */
   maxStreams: option(count, 1024),
   /**
-   * How long a stream may be silent before a ping tells its caller that it is alive, in milliseconds;
-   * `Infinity` for no pings.
+   * How long a stream may be silent before a ping shows that it is alive, in milliseconds. `Infinity` means no
+   * pings.
    *
    * It should be less than half of the `idleTimeout` of callers and of the proxies between.
    */
   streamPingInterval: option(timeout, 10_000),
   ...spinning,
   /**
-   * A path such as `'/healthz'` at which anyone can check, without a signature, whether the server accepts
-   * calls: it answers GET and HEAD with 200, or with 503 once the server is closing.
+   * A path such as `'/healthz'` that answers unsigned GET and HEAD requests with 200, or with 503 once the
+   * server is closing.
    */
   health: option(optional(healthPath), undefined),
   /**
-   * How much memory calls may take, in bytes: arguments until their function has settled, and results until
-   * they are sent. `Infinity` for no limit.
+   * How many bytes calls may take: their arguments until the function has settled, and their results until
+   * they are sent.
    *
-   * A call that does not fit waits, and is answered with 503 if there is still no room after
-   * `recvTimeout`. Messages of at most 16 KiB do not count. docs/server.md lists the sizes of values.
+   * A call that does not fit waits, and is answered with 503 if there is still no room after `recvTimeout`.
+   * Messages of at most 16 KiB do not count. docs/limits.md lists the sizes of values.
    *
    * @defaultValue 268,435,456 (256 MiB), or a quarter of V8's heap limit if that is less
    */
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   /**
-   * How many worker threads serve modules that are given as a URL; each thread imports its own instance.
+   * How many worker threads serve a module that is given as a URL. Each thread imports its own instance.
    *
    * @defaultValue `os.availableParallelism()`
    */
@@ -142,10 +141,10 @@ export const serverTable = {
    * All servers and clients of the process share these threads, which own the sockets, the cryptography and
    * the encoding of terms.
    *
-   * @defaultValue the environment variable `BACKWATER_IO_THREADS`, or one for every four cores, at most 4
+   * @defaultValue `BACKWATER_IO_THREADS`, or one for every four cores, at most 4
    */
   ioThreads: option(integer(1, MAX_IO_THREADS), undefined),
-  /** The options of Node's `Worker` to create the worker threads with. */
+  /** Options of Node's `Worker` for the worker threads. */
   workerOptions: option(
     objectWith<WorkerOptions>({
       argv: Array.isArray,
@@ -157,22 +156,18 @@ export const serverTable = {
     undefined,
   ),
   /**
-   * Which requests are checked for replay: none, those that carry the time they were made (`'prefer'`), or
-   * all (`'require'`), in which case requests without that time are refused. See docs/replay.md.
+   * Which requests to check for replays: none, requests that carry their time (`'prefer'`), or all
+   * (`'require'`), which refuses requests without a time. See docs/replay.md.
    */
   replayProtection: option(oneOf('off', 'prefer', 'require'), 'off'),
   /**
-   * The name of this server, or all of its names: requests for another audience are refused. Requires
-   * `replayProtection`.
+   * The name or names of this server. Requests for another audience are refused. Requires `replayProtection`.
    */
   audience: option(audiences, undefined),
-  /**
-   * How far the clock of a caller may differ from this server's, in milliseconds. Requires
-   * `replayProtection`.
-   */
+  /** How much the clocks of caller and server may differ, in milliseconds. Requires `replayProtection`. */
   maxClockDifference: option(integer(1, 86_400_000, 'milliseconds'), 60_000),
   /**
-   * How many requests are remembered; while the memory is full, further ones are answered with 503. Requires
+   * How many requests are remembered. While the memory is full, requests are answered with 503. Requires
    * `replayProtection`.
    *
    * Each is remembered for two to four times `maxClockDifference`. A million of them take about 40 MB.
@@ -183,15 +178,15 @@ export const serverTable = {
 
 export const closeTable = {
   /**
-   * How long calls in flight may take to end, in milliseconds, before their connections are closed. Counts
-   * from the end of `drainDelay`.
+   * How long calls in flight may take to end, in milliseconds, counted from the end of `drainDelay`. Then
+   * their connections are closed.
    */
   timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000),
   /**
    * How long the server still accepts calls while it announces that it is closing, in milliseconds: `health`
    * answers 503, and each answer closes its connection.
    *
-   * Behind a load balancer that checks the server's health, it should be as long as that takes to notice.
+   * Behind a load balancer that checks the health, make it as long as the balancer takes to notice.
    */
   drainDelay: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 0),
 };

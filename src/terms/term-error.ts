@@ -2,28 +2,28 @@ import { defineError } from '../platform/brands.js';
 import { ownProperties } from '../platform/own-properties.js';
 import { assignDefined, BackwaterError } from '../platform/error.js';
 
-/** Details of a {@link TermError}. */
+/** Fields of a {@link TermError}. */
 export interface TermFields extends ErrorOptions {
   /** The path to the value, such as `args[0].when`. */
   readonly path?: string | undefined;
-  /** The offset of the wrong byte. */
+  /** The offset of the byte from the start of the encoding. */
   readonly offset?: number | undefined;
-  /** The line, from 1. */
+  /** The line in a text, from 1. */
   readonly line?: number | undefined;
-  /** The column, from 1. */
+  /** The column in the line, from 1. */
   readonly column?: number | undefined;
 }
 
-/** A value cannot be encoded, or bytes or text cannot be decoded. */
+/** A value cannot be encoded as a term, or bytes or text cannot be decoded as one. */
 export class TermError extends BackwaterError {
   override readonly code: 'ERR_BACKWATER_TERM' | 'ERR_BACKWATER_SIZE' = 'ERR_BACKWATER_TERM';
   /** When encoding: the path to the value, such as `args[0].when`. */
   declare readonly path?: string;
   /** When decoding: the offset of the wrong byte. */
   declare readonly offset?: number;
-  /** When reading text: the line, from 1. */
+  /** When reading text: the wrong line, from 1. */
   declare readonly line?: number;
-  /** When reading text: the column, from 1. */
+  /** When reading text: the wrong column, from 1. */
   declare readonly column?: number;
 
   static {
@@ -37,7 +37,7 @@ export class TermError extends BackwaterError {
   }
 }
 
-/** Details of a {@link SizeError}. */
+/** Fields of a {@link SizeError}. */
 export interface SizeFields extends ErrorOptions {
   /** The option that sets the limit. */
   readonly option: 'maxEncodedArgsSize' | 'maxEncodedResultSize';
@@ -49,7 +49,7 @@ export interface SizeFields extends ErrorOptions {
   readonly path?: string | undefined;
 }
 
-/** The arguments or the result exceed a limit and were not sent. */
+/** Arguments or a result exceed their size limit and were not sent. */
 export class SizeError extends TermError {
   override readonly code = 'ERR_BACKWATER_SIZE';
   /** The option that sets the limit. */

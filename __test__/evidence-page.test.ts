@@ -1,0 +1,98 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { clientOptions } from '../src/client/options.js';
+import { serverOptions } from '../src/server/options.js';
+import { root } from './support/vectors.js';
+
+const page = readFileSync(join(root, 'docs/evidence.md'), 'utf8');
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>;
+};
+
+/** The rows of the tables with that head. */
+function rows(head: string): string[][] {
+  const tables = page.split('\n\n').filter((block) => block.startsWith(`| ${head} `));
+  return tables.flatMap((table) =>
+    table
+      .split('\n')
+      .slice(2)
+      .map((row) =>
+        row
+          .split('|')
+          .map((cell) => cell.trim())
+          .slice(1, -1),
+      ),
+  );
+}
+
+test('every file that the page names is there', (t) => {
+  const files = page.match(/(?<=`)(__test__|crates|scripts|bench|docs)\/[\w./-]+(?=`)/g)!;
+  t.true(files.length > 50);
+  for (const file of files) t.true(existsSync(join(root, file)), file);
+});
+
+test('every command that the page names is there', (t) => {
+  const entries = readdirSync(join(root, 'bench')).map((name) => name.replace(/\.mjs$/, ''));
+  const commands = [...page.matchAll(/`npm run ([\w:]+)(?: -- ([\w-]+))?/g)];
+  t.true(commands.length > 5);
+  for (const [text, name, argument] of commands) {
+    t.true(name! in scripts, text);
+    if (name === 'bench') t.true(entries.includes(argument!), text);
+  }
+});
+
+test('every promise and every recorded run names what shows it', (t) => {
+  const promises = rows('promise');
+  t.true(promises.length > 25);
+  for (const [promise, shown] of promises) {
+    t.regex(shown!, /`(__test__|crates)\/|`npm run |below/, promise);
+  }
+  const runs = rows('run');
+  t.true(runs.length > 5);
+  for (const [run, figures] of runs) {
+    t.regex(run!, /^`npm run /);
+    t.regex(figures!, /\d/, run);
+  }
+});
+
+/** Options with numbers that bound nothing that a peer could ask for. */
+const NO_LIMITS = new Set([
+  'port',
+  'gzipLevel',
+  'compressionThreshold',
+  'spin',
+  'workers',
+  'ioThreads',
+  'flags',
+  'minConnections',
+  'maxConnectionAge',
+  'hedgeDelay',
+  'resolveInterval',
+  'maxStreams',
+  'streamIdleTimeout',
+  'streamPingInterval',
+]);
+
+const limits = readFileSync(join(root, 'docs/limits.md'), 'utf8').split('\n## Clients\n');
+
+for (const [side, settings, described] of [
+  ['server', serverOptions(), limits[0]!],
+  ['client', clientOptions(), limits[1]!],
+] as const) {
+  test(`each limit of a ${side} is in docs/limits.md, and names the test that shows it`, (t) => {
+    const shown = new Set<string>();
+    for (const [options, file] of rows(`options of a ${side}`)) {
+      const text = readFileSync(join(root, file!.slice(1, -1)), 'utf8');
+      for (const [, option] of options!.matchAll(/`(\w+)`/g)) {
+        shown.add(option!);
+        t.true(option! in settings, option);
+        t.regex(text, new RegExp(`\\b${option}\\b`), `${option}: ${file}`);
+        t.true(described.includes(`\`${option}\``), `docs/limits.md: ${option}`);
+      }
+    }
+    for (const [option, value] of Object.entries(settings)) {
+      if (typeof value === 'number' && !NO_LIMITS.has(option)) t.true(shown.has(option), option);
+    }
+  });
+}
