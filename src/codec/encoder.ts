@@ -7,7 +7,8 @@ import type { Encoder as ClassEncoder } from '../terms/hooks.js';
 import { isMarked as hasTupleMark } from '../terms/tuple.js';
 import type { Fun, ImproperList, NativeRecord } from '../terms/values.js';
 import { hookOf, isBuiltInUrl, termOf } from './class-encoders.js';
-import { ObjectWriter, type Properties } from './object-writer.js';
+import { ListWriter } from './list-writer.js';
+import type { Properties } from './object-writer.js';
 import { writeFunHead, writeNativeRecordHead, writeOpaque } from './opaque.js';
 import { LoneSurrogateError, SerializeError, type SizeLimit } from './serialize-error.js';
 import * as tape from './tape.js';
@@ -65,7 +66,7 @@ const sizeOf = Object.getOwnPropertyDescriptor(Map.prototype, 'size')!.get as (
  * without running `finally`. The next tape depends only on where it begins. Getters that encode
  * need another encoder.
  */
-export class Encoder extends ObjectWriter {
+export class Encoder extends ListWriter {
   private encoders: readonly ClassEncoder[] | undefined = undefined;
   private maxItems = 0;
 
@@ -111,6 +112,12 @@ export class Encoder extends ObjectWriter {
     limit: SizeLimit,
     checksEachText: boolean,
   ): void {
+    this.start(settings, limit, checksEachText);
+    this.write(value, 0);
+    this.finish();
+  }
+
+  private start(settings: EncoderSettings, limit: SizeLimit, checksEachText: boolean): void {
     this.begin(limit);
     this.checksEachText = checksEachText;
     this.keysAreAtoms = settings.objectKeys === 'atom';
@@ -118,8 +125,32 @@ export class Encoder extends ObjectWriter {
     this.encoders = settings.encoders;
     this.maxDepth = settings.maxDepth;
     this.maxItems = Math.min(MAX_PAIRS, limit.bytes);
-    this.write(value, 0);
-    this.finish();
+  }
+
+  /** Begins a tape at the next free places: a list to which {@link addItem} adds. */
+  openList(settings: EncoderSettings, limit: SizeLimit): void {
+    // An item cannot be written a second time to find out which of its texts is wrong.
+    this.start(settings, limit, true);
+    this.beginItems();
+  }
+
+  /**
+   * Adds an item to the list.
+   *
+   * @throws TermError with the path to what cannot be encoded; the list can only be closed then
+   */
+  addItem(value: unknown, called: (...args: never[]) => unknown): void {
+    try {
+      this.writeItem(value);
+    } catch (error) {
+      throw SerializeError.is(error) ? beginAtCaller(error.toTermError('item'), called) : error;
+    }
+  }
+
+  /** Completes the tape with the items that were added. */
+  closeList(): void {
+    this.endItems();
+    this.release();
   }
 
   write(value: unknown, depth: number): void {

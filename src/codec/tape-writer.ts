@@ -32,7 +32,7 @@ const MAX_INT = 2 ** 27 - 1;
 /** Binaries from this size on bypass the tape, which saves a copy. */
 const MIN_OUT_OF_BAND = 64 * 1024;
 
-const CHANGED = 'contains a Buffer whose length changed while it was encoded';
+export const CHANGED = 'contains a Buffer whose length changed while it was encoded';
 
 /** Writes tapes. crates/etf/src/tape.rs has their grammar. */
 export class TapeWriter extends TextWriter {
@@ -46,18 +46,18 @@ export class TapeWriter extends TextWriter {
   protected keysAreAtoms = false;
   protected marksBytes = false;
   private number = 0;
-  private firstFloat = 0;
+  protected firstFloat = 0;
   /** The joined names of atoms, and the length of each. */
-  private names = '';
+  protected names = '';
   private readonly atoms: number[] = [];
-  private atomCount = 0;
+  protected atomCount = 0;
   /** The indices of keys that became atoms. */
   private readonly keyAtoms = new Map<string, number>();
   private readonly shapes: KeyPath[] = [];
-  private shapeCount = 0;
+  protected shapeCount = 0;
   /** The bytes at the end of the tape. */
-  private readonly sources: Uint8Array[] = [];
-  private sourceLength = 0;
+  protected readonly sources: Uint8Array[] = [];
+  protected sourceLength = 0;
 
   protected override begin(limit: SizeLimit): void {
     super.begin(limit);

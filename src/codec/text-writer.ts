@@ -51,13 +51,13 @@ export class TextWriter extends SharedBuffers {
   /** The least number of bytes of the encoding. */
   private size = 0;
   /** The gathered text, and the place of its control words; 0 = none. */
-  private text = '';
-  private textLength = 0;
-  private chunkAt = 0;
+  protected text = '';
+  protected textLength = 0;
+  protected chunkAt = 0;
   /** The same for text that is probably not ASCII. */
-  private wideText = '';
-  private wideLength = 0;
-  private wideChunkAt = 0;
+  protected wideText = '';
+  protected wideLength = 0;
+  protected wideChunkAt = 0;
 
   /** Begins a tape after the last complete one. */
   protected begin(limit: SizeLimit): void {
