@@ -1,7 +1,12 @@
 import { SHARE_ENV } from 'node:worker_threads';
 import test from 'ava';
 import { OptionError } from '../src/errors/errors.js';
-import { callOptions, clientOptions, type CallSettings } from '../src/client/options.js';
+import {
+  callOptions,
+  clientOptions,
+  type CallSettings,
+  streamOptions,
+} from '../src/client/options.js';
 import {
   decodeOptions,
   encodeOptions,
@@ -508,6 +513,22 @@ test('options of the client are none of a call', (t) => {
   for (const name of ['maxConnections', 'idleTimeout', 'gzipLevel', 'maxDepth', 'url', 'secret']) {
     t.is(refused(readers['call']!, { [name]: 1 }).option, name);
   }
+});
+
+test('a stream has the options of a call, and how long it waits for items', (t) => {
+  const read = (input: never): unknown => streamOptions(input, client);
+  const ofClient = clientOptions({ streamIdleTimeout: 7, idleTimeout: 5 });
+  t.is(streamOptions(undefined, client).streamIdleTimeout, 30_000);
+  t.is(streamOptions(undefined, ofClient).streamIdleTimeout, 7);
+  t.is(streamOptions({ timeout: 1 }, ofClient).streamIdleTimeout, 7);
+  for (const good of TIMES.good) {
+    t.is(streamOptions({ idleTimeout: good }, ofClient).streamIdleTimeout, good);
+  }
+  for (const bad of TIMES.bad) t.is(refused(read, { idleTimeout: bad }).option, 'idleTimeout');
+  t.is(streamOptions({ recvTimeout: 9, metadata: { a: 'b' } }, ofClient).recvTimeout, 9);
+  t.is(refused(read, { maxConnections: 1 }).option, 'maxConnections');
+  t.is(streamOptions({ idempotent: true }, client).flags, 16 | 32);
+  t.is(callOptions({ idempotent: true }, client).flags, 16);
 });
 
 test('the flags for the addon', (t) => {

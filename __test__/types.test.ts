@@ -34,10 +34,13 @@ import {
   RemoteError,
   RemoteException,
   type RemoteModule,
+  type RemoteStream,
   type SecureServerOptions,
   type ServerOptions,
   startClearServer,
   startTlsServer,
+  type StreamOptions,
+  type StreamsOf,
   type Term,
   type ThrownError,
   TimeoutError,
@@ -607,6 +610,84 @@ export function schemas(): void {
   expose.fn((a) => a, { args: z.object({ id: z.number() }) });
   // @ts-expect-error: it is not a schema
   expose.fn((a) => a, { args: ['number'] });
+}
+
+export async function streams(client: Client): Promise<void> {
+  interface Log {
+    tail(lines: number): AsyncGenerator<string, void, unknown>;
+    rows(): AsyncIterable<{ id: number }>;
+    later(): Promise<AsyncIterable<bigint>>;
+    numbers(): Generator<number, string, undefined>;
+    keys(): IterableIterator<string>;
+    list(): Promise<readonly boolean[]>;
+    pair(): Tuple<[Atom, number]>;
+    count(): number;
+    find(): string[] | null;
+    anything(): any;
+    unknown(): unknown;
+    term(): Term;
+  }
+  const called = client.module<Log>('log');
+  expectTypeOf(called.tail).toEqualTypeOf<(lines: number) => Promise<string[]>>();
+  expectTypeOf(called.rows).toEqualTypeOf<() => Promise<{ id: number }[]>>();
+  expectTypeOf(called.later).toEqualTypeOf<() => Promise<bigint[]>>();
+  expectTypeOf(called.numbers).toEqualTypeOf<() => Promise<number[]>>();
+  expectTypeOf(called.keys).toEqualTypeOf<() => Promise<string[]>>();
+  expectTypeOf(called.list).toEqualTypeOf<() => Promise<readonly boolean[]>>();
+  expectTypeOf(called.pair).toEqualTypeOf<() => Promise<Tuple<[Atom, number]>>>();
+  expectTypeOf(called.find).toEqualTypeOf<() => Promise<string[] | null>>();
+  expectTypeOf(called.anything).toEqualTypeOf<() => Promise<any>>();
+  expectTypeOf(called.unknown).toEqualTypeOf<() => Promise<unknown>>();
+  expectTypeOf(called.term).toEqualTypeOf<() => Promise<Term>>();
+
+  const streamed = client.streams<Log>('log');
+  expectTypeOf(streamed).toEqualTypeOf<StreamsOf<Log>>();
+  expectTypeOf(streamed.tail).toEqualTypeOf<(lines: number) => RemoteStream<string>>();
+  expectTypeOf(streamed.tail(1)).toExtend<AsyncIterable<string>>();
+  expectTypeOf(streamed.rows).toEqualTypeOf<() => RemoteStream<{ id: number }>>();
+  expectTypeOf(streamed.later).toEqualTypeOf<() => RemoteStream<bigint>>();
+  expectTypeOf(streamed.numbers).toEqualTypeOf<() => RemoteStream<number>>();
+  expectTypeOf(streamed.keys).toEqualTypeOf<() => RemoteStream<string>>();
+  expectTypeOf(streamed.list).toEqualTypeOf<() => RemoteStream<boolean>>();
+  expectTypeOf(streamed.pair).toEqualTypeOf<() => RemoteStream<Tuple<[Atom, number]>>>();
+  expectTypeOf(streamed.count).toEqualTypeOf<() => RemoteStream<number>>();
+  expectTypeOf(streamed.find).toEqualTypeOf<() => RemoteStream<string | null>>();
+  expectTypeOf(streamed.anything).toEqualTypeOf<() => RemoteStream<any>>();
+  expectTypeOf(streamed.unknown).toEqualTypeOf<() => RemoteStream<unknown>>();
+  expectTypeOf(client.with({ timeout: 1 }).streams<Log>('log')).toEqualTypeOf<StreamsOf<Log>>();
+  // @ts-expect-error: there is no such function
+  streamed.missing();
+  // @ts-expect-error: it takes a number
+  streamed.tail('1');
+
+  for await (const item of client.stream('log', 'tail', [1])) {
+    expectTypeOf(item).toEqualTypeOf<Term>();
+  }
+  const options: StreamOptions = { idleTimeout: Infinity, timeout: 1000, metadata: { a: 'b' } };
+  for await (const line of client.stream<string>('log', 'tail', [1], options)) {
+    expectTypeOf(line).toEqualTypeOf<string>();
+  }
+  // @ts-expect-error: calls have no such option
+  await client.call('log', 'tail', [1], { idleTimeout: 1 });
+  await using stream = client.stream<string>('log', 'tail');
+  expectTypeOf((await stream.next()).value).toEqualTypeOf<string | undefined>();
+}
+
+export function exposedStreams(): void {
+  const module = {
+    tail: expose.fn(
+      async function* (_context, lines: number) {
+        yield lines;
+      },
+      { context: true },
+    ),
+  };
+  expectTypeOf<StreamsOf<typeof module>['tail']>().toEqualTypeOf<
+    (lines: number) => RemoteStream<number>
+  >();
+  expectTypeOf<RemoteModule<typeof module>['tail']>().toEqualTypeOf<
+    (lines: number) => Promise<number[]>
+  >();
 }
 
 test('types are what the compiler has checked', (t) => {

@@ -17,6 +17,12 @@ const SECTIONS = [
     'client/options',
     ['callTable'],
   ],
+  [
+    'Streams',
+    'Options of `client.stream()` and `client.streams()`.',
+    'client/options',
+    ['streamTable'],
+  ],
   ['TLS of clients', 'The option `tls` of a client.', 'options/tls', ['tlsClientTable']],
   [
     'Servers',

@@ -17,7 +17,7 @@ export { decodeResponse, encodeRequest } from './http/http.js';
 export type { EncodedRequest } from './http/http.js';
 export type { HttpResponse } from './http/response.js';
 export { fromErlang, toElixir, toErlang } from './codec/notation.js';
-export type { CallOptions, ClientOptions } from './client/options.js';
+export type { CallOptions, ClientOptions, StreamOptions } from './client/options.js';
 export type {
   DecodeOptions,
   EncodeOptions,
@@ -44,7 +44,8 @@ export type {
 } from './server/exposed-types.js';
 export type { Modules } from './server/registry.js';
 export type { SchemaIssue, StandardSchema } from './server/schema.js';
-export type { AnyModule, RemoteModule } from './client/remote-module.js';
+export type { RemoteStream } from './client/item-stream.js';
+export type { AnyModule, RemoteModule, StreamsOf } from './client/remote-module.js';
 export type {
   ClientUrl,
   EndpointAddress,

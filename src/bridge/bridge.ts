@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { JobQueue, type JobWriter } from './job-queue.js';
+import { Gathering, OutgoingItems } from './outgoing-items.js';
 import {
   CLASS_ERROR,
   CLASS_EXIT,
@@ -7,17 +8,23 @@ import {
   EVENT_ABANDONED,
   EVENT_CALL,
   EVENT_DONE,
+  EVENT_END,
   EVENT_EXCEPTION,
   EVENT_FAILURE,
+  EVENT_ITEMS,
   EVENT_RESOLVE,
   EVENT_RETURN,
+  EVENT_SENT,
   EVENT_TIMER,
   EVENT_WORDS,
   EventWord,
   JOB_CANCEL,
+  type JOB_END,
   type JOB_EXCEPTION,
-  type JOB_RETURN,
+  JOB_PULL,
+  JOB_RETURN,
 } from './numbers.js';
+import type { EncoderSettings } from '../codec/encoder.js';
 import type { Arrival, TapeBuffers } from '../codec/tape-buffers.js';
 import { BackwaterError, type ExceptionClass } from '../errors/errors.js';
 import { PendingTable } from './pending-table.js';
@@ -27,11 +34,15 @@ import { environment, onEvents } from '../platform/environment.js';
 import { now, runSoon } from '../platform/host.js';
 import { Spinner } from './spinner.js';
 
-/** What waits for the end of an operation. Exactly one of the three is called, once. */
+/** What waits for the end of an operation. Exactly one of the methods but `onItems` is called, once. */
 export interface Pending {
   onReturn(arrival: Arrival): void;
   onException(arrival: Arrival): void;
   onDone?(): void;
+  /** Items of a stream have arrived. Never throws. */
+  onItems?(arrival: Arrival): void;
+  /** The stream has ended. */
+  onEnd?(): void;
   /** @param requestId of the request that was sent, if it was */
   onFailure(error: Error, requestId?: string): void;
 }
@@ -68,10 +79,13 @@ class Bridge {
   readonly #abandoned = new Map<number, (overdue: boolean) => void>();
   readonly #resolvers = new Map<number, () => void>();
   readonly #timers = new Map<number, () => void>();
+  /** Calls of servers that are answered with items. */
+  readonly #streams = new Map<number, OutgoingItems>();
+  readonly #gathering: Gathering;
   /** Where events are read from, with the terms of those that are small. */
   readonly eventBuffers: TapeBuffers;
   #rounds = ROUNDS;
-  /** Calls of servers that have begun and not been answered. */
+  /** Calls of servers that have begun and not been answered, streams left out. */
   #running = 0;
   /** What is under way and keeps the process alive. */
   #holds = 0;
@@ -79,6 +93,7 @@ class Bridge {
   constructor() {
     onEvents(() => this.#drain());
     this.jobs = new JobQueue(this.#native, (error) => this.#failAll(error));
+    this.#gathering = new Gathering(this.jobs, () => this.#native.wakeLater());
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
@@ -145,6 +160,11 @@ class Bridge {
     this.jobs.add(JOB_CANCEL, id, 0);
   }
 
+  /** Asks for more items of a stream. */
+  pull(id: number): void {
+    this.jobs.add(JOB_PULL, id, 0);
+  }
+
   addServer(id: number, handler: CallHandler): void {
     this.#servers.set(id, handler);
   }
@@ -207,26 +227,39 @@ class Bridge {
     if (--this.#holds === 0) this.#native.keepAlive(false);
   }
 
+  /** Begins to answer a call of a server with items; {@link answer} ends that. */
+  beginItems(call: number, settings: EncoderSettings): OutgoingItems {
+    const items = new OutgoingItems(this.#gathering, call, settings);
+    this.#streams.set(call, items);
+    // It may go on for days.
+    this.#running--;
+    return items;
+  }
+
   /**
    * Answers a call of a server.
    *
    * @param exceptionClass that of an exception
    */
   answer(
-    kind: typeof JOB_RETURN | typeof JOB_EXCEPTION,
+    kind: typeof JOB_RETURN | typeof JOB_EXCEPTION | typeof JOB_END,
     call: number,
-    write: JobWriter,
+    write?: JobWriter,
     exceptionClass?: ExceptionClass,
   ): void {
     const flags = exceptionClass === undefined ? 0 : CLASSES[exceptionClass];
+    const items = kind === JOB_RETURN ? undefined : this.#streams.get(call);
+    items?.end();
     this.jobs.add(kind, call, flags, write);
-    this.#running--;
+    if (items === undefined) this.#running--;
+    else this.#streams.delete(call);
   }
 
   /** Called from Rust, which must never see a throw. */
   #drain(): void {
     try {
       let latest = 0;
+      this.#gathering.flush();
       for (let round = 0; round < this.#rounds; round++) {
         const count = this.#native.drain();
         if (count === 0) {
@@ -285,6 +318,11 @@ class Bridge {
       this.#resolvers.get(id)?.();
     } else if (kind === EVENT_TIMER) {
       take(this.#timers, id)?.();
+    } else if (kind === EVENT_SENT) {
+      this.#streams.get(id)?.onSent();
+    } else if (kind === EVENT_ITEMS) {
+      const first = words[start + EventWord.first]!;
+      this.#pending.get(id)?.onItems?.(this.#arrival(start, first));
     } else {
       const pending = this.forget(id);
       if (pending !== undefined) this.#settle(pending, kind, start);
@@ -311,6 +349,7 @@ class Bridge {
       if (kind === EVENT_RETURN) pending.onReturn(this.#arrival(start, first));
       else if (kind === EVENT_EXCEPTION) pending.onException(this.#arrival(start, first));
       else if (kind === EVENT_DONE) pending.onDone?.();
+      else if (kind === EVENT_END) pending.onEnd?.();
       else if (kind === EVENT_FAILURE) {
         const requestId = requestIdOf(this.#arrival(start, 0));
         pending.onFailure(errorOf(this.#native.takeFailure(first)), requestId);

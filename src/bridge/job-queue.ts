@@ -1,8 +1,9 @@
-import { Encoder } from '../codec/encoder.js';
+import { Encoder, type EncoderSettings } from '../codec/encoder.js';
+import { LARGEST } from '../codec/serialize-error.js';
 import { Attachment } from '../codec/shared-buffers.js';
 import { runSoon } from '../platform/host.js';
 import type { NativeBridge } from '../platform/native.js';
-import { JOB_WORDS, JobWord } from './numbers.js';
+import { JOB_ITEMS, JOB_WORDS, JobWord } from './numbers.js';
 
 /** Once this many bytes have gathered they cross at once, so that the buffers stay small. */
 const FLUSH_BYTES = 1024 * 1024;
@@ -67,6 +68,26 @@ export class JobQueue {
     else if (!this.#isScheduled) this.#schedule();
   }
 
+  /** Begins a job of items, which gathers apart from the other jobs until it is sent. */
+  openItems(settings: EncoderSettings): ItemBatch {
+    const batch = this.#spare.pop() ?? new ItemBatch();
+    batch.open(settings);
+    return batch;
+  }
+  readonly #spare: ItemBatch[] = [];
+
+  /** Has a job of items cross now, before all other jobs that have not crossed. */
+  sendItems(batch: ItemBatch, call: number): void {
+    batch.close(call);
+    this.#send(batch);
+    this.dropItems(batch);
+  }
+
+  /** Gives up a job of items. */
+  dropItems(batch: ItemBatch): void {
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(batch);
+  }
+
   #addBatch(): Batch {
     const batch = new Batch();
     this.#batches.push(batch);
@@ -108,6 +129,9 @@ export class JobQueue {
   }
 }
 
+/** Batches for items that are kept for the next stream. */
+const MAX_SPARE = 8;
+
 /** Jobs that cross together, in the memory of an encoder. */
 class Batch {
   readonly encoder = new Encoder();
@@ -123,6 +147,12 @@ class Batch {
     encoder.skip(JOB_WORDS);
     clear(encoder.words, start);
     write?.(encoder, start);
+    this.complete(start, kind, id, flags);
+  }
+
+  /** Makes the job that begins at a word count. */
+  protected complete(start: number, kind: number, id: number, flags: number): void {
+    const { encoder } = this;
     const { words } = encoder;
     words[start + JobWord.words] = encoder.word - start;
     words[start + JobWord.kind] = kind;
@@ -143,4 +173,25 @@ class Batch {
 /** Faster than `fill` for so few words. */
 function clear(words: Uint32Array, start: number): void {
   for (let word = start; word < start + JOB_WORDS; word++) words[word] = 0;
+}
+
+/** A job of items, which is written item by item. */
+export class ItemBatch extends Batch {
+  constructor() {
+    super();
+    this.encoder.outOfBand = [];
+  }
+
+  open(settings: EncoderSettings): void {
+    const { encoder } = this;
+    encoder.seek(0, 0, 0);
+    encoder.skip(JOB_WORDS);
+    clear(encoder.words, 0);
+    encoder.openList(settings, LARGEST);
+  }
+
+  close(call: number): void {
+    this.encoder.closeList();
+    this.complete(0, JOB_ITEMS, call, 0);
+  }
 }

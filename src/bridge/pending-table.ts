@@ -37,6 +37,11 @@ export class PendingTable<T> {
     this.#size++;
   }
 
+  get(id: number): T | undefined {
+    const entry = this.#entries[this.#placeOf(id)];
+    return entry?.id === id ? entry.value : undefined;
+  }
+
   /** Removes and returns. */
   take(id: number): T | undefined {
     const place = this.#placeOf(id);

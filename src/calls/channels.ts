@@ -1,5 +1,6 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel';
 import type { InterceptedCall } from './interceptor.js';
+import { isStreamOf, ObservedStream } from './streams.js';
 
 /**
  * What the tracing channels `backwater:call` (calls that clients make) and `backwater:serve` (calls that
@@ -7,11 +8,16 @@ import type { InterceptedCall } from './interceptor.js';
  *
  * The first interceptor sees this object too, so a subscriber to `start` may set `trace` and `metadata`.
  * Each call has the events of `tracePromise`: `start`, `end`, `error` if it fails, `asyncStart` and
- * `asyncEnd`.
+ * `asyncEnd`. A stream has the last three when it has ended.
  */
 export interface TracedCall extends InterceptedCall {
-  /** The result, before a server encodes it. Set from `asyncStart` on if the call has succeeded. */
+  /**
+   * The result, before a server encodes it. Set from `asyncStart` on if the call has succeeded and was not
+   * answered with a stream.
+   */
   result?: unknown;
+  /** How many items a stream had. Set from `error` or `asyncStart` on. */
+  items?: number;
   /** The error. Set from `error` on if the call has failed. */
   error?: unknown;
 }
@@ -47,15 +53,33 @@ export async function traceCall(
 ): Promise<unknown> {
   const running = channel.start.runStores(call, run);
   channel.end.publish(call);
+  let result: unknown;
   try {
-    call.result = await running;
+    result = await running;
   } catch (error) {
-    call.error = error;
-    channel.error.publish(call);
+    publishEnd(channel, call, { error });
     throw error;
-  } finally {
-    channel.asyncStart.publish(call);
-    channel.asyncEnd.publish(call);
   }
-  return call.result;
+  if (isStreamOf(call, result)) {
+    return new ObservedStream(result, (items, failure) => {
+      call.items = items;
+      publishEnd(channel, call, failure);
+    });
+  }
+  call.result = result;
+  publishEnd(channel, call, undefined);
+  return result;
+}
+
+function publishEnd(
+  channel: Channel,
+  call: TracedCall,
+  failure: { readonly error: unknown } | undefined,
+): void {
+  if (failure !== undefined) {
+    call.error = failure.error;
+    channel.error.publish(call);
+  }
+  channel.asyncStart.publish(call);
+  channel.asyncEnd.publish(call);
 }

@@ -42,6 +42,14 @@ export interface InterceptedCall {
    * request that `next` makes; a later one has no effect.
    */
   deadline?: Date | undefined;
+  /**
+   * Whether the caller asked for a stream. If so, `next` of a client resolves with an async iterable, once the
+   * first items have arrived, and the interceptor may resolve with another one.
+   *
+   * On the server, `next` resolves with an async iterable whenever the function streams, also if the caller wants
+   * the items as a list.
+   */
+  readonly stream: boolean;
   /** The server to call, if all calls of the client go to one name or address. Client only. */
   readonly server?:
     | {

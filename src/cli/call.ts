@@ -1,8 +1,9 @@
 import { RemoteException } from '../errors/errors.js';
 import type { Term } from '../terms/index.js';
-import { type Command, takeArgs } from './command.js';
+import { type Command, takeArgs, timeOf } from './command.js';
 import { EXIT, messageOf } from './exit.js';
 import { clientFlags, clientOf } from './target.js';
+import { UsageError } from './usage-error.js';
 import { formatOf, inputFlags, outputFlags, printed, readArguments, termsFor } from './values.js';
 
 /** `backwater call` */
@@ -13,9 +14,15 @@ export const call: Command = {
   details: [
     'Each ARGUMENT is a JSON value, or a term in Erlang syntax with --erlang. A single array is the list of all arguments, so write [[1, 2]] to call a function with one list. The argument - is read from stdin.',
     'JSON cannot express every result: atoms become strings, tuples arrays, bytes that are not text {"base64": "..."}, and maps with other keys arrays of pairs. Use --output js, elixir or erlang for a result to paste into Node.js, iex or erl.',
+    'With --stream, each item of the result is printed on a line of its own as it arrives. The function ends when the command does, such as when the reader of a pipe has seen enough.',
     'If the function raises an exception, it is printed to stderr, and the exit status is 1.',
   ],
-  flags: { ...inputFlags, ...outputFlags },
+  flags: {
+    ...inputFlags,
+    ...outputFlags,
+    stream: { help: 'print the items of the result as they arrive, one per line' },
+    'idle-timeout': { value: 'TIME', help: 'limit for waiting for an item with --stream (30s)' },
+  },
   connection: clientFlags,
   examples: [
     [`call 127.0.0.1 string to_upper '"hello"' --secret-file secret`, 'Pass a string'],
@@ -24,6 +31,7 @@ export const call: Command = {
       `call 10.0.0.1 lists reverse '[[1, {ok, "x"}]]' --erlang -o erlang --secret-file secret`,
       'Pass and print Erlang terms',
     ],
+    [`call 127.0.0.1 log tail 10 --stream --secret-file secret`, 'Print items as they arrive'],
     [
       `call https://10.0.0.1:8443 orders find 42 --ca ca.pem --timeout 2s --secret-file secret`,
       'Call over TLS',
@@ -32,13 +40,24 @@ export const call: Command = {
   async run(args, flags, terminal) {
     const [url, module, fn, ...texts] = takeArgs(args, ['URL', 'MODULE', 'FUNCTION'], true);
     const values = readArguments(texts, flags);
+    const idleTimeout = timeOf(flags, 'idle-timeout');
+    const isStream = flags.has('stream');
+    if (idleTimeout !== undefined && !isStream) {
+      throw new UsageError('--idle-timeout needs --stream');
+    }
     const format = formatOf(flags);
     const client = clientOf(url!, flags, {
       terms: termsFor(format),
       objectKeys: flags.has('atom-keys') ? 'atom' : 'binary',
     });
     try {
-      terminal.print(printed(await client.call(module!, fn!, values), format, terminal));
+      if (isStream) {
+        const items = client.stream(module!, fn!, values, { idleTimeout });
+        for await (const item of items)
+          await terminal.printItem(printed(item, format, terminal, true));
+      } else {
+        terminal.print(printed(await client.call(module!, fn!, values), format, terminal));
+      }
       return EXIT.ok;
     } catch (error) {
       if (!(error instanceof RemoteException)) throw error;

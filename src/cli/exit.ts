@@ -9,6 +9,7 @@ import {
   RemoteError,
   RemoteException,
   ResponseAuthenticationError,
+  StreamError,
   TermError,
   TimeoutError,
 } from '../errors/errors.js';
@@ -52,7 +53,8 @@ export function statusOf(error: unknown): number {
   if (error instanceof RemoteError) return EXIT.refused;
   if (error instanceof TimeoutError) return EXIT.timeout;
   if (error instanceof ConnectError || error instanceof ListenError) return EXIT.connect;
-  if (error instanceof ConnectionLostError || error instanceof ClosedError) return EXIT.connect;
+  if (error instanceof ConnectionLostError || error instanceof StreamError) return EXIT.connect;
+  if (error instanceof ClosedError) return EXIT.connect;
   if (error instanceof QueueFullError) return EXIT.connect;
   if (error instanceof ResponseAuthenticationError) return EXIT.authentication;
   // A path means that a value of the user cannot be encoded; otherwise bytes cannot be decoded.

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { WriteStream } from 'node:tty';
 import { EXIT } from './exit.js';
 
@@ -47,6 +48,11 @@ export class Terminal {
   /** Writes a line or bytes to stdout. */
   print(line: string | Uint8Array): void {
     this.#out.write(typeof line === 'string' ? `${line}\n` : line);
+  }
+
+  /** Writes one line of many to stdout; resolves when the reader has room for the next one. */
+  async printItem(line: string): Promise<void> {
+    if (!this.#out.write(`${line}\n`)) await once(this.#out, 'drain');
   }
 
   /** Writes a line to stderr. */

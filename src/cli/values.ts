@@ -30,8 +30,8 @@ export const formatOf = (flags: Flags): Format =>
 export const termsFor = (format: Format): 'js' | 'exact' =>
   format === 'erlang' || format === 'elixir' ? 'exact' : 'js';
 
-/** A term in a format. */
-export function printed(term: Term, format: Format, terminal: Terminal): string {
+/** A term in a format; JavaScript and JSON take several lines where that helps, unless `isLine` says otherwise. */
+export function printed(term: Term, format: Format, terminal: Terminal, isLine = false): string {
   switch (format) {
     case 'erlang':
       return toErlang(term);
@@ -44,10 +44,11 @@ export function printed(term: Term, format: Format, terminal: Terminal): string 
         colors: terminal.hasColours,
         maxArrayLength: null,
         maxStringLength: null,
+        ...(isLine ? { breakLength: Infinity, compact: true } : {}),
       });
     case 'json':
       try {
-        return jsonOf(term, terminal.isInteractive ? 2 : 0);
+        return jsonOf(term, terminal.isInteractive && !isLine ? 2 : 0);
       } catch (cause) {
         if (!(cause instanceof RangeError)) throw cause;
         throw new UsageError('the value is too large for JSON: use --output erlang', { cause });

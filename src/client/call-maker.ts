@@ -1,6 +1,7 @@
-import { bridge } from '../bridge/bridge.js';
+import { bridge, type Pending } from '../bridge/bridge.js';
 import { JOB_CALL, JobWord } from '../bridge/numbers.js';
 import { callChannel, isTraced } from '../calls/channels.js';
+import { FLAG_STREAM } from '../codec/control.js';
 import type { SizeLimit } from '../codec/serialize-error.js';
 import { ClosedError, QueueFullError } from '../errors/errors.js';
 import { callHeaders } from '../options/metadata.js';
@@ -9,6 +10,8 @@ import {
   type CallOptions,
   type CallSettings,
   type ClientSettings,
+  type StreamOptions,
+  streamOptions,
 } from './options.js';
 import { beginAtCaller } from '../platform/call-stack.js';
 import type { AbortSignalLike } from '../platform/realms.js';
@@ -16,8 +19,11 @@ import type { Resolver } from '../resolve/resolver.js';
 import { abortReason } from './abort.js';
 import { checkCall } from './check-call.js';
 import { intercept, type ServerAddress } from './intercept.js';
+import { InterceptedStream } from './intercepted-stream.js';
+import { ItemStream, type StreamSource } from './item-stream.js';
 import { beginning, EitherSignal, MAX_UINT32, milliseconds } from './limits.js';
 import { CANCELLED, countFailure, PendingCall, type Tally } from './pending-call.js';
+import { PendingStream } from './pending-stream.js';
 import type { ClientStats } from './stats.js';
 
 /** Makes the calls of one client. The client's views share it. */
@@ -81,12 +87,14 @@ export class CallMaker {
       let settings: CallSettings | undefined;
       try {
         settings = callOptions(options, defaults);
-        checkCall(module, fn, args);
-        if (this.#isClosed) throw new ClosedError('the client is closed');
-        if (settings.signal?.aborted) throw abortReason(settings.signal);
-        const call = { module, fn, args, settings: beginning(settings), called };
+        const call = {
+          module,
+          fn,
+          args,
+          settings: this.#begin(module, fn, args, settings),
+          called,
+        };
         const parentSignal = settings.parent?.signal;
-        if (parentSignal?.aborted) throw abortReason(parentSignal);
         if (parentSignal !== undefined) resolve(this.#withParent(call, parentSignal));
         else if (this.#isIntercepted(settings)) resolve(this.#intercept(call));
         else this.#send(call, resolve, reject);
@@ -95,6 +103,86 @@ export class CallMaker {
         throw error;
       }
     });
+  }
+
+  /** Makes a call when the first item of its result is asked for. */
+  stream(
+    module: string,
+    fn: string,
+    args: readonly unknown[],
+    options: StreamOptions | undefined,
+    defaults: CallSettings,
+  ): ItemStream {
+    return new ItemStream(() => {
+      let settings: CallSettings | undefined;
+      try {
+        settings = streamOptions(options, defaults);
+        const begun = this.#begin(module, fn, args, settings);
+        return this.#startStream({ module, fn, args, settings: begun, called: NEXT });
+      } catch (error) {
+        this.#countUnsent(error, settings);
+        throw error;
+      }
+    });
+  }
+
+  #startStream(call: Call): StreamSource {
+    const { signal, parent } = call.settings;
+    const signals = [signal, parent?.signal].filter((each) => each !== undefined);
+    const either = signals.length > 1 ? new EitherSignal(signals) : undefined;
+    const begun = withSignal(call, either?.signal ?? signals[0]);
+    const release = (): void => either?.release();
+    try {
+      if (!this.#isIntercepted(begun.settings)) return this.#sendStream(begun, release);
+      return this.#interceptStream(begun, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  #interceptStream({ called, ...call }: Call, release: () => void): StreamSource {
+    this.#intercepted++;
+    return new InterceptedStream(
+      { ...call, server: this.#server },
+      (inner, onEnd) => {
+        try {
+          this.#checkSendable(inner.settings);
+          return this.#sendStream({ ...inner, called }, onEnd);
+        } catch (error) {
+          this.#countUnsent(error, inner.settings);
+          throw error;
+        }
+      },
+      () => {
+        release();
+        this.#onInterceptedEnd();
+      },
+    );
+  }
+
+  #sendStream(call: Call, release: () => void): PendingStream {
+    const { module, fn, args, settings } = call;
+    const made = { module, fn, arity: args.length, settings };
+    const pending = new PendingStream(this.#tally, made, release);
+    this.#enter(call, pending);
+    return pending;
+  }
+
+  /** Checks a call that begins, and returns its settings from now on. */
+  #begin(
+    module: string,
+    fn: string,
+    args: readonly unknown[],
+    settings: CallSettings,
+  ): CallSettings {
+    checkCall(module, fn, args);
+    if (this.#isClosed) throw new ClosedError('the client is closed');
+    if (settings.signal?.aborted) throw abortReason(settings.signal);
+    const begun = beginning(settings);
+    const parentSignal = settings.parent?.signal;
+    if (parentSignal?.aborted) throw abortReason(parentSignal);
+    return begun;
   }
 
   #countUnsent(error: unknown, settings: CallSettings | undefined): void {
@@ -129,22 +217,29 @@ export class CallMaker {
         this.#sent({ ...inner, called }),
       );
     } finally {
-      if (--this.#intercepted === 0) this.#onLastIntercepted?.();
+      this.#onInterceptedEnd();
     }
+  }
+
+  #onInterceptedEnd(): void {
+    if (--this.#intercepted === 0) this.#onLastIntercepted?.();
   }
 
   #sent(call: Call): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const { signal } = call.settings;
       try {
-        if (this.#hasEnded) throw new ClosedError('the client is closed');
-        if (signal?.aborted) throw abortReason(signal);
+        this.#checkSendable(call.settings);
         this.#send(call, resolve, reject);
       } catch (error) {
         this.#countUnsent(error, call.settings);
         throw error;
       }
     });
+  }
+
+  #checkSendable({ signal }: CallSettings): void {
+    if (this.#hasEnded) throw new ClosedError('the client is closed');
+    if (signal?.aborted) throw abortReason(signal);
   }
 
   #send(call: Call, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
@@ -158,6 +253,11 @@ export class CallMaker {
       fn,
       args.length,
     );
+    this.#enter(call, pending);
+  }
+
+  /** Hands a call over to Rust. */
+  #enter(call: Call, pending: Pending & { begun(id: number, size: number): void }): void {
     const id = bridge.newId();
     const size = this.#post(id, call);
     // Only now, since getters of the arguments may throw, or never return.
@@ -208,10 +308,12 @@ export class CallMaker {
       );
       words[job + JobWord.timeout] = milliseconds(settings.timeout);
       words[job + JobWord.maxRetries] = settings.maxRetries;
-      words[job + JobWord.hedgeDelay] = milliseconds(settings.hedgeDelay);
+      const isStream = (settings.flags & FLAG_STREAM) !== 0;
+      words[job + JobWord.hedgeDelay] = isStream ? MAX_UINT32 : milliseconds(settings.hedgeDelay);
       words[job + JobWord.headers] = headers;
       words[job + JobWord.headersLength] = headersLength;
       words[job + JobWord.requestId] = requestId;
+      if (isStream) words[job + JobWord.idleTimeout] = milliseconds(settings.streamIdleTimeout);
     });
     return size;
   }
@@ -229,6 +331,9 @@ interface Call {
   readonly called: Called;
 }
 
-function withSignal(call: Call, signal: AbortSignalLike): Call {
+/** Where the stacks of errors of a stream begin. */
+const NEXT = ItemStream.prototype.next;
+
+function withSignal(call: Call, signal: AbortSignalLike | undefined): Call {
   return { ...call, settings: { ...call.settings, signal } };
 }

@@ -2,8 +2,9 @@ import { Buffer } from 'node:buffer';
 import { randomFillSync } from 'node:crypto';
 import { bridge, type Timer } from '../bridge/bridge.js';
 import { callChannel, isTraced, traceCall, type TracedCall } from '../calls/channels.js';
+import { FLAG_STREAM } from '../codec/control.js';
 import { isDate, type TimeBound, timeOf } from '../calls/deadline.js';
-import { chain, type InterceptedCall, refused } from '../calls/interceptor.js';
+import { chain, type InterceptedCall, type Next, refused } from '../calls/interceptor.js';
 import { Metadata } from '../options/metadata.js';
 import type { CallSettings } from './options.js';
 import { rejection } from '../platform/call-stack.js';
@@ -21,7 +22,7 @@ export interface ServerAddress {
 }
 
 /** A call as the user has made it. */
-interface GivenCall {
+export interface GivenCall {
   readonly module: string;
   readonly fn: string;
   readonly args: readonly unknown[];
@@ -30,7 +31,7 @@ interface GivenCall {
 }
 
 /** Sends a call, and repeats it if its settings say so. */
-type Send = (call: Omit<GivenCall, 'server'>) => Promise<unknown>;
+export type Send = (call: Omit<GivenCall, 'server'>) => Promise<unknown>;
 
 /** Runs a call through the interceptors and the tracing channel. The client has checked it. */
 export function intercept(given: GivenCall, send: Send): Promise<unknown> {
@@ -39,7 +40,7 @@ export function intercept(given: GivenCall, send: Send): Promise<unknown> {
   return isTraced(callChannel) ? traceCall(callChannel, call, run) : run();
 }
 
-function interceptedCall({ module, fn, args, settings, server }: GivenCall): TracedCall {
+export function interceptedCall({ module, fn, args, settings, server }: GivenCall): TracedCall {
   const { timeout, signal, metadata, trace } = settings;
   return {
     side: 'client',
@@ -51,6 +52,7 @@ function interceptedCall({ module, fn, args, settings, server }: GivenCall): Tra
     requestId: newRequestId(),
     signal: signal as AbortSignal | undefined,
     deadline: Number.isFinite(timeout) ? new Date(dateNow() + timeout) : undefined,
+    stream: (settings.flags & FLAG_STREAM) !== 0,
     server,
     context: undefined,
   };
@@ -59,45 +61,39 @@ function interceptedCall({ module, fn, args, settings, server }: GivenCall): Tra
 /** How long interceptors may take, in milliseconds, to handle that the time is up. */
 const GRACE = 10;
 
-/**
- * Settles a call once: with what its interceptors answer, when its signal aborts, or when its time is up,
- * whatever the interceptors do.
- */
-class InterceptedRun {
-  readonly settled: Promise<unknown>;
+/** Why a wait for interceptors ends. */
+export type Interrupt = (fail: () => Promise<never>) => void;
+
+/** A call on its way through its interceptors, and what they pass on. */
+export abstract class Interception {
+  /** Runs the call through the interceptors. */
+  protected readonly pass: Next;
+  /** How many requests are under way. */
+  protected sending = 0;
   readonly #settings: CallSettings;
   readonly #bound: TimeBound;
   readonly #deadline: Date | undefined;
   readonly #endsAt: number;
-  readonly #send: Send;
-  #sending = 0;
 
-  constructor({ settings }: GivenCall, call: InterceptedCall, send: Send) {
+  constructor({ settings }: GivenCall, call: InterceptedCall) {
     const { timeout, interceptors = [] } = settings;
     this.#settings = settings;
     this.#bound = settings.bound ?? { option: 'timeout', limit: timeout };
     this.#deadline = call.deadline;
     this.#endsAt = now() + timeout;
-    this.#send = send;
-    const next = chain(interceptors, this.#transmit, again);
-    this.settled = this.#settle(() => next(call));
+    this.pass = chain(interceptors, (passed) => this.#transmit(passed), again);
   }
 
-  async #settle(run: () => Promise<unknown>): Promise<unknown> {
+  protected abstract send(call: Omit<GivenCall, 'server'>): Promise<unknown>;
+
+  /** Has `interrupt` called when the signal of the call aborts or its time is up, until the result is called. */
+  protected watch(interrupt: Interrupt): () => void {
     const { signal, timeout } = this.#settings;
     let timer: Timer | undefined;
-    let end!: (failure: Promise<never>) => void;
-    let hasEnded = false;
-    const interrupted = new Promise<never>((resolve) => (end = resolve));
-    const interrupt = (fail: () => Promise<never>): void => {
-      // A second failure would have no one to handle it.
-      if (!hasEnded) end(fail());
-      hasEnded = true;
-    };
     const abort = (): void => interrupt(() => Promise.reject(abortReason(signal!)));
     const expire = (): void => {
       // Requests under way end by themselves, and their errors say more.
-      if (this.#sending > 0) timer = bridge.startTimer(expire, GRACE);
+      if (this.sending > 0) timer = bridge.startTimer(expire, GRACE);
       else interrupt(() => rejection(overdue('interceptors', this.#bound)));
     };
     bridge.hold();
@@ -105,26 +101,18 @@ class InterceptedRun {
     if (Number.isFinite(timeout)) {
       timer = bridge.startTimer(() => (timer = bridge.startTimer(expire, GRACE)), timeout);
     }
-    try {
-      return await Promise.race([run(), interrupted]);
-    } finally {
+    return () => {
       timer?.stop();
       if (signal !== undefined) offAbort(signal, abort);
       bridge.release();
-    }
+    };
   }
 
-  readonly #transmit = async (call: InterceptedCall): Promise<unknown> => {
+  async #transmit(call: InterceptedCall): Promise<unknown> {
     const { module, function: fn, args } = call;
     checkCall(module, fn, args);
-    const settings = this.#settingsOf(call);
-    this.#sending++;
-    try {
-      return await this.#send({ module, fn, args, settings });
-    } finally {
-      this.#sending--;
-    }
-  };
+    return await this.send({ module, fn, args, settings: this.#settingsOf(call) });
+  }
 
   #settingsOf({ signal, deadline, metadata, trace, requestId }: InterceptedCall): CallSettings {
     if (signal !== undefined && !isAbortSignal(signal)) {
@@ -152,6 +140,46 @@ class InterceptedRun {
       trace,
       requestId: checkRequestId(requestId),
     };
+  }
+}
+
+/**
+ * Settles a call once: with what its interceptors answer, when its signal aborts, or when its time is up,
+ * whatever the interceptors do.
+ */
+class InterceptedRun extends Interception {
+  readonly settled: Promise<unknown>;
+  readonly #send: Send;
+
+  constructor(given: GivenCall, call: InterceptedCall, send: Send) {
+    super(given, call);
+    this.#send = send;
+    this.settled = this.#settle(() => this.pass(call));
+  }
+
+  async #settle(run: () => Promise<unknown>): Promise<unknown> {
+    let end!: (failure: Promise<never>) => void;
+    let hasEnded = false;
+    const interrupted = new Promise<never>((resolve) => (end = resolve));
+    const unwatch = this.watch((fail) => {
+      // A second failure would have no one to handle it.
+      if (!hasEnded) end(fail());
+      hasEnded = true;
+    });
+    try {
+      return await Promise.race([run(), interrupted]);
+    } finally {
+      unwatch();
+    }
+  }
+
+  protected override async send(call: Omit<GivenCall, 'server'>): Promise<unknown> {
+    this.sending++;
+    try {
+      return await this.#send(call);
+    } finally {
+      this.sending--;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** The options of clients and of single calls. */
 import { deadline, parent, type ParentCall, type TimeBound } from '../calls/deadline.js';
 import { copied, interception } from '../calls/interceptor.js';
-import { FLAG_IDEMPOTENT } from '../codec/control.js';
+import { FLAG_IDEMPOTENT, FLAG_STREAM } from '../codec/control.js';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
 import { OptionError } from '../errors/errors.js';
 import { option, type OptionsOf, readOptions, type Values } from '../options/table.js';
@@ -98,6 +98,17 @@ export const callTable = {
   parent: option(parent, undefined),
 };
 
+export const streamTable = {
+  ...callTable,
+  /**
+   * How long to wait for the next items or a ping of the server, in milliseconds; `Infinity` for no limit. It
+   * counts while the consumer waits.
+   *
+   * @defaultValue the client's `streamIdleTimeout`
+   */
+  idleTimeout: option(optional(timeout), undefined),
+};
+
 export const clientTable = {
   ...callDefaults,
   ...limits,
@@ -180,6 +191,9 @@ export const clientTable = {
 
 /** Options of a single call. They take precedence over those of the client. */
 export interface CallOptions extends OptionsOf<typeof callTable> {}
+
+/** Options of a single stream. They take precedence over those of the client. */
+export interface StreamOptions extends OptionsOf<typeof streamTable> {}
 
 /** Options of a client, apart from where to call. */
 export interface ClientTuning extends OptionsOf<typeof clientTable> {}
@@ -293,4 +307,24 @@ export function callOptions(
   const values = { ...client, ...readOptions(callTable, input, 'the call', base) };
   const metadata = Metadata.of(values.metadata, client.metadata);
   return Object.freeze({ ...values, metadata, flags: flagsOf(values) });
+}
+
+/**
+ * The settings of one stream.
+ *
+ * @param client the settings of its client, which are the defaults
+ * @throws {@link OptionError} naming the option that is unknown or has a wrong value
+ */
+export function streamOptions(
+  input: StreamOptions | null | undefined,
+  client: CallSettings,
+): CallSettings {
+  const { idleTimeout, ...rest } = readOptions(streamTable, input, 'the stream', {
+    ...client,
+    idleTimeout: client.streamIdleTimeout,
+    metadata: undefined,
+  });
+  const values = { ...client, ...rest, streamIdleTimeout: idleTimeout ?? client.streamIdleTimeout };
+  const metadata = Metadata.of(values.metadata, client.metadata);
+  return Object.freeze({ ...values, metadata, flags: flagsOf(values) | FLAG_STREAM });
 }

@@ -1,18 +1,16 @@
-import { ownProperties } from '../platform/own-properties.js';
 import type { AsyncResource } from 'node:async_hooks';
 import { abortReason, offAbort, onAbort } from './abort.js';
 import { bridge, type Pending } from '../bridge/bridge.js';
 import { rejection } from '../platform/call-stack.js';
 import { readArrival } from '../codec/decoder.js';
-import { type Revivers, reviversOf } from '../codec/revivers.js';
+import { reviversOf } from '../codec/revivers.js';
 import type { Arrival } from '../codec/tape-buffers.js';
-import { BackwaterError, RemoteError, TimeoutError } from '../errors/errors.js';
+import { BackwaterError } from '../errors/errors.js';
 import { requestIdOf, setRequestId } from '../bridge/request-id.js';
-import { fromException } from '../exceptions/exceptions.js';
 import { contextOfCaller } from '../platform/host.js';
 import { attempt } from '../platform/inspect.js';
+import { exceptionOf, failureOf } from './call-end.js';
 import type { CallSettings } from './options.js';
-import type { Term } from '../terms/values.js';
 
 /** What a client counts of its calls that have not settled. */
 export interface Tally {
@@ -33,8 +31,8 @@ export function countFailure({ failures }: Tally, error: unknown): void {
   failures.set(name, (failures.get(name) ?? 0) + 1);
 }
 
-/** The code of an exception of the remote function, also if it is thrown as what it was there. */
-const REMOTE_EXCEPTION = 'ERR_BACKWATER_REMOTE_EXCEPTION';
+/** @internal The code of an exception of the remote function, also if it is thrown as what it was there. */
+export const REMOTE_EXCEPTION = 'ERR_BACKWATER_REMOTE_EXCEPTION';
 
 /**
  * A call that has not settled. One object with methods: a closure for each way in which a call may end
@@ -106,7 +104,8 @@ export class PendingCall implements Pending {
     this.#settle();
     let value: unknown;
     try {
-      value = this.#read(arrival, reviversOf(this.#settings.revivers));
+      const { terms, revivers } = this.#settings;
+      value = readArrival(arrival, terms === 'exact', reviversOf(revivers));
     } catch (error) {
       this.#fail(BackwaterError.from(error), requestIdOf(arrival));
       return;
@@ -119,12 +118,7 @@ export class PendingCall implements Pending {
     const requestId = requestIdOf(arrival);
     let error: unknown;
     try {
-      // The tuples of an exception are this library's.
-      const revivers = reviversOf(this.#settings.revivers)?.ofStructs;
-      const exception = this.#read(arrival, revivers) as readonly Term[];
-      error = fromException(exception as never, {
-        rethrow: this.#settings.rethrowRemoteExceptions,
-      });
+      error = exceptionOf(arrival, this.#settings);
     } catch (failure) {
       this.#fail(BackwaterError.from(failure), requestId);
       return;
@@ -136,23 +130,15 @@ export class PendingCall implements Pending {
 
   onFailure(error: Error, requestId?: string): void {
     this.#settle();
-    if (error instanceof RemoteError) {
-      const call = `${this.#module}:${this.#fn}/${this.#arity}`;
-      const { detail } = ownProperties(error);
-      this.#fail(new RemoteError(error.httpStatus, error.reason, { call, detail }), requestId);
-    } else {
-      this.#fail(this.#withBound(error), requestId);
-    }
-  }
-
-  /** Rust knows one limit of the whole call, whichever option it follows from. */
-  #withBound(error: Error): Error {
-    const { bound } = this.#settings;
-    if (bound === undefined || !(error instanceof TimeoutError) || error.option !== 'timeout') {
-      return error;
-    }
-    const { phase, times, host, port } = error;
-    return new TimeoutError({ phase, times, host, port, ...bound });
+    this.#fail(
+      failureOf(error, {
+        module: this.#module,
+        fn: this.#fn,
+        arity: this.#arity,
+        settings: this.#settings,
+      }),
+      requestId,
+    );
   }
 
   #fail(error: Error, requestId?: string): void {
@@ -169,9 +155,5 @@ export class PendingCall implements Pending {
     this.#tally.bytes -= this.#size;
     const { signal } = this.#settings;
     if (signal !== undefined && this.#cancel !== undefined) offAbort(signal, this.#cancel);
-  }
-
-  #read(arrival: Arrival, revivers: Revivers | undefined): unknown {
-    return readArrival(arrival, this.#settings.terms === 'exact', revivers);
   }
 }

@@ -1,5 +1,7 @@
 import type { FunctionsOf, SignatureOf } from '../server/exposed-types.js';
+import type { TupleMark } from '../terms/tuple.js';
 import type { Term } from '../terms/values.js';
+import type { RemoteStream } from './item-stream.js';
 
 /** A remote module about which no types are known: any function, with any arguments. */
 export type AnyModule = Record<string, (...args: unknown[]) => Term>;
@@ -18,9 +20,41 @@ type RemoteFunctions<Functions> = {
         ? Name
         : never
   ]: SignatureOf<Functions[Name]> extends (...args: infer Args) => infer Result
-    ? (...args: Args) => Promise<Awaited<Result>>
+    ? (...args: Args) => Promise<Listed<Awaited<Result>>>
     : never;
 };
+
+/** What a call gives: the items of a stream as a list. */
+type Listed<Result> = Result extends StreamOf<infer Item> ? Item[] : Result;
+
+type StreamOf<Item> = AsyncIterable<Item> | (Iterator<Item> & Iterable<Item>);
+
+/**
+ * The functions of a remote module as streams of their items. A function that returns a list streams the items of
+ * the list, any other function its one result.
+ */
+export type StreamsOf<Module> = StreamFunctions<FunctionsOf<Module>>;
+
+type StreamFunctions<Functions> = {
+  readonly [
+    Name in keyof Functions as Name extends symbol | LocalName
+      ? never
+      : Functions[Name] extends (...args: never[]) => unknown
+        ? Name
+        : never
+  ]: SignatureOf<Functions[Name]> extends (...args: infer Args) => infer Result
+    ? (...args: Args) => RemoteStream<ItemOf<Awaited<Result>>>
+    : never;
+};
+
+type ItemOf<Result> =
+  Result extends StreamOf<infer Item>
+    ? Item
+    : Result extends TupleMark
+      ? Result
+      : Result extends readonly (infer Item)[]
+        ? Item
+        : Result;
 
 /**
  * Names that are never remote functions, since JavaScript, loggers and test runners ask any object for
@@ -84,16 +118,13 @@ const Target = class RemoteModule {
   }
 };
 
-type RemoteFunction = (...args: unknown[]) => Promise<unknown>;
+type RemoteFunction = (...args: unknown[]) => unknown;
 
 /**
  * An object with a method for every function that the module may have. Whatever has been assigned to the
  * object, such as a test's mock, takes precedence.
  */
-export function remoteModule(
-  name: string,
-  call: (fn: string, args: unknown[]) => Promise<unknown>,
-): object {
+export function remoteModule(name: string, call: (fn: string, args: unknown[]) => unknown): object {
   const methods = new Map<string, RemoteFunction>();
   return new Proxy<object>(new Target(name), {
     // A trap that somebody has added to Object.prototype is none of this.

@@ -1,11 +1,24 @@
 import type { Interceptor } from '../calls/interceptor.js';
 import { BackwaterError, type BackwaterErrorCode } from '../errors/errors.js';
-import { callOptions, type CallOptions, type CallSettings, clientOptions } from './options.js';
+import type { RemoteStream } from './item-stream.js';
+import {
+  callOptions,
+  type CallOptions,
+  type CallSettings,
+  clientOptions,
+  type StreamOptions,
+  streamOptions,
+} from './options.js';
 import { isError } from '../platform/realms.js';
 import type { Term } from '../terms/values.js';
 import type { CallMaker } from './call-maker.js';
 import { checkName } from './check-call.js';
-import { type AnyModule, remoteModule, type RemoteModule } from './remote-module.js';
+import {
+  type AnyModule,
+  remoteModule,
+  type RemoteModule,
+  type StreamsOf,
+} from './remote-module.js';
 
 /**
  * The error of {@link ClientView.tryCall}: one of this library, the reason of an abort, or, with
@@ -79,6 +92,31 @@ export class ClientView {
     return this.#maker.make(module, fn, args, options, this.#defaults, this.call) as Promise<T>;
   }
 
+  /**
+   * Calls a function and iterates over its items as they arrive. The call is made when the first item is asked for.
+   *
+   * A function that returns an async iterable or a generator streams. Of any other function, also of an Erlang
+   * server, the items of its list are iterated, or its one value.
+   *
+   * @param module the module's name, as the server exposes it
+   * @param fn the function's name
+   * @param args its arguments, at most 255
+   * @example
+   * ```ts
+   * import { Client } from 'backwater';
+   * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.SECRET! });
+   * for await (const line of client.stream<string>('log', 'tail', [10])) console.log(line);
+   * ```
+   */
+  stream<T = Term>(
+    module: string,
+    fn: string,
+    args: readonly unknown[] = [],
+    options?: StreamOptions,
+  ): RemoteStream<T> {
+    return this.#maker.stream(module, fn, args, options, this.#defaults) as RemoteStream<T>;
+  }
+
   /** Like {@link Client.call}, but never rejects. */
   async tryCall<T = Term>(
     module: string,
@@ -118,6 +156,28 @@ export class ClientView {
     return remoteModule(name, (fn, args) =>
       this.call(name, fn, args, options),
     ) as RemoteModule<Module>;
+  }
+
+  /**
+   * The functions of a remote module as methods that return a {@link RemoteStream}, like {@link Client.stream}.
+   *
+   * @example
+   * ```ts
+   * import { Client } from 'backwater';
+   * interface Log { tail(lines: number): AsyncIterable<string> }
+   * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.SECRET! });
+   * for await (const line of client.streams<Log>('log').tail(10)) console.log(line);
+   * ```
+   */
+  streams<Module extends object = AnyModule>(
+    name: string,
+    options?: StreamOptions,
+  ): StreamsOf<Module> {
+    streamOptions(options, this.#defaults);
+    checkName('module', name);
+    return remoteModule(name, (fn, args) =>
+      this.stream(name, fn, args, options),
+    ) as StreamsOf<Module>;
   }
 
   /**

@@ -412,7 +412,10 @@ export type ResponseAuthenticationReason =
   | 'missing_mandatorily_signed_header'
   | 'missing_header'
   | 'invalid_signature'
-  | 'wrong_body_digest';
+  | 'wrong_body_digest'
+  | 'invalid_frame_tag'
+  | 'frame_too_large'
+  | 'trailing_bytes';
 
 /** The claims of a response that cannot be trusted. Anyone on the path may have written it. */
 export interface UnverifiedResponse {
@@ -495,7 +498,14 @@ function authenticationMessage(
 
 /** Why an authentic response, or HTTP itself (`invalid_http`), cannot be understood. */
 export type ResponseErrorReason =
-  'invalid_content_type' | 'invalid_content_encoding' | 'invalid_body' | 'invalid_http';
+  | 'invalid_content_type'
+  | 'invalid_content_encoding'
+  | 'invalid_body'
+  | 'invalid_http'
+  | 'unknown_frame_type'
+  | 'unknown_frame_flags'
+  | 'invalid_frame_payload'
+  | 'item_count_mismatch';
 
 /** The response cannot be understood. The function may have been called. */
 export class ResponseError extends BackwaterError {
@@ -514,6 +524,28 @@ export class ResponseError extends BackwaterError {
     super(`the response cannot be understood: ${reason}${colon}`, options);
     this.reason = reason;
     this.detail = detail;
+  }
+}
+
+/** Fields of a {@link StreamError}. */
+export interface StreamFields extends ErrorOptions {
+  /** How many items had arrived. */
+  readonly items: number;
+}
+
+/** The connection or the response ended before the stream did. The items before are authentic and complete. */
+export class StreamError extends BackwaterError {
+  override readonly code = 'ERR_BACKWATER_STREAM';
+  /** How many items had arrived. */
+  readonly items: number;
+
+  static {
+    defineError(this, 'StreamError');
+  }
+
+  constructor(message: string, { items, ...options }: StreamFields) {
+    super(message, options);
+    this.items = items;
   }
 }
 

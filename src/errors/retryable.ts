@@ -59,6 +59,7 @@ export function isRetryable(error: unknown, options?: RetryOptions): boolean {
     case 'ERR_BACKWATER_TIMEOUT':
       return isRetryableTimeout(error as TimeoutError, idempotent);
     case 'ERR_BACKWATER_CONNECTION_LOST':
+    case 'ERR_BACKWATER_STREAM':
       return idempotent;
     case 'ERR_BACKWATER_REMOTE': {
       const { httpStatus } = error as RemoteError;

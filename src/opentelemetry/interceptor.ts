@@ -14,6 +14,7 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api';
 import type { InterceptedCall, Interceptor, Next } from '../calls/interceptor.js';
+import { isStreamOf, ObservedStream } from '../calls/streams.js';
 import { RemoteError } from '../errors/errors.js';
 import { now } from '../platform/host.js';
 import { isError } from '../platform/realms.js';
@@ -91,19 +92,33 @@ async function traced(
   const context = traces.setSpan(parent, span);
   if (side === 'client') inject(context, call);
   const start = now();
-  let outcome = SUCCESS;
-  try {
-    return await contexts.with(context, next, undefined, call);
-  } catch (error) {
-    outcome = side === 'client' ? clientOutcome(error) : serverOutcome(error);
-    recordFailure(span, side, error);
-    throw error;
-  } finally {
+  const end = (failure: { readonly error: unknown } | undefined): void => {
+    let outcome = SUCCESS;
+    if (failure !== undefined) {
+      const { error } = failure;
+      outcome = side === 'client' ? clientOutcome(error) : serverOutcome(error);
+      recordFailure(span, side, error);
+    }
     const ending = outcomeAttributes(outcome);
     span.setAttributes(ending);
     span.end();
     durations[side].record((now() - start) / 1000, { ...attributes, ...ending }, context);
+  };
+  let result: unknown;
+  try {
+    result = await contexts.with(context, next, undefined, call);
+  } catch (error) {
+    end({ error });
+    throw error;
   }
+  if (isStreamOf(call, result)) {
+    return new ObservedStream(result, (items, failure) => {
+      span.setAttribute(ATTRIBUTE.items, items);
+      end(failure);
+    });
+  }
+  end(undefined);
+  return result;
 }
 
 /** Where the span of a call belongs: to what runs here, or else to what the headers say. */

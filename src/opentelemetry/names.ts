@@ -14,6 +14,7 @@ export const ATTRIBUTE = {
   // Ours.
   requestId: 'backwater.request_id',
   caller: 'backwater.caller',
+  items: 'backwater.stream.items',
   reason: 'backwater.reason',
   state: 'backwater.state',
 } as const;

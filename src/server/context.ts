@@ -48,6 +48,8 @@ export class Context implements CallContext {
   readonly caller: string | undefined;
   /** The trace that the caller says the call belongs to, as far as it is signed. */
   trace: TraceHeaders;
+  /** Whether the caller asked for a stream. */
+  readonly stream: boolean;
   readonly module: string;
   readonly function: string;
   readonly arity: number;
@@ -70,6 +72,7 @@ export class Context implements CallContext {
     );
     this.requestId = caller?.requestId ?? '';
     this.caller = caller?.name ?? undefined;
+    this.stream = caller?.stream ?? false;
     this.#metadata = caller?.metadata ?? [];
     this.trace = {
       traceparent: caller?.traceparent ?? undefined,

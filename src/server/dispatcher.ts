@@ -1,12 +1,13 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { bridge, type CallHandler } from '../bridge/bridge.js';
 import type { JobWriter } from '../bridge/job-queue.js';
-import { JOB_EXCEPTION, JOB_RETURN } from '../bridge/numbers.js';
+import { JOB_END, JOB_EXCEPTION, JOB_RETURN } from '../bridge/numbers.js';
 import { readArrival } from '../codec/decoder.js';
 import { reviversOf } from '../codec/revivers.js';
 import { LARGEST } from '../codec/serialize-error.js';
 import type { Arrival } from '../codec/tape-buffers.js';
 import { isTraced, serveChannel } from '../calls/channels.js';
+import { isStream, type ItemSource } from '../calls/streams.js';
 import { Context } from './context.js';
 import { serveIntercepted } from './intercept.js';
 import {
@@ -17,6 +18,7 @@ import {
 } from '../exceptions/exceptions.js';
 import { newContext } from '../platform/host.js';
 import type { ServerSettings } from './options.js';
+import { Pump } from './pump.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 
 /** What of a server's options its functions' values depend on; all of it can cross to a thread. */
@@ -42,6 +44,8 @@ export type DispatcherSettings = Pick<
 export class Dispatcher implements CallHandler {
   readonly #registry: Registry;
   readonly #settings: DispatcherSettings;
+  readonly #pumps = new Set<Pump>();
+
   constructor(registry: Registry, settings: DispatcherSettings) {
     this.#registry = registry;
     this.#settings = settings;
@@ -104,10 +108,33 @@ export class Dispatcher implements CallHandler {
 
   #return(running: RunningCall, value: unknown): void {
     try {
-      this.#post(JOB_RETURN, running, value, 'result');
+      if (isStream(value)) this.#stream(running, value);
+      else this.#post(JOB_RETURN, running, value, 'result');
     } catch (error) {
       this.#raise(running, error);
     }
+  }
+
+  #stream(running: RunningCall, source: ItemSource): void {
+    const { call } = running;
+    const { signal } = contextOf(running);
+    const pump = new Pump(source, bridge.beginItems(call, this.#settings));
+    this.#pumps.add(pump);
+    const ended = pump.run().finally(() => this.#pumps.delete(pump));
+    if (signal.aborted) void pump.stop();
+    else signal.addEventListener('abort', () => void pump.stop());
+    ended.then(
+      () => {
+        bridge.answer(JOB_END, call);
+        this.#release(running);
+      },
+      (error: unknown) => this.#raise(running, error),
+    );
+  }
+
+  /** Ends all streams; resolves when the `finally` blocks of their generators have run. */
+  async stopStreams(): Promise<void> {
+    await Promise.all(Array.from(this.#pumps, (pump) => pump.stop()));
   }
 
   #raise(running: RunningCall, thrown: unknown): void {
@@ -129,14 +156,18 @@ export class Dispatcher implements CallHandler {
     value: unknown,
     root: string,
   ): void {
-    const { call, scope } = running;
+    const { call } = running;
     const exceptionClass = kind === JOB_EXCEPTION ? classOf(value as Exception) : undefined;
     const write: JobWriter = (encoder) => {
       encoder.encode(value, this.#settings, LARGEST, root, this.onCall);
     };
     bridge.answer(kind, call, write, exceptionClass);
+    this.#release(running);
+  }
+
+  #release({ scope, context }: RunningCall): void {
     scope.emitDestroy();
-    running.context?.end();
+    context?.end();
   }
 }
 

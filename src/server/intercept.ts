@@ -1,5 +1,6 @@
 import { isTraced, serveChannel, traceCall, type TracedCall } from '../calls/channels.js';
 import { chain, type InterceptedCall, type Interceptor, refused } from '../calls/interceptor.js';
+import { inThisContext, isStream } from '../calls/streams.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import type { Context } from './context.js';
 import type { RegisteredFunction } from './registry.js';
@@ -21,6 +22,7 @@ export function serveIntercepted(
     requestId: context.requestId,
     signal: context.signal,
     deadline: context.deadline,
+    stream: context.stream,
     server: undefined,
     context,
   };
@@ -52,5 +54,6 @@ async function invoke(
   if (context.signal.aborted) throw context.signal.reason;
   context.revise(call.metadata, call.trace);
   const args = target.context ? [context, ...call.args] : call.args;
-  return await (Reflect.apply(target.fn, undefined, args) as unknown);
+  const result = await (Reflect.apply(target.fn, undefined, args) as unknown);
+  return isStream(result) ? inThisContext(result) : result;
 }

@@ -17,13 +17,13 @@ const UNSETTLED_AWAIT = 13;
 const { port, url, settings } = (workerData as { backwater: WorkerStart }).backwater;
 
 function serve(registry: Registry, interceptors: ServerSettings['interceptors']): void {
+  const dispatcher = new Dispatcher(registry, { ...settings, interceptors });
   port.on('message', (message: ToWorker) => {
-    if (message.kind === 'exit') process.exit(0);
-    bridge.attachServer(
-      message.server,
-      message.slot,
-      new Dispatcher(registry, { ...settings, interceptors }),
-    );
+    if (message.kind === 'exit') {
+      void dispatcher.stopStreams().then(() => process.exit(0));
+      return;
+    }
+    bridge.attachServer(message.server, message.slot, dispatcher);
     tell({ kind: 'serving' });
   });
   process.exitCode = undefined;

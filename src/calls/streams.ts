@@ -1,0 +1,111 @@
+import { contextOfCaller } from '../platform/host.js';
+import type { InterceptedCall } from './interceptor.js';
+
+/** What a function returns to be answered item by item. */
+export type ItemSource = AsyncIterable<unknown> | IterableIterator<unknown>;
+
+/**
+ * Whether a value is a stream of items: an async iterable, or an iterator that is iterable itself, such as a
+ * generator object. Arrays, sets, maps and text are values.
+ */
+export function isStream(value: unknown): value is ItemSource {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { [Symbol.asyncIterator]: async, [Symbol.iterator]: sync } = value as Record<
+    symbol,
+    unknown
+  >;
+  if (typeof async === 'function') return true;
+  return typeof sync === 'function' && typeof (value as { next?: unknown }).next === 'function';
+}
+
+/** Whether what `next` of an interceptor has resolved with is a stream. */
+export function isStreamOf(
+  { side, stream }: InterceptedCall,
+  result: unknown,
+): result is ItemSource {
+  return (side === 'server' || stream) && isStream(result);
+}
+
+/** The iterator of a stream. Only that of an async iterable returns promises. */
+export function iteratorOf(source: ItemSource): AsyncIterator<unknown> | Iterator<unknown> {
+  return Symbol.asyncIterator in source
+    ? source[Symbol.asyncIterator]()
+    : (source as IterableIterator<unknown>)[Symbol.iterator]();
+}
+
+/** Ends an iterator early: the `finally` blocks of a generator run. There is no one to tell of their errors. */
+export async function endIterator(
+  iterator: AsyncIterator<unknown> | Iterator<unknown>,
+): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {}
+}
+
+type Step = Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
+
+/** How a stream has ended: after so many items, with an error if it has failed. */
+export type OnStreamEnd = (items: number, failure: { readonly error: unknown } | undefined) => void;
+
+/** A stream whose end is reported: once, whether its source ends, fails, or nobody wants more of it. */
+export class ObservedStream implements AsyncIterableIterator<unknown> {
+  readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
+  readonly #onEnd: OnStreamEnd;
+  readonly #run: (step: () => Step) => Step;
+  #items = 0;
+  #hasEnded = false;
+
+  /** @param run calls the functions of the source */
+  constructor(source: ItemSource, onEnd: OnStreamEnd, run = (step: () => Step): Step => step()) {
+    this.#iterator = iteratorOf(source);
+    this.#onEnd = onEnd;
+    this.#run = run;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    return this.#observe(() => this.#iterator.next());
+  }
+
+  return(value?: unknown): Promise<IteratorResult<unknown>> {
+    return this.#observe(() => this.#iterator.return?.(value) ?? { done: true, value });
+  }
+
+  throw(error?: unknown): Promise<IteratorResult<unknown>> {
+    return this.#observe(() => {
+      if (this.#iterator.throw === undefined) throw error;
+      return this.#iterator.throw(error);
+    });
+  }
+
+  async #observe(step: () => Step): Promise<IteratorResult<unknown>> {
+    try {
+      const result = await this.#run(step);
+      if (result.done === true) this.#end(undefined);
+      else this.#items++;
+      return result;
+    } catch (error) {
+      this.#end({ error });
+      throw error;
+    }
+  }
+
+  #end(failure: { readonly error: unknown } | undefined): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#onEnd(this.#items, failure);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** A stream whose code runs in the asynchronous context in which this is called, whoever iterates it. */
+export function inThisContext(source: ItemSource): AsyncIterable<unknown> {
+  const scope = contextOfCaller('BackwaterStream');
+  return new ObservedStream(
+    source,
+    () => {},
+    (step) => scope.runInAsyncScope(step),
+  );
+}

@@ -1,0 +1,40 @@
+import { readArrival } from '../codec/decoder.js';
+import { reviversOf } from '../codec/revivers.js';
+import type { Arrival } from '../codec/tape-buffers.js';
+import { RemoteError, TimeoutError } from '../errors/errors.js';
+import { fromException } from '../exceptions/exceptions.js';
+import { ownProperties } from '../platform/own-properties.js';
+import type { Term } from '../terms/values.js';
+import type { CallSettings } from './options.js';
+
+/** A call, for what is said about its end. */
+export interface MadeCall {
+  readonly module: string;
+  readonly fn: string;
+  readonly arity: number;
+  readonly settings: CallSettings;
+}
+
+/** What a call throws for an exception that has arrived. */
+export function exceptionOf(arrival: Arrival, settings: CallSettings): unknown {
+  // The tuples of an exception are this library's.
+  const revivers = reviversOf(settings.revivers)?.ofStructs;
+  const exception = readArrival(arrival, settings.terms === 'exact', revivers) as readonly Term[];
+  return fromException(exception as never, { rethrow: settings.rethrowRemoteExceptions });
+}
+
+/** What a call throws for a failure that Rust reports. */
+export function failureOf(error: Error, { module, fn, arity, settings }: MadeCall): Error {
+  if (error instanceof RemoteError) {
+    const { detail } = ownProperties(error);
+    const call = `${module}:${fn}/${arity}`;
+    return new RemoteError(error.httpStatus, error.reason, { call, detail });
+  }
+  // Rust knows one limit of the whole call, whichever option it follows from.
+  const { bound } = settings;
+  if (bound === undefined || !(error instanceof TimeoutError) || error.option !== 'timeout') {
+    return error;
+  }
+  const { phase, times, host, port } = error;
+  return new TimeoutError({ phase, times, host, port, ...bound });
+}

@@ -1,0 +1,72 @@
+import { FinalizationRegistry } from '../platform/host.js';
+
+/**
+ * The items that a remote function sends, in order, as they arrive.
+ *
+ * The call is made when the first item is asked for. Leave the loop, call `return`, or abort the signal of the
+ * call, and the remote function ends.
+ */
+export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {
+  /** The next item. Rejects once if the stream fails, with the errors of {@link Client.call}. */
+  next(): Promise<IteratorResult<T, undefined>>;
+  /** Ends the stream and the remote function. */
+  return(value?: unknown): Promise<IteratorResult<T, undefined>>;
+  /** Ends the stream like `return`, and rejects with the error. */
+  throw(error?: unknown): Promise<IteratorResult<T, undefined>>;
+  [Symbol.asyncIterator](): RemoteStream<T>;
+}
+
+/** Where the items of a stream come from. Nothing of it refers to the {@link ItemStream}. */
+export interface StreamSource {
+  next(): Promise<IteratorResult<unknown, undefined>>;
+  /** Ends the stream early, unless it has ended. Never rejects. */
+  end(): Promise<void>;
+}
+
+/** Ends streams that were dropped before their end. */
+const dropped = new FinalizationRegistry((source: StreamSource) => void source.end());
+
+/** What programs hold of a stream. */
+export class ItemStream implements RemoteStream<unknown> {
+  #open: (() => StreamSource) | undefined;
+  #source: StreamSource | undefined;
+
+  /** @param open starts the stream; it may throw, and must not refer to this object */
+  constructor(open: () => StreamSource) {
+    this.#open = open;
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#source !== undefined) return this.#source.next();
+    return this.#start();
+  }
+
+  async #start(): Promise<IteratorResult<unknown, undefined>> {
+    const open = this.#open;
+    if (open === undefined) return { value: undefined, done: true };
+    this.#open = undefined;
+    const source = open();
+    this.#source = source;
+    dropped.register(this, source);
+    return await source.next();
+  }
+
+  async return(): Promise<IteratorResult<unknown, undefined>> {
+    this.#open = undefined;
+    await this.#source?.end();
+    return { value: undefined, done: true };
+  }
+
+  async throw(error?: unknown): Promise<never> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
