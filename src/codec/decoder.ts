@@ -5,9 +5,9 @@ import { native } from '../platform/native.js';
 import type { DecodeSettings } from './options.js';
 import * as tape from './tape.js';
 import { Fun, ImproperList, NativeRecord, type Term } from '../terms/values.js';
-import { byteLength, unshared } from '../platform/bytes.js';
+import { unshared } from '../platform/bytes.js';
 import { readIdentifier, readLeaf } from './leaves.js';
-import { NativeDecoder, SMALL_INPUT } from './native-decoder.js';
+import { NativeDecoder } from './native-decoder.js';
 import { type Revivers, reviversOf } from './revivers.js';
 import { readItems, readTuple } from './sequences.js';
 import { readMap, readMixed } from './maps.js';
@@ -83,22 +83,8 @@ class Decoder extends TapeCursor {
   readonly #native = new NativeDecoder();
 
   decode(bytes: Uint8Array, settings: DecodeSettings): unknown {
-    const { flags, maxDepth, maxTerms } = settings;
-    if (settings.compressed) bytes = inflated(bytes, settings);
     const native = this.#native;
-    const length = byteLength(bytes);
-    let source: Uint8Array = native.input;
-    let failure;
-    if (length <= SMALL_INPUT) {
-      // Copying from detached memory throws, even if it is empty.
-      if (length > 0) source.set(bytes);
-      failure = native.decodeInput(length, flags, maxDepth, maxTerms);
-    } else {
-      source = unshared(bytes);
-      failure = native.decodeBytes(source, flags, maxDepth, maxTerms);
-    }
-    if (failure !== undefined) throw new TermError(failure.message, { offset: failure.offset });
-    this.source = source;
+    this.source = native.decode(settings.compressed ? inflated(bytes, settings) : bytes, settings);
     this.exact = settings.exact;
     this.revivers = reviversOf(settings.revivers);
     this.begin(native.buffers, 0, native.isWhole ? undefined : native);

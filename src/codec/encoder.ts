@@ -30,18 +30,15 @@ const {
   UNDEFINED,
 } = tape;
 
-/** How to encode a value. */
 export interface EncoderSettings {
   readonly objectKeys: 'binary' | 'atom';
   readonly encoders?: readonly ClassEncoder[] | undefined;
   readonly maxDepth: number;
   /** By default, messages with `terms: 'js'` mark them. */
   readonly markBytes?: boolean | undefined;
-  /** For messages. */
   readonly terms?: 'js' | 'exact' | undefined;
 }
 
-/** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
 /** The limit of Erlang. */
@@ -224,7 +221,7 @@ export class Encoder extends ListWriter {
     }
   }
 
-  /** Writes the integers at the beginning of an array, and returns how many. */
+  /** Returns how many integers the array begins with. */
   private writeIntegers(array: readonly unknown[], count: number): number {
     if (this.word + count > this.limit) this.grow(count);
     const { words } = this;
@@ -241,7 +238,7 @@ export class Encoder extends ListWriter {
     return index;
   }
 
-  /** Writes a list of doubles; false if it contains anything else. */
+  /** False if the list contains anything but doubles. */
   private writeDoubles(array: readonly unknown[], count: number): boolean {
     if (!this.hasRoomFor(count * 9)) return false;
     const start = this.float;
@@ -249,7 +246,6 @@ export class Encoder extends ListWriter {
     const { floats } = this;
     for (let index = 0; index < count; index++) {
       const item = array[index];
-      // `writeNumber` handles integers, infinities and NaN.
       if (typeof item !== 'number' || item - Math.trunc(item) === 0 || item - item !== 0) {
         return false;
       }

@@ -6,22 +6,20 @@ const MAX_PATHS = 16 * 1024;
 /** If more keys than this follow the same keys, they are data. */
 const MAX_STEPS = 256;
 /**
- * How many keys may be remembered at once. After that, one per object, so that keys that never
- * repeat cost little.
+ * After this many keys, only one per object is remembered, so that keys that never repeat cost
+ * little.
  */
 const MAX_CREDIT = 4096;
 /** Generating code takes some microseconds per key. */
 const USES_BEFORE_CODE = 64;
 const MAX_KEYS_IN_CODE = 8192;
 
-/** What generated code needs of an encoder. */
 export interface ValueSink {
   writeString(value: string): void;
   writeNumber(value: number): void;
   write(value: unknown, depth: number): void;
 }
 
-/** Writes the values of an object in the order of its keys. */
 export type ValueWriter = (object: Record<string, unknown>, sink: ValueSink, depth: number) => void;
 
 /**
@@ -29,7 +27,6 @@ export type ValueWriter = (object: Record<string, unknown>, sink: ValueSink, dep
  * keys a tape contains only once.
  */
 export class KeyPaths {
-  /** The empty sequence. */
   root = new KeyPath('', undefined);
   #count = 0;
   #credit = MAX_CREDIT;
@@ -55,7 +52,7 @@ export class KeyPaths {
     if (path.writer === undefined) this.#mayGenerate = false;
   }
 
-  /** Whether to remember another key, and, as far as its count tells, all that follow. */
+  /** Whether to remember another key and those that follow. */
   take(path: KeyPath): boolean {
     const left = MAX_SHAPE_KEYS - path.count;
     if (left === 0 || this.#credit < left || this.#count >= MAX_PATHS) return false;
@@ -66,23 +63,18 @@ export class KeyPaths {
 }
 
 export class KeyPath {
-  /** The last key. */
   readonly key: string;
-  /** How many keys there are. */
   readonly count: number;
-  /** Without the last key. */
   readonly parent: KeyPath | undefined;
-  /** The continuation that came last. */
   latest: KeyPath | undefined = undefined;
-  /** All continuations, once there are two. */
+  /** Once there are two continuations. */
   #next: Map<string, KeyPath> | undefined = undefined;
   #joined: Uint8Array | undefined = undefined;
-  /** The number of the tape that last contained this shape, and its index there. */
+  /** The last tape with this shape, and its index there. */
   tape = 0;
   index = 0;
   /** How many objects were not written by {@link writer}. */
   uses = 0;
-  /** Generated code. */
   writer: ValueWriter | undefined = undefined;
 
   constructor(key: string, parent: KeyPath | undefined) {
@@ -99,11 +91,10 @@ export class KeyPath {
   keys(): string[] {
     const keys = [this.key];
     for (let path = this.parent; path !== undefined; path = path.parent) keys.push(path.key);
-    // Drop the root's key.
     return keys.slice(0, -1).reverse();
   }
 
-  /** This sequence and one more key; undefined if it is not remembered. */
+  /** Undefined if the sequence is not remembered. */
   step(key: string, paths: KeyPaths): KeyPath | undefined {
     const next = this.#next?.get(key) ?? this.#add(key, paths);
     if (next !== undefined) this.latest = next;

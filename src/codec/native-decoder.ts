@@ -1,6 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { environment } from '../platform/environment.js';
+import { TermError } from '../errors/errors.js';
+import { byteLength, unshared } from '../platform/bytes.js';
 import type { DecodeFailure } from '../platform/native.js';
+import type { DecodeSettings } from './options.js';
 import { DECODER_WORDS, DecoderWord } from './control.js';
 import type { TapeBuffers } from './tape-buffers.js';
 
@@ -22,94 +25,73 @@ const WORDS = 64 * 1024;
 const FLOATS = 32 * 1024;
 const BYTES = 256 * 1024;
 /** Copying up to this size is faster than handing over memory. */
-export const SMALL_INPUT = 4096;
+const SMALL_INPUT = 4096;
 
 /** The Rust half of a decoder, and the memory that both halves share. */
 export class NativeDecoder {
-  /** Small tapes are written here as a whole, large ones in parts. */
   readonly buffers: TapeBuffers;
-  /** Memory for small encodings. */
-  readonly input = new Uint8Array(SMALL_INPUT);
+  readonly #input = new Uint8Array(SMALL_INPUT);
   readonly #control = new Uint32Array(DECODER_WORDS);
   // No prototype, whose setters could be called.
-  readonly #functions = { __proto__: null } as unknown as DecoderFunctions;
+  readonly functions = { __proto__: null } as unknown as DecoderFunctions;
 
   constructor() {
     const words = new Uint32Array(WORDS);
     const floats = new Float64Array(FLOATS);
     const bytes = Buffer.from(new ArrayBuffer(BYTES));
     this.buffers = { words, floats, bytes };
-    environment.installDecoder(this.#functions, this.#control, words, floats, bytes, this.input);
+    environment.installDecoder(this.functions, this.#control, words, floats, bytes, this.#input);
   }
 
-  decodeInput(
-    length: number,
-    flags: number,
-    maxDepth: number,
-    maxTerms: number,
-  ): DecodeFailure | undefined {
-    this.#setLimits(length, flags, maxDepth, maxTerms);
-    return this.#functions.decode();
-  }
-
-  /** The bytes must not be shared with other threads. */
-  decodeBytes(
-    bytes: Uint8Array,
-    flags: number,
-    maxDepth: number,
-    maxTerms: number,
-  ): DecodeFailure | undefined {
-    this.#setLimits(0, flags, maxDepth, maxTerms);
-    return this.#functions.decodeBytes(bytes);
-  }
-
-  #setLimits(length: number, flags: number, maxDepth: number, maxTerms: number): void {
+  /** Returns the memory that the tape refers to. */
+  decode(bytes: Uint8Array, { flags, maxDepth, maxTerms }: DecodeSettings): Uint8Array {
     const control = this.#control;
+    const length = byteLength(bytes);
     control[DecoderWord.length] = length;
     control[DecoderWord.flags] = flags;
     control[DecoderWord.maxDepth] = maxDepth;
     control[DecoderWord.maxTerms] = maxTerms;
+    let source;
+    let failure;
+    if (length <= SMALL_INPUT) {
+      source = this.#input;
+      // Copying from detached memory throws, even if it is empty.
+      if (length > 0) source.set(bytes);
+      failure = this.functions.decode();
+    } else {
+      source = unshared(bytes);
+      failure = this.functions.decodeBytes(source);
+    }
+    if (failure !== undefined) throw new TermError(failure.message, { offset: failure.offset });
+    return source;
   }
 
-  /** Whether the whole tape is in `buffers`; otherwise only its header. */
+  /** Otherwise `buffers` only has the header. */
   get isWhole(): boolean {
     return this.#control[DecoderWord.whole] === 1;
   }
 
-  /** Begins a large message of the bridge. Returns its source, if any. */
+  /** Returns the source of a large message, if any. */
   open(large: number): Uint8Array | undefined {
     this.#control[DecoderWord.slot] = large;
-    return this.#functions.open();
+    return this.functions.open();
   }
 
-  nextPart(): void {
-    this.#functions.nextPart();
-  }
-
-  /** Writes entries of the tables to the words, from entry `start` on. */
   readTable(start: number): void {
     this.#control[DecoderWord.start] = start;
-    this.#functions.table();
-  }
-
-  names(): string {
-    return this.#functions.names();
+    this.functions.table();
   }
 
   text8(start: number, length: number): string {
     this.#control[DecoderWord.start] = start;
     this.#control[DecoderWord.textLength] = length;
-    return this.#functions.text8();
+    return this.functions.text8();
   }
 
   /** Place and length are in bytes. */
   text16(start: number, length: number): string {
     this.#control[DecoderWord.start] = start;
     this.#control[DecoderWord.textLength] = length;
-    return this.#functions.text16();
-  }
-
-  close(): void {
-    this.#functions.close();
+    return this.functions.text16();
   }
 }

@@ -8,19 +8,15 @@ const { CONST, EMPTY_MAP, EXT, KEYS_MIXED, MAP, MAX_PAIRS, MAX_SHAPE_KEYS, MIXED
 
 export type Properties = Record<string, unknown>;
 
-/** How many objects are checked for many keys after one had too many for a shape. */
 const LOOK_AHEAD = 32;
 
 export abstract class ObjectWriter extends TapeWriter implements ValueSink {
   protected maxDepth = 0;
   private readonly paths = new KeyPaths();
-  /** Whether `Object.prototype` has an enumerable property. */
   private inherits = false;
   private largeAhead = 0;
-  /** The keys of the object that `isLarge` has found large. */
   private largeKeys: readonly string[] | undefined = undefined;
 
-  /** `depth` is the number of enclosing containers. */
   abstract write(value: unknown, depth: number): void;
 
   protected override begin(limit: SizeLimit): void {
@@ -54,7 +50,6 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     else this.writeLarge(value, depth);
   }
 
-  /** The shape of an object, if it has one. */
   private pathOf(value: Properties): KeyPath | undefined {
     if (this.largeAhead > 0 && this.isLarge(value)) return undefined;
     let path = this.paths.root;
@@ -116,7 +111,6 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     this.put(0);
     const head = this.word - 1;
     let path = this.paths.root;
-    // The place of the number of pairs, once a key did not fit a shape.
     let pairsAt = -1;
     let pairs = 0;
     let latestKey = '';
@@ -147,7 +141,7 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     this.putObjectHead(head, path, pairsAt, pairs);
   }
 
-  /** Reserves a word for the number of pairs; 0 if no shape precedes them. */
+  /** Returns 0 if no shape precedes the pairs. */
   private beginPairs(path: KeyPath): number {
     if (path.count === 0) return 0;
     this.put(0);

@@ -55,7 +55,6 @@ export class Revivers {
     this.ofStructs = structs.length === list.length ? this : new Revivers(structs);
   }
 
-  /** The value of a map with atoms as keys. */
   object(fields: Record<string, unknown>): unknown {
     if (!Object.hasOwn(fields, STRUCT)) {
       noteKeys(fields);
@@ -77,7 +76,6 @@ export class Revivers {
   }
 }
 
-/** Objects whose keys were atoms. */
 const atomKeyed = new WeakSet<object>();
 
 /**

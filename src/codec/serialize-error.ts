@@ -1,12 +1,8 @@
 import { SizeError, TermError } from '../errors/errors.js';
 
-/**
- * An index, the name of a property, or a function that describes the step. Computed late, because
- * there may be no stack left while the error propagates.
- */
+/** Functions are called late, because there may be no stack left while the error propagates. */
 export type Step = number | string | (() => string);
 
-/** The maximum size of an encoding, and the caller's option for it, if any. */
 export interface SizeLimit {
   readonly bytes: number;
   readonly option?: 'maxSize' | 'maxEncodedArgsSize';
@@ -20,7 +16,6 @@ export const LARGEST: SizeLimit = { bytes: 2 ** 28 - 1 };
  * Never leaves the codec.
  */
 export class SerializeError extends Error {
-  /** Innermost first. */
   readonly #containers: object[] = [];
   readonly #steps: Step[] = [];
 
@@ -38,7 +33,7 @@ export class SerializeError extends Error {
     return typeof error === 'object' && error !== null && #steps in error;
   }
 
-  /** The error for the caller; `root` begins its path. */
+  /** `root` begins the path. */
   toTermError(root: string): TermError {
     const path = root + this.path(this.#steps.length);
     const { cause } = this;
@@ -64,7 +59,6 @@ export class SerializeError extends Error {
   }
 }
 
-/** The value is nested too deep, or contains itself. */
 export class TooDeepError extends SerializeError {
   constructor(maxDepth: number) {
     super(`is nested deeper than ${maxDepth} levels (option maxDepth)`);

@@ -5,7 +5,6 @@ import { filled } from './arrays.js';
 import { isSparse, setSparse } from './sparse-keys.js';
 import { generateReader, type ObjectReader, type ValueSource } from './generated-reader.js';
 
-/** The keys of maps that repeat, and what makes objects of them. */
 export interface ReadShape {
   readonly keys: readonly string[];
   /** Reads the map with these keys whose values come next. */
@@ -16,11 +15,10 @@ export interface ReadShape {
   keyTerm(index: number): unknown;
 }
 
-/** With more shapes than this, keys are data. */
+/** More shapes mean that keys are data. */
 const MAX_REMEMBERED = 2048;
 /** A generated reader can take ten kilobytes. */
 const MAX_READERS = 256;
-/** Objects get hidden classes from this use on. */
 const USES_BEFORE_CLASS = 3;
 /** Generating a reader takes 20 µs per key, as long as several hundred uses without one. */
 const USES_BEFORE_READER = 200;
@@ -30,7 +28,6 @@ const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const
 const MAX_NUMBER = 4096;
 const numbered = filled<Shape | undefined>(MAX_NUMBER + 1, undefined);
 
-/** The shape with that number, if this thread knows it. */
 export function shapeOfNumber(number: number): ReadShape | undefined {
   return number <= MAX_NUMBER ? numbered[number] : undefined;
 }
@@ -58,7 +55,6 @@ function newShape(joined: string, kind: number): Shape {
 }
 
 class Shape implements ReadShape {
-  /** A ring of the shapes with a generated reader, and the next one to replace. */
   static readonly #withReader = filled<Shape | undefined>(MAX_READERS, undefined);
   static #oldest = 0;
 
@@ -147,7 +143,6 @@ function ownProperty(value: unknown): PropertyDescriptor {
   } as PropertyDescriptor;
 }
 
-/** The value of an atom: a constant of JavaScript if there is one. */
 export function atomTerm(name: string): unknown {
   switch (name) {
     case 'true':

@@ -8,7 +8,6 @@ import { Encoder, type EncoderSettings } from './encoder.js';
 import type { SizeLimit } from './serialize-error.js';
 import { Attachment } from './shared-buffers.js';
 
-/** Small results share memory, like those of `Buffer.from`. */
 const POOL_SIZE = 16 * 1024;
 const SMALL_RESULT = POOL_SIZE / 4;
 
@@ -19,7 +18,6 @@ interface EncoderFunctions {
   gap(): void;
 }
 
-/** How errors call a value, and its maximum size. */
 export interface Place {
   /** How the path in an error begins. */
   readonly root: string;
@@ -37,7 +35,6 @@ class StandaloneEncoder {
    * another one, and one that V8 terminates is never reused.
    */
   #idle: Encoder | undefined = undefined;
-  /** Memory for small results, and how much of it is used. */
   #pool: Buffer | undefined = undefined;
   #pooled = 0;
 
@@ -48,7 +45,6 @@ class StandaloneEncoder {
     });
   }
 
-  /** Encodes a value; `called` is the public function. */
   encode(
     value: unknown,
     settings: EncoderSettings,
@@ -69,7 +65,7 @@ class StandaloneEncoder {
     }
   }
 
-  /** Writes a value as a tape and calls `read` with the place of its header. */
+  /** `read` gets the place of the header. */
   withTape<T>(
     value: unknown,
     settings: EncoderSettings,
@@ -106,7 +102,6 @@ class StandaloneEncoder {
     return encoder;
   }
 
-  /** Returns the length of the encoding. */
   #encodeTape(frame: number, maxSize: number, called: (...args: never[]) => unknown): number {
     const control = this.#control;
     if (this.#pool === undefined) this.#renewPool();

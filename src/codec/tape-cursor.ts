@@ -14,38 +14,32 @@ const NO_WORDS: Uint32Array = new Uint32Array(0);
 const NO_FLOATS: Float64Array = new Float64Array(0);
 const NO_TEXT: Buffer = Buffer.alloc(0);
 
-/** A place in a tape, and the tape's tables. The fields are public for generated code. */
+/** A place in a tape. Fields are public for generated code. */
 export abstract class TapeCursor {
   words = NO_WORDS;
-  /** The next word. */
   word = 0;
   floats = NO_FLOATS;
-  /** The next double. */
   float = 0;
-  /** The current chunk of Latin-1, and the place of the next string in it. */
+  /** The current chunk, and the place of its next string. */
   text8 = '';
   at8 = 0;
   text16 = '';
   at16 = 0;
   /** Always true in the terms of a closure. */
   exact = false;
-  /** The bytes of binaries and big integers, and where their offsets count from. */
+  /** What offsets refer to, and where they count from. */
   source = NO_BYTES;
   sourceStart = 0;
   atoms = NO_ATOMS;
   shapes = NO_SHAPES;
   revivers: Revivers | undefined = undefined;
   #bytes = NO_TEXT;
-  /** Where the next chunk begins. */
   #next8 = 0;
   #next16 = 0;
-  /** The source of further parts, if there are any. */
   #parts: NativeDecoder | undefined = undefined;
-  /** The next entry of the tables, and how many entries preceded these words. */
   #entry = 0;
   #entriesBefore = 0;
 
-  /** Reads the next term. */
   abstract read(): unknown;
 
   /**
@@ -80,13 +74,13 @@ export abstract class TapeCursor {
     this.source = NO_BYTES;
     this.revivers = undefined;
     if (this.#parts !== undefined) {
-      this.#parts.close();
+      this.#parts.functions.close();
       this.#parts = undefined;
     }
   }
 
   nextPart(): void {
-    this.#parts!.nextPart();
+    this.#parts!.functions.nextPart();
     this.word = this.float = 0;
   }
 
@@ -122,7 +116,9 @@ export abstract class TapeCursor {
     // Read on demand: shapes with known numbers do not need the names.
     let names: string | undefined;
     const readAll = (): string =>
-      this.#parts === undefined ? this.#bytes.utf8Slice(namesStart, namesEnd) : this.#parts.names();
+      this.#parts === undefined
+        ? this.#bytes.utf8Slice(namesStart, namesEnd)
+        : this.#parts.functions.names();
     let start = 0;
     if (atomCount > 0) {
       names = readAll();

@@ -34,14 +34,13 @@ const MIN_OUT_OF_BAND = 64 * 1024;
 
 export const CHANGED = 'contains a Buffer whose length changed while it was encoded';
 
-/** Writes tapes. crates/etf/src/tape.rs has their grammar. */
+/** Writes tapes; see crates/etf/src/tape.rs. */
 export class TapeWriter extends TextWriter {
-  /** The number of the latest tape. Atoms and shapes remember in which tape they have an index. */
+  /** Atoms and shapes remember the last tape that contained them. */
   private static latest = 0;
 
-  /** The out-of-band binaries of the tape; undefined if all binaries are to be in the tape. */
+  /** Undefined if all binaries are to be in the tape. */
   outOfBand: Uint8Array[] | undefined = undefined;
-  /** Whether binaries may be out of band here. */
   protected separable = false;
   protected keysAreAtoms = false;
   protected marksBytes = false;
@@ -82,7 +81,6 @@ export class TapeWriter extends TextWriter {
     if (this.sources.length > 0) this.sources.length = 0;
   }
 
-  /** Writes what follows the term, and the header. */
   protected finish(): void {
     const { frame } = this;
     const termWords = this.word - frame - FRAME_WORDS;
@@ -227,7 +225,6 @@ export class TapeWriter extends TextWriter {
     return OUT_OF_BAND + this.outOfBand!.push(value) - 1;
   }
 
-  /** Adds bytes to the end of the tape, and returns their place. */
   addSource(bytes: Uint8Array, length: number): number {
     const place = this.sourceLength;
     this.sources.push(bytes);
@@ -250,7 +247,6 @@ export class TapeWriter extends TextWriter {
   }
 
   private addAtom(name: string): number {
-    // Its tag and length take two bytes.
     this.addSize(name.length + 2);
     this.names += name;
     this.atoms[this.atomCount] = name.length;

@@ -23,7 +23,7 @@ const {
 const ROOM = 16;
 /** Shorter ASCII goes into the words, which is faster than handing it over. */
 const MAX_INLINE = 16;
-/** Text is handed over in chunks that fit the caches. */
+/** Small enough for the caches. */
 const CHUNK = 4096;
 /** Measure longer text before reserving memory for it. */
 const LARGE_TEXT = 64 * 1024;
@@ -40,15 +40,13 @@ const charCodeAt = String.prototype.charCodeAt;
  * Members are `private`, not `#private`, whose brand checks take 5 % of the time of encoding.
  */
 export class TextWriter extends SharedBuffers {
-  /** The last word that can be written without growing. */
   protected limit = 0;
   /** Where the tape begins. */
   protected frame = 0;
   protected textStart = 0;
-  /** Checks each text by itself, to find the wrong one. */
   protected checksEachText = false;
   private sizeLimit: SizeLimit = { bytes: 0, option: 'maxSize' };
-  /** The least number of bytes of the encoding. */
+  /** At least this many bytes. */
   private size = 0;
   /** The gathered text, and the place of its control words; 0 = none. */
   protected text = '';
@@ -75,13 +73,12 @@ export class TextWriter extends SharedBuffers {
     this.text = this.wideText = '';
   }
 
-  /** Reserves words. */
   skip(count: number): void {
     if (this.word + count > this.words.length - ROOM) this.growWords(count + ROOM);
     this.word += count;
   }
 
-  /** Writes text outside of chunks, and returns its length in bytes. */
+  /** Returns its length in bytes. */
   putText(text: string): number {
     this.reserveBytes(text.length * 3);
     const length = this.bytes.utf8Write(text, this.byte);
@@ -102,7 +99,6 @@ export class TextWriter extends SharedBuffers {
     this.checkSize(this.size);
   }
 
-  /** Refuses an encoding of that many bytes. */
   checkSize(bytes: number): void {
     if (!this.hasRoomFor(bytes)) throw new TooLargeError(this.sizeLimit, bytes);
   }
@@ -229,7 +225,6 @@ export class TextWriter extends SharedBuffers {
     this.wideText = '';
   }
 
-  /** Writes the control words of a chunk. */
   private putChunk(place: number, form: number, length: number): void {
     this.words[place] = (((form << 4) | TEXT_FORM) << 4) | EXT;
     this.words[place + 1] = this.byte - this.textStart;

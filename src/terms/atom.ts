@@ -62,9 +62,9 @@ export class Atom {
   }
 }
 
-/** The program's own atoms by {@link keyOf} their names; kept forever. */
+/** The program's own atoms, by {@link keyOf}. */
 const own = new Map<string, Atom>();
-/** Atoms from the wire; kept as long as they are referenced. */
+/** Atoms from the wire. */
 const foreign = new Map<string, WeakRef<Atom>>();
 /**
  * Called after a garbage collection. Registering every atom would take a third of the time to make

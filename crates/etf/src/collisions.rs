@@ -7,15 +7,15 @@
 
 use crate::error::DecodeErrorKind;
 
-/// How many numeric keys may share a bucket. At two keys a bucket on average, random and regular
-/// keys never put more than 20 into any of a million buckets.
+/// At two keys a bucket on average, random and regular keys never put more than 20 into one of a
+/// million buckets.
 pub(crate) const MAX_COLLIDING: usize = 32;
 
-/// The same for array indices as text. The limit is higher because current V8 is safe, and because
-/// page offsets and the like are regular in their lowest bits.
+/// Higher, because current V8 is safe, and page offsets and the like are regular in their lowest
+/// bits.
 pub(crate) const MAX_COLLIDING_TEXTS: usize = 256;
 
-/// The hash of an array index, as far as buckets depend on it; `None` for other text.
+/// The bits of an array index that buckets depend on; `None` for other text.
 pub(crate) fn of_text(text: &[u8]) -> Option<u32> {
     let is_index = text.len() <= 10 && text.iter().all(u8::is_ascii_digit);
     let value = text.iter().fold(0, |value, digit| value * 10 + u64::from(digit & 15));
@@ -56,7 +56,6 @@ fn hash64(key: u64) -> u32 {
     (hash ^ hash >> 22) as u32
 }
 
-/// Refuses the numeric keys of a map of `pairs` keys if too many share a bucket.
 pub(crate) fn check(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
     check_limit(hashes, pairs, MAX_COLLIDING)
 }
@@ -104,7 +103,7 @@ mod tests {
                 assert!(check_all(keys), "from {start} in steps of {step}");
             }
         }
-        // 64-bit ids with a timestamp in the upper bits.
+        // 64-bit ids with a timestamp.
         for shift in [0, 8, 12, 16, 20, 22, 32] {
             let keys = (0u64..).map(|n| of_big(&((1 << 60) + (n << shift)).to_le_bytes()));
             assert!(check_all(keys), "shifted by {shift}");

@@ -6,9 +6,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 use crate::tags;
 
-/// Version byte, tag and size.
 const HEAD: usize = 6;
-/// How much is inflated before more memory is allocated.
 const FIRST: usize = 64 * 1024;
 /// Below this size the ratio is not checked.
 const SMALL: usize = 1024 * 1024;

@@ -1,6 +1,7 @@
-//! External term format → tape, without recursion.
+//! External term format → tape.
 
 use std::borrow::Cow;
+use std::hash::Hash;
 
 use crate::atoms::{AtomTable, check_known, read_name};
 use crate::collisions;
@@ -24,9 +25,7 @@ const RUN: u32 = 1024;
 pub const PART_EXCESS: usize = 4 * RUN as usize;
 /// The terms of a fun that must stay in one part.
 const FUN_HEAD: u32 = 3;
-/// Longer sequences always get a frame.
 const MAX_PLAIN_SEQUENCE: u32 = 16;
-/// How many frames to keep between messages.
 const KEPT_FRAMES: usize = 4096;
 
 /// Decodes terms. Keeps its scratch memory between messages.
@@ -126,7 +125,7 @@ impl Decoder {
     }
 }
 
-/// Clears a vector, and frees it if its capacity exceeds `kept`.
+/// Frees the vector if its capacity exceeds `kept`.
 fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
     if items.capacity() > kept {
         *items = Vec::new();
@@ -146,29 +145,23 @@ pub(crate) enum Container {
     NativeRecord,
 }
 
-/// An open container.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame {
     kind: Container,
-    /// Whether a key comes next.
     at_key: bool,
     /// Whether its hash is needed.
     hashed: bool,
-    /// The value of `exact` outside.
     exact_outside: bool,
-    /// Terms or pairs to come.
+    /// Terms or pairs to come, and in all.
     left: u32,
-    /// Terms or pairs in all.
     count: u32,
-    /// Its first word.
     pub(crate) head: usize,
     /// The shape so far.
     node: u32,
-    /// Whether the map begins with a shape.
     mixed: bool,
     keys_are_atoms: bool,
     keys_are_text: bool,
-    /// Where its entries begin in the vectors of these names.
+    /// Where its entries begin in these vectors.
     keys: usize,
     numeric_keys: usize,
     index_keys: usize,
@@ -179,12 +172,10 @@ pub(crate) struct Frame {
 /// A container whose head has been read.
 struct Opening {
     kind: Container,
-    /// Terms or pairs in all, and to come.
     count: u32,
     left: u32,
-    /// Its first word.
     head: usize,
-    /// Whether anything is to come, such as the tail of a list.
+    /// Whether anything is to come, such as a tail.
     is_open: bool,
 }
 
@@ -195,7 +186,6 @@ pub(crate) struct Run<'a> {
     text: TextWriter,
     pub(crate) exact: bool,
     terms: u32,
-    /// The part is full from this word on.
     part_end: usize,
     pub(crate) atoms: &'a mut AtomTable,
     shapes: &'a mut ShapeTrie,
@@ -208,9 +198,7 @@ pub(crate) struct Run<'a> {
 }
 
 pub(crate) enum Read {
-    /// A whole term, with its hash if needed.
     Leaf(TermHash),
-    /// A container.
     Opened,
     /// An empty list with a tail: the tail comes next.
     Again,
@@ -364,7 +352,7 @@ impl Run<'_> {
         }
     }
 
-    /// Pushes a frame for `open`. Returns whether the innermost container is complete.
+    /// Returns whether the innermost container is complete.
     fn go_on_with(&mut self, open: Option<Opening>, is_whole: bool) -> bool {
         let Some(inner) = open else { return is_whole };
         self.terms += 1;
@@ -373,8 +361,7 @@ impl Run<'_> {
         is_whole
     }
 
-    /// Reads a list or tuple of up to 16 plain items without a frame, which would take longer than
-    /// the items. `None` if it read nothing.
+    /// Reads a list or tuple of up to 16 plain items; a frame would take longer than they do.
     #[inline(never)]
     fn plain_sequence(&mut self, terms_left: u32) -> Option<Opening> {
         let start = self.reader.at;
@@ -417,7 +404,7 @@ impl Run<'_> {
         Some(Opening { kind, count, left, head, is_open })
     }
 
-    /// Reads the key that followed `node` last time, and returns its node.
+    /// Reads the key that followed `node` last time.
     #[inline]
     fn plain_key(&mut self, node: u32) -> Option<u32> {
         let (next, atoms, key) = self.shapes.expected(node)?;
@@ -443,7 +430,6 @@ impl Run<'_> {
         Some(next)
     }
 
-    /// Reads up to `most` integers.
     #[inline]
     fn plain_integers(&mut self, most: u32) -> u32 {
         let mut rest = &self.reader.input[self.reader.at..];
@@ -466,7 +452,6 @@ impl Run<'_> {
         count
     }
 
-    /// Reads up to `most` doubles.
     #[inline]
     fn plain_doubles(&mut self, most: u32) -> u32 {
         let mut rest = &self.reader.input[self.reader.at..];
@@ -554,7 +539,7 @@ impl Run<'_> {
         true
     }
 
-    /// Adds a complete term to its container; true if it was the outermost term.
+    /// Adds a complete term to its container; true if it was the outermost.
     fn complete(&mut self, mut hash: TermHash) -> Result<bool, DecodeError> {
         loop {
             let Some(frame) = self.frames.last_mut() else { return Ok(true) };
@@ -589,7 +574,7 @@ impl Run<'_> {
         }
     }
 
-    /// Ends the innermost container; `None` if it continues, as a list whose tail is a list.
+    /// `None` if the container continues, like a list whose tail is a list.
     fn close(&mut self) -> Result<Option<TermHash>, DecodeError> {
         let Some(frame) = self.frames.last() else { return Ok(Some(0)) };
         let frame = *frame;
@@ -622,7 +607,7 @@ impl Run<'_> {
             Container::Tuple | Container::NativeRecord => {}
             Container::Fun => {
                 let size_start = frame.head;
-                // Of a fun, `head` is the offset of the Size field.
+                // The Size field of a fun.
                 let size = u32::from_be_bytes(
                     self.reader.input[size_start..size_start + 4].try_into().unwrap_or_default(),
                 );
@@ -633,30 +618,19 @@ impl Run<'_> {
             }
         }
         self.frames.pop();
-        let hash = if frame.hashed {
-            let kind = match frame.kind {
-                Container::Tuple => HashKind::Tuple,
-                Container::Fun | Container::NativeRecord => HashKind::Fun,
-                _ => HashKind::Map,
-            };
-            self.hasher.hash(kind, (frame.count, frame.hash))
-        } else {
-            0
+        let kind = match frame.kind {
+            Container::Tuple => HashKind::Tuple,
+            Container::Fun | Container::NativeRecord => HashKind::Fun,
+            _ => HashKind::Map,
         };
-        Ok(Some(hash))
+        Ok(Some(self.hash_if(frame.hashed, kind, (frame.count, frame.hash))))
     }
 
-    /// Reads the tail of a list.
     fn close_list(&mut self, mut frame: Frame) -> Result<Option<TermHash>, DecodeError> {
         if self.tape.words[frame.head] & 15 == tape::EXT {
-            // The tail has been read.
             self.frames.pop();
             let content = (frame.count, frame.hash);
-            return Ok(Some(if frame.hashed {
-                self.hasher.hash(HashKind::Improper, content)
-            } else {
-                0
-            }));
+            return Ok(Some(self.hash_if(frame.hashed, HashKind::Improper, content)));
         }
         // A list as the tail continues this list.
         loop {
@@ -713,11 +687,7 @@ impl Run<'_> {
         }
         self.tape.words[frame.head] = word(tape::LIST, frame.count);
         self.frames.pop();
-        Ok(Some(if frame.hashed { self.list_hash(frame.count, frame.hash) } else { 0 }))
-    }
-
-    fn list_hash(&self, count: u32, hash: TermHash) -> TermHash {
-        self.hasher.hash(HashKind::List, (count, hash))
+        Ok(Some(self.hash_if(frame.hashed, HashKind::List, (frame.count, frame.hash))))
     }
 
     fn check_keys(&mut self, frame: &Frame) -> Result<(), DecodeError> {
@@ -753,7 +723,7 @@ impl Run<'_> {
         if count as usize > self.reader.left() { self.reader.fail(Kind::Truncated) } else { Ok(()) }
     }
 
-    /// Reads the next key of a shape; false if the key cannot be part of one.
+    /// False if the key cannot be part of a shape.
     fn shape_key(&mut self) -> Result<bool, DecodeError> {
         let Some(frame) = self.frames.last().copied() else { return Ok(false) };
         let start = self.reader.at;
@@ -779,7 +749,8 @@ impl Run<'_> {
                         .or_else(|kind| self.reader.fail(kind))?;
                     self.shapes.set_known(node);
                 }
-                let hash = if frame.hashed { self.key_hash(is_atom, &key) } else { 0 };
+                let kind = if is_atom { HashKind::Atom } else { HashKind::Binary };
+                let hash = self.hash_if(frame.hashed, kind, &*key);
                 if let Some(frame) = self.frames.last_mut() {
                     frame.node = node;
                     frame.at_key = false;
@@ -797,11 +768,6 @@ impl Run<'_> {
         }
     }
 
-    fn key_hash(&self, is_atom: bool, key: &[u8]) -> TermHash {
-        self.hasher.hash(if is_atom { HashKind::Atom } else { HashKind::Binary }, key)
-    }
-
-    /// Writes out the pairs of the map from here on.
     fn leave_shape(&mut self, frame: Frame) {
         let mixed = frame.node != ROOT;
         let is_atoms = mixed && self.shapes.is_atoms(frame.node);
@@ -820,7 +786,6 @@ impl Run<'_> {
         }
     }
 
-    /// Notes the type of a key.
     pub(crate) fn note_key(&mut self, is_atom: bool, is_text: bool) {
         if let Some(frame) = self.frames.last_mut()
             && frame.at_key
@@ -831,7 +796,6 @@ impl Run<'_> {
         }
     }
 
-    /// Like `note_key` for a number.
     fn note_numeric_key(&mut self, hash: impl FnOnce() -> u32) {
         self.note_key(false, false);
         if let Some(frame) = self.frames.last()
@@ -843,7 +807,6 @@ impl Run<'_> {
         }
     }
 
-    /// Notes text that is an array index.
     fn note_index_key(&mut self, text: &[u8]) {
         if let Some(frame) = self.frames.last()
             && frame.kind == Container::Pairs
@@ -868,7 +831,6 @@ impl Run<'_> {
             Container::List => heap::LIST,
             Container::Tuple => heap::TUPLE,
             Container::Shaped => heap::OBJECT,
-            // Counted elsewhere.
             Container::Pairs | Container::Fun | Container::NativeRecord => 0,
         };
         let head = self.tape.words.len();
@@ -906,19 +868,19 @@ impl Run<'_> {
                 let value = self.reader.u8()?;
                 self.note_numeric_key(|| collisions::of_number(f64::from(value)));
                 self.tape.words.push(word(tape::INT, u32::from(value)));
-                Ok(Read::Leaf(self.integer_hash(wanted, i64::from(value))))
+                self.leaf(wanted, HashKind::Integer, i64::from(value))
             }
             tags::INTEGER => {
                 let value = self.reader.u32()? as i32;
                 self.note_numeric_key(|| collisions::of_number(f64::from(value)));
                 self.put_integer(i64::from(value));
-                Ok(Read::Leaf(self.integer_hash(wanted, i64::from(value))))
+                self.leaf(wanted, HashKind::Integer, i64::from(value))
             }
             tags::BINARY => self.read_binary(wanted),
             tags::NIL => {
                 self.note_key(false, false);
                 self.put_empty_list();
-                Ok(Read::Leaf(if wanted { self.list_hash(0, 0) } else { 0 }))
+                self.leaf(wanted, HashKind::List, (0u32, 0u128))
             }
             tags::LIST => {
                 let count = self.reader.u32()?;
@@ -979,14 +941,25 @@ impl Run<'_> {
                 let word = self.atoms.word(&name, self.tape, self.options.known_atoms);
                 let word = word.or_else(|kind| self.reader.fail(kind))?;
                 self.tape.words.push(word);
-                Ok(Read::Leaf(if wanted { self.key_hash(true, &name) } else { 0 }))
+                self.leaf(wanted, HashKind::Atom, &*name)
             }
             _ => self.read_opaque(tag, wanted),
         }
     }
 
-    fn integer_hash(&self, wanted: bool, value: i64) -> TermHash {
-        if wanted { self.hasher.hash(HashKind::Integer, value) } else { 0 }
+    #[inline]
+    pub(crate) fn leaf<T: Hash>(
+        &self,
+        wanted: bool,
+        kind: HashKind,
+        content: T,
+    ) -> Result<Read, DecodeError> {
+        Ok(Read::Leaf(self.hash_if(wanted, kind, content)))
+    }
+
+    #[inline]
+    pub(crate) fn hash_if<T: Hash>(&self, wanted: bool, kind: HashKind, content: T) -> TermHash {
+        if wanted { self.hasher.hash(kind, content) } else { 0 }
     }
 
     fn put_empty_list(&mut self) {
@@ -1028,7 +1001,6 @@ impl Run<'_> {
         if length > MAX_PAYLOAD {
             return self.reader.fail(Kind::Size);
         }
-        let hash = if wanted { self.key_hash(false, bytes) } else { 0 };
         let is_key = self.frames.last().is_some_and(|frame| frame.at_key && !self.exact);
         let text = if is_marked && self.options.binaries != Binaries::String {
             None
@@ -1040,10 +1012,9 @@ impl Run<'_> {
             self.note_index_key(bytes);
         }
         self.put_bytes(bytes, self.reader.at - length, text);
-        Ok(Read::Leaf(hash))
+        self.leaf(wanted, HashKind::Binary, bytes)
     }
 
-    /// `None` if the binary stays bytes.
     #[inline]
     fn text_kind(&self, bytes: &[u8], is_key: bool) -> Result<Option<TextKind>, Kind> {
         if self.exact || self.options.binaries == Binaries::Buffer && !is_key {
@@ -1083,10 +1054,10 @@ impl Run<'_> {
         if !wanted {
             return Ok(Read::Leaf(0));
         }
-        let hash = bytes.iter().fold(0, |hash, byte| {
+        let hash: TermHash = bytes.iter().fold(0, |hash, byte| {
             self.hasher.step(hash, self.hasher.hash(HashKind::Integer, i64::from(*byte)))
         });
-        Ok(Read::Leaf(self.list_hash(count, hash)))
+        self.leaf(wanted, HashKind::List, (count, hash))
     }
 
     fn read_tuple(&mut self, count: u32, wanted: bool) -> Result<Read, DecodeError> {
@@ -1095,11 +1066,7 @@ impl Run<'_> {
         if count == 0 {
             self.tape.heap += heap::EMPTY_TUPLE;
             self.tape.words.push(word(tape::TUPLE, 0));
-            return Ok(Read::Leaf(if wanted {
-                self.hasher.hash(HashKind::Tuple, (0u32, 0u128))
-            } else {
-                0
-            }));
+            return self.leaf(wanted, HashKind::Tuple, (0u32, 0u128));
         }
         self.open(Container::Tuple, count, wanted)?;
         self.tape.words.push(word(tape::TUPLE, count));
@@ -1123,11 +1090,7 @@ impl Run<'_> {
             };
             self.tape.heap += size;
             self.tape.words.push(empty);
-            return Ok(Read::Leaf(if wanted {
-                self.hasher.hash(HashKind::Map, (0u32, 0u128))
-            } else {
-                0
-            }));
+            return self.leaf(wanted, HashKind::Map, (0u32, 0u128));
         }
         let shaped = !self.exact && count <= tape::MAX_SHAPE_KEYS;
         self.open(if shaped { Container::Shaped } else { Container::Pairs }, count, wanted)?;
@@ -1140,7 +1103,6 @@ impl Run<'_> {
             return self.reader.fail(Kind::Float);
         }
         if self.exact {
-            // A `Float` object.
             self.note_key(false, false);
         } else {
             self.note_numeric_key(|| collisions::of_number(value));
@@ -1148,7 +1110,7 @@ impl Run<'_> {
         self.put_float(value);
         // Before OTP 27, 0.0 and -0.0 are the same key.
         let bits = if value == 0.0 { 0 } else { value.to_bits() };
-        Ok(Read::Leaf(if wanted { self.hasher.hash(HashKind::Float, bits) } else { 0 }))
+        self.leaf(wanted, HashKind::Float, bits)
     }
 
     fn read_big(&mut self, count: usize, wanted: bool) -> Result<Read, DecodeError> {
@@ -1161,7 +1123,7 @@ impl Run<'_> {
                 let value = if negative { -magnitude } else { magnitude };
                 self.note_numeric_key(|| collisions::of_number(value as f64));
                 self.put_integer(value);
-                return Ok(Read::Leaf(self.integer_hash(wanted, value)));
+                return self.leaf(wanted, HashKind::Integer, value);
             }
         }
         if digits.len() > MAX_PAYLOAD >> 1 {
@@ -1172,7 +1134,7 @@ impl Run<'_> {
         self.tape.refers_to_source = true;
         self.tape.words.push(word(tape::BIG, (digits.len() as u32) << 1 | u32::from(negative)));
         self.tape.words.push(start as u32);
-        Ok(Read::Leaf(if wanted { self.hasher.hash(HashKind::Big, (negative, digits)) } else { 0 }))
+        self.leaf(wanted, HashKind::Big, (negative, digits))
     }
 
     fn read_bits(&mut self, wanted: bool) -> Result<Read, DecodeError> {
@@ -1195,10 +1157,6 @@ impl Run<'_> {
         self.tape.words.push(length as u32);
         self.tape.words.push((self.reader.at - length) as u32);
         let masked = bytes[length - 1] & 0xff << (8 - bits);
-        Ok(Read::Leaf(if wanted {
-            self.hasher.hash(HashKind::Bits, (bits, masked, &bytes[..length - 1]))
-        } else {
-            0
-        }))
+        self.leaf(wanted, HashKind::Bits, (bits, masked, &bytes[..length - 1]))
     }
 }

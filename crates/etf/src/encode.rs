@@ -1,4 +1,4 @@
-//! Tape → external term format, without recursion.
+//! Tape → external term format.
 
 use std::collections::HashSet;
 
@@ -11,10 +11,9 @@ use crate::tape::{self, OUT_OF_BAND, SHAPE_LENGTH, TapeRef, TextForm};
 use crate::write::{self, header};
 use crate::{EncodeOptions, tags};
 
-/// The longest list that STRING_EXT can hold.
 const MAX_STRING: usize = 65_535;
 const PART_END: u32 = tape::ext(tape::NEXT_PART, 0);
-/// BIT_BINARY_EXT with all bits used is a binary.
+/// All bits used: a binary.
 const WHOLE_BYTES: u8 = 8;
 /// JavaScript's `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
@@ -23,27 +22,26 @@ const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 #[derive(Default)]
 pub struct Encoder {
     frames: Vec<Frame>,
-    /// Where each atom's name begins and ends in `names`.
+    /// Where each name begins and ends.
     atoms: Vec<(u32, u32)>,
     /// The encoded keys of all shapes.
     keys: Vec<u8>,
-    /// Where each key begins and the next one begins.
+    /// Where each key begins.
     key_starts: Vec<u32>,
     /// The first key of each shape in `key_starts`.
     shapes: Vec<u32>,
     key_ranges: Vec<(usize, usize)>,
-    /// Where marked binaries inside of keys begin in the output.
+    /// Where marked binaries in keys begin in the output.
     marks: Vec<usize>,
-    /// UTF-16 on its way to UTF-8.
     units: Vec<u16>,
-    /// The names that the above was made of. The next message often has the same.
+    /// What the above was made of; the next message often has the same names.
     made_of: Names,
 }
 
 /// The place of an out-of-band binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Where its bytes belong in the output, which contains no out-of-band bytes.
+    /// Where its bytes belong in `out`.
     pub at: usize,
     /// Its index.
     pub index: u32,
@@ -56,12 +54,11 @@ struct Names {
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
     names: Vec<u8>,
-    /// Whether the names are remembered; they may be empty.
+    /// The names may be empty.
     known: bool,
 }
 
 impl Names {
-    /// Do not remember more bytes of names than this.
     const MOST: usize = 4096;
 
     fn are_those_of(&self, tape: &TapeRef<'_>) -> bool {
@@ -93,14 +90,13 @@ impl Names {
 struct Frame {
     kind: Container,
     left: u32,
-    /// Terms or pairs in all.
     count: u32,
     /// Objects: the next key. Maps: the first of its key ranges.
     aux: usize,
     at_key: bool,
     /// Where the key or the size field begins.
     start: usize,
-    /// Whether it is inside of a key or a fun, which are read again once written.
+    /// Whether it is inside of a key or a fun.
     is_read_again: bool,
 }
 
@@ -109,7 +105,6 @@ enum Container {
     List,
     Terms,
     Object,
-    /// An object followed by pairs.
     Mixed,
     Map,
     Fun,
@@ -274,7 +269,6 @@ impl Encoder {
             }
             self.keys.extend_from_slice(key);
         }
-        // The end of the last key.
         self.key_starts.push(self.keys.len() as u32);
         let starts = &self.key_starts[first..];
         let key = |index: usize| &self.keys[starts[index] as usize..starts[index + 1] as usize];
@@ -290,8 +284,7 @@ impl Encoder {
     }
 }
 
-/// The bytes of UTF-8 that make up `units` UTF-16 units; `None` if there are fewer, or a character
-/// would be split.
+/// How many bytes of UTF-8 are `units` UTF-16 units; `None` if a character would be split.
 fn utf8_length(bytes: &[u8], units: usize) -> Option<usize> {
     if bytes.get(..units)?.is_ascii() {
         return Some(units);
@@ -330,7 +323,7 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     if ranges.len() <= 8 {
         return (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)));
     }
-    // Sorted keys, such as numeric keys of JavaScript's objects, need no table.
+    // Sorted keys need no table. Numeric keys of JavaScript's objects are sorted.
     if (1..ranges.len()).all(|index| key(index - 1) < key(index)) {
         return false;
     }
@@ -338,7 +331,7 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     !ranges.iter().all(|(start, end)| seen.insert(&out[*start..*end]))
 }
 
-/// Copies the keys and writes marked binaries as BINARY_EXT, since Erlang considers them equal.
+/// Writes marked binaries as BINARY_EXT, since Erlang considers them equal.
 fn without_marks(
     out: &[u8],
     ranges: &[(usize, usize)],
@@ -351,7 +344,6 @@ fn without_marks(
         let key = keys.len();
         let mut from = start;
         while let Some(mark) = marks.next_if(|mark| *mark < end) {
-            // A mark of a value.
             if mark < start {
                 continue;
             }
@@ -370,18 +362,14 @@ struct Run<'a> {
     tape: TapeRef<'a>,
     form: TextForm,
     options: &'a EncodeOptions,
-    /// How long the output may become.
     max_size: usize,
     out: &'a mut Vec<u8>,
     word: usize,
     float: usize,
     latin1: usize,
     utf16: usize,
-    /// The next byte of the text.
     text: usize,
-    /// The next byte of the UTF-16 text.
     wide: usize,
-    /// Bytes of the gaps so far.
     left_out: usize,
     gaps: Option<&'a mut Vec<Gap>>,
     scratch: &'a mut Encoder,
@@ -402,7 +390,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Checks that nothing follows the term.
     fn end(&self) -> Result<(), EncodeError> {
         if self.word == self.tape.words.len() { Ok(()) } else { self.fail(Kind::Trailing) }
     }
@@ -442,7 +429,6 @@ impl<'a> Run<'a> {
                         after_item(self.out);
                     }
                 }
-                // The list follows.
                 tape::EXT
                     if matches!(
                         payload & 15,
@@ -519,7 +505,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The same for a map whose keys are written out.
     fn plain_pairs(&mut self) {
         let Some(frame) = self.scratch.frames.last() else { return };
         let (mut left, mut at_key, mut start) = (frame.left, frame.at_key, frame.start);
@@ -598,7 +583,6 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// Writes the key of the next term, if it has one.
     fn before_next(&mut self) {
         let Some(frame) = self.scratch.frames.last_mut() else { return };
         match frame.kind {
@@ -616,7 +600,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends the innermost container; true if it continues.
+    /// True if the container continues.
     fn close(&mut self) -> Result<bool, EncodeError> {
         let Some(frame) = self.scratch.frames.pop() else { return Ok(false) };
         match frame.kind {
@@ -689,7 +673,7 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// Writes a term or the head of a container; true if the term is complete.
+    /// True if the term is complete.
     fn write(&mut self) -> Result<bool, EncodeError> {
         let head = self.next()?;
         let payload = head >> 4;
@@ -820,7 +804,7 @@ impl<'a> Run<'a> {
         self.out.len() + self.left_out
     }
 
-    /// Skips an out-of-band binary; false if it is not one.
+    /// False if the binary is not out of band.
     fn leave_out(&mut self, length: usize) -> Result<bool, EncodeError> {
         let Some(&start) = self.tape.words.get(self.word) else { return Ok(false) };
         if start & OUT_OF_BAND == 0 || self.gaps.is_none() {
@@ -858,7 +842,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Bytes of the source at the offset in the next word.
     fn source(&mut self, count: usize) -> Result<&'a [u8], EncodeError> {
         let start = self.next()?;
         self.room(count)?;
@@ -920,7 +903,7 @@ impl<'a> Run<'a> {
             return self.fail(Kind::Text);
         }
         let most = units.len() * 3;
-        // Measure only if the longest possible encoding would not fit.
+        // Measure only if the longest possible encoding does not fit.
         let length = match self.room(most) {
             Ok(()) => most,
             Err(_) => units.iter().copied().map(utf8_width).sum(),
@@ -959,7 +942,6 @@ impl<'a> Run<'a> {
         let Some(bytes) = end.and_then(|end| self.tape.text.get(start..end)) else {
             return self.fail(Kind::Truncated);
         };
-        // Each unit takes at least one byte.
         self.room(bytes.len() / 2)?;
         let mut units = std::mem::take(&mut self.scratch.units);
         units.clear();
@@ -1045,7 +1027,6 @@ impl<'a> Run<'a> {
         self.out.truncate(end);
     }
 
-    /// LIST_EXT of NEW_FLOAT_EXT.
     fn doubles(&mut self, count: usize) -> Result<(), EncodeError> {
         let floats = self.tape.floats;
         let Some(doubles) = floats.get(self.float..self.float.saturating_add(count)) else {

@@ -6,7 +6,6 @@
 
 use crate::tape::Tape;
 
-/// A pointer or a small integer.
 const SLOT: usize = 8;
 /// A double takes 8 bytes in a list of doubles, and 16 elsewhere.
 const DOUBLE: usize = 6;
@@ -17,12 +16,10 @@ pub(crate) const IMPROPER_LIST: usize = 64;
 pub(crate) const EMPTY_TUPLE: usize = 72;
 pub(crate) const TUPLE: usize = 88;
 pub(crate) const EMPTY_OBJECT: usize = 56;
-/// An object of a known shape.
 pub(crate) const OBJECT: usize = 24;
 /// The first use of an atom in a message.
 pub(crate) const ATOM: usize = 150;
 pub(crate) const BIGINT: usize = 16;
-/// A `Float`, in exact mode.
 pub(crate) const FLOAT: usize = 40;
 pub(crate) const BIT_STRING: usize = 120;
 pub(crate) const PID: usize = 24;
@@ -38,7 +35,6 @@ const SLICE: usize = 13;
 /// Larger Buffers do not come from Node's pool.
 const UNPOOLED: usize = 4096;
 
-/// Without its characters.
 #[inline]
 pub(crate) fn text(length: usize) -> usize {
     match length {
@@ -58,7 +54,6 @@ pub(crate) fn byte_list(count: usize) -> usize {
     LIST + count * SLOT - SLOT
 }
 
-/// V8 may not know the keys.
 pub(crate) fn keyed_object(count: u32) -> usize {
     100 + 50 * count as usize
 }
@@ -67,14 +62,13 @@ pub(crate) fn map(count: u32) -> usize {
     140 + 30 * count as usize
 }
 
-/// V8 describes the keys of a new shape.
 pub(crate) fn shape(keys: u32) -> usize {
     140 + 66 * keys as usize
 }
 
 impl Tape {
-    /// Estimates the bytes that this tape's values take in V8, including Buffers, within a factor
-    /// of two. Values made by revivers do not count.
+    /// Estimates the bytes of the values in V8, including Buffers, within a factor of two. Results
+    /// of revivers do not count.
     pub fn value_size(&self) -> usize {
         self.words.len() * SLOT
             + self.floats.len() * DOUBLE

@@ -5,8 +5,6 @@
 pub struct Number {
     /// Its name in Rust.
     pub name: &'static str,
-    /// What it means; may be empty.
-    pub doc: &'static str,
     /// The number.
     pub value: u32,
 }
@@ -28,25 +26,21 @@ pub struct Number {
 #[macro_export]
 macro_rules! numbers {
     (
-        $(#[doc = $title:literal])+
+        $(#[$meta:meta])*
         $visibility:vis const $table:ident {
-            $($(#[doc = $doc:literal])* $name:ident = $value:expr;)*
+            $($(#[$doc:meta])* $name:ident = $value:expr;)*
         }
     ) => {
         $(
-            $(#[doc = $doc])*
+            $(#[$doc])*
             #[allow(missing_docs, reason = "the name says it, or the grammar does")]
             $visibility const $name: u32 = $value;
         )*
 
-        $(#[doc = $title])+
+        $(#[$meta])*
         #[allow(dead_code, reason = "for the generator of TypeScript")]
         $visibility const $table: &[$crate::Number] = &[
-            $($crate::Number {
-                name: stringify!($name),
-                doc: concat!($($doc,)*),
-                value: $name,
-            }),*
+            $($crate::Number { name: stringify!($name), value: $name }),*
         ];
     };
 }

@@ -83,11 +83,7 @@ impl Run<'_> {
                 return self.reader.fail(Kind::Tag(tag));
             }
         }
-        Ok(Read::Leaf(if wanted {
-            self.hasher.hash(HashKind::Opaque, &self.tape.words[start..])
-        } else {
-            0
-        }))
+        self.leaf(wanted, HashKind::Opaque, &self.tape.words[start..])
     }
 
     /// Old forms use only two bits.
@@ -145,8 +141,7 @@ impl Run<'_> {
         self.tape.words.push(index);
         self.put_atom("the module of a fun")?;
         self.check_fun_terms()?;
-        let hash =
-            if wanted { self.hasher.hash(HashKind::Opaque, &self.tape.words[start..]) } else { 0 };
+        let hash = self.hash_if(wanted, HashKind::Opaque, &self.tape.words[start..]);
         self.open(Container::Fun, free.saturating_add(3), wanted)?;
         if let Some(frame) = self.frames.last_mut() {
             frame.head = size_at;
@@ -180,8 +175,7 @@ impl Run<'_> {
         if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
             return self.reader.fail(Kind::Field("the name of a native record's field"));
         }
-        let hash =
-            if wanted { self.hasher.hash(HashKind::Opaque, &self.tape.words[start..]) } else { 0 };
+        let hash = self.hash_if(wanted, HashKind::Opaque, &self.tape.words[start..]);
         if count == 0 {
             return Ok(Read::Leaf(hash));
         }

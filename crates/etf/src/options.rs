@@ -12,8 +12,8 @@ pub enum Binaries {
     String,
 }
 
-/// The atoms that safe decoding accepts. Use a decoder with one table only, because it caches known
-/// atoms; an atom must never become unknown.
+/// The atoms that safe decoding accepts. Decoders cache them, so use one table per decoder and
+/// never remove an atom.
 pub trait KnownAtoms {
     /// Whether the atom is known.
     fn is_known(&self, name: &str) -> bool;
@@ -40,7 +40,7 @@ pub struct DecodeOptions<'a> {
     pub part: usize,
 }
 
-/// Small enough for a part to stay in the caches while JavaScript reads it.
+/// Small enough for the caches.
 const PART_WORDS: usize = 16 * 1024;
 
 impl Default for DecodeOptions<'_> {

@@ -8,7 +8,7 @@ use crate::tape::{self, SHAPE_LENGTH_BITS, Tape};
 
 /// A trie with more bytes of joined keys is dropped after the message.
 const MAX_JOINED: usize = 1 << 20;
-/// With more nodes than this, keys are data, and further maps are written out.
+/// More nodes mean that keys are data.
 const MAX_NODES: usize = 4096;
 
 pub(crate) const ROOT: u32 = 0;
@@ -23,9 +23,8 @@ struct Node {
     key: Box<[u8]>,
     /// The child that came last.
     last: u32,
-    /// Index + 1 in the tape's table of shapes.
     shape: u32,
-    /// The keys up to this one, joined by NUL; empty until the node ends a map.
+    /// The keys joined by NUL; empty until the node ends a map.
     joined: Box<[u8]>,
     number: u32,
 }
@@ -33,14 +32,13 @@ struct Node {
 pub(crate) struct ShapeTrie {
     nodes: Vec<Node>,
     children: HashMap<(u32, bool, Box<[u8]>), u32>,
-    /// The nodes whose shapes this message uses.
+    /// The nodes of this message's shapes.
     used: Vec<u32>,
     joined: usize,
 }
 
 pub(crate) enum Step {
     Node(u32),
-    /// The key cannot be part of a shape.
     None,
     Duplicate,
 }
@@ -118,7 +116,6 @@ impl ShapeTrie {
         Step::Node(child)
     }
 
-    /// The node's index in the tape's table of shapes.
     #[inline]
     pub(crate) fn shape(&mut self, node: u32, tape: &mut Tape) -> u32 {
         let shape = self.nodes[node as usize].shape;
@@ -168,7 +165,7 @@ impl ShapeTrie {
 mod tests {
     use super::*;
 
-    /// Makes shapes of `count` keys of 255 bytes that begin with `first`.
+    /// `count` keys of 255 bytes.
     fn add_shapes(trie: &mut ShapeTrie, first: u8, count: usize) {
         let mut node = ROOT;
         for index in 0..count {

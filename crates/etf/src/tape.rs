@@ -1,77 +1,56 @@
 //! The tape: the flat form in which terms cross between Rust and JavaScript.
 //!
 //! This page is its grammar; `src/codec/tape.ts` is generated from the numbers below. Both sides are built
-//! together, so the format may change with every version.
-//!
-//! # Parts
-//!
-//! | part of [`Tape`] or [`TapeRef`] | holds |
-//! | --- | --- |
-//! | words | the term in pre-order |
-//! | floats | doubles, in the order in which words refer to them |
-//! | latin1, utf16 | text, in tapes from Rust |
-//! | text | text, in tapes from JavaScript |
-//! | atoms | the length of each atom's name, in UTF-16 units |
-//! | shapes | two words each, see [Shapes](#shapes) |
-//! | names | the names of all atoms, then the joined keys of all shapes; UTF-8 |
-//! | source | bytes of binaries and big integers; in tapes from Rust the decoded bytes |
-//!
-//! Rust has these parts as slices. JavaScript has three shared buffers, of words, doubles and bytes, which
-//! begin with a [`frame`] header.
+//! together, so the format may change with every version. [`Tape`] and [`TapeRef`] list its parts.
 //!
 //! # Words
 //!
-//! The low four bits of a word are its tag, the other 28 its payload. `term*n` means n terms.
+//! The low four bits of a word are its tag, the other 28 its payload. Words and terms that belong to it
+//! follow; `term*n` means n terms. `(R)` occurs only in tapes from Rust, `(J)` only in those from JavaScript.
 //!
-//! | tag | payload | followed by | term |
-//! | --- | --- | --- | --- |
-//! | [`INT`] | the integer, signed | | integer of 28 bits |
-//! | [`WIDE`] | 0 | | the next double as an integer of up to 53 bits |
-//! | [`BIG`] | bytes × 2 + 1 if negative | place in the source | integer; little-endian bytes |
-//! | [`FLOAT`] | 0 | | the next double as a float |
-//! | [`CONST`] | [`FALSE`] … [`EMPTY_MAP`] | | that constant |
-//! | [`ATOM`] | index | | that atom |
-//! | [`TEXT8`] | bytes | | binary: the next text of the current Latin-1 chunk |
-//! | [`TEXT16`] | units | | binary: the next text of the current UTF-16 chunk |
-//! | [`TEXT`] | units | | binary: the next text (JavaScript) |
-//! | [`BYTES`] | bytes | place in the source | binary |
-//! | [`BYTELIST`] | bytes | place in the source | list of integers from 0 to 255 |
-//! | [`LIST`] | items, n > 0 | term\*n | proper list |
-//! | [`TUPLE`] | elements, n | term\*n | tuple |
-//! | [`MAP`] | pairs, n, × 4 + [`KEYS_MIXED`], [`KEYS_ATOMS`] or [`KEYS_TEXT`] | (key term)\*n | map |
-//! | [`OBJECT`] | index of a shape with n keys | term\*n | map with these keys |
-//! | [`EXT`] | rest × 16 + kind | see below | |
+//! ```text
+//! tag       payload                    followed by          term
+//! INT       signed integer                                  integer
+//! WIDE      0                                               the next double as an integer
+//! BIG       bytes × 2 + 1 if negative  place                integer; little-endian bytes
+//! FLOAT     0                                               the next double
+//! CONST     FALSE … EMPTY_MAP                               that constant
+//! ATOM      index                                           atom
+//! TEXT8     bytes                                           binary: next text of the Latin-1 chunk
+//! TEXT16    units                                           binary: next text of the UTF-16 chunk
+//! TEXT      units                                           binary: next text (J)
+//! BYTES     bytes                      place                binary
+//! BYTELIST  bytes                      place                list of integers from 0 to 255
+//! LIST      n > 0                      term*n               proper list
+//! TUPLE     n                          term*n               tuple
+//! MAP       n × 4 + KEYS_…             (key term)*n         map
+//! OBJECT    shape of n keys            term*n               map
+//! EXT       rest × 16 + kind           see below
 //!
-//! A place in the source is an offset in bytes. In tapes from JavaScript it may also be [`OUT_OF_BAND`] +
-//! the index of a buffer that accompanies the tape; keys of maps and terms of funs are never out of band.
+//! kind of EXT    rest                 followed by
+//! INLINE         characters, n        ⌈n / 4⌉ words: binary of ASCII, lowest byte first
+//! WIDE_TEXT      units                binary: next UTF-16 text (J)
+//! DOUBLES        n > 0                list of the next n doubles (J)
+//! IMPROPER       n > 0                term*n; tail
+//! MIXED          shape × 4 + KEYS_…   term for each key; n; (key term)*n: map that begins like a shape
+//! BITSTRING      bits of last byte    bytes; place
+//! PID            0                    node; id; serial; creation
+//! PORT           0                    node; high and low half of id; creation
+//! REFERENCE      n, 1 to 5            node; creation; n ids
+//! EXTFUN         arity                module; function
+//! NATIVE_RECORD  n                    exported; module; name; n names; term*n
+//! FUN            arity                n; four words of uniq; index; module; term*(n + 3)
+//! NEXT8, NEXT16  0                    length: the next chunk of text begins (R)
+//! NEXT_PART      0                    a part ends; JavaScript fetches the next (R)
+//! TEXT_FORM      TEXT_UTF8, …         place: text in this form continues there (J)
+//! ```
 //!
-//! Tapes from JavaScript may mark binaries as bytes. Encoders then write nonempty [`BYTES`] as
-//! BIT_BINARY_EXT of whole bytes, which Erlang reads as an ordinary binary.
+//! A place is an offset in the source, or, in tapes from JavaScript, [`OUT_OF_BAND`] + the index of a buffer
+//! that accompanies the tape; keys of maps and terms of funs are never out of band. Nodes, modules,
+//! functions and names are indices of atoms. The first terms of a fun are old index, old uniq and pid.
 //!
-//! The kinds of [`EXT`] have a rest of 24 bits:
-//!
-//! | kind | rest | followed by | term |
-//! | --- | --- | --- | --- |
-//! | [`INLINE`] | characters, n | n / 4 words, rounded up | binary of ASCII, four characters a word, lowest first |
-//! | [`WIDE_TEXT`] | units | | binary: the next UTF-16 text (JavaScript) |
-//! | [`DOUBLES`] | items, n > 0 | | list of the next n doubles (JavaScript) |
-//! | [`IMPROPER`] | items, n > 0 | term\*(n + 1) | improper list, its tail last |
-//! | [`MIXED`] | shape × 4 + type of keys as in `MAP` | term for each key; pairs, n; (key term)\*n | map that begins like a shape |
-//! | [`BITSTRING`] | bits of the last byte, 1 to 7 | bytes; place in the source | bit string |
-//! | [`PID`] | 0 | node (an index of an atom); id; serial; creation | pid |
-//! | [`PORT`] | 0 | node; high and low half of the id; creation | port |
-//! | [`REFERENCE`] | ids, n, 1 to 5 | node; creation; n ids | reference |
-//! | [`EXTFUN`] | arity | module; function | `fun M:F/A` |
-//! | [`NATIVE_RECORD`] | fields, n | 1 if exported, else 0; module; name; n names; term\*n | native record of OTP 29 |
-//! | [`FUN`] | arity | free variables, n; four words of uniq; index; module; term\*(n + 3) | closure; old index, old uniq and pid first |
-//!
-//! Some kinds are not terms:
-//!
-//! | kind | rest | followed by | meaning |
-//! | --- | --- | --- | --- |
-//! | [`NEXT8`], [`NEXT16`] | 0 | length, in bytes or units | the next chunk of Latin-1 or UTF-16 begins (Rust) |
-//! | [`NEXT_PART`] | 0 | | a part ends: JavaScript fetches the next words and doubles (Rust) |
-//! | [`TEXT_FORM`] | [`TEXT_UTF8`], [`TEXT_ASCII`] or [`TEXT_UTF16`] | place in the text | text in that form continues there (JavaScript) |
+//! Encoders write nonempty [`BYTES`] of marked tapes as BIT_BINARY_EXT of whole bytes, which Erlang reads as
+//! ordinary binaries.
 //!
 //! JavaScript makes one string of each chunk and slices the others from it. Chunks are limited so that a
 //! string that is kept does not keep the whole message. They end with a whole string.
@@ -86,13 +65,13 @@
 //! A shape is a sequence of 1 to [`MAX_SHAPE_KEYS`] different keys, each 1 to [`MAX_SHAPE_KEY_LENGTH`]
 //! characters of ASCII without NUL. Its first word is the number of keys × 2 + [`SHAPE_ATOMS`] or
 //! [`SHAPE_TEXT`]. The lowest [`SHAPE_LENGTH_BITS`] bits of its second word are the length of the keys joined
-//! by NUL. The bits above are the shape's number in this process (Rust; 0 = none), which spares a reader
-//! the keys.
+//! by NUL, the others the shape's number in this process (R; 0 = none), which spares a reader the keys.
 //!
 //! # Header
 //!
-//! In shared buffers a tape begins with the [`frame::LENGTH`] words of [`frame`], followed by the words of
-//! the term, the atoms and the shapes. Offsets count from the beginning of a buffer, in its units.
+//! JavaScript has tapes in three shared buffers, of words, doubles and bytes. They begin with the
+//! [`frame::LENGTH`] words of [`frame`], followed by the term, the atoms and the shapes. Offsets count from
+//! the beginning of a buffer, in its units.
 
 use crate::numbers;
 

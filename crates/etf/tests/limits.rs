@@ -759,3 +759,14 @@ fn only_terms_that_lie_in_the_message_refer_to_it() {
         assert!(refers(&list(&[term])).refers_to_source);
     }
 }
+
+#[test]
+fn values_are_taken_up_to_the_limit_of_their_size() {
+    let bytes = message(&list(&vec![vec![106]; 1000]));
+    let size = decode_with(&bytes, &DecodeOptions::default()).unwrap().value_size();
+    let limited = |max_value_size| {
+        decode_with(&bytes, &DecodeOptions { max_value_size, ..DecodeOptions::default() })
+    };
+    assert!(limited(size).is_ok());
+    assert_eq!(limited(size - 1).unwrap_err().kind, Kind::ValueSize(size - 1));
+}

@@ -40,7 +40,7 @@ struct Parser<'a> {
 
 struct Open {
     kind: Container,
-    /// Where its first token is in the text, and its encoding in the output.
+    /// In the text and in the output.
     token: usize,
     start: usize,
     count: u32,
@@ -55,7 +55,6 @@ enum Container {
     },
     Tuple,
     Map {
-        /// The encoded keys.
         keys: HashSet<Vec<u8>>,
         /// Where the key begins in the output; `None` before a value.
         key: Option<usize>,
@@ -83,7 +82,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Reads a term or the beginning of a container; true if the term is complete.
+    /// True if the term is complete.
     fn begin(&mut self) -> Result<bool, ParseError> {
         let (token, start) = self.scanner.take()?;
         match token {
@@ -143,7 +142,6 @@ impl Parser<'_> {
             return Err(self.scanner.error(format!("the term is nested {limit}"), token));
         }
         let start = self.out.len();
-        // `close` writes the count.
         self.out.extend([tag, 0, 0, 0, 0]);
         self.open.push(Open { kind, token, start, count: 0 });
         Ok(false)
@@ -228,7 +226,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Adds the last term to its container; true if that completes the container.
+    /// True if that completes the container.
     fn add(&mut self) -> Result<bool, ParseError> {
         let Some(open) = self.open.last_mut() else { return Ok(true) };
         match &mut open.kind {

@@ -42,7 +42,6 @@ pub struct Bounds {
     pub depth: usize,
 }
 
-/// How many bytes of a binary are printed within bounds.
 const SHOWN_BYTES: usize = 32;
 
 /// Prints the term after the version byte. Ignores bytes after it.
@@ -66,7 +65,6 @@ pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeErr
 /// Where each container ends, by where it begins.
 fn ends(mut reader: Reader<'_>) -> Result<HashMap<usize, usize>, DecodeError> {
     let mut ends = HashMap::new();
-    // Where each begins, and how many terms it still lacks.
     let mut open: Vec<(usize, u64)> = Vec::new();
     loop {
         let begin = reader.at;
@@ -95,13 +93,13 @@ struct Printer<'a> {
     ends: HashMap<usize, usize>,
     out: String,
     open: Vec<Open>,
-    /// The names of the fields to come, for each open record.
+    /// Of each open record.
     fields: Vec<std::vec::IntoIter<Cow<'a, str>>>,
 }
 
 struct Open {
     kind: Container,
-    /// Terms to come, except the tail of a list.
+    /// Without the tail of a list.
     left: u64,
     is_first: bool,
 }
@@ -144,7 +142,6 @@ impl<'a> Printer<'a> {
         self.out.push_str(if self.is_elixir() { ", " } else { "," });
     }
 
-    /// Writes the next term of the innermost container and what precedes it.
     fn next(&mut self) -> Result<(), DecodeError> {
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         open.left -= 1;
@@ -247,7 +244,6 @@ impl<'a> Printer<'a> {
         self.open.push(Open { kind, left, is_first: true });
     }
 
-    /// Prints a leaf or the beginning of a container.
     fn term(&mut self) -> Result<(), DecodeError> {
         if self.options.bounds.is_some_and(|bounds| self.open.len() > bounds.depth) {
             self.out.push_str("...");
@@ -359,7 +355,7 @@ impl<'a> Printer<'a> {
         Ok(fits)
     }
 
-    /// Whether every key is a keyword, and the module that `__struct__` names.
+    /// And the module that `__struct__` names.
     fn keywords_of_map(&mut self, count: u32) -> Result<(bool, Option<Cow<'a, str>>), DecodeError> {
         let start = self.reader.at;
         let (mut keywords, mut module) = (count > 0, None);
@@ -405,7 +401,6 @@ impl<'a> Printer<'a> {
         Ok(None)
     }
 
-    /// STRING_EXT.
     fn string(&mut self, bytes: &[u8]) {
         let bytes = self.within_bounds(bytes);
         if self.options.charlists && bytes.iter().all(|byte| is_printable_code(*byte)) {
@@ -490,7 +485,6 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// The bytes to print, and one more.
     fn within_bounds<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         let most = self.options.bounds.map_or(usize::MAX, |bounds| bounds.length + 1);
         &bytes[..bytes.len().min(most)]

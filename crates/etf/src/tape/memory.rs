@@ -1,4 +1,4 @@
-/// A term as a tape; see [`crate::tape`].
+/// A tape; see [`crate::tape`].
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct Tape {
@@ -7,42 +7,32 @@ pub struct Tape {
     pub floats: Vec<f64>,
     pub latin1: Vec<u8>,
     pub utf16: Vec<u16>,
-    /// The length of each atom's name, in UTF-16 units.
+    /// Lengths of names, in UTF-16 units.
     pub atoms: Vec<u32>,
-    /// Two words for each shape; see [`crate::tape`].
     pub shapes: Vec<[u32; 2]>,
-    /// Names of atoms, then joined keys of shapes.
+    /// Names of atoms, then keys of shapes.
     pub names: Vec<u8>,
-    /// Where the tape may be divided.
+    /// Where parts end.
     pub cuts: Vec<Cut>,
-    /// Whether a word refers to the bytes that the tape was decoded from.
+    /// Whether words refer to the decoded bytes.
     pub refers_to_source: bool,
-    /// What the values take in V8 beyond words, numbers and text; see [`Tape::value_size`].
+    /// See [`Tape::value_size`].
     pub(crate) heap: usize,
 }
 
-/// The end of a part. Its last word is NEXT_PART.
+/// The end of a part, after NEXT_PART.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// Words up to here.
     pub words: usize,
-    /// Doubles up to here. A part never has more doubles than words.
+    /// Doubles up to here; never more per part than words.
     pub floats: usize,
 }
 
 impl Tape {
     /// Removes the content and keeps the memory.
     pub fn clear(&mut self) {
-        self.words.clear();
-        self.floats.clear();
-        self.latin1.clear();
-        self.utf16.clear();
-        self.atoms.clear();
-        self.shapes.clear();
-        self.names.clear();
-        self.cuts.clear();
-        self.refers_to_source = false;
-        self.heap = 0;
+        self.clear_to(usize::MAX);
     }
 
     /// Removes the content, and frees each vector of more than `bytes` bytes.
@@ -54,10 +44,12 @@ impl Tape {
         clear_to(&mut self.atoms, bytes);
         clear_to(&mut self.shapes, bytes);
         clear_to(&mut self.names, bytes);
-        self.clear();
+        self.cuts.clear();
+        self.refers_to_source = false;
+        self.heap = 0;
     }
 
-    /// The words and doubles of the part after `index` cuts.
+    /// The words and doubles after `index` cuts.
     pub fn part(&self, index: usize) -> (&[u32], &[f64]) {
         let whole = Cut { words: self.words.len(), floats: self.floats.len() };
         let end = self.cuts.get(index).copied().unwrap_or(whole);
@@ -68,8 +60,8 @@ impl Tape {
         (&self.words[begin.words..end.words], &self.floats[begin.floats..end.floats])
     }
 
-    /// Reserves what a large message usually needs, because growing vectors would copy it.
-    /// Untouched memory costs nothing.
+    /// Reserves what a large message usually needs, to avoid copies. Untouched memory costs
+    /// nothing.
     pub(crate) fn expect(&mut self, message: usize) {
         if message < LARGE {
             return;
@@ -79,14 +71,13 @@ impl Tape {
         expect(&mut self.latin1, message);
     }
 
-    /// Separate, because most messages have no UTF-16 text.
     pub(crate) fn expect_utf16(&mut self, message: usize) {
         if message >= LARGE {
             expect(&mut self.utf16, message);
         }
     }
 
-    /// Borrows the tape and the bytes that it was decoded from.
+    /// Borrows the tape and the decoded bytes.
     pub fn as_tape_ref<'a>(&'a self, source: &'a [u8]) -> TapeRef<'a> {
         TapeRef {
             words: &self.words,
@@ -105,7 +96,7 @@ impl Tape {
     }
 }
 
-/// The encoding of the text of a tape from JavaScript.
+/// The encoding of text from JavaScript.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TextForm {
     /// UTF-8.
@@ -117,7 +108,7 @@ pub enum TextForm {
     Utf16,
 }
 
-/// A borrowed tape of either side; see [`crate::tape`].
+/// A borrowed tape; see [`crate::tape`].
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct TapeRef<'a> {
@@ -135,10 +126,8 @@ pub struct TapeRef<'a> {
     pub mark_bytes: bool,
 }
 
-/// Messages from this size on reserve memory for their tapes.
 const LARGE: usize = 256 * 1024;
 
-/// Frees the old memory before it reserves.
 fn expect<T>(part: &mut Vec<T>, count: usize) {
     if part.capacity() < count {
         *part = Vec::new();
