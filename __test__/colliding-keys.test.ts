@@ -4,9 +4,9 @@ import { javascript } from '../src/hooks.js';
 import { atom, decode, encode, RemoteError, TermError } from '../src/index.js';
 import { connect, serve } from './support/rpc.js';
 
-// Keys that V8 puts into one bucket of a Map: filling it takes time that grows with the square of their number.
+// Keys that share a bucket of V8's Map, which takes quadratic time to fill.
 
-/** `ComputeUnseededHash` of V8, which hashes integers of 32 bits. */
+/** V8's `ComputeUnseededHash`, for 32-bit integers. */
 function hash32(key: number): number {
   let hash = (~key + (key << 15)) | 0;
   hash ^= hash >>> 12;
@@ -16,7 +16,7 @@ function hash32(key: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** `ComputeLongHash` of V8, which hashes other numbers by their bits and big integers by their lowest 64. */
+/** V8's `ComputeLongHash`, for other numbers and the lowest 64 bits of big integers. */
 function hash64(key: bigint): number {
   const wrap = (value: bigint): bigint => BigInt.asUintN(64, value);
   let hash = wrap(~key + (key << 18n));
@@ -34,7 +34,7 @@ function bitsOf(value: number): bigint {
   return bits[0]!;
 }
 
-/** So many keys are in a map beside those that collide, and so it has this many buckets. */
+/** Other keys in the map, which determine its number of buckets. */
 const OTHERS = 900;
 const BUCKETS = 512;
 
@@ -77,7 +77,7 @@ const WORDS = /^a map has more than 32 keys whose hashes collide in JavaScript, 
 
 for (const [kind, make] of Object.entries(kinds)) {
   for (const terms of ['js', 'exact'] as const) {
-    // An exact float is an object, which V8 hashes at random.
+    // Exact floats are objects, which V8 hashes at random.
     if (kind === 'doubles' && terms === 'exact') continue;
     test(`${kind} as keys that collide, decoded as ${terms}`, (t) => {
       const taken = encode([map(make(LIMIT)), map(make(LIMIT))]);
@@ -98,14 +98,14 @@ test('exact floats do not collide', (t) => {
   );
 });
 
-test('maps inside of keys and values are counted each alone', (t) => {
+test('nested maps are counted separately', (t) => {
   const half = kinds['small integers']!(LIMIT).slice(0, LIMIT / 2 + 5);
   const outer = map(half);
   outer.set(map(half), map(half));
   t.is((decode(encode(outer)) as unknown as Map<unknown, unknown>).size, outer.size);
 });
 
-test('keys that are regular do not collide', (t) => {
+test('regular keys do not collide', (t) => {
   const count = 20_000;
   const bases = [0, 1, 1_700_000_000, 1_700_000_000_000];
   for (const base of bases) {
@@ -123,22 +123,22 @@ test('keys that are regular do not collide', (t) => {
   t.is((decode(encode(keys)) as unknown as Map<unknown, unknown>).size, count);
 });
 
-/** Texts that are array indices and share their low bits, which releases of V8 before March 2026 hash alike. */
+/** Array indices with the same low bits collide in V8 before March 2026. */
 const indices = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => String(65_536 * (index + 1)));
 
-test('texts that are array indices may share a bucket up to 256 times in a Map', (t) => {
+test('up to 256 array indices may share a bucket of a Map', (t) => {
   const mixed = (count: number): Map<unknown, number> =>
     new Map<unknown, number>([[1.5, 1], ...indices(count).map((key): [string, 1] => [key, 1])]);
   t.is((decode(encode(mixed(256))) as unknown as Map<unknown, unknown>).size, 257);
   const error = t.throws(() => decode(encode(mixed(257))), { instanceOf: TermError })!;
   t.regex(error.message, /more than 256 keys whose hashes collide/);
-  // An object has no such table.
+  // Objects have other tables.
   const object = Object.fromEntries(indices(2000).map((key) => [key, 1]));
   t.is(Object.keys(decode(encode(object)) as object).length, 2000);
 });
 
-test('sets of such texts stay as they were received', (t) => {
+test('sets of colliding texts stay maps', (t) => {
   for (const hooks of [elixir(), javascript()]) {
     const sent = (count: number): unknown => decode(encode(new Set(indices(count)), hooks), hooks);
     t.is((sent(256) as Set<string>).size, 256);
@@ -146,7 +146,7 @@ test('sets of such texts stay as they were received', (t) => {
   }
 });
 
-test('atoms whose names are numbers are one each', (t) => {
+test('atoms with numeric names are distinct', (t) => {
   for (const name of ['5', ':5', '::5', '65536']) {
     t.is(atom(name).name, name);
     t.is(atom(name), atom(name));

@@ -1,4 +1,4 @@
-// Compressed terms in encode and decode, which calls refuse.
+// Compressed terms, which calls refuse.
 import { deflateSync } from 'node:zlib';
 import test from 'ava';
 import { atom, decode, encode, fromErlang, OptionError, TermError } from '../src/index.js';
@@ -14,7 +14,7 @@ const records = Array.from({ length: 500 }, (_, id) => ({
   tags: ['a', 'b'],
 }));
 
-/** A compressed term that claims to be of that size. */
+/** Claims to inflate to `size` bytes. */
 function claiming(size: number, compressed: Uint8Array): Buffer {
   const head = Buffer.from([131, 80, 0, 0, 0, 0]);
   head.writeUInt32BE(size, 2);
@@ -34,7 +34,7 @@ test('values come back from compressed terms', (t) => {
     );
   }
   for (const compressed of [false, 0] as const) t.deepEqual(encode(records, { compressed }), plain);
-  // What gets no smaller stays as it is, and is decoded all the same.
+  // Stays uncompressed, and can be decoded.
   t.deepEqual(encode(1, COMPRESSED), encode(1));
   t.is(decode(encode(1), COMPRESSED), 1);
   const bytes = Buffer.alloc(100_000, 7);
@@ -53,7 +53,7 @@ test('decode accepts them only with the option', (t) => {
   const error = t.throws(() => decode(bytes), { instanceOf: TermError });
   t.regex(error!.message, /compressed.*option compressed/);
   t.is(error!.offset, 2);
-  // Not inside of others either, compressed or not.
+  // Nested compressed terms are refused.
   const inner = bytes.subarray(1);
   const list = Buffer.concat([Buffer.from([131, 108, 0, 0, 0, 1]), inner, Buffer.from([106])]);
   t.throws(() => decode(list, COMPRESSED), { instanceOf: TermError });
@@ -122,7 +122,7 @@ test("Erlang's compressed terms", (t) => {
   }
 });
 
-withErlang('Erlang reads what encode compresses, and the other way round', async (t) => {
+withErlang("Erlang and encode read each other's compressed terms", async (t) => {
   const server = await startErlangServer({ secret });
   t.teardown(() => server.close());
   const client = connect(t, server);
@@ -138,7 +138,7 @@ withErlang('Erlang reads what encode compresses, and the other way round', async
   }
 });
 
-test('calls do not take the options, and refuse such terms', async (t) => {
+test('calls refuse compressed terms and their options', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   t.throws(() => connect(t, server, { compressed: true } as never), { instanceOf: OptionError });
   const client = connect(t, server);

@@ -2,7 +2,7 @@ import { createContext, runInContext } from 'node:vm';
 import test from 'ava';
 import { decode, encode, TermError, tuple, atom } from '../src/index.js';
 
-// Bytes are taken as they are, whoever made the array and whatever it says about itself.
+// Decoding ignores the class of an array and what it claims.
 
 const value = { text: 'text', number: 1.5, bytes: Buffer.from([255, 0, 1]), big: 10n ** 30n };
 const large = { ...value, more: 'x'.repeat(100_000), binary: Buffer.alloc(70_000, 255) };
@@ -78,7 +78,7 @@ for (const [size, given] of Object.entries({ small: value, large })) {
     t.deepEqual(decode(shared), given);
   });
 
-  test(`memory that a reviver takes away, ${size}`, (t) => {
+  test(`memory that a reviver detaches, ${size}`, (t) => {
     const encoded = encode([tuple(atom('taking'), 1), given]);
     const copy = new Uint8Array(encoded);
     const take = (): unknown => structuredClone(copy, { transfer: [copy.buffer] }).length;

@@ -12,14 +12,13 @@ import {
   tuple,
 } from '../src/index.js';
 
-// Whatever stops decoding in the middle, the next call works.
+// The next call works whatever stops decoding.
 
 const small = { id: 1, tags: ['a', 'b'], at: [0.5, 1.5], hooked: tuple(atom('hook'), 7) };
 /** Crosses in several parts. */
 const large = Array.from({ length: 30_000 }, (_, index) => ({ ...small, id: index }));
 const messages = { small: [small], large };
 
-/** The values with hooks replaced by the results of `hook`. */
 function hooking(hook: (value: number) => unknown): DecodeOptions {
   const reviver: Reviver = {
     tag: 'hook',
@@ -51,7 +50,7 @@ for (const [size, message] of Object.entries(messages)) {
     const endless = (): never => {
       for (;;);
     };
-    // More often than there are decoders to lose.
+    // More often than there are decoders.
     for (let round = 0; round < 5; round++) {
       const context = createContext({ decode, bytes, options: hooking(endless) });
       t.throws(() => void runInContext('decode(bytes, options)', context, { timeout: 20 }), {
@@ -78,7 +77,7 @@ for (const [size, message] of Object.entries(messages)) {
       const bytes = encode(inner);
       let calls = 0;
       const options = hooking((value) => {
-        // Not for each of ten thousands.
+        // Not for each of ten thousand values.
         if (++calls % 10_000 !== 1) return value;
         const copy = decode(encode(decode(bytes))) as unknown[];
         return [copy.length, copy.at(-1)];
@@ -127,7 +126,7 @@ for (const [size, message] of Object.entries(messages)) {
   });
 }
 
-test('a stack that has no room left', (t) => {
+test('a full stack', (t) => {
   let deep: unknown = [];
   for (let depth = 0; depth < 500; depth++) deep = [deep];
   const bytes = encode(deep);
@@ -136,7 +135,7 @@ test('a stack that has no room left', (t) => {
     try {
       descend();
     } finally {
-      // From where nothing can be called to where everything can.
+      // From a full stack to an empty one.
       try {
         decode(bytes);
       } catch (error) {
@@ -149,7 +148,7 @@ test('a stack that has no room left', (t) => {
   works(t);
 });
 
-test('the value of a reviver that kept its decoder waiting is not mixed up with others', (t) => {
+test('decoders of nested decodes are not mixed up', (t) => {
   const seen: unknown[] = [];
   const bytes = encode([tuple(atom('hook'), 1), tuple(atom('hook'), 2)]);
   const options = hooking((value) => {

@@ -19,7 +19,7 @@ const withElixir = elixirAvailable() ? test : test.skip;
 const roundTrip = (value: unknown, options = elixir()): unknown =>
   decode(encode(value, options), options);
 
-test('values that Elixir has structs for come back as themselves', (t) => {
+test('values with Elixir structs come back unchanged', (t) => {
   for (const value of [
     new Date(0),
     new Date('2026-11-24T21:40:50.123Z'),
@@ -44,7 +44,7 @@ test('values that Elixir has structs for come back as themselves', (t) => {
   t.deepEqual(roundTrip(large), large);
 });
 
-test('dates are sent as what is asked for', (t) => {
+test('dates are sent as the chosen struct', (t) => {
   const date = new Date('2026-02-03T04:05:06.007Z');
   const naive =
     'calendar: Calendar.ISO, year: 2026, month: 2, day: 3, hour: 4, minute: 5, second: 6, ' +
@@ -63,7 +63,7 @@ test('dates are sent as what is asked for', (t) => {
   });
 });
 
-test('years are those that Elixir knows', (t) => {
+test("years are limited to Elixir's", (t) => {
   const first = new Date('-009999-01-01T00:00:00Z');
   const last = new Date('9999-12-31T23:59:59.999Z');
   for (const encodeDates of ['DateTime', 'NaiveDateTime'] as const) {
@@ -101,7 +101,7 @@ test('the precision of dates can be fixed', (t) => {
   }
 });
 
-test('a decoded date keeps the precision that it came with', (t) => {
+test('decoded dates keep their precision', (t) => {
   const dateTime = (micros: number, precision: number): string =>
     "#{'__struct__' => 'Elixir.DateTime', calendar => 'Elixir.Calendar.ISO', year => 2026, month => 1, " +
     'day => 2, hour => 3, minute => 4, second => 5, utc_offset => 0, std_offset => 0, ' +
@@ -118,11 +118,11 @@ test('a decoded date keeps the precision that it came with', (t) => {
     t.deepEqual(date as unknown, new Date(Date.UTC(2026, 0, 2, 3, 4, 5, micros / 1000)));
     t.deepEqual(Object.keys(date as object), []);
     t.deepEqual(decode(encode(date, elixir())), fromErlang(dateTime(micros, precision)));
-    // What the option says goes first.
+    // The option takes precedence.
     const fixed = decode(encode(date, elixir({ precision: 3 }))) as { microsecond: unknown };
     t.deepEqual(fixed.microsecond, tuple(micros, 3));
   }
-  // Milliseconds that do not fit any more.
+  // Milliseconds that no longer fit.
   const date = fromErlang(dateTime(0, 0), elixir()) as unknown as Date;
   date.setMilliseconds(7);
   t.like(decode(encode(date, elixir())), { microsecond: tuple(7000, 3) });
@@ -201,7 +201,7 @@ test('regular expressions that JavaScript reads', (t) => {
   t.deepEqual(regex('<<"a+b">>', '<<"iu">>'), /a+b/iu as never);
   t.deepEqual(regex('<<"a.b">>', '[unicode,ucp,caseless,multiline,dotall]'), /a.b/imsu as never);
   for (const [source, opts] of [
-    // JavaScript would take them for something else, or not at all.
+    // JavaScript reads them differently, or not at all.
     ['<<"\\\\Aa">>', '[]'],
     ['<<"(?<n">>', '[]'],
     ['<<"a++">>', '[]'],
@@ -236,7 +236,7 @@ test('classes of your own stand for structs', (t) => {
   t.true(back[0] instanceof Point);
   t.deepEqual(back, [point, { at: new Date(5) }]);
   t.is(back[0].length, 5);
-  // What the struct holds is revived first, and no field can change the prototype.
+  // Inner values are revived first, and no field can change the prototype.
   const nested = new Point(point as never, new Set([1]) as never);
   t.deepEqual(decode(encode(nested, hooks), hooks) as unknown, nested);
   const evil = fromErlang(
@@ -251,7 +251,7 @@ test('classes of your own stand for structs', (t) => {
     t.throws(() => elixir({ structs: wrong as never }), { instanceOf: OptionError });
   }
 
-  // The same by hand.
+  // By hand.
   class Order {
     constructor(readonly id: number) {}
     [toTerm](): unknown {
@@ -262,7 +262,7 @@ test('classes of your own stand for structs', (t) => {
   t.deepEqual(decode(encode(new Order(7)), { revivers }) as unknown, new Order(7));
 });
 
-test('fields that are not what Elixir has stay a map', (t) => {
+test('invalid structs stay maps', (t) => {
   const evil = '#{toString => 1, valueOf => 1}';
   for (const fields of [
     `'__struct__' => 'Elixir.Version', major => ${evil}, minor => 1, patch => 1, pre => [], build => nil`,
@@ -282,7 +282,7 @@ test('fields that are not what Elixir has stay a map', (t) => {
   }
 });
 
-test('sets are sent as Elixir 1.15 has them, or 1.14', (t) => {
+test('sets are sent in the form of Elixir 1.15 or 1.14', (t) => {
   const set = new Set([1]);
   t.is(toElixir(set, elixir()), '%MapSet{map: %{1 => []}}');
   t.is(toElixir(set, elixir({ mapSetVersion: 2 })), '%MapSet{map: %{1 => []}, version: 2}');
@@ -392,12 +392,12 @@ test('decimals with many digits', (t) => {
   };
   t.is(decimal(10n ** 10_000n - 1n), digits);
   t.like(decimal(10n ** 10_000n), { coef: 10n ** 10_000n });
-  // Its digits would take V8 many seconds.
+  // V8 would take many seconds to print it.
   const huge = 1n << BigInt(8 * 8_000_000);
   t.true((decimal(huge) as { coef: bigint }).coef === huge);
 });
 
-test('what no value can hold stays a map', (t) => {
+test('structs that no value can hold stay maps', (t) => {
   for (const fields of [
     "'__struct__' => 'Elixir.Date', calendar => 'Elixir.Cldr.Calendar', year => 2026, month => 1, day => 1",
     "'__struct__' => 'Elixir.Date', calendar => 'Elixir.Calendar.ISO', year => 2026, month => 2, day => 30",
@@ -407,7 +407,7 @@ test('what no value can hold stays a map', (t) => {
     "'__struct__' => 'Elixir.NaiveDateTime', calendar => 'Elixir.Calendar.ISO', year => 2026, month => 1, day => 1",
     "'__struct__' => 'Elixir.MapSet', map => 1",
     "'__struct__' => 'Elixir.MapSet', map => [1]",
-    // A URL of these would have another host, path or port.
+    // Its URL would have another host, path or port.
     '\'__struct__\' => \'Elixir.URI\', scheme => <<"https">>, path => <<"/host/path">>',
     '\'__struct__\' => \'Elixir.URI\', scheme => <<"HTTP">>, path => <<"host">>',
     '\'__struct__\' => \'Elixir.URI\', scheme => <<"x">>, path => <<"//host/path">>',

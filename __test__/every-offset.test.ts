@@ -11,19 +11,16 @@ import { Authority } from './support/certificates.js';
 import { FaultyProxy, type Fault, type FaultKind } from './support/faulty-proxy.js';
 import { secret } from './support/rpc.js';
 
-// The stream between client and server is cut, stalled, split and corrupted at every byte of a request
-// and of its response. Whatever happens, a call settles once, with its own value or an error; a function
-// is called at most once for it, with what was sent; and the next call works.
+// Cuts, stalls, splits and corrupts the stream at every byte of a request and its response. Each
+// call settles once, with its own value or an error; its function is called at most once, with the
+// right arguments; and the next call works.
 
 const KINDS: readonly FaultKind[] = ['cut', 'reset', 'stall', 'split', 'corrupt'];
-/** So many faults are tried at the same time. */
+/** Concurrent faults. */
 const LANES = 48;
-/**
- * What a call may take, in milliseconds, that is meant to run into it, or may: a length that is damaged
- * can leave both ends waiting.
- */
+/** Milliseconds for calls that may time out: a corrupted length can leave both ends waiting. */
 const TIMES = { stall: 400, corrupt: 1500 };
-/** Any other may take what a busy machine makes of it. */
+/** Other calls may take as long as a busy machine needs. */
 const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 };
 
 test('a clear connection', async (t) => {
@@ -34,7 +31,7 @@ test('a clear connection', async (t) => {
   await tryAll(t, server, calls, 'http', {}, KINDS);
 });
 
-// Handshakes take time, so that of those faults which end at the same branches only some are tried.
+// TLS handshakes take time, so try only some of the faults that take the same branch.
 for (const [kinds, every] of [
   [['cut', 'corrupt'], 1],
   [['reset', 'stall', 'split'], 13],
@@ -51,7 +48,7 @@ for (const [kinds, every] of [
   });
 }
 
-/** A function that notes with what it was called, and answers with what only it can know. */
+/** Records its calls, and returns what only it can know. */
 function counting(): {
   modules: { m: { f: (token: string) => unknown } };
   calls: Map<string, number>;
@@ -118,7 +115,7 @@ async function tryAll(
     if (!/^token \d+(, next)?$/.test(token)) failures.push(`called with ${token}`);
   }
   t.deepEqual(failures, []);
-  // Both are met, or the proxy does nothing.
+  // Otherwise the proxy does nothing.
   t.true(outcomes.error > 0 && outcomes.value > 0, JSON.stringify(outcomes));
 }
 
@@ -144,7 +141,7 @@ async function allFaults(
   );
 }
 
-/** All of the same length, so that all requests are. */
+/** Of one length, so that all requests have the same length. */
 const tokenOf = (number: number): string => `token ${String(number).padStart(6, '0')}`;
 
 const same = (value: unknown, token: string): boolean =>

@@ -31,7 +31,7 @@ for (const [text, value] of [
   ["''", atom('')],
   ['éa_1@B', atom('éa_1@B')],
   ["'end'", atom('end')],
-  // As OTP before 27 prints them.
+  // As printed by OTP before 27.
   ['{maybe, else}', tuple(atom('maybe'), atom('else'))],
   ['true', true],
   ['nil', null],
@@ -100,7 +100,7 @@ for (const [text, value] of [
   ['# {1 => 2}', new Map([[1, 2]])],
   ['fun lists:map/2', new ExternalFunction(atom('lists'), atom('map'), 2)],
   ["fun 'A b':'end'/0", new ExternalFunction(atom('A b'), atom('end'), 0)],
-  // As OTP prints it, though it does not read it.
+  // OTP prints it but cannot read it.
   ['fun fun:end/0', new ExternalFunction(atom('fun'), atom('end'), 0)],
   ['% first\n ok % second\n . % third', atom('ok')],
   ['\u{a0}\t\r\n{}.', tuple()],
@@ -112,7 +112,7 @@ for (const [text, value] of [
   });
 }
 
-test('terms come as decode gives them', (t) => {
+test('terms equal those of decode', (t) => {
   const text = '{1.0, true, <<"x">>, #{a => nil}}';
   const exact = fromErlang(text, { terms: 'exact' });
   const key = atom('a');
@@ -191,12 +191,12 @@ for (const [text, place, message] of [
   });
 }
 
-test('numbers that are equal, but not the same, are two keys', (t) => {
+test('1 and 1.0 are different keys', (t) => {
   const map = fromErlang('#{1 => a, 1.0 => b}', { terms: 'exact' }) as Map<unknown, unknown>;
   t.is(map.size, 2);
 });
 
-test('a map with a composed key twice is refused', (t) => {
+test('duplicate compound keys are refused', (t) => {
   for (const text of [
     '#{{1} => 1, {1} => 2}',
     '#{"a" => 1, [97] => 2}',
@@ -206,7 +206,7 @@ test('a map with a composed key twice is refused', (t) => {
   }
 });
 
-test('nesting is limited by maxDepth, on both sides', (t) => {
+test('maxDepth limits nesting', (t) => {
   const nested = (depth: number): string => `${'{'.repeat(depth)}${'}'.repeat(depth)}`;
   t.notThrows(() => fromErlang(nested(3), { maxDepth: 3 }));
   const error = t.throws(() => fromErlang(nested(5), { maxDepth: 3 }), { instanceOf: TermError });
@@ -215,7 +215,7 @@ test('nesting is limited by maxDepth, on both sides', (t) => {
   t.throws(() => fromErlang(nested(1002)), { instanceOf: TermError, message: /maxDepth/ });
 });
 
-test('sizes of segments make no more memory than the text may', (t) => {
+test('sizes of segments cannot exhaust memory', (t) => {
   const most = 1024 * 1024 + 8 * '<<0:8388608,0:999>>'.length;
   const fits = fromErlang(`<<0:8388608,0:${(most - 1_048_576) * 8 - 8}>>`) as string;
   t.true(fits.length > 1_048_576 && fits.length <= most);
@@ -229,7 +229,7 @@ test('sizes of segments make no more memory than the text may', (t) => {
   }
 });
 
-test('long texts of every kind end', (t) => {
+test('long texts of every kind are read', (t) => {
   for (const text of [
     `${'[1|'.repeat(1000)}[]${']'.repeat(1000)}`,
     `"${'\\n'.repeat(500_000)}"`,
@@ -254,7 +254,7 @@ test('long texts of every kind end', (t) => {
   }
 });
 
-test('what toErlang prints is read as what was printed', (t) => {
+test('reading undoes printing', (t) => {
   hold(
     fc.property(writable, fc.boolean(), (term, charlists) => {
       const exact = decode(encode(term), { terms: 'exact' });
@@ -267,8 +267,8 @@ test('what toErlang prints is read as what was printed', (t) => {
   t.pass();
 });
 
-withErlang('what Erlang prints is read as what it was', async (t) => {
-  // Erlang prints the names of functions as if they were Latin-1.
+withErlang("reading undoes Erlang's printing", async (t) => {
+  // Erlang prints function names as Latin-1.
   const terms = sample(writable, 300).filter(
     (term) => !/fun [^\n]*([^\x20-\x7e]|\\x\{)/.test(toErlang(term)),
   );
@@ -280,7 +280,7 @@ withErlang('what Erlang prints is read as what it was', async (t) => {
   }
 });
 
-/** Texts of terms with something changed, most of them wrong. */
+/** Mostly invalid. */
 const damaged = fc
   .tuple(
     fc.oneof(
@@ -308,12 +308,12 @@ const damaged = fc
   )
   .filter((text) => text.isWellFormed());
 
-test('an arity is a number, and no character', (t) => {
+test('an arity cannot be a character', (t) => {
   t.deepEqual(fromErlang('fun m:f/2'), new ExternalFunction(atom('m'), atom('f'), 2));
   t.throws(() => fromErlang('fun m:f/$2'), { instanceOf: TermError, message: /arity/ });
 });
 
-test('damaged texts are read or refused, with a place that there is', (t) => {
+test('damaged texts are read, or refused with a valid place', (t) => {
   hold(
     fc.property(damaged, (text) => {
       try {
@@ -330,7 +330,7 @@ test('damaged texts are read or refused, with a place that there is', (t) => {
   t.pass();
 });
 
-withErlang('of damaged texts, those that are read mean the same to Erlang', async (t) => {
+withErlang('damaged texts that can be read mean the same to Erlang', async (t) => {
   const peer = new LinePeer('escript', 'evaluate.escript');
   t.teardown(() => peer.close());
   const read: { text: string; encoded: Buffer }[] = [];
@@ -356,11 +356,11 @@ withErlang('of damaged texts, those that are read mean the same to Erlang', asyn
   t.deepEqual(different, []);
 });
 
-/** The text without the full stop that may end it: the evaluator ends it itself. */
+/** The evaluator adds the full stop itself. */
 function withoutEnd(text: string, encoded: Buffer): string {
   const bare = text.replace(/\.\s*(%.*\s*)*$/, '');
   try {
-    // What looks like one may stand in a string.
+    // It may be part of a string.
     return encode(fromErlang(bare, { terms: 'exact' })).equals(encoded) ? bare : text;
   } catch {
     return text;

@@ -55,7 +55,7 @@ const money: Reviver = { tag: 'money', length: 2, revive: ([, amount]) => new Mo
 const revivers = [users, money];
 const same = (value: unknown): unknown => value;
 
-test('objects say by toTerm what they are, wherever they stand', (t) => {
+test('toTerm encodes objects at any place', (t) => {
   t.is<symbol, symbol>(toTerm, Symbol.for('backwater.toTerm'));
   t.is(toErlang(new Money(5)), '{money,5}');
   t.is(toErlang({ a: [new Money(5)] }), '#{<<"a">> => [{money,5}]}');
@@ -66,7 +66,7 @@ test('objects say by toTerm what they are, wherever they stand', (t) => {
   t.is(toErlang(deep), `${'['.repeat(900)}{money,5}${']'.repeat(900)}`);
 });
 
-test('encoders say it for classes of others, before toTerm does, and for those that extend them', (t) => {
+test('encoders take precedence over toTerm and apply to subclasses', (t) => {
   class Later extends Date {}
   const encoders = [
     { class: Date, toTerm: (date: Date) => date.getTime() },
@@ -78,7 +78,7 @@ test('encoders say it for classes of others, before toTerm does, and for those t
   });
 });
 
-test('what is a term already is not asked', (t) => {
+test('toTerm of plain values is not called', (t) => {
   const fail = (): never => t.fail() as never;
   const values = [
     { [toTerm]: fail },
@@ -89,7 +89,7 @@ test('what is a term already is not asked', (t) => {
   t.deepEqual(decode(encode(values)), [{}, [1], {}, 'x']);
 });
 
-test('errors of what toTerm returns give the path, and its own are kept', (t) => {
+test('errors in and below toTerm have a path and a cause', (t) => {
   class Bad {
     [toTerm](): unknown {
       return { when: [NaN] };
@@ -149,14 +149,14 @@ test('endless toTerm is refused', (t) => {
     for (let index = 0; index < length; index++) linked = new Linked(linked);
     return linked;
   };
-  // Each is two levels: a list, and the call of toTerm that has returned it.
+  // Each is two levels: a list and the call of toTerm that returned it.
   t.notThrows(() => encode(list(500)));
   t.throws(() => encode(list(501)), { instanceOf: TermError });
-  // Many beside each other are no chain.
+  // Siblings are not nested.
   t.notThrows(() => encode(Array.from({ length: 20_001 }, () => new Money(1))));
 });
 
-test('revivers make values of structs and tagged tuples, the inner ones first', (t) => {
+test('revivers make values of structs and tagged tuples, innermost first', (t) => {
   const user = decode(encode([new User('x'), new Money(3)]), { revivers }) as unknown as [
     User,
     Money,
@@ -170,7 +170,7 @@ test('revivers make values of structs and tagged tuples, the inner ones first', 
   t.true((seen[0] as { balance: unknown }).balance instanceof Money);
 });
 
-test('only what a reviver names is revived', (t) => {
+test('other structs and tuples are not revived', (t) => {
   const structs = [{ ...users, revive: () => t.fail() as never }];
   for (const text of [
     "#{'__struct__' => 'Elixir.Other', name => 1}",
@@ -214,7 +214,7 @@ test('structs of every size and nesting are revived', (t) => {
       t.is(found, count as never);
     }
   }
-  // As often as literals are generated for.
+  // As often as code is generated for.
   const many = Array.from({ length: 10 }, () => big(3));
   t.deepEqual(decode(encode(many), { revivers: [size] }), many.map(() => 3) as never);
   t.deepEqual(
@@ -234,7 +234,7 @@ test('exact terms are not revived', (t) => {
   t.deepEqual(decode(bytes, exact), decode(bytes, { terms: 'exact' }));
 });
 
-test('a reviver that throws is a clear error, and the next decoding works', (t) => {
+test('a reviver that throws is a clear error, and the next decode works', (t) => {
   const own = new Error('bad user');
   const bad: Reviver[] = [
     {
@@ -251,7 +251,7 @@ test('a reviver that throws is a clear error, and the next decoding works', (t) 
   t.deepEqual(decode(encode([1])), [1]);
 });
 
-test('a reviver may decode, encode and look at responses itself', async (t) => {
+test('a reviver may decode, encode and read responses', async (t) => {
   const server = await serve(t, { m: { echo: same } });
   const { requestId, ...request } = encodeRequest({ url: server.url, secret }, 'm', 'echo', [
     new Money(8),
@@ -271,7 +271,7 @@ test('a reviver may decode, encode and look at responses itself', async (t) => {
   const value = { amount: [5], answer: new Money(8) };
   const bytes = encode([new Money(5), 'after']);
   t.deepEqual(decode(bytes, { revivers: [nested] }), [value, 'after'] as never);
-  // Here the outer term is what a call has returned, and then what it was given.
+  // The outer term is first the arguments, then the result of a call.
   const client = connect(t, server, { revivers: [nested] });
   t.deepEqual(await client.call('m', 'echo', [[new Money(5), 'after']]), [value, 'after']);
   const amount = (given: typeof value): unknown => given.answer.amount;
@@ -279,7 +279,7 @@ test('a reviver may decode, encode and look at responses itself', async (t) => {
   t.is(await connect(t, nesting).call('m', 'amount', [new Money(5)]), 8);
 });
 
-test('names of revivers are known ones where atoms have to be', (t) => {
+test('safe decoding knows the atoms of revivers', (t) => {
   const encoded = (name: string): Buffer => Buffer.from([119, name.length, ...Buffer.from(name)]);
   const bytes = Buffer.concat([
     Buffer.from([131, 116, 0, 0, 0, 1]),
@@ -313,13 +313,13 @@ test('calls carry objects of classes both ways', async (t) => {
   const user = await client.call<User>('bank', 'add', [new Money(1), new Money(2)]);
   t.true(user instanceof User && user.name === '3');
   t.true(seen.every((one) => one instanceof Money));
-  // Options of the call go first.
+  // Options of the call take precedence.
   const plain = await client.call('bank', 'add', [new Money(1), new Money(2)], { revivers: [] });
   t.like(plain, { name: '3' });
   const encoders = [{ class: Date, toTerm: () => 'date' }];
   t.deepEqual(await client.call('bank', 'date', [new Date()], { encoders }), ['date', 5]);
   await t.throwsAsync(client.call('bank', 'date', [new Date()]), { instanceOf: TermError });
-  // Of an exception, structs are revived; its tuples are not a matter of the program.
+  // In exceptions, structs are revived and tuples are not.
   const thrown = await t.throwsAsync(client.call('bank', 'fail', [new User('z')]), {
     instanceOf: RemoteException,
   });
@@ -355,7 +355,7 @@ test('a reviver that throws settles the call, on both sides', async (t) => {
   t.is(receiver.stats().pending, 0);
 });
 
-test('one-shot calls, and other HTTP clients, have hooks too', async (t) => {
+test('one-shot calls and other HTTP clients have hooks', async (t) => {
   const server = await serve(t, { m: { echo: same } });
   const target = { url: server.url, secret, revivers, encoders: [], ...PATIENT };
   t.true((await call(target, 'm', 'echo', [new Money(1)])) instanceof Money);
@@ -373,7 +373,7 @@ test('one-shot calls, and other HTTP clients, have hooks too', async (t) => {
   t.is(value.amount, 8);
 });
 
-test('worker threads cannot be given functions', async (t) => {
+test('functions cannot be passed to worker threads', async (t) => {
   const modules = new URL('./support/exported.js', import.meta.url);
   for (const options of [{ revivers }, { encoders: [{ class: Date, toTerm: String }] }]) {
     await t.throwsAsync(startClearServer(secret, modules, { port: 0, ...options }), {

@@ -3,7 +3,7 @@ import { atom, decode, decodeResponse, encode, RemoteError, TermError } from '..
 import { secret, serve } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 
-// Bytes on both sides of each limit, by `decode` and as the argument of a call.
+// Both sides of each limit, in `decode` and as the argument of a call.
 
 const bytes = (...parts: (number | string | Buffer | number[])[]): Buffer =>
   Buffer.concat(
@@ -19,7 +19,7 @@ const longAtom = (name: string): Buffer => {
   const text = Buffer.from(name);
   return bytes(118, text.length >> 8, text.length & 255, text);
 };
-/** NEW_FLOAT_EXT of these bits. */
+/** NEW_FLOAT_EXT. */
 const float = (bits: bigint): Buffer => {
   const float = Buffer.alloc(9, 70);
   float.writeBigUInt64BE(bits, 1);
@@ -32,7 +32,7 @@ const key = (name: string): Buffer => bytes(119, name.length, name);
 const binary = (text: string): Buffer => bytes(header(109, text.length), text);
 const one = Buffer.of(97, 1);
 
-/** What is taken, and what is refused with these words: without the version byte. */
+/** Accepted and refused terms without their version byte. */
 const rows: readonly (readonly [
   what: string,
   taken: readonly Buffer[],
@@ -117,7 +117,7 @@ const rows: readonly (readonly [
 ];
 
 const limits = { maxDepth: 50, maxTerms: 100 };
-/** `[Term]`, as the arguments of a call. */
+/** `[Term]`, the arguments of a call. */
 const message = (term: Buffer): Buffer => bytes(131, header(108, 1), term, 106);
 
 for (const [what, taken, refused, words] of rows) {
@@ -157,7 +157,7 @@ test('the default of maxDepth on both sides', (t) => {
   t.throws(() => decode(bytes(131, nested(1001))), { instanceOf: TermError });
 });
 
-test('atoms are written with at most 255 characters, however many bytes those take', (t) => {
+test('atoms have at most 255 characters of any width', (t) => {
   for (const letter of ['a', 'é', '日', '😀']) {
     const name = letter.repeat(255);
     t.is(decode(encode(atom(name))), atom(name) as never);

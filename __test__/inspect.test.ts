@@ -13,7 +13,7 @@ import {
 } from '../src/index.js';
 import { funOf } from './support/arbitraries.js';
 
-test('terms are shown as they are written', (t) => {
+test('util.inspect prints terms as JavaScript', (t) => {
   for (const [term, text] of [
     [atom('ok'), "atom('ok')"],
     [atom("it's"), `atom("it's")`],
@@ -49,13 +49,13 @@ test('depth is counted through tuples', (t) => {
   t.is(inspect(nested, { depth: Infinity }), 'tuple(tuple(tuple(tuple(1))))');
 });
 
-test('colours are those of util.inspect, and only when asked for', (t) => {
+test('colors follow util.inspect', (t) => {
   t.is(inspect(atom('ok'), { colors: true }), "\x1b[32matom('ok')\x1b[39m");
   t.is(inspect(float(1), { colors: true }), '\x1b[33mfloat(1)\x1b[39m');
   t.is(inspect(tuple(1), { colors: true }), 'tuple(\x1b[33m1\x1b[39m)');
 });
 
-test('long terms are broken into lines, and cut as arrays are', (t) => {
+test('long terms are wrapped and truncated', (t) => {
   t.is(
     inspect(tuple(atom('ok'), 'x'.repeat(40), [1]), { breakLength: 40 }),
     `tuple(\n  atom('ok'),\n  '${'x'.repeat(40)}',\n  [ 1 ]\n)`,
@@ -66,7 +66,7 @@ test('long terms are broken into lines, and cut as arrays are', (t) => {
   t.true(inspect(tuple(...Array<number>(1000).fill(1))).endsWith('... 900 more items\n)'));
 });
 
-test('terms that contain themselves, and very deep ones, are shown', (t) => {
+test('cyclic and very deep terms can be printed', (t) => {
   const cycle: unknown[] = tuple(1, []) as never;
   (cycle[1] as unknown[]).push(cycle);
   t.is(inspect(cycle, { depth: null }), 'tuple(1, [ [Circular] ])');

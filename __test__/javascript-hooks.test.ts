@@ -1,4 +1,4 @@
-// Values of JavaScript between Node services, by the hooks of backwater/hooks.
+// JavaScript values between Node services.
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
@@ -44,13 +44,13 @@ test('dates, sets, URLs and typed arrays come back as themselves', (t) => {
     t.is(back[0].constructor, value.constructor as never);
   }
   t.true(Number.isNaN(+(roundTrip(new Date(NaN)) as Date)));
-  // A part of larger memory, which does not come along.
+  // The rest of the memory is not sent.
   const part = roundTrip(new Int16Array(bytes.buffer, 2, 3)) as Int16Array;
   t.deepEqual(part, new Int16Array(bytes.buffer.slice(2, 8)));
   t.is(part.buffer.byteLength, 6);
   const shared = new Int16Array(new SharedArrayBuffer(4));
   t.deepEqual(roundTrip(shared), new Int16Array(2));
-  // The order of sets.
+  // Sets keep their order.
   t.deepEqual([...(roundTrip(new Set(['b', 2, 'a', 1])) as Set<unknown>)], ['b', 2, 'a', 1]);
 });
 
@@ -64,7 +64,7 @@ test('arrays survive without marks', (t) => {
   t.is(error.stack, 'TypeError: x');
 });
 
-test('errors keep class, message, code, data, cause and errors', (t) => {
+test('errors keep their class, message, code, data, cause and errors', (t) => {
   const cause = new RangeError('inner');
   const error = Object.assign(new TypeError('outer', { cause }), {
     code: 'E_X',
@@ -130,7 +130,7 @@ test('hosts of up to 253 characters', (t) => {
   ]) {
     t.deepEqual(ofText(text), new URL(text), text);
   }
-  // `new URL` finds a host in all of them. Without a bound, hosts such as the last take quadratic time.
+  // `new URL` accepts all of them. Without a limit, the last host takes quadratic time.
   for (const name of [tooLong, 'a' + '\u0316\u0301'.repeat(20_000)]) {
     for (const text of [
       `http://${name}/`,
@@ -156,7 +156,7 @@ test('hosts of up to 253 characters', (t) => {
   }
 });
 
-test('terms that are not as the hooks write them stay tuples', (t) => {
+test('invalid tuples stay tuples', (t) => {
   for (const text of [
     '{\'$date\', <<"x">>}',
     "{'$date', 1, 2}",
@@ -183,7 +183,7 @@ test('terms that are not as the hooks write them stay tuples', (t) => {
   }
 });
 
-test('a set of colliding numbers is refused as a map of them is', (t) => {
+test('a set of colliding numbers is refused like such a map', (t) => {
   // V8 hashes a BigInt by its lowest digit.
   const members = Array.from({ length: 1000 }, (_, index) => (BigInt(index) << 64n) + 7n);
   const forged = encode(
@@ -209,12 +209,12 @@ test('work is linear in the size of a value', (t) => {
       return performance.now() - start;
     };
     const best = (value: unknown): number => Math.min(...[1, 2, 3].map(() => time(value)));
-    // Ten times as much: quadratic work would take a hundred times as long.
+    // Ten times as large. Quadratic work would take a hundred times as long.
     t.true(best(large) < 50 * best(small), String(count));
   }
 });
 
-test('calls carry them both ways', async (t) => {
+test('calls carry hooked values both ways', async (t) => {
   const m = {
     next_day: (date: Date, ids: Set<number>) => [new Date(+date + 86_400_000), ids.size],
   };
@@ -235,7 +235,7 @@ test('both sets of hooks can be joined', (t) => {
   t.deepEqual(decode(encode(value, options), options) as unknown, value);
 });
 
-test('the error for such a value names the hooks', (t) => {
+test('errors for values with hooks name the hooks', (t) => {
   for (const [value, name, elixirToo] of [
     [new Date(), 'Date', true],
     [new Set(), 'Set', true],

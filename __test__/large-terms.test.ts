@@ -21,9 +21,9 @@ import {
 } from '../src/index.js';
 import { connect, secret, serve } from './support/rpc.js';
 
-/** Some ten times what is handed to JavaScript at once. */
+/** About ten parts. */
 const MANY = 60_000;
-/** Without a description of the difference, which takes minutes for values of this size. */
+/** Describing the difference takes minutes for such values. */
 function isSame(t: ExecutionContext, actual: unknown, expected: unknown): void {
   t.true(isDeepStrictEqual(actual, expected));
 }
@@ -34,7 +34,7 @@ function list<T>(count: number, item: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => item(index));
 }
 
-/** Something else at every place, so that the ends of parts fall everywhere. */
+/** Different terms, so that parts end everywhere. */
 function mixed(index: number): unknown {
   switch (index % 11) {
     case 0:
@@ -88,13 +88,13 @@ const values: Record<string, () => unknown> = {
 };
 
 for (const [kind, make] of Object.entries(values)) {
-  test(`a large term ${kind} is read as it was written`, (t) => {
+  test(`a large term ${kind} comes back`, (t) => {
     const encoded = encode(make(), { maxSize: LIMIT });
     t.true(encode(decode(encoded), { maxSize: LIMIT }).equals(encoded));
   });
 }
 
-test('a large term is the value that was written', (t) => {
+test('a large term is the same value', (t) => {
   const value = values['of all kinds']!();
   isSame(t, decode(encode(value, { maxSize: LIMIT })), value);
 });
@@ -118,7 +118,7 @@ test('a large term loses nothing in exact mode', (t) => {
     ...list(30_000, (index) => new Reference(atom(`atom ${index}`), 1, [index, 2, 3])),
     new ImproperList(list(50_000, mixed), 'tail'),
     new ExternalFunction(atom('a'), atom('b'), 3),
-    // A key that is large itself.
+    // A large key.
     new Map<unknown, unknown>([[list(50_000, mixed), 1]]),
     ...list(30_000, () => Buffer.alloc(20, 255)),
   ];
@@ -135,7 +135,7 @@ test('constants are keys of large objects by their names', (t) => {
   t.is(object['nil'], 40_002);
 });
 
-test('a large term has as many atoms and keys as it needs', (t) => {
+test('a large term may have any number of atoms and keys', (t) => {
   const atoms = list(70_000, (index) => atom(`${index} ä`));
   const objects = list(40_000, (index) => ({ [`key ${index}`]: index, other: 1 }));
   const [first, second] = decode(encode([atoms, objects])) as [Atom[], object[]];
@@ -143,7 +143,7 @@ test('a large term has as many atoms and keys as it needs', (t) => {
   isSame(t, second, objects);
 });
 
-test('large arguments and results of calls are what was given', async (t) => {
+test('large arguments and results of calls', async (t) => {
   const server = await serve(
     t,
     { m: { echo: (value: unknown) => value } },
@@ -151,7 +151,7 @@ test('large arguments and results of calls are what was given', async (t) => {
   );
   const client = connect(t, server, { maxEncodedArgsSize: LIMIT, maxEncodedResultSize: LIMIT });
   const [all, doubles, texts] = ['of all kinds', 'with a list of doubles', 'with one text'];
-  // Side by side, and small ones among them.
+  // Large values next to small ones.
   const wanted = [all, doubles, texts].map((kind) => values[kind!]!());
   const given = await Promise.all([
     ...wanted.map((value) => client.call('m', 'echo', [value])),
@@ -171,12 +171,12 @@ test('binaries of large messages are whole', async (t) => {
   isSame(t, await client.call('m', 'echo', [parts]), parts);
   const one = Buffer.alloc(5_000_000, 200);
   const answered = client.call<Buffer>('m', 'echo', [one]);
-  // The call has been made: what happens to its arguments from here on does not matter to it.
+  // The call has already read its arguments.
   one.fill(1);
   isSame(t, await answered, Buffer.alloc(5_000_000, 200));
 });
 
-test('a large answer to another HTTP client is what was given', async (t) => {
+test('a large response to another HTTP client', async (t) => {
   const server = await serve(t, { m: { make: () => values['of all kinds']!() } });
   const { url, method, headers, body, requestId } = encodeRequest(
     { url: server.url, secret },
@@ -195,7 +195,7 @@ test('a large answer to another HTTP client is what was given', async (t) => {
   isSame(t, decodeResponse({ secret, requestId }, answer), values['of all kinds']!());
 });
 
-test('a reviver that throws in a large term leaves the next one unharmed', (t) => {
+test('a reviver that throws in a large term does not affect the next one', (t) => {
   const value = list(MANY, mixed);
   const encoded = encode(value, { maxSize: LIMIT });
   const revivers = [
@@ -211,7 +211,7 @@ test('a reviver that throws in a large term leaves the next one unharmed', (t) =
   isSame(t, decode(encoded), value);
 });
 
-test('large binaries are encoded wherever they stand', (t) => {
+test('large binaries are encoded at any place', (t) => {
   const binary = (length: number): Uint8Array => Buffer.alloc(length, length % 256);
   const value = [
     binary(65_535),
@@ -219,7 +219,7 @@ test('large binaries are encoded wherever they stand', (t) => {
     { name: 'x', data: binary(200_000), more: [binary(70_000), 1.5, 'text'] },
     new Map<unknown, unknown>([
       [binary(80_000), binary(90_000)],
-      // Two keys of the same length that differ.
+      // Different keys of the same length.
       [Buffer.alloc(80_000, 1), 2],
       [[binary(80_000), 1], 3],
     ]),
@@ -233,7 +233,7 @@ test('large binaries are encoded wherever they stand', (t) => {
   t.is((again[0] as Buffer).length, 65_535);
   const [key, data] = [...(again[3] as Map<Buffer, Buffer>)][0]!;
   t.true(key.equals(binary(80_000)) && data.equals(binary(90_000)));
-  // The same as without binaries that are large enough to be treated apart.
+  // The same with binaries too small to be out of band.
   const parts = value.slice(0, 2).map((one) => encode(one).subarray(1));
   t.true(encoded.subarray(6).equals(Buffer.concat([...parts, encoded.subarray(6 + 131_081)])));
 });
@@ -244,7 +244,7 @@ test('a large binary counts for the size of an encoding', (t) => {
   t.throws(() => encode(binary, { maxSize: 100_005 }), { instanceOf: TermError });
   const message = /the tape|larger than/;
   t.throws(() => encode([binary, 'x'.repeat(20)], { maxSize: 100_020 }), { message });
-  // What failed leaves nothing behind.
+  // A failure leaves nothing behind.
   t.true(
     encode([binary]).equals(
       Buffer.concat([
@@ -271,7 +271,7 @@ test('a large binary that changes while it is encoded is refused', (t) => {
   t.deepEqual(decode(encode([1, 2])), [1, 2]);
 });
 
-test('arguments with a large binary that are no term leave the next call unharmed', async (t) => {
+test('invalid arguments with a large binary do not affect the next call', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } }, { binaries: 'buffer' });
   const client = connect(t, server, { binaries: 'buffer', maxBytesInFlight: 1_000_000 });
   const large = Buffer.alloc(600_000, 255);
@@ -281,7 +281,7 @@ test('arguments with a large binary that are no term leave the next call unharme
   const other = Buffer.alloc(70_000, 254);
   const second = client.call('m', 'echo', [[1, other]]);
   isSame(t, await Promise.all([first, second]), [large, [1, other]]);
-  // Nested so deeply that it is written in the other way.
+  // Deep nesting.
   let deep: unknown = other;
   for (let depth = 0; depth < 500; depth++) deep = [deep];
   isSame(t, await client.call('m', 'echo', [deep]), deep);

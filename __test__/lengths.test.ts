@@ -13,7 +13,7 @@ import { connect, secret, serve } from './support/rpc.js';
 
 const target = { url: 'http://127.0.0.1:1', secret };
 
-/** An array that says how long it is, and nothing else. */
+/** An array that only has a length. */
 const arrayOf = (length: number): unknown[] => {
   const array: unknown[] = [];
   array.length = length;
@@ -50,7 +50,7 @@ for (const [what, make] of [
   });
 }
 
-test('integers are refused beyond the bytes that can be told', (t) => {
+test('integers with too many bytes are refused', (t) => {
   const value = 1n << BigInt(2 ** 30 - 1);
   for (const integer of [value, -value]) {
     t.throws(() => encode([integer]), {
@@ -60,7 +60,7 @@ test('integers are refused beyond the bytes that can be told', (t) => {
   }
 });
 
-test('tuples are refused beyond the elements that Erlang allows', (t) => {
+test('tuples with too many elements are refused', (t) => {
   const elements = arrayOf(2 ** 24);
   const value = Object.assign(elements, tuple());
   t.throws(() => encode([value]), {
@@ -69,7 +69,7 @@ test('tuples are refused beyond the elements that Erlang allows', (t) => {
   });
 });
 
-test('several values that are too large together are refused where they pass the limit', (t) => {
+test('the error names the value that exceeds the limit', (t) => {
   const half = Buffer.allocUnsafeSlow(2 ** 27);
   const bytes = t.throws(() => encode({ a: [half, 'x', half] }), { instanceOf: TermError })!;
   t.is(bytes.path, 'value.a[2]');
@@ -82,7 +82,7 @@ test('several values that are too large together are refused where they pass the
   t.throws(() => encode(atoms, { maxSize: 20_000 }), { instanceOf: TermError, message: /20000/ });
 });
 
-test('an encoding may be as large as maxSize, and no larger, whatever it is made of', (t) => {
+test('maxSize is the largest encoding', (t) => {
   const times = (length: number, make: (index: number) => unknown): unknown[] =>
     Array.from({ length }, (_, index) => make(index));
   const values = [

@@ -1,4 +1,4 @@
-// Native records of OTP 29, as its term_to_binary writes them.
+// Native records of OTP 29.
 import { inspect } from 'node:util';
 import test from 'ava';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../src/index.js';
 import { connect, serve } from './support/rpc.js';
 
-/** `#nr:point{x = 10, y = {a, <<"b">>}}`, and `#nr:empty{}`, which its module does not export. */
+/** `#nr:point{x = 10, y = {a, <<"b">>}}`, and `#nr:empty{}`, which is not exported. */
 const POINT = Buffer.from('g0MAAAACAXcCbnJ3BXBvaW50dwF4dwF5YQpoAncBYW0AAAABYg==', 'base64');
 const EMPTY = Buffer.from('g0MAAAAAAHcCbnJ3BWVtcHR5', 'base64');
 
@@ -24,7 +24,7 @@ const fields = new Map<ReturnType<typeof atom>, never>([
 const point = new NativeRecord(atom('nr'), atom('point'), fields);
 const empty = new NativeRecord(atom('nr'), atom('empty'), new Map(), false);
 
-test('they are values that are encoded as they came', (t) => {
+test('native records are encoded as they came', (t) => {
   t.deepEqual(decode(POINT), point);
   t.deepEqual(decode(EMPTY), empty);
   for (const bytes of [POINT, EMPTY]) {
@@ -37,7 +37,7 @@ test('they are values that are encoded as they came', (t) => {
   t.deepEqual(decode(encode(inner)), inner);
 });
 
-test('they can be read, printed and made', (t) => {
+test('native records can be read, printed and made', (t) => {
   const record = decode(POINT) as NativeRecord;
   t.true(record instanceof NativeRecord);
   t.is(record.fields.get(atom('x')), 10);
@@ -60,7 +60,7 @@ test('they can be read, printed and made', (t) => {
   t.is(error?.path, 'value[0].fields.value(0)');
 });
 
-test('in calls', async (t) => {
+test('native records in calls', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   t.deepEqual(await connect(t, server).call('m', 'echo', [[point, empty]]), [point, empty]);
 });

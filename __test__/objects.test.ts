@@ -13,7 +13,7 @@ import { root } from './support/vectors.js';
 const roundTrip = (input: unknown): unknown => decode(encode(input));
 const plain = (input: unknown): unknown => imageOf(input, { terms: 'js', objectKeys: 'binary' });
 
-/** Levels of nesting around a value: few, and so many that the writer keeps a stack of its own. */
+/** Shallow and deep nesting. */
 const DEPTHS = [0, 1, 300];
 
 function nest(input: unknown, depth: number): unknown {
@@ -45,7 +45,7 @@ test('accessors are read as values', (t) => {
   accepted(t, accessor, { a: [1.5], b: undefined, c: 'x' });
 });
 
-test('an accessor may give another type each time', (t) => {
+test('an accessor may return another type each time', (t) => {
   const values = [1, 1.5, 'text', null, { a: 1 }, [1, 2], 2n ** 70n, true, undefined, atom('x')];
   let reads = 0;
   const object = {
@@ -61,7 +61,7 @@ test('an accessor may give another type each time', (t) => {
   }
 });
 
-test('objects, arrays and tuples behind a proxy are what they stand for', (t) => {
+test('proxies of objects, arrays and tuples are encoded', (t) => {
   hold(
     fc.property(fc.array(fc.tuple(key, leaf), { maxLength: 5 }), (pairs) => {
       const object = objectOf(pairs);
@@ -79,7 +79,7 @@ test('objects, arrays and tuples behind a proxy are what they stand for', (t) =>
   t.is(roundTrip('fine'), 'fine');
 });
 
-/** What a getter may do to the object that it belongs to, and to the array that holds that one. */
+/** What a getter does to its object and the array around it. */
 const MEDDLING: Readonly<Record<string, (self: Record<string, unknown>, all: unknown[]) => void>> =
   {
     'deletes the next key': (self) => delete self['z'],
@@ -94,7 +94,7 @@ const MEDDLING: Readonly<Record<string, (self: Record<string, unknown>, all: unk
   };
 
 for (const [what, meddle] of Object.entries(MEDDLING)) {
-  test(`a getter that ${what} harms nothing else`, (t) => {
+  test(`a getter that ${what} does no harm`, (t) => {
     for (const depth of DEPTHS) {
       const all: unknown[] = [];
       const self = { a: 1, z: 2 };
@@ -112,7 +112,7 @@ for (const [what, meddle] of Object.entries(MEDDLING)) {
   });
 }
 
-test('a Map that grows or shrinks while it is written is refused or written, never mixed up', (t) => {
+test('a Map that changes while it is written is written or refused', (t) => {
   for (const change of [
     (map: Map<unknown, unknown>) => map.set('late', 1),
     (map: Map<unknown, unknown>) => map.delete('last'),
@@ -138,7 +138,7 @@ test('a Map that grows or shrinks while it is written is refused or written, nev
   }
 });
 
-test('what a getter throws comes out as it is', (t) => {
+test('errors of getters are not changed', (t) => {
   for (const depth of DEPTHS) {
     for (const thrown of [new RangeError('mine'), new TypeError('mine'), 'text', null]) {
       const object = {
@@ -192,7 +192,7 @@ test('only own, enumerable keys that are strings are encoded', (t) => {
   t.pass();
 });
 
-test('objects of many keys are encoded as others: alone, nested, and among small ones', (t) => {
+test('objects with many keys are encoded like others', (t) => {
   const some = fc.uniqueArray(key, { maxLength: 4 });
   hold(
     fc.property(some, some, fc.integer({ min: 60, max: 70 }), leaf, (first, last, count, item) => {
@@ -209,20 +209,20 @@ test('objects of many keys are encoded as others: alone, nested, and among small
   t.pass();
 });
 
-test('frozen, sealed and fixed objects are encoded as others', (t) => {
+test('frozen, sealed and fixed objects are encoded like others', (t) => {
   for (const fix of [Object.freeze, Object.seal, Object.preventExtensions]) {
     const value = { a: fix([1, fix({ b: 'x' })]), c: fix(tuple(fix(new Map([['k', 1.5]])))) };
     accepted(t, fix(value), plain(value));
   }
 });
 
-test('what the prototype of all objects has got is neither encoded nor called', (t) => {
+test('properties of Object.prototype are neither encoded nor called', (t) => {
   const prototype = Object.prototype as Record<string, unknown>;
   const calls: unknown[] = [];
   const remember = (item: unknown): void => {
     calls.push(item);
   };
-  // Decoded once more than it takes until code is generated for a shape.
+  // One more time than it takes to generate code.
   const wide = objectOf(Array.from({ length: 80 }, (_, index) => [`k${index}`, index]));
   const inputs = [
     { own: 1, trap: 2, fixed: 3 },
@@ -248,7 +248,7 @@ test('what the prototype of all objects has got is neither encoded nor called', 
   for (const round of decoded) t.true(same(round, inputs));
 });
 
-test('frozen prototypes keep nothing from being decoded', (t) => {
+test('frozen prototypes do not disturb decoding', (t) => {
   const program = `
     import { decode, encode } from 'backwater';
     import { isDeepStrictEqual } from 'node:util';
@@ -321,7 +321,7 @@ for (const [what, input] of [
   });
 }
 
-test('objects and arrays of another realm are as those of this one', (t) => {
+test('objects and arrays of another realm are encoded', (t) => {
   const foreign: unknown = runInNewContext(
     `({ a: [1, [], { b: 1.5 }], c: Object.create(null), d: 'é', __proto__: Object.prototype })`,
   );
@@ -365,7 +365,7 @@ test('any Uint8Array is a binary', (t) => {
   }
 });
 
-test('half a character is refused wherever it stands', (t) => {
+test('lone surrogates are refused everywhere', (t) => {
   const halves = fc.constantFrom('\ud83d', '\udc4d', 'a\ud83d', '\udc4da', '\ud83dé', '日\udc4d');
   const places = fc.constantFrom<(text: string) => unknown>(
     (text) => text,
@@ -396,7 +396,7 @@ test('half a character is refused wherever it stands', (t) => {
   );
 });
 
-test('a Buffer that a getter empties meanwhile is refused, and the next value is whole', (t) => {
+test('a Buffer that a getter empties is refused, and the next value is intact', (t) => {
   for (const depth of [0, 1]) {
     const taken = Buffer.alloc(100_000, 1);
     const object = {
@@ -414,7 +414,7 @@ test('a Buffer that a getter empties meanwhile is refused, and the next value is
   }
 });
 
-test('text is whole at each border between what is packed and what is gathered', (t) => {
+test('text is intact at the boundary between packed and gathered text', (t) => {
   for (const character of ['x', 'é', '日', '👍']) {
     for (let length = 1; length <= 40; length++) {
       const short = character.repeat(length);
@@ -428,14 +428,14 @@ test('text is whole at each border between what is packed and what is gathered',
   }
 });
 
-test('objects of the same keys are written alike however often they come, whatever the keys are', (t) => {
+test('objects with the same keys are always written alike', (t) => {
   const keys = ['__proto__', 'constructor', 'a b', "it's", '"', '\\', '0x', 'toString', '${1}'];
   const make = (index: number): Record<string, unknown> =>
     Object.fromEntries(keys.map((name, place) => [name, index + place]));
   for (let index = 0; index < 40; index++) {
     t.deepEqual(Object.entries(roundTrip(make(index)) as object), Object.entries(make(index)));
   }
-  // A getter that deletes what comes after it, as the first such object and as the fortieth.
+  // A getter deletes later properties of the first and the fortieth object.
   for (let index = 0; index < 40; index++) {
     const object: Record<string, unknown> = {
       get first(): string {
@@ -452,7 +452,7 @@ test('objects of the same keys are written alike however often they come, whatev
   }
 });
 
-test('objects with few large indices as keys take little memory', (t) => {
+test('objects with a few large indices take little memory', (t) => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const heapOf = (objects: () => unknown): number => {

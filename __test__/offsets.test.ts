@@ -13,7 +13,7 @@ import {
 import { answer } from './support/hostile-answers.js';
 import { connect, secret, tcpServer } from './support/rpc.js';
 
-// Errors of decoding say where the bytes are wrong, as a number and in their message.
+// Decoding errors have the offset of the wrong byte, as a property and in their message.
 
 const binary = (text: string): number[] => [109, 0, 0, 0, text.length, ...Buffer.from(text)];
 const decoding = {
@@ -55,7 +55,7 @@ for (const [what, bytes, offset, words] of rows) {
   });
 }
 
-test('the offset of keys that collide, and in a large message', (t) => {
+test('offsets of colliding keys and in large messages', (t) => {
   const bytes = Buffer.from([131, 116, 0, 0, 0, 65, ...bigKeys]);
   t.is(t.throws(() => decode(bytes), { instanceOf: TermError })!.offset, bytes.length);
   const large = encode(Array.from({ length: 100_000 }, (_, index) => index));
@@ -64,7 +64,7 @@ test('the offset of keys that collide, and in a large message', (t) => {
   t.is(error.offset, large.length);
 });
 
-test('every error of a damaged term has an offset within it', (t) => {
+test('errors of damaged terms have an offset within the term', (t) => {
   const value = tuple(
     atom('a'),
     [1, 2.5, 2 ** 40, 10n ** 30n],
@@ -102,7 +102,7 @@ test('every error of a damaged term has an offset within it', (t) => {
   t.true(failures > bytes.length);
 });
 
-test('a result that is damaged says where, and one that cannot be read otherwise does not', async (t) => {
+test('damaged results have an offset, other unreadable results do not', async (t) => {
   const requestId = Buffer.alloc(16, 7).toString('base64');
   const responseOf = (
     text: string,

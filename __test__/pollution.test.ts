@@ -7,7 +7,7 @@ const child = fileURLToPath(new URL('./support/polluted-child.js', import.meta.u
 
 for (const when of ['before', 'after']) {
   for (const kind of ['values', 'read-only values', 'setters', 'frozen']) {
-    test(`terms are decoded whatever is added to built-in prototypes: ${kind}, ${when}`, async (t) => {
+    test(`polluted prototypes do not disturb decoding: ${kind}, ${when}`, async (t) => {
       const { stdout } = await promisify(execFile)(process.execPath, [child, when, kind]);
       t.is(stdout, 'the same');
     });

@@ -27,7 +27,7 @@ import { isWritable, writable } from './support/writable.js';
 
 const map = (...pairs: [unknown, unknown][]): Map<unknown, unknown> => new Map(pairs);
 
-/** Values, and how they are written in Erlang and in Elixir. */
+/** Values in Erlang's and Elixir's syntax. */
 const written: readonly (readonly [value: unknown, erlang: string, elixir: string])[] = [
   [atom('ok'), 'ok', ':ok'],
   [atom('with space'), "'with space'", ':"with space"'],
@@ -117,7 +117,7 @@ for (const [term, erlang, elixir] of written) {
   test(`prints ${erlang} and ${elixir}`, (t) => {
     t.is(toErlang(term), erlang);
     t.is(toElixir(term), elixir);
-    // What was received prints as what was sent.
+    // A received term prints like the sent one.
     const received = decode(encode(term), { terms: 'exact' });
     t.is(toErlang(received), erlang);
     t.is(toElixir(received), elixir);
@@ -139,7 +139,7 @@ test('options of the printers', (t) => {
   }
 });
 
-test('what is no term cannot be printed, and the path to it is told', (t) => {
+test('values that cannot be encoded cannot be printed, and the error has their path', (t) => {
   const cycle: unknown[] = [];
   cycle.push(cycle);
   for (const print of [toErlang, toElixir]) {
@@ -166,7 +166,7 @@ test('terms as deep as maxDepth, and of any width, are printed', (t) => {
   t.is(toErlang(wide), `[${wide.map(() => 'x').join(',')}]`);
 });
 
-/** Random terms, the same number in each run. */
+/** The same number in each run. */
 const random = (): unknown[] => sample(writable, 300);
 
 const fixed = written
@@ -218,7 +218,7 @@ test("reasons of exceptions are printed in Erlang's syntax, within bounds", (t) 
   let deep: unknown = [];
   for (let depth = 0; depth < 500; depth++) deep = tuple(deep);
   t.is(messageOf(deep), `error: ${'{'.repeat(9)}...${'}'.repeat(9)}`);
-  // Values that are not terms are shown as util.inspect shows them.
+  // util.inspect prints values that are not terms.
   t.is(messageOf([new Date(0), NaN]), 'error: [ 1970-01-01T00:00:00.000Z, NaN ]');
 });
 

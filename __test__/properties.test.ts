@@ -12,7 +12,7 @@ const WAYS: readonly ImageOptions[] = (['js', 'exact'] as const).flatMap((terms)
 const roundTrip = (input: unknown, { terms, objectKeys }: ImageOptions): unknown =>
   decode(encode(input, { objectKeys }), { terms });
 
-/** Makes everything fixed that can be, so that writing to it is an error. */
+/** Deeply freezes, so that writes throw. */
 function freeze(input: unknown): void {
   if (typeof input !== 'object' || input === null || ArrayBuffer.isView(input)) return;
   if (Object.isFrozen(input)) return;
@@ -33,7 +33,7 @@ for (const way of WAYS) {
   });
 }
 
-test('objects of one shape come back whatever the types of their values', (t) => {
+test('objects of one shape come back with values of any types', (t) => {
   const rows = fc.uniqueArray(key, { minLength: 1, maxLength: 8 }).chain((keys) =>
     fc
       .array(fc.array(value, { minLength: keys.length, maxLength: keys.length }), {
@@ -44,7 +44,7 @@ test('objects of one shape come back whatever the types of their values', (t) =>
   hold(
     fc.property(rows, fc.constantFrom(...WAYS), (objects, way) => {
       const images = imageOf(objects, way) as unknown[];
-      // Together, one by one, and together again, when readers and writers of the shape are made.
+      // Together, one by one, and together again once readers and writers are generated.
       return (
         same(roundTrip(objects, way), images) &&
         objects.every((object, index) => same(roundTrip(object, way), images[index])) &&
@@ -87,7 +87,7 @@ test('encoding leaves its input as it was, and gives the same bytes each time', 
   t.pass();
 });
 
-test('exact terms encode to the bytes that they came from', (t) => {
+test('exact terms encode to their original bytes', (t) => {
   hold(
     fc.property(value, (input) => {
       const encoded = encode(input);
@@ -97,7 +97,7 @@ test('exact terms encode to the bytes that they came from', (t) => {
   t.pass();
 });
 
-test('a value inside another is read as it is alone', (t) => {
+test('nested values are read like outer ones', (t) => {
   hold(
     fc.property(value, value, (first, second) => {
       const [one, two] = decode(encode([first, second])) as unknown[];
@@ -107,7 +107,7 @@ test('a value inside another is read as it is alone', (t) => {
   t.pass();
 });
 
-test('text is UTF-8, however the string is held', (t) => {
+test("text is UTF-8 in each of V8's representations", (t) => {
   hold(
     fc.property(text, (input) => {
       const copy = Buffer.from(input).toString();
@@ -119,7 +119,7 @@ test('text is UTF-8, however the string is held', (t) => {
   t.pass();
 });
 
-test('the option binaries fixes what binaries become', (t) => {
+test('the option binaries decides what binaries become', (t) => {
   hold(
     fc.property(bytes, (input) => {
       const encoded = encode([input]);
@@ -133,7 +133,7 @@ test('the option binaries fixes what binaries become', (t) => {
   t.pass();
 });
 
-/** Encodings and what becomes of them when some bytes are changed, cut out, or put in. */
+/** Encodings with changed, removed or inserted bytes. */
 const damaged = fc
   .tuple(
     value.map((input) => encode(input)),
@@ -156,7 +156,7 @@ const anyBytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.concat([Buffer.of(131), array])),
 );
 
-test('bytes are a term or a TermError, and a term is stable', (t) => {
+test('bytes are a term or a TermError, and decoding is stable', (t) => {
   hold(
     fc.property(anyBytes, fc.constantFrom('js', 'exact'), (input, terms) => {
       let term: unknown;

@@ -10,12 +10,12 @@ import { connect, serve } from './support/rpc.js';
 import { certificateOptions } from '../src/options/tls.js';
 import { projectRoot } from './support/root.js';
 
-/** A value of another realm, which has no URL, AbortSignal or DOMException of Node's. */
+/** A value of another realm, which lacks Node's URL, AbortSignal and DOMException. */
 function foreign<T>(source: string): T {
   return runInNewContext(`(() => { ${CLASSES} return ${source}; })()`) as T;
 }
 
-/** What test environments bring of their own, as far as it matters here. */
+/** What test environments define themselves. */
 const CLASSES = `
   class URL {
     #href;
@@ -89,7 +89,7 @@ test('URLs, signals and plain objects of other realms', (t) => {
   for (const other of ['http://x', null, {}, { href: 'http://x' }, process.versions]) {
     t.false(isUrl(other));
   }
-  // As `url.parse` of Node makes them.
+  // Like the result of Node's `url.parse`.
   t.false(isUrl({ href: 'http://x', protocol: 'http:', auth: null, path: '/' }));
   t.true(isAbortSignal(AbortSignal.abort()));
   t.true(isAbortSignal(foreign('new AbortSignal()')));
@@ -161,9 +161,9 @@ test('a signal of another realm, or of an old polyfill, gives a call up', async 
     t.is(reason.code, 'ABORT_ERR');
   }
   t.is(signal.listeners.size, 0);
-  // One that has aborted already.
+  // Already aborted.
   await t.throwsAsync(client.call('m', 'never', [], { signal }), { name: 'AbortError' });
-  // With a reason, that is what a call rejects with: an error of that realm, too.
+  // The reason, an error of that realm, is what the call rejects with.
   const reasoned = foreign<Signal>('new AbortSignal()');
   const tried = client.tryCall('m', 'never', [], { signal: reasoned });
   const reason = foreign<Error>('new DOMException("enough")');
@@ -185,8 +185,8 @@ test('an error of another realm reaches the caller as any other', async (t) => {
 });
 
 /**
- * What `instanceof` may stand before: classes of this library that are told by a brand, and classes of
- * which no other realm and no other copy can have made an instance.
+ * Classes that `instanceof` may test: branded ones, and those with instances only from this realm
+ * and copy.
  */
 const ALLOWED = new Set([
   ...Object.keys(backwater).filter((name) => /Error$|Exception$/.test(name)),
@@ -205,9 +205,9 @@ const ALLOWED = new Set([
   'ResolveError',
   'UsageError',
 ]);
-/** Errors of what the command line imports and reads; it has one realm. */
+/** Errors of what the command line reads, within one realm. */
 const OF_CLI = new Set(['SyntaxError', 'RangeError']);
-/** The codec's files, which have tests of their own. */
+/** The codec's files have their own tests. */
 const CODEC = /^(?:codec\.ts|codec\/|terms\/)/;
 
 test('the sources tell no object by a built-in class', (t) => {

@@ -3,9 +3,9 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import test from 'ava';
 import { atom, decode, encode, type Reviver } from '../src/index.js';
 
-// Objects are made in several ways, depending on how often their keys have come: every one is right.
+// Objects are read in several ways, depending on how often their keys have come.
 
-/** More often than any way of reading is changed for. */
+/** Often enough for every way. */
 const OFTEN = 300;
 
 const object = (name: string, keys: number): Record<string, unknown> =>
@@ -33,7 +33,7 @@ test('objects of the same keys in one message, nested', (t) => {
   }
 });
 
-test('more kinds of objects than there are generated readers for, again and again', (t) => {
+test('more shapes than generated readers, repeatedly', (t) => {
   const values = Array.from({ length: 300 }, (_, index) => object(`kind ${index}`, 3));
   const lists = values.map((value) => encode(Array.from({ length: OFTEN }, () => value)));
   for (let round = 0; round < 2; round++) {
@@ -45,7 +45,7 @@ test('more kinds of objects than there are generated readers for, again and agai
   }
 });
 
-test('keys that mean something to JavaScript are keys like any other', (t) => {
+test('keys with a meaning in JavaScript are ordinary keys', (t) => {
   const names = [
     '__proto__',
     'constructor',
@@ -67,7 +67,7 @@ test('keys that mean something to JavaScript are keys like any other', (t) => {
   }
 });
 
-test('revivers see the same objects, however often they come', (t) => {
+test('revivers always see the same objects', (t) => {
   const fields = { __struct__: atom('Elixir.Often'), a: 1, b: 'x' };
   const bytes = encode(fields, { objectKeys: 'atom' });
   const revivers: Reviver[] = [{ struct: 'Often', revive: ({ a, b }) => [a as number, b] }];
@@ -77,7 +77,7 @@ test('revivers see the same objects, however often they come', (t) => {
   }
 });
 
-test('where code from strings is forbidden, objects are the same', async (t) => {
+test('objects are the same if code from strings is forbidden', async (t) => {
   const program = `
     import { decode, encode } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
     import { isDeepStrictEqual } from 'node:util';

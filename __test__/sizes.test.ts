@@ -24,11 +24,10 @@ function returns(input: unknown): boolean {
   });
 }
 
-/** The numbers around each border. */
 const around = (...borders: number[]): number[] =>
   borders.flatMap((border) => [-2, -1, 0, 1, 2].map((delta) => border + delta));
 
-/** Lengths at which the format, or the tape, goes over to another form. */
+/** Lengths at which the format or the tape switches to another form. */
 const LENGTHS = [0, 1, 2, ...around(64, 256, 4096, 65_536)];
 const LONG = around(2 ** 20);
 
@@ -58,7 +57,7 @@ test('binaries keep their place after a large one', (t) => {
   }
 });
 
-test('a character of two units stays whole at the border of every chunk of text', (t) => {
+test('chunks of text do not split surrogate pairs', (t) => {
   for (const border of [65_536, 131_072, 2 ** 20]) {
     for (let before = border - 4; before <= border + 2; before++) {
       for (const filler of ['x', 'é', '日']) {
@@ -74,7 +73,7 @@ test('a character of two units stays whole at the border of every chunk of text'
   }
 });
 
-test('texts of all kinds between each other, over many chunks', (t) => {
+test('mixed kinds of text over many chunks', (t) => {
   hold(
     fc.property(
       fc.array(
@@ -134,7 +133,7 @@ test('lists and tuples of each length', (t) => {
   }
 });
 
-/** Items of one kind each; runs of them may be packed. */
+/** Runs of one kind may be packed. */
 const kinds = fc.constantFrom<(index: number) => unknown>(
   (index) => index,
   (index) => index - 128,
@@ -154,7 +153,7 @@ const kinds = fc.constantFrom<(index: number) => unknown>(
   (index) => tuple(atom('ok'), index),
 );
 
-test('long runs of one kind, and one item of another kind among them', (t) => {
+test('long runs of one kind with one other item', (t) => {
   const lengths = fc.oneof(
     fc.nat({ max: 40 }),
     fc.constantFrom(...around(64, 128, 256, 1024, 4096).filter((length) => length > 0)),
@@ -175,7 +174,7 @@ test('long runs of one kind, and one item of another kind among them', (t) => {
   t.pass();
 });
 
-test('objects of each number of keys, one by one and many together', (t) => {
+test('objects with each number of keys, alone and in lists', (t) => {
   const sizes = [0, 1, 2, 8, 31, 32, 33, 63, 64, 65, 66, 127, 128, 255, 256, 1023, 1024];
   const objects = sizes.map((size) =>
     objectOf(Array.from({ length: size }, (_, index) => [`k${index}`, index])),
@@ -218,10 +217,10 @@ test('more atoms than any table starts with', (t) => {
   t.true(result.every((item, index) => item === [...atoms, ...atoms.toReversed()][index]));
 });
 
-/** Depths at which reader and writer go over to stacks of their own. */
+/** Around depths at which recursion may change. */
 const DEPTHS = [200, 201, 202, 400, 401, 402];
 
-/** What may be nested, each with something before and after what it holds. */
+/** Containers with something before and after the inner value. */
 const CONTAINERS: Readonly<Record<string, (inner: unknown) => unknown>> = {
   lists: (inner) => [1, inner, 'after'],
   tuples: (inner) => tuple(0.5, inner, atom('after')),
@@ -244,7 +243,7 @@ const CONTAINERS: Readonly<Record<string, (inner: unknown) => unknown>> = {
     new ImproperList([inner, new ExternalFunction(atom('m'), atom('f'), 1)], 'end'),
 };
 
-/** Those that take seconds at ten thousand levels. */
+/** These take seconds at ten thousand levels. */
 const COSTLY = new Set(['keys of a Map', 'objects of many keys']);
 
 for (const [what, wrap] of Object.entries(CONTAINERS)) {
@@ -257,7 +256,7 @@ for (const [what, wrap] of Object.entries(CONTAINERS)) {
       for (const terms of TERMS) {
         t.true(encode(decode(bytes, { terms })).equals(bytes), `${terms} ${depth}`);
       }
-      // Deep equality recurses itself, so it is asked only where that is safe.
+      // Deep equality itself recurses.
       if (depth < 300 && !what.startsWith('keys')) t.true(returns(input), String(depth));
     }
   });
@@ -276,7 +275,7 @@ test('nested closures of each depth', (t) => {
   }
 });
 
-test('what is no term is refused with its path at each depth, a cycle as well', (t) => {
+test('invalid values and cycles are refused with their path at each depth', (t) => {
   for (const depth of DEPTHS) {
     for (const [wrong, message] of [
       [NaN, /is NaN/],
@@ -297,7 +296,7 @@ test('what is no term is refused with its path at each depth, a cycle as well', 
   }
 });
 
-test('nesting may be as deep as maxDepth, and no deeper', (t) => {
+test('maxDepth is the deepest nesting', (t) => {
   const nested = (depth: number): Buffer =>
     Buffer.concat([Buffer.of(131), Buffer.alloc(depth * 2, Buffer.of(104, 1)), Buffer.of(106)]);
   for (const [depth, options] of [

@@ -22,7 +22,7 @@ import {
 
 const roundTrip = (value: unknown): unknown => decode(encode(value));
 
-test('integers keep their value at every border of the format', (t) => {
+test('integers keep their value at every boundary of the format', (t) => {
   const borders = [7n, 8n, 16n, 27n, 28n, 31n, 32n, 53n, 63n, 64n, 65n, 128n, 2040n, 2048n];
   for (const border of borders) {
     for (const delta of [-1n, 0n, 1n]) {
@@ -37,7 +37,7 @@ test('integers keep their value at every border of the format', (t) => {
   }
 });
 
-test('numbers that are no safe integers are floats', (t) => {
+test('unsafe integers are floats', (t) => {
   for (const value of [0.5, -0.1, 1e300, 5e-324, 2 ** 53, -(2 ** 60), Number.MAX_VALUE]) {
     t.is(encode(value)[1], 70);
     t.is(roundTrip(value), value);
@@ -49,7 +49,7 @@ test('numbers that are no safe integers are floats', (t) => {
   t.is(encode(0)[1], 97);
 });
 
-test('text is a binary and comes back as text, whatever its characters', (t) => {
+test('text is a binary and comes back as text', (t) => {
   const texts = [
     '',
     'a',
@@ -76,7 +76,7 @@ test('text longer than a chunk, and many texts over many chunks', (t) => {
   t.deepEqual(roundTrip(many), many);
 });
 
-test('bytes that are no UTF-8 are a Buffer; the option binaries fixes it', (t) => {
+test('bytes that are not UTF-8 become a Buffer, unless binaries decides', (t) => {
   const bytes = Buffer.from([0xff, 0, 1]);
   t.deepEqual(roundTrip(bytes), bytes);
   t.is(roundTrip(Buffer.from('abc')), 'abc');
@@ -87,7 +87,7 @@ test('bytes that are no UTF-8 are a Buffer; the option binaries fixes it', (t) =
   t.deepEqual(roundTrip(new Uint8Array([200])), Buffer.from([200]));
 });
 
-test('a decoded Buffer does not change with the bytes that it came from', (t) => {
+test('a decoded Buffer is a copy', (t) => {
   const encoded = encode([Buffer.from([255, 1])]);
   const [decoded] = decode(encoded) as [Buffer];
   encoded.fill(0);
@@ -119,7 +119,7 @@ test('atoms are the same object for the same name', (t) => {
   t.throws(() => atom('\ud800'), { instanceOf: TermError });
 });
 
-test('tuples are arrays that are told from lists', (t) => {
+test('tuples are arrays, but not lists', (t) => {
   const value = roundTrip(tuple(atom('ok'), 1)) as unknown[];
   t.true(isTuple(value));
   t.true(isTuple(value, atom('ok'), 2));
@@ -138,7 +138,7 @@ test('tuples are arrays that are told from lists', (t) => {
   }
 });
 
-test('lists, also those that Erlang writes as strings', (t) => {
+test("lists, including Erlang's strings", (t) => {
   for (const length of [0, 1, 2, 65_535, 65_536]) {
     const list = Array.from({ length }, (_, index) => index % 256);
     t.deepEqual(roundTrip(list), list);
@@ -155,7 +155,7 @@ test('lists, also those that Erlang writes as strings', (t) => {
   }
 });
 
-test('maps are objects when their keys allow it', (t) => {
+test('maps become objects if their keys allow it', (t) => {
   t.deepEqual(roundTrip({ a: 1, b: { c: [null] } }), { a: 1, b: { c: [null] } });
   t.deepEqual(decode(encode({ a: 1 }, { objectKeys: 'atom' })), { a: 1 });
   t.deepEqual(
@@ -244,7 +244,7 @@ test('opaque terms survive', (t) => {
   t.deepEqual(decode(encode(values), { terms: 'exact' }), values as never);
 });
 
-test('exact mode keeps what the default mode turns into plain values', (t) => {
+test('exact mode keeps every type', (t) => {
   const value = decode(encode([float(1), 1, 'a', tuple(), { a: true }]), { terms: 'exact' });
   t.deepEqual(value, [
     new Float(1),
@@ -272,7 +272,7 @@ test('deep values do not overflow the stack, in either direction', (t) => {
   }
 });
 
-test('the limits of decoding hold on both sides', (t) => {
+test('both sides of the limits of decoding', (t) => {
   const nested = encode([[['a']]]);
   t.deepEqual(decode(nested, { maxDepth: 3 }), [[['a']]]);
   const deep = t.throws(() => decode(nested, { maxDepth: 2 }), { instanceOf: TermError });
@@ -315,7 +315,7 @@ for (const [what, value, path] of [
   });
 }
 
-test('a value that is used twice is no cycle', (t) => {
+test('a value that is used twice is not a cycle', (t) => {
   const shared = { a: 1 };
   let deep: unknown = [shared, shared];
   for (let depth = 0; depth < 900; depth++) deep = [deep];
@@ -323,7 +323,7 @@ test('a value that is used twice is no cycle', (t) => {
   t.notThrows(() => encode(deep));
 });
 
-test('two keys of a Map that are one key in Erlang are an error', (t) => {
+test('two keys of a Map that are equal in Erlang are an error', (t) => {
   const map = new Map<unknown, unknown>([
     ['a', 1],
     [Buffer.from('a'), 2],
@@ -345,7 +345,7 @@ test('a getter may encode', (t) => {
   t.deepEqual(roundTrip(value), [1.5, { a: 'é', x: inner }, atom('ok'), { b: 'ü' }]);
 });
 
-test('bytes that are no term are a TermError', (t) => {
+test('invalid bytes are a TermError', (t) => {
   for (const bytes of [
     [],
     [131],
@@ -400,7 +400,7 @@ test('lists and tuples of numbers keep their items when the kind changes on the 
   }
 });
 
-test('halves of a pair in two keys are refused, also as atoms', (t) => {
+test('a surrogate pair split between two keys is refused', (t) => {
   for (const objectKeys of ['binary', 'atom'] as const) {
     const value = [{ 'a\ud83d': 1, '\udc4dé': 2 }];
     t.throws(() => encode(value, { objectKeys }), { message: /^value\[0\] .*lone surrogate/ });

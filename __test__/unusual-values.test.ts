@@ -33,7 +33,7 @@ import { root } from './support/vectors.js';
 const roundTrip = (value: unknown): unknown => decode(encode(value));
 const target = { url: 'http://127.0.0.1:1', secret };
 
-// Classes that say something else of themselves than what they are -------------------------------
+// Classes that misrepresent themselves
 
 class Liar extends Uint8Array {
   override get length(): number {
@@ -53,7 +53,7 @@ class Liar extends Uint8Array {
   }
 }
 
-test('bytes are what an array really holds, whatever its class says', async (t) => {
+test('bytes are those of the memory, whatever the class says', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const client = connect(t, server);
   for (const length of [0, 4, 70_000]) {
@@ -72,7 +72,7 @@ test('bytes are what an array really holds, whatever its class says', async (t) 
   t.throws(() => new BitString(new Liar(0), 7), { instanceOf: TermError });
 });
 
-test('what only inherits from Uint8Array or Map is neither', (t) => {
+test('objects that only inherit from Uint8Array or Map are refused', (t) => {
   for (const prototype of [Uint8Array.prototype, Buffer.prototype, Map.prototype, Atom.prototype]) {
     const value: unknown = Object.create(prototype);
     t.throws(() => encode([value]), { instanceOf: TermError, message: /^value\[0\] / });
@@ -83,7 +83,7 @@ test('what only inherits from Uint8Array or Map is neither', (t) => {
   }
 });
 
-test('maps and arrays are what they really hold, whatever their classes say', (t) => {
+test('maps and arrays are their real content, whatever the class says', (t) => {
   class Boastful extends Map<unknown, unknown> {
     override get size(): number {
       return 100;
@@ -131,9 +131,8 @@ test('fields of values are checked again', (t) => {
   t.is(roundTrip('fine'), 'fine');
 });
 
-// Getters ------------------------------------------------------------------------------------------
+// Getters
 
-/** What getters may throw. */
 const thrown: Readonly<Record<string, () => unknown>> = {
   'an error': () => new Error('mine'),
   'a TypeError': () => new TypeError('mine'),
@@ -151,7 +150,7 @@ const thrown: Readonly<Record<string, () => unknown>> = {
 };
 
 for (const [what, make] of Object.entries(thrown)) {
-  test(`what a getter throws stays as it is: ${what}`, async (t) => {
+  test(`errors of getters are not changed: ${what}`, async (t) => {
     const error = make();
     const stack = types.isNativeError(error) ? error.stack : undefined;
     const bad = {
@@ -163,7 +162,7 @@ for (const [what, make] of Object.entries(thrown)) {
       try {
         await act();
       } catch (reason) {
-        // In an object: promises look at what they are given.
+        // In an object, because promises resolve thenables.
         return { reason };
       }
       return undefined;
@@ -171,7 +170,7 @@ for (const [what, make] of Object.entries(thrown)) {
     const server = await serve(t, { m: { f: () => 1 } });
     const client = connect(t, server);
     const values = [bad, [1, bad], { a: bad }, new Map([[bad, 1]]), new Proxy([bad], {})];
-    // Also as often as code is generated for such objects.
+    // As often as code is generated for.
     const many = Array.from({ length: 200 }, (_, index) => ({ id: index, inner: {} as object }));
     encode(many);
     many[150] = { id: 1, inner: bad };
@@ -238,9 +237,9 @@ test('maps nested as first keys are within maxDepth, or refused', (t) => {
   }
 });
 
-// Other realms, and other copies of this library ---------------------------------------------------
+// Other realms and copies of this library
 
-test('built-in objects of another realm are what they are in this one', (t) => {
+test('built-in objects of another realm are recognized', (t) => {
   const context = createContext({ Buffer });
   const foreign = (source: string): unknown => runInContext(`(${source})`, context);
   const date = new Date(86_400_000);
@@ -263,7 +262,7 @@ test('built-in objects of another realm are what they are in this one', (t) => {
   const errors = [{ class: Error, toTerm: ({ message }: Error) => message }];
   t.is(roundTrip(encode(foreign("new TypeError('x')"), { encoders: errors })) !== undefined, true);
   t.is(decode(encode(foreign("new TypeError('x')"), { encoders: errors })), 'x');
-  // A class of a program that has such a name is no built-in one.
+  // A program's own class of such a name.
   class Own {}
   const named = Object.defineProperty(class {}, 'name', { value: 'Date' });
   const encoders = [{ class: named, toTerm: () => 'wrong' }];
@@ -271,7 +270,7 @@ test('built-in objects of another realm are what they are in this one', (t) => {
   t.throws(() => encode(new Own(), { encoders }), { instanceOf: TermError });
 });
 
-test('values of another copy of this library are what they are in this one', async (t) => {
+test('values of another copy of the library are recognized', async (t) => {
   const folder = join(root, 'build-test', `copy-${process.pid}`);
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(root, 'build-test', 'src'), folder, { recursive: true });
@@ -307,7 +306,7 @@ test('values of another copy of this library are what they are in this one', asy
   t.notThrows(() => new ImproperList([1], foreign[1]));
 });
 
-test('instanceof tells subclasses of value classes from the classes', (t) => {
+test('instanceof distinguishes subclasses of value classes', (t) => {
   class Metres extends Float {}
   t.true(new Metres(1) instanceof Float && new Metres(1) instanceof Metres);
   t.false(float(1) instanceof Metres);
@@ -317,9 +316,9 @@ test('instanceof tells subclasses of value classes from the classes', (t) => {
   }
 });
 
-// Shapes -------------------------------------------------------------------------------------------
+// Shapes
 
-/** Runs a program with the library's exports in `b`, and returns what it prints, as JSON. */
+/** Runs a program with the library as `b`, and returns its JSON output. */
 function run(program: string, ...flags: string[]): unknown {
   const library = pathToFileURL(join(root, 'build-test', 'src', 'index.js')).href;
   const source = `const b = await import(${JSON.stringify(library)});\n${program}`;
@@ -337,7 +336,7 @@ const MANY_SHAPES = `
   };
 `;
 
-test('objects of ever new shapes leave little memory behind', (t) => {
+test('objects of ever new shapes leak no memory', (t) => {
   const heap = run(`${MANY_SHAPES}
     messages(300, 10);
     const used = () => { gc(); gc(); return process.memoryUsage().heapUsed / 2 ** 20; };
@@ -348,7 +347,7 @@ test('objects of ever new shapes leave little memory behind', (t) => {
   t.true(heap < 16, `${heap} MiB`);
 });
 
-test('code is generated for few of the shapes that never come again', (t) => {
+test('rare shapes seldom cause code generation', (t) => {
   const generated = run(`
     let generated = 0;
     globalThis.Function = new Proxy(Function, {
@@ -363,7 +362,7 @@ test('code is generated for few of the shapes that never come again', (t) => {
   t.deepEqual(generated, [0, 1]);
 });
 
-test('the codec works where code must not be generated from strings', (t) => {
+test('the codec works if code from strings is forbidden', (t) => {
   const program = `
     const records = Array.from({ length: 500 }, (_, id) => ({ id, name: 'n' + id, tags: ['a', id / 2] }));
     const results = [1, 2, 3].map(() => JSON.stringify(b.decode(b.encode(records))) === JSON.stringify(records));

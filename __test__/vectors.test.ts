@@ -2,7 +2,7 @@ import test from 'ava';
 import { decode, encode, TermError } from '../src/index.js';
 import { canonical, exactValue, readVectors, type TermVector } from './support/vectors.js';
 
-/** Lines where this library differs from OTP 25 on purpose; see __test__/vectors/README.md. */
+/** Intended differences from OTP 25; see __test__/vectors/README.md. */
 const REFUSED_HERE = new Set(['m798', 'COMPRESSED', 'EXPORT_EXT arity 256', 'NEW_REFERENCE 0 ids']);
 const EITHER_IS_FINE = new Set([
   'MAP dup -0.0 0.0',

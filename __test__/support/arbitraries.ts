@@ -16,7 +16,7 @@ import {
   tuple,
 } from '../../src/index.js';
 
-/** Names that are something else than data to JavaScript, to generated code, or to the tape. */
+/** Names with a special meaning to JavaScript, generated code or the tape. */
 const ODD_NAMES = [
   '__proto__',
   'constructor',
@@ -77,7 +77,7 @@ const integerAtBorder: fc.Arbitrary<bigint> = fc
   .tuple(fc.constantFrom(...BORDERS), fc.integer({ min: -2, max: 2 }), fc.constantFrom(1n, -1n))
   .map(([bits, delta, sign]) => sign * (2n ** BigInt(bits) + BigInt(delta)));
 
-/** Integers of all sizes, as numbers where they are safe or as bigints. */
+/** Safe integers as numbers, others as bigints. */
 export const integer: fc.Arbitrary<number | bigint> = fc.oneof(
   fc.integer({ min: -300, max: 300 }),
   fc.integer(),
@@ -87,7 +87,7 @@ export const integer: fc.Arbitrary<number | bigint> = fc.oneof(
   fc.bigInt({ min: -(2n ** 200n), max: 2n ** 200n }),
 );
 
-/** Finite doubles, -0 and the smallest ones included. */
+/** Finite doubles, including -0 and the smallest. */
 export const double: fc.Arbitrary<number> = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.constantFrom(
@@ -111,19 +111,19 @@ const pieces = fc.oneof(
   fc.constantFrom('é'.repeat(20), 'ab'.repeat(40), '日本'.repeat(9), '👍'),
 );
 
-/** A string that V8 holds as a rope. */
+/** A rope in V8. */
 const rope = fc.array(pieces, { minLength: 2, maxLength: 6 }).map((parts) => {
   let text = '';
   for (const part of parts) text += part;
   return text;
 });
 
-/** A string that V8 holds as a slice of another one. */
+/** A slice in V8. */
 const slice = fc
   .tuple(pieces, pieces)
   .map(([head, tail]) => `${head}${tail}${head}`.slice(head.length));
 
-/** Well-formed strings, however V8 holds them. */
+/** Well-formed strings in all of V8's representations. */
 export const text: fc.Arbitrary<string> = fc
   .oneof(pieces, rope, slice)
   .map((value) => value.toWellFormed());
@@ -160,7 +160,7 @@ const opaque = fc.oneof(
     .map(([array, bits]) => new BitString(array, bits)),
 );
 
-/** Everything that has no terms inside. */
+/** Everything without terms inside. */
 export const leaf: fc.Arbitrary<unknown> = fc.oneof(
   integer,
   double,
@@ -172,14 +172,14 @@ export const leaf: fc.Arbitrary<unknown> = fc.oneof(
   opaque,
 );
 
-/** Keys of plain objects, hostile ones included. */
+/** Keys of plain objects, including hostile ones. */
 export const key: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('a', 'b', 'id', 'name', 'value', 'x1', 'x2') },
   { weight: 2, arbitrary: name },
   { weight: 1, arbitrary: fc.nat({ max: 20 }).map(String) },
 );
 
-/** A plain object with exactly these own keys, whatever they are called. */
+/** A plain object with exactly these own keys. */
 export function objectOf(pairs: Iterable<readonly [string, unknown]>): Record<string, unknown> {
   return Object.fromEntries(pairs) as Record<string, unknown>;
 }
@@ -188,17 +188,17 @@ function withoutPrototype(object: object): object {
   return Object.create(null, Object.getOwnPropertyDescriptors(object)) as object;
 }
 
-/** A Map of these pairs; of keys that are one key in Erlang, the last stays. */
+/** Of keys that are equal in Erlang, the last one wins. */
 function mapOf(pairs: readonly (readonly [unknown, unknown])[]): Map<unknown, unknown> {
   const byIdentity = new Map<string, readonly [unknown, unknown]>();
-  // A Map takes -0 as 0, which is an integer.
+  // A Map stores -0 as 0, an integer.
   for (const pair of pairs) byIdentity.set(identity(pair[0] === 0 ? 0 : pair[0]), pair);
   return new Map(byIdentity.values());
 }
 
 /**
- * The same text for terms that are one key in Erlang: the order of a map's pairs does not matter, and 0.0
- * and -0.0 are one key to some releases, wherever they are in it.
+ * The same text for keys that Erlang considers equal: maps have no order, and some releases equate
+ * 0.0 and -0.0.
  */
 function identity(term: unknown): string {
   if (Object.is(term, -0) || (term instanceof Float && term.value === 0)) return '0.0';
@@ -212,7 +212,7 @@ function identity(term: unknown): string {
   return encode(term).toString('latin1');
 }
 
-/** A pair whose key is its name if it is an atom: as such, keys of objects may be written. */
+/** Atoms become their names, since keys of objects may be written as atoms. */
 function byName([key, value]: [unknown, unknown]): [unknown, unknown] {
   const exact = decode(encode(key), { terms: 'exact' });
   return [exact instanceof Atom ? exact.name : key, value];
@@ -224,7 +224,7 @@ function isPlainObject(term: unknown): term is object {
   return prototype === null || prototype === Object.prototype;
 }
 
-/** A closure as an Erlang node writes it. */
+/** A closure of an Erlang node. */
 export function funOf(arity: number, module: string, free: readonly unknown[]): Fun {
   const terms = [atom(module), 1, 2, new Pid(atom('a@b'), 1, 2, 3), ...free];
   const head = Buffer.alloc(26);
@@ -275,5 +275,5 @@ const { value: anyValue } = fc.letrec<{ value: unknown; nested: unknown }>((tie)
   };
 });
 
-/** Every value that the README says is a term. */
+/** Every kind of term in the README. */
 export const value: fc.Arbitrary<unknown> = anyValue;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 
-/** How often each property is tried unless BACKWATER_PROPERTY_RUNS says otherwise. */
+/** Runs per property without BACKWATER_PROPERTY_RUNS. */
 const DEFAULT_RUNS = 150;
-/** Where the random values begin unless somebody looks for others: what passes once passes always. */
+/** A fixed seed, so that results do not change. */
 const DEFAULT_SEED = 20_260_101;
 
 const environment = (name: string): number | undefined => {
@@ -11,8 +11,8 @@ const environment = (name: string): number | undefined => {
 };
 
 /**
- * With BACKWATER_PROPERTY_RUNS the values are others each time, and so many; with BACKWATER_PROPERTY_SEED
- * those of that seed.
+ * BACKWATER_PROPERTY_RUNS tries as many new values each time; BACKWATER_PROPERTY_SEED repeats those
+ * of a seed.
  */
 function parameters(runs: number): { numRuns: number; seed?: number } {
   const wanted = environment('BACKWATER_PROPERTY_RUNS');
@@ -21,12 +21,12 @@ function parameters(runs: number): { numRuns: number; seed?: number } {
   return { numRuns: wanted ?? runs, ...(seed === undefined ? {} : { seed }) };
 }
 
-/** Tries a property; the error of one that fails gives its seed, for BACKWATER_PROPERTY_SEED. */
+/** A failure reports its seed for BACKWATER_PROPERTY_SEED. */
 export function hold<Ts>(property: fc.IProperty<Ts>): void {
   fc.assert(property, parameters(DEFAULT_RUNS));
 }
 
-/** So many random values, or as many as BACKWATER_PROPERTY_RUNS says. */
+/** `count` values, or BACKWATER_PROPERTY_RUNS. */
 export function sample<T>(values: fc.Arbitrary<T>, count: number): T[] {
   return fc.sample(values, parameters(count));
 }
