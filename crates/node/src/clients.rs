@@ -1,6 +1,5 @@
 //! The clients of an environment and their calls.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -24,6 +23,7 @@ use crate::faults;
 use crate::io_threads;
 use crate::jobs::{CallFields, Job, unlimited};
 use crate::locks::Mutex;
+use crate::number_map::NumberMap;
 use crate::options::{
     self, ClientOptions, Endpoint, ResolveFailure, TermFlags, ValueBounds, duration, limit, size,
 };
@@ -38,9 +38,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(3600 * 24);
 pub(crate) struct Clients {
     events: Arc<EventQueue>,
     next: AtomicU32,
-    open: Mutex<HashMap<u32, Arc<Client>>>,
+    open: Mutex<NumberMap<Arc<Client>>>,
     /// Calls that can be cancelled.
-    calls: Mutex<HashMap<u32, OngoingCall>>,
+    calls: Mutex<NumberMap<OngoingCall>>,
 }
 
 /// A call that has not settled. Dropping it cancels the call.

@@ -17,7 +17,7 @@ use crate::shared_buffers::SharedBuffers;
 /// Messages larger than this cross as memory of their own instead of being copied.
 const LARGE: usize = 32 * 1024;
 
-/// Tapes of results that were written out.
+/// Tapes that were written out.
 type SpentTapes = Vec<Box<Tape>>;
 
 /// What of the events JavaScript takes one by one instead of reading it from the buffers.
@@ -72,7 +72,7 @@ pub(crate) fn deliver(
     delivered
 }
 
-/// Writes an event. The tape of a result goes to `spent`.
+/// Writes an event. The tape of a message goes to `spent`.
 fn put(
     event: Event,
     size: Extent,
@@ -108,9 +108,7 @@ fn put(
         slices.words[start + header::SLOT as usize] = aside.large.len() as u32;
     } else if let Some(message) = event.message() {
         slices.put(&message.tape, &message.source, position);
-        if !matches!(event, Event::Call { .. }) {
-            spent.extend(event.into_message().map(|message| message.tape));
-        }
+        spent.extend(event.into_message().map(|message| message.tape));
     }
     position.word = start + size.words;
 }

@@ -36,6 +36,7 @@ mod jobs;
 mod known_atoms;
 mod locks;
 mod notation;
+mod number_map;
 mod numbers;
 mod options;
 mod paths;

@@ -1,6 +1,5 @@
 //! Calls that an environment serves and has not answered yet.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -19,6 +18,7 @@ use crate::events::{Event, Message};
 use crate::faults;
 use crate::io_threads;
 use crate::locks::Mutex;
+use crate::number_map::NumberMap;
 use crate::workers::ended::worker_ended;
 use crate::workers::load::InFlight;
 
@@ -175,7 +175,7 @@ async fn watch_deadline(
 pub(crate) struct ServedCalls {
     events: Arc<EventQueue>,
     next: AtomicU32,
-    callers: Mutex<HashMap<u32, Caller>>,
+    callers: Mutex<NumberMap<Caller>>,
 }
 
 impl ServedCalls {
@@ -270,7 +270,7 @@ impl ServedCalls {
 }
 
 /// See [`ServedCalls::waiting`].
-pub(crate) struct Waiting<'a>(MutexGuard<'a, HashMap<u32, Caller>>);
+pub(crate) struct Waiting<'a>(MutexGuard<'a, NumberMap<Caller>>);
 
 impl Waiting<'_> {
     /// Removes a call.

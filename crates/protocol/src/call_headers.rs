@@ -4,6 +4,7 @@
 //! `tracestate` and `baggage` (W3C). A server believes those that are signed and ignores the others.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::borrow::Cow;
 
 use crate::percent;
 use crate::signature::SignedNames;
@@ -152,7 +153,7 @@ fn parse_entry(name: &str, value: &HeaderValue) -> Option<String> {
     if name.is_empty() || is_reserved || !value.as_bytes().iter().all(u8::is_ascii_graphic) {
         return None;
     }
-    percent::decode(value.to_str().ok()?)
+    percent::decode(value.to_str().ok()?).map(Cow::into_owned)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::HeaderValue;
 use ring::digest::{Context, SHA256};
 
@@ -14,23 +13,24 @@ const ENCODED: usize = 44;
 
 /// The header's value for a body.
 pub(crate) fn digest_of(body: &[u8]) -> HeaderValue {
-    let text = Bytes::from(text_of(body));
-    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(PREFIX))
+    HeaderValue::from_bytes(&text_of(body)).unwrap_or(HeaderValue::from_static(PREFIX))
 }
 
 /// Whether a header's value is the digest of a body. It is signed and not secret, so any comparison
 /// will do.
 pub(crate) fn is_digest_of(value: &HeaderValue, body: &[u8]) -> bool {
-    value.as_bytes().trim_ascii() == text_of(body).as_bytes()
+    value.as_bytes().trim_ascii() == text_of(body)
 }
 
-fn text_of(body: &[u8]) -> String {
-    let mut text = String::with_capacity(PREFIX.len() + ENCODED);
-    text.push_str(PREFIX);
+fn text_of(body: &[u8]) -> [u8; PREFIX.len() + ENCODED] {
     let mut context = Context::new(&SHA256);
     for piece in pieces(body) {
         context.update(piece);
     }
-    STANDARD.encode_string(context.finish(), &mut text);
+    let mut text = [0; PREFIX.len() + ENCODED];
+    let (prefix, encoded) = text.split_at_mut(PREFIX.len());
+    prefix.copy_from_slice(PREFIX.as_bytes());
+    // Never fails: there is room for 32 bytes.
+    let _ = STANDARD.encode_slice(context.finish(), encoded);
     text
 }

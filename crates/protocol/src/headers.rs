@@ -1,5 +1,7 @@
 //! Names and values of the protocol's headers.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
     EXPIRES, GetAll, PRAGMA,
@@ -31,6 +33,14 @@ pub(crate) const STREAM_OR_ETF: HeaderValue =
     HeaderValue::from_static("application/x-backwater-stream, application/x-erlang-etf");
 pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// The identifier of a request as it stands in a header.
+pub(crate) fn request_id_text(id: [u8; 16]) -> [u8; 24] {
+    let mut text = [0; 24];
+    // Never fails: sixteen bytes take 24 characters.
+    let _ = STANDARD.encode_slice(id, &mut text);
+    text
+}
 
 /// The values of a header. Names that nearly every message has are looked up several times as fast as
 /// others, which have to be read as a name first.

@@ -1,5 +1,7 @@
 //! Percent-encoding (RFC 3986, 2.1).
 
+use std::borrow::Cow;
+
 /// Appends a name. Letters, digits and `-._~` stand as they are.
 pub(crate) fn encode(name: &str, text: &mut String) {
     for byte in name.bytes() {
@@ -15,9 +17,9 @@ pub(crate) fn encode(name: &str, text: &mut String) {
 }
 
 /// Decodes UTF-8 text; `None` if it is malformed.
-pub(crate) fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
-        return Some(text.to_owned());
+        return Some(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -32,5 +34,5 @@ pub(crate) fn decode(text: &str) -> Option<String> {
         bytes.push((high? * 16 + low?) as u8);
         rest = after;
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().map(Cow::Owned)
 }

@@ -102,8 +102,8 @@ impl<'a> Candidates<'a> {
 /// Small pieces are copied together up to this size: hashing each of them alone takes longer.
 const GATHERED: usize = 512;
 
-/// Computes the tag that each secret gives a text, so that the text is never needed in one place.
-pub(crate) struct Verification {
+/// Computes the tag that each key gives a text, so that the text is never needed in one place.
+pub(crate) struct Tags {
     /// Most servers have one secret, for which nothing is allocated.
     first: hmac::Context,
     others: Vec<hmac::Context>,
@@ -112,8 +112,8 @@ pub(crate) struct Verification {
     length: usize,
 }
 
-impl Verification {
-    /// Begins to verify a tag that one of these keys made, of which there is at least one.
+impl Tags {
+    /// Begins a text for these keys, of which there is at least one.
     pub(crate) fn by(keys: &[hmac::Key]) -> Self {
         Self {
             first: hmac::Context::with_key(&keys[0]),
@@ -150,9 +150,15 @@ impl Verification {
         self.length = 0;
     }
 
-    /// The number of the secret that the tag was made with. The comparison takes the same time
-    /// wherever the tags differ.
-    pub(crate) fn finish(mut self, tag: &[u8]) -> Option<usize> {
+    /// The tag of the first key.
+    pub(crate) fn first(mut self) -> hmac::Tag {
+        self.flush();
+        self.first.sign()
+    }
+
+    /// The place of the key that made this tag. The comparison takes the same time wherever the tags
+    /// differ.
+    pub(crate) fn position(mut self, tag: &[u8]) -> Option<usize> {
         self.flush();
         let is_tag = |context: hmac::Context| bool::from(context.sign().as_ref().ct_eq(tag));
         if is_tag(self.first) {
@@ -194,11 +200,11 @@ mod tests {
         for number in 0..2 {
             let tag = hmac::sign(&secrets.keys()[number], &text);
             for size in [1, 7, GATHERED - 1, GATHERED, GATHERED + 1, text.len()] {
-                let mut verification = Verification::by(secrets.keys());
-                text.chunks(size).for_each(|piece| verification.add(piece));
-                assert_eq!(verification.finish(tag.as_ref()), Some(number), "{size}");
+                let mut tags = Tags::by(secrets.keys());
+                text.chunks(size).for_each(|piece| tags.add(piece));
+                assert_eq!(tags.position(tag.as_ref()), Some(number), "{size}");
             }
-            assert_eq!(Verification::by(secrets.keys()).finish(tag.as_ref()), None);
+            assert_eq!(Tags::by(secrets.keys()).position(tag.as_ref()), None);
         }
     }
 
@@ -229,9 +235,9 @@ mod tests {
             assert_eq!(own.as_ref()[..tag.len()] == tag, is_valid, "{case}");
             let is_whole = tag.len() == own.as_ref().len();
             let expected = (is_valid && is_whole).then_some(0);
-            let mut verification = Verification::by(secrets.keys());
-            verification.add(&message);
-            assert_eq!(verification.finish(&tag), expected, "{case}");
+            let mut tags = Tags::by(secrets.keys());
+            tags.add(&message);
+            assert_eq!(tags.position(&tag), expected, "{case}");
             if is_valid { valid += 1 } else { invalid += 1 }
         }
         assert_eq!((valid, invalid), (66, 108));

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::hmac;
 
 use crate::headers;
-use crate::secrets::{Candidates, Verification};
+use crate::secrets::{Candidates, Tags};
 
 const ALGORITHM: &str = "hmac-sha256";
 const KEY_ID: &str = "default";
@@ -104,6 +104,9 @@ pub(crate) struct Demands {
     pub(crate) if_present: &'static [&'static str],
 }
 
+/// Room for as many names as most lists have.
+const USUAL_NAMES: usize = 16;
+
 /// The parameters of a signature; the last of equal names counts, others are ignored.
 #[derive(Default)]
 struct Parameters<'a> {
@@ -188,7 +191,9 @@ pub(crate) fn verify<'a, 'k>(
     let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
     // A list of more names has one that is missing or listed twice, and its first names show it.
     let most = signed.headers.keys_len() + 1;
-    let names = SignedNames(names_of(list).take(most + 1).collect());
+    let mut names = Vec::with_capacity(USUAL_NAMES);
+    names.extend(names_of(list).take(most + 1));
+    let names = SignedNames(names);
     if !are_distinct(&names.0) {
         return Err(SignatureFailure::InvalidHeaderParams);
     }
@@ -197,11 +202,11 @@ pub(crate) fn verify<'a, 'k>(
         check_list(signed, demands, &names)?;
     }
     let candidates = candidates(&names);
-    let mut verification = Verification::by(candidates.keys());
-    signing_string(signed, &names.0, |piece| verification.add(piece))?;
+    let mut tags = Tags::by(candidates.keys());
+    signing_string(signed, &names.0, |piece| tags.add(piece))?;
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
     let tag = decode_tag(given).ok_or(SignatureFailure::InvalidSignature)?;
-    let place = verification.finish(&tag);
+    let place = tags.position(&tag);
     // Not earlier: who is unknown learns this as late as that a signature is wrong.
     let first = candidates.number(0).ok_or(SignatureFailure::UnknownCaller)?;
     let secret = first + place.ok_or(SignatureFailure::InvalidSignature)?;
@@ -308,16 +313,6 @@ fn decode_tag(text: &str) -> Option<Tag> {
     bytes.first_chunk().copied()
 }
 
-/// Begins a line of the signing string and returns where.
-fn begin_line(string: &mut Vec<u8>, name: &str) -> usize {
-    if !string.is_empty() {
-        string.push(b'\n');
-    }
-    let start = string.len();
-    string.extend_from_slice(name.as_bytes());
-    start
-}
-
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -333,14 +328,14 @@ pub(crate) fn sign(
     key: &hmac::Key,
     scheme: &str,
 ) -> Signature {
-    let mut signing = Signing::begin(scheme, signed.pseudo_name, signed.pseudo_value);
+    let mut signing = Signing::begin(key, scheme, signed.pseudo_name, signed.pseudo_value);
     for name in names {
         // Our own headers stand once each.
         if let Some(value) = signed.headers.get(name) {
             signing.add(name, value);
         }
     }
-    signing.finish(key)
+    signing.finish()
 }
 
 /// A signature that has been made.
@@ -355,44 +350,49 @@ pub(crate) struct Signature {
 pub(crate) struct Signing {
     /// The parameters.
     text: String,
-    /// What is signed.
-    string: Vec<u8>,
+    /// Of what is signed.
+    tags: Tags,
 }
 
 impl Signing {
     /// Begins with the pseudo header, whose value may come in parts.
-    pub(crate) fn begin(scheme: &str, pseudo_name: &str, pseudo_value: &[&str]) -> Self {
+    pub(crate) fn begin(
+        key: &hmac::Key,
+        scheme: &str,
+        pseudo_name: &str,
+        pseudo_value: &[&str],
+    ) -> Self {
         let mut text = String::with_capacity(384);
         text.push_str(scheme);
         text.push_str("algorithm=\"");
         text.push_str(ALGORITHM);
         text.push_str("\",headers=\"");
         text.push_str(pseudo_name);
-        let mut string = Vec::with_capacity(512);
-        begin_line(&mut string, pseudo_name);
-        string.extend_from_slice(b": ");
+        let mut tags = Tags::by(std::slice::from_ref(key));
+        tags.add(pseudo_name.as_bytes());
+        tags.add(b": ");
         for part in pseudo_value {
-            string.extend_from_slice(part.as_bytes());
+            tags.add(part.as_bytes());
         }
-        Self { text, string }
+        Self { text, tags }
     }
 
     /// Signs a header.
     pub(crate) fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.text.push(' ');
         self.text.push_str(name.as_str());
-        begin_line(&mut self.string, name.as_str());
-        self.string.extend_from_slice(b": ");
-        self.string.extend_from_slice(trim(value.as_bytes()));
+        for piece in [b"\n", name.as_str().as_bytes(), b": ", trim(value.as_bytes())] {
+            self.tags.add(piece);
+        }
     }
 
-    /// Signs with that key.
-    pub(crate) fn finish(self, key: &hmac::Key) -> Signature {
-        let Self { mut text, string } = self;
+    /// Signs with the key.
+    pub(crate) fn finish(self) -> Signature {
+        let Self { mut text, tags } = self;
         text.push_str("\",keyId=\"");
         text.push_str(KEY_ID);
         text.push_str("\",signature=\"");
-        let tag = hmac::sign(key, &string);
+        let tag = tags.first();
         STANDARD.encode_string(tag, &mut text);
         text.push('"');
         // Names and base64 are ASCII.

@@ -1,16 +1,16 @@
-//! A pool of tapes: decoding a small result costs less than allocating its tape and freeing it on another
+//! A pool of tapes: decoding a small message costs less than allocating its tape and freeing it on another
 //! thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backwater_etf::Tape;
 
-/// Tapes kept. As many results as this are under way between the threads of a busy client.
+/// Tapes kept. As many messages as this are under way between the threads of a busy client or server.
 const KEPT: usize = 128;
 /// How much memory each part of a tape that is kept may have, in bytes.
 const SMALL: usize = 4096;
 
-/// Results hold their tapes boxed: the boxes serve again, too.
+/// Messages hold their tapes boxed: the boxes serve again, too.
 type Tapes = Vec<Box<Tape>>;
 
 static POOL: Mutex<Tapes> = Mutex::new(Tapes::new());
@@ -20,8 +20,8 @@ pub(crate) fn take() -> Box<Tape> {
     pool().pop().unwrap_or_default()
 }
 
-/// Takes tapes that nobody reads any more, such as those of [`CallOutcome`](crate::CallOutcome): their
-/// memory serves for the results of calls to come. At most a megabyte or two is kept.
+/// Takes tapes that have been read, such as those of [`CallOutcome`](crate::CallOutcome) and
+/// [`IncomingCall`](crate::IncomingCall): their memory serves for messages to come. At most a megabyte or two is kept.
 pub fn give_back(tapes: impl IntoIterator<Item = Box<Tape>>) {
     let mut pool = pool();
     for mut tape in tapes {

@@ -2,8 +2,6 @@
 
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeErrorKind, EncodeOptions, Encoder, TapeRef};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
@@ -14,6 +12,7 @@ use super::stream::StreamOffer;
 use super::{EncodeFailure, Settings};
 use crate::headers::{
     AUDIENCE, CALLER, CREATED, DIGEST, ETF, GZIP, IDENTITY, REQUEST_ID, STREAM_OR_ETF, TIMEOUT,
+    request_id_text,
 };
 use crate::signature::{Signing, Tag};
 use crate::{CallHeaders, CallTimeout, Secrets, Timestamp, digest, gzip, percent};
@@ -161,8 +160,12 @@ impl PreparedRequest {
         let carried = self.carried.as_ref().map_or(&[][..], CallHeaders::as_slice);
         headers.reserve(14 + carried.len());
         headers.insert(HOST, self.host.clone());
-        let mut signing =
-            Signing::begin("Signature ", "(request-target)", &["post ", self.uri.path()]);
+        let mut signing = Signing::begin(
+            &self.secrets.keys()[0],
+            "Signature ",
+            "(request-target)",
+            &["post ", self.uri.path()],
+        );
         let mut carried = carried.iter().cloned().peekable();
         for (name, value) in self.signed_headers(accept, request_id, extensions) {
             // In alphabetical order, which makes it easy to see that no name is listed twice.
@@ -173,7 +176,7 @@ impl PreparedRequest {
             signing.add(&name, &value);
             headers.insert(name, value);
         }
-        let signature = signing.finish(&self.secrets.keys()[0]);
+        let signature = signing.finish();
         headers.insert(AUTHORIZATION, signature.parameters);
         (request, signature.tag)
     }
@@ -188,7 +191,7 @@ impl PreparedRequest {
     ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let Extensions { timeout, created, audience, caller } = extensions;
         // Base64 can stand in a header.
-        let id = HeaderValue::try_from(STANDARD.encode(request_id));
+        let id = HeaderValue::from_bytes(&request_id_text(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
         let headers = [
             (ACCEPT, Some(accept)),

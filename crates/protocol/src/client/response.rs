@@ -1,8 +1,6 @@
 //! The stages of a response.
 
 use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, ReplyForm, Tape};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::{AuthenticationFailure, RemoteFailure, ResponseFailure};
 use crate::content::{self, ContentType, Encoding};
 use crate::gzip::{self, GzipError};
-use crate::headers::{DETAIL, DIGEST, REQUEST_ID, SIGNATURE};
+use crate::headers::{DETAIL, DIGEST, REQUEST_ID, SIGNATURE, request_id_text};
 use crate::signature::{Demands, SignatureFailure, Signed, verify};
 use crate::{Secrets, digest, headers};
 
@@ -63,7 +61,7 @@ pub(super) fn check_request_id(
         return Err(AuthenticationFailure::Signature(failure));
     }
     let id = headers.get(REQUEST_ID).ok_or(AuthenticationFailure::MissingRequestId)?;
-    if id.as_bytes() != STANDARD.encode(request_id).as_bytes() {
+    if id.as_bytes() != request_id_text(request_id) {
         return Err(AuthenticationFailure::MismatchedRequestId);
     }
     headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)

@@ -1,5 +1,7 @@
 //! The stages of a request.
 
+use std::borrow::Cow;
+
 use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, Tape};
 use bytes::Bytes;
 use http::header::{
@@ -109,8 +111,11 @@ fn check_signature<'a>(
     if !parameters.as_bytes().starts_with(SCHEME.as_bytes()) {
         return Err(unauthorized("invalid_auth_type"));
     }
-    let method = method.as_str().to_ascii_lowercase();
-    let request_target = [&method, " ", target];
+    let method = match *method {
+        Method::POST => Cow::Borrowed("post"),
+        _ => Cow::Owned(method.as_str().to_ascii_lowercase()),
+    };
+    let request_target = [&*method, " ", target];
     let signed = Signed {
         pseudo_name: "(request-target)",
         pseudo_value: &request_target,
@@ -159,6 +164,11 @@ fn challenge(present: [bool; 6]) -> HeaderValue {
 }
 
 impl<'a> Authenticated<'a> {
+    /// What a signed refusal needs, whenever it is made.
+    pub fn context(&self) -> &ResponseContext {
+        &self.context
+    }
+
     /// A signed refusal, for what goes wrong before the body is expected.
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
         Refusal::signed(status, body, &self.context)

@@ -1,5 +1,7 @@
 //! The path of a request: `/backwater/1/<module>/<function>/<arity>`.
 
+use std::borrow::Cow;
+
 use crate::percent;
 
 /// What every path begins with.
@@ -15,9 +17,9 @@ const NEVER_EXPOSED: [(&str, u8); 5] = [
 ];
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) module: String,
-    pub(crate) function: String,
+pub(crate) struct Target<'a> {
+    pub(crate) module: Cow<'a, str>,
+    pub(crate) function: Cow<'a, str>,
     pub(crate) arity: u8,
 }
 
@@ -27,9 +29,9 @@ pub(crate) enum TargetError {
     Arity,
 }
 
-impl Target {
+impl<'a> Target<'a> {
     /// Reads a path that begins with [`BASE`].
-    pub(crate) fn parse(path: &str) -> Result<Self, TargetError> {
+    pub(crate) fn parse(path: &'a str) -> Result<Self, TargetError> {
         let mut parts = path.strip_prefix(BASE).ok_or(TargetError::Path)?.split('/');
         let (Some(module), Some(function), Some(arity), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -46,7 +48,7 @@ impl Target {
     }
 
     pub(crate) fn is_never_exposed(&self) -> bool {
-        NEVER_EXPOSED.contains(&(self.function.as_str(), self.arity))
+        NEVER_EXPOSED.contains(&(&*self.function, self.arity))
     }
 }
 
@@ -67,7 +69,8 @@ mod tests {
     use super::*;
 
     fn parse(rest: &str) -> Result<(String, String, u8), TargetError> {
-        Target::parse(&format!("{BASE}{rest}")).map(|t| (t.module, t.function, t.arity))
+        Target::parse(&format!("{BASE}{rest}"))
+            .map(|t| (t.module.into_owned(), t.function.into_owned(), t.arity))
     }
 
     #[test]

@@ -46,7 +46,8 @@ fn is_http(scheme: &str) -> bool {
 
 /// An absolute path (RFC 3986, 3.3). Escapes are checked where they are decoded.
 fn is_path(path: &str) -> bool {
-    path.starts_with('/') && path.bytes().all(|byte| is_name(byte) || b":@/%".contains(&byte))
+    path.starts_with('/')
+        && path.bytes().all(|byte| is_name(byte) || matches!(byte, b':' | b'@' | b'/' | b'%'))
 }
 
 /// A host and perhaps a port (RFC 3986, 3.2). `http` has no empty hosts (RFC 9110, 4.2.1), and no users in
@@ -89,7 +90,21 @@ fn is_port(text: &[u8]) -> bool {
 
 /// Unreserved characters and subdelimiters (RFC 3986, 2.2 and 2.3).
 fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    matches!(
+        byte,
+        b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b'!'
+            | b'$'
+            | b'&'..=b','
+            | b';'
+            | b'='
+    )
 }
 
 #[cfg(test)]

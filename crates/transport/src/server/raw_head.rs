@@ -54,6 +54,12 @@ enum At {
 
 const NAME: &[u8] = b"content-length:";
 
+/// Whether a line is plainly the one of a header other than `content-length`.
+fn is_another_header(line: &[u8]) -> bool {
+    line.get(..NAME.len())
+        .is_some_and(|name| !matches!(name[0], b'\r' | b'\n') && !name.eq_ignore_ascii_case(NAME))
+}
+
 /// A byte that must not be handed on.
 struct Refuse;
 
@@ -134,6 +140,10 @@ impl RawHead {
                 Some(length)
             }
             At::Refused => None,
+            At::LineStart if is_another_header(bytes) => {
+                self.at = At::Line;
+                memchr(b'\n', bytes)
+            }
             At::Start | At::LineStart | At::Name(_) | At::Length | At::End => Some(0),
         };
         found.unwrap_or(bytes.len())

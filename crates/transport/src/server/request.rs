@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 
 use backwater_etf::Tape;
 use backwater_protocol::server::{
-    Call, ExpectedBody, Inflated, Refusal, Settings, VerifiedBody, authenticate,
+    Call, ExpectedBody, Inflated, Refusal, ResponseContext, Settings, VerifiedBody, authenticate,
 };
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
@@ -27,6 +27,7 @@ use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::guard::catch_panic;
 use crate::memory::{SMALL, counted, decoding};
 use crate::spin::UnderWay;
+use crate::tape_pool;
 use crate::tls::ServerTls;
 
 /// The response to what is no valid request.
@@ -52,14 +53,17 @@ pub(crate) async fn answer(
     }
     // The same from the request to its answer.
     let settings = shared.settings.load();
-    // Signed as soon as the request is known to be.
-    let failure = Cell::new(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""));
+    // Refusals are signed as soon as the request is known to be.
+    let signed = Cell::new(None);
     let result =
-        catch_panic(pin!(serve(shared, &settings, peer, request, began, unread, &failure))).await;
+        catch_panic(pin!(serve(shared, &settings, peer, request, began, unread, &signed))).await;
     let refusal = match result.unwrap_or_else(|_panic| Err(Unanswered::Failed)) {
         Ok(response) => return response,
         Err(Unanswered::Refused(refusal)) => *refusal,
-        Err(Unanswered::Failed) => failure.into_inner(),
+        Err(Unanswered::Failed) => match signed.into_inner() {
+            Some(context) => Refusal::signed(StatusCode::INTERNAL_SERVER_ERROR, "", &context),
+            None => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, ""),
+        },
     };
     shared.counts.refusal(&refusal);
     refusal.into_response(&settings).map(ResponseBody::whole)
@@ -74,7 +78,7 @@ async fn serve(
     request: Request<Incoming>,
     began: Instant,
     unread: &Cell<bool>,
-    failure: &Cell<Refusal>,
+    signed: &Cell<Option<ResponseContext>>,
 ) -> Result<Response<ResponseBody>, Unanswered> {
     let _under_way = UnderWay::begin();
     let arrived = Instant::now();
@@ -87,7 +91,7 @@ async fn serve(
     }
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let mut authenticated = authenticate(&head.method, target, &head.headers, settings)?;
-    failure.set(authenticated.refuse(StatusCode::INTERNAL_SERVER_ERROR, ""));
+    signed.set(Some(authenticated.context().clone()));
     if let Some(guard) = &shared.replay {
         authenticated = authenticated.refuse_replay(guard, SystemTime::now().into())?;
     }
@@ -254,7 +258,7 @@ async fn decode(
                 Inflated::Whole(arguments) => arguments,
                 Inflated::Exceeds(body) => return Ok(Decoded::Exceeds(body)),
             };
-            let mut tape = Box::<Tape>::default();
+            let mut tape = tape_pool::take();
             let mut call =
                 arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
             if !tape.refers_to_source {
