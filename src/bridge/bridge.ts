@@ -263,6 +263,7 @@ class Bridge {
       for (let round = 0; round < this.#rounds; round++) {
         const count = this.#native.drain();
         if (count === 0) {
+          this.#gathering.keepPromise();
           if (latest > 0) this.spinner.onIdle(latest, this.#running);
           return;
         }

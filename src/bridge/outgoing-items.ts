@@ -31,6 +31,11 @@ export class Gathering {
     this.#streams.delete(items);
   }
 
+  /** Asks for {@link flush} again if streams still gather: taking events forgets that it was asked for. */
+  keepPromise(): void {
+    if (this.#streams.size > 0) this.#flushLater();
+  }
+
   /** Has all items cross that have gathered. Never throws. */
   flush(): void {
     if (this.#streams.size === 0) return;
