@@ -257,9 +257,15 @@ class Bridge {
 
   /** Called from Rust, which must never see a throw. */
   #drain(): void {
+    this.#gathering.flush();
+    this.#takeEvents();
+    // Taking events has made Rust forget that it was asked to call.
+    if (this.#gathering.isGathering) this.#native.wakeLater();
+  }
+
+  #takeEvents(): void {
     try {
       let latest = 0;
-      this.#gathering.flush();
       for (let round = 0; round < this.#rounds; round++) {
         const count = this.#native.drain();
         if (count === 0) {

@@ -27,6 +27,11 @@ export class Gathering {
     this.#streams.add(items);
   }
 
+  /** Whether items wait for {@link flush}. */
+  get isGathering(): boolean {
+    return this.#streams.size > 0;
+  }
+
   delete(items: OutgoingItems): void {
     this.#streams.delete(items);
   }
@@ -38,7 +43,7 @@ export class Gathering {
 
   /** Has all items cross that have gathered. Never throws. */
   flush(): void {
-    if (this.#streams.size === 0) return;
+    if (!this.isGathering) return;
     try {
       for (const items of this.#streams) items.flushGathered();
     } catch {

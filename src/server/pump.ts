@@ -31,6 +31,8 @@ export class Pump {
         if (step.done === true) return;
         // Stopped meanwhile.
         if (this.#ended !== undefined) break;
+        if (typeof step !== 'object')
+          throw new TypeError(`Iterator result ${step} is not an object`);
         this.#add(step.value);
         if (items.isFull) await items.sent();
       }
