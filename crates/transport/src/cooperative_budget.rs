@@ -1,5 +1,6 @@
 //! Keeps one connection that moves much at once from holding up the others on its thread.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
@@ -8,6 +9,11 @@ use crate::io_thread::let_others_go_first;
 /// How many bytes a connection may move before the others get their turn. Moving so many takes some
 /// 50 µs.
 const BUDGET: usize = 256 * 1024;
+
+/// What encoding or decoding a frame takes, in bytes that could be moved in that time: so much for a small one,
+/// and some more for each byte, which may be compressed.
+const FRAME: usize = 16 * 1024;
+const BYTE: usize = 4;
 
 /// What a connection has moved since it let others go first.
 #[derive(Debug, Default)]
@@ -31,7 +37,18 @@ impl CooperativeBudget {
         self.moved = bytes.map_or(0, |bytes| self.moved + bytes);
     }
 
-    /// The same for a write.
+    /// Counts the encoding or decoding of a frame of so many bytes.
+    pub(crate) fn coded(&mut self, bytes: usize) {
+        self.moved = self.moved.saturating_add(FRAME + bytes.saturating_mul(BYTE));
+    }
+
+    /// Resolves when it is this connection's turn.
+    pub(crate) async fn turn(&mut self) {
+        poll_fn(|context| if self.goes_on(context) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
+    }
+
+    /// Counts what was written.
     pub(crate) fn wrote(&mut self, result: &Poll<io::Result<usize>>) {
         self.moved(match result {
             Poll::Ready(Ok(length)) => Some(*length),

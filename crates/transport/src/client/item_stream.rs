@@ -22,6 +22,7 @@ use super::retry::feedback;
 use super::state::{ClientState, Lifetime};
 use super::times::Progress;
 use crate::codec::Codec;
+use crate::cooperative_budget::CooperativeBudget;
 use crate::guard::catch_panic;
 use crate::memory::{Share, Stage, counted, decoding};
 use crate::tape_pool;
@@ -165,6 +166,7 @@ pub(super) struct Source {
     progress: Progress,
     /// Counts the stream for its endpoint.
     in_flight: Option<InFlight>,
+    budget: CooperativeBudget,
     /// Of the frame that is arriving.
     memory: Share,
     /// How many items have arrived.
@@ -198,6 +200,7 @@ impl Source {
             limits: *limits,
             progress: progress.clone(),
             in_flight: None,
+            budget: CooperativeBudget::default(),
             memory: state.memory.share(),
             items: 0,
         }
@@ -206,6 +209,7 @@ impl Source {
     /// The next event; reads on until there is one.
     pub(super) async fn next(&mut self) -> Result<StreamEvent, CallError> {
         loop {
+            self.budget.turn().await;
             match self.decode().await? {
                 Step::Event(event, count) => {
                     self.items += u64::from(count);
@@ -258,6 +262,9 @@ impl Source {
             return Ok(Step::Incomplete);
         }
         self.memory.grow(Stage::Arrived, decoding(0, size)).await;
+        if size > 0 {
+            self.budget.coded(size);
+        }
         let mut decoder = self.decoder.take().ok_or_else(lost)?;
         let options = self.options.clone();
         let decoded = self.state.codecs.run(size.saturating_sub(OVERHEAD), move |codec| {

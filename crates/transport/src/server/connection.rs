@@ -18,10 +18,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::acknowledge::Acknowledge;
 use super::activity::{Activity, Patience};
 use super::conformance::conforms;
 use super::linger::{Sending, linger};
+use super::peer_socket::PeerSocket;
 use super::raw_head::RawHead;
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
@@ -48,7 +48,7 @@ pub(crate) async fn serve<S>(
     mut phase: watch::Receiver<Phase>,
     accepted: std::time::Instant,
 ) where
-    S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
+    S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
 {
     let patience = Patience { head: shared.head_timeout, idle: shared.keep_alive_timeout };
     let activity = Rc::new(Activity::new(patience, accepted));
@@ -95,7 +95,7 @@ async fn serve_awake<S>(
     activity: &Rc<Activity>,
 ) -> Served<S>
 where
-    S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
+    S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
 {
     // Whether some of the latest request's body was left where it was.
     let unread = Rc::new(Cell::new(false));

@@ -21,6 +21,7 @@ use super::unsent::Unsent;
 use super::{Phase, Shared};
 use crate::TapeSource;
 use crate::codec::Codec;
+use crate::cooperative_budget::CooperativeBudget;
 use crate::guard::catch_panic;
 use crate::memory::{Share, counted, encoding};
 use crate::terms::tape_size;
@@ -33,6 +34,8 @@ pub(crate) struct FrameStream {
     /// Adds to `frames`; `None` once it has ended.
     pump: Option<Pump>,
     frames: Queue,
+    /// Whether the pump waits for something, or for its turn, and will wake the task.
+    is_waiting: bool,
 }
 
 type Pump = Pin<Box<dyn Future<Output = Result<(), Broken>>>>;
@@ -75,7 +78,7 @@ impl FrameStream {
             let pumping = pin!(pump(writer, items, phase, deadline));
             catch_panic(pumping).await.unwrap_or(Err(Broken))
         };
-        Self { pump: Some(Box::pin(pump)), frames }
+        Self { pump: Some(Box::pin(pump)), frames, is_waiting: false }
     }
 
     /// The next frames; `None` at the end of the stream.
@@ -87,6 +90,9 @@ impl FrameStream {
             if let Some(frames) = self.frames.borrow_mut().pop_front() {
                 return Poll::Ready(Some(Ok(frames)));
             }
+            if std::mem::take(&mut self.is_waiting) {
+                return Poll::Pending;
+            }
             let Some(pump) = &mut self.pump else { return Poll::Ready(None) };
             match pump.as_mut().poll(context) {
                 Poll::Ready(ended) => {
@@ -95,8 +101,7 @@ impl FrameStream {
                         return Poll::Ready(Some(Err(broken)));
                     }
                 }
-                Poll::Pending if self.frames.borrow().is_empty() => return Poll::Pending,
-                Poll::Pending => (),
+                Poll::Pending => self.is_waiting = true,
             }
         }
     }
@@ -157,7 +162,10 @@ async fn pump(
     let interval = writer.shared.stream_ping_interval;
     let mut silence = pin!(sleep(interval));
     let mut latest = Instant::now();
+    let mut budget = CooperativeBudget::default();
     loop {
+        // What is compressed well is never stopped by the budget of its connection.
+        budget.turn().await;
         let unsent = Arc::clone(&writer.unsent);
         let next = async {
             unsent.room().await;
@@ -171,6 +179,7 @@ async fn pump(
         };
         match next {
             Next::Part(Some(Part::Items(list))) => {
+                budget.coded(tape_size(list.as_tape_ref()));
                 let written = writer.items(list).await?;
                 items.taken();
                 latest = Instant::now();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use super::acknowledge::Acknowledge;
+use super::peer_socket::PeerSocket;
 
 /// The size of that buffer.
 const BUFFER: usize = 8192;
@@ -43,7 +43,7 @@ pub(crate) enum Sending {
 /// discards what it has received as well, so such a peer is heard out first.
 pub(crate) async fn linger<S>(stream: &mut S, response: &[u8], sending: Sending, half_closes: bool)
 where
-    S: AsyncRead + AsyncWrite + Acknowledge + Unpin,
+    S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
 {
     let sending_last = async {
         stream.write_all(response).await?;
@@ -65,7 +65,7 @@ where
 /// Reads until the peer has sent so much or closed its side, or sends too slowly.
 async fn discard<S>(stream: &mut S, most: u64) -> io::Result<()>
 where
-    S: AsyncRead + Acknowledge + Unpin,
+    S: AsyncRead + PeerSocket + Unpin,
 {
     if most == 0 {
         return Ok(());
@@ -95,7 +95,7 @@ where
 /// Reads, and keeps the peer from waiting for an acknowledgement.
 async fn read<S>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize>
 where
-    S: AsyncRead + Acknowledge + Unpin,
+    S: AsyncRead + PeerSocket + Unpin,
 {
     poll_fn(|context| {
         let mut buffer = ReadBuf::new(buffer);
@@ -117,8 +117,9 @@ mod tests {
 
     use super::*;
 
-    impl Acknowledge for DuplexStream {
+    impl PeerSocket for DuplexStream {
         fn acknowledge(&self) {}
+        fn limit_unsent(&self, _: u32) {}
     }
 
     const LAST_WORDS: &[u8] = b"no";

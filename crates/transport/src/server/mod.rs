@@ -1,6 +1,5 @@
 //! The server: a listener, its connections, and the calls that they bring.
 
-mod acknowledge;
 mod activity;
 mod answer;
 mod calls;
@@ -16,6 +15,7 @@ mod items;
 mod linger;
 mod listener;
 mod options;
+mod peer_socket;
 mod raw_head;
 mod request;
 mod response_body;

@@ -11,12 +11,15 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::acknowledge::Acknowledge;
 use super::activity::Activity;
 use super::half_closed::HalfClosed;
+use super::peer_socket::PeerSocket;
 use super::raw_head::{REFUSED, RawHead};
 use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
+
+/// How many bytes of a stream the system takes that it cannot send yet.
+const UNSENT: u32 = 64 * 1024;
 
 /// A stream that gives up on a peer that does not read, or does not send what it has to; that hyper gets
 /// malformed heads from in a form in which it refuses them; and that hyper cannot shut down: how the
@@ -31,6 +34,8 @@ pub(crate) struct ServerStream<S> {
     /// There once the peer has ended its side while a request was being answered.
     half_closed: Option<HalfClosed>,
     budget: CooperativeBudget,
+    /// Whether the system keeps little of what is written.
+    is_limited: bool,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Runs at most until what is awaited has to be there, and is only set anew when it has run out or
@@ -54,6 +59,7 @@ impl<S> ServerStream<S> {
             raw_head,
             half_closed: None,
             budget: CooperativeBudget::default(),
+            is_limited: false,
             stalled: None,
             silence: None,
         }
@@ -109,7 +115,16 @@ impl<S> ServerStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
+impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
+    /// Has the system keep little of a stream.
+    fn limit_unsent(&mut self) {
+        let is_streaming = self.activity.is_streaming();
+        if is_streaming != self.is_limited {
+            self.is_limited = is_streaming;
+            self.stream.limit_unsent(if is_streaming { UNSENT } else { 0 });
+        }
+    }
+
     /// Looks at what is handed on from `start`, and hands on something else where that is malformed.
     fn check(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
         let refused = self.raw_head.borrow_mut().read(&mut buffer.filled_mut()[start..]);
@@ -160,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncRead for ServerStream<S> {
+impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> AsyncRead for ServerStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -200,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Acknowledge + Unpin> AsyncRead for ServerStream
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
+impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> AsyncWrite for ServerStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -209,6 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
+        self.limit_unsent();
         let progress =
             Pin::new(&mut self.stream).poll_write(context, CooperativeBudget::part(bytes));
         self.budget.wrote(&progress);
@@ -226,6 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         if !self.budget.goes_on(context) {
             return Poll::Pending;
         }
+        self.limit_unsent();
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.budget.wrote(&progress);
         self.watch(context, progress)
