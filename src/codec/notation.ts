@@ -84,14 +84,11 @@ export function fromErlang(text: string, options?: FromErlangOptions): Term {
   return decode(encoded, options);
 }
 
-type Printing = { elixir: boolean; charlists: boolean; structs: boolean };
+type Printing = { elixir: boolean; charlists: boolean; structs: boolean; maxDepth?: number };
 
-function print(
-  encoded: Buffer,
-  options: Printing & { maxLength?: number; maxDepth?: number },
-): string {
-  const { maxLength, maxDepth, ...syntax } = ownProperties(options);
-  return native.printTerm(encoded, nativeOptions({ ...syntax, maxLength, maxDepth }));
+function print(encoded: Buffer, options: Printing): string {
+  const { maxDepth, ...syntax } = ownProperties(options);
+  return native.printTerm(encoded, nativeOptions({ ...syntax, maxDepth }));
 }
 
 /** Printing has no depth limit of its own. */
@@ -113,9 +110,7 @@ const SHOWN_SIZE = 64 * 1024;
 export function printBriefly(value: unknown, maxLength = 500): string {
   try {
     const encoded = encode(value, { objectKeys: 'atom', maxSize: SHOWN_SIZE });
-    // A UTF-16 unit takes at most three bytes.
-    const bounds = { maxLength: 3 * maxLength, maxDepth: SHOWN_DEPTH };
-    const options = { elixir: false, charlists: true, structs: false, ...bounds };
+    const options = { elixir: false, charlists: true, structs: false, maxDepth: SHOWN_DEPTH };
     return truncate(print(encoded, options), maxLength);
   } catch {
     return inspectBriefly(value, maxLength);

@@ -56,15 +56,8 @@ fn hash64(key: u64) -> u32 {
     (hash ^ hash >> 22) as u32
 }
 
-pub(crate) fn check(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
-    check_limit(hashes, pairs, MAX_COLLIDING)
-}
-
-pub(crate) fn check_texts(hashes: &[u32], pairs: u32) -> Result<(), DecodeErrorKind> {
-    check_limit(hashes, pairs, MAX_COLLIDING_TEXTS)
-}
-
-fn check_limit(hashes: &[u32], pairs: u32, limit: usize) -> Result<(), DecodeErrorKind> {
+/// Refuses the hashes of keys of a map with `pairs` keys if more than `limit` share a bucket.
+pub(crate) fn check(hashes: &[u32], pairs: u32, limit: usize) -> Result<(), DecodeErrorKind> {
     if hashes.len() <= limit {
         return Ok(());
     }
@@ -89,7 +82,7 @@ mod tests {
 
     fn check_all(hashes: impl Iterator<Item = u32>) -> bool {
         let hashes: Vec<u32> = hashes.take(COUNT).collect();
-        check(&hashes, hashes.len() as u32).is_ok()
+        check(&hashes, hashes.len() as u32, MAX_COLLIDING).is_ok()
     }
 
     #[test]
@@ -122,8 +115,8 @@ mod tests {
             (0..100 * COUNT).map(|n| of_number(n as f64)).filter(|hash| same_bucket(*hash));
         let chosen: Vec<u32> = numbers.take(MAX_COLLIDING + 1).collect();
         assert_eq!(chosen.len(), MAX_COLLIDING + 1);
-        assert!(check(&chosen[1..], COUNT as u32).is_ok());
-        assert!(check(&chosen, COUNT as u32).is_err());
+        assert!(check(&chosen[1..], COUNT as u32, MAX_COLLIDING).is_ok());
+        assert!(check(&chosen, COUNT as u32, MAX_COLLIDING).is_err());
     }
 
     #[test]
@@ -143,11 +136,11 @@ mod tests {
             (0..count).filter_map(|n| of_text((n * 65_536).to_string().as_bytes())).collect()
         };
         let limit = MAX_COLLIDING_TEXTS as u32;
-        assert!(check_texts(&of(limit), 1000).is_ok());
-        assert!(check_texts(&of(limit + 1), 1000).is_err());
+        assert!(check(&of(limit), 1000, MAX_COLLIDING_TEXTS).is_ok());
+        assert!(check(&of(limit + 1), 1000, MAX_COLLIDING_TEXTS).is_err());
         let sequence: Vec<u32> =
             (0..COUNT).filter_map(|n| of_text(n.to_string().as_bytes())).collect();
-        assert!(check_texts(&sequence, COUNT as u32).is_ok());
+        assert!(check(&sequence, COUNT as u32, MAX_COLLIDING_TEXTS).is_ok());
     }
 
     #[test]

@@ -29,6 +29,7 @@ const MAX_PLAIN_SEQUENCE: u32 = 16;
 const KEPT_FRAMES: usize = 4096;
 
 /// Decodes terms. Keeps its scratch memory between messages.
+#[derive(Default)]
 pub struct Decoder {
     atoms: AtomTable,
     shapes: ShapeTrie,
@@ -39,24 +40,10 @@ pub struct Decoder {
     hasher: TermHasher,
 }
 
-impl Default for Decoder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Decoder {
     /// A decoder without scratch memory.
     pub fn new() -> Self {
-        Self {
-            atoms: AtomTable::default(),
-            shapes: ShapeTrie::new(),
-            frames: Vec::new(),
-            keys: Vec::new(),
-            numeric_keys: Vec::new(),
-            index_keys: Vec::new(),
-            hasher: TermHasher::new(),
-        }
+        Self::default()
     }
 
     /// Decodes the term that `bytes` begins with into `tape`, replacing its content. Returns the
@@ -699,12 +686,14 @@ impl Run<'_> {
             return self.reader.fail(Kind::DuplicateKey);
         }
         let numeric = &self.numeric_keys[frame.numeric_keys..];
-        collisions::check(numeric, frame.count).or_else(|kind| self.reader.fail(kind))?;
+        collisions::check(numeric, frame.count, collisions::MAX_COLLIDING)
+            .or_else(|kind| self.reader.fail(kind))?;
         self.numeric_keys.truncate(frame.numeric_keys);
         // Maps with only text as keys become objects, whose tables V8 hashes differently.
         if !frame.keys_are_text {
             let texts = &self.index_keys[frame.index_keys..];
-            collisions::check_texts(texts, frame.count).or_else(|kind| self.reader.fail(kind))?;
+            collisions::check(texts, frame.count, collisions::MAX_COLLIDING_TEXTS)
+                .or_else(|kind| self.reader.fail(kind))?;
         }
         self.index_keys.truncate(frame.index_keys);
         Ok(())

@@ -327,7 +327,7 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     if (1..ranges.len()).all(|index| key(index - 1) < key(index)) {
         return false;
     }
-    let mut seen = HashSet::with_capacity_and_hasher(ranges.len(), TermHasher::new());
+    let mut seen = HashSet::with_capacity_and_hasher(ranges.len(), TermHasher::default());
     !ranges.iter().all(|(start, end)| seen.insert(&out[*start..*end]))
 }
 

@@ -28,12 +28,14 @@ pub(crate) enum Kind {
     Step,
 }
 
-impl TermHasher {
-    pub(crate) fn new() -> Self {
+impl Default for TermHasher {
+    fn default() -> Self {
         let random = RandomState::new();
         Self { seeds: [random.hash_one(0), random.hash_one(1)] }
     }
+}
 
+impl TermHasher {
     pub(crate) fn hash<T: Hash>(&self, kind: Kind, content: T) -> TermHash {
         let mut hasher = self.build_hasher();
         (kind, content).hash(&mut hasher);
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn different_content_has_different_hashes() {
-        let hasher = TermHasher::new();
+        let hasher = TermHasher::default();
         let mut hashes = HashSet::new();
         let mut bytes = Vec::new();
         let (lengths, values) = if cfg!(miri) { (10, 20) } else { (40, 1000) };
@@ -143,10 +145,13 @@ mod tests {
 
     #[test]
     fn the_order_of_steps_counts() {
-        let hasher = TermHasher::new();
+        let hasher = TermHasher::default();
         let [a, b] = [0i64, 1].map(|value| hasher.hash(Kind::Integer, value));
         assert_ne!(hasher.step(hasher.step(0, a), b), hasher.step(hasher.step(0, b), a));
         assert_eq!(hasher.step(a, b), hasher.step(a, b));
-        assert_ne!(hasher.hash(Kind::Integer, 1i64), TermHasher::new().hash(Kind::Integer, 1i64));
+        assert_ne!(
+            hasher.hash(Kind::Integer, 1i64),
+            TermHasher::default().hash(Kind::Integer, 1i64)
+        );
     }
 }

@@ -43,18 +43,20 @@ pub(crate) enum Step {
     Duplicate,
 }
 
-impl ShapeTrie {
-    pub(crate) fn new() -> Self {
+impl Default for ShapeTrie {
+    fn default() -> Self {
         Self { nodes: vec![Node::default()], children: HashMap::new(), used: Vec::new(), joined: 0 }
     }
+}
 
+impl ShapeTrie {
     /// Keeps shapes between messages unless there are too many.
     pub(crate) fn reset(&mut self) {
         for node in self.used.drain(..) {
             self.nodes[node as usize].shape = 0;
         }
         if self.nodes.len() > MAX_NODES || self.joined > MAX_JOINED {
-            *self = Self::new();
+            *self = Self::default();
         }
     }
 
@@ -181,7 +183,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "megabytes take minutes")]
     fn joined_keys_are_forgotten_when_they_are_many() {
-        let mut trie = ShapeTrie::new();
+        let mut trie = ShapeTrie::default();
         // Each message adds half a megabyte.
         for (first, kept) in [(b'a', 1), (b'b', 65), (b'c', 1), (b'd', 65)] {
             trie.reset();

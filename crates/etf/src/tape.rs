@@ -76,10 +76,8 @@
 use crate::numbers;
 
 mod memory;
-mod messages;
 
 pub use memory::*;
-pub use messages::*;
 
 numbers! {
     /// Tags.

@@ -4,8 +4,7 @@
 
 use backwater_etf::tape::*;
 use backwater_etf::{
-    DecodeOptions, Decoder, EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder,
-    ReplyForm, TapeRef,
+    EncodeError, EncodeErrorKind as Kind, EncodeOptions, Encoder, ReplyForm, TapeRef, is_exception,
 };
 
 fn tape(words: &[u32]) -> TapeRef<'_> {
@@ -109,29 +108,26 @@ fn exception(class: &str, floats: u32, stacktrace: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn an_exception_is_known_by_its_class_and_its_stacktrace_in_tapes_of_any_parts() {
-    let decode = |term: &[u8], part| {
-        let mut tape = Tape::default();
-        let options = DecodeOptions { part, ..DecodeOptions::default() };
-        Decoder::new().decode(&[&[131], term].concat(), &options, &mut tape).unwrap();
-        tape
-    };
-    for part in [4, 8, 12, 16, 1 << 14] {
-        for (class, stacktrace, expected) in [
-            ("error", &[106][..], true),
-            ("exit", &[107, 0, 1, 7], true),
-            ("throw", &[108, 0, 0, 0, 1, 119, 1, b'a', 106], true),
-            ("err", &[106], false),
-            ("error", &[97, 7], false),
-            ("error", &[109, 0, 0, 0, 0], false),
-        ] {
-            let term = exception(class, 20, stacktrace);
-            assert_eq!(decode(&term, part).is_exception(), expected, "{class} {part}");
-            let reply = [b"h\x02w\x09exception", &*term].concat();
-            let form = expected.then_some(ReplyForm::Exception { word_offset: 2 });
-            assert_eq!(decode(&reply, part).reply_form(), form, "{class} {part}");
-        }
+fn an_exception_is_known_by_its_class_and_its_stacktrace() {
+    let message = |term: &[u8]| [&[131], term].concat();
+    for (class, stacktrace, expected) in [
+        ("error", &[106][..], true),
+        ("exit", &[107, 0, 1, 7], true),
+        ("throw", &[108, 0, 0, 0, 1, 119, 1, b'a', 106], true),
+        ("throw", &[108, 0, 0, 0, 1, 97, 1, 107, 0, 1, 7], true),
+        ("throw", &[108, 0, 0, 0, 1, 97, 1, 97, 2], false),
+        ("err", &[106], false),
+        ("error", &[97, 7], false),
+        ("error", &[109, 0, 0, 0, 0], false),
+    ] {
+        let term = exception(class, 20, stacktrace);
+        assert_eq!(is_exception(&message(&term)), expected, "{class}");
+        let reply = message(&[b"h\x02w\x09exception", &*term].concat());
+        assert_eq!(ReplyForm::of(&reply), expected.then_some(ReplyForm::Exception), "{class}");
     }
-    assert!(!decode(b"h\x02w\x05errorj", 16).is_exception());
-    assert!(!decode(b"j", 16).is_exception());
+    assert_eq!(ReplyForm::of(&message(b"h\x02w\x06returnj")), Some(ReplyForm::Return));
+    for other in [&b"h\x02w\x05errorj"[..], b"h\x03w\x06returnjj", b"j"] {
+        assert!(!is_exception(&message(other)));
+        assert_eq!(ReplyForm::of(&message(other)), None);
+    }
 }

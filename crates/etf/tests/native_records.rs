@@ -6,7 +6,7 @@ use backwater_etf::notation::{self, Language, PrintOptions};
 use backwater_etf::tape::{self, INT, MAP, NATIVE_RECORD};
 use backwater_etf::{
     DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions, Encoder,
-    KnownAtoms, Tape, TapeRef,
+    KnownAtoms, ReplyForm, Tape, TapeRef,
 };
 
 /// `#nr:point{x = 10, y = {a, <<"b">>}}` of OTP 29.1.
@@ -56,7 +56,7 @@ fn answers_with_native_records_are_recognized() {
     // The record must be skipped to find the stack.
     let exception = b"\x68\x02\x77\x09exception\x68\x03\x77\x05error";
     let bytes = wrap(exception, &[POINT], &[106]);
-    assert!(decode(&bytes, &DecodeOptions::default()).unwrap().reply_form().is_some());
+    assert_eq!(ReplyForm::of(&bytes), Some(ReplyForm::Exception));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn they_are_printed_as_erlang_prints_them() {
         (Language::Elixir, POINT, "#nr:point{x = 10, y = {:a, \"b\"}}"),
         (Language::Elixir, EMPTY, "#nr:empty{}"),
     ] {
-        let options = PrintOptions { language, charlists: true, structs: true, bounds: None };
+        let options = PrintOptions { language, charlists: true, structs: true, max_depth: None };
         assert_eq!(notation::print(bytes, &options).unwrap(), text);
         let list = wrap(&[108, 0, 0, 0, 2], &[bytes, &[131, 116, 0, 0, 0, 0]], &[106]);
         let printed = notation::print(&list, &options).unwrap();

@@ -1,6 +1,6 @@
 //! Printing, parsing and compression of terms for JavaScript.
 
-use backwater_etf::notation::{self, Bounds, Language, PrintOptions};
+use backwater_etf::notation::{self, Language, PrintOptions};
 use backwater_etf::{InflateLimits, deflate, inflate};
 use napi::bindgen_prelude::{Buffer, Utf16String};
 use napi::{Error, Result};
@@ -15,9 +15,7 @@ pub struct NotationOptions {
     pub charlists: bool,
     /// Maps with the key `__struct__` as structs.
     pub structs: bool,
-    /// Print only as much as this many bytes of text need; everything if null.
-    pub max_length: Option<u32>,
-    /// With `max_length`: terms nested deeper are shown as `...`.
+    /// For messages: deeper terms are printed as `...`, and binaries as at most 32 bytes.
     pub max_depth: Option<u32>,
 }
 
@@ -37,15 +35,11 @@ pub struct ParsedTerm {
 /// Prints an encoded term.
 #[napi(catch_unwind)]
 pub fn print_term(encoded: &[u8], options: NotationOptions) -> Result<String> {
-    let bounds = options.max_length.map(|length| Bounds {
-        length: length as usize,
-        depth: options.max_depth.map_or(usize::MAX, |depth| depth as usize),
-    });
     let options = PrintOptions {
         language: if options.elixir { Language::Elixir } else { Language::Erlang },
         charlists: options.charlists,
         structs: options.structs,
-        bounds,
+        max_depth: options.max_depth.map(|depth| depth as usize),
     };
     notation::print(encoded, &options).map_err(|error| Error::from_reason(error.to_string()))
 }

@@ -11,12 +11,11 @@ mod integer;
 mod parse;
 mod print;
 mod scanner;
-mod term;
 
 use std::fmt;
 
 pub use self::parse::from_erlang;
-pub use self::print::{Bounds, Language, PrintOptions, print};
+pub use self::print::{Language, PrintOptions, print};
 
 /// [`from_erlang`] for UTF-16.
 ///

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::escape::{is_printable, is_printable_code};
-use super::term::{Term, children, read};
 use super::{elixir, erlang, integer};
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::reader::Reader;
 use crate::tags;
+use crate::term::{Term, children, read};
 
 /// How to print a term.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +20,8 @@ pub struct PrintOptions {
     pub charlists: bool,
     /// Whether to write maps with the key `__struct__` as structs, in Elixir.
     pub structs: bool,
-    /// Limits for messages; `None` prints the whole term.
-    pub bounds: Option<Bounds>,
+    /// For messages: deeper terms are printed as `...`, and binaries as at most 32 bytes.
+    pub max_depth: Option<usize>,
 }
 
 /// Whose syntax to use.
@@ -31,15 +31,6 @@ pub enum Language {
     Erlang,
     /// As `inspect/1`.
     Elixir,
-}
-
-/// Limits for terms in messages.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Printing stops soon after this many bytes.
-    pub length: usize,
-    /// Deeper terms are printed as `...`.
-    pub depth: usize,
 }
 
 const SHOWN_BYTES: usize = 32;
@@ -126,9 +117,6 @@ impl<'a> Printer<'a> {
     fn run(&mut self) -> Result<(), DecodeError> {
         self.term()?;
         while let Some(open) = self.open.last() {
-            if self.options.bounds.is_some_and(|bounds| self.out.len() > bounds.length) {
-                return Ok(());
-            }
             if open.left > 0 { self.next()? } else { self.close()? }
         }
         Ok(())
@@ -245,7 +233,7 @@ impl<'a> Printer<'a> {
     }
 
     fn term(&mut self) -> Result<(), DecodeError> {
-        if self.options.bounds.is_some_and(|bounds| self.open.len() > bounds.depth) {
+        if self.options.max_depth.is_some_and(|depth| self.open.len() > depth) {
             self.out.push_str("...");
             return self.skip();
         }
@@ -402,7 +390,6 @@ impl<'a> Printer<'a> {
     }
 
     fn string(&mut self, bytes: &[u8]) {
-        let bytes = self.within_bounds(bytes);
         if self.options.charlists && bytes.iter().all(|byte| is_printable_code(*byte)) {
             return self.text_of_list(bytes);
         }
@@ -422,19 +409,10 @@ impl<'a> Printer<'a> {
     }
 
     fn binary(&mut self, bytes: &[u8]) {
-        let shown = self.within_bounds(bytes);
-        let text = match std::str::from_utf8(shown) {
-            Ok(text) => Some(text),
-            // The limit may have split a character.
-            Err(error) if error.error_len().is_none() && shown.len() < bytes.len() => {
-                std::str::from_utf8(&shown[..error.valid_up_to()]).ok()
-            }
-            Err(_) => None,
-        };
-        match text {
-            Some("") if !self.is_elixir() => self.out.push_str("<<>>"),
+        match std::str::from_utf8(bytes) {
+            Ok("") if !self.is_elixir() => self.out.push_str("<<>>"),
             // Erlang has no syntax for these two characters.
-            Some(text)
+            Ok(text)
                 if text.chars().all(is_printable)
                     && (self.is_elixir() || !text.contains(['\u{fffe}', '\u{ffff}'])) =>
             {
@@ -456,7 +434,7 @@ impl<'a> Printer<'a> {
 
     /// `rest`: the last bits, and how many they are.
     fn bytes(&mut self, bytes: &[u8], rest: Option<(u8, u8)>) {
-        let is_cut = self.options.bounds.is_some() && bytes.len() > SHOWN_BYTES;
+        let is_cut = self.options.max_depth.is_some() && bytes.len() > SHOWN_BYTES;
         let shown = if is_cut { &bytes[..SHOWN_BYTES] } else { bytes };
         self.out.push_str("<<");
         self.numbers(shown);
@@ -483,11 +461,6 @@ impl<'a> Printer<'a> {
             }
             let _ = write!(self.out, "{byte}");
         }
-    }
-
-    fn within_bounds<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        let most = self.options.bounds.map_or(usize::MAX, |bounds| bounds.length + 1);
-        &bytes[..bytes.len().min(most)]
     }
 
     fn map(&mut self, count: u32) -> Result<(), DecodeError> {

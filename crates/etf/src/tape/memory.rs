@@ -1,3 +1,5 @@
+use super::{BYTELIST, CONST, EMPTY_LIST, LIST};
+
 /// A tape; see [`crate::tape`].
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
@@ -47,6 +49,16 @@ impl Tape {
         self.cuts.clear();
         self.refers_to_source = false;
         self.heap = 0;
+    }
+
+    /// The number of items if the term is a proper list.
+    pub fn list_arity(&self) -> Option<usize> {
+        let head = *self.words.first()?;
+        match head & 15 {
+            LIST | BYTELIST => Some((head >> 4) as usize),
+            CONST if head >> 4 == EMPTY_LIST => Some(0),
+            _ => None,
+        }
     }
 
     /// The words and doubles after `index` cuts.

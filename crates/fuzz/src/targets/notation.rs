@@ -3,7 +3,7 @@
 //!
 //! Input: a byte of options, then text or an encoded term.
 
-use backwater_etf::notation::{Bounds, Language, PrintOptions, from_erlang, print};
+use backwater_etf::notation::{Language, PrintOptions, from_erlang, print};
 use backwater_etf::{DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
 
 use crate::input::Input;
@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
         language,
         charlists: bits & 1 != 0,
         structs: bits & 2 != 0,
-        bounds: (bits & 4 != 0).then_some(Bounds { length: 100, depth: 8 }),
+        max_depth: (bits & 4 != 0).then_some(8),
     };
     let limit = rest.len() * MEMORY_PER_BYTE + MEMORY_BESIDES;
     for language in [Language::Erlang, Language::Elixir] {
@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
         }
     };
     let Some(term) = canonical(&encoded) else { return };
-    let whole = PrintOptions { bounds: None, ..options(Language::Erlang) };
+    let whole = PrintOptions { max_depth: None, ..options(Language::Erlang) };
     let printed = print(&term, &whole).expect("an encoded term can be printed");
     assert!(print(&term, &PrintOptions { language: Language::Elixir, ..whole }).is_ok());
     let again = from_erlang(&printed, MAX_DEPTH).ok().and_then(|encoded| canonical(&encoded));

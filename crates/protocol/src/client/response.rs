@@ -261,9 +261,10 @@ impl Payload {
             }
             ResponseFailure::Decode(error)
         })?;
-        let outcome = match tape.reply_form().ok_or(ResponseFailure::Form)? {
-            ReplyForm::Return { word_offset } => Outcome::Return { word_offset },
-            ReplyForm::Exception { word_offset } => Outcome::Exception { word_offset },
+        let word_offset = ReplyForm::WORD_OFFSET;
+        let outcome = match ReplyForm::of(&self.body).ok_or(ResponseFailure::Form)? {
+            ReplyForm::Return => Outcome::Return { word_offset },
+            ReplyForm::Exception => Outcome::Exception { word_offset },
         };
         Ok((outcome, self.body))
     }

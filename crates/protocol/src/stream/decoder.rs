@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use backwater_etf::{DecodeError, DecodeErrorKind, DecodeOptions, Decoder, Tape};
+use backwater_etf::{DecodeError, DecodeErrorKind, DecodeOptions, Decoder, Tape, is_exception};
 use bytes::{Buf, Bytes, BytesMut};
 use ring::hmac;
 use subtle::ConstantTimeEq;
@@ -361,7 +361,7 @@ impl Exception {
         tape: &mut Tape,
     ) -> Result<Bytes, FrameError> {
         let decoded = decode(&self.payload, decoder, options, tape);
-        if decoded.map_err(FrameError::Decode)? && tape.is_exception() {
+        if decoded.map_err(FrameError::Decode)? && is_exception(&self.payload) {
             Ok(self.payload)
         } else {
             Err(FrameError::InvalidPayload(FrameType::Exception))

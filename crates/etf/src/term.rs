@@ -6,7 +6,7 @@ use crate::reader::Reader;
 use crate::{tags, tape};
 
 /// A leaf or the head of a container, whose terms follow.
-pub(super) enum Term<'a> {
+pub(crate) enum Term<'a> {
     Integer(i64),
     /// Lowest byte first.
     Big {
@@ -55,7 +55,7 @@ pub(super) enum Term<'a> {
 }
 
 /// Reads a leaf or a head.
-pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
+pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
     let tag = reader.u8()?;
     Ok(match tag {
         tags::SMALL_INTEGER => Term::Integer(reader.u8()?.into()),
@@ -138,7 +138,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
 }
 
 /// How many terms follow the head.
-pub(super) fn children(term: &Term<'_>) -> u64 {
+pub(crate) fn children(term: &Term<'_>) -> u64 {
     match *term {
         Term::List(count) => u64::from(count) + 1,
         Term::Tuple(count) => count.into(),
