@@ -559,13 +559,13 @@ test('arguments and results may be nested as deep as maxDepth, and no deeper', a
       const error = await t.throwsAsync(client.call('m', 'nested', [maxDepth + 1]), {
         instanceOf: ResponseError,
       });
-      t.regex(error!.message, new RegExp(`maxDepth, ${maxDepth}\\b`));
+      t.regex(error!.message, new RegExp(`deeper than ${maxDepth} levels`));
     }
     // The list of arguments is a level itself.
     t.is(await client.call('m', 'size', [nested(maxDepth - 1)]), 1);
     await t.throwsAsync(client.call('m', 'size', [nested(maxDepth)]), {
       instanceOf: TermError,
-      message: new RegExp(`maxDepth, ${maxDepth}$`),
+      message: new RegExp(`deeper than ${maxDepth} levels \\(option maxDepth\\)$`),
     });
   }
 });
