@@ -90,7 +90,8 @@ impl Clients {
         self.calls.lock().insert(id, ongoing);
         let unsettled = Unsettled { clients: Arc::clone(self), id, is_settled: false };
         let call = client.transport.stream(request);
-        client.spawn(async move {
+        // Boxed, because tokio moves the future of a task several times.
+        client.spawn(Box::pin(async move {
             tokio::select! {
                 result = call => match result {
                     Ok(Answer::Whole(outcome)) => unsettled.settle(event(id, Ok(outcome))),
@@ -104,7 +105,7 @@ impl Clients {
                 // The caller has gone away.
                 _ = &mut cancelled => (),
             }
-        });
+        }));
     }
 
     /// Lets a stream send one more event.

@@ -37,11 +37,10 @@ pub(crate) fn deliver(
     let mut slices = buffers.write();
     let mut position = Position::default();
     let mut delivered = 0;
-    let mut waiting = served.waiting();
     let mut spent = SpentTapes::new();
     while let Some(event) = events.front() {
         if let Event::Call { call, .. } = event
-            && !waiting.is_waited_for(*call)
+            && !served.is_waited_for(*call)
         {
             events.pop_front();
             continue;
@@ -61,7 +60,7 @@ pub(crate) fn deliver(
         position = start;
         aside.large.truncate(larger);
         match kind {
-            EVENT_CALL => drop(waiting.forget(id)),
+            EVENT_CALL => drop(served.take(id)),
             EVENT_RETURN | EVENT_EXCEPTION | EVENT_ITEMS => {
                 events.push_front(Event::failed_inside(id));
             }

@@ -1,8 +1,8 @@
 //! Calls that an environment serves and has not answered yet.
 
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, MutexGuard};
 use std::task::Wake;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -230,9 +230,18 @@ impl ServedCalls {
         self.callers.lock().get(&call).map(CallerFields::of)
     }
 
-    /// Whether the caller of a call still waits; see [`Waiting::is_waited_for`].
+    /// Whether the caller of a call still waits. If not, the call is removed, and refused if it is late.
     pub(crate) fn is_waited_for(&self, call: u32) -> bool {
-        self.waiting().is_waited_for(call)
+        let mut callers = self.callers.lock();
+        if callers.get(&call).is_some_and(Caller::is_waiting) {
+            return true;
+        }
+        let gone = callers.remove(&call);
+        drop(callers);
+        if let Some(caller) = gone {
+            caller.give_up();
+        }
+        false
     }
 
     /// Sends an event when the caller goes away or its deadline passes. If it has gone away already,
@@ -255,35 +264,11 @@ impl ServedCalls {
         None
     }
 
-    /// All calls, locked, to check several of them.
-    pub(crate) fn waiting(&self) -> Waiting<'_> {
-        Waiting(self.callers.lock())
-    }
-
     /// Fails all calls because their thread is ending.
     pub(crate) fn fail_all(&self) {
         let callers = std::mem::take(&mut *self.callers.lock());
         for caller in callers.into_values() {
             caller.reply.send(worker_ended());
         }
-    }
-}
-
-/// See [`ServedCalls::waiting`].
-pub(crate) struct Waiting<'a>(MutexGuard<'a, NumberMap<Caller>>);
-
-impl Waiting<'_> {
-    /// Removes a call.
-    pub(crate) fn forget(&mut self, call: u32) -> Option<Caller> {
-        self.0.remove(&call)
-    }
-
-    /// Whether the caller of a call still waits. If not, the call is removed, and refused if it is late.
-    pub(crate) fn is_waited_for(&mut self, call: u32) -> bool {
-        let waited_for = self.0.get(&call).is_some_and(Caller::is_waiting);
-        if !waited_for && let Some(caller) = self.0.remove(&call) {
-            caller.give_up();
-        }
-        waited_for
     }
 }

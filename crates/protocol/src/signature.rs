@@ -120,13 +120,13 @@ impl<'a> Parameters<'a> {
     fn parse(mut text: &'a str) -> Option<Self> {
         let mut parameters = Self::default();
         loop {
-            let (name, rest) = text.split_once("=\"")?;
+            let (name, rest) = text.split_once('=')?;
             let is_name =
                 |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
             if name.is_empty() || !name.bytes().all(is_name) {
                 return None;
             }
-            let (value, rest) = rest.split_once('"')?;
+            let (value, rest) = rest.strip_prefix('"')?.split_once('"')?;
             match name {
                 "keyId" => parameters.key_id = Some(value),
                 "algorithm" => parameters.algorithm = Some(value),
@@ -144,20 +144,24 @@ impl<'a> Parameters<'a> {
 
 /// The names of the headers that a signature covers, each in any case.
 #[derive(Debug)]
-pub(crate) struct SignedNames<'a>(Vec<&'a str>);
+pub(crate) struct SignedNames<'a> {
+    names: Vec<&'a str>,
+    is_lower_case: bool,
+}
 
 impl<'a> SignedNames<'a> {
     #[cfg(test)]
     pub(crate) fn of(names: Vec<&'a str>) -> Self {
-        Self(names)
+        let is_lower_case = !names.iter().any(|name| has_upper_case(name));
+        Self { names, is_lower_case }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a str> {
-        self.0.iter().copied()
+        self.names.iter().copied()
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.0.iter().any(|listed| listed.eq_ignore_ascii_case(name))
+        self.names.iter().any(|listed| listed.eq_ignore_ascii_case(name))
     }
 }
 
@@ -193,17 +197,17 @@ pub(crate) fn verify<'a, 'k>(
     let most = signed.headers.keys_len() + 1;
     let mut names = Vec::with_capacity(USUAL_NAMES);
     names.extend(names_of(list).take(most + 1));
-    let names = SignedNames(names);
-    if !are_distinct(&names.0) {
+    let names = SignedNames { names, is_lower_case: !has_upper_case(list) };
+    if !are_distinct(&names) {
         return Err(SignatureFailure::InvalidHeaderParams);
     }
     // Otherwise one of them is missing, which the text that is signed brings to light.
-    if names.0.len() <= most {
+    if names.names.len() <= most {
         check_list(signed, demands, &names)?;
     }
     let candidates = candidates(&names);
     let mut tags = Tags::by(candidates.keys());
-    signing_string(signed, &names.0, |piece| tags.add(piece))?;
+    signing_string(signed, &names, |piece| tags.add(piece))?;
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
     let tag = decode_tag(given).ok_or(SignatureFailure::InvalidSignature)?;
     let place = tags.position(&tag);
@@ -215,7 +219,14 @@ pub(crate) fn verify<'a, 'k>(
 
 /// The names of a list, which are separated by spaces.
 fn names_of(list: &str) -> impl Iterator<Item = &str> {
-    list.split(' ').filter(|name| !name.is_empty())
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(' ');
+        let end = rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len());
+        let name;
+        (name, rest) = rest.split_at(end);
+        (!name.is_empty()).then_some(name)
+    })
 }
 
 fn check_list(
@@ -238,19 +249,19 @@ fn check_list(
 
 /// Whether no name is listed twice, which would have its value signed twice: a short list could then
 /// stand for a text that is thousands of times as long as the message.
-fn are_distinct(names: &[&str]) -> bool {
+fn are_distinct(SignedNames { names, is_lower_case }: &SignedNames<'_>) -> bool {
     // Writers list names in lower case and in alphabetical order.
-    let is_lower_case = !names.iter().any(|name| has_upper_case(name));
-    if is_lower_case && names.is_sorted_by(|left, right| left < right) {
+    if *is_lower_case && names.is_sorted_by(|left, right| left < right) {
         return true;
     }
-    let mut sorted = names.to_vec();
+    let mut sorted = names.clone();
     sorted.sort_unstable_by(|left, right| compare(left, right));
     sorted.is_sorted_by(|left, right| compare(left, right) == Ordering::Less)
 }
 
-fn has_upper_case(name: &str) -> bool {
-    name.bytes().any(|byte| byte.is_ascii_uppercase())
+fn has_upper_case(text: &str) -> bool {
+    // Not `any`, which looks at one byte at a time.
+    text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase())
 }
 
 /// Compares names, which count in any case.
@@ -263,14 +274,18 @@ fn compare(left: &str, right: &str) -> Ordering {
 /// Hands over, in pieces, `name: value` for each listed header in the order of the list, joined by LF.
 fn signing_string(
     signed: Signed<'_>,
-    names: &[&str],
+    names: &SignedNames<'_>,
     mut add: impl FnMut(&[u8]),
 ) -> Result<(), SignatureFailure> {
     for (index, name) in names.iter().enumerate() {
         if index > 0 {
             add(b"\n");
         }
-        add_lower_case(name, &mut add);
+        if names.is_lower_case {
+            add(name.as_bytes());
+        } else {
+            add(name.to_ascii_lowercase().as_bytes());
+        }
         add(b": ");
         if name.eq_ignore_ascii_case(signed.pseudo_name) {
             signed.pseudo_value.iter().for_each(|part| add(part.as_bytes()));
@@ -284,7 +299,7 @@ fn signing_string(
         }
         let mut values = headers::get_all(signed.headers, name).iter();
         let first =
-            values.next().ok_or_else(|| SignatureFailure::MissingHeader((*name).to_owned()))?;
+            values.next().ok_or_else(|| SignatureFailure::MissingHeader(name.to_owned()))?;
         add(trim(first.as_bytes()));
         // A header in several lines is one list (RFC 9110, 5.3).
         for value in values {
@@ -293,14 +308,6 @@ fn signing_string(
         }
     }
     Ok(())
-}
-
-fn add_lower_case(name: &str, add: &mut impl FnMut(&[u8])) {
-    if has_upper_case(name) {
-        add(name.to_ascii_lowercase().as_bytes());
-    } else {
-        add(name.as_bytes());
-    }
 }
 
 /// The tag that stands in a signature, which has 32 bytes. Any other length is wrong, and is not decoded.
@@ -436,10 +443,10 @@ mod tests {
     #[test]
     fn names_are_distinct_in_any_case_and_order() {
         for names in [&["a", "b", "c"][..], &["c", "A", "b"], &["a"], &[], &["a", "aa", "b"]] {
-            assert!(are_distinct(names), "{names:?}");
+            assert!(are_distinct(&SignedNames::of(names.to_vec())), "{names:?}");
         }
         for names in [&["a", "a"][..], &["a", "b", "A"], &["b", "a", "b"], &["B", "b"]] {
-            assert!(!are_distinct(names), "{names:?}");
+            assert!(!are_distinct(&SignedNames::of(names.to_vec())), "{names:?}");
         }
     }
 
@@ -462,7 +469,7 @@ mod tests {
             replaced: None,
         };
         let list = case["list"].as_str().unwrap();
-        let names: Vec<_> = names_of(list).collect();
+        let names = SignedNames::of(names_of(list).collect());
         let mut string = Vec::new();
         signing_string(signed, &names, |piece| string.extend_from_slice(piece)).unwrap();
         assert_eq!(string, bytes(&case["string"]), "{name}");

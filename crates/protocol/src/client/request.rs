@@ -158,7 +158,7 @@ impl PreparedRequest {
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
         let carried = self.carried.as_ref().map_or(&[][..], CallHeaders::as_slice);
-        headers.reserve(14 + carried.len());
+        headers.reserve(12 + carried.len());
         headers.insert(HOST, self.host.clone());
         let mut signing = Signing::begin(
             &self.secrets.keys()[0],
@@ -166,47 +166,39 @@ impl PreparedRequest {
             "(request-target)",
             &["post ", self.uri.path()],
         );
-        let mut carried = carried.iter().cloned().peekable();
-        for (name, value) in self.signed_headers(accept, request_id, extensions) {
-            // In alphabetical order, which makes it easy to see that no name is listed twice.
-            while let Some(header) = carried.next_if(|(next, _)| next.as_str() < name.as_str()) {
-                signing.add(&header.0, &header.1);
-                headers.insert(header.0, header.1);
-            }
-            signing.add(&name, &value);
-            headers.insert(name, value);
-        }
-        let signature = signing.finish();
-        headers.insert(AUTHORIZATION, signature.parameters);
-        (request, signature.tag)
-    }
-
-    /// The protocol's own headers, all of them signed, in alphabetical order. The last of them comes behind
-    /// all names that a request may carry.
-    fn signed_headers(
-        &self,
-        accept: HeaderValue,
-        request_id: [u8; 16],
-        extensions: Extensions,
-    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let Extensions { timeout, created, audience, caller } = extensions;
+        let encoding = if self.accepts_gzip { GZIP } else { IDENTITY };
         // Base64 can stand in a header.
         let id = HeaderValue::from_bytes(&request_id_text(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
-        let headers = [
-            (ACCEPT, Some(accept)),
-            (ACCEPT_ENCODING, Some(if self.accepts_gzip { GZIP } else { IDENTITY })),
-            (CONTENT_ENCODING, self.is_packed.then_some(GZIP)),
-            (CONTENT_LENGTH, Some(HeaderValue::from(self.body.len()))),
-            (CONTENT_TYPE, Some(ETF)),
-            (DIGEST, Some(self.digest.clone())),
-            (AUDIENCE, audience),
-            (CALLER, caller),
-            (CREATED, created.map(|created| created.header_value())),
-            (TIMEOUT, timeout.map(|timeout| timeout.header_value())),
-            (REQUEST_ID, Some(id)),
-        ];
-        headers.into_iter().filter_map(|(name, value)| Some((name, value?)))
+        let mut carried = carried.iter().cloned().peekable();
+        let mut add = |name: HeaderName, value: Option<HeaderValue>| {
+            let Some(value) = value else { return };
+            // In alphabetical order, which makes it easy to see that no name is listed twice. The last of
+            // the protocol's own names comes behind all that a request may carry.
+            while let Some((name, value)) =
+                carried.next_if(|(next, _)| next.as_str() < name.as_str())
+            {
+                signing.add(&name, &value);
+                headers.insert(name, value);
+            }
+            signing.add(&name, &value);
+            headers.insert(name, value);
+        };
+        add(ACCEPT, Some(accept));
+        add(ACCEPT_ENCODING, Some(encoding));
+        add(CONTENT_ENCODING, self.is_packed.then_some(GZIP));
+        add(CONTENT_LENGTH, Some(HeaderValue::from(self.body.len())));
+        add(CONTENT_TYPE, Some(ETF));
+        add(DIGEST, Some(self.digest.clone()));
+        add(AUDIENCE, audience);
+        add(CALLER, caller);
+        add(CREATED, created.map(|created| created.header_value()));
+        add(TIMEOUT, timeout.map(|timeout| timeout.header_value()));
+        add(REQUEST_ID, Some(id));
+        let signature = signing.finish();
+        headers.insert(AUTHORIZATION, signature.parameters);
+        (request, signature.tag)
     }
 }
 

@@ -56,8 +56,8 @@ const NAME: &[u8] = b"content-length:";
 
 /// Whether a line is plainly the one of a header other than `content-length`.
 fn is_another_header(line: &[u8]) -> bool {
-    line.get(..NAME.len())
-        .is_some_and(|name| !matches!(name[0], b'\r' | b'\n') && !name.eq_ignore_ascii_case(NAME))
+    let colon = line.get(NAME.len() - 1);
+    colon.is_some_and(|byte| *byte != b':') && !matches!(line[0], b'\r' | b'\n')
 }
 
 /// A byte that must not be handed on.
