@@ -55,6 +55,28 @@ test('thousands of calls of mixed sizes and failures leave the memory as it was'
   t.true(last.descriptors <= Math.max(...history.slice(0, 50).map((each) => each.descriptors)));
 });
 
+test('streams that end in random ways leave nothing behind', async (t) => {
+  const { code, stdout, stderr } = await run([
+    '--expose-gc',
+    script('stream-lives'),
+    library,
+    '500',
+  ]);
+  t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+  const { outcomes, wrong, pending, before, left } = JSON.parse(stdout) as {
+    outcomes: Record<string, number>;
+    wrong: string[];
+    pending: { server: number; client: number };
+    before: { generators: number; descriptors: number };
+    left: { generators: number; descriptors: number };
+  };
+  t.deepEqual(wrong, []);
+  t.true(Object.values(outcomes).every((count) => count > 0));
+  t.deepEqual(pending, { server: 0, client: 0 });
+  t.is(left.generators, 0);
+  t.true(left.descriptors <= before.descriptors, stdout);
+});
+
 /** A program with calls of every kind in flight; then it writes a line. */
 const inFlight = `
   const b = await import(${JSON.stringify(library)});

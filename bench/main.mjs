@@ -8,6 +8,14 @@ const benchmarks = {
     what: 'remote calls, against gRPC, Connect, JSON over HTTP, other runtimes, Erlang',
     file: './rpc.mjs',
   },
+  streams: {
+    what: 'streams, against gRPC, Connect and chunked HTTP, and memory with slow consumers',
+    file: './streams.mjs',
+  },
+  'stream-lives': {
+    what: 'streams that end in random ways',
+    file: './stream-lives.mjs',
+  },
   soak: {
     what: 'memory over a million calls of mixed sizes and failures',
     file: './soak.mjs',

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { barChart } from '../chart.mjs';
-import { checkGoals } from './goals.mjs';
+import { checkGoals, WHY } from './goals.mjs';
 import { versions } from './install.mjs';
 import { COLUMNS } from './measure.mjs';
 import { peers } from './peers/index.mjs';
@@ -74,8 +74,8 @@ ${table(['', ...titles], rows)}`;
 function goalTable(figures) {
   const goals = checkGoals(figures, titleOf);
   if (goals.length === 0) return '';
-  const rows = goals.map(({ what, goal, value, reached, why }) => {
-    const verdict = reached ? 'reached' : `**not reached**, [why](${why})`;
+  const rows = goals.map(({ what, goal, value, reached }) => {
+    const verdict = reached ? 'reached' : `**not reached**, [why](${WHY})`;
     return [what, goal, `${digits(value)} ×`, verdict];
   });
   return `## Goals

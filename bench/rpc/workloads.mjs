@@ -23,8 +23,8 @@ const workloads = {
  * @type {Record<string, { value: unknown, count: number, bytes: number }>}
  */
 export const streams = {
-  record: { value: workloads['1 record'].value, count: 5000, bytes: 113 },
-  binary: { value: randomFillSync(Buffer.alloc(64 * 1024)), count: 200, bytes: 64 * 1024 },
+  record: { value: workloads['1 record'].value, count: 2000, bytes: 113 },
+  binary: { value: randomFillSync(Buffer.alloc(64 * 1024)), count: 50, bytes: 64 * 1024 },
 };
 
 /** By its name, which may also be a number of random bytes or a stream: `1024 bytes`, `stream of record`. */

@@ -5,15 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { SECRET } from '../workloads.mjs';
 import { request } from './backwater.mjs';
 
-const find = ['-noshell', '-eval', 'io:format("~s", [code:which(backwater)]), halt().'];
-const found = spawnSync('erl', find, { encoding: 'utf8' });
-const hasLibrary = found.stdout?.endsWith('.beam') ?? false;
+const ASK = 'io:format("~s ~s", [erlang:system_info(otp_release), code:which(backwater)]), halt().';
+const asked = spawnSync('erl', ['-noshell', '-eval', ASK], { encoding: 'utf8' });
+const [release, library = ''] = asked.stdout?.split(' ') ?? [];
+const hasLibrary = library.endsWith('.beam');
 
-export const title = hasLibrary ? "Erlang's backwater" : 'Erlang: peer of the tests';
+export const title = `${hasLibrary ? "Erlang's backwater" : 'Erlang: peer of the tests'}, OTP ${release}`;
 export const client = 'backwater';
 export { request };
 
-export const missing = () => (found.error === undefined ? undefined : 'Erlang is not installed');
+export const missing = () => (asked.error === undefined ? undefined : 'Erlang is not installed');
 
 export function program() {
   const at = (path) => fileURLToPath(new URL(path, import.meta.url));

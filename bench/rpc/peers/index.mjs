@@ -18,6 +18,7 @@ import { grpc, niceGrpc } from './grpc.mjs';
 import { plain, signed } from './json.mjs';
 import { bun, deno } from './runtimes.mjs';
 import * as rust from './rust.mjs';
+import { streamPeers } from './streams.mjs';
 import * as zeromq from './zeromq.mjs';
 
 export const peers = {
@@ -41,6 +42,7 @@ export const variants = {
   'backwater, busy': busy.none,
   'backwater, busy, 2 workers': busy.two,
   'backwater, idle': backwater,
+  ...streamPeers,
 };
 
 export const peerOf = (name) => peers[name] ?? variants[name];
