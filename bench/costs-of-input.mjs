@@ -45,7 +45,7 @@ async function peaksOfLargest() {
   return rows;
 }
 
-/** Costs beyond those of the smallest message of the same stage, for each byte beyond that one's. */
+/** The cost of each byte beyond the smallest message of the same stage. */
 function ratios({ kind, cpu, memory }, results) {
   const base = results.find((result) => result.kind === kind.smallest);
   const bytes = kind.size - base.kind.size;
@@ -80,7 +80,7 @@ function report(results, peaks) {
     '',
     'What a message of an attacker costs the process that receives it. The first line of each table is the ' +
       'smallest message of its stage on a connection of its own: the fixed cost. The other lines give what ' +
-      'each further byte adds, in CPU of all threads and in the highest resident memory while many such ' +
+      'each additional byte adds, in CPU of all threads and in the highest resident memory while many such ' +
       'messages are there at once. Gzipped messages are divided by their size after gunzip, because limits ' +
       'apply to that.',
     '',
@@ -114,8 +114,8 @@ function largest(peaks) {
   return [
     '## The largest arguments at once',
     '',
-    'By how much the memory of a server at its defaults exceeds that of an idle one, in MB, at its highest, ' +
-      'when so many callers send arguments of 8 MiB at the same time:',
+    'Peak memory of a server with default options, in MB above an idle server, ' +
+      'while this many callers send arguments of 8 MiB at the same time:',
     '',
     '| arguments | bytes on the wire | 2 | 16 | 64 |',
     '| --- | --: | --: | --: | --: |',

@@ -113,7 +113,7 @@ async function sizes(measurer) {
     const per = (server.all + client.all) / (count / 1024);
     return [count.toLocaleString('en'), p50, server.all, server.main, client.all, client.main, per];
   });
-  return `## By size\n\nOne binary of so many bytes there and back, one call at a time.\n\n${table(['bytes', 'p50 µs, server alone', 'server CPU', 'its JavaScript thread', 'client CPU', 'its JavaScript thread', 'CPU of both per KiB'], rows)}`;
+  return `## By size\n\nOne binary of this size there and back, one call at a time.\n\n${table(['bytes', 'p50 µs, server alone', 'server CPU', 'its JavaScript thread', 'client CPU', 'its JavaScript thread', 'CPU of both per KiB'], rows)}`;
 }
 
 /** Threads that spin: a server, a client, and both, beside JSON over plain HTTP. */
@@ -142,7 +142,7 @@ async function spinning(measurer) {
   ].join('\n');
 }
 
-/** A table of a few calls in flight, in which the CPU is that of one side. */
+/** A table of a few calls in flight, with the CPU of one side. */
 async function latencies(measurer, method, variants, side) {
   const rows = [];
   for (const inFlight of [1, 2, 4, 16, 64]) {
@@ -305,5 +305,5 @@ async function connections({ stage }) {
       before = { memory, count };
     }
   }
-  return `## Idle connections\n\nThe server's resident memory with so many connections that have made one call each.\n\n${table(['', 'MiB', 'KiB for each more'], rows)}`;
+  return `## Idle connections\n\nThe server's resident memory with this many connections, each of which has made one call.\n\n${table(['', 'MiB', 'KiB for each more'], rows)}`;
 }

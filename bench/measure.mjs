@@ -1,5 +1,5 @@
 /**
- * A way to do some work: a function, or what measures so many executions of it itself, in microseconds.
+ * A way to do some work: a function, or something that measures a number of executions itself, in microseconds.
  *
  * @typedef {(() => unknown) | { time(repeat: number): Promise<number> }} Way
  *
@@ -55,12 +55,12 @@ function collectGarbage() {
 /** Where results go; in memory that V8 cannot prove to be unused. */
 const sink = { value: undefined };
 
-/** Microseconds that so many executions take. */
+/** Microseconds that a number of executions take. */
 async function time(way, repeat) {
   if (typeof way !== 'function') return way.time(repeat);
   const start = process.hrtime.bigint();
   for (let index = 0; index < repeat; index++) {
-    // Nobody holds one message while the next is decoded.
+    // Programs do not hold one message while they decode the next.
     sink.value = undefined;
     sink.value = way();
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { publish } from './page.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** From here on two times are told apart (dudect's own limit). */
+/** From here on two times differ (dudect's own limit). */
 const LIMIT = 4.5;
 
 /**
@@ -27,14 +27,14 @@ export async function run(args) {
     .map((line) => JSON.parse(line));
   const table = lines.map(
     ({ what, measurements, first, last, t }) =>
-      `| ${what} | ${measurements.toLocaleString('en')} | ${first.toFixed(1)} | ${last.toFixed(1)} | ${t.toFixed(2)} | ${t > LIMIT ? 'told apart' : 'not told apart'} |`,
+      `| ${what} | ${measurements.toLocaleString('en')} | ${first.toFixed(1)} | ${last.toFixed(1)} | ${t.toFixed(2)} | ${t > LIMIT ? 'distinguishable' : 'indistinguishable'} |`,
   );
   const page = `# Whether timing tells where a signature is wrong
 
 \`npm run bench -- timing\`, ${new Date().toISOString().slice(0, 10)}, ${cpus()[0]?.model ?? process.arch}, ${cpus().length} cores shared with other work.
 
 Answers whose signature is wrong in the first byte or in the last one are verified in random order, and Welch's t
-compares the times, as dudect does: above ${LIMIT} they can be told apart. Means are of the fastest 95 %, in nanoseconds; t
+compares the times, as dudect does: above ${LIMIT} they differ measurably. Means are of the fastest 95 %, in nanoseconds; t
 is the largest over several cuts. The last line is a comparison that stops at the first difference, to show that the
 method sees one.
 

@@ -13,7 +13,7 @@ const vectors = (file) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-/** @param seeds pairs of a name and bytes; those that are too large are left out */
+/** @param seeds pairs of a name and bytes; seeds that are too large are left out */
 function write(target, seeds) {
   const folder = new URL(`crates/fuzz/seeds/${target}/`, root);
   rmSync(folder, { recursive: true, force: true });

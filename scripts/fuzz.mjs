@@ -27,7 +27,8 @@ async function main() {
   const jobs = wholeNumber('jobs', values.jobs);
   const all = targets();
   for (const target of positionals) {
-    if (!all.includes(target)) fail(`there is no target '${target}': ${all.join(', ')}`);
+    if (!all.includes(target))
+      fail(`unknown target '${target}'; the targets are ${all.join(', ')}`);
   }
   requireTools(!values['no-install']);
   run('cargo', ['+nightly', 'fuzz', 'build', '--fuzz-dir', fuzz]);
@@ -64,7 +65,7 @@ function folderOfBinaries() {
   return join(fuzz, 'target', host, 'release');
 }
 
-/** Runs the targets of a queue, so many at a time. */
+/** Runs the targets of a queue, a few at a time. */
 async function runAll(queue, jobs, seconds, binaries) {
   const results = [];
   const worker = async () => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const home = fileURLToPath(new URL('..', import.meta.url));
 const PAGE = 'docs/options.md';
 
-/** Title, what it is for, and where its options are declared: tables, or interfaces for those that are required. */
+/** Title, what it is for, and where its options are declared: tables, or interfaces for required ones. */
 const SECTIONS = [
   ['Clients', 'Options of `new Client()`.', 'client/options', ['ClientOptions', 'clientTable']],
   [

@@ -21,7 +21,7 @@ function main() {
     // Not `npm ci`: npm 11 refuses lock files with optional packages that this Node is too old for.
     run('npm', ['install', '--no-audit', '--no-fund']),
   );
-  // What is tested is then the very file that is published.
+  // The tests then use the published file itself.
   if (process.env.BACKWATER_PREBUILT) requireAddon();
   else buildAddon();
   const typescript = [

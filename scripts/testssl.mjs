@@ -51,6 +51,6 @@ const weak = about.filter(({ severity }) =>
 for (const { id, severity, finding } of about) {
   if (severity === 'WARN') console.log(`not checked: ${id}: ${finding}`);
 }
-console.log(`\n${findings.length} findings, of which ${weak.length} are weaknesses`);
+console.log(`\n${findings.length} findings, ${weak.length} of them weaknesses`);
 for (const { id, severity, finding } of weak) console.log(`${severity} ${id}: ${finding}`);
 process.exitCode = findings.length > 50 && weak.length === 0 ? 0 : 1;

@@ -335,7 +335,7 @@ test('packages of different versions are refused', () => {
 
 test(
   'what an addon asks for is read from its file, and refused where it would be missing',
-  { skip: process.platform !== 'linux' && 'it is no ELF file' },
+  { skip: process.platform !== 'linux' && 'it is not an ELF file' },
   () => {
     const { main } = described(`backwater-${host.name}`);
     const bytes = readFileSync(join(project, 'node_modules', `backwater-${host.name}`, main));

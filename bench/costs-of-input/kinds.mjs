@@ -2,14 +2,14 @@
 //
 // - `side`: 'server' gets requests, 'client' gets answers to its own.
 // - `stage`: 'before' authentication needs no secret, 'after' it does.
-// - `input(requestId?)`: the bytes of one message; for a client those of an answer.
+// - `input(requestId?)`: the bytes of one request, or of one response for a client.
 // - `base`: the smallest message of its side and stage, which the others are compared with.
 // - `options`: of the server or the client under attack.
 // - `unanswered`: nothing is answered until more comes, so that only memory is measured.
-// - `held`: the function that is called keeps its arguments until it is told to go on.
-// - `pieces`: so many bytes are sent at a time.
+// - `held`: the function keeps its arguments until the benchmark releases it.
+// - `pieces`: the number of bytes to send at a time.
 // - `tls`: the server speaks TLS, which `input` is the beginning of.
-// - `fixed`: the cost is that of a connection, and not of its bytes; the first answer ends it.
+// - `fixed`: the connection costs, not its bytes; the first answer ends it.
 // - `atOnce`: how many messages are there at the same time when memory is measured; several numbers.
 // - `atMost`: a bound for the number of messages.
 // - `inflated`: the size of the body after gunzip, which is what limits count; ratios are by that.

@@ -53,7 +53,7 @@ export async function memoryOfInput(kind, quick) {
   return most;
 }
 
-/** Bytes by which the highest resident memory exceeds that of an idle process, for so many messages at once. */
+/** Peak resident memory above an idle process, in bytes, for a number of messages at once. */
 export async function peakOf(kind, count) {
   const target = await Target.start(kind);
   try {
@@ -91,7 +91,7 @@ class Target {
     return this.process.pid;
   }
 
-  /** Resident memory once all that is garbage is gone; the peak begins anew. */
+  /** Resident memory after a garbage collection. Resets the peak. */
   async settle() {
     await this.process.ask({ settle: true });
     writeFileSync(`/proc/${this.pid}/clear_refs`, '5');
@@ -118,7 +118,7 @@ class Target {
   }
 }
 
-/** A server, to which requests are sent on a connection each. */
+/** A server that gets each request on a connection of its own. */
 class ServerTarget extends Target {
   async begin() {
     const tls = this.kind.tls ? certificate() : undefined;

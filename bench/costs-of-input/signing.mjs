@@ -30,7 +30,7 @@ function signedOver(pseudo, pseudoValue, headers, secret) {
  * @param {string} [parts.path] of the function, `m/none/0`
  * @param {Buffer} [parts.body]
  * @param {string} [parts.digest] of the body, if not the right one
- * @param {[string, string][]} [parts.headers] further signed headers
+ * @param {[string, string][]} [parts.headers] more signed headers
  * @param {string} [parts.secret]
  */
 export function request({

@@ -41,7 +41,7 @@ await answerCommands(async ({ serve, call, settle, free }) => {
   return {};
 });
 
-/** Makes so many calls, a number of them at a time; how they ended, by code. */
+/** Makes calls, some of them at a time, and counts how they ended by code. */
 async function callMany({ url, count, inFlight, options }) {
   const client = new Client({ url, secret: SECRET, spin: 0, maxConnections: inFlight, ...options });
   const outcomes = {};

@@ -77,7 +77,7 @@ function crowded(size) {
   return bytes(116, uint32(keys.length), keys);
 }
 
-/** Terms of about so many bytes, by what they consist of. */
+/** Terms of about a given size, by what they consist of. */
 export const terms = {
   'empty lists': listOf(() => nil),
   'empty maps': listOf(() => map()),

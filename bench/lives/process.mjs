@@ -13,7 +13,7 @@ const modules = {
   m: {
     echo: (value) => value,
     later: (value) => new Promise((resolve) => setTimeout(resolve, value % 5, value)),
-    // Until nobody waits any more, so that what is left at the end is what was not noticed to end.
+    // Until no call waits, so that only leaks are left at the end.
     never: expose.fn(
       ({ signal }) =>
         new Promise((resolve) => {

@@ -8,7 +8,7 @@ const folder = fileURLToPath(new URL('.', import.meta.url));
 const require = createRequire(import.meta.url);
 const names = ['erlpack', '@yukikaze-bot/erlpack'];
 
-/** Installs those that are not there, once; what fails is found missing by {@link loadErlpacks}. */
+/** Installs missing peers once; {@link loadErlpacks} leaves out the ones that failed. */
 export function installErlpacks() {
   if (names.every((name) => load(name) !== undefined)) return;
   console.error('installing erlpack and a fork of it for comparison …');
@@ -16,7 +16,7 @@ export function installErlpacks() {
   spawnSync('npm', args, { cwd: folder, stdio: 'ignore', timeout: 300_000 });
 }
 
-/** Those that this machine has, by name. */
+/** The peers that this machine has, by name. */
 export function loadErlpacks() {
   const found = names.map((name) => [name, load(name)]);
   return Object.fromEntries(found.filter(([, codec]) => codec !== undefined));

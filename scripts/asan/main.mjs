@@ -19,7 +19,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What has most to do with memory that two sides hold comes first; the others as they are called. */
+/** Files that share memory between two sides come first, the others by name. */
 const FIRST = [
   'workers',
   'lives',
@@ -48,9 +48,8 @@ const SERIAL = ['cli', 'tls'];
 
 /** Tests that say nothing here, and why. */
 const LEFT_OUT = {
-  memory:
-    'it measures the memory of the process, of which AddressSanitizer takes several times as much',
-  peak: 'it measures the memory of the process, of which AddressSanitizer takes several times as much',
+  memory: 'it measures the memory of the process, which AddressSanitizer multiplies',
+  peak: 'it measures the memory of the process, which AddressSanitizer multiplies',
   fleet:
     'it replaces servers as fast as they start, which is then too slow for the checks of a balancer',
   types: 'it runs the compiler of TypeScript, not the addon',
@@ -110,7 +109,7 @@ function copy() {
   cpSync(join(folder, triple, 'quick/libbackwater_node.so'), join(tree, 'backwater.node'));
 }
 
-/** A folder with programs that run those of other people as if nothing was. */
+/** A folder of wrappers that run other programs without the sanitizer. */
 function unwatched() {
   const wrappers = join(folder, 'bin');
   mkdirSync(wrappers, { recursive: true });

@@ -49,7 +49,7 @@ export function symbolsOfMusl(zig) {
   const list = readdirSync(versions)
     .map((python) => join(versions, python, 'site-packages/ziglang/lib/libc/musl/libc.S'))
     .find((path) => existsSync(path));
-  if (list === undefined) throw new Error(`there is no list of musl's symbols below ${versions}`);
+  if (list === undefined) throw new Error(`no list of musl's symbols found below ${versions}`);
   const names = readFileSync(list, 'utf8').matchAll(/^\.type (\w+),/gm);
   return new Set(Array.from(names, ([, name]) => name));
 }

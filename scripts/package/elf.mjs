@@ -19,7 +19,7 @@ const STB_WEAK = 2;
  */
 export function readElf(bytes) {
   if (bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') {
-    throw new Error('is no ELF file of 64 bits, little endian');
+    throw new Error('is not a little-endian ELF file of 64 bits');
   }
   const sections = sectionsOf(bytes);
   const symbols = symbolsOf(bytes, sections);
@@ -51,7 +51,7 @@ function sectionsOf(bytes) {
   });
 }
 
-/** The section of a type, and how to read the names that it refers to; none when there is no such. */
+/** The section of a type, and how to read the names that it refers to; undefined if the file has none. */
 function withNames(bytes, sections, type) {
   const section = sections.find((each) => each.type === type);
   if (section === undefined) return undefined;

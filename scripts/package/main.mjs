@@ -59,7 +59,7 @@ function addons({ host, prebuilt, target: names }) {
   if (host) {
     const target = hostTarget();
     if (target === undefined)
-      throw new Error(`${process.platform}-${process.arch} is no platform of the package`);
+      throw new Error(`${process.platform}-${process.arch} is not a platform of the package`);
     copyFileSync(join(root, 'backwater.node'), placeOf(target));
     return [target];
   }

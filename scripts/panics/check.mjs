@@ -8,7 +8,7 @@ const server = await startClearServer(secret, { m: { echo: (value) => value } },
 const client = new Client({ url: server.url, secret, recvTimeout: 10_000 });
 const large = Buffer.alloc(200_000, 0xf5);
 
-/** What happens to a call while panics are asked for at a place. */
+/** Makes a call while the addon panics at a place. */
 async function provoke(place, value) {
   process.env.BACKWATER_PANIC = place;
   try {

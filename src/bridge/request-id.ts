@@ -22,7 +22,7 @@ export function setRequestId(error: unknown, requestId: string | undefined): voi
   if (requestId === undefined || !isError(error)) return;
   // A reviver may have made the error, and may have frozen it.
   Reflect.defineProperty(error, 'requestId', {
-    // Whatever a program has added to Object.prototype is no part of the descriptor.
+    // Keeps additions to Object.prototype out of the descriptor.
     __proto__: null,
     value: requestId,
     enumerable: true,

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 
 /** The other end of the connection that a call has come by. */
 export interface CallPeer {
-  /** Its IP address: that of the proxy, when there is one in between. */
+  /** Its IP address, or the address of a proxy in between. */
   readonly address: string;
   /** Its port. */
   readonly port: number;

@@ -33,7 +33,7 @@ export interface InterceptedCall {
    */
   readonly requestId: string;
   /**
-   * Aborts when nobody waits for the call any longer. On the client it is undefined unless the call has a
+   * Aborts when the caller has gone away. On the client it is undefined unless the call has a
    * `signal` or a `parent`; what you pass to `next` applies to that one request.
    */
   signal?: AbortSignal | undefined;

@@ -2,7 +2,7 @@ import type { AbortSignalLike } from '../platform/realms.js';
 
 /**
  * What is to be done when a signal aborts, for all calls that wait for it: Node warns of a leak when
- * more than ten listeners are on one signal, and a signal may well be that of a thousand calls.
+ * more than ten listeners are on one signal, and a thousand calls may share a signal.
  */
 const waiting = new WeakMap<AbortSignalLike, Waiting>();
 

@@ -34,7 +34,7 @@ export class CallMaker {
   readonly #resolver: Resolver | undefined;
   readonly #tally: Tally = { pending: 0, bytes: 0, failures: new Map() };
   #calls = 0;
-  /** No further call may begin. */
+  /** No more calls may begin. */
   #isClosed = false;
   /** Nothing more may be sent. */
   #hasEnded = false;
@@ -60,7 +60,7 @@ export class CallMaker {
     return { pending, calls: this.#calls, failures: Object.fromEntries(failures) };
   }
 
-  /** Refuses further calls; resolves once the calls under way have all been sent. */
+  /** Refuses new calls; resolves once the calls under way have all been sent. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#intercepted > 0) {
@@ -73,7 +73,7 @@ export class CallMaker {
    * Makes a call.
    *
    * @param defaults what holds where `options` says nothing
-   * @param called the public function at which the stacks of errors begin
+   * @param called the public function where the stacks of errors begin
    */
   make(
     module: string,

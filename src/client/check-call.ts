@@ -6,7 +6,7 @@ import { isTuple } from '../terms/tuple.js';
 export function checkCall(module: unknown, fn: unknown, args: unknown): void {
   checkName('module', module);
   checkName('function', fn);
-  // A revoked proxy throws even when it is asked whether it is an array.
+  // `Array.isArray` throws for a revoked proxy.
   const isArray = attempt(() => Array.isArray(args)) === true;
   if (!isArray || isTuple(args)) {
     const given = isArray ? 'a tuple' : kindOf(args);

@@ -19,7 +19,7 @@ import { type ClientStats, lastStatsOf, statsOf } from './stats.js';
 import { shareTrustedRoots } from './trusted-roots.js';
 import { ClientView } from './view.js';
 
-/** Where to call, and with which secret. */
+/** Where to call, and the secret. */
 export interface Target {
   /**
    * A URL (`new URL('http://10.0.0.1:8080')` or its text), `'host'` (port 8080), or `'host:port'`.
@@ -75,7 +75,7 @@ export class Client extends ClientView {
   stats(): ClientStats {
     return { ...this.#maker.stats, ...(this.#last ?? statsOf(this.#id, this.#resolver?.stats())) };
   }
-  /** Those of a client that is closed. */
+  /** The figures of a closed client. */
   #last: ReturnType<typeof statsOf> | undefined;
 
   /**
@@ -83,7 +83,7 @@ export class Client extends ClientView {
    * what has been sent keeps the secrets of then. To change the secret of a service with no failed
    * call: the servers take `[old, new]`, then the clients `new`, then the servers `new`.
    *
-   * @throws {@link OptionError} when there is no secret, or none that can be one; {@link ClosedError}
+   * @throws {@link OptionError} if the secret is missing or invalid; {@link ClosedError}
    * when the client is closed
    * @example
    * ```ts

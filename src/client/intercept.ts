@@ -196,7 +196,7 @@ function checkRequestId(id: unknown): string {
   throw refused(`'requestId' must not be changed to ${inspectBriefly(id, 100)}`);
 }
 
-/** Random bytes, of which the first have been used. */
+/** Random bytes; the first {@link used} have been used. */
 const random = Buffer.alloc(1024);
 let used = random.length;
 

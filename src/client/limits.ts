@@ -35,7 +35,7 @@ function traceOf(parent: ParentCall | undefined): TraceHeaders | undefined {
   return typeof trace === 'object' && trace !== null ? trace : undefined;
 }
 
-/** A time as a number of 32 bits, the largest of which means none. */
+/** A time as a number of 32 bits; the largest number means none. */
 export function milliseconds(time: number): number {
   return Number.isFinite(time) ? time : MAX_UINT32;
 }

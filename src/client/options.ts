@@ -189,10 +189,10 @@ export const clientTable = {
   ...interception,
 };
 
-/** Options of a single call. They take precedence over those of the client. */
+/** Options of a single call. They take precedence over the client's. */
 export interface CallOptions extends OptionsOf<typeof callTable> {}
 
-/** Options of a single stream. They take precedence over those of the client. */
+/** Options of a single stream. They take precedence over the client's. */
 export interface StreamOptions extends OptionsOf<typeof streamTable> {}
 
 /** Options of a client, apart from where to call. */
@@ -246,7 +246,7 @@ const ofCalls = {
   bound: undefined,
 };
 
-/** The complete options of a client, which are those of a call without options of its own. */
+/** The complete options of a client, which a call without options of its own uses. */
 export interface ClientSettings extends Readonly<Omit<Values<typeof clientTable>, 'metadata'>> {
   readonly signal: undefined;
   readonly deadline: undefined;

@@ -106,7 +106,7 @@ function isLocal(name: string): boolean {
   return localNames.has(name) || LOCAL_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Tells modules apart when they are printed and compared. */
+/** Distinguishes modules when they are printed and compared. */
 const MODULE = Symbol('module');
 
 /** What answers everything but remote functions: an ordinary object of this class. */
@@ -127,7 +127,7 @@ type RemoteFunction = (...args: unknown[]) => unknown;
 export function remoteModule(name: string, call: (fn: string, args: unknown[]) => unknown): object {
   const methods = new Map<string, RemoteFunction>();
   return new Proxy<object>(new Target(name), {
-    // A trap that somebody has added to Object.prototype is none of this.
+    // Keeps traps out that a program has added to Object.prototype.
     __proto__: null,
     get(target: object, property: string | symbol, receiver: unknown): unknown {
       if (typeof property === 'symbol' || isLocal(property) || Object.hasOwn(target, property)) {

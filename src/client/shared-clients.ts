@@ -36,7 +36,7 @@ export async function call<T = Term>(
 ): Promise<T> {
   const { encoders, revivers, metadata, interceptors, ...rest } = ownProperties(target);
   const client = intercepting(sharedClient(rest), interceptors);
-  // Clients are not told apart by these: they belong to the call.
+  // These belong to the call, not to the client.
   if (encoders === undefined && revivers === undefined && metadata === undefined) {
     return client.call<T>(module, fn, args, options);
   }
@@ -63,7 +63,7 @@ export async function tryCall<T = Term>(
 const numbers = new WeakMap<object, number>();
 let functions = 0;
 
-/** Tells functions apart. */
+/** Gives each function a number. */
 function numberOf(resolver: EndpointResolver): number {
   const number = numbers.get(resolver) ?? ++functions;
   numbers.set(resolver, number);

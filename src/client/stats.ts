@@ -16,7 +16,7 @@ export interface EndpointStats {
   readonly state: 'up' | 'ejected' | 'probing';
   /** When the ejection of a server ends. */
   readonly ejectedUntil: Date | undefined;
-  /** Calls under way there, those that wait for a connection included. */
+  /** Calls under way there, including calls that wait for a connection. */
   readonly pending: number;
   /** Open connections, idle ones included. */
   readonly connections: number;
@@ -38,7 +38,7 @@ export interface ClientStats {
   readonly calls: number;
   /**
    * How many calls were rejected since the client was made, by the `code` of their error, such as
-   * `{ ERR_BACKWATER_TIMEOUT: 2 }`; `ABORT_ERR` for those that were cancelled.
+   * `{ ERR_BACKWATER_TIMEOUT: 2 }`; `ABORT_ERR` for cancelled calls.
    */
   readonly failures: Readonly<Record<string, number>>;
   /** Open connections, idle ones included. */
@@ -59,7 +59,7 @@ export interface ClientStats {
   readonly failovers: number;
   /** Second attempts that were made since the first one took long. */
   readonly hedges: number;
-  /** Those of them that were answered first. */
+  /** Hedges that were answered first. */
   readonly hedgesWon: number;
   /** How many retries and hedges are allowed at the moment. */
   readonly retryBudget: number;

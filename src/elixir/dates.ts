@@ -8,7 +8,7 @@ import { Time } from './time.js';
 const MAX_YEAR = 9999;
 /** The decimal places of the seconds of a `Date` without a precision of its own. */
 const MILLISECONDS = 3;
-/** The property in which a decoded `Date` keeps its precision. */
+/** The property where a decoded `Date` keeps its precision. */
 const PRECISION = Symbol.for('backwater.precision');
 
 /** A date as a `DateTime` in UTC. */

@@ -82,7 +82,7 @@ export class Time {
     return new Time(hour, minute, second, micros, precision);
   }
 
-  /** The same time with other decimal places; further places are cut. */
+  /** The same time with other decimal places; excess places are cut. */
   withPrecision(precision: number): Time {
     return new Time(this.hour, this.minute, this.second, this.microsecond, precision);
   }

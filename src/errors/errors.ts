@@ -139,7 +139,7 @@ export type CallTimes = Readonly<Record<(typeof PHASES)[number], number>>;
 
 /** Fields of a {@link TimeoutError}. */
 export interface TimeoutFields extends ErrorOptions {
-  /** The phase in which the time ran out. */
+  /** The phase when the time ran out. */
   readonly phase: CallPhase;
   /** Milliseconds spent in each phase. */
   readonly times: CallTimes;
@@ -172,7 +172,7 @@ export interface TimeoutFields extends ErrorOptions {
  */
 export class TimeoutError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_TIMEOUT';
-  /** The phase in which the time ran out. */
+  /** The phase when the time ran out. */
   readonly phase: CallPhase;
   /** Milliseconds spent in each phase. */
   readonly times: CallTimes;
@@ -399,7 +399,7 @@ export class RemoteException extends BackwaterError {
   }
 }
 
-/** Why a response cannot be trusted. The names are those of Erlang's backwater. */
+/** Why a response cannot be trusted. Erlang's backwater uses the same names. */
 export type ResponseAuthenticationReason =
   | 'missing_request_id'
   | 'mismatched_request_id'
@@ -456,7 +456,7 @@ export interface ResponseAuthenticationFields extends ErrorOptions {
  */
 export class ResponseAuthenticationError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_RESPONSE_AUTHENTICATION';
-  /** What is wrong. */
+  /** The kind of problem. */
   readonly reason: ResponseAuthenticationReason;
   /** The header that `reason` is about, if any. */
   declare readonly header?: string;
@@ -510,7 +510,7 @@ export type ResponseErrorReason =
 /** The response cannot be understood. The function may have been called. */
 export class ResponseError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_RESPONSE';
-  /** What is wrong. */
+  /** The kind of problem. */
   readonly reason: ResponseErrorReason;
   /** Details in words; may be empty. */
   readonly detail: string;

@@ -41,7 +41,7 @@ const CLASSES = { error: atom('error'), exit: atom('exit'), throw: atom('throw')
 export class RaisedException extends Error {
   /** What kind of exception it is. */
   readonly class: ExceptionClass;
-  /** What is raised: the caller gets it as it is. */
+  /** The reason, which the caller gets unchanged. */
   readonly reason: unknown;
 
   static {
@@ -62,7 +62,7 @@ export class RaisedException extends Error {
  *
  * @param exceptionClass `'error'`, `'exit'` or `'throw'`
  * @param reason any term
- * @throws RaisedException always; {@link OptionError} when there is no such class
+ * @throws RaisedException always; {@link OptionError} if the class is unknown
  * @example
  * ```ts
  * import { atom, raise, tuple } from 'backwater';

@@ -23,7 +23,7 @@ export interface CalledFunction {
   readonly arity: number;
 }
 
-/** More frames than this help nobody. */
+/** More frames than this do not help. */
 const MAX_FRAMES = 64;
 /** So much of a stack's text is looked at, in UTF-16 units: some 64 frames of any usual length. */
 const MAX_TEXT = 64 * 1024;

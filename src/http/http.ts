@@ -46,7 +46,7 @@ export interface EncodedRequest {
 /**
  * A signed request for another HTTP client to send.
  *
- * @throws {@link TermError} when an argument is no term or the arguments are too large;
+ * @throws {@link TermError} if an argument is not a term or the arguments are too large;
  * {@link OptionError} when an option is wrong
  * @example
  * ```ts

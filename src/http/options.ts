@@ -20,7 +20,7 @@ export const encodeRequestTable = {
   acceptEncoding: option(oneOf('identity', 'gzip'), 'identity'),
 };
 
-/** Options of {@link encodeRequest}. They take precedence over those of its target. */
+/** Options of {@link encodeRequest}. They take precedence over the options of its target. */
 export interface EncodeRequestOptions extends OptionsOf<typeof encodeRequestTable> {}
 
 /** @throws {@link OptionError} naming the option that is unknown or has a wrong value */

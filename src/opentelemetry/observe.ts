@@ -43,7 +43,7 @@ export function observe(target: Client | Server, options: ObserveOptions = {}): 
   return register(meter, SERVER, COUNTED, target, serverFigures, attributes);
 }
 
-/** Those that only grow. */
+/** Figures that only grow. */
 const COUNTED: readonly Metric[] = [
   CLIENT.calls,
   CLIENT.failures,

@@ -10,7 +10,7 @@ export type CallerSecrets =
   | Secret
   | readonly Secret[]
   | {
-      /** The caller's secret, or several of which any is accepted. */
+      /** The caller's secret, or several, any of which is accepted. */
       readonly secret: Secret | readonly Secret[];
       /**
        * Whether requests must name the caller. Clients do so with their option `caller`; Erlang's do not.

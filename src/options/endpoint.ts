@@ -62,7 +62,7 @@ function fromHost(text: string): Endpoint {
     ? [text, `[${text}]`]
     : /^(\[[^[\]]+\]|[^:[\]/?#@\\]+)(?::(\d{1,5}))?$/.exec(text);
   if (match === null) {
-    // What has an @ may hold a password.
+    // An address with an @ may hold a password.
     const given = text.includes('@') ? 'this' : inspectBriefly(text, 100);
     throw refuse(`takes ${FORMS}, not ${given}`);
   }

@@ -66,7 +66,7 @@ export function mergeMetadata(
   return Metadata.of(second, Metadata.of(first))?.entries ?? new Map();
 }
 
-/** What can stand in a header as it is; Cowboy limits values to 4 KiB. */
+/** Characters that a header may contain unescaped; Cowboy limits values to 4 KiB. */
 const TRACE = /^[!-~](?:[ -~]{0,4094}[!-~])?$/;
 
 /** The headers of a call in the form that the addon takes; empty for none. */

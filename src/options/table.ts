@@ -3,7 +3,7 @@ import { inspectBriefly } from '../platform/inspect.js';
 
 /** The check of an option. */
 export interface OptionType<T> {
-  /** What it accepts, to follow "takes". */
+  /** A description of accepted values that follows "takes". */
   readonly takes: string;
   accepts(value: unknown): value is T;
 }

@@ -76,7 +76,7 @@ export function oneOf<const Choice extends string>(...choices: Choice[]): Option
   };
 }
 
-/** An object with some of these keys and no others. What Node checks further, it checks itself. */
+/** An object with some of these keys and no others. Node checks their values. */
 export function objectWith<T extends object>(
   parts: Record<keyof T & string, (value: unknown) => boolean>,
 ): OptionType<T | undefined> {

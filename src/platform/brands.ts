@@ -3,7 +3,7 @@ import { attempt } from './inspect.js';
 // Registered symbols mark what this library makes, so that every copy of it in a process recognizes the
 // objects of the others: two versions in `node_modules`, or one of them in a bundle.
 
-/** Marks the instances of a class, and makes `instanceof` accept those of other copies of this library. */
+/** Marks the instances of a class, so that `instanceof` also accepts instances of other copies of this library. */
 export function brand(
   constructor: { readonly prototype: object },
   key: symbol,
@@ -34,7 +34,7 @@ export function defineError(constructor: { readonly prototype: Error }, name: st
 /** Defines a property that neither `Object.keys` nor `util.inspect` shows. */
 export function defineHidden(target: object, key: string | symbol, value: unknown): void {
   Object.defineProperty(target, key, {
-    // Whatever a program has added to Object.prototype is no part of the descriptor.
+    // Keeps additions to Object.prototype out of the descriptor.
     __proto__: null,
     value,
     writable: true,

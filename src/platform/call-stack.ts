@@ -5,7 +5,7 @@ import { isError } from './realms.js';
  * A promise that rejects with an error of a call. What happens on the other side of the bridge has no
  * stack here but this library's own: the error is given the stack of who awaits the call.
  *
- * @param keeps whether the frames that the error has are of use, as those of a remote function are
+ * @param keeps whether to keep the error's own frames, such as the frames of a remote function
  */
 export async function rejection(error: unknown, keeps = false): Promise<never> {
   // The engine follows a promise to who awaits it: from here to the promise of the call, once that has

@@ -2,7 +2,7 @@ import process from 'node:process';
 import { runAtRoot } from './host.js';
 import { native, type NativeBridge } from './native.js';
 
-/** Whether the event loop is libuv's: others only seem to have one, and end when it is asked anything. */
+/** Whether the event loop is libuv's. Other runtimes only pretend to have one, and crash when it is used. */
 const isNode = !('bun' in process.versions || 'deno' in process.versions);
 
 let take: () => void = () => {};

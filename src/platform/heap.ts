@@ -13,7 +13,7 @@ const MIB = 1024 * 1024;
  * How large the value of a message may become, in bytes; Infinity for no limit. A larger one might end the
  * process, because V8 does not survive a full heap.
  *
- * @param limits those of the worker threads that decode messages
+ * @param limits the limits of the worker threads that decode messages
  */
 export function maxValueSize(limits?: ResourceLimits): number {
   const worker = (limits?.maxOldGenerationSizeMb ?? Infinity) * MIB;

@@ -2,7 +2,7 @@
  * What the library takes from its host, once, when it is loaded. Programs replace globals at any time:
  * test runners mock timers and clocks, jsdom brings its own. All of src/ uses these instead.
  *
- * Timers that matter are those of the addon: see `bridge.startTimer`. Whatever a host or a test does to
+ * Timers that matter are the addon's: see `bridge.startTimer`. Whatever a host or a test does to
  * timers, before or after the library is loaded, does not reach them.
  */
 import { AsyncResource, executionAsyncId } from 'node:async_hooks';
@@ -13,10 +13,10 @@ import { native } from './native.js';
 /** Milliseconds that have passed since some moment; never goes back. */
 export const now: () => number = performance.now.bind(performance);
 
-/** Milliseconds since 1970. Only for dates that are shown: clocks of systems are set. */
+/** Milliseconds since 1970. Only for display, because system clocks jump. */
 export const dateNow: () => number = Date.now.bind(Date);
 
-/** Those of the host, whatever a program makes of the globals later. */
+/** The host's own, even if a program replaces the globals later. */
 export const { AbortController, DOMException, FinalizationRegistry, WeakRef } = globalThis;
 
 const { setImmediate, setTimeout } = timers;

@@ -2,9 +2,9 @@ import { inspect, types } from 'node:util';
 
 /** Longest text that {@link inspectBriefly} gives, in UTF-16 units. */
 const MAX_LENGTH = 1000;
-/** How deep values are shown. */
+/** How deep to print values. */
 const MAX_DEPTH = 2;
-/** How many items of an array, a Map or a Set are shown. */
+/** How many items of an array, a Map or a Set to print. */
 const MAX_ITEMS = 16;
 
 /** Where an error within the value comes from: that is nothing to put into a message. */
@@ -40,7 +40,7 @@ function hasLargeInteger(value: unknown, depth: number): boolean {
   return shownParts(value).some((part) => hasLargeInteger(part, depth + 1));
 }
 
-/** The values that an object has and that are shown, without those that a getter or a trap would make. */
+/** The values within an object that `inspect` prints, without running getters or traps. */
 function shownParts(value: object): unknown[] {
   if (types.isProxy(value) || ArrayBuffer.isView(value)) return [];
   if (Array.isArray(value)) return value.slice(0, MAX_ITEMS);
@@ -56,7 +56,7 @@ export function addressText(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** The result of `read`, or undefined when it throws: for values that nobody vouches for. */
+/** The result of `read`, or undefined if it throws: for untrusted values. */
 export function attempt<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { attempt } from './inspect.js';
 
 // Recognizes built-in objects of any realm: this one, a `vm` context, a test runner's environment such as
-// jsdom. `instanceof` recognizes only those of this realm.
+// jsdom. `instanceof` recognizes only objects of this realm.
 
 /** The source text of `Error` in every realm; no function written in JavaScript has such a text. */
 const NATIVE_ERROR = /^function Error\(\)\s*\{\s*\[native code\]\s*\}$/;

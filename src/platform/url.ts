@@ -3,7 +3,7 @@ const MAX_HOST = 253;
 
 /** The scheme of a URL, and the authority if it directly follows. */
 const START = /^([a-z][a-z0-9+.-]*):(?:\/\/([^/?#\\]*))?/i;
-/** Schemes for which WHATWG's URL looks for a host after any number of slashes and backslashes, or none. */
+/** Schemes whose host WHATWG's URL finds after any number of slashes and backslashes, or none. */
 const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
 
 /**

@@ -5,7 +5,7 @@ import { HostsFile } from './hosts.js';
 /** What a name stands for. */
 export interface Answer {
   readonly addresses: readonly string[];
-  /** For how long, in milliseconds; undefined when nobody said. */
+  /** For how long, in milliseconds; undefined if unknown. */
   readonly ttl?: number | undefined;
 }
 
@@ -21,11 +21,11 @@ export interface ServiceRecord {
 const DNS_TIMEOUT = 1000;
 const DNS_TRIES = 2;
 /**
- * How long addresses of the other family are waited for when those of one are there: some servers
+ * How long to wait for addresses of the second family once the first has some: some servers
  * never answer questions for AAAA.
  */
 const GRACE = 300;
-/** What is asked for when the name itself has no SRV records. */
+/** The prefix to try when the name itself has no SRV records. */
 const SERVICE_PREFIX = '_backwater._tcp.';
 
 /**
@@ -38,7 +38,7 @@ export class Names {
   /** Whether DNS servers of the user's choice are all there is. */
   readonly #exclusive: boolean;
 
-  /** @param servers the DNS servers to ask, those of the system when not given */
+  /** @param servers the DNS servers to ask; the system's by default */
   constructor(servers?: readonly string[], hosts = new HostsFile()) {
     this.#hosts = hosts;
     this.#exclusive = servers !== undefined;

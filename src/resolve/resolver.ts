@@ -33,7 +33,7 @@ export interface ResolverStats {
   readonly lastError: Error | undefined;
 }
 
-/** How often to resolve when nobody says how long an answer holds, in milliseconds. */
+/** How often to resolve answers without a lifetime, in milliseconds. */
 const DEFAULT_INTERVAL = 30_000;
 /** An answer is not asked for again before this, whatever its TTL and whoever asks. */
 const FRESH = 1000;
@@ -49,7 +49,7 @@ interface Resolved {
 
 /**
  * Keeps the endpoints of a client up to date: from the first call on, by TTL or interval, and when one
- * of them fails. It rests while nobody calls. Its timers keep no process alive.
+ * of them fails. It rests while there are no calls. Its timers keep no process alive.
  */
 export class Resolver {
   readonly #source: Source;
@@ -191,7 +191,7 @@ export class Resolver {
     this.#answers = answers;
     this.#lastError = errors.length === 0 ? undefined : BackwaterError.from(errors[0]);
     const ttl = shortest(resolved);
-    // What a function says holds no longer than what nobody says the end of.
+    // An answer with a lifetime holds no longer than one without.
     const limit = typeof this.#source === 'function' ? DEFAULT_INTERVAL : Infinity;
     return { endpoints, ttl: Math.min(ttl, limit) };
   }
@@ -275,7 +275,7 @@ function describe(target: Target | undefined): string {
 
 /** What codes of the resolver mean. */
 const CODES: ReadonlyMap<string | null, string> = new Map([
-  ['ENOTFOUND', 'there is no such name (ENOTFOUND)'],
+  ['ENOTFOUND', 'the name does not exist (ENOTFOUND)'],
   ['ENODATA', 'the name has no addresses (ENODATA)'],
   ['EAI_AGAIN', 'the DNS server does not answer (EAI_AGAIN)'],
 ]);

@@ -79,7 +79,7 @@ export function parseResolved(found: unknown): readonly Target[] {
   return targets;
 }
 
-/** Whether nothing is to be resolved: all are addresses. */
+/** Whether there is nothing to resolve, because all are addresses. */
 export function isFixed(source: Source): source is readonly Target[] {
   return (
     typeof source !== 'function' &&
