@@ -10,7 +10,7 @@ const COLUMNS = {
   '64 KiB, 1 stream': { form: 'binary', inFlight: 1 },
   '64 KiB, 16 streams': { form: 'binary', inFlight: 16 },
 };
-/** A consumer that takes an item every so many milliseconds, for so many seconds. */
+/** A consumer that takes an item at this interval in milliseconds, for a number of seconds. */
 const SLOW = { pause: 200, inFlight: 100, seconds: 5 };
 
 /** `--quick`: short rounds; prints, and writes nothing. */

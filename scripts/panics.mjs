@@ -1,4 +1,4 @@
-// `npm run panics`: panics at every layer of the addon, each of which has to be one failed call. The
+// `npm run panics`: panics at every layer of the addon. Each has to become one failed call. The
 // addon is built for that alone, into a copy of the project, so that no build of it is replaced. The
 // layers below are tried by crates/transport/tests/panics.rs.
 import { spawnSync } from 'node:child_process';

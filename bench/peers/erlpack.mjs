@@ -1,4 +1,4 @@
-// erlpack, and a fork of it that is kept up: they are compiled when installed, for which not every machine
+// erlpack, and a fork of it that is kept up: npm compiles them during installation, and not every machine
 // has what it takes.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';

@@ -25,7 +25,7 @@ export function cpuOf(pid) {
 }
 
 /**
- * What was used since: in all, by the main thread (of Node: the one that runs JavaScript), and by
+ * The CPU used since then: in all, by the main thread (in Node, the one that runs JavaScript), and by
  * backwater's I/O threads.
  */
 export function cpuSince(pid, before) {

@@ -6,7 +6,7 @@ export const WHY = '../decisions/cpu-goals.md';
 
 /** @typedef {{ what: string, goal: string, value: number, reached: boolean }} Goal */
 
-/** `[column, side, peer, most]`: CPU per call of backwater against that of the peer. */
+/** `[column, side, peer, most]`: CPU per call of backwater against the peer's. */
 const CPU = [
   ['1 record', 'server', 'rust', 1.25],
   ['1 record', 'server', 'grpc', 0.5],
@@ -20,7 +20,7 @@ const CPU = [
   ['1 record', 'client', 'json', 0.8],
 ];
 
-/** Those that the figures tell about. */
+/** The goals that the figures decide. */
 export function checkGoals(figures, titleOf) {
   const find = (column, side, peer) =>
     figures.find(

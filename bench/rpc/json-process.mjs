@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { pinned } from './pin.mjs';
 
-/** Nothing that is asked takes longer; a process that hangs ends the benchmark instead of hanging it. */
+/** No request takes longer; a process that hangs ends the benchmark instead of hanging it. */
 const PATIENCE = 60_000;
 
 /** A process that answers each line of JSON with one. It ends with its standard input. */

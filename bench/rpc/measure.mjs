@@ -3,7 +3,7 @@ import { latencyOf } from './latency.mjs';
 import { peers } from './peers/index.mjs';
 import { isH2loadMissing, Stage } from './stage.mjs';
 
-/** What is called, with how many calls in flight. A `stretch` makes rounds longer where calls take milliseconds. */
+/** The function, and how many calls are in flight. A `stretch` makes rounds longer where calls take milliseconds. */
 export const COLUMNS = {
   '1 record': { workload: '1 record', inFlight: 64 },
   '20 records': { workload: '20 records', inFlight: 64 },
@@ -146,7 +146,7 @@ function costOf({ sides }, { cpu }) {
   return sides.reduce((sum, side) => sum + (cpu[side]?.all ?? 0), 0);
 }
 
-/** What has to be run for a peer's figures: each side alone where that is possible. */
+/** The runs that a peer's figures need: each side alone where possible. */
 function measurementsOf(name, column) {
   const { workload, inFlight, together } = COLUMNS[column];
   const { request, connect } = peers[name];
@@ -154,7 +154,7 @@ function measurementsOf(name, column) {
   if (together || request === undefined)
     return [{ ...base, method: 'pair', sides: ['server', 'client'] }];
   const runs = [{ ...base, method: 'replay', sides: ['server'] }];
-  // The Rust client is no module that connects: the stage starts it.
+  // The Rust client is a program of its own, which the stage starts.
   if (connect !== undefined || name === 'rust')
     runs.push({ ...base, method: 'call', sides: ['client'] });
   if (name === 'grpc' && column === '1 record')

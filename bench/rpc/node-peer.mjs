@@ -14,7 +14,7 @@ const roles = { server: (command) => peer.serve(command), client: drive };
 const clients = new Map();
 const ended = new Error('the time is up');
 
-/** `pause` makes consumers of streams rest for so many milliseconds after each item, until the time is up. */
+/** `pause`: consumers of streams rest this many milliseconds after each item, until the time is up. */
 async function drive({ port, workload, inFlight, connections, seconds, pause, clientOptions }) {
   const options = clientOptions;
   const key = `${port} ${inFlight} ${connections} ${JSON.stringify(options)}`;

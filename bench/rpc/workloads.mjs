@@ -1,4 +1,4 @@
-// What is sent there and back.
+// The data to send there and back.
 import { randomFillSync } from 'node:crypto';
 import { documents, records } from '../documents.mjs';
 
@@ -18,7 +18,7 @@ const workloads = {
 };
 
 /**
- * Streams of so many equal items, by the form of these.
+ * Streams of a number of equal items, by their form.
  *
  * @type {Record<string, { value: unknown, count: number, bytes: number }>}
  */

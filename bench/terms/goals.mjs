@@ -9,7 +9,7 @@ const AGAINST_JSON = {
   '20 records': 0.8,
   '1 record': 1,
 };
-/** The row on which msgpackr's records are to be equalled; as long but for so much counts as equal. */
+/** The row where the goal is to equal msgpackr's records, within this tolerance. */
 const RECORDS = '10,000 records';
 const LEVEL = 1.05;
 
@@ -21,7 +21,7 @@ const LEVEL = 1.05;
  * @property {boolean} holds
  */
 
-/** @returns {Goal[]} those that the rows tell about */
+/** @returns {Goal[]} the goals that the rows decide */
 export function checkGoals(rows) {
   return rows.flatMap((row) =>
     ['decode', 'encode'].flatMap((direction) => {

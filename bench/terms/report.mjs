@@ -48,7 +48,7 @@ function notes(rows) {
   if (missing.length === 0) return [];
   return [
     `Not on this machine: ${missing.join(', ')}. The erlpacks are compiled when \`bench/peers\` is ` +
-      'installed, for which a compiler, Python and the headers of Node are needed.\n',
+      'installed; they need a compiler, Python and the headers of Node.\n',
   ];
 }
 

@@ -47,7 +47,7 @@ export async function shares(term, json, effort) {
   return { ...decoding, ...encoding, read: difference(decoding.both, decoding.toTape) };
 }
 
-/** The other part of a whole of which one part can be measured. */
+/** The part of a whole that cannot be measured by itself. */
 function difference(whole, part) {
   const subtract = (kind) => ({
     median: whole[kind].median - part[kind].median,

@@ -13,9 +13,9 @@ const STB_WEAK = 2;
 /**
  * @param bytes the file
  * @returns the names of the libraries that it `needed`, of the symbols that it leaves `undefined` to
- * others and cannot do without, of those that it has `defined`; the `versions` of symbols that it
+ * others and cannot do without; the ones that it has `defined`; the `versions` of symbols that it
  * asks for, such as `GLIBC_2.17`; and whether it has `staticTls`: thread-local variables that have to
- * lie among those of the program
+ * lie among the program's
  */
 export function readElf(bytes) {
   if (bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') {

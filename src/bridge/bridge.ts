@@ -82,12 +82,12 @@ class Bridge {
   /** Calls of servers that are answered with items. */
   readonly #streams = new Map<number, OutgoingItems>();
   readonly #gathering: Gathering;
-  /** Where events are read from, with the terms of those that are small. */
+  /** Where events arrive, together with small terms. */
   readonly eventBuffers: TapeBuffers;
   #rounds = ROUNDS;
   /** Calls of servers that have begun and not been answered, streams left out. */
   #running = 0;
-  /** What is under way and keeps the process alive. */
+  /** The number of operations that keep the process alive. */
   #holds = 0;
 
   constructor() {
@@ -141,7 +141,7 @@ class Bridge {
       });
       const begin = (): void => {
         try {
-          // What was asked for before comes first.
+          // Earlier jobs come first.
           this.jobs.flush();
           start(id);
         } catch (error) {
@@ -205,7 +205,7 @@ class Bridge {
   }
 
   /**
-   * Has `onDue`, which never throws, called after so many milliseconds, at the root. The time is the addon's:
+   * Calls `onDue`, which never throws, after a number of milliseconds, at the root. The addon keeps the time:
    * no mocked clock changes it. The timer keeps no process alive.
    */
   startTimer(onDue: () => void, milliseconds: number): Timer {
@@ -239,7 +239,7 @@ class Bridge {
   /**
    * Answers a call of a server.
    *
-   * @param exceptionClass that of an exception
+   * @param exceptionClass the class, for an exception
    */
   answer(
     kind: typeof JOB_RETURN | typeof JOB_EXCEPTION | typeof JOB_END,

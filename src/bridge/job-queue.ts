@@ -12,7 +12,7 @@ const FLUSH_BYTES = 1024 * 1024;
 export type JobWriter = (encoder: Encoder, job: number) => void;
 
 /**
- * Jobs on their way to Rust. Those of one turn of the event loop cross together.
+ * Jobs on their way to Rust. All jobs of one turn of the event loop cross together.
  *
  * A job is written behind the complete ones, and counts once it is complete itself: what an error or the
  * termination of the execution leaves half-written is overwritten. Jobs that are added while another one is
@@ -23,9 +23,9 @@ export class JobQueue {
   readonly #main: Batch;
   readonly #native: NativeBridge;
   readonly #attachment: Attachment;
-  /** Called if jobs cannot cross and there is no caller to tell. */
+  /** Called if jobs cannot cross and no caller would notice. */
   readonly #onFailure: (error: unknown) => void;
-  /** In the order in which they cross. */
+  /** In the order of crossing. */
   #batches: Batch[];
   /** The last batch, unless a job is being written to it. */
   #idle: Batch | undefined;

@@ -99,7 +99,7 @@ export class OutgoingItems {
     this.release();
   }
 
-  /** Goes on although there is no room. */
+  /** Goes on without room. */
   release(): void {
     const resume = this.#resume;
     this.#resume = undefined;

@@ -15,7 +15,7 @@ const LOST = 0.5;
 /** Successes that are remembered. A failure counts for two: it costs what two successes save. */
 const MOST_CREDIT = 8;
 const COST_OF_FAILURE = 2;
-/** Without credit it is tried again after so many chances. */
+/** Without credit, it tries again after this many chances. */
 const PAUSE = 256;
 
 /**
@@ -38,10 +38,10 @@ export class Spinner {
   readonly #now: () => number;
 
   /**
-   * @param spin waits for events for at most so many microseconds; whether there are some
+   * @param spin spins for events for at most a number of microseconds, and returns whether there are any
    * @param onEvents takes them
    * @param inFlight how many operations Rust is to tell the end of
-   * @param onLimit is told for how long is spun, in microseconds, whenever that may have changed
+   * @param onLimit gets the longest time to spin, in microseconds, whenever it may have changed
    * @param clock tells the time in milliseconds
    */
   constructor(

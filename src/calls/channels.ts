@@ -41,8 +41,8 @@ export function isTraced({ start, end, asyncStart, asyncEnd, error }: Channel): 
 }
 
 /**
- * Publishes what happens to a call. Unlike `tracePromise` this keeps the asynchronous stack, by which
- * errors get the frames of those who await the call.
+ * Publishes what happens to a call. Unlike `tracePromise` this keeps the asynchronous stack, so that
+ * errors get the frames of the code that awaits the call.
  *
  * @param run never throws, but rejects
  */

@@ -26,14 +26,14 @@ export function isStreamOf(
   return (side === 'server' || stream) && isStream(result);
 }
 
-/** The iterator of a stream. Only that of an async iterable returns promises. */
+/** The iterator of a stream. Only an async iterable's returns promises. */
 export function iteratorOf(source: ItemSource): AsyncIterator<unknown> | Iterator<unknown> {
   return Symbol.asyncIterator in source
     ? source[Symbol.asyncIterator]()
     : (source as IterableIterator<unknown>)[Symbol.iterator]();
 }
 
-/** Ends an iterator early: the `finally` blocks of a generator run. There is no one to tell of their errors. */
+/** Ends an iterator early: the `finally` blocks of a generator run. Their errors are dropped. */
 export async function endIterator(
   iterator: AsyncIterator<unknown> | Iterator<unknown>,
 ): Promise<void> {
@@ -44,10 +44,10 @@ export async function endIterator(
 
 type Step = Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
 
-/** How a stream has ended: after so many items, with an error if it has failed. */
+/** How a stream has ended: the number of items, and the error if it failed. */
 export type OnStreamEnd = (items: number, failure: { readonly error: unknown } | undefined) => void;
 
-/** A stream whose end is reported: once, whether its source ends, fails, or nobody wants more of it. */
+/** A stream whose end is reported: once, whether its source ends, fails, or its consumer stops. */
 export class ObservedStream implements AsyncIterableIterator<unknown> {
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #onEnd: OnStreamEnd;
@@ -100,7 +100,7 @@ export class ObservedStream implements AsyncIterableIterator<unknown> {
   }
 }
 
-/** A stream whose code runs in the asynchronous context in which this is called, whoever iterates it. */
+/** A stream whose code runs in the asynchronous context of this call, whoever iterates it. */
 export function inThisContext(source: ItemSource): AsyncIterable<unknown> {
   const scope = contextOfCaller('BackwaterStream');
   return new ObservedStream(

@@ -1,7 +1,7 @@
 import type { AbortSignalLike } from '../platform/realms.js';
 
 /**
- * What is to be done when a signal aborts, for all calls that wait for it: Node warns of a leak when
+ * The calls that wait for a signal, behind one listener: Node warns of a leak when
  * more than ten listeners are on one signal, and a thousand calls may share a signal.
  */
 const waiting = new WeakMap<AbortSignalLike, Waiting>();

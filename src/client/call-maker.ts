@@ -105,7 +105,7 @@ export class CallMaker {
     });
   }
 
-  /** Makes a call when the first item of its result is asked for. */
+  /** Makes a call when its consumer takes the first item. */
   stream(
     module: string,
     fn: string,

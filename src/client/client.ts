@@ -99,7 +99,7 @@ export class Client extends ClientView {
   }
 
   /**
-   * Takes no further calls, waits for those under way, also those that wait for a connection, and
+   * Takes no more calls, waits for calls under way, including queued ones, and
    * closes the connections. How long that may take is up to the timeouts of the calls. Calling it again
    * waits for the same end.
    */

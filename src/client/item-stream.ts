@@ -3,7 +3,7 @@ import { FinalizationRegistry } from '../platform/host.js';
 /**
  * The items that a remote function sends, in order, as they arrive.
  *
- * The call is made when the first item is asked for. Leave the loop, call `return`, or abort the signal of the
+ * The call is made with the first `next`. Leave the loop, call `return`, or abort the signal of the
  * call, and the remote function ends.
  */
 export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {

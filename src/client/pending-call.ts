@@ -35,7 +35,7 @@ export function countFailure({ failures }: Tally, error: unknown): void {
 export const REMOTE_EXCEPTION = 'ERR_BACKWATER_REMOTE_EXCEPTION';
 
 /**
- * A call that has not settled. One object with methods: a closure for each way in which a call may end
+ * A call that has not settled. One object with methods: a closure for each way that a call may end
  * would cost more than all else that a small call does in JavaScript.
  */
 export class PendingCall implements Pending {

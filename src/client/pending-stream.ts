@@ -18,8 +18,8 @@ type Step = IteratorResult<unknown, undefined>;
 const NONE: readonly unknown[] = [];
 
 /**
- * A stream of which more may arrive, or be read. Each arrival is an array of items, so that most items are there
- * when they are asked for. The next array is asked for when the first item of one is taken: there are two at most.
+ * A stream that has not ended. Items arrive in arrays, so that most items are there
+ * when `next` is called. Taking the first item of an array requests the next array, so there are two at most.
  */
 export class PendingStream implements Pending, StreamSource {
   readonly #tally: Tally;
@@ -30,13 +30,13 @@ export class PendingStream implements Pending, StreamSource {
   /** The items that are being taken, and how many have been. */
   #items = NONE;
   #taken = 0;
-  /** Those that come after them. */
+  /** The items after them. */
   #arrays: (readonly unknown[])[] = [];
   #waiting: ((step: Step | Promise<Step>) => void)[] = [];
   #onOpened: ((failed?: Promise<never>) => void) | undefined;
   /** Nothing more arrives. */
   #hasEnded = false;
-  /** What is thrown after the last item. */
+  /** The error to throw after the last item. */
   #failure: { readonly error: unknown; readonly isRemote: boolean } | undefined;
   #cancel: (() => void) | undefined;
   /** The caller's context, if functions of the program's read the items. */
@@ -83,7 +83,7 @@ export class PendingStream implements Pending, StreamSource {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** What comes next, if that is known. */
+  /** The next result, if it is known. */
   #step(): Step | Promise<Step> | undefined {
     while (this.#taken === this.#items.length) {
       this.#items = NONE;
@@ -104,7 +104,7 @@ export class PendingStream implements Pending, StreamSource {
     return { value: undefined, done: true };
   }
 
-  /** Hands over what has arrived to those who wait for it. */
+  /** Settles waiting `next` calls with the items that have arrived. */
   #deliver(): void {
     while (this.#waiting.length > 0) {
       const step = this.#step();
@@ -120,7 +120,7 @@ export class PendingStream implements Pending, StreamSource {
     this.#onOpened = undefined;
   }
 
-  /** The failure of a stream of which nothing has arrived. */
+  /** The failure of a stream before its first item. */
   #failedFirst(): Promise<never> | undefined {
     const failure = this.#failure;
     if (failure === undefined || this.#arrays.length > 0) return undefined;

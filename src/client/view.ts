@@ -22,7 +22,7 @@ import {
 
 /**
  * The error of {@link ClientView.tryCall}: one of this library, the reason of an abort, or, with
- * `rethrowRemoteExceptions`, one like that of the remote function.
+ * `rethrowRemoteExceptions`, a copy of the remote function's error.
  */
 export type CallError = Error & {
   /** Says which kind of error it is; undefined for errors of programs that have none. */
@@ -80,7 +80,7 @@ export class ClientView {
    * @param args its arguments, at most 255
    * @throws a {@link BackwaterError}: {@link RemoteException} when the function raised one,
    * {@link RemoteError} when the server refused the call, and ConnectError, TimeoutError,
-   * ResponseAuthenticationError, ResponseError, TermError or ClosedError when there is no answer to
+   * ResponseAuthenticationError, ResponseError, TermError or ClosedError when no answer arrives to
    * believe; the signal's reason when it is aborted
    */
   call<T = Term>(
@@ -93,7 +93,7 @@ export class ClientView {
   }
 
   /**
-   * Calls a function and iterates over its items as they arrive. The call is made when the first item is asked for.
+   * Calls a function and iterates over its items as they arrive. The call is made when you take the first item.
    *
    * A function that returns an async iterable or a generator streams. Of any other function, also of an Erlang
    * server, the items of its list are iterated, or its one value.
@@ -134,7 +134,7 @@ export class ClientView {
   /**
    * The functions of a remote module as methods.
    *
-   * Names that JavaScript, loggers and test runners ask any object for are not remote functions: those of
+   * Names that JavaScript, loggers and test runners read of any object are not remote functions: the names of
    * `Object.prototype`, `then`, `catch`, `finally`, `toJSON`, `inspect`, names that begin with `__`, `$$` or
    * `@@`, and a few more, see docs/client.md. {@link Client.call} reaches functions of these names.
    *
@@ -184,7 +184,7 @@ export class ClientView {
    * A view of this client with other defaults for the options of its calls. It shares everything else,
    * including the connections, so there is nothing to close.
    *
-   * Views can be nested. Options of a call take precedence over those of its view, and metadata is merged.
+   * Views can be nested. Options of a call take precedence over its view's, and metadata is merged.
    *
    * @throws {@link OptionError} naming the option that is unknown or has a wrong value
    * @example

@@ -124,7 +124,7 @@ export class Encoder extends ListWriter {
     this.maxItems = Math.min(MAX_PAIRS, limit.bytes);
   }
 
-  /** Begins a tape at the next free places: a list to which {@link addItem} adds. */
+  /** Begins a tape at the next free places: a list that {@link addItem} adds to. */
   openList(settings: EncoderSettings, limit: SizeLimit): void {
     // An item cannot be written a second time to find out which of its texts is wrong.
     this.start(settings, limit, true);

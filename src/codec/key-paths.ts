@@ -52,7 +52,7 @@ export class KeyPaths {
     if (path.writer === undefined) this.#mayGenerate = false;
   }
 
-  /** Whether to remember another key and those that follow. */
+  /** Whether to remember another key and the keys that follow. */
   take(path: KeyPath): boolean {
     const left = MAX_SHAPE_KEYS - path.count;
     if (left === 0 || this.#credit < left || this.#count >= MAX_PATHS) return false;

@@ -95,7 +95,7 @@ export abstract class ListWriter extends ObjectWriter {
   }
 }
 
-/** What has to be restored to go back to a place of a tape. */
+/** The state to restore to go back to a place of a tape. */
 class Mark {
   word = 0;
   float = 0;

@@ -103,7 +103,7 @@ const SHOWN_SIZE = 64 * 1024;
 
 /**
  * Prints a value for a message in Erlang's syntax, such as `{badmatch,<<"x">>}`. `util.inspect`
- * prints large values and those that cannot be encoded.
+ * prints values that are large or cannot be encoded.
  *
  * @param maxLength in UTF-16 units
  */

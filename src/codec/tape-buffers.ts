@@ -9,7 +9,7 @@ export interface TapeBuffers {
 export interface Arrival {
   /** Where its tape is, unless it is large. */
   readonly buffers: TapeBuffers;
-  /** The word at which the tape's header begins. */
+  /** The first word of the tape's header. */
   readonly frame: number;
   /** The number of a large message, which is read in parts; 0 = the tape is in `buffers`. */
   readonly large: number;

@@ -45,7 +45,7 @@ export abstract class TapeCursor {
   /**
    * Goes to the first word of a tape.
    *
-   * @param frame the word at which its header begins
+   * @param frame the first word of its header
    * @param parts where its parts come from, if `buffers` only has the header
    */
   protected begin(buffers: TapeBuffers, frame: number, parts: NativeDecoder | undefined): void {

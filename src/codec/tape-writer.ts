@@ -39,7 +39,7 @@ export class TapeWriter extends TextWriter {
   /** Atoms and shapes remember the last tape that contained them. */
   private static latest = 0;
 
-  /** Undefined if all binaries are to be in the tape. */
+  /** Undefined if all binaries go into the tape. */
   outOfBand: Uint8Array[] | undefined = undefined;
   protected separable = false;
   protected keysAreAtoms = false;

@@ -36,7 +36,7 @@ const CLASSES = { error: atom('error'), exit: atom('exit'), throw: atom('throw')
 
 /**
  * What {@link raise} throws: an exception of Erlang's, with any class and any term. Exposed functions
- * throw it; nobody has to make one.
+ * throw it; you need not make one.
  */
 export class RaisedException extends Error {
   /** What kind of exception it is. */
@@ -134,7 +134,7 @@ export function classOf([{ name }]: Exception): ExceptionClass {
  *
  * @param exception `{Class, Reason, Stacktrace}` as it was decoded, in whichever mode
  * @returns a {@link RemoteException}; with `rethrow` an error for a JavaScript error, and the term
- * itself for a throw; a {@link ResponseError} when it is no exception
+ * itself for a throw; a {@link ResponseError} if it is not an exception
  */
 export function fromException(exception: unknown, { rethrow }: { rethrow: boolean }): unknown {
   if (!isException(exception)) {

@@ -45,7 +45,7 @@ export function plainReason(error: Error, omitted?: string): Term {
 }
 
 /**
- * The reason with all details: `data` and `cause` as well. Those that cannot be sent are left out, and
+ * The reason with all details: `data` and `cause` as well. Details that cannot be sent are left out, and
  * `omitted` says why.
  */
 export function detailedReason(error: Error, settings: DetailSettings): Term {

@@ -79,7 +79,7 @@ export function printStacktrace(stacktrace: Term): string[] {
 
 /**
  * Makes `util.inspect` and `console.log` show a remote stack as modules, functions, files and lines, such as
- * `bank:withdraw/1 (bank.js:12)`. Frames that are not of Erlang's form are shown as the terms they are.
+ * `bank:withdraw/1 (bank.js:12)`. Frames in another form than Erlang's appear as terms.
  */
 export function makeReadable(stacktrace: Term): void {
   if (!Array.isArray(stacktrace) || Object.isFrozen(stacktrace)) return;

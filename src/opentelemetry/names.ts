@@ -1,5 +1,5 @@
 /**
- * All names that spans and metrics have. Those of `rpc.*` and `error.*` are OpenTelemetry's semantic
+ * All names of spans and metrics. The names `rpc.*` and `error.*` are OpenTelemetry's semantic
  * conventions, version 1.45; nothing else in this library spells them.
  */
 export const ATTRIBUTE = {

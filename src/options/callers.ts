@@ -20,7 +20,7 @@ export type CallerSecrets =
     };
 
 /**
- * Who may call a server: a secret that is shared with all callers, or several of which any is accepted; or
+ * Who may call a server: a secret that all callers share, or several secrets, any of which is accepted; or
  * the secrets of each caller by its name, which functions read in {@link CallContext.caller}.
  */
 export type ServerSecrets = Secret | readonly Secret[] | Readonly<Record<string, CallerSecrets>>;

@@ -24,8 +24,8 @@ export type NativeOptions<Options> = {
 };
 
 /**
- * Options for the addon. It reads the properties that it knows, so the object has no prototype: what a program
- * has added to Object.prototype is no option.
+ * Options for the addon. It reads the properties that it knows, so the object has no prototype: otherwise it
+ * would read additions to Object.prototype.
  */
 export function nativeOptions<Options extends object>(options: Options): NativeOptions<Options> {
   const fields = { __proto__: null } as unknown as Record<string, unknown>;

@@ -4,7 +4,7 @@ import { attempt, inspectBriefly } from '../platform/inspect.js';
 
 /** The most arguments that a function can have, in Erlang. */
 const MAX_ARITY = 255;
-/** Names become atoms, which have at most so many characters. */
+/** Names become atoms, which have at most this many characters. */
 const MAX_NAME_LENGTH = 255;
 
 /** @throws {@link OptionError} unless a value is an object that may have functions */

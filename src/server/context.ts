@@ -59,7 +59,7 @@ export class Context implements CallContext {
   #controller: AbortController | undefined;
   #ended = false;
 
-  /** @param scope the asynchronous context of the call, in which listeners of the signal run */
+  /** @param scope the asynchronous context of the call, where listeners of the signal run */
   constructor(call: number, scope: AsyncResource, { module, name, arity }: CalledFunction) {
     // There is none when the connection has been cut in between.
     const caller = environment.caller(call);

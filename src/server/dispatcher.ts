@@ -145,7 +145,7 @@ export class Dispatcher implements CallHandler {
       const context = { returnStacktraces, settings, module, function: name, arity };
       this.#post(JOB_EXCEPTION, running, toException(thrown, context), 'exception');
     } catch {
-      // What was thrown is no term: its text is.
+      // The thrown value is not a term, but its text is.
       this.#post(JOB_EXCEPTION, running, fallbackException(thrown), 'exception');
     }
   }

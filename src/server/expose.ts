@@ -255,7 +255,7 @@ function exposeFunction(fn: AnyFunction, options: object): AnyFunction {
   });
 }
 
-/** How many arguments callers give, if nobody says so. */
+/** How many arguments callers give, unless an option says so. */
 function arityOf(fn: AnyFunction, context: boolean, schema: ArgsSchema | undefined): number {
   const parameters = context ? Math.max(0, fn.length - 1) : fn.length;
   if (schema === undefined) return parameters;
@@ -271,7 +271,7 @@ function arityOf(fn: AnyFunction, context: boolean, schema: ArgsSchema | undefin
 /** Marks what {@link expose} and {@link expose.fn} return, for other copies of this library as well. */
 const EXPOSED = Symbol.for('backwater.exposed');
 
-/** A module of which only some functions can be called: the mark of what {@link expose} returns. */
+/** A module that exposes some of its functions: the mark of a module from {@link expose}. */
 export interface ModuleMark {
   readonly module: object;
   /** Undefined for all. */

@@ -17,7 +17,7 @@ export type ContextFunction<Args extends readonly unknown[] = never[], Result = 
 ) => Result) &
   ExposedAs<(...args: Args) => Result>;
 
-/** A module of which `expose` has named the functions that can be called. */
+/** A module whose callable functions `expose` has named. */
 export interface ExposedModule<Functions = object> {
   /** For types alone: the functions. */
   readonly [functions]: Functions;
@@ -56,7 +56,7 @@ type IsAny<Type> = 0 extends 1 & Type ? true : false;
  * What the compiler demands of modules beyond their constraint: `unknown` where all is well, and a sentence as a
  * type, which no value has, where the server would refuse them.
  *
- * The compiler cannot tell a namespace, which may export anything, from an object, in which everything has to be
+ * The compiler cannot tell a namespace, which may export anything, from an object, where everything has to be
  * a function. Constants of a namespace are readonly, or have literal types if they come from another one.
  */
 export type CheckedModules<Modules, Encoders> = Modules extends

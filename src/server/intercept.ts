@@ -50,7 +50,7 @@ async function invoke(
       `an interceptor has changed the number of args from ${arity} to ${call.args.length}: the server has already chosen ${module}:${name}/${arity}`,
     );
   }
-  // Interceptors take time, and nobody may wait any longer.
+  // Interceptors take time, and the caller may have gone away.
   if (context.signal.aborted) throw context.signal.reason;
   context.revise(call.metadata, call.trace);
   const args = target.context ? [context, ...call.args] : call.args;

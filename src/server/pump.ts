@@ -9,7 +9,7 @@ export class Pump {
   /** Resolves when the iterator has been ended early. */
   #ended: Promise<void> | undefined;
 
-  /** @throws what the source throws when it is asked for its iterator */
+  /** @throws the error of the source's method that returns its iterator */
   constructor(source: ItemSource, items: OutgoingItems) {
     this.#isAsync = Symbol.asyncIterator in source;
     this.#iterator = iteratorOf(source);

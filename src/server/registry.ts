@@ -16,7 +16,7 @@ import {
 import { functionMark, type ModuleMark, moduleMark } from './expose.js';
 
 /**
- * What can be called: module name → its functions, as an object or a Map. A module is an object, a
+ * The modules to expose, by name, as an object or a Map. A module is an object, a
  * namespace (`import * as string from './string.js'`), or what {@link expose} returns.
  */
 export type Modules = Readonly<Record<string, object>> | ReadonlyMap<string, object>;
@@ -37,7 +37,7 @@ export interface RegisteredFunction {
   readonly binaries: DecodeOptions['binaries'];
 }
 
-/** All that can be called on a server, as it was when the registry was made. */
+/** The functions that a server exposes, as they were when the registry was made. */
 export interface Registry {
   /** The names of all modules, also of those without functions. */
   readonly modules: readonly string[];

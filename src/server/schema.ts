@@ -32,7 +32,7 @@ export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-/** What is wrong with a value. */
+/** A problem with a value. */
 export interface SchemaIssue {
   /** In words. */
   readonly message: string;
@@ -95,7 +95,7 @@ export function lengthOf(schema: ArgsSchema): number | undefined {
 /**
  * A function that validates its arguments, and calls another one with what the schema makes of them.
  *
- * @param unchecked how many arguments come before those of the caller
+ * @param unchecked how many arguments come before the caller's
  */
 export function validated(
   fn: (...args: never[]) => unknown,
@@ -138,7 +138,7 @@ class InvalidArgumentsError extends Error {
     const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
     super(first === undefined ? 'the schema refuses them' : `${textOf(first)}${more}`);
     this.data = { issues: seen };
-    // It says where this library is, which helps nobody.
+    // It only says where this library is.
     this.stack = `${this.name}: ${this.message}`;
   }
 }
@@ -147,7 +147,7 @@ defineHidden(InvalidArgumentsError.prototype, 'name', 'InvalidArgumentsError');
 /** An issue in the form that callers get, which any language can read. */
 interface CallerIssue {
   readonly message: string;
-  /** Keys and indexes, the first of which is that of the argument. */
+  /** Keys and indexes; the first is the argument's. */
   readonly path: readonly (string | number)[];
 }
 

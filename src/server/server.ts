@@ -64,7 +64,7 @@ export interface ServerStats {
 export interface CallerStats {
   /** Its calls. */
   readonly calls: number;
-  /** Its requests that were refused. Those with a wrong secret are nobody's. */
+  /** Its requests that were refused. Requests with a wrong secret belong to no caller. */
   readonly refused: number;
 }
 
@@ -87,7 +87,7 @@ export interface Server extends AsyncDisposable {
    * the secret of its request. See {@link Client.setSecrets} for the order of a change. Callers can be added,
    * given other secrets and removed; calls of the others are not affected.
    *
-   * @throws {@link OptionError} when there is no secret, or none that can be one; {@link ClosedError}
+   * @throws {@link OptionError} if the secret is missing or invalid; {@link ClosedError}
    * when the server is closed
    */
   setSecrets(secrets: ServerSecrets): void;
@@ -102,7 +102,7 @@ export interface Server extends AsyncDisposable {
 /** A running server with TLS; made by {@link startTlsServer}. */
 export interface TlsServer extends Server {
   /**
-   * Shows another certificate to those who connect from now on. Connections that are open go on as they
+   * Presents another certificate to new connections. Connections that are open go on as they
    * are, and so do their calls. Paths are read again, so the same ones may be given after a renewal.
    *
    * @throws OptionError when certificate or key cannot be used: then the old one stays
@@ -115,7 +115,7 @@ type Encoders = ServerOptions['encoders'];
 /**
  * Starts a server without TLS.
  *
- * @param secret the secret shared with the callers, several of which any is accepted, or those of each caller
+ * @param secret the secret shared with the callers, several of them, or the secrets of each caller by name
  * by its name: see {@link ServerSecrets}
  * @param modules what can be called: module name → functions, see {@link expose}; or the URL of a
  * module that worker threads import, see the option `workers`: each of its exports is a module, or the
@@ -173,7 +173,7 @@ const TLS_PORT = 8443;
 /**
  * Starts a server with TLS 1.2 and 1.3.
  *
- * @param secret the secret shared with the callers, or several of which any is accepted
+ * @param secret the secret shared with the callers, or several, any of which is accepted
  * @param modules what can be called, as for {@link startClearServer}
  * @param options see {@link SecureServerOptions}; listens on port 8443 by default
  * @throws OptionError when an option, a module, the certificate or its key is wrong; system errors such
@@ -247,7 +247,7 @@ async function listen(
     });
     return environment.serverAddress(id)!;
   } catch (error) {
-    // How it came out of Rust is of use to nobody, but who has started the server.
+    // The frames that matter are the ones of the code that starts the server.
     if (error instanceof ListenError) Error.captureStackTrace(error, listen);
     throw error;
   }
@@ -265,7 +265,7 @@ function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
   }
 }
 
-/** Worker threads are told their options, and functions cannot be told. */
+/** Options that worker threads get; functions cannot cross to a thread. */
 function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): void {
   if (interceptors !== undefined) {
     throw new OptionError(

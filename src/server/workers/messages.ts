@@ -7,7 +7,7 @@ import type { Registry } from '../registry.js';
 
 /** What a worker thread of a server is started with. */
 export interface WorkerStart {
-  /** By which both sides talk; the thread's own `parentPort` is the program's. */
+  /** The port that both sides use; the thread's own `parentPort` belongs to the program. */
   readonly port: MessagePort;
   /** What to import. */
   readonly url: string;
@@ -25,7 +25,7 @@ export type FromWorker =
   | { readonly kind: 'serving' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly option?: string | undefined };
 
-/** All that can be called, in the form that the addon takes. */
+/** The exposed functions, in the addon's form. */
 export interface FunctionTable {
   readonly modules: string[];
   readonly moduleCallers: ModuleCallers[];

@@ -11,7 +11,7 @@ import { type ModuleNamespace, readExports } from '../exports.js';
 import { createRegistry, type Registry } from '../registry.js';
 import { type FromWorker, tableOf, type ToWorker, type WorkerStart } from './messages.js';
 
-/** The status with which Node ends a program whose top-level await never settles. */
+/** Node's exit status for a program whose top-level await never settles. */
 const UNSETTLED_AWAIT = 13;
 
 const { port, url, settings } = (workerData as { backwater: WorkerStart }).backwater;
@@ -39,10 +39,10 @@ function fail(error: unknown): void {
   try {
     tell({ kind: 'failed', error: isError(error) ? error : { thrown: error }, option });
   } catch {
-    // What cannot cross to another thread is described.
+    // An error that cannot cross to another thread crosses as text.
     tell({ kind: 'failed', error: new Error(inspectBriefly(error)), option });
   }
-  // Stays until it is told to end, so that the message arrives.
+  // Stays until the main thread ends it, so that the message arrives.
   port.on('message', () => process.exit(1));
 }
 

@@ -52,7 +52,7 @@ interface Plan {
 
 /** The worker threads of one server. */
 export class WorkerPool {
-  /** What can be called: the same in all threads. */
+  /** The exposed functions: the same in all threads. */
   readonly table: FunctionTable;
   readonly #slots: readonly Slot[];
 
@@ -96,7 +96,7 @@ export class WorkerPool {
     }
   }
 
-  /** Has all threads serve a server, and replaces those that end from now on. */
+  /** Has all threads serve a server, and replaces threads that end from now on. */
   async serve(server: number): Promise<void> {
     await Promise.all(this.#slots.map((slot) => slot.serve(server, this.table)));
   }
@@ -116,7 +116,7 @@ export class WorkerPool {
   }
 }
 
-/** The place of one thread, and of those that replace it. */
+/** The place of one thread and of its replacements. */
 class Slot {
   readonly number: number;
   restarts = 0;
@@ -253,7 +253,7 @@ function startThread(options: ThreadOptions): Worker {
   }
 }
 
-/** What speaks of the program itself, which is no file then, is an error for a thread. */
+/** A specifier that names the program itself, which then is not a file, is an error for a thread. */
 function isForThreads(argument: string): boolean {
   return !argument.startsWith('--input-type');
 }
