@@ -58,7 +58,7 @@ const modules = {
     ),
     async *stores() {
       yield store.getStore() ?? null;
-      await null;
+      await Promise.resolve();
       yield trace.getActiveSpan()?.spanContext().spanId ?? null;
     },
   },
