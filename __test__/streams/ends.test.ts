@@ -1,16 +1,21 @@
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import anyTest from 'ava';
 import {
+  type CallContext,
   ClosedError,
   ConnectError,
   ConnectionLostError,
+  expose,
   RemoteError,
   RemoteException,
   StreamError,
   TimeoutError,
 } from '../../src/index.js';
-import { connect } from '../support/rpc.js';
+import { connect, serve } from '../support/rpc.js';
 import { eventually } from '../support/stalling.js';
 import { collect, RemoteServer, untilFailure } from '../support/streams/server.js';
 
@@ -307,6 +312,41 @@ test('a worker that dies ends its streams with an exception, and others go on', 
   for (const stream of streams) await stream.return();
   await Promise.allSettled(failures);
   await server.settled(t, client);
+});
+
+test('a server with workers ends their generators before the threads', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'backwater-streams-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const server = await RemoteServer.start(t, { workers: 1 });
+  const client = connect(t, server);
+  const stream = client.stream('s', 'leaves', [join(folder, 'file')]);
+  await stream.next();
+  await server.close(0);
+  t.is(readFileSync(join(folder, 'file'), 'utf8'), 'ended');
+  await stream.return();
+});
+
+test('a stream ends with the call that it is made for, also if it has a signal of its own', async (t) => {
+  const server = await RemoteServer.start(t);
+  const inner = connect(t, server);
+  const { signal } = new AbortController();
+  const failures: unknown[] = [];
+  const relay = async (context: CallContext, own: boolean): Promise<void> => {
+    const options = own ? { parent: context, signal } : { parent: context };
+    failures.push((await untilFailure(inner.stream('s', 'once', [], options))).error);
+  };
+  const modules = { m: { relay: expose.fn(relay, { context: true }) } };
+  const outer = connect(t, await serve(t, modules));
+  for (const own of [false, true]) {
+    const controller = new AbortController();
+    const call = outer.call('m', 'relay', [own], { signal: controller.signal });
+    await eventually('the inner one runs', async () => (await server.stats()).streams === 1);
+    controller.abort();
+    t.is(await call.catch((error: unknown) => error), controller.signal.reason);
+    await server.noted(t, 'once ended: AbortError');
+    t.is((failures.pop() as Error).name, 'AbortError');
+  }
+  await server.settled(t, inner);
 });
 
 test('streams beyond maxStreams of the server are refused, and their generators ended', async (t) => {

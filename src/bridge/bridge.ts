@@ -259,8 +259,7 @@ class Bridge {
   #drain(): void {
     this.#gathering.flush();
     this.#takeEvents();
-    // Taking events has made Rust forget that it was asked to call.
-    if (this.#gathering.isGathering) this.#native.wakeLater();
+    this.#gathering.keepPromise();
   }
 
   #takeEvents(): void {
@@ -269,7 +268,6 @@ class Bridge {
       for (let round = 0; round < this.#rounds; round++) {
         const count = this.#native.drain();
         if (count === 0) {
-          this.#gathering.keepPromise();
           if (latest > 0) this.spinner.onIdle(latest, this.#running);
           return;
         }

@@ -27,11 +27,6 @@ export class Gathering {
     this.#streams.add(items);
   }
 
-  /** Whether items wait for {@link flush}. */
-  get isGathering(): boolean {
-    return this.#streams.size > 0;
-  }
-
   delete(items: OutgoingItems): void {
     this.#streams.delete(items);
   }
@@ -43,7 +38,7 @@ export class Gathering {
 
   /** Has all items cross that have gathered. Never throws. */
   flush(): void {
-    if (!this.isGathering) return;
+    if (this.#streams.size === 0) return;
     try {
       for (const items of this.#streams) items.flushGathered();
     } catch {

@@ -26,11 +26,14 @@ export function isStreamOf(
   return (side === 'server' || stream) && isStream(result);
 }
 
+/** Whether the iterator of a stream returns promises. */
+export function isAsync(source: ItemSource): source is AsyncIterable<unknown> {
+  return typeof (source as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';
+}
+
 /** The iterator of a stream. Only an async iterable's returns promises. */
 export function iteratorOf(source: ItemSource): AsyncIterator<unknown> | Iterator<unknown> {
-  return Symbol.asyncIterator in source
-    ? source[Symbol.asyncIterator]()
-    : (source as IterableIterator<unknown>)[Symbol.iterator]();
+  return isAsync(source) ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 }
 
 /** Ends an iterator early: the `finally` blocks of a generator run. Their errors are dropped. */

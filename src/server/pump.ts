@@ -1,5 +1,5 @@
 import type { OutgoingItems } from '../bridge/outgoing-items.js';
-import { endIterator, type ItemSource, iteratorOf } from '../calls/streams.js';
+import { endIterator, isAsync, type ItemSource, iteratorOf } from '../calls/streams.js';
 
 /** Sends what a stream yields to the caller of a function. */
 export class Pump {
@@ -11,7 +11,7 @@ export class Pump {
 
   /** @throws the error of the source's method that returns its iterator */
   constructor(source: ItemSource, items: OutgoingItems) {
-    this.#isAsync = Symbol.asyncIterator in source;
+    this.#isAsync = isAsync(source);
     this.#iterator = iteratorOf(source);
     this.#items = items;
   }

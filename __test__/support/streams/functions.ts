@@ -1,4 +1,5 @@
 /** What the servers of the tests of streams expose. Worker threads import it, too. */
+import { writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -167,6 +168,14 @@ export const s = {
     },
     { context: true },
   ),
+  /** Leaves a file when it ends. */
+  async *leaves(path: string) {
+    try {
+      for (;;) yield Buffer.alloc(1000);
+    } finally {
+      writeFileSync(path, 'ended');
+    }
+  },
   exit: () => process.exit(7),
 };
 
