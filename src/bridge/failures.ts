@@ -12,6 +12,7 @@ import {
   ResponseError,
   type ResponseErrorReason,
   SizeError,
+  StreamError,
   TermError,
   TimeoutError,
   TlsError,
@@ -44,8 +45,9 @@ export function errorOf(failure: Failure): Error {
       return new TimeoutError({ phase, times, option, limit, ...address });
     }
     case 'lost':
-    case 'truncated':
       return new ConnectionLostError(failure.message);
+    case 'truncated':
+      return new StreamError(failure.message, { items: failure.items });
     case 'queue':
       return new QueueFullError({ limit: failure.limit });
     case 'remote':

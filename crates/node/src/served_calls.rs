@@ -210,10 +210,14 @@ impl ServedCalls {
 
     /// Adds items to the answer of a call, and sends an event when they were taken.
     pub(crate) fn add_items(&self, call: u32, items: Box<dyn TapeSource>) {
+        let events = Arc::clone(&self.events);
         if let Some(Caller { reply, .. }) = self.callers.lock().get_mut(&call) {
-            let events = Arc::clone(&self.events);
             let on_taken: OnTaken = Arc::new(move || events.push(Event::Sent { call }));
             reply.push(items, &on_taken);
+        } else {
+            // A bug of this library has ended the call: nothing waits for ever.
+            events.push(Event::Abandoned { call, overdue: false });
+            events.push(Event::Sent { call });
         }
     }
 

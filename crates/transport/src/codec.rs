@@ -1,13 +1,19 @@
 //! Where terms are encoded and decoded: small ones at once, large ones out of everybody's way.
 
+use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use backwater_etf::{Decoder, Encoder};
+use tokio::sync::Semaphore;
 
 /// Work on more bytes than this goes to tokio's blocking pool. Decoding 64 KiB takes about 50 µs, some
 /// five times what the hop to another thread costs; so long may small calls wait, but no longer.
 const INLINE: usize = 64 * 1024;
+/// The same for frames of streams: there may be a thousand of them to make while a call waits, and compressing
+/// 8 KiB takes about as long as decoding 64 KiB.
+const INLINE_FRAME: usize = 8 * 1024;
 /// Codecs kept for the next call. The I/O thread needs one; the others serve the blocking pool.
 const KEPT: usize = 4;
 
@@ -18,14 +24,28 @@ pub(crate) struct Codec {
 }
 
 /// Codecs that are used again.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Codecs {
     idle: Arc<Mutex<Vec<Codec>>>,
+    /// One permit for each large frame in work: half of the cores, so that calls have the others.
+    frames: Arc<Semaphore>,
+}
+
+impl Default for Codecs {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { idle: Arc::default(), frames: Arc::new(Semaphore::new((cores / 2).max(1))) }
+    }
 }
 
 /// Work was not done since the runtime is shutting down.
 #[derive(Debug)]
 pub(crate) struct Stopped;
+
+/// Whether a frame of about so many bytes is made or read on the I/O thread.
+pub(crate) fn is_inline_frame(size: usize) -> bool {
+    size <= INLINE_FRAME
+}
 
 impl Codecs {
     /// Runs `work`, which handles a message of about `size` bytes.
@@ -41,6 +61,36 @@ impl Codecs {
         if size <= INLINE {
             return Ok(self.run_inline(work));
         }
+        self.run_elsewhere(work).await
+    }
+
+    /// The same for a frame of a stream. Large frames wait for each other, and not for long for messages of
+    /// calls.
+    ///
+    /// # Panics
+    ///
+    /// When `work` does.
+    pub(crate) async fn run_frame<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl FnOnce(&mut Codec) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        if is_inline_frame(size) {
+            return Ok(self.run_inline(work));
+        }
+        let permit = Arc::clone(&self.frames).acquire_owned().await.map_err(|_closed| Stopped)?;
+        self.run_elsewhere(move |codec| {
+            // Until the work is done, also if nobody waits for it any more.
+            let _permit = permit;
+            work(codec)
+        })
+        .await
+    }
+
+    async fn run_elsewhere<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Codec) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
         let codecs = self.clone();
         match tokio::task::spawn_blocking(move || codecs.run_inline(work)).await {
             Ok(value) => Ok(value),

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use crate::codec::is_inline_frame;
 use crate::io_thread::let_others_go_first;
 
 /// How many bytes a connection may move before the others get their turn. Moving so many takes some
@@ -37,9 +38,10 @@ impl CooperativeBudget {
         self.moved = bytes.map_or(0, |bytes| self.moved + bytes);
     }
 
-    /// Counts the encoding or decoding of a frame of so many bytes.
+    /// Counts the encoding or decoding of a frame of so many bytes. Large ones take the time of other threads.
     pub(crate) fn coded(&mut self, bytes: usize) {
-        self.moved = self.moved.saturating_add(FRAME + bytes.saturating_mul(BYTE));
+        let inline = if is_inline_frame(bytes) { bytes } else { 0 };
+        self.moved = self.moved.saturating_add(FRAME + inline.saturating_mul(BYTE));
     }
 
     /// Resolves when it is this connection's turn.

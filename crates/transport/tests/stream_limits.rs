@@ -184,3 +184,35 @@ fn streams_leave_time_for_calls() {
         assert_eq!(items.recv_timeout(PATIENCE).unwrap(), 10_000);
     }
 }
+
+#[test]
+fn calls_do_not_wait_for_large_frames() {
+    let io = io();
+    let service = Arc::new(TestService::default());
+    let server = serve(&io, &service, |options| options.max_connections = 4096);
+    let client = connect(&io, server.local_addr(), |_| ());
+    call(&io, &client, "echo", "a connection").unwrap();
+    // Each list has to be compressed.
+    let lists = 100;
+    let plan = Plan::new(lists, 500, 100);
+    let streaming: Vec<_> = (0..200)
+        .map(|_| {
+            let mut stream = small_socket(server.local_addr());
+            let hour = Duration::from_secs(3600);
+            stream.write_all(&signed_stream_request("count", &plan.text(), hour)).unwrap();
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let mut buffer = [0; 4096];
+                while matches!(stream.read(&mut buffer), Ok(1..)) {}
+            })
+        })
+        .collect();
+    eventually("all have begun", || server.stats().streams == 200);
+    for _ in 0..20 {
+        assert_eq!(text_of(&call(&io, &client, "echo", "a call").unwrap()), "a call");
+    }
+    // On the I/O thread, a call would wait for a frame of each stream several times.
+    let made: usize = service.generators().iter().map(|generator| generator.made()).sum();
+    assert!(made < 200 * lists / 2, "{made} lists were made during 20 calls");
+    drop((server, streaming));
+}

@@ -33,9 +33,6 @@ use crate::terms::OwnedDecodeOptions;
 const END_OF_BODY: Duration = Duration::from_millis(100);
 /// How much larger than `max_encoded_result_size` a frame may be: what is gathered, and some bytes around it.
 const LARGEST_OVERHEAD: usize = GATHERED + 64;
-/// Servers fill frames to 64 KiB and more: those are decoded at once, like calls of 64 KiB.
-const OVERHEAD: usize = 16 * 1024;
-
 /// The answer to a call that takes a stream.
 #[derive(Debug)]
 pub enum Answer {
@@ -107,8 +104,8 @@ impl ItemStream {
         self.request_id
     }
 
-    /// What comes next. Poll the future on the I/O thread; when it is dropped, nothing is lost. Do not call
-    /// this again after the end, an exception or an error.
+    /// What comes next. Poll the future on the I/O thread. Once it is dropped, or has given the end, an
+    /// exception or an error, the stream can only be dropped.
     ///
     /// # Errors
     ///
@@ -254,20 +251,22 @@ impl Source {
         let lost = || CallError::Internal("a stream without a decoder".to_owned());
         let decoder = self.decoder.as_ref().ok_or_else(lost)?;
         let size = decoder.frame_size().unwrap_or(0);
-        let is_incomplete = decoder.buffered() < size;
         let most = self.limits.max_encoded_result_size.saturating_add(LARGEST_OVERHEAD);
-        if is_incomplete && size <= most {
+        if size > most {
+            // The decoder refuses it, and no room is made for a length that is not verified.
+        } else if decoder.buffered() < size {
             // The rest stays on the wire until there is room for it.
             self.memory.grow(Stage::Arriving, counted(size)).await;
             return Ok(Step::Incomplete);
+        } else {
+            self.memory.grow(Stage::Arrived, decoding(0, size)).await;
         }
-        self.memory.grow(Stage::Arrived, decoding(0, size)).await;
         if size > 0 {
             self.budget.coded(size);
         }
         let mut decoder = self.decoder.take().ok_or_else(lost)?;
         let options = self.options.clone();
-        let decoded = self.state.codecs.run(size.saturating_sub(OVERHEAD), move |codec| {
+        let decoded = self.state.codecs.run_frame(size, move |codec| {
             let step = step(&mut decoder, codec, &options);
             (step, decoder)
         });

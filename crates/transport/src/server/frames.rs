@@ -290,7 +290,7 @@ impl Writer {
         let size = tape_size(tape.as_tape_ref());
         self.share.set(encoding(size));
         let mut encoder = self.encoder.take().ok_or(Broken)?;
-        let encoded = self.shared.codecs.run(size, move |codec| {
+        let encoded = self.shared.codecs.run_frame(size, move |codec| {
             let mut frames = Vec::new();
             let encoded = encode(&mut encoder, &*tape, codec, &mut frames);
             (encoded, frames, encoder)

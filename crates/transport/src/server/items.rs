@@ -174,3 +174,132 @@ impl Drop for ItemReceiver {
         unread.for_each(|_| (self.channel.on_taken)());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::calls::{Calls, Running};
+    use super::super::service::{Answer, Reply};
+    use super::{ItemReceiver, OnTaken, Part};
+    use crate::OwnedTape;
+    use crate::memory::{Memory, Share};
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Count {
+        fn get(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counting(count: &Arc<Count>) -> OnTaken {
+        let count = Arc::clone(count);
+        Arc::new(move || Arc::clone(&count).wake())
+    }
+
+    fn list() -> Box<OwnedTape> {
+        Box::default()
+    }
+
+    fn share(memory: &Arc<Memory>) -> Share {
+        let mut share = memory.share();
+        share.set(1000);
+        share
+    }
+
+    /// A reply whose first list was pushed, and the other end.
+    fn begun(memory: &Arc<Memory>, taken: &Arc<Count>, watcher: &Waker) -> (Reply, ItemReceiver) {
+        let (mut reply, mut answer) = Reply::new(share(memory));
+        assert!(!reply.wake_when_abandoned(watcher));
+        reply.push(list(), &counting(taken));
+        match answer.try_recv() {
+            Ok(Some(Answer::Items(items))) => (reply, items),
+            _ => unreachable!("the answer is not one of items"),
+        }
+    }
+
+    fn next(items: &mut ItemReceiver) -> Poll<Option<Part>> {
+        pin!(items.next()).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn parts_come_in_order_and_the_end_last() {
+        let (memory, taken) = (Memory::new(1 << 20), Arc::<Count>::default());
+        let (mut reply, mut items) = begun(&memory, &taken, Waker::noop());
+        reply.push(list(), &counting(&taken));
+        assert!(matches!(next(&mut items), Poll::Ready(Some(Part::Items(_)))));
+        assert!(matches!(next(&mut items), Poll::Ready(Some(Part::Items(_)))));
+        assert!(next(&mut items).is_pending());
+        assert_eq!(taken.get(), 0);
+        items.taken();
+        assert_eq!(taken.get(), 1);
+        reply.end();
+        assert!(matches!(next(&mut items), Poll::Ready(Some(Part::End))));
+        drop(items);
+        assert_eq!((memory.abandoned(), memory.used()), (0, 0));
+    }
+
+    #[test]
+    fn a_reply_that_is_dropped_is_no_end() {
+        let memory = Memory::new(1 << 20);
+        let (reply, mut items) = begun(&memory, &Arc::default(), Waker::noop());
+        drop(reply);
+        assert!(matches!(next(&mut items), Poll::Ready(Some(Part::Items(_)))));
+        assert!(matches!(next(&mut items), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn a_caller_that_goes_abandons_the_call_until_it_ends() {
+        let (memory, taken) = (Memory::new(1 << 20), Arc::<Count>::default());
+        let watcher = Arc::<Count>::default();
+        let (mut reply, items) = begun(&memory, &taken, &Arc::clone(&watcher).into());
+        assert!(!reply.is_abandoned());
+        drop(items);
+        assert_eq!((watcher.get(), memory.abandoned(), memory.used()), (1, 1, 1000));
+        // Whoever waits for these to be taken goes on.
+        assert_eq!(taken.get(), 1);
+        reply.push(list(), &counting(&taken));
+        assert_eq!(taken.get(), 2);
+        assert!(reply.is_abandoned() && reply.wake_when_abandoned(Waker::noop()));
+        reply.end();
+        assert_eq!((memory.abandoned(), memory.used()), (0, 0));
+    }
+
+    #[test]
+    fn a_caller_that_went_before_the_items_is_counted_once() {
+        let memory = Memory::new(1 << 20);
+        let calls = Calls::new(1, Arc::clone(&memory));
+        let (mut reply, answer) = Reply::new(share(&memory));
+        drop(Running::new(answer, calls.enter().unwrap(), 1000));
+        assert_eq!(memory.abandoned(), 1);
+        reply.push(list(), &counting(&Arc::default()));
+        assert_eq!(memory.abandoned(), 1);
+        drop(reply);
+        assert_eq!((memory.abandoned(), memory.used()), (0, 0));
+    }
+
+    #[test]
+    fn a_caller_that_goes_with_items_on_their_way_abandons_them() {
+        let memory = Memory::new(1 << 20);
+        let calls = Calls::new(1, Arc::clone(&memory));
+        let (mut reply, answer) = Reply::new(share(&memory));
+        let running = Running::new(answer, calls.enter().unwrap(), 1000);
+        reply.push(list(), &counting(&Arc::default()));
+        drop(running);
+        assert!(reply.is_abandoned());
+        assert_eq!((memory.abandoned(), calls.in_flight()), (1, 0));
+        reply.end();
+        assert_eq!((memory.abandoned(), memory.used()), (0, 0));
+    }
+}
