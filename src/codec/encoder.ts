@@ -124,17 +124,15 @@ export class Encoder extends ListWriter {
     this.maxItems = Math.min(MAX_PAIRS, limit.bytes);
   }
 
-  /** Begins a tape at the next free places: a list that {@link addItem} adds to. */
+  /** Begins a list, to which {@link addItem} adds. */
   openList(settings: EncoderSettings, limit: SizeLimit): void {
-    // An item cannot be written a second time to find out which of its texts is wrong.
+    // An item cannot be encoded again to find the wrong text.
     this.start(settings, limit, true);
     this.beginItems();
   }
 
   /**
-   * Adds an item to the list.
-   *
-   * @throws TermError with the path to what cannot be encoded; the list can only be closed then
+   * @throws TermError with the path to the value that cannot be encoded; then only close the list
    */
   addItem(value: unknown, called: (...args: never[]) => unknown): void {
     try {
@@ -144,7 +142,6 @@ export class Encoder extends ListWriter {
     }
   }
 
-  /** Completes the tape with the items that were added. */
   closeList(): void {
     this.endItems();
     this.release();

@@ -5,8 +5,7 @@ import { CONST, EMPTY_LIST, FRAME_WORDS, LIST } from './tape.js';
 import { CHANGED } from './tape-writer.js';
 
 /**
- * Writes a list whose items come one by one. Whatever an item has written that could not be completed is left
- * out, so the tape is good at any time.
+ * Writes a list item by item. Drops what a failed item has written, so the tape is always valid.
  */
 export abstract class ListWriter extends ObjectWriter {
   /** How many items are complete. */
@@ -27,7 +26,6 @@ export abstract class ListWriter extends ObjectWriter {
     this.setMark();
   }
 
-  /** Completes the tape. */
   protected endItems(): void {
     this.goToMark();
     const count = this.itemCount;
@@ -36,13 +34,13 @@ export abstract class ListWriter extends ObjectWriter {
     this.finish();
   }
 
-  /** How many bytes the list takes in the buffers, and its binaries. */
+  /** The size of the list in the buffers, including binaries. */
   get listBytes(): number {
     const words = (this.word - this.frame) * 4 + (this.float - this.firstFloat) * 8;
     return words + this.byte - this.textStart + this.sourceLength + this.outOfBandBytes;
   }
 
-  /** Programs use the memory of a binary again once they have handed it over. */
+  /** Programs may reuse the memory of a binary that they have handed over. */
   private copySources(): void {
     const { sources, end } = this;
     let left = this.sourceLength - end.sourceLength;
@@ -50,7 +48,7 @@ export abstract class ListWriter extends ObjectWriter {
       const bytes = sources[index]!;
       const length = byteLength(bytes);
       left -= length;
-      // Copying from a detached array throws, even when there is nothing to copy.
+      // Copying from a detached array throws, even if it is empty.
       if (length > 0) sources[index] = new Uint8Array(bytes);
     }
     if (left !== 0) throw new SerializeError(CHANGED);
@@ -95,7 +93,6 @@ export abstract class ListWriter extends ObjectWriter {
   }
 }
 
-/** The state to restore to go back to a place of a tape. */
 class Mark {
   word = 0;
   float = 0;

@@ -142,13 +142,12 @@ impl Encoder {
         self.encode(tape, options, out, Some(gaps))
     }
 
-    /// Appends the items of a proper list one after the other, without the head and the tail of the list.
-    /// `options` limits each item. `after_item` is called after each of them and may append to `out`, too.
+    /// Appends the items of a proper list, each limited by `options`. `after_item` is called after each
+    /// and may append to `out`.
     ///
     /// # Errors
     ///
-    /// When the tape is not a proper list, or one of its items cannot be encoded. `out` then ends with a
-    /// part of that item.
+    /// When the tape is not a proper list, or an item cannot be encoded. `out` then ends with a part of it.
     pub fn encode_items(
         &mut self,
         tape: TapeRef<'_>,

@@ -46,12 +46,11 @@ fn is_exception_at(reader: &mut Reader<'_>) -> Option<bool> {
     }
 }
 
-/// Whether the next term is a proper list.
 fn is_list(reader: &mut Reader<'_>) -> Option<bool> {
     loop {
         match read(reader).ok()? {
             Term::Nil | Term::String(_) => return Some(true),
-            // The tail comes next.
+            // The tail follows.
             Term::List(count) => skip(reader, count.into())?,
             _ => return Some(false),
         }

@@ -30,7 +30,7 @@ fn list(count: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_deflated_is_inflated_to_the_same() {
+fn inflating_undoes_deflating() {
     for count in [300, 1000, 10_000] {
         let encoded = list(count);
         for level in 1..=9 {
@@ -45,7 +45,7 @@ fn what_is_deflated_is_inflated_to_the_same() {
 }
 
 #[test]
-fn what_gets_no_smaller_stays() {
+fn incompressible_terms_stay() {
     assert_eq!(deflate(&[131, 97, 1], 6), None);
     let mut state = 1u64;
     let mut next = || {
@@ -59,7 +59,7 @@ fn what_gets_no_smaller_stays() {
 }
 
 #[test]
-fn other_terms_are_none_of_these() {
+fn uncompressed_terms_are_not_inflated() {
     for bytes in [&[][..], &[131], &[131, 97, 1], &[80, 131]] {
         assert_eq!(inflate(bytes, LIMITS), Ok(None));
     }
@@ -79,7 +79,7 @@ fn erlangs_compressed_terms() {
 }
 
 #[test]
-fn sizes_that_lie_are_refused() {
+fn wrong_sizes_are_refused() {
     let term = &list(1000)[1..];
     let compressed = zlib(term);
     assert!(inflate(&claiming(term.len(), &compressed), LIMITS).is_ok());

@@ -49,7 +49,7 @@ fn old_float(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn finite_floats_are_taken() {
+fn finite_floats_are_accepted() {
     for value in [
         0.0,
         -0.0,
@@ -78,7 +78,7 @@ fn finite_floats_are_taken() {
 }
 
 #[test]
-fn nan_and_infinity_are_refused_wherever_they_stand() {
+fn nan_and_infinity_are_refused_everywhere() {
     for bits in [
         f64::INFINITY.to_bits(),
         f64::NEG_INFINITY.to_bits(),
@@ -126,7 +126,7 @@ fn tapes_with_nan_and_infinity_are_refused() {
 }
 
 #[test]
-fn compressed_terms_are_refused_wherever_they_stand() {
+fn compressed_terms_are_refused_everywhere() {
     // `term_to_binary(lists:duplicate(100, 1), [compressed])` of OTP 25, without its version byte.
     let deflated =
         [0x78, 0x9c, 0xcb, 0x66, 0x48, 0x61, 0xa4, 0x3d, 0x00, 0x00, 0xaf, 0x6c, 0x00, 0xd4];
@@ -139,7 +139,7 @@ fn compressed_terms_are_refused_wherever_they_stand() {
 }
 
 #[test]
-fn tags_that_begin_no_term_are_refused() {
+fn unknown_tags_are_refused() {
     let known = [
         67, 70, 77, 80, 88, 89, 90, 97, 98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109,
         110, 111, 112, 113, 114, 115, 116, 118, 119, 120, 121,

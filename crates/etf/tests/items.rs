@@ -1,4 +1,4 @@
-//! The items of a list without the list around them, and what a message is.
+//! Items of a list without the list, and forms of messages.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ fn tape(words: &[u32]) -> TapeRef<'_> {
     TapeRef { words, source: &[7, 200], floats: &[1.5, -0.0], ..TapeRef::default() }
 }
 
-/// The items, each followed by a byte of 255, and the error if there is one.
+/// Each item is followed by a byte of 255.
 fn items_within(words: &[u32], max_size: usize) -> (Vec<u8>, Result<(), Kind>) {
     let mut out = b"before".to_vec();
     let options = EncodeOptions { max_size, max_depth: 2 };
@@ -30,12 +30,10 @@ fn every_form_of_a_list_gives_its_items() {
     for (words, expected) in [
         (&[word(CONST, EMPTY_LIST)][..], vec![]),
         (&[word(LIST, 2), word(INT, 7), word(CONST, TRUE)], b"\x61\x07\xffw\x04true\xff".to_vec()),
-        // Bytes, in both forms.
         (&[word(LIST, 2), word(INT, 7), word(INT, 200)], vec![97, 7, 255, 97, 200, 255]),
         (&[word(BYTELIST, 2), 0], vec![97, 7, 255, 97, 200, 255]),
         (&[ext(DOUBLES, 2)], [float(1.5), float(-0.0)].concat()),
         (&[word(LIST, 2), word(FLOAT, 0), word(FLOAT, 0)], [float(1.5), float(-0.0)].concat()),
-        // Lists in the list stay lists.
         (
             &[word(LIST, 2), word(LIST, 1), word(INT, 7), word(CONST, EMPTY_LIST)],
             vec![107, 0, 1, 7, 255, 106, 255],
@@ -48,7 +46,7 @@ fn every_form_of_a_list_gives_its_items() {
 }
 
 #[test]
-fn a_tape_that_is_no_proper_list_is_refused() {
+fn tapes_of_other_terms_are_refused() {
     for (words, error) in [
         (&[][..], Kind::Truncated),
         (&[word(INT, 7)], Kind::Word(word(INT, 7))),
@@ -66,7 +64,7 @@ fn a_tape_that_is_no_proper_list_is_refused() {
 
 #[test]
 fn the_limits_are_those_of_each_item() {
-    // Three terms of 2 bytes, and one of 5.
+    // Three terms of 2 bytes and one of 5.
     let words = [4 << 4 | LIST, word(INT, 7), word(INT, 7), word(INT, 7), word(INT, 300)];
     let ends_with_all = [97, 7, 255, 97, 7, 255, 97, 7, 255, 98, 0, 0, 1, 44, 255];
     assert_eq!(items_within(&words, 5), (ends_with_all.to_vec(), Ok(())));
@@ -77,14 +75,14 @@ fn the_limits_are_those_of_each_item() {
     assert_eq!(items_within(&[word(BYTELIST, 2), 0], 1).1, Err(Kind::TooLarge(1)));
     assert_eq!(items_within(&[ext(DOUBLES, 2)], 9).1, Ok(()));
     assert_eq!(items_within(&[ext(DOUBLES, 2)], 8).1, Err(Kind::TooLarge(8)));
-    // The list around the items is no level.
+    // The list around the items does not count.
     let tuples = |levels| [vec![word(LIST, 1)], vec![word(TUPLE, 1); levels], vec![0]].concat();
     assert_eq!(items(&tuples(2)).1, Ok(()));
     assert_eq!(items(&tuples(3)).1, Err(Kind::Depth(2)));
 }
 
 #[test]
-fn an_encoder_goes_on_after_an_item_that_fails() -> Result<(), EncodeError> {
+fn encoding_works_after_a_failed_item() -> Result<(), EncodeError> {
     let mut encoder = Encoder::default();
     let options = EncodeOptions::default();
     let mut out = Vec::new();
@@ -97,7 +95,7 @@ fn an_encoder_goes_on_after_an_item_that_fails() -> Result<(), EncodeError> {
     Ok(())
 }
 
-/// `{Class, Reason, Stacktrace}`, the reason a list of so many floats.
+/// `{Class, Reason, Stacktrace}`; the reason is a list of floats.
 fn exception(class: &str, floats: u32, stacktrace: &[u8]) -> Vec<u8> {
     let mut term = [&[104, 3, 119, class.len() as u8], class.as_bytes(), &[108]].concat();
     term.extend(floats.to_be_bytes());

@@ -60,7 +60,7 @@ fn short_text_is_ascii() {
 }
 
 #[test]
-fn text_comes_from_where_it_is_said() {
+fn text_comes_from_the_given_place() {
     let form = |form: u32, start: u32| [ext(TEXT_FORM, form), start];
     let text = |units: u32| units << 4 | TEXT;
     let wide = |units: u32| ext(WIDE_TEXT, units);
@@ -219,7 +219,7 @@ fn binaries_out_of_band_are_written_or_left_out() {
 }
 
 #[test]
-fn what_is_compared_or_counted_is_not_left_out() {
+fn keys_and_terms_of_funs_are_not_left_out() {
     let out_of_band = [vec![1; 5], vec![2; 5]];
     let key = [5 << 4 | BYTES, OUT_OF_BAND, INT, 5 << 4 | BYTES, OUT_OF_BAND | 1, INT];
     let map = [&[(2 << 2) << 4 | MAP][..], &key].concat();
@@ -232,7 +232,7 @@ fn what_is_compared_or_counted_is_not_left_out() {
 }
 
 #[test]
-fn keys_of_maps_are_compared_in_whatever_order_they_come() {
+fn keys_of_maps_are_compared_in_any_order() {
     let values: [&[u32]; 3] = [&[7 << 4 | INT], &[1 << 4 | LIST, 1000 << 4 | INT], &inline("text")];
     let encoded: [&[u8]; 3] =
         [&[97, 7], &[108, 0, 0, 0, 1, 98, 0, 0, 3, 232, 106], &binary("text")];

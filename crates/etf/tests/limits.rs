@@ -316,7 +316,7 @@ fn samples() -> Vec<Vec<u8>> {
 
 #[test]
 #[cfg_attr(miri, ignore = "thousands of messages take minutes")]
-fn what_is_cut_off_is_refused() {
+fn truncated_terms_are_refused() {
     for term in samples() {
         let bytes = message(&term);
         for exact in [false, true] {
@@ -332,7 +332,7 @@ fn what_is_cut_off_is_refused() {
 }
 
 #[test]
-fn counts_that_cannot_be_take_no_memory() {
+fn impossible_counts_allocate_nothing() {
     for tag in [108, 109, 111, 77, 105, 116] {
         let term = [&[tag, 0, 0xff, 0xff, 0xff][..], &[1, 1, 1]].concat();
         let mut tape = Tape::default();
@@ -544,7 +544,7 @@ fn duplicate_keys_are_refused_in_any_form() {
 
 #[test]
 #[cfg_attr(miri, ignore = "thousands of messages take minutes")]
-fn keys_that_only_look_alike_are_two() {
+fn similar_keys_are_different() {
     let float = [&[70][..], &1f64.to_be_bytes()].concat();
     let keys = [
         atom("a"),
@@ -761,7 +761,7 @@ fn only_terms_that_lie_in_the_message_refer_to_it() {
 }
 
 #[test]
-fn values_are_taken_up_to_the_limit_of_their_size() {
+fn values_are_accepted_up_to_their_limit() {
     let bytes = message(&list(&vec![vec![106]; 1000]));
     let size = decode_with(&bytes, &DecodeOptions::default()).unwrap().value_size();
     let limited = |max_value_size| {

@@ -60,7 +60,7 @@ fn answers_with_native_records_are_recognized() {
 }
 
 #[test]
-fn as_keys_they_are_compared() {
+fn native_records_are_compared_as_keys() {
     let other: Vec<u8> = POINT.iter().map(|byte| if *byte == 10 { 11 } else { *byte }).collect();
     let nil = [131, 106];
     let pairs = |key: &[u8]| wrap(&[116, 0, 0, 0, 2], &[POINT, &nil, key, &nil], &[]);
@@ -70,7 +70,7 @@ fn as_keys_they_are_compared() {
 }
 
 #[test]
-fn what_no_record_has_is_refused() {
+fn invalid_native_records_are_refused() {
     let options = DecodeOptions::default();
     for length in 2..POINT.len() {
         assert_eq!(decode(&POINT[..length], &options), Err(Kind::Truncated), "{length}");
@@ -130,7 +130,7 @@ fn unknown_names_are_refused_in_safe_mode() {
 }
 
 #[test]
-fn they_are_printed_as_erlang_prints_them() {
+fn native_records_are_printed_like_erlang() {
     for (language, bytes, text) in [
         (Language::Erlang, POINT, "#nr:point{x = 10,y = {a,<<\"b\">>}}"),
         (Language::Erlang, EMPTY, "#nr:empty{}"),

@@ -1,8 +1,8 @@
-//! Frames of a stream: what is sent arrives, nothing else does, and memory stays within bounds.
+//! Sent frames arrive, nothing else does, and memory is bounded.
 //!
-//! Input: a byte of what follows, and the size of the pieces in which the body arrives. 0: a body. 1: frames
-//! that are signed here, each a byte of its type, a byte of its flags, and as many bytes as the next byte
-//! says. 2: what to do with the frames that a server sends, and then the terms of their items.
+//! Input: a kind and the size of the pieces in which the body arrives, then: 0: a body. 1: frames
+//! to sign: type, flags, a length and that many bytes each. 2: what to do with a server's frames,
+//! and the terms of their items.
 
 use std::sync::LazyLock;
 
@@ -18,13 +18,12 @@ use ring::hmac;
 use crate::input::Input;
 use crate::{memory, pipeline, signing};
 
-/// How large an item may be for the client.
+/// The client's limit of an item.
 const LIMIT: usize = 10_000;
-/// What reading a body takes besides the body: a payload as it came and inflated, each growing, its tape,
-/// and the window and tables of the inflater.
+/// Besides the body: a payload before and after inflating, each growing, its tape, and the
+/// inflater.
 const MEMORY: usize = 200 * (LIMIT + GATHERED) + (2 << 20);
 
-/// A request that offers a stream, as both sides know it.
 struct Offered {
     authorization: Vec<u8>,
     offer: StreamOffer,
@@ -50,7 +49,6 @@ static OFFERED: LazyLock<Offered> = LazyLock::new(|| {
     Offered { authorization, offer, context: call.context }
 });
 
-/// The signature that stands in the parameters of a header.
 fn signature_in(headers: &HeaderMap, name: &str) -> Vec<u8> {
     let text = headers[name].to_str().unwrap_or_default();
     let parameters = text.strip_prefix("Signature ").unwrap_or(text);
@@ -86,10 +84,10 @@ fn decoder_of(head: &Response<()>) -> FrameDecoder {
     }
 }
 
-/// What a client has seen: frames in which items are encoded again, and how it ended.
+/// Re-encoded items, and how the stream ended.
 type Seen = (Vec<Option<Vec<u8>>>, Result<(), FrameError>);
 
-/// Reads a body that arrives in pieces of so many bytes.
+/// Reads a body in pieces of `piece` bytes.
 fn read(head: &Response<()>, body: &[u8], piece: usize) -> Seen {
     let mut decoder = decoder_of(head);
     memory::within(MEMORY + 4 * body.len(), "reading a stream", || {
@@ -138,7 +136,6 @@ fn encoded(tape: &Tape, source: &[u8]) -> Vec<u8> {
     out
 }
 
-/// See above.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let kind = input.pick(&[0, 1, 2]);
@@ -175,7 +172,7 @@ fn forged(input: &mut Input<'_>, piece: usize) {
     assert_eq!(read(&head, &body, piece), whole, "pieces change what is read");
     let (frames, ended) = whole;
     assert!(frames.len() as u64 <= count);
-    // They are all authentic.
+    // All tags are valid.
     assert!(!matches!(ended, Err(FrameError::InvalidTag { .. } | FrameError::TooLarge { .. })));
 }
 
