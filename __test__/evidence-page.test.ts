@@ -69,8 +69,6 @@ const NO_LIMITS = new Set([
   'maxConnectionAge',
   'hedgeDelay',
   'resolveInterval',
-  'maxStreams',
-  'streamIdleTimeout',
   'streamPingInterval',
 ]);
 
