@@ -2,7 +2,7 @@ import test from 'ava';
 import { type LoadedServer, request, send, startLoaded, statusOf } from './support/load.js';
 import { eventually } from './support/stalling.js';
 
-/** Makes calls whose functions never settle, and resets their connections, until so many are abandoned. */
+/** Makes calls whose functions never settle, and resets their connections, until a number are abandoned. */
 async function abandon(
   server: LoadedServer,
   count: number,

@@ -12,14 +12,14 @@ import { serveTls } from './support/tls.js';
 // calls go on meanwhile.
 
 const COUNT = 1000;
-/** So many at the same time. */
+/** The number of connections at the same time. */
 const LANES = 50;
 
 const modules = { m: { size: (text: string) => text.length } };
 const target = '/backwater/1/m/size/1';
 const request = requestBytes(signedRequest(secret, { target, body: encode(['x'.repeat(3000)]) }));
 
-/** What is done with a connection once it is there, of which `below` is what TLS goes over. */
+/** What the test does with an open connection; `below` is the connection under TLS. */
 const stages: Readonly<Record<string, (socket: Socket, below: Socket, number: number) => void>> = {
   'closed at once': (socket) => socket.destroy(),
   'reset at once': (_socket, below) => below.resetAndDestroy(),

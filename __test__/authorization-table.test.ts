@@ -9,7 +9,7 @@ import {
   type Row,
 } from './support/request-rows.js';
 
-// What may stand in the header of the signature and in those that it vouches for, and what a server makes
+// Headers with signatures, the headers that they cover, and what a server makes
 // of it. A reader takes the last of parameters of the same name.
 
 /** A request whose authorization was changed once it was signed. */
@@ -24,7 +24,7 @@ const row = (name: string, from: string | RegExp, to: string, expected: Expected
   () =>
     authorized((text) => {
       const other = text.replace(from, to);
-      if (other === text) throw new Error(`there is no ${String(from)}`);
+      if (other === text) throw new Error(`${String(from)} is missing`);
       return other;
     }),
   expected,
@@ -100,7 +100,7 @@ tryRows([
   ),
   row('a shorter list first', BEGIN, 'Signature headers="(request-target)",', HERE),
   row('a header twice', ' digest', ' digest digest', PARAMETERS),
-  row('a header twice, apart', 'x-request-id"', 'x-request-id digest"', PARAMETERS),
+  row('a header twice, separately', 'x-request-id"', 'x-request-id digest"', PARAMETERS),
   row('a header twice, in two cases', ' digest', ' digest Digest', PARAMETERS),
   row('a header a thousand times', 'headers="', `headers="${'digest '.repeat(1000)}`, PARAMETERS),
   row(

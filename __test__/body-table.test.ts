@@ -3,7 +3,7 @@ import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { encode } from '../src/index.js';
 import { called, make, signed, tryRows, type Expected, type Row } from './support/request-rows.js';
 
-// Bodies, and the headers that say what they are, with all signatures right: what somebody with the secret
+// Bodies, and the headers that describe them, with valid signatures: what a peer with the secret
 // may send, and what a server makes of it.
 
 const TEXT = 'x'.repeat(1000);

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { Client, OptionError, tuple } from '../src/index.js';
 import { connect, secret, serve } from './support/rpc.js';
 
-// Each kind of failure says at which line of its caller the call stands.
+// Each kind of failure names the caller's line.
 
 const modules = {
   m: {
@@ -83,7 +83,7 @@ test('who awaits several calls at once is seen too, and whoever awaits none sees
   t.regex(error.stack!, /^RemoteError: the server refused/);
 });
 
-test('what is no call is told with what it is, but not with what it holds', async (t) => {
+test('an invalid call is described by its type, not its content', async (t) => {
   const { client } = await clients(t);
   const mistakes: readonly (readonly [() => unknown, RegExp])[] = [
     [() => new Client('http://127.0.0.1' as never), /\{ url, secret, … \}, not a string$/],

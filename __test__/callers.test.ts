@@ -115,7 +115,7 @@ test('a name that is not signed selects nothing', async (t) => {
   const server = await start(t, { billing: BILLING, web: WEB });
   const usual = ['accept', 'content-length', 'content-type', 'digest', 'x-request-id'];
   const target = '/backwater/1/m/who/0';
-  for (const name of ['web', 'nobody', '', 'é']) {
+  for (const name of ['web', 'unknown', '', 'é']) {
     const headers = { 'x-backwater-caller': name };
     const forged = signedRequest(BILLING, { target, headers, signed: usual });
     const { answers } = await exchangeRaw(server.port, requestBytes(forged), 1);
@@ -209,7 +209,7 @@ test('what expose does not take as callers', (t) => {
   t.throws(() => expose(who, {}), { instanceOf: OptionError, message: /'exports'/ });
 });
 
-/** So many callers with a secret each. */
+/** A number of callers with a secret each. */
 function many(count: number): Record<string, string> {
   const names = Array.from({ length: count }, (_, index) => `caller-${index}`);
   return Object.fromEntries(names.map((name) => [name, secretOf(name)]));

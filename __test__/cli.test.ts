@@ -194,7 +194,7 @@ test('each wrong command line has an error of one line that says what to do', as
   }
 });
 
-/** Runs a line of the shell in which `backwater` is the program, with `more` at its end. */
+/** Runs a shell command with `backwater` on the path, and `more` at its end. */
 function runLine(cwd: string, line: string, more = ''): Promise<Result> {
   const program = `backwater() { '${process.execPath}' '${PROGRAM}' "$@" ${more}; }`;
   const child = spawn('bash', ['-c', `${program}\n${line}`], {
@@ -496,7 +496,7 @@ async function serving(
   const child = start(['serve', ...args, ...port], { BACKWATER_SECRET: SECRET });
   t.teardown(() => {
     try {
-      // With those that it has started.
+      // With its children.
       process.kill(-child.pid!, 'SIGKILL');
     } catch {
       // They have ended.
@@ -517,7 +517,7 @@ async function serving(
       changed();
     });
   });
-  /** What is printed counts once. */
+  /** Each printed line counts once. */
   let seen = 0;
   const printed = async (text: string): Promise<void> => {
     for (;;) {
@@ -701,7 +701,7 @@ test('a slow answer delays the calls that are due, and their latency says so', a
   const args = ['bench', url, 'm', 'f', '-c', '1', '--rate', '100', '--calls', '20', '--json'];
   const { out } = await run(args, withSecret);
   const { latency } = JSON.parse(out) as { latency: { p50: number } };
-  // Those that were due during the first one waited for it.
+  // Reloads that were due during the first one waited for it.
   t.true(latency.p50 > 100, out);
 });
 
@@ -909,7 +909,7 @@ test('calls, servers and the doctor speak TLS', async (t) => {
   t.is((await end()).status, 0);
 });
 
-test('colours are for terminals, and a reader that goes is no failure', async (t) => {
+test('colours are for terminals, and a closed pipe is not a failure', async (t) => {
   const { url } = await server(t);
   const { out } = await run(['call', url, 'test', 'terms', '-o', 'js'], withSecret);
   t.false(out.includes('\x1b'));

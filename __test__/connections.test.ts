@@ -65,7 +65,7 @@ for (const [idleTimeout, connections] of [
   });
 }
 
-test('as many calls as may wait do, and one more is told so', async (t) => {
+test('calls wait up to the limit, and one more fails', async (t) => {
   const waiting: (() => void)[] = [];
   const hold = (): Promise<void> => new Promise((resolve) => waiting.push(resolve));
   const server = await serve(t, { m: { hold } });

@@ -11,7 +11,7 @@ import { requestBytes, signedRequest } from './support/signing.js';
 
 const context = true;
 
-/** A function that tells its first call's context to the test and ends when it is told to. */
+/** A function that hands its first call's context to the test, and ends when the test says so. */
 function held(): {
   module: { hold: unknown };
   called: Promise<CallContext>;
@@ -30,7 +30,7 @@ function held(): {
   return { module, called, release };
 }
 
-test.serial('what nobody waits for any more when its turn comes is not begun', async (t) => {
+test.serial('a call whose caller has gone away before its turn does not begin', async (t) => {
   const begun: string[] = [];
   const blocking = { until: (): boolean => true };
   const server = await serve(t, {
@@ -54,7 +54,7 @@ test.serial('what nobody waits for any more when its turn comes is not begun', a
     const headers = { 'x-backwater-timeout': timeout };
     const parts = { target: `/backwater/1/m/${name}/0`, headers };
     socket.write(requestBytes(signedRequest(secret, parts)));
-    // All of them are to be there before this thread takes the first.
+    // All of them have to arrive before this thread takes the first.
     while (server.stats().pending === before);
   };
   const [block, late, left, patient] = await Promise.all([open(), open(), open(), open()]);
@@ -104,7 +104,7 @@ async function stubbornProxy(t: ExecutionContext, port: number): Promise<string>
   return `http://127.0.0.1:${address.port}`;
 }
 
-test('a context says what was called, and by whom', async (t) => {
+test('a context names the function and the caller', async (t) => {
   const { module, called, release } = held();
   const server = await serve(t, { m: module });
   const client = connect(t, server);
@@ -162,7 +162,7 @@ test('the arguments follow the context', async (t) => {
   t.is(await remote.plain(1), 1);
 });
 
-test('exceptions of a function with a context are as those of others', async (t) => {
+test('a function with a context raises exceptions like others', async (t) => {
   const fail = expose.fn(
     (_: CallContext, later: boolean) => {
       if (later) return Promise.reject(new RangeError('later'));

@@ -1,6 +1,6 @@
 import test from 'ava';
 
-// What an attacker's bytes make others hold, in processes of their own. What they cost in CPU is measured
+// What an attacker's bytes make others hold, in processes of their own. Their cost in CPU is measured
 // by the benchmark that these inputs belong to: `npm run bench -- costs-of-input`.
 
 interface Kind {

@@ -23,7 +23,7 @@ onOwnHosts('a call that is sent to a server that has vanished ends as well', asy
   const client = connect(t, server, { ...PATIENT, deadPeerTimeout: 1500 });
   await client.call('m', 'f');
   server.vanish();
-  // Nobody acknowledges it, and none of it is known to have arrived or not.
+  // No acknowledgement arrives, so it may or may not have arrived.
   await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectionLostError });
 });
 

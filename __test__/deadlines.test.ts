@@ -37,7 +37,7 @@ test('a deadline is a Date or a number, and travels to the server', async (t) =>
     t.true(Math.abs(seen - time) < 30_000, String(seen - time));
   }
   t.is(await client.call('m', 'deadline'), 0);
-  // Further away than any timer reaches.
+  // Later than any timer reaches.
   t.is(await client.call('m', 'add', [1, 2], { deadline: new Date(8.64e15) }), 3);
 });
 
@@ -79,7 +79,7 @@ test('nothing is sent once the deadline has passed', async (t) => {
   t.is(server.stats().calls, 0);
 });
 
-test('what is no deadline and no parent is refused', async (t) => {
+test('an invalid deadline or parent is refused', async (t) => {
   const client = new Client({ url: 'http://127.0.0.1:1', secret });
   for (const deadline of [new Date(NaN), NaN, Infinity, '2030-01-01', {}, 5n]) {
     await t.throwsAsync(client.call('m', 'f', [], { deadline: deadline as never }), {

@@ -29,7 +29,7 @@ test('examples are found with their places and words', (t) => {
     'console.log(a); // 1',
     '```',
     '```sh',
-    '# ```js is no fence here',
+    '# ```js is not a fence here',
     '```',
     '<!--',
     '```js file=other.js',

@@ -5,7 +5,7 @@ import { connect, PATIENT, secret, serve } from './support/rpc.js';
 
 const modules = { m: { echo: (value: unknown) => value } };
 
-test('health is told without a signature, and is bad once the server is about to close', async (t) => {
+test('the health check needs no signature, and fails once the server is about to close', async (t) => {
   const server = await serve(t, modules, { health: '/healthz' });
   const ask = (method = 'GET'): Promise<Response> => fetch(`${server.url}/healthz`, { method });
   const well = await ask();

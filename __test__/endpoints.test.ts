@@ -53,7 +53,7 @@ test('a server that is slow gets less', async (t) => {
   const { signal } = aborts;
   setMaxListeners(0, signal);
   const calls = Array.from({ length: 100 }, () => client.tryCall('m', 'f', [], { signal }));
-  // All that went to the slow one stay there: those that come now find it busier.
+  // Calls to the slow one stay there, and new calls find it busier.
   const slow = (): number => client.stats().endpoints[0]!.pending;
   await until(() => slow() > 0 && slow() === client.stats().pending, 'the fast one has answered');
   const pending = slow();
@@ -113,7 +113,7 @@ test('when all are down the least bad is tried, and the error names it', async (
 });
 
 test('an address that says nothing leaves time for others', async (t) => {
-  // Nobody answers there (RFC 5737); some systems say so at once, which is fine as well.
+  // Nothing answers there (RFC 5737); some systems say so at once, which is fine as well.
   const { urls } = await fleet(t, 1);
   const url = [`192.0.2.1:9`, urls[0]!] as never;
   const client = connect(t, { url }, { ...patient, connectTimeout: 20_000 });
@@ -233,7 +233,7 @@ test('retries stay within a tenth of the calls and the reserve', async (t) => {
 
 for (const [what, answer] of [
   ['a proxy', 'HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n'],
-  ['nobody in particular', 'HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n'],
+  ['an unsigned server', 'HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n'],
 ] as const) {
   test(`an unsigned answer of ${what}`, async (t) => {
     const bad = await tcpServer(t, (socket) => {
@@ -322,7 +322,7 @@ test('no hedging unless the call is idempotent and there are two servers', async
   const { urls } = await fleet(t, 2, () => ({
     async f() {
       begun++;
-      await until(() => begun >= wanted, 'all that are wanted have begun');
+      await until(() => begun >= wanted, 'all calls have begun');
       // For another one to come, which must not.
       await new Promise((resolve) => setTimeout(resolve, 50));
       return 1;
@@ -368,7 +368,7 @@ test('an exception that comes first is the answer to a hedged call', async (t) =
   await t.throwsAsync(client.call('m', 'f', [], options), { instanceOf: RemoteException });
 });
 
-test('a hedged call of which one attempt fails waits for the other', async (t) => {
+test('a hedged call waits for the other attempt if one fails', async (t) => {
   const bad = await hangingUp(t);
   const { urls } = await fleet(t, 1, () => ({
     f: () => new Promise((resolve) => setTimeout(() => resolve(1), 100)),
@@ -426,7 +426,7 @@ test('the overall timeout holds across attempts', async (t) => {
 });
 
 for (const idempotent of [false, true]) {
-  const what = idempotent ? 'idempotent calls: none' : 'calls: those that it held at most';
+  const what = idempotent ? 'idempotent calls: none' : 'calls: at most the ones that it held';
   test(`what a server that is killed under load takes with it, ${what}`, async (t) => {
     const port = await freePort(t, 3);
     const servers = await Promise.all([0, 1, 2].map((index) => serverProcess(t, index, port)));

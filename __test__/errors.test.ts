@@ -93,7 +93,7 @@ test('every class keeps the cause', (t) => {
   t.false('cause' in new TermError('x', { path: 'args' }));
 });
 
-test('instanceof tells the classes apart, and those that users derive', (t) => {
+test('instanceof distinguishes the classes, and classes that users derive', (t) => {
   class OwnError extends ConnectError {}
   const own = new OwnError('x');
   t.true(own instanceof OwnError && own instanceof ConnectError && own instanceof BackwaterError);
@@ -104,7 +104,7 @@ test('instanceof tells the classes apart, and those that users derive', (t) => {
   t.true(new SizeError({ option: 'maxEncodedArgsSize', limit: 1 }) instanceof TermError);
 });
 
-test('a lost connection is no ConnectError, after which calling again is safe', (t) => {
+test('a lost connection is not a ConnectError, because calling again may not be safe', (t) => {
   const lost = new ConnectionLostError('x');
   t.false(lost instanceof ConnectError);
   t.is(Object.getPrototypeOf(ConnectionLostError), BackwaterError);

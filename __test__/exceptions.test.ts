@@ -101,7 +101,7 @@ test('errors of every kind are errors', (t) => {
   }
 });
 
-test('what is no error is thrown as it is, from the called function', (t) => {
+test('a thrown value that is not an error arrives unchanged, from the called function', (t) => {
   const function_ = (): void => {};
   for (const value of ['text', 5, null, undefined, tuple(atom('oops')), { name: 'x' }, function_]) {
     const { class: kind, reason, stack } = thrown(value);
@@ -210,7 +210,7 @@ test('the fallback has the class, and text as its reason', (t) => {
   t.deepEqual(stack, []);
   const [, without] = fallbackException({ cause: new TypeError('inside'), f: () => 1 });
   t.regex(without as string, /TypeError: inside/);
-  t.notRegex(without as string, /\.[jt]s|\n/, 'stacks are for those who may see them');
+  t.notRegex(without as string, /\.[jt]s|\n/, 'stacks are for callers who may see them');
   const long = fallbackException(Array.from({ length: 1e5 }, () => Symbol('x'.repeat(1000))));
   t.true((long[1] as string).length <= 1000);
 });
@@ -333,7 +333,7 @@ test('without a remote stack the local one stays', (t) => {
   }
 });
 
-test('what is no exception is a ResponseError', (t) => {
+test('a malformed exception is a ResponseError', (t) => {
   for (const value of [
     undefined,
     'x',

@@ -32,7 +32,7 @@ for (const url of ['http://224.0.0.1:8080', 'https://224.0.0.1:8443', 'http://[f
 }
 
 for (const [what, bytes] of [
-  ['garbage', 'this is no HTTP at all\r\n\r\n'],
+  ['garbage', 'this is not HTTP\r\n\r\n'],
   ['binary garbage', Buffer.from(Array.from({ length: 300 }, (_, index) => index % 256))],
   ['half a head', 'HTTP/1.1 200 OK\r\ncontent-'],
   ['half a body', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'],

@@ -52,7 +52,7 @@ test('the first errors look as the page says', async (t) => {
   t.is(rows.length, beginnings.length);
   for (const row of rows) {
     const beginning = beginnings.find((each) => row.startsWith(each));
-    if (beginning === undefined) return t.fail(`nobody knows how to see ${row}`);
+    if (beginning === undefined) return t.fail(`no test provokes ${row}`);
     const error = await t.throwsAsync(async () => mistakes[beginning]!(server, client));
     // The port is another one here.
     const seen = `${error!.name}: ${error!.message}`.replace(/127\.0\.0\.1:\d+/, '127.0.0.1:8080');

@@ -112,7 +112,7 @@ for (const [text, value] of [
   });
 }
 
-test('terms equal those of decode', (t) => {
+test('terms equal the results of decode', (t) => {
   const text = '{1.0, true, <<"x">>, #{a => nil}}';
   const exact = fromErlang(text, { terms: 'exact' });
   const key = atom('a');

@@ -22,7 +22,7 @@ import { PATIENT, secret, serve } from './support/rpc.js';
 /** `length` bytes that cannot be compressed. */
 const noise = (length: number): Buffer => randomBytes(length);
 
-/** gzip in blocks of so many bytes that are stored as they are: the smaller, the longer. */
+/** gzip in stored blocks of a given size: the smaller, the longer. */
 function stored(data: Buffer, blockSize: number): Buffer {
   const whole = gzipSync(data);
   const blocks: Buffer[] = [];
@@ -36,7 +36,7 @@ function stored(data: Buffer, blockSize: number): Buffer {
   return Buffer.concat([whole.subarray(0, 10), ...blocks, whole.subarray(-8)]);
 }
 
-/** The most that zlib makes of so many bytes by default. */
+/** The most that zlib makes of a number of bytes by default. */
 const bound = (size: number): number => size + (size >> 12) + (size >> 14) + (size >> 25) + 25;
 
 /** A server that answers each call with this body, gzipped already. */
@@ -129,7 +129,7 @@ test('arguments whose gzip form is larger are within a limit of as many bytes', 
   t.is(await status(limit - 1, packed), 413);
   t.is(await status(limit, stored(args, 16_383)), 200);
   t.is(await status(limit, stored(args, 1000)), 413);
-  // What is not compressed has no allowance.
+  // An uncompressed body has no allowance.
   t.is(await status(limit, args, false), 200);
   t.is(await status(limit - 1, args, false), 413);
 });

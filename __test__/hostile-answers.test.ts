@@ -37,7 +37,7 @@ for (const [what, answering, outcome] of answerings) {
   });
 }
 
-/** Answers each request as it is told, and well once it is calm. */
+/** Answers each request as the test says, and correctly once it is calm. */
 function peer(answering: Answering): {
   onSocket(socket: Socket): void;
   calm(): void;

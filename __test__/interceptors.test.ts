@@ -317,7 +317,7 @@ test('the list counts as it was when the client was made', async (t) => {
   t.deepEqual(await client.call('m', 'add', [1, 2]), [3]);
 });
 
-test('an option that is no list of functions is refused', async (t) => {
+test('an option that is not a list of functions is refused', async (t) => {
   const wrong: unknown[] = [() => {}, [1], [async () => {}, undefined], {}, 'log'];
   for (const interceptors of wrong) {
     const options = { interceptors } as never;

@@ -100,7 +100,7 @@ test('a worker of node:cluster has one thread by default', (t) => {
   }
 });
 
-test('a variable that is no number of threads is refused', (t) => {
+test('a variable that is not a number of threads is refused', (t) => {
   const program = `
     const secret = 'at least 32 bytes of random data';
     for (const act of [

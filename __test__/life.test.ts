@@ -44,7 +44,7 @@ for (const [what, program] of [
   });
 }
 
-test('a server keeps its process alive, as those of Node do', (t) => {
+test("a server keeps its process alive, as Node's servers do", (t) => {
   const { status, stdout } = run(
     `${start} setTimeout(() => { console.log('alive'); process.exit(0); }, 200).unref();`,
   );
@@ -52,7 +52,7 @@ test('a server keeps its process alive, as those of Node do', (t) => {
   t.is(stdout, 'alive\n');
 });
 
-test('an error that nobody catches ends the process as usual', (t) => {
+test('an uncaught error ends the process as usual', (t) => {
   const { status, stderr } = run(
     `${start} client.call('m', 'never').catch(() => {}); throw new Error('mine');`,
   );

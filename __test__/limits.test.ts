@@ -125,7 +125,7 @@ test.serial(
       await new Promise((resolve) => setTimeout(resolve, 1500));
       return (await statusOf(socket, call())) === 200;
     });
-    // And the begin of a next request is no longer idleness.
+    // And the start of the next request ends the idle time.
     await inTime('half a request is answered', async () => {
       const dripping = await raw(t, server);
       if ((await statusOf(dripping, call())) !== 200) return false;
@@ -205,7 +205,7 @@ test.serial(
 );
 
 test.serial(
-  'a request is authenticated before its body is asked for, and none is read of one that is not',
+  'a request is authenticated before its body is requested, and an unauthenticated body is not read',
   async (t) => {
     const server = await serve(t, echo);
     const expecting = { headers: { expect: '100-continue' } };
@@ -242,7 +242,7 @@ test.serial('memory for a body is taken as it comes, not as its length claims', 
 const make = (parts: RequestParts = {}): Buffer => requestBytes(signedRequest(secret, parts));
 const call = (): Buffer => make();
 
-/** A signed request with further lines in its head, which need no signature. */
+/** A signed request with more lines in its head, which need no signature. */
 function withLine(line: string): Buffer {
   const bytes = make();
   const at = bytes.indexOf('\r\n') + 2;

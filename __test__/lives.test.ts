@@ -49,7 +49,7 @@ test('thousands of calls of mixed sizes and failures leave the memory as it was'
   // 100 bytes a call kept would be more.
   const allowed = 100 * (last.calls - calls);
   t.true(last.heapUsed - heapUsed < allowed, `${last.heapUsed - heapUsed} bytes more heap`);
-  // Those of calls under way come and go: what is left at the end is no more than they had at most.
+  // Calls under way come and go: at the end no more is left than they had at most.
   const early = history.slice(0, Math.ceil(history.length / 2)).map((each) => each.arrayBuffers);
   t.true(last.arrayBuffers < Math.max(...early) + 4 * 1024 * 1024);
   t.true(last.descriptors <= Math.max(...history.slice(0, 50).map((each) => each.descriptors)));

@@ -67,7 +67,7 @@ test('results larger than maxBytesInFlight are sent all the same', async (t) => 
   t.is(await client.call<Buffer>('m', 'make', [5]).then(({ length }) => length), 5);
 });
 
-test('arguments for which there is no room in time are refused, small ones never', async (t) => {
+test('arguments that find no room in time are refused, small ones never', async (t) => {
   // A peer that takes none of the answer keeps its memory.
   const server = await serve(
     t,
@@ -93,8 +93,8 @@ test('arguments for which there is no room in time are refused, small ones never
   const sockets: Socket[] = [];
   const leave = (): void => sockets.forEach((socket) => socket.destroy());
   t.teardown(leave);
-  // On a machine that is busy it may come too late for `recvTimeout`, which is no call then.
-  await eventually('a call is taken of which nobody takes the answer', async () => {
+  // On a busy machine it may come too late for `recvTimeout`, and then it is not a call.
+  await eventually('a call begins whose answer stays unread', async () => {
     const socket = connectSocket(server.port, '127.0.0.1');
     sockets.push(socket);
     socket.on('error', () => {}).pause();

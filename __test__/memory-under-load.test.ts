@@ -27,7 +27,7 @@ const HEAP = ['--max-old-space-size=160'];
 /** Only the kernel of Linux tells the most memory that a process has had. */
 const measured = process.platform === 'linux' ? test.serial : test.serial.skip;
 
-/** The statuses of so many calls that are sent at once. */
+/** The statuses of a number of calls that are sent at once. */
 function statusesOf(port: number, call: Buffer, count: number): Promise<Record<number, number>> {
   return countsOf(Array.from({ length: count }, () => statusOf(port, call)));
 }
@@ -53,7 +53,7 @@ function record(index: number): object {
   };
 }
 
-/** The gzip form of the same with a file name of so many bytes. */
+/** The same in gzip form, with a file name of this many bytes. */
 function padded(zipped: Buffer, padding: number): Buffer {
   const head = Buffer.from(zipped.subarray(0, 10));
   head[3] = 8;
@@ -71,7 +71,7 @@ for (const [kind, make] of Object.entries(kinds)) {
         const call = request('later', args, kind === 'empty lists');
         t.deepEqual(await statusesOf(server.port, call, count), { 200: count });
         t.log(count, server.growth());
-        // What was decoded before is garbage that may fill the heap.
+        // Values that were decoded before are garbage that may fill the heap.
         const most = kind === 'empty lists' ? 300 : 140;
         t.true(server.growth() < most, String(server.growth()));
       }
@@ -125,7 +125,7 @@ for (const padding of [0, 20_000, 300_000]) {
       }
       t.deepEqual(await calls, { 200: 64 });
       t.log(most / MIB, server.growth());
-      // What is inflated and decoded counts five times.
+      // Inflated and decoded bodies count five times.
       t.true(most <= 16 * MIB + 5 * 8 * MIB + body.length, String(most));
       t.true(server.growth() < 200, String(server.growth()));
     },
@@ -174,7 +174,7 @@ measured('a value that the heap may not hold is refused', async (t) => {
 });
 
 for (const name of ['make', 'makeLater']) {
-  measured(`results of ${name} that nobody reads hold further ones up until they go`, async (t) => {
+  measured(`unread results of ${name} hold others up until they go`, async (t) => {
     const server = await startLoaded(t, {
       maxBytesInFlight: 32 * MIB,
       recvTimeout: 1000,
@@ -188,7 +188,7 @@ for (const name of ['make', 'makeLater']) {
     t.is(served + refused, 150);
     t.true(served > 0);
     t.true(server.growth() < 250, String(server.growth()));
-    // Other functions go on, and this one, too, once `sendTimeout` has cut those that do not read.
+    // Other functions go on, and this one too once `sendTimeout` has reset the connections that do not read.
     t.is(await statusOf(server.port, request('ok', [])), 200);
     await eventually('the memory is free', async () => (await server.stats()).bytesInFlight === 0);
     t.is(await statusOf(server.port, call), 200);

@@ -5,7 +5,7 @@ import test from 'ava';
 
 const child = fileURLToPath(new URL('./support/memory-child.js', import.meta.url));
 
-/** How many megabytes of heap and of RSS so many rounds of a load leave behind, after some to warm up. */
+/** How many megabytes of heap and of RSS rounds of a load leave behind, after some to warm up. */
 async function growth(
   load: string,
   warmUp: number,

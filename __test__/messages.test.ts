@@ -54,7 +54,7 @@ test('a call with a wrong number of arguments says which numbers there are', asy
   }
 });
 
-test('who does not know the secret is told nothing of arities and limits', async (t) => {
+test('a peer without the secret learns nothing of arities and limits', async (t) => {
   const server = await serve(t, { m: { one: (a: number) => a } }, { maxEncodedArgsSize: 100 });
   for (const length of [0, 1000]) {
     const response = await new Promise<IncomingMessage>((resolve) => {

@@ -52,7 +52,7 @@ const meta = (entries: Seen): RequestParts => ({
   ),
 });
 
-test('metadata of the call is added to that of the client, and takes precedence', async (t) => {
+test("a call's metadata is added to its client's, and takes precedence", async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, { metadata: { tenant: 'acme', region: 'eu' } });
   t.deepEqual(await client.call('echo', 'echo'), { tenant: 'acme', region: 'eu' });
@@ -68,7 +68,7 @@ test('metadata of the call is added to that of the client, and takes precedence'
   t.deepEqual(await connect(t, server).call('echo', 'echo'), {});
 });
 
-test('one-shot calls tell their metadata apart', async (t) => {
+test('one-shot calls do not mix up their metadata', async (t) => {
   const server = await serve(t, modules);
   const target = { url: server.url, secret };
   const first = { ...target, metadata: new Map([['tenant', 'acme']]) };
@@ -162,7 +162,7 @@ test('what cannot be metadata is an OptionError', async (t) => {
   }
 });
 
-/** So many entries, with names and values of so many bytes. */
+/** A number of entries, with names and values of given sizes. */
 function entries(count: number, name: number, value: number): Seen {
   const names = Array.from({ length: count }, (_, index) => String(index).padStart(name, '0'));
   return Object.fromEntries(names.map((each) => [each, 'x'.repeat(value)]));
@@ -192,7 +192,7 @@ test('both sides have the same limits', async (t) => {
       });
       t.is(error.option, 'metadata');
     }
-    // What is encoded counts as it is encoded, and so do the client's entries.
+    // Encoded values count in their encoded form, and so do the client's entries.
     const spaces = { a: ' '.repeat(2730) };
     t.deepEqual(await client.call('echo', 'echo', [], { metadata: spaces }), spaces);
     const more = { metadata: { a: ' '.repeat(2731) } };

@@ -301,7 +301,7 @@ for (const [what, input] of [
   ['an instance of a class of another realm', runInNewContext('new (class Other {})')],
   ['a Date of another realm', runInNewContext('new Date()')],
 ] as const) {
-  test(`${what} is no term, at any depth`, (t) => {
+  test(`${what} is not a term, at any depth`, (t) => {
     refused(t, input, /cannot be encoded as a term/);
     refused(t, { a: 1.5, b: input }, /\.b is /);
     refused(t, new Map<unknown, unknown>([[input, 1]]), /key\(0\) is /);
@@ -314,7 +314,7 @@ for (const [what, input] of [
   ['NaN', NaN],
   ['infinity', Infinity],
 ] as const) {
-  test(`${what} is no term, at any depth`, (t) => {
+  test(`${what} is not a term, at any depth`, (t) => {
     for (let round = 0; round < 10; round++) encode({ a: 1, b: round });
     refused(t, { a: 1, b: input }, /\.b is /);
     refused(t, [1, input], /\[1\] is /);

@@ -160,7 +160,7 @@ const options: readonly (readonly [
     ['client'],
     { good: ['billing', '~', 'x'.repeat(64)], bad: ['', 'a b', 'é', 'x'.repeat(65), 1] },
   ],
-  // What is good becomes a copy: see metadata.test.ts.
+  // Valid metadata becomes a copy: see metadata.test.ts.
   [
     'metadata',
     ['client', 'call'],
@@ -366,7 +366,7 @@ test('how long close waits', (t) => {
   t.is(refused(readers['close']!, { timeOut: 1 }).option, 'timeOut');
 });
 
-test('the defaults are those of the documentation', (t) => {
+test('the defaults match the documentation', (t) => {
   t.like(serverOptions(), {
     host: '0.0.0.0',
     port: 8080,
@@ -470,7 +470,7 @@ test('an unknown option is named, and the one that was meant', (t) => {
   t.true(long.message.length < 1000);
 });
 
-test('an ill-typed option is told with what it takes and what was given', (t) => {
+test('the error for an ill-typed option says what it takes and what it got', (t) => {
   const error = refused(serverOptions as Read, { port: '8080' });
   t.is(error.message, "option 'port' takes an integer from 0 to 65535, not '8080'");
   const large = refused(serverOptions as Read, { port: 'x'.repeat(100_000) });
@@ -498,7 +498,7 @@ test('settings cannot be changed', (t) => {
     t.true(Object.isFrozen(each));
 });
 
-test('a call has the settings of its client but for its own', (t) => {
+test("a call has its client's settings except for its own", (t) => {
   const base = clientOptions({ recvTimeout: 1000, terms: 'exact', gzipLevel: 3, maxDepth: 7 });
   t.is(callOptions(undefined, base), base as CallSettings);
   const { signal } = new AbortController();
@@ -574,7 +574,7 @@ test('secrets are copied to memory of their own', (t) => {
   t.is(copy!.buffer.byteLength, copy!.length);
 });
 
-test('what is no secret is refused by its place, and not shown', (t) => {
+test('an invalid secret is refused by its place, and not shown', (t) => {
   for (const value of [undefined, null, 12345678, {}, new Uint16Array(2), new ArrayBuffer(2)]) {
     t.is(refused(parseSecrets as Read, value).option, 'secret');
     const listed = refused(parseSecrets as Read, ['hush', value]);

@@ -129,7 +129,7 @@ test('options of connections are not for encodeRequest', (t) => {
   t.is(refused(t, () => of({ acceptEncodings: 'gzip' })).option, 'acceptEncodings');
 });
 
-test('options of the call take precedence over those of the target', (t) => {
+test("options of the call take precedence over the target's", (t) => {
   const target = { url: 'x', secret, maxEncodedArgsSize: 10, objectKeys: 'atom' } as const;
   const of = (options?: EncodeRequestOptions): Buffer =>
     encodeRequest(target, 'm', 'f', [{ key: 1 }], options).body;

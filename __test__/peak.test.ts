@@ -8,12 +8,12 @@ import test from 'ava';
 import { atom, encode, tuple } from '../src/index.js';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-/** What is measured: `decode`, and a call whose result has that encoding. */
+/** The measurements: `decode`, and a call whose result has that encoding. */
 const DECODING = [file('./support/peak-child.js')];
 const CALLING = [file('./support/peak-call-child.js'), 'client'];
 const MIB = 1024 * 1024;
 
-/** Lists of so many items that a message of `size` bytes comes about. */
+/** Lists that make a message of `size` bytes. */
 function message(size: number, item: (index: number) => unknown): Buffer {
   const sample = encode(Array.from({ length: 1000 }, (_, index) => item(index + 1000)));
   const count = Math.ceil((size / sample.length) * 1000);
@@ -75,7 +75,7 @@ async function reading(
   }
 }
 
-/** What comes on top, whatever the size: V8 and the allocator take memory by larger pieces than they need. */
+/** A constant on top: V8 and the allocator take memory in larger pieces than they need. */
 const FIXED = 2;
 
 const sizes: Record<string, readonly number[]> = {
@@ -105,7 +105,7 @@ for (const kind of ['records', 'long texts', 'short texts']) {
     async (t) => {
       const { held, result } = await reading(CALLING, kind, 8 * MIB);
       t.log(`${held.toFixed(1)} MiB held, result of ${result.toFixed(1)} MiB`);
-      // The message is there as well, compressed and not, and in the pieces in which it came.
+      // The message is there as well: compressed, inflated, and in the pieces that arrived.
       t.true(held <= 4 * result + FIXED, `${held} MiB for a result of ${result} MiB`);
     },
   );

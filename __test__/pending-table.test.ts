@@ -14,7 +14,7 @@ test('an operation is taken once, and by its own number only', (t) => {
   t.is(table.size, 0);
 });
 
-test('thousands of operations beside one that never ends keep their numbers apart', (t) => {
+test('thousands of operations beside one that never ends get distinct numbers', (t) => {
   const table = new PendingTable<number>();
   const lasting = table.newId();
   table.set(lasting, lasting);

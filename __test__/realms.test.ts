@@ -46,7 +46,7 @@ interface Signal extends AbortSignal {
   abort(reason?: unknown): void;
 }
 
-test('errors are told by what they are, not by whose class they are of', (t) => {
+test('errors are recognized by what they are, not by the realm of their class', (t) => {
   for (const error of [
     new Error('x'),
     new TypeError('x'),

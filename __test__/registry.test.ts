@@ -4,7 +4,7 @@ import { expose } from '../src/server/expose.js';
 import { createRegistry, type Modules } from '../src/server/registry.js';
 import * as namespace from './support/exported.js';
 
-/** `module:name/arity` of all that can be called. */
+/** `module:name/arity` of each exposed function. */
 function exposed(modules: Modules): string[] {
   return createRegistry(modules).functions.map((f) => `${f.module}:${f.name}/${f.arity}`);
 }
@@ -86,7 +86,7 @@ test("names of Object.prototype's are ordinary ones", (t) => {
   ]);
 });
 
-test('what is no function is an error that names the module and the property', (t) => {
+test('the error for a property that is not a function names the module and the property', (t) => {
   for (const value of [1, 'text', undefined, null, {}, [() => 1]]) {
     const error = refused({ m: { f: () => 1, version: value } });
     t.is(error.option, 'modules.m.version');
@@ -159,7 +159,7 @@ test('a namespace gives all exported functions and passes over its constants and
   t.deepEqual(exposed({ m: namespace }).sort(), ['m:add/2', 'm:default/1', 'm:greet/1']);
 });
 
-test('of a namespace, exports may name those that can be called', (t) => {
+test('exports may name the callable functions of a namespace', (t) => {
   t.deepEqual(exposed({ m: expose(namespace, { exports: ['add'] }) }), ['m:add/2']);
   const error = refused({ m: expose(namespace, { exports: ['version' as never] }) });
   t.is(error.option, 'modules.m.version');
@@ -238,7 +238,7 @@ test('methods of an instance can be called by name, inherited ones included', (t
   t.is(reveal!.call('something else'), 1);
 });
 
-test('each instance has its own methods, and those of a plain object are bound as well', (t) => {
+test('each instance has its own methods, and methods of a plain object are bound as well', (t) => {
   const one = {
     name: 'one',
     get(): string {
@@ -412,6 +412,6 @@ test('what another version has exposed in a way unknown to this one is refused',
   t.deepEqual(exposed({ m: marked({}, { module, exports: ['f'], callers: undefined }) }), [
     'm:f/0',
   ]);
-  // What is inherited does not count.
+  // Inherited properties do not count.
   t.deepEqual(exposed({ m: Object.create(marked({}, rate)) }), []);
 });

@@ -169,7 +169,7 @@ test('what test runners and other tools look for is not there', (t) => {
   t.deepEqual(calls, []);
 });
 
-test('a module is no promise', async (t) => {
+test('a module is not a promise', async (t) => {
   const { module, calls } = recorded();
   t.is(await module, module);
   t.is(await Promise.resolve(module), module);
@@ -212,7 +212,7 @@ test('its functions are functions with their names', async (t) => {
   t.deepEqual(calls, []);
   const { to_upper } = module;
   await t.throwsAsync(to_upper('x', 1), { message: 'a remote call' });
-  // Names that only look like those of tools.
+  // Names that only look like the names of tools.
   for (const name of ['test', 'id', 'length', 'name', '_private', '$', '@', 'get', 'prototype']) {
     await t.throwsAsync(module[name]());
   }
@@ -256,7 +256,7 @@ async function unhandledOf(act: () => void): Promise<unknown[]> {
   return found;
 }
 
-test.serial('over a connection: no call, and no rejection that nobody handles', async (t) => {
+test.serial('over a connection: no call, and no unhandled rejection', async (t) => {
   const functions = { toJSON: () => 'remote', to_string: () => 'text' };
   const server = await serve(t, { shop: functions });
   const client = connect(t, server);

@@ -118,7 +118,7 @@ test('who does not say when it was made', async (t) => {
   t.deepEqual(await answerTo(require, {}), [401, 'missing_created']);
   // Where it is off nothing is looked at.
   t.deepEqual(await answerTo(off, created('whenever', 'anybody')), [200, 'here']);
-  // What is not signed is not said.
+  // Unsigned headers do not count.
   const unsigned = {
     ...created('whenever'),
     signed: ['accept', 'content-length', 'content-type', 'digest', 'x-request-id'],
@@ -127,7 +127,7 @@ test('who does not say when it was made', async (t) => {
   t.deepEqual(await answerTo(require, unsigned), [401, 'missing_created']);
 });
 
-test('requests for somebody else are refused', async (t) => {
+test('requests for another audience are refused', async (t) => {
   const options = { replayProtection: 'require', audience: ['billing', 'billing-2'] } as const;
   const server = await serve(t, modules, options);
   const now = (): number => Date.now();
@@ -147,7 +147,7 @@ test('requests for somebody else are refused', async (t) => {
   });
 });
 
-test('an audience that nobody would look at is an error', async (t) => {
+test('an audience without replay protection is an error', async (t) => {
   const error = await t.throwsAsync(
     startClearServer(secret, modules, { audience: 'billing', host: '127.0.0.1', port: 0 }),
     { instanceOf: OptionError },
@@ -186,7 +186,7 @@ test('a call that is made again is a request of its own', async (t) => {
   t.is(calls, 2);
 });
 
-withErlang('Erlang takes the stamps of clients, and servers those of Erlang', async (t) => {
+withErlang("Erlang accepts clients' timestamps, and servers accept Erlang's", async (t) => {
   const erlang = await startErlangServer({ secret });
   t.teardown(() => erlang.close());
   const client = new Client({

@@ -388,7 +388,7 @@ const rows: readonly Row[] = [
   ['leading lf', () => Buffer.concat([Buffer.from('\n'), make()]), MALFORMED],
   ['leading space', () => Buffer.concat([Buffer.from(' '), make()]), MALFORMED],
 
-  // Versions, and what is no HTTP at all.
+  // Versions, and requests that are not HTTP.
   ['http/1.0', () => replaced('HTTP/1.1', 'HTTP/1.0'), calledLast('here')],
   ['http/1.2', () => replaced('HTTP/1.1', 'HTTP/1.2'), MALFORMED],
   ['http/2.0', () => replaced('HTTP/1.1', 'HTTP/2.0'), MALFORMED],

@@ -137,7 +137,7 @@ test('a function says where the servers are', async (t) => {
   t.true(first! > 20 && second! > 20, `${first} ${second} ${third}`);
 });
 
-test('a function is asked again by resolveInterval, and what it says is used at once', async (t) => {
+test('a resolver function runs again after resolveInterval, and its answer is used at once', async (t) => {
   const open: (() => void)[] = [];
   const gate = (): Promise<number> => new Promise((resolve) => open.push(() => resolve(7)));
   const { port, servers } = await fleet(t, 3, () => ({ gate }));
@@ -177,7 +177,7 @@ test('a call on an address that vanishes ends as if it had not', async (t) => {
   t.is(await call, 7);
 });
 
-test('when a server fails the function is asked again, whatever the interval', async (t) => {
+test('when a server fails the resolver function runs again, whatever the interval', async (t) => {
   const { port, servers } = await fleet(t, 2);
   let current = 0;
   let asked = 0;
@@ -187,7 +187,7 @@ test('when a server fails the function is asked again, whatever the interval', a
   };
   const client = connect(t, { url: url as never }, { ...patient, resolveInterval: Infinity });
   t.is(await client.call('m', 'who'), 0);
-  // What is younger than a second counts as fresh.
+  // An answer younger than a second counts as fresh.
   await new Promise((resolve) => setTimeout(resolve, 1100));
   await servers[0]!.close();
   current = 1;
@@ -195,7 +195,7 @@ test('when a server fails the function is asked again, whatever the interval', a
   t.is(asked, 2);
 });
 
-test('a resolver rests while nobody calls', async (t) => {
+test('a resolver rests while there are no calls', async (t) => {
   let asked = 0;
   const url = (): unknown[] => {
     asked++;
@@ -357,14 +357,14 @@ dns('a name that DNS does not know', async (t) => {
   const dnsmasq = await Dnsmasq.start(t, {});
   const client = connect(
     t,
-    { url: 'http://nobody.test:1' },
+    { url: 'http://missing.test:1' },
     { ...patient, dnsServers: [dnsmasq.server] },
   );
   const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
-  t.like(error, { phase: 'resolve', host: 'nobody.test', reason: 'ENOTFOUND' });
+  t.like(error, { phase: 'resolve', host: 'missing.test', reason: 'ENOTFOUND' });
 });
 
-dns('the servers of dns.setServers are asked', async (t) => {
+dns('the servers of dns.setServers answer', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const dnsmasq = await Dnsmasq.start(t, { hosts: { 'chosen.test': ['127.0.0.1'] } });
   const before = nodeDns.getServers();
@@ -374,7 +374,7 @@ dns('the servers of dns.setServers are asked', async (t) => {
   t.is(await client.call('m', 'f'), 1);
 });
 
-dns('the hosts file goes before the DNS servers of the options', async (t) => {
+dns('the hosts file takes precedence over the DNS servers of the options', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const dnsmasq = await Dnsmasq.start(t, { hosts: { localhost: ['127.0.0.77'] } });
   const client = connect(

@@ -230,7 +230,7 @@ test('whatever a function does, the server answers and stays up', async (t) => {
   t.is(await client.call('m', 'fine'), 'ok');
 });
 
-test('a value that is no term is refused before anything is sent', async (t) => {
+test('a value that is not a term is refused before anything is sent', async (t) => {
   let calls = 0;
   const server = await serve(t, { m: { f: (_: unknown) => ++calls } });
   const client = connect(t, server);
@@ -348,7 +348,7 @@ test('an aborted call rejects with the reason of the signal', async (t) => {
   t.is(client.stats().pending, 0);
 });
 
-test('one signal may be that of many calls', async (t) => {
+test('many calls may share a signal', async (t) => {
   const server = await serve(t, {
     m: { never: () => new Promise(() => {}), echo: (value: unknown) => value },
   });
@@ -443,7 +443,7 @@ test('close waits for calls that wait: for a place, a connection, or the address
 test('one-shot calls end well also when there are more targets than clients are kept for', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const { recvTimeout } = PATIENT;
-  // A name, since resolving it takes its time, in which the client may be given up for later ones.
+  // A name, because resolving it takes time, and a later client may replace this one meanwhile.
   const target = { url: `http://localhost:${server.port}`, secret, ...PATIENT };
   const calls = Array.from({ length: 150 }, (_, index) =>
     call({ ...target, recvTimeout: recvTimeout + index }, 'm', 'echo', [index]),
@@ -585,7 +585,7 @@ test('a getter of an argument may make a call itself', async (t) => {
   t.deepEqual(await inner, { first: 2.5, x: 'inner' });
 });
 
-test('what is no term is named with its path before it is sent, and text is checked string by string', async (t) => {
+test('the error for a value that is not a term has its path, and text is checked string by string', async (t) => {
   const server = await serve(t, {
     m: { echo: (value: unknown) => value, split: () => ['a\ud83d', '\udc4d'] },
   });

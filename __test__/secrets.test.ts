@@ -39,7 +39,7 @@ test('secrets change at run time with no failed call', async (t) => {
       calls += batch.length;
     }
   });
-  /** So many more calls that each client has made some with what holds now. */
+  /** More calls, until each client has made some with the current secret. */
   const goOn = async (): Promise<void> => {
     const enough = calls + 300;
     while (calls < enough) await new Promise((resolve) => setImmediate(resolve));
@@ -107,7 +107,7 @@ test('a call under way is answered with the secret that it came with', async (t)
   t.is(await call, 'late');
 });
 
-test('what is no secret is refused, and changes nothing', async (t) => {
+test('an invalid secret is refused, and changes nothing', async (t) => {
   const server = await serve(t, { echo: { echo: () => 'here' } });
   const client = connect(t, server);
   for (const bad of [undefined, null, '', [], 5, [secret, '']]) {
@@ -139,7 +139,7 @@ test('what is closed takes no secrets', async (t) => {
   }
 });
 
-/** Forms in which a secret could show: as text, and as base64, hex or numbers of its bytes. */
+/** Forms that could reveal a secret: text, and base64, hex or numbers of its bytes. */
 function formsOf(text: string): string[] {
   const bytes = Buffer.from(text);
   // A piece is enough, wherever it begins.
@@ -256,7 +256,7 @@ test('secrets appear in no warning, and in nothing that a program prints when it
       ${end};
     `);
     t.is(status, failed, output);
-    // Node prints the line of the program that throws, in which the test itself has put the secret.
+    // Node prints the line of the program that throws, and the test itself has put the secret there.
     const printed = output.split('\n').filter((line) => !line.includes(`secret: ['${HUSH}'`));
     for (const form of formsOf(HUSH)) t.false(printed.join('\n').includes(form), output);
   }

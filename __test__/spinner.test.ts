@@ -6,7 +6,7 @@ import { environment } from '../src/platform/environment.js';
 import { Client, startClearServer } from '../src/index.js';
 import { Spinner } from '../src/bridge/spinner.js';
 
-/** A spinner whose spinning ends as it is told. */
+/** A spinner whose spinning ends when the test says so. */
 function spinner({ hits = false, inFlight = 0 } = {}) {
   const seen = { spins: [] as number[], limits: [] as number[], drains: 0 };
   const state = { hits, inFlight, time: 0, takes: 0 };
@@ -21,7 +21,7 @@ function spinner({ hits = false, inFlight = 0 } = {}) {
     (microseconds) => seen.limits.push(microseconds),
     () => state.time,
   );
-  /** The end of a turn of the event loop in which there were events. */
+  /** The end of a turn of the event loop that had events. */
   const turn = async (events = 1, running = 0): Promise<void> => {
     subject.onIdle(events, running);
     await new Promise((resolve) => setImmediate(resolve));
@@ -32,7 +32,7 @@ function spinner({ hits = false, inFlight = 0 } = {}) {
 test('spins for as long as the one that wants it longest, and no longer when that is gone', async (t) => {
   const { subject, seen, turn } = spinner({ hits: true });
   await turn();
-  t.deepEqual(seen.spins, [], 'nobody has asked for it');
+  t.deepEqual(seen.spins, [], 'no one asked for it');
   subject.set('server 1', 20);
   subject.set('client 1', 50);
   await turn();
@@ -42,7 +42,7 @@ test('spins for as long as the one that wants it longest, and no longer when tha
   await turn();
   t.deepEqual(seen.spins, [50, 20]);
   t.is(seen.drains, 2);
-  t.deepEqual(seen.limits, [20, 50, 20, 0], 'the I/O threads are told');
+  t.deepEqual(seen.limits, [20, 50, 20, 0], 'the I/O threads get the limit');
 });
 
 test('does not spin with more than a few calls in flight, or while one is running', async (t) => {

@@ -231,7 +231,7 @@ test('inspect shows modules, functions, files and lines of a stacktrace', (t) =>
   t.is(inspect((none as RemoteException).stacktrace), '[]');
 });
 
-test('what is no frame is left out, and lines stay lines', (t) => {
+test('invalid frames are left out, and lines stay lines', (t) => {
   const good = tuple(atom('m'), atom('evil\n    at fake'), 1, []);
   const bad: Term[] = [
     1,

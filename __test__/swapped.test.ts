@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { Client, ResponseAuthenticationError } from '../src/index.js';
 import { secret, serve, tcpServer } from './support/rpc.js';
 
-// Somebody on the way who gives callers the authentic answers to others.
+// A proxy that gives callers the authentic answers to other calls.
 
 /** An answer in two parts, without the empty line between. */
 interface Answer {
@@ -62,12 +62,12 @@ for (const [what, mix, reason] of [
   ['nothing', (one: Answer) => one, undefined],
   ['the whole answers', (_: Answer, other: Answer) => other, 'mismatched_request_id'],
   [
-    'the answers but for their ids',
+    'the answers except their ids',
     (one: Answer, other: Answer) => take('id', other, one),
     'invalid_signature',
   ],
   [
-    'the answers but for ids and signatures',
+    'the answers except ids and signatures',
     (one: Answer, other: Answer) => take('signature', take('id', other, one), one),
     'invalid_signature',
   ],
@@ -82,7 +82,7 @@ for (const [what, mix, reason] of [
     'invalid_signature',
   ],
 ] as const) {
-  test(`two concurrent calls, of which somebody swaps ${what}`, async (t) => {
+  test(`a proxy swaps ${what} of two concurrent calls`, async (t) => {
     const server = await serve(t, { bank: { balance: (of: string) => `of ${of}` } });
     const url = await between(t, server.port, ([one, other]) => [mix(one, other), mix(other, one)]);
     const client = new Client({ url, secret, recvTimeout: 60_000 });

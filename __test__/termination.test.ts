@@ -34,7 +34,7 @@ for (const scenario of [
   });
 }
 
-test('the codec works after the stack was full, of which the error says so', async (t) => {
+test('the codec works after a stack overflow, and the error says so', async (t) => {
   const { worked, errors } = await run('a full stack');
   t.deepEqual([...new Set(worked)], [true]);
   t.deepEqual(errors, ['RangeError']);

@@ -307,7 +307,7 @@ for (const [what, value, path] of [
   ['a wrong key in a Map', new Map([[NaN, 1]]), 'value.key(0)'],
   ['a wrong tail', new ImproperList([1], NaN), 'value.tail'],
 ] as const) {
-  test(`${what} is no term: the error says where`, (t) => {
+  test(`${what} is not a term: the error says where`, (t) => {
     const error = t.throws(() => encode(value), { instanceOf: TermError });
     t.true(error!.message.includes(path), error!.message);
     t.is(error!.code, 'ERR_BACKWATER_TERM');

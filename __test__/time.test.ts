@@ -14,7 +14,7 @@ const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'
 const LONG = 60_000;
 /**
  * Limits that a call runs into, in milliseconds. The shorter ones may run out before a call on a busy
- * machine has come to the phase in which it stalls.
+ * machine has come to the phase where it stalls.
  */
 const LIMITS = [300, 1000, 5000, 20_000];
 
@@ -222,7 +222,7 @@ test.serial(
     }
     const told = heads.map((head) => /^x-backwater-timeout: (\d+)\r?$/m.exec(head)?.[1]);
     t.is(told[0], undefined);
-    // What is left when it is sent, of the tighter limit.
+    // The rest of the tighter limit when it is sent.
     t.true(Number(told[1]) > 0 && Number(told[1]) <= LONG, String(told));
     t.is(told[2], String(LONG / 2));
     for (const [index, head] of heads.entries()) {

@@ -5,7 +5,7 @@ import { Authority } from './support/certificates.js';
 import { connect, secret } from './support/rpc.js';
 import { serveTls } from './support/tls.js';
 
-// One after the other: those that start at once, each compiling its modules, keep each other waiting.
+// One after the other: peers that start at once, each compiling its modules, keep each other waiting.
 const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
 const authority = new Authority();
 const other = new Authority('/CN=Somebody else');

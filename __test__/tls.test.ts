@@ -112,7 +112,7 @@ test('keys of all kinds and forms', async (t) => {
   }
 });
 
-test('a connection is kept, though servers send tickets that nobody has asked for', async (t) => {
+test('a connection is kept although servers send unsolicited tickets', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const client = connect(t, server, { tls: { ca } });
   for (let index = 0; index < 50; index++) {
@@ -239,7 +239,7 @@ test('any certificate is any, also one that no client of this library would trus
   t.is(await client.call('m', 'echo', [1]), 1);
 });
 
-test('servername is what the certificate must be for, and what the server is told', async (t) => {
+test('servername goes to the server, and the certificate must match it', async (t) => {
   const tls = authority.server({ names: 'DNS:rpc.example' });
   const clear = await serve(t, modules);
   const told: unknown[] = [];
@@ -275,7 +275,7 @@ test('what does not speak TLS', async (t) => {
   t.is(closed.reason, 'handshake_failed');
 });
 
-test('whoever speaks HTTP without TLS is told', async (t) => {
+test('a client that speaks HTTP without TLS gets an explanation', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const client = connect(t, { url: `http://127.0.0.1:${server.port}` });
   const error = await t.throwsAsync(client.call('m', 'echo', [1]), {
@@ -302,7 +302,7 @@ test('what was not sent as a whole is sent again, and what was is not', async (t
     let answers = 0;
     const write = socket.write.bind(socket) as (chunk: unknown) => boolean;
     socket.write = (chunk: unknown) => (answers++, write(chunk));
-    // The second request gets no further than its begin.
+    // The second request gets no farther than its start.
     socket.prependListener('data', () => {
       if (answers > 0) socket.destroy();
     });
@@ -567,7 +567,7 @@ test('setCertificate: new connections get it, calls go on, and a bad one changes
   await t.throwsAsync(server.setCertificate(good), { instanceOf: ClosedError });
 });
 
-test('setCertificate: who was there before is shown it as well, for no session is resumed', async (t) => {
+test('setCertificate: returning clients see the new certificate, because no session is resumed', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await server.setCertificate(good);
@@ -582,7 +582,7 @@ test('setCertificate: who was there before is shown it as well, for no session i
   }
 });
 
-test('a handshake that does not go on is cut, and keeps nobody waiting', async (t) => {
+test('a stalled handshake is reset, and delays no one', async (t) => {
   const server = await serveTls(t, modules, { tls: good, recvTimeout: 500 });
   const silent = createConnection(server.port, '127.0.0.1');
   const half = createConnection(server.port, '127.0.0.1');
@@ -631,7 +631,7 @@ test('one-shot calls with other certificates use other connections', async (t) =
 
 const run = promisify(execFile);
 
-test('NODE_EXTRA_CA_CERTS adds to whom clients trust', async (t) => {
+test('clients trust the authorities of NODE_EXTRA_CA_CERTS', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const script = `
     import { call } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
@@ -700,7 +700,7 @@ test('what is wrong with the tls of a client is said with its option', (t) => {
     const error = t.throws(make, { instanceOf: OptionError }, JSON.stringify(tls));
     t.is(error.option, option);
     t.regex(error.message, message);
-    t.notRegex(error.message, /MII/, 'nothing of what may be a key is shown');
+    t.notRegex(error.message, /MII/, 'the message shows no part of a key');
   }
 });
 

@@ -74,9 +74,9 @@ export function tuples(): void {
   expectTypeOf(asTerm).toExtend<Term>();
   const list: readonly unknown[] = pair;
   expectTypeOf(list).toExtend<readonly unknown[]>();
-  // @ts-expect-error: a list is no tuple
+  // @ts-expect-error: a list is not a tuple
   const wrong: Tuple<[Atom, string]> = [atom('ok'), 'x'];
-  // @ts-expect-error: a number is no string
+  // @ts-expect-error: a number is not a string
   const other: Tuple<[Atom, string]> = tuple(atom('ok'), 1);
   // @ts-expect-error: tuples do not change
   pair[1] = 'y';
@@ -124,7 +124,7 @@ export function instances(): void {
   ).toEqualTypeOf<Map<Atom, number>>();
   expectTypeOf<Float | ImproperList | Pid | null | undefined | bigint>().toExtend<Term>();
   expectTypeOf({ a: [1, 'x', atom('ok')] }).toExtend<Term>();
-  // @ts-expect-error: a Date is no term
+  // @ts-expect-error: a Date is not a term
   const date: Term = new Date();
   // @ts-expect-error: atoms are made by atom
   new terms.Atom('ok');
@@ -141,9 +141,9 @@ export function codec(): void {
   expectTypeOf(toElixir(1, { structs: false })).toBeString();
   expectTypeOf<DecodeOptions['terms']>().toEqualTypeOf<'js' | 'exact' | undefined>();
   expectTypeOf(charlistToString(term)).toBeString();
-  // @ts-expect-error: there is no such mode
+  // @ts-expect-error: unknown mode
   decode(Buffer.of(131, 97, 1), { terms: 'loose' });
-  // @ts-expect-error: there is no such option
+  // @ts-expect-error: unknown option
   encode(1, { objectkeys: 'atom' });
   // @ts-expect-error: bytes are no string
   decode('text');
@@ -177,7 +177,7 @@ export async function calls(): Promise<void> {
   }
   const strings = client.module<{ to_upper(text: string): string }>('string');
   expectTypeOf(await strings.to_upper('x')).toBeString();
-  // @ts-expect-error: there is no such function
+  // @ts-expect-error: unknown function
   await strings.to_lower('x');
   // @ts-expect-error: the argument is a string
   await strings.to_upper(1);
@@ -194,9 +194,9 @@ export async function servers(): Promise<void> {
   const server = await startClearServer('secret', { math: expose(math, { exports: ['add'] }) });
   expectTypeOf(server.port).toBeNumber();
   expose.fn((...numbers) => numbers.length, { arity: [1, 2] });
-  // @ts-expect-error: there is no such function
+  // @ts-expect-error: unknown function
   expose(math, { exports: ['sub'] });
-  // @ts-expect-error: there is no such option
+  // @ts-expect-error: unknown option
   await startClearServer('secret', {}, { prot: 1 });
   await server.close();
 }
@@ -206,7 +206,7 @@ interface Order {
   lines: { name: string; price: number }[];
 }
 
-/** How a value of which nothing is known is taken apart. */
+/** How to take an unknown value to pieces. */
 export function known(value: Term): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') expectTypeOf(value).toBeString();
@@ -238,14 +238,14 @@ export async function callsOfRecords(controller: AbortController): Promise<void>
   const options = { idempotent: true, maxRetries: 2, hedgeDelay: 50 } satisfies CallOptions;
   await client.call('m', 'f', [], options);
   const tried = await client.tryCall<Order>('orders', 'find', [1]);
-  // @ts-expect-error: whether it is there is not known yet
+  // @ts-expect-error: it may be undefined
   void tried.value;
   if (!tried.ok && tried.error instanceof RemoteException) {
     expectTypeOf(tried.error.class).toEqualTypeOf<'error' | 'exit' | 'throw'>();
   }
-  // @ts-expect-error: a record is no list of arguments
+  // @ts-expect-error: a record is not a list of arguments
   await client.call('orders', 'save', order);
-  // @ts-expect-error: what is awaited is no promise any more
+  // @ts-expect-error: an awaited value is not a promise
   (await client.call<number>('m', 'f')).then();
   await client.call('m', 'f', [], { signal: undefined as unknown as OldSignal });
   // @ts-expect-error: it is the signal that is given, not its controller
@@ -276,7 +276,7 @@ export async function modulesOfServers(): Promise<void> {
   expectTypeOf(await remote.first([1])).toBeUnknown();
   // The server gives the context, callers do not.
   expectTypeOf(await remote.audit(7)).toBeString();
-  // @ts-expect-error: what is no function cannot be called
+  // @ts-expect-error: only functions can be called
   await remote.version();
   // @ts-expect-error: the argument is missing
   await remote.find();
@@ -284,7 +284,7 @@ export async function modulesOfServers(): Promise<void> {
   await remote.save({ id: 1 });
   // @ts-expect-error: it takes an id, and the context is not the caller's to give
   await remote.audit({}, 7);
-  // Names that any object is asked for are no remote functions.
+  // Names that JavaScript reads of any object are not remote functions.
   const local = client.module<typeof shop & Local>('shop');
   expectTypeOf(await local.find(1)).toEqualTypeOf<Order>();
   expectTypeOf(await local.equal()).toBeNumber();
@@ -340,7 +340,7 @@ export async function clients(): Promise<void> {
   new Client({ url: 'x', secret: 'x', receiveTimeout: 1 });
   // @ts-expect-error: it is spelt ca
   new Client({ url: 'x', secret: 'x', tls: { cas: 'ca.pem' } });
-  // @ts-expect-error: a URL is no number
+  // @ts-expect-error: a URL is not a number
   new Client({ url: 8080, secret: 'x' });
   // @ts-expect-error: there are two modes
   new Client({ url: 'x', secret: 'x', terms: 'erlang' });
@@ -387,7 +387,7 @@ export async function moreServers(): Promise<void> {
   await server.close({ timeOut: 1 });
   // @ts-expect-error: an arity is a number
   expose.fn(() => 1, { arity: '1' });
-  // @ts-expect-error: there is no such choice
+  // @ts-expect-error: unknown choice
   expose.fn(() => 1, { binaries: 'text' });
 }
 
@@ -395,7 +395,7 @@ export function failures(error: unknown): void {
   if (error instanceof TimeoutError) {
     expectTypeOf(error.times.wait).toBeNumber();
     if (error.phase === 'wait') return;
-    // @ts-expect-error: there is no such phase
+    // @ts-expect-error: unknown phase
     if (error.phase === 'waiting') return;
   }
   if (error instanceof RemoteError) {
@@ -477,7 +477,7 @@ export function exposedModules(shop: Shop): void {
   expose(shop, { exports: ['reserve'] });
   // @ts-expect-error: it is not a function
   expose(shop, { exports: ['stock'] });
-  // @ts-expect-error: there is no such method
+  // @ts-expect-error: unknown method
   expose(shop, { exports: ['finds'] });
   // @ts-expect-error: a class is not an instance of it
   expose(Shop, { exports: ['find'] });
@@ -655,7 +655,7 @@ export async function streams(client: Client): Promise<void> {
   expectTypeOf(streamed.anything).toEqualTypeOf<() => RemoteStream<any>>();
   expectTypeOf(streamed.unknown).toEqualTypeOf<() => RemoteStream<unknown>>();
   expectTypeOf(client.with({ timeout: 1 }).streams<Log>('log')).toEqualTypeOf<StreamsOf<Log>>();
-  // @ts-expect-error: there is no such function
+  // @ts-expect-error: unknown function
   streamed.missing();
   // @ts-expect-error: it takes a number
   streamed.tail('1');

@@ -53,7 +53,7 @@ class Liar extends Uint8Array {
   }
 }
 
-test('bytes are those of the memory, whatever the class says', async (t) => {
+test('bytes come from the memory, whatever the class says', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const client = connect(t, server);
   for (const length of [0, 4, 70_000]) {

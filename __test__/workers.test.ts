@@ -108,7 +108,7 @@ test('the worker with the fewest calls in flight gets the next one', async (t) =
   });
 });
 
-test('a function that blocks one worker delays nobody else', async (t) => {
+test('a function that blocks one worker delays no other call', async (t) => {
   const server = await start(t);
   const client = connect(t, server);
   const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
@@ -236,7 +236,7 @@ test('the default export is the modules, if there is one', async (t) => {
 for (const [what, source, expected] of [
   ['that throws', "throw new RangeError('not today');", /cannot import file:.*: not today$/],
   ['that cannot be parsed', 'export const = 1;', /cannot import file:.*:/],
-  ['that throws what is no error', 'throw { a: () => {} };', /cannot import file:.*:/],
+  ['that throws a value that is not an error', 'throw { a: () => {} };', /cannot import file:.*:/],
   ['that ends its thread', 'process.exit(4);', /ended by itself, with exit code 4/],
   ['that never ends', 'await new Promise(() => {});', /ended by itself, with exit code 13/],
 ] as const) {

@@ -1,7 +1,7 @@
 import { deflateSync } from 'node:zlib';
 import type { Random } from './random.js';
 
-/** The tags of the external term format (OTP, erl_ext_dist), those of old releases included. */
+/** The tags of the external term format (OTP, erl_ext_dist), including old releases. */
 export const TAGS = {
   newFloat: 70,
   bitBinary: 77,

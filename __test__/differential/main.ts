@@ -40,7 +40,7 @@ function caseOf(number: number): Buffer {
   return random.once(2) ? source : mutate(random, source, generate(random));
 }
 
-/** Differences that are of one cause, most likely: alike but for places, sizes and content. */
+/** Differences that probably have one cause: alike except for places, sizes and content. */
 const signature = ({ kind, own, erlang }: Difference): string =>
   [kind, own, erlang]
     .map((text) => text.replaceAll(/[\da-f]{4,}|\d+/g, '#').slice(0, 60))

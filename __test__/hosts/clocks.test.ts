@@ -119,7 +119,7 @@ test('the mocked timers of node:test stop nothing', async (t) => {
   t.deepEqual(await runProgram(t, program, flags), [USED, USED, USED]);
 });
 
-test('timers may be numbers, as those of a browser', async (t) => {
+test('timers may be numbers, as in a browser', async (t) => {
   const program = `${USE}
     for (const name of ['setTimeout', 'setInterval']) {
       const real = globalThis[name];

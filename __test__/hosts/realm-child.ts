@@ -26,7 +26,7 @@ const environment = createContext({
   setTimeout: (...args: Parameters<typeof setTimeout>) => Number(setTimeout(...args)),
 });
 
-/** What jsdom has, as far as somebody may give it to the library. */
+/** The objects of jsdom that a program may give to the library. */
 const furnish = runInContext(
   `(nodeURL) => {
   globalThis.global = globalThis.window = globalThis;

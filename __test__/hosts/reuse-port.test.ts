@@ -21,7 +21,7 @@ function start(t: ExecutionContext, ...args: string[]): AsyncIterator<string> {
   return createInterface(program.stdout)[Symbol.asyncIterator]();
 }
 
-/** Starts so many processes or workers; resolves once all serve. */
+/** Starts a number of processes or workers; resolves once all serve. */
 async function lines(from: AsyncIterator<string>, count: number): Promise<string[]> {
   const read: string[] = [];
   while (read.length < count) {
@@ -60,7 +60,7 @@ onLinux('port 0 gives each worker of a cluster a port of its own', async (t) => 
   t.is((await answering(first!, 1)).size, 1);
 });
 
-onLinux('a worker of a cluster shares no port if it is told so', async (t) => {
+onLinux('a worker of a cluster does not share a port with reusePort: false', async (t) => {
   const port = await freePort(t, 1);
   const found = await lines(start(t, 'cluster', String(port), '{ "reusePort": false }'), 2);
   const [refused] = found.filter((line) => line.startsWith('{'));

@@ -11,7 +11,7 @@ const closeTimeout = 2_000;
 
 export interface ErlangServerOptions {
   readonly secret: string | Uint8Array;
-  /** Bytes from which results are gzipped; 300 unless told. */
+  /** Results of at least this many bytes are gzipped; 300 by default. */
   readonly compressionThreshold?: number;
   /** Bytes; 8 MiB unless told. */
   readonly maxEncodedArgsSize?: number;
@@ -58,7 +58,7 @@ export interface ErlangCallOptions {
    * separately, with Nagle's algorithm. Without a name, Erlang's own HTTP client chooses a connection.
    */
   readonly connection?: string;
-  /** With `connection`: the body is written in pieces of so many bytes, with pauses of milliseconds. */
+  /** With `connection`: the body is written in pieces of this many bytes, with pauses of milliseconds. */
   readonly piece?: number;
   readonly pause?: number;
   /** Instead of POST and of the call's path, body and random id. */
@@ -320,7 +320,7 @@ class Peer {
       return;
     }
     const { id, ...body } = answer;
-    // A command that could not be read has no id: it is that of the longest wait.
+    // A command that could not be read has no id, so it is the oldest one.
     const candidates = [...this.#waiting];
     const waiting = candidates.find((one) => one.id === id) ?? candidates[0];
     if (waiting === undefined) return;

@@ -221,7 +221,7 @@ test('without the package of the platform the import says what to do', () => {
   assert.match(message, /supported platforms: darwin-arm64/);
 });
 
-test('on a platform without a binary the import names it and those that there are', () => {
+test('on a platform without a binary the import names it and the supported ones', () => {
   const message = failureOf(
     project,
     "Object.defineProperty(process, 'platform', { value: 'sunos' });",
@@ -297,7 +297,7 @@ test(
 );
 
 test('what docs/docker.md says of the container holds', { timeout: 60_000 }, async (t) => {
-  if (process.platform === 'win32') return t.skip('signals are those of POSIX');
+  if (process.platform === 'win32') return t.skip('signals are POSIX signals');
   if (await isTaken(8080)) return t.skip('port 8080 is taken');
   const page = readFileSync(join(root, 'docs/docker.md'), 'utf8');
   const program = /^```js\n([^]*?)^```/m.exec(page)[1].replace('5000', '0');
@@ -314,7 +314,7 @@ test('what docs/docker.md says of the container holds', { timeout: 60_000 }, asy
   assert.deepEqual(await ended, [0, null]);
 });
 
-test('a binary that does not load is told from one that is missing', () => {
+test('the error distinguishes a binary that does not load from a missing one', () => {
   const copy = copyOfProject('damaged');
   const addon = described(`backwater-${host.name}`).main;
   writeFileSync(join(copy, 'node_modules', `backwater-${host.name}`, addon), 'no library');
@@ -346,7 +346,7 @@ test(
     assert.ok(asked.every((name) => !defined.includes(name)));
     const refused = (target, symbols) => () =>
       checkAddon(bytes, { name: host.name, ...target }, symbols);
-    // What is built for this machine may ask for its compiler's library, too.
+    // A build for this machine may need its compiler's library, too.
     if (!needed.includes('libgcc_s.so.1')) {
       assert.doesNotThrow(refused({ glibc: '2.99' }));
       assert.throws(refused({ glibc: '2.0' }), /asks for GLIBC_2\.\d+/);
@@ -407,7 +407,7 @@ function registryOptions() {
 }
 
 /**
- * What a reader of a page does, as a script: the blocks of `sh` are its commands, and those of code whose
+ * What a reader of a page does, as a script: the blocks of `sh` are its commands, and blocks of code whose
  * paragraph begins with a name (`server.js`: …) its files. Instead of `sleep` it waits for the server.
  */
 function scriptOf(text) {
@@ -420,7 +420,7 @@ function scriptOf(text) {
   });
   const wait =
     'sleep() { until (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; do command sleep 0.1; done; }';
-  // With job control each job is a group, of which npx is only the first process.
+  // With job control each job is a group, and npx is only its first process.
   const end = 'for job in $(jobs -p); do kill -- -$job; done';
   return `set -m\ntrap '${end}' EXIT\n${wait}\n${steps.join('')}`;
 }
@@ -444,7 +444,7 @@ function copyOfProject(name) {
   return copy;
 }
 
-/** The message, which is one sentence, with which the import fails. */
+/** The message of the failed import, which is one sentence. */
 function failureOf(cwd, preparation = '') {
   const program = `${preparation} import('backwater').then(() => console.log('loaded'), (error) => console.log(error.code, error.message))`;
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', program], {

@@ -202,7 +202,7 @@ test('a stream that waits is not collected', async (t) => {
   await server.noted(t, 'once ended: AbortError');
 });
 
-test('the timeout is that of the whole stream, and ends the generator', async (t) => {
+test('the timeout limits the whole stream, and ends the generator', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const { items, error } = await untilFailure(
@@ -381,7 +381,7 @@ test('a stream that finds no place waits for one', async (t) => {
   await server.settled(t, client);
 });
 
-test('a closed client begins no stream, and waits for those that have begun', async (t) => {
+test('a closed client begins no stream, and waits for streams that have begun', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const stream = client.stream<number>('s', 'turns', [100]);
@@ -394,7 +394,7 @@ test('a closed client begins no stream, and waits for those that have begun', as
   await server.settled(t);
 });
 
-test('a stream that nobody reads stops its generator, and calls go on beside it', async (t) => {
+test('an unread stream pauses its generator, and calls go on beside it', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const stream = client.stream<Buffer>('s', 'bytes', [ENDLESS, 1000]);

@@ -179,7 +179,7 @@ test('several calls of next get the items in their order', async (t) => {
   );
 });
 
-test('nothing is called before the first item is asked for', async (t) => {
+test('the function is not called before the consumer wants the first item', async (t) => {
   const { server, client } = await both(t);
   const stream = client.stream('s', 'sync', [1]);
   t.is((await server.stats()).calls, 0);

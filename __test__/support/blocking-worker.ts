@@ -4,11 +4,11 @@ import { secret } from './rpc.js';
 
 // Servers and a client on a thread that is blocked for as long as the test wants.
 
-/** What the thread is told. */
+/** What the thread gets. */
 export interface BlockingData {
   /** Where calls of this thread go. */
   readonly url: string;
-  /** Two words, to wait for: nobody changes the first one, the second one says that it is enough. */
+  /** Two words to wait for: the first never changes, the second ends the wait. */
   readonly signal: Int32Array;
 }
 

@@ -15,9 +15,9 @@ export interface Request {
   readonly subject: string;
   /** As OpenSSL writes them: `DNS:localhost,IP:127.0.0.1`. */
   readonly names?: string;
-  /** Days from now, negative ones before; the times in between are those of the certificate. */
+  /** Days from now, negative ones before; the certificate is valid in between. */
   readonly days?: readonly [from: number, to: number];
-  /** Further extensions, a line each. */
+  /** More extensions, a line each. */
   readonly extensions?: string;
   /** Default `EC` on P-256. */
   readonly algorithm?: readonly string[];
@@ -61,7 +61,7 @@ export class Authority {
     );
   }
 
-  /** A certificate for this machine, unless it is told otherwise. */
+  /** A certificate for this machine by default. */
   server(request: Partial<Request> = {}): Certificate {
     return this.issue({ subject: '/CN=localhost', names: SERVER_NAMES, ...request });
   }
@@ -94,7 +94,7 @@ export class Authority {
     return { cert, key };
   }
 
-  /** A certificate that nobody but itself has issued; an authority's, as OpenSSL makes them. */
+  /** A self-signed certificate; an authority's, as OpenSSL makes them. */
   selfSigned(subject = '/CN=localhost', names = SERVER_NAMES): Certificate {
     const name = `${this.#count++}`;
     const [cert, key] = [this.#path(`${name}.pem`), this.#path(`${name}.key`)];

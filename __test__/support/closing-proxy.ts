@@ -8,7 +8,7 @@ import type { ClosingPlan, ClosingReport } from './closing.js';
 const plan = JSON.parse(process.argv[2]!) as ClosingPlan;
 const report: ClosingReport = { connections: 0, requests: 0, closed: 0 };
 
-/** How long the first message is that lies at the begin of `bytes`; `undefined` until all is there. */
+/** The length of the first message in `bytes`; `undefined` until all of it has arrived. */
 function messageLength(bytes: Buffer): number | undefined {
   const head = bytes.indexOf('\r\n\r\n');
   if (head < 0) return undefined;

@@ -8,17 +8,17 @@ import { root } from './vectors.js';
 export interface ClosingPlan {
   /** The port of the server behind it. */
   readonly port: number;
-  /** After so many answers. */
+  /** After this many answers. */
   readonly after?: number;
   /** Whether the last answer says so. */
   readonly announced?: boolean;
-  /** After so many milliseconds without a request. */
+  /** After this many milliseconds without a request. */
   readonly idle?: number;
   /** At once, rather than after what was written has gone. */
   readonly abruptly?: boolean;
 }
 
-/** What it has seen. */
+/** Its observations. */
 export interface ClosingReport {
   connections: number;
   requests: number;

@@ -11,7 +11,7 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 });`;
 
-/** An address where, on Linux, the handshake of TCP comes to no end: nobody makes room in the backlog. */
+/** An address where, on Linux, the TCP handshake never ends, because the backlog stays full. */
 export async function deaf(t: ExecutionContext): Promise<{ url: string }> {
   const running = spawn(process.execPath, ['-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],

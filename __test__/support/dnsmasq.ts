@@ -124,7 +124,7 @@ export class Dnsmasq {
   }
 }
 
-/** DNS is asked by UDP and by TCP. */
+/** DNS uses UDP and TCP. */
 async function isFreeForDns(port: number): Promise<boolean> {
   const socket = createSocket('udp4');
   try {

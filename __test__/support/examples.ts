@@ -19,13 +19,13 @@ export interface Example {
   /** The line of its fence, from 1. */
   readonly line: number;
   readonly language: 'ts' | 'js';
-  /** Its lines, those of the page's files that it does not consist of being empty. */
+  /** Its lines; lines of the page outside of it are empty. */
   readonly lines: readonly string[];
   /** Whether it is run, too. */
   readonly run: boolean;
   /** The name that other examples of the page import it by. */
   readonly file: string | undefined;
-  /** What it has to print, when it says so. */
+  /** The expected output, if the page states it. */
   readonly output: readonly string[] | undefined;
 }
 
@@ -33,10 +33,10 @@ const FENCE = /^(?<indent> *)(?<comment>\* ?)?```(?<info>.*)$/;
 
 /**
  * The examples of a Markdown page or of the doc comments of a source: blocks fenced with `ts` or `js`,
- * in HTML comments too. Words after the language say what is to be done with one:
+ * in HTML comments too. Words after the language say what to do with one:
  *
  * - `run`: it is run and has to end well. Where lines with `console.log` end with a comment, these
- *   comments are all that it prints, in order.
+ *   comments are its whole output, in order.
  * - `continued`: it goes on from the example before it, as if both were one file.
  * - `file=orders.js`: other examples of the page import it as `./orders.js`.
  * - `unchecked`: it is left alone, since it needs what is not there.
@@ -111,7 +111,7 @@ function filesBelow(folder: string, ending: string): string[] {
 }
 
 /**
- * A folder in which `backwater` is installed as users have it: made of package.json and the present
+ * A folder with `backwater` installed as users have it: made of package.json and the present
  * sources.
  */
 export class ExampleFolder {

@@ -21,7 +21,7 @@ export class FaultyProxy {
   next: Fault | undefined;
   /** How many bytes the latest connection has carried each way. */
   carried = { request: 0, response: 0 };
-  /** What is to go wrong on connections that are open. */
+  /** The fault to cause on open connections. */
   #pending: { fault: Fault | undefined }[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();

@@ -26,8 +26,8 @@ export async function freePort(t: ExecutionContext, addresses: number): Promise<
 const REGISTER = process.platform === 'linux' ? address(249) : '::1';
 
 /**
- * A port of which something holds, for this test alone. It is none of those that the system gives out by
- * itself, so nobody takes it before it is used, or between two uses; other tests, of this process or of
+ * A port for this test alone. The system does not give it out by
+ * itself, so it stays free before and between uses; other tests, of this process or of
  * others, do not choose it until this one ends.
  */
 export async function portThat(
@@ -47,7 +47,7 @@ export async function portThat(
   throw new Error('no such port');
 }
 
-/** The URL of a port at which nobody listens as long as the test lasts. */
+/** The URL of a port where nothing listens during the test. */
 export async function nobody(t: ExecutionContext): Promise<{ url: string; port: number }> {
   const port = await freePort(t, 1);
   return { url: `http://${address(0)}:${port}`, port };
@@ -107,7 +107,7 @@ export async function member(
 export interface ServerProcess {
   readonly url: string;
   readonly index: number;
-  /** Resolves when so many calls are held by the server. */
+  /** Resolves when the server holds this many calls. */
   holding(count: number): Promise<void>;
   kill(): Promise<void>;
 }

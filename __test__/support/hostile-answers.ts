@@ -11,15 +11,15 @@ export interface AnswerParts {
   readonly status?: number;
   readonly reason?: string;
   readonly body?: Buffer;
-  /** Further headers that are signed, or others instead of the usual ones; undefined leaves one out. */
+  /** More signed headers, or others instead of the usual ones; undefined leaves one out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
-  /** Lines behind all that is signed. */
+  /** Lines after the signed headers. */
   readonly lines?: string;
   readonly key?: string | Uint8Array;
   readonly signed?: boolean;
 }
 
-/** What is done on a connection for a request of that id. */
+/** What happens on a connection for a request with that id. */
 export type Answering = (socket: Socket, id: string) => void;
 
 /** What a call comes to: its value, or the name of its error and words of its message. */
@@ -67,7 +67,7 @@ function chunkedHead(id: string): Buffer {
 const chunk = (data: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]);
 
-/** Writes a piece again and again, as fast as it is taken, until nobody takes it any more. */
+/** Writes a piece again and again, as fast as the peer reads, until it stops reading. */
 function flood(socket: Socket, piece: Buffer): void {
   const write = (): void => {
     while (!socket.destroyed) {
@@ -127,7 +127,7 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
 
   // Who it is from, and what it belongs to.
   ['no signature', made({ signed: false }), unauthentic(/missing_signature_header/)],
-  ['the signature of somebody else', made({ key: 'other' }), unauthentic(/invalid_signature/)],
+  ['a signature with another key', made({ key: 'other' }), unauthentic(/invalid_signature/)],
   [
     'for another request',
     (socket) => socket.write(answer('AAAA')),

@@ -96,7 +96,7 @@ function exactObjectImage(value: object, options: ImageOptions): unknown {
   return new Map(pairs.map(([key, item]) => [keyOf(key), exactImage(item, options)]));
 }
 
-/** The image of what is no map and has the same form in both modes. */
+/** The image of values that have the same form in both modes. */
 function containerImage(value: object, options: ImageOptions): unknown {
   const image = (item: unknown): unknown => imageOf(item, options);
   if (Array.isArray(value)) {

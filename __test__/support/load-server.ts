@@ -1,6 +1,6 @@
 /**
  * Run by load.ts in a process of its own: a server of functions that take and make large values. Its options
- * are the argument; it tells its port, and its figures whenever it is asked.
+ * are the argument; it sends its port, and its figures on request.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';

@@ -51,7 +51,7 @@ export async function startLoaded(
 
 /** A client in a process of its own, whose answers come while its thread is blocked. */
 export interface LoadedClient {
-  /** Makes so many calls at once, and resolves to how many have returned. */
+  /** Makes a number of calls at once, and resolves to how many have returned. */
   call(count: number): Promise<number>;
   /** How many MiB of memory the process has had more than at its start. */
   growth(): number;
@@ -99,7 +99,7 @@ async function answerOf<T>(child: ChildProcess): Promise<T> {
     });
     return ((await Promise.race([answer, exit])) as [T])[0];
   } finally {
-    // Rejects the one that lost, which nobody hears.
+    // Rejects the loser, which has no listener.
     over.abort();
   }
 }
@@ -135,7 +135,7 @@ function signed(request: Parameters<typeof signedRequest>[1]): Buffer {
   return requestBytes(signedRequest(secret, request));
 }
 
-/** Arguments: one list of so many empty lists, the densest form of values that there is. */
+/** Arguments: a list of empty lists, the densest values. */
 export function emptyLists(count: number): Buffer {
   const head = Buffer.from([131, 108, 0, 0, 0, 1, 108, 0, 0, 0, 0]);
   head.writeUInt32BE(count, 7);
@@ -158,7 +158,7 @@ export function send(port: number, bytes: Buffer): Socket {
   return socket;
 }
 
-/** The status of the answer, which is not read any further; 0 when there is none. */
+/** The status of the answer, whose rest stays unread; 0 if there is none. */
 export async function nextStatus(socket: Socket): Promise<number> {
   const start = 'HTTP/1.1 200';
   for (;;) {

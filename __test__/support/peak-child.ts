@@ -14,6 +14,6 @@ forgetPeak();
 let result: unknown = decode(large!);
 const held = peak() - before.rss;
 const withResult = sizeOf(await settle());
-// Not all of what the process has more than before is the result: areas are kept for the next message.
+// Some of the growth is not the result: buffers stay for the next message.
 if (result !== undefined) result = undefined;
 console.log(JSON.stringify({ held, result: withResult - sizeOf(await settle()) }));

@@ -20,9 +20,9 @@ import {
 
 // What tables of requests are made of, and how they are tried.
 
-/** What is expected of the first of two requests on a connection. */
+/** The expected answer to the first of two requests on a connection. */
 export interface Expected {
-  /** The value of the call, or the status and text of a refusal; null is no answer at all. */
+  /** The value of the call, or the status and text of a refusal; null stands for no answer. */
   readonly answer: { readonly value: unknown } | readonly [status: number, text: string] | null;
   /** Whether a refusal is signed, as it is once the request's own signature was right. */
   readonly signed: boolean;
@@ -48,7 +48,7 @@ export const unsigned = (status: number, text = ''): Expected => ({
   ...signed(status, text),
   signed: false,
 });
-/** What is no HTTP/1.1: hyper answers 400 with nothing. */
+/** Requests that are not HTTP/1.1: hyper answers an empty 400. */
 export const MALFORMED = unsigned(400);
 export const NOTHING: Expected = { answer: null, signed: false, closed: true };
 export const duplicate = (name: string): Expected =>
@@ -65,7 +65,7 @@ export const changed = (
   const request = signedRequest(secret, parts);
   return requestBytes({ ...request, ...change(request) });
 };
-/** With a further line in its head. */
+/** With one more line in its head. */
 export const withLine = (line: string, parts?: RequestParts): Buffer => insert(make(parts), line);
 export const insert = (bytes: Buffer, line: string): Buffer => {
   const at = bytes.indexOf('\r\n') + 2;
@@ -78,7 +78,7 @@ export const replaced = (from: string, to: string, parts?: RequestParts): Buffer
   return Buffer.from(text.replace(from, to), 'latin1');
 };
 export const target = (path: string, method = 'POST'): Buffer => make({ target: path, method });
-/** A call of a function of `echo` with so many arguments. */
+/** A call of a function of `echo` with a number of arguments. */
 export const arity = (text: string, count: number): Buffer =>
   make({ target: `/backwater/1/echo/count/${text}`, body: encode(Array<number>(count).fill(300)) });
 export const withTarget = (path: string): Buffer => changed(() => ({ target: path }));

@@ -3,15 +3,15 @@ import { connect } from 'node:net';
 
 // Requests that are made and signed without the library, byte for byte as a test wants them.
 
-/** Headers in the order in which they are sent; a name may stand twice. */
+/** Headers in the order on the wire; a name may stand twice. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
-/** What a request that is to be signed differs in from one of `echo:echo([])`. */
+/** How a request differs from one of `echo:echo([])`. */
 export interface RequestParts {
   readonly method?: string;
   readonly target?: string;
   readonly body?: Buffer;
-  /** Further headers, or others instead of the usual ones; undefined leaves one out. */
+  /** More headers, or others instead of the usual ones; undefined leaves one out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   /** The list of signed headers; by default all of them. */
   readonly signed?: readonly string[];
@@ -29,7 +29,7 @@ export interface SignedParts {
 /** `[]` as Erlang writes it. */
 const EMPTY_LIST = Buffer.of(131, 106);
 
-/** A request of which all headers are signed, but for `host`. */
+/** A request with all headers signed except `host`. */
 export function signedRequest(secret: string | Uint8Array, parts: RequestParts = {}): SignedParts {
   const { method = 'POST', target = '/backwater/1/echo/echo/0', body = EMPTY_LIST } = parts;
   const requestId = randomBytes(16).toString('base64');
@@ -89,7 +89,7 @@ export interface RawExchange {
 }
 
 /**
- * Sends bytes on a connection of their own and reads until the server closes it, or until so many
+ * Sends bytes on a connection of their own and reads until the server closes it, or until a number of
  * answers are there and the server has taken a probe's time to close after them.
  *
  * @param keepsOpen how many answers come on a connection that stays open
@@ -122,7 +122,7 @@ export function exchangeRaw(
   });
 }
 
-/** All answers that are there as a whole; those of the server have a content-length. */
+/** All complete answers; the server's have a content-length. */
 function parseAnswers(bytes: Buffer): RawAnswer[] {
   const answers: RawAnswer[] = [];
   for (;;) {
@@ -146,7 +146,7 @@ function parseAnswers(bytes: Buffer): RawAnswer[] {
   }
 }
 
-/** The headers of an answer of which all are signed. */
+/** The headers of an answer, all of them signed. */
 export function signedAnswer(
   secret: string | Uint8Array,
   requestId: string,

@@ -29,7 +29,7 @@ export async function eventually(
 }
 
 /**
- * A port at which nobody answers the handshake of TCP: its listener has a queue for one connection,
+ * A port where TCP handshakes get no answer: its listener has a queue for one connection,
  * which is taken, and accepts none.
  */
 export async function deafPort(t: ExecutionContext): Promise<number> {
@@ -44,7 +44,7 @@ export async function deafPort(t: ExecutionContext): Promise<number> {
   const port = Number(line.toString());
   spawnSync('kill', ['-STOP', String(child.pid)]);
   const { connect } = await import('node:net');
-  // Two are taken by a queue of one; further ones get no answer.
+  // A queue of one takes two; more get no answer.
   const fillers = Array.from({ length: 8 }, () => connect({ port, host: '127.0.0.1' }));
   for (const filler of fillers) filler.on('error', () => {});
   t.teardown(() => fillers.forEach((filler) => filler.destroy()));

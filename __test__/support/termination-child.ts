@@ -1,4 +1,4 @@
-// Ends the execution of code in the middle of the codec, in the ways in which a process may, and prints as
+// Terminates execution in the middle of the codec, in the ways that a process may, and prints as
 // JSON what worked afterwards. `node termination-child.js SCENARIO`
 import { createContext, runInContext, runInThisContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
@@ -49,7 +49,7 @@ function terminate(program: string, globals: Record<string, unknown>, timeout = 
   }
 }
 
-/** Calls a function where the stack is nearly full, by so many frames less. */
+/** Calls a function where the stack is nearly full, a number of frames earlier. */
 function nearTheEnd(act: () => void, frames: number): void {
   let left = 0;
   const dive = (depth: number): void => {

@@ -12,7 +12,7 @@ import {
 } from '../../src/index.js';
 import { value } from './arbitraries.js';
 
-/** Whether Erlang and Elixir can write all that is in a term, in exact form. */
+/** Whether Erlang and Elixir can write a term in exact form. */
 export function isWritable(term: unknown): boolean {
   if (term instanceof Atom) return !/[\ufffe\uffff]/.test(term.name);
   if (term instanceof ExternalFunction) return isWritable(term.module) && isWritable(term.function);

@@ -29,7 +29,7 @@ async function call(modules, options) {
 
 async function main() {
   await call({ m: { twice: (x) => tuple(x, x) } }, options);
-  // A module for worker threads is no part of a bundle, but a file beside it.
+  // A module for worker threads is a file beside the bundle.
   const url = pathToFileURL(join(process.cwd(), 'modules.mjs'));
   await call(url, { ...options, workers: 1 });
 }

@@ -58,7 +58,7 @@ test('a pool of Piscina that grows and shrinks', { timeout: 240_000 }, async () 
 
 for (const [manager, worker] of [
   ['node:cluster', 'worker.mjs'],
-  // pm2's cluster mode starts a script of its own, which imports that of the user.
+  // pm2's cluster mode starts a script of its own, which imports the user's.
   ['a process manager', 'container.cjs'],
 ]) {
   test(`workers of ${manager} that end and are replaced`, { timeout: 240_000 }, async () => {

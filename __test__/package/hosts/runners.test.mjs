@@ -19,7 +19,7 @@ for (const [runner, description, links] of [
       const folder = application({ ...shared, ...files, 'package.json': description }, { links });
       const { status, output } = await run(folder, 'bash', '-c', command);
       assert.equal(status, 0, output);
-      // What has not been closed makes Jest say this, and wait.
+      // Jest says this, and waits, if a handle is left open.
       assert.doesNotMatch(output, /did not exit|open handle/i);
     });
   }

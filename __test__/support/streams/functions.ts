@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 import { type CallContext, expose, raise, tuple } from '../../../src/index.js';
 
-/** What has happened in this thread, in order. */
+/** The events of this thread, in order. */
 export const notes: string[] = [];
 
 function* ending<T>(name: string, items: Iterable<T>): Generator<T, string> {
