@@ -1,4 +1,4 @@
-// Keeps the generator of load and the servers on cores of their own, where there are enough of them.
+// Keeps the load generator and the servers on cores of their own, where there are enough of them.
 import { availableParallelism } from 'node:os';
 
 const cores = availableParallelism();

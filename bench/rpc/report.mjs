@@ -60,7 +60,7 @@ function inShort(shown) {
         const found = shown.find(
           (figure) => figure.peer === peer && figure.column === column && figure.side === side,
         );
-        return found?.samples.length > 0 ? `${digits(cpuOf(found).median)} µs` : '–';
+        return found?.samples.length > 0 ? time(cpuOf(found).median) : '–';
       }),
     ]),
   );
@@ -100,8 +100,7 @@ ${footnotes(shown, figures)}
 function rateTable(shown) {
   return `## Calls per second
 
-Servers alone are limited by the cores that the generator of load leaves them, so that this says less than the
-CPU per call.
+A server has only the cores that the load generator leaves it, so this says less than the CPU per call.
 
 ${bothSides(shown, (figure) => withNoise(rateOf(figure)))}`;
 }
@@ -153,14 +152,13 @@ function footnotes(shown, figures) {
 function latencyTable(latency) {
   if (latency.length === 0) return '';
   const pinned = isPinned
-    ? 'The generator of load has a core of its own.'
-    : 'With two cores, the generator of load cannot have one of its own, and so the slowest hundredth waits for a core rather than for the server.';
+    ? 'The load generator has a core of its own.'
+    : 'With two cores, the load generator cannot have one of its own, so the slowest hundredth waits for a core rather than for the server.';
   const rows = latency.map(({ title, rate, p50, p99 }) => [title, ...[rate, p50, p99].map(digits)]);
   return `## Latency at half load
 
-One record; each server receives half of the calls per second that it can answer, at fixed times. Microseconds
-from when a call is due, so that what a stall delays is counted; for the servers of HTTP/2, from when h2load sends
-it. ${pinned}
+One record; each server receives half of the calls per second that it can answer, at fixed times. Microseconds from
+when a call is due, which counts what a stall delays; for the servers of HTTP/2, from when h2load sends it. ${pinned}
 
 ${table(['', 'calls/s', 'p50', 'p99'], rows)}`;
 }
@@ -174,7 +172,7 @@ function threadTable(shown) {
   });
   return `## Where backwater's CPU goes
 
-Microseconds per call. The pool, which takes what exceeds 64 KiB, is the rest.
+Microseconds per call. The rest is the pool, which takes messages above 64 KiB, and V8's own threads.
 
 ${table(['', 'JavaScript thread', 'I/O thread', 'process'], rows)}`;
 }
@@ -183,11 +181,11 @@ function aboutMeasuring({ options, figures }) {
   const { typical, most } = noiseOfAll(figures);
   return `## How this is measured
 
-- Every peer decodes its arguments, calls a function that returns them, and encodes the result. Nobody compresses.
+- Every peer decodes its arguments, calls a function that returns them, and encodes the result. No peer compresses.
   backwater signs and verifies each message, and so do Erlang and "JSON with HMAC"; the others do not authenticate.
-- Columns: 64 calls in flight for 1 and for 20 records, 4 for 10,000 records (1.8 MB) and for a binary of 1 MB, and
-  one record with a single call in flight.
-- A server is measured alone: a generator replays one request, over HTTP/1.1 with a connection for each call in
+- Columns: 64 calls in flight for 1 and for 20 records, and 4 for 10,000 records (1.8 MB) and for a binary of 1 MB.
+  "One in flight" makes one call of one record after the other.
+- A server is measured alone: a load generator replays one request, over HTTP/1.1 with a connection for each call in
   flight, or over HTTP/2 with h2load. capnweb and zeromq, whose requests cannot be replayed, are measured with their
   own clients.
 - A client is measured alone: backwater against the Rust server, undici against a server that sends the same bytes to
@@ -202,6 +200,8 @@ function aboutMeasuring({ options, figures }) {
 const withNoise = (value) => `${digits(value.median)} ±${percent(noiseOf(value))}`;
 
 const percent = (share) => `${(share * 100).toFixed(0)} %`;
+
+const time = (micros) => (micros >= 1000 ? `${digits(micros / 1000)} ms` : `${digits(micros)} µs`);
 
 /** Three digits, or all of them before the point. */
 export function digits(value) {
