@@ -74,15 +74,16 @@ ${table(['', ...titles], rows)}`;
 function goalTable(figures) {
   const goals = checkGoals(figures, titleOf);
   if (goals.length === 0) return '';
-  const rows = goals.map(({ what, goal, value, reached }) => {
+  const rows = goals.map(({ what, goal, ratio: { median, half }, reached }) => {
     const verdict = reached ? 'reached' : `**not reached**, [why](${WHY})`;
-    return [what, goal, `${digits(value)} ×`, verdict];
+    return [what, goal, `${digits(median)} ×`, percent(half / median), verdict];
   });
   return `## Goals
 
-${goals.filter(({ reached }) => reached).length} of ${goals.length} are reached in this run.
+${goals.filter(({ reached }) => reached).length} of ${goals.length} are reached in this run. Ratios are taken within each round; ± is half the distance between the smallest and the
+largest.
 
-${table(['what', 'goal', 'measured', ''], rows, ['', '--:', '--:', ''])}`;
+${table(['what', 'goal', 'measured', '±', ''], rows, ['', '--:', '--:', '--:', ''])}`;
 }
 
 /** A line for each peer; two cells for each column, for server and client. */
