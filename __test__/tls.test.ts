@@ -670,7 +670,7 @@ const clientErrors: readonly [tls: object | null | string, option: string, messa
   [null, 'tls', /takes an object/],
   ['ca.pem', 'tls', /takes an object/],
   [{ CA: ca }, 'tls.CA', /did you mean 'ca'/],
-  [{ ca: 7 }, 'tls.ca', /'tls\.ca' takes PEM as text or bytes, or the path/],
+  [{ ca: 7 }, 'tls.ca', /'tls\.ca' takes PEM text, PEM bytes or the path/],
   [{ ca: [] }, 'tls.ca', /takes/],
   [{ ca: '' }, 'tls.ca', /takes/],
   [{ ca: '/no/such/file' }, 'tls.ca', /'\/no\/such\/file' cannot be read \(ENOENT\)/],

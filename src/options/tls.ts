@@ -33,7 +33,7 @@ export interface NativeTlsClient {
   readonly acceptAny: boolean;
 }
 
-const PEM = 'PEM as text or bytes, or the path of a file with it';
+const PEM = 'PEM text, PEM bytes or the path of a PEM file';
 
 const pem: OptionType<Pem | undefined> = { takes: PEM, accepts: isPem };
 

@@ -119,8 +119,8 @@ export const audiences: OptionType<string | readonly string[] | undefined> = {
 
 export const healthPath: OptionType<string> = {
   takes:
-    "a path such as '/healthz': '/' and at most 255 characters of ASCII without white space, '?' and '#', " +
-    "and not what begins with '/backwater/'",
+    "a path such as '/healthz': '/' and 1 to 255 visible ASCII characters without '?' and '#', " +
+    "outside of '/backwater/'",
   accepts: (value): value is string =>
     typeof value === 'string' &&
     /^\/[!-~]{1,255}$/.test(value) &&
