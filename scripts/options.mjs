@@ -117,13 +117,11 @@ export async function optionsPage(root = home) {
     const others = also.length > 0 ? ` More options: ${also.join(', ')}.` : '';
     return `## ${title}\n\n${purpose}${others}\n\n${table}`;
   });
-  const intro = `<!-- Written by \`npm run options\` from the tables in src/. -->
-
-# Options
+  const intro = `# Options
 
 Reference of every option: what it takes, its default and what it does. \`undefined\` means the default, and
 \`Infinity\` no limit unless the row says otherwise. A wrong value or an unknown name throws an
-[\`OptionError\`](errors.md#err_backwater_option) that names the option.
+[\`OptionError\`](errors.md#err_backwater_option) that names the option. <!-- Written by \`npm run options\`. -->
 `;
   const path = join(root, PAGE);
   return format([intro, ...parts].join('\n'), { ...(await resolveConfig(path)), filepath: path });

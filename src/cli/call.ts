@@ -21,7 +21,10 @@ export const call: Command = {
     ...inputFlags,
     ...outputFlags,
     stream: { help: 'print the items of the result as they arrive, one per line' },
-    'idle-timeout': { value: 'TIME', help: 'limit for waiting for an item with --stream (30s)' },
+    'idle-timeout': {
+      value: 'TIME',
+      help: 'limit for waiting for an item with --stream (default 30s)',
+    },
   },
   connection: clientFlags,
   examples: [
