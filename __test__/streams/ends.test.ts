@@ -8,13 +8,13 @@ import {
   type CallContext,
   ClosedError,
   ConnectError,
-  ConnectionLostError,
   expose,
   RemoteError,
   RemoteException,
   StreamError,
   TimeoutError,
 } from '../../src/index.js';
+import { FaultyProxy } from '../support/faulty-proxy.js';
 import { connect, serve } from '../support/rpc.js';
 import { eventually } from '../support/stalling.js';
 import { collect, RemoteServer, untilFailure } from '../support/streams/server.js';
@@ -286,12 +286,39 @@ test('a server process that is killed ends its streams with an error', async (t)
   const failures = Promise.all([untilFailure(waiting), untilFailure(reading)]);
   server.process.kill('SIGKILL');
   await once(server.process, 'exit');
-  for (const { error } of await failures) {
-    t.true(error instanceof StreamError || error instanceof ConnectionLostError, String(error));
+  for (const { items, error } of await failures) {
+    t.true(error instanceof StreamError, String(error));
+    // The first one was taken before.
+    t.is((error as StreamError).items, items.length + 1);
+    t.is(typeof (error as StreamError).requestId, 'string');
   }
   const refused = await untilFailure(client.stream('s', 'once'));
   t.true(refused.error instanceof ConnectError, String(refused.error));
   t.is(client.stats().pending, 0);
+});
+
+test('a stream whose connection is broken at any byte ends with an error, and never before', async (t) => {
+  const server = await RemoteServer.start(t);
+  const proxy = await FaultyProxy.start(Number(new URL(server.url).port));
+  t.teardown(() => proxy.close());
+  const client = connect(t, { url: `http://127.0.0.1:${proxy.port}` });
+  const names = new Set<string>();
+  const all = await collect(client.stream('s', 'sync', [400]));
+  // Without the last frame and what follows it, whose length depends on how the server writes them.
+  const length = proxy.carried.response - 64;
+  for (const kind of ['cut', 'reset'] as const) {
+    for (let offset = 1; offset < length; offset += 29) {
+      // On a connection of its own.
+      const afresh = connect(t, { url: `http://127.0.0.1:${proxy.port}` });
+      proxy.next = { kind, direction: 'response', offset };
+      const { items, error } = await untilFailure(afresh.stream('s', 'sync', [400]));
+      names.add((error as Error).name);
+      t.deepEqual(items, all.slice(0, items.length), `${kind} at ${offset}`);
+      if (error instanceof StreamError) t.is(error.items, items.length);
+      t.is(afresh.stats().pending, 0);
+    }
+  }
+  t.deepEqual([...names].sort(), ['ConnectionLostError', 'StreamError']);
 });
 
 test('a worker that dies ends its streams with an exception, and others go on', async (t) => {
