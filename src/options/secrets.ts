@@ -39,13 +39,13 @@ const MAX_SECRETS = 16;
 const ADVISED_LENGTH = 32;
 let warned = false;
 
-/** Says once in a process that a secret is short. */
+/** Warns once per process of a short secret. */
 function warnOfShort(length: number, option: string): void {
   if (warned || length >= ADVISED_LENGTH) return;
   warned = true;
   process.emitWarning(
-    `${option} has ${length} bytes: secrets of fewer than ${ADVISED_LENGTH} can be guessed by who ` +
-      "has seen a signed message; crypto.randomBytes(32).toString('base64') makes a good one",
+    `${option} has ${length} bytes: whoever sees a signed message may guess a secret of fewer than ` +
+      `${ADVISED_LENGTH}; use crypto.randomBytes(${ADVISED_LENGTH}).toString('base64')`,
     { type: 'BackwaterWarning', code: 'BACKWATER_SHORT_SECRET' },
   );
 }

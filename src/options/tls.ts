@@ -227,7 +227,7 @@ function warnOnce(): void {
   warned = true;
   process.emitWarning(
     "a client of backwater accepts any certificate (option 'tls.dangerouslyAcceptAnyCertificate'): " +
-      'its connections can be listened to and tampered with',
+      'anyone on the path can read its calls',
     { type: 'SecurityWarning', code: 'BACKWATER_ACCEPTS_ANY_CERTIFICATE' },
   );
 }
