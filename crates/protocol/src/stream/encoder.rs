@@ -23,8 +23,43 @@ pub struct FrameEncoder {
     /// How many items there were so far.
     count: u64,
     max_item_size: usize,
-    /// From which size on payloads are compressed, and how well.
-    compression: Option<(usize, u32)>,
+    /// `None` if the caller does not take compressed payloads.
+    compression: Option<Compression>,
+}
+
+/// After payloads that compression did not shrink, such as images, the most that are not tried.
+const LONGEST_PAUSE: u32 = 64;
+
+/// Which payloads are compressed.
+struct Compression {
+    /// From which size on.
+    threshold: usize,
+    level: u32,
+    /// How many payloads are not tried now, and how many after the next one that does not shrink.
+    pause: u32,
+    next_pause: u32,
+}
+
+impl Compression {
+    /// The payload compressed, if it is worth the time and the result is smaller.
+    fn pack(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        if payload.len() < self.threshold {
+            return None;
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            return None;
+        }
+        let packed = gzip::deflate(payload, self.level);
+        match packed {
+            Some(_) => self.next_pause = 1,
+            None => {
+                self.pause = self.next_pause;
+                self.next_pause = (self.next_pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        packed
+    }
 }
 
 impl FrameEncoder {
@@ -34,8 +69,12 @@ impl FrameEncoder {
             number: 0,
             count: 0,
             max_item_size: settings.max_encoded_result_size,
-            compression: accepts_gzip
-                .then_some((settings.compression_threshold, settings.gzip_level)),
+            compression: accepts_gzip.then_some(Compression {
+                threshold: settings.compression_threshold,
+                level: settings.gzip_level,
+                pause: 0,
+                next_pause: 1,
+            }),
         }
     }
 
@@ -130,11 +169,9 @@ impl FrameEncoder {
     /// Compresses the payload where that is worth it, writes the head before it and the tag behind it.
     fn seal(&mut self, kind: FrameType, start: usize, out: &mut Vec<u8>) {
         let payload = &out[start + HEAD..];
-        let packed = match (kind, self.compression) {
-            (FrameType::Items | FrameType::Exception, Some((threshold, level)))
-                if payload.len() >= threshold =>
-            {
-                gzip::deflate(payload, level)
+        let packed = match (kind, &mut self.compression) {
+            (FrameType::Items | FrameType::Exception, Some(compression)) => {
+                compression.pack(payload)
             }
             _ => None,
         };
@@ -164,4 +201,39 @@ fn begin_items(out: &mut Vec<u8>) -> usize {
     out.extend(LIST);
     out.extend([0; LIST_HEAD - LIST.len()]);
     start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_that_do_not_shrink_are_tried_less_and_less_often() {
+        let mut compression = Compression { threshold: 300, level: 1, pause: 0, next_pause: 1 };
+        let mut state = 1u32;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 24) as u8
+        };
+        let noise: Vec<u8> = (0..400).map(|_| random()).collect();
+        let mut tried = Vec::new();
+        for place in 0..300 {
+            if compression.pause == 0 {
+                tried.push(place);
+            }
+            assert_eq!(compression.pack(&noise), None);
+        }
+        assert_eq!(tried, [0, 2, 5, 10, 19, 36, 69, 134, 199, 264]);
+        let text = [b'a'; 400];
+        let shrunk = (0..).find(|_| compression.pack(&text).is_some());
+        assert!(shrunk.is_some_and(|after| after <= LONGEST_PAUSE), "{shrunk:?}");
+        // From then on all of them.
+        assert!(compression.pack(&text).is_some());
+        assert_eq!(compression.pack(&text[..299]), None);
+        assert_eq!(compression.pack(&noise), None);
+        assert_eq!(compression.pack(&text), None);
+        assert!(compression.pack(&text).is_some());
+    }
 }
