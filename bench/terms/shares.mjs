@@ -63,7 +63,7 @@ const LEAST_MICROS = 0.0005;
 const TOLERANCE = 0.15;
 
 /**
- * What cannot be true: parts that do not add up to the whole, which was measured apart from them, and times
+ * Impossible results: parts that do not add up to the whole, which was measured apart from them, and times
  * that are too short for the number of terms.
  *
  * @returns {string[]}
