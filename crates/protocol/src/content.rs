@@ -4,6 +4,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
 use crate::gzip;
+use crate::headers::{ETF, GZIP};
 
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,12 @@ pub(crate) enum ContentType {
 }
 
 pub(crate) fn content_type(headers: &HeaderMap) -> ContentType {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let value = headers.get(CONTENT_TYPE);
+    // What nearly every message says.
+    if value == Some(&ETF) {
+        return ContentType::Etf;
+    }
+    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
         return ContentType::Malformed;
     };
     let media_type = value.split(';').next().unwrap_or_default().trim();
@@ -74,7 +80,11 @@ pub(crate) enum Accepted {
 
 /// What a request accepts with a quality above 0. Streams count where they stand before terms.
 pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
-    let Some(value) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else {
+    let value = headers.get(ACCEPT);
+    if value == Some(&ETF) {
+        return Accepted::Terms;
+    }
+    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
         return Accepted::Neither;
     };
     let mut accepted = Accepted::Terms;
@@ -91,7 +101,11 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
 
 /// The encoding for the answer: the better liked of those that are known.
 pub(crate) fn accepted_encoding(headers: &HeaderMap) -> Encoding {
-    let Some(value) = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()) else {
+    let value = headers.get(ACCEPT_ENCODING);
+    if value == Some(&GZIP) {
+        return Encoding::Gzip;
+    }
+    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
         return Encoding::Identity;
     };
     let mut best = (0, Encoding::Identity);

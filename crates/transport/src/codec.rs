@@ -23,10 +23,10 @@ pub(crate) struct Codec {
     pub(crate) decoder: Decoder,
 }
 
-/// Codecs that are used again.
+/// Codecs that are used again. Boxed, because each use moves one out and back.
 #[derive(Clone)]
 pub(crate) struct Codecs {
-    idle: Arc<Mutex<Vec<Codec>>>,
+    idle: Arc<Mutex<Idle>>,
     /// One permit for each large frame in work: half of the cores, so that calls have the others.
     frames: Arc<Semaphore>,
 }
@@ -37,6 +37,8 @@ impl Default for Codecs {
         Self { idle: Arc::default(), frames: Arc::new(Semaphore::new((cores / 2).max(1))) }
     }
 }
+
+type Idle = Vec<Box<Codec>>;
 
 /// Work was not done since the runtime is shutting down.
 #[derive(Debug)]
@@ -104,8 +106,9 @@ impl Codecs {
     /// A codec whose work panics is not used again: it is dropped on the way.
     fn run_inline<T>(&self, work: impl FnOnce(&mut Codec) -> T) -> T {
         let idle = self.idle().pop();
-        let mut codec =
-            idle.unwrap_or_else(|| Codec { encoder: Encoder::default(), decoder: Decoder::new() });
+        let mut codec = idle.unwrap_or_else(|| {
+            Box::new(Codec { encoder: Encoder::default(), decoder: Decoder::new() })
+        });
         let value = work(&mut codec);
         let mut idle = self.idle();
         if idle.len() < KEPT {
@@ -114,7 +117,7 @@ impl Codecs {
         value
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Codec>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::CONNECTION;
+use http::{HeaderMap, HeaderName};
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// How long to keep an idle connection if the server gives no hint: Cowboy closes after 5 s.
 const DEFAULT: Duration = Duration::from_secs(4);
 /// Subtracted from the server's hint, so that a request does not cross with the closing.
@@ -28,7 +29,7 @@ pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Dur
 /// it without that name, and closes its own connections at other times: such a hint counts only if it is
 /// shorter than the default.
 pub(super) fn hint(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
     let timeout = value.split(',').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim())
