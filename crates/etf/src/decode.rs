@@ -936,7 +936,7 @@ impl Run<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn leaf<T: Hash>(
         &self,
         wanted: bool,
@@ -946,7 +946,7 @@ impl Run<'_> {
         Ok(Read::Leaf(self.hash_if(wanted, kind, content)))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hash_if<T: Hash>(&self, wanted: bool, kind: HashKind, content: T) -> TermHash {
         if wanted { self.hasher.hash(kind, content) } else { 0 }
     }
