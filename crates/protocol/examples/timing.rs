@@ -1,9 +1,8 @@
-//! Whether the time that a wrong signature takes tells where it is wrong: `npm run bench -- timing`.
+//! Whether timing reveals where a signature is wrong: `npm run bench -- timing`.
 //!
-//! As dudect does it (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017): responses
-//! whose signature is wrong in its first or in its last byte are verified in random order, and Welch's t
-//! compares the times of both. A |t| of more than 4.5 means that they can be told apart. A comparison
-//! that stops at the first difference, measured in the same way, shows that the method would see it.
+//! Like dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017): verifies
+//! responses with a wrong first or last byte in random order, and compares the times by Welch's t.
+//! |t| > 4.5 means that they differ. A comparison that stops early shows that the method works.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -32,7 +31,7 @@ fn main() {
     report("verify", count, &texts, |headers| {
         client::authenticate(StatusCode::OK, headers, &secrets, ID).is_err()
     });
-    // The same class twice: what the machine makes of nothing.
+    // The same class twice, to measure noise.
     let same = [texts[0].clone(), texts[0].clone()];
     report("verify, no difference", count, &same, |headers| {
         client::authenticate(StatusCode::OK, headers, &secrets, ID).is_err()
@@ -47,7 +46,7 @@ fn main() {
     });
 }
 
-/// What nobody should do.
+/// The insecure comparison.
 fn stops_early(own: &[u8], given: &[u8]) -> bool {
     own.iter().zip(given).all(|(own, given)| black_box(own) == black_box(given))
 }
@@ -86,7 +85,7 @@ fn response() -> HeaderMap {
     headers
 }
 
-/// Measures, and prints a line of JSON.
+/// Prints one line of JSON.
 fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMap) -> bool) {
     let mut headers = response();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -96,7 +95,7 @@ fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMa
         state ^= state >> 7;
         state ^= state << 17;
         let class = (state >> 40) as usize & 1;
-        // In the same memory for both classes, whose place would make a difference otherwise.
+        // In the same memory for both classes, because its address would matter.
         headers.insert("signature", HeaderValue::from_str(&texts[class]).unwrap());
         let start = Instant::now();
         assert!(black_box(work(black_box(&headers))), "a wrong signature is taken");
@@ -107,8 +106,8 @@ fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMa
         }
     }
     let limits = [0.5, 0.75, 0.9, 0.95, 0.99, 1.0].map(|part| percentile(&times, part));
-    // What an interrupt has lengthened says nothing: several limits are tried, as dudect does, and the
-    // largest difference counts.
+    // Interrupts lengthen some times, so the largest difference under several limits counts, as in
+    // dudect.
     let t = limits.iter().map(|limit| welch(&times, *limit)).fold(0.0, f64::max);
     let [first, last] = [0, 1].map(|class| mean(&times[class], limits[3]));
     println!(
@@ -117,7 +116,6 @@ fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMa
     );
 }
 
-/// The time that this part of all measurements is below of.
 fn percentile(times: &[Vec<f64>; 2], part: f64) -> f64 {
     let mut all = times.concat();
     all.sort_unstable_by(f64::total_cmp);
@@ -132,7 +130,7 @@ fn mean(times: &[f64], limit: f64) -> f64 {
     sum / count
 }
 
-/// |t| of Welch's test over the times up to a limit.
+/// |t| of Welch's test over the times up to `limit`.
 fn welch(times: &[Vec<f64>; 2], limit: f64) -> f64 {
     let [(mean_a, error_a), (mean_b, error_b)] = [0, 1].map(|class| {
         let mean = mean(&times[class], limit);

@@ -1,7 +1,5 @@
-//! What a caller sends along with a call: metadata and the trace that the call belongs to.
-//!
-//! Each entry of the metadata is a header `x-backwater-meta-<name>`; the trace travels as `traceparent`,
-//! `tracestate` and `baggage` (W3C). A server believes those that are signed and ignores the others.
+//! Metadata (`x-backwater-meta-<name>`) and trace (`traceparent`, `tracestate`, `baggage`, W3C) of
+//! a call. A server ignores them unless they are signed.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
@@ -9,31 +7,27 @@ use std::borrow::Cow;
 use crate::percent;
 use crate::signature::SignedNames;
 
-/// The name of a header is this and the name of an entry.
+/// Prefix of metadata headers.
 pub const METADATA_PREFIX: &str = "x-backwater-meta-";
-/// How many entries the metadata of a call may have. With the headers of a request, and some that proxies
-/// add, they are less than the 100 headers that servers take.
-pub const MAX_METADATA_ENTRIES: usize = 64;
-/// How many bytes the names may have in all. They stand in `authorization` as well, which Cowboy limits to
-/// 4 KiB.
-pub const MAX_METADATA_NAMES: usize = 2048;
-/// How many bytes names and encoded values may have in all.
-pub const MAX_METADATA_SIZE: usize = 8192;
+/// Leaves room for the protocol's and proxies' headers below 100, the limit of servers.
+pub(crate) const MAX_METADATA_ENTRIES: usize = 64;
+/// Bytes of all names. They are also listed in `authorization`, which Cowboy limits to 4 KiB.
+pub(crate) const MAX_METADATA_NAMES: usize = 2048;
+/// Bytes of all names and encoded values.
+pub(crate) const MAX_METADATA_SIZE: usize = 8192;
 
-/// Names that have headers of their own, or are kept for this library.
 const RESERVED: [&str; 3] = ["traceparent", "tracestate", "baggage"];
 const RESERVED_PREFIXES: [&str; 2] = ["backwater-", "x-backwater-"];
 
-/// Headers that a request carries besides the protocol's own, signed. Cloning is cheap.
+/// Signed headers that a request carries besides the protocol's own. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallHeaders {
-    /// By name, in alphabetical order.
+    /// Sorted by name.
     headers: std::sync::Arc<[(HeaderName, HeaderValue)]>,
 }
 
 impl CallHeaders {
-    /// Headers of the metadata and of the trace. `None` if there is any other, one twice, or one that
-    /// cannot stand in a request.
+    /// Headers of metadata and trace. `None` if one is unknown, repeated or malformed.
     pub fn new<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Self> {
         let header = |(name, value): (&str, &str)| {
             let is_known = name.starts_with(METADATA_PREFIX) || RESERVED.contains(&name);
@@ -51,7 +45,7 @@ impl CallHeaders {
     }
 }
 
-/// What a request carries, as far as that is signed.
+/// The signed metadata and trace of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CarriedContext {
     /// Names and values.
@@ -60,28 +54,26 @@ pub struct CarriedContext {
     pub trace: TraceContext,
 }
 
-/// The headers of W3C's Trace Context and Baggage as they were received.
+/// The headers of W3C's Trace Context and Baggage, as received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceContext {
-    /// Of the span that has made the call.
+    /// The caller's span.
     pub traceparent: Option<String>,
-    /// What tracing systems add to it.
+    /// State of tracing systems.
     pub tracestate: Option<String>,
-    /// What the application says along the trace.
+    /// Key-value pairs of the application.
     pub baggage: Option<String>,
 }
 
-/// Why the metadata of a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetadataFailure {
-    /// An entry stands twice, its name is empty or reserved, or its value is not percent-encoded UTF-8.
+    /// A name is repeated, empty or reserved, or a value is not percent-encoded UTF-8.
     Invalid,
-    /// There are more entries or bytes than may be.
     TooLarge,
 }
 
 impl CarriedContext {
-    /// Reads the signed headers of a request; `None` if there is nothing in them.
+    /// Reads the signed headers; `None` if there are none.
     pub(crate) fn read(
         headers: &HeaderMap,
         names: &SignedNames<'_>,
@@ -114,16 +106,15 @@ impl CarriedContext {
 }
 
 impl TraceContext {
-    /// Takes the header of that number. One that makes no sense is none: traces never fail a call.
+    /// Malformed traces are ignored, because tracing must never fail a call.
     fn set(&mut self, index: usize, headers: &HeaderMap) {
         let mut values = headers.get_all(RESERVED[index]).iter().map(HeaderValue::to_str);
         let Some(Ok(first)) = values.next() else { return };
         if index == 0 {
-            // A second one leaves open which is meant (Trace Context, 3.2).
+            // With two, it is ambiguous which is meant (Trace Context, 3.2).
             self.traceparent = values.next().is_none().then(|| first.to_owned());
             return;
         }
-        // Lists, which may come in several lines.
         let Ok(list) = values.try_fold(first.to_owned(), |list, value| {
             Ok::<_, ()>(list + "," + value.map_err(drop)?)
         }) else {
@@ -133,7 +124,7 @@ impl TraceContext {
     }
 }
 
-/// The name of an entry, if the header is one; names count in any case.
+/// Case-insensitive.
 fn after_prefix(header: &str) -> Option<&str> {
     let (prefix, name) = header.split_at_checked(METADATA_PREFIX.len())?;
     prefix.eq_ignore_ascii_case(METADATA_PREFIX).then_some(name)
@@ -224,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_stands_once() {
+    fn repeated_entries_are_refused() {
         let twice = [("x-backwater-meta-a", &b"1"[..]), ("x-backwater-meta-a", b"1")];
         assert_eq!(read(&twice), Err(MetadataFailure::Invalid));
     }
@@ -263,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_carries_what_it_may() {
+    fn only_valid_headers_are_carried() {
         let headers = CallHeaders::new([
             ("x-backwater-meta-b", "2"),
             ("baggage", "x=1"),

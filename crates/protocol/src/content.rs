@@ -1,4 +1,4 @@
-//! Types and encodings of bodies, and what the other side accepts (RFC 9110, sections 8 and 12).
+//! Content types and encodings, and their negotiation (RFC 9110, sections 8 and 12).
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
@@ -6,18 +6,15 @@ use http::{HeaderMap, HeaderValue};
 use crate::gzip;
 use crate::headers::{ETF, GZIP};
 
-/// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// As it is.
     Identity,
-    /// By gzip.
     Gzip,
 }
 
 impl Encoding {
-    /// How long a body may be as it is sent if `limit` is how long it may be before encoding: gzip makes
-    /// what it cannot compress a little longer, and some peers send it nevertheless.
+    /// Limit of a body as sent. Gzip makes incompressible data slightly longer, and some peers send
+    /// it nevertheless.
     pub(crate) fn limit(self, limit: usize) -> usize {
         match self {
             Self::Identity => limit,
@@ -26,13 +23,12 @@ impl Encoding {
     }
 }
 
-/// What a `content-type` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentType {
     Etf,
     Stream,
     Other,
-    /// None, or not `type/subtype`.
+    /// Missing, or not `type/subtype`.
     Malformed,
 }
 
@@ -60,7 +56,7 @@ pub(crate) fn content_type(headers: &HeaderMap) -> ContentType {
     }
 }
 
-/// `None` when it is one that is not taken. Letters count as they are.
+/// `None` if unsupported. Case-sensitive.
 pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<Encoding> {
     match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Some(Encoding::Identity),
@@ -69,16 +65,15 @@ pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<Encoding> {
     }
 }
 
-/// What a caller accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accepted {
-    /// Terms, and streams of them rather than one.
+    /// Both, but prefers a stream.
     Streams,
     Terms,
     Neither,
 }
 
-/// What a request accepts with a quality above 0. Streams count where they stand before terms.
+/// The types with a quality above 0. A stream is preferred if it is listed before terms.
 pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
     let value = headers.get(ACCEPT);
     if value == Some(&ETF) {
@@ -99,7 +94,7 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
     Accepted::Neither
 }
 
-/// The encoding for the answer: the better liked of those that are known.
+/// The known encoding with the highest quality.
 pub(crate) fn accepted_encoding(headers: &HeaderMap) -> Encoding {
     let value = headers.get(ACCEPT_ENCODING);
     if value == Some(&GZIP) {
@@ -122,7 +117,7 @@ pub(crate) fn accepted_encoding(headers: &HeaderMap) -> Encoding {
     best.1
 }
 
-/// The items of a list with their qualities in thousandths.
+/// The items of a list, with qualities in thousandths.
 fn choices(value: &str) -> impl Iterator<Item = (&str, u32)> {
     value.split(',').map(|item| {
         let mut parts = item.split(';').map(str::trim);
@@ -135,7 +130,7 @@ fn choices(value: &str) -> impl Iterator<Item = (&str, u32)> {
     })
 }
 
-/// A quality (RFC 9110, 12.4.2); what is none counts as 0.
+/// A quality (RFC 9110, 12.4.2); 0 if malformed.
 fn thousandths(text: &str) -> u32 {
     match text.parse::<f64>() {
         Ok(quality) if (0.0..=1.0).contains(&quality) => (quality * 1000.0).round() as u32,

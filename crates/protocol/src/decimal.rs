@@ -1,9 +1,6 @@
-//! Numbers in headers.
-
 use http::HeaderValue;
 
-/// The number that so many decimal digits at most say, of which there is one at least; `None` for
-/// anything else. Up to 19 digits fit.
+/// Reads one to `most_digits` decimal digits; at most 19 fit.
 pub(crate) fn parse(value: &HeaderValue, most_digits: usize) -> Option<u64> {
     let digits = value.as_bytes();
     if digits.is_empty() || digits.len() > most_digits || !digits.iter().all(u8::is_ascii_digit) {

@@ -1,4 +1,4 @@
-//! The `digest` header: SHA-256 over the body as sent (RFC 3230, RFC 5843).
+//! The `digest` header: SHA-256 of the body as sent (RFC 3230, RFC 5843).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,13 +11,11 @@ const PREFIX: &str = "SHA-256=";
 /// 32 bytes in base64.
 const ENCODED: usize = 44;
 
-/// The header's value for a body.
 pub(crate) fn digest_of(body: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(&text_of(body)).unwrap_or(HeaderValue::from_static(PREFIX))
 }
 
-/// Whether a header's value is the digest of a body. It is signed and not secret, so any comparison
-/// will do.
+/// The digest is signed and not secret, so the comparison need not take constant time.
 pub(crate) fn is_digest_of(value: &HeaderValue, body: &[u8]) -> bool {
     value.as_bytes().trim_ascii() == text_of(body)
 }
@@ -30,7 +28,7 @@ fn text_of(body: &[u8]) -> [u8; PREFIX.len() + ENCODED] {
     let mut text = [0; PREFIX.len() + ENCODED];
     let (prefix, encoded) = text.split_at_mut(PREFIX.len());
     prefix.copy_from_slice(PREFIX.as_bytes());
-    // Never fails: there is room for 32 bytes.
+    // Never fails, because 32 bytes fit.
     let _ = STANDARD.encode_slice(context.finish(), encoded);
     text
 }

@@ -1,4 +1,4 @@
-//! Compression of bodies (RFC 1952), never beyond a limit.
+//! Gzip (RFC 1952) with limits.
 
 use std::fmt;
 
@@ -6,10 +6,9 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 
 use crate::pieces::pieces;
 
-/// What a byte of deflated input can give at most (258 bytes by two bits, zlib's "Maximum Compression
-/// Factor").
+/// Maximum output per input byte (zlib's "Maximum Compression Factor": 258 bytes for two bits).
 const MOST_PER_BYTE: usize = 1032;
-/// How much the output grows at a time.
+/// Growth of the output buffer.
 const STEP: usize = 16 * 1024;
 /// Magic, method, no flags, no time, no extra flags, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -23,11 +22,11 @@ const RESERVED: u8 = 0xe0;
 /// Why a body cannot be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GzipError {
-    /// It is not gzip, damaged, or cut off.
+    /// It is not gzip, damaged or truncated.
     Malformed,
-    /// It is larger than the limit, in bytes.
+    /// It exceeds the limit.
     TooLarge {
-        /// The limit.
+        /// In bytes.
         limit: usize,
     },
 }
@@ -45,29 +44,25 @@ impl fmt::Display for GzipError {
 
 impl std::error::Error for GzipError {}
 
-/// The most bytes that gzip makes of `size` bytes which cannot be compressed: zlib's `deflateBound` for its
-/// default memory level, which stores such data in blocks of 16 KiB, with gzip's header and trailer. At most
-/// 0.04 % and 25 bytes more.
+/// Maximum size of `size` bytes after gzip: zlib's `deflateBound` for its default memory level,
+/// which stores incompressible data in blocks of 16 KiB, plus gzip's header and trailer. At most
+/// 0.04 % and 25 bytes more than `size`.
 pub fn bound(size: usize) -> usize {
     const ADDED: usize = 13 - 6 + 18;
     let blocks = (size >> 12) + (size >> 14) + (size >> 25);
     size.saturating_add(blocks).saturating_add(ADDED)
 }
 
-/// Inflates the first member of a gzip file; what comes after it is ignored. At most `limit` bytes
-/// are ever made, and a little more memory is taken.
-///
-/// # Errors
-///
-/// See [`GzipError`].
+/// Inflates the first member and ignores the rest. Makes at most `limit` bytes and uses little more
+/// memory.
 pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     let mut deflated = skip_header(input).ok_or(GzipError::Malformed)?;
     let mut inflater = Decompress::new(false);
-    // One byte more than is expected, so that the end is seen without room for more.
+    // One byte extra, so that the end is seen without growing.
     let expected = claimed_size(input.len(), input.last_chunk()).saturating_add(1).max(STEP);
     let mut output = Vec::with_capacity(expected.min(limit.saturating_add(1)));
     loop {
-        // One byte more than the limit, to tell what fits from what does not.
+        // One byte over the limit shows that the output is too large.
         let room = limit.saturating_add(1) - output.len();
         output.reserve_exact(output.len().clamp(STEP, STEP * 64).min(room));
         let (read, written) = (inflater.total_in(), inflater.total_out());
@@ -89,15 +84,14 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     Ok(output)
 }
 
-/// How long the output of `length` bytes of gzip is, if their trailer is right and stands at the end:
-/// `trailer` are their last four bytes. Never more than so much input can give. The sender controls the
-/// trailer, and data after the first member hides it, so more may come out.
+/// The inflated size that `length` bytes of gzip claim in their last four bytes (`trailer`), at
+/// most what that input can produce. The output may still be larger, because the sender controls
+/// the trailer.
 pub fn claimed_size(length: usize, trailer: Option<&[u8; 4]>) -> usize {
     let claimed = trailer.map_or(0, |size| u32::from_le_bytes(*size) as usize);
     claimed.min(length.saturating_mul(MOST_PER_BYTE))
 }
 
-/// What follows the header of the member.
 fn skip_header(input: &[u8]) -> Option<&[u8]> {
     let (&[0x1f, 0x8b, 8, flags, _, _, _, _, _, _], mut rest) = input.split_first_chunk::<10>()?
     else {
@@ -138,9 +132,7 @@ fn check_trailer(trailer: &[u8], output: &[u8]) -> Result<(), GzipError> {
     if holds { Ok(()) } else { Err(GzipError::Malformed) }
 }
 
-/// The gzip form of `input`; `None` when that is not smaller.
-///
-/// `level` is 1 (quick) to 9 (small).
+/// Gzips `input` at `level` 1 (fast) to 9 (small); `None` if that is not smaller.
 pub fn deflate(input: &[u8], level: u32) -> Option<Vec<u8>> {
     let mut deflater = Compress::new(Compression::new(level.clamp(1, 9)), false);
     let mut output = Vec::with_capacity(input.len());
@@ -156,7 +148,7 @@ pub fn deflate(input: &[u8], level: u32) -> Option<Vec<u8>> {
             if status == Status::StreamEnd || !is_last && deflater.total_in() == end {
                 break;
             }
-            // No larger than the input: what would be is not sent.
+            // Stops as soon as the output is as large as the input.
             if output.len() == output.capacity() {
                 return None;
             }
@@ -175,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trailer_that_claims_much_reserves_no_more_than_the_input_can_give() {
+    fn a_false_trailer_reserves_no_more_than_the_input_can_produce() {
         let mut packed = deflate(&[7; 3000], 1).unwrap();
         assert_eq!(claimed_size(packed.len(), packed.last_chunk()), 3000);
         assert_eq!(inflate(&packed, 3000), Ok(vec![7; 3000]));
@@ -188,9 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_is_that_of_blocks_of_16_kib_and_no_more_than_needed() {
+    fn the_bound_is_tight_for_blocks_of_16_kib() {
         for size in [0, 1, 300, 16_383, 16_384, 1 << 20, 8 << 20, (1 << 28) - 1] {
-            // What zlib makes of random data at its default memory level, header and trailer included.
+            // zlib's output for random data at its default memory level, with header and trailer.
             let stored = size + usize::div_ceil(size, 16_383).max(1) * 5 + 18;
             assert!(bound(size) >= stored, "{size}: {} < {stored}", bound(size));
             assert!(bound(size) <= stored + stored / 2000 + 25, "{size}");
@@ -199,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deflated_inflates_to_the_same() {
+    fn gzip_round_trips() {
         // Miri takes a minute for a few kilobytes.
         let (large, levels) =
             if cfg!(miri) { (5_000, &[6][..]) } else { (1_000_000, &[1, 6, 9][..]) };
@@ -218,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_is_not_sent() {
+    fn incompressible_data_is_not_compressed() {
         let mut state = 1u32;
         let mut random = || {
             state ^= state << 13;

@@ -1,8 +1,7 @@
-//! The wire protocol of backwater over HTTP/1.1, without I/O, clock or randomness of its own.
+//! The wire protocol of backwater over HTTP/1.1, without I/O, clock or randomness.
 //!
-//! A request and a response pass through stages, each a type of its own: what a stage has proven, the
-//! next one need not ask. [`server`] has those of a request that comes in, [`client`] those of a
-//! response.
+//! Messages pass through stages, and each stage is a type, so nothing that is unproven can be used.
+//! [`server`] has the stages of a request, [`client`] those for responses.
 
 #![forbid(unsafe_code)]
 
@@ -22,10 +21,7 @@ pub mod stream;
 mod timeout;
 mod timestamp;
 
-pub use self::call_headers::{
-    CallHeaders, CarriedContext, MAX_METADATA_ENTRIES, MAX_METADATA_NAMES, MAX_METADATA_SIZE,
-    METADATA_PREFIX, TraceContext,
-};
+pub use self::call_headers::{CallHeaders, CarriedContext, METADATA_PREFIX, TraceContext};
 pub use self::secrets::{MAX_SECRETS, Secrets, SecretsError};
 pub use self::signature::SignatureFailure;
 pub use self::timeout::CallTimeout;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Appends a name. Letters, digits and `-._~` stand as they are.
+/// Letters, digits and `-._~` stay as they are.
 pub(crate) fn encode(name: &str, text: &mut String) {
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -16,7 +16,7 @@ pub(crate) fn encode(name: &str, text: &mut String) {
     }
 }
 
-/// Decodes UTF-8 text; `None` if it is malformed.
+/// `None` if malformed or not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));

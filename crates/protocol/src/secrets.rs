@@ -1,4 +1,4 @@
-//! The secrets that both sides share.
+//! Shared secrets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,23 +6,22 @@ use std::sync::Arc;
 use ring::hmac;
 use subtle::ConstantTimeEq;
 
-/// One or more secrets: the first signs what begins with us, any is accepted. Cloning is cheap, and
-/// nothing prints them.
+/// One or more secrets: the first signs, any is accepted. Cloning is cheap, and `Debug` hides them.
 #[derive(Clone)]
 pub struct Secrets {
     keys: Arc<[hmac::Key]>,
 }
 
-/// How many secrets are tried for one message at most. Each of them costs an HMAC over the head, before
-/// anybody is authenticated.
+/// Limit of secrets to try per message: each costs an HMAC over the head of an unauthenticated
+/// message.
 pub const MAX_SECRETS: usize = 16;
 
-/// Why secrets cannot be used.
+/// Why secrets are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretsError {
-    /// One has no bytes, or there is none.
+    /// The list or a secret is empty.
     Empty,
-    /// There are more than [`MAX_SECRETS`].
+    /// More than [`MAX_SECRETS`].
     TooMany,
 }
 
@@ -39,10 +38,6 @@ impl std::error::Error for SecretsError {}
 
 impl Secrets {
     /// Prepares the keys.
-    ///
-    /// # Errors
-    ///
-    /// When there is no secret, an empty one, or more than [`MAX_SECRETS`].
     pub fn new(secrets: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, SecretsError> {
         let keys = secrets.into_iter().map(|secret| {
             if secret.is_empty() {
@@ -58,33 +53,32 @@ impl Secrets {
         }
     }
 
-    /// Any of the keys.
     pub(crate) fn candidates(&self) -> Candidates<'_> {
         Candidates::new(&self.keys, 0)
     }
 
-    /// The keys, of which there is at least one.
+    /// Never empty.
     pub(crate) fn keys(&self) -> &[hmac::Key] {
         &self.keys
     }
 }
 
-/// Keys of which one may have signed a message.
+/// Keys to try for a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidates<'a> {
     keys: &'a [hmac::Key],
-    /// The number of the first key; `None` if no signature is accepted. Such a message is verified all the
-    /// same, so that the time that it takes does not tell.
+    /// Number of the first key; `None` if no signature is accepted. Such a message is verified
+    /// nevertheless, so that timing does not reveal it.
     first: Option<usize>,
 }
 
 impl<'a> Candidates<'a> {
-    /// These keys, the first of which has this number.
+    /// `first` is the number of the first key.
     pub(crate) fn new(keys: &'a [hmac::Key], first: usize) -> Self {
         Self { keys, first: Some(first) }
     }
 
-    /// No key is accepted, and these stand in.
+    /// Accepts no signature, and verifies against these keys for timing only.
     pub(crate) fn none(keys: &'a [hmac::Key]) -> Self {
         Self { keys, first: None }
     }
@@ -93,27 +87,26 @@ impl<'a> Candidates<'a> {
         self.keys
     }
 
-    /// The number of the key at a place; `None` if no key is accepted.
     pub(crate) fn number(&self, place: usize) -> Option<usize> {
         self.first.map(|first| first + place)
     }
 }
 
-/// Small pieces are copied together up to this size: hashing each of them alone takes longer.
+/// Smaller pieces are copied together, because hashing each takes longer.
 const GATHERED: usize = 512;
 
-/// Computes the tag that each key gives a text, so that the text is never needed in one place.
+/// Computes the tag of a text for each key, piece by piece.
 pub(crate) struct Tags {
-    /// Most servers have one secret, for which nothing is allocated.
+    /// Most servers have one secret, which needs no allocation.
     first: hmac::Context,
     others: Vec<hmac::Context>,
     gathered: [u8; GATHERED],
-    /// How much of `gathered` is in use.
+    /// Bytes of `gathered` in use.
     length: usize,
 }
 
 impl Tags {
-    /// Begins a text for these keys, of which there is at least one.
+    /// `keys` must not be empty.
     pub(crate) fn by(keys: &[hmac::Key]) -> Self {
         Self {
             first: hmac::Context::with_key(&keys[0]),
@@ -123,7 +116,6 @@ impl Tags {
         }
     }
 
-    /// Adds the next piece of the text.
     pub(crate) fn add(&mut self, piece: &[u8]) {
         if let Some(room) = self.gathered.get_mut(self.length..self.length + piece.len()) {
             room.copy_from_slice(piece);
@@ -150,14 +142,12 @@ impl Tags {
         self.length = 0;
     }
 
-    /// The tag of the first key.
     pub(crate) fn first(mut self) -> hmac::Tag {
         self.flush();
         self.first.sign()
     }
 
-    /// The place of the key that made this tag. The comparison takes the same time wherever the tags
-    /// differ.
+    /// Index of the key that made this tag, compared in constant time.
     pub(crate) fn position(mut self, tag: &[u8]) -> Option<usize> {
         self.flush();
         let is_tag = |context: hmac::Context| bool::from(context.sign().as_ref().ct_eq(tag));
@@ -194,7 +184,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "ring is assembly, which Miri does not run")]
-    fn pieces_of_any_size_are_one_text() {
+    fn the_sizes_of_pieces_do_not_matter() {
         let secrets = Secrets::new([b"first".to_vec(), b"second".to_vec()]).unwrap();
         let text: Vec<u8> = (0..4 * GATHERED).map(|index| index as u8).collect();
         for number in 0..2 {
@@ -209,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_one_to_sixteen_secrets() {
+    fn one_to_sixteen_secrets_are_accepted() {
         let of = |count: u8| Secrets::new((0..count).map(|number| vec![number])).map(drop);
         assert_eq!(of(0), Err(SecretsError::Empty));
         assert_eq!(of(1), Ok(()));
@@ -217,7 +207,7 @@ mod tests {
         assert_eq!(of(17), Err(SecretsError::TooMany));
     }
 
-    /// Tags of 128 bits are right or wrong as the begin of ours; a signature always has 256.
+    /// Vectors with truncated tags must fail, because a signature is never truncated.
     #[test]
     #[cfg_attr(miri, ignore = "ring is assembly, which Miri does not run")]
     fn wycheproof() {

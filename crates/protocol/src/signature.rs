@@ -1,4 +1,4 @@
-//! Signatures over headers (draft-cavage-http-signatures, as the Erlang library has it).
+//! Signatures over headers (draft-cavage-http-signatures, as the Erlang library implements it).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -15,36 +15,36 @@ use crate::secrets::{Candidates, Tags};
 const ALGORITHM: &str = "hmac-sha256";
 const KEY_ID: &str = "default";
 
-/// A signature itself: the output of HMAC-SHA-256.
+/// The output of HMAC-SHA-256.
 pub(crate) type Tag = [u8; 32];
 
-/// Why a signature does not hold. [`SignatureFailure::reason`] has the protocol's names.
+/// Why a signature is invalid. [`SignatureFailure::reason`] has the protocol's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureFailure {
-    /// The parameters are not `name="value"`, separated by commas, or list a header twice.
+    /// The parameters are malformed, or list a header twice.
     InvalidHeaderParams,
     /// The key is not `default`.
     UnknownKey,
     /// The algorithm is not `hmac-sha256`.
     UnknownAlgorithm,
-    /// There is no list of signed headers.
+    /// The list of signed headers is missing.
     MissingSignedHeaderList,
-    /// A header that every message signs is not in the list.
+    /// A mandatory header is not listed.
     MissingMandatoryHeader(&'static str),
-    /// A header that is present and has to be signed then is not in the list.
+    /// A header that must be signed if present is not listed.
     MissingMandatorilySignedHeader(&'static str),
-    /// A header of the list is not there.
+    /// A listed header is missing.
     MissingHeader(String),
-    /// A header that may stand once stands twice.
+    /// A header that may occur once is repeated.
     DuplicateHeader(&'static str),
-    /// The signature is another one.
+    /// The signature does not match.
     InvalidSignature,
-    /// The request names a caller that the server does not have, or has to name its caller and does not.
+    /// The named caller is unknown, or the required name is missing.
     UnknownCaller,
 }
 
 impl SignatureFailure {
-    /// The protocol's name for it.
+    /// The protocol's name of the failure.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidHeaderParams => "invalid_header_params",
@@ -60,7 +60,7 @@ impl SignatureFailure {
         }
     }
 
-    /// The header that it speaks of.
+    /// The header at fault.
     pub fn header(&self) -> Option<&str> {
         match self {
             Self::MissingMandatoryHeader(name)
@@ -73,7 +73,7 @@ impl SignatureFailure {
 }
 
 impl fmt::Display for SignatureFailure {
-    /// As Erlang would print the term: `unknown_key`, `{missing_header,<<"digest">>}`.
+    /// As Erlang prints the term: `unknown_key`, `{missing_header,<<"digest">>}`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.header() {
             Some(header) => write!(formatter, "{{{},<<\"{header}\">>}}", self.reason()),
@@ -84,30 +84,26 @@ impl fmt::Display for SignatureFailure {
 
 impl std::error::Error for SignatureFailure {}
 
-/// What a message consists of, as far as signatures are concerned.
+/// The signed parts of a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Signed<'a> {
     /// `(request-target)` or `(response-status)`.
     pub(crate) pseudo_name: &'static str,
-    /// Its value, which may come in parts.
+    /// Its value, in parts.
     pub(crate) pseudo_value: &'a [&'a str],
     pub(crate) headers: &'a HeaderMap,
-    /// A header that is taken to have this value, whether or not the message has it.
+    /// A header that is verified with this value instead of its own.
     pub(crate) replaced: Option<(&'static str, &'static str)>,
 }
 
-/// Which headers a verifier demands in the list.
 pub(crate) struct Demands {
-    /// Always.
     pub(crate) mandatory: &'static [&'static str],
-    /// When the message has them.
     pub(crate) if_present: &'static [&'static str],
 }
 
-/// Room for as many names as most lists have.
 const USUAL_NAMES: usize = 16;
 
-/// The parameters of a signature; the last of equal names counts, others are ignored.
+/// Parameters of a signature; the last of equal names counts, unknown names are ignored.
 #[derive(Default)]
 struct Parameters<'a> {
     key_id: Option<&'a str>,
@@ -171,17 +167,13 @@ impl<'a> SignedNames<'a> {
     }
 }
 
-/// A signature that holds.
 pub(crate) struct Verified<'a> {
     /// The number of the secret that made it.
     pub(crate) secret: usize,
-    /// The signature itself.
     pub(crate) tag: Tag,
-    /// What it covers.
     pub(crate) names: SignedNames<'a>,
 }
 
-/// Checks a signature that was made with one of the keys that `candidates` chooses.
 pub(crate) fn verify<'a, 'k>(
     parameters: &'a HeaderValue,
     scheme: &str,
@@ -199,7 +191,8 @@ pub(crate) fn verify<'a, 'k>(
         return Err(SignatureFailure::UnknownAlgorithm);
     }
     let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
-    // A list of more names has one that is missing or listed twice, and its first names show it.
+    // If the list has more names than the message has headers, its first names already show a
+    // missing or repeated one.
     let most = signed.headers.keys_len() + 1;
     let mut names = Vec::with_capacity(USUAL_NAMES);
     names.extend(names_of(list).take(most + 1));
@@ -217,13 +210,12 @@ pub(crate) fn verify<'a, 'k>(
     let given = parameters.signature.ok_or(SignatureFailure::InvalidSignature)?;
     let tag = decode_tag(given).ok_or(SignatureFailure::InvalidSignature)?;
     let place = tags.position(&tag);
-    // Not earlier: who is unknown learns this as late as that a signature is wrong.
+    // Checked last, so that an unknown caller takes as long as a wrong signature.
     let first = candidates.number(0).ok_or(SignatureFailure::UnknownCaller)?;
     let secret = first + place.ok_or(SignatureFailure::InvalidSignature)?;
     Ok(Verified { secret, tag, names })
 }
 
-/// The names of a list, which are separated by spaces.
 fn names_of(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -270,14 +262,14 @@ fn has_upper_case(text: &str) -> bool {
     text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase())
 }
 
-/// Compares names, which count in any case.
+/// Case-insensitive.
 fn compare(left: &str, right: &str) -> Ordering {
     let [left, right] =
         [left, right].map(|name| name.bytes().map(|byte| byte.to_ascii_lowercase()));
     left.cmp(right)
 }
 
-/// Hands over, in pieces, `name: value` for each listed header in the order of the list, joined by LF.
+/// Passes `name: value` of each listed header, joined by LF, to `add` in pieces.
 fn signing_string(
     signed: Signed<'_>,
     names: &SignedNames<'_>,
@@ -307,7 +299,7 @@ fn signing_string(
         let first =
             values.next().ok_or_else(|| SignatureFailure::MissingHeader(name.to_owned()))?;
         add(trim(first.as_bytes()));
-        // A header in several lines is one list (RFC 9110, 5.3).
+        // Repeated headers form one list (RFC 9110, 5.3).
         for value in values {
             add(b", ");
             add(trim(value.as_bytes()));
@@ -318,7 +310,7 @@ fn signing_string(
 
 /// The tag that stands in a signature, which has 32 bytes. Any other length is wrong, and is not decoded.
 fn decode_tag(text: &str) -> Option<Tag> {
-    // The decoder wants room for what four characters of base64 may mean at most.
+    // The decoder needs room for what 44 characters may hold at most.
     let mut bytes = [0; 33];
     if text.len() != 44 || STANDARD.decode_slice(text, &mut bytes) != Ok(32) {
         return None;
@@ -333,8 +325,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// A signature over the pseudo header and the headers of those names, which stand in alphabetical order;
-/// those that the message lacks are left out.
+/// Signs the pseudo header and the headers of `names`, sorted, that the message has.
 pub(crate) fn sign(
     signed: Signed<'_>,
     names: &[HeaderName],
@@ -343,7 +334,7 @@ pub(crate) fn sign(
 ) -> Signature {
     let mut signing = Signing::begin(key, scheme, signed.pseudo_name, signed.pseudo_value);
     for name in names {
-        // Our own headers stand once each.
+        // Our own headers never repeat.
         if let Some(value) = signed.headers.get(name) {
             signing.add(name, value);
         }
@@ -351,24 +342,21 @@ pub(crate) fn sign(
     signing.finish()
 }
 
-/// A signature that has been made.
 pub(crate) struct Signature {
-    /// Its parameters, as they stand in a header.
+    /// The header's value.
     pub(crate) parameters: HeaderValue,
-    /// The signature itself.
     pub(crate) tag: Tag,
 }
 
-/// A signature that is being made: header by header, in alphabetical order.
+/// Signs header by header, in alphabetical order.
 pub(crate) struct Signing {
     /// The parameters.
     text: String,
-    /// Of what is signed.
     tags: Tags,
 }
 
 impl Signing {
-    /// Begins with the pseudo header, whose value may come in parts.
+    /// The value of the pseudo header may come in parts.
     pub(crate) fn begin(
         key: &hmac::Key,
         scheme: &str,
@@ -390,7 +378,6 @@ impl Signing {
         Self { text, tags }
     }
 
-    /// Signs a header.
     pub(crate) fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.text.push(' ');
         self.text.push_str(name.as_str());
@@ -399,7 +386,6 @@ impl Signing {
         }
     }
 
-    /// Signs with the key.
     pub(crate) fn finish(self) -> Signature {
         let Self { mut text, tags } = self;
         text.push_str("\",keyId=\"");
@@ -427,7 +413,7 @@ mod tests {
 
     const NO_DEMANDS: Demands = Demands { mandatory: &[], if_present: &[] };
 
-    /// Text whose characters stand for bytes.
+    /// Characters stand for bytes.
     fn bytes(text: &Value) -> Vec<u8> {
         text.as_str().unwrap().chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
     }
@@ -447,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_distinct_in_any_case_and_order() {
+    fn repeated_names_are_found_in_any_case_and_order() {
         for names in [&["a", "b", "c"][..], &["c", "A", "b"], &["a"], &[], &["a", "aa", "b"]] {
             assert!(are_distinct(&SignedNames::of(names.to_vec())), "{names:?}");
         }
@@ -494,14 +480,14 @@ mod tests {
                 .map(|_| ())
         };
         assert_eq!(verify(signature), Ok(()), "{name}");
-        // As base64 of the same length, and of a shorter and a longer signature.
+        // Signatures of the same length, shorter and longer.
         let tag = STANDARD.decode(signature).unwrap();
         let longer = [&tag[..], &[0]].concat();
         for wrong in [&[0; 32][..], &tag[..31], &tag[..16], &[], &longer] {
             let failure = verify(&STANDARD.encode(wrong));
             assert_eq!(failure, Err(SignatureFailure::InvalidSignature), "{name}");
         }
-        // Base64 that means the same bytes in another way is none.
+        // Base64 must be canonical.
         for wrong in [
             signature.trim_end_matches('='),
             &format!("{signature}="),

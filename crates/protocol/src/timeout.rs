@@ -1,17 +1,14 @@
-//! How long the caller of a request still waits.
-
 use std::time::Duration;
 
 use http::HeaderValue;
 
 use crate::decimal;
 
-/// The most digits that a value is read with: some 31 years, which nobody waits.
+/// Some 31 years.
 const MAX_DIGITS: usize = 12;
 
-/// How long the caller of a request still waits for its answer, counted from when the request was
-/// sent. It travels as the signed header `x-backwater-timeout`, in whole milliseconds and decimal
-/// digits; servers that do not know the header ignore it.
+/// How much longer a caller waits, counted from the moment the request is sent: the signed header
+/// `x-backwater-timeout`, in whole milliseconds. Servers that do not know it ignore it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,12 +23,12 @@ pub struct CallTimeout {
 }
 
 impl CallTimeout {
-    /// The time in whole milliseconds, a begun one included: a server rather works a millisecond too
-    /// long than gives up an answer that is still waited for. At most 999,999,999,999 ms.
+    /// Rounds up, so that a server does not drop a result that the caller still awaits. At most
+    /// 999,999,999,999 ms.
     pub fn from_duration(left: Duration) -> Self {
         const MOST: u128 = 10u128.pow(MAX_DIGITS as u32) - 1;
         let milliseconds = left.as_micros().div_ceil(1000).min(MOST);
-        // At most twelve digits.
+        // At most 12 digits.
         Self { milliseconds: milliseconds as u64 }
     }
 
@@ -40,7 +37,7 @@ impl CallTimeout {
         Duration::from_millis(self.milliseconds)
     }
 
-    /// Reads a header's value: one to twelve decimal digits, and nothing else.
+    /// One to twelve decimal digits.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         let milliseconds = decimal::parse(value, MAX_DIGITS)?;
         Some(Self { milliseconds })
@@ -52,7 +49,7 @@ impl CallTimeout {
 }
 
 impl std::fmt::Display for CallTimeout {
-    /// As it travels.
+    /// As sent.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.milliseconds.fmt(formatter)
     }
@@ -68,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_read_and_nothing_else() {
+    fn only_digits_are_accepted() {
         assert_eq!(parse("0"), Some(0));
         assert_eq!(parse("007"), Some(7));
         assert_eq!(parse("999999999999"), Some(999_999_999_999));
@@ -78,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn values_round_trip() {
         for (time, text) in [
             (Duration::ZERO, "0"),
             (Duration::from_nanos(1), "0"),

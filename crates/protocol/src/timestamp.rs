@@ -1,16 +1,13 @@
-//! When a request was made.
-
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
 use crate::decimal;
 
-/// The most digits that a value is read with: until the year 33658.
+/// Until the year 33658.
 const MAX_DIGITS: usize = 15;
 
-/// A moment in whole milliseconds since the beginning of 1970, UTC. It travels as the signed header
-/// `x-backwater-created`, in decimal digits.
+/// Milliseconds since 1970, UTC: the signed header `x-backwater-created`.
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -24,10 +21,9 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// Before all others.
     pub(crate) const FIRST: Self = Self { milliseconds: 0 };
 
-    /// Reads a header's value: one to fifteen decimal digits, and nothing else.
+    /// One to fifteen decimal digits.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         let milliseconds = decimal::parse(value, MAX_DIGITS)?;
         Some(Self { milliseconds })
@@ -37,7 +33,6 @@ impl Timestamp {
         HeaderValue::from(self.milliseconds)
     }
 
-    /// How far two moments are apart, whichever comes first.
     pub(crate) fn distance(self, other: Self) -> Duration {
         Duration::from_millis(self.milliseconds.abs_diff(other.milliseconds))
     }
@@ -47,21 +42,21 @@ impl Timestamp {
         Self { milliseconds: self.milliseconds.saturating_add(time) }
     }
 
-    /// The time from an earlier moment on; zero when that is a later one.
+    /// Zero if `earlier` is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.milliseconds.saturating_sub(earlier.milliseconds))
     }
 }
 
 impl From<SystemTime> for Timestamp {
-    /// What lies before 1970 counts as 1970.
+    /// Times before 1970 count as 1970.
     fn from(time: SystemTime) -> Self {
         Self::FIRST.plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
 impl std::fmt::Display for Timestamp {
-    /// As it travels.
+    /// As sent.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.milliseconds.fmt(formatter)
     }
@@ -72,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_read_and_nothing_else() {
+    fn only_digits_are_accepted() {
         let parse = |text: &str| {
             let value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
             Timestamp::parse(&value).map(|time| time.milliseconds)
@@ -86,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn values_round_trip() {
         let time = Timestamp::from(UNIX_EPOCH + Duration::from_micros(1_790_000_000_123_999));
         assert_eq!(time.header_value(), "1790000000123");
         assert_eq!(Timestamp::parse(&time.header_value()), Some(time));

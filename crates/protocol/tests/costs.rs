@@ -1,8 +1,7 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-//! What a head costs that nobody has authenticated: its memory and its work are linear in its size,
-//! whatever it says.
+//! Memory and work for an unauthenticated head are linear in its size.
 
 use std::hint::black_box;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -18,15 +17,14 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Memory and time are those of the whole process, so one test runs at a time.
+/// Memory and time are measured for the whole process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// How many bytes may be allocated at any moment for each byte of a head, and besides. A refusal that
-/// names a header holds the name twice, and a copy of a hundred headers takes 100 bytes for each.
+/// Bytes that may be allocated per byte of a head, and in addition. A refusal may name a header
+/// twice, and copying a hundred headers takes 100 bytes each.
 const MEMORY: usize = 4;
 const FIXED: usize = 16 * 1024;
-/// The heads of the comparison are this many times as large as each other. Linear work grows as much,
-/// quadratic work by its square; half way in between is far from both.
+/// Ratio of the two heads' sizes. The limit lies halfway between linear and quadratic growth.
 const GROWTH: usize = 16;
 const MOST_GROWTH: u32 = (GROWTH * 4) as u32;
 
@@ -36,14 +34,14 @@ const ENOUGH: Duration = Duration::from_millis(20);
 const ID: [u8; 16] = *b"sixteen bytes id";
 const TARGET: &str = "/backwater/1/module/function/1";
 
-/// A head of about so many bytes: its headers, and the request target.
+/// Headers and target of about the requested size.
 struct Head {
     headers: HeaderMap,
     target: String,
 }
 
 impl Head {
-    /// One with these parameters of its signature; `PSEUDO` stands for the pseudo header of its kind.
+    /// `PSEUDO` in the parameters stands for the pseudo header.
     fn new(parameters: &str) -> Self {
         let mut headers = HeaderMap::new();
         for (name, value) in [("digest", "SHA-256=x"), ("x-request-id", &STANDARD.encode(ID))] {
@@ -57,7 +55,7 @@ impl Head {
         Self { headers, target: TARGET.to_owned() }
     }
 
-    /// One that lists these names besides those that are demanded.
+    /// Lists these names after the mandatory ones.
     fn listing(names: &str) -> Self {
         let list = format!("PSEUDO digest x-request-id {names}");
         Self::new(&parameters(&list, &STANDARD.encode([0; 32])))
@@ -76,7 +74,7 @@ fn parameters(list: &str, signature: &str) -> String {
     )
 }
 
-/// So many bytes of distinct names.
+/// Distinct names of `size` bytes in total.
 fn distinct(size: usize) -> String {
     let mut text = String::new();
     for number in 0.. {
@@ -137,7 +135,7 @@ fn secrets() -> Secrets {
     Secrets::new([b"one secret".to_vec(), b"another".to_vec()]).unwrap()
 }
 
-/// Servers with two secrets, and with a thousand callers of which sixteen need not send their names.
+/// Servers with two secrets, and with a thousand callers, sixteen of them without a required name.
 static SERVERS: LazyLock<[server::Settings; 2]> = LazyLock::new(|| {
     let caller = |number: usize| NamedCaller {
         name: format!("caller-{number}"),
@@ -148,13 +146,13 @@ static SERVERS: LazyLock<[server::Settings; 2]> = LazyLock::new(|| {
     [server::Settings::new(secrets()), server::Settings::new(callers)]
 });
 
-/// Refuses a request with that head, up to the answer.
+/// Refuses a request, including the response.
 fn refuse_request(head: &Head) {
     refuse_by(&SERVERS[0], head);
 }
 
-/// The same on a server with so many callers.
-fn refuse_nobody(head: &Head) {
+/// The same with a thousand callers.
+fn refuse_stranger(head: &Head) {
     refuse_by(&SERVERS[1], head);
 }
 
@@ -165,18 +163,17 @@ fn refuse_by(settings: &server::Settings, head: &Head) {
     black_box(refusal.into_response(settings));
 }
 
-/// Refuses an answer with that head, up to the text of the error.
+/// Refuses a response, including the error's text.
 fn refuse_answer(head: &Head) {
     let failure = client::authenticate(StatusCode::OK, &head.headers, &secrets(), ID).unwrap_err();
     black_box(failure.to_string());
 }
 
-/// What refuses a head.
 type Side = (&'static str, fn(&Head));
 
 const SIDES: [Side; 3] = [
     ("request", refuse_request),
-    ("request to a thousand callers", refuse_nobody),
+    ("request to a thousand callers", refuse_stranger),
     ("answer", refuse_answer),
 ];
 
@@ -211,7 +208,7 @@ fn work_is_linear_in_the_size_of_the_head() {
     }
 }
 
-/// How long a head takes, on average over enough of them for the clock.
+/// Average over enough runs for the clock.
 fn time(refuse: fn(&Head), head: &Head) -> Duration {
     let start = cpu_time();
     for count in 1.. {
@@ -224,8 +221,7 @@ fn time(refuse: fn(&Head), head: &Head) -> Duration {
     Duration::MAX
 }
 
-/// The time that this thread has run, which does not depend on what else the machine is doing. Systems
-/// other than Linux do not tell.
+/// CPU time of this thread on Linux, elsewhere the time that has passed.
 fn cpu_time() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();

@@ -1,7 +1,7 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-//! What is signed cannot be changed, and what is not signed does not count.
+//! Signed content cannot be changed, and unsigned content does not count.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};
 use std::time::{Duration, UNIX_EPOCH};
@@ -30,7 +30,7 @@ fn prepared(path: &RequestPath, client: &client::Settings) -> client::PreparedRe
     prepare_request(path, &host, tape.as_tape_ref(&[]), &mut Encoder::default(), client).unwrap()
 }
 
-/// `[Text]` with a text of 400 letters, which is worth a compression.
+/// `[Text]` with 400 letters, enough to be compressed.
 fn arguments() -> Tape {
     let letters = [b'x'; 400];
     let bytes = [&[131, 108, 0, 0, 0, 1, 109, 0, 0, 1, 0x90][..], &letters, &[106]].concat();
@@ -79,7 +79,7 @@ fn authenticate<'a>(
     server::authenticate(request.method(), target, request.headers(), settings)
 }
 
-/// All stages of the server, and an answer of so many letters.
+/// All stages of the server; the result has this many letters.
 fn serve(
     request: &Request<Bytes>,
     settings: &server::Settings,
@@ -112,14 +112,14 @@ fn refused(result: Result<Response<Bytes>, Refusal>) -> (u16, String) {
     (refusal.status().as_u16(), refusal.body().to_owned())
 }
 
-/// The names in the list of signed headers, without the first.
+/// The list of signed headers, without the pseudo header.
 fn signed_names(parameters: &HeaderValue) -> Vec<HeaderName> {
     let text = parameters.to_str().unwrap();
     let list = text.split_once("headers=\"").unwrap().1.split('"').next().unwrap();
     list.split(' ').skip(1).map(|name| name.parse().unwrap()).collect()
 }
 
-/// Every value that is one bit away and can stand in a header.
+/// Every valid header value that differs in one bit.
 fn flipped(value: &HeaderValue) -> Vec<HeaderValue> {
     let flips = (0..value.len() * 8).filter_map(|bit| {
         let mut bytes = value.as_bytes().to_vec();
@@ -129,7 +129,7 @@ fn flipped(value: &HeaderValue) -> Vec<HeaderValue> {
     flips.collect()
 }
 
-/// Whether only the case of a letter in the list of headers differs: names count in any.
+/// Whether only case differs in the list of headers, which is case-insensitive.
 fn is_case_of_list(original: &HeaderValue, changed: &HeaderValue) -> bool {
     let text = original.to_str().unwrap();
     let start = text.find("headers=\"").unwrap() + 9;
@@ -138,7 +138,7 @@ fn is_case_of_list(original: &HeaderValue, changed: &HeaderValue) -> bool {
     (start..end).contains(&at) && text.as_bytes()[at].eq_ignore_ascii_case(&changed.as_bytes()[at])
 }
 
-/// A signature of a client's that is not this library.
+/// Signs independently of the library.
 fn sign_request(request: &mut Request<Bytes>, secret: &str, names: &[&str]) {
     let target = request.uri().path_and_query().unwrap().as_str();
     let method = request.method().as_str().to_lowercase();
@@ -241,7 +241,7 @@ fn neither_method_nor_path_can_be_changed() {
     }
 }
 
-/// How long the server believes that the caller of a request waits, in milliseconds.
+/// The timeout that the server accepts, in milliseconds.
 fn believed_timeout(request: &Request<Bytes>, server: &server::Settings) -> Option<u128> {
     let authenticated = authenticate(request, server).unwrap();
     let negotiated = authenticated.route(&All).unwrap().negotiate().unwrap();
@@ -250,7 +250,7 @@ fn believed_timeout(request: &Request<Bytes>, server: &server::Settings) -> Opti
 }
 
 #[test]
-fn a_timeout_counts_only_when_it_is_signed_and_cannot_be_changed() {
+fn a_timeout_counts_only_if_signed() {
     let (client, server) = (client_of(&["one"]), server_of(&["one"]));
     let name = HeaderName::from_static("x-backwater-timeout");
     let path = RequestPath::new("module", "function", 1);
@@ -266,7 +266,7 @@ fn a_timeout_counts_only_when_it_is_signed_and_cannot_be_changed() {
     assert_eq!(request.headers()[&name], "1234");
     assert_eq!(believed_timeout(&request, &server), Some(1234));
 
-    // Somebody on the way adds one, changes it, adds a second one or takes it away.
+    // An attacker adds, changes, repeats or removes it.
     let mut added = sign(None);
     added.headers_mut().insert(&name, HeaderValue::from_static("1"));
     assert_eq!(believed_timeout(&added, &server), None);
@@ -284,7 +284,7 @@ fn a_timeout_counts_only_when_it_is_signed_and_cannot_be_changed() {
 }
 
 #[test]
-fn a_timeout_that_cannot_be_read_counts_as_none() {
+fn malformed_timeouts_are_ignored() {
     let (client, server) = (client_of(&["one"]), server_of(&["one"]));
     for (text, believed) in [("0", Some(0)), ("5", Some(5)), ("5s", None), ("-5", None), ("", None)]
     {
@@ -298,7 +298,7 @@ fn a_timeout_that_cannot_be_read_counts_as_none() {
 }
 
 #[test]
-fn no_bit_of_a_stamp_can_be_changed_and_it_counts_only_when_it_is_signed() {
+fn a_timestamp_counts_only_if_signed() {
     let (client, server) = (client_of(&["one"]), server_of(&["one"]));
     let now = Timestamp::from(UNIX_EPOCH + Duration::from_secs(1_790_000_000));
     let path = RequestPath::new("module", "function", 1);
@@ -325,21 +325,21 @@ fn no_bit_of_a_stamp_can_be_changed_and_it_counts_only_when_it_is_signed() {
         let mut doubled = request.clone();
         twice(doubled.headers_mut(), name, HeaderValue::from_static("1"));
         assert!(check(&doubled).unwrap_err().body().contains("duplicate_header"));
-        // Added on the way, to a request that did not say.
+        // Added on the way.
         let mut added = request_by(&client);
         added.headers_mut().insert(name, request.headers()[name].clone());
         assert_eq!(check(&added).unwrap_err().body(), "missing_audience");
     }
-    // None of that was remembered, and this is, under another id as another one.
+    // None of these was remembered; the original is, even under another id.
     assert!(check(&request).is_ok());
     let refusal = check(&request).unwrap_err();
     assert_eq!((refusal.status().as_u16(), refusal.body()), (401, "replayed_request"));
     assert!(check(&prepared.sign([7; 16], extensions())).is_ok());
-    // The refusal is believed.
+    // The refusal is authentic.
     assert_eq!(receive(&refusal.into_response(&server), &client), Ok(()));
 }
 
-/// What the server believes that a request carries.
+/// The metadata and trace that the server accepts.
 fn believed(request: &Request<Bytes>, server: &server::Settings) -> CarriedContext {
     let negotiated = authenticate(request, server).unwrap().route(&All).unwrap().negotiate();
     let carried = negotiated.unwrap().expect_body(None).unwrap().take_carried();
@@ -347,7 +347,7 @@ fn believed(request: &Request<Bytes>, server: &server::Settings) -> CarriedConte
 }
 
 #[test]
-fn what_a_request_carries_counts_only_when_it_is_signed_and_cannot_be_changed() {
+fn metadata_and_traces_count_only_if_signed() {
     let (client, server) = (client_of(&["one"]), server_of(&["one"]));
     let path = RequestPath::new("module", "function", 1);
     let headers = [("x-backwater-meta-tenant", "acme"), ("traceparent", "00-1-2-01")];
@@ -375,7 +375,7 @@ fn what_a_request_carries_counts_only_when_it_is_signed_and_cannot_be_changed() 
         let mut removed = request.clone();
         removed.headers_mut().remove(&name);
         assert!(refused(serve(&removed, &server)).1.contains("missing_header"));
-        // Added on the way, to a request that carries nothing.
+        // Added on the way.
         let mut added = plain.sign(ID, Extensions::default());
         added.headers_mut().insert(name, value);
         assert_eq!(believed(&added, &server), CarriedContext::default());
@@ -383,7 +383,7 @@ fn what_a_request_carries_counts_only_when_it_is_signed_and_cannot_be_changed() 
 }
 
 #[test]
-fn the_caller_is_whose_secret_signs() {
+fn the_secret_identifies_the_caller() {
     let named = |name: &str, keys: &[&str]| NamedCaller {
         name: name.to_owned(),
         secrets: secrets(keys),
@@ -407,12 +407,12 @@ fn the_caller_is_whose_secret_signs() {
         assert_eq!(taken_for(&sign(secret, None)).as_deref(), Ok(caller));
         let request = sign(secret, Some(caller));
         assert_eq!(taken_for(&request).as_deref(), Ok(caller));
-        // The answer is signed with the secret of the request.
+        // The response is signed with the request's secret.
         let answer = serve(&request, &server).unwrap();
         assert_eq!(receive(&answer, &client_of(&[secret])), Ok(()));
-        // Somebody on the way adds a name, changes it, adds another one or takes it away.
+        // An attacker adds, changes, repeats or removes the name.
         let mut added = sign(secret, None);
-        added.headers_mut().insert(&name, HeaderValue::from_static("nobody"));
+        added.headers_mut().insert(&name, HeaderValue::from_static("stranger"));
         assert_eq!(taken_for(&added).as_deref(), Ok(caller));
         for value in flipped(&request.headers()[&name]) {
             let mut changed = request.clone();
@@ -429,7 +429,7 @@ fn the_caller_is_whose_secret_signs() {
         assert_eq!(taken_for(&removed).unwrap_err().0, "missing_header");
     }
     let wrong = [("one", "web", "invalid_signature"), ("two", "billing", "invalid_signature")];
-    let unknown = [("one", "Billing", "unknown_caller"), ("four", "nobody", "unknown_caller")];
+    let unknown = [("one", "Billing", "unknown_caller"), ("four", "stranger", "unknown_caller")];
     for (secret, caller, reason) in wrong.into_iter().chain(unknown) {
         let refused = taken_for(&sign(secret, Some(caller)));
         assert_eq!(refused, Err((reason, "invalid_signature".to_owned())));
@@ -446,7 +446,7 @@ fn a_query_is_refused_even_if_signed() {
         let answer = refused(serve(&request, &server));
         assert_eq!(answer, (401, "invalid_signature".into()), "{target}");
     }
-    // The signature itself is as it should be.
+    // Without a query the same signature is valid.
     let mut request = request_by(&client_of(&["one"]));
     sign_request(&mut request, "one", &SIGNED);
     assert!(serve(&request, &server).is_ok());
@@ -506,7 +506,7 @@ fn no_bit_of_a_response_can_be_changed() {
     }
 }
 
-/// Those of RFC 9110, 7.6.1: a proxy removes or replaces them.
+/// RFC 9110, 7.6.1: a proxy removes or replaces these.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -520,7 +520,7 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 #[test]
-fn no_refusal_signs_a_header_of_one_hop() {
+fn no_refusal_signs_hop_by_hop_headers() {
     let client = client_of(&["one"]);
     let server = server_of(&["one"]);
     let request = request_by(&client);
@@ -559,7 +559,7 @@ fn twice(headers: &mut HeaderMap, name: &'static str, value: HeaderValue) {
 }
 
 #[test]
-fn headers_that_stand_twice_are_refused() {
+fn repeated_headers_are_refused() {
     let (server, client) = (server_of(&["one"]), client_of(&["one"]));
     let request = request_by(&client);
     let response = serve(&request, &server).unwrap();
@@ -591,7 +591,7 @@ fn headers_that_stand_twice_are_refused() {
             );
         }
     }
-    // Others may.
+    // Other headers may be repeated.
     let mut changed = request.clone();
     changed.headers_mut().append("x-other", HeaderValue::from_static("1"));
     changed.headers_mut().append("x-other", HeaderValue::from_static("2"));
@@ -599,11 +599,11 @@ fn headers_that_stand_twice_are_refused() {
 }
 
 #[test]
-fn any_of_several_secrets_is_taken() {
+fn any_of_several_secrets_is_accepted() {
     let server = server_of(&["new", "old", "older"]);
     for secret in ["new", "old", "older"] {
         let client = client_of(&[secret]);
-        // The answer is signed with the secret of the request.
+        // The response is signed with the request's secret.
         let response = serve(&request_by(&client), &server).unwrap();
         for other in ["new", "old", "older"] {
             let result = receive(&response, &client_of(&[other]));
@@ -618,7 +618,7 @@ fn any_of_several_secrets_is_taken() {
     // A client signs with its first.
     assert!(serve(&request_by(&client_of(&["new", "another"])), &server).is_ok());
     assert!(serve(&request_by(&client_of(&["another", "new"])), &server).is_err());
-    // Refusals are signed in the same way.
+    // Refusals are signed the same way.
     let client = client_of(&["older"]);
     let mut request = request_by(&client);
     *request.body_mut() = Bytes::from_static(b"other");
@@ -655,7 +655,7 @@ fn accept_encoding_counts_only_if_signed() {
 }
 
 #[test]
-fn headers_that_matter_must_be_signed() {
+fn mandatory_headers_must_be_signed() {
     let server = server_of(&["one"]);
     for name in SIGNED {
         let names: Vec<_> = SIGNED.into_iter().filter(|other| *other != name).collect();

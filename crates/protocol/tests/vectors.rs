@@ -1,8 +1,8 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-//! Every line of `__test__/vectors/wire`: requests to a server of Erlang with its answers, and answers
-//! with what the client of Erlang made of them.
+//! The vectors of `__test__/vectors/wire`: requests to an Erlang server with its responses, and
+//! responses with the result of an Erlang client.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::Value;
 
-/// The secret of the server that was recorded.
+/// The recorded server's.
 const SECRET: &str = "backwater vectors: shared secret!";
-/// A module of JavaScript that is exposed exists.
+/// Here every exposed module exists.
 const DIFFERENT_WORLD: &str = "404 exposed module that does not exist";
-/// Answered 400 here, and with a failed call by Erlang.
+/// 400 here, a failed call in Erlang.
 const IMPROPER: &str = "arguments are an improper list";
 
 fn lines(file: &str, at_least: usize) -> Vec<Value> {
@@ -42,7 +42,7 @@ fn headers(value: &Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for pair in value.as_array().unwrap() {
         let name = HeaderName::from_bytes(text(&pair[0]).as_bytes()).unwrap();
-        // A reader of HTTP leaves out the white space around a value.
+        // HTTP parsers trim the white space around values.
         headers.append(name, HeaderValue::from_str(text(&pair[1]).trim()).unwrap());
     }
     headers
@@ -52,7 +52,7 @@ fn secrets(secret: &str) -> Secrets {
     Secrets::new([secret.as_bytes().to_vec()]).unwrap()
 }
 
-/// What the recorded server exposed, as far as the status tells.
+/// The recorded server's exposure, as far as its status tells.
 struct World {
     status: u64,
 }
@@ -69,7 +69,7 @@ impl Exposure for World {
     }
 }
 
-/// A few atoms, as a program would have them.
+/// The atoms of a program.
 struct Few;
 
 impl KnownAtoms for Few {
@@ -148,7 +148,7 @@ fn exchanges() {
     assert!(calls >= 25 && refusals >= 35, "{calls} calls, {refusals} refusals");
 }
 
-/// The tape is that of the body.
+/// Compares the tape with the body.
 fn check_arguments(name: &str, line: &Value, tape: &Tape, call: &Call<()>) {
     let body = base64(&line["request"]["body"]);
     let is_packed = headers(&line["request"]["headers"])
@@ -162,14 +162,14 @@ fn check_arguments(name: &str, line: &Value, tape: &Tape, call: &Call<()>) {
     assert_eq!(*tape, own, "{name}");
 }
 
-/// Sends the recorded answer, as far as it is of this library's making, and compares it.
+/// Builds the response with this library and compares it with the recorded one.
 fn check_answer(name: &str, line: &Value, call: &Call<()>, settings: &server::Settings) {
     let recorded = &line["response"];
     let recorded_headers = headers(&recorded["headers"]);
     let was_packed = recorded_headers.get("content-encoding").is_some();
     let body = base64(&recorded["body"]);
     let body = if was_packed { gzip::inflate(&body, 1 << 20).unwrap() } else { body };
-    // Without `{return, …}` or `{exception, …}`: 131, tuple, atom with two bytes of length.
+    // Removes `{return, …}` or `{exception, …}`: 131, tuple, atom with a length of two bytes.
     assert_eq!(body[..4], [131, 104, 2, 100], "{name}");
     let value = [&[131], &body[6 + usize::from(body[5])..]].concat();
     let mut tape = Tape::default();
@@ -181,7 +181,7 @@ fn check_answer(name: &str, line: &Value, call: &Call<()>, settings: &server::Se
     let answer = respond(&call.context, term, &mut Encoder::default(), settings).unwrap();
     check_headers(name, line, &answer);
     let is_packed = answer.headers().contains_key("content-encoding");
-    // A result that gzip makes larger is sent as it is.
+    // This library does not send gzip that is larger.
     assert!(was_packed || !is_packed, "{name}");
     if name.contains("compressed result") || name.contains("arguments and result") {
         assert!(is_packed, "{name}");
@@ -191,7 +191,7 @@ fn check_answer(name: &str, line: &Value, call: &Call<()>, settings: &server::Se
     assert_eq!(rewritten(&sent), rewritten(&body), "{name}");
 }
 
-/// A term as this library writes it.
+/// A term as this library encodes it.
 fn rewritten(bytes: &[u8]) -> Vec<u8> {
     let mut tape = Tape::default();
     let options = DecodeOptions { exact: true, ..DecodeOptions::default() };
@@ -202,7 +202,7 @@ fn rewritten(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The headers and the list of signed ones, but those that follow from the encoding or the moment.
+/// Ignores headers that depend on encoding or time.
 fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
     const VARIABLE: [&str; 7] = [
         "date",
@@ -211,7 +211,7 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         "digest",
         "signature",
         "content-encoding",
-        // Ours alone: the reference's client ignores what it does not know.
+        // Unknown to Erlang's client, which ignores it.
         "x-backwater-detail",
     ];
     let recorded = headers(&line["response"]["headers"]);
@@ -233,7 +233,7 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         let list = signature.split_once("headers=\"")?.1.split('"').next()?;
         Some(
             list.split(' ')
-                // Erlang signs `connection`, which proxies do not pass on; this library does not.
+                // Erlang signs `connection`, which proxies remove; this library does not.
                 .filter(|name| {
                     !["content-encoding", "connection", "x-backwater-detail"].contains(name)
                 })
@@ -242,7 +242,7 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         )
     };
     assert_eq!(signed(answer.headers()), signed(&recorded), "{name}");
-    // The client takes what the server sends.
+    // The client accepts the response.
     if answer.headers().contains_key("signature") {
         let id = STANDARD.decode(answer.headers()["x-request-id"].as_bytes()).unwrap();
         if let Ok(id) = <[u8; 16]>::try_from(id) {
@@ -255,14 +255,13 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
     }
 }
 
-/// The list of signed headers.
 fn signed_names(headers: &HeaderMap) -> Vec<&str> {
     let signature = headers.get("signature").map_or("", |value| value.to_str().unwrap());
     let list = signature.split_once("headers=\"").and_then(|(_, rest)| rest.split('"').next());
     list.unwrap_or_default().split(' ').collect()
 }
 
-/// What a client makes of a recorded answer when a proxy has changed its `connection` header.
+/// The result of a recorded response after a proxy has changed its `connection` header.
 fn behind_proxy(
     line: &Value,
     connection: Option<&'static str>,
@@ -296,7 +295,7 @@ fn refusals_of_erlang_are_verified_behind_a_proxy() {
         let refused = End::Remote(status, base64(&line["response"]["body"]));
         for connection in [None, Some("close"), Some("Close"), Some("keep-alive"), Some("x, y")] {
             assert_eq!(behind_proxy(&line, connection, |_| ()), refused, "{name}, {connection:?}");
-            // The rest is as safe as ever.
+            // Other signed headers stay protected.
             let forged = behind_proxy(&line, connection, |headers| {
                 headers.insert("content-length", HeaderValue::from_static("999"));
             });
@@ -314,7 +313,7 @@ fn refusals_of_erlang_are_verified_behind_a_proxy() {
     assert!(count > 20, "{count}");
 }
 
-/// What a client ends with: how the call ended, or why it failed.
+/// How the call ended.
 #[derive(Debug, PartialEq)]
 enum End {
     Return,
@@ -402,7 +401,7 @@ fn responses() {
 fn recorded_answers_satisfy_the_client() {
     let mut count = 0;
     for mut line in lines("exchanges.jsonl", 70) {
-        // Answers without a signature, or to a request without an id of 16 bytes, are not for it.
+        // Skips unsigned responses, and those to a request without an id of 16 bytes.
         let is_signed = headers(&line["response"]["headers"]).contains_key("signature");
         if !is_signed {
             continue;

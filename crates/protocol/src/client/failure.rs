@@ -1,4 +1,4 @@
-//! How calls fail, as far as the protocol is concerned.
+//! Why calls fail, as far as the protocol knows.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use http::StatusCode;
 use crate::SignatureFailure;
 use crate::gzip::GzipError;
 
-/// Arguments cannot be sent.
+/// Why a request cannot be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EncodeFailure {
-    /// They are no term.
+    /// The arguments cannot be encoded.
     Encode(EncodeError),
-    /// They are larger than `max_encoded_args_size`.
+    /// The arguments exceed `max_encoded_args_size`.
     TooLarge {
-        /// The limit in bytes.
+        /// In bytes.
         limit: usize,
     },
-    /// The path or authority cannot stand in a request.
+    /// The path or authority is not valid in a request.
     Target(String),
 }
 
@@ -38,23 +38,23 @@ impl fmt::Display for EncodeFailure {
 
 impl std::error::Error for EncodeFailure {}
 
-/// Why a response is not believed.
+/// Why a response is not authentic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthenticationFailure {
-    /// It has no request id.
+    /// `x-request-id` is missing.
     MissingRequestId,
-    /// It has the id of another request.
+    /// It answers another request.
     MismatchedRequestId,
     /// It is not signed.
     MissingSignatureHeader,
-    /// Its signature does not hold.
+    /// Its signature is invalid.
     Signature(SignatureFailure),
-    /// Its body is not the one that was signed.
+    /// The body does not match the signed digest.
     WrongBodyDigest,
 }
 
 impl AuthenticationFailure {
-    /// The protocol's name for it.
+    /// The protocol's name of the failure.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::MissingRequestId => "missing_request_id",
@@ -65,7 +65,7 @@ impl AuthenticationFailure {
         }
     }
 
-    /// The header that it speaks of.
+    /// The header at fault.
     pub fn header(&self) -> Option<&str> {
         match self {
             Self::Signature(failure) => failure.header(),
@@ -85,14 +85,14 @@ impl fmt::Display for AuthenticationFailure {
 
 impl std::error::Error for AuthenticationFailure {}
 
-/// The server has refused the call, in an answer that is authentic.
+/// An authentic refusal by the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFailure {
-    /// The status, not 200.
+    /// Never 200.
     pub status: StatusCode,
-    /// The body as it was sent.
+    /// The body as received.
     pub body: Bytes,
-    /// What it says beyond that, in words.
+    /// A signed explanation.
     pub detail: Option<String>,
 }
 
@@ -105,32 +105,32 @@ impl fmt::Display for RemoteFailure {
 
 impl std::error::Error for RemoteFailure {}
 
-/// An answer that is authentic cannot be understood.
+/// Why an authentic response cannot be understood.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResponseFailure {
-    /// It is not of the type of terms.
+    /// It does not contain a term.
     InvalidContentType,
-    /// It is encoded in an unknown way.
+    /// It has an unknown content encoding.
     InvalidContentEncoding,
-    /// Its body cannot be inflated, or not within the limit.
+    /// The body cannot be inflated, or not within the limit.
     Inflate(GzipError),
-    /// It is a stream of a version that is not known, or without a nonce: the value of its header.
+    /// A stream of an unknown version or without a nonce: the value of its header.
     InvalidStreamHead(String),
-    /// It is larger than the limit.
+    /// It exceeds the limit.
     TooLarge {
-        /// Its size in bytes.
+        /// In bytes.
         size: usize,
-        /// The limit in bytes.
+        /// In bytes.
         limit: usize,
     },
-    /// It is no term.
+    /// The body cannot be decoded.
     Decode(DecodeError),
     /// It is neither a value nor an exception.
     Form,
 }
 
 impl ResponseFailure {
-    /// The protocol's name for it.
+    /// The protocol's name of the failure.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidContentType => "invalid_content_type",

@@ -1,8 +1,8 @@
-//! The client's side: a signed request, and what its response has to pass.
+//! The client's side: signed requests and the checks of their responses.
 //!
 //! The stages of a response, in order: [`authenticate`] (request id, signature),
-//! [`AuthenticatedResponse::verify`] (digest), [`VerifiedResponse::accept`] (status, type, encoding),
-//! [`AcceptedResponse::inflate`], [`Payload::decode`].
+//! [`AuthenticatedResponse::verify`] (digest), [`VerifiedResponse::accept`] (status, type,
+//! encoding), [`AcceptedResponse::inflate`], [`Payload::decode`].
 
 mod failure;
 mod request;
@@ -18,25 +18,25 @@ pub use self::response::{
 pub use self::stream::{Answer, AuthenticatedStream, StreamOffer, authenticate_offered};
 use crate::Secrets;
 
-/// What a client is told. Sizes are in bytes.
+/// Options of a client. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The first one signs requests; responses may be signed with any.
+    /// The first signs requests; responses may be signed with any.
     pub secrets: Secrets,
-    /// How long arguments may be before compression. Default 8 MiB.
+    /// Limit of arguments before compression. Default 8 MiB.
     pub max_encoded_args_size: usize,
-    /// How long a result may be before compression. Default 8 MiB.
+    /// Limit of a result before compression. Default 8 MiB.
     pub max_encoded_result_size: usize,
-    /// From which size on arguments are compressed. Default 300.
+    /// Arguments of this size or more are compressed. Default 300.
     pub compression_threshold: usize,
-    /// 1 (quick) to 9 (small). Default 1.
+    /// 1 (fast) to 9 (small). Default 1.
     pub gzip_level: u32,
-    /// Whether results may come compressed. Default true.
+    /// Whether results may be compressed. Default true.
     pub accept_gzip: bool,
 }
 
 impl Settings {
-    /// Settings with the protocol's defaults.
+    /// The protocol's defaults.
     pub fn new(secrets: Secrets) -> Self {
         Self {
             secrets,

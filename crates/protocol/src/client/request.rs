@@ -1,4 +1,4 @@
-//! Requests.
+//! Building and signing requests.
 
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeErrorKind, EncodeOptions, Encoder, TapeRef};
@@ -19,15 +19,15 @@ use crate::{CallHeaders, CallTimeout, Secrets, Timestamp, digest, gzip, percent}
 
 const VERSION: u8 = 131;
 
-/// The path that names a function: `/backwater/1/<module>/<function>/<arity>`. Cloning is cheap.
+/// The path of a function: `/backwater/1/<module>/<function>/<arity>`. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath {
-    /// The path as a whole; as text when it is too long for one.
+    /// Text if it is too long for a URI.
     target: Result<Uri, String>,
 }
 
 impl RequestPath {
-    /// The path of a function, its names percent-encoded.
+    /// Percent-encodes the names.
     pub fn new(module: &str, function: &str, arity: u8) -> Self {
         let mut text = String::with_capacity(32 + module.len() + function.len());
         text.push_str("/backwater/1/");
@@ -42,7 +42,7 @@ impl RequestPath {
         Self { target }
     }
 
-    /// As it stands in a request.
+    /// As sent.
     pub fn as_str(&self) -> &str {
         match &self.target {
             Ok(uri) => uri.path(),
@@ -51,22 +51,20 @@ impl RequestPath {
     }
 }
 
-/// What a request may say beyond what the protocol asks for, in signed headers that servers which do
-/// not know them ignore. They are of the moment in which the request is sent.
+/// Optional signed headers, chosen when the request is sent. Servers ignore those they do not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
-    /// How long the caller still waits.
+    /// How much longer the caller waits.
     pub timeout: Option<CallTimeout>,
-    /// When the request was made, so that it cannot be sent a second time.
+    /// When the request was made; protects it from replay.
     pub created: Option<Timestamp>,
-    /// What the server is called that the request is for.
+    /// The server that the request is for.
     pub audience: Option<HeaderValue>,
-    /// Who calls, for the server to know which secrets to try.
+    /// The caller's name, which selects the secrets to try.
     pub caller: Option<HeaderValue>,
 }
 
-/// A request but for what is new each time that it is sent: its id, its extensions, and the signature
-/// over them.
+/// A request that can be sent several times, each time with its own id, extensions and signature.
 #[derive(Clone, Debug)]
 pub struct PreparedRequest {
     secrets: Secrets,
@@ -79,11 +77,7 @@ pub struct PreparedRequest {
     body: Bytes,
 }
 
-/// Encodes and compresses the arguments of a request and digests its body.
-///
-/// # Errors
-///
-/// When the arguments are no term or too large, or the path is too long.
+/// Encodes, compresses and digests the arguments.
 pub fn prepare_request(
     path: &RequestPath,
     host: &HeaderValue,
@@ -116,28 +110,28 @@ pub fn prepare_request(
 }
 
 impl PreparedRequest {
-    /// The request with metadata or a trace.
+    /// Adds metadata and trace.
     pub fn carrying(self, carried: Option<CallHeaders>) -> Self {
         Self { carried, ..self }
     }
 
-    /// The body as it is sent.
+    /// As sent.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The secrets that it is signed with, and its response.
+    /// Secrets of the request and its response.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// The request as it is sent now, under an id of its own.
+    /// Signs one attempt.
     pub fn sign(&self, request_id: [u8; 16], extensions: Extensions) -> Request<Bytes> {
         self.sign_accepting(ETF, request_id, extensions).0
     }
 
-    /// The same, but takes a stream as the answer if the server has one;
-    /// [`authenticate_offered`](super::authenticate_offered) needs the offer.
+    /// Like `sign`, but accepts a stream as the response. Pass the offer to
+    /// [`authenticate_offered`](super::authenticate_offered).
     pub fn sign_offering_stream(
         &self,
         request_id: [u8; 16],

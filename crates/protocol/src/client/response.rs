@@ -17,22 +17,18 @@ const DEMANDS: Demands = Demands {
     if_present: &["content-type", "content-encoding", "content-length"],
 };
 
-/// A response whose head is signed by somebody who knows the secret, and answers this request.
+/// A response to this request whose head is signed with a known secret.
 #[derive(Debug)]
 pub struct AuthenticatedResponse {
     status: StatusCode,
     digest: HeaderValue,
     content_type: ContentType,
     encoding: Option<Encoding>,
-    /// Signed, like everything else here.
+    /// Signed, like the other fields.
     detail: Option<HeaderValue>,
 }
 
-/// Checks request id and signature. `secrets` are those of the request.
-///
-/// # Errors
-///
-/// When nothing that the response says may be believed.
+/// Checks request id and signature against the request's `secrets`.
 pub fn authenticate(
     status: StatusCode,
     headers: &HeaderMap,
@@ -51,7 +47,7 @@ pub fn authenticate(
     })
 }
 
-/// Checks that a response answers this request, and returns the parameters of its signature.
+/// Returns the parameters of the signature.
 pub(super) fn check_request_id(
     headers: &HeaderMap,
     request_id: [u8; 16],
@@ -67,11 +63,11 @@ pub(super) fn check_request_id(
     headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)
 }
 
-/// Verifies the signature, and returns whether it covers the detail of a refusal. Also where a proxy has removed or replaced a signed `connection: close`.
+/// Verifies the signature, and returns whether it covers the detail of a refusal. Also where a
+/// proxy has removed or replaced a signed `connection: close`.
 ///
-/// Erlang's server signs that header in every refusal, although it concerns one hop and proxies do not
-/// pass it on. `close` is the only value that it ever signs, so that value is put back. This gives nothing
-/// away: the HMAC must hold over the restored header, which only a holder of the secret can have signed.
+/// Erlang's server signs this hop-by-hop header, always `close`, in every refusal. So the header is
+/// restored for verification. This is safe, because only a holder of the secret can have signed it.
 fn verify_behind_proxies(
     parameters: &HeaderValue,
     status: StatusCode,
@@ -112,16 +108,12 @@ impl AuthenticatedResponse {
         self.encoding == Some(Encoding::Gzip)
     }
 
-    /// How many bytes of the body are to be read at most if the result may have `limit` bytes.
+    /// How many bytes of the body to read at most for a result of `limit` bytes.
     pub fn max_size(&self, limit: usize) -> usize {
         self.encoding.map_or(limit, |encoding| encoding.limit(limit))
     }
 
     /// Checks the digest of the body.
-    ///
-    /// # Errors
-    ///
-    /// When the body is not the one that was signed.
     pub fn verify(self, body: Bytes) -> Result<VerifiedResponse, AuthenticationFailure> {
         if digest::is_digest_of(&self.digest, &body) {
             Ok(VerifiedResponse { head: self, body })
@@ -131,7 +123,7 @@ impl AuthenticatedResponse {
     }
 }
 
-/// A response that is authentic as a whole.
+/// A response whose head and body are authentic.
 #[derive(Debug)]
 pub struct VerifiedResponse {
     head: AuthenticatedResponse,
@@ -139,11 +131,7 @@ pub struct VerifiedResponse {
 }
 
 impl VerifiedResponse {
-    /// Checks the status: anything but 200 is a refusal.
-    ///
-    /// # Errors
-    ///
-    /// The server's refusal.
+    /// Checks the status.
     pub fn check_status(self) -> Result<Self, RemoteFailure> {
         if self.head.status == StatusCode::OK {
             Ok(self)
@@ -154,11 +142,7 @@ impl VerifiedResponse {
         }
     }
 
-    /// Checks type and encoding.
-    ///
-    /// # Errors
-    ///
-    /// When the answer is of another type, or encoded in another way.
+    /// Checks content type and encoding.
     pub fn accept(self) -> Result<AcceptedResponse, ResponseFailure> {
         if self.head.content_type != ContentType::Etf {
             return Err(ResponseFailure::InvalidContentType);
@@ -168,7 +152,7 @@ impl VerifiedResponse {
     }
 }
 
-/// A response that holds a result.
+/// A response with a result.
 #[derive(Debug)]
 pub struct AcceptedResponse {
     encoding: Encoding,
@@ -176,11 +160,7 @@ pub struct AcceptedResponse {
 }
 
 impl AcceptedResponse {
-    /// Undoes the compression, under a limit of bytes that holds for uncompressed results as well.
-    ///
-    /// # Errors
-    ///
-    /// When the body is damaged, or the result is larger than the limit.
+    /// Inflates the result. `limit` in bytes also applies to uncompressed results.
     pub fn inflate(self, limit: usize) -> Result<Payload, ResponseFailure> {
         match self.inflate_within(limit, limit)? {
             Inflated::Whole(payload) => Ok(payload),
@@ -188,11 +168,8 @@ impl AcceptedResponse {
         }
     }
 
-    /// The same, but makes no more than `room` bytes: for whoever has that much memory now.
-    ///
-    /// # Errors
-    ///
-    /// As [`AcceptedResponse::inflate`].
+    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes, the memory that is
+    /// reserved.
     pub fn inflate_within(self, room: usize, limit: usize) -> Result<Inflated, ResponseFailure> {
         if self.body.len() > self.encoding.limit(limit) {
             return Err(ResponseFailure::TooLarge { size: self.body.len(), limit });
@@ -211,49 +188,45 @@ impl AcceptedResponse {
     }
 }
 
-/// What inflating within less room than the limit allows came to.
+/// The result of inflating into limited room.
 #[derive(Debug)]
 pub enum Inflated {
     /// All of it.
     Whole(Payload),
-    /// There is more than the room. The body is as it was.
+    /// It needs more room; the response is unchanged.
     Exceeds(AcceptedResponse),
 }
 
-/// A result that is still encoded.
+/// An encoded result.
 #[derive(Debug)]
 pub struct Payload {
     body: Bytes,
 }
 
-/// How the function ended, and where in the tape that stands.
+/// How the function ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It returned.
     Return {
-        /// The word at which the value begins.
+        /// Where the value starts in the tape.
         word_offset: usize,
     },
     /// It raised.
     Exception {
-        /// The word at which `{Class, Reason, Stacktrace}` begins.
+        /// Where `{Class, Reason, Stacktrace}` starts in the tape.
         word_offset: usize,
     },
 }
 
 impl Payload {
-    /// Decodes the result. The bytes that are returned are those that the tape refers to.
-    ///
-    /// # Errors
-    ///
-    /// When it is no term, or neither a value nor an exception.
+    /// Decodes the result, and returns the bytes that the tape refers to.
     pub fn decode(
         self,
         decoder: &mut Decoder,
         options: &DecodeOptions<'_>,
         tape: &mut Tape,
     ) -> Result<(Outcome, Bytes), ResponseFailure> {
-        // The tuple around the value is not part of it.
+        // `max_depth` does not count the tuple around the value.
         let inside = DecodeOptions { max_depth: options.max_depth.saturating_add(1), ..*options };
         decoder.decode(&self.body, &inside, tape).map_err(|mut error| {
             if let DecodeErrorKind::Depth(limit) = &mut error.kind {

@@ -1,4 +1,4 @@
-//! Answers that may come in parts.
+//! Responses that may be streams.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,32 +13,28 @@ use crate::headers::STREAM;
 use crate::signature::{Demands, Signed, Tag, verify};
 use crate::stream::{FrameDecoder, key_of};
 
-/// Proxies may buffer a stream and give its length: that is of no importance, and need not be signed.
+/// `content-length` need not be signed, because a proxy that buffers a stream may add it.
 const DEMANDS: Demands = Demands {
     mandatory: &["content-type", "x-request-id", "x-backwater-stream"],
     if_present: &["content-encoding"],
 };
 
-/// That a request takes a stream as its answer. The frames are bound to its signature.
+/// Says that a request accepts a stream. Frames are bound to the request's signature.
 #[derive(Clone, Debug)]
 pub struct StreamOffer {
     pub(super) request: Tag,
 }
 
-/// The answer to a request that takes streams, with a head that is authentic.
+/// An authentic response to a request that accepts a stream.
 #[derive(Debug)]
 pub enum Answer {
-    /// It is a stream.
+    /// A stream.
     Stream(AuthenticatedStream),
-    /// It is an answer as to any other request.
+    /// An ordinary response.
     Whole(AuthenticatedResponse),
 }
 
-/// [`authenticate`] for a request that was signed with an offer. `secrets` are those of the request.
-///
-/// # Errors
-///
-/// When nothing that the response says may be believed.
+/// [`authenticate`] for a request that was signed with an offer.
 pub fn authenticate_offered(
     status: StatusCode,
     headers: &HeaderMap,
@@ -64,12 +60,12 @@ pub fn authenticate_offered(
     Ok(Answer::Stream(AuthenticatedStream {
         key: key_of(secret, &offer.request, &verified.tag),
         encoding: content::content_encoding(headers),
-        // It is signed, so it is there.
+        // Always present, because it is signed.
         version: headers.get(STREAM).cloned().unwrap_or(HeaderValue::from_static("")),
     }))
 }
 
-/// A stream whose head is signed by somebody who knows the secret, and answers this request.
+/// A stream that answers this request, with an authentic head.
 #[derive(Debug)]
 pub struct AuthenticatedStream {
     key: hmac::Key,
@@ -78,11 +74,7 @@ pub struct AuthenticatedStream {
 }
 
 impl AuthenticatedStream {
-    /// What reads its frames. An item may have so many bytes.
-    ///
-    /// # Errors
-    ///
-    /// When the stream is of an unknown version, or compressed as a whole.
+    /// A decoder of the frames. The limit applies to each item.
     pub fn decoder(self, max_encoded_result_size: usize) -> Result<FrameDecoder, ResponseFailure> {
         if self.encoding != Some(Encoding::Identity) {
             return Err(ResponseFailure::InvalidContentEncoding);
@@ -95,7 +87,7 @@ impl AuthenticatedStream {
     }
 }
 
-/// Whether a value is `1;nonce=` and 16 bytes.
+/// Accepts `1;nonce=` and 16 bytes in base64.
 fn is_version_1(value: &HeaderValue) -> bool {
     let nonce = value.as_bytes().strip_prefix(b"1;nonce=");
     nonce.and_then(|nonce| STANDARD.decode(nonce).ok()).is_some_and(|nonce| nonce.len() == 16)

@@ -1,4 +1,4 @@
-//! Who may call a server, and with which secrets.
+//! Who may call a server, and their secrets.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,59 +10,58 @@ use ring::hmac;
 
 use crate::secrets::{Candidates, MAX_SECRETS, Secrets};
 
-/// Whether a caller has to send its name.
+/// Whether a caller must send its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// Its secrets are tried for requests without a name.
+    /// Its secrets are also tried for requests without a name.
     Optional,
-    /// They are tried only for requests with its name.
+    /// Its secrets are tried only for requests with its name.
     Required,
 }
 
-/// A caller: a name, and the secrets that prove it.
+/// A caller and the secrets that prove its name.
 #[derive(Clone, Debug)]
 pub struct NamedCaller {
-    /// What the program calls it.
+    /// As functions see it.
     pub name: String,
-    /// Any of them is accepted.
+    /// Any is accepted.
     pub secrets: Secrets,
-    /// `None`: [`Hint::Optional`] if no caller says anything else, otherwise [`Hint::Required`].
+    /// `None`: [`Hint::Optional`] if no caller sets a hint, otherwise [`Hint::Required`].
     pub hint: Option<Hint>,
 }
 
-/// The callers of a server. Cloning is cheap, and nothing prints secrets.
+/// The callers of a server. Cloning is cheap, and `Debug` hides secrets.
 ///
-/// A request may name its caller in the signed header `x-backwater-caller`. The name selects the secrets
-/// that are tried, so a thousand callers cost as much as one; it proves nothing by itself. For a request
-/// without a name at most [`MAX_SECRETS`] are tried.
+/// The signed header `x-backwater-caller` selects the secrets to try, so a thousand callers cost as
+/// much as one. It proves nothing by itself. Without it, at most [`MAX_SECRETS`] are tried.
 #[derive(Clone)]
 pub struct Callers {
     ring: Arc<KeyRing>,
 }
 
 struct KeyRing {
-    /// Those that are tried without a name come first.
+    /// Keys that are tried without a name come first.
     keys: Vec<hmac::Key>,
     without_name: usize,
-    /// Names with the places of their keys, in the order of the keys; none for secrets without names.
+    /// Names and ranges of their keys, in order; empty for secrets without names.
     callers: Vec<(Arc<str>, Range<usize>)>,
     by_name: HashMap<Arc<str>, Range<usize>>,
 }
 
-/// Why callers cannot be used together.
+/// Why callers are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallersError {
-    /// There is none.
+    /// The list is empty.
     None,
     /// Two have the same name.
     SameName(String),
-    /// Two have a secret in common, so that it does not say which of them signed.
+    /// Two share a secret, so it does not identify either.
     SameSecret(String, String),
-    /// More secrets would have to be tried for a request without a name than may be.
+    /// More than [`MAX_SECRETS`] would be tried for a request without a name.
     TooManyWithoutName {
-        /// How many there are.
+        /// How many.
         secrets: usize,
-        /// Whether a caller says which of them may come without a name.
+        /// Whether any caller sets a hint.
         is_said: bool,
     },
 }
@@ -105,10 +104,6 @@ impl From<Secrets> for Callers {
 
 impl Callers {
     /// Callers with names.
-    ///
-    /// # Errors
-    ///
-    /// See [`CallersError`].
     pub fn new(callers: Vec<NamedCaller>) -> Result<Self, CallersError> {
         if callers.is_empty() {
             return Err(CallersError::None);
@@ -142,16 +137,16 @@ impl Callers {
         Ok(Self { ring: Arc::new(ring) })
     }
 
-    /// The names; none for secrets without names.
+    /// Empty for secrets without names.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.ring.callers.iter().map(|(name, _)| name)
     }
 
-    /// The keys to try for a request that names its caller so, or does not.
+    /// The keys to try for a request with this hint.
     pub(crate) fn candidates(&self, name: Option<&HeaderValue>) -> Candidates<'_> {
         let KeyRing { keys, without_name, callers, by_name } = &*self.ring;
         match name {
-            // Servers without named callers do not ask for names.
+            // Servers without named callers ignore names.
             Some(name) if !callers.is_empty() => {
                 match name.to_str().ok().and_then(|name| by_name.get(name)) {
                     Some(places) => Candidates::new(&keys[places.clone()], places.start),
@@ -163,12 +158,11 @@ impl Callers {
         }
     }
 
-    /// The key of that number.
     pub(crate) fn key(&self, number: usize) -> &hmac::Key {
         self.ring.keys.get(number).unwrap_or(&self.ring.keys[0])
     }
 
-    /// Whose key that number is; `None` for secrets without names.
+    /// The caller with that key; `None` for secrets without names.
     pub(crate) fn owner(&self, number: usize) -> Option<Arc<str>> {
         let callers = &self.ring.callers;
         let next = callers.partition_point(|(_, places)| places.end <= number);
@@ -176,8 +170,8 @@ impl Callers {
     }
 }
 
-/// Secrets that differ may be the same key, as HMAC pads short ones with zeros and hashes long ones. They
-/// are compared by what they sign.
+/// Compares what the secrets sign, because HMAC pads short keys with zeros and hashes long ones:
+/// different secrets may be the same key.
 fn check_secrets(callers: &[NamedCaller]) -> Result<(), CallersError> {
     let mut owners = HashMap::new();
     for NamedCaller { name, secrets, .. } in callers {
@@ -211,7 +205,6 @@ mod tests {
         NamedCaller { name: name.to_owned(), secrets, hint }
     }
 
-    /// So many callers with a secret each.
     fn many(count: usize, hint: Option<Hint>) -> Vec<NamedCaller> {
         let named = |number: usize| {
             let name = format!("c{number}");
@@ -265,7 +258,6 @@ mod tests {
         // HMAC pads short keys with zeros.
         assert_eq!(both(b"x", b"x\0"), same);
         assert_eq!(both(b"x", b"X"), Ok(()));
-        // One caller may list a secret twice.
         assert!(Callers::new(vec![caller("a", &[b"x", b"x"], None)]).is_ok());
         let twice = Callers::new(vec![caller("a", &[b"x"], None), caller("a", &[b"y"], None)]);
         assert_eq!(twice.map(drop), Err(CallersError::SameName("a".to_owned())));

@@ -1,15 +1,15 @@
-//! The server's side: what a request has to pass, in this order, and the answer.
+//! The server's side: the checks of a request, in this order, and the response.
 //!
 //! | # | check | stage that has passed it |
 //! |---|---|---|
-//! | 1, 2 | path begins with `/backwater/1/`, signature | [`Authenticated`] |
-//! | | where wanted: made lately, for this server, never seen before | [`Authenticated::refuse_replay`] |
-//! | 3 to 7 | method, path, arity, exposure; between modules and functions: whether the caller may | [`Routed`] |
-//! | 8 to 12 | content-type, content-encoding, accept, accept-encoding; metadata, where there is some | [`Negotiated`] |
+//! | 1, 2 | path starts with `/backwater/1/`, signature | [`Authenticated`] |
+//! | | if required: recent, for this server, not a replay | [`Authenticated::refuse_replay`] |
+//! | 3 to 7 | method, path, arity, exposure; after the module: whether the caller may call it | [`Routed`] |
+//! | 8 to 12 | content-type, content-encoding, accept, accept-encoding; metadata | [`Negotiated`] |
 //! | 13 | content-length | [`ExpectedBody`] |
 //! | 14 | digest of the body | [`VerifiedBody`] |
 //! | 15, 16 | gunzip, size | [`Arguments`] |
-//! | 17, 18 | a list of the arity | [`Call`] |
+//! | 17, 18 | a list as long as the arity | [`Call`] |
 
 mod callers;
 mod refusal;
@@ -28,23 +28,23 @@ pub use self::request::{
 };
 pub use self::response::{RespondError, ResponseContext, ResponseTerm, respond};
 pub use self::stream::{ListCollector, begin_stream};
-/// What a server is told. Sizes are in bytes.
+/// Options of a server. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who may call, and with which secrets.
+    /// Who may call.
     pub callers: Callers,
-    /// How long arguments may be, before and after decompression. Default 8 MiB.
+    /// Limit of arguments before and after decompression. Default 8 MiB.
     pub max_encoded_args_size: usize,
-    /// How long a result may be before compression. Default 8 MiB.
+    /// Limit of a result before compression. Default 8 MiB.
     pub max_encoded_result_size: usize,
-    /// From which size on a result is compressed. Default 300.
+    /// Results of this size or more are compressed. Default 300.
     pub compression_threshold: usize,
-    /// 1 (quick) to 9 (small). Default 1.
+    /// 1 (fast) to 9 (small). Default 1.
     pub gzip_level: u32,
 }
 
 impl Settings {
-    /// Settings with the protocol's defaults.
+    /// The protocol's defaults.
     pub fn new(callers: impl Into<Callers>) -> Self {
         Self {
             callers: callers.into(),
@@ -56,32 +56,32 @@ impl Settings {
     }
 }
 
-/// What a server lets its callers call.
+/// The functions that a server exposes.
 pub trait Exposure {
-    /// What the server knows a function by.
+    /// How the server identifies a function.
     type Function: Copy;
 
-    /// The function of that name and arity.
+    /// Finds a function.
     fn lookup(&self, module: &str, function: &str, arity: u8) -> Lookup<Self::Function>;
 
-    /// Whether a caller may call the functions of that module. `None` is a caller without a name.
+    /// Whether a caller, `None` without a name, may call the functions of a module.
     fn allows(&self, _caller: Option<&str>, _module: &str) -> bool {
         true
     }
 
-    /// The arities of the exposed functions of that name, for the refusal of others.
+    /// The exposed arities of a function, for the refusal of others.
     fn arities(&self, _module: &str, _function: &str) -> Vec<u8> {
         Vec::new()
     }
 }
 
-/// What an [`Exposure`] says.
+/// The result of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup<Function> {
-    /// Nothing of that module is exposed.
+    /// The module exposes nothing.
     ModuleNotExposed,
-    /// The module has no such function, or does not expose it.
+    /// The function does not exist or is not exposed.
     FunctionNotFound,
-    /// This one.
+    /// The function.
     Found(Function),
 }

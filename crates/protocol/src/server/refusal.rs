@@ -1,4 +1,4 @@
-//! Answers that refuse a request.
+//! Responses that refuse a request.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,9 +10,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use super::Settings;
 use super::response::{ResponseContext, seal};
 
-/// The headers of a refusal that are signed, in alphabetical order. `connection` is not among them: it
-/// concerns one hop, proxies remove or replace it (RFC 9110, 7.6.1), and the caller could not verify the
-/// refusal then.
+/// The signed headers of a refusal, sorted. `connection` is not signed, because proxies remove or
+/// replace it (RFC 9110, 7.6.1) and would break the signature.
 const SIGNED: [HeaderName; 7] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
@@ -23,10 +22,10 @@ const SIGNED: [HeaderName; 7] = [
     crate::headers::REQUEST_ID,
 ];
 
-/// A request that is not answered by a function.
+/// The refusal of a request.
 #[derive(Debug)]
 pub struct Refusal {
-    // Boxed, since most requests are not refused and every stage returns one of these or its own type.
+    // Boxed, because every stage returns it or its own type, and refusals are rare.
     content: Box<Content>,
 }
 
@@ -36,24 +35,23 @@ struct Content {
     body: Cow<'static, str>,
     reason: &'static str,
     www_authenticate: Option<HeaderValue>,
-    /// Without it the answer is not signed: the request was not either.
+    /// `None` for an unsigned refusal of an unauthenticated request.
     context: Option<ResponseContext>,
     retry_after: Option<u32>,
     detail: Option<HeaderValue>,
 }
 
 impl Refusal {
-    /// A refusal that is not signed, for requests that have not been authenticated.
+    /// An unsigned refusal of an unauthenticated request.
     pub fn new(status: StatusCode, body: &'static str) -> Self {
         Self::of(status, body.into(), reason_of(status, body), None)
     }
 
-    /// The same, signed in answer to a request.
+    /// A signed refusal.
     pub fn signed(status: StatusCode, body: &'static str, context: &ResponseContext) -> Self {
         Self::of(status, body.into(), reason_of(status, body), Some(context.clone()))
     }
 
-    /// A request without a valid signature.
     pub(crate) fn unauthorized(reason: &'static str, body: Cow<'static, str>) -> Self {
         Self::of(StatusCode::UNAUTHORIZED, body, reason, None)
     }
@@ -76,20 +74,19 @@ impl Refusal {
         Self { content: Box::new(content) }
     }
 
-    /// Adds the header that tells how to authenticate.
     pub(crate) fn with_www_authenticate(mut self, value: HeaderValue) -> Self {
         self.content.www_authenticate = Some(value);
         self
     }
 
-    /// Adds a `retry-after` of so many seconds.
+    /// Adds `retry-after` in seconds.
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.content.retry_after = Some(seconds);
         self
     }
 
-    /// Adds a sentence for people, in ASCII. The body stays what the protocol has for the refusal, since
-    /// callers compare it. Refusals that are not signed say nothing more.
+    /// Adds an explanation in ASCII to a signed refusal. The body stays as the protocol defines it,
+    /// because callers compare it.
     pub(crate) fn with_detail(mut self, detail: &str) -> Self {
         if self.content.context.is_some() {
             self.content.detail = HeaderValue::from_str(detail).ok();
@@ -107,18 +104,17 @@ impl Refusal {
         &self.content.body
     }
 
-    /// The name of why, for the server's operator. It says more than the body where the caller is not
-    /// authenticated.
+    /// The reason, for the operator. It may say more than an unauthenticated caller learns.
     pub fn reason(&self) -> &'static str {
         self.content.reason
     }
 
-    /// Whose request it was; `None` if it is not authenticated or its caller has no name.
+    /// The caller; `None` if unauthenticated or nameless.
     pub fn caller(&self) -> Option<&Arc<str>> {
         self.content.context.as_ref()?.caller()
     }
 
-    /// The answer; it closes the connection.
+    /// The response, which closes the connection.
     pub fn into_response(self, settings: &Settings) -> Response<Bytes> {
         let Content { status, body, www_authenticate, context, retry_after, detail, .. } =
             *self.content;
@@ -151,7 +147,7 @@ impl Refusal {
     }
 }
 
-/// The text, or the name of a status that needs none.
+/// The body, or a fixed name for some statuses.
 fn reason_of(status: StatusCode, body: &'static str) -> &'static str {
     match status {
         _ if !body.is_empty() => body,

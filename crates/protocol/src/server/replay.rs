@@ -1,7 +1,7 @@
-//! Protection against requests that come again, or come to somebody else than they were meant for.
+//! Protection against replayed and misdirected requests.
 //!
-//! A request that says when it was made (`x-backwater-created`, signed) is taken while that is not
-//! long ago, and its signature is remembered for as long: the same request cannot be taken twice.
+//! A request with a signed `x-backwater-created` is accepted while that time is recent. Its
+//! signature is remembered as long, so the same request is never accepted twice.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,33 +13,29 @@ use http::StatusCode;
 use crate::Timestamp;
 use crate::signature::Tag;
 
-/// What of a signature is remembered. It is the output of HMAC, so that 128 bits of it are as good as
-/// any name.
+/// 128 bits of an HMAC identify a request.
 pub(crate) type SignaturePrefix = [u8; 16];
 
-/// The begin of a signature.
 pub(crate) fn prefix_of(signature: &Tag) -> SignaturePrefix {
     std::array::from_fn(|index| signature[index])
 }
 
-/// What is asked of requests.
+/// What a server demands of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayPolicy {
-    /// Whether a request that does not say when it was made is refused, and with audiences one that
-    /// does not say for whom.
+    /// Refuse requests without a timestamp, and with `audiences` those without an audience.
     pub required: bool,
-    /// What the server is called. A request that is for somebody else is refused. None: it may be for
-    /// anybody.
+    /// The server's names; a request for another audience is refused. Empty: any is accepted.
     pub audiences: Vec<String>,
-    /// How far the caller's clock and this one may be apart, either way. Default 60 s.
+    /// Maximum difference between the clocks of caller and server. Default 60 s.
     pub max_clock_difference: Duration,
-    /// How many requests are remembered at most. Each is remembered for two to four times
-    /// `max_clock_difference`, and takes some 40 bytes. Default 1,000,000.
+    /// How many requests to remember, for two to four times `max_clock_difference` each, at about
+    /// 40 bytes. Default 1,000,000.
     pub capacity: usize,
 }
 
 impl ReplayPolicy {
-    /// A policy without audiences, with the defaults.
+    /// The defaults, without audiences.
     pub fn new(required: bool) -> Self {
         Self {
             required,
@@ -50,16 +46,14 @@ impl ReplayPolicy {
     }
 }
 
-/// What a request says of itself, as far as that is signed.
+/// The signed claims of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claims<'a> {
-    /// When it was made; `Err` when that cannot be read.
+    /// `Err` if malformed.
     pub(crate) created: Option<Result<Timestamp, ()>>,
-    /// Whom it is for.
     pub(crate) audience: Option<&'a [u8]>,
 }
 
-/// Why a request is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplayFailure {
     MissingCreated,
@@ -68,7 +62,7 @@ pub(crate) enum ReplayFailure {
     WrongAudience,
     Stale,
     Replayed,
-    /// There is no memory for it; in so many seconds there is.
+    /// No room; retry after this many seconds.
     Full(u32),
 }
 
@@ -93,15 +87,14 @@ impl ReplayFailure {
     }
 }
 
-/// The memory of one server, from its start on.
+/// Remembers the requests of one server.
 pub struct ReplayGuard {
     policy: ReplayPolicy,
     memory: Mutex<Memory>,
 }
 
 impl ReplayGuard {
-    /// A guard that refuses what was made before `now`: what an earlier process has taken is not known
-    /// to this one.
+    /// Refuses requests made before `now`, because an earlier process may have accepted them.
     pub fn new(policy: ReplayPolicy, now: Timestamp) -> Self {
         Self { policy, memory: Mutex::new(Memory::new(now)) }
     }
@@ -111,7 +104,7 @@ impl ReplayGuard {
         self.memory().len()
     }
 
-    /// Takes a request at a moment, or says why not. What is taken is remembered.
+    /// Accepts and remembers a request, or refuses it.
     pub(crate) fn check(
         &self,
         claims: Claims<'_>,
@@ -142,7 +135,7 @@ impl ReplayGuard {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Nothing panics while it is held, and half a change would do no harm.
+        // Nothing panics while the lock is held, and a partial update would be harmless.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -157,21 +150,21 @@ impl fmt::Debug for ReplayGuard {
     }
 }
 
-/// The signatures that were taken lately, in two generations: when the younger one has lasted for as
-/// long as a stamp can be fresh, the older one is forgotten as a whole.
+/// Accepted signatures in two generations. Once the younger has lasted as long as a timestamp can
+/// be recent, the older is dropped as a whole.
 struct Memory {
     younger: Generation,
     older: Generation,
-    /// When the younger generation began.
+    /// When the younger generation started.
     began: Timestamp,
-    /// Stamps up to this one may belong to requests that are forgotten, or were never known: whatever
-    /// the clock does, they are refused.
+    /// Timestamps up to this one are refused whatever the clock does: their requests are forgotten
+    /// or were never known.
     floor: Timestamp,
 }
 
 struct Generation {
     signatures: HashSet<SignaturePrefix>,
-    /// The latest stamp among them.
+    /// The latest timestamp.
     latest: Timestamp,
 }
 
@@ -183,7 +176,7 @@ impl Generation {
 
 impl Memory {
     fn new(now: Timestamp) -> Self {
-        // Made in the very millisecond of the start is made after it.
+        // A request of the very millisecond of the start is accepted.
         let floor =
             Timestamp::FIRST.plus(now.since(Timestamp::FIRST.plus(Duration::from_millis(1))));
         Self { younger: Generation::new(), older: Generation::new(), began: now, floor }
@@ -200,7 +193,7 @@ impl Memory {
         now: Timestamp,
         policy: &ReplayPolicy,
     ) -> Result<(), ReplayFailure> {
-        // From when a stamp is fresh at the earliest until when it is at the latest.
+        // How long a timestamp can be recent.
         let span = policy.max_clock_difference.saturating_mul(2).max(Duration::from_millis(1));
         while now.since(self.began) > span && self.len() > 0 {
             self.forget_older(self.began.plus(span));
@@ -226,7 +219,6 @@ impl Memory {
         Ok(())
     }
 
-    /// The younger generation becomes the older one, and a new one begins.
     fn forget_older(&mut self, began: Timestamp) {
         if !self.older.signatures.is_empty() {
             self.floor = self.floor.max(self.older.latest);
@@ -283,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_before_the_start_is_refused() {
+    fn requests_from_before_the_start_are_refused() {
         let guard = guard(|_| ());
         let now = at(START + SECOND);
         assert_eq!(guard.check(stamp(START - 1), signature(1), now), Err(ReplayFailure::Stale));
@@ -291,15 +283,15 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_taken_once_for_as_long_as_it_is_fresh() {
+    fn a_request_is_accepted_once() {
         let guard = guard(|_| ());
-        // It comes from the future, and is tried every second from then on.
+        // A request from the future, repeated every second.
         let first = START + 200 * SECOND;
         let created = first + 60 * SECOND;
         assert_eq!(guard.check(stamp(created), signature(1), at(first)), Ok(()));
         for second in 0..400 {
             let now = at(first + second * SECOND);
-            // Others go on, so that generations pass.
+            // Other requests start new generations.
             let other = stamp(first + second * SECOND);
             assert_eq!(guard.check(other, signature(1000 + second), now), Ok(()));
             let expected =
@@ -310,16 +302,16 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_jumps_lets_nothing_in_again() {
+    fn a_clock_jump_allows_no_replay() {
         let guard = guard(|_| ());
         let first = START + 100 * SECOND;
         assert_eq!(guard.check(stamp(first), signature(1), at(first)), Ok(()));
-        // An hour ahead, where a request passes, and back.
+        // An hour ahead and back.
         let ahead = first + 3600 * SECOND;
         assert_eq!(guard.check(stamp(ahead), signature(2), at(ahead)), Ok(()));
         let again = guard.check(stamp(first), signature(1), at(first + SECOND));
         assert_eq!(again, Err(ReplayFailure::Stale));
-        // What is newer than what was forgotten is taken.
+        // Requests newer than the forgotten ones are accepted.
         let new = first + 2 * SECOND;
         assert_eq!(guard.check(stamp(new), signature(3), at(new)), Ok(()));
     }
@@ -332,7 +324,7 @@ mod tests {
             assert_eq!(guard.check(stamp(now), signature(number), at(now)), Ok(()));
         }
         let full = guard.check(stamp(now), signature(4), at(now));
-        // The younger generation ends 120 s after the start, and with it nothing is forgotten yet.
+        // The younger generation ends 120 s after the start, but nothing is forgotten yet.
         assert_eq!(full, Err(ReplayFailure::Full(111)));
         assert_eq!(
             guard.check(stamp(now), signature(3), at(now)),
@@ -346,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_are_asked_for_when_they_are_required() {
+    fn required_timestamps_must_be_present() {
         let now = at(START);
         let none = Claims { created: None, audience: None };
         let bad = Claims { created: Some(Err(())), audience: None };
@@ -361,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_for_somebody_else_is_refused() {
+    fn a_request_for_another_audience_is_refused() {
         let now = at(START);
         let of = |audience| Claims { audience, ..stamp(START) };
         let named = |required| {
@@ -384,7 +376,6 @@ mod tests {
             Err(ReplayFailure::MissingAudience)
         );
         assert_eq!(named(false).check(of(None), signature(4), now), Ok(()));
-        // A server without a name takes what is for anybody.
         assert_eq!(guard(|_| ()).check(of(Some(b"billing")), signature(5), now), Ok(()));
     }
 }

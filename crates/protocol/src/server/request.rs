@@ -1,4 +1,4 @@
-//! The stages of a request.
+//! The stages of a request; every error is the refusal to send.
 
 use std::borrow::Cow;
 
@@ -28,11 +28,11 @@ const DEMANDS: Demands = Demands {
     if_present: &["accept", "content-type", "content-encoding", "content-length"],
 };
 
-/// What `www-authenticate` lists of the headers that a request has.
+/// The headers that `www-authenticate` lists if the request has them.
 static AUTHENTICATED: [HeaderName; 6] =
     [ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DIGEST, REQUEST_ID];
 
-/// A request whose head is signed by somebody who knows the secret.
+/// A request whose head is signed with a known secret.
 #[derive(Debug)]
 pub struct Authenticated<'a> {
     method: &'a Method,
@@ -40,19 +40,13 @@ pub struct Authenticated<'a> {
     headers: &'a HeaderMap,
     settings: &'a Settings,
     context: ResponseContext,
-    /// Headers that need not be signed count only if they are.
+    /// Optional headers count only if signed.
     signed: SignedNames<'a>,
     claims: Claims<'a>,
     signature: Tag,
 }
 
-/// Checks 1 and 2: the path's begin and the signature.
-///
-/// `target` is path and query as they were sent.
-///
-/// # Errors
-///
-/// The refusal to send.
+/// Checks 1 and 2: the path's prefix and the signature. `target` is path and query as received.
 pub fn authenticate<'a>(
     method: &'a Method,
     target: &'a str,
@@ -65,7 +59,7 @@ pub fn authenticate<'a>(
     let verified = check_signature(method, target, headers, settings)
         .map_err(|refusal| refusal.with_www_authenticate(www_authenticate(headers)))?;
     let Verified { secret, tag, names: signed } = verified;
-    // It is signed, so it is there.
+    // Always present, because it is signed.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
     let caller = settings.callers.owner(secret);
     let encoding = Encoding::Identity;
@@ -87,7 +81,6 @@ pub fn authenticate<'a>(
     })
 }
 
-/// A header that counts only if it is signed.
 fn if_signed<'a>(
     headers: &'a HeaderMap,
     signed: &SignedNames<'_>,
@@ -123,12 +116,12 @@ fn check_signature<'a>(
         headers,
         replaced: None,
     };
-    // A name that is not signed selects nothing: the request counts as one without.
+    // An unsigned name is ignored.
     let candidates =
         |names: &SignedNames<'_>| settings.callers.candidates(if_signed(headers, names, &CALLER));
     let verified = verify(parameters, SCHEME, signed, &DEMANDS, candidates);
     let verified = verified.map_err(|failure| refusal_of(&failure))?;
-    // The Erlang library signs a query without its `?`: it must not mean anything.
+    // Erlang's library signs a query without its `?`, so queries are refused.
     if target.contains(['?', '#']) {
         return Err(refusal_of(&SignatureFailure::InvalidSignature));
     }
@@ -137,7 +130,7 @@ fn check_signature<'a>(
 
 fn refusal_of(failure: &SignatureFailure) -> Refusal {
     let body = match failure {
-        // Only a caller may learn which callers exist.
+        // Only authenticated callers may learn which callers exist.
         SignatureFailure::UnknownCaller => SignatureFailure::InvalidSignature.to_string(),
         failure => failure.to_string(),
     };
@@ -148,12 +141,10 @@ fn www_authenticate(headers: &HeaderMap) -> HeaderValue {
     challenge(present(headers))
 }
 
-/// Which of [`AUTHENTICATED`] a request has.
 fn present(headers: &HeaderMap) -> [bool; 6] {
     std::array::from_fn(|index| headers.contains_key(&AUTHENTICATED[index]))
 }
 
-/// What is demanded of a request that has these of [`AUTHENTICATED`].
 fn challenge(present: [bool; 6]) -> HeaderValue {
     let mut text = String::from("Signature headers=\"(request-target)");
     for (name, _) in AUTHENTICATED.iter().zip(present).filter(|(_, present)| *present) {
@@ -165,23 +156,22 @@ fn challenge(present: [bool; 6]) -> HeaderValue {
 }
 
 impl<'a> Authenticated<'a> {
-    /// What a signed refusal needs, whenever it is made.
+    /// What signed refusals need.
     pub fn context(&self) -> &ResponseContext {
         &self.context
     }
 
-    /// A signed refusal, for what goes wrong before the body is expected.
+    /// A signed refusal, before the body is expected.
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
         Refusal::signed(status, body, &self.context)
     }
 
-    /// After check 2, where the server wants it: the request is for this server, was made lately, and
-    /// is taken the first time.
+    /// If the server requires it, after check 2: the request is for this server, recent and new.
     ///
     /// # Errors
     ///
-    /// The refusal to send: 401 with `missing_created`, `invalid_created`, `stale_request`,
-    /// `replayed_request`, `missing_audience` or `wrong_audience`; 503 with `replay_memory_full`.
+    /// 401 with `missing_created`, `invalid_created`, `stale_request`, `replayed_request`,
+    /// `missing_audience` or `wrong_audience`; 503 with `replay_memory_full`.
     pub fn refuse_replay(self, guard: &ReplayGuard, now: Timestamp) -> Result<Self, Refusal> {
         let Err(failure) = guard.check(self.claims, prefix_of(&self.signature), now) else {
             return Ok(self);
@@ -193,11 +183,7 @@ impl<'a> Authenticated<'a> {
         })
     }
 
-    /// Checks 3 to 7: the method, the path, and what is exposed, and that to this caller.
-    ///
-    /// # Errors
-    ///
-    /// The refusal to send.
+    /// Checks 3 to 7: method, path, and whether the function is exposed to this caller.
     pub fn route<E: Exposure + ?Sized>(
         self,
         exposure: &E,
@@ -230,10 +216,9 @@ impl<'a> Authenticated<'a> {
     }
 }
 
-/// The most arities that a refusal lists.
 const MOST_ARITIES: usize = 16;
 
-/// `it takes 1, 2 or 4 arguments`; nothing for a function that does not exist.
+/// `it takes 1, 2 or 4 arguments`; `None` if the function does not exist.
 fn arities_in_words(arities: &[u8]) -> Option<String> {
     let (last, others) = arities.split_last()?;
     if arities.len() > MOST_ARITIES {
@@ -246,7 +231,7 @@ fn arities_in_words(arities: &[u8]) -> Option<String> {
     Some(format!("it takes {}{or}{last} {noun}", others.join(", ")))
 }
 
-/// A request for a function that is exposed.
+/// A request for an exposed function.
 #[derive(Debug)]
 pub struct Routed<'a, F> {
     function: F,
@@ -255,11 +240,7 @@ pub struct Routed<'a, F> {
 }
 
 impl<'a, F> Routed<'a, F> {
-    /// Checks 8 to 12: types and encodings; and the metadata.
-    ///
-    /// # Errors
-    ///
-    /// The refusal to send.
+    /// Checks 8 to 12: content types, encodings and metadata.
     pub fn negotiate(self) -> Result<Negotiated<'a, F>, Refusal> {
         let Self { function, arity, mut request } = self;
         let refuse = |status, body: &'static str| Refusal::signed(status, body, &request.context);
@@ -297,7 +278,7 @@ impl<'a, F> Routed<'a, F> {
     }
 }
 
-/// A request whose body and answer will be understood.
+/// A request whose types and encodings are supported.
 #[derive(Debug)]
 pub struct Negotiated<'a, F> {
     function: F,
@@ -308,11 +289,7 @@ pub struct Negotiated<'a, F> {
 }
 
 impl<F> Negotiated<'_, F> {
-    /// Check 13: the length that the body claims, if it claims one.
-    ///
-    /// # Errors
-    ///
-    /// The refusal to send.
+    /// Check 13: the claimed length of the body, if any.
     pub fn expect_body(self, content_length: Option<u64>) -> Result<ExpectedBody<F>, Refusal> {
         let Self { function, arity, encoding, carried, request } = self;
         let timeout = if_signed(request.headers, &request.signed, &TIMEOUT);
@@ -343,7 +320,7 @@ pub struct ExpectedBody<F> {
     encoding: Encoding,
     max_size: usize,
     digest: HeaderValue,
-    /// Which of [`AUTHENTICATED`] the request has.
+    /// Which of [`AUTHENTICATED`] it has.
     authenticated: [bool; 6],
     timeout: Option<CallTimeout>,
     carried: Option<Box<CarriedContext>>,
@@ -351,29 +328,29 @@ pub struct ExpectedBody<F> {
 }
 
 impl<F> ExpectedBody<F> {
-    /// Takes what the request carries: metadata and a trace, as far as they are signed.
+    /// Takes the signed metadata and trace.
     pub fn take_carried(&mut self) -> Option<Box<CarriedContext>> {
         self.carried.take()
     }
 
-    /// How long the caller still waited when it sent the request, if it says so, and signs it. A
-    /// value that cannot be read counts as none: it is for the server's own good only.
+    /// How much longer the caller waited when it sent the request, if that is signed. Malformed
+    /// values are ignored, because the timeout only saves the server work.
     pub fn timeout(&self) -> Option<CallTimeout> {
         self.timeout
     }
 
-    /// The function that is called.
+    /// The function to call.
     pub fn function(&self) -> &F {
         &self.function
     }
 
-    /// How many bytes may be read at most.
+    /// Limit of the body in bytes.
     pub fn max_size(&self) -> usize {
         self.encoding.limit(self.max_size)
     }
 
-    /// How long a body of so many bytes says that it is once it is inflated; `trailer` are its last four
-    /// bytes. Nothing of that is proven.
+    /// The inflated size that a body of `length` bytes claims in its last four bytes (`trailer`).
+    /// Unproven.
     pub fn claimed_size(&self, length: usize, trailer: Option<&[u8; 4]>) -> usize {
         match self.encoding {
             Encoding::Identity => length,
@@ -386,12 +363,12 @@ impl<F> ExpectedBody<F> {
         self.encoding == Encoding::Gzip
     }
 
-    /// A signed refusal, for what goes wrong while the body is read.
+    /// A signed refusal, while the body is read.
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
         Refusal::signed(status, body, &self.context)
     }
 
-    /// The refusal of a body of so many bytes, or more.
+    /// The refusal of a body of `length` bytes or more.
     pub fn too_large(&self, length: u64) -> Refusal {
         let form = if self.is_compressed() { " gzipped" } else { "" };
         let limit = self.max_size;
@@ -400,11 +377,7 @@ impl<F> ExpectedBody<F> {
         ))
     }
 
-    /// Check 14: the digest. The size is checked again, for bodies that have claimed none.
-    ///
-    /// # Errors
-    ///
-    /// The refusal to send.
+    /// Check 14: the digest, and the size again for bodies that claimed none.
     pub fn verify(self, body: Bytes) -> Result<VerifiedBody<F>, Refusal> {
         if body.len() > self.max_size() {
             return Err(self.too_large(body.len() as u64));
@@ -418,7 +391,7 @@ impl<F> ExpectedBody<F> {
     }
 }
 
-/// A body that is the one that was signed.
+/// A request with an authentic body.
 #[derive(Debug)]
 pub struct VerifiedBody<F> {
     function: F,
@@ -430,11 +403,7 @@ pub struct VerifiedBody<F> {
 }
 
 impl<F> VerifiedBody<F> {
-    /// Checks 15 and 16: decompression, under the limit.
-    ///
-    /// # Errors
-    ///
-    /// The refusal to send.
+    /// Checks 15 and 16: inflates within the limit.
     pub fn inflate(self) -> Result<Arguments<F>, Refusal> {
         let room = self.max_size;
         match self.inflate_within(room)? {
@@ -443,11 +412,8 @@ impl<F> VerifiedBody<F> {
         }
     }
 
-    /// The same, but makes no more than `room` bytes: for whoever has that much memory now.
-    ///
-    /// # Errors
-    ///
-    /// The refusal to send.
+    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes, the memory that is
+    /// reserved.
     pub fn inflate_within(self, room: usize) -> Result<Inflated<F>, Refusal> {
         let body = match self.encoding {
             Encoding::Identity => self.body,
@@ -467,10 +433,10 @@ impl<F> VerifiedBody<F> {
         Ok(Inflated::Whole(Arguments { function, arity, context, body }))
     }
 
-    /// The refusal of arguments that inflate to more than the limit.
+    /// The refusal of arguments that inflate beyond the limit.
     fn too_large(&self) -> Refusal {
         let (sent, limit) = (self.body.len(), self.max_size);
-        // The body's own word for its size, which wraps at 4 GiB.
+        // The claimed size, which wraps at 4 GiB.
         let claimed = gzip::claimed_size(sent, self.body.last_chunk());
         let size = if claimed > limit { claimed.to_string() } else { format!("over {limit}") };
         self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
@@ -478,22 +444,22 @@ impl<F> VerifiedBody<F> {
         ))
     }
 
-    /// A signed refusal, for what goes wrong before the body is inflated.
+    /// A signed refusal, before the body is inflated.
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
         Refusal::signed(status, body, &self.context)
     }
 }
 
-/// What inflating within less room than the limit allows came to.
+/// The result of inflating into limited room.
 #[derive(Debug)]
 pub enum Inflated<F> {
     /// All of it.
     Whole(Arguments<F>),
-    /// There is more than the room. The body is as it was.
+    /// It needs more room; the body is unchanged.
     Exceeds(VerifiedBody<F>),
 }
 
-/// Arguments that are still encoded.
+/// Encoded arguments.
 #[derive(Debug)]
 pub struct Arguments<F> {
     function: F,
@@ -503,11 +469,7 @@ pub struct Arguments<F> {
 }
 
 impl<F> Arguments<F> {
-    /// Checks 17 and 18: a list of as many terms as the arity says.
-    ///
-    /// # Errors
-    ///
-    /// The refusal to send.
+    /// Checks 17 and 18: a list as long as the arity.
     pub fn decode(
         self,
         decoder: &mut Decoder,
@@ -534,12 +496,12 @@ impl<F> Arguments<F> {
     }
 }
 
-/// A call that has passed every check; its arguments are on the tape.
+/// A call that has passed every check, with its arguments on the tape.
 #[derive(Debug)]
 pub struct Call<F> {
     /// The function.
     pub function: F,
-    /// What the answer needs.
+    /// What the response needs.
     pub context: ResponseContext,
     /// The bytes that the tape refers to.
     pub source: Bytes,

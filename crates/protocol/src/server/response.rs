@@ -1,4 +1,4 @@
-//! The answer of a function.
+//! The response of a function.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::headers::{DIGEST, ETF, GZIP, REQUEST_ID, SIGNATURE};
 use crate::signature::{Signed, Tag, sign};
 use crate::{digest, gzip};
 
-/// All headers of an answer that are signed, in alphabetical order.
+/// The signed headers of a response, sorted.
 const SIGNED: [HeaderName; 8] = [
     CACHE_CONTROL,
     CONTENT_ENCODING,
@@ -33,30 +33,30 @@ const SIGNED: [HeaderName; 8] = [
 pub(super) const RETURN: &[u8] = b"\x83h\x02w\x06return";
 const EXCEPTION: &[u8] = b"\x83h\x02w\x09exception";
 
-/// What an answer needs to know of its request.
+/// What a response needs from its request.
 #[derive(Clone, Debug)]
 pub struct ResponseContext {
     pub(crate) request_id: HeaderValue,
     pub(crate) encoding: Encoding,
-    /// The number of the secret that the request was signed with: the caller has that one.
+    /// Number of the secret that signed the request; it signs the response too.
     pub(crate) secret: usize,
     pub(crate) caller: Option<Arc<str>>,
-    /// The signature of the request, if its caller accepts a stream: the frames are bound to it.
+    /// The request's signature if the caller accepts a stream, whose frames are bound to it.
     pub(crate) stream: Option<Box<Tag>>,
 }
 
 impl ResponseContext {
-    /// The identifier that the caller has given to the request.
+    /// The caller's id of the request.
     pub fn request_id(&self) -> &HeaderValue {
         &self.request_id
     }
 
-    /// Whose secret has signed the request; `None` if it has no name.
+    /// The authenticated caller; `None` without a name.
     pub fn caller(&self) -> Option<&Arc<str>> {
         self.caller.as_ref()
     }
 
-    /// Whether the caller takes a stream as the answer; see [`super::begin_stream`].
+    /// Whether the caller accepts a stream; see [`super::begin_stream`].
     pub fn accepts_stream(&self) -> bool {
         self.stream.is_some()
     }
@@ -71,14 +71,14 @@ pub enum ResponseTerm<'a> {
     Exception(TapeRef<'a>),
 }
 
-/// A result cannot be sent.
+/// Why a result cannot be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RespondError {
-    /// It is no term.
+    /// It cannot be encoded.
     Encode(EncodeError),
-    /// It is larger than `max_encoded_result_size`.
+    /// It exceeds `max_encoded_result_size`.
     TooLarge {
-        /// The limit in bytes.
+        /// In bytes.
         limit: usize,
     },
 }
@@ -106,11 +106,7 @@ impl fmt::Display for RespondError {
 
 impl std::error::Error for RespondError {}
 
-/// The signed answer of a function.
-///
-/// # Errors
-///
-/// When the result is no term or too large.
+/// The signed response of a function.
 pub fn respond(
     context: &ResponseContext,
     term: ResponseTerm<'_>,
@@ -124,7 +120,7 @@ pub fn respond(
     };
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(prefix);
-    // JavaScript has compared the depth with the option.
+    // JavaScript has already checked the depth against its option.
     let options = EncodeOptions { max_size: limit, max_depth: MAX_DEPTH };
     encoder
         .encode_term(tape, &options, &mut body)
@@ -132,7 +128,6 @@ pub fn respond(
     Ok(answer(body, context, settings))
 }
 
-/// The signed answer of an encoded result.
 pub(super) fn answer(
     body: Vec<u8>,
     context: &ResponseContext,
@@ -156,7 +151,7 @@ pub(super) fn answer(
     response
 }
 
-/// Adds length, digest, request id and the signature over all of `signed`.
+/// Adds length, digest, request id and a signature over the headers in `signed`.
 pub(crate) fn seal(
     response: &mut Response<Bytes>,
     context: &ResponseContext,
@@ -171,7 +166,7 @@ pub(crate) fn seal(
     sign_head(response, context, signed, settings);
 }
 
-/// Adds request id and the signature over all of `signed`, and returns the signature.
+/// Adds request id and a signature over the headers in `signed`.
 pub(super) fn sign_head<B>(
     response: &mut Response<B>,
     context: &ResponseContext,

@@ -1,4 +1,4 @@
-//! Answers in parts, for callers that take them and for those that do not.
+//! Streams, and lists for callers that do not accept streams.
 
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeOptions, Encoder, TapeRef};
@@ -14,14 +14,14 @@ use crate::content::Encoding;
 use crate::headers::{REQUEST_ID, STREAM, STREAM_TYPE};
 use crate::stream::{FrameEncoder, key_of};
 
-/// All headers of a stream that are signed, in alphabetical order.
+/// The signed headers of a stream, sorted.
 const SIGNED: [HeaderName; 6] = [CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA, STREAM, REQUEST_ID];
 
-/// nginx passes each frame on at once, and keeps this header for itself: it is not signed.
+/// Makes nginx pass each frame on at once. nginx removes it, so it is not signed.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The head of a stream and what makes the frames of its body; `None` if the caller takes no stream. Each
-/// stream needs a nonce of its own, which cannot be foreseen.
+/// The head of a stream and the encoder of its frames; `None` if the caller does not accept a
+/// stream. `nonce` must be random.
 pub fn begin_stream(
     context: &ResponseContext,
     nonce: [u8; 16],
@@ -31,7 +31,7 @@ pub fn begin_stream(
     let mut response = Response::new(());
     let headers = response.headers_mut();
     headers.reserve(8);
-    // A proxy that compresses would hold frames back.
+    // A proxy that compresses would delay frames.
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("private, no-cache, no-store, must-revalidate, no-transform"),
@@ -40,7 +40,7 @@ pub fn begin_stream(
     headers.insert(EXPIRES, HeaderValue::from_static("0"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    // Base64 can stand in a header.
+    // Base64 is always a valid header value.
     let version = format!("1;nonce={}", STANDARD.encode(nonce));
     headers.insert(STREAM, HeaderValue::try_from(version).unwrap_or(HeaderValue::from_static("")));
     let signature = sign_head(&mut response, context, &SIGNED, settings);
@@ -49,14 +49,14 @@ pub fn begin_stream(
     Some((response, FrameEncoder::new(key, accepts_gzip, settings)))
 }
 
-/// Collects a stream for a caller that takes none, which is answered `{return, List}`.
+/// Collects a stream into `{return, List}` for a caller that does not accept streams.
 pub struct ListCollector {
     body: Vec<u8>,
     count: u32,
     limit: usize,
 }
 
-/// The head of LIST_EXT, whose count comes last.
+/// LIST_EXT; the count is filled in last.
 const LIST: [u8; 5] = [108, 0, 0, 0, 0];
 /// The empty list, which ends others.
 const NIL: u8 = 106;
@@ -68,28 +68,24 @@ impl ListCollector {
         Self { body, count: 0, limit: settings.max_encoded_result_size }
     }
 
-    /// How many bytes there are so far.
+    /// Size so far in bytes.
     pub fn size(&self) -> usize {
         self.body.len()
     }
 
     /// Adds the items of a list.
-    ///
-    /// # Errors
-    ///
-    /// When one of them is no term, or the whole is larger than `max_encoded_result_size`. Then the
-    /// collector is of no more use.
+    /// After an error the collector is unusable.
     pub fn push(&mut self, list: TapeRef<'_>, encoder: &mut Encoder) -> Result<(), RespondError> {
         let Self { body, count, limit } = self;
         let options = EncodeOptions { max_size: *limit, max_depth: MAX_DEPTH };
         encoder
             .encode_items(list, &options, body, &mut |_| *count += 1)
             .map_err(|error| RespondError::of(error, *limit))?;
-        // The end of the list is still to come.
+        // `<`, because the end of the list follows.
         if body.len() < *limit { Ok(()) } else { Err(RespondError::TooLarge { limit: *limit }) }
     }
 
-    /// The signed answer.
+    /// The signed response.
     pub fn finish(self, context: &ResponseContext, settings: &Settings) -> Response<Bytes> {
         let Self { mut body, count, .. } = self;
         if count == 0 {

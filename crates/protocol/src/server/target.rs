@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use crate::percent;
 
-/// What every path begins with.
 pub(crate) const BASE: &str = "/backwater/1/";
 
-/// Functions that no exposure opens.
+/// Functions that are never exposed.
 const NEVER_EXPOSED: [(&str, u8); 5] = [
     ("module_info", 0),
     ("module_info", 1),
@@ -30,7 +29,7 @@ pub(crate) enum TargetError {
 }
 
 impl<'a> Target<'a> {
-    /// Reads a path that begins with [`BASE`].
+    /// `path` must start with [`BASE`].
     pub(crate) fn parse(path: &'a str) -> Result<Self, TargetError> {
         let mut parts = path.strip_prefix(BASE).ok_or(TargetError::Path)?.split('/');
         let (Some(module), Some(function), Some(arity), None) =
@@ -52,7 +51,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Decimal digits, perhaps after a sign, of a number from 0 to 255.
+/// Decimal digits, perhaps with a sign, from 0 to 255.
 fn parse_arity(text: &str) -> Option<u8> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let digits =

@@ -11,40 +11,38 @@ use subtle::ConstantTimeEq;
 use super::{FrameType, GATHERED, GZIPPED, HEAD, TAG, VERSION, tag_of};
 use crate::gzip::{self, GzipError};
 
-/// Why a stream is not taken any further.
+/// Why a stream fails.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FrameError {
-    /// The tag of a frame is wrong. It was modified, or stands in another place than in the stream that was
-    /// sent: frames were dropped, repeated, reordered, or are of another stream.
+    /// A frame was changed, dropped, repeated or reordered, or comes from another stream.
     InvalidTag {
-        /// The number that the frame has in this stream.
+        /// The expected number of the frame.
         number: u64,
     },
-    /// A frame says that its payload is larger than the limit. This is not verified: its length may have
-    /// been modified on the way.
+    /// A frame claims a payload over the limit. The claim is not verified.
     TooLarge {
-        /// The length in bytes that the frame gives.
+        /// The claimed size in bytes.
         size: usize,
-        /// The limit in bytes: `max_encoded_result_size` and [`GATHERED`].
+        /// In bytes: `max_encoded_result_size` plus [`GATHERED`].
         limit: usize,
     },
-    /// The body ended before the end of the stream.
+    /// The body ended before the stream.
     Truncated,
-    /// An authentic frame has a type that this version does not know.
+    /// An authentic frame has an unknown type.
     UnknownType(u8),
-    /// An authentic frame has flags that this version does not know, or that its type does not have.
+    /// An authentic frame has flags that are unknown or not allowed for its type.
     UnknownFlags(u8),
-    /// The payload of an authentic frame cannot be inflated, or not within the limit.
+    /// An authentic payload cannot be inflated, or not within the limit.
     Inflate(GzipError),
-    /// The payload of an authentic frame is not what its type says.
+    /// An authentic payload does not match its type.
     InvalidPayload(FrameType),
-    /// The payload of an authentic frame is no term.
+    /// An authentic payload cannot be decoded.
     Decode(DecodeError),
-    /// The end of the stream gives another count of items than there were.
+    /// The end of the stream states another number of items.
     CountMismatch {
-        /// How many there were.
+        /// Items received.
         received: u64,
-        /// How many were sent.
+        /// Items sent.
         sent: u64,
     },
     /// Bytes follow the end of the stream.
@@ -52,7 +50,7 @@ pub enum FrameError {
 }
 
 impl FrameError {
-    /// A name for it, in the style of the protocol's.
+    /// A name in the style of the protocol's.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidTag { .. } => "invalid_frame_tag",
@@ -113,10 +111,10 @@ pub enum Frame {
     Items(Items),
     /// The end of the stream.
     End {
-        /// How many items there were in all.
+        /// The number of all items.
         count: u64,
     },
-    /// The function has raised, which is the end of the stream.
+    /// The function raised, which ends the stream.
     Exception(Exception),
     /// The stream is alive.
     Ping,
@@ -128,14 +126,14 @@ enum State {
     Failed(FrameError),
 }
 
-/// Reads the frames of one stream. Nothing of a frame can be seen before its tag is verified.
+/// Reads the frames of one stream, and exposes nothing of a frame before its tag is verified.
 pub struct FrameDecoder {
     key: hmac::Key,
-    /// The number of the next frame.
+    /// The next frame's.
     number: u64,
-    /// How many items there were so far.
+    /// Items so far.
     count: u64,
-    /// How long payloads may be, compressed and inflated.
+    /// Limit of payloads, compressed and inflated.
     max_size: usize,
     buffer: BytesMut,
     state: State,
@@ -153,8 +151,8 @@ impl FrameDecoder {
         }
     }
 
-    /// Adds bytes of the body. To keep the memory within a frame and these bytes, call
-    /// [`FrameDecoder::next_frame`] before the next ones until it has no frame.
+    /// Adds bytes of the body. Call [`next_frame`](Self::next_frame) until it returns `None` before
+    /// you add more, so that at most one frame is buffered.
     pub fn push(&mut self, bytes: &[u8]) {
         match self.state {
             State::Failed(_) => {}
@@ -162,23 +160,20 @@ impl FrameDecoder {
         }
     }
 
-    /// How many bytes have arrived and are not read.
+    /// Unread bytes.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// How long the next frame says that it is, head and tag included, if its head has arrived. Nothing of
-    /// that is verified, but it may be more than the limit only if [`FrameDecoder::next_frame`] will refuse it.
+    /// The claimed size of the next frame with head and tag, once its head has arrived. Unverified;
+    /// [`next_frame`](Self::next_frame) refuses frames over the limit.
     pub fn frame_size(&self) -> Option<usize> {
         let head = self.buffer.first_chunk()?;
         Some(payload_size(head).saturating_add(HEAD + TAG))
     }
 
-    /// The next frame; `None` when more bytes have to arrive, or the stream has ended.
-    ///
-    /// # Errors
-    ///
-    /// When the stream cannot be taken any further. Every call after that gives the same error.
+    /// The next frame; `None` if more bytes must arrive, or the stream has ended.
+    /// An error is final: later calls return it again.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let read = match &self.state {
             State::Open => self.read(),
@@ -197,11 +192,12 @@ impl FrameDecoder {
         read
     }
 
-    /// Checks, after the body has ended, that the stream has ended, too.
+    /// Checks at the end of the body that the stream has ended as well.
     ///
     /// # Errors
     ///
-    /// [`FrameError::Truncated`] if it has not, and the error of [`FrameDecoder::next_frame`] if there was one.
+    /// [`FrameError::Truncated`] if it has not, or the earlier error of
+    /// [`next_frame`](Self::next_frame).
     pub fn finish(&self) -> Result<(), FrameError> {
         match &self.state {
             State::Open => Err(FrameError::Truncated),
@@ -229,7 +225,7 @@ impl FrameDecoder {
         self.open(kind, flags, payload).map(Some)
     }
 
-    /// Takes a frame out of the buffer and returns its payload, which keeps little memory but its own.
+    /// Takes the payload of a frame. It retains little memory besides its own.
     fn take(&mut self, payload: Range<usize>, end: usize) -> Bytes {
         if self.buffer.len() == end && payload.len() >= GATHERED {
             return std::mem::take(&mut self.buffer).freeze().slice(payload);
@@ -237,7 +233,7 @@ impl FrameDecoder {
         let bytes = Bytes::copy_from_slice(&self.buffer[payload]);
         self.buffer.advance(end);
         if self.buffer.is_empty() {
-            // A stream that waits for its next frame holds no memory.
+            // Idle streams hold no memory.
             self.buffer = BytesMut::new();
         }
         bytes
@@ -280,7 +276,7 @@ fn payload_size(head: &[u8; HEAD]) -> usize {
     u32::from_be_bytes([a, b, c, d]) as usize
 }
 
-/// How many items a list says that it has.
+/// The number of items that a list claims.
 fn count_of(payload: &[u8]) -> Option<u32> {
     match *payload {
         [VERSION, 108, a, b, c, d, ..] => Some(u32::from_be_bytes([a, b, c, d])),
@@ -289,7 +285,7 @@ fn count_of(payload: &[u8]) -> Option<u32> {
     }
 }
 
-/// Items that are still encoded.
+/// Encoded items.
 #[derive(Debug)]
 pub struct Items {
     payload: Bytes,
@@ -297,29 +293,26 @@ pub struct Items {
 }
 
 impl Items {
-    /// How many there are.
+    /// How many.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// How many bytes their encoding has, inflated.
+    /// Inflated size in bytes.
     pub fn size(&self) -> usize {
         self.payload.len()
     }
 
-    /// Decodes them as one list, which begins at the first word of the tape. The depth of the options is
-    /// that of an item. The bytes that are returned are those that the tape refers to.
-    ///
-    /// # Errors
-    ///
-    /// When they are no terms, or not a list of as many. The stream is then not to be read any further.
+    /// Decodes the items as one list at the start of the tape, and returns the bytes that the tape
+    /// refers to. `max_depth` applies to each item.
+    /// An error means that the stream has failed.
     pub fn decode(
         self,
         decoder: &mut Decoder,
         options: &DecodeOptions<'_>,
         tape: &mut Tape,
     ) -> Result<Bytes, FrameError> {
-        // The list around the items is not part of them.
+        // `max_depth` does not count the list around the items.
         let inside = DecodeOptions { max_depth: options.max_depth.saturating_add(1), ..*options };
         let decoded = decode(&self.payload, decoder, &inside, tape);
         let is_whole = decoded.map_err(|mut error| {
@@ -336,24 +329,20 @@ impl Items {
     }
 }
 
-/// An exception that is still encoded.
+/// An encoded exception.
 #[derive(Debug)]
 pub struct Exception {
     payload: Bytes,
 }
 
 impl Exception {
-    /// How many bytes its encoding has, inflated.
+    /// Inflated size in bytes.
     pub fn size(&self) -> usize {
         self.payload.len()
     }
 
-    /// Decodes `{Class, Reason, Stacktrace}`, which begins at the first word of the tape. The bytes that are
-    /// returned are those that the tape refers to.
-    ///
-    /// # Errors
-    ///
-    /// When it is no term, or another one.
+    /// Decodes `{Class, Reason, Stacktrace}` at the start of the tape, and returns the bytes that
+    /// the tape refers to.
     pub fn decode(
         self,
         decoder: &mut Decoder,
@@ -369,7 +358,7 @@ impl Exception {
     }
 }
 
-/// Decodes a term; false if it is not all of the payload.
+/// False if bytes are left over.
 fn decode(
     payload: &[u8],
     decoder: &mut Decoder,

@@ -8,19 +8,18 @@ use super::{FrameType, GATHERED, GZIPPED, HEAD, VERSION, tag_of};
 use crate::gzip;
 use crate::server::{RespondError, Settings};
 
-/// The begin of LIST_EXT, before the count.
+/// LIST_EXT up to its count.
 const LIST: [u8; 2] = [VERSION, 108];
-/// How long the payload of items is before the first one: that, and the count.
+/// Bytes before the first item.
 const LIST_HEAD: usize = LIST.len() + 4;
-/// The end of a list.
 const NIL: u8 = 106;
 
-/// Makes the frames of one stream. All of its methods append whole frames to `out`.
+/// Makes the frames of one stream. Every method appends whole frames to `out`.
 pub struct FrameEncoder {
     key: hmac::Key,
-    /// The number of the next frame.
+    /// The next frame's.
     number: u64,
-    /// How many items there were so far.
+    /// Items so far.
     count: u64,
     max_item_size: usize,
     /// `None` if the caller does not take compressed payloads.
@@ -78,18 +77,14 @@ impl FrameEncoder {
         }
     }
 
-    /// How many items the frames so far have.
+    /// Items so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The items of a list, in as many frames as it takes: each ends with the item that fills it to
-    /// [`GATHERED`] bytes. An empty list takes none.
-    ///
-    /// # Errors
-    ///
-    /// When an item is no term or larger than `max_encoded_result_size`, or the tape is no list. The items
-    /// before that one are in `out`, and an exception may follow them.
+    /// Splits the items of a list into frames. Each frame ends with the item that fills it to
+    /// [`GATHERED`] bytes; an empty list needs none.
+    /// After an error the items before the failed one are in `out`, and an exception may follow.
     pub fn items(
         &mut self,
         list: TapeRef<'_>,
@@ -109,7 +104,7 @@ impl FrameEncoder {
             }
             end = out.len();
         });
-        // There may be a part of the item that cannot be encoded.
+        // Removes the partly encoded item.
         out.truncate(end);
         if count > 0 {
             self.end_items(start, count, out);
@@ -128,11 +123,7 @@ impl FrameEncoder {
     }
 
     /// The exception `{Class, Reason, Stacktrace}`, which ends the stream.
-    ///
-    /// # Errors
-    ///
-    /// When it is no term or larger than `max_encoded_result_size`. `out` is as it was, and another
-    /// exception may be tried.
+    /// On error `out` is unchanged, and you may try another exception.
     pub fn exception(
         &mut self,
         exception: TapeRef<'_>,
@@ -153,20 +144,20 @@ impl FrameEncoder {
         Ok(())
     }
 
-    /// The end of the stream, with the count of its items.
+    /// The end of the stream.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         let start = begin(out);
         out.extend(self.count.to_be_bytes());
         self.seal(FrameType::End, start, out);
     }
 
-    /// A frame that says only that the stream is alive.
+    /// Shows that the stream is alive.
     pub fn ping(&mut self, out: &mut Vec<u8>) {
         let start = begin(out);
         self.seal(FrameType::Ping, start, out);
     }
 
-    /// Compresses the payload where that is worth it, writes the head before it and the tag behind it.
+    /// Compresses the payload if that helps, and adds head and tag.
     fn seal(&mut self, kind: FrameType, start: usize, out: &mut Vec<u8>) {
         let payload = &out[start + HEAD..];
         let packed = match (kind, &mut self.compression) {
@@ -188,14 +179,13 @@ impl FrameEncoder {
     }
 }
 
-/// Leaves room for the head of a frame and returns where it begins.
+/// Leaves room for the head, and returns the frame's start.
 fn begin(out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend([0; HEAD]);
     start
 }
 
-/// The same for a frame of items, with the head of their list.
 fn begin_items(out: &mut Vec<u8>) -> usize {
     let start = begin(out);
     out.extend(LIST);

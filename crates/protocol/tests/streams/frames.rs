@@ -1,4 +1,4 @@
-//! Authentic frames that are wrong: from a server of a later version, or one that is broken.
+//! Authentic but wrong frames, from a later or a broken server.
 
 use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, Tape};
 use backwater_protocol::gzip::{GzipError, deflate};
@@ -6,7 +6,6 @@ use backwater_protocol::stream::{Frame, FrameError, FrameType};
 
 use crate::peers::*;
 
-/// How a stream of one forged frame ends.
 fn failure_of(kind: u8, flags: u8, payload: &[u8]) -> FrameError {
     let (seen, ended) = forged(&[(kind, flags, payload)], LIMIT);
     assert_eq!(seen, []);
@@ -14,7 +13,7 @@ fn failure_of(kind: u8, flags: u8, payload: &[u8]) -> FrameError {
 }
 
 #[test]
-fn forged_frames_are_taken_for_authentic() {
+fn forged_frames_pass_as_authentic() {
     let items = list(&[&[97, 1]]);
     let frames: [(u8, u8, &[u8]); 3] = [(1, 0, &items), (4, 0, &[]), (2, 0, &1u64.to_be_bytes())];
     let expected = vec![Seen::Items(vec![131, 107, 0, 1, 1]), Seen::Ping, Seen::End(1)];
@@ -40,14 +39,14 @@ fn unknown_flags_are_refused_by_name() {
             assert_eq!(failure_of(kind, flags, payload), FrameError::UnknownFlags(flags));
         }
     }
-    // These are not compressed.
+    // These types are never compressed.
     for (kind, payload) in [(2, deflate(&[0; 100], 1).unwrap()), (4, vec![])] {
         assert_eq!(failure_of(kind, 1, &payload), FrameError::UnknownFlags(1));
     }
 }
 
 #[test]
-fn payloads_have_the_form_of_their_type() {
+fn payloads_must_match_their_type() {
     let invalid = FrameError::InvalidPayload;
     for size in (0..20).filter(|size| *size != 8) {
         assert_eq!(failure_of(2, 0, &vec![0; size]), invalid(FrameType::End), "{size}");
@@ -58,7 +57,7 @@ fn payloads_have_the_form_of_their_type() {
     for payload in [
         &b""[..],
         &[131],
-        // No items, in three forms.
+        // Empty lists, in three forms.
         &[131, 106],
         &[131, 108, 0, 0, 0, 0, 106],
         &[131, 107, 0, 0],
@@ -69,9 +68,9 @@ fn payloads_have_the_form_of_their_type() {
         &[130, 108, 0, 0, 0, 1, 97, 1, 106],
         // An improper list.
         &[131, 108, 0, 0, 0, 1, 97, 1, 97, 2],
-        // A list that goes on in its tail has more items than it says.
+        // A list whose tail is a list has more items than it claims.
         &[131, 108, 0, 0, 0, 1, 97, 1, 108, 0, 0, 0, 1, 97, 2, 106],
-        // Something follows.
+        // Trailing bytes.
         &[131, 108, 0, 0, 0, 1, 97, 1, 106, 106],
     ] {
         assert_eq!(failure_of(1, 0, payload), invalid(FrameType::Items), "{payload:?}");
@@ -99,14 +98,14 @@ fn payloads_have_the_form_of_their_type() {
         assert!(matches!(error, FrameError::Decode(_)), "{payload:?}: {error:?}");
         assert_eq!(error.reason(), "invalid_frame_payload");
     }
-    // As Erlang writes a list of bytes.
+    // As Erlang encodes a list of bytes.
     let items = [131, 107, 0, 2, 1, 255];
     let (seen, ended) = forged(&[(1, 0, &items), (2, 0, &2u64.to_be_bytes())], LIMIT);
     assert_eq!((seen, ended), (vec![Seen::Items(items.to_vec()), Seen::End(2)], Ok(())));
 }
 
 #[test]
-fn the_end_gives_the_count_of_all_items() {
+fn the_end_states_the_number_of_items() {
     let (one, two) = (list(&[&[97, 1]]), list(&[&[97, 1], &[97, 2]]));
     for sent in [0u64, 1, 2, 3, 4, u64::MAX] {
         let end = sent.to_be_bytes();
@@ -119,7 +118,7 @@ fn the_end_gives_the_count_of_all_items() {
         assert_eq!(ended, expected);
         assert_eq!(seen.len(), if sent == 3 { 4 } else { 3 });
     }
-    // There are no items after an end or an exception, even authentic ones.
+    // Nothing may follow an end or an exception, not even authentic items.
     for end in [(2, 0, &0u64.to_be_bytes()[..]), (3, 0, EXCEPTION)] {
         let (seen, ended) = forged(&[end, (1, 0, &one)], LIMIT);
         assert_eq!((seen.len(), ended), (1, Err(FrameError::TrailingBytes)));
@@ -127,7 +126,7 @@ fn the_end_gives_the_count_of_all_items() {
 }
 
 #[test]
-fn gzip_is_checked_and_ends_at_the_limit() {
+fn gzip_is_checked_and_limited() {
     let items = list(&[&binary(4000)]);
     let packed = deflate(&items, 9).unwrap();
     let (seen, _) = forged(&[(1, 1, &packed)], LIMIT);
@@ -136,7 +135,7 @@ fn gzip_is_checked_and_ends_at_the_limit() {
         let malformed = FrameError::Inflate(GzipError::Malformed);
         assert_eq!(failure_of(1, 1, &packed[..end]), malformed, "{end}");
     }
-    // Not compressed, but says so; and the other way around.
+    // Uncompressed but flagged as gzip, and the reverse.
     assert_eq!(failure_of(1, 1, &items), FrameError::Inflate(GzipError::Malformed));
     assert_eq!(failure_of(1, 0, &packed), FrameError::InvalidPayload(FrameType::Items));
     assert_eq!(failure_of(3, 1, EXCEPTION), FrameError::Inflate(GzipError::Malformed));
@@ -151,7 +150,7 @@ fn gzip_is_checked_and_ends_at_the_limit() {
 }
 
 #[test]
-fn items_are_decoded_under_the_options_of_the_client() {
+fn items_are_decoded_with_the_clients_options() {
     // Two levels.
     let nested = list(&[&[104, 1, 104, 1, 97, 1]]);
     let stream = Stream::begin();

@@ -1,4 +1,4 @@
-//! Streams that Node's own crypto has made, see golden.mjs.
+//! Streams made with Node's own crypto, see golden.mjs.
 
 use backwater_protocol::client;
 use backwater_protocol::server;
@@ -22,7 +22,7 @@ fn check_headers(headers: &http::HeaderMap, golden: &Value) {
         let [name, value] = [0, 1].map(|index| header[index].as_str().unwrap());
         assert_eq!(headers[name].to_str().unwrap(), value, "{name}");
     }
-    // And one that is not signed: host, or the word for nginx.
+    // Plus one unsigned header: host, or nginx's.
     assert_eq!(headers.len(), golden.len() + 1);
 }
 
@@ -31,7 +31,7 @@ fn check(case: &Value) {
     let (id, nonce) = (sixteen(&case["requestId"]), sixteen(&case["nonce"]));
     let accept_gzip = case["request"][1][1] == "gzip";
     let client = client::Settings { accept_gzip, ..client::Settings::new(keys.clone()) };
-    // What is compressed is compared after inflating: compressors differ.
+    // Compressors differ, so payloads are compared after inflating.
     let server = server::Settings {
         compression_threshold: usize::MAX,
         ..server::Settings::new(keys.clone())

@@ -1,4 +1,4 @@
-//! The heads of streams, and who gets one.
+//! Heads of streams, and which callers get a stream.
 
 use backwater_etf::Encoder;
 use backwater_protocol::client::{
@@ -39,7 +39,7 @@ fn no_bit_of_a_head_can_be_changed() {
             let mut head = stream.head.clone();
             head.headers_mut().insert(name, flipped);
             let expected = match name {
-                // It is an answer as any other, and lacks a digest.
+                // An ordinary response, which lacks a digest.
                 "content-type" if !is_type => "{missing_mandatory_header,<<\"digest\">>}",
                 "x-request-id" => "mismatched_request_id",
                 _ => "invalid_signature",
@@ -67,7 +67,7 @@ fn no_bit_of_a_head_can_be_changed() {
 }
 
 #[test]
-fn headers_of_a_stream_stand_once() {
+fn repeated_stream_headers_are_refused() {
     let stream = Stream::begin();
     for name in ["content-type", "x-backwater-stream", "x-request-id", "signature"] {
         let mut head = stream.head.clone();
@@ -77,7 +77,7 @@ fn headers_of_a_stream_stand_once() {
     }
 }
 
-/// The headers of a stream as somebody who knows the secret may send them.
+/// The headers of a stream.
 fn headers(version: &str) -> Vec<(&'static str, String)> {
     vec![
         ("content-type", "application/x-backwater-stream".to_owned()),
@@ -92,7 +92,7 @@ fn signed(headers: &[(&'static str, String)]) -> Response<()> {
 }
 
 #[test]
-fn what_matters_in_a_head_must_be_signed() {
+fn mandatory_stream_headers_must_be_signed() {
     let stream = Stream::begin();
     let all = headers("1;nonce=c2l4dGVlbiBvZiBub25jZQ==");
     assert_eq!(reason_of(&signed(&all), &stream), Ok(()));
@@ -103,7 +103,7 @@ fn what_matters_in_a_head_must_be_signed() {
         let expected = format!("{{missing_mandatory_header,<<\"{name}\">>}}");
         assert_eq!(reason_of(&head, &stream), Err(expected));
     }
-    // A proxy may add the length and headers of its own, and may not compress.
+    // A proxy may add a length and headers of its own, but not compress.
     let mut head = signed(&all);
     head.headers_mut().insert("content-length", HeaderValue::from_static("7"));
     head.headers_mut().insert("via", HeaderValue::from_static("a proxy"));
@@ -149,7 +149,7 @@ fn other_versions_and_encodings_are_refused_by_name() {
 }
 
 #[test]
-fn a_stream_that_was_not_asked_for_is_refused() {
+fn an_unrequested_stream_is_refused() {
     let stream = Stream::begin();
     let (status, headers) = (stream.head.status(), stream.head.headers());
     let failure = client::authenticate(status, headers, &secrets(&[SECRET]), ID).unwrap_err();
@@ -157,7 +157,7 @@ fn a_stream_that_was_not_asked_for_is_refused() {
 }
 
 #[test]
-fn other_answers_to_an_offer_are_what_they_were() {
+fn an_offer_does_not_change_other_answers() {
     let (request, offer) = offered("function", ID, &client());
     let server = server();
     let context = context_of(&request, &server).unwrap();
@@ -176,7 +176,7 @@ fn other_answers_to_an_offer_are_what_they_were() {
     let mut changed = head.headers.clone();
     changed.insert("digest", HeaderValue::from_static("SHA-256="));
     assert_eq!(authenticate(&changed).unwrap_err().reason(), "invalid_signature");
-    // Nor can somebody on the way make it a stream.
+    // Nor can an attacker turn it into a stream.
     changed = head.headers.clone();
     changed.insert("content-type", HeaderValue::from_static("application/x-backwater-stream"));
     let failure = authenticate(&changed).unwrap_err();
@@ -193,12 +193,12 @@ fn other_answers_to_an_offer_are_what_they_were() {
 }
 
 #[test]
-fn a_request_that_offers_no_stream_is_what_it_was() {
+fn requests_without_an_offer_are_unchanged() {
     let prepared = prepared("function", &client());
     let plain = prepared.sign(ID, Extensions::default());
     let (offering, _) = prepared.sign_offering_stream(ID, Extensions::default());
     assert_eq!(plain.headers()["accept"], "application/x-erlang-etf");
-    // The HMAC of a signing string that is written out here.
+    // The HMAC of a signing string written out here.
     let digest = plain.headers()["digest"].to_str().unwrap();
     let text = format!(
         "(request-target): post /backwater/1/module/function/0\n\
@@ -210,7 +210,7 @@ fn a_request_that_offers_no_stream_is_what_it_was() {
     let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
     let parameters = plain.headers()["authorization"].to_str().unwrap();
     assert!(parameters.ends_with(&format!("signature=\"{signature}\"")), "{parameters}");
-    // Both differ in nothing else.
+    // Nothing else differs.
     for (name, value) in plain.headers() {
         let is_same = offering.headers()[name] == value;
         assert_eq!(is_same, !["accept", "authorization"].contains(&name.as_str()), "{name}");
@@ -219,7 +219,7 @@ fn a_request_that_offers_no_stream_is_what_it_was() {
 }
 
 #[test]
-fn a_stream_is_for_those_who_list_it_before_terms() {
+fn streams_are_sent_if_listed_before_terms() {
     let (stream, terms) = ("application/x-backwater-stream", "application/x-erlang-etf");
     let not_acceptable = Err((406, String::new()));
     for (accept, expected) in [
@@ -250,7 +250,7 @@ fn a_stream_is_for_those_who_list_it_before_terms() {
             assert_eq!(Ok(begun), expected);
         }
     }
-    // A word on the way does not count.
+    // An unsigned `accept` does not count.
     let mut request = prepared("function", &client()).sign(ID, Extensions::default());
     let accept =
         HeaderValue::from_static("application/x-backwater-stream, application/x-erlang-etf");
@@ -258,7 +258,7 @@ fn a_stream_is_for_those_who_list_it_before_terms() {
     assert_eq!(context_of(&request, &server()).unwrap_err().1, "invalid_signature");
 }
 
-/// Signs a request again, after a change of its headers.
+/// Signs a request again after a change of its headers.
 fn resign(request: &mut http::Request<bytes::Bytes>) {
     let names =
         ["accept", "accept-encoding", "content-length", "content-type", "digest", "x-request-id"];
@@ -278,7 +278,7 @@ fn resign(request: &mut http::Request<bytes::Bytes>) {
 }
 
 #[test]
-fn a_body_of_the_type_of_streams_is_refused() {
+fn a_request_body_cannot_be_a_stream() {
     let (mut request, _) = offered("function", ID, &client());
     let kind = HeaderValue::from_static("application/x-backwater-stream");
     request.headers_mut().insert("content-type", kind);

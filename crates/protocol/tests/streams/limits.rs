@@ -1,4 +1,4 @@
-//! Both sides of each limit of sizes.
+//! Both sides of each size limit.
 
 use backwater_etf::Encoder;
 use backwater_protocol::server::{self, ListCollector, RespondError};
@@ -7,7 +7,7 @@ use backwater_protocol::stream::{FrameError, GATHERED};
 use crate::peers::*;
 
 #[test]
-fn a_client_takes_payloads_up_to_its_limit() {
+fn a_client_accepts_payloads_up_to_its_limit() {
     // 131 and the list around a binary.
     let payload = |size: usize| list(&[&binary(size - 7)]);
     for limit in [0, 1000] {
@@ -37,7 +37,7 @@ fn a_length_beyond_the_limit_is_refused_before_the_payload() {
     let limit = LIMIT + GATHERED;
     for size in [limit + 1, u32::MAX as usize] {
         let mut decoder = stream.decoder();
-        // Three bytes of the length tell nothing yet.
+        // Three bytes of the length are not enough.
         decoder.push(&(size as u32).to_be_bytes()[..3]);
         assert!(matches!(decoder.next_frame(), Ok(None)));
         assert_eq!(decoder.frame_size(), None);
@@ -59,14 +59,14 @@ fn a_server_sends_items_up_to_its_limit() {
     let mut stream = Stream::uncompressed(&server);
     let (largest, larger) = (binary(limit), binary(limit + 1));
     let mut body = stream.items(&list(&[&largest, &[97, 1], &largest]));
-    // What comes before the item that is too large is sent, what comes after it is not.
+    // Only the items before the one that is too large are sent.
     let (frames, result) = stream.try_items(&list(&[&[97, 2], &[97, 3], &larger, &[97, 4]]));
     assert_eq!(result, Err(RespondError::TooLarge { limit }));
     body.extend(frames);
     assert_eq!(stream.encoder.count(), 5);
     let (frames, result) = stream.try_items(&list(&[&larger]));
     assert_eq!((&*frames, result), (&[][..], Err(RespondError::TooLarge { limit })));
-    // An exception follows, the first attempt at which is too large.
+    // Then an exception: the first is too large.
     let exception = |size| [&b"\x83h\x03w\x05error"[..], &binary(size), b"j"].concat();
     let (frames, result) = stream.try_exception(&exception(limit));
     assert_eq!((&*frames, result), (&[][..], Err(RespondError::TooLarge { limit })));
@@ -85,11 +85,11 @@ fn a_server_sends_items_up_to_its_limit() {
 }
 
 #[test]
-fn a_client_with_the_limit_of_the_server_takes_all_that_it_sends() {
+fn equal_limits_of_client_and_server_fit() {
     for limit in [1, 100, GATHERED, LIMIT] {
         let server = server::Settings { max_encoded_result_size: limit, ..server() };
         let mut stream = Stream::uncompressed(&server);
-        // As full as a frame can be before its last item, which is as large as it can be.
+        // The fullest possible frame, and then the largest possible item.
         let small = [106];
         let mut items = vec![&small[..]; GATHERED - 8];
         let largest = if limit < 5 { vec![106] } else { binary(limit) };
@@ -103,7 +103,7 @@ fn a_client_with_the_limit_of_the_server_takes_all_that_it_sends() {
 }
 
 #[test]
-fn a_collected_list_has_the_limit_of_a_result() {
+fn a_collected_list_is_limited_like_a_result() {
     // `131, {return, [<<…>>, <<…>>]}` has 17 bytes around its items.
     let limit = 1017;
     let server = server::Settings { max_encoded_result_size: limit, ..server() };

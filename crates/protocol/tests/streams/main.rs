@@ -1,7 +1,7 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-//! Streams: what a server sends arrives, and nothing else passes for it.
+//! Only what the server sent passes for a stream.
 
 mod frames;
 mod golden;

@@ -1,4 +1,4 @@
-//! A client and a server, and somebody else who knows the secret.
+//! A client, a server, and a forger who knows the secret.
 
 use backwater_etf::{DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
 use backwater_protocol::Secrets;
@@ -16,7 +16,7 @@ use ring::hmac;
 pub(crate) const ID: [u8; 16] = *b"sixteen bytes id";
 pub(crate) const NONCE: [u8; 16] = *b"sixteen of nonce";
 pub(crate) const SECRET: &str = "one";
-/// What both sides allow for a result.
+/// Result limit of both sides.
 pub(crate) const LIMIT: usize = 100_000;
 
 pub(crate) fn secrets(secrets: &[&str]) -> Secrets {
@@ -58,7 +58,7 @@ impl Exposure for All {
     }
 }
 
-/// What the server knows of a request when it answers; or the status and text of its refusal.
+/// The server's context of a request; or status and text of its refusal.
 pub(crate) fn context_of(
     request: &Request<Bytes>,
     settings: &server::Settings,
@@ -76,7 +76,7 @@ pub(crate) fn context_of(
         .map_err(|refusal| (refusal.status().as_u16(), refusal.body().to_owned()))
 }
 
-/// A request with an offer, and the stream that a server has begun for it.
+/// A request with an offer, and the stream that answers it.
 pub(crate) struct Stream {
     pub(crate) request: Request<Bytes>,
     pub(crate) offer: StreamOffer,
@@ -89,7 +89,7 @@ impl Stream {
         Self::between("function", ID, NONCE, &client(), &server())
     }
 
-    /// One whose frames are never compressed.
+    /// Without compressed frames.
     pub(crate) fn uncompressed(server: &server::Settings) -> Self {
         let client = client::Settings { accept_gzip: false, ..client() };
         Self::between("function", ID, NONCE, &client, server)
@@ -112,7 +112,7 @@ impl Stream {
         decoder_of(&self.head, &self.offer, LIMIT)
     }
 
-    /// The frames of a list that is given encoded.
+    /// Frames of an encoded list.
     pub(crate) fn items(&mut self, list: &[u8]) -> Vec<u8> {
         let (out, result) = self.try_items(list);
         assert_eq!(result, Ok(()));
@@ -173,7 +173,7 @@ pub(crate) fn list(items: &[&[u8]]) -> Vec<u8> {
     [&[131, 108], &count[..], &items.concat(), &[106]].concat()
 }
 
-/// An encoded binary that takes so many bytes.
+/// A binary whose encoding has `size` bytes.
 pub(crate) fn binary(size: usize) -> Vec<u8> {
     let length = size - 5;
     [&[109][..], &(length as u32).to_be_bytes(), &vec![b'x'; length]].concat()
@@ -182,7 +182,7 @@ pub(crate) fn binary(size: usize) -> Vec<u8> {
 /// `{error, bad, []}`.
 pub(crate) const EXCEPTION: &[u8] = b"\x83h\x03w\x05errorw\x03badj";
 
-/// What a frame holds; items and exceptions encoded.
+/// Contents of a frame; items and exceptions are encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
     Items(Vec<u8>),
@@ -210,7 +210,7 @@ impl Seen {
     }
 }
 
-/// What is on a tape, with the version byte.
+/// The tape as a term with the version byte.
 pub(crate) fn encoded(tape: &Tape, source: &[u8]) -> Vec<u8> {
     let mut out = vec![131];
     let options = EncodeOptions::default();
@@ -218,7 +218,7 @@ pub(crate) fn encoded(tape: &Tape, source: &[u8]) -> Vec<u8> {
     out
 }
 
-/// All frames of a body that comes in pieces of so many bytes, and how it ends.
+/// All frames of a body in pieces of `size` bytes, and how it ends.
 pub(crate) fn read_in_pieces(
     mut decoder: FrameDecoder,
     body: &[u8],
@@ -243,21 +243,19 @@ pub(crate) fn read(decoder: FrameDecoder, body: &[u8]) -> (Vec<Seen>, Result<(),
     read_in_pieces(decoder, body, usize::MAX)
 }
 
-/// The signature that stands in the parameters of a header.
 fn signature_in(headers: &HeaderMap, name: &str) -> Vec<u8> {
     let text = headers[name].to_str().unwrap();
     let (_, signature) = text.split_once("signature=\"").unwrap();
     STANDARD.decode(signature.trim_end_matches('"')).unwrap()
 }
 
-/// Makes authentic frames of anything, without the library.
+/// Makes authentic frames of any content without the library.
 pub(crate) struct Forger {
     key: hmac::Key,
     number: u64,
 }
 
 impl Forger {
-    /// One for the stream of this head.
     pub(crate) fn of(stream: &Stream) -> Self {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
         let text = [
@@ -279,7 +277,7 @@ impl Forger {
     }
 }
 
-/// How a client takes a stream whose frames somebody forges who knows the secret.
+/// How a client reads forged frames.
 pub(crate) fn forged(
     frames: &[(u8, u8, &[u8])],
     limit: usize,
@@ -293,7 +291,7 @@ pub(crate) fn forged(
     read(decoder_of(&stream.head, &stream.offer, limit), &body)
 }
 
-/// The headers as an answer with a signature over them.
+/// A signed head with these headers.
 pub(crate) fn signed_head(headers: &[(&'static str, &str)]) -> Response<()> {
     let mut head = Response::new(());
     let (mut names, mut text) =

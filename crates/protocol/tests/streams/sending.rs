@@ -1,4 +1,4 @@
-//! What is sent arrives, as a stream or as a list.
+//! Everything sent arrives, as a stream or as a list.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape};
 use backwater_protocol::client::{self, Answer, Extensions, Outcome};
@@ -8,9 +8,9 @@ use backwater_protocol::stream::GATHERED;
 use crate::peers::*;
 
 #[test]
-fn frames_arrive_as_they_were_sent_in_pieces_of_any_size() {
+fn frames_arrive_in_pieces_of_any_size() {
     let mut stream = Stream::begin();
-    // Bytes, which Erlang would write as a string, and a binary that is worth a compression.
+    // Bytes, which Erlang encodes as a string, and a binary large enough to compress.
     let bytes = [131, 107, 0, 2, 1, 255];
     let letters = list(&[&binary(400)]);
     let body = [
@@ -39,7 +39,7 @@ fn an_exception_ends_a_stream() {
 }
 
 #[test]
-fn an_empty_list_takes_no_frame() {
+fn an_empty_list_needs_no_frame() {
     let mut stream = Stream::begin();
     assert!(stream.items(&[131, 106]).is_empty());
     assert_eq!(stream.encoder.count(), 0);
@@ -47,7 +47,7 @@ fn an_empty_list_takes_no_frame() {
     assert_eq!(read(stream.decoder(), &body), (vec![Seen::End(0)], Ok(())));
 }
 
-/// The payload of each frame, and its flags, as they are sent.
+/// Flags and payload size of each frame as sent.
 fn payloads(mut body: &[u8]) -> Vec<(u8, usize)> {
     let mut payloads = Vec::new();
     while let Some((head, rest)) = body.split_first_chunk::<6>() {
@@ -87,7 +87,7 @@ fn a_frame_ends_with_the_item_that_fills_it() {
 }
 
 #[test]
-fn frames_are_compressed_from_the_threshold_on_if_the_caller_takes_gzip() {
+fn frames_are_compressed_from_the_threshold() {
     // 7 bytes around the binary.
     for (size, flags) in [(292, 0), (293, 1)] {
         let mut stream = Stream::begin();
@@ -95,13 +95,12 @@ fn frames_are_compressed_from_the_threshold_on_if_the_caller_takes_gzip() {
         let mut stream = Stream::uncompressed(&server());
         assert_eq!(payloads(&stream.items(&list(&[&binary(size)])))[0].0, 0);
     }
-    // An exception, too.
     let mut stream = Stream::begin();
     let exception = [&b"\x83h\x03w\x05error"[..], &binary(400), b"j"].concat();
     let (body, _) = stream.try_exception(&exception);
     assert_eq!(payloads(&body)[0].0, 1);
     assert_eq!(read(stream.decoder(), &body), (vec![Seen::Exception(exception)], Ok(())));
-    // What does not become smaller is not compressed.
+    // Incompressible data stays uncompressed.
     let mut state = 1u32;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -140,7 +139,7 @@ fn a_stream_is_signed_with_the_secret_of_its_request() {
     }
 }
 
-/// What a caller that takes no stream gets for these lists.
+/// The list for a caller that does not accept streams.
 fn collected(lists: &[&[u8]]) -> Vec<u8> {
     let (client, server) = (client(), server());
     let request = prepared("function", &client).sign(ID, Extensions::default());
@@ -171,7 +170,7 @@ fn collected(lists: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
-fn a_caller_that_takes_no_stream_gets_a_list() {
+fn callers_without_streams_get_a_list() {
     let returned = |list: &[u8]| [b"\x83h\x02w\x06return", list].concat();
     assert_eq!(collected(&[]), returned(&[106]));
     assert_eq!(collected(&[&[131, 106]]), returned(&[106]));

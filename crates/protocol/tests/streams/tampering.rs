@@ -1,4 +1,4 @@
-//! A body that somebody has changed on its way: what verified before the change is seen, and nothing of it.
+//! Bodies changed on their way: the client sees the frames before the change, and none of it.
 
 use backwater_protocol::client::AuthenticationFailure;
 use backwater_protocol::stream::FrameError;
@@ -24,7 +24,7 @@ fn sample() -> Sample {
 }
 
 impl Sample {
-    /// Reads these frames, each of which either is the one of that number or is not of this stream.
+    /// Reads frames. Each is either the frame with that number, or foreign.
     fn check(&self, frames: &[(&[u8], Option<usize>)]) {
         let body: Vec<u8> = frames.iter().flat_map(|(frame, _)| frame.to_vec()).collect();
         let wrong = (0..frames.len()).find(|place| frames[*place].1 != Some(*place));
@@ -42,7 +42,6 @@ impl Sample {
         }
     }
 
-    /// The same for frames of this stream.
     fn check_order(&self, order: &[usize]) {
         let frames: Vec<_> =
             order.iter().map(|number| (&*self.frames[*number], Some(*number))).collect();
@@ -78,7 +77,7 @@ fn no_bit_of_a_frame_can_be_changed() {
 }
 
 #[test]
-fn a_body_that_is_cut_off_anywhere_is_no_end() {
+fn a_truncated_body_is_an_error() {
     let sample = sample();
     let body = sample.frames.concat();
     for end in 0..body.len() {
@@ -98,7 +97,7 @@ fn a_body_that_is_cut_off_anywhere_is_no_end() {
 }
 
 #[test]
-fn an_exception_that_is_cut_off_anywhere_is_no_end() {
+fn a_truncated_exception_is_an_error() {
     let mut stream = Stream::begin();
     let (body, _) = stream.try_exception(EXCEPTION);
     for end in 0..body.len() {
@@ -125,7 +124,7 @@ fn frames_cannot_be_reordered_dropped_or_repeated() {
     assert_eq!(orders(&[0, 1, 2, 3]).len(), 24);
     for order in orders(&[0, 1, 2, 3]) {
         sample.check_order(&order);
-        // The same without the last ones, one left out anywhere, one more anywhere.
+        // Truncated, with one frame left out, with one repeated.
         for end in 0..4 {
             sample.check_order(&order[..end]);
         }
@@ -137,7 +136,7 @@ fn frames_cannot_be_reordered_dropped_or_repeated() {
             }
         }
     }
-    // Two equal frames are not the same.
+    // Equal frames have different tags.
     let mut stream = Stream::begin();
     let (ping, other) = (stream.ping(), stream.ping());
     assert_ne!(ping, other);
@@ -156,7 +155,7 @@ fn bytes_after_the_end_are_refused() {
             let (seen, ended) = read_in_pieces(sample.stream.decoder(), &body, piece);
             assert_eq!((seen, ended), (sample.seen.clone(), Err(FrameError::TrailingBytes)));
         }
-        // Known as soon as they arrive, before the body ends.
+        // Detected as soon as they arrive, before the body ends.
         let mut decoder = sample.stream.decoder();
         decoder.push(&[&end[..], &[byte]].concat());
         while matches!(decoder.next_frame(), Ok(Some(_))) {}
@@ -164,7 +163,7 @@ fn bytes_after_the_end_are_refused() {
     }
 }
 
-/// Other streams than the sample, each different in one thing only.
+/// Streams that each differ from the sample in one thing.
 fn others() -> [(&'static str, Sample); 5] {
     let (client, server) = (client(), server());
     let stream = |function, id, nonce| Stream::between(function, id, nonce, &client, &server);
@@ -186,7 +185,7 @@ fn frames_of_another_stream_are_refused() {
     let sample = sample();
     for (_, other) in others() {
         for place in 0..4 {
-            // One frame from there, and all from there on.
+            // One foreign frame, and all from there on.
             for end in [place + 1, 4] {
                 let frames: Vec<_> = (0..4)
                     .map(|number| match (place..end).contains(&number) {
@@ -197,7 +196,7 @@ fn frames_of_another_stream_are_refused() {
                 sample.check(&frames);
             }
         }
-        // Its end instead of ours, and after ours.
+        // A foreign end instead of ours, and after ours.
         sample.check(&[(&sample.frames[0], Some(0)), (&other.frames[3], None)]);
         let mut frames: Vec<_> =
             (0..4).map(|number| (&*sample.frames[number], Some(number))).collect();
@@ -212,7 +211,7 @@ fn a_whole_stream_does_not_answer_another_request() {
     for (name, other) in others() {
         let body = other.frames.concat();
         match answer_of(&other.stream.head, &sample.stream.offer) {
-            // The head says that it is of another request, or is signed with another secret.
+            // The head belongs to another request, or is signed with another secret.
             Err(failure) => match name {
                 "another secret" => assert_eq!(failure.reason(), "invalid_signature"),
                 _ => {
@@ -224,7 +223,7 @@ fn a_whole_stream_does_not_answer_another_request() {
                 let decoder = decoder_of(&other.stream.head, &sample.stream.offer, LIMIT);
                 let ended = read(decoder, &body);
                 if name == "another answer to the same request" {
-                    // It is one: who has stored it may send it once more.
+                    // A recorded response to the same request is authentic.
                     assert_eq!(ended, (other.seen.clone(), Ok(())));
                 } else {
                     let error = FrameError::InvalidTag { number: 0 };
@@ -239,7 +238,7 @@ fn a_whole_stream_does_not_answer_another_request() {
 }
 
 #[test]
-fn a_stream_that_has_failed_stays_so_and_takes_no_memory() {
+fn a_failed_stream_stays_failed_and_frees_its_memory() {
     let sample = sample();
     let mut decoder = sample.stream.decoder();
     let mut changed = sample.frames[0].clone();
@@ -249,7 +248,7 @@ fn a_stream_that_has_failed_stays_so_and_takes_no_memory() {
         let error = FrameError::InvalidTag { number: 0 };
         assert_eq!(decoder.next_frame().unwrap_err(), error);
         assert_eq!(decoder.finish(), Err(error));
-        // Even if the right one comes after it.
+        // Even if the right frames follow.
         decoder.push(&sample.frames.concat());
         assert_eq!(decoder.buffered(), 0);
     }
