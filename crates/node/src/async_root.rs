@@ -1,18 +1,16 @@
-//! Runs JavaScript in no asynchronous context.
-
 use std::ptr;
 
 use napi::bindgen_prelude::{Function, Object};
 use napi::{Env, JsValue, Result, check_status, sys};
 use napi_derive::napi;
 
-/// Calls `run` as the event loop does for what no JavaScript has asked for: outside of every asynchronous
-/// resource, with no store of any `AsyncLocalStorage`. `resource` stands for the context meanwhile.
+/// Calls `run` outside every async resource and `AsyncLocalStorage`, as the event loop does.
+/// `resource` represents the context.
 #[napi(catch_unwind)]
 pub fn run_at_root(env: Env, resource: Object<'_>, run: Function<'_, (), ()>) -> Result<()> {
     let mut result = ptr::null_mut();
-    // SAFETY: all three belong to `env`, whose thread this is; no context means the root, and a function
-    // without arguments is given none. A throw stays pending for the caller.
+    // SAFETY: all three belong to `env`, whose thread this is; no context means the root, and `run`
+    // takes no arguments. A throw stays pending for the caller.
     check_status!(unsafe {
         sys::napi_make_callback(
             env.raw(),

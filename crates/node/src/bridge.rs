@@ -1,4 +1,4 @@
-//! The object that JavaScript holds: one for each environment (main thread or worker thread).
+//! The object that JavaScript holds: one per environment (main thread or worker thread).
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::shared_buffers::SharedBuffers;
 use crate::stats::{ClientFigures, ServerAddress, ServerFigures};
 use crate::{faults, io_threads, tls};
 
-/// The addon's side of src/bridge.ts, which is the only user.
+/// Used only by src/bridge/bridge.ts.
 #[napi]
 pub struct Bridge {
     environment: Rc<Environment>,
@@ -32,8 +32,8 @@ pub struct Bridge {
 
 #[napi]
 impl Bridge {
-    /// `wake` is called on the JavaScript thread when there are events; it must not throw. `libuv` says
-    /// whether the event loop is libuv's own.
+    /// `wake` is called on the JavaScript thread when there are events, and must not throw. `libuv`
+    /// says whether the event loop is libuv's own.
     #[napi(constructor)]
     pub fn new(
         env: Env,
@@ -43,13 +43,11 @@ impl Bridge {
         Ok(Self { environment: Environment::new(&env, wake, libuv)? })
     }
 
-    /// Sets the memory that jobs are written to.
     #[napi(catch_unwind)]
     pub fn attach_job_buffers(&self, words: Uint32Array, floats: Float64Array, bytes: Uint8Array) {
         self.environment.attach_job_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
-    /// Sets the memory that events are read from.
     #[napi(catch_unwind)]
     pub fn attach_event_buffers(
         &self,
@@ -60,7 +58,7 @@ impl Bridge {
         self.environment.attach_event_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
-    /// Sets the memory that `encode` and `encode_request` read tapes from.
+    /// For `encode` and `encode_request`.
     #[napi(catch_unwind)]
     pub fn attach_encoder_buffers(
         &self,
@@ -71,13 +69,13 @@ impl Bridge {
         self.environment.encoder.attach_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
-    /// Sets the memory that `encode` writes small results to.
+    /// For small results of `encode`.
     #[napi(catch_unwind)]
     pub fn attach_encoder_results(&self, results: Uint8Array) {
         self.environment.encoder.attach_results(results);
     }
 
-    /// Adds the functions of the encoder to `target`; see codec/encoder_functions.rs.
+    /// See codec/encoder_functions.rs.
     #[napi(catch_unwind)]
     pub fn install_encoder(
         &self,
@@ -88,8 +86,8 @@ impl Bridge {
         encoder_functions::install(env, &self.environment.encoder, &target, control)
     }
 
-    /// Adds the functions of a new decoder to `target`. It reads parameters from `control` and small
-    /// encodings from `input`, and writes tapes to the other arrays; see codec/decoder.rs.
+    /// Adds the functions of a decoder to `target`. It reads `control` and small encodings from
+    /// `input`, and writes tapes to the other arrays; see codec/decoder.rs.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments)] // They cross once.
     pub fn install_decoder(
@@ -107,80 +105,76 @@ impl Bridge {
         decoder::install(env, &target, SharedDecoder::new(control, buffers, input, large))
     }
 
-    /// Adds an atom that safe decoding accepts.
+    /// Lets safe decoding accept an atom.
     #[napi(catch_unwind)]
     pub fn know_atom(&self, name: String) {
         know_atom(&name);
     }
 
-    /// Copies a large binary of the job that is being written: number `index` of the batch. Binaries with
-    /// this index or a higher one are dropped; they belonged to a job that was given up.
+    /// Copies large binary `index` of the batch that is being written. Binaries from this index on
+    /// belonged to an abandoned job and are dropped.
     #[napi(catch_unwind)]
     pub fn put_out_of_band(&self, index: u32, bytes: &[u8]) {
         self.environment.put_out_of_band(index as usize, bytes);
     }
 
-    /// Takes the jobs in the first `words`, `floats` and `bytes` of the job buffers, with the first
-    /// `buffers` binaries out of band.
+    /// Takes the jobs in the first `words`, `floats`, `bytes` and out-of-band `buffers`.
     #[napi(catch_unwind)]
     pub fn flush(&self, words: u32, floats: u32, bytes: u32, buffers: u32) -> Result<()> {
         let (words, floats, bytes) = (words as usize, floats as usize, bytes as usize);
         self.environment.flush(words, floats, bytes, buffers as usize)
     }
 
-    /// Moves events to the event buffers and returns how many.
+    /// Moves events to the event buffers and returns their number.
     #[napi(catch_unwind)]
     pub fn drain(&self) -> Result<u32> {
         self.environment.drain()
     }
 
-    /// The failure of an event that was just drained. Each can be taken once.
+    /// The failure of an event that was just drained, once.
     #[napi(catch_unwind)]
     pub fn take_failure(&self, index: u32) -> Result<Failure> {
         let failure = self.environment.take_failure(index as usize);
         failure.ok_or_else(|| Error::from_reason("no such failure"))
     }
 
-    /// Wakes JavaScript again after the event loop has had a turn, for events or for calls that workers
-    /// share.
+    /// Wakes JavaScript after a turn of the event loop, for events or for calls that workers share.
     #[napi(catch_unwind)]
     pub fn wake_later(&self) -> Result<()> {
         self.environment.wake_later()
     }
 
-    /// Keeps the event loop alive, or lets it end.
     #[napi(catch_unwind)]
     pub fn keep_alive(&self, env: Env, alive: bool) -> Result<()> {
         self.environment.events.keep_alive(&env, alive)
     }
 
-    /// Spins until there are events or the event loop has other work, for at most `microseconds`. Returns
-    /// whether there are events, which must be drained at once.
+    /// Spins until there are events or other work, for at most `microseconds`. Returns whether
+    /// there are events, which must be drained at once.
     #[napi(catch_unwind)]
     pub fn spin(&self, microseconds: u32) -> bool {
         self.environment.spin(Duration::from_micros(microseconds.into()))
     }
 
-    /// Sets how many microseconds the I/O threads spin. The longest time of all environments applies.
+    /// How long I/O threads spin. The maximum of all environments applies.
     #[napi(catch_unwind)]
     pub fn set_io_spin(&self, microseconds: u32) {
         io_threads::set_spin(&self.environment.events, microseconds);
     }
 
-    /// Reserves the identifier of a server that is about to start. With `workers`, other environments
-    /// serve it.
+    /// With `workers`, other environments serve it.
     #[napi(catch_unwind)]
     pub fn reserve_server(&self, workers: bool) -> Result<u32> {
         self.environment.servers.reserve(workers)
     }
 
-    /// Serves a server of another environment, as its worker in `slot`.
+    /// Joins a server of another environment as its worker in `slot`.
     #[napi(catch_unwind)]
     pub fn attach_server(&self, server: u32, slot: u32) -> Result<()> {
         self.environment.workers.join(server, slot)
     }
 
-    /// Starts a server. `operation` ends when it listens.
+    /// `operation` ends when the server listens.
     #[napi(catch_unwind)]
     pub fn start_server(
         &self,
@@ -193,64 +187,59 @@ impl Bridge {
         self.environment.servers.start(server, options, callers, operation)
     }
 
-    /// Where a server listens.
     #[napi(catch_unwind)]
     pub fn server_address(&self, server: u32) -> Option<ServerAddress> {
         self.environment.servers.address(server)
     }
 
-    /// The figures of a server.
     #[napi(catch_unwind)]
     pub fn server_stats(&self, server: u32) -> ServerFigures {
         faults::pass("function");
         self.environment.servers.stats(server)
     }
 
-    /// The caller of a call that has not been answered.
+    /// The caller of an unanswered call.
     #[napi(catch_unwind)]
     pub fn caller(&self, call: u32) -> Option<CallerFields> {
         self.environment.served.caller(call)
     }
 
-    /// Whether the caller of a call that has not started still waits. If not, the call is over: the caller
-    /// is told if it was late.
+    /// Whether the caller of a call that has not started still waits. If not, the call is removed,
+    /// and refused if it is late.
     #[napi(catch_unwind)]
     pub fn is_waited_for(&self, call: u32) -> bool {
         self.environment.served.is_waited_for(call)
     }
 
-    /// Sends an event when the caller goes away or its deadline passes. If it has gone away already,
+    /// Sends an event when the caller goes away or its deadline passes. If it is already gone,
     /// returns whether its deadline has passed.
     #[napi(catch_unwind)]
     pub fn watch_caller(&self, call: u32) -> Option<bool> {
         self.environment.served.watch(call)
     }
 
-    /// Sends an event after `milliseconds`.
     #[napi(catch_unwind)]
     pub fn start_timer(&self, timer: u32, milliseconds: u32) -> Result<()> {
         self.environment.timers.start(timer, self::milliseconds(milliseconds))
     }
 
-    /// Stops a timer whose event has not been sent.
     #[napi(catch_unwind)]
     pub fn stop_timer(&self, timer: u32) {
         self.environment.timers.stop(timer);
     }
 
-    /// Replaces the certificate of a server for new connections; both arguments are PEM.
+    /// For new connections. Both arguments are PEM.
     #[napi(catch_unwind)]
     pub fn set_certificate(&self, server: u32, cert: String, key: String) -> Option<Failure> {
         self.environment.servers.set_certificate(server, &cert, &key)
     }
 
-    /// Why callers cannot be used together, if they cannot.
+    /// Why the callers are invalid, if they are.
     #[napi(catch_unwind)]
     pub fn check_callers(&self, allowed_callers: Vec<CallerSecrets>) -> Result<Option<Failure>> {
         Ok(callers(&allowed_callers)?.err())
     }
 
-    /// Replaces the callers of a server.
     #[napi(catch_unwind)]
     pub fn set_server_callers(
         &self,
@@ -261,7 +250,8 @@ impl Bridge {
         Ok(())
     }
 
-    /// Closes a server after `delay` milliseconds. `operation` ends when all of its connections are closed.
+    /// Closes a server after `delay` milliseconds. `operation` ends when all connections are
+    /// closed.
     #[napi(catch_unwind)]
     pub fn close_server(
         &self,
@@ -274,7 +264,7 @@ impl Bridge {
         self.environment.servers.close(server, delay, timeout, operation)
     }
 
-    /// Creates a client and returns its identifier.
+    /// Returns the client's identifier.
     #[napi(catch_unwind)]
     pub fn create_client(
         &self,
@@ -284,13 +274,11 @@ impl Bridge {
         self.environment.clients.create(options, secrets(&secret_keys)?)
     }
 
-    /// Sets the endpoints of a client.
     #[napi(catch_unwind)]
     pub fn set_endpoints(&self, client: u32, endpoints: Vec<Endpoint>) -> Result<()> {
         self.environment.clients.set_endpoints(client, endpoints)
     }
 
-    /// Tells a client why its names could not be resolved.
     #[napi(catch_unwind)]
     pub fn resolution_failed(&self, client: u32, failure: ResolveFailure) -> Result<()> {
         self.environment.clients.resolution_failed(client, failure)
@@ -302,7 +290,7 @@ impl Bridge {
         self.environment.clients.endpoints_unchanged(client)
     }
 
-    /// The figures of a client and its endpoints; null if it was removed.
+    /// Null if the client was removed.
     #[napi(catch_unwind)]
     pub fn client_stats(&self, client: u32) -> Option<ClientFigures> {
         self.environment.clients.stats(client)
@@ -314,20 +302,19 @@ impl Bridge {
         tls::has_trusted_roots()
     }
 
-    /// Sets the certificates, in PEM form, that clients trust unless they have an option of their own.
+    /// PEM certificates that clients trust by default.
     #[napi(catch_unwind)]
     pub fn set_trusted_roots(&self, pem: String) {
         tls::set_trusted_roots(&pem);
     }
 
-    /// Replaces the secrets of a client.
     #[napi(catch_unwind)]
     pub fn set_client_secrets(&self, client: u32, secret_keys: Vec<Buffer>) -> Result<()> {
         self.environment.clients.set_secrets(client, secrets(&secret_keys)?);
         Ok(())
     }
 
-    /// Closes a client. `operation` ends when its calls have ended.
+    /// `operation` ends when all calls have ended.
     #[napi(catch_unwind)]
     pub fn close_client(&self, client: u32, operation: u32) -> Result<()> {
         self.environment.clients.close(client, operation)
@@ -339,7 +326,7 @@ impl Bridge {
         self.environment.clients.remove(client)
     }
 
-    /// Signs a request. Its arguments lie at word `frame` of the memory that `encode` reads tapes from.
+    /// Signs a request. `frame` is the word where its tape starts.
     #[napi(catch_unwind)]
     pub fn encode_request(
         &self,

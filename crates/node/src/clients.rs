@@ -31,10 +31,9 @@ use crate::paths::Paths;
 use crate::stats::ClientFigures;
 use crate::tls;
 
-/// How long calls may take after their client was closed. Their own timeouts end them earlier.
+/// Limit for calls of a closed client. Their own timeouts end them earlier.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3600 * 24);
 
-/// The clients of an environment.
 pub(crate) struct Clients {
     events: Arc<EventQueue>,
     next: AtomicU32,
@@ -43,10 +42,10 @@ pub(crate) struct Clients {
     calls: Mutex<NumberMap<OngoingCall>>,
 }
 
-/// A call that has not settled. Dropping it cancels the call.
+/// An unsettled call. Dropping it cancels the call.
 struct OngoingCall {
     _cancel: oneshot::Sender<()>,
-    /// Of a call whose answer may be a stream: for how many of its events JavaScript has asked.
+    /// If the answer may be a stream: how many of its events JavaScript has asked for.
     pulls: Option<Arc<Semaphore>>,
 }
 
@@ -60,7 +59,7 @@ impl Clients {
         }
     }
 
-    /// Creates a client and returns its identifier. The client connects when it is first called.
+    /// Returns the client's identifier. The client connects on its first call.
     pub(crate) fn create(
         &self,
         options: ClientOptions,
@@ -76,7 +75,7 @@ impl Clients {
         Ok(Either::A(id))
     }
 
-    /// Makes the call that a job asks for. Runs on the I/O thread.
+    /// Runs on the I/O thread.
     pub(crate) fn call(self: &Arc<Self>, job: Job) {
         let id = job.id();
         let Some((client, request)) = self.request(job) else {
@@ -98,11 +97,10 @@ impl Clients {
                     Err(failure) => unsettled.settle(event(id, Err(failure))),
                     Ok(Answer::Stream(stream)) => {
                         let pulls = pulls.unwrap_or_else(|| Arc::new(Semaphore::new(0)));
-                        // Boxed, because futures are moved and should stay small.
+                        // Boxed to keep the future small, because it is moved.
                         Box::pin(pass_on(unsettled, stream, pulls, cancelled)).await;
                     }
                 },
-                // The caller has gone away.
                 _ = &mut cancelled => (),
             }
         }));
@@ -115,46 +113,43 @@ impl Clients {
         }
     }
 
-    /// Cancels a call: its connection is closed, and no event is sent.
+    /// Closes the connection and sends no event.
     pub(crate) fn cancel(&self, call: u32) {
         let cancel = self.calls.lock().remove(&call);
         drop(cancel);
     }
 
-    /// Replaces the secrets of a client. Calls that follow use the new ones.
+    /// For the calls that follow.
     pub(crate) fn set_secrets(&self, client: u32, secrets: Secrets) {
         if let Some(client) = self.get(client) {
             *client.secrets.lock() = secrets;
         }
     }
 
-    /// Sets the endpoints of a client whose names JavaScript has resolved.
     pub(crate) fn set_endpoints(&self, client: u32, endpoints: Vec<Endpoint>) -> Result<()> {
         let endpoints = options::endpoints(endpoints)?;
         self.tell(client, |client| client.set_endpoints(endpoints))
     }
 
-    /// Tells a client why its names could not be resolved.
     pub(crate) fn resolution_failed(&self, client: u32, failure: ResolveFailure) -> Result<()> {
         self.tell(client, |client| client.resolution_failed(failure.into()))
     }
 
-    /// Tells a client that its endpoints are still current.
     pub(crate) fn endpoints_unchanged(&self, client: u32) -> Result<()> {
         self.tell(client, backwater_transport::Client::endpoints_unchanged)
     }
 
-    /// The figures of a client; `None` if it was removed.
+    /// `None` if the client was removed.
     pub(crate) fn stats(&self, client: u32) -> Option<ClientFigures> {
         self.get(client).map(|client| ClientFigures::of(&client.transport))
     }
 
-    /// Closes a client. `operation` ends when its calls have ended. The client stays until
-    /// [`Clients::remove`], because calls may wait for its endpoints.
+    /// `operation` ends when all calls have ended. The client stays until [`Clients::remove`],
+    /// because calls may wait for its endpoints.
     pub(crate) fn close(self: &Arc<Self>, client: u32, operation: u32) -> Result<()> {
         let clients = Arc::clone(self);
         io_threads::spawn(move || async move {
-            // Looked up here because calls made before may still be on their way to this thread.
+            // Looked up here, because earlier calls may still be on their way to this thread.
             let closing = clients.get(client);
             if let Some(client) = closing {
                 client.transport.close(CLOSE_TIMEOUT).await;
@@ -163,13 +158,12 @@ impl Clients {
         })
     }
 
-    /// Removes a closed client and returns its last figures.
+    /// Returns the client's last figures.
     pub(crate) fn remove(&self, client: u32) -> Option<ClientFigures> {
         let removed = self.open.lock().remove(&client);
         removed.map(|client| ClientFigures::of(&client.transport))
     }
 
-    /// Ends all clients and their calls at once.
     pub(crate) fn close_all(&self) {
         self.calls.lock().clear();
         let clients = std::mem::take(&mut *self.open.lock());
@@ -188,15 +182,14 @@ impl Clients {
         Some((client, request))
     }
 
-    /// How a client asks for its names to be resolved. JavaScript answers by [`Clients::set_endpoints`],
-    /// [`Clients::resolution_failed`] or [`Clients::endpoints_unchanged`].
+    /// JavaScript answers with [`Clients::set_endpoints`], [`Clients::resolution_failed`] or
+    /// [`Clients::endpoints_unchanged`].
     fn ask_for_endpoints(&self, client: u32) -> impl Fn() + Send + Sync + 'static {
         let events = Arc::clone(&self.events);
         move || events.push(Event::Resolve { client })
     }
 
-    /// Runs `tell` on the I/O thread that owns the connections of a client. Does nothing if the client is
-    /// closed.
+    /// Runs `tell` on the client's I/O thread, unless the client is closed.
     fn tell(
         &self,
         client: u32,
@@ -210,10 +203,9 @@ impl Clients {
     }
 }
 
-/// A client of an environment.
 struct Client {
     transport: backwater_transport::Client,
-    /// Starts tasks on the I/O thread that owns its connections.
+    /// Of the I/O thread that owns its connections.
     spawner: Spawner,
     secrets: Mutex<Secrets>,
     bounds: ValueBounds,
@@ -239,7 +231,7 @@ impl Client {
         Ok(Self { transport, spawner, secrets, bounds, paths: Paths::default() })
     }
 
-    /// The request of a job; `None` if the job cannot be read.
+    /// `None` if the job is malformed.
     fn request(&self, job: Job) -> Option<CallRequest> {
         let CallFields {
             client: _,
@@ -288,12 +280,12 @@ impl Client {
         Some(request)
     }
 
-    /// Runs a task on the I/O thread that owns the connections. Call it on any I/O thread.
+    /// Runs a task on the client's I/O thread. Call it on any I/O thread.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if self.spawner.is_here() {
             tokio::task::spawn_local(task);
         } else {
-            // Fails only if the thread has ended, and all calls with it.
+            // Fails only if the thread, and so every call, has ended.
             let _ = self.spawner.spawn(move || task);
         }
     }
@@ -331,7 +323,7 @@ fn transport_options(
     })
 }
 
-/// A call that JavaScript waits for. It fails if its task ends otherwise, for example by a panic.
+/// An unsettled call. Dropping it, for example after a panic, fails the call.
 struct Unsettled {
     clients: Arc<Clients>,
     id: u32,
@@ -355,7 +347,7 @@ impl Drop for Unsettled {
     }
 }
 
-/// Passes the events of a stream on, the first at once and each further one when JavaScript asks for it.
+/// Passes on the first event of a stream at once, and each other one when JavaScript asks for it.
 async fn pass_on(
     unsettled: Unsettled,
     mut stream: Box<ItemStream>,
@@ -382,7 +374,7 @@ async fn pass_on(
                 biased;
                 pull = pulls.acquire() => match pull {
                     Ok(pull) => pull.forget(),
-                    // Nobody closes the semaphore.
+                    // Impossible, because the semaphore is never closed.
                     Err(_) => return Event::failed_inside(call),
                 },
                 failure = stream.expired() => return event(call, Err(failure)),
@@ -391,7 +383,6 @@ async fn pass_on(
     };
     tokio::select! {
         last = last => unsettled.settle(last),
-        // The caller has gone away.
         _ = cancelled => (),
     }
 }

@@ -14,19 +14,18 @@ use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RETURN, eve
 use crate::served_calls::ServedCalls;
 use crate::shared_buffers::SharedBuffers;
 
-/// Messages larger than this cross as memory of their own instead of being copied.
+/// Larger messages cross as separate memory instead of being copied.
 const LARGE: usize = 32 * 1024;
 
-/// Tapes that were written out.
 type SpentTapes = Vec<Box<Tape>>;
 
-/// What of the events JavaScript takes one by one instead of reading it from the buffers.
+/// Parts of events that JavaScript takes one by one.
 pub(crate) struct Aside<'a> {
     pub(crate) large: &'a mut Vec<Option<Message>>,
     pub(crate) failures: &'a mut Vec<Option<Box<Failure>>>,
 }
 
-/// Moves as many events as fit from the queue to `buffers` and returns how many. Large messages and failures
+/// Moves as many events as fit to `buffers`, and returns their number. Large messages and failures
 /// go to `aside`. Calls whose callers have gone away are dropped.
 pub(crate) fn deliver(
     events: &mut VecDeque<Event>,
@@ -71,7 +70,7 @@ pub(crate) fn deliver(
     delivered
 }
 
-/// Writes an event. The tape of a message goes to `spent`.
+/// The message's tape goes to `spent`.
 fn put(
     event: Event,
     size: Extent,
@@ -112,7 +111,6 @@ fn put(
     position.word = start + size.words;
 }
 
-/// The room that an event takes in the buffers.
 fn size_of(event: &Event) -> Extent {
     let mut size = Extent { words: header::LENGTH, ..Extent::default() };
     if let Some(message) = event.message() {

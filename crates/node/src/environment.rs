@@ -1,4 +1,4 @@
-//! What one JavaScript thread (the main thread or a worker thread) owns.
+//! The state of one JavaScript thread (the main thread or a worker thread).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,10 +23,10 @@ use crate::shared_buffers::SharedBuffers;
 use crate::timers::Timers;
 use crate::workers::Workers;
 
-/// The longest time to spin where it cannot be seen whether the event loop has other work.
+/// Limit of spinning where the event loop's other work is not visible.
 const MAX_BLIND_SPIN: Duration = Duration::from_micros(50);
 
-/// The state of one JavaScript thread. What other threads use of it is behind an `Arc`.
+/// Parts that other threads use are behind an `Arc`.
 pub(crate) struct Environment {
     pub(crate) events: Arc<EventQueue>,
     pub(crate) served: Arc<ServedCalls>,
@@ -37,18 +37,18 @@ pub(crate) struct Environment {
     pub(crate) encoder: Rc<SharedEncoder>,
     jobs: Arc<JobRunner>,
     job_buffers: RefCell<Option<SharedBuffers>>,
-    /// Large binaries of the jobs that are being written.
+    /// Large binaries of the jobs being written.
     out_of_band: RefCell<Vec<Vec<u8>>>,
     event_buffers: RefCell<Option<SharedBuffers>>,
     large: LargeMessages,
-    /// Failures of the latest events, for JavaScript to take.
+    /// Failures of the latest events.
     failures: RefCell<Vec<Option<Box<Failure>>>>,
-    /// `None` where it cannot be seen whether the event loop has work.
+    /// `None` where its work is not visible.
     event_loop: Option<EventLoop>,
 }
 
 impl Environment {
-    /// The state of the thread of `env`, which is torn down when that environment ends.
+    /// Torn down when the environment of `env` ends.
     pub(crate) fn new(env: &Env, wake: Wake, libuv: bool) -> Result<Rc<Self>> {
         let events = Arc::new(EventQueue::new(wake));
         let served = Arc::new(ServedCalls::new(&events));
@@ -86,16 +86,16 @@ impl Environment {
         self.event_buffers.replace(Some(buffers));
     }
 
-    /// Copies a large binary of the job that is being written. Binaries with this index or a higher one
-    /// are dropped; they belonged to a job that was given up.
+    /// Copies a large binary of the job being written. Binaries from this index on belonged to an
+    /// abandoned job and are dropped.
     pub(crate) fn put_out_of_band(&self, index: usize, bytes: &[u8]) {
         let mut binaries = self.out_of_band.borrow_mut();
         binaries.truncate(index);
         binaries.push(bytes.to_vec());
     }
 
-    /// Takes the jobs in the first `words`, `floats` and `bytes` of the job buffers, with the first
-    /// `binaries` of those out of band, and has the I/O thread run them.
+    /// Runs the jobs in the first `words`, `floats` and `bytes` of the job buffers, with the first
+    /// `binaries` out of band, on the I/O thread.
     pub(crate) fn flush(
         &self,
         words: usize,
@@ -113,7 +113,7 @@ impl Environment {
         io_threads::spawn(move || async move { jobs.run(batch) })
     }
 
-    /// Moves events to the event buffers and returns how many.
+    /// Moves events to the event buffers and returns their number.
     pub(crate) fn drain(&self) -> Result<u32> {
         self.events.looked();
         if let Some(call) = self.workers.take() {
@@ -133,19 +133,18 @@ impl Environment {
         Ok(delivered)
     }
 
-    /// The failure of an event.
     pub(crate) fn take_failure(&self, index: usize) -> Option<Failure> {
         self.failures.borrow_mut().get_mut(index)?.take().map(|failure| *failure)
     }
 
-    /// Wakes JavaScript again after the event loop has had a turn.
+    /// Wakes JavaScript after a turn of the event loop.
     pub(crate) fn wake_later(&self) -> Result<()> {
         self.events.announce();
         io_threads::wake(&self.events)
     }
 
-    /// Spins until there are events or the event loop has other work, for `limit` at most. Returns
-    /// whether there are events.
+    /// Spins until there are events or other work, for at most `limit`. Returns whether there are
+    /// events.
     pub(crate) fn spin(&self, limit: Duration) -> bool {
         match &self.event_loop {
             Some(event_loop) => self.events.spin(limit, || event_loop.has_work()),
@@ -153,21 +152,20 @@ impl Environment {
         }
     }
 
-    /// Large messages of the latest events, for decoders to take.
     pub(crate) fn large_messages(&self) -> &LargeMessages {
         &self.large
     }
 
-    /// Adds a message to the large ones and returns its slot.
+    /// Returns the message's slot.
     pub(crate) fn add_large_message(&self, message: Message) -> u32 {
         let mut large = self.large.borrow_mut();
-        // Messages that were taken leave nothing behind, even if no events come for a long time.
+        // Frees taken messages even if no events come for a long time.
         while large.pop_if(|message| message.is_none()).is_some() {}
         large.push(Some(message));
         large.len() as u32
     }
 
-    /// Closes everything that is open, and tells the callers whose calls can no longer be answered.
+    /// Closes everything, and tells callers whose calls can no longer be answered.
     fn tear_down(&self) {
         self.events.close();
         io_threads::set_spin(&self.events, 0);

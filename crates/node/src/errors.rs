@@ -1,4 +1,4 @@
-//! Errors in the form that JavaScript reads; src/bridge/failures.ts makes error objects of them.
+//! Errors as JavaScript reads them; src/bridge/failures.ts makes error objects of them.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use backwater_protocol::stream::FrameError;
 use backwater_transport::{BindError, CallError, CallTimes, Phase, TlsOptionError};
 use napi_derive::napi;
 
-/// The most bytes of a peer's text that JavaScript gets.
+/// Limit of a peer's text in bytes.
 const MAX_TEXT: usize = 16 * 1024;
 
-/// Why an operation or a call has failed.
+/// Why an operation or a call failed.
 #[napi(
     discriminant = "kind",
     discriminant_case = "lowercase",
@@ -23,7 +23,7 @@ const MAX_TEXT: usize = 16 * 1024;
 pub enum Failure {
     /// A server cannot listen.
     Listen { host: String, port: u16, reason: Option<String>, message: String },
-    /// There is no connection to the server.
+    /// The connection failed.
     Connect {
         #[napi(ts_type = "'resolve' | 'connect'")]
         phase: String,
@@ -32,11 +32,11 @@ pub enum Failure {
         reason: Option<String>,
         message: String,
     },
-    /// There is no TLS connection to the server.
+    /// The TLS connection failed.
     Tls { host: String, port: u16, reason: String, message: String },
-    /// An option cannot be used.
+    /// An option is invalid.
     Option { option: String, message: String },
-    /// A call took too long. Times are in milliseconds.
+    /// A call timed out. Times are in milliseconds.
     Timeout {
         #[napi(ts_type = "keyof PhaseTimes")]
         phase: String,
@@ -47,17 +47,17 @@ pub enum Failure {
         host: Option<String>,
         port: Option<u16>,
     },
-    /// The connection was lost before the response had arrived.
+    /// The connection was lost before the whole response had arrived.
     Lost { message: String },
-    /// A stream broke off after so many items.
+    /// A stream broke off after this many items.
     Truncated { items: f64, message: String },
-    /// Too many calls are waiting for a connection.
+    /// Too many calls wait for a connection.
     Queue { limit: f64 },
     /// The server refused the call.
     Remote { status: u16, reason: String, detail: Option<String> },
-    /// A response is not authentic.
+    /// The response is not authentic.
     Authentication { reason: String, header: Option<String>, unverified: Option<Unverified> },
-    /// A response cannot be understood. `offset` is where in the body the term is wrong.
+    /// The response cannot be understood. `offset` locates the fault in the body.
     Response { reason: String, detail: String, offset: Option<u32> },
     /// The arguments are too large.
     Size {
@@ -73,13 +73,13 @@ pub enum Failure {
     Internal { message: String },
 }
 
-/// How long a call spent in each phase, in milliseconds.
+/// Milliseconds that a call spent in each phase.
 #[napi(object, object_from_js = false)]
 #[derive(Debug)]
 pub struct PhaseTimes {
     /// Waiting for a free connection.
     pub queued: f64,
-    /// Resolving the server's name.
+    /// Name resolution.
     pub resolve: f64,
     /// TCP handshake.
     pub connect: f64,
@@ -112,7 +112,6 @@ impl From<&CallTimes> for PhaseTimes {
 #[napi(object, object_from_js = false)]
 #[derive(Debug)]
 pub struct Unverified {
-    /// The status that it claims.
     pub status: u16,
     /// The start of its body.
     pub body: String,
@@ -125,24 +124,21 @@ impl Unverified {
 }
 
 impl Failure {
-    /// A bug of this library.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::Internal { message: message.into() }
     }
 
-    /// An option that cannot be used.
     pub(crate) fn option(option: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Option { option: option.into(), message: message.into() }
     }
 
-    /// A TLS option that cannot be used; `prefix` precedes its name.
+    /// `prefix` precedes the option's name.
     pub(crate) fn tls_option(prefix: &str, error: &TlsOptionError) -> Self {
         let option = format!("{prefix}{}", error.option);
         let message = format!("option '{option}' {}", error.message);
         Self::Option { option, message }
     }
 
-    /// A response that is not authentic.
     pub(crate) fn authentication(failure: &AuthenticationFailure, unverified: Unverified) -> Self {
         Self::Authentication {
             reason: failure.reason().into(),
@@ -291,12 +287,11 @@ impl From<&BindError> for Failure {
     }
 }
 
-/// A text of a peer, truncated.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).into_owned()
 }
 
-/// Node's name for a system error.
+/// Node's name of a system error.
 fn system_name(error: &io::Error) -> Option<String> {
     let name = match error.kind() {
         io::ErrorKind::AddrInUse => "EADDRINUSE",
@@ -313,10 +308,10 @@ fn system_name(error: &io::Error) -> Option<String> {
     Some(name.into())
 }
 
-/// The name of the error of having too many files open, for which the standard library has no kind.
+/// Too many open files: the standard library has no kind for it.
 #[cfg(unix)]
 fn name_of_exhaustion(error: &io::Error) -> Option<&'static str> {
-    // The same numbers on all systems.
+    // The same on all systems.
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     match error.raw_os_error()? {

@@ -1,45 +1,45 @@
-//! Whether the event loop of an environment has something to do.
+//! Whether the event loop of an environment has other work.
 
 use napi::Env;
 
-/// The event loop of Node.js, libuv's, as its descriptor shows it.
+/// Watches libuv's loop through its descriptor.
 pub(crate) struct EventLoop {
-    /// What epoll waits on; ready when one of the descriptors in it is.
+    /// libuv's epoll descriptor, which is ready when one of those in it is.
     #[cfg(target_os = "linux")]
     descriptor: std::os::fd::RawFd,
 }
 
 #[cfg(target_os = "linux")]
 impl EventLoop {
-    /// The loop of an environment of Node.js; `None` where there is no such thing.
+    /// `None` without libuv's loop.
     pub(crate) fn of(env: &Env) -> Option<Self> {
         type BackendFd = unsafe extern "C" fn(*const napi::sys::uv_loop_s) -> libc::c_int;
         let uv_loop = env.get_uv_event_loop().ok().filter(|uv_loop| !uv_loop.is_null())?;
-        // Looked up instead of linked, so that the addon loads where there is no libuv.
-        // SAFETY: the name ends with NUL, and nothing else is asked of the arguments.
+        // Looked up instead of linked, so that the addon loads without libuv.
+        // SAFETY: the name ends with NUL.
         let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"uv_backend_fd".as_ptr()) };
         if symbol.is_null() {
             return None;
         }
-        // SAFETY: a function of this name and type is a part of libuv's stable interface.
+        // SAFETY: libuv's stable interface has a function of this name and type.
         let backend_fd = unsafe { std::mem::transmute::<*mut libc::c_void, BackendFd>(symbol) };
-        // SAFETY: the loop is the environment's own, which lives and whose thread this is.
+        // SAFETY: the loop belongs to the live environment whose thread this is.
         let descriptor = unsafe { backend_fd(uv_loop) };
         (descriptor >= 0).then_some(Self { descriptor })
     }
 
-    /// Whether a socket, a pipe or another thread has something for the loop. Timers are not seen.
+    /// Sees sockets, pipes and other threads, but not timers.
     pub(crate) fn has_work(&self) -> bool {
         let mut polled = libc::pollfd { fd: self.descriptor, events: libc::POLLIN, revents: 0 };
-        // SAFETY: it is given one element, which it may write to until it returns; it does not wait. A
-        // descriptor that has been closed is reported in that element.
+        // SAFETY: poll may write to this one element until it returns, and does not wait. It
+        // reports a closed descriptor in that element.
         unsafe { libc::poll(&raw mut polled, 1, 0) != 0 }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 impl EventLoop {
-    /// Nothing is known of it on this system.
+    /// Not visible on this system.
     pub(crate) fn of(_env: &Env) -> Option<Self> {
         None
     }

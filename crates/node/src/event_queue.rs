@@ -13,33 +13,31 @@ use napi::{Env, Result, Status};
 use crate::events::Event;
 use crate::locks::Mutex;
 
-/// Has the JavaScript side drain its events. It is weak: by itself it keeps no process alive.
+/// Makes JavaScript drain its events. Weak, so it does not keep the process alive.
 pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, false, true>;
 
-/// After this many events JavaScript is woken even if the I/O thread does not park.
+/// JavaScript is woken after this many events even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
-/// How often a spinning thread looks before it checks the time and yields: for about half a microsecond.
+/// Looks between checks of the clock while spinning, about half a microsecond.
 const LOOKS: u32 = 16;
 
-/// Events on their way to one JavaScript environment.
-///
-/// The I/O thread adds events and wakes JavaScript when it parks, so that one wake-up serves everything
+/// The I/O thread adds events and wakes JavaScript when it parks, so one wake-up serves everything
 /// that was ready. At most one wake-up is pending.
 pub(crate) struct EventQueue {
     events: Mutex<VecDeque<Event>>,
-    /// Events that the JavaScript thread has fetched. Only that thread holds this lock for long, so
-    /// other threads do not wait while it writes them out.
+    /// Fetched events. Only the JavaScript thread holds this lock for long, so other threads do not
+    /// wait while it writes them out.
     fetched: Mutex<VecDeque<Event>>,
     /// Whether there are events, readable without the lock.
     ready: AtomicBool,
-    /// Whether the JavaScript thread has left some of the events that it fetched.
+    /// Whether fetched events are left.
     left: AtomicBool,
-    /// Whether there is something to fetch besides the events: calls in the queue of a worker.
+    /// Whether there is something else to fetch: calls in the queue of a worker.
     announced: AtomicBool,
     waking: AtomicBool,
     /// How long the I/O threads should spin, in microseconds.
     io_spin: AtomicU32,
-    /// `None` once the environment is gone: a threadsafe function may not outlive it.
+    /// `None` once the environment has ended: a threadsafe function may not outlive it.
     wake: Mutex<Option<Wake>>,
 }
 
@@ -57,7 +55,7 @@ impl EventQueue {
         }
     }
 
-    /// Adds an event. JavaScript sees it after the next [`EventQueue::wake`].
+    /// JavaScript sees the event after the next [`EventQueue::wake`].
     pub(crate) fn push(&self, event: Event) {
         let mut events = self.events.lock();
         events.push_back(event);
@@ -70,8 +68,7 @@ impl EventQueue {
         }
     }
 
-    /// Says that there is something to fetch besides the events. JavaScript sees it after the next
-    /// [`EventQueue::wake`].
+    /// Announces something besides events. JavaScript sees it after the next [`EventQueue::wake`].
     pub(crate) fn announce(&self) {
         // SeqCst as in `push`.
         self.announced.store(true, Ordering::SeqCst);
@@ -90,14 +87,14 @@ impl EventQueue {
         }
     }
 
-    /// Says that JavaScript is about to fetch: whatever arrives from now on needs another wake-up.
+    /// JavaScript is about to fetch: later arrivals need another wake-up.
     pub(crate) fn looked(&self) {
         self.waking.store(false, Ordering::Release);
         self.announced.store(false, Ordering::SeqCst);
     }
 
-    /// The events, for the JavaScript thread to take from the front. Events that it leaves come first the
-    /// next time; call [`EventQueue::taken`] afterwards.
+    /// Events for the JavaScript thread to take from the front. Call [`EventQueue::taken`]
+    /// afterwards; events that it leaves come first the next time.
     pub(crate) fn fetch(&self) -> MutexGuard<'_, VecDeque<Event>> {
         let mut fetched = self.fetched.lock();
         let mut events = self.events.lock();
@@ -107,22 +104,21 @@ impl EventQueue {
         } else {
             fetched.append(&mut events);
         }
-        // While `events` is locked; otherwise this could hide an event that has just been added.
+        // While `events` is locked; otherwise this could hide a new event.
         self.ready.store(false, Ordering::Release);
         fetched
     }
 
-    /// Says that the JavaScript thread has taken events and leaves the rest.
     pub(crate) fn taken(&self, left: &MutexGuard<'_, VecDeque<Event>>) {
         self.left.store(!left.is_empty(), Ordering::Release);
     }
 
-    /// Spins on the JavaScript thread until there are events, that thread has other work, or `limit` is
-    /// over. Returns whether there are events; the caller takes them at once. Other threads need not wake
-    /// JavaScript meanwhile.
+    /// Spins on the JavaScript thread until there are events or other work, or `limit` is over.
+    /// Returns whether there are events, which the caller must take at once. Other threads need not
+    /// wake JavaScript meanwhile.
     pub(crate) fn spin(&self, limit: Duration, has_other_work: impl Fn() -> bool) -> bool {
         if self.waking.swap(true, Ordering::SeqCst) {
-            // A wake-up is pending and will find what is there.
+            // A wake-up is pending and will find the events.
             return false;
         }
         let start = Instant::now();
@@ -143,7 +139,6 @@ impl EventQueue {
         self.ready.load(Ordering::SeqCst) || self.announced.load(Ordering::SeqCst)
     }
 
-    /// Keeps the event loop of the environment alive, or lets it end.
     #[expect(deprecated, reason = "a clone does not refer a function that was made weak")]
     pub(crate) fn keep_alive(&self, env: &Env, alive: bool) -> Result<()> {
         match &mut *self.wake.lock() {
@@ -153,12 +148,12 @@ impl EventQueue {
         }
     }
 
-    /// How long this environment wants the I/O threads to spin, in microseconds.
+    /// In microseconds.
     pub(crate) fn io_spin(&self) -> &AtomicU32 {
         &self.io_spin
     }
 
-    /// Stops all wake-ups because the environment is ending.
+    /// Ends all wake-ups, because the environment is ending.
     pub(crate) fn close(&self) {
         drop(self.wake.lock().take());
         self.events.lock().clear();

@@ -1,4 +1,4 @@
-//! What Rust tells JavaScript.
+//! Messages from Rust to JavaScript.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,28 +10,26 @@ use bytes::Bytes;
 use crate::errors::Failure;
 use crate::numbers::*;
 
-/// The identifier of the request that an event is about, if there is one.
 pub(crate) type RequestId = Option<[u8; 16]>;
 
-/// One thing that happened.
 pub(crate) enum Event {
-    /// A peer calls a function of a server of this environment.
+    /// A peer calls a function.
     Call { call: u32, server: u32, function: u32, message: Message },
-    /// A call of a client has returned. `skip` is the place of the value in the term.
+    /// A call has returned. `skip` locates the value in the term.
     Return { call: u32, skip: u32, request_id: RequestId, message: Message },
-    /// A call of a client has met an exception. `skip` is the place of `{Class, Reason, Stack}`.
+    /// A call has raised. `skip` locates `{Class, Reason, Stack}`.
     Exception { call: u32, skip: u32, request_id: RequestId, message: Message },
-    /// Items of a stream have arrived. `skip` is the place of their list in the term.
+    /// Items of a stream have arrived. `skip` locates their list.
     Items { call: u32, skip: u32, request_id: RequestId, message: Message },
     /// A stream has ended.
     End { call: u32, request_id: RequestId },
     /// Items of a served call were taken.
     Sent { call: u32 },
-    /// A call or another operation has failed.
+    /// An operation has failed.
     Failure { operation: u32, request_id: RequestId, failure: Box<Failure> },
-    /// An operation such as closing a server has ended.
+    /// An operation has ended.
     Done { operation: u32 },
-    /// The caller of a function has gone away or its deadline has passed.
+    /// The caller has gone away or its deadline has passed.
     Abandoned { call: u32, overdue: bool },
     /// A client needs its names resolved.
     Resolve { client: u32 },
@@ -39,25 +37,24 @@ pub(crate) enum Event {
     Timer { timer: u32 },
 }
 
-/// A decoded term with the bytes that it was decoded from.
+/// A decoded term with the bytes that it refers to.
 pub(crate) struct Message {
     pub(crate) tape: Box<Tape>,
     pub(crate) source: Bytes,
-    /// Its share of the client's memory, held until JavaScript has the message.
+    /// Memory of the client, held until JavaScript has the message.
     pub(crate) _memory: Share,
 }
 
-/// Messages of the latest events that are too large for the event buffers. Slot `n` is at index `n - 1`; a
-/// decoder takes each once.
+/// Messages too large for the event buffers. Slot `n` is at index `n - 1`; a decoder takes each
+/// once.
 pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 
 impl Event {
-    /// A call or another operation has failed.
     pub(crate) fn failure(operation: u32, failure: Failure) -> Self {
         Self::Failure { operation, request_id: None, failure: Box::new(failure) }
     }
 
-    /// The identifier of the request, in four words; 0 for none.
+    /// Four words; 0 for none.
     pub(crate) fn request_id(&self) -> [u32; 4] {
         let id = match self {
             Event::Return { request_id, .. }
@@ -71,12 +68,11 @@ impl Event {
         std::array::from_fn(|word| u32::from_ne_bytes(words[word]))
     }
 
-    /// A call has failed by a bug of this library.
     pub(crate) fn failed_inside(call: u32) -> Self {
         Self::failure(call, Failure::internal("a bug in this library: please report it"))
     }
 
-    /// Kind, identifier and two further numbers, as they stand in the event's header.
+    /// Kind, identifier and two more numbers of the event's header.
     pub(crate) fn header(&self) -> [u32; 4] {
         match self {
             Event::Call { call, server, function, .. } => [EVENT_CALL, *call, *server, *function],

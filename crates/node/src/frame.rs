@@ -1,21 +1,20 @@
-//! The header of a tape in the shared buffers, which says where its parts lie.
+//! The header of a tape in the shared buffers, which locates its parts.
 
 use backwater_etf::tape::frame;
 use backwater_etf::{Tape, TapeRef, TextForm};
 
-/// The three buffers that tapes lie in.
 #[derive(Clone, Copy)]
 pub(crate) struct BufferSlices<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) floats: &'a [f64],
     pub(crate) bytes: &'a [u8],
-    /// Large binaries out of band; `None` if JavaScript has kept them.
+    /// Large out-of-band binaries; `None` if JavaScript has kept them.
     pub(crate) out_of_band: Option<&'a [Vec<u8>]>,
 }
 
 impl<'a> BufferSlices<'a> {
-    /// The tape whose header begins at word `start`, as JavaScript wrote it; `None` if it exceeds the
-    /// buffers, which only a bug on the TypeScript side can cause.
+    /// The tape whose header starts at word `start`; `None` if it exceeds the buffers, which only a
+    /// bug in TypeScript can cause.
     pub(crate) fn tape(self, start: usize) -> Option<TapeRef<'a>> {
         let header = self.words.get(start..start.checked_add(frame::LENGTH)?)?;
         let field = |index: u32| header[index as usize] as usize;
@@ -29,7 +28,7 @@ impl<'a> BufferSlices<'a> {
             latin1: &[],
             utf16: &[],
             text: part(self.bytes, field(frame::TEXT), field(frame::TEXT_LENGTH))?,
-            // The words of the tape say which form each text has.
+            // The tape's words state the form of each text.
             text_form: TextForm::default(),
             source: part(self.bytes, field(frame::SOURCE), field(frame::SOURCE_LENGTH))?,
             atoms: self.words.get(atoms..shapes)?,
@@ -48,7 +47,7 @@ fn part<T>(buffer: &[T], start: usize, length: usize) -> Option<&[T]> {
     buffer.get(start..start.checked_add(length)?)
 }
 
-/// How much room a tape takes in the buffers.
+/// The room that a tape needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extent {
     pub(crate) words: usize,
@@ -56,7 +55,7 @@ pub(crate) struct Extent {
     pub(crate) bytes: usize,
 }
 
-/// The room that `tape` takes with its header and `source`, the part of the message that goes with it.
+/// The room for `tape` with header and `source`, the bytes that it refers to.
 pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     Extent {
         words: frame::LENGTH + tape.words.len() + tape.atoms.len() + tape.shapes.len() * 2,
@@ -65,7 +64,7 @@ pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     }
 }
 
-/// Where in the buffers the next tape goes.
+/// Where the next tape goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Position {
     pub(crate) word: usize,
@@ -73,7 +72,6 @@ pub(crate) struct Position {
     pub(crate) byte: usize,
 }
 
-/// The buffers to write to.
 pub(crate) struct BufferSlicesMut<'a> {
     pub(crate) words: &'a mut [u32],
     pub(crate) floats: &'a mut [f64],
@@ -81,7 +79,7 @@ pub(crate) struct BufferSlicesMut<'a> {
 }
 
 impl BufferSlicesMut<'_> {
-    /// Writes `tape` with its header at `position` and advances that. The caller has checked that
+    /// Writes `tape` with its header at `position`, and advances it. The caller has checked that
     /// [`extent`] fits.
     pub(crate) fn put(&mut self, tape: &Tape, source: &[u8], position: &mut Position) {
         let header = position.word;
@@ -132,7 +130,7 @@ impl BufferSlicesMut<'_> {
         position.word += words.len();
     }
 
-    /// Writes bytes and returns where they start.
+    /// Returns where the bytes start.
     pub(crate) fn put_bytes(&mut self, bytes: &[u8], position: &mut Position) -> usize {
         let start = position.byte;
         self.bytes[start..start + bytes.len()].copy_from_slice(bytes);

@@ -20,29 +20,25 @@ use crate::options::{
     RequestOptions, ResponseOptions, TermFlags, call_headers, header_value, limit, size,
 };
 
-/// A signed request.
 #[napi(object, object_from_js = false)]
 pub struct SignedRequest {
-    /// The path.
     pub path: String,
-    /// Pairs of name and value.
+    /// Names and values.
     pub headers: Vec<(String, String)>,
-    /// The body to send.
     pub body: Buffer,
 }
 
 /// A response whose tape a decoder reads in parts.
 #[napi(object, object_from_js = false)]
 pub struct DecodedResponse {
-    /// Its slot among the large messages; see codec/decoder.rs.
+    /// Among the large messages; see codec/decoder.rs.
     pub slot: u32,
-    /// The word of the term at which the value starts.
+    /// The word of the tape where the value starts.
     pub skip: u32,
     /// Whether the value is `{Class, Reason, Stacktrace}`.
     pub exception: bool,
 }
 
-/// Signs a call.
 pub(crate) fn encode_request(
     options: RequestOptions,
     secrets: Secrets,
@@ -93,14 +89,13 @@ pub(crate) fn encode_request(
     Ok(Either::A(SignedRequest { path, headers, body: Vec::from(body).into() }))
 }
 
-/// Checks a response and decodes its body.
 pub(crate) fn decode_response(
     options: &ResponseOptions,
     secrets: &Secrets,
     body: &[u8],
 ) -> Result<(Message, Outcome), Failure> {
     let status = StatusCode::from_u16(options.status).map_err(|_| {
-        Failure::option("response.status", "'response.status' is no status of HTTP")
+        Failure::option("response.status", "'response.status' must be an HTTP status")
     })?;
     let headers = header_map(&options.headers)?;
     let id = STANDARD.decode(&options.request_id).ok().and_then(|id| id.try_into().ok());
@@ -126,7 +121,7 @@ fn header_map(pairs: &[(String, String)]) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::with_capacity(pairs.len().min(1000));
     for (given, value) in pairs {
         let name = HeaderName::try_from(given.as_str());
-        // Values are Latin-1 where HTTP clients give strings.
+        // HTTP clients represent values as Latin-1.
         let bytes: Option<Vec<u8>> =
             value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
         let value = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());

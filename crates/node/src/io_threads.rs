@@ -1,4 +1,4 @@
-//! The I/O threads. All environments of the process share them.
+//! The I/O threads, shared by all environments of the process.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,31 +11,30 @@ use napi::bindgen_prelude::retain_current_module_for_unload_safety;
 use crate::event_queue::EventQueue;
 use crate::locks::Mutex;
 
-/// The queues that the I/O threads wake when they park.
+/// The queues to wake when an I/O thread parks.
 static QUEUES: Mutex<Vec<Weak<EventQueue>>> = Mutex::new(Vec::new());
 static THREADS: Mutex<Vec<Arc<IoThread>>> = Mutex::new(Vec::new());
-/// Read once, because the system has to be asked.
+/// Read once, because it asks the system.
 static DEFAULT_COUNT: LazyLock<usize> = LazyLock::new(IoThread::default_count);
 /// Counts clients, to spread them over the threads.
 static NEXT_CLIENT: AtomicUsize = AtomicUsize::new(0);
 
-/// How many I/O threads to use for an option that may not be set.
 pub(crate) fn count(option: Option<u32>) -> usize {
     option.map_or_else(|| *DEFAULT_COUNT, |count| count as usize)
 }
 
-/// The first I/O thread, started when it is first needed.
+/// Started on first use.
 pub(crate) fn first() -> io::Result<Arc<IoThread>> {
     let mut threads = at_least(1)?;
-    threads.pop().ok_or_else(|| io::Error::other("there is no I/O thread"))
+    threads.pop().ok_or_else(|| io::Error::other("no I/O thread was started"))
 }
 
-/// The first `count` I/O threads, started when they are first needed.
+/// The first `count` I/O threads, started on first use.
 pub(crate) fn at_least(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
     let mut threads = THREADS.lock();
     if threads.is_empty() {
-        // Node unloads an addon when the last environment that loaded it ends, and the I/O threads run
-        // its code until the process ends: never unmap it.
+        // Node unloads an addon when its last environment ends, but I/O threads run its code until
+        // the process ends: never unmap it.
         retain_current_module_for_unload_safety();
     }
     while threads.len() < count {
@@ -46,8 +45,7 @@ pub(crate) fn at_least(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
     Ok(threads.iter().take(count).map(Arc::clone).collect())
 }
 
-/// The I/O thread for a new client. Clients take turns over all threads, of which there are at least
-/// `count`.
+/// The next of at least `count` I/O threads, for a new client.
 pub(crate) fn for_client(count: usize) -> io::Result<Arc<IoThread>> {
     let first = at_least(count.max(1))?.swap_remove(0);
     let threads = THREADS.lock();
@@ -63,7 +61,7 @@ where
     first()?.spawn(make).map_err(|error| napi::Error::from_reason(error.to_string()))
 }
 
-/// Wakes JavaScript for `queue` once the event loop has had a turn.
+/// Wakes JavaScript once the event loop has had a turn.
 pub(crate) fn wake(queue: &Arc<EventQueue>) -> napi::Result<()> {
     let queue = Arc::clone(queue);
     spawn(move || async move { queue.wake() })
@@ -76,8 +74,7 @@ pub(crate) fn register(queue: &Arc<EventQueue>) {
     queues.push(Arc::downgrade(queue));
 }
 
-/// Sets how long an environment wants the I/O threads to spin. The longest time of all environments
-/// applies.
+/// How long an environment wants I/O threads to spin. The maximum of all environments applies.
 pub(crate) fn set_spin(queue: &EventQueue, microseconds: u32) {
     queue.io_spin().store(microseconds, Ordering::Relaxed);
     let threads = THREADS.lock();

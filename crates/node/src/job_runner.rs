@@ -1,4 +1,4 @@
-//! Runs the jobs that JavaScript has written, on the I/O thread.
+//! Runs jobs on the I/O thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use crate::faults;
 use crate::jobs::{Job, JobBatch, JobKind};
 use crate::served_calls::ServedCalls;
 
-/// What the jobs of an environment work with.
 pub(crate) struct JobRunner {
     pub(crate) events: Arc<EventQueue>,
     pub(crate) served: Arc<ServedCalls>,
@@ -21,7 +20,7 @@ pub(crate) struct JobRunner {
 }
 
 impl JobRunner {
-    /// Runs the jobs in order. A panic fails only the job that it happens in.
+    /// Runs the jobs in order. A panic fails only its job.
     pub(crate) fn run(&self, batch: JobBatch) {
         for job in Arc::new(batch).jobs() {
             let (kind, id) = (job.kind(), job.id());

@@ -12,13 +12,13 @@ use crate::numbers::{
 };
 use crate::shared_buffers::SharedBuffers;
 
-/// A copy of the jobs that JavaScript has gathered. JavaScript may write the next batch while this one
-/// runs, and nothing that it does can change what is being signed.
+/// A copy of the jobs of a batch, so JavaScript can write the next batch meanwhile, and cannot
+/// change what is being signed.
 pub(crate) struct JobBatch {
     words: Vec<u32>,
     floats: Vec<f64>,
     bytes: Vec<u8>,
-    /// Large binaries, copied when the jobs were written. All are of the last job.
+    /// Large binaries of the last job.
     out_of_band: Option<Arc<Vec<Vec<u8>>>>,
 }
 
@@ -49,7 +49,6 @@ impl JobBatch {
         }
     }
 
-    /// The jobs of the batch, in order.
     pub(crate) fn jobs(self: &Arc<Self>) -> impl Iterator<Item = Job> {
         let batch = Arc::clone(self);
         let mut at: usize = 0;
@@ -62,28 +61,26 @@ impl JobBatch {
     }
 }
 
-/// One job of a batch.
 pub(crate) struct Job {
     batch: Arc<JobBatch>,
     start: usize,
 }
 
-/// What a job asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobKind {
-    /// Answer a call of a server with a value.
+    /// Answer a call with a value.
     Return,
-    /// Answer a call of a server with `{Class, Reason, Stack}`.
+    /// Answer a call with `{Class, Reason, Stack}`.
     Exception,
-    /// Make a call by a client.
+    /// Make a call.
     Call,
-    /// Cancel a call of a client.
+    /// Cancel a call.
     Cancel,
-    /// Answer a call of a server with items.
+    /// Answer a call with items.
     Items,
-    /// End the items of a call of a server.
+    /// End the items of an answer.
     End,
-    /// Ask for the next event of a stream of a client.
+    /// Ask for the next event of a stream.
     Pull,
 }
 
@@ -149,13 +146,12 @@ impl Job {
         })
     }
 
-    /// The tape of the job, sharing the batch.
+    /// Shares the batch's memory.
     pub(crate) fn into_tape(self) -> JobTape {
         JobTape { frame: self.start + job::LENGTH, batch: self.batch }
     }
 
-    /// The tape of the job for somebody who may keep it for long: it does not keep the other jobs of a batch
-    /// in memory.
+    /// For long use: does not keep other jobs of the batch in memory.
     pub(crate) fn into_kept_tape(self) -> Box<dyn TapeSource> {
         let words = self.field(job::WORDS) as usize;
         let tape = self.into_tape();
@@ -169,17 +165,17 @@ impl Job {
     }
 }
 
-/// Sixteen bytes in base64.
+/// 16 bytes in base64.
 const REQUEST_ID_LENGTH: usize = 24;
 
 /// A [`JobKind::Call`] without its arguments. Times are in milliseconds; `u32::MAX` means none.
 pub(crate) struct CallFields<'a> {
     pub(crate) client: u32,
-    /// Module and function, with NUL between them.
+    /// Module and function, separated by NUL.
     pub(crate) names: &'a [u8],
-    /// Names and values of headers in turns, with NUL between them.
+    /// Names and values of headers in turns, separated by NUL.
     pub(crate) headers: &'a [u8],
-    /// The identifier of the first request, in base64.
+    /// The first request's, in base64.
     pub(crate) request_id: Option<&'a [u8]>,
     pub(crate) arity: u8,
     pub(crate) flags: u32,
@@ -194,12 +190,12 @@ pub(crate) struct CallFields<'a> {
     pub(crate) idle_timeout: u32,
 }
 
-/// A time or size of a job as options have it.
+/// As options represent a time or size.
 pub(crate) fn unlimited(word: u32) -> f64 {
     if word == u32::MAX { f64::INFINITY } else { word.into() }
 }
 
-/// The tape of a job, which shares the memory of its batch.
+/// Shares the memory of its batch.
 pub(crate) struct JobTape {
     batch: Arc<JobBatch>,
     frame: usize,
@@ -212,7 +208,7 @@ impl TapeSource for JobTape {
     }
 }
 
-/// A copy of the tape of a job; see [`Job::into_kept_tape`].
+/// See [`Job::into_kept_tape`].
 struct KeptTape {
     tape: OwnedTape,
     out_of_band: Option<Arc<Vec<Vec<u8>>>>,

@@ -1,4 +1,4 @@
-//! The atoms that safe decoding accepts. All environments of the process share them.
+//! The atoms that safe decoding accepts, shared by all environments of the process.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use backwater_etf::KnownAtoms;
 
 use crate::locks::RwLock;
 
-/// Atoms that this library itself needs.
+/// Atoms that this library needs.
 const LIBRARY_ATOMS: [&str; 26] = [
     "utf8",
     "latin1",
@@ -40,7 +40,7 @@ const LIBRARY_ATOMS: [&str; 26] = [
 static KNOWN: LazyLock<RwLock<HashSet<Box<str>>>> =
     LazyLock::new(|| RwLock::new(LIBRARY_ATOMS.into_iter().map(Box::from).collect()));
 
-/// The atoms that the program has made, the names of its modules and functions, and the library's own.
+/// Atoms that the program has made, its modules and functions, and the library's own.
 pub(crate) struct KnownAtomTable;
 
 impl KnownAtoms for KnownAtomTable {
@@ -49,7 +49,7 @@ impl KnownAtoms for KnownAtomTable {
     }
 }
 
-/// Adds an atom. It stays for the life of the process, as the program's own atoms do in JavaScript.
+/// The atom stays for the life of the process, like the program's own atoms in JavaScript.
 pub(crate) fn know_atom(name: &str) {
     let known = KNOWN.read().contains(name);
     if !known {

@@ -1,16 +1,15 @@
 //! The N-API addon: it connects the TypeScript layer to the crates below.
 //!
-//! An [`environment`] belongs to one JavaScript thread and owns its clients, servers, worker seats and
-//! timers. [`bridge`] has the signatures that JavaScript calls. Besides the conversion of options, results
-//! and errors, the logic here is what only several JavaScript threads need: [`workers`] spreads the calls of
-//! a server over threads and lets idle threads take calls from busy ones.
+//! An [`environment`] belongs to one JavaScript thread and owns its clients, servers, worker seats
+//! and timers. [`bridge`] has the signatures that JavaScript calls. [`workers`] spreads the calls
+//! of a server over threads and lets idle threads take calls from busy ones.
 //!
-//! Calls do not cross one by one. JavaScript writes [`jobs`] into shared buffers and hands over those of one
-//! turn of its event loop together; Rust writes [`events`] into shared buffers ([`delivery`]) and wakes
-//! JavaScript once for all that are ready ([`event_queue`]). Terms cross as tapes (see
-//! `backwater_etf::tape`), never value by value.
+//! Calls cross in batches. JavaScript writes the [`jobs`] of one turn of its event loop into shared
+//! buffers; Rust writes [`events`] into shared buffers ([`delivery`]) and wakes JavaScript once for
+//! everything that is ready ([`event_queue`]). Terms cross as tapes (see `backwater_etf::tape`),
+//! never value by value.
 
-#![warn(missing_docs)]
+#![allow(missing_docs, reason = "only TypeScript uses the exports, whose names say most")]
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive exports no functions from a test build"))]
 #![allow(
     clippy::result_large_err,
@@ -49,6 +48,6 @@ mod timers;
 mod tls;
 mod workers;
 
-/// The version of this addon, which `native.cjs` compares with that of the package.
+/// `native.cjs` compares it with the package's version.
 #[napi_derive::napi]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,12 +1,10 @@
-//! The locks of this crate. A panic while one is held leaves its data usable, because no code here
-//! panics between two steps that belong together, so poisoning is ignored.
+//! Locks that ignore poisoning, because no code here panics between two steps that belong together.
 
 use std::sync::{
     Mutex as StdMutex, MutexGuard, PoisonError, RwLock as StdRwLock, RwLockReadGuard,
     RwLockWriteGuard,
 };
 
-/// A mutex without poisoning.
 #[derive(Default)]
 pub(crate) struct Mutex<T>(StdMutex<T>);
 
@@ -20,7 +18,6 @@ impl<T> Mutex<T> {
     }
 }
 
-/// A readers-writer lock without poisoning.
 #[derive(Default)]
 pub(crate) struct RwLock<T>(StdRwLock<T>);
 

@@ -6,33 +6,29 @@ use napi::bindgen_prelude::{Buffer, Utf16String};
 use napi::{Error, Result};
 use napi_derive::napi;
 
-/// How to print a term.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct NotationOptions {
     /// Elixir's syntax instead of Erlang's.
     pub elixir: bool,
-    /// Lists of printable characters as text.
+    /// Prints lists of printable characters as text.
     pub charlists: bool,
-    /// Maps with the key `__struct__` as structs.
+    /// Prints maps with the key `__struct__` as structs.
     pub structs: bool,
     /// For messages: deeper terms are printed as `...`, and binaries as at most 32 bytes.
     pub max_depth: Option<u32>,
 }
 
-/// A term that was parsed, or why it was not.
+/// A parsed term, or an error and its place.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct ParsedTerm {
-    /// The encoded term.
     pub encoded: Option<Buffer>,
-    /// What is wrong with the text.
     pub message: Option<String>,
-    /// Where, from 1; 0 without an error.
+    /// From 1; 0 without an error.
     pub line: u32,
-    /// Where in characters, from 1; 0 without an error.
+    /// In characters, from 1; 0 without an error.
     pub column: u32,
 }
 
-/// Prints an encoded term.
 #[napi(catch_unwind)]
 pub fn print_term(encoded: &[u8], options: NotationOptions) -> Result<String> {
     let options = PrintOptions {
@@ -44,7 +40,7 @@ pub fn print_term(encoded: &[u8], options: NotationOptions) -> Result<String> {
     notation::print(encoded, &options).map_err(|error| Error::from_reason(error.to_string()))
 }
 
-/// Inflates a compressed term; undefined if the bytes do not begin one.
+/// Undefined if the bytes are not a compressed term.
 #[napi(catch_unwind)]
 pub fn inflate_term(bytes: &[u8], max_size: u32, max_ratio: u32) -> Result<Option<Buffer>> {
     let limits = InflateLimits { max_size: max_size as usize, max_ratio: max_ratio as usize };
@@ -52,13 +48,13 @@ pub fn inflate_term(bytes: &[u8], max_size: u32, max_ratio: u32) -> Result<Optio
     Ok(inflated.map(Buffer::from))
 }
 
-/// Compresses an encoded term at a level from 1 to 9; undefined if that makes it no smaller.
+/// `level` is 1 to 9; undefined if the term does not become smaller.
 #[napi(catch_unwind)]
 pub fn deflate_term(encoded: &[u8], level: u32) -> Option<Buffer> {
     deflate(encoded, level).map(Buffer::from)
 }
 
-/// Encodes a term that is written in Erlang's syntax.
+/// Encodes a term in Erlang's syntax.
 #[napi(catch_unwind)]
 pub fn parse_erlang(text: Utf16String, max_depth: u32) -> ParsedTerm {
     match notation::from_erlang_utf16(&text, max_depth) {

@@ -1,9 +1,8 @@
-//! Maps by numbers that this crate has given itself.
-
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Values by number. No peer chooses the numbers, so they need no hash that resists collisions.
+/// Values by numbers of this crate. Peers do not choose them, so the hash need not resist
+/// collisions.
 pub(crate) type NumberMap<T> = HashMap<u32, T, BuildHasherDefault<NumberHasher>>;
 
 /// Spreads consecutive numbers over the whole range.

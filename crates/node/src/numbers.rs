@@ -1,5 +1,5 @@
-//! The numbers of events, jobs, control blocks and flags. `crates/etf/tests/typescript.rs` includes this file and
-//! generates `src/bridge/numbers.ts` and `src/codec/control.ts` from it.
+//! Numbers of events, jobs, control blocks and flags. `crates/etf/tests/typescript.rs` includes
+//! this file and generates `src/bridge/numbers.ts` and `src/codec/control.ts` from it.
 
 use backwater_etf::numbers;
 
@@ -8,18 +8,18 @@ pub(crate) mod event {
     use backwater_etf::numbers;
 
     numbers! {
-        /// The words of an event's header, in order.
+        /// The words of an event's header.
         pub(crate) const FIELDS {
-            /// How many words the event has, with its tape.
+            /// The event's length in words, with its tape.
             WORDS = 0;
             KIND = 1;
             /// Of the call, operation or client.
             ID = 2;
             FIRST = 3;
             SECOND = 4;
-            /// The slot of a message that is too large for the event buffers; 0 if its tape follows.
+            /// The slot of a message too large for the event buffers; 0 if its tape follows.
             SLOT = 5;
-            /// The request's identifier, in four words; 0 for none.
+            /// Four words; 0 for none.
             REQUEST_ID = 6;
             REQUEST_ID_1 = 7;
             REQUEST_ID_2 = 8;
@@ -36,25 +36,25 @@ numbers! {
     pub(crate) const EVENTS {
         /// A peer calls a function. First: its server; second: the function.
         EVENT_CALL = 1;
-        /// A call has returned. First: the word of the term at which the value begins.
+        /// A call has returned. First: the word where the value starts.
         EVENT_RETURN = 2;
-        /// A call has met an exception. First: the word at which `{Class, Reason, Stack}` begins.
+        /// A call has raised. First: the word where `{Class, Reason, Stack}` starts.
         EVENT_EXCEPTION = 3;
-        /// An operation has failed. First: what `takeFailure` takes.
+        /// An operation has failed. First: the argument of `takeFailure`.
         EVENT_FAILURE = 4;
         /// An operation has ended.
         EVENT_DONE = 5;
-        /// The caller of a function has gone away. First: 1 if its deadline has passed.
+        /// The caller has gone away. First: 1 if its deadline has passed.
         EVENT_ABANDONED = 6;
         /// A client needs its names resolved.
         EVENT_RESOLVE = 7;
-        /// A timer has run out.
+        /// A timer has expired.
         EVENT_TIMER = 8;
-        /// Items of a stream have arrived. First: the word of the term at which their list begins.
+        /// Items of a stream have arrived. First: the word where their list starts.
         EVENT_ITEMS = 9;
-        /// A stream has ended, and all of its items have arrived.
+        /// A stream has ended.
         EVENT_END = 10;
-        /// One `JOB_ITEMS` of a call was taken: JavaScript may add another one.
+        /// A `JOB_ITEMS` was taken: JavaScript may add another one.
         EVENT_SENT = 11;
     }
 }
@@ -64,19 +64,19 @@ pub(crate) mod job {
     use backwater_etf::numbers;
 
     numbers! {
-        /// The words of a job's header, in order.
+        /// The words of a job's header.
         pub(crate) const FIELDS {
-            /// How many words the job has, with its tape.
+            /// The job's length in words, with its tape.
             WORDS = 0;
             KIND = 1;
             /// Of the call.
             ID = 2;
             CLIENT = 3;
-            /// Where module and function stand in the bytes, with NUL between them.
+            /// Module and function in the bytes, separated by NUL.
             NAMES = 4;
             NAMES_LENGTH = 5;
             ARITY = 6;
-            /// Of an exception: its class.
+            /// The class of an exception.
             FLAGS = 7;
             /// Times are in milliseconds; `u32::MAX` means none.
             CONNECT_TIMEOUT = 8;
@@ -87,13 +87,13 @@ pub(crate) mod job {
             TIMEOUT = 13;
             MAX_RETRIES = 14;
             HEDGE_DELAY = 15;
-            /// Where headers stand in the bytes: names and values in turns, with NUL between them.
+            /// Headers in the bytes: names and values in turns, separated by NUL.
             HEADERS = 16;
             /// 0 for none.
             HEADERS_LENGTH = 17;
-            /// Where the identifier of the first request stands in the bytes, in base64; 0 if Rust makes it.
+            /// The first request's identifier in the bytes, in base64; 0 if Rust makes it.
             REQUEST_ID = 18;
-            /// Of a call with `FLAG_STREAM`: how long it may wait for a frame.
+            /// With `FLAG_STREAM`: limit of the wait for a frame.
             IDLE_TIMEOUT = 19;
         }
     }
@@ -111,9 +111,9 @@ numbers! {
         JOB_EXCEPTION = 2;
         /// Make a call; only this job has all fields after its identifier.
         JOB_CALL = 3;
-        /// Cancel a call or a stream whose caller has gone away.
+        /// Cancel a call or a stream.
         JOB_CANCEL = 4;
-        /// Answer a call with items, a list; more may follow. `JOB_END` or `JOB_EXCEPTION` ends the answer.
+        /// Answer a call with a list of items. `JOB_END` or `JOB_EXCEPTION` ends the answer.
         JOB_ITEMS = 5;
         /// End an answer of items.
         JOB_END = 6;
@@ -131,7 +131,7 @@ numbers! {
     }
 }
 
-/// Words of the control block of an encoder. The same word may have one meaning before a function and another
+/// Words of an encoder's control block. A word may have one meaning before a function and another
 /// one after it.
 pub(crate) mod encoder {
     use backwater_etf::numbers;
@@ -139,16 +139,16 @@ pub(crate) mod encoder {
     numbers! {
         /// The words of an encoder's control block.
         pub(crate) const FIELDS {
-            /// Before `encode`: the word at which the tape's header begins.
+            /// Before `encode`: the word where the tape's header starts.
             FRAME = 0;
-            /// Before `encode`: the most bytes that the encoding may have.
+            /// Before `encode`: limit of the encoding in bytes.
             MAX_SIZE = 1;
-            /// Before `encode`: where in the memory for results the encoding may begin.
+            /// Before `encode`: where in the results the encoding may start.
             RESULT = 2;
-            /// After `encode`: the length of the encoding. It lies in the memory for results if it fits there and
-            /// has no binaries out of band.
+            /// After `encode`: the length of the encoding. It lies in the results if it fits there
+            /// and has no out-of-band binaries.
             LENGTH = 0;
-            /// Before `gap`: the index of a binary out of band. After it: the place of its bytes.
+            /// Before `gap`: the index of an out-of-band binary. After it: where its bytes belong.
             GAP = 0;
             /// After `gap`: the number of its bytes.
             GAP_LENGTH = 1;
@@ -159,7 +159,7 @@ pub(crate) mod encoder {
     pub(crate) const LENGTH_OF_BLOCK: usize = 3;
 }
 
-/// Words of the control block of a decoder, like those of an encoder.
+/// Words of a decoder's control block.
 pub(crate) mod decoder {
     use backwater_etf::numbers;
 
@@ -172,12 +172,12 @@ pub(crate) mod decoder {
             FLAGS = 1;
             MAX_DEPTH = 2;
             MAX_TERMS = 3;
-            /// After `decode` and `decodeBytes`: 1 if the whole tape lies in the shared buffers, 0 if only its
-            /// header does.
+            /// After `decode` and `decodeBytes`: 1 if the whole tape lies in the shared buffers, 0
+            /// if only its header does.
             WHOLE = 0;
             /// Before `open`: the slot of a large message.
             SLOT = 0;
-            /// Before `table`, `text8` and `text16`: where to begin.
+            /// Before `table`, `text8` and `text16`: where to start.
             START = 0;
             /// Before `text8` and `text16`: the length of the text.
             TEXT_LENGTH = 1;

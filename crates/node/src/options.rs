@@ -1,5 +1,5 @@
-//! Options as the TypeScript side passes them: validated, with a value for each, `Infinity` for no limit and
-//! null for what was not given. Times are in milliseconds, sizes in bytes.
+//! Options as TypeScript passes them: validated and complete, `Infinity` for no limit, null if not
+//! given. Times are in milliseconds, sizes in bytes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,7 +20,6 @@ use crate::numbers::{
     FLAG_BINARIES_BUFFER, FLAG_BINARIES_STRING, FLAG_EXACT, FLAG_IDEMPOTENT, FLAG_SAFE, FLAG_STREAM,
 };
 
-/// Options of a server.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct ServerOptions {
     pub host: String,
@@ -44,39 +43,37 @@ pub struct ServerOptions {
     pub max_streams: f64,
     pub stream_ping_interval: f64,
     pub max_bytes_in_flight: f64,
-    /// Null for a number that suits the machine.
+    /// Null for the default.
     pub io_threads: Option<u32>,
     pub max_depth: u32,
     pub max_terms: u32,
     pub max_value_size: f64,
     pub flags: u32,
     pub replay: Option<ReplayOptions>,
-    /// All modules, including those without functions.
+    /// Includes modules without functions.
     pub modules: Vec<String>,
     /// Modules that only some callers may call.
     pub module_callers: Vec<ModuleCallers>,
     pub functions: Vec<ExposedFunction>,
 }
 
-/// Who may call a module.
 #[napi(object, object_to_js = false)]
 pub struct ModuleCallers {
     pub module: String,
     pub callers: Vec<String>,
 }
 
-/// A caller of a server, with its secrets.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct CallerSecrets {
     /// `None` for secrets without a name.
     pub name: Option<String>,
-    /// Any of them is accepted.
+    /// Any is accepted.
     pub secrets: Vec<Buffer>,
-    /// Whether requests must name the caller; `None` for what the other callers say.
+    /// `None` if the other callers decide.
     pub needs_name: Option<bool>,
 }
 
-/// The callers of a server. One without a name is the only one.
+/// A caller without a name is the only one.
 pub(crate) fn callers(callers: &[CallerSecrets]) -> Result<std::result::Result<Callers, Failure>> {
     if let [CallerSecrets { name: None, secrets: all, .. }] = callers {
         return Ok(Ok(secrets(all)?.into()));
@@ -93,23 +90,21 @@ pub(crate) fn callers(callers: &[CallerSecrets]) -> Result<std::result::Result<C
     Ok(callers.map_err(|error| Failure::option("secret", format!("option 'secret': {error}"))))
 }
 
-/// Callers that have been checked.
 pub(crate) fn checked_callers(checked: &[CallerSecrets]) -> Result<Callers> {
     callers(checked)?.map_err(|_| invalid("the callers cannot be used together"))
 }
 
-/// A function that a server exposes.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct ExposedFunction {
     pub id: u32,
     pub module: String,
     pub name: String,
     pub arity: u8,
-    /// The bits of `flags` for binaries, if the function has its own.
+    /// Overrides the bits of `flags` for binaries.
     pub binaries: Option<u32>,
 }
 
-/// The certificate of a server and the certificates that it demands, as PEM.
+/// PEM.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct TlsServer {
     pub cert: String,
@@ -117,7 +112,6 @@ pub struct TlsServer {
     pub client_ca: Option<String>,
 }
 
-/// What a server does about requests that arrive a second time.
 #[napi(object, object_to_js = false)]
 pub struct ReplayOptions {
     pub required: bool,
@@ -138,16 +132,15 @@ impl From<ReplayOptions> for ReplayPolicy {
     }
 }
 
-/// Options of a client.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct ClientOptions {
-    /// The servers to call; none if they are resolved.
+    /// Empty if they are resolved.
     pub endpoints: Vec<Endpoint>,
     /// Whether JavaScript resolves the endpoints, see `setEndpoints`.
     pub is_resolved: bool,
     /// Set if any endpoint may use TLS.
     pub tls: Option<TlsClient>,
-    /// Null for a number that suits the machine.
+    /// Null for the default.
     pub io_threads: Option<u32>,
     pub connect_timeout: f64,
     pub recv_timeout: f64,
@@ -171,7 +164,7 @@ pub struct ClientOptions {
     pub caller: Option<String>,
 }
 
-/// What a client trusts and its own certificate, as PEM.
+/// PEM.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct TlsClient {
     pub ca: Option<String>,
@@ -181,12 +174,11 @@ pub struct TlsClient {
     pub accept_any: bool,
 }
 
-/// A server that a client may call.
 #[napi(object, object_to_js = false)]
 pub struct Endpoint {
     #[napi(ts_type = "'http' | 'https'")]
     pub scheme: String,
-    /// The name for the `host` header and for certificates.
+    /// For the `host` header and certificates.
     pub host: String,
     pub port: u16,
     /// The IP address to connect to.
@@ -195,7 +187,6 @@ pub struct Endpoint {
     pub priority: u16,
 }
 
-/// Endpoints in the form of the transport crate.
 pub(crate) fn endpoints(
     endpoints: Vec<Endpoint>,
 ) -> Result<Vec<backwater_transport::ListedEndpoint>> {
@@ -213,7 +204,6 @@ impl TryFrom<Endpoint> for backwater_transport::ListedEndpoint {
     }
 }
 
-/// Why JavaScript could not resolve the endpoints of a client.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct ResolveFailure {
     pub name: String,
@@ -242,16 +232,16 @@ pub struct RequestOptions {
     pub replay_protection: bool,
     pub audience: Option<String>,
     pub caller: Option<String>,
-    /// Names and values in turns, with NUL between them; empty for none.
+    /// Names and values in turns, separated by NUL.
     pub headers: String,
 }
 
-/// The head of a response for `decodeResponse`, and how to decode its body.
+/// For `decodeResponse`.
 #[napi(object, object_to_js = false)]
 pub struct ResponseOptions {
     pub request_id: String,
     pub status: u16,
-    /// Pairs of name and value.
+    /// Names and values.
     pub headers: Vec<(String, String)>,
     pub max_encoded_result_size: u32,
     pub flags: u32,
@@ -260,12 +250,11 @@ pub struct ResponseOptions {
     pub max_value_size: f64,
 }
 
-/// Bounds on the value of a message.
 #[derive(Clone, Copy)]
 pub(crate) struct ValueBounds {
     pub(crate) max_depth: u32,
     pub(crate) max_terms: u32,
-    /// What the value may take in V8.
+    /// Estimated size in V8.
     pub(crate) max_value_size: usize,
 }
 
@@ -291,18 +280,17 @@ fn bounds(max_depth: u32, max_terms: u32, max_value_size: f64) -> ValueBounds {
     ValueBounds { max_depth, max_terms, max_value_size: size(max_value_size) }
 }
 
-/// The secrets of a client or server.
 pub(crate) fn secrets(secrets: &[Buffer]) -> Result<Secrets> {
     let secrets: Vec<_> = secrets.iter().map(|secret| secret.to_vec()).collect();
     Secrets::new(secrets).map_err(invalid)
 }
 
-/// The value of a header, validated before.
+/// Already validated.
 pub(crate) fn header_value(text: Option<&str>) -> Result<Option<HeaderValue>> {
     text.map(HeaderValue::from_str).transpose().map_err(invalid)
 }
 
-/// Names and values of headers in turns, with NUL between them; `None` if no call can carry them.
+/// Names and values in turns, separated by NUL; `None` if a call cannot carry them.
 pub(crate) fn call_headers(text: &str) -> Option<CallHeaders> {
     let parts: Vec<&str> = text.split('\0').collect();
     let (pairs, rest) = parts.as_chunks::<2>();
@@ -316,23 +304,23 @@ fn invalid(what: impl ToString) -> Error {
     Error::from_reason(what.to_string())
 }
 
-/// A time; a century if it is unlimited.
+/// A century if unlimited.
 pub(crate) fn duration(milliseconds: f64) -> Duration {
     limit(milliseconds).unwrap_or(Duration::from_secs(100 * 365 * 24 * 3600))
 }
 
-/// A time; `None` if it is unlimited.
+/// `None` if unlimited.
 pub(crate) fn limit(milliseconds: f64) -> Option<Duration> {
     milliseconds.is_finite().then(|| Duration::from_millis(milliseconds as u64))
 }
 
-/// A size or number; `usize::MAX` if it is unlimited.
+/// `usize::MAX` if unlimited.
 pub(crate) fn size(size: f64) -> usize {
     // The cast saturates, also for infinity.
     size as usize
 }
 
-/// How terms are decoded and calls are made; see the flags in numbers.rs.
+/// See the flags in numbers.rs.
 #[derive(Clone, Copy)]
 pub(crate) struct TermFlags(pub(crate) u32);
 
@@ -341,12 +329,11 @@ impl TermFlags {
         self.has(FLAG_EXACT)
     }
 
-    /// Whether atoms that the program has not made are refused.
+    /// Whether to refuse atoms that the program has not made.
     pub(crate) fn safe(self) -> bool {
         self.has(FLAG_SAFE)
     }
 
-    /// Whether the call may be repeated.
     pub(crate) fn idempotent(self) -> bool {
         self.has(FLAG_IDEMPOTENT)
     }
@@ -385,7 +372,6 @@ impl TermFlags {
         }
     }
 
-    /// How a message is decoded.
     pub(crate) fn decode_options(self, bounds: ValueBounds) -> OwnedDecodeOptions {
         let ValueBounds { max_depth, max_terms, max_value_size } = bounds;
         OwnedDecodeOptions {

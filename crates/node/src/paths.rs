@@ -1,4 +1,4 @@
-//! The paths of the functions that a client calls.
+//! Cache of the paths of called functions.
 
 use std::collections::HashMap;
 
@@ -6,21 +6,19 @@ use backwater_protocol::client::RequestPath;
 
 use crate::locks::Mutex;
 
-/// Programs call a few functions over and over. One that calls more than this has its paths built again.
+/// Programs call a few functions over and over; more than this are built again.
 const CAPACITY: usize = 256;
 
-/// Paths that were built before.
 #[derive(Default)]
 pub(crate) struct Paths {
-    /// By the names of module and function.
+    /// By module and function.
     built: Mutex<HashMap<Box<[u8]>, PathsByArity>>,
 }
 
 type PathsByArity = Vec<(u8, RequestPath)>;
 
 impl Paths {
-    /// The path of a function. `names` is its module and its name with a NUL between them; `None` if it
-    /// is anything else.
+    /// `names` is module and function, separated by NUL; `None` if it is anything else.
     pub(crate) fn of(&self, names: &[u8], arity: u8) -> Option<RequestPath> {
         let mut built = self.built.lock();
         let known = built.get(names).and_then(|paths| paths.iter().find(|path| path.0 == arity));

@@ -1,4 +1,4 @@
-//! Calls that an environment serves and has not answered yet.
+//! Calls that an environment has not answered yet.
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -50,30 +50,30 @@ impl AcceptedCall {
     }
 }
 
-/// The caller of a call that has not been answered.
+/// The caller of an unanswered call.
 pub(crate) struct Caller {
     pub(crate) reply: Reply,
     /// When the caller gives up, if it sent a timeout.
     pub(crate) deadline: Option<Instant>,
     pub(crate) request_id: HeaderValue,
-    /// The name that its secret proves; `None` if it has none.
+    /// Proven by its secret.
     pub(crate) name: Option<Arc<str>>,
-    /// Metadata and trace, if the request has any.
+    /// Metadata and trace.
     pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) takes_stream: bool,
     pub(crate) peer: Arc<Peer>,
     /// Counts the call for its worker thread.
     pub(crate) in_flight: Option<InFlight>,
-    /// Ends the wait for the deadline when dropped.
+    /// Dropping it ends the wait for the deadline.
     watch: Option<oneshot::Sender<()>>,
 }
 
-/// How long after the deadline a function learns that its caller has gone away. The caller should see its
-/// own timeout first, not what the function makes of the abort.
+/// Delay between the deadline and the function's abort, so that the caller sees its own timeout
+/// first, not the result of the abort.
 const GRACE: Duration = Duration::from_millis(5);
 
 impl Caller {
-    /// Whether the caller still waits for the answer. If not, there is no need to run the function.
+    /// If not, the function need not run.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.reply.is_abandoned() && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
@@ -84,30 +84,24 @@ impl Caller {
     }
 }
 
-/// The caller of a call, for the context of its function.
+/// The caller as JavaScript reads it.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct CallerFields {
-    /// The identifier of the request.
     pub request_id: String,
-    /// The peer's address.
     pub address: String,
-    /// The peer's port.
     pub port: u32,
-    /// The certificate that the peer sent, as DER.
+    /// The peer's, as DER.
     pub certificate: Option<Buffer>,
-    /// When the caller gives up, in milliseconds since 1970, if it sent a timeout.
+    /// In milliseconds since 1970, if the caller sent a timeout.
     pub deadline: Option<f64>,
-    /// The caller's name, which its secret proves.
+    /// Proven by the caller's secret.
     pub name: Option<String>,
-    /// Names and values of the metadata, in turns; none if there is no metadata.
+    /// Names and values in turns.
     pub metadata: Option<Vec<String>>,
-    /// The trace that the call belongs to, as its headers say.
     pub traceparent: Option<String>,
-    /// See `traceparent`.
     pub tracestate: Option<String>,
-    /// See `traceparent`.
     pub baggage: Option<String>,
-    /// Whether the caller takes a stream.
+    /// Whether the caller accepts a stream.
     pub stream: bool,
 }
 
@@ -146,12 +140,12 @@ impl Wake for Abandonment {
     fn wake(self: Arc<Self>) {
         let overdue = is_overdue(self.deadline);
         self.events.push(Event::Abandoned { call: self.call, overdue });
-        // This may run on another thread than the I/O thread, which wakes JavaScript when it parks.
+        // May run on another thread than the I/O thread, which wakes JavaScript when it parks.
         self.events.wake();
     }
 }
 
-/// Whether a caller that goes away now does so because its deadline has passed.
+/// Whether a caller that goes away now does so because of its deadline.
 fn is_overdue(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() + GRACE >= deadline)
 }
@@ -171,7 +165,6 @@ async fn watch_deadline(
     }
 }
 
-/// Calls that JavaScript has not answered yet.
 pub(crate) struct ServedCalls {
     events: Arc<EventQueue>,
     next: AtomicU32,
@@ -183,7 +176,7 @@ impl ServedCalls {
         Self { events: Arc::clone(events), next: AtomicU32::new(0), callers: Mutex::default() }
     }
 
-    /// Adds a call and returns its identifier.
+    /// Returns the call's identifier.
     pub(crate) fn add(&self, caller: Caller) -> u32 {
         let mut callers = self.callers.lock();
         loop {
@@ -195,12 +188,11 @@ impl ServedCalls {
         }
     }
 
-    /// Removes a call that has not been answered.
     pub(crate) fn take(&self, call: u32) -> Option<Caller> {
         self.callers.lock().remove(&call)
     }
 
-    /// Answers a call unless it has been answered.
+    /// Does nothing if the call was answered.
     pub(crate) fn answer(&self, call: u32, outcome: Outcome) {
         if let Some(Caller { reply, in_flight, .. }) = self.take(call) {
             drop(in_flight);
@@ -208,7 +200,7 @@ impl ServedCalls {
         }
     }
 
-    /// Adds items to the answer of a call, and sends an event when they were taken.
+    /// Adds items to an answer, and sends an event when they were taken.
     pub(crate) fn add_items(&self, call: u32, items: Box<dyn TapeSource>) {
         let events = Arc::clone(&self.events);
         if let Some(Caller { reply, .. }) = self.callers.lock().get_mut(&call) {
@@ -221,7 +213,6 @@ impl ServedCalls {
         }
     }
 
-    /// Ends the items of a call.
     pub(crate) fn end(&self, call: u32) {
         if let Some(Caller { reply, in_flight, .. }) = self.take(call) {
             drop(in_flight);
@@ -229,12 +220,11 @@ impl ServedCalls {
         }
     }
 
-    /// The caller of a call that has not been answered.
     pub(crate) fn caller(&self, call: u32) -> Option<CallerFields> {
         self.callers.lock().get(&call).map(CallerFields::of)
     }
 
-    /// Whether the caller of a call still waits. If not, the call is removed, and refused if it is late.
+    /// See [`Waiting::is_waited_for`].
     pub(crate) fn is_waited_for(&self, call: u32) -> bool {
         let mut callers = self.callers.lock();
         if callers.get(&call).is_some_and(Caller::is_waiting) {
@@ -248,7 +238,7 @@ impl ServedCalls {
         false
     }
 
-    /// Sends an event when the caller goes away or its deadline passes. If it has gone away already,
+    /// Sends an event when the caller goes away or its deadline passes. If it is already gone,
     /// returns whether its deadline has passed.
     pub(crate) fn watch(&self, call: u32) -> Option<bool> {
         let mut callers = self.callers.lock();
@@ -262,7 +252,7 @@ impl ServedCalls {
             let (watch, answered) = oneshot::channel();
             caller.watch = Some(watch);
             let events = Arc::clone(&self.events);
-            // Fails only if the thread has ended, and the call with it.
+            // Fails only if the thread, and so the call, has ended.
             let _ = io_threads::spawn(move || watch_deadline(call, deadline, events, answered));
         }
         None

@@ -1,4 +1,4 @@
-//! The servers of an environment: start, figures, close.
+//! The servers of an environment.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,17 +23,16 @@ use crate::stats::{ServerAddress, ServerFigures};
 use crate::tls;
 use crate::workers::team::{Team, TeamService};
 
-/// The identifier of the next server. Identifiers are unique in the process because workers use them.
+/// Unique in the process, because workers use it.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// The servers that an environment has started.
 pub(crate) struct Servers {
     events: Arc<EventQueue>,
     served: Arc<ServedCalls>,
     open: Mutex<HashMap<u32, Arc<ServerEntry>>>,
 }
 
-/// A server from when its identifier is reserved.
+/// A server, from the moment its identifier is reserved.
 #[derive(Default)]
 struct ServerEntry {
     /// `None` if the environment serves it itself.
@@ -47,8 +46,7 @@ impl Servers {
         Self { events: Arc::clone(events), served: Arc::clone(served), open: Mutex::default() }
     }
 
-    /// Reserves the identifier of a server that is about to start. With `workers`, the threads that join
-    /// its team serve it; otherwise this environment does.
+    /// With `workers`, the threads that join its team serve it; otherwise this environment does.
     pub(crate) fn reserve(&self, workers: bool) -> Result<u32> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut entry = ServerEntry::default();
@@ -59,7 +57,7 @@ impl Servers {
         Ok(id)
     }
 
-    /// Starts a server. `operation` ends when it listens.
+    /// `operation` ends when the server listens.
     pub(crate) fn start(
         self: &Arc<Self>,
         id: u32,
@@ -86,13 +84,13 @@ impl Servers {
         started
     }
 
-    /// Where a server listens; `None` if it does not.
+    /// `None` unless it listens.
     pub(crate) fn address(&self, id: u32) -> Option<ServerAddress> {
         let entry = self.get(id)?;
         Some(entry.server.get()?.local_addr().into())
     }
 
-    /// The figures of a server; all zero if it is closed.
+    /// All zero if it is closed.
     pub(crate) fn stats(&self, id: u32) -> ServerFigures {
         let Some(entry) = self.get(id) else { return ServerFigures::default() };
         let stats = entry.server.get().map(Server::stats).unwrap_or_default();
@@ -100,20 +98,20 @@ impl Servers {
         ServerFigures::new(stats, workers)
     }
 
-    /// Replaces the certificate of a server for new connections. Does nothing if it is closed.
+    /// For new connections. Does nothing if the server is closed.
     pub(crate) fn set_certificate(&self, id: u32, cert: &str, key: &str) -> Option<Failure> {
         let entry = self.get(id)?;
         tls::set_certificate(entry.server.get()?.tls()?, cert, key).err()
     }
 
-    /// Replaces the callers of a server. Requests that follow are verified with their secrets.
+    /// For the requests that follow.
     pub(crate) fn set_callers(&self, id: u32, callers: Callers) {
         if let Some(server) = self.get(id).as_ref().and_then(|entry| entry.server.get()) {
             server.set_callers(callers);
         }
     }
 
-    /// Closes a server. `operation` ends when all of its connections are closed.
+    /// `operation` ends when all connections are closed.
     pub(crate) fn close(
         self: &Arc<Self>,
         id: u32,
@@ -121,13 +119,13 @@ impl Servers {
         timeout: Duration,
         operation: u32,
     ) -> Result<()> {
-        // Done at once, so that health checks report it from now on.
+        // At once, so that health checks report it.
         if let Some(server) = self.get(id).as_ref().and_then(|entry| entry.server.get()) {
             server.leave();
         }
         let servers = Arc::clone(self);
         io_threads::spawn(move || async move {
-            // Looked up here because answers given before may still be on their way to this thread.
+            // Looked up here, because earlier answers may still be on their way to this thread.
             if let Some(server) = servers.get(id).as_ref().and_then(|entry| entry.server.get()) {
                 server.close_after(delay, timeout).await;
             }
@@ -136,7 +134,6 @@ impl Servers {
         })
     }
 
-    /// Ends all servers at once.
     pub(crate) fn close_all(&self) {
         let servers = std::mem::take(&mut *self.open.lock());
         for (id, entry) in servers {
@@ -163,8 +160,8 @@ impl Servers {
         io.spawn(move || async move {
             let event = match server.await {
                 Ok(server) => {
-                    // Set only here. An environment that has ended meanwhile has dropped the entry, which
-                    // closes the server.
+                    // Set only here. If the environment has ended meanwhile, it has dropped the
+                    // entry, which closes the server.
                     let _ = entry.server.set(server);
                     Event::Done { operation }
                 }
@@ -217,7 +214,7 @@ impl Servers {
         self.open.lock().get(&id).map(Arc::clone)
     }
 
-    /// Gives up the identifier of a server that is closed or has failed to start.
+    /// Removes a server that is closed or failed to start.
     fn forget(&self, id: u32) {
         self.open.lock().remove(&id);
         Team::dissolve(id);
@@ -260,7 +257,7 @@ fn transport_options(
     }
 }
 
-/// What binaries become in the arguments of the functions that have their own option.
+/// Functions with their own option for binaries in arguments.
 fn binaries_of(functions: &[ExposedFunction]) -> HashMap<u32, Binaries> {
     let own =
         |function: &ExposedFunction| Some((function.id, TermFlags(function.binaries?).binaries()));

@@ -1,4 +1,4 @@
-//! What a server does with a call: it finds the function and passes the call to JavaScript.
+//! Finds the function of a call and passes the call to JavaScript.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::events::Event;
 use crate::options::{ExposedFunction, ModuleCallers};
 use crate::served_calls::{AcceptedCall, ServedCalls};
 
-/// What a server exposes, frozen at its start.
+/// The exposed functions, fixed when the server starts.
 pub(crate) struct FunctionTable {
     /// Module, function, arity and identifier.
     modules: HashMap<String, HashMap<String, Vec<(u8, u32)>>>,
@@ -65,7 +65,7 @@ impl Exposure for FunctionTable {
     }
 }
 
-/// Hands the calls of one server to the environment that has started it.
+/// Passes calls to the environment that started the server.
 pub(crate) struct JavaScriptService {
     pub(crate) server: u32,
     pub(crate) events: Arc<EventQueue>,

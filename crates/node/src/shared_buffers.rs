@@ -4,8 +4,8 @@ use napi::bindgen_prelude::{Float64Array, Uint8Array, Uint32Array};
 
 use crate::frame::{BufferSlices, BufferSlicesMut};
 
-/// Typed arrays of JavaScript, kept alive by references. Only the JavaScript thread can reach their
-/// owner, so no other thread touches them.
+/// Typed arrays, kept alive by references. Only the JavaScript thread can reach their owner, so no
+/// other thread touches them.
 pub(crate) struct SharedBuffers {
     words: Uint32Array,
     floats: Float64Array,
@@ -27,10 +27,10 @@ impl SharedBuffers {
     }
 
     pub(crate) fn write(&mut self) -> BufferSlicesMut<'_> {
-        // SAFETY: as_mut of a typed array is unsafe because JavaScript could use the memory at the same
-        // time. It cannot: this runs on the JavaScript thread, within one call from JavaScript, and the
-        // TypeScript side keeps the arrays private and shares them with no other thread. Each array has
-        // an ArrayBuffer of its own, so the slices do not overlap.
+        // SAFETY: `as_mut` is unsafe because JavaScript could use the memory meanwhile. It cannot:
+        // this runs on the JavaScript thread within a call from JavaScript, and TypeScript keeps
+        // the arrays private and shares them with no other thread. Each array has its own
+        // ArrayBuffer, so the slices do not overlap.
         unsafe {
             BufferSlicesMut {
                 words: self.words.as_mut(),

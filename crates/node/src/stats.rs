@@ -1,4 +1,4 @@
-//! Figures of clients and servers in the form that JavaScript reads.
+//! Figures of clients and servers as JavaScript reads them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,29 +8,26 @@ use napi_derive::napi;
 
 use crate::workers::worker::WorkerStats;
 
-/// What a server is doing.
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct ServerFigures {
     /// Open connections.
     pub connections: u32,
-    /// Calls that have not been answered and whose callers wait.
+    /// Unanswered calls whose callers wait.
     pub pending: u32,
-    /// Streams that have begun and not ended.
+    /// Open streams.
     pub streams: u32,
-    /// Calls whose callers have gone away and whose functions still run.
+    /// Running calls whose callers have gone away.
     pub abandoned: u32,
-    /// How much of `maxBytesInFlight` is in use.
+    /// Used part of `maxBytesInFlight`.
     pub bytes_in_flight: f64,
-    /// Calls since the start.
+    /// Since the start.
     pub calls: f64,
     /// Requests since the start that no function saw, by reason.
     pub refused: Vec<CountFigure>,
-    /// Exceptions since the start: of class error, exit and throw.
+    /// Since the start, of class error, exit and throw.
     pub exceptions: Vec<f64>,
-    /// Callers with names.
     pub callers: Vec<CallerFigures>,
-    /// The worker threads that serve it.
     pub workers: Vec<WorkerFigures>,
 }
 
@@ -52,12 +49,9 @@ impl ServerFigures {
     }
 }
 
-/// How often something happened.
 #[napi(object, object_from_js = false)]
 pub struct CountFigure {
-    /// What it is called.
     pub name: String,
-    /// How often.
     pub count: f64,
 }
 
@@ -67,14 +61,12 @@ impl CountFigure {
     }
 }
 
-/// What a caller has called.
 #[napi(object, object_from_js = false)]
 pub struct CallerFigures {
-    /// Its name.
     pub name: String,
-    /// Calls since the server knows it.
+    /// Since the server knows the caller.
     pub calls: f64,
-    /// Requests that were refused although they were authentic.
+    /// Authentic requests that were refused.
     pub refused: f64,
 }
 
@@ -85,12 +77,10 @@ impl CallerFigures {
     }
 }
 
-/// What a worker thread is doing.
 #[napi(object, object_from_js = false)]
 pub struct WorkerFigures {
-    /// Which of the server's workers it is.
     pub slot: u32,
-    /// Calls that were assigned to it and that it has not answered.
+    /// Unanswered calls.
     pub pending: u32,
     /// Calls that it has started.
     pub calls: f64,
@@ -106,12 +96,10 @@ fn count(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Where a server listens.
 #[napi(object, object_from_js = false)]
 pub struct ServerAddress {
     /// The IP address.
     pub host: String,
-    /// The port.
     pub port: u16,
 }
 
@@ -121,30 +109,27 @@ impl From<SocketAddr> for ServerAddress {
     }
 }
 
-/// What a client is doing.
 #[napi(object, object_from_js = false)]
 pub struct ClientFigures {
     /// Open connections.
     pub connections: u32,
-    /// Connections that no call uses.
+    /// Unused connections.
     pub idle: u32,
     /// Calls that wait for a connection.
     pub queued: u32,
     /// Streams that have a connection or are opening one.
     pub streams: u32,
-    /// Connections that could not be made.
     pub connect_failures: f64,
-    /// The servers that it calls.
     pub endpoints: Vec<EndpointFigures>,
     /// Idempotent calls that were repeated.
     pub retries: f64,
-    /// Calls that went to another server because the first one had not started them.
+    /// Calls that went to another server because the first had not started them.
     pub failovers: f64,
-    /// Second attempts because the first one took long.
+    /// Second attempts because the first took long.
     pub hedges: f64,
     /// Second attempts that were answered first.
     pub hedges_won: f64,
-    /// How many retries and hedges are allowed now.
+    /// Retries and hedges that are allowed now.
     pub retry_budget: f64,
 }
 
@@ -167,29 +152,26 @@ impl ClientFigures {
     }
 }
 
-/// What a client does with one server.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct EndpointFigures {
-    /// Its name and port, as in the `host` header.
+    /// Name and port, as in the `host` header.
     pub host: String,
-    /// The address and port that connections go to.
+    /// Address and port of connections.
     pub address: String,
-    /// Whether calls go there.
     #[napi(ts_type = "'up' | 'ejected' | 'probing'")]
     pub state: String,
-    /// For how many milliseconds it stays ejected.
+    /// In milliseconds.
     pub ejected_for: Option<f64>,
-    /// Calls under way.
+    /// Calls in flight.
     pub pending: u32,
     /// Open connections.
     pub connections: u32,
-    /// Connections that no call uses.
+    /// Unused connections.
     pub idle: u32,
     /// Calls that wait for a connection.
     pub queued: u32,
-    /// Calls that went there.
     pub calls: f64,
-    /// How often it could not be reached or lost a connection during a call.
+    /// Failed connections, and connections lost during a call.
     pub failures: f64,
 }
 

@@ -1,5 +1,5 @@
-//! The library's own timers. They run on the I/O thread, so a program that mocks, slows down or stops the
-//! timers of JavaScript affects none of them.
+//! Timers of the library. They run on the I/O thread, so mocked, slowed or stopped timers of
+//! JavaScript do not affect them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use crate::events::Event;
 use crate::io_threads;
 use crate::locks::Mutex;
 
-/// The running timers of an environment.
 pub(crate) struct Timers {
     events: Arc<EventQueue>,
     /// Dropping a sender stops its timer.
@@ -25,7 +24,7 @@ impl Timers {
         Self { events: Arc::clone(events), running: Mutex::default() }
     }
 
-    /// Sends an event after `time`, unless [`Timers::stop`] comes first.
+    /// Sends an event after `time`, unless stopped.
     pub(crate) fn start(self: &Arc<Self>, timer: u32, time: Duration) -> Result<()> {
         let (stop, stopped) = oneshot::channel();
         self.running.lock().insert(timer, stop);
@@ -38,12 +37,10 @@ impl Timers {
         })
     }
 
-    /// Stops a timer whose event has not been sent.
     pub(crate) fn stop(&self, timer: u32) {
         self.running.lock().remove(&timer);
     }
 
-    /// Stops all timers.
     pub(crate) fn stop_all(&self) {
         self.running.lock().clear();
     }

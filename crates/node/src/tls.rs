@@ -1,4 +1,4 @@
-//! TLS configurations from the options of servers and clients.
+//! TLS configurations from options.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,8 @@ use backwater_transport::{
 use crate::errors::Failure;
 use crate::options::{TlsClient, TlsServer};
 
-/// The certificates that Node trusts. All clients share them because reading some 140 takes milliseconds.
+/// Node's trusted certificates. All clients share them, because reading some 140 takes
+/// milliseconds.
 static TRUSTED_ROOTS: OnceLock<TrustedRoots> = OnceLock::new();
 
 /// Whether [`set_trusted_roots`] was called in this process.
@@ -17,12 +18,12 @@ pub(crate) fn has_trusted_roots() -> bool {
     TRUSTED_ROOTS.get().is_some()
 }
 
-/// Sets what clients trust by default; only the first call has an effect.
+/// Only the first call has an effect.
 pub(crate) fn set_trusted_roots(pem: &str) {
     TRUSTED_ROOTS.get_or_init(|| TrustedRoots::lenient(pem.as_bytes()));
 }
 
-/// A server's side; `has_health` says whether it answers health checks.
+/// `has_health`: whether the server answers health checks.
 pub(crate) fn server(options: &TlsServer, has_health: bool) -> Result<ServerTls, Failure> {
     let clients = options
         .client_ca
@@ -32,12 +33,10 @@ pub(crate) fn server(options: &TlsServer, has_health: bool) -> Result<ServerTls,
     made.map_err(|error| Failure::tls_option("tls.", &error))
 }
 
-/// Replaces the certificate of a server.
 pub(crate) fn set_certificate(server: &ServerTls, cert: &str, key: &str) -> Result<(), Failure> {
     server.set_certificate(certificate(cert, key)).map_err(|error| Failure::tls_option("", &error))
 }
 
-/// A client's side.
 pub(crate) fn client(options: &TlsClient) -> Result<ClientTls, Failure> {
     let trust = match (&options.ca, TRUSTED_ROOTS.get()) {
         _ if options.accept_any => Trust::Anybody,

@@ -200,7 +200,7 @@ pub(crate) fn verify<'a, 'k>(
     if !are_distinct(&names) {
         return Err(SignatureFailure::InvalidHeaderParams);
     }
-    // Otherwise one of them is missing, which the text that is signed brings to light.
+    // Otherwise a name is missing, and building the signing string finds it.
     if names.names.len() <= most {
         check_list(signed, demands, &names)?;
     }
@@ -245,8 +245,8 @@ fn check_list(
     Ok(())
 }
 
-/// Whether no name is listed twice, which would have its value signed twice: a short list could then
-/// stand for a text that is thousands of times as long as the message.
+/// A repeated name would sign its value again, so a short list could stand for a text thousands of
+/// times as long as the message.
 fn are_distinct(SignedNames { names, is_lower_case }: &SignedNames<'_>) -> bool {
     // Writers list names in lower case and in alphabetical order.
     if *is_lower_case && names.is_sorted_by(|left, right| left < right) {
@@ -308,7 +308,7 @@ fn signing_string(
     Ok(())
 }
 
-/// The tag that stands in a signature, which has 32 bytes. Any other length is wrong, and is not decoded.
+/// `None` unless the text is 32 bytes in base64.
 fn decode_tag(text: &str) -> Option<Tag> {
     // The decoder needs room for what 44 characters may hold at most.
     let mut bytes = [0; 33];

@@ -1,4 +1,4 @@
-//! Reading message bodies that others wrote: never more than a limit.
+//! Reads message bodies up to a limit.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,34 +6,31 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame};
 
-/// Collects a body of at most `limit` bytes.
-///
-/// What a peer claims its length to be reserves nothing: memory grows with what has arrived.
+/// Memory grows with what has arrived, not with the length that a peer claims.
 pub(crate) struct BodyReader {
     limit: usize,
     body: CollectedBody,
 }
 
-/// The bytes of a body, in the pieces in which they came: joining megabytes is not for the I/O thread.
+/// A body in pieces, because joining megabytes would block the I/O thread.
 #[derive(Default)]
 pub(crate) struct CollectedBody {
     first: Bytes,
     more: Vec<Bytes>,
-    /// Small pieces are gathered here, since each may keep much more memory alive than it has bytes.
+    /// Small pieces are copied here, because each may keep much more memory alive.
     last: BytesMut,
     length: usize,
 }
 
-/// Pieces from this size on are kept as they came.
+/// Pieces of this size are kept as they are.
 const LARGE_PIECE: usize = 16 * 1024;
 
 impl CollectedBody {
-    /// How many bytes there are.
     pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    /// The last four bytes, if there are as many.
+    /// The last four bytes.
     pub(crate) fn trailer(&self) -> Option<[u8; 4]> {
         let pieces = [&self.first].into_iter().chain(&self.more).map(|piece| &**piece);
         let mut bytes = pieces.chain([&*self.last]).rev().flat_map(|piece| piece.iter().rev());
@@ -44,7 +41,7 @@ impl CollectedBody {
         Some(trailer)
     }
 
-    /// The same body, which keeps nothing else alive if it has so many bytes at most.
+    /// Copies bodies of at most `most` bytes, so that they keep no other memory alive.
     pub(crate) fn copied_up_to(mut self, most: usize) -> Self {
         if self.length <= most {
             self.first = Bytes::copy_from_slice(&self.first);
@@ -52,7 +49,7 @@ impl CollectedBody {
         self
     }
 
-    /// All bytes, which are not copied when they came in one piece.
+    /// Does not copy a single piece.
     pub(crate) fn into_bytes(self) -> Bytes {
         if self.first.len() == self.length {
             return self.first;
@@ -82,10 +79,9 @@ impl CollectedBody {
     }
 }
 
-/// Why a body was not read to its end.
 #[derive(Debug)]
 pub(crate) enum BodyError {
-    /// The bytes seen so far, this many, are over the limit.
+    /// How many bytes had arrived; more than the limit.
     TooLarge(u64),
     /// The connection or the framing broke.
     Broken(hyper::Error),
@@ -96,7 +92,7 @@ impl BodyReader {
         Self { limit, body: CollectedBody::default() }
     }
 
-    /// Reads on; the body when it is at its end.
+    /// Returns the whole body.
     pub(crate) fn poll_read<B>(
         &mut self,
         body: &mut B,
@@ -119,7 +115,7 @@ impl BodyReader {
         }
     }
 
-    /// What has been read so far, given away.
+    /// Takes what has arrived so far.
     pub(crate) fn take(&mut self) -> CollectedBody {
         std::mem::take(&mut self.body)
     }

@@ -1,4 +1,4 @@
-//! Where terms are encoded and decoded: small ones at once, large ones out of everybody's way.
+//! Encodes and decodes small terms inline and large ones on the blocking pool.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -8,8 +8,8 @@ use std::thread;
 use backwater_etf::{Decoder, Encoder};
 use tokio::sync::Semaphore;
 
-/// Work on more bytes than this goes to tokio's blocking pool. Decoding 64 KiB takes about 50 µs, some
-/// five times what the hop to another thread costs; so long may small calls wait, but no longer.
+/// Limit of inline work in bytes. Decoding 64 KiB takes about 50 µs, some five times the cost of a
+/// hop to another thread.
 const INLINE: usize = 64 * 1024;
 /// The same for frames of streams: there may be a thousand of them to make while a call waits, and compressing
 /// 8 KiB takes about as long as decoding 64 KiB.
@@ -50,11 +50,7 @@ pub(crate) fn is_inline_frame(size: usize) -> bool {
 }
 
 impl Codecs {
-    /// Runs `work`, which handles a message of about `size` bytes.
-    ///
-    /// # Panics
-    ///
-    /// When `work` does.
+    /// Runs `work` on a message of about `size` bytes. Panics if `work` does.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         size: usize,
@@ -103,7 +99,7 @@ impl Codecs {
         }
     }
 
-    /// A codec whose work panics is not used again: it is dropped on the way.
+    /// Drops a codec whose work panics.
     fn run_inline<T>(&self, work: impl FnOnce(&mut Codec) -> T) -> T {
         let idle = self.idle().pop();
         let mut codec = idle.unwrap_or_else(|| {

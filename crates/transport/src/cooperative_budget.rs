@@ -1,4 +1,4 @@
-//! Keeps one connection that moves much at once from holding up the others on its thread.
+//! Keeps a busy connection from blocking others on its thread.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -7,23 +7,21 @@ use std::task::{Context, Poll};
 use crate::codec::is_inline_frame;
 use crate::io_thread::let_others_go_first;
 
-/// How many bytes a connection may move before the others get their turn. Moving so many takes some
-/// 50 µs.
+/// Bytes that a connection may move per turn, which takes some 50 µs.
 const BUDGET: usize = 256 * 1024;
 
-/// What encoding or decoding a frame takes, in bytes that could be moved in that time: so much for a small one,
-/// and some more for each byte, which may be compressed.
+/// Cost of encoding or decoding a frame and each of its bytes, which may be compressed, in bytes
+/// moved.
 const FRAME: usize = 16 * 1024;
 const BYTE: usize = 4;
 
-/// What a connection has moved since it let others go first.
 #[derive(Debug, Default)]
 pub(crate) struct CooperativeBudget {
     moved: usize,
 }
 
 impl CooperativeBudget {
-    /// Whether it is this connection's turn still; if not, its task is woken again after the others.
+    /// Whether the turn goes on; if not, the task is woken again after others.
     pub(crate) fn goes_on(&mut self, context: &mut Context<'_>) -> bool {
         if self.moved < BUDGET {
             return true;
@@ -33,24 +31,23 @@ impl CooperativeBudget {
         false
     }
 
-    /// Counts what was moved; nothing, when the connection has to wait anyway.
+    /// Counts moved bytes; `None` resets, because the connection has to wait anyway.
     pub(crate) fn moved(&mut self, bytes: Option<usize>) {
         self.moved = bytes.map_or(0, |bytes| self.moved + bytes);
     }
 
-    /// Counts the encoding or decoding of a frame of so many bytes. Large ones take the time of other threads.
+    /// Counts encoding or decoding a frame of `bytes` bytes.
     pub(crate) fn coded(&mut self, bytes: usize) {
         let inline = if is_inline_frame(bytes) { bytes } else { 0 };
         self.moved = self.moved.saturating_add(FRAME + inline.saturating_mul(BYTE));
     }
 
-    /// Resolves when it is this connection's turn.
+    /// Resolves at the connection's turn.
     pub(crate) async fn turn(&mut self) {
         poll_fn(|context| if self.goes_on(context) { Poll::Ready(()) } else { Poll::Pending })
             .await;
     }
 
-    /// Counts what was written.
     pub(crate) fn wrote(&mut self, result: &Poll<io::Result<usize>>) {
         self.moved(match result {
             Poll::Ready(Ok(length)) => Some(*length),
@@ -63,7 +60,7 @@ impl CooperativeBudget {
         &bytes[..bytes.len().min(BUDGET)]
     }
 
-    /// What to write of slices that are too much to be moved at once; `None` when they are not.
+    /// What to write of slices that exceed the budget; `None` if they do not.
     pub(crate) fn too_large<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         if length <= BUDGET {

@@ -1,4 +1,4 @@
-//! Keeps a panic within the call that it happened in.
+//! Confines a panic to its call.
 
 use std::any::Any;
 use std::future::Future;
@@ -6,14 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Runs `future` to its end, or to its panic.
+/// Runs `future`, and returns the message of its panic, if any. The future is not polled again
+/// after a panic; state that it shares must be consistent wherever it can panic.
 ///
-/// # Errors
-///
-/// The message of the panic. The future is not polled again after it; what it shares with others must
-/// be whole whenever it can panic.
-///
-/// The future is taken pinned, since an async function keeps a future that it owns twice.
+/// Takes a pinned future, because an async function stores a future that it owns twice.
 pub(crate) async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|context| poll_caught(future.as_mut(), context)).await
 }
@@ -28,7 +24,7 @@ fn poll_caught<F: Future>(
     }
 }
 
-/// What a panic said: `panic!` has either a literal or a formatted string as its payload.
+/// The payload of `panic!` is a literal or a formatted string.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()

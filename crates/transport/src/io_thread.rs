@@ -1,4 +1,4 @@
-//! The thread that all sockets live on.
+//! The thread that owns all sockets.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,20 +18,20 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use crate::mailbox::Mailbox;
 use crate::spin;
 
-/// Name of the thread, as debuggers and `top -H` show it.
+/// As shown by debuggers and `top -H`.
 const NAME: &str = "backwater-io";
-/// How long a thread for large messages stays without work.
+/// How long an idle blocking thread stays.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// The threads for large messages are busy all the time they run, so more of them than there are cores
-/// gain nothing. Name lookups, which mostly wait, share these threads: there are at least this many.
+/// Minimum of blocking threads. More than there are cores gain nothing for large messages, but name
+/// lookups, which mostly wait, share these threads.
 const LEAST_THREADS: usize = 4;
-/// How often a spinning thread looks for messages before it looks at the sockets.
+/// How often a spinning thread checks messages before it checks sockets.
 const LOOKS: u32 = 16;
 
-/// An I/O thread with nothing but small calls keeps three JavaScript threads busy; see
+/// One I/O thread with only small calls keeps three JavaScript threads busy; see
 /// docs/decisions/io-threads.md.
 const CORES_PER_THREAD: usize = 4;
-/// More threads than this were not measured.
+/// More were not measured.
 const MOST_THREADS: usize = 4;
 
 /// Starts a task; runs on the I/O thread.
@@ -51,10 +51,10 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// A thread that runs a single-threaded tokio runtime: servers and clients live on it.
+/// A thread with a single-threaded tokio runtime for servers and clients.
 ///
-/// A task that panics ends alone; what it owned is dropped, and by that whoever waits for it is told.
-/// Dropping the `IoThread` is the same as [`IoThread::shutdown`].
+/// A panic ends only its task and drops what it owned, which notifies waiters.
+/// Dropping the `IoThread` calls [`IoThread::shutdown`].
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -71,31 +71,30 @@ pub struct IoThread {
 }
 
 impl IoThread {
-    /// How many I/O threads suit this machine: one for every four cores, at least one and at most four.
+    /// The recommended number of I/O threads: one per four cores, from one to four.
     ///
-    /// Only the cores that this process may use count. On Linux these are limited by the CPU affinity and by
-    /// the CPU quota of a container (cgroup `cpu.max`).
+    /// Counts only cores that this process may use. On Linux, CPU affinity and the CPU quota of a
+    /// container (cgroup `cpu.max`) limit them.
     pub fn default_count() -> usize {
         count_for(thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
-    /// Starts the thread. `on_park` is called on it whenever it has nothing left to do and goes to
-    /// sleep until the next event: the place for waking others once for a batch of results. It is also
-    /// called when a connection that moves much lets others go first, and may otherwise not be called
-    /// for long while there is always something to do.
+    /// Starts the thread. It calls `on_park` before it sleeps, to wake others once for a batch of
+    /// results, and when a busy connection yields. Under constant load, `on_park` may not be called
+    /// for a while.
     ///
     /// # Errors
     ///
-    /// When the system gives no thread, or none of what the event loop needs (file descriptors).
+    /// If the system has no thread or file descriptors left.
     pub fn start(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let inbox = Arc::new(Inbox { messages: Mailbox::new(), spin: AtomicU64::new(0) });
         let of_thread = Arc::clone(&inbox);
-        // The runtime may not leave its thread, so it is made there and reports how that went.
+        // The runtime may not leave its thread, so the thread builds it and reports the result.
         let (report, started) = std::sync::mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(NAME.into()).spawn(move || {
             match build_runtime(&of_thread, on_park) {
                 Ok(runtime) => {
-                    // A send fails only when `start` has given up waiting: then nobody needs us.
+                    // Fails only if `start` no longer waits; then the thread is not needed.
                     if report.send(Ok(())).is_ok() {
                         run(runtime, &of_thread);
                     }
@@ -110,11 +109,11 @@ impl IoThread {
         Ok(Self { spawner, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Runs a future on the thread. `make` is called there, so the future itself need not be `Send`.
+    /// Runs a future on the thread. `make` is called there, so the future need not be `Send`.
     ///
     /// # Errors
     ///
-    /// When the thread has ended; `make` is dropped without being called.
+    /// If the thread has ended; `make` is not called.
     pub fn spawn<F, Fut>(&self, make: F) -> Result<(), IoThreadStopped>
     where
         F: FnOnce() -> Fut + Send + 'static,
@@ -123,29 +122,28 @@ impl IoThread {
         self.spawner.spawn(make)
     }
 
-    /// Sets for how long the thread spins before it goes to sleep, while few calls are in flight
-    /// and as long as it helps: waking a thread takes longer than a small call does. At first it does
-    /// not.
+    /// How long the thread spins before it sleeps, while few calls are in flight and spinning
+    /// helps: waking a thread takes longer than a small call. Zero at first.
     pub fn set_spin(&self, limit: Duration) {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         self.spawner.inbox.spin.store(limit, Ordering::Relaxed);
     }
 
-    /// A handle that can be cloned and does not keep the thread running.
+    /// A handle that does not keep the thread running.
     pub fn spawner(&self) -> Spawner {
         self.spawner.clone()
     }
 
-    /// Ends the thread and waits for that. Every task on it is dropped where it stands: close servers
-    /// and clients first to end them in order. Does nothing when it has ended already.
+    /// Ends the thread, dropping all of its tasks, and waits for it. To end them in order, close
+    /// servers and clients first.
     pub fn shutdown(&self) {
-        // A send fails only when the thread has ended by itself.
+        // Fails only if the thread has ended.
         let _ = self.spawner.inbox.messages.send(Message::Stop);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
-            // A panic of the thread was reported by the panic hook; here it only means "ended".
+            // The panic hook has reported any panic.
             let _ = thread.join();
         }
     }
@@ -157,32 +155,27 @@ impl Drop for IoThread {
     }
 }
 
-/// Starts tasks on an [`IoThread`], from any thread.
+/// Starts tasks on an [`IoThread`] from any thread.
 #[derive(Clone, Debug)]
 pub struct Spawner {
     inbox: Arc<Inbox>,
     thread: ThreadId,
 }
 
-/// What other threads have for an I/O thread.
 #[derive(Debug)]
 struct Inbox {
     messages: Mailbox<Message>,
-    /// For how long it spins, in nanoseconds.
+    /// Spin limit in nanoseconds.
     spin: AtomicU64,
 }
 
 impl Spawner {
-    /// Whether the calling thread is the I/O thread that tasks are started on.
+    /// Whether the calling thread is this I/O thread.
     pub fn is_here(&self) -> bool {
         thread::current().id() == self.thread
     }
 
     /// See [`IoThread::spawn`].
-    ///
-    /// # Errors
-    ///
-    /// When the thread has ended.
     pub fn spawn<F, Fut>(&self, make: F) -> Result<(), IoThreadStopped>
     where
         F: FnOnce() -> Fut + Send + 'static,
@@ -194,7 +187,7 @@ impl Spawner {
     }
 }
 
-/// The I/O thread has ended, so nothing can be started on it.
+/// The I/O thread has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IoThreadStopped;
 
@@ -207,16 +200,15 @@ impl std::fmt::Display for IoThreadStopped {
 impl std::error::Error for IoThreadStopped {}
 
 thread_local! {
-    /// What is called when the thread parks, on an I/O thread.
+    /// The thread's `on_park`.
     static ON_PARK: RefCell<Option<Arc<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Has a task that could go on wait until the others had their turn, and until what has come in meanwhile
-/// was looked at, on all sockets and from other threads. Tokio would look only after some dozens of
-/// tasks, or after the same one as often; and who waits for results hears of them before.
+/// Lets a busy task wait until other tasks, all sockets and messages from other threads had their
+/// turn. Tokio alone would check them only after dozens of polls. Also calls `on_park`.
 pub(crate) fn let_others_go_first(context: &mut Context<'_>) {
     call_on_park();
-    // Its waker is called after the next look at the sockets.
+    // Tokio calls its waker after the next check of the sockets.
     let _pending = pin!(tokio::task::yield_now()).poll(context);
 }
 
@@ -232,7 +224,7 @@ fn build_runtime(
     inbox: &Arc<Inbox>,
     on_park: impl Fn() + Send + Sync + 'static,
 ) -> io::Result<LocalRuntime> {
-    // A panic here would unwind through the scheduler and take the thread along.
+    // A panic here would unwind through the scheduler and end the thread.
     ON_PARK.set(Some(Arc::new(move || drop(catch_unwind(AssertUnwindSafe(&on_park))))));
     let inbox = Arc::clone(inbox);
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -255,23 +247,23 @@ fn count_for(cores: usize) -> usize {
 fn run(runtime: LocalRuntime, inbox: &Inbox) {
     let mut emptied = VecDeque::new();
     runtime.block_on(poll_fn(|context| inbox.poll(&mut emptied, context)));
-    // Messages that nobody will read own what others wait for.
+    // Unread messages own what others wait for.
     inbox.messages.close();
-    // Not by dropping it: that would wait for a name lookup that hangs.
+    // Dropping it would wait for name lookups that hang.
     runtime.shutdown_background();
 }
 
 impl Inbox {
-    /// Has the thread look for messages instead of going to sleep, if that is likely to pay.
+    /// Makes the thread check messages instead of sleeping, if that probably pays.
     fn stay_awake(&self) {
         if spin::begin(Duration::from_nanos(self.spin.load(Ordering::Relaxed))) {
             self.messages.watch();
-            // On this thread that takes no system call.
+            // On this thread, this takes no system call.
             self.messages.wake_receiver();
         }
     }
 
-    /// Starts what other threads want started, until one of them wants the thread to stop.
+    /// Starts tasks until a message stops the thread.
     fn poll(&self, emptied: &mut VecDeque<Message>, context: &mut Context<'_>) -> Poll<()> {
         self.messages.set_receiver(context.waker());
         loop {
@@ -290,7 +282,7 @@ impl Inbox {
                 return Poll::Pending;
             }
             if !spin::goes_on(found) {
-                // Those that came before this have woken nobody.
+                // Earlier senders did not wake the thread.
                 if self.messages.stop_watching() {
                     continue;
                 }
@@ -299,7 +291,7 @@ impl Inbox {
             if (0..LOOKS).any(|_| self.is_filled_after_a_moment()) {
                 continue;
             }
-            // Whoever else waits for this CPU goes first; it may be the one that brings something.
+            // Another thread may need this CPU to send the next message.
             thread::yield_now();
             let_others_go_first(context);
             return Poll::Pending;

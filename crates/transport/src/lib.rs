@@ -1,8 +1,7 @@
 //! backwater over HTTP/1.1: a server and a client on hyper and tokio.
 //!
-//! Everything lives on an [`IoThread`]. What is said on the wire, and in which order it is checked, is
-//! the protocol crate's business; this one has the sockets, the limits of time and number, and the
-//! order in which things end.
+//! Everything lives on an [`IoThread`]. This crate owns sockets, limits of time and number, and
+//! shutdown; the protocol crate checks messages.
 
 mod body;
 mod client;

@@ -1,24 +1,22 @@
-//! Messages for one thread, which is woken for them unless it looks by itself.
-
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// A queue with many senders and one receiver.
+/// A queue with many senders and one receiver, which is woken unless it watches the queue.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     state: Mutex<State<T>>,
-    /// Whether there are messages, to be seen without the lock.
+    /// Whether there are messages, readable without the lock.
     filled: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State<T> {
     messages: VecDeque<T>,
-    /// Whom to wake for messages, once that is known.
+    /// Woken for messages.
     receiver: Option<Waker>,
-    /// Whether the receiver looks by itself, and need not be woken.
+    /// Whether the receiver watches and need not be woken.
     watched: bool,
     closed: bool,
 }
@@ -30,7 +28,7 @@ impl<T> Mailbox<T> {
         Self { state: Mutex::new(state), filled: AtomicBool::new(false) }
     }
 
-    /// Adds a message; gives it back when nobody will read it.
+    /// Returns the message if the mailbox is closed.
     pub(crate) fn send(&self, message: T) -> Result<(), T> {
         let mut state = self.state();
         if state.closed {
@@ -46,7 +44,7 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
-    /// Says whom to wake for messages.
+    /// Sets the waker for messages.
     pub(crate) fn set_receiver(&self, receiver: &Waker) {
         let known = &mut self.state().receiver;
         if !known.as_ref().is_some_and(|known| known.will_wake(receiver)) {
@@ -54,7 +52,6 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Wakes the receiver, whoever that is.
     pub(crate) fn wake_receiver(&self) {
         let receiver = self.state().receiver.clone();
         if let Some(receiver) = receiver {
@@ -62,13 +59,12 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Says that the receiver looks by itself from now on, and need not be woken.
+    /// The receiver watches from now on and need not be woken.
     pub(crate) fn watch(&self) {
         self.state().watched = true;
     }
 
-    /// Says that the receiver is to be woken for what comes from now on; whether something is there, of
-    /// which it has not been woken.
+    /// The receiver must be woken from now on. Returns whether there are messages already.
     #[must_use]
     pub(crate) fn stop_watching(&self) -> bool {
         let mut state = self.state();
@@ -76,19 +72,19 @@ impl<T> Mailbox<T> {
         !state.messages.is_empty()
     }
 
-    /// Whether there are messages; may be late by a moment.
+    /// May lag for a moment.
     pub(crate) fn is_filled(&self) -> bool {
         self.filled.load(Ordering::Acquire)
     }
 
-    /// The messages, in exchange for an empty queue whose memory is used again.
+    /// Takes all messages in exchange for an empty queue, whose memory is reused.
     pub(crate) fn take(&self, emptied: VecDeque<T>) -> VecDeque<T> {
         let mut state = self.state();
         self.filled.store(false, Ordering::Release);
         std::mem::replace(&mut state.messages, emptied)
     }
 
-    /// Takes no more messages, and drops those that nobody has read.
+    /// Refuses messages from now on, and drops unread ones.
     pub(crate) fn close(&self) {
         let unread = {
             let mut state = self.state();
@@ -96,11 +92,11 @@ impl<T> Mailbox<T> {
             state.receiver = None;
             std::mem::take(&mut state.messages)
         };
-        // Not under the lock: what they own may send others when it is dropped.
+        // Outside the lock, because dropping messages may send others.
         drop(unread);
     }
 
-    /// A panic while the lock is held leaves the queue whole.
+    /// A panic while the lock is held leaves the queue consistent.
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,14 +1,13 @@
-//! Bounds the memory that messages take on their way between sockets and JavaScript.
+//! Bounds the memory of messages between sockets and JavaScript.
 //!
-//! There is one account for a server or a client. Each message holds a [`Share`] of it that grows and
-//! shrinks as the message changes form, and gives everything back when it is dropped. A share that
-//! grows waits for room; what exists already, such as a result, is taken without waiting.
+//! A server or client has one account. Each message holds a [`Share`] of it, which grows and
+//! shrinks as the message changes form, and is returned on drop. Growing waits for room; existing
+//! data, such as a result, is counted without waiting.
 //!
-//! Bodies that are being received take at most half of the memory, so that what has arrived can be
-//! decoded. Shares cannot deadlock: when shares that wait for more hold all the memory in use, one of
-//! them gets what it asks for, even beyond the limit. Until its message is gone or the memory in use is
-//! within the limit again, no other share goes beyond it. So the memory in use never exceeds the limit by more than
-//! one message.
+//! Arriving bodies take at most half of the memory, so that arrived ones can be decoded. Shares
+//! cannot deadlock: when waiting shares hold all used memory, one of them may exceed the limit, and
+//! no other until it is gone or usage is within the limit again. So usage exceeds the limit by at
+//! most one message.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicIsize, Ordering};
@@ -17,17 +16,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-/// Messages up to this size are not counted, since that would cost more than it saves: the number of
-/// calls in flight bounds them.
+/// Smaller messages are not counted, because counting costs more than it saves: the number of calls
+/// bounds them.
 pub(crate) const SMALL: usize = 16 * 1024;
 
-/// How much of a message of this size counts.
+/// The counted part of a message of this size.
 pub(crate) fn counted(size: usize) -> usize {
     if size > SMALL { size } else { 0 }
 }
 
-/// How much memory a message may take that is decoded, `compressed` bytes of which `inflated` come:
-/// both, and a tape of at most four bytes for each.
+/// Memory to decode `compressed` bytes into `inflated` bytes: both, and a tape of at most four
+/// bytes for each.
 pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
     if compressed.max(inflated) > SMALL {
         compressed.saturating_add(inflated.saturating_mul(5))
@@ -36,43 +35,41 @@ pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
     }
 }
 
-/// How much memory a result of this size may take while it is encoded: as a tape and as bytes.
+/// Memory to encode a result of this size, as a tape and as bytes.
 pub(crate) fn encoding(size: usize) -> usize {
     counted(size).saturating_mul(2)
 }
 
-/// The memory that messages may take.
 #[derive(Debug)]
 pub(crate) struct Memory {
     limit: usize,
-    /// Abandoned calls: see [`Memory::abandon`].
+    /// See [`Memory::abandon`].
     abandoned: AtomicIsize,
     state: Mutex<State>,
 }
 
-/// How far a message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Its body is to be received.
+    /// The body is to arrive.
     Arriving,
-    /// Something is to be made of its body.
+    /// The body has arrived.
     Arrived,
 }
 
 #[derive(Debug, Default)]
 struct State {
     used: usize,
-    /// Of `used`: what those hold that wait for more.
+    /// The part of `used` that waiting shares hold.
     held: usize,
-    /// Of `used`: what abandoned calls hold. Negative for a moment when a call settles while it is
-    /// being abandoned.
+    /// The part of `used` that abandoned calls hold. Briefly negative when a call settles while it
+    /// is being abandoned.
     abandoned: isize,
-    /// Messages that have arrived go before those that have not.
+    /// Served before `arriving`.
     arrived: VecDeque<Waiter>,
     arriving: VecDeque<Waiter>,
-    /// Those that need more than there is. They get it once nothing else is in use, and hold nobody up.
+    /// Larger than the limit: served when nothing else is in use, without blocking others.
     oversize: VecDeque<Waiter>,
-    /// The share that was let in beyond the limit, as long as the memory in use exceeds it.
+    /// The share that may exceed the limit, while usage does.
     beyond: Option<u64>,
     next: u64,
 }
@@ -91,17 +88,17 @@ impl Memory {
         Arc::new(Self { limit, abandoned: AtomicIsize::new(0), state: Mutex::default() })
     }
 
-    /// A share of nothing, to grow.
+    /// An empty share.
     pub(crate) fn share(self: &Arc<Self>) -> Share {
         Share { memory: Some(Arc::clone(self)), bytes: 0, number: None }
     }
 
-    /// How many bytes are in use.
+    /// Bytes in use.
     pub(crate) fn used(&self) -> usize {
         self.state().used
     }
 
-    /// How many abandoned calls have not settled.
+    /// Abandoned calls that have not settled.
     pub(crate) fn abandoned(&self) -> usize {
         usize::try_from(self.abandoned.load(Ordering::Relaxed)).unwrap_or(0)
     }
@@ -111,8 +108,8 @@ impl Memory {
         self.limit / SMALL
     }
 
-    /// Counts a call whose caller has gone but whose function still runs. It counts as [`SMALL`], since
-    /// its place is given to another call; its share remains.
+    /// Counts a call whose caller is gone but whose function runs as [`SMALL`], because another
+    /// call gets its place. Its share remains.
     pub(crate) fn abandon(&self, share: usize) {
         self.change_abandoned(1, share.cast_signed());
     }
@@ -138,7 +135,6 @@ impl Memory {
         self.grant(&mut state);
     }
 
-    /// How much messages may have of it in all.
     fn limit(&self, stage: Stage) -> usize {
         match stage {
             Stage::Arriving => self.limit / 2,
@@ -151,7 +147,7 @@ impl Memory {
         state.used.saturating_add(abandoned).saturating_add(more) <= self.limit(stage)
     }
 
-    /// Grants what can be granted.
+    /// Grants whatever fits.
     fn grant(&self, state: &mut State) {
         while let Some(first) = state.arrived.front()
             && self.fits(state, Stage::Arrived, first.more)
@@ -175,10 +171,10 @@ impl Memory {
         }
     }
 
-    /// Whether nothing will be given back unless one of the waiters goes on.
+    /// Whether only waiting shares could return memory.
     ///
-    /// Abandoned calls may never give anything back, so they keep nobody waiting until they alone
-    /// take the memory beyond its limit.
+    /// Abandoned calls may never return theirs, so they make others wait only until they exceed the
+    /// limit by themselves.
     fn is_stuck(&self, state: &State) -> bool {
         let others = state.used.saturating_sub(state.held);
         let abandoned = usize::try_from(state.abandoned).unwrap_or(0);
@@ -195,12 +191,12 @@ impl State {
         let Some(waiter) = waiter else { return };
         self.held -= waiter.held;
         self.used += waiter.more;
-        // Fails when it does not wait any more; then it gives the memory back.
+        // Fails if it no longer waits; then it returns the memory.
         let _ = waiter.granted.send(());
     }
 
-    /// The waiter that goes on when nothing else can: the one that was let in beyond the limit before,
-    /// or else the oldest that holds something. Otherwise others would come to hold something beyond the limit, too.
+    /// The waiter to admit when everything is stuck: the one that already exceeds the limit, or
+    /// else the oldest with memory. Otherwise several could exceed the limit.
     fn furthest(&self) -> Option<u64> {
         let waiters = [&self.arrived, &self.arriving, &self.oversize].into_iter().flatten();
         let order = |waiter: &&Waiter| {
@@ -209,7 +205,6 @@ impl State {
         waiters.min_by_key(order).map(|waiter| waiter.number)
     }
 
-    /// Takes a waiter out of its queue.
     fn take(&mut self, number: u64) -> Option<Waiter> {
         [&mut self.arrived, &mut self.arriving, &mut self.oversize].into_iter().find_map(|queue| {
             let place = queue.iter().position(|waiter| waiter.number == number)?;
@@ -218,12 +213,12 @@ impl State {
     }
 }
 
-/// What a message takes of the memory; given back when it is dropped.
+/// The memory of one message, returned on drop.
 #[derive(Debug, Default)]
 pub struct Share {
     memory: Option<Arc<Memory>>,
     bytes: usize,
-    /// Given when it first waits, and kept.
+    /// Assigned on the first wait, and kept.
     number: Option<u64>,
 }
 
@@ -232,7 +227,7 @@ impl Share {
         self.bytes
     }
 
-    /// Changes what the share has to `bytes`, and waits for room if that is more.
+    /// Sets the share to `bytes`, and waits for room if it grows.
     pub(crate) async fn grow(&mut self, stage: Stage, bytes: usize) {
         let Some(memory) = &self.memory else { return };
         if bytes <= self.bytes {
@@ -266,7 +261,7 @@ impl Share {
         let _ = granted.await;
     }
 
-    /// Changes what the share has to `bytes`, without waiting.
+    /// Sets the share to `bytes` without waiting.
     pub(crate) fn set(&mut self, bytes: usize) {
         let Some(memory) = &self.memory else { return };
         if bytes > self.bytes {
@@ -277,24 +272,24 @@ impl Share {
         self.bytes = bytes;
     }
 
-    /// Divides the share: `bytes` of it go to another one.
+    /// Moves `bytes` to a new share.
     pub(crate) fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         Self { memory: self.memory.clone(), bytes, number: None }
     }
 
-    /// Has a message keep the share for as long as anything refers to it.
+    /// Keeps the share until `message` is dropped.
     pub(crate) fn attach(self, message: Bytes) -> Bytes {
         if self.bytes == 0 { message } else { Bytes::from_owner(Owned { message, _share: self }) }
     }
 
-    /// What counts a call with this share as abandoned.
+    /// Counts a call with this share as abandoned.
     pub(crate) fn abandonment(&self) -> Abandonment {
         Abandonment { memory: self.memory.clone(), bytes: self.bytes }
     }
 
-    /// Ends the share of a call that was abandoned.
+    /// Ends the share of an abandoned call.
     pub(crate) fn end_abandoned(self) {
         if let Some(memory) = &self.memory {
             memory.settle_abandoned(self.bytes);
@@ -309,7 +304,7 @@ pub(crate) struct Abandonment {
 }
 
 impl Abandonment {
-    /// The caller has gone, and its function still runs.
+    /// The caller is gone while its function runs.
     pub(crate) fn begin(&self) {
         if let Some(memory) = &self.memory {
             memory.abandon(self.bytes);
@@ -323,7 +318,6 @@ impl Drop for Share {
     }
 }
 
-/// A share that waits for more.
 struct Waiting<'a> {
     share: &'a mut Share,
     number: u64,
@@ -372,7 +366,7 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    /// A share that gets what it wants at once.
+    /// A share that is granted at once.
     fn taken(memory: &Arc<Memory>, bytes: usize) -> Share {
         let mut share = memory.share();
         assert!(is_ready(pin!(share.grow(Stage::Arrived, bytes))), "{bytes} bytes are not free");
@@ -401,7 +395,7 @@ mod tests {
         let (mut second, mut third) =
             (pin!(second.grow(Stage::Arrived, LIMIT)), pin!(third.grow(Stage::Arrived, 10)));
         assert!(!is_ready(second.as_mut()));
-        // There would be room for it, but then the second might wait for ever.
+        // There is room for it, but the second might then wait forever.
         assert!(!is_ready(third.as_mut()));
         drop(first);
         assert!(is_ready(second));
@@ -450,7 +444,7 @@ mod tests {
         let mut other = pin!(other.grow(Stage::Arrived, LIMIT));
         assert!(!is_ready(other.as_mut()));
         first.set(LIMIT / 10);
-        // There is room for one more body, but what has arrived goes first.
+        // There is room for another body, but arrived ones go first.
         assert!(!is_ready(second.as_mut()));
         drop(first);
         assert!(is_ready(other));
@@ -480,7 +474,7 @@ mod tests {
             let (mut first, mut second) =
                 (pin!(one.grow(Stage::Arrived, LIMIT)), pin!(two.grow(Stage::Arrived, LIMIT)));
             assert!(!is_ready(first.as_mut()));
-            // Now everything is held by those that wait.
+            // Now waiting shares hold everything.
             assert!(!is_ready(second.as_mut()));
             assert!(is_ready(first));
             assert!(!is_ready(second));
@@ -493,7 +487,7 @@ mod tests {
         assert_eq!(memory.used(), LIMIT);
     }
 
-    /// What a message holds while it is received, decoded, waits for its function, and runs.
+    /// Memory of a message while it is received, decoded, waiting for its function, and running.
     type Course = [usize; 4];
 
     async fn pass(memory: Arc<Memory>, [arriving, decoding, decoded, running]: Course) {
@@ -507,7 +501,7 @@ mod tests {
         yield_now().await;
     }
 
-    /// Polls 64 messages in random order until all are done, and returns the most memory in use.
+    /// Polls 64 messages in random order until all are done, and returns the maximum usage.
     fn most_used(courses: &[Course], seed: u64) -> usize {
         let mut random = seed;
         let mut below = |end: usize| {
@@ -536,7 +530,7 @@ mod tests {
 
     #[test]
     fn memory_exceeds_the_limit_by_one_message_at_most() {
-        // Compressed bodies that count when they arrive, or only when they are inflated; others.
+        // Bodies that count when they arrive, or only when inflated, and others.
         let courses: [Course; 5] = [
             [LIMIT / 600, LIMIT * 5 / 2, LIMIT / 2, LIMIT],
             [0, LIMIT * 5 / 2, LIMIT / 2, LIMIT * 3 / 2],
@@ -637,7 +631,7 @@ mod tests {
         let mut second = taken(&memory, 50);
         {
             let mut waiting = pin!(second.grow(Stage::Arrived, LIMIT - 100 - SMALL + 1));
-            // Nothing else will be given back.
+            // Nothing else will be returned.
             assert!(is_ready(waiting.as_mut()));
         }
         call.end_abandoned();

@@ -1,26 +1,26 @@
-//! Spinning: waking a thread that sleeps takes longer than a small call does.
+//! Spinning: waking a sleeping thread takes longer than a small call.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// More calls under way than this keep their threads busy: a thread that is awake need not spin.
+/// More calls in flight keep their threads awake without spinning.
 const FEW: usize = 4;
-/// Successes that are remembered. A failure counts for two: it costs what two successes save.
+/// Successes to remember. A failure costs as much as two successes save.
 const MOST_CREDIT: u32 = 8;
 const COST_OF_FAILURE: u32 = 2;
-/// Without credit it is tried again after so many chances.
+/// Chances to skip without credit.
 const PAUSE: u32 = 256;
-/// Somebody else had the CPU when a look comes later than this after the one before: then others need
-/// it, and whoever lets them go first waits for their turn to end.
+/// A longer gap between checks means that others need the CPU: a thread that yields then waits for
+/// their turn to end.
 const LOST: Duration = Duration::from_micros(500);
 
-/// Decides whether to spin: as long as it helps. A thread that has little to do does not burn CPU.
+/// Decides to spin as long as it helps, so that an idle thread does not burn CPU.
 #[derive(Clone, Copy, Debug)]
 struct Credit {
     credit: u32,
-    /// Chances that are still to be left out.
+    /// Chances left to skip.
     pause: u32,
 }
 
@@ -53,36 +53,33 @@ impl Credit {
     }
 }
 
-/// How spinning has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Something came.
     Event,
     Nothing,
-    /// Somebody else had the CPU for long.
+    /// Others had the CPU for long.
     Lost,
 }
 
 /// One period of spinning.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
-    /// Whether calls were under way at its begin.
+    /// Whether calls were in flight at its start.
     called: bool,
     events: u32,
     end: Instant,
     last_look: Instant,
 }
 
-/// What an I/O thread knows of its waits.
 #[derive(Default)]
 struct Waits {
     under_way: Arc<AtomicUsize>,
-    /// The most that were at a time, since the last decision whether to spin.
+    /// Maximum of calls in flight since the last decision.
     most: Cell<usize>,
-    /// What has come from sockets, in number.
+    /// Number of events from sockets.
     events: Cell<u32>,
     wait: Cell<Option<Wait>>,
-    /// Between calls and during calls: one may be long where the other is short.
+    /// Between calls and during calls, whose waits may differ in length.
     credits: RefCell<[Credit; 2]>,
 }
 
@@ -90,7 +87,7 @@ thread_local! {
     static WAITS: Waits = Waits::default();
 }
 
-/// Counts a call among those that are under way on this thread, whichever side it is of.
+/// Counts a call in flight on this thread, of either side.
 #[derive(Debug)]
 pub(crate) struct UnderWay(Arc<AtomicUsize>);
 
@@ -110,17 +107,16 @@ impl Drop for UnderWay {
     }
 }
 
-/// Says that something came from a socket.
 pub(crate) fn note_event() {
     WAITS.with(|waits| waits.events.set(waits.events.get().wrapping_add(1)));
 }
 
-/// Starts to spin for at most `limit`, if that is likely to help; returns whether it did.
+/// Starts to spin for at most `limit` if that probably helps; returns whether it did.
 pub(crate) fn begin(limit: Duration) -> bool {
     WAITS.with(|waits| {
         let under_way = waits.under_way.load(Ordering::Relaxed);
         let called = under_way > 0;
-        // Many calls come and go together: that there are few at this moment says nothing.
+        // Calls come and go in bursts, so the current number alone says nothing.
         let most = waits.most.replace(under_way);
         if limit.is_zero() || most > FEW || waits.wait.get().is_some() {
             return false;
@@ -135,13 +131,12 @@ pub(crate) fn begin(limit: Duration) -> bool {
     })
 }
 
-/// Whether this thread spins.
 pub(crate) fn is_waiting() -> bool {
     WAITS.with(|waits| waits.wait.get().is_some())
 }
 
-/// To be called again and again while spinning: whether it goes on. `is_over` says that something
-/// came from another thread.
+/// Call it repeatedly while spinning; returns whether to go on. `is_over`: another thread has sent
+/// something.
 pub(crate) fn goes_on(is_over: bool) -> bool {
     WAITS.with(|waits| {
         let Some(wait) = waits.wait.get() else { return false };
@@ -168,7 +163,7 @@ pub(crate) fn goes_on(is_over: bool) -> bool {
 mod tests {
     use super::*;
 
-    /// How often it spins in so many chances that all end in the same way.
+    /// How often it spins in `chances` that all end alike.
     fn waits(credit: &mut Credit, chances: u32, end: End) -> u32 {
         let mut count = 0;
         for _ in 0..chances {

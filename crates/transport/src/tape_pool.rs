@@ -1,27 +1,27 @@
-//! A pool of tapes: decoding a small message costs less than allocating its tape and freeing it on another
-//! thread.
+//! A pool of tapes: decoding a small message costs less than allocating its tape and freeing it on
+//! another thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backwater_etf::Tape;
 
-/// Tapes kept. As many messages as this are under way between the threads of a busy client or server.
+/// Tapes to keep: as many messages are between the threads of a busy client or server.
 const KEPT: usize = 128;
-/// How much memory each part of a tape that is kept may have, in bytes.
+/// Maximum size of each part of a kept tape, in bytes.
 const SMALL: usize = 4096;
 
-/// Messages hold their tapes boxed: the boxes serve again, too.
+/// Messages hold boxed tapes, so the boxes are reused, too.
 type Tapes = Vec<Box<Tape>>;
 
 static POOL: Mutex<Tapes> = Mutex::new(Tapes::new());
 
-/// An empty tape, with the memory of an earlier one if there is one.
+/// An empty tape, perhaps with memory of an earlier one.
 pub(crate) fn take() -> Box<Tape> {
     pool().pop().unwrap_or_default()
 }
 
-/// Takes tapes that have been read, such as those of [`CallOutcome`](crate::CallOutcome) and
-/// [`IncomingCall`](crate::IncomingCall): their memory serves for messages to come. At most a megabyte or two is kept.
+/// Takes back tapes of [`CallOutcome`](crate::CallOutcome) and
+/// [`IncomingCall`](crate::IncomingCall) that were read. Keeps at most a megabyte or two.
 pub fn give_back(tapes: impl IntoIterator<Item = Box<Tape>>) {
     let mut pool = pool();
     for mut tape in tapes {
@@ -33,7 +33,7 @@ pub fn give_back(tapes: impl IntoIterator<Item = Box<Tape>>) {
     }
 }
 
-/// Nothing panics while this is held that leaves a tape half cleared.
+/// A panic while the lock is held leaves no tape half cleared.
 fn pool() -> MutexGuard<'static, Tapes> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -42,7 +42,7 @@ fn pool() -> MutexGuard<'static, Tapes> {
 mod tests {
     use super::*;
 
-    /// One test, since all share the tapes.
+    /// One test, because all share the pool.
     #[test]
     fn tapes_come_back_empty_small_and_not_too_many() {
         let mut read = Box::<Tape>::default();

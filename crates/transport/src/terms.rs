@@ -1,10 +1,10 @@
-//! Terms on their way through the transport: owned, so that they outlive a call and change threads.
+//! Owned terms, which outlive a call and change threads.
 
 use std::sync::Arc;
 
 use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef, TextForm};
 
-/// Whatever owns the areas of a tape that is to be encoded.
+/// Owns a tape to be encoded.
 ///
 /// ```
 /// use backwater_transport::{OwnedTape, TapeSource};
@@ -12,11 +12,11 @@ use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef, TextForm};
 /// assert_eq!(empty_list.as_tape_ref().words, [0x45]);
 /// ```
 pub trait TapeSource: Send + Sync + 'static {
-    /// The tape. Nothing may change it as long as this borrow lives.
+    /// The tape, immutable during the borrow.
     fn as_tape_ref(&self) -> TapeRef<'_>;
 }
 
-/// A tape with areas of its own; see `backwater_etf::tape` for what each of them holds.
+/// A tape with its own buffers; see `backwater_etf::tape`.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the areas are described in one place, backwater_etf::tape")]
 pub struct OwnedTape {
@@ -34,7 +34,7 @@ pub struct OwnedTape {
 }
 
 impl OwnedTape {
-    /// A copy of a tape, but for its binaries out of band.
+    /// Copies a tape without its out-of-band binaries.
     pub fn copy_of(tape: TapeRef<'_>) -> Self {
         Self {
             words: tape.words.to_vec(),
@@ -71,7 +71,7 @@ impl TapeSource for OwnedTape {
     }
 }
 
-/// About how many bytes a tape takes: what decides where it is encoded.
+/// Approximate bytes, which decide where the tape is encoded.
 pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
     tape.words.len() * 4
         + tape.latin1.len()
@@ -81,20 +81,20 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
         + tape.out_of_band.iter().map(Vec::len).sum::<usize>()
 }
 
-/// How terms are decoded: [`DecodeOptions`] that borrow nothing.
+/// [`DecodeOptions`] that borrow nothing.
 #[derive(Clone)]
 pub struct OwnedDecodeOptions {
     /// Whether binaries, floats and maps keep their exact form; see `backwater_etf::tape`.
     pub exact: bool,
     /// What binaries become.
     pub binaries: Binaries,
-    /// The atoms that may come in; `None` takes all.
+    /// Accepted atoms; `None` for all.
     pub known_atoms: Option<Arc<dyn KnownAtoms + Send + Sync>>,
-    /// How deep terms may be nested.
+    /// Limit of nesting.
     pub max_depth: u32,
-    /// How many terms a message may have.
+    /// Limit of terms per message.
     pub max_terms: u32,
-    /// How many bytes the value of a message may take in V8, as estimated.
+    /// Limit of a message's estimated size in V8, in bytes.
     pub max_value_size: usize,
 }
 

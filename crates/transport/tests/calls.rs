@@ -1,4 +1,4 @@
-//! Calls over real sockets, as they should go and as services spoil them.
+//! Calls over real sockets, with good and with bad services.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -29,7 +29,7 @@ fn setup() -> Setup {
 }
 
 #[test]
-fn a_value_comes_back() {
+fn a_call_returns_a_value() {
     let Setup { io, server, client } = setup();
     let outcome = call(&io, &client, "echo", "hello").unwrap();
     assert!(matches!(outcome.outcome, Outcome::Return { .. }));
@@ -38,14 +38,14 @@ fn a_value_comes_back() {
 }
 
 #[test]
-fn an_exception_comes_back_as_one() {
+fn a_call_raises_an_exception() {
     let Setup { io, client, server: _server } = setup();
     let outcome = call(&io, &client, "raise", "x").unwrap();
     assert!(matches!(outcome.outcome, Outcome::Exception { .. }));
 }
 
 #[test]
-fn failures_and_outcomes_say_which_request_they_are_about() {
+fn results_name_their_request() {
     let Setup { io, server, client } = setup();
     let calling = |client: &Client, function: &str| {
         let (client, request) = (client.clone(), request(function, arguments("x")));
@@ -65,7 +65,7 @@ fn failures_and_outcomes_say_which_request_they_are_about() {
 }
 
 #[test]
-fn a_server_counts_why_it_refuses_and_how_calls_raise() {
+fn a_server_counts_refusals_and_exceptions() {
     let Setup { io, server, client } = setup();
     let others = Secrets::new([b"another secret".to_vec()]).unwrap();
     let stranger = connect(&io, server.local_addr(), |options| options.settings.secrets = others);
@@ -81,7 +81,7 @@ fn a_server_counts_why_it_refuses_and_how_calls_raise() {
 }
 
 #[test]
-fn callers_are_counted_by_name_as_long_as_the_server_has_them() {
+fn known_callers_are_counted_by_name() {
     let io = io();
     let named = |name: &str, secret: &[u8]| NamedCaller {
         name: name.to_owned(),
@@ -149,14 +149,14 @@ fn a_thousand_calls_at_a_concurrency_of_64() {
 #[test]
 fn large_messages_go_both_ways() {
     let Setup { io, client, server: _server } = setup();
-    // More than the sockets' buffers take.
+    // Larger than the sockets' buffers.
     let text = noise(4 << 20);
     let outcome = call(&io, &client, "echo", &text).unwrap();
     assert_eq!(text_of(&outcome), text);
 }
 
 #[test]
-fn a_service_that_panics_or_forgets_costs_one_call() {
+fn a_service_that_panics_or_drops_the_reply_fails_one_call() {
     let Setup { io, server, client } = setup();
     for function in ["panic", "forget"] {
         let error = call(&io, &client, function, "x").unwrap_err();
@@ -200,7 +200,7 @@ fn a_result_over_the_servers_limit_is_an_exception() {
 }
 
 #[test]
-fn arguments_that_cannot_be_encoded_fail_before_anything_is_sent() {
+fn arguments_that_cannot_be_encoded_are_not_sent() {
     let Setup { io, server, client } = setup();
     let tape = backwater_transport::OwnedTape { words: vec![1 << 4 | 7], ..Default::default() };
     let request = support::request("echo", tape);

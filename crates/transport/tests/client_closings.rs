@@ -1,4 +1,4 @@
-//! Servers that close connections without saying so, at the worst moments.
+//! Servers that close connections unannounced, at the worst moments.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -19,8 +19,8 @@ use support::{call, connect, eventually, io};
 /// `{return, []}`
 const RETURN: &[u8] = &[131, 104, 2, 119, 6, b'r', b'e', b't', b'u', b'r', b'n', 106];
 
-/// A server that answers so many requests on each connection and then does something else with the
-/// next one. The counter has the requests that were read as a whole.
+/// A server that answers `answers` requests per connection, and then calls `then`. The counter
+/// counts requests that were read completely.
 fn peer(answers: usize, then: fn(&mut TcpStream)) -> (Peer, Arc<AtomicUsize>) {
     let counter = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&counter);
@@ -36,7 +36,7 @@ fn peer(answers: usize, then: fn(&mut TcpStream)) -> (Peer, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn a_request_that_was_read_as_a_whole_is_not_sent_again() {
+fn a_request_that_was_read_is_not_repeated() {
     let io = io();
     let (peer, requests) = peer(1, |stream| {
         read_message(stream);
@@ -49,7 +49,7 @@ fn a_request_that_was_read_as_a_whole_is_not_sent_again() {
 }
 
 #[test]
-fn a_request_that_was_reset_after_it_was_read_is_not_sent_again() {
+fn a_request_reset_after_it_was_read_is_not_repeated() {
     let io = io();
     let (peer, _) = peer(1, |stream| {
         read_message(stream);
@@ -63,7 +63,7 @@ fn a_request_that_was_reset_after_it_was_read_is_not_sent_again() {
 }
 
 #[test]
-fn a_connection_that_the_server_has_closed_is_skipped() {
+fn a_closed_connection_is_skipped() {
     let io = io();
     let (peer, requests) = peer(1, |_| ());
     let client = connect(&io, peer.address, |_| ());
@@ -74,8 +74,8 @@ fn a_connection_that_the_server_has_closed_is_skipped() {
     }
 }
 
-/// How many connections two calls take, of which the second follows `pause` after the first, when each
-/// answer has this `keep-alive` header.
+/// How many connections two calls take, `pause` apart from each other, with this `keep-alive`
+/// header in responses.
 fn connections_with_hint(hint: &'static str, pause: Duration) -> usize {
     let io = io();
     let peer = Peer::start(move |mut stream| {
@@ -100,7 +100,7 @@ fn a_connection_is_reused_until_a_second_before_the_server_closes_it() {
 }
 
 #[test]
-fn a_fresh_connection_that_is_closed_at_once_is_an_error() {
+fn closing_a_new_connection_at_once_is_an_error() {
     let io = io();
     let peer = Peer::start(|mut stream| drop(read_head(&mut stream)));
     let client = connect(&io, peer.address, |_| ());

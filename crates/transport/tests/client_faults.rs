@@ -1,4 +1,4 @@
-//! What servers and networks do to a client, and what its caller sees of that.
+//! Faults of servers and networks as callers see them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -15,7 +15,7 @@ use support::peers::{Next, Peer, finish, read_head, read_message, read_rest};
 use support::service::TestService;
 use support::signing::{chunked_response_head, chunks, response};
 use support::{
-    SHORT, arguments, call, connect, eventually, io, nobody, noise, request, run, serve,
+    SHORT, arguments, call, connect, eventually, io, noise, refusing_address, request, run, serve,
     sooner_or_later, text_of,
 };
 
@@ -25,21 +25,21 @@ fn setup() -> (Server, IoThread) {
 }
 
 #[test]
-fn a_server_that_closes_after_each_response_goes_unnoticed() {
+fn closing_after_every_response_fails_no_call() {
     let (server, io) = setup();
     let peer = Peer::before(server.local_addr(), |_, _| Next::Close);
     let client = connect(&io, peer.address, |_| ());
     for number in 0..50 {
         let text = format!("number {number}");
         assert_eq!(text_of(&call(&io, &client, "echo", &text).unwrap()), text);
-        // The close is on its way to the client, which has not been told by the event loop.
+        // The close is under way; the event loop has not seen it.
         eventually("the server has closed", || peer.ended() == number + 1);
     }
     assert_eq!(peer.connections(), 50);
 }
 
 #[test]
-fn a_server_that_closes_now_and_then_goes_unnoticed() {
+fn closing_after_some_responses_fails_no_call() {
     let (server, io) = setup();
     let peer =
         Peer::before(
@@ -57,11 +57,11 @@ fn a_server_that_closes_now_and_then_goes_unnoticed() {
 }
 
 #[test]
-fn a_close_that_the_event_loop_has_not_heard_of_goes_unnoticed() {
+fn a_close_unseen_by_the_event_loop_fails_no_call() {
     let (server, io) = setup();
     let peer = Arc::new(Peer::before(server.local_addr(), |_, _| Next::Close));
     let client = connect(&io, peer.address, |_| ());
-    // The proxy is on threads of its own; the server is not, so it gets a thread of its own, too.
+    // The proxy has its own threads; the server gets one, too.
     let caller = support::io();
     run(&caller, move || async move {
         for number in 0..10 {
@@ -73,12 +73,12 @@ fn a_close_that_the_event_loop_has_not_heard_of_goes_unnoticed() {
 }
 
 #[test]
-fn an_announced_close_is_heeded() {
+fn an_announced_close_ends_reuse() {
     let io = io();
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
     let peer = Peer::start(move |mut stream| {
-        // It stays open although it was announced to close: whoever sends more is not heard.
+        // Stays open after announcing the close, and answers nothing else.
         let mut first = true;
         while let Some(request) = read_message(&mut stream) {
             counter.fetch_add(1, Ordering::SeqCst);
@@ -99,7 +99,7 @@ fn an_announced_close_is_heeded() {
 }
 
 #[test]
-fn what_comes_unasked_on_an_idle_connection_is_no_answer() {
+fn unsolicited_bytes_are_not_a_response() {
     let (server, io) = setup();
     let peer = Peer::before(server.local_addr(), |_, stream| {
         stream.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").unwrap();
@@ -113,7 +113,7 @@ fn what_comes_unasked_on_an_idle_connection_is_no_answer() {
 }
 
 #[test]
-fn a_request_that_the_server_has_read_is_not_sent_again() {
+fn an_unanswered_request_is_not_repeated() {
     let (server, io) = setup();
     let requests = Arc::new(AtomicUsize::new(0));
     let (address, counter) = (server.local_addr(), Arc::clone(&requests));
@@ -136,18 +136,18 @@ fn a_request_that_the_server_has_read_is_not_sent_again() {
 }
 
 #[test]
-fn a_request_that_the_server_has_not_read_to_its_end_is_sent_again() {
+fn a_request_that_was_read_in_part_is_repeated() {
     let io = io();
     let peer = Peer::start(|mut stream| {
         let Some(request) = read_message(&mut stream) else { return };
         stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
-        // The next one comes in vain: most of its body is never read.
+        // Most of the next request's body is never read.
         read_head(&mut stream);
     });
     let client = connect(&io, peer.address, |options| {
         options.settings.compression_threshold = usize::MAX;
     });
-    // More than the sockets' buffers take.
+    // Larger than the sockets' buffers.
     let text = "x".repeat(7 << 20);
     for connections in 1..4 {
         call(&io, &client, "echo", &text).unwrap();
@@ -156,7 +156,7 @@ fn a_request_that_the_server_has_not_read_to_its_end_is_sent_again() {
 }
 
 #[test]
-fn a_connection_that_is_idle_for_too_long_is_closed() {
+fn connections_close_after_the_idle_timeout() {
     let (server, io) = setup();
     let client = connect(&io, server.local_addr(), |options| options.idle_timeout = Some(SHORT));
     call(&io, &client, "echo", "x").unwrap();
@@ -165,7 +165,7 @@ fn a_connection_that_is_idle_for_too_long_is_closed() {
 }
 
 #[test]
-fn an_idle_connection_that_the_server_closes_is_let_go() {
+fn an_idle_connection_closed_by_the_server_is_dropped() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |options| options.keep_alive_timeout = SHORT);
@@ -173,13 +173,13 @@ fn an_idle_connection_that_the_server_closes_is_let_go() {
         options.idle_timeout = Some(Duration::from_secs(3600));
     });
     call(&io, &client, "echo", "x").unwrap();
-    eventually("it is let go", || client.stats().idle_connections == 0);
+    eventually("it is dropped", || client.stats().idle_connections == 0);
 }
 
 #[test]
 fn a_refused_connection_names_the_server() {
     let io = io();
-    let (_socket, address) = nobody();
+    let (_socket, address) = refusing_address();
     let error = call(&io, &connect(&io, address, |_| ()), "echo", "x").unwrap_err();
     let CallError::Connect { endpoint, source } = &error else { panic!("{error:?}") };
     assert_eq!((endpoint.host.as_str(), endpoint.port), ("127.0.0.1", address.port()));
@@ -188,10 +188,10 @@ fn a_refused_connection_names_the_server() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_a_connect_error() {
+fn an_unknown_host_is_a_connect_error() {
     let io = io();
     let client = connect(&io, ([127, 0, 0, 1], 1).into(), |options| {
-        // Reserved for this by RFC 2606.
+        // Reserved by RFC 2606.
         options.endpoints = vec![EndpointAddress::new("no-such-host.invalid", 1).into()];
         options.connect_timeout = support::PATIENCE;
     });
@@ -200,7 +200,7 @@ fn a_name_that_does_not_exist_is_a_connect_error() {
 }
 
 #[test]
-fn no_answer_is_a_timeout_of_the_wait_phase() {
+fn a_missing_response_times_out_waiting() {
     let io = io();
     let peer = Peer::start(|mut stream| {
         read_message(&mut stream);
@@ -213,13 +213,13 @@ fn no_answer_is_a_timeout_of_the_wait_phase() {
     let CallError::Timeout { phase, limit, option, times, .. } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::RecvTimeout));
     assert!(times.of(Phase::Wait) >= SHORT.saturating_sub(times.of(Phase::Send)), "{times:?}");
-    // The limit does not count what came before.
+    // The limit covers only the wait.
     assert!(times.connecting() + SHORT <= elapsed, "{times:?} of {elapsed:?}");
     assert_eq!(client.stats().idle_connections, 0);
 }
 
 #[test]
-fn an_answer_that_drips_is_a_timeout_of_the_receive_phase() {
+fn a_slow_response_times_out_receiving() {
     let io = io();
     let peer = Peer::start(|mut stream| {
         let Some(request) = read_message(&mut stream) else { return };
@@ -230,7 +230,7 @@ fn an_answer_that_drips_is_a_timeout_of_the_receive_phase() {
             std::thread::sleep(SHORT / 10);
         }
     });
-    // On a busy machine the first byte may come later than the shorter limits.
+    // On a busy machine the first byte may arrive after the shorter limits.
     let is_receiving = sooner_or_later(|attempt| {
         let limit = SHORT * (attempt as u32 + 1);
         let client = connect(&io, peer.address, |options| options.recv_timeout = limit);
@@ -242,12 +242,12 @@ fn an_answer_that_drips_is_a_timeout_of_the_receive_phase() {
 }
 
 #[test]
-fn a_server_that_does_not_read_is_a_timeout_of_the_send_phase() {
+fn a_server_that_does_not_read_times_out_sending() {
     let io = io();
     let (unread, kept) = mpsc::channel();
     let peer = Peer::start(move |stream| unread.send(stream).unwrap());
     let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
-    // More than the sockets' buffers take.
+    // Larger than the sockets' buffers.
     let error = call(&io, &client, "echo", &noise(7 << 20)).unwrap_err();
     assert!(matches!(error, CallError::Timeout { phase: Phase::Send, .. }), "{error:?}");
     drop(kept);
@@ -314,20 +314,20 @@ fn a_reset_in_the_middle_is_a_lost_connection() {
 }
 
 #[test]
-fn an_answer_given_before_the_request_was_read_is_seen() {
+fn a_response_before_the_end_of_the_request_is_read() {
     let io = io();
-    // Takes several reads, between which the client finds that it can no longer write.
+    // Takes several reads, between which the client notices that it can no longer write.
     let text = [b'n'; 48 * 1024];
     let peer = Peer::start(move |mut stream| {
         let request = read_head(&mut stream).unwrap();
         stream.write_all(&response(&request, 413, "connection: close\r\n", &text)).unwrap();
-        // The body is left unread, so that the system resets the connection at once.
+        // The unread body makes the system reset the connection.
     });
     let client = connect(&io, peer.address, |options| {
         options.settings.compression_threshold = usize::MAX;
     });
     for _ in 0..10 {
-        // More than the sockets' buffers take.
+        // Larger than the sockets' buffers.
         let error = call(&io, &client, "echo", &"x".repeat(7 << 20)).unwrap_err();
         let CallError::Remote(failure) = error else { panic!("{error:?}") };
         assert_eq!((failure.status.as_u16(), &failure.body[..]), (413, &text[..]));
@@ -354,7 +354,7 @@ fn a_response_over_the_limit_is_refused_by_its_length() {
 }
 
 #[test]
-fn the_limit_of_a_call_goes_before_that_of_the_client() {
+fn the_limit_of_a_call_takes_precedence() {
     let (server, io) = setup();
     let client = connect(&io, server.local_addr(), |options| {
         options.settings.max_encoded_result_size = 31;
@@ -366,7 +366,7 @@ fn the_limit_of_a_call_goes_before_that_of_the_client() {
 }
 
 #[test]
-fn a_chunked_response_is_counted_as_it_comes() {
+fn a_chunked_response_is_limited() {
     let io = io();
     let peer = Peer::start(|mut stream| {
         let request = read_message(&mut stream).unwrap();
@@ -387,7 +387,7 @@ fn a_chunked_response_is_counted_as_it_comes() {
 }
 
 #[test]
-fn an_unsigned_response_is_shown_as_a_hint_only() {
+fn an_unsigned_response_is_only_a_hint() {
     let io = io();
     let peer = Peer::start(|mut stream| {
         read_message(&mut stream);
@@ -405,7 +405,7 @@ fn an_unsigned_response_is_shown_as_a_hint_only() {
 }
 
 #[test]
-fn a_wrong_secret_is_an_authentication_failure_with_the_reason_as_a_hint() {
+fn a_wrong_secret_fails_authentication_with_a_hint() {
     let (server, io) = setup();
     let other = backwater_protocol::Secrets::new([b"another secret".to_vec()]).unwrap();
     let client = connect(&io, server.local_addr(), |options| options.settings.secrets = other);
@@ -418,7 +418,7 @@ fn a_wrong_secret_is_an_authentication_failure_with_the_reason_as_a_hint() {
 }
 
 #[test]
-fn every_error_says_something() {
+fn every_error_has_a_message() {
     let errors = [
         CallError::QueueFull { limit: 7 },
         CallError::Closed,

@@ -1,4 +1,4 @@
-//! Waiting, giving up, and the end of clients.
+//! Queueing, cancelling, and closing clients.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -55,7 +55,7 @@ fn calls_wait_in_order_when_all_connections_are_busy() {
 }
 
 #[test]
-fn waiting_for_a_connection_times_out_as_connecting_does() {
+fn the_connect_timeout_covers_the_queue() {
     let Setup { service, client, io, server: _server } = setup(|options| {
         options.max_connections = 1;
         options.connect_timeout = SHORT;
@@ -72,7 +72,7 @@ fn waiting_for_a_connection_times_out_as_connecting_does() {
 }
 
 #[test]
-fn no_more_calls_wait_than_may() {
+fn the_queue_is_limited() {
     let Setup { service, client, io, server: _server } = setup(|options| {
         options.max_connections = 1;
         options.max_waiting = 1;
@@ -89,7 +89,7 @@ fn no_more_calls_wait_than_may() {
 }
 
 #[test]
-fn a_call_that_is_dropped_closes_its_connection_and_frees_its_place() {
+fn a_dropped_call_closes_its_connection() {
     let Setup { server, service, client, io } = setup(|options| options.max_connections = 1);
     let (give_up, given_up) = tokio::sync::oneshot::channel::<()>();
     let calls = client.clone();
@@ -108,7 +108,7 @@ fn a_call_that_is_dropped_closes_its_connection_and_frees_its_place() {
     call(&io, &client, "echo", "x").unwrap();
 }
 
-/// How the client ended a connection: with a reset, or not.
+/// Reports for each connection whether the client reset it.
 fn peer_that_notes_resets() -> (Peer, mpsc::Receiver<bool>) {
     let (sender, receiver) = mpsc::channel();
     let peer = Peer::start(move |mut stream| {
@@ -130,7 +130,7 @@ fn peer_that_notes_resets() -> (Peer, mpsc::Receiver<bool>) {
 }
 
 #[test]
-fn a_call_that_is_given_up_resets_its_connection_and_others_do_not() {
+fn only_cancelled_calls_reset_their_connection() {
     let io = io();
     let (peer, resets) = peer_that_notes_resets();
     let client = connect(&io, peer.address, |_| ());
@@ -145,7 +145,7 @@ fn a_call_that_is_given_up_resets_its_connection_and_others_do_not() {
 }
 
 #[test]
-fn a_service_hears_of_it_when_a_caller_hangs_up() {
+fn a_service_learns_that_the_caller_is_gone() {
     let Setup { server, service, client, io } = setup(|_| ());
     let outcome = start_call(&io, &client, "hold", "x");
     eventually("the call is held", || service.held() == 1);
@@ -172,7 +172,7 @@ impl Wake for Woken {
 }
 
 #[test]
-fn timeouts_of_a_call_go_before_those_of_the_client() {
+fn timeouts_of_a_call_take_precedence() {
     let Setup { client, io, server: _server, .. } = setup(|_| ());
     let calls = client.clone();
     let mut held = request("hold", arguments("x"));
@@ -182,7 +182,7 @@ fn timeouts_of_a_call_go_before_those_of_the_client() {
 }
 
 #[test]
-fn the_limit_of_a_whole_call_goes_before_those_of_its_parts_when_it_is_tighter() {
+fn a_tighter_total_timeout_takes_precedence() {
     let Setup { client, io, server: _server, .. } = setup(|options| {
         options.timeout = Some(SHORT);
         options.recv_timeout = PATIENCE;
@@ -191,7 +191,7 @@ fn the_limit_of_a_whole_call_goes_before_those_of_its_parts_when_it_is_tighter()
     let CallError::Timeout { phase, limit, option, times, .. } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::Timeout));
     let total: Duration = Phase::ALL.into_iter().map(|phase| times.of(phase)).sum();
-    // It began a little earlier, with the encoding of the arguments.
+    // The total includes encoding the arguments.
     assert!(total > SHORT / 2 && total < PATIENCE, "{times:?}");
     call(&io, &client, "echo", "x").unwrap();
 
@@ -206,7 +206,7 @@ fn the_limit_of_a_whole_call_goes_before_those_of_its_parts_when_it_is_tighter()
 }
 
 #[test]
-fn a_closed_client_takes_no_calls_and_keeps_no_connections() {
+fn a_closed_client_refuses_calls_and_closes_connections() {
     let Setup { server, client, io, .. } = setup(|_| ());
     call(&io, &client, "echo", "x").unwrap();
     assert_eq!(closing(&io, &client, PATIENCE).recv_timeout(PATIENCE), Ok(()));
@@ -217,7 +217,7 @@ fn a_closed_client_takes_no_calls_and_keeps_no_connections() {
 }
 
 #[test]
-fn calls_in_flight_and_those_that_wait_finish_while_the_client_closes() {
+fn running_and_queued_calls_finish_while_the_client_closes() {
     let Setup { server, service, client, io } = setup(|options| options.max_connections = 1);
     let held = start_call(&io, &client, "hold", "last words");
     eventually("the call is held", || service.held() == 1);
@@ -236,7 +236,7 @@ fn calls_in_flight_and_those_that_wait_finish_while_the_client_closes() {
 }
 
 #[test]
-fn calls_that_wait_are_cut_when_the_time_for_closing_is_over() {
+fn queued_calls_fail_at_the_close_timeout() {
     let Setup { service, client, io, server: _server } =
         setup(|options| options.max_connections = 1);
     let _held = start_call(&io, &client, "hold", "x");
@@ -249,7 +249,7 @@ fn calls_that_wait_are_cut_when_the_time_for_closing_is_over() {
 }
 
 #[test]
-fn calls_in_flight_are_cut_when_their_time_is_over() {
+fn running_calls_fail_at_the_close_timeout() {
     let Setup { server, service, client, io } = setup(|_| ());
     let held = start_call(&io, &client, "hold", "x");
     eventually("the call is held", || service.held() == 1);

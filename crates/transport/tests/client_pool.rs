@@ -1,4 +1,4 @@
-//! Which connections a client makes, keeps and uses again.
+//! Connections that a client opens, keeps and reuses.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -34,7 +34,7 @@ fn setup(change: impl FnOnce(&mut ClientOptions)) -> Setup {
 }
 
 #[test]
-fn connections_are_opened_ahead_of_calls_and_replaced_when_they_expire() {
+fn warm_connections_are_opened_and_replaced() {
     let Setup { server, client, io, .. } = setup(|options| {
         options.min_connections = 3;
         options.idle_timeout = Some(SHORT);
@@ -48,7 +48,7 @@ fn connections_are_opened_ahead_of_calls_and_replaced_when_they_expire() {
 }
 
 #[test]
-fn connections_beyond_those_that_are_kept_end_when_they_are_idle() {
+fn connections_beyond_the_warm_ones_expire() {
     let Setup { service, client, io, server: _server } = setup(|options| {
         options.min_connections = 1;
         options.idle_timeout = Some(SHORT);
@@ -64,10 +64,10 @@ fn connections_beyond_those_that_are_kept_end_when_they_are_idle() {
 }
 
 #[test]
-fn connections_that_the_server_closes_are_made_anew() {
+fn closed_warm_connections_are_replaced() {
     let io = io();
     let peer = Peer::start(|mut stream| {
-        // Each connection ends after one answer.
+        // Each connection ends after one response.
         let Some(request) = read_message(&mut stream) else { return };
         let _ = stream.write_all(&response(&request, 200, "connection: close\r\n", RETURN));
     });
@@ -79,7 +79,7 @@ fn connections_that_the_server_closes_are_made_anew() {
 }
 
 #[test]
-fn no_connection_is_made_ahead_once_the_client_is_closed() {
+fn a_closed_client_opens_no_warm_connections() {
     let Setup { server, client, io, .. } = setup(|options| options.min_connections = 2);
     eventually("two connections are open", || server.stats().connections == 2);
     let closed = client.close(Duration::ZERO);
@@ -90,7 +90,7 @@ fn no_connection_is_made_ahead_once_the_client_is_closed() {
 }
 
 #[test]
-fn a_connection_that_is_old_is_not_used_again() {
+fn an_old_connection_is_not_reused() {
     const AGE: Duration = Duration::from_secs(1);
     let accepted = Arc::new(AtomicUsize::new(0));
     let Setup { server, client: _client, io, .. } = setup(|_| ());
@@ -109,7 +109,7 @@ fn a_connection_that_is_old_is_not_used_again() {
             call(&io, &client, "echo", "x").unwrap();
         }
         let connections = peer.connections() - before;
-        // Up to a quarter earlier is early enough. On a busy machine a call may take longer.
+        // Connections may expire a quarter earlier. On a busy machine a call may take longer.
         if start.elapsed() > AGE * 3 / 4 {
             return false;
         }
@@ -124,7 +124,7 @@ fn a_connection_that_is_old_is_not_used_again() {
 }
 
 #[test]
-fn a_queue_of_length_zero_lets_nobody_wait() {
+fn a_queue_of_length_zero_refuses_calls() {
     let Setup { service, client, io, server: _server } = setup(|options| {
         options.max_connections = 1;
         options.max_waiting = 0;

@@ -1,4 +1,4 @@
-//! Clients of several endpoints, and of such that are told later.
+//! Clients with several endpoints, and with endpoints that are resolved later.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -16,8 +16,8 @@ use backwater_transport::{
 
 use support::service::TestService;
 use support::{
-    PATIENCE, SHORT, call, connect, eventually, io, nobody, secrets, serve, sooner_or_later,
-    start_call,
+    PATIENCE, SHORT, call, connect, eventually, io, refusing_address, secrets, serve,
+    sooner_or_later, start_call,
 };
 
 struct Asked {
@@ -26,7 +26,7 @@ struct Asked {
     count: Arc<AtomicUsize>,
 }
 
-/// A client that does not know its endpoints, and how often it has asked for them.
+/// A client without endpoints, and how often it has asked for them.
 fn asking(change: impl FnOnce(&mut ClientOptions)) -> Asked {
     let io = io();
     let mut options = ClientOptions::of(Vec::new(), Settings::new(secrets()));
@@ -65,12 +65,12 @@ fn failure() -> ResolveFailure {
 }
 
 #[test]
-fn calls_wait_for_the_endpoints_which_are_asked_for_once() {
+fn waiting_calls_ask_for_endpoints_once() {
     let asked = asking(|_| ());
     let (_server, listed) = asked.server();
     assert_eq!(asked.count(), 0);
     let calls: Vec<_> = (0..5).map(|_| start_call(&asked.io, &asked.client, "echo", "x")).collect();
-    eventually("they are asked for", || asked.count() == 1);
+    eventually("the client asks for them", || asked.count() == 1);
     asked.client.set_endpoints(listed);
     for call in calls {
         call.recv_timeout(PATIENCE).unwrap().unwrap();
@@ -79,15 +79,15 @@ fn calls_wait_for_the_endpoints_which_are_asked_for_once() {
 }
 
 #[test]
-fn calls_fail_when_nothing_is_resolved_and_a_later_one_asks_again() {
+fn calls_fail_without_endpoints_and_later_ones_ask_again() {
     let asked = asking(|_| ());
     let (_server, listed) = asked.server();
     let first = start_call(&asked.io, &asked.client, "echo", "x");
-    eventually("they are asked for", || asked.count() == 1);
+    eventually("the client asks for them", || asked.count() == 1);
     asked.client.resolution_failed(failure());
     let error = first.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(matches!(&error, CallError::Resolve(known) if *known == failure()), "{error:?}");
-    // The failure is remembered for a while; then calls ask again, and wait.
+    // The failure is cached for a while; then calls ask again, and wait.
     let later = loop {
         let later = start_call(&asked.io, &asked.client, "echo", "x");
         let outcome = Cell::new(None);
@@ -104,11 +104,11 @@ fn calls_fail_when_nothing_is_resolved_and_a_later_one_asks_again() {
 }
 
 #[test]
-fn an_empty_list_is_a_failure_and_changes_nothing() {
+fn an_empty_list_keeps_the_endpoints() {
     let asked = asking(|_| ());
     let (_server, listed) = asked.server();
     let first = start_call(&asked.io, &asked.client, "echo", "x");
-    eventually("they are asked for", || asked.count() == 1);
+    eventually("the client asks for them", || asked.count() == 1);
     asked.client.set_endpoints(Vec::new());
     let error = first.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(matches!(error, CallError::Resolve(_)), "{error:?}");
@@ -118,41 +118,41 @@ fn an_empty_list_is_a_failure_and_changes_nothing() {
 }
 
 #[test]
-fn waiting_for_endpoints_has_its_limit() {
+fn waiting_for_endpoints_times_out() {
     let asked = asking(|options| options.connect_timeout = SHORT);
     let error = call(&asked.io, &asked.client, "echo", "x").unwrap_err();
     assert!(matches!(error, CallError::Timeout { phase: Phase::Resolve, .. }), "{error:?}");
 }
 
 #[test]
-fn closing_lets_calls_wait_for_endpoints_within_their_limits() {
+fn calls_of_a_closing_client_may_wait_for_endpoints() {
     let asked = asking(|_| ());
     let (_server, listed) = asked.server();
     let waiting = start_call(&asked.io, &asked.client, "echo", "x");
-    eventually("they are asked for", || asked.count() == 1);
+    eventually("the client asks for them", || asked.count() == 1);
     drop(asked.client.close(PATIENCE));
     asked.client.set_endpoints(listed);
     waiting.recv_timeout(PATIENCE).unwrap().unwrap();
 
     let hopeless = asking(|options| options.connect_timeout = SHORT);
     let waiting = start_call(&hopeless.io, &hopeless.client, "echo", "x");
-    eventually("they are asked for", || hopeless.count() == 1);
+    eventually("the client asks for them", || hopeless.count() == 1);
     drop(hopeless.client.close(PATIENCE));
     let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(matches!(error, CallError::Timeout { phase: Phase::Resolve, .. }), "{error:?}");
 }
 
 #[test]
-fn a_call_that_fails_everywhere_waits_for_news() {
-    let (_socket, nobody) = nobody();
-    // Two seconds, for which this thread may sleep on a busy machine.
+fn a_call_that_fails_everywhere_waits_for_an_update() {
+    let (_socket, refusing_address) = refusing_address();
+    // Allows for a busy machine: the call waits two seconds for an update.
     let gets_them = sooner_or_later(|_| {
         let asked = asking(|_| ());
         let (_server, listed) = asked.server();
         let waiting = start_call(&asked.io, &asked.client, "echo", "x");
-        eventually("they are asked for", || asked.count() == 1);
-        asked.client.set_endpoints(vec![endpoint(nobody)]);
-        eventually("they are asked for again", || asked.count() == 2);
+        eventually("the client asks for them", || asked.count() == 1);
+        asked.client.set_endpoints(vec![endpoint(refusing_address)]);
+        eventually("the client asks again", || asked.count() == 2);
         asked.client.set_endpoints(listed);
         waiting.recv_timeout(PATIENCE).unwrap().is_ok()
     });
@@ -160,27 +160,27 @@ fn a_call_that_fails_everywhere_waits_for_news() {
 }
 
 #[test]
-fn without_news_the_call_fails_as_it_did() {
-    let (_socket, nobody) = nobody();
+fn without_an_update_the_call_fails() {
+    let (_socket, refusing_address) = refusing_address();
     let asked = asking(|_| ());
     let waiting = start_call(&asked.io, &asked.client, "echo", "x");
-    eventually("they are asked for", || asked.count() == 1);
-    asked.client.set_endpoints(vec![endpoint(nobody)]);
-    eventually("they are asked for again", || asked.count() == 2);
+    eventually("the client asks for them", || asked.count() == 1);
+    asked.client.set_endpoints(vec![endpoint(refusing_address)]);
+    eventually("the client asks again", || asked.count() == 2);
     asked.client.endpoints_unchanged();
     let error = waiting.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(matches!(error, CallError::Connect { .. }), "{error:?}");
 }
 
 #[test]
-fn a_call_goes_around_endpoints_that_nobody_listens_on() {
+fn a_call_skips_endpoints_that_refuse_connections() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |_| ());
     let address = server.local_addr();
-    let (_sockets, nobodies): (Vec<_>, Vec<_>) = (0..4).map(|_| nobody()).unzip();
+    let (_sockets, addresses): (Vec<_>, Vec<_>) = (0..4).map(|_| refusing_address()).unzip();
     let client = connect(&io, address, |options| {
-        options.endpoints = nobodies.into_iter().chain([address]).map(endpoint).collect();
+        options.endpoints = addresses.into_iter().chain([address]).map(endpoint).collect();
     });
     for _ in 0..20 {
         call(&io, &client, "echo", "x").unwrap();

@@ -1,4 +1,4 @@
-//! The thread that everything lives on: it survives its tasks and ends when told.
+//! The I/O thread survives its tasks and ends on request.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use backwater_transport::{IoThread, IoThreadStopped};
 
-/// Long enough for anything that happens at all.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -33,7 +32,7 @@ fn tasks_need_not_be_send_and_run_on_one_named_thread() {
 }
 
 #[test]
-fn a_panic_ends_its_own_task_only() {
+fn a_panic_ends_only_its_task() {
     let io = IoThread::start(|| ()).unwrap();
     let (sender, receiver) = mpsc::channel();
     let (held, dropped) = mpsc::channel::<()>();
@@ -76,7 +75,7 @@ fn parking_calls_the_hook_after_the_work_is_done() {
 }
 
 #[test]
-fn a_panicking_hook_does_no_harm() {
+fn a_panicking_hook_is_harmless() {
     let io = IoThread::start(|| panic!("expected by the test")).unwrap();
     let (sender, receiver) = mpsc::channel();
     io.spawn(move || async move {
@@ -116,7 +115,7 @@ fn shutdown_from_within_does_not_wait_for_itself() {
 }
 
 #[test]
-fn shutdown_does_not_wait_for_work_that_blocks() {
+fn shutdown_does_not_wait_for_blocking_work() {
     let io = IoThread::start(|| ()).unwrap();
     let (started, is_started) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
@@ -134,7 +133,7 @@ fn shutdown_does_not_wait_for_work_that_blocks() {
 }
 
 #[test]
-fn nothing_is_lost_between_waiting_awake_and_sleeping() {
+fn no_task_is_lost_between_spinning_and_sleeping() {
     let io = IoThread::start(|| ()).unwrap();
     for spin in [1, 20, 1000] {
         io.set_spin(Duration::from_micros(spin));
@@ -142,14 +141,15 @@ fn nothing_is_lost_between_waiting_awake_and_sleeping() {
             let (sender, receiver) = mpsc::channel();
             io.spawn(move || async move { sender.send(number).unwrap() }).unwrap();
             assert_eq!(receiver.recv_timeout(PATIENCE), Ok(number));
-            // So that the next one comes while the thread spins, goes to sleep, or sleeps.
+            // Varies the delay, so that the thread spins, falls asleep or sleeps when the next one
+            // arrives.
             (0..number % 200 * 10).for_each(|_| std::hint::spin_loop());
         }
     }
 }
 
 #[test]
-fn a_thread_that_may_wait_awake_does_so_and_goes_to_sleep_when_nothing_comes() {
+fn a_thread_spins_and_then_sleeps() {
     let looks = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&looks);
     let io = IoThread::start(move || {
@@ -167,7 +167,7 @@ fn a_thread_that_may_wait_awake_does_so_and_goes_to_sleep_when_nothing_comes() {
     while looks.load(Ordering::SeqCst) < 100 {
         assert!(Instant::now() < patience, "it does not look for events");
         std::thread::yield_now();
-        // A wait that another process has interrupted for long is given up.
+        // Repeats a wait that another process has interrupted.
         ping();
     }
     io.set_spin(Duration::from_millis(1));

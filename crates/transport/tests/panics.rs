@@ -1,9 +1,7 @@
-//! A panic in whichever layer becomes one failed call, and the next call works.
+//! A panic in any layer fails one call, and the next call works.
 //!
-//! Nothing in the product panics on purpose: these tests hand in parts of their own that do, at the
-//! places where each layer calls what it was given. The codec asks for known atoms while it decodes, and
-//! for the tape when it encodes; the protocol asks what is exposed; the transport hands calls to the
-//! service.
+//! The product never panics on purpose, so the tests pass in parts that do: the codec asks for
+//! known atoms and tapes, the protocol for the exposure, and the transport calls the service.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -22,7 +20,7 @@ use backwater_transport::{
 
 use support::{arguments, connect, io, noise, run, text_of};
 
-/// What goes off when it is armed, and once.
+/// Panics once after it is armed.
 #[derive(Clone, Default)]
 struct Charge(Arc<AtomicBool>);
 
@@ -50,7 +48,7 @@ impl KnownAtoms for Atoms {
     }
 }
 
-/// Panics while the protocol looks for the function.
+/// Panics while the protocol looks up the function.
 struct Exposed(Charge);
 
 impl Exposure for Exposed {
@@ -97,7 +95,7 @@ impl TapeSource for Explosive {
     }
 }
 
-/// A list of an atom and a text: the atom is one that the codec asks about.
+/// A list of an atom, which the codec asks about, and a text.
 fn with_atom(text: &str) -> OwnedTape {
     let tape = arguments(text);
     let words = vec![1 << 4 | 3, 2 << 4 | 7, 6, tape.words[1]];
@@ -144,12 +142,12 @@ fn call(setup: &Setup, arguments: Box<dyn TapeSource>) -> Result<String, CallErr
     run(&setup.io, move || support::called(&client, request)).map(|outcome| text_of(&outcome))
 }
 
-/// Small messages are worked on where they arrive, large ones on a thread of the pool.
+/// Small messages are processed inline, large ones on a pool thread.
 fn texts() -> [String; 2] {
     ["small".to_owned(), noise(300_000)]
 }
 
-/// The call fails in the way that is expected, and the next one does not.
+/// The call fails as expected, and the next one succeeds.
 fn one_call_fails(setup: &Setup, charge: &Charge, is_expected: fn(&CallError) -> bool) {
     for text in texts() {
         charge.arm();

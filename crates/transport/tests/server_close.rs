@@ -1,4 +1,4 @@
-//! How servers begin and end.
+//! Starting and closing servers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -32,15 +32,15 @@ fn a_port_in_use_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_host_that_is_no_address_of_ours_is_an_error() {
+fn a_foreign_address_is_an_error() {
     let io = io();
-    // TEST-NET-1 of RFC 5737 belongs to nobody.
+    // TEST-NET-1 of RFC 5737 is unassigned.
     let error = run(&io, start_at(&io, "192.0.2.1", 0)).unwrap_err();
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrNotAvailable);
 }
 
 #[test]
-fn nothing_starts_on_a_thread_that_has_ended() {
+fn a_server_cannot_start_on_a_stopped_thread() {
     let (ended, running) = (io(), io());
     ended.shutdown();
     assert!(run(&running, start_at(&ended, "127.0.0.1", 0)).is_err());
@@ -73,7 +73,7 @@ fn a_call_in_flight_finishes_while_the_server_closes() {
     eventually("the call is held", || service.held() == 1);
 
     let closed = closing(&io, &server, PATIENCE);
-    eventually("it stops to listen", || TcpStream::connect(server.local_addr()).is_err());
+    eventually("it stops listening", || TcpStream::connect(server.local_addr()).is_err());
     assert_eq!(closed.recv_timeout(SHORT), Err(mpsc::RecvTimeoutError::Timeout));
 
     service.take_held().pop().unwrap().answer();
@@ -83,7 +83,7 @@ fn a_call_in_flight_finishes_while_the_server_closes() {
 }
 
 #[test]
-fn a_call_in_flight_is_cut_when_its_time_is_over() {
+fn a_running_call_is_reset_at_the_close_timeout() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |_| ());
@@ -113,7 +113,7 @@ fn idle_and_fresh_connections_are_closed_at_once() {
 }
 
 #[test]
-fn closing_again_can_only_hasten_the_end() {
+fn closing_again_only_shortens_the_delay() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |_| ());
@@ -128,7 +128,7 @@ fn closing_again_can_only_hasten_the_end() {
 }
 
 #[test]
-fn a_server_that_is_dropped_takes_everything_along() {
+fn dropping_a_server_closes_everything() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |_| ());
@@ -138,7 +138,7 @@ fn a_server_that_is_dropped_takes_everything_along() {
     eventually("the call is held", || service.held() == 1);
     drop(server);
     assert!(held.recv_timeout(PATIENCE).unwrap().is_err());
-    eventually("it stops to listen", || TcpStream::connect(address).is_err());
+    eventually("it stops listening", || TcpStream::connect(address).is_err());
 }
 
 #[test]

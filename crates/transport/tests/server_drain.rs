@@ -1,4 +1,4 @@
-//! How servers leave without losing calls: health, the last answers, and what comes in the last moment.
+//! Servers drain without losing calls.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -26,7 +26,7 @@ fn closing(io: &IoThread, server: &Server, delay: Duration) -> mpsc::Receiver<()
     start(io, move || closed)
 }
 
-/// The head of the answer, in lower case, and the body.
+/// Head in lower case, and body.
 fn ask(stream: &mut TcpStream, method: &str, path: &str) -> (String, String) {
     let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
@@ -45,7 +45,7 @@ fn says_close(head: &str) -> bool {
 }
 
 #[test]
-fn health_is_told_to_everybody_and_counts_as_no_call() {
+fn health_checks_need_no_signature_and_are_not_counted() {
     let io = io();
     let server = serve_with_health(&io);
     for path in [HEALTH, "/healthz?verbose"] {
@@ -71,7 +71,7 @@ fn a_health_check_ends_its_connection() {
     let (head, _) = answer(&mut stream, false);
     assert!(says_close(&head), "{head}");
     assert_eq!(read_rest(&mut stream), b"");
-    // Also once a call has been answered: only the caller knows whether the two belong together.
+    // Also after a call, because only the caller knows whether both belong together.
     let mut stream = dial(server.local_addr());
     call(&mut stream, false);
     let (head, _) = ask(&mut stream, "GET", HEALTH);
@@ -92,7 +92,7 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
-fn without_the_option_there_is_no_health() {
+fn without_the_option_health_checks_get_404() {
     let io = io();
     let server = serve(&io, &Arc::new(TestService::default()), |_| ());
     let (head, _) = ask(&mut dial(server.local_addr()), "GET", HEALTH);
@@ -100,13 +100,13 @@ fn without_the_option_there_is_no_health() {
 }
 
 #[test]
-fn a_server_that_leaves_says_so_and_goes_on_to_serve() {
+fn a_draining_server_announces_it_and_serves() {
     let io = io();
     let server = serve_with_health(&io);
     let address = server.local_addr();
     let mut kept = dial(address);
     call(&mut kept, false);
-    // Longer than this test takes.
+    // Longer than this test.
     let closed = closing(&io, &server, PATIENCE * 10);
 
     let (head, body) = ask(&mut dial(address), "GET", HEALTH);
@@ -119,14 +119,14 @@ fn a_server_that_leaves_says_so_and_goes_on_to_serve() {
         call(&mut dial(address), true);
     }
 
-    // Closing again cuts the delay short.
+    // Closing again shortens the delay.
     assert_eq!(closing(&io, &server, Duration::ZERO).recv_timeout(PATIENCE), Ok(()));
     assert_eq!(closed.recv_timeout(PATIENCE), Ok(()));
     assert!(TcpStream::connect(address).is_err());
 }
 
 #[test]
-fn the_delay_ends_by_itself() {
+fn the_drain_delay_ends() {
     let io = io();
     let server = serve_with_health(&io);
     let closed = closing(&io, &server, Duration::from_millis(50));
@@ -135,7 +135,7 @@ fn the_delay_ends_by_itself() {
 }
 
 #[test]
-fn requests_that_have_come_when_the_server_closes_are_answered() {
+fn received_requests_are_answered_while_closing() {
     let io = io();
     let server = serve_with_health(&io);
     let address = server.local_addr();
@@ -162,14 +162,14 @@ fn requests_that_have_come_when_the_server_closes_are_answered() {
 
 #[test]
 fn a_new_connection_has_time_for_its_first_request() {
-    // A second, for which this thread may sleep on a busy machine.
+    // Allows for a busy machine: a new connection has one second.
     let served = (0..10).any(|_| {
         let io = io();
         let server = serve_with_health(&io);
         let mut fresh = dial(server.local_addr());
         eventually("it is accepted", || server.stats().connections == 1);
         let closed = closing(&io, &server, Duration::ZERO);
-        eventually("it stops to listen", || TcpStream::connect(server.local_addr()).is_err());
+        eventually("it stops listening", || TcpStream::connect(server.local_addr()).is_err());
         send(&mut fresh);
         let answer = receive(&mut fresh);
         assert_eq!(closed.recv_timeout(PATIENCE), Ok(()));
@@ -178,7 +178,7 @@ fn a_new_connection_has_time_for_its_first_request() {
     assert!(served);
 }
 
-/// Stops the I/O thread until what is returned is dropped.
+/// Blocks the I/O thread until the sender is dropped.
 fn halt(io: &IoThread) -> mpsc::Sender<()> {
     let (resume, resumed) = mpsc::channel();
     let (stopping, stopped) = mpsc::channel();
@@ -203,7 +203,7 @@ fn send(stream: &mut TcpStream) {
     stream.write_all(&[head, body].concat()).unwrap();
 }
 
-/// The head of an answer, in lower case.
+/// The head of a response in lower case.
 fn receive(stream: &mut TcpStream) -> Option<String> {
     let message = read_message(stream)?;
     Some(String::from_utf8_lossy(&message).split("\r\n\r\n").next()?.to_lowercase())

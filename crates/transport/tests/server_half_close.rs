@@ -1,4 +1,4 @@
-//! Peers that end their side of a connection and wait for the answer, and peers that have gone.
+//! Peers that close their side and wait for the response, and peers that have gone away.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -16,11 +16,11 @@ use support::peers::{dial, read_message, read_rest, signed_request, status};
 use support::service::{Held, TestService};
 use support::{eventually, io, noise, serve};
 
-/// Longer than the server waits before it tries whether a peer is there.
+/// Longer than the server waits before it probes a peer.
 const A_WHILE: Duration = Duration::from_millis(1500);
 
 struct Setup {
-    /// Declared before the thread that it lives on.
+    /// Dropped before its thread.
     server: Server,
     service: Arc<TestService>,
     _io: IoThread,
@@ -34,7 +34,7 @@ fn setup() -> Setup {
 }
 
 impl Setup {
-    /// Sends bytes on a connection of their own.
+    /// Opens a connection and sends bytes.
     fn send(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = dial(self.server.local_addr());
         stream.write_all(bytes).unwrap();
@@ -52,7 +52,7 @@ fn request(function: &str, text: &str) -> Vec<u8> {
     [head, body].concat()
 }
 
-/// The statuses of all responses until the server closes, and how many were interim.
+/// The statuses until the server closes, and the number of interim responses.
 fn statuses(stream: &mut TcpStream) -> (Vec<u16>, usize) {
     let (mut statuses, mut interim) = (Vec::new(), 0);
     while let Some(message) = read_message(stream) {
@@ -65,7 +65,7 @@ fn statuses(stream: &mut TcpStream) -> (Vec<u16>, usize) {
 }
 
 #[test]
-fn a_peer_that_has_ended_its_side_gets_its_answer() {
+fn a_half_closed_peer_gets_its_response() {
     let setup = setup();
     let mut stream = setup.send(&request("echo", "x"));
     stream.shutdown(Shutdown::Write).unwrap();
@@ -82,7 +82,7 @@ fn all_requests_before_the_end_are_answered() {
 }
 
 #[test]
-fn an_answer_that_takes_long_comes_after_interim_ones() {
+fn a_slow_response_follows_interim_ones() {
     let setup = setup();
     let mut stream = setup.send(&request("hold", "x"));
     stream.shutdown(Shutdown::Write).unwrap();
@@ -109,18 +109,18 @@ fn a_peer_of_http_1_0_gets_no_interim_responses() {
 }
 
 #[test]
-fn a_large_answer_is_sent_to_its_end() {
+fn a_large_response_is_sent_completely() {
     let setup = setup();
     let (head, body) = signed_request("echo", &noise(6 << 20));
     let mut stream = setup.send(&[head, body].concat());
     stream.shutdown(Shutdown::Write).unwrap();
-    // The answer does not fit into the buffers of the system.
+    // The response is larger than the system's buffers.
     sleep(A_WHILE);
     assert_eq!(statuses(&mut stream).0, [200]);
 }
 
 #[test]
-fn a_request_that_is_not_whole_is_not_answered_as_one() {
+fn a_truncated_request_is_not_served() {
     let setup = setup();
     let (head, body) = signed_request("echo", "x");
     let mut stream = setup.send(&[&head[..], &body[..body.len() - 1]].concat());
@@ -133,7 +133,7 @@ fn a_request_that_is_not_whole_is_not_answered_as_one() {
 }
 
 #[test]
-fn an_idle_peer_that_ends_its_side_is_parted_from() {
+fn an_idle_half_closed_connection_is_closed() {
     let setup = setup();
     let mut stream = setup.send(&request("echo", "x"));
     assert_eq!(status(&read_message(&mut stream).unwrap()), 200);
@@ -142,7 +142,7 @@ fn an_idle_peer_that_ends_its_side_is_parted_from() {
 }
 
 #[test]
-fn a_peer_that_has_gone_abandons_its_call() {
+fn a_vanished_peer_abandons_its_call() {
     let setup = setup();
     for resets in [false, true] {
         let stream = setup.send(&request("hold", "x"));
@@ -157,7 +157,7 @@ fn a_peer_that_has_gone_abandons_its_call() {
 }
 
 #[test]
-fn a_peer_that_ends_its_side_and_goes_later_abandons_its_call() {
+fn a_half_closed_peer_that_vanishes_abandons_its_call() {
     let setup = setup();
     let stream = setup.send(&request("hold", "x"));
     stream.shutdown(Shutdown::Write).unwrap();

@@ -1,4 +1,4 @@
-//! The server's limits of size, number and time, each from both of its sides.
+//! Both sides of the server's limits of size, number and time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -16,7 +16,7 @@ use support::signing::{chunks, sign_gzipped_request, sign_request};
 use support::{PATIENCE, SHORT, call, connect, eventually, io, noise, serve, sooner_or_later};
 
 struct Setup {
-    /// Declared before the thread that it lives on.
+    /// Dropped before its thread.
     server: Server,
     service: Arc<TestService>,
     io: IoThread,
@@ -30,7 +30,7 @@ fn setup(change: impl FnOnce(&mut ServerOptions)) -> Setup {
 }
 
 #[test]
-fn a_request_that_drips_within_the_time_is_served() {
+fn a_slow_request_within_the_timeout_is_served() {
     let setup = setup(|options| options.head_timeout = Duration::from_secs(60));
     let mut stream = dial(setup.server.local_addr());
     let (head, body) = signed_request("echo", "slowly");
@@ -42,14 +42,14 @@ fn a_request_that_drips_within_the_time_is_served() {
 }
 
 #[test]
-fn a_head_that_drips_is_cut_with_408() {
+fn a_slow_head_gets_408() {
     let setup = setup(|options| options.head_timeout = SHORT);
     let is_answered = sooner_or_later(|_| {
         let mut stream = dial(setup.server.local_addr());
         let dripping = std::thread::spawn({
             let mut stream = stream.try_clone().unwrap();
             move || {
-                // Each byte comes in time; the head as a whole does not.
+                // Every byte is on time, but not the whole head.
                 let (head, _) = signed_request("echo", "x");
                 for byte in head.chunks(1) {
                     if stream.write_all(byte).is_err() {
@@ -59,7 +59,7 @@ fn a_head_that_drips_is_cut_with_408() {
                 }
             }
         });
-        // None when not even the first byte has come in time.
+        // `None` if the first byte was late.
         let answer = read_message(&mut stream);
         if let Some(answer) = &answer {
             assert_eq!(status(answer), 408);
@@ -75,7 +75,7 @@ fn a_head_that_drips_is_cut_with_408() {
 }
 
 #[test]
-fn a_body_that_drips_is_cut_with_408() {
+fn a_slow_body_gets_408() {
     let setup = setup(|options| options.recv_timeout = SHORT);
     let mut stream = dial(setup.server.local_addr());
     let (head, body) = signed_request("echo", "a body that comes too slowly");
@@ -89,7 +89,7 @@ fn a_body_that_drips_is_cut_with_408() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_without_a_word() {
+fn an_idle_connection_is_closed_silently() {
     let setup = setup(|options| {
         options.head_timeout = SHORT;
         options.keep_alive_timeout = SHORT;
@@ -100,7 +100,7 @@ fn an_idle_connection_is_closed_without_a_word() {
         let mut used = dial(setup.server.local_addr());
         let (head, body) = signed_request("echo", "x");
         let sent = used.write_all(&[head, body].concat());
-        // None when the request has not come in time.
+        // `None` if the request was late.
         let answer = sent.ok().and_then(|()| read_message(&mut used));
         if let Some(answer) = &answer {
             assert_eq!(status(answer), 200);
@@ -147,7 +147,7 @@ fn a_chunked_body_is_refused() {
 }
 
 #[test]
-fn a_refusal_can_be_read_by_a_peer_that_is_still_sending() {
+fn a_peer_that_is_still_sending_reads_the_refusal() {
     let setup = setup(|options| options.settings.max_encoded_args_size = 1 << 20);
     let mut stream = dial(setup.server.local_addr());
     let body = vec![b'x'; 1 << 20];
@@ -156,7 +156,7 @@ fn a_refusal_can_be_read_by_a_peer_that_is_still_sending() {
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
-    // As clients do that read only when they have sent everything.
+    // Some clients read only after they have sent everything.
     std::thread::sleep(Duration::from_millis(50));
     stream.write_all(&body).unwrap();
     let answer = read_message(&mut stream).unwrap();
@@ -167,7 +167,7 @@ fn a_refusal_can_be_read_by_a_peer_that_is_still_sending() {
 }
 
 #[test]
-fn a_refused_peer_is_not_asked_for_its_body() {
+fn a_refused_request_gets_no_100_continue() {
     let setup = setup(|_| ());
     let (signed, body) = signed_request("echo", "x");
     let head = String::from_utf8(signed).unwrap();
@@ -203,7 +203,7 @@ fn a_head_over_the_limit_is_refused() {
 fn garbage_is_answered_with_400_and_the_server_goes_on() {
     let setup = setup(|_| ());
     let mut stream = dial(setup.server.local_addr());
-    stream.write_all(b"\x16\x03\x01\x02\x00 this is no HTTP\r\n\r\n").unwrap();
+    stream.write_all(b"\x16\x03\x01\x02\x00 not HTTP\r\n\r\n").unwrap();
     assert_eq!(status(&read_message(&mut stream).unwrap()), 400);
     assert_eq!(read_rest(&mut stream), b"");
     let client = connect(&setup.io, setup.server.local_addr(), |_| ());
@@ -211,7 +211,7 @@ fn garbage_is_answered_with_400_and_the_server_goes_on() {
 }
 
 #[test]
-fn a_peer_that_vanishes_in_the_middle_leaves_nothing_behind() {
+fn a_vanished_peer_leaves_nothing_behind() {
     let setup = setup(|_| ());
     let (head, body) = signed_request("hold", "x");
     for length in [1, head.len() - 1, head.len(), head.len() + 1, head.len() + body.len()] {
@@ -225,7 +225,7 @@ fn a_peer_that_vanishes_in_the_middle_leaves_nothing_behind() {
     }
     let held = setup.service.take_held().pop().unwrap();
     assert!(held.reply.is_abandoned());
-    // Its place is free, its function runs on.
+    // Its place is free, but its function still runs.
     let stats = setup.server.stats();
     assert_eq!((stats.calls_in_flight, stats.abandoned), (0, 1));
     held.answer();
@@ -233,7 +233,7 @@ fn a_peer_that_vanishes_in_the_middle_leaves_nothing_behind() {
 }
 
 #[test]
-fn one_call_more_than_may_be_in_flight_is_refused_unread() {
+fn calls_over_the_limit_are_refused_unread() {
     let setup = setup(|options| options.max_calls_in_flight = 2);
     let client = connect(&setup.io, setup.server.local_addr(), |_| ());
     let held: Vec<_> =
@@ -253,7 +253,7 @@ fn one_call_more_than_may_be_in_flight_is_refused_unread() {
 }
 
 #[test]
-fn compressed_bodies_of_any_size_exceed_the_memory_by_one_message_at_most() {
+fn compressed_bodies_exceed_the_memory_by_at_most_one_message() {
     const INFLATED: usize = 512 * 1024;
     const LIMIT: usize = 1 << 20;
     const CALLS: usize = 24;
@@ -261,7 +261,7 @@ fn compressed_bodies_of_any_size_exceed_the_memory_by_one_message_at_most() {
     assert!(zipped.len() < 8000, "{} bytes are not compressed", zipped.len());
     let target = "/backwater/1/test/hold/1";
     for padding in [0, 20_000, LIMIT / 4] {
-        // A name of a file that makes the body larger: it counts before it is inflated.
+        // A file name enlarges the body, which counts before it is inflated.
         let name = vec![b'n'; padding];
         let body = [&zipped[..3], &[8], &zipped[4..10], &name, b"\0", &zipped[10..]].concat();
         let length = body.len();
@@ -286,7 +286,7 @@ fn compressed_bodies_of_any_size_exceed_the_memory_by_one_message_at_most() {
             .collect();
         let mut most = 0;
         while !callers.iter().all(JoinHandle::is_finished) {
-            // So that whatever can be let in is in.
+            // Lets in as much as possible.
             std::thread::sleep(Duration::from_millis(20));
             most = most.max(setup.server.stats().bytes_in_flight);
             setup.service.take_held().into_iter().for_each(Held::answer);
@@ -300,7 +300,7 @@ fn compressed_bodies_of_any_size_exceed_the_memory_by_one_message_at_most() {
 }
 
 #[test]
-fn one_connection_more_than_may_be_waits_until_another_ends() {
+fn connections_over_the_limit_wait() {
     let setup = setup(|options| options.max_connections = 2);
     let first = dial(setup.server.local_addr());
     let _second = dial(setup.server.local_addr());
@@ -316,7 +316,7 @@ fn one_connection_more_than_may_be_waits_until_another_ends() {
 }
 
 #[test]
-fn a_peer_that_never_reads_its_answer_is_cut() {
+fn a_peer_that_never_reads_is_disconnected() {
     let (head, body) = signed_request("echo", &noise(6 << 20));
     let setup = setup(|options| {
         options.send_timeout = SHORT;

@@ -1,4 +1,4 @@
-//! Connections without a request give their memory back; their peers do not notice.
+//! Idle connections free their memory, invisibly to peers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -14,11 +14,11 @@ use support::peers::{dial, read_message, signed_request, status};
 use support::service::TestService;
 use support::{PATIENCE, io, run, serve};
 
-/// Longer than two looks at a connection that has gone quiet.
+/// Longer than two checks of a quiet connection.
 const A_WHILE: Duration = Duration::from_millis(2500);
 
 struct Setup {
-    /// Declared before the thread that it lives on.
+    /// Dropped before its thread.
     server: Server,
     io: IoThread,
 }
@@ -40,7 +40,7 @@ fn exchange(stream: &mut TcpStream, text: &str) -> u16 {
 }
 
 #[test]
-fn a_connection_that_was_quiet_is_served_again_and_again() {
+fn a_sleeping_connection_is_served_repeatedly() {
     let setup = setup(PATIENCE);
     let mut stream = dial(setup.server.local_addr());
     assert_eq!(exchange(&mut stream, "before"), 200);
@@ -48,7 +48,7 @@ fn a_connection_that_was_quiet_is_served_again_and_again() {
     assert_eq!(exchange(&mut stream, "after"), 200);
     assert_eq!(exchange(&mut stream, "at once"), 200);
     std::thread::sleep(A_WHILE);
-    // In pieces, the first of which is what wakes the connection.
+    // In pieces; the first wakes the connection.
     let (head, body) = signed_request("echo", "in pieces");
     for piece in [&head[..1], &head[1..40], &head[40..], &body] {
         stream.write_all(piece).unwrap();
@@ -59,7 +59,7 @@ fn a_connection_that_was_quiet_is_served_again_and_again() {
 }
 
 #[test]
-fn a_request_that_has_begun_keeps_its_time_across_the_quiet() {
+fn sleeping_does_not_extend_a_requests_timeout() {
     let setup = setup(PATIENCE);
     let mut stream = dial(setup.server.local_addr());
     assert_eq!(exchange(&mut stream, "before"), 200);
@@ -72,7 +72,7 @@ fn a_request_that_has_begun_keeps_its_time_across_the_quiet() {
 }
 
 #[test]
-fn a_quiet_connection_ends_in_silence_when_its_time_is_over() {
+fn a_sleeping_connection_is_closed_silently() {
     let setup = setup(Duration::from_millis(2600));
     let mut stream = dial(setup.server.local_addr());
     assert_eq!(exchange(&mut stream, "before"), 200);
@@ -84,7 +84,7 @@ fn a_quiet_connection_ends_in_silence_when_its_time_is_over() {
 }
 
 #[test]
-fn closing_the_server_ends_quiet_connections_at_once() {
+fn closing_the_server_ends_sleeping_connections() {
     let setup = setup(PATIENCE);
     let mut stream = dial(setup.server.local_addr());
     assert_eq!(exchange(&mut stream, "before"), 200);

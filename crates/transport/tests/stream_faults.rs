@@ -1,5 +1,5 @@
-//! What a network can do to a stream: cut it or change it anywhere. The consumer gets authentic items in their
-//! order, and never takes a broken end for a clean one.
+//! Networks that truncate or change streams: the consumer gets authentic items in order, and never
+//! mistakes a broken end for a clean one.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -18,7 +18,7 @@ use support::{connect, eventually, io, run, serve};
 
 const PLAN: Plan = Plan { lists: 3, items: 2, size: 4 };
 
-/// Passes requests on, and what `change` makes of each response. Then it ends the connection.
+/// Forwards requests and changed responses, then ends the connection.
 fn proxy(server: SocketAddr, change: impl Fn(Vec<u8>) -> Vec<u8> + Send + Sync + 'static) -> Peer {
     Peer::start(move |mut client| {
         let mut upstream = dial(server);
@@ -45,7 +45,6 @@ fn read_chunked(stream: &mut TcpStream) -> Vec<u8> {
     response
 }
 
-/// What a consumer sees of the stream.
 fn consume(io: &backwater_transport::IoThread, client: &Client) -> (Vec<String>, End) {
     let client = client.clone();
     run(io, move || async move {
@@ -56,7 +55,7 @@ fn consume(io: &backwater_transport::IoThread, client: &Client) -> (Vec<String>,
     })
 }
 
-/// Fails unless the items are the first ones of the stream, and all of them if the end is clean.
+/// Asserts that the items start the stream, and are complete if the end is clean.
 fn check(what: &str, (items, end): &(Vec<String>, End)) {
     let all: Vec<_> = (0..PLAN.total()).map(|number| item(number, PLAN.size)).collect();
     assert_eq!(items[..], all[..items.len()], "{what}");
@@ -68,7 +67,7 @@ fn check(what: &str, (items, end): &(Vec<String>, End)) {
 }
 
 #[test]
-fn a_cut_anywhere_is_no_clean_end() {
+fn truncation_is_never_a_clean_end() {
     let io = io();
     let server = serve(&io, &Arc::new(TestService::default()), |_| ());
     let (cut, length) = (Arc::new(AtomicUsize::new(usize::MAX)), Arc::new(AtomicUsize::new(0)));
@@ -108,7 +107,7 @@ fn a_cut_anywhere_is_no_clean_end() {
 }
 
 #[test]
-fn a_change_anywhere_is_noticed() {
+fn every_change_is_detected() {
     let io = io();
     let server = serve(&io, &Arc::new(TestService::default()), |_| ());
     let place = Arc::new(Mutex::new(None));
@@ -131,7 +130,7 @@ fn a_change_anywhere_is_noticed() {
         let seen = consume(&io, &client);
         check(&format!("changed at {at} of {length}"), &seen);
         match seen.1 {
-            // Headers that are not signed, and line ends that hyper does not insist on.
+            // Unsigned headers, and line ends that hyper does not require.
             End::Clean(_) => clean += 1,
             End::Failed(CallError::Frame(_) | CallError::Authentication { .. }) => inauthentic += 1,
             End::Failed(
@@ -149,11 +148,11 @@ fn a_change_anywhere_is_noticed() {
 }
 
 #[test]
-fn only_what_has_not_begun_is_repeated() {
+fn only_streams_without_items_are_repeated() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |_| ());
-    // Before the first frame, and behind it.
+    // Before and after the first frame.
     for (frames, requests) in [(0, 2), (1, 1)] {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
@@ -161,7 +160,7 @@ fn only_what_has_not_begun_is_repeated() {
             let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
             if is_first {
                 let head = response.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
-                // A chunk has a line with its length, and a frame of two items some 40 bytes.
+                // A chunk has a line with its length; a frame of two items has some 40 bytes.
                 response.truncate(head + frames * 60);
             }
             response
@@ -187,7 +186,7 @@ fn only_what_has_not_begun_is_repeated() {
 }
 
 #[test]
-fn a_replayed_stream_is_not_taken() {
+fn a_replayed_stream_is_rejected() {
     let io = io();
     let server = serve(&io, &Arc::new(TestService::default()), |_| ());
     let first = Arc::new(Mutex::new(None));

@@ -1,4 +1,4 @@
-//! What streams take: memory with slow consumers, connections, and the time of others.
+//! Costs of streams: memory with slow consumers, connections, and the time of calls.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -18,7 +18,7 @@ use support::streams::{End, Plan, open, read_all};
 use support::{PATIENCE, call, connect, eventually, io, serve, start, text_of};
 
 const KIB: usize = 1024;
-/// What a list of items has, as JavaScript gathers them.
+/// The size of a list of items, as JavaScript gathers them.
 const LIST: usize = 64 * KIB;
 
 fn serve_uncompressed(io: &IoThread, service: &Arc<TestService>) -> Server {
@@ -28,7 +28,7 @@ fn serve_uncompressed(io: &IoThread, service: &Arc<TestService>) -> Server {
     })
 }
 
-/// A connection whose system takes some 64 KiB (Linux doubles it) that nobody reads.
+/// A connection with a receive buffer of some 64 KiB (Linux doubles it).
 fn small_socket(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(32 * KIB).unwrap();
@@ -38,7 +38,7 @@ fn small_socket(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Asks for a stream that never ends, and does not read it.
+/// Asks for an endless stream without reading it.
 fn ask(address: SocketAddr) -> TcpStream {
     let mut stream = small_socket(address);
     let endless = Plan::new(1_000_000, 1, LIST).text();
@@ -46,8 +46,7 @@ fn ask(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Waits until generators do not go on any more, although the I/O thread does. Returns how many lists they
-/// have made.
+/// Waits until generators pause while the I/O thread runs. Returns the number of lists of each.
 fn made_at_rest(io: &IoThread, client: &Client, service: &TestService) -> Vec<usize> {
     let made = || service.generators().iter().map(|generator| generator.made()).collect();
     let mut before: Vec<usize> = made();
@@ -63,13 +62,13 @@ fn made_at_rest(io: &IoThread, client: &Client, service: &TestService) -> Vec<us
     }
 }
 
-/// See docs/streams.md: a list that was taken and two that were not, 64 KiB that wait for the socket, 64 KiB that
-/// the server's system keeps. The rest is what the caller's system takes.
+/// See docs/streams.md: one list that was taken and two that were not, 64 KiB waiting for the
+/// socket, 64 KiB in the server's system. The caller's system takes the rest.
 const MOST_OF_SERVER: usize = 3 * LIST + 64 * KIB + 64 * KIB;
 const MOST_OF_CALLER: usize = 192 * KIB;
 
 #[test]
-fn consumers_that_do_not_read_hold_their_generators_back() {
+fn blocked_consumers_pause_their_generators() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve_uncompressed(&io, &service);
@@ -80,12 +79,12 @@ fn consumers_that_do_not_read_hold_their_generators_back() {
         let bytes = made * LIST;
         assert!(bytes <= MOST_OF_SERVER + MOST_OF_CALLER, "{bytes} bytes are made");
     }
-    // Of each: what is unsent, which is the window and the frames of a list.
+    // Per stream: the window and the frames of a list.
     let stats = server.stats();
     assert!(stats.bytes_in_flight <= 1000 * (64 * KIB + LIST + KIB), "{}", stats.bytes_in_flight);
     assert_eq!((stats.calls_in_flight, stats.streams), (0, 1000));
 
-    // One that reads goes on.
+    // A consumer that reads gets more.
     let before = service.generators()[0].made();
     let mut read = vec![0; 4 * 1024 * KIB];
     let reading = server.stats().streams;
@@ -101,7 +100,7 @@ fn consumers_that_do_not_read_hold_their_generators_back() {
 }
 
 #[test]
-fn a_client_reads_no_further_than_its_consumer() {
+fn a_client_reads_no_faster_than_its_consumer() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve_uncompressed(&io, &service);
@@ -119,7 +118,7 @@ fn a_client_reads_no_further_than_its_consumer() {
         (items.len(), end)
     });
     first.recv_timeout(PATIENCE).unwrap();
-    // Mostly what the system of the client takes.
+    // Mostly in the buffers of the client's system.
     let made = made_at_rest(&io, &client, &service)[0];
     assert!(made < 150, "{made} lists of 1000");
     go_on.send(()).unwrap();
@@ -128,7 +127,7 @@ fn a_client_reads_no_further_than_its_consumer() {
 }
 
 #[test]
-fn a_thousand_streams_at_once_bring_all_of_their_items() {
+fn a_thousand_concurrent_streams_deliver_every_item() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |options| {
@@ -151,7 +150,7 @@ fn a_thousand_streams_at_once_bring_all_of_their_items() {
     }
     assert_eq!(server.stats().refused.len(), 0);
     eventually("nothing is left", || (server.stats().streams, client.stats().streams) == (0, 0));
-    // Those that calls may use stay open.
+    // Connections within the limit of calls stay open.
     assert!(client.stats().idle_connections <= 256, "{:?}", client.stats());
 }
 
@@ -162,7 +161,7 @@ fn streams_leave_time_for_calls() {
     let server = serve(&io, &service, |_| ());
     let client = connect(&io, server.local_addr(), |_| ());
     call(&io, &client, "echo", "a connection").unwrap();
-    // Compressed, so nothing but their own pauses stops them.
+    // Compressed, so only their own pauses stop them.
     let streaming: Vec<_> = (0..4)
         .map(|_| {
             let client = client.clone();
@@ -178,7 +177,7 @@ fn streams_leave_time_for_calls() {
         assert_eq!(text_of(&call(&io, &client, "echo", "a call").unwrap()), "a call");
         calls += 1;
     }
-    // Each stream makes at most 16 lists in a turn, and a call takes a few turns.
+    // Each stream makes at most 16 lists per turn, and a call takes a few turns.
     assert!(calls >= 4_000 / (4 * 16 * 10), "{calls} calls");
     for items in streaming {
         assert_eq!(items.recv_timeout(PATIENCE).unwrap(), 10_000);

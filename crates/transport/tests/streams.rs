@@ -1,4 +1,4 @@
-//! Streams over real sockets: how they begin, what they bring, and how they end.
+//! Streams over real sockets.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -31,7 +31,7 @@ fn items_of(plan: Plan) -> Vec<String> {
     (0..plan.total()).map(|number| item(number, plan.size)).collect()
 }
 
-/// Reads a stream of a plan in full.
+/// Reads a whole stream.
 fn stream(io: &IoThread, client: &Client, plan: Plan) -> (Vec<String>, End) {
     let client = client.clone();
     run(io, move || async move {
@@ -44,7 +44,7 @@ fn nothing() -> OnTaken {
     Arc::new(|| ())
 }
 
-/// A call of `hold` whose answer may be a stream, once the service has it.
+/// Waits until the service has a call of `hold` that accepts a stream.
 fn held(
     io: &IoThread,
     service: &TestService,
@@ -68,7 +68,7 @@ fn letters(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn items_arrive_in_order_and_the_end_after_them() {
+fn items_arrive_in_order_before_the_end() {
     let io = io();
     let (_, server, client) = pair(&io);
     for plan in [
@@ -76,7 +76,7 @@ fn items_arrive_in_order_and_the_end_after_them() {
         Plan::new(1, 1, 1),
         Plan::new(10, 3, 5),
         Plan::new(3, 1000, 8),
-        // Compressed, larger than what is gathered, and decoded on another thread.
+        // Compressed, too large to gather, and decoded on another thread.
         Plan::new(2, 2, 300_000),
     ] {
         let (items, end) = stream(&io, &client, plan);
@@ -88,7 +88,7 @@ fn items_arrive_in_order_and_the_end_after_them() {
     // All of them, one after the other, on one connection.
     assert_eq!((client.stats().open_connections, client.stats().idle_connections), (1, 1));
     assert_eq!(server.stats().connections, 1);
-    // And calls on it, too.
+    // Calls use it, too.
     assert_eq!(text_of(&call(&io, &client, "echo", "more").unwrap()), "more");
     assert_eq!(server.stats().connections, 1);
 }
@@ -107,7 +107,7 @@ fn a_caller_without_streams_gets_a_list() {
 }
 
 #[test]
-fn a_list_beyond_the_limit_is_an_exception_and_ends_the_generator() {
+fn a_list_over_the_limit_raises_and_ends_the_generator() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |options| options.settings.max_encoded_result_size = 10_000);
@@ -122,7 +122,7 @@ fn a_list_beyond_the_limit_is_an_exception_and_ends_the_generator() {
     eventually("the generator has ended", || generator.has_ended());
     assert!(generator.is_abandoned() && generator.made() < 20, "{} lists", generator.made());
     assert_eq!(server.stats().exceptions.error, 1);
-    // A stream of them has no such limit.
+    // Streams have no such limit.
     let long = Plan::new(100, 1, 1000);
     assert_eq!(stream(&io, &client, long).0.len(), 100);
 }
@@ -132,7 +132,7 @@ fn is_exception(outcome: &CallOutcome) -> bool {
 }
 
 #[test]
-fn a_call_that_takes_a_stream_may_get_a_value() {
+fn a_streaming_call_may_get_a_value() {
     let io = io();
     let (_, _server, client) = pair(&io);
     let answer = run(&io, move || async move {
@@ -145,7 +145,7 @@ fn a_call_that_takes_a_stream_may_get_a_value() {
 }
 
 #[test]
-fn the_service_knows_who_takes_a_stream() {
+fn the_service_knows_whether_a_caller_accepts_a_stream() {
     let io = io();
     let (service, _server, client) = pair(&io);
     let (_ended, held) = held(&io, &service, &client);
@@ -162,7 +162,7 @@ fn an_exception_ends_a_stream() {
     let (ended, Held { mut reply, .. }) = held(&io, &service, &client);
     reply.push(Box::new(list(&letters("abc"))), &nothing());
     let exception = list(&letters("not the form of one"));
-    // It is not checked here.
+    // The exception itself is not checked here.
     reply.send(Outcome::Exception(ExceptionClass::Throw, Box::new(exception)));
     let (items, end) = ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(items, letters("abc"));
@@ -171,7 +171,7 @@ fn an_exception_ends_a_stream() {
 }
 
 #[test]
-fn a_reply_that_is_dropped_in_the_middle_ends_the_stream_with_an_exception() {
+fn dropping_the_reply_ends_the_stream_with_an_exception() {
     let io = io();
     let (service, server, client) = pair(&io);
     let (ended, Held { mut reply, .. }) = held(&io, &service, &client);
@@ -182,7 +182,7 @@ fn a_reply_that_is_dropped_in_the_middle_ends_the_stream_with_an_exception() {
     let End::Exception(atoms) = end else { panic!("{end:?}") };
     assert_eq!(atoms, ["exit", "no_answer"]);
     assert_eq!((server.stats().exceptions.exit, server.stats().streams), (1, 0));
-    // The connection is as good as before.
+    // The connection is still usable.
     assert_eq!(client.stats().idle_connections, 1);
 }
 
@@ -192,7 +192,7 @@ fn an_empty_list_sends_the_head() {
     let service = Arc::new(TestService::default());
     let server =
         serve(&io, &service, |options| options.stream_ping_interval = Duration::from_millis(20));
-    // Longer than the head may take, and shorter than the stream is silent.
+    // Longer than the head may take, and shorter than the silence.
     let client = connect(&io, server.local_addr(), |options| options.recv_timeout = SHORT);
     let (ended, Held { mut reply, .. }) = held(&io, &service, &client);
     reply.push(Box::new(list(&[])), &nothing());
@@ -205,7 +205,7 @@ fn an_empty_list_sends_the_head() {
 }
 
 #[test]
-fn what_cannot_be_encoded_ends_the_stream_after_the_items_before_it() {
+fn an_item_that_cannot_be_encoded_ends_the_stream() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |options| options.settings.max_encoded_result_size = 200);
@@ -217,13 +217,13 @@ fn what_cannot_be_encoded_ends_the_stream_after_the_items_before_it() {
     assert_eq!(items, letters("a"));
     let End::Exception(atoms) = end else { panic!("{end:?}") };
     assert_eq!(atoms, ["error", "unencodable_result"]);
-    eventually("the generator hears of it", || reply.is_abandoned());
+    eventually("the generator learns it", || reply.is_abandoned());
     reply.end();
     assert_eq!(server.stats().abandoned, 0);
 }
 
 #[test]
-fn a_consumer_that_leaves_ends_the_generator() {
+fn a_leaving_consumer_ends_the_generator() {
     let io = io();
     let (service, server, client) = pair(&io);
     let plan = Plan::new(1_000_000, 1, 1000);
@@ -245,7 +245,7 @@ fn a_consumer_that_leaves_ends_the_generator() {
 }
 
 #[test]
-fn a_consumer_that_leaves_a_silent_stream_ends_the_generator() {
+fn a_leaving_consumer_ends_a_silent_generator() {
     let io = io();
     let (service, server, client) = pair(&io);
     let leaving = client.clone();
@@ -264,14 +264,14 @@ fn a_consumer_that_leaves_a_silent_stream_ends_the_generator() {
     assert!(first.recv_timeout(PATIENCE).unwrap());
     assert!(!reply.is_abandoned());
     leave.send(()).unwrap();
-    eventually("the generator hears of it", || reply.is_abandoned());
+    eventually("the generator learns it", || reply.is_abandoned());
     assert_eq!(server.stats().abandoned, 1);
     drop(reply);
     assert_eq!(server.stats().abandoned, 0);
 }
 
 #[test]
-fn silence_without_pings_is_a_timeout_and_pings_prevent_it() {
+fn pings_prevent_the_idle_timeout() {
     let io = io();
     for (interval, clean) in [(PATIENCE, false), (Duration::from_millis(20), true)] {
         let service = Arc::new(TestService::default());
@@ -306,7 +306,7 @@ fn silence_without_pings_is_a_timeout_and_pings_prevent_it() {
 }
 
 #[test]
-fn the_timeout_of_the_whole_ends_a_stream_on_both_sides() {
+fn the_total_timeout_ends_a_stream_on_both_sides() {
     let io = io();
     let (service, server, client) = pair(&io);
     for is_read in [true, false] {
@@ -336,24 +336,24 @@ fn the_timeout_of_the_whole_ends_a_stream_on_both_sides() {
 }
 
 #[test]
-fn a_deadline_that_only_the_server_knows_ends_the_stream_with_an_exception() {
+fn the_servers_deadline_ends_the_stream_with_an_exception() {
     let io = io();
     let (service, server, _client) = pair(&io);
-    // A caller that sends a timeout and does not keep it itself.
+    // A caller that sends a timeout but does not enforce it.
     let mut peer = support::peers::dial(server.local_addr());
     let request = support::peers::signed_stream_request("hold", "x", Duration::from_millis(200));
     std::io::Write::write_all(&mut peer, &request).unwrap();
     eventually("the call is held", || service.held() == 1);
     let mut reply = service.take_held().pop().unwrap().reply;
     reply.push(Box::new(list(&letters("a"))), &nothing());
-    eventually("the generator hears of it", || reply.is_abandoned());
+    eventually("the generator learns it", || reply.is_abandoned());
     reply.end();
     eventually("the exception is sent", || server.stats().exceptions.exit == 1);
     assert_eq!(server.stats().abandoned, 0);
 }
 
 #[test]
-fn a_stream_beyond_the_limit_is_refused_and_calls_are_not() {
+fn streams_over_the_limit_are_refused() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |options| options.max_streams = 1);
@@ -403,12 +403,12 @@ fn streams_wait_for_a_connection_of_their_own() {
     reply.end();
     first.recv_timeout(PATIENCE).unwrap();
     assert_eq!(second.recv_timeout(PATIENCE).unwrap().0, ["0"]);
-    // Idle connections are those that calls may have.
+    // Only connections for calls may idle.
     assert_eq!((client.stats().open_connections, client.stats().idle_connections), (1, 1));
 }
 
 #[test]
-fn closing_waits_for_streams_and_then_ends_them() {
+fn closing_a_server_waits_for_streams_until_its_timeout() {
     let io = io();
     for limit in [PATIENCE, Duration::from_millis(50)] {
         let (service, server, client) = pair(&io);
@@ -436,7 +436,7 @@ fn closing_waits_for_streams_and_then_ends_them() {
 }
 
 #[test]
-fn closing_does_not_wait_for_a_consumer_that_does_not_read() {
+fn closing_does_not_wait_for_a_blocked_consumer() {
     let io = io();
     let (service, server, client) = pair(&io);
     let paused = client.clone();
@@ -457,7 +457,7 @@ fn closing_does_not_wait_for_a_consumer_that_does_not_read() {
 }
 
 #[test]
-fn a_client_that_closes_waits_for_its_streams_or_ends_them() {
+fn closing_a_client_waits_for_streams_until_its_timeout() {
     let io = io();
     for limit in [PATIENCE, Duration::from_millis(50)] {
         let (service, _server, client) = pair(&io);
@@ -472,7 +472,7 @@ fn a_client_that_closes_waits_for_its_streams_or_ends_them() {
         } else {
             let (_, end) = ended.recv_timeout(PATIENCE).unwrap();
             assert!(matches!(end, End::Failed(CallError::Closed)), "{end:?}");
-            eventually("the generator hears of it", || reply.is_abandoned());
+            eventually("the generator learns it", || reply.is_abandoned());
         }
         closed.recv_timeout(PATIENCE).unwrap();
     }

@@ -1,8 +1,8 @@
 //! Bare Node-API functions over memory that Rust and JavaScript share.
 //!
-//! For a small term the crossing is what costs: reading arguments, checking `this` and making a result
-//! take longer than the codec. So parameters and results go through a block of words that both sides
-//! share, and each function takes at most one argument.
+//! For small terms the crossing dominates: reading arguments, checking `this` and making a result
+//! take longer than the codec. So parameters and results go through shared words, and each function
+//! takes at most one argument.
 
 use std::ffi::{CStr, CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,9 +12,8 @@ use std::rc::Rc;
 use napi::bindgen_prelude::Object;
 use napi::{Env, Error, JsValue, Result, Status, check_status, sys};
 
-/// Adds functions over `memory` to `target`.
-///
-/// Each callback must hand its arguments to [`call`] with the same `Memory`.
+/// Adds functions over `memory` to `target`. Each callback must pass its arguments to [`call`] with
+/// the same `Memory`.
 pub(crate) fn install<Memory>(
     env: Env,
     memory: &Rc<Memory>,
@@ -24,9 +23,9 @@ pub(crate) fn install<Memory>(
     for (name, callback) in functions {
         let data = Rc::into_raw(Rc::clone(memory)).cast_mut().cast();
         let mut function = ptr::null_mut();
-        // SAFETY: all pointers are valid for the calls. The function owns one reference to the memory,
-        // which `release` gives back when the function is collected. If a call fails, that reference
-        // leaks, and nothing else happens.
+        // SAFETY: all pointers are valid for the calls. The function owns one reference to the
+        // memory, which `release` drops when the function is collected. If a call fails, only that
+        // reference leaks.
         unsafe {
             check_status!(sys::napi_create_function(
                 env.raw(),
@@ -60,12 +59,12 @@ unsafe extern "C" fn release<Memory>(_: sys::napi_env, data: *mut c_void, _: *mu
     drop(unsafe { Rc::from_raw(data.cast::<Memory>()) });
 }
 
-/// Calls `function` with the memory and a way to the bytes of the first argument. A failure becomes an
-/// exception, and so does a panic.
+/// Calls `function` with the memory and a way to read the bytes of the first argument. Failures and
+/// panics become exceptions.
 ///
 /// # Safety
 ///
-/// `env` and `info` are those of a call of a function that [`install`] made for this `Memory`.
+/// `env` and `info` must come from a call of a function that [`install`] made for this `Memory`.
 pub(crate) unsafe fn call<'a, Memory>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
@@ -74,7 +73,7 @@ pub(crate) unsafe fn call<'a, Memory>(
     let mut data = ptr::null_mut();
     let mut count = 1;
     let mut argument = ptr::null_mut();
-    // SAFETY: the pointers are valid, and there is room for as many arguments as `count` says.
+    // SAFETY: the pointers are valid, and there is room for `count` arguments.
     let status = unsafe {
         sys::napi_get_cb_info(env, info, &mut count, &mut argument, ptr::null_mut(), &mut data)
     };
@@ -88,7 +87,7 @@ pub(crate) unsafe fn call<'a, Memory>(
     let outcome = catch_unwind(AssertUnwindSafe(|| function(memory, &bytes)))
         .unwrap_or_else(|_| Err(Error::from_reason("the codec panicked")));
     outcome.unwrap_or_else(|error| {
-        // A message never has a NUL; if it had one, an empty message would do.
+        // Messages contain no NUL; otherwise the text is empty.
         let message = CString::new(error.reason.as_bytes()).unwrap_or_default();
         // SAFETY: the strings are valid and end with NUL.
         unsafe { sys::napi_throw_error(env, ptr::null(), message.as_ptr()) };
@@ -96,7 +95,7 @@ pub(crate) unsafe fn call<'a, Memory>(
     })
 }
 
-/// What a function returns that returns `undefined`.
+/// `undefined`.
 pub(crate) fn nothing((): ()) -> sys::napi_value {
     ptr::null_mut()
 }
@@ -105,13 +104,13 @@ pub(crate) fn nothing((): ()) -> sys::napi_value {
 ///
 /// # Safety
 ///
-/// `value` is a value of the running call. The TypeScript side passes arrays that nobody else can touch
+/// `value` must belong to the running call. TypeScript passes arrays that nothing else touches
 /// meanwhile: this is the JavaScript thread, and memory shared with other threads is copied before.
 unsafe fn bytes_of<'a>(env: sys::napi_env, value: sys::napi_value) -> Result<&'a mut [u8]> {
     let mut kind = 0;
     let mut length = 0;
     let mut data = ptr::null_mut();
-    // SAFETY: the pointers are valid; null is allowed for what is not wanted.
+    // SAFETY: the pointers are valid; null is allowed for unused results.
     check_status!(unsafe {
         sys::napi_get_typedarray_info(
             env,
@@ -129,7 +128,7 @@ unsafe fn bytes_of<'a>(env: sys::napi_env, value: sys::napi_value) -> Result<&'a
     if length == 0 {
         return Ok(&mut []);
     }
-    // SAFETY: Node-API gave pointer and length of memory that lives as long as the array, and the array
+    // SAFETY: Node-API gave pointer and length of memory that lives as long as the array, which
     // lives during the call.
     Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), length) })
 }

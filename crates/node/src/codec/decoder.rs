@@ -1,8 +1,7 @@
-//! Decoding on the JavaScript thread: `decode()`, and messages of calls that are too large for the event
-//! buffers.
+//! Decoding on the JavaScript thread: `decode()`, and messages too large for the event buffers.
 //!
-//! Each decoder of src/codec/decoder.ts owns one of these. A tape that does not fit its shared buffers
-//! stays here and crosses in parts.
+//! Each decoder of src/codec/decoder.ts owns one of these. A tape that does not fit into its shared
+//! buffers stays here and crosses in parts.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -23,27 +22,25 @@ use crate::numbers::decoder as numbers;
 use crate::options::TermFlags;
 use crate::shared_buffers::SharedBuffers;
 
-/// What is kept of each part of the scratch memory between terms, in bytes.
+/// Bytes that each part of the scratch memory keeps between terms.
 const KEPT: usize = 8 << 20;
 
-/// A decoder, and the memory that it shares with JavaScript.
 pub(crate) struct SharedDecoder {
     scratch: RefCell<Scratch>,
     control: RefCell<Uint32Array>,
     buffers: RefCell<SharedBuffers>,
-    /// Where JavaScript copies small encodings to.
+    /// JavaScript copies small encodings here.
     input: Uint8Array,
     large: LargeMessages,
 }
 
-/// What one term after the other is decoded with.
 #[derive(Default)]
 struct Scratch {
     decoder: Decoder,
     tape: Tape,
-    /// A message of a call that is read instead of the tape.
+    /// If set, its tape is read.
     message: Option<Message>,
-    /// The part of the tape that is read next.
+    /// The next part of the tape to read.
     part: usize,
 }
 
@@ -68,13 +65,13 @@ impl SharedDecoder {
         with: impl FnOnce(&mut [u32; numbers::LENGTH_OF_BLOCK]) -> Result<T>,
     ) -> Result<T> {
         let mut control = self.control.borrow_mut();
-        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from JavaScript, and
-        // the TypeScript side keeps the block private.
+        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from
+        // JavaScript, and TypeScript keeps the block private.
         let words = unsafe { control.as_mut() };
         with(words.first_chunk_mut().ok_or_else(out_of_bounds)?)
     }
 
-    /// Decodes the bytes given, or else a small encoding at the start of `input`.
+    /// Decodes `bytes`, or else a small encoding at the start of `input`.
     fn decode(&self, bytes: Option<&[u8]>) -> Result<std::result::Result<(), DecodeError>> {
         let mut scratch = self.scratch.borrow_mut();
         self.control(|control| {
@@ -93,7 +90,7 @@ impl SharedDecoder {
         })
     }
 
-    /// Has a large message be read in parts. Returns what offsets of binaries point into, if there are any.
+    /// Opens a large message to be read in parts. Returns its source, if binaries refer to it.
     fn open(&self, env: sys::napi_env) -> Result<sys::napi_value> {
         let slot = self.control(|control| Ok(control[numbers::SLOT as usize] as usize))?;
         let message = self.large.borrow_mut().get_mut(slot.wrapping_sub(1)).and_then(Option::take);
@@ -105,7 +102,7 @@ impl SharedDecoder {
             return Ok(nothing(()));
         }
         let env = Env::from_raw(env);
-        // SAFETY: `env` is that of the running call.
+        // SAFETY: `env` belongs to the running call.
         unsafe { BufferSlice::to_napi_value(env.raw(), shared_buffer(&env, source)?) }
     }
 
@@ -128,7 +125,7 @@ impl SharedDecoder {
         let scratch = self.scratch.borrow();
         let text = scratch.tape().latin1.get(range).ok_or_else(out_of_bounds)?;
         let mut string = ptr::null_mut();
-        // SAFETY: `env` is that of the running call, and the text is as long as it says.
+        // SAFETY: `env` belongs to the running call, and `text` has that length.
         check_status!(unsafe {
             let length = text.len() as isize;
             sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &mut string)
@@ -136,7 +133,7 @@ impl SharedDecoder {
         Ok(string)
     }
 
-    /// UTF-16 text of the tape; its place is in bytes.
+    /// UTF-16 text of the tape; its range is in bytes.
     fn text16(&self, env: sys::napi_env) -> Result<sys::napi_value> {
         let Range { start, end } = self.range()?;
         let scratch = self.scratch.borrow();
@@ -185,7 +182,8 @@ impl Scratch {
         result.map(drop)
     }
 
-    /// Writes the tape to the shared buffers; true if all of it fits, and else only its header.
+    /// Writes the tape to the shared buffers; if it does not fit, writes only its header and
+    /// returns false.
     fn deliver(&mut self, buffers: &mut SharedBuffers) -> bool {
         let needed = extent(&self.tape, &[]);
         let mut areas = buffers.write();
@@ -195,7 +193,7 @@ impl Scratch {
             && needed.bytes <= areas.bytes.len();
         if fits {
             areas.put(&self.tape, &[], &mut Position::default());
-            // JavaScript has the source itself, and reads it from its start.
+            // JavaScript has the source, and reads it from its start.
             areas.words[frame::SOURCE as usize] = 0;
         } else {
             self.part = 0;
@@ -204,19 +202,17 @@ impl Scratch {
         fits
     }
 
-    /// Reads the tape of a message from now on.
     fn open(&mut self, message: Message, buffers: &mut SharedBuffers) {
         self.message = Some(message);
         self.part = 0;
         buffers.write().put_head(self.tape());
     }
 
-    /// The tape that is read in parts.
     fn tape(&self) -> &Tape {
         self.message.as_ref().map_or(&self.tape, |message| &message.tape)
     }
 
-    /// Writes the next part of the tape to the start of the shared buffers; `None` if it does not fit, which
+    /// Writes the next part to the start of the shared buffers; `None` if it does not fit, which
     /// only a bug can cause.
     fn next_part(&mut self, buffers: &mut SharedBuffers) -> Option<()> {
         let (words, floats) = self.tape().part(self.part);
@@ -227,8 +223,8 @@ impl Scratch {
         Some(())
     }
 
-    /// Writes the lengths of atoms and the shapes, from the word `start` of these on, to the start of the
-    /// shared words; as many as fit.
+    /// Writes the lengths of atoms and the shapes from word `start` to the start of the shared
+    /// words, as many as fit.
     fn table(&self, start: usize, buffers: &mut SharedBuffers) {
         let tape = self.tape();
         let entries = tape.atoms.iter().chain(tape.shapes.as_flattened());
@@ -237,7 +233,7 @@ impl Scratch {
         }
     }
 
-    /// Ends the reading of a tape in parts, and frees what is large.
+    /// Ends reading in parts and frees large memory.
     fn close(&mut self) {
         self.message = None;
         self.give_back();
@@ -248,13 +244,13 @@ impl Scratch {
     }
 }
 
-/// A Buffer of `bytes`, without a copy unless something else refers to them.
+/// A Buffer of `bytes`, copied only if they have other owners.
 fn shared_buffer(env: &Env, bytes: Bytes) -> Result<BufferSlice<'_>> {
     match bytes.try_into_mut() {
         Ok(mut bytes) if !bytes.is_empty() => {
             let (data, length) = (bytes.as_mut_ptr(), bytes.len());
-            // SAFETY: `bytes` is the only owner of the memory. It is dropped when the Buffer is collected,
-            // or at once in a runtime that accepts no external memory and has copied it.
+            // SAFETY: `bytes` is the only owner of the memory. It is dropped when the Buffer is
+            // collected, or at once in a runtime without external memory, which has copied it.
             unsafe { BufferSlice::from_external(env, data, length, bytes, |_, bytes| drop(bytes)) }
         }
         Ok(bytes) => BufferSlice::copy_from(env, &bytes),
@@ -262,7 +258,6 @@ fn shared_buffer(env: &Env, bytes: Bytes) -> Result<BufferSlice<'_>> {
     }
 }
 
-/// Adds the functions of a decoder to `target`.
 pub(crate) fn install(env: Env, target: &Object<'_>, decoder: SharedDecoder) -> Result<()> {
     bare_functions::install(
         env,
@@ -283,8 +278,8 @@ pub(crate) fn install(env: Env, target: &Object<'_>, decoder: SharedDecoder) -> 
 }
 
 unsafe extern "C" fn decode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: `install` made this a function over a `SharedDecoder`, and Node-API calls it with a valid
-    // environment and info. The same holds for the functions below.
+    // SAFETY: `install` made this a function over a `SharedDecoder`, and Node-API calls it with a
+    // valid environment and info. The same holds for the functions below.
     unsafe { call(env, info, |decoder: &SharedDecoder, _| outcome(env, decoder.decode(None)?)) }
 }
 
@@ -343,12 +338,10 @@ unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) ->
     }
 }
 
-/// Why bytes cannot be decoded.
 #[napi(object, object_from_js = false)]
 pub struct DecodeFailure {
-    /// What is wrong with them.
     pub message: String,
-    /// The offset of the byte that is wrong.
+    /// Of the wrong byte.
     pub offset: u32,
 }
 
@@ -360,7 +353,7 @@ fn outcome(
     let Err(error) = result else { return Ok(nothing(())) };
     // Messages are smaller than 4 GiB.
     let failure = DecodeFailure { message: error.to_string(), offset: error.offset as u32 };
-    // SAFETY: `env` is that of the running call.
+    // SAFETY: `env` belongs to the running call.
     unsafe { DecodeFailure::to_napi_value(env, failure) }
 }
 

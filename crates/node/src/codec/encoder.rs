@@ -1,16 +1,16 @@
-//! Encoding of single terms on the calling thread: `encode()`.
+//! `encode()`: encoding on the JavaScript thread.
 
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeOptions, Encoder, Gap};
 
 use crate::shared_buffers::SharedBuffers;
 
-/// The version byte that a term in external form begins with (OTP, erl_ext_dist, "Introduction").
+/// Version of the external term format (OTP, erl_ext_dist, "Introduction").
 const VERSION: u8 = 131;
-/// What is kept of each part of the scratch memory between terms, in bytes.
+/// Bytes that each part of the scratch memory keeps between terms.
 const KEPT: usize = 8 << 20;
 
-/// Scratch memory of the codec, used again for each term.
+/// Reusable scratch memory.
 pub(crate) struct Codec {
     encoder: Encoder,
     output: Vec<u8>,
@@ -22,8 +22,8 @@ impl Codec {
         Self { encoder: Encoder::default(), output: Vec::new(), gaps: Vec::new() }
     }
 
-    /// Encodes the tape at word `start` of the buffers, without the binaries out of band. Returns the length
-    /// of the encoding with them. The bytes stay valid until the next call.
+    /// Encodes the tape at word `start`, without its out-of-band binaries. Returns the length
+    /// including them. The bytes stay valid until the next call.
     pub(crate) fn encode(
         &mut self,
         buffers: &SharedBuffers,
@@ -37,7 +37,7 @@ impl Codec {
         self.output.clear();
         self.output.shrink_to(KEPT);
         self.output.push(VERSION);
-        // JavaScript has compared the depth with the option.
+        // JavaScript has already checked the depth against its option.
         let options = EncodeOptions { max_size, max_depth: MAX_DEPTH };
         self.encoder
             .encode_around(tape, &options, &mut self.output, &mut self.gaps)
@@ -45,12 +45,11 @@ impl Codec {
         Ok(self.output.len() + self.gaps.iter().map(|gap| gap.length).sum::<usize>())
     }
 
-    /// Where the binaries that are out of band belong in what `encode` has made.
+    /// Where out-of-band binaries belong in the output.
     pub(crate) fn gaps(&self) -> &[Gap] {
         &self.gaps
     }
 
-    /// What `encode` has made.
     pub(crate) fn encoded(&self) -> &[u8] {
         &self.output
     }

@@ -12,7 +12,6 @@ use crate::codec::encoder::Codec;
 use crate::numbers::encoder;
 use crate::shared_buffers::SharedBuffers;
 
-/// What the functions work with.
 #[derive(Default)]
 pub(crate) struct SharedEncoder {
     codec: RefCell<Codec>,
@@ -22,17 +21,15 @@ pub(crate) struct SharedEncoder {
 }
 
 impl SharedEncoder {
-    /// Sets the buffers that tapes are read from.
     pub(crate) fn attach_buffers(&self, buffers: SharedBuffers) {
         self.buffers.replace(Some(buffers));
     }
 
-    /// Sets the memory that small results are written to.
     pub(crate) fn attach_results(&self, results: Uint8Array) {
         self.results.replace(Some(results));
     }
 
-    /// Calls `with` with the tape at word `frame` of the buffers.
+    /// Calls `with` with the tape at word `frame`.
     pub(crate) fn with_tape<T>(
         &self,
         frame: usize,
@@ -46,8 +43,8 @@ impl SharedEncoder {
     fn control<T>(&self, with: impl FnOnce(&mut [u32]) -> Result<T>) -> Result<T> {
         let mut control = self.control.borrow_mut();
         let control = control.as_mut().ok_or_else(detached)?;
-        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from JavaScript, and
-        // the TypeScript side keeps the block private.
+        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from
+        // JavaScript, and TypeScript keeps the block private.
         let words = unsafe { control.as_mut() };
         if words.len() < encoder::LENGTH_OF_BLOCK {
             return Err(detached());
@@ -68,7 +65,8 @@ impl SharedEncoder {
             let encoded = codec.encoded();
             let mut results = self.results.borrow_mut();
             let results = results.as_mut().ok_or_else(detached)?;
-            // SAFETY: JavaScript has handed out no bytes from `at` on; see src/codec/standalone-encoder.ts.
+            // SAFETY: JavaScript has handed out no bytes from `at` on; see
+            // src/codec/standalone-encoder.ts.
             let results = unsafe { results.as_mut() };
             if let Some(target) = results.get_mut(at..).and_then(|r| r.get_mut(..encoded.len())) {
                 target.copy_from_slice(encoded);
@@ -77,8 +75,8 @@ impl SharedEncoder {
         })
     }
 
-    /// Copies what was encoded last, which did not fit, to memory of that length, and leaves the places of
-    /// binaries that are out of band as they are.
+    /// Copies the last encoding, which did not fit, to `target`, and leaves the gaps for
+    /// out-of-band binaries untouched.
     fn copy_encoded(&self, target: &mut [u8]) -> Result<()> {
         let codec = self.codec.borrow();
         let (mut rest, mut target) = (codec.encoded(), target);
@@ -97,7 +95,7 @@ impl SharedEncoder {
         Ok(())
     }
 
-    /// Where the bytes of a binary belong that is out of band.
+    /// Where an out-of-band binary belongs.
     fn gap(&self) -> Result<()> {
         let codec = self.codec.borrow();
         self.control(|control| {
@@ -116,7 +114,7 @@ impl SharedEncoder {
     }
 }
 
-/// Adds the functions to `target`, and takes `control` as the block of parameters and results.
+/// `control` is the block of parameters and results.
 pub(crate) fn install(
     env: Env,
     memory: &Rc<SharedEncoder>,
@@ -130,8 +128,8 @@ pub(crate) fn install(
 }
 
 unsafe extern "C" fn encode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: `install` made this a function over a `SharedEncoder`, and Node-API calls it with a valid
-    // environment and info. The same holds for the functions below.
+    // SAFETY: `install` made this a function over a `SharedEncoder`, and Node-API calls it with a
+    // valid environment and info. The same holds for the functions below.
     unsafe { call(env, info, |memory: &SharedEncoder, _| memory.encode().map(nothing)) }
 }
 

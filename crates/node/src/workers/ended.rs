@@ -1,4 +1,4 @@
-//! The exception that callers get when the thread that served their call has ended.
+//! The exception for callers whose worker thread has ended.
 
 use backwater_etf::TextForm;
 use backwater_transport::{ExceptionClass, Outcome, OwnedTape};
@@ -17,7 +17,7 @@ const TEXTS: [&str; 3] = [
     "ERR_BACKWATER_WORKER_ENDED",
 ];
 
-/// `{error, {js_error, #{name, message, code}}, []}`, as a thrown JavaScript error would be.
+/// `{error, {js_error, #{name, message, code}}, []}`, like a thrown JavaScript error.
 pub(crate) fn worker_ended() -> Outcome {
     let atom = |place: u32| place << 4 | ATOM;
     let text = |place: usize| (TEXTS[place].len() as u32) << 4 | TEXT;
@@ -26,7 +26,7 @@ pub(crate) fn worker_ended() -> Outcome {
         atom(0),
         2 << 4 | TUPLE,
         atom(1),
-        // The count stands above two bits that say how the map is to be read.
+        // The two bits below the count say how to read the map.
         3 << 2 << 4 | MAP,
         atom(2),
         text(0),

@@ -1,5 +1,3 @@
-//! How many calls a worker has in flight.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Load(Arc<AtomicUsize>);
 
 impl Load {
-    /// Counts a call for as long as the guard lives.
+    /// Counts a call while the guard lives.
     pub(crate) fn add(&self) -> InFlight {
         self.0.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(&self.0))
@@ -19,7 +17,7 @@ impl Load {
     }
 }
 
-/// A call in flight; see [`Load::add`].
+/// See [`Load::add`].
 pub(crate) struct InFlight(Arc<AtomicUsize>);
 
 impl Drop for InFlight {

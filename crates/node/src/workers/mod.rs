@@ -1,4 +1,4 @@
-//! Serving of one server by several threads.
+//! Worker threads that serve one server.
 
 pub(crate) mod ended;
 pub(crate) mod load;
@@ -16,7 +16,7 @@ use crate::served_calls::ServedCalls;
 use crate::workers::team::Team;
 use crate::workers::worker::Worker;
 
-/// The workers that this thread is: one for each server of another thread that it helps to serve.
+/// This thread's seats: one for each server of another thread that it helps to serve.
 pub(crate) struct Workers {
     events: Arc<EventQueue>,
     served: Arc<ServedCalls>,
@@ -29,7 +29,7 @@ struct Member {
 }
 
 impl Member {
-    /// The next call, from the worker's own queue or that of another worker.
+    /// From its own queue or another worker's.
     fn take(&self) -> Option<Event> {
         loop {
             let own = self.worker.dequeue();
@@ -46,7 +46,6 @@ impl Workers {
         Self { events: Arc::clone(events), served: Arc::clone(served), members: RefCell::default() }
     }
 
-    /// Joins the team of `server` as the worker in `slot`.
     pub(crate) fn join(&self, server: u32, slot: u32) -> Result<()> {
         let team = Team::find(server);
         let team = team.ok_or_else(|| Error::from_reason("the server is closed"))?;
@@ -61,7 +60,6 @@ impl Workers {
         self.members.borrow().iter().find_map(Member::take)
     }
 
-    /// Leaves all teams because the thread is ending.
     pub(crate) fn leave_all(&self) {
         for Member { team, worker } in self.members.take() {
             if let Some(team) = team.upgrade() {

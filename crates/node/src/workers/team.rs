@@ -1,9 +1,8 @@
-//! Spreads the calls of a server over the worker threads that serve it.
+//! Spreads the calls of a server over its worker threads.
 //!
-//! Each worker has a queue, from which it takes one call at a time. A new call goes to the worker with the
-//! fewest calls in flight. Another worker may take a call that has not started: when it has much less to
-//! do, or when the call has waited for so long that its worker must be busy with something that blocks
-//! the thread. So a function that blocks one worker delays no other call.
+//! A new call goes into the queue of the worker with the fewest calls in flight. Another worker may
+//! take a call that has not started if it has much less to do, or if the call has waited so long
+//! that its worker must be blocked. So a function that blocks one worker delays no other call.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,23 +16,22 @@ use crate::locks::{Mutex, RwLock};
 use crate::served_calls::AcceptedCall;
 use crate::workers::worker::{QueuedCall, Worker, WorkerStats};
 
-/// How long a call waits before a worker with less to do is woken for it.
+/// A worker with less to do is woken for a call after this wait.
 const LATE: Duration = Duration::from_millis(2);
-/// How long a call waits before any other worker may take it.
+/// Any other worker may take a call after this wait.
 const STUCK: Duration = Duration::from_millis(50);
-/// How often the queues are checked while there are calls in them.
+/// Interval of checks while calls are queued.
 const CHECK_INTERVAL: Duration = Duration::from_millis(5);
-/// How long calls wait while there is no worker: long enough to replace one that crashed.
+/// Calls wait this long for a first worker: enough to replace one that crashed.
 const NO_WORKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The teams of the process, for worker threads to join.
 static TEAMS: Mutex<BTreeMap<u32, Arc<Team>>> = Mutex::new(BTreeMap::new());
 
-/// The workers of a server.
 pub(crate) struct Team {
     spawner: Spawner,
     workers: RwLock<Vec<Arc<Worker>>>,
-    /// The worker that is considered first for the next call.
+    /// The first worker to consider for the next call.
     next: AtomicUsize,
     /// Calls that arrived while there was no worker.
     parked: Mutex<VecDeque<QueuedCall>>,
@@ -42,7 +40,7 @@ pub(crate) struct Team {
 }
 
 impl Team {
-    /// Creates the team of a server, which workers find until [`Team::dissolve`].
+    /// Workers can find the team until [`Team::dissolve`].
     pub(crate) fn create(server: u32, spawner: Spawner) -> Arc<Self> {
         let team = Arc::new(Self {
             spawner,
@@ -55,17 +53,16 @@ impl Team {
         team
     }
 
-    /// The team of a server; `None` if it is closed.
+    /// `None` if the server is closed.
     pub(crate) fn find(server: u32) -> Option<Arc<Self>> {
         TEAMS.lock().get(&server).map(Arc::clone)
     }
 
-    /// Keeps workers from joining the team of a server.
     pub(crate) fn dissolve(server: u32) {
         TEAMS.lock().remove(&server);
     }
 
-    /// Adds a worker, which gets the calls that waited for one.
+    /// The worker gets the calls that waited for one.
     pub(crate) fn join(self: &Arc<Self>, worker: &Arc<Worker>) {
         self.workers.write().push(Arc::clone(worker));
         let parked = std::mem::take(&mut *self.parked.lock());
@@ -76,10 +73,10 @@ impl Team {
         }
     }
 
-    /// Removes a worker. Its calls that have not started go to the others.
+    /// The worker's calls that have not started go to others.
     pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) {
         self.workers.write().retain(|other| !Arc::ptr_eq(other, worker));
-        // No calls are added from now on, because `assign` holds the list of workers.
+        // No calls are added any longer, because `assign` holds the list of workers.
         let left = std::mem::take(&mut *worker.queue());
         left.into_iter().for_each(|queued| self.assign(queued));
     }
@@ -88,7 +85,7 @@ impl Team {
         self.workers.read().iter().map(|worker| worker.stats()).collect()
     }
 
-    /// Takes the first call from the queue of another worker that has more to do or is stuck.
+    /// Takes the first call of another worker that has more to do or is stuck.
     pub(crate) fn steal(&self, worker: &Arc<Worker>) -> Option<AcceptedCall> {
         let now = Instant::now();
         let workers = self.workers.read();
@@ -107,7 +104,7 @@ impl Team {
 
     fn assign(self: &Arc<Self>, queued: QueuedCall) {
         let workers = self.workers.read();
-        // Start one further each time, so that single calls go round as well.
+        // Each call starts at the next worker, so single calls rotate as well.
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let turns = workers.iter().cycle().skip(first % workers.len().max(1)).take(workers.len());
         match turns.min_by_key(|worker| worker.load()) {
@@ -124,12 +121,12 @@ impl Team {
             return;
         }
         let team = Arc::downgrade(self);
-        // Fails only if the thread has ended, and all calls with it.
+        // Fails only if the thread, and so every call, has ended.
         let _ = self.spawner.spawn(move || check_queues(team));
     }
 
-    /// Wakes the workers if a call is late, and refuses calls that have waited too long for a worker.
-    /// Returns whether any calls are waiting.
+    /// Wakes the workers if a call is late, and refuses calls that have waited too long for a
+    /// worker. Returns whether any calls wait.
     fn check(&self) -> bool {
         let any_parked = self.refuse_parked();
         let workers = self.workers.read();
@@ -174,7 +171,6 @@ async fn check_queues(team: Weak<Team>) {
     }
 }
 
-/// Hands the calls of a server to its workers.
 pub(crate) struct TeamService(pub(crate) Arc<Team>);
 
 impl Service for TeamService {

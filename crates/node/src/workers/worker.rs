@@ -11,10 +11,9 @@ use crate::locks::Mutex;
 use crate::served_calls::{AcceptedCall, ServedCalls};
 use crate::workers::load::Load;
 
-/// After this many calls a worker is woken even if the I/O thread does not park.
+/// A worker is woken after this many calls even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
 
-/// A call in the queue of a worker.
 pub(crate) struct QueuedCall {
     pub(crate) call: AcceptedCall,
     pub(crate) since: Instant,
@@ -26,21 +25,20 @@ impl QueuedCall {
     }
 }
 
-/// A worker thread that serves a server.
 pub(crate) struct Worker {
     server: u32,
-    /// Which of the server's workers it is. A replacement has the slot of its predecessor.
+    /// A replacement has its predecessor's slot.
     slot: u32,
     events: Arc<EventQueue>,
     served: Arc<ServedCalls>,
     queue: Mutex<VecDeque<QueuedCall>>,
-    /// Calls assigned to it and not answered, including those in the queue.
+    /// Unanswered calls, including those in the queue.
     load: Load,
     taken: AtomicU64,
 }
 
 impl Worker {
-    /// The worker in `slot` of `server`, whose thread owns `events` and `served`.
+    /// The worker's thread owns `events` and `served`.
     pub(crate) fn new(
         server: u32,
         slot: u32,
@@ -58,7 +56,6 @@ impl Worker {
         }
     }
 
-    /// Adds a call to the queue.
     pub(crate) fn enqueue(&self, mut queued: QueuedCall) {
         queued.call.caller.in_flight = Some(self.load.add());
         let mut queue = self.queue();
@@ -71,7 +68,6 @@ impl Worker {
         }
     }
 
-    /// Takes the first call from its own queue.
     pub(crate) fn dequeue(&self) -> Option<AcceptedCall> {
         self.queue().pop_front().map(|queued| queued.call)
     }
@@ -82,7 +78,7 @@ impl Worker {
         call
     }
 
-    /// Starts a call: the event that runs it on this worker's thread. `None` if its caller has gone away.
+    /// The event that runs the call on this worker's thread; `None` if its caller has gone away.
     pub(crate) fn start(&self, call: AcceptedCall) -> Option<Event> {
         let AcceptedCall { function, message, caller } = call;
         if !caller.is_waiting() {
@@ -94,7 +90,7 @@ impl Worker {
         Some(Event::Call { call, server: self.server, function, message })
     }
 
-    /// Has its thread look for calls in all queues of the server.
+    /// Makes its thread look for calls in all queues of the server.
     pub(crate) fn wake(&self) {
         self.events.announce();
         self.events.wake();
@@ -117,7 +113,6 @@ impl Worker {
     }
 }
 
-/// What a worker is doing.
 pub(crate) struct WorkerStats {
     pub(crate) slot: u32,
     pub(crate) in_flight: usize,

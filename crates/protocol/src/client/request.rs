@@ -162,14 +162,14 @@ impl PreparedRequest {
         );
         let Extensions { timeout, created, audience, caller } = extensions;
         let encoding = if self.accepts_gzip { GZIP } else { IDENTITY };
-        // Base64 can stand in a header.
+        // Base64 is always a valid header value.
         let id = HeaderValue::from_bytes(&request_id_text(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
         let mut carried = carried.iter().cloned().peekable();
         let mut add = |name: HeaderName, value: Option<HeaderValue>| {
             let Some(value) = value else { return };
-            // In alphabetical order, which makes it easy to see that no name is listed twice. The last of
-            // the protocol's own names comes behind all that a request may carry.
+            // Merged in alphabetical order, so no name is listed twice. The protocol's last name
+            // sorts after every other name that a request may carry.
             while let Some((name, value)) =
                 carried.next_if(|(next, _)| next.as_str() < name.as_str())
             {

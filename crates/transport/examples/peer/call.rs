@@ -1,4 +1,4 @@
-//! The client without JavaScript: keeps so many calls in flight.
+//! A client without JavaScript that keeps a fixed number of calls in flight.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,9 +1,8 @@
-//! Replays one HTTP/1.1 request over many connections, as fast as they are answered (closed loop) or
-//! at a fixed rate (open loop).
+//! Replays one HTTP/1.1 request over many connections, as fast as possible (closed loop) or at a
+//! fixed rate (open loop).
 //!
-//! In the open loop a request's time counts from when it was due, also when no connection was free
-//! then: a server that stalls is seen to stall by all the requests that came meanwhile ("coordinated
-//! omission" is what leaving them out is called).
+//! In the open loop a request's time counts from when it was due, even without a free connection,
+//! which avoids "coordinated omission".
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -19,7 +18,7 @@ use tokio::sync::{Notify, mpsc};
 use super::report::Report;
 
 pub(crate) fn main() {
-    // Sleeping threads are woken when they asked for, not up to 50 µs later; threads inherit this.
+    // Wakes sleeping threads on time, not up to 50 µs later. Threads inherit this.
     let _ = std::fs::write("/proc/self/timerslack_ns", "1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
@@ -32,8 +31,7 @@ pub(crate) fn main() {
     });
 }
 
-/// Opens connections that make one request and then stay idle until the process ends, or until none
-/// are asked for.
+/// Opens connections that make one request and then stay idle.
 async fn open_idle(command: &Value, idle: &mut Vec<Connection>) -> Value {
     let target = Target::of(command);
     idle.clear();
@@ -96,7 +94,6 @@ async fn send(
     }
 }
 
-/// When requests are due.
 struct Due {
     rate: Option<f64>,
     time: Duration,
@@ -123,7 +120,7 @@ impl Due {
         let Some(rate) = self.rate else { return };
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let time = self.time;
-        // tokio's timers are exact to a millisecond only.
+        // tokio's timers are exact only to a millisecond.
         std::thread::spawn(move || tick(rate, time, &sender));
         let due = Rc::clone(self);
         tokio::task::spawn_local(async move {
@@ -136,7 +133,7 @@ impl Due {
         });
     }
 
-    /// When the next request is or was due; `None` when there are no more.
+    /// When the next request is or was due; `None` at the end.
     async fn next(&self) -> Option<Instant> {
         if self.rate.is_none() {
             let now = Instant::now();
@@ -169,7 +166,7 @@ fn tick(rate: f64, time: Duration, sender: &mpsc::UnboundedSender<Instant>) {
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Whether the server has said that it closes.
+    /// Whether the server has announced that it closes.
     ends: bool,
 }
 
@@ -180,7 +177,7 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::new(), ends: false })
     }
 
-    /// Sends a request and reads the response to its end; its status.
+    /// Sends a request, reads the whole response and returns its status.
     async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
         self.buffer.clear();
         self.stream.write_all(request).await?;
@@ -197,7 +194,7 @@ impl Connection {
         self.ends = header(&text, "connection") == Some("close");
         let mut left = (head + length).saturating_sub(self.buffer.len());
         while left > 0 {
-            // The body is of no interest.
+            // Discards the body.
             self.buffer.clear();
             left = left.saturating_sub(self.read().await?);
         }
@@ -213,7 +210,7 @@ impl Connection {
     }
 }
 
-/// A header of a head in lower case.
+/// `name` in lower case.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.split("\r\n").find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }

@@ -1,9 +1,8 @@
-//! What the benchmarks compare with and measure by, without JavaScript: a server and a client made of
-//! the same crates as the addon, a generator of load that replays one request, and a server that
-//! answers each request with the same bytes.
+//! Tools of the benchmarks, without JavaScript: a server and a client made of the addon's crates, a
+//! load generator that replays one request, and a server that always answers with the same bytes.
 //!
-//! `peer serve`, `peer call`, `peer load`, `peer canned` and `peer stages` read a JSON command a line and write a
-//! JSON answer a line; they end with their standard input.
+//! `peer serve`, `peer call`, `peer load`, `peer canned` and `peer stages` read JSON commands and
+//! write JSON answers, one per line, until standard input ends.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool: what goes wrong ends it")]
 
 mod call;
@@ -32,7 +31,6 @@ fn main() {
     }
 }
 
-/// Answers each command of standard input.
 fn answer_commands(mut answer: impl FnMut(&Value) -> Value) {
     for line in std::io::stdin().lock().lines() {
         let command = serde_json::from_str(&line.unwrap()).unwrap();
@@ -54,7 +52,7 @@ fn number(command: &Value, name: &str) -> Option<f64> {
     command[name].as_f64()
 }
 
-/// The file that a command names.
+/// Contents of the file that a command names.
 fn file(command: &Value, name: &str) -> Vec<u8> {
     std::fs::read(text(command, name)).unwrap()
 }

@@ -1,10 +1,9 @@
-//! What a measurement found.
+//! Results of a measurement.
 
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-/// Counts requests and how long each took.
 pub(crate) struct Report {
     start: Instant,
     nanoseconds: Vec<u32>,
@@ -16,7 +15,6 @@ impl Report {
         Self { start: Instant::now(), nanoseconds: Vec::new(), errors: 0 }
     }
 
-    /// Adds a request that was due at `since`.
     pub(crate) fn add(&mut self, since: Instant, succeeded: bool) {
         if succeeded {
             let took = since.elapsed().as_nanos();

@@ -1,4 +1,4 @@
-//! The server without JavaScript: every function of every module returns its first argument.
+//! A server without JavaScript: every function returns its first argument.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What each stage of a call costs on one thread, without sockets.
+//! Costs of each stage of a call on one thread, without sockets.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde_json::{Value, json};
 
-/// Each stage is measured so often; the fastest round counts, since only it was not disturbed.
+/// The fastest round counts, because other work slows rounds down.
 const ROUNDS: u32 = 40;
 const ROUND: Duration = Duration::from_millis(5);
 
@@ -125,7 +125,7 @@ fn stages(arguments: Vec<u8>, compression_threshold: usize) -> Value {
     })
 }
 
-/// Microseconds for one execution.
+/// Microseconds per execution.
 fn fastest(mut action: impl FnMut()) -> f64 {
     action();
     let mut best = f64::INFINITY;

@@ -1,4 +1,4 @@
-//! From the body of an answer to the outcome of a call.
+//! From the body of a response to the outcome of a call.
 
 use backwater_etf::Tape;
 use backwater_protocol::client::{
@@ -18,13 +18,12 @@ use crate::memory::{SMALL, Stage, counted, decoding};
 use crate::tape_pool;
 use crate::terms::OwnedDecodeOptions;
 
-/// A body that is not decoded yet.
 enum Undecoded {
     Unverified(AuthenticatedResponse, StatusCode, CollectedBody),
     Accepted(AcceptedResponse),
 }
 
-/// What decoding gave in the memory that was reserved.
+/// The result of decoding within the reserved memory.
 enum Decoded {
     Done(Outcome, Box<Tape>, Bytes),
     /// The body is larger than its gzip trailer claims.
@@ -84,7 +83,7 @@ fn decode_within(
     let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
     let (outcome, mut source) = decoded.map_err(not_understood)?;
     if !tape.refers_to_source {
-        // Free it now rather than after the values are made.
+        // Free it now rather than after JavaScript has the values.
         source = Bytes::new();
     }
     Ok(Decoded::Done(outcome, tape, source))
@@ -111,7 +110,7 @@ fn not_understood(failure: ResponseFailure) -> CallError {
         ResponseFailure::TooLarge { size, limit } => {
             CallError::TooLarge { size: size as u64, limit }
         }
-        // Inflating stops at the first byte that is too much.
+        // Inflating stops at the first byte over the limit.
         ResponseFailure::Inflate(GzipError::TooLarge { limit }) => {
             CallError::TooLarge { size: (limit as u64).saturating_add(1), limit }
         }

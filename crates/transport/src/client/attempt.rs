@@ -1,4 +1,5 @@
-//! One attempt at one endpoint: encode and sign the request, exchange it, verify and decode the answer.
+//! One attempt at one endpoint: encodes and signs the request, exchanges it, verifies and decodes
+//! the response.
 
 use std::borrow::Borrow;
 use std::pin::pin;
@@ -20,9 +21,8 @@ use super::times::Progress;
 use crate::codec::{Codec, Stopped};
 use crate::terms::{OwnedDecodeOptions, tape_size};
 
-/// Makes a call on one endpoint, with an identifier and a signature of its own, and reports the result
-/// to the endpoint's health. Returns the request too if it is kept for another attempt; otherwise it is
-/// dropped once it is encoded.
+/// Calls one endpoint with a new identifier and signature, and reports the result to its health.
+/// Returns the request if it is kept for another attempt; otherwise drops it once encoded.
 pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     state: &Arc<ClientState>,
     endpoint: &Arc<Endpoint>,
@@ -49,7 +49,7 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
                         },
                     )
                 }
-                // Boxed, like everything rare here, because futures are moved and should stay small.
+                // Boxed because it is rare: futures are moved and should stay small.
                 Ok(Received::Stream(stream)) => {
                     Box::pin(open(state, *stream, decode_options, limits, progress)).await
                 }
@@ -67,7 +67,7 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     (result, request)
 }
 
-/// Decodes a response in the time that the call has left.
+/// Decodes a response in the remaining time of the call.
 async fn understand(
     state: &ClientState,
     received: WholeResponse,
@@ -85,7 +85,7 @@ async fn understand(
     }
 }
 
-/// Reads the first event of a stream: until then, the call can still be made elsewhere.
+/// Reads the first event of a stream. Before it, the call can still move elsewhere.
 async fn open(
     state: &Arc<ClientState>,
     OpenStream { stream, body, lease }: OpenStream,

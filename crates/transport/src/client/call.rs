@@ -1,4 +1,4 @@
-//! One call: which endpoints it tries, and when it has an answer.
+//! One call: its attempts, and hedging.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,17 +16,16 @@ use super::retry::{Retry, is_endpoints_fault, retry_after};
 use super::state::ClientState;
 use super::times::{Phase, Progress, TimeLimit};
 
-/// The time for connecting is split among at most this many endpoints, so that the first one to hang
-/// leaves time for others.
+/// The connect timeout is split among at most this many endpoints, so that one that hangs leaves
+/// time for others.
 const SHARES: u32 = 3;
-/// The most that connecting to one endpoint may take while there are others: enough for TLS around the
-/// world, and short enough that a lost SYN, which is sent again after a second, moves the call on. The
-/// last endpoint has all the time that is left.
+/// Limit of a share, except for the last endpoint: enough for TLS around the world, and short
+/// enough that a lost SYN, repeated after a second, moves the call on.
 const LONGEST_SHARE: Duration = Duration::from_secs(1);
 /// How long a call that has failed everywhere waits for a discovery update.
 const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
-/// Makes a call on the least busy endpoint, and on others if it fails there and may be repeated.
+/// Calls the least busy endpoint, and others if it fails there and may be repeated.
 pub(super) async fn run(
     state: &Arc<ClientState>,
     request: Box<CallRequest>,
@@ -37,7 +36,7 @@ pub(super) async fn run(
     let limits = Limits::start(&state.options, &request);
     let set = match discovery.known() {
         Ok(set) => set,
-        // Boxed, like everything rare here, because futures are moved and should stay small.
+        // Boxed because it is rare: futures are moved and should stay small.
         Err(unknown) => Box::pin(first_endpoints(state, unknown, &limits, progress)).await?,
     };
     let is_only = set.only().is_some();
@@ -86,8 +85,7 @@ async fn first_endpoints(
     })
 }
 
-/// The part of the time for connecting that one endpoint may take; `None`, for all of it, if no other
-/// endpoint is left.
+/// One endpoint's share of the connect timeout; `None` for all of it if no other endpoint is left.
 fn share(
     set: &EndpointSet,
     tried: &[Arc<Endpoint>],
@@ -98,7 +96,7 @@ fn share(
     (left > 1).then(|| (limits.connecting(progress).left / left).min(LONGEST_SHARE))
 }
 
-/// Whether connecting took longer than its share of the time, or than all of it.
+/// Whether connecting exceeded its share or the whole timeout.
 fn ran_out_of_share(error: &CallError) -> bool {
     matches!(
         error,
@@ -110,20 +108,20 @@ fn ran_out_of_share(error: &CallError) -> bool {
     )
 }
 
-/// An endpoint set is never empty.
+/// Impossible, because an endpoint set is never empty.
 fn no_endpoint() -> CallError {
-    CallError::Internal("there is no endpoint".to_owned())
+    CallError::Internal("an empty endpoint set".to_owned())
 }
 
-/// The attempts of a call that takes more than one.
+/// For calls that need more than one attempt.
 struct Attempts<'a> {
     state: &'a Arc<ClientState>,
     request: Arc<CallRequest>,
     limits: Limits,
     progress: &'a mut Progress,
-    /// Endpoints that this round of attempts has tried.
+    /// Endpoints tried in this round.
     tried: Vec<Arc<Endpoint>>,
-    /// Endpoints where connecting took longer than its share of the time.
+    /// Endpoints where connecting exceeded its share.
     ran_out_of_share: Vec<Arc<Endpoint>>,
     retries: u32,
     has_requested_update: bool,
@@ -149,7 +147,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Continues after a failed attempt, until there is an answer or nothing more may be tried.
+    /// Continues after a failed attempt, until there is an answer or nothing else may be tried.
     async fn after(mut self, mut error: CallError) -> Result<Answer, CallError> {
         let mut tls_failure = None;
         if ran_out_of_share(&error) {
@@ -174,16 +172,16 @@ impl<'a> Attempts<'a> {
                 }
             }
         }
-        // A server that answers but is not trusted says more than one that does not answer, such as the
-        // other address of a name.
+        // An untrusted server explains more than one that does not answer, such as another address
+        // of its name.
         match tls_failure {
             Some(telling) if matches!(error, CallError::Connect { .. }) => Err(telling),
             _ => Err(error),
         }
     }
 
-    /// Starts one attempt, starts a second one elsewhere if there is no answer after `delay`, and takes
-    /// the first answer. The other attempt is cancelled.
+    /// Starts a second attempt elsewhere without an answer after `delay`. The first answer
+    /// wins, and the other attempt is cancelled.
     async fn hedged(mut self, delay: Duration) -> Result<Answer, CallError> {
         let endpoint = self.untried().ok_or_else(no_endpoint)?;
         self.tried.push(Arc::clone(&endpoint));
@@ -234,7 +232,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// An attempt that does not borrow `self`, so that two can run at once.
+    /// Does not borrow `self`, so that two attempts can run at once.
     fn independent_attempt(
         &self,
         endpoint: Arc<Endpoint>,
@@ -250,7 +248,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Where to send a hedge: to an endpoint that is up, if the budget allows it.
+    /// An endpoint that is up, if the budget allows a hedge.
     fn hedge_endpoint(&self) -> Option<Arc<Endpoint>> {
         let endpoint = self.untried().filter(|endpoint| endpoint.is_up())?;
         self.state.retries.begin_hedge().then_some(endpoint)
@@ -279,8 +277,8 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// An endpoint that has not been tried yet, perhaps one that a discovery update brings; otherwise
-    /// one that ran out of its share of the time, if the call has time left.
+    /// An untried endpoint, perhaps from a discovery update; otherwise one that exceeded its share,
+    /// if the call has time left.
     async fn failover(&mut self, wait_for_update: bool) -> Option<Arc<Endpoint>> {
         if let Some(endpoint) = self.untried() {
             return Some(endpoint);
@@ -298,7 +296,7 @@ impl<'a> Attempts<'a> {
         discovery.choose(&set, &self.tried, self.limits.connect_timeout())
     }
 
-    /// All known endpoints have failed, perhaps because they are gone: asks for others, once.
+    /// Asks once for other endpoints, because all known ones have failed.
     async fn after_update(&mut self) -> Option<Arc<Endpoint>> {
         let discovery = &self.state.discovery;
         if discovery.is_fixed() || std::mem::replace(&mut self.has_requested_update, true) {
@@ -311,7 +309,7 @@ impl<'a> Attempts<'a> {
         self.untried()
     }
 
-    /// Where to retry an idempotent call: on an endpoint not tried yet, or on any after a pause.
+    /// Where to retry an idempotent call: at an untried endpoint, or at any after a pause.
     async fn repeat(&mut self) -> Option<Arc<Endpoint>> {
         if self.state.is_closing()
             || !self.request.idempotent

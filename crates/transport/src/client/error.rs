@@ -1,4 +1,4 @@
-//! How calls fail.
+//! Errors of calls.
 
 use std::error::Error;
 use std::fmt;
@@ -17,99 +17,100 @@ use super::options::EndpointAddress;
 use super::times::{CallTimes, Phase, TimeLimit};
 use crate::tls::TlsFailure;
 
-/// Why a call has no outcome.
+/// Why a call failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The arguments, or the name of the function, cannot be sent.
+    /// The arguments or the function's name cannot be sent.
     Encode(EncodeFailure),
-    /// It is not known where the server is.
+    /// The server's name could not be resolved.
     Resolve(ResolveFailure),
-    /// There is no connection to the server.
+    /// The connection failed.
     Connect {
         /// The server.
         endpoint: EndpointAddress,
-        /// What the name lookup or the last of the server's addresses said.
+        /// The error of the name lookup or of the last address.
         source: io::Error,
     },
-    /// There is no TLS connection to the server; nothing of the request was acted upon.
+    /// The TLS connection failed; the server has not acted on the request.
     Tls {
         /// The server.
         endpoint: EndpointAddress,
         /// Why.
         failure: TlsFailure,
     },
-    /// The call took too long. It may have been made when it had come to [`Phase::Send`].
+    /// The call took too long. It may have been made from [`Phase::Send`] on.
     Timeout {
-        /// What was going on then.
+        /// The current phase.
         phase: Phase,
-        /// The time that was allowed.
+        /// The time limit.
         limit: Duration,
-        /// The limit that ran out.
+        /// The option of the limit.
         option: TimeLimit,
         /// Where the time went.
         times: Box<CallTimes>,
-        /// The server, if the call had come to one.
+        /// The server, if one was chosen.
         endpoint: Option<EndpointAddress>,
     },
-    /// The connection ended before the response was there. The function may have been called.
+    /// The connection was lost before the response. The function may have been called.
     ConnectionLost {
         /// What ended it.
         source: Box<dyn Error + Send + Sync>,
-        /// Whether it is certain that the function was not called: the request was not sent as a whole.
+        /// Whether the function was certainly not called, because the request was not written in
+        /// full.
         unsent: bool,
     },
-    /// A stream broke off: its connection or its body ended before its end.
+    /// The connection or body of a stream ended before the stream.
     Truncated {
-        /// How many items had arrived.
+        /// Items received.
         items: u64,
         /// What ended the connection; `None` if only the body ended.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// A frame of a stream is not authentic or not understood.
     Frame(FrameError),
-    /// What came back is not HTTP/1.1.
+    /// The response is not HTTP/1.1.
     MalformedHttp {
-        /// What is wrong with it.
+        /// The error of the HTTP parser.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The response is not signed by the server, so nothing that it says is believed.
+    /// The response is not authentic.
     Authentication {
-        /// What is wrong with it.
+        /// Why.
         failure: AuthenticationFailure,
-        /// The status it claims: a hint at most.
+        /// The claimed status.
         unverified_status: StatusCode,
-        /// The begin of the body it came with, at most 4096 bytes: a hint at most.
+        /// The start of the claimed body, at most 4096 bytes.
         unverified_body: Bytes,
     },
     /// The server refused the call.
     Remote(RemoteFailure),
-    /// The server's response is not understood.
+    /// The response cannot be understood.
     Response(ResponseFailure),
-    /// The response's body is over the limit; it was not read further.
+    /// The body of the response exceeds the limit.
     TooLarge {
-        /// The length that the response claims, or what had arrived, in bytes.
+        /// The length that it claims or has reached, in bytes.
         size: u64,
         /// `max_encoded_result_size`, in bytes.
         limit: usize,
     },
-    /// As many calls as may be are waiting for a connection.
+    /// Too many calls wait for a connection.
     QueueFull {
         /// `max_waiting`.
         limit: usize,
     },
-    /// The client was closed before the call or while it was under way.
+    /// The client was closed.
     Closed,
     /// A bug in this library.
     Internal(String),
 }
 
-/// A call that failed.
+/// A failed call.
 #[derive(Debug)]
 pub struct CallFailure {
     /// Why.
     pub error: CallError,
-    /// The identifier of the last request that was sent; `None` if none was.
+    /// The last request's; `None` if none was sent.
     pub request_id: Option<[u8; 16]>,
 }
 
@@ -121,7 +122,7 @@ impl From<CallError> for CallFailure {
 }
 
 impl CallError {
-    /// The same, saying which server a call that ran out of time had come to.
+    /// Adds the server to a timeout.
     pub(super) fn at(mut self, address: &EndpointAddress) -> Self {
         if let Self::Timeout { endpoint, .. } = &mut self {
             *endpoint = Some(address.clone());
@@ -130,7 +131,7 @@ impl CallError {
     }
 }
 
-/// What an error of connecting means, and the system's words for it.
+/// The meaning of a connect error, and the system's message.
 fn in_words(error: &io::Error) -> (&'static str, String) {
     let known = |what, why: &str| (what, why.to_owned());
     match error.kind() {

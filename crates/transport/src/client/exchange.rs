@@ -1,4 +1,5 @@
-//! A request and its response on one connection, or on a second one if the first was closed while idle.
+//! A request and its response on one connection, or on a second one if the first was closed while
+//! idle.
 
 use std::error::Error;
 use std::fmt;
@@ -25,7 +26,7 @@ use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::memory::{Share, Stage, counted};
 
-/// How much of the body of an unauthenticated response an error shows, in bytes.
+/// How much of an unauthenticated body an error shows, in bytes.
 pub(super) const HINT: usize = 4096;
 /// How long to wait for that body.
 const HINT_TIME: Duration = Duration::from_millis(500);
@@ -33,30 +34,29 @@ const HINT_TIME: Duration = Duration::from_millis(500);
 /// Bodies of at most this many bytes are copied, so that they do not keep the read buffer alive.
 const SMALL: usize = 1024;
 
-/// What a request was answered with; the head is authentic.
+/// A response with an authentic head.
 #[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
 pub(super) enum Received {
     Whole(WholeResponse),
     Stream(Box<OpenStream>),
 }
 
-/// A stream that nothing was read of.
+/// A stream before its first byte.
 pub(super) struct OpenStream {
     pub(super) stream: AuthenticatedStream,
     pub(super) body: Incoming,
     pub(super) lease: Lease,
 }
 
-/// A response that was read as a whole.
+/// A response that was read completely.
 pub(super) struct WholeResponse {
     pub(super) response: AuthenticatedResponse,
     pub(super) status: StatusCode,
     pub(super) body: CollectedBody,
-    /// The memory of the body.
+    /// Counts the body.
     pub(super) memory: Share,
 }
 
-/// A request to send.
 #[derive(Clone, Copy)]
 pub(super) struct Outgoing<'a> {
     pub(super) prepared: &'a PreparedRequest,
@@ -64,7 +64,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) purpose: Purpose,
 }
 
-/// Sends a request when a connection is free, and reads the response.
+/// Waits for a connection, sends the request and reads the response.
 pub(super) async fn exchange(
     state: &ClientState,
     pool: &Arc<Pool>,
@@ -78,9 +78,9 @@ pub(super) async fn exchange(
         .map_err(|error| error.at(pool.address()))?;
     let was_kept = lease.connection.was_kept();
     let ended = match exchange_on(state, lease, request, limits, progress).await {
-        // The server may close an idle connection at any time, and callers should not notice.
+        // The server may close an idle connection at any time, which callers should not notice.
         Err(Failure::Unsent { lease, .. }) if was_kept => {
-            // Boxed, like everything rare here, because futures are moved and should stay small.
+            // Boxed because it is rare: futures are moved and should stay small.
             Box::pin(exchange_afresh(state, *lease, request, limits, progress)).await
         }
         ended => ended,
@@ -88,7 +88,7 @@ pub(super) async fn exchange(
     ended.map_err(|failure| failure.into_error().at(pool.address()))
 }
 
-/// Sends a request on a new connection.
+/// On a new connection.
 async fn exchange_afresh(
     state: &ClientState,
     lease: Lease,
@@ -100,10 +100,10 @@ async fn exchange_afresh(
     exchange_on(state, lease, request, limits, progress).await
 }
 
-/// Sends a request on a connection and reads the response. Keeps the connection if it can be reused.
+/// Keeps the connection if it can be reused.
 ///
-/// Each request has an identifier of its own: a server that has seen the head of an earlier one would
-/// take a second one with the same identifier for a replay.
+/// Each request has its own identifier: a server that has seen the head of an earlier one would
+/// take the second for a replay.
 async fn exchange_on(
     state: &ClientState,
     mut lease: Lease,
@@ -143,7 +143,6 @@ async fn exchange_on(
     }
 }
 
-/// What came back on a connection.
 #[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
 enum Response {
     Whole(WholeResponse),
@@ -193,7 +192,7 @@ async fn round_trip(
     }
 }
 
-/// Reads at most `max_size` bytes; `limit` is the option that they follow from.
+/// Reads at most `max_size` bytes; `limit` is the option behind it.
 async fn read(
     connection: &mut Connection,
     body: Incoming,
@@ -206,15 +205,15 @@ async fn read(
         return Err(CallError::TooLarge { size: claimed, limit });
     }
     let most = body.size_hint().exact().map_or(max_size, |length| length as usize);
-    // It stays on the wire until there is room for it.
+    // The body stays on the wire until there is room for it.
     memory.grow(Stage::Arriving, counted(most)).await;
     let body = connection.read_body(body, &mut BodyReader::new(max_size)).await;
     let body = body.map_err(|error| match error {
         BodyError::TooLarge(size) => CallError::TooLarge { size, limit },
         BodyError::Broken(error) => broken(error),
     })?;
-    // The body is a slice of hyper's read buffer. While JavaScript holds it, hyper would have to allocate
-    // another 8 KiB for each small response.
+    // The body is a slice of hyper's read buffer. While JavaScript held it, hyper would allocate
+    // another 8 KiB per small response.
     Ok(body.copied_up_to(SMALL))
 }
 
@@ -230,7 +229,7 @@ async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The server has certainly not begun: the request was not written in full.
+    /// The server has certainly not started: the request was not written in full.
     Unsent {
         error: CallError,
         lease: Box<Lease>,
@@ -253,9 +252,9 @@ impl From<CallError> for Failure {
     }
 }
 
-/// Why a round trip on a connection failed.
+/// Why a round trip failed.
 enum Broken {
-    /// The server has certainly not begun: the request was not written in full.
+    /// The server has certainly not started: the request was not written in full.
     Unsent(CallError),
     Other(CallError),
 }
@@ -308,7 +307,7 @@ impl Error for WithoutCertificate {
 /// Distinguishes a peer that does not speak HTTP from one that has gone away.
 fn broken(error: hyper::Error) -> CallError {
     let source = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
-    // How hyper reports malformed chunks of a body.
+    // How hyper reports malformed chunks.
     let bad_chunk = source.is_some_and(|error| {
         matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
     });

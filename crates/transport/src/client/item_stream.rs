@@ -1,4 +1,4 @@
-//! A stream of items that a server sends as the answer to one request.
+//! A stream of items that answers a request.
 
 use std::error::Error;
 use std::fmt;
@@ -28,28 +28,29 @@ use crate::memory::{Share, Stage, counted, decoding};
 use crate::tape_pool;
 use crate::terms::OwnedDecodeOptions;
 
-/// How long to wait for the end of the body after the end of the stream. It comes in the same packet unless
-/// something is between; without it, the connection cannot be used again.
+/// How long to wait for the end of the body after the end of the stream, usually in the same
+/// packet. Without it the connection cannot be reused.
 const END_OF_BODY: Duration = Duration::from_millis(100);
-/// How much larger than `max_encoded_result_size` a frame may be: what is gathered, and some bytes around it.
+/// How much a frame may exceed `max_encoded_result_size`: the gathered items and some bytes around
+/// them.
 const LARGEST_OVERHEAD: usize = GATHERED + 64;
 /// The answer to a call that takes a stream.
 #[derive(Debug)]
 pub enum Answer {
-    /// An answer as to any other call.
+    /// An ordinary outcome.
     Whole(CallOutcome),
     /// A stream.
     Stream(Box<ItemStream>),
 }
 
-/// What a stream brings.
+/// An event of a stream.
 #[derive(Debug)]
 pub enum StreamEvent {
-    /// Items: a list, which begins at the first word of the tape.
+    /// A list of items, at the first word of the tape.
     Items(StreamTerm),
-    /// The end; all items have arrived, as many in all.
+    /// The end, with the number of all items.
     End(u64),
-    /// The function has raised `{Class, Reason, Stacktrace}`, which is the end.
+    /// The function raised `{Class, Reason, Stacktrace}`, which ends the stream.
     Exception(StreamTerm),
 }
 
@@ -58,33 +59,33 @@ pub enum StreamEvent {
 pub struct StreamTerm {
     /// Return it to the pool with [`give_back`](crate::tape_pool::give_back).
     pub tape: Box<Tape>,
-    /// The bytes that the tape was decoded from and refers to.
+    /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// The memory that tape and source take of the client's. Drop it together with them.
+    /// Counts tape and source. Drop it together with them.
     pub memory: Share,
 }
 
 impl StreamTerm {
     fn new(tape: Box<Tape>, source: Bytes) -> Self {
-        // What the tape does not refer to is freed now rather than after the values are made.
+        // Free it now rather than after JavaScript has the values.
         let source = if tape.refers_to_source { source } else { Bytes::new() };
         Self { tape, source, memory: Share::default() }
     }
 }
 
-/// A stream. It reads only while [`ItemStream::next`] is polled, so whoever does not call that keeps the
-/// server waiting. Dropping it before its end closes the connection, which tells the server.
+/// A stream. It reads only while [`ItemStream::next`] is polled, so a slow consumer pauses the
+/// server. Dropping it early closes the connection, which tells the server.
 pub struct ItemStream {
     source: Source,
-    /// Read with the head of the response.
+    /// Read together with the head.
     first: Option<StreamEvent>,
-    /// Says when the client gives up its streams, and has its closing wait for this one.
+    /// Tells when the client aborts its streams, and delays its closing.
     lifetime: watch::Receiver<Lifetime>,
     request_id: Option<[u8; 16]>,
 }
 
 impl ItemStream {
-    /// A stream whose first event is read.
+    /// Reads the first event.
     pub(super) async fn open(mut source: Source) -> Result<Self, CallError> {
         let lifetime = source.state.lifetime.subscribe();
         let first = source.next().await?;
@@ -104,12 +105,13 @@ impl ItemStream {
         self.request_id
     }
 
-    /// What comes next. Poll the future on the I/O thread. Once it is dropped, or has given the end, an
-    /// exception or an error, the stream can only be dropped.
+    /// The next event. Poll the future on the I/O thread; dropping it loses nothing. Do not call it
+    /// after the end, an exception or an error.
     ///
     /// # Errors
     ///
-    /// [`CallError::Truncated`], [`CallError::Frame`], [`CallError::Timeout`], [`CallError::Closed`].
+    /// [`CallError::Truncated`], [`CallError::Frame`], [`CallError::Timeout`],
+    /// [`CallError::Closed`].
     pub async fn next(&mut self) -> Result<StreamEvent, CallFailure> {
         if let Some(first) = self.first.take() {
             return Ok(first);
@@ -122,7 +124,7 @@ impl ItemStream {
                 read = catch_panic(reading) => {
                     read.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                 }
-                // The wait fails only if the client is gone, and the source holds it.
+                // Fails only if the client is gone, and the source holds it.
                 _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
                     Err(CallError::Closed)
                 }
@@ -132,8 +134,8 @@ impl ItemStream {
         read.map_err(|error| CallFailure { error, request_id: self.request_id })
     }
 
-    /// Resolves when the stream has failed although nobody reads it: its time as a whole is over, or the client
-    /// has given it up.
+    /// Resolves when the stream fails even if its consumer does not read: at its total timeout, or
+    /// when the client aborts it.
     pub async fn expired(&mut self) -> CallFailure {
         let Self { source, lifetime, request_id, .. } = self;
         let error = tokio::select! {
@@ -150,7 +152,7 @@ impl fmt::Debug for ItemStream {
     }
 }
 
-/// Where the events of a stream come from: its connection.
+/// The connection of a stream.
 pub(super) struct Source {
     state: Arc<ClientState>,
     /// `None` once the stream has ended.
@@ -164,15 +166,14 @@ pub(super) struct Source {
     /// Counts the stream for its endpoint.
     in_flight: Option<InFlight>,
     budget: CooperativeBudget,
-    /// Of the frame that is arriving.
+    /// Of the arriving frame.
     memory: Share,
-    /// How many items have arrived.
+    /// Items so far.
     items: u64,
 }
 
-/// What the bytes that have arrived came to.
 enum Step {
-    /// More of a frame has to arrive.
+    /// The frame is not complete.
     Incomplete,
     Ping,
     Event(StreamEvent, u32),
@@ -203,7 +204,7 @@ impl Source {
         }
     }
 
-    /// The next event; reads on until there is one.
+    /// Reads until there is an event.
     pub(super) async fn next(&mut self) -> Result<StreamEvent, CallError> {
         loop {
             self.budget.turn().await;
@@ -221,7 +222,7 @@ impl Source {
         }
     }
 
-    /// Tells the endpoint's health that the stream has broken off.
+    /// Reports a broken stream to the endpoint's health.
     fn report(&self, read: &Result<StreamEvent, CallError>) {
         let feedback = feedback(read);
         if feedback == Feedback::Failed
@@ -232,7 +233,7 @@ impl Source {
         }
     }
 
-    /// Resolves when the time of the stream as a whole is over.
+    /// Resolves at the total timeout.
     async fn expired(&self) -> CallError {
         match self.limits.whole() {
             Some(whole) => {
@@ -246,7 +247,7 @@ impl Source {
         }
     }
 
-    /// Decodes the next frame if all of it is there.
+    /// Decodes the next frame if it is complete.
     async fn decode(&mut self) -> Result<Step, CallError> {
         let lost = || CallError::Internal("a stream without a decoder".to_owned());
         let decoder = self.decoder.as_ref().ok_or_else(lost)?;
@@ -324,8 +325,8 @@ impl Source {
         CallError::Truncated { items: self.items, source }
     }
 
-    /// Reads the end of the body, and keeps the connection if it can be used again. Nothing may follow the end
-    /// of the stream, but what ends the connection then does not matter any more.
+    /// Reads the end of the body, and keeps the connection if it is reusable. Bytes after the
+    /// stream are an error, but the connection may end in any way.
     async fn finish(&mut self) -> Result<(), CallError> {
         let ended = timeout(END_OF_BODY, async {
             loop {

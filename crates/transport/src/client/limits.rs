@@ -1,4 +1,4 @@
-//! The time limits of one call, and what is left of them.
+//! The time limits of one call.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,18 +12,18 @@ use super::options::ClientOptions;
 use super::request::CallRequest;
 use super::times::{Progress, TimeLimit};
 
-/// The limits of one call, whose clock has begun to run.
+/// Running limits of one call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     started: Instant,
     connect_timeout: Duration,
     recv_timeout: Duration,
     timeout: Option<Duration>,
-    /// Whether the answer may be a stream, for which `recv_timeout` bounds the head only.
+    /// Whether the answer may be a stream. Then `recv_timeout` covers only the head.
     is_stream: bool,
     idle_timeout: Duration,
     pub(super) max_encoded_result_size: usize,
-    /// How much of `connect_timeout` connecting to one endpoint may take, when there are others.
+    /// One endpoint's share of `connect_timeout`, if there are others.
     connect_share: Option<Duration>,
     pub(super) max_retries: u32,
 }
@@ -45,12 +45,10 @@ impl Limits {
         }
     }
 
-    /// The same for a call that has others to go to, when connecting to this endpoint takes longer.
     pub(super) fn with_share(self, connect_share: Option<Duration>) -> Self {
         Self { connect_share, ..self }
     }
 
-    /// How long getting a connection may take.
     pub(super) fn connect_timeout(&self) -> Duration {
         self.connect_timeout
     }
@@ -60,13 +58,13 @@ impl Limits {
         self.timeout.is_some()
     }
 
-    /// What is left for getting a connection.
+    /// Time left to get a connection.
     pub(super) fn connecting(&self, progress: &Progress) -> Allowance {
         let left = self.connect_timeout.saturating_sub(progress.times().connecting());
         self.overall(Allowance { left, ..Allowance::for_connecting(self.connect_timeout) })
     }
 
-    /// What is left for making a connection.
+    /// Time left to open a connection.
     pub(super) fn opening(&self, progress: &Progress) -> Allowance {
         let connecting = self.connecting(progress);
         match self.connect_share {
@@ -77,7 +75,7 @@ impl Limits {
         }
     }
 
-    /// What is left for sending a request and receiving its response.
+    /// Time to send a request and receive its response.
     pub(super) fn exchanging(&self) -> Allowance {
         let limit = self.recv_timeout;
         self.overall(Allowance { left: limit, limit, option: TimeLimit::RecvTimeout })
@@ -89,22 +87,22 @@ impl Limits {
         self.overall(Allowance { left: limit, limit, option: TimeLimit::IdleTimeout })
     }
 
-    /// What is left of the call as a whole; `None` when it has no limit of its own.
+    /// Time left of the total timeout, if there is one.
     pub(super) fn whole(&self) -> Option<Allowance> {
         let limit = self.timeout?;
         let left = limit.saturating_sub(self.started.elapsed());
         Some(Allowance { left, limit, option: TimeLimit::Timeout })
     }
 
-    /// What the server is told of how long its answer is waited for. Only calls with a limit of their
-    /// own tell: then all others are the requests that any peer knows.
+    /// The timeout to send to the server. Calls without a total timeout send none, so their
+    /// requests are the ones that every peer knows.
     pub(super) fn call_timeout(&self) -> Option<CallTimeout> {
         let whole = self.whole()?;
         let left = if self.is_stream { whole.left } else { self.exchanging().left };
         Some(CallTimeout::from_duration(left))
     }
 
-    /// The tighter one of the limit of a part and that of the whole.
+    /// The tighter of the limit of a part and the total timeout.
     fn overall(&self, part: Allowance) -> Allowance {
         match self.whole() {
             Some(whole) if whole.left < part.left => whole,
@@ -113,7 +111,6 @@ impl Limits {
     }
 }
 
-/// What is left of a limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
     pub(super) left: Duration,
@@ -122,14 +119,13 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// All of a limit for connecting.
     pub(super) fn for_connecting(limit: Duration) -> Self {
         Self { left: limit, limit, option: TimeLimit::ConnectTimeout }
     }
 
-    /// The future's value if it comes in time. When nothing is left, the future is not begun.
+    /// The future's value if it is in time. Does not poll the future if no time is left.
     ///
-    /// The future is taken pinned, since an async function keeps a future that it owns twice.
+    /// Takes a pinned future, because an async function stores a future that it owns twice.
     pub(super) async fn run<F: Future>(self, future: Pin<&mut F>) -> Result<F::Output, RanOut> {
         if self.left.is_zero() {
             return Err(RanOut(self));
@@ -138,12 +134,10 @@ impl Allowance {
     }
 }
 
-/// A limit that ran out.
 #[derive(Debug)]
 pub(super) struct RanOut(Allowance);
 
 impl RanOut {
-    /// The error of a call that had come so far.
     pub(super) fn error(self, progress: &Progress) -> CallError {
         let Allowance { limit, option, .. } = self.0;
         CallError::Timeout {

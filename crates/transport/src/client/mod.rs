@@ -1,8 +1,8 @@
-//! The client. A call passes through these files, in this order: [`call`] (attempts and hedging),
+//! The client. A call passes through these files in order: [`call`] (attempts and hedging),
 //! [`attempt`] (one attempt at one endpoint), [`exchange`] (request and response on a connection).
 //!
-//! [`endpoints`] knows which servers there are and chooses among them; [`pool`] owns the connections to
-//! one of them. Neither knows of calls, and `pool` does not know of `endpoints`.
+//! [`endpoints`] knows the servers and chooses among them; [`pool`] owns the connections to one
+//! server.
 
 mod answer;
 mod attempt;
@@ -43,40 +43,41 @@ use crate::guard::catch_panic;
 use crate::spin::UnderWay;
 use crate::{IoThread, Spawner};
 
-/// Calls the functions of one server, or of several interchangeable ones. Clones are the same client.
+/// Calls the functions of one server or of several interchangeable ones. Cloning is cheap; clones
+/// share everything.
 #[derive(Clone)]
 pub struct Client {
     state: Arc<ClientState>,
     spawner: Spawner,
 }
 
-/// A snapshot of a client.
+/// Figures of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientStats {
     /// Calls that have a connection or are opening one.
     pub calls_in_flight: usize,
-    /// The same for streams.
+    /// Streams that have a connection or are opening one.
     pub streams: usize,
     /// Calls that wait for a connection.
     pub calls_waiting: usize,
-    /// Open connections, idle ones included.
+    /// Open connections, including idle ones.
     pub open_connections: usize,
-    /// Connections that wait for a call.
+    /// Idle connections.
     pub idle_connections: usize,
-    /// Connection attempts that have failed or timed out since the client was created.
+    /// Connections that failed or timed out.
     pub connect_failures: u64,
 }
 
 impl Client {
-    /// A client of the endpoints in `options`. It connects when it is first called.
+    /// A client with fixed endpoints. It connects on its first call.
     pub fn new(io: &IoThread, options: ClientOptions) -> Self {
         let discovery = Discovery::fixed(options.endpoints.clone(), &options);
         Self::with(io, options, discovery)
     }
 
-    /// A client whose endpoints come from a resolver. The client calls `resolve` when it needs endpoints
-    /// and when one of them has failed. Answer each call with [`Client::set_endpoints`],
-    /// [`Client::resolution_failed`] or [`Client::endpoints_unchanged`].
+    /// A client with resolved endpoints. It calls `resolve` when it needs endpoints and when one
+    /// has failed. Answer with [`Client::set_endpoints`], [`Client::resolution_failed`] or
+    /// [`Client::endpoints_unchanged`].
     pub fn resolved(
         io: &IoThread,
         options: ClientOptions,
@@ -90,19 +91,19 @@ impl Client {
         let spawner = io.spawner();
         if state.options.min_connections > 0 {
             let client = Arc::downgrade(&state);
-            // If the thread has ended there are no connections to keep open.
+            // If the thread has ended, there are no connections to keep open.
             let _ = spawner.spawn(move || warm_up::keep_warm(client));
         }
         Self { state, spawner }
     }
 
-    /// Calls a function. Poll the future on the I/O thread (see [`IoThread::spawn`]); dropping it cancels
-    /// the call and closes its connection. It always resolves, provided that the timeouts are finite.
+    /// Calls a function. Poll the future on the I/O thread (see [`IoThread::spawn`]); dropping it
+    /// cancels the call and closes its connection. It always resolves if the timeouts are finite.
     ///
     /// # Errors
     ///
-    /// See [`CallError`]. A request that may have reached the server is sent again only if the call is
-    /// idempotent.
+    /// See [`CallError`]. A request that may have reached the server is repeated only if the call
+    /// is idempotent.
     pub fn call(
         &self,
         mut request: CallRequest,
@@ -112,24 +113,20 @@ impl Client {
         async move {
             match answered.await? {
                 Answer::Whole(outcome) => Ok(outcome),
-                // No answer is taken for a stream that was not asked for.
+                // An unrequested stream fails authentication.
                 Answer::Stream(_) => Err(CallError::Internal("a stream".to_owned()).into()),
             }
         }
     }
 
-    /// Like [`Client::call`], but if the request has [`CallRequest::stream`], the answer may be a stream. The
-    /// call is repeated, where that is allowed, until the first event of the stream is there.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::call`] and [`ItemStream::next`].
+    /// Like [`Client::call`], but with [`CallRequest::stream`] the answer may be a stream. The call
+    /// may be repeated until the first event of the stream has arrived.
     pub fn stream(
         &self,
         request: CallRequest,
     ) -> impl Future<Output = Result<Answer, CallFailure>> + Send + use<> {
         let state = Arc::clone(&self.state);
-        // Boxed, like the call below, because futures are moved and should stay small.
+        // Boxed, because futures are moved and should stay small.
         let request = Box::new(request);
         // From here on `close` waits for this call, even if it is polled later.
         let mut lifetime = state.lifetime.subscribe();
@@ -147,7 +144,7 @@ impl Client {
                     ended = catch_panic(calling.as_mut()) => {
                         ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                     }
-                    // The wait fails only if the client is gone, and this call holds it.
+                    // Fails only if the client is gone, and this call holds it.
                     _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
                         Err(CallError::Closed)
                     }
@@ -157,8 +154,8 @@ impl Client {
         }
     }
 
-    /// Replaces the endpoints. Calls on endpoints that are no longer listed may finish. An empty list
-    /// counts as a failed resolution.
+    /// Replaces the endpoints. Calls on others may finish. An empty list counts as a failed
+    /// resolution.
     pub fn set_endpoints(&self, endpoints: Vec<ListedEndpoint>) {
         if endpoints.is_empty() {
             self.resolution_failed(ResolveFailure {
@@ -171,28 +168,27 @@ impl Client {
         self.state.discovery.update(endpoints, &self.state.options);
     }
 
-    /// Reports that resolving has failed. Known endpoints are kept; if there are none, the calls that
-    /// wait for endpoints fail.
+    /// Reports a failed resolution. Known endpoints are kept; without any, waiting calls fail.
     pub fn resolution_failed(&self, failure: ResolveFailure) {
         self.state.discovery.failed(failure);
     }
 
-    /// Reports that the endpoints were resolved so recently that they were not resolved again.
+    /// Reports that the last resolution is too recent to repeat.
     pub fn endpoints_unchanged(&self) {
         self.state.discovery.unchanged();
     }
 
-    /// The known endpoints, in the order in which they were listed.
+    /// Figures of the known endpoints, in the order of their list.
     pub fn endpoint_stats(&self) -> Vec<EndpointStats> {
         self.state.discovery.stats()
     }
 
-    /// How often calls were repeated.
+    /// Figures of repeated calls.
     pub fn retry_stats(&self) -> RetryStats {
         self.state.retries.stats()
     }
 
-    /// What the client is doing now.
+    /// Figures of the client.
     pub fn stats(&self) -> ClientStats {
         let mut all = ClientStats::default();
         for endpoint in self.state.discovery.endpoints() {
@@ -207,10 +203,10 @@ impl Client {
         all
     }
 
-    /// Closes the client. New calls fail with [`CallError::Closed`]. Calls made before, including those
-    /// that wait for a connection or for endpoints, have until `limit` from now to finish and then fail
-    /// the same way; none is retried. The future resolves once all calls have ended and all connections
-    /// are closed. Closing proceeds even if the future is not polled; closing again can only shorten it.
+    /// Closes the client. New calls fail with [`CallError::Closed`]. Running and waiting calls have
+    /// until `limit` from now to finish, without retries, and then fail the same way. The future
+    /// resolves once all calls and connections have ended; closing does not depend on it. Closing
+    /// again can only shorten the limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         let state = Arc::clone(&self.state);
         state.advance(Lifetime::Closing);

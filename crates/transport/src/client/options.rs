@@ -1,4 +1,4 @@
-//! Options of a client, and the addresses of servers.
+//! Options of a client, and addresses of servers.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,28 +10,27 @@ use http::HeaderValue;
 use crate::OwnedDecodeOptions;
 use crate::tls::ClientTls;
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointAddress {
-    /// A name or an address; IPv6 addresses without brackets.
+    /// A name or an address; IPv6 without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The IP address to connect to; `None` to look the host up for each connection.
+    /// The IP address to connect to; `None` to look up the host for each connection.
     pub ip: Option<IpAddr>,
-    /// Whether the server speaks TLS. This requires [`ClientOptions::tls`], and the server's certificate
-    /// must be for `host`.
+    /// Whether to use TLS, which requires [`ClientOptions::tls`] and a server certificate for
+    /// `host`.
     pub tls: bool,
 }
 
 impl EndpointAddress {
-    /// A server by its name or IP address, without TLS.
+    /// A server by name or IP address, without TLS.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         let host = host.into();
         Self { ip: host.parse().ok(), host, port, tls: false }
     }
 
-    /// Where connections go.
     pub(super) fn destination(&self) -> String {
         match self.ip {
             Some(ip) => SocketAddr::new(ip, self.port).to_string(),
@@ -39,19 +38,19 @@ impl EndpointAddress {
         }
     }
 
-    /// The name, followed by the IP address unless both are the same.
+    /// The name, and the IP address if it differs.
     pub(super) fn description(&self) -> String {
         let (name, destination) = (self.to_string(), self.destination());
         if name == destination { name } else { format!("{name} ({destination})") }
     }
 }
 
-/// An address with its weight and priority.
+/// An address with weight and priority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedEndpoint {
-    /// Where it is.
+    /// The address.
     pub address: EndpointAddress,
-    /// Its share of the calls, relative to those of the others; 0 counts as 1.
+    /// Its relative share of the calls; 0 counts as 1.
     pub weight: u32,
     /// Endpoints with a higher number are called only if none with a lower one is up.
     pub priority: u16,
@@ -64,7 +63,7 @@ impl From<EndpointAddress> for ListedEndpoint {
 }
 
 impl fmt::Display for EndpointAddress {
-    /// As it stands in a URL and in the `host` header (RFC 3986, 3.2.2).
+    /// As in a URL and in the `host` header (RFC 3986, 3.2.2).
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
         if host.contains(':') {
@@ -78,58 +77,52 @@ impl fmt::Display for EndpointAddress {
 /// Options of a client. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// The servers; without effect on a client whose endpoints are resolved.
+    /// The servers, unless they are resolved.
     pub endpoints: Vec<ListedEndpoint>,
-    /// Whom to trust, and what to show, where TLS is spoken.
+    /// TLS trust and certificate.
     pub tls: Option<ClientTls>,
     /// Secrets and limits of the protocol.
     pub settings: Settings,
-    /// Whether requests say when they were made, signed, so that a server can refuse the same request
-    /// when it comes again.
+    /// Whether requests carry a signed timestamp, so that servers can refuse replays.
     pub replay_protection: bool,
-    /// What the server is called; requests say that they are for it, signed.
+    /// The server's name, signed in every request.
     pub audience: Option<HeaderValue>,
-    /// Who calls; requests say so, signed, and the server knows which secrets to try.
+    /// The caller's name, signed in every request; it selects the secrets to try.
     pub caller: Option<HeaderValue>,
-    /// How results are decoded.
+    /// How to decode results.
     pub decode: OwnedDecodeOptions,
-    /// How long a call may take to get a connection: waiting for its turn, name lookup and the
-    /// handshakes of TCP and TLS.
+    /// Limit to get a connection: the queue, name lookup, and TCP and TLS handshakes.
     pub connect_timeout: Duration,
-    /// How long a call may take from when its request begins to be sent until its response is there
-    /// as a whole.
+    /// Limit from sending the request to the end of its response.
     pub recv_timeout: Duration,
-    /// How long a call may take as a whole; `None` for as long as the other two allow. Calls with this
-    /// limit tell the server how much of it is left.
+    /// Limit of the whole call, which is also sent to the server. `None`: only the other two apply.
     pub timeout: Option<Duration>,
-    /// How many connections may be open, and so how many calls under way. The next ones wait.
+    /// Limit of open connections, and so of calls in flight. Other calls wait.
     pub max_connections: usize,
-    /// How many streams may be under way, on connections that are counted apart. The next ones wait.
+    /// Limit of streams, which have separate connections. Other streams wait.
     pub max_streams: usize,
-    /// How many connections to keep open, even if no call needs them. Expired ones are replaced.
+    /// Connections to keep open even when idle. Expired ones are replaced.
     pub min_connections: usize,
-    /// How old a connection may become: it is not used again after that, or up to a quarter earlier, so
-    /// that those made at the same time do not end at the same time. `None` for any age.
+    /// Maximum age for reuse, reduced by up to a quarter at random, so that connections do not
+    /// expire together. `None` for any age.
     pub max_connection_age: Option<Duration>,
-    /// After how long without a sign of life, although the system looks for one, a peer counts as dead
-    /// and its connection is closed. Seconds count. `None` for as long as the system takes by itself,
-    /// which is hours.
+    /// When to close the connection of a peer that does not answer the system's probes, in whole
+    /// seconds. `None` for the system's default, hours.
     pub dead_peer_timeout: Option<Duration>,
-    /// How much memory answers may take until they are taken, and while they are decoded. Further ones
-    /// wait on the wire. Answers of at most 16 KiB are not counted.
+    /// Limit of memory for responses that are decoded or not yet taken. Others wait on the wire.
+    /// Responses of at most 16 KiB are not counted.
     pub max_bytes_in_flight: usize,
-    /// How many calls may wait for a connection. The next one fails at once.
+    /// Limit of calls that wait for a connection. Other calls fail at once.
     pub max_waiting: usize,
-    /// The most that a connection may be idle before it is closed. A server's `keep-alive: timeout=N`
-    /// lowers it to one second less than that. `None`: as long as the server says, or 4 s if it says
-    /// nothing, because Cowboy closes after 5 s.
+    /// Limit of a connection's idle time. A server's `keep-alive: timeout=N` lowers it to N − 1 s.
+    /// `None`: as long as the server says, or 4 s, because Cowboy closes after 5 s.
     pub idle_timeout: Option<Duration>,
-    /// How long the head of a response may be.
+    /// Limit of a response's head.
     pub max_header_bytes: usize,
 }
 
 impl ClientOptions {
-    /// Options with the defaults of the protocol: 8 s to connect, 5 s to receive.
+    /// The protocol's defaults: 8 s to connect, 5 s to receive.
     pub fn new(address: EndpointAddress, settings: Settings) -> Self {
         Self::of(vec![address.into()], settings)
     }

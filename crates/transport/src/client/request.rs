@@ -1,4 +1,4 @@
-//! What a caller asks for, and what it gets.
+//! Calls and their outcomes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use super::request_ids::FirstRequestId;
 use crate::memory::Share;
 use crate::terms::{OwnedDecodeOptions, TapeSource};
 
-/// A call to make. Fields that are `None` take the client's options.
+/// A call. `None` takes the client's option.
 pub struct CallRequest {
     /// Module, function and arity.
     pub path: RequestPath,
-    /// The arguments: a list with as many terms as the arity says.
+    /// A list as long as the arity.
     pub arguments: Box<dyn TapeSource>,
-    /// The first secret signs the request; the response may be signed with any of them.
+    /// The first signs the request; the response may be signed with any.
     pub secrets: Option<Secrets>,
     /// Metadata and trace.
     pub carried: Option<CallHeaders>,
-    /// The identifier of the first request, if the caller has chosen it.
+    /// The first request's identifier, if the caller has chosen it.
     pub request_id: Option<Arc<FirstRequestId>>,
     /// See [`ClientOptions::connect_timeout`](super::ClientOptions::connect_timeout).
     pub connect_timeout: Option<Duration>,
@@ -30,25 +30,25 @@ pub struct CallRequest {
     pub recv_timeout: Option<Duration>,
     /// See [`ClientOptions::timeout`](super::ClientOptions::timeout).
     pub timeout: Option<Duration>,
-    /// The most bytes that the encoded arguments may have.
+    /// Limit of the encoded arguments in bytes.
     pub max_encoded_args_size: Option<usize>,
-    /// Arguments of at least this many bytes are compressed.
+    /// Arguments of this many bytes or more are compressed.
     pub compression_threshold: Option<usize>,
-    /// The most bytes that the result may have, before and after decompression.
+    /// Limit of the result in bytes, before and after decompression.
     pub max_encoded_result_size: Option<usize>,
-    /// How the result is decoded.
+    /// How to decode the result.
     pub decode: Option<OwnedDecodeOptions>,
-    /// Whether the function may safely run twice. If so, the call is retried when its connection is
-    /// lost or the server answers 503, within the retry budget (a tenth of all calls).
+    /// Whether the function may run twice. If so, the call is retried after a lost connection or a
+    /// 503, within the retry budget (a tenth of all calls).
     pub idempotent: bool,
-    /// How many times an idempotent call may be retried.
+    /// Limit of retries of an idempotent call.
     pub max_retries: u32,
     /// Whether the answer may be a stream; see [`Client::stream`](super::Client::stream).
     pub stream: bool,
     /// How long a stream may wait for its next bytes, while it is read.
     pub idle_timeout: Duration,
-    /// After this long without an answer, an idempotent call is sent to a second endpoint as well, and
-    /// the first answer wins. `None` disables hedging. A hedge takes one retry from the budget.
+    /// When an idempotent call without an answer is sent to a second endpoint as well; the first
+    /// answer wins. A hedge costs one retry of the budget. `None` disables hedging.
     pub hedge_delay: Option<Duration>,
 }
 
@@ -77,18 +77,17 @@ impl CallRequest {
     }
 }
 
-/// A function's answer.
+/// The outcome of a function.
 #[derive(Debug)]
 pub struct CallOutcome {
-    /// Whether the function returned or raised, and where in the tape the value or the
-    /// `{Class, Reason, Stacktrace}` begins.
+    /// Whether the function returned or raised, and where in the tape.
     pub outcome: Outcome,
-    /// The identifier of the request that it answers.
+    /// The request's identifier.
     pub request_id: Option<[u8; 16]>,
-    /// The whole response. Return it to the pool with [`give_back`](crate::tape_pool::give_back).
+    /// Return it to the pool with [`give_back`](crate::tape_pool::give_back).
     pub tape: Box<Tape>,
-    /// The bytes that the tape was decoded from and refers to.
+    /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// The memory that tape and source take of the client's. Drop it together with them.
+    /// Counts tape and source. Drop it together with them.
     pub memory: Share,
 }

@@ -5,17 +5,15 @@ use std::sync::{Mutex, PoisonError};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Bytes of an identifier.
 const LENGTH: usize = 16;
-/// Identifiers fetched from the system at once: a system call for each costs more than the signature.
+/// Fetched at once, because a system call for each costs more than the signature.
 const BATCH: usize = 64;
 
-/// Random identifiers, each given out once.
 pub(crate) struct RequestIds {
     fetched: Mutex<Vec<[u8; LENGTH]>>,
 }
 
-/// The system gave no random bytes.
+/// The system returned no random bytes.
 #[derive(Debug)]
 pub(crate) struct NoRandomness;
 
@@ -36,8 +34,8 @@ impl RequestIds {
     }
 }
 
-/// The identifier of the first request of a call, which the caller knows before there is an answer.
-/// Further requests of the call get identifiers of their own, because servers refuse one they have seen.
+/// The identifier of the first request of a call, known before the answer. Other requests of the
+/// call get new identifiers, because servers refuse repeated ones.
 #[derive(Debug)]
 pub struct FirstRequestId {
     bytes: [u8; LENGTH],
@@ -45,12 +43,12 @@ pub struct FirstRequestId {
 }
 
 impl FirstRequestId {
-    /// The identifier must be random.
+    /// `bytes` must be random.
     pub fn new(bytes: [u8; LENGTH]) -> Self {
         Self { bytes, is_used: AtomicBool::new(false) }
     }
 
-    /// The identifier, once.
+    /// `Some` once.
     pub(crate) fn take(&self) -> Option<[u8; LENGTH]> {
         (!self.is_used.swap(true, Ordering::Relaxed)).then_some(self.bytes)
     }

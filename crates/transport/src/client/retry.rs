@@ -1,10 +1,10 @@
-//! Whether a failed attempt may be repeated, and how many retries a client may make.
+//! The retry policy, and the budget for it.
 //!
 //! | after | the call may |
 //! | --- | --- |
 //! | no connection, no place in the queue, or a request not written in full | go to another endpoint |
 //! | a lost connection, a 503, a gateway's 502, 503 or 504 | be retried if it is idempotent |
-//! | no answer within `recv_timeout` | be retried if it is idempotent and has a `timeout` as a whole |
+//! | no answer within `recv_timeout` | be retried if it is idempotent and has a total `timeout` |
 //! | anything else, or the end of `timeout` | not be repeated |
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +17,16 @@ use super::endpoints::Feedback;
 use super::error::CallError;
 use super::times::{Phase, TimeLimit};
 
-/// Which calls may be repeated after a failed attempt.
+/// Which calls may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// None: another endpoint would answer the same, or the call has no time left.
+    /// None: another endpoint would answer the same, or no time is left.
     Never,
-    /// Any: the server has certainly not begun.
+    /// Any: the server has certainly not started.
     Always,
-    /// Idempotent calls: the server may have begun.
+    /// Idempotent calls: the server may have started.
     Idempotent,
-    /// Idempotent calls with a limit over all attempts, because this attempt has used up its time.
+    /// Idempotent calls with a total timeout, because this attempt has used up its own.
     IdempotentWithTimeout,
 }
 
@@ -41,15 +41,15 @@ pub(super) fn retry_after(error: &CallError) -> Retry {
         CallError::Timeout { phase: Phase::Connect | Phase::Tls, .. } => Retry::Always,
         CallError::Timeout { phase: Phase::Queued | Phase::Resolve, .. } => Retry::Never,
         CallError::Timeout { .. } => Retry::IdempotentWithTimeout,
-        // Of a stream: before anything of it was delivered.
+        // A truncated stream, before its first event.
         CallError::ConnectionLost { unsent: false, .. } | CallError::Truncated { .. } => {
             Retry::Idempotent
         }
         CallError::Remote(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
             Retry::Idempotent
         }
-        // A proxy's answer. It is not signed, but the worst that a forged one can cause is a repetition
-        // that the caller has allowed.
+        // A proxy's response. It is not signed, but a forged one can only cause a retry that the
+        // caller allows.
         CallError::Authentication { unverified_status, .. } if is_gateways(*unverified_status) => {
             Retry::Idempotent
         }
@@ -92,7 +92,6 @@ fn is_gateways(status: StatusCode) -> bool {
     )
 }
 
-/// What a client's calls have repeated, and the budget for it.
 pub(super) struct Retries {
     calls: AtomicU64,
     retries: AtomicU64,
@@ -102,18 +101,18 @@ pub(super) struct Retries {
     budget: Mutex<RetryBudget>,
 }
 
-/// How often calls were repeated, since the client was created.
+/// Figures of repeated calls since the client was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryStats {
     /// Retries of idempotent calls.
     pub retries: u64,
-    /// Calls that moved to another endpoint before any server had begun with them.
+    /// Calls that moved to another endpoint before any server had started them.
     pub failovers: u64,
-    /// Second attempts that were started while the first was still running.
+    /// Second attempts while the first was still running.
     pub hedges: u64,
     /// Hedges that answered first.
     pub hedges_won: u64,
-    /// How many retries and hedges the budget has left.
+    /// Retries and hedges left in the budget.
     pub budget: u64,
 }
 
@@ -129,7 +128,7 @@ impl Retries {
         }
     }
 
-    /// Counts a new call, which adds to the budget.
+    /// Adds to the budget.
     pub(super) fn count_call(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -142,14 +141,14 @@ impl Retries {
         self.hedges_won.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes a retry from the budget; false when there is none left.
+    /// Takes a retry from the budget; false if none is left.
     pub(super) fn begin_retry(&self) -> bool {
         let begun = self.take();
         self.retries.fetch_add(u64::from(begun), Ordering::Relaxed);
         begun
     }
 
-    /// Takes a hedge from the budget; false when there is none left.
+    /// Takes a hedge from the budget; false if none is left.
     pub(super) fn begin_hedge(&self) -> bool {
         let begun = self.take();
         self.hedges.fetch_add(u64::from(begun), Ordering::Relaxed);
@@ -172,7 +171,7 @@ impl Retries {
         self.budget().take(calls, Instant::now())
     }
 
-    /// Nothing panics while this is held.
+    /// Nothing panics while the lock is held.
     fn budget(&self) -> MutexGuard<'_, RetryBudget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,23 +180,22 @@ impl Retries {
 /// Thousandths of a retry.
 type Milli = u64;
 
-/// The price of a retry.
 const RETRY: Milli = 1000;
-/// What each call adds: a tenth of a retry.
+/// Added per call: a tenth of a retry.
 const CALL: Milli = RETRY / 10;
-/// What each second adds regardless of calls, so that clients with few calls may retry too.
+/// Added per second, so that clients with few calls may retry too.
 const SECOND: Milli = 10 * RETRY;
-/// The most that time adds, five seconds' worth, and the budget of a new client.
+/// Limit of what time adds, and the budget of a new client.
 const RESERVE: Milli = 50 * RETRY;
-/// The most that calls add.
+/// Limit of what calls add.
 const MAX: Milli = 1000 * RETRY;
 
-/// A token bucket. Every call adds a tenth of a retry, up to 1000; each second adds ten while there are
-/// fewer than 50; a retry or a hedge takes one. So servers in trouble do not drown in retries.
+/// A token bucket that keeps retries from overloading servers. Every call adds a tenth of a retry,
+/// up to 1000; each second adds ten while there are fewer than 50; a retry or a hedge takes one.
 #[derive(Debug)]
 struct RetryBudget {
     left: Milli,
-    /// The calls and the time that have been added so far.
+    /// Calls and time that have been added.
     calls: u64,
     time: Instant,
 }
@@ -207,7 +205,7 @@ impl RetryBudget {
         Self { left: RESERVE, calls: 0, time: now }
     }
 
-    /// Takes one retry, if there is one. `calls` is the number of calls ever made.
+    /// Takes one retry. `calls` is the number of calls ever made.
     fn take(&mut self, calls: u64, now: Instant) -> bool {
         self.add(calls, now);
         let enough = self.left >= RETRY;
@@ -217,7 +215,6 @@ impl RetryBudget {
         enough
     }
 
-    /// How many retries are left.
     fn left(&mut self, calls: u64, now: Instant) -> u64 {
         self.add(calls, now);
         self.left / RETRY
@@ -226,7 +223,7 @@ impl RetryBudget {
     fn add(&mut self, calls: u64, now: Instant) {
         let elapsed = now.saturating_duration_since(self.time);
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        // The fraction of a millisecond is left for the next time.
+        // Leaves the fraction of a millisecond for the next time.
         self.time += Duration::from_millis(milliseconds);
         if self.left < RESERVE {
             let trickle = milliseconds.saturating_mul(SECOND / 1000);
@@ -315,7 +312,6 @@ mod tests {
         }
     }
 
-    /// How many can be taken at once.
     fn drain(budget: &mut RetryBudget, calls: u64, now: Instant) -> usize {
         std::iter::from_fn(|| budget.take(calls, now).then_some(())).count()
     }

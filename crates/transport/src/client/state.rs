@@ -1,4 +1,4 @@
-//! What all calls of a client share.
+//! State shared by all calls of a client.
 
 use std::sync::Arc;
 
@@ -11,27 +11,25 @@ use super::retry::Retries;
 use crate::codec::Codecs;
 use crate::memory::Memory;
 
-/// How far the closing of a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lifetime {
     /// Calls are accepted.
     Open,
-    /// New calls fail; those under way may finish.
+    /// New calls fail; others may finish.
     Closing,
-    /// Calls under way fail as well.
+    /// All calls fail.
     Aborted,
 }
 
-/// The state of one client.
 pub(super) struct ClientState {
     pub(super) options: ClientOptions,
     pub(super) discovery: Discovery,
     pub(super) retries: Retries,
-    /// Every call holds a receiver, so when none is left all calls have ended.
+    /// Every call holds a receiver, so all calls have ended when none is left.
     pub(super) lifetime: watch::Sender<Lifetime>,
     pub(super) codecs: Codecs,
     pub(super) request_ids: RequestIds,
-    /// Bounds the memory that answers take until JavaScript has them.
+    /// Bounds the memory of responses until JavaScript has them.
     pub(super) memory: Arc<Memory>,
 }
 
@@ -52,13 +50,12 @@ impl ClientState {
         *self.lifetime.borrow() != Lifetime::Open
     }
 
-    /// Resolves when the client begins to close.
     pub(super) async fn closing(&self) {
-        // The wait fails only if the sender is gone, and `self` owns it.
+        // Fails only if the sender is gone, and `self` owns it.
         let _ = self.lifetime.subscribe().wait_for(|lifetime| *lifetime != Lifetime::Open).await;
     }
 
-    /// Moves on to a later stage; never back to an earlier one.
+    /// Never goes back to an earlier stage.
     pub(super) fn advance(&self, to: Lifetime) {
         self.lifetime.send_if_modified(|lifetime| {
             let later = *lifetime < to;

@@ -1,20 +1,20 @@
-//! Where the time of a call goes.
+//! Time limits and the time spent in each phase of a call.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A part of a call.
+/// A phase of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Waiting for its turn: as many connections as there may be are busy.
+    /// Waiting for a free connection.
     Queued,
-    /// Looking the name of the server up.
+    /// Name lookup.
     Resolve,
-    /// The handshake of TCP.
+    /// TCP handshake.
     Connect,
-    /// The handshake of TLS.
+    /// TLS handshake.
     Tls,
-    /// Handing the request to the system.
+    /// Passing the request to the system.
     Send,
     /// Waiting for the first byte of the response.
     Wait,
@@ -23,7 +23,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All, in the order in which a call passes through them.
+    /// All phases in order.
     pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Resolve,
@@ -85,26 +85,24 @@ impl fmt::Display for TimeLimit {
     }
 }
 
-/// How long the phases of a call took. What a call goes through twice, since it was sent again on
-/// another connection, has the sum.
+/// Time spent in each phase, summed over attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallTimes {
     phases: [Duration; Phase::ALL.len()],
 }
 
 impl CallTimes {
-    /// How long a phase took; nothing when the call did not get that far or had no need of it.
+    /// Zero if the call did not reach or need the phase.
     pub fn of(&self, phase: Phase) -> Duration {
         self.phases[phase as usize]
     }
 
-    /// How long getting a connection took: the phases up to [`Phase::Tls`].
+    /// Time to get a connection: the phases up to [`Phase::Tls`].
     pub fn connecting(&self) -> Duration {
         self.phases[..=Phase::Tls as usize].iter().sum()
     }
 }
 
-/// Follows a call through its phases: it is in one of them at any time.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     past: CallTimes,
@@ -115,30 +113,27 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// A call that begins to wait for its turn.
     pub(super) fn start() -> Self {
         let since = Instant::now();
         Self { past: CallTimes::default(), phase: Phase::Queued, since, request_id: None }
     }
 
-    /// The call is in this phase from now on.
     pub(super) fn enter(&mut self, phase: Phase) {
         self.enter_at(phase, Instant::now());
     }
 
-    /// Like [`Progress::enter`] for a moment that has passed.
+    /// Like [`Progress::enter`] at an earlier moment.
     pub(super) fn enter_at(&mut self, phase: Phase, at: Instant) {
         self.past.phases[self.phase as usize] += at.saturating_duration_since(self.since);
         self.phase = phase;
         self.since = at;
     }
 
-    /// Where the call is.
     pub(super) fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Where the time went until now.
+    /// Until now.
     pub(super) fn times(&self) -> CallTimes {
         let mut times = self.past;
         times.phases[self.phase as usize] += self.since.elapsed();

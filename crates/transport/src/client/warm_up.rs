@@ -1,5 +1,3 @@
-//! Keeps connections open ahead of calls.
-
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -7,7 +5,7 @@ use tokio::time::sleep;
 
 use super::state::ClientState;
 
-/// How often to look for missing connections.
+/// Interval of checks for missing connections.
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// Keeps `min_connections` open to each endpoint, until the client is closed or dropped.

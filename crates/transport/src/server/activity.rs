@@ -1,4 +1,4 @@
-//! What a connection is doing, and how long that may take.
+//! The state of a connection, and its time limits.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -6,64 +6,59 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-/// How long a connection that is new is left open while the server closes: it was made for a request,
-/// which may be on its way.
+/// How long a closing server waits for the first request of a new connection.
 pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(1);
-/// The same for one that has just had an answer: under load the next request follows at once.
+/// The same after a response: under load the next request follows at once.
 const NEXT_REQUEST: Duration = Duration::from_millis(100);
 
-/// How long a peer may take.
+/// Time limits of a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// To send the head of a request, from the begin of the connection or of the request.
+    /// For the head of a request, from the start of the connection or of the request.
     pub(crate) head: Duration,
-    /// To begin the next request.
+    /// Between requests.
     pub(crate) idle: Duration,
 }
 
-/// What is awaited from the peer.
+/// What the peer has to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
-    /// The rest of the head of a request, or the first one at all.
+    /// The first request, or the rest of a head.
     Head,
-    /// The next request, of which nothing has come yet.
+    /// Another request.
     Request,
-    /// Nothing that is timed here: a request is being answered.
+    /// Nothing timed here, because a request is being answered.
     Nothing,
 }
 
-/// Whether a connection is between two requests, and until when another one is to be expected.
 #[derive(Debug)]
 pub(crate) struct Activity {
     engaged: Cell<bool>,
-    /// Whether an answer waits for the peer to take it.
+    /// Whether a response waits for the peer to read.
     stalled: Cell<bool>,
-    /// Requests that have their answer.
+    /// Answered requests.
     answers: Cell<u64>,
     expecting_until: Cell<Instant>,
     patience: Patience,
     awaited: Cell<Awaited>,
-    /// When what is awaited began to be; the begin of the request while it is being answered.
+    /// Since when the connection awaits this; while answering, when the request started.
     since: Cell<Instant>,
     expired: Cell<bool>,
-    /// Whether the peer understands interim responses, which HTTP/1.0 does not have.
+    /// Whether the peer understands interim responses, unlike HTTP/1.0.
     interim: Cell<bool>,
     stream: Cell<StreamStage>,
 }
 
-/// How far a stream is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StreamStage {
-    /// There is none.
     None,
-    /// More is to come.
     Open,
     /// Its end waits to be written.
     Ended,
 }
 
 impl Activity {
-    /// That of a new connection; a TLS handshake may have taken some of the time since it was accepted.
+    /// A TLS handshake may have taken some of the time since `accepted`.
     pub(crate) fn new(patience: Patience, accepted: Instant) -> Self {
         let now = Instant::now();
         Self {
@@ -80,7 +75,7 @@ impl Activity {
         }
     }
 
-    /// Something of a request came.
+    /// Some of a request has arrived.
     pub(crate) fn received(&self) {
         self.engaged.set(true);
         if self.awaited.get() == Awaited::Request {
@@ -89,28 +84,25 @@ impl Activity {
         }
     }
 
-    /// The head of a request is there. Returns when it began to come.
+    /// A head has arrived. Returns when it started.
     pub(crate) fn requested(&self) -> Instant {
         self.awaited.set(Awaited::Nothing);
         self.since.get()
     }
 
-    /// Whether a request is being answered.
     pub(crate) fn is_answering(&self) -> bool {
         self.awaited.get() == Awaited::Nothing
     }
 
-    /// Says whether the request that is being answered may get interim responses.
     pub(crate) fn set_interim(&self, interim: bool) {
         self.interim.set(interim);
     }
 
-    /// Whether interim responses may be sent.
     pub(crate) fn may_send_interim(&self) -> bool {
         self.is_answering() && self.interim.get() && !self.is_streaming()
     }
 
-    /// Whether a stream is being sent, or its end is not written yet. Its consumer may take its time.
+    /// Whether a stream has bytes left to write. Its consumer may be slow.
     pub(crate) fn is_streaming(&self) -> bool {
         self.stream.get() != StreamStage::None
     }
@@ -123,7 +115,6 @@ impl Activity {
         }
     }
 
-    /// A request has its answer.
     pub(crate) fn answered(&self) {
         let now = Instant::now();
         self.engaged.set(false);
@@ -133,23 +124,22 @@ impl Activity {
         self.since.set(now);
     }
 
-    /// Says whether an answer waits for the peer to take it.
+    /// Sets whether a response waits for the peer to read.
     pub(crate) fn set_stalled(&self, stalled: bool) {
         self.stalled.set(stalled);
     }
 
-    /// Whether the first request has not come yet, or a part of the head of another one.
+    /// Whether the first request, or the rest of a head, is missing.
     pub(crate) fn awaits_head(&self) -> bool {
         self.awaited.get() == Awaited::Head
     }
 
-    /// How many requests have their answer; `None` while there is something of one that has not, or an
-    /// answer that the peer has not taken.
+    /// How many requests were answered; `None` while one is in progress, or its response is unread.
     pub(crate) fn idle_after(&self) -> Option<u64> {
         (!self.engaged.get() && !self.stalled.get()).then(|| self.answers.get())
     }
 
-    /// Until when the peer has to send something; `None` when that does not matter, or for ever.
+    /// When the peer must have sent something; `None` without a limit.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.is_streaming() {
             return None;
@@ -167,12 +157,12 @@ impl Activity {
         self.expired.set(true);
     }
 
-    /// Whether the connection ends since its peer has let a deadline pass.
+    /// Whether the peer has missed a deadline.
     pub(crate) fn is_expired(&self) -> bool {
         self.expired.get()
     }
 
-    /// Resolves when no request is to be expected any more; never while there is one, since its answer
+    /// Resolves once no request is expected. Never while one is in progress, because its response
     /// ends the connection.
     pub(crate) async fn quiet(&self) {
         loop {
@@ -188,7 +178,7 @@ impl Activity {
     }
 }
 
-/// A stream that is being sent.
+/// Marks a stream as open until dropped.
 pub(crate) struct Streaming(Rc<Activity>);
 
 impl Streaming {

@@ -1,4 +1,4 @@
-//! The answer of a function: a value or an exception, a stream, or a list of what would have been a stream.
+//! The answer of a function: a value, an exception, a stream, or the list of its items.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,17 +17,17 @@ use super::response_body::ResponseBody;
 use crate::memory::{Share, counted, encoding};
 use crate::terms::{TapeSource, tape_size};
 
-/// When it is worth while to call again after an overload, in seconds.
+/// Seconds to wait before calling an overloaded server again.
 pub(crate) const RETRY_AFTER: u32 = 1;
-/// The refusal for want of a place or of memory.
+/// For lack of places or memory.
 pub(crate) const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 pub(crate) const OVERLOADED: &str = "overloaded";
 
-/// Why a request has no answer of a function.
+/// Why a function has not answered.
 pub(crate) enum Unanswered {
-    /// The peer's fault, or the time's.
+    /// The peer's fault, or a timeout.
     Refused(Box<Refusal>),
-    /// Ours.
+    /// Our fault.
     Failed,
 }
 
@@ -37,14 +37,13 @@ impl From<Refusal> for Unanswered {
     }
 }
 
-/// How a function has ended.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
     Return,
     Exception,
 }
 
-/// What a function has made, and its room.
+/// The result of a function, and its memory.
 pub(crate) struct Ended {
     pub(crate) function: u32,
     pub(crate) form: Form,
@@ -52,7 +51,7 @@ pub(crate) struct Ended {
     pub(crate) share: Share,
 }
 
-/// The answer of a function that has ended.
+/// The response for a function's result.
 pub(crate) async fn encode(
     shared: &Shared,
     settings: &Arc<Settings>,
@@ -74,7 +73,7 @@ pub(crate) async fn encode(
         let response = response.or_else(|error| {
             let exception = unencodable_result(&error.to_string());
             let term = ResponseTerm::Exception(exception.as_tape_ref());
-            // It is short, but a limit may be shorter.
+            // The text is short, but a limit may be shorter.
             let unlimited = Settings { max_encoded_result_size: usize::MAX, ..(*settings).clone() };
             respond(&context, term, &mut codec.encoder, &unlimited)
         });
@@ -89,7 +88,7 @@ pub(crate) async fn encode(
     Ok(response.map(|body| ResponseBody::whole(share.attach(body))))
 }
 
-/// A stream of the items of a function.
+/// A stream of a function's items.
 pub(crate) fn begin_stream(
     shared: &Arc<Shared>,
     settings: &Settings,
@@ -110,7 +109,7 @@ pub(crate) fn begin_stream(
     Ok(response.map(|()| ResponseBody::stream(frames)))
 }
 
-/// The list of the items of a function, for a caller that takes no stream.
+/// The list of a function's items, for a caller that does not accept a stream.
 pub(crate) async fn collect(
     shared: &Shared,
     settings: &Arc<Settings>,
@@ -121,7 +120,7 @@ pub(crate) async fn collect(
 ) -> Result<Response<ResponseBody>, Unanswered> {
     let mut collector = ListCollector::new(settings);
     loop {
-        // None means that the service has dropped the call.
+        // `None` if the service has dropped the call.
         let (class, value) = match items.next().await.ok_or(Unanswered::Failed)? {
             Part::Items(list) => {
                 let size = tape_size(list.as_tape_ref());
@@ -154,7 +153,7 @@ pub(crate) async fn collect(
                 return Ok(response.map(|body| ResponseBody::whole(share.attach(body))));
             }
         };
-        // The generator shall end now, not when the answer is sent.
+        // Ends the generator now, not after the response is sent.
         drop(items);
         shared.counts.exception(class);
         let ended = Ended { function, form: Form::Exception, value, share };

@@ -1,4 +1,4 @@
-//! The calls of a server: how many may be under way, and what becomes of those whose callers go.
+//! Limits the calls of a server, and accounts for abandoned ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use super::service::Answer;
 use crate::memory::Memory;
 
-/// The places for calls. A call has one from when its head was checked until its function has ended or
-/// its caller has gone.
+/// Places for calls. A call has one from its checked head until its function has ended or its
+/// caller is gone.
 #[derive(Debug)]
 pub(crate) struct Calls {
     max: usize,
@@ -22,10 +22,10 @@ impl Calls {
         Self { max, in_flight: AtomicUsize::new(0), memory }
     }
 
-    /// A place for a call, if there is one.
+    /// A place, if one is free.
     ///
-    /// Callers that go leave functions behind that still run. Their places are free, but they take
-    /// memory: no call is taken when the memory cannot hold more of them.
+    /// Abandoned functions have no place but use memory, so no call is accepted when memory cannot
+    /// hold more of them.
     pub(crate) fn enter(&self) -> Option<Place<'_>> {
         if self.memory.abandoned() > self.memory.max_abandoned().max(self.max) {
             return None;
@@ -36,12 +36,11 @@ impl Calls {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        // Those that find no place are counted for a moment.
+        // Calls that find no place are counted for a moment.
         self.in_flight.load(Ordering::Relaxed).min(self.max)
     }
 }
 
-/// The place of a call.
 pub(crate) struct Place<'a>(&'a Calls);
 
 impl Drop for Place<'_> {
@@ -50,12 +49,12 @@ impl Drop for Place<'_> {
     }
 }
 
-/// A call whose function was called. Dropping it abandons the call.
+/// A running function. Dropping it abandons the call.
 pub(crate) struct Running<'a> {
     answer: oneshot::Receiver<Option<Answer>>,
     /// Taken with the answer.
     place: Option<Place<'a>>,
-    /// What its arguments take of the memory.
+    /// Memory of the arguments.
     arguments: usize,
     is_over: bool,
 }
@@ -69,8 +68,7 @@ impl<'a> Running<'a> {
         Self { answer, place: Some(place), arguments, is_over: false }
     }
 
-    /// What the function answers, with the place of the call; `None` when the service drops the call without
-    /// an answer.
+    /// The function's answer with the call's place; `None` if the service drops the call.
     pub(crate) async fn answer(mut self) -> Option<(Answer, Place<'a>)> {
         let answer = (&mut self.answer).await;
         self.is_over = true;
@@ -84,7 +82,7 @@ impl Drop for Running<'_> {
             return;
         }
         self.answer.close();
-        // If there is none yet, the reply will find this end closed when it is sent.
+        // Otherwise the reply finds this end closed when it is sent.
         if self.answer.try_recv().is_err()
             && let Some(Place(calls)) = &self.place
         {
@@ -112,7 +110,7 @@ mod tests {
         (Arc::clone(&memory), Calls::new(max, memory))
     }
 
-    /// Notes how many calls are under way when it is woken.
+    /// Records the calls in flight when woken.
     struct Noting {
         calls: Calls,
         noted: AtomicUsize,
@@ -149,7 +147,7 @@ mod tests {
         let Poll::Ready(Some((answer, place))) =
             running.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         else {
-            panic!("there is no answer");
+            panic!("no answer");
         };
         assert!(matches!(answer, Answer::Outcome(Outcome::Refused(..))));
         assert_eq!(noting.calls.in_flight(), 1);

@@ -1,21 +1,21 @@
-//! What RFC 9112 demands of a request, and hyper does not check.
+//! Requirements of RFC 9112 that hyper does not check.
 
 use std::net::Ipv6Addr;
 
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
-/// Whether a request may be looked at. Any other is answered 400.
+/// Other requests get 400.
 pub(crate) fn conforms<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
-    // A server may refuse codings (RFC 9112, 6.1). No caller sends its arguments in chunks, and requests
-    // have been smuggled in wherever two readers disagreed about their end.
+    // A server may refuse codings (RFC 9112, 6.1). No caller sends chunked arguments, and request
+    // smuggling exploits readers that disagree about the end of a body.
     !headers.contains_key(TRANSFER_ENCODING)
         && has_host(headers, request.version())
         && is_target(request.method(), request.uri())
 }
 
-/// One valid `host` (RFC 9112, 3.2); requests of HTTP/1.0 may do without.
+/// Exactly one valid `host` (RFC 9112, 3.2); optional in HTTP/1.0.
 fn has_host(headers: &HeaderMap, version: Version) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -25,7 +25,7 @@ fn has_host(headers: &HeaderMap, version: Version) -> bool {
     }
 }
 
-/// One of the four forms of a request target (RFC 9112, 3.2), for a method that may have it.
+/// One of the four forms of a request target (RFC 9112, 3.2), if the method allows it.
 fn is_target(method: &Method, uri: &Uri) -> bool {
     match (uri.scheme_str(), uri.authority()) {
         (None, None) if uri.path() == "*" => method == Method::OPTIONS,
@@ -50,8 +50,8 @@ fn is_path(path: &str) -> bool {
         && path.bytes().all(|byte| is_name(byte) || matches!(byte, b':' | b'@' | b'/' | b'%'))
 }
 
-/// A host and perhaps a port (RFC 3986, 3.2). `http` has no empty hosts (RFC 9110, 4.2.1), and no users in
-/// front of them are taken.
+/// A host and perhaps a port (RFC 3986, 3.2). Hosts must not be empty (RFC 9110, 4.2.1), and user
+/// information is refused.
 fn is_authority(text: &[u8]) -> bool {
     if let Some(literal) = text.strip_prefix(b"[") {
         let Some(end) = literal.iter().position(|byte| *byte == b']') else { return false };

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! One connection.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -26,21 +26,20 @@ use super::raw_head::RawHead;
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
 
-/// What a peer gets that began a request and did not finish its head in time.
+/// For a head that was not finished in time.
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// Tells a client how long an idle connection stays open, so that it does not use one that is about to
-/// be closed.
+/// How long an idle connection stays open, so that clients do not use one that is about to close.
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// How many headers hyper takes unless it is told a number.
+/// hyper's default limit.
 const HYPER_MAX_HEADERS: usize = 100;
 
-/// A connection that is idle for so long, or for twice as long, gives back the memory for requests; it
-/// is taken again when the next one comes. It is several times as much as all else of a connection.
+/// A connection that is idle for once or twice as long frees its request memory, several times as
+/// much as the rest, until the next request.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// Serves requests until the peer or the server ends the connection. The time for the head of the first
-/// one counts from when the connection was accepted.
+/// Serves requests until the peer or the server ends the connection. The first head's timeout
+/// starts at `accepted`.
 pub(crate) async fn serve<S>(
     stream: S,
     peer: Arc<Peer>,
@@ -70,22 +69,21 @@ pub(crate) async fn serve<S>(
     tokio::select! {
         biased;
         () = linger(&mut stream, last.bytes, last.sending, half_closes) => (),
-        // An error means that the server is gone altogether.
+        // Fails only if the server is gone.
         _ = phase.wait_for(|phase| *phase >= Phase::EndingStreams) => (),
     }
 }
 
-/// How far a connection was served.
 enum Served<S> {
-    /// It has been idle for a while.
+    /// Idle for a while.
     Idle(S),
-    /// The peer or the server has ended it.
+    /// Ended by the peer or the server.
     Ended(S, FinalResponse),
-    /// It ends where it stands.
+    /// Aborted.
     Cut,
 }
 
-/// Serves requests with all that it takes.
+/// Serves requests with full request memory.
 async fn serve_awake<S>(
     stream: S,
     before: Bytes,
@@ -97,7 +95,7 @@ async fn serve_awake<S>(
 where
     S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
 {
-    // Whether some of the latest request's body was left where it was.
+    // Whether part of the latest body was left unread.
     let unread = Rc::new(Cell::new(false));
     let raw_head = Rc::new(RefCell::new(RawHead::new()));
     let answer = |mut request: Request<Incoming>| {
@@ -121,7 +119,7 @@ where
                 // hyper closes the connection after that.
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             } else if is_kept && !headers.contains_key(CONNECTION) {
-                // A header of one hop has to be named by `connection` (RFC 9110, 7.6.1).
+                // `connection` must name hop-by-hop headers (RFC 9110, 7.6.1).
                 headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
                 headers.insert(KEEP_ALIVE, shared.keep_alive.clone());
             }
@@ -138,13 +136,12 @@ where
     );
     let stream = TokioIo::new(stream);
     let mut builder = http1::Builder::new();
-    // The stream keeps the time: hyper's timer knows no difference between a head that is slow in
-    // coming and a connection that is idle.
+    // The stream keeps time: hyper's timer cannot tell a slow head from an idle connection.
     builder.header_read_timeout(None).max_header_size(shared.max_header_bytes);
-    // The stream tells a peer that has only ended its side from one that has gone.
+    // The stream tells a half-closed peer from one that is gone.
     builder.half_close(true);
     if shared.max_headers != HYPER_MAX_HEADERS {
-        // Any number but its own makes hyper allocate for each request.
+        // Any number but the default makes hyper allocate for each request.
         builder.max_headers(shared.max_headers);
     }
     let mut connection = builder.serve_connection(stream, service_fn(answer));
@@ -154,11 +151,11 @@ where
     let ended = loop {
         tokio::select! {
             biased;
-            // First, so that a request that has come is never overlooked.
+            // First, so that no request is overlooked.
             ended = &mut connection => break ended,
             next = next_phase(phase) => match next {
                 Phase::Running | Phase::Leaving => continue,
-                // The head of a stream that was sent before does not say that the connection ends.
+                // The head of an open stream did not announce the close.
                 Phase::Draining if activity.is_streaming() => (),
                 Phase::Draining => {
                     is_draining = true;
@@ -170,12 +167,12 @@ where
             () = activity.quiet(), if is_draining => is_draining = false,
             () = idleness.noticed(activity), if !is_idle && !is_draining => is_idle = true,
         }
-        // Between two requests this ends it without a word.
+        // Closes silently between two requests.
         Pin::new(&mut connection).graceful_shutdown();
     };
     let parts = connection.into_parts();
     let stream = parts.io.into_inner();
-    // Otherwise a request was on its way all the same: it has been answered, and the connection closes.
+    // Otherwise a request had arrived; it was answered, and the connection closes.
     let nothing_came = parts.read_buf.is_empty()
         && !stream.has_bytes()
         && activity.idle_after() == idleness.answers;
@@ -193,7 +190,7 @@ where
     Served::Ended(stream, last)
 }
 
-/// Whether a client that sends this may go on using the connection.
+/// Whether the client may reuse the connection.
 fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     let is_close = |value: &HeaderValue| {
         let mut options = value.as_bytes().split(|byte| *byte == b',');
@@ -202,10 +199,10 @@ fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(is_close)
 }
 
-/// Looks for connections that are idle.
+/// Detects idle connections.
 struct Idleness {
     look: Pin<Box<Sleep>>,
-    /// How many requests had been answered at the last look; `None` if it was not idle then.
+    /// Requests answered at the last check; `None` if it was not idle then.
     answers: Option<u64>,
 }
 
@@ -214,7 +211,7 @@ impl Idleness {
         Self { look: Box::pin(sleep(LOOK_AFTER)), answers: None }
     }
 
-    /// Resolves when the connection was idle at two looks, and nothing came in between.
+    /// Resolves when two checks find the connection idle, with nothing in between.
     async fn noticed(&mut self, activity: &Activity) {
         loop {
             self.look.as_mut().await;
@@ -228,7 +225,7 @@ impl Idleness {
     }
 }
 
-/// Waits for the first byte of a request; without one the connection is to be ended.
+/// Waits for the first byte of a request; `None` ends the connection.
 async fn sleep_until_request<S>(
     stream: &mut S,
     activity: &Activity,
@@ -245,13 +242,13 @@ where
         received = stream.read(&mut first) => {
             matches!(received, Ok(1)).then(|| Bytes::copy_from_slice(&first))
         }
-        // An error means that the server is gone altogether.
+        // Fails only if the server is gone.
         _ = phase.wait_for(is_ending) => None,
         () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => None,
     }
 }
 
-/// What a peer still receives, and whether it may be sending.
+/// What the peer still receives, and what it may still send.
 struct FinalResponse {
     bytes: &'static [u8],
     sending: Sending,
@@ -260,8 +257,8 @@ struct FinalResponse {
 impl FinalResponse {
     const SILENT: Self = Self { bytes: b"", sending: Sending::Over };
 
-    /// `cut_short`: some of a head had come when its time was over. A peer that was silent is left in
-    /// silence: it is idle. `rest`: what the peer still sends of a request that was refused.
+    /// `cut_short`: a head was incomplete at its timeout. An idle peer gets no response. `rest`:
+    /// what the peer still sends of a refused request.
     fn after(ended: hyper::Result<()>, cut_short: bool, rest: Sending) -> Self {
         match ended {
             Err(_) if cut_short => Self { bytes: REQUEST_TIMEOUT, sending: Sending::Unknown },
@@ -271,11 +268,10 @@ impl FinalResponse {
     }
 }
 
-/// The phase after this one.
 async fn next_phase(phase: &mut watch::Receiver<Phase>) -> Phase {
     match phase.changed().await {
         Ok(()) => *phase.borrow_and_update(),
-        // The server is gone altogether.
+        // The server is gone.
         Err(_) => Phase::Cut,
     }
 }

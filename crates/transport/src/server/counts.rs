@@ -1,4 +1,4 @@
-//! What a server counts since its start.
+//! Counters of a server since its start.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +9,12 @@ use backwater_protocol::server::{Callers, Refusal};
 use super::exceptions::ExceptionClass;
 use super::options::{CallerStats, ExceptionStats};
 
-/// Counts of requests by how they ended.
 pub(crate) struct Counts {
     calls: AtomicU64,
     /// By class: error, exit, throw.
     exceptions: [AtomicU64; 3],
     refused: Mutex<BTreeMap<&'static str, u64>>,
-    /// Those who have names, whether or not they have called.
+    /// All named callers.
     callers: Mutex<BTreeMap<Arc<str>, CallerStats>>,
 }
 
@@ -31,7 +30,7 @@ impl Counts {
         counts
     }
 
-    /// Counts for these callers from now on, and forgets the others.
+    /// Keeps the counters of these callers and drops others.
     pub(crate) fn keep_callers(&self, callers: &Callers) {
         let mut counts = locked(&self.callers);
         let before = std::mem::take(&mut *counts);
@@ -39,18 +38,15 @@ impl Counts {
         *counts = callers.names().map(|name| (Arc::clone(name), of(name))).collect();
     }
 
-    /// A function is called.
     pub(crate) fn call(&self, caller: Option<&Arc<str>>) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.of_caller(caller, |stats| stats.calls += 1);
     }
 
-    /// A function has raised an exception.
     pub(crate) fn exception(&self, class: ExceptionClass) {
         self.exceptions[class as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request is refused.
     pub(crate) fn refusal(&self, refusal: &Refusal) {
         *locked(&self.refused).entry(refusal.reason()).or_default() += 1;
         self.of_caller(refusal.caller(), |stats| stats.refused += 1);
@@ -58,7 +54,7 @@ impl Counts {
 
     fn of_caller(&self, caller: Option<&Arc<str>>, count: impl FnOnce(&mut CallerStats)) {
         let Some(name) = caller else { return };
-        // A caller that was removed in the meantime has no counters.
+        // A caller that was removed meanwhile has no counters.
         if let Some(stats) = locked(&self.callers).get_mut(name) {
             count(stats);
         }
@@ -83,7 +79,7 @@ impl Counts {
     }
 }
 
-/// Nothing panics while these are held.
+/// Nothing panics while the lock is held.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

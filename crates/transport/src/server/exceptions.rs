@@ -1,4 +1,4 @@
-//! The classes of exceptions, and exceptions of the server's own.
+//! The classes of exceptions, and exceptions of the server.
 
 use backwater_etf::TextForm;
 use backwater_etf::tape::{ATOM, CONST, EMPTY_LIST, TEXT, TUPLE, word};
@@ -8,15 +8,15 @@ use crate::OwnedTape;
 /// The class of an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExceptionClass {
-    /// `error`: what went wrong.
+    /// An error.
     Error,
-    /// `exit`: a process that ends.
+    /// The exit of a process.
     Exit,
-    /// `throw`: a value that somebody catches.
+    /// A thrown value.
     Throw,
 }
 
-/// `{error, {unencodable_result, Text}, []}`, in place of a result that cannot be encoded. Text says why.
+/// `{error, {unencodable_result, Text}, []}`, for a result that cannot be encoded.
 pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
     let (class, tag) = ("error", "unencodable_result");
     let units = reason.encode_utf16().count();

@@ -1,29 +1,27 @@
-//! How much memory the result of a call is going to take, judged by earlier results of its function.
+//! Predicts the memory of a call's result from earlier results of its function.
 //!
-//! A result has to have room before its function is called: once the function has returned, the result
-//! is there. How large it is going to be is not known then, so a call reserves what recent results of
-//! its function took. A function about which little is known is expected to use all that it may.
+//! A result needs room before its function is called, when its size is unknown. So a call reserves
+//! what recent results took, and for an unknown function the maximum.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Functions of higher numbers share a forecast with one of a lower number.
+/// Functions with higher numbers share forecasts.
 const FUNCTIONS: usize = 1 << 16;
-/// What was proven is forgotten by one part in so many with each smaller result: it takes some fifty
-/// small results until a function that has returned 8 MiB counts as small again.
+/// A smaller result lowers the proven size by 1 / `MEMORY`: a function that has returned 8 MiB
+/// counts as small after some fifty small results.
 const MEMORY: usize = 8;
-/// The same for what was only feared.
+/// The same for the cautious size.
 const FEAR: usize = 2;
 
-/// What the next result of a function may take, in bytes.
+/// Bytes that the next result may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Forecast {
-    /// What to reserve where it can be had soon; at first all that a result may take.
+    /// To reserve if it is available soon; at first the maximum of a result.
     pub(crate) cautious: usize,
-    /// What results have taken lately; at first nothing.
+    /// The size of recent results; at first 0.
     pub(crate) proven: usize,
 }
 
-/// The forecasts of all functions.
 #[derive(Debug)]
 pub(crate) struct Forecasts {
     unknown: Forecast,
@@ -31,7 +29,7 @@ pub(crate) struct Forecasts {
 }
 
 impl Forecasts {
-    /// `max_result`: how much the largest result takes.
+    /// `max_result`: memory of the largest result.
     pub(crate) fn new(max_result: usize) -> Self {
         let unknown = Forecast { cautious: max_result, proven: 0 };
         Self { unknown, known: Mutex::default() }
@@ -41,7 +39,7 @@ impl Forecasts {
         self.known().get(function as usize % FUNCTIONS).copied().unwrap_or(self.unknown)
     }
 
-    /// Learns that a result took so many bytes.
+    /// Records a result's memory.
     pub(crate) fn learn(&self, function: u32, bytes: usize) {
         let place = function as usize % FUNCTIONS;
         let mut known = self.known();

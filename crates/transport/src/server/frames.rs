@@ -1,4 +1,4 @@
-//! The body of a stream: takes items from the service, makes frames of them, and paces the service.
+//! The body of a stream: takes items from the service, frames them, and paces the service.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -26,24 +26,23 @@ use crate::guard::catch_panic;
 use crate::memory::{Share, counted, encoding};
 use crate::terms::tape_size;
 
-/// How long after its deadline a stream ends: the caller shall see its own timeout first.
+/// A stream ends this long after its deadline, so that the caller sees its own timeout first.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// A stream that is being answered.
 pub(crate) struct FrameStream {
-    /// Adds to `frames`; `None` once it has ended.
+    /// Fills `frames`; `None` once it has ended.
     pump: Option<Pump>,
     frames: Queue,
-    /// Whether the pump waits for something, or for its turn, and will wake the task.
+    /// Whether the pump will wake the task.
     is_waiting: bool,
 }
 
 type Pump = Pin<Box<dyn Future<Output = Result<(), Broken>>>>;
 
-/// Frames that the connection has not taken.
+/// Frames for the connection to take.
 type Queue = Rc<RefCell<VecDeque<Bytes>>>;
 
-/// The stream cannot be ended in an orderly manner: its connection is to be closed.
+/// The stream cannot be ended properly, so its connection must be closed.
 #[derive(Debug)]
 pub(crate) struct Broken;
 
@@ -115,9 +114,9 @@ impl FrameStream {
 /// Why the server ends a stream.
 #[derive(Clone, Copy, Debug)]
 enum Interruption {
-    /// The time is over that the caller has for the call.
+    /// The call's deadline has passed.
     Deadline,
-    /// The server closes, and does not wait any longer.
+    /// The server no longer waits to close.
     Closing,
 }
 
@@ -135,7 +134,7 @@ async fn interruption(
     deadline: Option<Instant>,
 ) -> Interruption {
     tokio::select! {
-        // An error means that the server is gone altogether.
+        // Fails only if the server is gone.
         _ = phase.wait_for(|phase| *phase >= Phase::EndingStreams) => Interruption::Closing,
         () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
             Interruption::Deadline
@@ -143,14 +142,13 @@ async fn interruption(
     }
 }
 
-/// What comes next in a stream.
 enum Next {
     Part(Option<Part>),
     Interrupted(Interruption),
     Silence,
 }
 
-/// Passes items on until the stream has ended. The next ones are taken when there is room for them.
+/// Passes items on while there is room, until the stream ends.
 async fn pump(
     mut writer: Writer,
     mut items: ItemReceiver,
@@ -164,7 +162,7 @@ async fn pump(
     let mut latest = Instant::now();
     let mut budget = CooperativeBudget::default();
     loop {
-        // What is compressed well is never stopped by the budget of its connection.
+        // Well compressed items would never exhaust the connection's budget.
         budget.turn().await;
         let unsent = Arc::clone(&writer.unsent);
         let next = async {
@@ -201,7 +199,7 @@ async fn pump(
                 return writer.exception(ExceptionClass::Exit, Box::new(exception)).await;
             }
             Next::Silence => {
-                // Frames do not touch the timer. And a peer that does not read needs no pings.
+                // Frames do not reset the timer, and a peer that does not read needs no pings.
                 if latest.elapsed() >= interval {
                     if writer.unsent.bytes() == 0 {
                         writer.ping()?;
@@ -214,7 +212,7 @@ async fn pump(
     }
 }
 
-/// Makes frames and hands them to the connection.
+/// Makes frames and passes them to the connection.
 struct Writer {
     shared: Arc<Shared>,
     /// `None` after a panic in it.
@@ -226,7 +224,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Sends a list of items. If one of them cannot be encoded, those before it are sent.
+    /// If an item cannot be encoded, the items before it are sent.
     async fn items(
         &mut self,
         list: Box<dyn TapeSource>,
@@ -237,7 +235,7 @@ impl Writer {
         .await
     }
 
-    /// Sends an exception, which ends the stream.
+    /// Ends the stream with an exception.
     async fn exception(
         &mut self,
         class: ExceptionClass,
@@ -252,7 +250,7 @@ impl Writer {
             })
         })
         .await?
-        // A limit that not even this keeps.
+        // The limit is too low even for this.
         .map_err(|_| Broken)
     }
 
@@ -301,7 +299,7 @@ impl Writer {
         Ok(encoded)
     }
 
-    /// Hands frames to the connection.
+    /// Passes frames to the connection.
     fn hand_over(&mut self, frames: Vec<u8>) {
         self.share.set(counted(frames.len()));
         let share = self.share.split(self.share.bytes());

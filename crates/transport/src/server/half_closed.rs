@@ -1,9 +1,8 @@
-//! Tells a peer that has ended its side of a connection from one that has gone.
+//! Tells a peer that has closed its side from one that is gone.
 //!
-//! Both send FIN, but only the former still waits for its response (RFC 9112, 9.6). A socket that was
-//! closed answers whatever it receives with a reset. So the server sends what has no meaning:
-//! `100 Continue`, which a client discards if it did not ask for it (RFC 9110, 15.2.1). The next attempt
-//! to send fails if the peer has gone.
+//! Both send FIN, but only the former waits for its response (RFC 9112, 9.6). A closed socket
+//! answers with a reset. So the server sends `100 Continue`, which clients ignore (RFC 9110,
+//! 15.2.1); if the peer is gone, the next write fails.
 
 use std::io;
 use std::pin::Pin;
@@ -17,11 +16,10 @@ const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Most functions return sooner, and nothing has to be sent.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Between the first and the second attempt. It doubles with each.
+/// Before the second attempt. It doubles with each.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(125);
 const LONGEST_PAUSE: Duration = Duration::from_secs(32);
 
-/// A peer that has ended its side while its request is being answered.
 pub(crate) struct HalfClosed {
     timer: Pin<Box<Sleep>>,
     pause: Duration,
@@ -32,11 +30,7 @@ impl HalfClosed {
         Self { timer: Box::pin(sleep(FIRST_PAUSE)), pause: SHORTEST_PAUSE }
     }
 
-    /// Sends to the peer from time to time. Nothing of the response may have been sent yet.
-    ///
-    /// # Errors
-    ///
-    /// If the peer has gone.
+    /// Sends to the peer from time to time, before any of the response. Fails if the peer is gone.
     pub(crate) fn poll_gone<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
@@ -51,7 +45,7 @@ impl HalfClosed {
                         flushed?;
                     }
                 }
-                // A peer that does not even take this has not read for long.
+                // A peer that cannot even take this has not read for long.
                 Poll::Ready(Ok(_)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => (),

@@ -1,13 +1,12 @@
-//! What load balancers and orchestrators ask: whether new calls are welcome.
+//! Health checks of load balancers and orchestrators.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
-/// The response to a health check, unsigned: whoever asks need not know the secret, and may therefore not
-/// keep the connection. A server that is about to close responds with 503, so that load balancers send no
-/// one to it.
+/// Unsigned and for everyone, so the connection is not kept. A draining server responds with 503,
+/// so that load balancers avoid it.
 pub(crate) fn answer(method: &Method, is_leaving: bool) -> Response<Full<Bytes>> {
     let (status, body) = match *method {
         Method::GET | Method::HEAD if is_leaving => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),

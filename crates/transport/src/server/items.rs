@@ -1,4 +1,4 @@
-//! Items on their way from the service to the answer of a call.
+//! Items from the service to the answer of a call.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -9,20 +9,18 @@ use super::exceptions::ExceptionClass;
 use crate::TapeSource;
 use crate::memory::Abandonment;
 
-/// A part of an answer.
 pub(crate) enum Part {
     /// A list of items.
     Items(Box<dyn TapeSource>),
-    /// All items were sent.
     End,
-    /// The function has raised; `{Class, Reason, Stacktrace}`.
+    /// `{Class, Reason, Stacktrace}`.
     Exception(ExceptionClass, Box<dyn TapeSource>),
 }
 
-/// Called when a list of items was taken, and the next one may come.
+/// Called when a list of items was taken, so the next one may be added.
 pub type OnTaken = Arc<dyn Fn() + Send + Sync>;
 
-/// A channel for the parts of one answer. `abandonment` counts the call if the receiver goes first.
+/// A channel for one answer. `abandonment` counts the call if the receiver is dropped first.
 pub(crate) fn channel(
     on_taken: OnTaken,
     abandonment: Abandonment,
@@ -43,33 +41,32 @@ struct State {
     parts: VecDeque<Part>,
     /// Woken for the next part.
     reader: Option<Waker>,
-    /// Woken when the receiver goes before the end.
+    /// Woken when the receiver is dropped early.
     watcher: Option<Waker>,
-    /// Whether the sender has gone.
+    /// Whether the sender is gone.
     is_over: bool,
-    /// Whether the receiver has gone before the sender.
+    /// Whether the receiver was dropped before the sender.
     is_abandoned: bool,
 }
 
 impl Channel {
-    /// Nothing panics while this is held.
+    /// Nothing panics while the lock is held.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The end of the service.
 pub(crate) struct ItemSender(Arc<Channel>);
 
 impl ItemSender {
-    /// Adds a list of items. It counts as taken at once if nobody reads it.
+    /// Without a receiver, the list counts as taken at once.
     pub(crate) fn push(&self, items: Box<dyn TapeSource>) {
         if self.add(Part::Items(items), false).is_err() {
             (self.0.on_taken)();
         }
     }
 
-    /// Adds the last part, if the sender has one. Fails if the receiver has gone before.
+    /// Adds the last part, if any. Fails if the receiver is gone.
     pub(crate) fn finish(self, last: Option<Part>) -> Result<(), Gone> {
         match last {
             Some(part) => self.add(part, true),
@@ -77,19 +74,18 @@ impl ItemSender {
         }
     }
 
-    /// Whether the receiver has gone.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.state().is_abandoned
     }
 
-    /// Has `watcher` woken once the receiver has gone; true if it has.
+    /// Wakes `watcher` once the receiver is gone; true if it already is.
     pub(crate) fn watch(&self, watcher: &Waker) -> bool {
         let mut state = self.0.state();
         state.watcher = Some(watcher.clone());
         state.is_abandoned
     }
 
-    /// The caller has gone before it heard of the items, and counts as such already.
+    /// The caller went away before the first items, and is already counted.
     pub(crate) fn disown(&self) {
         self.0.state().is_abandoned = true;
     }
@@ -122,17 +118,18 @@ impl ItemSender {
     }
 }
 
-/// The receiver has gone.
+/// The receiver is gone.
 pub(crate) struct Gone;
 
-/// The end of the answer. Dropping it before the end abandons the call.
+/// Dropping it before the end abandons the call.
 pub(crate) struct ItemReceiver {
     channel: Arc<Channel>,
     abandonment: Abandonment,
 }
 
 impl ItemReceiver {
-    /// The next part; `None` if the service has dropped the call. Not to be called after the last part.
+    /// The next part; `None` if the service has dropped the call. Do not call it after the last
+    /// part.
     pub(crate) async fn next(&mut self) -> Option<Part> {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -149,7 +146,6 @@ impl ItemReceiver {
         }
     }
 
-    /// Says that a list of items was taken.
     pub(crate) fn taken(&self) {
         (self.channel.on_taken)();
     }
@@ -169,7 +165,7 @@ impl Drop for ItemReceiver {
         if let Some(watcher) = watcher {
             watcher.wake();
         }
-        // Whoever waits for these to be taken goes on, and finds that the caller has gone.
+        // Wakes senders that wait, to find that the caller is gone.
         let unread = unread.iter().filter(|part| matches!(part, Part::Items(_)));
         unread.for_each(|_| (self.channel.on_taken)());
     }

@@ -1,9 +1,9 @@
-//! Ends connections so that the peer still gets the last response.
+//! Closes connections so that the peer still gets the last response.
 //!
-//! Closing a socket that has unread bytes resets the connection, and a reset may destroy a response that
-//! the peer has not read yet. A peer that is still sending a refused body meets exactly that. So the
-//! server sends the response and goes on reading until the peer is done (RFC 9112, 9.6). What arrives is
-//! discarded through one small buffer, and a peer that sends too slowly, or for too long, is cut off.
+//! Closing a socket with unread bytes resets the connection, which may destroy a response that the
+//! peer has not read, for example while it still sends a refused body. So the server sends the
+//! response and discards input until the peer is done (RFC 9112, 9.6), within limits of rate and
+//! time.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,32 +15,31 @@ use tokio::time::timeout;
 
 use super::peer_socket::PeerSocket;
 
-/// The size of that buffer.
 const BUFFER: usize = 8192;
-/// How long a peer may go on sending.
+/// Limit of lingering.
 const LONGEST: Duration = Duration::from_secs(60);
-/// A peer has to send [`SLOWEST`] bytes in each period of this length, or it is cut off.
+/// A peer must send [`SLOWEST`] bytes per period.
 const PERIOD: Duration = Duration::from_secs(5);
 /// 16 KiB a second.
 const SLOWEST: u64 = 80 * 1024;
 
-/// Whether the peer is sending something that the server will not answer any more.
+/// What the peer may still send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sending {
-    /// It has sent all that it had to.
+    /// Nothing.
     Over,
-    /// So many bytes of a request are still to come.
+    /// This many bytes of a request.
     Rest(u64),
-    /// It may send anything.
+    /// Anything.
     Unknown,
 }
 
-/// Sends `response` and ends the connection; reads on while the peer is sending. Errors mean that the
-/// peer has gone, which is what this waits for.
+/// Sends `response` and closes the connection, reading on while the peer sends. Errors mean that
+/// the peer is gone, which is the goal.
 ///
-/// `half_closes` says whether the peer may go on sending once the server has closed its side. TCP has
-/// that. TLS 1.2 has not: its peers discard what they still have to send (RFC 5246, 7.2.1), and Erlang's
-/// discards what it has received as well, so such a peer is heard out first.
+/// `half_closes`: whether the peer may send after the server has closed its side, as in TCP. TLS
+/// 1.2 peers discard what they have to send (RFC 5246, 7.2.1), and Erlang's also what it has
+/// received, so the server reads their input first.
 pub(crate) async fn linger<S>(stream: &mut S, response: &[u8], sending: Sending, half_closes: bool)
 where
     S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
@@ -62,7 +61,7 @@ where
     let _ = timeout(LONGEST, sending_last).await;
 }
 
-/// Reads until the peer has sent so much or closed its side, or sends too slowly.
+/// Reads until the peer has sent `most` bytes or closed its side, or is too slow.
 async fn discard<S>(stream: &mut S, most: u64) -> io::Result<()>
 where
     S: AsyncRead + PeerSocket + Unpin,
@@ -70,7 +69,7 @@ where
     if most == 0 {
         return Ok(());
     }
-    // Not an array: that would be a part of every connection for all of its life.
+    // Not an array, which would be part of every connection for its whole life.
     let mut buffer = vec![0; BUFFER];
     let mut left = most;
     while left > 0 {
@@ -92,7 +91,7 @@ where
     Ok(())
 }
 
-/// Reads, and keeps the peer from waiting for an acknowledgement.
+/// Reads, and acknowledges at once.
 async fn read<S>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize>
 where
     S: AsyncRead + PeerSocket + Unpin,
@@ -125,7 +124,7 @@ mod tests {
     const LAST_WORDS: &[u8] = b"no";
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// The peer's side, and how long the server's takes.
+    /// The peer's side, and the duration of the server's side.
     fn start(sending: Sending, half_closes: bool) -> (DuplexStream, JoinHandle<Duration>) {
         let (mut server, peer) = duplex(1024 * 1024);
         let lingering = spawn(async move {
@@ -136,7 +135,7 @@ mod tests {
         (peer, lingering)
     }
 
-    /// Sends so much each second, for so many of them. Returns how many it could.
+    /// Sends `bytes_a_second` for `seconds`. Returns how many seconds succeeded.
     async fn send(peer: &mut DuplexStream, bytes_a_second: usize, seconds: u64) -> u64 {
         for second in 0..seconds {
             if peer.write_all(&vec![0; bytes_a_second]).await.is_err() {

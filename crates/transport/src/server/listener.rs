@@ -1,4 +1,4 @@
-//! Accepts connections, as many as there may be.
+//! Accepts connections up to a limit.
 
 use std::cell::Cell;
 use std::io;
@@ -13,17 +13,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::{Peer, Phase, Shared, connection, secure};
 use crate::Spawner;
 
-/// How long accepting pauses after an error such as "too many open files", which passes when
-/// connections end.
+/// Pause after an error such as "too many open files", which passes when connections end.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How many connections the system makes before they are accepted; it has a limit of its own
-/// (`net.core.somaxconn`). When there is no room, it overlooks the client's first packet, and the client
-/// tries again a second later: a restart, after which all clients come at once, must not cost that.
+/// Connections that wait to be accepted; the system has a limit, too (`net.core.somaxconn`). When
+/// the queue is full, the system drops SYNs, and clients retry a second later, for example when all
+/// reconnect after a restart.
 const BACKLOG: u32 = 4096;
 
-/// Listens on the first of the host's addresses that can be listened on. With `reuse_port`, other sockets
-/// that have the option as well may listen on the same port.
+/// Listens on the first usable address of the host. With `reuse_port`, other sockets with this
+/// option may listen on the same port.
 pub(crate) async fn bind(
     host: &str,
     port: u16,
@@ -42,7 +41,7 @@ pub(crate) async fn bind(
 
 fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // On Windows this would let another program take the port over.
+    // On Windows this would let another program take over the port.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     if reuse_port {
@@ -52,7 +51,7 @@ fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Linux spreads connections over the sockets that share a port; macOS gives them to one of them.
+/// Linux spreads connections over the sockets that share a port; macOS gives them to one.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn share_port(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseport(true)
@@ -76,7 +75,7 @@ pub(crate) async fn accept(
     let closing = phase.clone();
     tokio::select! {
         biased;
-        // An error means that the server is gone altogether.
+        // Fails only if the server is gone.
         _ = phase.wait_for(|phase| *phase >= Phase::Draining) => (),
         () = accept_all(&listener, &shared, &closing, &slots, &spread) => (),
     }
@@ -85,8 +84,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Takes the connections that the system has made already: to close the listener would reset them, with
-/// the requests that may have come by them.
+/// Accepts the connections in the queue: closing the listener would reset them and their requests.
 fn accept_waiting(
     listener: &std::net::TcpListener,
     shared: &Arc<Shared>,
@@ -111,7 +109,7 @@ async fn accept_all(
     slots: &Arc<Semaphore>,
     spread: &Spread,
 ) {
-    // Nobody closes the semaphore.
+    // The semaphore is never closed.
     while let Ok(slot) = Arc::clone(slots).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -123,21 +121,21 @@ async fn accept_all(
     }
 }
 
-/// Spreads connections over I/O threads: this one and others, in turn.
+/// Spreads connections over this and other I/O threads in turn.
 struct Spread {
     others: Vec<Spawner>,
     next: Cell<usize>,
 }
 
 impl Spread {
-    /// Calls `start` on the thread whose turn it is. A thread that has ended drops the connection.
+    /// Calls `start` on the next thread. A thread that has ended drops the connection.
     fn run(&self, stream: TcpStream, start: impl FnOnce(TcpStream) + Send + 'static) {
         let turn = self.next.get();
         self.next.set((turn + 1) % (self.others.len() + 1));
         let Some(other) = turn.checked_sub(1).and_then(|place| self.others.get(place)) else {
             return start(stream);
         };
-        // A socket belongs to the event loop of one thread; fails only when that is out of memory.
+        // A socket belongs to the event loop of one thread. Fails only without memory.
         let Ok(stream) = stream.into_std() else { return };
         let _ = other.spawn(move || async move {
             if let Ok(stream) = TcpStream::from_std(stream) {
@@ -154,7 +152,7 @@ fn start(
     phase: watch::Receiver<Phase>,
     slot: OwnedSemaphorePermit,
 ) {
-    // Answers are written whole; waiting to fill packets would only delay them.
+    // Responses are written whole, so delaying packets helps nothing.
     let _ = stream.set_nodelay(true);
     let open = OpenConnection::new(Arc::clone(&shared), slot);
     tokio::task::spawn_local(async move {
@@ -168,7 +166,7 @@ fn start(
     });
 }
 
-/// Counts a connection for as long as it is open, however it ends.
+/// Counts a connection while it is open.
 struct OpenConnection {
     shared: Arc<Shared>,
     _slot: OwnedSemaphorePermit,
@@ -194,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    /// Without room in the queue, a connection would take a second or more.
+    /// With a full queue, a connection would take a second or more.
     #[tokio::test]
     async fn many_clients_may_come_at_once() {
         let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();

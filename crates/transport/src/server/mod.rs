@@ -1,4 +1,4 @@
-//! The server: a listener, its connections, and the calls that they bring.
+//! The server: a listener, its connections and their calls.
 
 mod activity;
 mod answer;
@@ -54,13 +54,13 @@ use crate::swap::Swap;
 use crate::tls::ServerTls;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
 
-/// How long callers may take to read the end of their streams when the server closes.
+/// How long callers may read the end of their streams when the server closes.
 const LAST_FRAMES: Duration = Duration::from_millis(500);
 
-/// What a server exposes: the functions as numbers of the service's choosing.
+/// The exposed functions, numbered by the service.
 pub type Functions = dyn Exposure<Function = u32> + Send + Sync;
 
-/// A server that listens. Dropping it closes it at once, calls in flight included.
+/// A listening server. Dropping it closes it at once, with its calls in flight.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -69,11 +69,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to listen. The future may be awaited anywhere.
+    /// Starts to listen. Await the future anywhere.
     ///
     /// # Errors
     ///
-    /// When none of the host's addresses can be listened on, or the I/O thread has ended.
+    /// If the host has no usable address, or the I/O thread has ended.
     pub fn start(
         io: &IoThread,
         options: ServerOptions,
@@ -84,7 +84,7 @@ impl Server {
         let (host, port) = (options.host.clone(), options.port);
         let (sender, started) = oneshot::channel();
         let task_spawner = spawner.clone();
-        // When the thread has ended, `sender` is dropped, and by that the outcome is known.
+        // If the thread has ended, `sender` is dropped, which reports it.
         let _ = spawner.spawn(move || async move {
             drop(sender.send(listen(options, functions, service, task_spawner).await));
         });
@@ -95,17 +95,17 @@ impl Server {
         }
     }
 
-    /// The address that the server listens on.
+    /// The listening address.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Its TLS, by which it can be given another certificate; `None` for a server without.
+    /// Its TLS, to replace the certificate; `None` without TLS.
     pub fn tls(&self) -> Option<&ServerTls> {
         self.shared.tls.as_ref()
     }
 
-    /// What the server is doing right now.
+    /// Figures of the server.
     pub fn stats(&self) -> ServerStats {
         let shared = &self.shared;
         ServerStats {
@@ -121,31 +121,30 @@ impl Server {
         }
     }
 
-    /// Takes requests of these callers from now on. An answer is signed with the secret of its request, even
-    /// if that has been removed meanwhile.
+    /// Replaces the callers. A response is signed with the secret of its request, even if that was
+    /// removed meanwhile.
     pub fn set_callers(&self, callers: Callers) {
         self.shared.counts.keep_callers(&callers);
         self.shared.settings.update(|settings| Settings { callers, ..settings.clone() });
     }
 
-    /// Says to everybody that the server is about to close, from this moment on; it goes on to serve.
+    /// Announces that the server is about to close, while it still serves.
     pub fn leave(&self) {
         self.shared.advance(Phase::Leaving);
     }
 
-    /// Closes the server: it stops to accept and closes connections once no request is to be expected on
-    /// them; calls in flight may take until `limit` from now, then their connections are cut. Streams end
-    /// with the exception `{exit, server_closing, []}` then, which their callers have half a second to
-    /// read. The future
-    /// resolves when all connections have ended; the closing goes on without it being polled, from
-    /// anywhere. Closing again can only hasten the end.
+    /// Stops accepting, and closes connections when no request is expected. Calls in flight may
+    /// take until `limit` from now; then their connections are reset, and streams end with `{exit,
+    /// server_closing, []}`, which callers have half a second to read. The future resolves once all
+    /// connections have ended; closing does not depend on it. Closing again can only shorten the
+    /// limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         self.close_after(Duration::ZERO, limit)
     }
 
-    /// Like [`Server::close`], but says for a while before that the server is about to close, and goes
-    /// on to serve: its health is bad, and every answer ends its connection. So those who choose among
-    /// servers have time to choose another one. `limit` counts from the end of the delay.
+    /// Like [`Server::close`], but first announces the close for `delay` while serving: health
+    /// checks fail, and every response ends its connection, so that load balancers choose another
+    /// server. `limit` starts after the delay.
     pub fn close_after(
         &self,
         delay: Duration,
@@ -154,12 +153,12 @@ impl Server {
         let shared = Arc::clone(&self.shared);
         let (sender, closed) = oneshot::channel::<()>();
         self.shared.advance(if delay.is_zero() { Phase::Draining } else { Phase::Leaving });
-        // When the thread has ended, `sender` is dropped, and so are all connections.
+        // If the thread has ended, `sender` is dropped, and so are all connections.
         let _ = self.spawner.spawn(move || async move {
             let mut phase = shared.phase.subscribe();
-            // Closing again may cut the delay short.
+            // Closing again may shorten the delay.
             let _ = timeout(delay, phase.wait_for(|phase| *phase >= Phase::Draining)).await;
-            // Everybody who listens counts as a connection.
+            // Every receiver counts as a connection.
             drop(phase);
             shared.advance(Phase::Draining);
             if timeout(limit, shared.phase.closed()).await.is_err() {
@@ -181,33 +180,32 @@ impl Drop for Server {
     }
 }
 
-/// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Running,
-    /// Serves on, and says to everybody that it is about to close.
+    /// Serves, and announces that it is about to close.
     Leaving,
-    /// No new connections and requests; calls in flight may finish.
+    /// No new connections or requests; calls in flight may finish.
     Draining,
-    /// Calls end where they stand, and streams with an exception.
+    /// Aborts calls, and ends streams with an exception.
     EndingStreams,
-    /// Connections end where they stand.
+    /// Aborts connections.
     Cut,
 }
 
-/// What all connections of a server share.
+/// State shared by all connections of a server.
 struct Shared {
     tls: Option<ServerTls>,
     settings: Swap<Settings>,
     replay: Option<ReplayGuard>,
     decode: OwnedDecodeOptions,
-    /// What binaries become in the arguments of functions for which that differs.
+    /// Functions with their own option for binaries in arguments.
     binaries: HashMap<u32, Binaries>,
     recv_timeout: Duration,
     head_timeout: Duration,
     request_timeout: Duration,
     keep_alive_timeout: Duration,
-    /// The same in seconds, as responses tell it.
+    /// In seconds, as responses announce it.
     keep_alive: HeaderValue,
     send_timeout: Duration,
     stream_ping_interval: Duration,
@@ -217,7 +215,8 @@ struct Shared {
     functions: Arc<Functions>,
     service: Arc<dyn Service>,
     codecs: Codecs,
-    /// The listener and every connection hold a receiver: none left means that all is gone.
+    /// The listener and every connection hold a receiver, so everything has ended when none is
+    /// left.
     phase: watch::Sender<Phase>,
     calls: Calls,
     streams: Arc<Streams>,
@@ -228,7 +227,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Whether the server is about to close, or does so.
+    /// Whether the server is closing or about to.
     fn is_leaving(&self) -> bool {
         *self.phase.borrow() != Phase::Running
     }
@@ -251,10 +250,10 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// Rounded down: a client may rely on that time.
+/// Rounded down, because clients may rely on it.
 fn keep_alive_hint(timeout: Duration) -> HeaderValue {
     let text = format!("timeout={}", timeout.as_secs());
-    // Letters and digits can stand in a header.
+    // Letters and digits are valid in a header.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("timeout=0"))
 }
 

@@ -1,4 +1,4 @@
-//! What a server can be told, and what it tells.
+//! Options and figures of a server.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -16,56 +16,56 @@ use crate::{OwnedDecodeOptions, Spawner};
 pub struct ServerOptions {
     /// The address or name to listen on; a name's addresses are tried in turn.
     pub host: String,
-    /// The port to listen on; 0 takes a free one, which `Server::local_addr` tells.
+    /// The port; 0 for a free one, see `Server::local_addr`.
     pub port: u16,
-    /// Whether other sockets of this user may listen on the same port, if they have the option as well.
-    /// Fails on systems that cannot spread connections so.
+    /// Whether other sockets of this user with this option may share the port. Fails on systems
+    /// that do not support this.
     pub reuse_port: bool,
-    /// Certificates, if the server speaks TLS.
+    /// Certificates, to serve TLS.
     pub tls: Option<ServerTls>,
-    /// Secrets and limits of the protocol.
+    /// Callers and limits of the protocol.
     pub settings: Settings,
-    /// What requests have to pass so that none is taken twice; `None` for nothing.
+    /// Replay protection; `None` to disable it.
     pub replay: Option<ReplayPolicy>,
-    /// How arguments are decoded.
+    /// How to decode arguments.
     pub decode: OwnedDecodeOptions,
-    /// What binaries become in the arguments of functions for which that differs from `decode`.
+    /// Functions with their own option for binaries in arguments.
     pub binaries: HashMap<u32, Binaries>,
-    /// How long a peer may take to send the head of a request; of the first one, including the TLS handshake.
+    /// Limit for the head of a request; for the first one, including the TLS handshake.
     pub head_timeout: Duration,
-    /// How long a peer may take to send the body of a request.
+    /// Limit for the body of a request.
     pub recv_timeout: Duration,
-    /// How long a peer may take to send a request, from its first byte to its last.
+    /// Limit for a request from its first byte to its last.
     pub request_timeout: Duration,
-    /// How long a connection may be idle between two requests.
+    /// Limit of idle time between requests.
     pub keep_alive_timeout: Duration,
-    /// How long a peer may not read its answer before its connection is closed.
+    /// How long a peer may not read its response.
     pub send_timeout: Duration,
-    /// How many connections may be open. The next ones wait in the system's queue until one ends.
+    /// Limit of open connections. Others wait in the system's queue.
     pub max_connections: usize,
-    /// How many calls may be under way. The next one is refused with 503 before its body is read.
+    /// Limit of calls in flight. Others are refused with 503 before their body is read.
     pub max_calls_in_flight: usize,
-    /// How many streams may be under way. A stream counts as a call until its first items are there; the
-    /// next one is refused with 503 then.
+    /// Limit of streams. A stream counts as a call until its first items; others are refused with
+    /// 503 then.
     pub max_streams: usize,
     /// How long a stream may be silent before it sends a ping.
     pub stream_ping_interval: Duration,
-    /// The path at which everybody is told whether the server is well, without a signature.
+    /// The path of unsigned health checks.
     pub health_path: Option<String>,
-    /// How much memory calls may take: arguments from when they are received until their function has
-    /// ended, and results until they are sent. What would be more waits for as long as receiving may
-    /// take, and is then refused with 503. Messages of at most 16 KiB are not counted.
+    /// Limit of memory for calls: arguments from their arrival until their function has ended, and
+    /// results until they are sent. Calls beyond it wait for the receive timeout, and are then
+    /// refused with 503. Messages of at most 16 KiB are not counted.
     pub max_bytes_in_flight: usize,
-    /// How long the head of a request may be.
+    /// Limit of a request's head.
     pub max_header_bytes: usize,
-    /// How many headers a request may have.
+    /// Limit of a request's headers.
     pub max_headers: usize,
-    /// Further I/O threads besides the one that accepts, to spread the connections over.
+    /// More I/O threads to spread connections over.
     pub io_threads: Vec<Spawner>,
 }
 
 impl ServerOptions {
-    /// Options with the defaults of the protocol: all IPv4 addresses, port 8080, 5 s to receive.
+    /// The protocol's defaults: all IPv4 addresses, port 8080, 5 s to receive.
     pub fn new(settings: Settings) -> Self {
         Self {
             host: "0.0.0.0".to_owned(),
@@ -94,30 +94,30 @@ impl ServerOptions {
     }
 }
 
-/// What a server is doing.
+/// Figures of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerStats {
     /// Open connections.
     pub connections: usize,
-    /// Calls that have not been answered and whose callers wait.
+    /// Unanswered calls whose callers wait.
     pub calls_in_flight: usize,
-    /// Streams that have begun and not ended.
+    /// Open streams.
     pub streams: usize,
-    /// Calls that the service has not answered and whose callers have gone.
+    /// Running calls whose callers are gone.
     pub abandoned: usize,
-    /// How much of `max_bytes_in_flight` is in use.
+    /// Used part of `max_bytes_in_flight`.
     pub bytes_in_flight: usize,
-    /// Calls that were given to the service since the start.
+    /// Calls of functions since the start.
     pub calls: u64,
-    /// Requests that no function saw since the start, by reason.
+    /// Requests since the start that no function saw, by reason.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Calls whose function raised an exception since the start, by class.
+    /// Exceptions since the start, by class.
     pub exceptions: ExceptionStats,
-    /// What each caller with a name has called, by name.
+    /// Named callers.
     pub callers: BTreeMap<Arc<str>, CallerStats>,
 }
 
-/// How many calls ended with an exception of a class.
+/// Exceptions by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExceptionStats {
     /// Of class `error`.
@@ -128,23 +128,23 @@ pub struct ExceptionStats {
     pub throw: u64,
 }
 
-/// What a caller has called since the server knows it.
+/// Figures of a caller since the server knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallerStats {
-    /// Calls that were given to the service.
+    /// Calls of functions.
     pub calls: u64,
-    /// Requests that were refused although they were authentic.
+    /// Authentic requests that were refused.
     pub refused: u64,
 }
 
-/// A server could not listen.
+/// The server cannot listen.
 #[derive(Debug)]
 pub struct BindError {
-    /// The host that was given.
+    /// The given host.
     pub host: String,
-    /// The port that was given.
+    /// The given port.
     pub port: u16,
-    /// Why the last of the host's addresses could not be listened on.
+    /// The error of the host's last address.
     pub source: io::Error,
 }
 

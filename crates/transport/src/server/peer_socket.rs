@@ -1,30 +1,29 @@
-//! What the server asks of the system for a single connection.
+//! Socket options of a connection.
 //!
-//! It acknowledges packets at once while the rest of a request is outstanding. Erlang's HTTP clients write head
-//! and body of a request separately, and the system holds the second packet back until the first one is
-//! acknowledged (Nagle's algorithm, RFC 896). A receiver that has nothing to send delays its acknowledgement,
-//! by 40 ms on Linux, and each call would take that long.
+//! Packets are acknowledged at once while the rest of a request is missing. Erlang's HTTP clients
+//! write head and body separately, and the system delays the body until the head is acknowledged
+//! (Nagle's algorithm, RFC 896). With delayed acknowledgements, 40 ms on Linux, each call would
+//! take as long.
 //!
-//! And it bounds what the system keeps of a stream: by default up to several megabytes.
+//! The system's buffer for a stream is limited, by default to several megabytes.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// A connection to a peer.
 pub(crate) trait PeerSocket {
-    /// Sends the acknowledgement that the system may be holding back. To be called when there is nothing
-    /// left to read; the system falls back to delaying by itself.
+    /// Sends a delayed acknowledgement. Call it when there is nothing left to read; the system
+    /// returns to delaying by itself.
     fn acknowledge(&self);
 
-    /// Bounds how many bytes the system takes that it cannot send yet; 0 for no bound of its own.
+    /// Limits the bytes that the system buffers before it can send them; 0 for the default.
     fn limit_unsent(&self, bytes: u32);
 }
 
 impl PeerSocket for TcpStream {
     fn acknowledge(&self) {
-        // Only there. A failure means that the connection has ended, which the next read tells.
+        // Fails only if the connection has ended, which the next read reports.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = self.set_quickack(true);
     }

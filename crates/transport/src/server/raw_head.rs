@@ -1,36 +1,36 @@
-//! What is wrong with a head and cannot be seen in it once it is parsed.
+//! Errors of a head that are no longer visible after parsing.
 
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue};
 use memchr::{memchr, memchr2};
 
-/// What is handed on in place of a line that is refused. NUL is allowed nowhere in a head, and the empty
-/// line has the head parsed at once.
+/// Replaces a refused line. NUL is invalid anywhere in a head, and the empty line makes hyper parse
+/// it at once.
 pub(crate) const REFUSED: &[u8] = b"\0\n\n";
 
-/// Significant digits of a `content-length` that fit into 64 bits, whatever they are.
+/// Significant digits of a `content-length` that always fit into 64 bits.
 const DIGITS: usize = 19;
 
-/// Reads along with hyper, which is more lenient than RFC 9112 and hides it: a bare LF may end a line, a
-/// fragment may follow the target, and `content-length` may be repeated. It also refuses lengths of more
-/// than 64 bits before anybody can authenticate the request.
+/// Reads along with hyper, which is more lenient than RFC 9112: it accepts a bare LF as a line end,
+/// a fragment in the target, and repeated `content-length`. It also refuses lengths over 64 bits
+/// before the request can be authenticated.
 ///
-/// It never needs memory for a head: all it keeps is where in a message the stream is.
+/// Needs no memory for heads, only its position in a message.
 #[derive(Debug)]
 pub(crate) struct RawHead {
     at: At,
     /// Whether the last byte was a CR.
     after_cr: bool,
-    /// The value of `content-length`, once there was one in this head.
+    /// The head's `content-length`.
     length: Option<u64>,
     has_digits: bool,
-    /// How many of its digits are behind leading zeros.
+    /// Its digits after leading zeros.
     significant: usize,
-    /// Its digits beyond those that fit into 64 bits.
+    /// Its digits beyond 64 bits.
     surplus: Vec<u8>,
 }
 
-/// Where in a message the stream is.
+/// The position in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Before a request: empty lines may come (RFC 9112, 2.2).
@@ -38,29 +38,29 @@ enum At {
     Method,
     Target,
     LineStart,
-    /// In the name of a header, which has begun with so many bytes of `content-length:`.
+    /// In a header's name, which starts with this many bytes of `content-length:`.
     Name(usize),
     /// In the value of `content-length`.
     Length,
-    /// In the rest of a line that does not matter here.
+    /// In the rest of another line.
     Line,
-    /// Behind the CR of the empty line that ends the head.
+    /// After the CR of the empty line that ends the head.
     End,
-    /// In a body of which so many bytes are missing.
+    /// In a body with this many bytes missing.
     Body(u64),
-    /// Nothing counts any more: the connection is about to be closed.
+    /// The connection is about to close.
     Refused,
 }
 
 const NAME: &[u8] = b"content-length:";
 
-/// Whether a line is plainly the one of a header other than `content-length`.
+/// Whether a line is clearly a header other than `content-length`.
 fn is_another_header(line: &[u8]) -> bool {
     let colon = line.get(NAME.len() - 1);
     colon.is_some_and(|byte| *byte != b':') && !matches!(line[0], b'\r' | b'\n')
 }
 
-/// A byte that must not be handed on.
+/// A byte that hyper must not see.
 struct Refuse;
 
 impl RawHead {
@@ -75,10 +75,10 @@ impl RawHead {
         }
     }
 
-    /// Looks at the next bytes of the stream. Returns where a byte stands that is refused: from there on
-    /// [`REFUSED`] is to be handed on.
+    /// Checks the next bytes. Returns the index of a refused byte, to be replaced by [`REFUSED`]
+    /// with everything after it.
     ///
-    /// Digits of a length beyond [`DIGITS`] become spaces, see [`RawHead::restore_length`].
+    /// Turns digits of a length beyond [`DIGITS`] into spaces, see [`RawHead::restore_length`].
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let mut next = 0;
         while next < bytes.len() {
@@ -94,8 +94,8 @@ impl RawHead {
         None
     }
 
-    /// Gives a length the digits back that [`RawHead::read`] has taken: it was signed with them. No other
-    /// head has come since, as its body never ends.
+    /// Restores the digits that [`RawHead::read`] removed, because they were signed. No other head
+    /// has come since, as such a body never ends.
     pub(crate) fn restore_length(&self, headers: &mut HeaderMap) {
         let Some(length) = headers.get_mut(CONTENT_LENGTH) else { return };
         let digits = length.as_bytes();
@@ -106,12 +106,12 @@ impl RawHead {
         }
     }
 
-    /// Whether a part of a message is missing.
+    /// Whether part of a message is missing.
     pub(crate) fn is_in_message(&self) -> bool {
         self.at != At::Start
     }
 
-    /// How many bytes of the latest request have not come; `None` if that cannot be known.
+    /// Missing bytes of the latest request; `None` if unknown.
     pub(crate) fn missing(&self) -> Option<u64> {
         match self.at {
             At::Start => Some(0),
@@ -120,12 +120,12 @@ impl RawHead {
         }
     }
 
-    /// Says that the latest head is refused, so that nobody knows where its message ends.
+    /// The latest head was refused, so the end of its message is unknown.
     pub(crate) fn refuse(&mut self) {
         self.at = At::Refused;
     }
 
-    /// How many of the bytes do not matter.
+    /// How many bytes can be skipped.
     fn skip(&mut self, bytes: &[u8]) -> usize {
         let found = match &mut self.at {
             At::Method => memchr2(b' ', b'\n', bytes),
@@ -149,7 +149,6 @@ impl RawHead {
         found.unwrap_or(bytes.len())
     }
 
-    /// Goes on by one byte.
     fn byte(&mut self, byte: &mut u8) -> Result<(), Refuse> {
         self.at = match (self.at, *byte) {
             // Only CR and LF together end a line.
@@ -179,7 +178,7 @@ impl RawHead {
                 At::Length
             }
             (At::Length, b' ' | b'\t') if !self.has_digits => At::Length,
-            // The rest of the line does not matter here: hyper checks names and values.
+            // hyper checks other names and values.
             (At::Name(_) | At::Length, _) => {
                 self.at = At::Line;
                 return self.byte(byte);
@@ -230,7 +229,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// What hyper gets of these bytes, which come in pieces of that size.
+    /// What hyper gets of `bytes` in pieces of `size`.
     fn pass(bytes: &[u8], size: usize) -> (Vec<u8>, RawHead) {
         let mut head = RawHead::new();
         let mut passed = Vec::new();
@@ -246,7 +245,7 @@ mod tests {
         (passed, head)
     }
 
-    /// Where the first refused byte stands, however the bytes are cut into pieces.
+    /// The index of the first refused byte, independent of pieces.
     fn refused_at(bytes: &str) -> Option<usize> {
         let whole = pass(bytes.as_bytes(), bytes.len()).0;
         for size in 1..bytes.len() {
@@ -274,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_hyper_would_hide_is_refused() {
-        // A bar stands before the byte that is refused.
+        // A bar marks the refused byte.
         for marked in [
             "|\nGET / HTTP/1.1\r\n\r\n",
             "\r\n|\nGET / HTTP/1.1\r\n\r\n",
@@ -292,7 +291,7 @@ mod tests {
             let at = marked.find('|').unwrap();
             let bytes = marked.replace('|', "");
             assert_eq!(refused_at(&bytes), Some(at), "{bytes:?}");
-            // Behind another request as well, whose body ends in CR.
+            // Also after another request, whose body ends in CR.
             let behind = format!("{HEAD}ab\r{bytes}");
             assert_eq!(refused_at(&behind), Some(HEAD.len() + 3 + at), "{behind:?}");
         }
@@ -325,7 +324,7 @@ mod tests {
                 assert_eq!(headers[CONTENT_LENGTH], digits);
             }
         }
-        // What is no length stays none.
+        // Invalid lengths stay invalid.
         for digits in ["99999999999999999999x", "99999999999999999999 9", "99999999999999999999,9"]
         {
             let bytes = format!("GET / HTTP/1.1\r\ncontent-length: {digits}\r\n\r\n");

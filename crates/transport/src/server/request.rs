@@ -30,15 +30,14 @@ use crate::spin::UnderWay;
 use crate::tape_pool;
 use crate::tls::ServerTls;
 
-/// The response to what is no valid request.
 pub(crate) fn malformed(shared: &Shared) -> Response<ResponseBody> {
     let refusal = Refusal::new(StatusCode::BAD_REQUEST, "");
     shared.counts.refusal(&refusal);
     refusal.into_response(&shared.settings.load()).map(ResponseBody::whole)
 }
 
-/// Answers a request, whatever happens. `began` is when its head began to come; `unread` says
-/// afterwards whether some of the body was left where it was.
+/// Always answers. `began` is when the head started; `unread` reports whether part of the body was
+/// left unread.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
@@ -51,9 +50,9 @@ pub(crate) async fn answer(
         let answer = health::answer(request.method(), shared.is_leaving());
         return answer.map(ResponseBody::Whole);
     }
-    // The same from the request to its answer.
+    // The same settings from request to response.
     let settings = shared.settings.load();
-    // Refusals are signed as soon as the request is known to be.
+    // Refusals are signed once the request is authentic.
     let signed = Cell::new(None);
     let result =
         catch_panic(pin!(serve(shared, &settings, peer, request, began, unread, &signed))).await;
@@ -69,8 +68,7 @@ pub(crate) async fn answer(
     refusal.into_response(&settings).map(ResponseBody::whole)
 }
 
-/// The checks of the protocol in their order, with what only the transport can check in between:
-/// places for calls, and time.
+/// The protocol's checks in order, and the transport's: places for calls, and time.
 async fn serve(
     shared: &Arc<Shared>,
     settings: &Arc<Settings>,
@@ -84,7 +82,7 @@ async fn serve(
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     unread.set(!body.is_end_stream());
-    // The handshake lets callers without a certificate in for the health check only.
+    // The handshake admits callers without a certificate only for health checks.
     let demands_certificate = shared.tls.as_ref().is_some_and(ServerTls::demands_certificate);
     if demands_certificate && peer.certificate.is_none() {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "client_certificate_required").into());
@@ -105,9 +103,9 @@ async fn serve(
     };
     let mut room = Room::new(shared);
     let size = body.size_hint().exact().map_or(expected.max_size(), |length| length as usize);
-    // Not a byte more is read until there is room for all of it.
+    // The body stays on the wire until there is room for all of it.
     room.receive(size).await.map_err(|_| overloaded(&expected))?;
-    // hyper asks for the body (`100 Continue`) when it is first read here.
+    // The first read makes hyper ask for the body (`100 Continue`).
     let body = read(shared, &expected, body, began).await?;
     unread.set(false);
 
@@ -144,15 +142,15 @@ async fn serve(
         reply,
     };
     shared.service.call(call);
-    // None means that the reply was dropped: by a service that failed, or that is going away.
+    // `None` if the reply was dropped, because the service failed or is going away.
     let (answer, place) = running.answer().await.ok_or(Unanswered::Failed)?;
     let outcome = match answer {
         Answer::Outcome(outcome) => {
-            // Whoever has the answer finds room for the next call.
+            // Whoever gets the response finds room for the next call.
             drop(place);
             outcome
         }
-        // Boxed, like everything rare here, because futures are moved and should stay small.
+        // Boxed because it is rare: futures are moved and should stay small.
         Answer::Items(items) if takes_stream => {
             drop(place);
             return begin_stream(shared, settings, &context, items, result, deadline);
@@ -183,7 +181,7 @@ fn overloaded(expected: &ExpectedBody<u32>) -> Refusal {
     expected.refuse(UNAVAILABLE, OVERLOADED).with_retry_after(RETRY_AFTER)
 }
 
-/// Reads the body of a request whose head began to come at `began`.
+/// `began` is when the head of the request started.
 async fn read(
     shared: &Shared,
     expected: &ExpectedBody<u32>,
@@ -202,7 +200,6 @@ async fn read(
     Err(expected.refuse(status, "").into())
 }
 
-/// A body on its way to arguments.
 enum Stage {
     Received(ExpectedBody<u32>, CollectedBody),
     Verified(VerifiedBody<u32>),
@@ -219,14 +216,14 @@ impl Stage {
     }
 }
 
-/// What decoding came to within the room that there was.
+/// The result of decoding within the reserved memory.
 enum Decoded {
     Whole(Call<u32>, Box<Tape>),
-    /// The body is compressed, and larger than it says.
+    /// The body is larger than its gzip trailer claims.
     Exceeds(VerifiedBody<u32>),
 }
 
-/// Makes arguments of a body. Nothing is inflated or decoded before there is room for what comes of it.
+/// Makes arguments of a body. Inflates and decodes only what there is room for.
 async fn decode(
     shared: &Shared,
     expected: ExpectedBody<u32>,
@@ -247,7 +244,7 @@ async fn decode(
             return Err(stage.overloaded().into());
         }
         let options = options.clone();
-        // What is not counted may come without having been announced.
+        // Small bodies are not counted, so they may exceed their claim.
         let limit = inflated.max(SMALL);
         let decoded = shared.codecs.run(compressed.max(inflated), move |codec| {
             let body = match stage {
@@ -262,7 +259,7 @@ async fn decode(
             let mut call =
                 arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
             if !tape.refers_to_source {
-                // Not to be there when the values are made.
+                // Free it now rather than after JavaScript has the values.
                 call.source = Bytes::new();
             }
             Ok::<_, Unanswered>(Decoded::Whole(call, tape))

@@ -17,7 +17,7 @@ pub(crate) enum ResponseBody {
     Stream(Box<StreamBody>),
 }
 
-/// A stream, during which its connection counts as busy.
+/// Keeps its connection busy.
 pub(crate) struct StreamBody {
     frames: FrameStream,
     streaming: Option<Streaming>,
@@ -32,8 +32,7 @@ impl ResponseBody {
         Self::Stream(Box::new(StreamBody { frames, streaming: None }))
     }
 
-    /// The head is about to be sent. A whole body follows at once; a stream keeps the connection busy until
-    /// it ends.
+    /// The head is about to be sent. A stream keeps the connection busy until it ends.
     pub(crate) fn begin(&mut self, activity: &Rc<Activity>) {
         match self {
             Self::Whole(_) => activity.answered(),

@@ -8,13 +8,13 @@ use super::Shared;
 use super::forecast::Forecast;
 use crate::memory::{Share, Stage, counted};
 
-/// How long a call waits for what its result may need, where nothing says that it will.
+/// How long a call waits for memory that its result may not need.
 const CAUTION: Duration = Duration::from_secs(1);
 
-/// There has been no room in time.
+/// There was no room in time.
 pub(crate) struct NoRoom;
 
-/// What a call has of the memory, and how long it may still wait for more.
+/// The memory of a call, and how long it may wait for more.
 pub(crate) struct Room {
     share: Share,
     patience: Duration,
@@ -25,18 +25,18 @@ impl Room {
         Self { share: shared.memory.share(), patience: shared.recv_timeout }
     }
 
-    /// Waits until there is room for a body of so many bytes to be received.
+    /// Waits for room to receive a body.
     pub(crate) async fn receive(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.grow_within(Stage::Arriving, counted(bytes), self.patience).await
     }
 
-    /// Waits until there is room for so many bytes in all.
+    /// Waits for room for `bytes` in total.
     pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.grow_within(Stage::Arrived, bytes, self.patience).await
     }
 
-    /// Waits until there is room for the function to be called: for its arguments, of which `size` bytes
-    /// exist, and for its result. What is known about the result may change meanwhile.
+    /// Waits for room for the arguments, `size` bytes so far, and the result. The forecast
+    /// of the result may change meanwhile.
     pub(crate) async fn admit(
         &mut self,
         size: usize,
@@ -65,7 +65,7 @@ impl Room {
         }
     }
 
-    /// Divides what there is among the arguments and the result.
+    /// Divides the memory among arguments and result.
     pub(crate) fn divide(mut self, arguments: usize) -> (Share, Share) {
         let result = self.share.split(self.share.bytes().saturating_sub(arguments));
         (self.share, result)

@@ -1,4 +1,4 @@
-//! Connections that begin with the handshake of TLS.
+//! TLS connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::linger::{Sending, linger};
 use super::{Peer, Phase, Shared, connection};
 use crate::tls::peer_certificate;
 
-/// What a peer gets that speaks HTTP without TLS; an alert would say nothing to it.
+/// For a peer that speaks HTTP without TLS, which would not understand an alert.
 const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 32\r\n\r\nthis port speaks TLS: use https\n";
 
-/// Makes the handshake, then serves as any other connection. The time for the head of the first request
-/// includes the handshake. A handshake that fails concerns nobody else.
+/// Performs the handshake, which counts toward the first head's timeout, then serves like any other
+/// connection.
 pub(crate) async fn serve(
     stream: TcpStream,
     address: SocketAddr,
@@ -38,10 +38,10 @@ pub(crate) async fn serve(
     }
 }
 
-/// Resolves when a server that closes waits no longer for a first request.
+/// Resolves when a closing server no longer waits for a first request.
 async fn unwanted(phase: &watch::Receiver<Phase>) {
-    // Receivers of its own, so that what they hear of is still news to `connection::serve`. An error
-    // means that the server is gone altogether.
+    // Separate receivers, so that `connection::serve` still sees the changes. Fails only if the
+    // server is gone.
     let (mut draining, mut cut) = (phase.clone(), phase.clone());
     let _ = draining.wait_for(|phase| *phase >= Phase::Draining).await;
     let _ = timeout(FIRST_REQUEST, cut.wait_for(|phase| *phase == Phase::Cut)).await;
@@ -53,17 +53,17 @@ async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStre
         return None;
     }
     match shared.tls.as_ref()?.accept(stream).await {
-        // Boxed: a session is large, and the connection's future is moved about.
+        // Boxed, because a session is large and the connection's future is moved.
         Ok(stream) => Some(Box::new(stream)),
         Err((_error, mut stream)) => {
-            // The peer has been told by an alert, which a reset would destroy.
+            // A reset would destroy the alert to the peer.
             linger(&mut stream, b"", Sending::Unknown, true).await;
             None
         }
     }
 }
 
-/// Methods of HTTP are in capital letters; records of TLS begin with a small number.
+/// HTTP methods are capital letters; TLS records start with a small number.
 async fn begins_like_http(stream: &TcpStream) -> bool {
     let mut first = [0];
     matches!(stream.peek(&mut first).await, Ok(1) if first[0].is_ascii_uppercase())

@@ -1,4 +1,4 @@
-//! The border between the server and what answers its calls.
+//! The interface between the server and whatever answers its calls.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -20,42 +20,40 @@ use crate::memory::Share;
 
 /// Answers calls.
 pub trait Service: Send + Sync + 'static {
-    /// Takes a call. It runs on the I/O thread, so it only hands the call on; a panic here becomes an
-    /// answer of 500.
+    /// Runs on the I/O thread, so it should only pass the call on. A panic is answered with 500.
     fn call(&self, call: IncomingCall);
 }
 
 /// A call that passed every check.
 pub struct IncomingCall {
-    /// What the exposure gave for the function.
+    /// The function, from the exposure.
     pub function: u32,
-    /// The arguments: a proper list of as many terms as the function's arity.
+    /// The arguments: a proper list as long as the arity.
     pub tape: Box<Tape>,
-    /// What the tape was decoded from and refers to.
+    /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// How long the caller still waits for the answer, counted from now; `None` when it does not say.
-    /// Zero when it has given up already.
+    /// How much longer the caller waits, from now; zero if it has given up, `None` if unknown.
     pub timeout: Option<Duration>,
-    /// The identifier that the caller has given to the request.
+    /// The caller's identifier of the request.
     pub request_id: HeaderValue,
-    /// The name of the caller whose secret signed the request; `None` if it has none.
+    /// The authenticated caller; `None` without a name.
     pub caller: Option<Arc<str>>,
-    /// Metadata and trace, if the request has any.
+    /// Metadata and trace.
     pub carried: Option<Box<CarriedContext>>,
-    /// Whether the caller takes a stream. Items that are sent to one that does not are gathered into a list.
+    /// Whether the caller accepts a stream. Otherwise items are collected into a list.
     pub takes_stream: bool,
-    /// Who calls.
+    /// The caller's connection.
     pub peer: Arc<Peer>,
-    /// Where the answer goes.
+    /// Takes the answer.
     pub reply: Reply,
 }
 
 /// The other end of a connection.
 #[derive(Debug)]
 pub struct Peer {
-    /// Its address: that of a proxy, when there is one in between.
+    /// Its address, or its proxy's.
     pub address: SocketAddr,
-    /// The certificate that it has sent, in DER form. `None` unless the server requires one.
+    /// Its certificate as DER. `None` unless the server requires one.
     pub certificate: Option<Vec<u8>>,
 }
 
@@ -65,11 +63,10 @@ pub enum Outcome {
     Return(Box<dyn TapeSource>),
     /// `{Class, Reason, Stacktrace}`.
     Exception(ExceptionClass, Box<dyn TapeSource>),
-    /// The function was not called, for the reason that the status and the text tell.
+    /// The function was not called; status and reason.
     Refused(StatusCode, &'static str),
 }
 
-/// What the request of a call is answered with.
 pub(crate) enum Answer {
     /// The function has ended.
     Outcome(Outcome),
@@ -77,13 +74,13 @@ pub(crate) enum Answer {
     Items(ItemReceiver),
 }
 
-/// The answer to one call, which can be given once and from any thread. Dropping it answers 500, or ends the
-/// items that were sent with an exception.
+/// Answers one call, from any thread. Dropping it answers with 500, or ends a stream with an
+/// exception.
 pub struct Reply {
     state: State,
-    /// Woken when the caller goes.
+    /// Woken when the caller goes away.
     watcher: Option<Waker>,
-    /// The memory that the arguments take as long as the function runs, even when its caller has gone.
+    /// The arguments' memory while the function runs, even after its caller is gone.
     arguments: Share,
 }
 
@@ -99,15 +96,15 @@ impl Reply {
         (Self { state: State::Unanswered(sender), watcher: None, arguments }, receiver)
     }
 
-    /// Answers the call. An outcome that cannot be encoded is answered with the exception
-    /// `{error, {unencodable_result, Text}, []}` in its place. After items, only an exception can follow.
+    /// Answers the call. If the outcome cannot be encoded, the answer is the exception `{error,
+    /// {unencodable_result, Text}, []}`. After items, only an exception can follow.
     pub fn send(mut self, outcome: Outcome) {
         self.settle(Some(outcome));
     }
 
-    /// Answers with items: a list, to which further ones may be added. `on_taken` of the first one is called
-    /// each time that a list was taken, which may be at once or on another thread; add no more than a few
-    /// that are not. [`Reply::end`] ends the answer.
+    /// Adds a list of items to the answer. The first call's `on_taken` is called for each list that
+    /// was taken, perhaps at once or on another thread. Keep few lists untaken. [`Reply::end`] ends
+    /// the answer.
     pub fn push(&mut self, items: Box<dyn TapeSource>, on_taken: &OnTaken) {
         self.begin_items(on_taken);
         if let State::Items(sender) = &self.state {
@@ -115,14 +112,13 @@ impl Reply {
         }
     }
 
-    /// Ends an answer of items; without any, the answer is an empty stream or list.
+    /// Ends an answer of items; without any, it is an empty stream or list.
     pub fn end(mut self) {
         let nothing: OnTaken = Arc::new(|| ());
         self.begin_items(&nothing);
         self.finish(Some(Part::End));
     }
 
-    /// Makes the answer one of items, unless it is.
     fn begin_items(&mut self, on_taken: &OnTaken) {
         if !matches!(self.state, State::Unanswered(_)) {
             return;
@@ -133,7 +129,7 @@ impl Reply {
         if let State::Unanswered(sender) = before
             && let Err(unsent) = sender.send(Some(Answer::Items(receiver)))
         {
-            // The caller has gone, and counts as such already.
+            // The caller is gone and already counted.
             if let State::Items(items) = &self.state {
                 items.disown();
             }
@@ -152,7 +148,7 @@ impl Reply {
         }
         let state = std::mem::replace(&mut self.state, State::Answered);
         let State::Unanswered(sender) = state else { return };
-        // Fails when the caller has gone.
+        // Fails if the caller is gone.
         if sender.send(outcome.map(Answer::Outcome)).is_err() {
             std::mem::take(&mut self.arguments).end_abandoned();
         }
@@ -167,7 +163,7 @@ impl Reply {
         }
     }
 
-    /// Whether nobody waits for the answer any more, since the peer or the server has gone.
+    /// Whether the peer or the server is gone.
     pub fn is_abandoned(&self) -> bool {
         match &self.state {
             State::Unanswered(sender) => sender.is_closed(),
@@ -176,8 +172,7 @@ impl Reply {
         }
     }
 
-    /// Has `waker` woken once nobody waits for the answer any more; true when that is so already. Only
-    /// the waker that was given last is woken.
+    /// Wakes `waker`, the last one given, once the call is abandoned; true if it already is.
     pub fn wake_when_abandoned(&mut self, waker: &Waker) -> bool {
         match &mut self.state {
             State::Unanswered(sender) => {

@@ -18,28 +18,27 @@ use super::raw_head::{REFUSED, RawHead};
 use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
 
-/// How many bytes of a stream the system takes that it cannot send yet.
+/// Unsent bytes of a stream that the system may buffer.
 const UNSENT: u32 = 64 * 1024;
 
-/// A stream that gives up on a peer that does not read, or does not send what it has to; that hyper gets
-/// malformed heads from in a form in which it refuses them; and that hyper cannot shut down: how the
-/// connection ends is up to [`linger`](super::linger::linger).
+/// Times out peers that do not read or send, makes hyper refuse malformed heads, and leaves
+/// shutdown to [`linger`](super::linger::linger).
 pub(crate) struct ServerStream<S> {
     stream: S,
-    /// Bytes that were read before: they come first.
+    /// Bytes that were read before.
     before: Bytes,
     send_timeout: Duration,
     activity: Rc<Activity>,
     raw_head: Rc<RefCell<RawHead>>,
-    /// There once the peer has ended its side while a request was being answered.
+    /// Set once the peer has closed its side while a request was being answered.
     half_closed: Option<HalfClosed>,
     budget: CooperativeBudget,
-    /// Whether the system keeps little of what is written.
+    /// Whether the system's buffer is limited.
     is_limited: bool,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Runs at most until what is awaited has to be there, and is only set anew when it has run out or
-    /// would run for too long: a busy connection hardly ever touches it.
+    /// Runs at most until the deadline. It is reset only when it has expired or would run too long,
+    /// so a busy connection hardly touches it.
     silence: Option<Pin<Box<Sleep>>>,
 }
 
@@ -65,12 +64,11 @@ impl<S> ServerStream<S> {
         }
     }
 
-    /// Whether a part of a request is missing.
     fn is_in_message(&self) -> bool {
         self.raw_head.borrow().is_in_message()
     }
 
-    /// Whether there are bytes that hyper has not got yet.
+    /// Whether there are bytes that hyper has not read.
     pub(crate) fn has_bytes(&self) -> bool {
         !self.before.is_empty()
     }
@@ -79,7 +77,7 @@ impl<S> ServerStream<S> {
         self.stream
     }
 
-    /// Whether the peer has been silent for too long.
+    /// Whether the peer was silent for too long.
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
         let Some(deadline) = self.activity.deadline().map(Instant::from) else { return false };
         let silence = self.silence.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -106,7 +104,7 @@ impl<S> ServerStream<S> {
             return progress;
         }
         if self.activity.is_streaming() {
-            // How fast a stream is read is up to its consumer.
+            // The consumer decides how fast it reads a stream.
             return progress;
         }
         let send_timeout = self.send_timeout;
@@ -116,7 +114,7 @@ impl<S> ServerStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
-    /// Has the system keep little of a stream.
+    /// Limits the system's buffer during a stream.
     fn limit_unsent(&mut self) {
         let is_streaming = self.activity.is_streaming();
         if is_streaming != self.is_limited {
@@ -125,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
         }
     }
 
-    /// Looks at what is handed on from `start`, and hands on something else where that is malformed.
+    /// Checks the bytes from `start` on, and replaces malformed ones.
     fn check(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
         let refused = self.raw_head.borrow_mut().read(&mut buffer.filled_mut()[start..]);
         if let Some(at) = refused {
@@ -136,14 +134,10 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
         }
     }
 
-    /// While a request is being answered hyper does not read, so the stream itself looks for the end of
-    /// the peer's side.
-    ///
-    /// # Errors
-    ///
-    /// If the peer has gone.
+    /// While a request is being answered hyper does not read, so this looks for the end of the
+    /// peer's side. Fails if the peer is gone.
     fn poll_gone(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        // The rest of the body is hyper's to read, and the next request is a sign of life.
+        // hyper reads the rest of the body, and the next request is a sign of life.
         let is_reading = self.is_in_message() || self.has_bytes();
         if is_reading || !self.activity.is_answering() {
             return Ok(());
@@ -164,8 +158,8 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
             }
         }
         match &mut self.half_closed {
-            // Nothing can be sent to find out whether it waits for the rest, and callers that do keep
-            // their side open.
+            // A stream allows no interim responses to probe the peer, and its callers keep their
+            // side open.
             Some(_) if self.activity.is_streaming() => Err(io::ErrorKind::ConnectionAborted.into()),
             Some(peer) if self.activity.may_send_interim() => {
                 peer.poll_gone(&mut self.stream, context)
@@ -255,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> AsyncWrite for ServerStream
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
         if progress.is_ready() {
-            // hyper flushes when it has written all that it has.
+            // hyper flushes when it has written everything.
             self.activity.flushed();
         }
         if let Err(error) = self.poll_gone(context) {

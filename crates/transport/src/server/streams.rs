@@ -1,9 +1,7 @@
-//! The places for streams.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many streams a server has under way, and may have.
+/// Limits the streams of a server.
 #[derive(Debug)]
 pub(crate) struct Streams {
     max: usize,
@@ -15,7 +13,7 @@ impl Streams {
         Arc::new(Self { max, in_flight: AtomicUsize::new(0) })
     }
 
-    /// A place for a stream, if there is one.
+    /// A place, if one is free.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Arc<StreamPlace>> {
         let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
         let place = StreamPlace(Arc::clone(self));
@@ -23,12 +21,12 @@ impl Streams {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        // Those that find no place are counted for a moment.
+        // Streams that find no place are counted for a moment.
         self.in_flight.load(Ordering::Relaxed).min(self.max)
     }
 }
 
-/// The place of a stream, from its begin until its last byte is written.
+/// Held until the stream's last byte is written.
 #[derive(Debug)]
 pub(crate) struct StreamPlace(Arc<Streams>);
 

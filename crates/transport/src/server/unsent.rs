@@ -1,4 +1,4 @@
-//! Bounds what of a stream is handed to hyper and not yet written to the socket.
+//! Bounds the bytes of a stream between hyper and the socket.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +10,10 @@ use bytes::Bytes;
 use super::streams::StreamPlace;
 use crate::memory::Share;
 
-/// No further frames are made while this many bytes are unsent. So a stream has at most this much and the
+/// No frames are made while this many bytes are unsent, so a stream has at most this much and the
 /// frames of one list of items unsent.
 pub(crate) const WINDOW: usize = 64 * 1024;
 
-/// How many bytes of a stream are unsent.
 #[derive(Default)]
 pub(crate) struct Unsent {
     bytes: AtomicUsize,
@@ -34,7 +33,7 @@ impl Unsent {
             }
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             *waiting = Some(context.waker().clone());
-            // Frames are written on this thread: none was since the check.
+            // Frames are written on this thread, so none was since the check.
             Poll::Pending
         })
         .await;
@@ -65,7 +64,7 @@ impl Unsent {
     }
 }
 
-/// Frames that are on their way to the socket, with what they hold until they are written.
+/// Frames, and what they hold until they are written.
 struct Frames {
     frames: Vec<u8>,
     unsent: Arc<Unsent>,

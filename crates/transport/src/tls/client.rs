@@ -19,12 +19,12 @@ use super::server::CertificatePem;
 use super::verify::{AnyCertificate, Roots, ServerVerifier};
 use super::{ALPN, TlsOptionError, pem, provider};
 
-/// Certificates that many clients trust, read once. Clones are the same.
+/// Trusted certificates, read once for many clients. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct TrustedRoots(Arc<Roots>);
 
 impl TrustedRoots {
-    /// The certificates of a text in PEM form; those that cannot be used are left out.
+    /// Certificates in PEM; skips unusable ones.
     pub fn lenient(text: &[u8]) -> Self {
         use rustls_pki_types::{CertificateDer, pem::PemObject};
         let certificates = CertificateDer::pem_slice_iter(text).filter_map(Result::ok).collect();
@@ -35,25 +35,25 @@ impl TrustedRoots {
 /// Whom a client trusts.
 #[derive(Clone, Debug)]
 pub enum Trust {
-    /// Those that are shared between clients.
+    /// Shared certificates.
     Shared(TrustedRoots),
-    /// These certificates in PEM form, and whom they have issued certificates for.
+    /// Only these certificates, in PEM, and certificates issued by them.
     Only(Vec<u8>),
-    /// Everybody: for trying things out.
+    /// Everyone, for experiments.
     Anybody,
 }
 
-/// What a client is told about TLS.
+/// TLS options of a client.
 pub struct ClientTlsOptions<'a> {
     /// Whom to trust.
     pub trust: Trust,
-    /// What to show to servers that ask for it.
+    /// For servers that ask for it.
     pub certificate: Option<CertificatePem<'a>>,
-    /// The name that the server's certificate is to have; else it is the host of the URL.
+    /// The name in the server's certificate; by default the host.
     pub servername: Option<&'a str>,
 }
 
-/// What a client needs for TLS. Clones are the same.
+/// TLS of a client. Cloning is cheap.
 #[derive(Clone)]
 pub struct ClientTls {
     connector: TlsConnector,
@@ -62,11 +62,7 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// Makes ready for handshakes.
-    ///
-    /// # Errors
-    ///
-    /// When something that was given cannot be used.
+    /// Prepares handshakes. Fails if an option is invalid.
     pub fn new(options: ClientTlsOptions<'_>) -> Result<Self, TlsOptionError> {
         let verifier: Arc<dyn ServerCertVerifier> = match options.trust {
             Trust::Shared(TrustedRoots(roots)) => Arc::new(ServerVerifier::new(roots)?),
@@ -99,11 +95,7 @@ impl ClientTls {
         Ok(Self { connector, own, servername: servername.transpose()? })
     }
 
-    /// The handshake of a connection to `host`.
-    ///
-    /// # Errors
-    ///
-    /// Why there is no connection that could be trusted.
+    /// Performs the handshake with `host`.
     pub(crate) async fn connect<S>(&self, stream: S, host: &str) -> Result<TlsStream<S>, TlsFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -116,12 +108,12 @@ impl ClientTls {
         connected.map_err(|error| TlsFailure::of_handshake(&error, self.circumstances()))
     }
 
-    /// What an error before the first response means; see [`TlsFailure::of_first_read`].
+    /// See [`TlsFailure::of_first_read`].
     pub(crate) fn explain_first_read(&self, error: &io::Error) -> Option<TlsFailure> {
         TlsFailure::of_first_read(error, self.circumstances())
     }
 
-    /// Whether servers have asked for a certificate that there is none of.
+    /// Whether servers have asked for a certificate and none is configured.
     pub(crate) fn lacks_certificate(&self) -> bool {
         let Circumstances { was_asked, has_certificate } = self.circumstances();
         was_asked && !has_certificate
@@ -141,12 +133,12 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-/// A trailing dot means the same host, and stands in no certificate (RFC 6066, section 3).
+/// A trailing dot means the same host, but certificates do not contain it (RFC 6066, section 3).
 fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.strip_suffix('.').unwrap_or(host)).ok().map(|name| name.to_owned())
 }
 
-/// The certificate of the client, and whether servers ask for one.
+/// The client's certificate, and whether servers ask for it.
 #[derive(Debug)]
 struct OwnCertificate {
     certified: Option<Arc<CertifiedKey>>,

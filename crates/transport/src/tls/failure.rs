@@ -1,5 +1,3 @@
-//! Why a client has no TLS connection to a server.
-
 use std::fmt;
 use std::io;
 
@@ -10,13 +8,13 @@ use super::verify::is_ca_as_end_entity;
 /// Why a client has no TLS connection to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFailure {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub reason: TlsReason,
     /// What went wrong and what to do about it.
     pub message: String,
 }
 
-/// Kinds of failures of TLS.
+/// Kinds of TLS failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsReason {
     /// The server's certificate has expired.
@@ -27,13 +25,13 @@ pub enum TlsReason {
     WrongHost,
     /// No trusted authority has issued the server's certificate.
     UnknownIssuer,
-    /// The server's certificate cannot be used for another reason.
+    /// The server's certificate is invalid for another reason.
     InvalidCertificate,
-    /// The server requires a client certificate and refused the one it got, or got none.
+    /// The server refused the client's certificate, or got none.
     ClientCertificateRefused,
-    /// Client and server have no version of TLS, or no algorithms, in common.
+    /// Client and server have no TLS version or algorithms in common.
     Incompatible,
-    /// The server does not speak TLS.
+    /// The server does not use TLS.
     NotTls,
     /// The handshake failed for another reason.
     HandshakeFailed,
@@ -69,7 +67,6 @@ impl std::error::Error for TlsFailure {}
 pub(crate) struct Circumstances {
     /// Whether the server asked for a client certificate.
     pub(crate) was_asked: bool,
-    /// Whether the client has one.
     pub(crate) has_certificate: bool,
 }
 
@@ -88,7 +85,6 @@ impl TlsFailure {
         )
     }
 
-    /// The failure of a handshake.
     pub(crate) fn of_handshake(error: &io::Error, circumstances: Circumstances) -> Self {
         match tls_error(error) {
             Some(error) => of_error(error, circumstances),
@@ -103,8 +99,8 @@ impl TlsFailure {
         }
     }
 
-    /// The failure behind an error of an established connection before the first response: in TLS 1.3 the
-    /// client learns only then that its certificate was refused. `None` for other errors.
+    /// The failure behind an error before the first response: in TLS 1.3 the client learns only
+    /// then that its certificate was refused. `None` for other errors.
     pub(crate) fn of_first_read(error: &io::Error, circumstances: Circumstances) -> Option<Self> {
         match tls_error(error)? {
             Error::AlertReceived(alert) if is_about_certificate(*alert, circumstances) => {
@@ -207,7 +203,7 @@ fn of_alert(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure
 /// Alerts that refuse the client's certificate (RFC 8446, 6.2).
 fn is_about_certificate(alert: AlertDescription, circumstances: Circumstances) -> bool {
     match alert {
-        // A signature does not verify: the issuer's, if the client has sent a certificate.
+        // Invalid signature: the issuer's, if the client has sent a certificate.
         AlertDescription::DecryptError => circumstances.was_asked && circumstances.has_certificate,
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate

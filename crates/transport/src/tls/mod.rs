@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 with rustls: certificates, trust and failures of handshakes.
+//! TLS 1.2 and 1.3 with rustls: certificates, trust and handshake failures.
 
 mod client;
 mod failure;
@@ -16,15 +16,15 @@ pub use self::failure::{TlsFailure, TlsReason};
 pub(crate) use self::server::peer_certificate;
 pub use self::server::{CertificatePem, ClientCertificates, ServerTls};
 
-/// The only protocol spoken over TLS (RFC 7301).
+/// The only protocol over TLS (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";
 
-/// What was given to set TLS up cannot be used.
+/// An invalid TLS option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsOptionError {
-    /// Which option: `cert`, `key`, `ca`, `clientCa` or `servername`.
+    /// `cert`, `key`, `ca`, `clientCa` or `servername`.
     pub option: &'static str,
-    /// What it takes and what is wrong, to follow the option's name.
+    /// Requirement and fault, to follow the option's name.
     pub message: String,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for TlsOptionError {
 
 impl std::error::Error for TlsOptionError {}
 
-/// The implementation of the algorithms; the same for all.
+/// The shared implementation of algorithms.
 fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));

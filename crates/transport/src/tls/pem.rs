@@ -1,4 +1,4 @@
-//! Reads certificates and keys as people keep them: text with `-----BEGIN …-----` in it.
+//! Reads certificates and keys in PEM.
 
 use std::sync::Arc;
 
@@ -8,11 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{TlsOptionError, provider};
 
-/// The certificates of a text, at least one.
-///
-/// # Errors
-///
-/// When there is none, or what looks like one is none; the error names `option`.
+/// At least one certificate. Errors name `option`.
 pub(super) fn certificates(
     option: &'static str,
     text: &[u8],
@@ -38,19 +34,15 @@ pub(super) fn certificates(
     Ok(found)
 }
 
-/// Whether webpki cannot read the certificate. What it refuses for other reasons, such as version 1, may still
-/// be a root, or be accepted by the peer.
+/// Whether webpki cannot read the certificate. A certificate that it refuses
+/// for other reasons, such as version 1, may still be a root, or be accepted by the peer.
 fn is_damaged(certificate: &CertificateDer<'_>) -> bool {
     use webpki::Error::{BadDer, BadDerTime, TrailingData};
     let read = webpki::EndEntityCert::try_from(certificate);
     matches!(read, Err(BadDer | BadDerTime | TrailingData(_)))
 }
 
-/// A certificate chain with its key, which fit together.
-///
-/// # Errors
-///
-/// When one of them cannot be used, or they do not fit; the error names `cert` or `key`.
+/// A certificate chain and its matching key. Errors name `cert` or `key`.
 pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsOptionError> {
     let chain = certificates("cert", cert)?;
     let key = private_key(key)?;
@@ -70,7 +62,7 @@ pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>
                 "takes the key of the certificate in 'tls.cert', whose first certificate has another one",
             ))
         }
-        // Other errors are about certificates that webpki refuses. The peer may accept them.
+        // Other errors concern certificates that webpki refuses. The peer may accept them.
         _ => Ok(Arc::new(certified)),
     }
 }
@@ -105,7 +97,7 @@ fn has_key(text: &[u8]) -> bool {
     false
 }
 
-/// What is wrong with the text. Nothing of it is shown: it may hold a key.
+/// Says what is wrong without quoting the text, which may contain a key.
 fn said(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::MissingSectionEnd { .. } => "the line '-----END …-----' is missing",

@@ -18,16 +18,16 @@ use tokio_rustls::server::TlsStream;
 use super::verify::{ClientVerifier, Roots};
 use super::{ALPN, TlsOptionError, pem, provider};
 
-/// A certificate with its chain, and its key, both as PEM.
+/// A certificate chain and its key, as PEM.
 #[derive(Clone, Copy)]
 pub struct CertificatePem<'a> {
-    /// The certificate, followed by those that lead to a root.
+    /// The certificate, followed by the chain to a root.
     pub cert: &'a [u8],
     /// Its private key: PKCS #8, PKCS #1 or SEC 1.
     pub key: &'a [u8],
 }
 
-/// What a server needs for TLS. Clones are the same.
+/// TLS of a server. Cloning is cheap.
 #[derive(Clone)]
 pub struct ServerTls {
     acceptor: TlsAcceptor,
@@ -36,22 +36,18 @@ pub struct ServerTls {
     demands_certificate: bool,
 }
 
-/// Which clients a server takes.
+/// The clients that a server accepts.
 #[derive(Clone, Copy)]
 pub struct ClientCertificates<'a> {
-    /// PEM: clients must send a certificate that one of these has issued.
+    /// PEM: one of these must have issued the client's certificate.
     pub ca: &'a [u8],
-    /// Whether the handshake succeeds without a certificate too, so that load balancers can ask for the
-    /// server's health. Nothing else is answered then.
+    /// Whether the handshake succeeds without a certificate, only for health checks of load
+    /// balancers.
     pub health_without: bool,
 }
 
 impl ServerTls {
-    /// TLS with a certificate.
-    ///
-    /// # Errors
-    ///
-    /// When certificate, key or the authorities of `clients` cannot be used.
+    /// TLS with a certificate. Fails if an option is invalid.
     pub fn new(
         certificate: CertificatePem<'_>,
         clients: Option<ClientCertificates<'_>>,
@@ -72,7 +68,7 @@ impl ServerTls {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
         let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // Rather the strongest that both have than what the client likes best.
+        // Choose the strongest common cipher rather than the client's favorite.
         config.ignore_client_order = true;
         let sessions = Arc::new(Sessions::new());
         let tickets: Arc<dyn ProducesTickets> = Arc::<Sessions>::clone(&sessions);
@@ -82,17 +78,13 @@ impl ServerTls {
         Ok(Self { acceptor, current, sessions, demands_certificate: clients.is_some() })
     }
 
-    /// Whether calls have to come from clients with a certificate.
+    /// Whether calls need a client certificate.
     pub(crate) fn demands_certificate(&self) -> bool {
         self.demands_certificate
     }
 
-    /// Shows this certificate to those who connect from now on. Sessions of before are not resumed: those
-    /// who had them are shown it, too.
-    ///
-    /// # Errors
-    ///
-    /// When certificate or key cannot be used: then the old one stays.
+    /// Replaces the certificate for new connections. Existing TLS sessions are not resumed, so
+    /// returning clients see the new certificate as well. On error the old one stays.
     pub fn set_certificate(&self, certificate: CertificatePem<'_>) -> Result<(), TlsOptionError> {
         let certified = pem::certified_key(certificate.cert, certificate.key)?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
@@ -100,11 +92,7 @@ impl ServerTls {
         Ok(())
     }
 
-    /// The handshake of a connection.
-    ///
-    /// # Errors
-    ///
-    /// What went wrong, with the connection, on which the peer has been told.
+    /// Performs the handshake. On error returns the connection; the peer has received an alert.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
@@ -119,12 +107,12 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// The certificate that a client has sent, in DER form.
+/// The client's certificate as DER.
 pub(crate) fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Vec<u8>> {
     Some(stream.get_ref().1.peer_certificates()?.first()?.to_vec())
 }
 
-/// The certificate that is shown at present.
+/// The current certificate.
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
@@ -134,21 +122,21 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// What sessions are resumed by. Once it is another, all clients make full handshakes, in which they are
-/// shown the certificate.
+/// State for resuming sessions. Replacing it makes all clients perform full handshakes and see the
+/// certificate.
 #[derive(Debug)]
 struct Sessions(RwLock<Kept>);
 
 #[derive(Clone, Debug)]
 struct Kept {
-    /// Most clients keep their sessions themselves, encrypted by keys that change. Without random
-    /// numbers there are no keys, and no sessions.
+    /// Most clients keep their sessions themselves, encrypted by rotating keys. `None` if the
+    /// system returned no random bytes.
     tickets: Option<Arc<dyn ProducesTickets>>,
-    /// For those that know no tickets.
+    /// For clients without tickets.
     storage: Arc<ServerSessionMemoryCache>,
 }
 
-/// How many sessions of clients are kept that know no tickets.
+/// Sessions of clients without tickets.
 const STORED_SESSIONS: usize = 256;
 
 impl Kept {

@@ -1,7 +1,5 @@
-//! Verification of peers' certificates.
-//!
-//! webpki verifies chains. One rule is added: a certificate that is itself among the trusted ones is accepted
-//! although it is an authority's, because `openssl req -x509` makes self-signed certificates so.
+//! Verification of peers' certificates by webpki, plus one rule: a trusted certificate is accepted
+//! although it is an authority's, because `openssl req -x509` makes such self-signed certificates.
 
 use std::sync::Arc;
 
@@ -17,7 +15,6 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{TlsOptionError, provider};
 
-/// Trusted certificates.
 #[derive(Debug)]
 pub(super) struct Roots {
     store: Arc<RootCertStore>,
@@ -25,9 +22,7 @@ pub(super) struct Roots {
 }
 
 impl Roots {
-    /// # Errors
-    ///
-    /// When one of them cannot be an authority's; the error names `option`.
+    /// Fails if one cannot be an authority's; the error names `option`.
     pub(super) fn new(
         option: &'static str,
         certificates: Vec<CertificateDer<'static>>,
@@ -45,21 +40,20 @@ impl Roots {
         Ok(Self { store: Arc::new(store), exact: certificates })
     }
 
-    /// Leaves out what cannot be used.
+    /// Skips unusable ones.
     pub(super) fn lenient(certificates: Vec<CertificateDer<'static>>) -> Self {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(certificates.iter().cloned());
         Self { store: Arc::new(store), exact: certificates }
     }
 
-    /// Whether the certificate was refused only because it is an authority's, and is trusted itself.
+    /// Whether a trusted certificate was refused only because it is an authority's.
     fn trusts_itself(&self, certificate: &CertificateDer<'_>, error: &Error) -> bool {
         matches!(error, Error::InvalidCertificate(error) if is_ca_as_end_entity(error))
             && self.exact.iter().any(|trusted| trusted.as_ref() == certificate.as_ref())
     }
 }
 
-/// Verifies the certificates of servers.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     chains: Arc<WebPkiServerVerifier>,
@@ -124,8 +118,8 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-/// Accepts every certificate, for experiments. Signatures are not checked either: an attacker could present a
-/// certificate and a key of its own.
+/// Accepts every certificate, for experiments. Does not check signatures either: an attacker could
+/// present any certificate and key.
 #[derive(Debug)]
 pub(super) struct AnyCertificate;
 
@@ -164,7 +158,6 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// Verifies client certificates.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     chains: Arc<dyn ClientCertVerifier>,
@@ -172,7 +165,7 @@ pub(super) struct ClientVerifier {
 }
 
 impl ClientVerifier {
-    /// `optional`: whether the handshake succeeds without a certificate, too.
+    /// `optional`: whether the handshake also succeeds without a certificate.
     pub(super) fn new(roots: Roots, optional: bool) -> Result<Self, TlsOptionError> {
         let store = Arc::clone(&roots.store);
         let builder = WebPkiClientVerifier::builder_with_provider(store, provider());
@@ -229,8 +222,8 @@ impl ClientCertVerifier for ClientVerifier {
     }
 }
 
-/// Whether a certificate was refused because it is an authority's. webpki checks its period of validity
-/// before that.
+/// Whether a certificate was refused because it is an authority's. webpki checks the validity
+/// period before that.
 pub(super) fn is_ca_as_end_entity(error: &CertificateError) -> bool {
     let CertificateError::Other(other) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))

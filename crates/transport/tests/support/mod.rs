@@ -1,4 +1,4 @@
-//! What the tests share: a server with a few functions, clients, and peers made of bare sockets.
+//! Shared by the tests: a server with a few functions, clients, and peers made of bare sockets.
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(unreachable_pub, reason = "each test file is a crate of its own")]
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -26,9 +26,9 @@ use socket2::{Domain, Socket, Type};
 
 use self::service::TestService;
 
-/// Long enough for anything that happens at all, however busy the machine is.
+/// Long enough for anything on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Short enough to wait for in a test that it runs out. A busy machine may let it run out anywhere.
+/// Short enough for a test to wait for. On a busy machine it may expire anywhere.
 pub const SHORT: Duration = Duration::from_millis(300);
 
 pub const SECRET: &[u8] = b"a secret of the tests";
@@ -87,7 +87,6 @@ pub fn serve(
     run(io, move || started).unwrap()
 }
 
-/// A client of the server at an address.
 pub fn connect(
     io: &IoThread,
     address: SocketAddr,
@@ -100,12 +99,11 @@ pub fn connect(
     Client::new(io, options)
 }
 
-/// A call of one of the functions in [`service`].
+/// A call of a function in [`service`].
 pub fn request(function: &str, arguments: OwnedTape) -> CallRequest {
     CallRequest::new(RequestPath::new("test", function, 1), Box::new(arguments))
 }
 
-/// Calls and waits.
 pub fn call(
     io: &IoThread,
     client: &Client,
@@ -116,7 +114,7 @@ pub fn call(
     run(io, move || called(&client, request))
 }
 
-/// Calls, and leaves out which request an error is about.
+/// Calls, and removes the request from an error.
 pub fn called(
     client: &Client,
     request: CallRequest,
@@ -147,7 +145,7 @@ pub fn arguments(text: &str) -> OwnedTape {
     }
 }
 
-/// Text that hardly shrinks when it is compressed.
+/// Nearly incompressible text.
 pub fn noise(length: usize) -> String {
     let mut state = 1u64;
     let next = |_| {
@@ -158,26 +156,26 @@ pub fn noise(length: usize) -> String {
     (0..length).map(next).collect()
 }
 
-/// All the ASCII text in an outcome: the tests call with one text and get one back.
+/// The outcome's only ASCII text.
 pub fn text_of(outcome: &CallOutcome) -> String {
     String::from_utf8(outcome.tape.latin1.clone()).unwrap()
 }
 
-/// Whether something comes out at all in a few attempts, of what a machine spoils that keeps one side from
-/// running for longer than a limit that the test is about.
+/// Whether one of several attempts succeeds: a busy machine may pause one side beyond a limit under
+/// test.
 pub fn sooner_or_later(attempt: impl FnMut(usize) -> bool) -> bool {
     (0..10).any(attempt)
 }
 
-/// An address that nobody listens on, as long as the socket lives: its port is taken.
-pub fn nobody() -> (Socket, SocketAddr) {
+/// An address that refuses connections while the socket lives, because its port is taken.
+pub fn refusing_address() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, address)
 }
 
-/// Waits until something holds that another thread brings about.
+/// Waits until `holds` is true.
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {

@@ -1,4 +1,4 @@
-//! Peers made of bare sockets: they do what no well-behaved one does.
+//! Misbehaving peers made of bare sockets.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use socket2::SockRef;
 
 use super::{PATIENCE, arguments, secrets};
 
-/// A server that does the same with each connection, on a thread of its own.
+/// A server that treats every connection alike, each on its own thread.
 pub struct Peer {
     pub address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -26,7 +26,7 @@ pub struct Peer {
 impl Peer {
     pub fn start(behave: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        // So that the sockets' buffers, as large as systems make them, never take 7 MiB.
+        // Keeps the sockets' buffers below 7 MiB on every system.
         SockRef::from(&listener).set_recv_buffer_size(64 * 1024).unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -49,8 +49,8 @@ impl Peer {
         Self { address, connections, ended }
     }
 
-    /// Stands before a real server and passes single requests and responses on; `after` says what to
-    /// do with the client's connection once that many responses went through.
+    /// A proxy for single requests and responses. `after` decides about the client's connection by
+    /// the number of responses so far.
     pub fn before(
         server: SocketAddr,
         after: impl Fn(usize, &mut TcpStream) -> Next + Send + Sync + 'static,
@@ -77,13 +77,12 @@ impl Peer {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Connections that were closed.
+    /// Closed connections.
     pub fn ended(&self) -> usize {
         self.ended.load(Ordering::SeqCst)
     }
 }
 
-/// What to do after a response.
 pub enum Next {
     GoOn,
     Close,
@@ -96,7 +95,7 @@ pub fn dial(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// A whole message with a content-length, as it is on the wire; `None` at the end of the stream.
+/// A whole message with a content-length; `None` at the end of the stream.
 pub fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = read_head(stream)?;
     let length = header(&message, "content-length").map_or(0, |value| value.parse().unwrap());
@@ -106,7 +105,7 @@ pub fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// The head of a message, with the empty line; `None` at the end of the stream.
+/// A head with its empty line; `None` at the end of the stream.
 pub fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -119,7 +118,6 @@ pub fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(head)
 }
 
-/// The value of a header in the head of a message.
 pub fn header(message: &[u8], name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(message);
     let (head, _) = text.split_once("\r\n\r\n")?;
@@ -129,25 +127,24 @@ pub fn header(message: &[u8], name: &str) -> Option<String> {
     })
 }
 
-/// The status of a response.
 pub fn status(message: &[u8]) -> u16 {
     std::str::from_utf8(&message[9..12]).unwrap().parse().unwrap()
 }
 
-/// Everything up to the end of the stream, or what came before it broke.
+/// Everything until the stream ends or breaks.
 pub fn read_rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     rest
 }
 
-/// Says that nothing more will come, and waits for the peer to do the same.
+/// Shuts down writing and waits for the peer to do the same.
 pub fn finish(mut stream: TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     read_rest(&mut stream);
 }
 
-/// A signed request: its head with the empty line, and its body.
+/// Head with its empty line, and body.
 pub fn signed_request(function: &str, text: &str) -> (Vec<u8>, Vec<u8>) {
     let path = RequestPath::new("test", function, 1);
     let (tape, settings) = (arguments(text), Settings::new(secrets()));
@@ -159,7 +156,7 @@ pub fn signed_request(function: &str, text: &str) -> (Vec<u8>, Vec<u8>) {
     (head_of(&request), request.into_body().to_vec())
 }
 
-/// A signed request that takes a stream, head and body, of a caller that waits for so long.
+/// Head and body of a signed request that accepts a stream.
 pub fn signed_stream_request(function: &str, text: &str, timeout: Duration) -> Vec<u8> {
     let path = RequestPath::new("test", function, 1);
     let (tape, settings) = (arguments(text), Settings::new(secrets()));

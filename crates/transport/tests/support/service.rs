@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::streams::{Generator, Plan};
 
-/// Names of the functions of module `test`, all of arity 1; the place is the identifier.
+/// Functions of module `test`, all of arity 1; the index is the identifier.
 const FUNCTIONS: [&str; 8] =
     ["echo", "hold", "panic", "forget", "unencodable", "raise", "refuse", "count"];
 
@@ -29,7 +29,7 @@ impl Exposure for Functions {
     }
 }
 
-/// Answers at once, but for `hold`.
+/// Answers every call at once, except `hold`.
 #[derive(Default)]
 pub struct TestService {
     held: Mutex<Vec<Held>>,
@@ -53,12 +53,11 @@ impl Held {
 }
 
 impl TestService {
-    /// The held calls.
     pub fn take_held(&self) -> Vec<Held> {
         std::mem::take(&mut *self.held.lock().unwrap())
     }
 
-    /// Those of `count`, in the order of the calls.
+    /// Generators of `count`, in the order of the calls.
     pub fn generators(&self) -> Vec<Arc<Generator>> {
         self.generators.lock().unwrap().clone()
     }
@@ -80,7 +79,7 @@ impl Service for TestService {
             }
             "panic" => panic!("expected by the test"),
             "forget" => drop(call.reply),
-            // A tuple of one term that is not there.
+            // A tuple whose element is missing.
             "unencodable" => {
                 let words = vec![1 << 4 | 7];
                 let tape = OwnedTape { words, ..OwnedTape::default() };
@@ -102,7 +101,7 @@ impl Service for TestService {
     }
 }
 
-/// What was decoded, as it is to be encoded.
+/// The decoded term, to be encoded again.
 fn owned(tape: &Tape, source: &[u8]) -> OwnedTape {
     OwnedTape {
         words: tape.words.clone(),

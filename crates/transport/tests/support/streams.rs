@@ -1,4 +1,4 @@
-//! Streams: a function that sends items as fast as they are taken, and a client that reads them.
+//! A function that sends items as fast as they are taken, and a client that reads them.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use backwater_transport::{
 
 use super::{arguments, request};
 
-/// How many lists of items a generator has under way, like the dispatcher in JavaScript.
+/// Lists that a generator keeps in flight, like the dispatcher in JavaScript.
 const AHEAD: usize = 2;
 
-/// What to send: `lists` lists of `items` items of `size` bytes each.
+/// `lists` lists of `items` items of `size` bytes each.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub lists: usize,
@@ -28,7 +28,7 @@ impl Plan {
         Self { lists, items, size }
     }
 
-    /// As the argument of the function `count`.
+    /// The argument of `count`.
     pub fn text(self) -> String {
         format!("{}x{}x{}", self.lists, self.items, self.size)
     }
@@ -43,7 +43,7 @@ impl Plan {
         self.lists * self.items
     }
 
-    /// A call of the function `count` that takes a stream.
+    /// A call of `count` that accepts a stream.
     pub fn request(self) -> CallRequest {
         let mut request = request("count", arguments(&self.text()));
         request.stream = true;
@@ -51,7 +51,6 @@ impl Plan {
     }
 }
 
-/// A list of texts.
 pub fn list(texts: &[String]) -> OwnedTape {
     let words = texts.iter().map(|text| (text.len() as u32) << 4 | 15);
     // An empty list is a constant.
@@ -64,13 +63,13 @@ pub fn list(texts: &[String]) -> OwnedTape {
     }
 }
 
-/// The text of an item: its number, filled up.
+/// The padded number.
 pub fn item(number: usize, size: usize) -> String {
     let digits = number.to_string();
     "0".repeat(size - digits.len()) + &digits
 }
 
-/// Sends the items of a plan; stops when its caller goes.
+/// Sends the items of a plan until its caller goes away.
 pub struct Generator {
     plan: Plan,
     on_taken: Mutex<Option<OnTaken>>,
@@ -114,7 +113,7 @@ impl Generator {
         self.made.load(Ordering::SeqCst)
     }
 
-    /// Whether all were made, or the caller has gone.
+    /// Whether everything was made, or the caller has gone away.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
     }
@@ -124,7 +123,7 @@ impl Generator {
     }
 
     fn go_on(&self) {
-        // Whoever holds the lock sees what has changed meanwhile.
+        // Whoever holds the lock sees the changes.
         while self.credits.load(Ordering::SeqCst) > 0 || self.is_abandoned() {
             let Ok(mut reply) = self.reply.try_lock() else { return };
             if reply.is_none() {
@@ -164,7 +163,6 @@ impl Wake for Abandoned {
     }
 }
 
-/// Calls, for a stream.
 pub async fn open(client: &Client, request: CallRequest) -> Result<Box<ItemStream>, CallError> {
     match client.stream(request).await {
         Ok(Answer::Stream(stream)) => Ok(stream),
@@ -173,7 +171,6 @@ pub async fn open(client: &Client, request: CallRequest) -> Result<Box<ItemStrea
     }
 }
 
-/// The texts of items.
 pub fn texts(term: &StreamTerm, size: usize) -> Vec<String> {
     let text = String::from_utf8(term.tape.latin1.clone()).unwrap();
     assert_eq!(term.tape.list_arity(), Some(text.len() / size));
@@ -188,7 +185,7 @@ pub enum End {
     Failed(CallError),
 }
 
-/// Reads a stream to its end: its items, and how it ended.
+/// The items of a stream, and how it ended.
 pub async fn read_all(mut stream: Box<ItemStream>, size: usize) -> (Vec<String>, End) {
     let mut items = Vec::new();
     loop {
@@ -201,7 +198,6 @@ pub async fn read_all(mut stream: Box<ItemStream>, size: usize) -> (Vec<String>,
     }
 }
 
-/// The names of the atoms of a term.
 fn atoms(term: &StreamTerm) -> Vec<String> {
     let mut names = &term.tape.names[..];
     let lengths = term.tape.atoms.iter().map(|length| *length as usize);

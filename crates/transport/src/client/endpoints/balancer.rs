@@ -1,21 +1,20 @@
-//! Which endpoint a call goes to: of two random ones, that with less to do.
+//! Chooses the less busy of two random endpoints.
 //!
-//! Two random choices keep the longest queue near that of "least of all" without its herding: many
-//! clients that all see the same least busy server would otherwise all go there (Mitzenmacher, "The
-//! Power of Two Choices in Randomized Load Balancing", 2001).
+//! The longest queue stays almost as short as with the least busy of all, and clients do not herd
+//! to the same server (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing",
+//! 2001).
 
-/// What the balancer has to know of an endpoint.
 pub(super) trait Candidate {
-    /// Calls that are under way there.
+    /// Calls in flight.
     fn pending(&self) -> usize;
-    /// Its share of the calls, relative to the other endpoints'; not 0.
+    /// Relative share of the calls, at least 1.
     fn weight(&self) -> u32;
-    /// Those of a higher number get calls only when none of a lower one is eligible.
+    /// Candidates with a higher number get calls only if none with a lower one is eligible.
     fn priority(&self) -> u16;
 }
 
-/// Chooses among all, which are eligible and alike in weight and priority. `random` has 64 random
-/// bits; `None` only when there is nothing to choose from.
+/// For candidates that are all eligible, of equal weight and priority. `random` has 64 random bits;
+/// `None` without candidates.
 pub(super) fn choose_alike<T: Candidate>(candidates: &[T], random: u64) -> Option<&T> {
     let [first_draw, second_draw] = draws(random);
     let count = candidates.len() as u64;
@@ -25,7 +24,7 @@ pub(super) fn choose_alike<T: Candidate>(candidates: &[T], random: u64) -> Optio
     Some(less_busy(&candidates[first], &candidates[second]))
 }
 
-/// Chooses among those that are eligible, by priority and weight; `None` when there are none.
+/// By priority and weight; `None` if no candidate is eligible.
 pub(super) fn choose<T: Candidate>(
     candidates: &[T],
     is_eligible: impl Fn(&T) -> bool,
@@ -43,7 +42,7 @@ pub(super) fn choose<T: Candidate>(
     })
 }
 
-/// The one in whose share of the sum of all weights the draw falls.
+/// Draws a candidate in proportion to its weight.
 fn weighted<'a, T: Candidate>(
     candidates: impl Iterator<Item = &'a T> + Clone,
     draw: u32,
@@ -60,7 +59,7 @@ fn weighted<'a, T: Candidate>(
     None
 }
 
-/// The one that has less to do for its weight, counting the call that is to go there.
+/// By pending calls per weight, including the new call.
 fn less_busy<'a, T: Candidate>(first: &'a T, second: &'a T) -> &'a T {
     let load =
         |one: &T, other: &T| (one.pending() as u128 + 1).saturating_mul(u128::from(other.weight()));
@@ -71,7 +70,8 @@ fn draws(random: u64) -> [u32; 2] {
     [(random >> 32) as u32, random as u32]
 }
 
-/// A number below `limit`, as even as 32 bits allow (Lemire's multiplication); `None` below 0.
+/// A number below `limit`, as even as 32 bits allow (Lemire's multiplication); `None` if `limit` is
+/// 0.
 fn below(draw: u32, limit: u64) -> Option<usize> {
     (limit > 0).then(|| ((u128::from(draw) * u128::from(limit)) >> 32) as usize)
 }
@@ -116,7 +116,7 @@ mod tests {
         (0..count).map(|_| server()).collect()
     }
 
-    /// Chooses so many times, from the same seed each time.
+    /// Chooses `times` times, always from the same seed.
     fn run(
         servers: &[Server],
         times: usize,

@@ -1,4 +1,4 @@
-//! The endpoints that a client knows, and how it learns of new ones.
+//! The endpoints that a client knows, and updates of them.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -14,21 +14,20 @@ use super::health::EndpointState;
 use super::random::SplitMix;
 use super::set::EndpointSet;
 
-/// How long a failed resolution is remembered when no endpoints are known: calls made meanwhile fail at
-/// once, and the next call after that resolves again.
+/// How long calls fail at once after a failed resolution without known endpoints. The next call
+/// resolves again.
 const FAILURE_MEMORY: Duration = Duration::from_millis(500);
 
-/// The most that the connection of a probe may take, however patient calls are.
+/// Limit for the connection of a probe.
 const LONGEST_PROBE: Duration = Duration::from_secs(10);
 
-/// The current endpoints and their source.
 pub(in super::super) struct Discovery {
     source: Source,
     pub(in super::super) random: SplitMix,
 }
 
 enum Source {
-    /// They never change, so reading them takes no lock.
+    /// Fixed, so reading needs no lock.
     Fixed(Arc<EndpointSet>),
     Resolved {
         known: watch::Sender<Known>,
@@ -36,26 +35,25 @@ enum Source {
     },
 }
 
-/// What resolving has found.
 #[derive(Default)]
 struct Known {
     set: Option<Arc<EndpointSet>>,
     /// The last resolution, if it failed, and when.
     failure: Option<(ResolveFailure, Instant)>,
-    /// How many resolutions have ended.
+    /// Resolutions that have ended.
     rounds: u64,
-    /// Whether a resolution is under way.
+    /// Whether a resolution is running.
     requested: bool,
 }
 
-/// Names could not be resolved to endpoints.
+/// Names could not be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveFailure {
-    /// The name, as the user wrote it.
+    /// The name as the user wrote it.
     pub name: String,
     /// The resolver's code, such as `ENOTFOUND`.
     pub code: Option<String>,
-    /// What went wrong, in words.
+    /// The resolver's message.
     pub message: String,
 }
 
@@ -70,7 +68,7 @@ impl std::error::Error for ResolveFailure {}
 /// Why no endpoints are known.
 pub(in super::super) enum Unknown {
     Failed(ResolveFailure),
-    /// A resolution is under way; this many have ended before it.
+    /// How many resolutions have ended before the running one.
     Requested {
         rounds: u64,
     },
@@ -81,22 +79,21 @@ pub(in super::super) enum Unknown {
 pub struct EndpointStats {
     /// The value of the `host` header.
     pub authority: String,
-    /// The address and port that connections go to, or the name and port if the name is looked up for
-    /// each connection.
+    /// Address and port of connections, or name and port if each connection looks the name up.
     pub address: String,
     /// Whether calls go there.
     pub state: EndpointState,
-    /// How long it stays ejected, from now.
+    /// Remaining time of the ejection.
     pub ejected_for: Option<Duration>,
-    /// Calls under way, including those that wait for a connection.
+    /// Calls in flight, including queued ones.
     pub pending: usize,
-    /// Open connections, idle ones included.
+    /// Open connections, including idle ones.
     pub open_connections: usize,
-    /// Connections that wait for a call.
+    /// Idle connections.
     pub idle_connections: usize,
     /// Calls that wait for a connection.
     pub calls_waiting: usize,
-    /// Attempts made there.
+    /// Attempts.
     pub calls: u64,
     /// Attempts that could not connect, or lost their connection.
     pub failures: u64,
@@ -107,7 +104,7 @@ impl Discovery {
         Self::new(Source::Fixed(Arc::new(EndpointSet::new(listed, None, options))))
     }
 
-    /// Calls `resolve` to start a resolution. Each one must end with [`Discovery::update`],
+    /// `resolve` starts a resolution, which must end with [`Discovery::update`],
     /// [`Discovery::failed`] or [`Discovery::unchanged`].
     pub(in super::super) fn resolved_by(resolve: impl Fn() + Send + Sync + 'static) -> Self {
         Self::new(Source::Resolved {
@@ -120,7 +117,7 @@ impl Discovery {
         Self { source, random: SplitMix::new(RandomState::new().hash_one(0)) }
     }
 
-    /// Replaces the endpoints; calls in flight on others continue. Has no effect if they are fixed.
+    /// Replaces resolved endpoints; calls in flight on others continue.
     pub(in super::super) fn update(&self, listed: Vec<ListedEndpoint>, options: &ClientOptions) {
         let Source::Resolved { known, .. } = &self.source else { return };
         known.send_modify(|known| {
@@ -136,13 +133,13 @@ impl Discovery {
         });
     }
 
-    /// A resolution has failed; known endpoints are kept.
+    /// Known endpoints are kept.
     pub(in super::super) fn failed(&self, failure: ResolveFailure) {
         let Source::Resolved { known, .. } = &self.source else { return };
         known.send_modify(|known| known.end(Some((failure, Instant::now()))));
     }
 
-    /// The last resolution is so recent that it was not repeated.
+    /// The last resolution is too recent to repeat.
     pub(in super::super) fn unchanged(&self) {
         let Source::Resolved { known, .. } = &self.source else { return };
         known.send_modify(|known| {
@@ -162,7 +159,7 @@ impl Discovery {
         }
     }
 
-    /// The current endpoints. Starts a resolution if none is known.
+    /// Starts a resolution if no endpoints are known.
     pub(in super::super) fn known(&self) -> Result<Arc<EndpointSet>, Unknown> {
         let known = match &self.source {
             Source::Fixed(set) => return Ok(Arc::clone(set)),
@@ -183,8 +180,8 @@ impl Discovery {
         Err(Unknown::Requested { rounds })
     }
 
-    /// Chooses an endpoint of `set` for a call that has tried those in `tried`, and starts the probes
-    /// that are due. Runs on the I/O thread.
+    /// Chooses an endpoint of `set` that is not in `tried`, and starts due probes. Runs on the I/O
+    /// thread.
     pub(in super::super) fn choose(
         &self,
         set: &EndpointSet,
@@ -199,18 +196,17 @@ impl Discovery {
         choice.endpoint
     }
 
-    /// How the last resolution failed, if it did.
+    /// The error of the last resolution.
     pub(in super::super) fn failure(&self) -> Option<ResolveFailure> {
         let Source::Resolved { known, .. } = &self.source else { return None };
         known.borrow().failure.as_ref().map(|(failure, _)| failure.clone())
     }
 
-    /// Whether the endpoints never change.
     pub(in super::super) fn is_fixed(&self) -> bool {
         matches!(self.source, Source::Fixed(_))
     }
 
-    /// Starts a resolution, unless one is under way. Returns how many have ended.
+    /// Starts a resolution, unless one is running. Returns how many have ended.
     pub(in super::super) fn request_update(&self) -> u64 {
         let Source::Resolved { known, resolve } = &self.source else { return 0 };
         // No receiver needs to see this change.
@@ -224,11 +220,10 @@ impl Discovery {
     /// Waits until more than `rounds` resolutions have ended.
     pub(in super::super) async fn resolution_after(&self, rounds: u64) {
         let Source::Resolved { known, .. } = &self.source else { return };
-        // The wait fails only if the sender is gone, and `self` owns it.
+        // Fails only if the sender is gone, and `self` owns it.
         let _ = known.subscribe().wait_for(|known| known.rounds > rounds).await;
     }
 
-    /// Closes all pools.
     pub(in super::super) fn close(&self) {
         for endpoint in self.endpoints() {
             endpoint.pool.close();

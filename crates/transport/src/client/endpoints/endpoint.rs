@@ -1,4 +1,4 @@
-//! One endpoint: its connections, its health and its figures.
+//! One endpoint: its connections, health and figures.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,20 +11,19 @@ use super::super::pool::Pool;
 use super::health::{EndpointState, Epoch, Health};
 use super::random::SplitMix;
 
-/// A server, as far as calls have found out about it.
 pub(in super::super) struct Endpoint {
     pub(super) address: EndpointAddress,
     /// The value of the `host` header.
     pub(in super::super) authority: String,
-    /// The same as a header; `None` if it cannot be one.
+    /// `None` if it is not a valid header.
     pub(in super::super) host: Option<HeaderValue>,
     pub(in super::super) pool: Arc<Pool>,
-    /// Calls under way, including those that wait for a connection.
+    /// Calls in flight, including queued ones.
     pending: AtomicUsize,
     calls: AtomicU64,
     failures: AtomicU64,
     health: Mutex<Health>,
-    /// Copies of what `health` says, so that calls to a healthy endpoint need no lock.
+    /// Copies from `health`, so that calls to a healthy endpoint need no lock.
     up: AtomicBool,
     epoch: AtomicU32,
 }
@@ -32,15 +31,13 @@ pub(in super::super) struct Endpoint {
 /// What the result of an attempt says about its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Feedback {
-    /// The server answered, if only with a refusal.
+    /// The server answered, perhaps with a refusal.
     Answered,
-    /// The server could not be reached, or lost the connection.
+    /// The server was unreachable, or the connection was lost.
     Failed,
-    /// Nothing.
     Inconclusive,
 }
 
-/// Figures of an [`Endpoint`].
 pub(super) struct Figures {
     pub(super) state: EndpointState,
     pub(super) ejected_until: Option<Instant>,
@@ -67,7 +64,7 @@ impl Endpoint {
         })
     }
 
-    /// Counts an attempt that begins now.
+    /// Counts a new attempt.
     pub(in super::super) fn begin(self: &Arc<Self>) -> InFlight {
         self.pending.fetch_add(1, Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -98,7 +95,7 @@ impl Endpoint {
         health.begin_probe(now).then(|| health.epoch())
     }
 
-    /// Opens the connection that a probe begins with, and keeps it for the call that completes it.
+    /// Opens the connection of a probe, and keeps it for the call that completes it.
     pub(super) async fn probe(self: Arc<Self>, epoch: Epoch, limit: Duration, random: u64) {
         let connected = self.pool.prepare(limit).await.is_ok();
         self.change(|health| {
@@ -129,20 +126,20 @@ impl Endpoint {
         result
     }
 
-    /// Nothing panics while this is held.
+    /// Nothing panics while the lock is held.
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One attempt: counts as pending until it is dropped.
+/// One attempt, pending until it is dropped.
 pub(in super::super) struct InFlight {
     endpoint: Arc<Endpoint>,
     epoch: Epoch,
 }
 
 impl InFlight {
-    /// Reports how the attempt ended; true if that ejected the endpoint.
+    /// Reports the attempt's result; true if it ejected the endpoint.
     pub(in super::super) fn report(&self, feedback: Feedback, random: &SplitMix) -> bool {
         let endpoint = &self.endpoint;
         match feedback {
@@ -152,7 +149,7 @@ impl InFlight {
                 let ejected =
                     endpoint.change(|health| health.failed(self.epoch, now, random.next()));
                 if ejected {
-                    // Idle connections are as likely to be dead as the one that has just failed.
+                    // Idle connections are probably as dead as the one that has just failed.
                     endpoint.pool.discard_idle();
                 }
                 ejected

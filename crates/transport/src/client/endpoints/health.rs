@@ -1,30 +1,28 @@
 //! Whether calls should go to an endpoint.
 //!
-//! An endpoint that fails is ejected for a pause that doubles each time. After the pause, a probe opens a
-//! connection that no call waits for. Once it is open the endpoint is half open: one call goes there, and
-//! the others follow when that call is answered.
+//! An endpoint that fails is ejected for a pause that doubles each time. Then a probe opens a
+//! connection. Once it is open, the endpoint is half open: one call goes there, and others follow
+//! once it is answered.
 
 use std::time::{Duration, Instant};
 
-/// The pause after the first failure; it doubles with every further one.
+/// The pause after the first failure. Each failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The pause grows to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A half-open probe that has not ended after this no longer blocks another one, because functions may
-/// run for as long as they like.
+/// A half-open call that runs longer no longer blocks another one, because functions may run as
+/// long as they like.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is known of an endpoint from the calls that went there.
 #[derive(Debug)]
 pub(in super::super) struct Health {
     state: State,
-    /// How often it was ejected since it last answered.
+    /// Ejections since the last answer.
     failures: u32,
     epoch: Epoch,
 }
 
-/// When a call began, counted in ejections: a call that began before the last ejection and fails tells
-/// nothing new.
+/// When a call started, in ejections: the failure of a call that started before the last ejection
+/// is not news.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Epoch(pub(super) u32);
 
@@ -37,7 +35,7 @@ enum State {
     Connecting {
         since: Instant,
     },
-    /// A connection is open; the next call decides.
+    /// The next call decides.
     Connected,
     HalfOpen {
         since: Instant,
@@ -68,12 +66,11 @@ impl Health {
         }
     }
 
-    /// The epoch for calls that begin now.
+    /// The epoch of calls that start now.
     pub(in super::super) fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// When the ejection ends, if the endpoint is ejected.
     pub(in super::super) fn ejected_until(&self) -> Option<Instant> {
         match self.state {
             State::Ejected { until } => Some(until),
@@ -81,13 +78,13 @@ impl Health {
         }
     }
 
-    /// Orders endpoints when all are ejected: by failures, then by the end of the pause.
+    /// Orders ejected endpoints: by failures, then by the end of the pause.
     pub(in super::super) fn badness(&self) -> (u32, Option<Instant>) {
         (self.failures, self.ejected_until())
     }
 
-    /// Whether to open a connection now to find out if the endpoint is back. Report the result with
-    /// [`Health::connected`] or [`Health::failed`].
+    /// Whether to open a probe's connection now. Report the result with [`Health::connected`] or
+    /// [`Health::failed`].
     pub(in super::super) fn begin_probe(&mut self, now: Instant) -> bool {
         let due = match self.state {
             State::Ejected { until } => now >= until,
@@ -100,14 +97,14 @@ impl Health {
         due
     }
 
-    /// The connection of a probe is open.
+    /// The probe's connection is open.
     pub(in super::super) fn connected(&mut self, epoch: Epoch) {
         if epoch == self.epoch && matches!(self.state, State::Connecting { .. }) {
             self.state = State::Connected;
         }
     }
 
-    /// Whether the call that begins now is the one that decides.
+    /// Whether the call that starts now is the half-open one.
     pub(in super::super) fn begin_half_open(&mut self, now: Instant) -> bool {
         let due = match self.state {
             State::Connected => true,
@@ -120,7 +117,6 @@ impl Health {
         due
     }
 
-    /// The endpoint has answered.
     pub(in super::super) fn answered(&mut self, epoch: Epoch) {
         if epoch == self.epoch {
             self.state = State::Up;
@@ -128,15 +124,14 @@ impl Health {
         }
     }
 
-    /// A call was cancelled before it had a result. If it was the one to decide, the next call is.
+    /// The call was cancelled. If it was half open, the next call decides.
     pub(in super::super) fn abandoned(&mut self, epoch: Epoch) {
         if epoch == self.epoch && matches!(self.state, State::HalfOpen { .. }) {
             self.state = State::Connected;
         }
     }
 
-    /// A call or the connection of a probe has failed: ejects the endpoint. Returns whether this is new.
-    /// `random` has 64 random bits.
+    /// Ejects the endpoint; true if it was not ejected before. `random` has 64 random bits.
     pub(in super::super) fn failed(&mut self, epoch: Epoch, now: Instant, random: u64) -> bool {
         if epoch != self.epoch {
             return false;
@@ -148,16 +143,15 @@ impl Health {
     }
 }
 
-/// The pause after `failures` earlier failures: half of it fixed, the other half random, so that clients
-/// that failed together do not return together.
+/// Half fixed, half random, so that clients that failed together do not return together.
 fn pause(failures: u32, random: u64) -> Duration {
     let full = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
     let fraction = (random >> 32) as u32;
     full / 2 + (full / 2).mul_f64(f64::from(fraction) / f64::from(u32::MAX))
 }
 
-/// How long a call waits before it is retried on an endpoint that has just failed, when there is no
-/// other: 25 to 50 ms, then 50 to 100, and so on.
+/// How long a call waits before it is retried on the only endpoint: 25 to 50 ms, then 50 to 100,
+/// and so on.
 pub(in super::super) fn retry_pause(retries: u32, random: u64) -> Duration {
     pause(retries, random) / 4
 }
@@ -174,7 +168,7 @@ mod tests {
         health.failed(health.epoch(), now, random)
     }
 
-    /// One that has been ejected until `start` + 200 ms.
+    /// Ejected until `start` + 200 ms.
     fn ejected(start: Instant) -> Health {
         let mut health = Health::new();
         assert!(failed(&mut health, start, LONGEST));
@@ -229,7 +223,7 @@ mod tests {
         assert!(!health.begin_half_open(start + 211 * MS), "one is enough");
         health.answered(health.epoch());
         assert_eq!(health.state(), EndpointState::Up);
-        // What was before is forgotten.
+        // Earlier failures are forgotten.
         assert!(failed(&mut health, start, LONGEST));
         assert_eq!(health.ejected_until(), Some(start + 200 * MS));
     }
@@ -255,7 +249,7 @@ mod tests {
         let before = health.epoch();
         assert!(failed(&mut health, start, LONGEST));
         let until = health.ejected_until();
-        // Sixty others that were under way on the same server.
+        // Sixty other calls in flight on the same server.
         assert!(!health.failed(before, start + MS, LONGEST));
         health.answered(before);
         health.abandoned(before);

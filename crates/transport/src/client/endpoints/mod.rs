@@ -1,7 +1,5 @@
-//! The endpoints of a client: which ones there are, how they are, and which one to choose.
-//!
-//! [`balancer`] and [`health`] only decide: they take time and randomness as arguments. [`discovery`]
-//! knows the current endpoints.
+//! The endpoints of a client. [`discovery`] knows them. [`balancer`] and [`health`] only decide:
+//! they take time and randomness as arguments.
 
 mod balancer;
 mod discovery;

@@ -1,9 +1,9 @@
-//! Random numbers for spreading load: fast, and of no use for secrets.
+//! Fast random numbers for load balancing, not for secrets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): one
-/// addition between two numbers, so that threads share it without a lock.
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Its
+/// state is a counter, so threads share it without a lock.
 #[derive(Debug)]
 pub(in super::super) struct SplitMix {
     state: AtomicU64,
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_the_algorithm() {
-        // From seed 1234567, as other implementations give them.
+        // From seed 1234567, as in other implementations.
         let random = SplitMix::new(1_234_567);
         assert_eq!(random.next(), 6_457_827_717_110_365_317);
         assert_eq!(random.next(), 3_203_168_211_198_807_973);

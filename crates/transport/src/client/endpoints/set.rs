@@ -8,7 +8,7 @@ use super::balancer::{Candidate, choose, choose_alike};
 use super::endpoint::Endpoint;
 use super::health::Epoch;
 
-/// Endpoints to choose from. A new list makes a new set, which shares the endpoints that are in both.
+/// A new list makes a new set, which shares the endpoints in both.
 pub(in super::super) struct EndpointSet {
     entries: Vec<Entry>,
     /// Whether all entries have the same weight and priority.
@@ -21,18 +21,16 @@ struct Entry {
     priority: u16,
 }
 
-/// Where a call should go, and what else is due.
 #[derive(Default)]
 pub(super) struct Choice {
     /// `None` if all endpoints have been tried.
     pub(super) endpoint: Option<Arc<Endpoint>>,
-    /// Endpoints whose ejection is over: each needs a probe.
+    /// Endpoints whose ejection is over, to be probed.
     pub(super) probes: Vec<(Arc<Endpoint>, Epoch)>,
 }
 
 impl EndpointSet {
-    /// The set for a list, with the endpoints of `old` that are still listed. An address that is listed
-    /// twice counts as it is listed first.
+    /// Keeps the endpoints of `old` that are still listed. The first listing of an address counts.
     pub(super) fn new(
         listed: Vec<ListedEndpoint>,
         old: Option<&EndpointSet>,
@@ -69,13 +67,11 @@ impl EndpointSet {
         }
     }
 
-    /// How many endpoints are not among those tried.
     pub(in super::super) fn untried(&self, tried: &[Arc<Endpoint>]) -> usize {
         self.endpoints().filter(|endpoint| !is_among(tried, endpoint)).count()
     }
 
-    /// Chooses an endpoint for a call that has tried those in `tried`. Ejected endpoints are chosen only
-    /// if no other is left.
+    /// Chooses an endpoint that is not in `tried`; an ejected one only if no other is left.
     pub(super) fn choose(&self, tried: &[Arc<Endpoint>], random: u64) -> Choice {
         if tried.is_empty() {
             if let Some(endpoint) = self.only() {

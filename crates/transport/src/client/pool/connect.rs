@@ -1,4 +1,4 @@
-//! Makes connections.
+//! Opens connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,15 +11,10 @@ use tokio::time::timeout;
 
 use super::super::options::EndpointAddress;
 
-/// How long an address may keep the next one waiting (RFC 8305, section 8: "Connection Attempt
-/// Delay").
+/// When to try the next address as well (RFC 8305, section 8: "Connection Attempt Delay").
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The addresses of an endpoint.
-///
-/// # Errors
-///
-/// What the name lookup said.
+/// Looks up an endpoint's addresses.
 pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketAddr>> {
     match address.ip {
         Some(ip) => Ok(vec![SocketAddr::new(ip, address.port)]),
@@ -27,12 +22,8 @@ pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketA
     }
 }
 
-/// Connects to the first of the addresses that answers. The system ends the connection, by an error,
-/// when it has not heard anything of the peer for `dead_after` although it tried.
-///
-/// # Errors
-///
-/// What the last address said.
+/// Connects to the first address that answers; returns the last error otherwise. The connection
+/// fails when the peer has not answered probes for `dead_after`.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     dead_after: Option<Duration>,
@@ -41,7 +32,7 @@ pub(super) async fn connect(
         [address] => TcpStream::connect(address).await?,
         _ => connect_first(addresses).await?,
     };
-    // Requests are written whole; waiting to fill packets would only delay them.
+    // Requests are written whole, so delaying packets helps nothing.
     stream.set_nodelay(true)?;
     if let Some(dead_after) = dead_after {
         notice_death(&stream, dead_after)?;
@@ -49,13 +40,13 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Probes a connection on which nothing happens after half of the time, in steps of a sixth, and bounds how
-/// long bytes may stay unacknowledged where the system can do that: probes are not sent while bytes are on
-/// their way.
+/// Probes an idle connection after half of the time, in steps of a sixth. Also bounds how long
+/// bytes may stay unacknowledged where the system supports it, because probes are not sent while
+/// bytes are in flight.
 fn notice_death(stream: &TcpStream, dead_after: Duration) -> io::Result<()> {
     const PROBES: u32 = 3;
-    // Systems count whole seconds, and Linux no more than these (MAX_TCP_KEEPIDLE). It gives a connection up
-    // by the user timeout that is set below, so that probing earlier ends nothing earlier.
+    // Systems count whole seconds, and Linux at most these (MAX_TCP_KEEPIDLE). Linux gives up by
+    // the user timeout below, so earlier probes do not end the connection earlier.
     const SHORTEST: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_secs(32_767);
     let socket = SockRef::from(stream);
@@ -85,7 +76,7 @@ async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             Ok(attempts.join_next().await)
         };
         match ended {
-            // The attempts that are still running end when the set is dropped.
+            // Dropping the set ends the other attempts.
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(ended)) => failure = ended.unwrap_or_else(never_ran).err().unwrap_or(failure),
             Ok(None) => return Err(failure),

@@ -21,44 +21,44 @@ use super::write_tracker::{RequestBody, WriteTracker};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::tls::TlsFailure;
 
-/// How many bytes hyper reads ahead at most. A stream that nobody reads keeps as many.
+/// Limit of hyper's read-ahead. A stream that is not being read keeps as much.
 const MAX_BUFFER: usize = 128 * 1024;
 
-/// A connection with its HTTP state machine. Its holder drives it; there is no task for it, so dropping it
-/// in the middle of a call closes the socket and ends the call.
+/// Its holder drives it, not a task, so dropping it during a call closes the socket and ends the
+/// call.
 pub(in super::super) struct Connection {
     sender: http1::SendRequest<RequestBody>,
     /// `None` once it has ended.
     driver: Option<Box<http1::Connection<TokioIo<ClientStream>, RequestBody>>>,
     tracker: Arc<WriteTracker>,
-    /// There when the connection speaks TLS.
+    /// With TLS.
     secured: Option<Secured>,
-    /// Whether it has been idle before.
+    /// Whether it has been idle.
     kept: bool,
     idle_since: Instant,
-    /// How long the server says that it keeps idle connections.
+    /// How long the server keeps idle connections.
     keep_alive_hint: Option<Duration>,
     expires: Option<Instant>,
     _counted: Counted,
 }
 
-/// A request got no response.
+/// A request without a response.
 #[derive(Debug)]
 pub(in super::super) struct SendError {
     pub(in super::super) error: hyper::Error,
     /// The error as a TLS failure, if it is one.
     pub(in super::super) tls: Option<(EndpointAddress, TlsFailure)>,
-    /// Whether the server asked for a client certificate and none is configured. Some servers then close
-    /// the connection without saying why.
+    /// Whether the server asked for a client certificate and none is configured. Some servers then
+    /// close the connection without an alert.
     pub(in super::super) lacks_certificate: bool,
-    /// Whether the request was not written in full, so that the server has certainly not begun. Any
-    /// other request is not sent again (RFC 9110, 9.2.2: POST is not idempotent).
+    /// Whether the request was not written in full, so the server has certainly not started. Other
+    /// requests are not repeated (RFC 9110, 9.2.2: POST is not idempotent).
     pub(in super::super) unsent: bool,
 }
 
 impl Connection {
-    /// Prepares to speak HTTP over a stream; sends nothing yet. `open` counts the connection while it is
-    /// open. It may be reused until it is `max_age` old.
+    /// Sends nothing yet. `open` counts the connection while it is open. It may be reused until it
+    /// is `max_age` old.
     pub(super) async fn open(
         stream: ClientStream,
         max_header_bytes: usize,
@@ -82,19 +82,18 @@ impl Connection {
             kept: false,
             idle_since: now,
             keep_alive_hint: None,
-            // `None` if it is beyond what the clock can represent.
+            // `None` if it is beyond the range of the clock.
             expires: max_age.and_then(|age| now.checked_add(age)),
             _counted: counted,
         })
     }
 
-    /// The connection is idle from now on.
     pub(super) fn set_idle(&mut self, now: Instant) {
         self.kept = true;
         self.idle_since = now;
     }
 
-    /// Whether it is too old, or has been idle for too long, to be used again.
+    /// Whether it is too old or idle for too long.
     pub(super) fn has_expired(&self, now: Instant, idle_timeout: Option<Duration>) -> bool {
         let limit = idle_limit(idle_timeout, self.keep_alive_hint);
         now.duration_since(self.idle_since) >= limit
@@ -108,7 +107,7 @@ impl Connection {
         }
     }
 
-    /// Whether it has served a request before.
+    /// Whether it was idle before this request.
     pub(in super::super) fn was_kept(&self) -> bool {
         self.kept
     }
@@ -121,7 +120,7 @@ impl Connection {
         self.tracker.begin();
         let tracker = &self.tracker;
         let request = request.map(|body| RequestBody::new(body, Arc::clone(tracker)));
-        // Outside of the future, which would keep the request for as long as it lives.
+        // Outside the future, which would keep the request alive.
         let response = self.sender.try_send_request(request);
         async move {
             let mut response = pin!(response);
@@ -146,10 +145,10 @@ impl Connection {
         }
     }
 
-    /// Tells a call when its request was written and when the response began to arrive.
+    /// Reports when the request was written and when the response started.
     pub(in super::super) fn report(&self, progress: &mut Progress) {
         let (sent, answered) = (self.tracker.sent_at(), self.tracker.answered_at());
-        // A server may answer before it has read all.
+        // A server may answer before it has read everything.
         if let Some(sent) = sent
             && answered.is_none_or(|answered| sent <= answered)
         {
@@ -160,14 +159,14 @@ impl Connection {
         }
     }
 
-    /// Reads the body of a response.
     pub(in super::super) async fn read_body(
         &mut self,
         mut body: Incoming,
         reader: &mut BodyReader,
     ) -> Result<CollectedBody, BodyError> {
         let ended = poll_fn(|context| {
-            // Poll the body first: hyper hands it out on demand, and would otherwise wake this task again.
+            // Polls the body first: hyper delivers it on demand, and would otherwise wake this task
+            // again.
             let read = reader.poll_read(&mut body, context);
             if read.is_ready() {
                 return read;
@@ -178,7 +177,7 @@ impl Connection {
         ended.await
     }
 
-    /// Reads the next bytes of a body; `None` at its end.
+    /// The next bytes of a body; `None` at its end.
     pub(in super::super) async fn read_chunk(
         &mut self,
         body: &mut Incoming,
@@ -195,7 +194,7 @@ impl Connection {
             }
         };
         poll_fn(|context| {
-            // In this order for the reason that `read_body` gives.
+            // In the order of `read_body`.
             let polled = read(context);
             if polled.is_ready() {
                 return polled;
@@ -206,21 +205,21 @@ impl Connection {
         .await
     }
 
-    /// Whether another request can be sent, as far as hyper knows.
+    /// Whether hyper can send another request.
     pub(in super::super) fn is_reusable(&mut self) -> bool {
         self.drive_idle();
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Whether an idle connection is still open. Asks the system.
+    /// Asks the system whether an idle connection is still open.
     pub(super) fn is_alive(&mut self) -> bool {
         self.tracker.check();
         self.drive_idle();
         self.driver.is_some()
     }
 
-    /// Drives the connection while no call waits for it, without registering a waker: the next request
-    /// would wake a task for nothing and keep it in memory until then.
+    /// Drives an idle connection without a waker: the next request would wake a task for nothing
+    /// and keep it in memory until then.
     fn drive_idle(&mut self) {
         self.drive(&mut Context::from_waker(Waker::noop()));
     }
@@ -229,13 +228,12 @@ impl Connection {
         if let Some(driver) = &mut self.driver
             && Pin::new(driver).poll(context).is_ready()
         {
-            // Dropping it ends a pending response with an error, or gives the request back.
+            // Dropping it fails a pending response, or returns the request.
             self.driver = None;
         }
     }
 }
 
-/// Counts a connection while it is open.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {

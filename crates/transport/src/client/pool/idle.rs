@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 
-/// The longest time between two searches for connections that have expired or were closed.
+/// The longest time between searches for expired or closed connections.
 const PRUNE_PERIOD: Duration = Duration::from_secs(1);
 
-/// The idle connections of a pool. The one used last is used next, so that surplus ones expire.
+/// The connection used last is used next, so that surplus ones expire.
 pub(super) struct IdleConnections {
     /// See [`ClientOptions::idle_timeout`](super::super::ClientOptions::idle_timeout).
     timeout: Option<Duration>,
@@ -41,7 +41,6 @@ impl IdleConnections {
         }
     }
 
-    /// Keeps a connection for the next request.
     pub(super) fn put(self: &Arc<Self>, mut connection: Box<Connection>) {
         let now = Instant::now();
         connection.set_idle(now);
@@ -60,24 +59,23 @@ impl IdleConnections {
         }
     }
 
-    /// Closes the idle connections, and those that become idle from now on.
+    /// Closes idle connections, now and later.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         state.idle.clear();
     }
 
-    /// Closes the connections that are idle now.
+    /// Closes current idle connections.
     pub(super) fn clear(&self) {
         self.state().idle.clear();
     }
 
-    /// How many connections are idle.
     pub(super) fn len(&self) -> usize {
         self.state().idle.len()
     }
 
-    /// Closes connections that have expired or were closed by the server; false if none is left.
+    /// Closes expired and closed connections; false if none is left.
     pub(super) fn prune(&self) -> bool {
         let now = Instant::now();
         let mut state = self.state();
@@ -90,13 +88,13 @@ impl IdleConnections {
         !connection.has_expired(now, self.timeout) && connection.is_alive()
     }
 
-    /// Nothing panics while this is held but a bug in hyper, and a lost connection does no harm.
+    /// Only a bug in hyper can panic while the lock is held, and a lost connection does no harm.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Runs as long as there are idle connections.
+/// Runs while there are idle connections.
 async fn prune(idle: Weak<IdleConnections>, period: Duration) {
     loop {
         tokio::time::sleep(period).await;

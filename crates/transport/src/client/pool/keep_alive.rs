@@ -8,12 +8,12 @@ use http::{HeaderMap, HeaderName};
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// How long to keep an idle connection if the server gives no hint: Cowboy closes after 5 s.
 const DEFAULT: Duration = Duration::from_secs(4);
-/// Subtracted from the server's hint, so that a request does not cross with the closing.
+/// Subtracted from the hint, so that a request does not race with the close.
 const MARGIN: Duration = Duration::from_secs(1);
-/// The most that a hint counts for: it is not signed.
+/// Limit of a hint, which is not signed.
 const LONGEST_HINT: Duration = Duration::from_secs(600);
 
-/// How long a connection may be idle, given the client's limit and the server's hint.
+/// Combines the client's limit and the server's hint.
 pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Duration {
     let hinted = hint.map(|hint| hint.min(LONGEST_HINT).saturating_sub(MARGIN));
     match (limit, hinted) {
@@ -23,11 +23,11 @@ pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Dur
     }
 }
 
-/// The `timeout` parameter of a `keep-alive` header (RFC 2068, 19.7.1.1), in whole seconds.
+/// The `timeout` of a `keep-alive` header (RFC 2068, 19.7.1.1), in whole seconds.
 ///
-/// `connection` has to name the header (RFC 9110, 7.6.1). HAProxy passes on the hint of the server behind
-/// it without that name, and closes its own connections at other times: such a hint counts only if it is
-/// shorter than the default.
+/// `connection` has to name the header (RFC 9110, 7.6.1). HAProxy passes on the backend's hint
+/// without that name, and closes its own connections at other times. Such a hint counts only if it
+/// is shorter than the default.
 pub(super) fn hint(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
     let timeout = value.split(',').find_map(|parameter| {

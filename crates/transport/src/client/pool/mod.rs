@@ -1,4 +1,4 @@
-//! The connections to one server. Knows nothing of other servers.
+//! The connections to one server.
 
 mod connect;
 mod connection;

@@ -1,4 +1,5 @@
-//! The connections to one server, the permits for calls on them, and the calls that wait for a permit.
+//! The connections to one server, the permits for calls on them, and the calls that wait for a
+//! permit.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -20,10 +21,9 @@ use super::stream::ClientStream;
 use super::warm_up::WarmUp;
 use crate::tls::ClientTls;
 
-/// The connections to one server.
 pub(in super::super) struct Pool {
     address: EndpointAddress,
-    /// Set if the server speaks TLS.
+    /// Set if the server uses TLS.
     tls: Option<ClientTls>,
     idle: Arc<IdleConnections>,
     max_connections: usize,
@@ -32,48 +32,44 @@ pub(in super::super) struct Pool {
     dead_peer_timeout: Option<Duration>,
     max_waiting: usize,
     max_header_bytes: usize,
-    /// One permit for each call that has a connection or is opening one. Idle connections need none: a
+    /// One permit per call that has a connection or is opening one. Idle connections need none: a
     /// connection is opened only if none is idle, so there are never more than permits.
     permits: Arc<Semaphore>,
     max_streams: usize,
-    /// The same for streams, which are counted apart.
+    /// The same for streams.
     stream_permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     open: Arc<AtomicUsize>,
     connect_failures: AtomicU64,
     warm_up: WarmUp,
-    /// Has no permits; closed when no more connections are opened ahead of calls.
+    /// Without permits; closed when no more connections are opened ahead of calls.
     ended: Semaphore,
 }
 
-/// Figures of a [`Pool`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct PoolStats {
     /// Calls that have a connection or are opening one.
     pub(in super::super) in_flight: usize,
-    /// The same for streams.
+    /// Streams that have a connection or are opening one.
     pub(in super::super) streams: usize,
     /// Calls that wait for a connection.
     pub(in super::super) waiting: usize,
-    /// Open connections, idle ones included.
+    /// Open connections, including idle ones.
     pub(in super::super) open: usize,
-    /// Connections that wait for a call.
+    /// Idle connections.
     pub(in super::super) idle: usize,
-    /// Connection attempts that have failed or timed out.
+    /// Connections that failed or timed out.
     pub(in super::super) connect_failures: u64,
 }
 
-/// What a connection is for.
+/// The use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Purpose {
-    /// A call, which has it until its response is there.
     Call,
-    /// A stream, which may have it for long.
     Stream,
 }
 
 impl Pool {
-    /// Where its connections go.
     pub(in super::super) fn address(&self) -> &EndpointAddress {
         &self.address
     }
@@ -102,12 +98,12 @@ impl Pool {
         })
     }
 
-    /// Waits for a permit, then takes an idle connection or opens one, all within the limits.
+    /// Waits for a permit, then takes an idle connection or opens one.
     ///
     /// # Errors
     ///
-    /// [`CallError::QueueFull`], [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`] and
-    /// [`CallError::Closed`].
+    /// [`CallError::QueueFull`], [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`]
+    /// and [`CallError::Closed`].
     pub(in super::super) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
@@ -118,7 +114,7 @@ impl Pool {
         let permit = match self.free_permit(purpose)? {
             Some(permit) => permit,
             None => {
-                // Boxed, like everything rare here, because futures are moved and should stay small.
+                // Boxed because it is rare: futures are moved and should stay small.
                 let mut waiting = Box::pin(self.wait_for_permit(purpose));
                 let waited = limits.connecting(progress).run(waiting.as_mut()).await;
                 waited.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?
@@ -131,31 +127,30 @@ impl Pool {
         Ok(Lease { connection, permit, purpose, pool: Arc::clone(self) })
     }
 
-    /// Accepts no more calls: those that wait fail with [`CallError::Closed`], idle connections are
-    /// closed, and the others are closed when their call ends.
+    /// Waiting calls fail with [`CallError::Closed`]; connections close when idle.
     pub(in super::super) fn close(&self) {
         self.permits.close();
         self.stream_permits.close();
         self.retire();
     }
 
-    /// The server is no longer listed: calls under way may finish, and connections are closed as they
-    /// become idle.
+    /// The server is no longer listed: calls in flight may finish, and connections close when idle.
     pub(in super::super) fn retire(&self) {
         self.ended.close();
         self.idle.close();
     }
 
-    /// Closes the connections that are idle now.
+    /// Closes current idle connections.
     pub(in super::super) fn discard_idle(&self) {
         self.idle.clear();
     }
 
-    /// Opens a connection for a later call, if there is a permit for it.
+    /// Opens a connection for a later call, if there is a permit.
     ///
     /// # Errors
     ///
-    /// [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`] and [`CallError::Closed`].
+    /// [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`] and
+    /// [`CallError::Closed`].
     pub(in super::super) async fn prepare(
         self: &Arc<Self>,
         limit: Duration,
@@ -173,7 +168,7 @@ impl Pool {
         }
     }
 
-    /// Starts to replace expired connections, so that `min_connections` are open. Runs on the I/O thread.
+    /// Opens connections until `min_connections` are open. Runs on the I/O thread.
     pub(in super::super) fn open_missing(self: &Arc<Self>, limit: Duration) {
         self.idle.prune();
         for _ in 0..self.warm_up.begin(self.missing(), Instant::now()) {
@@ -192,7 +187,6 @@ impl Pool {
         self.min_connections.saturating_sub(self.open.load(Ordering::Relaxed))
     }
 
-    /// What the pool is doing now.
     pub(in super::super) fn stats(&self) -> PoolStats {
         PoolStats {
             in_flight: self.calls_in_flight(),
@@ -276,7 +270,7 @@ impl Pool {
 
 /// Up to a quarter less, so that connections opened together do not expire together.
 fn spread(age: Duration) -> Duration {
-    // Every state has keys of its own.
+    // Every state has random keys.
     let random = RandomState::new().hash_one(0) % 1024;
     age - age / 4096 * random as u32
 }
@@ -290,25 +284,24 @@ pub(in super::super) struct Lease {
 }
 
 impl Lease {
-    /// Where its connection goes.
     pub(in super::super) fn address(&self) -> &EndpointAddress {
         self.pool.address()
     }
 
-    /// Returns the connection to the pool for the next call.
+    /// Returns the connection to the pool.
     pub(in super::super) fn keep(self) {
         let Self { connection, permit, purpose, pool } = self;
-        // Streams have connections beyond `max_connections`, which calls may not keep.
+        // Connections of streams exceed `max_connections`, so calls may not keep all.
         let is_surplus = purpose == Purpose::Stream
             && pool.idle.len() + pool.calls_in_flight() >= pool.max_connections;
         if !is_surplus {
-            // In this order, so that a call that gets the permit finds the connection.
+            // In this order, so that the call that gets the permit finds the connection.
             pool.idle.put(connection);
         }
         drop(permit);
     }
 
-    /// Closes the connection and opens another one within what is left of the call's limits.
+    /// Replaces the connection by a new one within the call's limits.
     ///
     /// # Errors
     ///
@@ -326,7 +319,7 @@ impl Lease {
     }
 }
 
-/// Counts a call among those that wait for a permit.
+/// Counts a waiting call.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

@@ -19,19 +19,18 @@ use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
 use crate::tls::{ClientTls, TlsFailure};
 
-/// A TCP stream, with or without TLS, that tracks what passes. A failed write does not end it: the server
-/// may have answered before it closed, and that answer can still be read.
+/// A TCP stream, with or without TLS, that tracks progress. A failed write does not end it, because
+/// the server may have answered before it closed.
 pub(super) struct ClientStream {
     socket: Socket,
     tracker: Arc<WriteTracker>,
     secured: Option<Secured>,
     budget: CooperativeBudget,
-    /// The parts of a small request, joined.
+    /// The joined parts of a small request.
     gathered: Vec<u8>,
 }
 
-/// Parts of at most this many bytes together are joined before they are written, which takes less time
-/// than a vectored write.
+/// Joining parts of at most this many bytes is faster than a vectored write.
 const SMALL: usize = 2048;
 
 /// Not a trait object, which would slow down every call without TLS.
@@ -40,7 +39,6 @@ enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// The TLS settings of a connection.
 #[derive(Clone)]
 pub(super) struct Secured {
     endpoint: EndpointAddress,
@@ -48,7 +46,7 @@ pub(super) struct Secured {
 }
 
 impl Secured {
-    /// The TLS failure behind an HTTP error before the first response, if there is one.
+    /// The TLS failure behind an HTTP error before the first response.
     pub(super) fn explain(&self, error: &hyper::Error) -> Option<(EndpointAddress, TlsFailure)> {
         let cause = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>)?;
         Some((self.endpoint.clone(), self.tls.explain_first_read(cause)?))
@@ -61,7 +59,6 @@ impl Secured {
 }
 
 impl ClientStream {
-    /// A connection without TLS.
     pub(super) fn clear(stream: TcpStream) -> Self {
         Self {
             socket: Socket::Clear(stream),
@@ -72,11 +69,7 @@ impl ClientStream {
         }
     }
 
-    /// A connection with TLS; performs the handshake.
-    ///
-    /// # Errors
-    ///
-    /// If the handshake fails or the server is not trusted.
+    /// Performs the TLS handshake.
     pub(super) async fn secure(
         stream: TcpStream,
         tls: &ClientTls,
@@ -85,7 +78,7 @@ impl ClientStream {
         let stream = tls.connect(stream, &endpoint.host).await?;
         let secured = Secured { endpoint: endpoint.clone(), tls: tls.clone() };
         Ok(Self {
-            // Boxed: a session is large, and connections are moved about.
+            // Boxed, because a session is large and connections are moved.
             socket: Socket::Tls(Box::new(stream)),
             tracker: Arc::new(WriteTracker::new()),
             secured: Some(secured),
@@ -94,17 +87,16 @@ impl ClientStream {
         })
     }
 
-    /// The tracker of what is written and read.
     pub(super) fn tracker(&self) -> Arc<WriteTracker> {
         Arc::clone(&self.tracker)
     }
 
-    /// Its TLS settings, if it has TLS.
     pub(super) fn secured(&self) -> Option<&Secured> {
         self.secured.as_ref()
     }
 
-    /// Asks the system whether the peer has closed an idle connection. Unsolicited data counts as closed.
+    /// Asks the system whether the peer has closed an idle connection. Unsolicited data counts as
+    /// closed.
     fn is_ended(&mut self) -> bool {
         match &mut self.socket {
             Socket::Clear(tcp) => has_something(tcp),
@@ -114,15 +106,15 @@ impl ClientStream {
 }
 
 impl Drop for ClientStream {
-    /// Resets the connection of a call that is given up. The end of the stream alone does not tell a
-    /// server that its response is not wanted any more.
+    /// Resets the connection of a cancelled call. The end of the stream alone would not tell the
+    /// server that its response is unwanted.
     fn drop(&mut self) {
         if self.tracker.is_unanswered() {
             let tcp = match &self.socket {
                 Socket::Clear(tcp) => tcp,
                 Socket::Tls(stream) => stream.get_ref().0,
             };
-            // If that fails, the connection is closed as any other.
+            // Otherwise the connection is closed normally.
             let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         }
     }
@@ -137,8 +129,8 @@ fn has_something(tcp: &TcpStream) -> bool {
     }
 }
 
-/// Like [`has_something`] for TLS, where servers may send session tickets and key updates unsolicited
-/// (RFC 8446, 4.6).
+/// Like [`has_something`] for TLS, where servers may send session tickets and key updates
+/// unsolicited (RFC 8446, 4.6).
 fn has_ended(stream: &mut TlsStream<TcpStream>) -> bool {
     let (tcp, session) = stream.get_mut();
     // Not through tokio, which may not know yet that there is something to read.
@@ -158,7 +150,7 @@ fn has_ended(stream: &mut TlsStream<TcpStream>) -> bool {
     }
 }
 
-/// Reads from the socket itself.
+/// Bypasses tokio.
 struct SocketReader<'a>(SockRef<'a>);
 
 impl Read for SocketReader<'_> {
@@ -167,7 +159,7 @@ impl Read for SocketReader<'_> {
     }
 }
 
-/// Leaves failed writes to the read side, which reports why the connection has ended.
+/// Leaves failed writes to the read side, which reports why the connection ended.
 fn leave_failures_to_reading<T>(result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     match result {
         Poll::Ready(Err(_)) => Poll::Pending,
@@ -254,8 +246,8 @@ impl AsyncWrite for ClientStream {
         }
     }
 
-    /// hyper flushes when it has nothing left to write. With TLS, flushing ends when the system has taken
-    /// everything; until then the end of the request is still buffered here.
+    /// hyper flushes when it has nothing left to write. With TLS, flushing ends when the system has
+    /// taken everything; until then the end of the request is still buffered here.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_flush(context),

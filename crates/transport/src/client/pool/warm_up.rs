@@ -1,14 +1,12 @@
-//! The pace at which missing connections are opened ahead of calls.
+//! The pace of opening connections ahead of calls.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The pause after the first failure; it doubles with each further one.
+/// The pause after the first failure. Each failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How many connections are being opened, and when to try again after a failure.
 #[derive(Debug, Default)]
 pub(super) struct WarmUp {
     state: Mutex<State>,
@@ -23,7 +21,7 @@ struct State {
 }
 
 impl WarmUp {
-    /// How many connections to open now, if `missing` are missing.
+    /// How many connections to open now.
     pub(super) fn begin(&self, missing: usize, now: Instant) -> usize {
         let mut state = self.state();
         if state.not_before.is_some_and(|time| now < time) {
@@ -34,7 +32,7 @@ impl WarmUp {
         count
     }
 
-    /// A connection was opened, or could not be.
+    /// A connection was opened or failed.
     pub(super) fn end(&self, succeeded: bool, now: Instant) {
         let mut state = self.state();
         state.under_way -= 1;
@@ -48,7 +46,7 @@ impl WarmUp {
         }
     }
 
-    /// Nothing panics while this is held.
+    /// Nothing panics while the lock is held.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Tracks how far a request was written and when its response came, while hyper owns the stream.
+//! Tracks when a request was written and its response arrived, while hyper owns the stream.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// How far the current request and response have come. One task at a time uses it.
+/// Used by one task at a time.
 pub(super) struct WriteTracker {
     base: Instant,
     read: AtomicU64,
     check: AtomicBool,
     body_taken: AtomicBool,
-    /// Times in nanoseconds after `base`; 0 until they are known.
+    /// Nanoseconds after `base`; 0 if unknown.
     sent: AtomicU64,
     answered: AtomicU64,
 }
@@ -24,7 +24,7 @@ pub(super) struct WriteTracker {
 impl WriteTracker {
     pub(super) fn new() -> Self {
         Self {
-            // So that no time is 0.
+            // Makes every time greater than 0.
             base: Instant::now().checked_sub(Duration::from_nanos(1)).unwrap_or_else(Instant::now),
             read: AtomicU64::new(0),
             check: AtomicBool::new(false),
@@ -34,7 +34,6 @@ impl WriteTracker {
         }
     }
 
-    /// Begins a new request.
     pub(super) fn begin(&self) {
         self.read.store(0, Ordering::Relaxed);
         self.body_taken.store(false, Ordering::Relaxed);
@@ -42,18 +41,17 @@ impl WriteTracker {
         self.answered.store(0, Ordering::Relaxed);
     }
 
-    /// Makes the next read ask the system whether the peer has closed the connection, because tokio may
-    /// not know yet.
+    /// Makes the next read ask the system whether the peer has closed the connection, because tokio
+    /// may not know yet.
     pub(super) fn check(&self) {
         self.check.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a check was requested; true once.
+    /// True once after [`WriteTracker::check`].
     pub(super) fn take_check(&self) -> bool {
         self.check.swap(false, Ordering::Relaxed)
     }
 
-    /// Counts bytes read.
     pub(super) fn count_read(&self, length: usize) {
         if length == 0 {
             return;
@@ -70,13 +68,13 @@ impl WriteTracker {
         }
     }
 
-    /// Whether the request was not written in full and nothing came in answer. The server then certainly
-    /// has not begun: it acts only when the digest of the whole body holds.
+    /// Whether the request was not written in full and nothing was received. The server has then
+    /// certainly not started, because it acts only on a body whose digest matches.
     pub(super) fn is_unsent(&self) -> bool {
         self.sent_at().is_none() && self.read.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether a request was begun to be written, and nothing came in answer.
+    /// Whether writing has started and nothing was received.
     pub(super) fn is_unanswered(&self) -> bool {
         self.body_taken.load(Ordering::Relaxed) && self.read.load(Ordering::Relaxed) == 0
     }
@@ -97,12 +95,12 @@ impl WriteTracker {
     }
 
     fn now(&self) -> u64 {
-        // Six centuries fit.
+        // Fits six centuries.
         self.base.elapsed().as_nanos() as u64
     }
 }
 
-/// The body of a request, which notes when hyper takes it.
+/// A request's body, which notes when hyper takes it.
 pub(super) struct RequestBody {
     rest: Bytes,
     tracker: Arc<WriteTracker>,
