@@ -12,26 +12,33 @@ use std::rc::Rc;
 use napi::bindgen_prelude::Object;
 use napi::{Env, Error, JsValue, Result, Status, check_status, sys};
 
-/// Adds functions over `memory` to `target`. Each callback must pass its arguments to [`call`] with
-/// the same `Memory`.
+/// A function over shared memory. Failures and panics become exceptions.
+pub(crate) type Function<Memory> = fn(&Memory, &mut Call) -> Result<sys::napi_value>;
+
+/// The data of a function that JavaScript can call.
+struct Bound<Memory> {
+    memory: Rc<Memory>,
+    function: Function<Memory>,
+}
+
 pub(crate) fn install<Memory>(
     env: Env,
     memory: &Rc<Memory>,
     target: &Object<'_>,
-    functions: &[(&CStr, sys::napi_callback)],
+    functions: &[(&CStr, Function<Memory>)],
 ) -> Result<()> {
-    for (name, callback) in functions {
-        let data = Rc::into_raw(Rc::clone(memory)).cast_mut().cast();
+    for (name, function) in functions {
+        let bound = Box::new(Bound { memory: Rc::clone(memory), function: *function });
+        let data = Box::into_raw(bound).cast();
         let mut function = ptr::null_mut();
-        // SAFETY: all pointers are valid for the calls. The function owns one reference to the
-        // memory, which `release` drops when the function is collected. If a call fails, only that
-        // reference leaks.
+        // SAFETY: all pointers are valid for the calls. The function owns its data, which `release`
+        // drops when the function is collected. If a call fails, only the data leaks.
         unsafe {
             check_status!(sys::napi_create_function(
                 env.raw(),
                 name.as_ptr(),
                 name.count_bytes() as isize,
-                *callback,
+                Some(call::<Memory>),
                 data,
                 &mut function,
             ))?;
@@ -55,36 +62,29 @@ pub(crate) fn install<Memory>(
 }
 
 unsafe extern "C" fn release<Memory>(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-    // SAFETY: the pointer comes from `Rc::into_raw` in `install`, and this runs once for it.
-    drop(unsafe { Rc::from_raw(data.cast::<Memory>()) });
+    // SAFETY: the pointer comes from `Box::into_raw` in `install`, and this runs once for it.
+    drop(unsafe { Box::from_raw(data.cast::<Bound<Memory>>()) });
 }
 
-/// Calls `function` with the memory and a way to read the bytes of the first argument. Failures and
-/// panics become exceptions.
-///
-/// # Safety
-///
-/// `env` and `info` must come from a call of a function that [`install`] made for this `Memory`.
-pub(crate) unsafe fn call<'a, Memory>(
+unsafe extern "C" fn call<Memory>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    function: impl FnOnce(&Memory, &dyn Fn() -> Result<&'a mut [u8]>) -> Result<sys::napi_value>,
 ) -> sys::napi_value {
     let mut data = ptr::null_mut();
     let mut count = 1;
     let mut argument = ptr::null_mut();
-    // SAFETY: the pointers are valid, and there is room for `count` arguments.
+    // SAFETY: Node-API passes a valid environment and info, the other pointers are valid, and there
+    // is room for `count` arguments.
     let status = unsafe {
         sys::napi_get_cb_info(env, info, &mut count, &mut argument, ptr::null_mut(), &mut data)
     };
     if status != sys::Status::napi_ok || data.is_null() {
         return ptr::null_mut();
     }
-    // SAFETY: `data` is what `install` gave the function, which holds a reference to it.
-    let memory = unsafe { &*data.cast::<Memory>() };
-    // SAFETY: `argument` is a value of this call.
-    let bytes = || unsafe { bytes_of(env, argument) };
-    let outcome = catch_unwind(AssertUnwindSafe(|| function(memory, &bytes)))
+    // SAFETY: `data` is what `install` gave the function, which owns it.
+    let Bound { memory, function } = unsafe { &*data.cast::<Bound<Memory>>() };
+    let mut call = Call { env, argument };
+    let outcome = catch_unwind(AssertUnwindSafe(|| function(memory, &mut call)))
         .unwrap_or_else(|_| Err(Error::from_reason("the codec panicked")));
     outcome.unwrap_or_else(|error| {
         // Messages contain no NUL; otherwise the text is empty.
@@ -100,35 +100,44 @@ pub(crate) fn nothing((): ()) -> sys::napi_value {
     ptr::null_mut()
 }
 
-/// The memory of a Uint8Array.
-///
-/// # Safety
-///
-/// `value` must belong to the running call. TypeScript passes arrays that nothing else touches
-/// meanwhile: this is the JavaScript thread, and memory shared with other threads is copied before.
-unsafe fn bytes_of<'a>(env: sys::napi_env, value: sys::napi_value) -> Result<&'a mut [u8]> {
-    let mut kind = 0;
-    let mut length = 0;
-    let mut data = ptr::null_mut();
-    // SAFETY: the pointers are valid; null is allowed for unused results.
-    check_status!(unsafe {
-        sys::napi_get_typedarray_info(
-            env,
-            value,
-            &mut kind,
-            &mut length,
-            &mut data,
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    })?;
-    if kind != sys::TypedarrayType::uint8_array {
-        return Err(Error::new(Status::InvalidArg, "not a Uint8Array"));
+pub(crate) struct Call {
+    env: sys::napi_env,
+    argument: sys::napi_value,
+}
+
+impl Call {
+    pub(crate) fn env(&self) -> sys::napi_env {
+        self.env
     }
-    if length == 0 {
-        return Ok(&mut []);
+
+    /// The memory of the argument, a Uint8Array. TypeScript passes arrays that nothing else touches
+    /// meanwhile: this is the JavaScript thread, and memory shared with other threads is copied
+    /// before.
+    pub(crate) fn bytes(&mut self) -> Result<&mut [u8]> {
+        let mut kind = 0;
+        let mut length = 0;
+        let mut data = ptr::null_mut();
+        // SAFETY: the argument belongs to the running call, and the pointers are valid; null is
+        // allowed for unused results.
+        check_status!(unsafe {
+            sys::napi_get_typedarray_info(
+                self.env,
+                self.argument,
+                &mut kind,
+                &mut length,
+                &mut data,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        })?;
+        if kind != sys::TypedarrayType::uint8_array {
+            return Err(Error::new(Status::InvalidArg, "not a Uint8Array"));
+        }
+        if length == 0 {
+            return Ok(&mut []);
+        }
+        // SAFETY: Node-API gave pointer and length of memory that lives as long as the array, which
+        // lives during the call.
+        Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), length) })
     }
-    // SAFETY: Node-API gave pointer and length of memory that lives as long as the array, which
-    // lives during the call.
-    Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), length) })
 }

@@ -15,7 +15,7 @@ use napi::bindgen_prelude::{BufferSlice, Object, ToNapiValue, Uint8Array, Uint32
 use napi::{Env, Error, Result, check_status, sys};
 use napi_derive::napi;
 
-use crate::codec::bare_functions::{self, call, nothing};
+use crate::codec::bare_functions::{self, nothing};
 use crate::events::{LargeMessages, Message};
 use crate::frame::{Position, extent};
 use crate::numbers::decoder as numbers;
@@ -38,9 +38,7 @@ pub(crate) struct SharedDecoder {
 struct Scratch {
     decoder: Decoder,
     tape: Tape,
-    /// If set, its tape is read.
     message: Option<Message>,
-    /// The next part of the tape to read.
     part: usize,
 }
 
@@ -119,7 +117,6 @@ impl SharedDecoder {
         Ok(())
     }
 
-    /// Latin-1 text of the tape.
     fn text8(&self, env: sys::napi_env) -> Result<sys::napi_value> {
         let range = self.range()?;
         let scratch = self.scratch.borrow();
@@ -147,7 +144,6 @@ impl SharedDecoder {
         Ok(string)
     }
 
-    /// All names of the tape.
     fn names(&self, env: sys::napi_env) -> Result<sys::napi_value> {
         let scratch = self.scratch.borrow();
         let names = &scratch.tape().names;
@@ -264,84 +260,28 @@ pub(crate) fn install(env: Env, target: &Object<'_>, decoder: SharedDecoder) -> 
         &Rc::new(decoder),
         target,
         &[
-            (c"decode", Some(decode)),
-            (c"decodeBytes", Some(decode_bytes)),
-            (c"open", Some(open)),
-            (c"nextPart", Some(next_part)),
-            (c"table", Some(table)),
-            (c"names", Some(names)),
-            (c"text8", Some(text8)),
-            (c"text16", Some(text16)),
-            (c"close", Some(close)),
+            (c"decode", |decoder, call| outcome(call.env(), decoder.decode(None)?)),
+            (c"decodeBytes", |decoder, call| {
+                let result = decoder.decode(Some(call.bytes()?))?;
+                outcome(call.env(), result)
+            }),
+            (c"open", |decoder, call| decoder.open(call.env())),
+            (c"nextPart", |decoder, _| decoder.next_part().map(nothing)),
+            (c"table", |decoder, _| decoder.table().map(nothing)),
+            (c"names", |decoder, call| decoder.names(call.env())),
+            (c"text8", |decoder, call| decoder.text8(call.env())),
+            (c"text16", |decoder, call| decoder.text16(call.env())),
+            (c"close", |decoder, _| {
+                decoder.scratch.borrow_mut().close();
+                Ok(nothing(()))
+            }),
         ],
     )
-}
-
-unsafe extern "C" fn decode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: `install` made this a function over a `SharedDecoder`, and Node-API calls it with a
-    // valid environment and info. The same holds for the functions below.
-    unsafe { call(env, info, |decoder: &SharedDecoder, _| outcome(env, decoder.decode(None)?)) }
-}
-
-unsafe extern "C" fn decode_bytes(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe {
-        call(env, info, |decoder: &SharedDecoder, bytes| {
-            outcome(env, decoder.decode(Some(bytes()?))?)
-        })
-    }
-}
-
-unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.open(env)) }
-}
-
-unsafe extern "C" fn next_part(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.next_part().map(nothing)) }
-}
-
-unsafe extern "C" fn table(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.table().map(nothing)) }
-}
-
-unsafe extern "C" fn names(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.names(env)) }
-}
-
-unsafe extern "C" fn text8(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.text8(env)) }
-}
-
-unsafe extern "C" fn text16(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe { call(env, info, |decoder: &SharedDecoder, _| decoder.text16(env)) }
-}
-
-unsafe extern "C" fn close(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe {
-        call(env, info, |decoder: &SharedDecoder, _| {
-            decoder.scratch.borrow_mut().close();
-            Ok(nothing(()))
-        })
-    }
 }
 
 #[napi(object, object_from_js = false)]
 pub struct DecodeFailure {
     pub message: String,
-    /// Of the wrong byte.
     pub offset: u32,
 }
 

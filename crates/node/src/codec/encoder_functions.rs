@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use backwater_etf::TapeRef;
 use napi::bindgen_prelude::{Object, Uint8Array, Uint32Array};
-use napi::{Env, Error, Result, sys};
+use napi::{Env, Error, Result};
 
-use crate::codec::bare_functions::{self, call, nothing};
+use crate::codec::bare_functions::{self, nothing};
 use crate::codec::encoder::Codec;
 use crate::numbers::encoder;
 use crate::shared_buffers::SharedBuffers;
@@ -95,7 +95,6 @@ impl SharedEncoder {
         Ok(())
     }
 
-    /// Where an out-of-band binary belongs.
     fn gap(&self) -> Result<()> {
         let codec = self.codec.borrow();
         self.control(|control| {
@@ -122,30 +121,16 @@ pub(crate) fn install(
     control: Uint32Array,
 ) -> Result<()> {
     memory.control.replace(Some(control));
-    let functions: [(&std::ffi::CStr, sys::napi_callback); 3] =
-        [(c"encode", Some(encode)), (c"copyEncoded", Some(copy_encoded)), (c"gap", Some(gap))];
-    bare_functions::install(env, memory, target, &functions)
-}
-
-unsafe extern "C" fn encode(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: `install` made this a function over a `SharedEncoder`, and Node-API calls it with a
-    // valid environment and info. The same holds for the functions below.
-    unsafe { call(env, info, |memory: &SharedEncoder, _| memory.encode().map(nothing)) }
-}
-
-unsafe extern "C" fn gap(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe { call(env, info, |memory: &SharedEncoder, _| memory.gap().map(nothing)) }
-}
-
-unsafe extern "C" fn copy_encoded(
-    env: sys::napi_env,
-    info: sys::napi_callback_info,
-) -> sys::napi_value {
-    // SAFETY: as above.
-    unsafe {
-        call(env, info, |memory: &SharedEncoder, bytes| memory.copy_encoded(bytes()?).map(nothing))
-    }
+    bare_functions::install(
+        env,
+        memory,
+        target,
+        &[
+            (c"encode", |encoder, _| encoder.encode().map(nothing)),
+            (c"copyEncoded", |encoder, call| encoder.copy_encoded(call.bytes()?).map(nothing)),
+            (c"gap", |encoder, _| encoder.gap().map(nothing)),
+        ],
+    )
 }
 
 fn detached() -> Error {
