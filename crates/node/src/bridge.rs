@@ -24,7 +24,6 @@ use crate::shared_buffers::SharedBuffers;
 use crate::stats::{ClientFigures, ServerAddress, ServerFigures};
 use crate::{faults, io_threads, tls};
 
-/// Used only by src/bridge/bridge.ts.
 #[napi]
 pub struct Bridge {
     environment: Rc<Environment>,
@@ -58,7 +57,6 @@ impl Bridge {
         self.environment.attach_event_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
-    /// For `encode` and `encode_request`.
     #[napi(catch_unwind)]
     pub fn attach_encoder_buffers(
         &self,
@@ -69,13 +67,11 @@ impl Bridge {
         self.environment.encoder.attach_buffers(SharedBuffers::new(words, floats, bytes));
     }
 
-    /// For small results of `encode`.
     #[napi(catch_unwind)]
     pub fn attach_encoder_results(&self, results: Uint8Array) {
         self.environment.encoder.attach_results(results);
     }
 
-    /// See codec/encoder_functions.rs.
     #[napi(catch_unwind)]
     pub fn install_encoder(
         &self,
@@ -86,8 +82,8 @@ impl Bridge {
         encoder_functions::install(env, &self.environment.encoder, &target, control)
     }
 
-    /// Adds the functions of a decoder to `target`. It reads `control` and small encodings from
-    /// `input`, and writes tapes to the other arrays; see codec/decoder.rs.
+    /// The decoder reads `control` and small encodings from `input`, and writes tapes to the other
+    /// arrays.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments)] // They cross once.
     pub fn install_decoder(
@@ -105,14 +101,13 @@ impl Bridge {
         decoder::install(env, &target, SharedDecoder::new(control, buffers, input, large))
     }
 
-    /// Lets safe decoding accept an atom.
     #[napi(catch_unwind)]
     pub fn know_atom(&self, name: String) {
         know_atom(&name);
     }
 
-    /// Copies large binary `index` of the batch that is being written. Binaries from this index on
-    /// belonged to an abandoned job and are dropped.
+    /// Copies large binary `index` of the current batch. Binaries from this index on belonged to an
+    /// abandoned job and are dropped.
     #[napi(catch_unwind)]
     pub fn put_out_of_band(&self, index: u32, bytes: &[u8]) {
         self.environment.put_out_of_band(index as usize, bytes);
@@ -125,7 +120,6 @@ impl Bridge {
         self.environment.flush(words, floats, bytes, buffers as usize)
     }
 
-    /// Moves events to the event buffers and returns their number.
     #[napi(catch_unwind)]
     pub fn drain(&self) -> Result<u32> {
         self.environment.drain()
@@ -149,8 +143,8 @@ impl Bridge {
         self.environment.events.keep_alive(&env, alive)
     }
 
-    /// Spins until there are events or other work, for at most `microseconds`. Returns whether
-    /// there are events, which must be drained at once.
+    /// Spins until there are events or other work. Returns whether there are events, which must be
+    /// drained at once.
     #[napi(catch_unwind)]
     pub fn spin(&self, microseconds: u32) -> bool {
         self.environment.spin(Duration::from_micros(microseconds.into()))
@@ -198,14 +192,13 @@ impl Bridge {
         self.environment.servers.stats(server)
     }
 
-    /// The caller of an unanswered call.
     #[napi(catch_unwind)]
     pub fn caller(&self, call: u32) -> Option<CallerFields> {
         self.environment.served.caller(call)
     }
 
-    /// Whether the caller of a call that has not started still waits. If not, the call is removed,
-    /// and refused if it is late.
+    /// Whether the caller still waits before the function starts. If not, the call is removed, and
+    /// refused if it is late.
     #[napi(catch_unwind)]
     pub fn is_waited_for(&self, call: u32) -> bool {
         self.environment.served.is_waited_for(call)
@@ -234,7 +227,6 @@ impl Bridge {
         self.environment.servers.set_certificate(server, &cert, &key)
     }
 
-    /// Why the callers are invalid, if they are.
     #[napi(catch_unwind)]
     pub fn check_callers(&self, allowed_callers: Vec<CallerSecrets>) -> Result<Option<Failure>> {
         Ok(callers(&allowed_callers)?.err())
@@ -264,7 +256,6 @@ impl Bridge {
         self.environment.servers.close(server, delay, timeout, operation)
     }
 
-    /// Returns the client's identifier.
     #[napi(catch_unwind)]
     pub fn create_client(
         &self,
@@ -284,7 +275,6 @@ impl Bridge {
         self.environment.clients.resolution_failed(client, failure)
     }
 
-    /// Tells a client that its endpoints are still current.
     #[napi(catch_unwind)]
     pub fn endpoints_unchanged(&self, client: u32) -> Result<()> {
         self.environment.clients.endpoints_unchanged(client)
@@ -296,7 +286,6 @@ impl Bridge {
         self.environment.clients.stats(client)
     }
 
-    /// Whether `set_trusted_roots` was called in this process.
     #[napi(catch_unwind)]
     pub fn has_trusted_roots(&self) -> bool {
         tls::has_trusted_roots()
@@ -320,7 +309,6 @@ impl Bridge {
         self.environment.clients.close(client, operation)
     }
 
-    /// Removes a closed client and returns its last figures.
     #[napi(catch_unwind)]
     pub fn remove_client(&self, client: u32) -> Option<ClientFigures> {
         self.environment.clients.remove(client)
@@ -341,7 +329,6 @@ impl Bridge {
         })
     }
 
-    /// Checks a response and decodes its body.
     #[napi(catch_unwind)]
     pub fn decode_response(
         &self,

@@ -22,7 +22,6 @@ use crate::events::{Event, Message};
 use crate::faults;
 use crate::io_threads;
 use crate::jobs::{CallFields, Job, unlimited};
-use crate::locks::Mutex;
 use crate::number_map::NumberMap;
 use crate::options::{
     self, ClientOptions, Endpoint, ResolveFailure, TermFlags, ValueBounds, duration, limit, size,
@@ -30,15 +29,14 @@ use crate::options::{
 use crate::paths::Paths;
 use crate::stats::ClientFigures;
 use crate::tls;
+use backwater_transport::locks::Mutex;
 
-/// Limit for calls of a closed client. Their own timeouts end them earlier.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3600 * 24);
 
 pub(crate) struct Clients {
     events: Arc<EventQueue>,
     next: AtomicU32,
     open: Mutex<NumberMap<Arc<Client>>>,
-    /// Calls that can be cancelled.
     calls: Mutex<NumberMap<OngoingCall>>,
 }
 
@@ -106,7 +104,6 @@ impl Clients {
         }));
     }
 
-    /// Lets a stream send one more event.
     pub(crate) fn pull(&self, call: u32) {
         if let Some(OngoingCall { pulls: Some(pulls), .. }) = self.calls.lock().get(&call) {
             pulls.add_permits(1);
@@ -119,7 +116,6 @@ impl Clients {
         drop(cancel);
     }
 
-    /// For the calls that follow.
     pub(crate) fn set_secrets(&self, client: u32, secrets: Secrets) {
         if let Some(client) = self.get(client) {
             *client.secrets.lock() = secrets;
@@ -158,7 +154,6 @@ impl Clients {
         })
     }
 
-    /// Returns the client's last figures.
     pub(crate) fn remove(&self, client: u32) -> Option<ClientFigures> {
         let removed = self.open.lock().remove(&client);
         removed.map(|client| ClientFigures::of(&client.transport))
@@ -189,7 +184,6 @@ impl Clients {
         move || events.push(Event::Resolve { client })
     }
 
-    /// Runs `tell` on the client's I/O thread, unless the client is closed.
     fn tell(
         &self,
         client: u32,
@@ -323,7 +317,6 @@ fn transport_options(
     })
 }
 
-/// An unsettled call. Dropping it, for example after a panic, fails the call.
 struct Unsettled {
     clients: Arc<Clients>,
     id: u32,
@@ -347,7 +340,7 @@ impl Drop for Unsettled {
     }
 }
 
-/// Passes on the first event of a stream at once, and each other one when JavaScript asks for it.
+/// Passes on the first event of a stream at once, and others when JavaScript asks.
 async fn pass_on(
     unsettled: Unsettled,
     mut stream: Box<ItemStream>,

@@ -25,8 +25,8 @@ pub(crate) struct Aside<'a> {
     pub(crate) failures: &'a mut Vec<Option<Box<Failure>>>,
 }
 
-/// Moves as many events as fit to `buffers`, and returns their number. Large messages and failures
-/// go to `aside`. Calls whose callers have gone away are dropped.
+/// Moves as many events as fit to `buffers`, and returns their number. Drops calls whose callers
+/// have gone away.
 pub(crate) fn deliver(
     events: &mut VecDeque<Event>,
     served: &ServedCalls,

@@ -37,11 +37,9 @@ pub(crate) struct Environment {
     pub(crate) encoder: Rc<SharedEncoder>,
     jobs: Arc<JobRunner>,
     job_buffers: RefCell<Option<SharedBuffers>>,
-    /// Large binaries of the jobs being written.
     out_of_band: RefCell<Vec<Vec<u8>>>,
     event_buffers: RefCell<Option<SharedBuffers>>,
     large: LargeMessages,
-    /// Failures of the latest events.
     failures: RefCell<Vec<Option<Box<Failure>>>>,
     /// `None` where its work is not visible.
     event_loop: Option<EventLoop>,
@@ -86,16 +84,12 @@ impl Environment {
         self.event_buffers.replace(Some(buffers));
     }
 
-    /// Copies a large binary of the job being written. Binaries from this index on belonged to an
-    /// abandoned job and are dropped.
     pub(crate) fn put_out_of_band(&self, index: usize, bytes: &[u8]) {
         let mut binaries = self.out_of_band.borrow_mut();
         binaries.truncate(index);
         binaries.push(bytes.to_vec());
     }
 
-    /// Runs the jobs in the first `words`, `floats` and `bytes` of the job buffers, with the first
-    /// `binaries` out of band, on the I/O thread.
     pub(crate) fn flush(
         &self,
         words: usize,
@@ -113,7 +107,6 @@ impl Environment {
         io_threads::spawn(move || async move { jobs.run(batch) })
     }
 
-    /// Moves events to the event buffers and returns their number.
     pub(crate) fn drain(&self) -> Result<u32> {
         self.events.looked();
         if let Some(call) = self.workers.take() {
@@ -137,14 +130,11 @@ impl Environment {
         self.failures.borrow_mut().get_mut(index)?.take().map(|failure| *failure)
     }
 
-    /// Wakes JavaScript after a turn of the event loop.
     pub(crate) fn wake_later(&self) -> Result<()> {
         self.events.announce();
         io_threads::wake(&self.events)
     }
 
-    /// Spins until there are events or other work, for at most `limit`. Returns whether there are
-    /// events.
     pub(crate) fn spin(&self, limit: Duration) -> bool {
         match &self.event_loop {
             Some(event_loop) => self.events.spin(limit, || event_loop.has_work()),
@@ -156,7 +146,6 @@ impl Environment {
         &self.large
     }
 
-    /// Returns the message's slot.
     pub(crate) fn add_large_message(&self, message: Message) -> u32 {
         let mut large = self.large.borrow_mut();
         // Frees taken messages even if no events come for a long time.

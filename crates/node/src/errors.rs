@@ -9,10 +9,8 @@ use backwater_protocol::stream::FrameError;
 use backwater_transport::{BindError, CallError, CallTimes, Phase, TlsOptionError};
 use napi_derive::napi;
 
-/// Limit of a peer's text in bytes.
 const MAX_TEXT: usize = 16 * 1024;
 
-/// Why an operation or a call failed.
 #[napi(
     discriminant = "kind",
     discriminant_case = "lowercase",
@@ -21,9 +19,12 @@ const MAX_TEXT: usize = 16 * 1024;
 )]
 #[derive(Debug)]
 pub enum Failure {
-    /// A server cannot listen.
-    Listen { host: String, port: u16, reason: Option<String>, message: String },
-    /// The connection failed.
+    Listen {
+        host: String,
+        port: u16,
+        reason: Option<String>,
+        message: String,
+    },
     Connect {
         #[napi(ts_type = "'resolve' | 'connect'")]
         phase: String,
@@ -32,10 +33,16 @@ pub enum Failure {
         reason: Option<String>,
         message: String,
     },
-    /// The TLS connection failed.
-    Tls { host: String, port: u16, reason: String, message: String },
-    /// An option is invalid.
-    Option { option: String, message: String },
+    Tls {
+        host: String,
+        port: u16,
+        reason: String,
+        message: String,
+    },
+    Option {
+        option: String,
+        message: String,
+    },
     /// A call timed out. Times are in milliseconds.
     Timeout {
         #[napi(ts_type = "keyof PhaseTimes")]
@@ -47,49 +54,56 @@ pub enum Failure {
         host: Option<String>,
         port: Option<u16>,
     },
-    /// The connection was lost before the whole response had arrived.
-    Lost { message: String },
-    /// A stream broke off after this many items.
-    Truncated { items: f64, message: String },
-    /// Too many calls wait for a connection.
-    Queue { limit: f64 },
-    /// The server refused the call.
-    Remote { status: u16, reason: String, detail: Option<String> },
-    /// The response is not authentic.
-    Authentication { reason: String, header: Option<String>, unverified: Option<Unverified> },
-    /// The response cannot be understood. `offset` locates the fault in the body.
-    Response { reason: String, detail: String, offset: Option<u32> },
-    /// The arguments are too large.
+    Lost {
+        message: String,
+    },
+    Truncated {
+        items: f64,
+        message: String,
+    },
+    Queue {
+        limit: f64,
+    },
+    Remote {
+        status: u16,
+        reason: String,
+        detail: Option<String>,
+    },
+    Authentication {
+        reason: String,
+        header: Option<String>,
+        unverified: Option<Unverified>,
+    },
+    Response {
+        reason: String,
+        detail: String,
+        offset: Option<u32>,
+    },
     Size {
         #[napi(ts_type = "'maxEncodedArgsSize'")]
         option: String,
         limit: f64,
     },
-    /// The arguments cannot be encoded.
-    Term { message: String },
-    /// The client is closed.
-    Closed { message: String },
-    /// A bug of this library.
-    Internal { message: String },
+    Term {
+        message: String,
+    },
+    Closed {
+        message: String,
+    },
+    Internal {
+        message: String,
+    },
 }
 
-/// Milliseconds that a call spent in each phase.
 #[napi(object, object_from_js = false)]
 #[derive(Debug)]
 pub struct PhaseTimes {
-    /// Waiting for a free connection.
     pub queued: f64,
-    /// Name resolution.
     pub resolve: f64,
-    /// TCP handshake.
     pub connect: f64,
-    /// TLS handshake.
     pub tls: f64,
-    /// Writing the request.
     pub send: f64,
-    /// Waiting for the first byte of the response.
     pub wait: f64,
-    /// Reading the response.
     pub receive: f64,
 }
 
@@ -108,12 +122,10 @@ impl From<&CallTimes> for PhaseTimes {
     }
 }
 
-/// A response that is not authentic.
 #[napi(object, object_from_js = false)]
 #[derive(Debug)]
 pub struct Unverified {
     pub status: u16,
-    /// The start of its body.
     pub body: String,
 }
 
@@ -291,7 +303,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).into_owned()
 }
 
-/// Node's name of a system error.
 fn system_name(error: &io::Error) -> Option<String> {
     let name = match error.kind() {
         io::ErrorKind::AddrInUse => "EADDRINUSE",

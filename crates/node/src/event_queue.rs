@@ -11,7 +11,7 @@ use napi::threadsafe_function::{
 use napi::{Env, Result, Status};
 
 use crate::events::Event;
-use crate::locks::Mutex;
+use backwater_transport::locks::Mutex;
 
 /// Makes JavaScript drain its events. Weak, so it does not keep the process alive.
 pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, false, true>;
@@ -21,21 +21,17 @@ const WAKE_AFTER: usize = 64;
 /// Looks between checks of the clock while spinning, about half a microsecond.
 const LOOKS: u32 = 16;
 
-/// The I/O thread adds events and wakes JavaScript when it parks, so one wake-up serves everything
-/// that was ready. At most one wake-up is pending.
+/// The I/O thread wakes JavaScript when it parks, so one wake-up serves everything that was ready.
 pub(crate) struct EventQueue {
     events: Mutex<VecDeque<Event>>,
-    /// Fetched events. Only the JavaScript thread holds this lock for long, so other threads do not
-    /// wait while it writes them out.
+    /// Fetched events. Only the JavaScript thread holds this lock for long.
     fetched: Mutex<VecDeque<Event>>,
     /// Whether there are events, readable without the lock.
     ready: AtomicBool,
-    /// Whether fetched events are left.
     left: AtomicBool,
     /// Whether there is something else to fetch: calls in the queue of a worker.
     announced: AtomicBool,
     waking: AtomicBool,
-    /// How long the I/O threads should spin, in microseconds.
     io_spin: AtomicU32,
     /// `None` once the environment has ended: a threadsafe function may not outlive it.
     wake: Mutex<Option<Wake>>,
@@ -74,7 +70,6 @@ impl EventQueue {
         self.announced.store(true, Ordering::SeqCst);
     }
 
-    /// Wakes JavaScript if there is something to fetch and no wake-up is pending.
     pub(crate) fn wake(&self) {
         let announced = self.announced.load(Ordering::SeqCst);
         let left = self.left.load(Ordering::Acquire);
@@ -93,8 +88,8 @@ impl EventQueue {
         self.announced.store(false, Ordering::SeqCst);
     }
 
-    /// Events for the JavaScript thread to take from the front. Call [`EventQueue::taken`]
-    /// afterwards; events that it leaves come first the next time.
+    /// Events to take from the front. Call [`EventQueue::taken`] afterwards; events that are left
+    /// come first the next time.
     pub(crate) fn fetch(&self) -> MutexGuard<'_, VecDeque<Event>> {
         let mut fetched = self.fetched.lock();
         let mut events = self.events.lock();
@@ -113,9 +108,8 @@ impl EventQueue {
         self.left.store(!left.is_empty(), Ordering::Release);
     }
 
-    /// Spins on the JavaScript thread until there are events or other work, or `limit` is over.
-    /// Returns whether there are events, which the caller must take at once. Other threads need not
-    /// wake JavaScript meanwhile.
+    /// Spins on the JavaScript thread until there are events or other work. Returns whether there
+    /// are events, which the caller must take at once.
     pub(crate) fn spin(&self, limit: Duration, has_other_work: impl Fn() -> bool) -> bool {
         if self.waking.swap(true, Ordering::SeqCst) {
             // A wake-up is pending and will find the events.
@@ -148,12 +142,10 @@ impl EventQueue {
         }
     }
 
-    /// In microseconds.
     pub(crate) fn io_spin(&self) -> &AtomicU32 {
         &self.io_spin
     }
 
-    /// Ends all wake-ups, because the environment is ending.
     pub(crate) fn close(&self) {
         drop(self.wake.lock().take());
         self.events.lock().clear();

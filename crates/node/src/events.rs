@@ -13,31 +13,60 @@ use crate::numbers::*;
 pub(crate) type RequestId = Option<[u8; 16]>;
 
 pub(crate) enum Event {
-    /// A peer calls a function.
-    Call { call: u32, server: u32, function: u32, message: Message },
+    Call {
+        call: u32,
+        server: u32,
+        function: u32,
+        message: Message,
+    },
     /// A call has returned. `skip` locates the value in the term.
-    Return { call: u32, skip: u32, request_id: RequestId, message: Message },
+    Return {
+        call: u32,
+        skip: u32,
+        request_id: RequestId,
+        message: Message,
+    },
     /// A call has raised. `skip` locates `{Class, Reason, Stack}`.
-    Exception { call: u32, skip: u32, request_id: RequestId, message: Message },
+    Exception {
+        call: u32,
+        skip: u32,
+        request_id: RequestId,
+        message: Message,
+    },
     /// Items of a stream have arrived. `skip` locates their list.
-    Items { call: u32, skip: u32, request_id: RequestId, message: Message },
-    /// A stream has ended.
-    End { call: u32, request_id: RequestId },
-    /// Items of a served call were taken.
-    Sent { call: u32 },
-    /// An operation has failed.
-    Failure { operation: u32, request_id: RequestId, failure: Box<Failure> },
-    /// An operation has ended.
-    Done { operation: u32 },
-    /// The caller has gone away or its deadline has passed.
-    Abandoned { call: u32, overdue: bool },
-    /// A client needs its names resolved.
-    Resolve { client: u32 },
-    /// A timer has expired.
-    Timer { timer: u32 },
+    Items {
+        call: u32,
+        skip: u32,
+        request_id: RequestId,
+        message: Message,
+    },
+    End {
+        call: u32,
+        request_id: RequestId,
+    },
+    Sent {
+        call: u32,
+    },
+    Failure {
+        operation: u32,
+        request_id: RequestId,
+        failure: Box<Failure>,
+    },
+    Done {
+        operation: u32,
+    },
+    Abandoned {
+        call: u32,
+        overdue: bool,
+    },
+    Resolve {
+        client: u32,
+    },
+    Timer {
+        timer: u32,
+    },
 }
 
-/// A decoded term with the bytes that it refers to.
 pub(crate) struct Message {
     pub(crate) tape: Box<Tape>,
     pub(crate) source: Bytes,
@@ -54,7 +83,6 @@ impl Event {
         Self::Failure { operation, request_id: None, failure: Box::new(failure) }
     }
 
-    /// Four words; 0 for none.
     pub(crate) fn request_id(&self) -> [u32; 4] {
         let id = match self {
             Event::Return { request_id, .. }
@@ -72,7 +100,6 @@ impl Event {
         Self::failure(call, Failure::internal("a bug in this library: please report it"))
     }
 
-    /// Kind, identifier and two more numbers of the event's header.
     pub(crate) fn header(&self) -> [u32; 4] {
         match self {
             Event::Call { call, server, function, .. } => [EVENT_CALL, *call, *server, *function],

@@ -47,7 +47,6 @@ fn part<T>(buffer: &[T], start: usize, length: usize) -> Option<&[T]> {
     buffer.get(start..start.checked_add(length)?)
 }
 
-/// The room that a tape needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extent {
     pub(crate) words: usize,
@@ -64,7 +63,6 @@ pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     }
 }
 
-/// Where the next tape goes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Position {
     pub(crate) word: usize,
@@ -130,7 +128,6 @@ impl BufferSlicesMut<'_> {
         position.word += words.len();
     }
 
-    /// Returns where the bytes start.
     pub(crate) fn put_bytes(&mut self, bytes: &[u8], position: &mut Position) -> usize {
         let start = position.byte;
         self.bytes[start..start + bytes.len()].copy_from_slice(bytes);

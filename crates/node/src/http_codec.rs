@@ -23,12 +23,10 @@ use crate::options::{
 #[napi(object, object_from_js = false)]
 pub struct SignedRequest {
     pub path: String,
-    /// Names and values.
     pub headers: Vec<(String, String)>,
     pub body: Buffer,
 }
 
-/// A response whose tape a decoder reads in parts.
 #[napi(object, object_from_js = false)]
 pub struct DecodedResponse {
     /// Among the large messages; see codec/decoder.rs.

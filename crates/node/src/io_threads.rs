@@ -9,9 +9,8 @@ use backwater_transport::IoThread;
 use napi::bindgen_prelude::retain_current_module_for_unload_safety;
 
 use crate::event_queue::EventQueue;
-use crate::locks::Mutex;
+use backwater_transport::locks::Mutex;
 
-/// The queues to wake when an I/O thread parks.
 static QUEUES: Mutex<Vec<Weak<EventQueue>>> = Mutex::new(Vec::new());
 static THREADS: Mutex<Vec<Arc<IoThread>>> = Mutex::new(Vec::new());
 /// Read once, because it asks the system.
@@ -29,7 +28,6 @@ pub(crate) fn first() -> io::Result<Arc<IoThread>> {
     threads.pop().ok_or_else(|| io::Error::other("no I/O thread was started"))
 }
 
-/// The first `count` I/O threads, started on first use.
 pub(crate) fn at_least(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
     let mut threads = THREADS.lock();
     if threads.is_empty() {
@@ -45,7 +43,6 @@ pub(crate) fn at_least(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
     Ok(threads.iter().take(count).map(Arc::clone).collect())
 }
 
-/// The next of at least `count` I/O threads, for a new client.
 pub(crate) fn for_client(count: usize) -> io::Result<Arc<IoThread>> {
     let first = at_least(count.max(1))?.swap_remove(0);
     let threads = THREADS.lock();
@@ -53,7 +50,6 @@ pub(crate) fn for_client(count: usize) -> io::Result<Arc<IoThread>> {
     Ok(threads.get(turn).map_or(first, Arc::clone))
 }
 
-/// Runs a task on the first I/O thread.
 pub(crate) fn spawn<F>(make: impl FnOnce() -> F + Send + 'static) -> napi::Result<()>
 where
     F: Future<Output = ()> + 'static,
@@ -74,7 +70,6 @@ pub(crate) fn register(queue: &Arc<EventQueue>) {
     queues.push(Arc::downgrade(queue));
 }
 
-/// How long an environment wants I/O threads to spin. The maximum of all environments applies.
 pub(crate) fn set_spin(queue: &EventQueue, microseconds: u32) {
     queue.io_spin().store(microseconds, Ordering::Relaxed);
     let threads = THREADS.lock();

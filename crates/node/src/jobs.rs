@@ -12,13 +12,12 @@ use crate::numbers::{
 };
 use crate::shared_buffers::SharedBuffers;
 
-/// A copy of the jobs of a batch, so JavaScript can write the next batch meanwhile, and cannot
-/// change what is being signed.
+/// A copy, so JavaScript can write the next batch meanwhile, and cannot change what is being
+/// signed.
 pub(crate) struct JobBatch {
     words: Vec<u32>,
     floats: Vec<f64>,
     bytes: Vec<u8>,
-    /// Large binaries of the last job.
     out_of_band: Option<Arc<Vec<Vec<u8>>>>,
 }
 
@@ -68,19 +67,12 @@ pub(crate) struct Job {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobKind {
-    /// Answer a call with a value.
     Return,
-    /// Answer a call with `{Class, Reason, Stack}`.
     Exception,
-    /// Make a call.
     Call,
-    /// Cancel a call.
     Cancel,
-    /// Answer a call with items.
     Items,
-    /// End the items of an answer.
     End,
-    /// Ask for the next event of a stream.
     Pull,
 }
 
@@ -102,7 +94,6 @@ impl Job {
         self.field(job::ID)
     }
 
-    /// The class of a [`JobKind::Exception`].
     pub(crate) fn exception_class(&self) -> ExceptionClass {
         match self.field(job::FLAGS) {
             CLASS_EXIT => ExceptionClass::Exit,
@@ -146,7 +137,6 @@ impl Job {
         })
     }
 
-    /// Shares the batch's memory.
     pub(crate) fn into_tape(self) -> JobTape {
         JobTape { frame: self.start + job::LENGTH, batch: self.batch }
     }
@@ -165,7 +155,6 @@ impl Job {
     }
 }
 
-/// 16 bytes in base64.
 const REQUEST_ID_LENGTH: usize = 24;
 
 /// A [`JobKind::Call`] without its arguments. Times are in milliseconds; `u32::MAX` means none.
@@ -190,12 +179,10 @@ pub(crate) struct CallFields<'a> {
     pub(crate) idle_timeout: u32,
 }
 
-/// As options represent a time or size.
 pub(crate) fn unlimited(word: u32) -> f64 {
     if word == u32::MAX { f64::INFINITY } else { word.into() }
 }
 
-/// Shares the memory of its batch.
 pub(crate) struct JobTape {
     batch: Arc<JobBatch>,
     frame: usize,
@@ -208,7 +195,6 @@ impl TapeSource for JobTape {
     }
 }
 
-/// See [`Job::into_kept_tape`].
 struct KeptTape {
     tape: OwnedTape,
     out_of_band: Option<Arc<Vec<Vec<u8>>>>,

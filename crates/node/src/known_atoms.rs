@@ -5,9 +5,8 @@ use std::sync::LazyLock;
 
 use backwater_etf::KnownAtoms;
 
-use crate::locks::RwLock;
+use backwater_transport::locks::RwLock;
 
-/// Atoms that this library needs.
 const LIBRARY_ATOMS: [&str; 26] = [
     "utf8",
     "latin1",

@@ -9,7 +9,6 @@
 //! everything that is ready ([`event_queue`]). Terms cross as tapes (see `backwater_etf::tape`),
 //! never value by value.
 
-#![allow(missing_docs, reason = "only TypeScript uses the exports, whose names say most")]
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive exports no functions from a test build"))]
 #![allow(
     clippy::result_large_err,
@@ -33,7 +32,6 @@ mod io_threads;
 mod job_runner;
 mod jobs;
 mod known_atoms;
-mod locks;
 mod notation;
 mod number_map;
 mod numbers;

@@ -8,17 +8,13 @@ use napi_derive::napi;
 
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct NotationOptions {
-    /// Elixir's syntax instead of Erlang's.
     pub elixir: bool,
-    /// Prints lists of printable characters as text.
     pub charlists: bool,
-    /// Prints maps with the key `__struct__` as structs.
     pub structs: bool,
     /// For messages: deeper terms are printed as `...`, and binaries as at most 32 bytes.
     pub max_depth: Option<u32>,
 }
 
-/// A parsed term, or an error and its place.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct ParsedTerm {
     pub encoded: Option<Buffer>,
@@ -54,7 +50,6 @@ pub fn deflate_term(encoded: &[u8], level: u32) -> Option<Buffer> {
     deflate(encoded, level).map(Buffer::from)
 }
 
-/// Encodes a term in Erlang's syntax.
 #[napi(catch_unwind)]
 pub fn parse_erlang(text: Utf16String, max_depth: u32) -> ParsedTerm {
     match notation::from_erlang_utf16(&text, max_depth) {

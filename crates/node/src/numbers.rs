@@ -8,7 +8,6 @@ pub(crate) mod event {
     use backwater_etf::numbers;
 
     numbers! {
-        /// The words of an event's header.
         pub(crate) const FIELDS {
             /// The event's length in words, with its tape.
             WORDS = 0;
@@ -27,12 +26,10 @@ pub(crate) mod event {
         }
     }
 
-    /// The length of the header.
     pub(crate) const LENGTH: usize = FIELDS.len();
 }
 
 numbers! {
-    /// Kinds of events.
     pub(crate) const EVENTS {
         /// A peer calls a function. First: its server; second: the function.
         EVENT_CALL = 1;
@@ -42,17 +39,13 @@ numbers! {
         EVENT_EXCEPTION = 3;
         /// An operation has failed. First: the argument of `takeFailure`.
         EVENT_FAILURE = 4;
-        /// An operation has ended.
         EVENT_DONE = 5;
         /// The caller has gone away. First: 1 if its deadline has passed.
         EVENT_ABANDONED = 6;
-        /// A client needs its names resolved.
         EVENT_RESOLVE = 7;
-        /// A timer has expired.
         EVENT_TIMER = 8;
         /// Items of a stream have arrived. First: the word where their list starts.
         EVENT_ITEMS = 9;
-        /// A stream has ended.
         EVENT_END = 10;
         /// A `JOB_ITEMS` was taken: JavaScript may add another one.
         EVENT_SENT = 11;
@@ -64,19 +57,15 @@ pub(crate) mod job {
     use backwater_etf::numbers;
 
     numbers! {
-        /// The words of a job's header.
         pub(crate) const FIELDS {
-            /// The job's length in words, with its tape.
             WORDS = 0;
             KIND = 1;
-            /// Of the call.
             ID = 2;
             CLIENT = 3;
             /// Module and function in the bytes, separated by NUL.
             NAMES = 4;
             NAMES_LENGTH = 5;
             ARITY = 6;
-            /// The class of an exception.
             FLAGS = 7;
             /// Times are in milliseconds; `u32::MAX` means none.
             CONNECT_TIMEOUT = 8;
@@ -89,7 +78,6 @@ pub(crate) mod job {
             HEDGE_DELAY = 15;
             /// Headers in the bytes: names and values in turns, separated by NUL.
             HEADERS = 16;
-            /// 0 for none.
             HEADERS_LENGTH = 17;
             /// The first request's identifier in the bytes, in base64; 0 if Rust makes it.
             REQUEST_ID = 18;
@@ -98,24 +86,18 @@ pub(crate) mod job {
         }
     }
 
-    /// The length of the header.
     pub(crate) const LENGTH: usize = FIELDS.len();
 }
 
 numbers! {
-    /// Kinds of jobs.
     pub(crate) const JOBS {
-        /// Answer a call with a value.
         JOB_RETURN = 1;
-        /// Answer a call with `{Class, Reason, Stack}`.
         JOB_EXCEPTION = 2;
         /// Make a call; only this job has all fields after its identifier.
         JOB_CALL = 3;
-        /// Cancel a call or a stream.
         JOB_CANCEL = 4;
         /// Answer a call with a list of items. `JOB_END` or `JOB_EXCEPTION` ends the answer.
         JOB_ITEMS = 5;
-        /// End an answer of items.
         JOB_END = 6;
         /// Ask for the next event of a stream.
         JOB_PULL = 7;
@@ -123,7 +105,6 @@ numbers! {
 }
 
 numbers! {
-    /// Classes of exceptions.
     pub(crate) const CLASSES {
         CLASS_ERROR = 0;
         CLASS_EXIT = 1;
@@ -137,7 +118,6 @@ pub(crate) mod encoder {
     use backwater_etf::numbers;
 
     numbers! {
-        /// The words of an encoder's control block.
         pub(crate) const FIELDS {
             /// Before `encode`: the word where the tape's header starts.
             FRAME = 0;
@@ -155,16 +135,13 @@ pub(crate) mod encoder {
         }
     }
 
-    /// The length of the block.
     pub(crate) const LENGTH_OF_BLOCK: usize = 3;
 }
 
-/// Words of a decoder's control block.
 pub(crate) mod decoder {
     use backwater_etf::numbers;
 
     numbers! {
-        /// The words of a decoder's control block.
         pub(crate) const FIELDS {
             /// Before `decode`: the length of a small encoding.
             LENGTH = 0;
@@ -184,26 +161,19 @@ pub(crate) mod decoder {
         }
     }
 
-    /// The length of the block.
     pub(crate) const LENGTH_OF_BLOCK: usize = 4;
 }
 
 numbers! {
-    /// How to decode and to call.
     pub(crate) const FLAGS {
-        /// Values keep every type.
         FLAG_EXACT = 1;
         /// Refuse atoms that the program has not made.
         FLAG_SAFE = 2;
         /// Binaries are text if they are valid UTF-8.
         FLAG_BINARIES_AUTO = 0;
-        /// Binaries are bytes.
         FLAG_BINARIES_BUFFER = 4;
-        /// Binaries are text.
         FLAG_BINARIES_STRING = 8;
-        /// The call may be repeated.
         FLAG_IDEMPOTENT = 16;
-        /// The answer may be a stream.
         FLAG_STREAM = 32;
     }
 }

@@ -52,7 +52,6 @@ pub struct ServerOptions {
     pub replay: Option<ReplayOptions>,
     /// Includes modules without functions.
     pub modules: Vec<String>,
-    /// Modules that only some callers may call.
     pub module_callers: Vec<ModuleCallers>,
     pub functions: Vec<ExposedFunction>,
 }
@@ -136,7 +135,6 @@ impl From<ReplayOptions> for ReplayPolicy {
 pub struct ClientOptions {
     /// Empty if they are resolved.
     pub endpoints: Vec<Endpoint>,
-    /// Whether JavaScript resolves the endpoints, see `setEndpoints`.
     pub is_resolved: bool,
     /// Set if any endpoint may use TLS.
     pub tls: Option<TlsClient>,
@@ -218,7 +216,6 @@ impl From<ResolveFailure> for backwater_transport::ResolveFailure {
     }
 }
 
-/// A call for `encodeRequest`, without its arguments.
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct RequestOptions {
     pub module: String,
@@ -232,16 +229,13 @@ pub struct RequestOptions {
     pub replay_protection: bool,
     pub audience: Option<String>,
     pub caller: Option<String>,
-    /// Names and values in turns, separated by NUL.
     pub headers: String,
 }
 
-/// For `decodeResponse`.
 #[napi(object, object_to_js = false)]
 pub struct ResponseOptions {
     pub request_id: String,
     pub status: u16,
-    /// Names and values.
     pub headers: Vec<(String, String)>,
     pub max_encoded_result_size: u32,
     pub flags: u32,
@@ -285,7 +279,6 @@ pub(crate) fn secrets(secrets: &[Buffer]) -> Result<Secrets> {
     Secrets::new(secrets).map_err(invalid)
 }
 
-/// Already validated.
 pub(crate) fn header_value(text: Option<&str>) -> Result<Option<HeaderValue>> {
     text.map(HeaderValue::from_str).transpose().map_err(invalid)
 }
@@ -329,7 +322,6 @@ impl TermFlags {
         self.has(FLAG_EXACT)
     }
 
-    /// Whether to refuse atoms that the program has not made.
     pub(crate) fn safe(self) -> bool {
         self.has(FLAG_SAFE)
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use backwater_protocol::client::RequestPath;
 
-use crate::locks::Mutex;
+use backwater_transport::locks::Mutex;
 
 /// Programs call a few functions over and over; more than this are built again.
 const CAPACITY: usize = 256;

@@ -17,12 +17,11 @@ use crate::event_queue::EventQueue;
 use crate::events::{Event, Message};
 use crate::faults;
 use crate::io_threads;
-use crate::locks::Mutex;
 use crate::number_map::NumberMap;
 use crate::workers::ended::worker_ended;
 use crate::workers::load::InFlight;
+use backwater_transport::locks::Mutex;
 
-/// A call on its way to JavaScript.
 pub(crate) struct AcceptedCall {
     pub(crate) function: u32,
     pub(crate) message: Message,
@@ -50,7 +49,6 @@ impl AcceptedCall {
     }
 }
 
-/// The caller of an unanswered call.
 pub(crate) struct Caller {
     pub(crate) reply: Reply,
     /// When the caller gives up, if it sent a timeout.
@@ -58,7 +56,6 @@ pub(crate) struct Caller {
     pub(crate) request_id: HeaderValue,
     /// Proven by its secret.
     pub(crate) name: Option<Arc<str>>,
-    /// Metadata and trace.
     pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) takes_stream: bool,
     pub(crate) peer: Arc<Peer>,
@@ -68,8 +65,7 @@ pub(crate) struct Caller {
     watch: Option<oneshot::Sender<()>>,
 }
 
-/// Delay between the deadline and the function's abort, so that the caller sees its own timeout
-/// first, not the result of the abort.
+/// Delay of the function's abort, so that the caller sees its own timeout first.
 const GRACE: Duration = Duration::from_millis(5);
 
 impl Caller {
@@ -78,13 +74,11 @@ impl Caller {
         !self.reply.is_abandoned() && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
 
-    /// Refuses a call whose deadline has passed before its function ran.
     pub(crate) fn give_up(self) {
         self.reply.send(Outcome::Refused(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded"));
     }
 }
 
-/// The caller as JavaScript reads it.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct CallerFields {
     pub request_id: String,
@@ -101,7 +95,6 @@ pub struct CallerFields {
     pub traceparent: Option<String>,
     pub tracestate: Option<String>,
     pub baggage: Option<String>,
-    /// Whether the caller accepts a stream.
     pub stream: bool,
 }
 
@@ -129,7 +122,6 @@ impl CallerFields {
     }
 }
 
-/// Tells JavaScript that the caller has gone away.
 struct Abandonment {
     call: u32,
     deadline: Option<Instant>,
@@ -145,7 +137,6 @@ impl Wake for Abandonment {
     }
 }
 
-/// Whether a caller that goes away now does so because of its deadline.
 fn is_overdue(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() + GRACE >= deadline)
 }
@@ -176,7 +167,6 @@ impl ServedCalls {
         Self { events: Arc::clone(events), next: AtomicU32::new(0), callers: Mutex::default() }
     }
 
-    /// Returns the call's identifier.
     pub(crate) fn add(&self, caller: Caller) -> u32 {
         let mut callers = self.callers.lock();
         loop {
@@ -200,14 +190,13 @@ impl ServedCalls {
         }
     }
 
-    /// Adds items to an answer, and sends an event when they were taken.
     pub(crate) fn add_items(&self, call: u32, items: Box<dyn TapeSource>) {
         let events = Arc::clone(&self.events);
         if let Some(Caller { reply, .. }) = self.callers.lock().get_mut(&call) {
             let on_taken: OnTaken = Arc::new(move || events.push(Event::Sent { call }));
             reply.push(items, &on_taken);
         } else {
-            // A bug of this library has ended the call: nothing waits for ever.
+            // A bug of this library has ended the call.
             events.push(Event::Abandoned { call, overdue: false });
             events.push(Event::Sent { call });
         }
@@ -224,7 +213,6 @@ impl ServedCalls {
         self.callers.lock().get(&call).map(CallerFields::of)
     }
 
-    /// See [`Waiting::is_waited_for`].
     pub(crate) fn is_waited_for(&self, call: u32) -> bool {
         let mut callers = self.callers.lock();
         if callers.get(&call).is_some_and(Caller::is_waiting) {
@@ -238,8 +226,6 @@ impl ServedCalls {
         false
     }
 
-    /// Sends an event when the caller goes away or its deadline passes. If it is already gone,
-    /// returns whether its deadline has passed.
     pub(crate) fn watch(&self, call: u32) -> Option<bool> {
         let mut callers = self.callers.lock();
         let Some(caller) = callers.get_mut(&call) else { return Some(false) };
@@ -258,7 +244,6 @@ impl ServedCalls {
         None
     }
 
-    /// Fails all calls because their thread is ending.
     pub(crate) fn fail_all(&self) {
         let callers = std::mem::take(&mut *self.callers.lock());
         for caller in callers.into_values() {

@@ -15,13 +15,13 @@ use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::io_threads;
 use crate::known_atoms::know_atom;
-use crate::locks::Mutex;
 use crate::options::{self, ExposedFunction, TermFlags, duration, size};
 use crate::served_calls::ServedCalls;
 use crate::service::{FunctionTable, JavaScriptService};
 use crate::stats::{ServerAddress, ServerFigures};
 use crate::tls;
 use crate::workers::team::{Team, TeamService};
+use backwater_transport::locks::Mutex;
 
 /// Unique in the process, because workers use it.
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -32,12 +32,10 @@ pub(crate) struct Servers {
     open: Mutex<HashMap<u32, Arc<ServerEntry>>>,
 }
 
-/// A server, from the moment its identifier is reserved.
 #[derive(Default)]
 struct ServerEntry {
     /// `None` if the environment serves it itself.
     team: Option<Arc<Team>>,
-    /// Set once it listens.
     server: OnceLock<Server>,
 }
 
@@ -214,7 +212,6 @@ impl Servers {
         self.open.lock().get(&id).map(Arc::clone)
     }
 
-    /// Removes a server that is closed or failed to start.
     fn forget(&self, id: u32) {
         self.open.lock().remove(&id);
         Team::dissolve(id);
@@ -257,7 +254,6 @@ fn transport_options(
     }
 }
 
-/// Functions with their own option for binaries in arguments.
 fn binaries_of(functions: &[ExposedFunction]) -> HashMap<u32, Binaries> {
     let own =
         |function: &ExposedFunction| Some((function.id, TermFlags(function.binaries?).binaries()));

@@ -15,7 +15,6 @@ use crate::served_calls::{AcceptedCall, ServedCalls};
 pub(crate) struct FunctionTable {
     /// Module, function, arity and identifier.
     modules: HashMap<String, HashMap<String, Vec<(u8, u32)>>>,
-    /// Modules that only some callers may call.
     restricted: HashMap<String, HashSet<String>>,
 }
 
@@ -65,7 +64,6 @@ impl Exposure for FunctionTable {
     }
 }
 
-/// Passes calls to the environment that started the server.
 pub(crate) struct JavaScriptService {
     pub(crate) server: u32,
     pub(crate) events: Arc<EventQueue>,

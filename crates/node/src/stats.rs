@@ -11,17 +11,12 @@ use crate::workers::worker::WorkerStats;
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct ServerFigures {
-    /// Open connections.
     pub connections: u32,
-    /// Unanswered calls whose callers wait.
     pub pending: u32,
-    /// Open streams.
     pub streams: u32,
-    /// Running calls whose callers have gone away.
     pub abandoned: u32,
     /// Used part of `maxBytesInFlight`.
     pub bytes_in_flight: f64,
-    /// Since the start.
     pub calls: f64,
     /// Requests since the start that no function saw, by reason.
     pub refused: Vec<CountFigure>,
@@ -66,7 +61,6 @@ pub struct CallerFigures {
     pub name: String,
     /// Since the server knows the caller.
     pub calls: f64,
-    /// Authentic requests that were refused.
     pub refused: f64,
 }
 
@@ -80,9 +74,7 @@ impl CallerFigures {
 #[napi(object, object_from_js = false)]
 pub struct WorkerFigures {
     pub slot: u32,
-    /// Unanswered calls.
     pub pending: u32,
-    /// Calls that it has started.
     pub calls: f64,
 }
 
@@ -98,7 +90,6 @@ fn count(count: usize) -> u32 {
 
 #[napi(object, object_from_js = false)]
 pub struct ServerAddress {
-    /// The IP address.
     pub host: String,
     pub port: u16,
 }
@@ -111,23 +102,16 @@ impl From<SocketAddr> for ServerAddress {
 
 #[napi(object, object_from_js = false)]
 pub struct ClientFigures {
-    /// Open connections.
     pub connections: u32,
-    /// Unused connections.
     pub idle: u32,
-    /// Calls that wait for a connection.
     pub queued: u32,
-    /// Streams that have a connection or are opening one.
     pub streams: u32,
     pub connect_failures: f64,
     pub endpoints: Vec<EndpointFigures>,
-    /// Idempotent calls that were repeated.
     pub retries: f64,
     /// Calls that went to another server because the first had not started them.
     pub failovers: f64,
-    /// Second attempts because the first took long.
     pub hedges: f64,
-    /// Second attempts that were answered first.
     pub hedges_won: f64,
     /// Retries and hedges that are allowed now.
     pub retry_budget: f64,
@@ -160,15 +144,10 @@ pub struct EndpointFigures {
     pub address: String,
     #[napi(ts_type = "'up' | 'ejected' | 'probing'")]
     pub state: String,
-    /// In milliseconds.
     pub ejected_for: Option<f64>,
-    /// Calls in flight.
     pub pending: u32,
-    /// Open connections.
     pub connections: u32,
-    /// Unused connections.
     pub idle: u32,
-    /// Calls that wait for a connection.
     pub queued: u32,
     pub calls: f64,
     /// Failed connections, and connections lost during a call.

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::event_queue::EventQueue;
 use crate::events::Event;
 use crate::io_threads;
-use crate::locks::Mutex;
+use backwater_transport::locks::Mutex;
 
 pub(crate) struct Timers {
     events: Arc<EventQueue>,
@@ -24,7 +24,6 @@ impl Timers {
         Self { events: Arc::clone(events), running: Mutex::default() }
     }
 
-    /// Sends an event after `time`, unless stopped.
     pub(crate) fn start(self: &Arc<Self>, timer: u32, time: Duration) -> Result<()> {
         let (stop, stopped) = oneshot::channel();
         self.running.lock().insert(timer, stop);

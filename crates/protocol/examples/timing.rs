@@ -46,7 +46,6 @@ fn main() {
     });
 }
 
-/// The insecure comparison.
 fn stops_early(own: &[u8], given: &[u8]) -> bool {
     own.iter().zip(given).all(|(own, given)| black_box(own) == black_box(given))
 }
@@ -85,7 +84,6 @@ fn response() -> HeaderMap {
     headers
 }
 
-/// Prints one line of JSON.
 fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMap) -> bool) {
     let mut headers = response();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

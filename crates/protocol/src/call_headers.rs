@@ -7,13 +7,11 @@ use std::borrow::Cow;
 use crate::percent;
 use crate::signature::SignedNames;
 
-/// Prefix of metadata headers.
 pub const METADATA_PREFIX: &str = "x-backwater-meta-";
 /// Leaves room for the protocol's and proxies' headers below 100, the limit of servers.
 pub(crate) const MAX_METADATA_ENTRIES: usize = 64;
 /// Bytes of all names. They are also listed in `authorization`, which Cowboy limits to 4 KiB.
 pub(crate) const MAX_METADATA_NAMES: usize = 2048;
-/// Bytes of all names and encoded values.
 pub(crate) const MAX_METADATA_SIZE: usize = 8192;
 
 const RESERVED: [&str; 3] = ["traceparent", "tracestate", "baggage"];
@@ -45,23 +43,17 @@ impl CallHeaders {
     }
 }
 
-/// The signed metadata and trace of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CarriedContext {
-    /// Names and values.
     pub metadata: Vec<(String, String)>,
-    /// The trace that the call belongs to.
     pub trace: TraceContext,
 }
 
 /// The headers of W3C's Trace Context and Baggage, as received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceContext {
-    /// The caller's span.
     pub traceparent: Option<String>,
-    /// State of tracing systems.
     pub tracestate: Option<String>,
-    /// Key-value pairs of the application.
     pub baggage: Option<String>,
 }
 
@@ -73,7 +65,6 @@ pub(crate) enum MetadataFailure {
 }
 
 impl CarriedContext {
-    /// Reads the signed headers; `None` if there are none.
     pub(crate) fn read(
         headers: &HeaderMap,
         names: &SignedNames<'_>,

@@ -67,7 +67,6 @@ pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<Encoding> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accepted {
-    /// Both, but prefers a stream.
     Streams,
     Terms,
     Neither,
@@ -94,7 +93,6 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
     Accepted::Neither
 }
 
-/// The known encoding with the highest quality.
 pub(crate) fn accepted_encoding(headers: &HeaderMap) -> Encoding {
     let value = headers.get(ACCEPT_ENCODING);
     if value == Some(&GZIP) {

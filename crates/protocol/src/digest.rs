@@ -8,7 +8,6 @@ use ring::digest::{Context, SHA256};
 use crate::pieces::pieces;
 
 const PREFIX: &str = "SHA-256=";
-/// 32 bytes in base64.
 const ENCODED: usize = 44;
 
 pub(crate) fn digest_of(body: &[u8]) -> HeaderValue {

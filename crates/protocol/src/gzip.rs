@@ -8,7 +8,6 @@ use crate::pieces::pieces;
 
 /// Maximum output per input byte (zlib's "Maximum Compression Factor": 258 bytes for two bits).
 const MOST_PER_BYTE: usize = 1032;
-/// Growth of the output buffer.
 const STEP: usize = 16 * 1024;
 /// Magic, method, no flags, no time, no extra flags, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -19,16 +18,10 @@ const FNAME: u8 = 8;
 const FCOMMENT: u8 = 16;
 const RESERVED: u8 = 0xe0;
 
-/// Why a body cannot be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GzipError {
-    /// It is not gzip, damaged or truncated.
     Malformed,
-    /// It exceeds the limit.
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-    },
+    TooLarge { limit: usize },
 }
 
 impl fmt::Display for GzipError {
@@ -45,8 +38,7 @@ impl fmt::Display for GzipError {
 impl std::error::Error for GzipError {}
 
 /// Maximum size of `size` bytes after gzip: zlib's `deflateBound` for its default memory level,
-/// which stores incompressible data in blocks of 16 KiB, plus gzip's header and trailer. At most
-/// 0.04 % and 25 bytes more than `size`.
+/// with blocks of 16 KiB, plus header and trailer; 0.04 % and 25 bytes more.
 pub fn bound(size: usize) -> usize {
     const ADDED: usize = 13 - 6 + 18;
     let blocks = (size >> 12) + (size >> 14) + (size >> 25);
@@ -85,8 +77,7 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
 }
 
 /// The inflated size that `length` bytes of gzip claim in their last four bytes (`trailer`), at
-/// most what that input can produce. The output may still be larger, because the sender controls
-/// the trailer.
+/// most what that input can produce. Unproven.
 pub fn claimed_size(length: usize, trailer: Option<&[u8; 4]>) -> usize {
     let claimed = trailer.map_or(0, |size| u32::from_le_bytes(*size) as usize);
     claimed.min(length.saturating_mul(MOST_PER_BYTE))

@@ -10,21 +10,15 @@ pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
 pub(crate) const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const AUDIENCE: HeaderName = HeaderName::from_static("x-backwater-audience");
-/// See [`crate::server::Callers`].
 pub(crate) const CALLER: HeaderName = HeaderName::from_static("x-backwater-caller");
-/// See [`crate::Timestamp`].
 pub(crate) const CREATED: HeaderName = HeaderName::from_static("x-backwater-created");
-/// Explains a refusal.
 pub(crate) const DETAIL: HeaderName = HeaderName::from_static("x-backwater-detail");
-/// Version and nonce; see [`crate::stream`].
 pub(crate) const STREAM: HeaderName = HeaderName::from_static("x-backwater-stream");
-/// See [`crate::CallTimeout`].
 pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static("x-backwater-timeout");
 
 pub(crate) const ETF: HeaderValue = HeaderValue::from_static("application/x-erlang-etf");
 pub(crate) const STREAM_TYPE: HeaderValue =
     HeaderValue::from_static("application/x-backwater-stream");
-/// Prefers a stream.
 pub(crate) const STREAM_OR_ETF: HeaderValue =
     HeaderValue::from_static("application/x-backwater-stream, application/x-erlang-etf");
 pub(crate) const GZIP: HeaderValue = HeaderValue::from_static("gzip");

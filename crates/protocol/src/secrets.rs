@@ -16,12 +16,9 @@ pub struct Secrets {
 /// message.
 pub const MAX_SECRETS: usize = 16;
 
-/// Why secrets are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretsError {
-    /// The list or a secret is empty.
     Empty,
-    /// More than [`MAX_SECRETS`].
     TooMany,
 }
 
@@ -37,7 +34,6 @@ impl fmt::Display for SecretsError {
 impl std::error::Error for SecretsError {}
 
 impl Secrets {
-    /// Prepares the keys.
     pub fn new(secrets: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, SecretsError> {
         let keys = secrets.into_iter().map(|secret| {
             if secret.is_empty() {
@@ -63,7 +59,6 @@ impl Secrets {
     }
 }
 
-/// Keys to try for a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidates<'a> {
     keys: &'a [hmac::Key],
@@ -101,7 +96,6 @@ pub(crate) struct Tags {
     first: hmac::Context,
     others: Vec<hmac::Context>,
     gathered: [u8; GATHERED],
-    /// Bytes of `gathered` in use.
     length: usize,
 }
 
@@ -207,7 +201,7 @@ mod tests {
         assert_eq!(of(17), Err(SecretsError::TooMany));
     }
 
-    /// Vectors with truncated tags must fail, because a signature is never truncated.
+    /// Truncated tags must fail.
     #[test]
     #[cfg_attr(miri, ignore = "ring is assembly, which Miri does not run")]
     fn wycheproof() {

@@ -15,36 +15,27 @@ use crate::secrets::{Candidates, Tags};
 const ALGORITHM: &str = "hmac-sha256";
 const KEY_ID: &str = "default";
 
-/// The output of HMAC-SHA-256.
 pub(crate) type Tag = [u8; 32];
 
 /// Why a signature is invalid. [`SignatureFailure::reason`] has the protocol's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureFailure {
-    /// The parameters are malformed, or list a header twice.
     InvalidHeaderParams,
-    /// The key is not `default`.
     UnknownKey,
-    /// The algorithm is not `hmac-sha256`.
     UnknownAlgorithm,
-    /// The list of signed headers is missing.
     MissingSignedHeaderList,
-    /// A mandatory header is not listed.
     MissingMandatoryHeader(&'static str),
     /// A header that must be signed if present is not listed.
     MissingMandatorilySignedHeader(&'static str),
-    /// A listed header is missing.
     MissingHeader(String),
     /// A header that may occur once is repeated.
     DuplicateHeader(&'static str),
-    /// The signature does not match.
     InvalidSignature,
     /// The named caller is unknown, or the required name is missing.
     UnknownCaller,
 }
 
 impl SignatureFailure {
-    /// The protocol's name of the failure.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidHeaderParams => "invalid_header_params",
@@ -60,7 +51,6 @@ impl SignatureFailure {
         }
     }
 
-    /// The header at fault.
     pub fn header(&self) -> Option<&str> {
         match self {
             Self::MissingMandatoryHeader(name)
@@ -84,7 +74,6 @@ impl fmt::Display for SignatureFailure {
 
 impl std::error::Error for SignatureFailure {}
 
-/// The signed parts of a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Signed<'a> {
     /// `(request-target)` or `(response-status)`.
@@ -138,13 +127,13 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Like `split_once` for a character of ASCII, and faster for short text.
+/// Like `split_once`, but faster for short text.
 fn split_at_byte(text: &str, separator: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == separator)?;
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// The names of the headers that a signature covers, each in any case.
+/// The signed headers. Names are case-insensitive.
 #[derive(Debug)]
 pub(crate) struct SignedNames<'a> {
     names: Vec<&'a str>,
@@ -168,7 +157,6 @@ impl<'a> SignedNames<'a> {
 }
 
 pub(crate) struct Verified<'a> {
-    /// The number of the secret that made it.
     pub(crate) secret: usize,
     pub(crate) tag: Tag,
     pub(crate) names: SignedNames<'a>,
@@ -191,8 +179,7 @@ pub(crate) fn verify<'a, 'k>(
         return Err(SignatureFailure::UnknownAlgorithm);
     }
     let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
-    // If the list has more names than the message has headers, its first names already show a
-    // missing or repeated one.
+    // More names than headers: the first ones already show a missing or repeated one.
     let most = signed.headers.keys_len() + 1;
     let mut names = Vec::with_capacity(USUAL_NAMES);
     names.extend(names_of(list).take(most + 1));
@@ -343,14 +330,11 @@ pub(crate) fn sign(
 }
 
 pub(crate) struct Signature {
-    /// The header's value.
     pub(crate) parameters: HeaderValue,
     pub(crate) tag: Tag,
 }
 
-/// Signs header by header, in alphabetical order.
 pub(crate) struct Signing {
-    /// The parameters.
     text: String,
     tags: Tags,
 }

@@ -32,7 +32,6 @@ impl CallTimeout {
         Self { milliseconds: milliseconds as u64 }
     }
 
-    /// The time.
     pub fn as_duration(self) -> Duration {
         Duration::from_millis(self.milliseconds)
     }
@@ -49,7 +48,6 @@ impl CallTimeout {
 }
 
 impl std::fmt::Display for CallTimeout {
-    /// As sent.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.milliseconds.fmt(formatter)
     }

@@ -56,7 +56,6 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl std::fmt::Display for Timestamp {
-    /// As sent.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.milliseconds.fmt(formatter)
     }

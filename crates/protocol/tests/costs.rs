@@ -1,6 +1,6 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 //! Memory and work for an unauthenticated head are linear in its size.
 
 use std::hint::black_box;
@@ -20,8 +20,8 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 /// Memory and time are measured for the whole process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Bytes that may be allocated per byte of a head, and in addition. A refusal may name a header
-/// twice, and copying a hundred headers takes 100 bytes each.
+/// Bytes that may be allocated per byte of a head, and besides: a refusal may name a header twice,
+/// and copying a hundred headers takes 100 bytes each.
 const MEMORY: usize = 4;
 const FIXED: usize = 16 * 1024;
 /// Ratio of the two heads' sizes. The limit lies halfway between linear and quadratic growth.
@@ -74,7 +74,6 @@ fn parameters(list: &str, signature: &str) -> String {
     )
 }
 
-/// Distinct names of `size` bytes in total.
 fn distinct(size: usize) -> String {
     let mut text = String::new();
     for number in 0.. {

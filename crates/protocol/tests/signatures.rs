@@ -1,6 +1,6 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 //! Signed content cannot be changed, and unsigned content does not count.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};

@@ -1,6 +1,6 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 //! The vectors of `__test__/vectors/wire`: requests to an Erlang server with its responses, and
 //! responses with the result of an Erlang client.
 
@@ -78,7 +78,6 @@ impl KnownAtoms for Few {
     }
 }
 
-/// All stages of the server.
 fn serve(
     request: &Value,
     settings: &server::Settings,
@@ -148,7 +147,6 @@ fn exchanges() {
     assert!(calls >= 25 && refusals >= 35, "{calls} calls, {refusals} refusals");
 }
 
-/// Compares the tape with the body.
 fn check_arguments(name: &str, line: &Value, tape: &Tape, call: &Call<()>) {
     let body = base64(&line["request"]["body"]);
     let is_packed = headers(&line["request"]["headers"])
@@ -313,7 +311,6 @@ fn refusals_of_erlang_are_verified_behind_a_proxy() {
     assert!(count > 20, "{count}");
 }
 
-/// How the call ended.
 #[derive(Debug, PartialEq)]
 enum End {
     Return,
@@ -323,7 +320,6 @@ enum End {
     Failure(String),
 }
 
-/// All stages of the client.
 fn receive(line: &Value) -> End {
     let settings = client::Settings::new(secrets(text(&line["secret"])));
     let response = &line["response"];

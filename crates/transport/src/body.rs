@@ -22,7 +22,6 @@ pub(crate) struct CollectedBody {
     length: usize,
 }
 
-/// Pieces of this size are kept as they are.
 const LARGE_PIECE: usize = 16 * 1024;
 
 impl CollectedBody {
@@ -30,7 +29,6 @@ impl CollectedBody {
         self.length
     }
 
-    /// The last four bytes.
     pub(crate) fn trailer(&self) -> Option<[u8; 4]> {
         let pieces = [&self.first].into_iter().chain(&self.more).map(|piece| &**piece);
         let mut bytes = pieces.chain([&*self.last]).rev().flat_map(|piece| piece.iter().rev());
@@ -49,7 +47,6 @@ impl CollectedBody {
         self
     }
 
-    /// Does not copy a single piece.
     pub(crate) fn into_bytes(self) -> Bytes {
         if self.first.len() == self.length {
             return self.first;
@@ -81,9 +78,7 @@ impl CollectedBody {
 
 #[derive(Debug)]
 pub(crate) enum BodyError {
-    /// How many bytes had arrived; more than the limit.
     TooLarge(u64),
-    /// The connection or the framing broke.
     Broken(hyper::Error),
 }
 
@@ -92,7 +87,6 @@ impl BodyReader {
         Self { limit, body: CollectedBody::default() }
     }
 
-    /// Returns the whole body.
     pub(crate) fn poll_read<B>(
         &mut self,
         body: &mut B,
@@ -105,7 +99,7 @@ impl BodyReader {
             match ready!(Pin::new(&mut *body).poll_frame(context)) {
                 None => return Poll::Ready(Ok(self.take())),
                 Some(Err(error)) => return Poll::Ready(Err(BodyError::Broken(error))),
-                // Trailers are neither signed nor part of the body.
+                // Trailers are not signed.
                 Some(Ok(frame)) => {
                     if let Ok(data) = Frame::into_data(frame) {
                         self.push(data)?;
@@ -115,7 +109,6 @@ impl BodyReader {
         }
     }
 
-    /// Takes what has arrived so far.
     pub(crate) fn take(&mut self) -> CollectedBody {
         std::mem::take(&mut self.body)
     }
@@ -177,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_bytes_may_lie_in_several_pieces() {
+    fn the_trailer_may_span_pieces() {
         let trailer = |chunks: &[&'static [u8]]| {
             let mut body = CollectedBody::default();
             chunks.iter().for_each(|chunk| body.push(Bytes::from_static(chunk)));
@@ -191,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_itself_is_taken_and_one_byte_more_is_not() {
+    fn bodies_are_accepted_up_to_the_limit() {
         assert_eq!(read(6, &["abc", "def"]).unwrap(), "abcdef");
         assert!(matches!(read(5, &["abc", "def"]), Err(BodyError::TooLarge(6))));
         assert!(matches!(read(0, &["a"]), Err(BodyError::TooLarge(1))));

@@ -2,32 +2,32 @@
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use backwater_etf::{Decoder, Encoder};
 use tokio::sync::Semaphore;
 
+use crate::locks::Mutex;
+
 /// Limit of inline work in bytes. Decoding 64 KiB takes about 50 µs, some five times the cost of a
 /// hop to another thread.
 const INLINE: usize = 64 * 1024;
-/// The same for frames of streams: there may be a thousand of them to make while a call waits, and compressing
-/// 8 KiB takes about as long as decoding 64 KiB.
+/// Lower for frames of streams: a call may wait for a thousand of them, and compressing 8 KiB takes
+/// about as long as decoding 64 KiB.
 const INLINE_FRAME: usize = 8 * 1024;
-/// Codecs kept for the next call. The I/O thread needs one; the others serve the blocking pool.
+/// Codecs kept for reuse: one for the I/O thread, others for the blocking pool.
 const KEPT: usize = 4;
 
-/// Scratch memory for one message at a time.
 pub(crate) struct Codec {
     pub(crate) encoder: Encoder,
     pub(crate) decoder: Decoder,
 }
 
-/// Codecs that are used again. Boxed, because each use moves one out and back.
 #[derive(Clone)]
 pub(crate) struct Codecs {
     idle: Arc<Mutex<Idle>>,
-    /// One permit for each large frame in work: half of the cores, so that calls have the others.
+    /// One permit per large frame in work, for half of the cores, so that calls get the others.
     frames: Arc<Semaphore>,
 }
 
@@ -38,13 +38,13 @@ impl Default for Codecs {
     }
 }
 
+/// Boxed, because each use moves one out and back.
 type Idle = Vec<Box<Codec>>;
 
-/// Work was not done since the runtime is shutting down.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
-/// Whether a frame of about so many bytes is made or read on the I/O thread.
+/// Whether a frame of about `size` bytes is processed on the I/O thread.
 pub(crate) fn is_inline_frame(size: usize) -> bool {
     size <= INLINE_FRAME
 }
@@ -62,12 +62,8 @@ impl Codecs {
         self.run_elsewhere(work).await
     }
 
-    /// The same for a frame of a stream. Large frames wait for each other, and not for long for messages of
-    /// calls.
-    ///
-    /// # Panics
-    ///
-    /// When `work` does.
+    /// The same for a frame of a stream. Large frames wait for each other, so they leave cores for
+    /// messages of calls.
     pub(crate) async fn run_frame<T: Send + 'static>(
         &self,
         size: usize,
@@ -78,7 +74,7 @@ impl Codecs {
         }
         let permit = Arc::clone(&self.frames).acquire_owned().await.map_err(|_closed| Stopped)?;
         self.run_elsewhere(move |codec| {
-            // Until the work is done, also if nobody waits for it any more.
+            // Held until the work is done, even if its caller is gone.
             let _permit = permit;
             work(codec)
         })
@@ -99,21 +95,16 @@ impl Codecs {
         }
     }
 
-    /// Drops a codec whose work panics.
     fn run_inline<T>(&self, work: impl FnOnce(&mut Codec) -> T) -> T {
-        let idle = self.idle().pop();
+        let idle = self.idle.lock().pop();
         let mut codec = idle.unwrap_or_else(|| {
             Box::new(Codec { encoder: Encoder::default(), decoder: Decoder::new() })
         });
         let value = work(&mut codec);
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         if idle.len() < KEPT {
             idle.push(codec);
         }
         value
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -36,13 +36,11 @@ impl CooperativeBudget {
         self.moved = bytes.map_or(0, |bytes| self.moved + bytes);
     }
 
-    /// Counts encoding or decoding a frame of `bytes` bytes.
     pub(crate) fn coded(&mut self, bytes: usize) {
         let inline = if is_inline_frame(bytes) { bytes } else { 0 };
         self.moved = self.moved.saturating_add(FRAME + inline.saturating_mul(BYTE));
     }
 
-    /// Resolves at the connection's turn.
     pub(crate) async fn turn(&mut self) {
         poll_fn(|context| if self.goes_on(context) { Poll::Ready(()) } else { Poll::Pending })
             .await;
@@ -55,12 +53,11 @@ impl CooperativeBudget {
         });
     }
 
-    /// As much as may be moved at once.
     pub(crate) fn part(bytes: &[u8]) -> &[u8] {
         &bytes[..bytes.len().min(BUDGET)]
     }
 
-    /// What to write of slices that exceed the budget; `None` if they do not.
+    /// What to write of slices that exceed the budget.
     pub(crate) fn too_large<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         if length <= BUDGET {
@@ -87,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_budget_is_followed_by_one_pause() {
+    fn a_spent_budget_causes_one_pause() {
         let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
         let waker = Arc::clone(&wakes).into();
         let mut context = Context::from_waker(&waker);
@@ -101,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_the_peer_is_pause_enough() {
+    fn waiting_for_the_peer_resets_the_budget() {
         let waker = Arc::new(Wakes(AtomicUsize::new(0))).into();
         let mut context = Context::from_waker(&waker);
         let mut budget = CooperativeBudget::default();

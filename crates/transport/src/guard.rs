@@ -6,10 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Runs `future`, and returns the message of its panic, if any. The future is not polled again
-/// after a panic; state that it shares must be consistent wherever it can panic.
-///
-/// Takes a pinned future, because an async function stores a future that it owns twice.
+/// Returns the message of a panic. Shared state must be consistent wherever the future can panic.
+/// Takes it pinned, because an async function stores a future that it owns twice.
 pub(crate) async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|context| poll_caught(future.as_mut(), context)).await
 }
@@ -49,12 +47,12 @@ mod tests {
     }
 
     #[test]
-    fn a_future_that_ends_gives_its_value() {
+    fn a_finished_future_returns_its_value() {
         assert_eq!(run(catch_panic(pin!(async { 5 }))), Ok(5));
     }
 
     #[test]
-    fn a_panic_is_its_message() {
+    fn a_panic_returns_its_message() {
         assert_eq!(
             run(catch_panic(pin!(async { panic!("at {}", 7) }))),
             Err::<(), _>("at 7".to_owned())

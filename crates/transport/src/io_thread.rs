@@ -7,20 +7,20 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
+use crate::locks::Mutex;
 use crate::mailbox::Mailbox;
 use crate::spin;
 
 /// As shown by debuggers and `top -H`.
 const NAME: &str = "backwater-io";
-/// How long an idle blocking thread stays.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Minimum of blocking threads. More than there are cores gain nothing for large messages, but name
 /// lookups, which mostly wait, share these threads.
@@ -31,10 +31,8 @@ const LOOKS: u32 = 16;
 /// One I/O thread with only small calls keeps three JavaScript threads busy; see
 /// docs/decisions/io-threads.md.
 const CORES_PER_THREAD: usize = 4;
-/// More were not measured.
 const MOST_THREADS: usize = 4;
 
-/// Starts a task; runs on the I/O thread.
 type Start = Box<dyn FnOnce() + Send>;
 
 enum Message {
@@ -129,17 +127,16 @@ impl IoThread {
         self.spawner.inbox.spin.store(limit, Ordering::Relaxed);
     }
 
-    /// A handle that does not keep the thread running.
+    /// Does not keep the thread running.
     pub fn spawner(&self) -> Spawner {
         self.spawner.clone()
     }
 
-    /// Ends the thread, dropping all of its tasks, and waits for it. To end them in order, close
-    /// servers and clients first.
+    /// Drops all tasks and waits for the thread to end. To end them in order, close servers and
+    /// clients first.
     pub fn shutdown(&self) {
-        // Fails only if the thread has ended.
         let _ = self.spawner.inbox.messages.send(Message::Stop);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
@@ -155,7 +152,6 @@ impl Drop for IoThread {
     }
 }
 
-/// Starts tasks on an [`IoThread`] from any thread.
 #[derive(Clone, Debug)]
 pub struct Spawner {
     inbox: Arc<Inbox>,
@@ -170,12 +166,10 @@ struct Inbox {
 }
 
 impl Spawner {
-    /// Whether the calling thread is this I/O thread.
     pub fn is_here(&self) -> bool {
         thread::current().id() == self.thread
     }
 
-    /// See [`IoThread::spawn`].
     pub fn spawn<F, Fut>(&self, make: F) -> Result<(), IoThreadStopped>
     where
         F: FnOnce() -> Fut + Send + 'static,
@@ -187,7 +181,6 @@ impl Spawner {
     }
 }
 
-/// The I/O thread has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IoThreadStopped;
 
@@ -200,12 +193,11 @@ impl std::fmt::Display for IoThreadStopped {
 impl std::error::Error for IoThreadStopped {}
 
 thread_local! {
-    /// The thread's `on_park`.
     static ON_PARK: RefCell<Option<Arc<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Lets a busy task wait until other tasks, all sockets and messages from other threads had their
-/// turn. Tokio alone would check them only after dozens of polls. Also calls `on_park`.
+/// Lets a busy task wait until other tasks, all sockets and messages had their turn; tokio alone
+/// would check them only after dozens of polls. Also calls `on_park`.
 pub(crate) fn let_others_go_first(context: &mut Context<'_>) {
     call_on_park();
     // Tokio calls its waker after the next check of the sockets.
@@ -263,7 +255,6 @@ impl Inbox {
         }
     }
 
-    /// Starts tasks until a message stops the thread.
     fn poll(&self, emptied: &mut VecDeque<Message>, context: &mut Context<'_>) -> Poll<()> {
         self.messages.set_receiver(context.waker());
         loop {

@@ -9,6 +9,7 @@ mod codec;
 mod cooperative_budget;
 mod guard;
 mod io_thread;
+pub mod locks;
 mod mailbox;
 mod memory;
 mod server;

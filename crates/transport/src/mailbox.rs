@@ -1,20 +1,19 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// A queue with many senders and one receiver, which is woken unless it watches the queue.
+use crate::locks::Mutex;
+
+/// A queue with many senders. Its receiver is woken unless it watches.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     state: Mutex<State<T>>,
-    /// Whether there are messages, readable without the lock.
     filled: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State<T> {
     messages: VecDeque<T>,
-    /// Woken for messages.
     receiver: Option<Waker>,
     /// Whether the receiver watches and need not be woken.
     watched: bool,
@@ -30,7 +29,7 @@ impl<T> Mailbox<T> {
 
     /// Returns the message if the mailbox is closed.
     pub(crate) fn send(&self, message: T) -> Result<(), T> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.closed {
             return Err(message);
         }
@@ -44,16 +43,15 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
-    /// Sets the waker for messages.
     pub(crate) fn set_receiver(&self, receiver: &Waker) {
-        let known = &mut self.state().receiver;
+        let known = &mut self.state.lock().receiver;
         if !known.as_ref().is_some_and(|known| known.will_wake(receiver)) {
             *known = Some(receiver.clone());
         }
     }
 
     pub(crate) fn wake_receiver(&self) {
-        let receiver = self.state().receiver.clone();
+        let receiver = self.state.lock().receiver.clone();
         if let Some(receiver) = receiver {
             receiver.wake();
         }
@@ -61,44 +59,37 @@ impl<T> Mailbox<T> {
 
     /// The receiver watches from now on and need not be woken.
     pub(crate) fn watch(&self) {
-        self.state().watched = true;
+        self.state.lock().watched = true;
     }
 
     /// The receiver must be woken from now on. Returns whether there are messages already.
     #[must_use]
     pub(crate) fn stop_watching(&self) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.watched = false;
         !state.messages.is_empty()
     }
 
-    /// May lag for a moment.
     pub(crate) fn is_filled(&self) -> bool {
         self.filled.load(Ordering::Acquire)
     }
 
-    /// Takes all messages in exchange for an empty queue, whose memory is reused.
+    /// Takes all messages in exchange for an empty queue.
     pub(crate) fn take(&self, emptied: VecDeque<T>) -> VecDeque<T> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         self.filled.store(false, Ordering::Release);
         std::mem::replace(&mut state.messages, emptied)
     }
 
-    /// Refuses messages from now on, and drops unread ones.
     pub(crate) fn close(&self) {
         let unread = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             state.closed = true;
             state.receiver = None;
             std::mem::take(&mut state.messages)
         };
         // Outside the lock, because dropping messages may send others.
         drop(unread);
-    }
-
-    /// A panic while the lock is held leaves the queue consistent.
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_in_order_and_wake_the_receiver() {
+    fn messages_arrive_in_order_and_wake_the_receiver() {
         let (mailbox, wakes) = mailbox();
         assert!(!mailbox.is_filled());
         assert_eq!(mailbox.send(1), Ok(()));
@@ -138,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_looks_by_itself_is_not_woken() {
+    fn a_watching_receiver_is_not_woken() {
         let (mailbox, wakes) = mailbox();
         mailbox.watch();
         assert_eq!(mailbox.send(1), Ok(()));
@@ -153,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_closed_gives_messages_back_and_drops_the_others() {
+    fn a_closed_mailbox_returns_messages_and_drops_unread_ones() {
         let (mailbox, wakes) = (Mailbox::new(), Arc::new(Wakes::default()));
         assert!(mailbox.send(Arc::clone(&wakes)).is_ok());
         assert_eq!(Arc::strong_count(&wakes), 2);

@@ -10,17 +10,17 @@
 //! most one message.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-/// Smaller messages are not counted, because counting costs more than it saves: the number of calls
-/// bounds them.
+use crate::locks::Mutex;
+
+/// Smaller messages are not counted: the number of calls bounds them.
 pub(crate) const SMALL: usize = 16 * 1024;
 
-/// The counted part of a message of this size.
 pub(crate) fn counted(size: usize) -> usize {
     if size > SMALL { size } else { 0 }
 }
@@ -35,7 +35,7 @@ pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
     }
 }
 
-/// Memory to encode a result of this size, as a tape and as bytes.
+/// A tape and bytes.
 pub(crate) fn encoding(size: usize) -> usize {
     counted(size).saturating_mul(2)
 }
@@ -50,9 +50,7 @@ pub(crate) struct Memory {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The body is to arrive.
     Arriving,
-    /// The body has arrived.
     Arrived,
 }
 
@@ -69,14 +67,12 @@ struct State {
     arriving: VecDeque<Waiter>,
     /// Larger than the limit: served when nothing else is in use, without blocking others.
     oversize: VecDeque<Waiter>,
-    /// The share that may exceed the limit, while usage does.
     beyond: Option<u64>,
     next: u64,
 }
 
 #[derive(Debug)]
 struct Waiter {
-    /// The number of its share.
     number: u64,
     held: usize,
     more: usize,
@@ -88,22 +84,18 @@ impl Memory {
         Arc::new(Self { limit, abandoned: AtomicIsize::new(0), state: Mutex::default() })
     }
 
-    /// An empty share.
     pub(crate) fn share(self: &Arc<Self>) -> Share {
         Share { memory: Some(Arc::clone(self)), bytes: 0, number: None }
     }
 
-    /// Bytes in use.
     pub(crate) fn used(&self) -> usize {
-        self.state().used
+        self.state.lock().used
     }
 
-    /// Abandoned calls that have not settled.
     pub(crate) fn abandoned(&self) -> usize {
         usize::try_from(self.abandoned.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// How many abandoned calls fit into the memory.
     pub(crate) fn max_abandoned(&self) -> usize {
         self.limit / SMALL
     }
@@ -114,20 +106,19 @@ impl Memory {
         self.change_abandoned(1, share.cast_signed());
     }
 
-    /// The function of an abandoned call has ended.
     fn settle_abandoned(&self, share: usize) {
         self.change_abandoned(-1, -share.cast_signed());
     }
 
     fn change_abandoned(&self, calls: isize, bytes: isize) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         self.abandoned.fetch_add(calls, Ordering::Relaxed);
         state.abandoned += bytes;
         self.grant(&mut state);
     }
 
     fn give_back(&self, bytes: usize) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.used -= bytes;
         if state.used <= self.limit {
             state.beyond = None;
@@ -147,7 +138,6 @@ impl Memory {
         state.used.saturating_add(abandoned).saturating_add(more) <= self.limit(stage)
     }
 
-    /// Grants whatever fits.
     fn grant(&self, state: &mut State) {
         while let Some(first) = state.arrived.front()
             && self.fits(state, Stage::Arrived, first.more)
@@ -171,18 +161,12 @@ impl Memory {
         }
     }
 
-    /// Whether only waiting shares could return memory.
-    ///
-    /// Abandoned calls may never return theirs, so they make others wait only until they exceed the
-    /// limit by themselves.
+    /// Whether only waiting shares could return memory. Abandoned calls may never return theirs, so
+    /// they block others only until they alone exceed the limit.
     fn is_stuck(&self, state: &State) -> bool {
         let others = state.used.saturating_sub(state.held);
         let abandoned = usize::try_from(state.abandoned).unwrap_or(0);
         others == 0 || (others <= abandoned && self.fits(state, Stage::Arrived, 0))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,8 +179,8 @@ impl State {
         let _ = waiter.granted.send(());
     }
 
-    /// The waiter to admit when everything is stuck: the one that already exceeds the limit, or
-    /// else the oldest with memory. Otherwise several could exceed the limit.
+    /// The waiter that may exceed the limit: the one that already does, or else the oldest with
+    /// memory.
     fn furthest(&self) -> Option<u64> {
         let waiters = [&self.arrived, &self.arriving, &self.oversize].into_iter().flatten();
         let order = |waiter: &&Waiter| {
@@ -213,12 +197,10 @@ impl State {
     }
 }
 
-/// The memory of one message, returned on drop.
 #[derive(Debug, Default)]
 pub struct Share {
     memory: Option<Arc<Memory>>,
     bytes: usize,
-    /// Assigned on the first wait, and kept.
     number: Option<u64>,
 }
 
@@ -227,7 +209,7 @@ impl Share {
         self.bytes
     }
 
-    /// Sets the share to `bytes`, and waits for room if it grows.
+    /// Waits for room if the share grows.
     pub(crate) async fn grow(&mut self, stage: Stage, bytes: usize) {
         let Some(memory) = &self.memory else { return };
         if bytes <= self.bytes {
@@ -235,7 +217,7 @@ impl Share {
         }
         let more = bytes - self.bytes;
         let (number, granted) = {
-            let mut state = memory.state();
+            let mut state = memory.state.lock();
             let is_first =
                 state.arrived.is_empty() && (stage == Stage::Arrived || state.arriving.is_empty());
             if is_first && memory.fits(&state, stage, more) {
@@ -261,35 +243,30 @@ impl Share {
         let _ = granted.await;
     }
 
-    /// Sets the share to `bytes` without waiting.
     pub(crate) fn set(&mut self, bytes: usize) {
         let Some(memory) = &self.memory else { return };
         if bytes > self.bytes {
-            memory.state().used += bytes - self.bytes;
+            memory.state.lock().used += bytes - self.bytes;
         } else if bytes < self.bytes {
             memory.give_back(self.bytes - bytes);
         }
         self.bytes = bytes;
     }
 
-    /// Moves `bytes` to a new share.
     pub(crate) fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         Self { memory: self.memory.clone(), bytes, number: None }
     }
 
-    /// Keeps the share until `message` is dropped.
     pub(crate) fn attach(self, message: Bytes) -> Bytes {
         if self.bytes == 0 { message } else { Bytes::from_owner(Owned { message, _share: self }) }
     }
 
-    /// Counts a call with this share as abandoned.
     pub(crate) fn abandonment(&self) -> Abandonment {
         Abandonment { memory: self.memory.clone(), bytes: self.bytes }
     }
 
-    /// Ends the share of an abandoned call.
     pub(crate) fn end_abandoned(self) {
         if let Some(memory) = &self.memory {
             memory.settle_abandoned(self.bytes);
@@ -304,7 +281,6 @@ pub(crate) struct Abandonment {
 }
 
 impl Abandonment {
-    /// The caller is gone while its function runs.
     pub(crate) fn begin(&self) {
         if let Some(memory) = &self.memory {
             memory.abandon(self.bytes);
@@ -327,13 +303,12 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let Some(memory) = &self.share.memory else { return };
-        let mut state = memory.state();
+        let mut state = memory.state.lock();
         match state.take(self.number) {
             Some(waiter) => {
                 state.held -= waiter.held;
                 memory.grant(&mut state);
             }
-            // It was granted.
             None => self.share.bytes += self.more,
         }
     }
@@ -366,7 +341,6 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    /// A share that is granted at once.
     fn taken(memory: &Arc<Memory>, bytes: usize) -> Share {
         let mut share = memory.share();
         assert!(is_ready(pin!(share.grow(Stage::Arrived, bytes))), "{bytes} bytes are not free");
@@ -375,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_waits_until_there_is_room_for_it() {
+    fn a_share_waits_for_room() {
         let memory = Memory::new(LIMIT);
         let first = taken(&memory, LIMIT - 10);
         drop(taken(&memory, 10));
@@ -388,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_wait_in_their_order() {
+    fn shares_are_served_in_order() {
         let memory = Memory::new(LIMIT);
         let first = taken(&memory, LIMIT - 10);
         let (mut second, mut third) = (memory.share(), memory.share());
@@ -403,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stops_waiting_holds_nobody_up() {
+    fn a_cancelled_wait_blocks_no_other() {
         let memory = Memory::new(LIMIT);
         let _first = taken(&memory, LIMIT - 10);
         let (mut second, mut third) = (memory.share(), memory.share());
@@ -418,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_granted_is_given_back_when_nobody_waits_for_it_any_more() {
+    fn a_grant_to_a_cancelled_wait_is_returned() {
         let memory = Memory::new(LIMIT);
         let first = taken(&memory, LIMIT);
         let mut second = memory.share();
@@ -433,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_arrive_take_half_of_the_memory_and_come_last() {
+    fn arriving_bodies_take_half_of_the_memory_and_go_last() {
         let memory = Memory::new(LIMIT);
         let mut first = memory.share();
         assert!(is_ready(pin!(first.grow(Stage::Arriving, LIMIT / 2))));
@@ -454,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_the_limit_waits_until_it_is_alone_and_holds_nobody_up() {
+    fn an_oversize_share_waits_until_it_is_alone() {
         let memory = Memory::new(LIMIT);
         drop(taken(&memory, 100 * LIMIT));
         let first = taken(&memory, 20);
@@ -467,14 +441,13 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_for_each_other_go_on_one_by_one() {
+    fn deadlocked_shares_continue_one_by_one() {
         let memory = Memory::new(LIMIT);
         let (mut one, mut two) = (taken(&memory, LIMIT / 2), taken(&memory, LIMIT / 2));
         {
             let (mut first, mut second) =
                 (pin!(one.grow(Stage::Arrived, LIMIT)), pin!(two.grow(Stage::Arrived, LIMIT)));
             assert!(!is_ready(first.as_mut()));
-            // Now waiting shares hold everything.
             assert!(!is_ready(second.as_mut()));
             assert!(is_ready(first));
             assert!(!is_ready(second));
@@ -529,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_exceeds_the_limit_by_one_message_at_most() {
+    fn memory_exceeds_the_limit_by_at_most_one_message() {
         // Bodies that count when they arrive, or only when inflated, and others.
         let courses: [Course; 5] = [
             [LIMIT / 600, LIMIT * 5 / 2, LIMIT / 2, LIMIT],
@@ -550,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn abandoned_calls_do_not_let_ever_more_in() {
+    fn abandoned_calls_do_not_raise_the_limit() {
         let memory = Memory::new(LIMIT);
         let mut abandoned = Vec::new();
         for _ in 0..10 {
@@ -571,7 +544,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_hold_something_go_on_before_others_begin() {
+    fn shares_with_memory_go_before_new_ones() {
         let memory = Memory::new(LIMIT);
         let mut first = taken(&memory, 10);
         let (mut second, mut third) = (memory.share(), memory.share());
@@ -585,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_already_is_taken_without_waiting() {
+    fn existing_data_is_counted_without_waiting() {
         let memory = Memory::new(LIMIT);
         let mut first = memory.share();
         first.set(3 * LIMIT);
@@ -610,7 +583,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_keeps_its_share_until_it_is_gone() {
+    fn a_response_keeps_its_share_until_it_is_dropped() {
         let memory = Memory::new(LIMIT);
         let answer = taken(&memory, LIMIT).attach(Bytes::from(vec![7; LIMIT]));
         let rest = answer.slice(10..);
@@ -622,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn abandoned_calls_count_and_hold_up_nobody_who_is_alone_otherwise() {
+    fn abandoned_calls_do_not_block_a_lone_call() {
         let memory = Memory::new(LIMIT);
         let call = taken(&memory, 100);
         memory.abandon(call.bytes());
@@ -631,7 +604,6 @@ mod tests {
         let mut second = taken(&memory, 50);
         {
             let mut waiting = pin!(second.grow(Stage::Arrived, LIMIT - 100 - SMALL + 1));
-            // Nothing else will be returned.
             assert!(is_ready(waiting.as_mut()));
         }
         call.end_abandoned();

@@ -10,17 +10,14 @@ const FEW: usize = 4;
 /// Successes to remember. A failure costs as much as two successes save.
 const MOST_CREDIT: u32 = 8;
 const COST_OF_FAILURE: u32 = 2;
-/// Chances to skip without credit.
 const PAUSE: u32 = 256;
-/// A longer gap between checks means that others need the CPU: a thread that yields then waits for
-/// their turn to end.
+/// A longer gap between checks means that others need the CPU.
 const LOST: Duration = Duration::from_micros(500);
 
 /// Decides to spin as long as it helps, so that an idle thread does not burn CPU.
 #[derive(Clone, Copy, Debug)]
 struct Credit {
     credit: u32,
-    /// Chances left to skip.
     pause: u32,
 }
 
@@ -31,7 +28,6 @@ impl Default for Credit {
 }
 
 impl Credit {
-    /// Whether to spin this time.
     fn take_chance(&mut self) -> bool {
         if self.pause == 0 {
             return true;
@@ -57,14 +53,11 @@ impl Credit {
 enum End {
     Event,
     Nothing,
-    /// Others had the CPU for long.
     Lost,
 }
 
-/// One period of spinning.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
-    /// Whether calls were in flight at its start.
     called: bool,
     events: u32,
     end: Instant,
@@ -76,7 +69,6 @@ struct Waits {
     under_way: Arc<AtomicUsize>,
     /// Maximum of calls in flight since the last decision.
     most: Cell<usize>,
-    /// Number of events from sockets.
     events: Cell<u32>,
     wait: Cell<Option<Wait>>,
     /// Between calls and during calls, whose waits may differ in length.
@@ -111,7 +103,6 @@ pub(crate) fn note_event() {
     WAITS.with(|waits| waits.events.set(waits.events.get().wrapping_add(1)));
 }
 
-/// Starts to spin for at most `limit` if that probably helps; returns whether it did.
 pub(crate) fn begin(limit: Duration) -> bool {
     WAITS.with(|waits| {
         let under_way = waits.under_way.load(Ordering::Relaxed);
@@ -135,8 +126,7 @@ pub(crate) fn is_waiting() -> bool {
     WAITS.with(|waits| waits.wait.get().is_some())
 }
 
-/// Call it repeatedly while spinning; returns whether to go on. `is_over`: another thread has sent
-/// something.
+/// Whether to go on spinning. `is_over`: another thread has sent something.
 pub(crate) fn goes_on(is_over: bool) -> bool {
     WAITS.with(|waits| {
         let Some(wait) = waits.wait.get() else { return false };
@@ -163,7 +153,6 @@ pub(crate) fn goes_on(is_over: bool) -> bool {
 mod tests {
     use super::*;
 
-    /// How often it spins in `chances` that all end alike.
     fn waits(credit: &mut Credit, chances: u32, end: End) -> u32 {
         let mut count = 0;
         for _ in 0..chances {
@@ -176,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_as_long_as_it_pays() {
+    fn spinning_continues_while_it_helps() {
         let mut credit = Credit::default();
         assert_eq!(waits(&mut credit, 1000, End::Event), 1000);
     }
 
     #[test]
-    fn it_stops_when_it_does_not_pay_and_tries_again_now_and_then() {
+    fn useless_spinning_stops_and_is_retried_rarely() {
         let mut credit = Credit::default();
         assert_eq!(waits(&mut credit, 250, End::Nothing), 4);
         let later = waits(&mut credit, 10 * (PAUSE + 1), End::Nothing);
@@ -191,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_at_once_when_others_need_the_processor() {
+    fn spinning_stops_when_others_need_the_processor() {
         let mut credit = Credit::default();
         assert_eq!(waits(&mut credit, 250, End::Lost), 1);
     }
 
     #[test]
-    fn it_waits_only_while_few_calls_are_under_way() {
+    fn a_thread_spins_only_with_few_calls() {
         let mut calls: Vec<_> = (0..FEW).map(|_| UnderWay::begin()).collect();
         assert!(begin(Duration::from_secs(3600)));
         assert!(is_waiting());

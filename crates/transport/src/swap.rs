@@ -1,6 +1,8 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-/// A value that can be replaced. Loaded values stay as they were.
+use crate::locks::RwLock;
+
+/// Loaded values stay as they were.
 pub(crate) struct Swap<T> {
     current: RwLock<Arc<T>>,
 }
@@ -11,12 +13,11 @@ impl<T> Swap<T> {
     }
 
     pub(crate) fn load(&self) -> Arc<T> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read())
     }
 
-    /// Replaces the value by the result of `change`.
     pub(crate) fn update(&self, change: impl FnOnce(&T) -> T) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.write();
         *current = Arc::new(change(&current));
     }
 }

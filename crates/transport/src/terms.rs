@@ -12,13 +12,11 @@ use backwater_etf::{Binaries, DecodeOptions, KnownAtoms, TapeRef, TextForm};
 /// assert_eq!(empty_list.as_tape_ref().words, [0x45]);
 /// ```
 pub trait TapeSource: Send + Sync + 'static {
-    /// The tape, immutable during the borrow.
     fn as_tape_ref(&self) -> TapeRef<'_>;
 }
 
 /// A tape with its own buffers; see `backwater_etf::tape`.
 #[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the areas are described in one place, backwater_etf::tape")]
 pub struct OwnedTape {
     pub words: Vec<u32>,
     pub floats: Vec<f64>,
@@ -34,7 +32,6 @@ pub struct OwnedTape {
 }
 
 impl OwnedTape {
-    /// Copies a tape without its out-of-band binaries.
     pub fn copy_of(tape: TapeRef<'_>) -> Self {
         Self {
             words: tape.words.to_vec(),
@@ -81,20 +78,14 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
         + tape.out_of_band.iter().map(Vec::len).sum::<usize>()
 }
 
-/// [`DecodeOptions`] that borrow nothing.
 #[derive(Clone)]
 pub struct OwnedDecodeOptions {
-    /// Whether binaries, floats and maps keep their exact form; see `backwater_etf::tape`.
     pub exact: bool,
-    /// What binaries become.
     pub binaries: Binaries,
     /// Accepted atoms; `None` for all.
     pub known_atoms: Option<Arc<dyn KnownAtoms + Send + Sync>>,
-    /// Limit of nesting.
     pub max_depth: u32,
-    /// Limit of terms per message.
     pub max_terms: u32,
-    /// Limit of a message's estimated size in V8, in bytes.
     pub max_value_size: usize,
 }
 
@@ -113,7 +104,6 @@ impl Default for OwnedDecodeOptions {
 }
 
 impl OwnedDecodeOptions {
-    /// The same options, borrowed.
     pub fn as_options(&self) -> DecodeOptions<'_> {
         DecodeOptions {
             exact: self.exact,

@@ -19,8 +19,8 @@ use support::{call, connect, eventually, io};
 /// `{return, []}`
 const RETURN: &[u8] = &[131, 104, 2, 119, 6, b'r', b'e', b't', b'u', b'r', b'n', 106];
 
-/// A server that answers `answers` requests per connection, and then calls `then`. The counter
-/// counts requests that were read completely.
+/// Answers `answers` requests per connection, and then calls `then`. Counts requests that were read
+/// completely.
 fn peer(answers: usize, then: fn(&mut TcpStream)) -> (Peer, Arc<AtomicUsize>) {
     let counter = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&counter);

@@ -60,7 +60,6 @@ impl Exposure for Exposed {
     }
 }
 
-/// Panics when it is called.
 struct Echo {
     service: Charge,
     result: Charge,
@@ -82,7 +81,6 @@ impl Service for Echo {
     }
 }
 
-/// Panics while it is encoded.
 struct Explosive {
     tape: OwnedTape,
     charge: Charge,

@@ -31,7 +31,6 @@ fn items_of(plan: Plan) -> Vec<String> {
     (0..plan.total()).map(|number| item(number, plan.size)).collect()
 }
 
-/// Reads a whole stream.
 fn stream(io: &IoThread, client: &Client, plan: Plan) -> (Vec<String>, End) {
     let client = client.clone();
     run(io, move || async move {

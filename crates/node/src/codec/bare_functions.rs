@@ -15,7 +15,6 @@ use napi::{Env, Error, JsValue, Result, Status, check_status, sys};
 /// A function over shared memory. Failures and panics become exceptions.
 pub(crate) type Function<Memory> = fn(&Memory, &mut Call) -> Result<sys::napi_value>;
 
-/// The data of a function that JavaScript can call.
 struct Bound<Memory> {
     memory: Rc<Memory>,
     function: Function<Memory>,
@@ -110,9 +109,8 @@ impl Call {
         self.env
     }
 
-    /// The memory of the argument, a Uint8Array. TypeScript passes arrays that nothing else touches
-    /// meanwhile: this is the JavaScript thread, and memory shared with other threads is copied
-    /// before.
+    /// The memory of the argument, a Uint8Array. Nothing else touches it meanwhile: this is the
+    /// JavaScript thread, and TypeScript copies memory shared with other threads before.
     pub(crate) fn bytes(&mut self) -> Result<&mut [u8]> {
         let mut kind = 0;
         let mut length = 0;

@@ -182,18 +182,18 @@ impl Scratch {
     /// returns false.
     fn deliver(&mut self, buffers: &mut SharedBuffers) -> bool {
         let needed = extent(&self.tape, &[]);
-        let mut areas = buffers.write();
+        let mut slices = buffers.write();
         let fits = self.tape.cuts.is_empty()
-            && needed.words <= areas.words.len()
-            && needed.floats <= areas.floats.len()
-            && needed.bytes <= areas.bytes.len();
+            && needed.words <= slices.words.len()
+            && needed.floats <= slices.floats.len()
+            && needed.bytes <= slices.bytes.len();
         if fits {
-            areas.put(&self.tape, &[], &mut Position::default());
+            slices.put(&self.tape, &[], &mut Position::default());
             // JavaScript has the source, and reads it from its start.
-            areas.words[frame::SOURCE as usize] = 0;
+            slices.words[frame::SOURCE as usize] = 0;
         } else {
             self.part = 0;
-            areas.put_head(&self.tape);
+            slices.put_head(&self.tape);
         }
         fits
     }
@@ -212,9 +212,9 @@ impl Scratch {
     /// only a bug can cause.
     fn next_part(&mut self, buffers: &mut SharedBuffers) -> Option<()> {
         let (words, floats) = self.tape().part(self.part);
-        let areas = buffers.write();
-        areas.words.get_mut(..words.len())?.copy_from_slice(words);
-        areas.floats.get_mut(..floats.len())?.copy_from_slice(floats);
+        let slices = buffers.write();
+        slices.words.get_mut(..words.len())?.copy_from_slice(words);
+        slices.floats.get_mut(..floats.len())?.copy_from_slice(floats);
         self.part += 1;
         Some(())
     }

@@ -10,7 +10,6 @@ const VERSION: u8 = 131;
 /// Bytes that each part of the scratch memory keeps between terms.
 const KEPT: usize = 8 << 20;
 
-/// Reusable scratch memory.
 pub(crate) struct Codec {
     encoder: Encoder,
     output: Vec<u8>,
@@ -23,7 +22,7 @@ impl Codec {
     }
 
     /// Encodes the tape at word `start`, without its out-of-band binaries. Returns the length
-    /// including them. The bytes stay valid until the next call.
+    /// including them.
     pub(crate) fn encode(
         &mut self,
         buffers: &SharedBuffers,
@@ -45,7 +44,6 @@ impl Codec {
         Ok(self.output.len() + self.gaps.iter().map(|gap| gap.length).sum::<usize>())
     }
 
-    /// Where out-of-band binaries belong in the output.
     pub(crate) fn gaps(&self) -> &[Gap] {
         &self.gaps
     }

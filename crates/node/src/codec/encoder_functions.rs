@@ -29,7 +29,6 @@ impl SharedEncoder {
         self.results.replace(Some(results));
     }
 
-    /// Calls `with` with the tape at word `frame`.
     pub(crate) fn with_tape<T>(
         &self,
         frame: usize,
@@ -113,7 +112,6 @@ impl SharedEncoder {
     }
 }
 
-/// `control` is the block of parameters and results.
 pub(crate) fn install(
     env: Env,
     memory: &Rc<SharedEncoder>,

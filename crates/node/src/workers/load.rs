@@ -1,12 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Counts the calls in flight of one worker.
 #[derive(Default)]
 pub(crate) struct Load(Arc<AtomicUsize>);
 
 impl Load {
-    /// Counts a call while the guard lives.
     pub(crate) fn add(&self) -> InFlight {
         self.0.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(&self.0))
@@ -17,7 +15,6 @@ impl Load {
     }
 }
 
-/// See [`Load::add`].
 pub(crate) struct InFlight(Arc<AtomicUsize>);
 
 impl Drop for InFlight {

@@ -29,7 +29,6 @@ struct Member {
 }
 
 impl Member {
-    /// From its own queue or another worker's.
     fn take(&self) -> Option<Event> {
         loop {
             let own = self.worker.dequeue();
@@ -55,7 +54,6 @@ impl Workers {
         Ok(())
     }
 
-    /// The next call for this thread to run.
     pub(crate) fn take(&self) -> Option<Event> {
         self.members.borrow().iter().find_map(Member::take)
     }

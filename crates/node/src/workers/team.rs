@@ -12,20 +12,18 @@ use std::time::{Duration, Instant};
 use backwater_transport::{IncomingCall, Outcome, Service, Spawner};
 use http::StatusCode;
 
-use crate::locks::{Mutex, RwLock};
 use crate::served_calls::AcceptedCall;
 use crate::workers::worker::{QueuedCall, Worker, WorkerStats};
+use backwater_transport::locks::{Mutex, RwLock};
 
 /// A worker with less to do is woken for a call after this wait.
 const LATE: Duration = Duration::from_millis(2);
 /// Any other worker may take a call after this wait.
 const STUCK: Duration = Duration::from_millis(50);
-/// Interval of checks while calls are queued.
 const CHECK_INTERVAL: Duration = Duration::from_millis(5);
 /// Calls wait this long for a first worker: enough to replace one that crashed.
 const NO_WORKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The teams of the process, for worker threads to join.
 static TEAMS: Mutex<BTreeMap<u32, Arc<Team>>> = Mutex::new(BTreeMap::new());
 
 pub(crate) struct Team {
@@ -33,9 +31,7 @@ pub(crate) struct Team {
     workers: RwLock<Vec<Arc<Worker>>>,
     /// The first worker to consider for the next call.
     next: AtomicUsize,
-    /// Calls that arrived while there was no worker.
     parked: Mutex<VecDeque<QueuedCall>>,
-    /// Whether a task checks the queues.
     checking: AtomicBool,
 }
 
@@ -115,7 +111,6 @@ impl Team {
         self.start_checking();
     }
 
-    /// Starts the task that checks the queues, unless it runs.
     fn start_checking(self: &Arc<Self>) {
         if self.checking.swap(true, Ordering::AcqRel) {
             return;
@@ -125,8 +120,8 @@ impl Team {
         let _ = self.spawner.spawn(move || check_queues(team));
     }
 
-    /// Wakes the workers if a call is late, and refuses calls that have waited too long for a
-    /// worker. Returns whether any calls wait.
+    /// Wakes workers for late calls, and refuses calls that have waited too long. Returns whether
+    /// any calls wait.
     fn check(&self) -> bool {
         let any_parked = self.refuse_parked();
         let workers = self.workers.read();
@@ -140,7 +135,6 @@ impl Team {
         any_parked || heads.iter().any(Option::is_some)
     }
 
-    /// Returns whether calls are left.
     fn refuse_parked(&self) -> bool {
         let now = Instant::now();
         let mut parked = self.parked.lock();
@@ -155,7 +149,6 @@ impl Team {
     }
 }
 
-/// Runs while there are calls in the queues.
 async fn check_queues(team: Weak<Team>) {
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use crate::event_queue::EventQueue;
 use crate::events::Event;
-use crate::locks::Mutex;
 use crate::served_calls::{AcceptedCall, ServedCalls};
 use crate::workers::load::Load;
+use backwater_transport::locks::Mutex;
 
 /// A worker is woken after this many calls even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
@@ -32,7 +32,6 @@ pub(crate) struct Worker {
     events: Arc<EventQueue>,
     served: Arc<ServedCalls>,
     queue: Mutex<VecDeque<QueuedCall>>,
-    /// Unanswered calls, including those in the queue.
     load: Load,
     taken: AtomicU64,
 }
@@ -72,13 +71,11 @@ impl Worker {
         self.queue().pop_front().map(|queued| queued.call)
     }
 
-    /// Counts a call from another worker's queue as its own.
     pub(crate) fn adopt(&self, mut call: AcceptedCall) -> AcceptedCall {
         call.caller.in_flight = Some(self.load.add());
         call
     }
 
-    /// The event that runs the call on this worker's thread; `None` if its caller has gone away.
     pub(crate) fn start(&self, call: AcceptedCall) -> Option<Event> {
         let AcceptedCall { function, message, caller } = call;
         if !caller.is_waiting() {

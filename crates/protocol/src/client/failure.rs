@@ -9,17 +9,10 @@ use http::StatusCode;
 use crate::SignatureFailure;
 use crate::gzip::GzipError;
 
-/// Why a request cannot be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EncodeFailure {
-    /// The arguments cannot be encoded.
     Encode(EncodeError),
-    /// The arguments exceed `max_encoded_args_size`.
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-    },
-    /// The path or authority is not valid in a request.
+    TooLarge { limit: usize },
     Target(String),
 }
 
@@ -38,23 +31,16 @@ impl fmt::Display for EncodeFailure {
 
 impl std::error::Error for EncodeFailure {}
 
-/// Why a response is not authentic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthenticationFailure {
-    /// `x-request-id` is missing.
     MissingRequestId,
-    /// It answers another request.
     MismatchedRequestId,
-    /// It is not signed.
     MissingSignatureHeader,
-    /// Its signature is invalid.
     Signature(SignatureFailure),
-    /// The body does not match the signed digest.
     WrongBodyDigest,
 }
 
 impl AuthenticationFailure {
-    /// The protocol's name of the failure.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::MissingRequestId => "missing_request_id",
@@ -65,7 +51,6 @@ impl AuthenticationFailure {
         }
     }
 
-    /// The header at fault.
     pub fn header(&self) -> Option<&str> {
         match self {
             Self::Signature(failure) => failure.header(),
@@ -85,12 +70,9 @@ impl fmt::Display for AuthenticationFailure {
 
 impl std::error::Error for AuthenticationFailure {}
 
-/// An authentic refusal by the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFailure {
-    /// Never 200.
     pub status: StatusCode,
-    /// The body as received.
     pub body: Bytes,
     /// A signed explanation.
     pub detail: Option<String>,
@@ -105,32 +87,22 @@ impl fmt::Display for RemoteFailure {
 
 impl std::error::Error for RemoteFailure {}
 
-/// Why an authentic response cannot be understood.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResponseFailure {
-    /// It does not contain a term.
     InvalidContentType,
-    /// It has an unknown content encoding.
     InvalidContentEncoding,
-    /// The body cannot be inflated, or not within the limit.
     Inflate(GzipError),
     /// A stream of an unknown version or without a nonce: the value of its header.
     InvalidStreamHead(String),
-    /// It exceeds the limit.
     TooLarge {
-        /// In bytes.
         size: usize,
-        /// In bytes.
         limit: usize,
     },
-    /// The body cannot be decoded.
     Decode(DecodeError),
-    /// It is neither a value nor an exception.
     Form,
 }
 
 impl ResponseFailure {
-    /// The protocol's name of the failure.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidContentType => "invalid_content_type",

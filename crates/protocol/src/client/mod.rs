@@ -18,7 +18,6 @@ pub use self::response::{
 pub use self::stream::{Answer, AuthenticatedStream, StreamOffer, authenticate_offered};
 use crate::Secrets;
 
-/// Options of a client. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The first signs requests; responses may be signed with any.
@@ -36,7 +35,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The protocol's defaults.
     pub fn new(secrets: Secrets) -> Self {
         Self {
             secrets,

@@ -19,7 +19,6 @@ use crate::{CallHeaders, CallTimeout, Secrets, Timestamp, digest, gzip, percent}
 
 const VERSION: u8 = 131;
 
-/// The path of a function: `/backwater/1/<module>/<function>/<arity>`. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath {
     /// Text if it is too long for a URI.
@@ -27,7 +26,6 @@ pub struct RequestPath {
 }
 
 impl RequestPath {
-    /// Percent-encodes the names.
     pub fn new(module: &str, function: &str, arity: u8) -> Self {
         let mut text = String::with_capacity(32 + module.len() + function.len());
         text.push_str("/backwater/1/");
@@ -42,7 +40,6 @@ impl RequestPath {
         Self { target }
     }
 
-    /// As sent.
     pub fn as_str(&self) -> &str {
         match &self.target {
             Ok(uri) => uri.path(),
@@ -54,11 +51,9 @@ impl RequestPath {
 /// Optional signed headers, chosen when the request is sent. Servers ignore those they do not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
-    /// How much longer the caller waits.
     pub timeout: Option<CallTimeout>,
     /// When the request was made; protects it from replay.
     pub created: Option<Timestamp>,
-    /// The server that the request is for.
     pub audience: Option<HeaderValue>,
     /// The caller's name, which selects the secrets to try.
     pub caller: Option<HeaderValue>,
@@ -77,7 +72,6 @@ pub struct PreparedRequest {
     body: Bytes,
 }
 
-/// Encodes, compresses and digests the arguments.
 pub fn prepare_request(
     path: &RequestPath,
     host: &HeaderValue,
@@ -110,22 +104,18 @@ pub fn prepare_request(
 }
 
 impl PreparedRequest {
-    /// Adds metadata and trace.
     pub fn carrying(self, carried: Option<CallHeaders>) -> Self {
         Self { carried, ..self }
     }
 
-    /// As sent.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// Secrets of the request and its response.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// Signs one attempt.
     pub fn sign(&self, request_id: [u8; 16], extensions: Extensions) -> Request<Bytes> {
         self.sign_accepting(ETF, request_id, extensions).0
     }

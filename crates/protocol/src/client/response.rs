@@ -24,7 +24,6 @@ pub struct AuthenticatedResponse {
     digest: HeaderValue,
     content_type: ContentType,
     encoding: Option<Encoding>,
-    /// Signed, like the other fields.
     detail: Option<HeaderValue>,
 }
 
@@ -47,7 +46,6 @@ pub fn authenticate(
     })
 }
 
-/// Returns the parameters of the signature.
 pub(super) fn check_request_id(
     headers: &HeaderMap,
     request_id: [u8; 16],
@@ -63,11 +61,11 @@ pub(super) fn check_request_id(
     headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)
 }
 
-/// Verifies the signature, and returns whether it covers the detail of a refusal. Also where a
-/// proxy has removed or replaced a signed `connection: close`.
+/// Returns whether the signature covers the detail of a refusal.
 ///
-/// Erlang's server signs this hop-by-hop header, always `close`, in every refusal. So the header is
-/// restored for verification. This is safe, because only a holder of the secret can have signed it.
+/// Erlang's server signs the hop-by-hop header `connection: close` in every refusal, which proxies
+/// remove or replace. So it is restored for verification. This is safe, because only a holder of
+/// the secret can have signed it.
 fn verify_behind_proxies(
     parameters: &HeaderValue,
     status: StatusCode,
@@ -103,7 +101,6 @@ fn verify_behind_proxies(
 }
 
 impl AuthenticatedResponse {
-    /// Whether the body is compressed.
     pub fn is_compressed(&self) -> bool {
         self.encoding == Some(Encoding::Gzip)
     }
@@ -113,7 +110,6 @@ impl AuthenticatedResponse {
         self.encoding.map_or(limit, |encoding| encoding.limit(limit))
     }
 
-    /// Checks the digest of the body.
     pub fn verify(self, body: Bytes) -> Result<VerifiedResponse, AuthenticationFailure> {
         if digest::is_digest_of(&self.digest, &body) {
             Ok(VerifiedResponse { head: self, body })
@@ -123,7 +119,6 @@ impl AuthenticatedResponse {
     }
 }
 
-/// A response whose head and body are authentic.
 #[derive(Debug)]
 pub struct VerifiedResponse {
     head: AuthenticatedResponse,
@@ -131,7 +126,6 @@ pub struct VerifiedResponse {
 }
 
 impl VerifiedResponse {
-    /// Checks the status.
     pub fn check_status(self) -> Result<Self, RemoteFailure> {
         if self.head.status == StatusCode::OK {
             Ok(self)
@@ -142,7 +136,6 @@ impl VerifiedResponse {
         }
     }
 
-    /// Checks content type and encoding.
     pub fn accept(self) -> Result<AcceptedResponse, ResponseFailure> {
         if self.head.content_type != ContentType::Etf {
             return Err(ResponseFailure::InvalidContentType);
@@ -152,7 +145,6 @@ impl VerifiedResponse {
     }
 }
 
-/// A response with a result.
 #[derive(Debug)]
 pub struct AcceptedResponse {
     encoding: Encoding,
@@ -188,34 +180,21 @@ impl AcceptedResponse {
     }
 }
 
-/// The result of inflating into limited room.
 #[derive(Debug)]
 pub enum Inflated {
-    /// All of it.
     Whole(Payload),
-    /// It needs more room; the response is unchanged.
     Exceeds(AcceptedResponse),
 }
 
-/// An encoded result.
 #[derive(Debug)]
 pub struct Payload {
     body: Bytes,
 }
 
-/// How the function ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It returned.
-    Return {
-        /// Where the value starts in the tape.
-        word_offset: usize,
-    },
-    /// It raised.
-    Exception {
-        /// Where `{Class, Reason, Stacktrace}` starts in the tape.
-        word_offset: usize,
-    },
+    Return { word_offset: usize },
+    Exception { word_offset: usize },
 }
 
 impl Payload {

@@ -25,12 +25,9 @@ pub struct StreamOffer {
     pub(super) request: Tag,
 }
 
-/// An authentic response to a request that accepts a stream.
 #[derive(Debug)]
 pub enum Answer {
-    /// A stream.
     Stream(AuthenticatedStream),
-    /// An ordinary response.
     Whole(AuthenticatedResponse),
 }
 

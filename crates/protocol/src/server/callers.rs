@@ -10,7 +10,6 @@ use ring::hmac;
 
 use crate::secrets::{Candidates, MAX_SECRETS, Secrets};
 
-/// Whether a caller must send its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// Its secrets are also tried for requests without a name.
@@ -19,12 +18,9 @@ pub enum Hint {
     Required,
 }
 
-/// A caller and the secrets that prove its name.
 #[derive(Clone, Debug)]
 pub struct NamedCaller {
-    /// As functions see it.
     pub name: String,
-    /// Any is accepted.
     pub secrets: Secrets,
     /// `None`: [`Hint::Optional`] if no caller sets a hint, otherwise [`Hint::Required`].
     pub hint: Option<Hint>,
@@ -33,7 +29,7 @@ pub struct NamedCaller {
 /// The callers of a server. Cloning is cheap, and `Debug` hides secrets.
 ///
 /// The signed header `x-backwater-caller` selects the secrets to try, so a thousand callers cost as
-/// much as one. It proves nothing by itself. Without it, at most [`MAX_SECRETS`] are tried.
+/// much as one. Without it, at most [`MAX_SECRETS`] are tried.
 #[derive(Clone)]
 pub struct Callers {
     ring: Arc<KeyRing>,
@@ -48,20 +44,14 @@ struct KeyRing {
     by_name: HashMap<Arc<str>, Range<usize>>,
 }
 
-/// Why callers are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallersError {
-    /// The list is empty.
     None,
-    /// Two have the same name.
     SameName(String),
     /// Two share a secret, so it does not identify either.
     SameSecret(String, String),
-    /// More than [`MAX_SECRETS`] would be tried for a request without a name.
     TooManyWithoutName {
-        /// How many.
         secrets: usize,
-        /// Whether any caller sets a hint.
         is_said: bool,
     },
 }
@@ -93,7 +83,6 @@ impl fmt::Display for CallersError {
 impl std::error::Error for CallersError {}
 
 impl From<Secrets> for Callers {
-    /// Callers without names.
     fn from(secrets: Secrets) -> Self {
         let keys = secrets.keys().to_vec();
         let without_name = keys.len();
@@ -103,7 +92,6 @@ impl From<Secrets> for Callers {
 }
 
 impl Callers {
-    /// Callers with names.
     pub fn new(callers: Vec<NamedCaller>) -> Result<Self, CallersError> {
         if callers.is_empty() {
             return Err(CallersError::None);
@@ -142,7 +130,6 @@ impl Callers {
         self.ring.callers.iter().map(|(name, _)| name)
     }
 
-    /// The keys to try for a request with this hint.
     pub(crate) fn candidates(&self, name: Option<&HeaderValue>) -> Candidates<'_> {
         let KeyRing { keys, without_name, callers, by_name } = &*self.ring;
         match name {
@@ -170,8 +157,7 @@ impl Callers {
     }
 }
 
-/// Compares what the secrets sign, because HMAC pads short keys with zeros and hashes long ones:
-/// different secrets may be the same key.
+/// Compares what the secrets sign, because HMAC pads short keys and hashes long ones.
 fn check_secrets(callers: &[NamedCaller]) -> Result<(), CallersError> {
     let mut owners = HashMap::new();
     for NamedCaller { name, secrets, .. } in callers {

@@ -28,10 +28,8 @@ pub use self::request::{
 };
 pub use self::response::{RespondError, ResponseContext, ResponseTerm, respond};
 pub use self::stream::{ListCollector, begin_stream};
-/// Options of a server. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who may call.
     pub callers: Callers,
     /// Limit of arguments before and after decompression. Default 8 MiB.
     pub max_encoded_args_size: usize,
@@ -44,7 +42,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The protocol's defaults.
     pub fn new(callers: impl Into<Callers>) -> Self {
         Self {
             callers: callers.into(),
@@ -56,12 +53,9 @@ impl Settings {
     }
 }
 
-/// The functions that a server exposes.
 pub trait Exposure {
-    /// How the server identifies a function.
     type Function: Copy;
 
-    /// Finds a function.
     fn lookup(&self, module: &str, function: &str, arity: u8) -> Lookup<Self::Function>;
 
     /// Whether a caller, `None` without a name, may call the functions of a module.
@@ -75,13 +69,9 @@ pub trait Exposure {
     }
 }
 
-/// The result of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup<Function> {
-    /// The module exposes nothing.
     ModuleNotExposed,
-    /// The function does not exist or is not exposed.
     FunctionNotFound,
-    /// The function.
     Found(Function),
 }

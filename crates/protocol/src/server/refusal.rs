@@ -10,8 +10,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use super::Settings;
 use super::response::{ResponseContext, seal};
 
-/// The signed headers of a refusal, sorted. `connection` is not signed, because proxies remove or
-/// replace it (RFC 9110, 7.6.1) and would break the signature.
+/// Sorted. `connection` is not signed, because proxies remove or replace it (RFC 9110, 7.6.1).
 const SIGNED: [HeaderName; 7] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
@@ -22,7 +21,6 @@ const SIGNED: [HeaderName; 7] = [
     crate::headers::REQUEST_ID,
 ];
 
-/// The refusal of a request.
 #[derive(Debug)]
 pub struct Refusal {
     // Boxed, because every stage returns it or its own type, and refusals are rare.
@@ -42,12 +40,10 @@ struct Content {
 }
 
 impl Refusal {
-    /// An unsigned refusal of an unauthenticated request.
     pub fn new(status: StatusCode, body: &'static str) -> Self {
         Self::of(status, body.into(), reason_of(status, body), None)
     }
 
-    /// A signed refusal.
     pub fn signed(status: StatusCode, body: &'static str, context: &ResponseContext) -> Self {
         Self::of(status, body.into(), reason_of(status, body), Some(context.clone()))
     }
@@ -94,12 +90,10 @@ impl Refusal {
         self
     }
 
-    /// The status.
     pub fn status(&self) -> StatusCode {
         self.content.status
     }
 
-    /// The text.
     pub fn body(&self) -> &str {
         &self.content.body
     }
@@ -147,7 +141,6 @@ impl Refusal {
     }
 }
 
-/// The body, or a fixed name for some statuses.
 fn reason_of(status: StatusCode, body: &'static str) -> &'static str {
     match status {
         _ if !body.is_empty() => body,

@@ -20,7 +20,6 @@ pub(crate) fn prefix_of(signature: &Tag) -> SignaturePrefix {
     std::array::from_fn(|index| signature[index])
 }
 
-/// What a server demands of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayPolicy {
     /// Refuse requests without a timestamp, and with `audiences` those without an audience.
@@ -35,7 +34,6 @@ pub struct ReplayPolicy {
 }
 
 impl ReplayPolicy {
-    /// The defaults, without audiences.
     pub fn new(required: bool) -> Self {
         Self {
             required,
@@ -46,7 +44,6 @@ impl ReplayPolicy {
     }
 }
 
-/// The signed claims of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claims<'a> {
     /// `Err` if malformed.
@@ -87,7 +84,6 @@ impl ReplayFailure {
     }
 }
 
-/// Remembers the requests of one server.
 pub struct ReplayGuard {
     policy: ReplayPolicy,
     memory: Mutex<Memory>,
@@ -99,12 +95,10 @@ impl ReplayGuard {
         Self { policy, memory: Mutex::new(Memory::new(now)) }
     }
 
-    /// How many requests are remembered.
     pub fn remembered(&self) -> usize {
         self.memory().len()
     }
 
-    /// Accepts and remembers a request, or refuses it.
     pub(crate) fn check(
         &self,
         claims: Claims<'_>,
@@ -150,12 +144,10 @@ impl fmt::Debug for ReplayGuard {
     }
 }
 
-/// Accepted signatures in two generations. Once the younger has lasted as long as a timestamp can
-/// be recent, the older is dropped as a whole.
+/// Once the younger generation is as old as a timestamp can be recent, the older one is dropped.
 struct Memory {
     younger: Generation,
     older: Generation,
-    /// When the younger generation started.
     began: Timestamp,
     /// Timestamps up to this one are refused whatever the clock does: their requests are forgotten
     /// or were never known.
@@ -164,7 +156,6 @@ struct Memory {
 
 struct Generation {
     signatures: HashSet<SignaturePrefix>,
-    /// The latest timestamp.
     latest: Timestamp,
 }
 

@@ -156,12 +156,10 @@ fn challenge(present: [bool; 6]) -> HeaderValue {
 }
 
 impl<'a> Authenticated<'a> {
-    /// What signed refusals need.
     pub fn context(&self) -> &ResponseContext {
         &self.context
     }
 
-    /// A signed refusal, before the body is expected.
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
         Refusal::signed(status, body, &self.context)
     }
@@ -231,7 +229,6 @@ fn arities_in_words(arities: &[u8]) -> Option<String> {
     Some(format!("it takes {}{or}{last} {noun}", others.join(", ")))
 }
 
-/// A request for an exposed function.
 #[derive(Debug)]
 pub struct Routed<'a, F> {
     function: F,
@@ -278,7 +275,6 @@ impl<'a, F> Routed<'a, F> {
     }
 }
 
-/// A request whose types and encodings are supported.
 #[derive(Debug)]
 pub struct Negotiated<'a, F> {
     function: F,
@@ -312,7 +308,6 @@ impl<F> Negotiated<'_, F> {
     }
 }
 
-/// A request whose body may be read.
 #[derive(Debug)]
 pub struct ExpectedBody<F> {
     function: F,
@@ -320,7 +315,6 @@ pub struct ExpectedBody<F> {
     encoding: Encoding,
     max_size: usize,
     digest: HeaderValue,
-    /// Which of [`AUTHENTICATED`] it has.
     authenticated: [bool; 6],
     timeout: Option<CallTimeout>,
     carried: Option<Box<CarriedContext>>,
@@ -328,23 +322,20 @@ pub struct ExpectedBody<F> {
 }
 
 impl<F> ExpectedBody<F> {
-    /// Takes the signed metadata and trace.
     pub fn take_carried(&mut self) -> Option<Box<CarriedContext>> {
         self.carried.take()
     }
 
-    /// How much longer the caller waited when it sent the request, if that is signed. Malformed
-    /// values are ignored, because the timeout only saves the server work.
+    /// How much longer the caller waited when it sent the request, if signed. Malformed values are
+    /// ignored, because the timeout only saves work.
     pub fn timeout(&self) -> Option<CallTimeout> {
         self.timeout
     }
 
-    /// The function to call.
     pub fn function(&self) -> &F {
         &self.function
     }
 
-    /// Limit of the body in bytes.
     pub fn max_size(&self) -> usize {
         self.encoding.limit(self.max_size)
     }
@@ -358,17 +349,14 @@ impl<F> ExpectedBody<F> {
         }
     }
 
-    /// Whether the body is compressed.
     pub fn is_compressed(&self) -> bool {
         self.encoding == Encoding::Gzip
     }
 
-    /// A signed refusal, while the body is read.
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
         Refusal::signed(status, body, &self.context)
     }
 
-    /// The refusal of a body of `length` bytes or more.
     pub fn too_large(&self, length: u64) -> Refusal {
         let form = if self.is_compressed() { " gzipped" } else { "" };
         let limit = self.max_size;
@@ -433,7 +421,6 @@ impl<F> VerifiedBody<F> {
         Ok(Inflated::Whole(Arguments { function, arity, context, body }))
     }
 
-    /// The refusal of arguments that inflate beyond the limit.
     fn too_large(&self) -> Refusal {
         let (sent, limit) = (self.body.len(), self.max_size);
         // The claimed size, which wraps at 4 GiB.
@@ -444,22 +431,17 @@ impl<F> VerifiedBody<F> {
         ))
     }
 
-    /// A signed refusal, before the body is inflated.
     pub fn refuse(&self, status: StatusCode, body: &'static str) -> Refusal {
         Refusal::signed(status, body, &self.context)
     }
 }
 
-/// The result of inflating into limited room.
 #[derive(Debug)]
 pub enum Inflated<F> {
-    /// All of it.
     Whole(Arguments<F>),
-    /// It needs more room; the body is unchanged.
     Exceeds(VerifiedBody<F>),
 }
 
-/// Encoded arguments.
 #[derive(Debug)]
 pub struct Arguments<F> {
     function: F,
@@ -499,9 +481,7 @@ impl<F> Arguments<F> {
 /// A call that has passed every check, with its arguments on the tape.
 #[derive(Debug)]
 pub struct Call<F> {
-    /// The function.
     pub function: F,
-    /// What the response needs.
     pub context: ResponseContext,
     /// The bytes that the tape refers to.
     pub source: Bytes,

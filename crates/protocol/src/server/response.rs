@@ -33,7 +33,6 @@ const SIGNED: [HeaderName; 8] = [
 pub(super) const RETURN: &[u8] = b"\x83h\x02w\x06return";
 const EXCEPTION: &[u8] = b"\x83h\x02w\x09exception";
 
-/// What a response needs from its request.
 #[derive(Clone, Debug)]
 pub struct ResponseContext {
     pub(crate) request_id: HeaderValue,
@@ -46,12 +45,10 @@ pub struct ResponseContext {
 }
 
 impl ResponseContext {
-    /// The caller's id of the request.
     pub fn request_id(&self) -> &HeaderValue {
         &self.request_id
     }
 
-    /// The authenticated caller; `None` without a name.
     pub fn caller(&self) -> Option<&Arc<str>> {
         self.caller.as_ref()
     }
@@ -62,25 +59,17 @@ impl ResponseContext {
     }
 }
 
-/// How a function ended.
 #[derive(Clone, Copy, Debug)]
 pub enum ResponseTerm<'a> {
-    /// Its value.
     Return(TapeRef<'a>),
     /// `{Class, Reason, Stacktrace}`.
     Exception(TapeRef<'a>),
 }
 
-/// Why a result cannot be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RespondError {
-    /// It cannot be encoded.
     Encode(EncodeError),
-    /// It exceeds `max_encoded_result_size`.
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-    },
+    TooLarge { limit: usize },
 }
 
 impl RespondError {
@@ -106,7 +95,6 @@ impl fmt::Display for RespondError {
 
 impl std::error::Error for RespondError {}
 
-/// The signed response of a function.
 pub fn respond(
     context: &ResponseContext,
     term: ResponseTerm<'_>,

@@ -58,17 +58,14 @@ pub struct ListCollector {
 
 /// LIST_EXT; the count is filled in last.
 const LIST: [u8; 5] = [108, 0, 0, 0, 0];
-/// The empty list, which ends others.
 const NIL: u8 = 106;
 
 impl ListCollector {
-    /// An empty list.
     pub fn new(settings: &Settings) -> Self {
         let body = [RETURN, &LIST].concat();
         Self { body, count: 0, limit: settings.max_encoded_result_size }
     }
 
-    /// Size so far in bytes.
     pub fn size(&self) -> usize {
         self.body.len()
     }
@@ -85,7 +82,6 @@ impl ListCollector {
         if body.len() < *limit { Ok(()) } else { Err(RespondError::TooLarge { limit: *limit }) }
     }
 
-    /// The signed response.
     pub fn finish(self, context: &ResponseContext, settings: &Settings) -> Response<Bytes> {
         let Self { mut body, count, .. } = self;
         if count == 0 {

@@ -6,7 +6,6 @@ use crate::percent;
 
 pub(crate) const BASE: &str = "/backwater/1/";
 
-/// Functions that are never exposed.
 const NEVER_EXPOSED: [(&str, u8); 5] = [
     ("module_info", 0),
     ("module_info", 1),

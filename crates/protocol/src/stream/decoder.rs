@@ -11,46 +11,33 @@ use subtle::ConstantTimeEq;
 use super::{FrameType, GATHERED, GZIPPED, HEAD, TAG, VERSION, tag_of};
 use crate::gzip::{self, GzipError};
 
-/// Why a stream fails.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FrameError {
     /// A frame was changed, dropped, repeated or reordered, or comes from another stream.
     InvalidTag {
-        /// The expected number of the frame.
         number: u64,
     },
     /// A frame claims a payload over the limit. The claim is not verified.
     TooLarge {
-        /// The claimed size in bytes.
         size: usize,
         /// In bytes: `max_encoded_result_size` plus [`GATHERED`].
         limit: usize,
     },
-    /// The body ended before the stream.
     Truncated,
-    /// An authentic frame has an unknown type.
     UnknownType(u8),
     /// An authentic frame has flags that are unknown or not allowed for its type.
     UnknownFlags(u8),
-    /// An authentic payload cannot be inflated, or not within the limit.
     Inflate(GzipError),
-    /// An authentic payload does not match its type.
     InvalidPayload(FrameType),
-    /// An authentic payload cannot be decoded.
     Decode(DecodeError),
-    /// The end of the stream states another number of items.
     CountMismatch {
-        /// Items received.
         received: u64,
-        /// Items sent.
         sent: u64,
     },
-    /// Bytes follow the end of the stream.
     TrailingBytes,
 }
 
 impl FrameError {
-    /// A name in the style of the protocol's.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidTag { .. } => "invalid_frame_tag",
@@ -104,19 +91,11 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// An authentic frame.
 #[derive(Debug)]
 pub enum Frame {
-    /// Items of the stream.
     Items(Items),
-    /// The end of the stream.
-    End {
-        /// The number of all items.
-        count: u64,
-    },
-    /// The function raised, which ends the stream.
+    End { count: u64 },
     Exception(Exception),
-    /// The stream is alive.
     Ping,
 }
 
@@ -129,9 +108,7 @@ enum State {
 /// Reads the frames of one stream, and exposes nothing of a frame before its tag is verified.
 pub struct FrameDecoder {
     key: hmac::Key,
-    /// The next frame's.
     number: u64,
-    /// Items so far.
     count: u64,
     /// Limit of payloads, compressed and inflated.
     max_size: usize,
@@ -160,12 +137,11 @@ impl FrameDecoder {
         }
     }
 
-    /// Unread bytes.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// The claimed size of the next frame with head and tag, once its head has arrived. Unverified;
+    /// The claimed size of the next frame, once its head has arrived. Unverified;
     /// [`next_frame`](Self::next_frame) refuses frames over the limit.
     pub fn frame_size(&self) -> Option<usize> {
         let head = self.buffer.first_chunk()?;
@@ -193,11 +169,6 @@ impl FrameDecoder {
     }
 
     /// Checks at the end of the body that the stream has ended as well.
-    ///
-    /// # Errors
-    ///
-    /// [`FrameError::Truncated`] if it has not, or the earlier error of
-    /// [`next_frame`](Self::next_frame).
     pub fn finish(&self) -> Result<(), FrameError> {
         match &self.state {
             State::Open => Err(FrameError::Truncated),
@@ -276,7 +247,6 @@ fn payload_size(head: &[u8; HEAD]) -> usize {
     u32::from_be_bytes([a, b, c, d]) as usize
 }
 
-/// The number of items that a list claims.
 fn count_of(payload: &[u8]) -> Option<u32> {
     match *payload {
         [VERSION, 108, a, b, c, d, ..] => Some(u32::from_be_bytes([a, b, c, d])),
@@ -285,7 +255,6 @@ fn count_of(payload: &[u8]) -> Option<u32> {
     }
 }
 
-/// Encoded items.
 #[derive(Debug)]
 pub struct Items {
     payload: Bytes,
@@ -293,7 +262,6 @@ pub struct Items {
 }
 
 impl Items {
-    /// How many.
     pub fn count(&self) -> u32 {
         self.count
     }
@@ -305,7 +273,6 @@ impl Items {
 
     /// Decodes the items as one list at the start of the tape, and returns the bytes that the tape
     /// refers to. `max_depth` applies to each item.
-    /// An error means that the stream has failed.
     pub fn decode(
         self,
         decoder: &mut Decoder,
@@ -329,7 +296,6 @@ impl Items {
     }
 }
 
-/// An encoded exception.
 #[derive(Debug)]
 pub struct Exception {
     payload: Bytes,

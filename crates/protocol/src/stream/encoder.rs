@@ -10,37 +10,33 @@ use crate::server::{RespondError, Settings};
 
 /// LIST_EXT up to its count.
 const LIST: [u8; 2] = [VERSION, 108];
-/// Bytes before the first item.
 const LIST_HEAD: usize = LIST.len() + 4;
 const NIL: u8 = 106;
 
 /// Makes the frames of one stream. Every method appends whole frames to `out`.
 pub struct FrameEncoder {
     key: hmac::Key,
-    /// The next frame's.
     number: u64,
-    /// Items so far.
     count: u64,
     max_item_size: usize,
-    /// `None` if the caller does not take compressed payloads.
+    /// `None` if the caller does not accept gzip.
     compression: Option<Compression>,
 }
 
-/// After payloads that compression did not shrink, such as images, the most that are not tried.
+/// The most payloads that skip compression after incompressible ones, such as images.
 const LONGEST_PAUSE: u32 = 64;
 
-/// Which payloads are compressed.
 struct Compression {
-    /// From which size on.
+    /// In bytes.
     threshold: usize,
     level: u32,
-    /// How many payloads are not tried now, and how many after the next one that does not shrink.
+    /// Payloads to skip now, and after the next incompressible one.
     pause: u32,
     next_pause: u32,
 }
 
 impl Compression {
-    /// The payload compressed, if it is worth the time and the result is smaller.
+    /// `None` if the payload is skipped or does not shrink.
     fn pack(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
         if payload.len() < self.threshold {
             return None;
@@ -77,14 +73,12 @@ impl FrameEncoder {
         }
     }
 
-    /// Items so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Splits the items of a list into frames. Each frame ends with the item that fills it to
-    /// [`GATHERED`] bytes; an empty list needs none.
-    /// After an error the items before the failed one are in `out`, and an exception may follow.
+    /// Splits the items of a list into frames of [`GATHERED`] bytes or slightly more. After an
+    /// error the items before the failed one are in `out`, and an exception may follow.
     pub fn items(
         &mut self,
         list: TapeRef<'_>,
@@ -144,14 +138,12 @@ impl FrameEncoder {
         Ok(())
     }
 
-    /// The end of the stream.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         let start = begin(out);
         out.extend(self.count.to_be_bytes());
         self.seal(FrameType::End, start, out);
     }
 
-    /// Shows that the stream is alive.
     pub fn ping(&mut self, out: &mut Vec<u8>) {
         let start = begin(out);
         self.seal(FrameType::Ping, start, out);

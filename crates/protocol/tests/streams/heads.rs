@@ -77,7 +77,6 @@ fn repeated_stream_headers_are_refused() {
     }
 }
 
-/// The headers of a stream.
 fn headers(version: &str) -> Vec<(&'static str, String)> {
     vec![
         ("content-type", "application/x-backwater-stream".to_owned()),

@@ -1,6 +1,6 @@
 // ring is assembly, which Miri does not run.
 #![cfg(not(miri))]
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 //! Only what the server sent passes for a stream.
 
 mod frames;

@@ -31,7 +31,6 @@ pub(crate) fn server() -> server::Settings {
     server::Settings { max_encoded_result_size: LIMIT, ..server::Settings::new(secrets(&[SECRET])) }
 }
 
-/// A request for a function without arguments.
 pub(crate) fn prepared(function: &str, client: &client::Settings) -> PreparedRequest {
     let path = RequestPath::new("module", function, 0);
     let host = HeaderValue::from_static("host");
@@ -112,7 +111,6 @@ impl Stream {
         decoder_of(&self.head, &self.offer, LIMIT)
     }
 
-    /// Frames of an encoded list.
     pub(crate) fn items(&mut self, list: &[u8]) -> Vec<u8> {
         let (out, result) = self.try_items(list);
         assert_eq!(result, Ok(()));
@@ -167,7 +165,6 @@ pub(crate) fn tape_of(bytes: &[u8]) -> Tape {
     tape
 }
 
-/// An encoded list of encoded terms.
 pub(crate) fn list(items: &[&[u8]]) -> Vec<u8> {
     let count = (items.len() as u32).to_be_bytes();
     [&[131, 108], &count[..], &items.concat(), &[106]].concat()
@@ -277,7 +274,6 @@ impl Forger {
     }
 }
 
-/// How a client reads forged frames.
 pub(crate) fn forged(
     frames: &[(u8, u8, &[u8])],
     limit: usize,
@@ -291,7 +287,6 @@ pub(crate) fn forged(
     read(decoder_of(&stream.head, &stream.offer, limit), &body)
 }
 
-/// A signed head with these headers.
 pub(crate) fn signed_head(headers: &[(&'static str, &str)]) -> Response<()> {
     let mut head = Response::new(());
     let (mut names, mut text) =

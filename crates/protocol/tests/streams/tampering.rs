@@ -106,7 +106,6 @@ fn a_truncated_exception_is_an_error() {
     }
 }
 
-/// All orders of these numbers.
 fn orders(numbers: &[usize]) -> Vec<Vec<usize>> {
     if numbers.is_empty() {
         return vec![vec![]];

@@ -23,14 +23,12 @@ enum Undecoded {
     Accepted(AcceptedResponse),
 }
 
-/// The result of decoding within the reserved memory.
 enum Decoded {
     Done(Outcome, Box<Tape>, Bytes),
     /// The body is larger than its gzip trailer claims.
     Exceeds(AcceptedResponse),
 }
 
-/// Verifies, inflates and decodes a body, each once the memory for the result is reserved.
 pub(super) async fn decode(
     state: &ClientState,
     received: WholeResponse,
@@ -47,7 +45,7 @@ pub(super) async fn decode(
     loop {
         memory.grow(Stage::Arrived, decoding(compressed, inflated).max(memory.bytes())).await;
         let options = options.clone();
-        // Small bodies are not counted, so they may exceed their claim.
+        // Small bodies may exceed their claim.
         let room = inflated.max(SMALL);
         let decoded = state.codecs.run(compressed.max(inflated), move |codec| {
             decode_within(room, limit, undecoded, codec, &options)
@@ -89,7 +87,6 @@ fn decode_within(
     Ok(Decoded::Done(outcome, tape, source))
 }
 
-/// Checks that a response is authentic and holds a result.
 fn accept(
     response: AuthenticatedResponse,
     status: StatusCode,

@@ -21,8 +21,8 @@ use super::times::Progress;
 use crate::codec::{Codec, Stopped};
 use crate::terms::{OwnedDecodeOptions, tape_size};
 
-/// Calls one endpoint with a new identifier and signature, and reports the result to its health.
-/// Returns the request if it is kept for another attempt; otherwise drops it once encoded.
+/// Calls one endpoint and reports the result to its health. Returns the request if it is kept for
+/// another attempt; otherwise drops it once encoded.
 pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     state: &Arc<ClientState>,
     endpoint: &Arc<Endpoint>,
@@ -49,7 +49,7 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
                         },
                     )
                 }
-                // Boxed because it is rare: futures are moved and should stay small.
+                // Boxed, because it is rare.
                 Ok(Received::Stream(stream)) => {
                     Box::pin(open(state, *stream, decode_options, limits, progress)).await
                 }
@@ -67,7 +67,6 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     (result, request)
 }
 
-/// Decodes a response in the remaining time of the call.
 async fn understand(
     state: &ClientState,
     received: WholeResponse,
@@ -85,7 +84,6 @@ async fn understand(
     }
 }
 
-/// Reads the first event of a stream. Before it, the call can still move elsewhere.
 async fn open(
     state: &Arc<ClientState>,
     OpenStream { stream, body, lease }: OpenStream,

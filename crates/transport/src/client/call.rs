@@ -16,16 +16,15 @@ use super::retry::{Retry, is_endpoints_fault, retry_after};
 use super::state::ClientState;
 use super::times::{Phase, Progress, TimeLimit};
 
-/// The connect timeout is split among at most this many endpoints, so that one that hangs leaves
-/// time for others.
+/// At most this many endpoints share the connect timeout, so that one that hangs leaves time for
+/// others.
 const SHARES: u32 = 3;
-/// Limit of a share, except for the last endpoint: enough for TLS around the world, and short
-/// enough that a lost SYN, repeated after a second, moves the call on.
+/// Limit of a share: enough for TLS around the world, but a lost SYN, repeated after a second,
+/// moves the call on. The last endpoint has none.
 const LONGEST_SHARE: Duration = Duration::from_secs(1);
-/// How long a call that has failed everywhere waits for a discovery update.
 const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
-/// Calls the least busy endpoint, and others if it fails there and may be repeated.
+/// Calls one endpoint, and others if that fails and the call may be repeated.
 pub(super) async fn run(
     state: &Arc<ClientState>,
     request: Box<CallRequest>,
@@ -48,7 +47,6 @@ pub(super) async fn run(
         return Box::pin(attempts.hedged(delay)).await;
     }
     let endpoint = discovery.choose(&set, &[], limits.connect_timeout()).ok_or_else(no_endpoint)?;
-    // The request is kept only if another attempt is possible.
     let is_last = is_only && discovery.is_fixed() && !request.idempotent;
     let limits_of_first = limits.with_share(share(&set, &[], &limits, progress));
     drop(set);
@@ -64,7 +62,6 @@ pub(super) async fn run(
     }
 }
 
-/// Waits for the first endpoints to be resolved.
 async fn first_endpoints(
     state: &ClientState,
     unknown: Unknown,
@@ -85,7 +82,7 @@ async fn first_endpoints(
     })
 }
 
-/// One endpoint's share of the connect timeout; `None` for all of it if no other endpoint is left.
+/// One endpoint's share of the connect timeout; `None` if no other endpoint is left.
 fn share(
     set: &EndpointSet,
     tried: &[Arc<Endpoint>],
@@ -96,7 +93,6 @@ fn share(
     (left > 1).then(|| (limits.connecting(progress).left / left).min(LONGEST_SHARE))
 }
 
-/// Whether connecting exceeded its share or the whole timeout.
 fn ran_out_of_share(error: &CallError) -> bool {
     matches!(
         error,
@@ -119,9 +115,7 @@ struct Attempts<'a> {
     request: Arc<CallRequest>,
     limits: Limits,
     progress: &'a mut Progress,
-    /// Endpoints tried in this round.
     tried: Vec<Arc<Endpoint>>,
-    /// Endpoints where connecting exceeded its share.
     ran_out_of_share: Vec<Arc<Endpoint>>,
     retries: u32,
     has_requested_update: bool,
@@ -147,7 +141,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Continues after a failed attempt, until there is an answer or nothing else may be tried.
+    /// Continues after a failed attempt.
     async fn after(mut self, mut error: CallError) -> Result<Answer, CallError> {
         let mut tls_failure = None;
         if ran_out_of_share(&error) {
@@ -206,7 +200,6 @@ impl<'a> Attempts<'a> {
             (result, progress) = &mut second => (result, progress, true),
         };
         if result.as_ref().is_err_and(|error| retry_after(error) != Retry::Never) {
-            // The other attempt may still succeed.
             let (result, progress) = if is_second { first.await } else { second.await };
             if !is_second && result.is_ok() {
                 self.state.retries.count_won_hedge();
@@ -232,7 +225,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Does not borrow `self`, so that two attempts can run at once.
+    /// Does not borrow `self`, so that two can run at once.
     fn independent_attempt(
         &self,
         endpoint: Arc<Endpoint>,
@@ -248,13 +241,12 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// An endpoint that is up, if the budget allows a hedge.
     fn hedge_endpoint(&self) -> Option<Arc<Endpoint>> {
         let endpoint = self.untried().filter(|endpoint| endpoint.is_up())?;
         self.state.retries.begin_hedge().then_some(endpoint)
     }
 
-    /// Where to try next after `error`; `None` ends the call.
+    /// The next endpoint; `None` ends the call.
     async fn next(&mut self, error: &CallError) -> Option<Arc<Endpoint>> {
         match retry_after(error) {
             Retry::Never => None,
@@ -296,7 +288,7 @@ impl<'a> Attempts<'a> {
         discovery.choose(&set, &self.tried, self.limits.connect_timeout())
     }
 
-    /// Asks once for other endpoints, because all known ones have failed.
+    /// Asks once for other endpoints.
     async fn after_update(&mut self) -> Option<Arc<Endpoint>> {
         let discovery = &self.state.discovery;
         if discovery.is_fixed() || std::mem::replace(&mut self.has_requested_update, true) {
@@ -309,7 +301,7 @@ impl<'a> Attempts<'a> {
         self.untried()
     }
 
-    /// Where to retry an idempotent call: at an untried endpoint, or at any after a pause.
+    /// Retries an idempotent call at an untried endpoint, or at any after a pause.
     async fn repeat(&mut self) -> Option<Arc<Endpoint>> {
         if self.state.is_closing()
             || !self.request.idempotent

@@ -17,112 +17,77 @@ use super::options::EndpointAddress;
 use super::times::{CallTimes, Phase, TimeLimit};
 use crate::tls::TlsFailure;
 
-/// Why a call failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The arguments or the function's name cannot be sent.
     Encode(EncodeFailure),
-    /// The server's name could not be resolved.
     Resolve(ResolveFailure),
-    /// The connection failed.
     Connect {
-        /// The server.
         endpoint: EndpointAddress,
-        /// The error of the name lookup or of the last address.
         source: io::Error,
     },
     /// The TLS connection failed; the server has not acted on the request.
     Tls {
-        /// The server.
         endpoint: EndpointAddress,
-        /// Why.
         failure: TlsFailure,
     },
     /// The call took too long. It may have been made from [`Phase::Send`] on.
     Timeout {
-        /// The current phase.
         phase: Phase,
-        /// The time limit.
         limit: Duration,
-        /// The option of the limit.
         option: TimeLimit,
-        /// Where the time went.
         times: Box<CallTimes>,
-        /// The server, if one was chosen.
         endpoint: Option<EndpointAddress>,
     },
     /// The connection was lost before the response. The function may have been called.
     ConnectionLost {
-        /// What ended it.
         source: Box<dyn Error + Send + Sync>,
-        /// Whether the function was certainly not called, because the request was not written in
-        /// full.
+        /// Whether the request was not written in full, so the function was certainly not called.
         unsent: bool,
     },
-    /// The connection or body of a stream ended before the stream.
     Truncated {
-        /// Items received.
         items: u64,
         /// What ended the connection; `None` if only the body ended.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// A frame of a stream is not authentic or not understood.
     Frame(FrameError),
-    /// The response is not HTTP/1.1.
     MalformedHttp {
-        /// The error of the HTTP parser.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The response is not authentic.
     Authentication {
-        /// Why.
         failure: AuthenticationFailure,
-        /// The claimed status.
         unverified_status: StatusCode,
         /// The start of the claimed body, at most 4096 bytes.
         unverified_body: Bytes,
     },
-    /// The server refused the call.
     Remote(RemoteFailure),
-    /// The response cannot be understood.
     Response(ResponseFailure),
-    /// The body of the response exceeds the limit.
     TooLarge {
         /// The length that it claims or has reached, in bytes.
         size: u64,
-        /// `max_encoded_result_size`, in bytes.
         limit: usize,
     },
-    /// Too many calls wait for a connection.
     QueueFull {
-        /// `max_waiting`.
         limit: usize,
     },
-    /// The client was closed.
     Closed,
-    /// A bug in this library.
     Internal(String),
 }
 
-/// A failed call.
 #[derive(Debug)]
 pub struct CallFailure {
-    /// Why.
     pub error: CallError,
-    /// The last request's; `None` if none was sent.
     pub request_id: Option<[u8; 16]>,
 }
 
 impl From<CallError> for CallFailure {
-    /// A call that was not sent.
     fn from(error: CallError) -> Self {
         Self { error, request_id: None }
     }
 }
 
 impl CallError {
-    /// Adds the server to a timeout.
     pub(super) fn at(mut self, address: &EndpointAddress) -> Self {
         if let Self::Timeout { endpoint, .. } = &mut self {
             *endpoint = Some(address.clone());
@@ -131,7 +96,6 @@ impl CallError {
     }
 }
 
-/// The meaning of a connect error, and the system's message.
 fn in_words(error: &io::Error) -> (&'static str, String) {
     let known = |what, why: &str| (what, why.to_owned());
     match error.kind() {

@@ -28,32 +28,27 @@ use crate::memory::{Share, Stage, counted};
 
 /// How much of an unauthenticated body an error shows, in bytes.
 pub(super) const HINT: usize = 4096;
-/// How long to wait for that body.
 const HINT_TIME: Duration = Duration::from_millis(500);
 
-/// Bodies of at most this many bytes are copied, so that they do not keep the read buffer alive.
+/// Smaller bodies are copied, so that they do not keep the read buffer alive.
 const SMALL: usize = 1024;
 
-/// A response with an authentic head.
 #[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
 pub(super) enum Received {
     Whole(WholeResponse),
     Stream(Box<OpenStream>),
 }
 
-/// A stream before its first byte.
 pub(super) struct OpenStream {
     pub(super) stream: AuthenticatedStream,
     pub(super) body: Incoming,
     pub(super) lease: Lease,
 }
 
-/// A response that was read completely.
 pub(super) struct WholeResponse {
     pub(super) response: AuthenticatedResponse,
     pub(super) status: StatusCode,
     pub(super) body: CollectedBody,
-    /// Counts the body.
     pub(super) memory: Share,
 }
 
@@ -64,7 +59,6 @@ pub(super) struct Outgoing<'a> {
     pub(super) purpose: Purpose,
 }
 
-/// Waits for a connection, sends the request and reads the response.
 pub(super) async fn exchange(
     state: &ClientState,
     pool: &Arc<Pool>,
@@ -78,9 +72,9 @@ pub(super) async fn exchange(
         .map_err(|error| error.at(pool.address()))?;
     let was_kept = lease.connection.was_kept();
     let ended = match exchange_on(state, lease, request, limits, progress).await {
-        // The server may close an idle connection at any time, which callers should not notice.
+        // The server had closed the idle connection.
         Err(Failure::Unsent { lease, .. }) if was_kept => {
-            // Boxed because it is rare: futures are moved and should stay small.
+            // Boxed, because it is rare.
             Box::pin(exchange_afresh(state, *lease, request, limits, progress)).await
         }
         ended => ended,
@@ -88,7 +82,6 @@ pub(super) async fn exchange(
     ended.map_err(|failure| failure.into_error().at(pool.address()))
 }
 
-/// On a new connection.
 async fn exchange_afresh(
     state: &ClientState,
     lease: Lease,
@@ -100,8 +93,6 @@ async fn exchange_afresh(
     exchange_on(state, lease, request, limits, progress).await
 }
 
-/// Keeps the connection if it can be reused.
-///
 /// Each request has its own identifier: a server that has seen the head of an earlier one would
 /// take the second for a replay.
 async fn exchange_on(
@@ -146,7 +137,6 @@ async fn exchange_on(
 #[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
 enum Response {
     Whole(WholeResponse),
-    /// Only the head was read.
     Stream(Box<(AuthenticatedStream, Incoming)>),
 }
 
@@ -192,7 +182,6 @@ async fn round_trip(
     }
 }
 
-/// Reads at most `max_size` bytes; `limit` is the option behind it.
 async fn read(
     connection: &mut Connection,
     body: Incoming,
@@ -205,19 +194,18 @@ async fn read(
         return Err(CallError::TooLarge { size: claimed, limit });
     }
     let most = body.size_hint().exact().map_or(max_size, |length| length as usize);
-    // The body stays on the wire until there is room for it.
+    // The body stays on the wire meanwhile.
     memory.grow(Stage::Arriving, counted(most)).await;
     let body = connection.read_body(body, &mut BodyReader::new(max_size)).await;
     let body = body.map_err(|error| match error {
         BodyError::TooLarge(size) => CallError::TooLarge { size, limit },
         BodyError::Broken(error) => broken(error),
     })?;
-    // The body is a slice of hyper's read buffer. While JavaScript held it, hyper would allocate
-    // another 8 KiB per small response.
+    // While JavaScript holds a slice of hyper's read buffer, hyper allocates another 8 KiB per
+    // response.
     Ok(body.copied_up_to(SMALL))
 }
 
-/// As much of an unauthenticated body as arrives soon.
 async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
     let mut reader = BodyReader::new(HINT);
     let read = match timeout(HINT_TIME, connection.read_body(body, &mut reader)).await {
@@ -227,9 +215,8 @@ async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
     read.into_bytes()
 }
 
-/// Why an attempt failed.
 enum Failure {
-    /// The server has certainly not started: the request was not written in full.
+    /// The request was not written in full, so the server has not started.
     Unsent {
         error: CallError,
         lease: Box<Lease>,
@@ -252,9 +239,7 @@ impl From<CallError> for Failure {
     }
 }
 
-/// Why a round trip failed.
 enum Broken {
-    /// The server has certainly not started: the request was not written in full.
     Unsent(CallError),
     Other(CallError),
 }
@@ -307,7 +292,6 @@ impl Error for WithoutCertificate {
 /// Distinguishes a peer that does not speak HTTP from one that has gone away.
 fn broken(error: hyper::Error) -> CallError {
     let source = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
-    // How hyper reports malformed chunks.
     let bad_chunk = source.is_some_and(|error| {
         matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
     });
@@ -320,7 +304,6 @@ fn broken(error: hyper::Error) -> CallError {
     }
 }
 
-/// A TLS alert, or bytes that the peer has not encrypted.
 fn is_of_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
 }

@@ -28,33 +28,26 @@ use crate::memory::{Share, Stage, counted, decoding};
 use crate::tape_pool;
 use crate::terms::OwnedDecodeOptions;
 
-/// How long to wait for the end of the body after the end of the stream, usually in the same
-/// packet. Without it the connection cannot be reused.
+/// How long to wait for the end of the body, usually in the same packet as the end of the stream.
+/// Without it the connection cannot be reused.
 const END_OF_BODY: Duration = Duration::from_millis(100);
 /// How much a frame may exceed `max_encoded_result_size`: the gathered items and some bytes around
 /// them.
 const LARGEST_OVERHEAD: usize = GATHERED + 64;
-/// The answer to a call that takes a stream.
 #[derive(Debug)]
 pub enum Answer {
-    /// An ordinary outcome.
     Whole(CallOutcome),
-    /// A stream.
     Stream(Box<ItemStream>),
 }
 
-/// An event of a stream.
 #[derive(Debug)]
 pub enum StreamEvent {
-    /// A list of items, at the first word of the tape.
     Items(StreamTerm),
-    /// The end, with the number of all items.
     End(u64),
     /// The function raised `{Class, Reason, Stacktrace}`, which ends the stream.
     Exception(StreamTerm),
 }
 
-/// A term of a stream.
 #[derive(Debug)]
 pub struct StreamTerm {
     /// Return it to the pool with [`give_back`](crate::tape_pool::give_back).
@@ -73,11 +66,10 @@ impl StreamTerm {
     }
 }
 
-/// A stream. It reads only while [`ItemStream::next`] is polled, so a slow consumer pauses the
-/// server. Dropping it early closes the connection, which tells the server.
+/// Reads only while [`ItemStream::next`] is polled, so a slow consumer pauses the server. Dropping
+/// it early closes the connection.
 pub struct ItemStream {
     source: Source,
-    /// Read together with the head.
     first: Option<StreamEvent>,
     /// Tells when the client aborts its streams, and delays its closing.
     lifetime: watch::Receiver<Lifetime>,
@@ -85,7 +77,6 @@ pub struct ItemStream {
 }
 
 impl ItemStream {
-    /// Reads the first event.
     pub(super) async fn open(mut source: Source) -> Result<Self, CallError> {
         let lifetime = source.state.lifetime.subscribe();
         let first = source.next().await?;
@@ -93,25 +84,18 @@ impl ItemStream {
         Ok(Self { source, first: Some(first), lifetime, request_id })
     }
 
-    /// Counts the stream for its endpoint until it ends.
     pub(super) fn counts_as(&mut self, in_flight: InFlight) {
         if self.source.lease.is_some() {
             self.source.in_flight = Some(in_flight);
         }
     }
 
-    /// The identifier of the request.
     pub fn request_id(&self) -> Option<[u8; 16]> {
         self.request_id
     }
 
     /// The next event. Poll the future on the I/O thread; dropping it loses nothing. Do not call it
     /// after the end, an exception or an error.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError::Truncated`], [`CallError::Frame`], [`CallError::Timeout`],
-    /// [`CallError::Closed`].
     pub async fn next(&mut self) -> Result<StreamEvent, CallFailure> {
         if let Some(first) = self.first.take() {
             return Ok(first);
@@ -124,7 +108,7 @@ impl ItemStream {
                 read = catch_panic(reading) => {
                     read.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                 }
-                // Fails only if the client is gone, and the source holds it.
+                // The source holds the sender.
                 _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
                     Err(CallError::Closed)
                 }
@@ -134,8 +118,8 @@ impl ItemStream {
         read.map_err(|error| CallFailure { error, request_id: self.request_id })
     }
 
-    /// Resolves when the stream fails even if its consumer does not read: at its total timeout, or
-    /// when the client aborts it.
+    /// Resolves at the total timeout, or when the client aborts the stream, even if its consumer
+    /// does not read.
     pub async fn expired(&mut self) -> CallFailure {
         let Self { source, lifetime, request_id, .. } = self;
         let error = tokio::select! {
@@ -152,10 +136,8 @@ impl fmt::Debug for ItemStream {
     }
 }
 
-/// The connection of a stream.
 pub(super) struct Source {
     state: Arc<ClientState>,
-    /// `None` once the stream has ended.
     lease: Option<Lease>,
     body: Incoming,
     /// `None` while it decodes on another thread.
@@ -163,17 +145,13 @@ pub(super) struct Source {
     options: OwnedDecodeOptions,
     limits: Limits,
     progress: Progress,
-    /// Counts the stream for its endpoint.
     in_flight: Option<InFlight>,
     budget: CooperativeBudget,
-    /// Of the arriving frame.
     memory: Share,
-    /// Items so far.
     items: u64,
 }
 
 enum Step {
-    /// The frame is not complete.
     Incomplete,
     Ping,
     Event(StreamEvent, u32),
@@ -204,7 +182,6 @@ impl Source {
         }
     }
 
-    /// Reads until there is an event.
     pub(super) async fn next(&mut self) -> Result<StreamEvent, CallError> {
         loop {
             self.budget.turn().await;
@@ -222,7 +199,6 @@ impl Source {
         }
     }
 
-    /// Reports a broken stream to the endpoint's health.
     fn report(&self, read: &Result<StreamEvent, CallError>) {
         let feedback = feedback(read);
         if feedback == Feedback::Failed
@@ -233,7 +209,6 @@ impl Source {
         }
     }
 
-    /// Resolves at the total timeout.
     async fn expired(&self) -> CallError {
         match self.limits.whole() {
             Some(whole) => {
@@ -247,7 +222,6 @@ impl Source {
         }
     }
 
-    /// Decodes the next frame if it is complete.
     async fn decode(&mut self) -> Result<Step, CallError> {
         let lost = || CallError::Internal("a stream without a decoder".to_owned());
         let decoder = self.decoder.as_ref().ok_or_else(lost)?;
@@ -256,7 +230,7 @@ impl Source {
         if size > most {
             // The decoder refuses it, and no room is made for a length that is not verified.
         } else if decoder.buffered() < size {
-            // The rest stays on the wire until there is room for it.
+            // The rest stays on the wire meanwhile.
             self.memory.grow(Stage::Arriving, counted(size)).await;
             return Ok(Step::Incomplete);
         } else {
@@ -282,7 +256,6 @@ impl Source {
         Ok(step)
     }
 
-    /// Waits for more bytes of the body.
     async fn read(&mut self) -> Result<(), CallError> {
         let idle = self.limits.idle();
         let read = {
@@ -326,7 +299,7 @@ impl Source {
     }
 
     /// Reads the end of the body, and keeps the connection if it is reusable. Bytes after the
-    /// stream are an error, but the connection may end in any way.
+    /// stream are an error.
     async fn finish(&mut self) -> Result<(), CallError> {
         let ended = timeout(END_OF_BODY, async {
             loop {

@@ -12,7 +12,6 @@ use super::options::ClientOptions;
 use super::request::CallRequest;
 use super::times::{Progress, TimeLimit};
 
-/// Running limits of one call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     started: Instant,
@@ -53,18 +52,15 @@ impl Limits {
         self.connect_timeout
     }
 
-    /// Whether all attempts together have a limit.
     pub(super) fn is_bounded_as_a_whole(&self) -> bool {
         self.timeout.is_some()
     }
 
-    /// Time left to get a connection.
     pub(super) fn connecting(&self, progress: &Progress) -> Allowance {
         let left = self.connect_timeout.saturating_sub(progress.times().connecting());
         self.overall(Allowance { left, ..Allowance::for_connecting(self.connect_timeout) })
     }
 
-    /// Time left to open a connection.
     pub(super) fn opening(&self, progress: &Progress) -> Allowance {
         let connecting = self.connecting(progress);
         match self.connect_share {
@@ -75,34 +71,29 @@ impl Limits {
         }
     }
 
-    /// Time to send a request and receive its response.
     pub(super) fn exchanging(&self) -> Allowance {
         let limit = self.recv_timeout;
         self.overall(Allowance { left: limit, limit, option: TimeLimit::RecvTimeout })
     }
 
-    /// How long a stream may wait for bytes.
     pub(super) fn idle(&self) -> Allowance {
         let limit = self.idle_timeout;
         self.overall(Allowance { left: limit, limit, option: TimeLimit::IdleTimeout })
     }
 
-    /// Time left of the total timeout, if there is one.
     pub(super) fn whole(&self) -> Option<Allowance> {
         let limit = self.timeout?;
         let left = limit.saturating_sub(self.started.elapsed());
         Some(Allowance { left, limit, option: TimeLimit::Timeout })
     }
 
-    /// The timeout to send to the server. Calls without a total timeout send none, so their
-    /// requests are the ones that every peer knows.
+    /// The timeout to send to the server; only calls with a total timeout send one.
     pub(super) fn call_timeout(&self) -> Option<CallTimeout> {
         let whole = self.whole()?;
         let left = if self.is_stream { whole.left } else { self.exchanging().left };
         Some(CallTimeout::from_duration(left))
     }
 
-    /// The tighter of the limit of a part and the total timeout.
     fn overall(&self, part: Allowance) -> Allowance {
         match self.whole() {
             Some(whole) if whole.left < part.left => whole,
@@ -123,9 +114,8 @@ impl Allowance {
         Self { left: limit, limit, option: TimeLimit::ConnectTimeout }
     }
 
-    /// The future's value if it is in time. Does not poll the future if no time is left.
-    ///
-    /// Takes a pinned future, because an async function stores a future that it owns twice.
+    /// Does not poll the future if no time is left. Takes it pinned, because an async function
+    /// stores a future that it owns twice.
     pub(super) async fn run<F: Future>(self, future: Pin<&mut F>) -> Result<F::Output, RanOut> {
         if self.left.is_zero() {
             return Err(RanOut(self));

@@ -43,28 +43,20 @@ use crate::guard::catch_panic;
 use crate::spin::UnderWay;
 use crate::{IoThread, Spawner};
 
-/// Calls the functions of one server or of several interchangeable ones. Cloning is cheap; clones
-/// share everything.
+/// Calls the functions of one server or of several interchangeable ones. Clones share everything.
 #[derive(Clone)]
 pub struct Client {
     state: Arc<ClientState>,
     spawner: Spawner,
 }
 
-/// Figures of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientStats {
-    /// Calls that have a connection or are opening one.
     pub calls_in_flight: usize,
-    /// Streams that have a connection or are opening one.
     pub streams: usize,
-    /// Calls that wait for a connection.
     pub calls_waiting: usize,
-    /// Open connections, including idle ones.
     pub open_connections: usize,
-    /// Idle connections.
     pub idle_connections: usize,
-    /// Connections that failed or timed out.
     pub connect_failures: u64,
 }
 
@@ -75,9 +67,8 @@ impl Client {
         Self::with(io, options, discovery)
     }
 
-    /// A client with resolved endpoints. It calls `resolve` when it needs endpoints and when one
-    /// has failed. Answer with [`Client::set_endpoints`], [`Client::resolution_failed`] or
-    /// [`Client::endpoints_unchanged`].
+    /// A client that calls `resolve` when it needs endpoints and when one has failed. Answer with
+    /// [`Client::set_endpoints`], [`Client::resolution_failed`] or [`Client::endpoints_unchanged`].
     pub fn resolved(
         io: &IoThread,
         options: ClientOptions,
@@ -99,11 +90,7 @@ impl Client {
 
     /// Calls a function. Poll the future on the I/O thread (see [`IoThread::spawn`]); dropping it
     /// cancels the call and closes its connection. It always resolves if the timeouts are finite.
-    ///
-    /// # Errors
-    ///
-    /// See [`CallError`]. A request that may have reached the server is repeated only if the call
-    /// is idempotent.
+    /// Only idempotent calls are repeated once they may have reached the server.
     pub fn call(
         &self,
         mut request: CallRequest,
@@ -119,8 +106,7 @@ impl Client {
         }
     }
 
-    /// Like [`Client::call`], but with [`CallRequest::stream`] the answer may be a stream. The call
-    /// may be repeated until the first event of the stream has arrived.
+    /// Like [`Client::call`], but with [`CallRequest::stream`] the answer may be a stream.
     pub fn stream(
         &self,
         request: CallRequest,
@@ -144,7 +130,7 @@ impl Client {
                     ended = catch_panic(calling.as_mut()) => {
                         ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                     }
-                    // Fails only if the client is gone, and this call holds it.
+                    // This call holds the sender.
                     _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
                         Err(CallError::Closed)
                     }
@@ -168,27 +154,24 @@ impl Client {
         self.state.discovery.update(endpoints, &self.state.options);
     }
 
-    /// Reports a failed resolution. Known endpoints are kept; without any, waiting calls fail.
+    /// Known endpoints are kept; without any, waiting calls fail.
     pub fn resolution_failed(&self, failure: ResolveFailure) {
         self.state.discovery.failed(failure);
     }
 
-    /// Reports that the last resolution is too recent to repeat.
+    /// The last resolution is too recent to repeat.
     pub fn endpoints_unchanged(&self) {
         self.state.discovery.unchanged();
     }
 
-    /// Figures of the known endpoints, in the order of their list.
     pub fn endpoint_stats(&self) -> Vec<EndpointStats> {
         self.state.discovery.stats()
     }
 
-    /// Figures of repeated calls.
     pub fn retry_stats(&self) -> RetryStats {
         self.state.retries.stats()
     }
 
-    /// Figures of the client.
     pub fn stats(&self) -> ClientStats {
         let mut all = ClientStats::default();
         for endpoint in self.state.discovery.endpoints() {
@@ -203,10 +186,9 @@ impl Client {
         all
     }
 
-    /// Closes the client. New calls fail with [`CallError::Closed`]. Running and waiting calls have
-    /// until `limit` from now to finish, without retries, and then fail the same way. The future
-    /// resolves once all calls and connections have ended; closing does not depend on it. Closing
-    /// again can only shorten the limit.
+    /// Fails new calls with [`CallError::Closed`], and others after `limit`, without retries. The
+    /// future resolves once all calls and connections have ended; closing does not depend on it.
+    /// Closing again can only shorten the limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         let state = Arc::clone(&self.state);
         state.advance(Lifetime::Closing);

@@ -1,9 +1,10 @@
 //! Identifiers of requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::locks::Mutex;
 
 const LENGTH: usize = 16;
 /// Fetched at once, because a system call for each costs more than the signature.
@@ -13,7 +14,6 @@ pub(crate) struct RequestIds {
     fetched: Mutex<Vec<[u8; LENGTH]>>,
 }
 
-/// The system returned no random bytes.
 #[derive(Debug)]
 pub(crate) struct NoRandomness;
 
@@ -23,7 +23,7 @@ impl RequestIds {
     }
 
     pub(crate) fn next(&self) -> Result<[u8; LENGTH], NoRandomness> {
-        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut fetched = self.fetched.lock();
         if let Some(id) = fetched.pop() {
             return Ok(id);
         }
@@ -34,8 +34,8 @@ impl RequestIds {
     }
 }
 
-/// The identifier of the first request of a call, known before the answer. Other requests of the
-/// call get new identifiers, because servers refuse repeated ones.
+/// The identifier of a call's first request. Later requests get new ones, because servers refuse
+/// repeats.
 #[derive(Debug)]
 pub struct FirstRequestId {
     bytes: [u8; LENGTH],
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn no_identifier_comes_twice_across_batches() {
+    fn identifiers_are_unique_across_batches() {
         let ids = RequestIds::new();
         let count = BATCH * 3 + 1;
         let seen: HashSet<_> = (0..count).map(|_| ids.next().unwrap()).collect();

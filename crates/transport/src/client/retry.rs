@@ -8,7 +8,6 @@
 //! | anything else, or the end of `timeout` | not be repeated |
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -16,8 +15,8 @@ use http::StatusCode;
 use super::endpoints::Feedback;
 use super::error::CallError;
 use super::times::{Phase, TimeLimit};
+use crate::locks::Mutex;
 
-/// Which calls may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
     /// None: another endpoint would answer the same, or no time is left.
@@ -30,7 +29,6 @@ pub(super) enum Retry {
     IdempotentWithTimeout,
 }
 
-/// The retry policy.
 pub(super) fn retry_after(error: &CallError) -> Retry {
     match error {
         CallError::Connect { .. }
@@ -48,8 +46,7 @@ pub(super) fn retry_after(error: &CallError) -> Retry {
         CallError::Remote(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
             Retry::Idempotent
         }
-        // A proxy's response. It is not signed, but a forged one can only cause a retry that the
-        // caller allows.
+        // A proxy's unsigned response; a forged one can only cause a retry that the caller allows.
         CallError::Authentication { unverified_status, .. } if is_gateways(*unverified_status) => {
             Retry::Idempotent
         }
@@ -57,7 +54,6 @@ pub(super) fn retry_after(error: &CallError) -> Retry {
     }
 }
 
-/// What the result of an attempt says about the endpoint.
 pub(super) fn feedback<T>(result: &Result<T, CallError>) -> Feedback {
     match result {
         Ok(_) => Feedback::Answered,
@@ -69,7 +65,6 @@ pub(super) fn feedback<T>(result: &Result<T, CallError>) -> Feedback {
     }
 }
 
-/// Whether other calls should avoid the endpoint for now.
 pub(super) fn is_endpoints_fault(error: &CallError) -> bool {
     matches!(
         error,
@@ -101,16 +96,12 @@ pub(super) struct Retries {
     budget: Mutex<RetryBudget>,
 }
 
-/// Figures of repeated calls since the client was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryStats {
-    /// Retries of idempotent calls.
     pub retries: u64,
     /// Calls that moved to another endpoint before any server had started them.
     pub failovers: u64,
-    /// Second attempts while the first was still running.
     pub hedges: u64,
-    /// Hedges that answered first.
     pub hedges_won: u64,
     /// Retries and hedges left in the budget.
     pub budget: u64,
@@ -128,7 +119,6 @@ impl Retries {
         }
     }
 
-    /// Adds to the budget.
     pub(super) fn count_call(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -141,14 +131,14 @@ impl Retries {
         self.hedges_won.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes a retry from the budget; false if none is left.
+    /// False if none is left.
     pub(super) fn begin_retry(&self) -> bool {
         let begun = self.take();
         self.retries.fetch_add(u64::from(begun), Ordering::Relaxed);
         begun
     }
 
-    /// Takes a hedge from the budget; false if none is left.
+    /// False if none is left.
     pub(super) fn begin_hedge(&self) -> bool {
         let begun = self.take();
         self.hedges.fetch_add(u64::from(begun), Ordering::Relaxed);
@@ -162,18 +152,13 @@ impl Retries {
             failovers: self.failovers.load(Ordering::Relaxed),
             hedges: self.hedges.load(Ordering::Relaxed),
             hedges_won: self.hedges_won.load(Ordering::Relaxed),
-            budget: self.budget().left(calls, Instant::now()),
+            budget: self.budget.lock().left(calls, Instant::now()),
         }
     }
 
     fn take(&self) -> bool {
         let calls = self.calls.load(Ordering::Relaxed);
-        self.budget().take(calls, Instant::now())
-    }
-
-    /// Nothing panics while the lock is held.
-    fn budget(&self) -> MutexGuard<'_, RetryBudget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        self.budget.lock().take(calls, Instant::now())
     }
 }
 
@@ -181,21 +166,17 @@ impl Retries {
 type Milli = u64;
 
 const RETRY: Milli = 1000;
-/// Added per call: a tenth of a retry.
 const CALL: Milli = RETRY / 10;
 /// Added per second, so that clients with few calls may retry too.
 const SECOND: Milli = 10 * RETRY;
 /// Limit of what time adds, and the budget of a new client.
 const RESERVE: Milli = 50 * RETRY;
-/// Limit of what calls add.
 const MAX: Milli = 1000 * RETRY;
 
-/// A token bucket that keeps retries from overloading servers. Every call adds a tenth of a retry,
-/// up to 1000; each second adds ten while there are fewer than 50; a retry or a hedge takes one.
+/// A token bucket that keeps retries from overloading servers.
 #[derive(Debug)]
 struct RetryBudget {
     left: Milli,
-    /// Calls and time that have been added.
     calls: u64,
     time: Instant,
 }
@@ -205,7 +186,7 @@ impl RetryBudget {
         Self { left: RESERVE, calls: 0, time: now }
     }
 
-    /// Takes one retry. `calls` is the number of calls ever made.
+    /// `calls` is the number of calls ever made.
     fn take(&mut self, calls: u64, now: Instant) -> bool {
         self.add(calls, now);
         let enough = self.left >= RETRY;
@@ -326,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_calls_are_worth_a_retry() {
+    fn ten_calls_earn_a_retry() {
         let now = Instant::now();
         let mut budget = RetryBudget::new(now);
         drain(&mut budget, 0, now);
@@ -337,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calls_of_the_past_are_worth_a_thousand_at_most() {
+    fn calls_earn_at_most_a_thousand_retries() {
         let now = Instant::now();
         let mut budget = RetryBudget::new(now);
         assert_eq!(drain(&mut budget, 1_000_000, now), 1000);
@@ -345,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn each_second_is_worth_ten_up_to_the_reserve() {
+    fn each_second_earns_ten_up_to_the_reserve() {
         let start = Instant::now();
         let mut budget = RetryBudget::new(start);
         drain(&mut budget, 0, start);
@@ -357,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn time_takes_nothing_away_from_what_calls_have_added() {
+    fn time_never_lowers_what_calls_have_earned() {
         let start = Instant::now();
         let mut budget = RetryBudget::new(start);
         assert_eq!(budget.left(1000, start), 150);
@@ -365,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_milliseconds_are_not_lost() {
+    fn fractions_of_milliseconds_count() {
         let start = Instant::now();
         let mut budget = RetryBudget::new(start);
         drain(&mut budget, 0, start);

@@ -13,11 +13,8 @@ use crate::memory::Memory;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lifetime {
-    /// Calls are accepted.
     Open,
-    /// New calls fail; others may finish.
     Closing,
-    /// All calls fail.
     Aborted,
 }
 
@@ -25,7 +22,7 @@ pub(super) struct ClientState {
     pub(super) options: ClientOptions,
     pub(super) discovery: Discovery,
     pub(super) retries: Retries,
-    /// Every call holds a receiver, so all calls have ended when none is left.
+    /// All calls have ended when no receiver is left.
     pub(super) lifetime: watch::Sender<Lifetime>,
     pub(super) codecs: Codecs,
     pub(super) request_ids: RequestIds,
@@ -51,7 +48,7 @@ impl ClientState {
     }
 
     pub(super) async fn closing(&self) {
-        // Fails only if the sender is gone, and `self` owns it.
+        // `self` owns the sender.
         let _ = self.lifetime.subscribe().wait_for(|lifetime| *lifetime != Lifetime::Open).await;
     }
 

@@ -3,27 +3,18 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A phase of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Waiting for a free connection.
     Queued,
-    /// Name lookup.
     Resolve,
-    /// TCP handshake.
     Connect,
-    /// TLS handshake.
     Tls,
-    /// Passing the request to the system.
     Send,
-    /// Waiting for the first byte of the response.
     Wait,
-    /// Reading the response.
     Receive,
 }
 
 impl Phase {
-    /// All phases in order.
     pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Resolve,
@@ -34,7 +25,6 @@ impl Phase {
         Self::Receive,
     ];
 
-    /// The name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -54,21 +44,15 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A time limit of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeLimit {
-    /// See [`ClientOptions::connect_timeout`](super::ClientOptions::connect_timeout).
     ConnectTimeout,
-    /// See [`ClientOptions::recv_timeout`](super::ClientOptions::recv_timeout).
     RecvTimeout,
-    /// See [`ClientOptions::timeout`](super::ClientOptions::timeout).
     Timeout,
-    /// See [`CallRequest::idle_timeout`](super::CallRequest::idle_timeout).
     IdleTimeout,
 }
 
 impl TimeLimit {
-    /// The name of the option.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConnectTimeout => "connectTimeout",
@@ -85,7 +69,6 @@ impl fmt::Display for TimeLimit {
     }
 }
 
-/// Time spent in each phase, summed over attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallTimes {
     phases: [Duration; Phase::ALL.len()],
@@ -108,7 +91,6 @@ pub(super) struct Progress {
     past: CallTimes,
     phase: Phase,
     since: Instant,
-    /// Of the last request that was sent.
     pub(super) request_id: Option<[u8; 16]>,
 }
 
@@ -133,7 +115,6 @@ impl Progress {
         self.phase
     }
 
-    /// Until now.
     pub(super) fn times(&self) -> CallTimes {
         let mut times = self.past;
         times.phases[self.phase as usize] += self.since.elapsed();
@@ -168,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn places_in_the_list_are_those_of_the_enumeration() {
+    fn the_list_follows_the_enumeration() {
         for (place, phase) in Phase::ALL.into_iter().enumerate() {
             assert_eq!(phase as usize, place);
         }

@@ -5,7 +5,6 @@ use tokio::time::sleep;
 
 use super::state::ClientState;
 
-/// Interval of checks for missing connections.
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// Keeps `min_connections` open to each endpoint, until the client is closed or dropped.

@@ -11,21 +11,16 @@ pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// The same after a response: under load the next request follows at once.
 const NEXT_REQUEST: Duration = Duration::from_millis(100);
 
-/// Time limits of a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// For the head of a request, from the start of the connection or of the request.
     pub(crate) head: Duration,
-    /// Between requests.
     pub(crate) idle: Duration,
 }
 
-/// What the peer has to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
-    /// The first request, or the rest of a head.
     Head,
-    /// Another request.
     Request,
     /// Nothing timed here, because a request is being answered.
     Nothing,
@@ -34,9 +29,7 @@ enum Awaited {
 #[derive(Debug)]
 pub(crate) struct Activity {
     engaged: Cell<bool>,
-    /// Whether a response waits for the peer to read.
     stalled: Cell<bool>,
-    /// Answered requests.
     answers: Cell<u64>,
     expecting_until: Cell<Instant>,
     patience: Patience,
@@ -75,7 +68,6 @@ impl Activity {
         }
     }
 
-    /// Some of a request has arrived.
     pub(crate) fn received(&self) {
         self.engaged.set(true);
         if self.awaited.get() == Awaited::Request {
@@ -84,7 +76,6 @@ impl Activity {
         }
     }
 
-    /// A head has arrived. Returns when it started.
     pub(crate) fn requested(&self) -> Instant {
         self.awaited.set(Awaited::Nothing);
         self.since.get()
@@ -102,12 +93,10 @@ impl Activity {
         self.is_answering() && self.interim.get() && !self.is_streaming()
     }
 
-    /// Whether a stream has bytes left to write. Its consumer may be slow.
     pub(crate) fn is_streaming(&self) -> bool {
         self.stream.get() != StreamStage::None
     }
 
-    /// Everything was written.
     pub(crate) fn flushed(&self) {
         if self.stream.get() == StreamStage::Ended {
             self.stream.set(StreamStage::None);
@@ -124,17 +113,15 @@ impl Activity {
         self.since.set(now);
     }
 
-    /// Sets whether a response waits for the peer to read.
     pub(crate) fn set_stalled(&self, stalled: bool) {
         self.stalled.set(stalled);
     }
 
-    /// Whether the first request, or the rest of a head, is missing.
     pub(crate) fn awaits_head(&self) -> bool {
         self.awaited.get() == Awaited::Head
     }
 
-    /// How many requests were answered; `None` while one is in progress, or its response is unread.
+    /// Requests answered; `None` while one is in progress, or its response is unread.
     pub(crate) fn idle_after(&self) -> Option<u64> {
         (!self.engaged.get() && !self.stalled.get()).then(|| self.answers.get())
     }
@@ -152,17 +139,15 @@ impl Activity {
         self.since.get().checked_add(patience)
     }
 
-    /// The deadline has passed.
     pub(crate) fn expire(&self) {
         self.expired.set(true);
     }
 
-    /// Whether the peer has missed a deadline.
     pub(crate) fn is_expired(&self) -> bool {
         self.expired.get()
     }
 
-    /// Resolves once no request is expected. Never while one is in progress, because its response
+    /// Resolves once no request is expected; never while one is in progress, because its response
     /// ends the connection.
     pub(crate) async fn quiet(&self) {
         loop {
@@ -178,7 +163,6 @@ impl Activity {
     }
 }
 
-/// Marks a stream as open until dropped.
 pub(crate) struct Streaming(Rc<Activity>);
 
 impl Streaming {

@@ -17,17 +17,13 @@ use super::response_body::ResponseBody;
 use crate::memory::{Share, counted, encoding};
 use crate::terms::{TapeSource, tape_size};
 
-/// Seconds to wait before calling an overloaded server again.
 pub(crate) const RETRY_AFTER: u32 = 1;
 /// For lack of places or memory.
 pub(crate) const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 pub(crate) const OVERLOADED: &str = "overloaded";
 
-/// Why a function has not answered.
 pub(crate) enum Unanswered {
-    /// The peer's fault, or a timeout.
     Refused(Box<Refusal>),
-    /// Our fault.
     Failed,
 }
 
@@ -43,7 +39,6 @@ pub(crate) enum Form {
     Exception,
 }
 
-/// The result of a function, and its memory.
 pub(crate) struct Ended {
     pub(crate) function: u32,
     pub(crate) form: Form,
@@ -51,7 +46,6 @@ pub(crate) struct Ended {
     pub(crate) share: Share,
 }
 
-/// The response for a function's result.
 pub(crate) async fn encode(
     shared: &Shared,
     settings: &Arc<Settings>,
@@ -73,7 +67,7 @@ pub(crate) async fn encode(
         let response = response.or_else(|error| {
             let exception = unencodable_result(&error.to_string());
             let term = ResponseTerm::Exception(exception.as_tape_ref());
-            // The text is short, but a limit may be shorter.
+            // A limit may be shorter than the text.
             let unlimited = Settings { max_encoded_result_size: usize::MAX, ..(*settings).clone() };
             respond(&context, term, &mut codec.encoder, &unlimited)
         });
@@ -88,7 +82,6 @@ pub(crate) async fn encode(
     Ok(response.map(|body| ResponseBody::whole(share.attach(body))))
 }
 
-/// A stream of a function's items.
 pub(crate) fn begin_stream(
     shared: &Arc<Shared>,
     settings: &Settings,

@@ -8,8 +8,7 @@ use tokio::sync::oneshot;
 use super::service::Answer;
 use crate::memory::Memory;
 
-/// Places for calls. A call has one from its checked head until its function has ended or its
-/// caller is gone.
+/// A call has a place until its function has ended or its caller is gone.
 #[derive(Debug)]
 pub(crate) struct Calls {
     max: usize,
@@ -22,8 +21,6 @@ impl Calls {
         Self { max, in_flight: AtomicUsize::new(0), memory }
     }
 
-    /// A place, if one is free.
-    ///
     /// Abandoned functions have no place but use memory, so no call is accepted when memory cannot
     /// hold more of them.
     pub(crate) fn enter(&self) -> Option<Place<'_>> {
@@ -49,12 +46,10 @@ impl Drop for Place<'_> {
     }
 }
 
-/// A running function. Dropping it abandons the call.
+/// Dropping it abandons the call.
 pub(crate) struct Running<'a> {
     answer: oneshot::Receiver<Option<Answer>>,
-    /// Taken with the answer.
     place: Option<Place<'a>>,
-    /// Memory of the arguments.
     arguments: usize,
     is_over: bool,
 }
@@ -110,7 +105,6 @@ mod tests {
         (Arc::clone(&memory), Calls::new(max, memory))
     }
 
-    /// Records the calls in flight when woken.
     struct Noting {
         calls: Calls,
         noted: AtomicUsize,
@@ -123,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_as_many_places_as_the_limit_says() {
+    fn places_are_limited() {
         let (_, calls) = setup(2);
         let places = [calls.enter().unwrap(), calls.enter().unwrap()];
         assert!(calls.enter().is_none());
@@ -157,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_whose_caller_goes_gives_its_place_back_and_keeps_its_memory() {
+    fn an_abandoned_call_frees_its_place_and_keeps_its_memory() {
         for answer in [true, false] {
             let (memory, calls) = setup(1);
             let mut arguments = memory.share();
@@ -175,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_goes_after_the_answer_abandons_nothing() {
+    fn a_caller_that_leaves_after_the_answer_abandons_nothing() {
         let (memory, calls) = setup(1);
         let (reply, outcome) = Reply::new(memory.share());
         let running = Running::new(outcome, calls.enter().unwrap(), 0);

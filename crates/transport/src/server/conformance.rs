@@ -8,8 +8,8 @@ use http::{HeaderMap, Method, Request, Uri, Version};
 /// Other requests get 400.
 pub(crate) fn conforms<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
-    // A server may refuse codings (RFC 9112, 6.1). No caller sends chunked arguments, and request
-    // smuggling exploits readers that disagree about the end of a body.
+    // A server may refuse codings (RFC 9112, 6.1). No caller sends chunks, and request smuggling
+    // exploits disagreement about the end of a body.
     !headers.contains_key(TRANSFER_ENCODING)
         && has_host(headers, request.version())
         && is_target(request.method(), request.uri())

@@ -29,17 +29,15 @@ use super::{Peer, Phase, Shared, request};
 /// For a head that was not finished in time.
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// How long an idle connection stays open, so that clients do not use one that is about to close.
+/// So that clients do not use a connection that is about to close.
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// hyper's default limit.
 const HYPER_MAX_HEADERS: usize = 100;
 
-/// A connection that is idle for once or twice as long frees its request memory, several times as
-/// much as the rest, until the next request.
+/// A connection that is idle for once or twice as long frees its request memory, most of what it
+/// has.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// Serves requests until the peer or the server ends the connection. The first head's timeout
-/// starts at `accepted`.
+/// The first head's timeout starts at `accepted`.
 pub(crate) async fn serve<S>(
     stream: S,
     peer: Arc<Peer>,
@@ -62,7 +60,7 @@ pub(crate) async fn serve<S>(
                 (stream, before) = (idle, first);
             }
             Served::Ended(ended, last) => break (ended, last),
-            Served::Cut => return,
+            Served::Aborted => return,
         }
     };
     let half_closes = shared.tls.is_none();
@@ -75,15 +73,11 @@ pub(crate) async fn serve<S>(
 }
 
 enum Served<S> {
-    /// Idle for a while.
     Idle(S),
-    /// Ended by the peer or the server.
     Ended(S, FinalResponse),
-    /// Aborted.
-    Cut,
+    Aborted,
 }
 
-/// Serves requests with full request memory.
 async fn serve_awake<S>(
     stream: S,
     before: Bytes,
@@ -95,7 +89,6 @@ async fn serve_awake<S>(
 where
     S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
 {
-    // Whether part of the latest body was left unread.
     let unread = Rc::new(Cell::new(false));
     let raw_head = Rc::new(RefCell::new(RawHead::new()));
     let answer = |mut request: Request<Incoming>| {
@@ -116,7 +109,6 @@ where
             };
             let headers = response.headers_mut();
             if shared.is_leaving() {
-                // hyper closes the connection after that.
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             } else if is_kept && !headers.contains_key(CONNECTION) {
                 // `connection` must name hop-by-hop headers (RFC 9110, 7.6.1).
@@ -151,7 +143,7 @@ where
     let ended = loop {
         tokio::select! {
             biased;
-            // First, so that no request is overlooked.
+            // First, so that no request is missed.
             ended = &mut connection => break ended,
             next = next_phase(phase) => match next {
                 Phase::Running | Phase::Leaving => continue,
@@ -162,7 +154,7 @@ where
                     continue;
                 }
                 Phase::EndingStreams if activity.is_streaming() => (),
-                Phase::EndingStreams | Phase::Cut => return Served::Cut,
+                Phase::EndingStreams | Phase::Aborted => return Served::Aborted,
             },
             () = activity.quiet(), if is_draining => is_draining = false,
             () = idleness.noticed(activity), if !is_idle && !is_draining => is_idle = true,
@@ -180,17 +172,16 @@ where
     if is_idle && ended.is_ok() && nothing_came {
         return Served::Idle(stream);
     }
-    let cut_short = activity.is_expired() && !parts.read_buf.is_empty();
+    let timed_out = activity.is_expired() && !parts.read_buf.is_empty();
     let rest = match raw_head.borrow().missing() {
         _ if !unread.get() => Sending::Over,
         Some(missing) => Sending::Rest(missing),
         None => Sending::Unknown,
     };
-    let last = FinalResponse::after(ended, cut_short, rest);
+    let last = FinalResponse::after(ended, timed_out, rest);
     Served::Ended(stream, last)
 }
 
-/// Whether the client may reuse the connection.
 fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     let is_close = |value: &HeaderValue| {
         let mut options = value.as_bytes().split(|byte| *byte == b',');
@@ -199,7 +190,6 @@ fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(is_close)
 }
 
-/// Detects idle connections.
 struct Idleness {
     look: Pin<Box<Sleep>>,
     /// Requests answered at the last check; `None` if it was not idle then.
@@ -225,7 +215,7 @@ impl Idleness {
     }
 }
 
-/// Waits for the first byte of a request; `None` ends the connection.
+/// `None` ends the connection.
 async fn sleep_until_request<S>(
     stream: &mut S,
     activity: &Activity,
@@ -248,7 +238,6 @@ where
     }
 }
 
-/// What the peer still receives, and what it may still send.
 struct FinalResponse {
     bytes: &'static [u8],
     sending: Sending,
@@ -257,11 +246,11 @@ struct FinalResponse {
 impl FinalResponse {
     const SILENT: Self = Self { bytes: b"", sending: Sending::Over };
 
-    /// `cut_short`: a head was incomplete at its timeout. An idle peer gets no response. `rest`:
+    /// `timed_out`: a head was incomplete at its timeout. An idle peer gets no response. `rest`:
     /// what the peer still sends of a refused request.
-    fn after(ended: hyper::Result<()>, cut_short: bool, rest: Sending) -> Self {
+    fn after(ended: hyper::Result<()>, timed_out: bool, rest: Sending) -> Self {
         match ended {
-            Err(_) if cut_short => Self { bytes: REQUEST_TIMEOUT, sending: Sending::Unknown },
+            Err(_) if timed_out => Self { bytes: REQUEST_TIMEOUT, sending: Sending::Unknown },
             Err(error) if error.is_parse() => Self { sending: Sending::Unknown, ..Self::SILENT },
             _ => Self { sending: rest, ..Self::SILENT },
         }
@@ -271,7 +260,6 @@ impl FinalResponse {
 async fn next_phase(phase: &mut watch::Receiver<Phase>) -> Phase {
     match phase.changed().await {
         Ok(()) => *phase.borrow_and_update(),
-        // The server is gone.
-        Err(_) => Phase::Cut,
+        Err(_) => Phase::Aborted,
     }
 }

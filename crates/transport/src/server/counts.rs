@@ -1,20 +1,20 @@
 //! Counters of a server since its start.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backwater_protocol::server::{Callers, Refusal};
 
 use super::exceptions::ExceptionClass;
 use super::options::{CallerStats, ExceptionStats};
+use crate::locks::Mutex;
 
 pub(crate) struct Counts {
     calls: AtomicU64,
     /// By class: error, exit, throw.
     exceptions: [AtomicU64; 3],
     refused: Mutex<BTreeMap<&'static str, u64>>,
-    /// All named callers.
     callers: Mutex<BTreeMap<Arc<str>, CallerStats>>,
 }
 
@@ -30,9 +30,8 @@ impl Counts {
         counts
     }
 
-    /// Keeps the counters of these callers and drops others.
     pub(crate) fn keep_callers(&self, callers: &Callers) {
-        let mut counts = locked(&self.callers);
+        let mut counts = self.callers.lock();
         let before = std::mem::take(&mut *counts);
         let of = |name: &Arc<str>| before.get(name).copied().unwrap_or_default();
         *counts = callers.names().map(|name| (Arc::clone(name), of(name))).collect();
@@ -48,14 +47,14 @@ impl Counts {
     }
 
     pub(crate) fn refusal(&self, refusal: &Refusal) {
-        *locked(&self.refused).entry(refusal.reason()).or_default() += 1;
+        *self.refused.lock().entry(refusal.reason()).or_default() += 1;
         self.of_caller(refusal.caller(), |stats| stats.refused += 1);
     }
 
     fn of_caller(&self, caller: Option<&Arc<str>>, count: impl FnOnce(&mut CallerStats)) {
         let Some(name) = caller else { return };
         // A caller that was removed meanwhile has no counters.
-        if let Some(stats) = locked(&self.callers).get_mut(name) {
+        if let Some(stats) = self.callers.lock().get_mut(name) {
             count(stats);
         }
     }
@@ -71,15 +70,10 @@ impl Counts {
     }
 
     pub(crate) fn refused(&self) -> BTreeMap<&'static str, u64> {
-        locked(&self.refused).clone()
+        self.refused.lock().clone()
     }
 
     pub(crate) fn callers(&self) -> BTreeMap<Arc<str>, CallerStats> {
-        locked(&self.callers).clone()
+        self.callers.lock().clone()
     }
-}
-
-/// Nothing panics while the lock is held.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

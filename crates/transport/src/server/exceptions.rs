@@ -5,14 +5,10 @@ use backwater_etf::tape::{ATOM, CONST, EMPTY_LIST, TEXT, TUPLE, word};
 
 use crate::OwnedTape;
 
-/// The class of an exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExceptionClass {
-    /// An error.
     Error,
-    /// The exit of a process.
     Exit,
-    /// A thrown value.
     Throw,
 }
 

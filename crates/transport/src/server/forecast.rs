@@ -3,7 +3,7 @@
 //! A result needs room before its function is called, when its size is unknown. So a call reserves
 //! what recent results took, and for an unknown function the maximum.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::locks::Mutex;
 
 /// Functions with higher numbers share forecasts.
 const FUNCTIONS: usize = 1 << 16;
@@ -13,7 +13,6 @@ const MEMORY: usize = 8;
 /// The same for the cautious size.
 const FEAR: usize = 2;
 
-/// Bytes that the next result may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Forecast {
     /// To reserve if it is available soon; at first the maximum of a result.
@@ -29,20 +28,18 @@ pub(crate) struct Forecasts {
 }
 
 impl Forecasts {
-    /// `max_result`: memory of the largest result.
     pub(crate) fn new(max_result: usize) -> Self {
         let unknown = Forecast { cautious: max_result, proven: 0 };
         Self { unknown, known: Mutex::default() }
     }
 
     pub(crate) fn of(&self, function: u32) -> Forecast {
-        self.known().get(function as usize % FUNCTIONS).copied().unwrap_or(self.unknown)
+        self.known.lock().get(function as usize % FUNCTIONS).copied().unwrap_or(self.unknown)
     }
 
-    /// Records a result's memory.
     pub(crate) fn learn(&self, function: u32, bytes: usize) {
         let place = function as usize % FUNCTIONS;
-        let mut known = self.known();
+        let mut known = self.known.lock();
         if known.len() <= place {
             known.resize(place + 1, self.unknown);
         }
@@ -50,10 +47,6 @@ impl Forecasts {
         let Forecast { cautious, proven } = &mut known[place];
         *proven = forgotten(*proven, MEMORY).max(bytes);
         *cautious = forgotten(*cautious, FEAR).max(*proven);
-    }
-
-    fn known(&self) -> MutexGuard<'_, Vec<Forecast>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_result_counts_at_once_and_small_ones_by_and_by() {
+    fn large_results_count_at_once_and_small_ones_gradually() {
         let forecasts = Forecasts::new(MAX);
         forecasts.learn(0, 2 * MAX);
         assert_eq!(forecasts.of(0), Forecast { cautious: 2 * MAX, proven: 2 * MAX });
@@ -87,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_only_feared_is_forgotten_after_some_results() {
+    fn the_cautious_size_shrinks_after_some_results() {
         let forecasts = Forecasts::new(MAX);
         forecasts.learn(0, 1000);
         assert_eq!(forecasts.of(0), Forecast { cautious: MAX / 2, proven: 1000 });
@@ -96,10 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_functions_take_no_memory() {
+    fn large_function_numbers_take_no_memory() {
         let forecasts = Forecasts::new(MAX);
         forecasts.learn(u32::MAX, 5);
-        assert!(forecasts.known().len() <= 1 << 16);
+        assert!(forecasts.known.lock().len() <= 1 << 16);
         assert_eq!(forecasts.of(u32::MAX).proven, 5);
     }
 }

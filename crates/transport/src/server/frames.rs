@@ -33,13 +33,11 @@ pub(crate) struct FrameStream {
     /// Fills `frames`; `None` once it has ended.
     pump: Option<Pump>,
     frames: Queue,
-    /// Whether the pump will wake the task.
     is_waiting: bool,
 }
 
 type Pump = Pin<Box<dyn Future<Output = Result<(), Broken>>>>;
 
-/// Frames for the connection to take.
 type Queue = Rc<RefCell<VecDeque<Bytes>>>;
 
 /// The stream cannot be ended properly, so its connection must be closed.
@@ -80,7 +78,6 @@ impl FrameStream {
         Self { pump: Some(Box::pin(pump)), frames, is_waiting: false }
     }
 
-    /// The next frames; `None` at the end of the stream.
     pub(crate) fn poll_frames(
         &mut self,
         context: &mut Context<'_>,
@@ -105,18 +102,14 @@ impl FrameStream {
         }
     }
 
-    /// Whether all frames were taken.
     pub(crate) fn is_over(&self) -> bool {
         self.pump.is_none() && self.frames.borrow().is_empty()
     }
 }
 
-/// Why the server ends a stream.
 #[derive(Clone, Copy, Debug)]
 enum Interruption {
-    /// The call's deadline has passed.
     Deadline,
-    /// The server no longer waits to close.
     Closing,
 }
 
@@ -148,7 +141,6 @@ enum Next {
     Silence,
 }
 
-/// Passes items on while there is room, until the stream ends.
 async fn pump(
     mut writer: Writer,
     mut items: ItemReceiver,
@@ -190,7 +182,6 @@ async fn pump(
             Next::Part(Some(Part::Exception(class, exception))) => {
                 return writer.exception(class, exception).await;
             }
-            // The service has dropped the call.
             Next::Part(None) => {
                 return writer.exception(ExceptionClass::Exit, Box::new(exit("no_answer"))).await;
             }
@@ -212,7 +203,6 @@ async fn pump(
     }
 }
 
-/// Makes frames and passes them to the connection.
 struct Writer {
     shared: Arc<Shared>,
     /// `None` after a panic in it.
@@ -235,7 +225,6 @@ impl Writer {
         .await
     }
 
-    /// Ends the stream with an exception.
     async fn exception(
         &mut self,
         class: ExceptionClass,
@@ -299,7 +288,6 @@ impl Writer {
         Ok(encoded)
     }
 
-    /// Passes frames to the connection.
     fn hand_over(&mut self, frames: Vec<u8>) {
         self.share.set(counted(frames.len()));
         let share = self.share.split(self.share.bytes());

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::exceptions::ExceptionClass;
 use crate::TapeSource;
+use crate::locks::Mutex;
 use crate::memory::Abandonment;
 
 pub(crate) enum Part {
-    /// A list of items.
     Items(Box<dyn TapeSource>),
     End,
     /// `{Class, Reason, Stacktrace}`.
@@ -39,21 +39,11 @@ struct Channel {
 #[derive(Default)]
 struct State {
     parts: VecDeque<Part>,
-    /// Woken for the next part.
     reader: Option<Waker>,
     /// Woken when the receiver is dropped early.
     watcher: Option<Waker>,
-    /// Whether the sender is gone.
     is_over: bool,
-    /// Whether the receiver was dropped before the sender.
     is_abandoned: bool,
-}
-
-impl Channel {
-    /// Nothing panics while the lock is held.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 pub(crate) struct ItemSender(Arc<Channel>);
@@ -75,29 +65,29 @@ impl ItemSender {
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.0.state().is_abandoned
+        self.0.state.lock().is_abandoned
     }
 
     /// Wakes `watcher` once the receiver is gone; true if it already is.
     pub(crate) fn watch(&self, watcher: &Waker) -> bool {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.watcher = Some(watcher.clone());
         state.is_abandoned
     }
 
     /// The caller went away before the first items, and is already counted.
     pub(crate) fn disown(&self) {
-        self.0.state().is_abandoned = true;
+        self.0.state.lock().is_abandoned = true;
     }
 
     fn close(&self) -> Result<(), Gone> {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.is_over = true;
         Self::wake(state)
     }
 
     fn add(&self, part: Part, is_last: bool) -> Result<(), Gone> {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.is_over = is_last;
         if !state.is_abandoned {
             state.parts.push_back(part);
@@ -118,7 +108,6 @@ impl ItemSender {
     }
 }
 
-/// The receiver is gone.
 pub(crate) struct Gone;
 
 /// Dropping it before the end abandons the call.
@@ -128,14 +117,13 @@ pub(crate) struct ItemReceiver {
 }
 
 impl ItemReceiver {
-    /// The next part; `None` if the service has dropped the call. Do not call it after the last
-    /// part.
+    /// `None` if the service has dropped the call. Do not call it after the last part.
     pub(crate) async fn next(&mut self) -> Option<Part> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Part>> {
-        let mut state = self.channel.state();
+        let mut state = self.channel.state.lock();
         match state.parts.pop_front() {
             Some(part) => Poll::Ready(Some(part)),
             None if state.is_over => Poll::Ready(None),
@@ -153,7 +141,7 @@ impl ItemReceiver {
 
 impl Drop for ItemReceiver {
     fn drop(&mut self) {
-        let mut state = self.channel.state();
+        let mut state = self.channel.state.lock();
         let unread = std::mem::take(&mut state.parts);
         if state.is_over || state.is_abandoned {
             return;
@@ -165,7 +153,7 @@ impl Drop for ItemReceiver {
         if let Some(watcher) = watcher {
             watcher.wake();
         }
-        // Wakes senders that wait, to find that the caller is gone.
+        // Wakes senders to find that the caller is gone.
         let unread = unread.iter().filter(|part| matches!(part, Part::Items(_)));
         unread.for_each(|_| (self.channel.on_taken)());
     }
@@ -263,7 +251,7 @@ mod tests {
         assert!(!reply.is_abandoned());
         drop(items);
         assert_eq!((watcher.get(), memory.abandoned(), memory.used()), (1, 1, 1000));
-        // Whoever waits for these to be taken goes on.
+        // Waiting senders continue.
         assert_eq!(taken.get(), 1);
         reply.push(list(), &counting(&taken));
         assert_eq!(taken.get(), 2);

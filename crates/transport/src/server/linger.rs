@@ -16,30 +16,25 @@ use tokio::time::timeout;
 use super::peer_socket::PeerSocket;
 
 const BUFFER: usize = 8192;
-/// Limit of lingering.
 const LONGEST: Duration = Duration::from_secs(60);
 /// A peer must send [`SLOWEST`] bytes per period.
 const PERIOD: Duration = Duration::from_secs(5);
 /// 16 KiB a second.
 const SLOWEST: u64 = 80 * 1024;
 
-/// What the peer may still send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sending {
-    /// Nothing.
     Over,
-    /// This many bytes of a request.
     Rest(u64),
-    /// Anything.
     Unknown,
 }
 
 /// Sends `response` and closes the connection, reading on while the peer sends. Errors mean that
 /// the peer is gone, which is the goal.
 ///
-/// `half_closes`: whether the peer may send after the server has closed its side, as in TCP. TLS
-/// 1.2 peers discard what they have to send (RFC 5246, 7.2.1), and Erlang's also what it has
-/// received, so the server reads their input first.
+/// `half_closes`: whether the peer may send after the server has closed its side. TLS 1.2 peers
+/// discard what they have to send (RFC 5246, 7.2.1), and Erlang's also what it has received, so the
+/// server reads their input first.
 pub(crate) async fn linger<S>(stream: &mut S, response: &[u8], sending: Sending, half_closes: bool)
 where
     S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
@@ -91,7 +86,6 @@ where
     Ok(())
 }
 
-/// Reads, and acknowledges at once.
 async fn read<S>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize>
 where
     S: AsyncRead + PeerSocket + Unpin,
@@ -154,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_is_done_is_not_waited_for() {
+    async fn lingering_ends_when_the_peer_is_done() {
         for half_closes in [true, false] {
             let (mut peer, lingering) = start(Sending::Over, half_closes);
             assert_eq!(lingering.await.unwrap(), Duration::ZERO);
@@ -163,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_sends_fast_enough_is_heard_out() {
+    async fn a_fast_peer_is_read_to_its_end() {
         for half_closes in [true, false] {
             let (mut peer, lingering) = start(Sending::Unknown, half_closes);
             assert_eq!(send(&mut peer, 17 * 1024, 50).await, 50);
@@ -174,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn how_much_a_peer_sends_does_not_matter() {
+    async fn the_amount_of_data_is_not_limited() {
         let (mut peer, lingering) = start(Sending::Unknown, true);
         assert_eq!(send(&mut peer, 16 * 1024 * 1024, 3).await, 3);
         drop(peer);
@@ -182,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_is_waited_for_than_the_rest_of_the_request() {
+    async fn lingering_ends_with_the_request() {
         for half_closes in [true, false] {
             let (mut peer, lingering) = start(Sending::Rest(100_000), half_closes);
             assert_eq!(send(&mut peer, 50_000, 1).await, 1);
@@ -194,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_sends_too_slowly_is_cut_off() {
+    async fn a_slow_peer_is_disconnected() {
         for bytes_a_second in [0, 1, 13 * 1024] {
             let (mut peer, lingering) = start(Sending::Unknown, true);
             send(&mut peer, bytes_a_second, 10).await;
@@ -203,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_pauses_is_cut_off() {
+    async fn a_pausing_peer_is_disconnected() {
         let (mut peer, lingering) = start(Sending::Unknown, true);
         send(&mut peer, 1024 * 1024, 10).await;
         assert_eq!(send(&mut peer, 0, 10).await, 10);
@@ -211,14 +205,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_never_ends_is_cut_off() {
+    async fn an_endless_peer_is_disconnected() {
         let (mut peer, lingering) = start(Sending::Unknown, false);
         assert!((60..=61).contains(&send(&mut peer, 1024 * 1024, 100).await));
         assert_eq!(lingering.await.unwrap(), LONGEST);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_does_not_read_is_cut_off() {
+    async fn a_peer_that_does_not_read_is_disconnected() {
         let (mut server, _peer) = duplex(1);
         let began = Instant::now();
         linger(&mut server, LAST_WORDS, Sending::Over, true).await;

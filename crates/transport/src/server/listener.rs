@@ -16,13 +16,11 @@ use crate::Spawner;
 /// Pause after an error such as "too many open files", which passes when connections end.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections that wait to be accepted; the system has a limit, too (`net.core.somaxconn`). When
-/// the queue is full, the system drops SYNs, and clients retry a second later, for example when all
-/// reconnect after a restart.
+/// Connections that wait to be accepted, also limited by `net.core.somaxconn`. Clients of a full
+/// queue retry a second later, for example when all reconnect after a restart.
 const BACKLOG: u32 = 4096;
 
-/// Listens on the first usable address of the host. With `reuse_port`, other sockets with this
-/// option may listen on the same port.
+/// Listens on the first usable address of the host.
 pub(crate) async fn bind(
     host: &str,
     port: u16,
@@ -62,7 +60,6 @@ fn share_port(_: &TcpSocket) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system cannot share a port"))
 }
 
-/// Accepts until the server closes.
 pub(crate) async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -84,7 +81,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Accepts the connections in the queue: closing the listener would reset them and their requests.
+/// Accepts the queued connections, which closing the listener would reset.
 fn accept_waiting(
     listener: &std::net::TcpListener,
     shared: &Arc<Shared>,
@@ -121,14 +118,13 @@ async fn accept_all(
     }
 }
 
-/// Spreads connections over this and other I/O threads in turn.
 struct Spread {
     others: Vec<Spawner>,
     next: Cell<usize>,
 }
 
 impl Spread {
-    /// Calls `start` on the next thread. A thread that has ended drops the connection.
+    /// A thread that has ended drops the connection.
     fn run(&self, stream: TcpStream, start: impl FnOnce(TcpStream) + Send + 'static) {
         let turn = self.next.get();
         self.next.set((turn + 1) % (self.others.len() + 1));
@@ -166,7 +162,6 @@ fn start(
     });
 }
 
-/// Counts a connection while it is open.
 struct OpenConnection {
     shared: Arc<Shared>,
     _slot: OwnedSemaphorePermit,
@@ -194,7 +189,7 @@ mod tests {
 
     /// With a full queue, a connection would take a second or more.
     #[tokio::test]
-    async fn many_clients_may_come_at_once() {
+    async fn many_clients_may_connect_at_once() {
         let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
         let count = limit.trim().parse::<usize>().unwrap().min(500);
         let (_never_accepts, address) = bind("127.0.0.1", 0, false).await.unwrap();
@@ -207,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_is_shared_by_those_who_all_ask_for_it() {
+    async fn sockets_with_the_option_share_a_port() {
         let (first, address) = bind("127.0.0.1", 0, true).await.unwrap();
         let port = address.port();
         let (second, same) = bind("127.0.0.1", port, true).await.unwrap();
@@ -217,7 +212,6 @@ mod tests {
         let (_alone, other) = bind("127.0.0.1", 0, false).await.unwrap();
         let error = bind("127.0.0.1", other.port(), true).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        // Port 0 is always a free one.
         let (_third, free) = bind("127.0.0.1", 0, true).await.unwrap();
         assert_ne!(free.port(), port);
         drop((first, second));

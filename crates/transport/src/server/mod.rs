@@ -95,7 +95,6 @@ impl Server {
         }
     }
 
-    /// The listening address.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -105,7 +104,6 @@ impl Server {
         self.shared.tls.as_ref()
     }
 
-    /// Figures of the server.
     pub fn stats(&self) -> ServerStats {
         let shared = &self.shared;
         ServerStats {
@@ -121,30 +119,28 @@ impl Server {
         }
     }
 
-    /// Replaces the callers. A response is signed with the secret of its request, even if that was
-    /// removed meanwhile.
+    /// Replaces the callers. Responses are signed with the secret of their request, even if it was
+    /// removed.
     pub fn set_callers(&self, callers: Callers) {
         self.shared.counts.keep_callers(&callers);
         self.shared.settings.update(|settings| Settings { callers, ..settings.clone() });
     }
 
-    /// Announces that the server is about to close, while it still serves.
     pub fn leave(&self) {
         self.shared.advance(Phase::Leaving);
     }
 
-    /// Stops accepting, and closes connections when no request is expected. Calls in flight may
-    /// take until `limit` from now; then their connections are reset, and streams end with `{exit,
-    /// server_closing, []}`, which callers have half a second to read. The future resolves once all
-    /// connections have ended; closing does not depend on it. Closing again can only shorten the
-    /// limit.
+    /// Stops accepting, and closes connections when no request is expected. After `limit`, calls in
+    /// flight are reset, and streams end with `{exit, server_closing, []}`, which callers have half
+    /// a second to read. The future resolves once all connections have ended; closing does not
+    /// depend on it. Closing again can only shorten the limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         self.close_after(Duration::ZERO, limit)
     }
 
-    /// Like [`Server::close`], but first announces the close for `delay` while serving: health
-    /// checks fail, and every response ends its connection, so that load balancers choose another
-    /// server. `limit` starts after the delay.
+    /// Like [`Server::close`] after `delay`, during which the server still serves, but health
+    /// checks fail and every response ends its connection, so that load balancers choose another
+    /// server.
     pub fn close_after(
         &self,
         delay: Duration,
@@ -156,7 +152,6 @@ impl Server {
         // If the thread has ended, `sender` is dropped, and so are all connections.
         let _ = self.spawner.spawn(move || async move {
             let mut phase = shared.phase.subscribe();
-            // Closing again may shorten the delay.
             let _ = timeout(delay, phase.wait_for(|phase| *phase >= Phase::Draining)).await;
             // Every receiver counts as a connection.
             drop(phase);
@@ -164,7 +159,7 @@ impl Server {
             if timeout(limit, shared.phase.closed()).await.is_err() {
                 shared.advance(Phase::EndingStreams);
                 if timeout(LAST_FRAMES, shared.phase.closed()).await.is_err() {
-                    shared.advance(Phase::Cut);
+                    shared.advance(Phase::Aborted);
                     shared.phase.closed().await;
                 }
             }
@@ -176,36 +171,31 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.advance(Phase::Cut);
+        self.shared.advance(Phase::Aborted);
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Running,
-    /// Serves, and announces that it is about to close.
     Leaving,
     /// No new connections or requests; calls in flight may finish.
     Draining,
     /// Aborts calls, and ends streams with an exception.
     EndingStreams,
-    /// Aborts connections.
-    Cut,
+    Aborted,
 }
 
-/// State shared by all connections of a server.
 struct Shared {
     tls: Option<ServerTls>,
     settings: Swap<Settings>,
     replay: Option<ReplayGuard>,
     decode: OwnedDecodeOptions,
-    /// Functions with their own option for binaries in arguments.
     binaries: HashMap<u32, Binaries>,
     recv_timeout: Duration,
     head_timeout: Duration,
     request_timeout: Duration,
     keep_alive_timeout: Duration,
-    /// In seconds, as responses announce it.
     keep_alive: HeaderValue,
     send_timeout: Duration,
     stream_ping_interval: Duration,
@@ -215,8 +205,7 @@ struct Shared {
     functions: Arc<Functions>,
     service: Arc<dyn Service>,
     codecs: Codecs,
-    /// The listener and every connection hold a receiver, so everything has ended when none is
-    /// left.
+    /// Everything has ended when no receiver is left.
     phase: watch::Sender<Phase>,
     calls: Calls,
     streams: Arc<Streams>,
@@ -227,7 +216,6 @@ struct Shared {
 }
 
 impl Shared {
-    /// Whether the server is closing or about to.
     fn is_leaving(&self) -> bool {
         *self.phase.borrow() != Phase::Running
     }
@@ -253,7 +241,6 @@ impl std::fmt::Debug for Shared {
 /// Rounded down, because clients may rely on it.
 fn keep_alive_hint(timeout: Duration) -> HeaderValue {
     let text = format!("timeout={}", timeout.as_secs());
-    // Letters and digits are valid in a header.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("timeout=0"))
 }
 

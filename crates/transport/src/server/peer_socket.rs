@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 pub(crate) trait PeerSocket {
-    /// Sends a delayed acknowledgement. Call it when there is nothing left to read; the system
-    /// returns to delaying by itself.
+    /// Sends a delayed acknowledgement. Repeat it when nothing is left to read, because the system
+    /// returns to delaying.
     fn acknowledge(&self);
 
     /// Limits the bytes that the system buffers before it can send them; 0 for the default.

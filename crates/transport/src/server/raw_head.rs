@@ -4,24 +4,19 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue};
 use memchr::{memchr, memchr2};
 
-/// Replaces a refused line. NUL is invalid anywhere in a head, and the empty line makes hyper parse
-/// it at once.
+/// Replaces a refused line: NUL is invalid, and the empty line makes hyper parse it at once.
 pub(crate) const REFUSED: &[u8] = b"\0\n\n";
 
 /// Significant digits of a `content-length` that always fit into 64 bits.
 const DIGITS: usize = 19;
 
-/// Reads along with hyper, which is more lenient than RFC 9112: it accepts a bare LF as a line end,
-/// a fragment in the target, and repeated `content-length`. It also refuses lengths over 64 bits
-/// before the request can be authenticated.
-///
-/// Needs no memory for heads, only its position in a message.
+/// Reads along with hyper, which accepts a bare LF as a line end, a fragment in the target, and
+/// repeated `content-length`, unlike RFC 9112, and refuses lengths over 64 bits before the request
+/// can be authenticated. Needs no memory for heads.
 #[derive(Debug)]
 pub(crate) struct RawHead {
     at: At,
-    /// Whether the last byte was a CR.
     after_cr: bool,
-    /// The head's `content-length`.
     length: Option<u64>,
     has_digits: bool,
     /// Its digits after leading zeros.
@@ -30,7 +25,6 @@ pub(crate) struct RawHead {
     surplus: Vec<u8>,
 }
 
-/// The position in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Before a request: empty lines may come (RFC 9112, 2.2).
@@ -40,15 +34,11 @@ enum At {
     LineStart,
     /// In a header's name, which starts with this many bytes of `content-length:`.
     Name(usize),
-    /// In the value of `content-length`.
     Length,
-    /// In the rest of another line.
     Line,
     /// After the CR of the empty line that ends the head.
     End,
-    /// In a body with this many bytes missing.
     Body(u64),
-    /// The connection is about to close.
     Refused,
 }
 
@@ -60,7 +50,6 @@ fn is_another_header(line: &[u8]) -> bool {
     colon.is_some_and(|byte| *byte != b':') && !matches!(line[0], b'\r' | b'\n')
 }
 
-/// A byte that hyper must not see.
 struct Refuse;
 
 impl RawHead {
@@ -75,10 +64,8 @@ impl RawHead {
         }
     }
 
-    /// Checks the next bytes. Returns the index of a refused byte, to be replaced by [`REFUSED`]
-    /// with everything after it.
-    ///
-    /// Turns digits of a length beyond [`DIGITS`] into spaces, see [`RawHead::restore_length`].
+    /// Checks the next bytes. Returns the index of a refused byte; [`REFUSED`] replaces it and the
+    /// rest. Turns digits of a length beyond [`DIGITS`] into spaces.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let mut next = 0;
         while next < bytes.len() {
@@ -94,8 +81,7 @@ impl RawHead {
         None
     }
 
-    /// Restores the digits that [`RawHead::read`] removed, because they were signed. No other head
-    /// has come since, as such a body never ends.
+    /// Restores the digits that [`RawHead::read`] removed, because they were signed.
     pub(crate) fn restore_length(&self, headers: &mut HeaderMap) {
         let Some(length) = headers.get_mut(CONTENT_LENGTH) else { return };
         let digits = length.as_bytes();
@@ -106,12 +92,10 @@ impl RawHead {
         }
     }
 
-    /// Whether part of a message is missing.
     pub(crate) fn is_in_message(&self) -> bool {
         self.at != At::Start
     }
 
-    /// Missing bytes of the latest request; `None` if unknown.
     pub(crate) fn missing(&self) -> Option<u64> {
         match self.at {
             At::Start => Some(0),
@@ -125,7 +109,6 @@ impl RawHead {
         self.at = At::Refused;
     }
 
-    /// How many bytes can be skipped.
     fn skip(&mut self, bytes: &[u8]) -> usize {
         let found = match &mut self.at {
             At::Method => memchr2(b' ', b'\n', bytes),
@@ -178,12 +161,11 @@ impl RawHead {
                 At::Length
             }
             (At::Length, b' ' | b'\t') if !self.has_digits => At::Length,
-            // hyper checks other names and values.
             (At::Name(_) | At::Length, _) => {
                 self.at = At::Line;
                 return self.byte(byte);
             }
-            // A CR without LF: hyper refuses it.
+            // hyper refuses it.
             (At::End, _) => At::Line,
             (at, _) => at,
         };
@@ -272,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hyper_would_hide_is_refused() {
+    fn faults_hidden_by_hyper_are_refused() {
         // A bar marks the refused byte.
         for marked in [
             "|\nGET / HTTP/1.1\r\n\r\n",
@@ -338,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_end_where_the_parser_of_hyper_has_them_end() {
+    fn heads_end_where_hypers_parser_ends_them() {
         const PARTS: [&str; 22] = [
             "\r\n",
             "\r",

@@ -36,8 +36,7 @@ pub(crate) fn malformed(shared: &Shared) -> Response<ResponseBody> {
     refusal.into_response(&shared.settings.load()).map(ResponseBody::whole)
 }
 
-/// Always answers. `began` is when the head started; `unread` reports whether part of the body was
-/// left unread.
+/// `began` is when the head started; `unread` reports whether part of the body was left unread.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
@@ -103,7 +102,7 @@ async fn serve(
     };
     let mut room = Room::new(shared);
     let size = body.size_hint().exact().map_or(expected.max_size(), |length| length as usize);
-    // The body stays on the wire until there is room for all of it.
+    // The body stays on the wire meanwhile.
     room.receive(size).await.map_err(|_| overloaded(&expected))?;
     // The first read makes hyper ask for the body (`100 Continue`).
     let body = read(shared, &expected, body, began).await?;
@@ -150,7 +149,7 @@ async fn serve(
             drop(place);
             outcome
         }
-        // Boxed because it is rare: futures are moved and should stay small.
+        // Boxed, because it is rare.
         Answer::Items(items) if takes_stream => {
             drop(place);
             return begin_stream(shared, settings, &context, items, result, deadline);
@@ -216,7 +215,6 @@ impl Stage {
     }
 }
 
-/// The result of decoding within the reserved memory.
 enum Decoded {
     Whole(Call<u32>, Box<Tape>),
     /// The body is larger than its gzip trailer claims.
@@ -244,7 +242,7 @@ async fn decode(
             return Err(stage.overloaded().into());
         }
         let options = options.clone();
-        // Small bodies are not counted, so they may exceed their claim.
+        // Small bodies may exceed their claim.
         let limit = inflated.max(SMALL);
         let decoded = shared.codecs.run(compressed.max(inflated), move |codec| {
             let body = match stage {

@@ -17,7 +17,6 @@ pub(crate) enum ResponseBody {
     Stream(Box<StreamBody>),
 }
 
-/// Keeps its connection busy.
 pub(crate) struct StreamBody {
     frames: FrameStream,
     streaming: Option<Streaming>,
@@ -32,7 +31,6 @@ impl ResponseBody {
         Self::Stream(Box::new(StreamBody { frames, streaming: None }))
     }
 
-    /// The head is about to be sent. A stream keeps the connection busy until it ends.
     pub(crate) fn begin(&mut self, activity: &Rc<Activity>) {
         match self {
             Self::Whole(_) => activity.answered(),

@@ -8,13 +8,11 @@ use super::Shared;
 use super::forecast::Forecast;
 use crate::memory::{Share, Stage, counted};
 
-/// How long a call waits for memory that its result may not need.
+/// For memory that the result may not need.
 const CAUTION: Duration = Duration::from_secs(1);
 
-/// There was no room in time.
 pub(crate) struct NoRoom;
 
-/// The memory of a call, and how long it may wait for more.
 pub(crate) struct Room {
     share: Share,
     patience: Duration,
@@ -25,18 +23,16 @@ impl Room {
         Self { share: shared.memory.share(), patience: shared.recv_timeout }
     }
 
-    /// Waits for room to receive a body.
     pub(crate) async fn receive(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.grow_within(Stage::Arriving, counted(bytes), self.patience).await
     }
 
-    /// Waits for room for `bytes` in total.
     pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.grow_within(Stage::Arrived, bytes, self.patience).await
     }
 
-    /// Waits for room for the arguments, `size` bytes so far, and the result. The forecast
-    /// of the result may change meanwhile.
+    /// Waits for room for arguments of `size` bytes and the result, whose forecast may change
+    /// meanwhile.
     pub(crate) async fn admit(
         &mut self,
         size: usize,
@@ -65,7 +61,6 @@ impl Room {
         }
     }
 
-    /// Divides the memory among arguments and result.
     pub(crate) fn divide(mut self, arguments: usize) -> (Share, Share) {
         let result = self.share.split(self.share.bytes().saturating_sub(arguments));
         (self.share, result)

@@ -18,8 +18,7 @@ use crate::tls::peer_certificate;
 const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 32\r\n\r\nthis port speaks TLS: use https\n";
 
-/// Performs the handshake, which counts toward the first head's timeout, then serves like any other
-/// connection.
+/// The handshake counts toward the first head's timeout.
 pub(crate) async fn serve(
     stream: TcpStream,
     address: SocketAddr,
@@ -40,11 +39,10 @@ pub(crate) async fn serve(
 
 /// Resolves when a closing server no longer waits for a first request.
 async fn unwanted(phase: &watch::Receiver<Phase>) {
-    // Separate receivers, so that `connection::serve` still sees the changes. Fails only if the
-    // server is gone.
-    let (mut draining, mut cut) = (phase.clone(), phase.clone());
+    // Separate receivers, so that `connection::serve` still sees the changes.
+    let (mut draining, mut aborted) = (phase.clone(), phase.clone());
     let _ = draining.wait_for(|phase| *phase >= Phase::Draining).await;
-    let _ = timeout(FIRST_REQUEST, cut.wait_for(|phase| *phase == Phase::Cut)).await;
+    let _ = timeout(FIRST_REQUEST, aborted.wait_for(|phase| *phase == Phase::Aborted)).await;
 }
 
 async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStream<TcpStream>>> {

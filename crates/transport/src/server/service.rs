@@ -18,15 +18,12 @@ use super::items::{self, ItemReceiver, ItemSender, OnTaken, Part};
 use crate::TapeSource;
 use crate::memory::Share;
 
-/// Answers calls.
 pub trait Service: Send + Sync + 'static {
     /// Runs on the I/O thread, so it should only pass the call on. A panic is answered with 500.
     fn call(&self, call: IncomingCall);
 }
 
-/// A call that passed every check.
 pub struct IncomingCall {
-    /// The function, from the exposure.
     pub function: u32,
     /// The arguments: a proper list as long as the arity.
     pub tape: Box<Tape>,
@@ -34,21 +31,16 @@ pub struct IncomingCall {
     pub source: Bytes,
     /// How much longer the caller waits, from now; zero if it has given up, `None` if unknown.
     pub timeout: Option<Duration>,
-    /// The caller's identifier of the request.
     pub request_id: HeaderValue,
     /// The authenticated caller; `None` without a name.
     pub caller: Option<Arc<str>>,
-    /// Metadata and trace.
     pub carried: Option<Box<CarriedContext>>,
     /// Whether the caller accepts a stream. Otherwise items are collected into a list.
     pub takes_stream: bool,
-    /// The caller's connection.
     pub peer: Arc<Peer>,
-    /// Takes the answer.
     pub reply: Reply,
 }
 
-/// The other end of a connection.
 #[derive(Debug)]
 pub struct Peer {
     /// Its address, or its proxy's.
@@ -57,20 +49,15 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
 }
 
-/// How a call ended.
 pub enum Outcome {
-    /// The function's value.
     Return(Box<dyn TapeSource>),
     /// `{Class, Reason, Stacktrace}`.
     Exception(ExceptionClass, Box<dyn TapeSource>),
-    /// The function was not called; status and reason.
     Refused(StatusCode, &'static str),
 }
 
 pub(crate) enum Answer {
-    /// The function has ended.
     Outcome(Outcome),
-    /// The function sends items.
     Items(ItemReceiver),
 }
 
@@ -78,7 +65,6 @@ pub(crate) enum Answer {
 /// exception.
 pub struct Reply {
     state: State,
-    /// Woken when the caller goes away.
     watcher: Option<Waker>,
     /// The arguments' memory while the function runs, even after its caller is gone.
     arguments: Share,
@@ -96,15 +82,14 @@ impl Reply {
         (Self { state: State::Unanswered(sender), watcher: None, arguments }, receiver)
     }
 
-    /// Answers the call. If the outcome cannot be encoded, the answer is the exception `{error,
-    /// {unencodable_result, Text}, []}`. After items, only an exception can follow.
+    /// An outcome that cannot be encoded becomes the exception `{error, {unencodable_result, Text},
+    /// []}`. After items, only an exception can follow.
     pub fn send(mut self, outcome: Outcome) {
         self.settle(Some(outcome));
     }
 
-    /// Adds a list of items to the answer. The first call's `on_taken` is called for each list that
-    /// was taken, perhaps at once or on another thread. Keep few lists untaken. [`Reply::end`] ends
-    /// the answer.
+    /// Adds a list of items to the answer, until [`Reply::end`]. The first `on_taken` is called for
+    /// each list that was taken, perhaps at once or on another thread. Keep few lists untaken.
     pub fn push(&mut self, items: Box<dyn TapeSource>, on_taken: &OnTaken) {
         self.begin_items(on_taken);
         if let State::Items(sender) = &self.state {
@@ -112,7 +97,7 @@ impl Reply {
         }
     }
 
-    /// Ends an answer of items; without any, it is an empty stream or list.
+    /// Without items, the answer is an empty stream or list.
     pub fn end(mut self) {
         let nothing: OnTaken = Arc::new(|| ());
         self.begin_items(&nothing);
@@ -148,7 +133,6 @@ impl Reply {
         }
         let state = std::mem::replace(&mut self.state, State::Answered);
         let State::Unanswered(sender) = state else { return };
-        // Fails if the caller is gone.
         if sender.send(outcome.map(Answer::Outcome)).is_err() {
             std::mem::take(&mut self.arguments).end_abandoned();
         }
@@ -163,7 +147,6 @@ impl Reply {
         }
     }
 
-    /// Whether the peer or the server is gone.
     pub fn is_abandoned(&self) -> bool {
         match &self.state {
             State::Unanswered(sender) => sender.is_closed(),

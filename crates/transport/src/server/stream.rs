@@ -21,11 +21,10 @@ use crate::spin;
 /// Unsent bytes of a stream that the system may buffer.
 const UNSENT: u32 = 64 * 1024;
 
-/// Times out peers that do not read or send, makes hyper refuse malformed heads, and leaves
-/// shutdown to [`linger`](super::linger::linger).
+/// Times out peers, makes hyper refuse malformed heads, and leaves shutdown to
+/// [`linger`](super::linger::linger).
 pub(crate) struct ServerStream<S> {
     stream: S,
-    /// Bytes that were read before.
     before: Bytes,
     send_timeout: Duration,
     activity: Rc<Activity>,
@@ -33,12 +32,10 @@ pub(crate) struct ServerStream<S> {
     /// Set once the peer has closed its side while a request was being answered.
     half_closed: Option<HalfClosed>,
     budget: CooperativeBudget,
-    /// Whether the system's buffer is limited.
     is_limited: bool,
-    /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Runs at most until the deadline. It is reset only when it has expired or would run too long,
-    /// so a busy connection hardly touches it.
+    /// Runs at most until the deadline, and is reset only when it would be wrong, so a busy
+    /// connection hardly touches it.
     silence: Option<Pin<Box<Sleep>>>,
 }
 
@@ -68,7 +65,6 @@ impl<S> ServerStream<S> {
         self.raw_head.borrow().is_in_message()
     }
 
-    /// Whether there are bytes that hyper has not read.
     pub(crate) fn has_bytes(&self) -> bool {
         !self.before.is_empty()
     }
@@ -77,7 +73,6 @@ impl<S> ServerStream<S> {
         self.stream
     }
 
-    /// Whether the peer was silent for too long.
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
         let Some(deadline) = self.activity.deadline().map(Instant::from) else { return false };
         let silence = self.silence.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -114,7 +109,6 @@ impl<S> ServerStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
-    /// Limits the system's buffer during a stream.
     fn limit_unsent(&mut self) {
         let is_streaming = self.activity.is_streaming();
         if is_streaming != self.is_limited {
@@ -123,7 +117,6 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
         }
     }
 
-    /// Checks the bytes from `start` on, and replaces malformed ones.
     fn check(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
         let refused = self.raw_head.borrow_mut().read(&mut buffer.filled_mut()[start..]);
         if let Some(at) = refused {
@@ -134,8 +127,8 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
         }
     }
 
-    /// While a request is being answered hyper does not read, so this looks for the end of the
-    /// peer's side. Fails if the peer is gone.
+    /// Looks for the end of the peer's side, because hyper does not read while a request is being
+    /// answered. Fails if the peer is gone.
     fn poll_gone(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         // hyper reads the rest of the body, and the next request is a sign of life.
         let is_reading = self.is_in_message() || self.has_bytes();
@@ -249,7 +242,6 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> AsyncWrite for ServerStream
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
         if progress.is_ready() {
-            // hyper flushes when it has written everything.
             self.activity.flushed();
         }
         if let Err(error) = self.poll_gone(context) {

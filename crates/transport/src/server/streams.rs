@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Limits the streams of a server.
 #[derive(Debug)]
 pub(crate) struct Streams {
     max: usize,
@@ -13,7 +12,6 @@ impl Streams {
         Arc::new(Self { max, in_flight: AtomicUsize::new(0) })
     }
 
-    /// A place, if one is free.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Arc<StreamPlace>> {
         let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
         let place = StreamPlace(Arc::clone(self));

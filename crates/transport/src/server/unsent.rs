@@ -1,17 +1,17 @@
 //! Bounds the bytes of a stream between hyper and the socket.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
 use super::streams::StreamPlace;
+use crate::locks::Mutex;
 use crate::memory::Share;
 
-/// No frames are made while this many bytes are unsent, so a stream has at most this much and the
-/// frames of one list of items unsent.
+/// No frames are made while this many bytes are unsent.
 pub(crate) const WINDOW: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -25,13 +25,12 @@ impl Unsent {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Resolves when there is room for frames.
     pub(crate) async fn room(&self) {
         poll_fn(|context| {
             if self.bytes() < WINDOW {
                 return Poll::Ready(());
             }
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.waiting.lock();
             *waiting = Some(context.waker().clone());
             // Frames are written on this thread, so none was since the check.
             Poll::Pending
@@ -39,7 +38,6 @@ impl Unsent {
         .await;
     }
 
-    /// Counts frames until they are written.
     pub(crate) fn count(
         self: &Arc<Self>,
         frames: Vec<u8>,
@@ -57,7 +55,7 @@ impl Unsent {
         if before < WINDOW || before - length >= WINDOW {
             return;
         }
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = self.waiting.lock().take();
         if let Some(waiting) = waiting {
             waiting.wake();
         }

@@ -32,28 +32,21 @@ impl TrustedRoots {
     }
 }
 
-/// Whom a client trusts.
 #[derive(Clone, Debug)]
 pub enum Trust {
-    /// Shared certificates.
     Shared(TrustedRoots),
     /// Only these certificates, in PEM, and certificates issued by them.
     Only(Vec<u8>),
-    /// Everyone, for experiments.
     Anybody,
 }
 
-/// TLS options of a client.
 pub struct ClientTlsOptions<'a> {
-    /// Whom to trust.
     pub trust: Trust,
-    /// For servers that ask for it.
     pub certificate: Option<CertificatePem<'a>>,
     /// The name in the server's certificate; by default the host.
     pub servername: Option<&'a str>,
 }
 
-/// TLS of a client. Cloning is cheap.
 #[derive(Clone)]
 pub struct ClientTls {
     connector: TlsConnector,
@@ -62,7 +55,6 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// Prepares handshakes. Fails if an option is invalid.
     pub fn new(options: ClientTlsOptions<'_>) -> Result<Self, TlsOptionError> {
         let verifier: Arc<dyn ServerCertVerifier> = match options.trust {
             Trust::Shared(TrustedRoots(roots)) => Arc::new(ServerVerifier::new(roots)?),
@@ -95,7 +87,6 @@ impl ClientTls {
         Ok(Self { connector, own, servername: servername.transpose()? })
     }
 
-    /// Performs the handshake with `host`.
     pub(crate) async fn connect<S>(&self, stream: S, host: &str) -> Result<TlsStream<S>, TlsFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -108,12 +99,10 @@ impl ClientTls {
         connected.map_err(|error| TlsFailure::of_handshake(&error, self.circumstances()))
     }
 
-    /// See [`TlsFailure::of_first_read`].
     pub(crate) fn explain_first_read(&self, error: &io::Error) -> Option<TlsFailure> {
         TlsFailure::of_first_read(error, self.circumstances())
     }
 
-    /// Whether servers have asked for a certificate and none is configured.
     pub(crate) fn lacks_certificate(&self) -> bool {
         let Circumstances { was_asked, has_certificate } = self.circumstances();
         was_asked && !has_certificate
@@ -138,7 +127,6 @@ fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.strip_suffix('.').unwrap_or(host)).ok().map(|name| name.to_owned())
 }
 
-/// The client's certificate, and whether servers ask for it.
 #[derive(Debug)]
 struct OwnCertificate {
     certified: Option<Arc<CertifiedKey>>,

@@ -5,40 +5,26 @@ use rustls::{AlertDescription, CertificateError, Error};
 
 use super::verify::is_ca_as_end_entity;
 
-/// Why a client has no TLS connection to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFailure {
-    /// The kind of failure.
     pub reason: TlsReason,
-    /// What went wrong and what to do about it.
     pub message: String,
 }
 
-/// Kinds of TLS failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsReason {
-    /// The server's certificate has expired.
     CertificateExpired,
-    /// The server's certificate is not valid yet.
     CertificateNotYetValid,
-    /// The server's certificate is for other names.
     WrongHost,
-    /// No trusted authority has issued the server's certificate.
     UnknownIssuer,
-    /// The server's certificate is invalid for another reason.
     InvalidCertificate,
-    /// The server refused the client's certificate, or got none.
     ClientCertificateRefused,
-    /// Client and server have no TLS version or algorithms in common.
     Incompatible,
-    /// The server does not use TLS.
     NotTls,
-    /// The handshake failed for another reason.
     HandshakeFailed,
 }
 
 impl TlsReason {
-    /// The name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CertificateExpired => "certificate_expired",
@@ -62,10 +48,8 @@ impl fmt::Display for TlsFailure {
 
 impl std::error::Error for TlsFailure {}
 
-/// What happened before the error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances {
-    /// Whether the server asked for a client certificate.
     pub(crate) was_asked: bool,
     pub(crate) has_certificate: bool,
 }
@@ -75,7 +59,6 @@ impl TlsFailure {
         Self { reason, message: message.into() }
     }
 
-    /// A host that no certificate can name.
     pub(crate) fn unnameable(host: &str) -> Self {
         Self::new(
             TlsReason::WrongHost,
@@ -99,8 +82,8 @@ impl TlsFailure {
         }
     }
 
-    /// The failure behind an error before the first response: in TLS 1.3 the client learns only
-    /// then that its certificate was refused. `None` for other errors.
+    /// In TLS 1.3 the client learns only before the first response that its certificate was
+    /// refused.
     pub(crate) fn of_first_read(error: &io::Error, circumstances: Circumstances) -> Option<Self> {
         match tls_error(error)? {
             Error::AlertReceived(alert) if is_about_certificate(*alert, circumstances) => {
@@ -203,7 +186,7 @@ fn of_alert(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure
 /// Alerts that refuse the client's certificate (RFC 8446, 6.2).
 fn is_about_certificate(alert: AlertDescription, circumstances: Circumstances) -> bool {
     match alert {
-        // Invalid signature: the issuer's, if the client has sent a certificate.
+        // The issuer's signature, if the client has sent a certificate.
         AlertDescription::DecryptError => circumstances.was_asked && circumstances.has_certificate,
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate

@@ -19,7 +19,6 @@ pub use self::server::{CertificatePem, ClientCertificates, ServerTls};
 /// The only protocol over TLS (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";
 
-/// An invalid TLS option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsOptionError {
     /// `cert`, `key`, `ca`, `clientCa` or `servername`.
@@ -42,7 +41,6 @@ impl fmt::Display for TlsOptionError {
 
 impl std::error::Error for TlsOptionError {}
 
-/// The shared implementation of algorithms.
 fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));

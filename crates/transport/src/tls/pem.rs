@@ -34,8 +34,8 @@ pub(super) fn certificates(
     Ok(found)
 }
 
-/// Whether webpki cannot read the certificate. A certificate that it refuses
-/// for other reasons, such as version 1, may still be a root, or be accepted by the peer.
+/// Certificates that webpki refuses for other reasons, such as version 1, may still be roots, or
+/// the peer may accept them.
 fn is_damaged(certificate: &CertificateDer<'_>) -> bool {
     use webpki::Error::{BadDer, BadDerTime, TrailingData};
     let read = webpki::EndEntityCert::try_from(certificate);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::Ticketer;
@@ -17,8 +17,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::verify::{ClientVerifier, Roots};
 use super::{ALPN, TlsOptionError, pem, provider};
+use crate::locks::RwLock;
 
-/// A certificate chain and its key, as PEM.
 #[derive(Clone, Copy)]
 pub struct CertificatePem<'a> {
     /// The certificate, followed by the chain to a root.
@@ -27,7 +27,6 @@ pub struct CertificatePem<'a> {
     pub key: &'a [u8],
 }
 
-/// TLS of a server. Cloning is cheap.
 #[derive(Clone)]
 pub struct ServerTls {
     acceptor: TlsAcceptor,
@@ -36,7 +35,6 @@ pub struct ServerTls {
     demands_certificate: bool,
 }
 
-/// The clients that a server accepts.
 #[derive(Clone, Copy)]
 pub struct ClientCertificates<'a> {
     /// PEM: one of these must have issued the client's certificate.
@@ -47,7 +45,6 @@ pub struct ClientCertificates<'a> {
 }
 
 impl ServerTls {
-    /// TLS with a certificate. Fails if an option is invalid.
     pub fn new(
         certificate: CertificatePem<'_>,
         clients: Option<ClientCertificates<'_>>,
@@ -78,7 +75,6 @@ impl ServerTls {
         Ok(Self { acceptor, current, sessions, demands_certificate: clients.is_some() })
     }
 
-    /// Whether calls need a client certificate.
     pub(crate) fn demands_certificate(&self) -> bool {
         self.demands_certificate
     }
@@ -87,7 +83,7 @@ impl ServerTls {
     /// returning clients see the new certificate as well. On error the old one stays.
     pub fn set_certificate(&self, certificate: CertificatePem<'_>) -> Result<(), TlsOptionError> {
         let certified = pem::certified_key(certificate.cert, certificate.key)?;
-        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        *self.current.0.write() = certified;
         self.sessions.forget();
         Ok(())
     }
@@ -107,23 +103,20 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// The client's certificate as DER.
 pub(crate) fn peer_certificate<S>(stream: &TlsStream<S>) -> Option<Vec<u8>> {
     Some(stream.get_ref().1.peer_certificates()?.first()?.to_vec())
 }
 
-/// The current certificate.
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.0.read()))
     }
 }
 
-/// State for resuming sessions. Replacing it makes all clients perform full handshakes and see the
-/// certificate.
+/// Replacing it makes all clients perform full handshakes and see the certificate.
 #[derive(Debug)]
 struct Sessions(RwLock<Kept>);
 
@@ -132,11 +125,9 @@ struct Kept {
     /// Most clients keep their sessions themselves, encrypted by rotating keys. `None` if the
     /// system returned no random bytes.
     tickets: Option<Arc<dyn ProducesTickets>>,
-    /// For clients without tickets.
     storage: Arc<ServerSessionMemoryCache>,
 }
 
-/// Sessions of clients without tickets.
 const STORED_SESSIONS: usize = 256;
 
 impl Kept {
@@ -154,11 +145,11 @@ impl Sessions {
     }
 
     fn forget(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Kept::new();
+        *self.0.write() = Kept::new();
     }
 
     fn kept(&self) -> Kept {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 }
 

@@ -118,8 +118,7 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-/// Accepts every certificate, for experiments. Does not check signatures either: an attacker could
-/// present any certificate and key.
+/// For experiments. Checks no signatures either: an attacker could present any certificate and key.
 #[derive(Debug)]
 pub(super) struct AnyCertificate;
 

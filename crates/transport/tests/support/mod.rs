@@ -99,7 +99,6 @@ pub fn connect(
     Client::new(io, options)
 }
 
-/// A call of a function in [`service`].
 pub fn request(function: &str, arguments: OwnedTape) -> CallRequest {
     CallRequest::new(RequestPath::new("test", function, 1), Box::new(arguments))
 }
@@ -114,7 +113,6 @@ pub fn call(
     run(io, move || called(&client, request))
 }
 
-/// Calls, and removes the request from an error.
 pub fn called(
     client: &Client,
     request: CallRequest,
@@ -175,7 +173,6 @@ pub fn refusing_address() -> (Socket, SocketAddr) {
     (socket, address)
 }
 
-/// Waits until `holds` is true.
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {

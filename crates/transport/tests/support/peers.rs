@@ -49,8 +49,7 @@ impl Peer {
         Self { address, connections, ended }
     }
 
-    /// A proxy for single requests and responses. `after` decides about the client's connection by
-    /// the number of responses so far.
+    /// A proxy. `after` decides about the client's connection by the number of responses so far.
     pub fn before(
         server: SocketAddr,
         after: impl Fn(usize, &mut TcpStream) -> Next + Send + Sync + 'static,
@@ -72,12 +71,10 @@ impl Peer {
         })
     }
 
-    /// Connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Closed connections.
     pub fn ended(&self) -> usize {
         self.ended.load(Ordering::SeqCst)
     }

@@ -46,7 +46,6 @@ pub struct Held {
 }
 
 impl Held {
-    /// Returns the arguments.
     pub fn answer(self) {
         self.reply.send(Outcome::Return(Box::new(self.value)));
     }

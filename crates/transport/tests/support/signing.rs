@@ -7,7 +7,6 @@ use ring::{digest, hmac};
 use super::SECRET;
 use super::peers::header;
 
-/// The signed request's headers.
 pub fn sign_request(target: &str, body: &[u8]) -> String {
     sign_headers(target, body, &[])
 }

@@ -108,7 +108,6 @@ impl Generator {
         generator
     }
 
-    /// How many lists were made.
     pub fn made(&self) -> usize {
         self.made.load(Ordering::SeqCst)
     }
@@ -177,7 +176,6 @@ pub fn texts(term: &StreamTerm, size: usize) -> Vec<String> {
     (0..text.len() / size).map(|place| text[place * size..(place + 1) * size].to_owned()).collect()
 }
 
-/// How a stream ended.
 #[derive(Debug)]
 pub enum End {
     Clean(u64),

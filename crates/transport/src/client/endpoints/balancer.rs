@@ -5,9 +5,7 @@
 //! 2001).
 
 pub(super) trait Candidate {
-    /// Calls in flight.
     fn pending(&self) -> usize;
-    /// Relative share of the calls, at least 1.
     fn weight(&self) -> u32;
     /// Candidates with a higher number get calls only if none with a lower one is eligible.
     fn priority(&self) -> u16;
@@ -42,7 +40,6 @@ pub(super) fn choose<T: Candidate>(
     })
 }
 
-/// Draws a candidate in proportion to its weight.
 fn weighted<'a, T: Candidate>(
     candidates: impl Iterator<Item = &'a T> + Clone,
     draw: u32,
@@ -59,7 +56,6 @@ fn weighted<'a, T: Candidate>(
     None
 }
 
-/// By pending calls per weight, including the new call.
 fn less_busy<'a, T: Candidate>(first: &'a T, second: &'a T) -> &'a T {
     let load =
         |one: &T, other: &T| (one.pending() as u128 + 1).saturating_mul(u128::from(other.weight()));
@@ -116,7 +112,6 @@ mod tests {
         (0..count).map(|_| server()).collect()
     }
 
-    /// Chooses `times` times, always from the same seed.
     fn run(
         servers: &[Server],
         times: usize,
@@ -140,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_choose_from() {
+    fn no_candidates() {
         assert!(choose_alike::<Server>(&[], 1).is_none());
         assert!(choose_up(&[], 1).is_none());
         assert!(choose_up(&[Server { up: false, ..server() }], 1).is_none());
     }
 
     #[test]
-    fn one_is_chosen_whatever_the_draw() {
+    fn every_draw_chooses_a_candidate() {
         for random in [0, 1, u64::MAX, 1 << 32, u64::MAX << 32] {
             assert!(choose_alike(&servers(1), random).is_some());
             assert!(choose_up(&servers(1), random).is_some());
@@ -155,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_ones_get_even_shares() {
+    fn idle_candidates_get_even_shares() {
         for choice in [choose_alike, choose_up] {
             let servers = servers(5);
             run(&servers, 10_000, choice, |_| ());
@@ -166,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pending_stays_level() {
+    fn pending_calls_stay_level() {
         for choice in [choose_alike, choose_up] {
             let servers = servers(10);
             run(&servers, 10_000, choice, keep);
@@ -177,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_the_busier_one_is_never_chosen() {
+    fn the_busier_of_two_is_never_chosen() {
         for choice in [choose_alike, choose_up] {
             let servers = servers(2);
             servers[0].pending.set(1);
@@ -197,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_as_the_weights() {
+    fn shares_follow_the_weights() {
         let mut servers = servers(3);
         servers[1].weight = 2;
         servers[2].weight = 7;
@@ -208,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_are_not_eligible_get_nothing() {
+    fn ineligible_candidates_get_nothing() {
         let mut servers = servers(4);
         servers[0].up = false;
         servers[3].up = false;
@@ -221,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_a_higher_priority_number_wait_until_no_other_is_up() {
+    fn higher_priority_numbers_are_a_last_resort() {
         let mut servers = servers(3);
         servers[0].priority = 10;
         servers[2].priority = 20;

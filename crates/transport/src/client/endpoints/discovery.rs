@@ -14,11 +14,10 @@ use super::health::EndpointState;
 use super::random::SplitMix;
 use super::set::EndpointSet;
 
-/// How long calls fail at once after a failed resolution without known endpoints. The next call
+/// Without known endpoints, calls fail at once for this long after a failed resolution; then one
 /// resolves again.
 const FAILURE_MEMORY: Duration = Duration::from_millis(500);
 
-/// Limit for the connection of a probe.
 const LONGEST_PROBE: Duration = Duration::from_secs(10);
 
 pub(in super::super) struct Discovery {
@@ -38,22 +37,16 @@ enum Source {
 #[derive(Default)]
 struct Known {
     set: Option<Arc<EndpointSet>>,
-    /// The last resolution, if it failed, and when.
     failure: Option<(ResolveFailure, Instant)>,
-    /// Resolutions that have ended.
     rounds: u64,
-    /// Whether a resolution is running.
     requested: bool,
 }
 
-/// Names could not be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveFailure {
-    /// The name as the user wrote it.
     pub name: String,
     /// The resolver's code, such as `ENOTFOUND`.
     pub code: Option<String>,
-    /// The resolver's message.
     pub message: String,
 }
 
@@ -65,37 +58,23 @@ impl fmt::Display for ResolveFailure {
 
 impl std::error::Error for ResolveFailure {}
 
-/// Why no endpoints are known.
 pub(in super::super) enum Unknown {
     Failed(ResolveFailure),
-    /// How many resolutions have ended before the running one.
-    Requested {
-        rounds: u64,
-    },
+    Requested { rounds: u64 },
 }
 
-/// Figures of an endpoint.
 #[derive(Clone, Debug)]
 pub struct EndpointStats {
-    /// The value of the `host` header.
     pub authority: String,
     /// Address and port of connections, or name and port if each connection looks the name up.
     pub address: String,
-    /// Whether calls go there.
     pub state: EndpointState,
-    /// Remaining time of the ejection.
     pub ejected_for: Option<Duration>,
-    /// Calls in flight, including queued ones.
     pub pending: usize,
-    /// Open connections, including idle ones.
     pub open_connections: usize,
-    /// Idle connections.
     pub idle_connections: usize,
-    /// Calls that wait for a connection.
     pub calls_waiting: usize,
-    /// Attempts.
     pub calls: u64,
-    /// Attempts that could not connect, or lost their connection.
     pub failures: u64,
 }
 
@@ -133,7 +112,6 @@ impl Discovery {
         });
     }
 
-    /// Known endpoints are kept.
     pub(in super::super) fn failed(&self, failure: ResolveFailure) {
         let Source::Resolved { known, .. } = &self.source else { return };
         known.send_modify(|known| known.end(Some((failure, Instant::now()))));
@@ -148,7 +126,6 @@ impl Discovery {
         });
     }
 
-    /// The pools of the endpoints that are up. Starts a resolution if none is known.
     pub(in super::super) fn pools(&self) -> Vec<Arc<Pool>> {
         match self.known() {
             Ok(set) => {
@@ -159,7 +136,6 @@ impl Discovery {
         }
     }
 
-    /// Starts a resolution if no endpoints are known.
     pub(in super::super) fn known(&self) -> Result<Arc<EndpointSet>, Unknown> {
         let known = match &self.source {
             Source::Fixed(set) => return Ok(Arc::clone(set)),
@@ -180,8 +156,7 @@ impl Discovery {
         Err(Unknown::Requested { rounds })
     }
 
-    /// Chooses an endpoint of `set` that is not in `tried`, and starts due probes. Runs on the I/O
-    /// thread.
+    /// Also starts due probes. Runs on the I/O thread.
     pub(in super::super) fn choose(
         &self,
         set: &EndpointSet,
@@ -196,7 +171,6 @@ impl Discovery {
         choice.endpoint
     }
 
-    /// The error of the last resolution.
     pub(in super::super) fn failure(&self) -> Option<ResolveFailure> {
         let Source::Resolved { known, .. } = &self.source else { return None };
         known.borrow().failure.as_ref().map(|(failure, _)| failure.clone())
@@ -217,10 +191,9 @@ impl Discovery {
         known.borrow().rounds
     }
 
-    /// Waits until more than `rounds` resolutions have ended.
     pub(in super::super) async fn resolution_after(&self, rounds: u64) {
         let Source::Resolved { known, .. } = &self.source else { return };
-        // Fails only if the sender is gone, and `self` owns it.
+        // `self` owns the sender.
         let _ = known.subscribe().wait_for(|known| known.rounds > rounds).await;
     }
 

@@ -1,7 +1,7 @@
 //! One endpoint: its connections, health and figures.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
@@ -10,12 +10,11 @@ use super::super::options::{ClientOptions, EndpointAddress};
 use super::super::pool::Pool;
 use super::health::{EndpointState, Epoch, Health};
 use super::random::SplitMix;
+use crate::locks::Mutex;
 
 pub(in super::super) struct Endpoint {
     pub(super) address: EndpointAddress,
-    /// The value of the `host` header.
     pub(in super::super) authority: String,
-    /// `None` if it is not a valid header.
     pub(in super::super) host: Option<HeaderValue>,
     pub(in super::super) pool: Arc<Pool>,
     /// Calls in flight, including queued ones.
@@ -28,12 +27,9 @@ pub(in super::super) struct Endpoint {
     epoch: AtomicU32,
 }
 
-/// What the result of an attempt says about its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Feedback {
-    /// The server answered, perhaps with a refusal.
     Answered,
-    /// The server was unreachable, or the connection was lost.
     Failed,
     Inconclusive,
 }
@@ -64,7 +60,6 @@ impl Endpoint {
         })
     }
 
-    /// Counts a new attempt.
     pub(in super::super) fn begin(self: &Arc<Self>) -> InFlight {
         self.pending.fetch_add(1, Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -79,23 +74,20 @@ impl Endpoint {
         self.up.load(Ordering::Relaxed)
     }
 
-    /// See [`Health::badness`].
     pub(super) fn badness(&self) -> (u32, Option<Instant>) {
-        self.health().badness()
+        self.health.lock().badness()
     }
 
-    /// See [`Health::begin_half_open`].
     pub(super) fn begin_half_open(&self, now: Instant) -> bool {
-        self.health().begin_half_open(now)
+        self.health.lock().begin_half_open(now)
     }
 
-    /// See [`Health::begin_probe`].
     pub(super) fn begin_probe(&self, now: Instant) -> Option<Epoch> {
-        let mut health = self.health();
+        let mut health = self.health.lock();
         health.begin_probe(now).then(|| health.epoch())
     }
 
-    /// Opens the connection of a probe, and keeps it for the call that completes it.
+    /// Opens a connection and keeps it for the call that completes the probe.
     pub(super) async fn probe(self: Arc<Self>, epoch: Epoch, limit: Duration, random: u64) {
         let connected = self.pool.prepare(limit).await.is_ok();
         self.change(|health| {
@@ -108,7 +100,7 @@ impl Endpoint {
     }
 
     pub(super) fn figures(&self) -> Figures {
-        let health = self.health();
+        let health = self.health.lock();
         Figures {
             state: health.state(),
             ejected_until: health.ejected_until(),
@@ -119,27 +111,21 @@ impl Endpoint {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
-        let mut health = self.health();
+        let mut health = self.health.lock();
         let result = change(&mut health);
         self.up.store(health.state() == EndpointState::Up, Ordering::Relaxed);
         self.epoch.store(health.epoch().0, Ordering::Relaxed);
         result
     }
-
-    /// Nothing panics while the lock is held.
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// One attempt, pending until it is dropped.
 pub(in super::super) struct InFlight {
     endpoint: Arc<Endpoint>,
     epoch: Epoch,
 }
 
 impl InFlight {
-    /// Reports the attempt's result; true if it ejected the endpoint.
+    /// True if it ejected the endpoint.
     pub(in super::super) fn report(&self, feedback: Feedback, random: &SplitMix) -> bool {
         let endpoint = &self.endpoint;
         match feedback {
@@ -170,7 +156,6 @@ impl Drop for InFlight {
         let endpoint = &self.endpoint;
         endpoint.pending.fetch_sub(1, Ordering::Relaxed);
         if !endpoint.is_up() {
-            // Has no effect after a report.
             endpoint.change(|health| health.abandoned(self.epoch));
         }
     }

@@ -9,43 +9,31 @@ use std::time::{Duration, Instant};
 /// The pause after the first failure. Each failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A half-open call that runs longer no longer blocks another one, because functions may run as
-/// long as they like.
+/// A half-open call that runs longer no longer blocks another one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(in super::super) struct Health {
     state: State,
-    /// Ejections since the last answer.
     failures: u32,
     epoch: Epoch,
 }
 
-/// When a call started, in ejections: the failure of a call that started before the last ejection
-/// is not news.
+/// Counts ejections: calls that started before the last one cannot cause another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Epoch(pub(super) u32);
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     Up,
-    Ejected {
-        until: Instant,
-    },
-    Connecting {
-        since: Instant,
-    },
-    /// The next call decides.
+    Ejected { until: Instant },
+    Connecting { since: Instant },
     Connected,
-    HalfOpen {
-        since: Instant,
-    },
+    HalfOpen { since: Instant },
 }
 
-/// The state of an endpoint, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointState {
-    /// Calls go there.
     Up,
     /// It has failed. Calls go there only if no other endpoint is left.
     Ejected,
@@ -66,7 +54,6 @@ impl Health {
         }
     }
 
-    /// The epoch of calls that start now.
     pub(in super::super) fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -97,14 +84,12 @@ impl Health {
         due
     }
 
-    /// The probe's connection is open.
     pub(in super::super) fn connected(&mut self, epoch: Epoch) {
         if epoch == self.epoch && matches!(self.state, State::Connecting { .. }) {
             self.state = State::Connected;
         }
     }
 
-    /// Whether the call that starts now is the half-open one.
     pub(in super::super) fn begin_half_open(&mut self, now: Instant) -> bool {
         let due = match self.state {
             State::Connected => true,
@@ -124,7 +109,7 @@ impl Health {
         }
     }
 
-    /// The call was cancelled. If it was half open, the next call decides.
+    /// If the cancelled call was half open, the next call decides.
     pub(in super::super) fn abandoned(&mut self, epoch: Epoch) {
         if epoch == self.epoch && matches!(self.state, State::HalfOpen { .. }) {
             self.state = State::Connected;
@@ -143,15 +128,14 @@ impl Health {
     }
 }
 
-/// Half fixed, half random, so that clients that failed together do not return together.
+/// Half random, so that clients that failed together do not return together.
 fn pause(failures: u32, random: u64) -> Duration {
     let full = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
     let fraction = (random >> 32) as u32;
     full / 2 + (full / 2).mul_f64(f64::from(fraction) / f64::from(u32::MAX))
 }
 
-/// How long a call waits before it is retried on the only endpoint: 25 to 50 ms, then 50 to 100,
-/// and so on.
+/// The pause before a retry on the only endpoint: 25 to 50 ms, then 50 to 100, and so on.
 pub(in super::super) fn retry_pause(retries: u32, random: u64) -> Duration {
     pause(retries, random) / 4
 }
@@ -176,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_up_until_it_fails() {
+    fn an_endpoint_is_up_until_it_fails() {
         let start = Instant::now();
         let mut health = Health::new();
         assert_eq!(health.state(), EndpointState::Up);
@@ -190,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_within_bounds_and_vary_by_half() {
+    fn pauses_double_up_to_a_limit_and_vary_by_half() {
         for (failures, longest) in
             [(0, 200), (1, 400), (2, 800), (5, 6400), (6, 10_000), (40, 10_000), (u32::MAX, 10_000)]
         {
@@ -202,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_is_made_when_the_pause_is_over_and_only_one() {
+    fn one_probe_follows_the_pause() {
         let start = Instant::now();
         let mut health = ejected(start);
         assert!(!health.begin_probe(start + 199 * MS));
@@ -213,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn one_call_decides_when_the_connection_stands() {
+    fn one_call_decides_once_the_probe_is_connected() {
         let start = Instant::now();
         let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
@@ -223,13 +207,12 @@ mod tests {
         assert!(!health.begin_half_open(start + 211 * MS), "one is enough");
         health.answered(health.epoch());
         assert_eq!(health.state(), EndpointState::Up);
-        // Earlier failures are forgotten.
         assert!(failed(&mut health, start, LONGEST));
         assert_eq!(health.ejected_until(), Some(start + 200 * MS));
     }
 
     #[test]
-    fn a_probe_that_fails_makes_the_pause_grow() {
+    fn a_failed_probe_lengthens_the_pause() {
         let start = Instant::now();
         let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
@@ -243,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_from_before_the_verdict_change_nothing() {
+    fn calls_from_before_the_ejection_change_nothing() {
         let start = Instant::now();
         let mut health = Health::new();
         let before = health.epoch();
@@ -258,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_a_call_that_was_sent_there_for_want_of_another_brings_it_back() {
+    fn any_answer_restores_an_ejected_endpoint() {
         let mut health = ejected(Instant::now());
         health.answered(health.epoch());
         assert_eq!(health.state(), EndpointState::Up);
     }
 
     #[test]
-    fn an_abandoned_trial_leaves_the_decision_to_the_next_call() {
+    fn after_a_cancelled_half_open_call_the_next_one_decides() {
         let start = Instant::now();
         let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
@@ -276,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_takes_long_lets_another_call_try() {
+    fn a_slow_half_open_call_admits_another() {
         let start = Instant::now();
         let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
@@ -287,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_of_which_nothing_is_heard_is_made_again() {
+    fn a_silent_probe_is_repeated() {
         let start = Instant::now();
         let mut health = ejected(start);
         assert!(health.begin_probe(start + 200 * MS));
@@ -296,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_bad_is_the_one_that_failed_least_then_first() {
+    fn badness_orders_by_failures_and_pause() {
         let start = Instant::now();
         let mut often = ejected(start);
         assert!(failed(&mut often, start, SHORTEST));

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_are_those_of_the_algorithm() {
+    fn the_numbers_match_the_algorithm() {
         // From seed 1234567, as in other implementations.
         let random = SplitMix::new(1_234_567);
         assert_eq!(random.next(), 6_457_827_717_110_365_317);

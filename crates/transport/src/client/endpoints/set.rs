@@ -11,7 +11,6 @@ use super::health::Epoch;
 /// A new list makes a new set, which shares the endpoints in both.
 pub(in super::super) struct EndpointSet {
     entries: Vec<Entry>,
-    /// Whether all entries have the same weight and priority.
     alike: bool,
 }
 
@@ -23,14 +22,12 @@ struct Entry {
 
 #[derive(Default)]
 pub(super) struct Choice {
-    /// `None` if all endpoints have been tried.
     pub(super) endpoint: Option<Arc<Endpoint>>,
-    /// Endpoints whose ejection is over, to be probed.
     pub(super) probes: Vec<(Arc<Endpoint>, Epoch)>,
 }
 
 impl EndpointSet {
-    /// Keeps the endpoints of `old` that are still listed. The first listing of an address counts.
+    /// Keeps the endpoints of `old` that are listed. The first listing of an address counts.
     pub(super) fn new(
         listed: Vec<ListedEndpoint>,
         old: Option<&EndpointSet>,
@@ -59,7 +56,6 @@ impl EndpointSet {
         self.endpoints().any(|known| Arc::ptr_eq(known, endpoint))
     }
 
-    /// The endpoint, if there is only one.
     pub(in super::super) fn only(&self) -> Option<&Arc<Endpoint>> {
         match &self.entries[..] {
             [entry] => Some(&entry.endpoint),
@@ -157,7 +153,6 @@ mod tests {
         assert!(endpoint.begin().report(Feedback::Failed, &SplitMix::new(1)));
     }
 
-    /// The ports that a thousand calls would go to.
     fn chosen(set: &EndpointSet, tried: &[Arc<Endpoint>]) -> Vec<u16> {
         let random = SplitMix::new(1);
         let mut ports: Vec<_> = (0..1000)
@@ -170,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn each_endpoint_counts_once_as_it_is_listed_first() {
+    fn the_first_listing_of_an_endpoint_counts() {
         let set = set([listed(1), listed(2), ListedEndpoint { weight: 9, ..listed(1) }]);
         assert_eq!(ports(&set), [1, 2]);
         assert!(set.alike);
     }
 
     #[test]
-    fn a_new_list_shares_the_endpoints_that_are_in_both() {
+    fn a_new_list_keeps_known_endpoints() {
         let old = set([listed(1), listed(2)]);
         let new = EndpointSet::new(vec![listed(2), listed(3)], Some(&old), &options());
         assert_eq!(ports(&new), [2, 3]);
@@ -210,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_one_is_chosen_however_it_is() {
+    fn the_only_endpoint_is_always_chosen() {
         let set = set([listed(1)]);
         eject(&set, 0);
         assert_eq!(chosen(&set, &[]), [1]);
@@ -218,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_brings_an_endpoint_back() {
+    fn only_an_answer_restores_an_endpoint() {
         let set = set([listed(1), listed(2)]);
         eject(&set, 0);
         let endpoint = set.endpoints().next().unwrap();

@@ -14,7 +14,6 @@ use super::super::options::EndpointAddress;
 /// When to try the next address as well (RFC 8305, section 8: "Connection Attempt Delay").
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Looks up an endpoint's addresses.
 pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketAddr>> {
     match address.ip {
         Some(ip) => Ok(vec![SocketAddr::new(ip, address.port)]),
@@ -22,8 +21,8 @@ pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketA
     }
 }
 
-/// Connects to the first address that answers; returns the last error otherwise. The connection
-/// fails when the peer has not answered probes for `dead_after`.
+/// Connects to the first address that answers. The connection fails when the peer has not answered
+/// probes for `dead_after`.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     dead_after: Option<Duration>,
@@ -40,9 +39,8 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Probes an idle connection after half of the time, in steps of a sixth. Also bounds how long
-/// bytes may stay unacknowledged where the system supports it, because probes are not sent while
-/// bytes are in flight.
+/// Probes an idle connection after half of the time, in steps of a sixth. Where possible, also
+/// bounds how long bytes may stay unacknowledged, because they suspend probes.
 fn notice_death(stream: &TcpStream, dead_after: Duration) -> io::Result<()> {
     const PROBES: u32 = 3;
     // Systems count whole seconds, and Linux at most these (MAX_TCP_KEEPIDLE). Linux gives up by

@@ -24,32 +24,25 @@ use crate::tls::TlsFailure;
 /// Limit of hyper's read-ahead. A stream that is not being read keeps as much.
 const MAX_BUFFER: usize = 128 * 1024;
 
-/// Its holder drives it, not a task, so dropping it during a call closes the socket and ends the
-/// call.
+/// Its holder drives it, so dropping it ends the call and closes the socket.
 pub(in super::super) struct Connection {
     sender: http1::SendRequest<RequestBody>,
-    /// `None` once it has ended.
     driver: Option<Box<http1::Connection<TokioIo<ClientStream>, RequestBody>>>,
     tracker: Arc<WriteTracker>,
-    /// With TLS.
     secured: Option<Secured>,
-    /// Whether it has been idle.
     kept: bool,
     idle_since: Instant,
-    /// How long the server keeps idle connections.
     keep_alive_hint: Option<Duration>,
     expires: Option<Instant>,
     _counted: Counted,
 }
 
-/// A request without a response.
 #[derive(Debug)]
 pub(in super::super) struct SendError {
     pub(in super::super) error: hyper::Error,
-    /// The error as a TLS failure, if it is one.
     pub(in super::super) tls: Option<(EndpointAddress, TlsFailure)>,
-    /// Whether the server asked for a client certificate and none is configured. Some servers then
-    /// close the connection without an alert.
+    /// Whether the server asked for a client certificate and none is configured. Some servers send
+    /// no alert then.
     pub(in super::super) lacks_certificate: bool,
     /// Whether the request was not written in full, so the server has certainly not started. Other
     /// requests are not repeated (RFC 9110, 9.2.2: POST is not idempotent).
@@ -57,8 +50,7 @@ pub(in super::super) struct SendError {
 }
 
 impl Connection {
-    /// Sends nothing yet. `open` counts the connection while it is open. It may be reused until it
-    /// is `max_age` old.
+    /// Sends nothing yet. `open` counts the connection while it is open.
     pub(super) async fn open(
         stream: ClientStream,
         max_header_bytes: usize,
@@ -93,26 +85,22 @@ impl Connection {
         self.idle_since = now;
     }
 
-    /// Whether it is too old or idle for too long.
     pub(super) fn has_expired(&self, now: Instant, idle_timeout: Option<Duration>) -> bool {
         let limit = idle_limit(idle_timeout, self.keep_alive_hint);
         now.duration_since(self.idle_since) >= limit
             || self.expires.is_some_and(|expires| now >= expires)
     }
 
-    /// Notes how long the server keeps idle connections, if a response says so.
     pub(in super::super) fn note_keep_alive(&mut self, headers: &HeaderMap) {
         if let Some(hint) = hint(headers) {
             self.keep_alive_hint = Some(hint);
         }
     }
 
-    /// Whether it was idle before this request.
     pub(in super::super) fn was_kept(&self) -> bool {
         self.kept
     }
 
-    /// Sends a request and waits for the head of the response.
     pub(in super::super) fn send(
         &mut self,
         request: Request<Bytes>,
@@ -120,7 +108,6 @@ impl Connection {
         self.tracker.begin();
         let tracker = &self.tracker;
         let request = request.map(|body| RequestBody::new(body, Arc::clone(tracker)));
-        // Outside the future, which would keep the request alive.
         let response = self.sender.try_send_request(request);
         async move {
             let mut response = pin!(response);
@@ -145,7 +132,6 @@ impl Connection {
         }
     }
 
-    /// Reports when the request was written and when the response started.
     pub(in super::super) fn report(&self, progress: &mut Progress) {
         let (sent, answered) = (self.tracker.sent_at(), self.tracker.answered_at());
         // A server may answer before it has read everything.
@@ -165,7 +151,7 @@ impl Connection {
         reader: &mut BodyReader,
     ) -> Result<CollectedBody, BodyError> {
         let ended = poll_fn(|context| {
-            // Polls the body first: hyper delivers it on demand, and would otherwise wake this task
+            // The body first: hyper delivers it on demand, and would otherwise wake this task
             // again.
             let read = reader.poll_read(&mut body, context);
             if read.is_ready() {
@@ -177,7 +163,6 @@ impl Connection {
         ended.await
     }
 
-    /// The next bytes of a body; `None` at its end.
     pub(in super::super) async fn read_chunk(
         &mut self,
         body: &mut Incoming,
@@ -186,7 +171,7 @@ impl Connection {
             match ready!(Pin::new(&mut *body).poll_frame(context)) {
                 None => return Poll::Ready(Ok(None)),
                 Some(Err(error)) => return Poll::Ready(Err(error)),
-                // Trailers are neither signed nor part of the body.
+                // Trailers are not signed.
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => return Poll::Ready(Ok(Some(data))),
                     _ => (),
@@ -205,13 +190,12 @@ impl Connection {
         .await
     }
 
-    /// Whether hyper can send another request.
     pub(in super::super) fn is_reusable(&mut self) -> bool {
         self.drive_idle();
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Asks the system whether an idle connection is still open.
+    /// Asks the system.
     pub(super) fn is_alive(&mut self) -> bool {
         self.tracker.check();
         self.drive_idle();

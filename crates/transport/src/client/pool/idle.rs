@@ -1,26 +1,23 @@
 //! Connections that wait for their next request.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use crate::locks::Mutex;
 
-/// The longest time between searches for expired or closed connections.
 const PRUNE_PERIOD: Duration = Duration::from_secs(1);
 
 /// The connection used last is used next, so that surplus ones expire.
 pub(super) struct IdleConnections {
-    /// See [`ClientOptions::idle_timeout`](super::super::ClientOptions::idle_timeout).
     timeout: Option<Duration>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Ordered by when they became idle.
     #[expect(clippy::vec_box, reason = "calls move connections, which are 200 bytes large")]
     idle: Vec<Box<Connection>>,
-    /// Whether a task prunes them.
     pruned: bool,
     closed: bool,
 }
@@ -34,7 +31,7 @@ impl IdleConnections {
     pub(super) fn take(&self) -> Option<Box<Connection>> {
         let now = Instant::now();
         loop {
-            let mut connection = self.state().idle.pop()?;
+            let mut connection = self.state.lock().idle.pop()?;
             if self.is_usable(&mut connection, now) {
                 return Some(connection);
             }
@@ -47,7 +44,7 @@ impl IdleConnections {
         if connection.has_expired(now, self.timeout) {
             return;
         }
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.closed {
             return;
         }
@@ -59,26 +56,23 @@ impl IdleConnections {
         }
     }
 
-    /// Closes idle connections, now and later.
     pub(super) fn close(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.closed = true;
         state.idle.clear();
     }
 
-    /// Closes current idle connections.
     pub(super) fn clear(&self) {
-        self.state().idle.clear();
+        self.state.lock().idle.clear();
     }
 
     pub(super) fn len(&self) -> usize {
-        self.state().idle.len()
+        self.state.lock().idle.len()
     }
 
-    /// Closes expired and closed connections; false if none is left.
     pub(super) fn prune(&self) -> bool {
         let now = Instant::now();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.idle.retain_mut(|connection| self.is_usable(connection, now));
         state.pruned = !state.idle.is_empty();
         state.pruned
@@ -87,14 +81,8 @@ impl IdleConnections {
     fn is_usable(&self, connection: &mut Connection, now: Instant) -> bool {
         !connection.has_expired(now, self.timeout) && connection.is_alive()
     }
-
-    /// Only a bug in hyper can panic while the lock is held, and a lost connection does no harm.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Runs while there are idle connections.
 async fn prune(idle: Weak<IdleConnections>, period: Duration) {
     loop {
         tokio::time::sleep(period).await;

@@ -6,14 +6,13 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// How long to keep an idle connection if the server gives no hint: Cowboy closes after 5 s.
+/// Without a hint of the server: Cowboy closes after 5 s.
 const DEFAULT: Duration = Duration::from_secs(4);
 /// Subtracted from the hint, so that a request does not race with the close.
 const MARGIN: Duration = Duration::from_secs(1);
 /// Limit of a hint, which is not signed.
 const LONGEST_HINT: Duration = Duration::from_secs(600);
 
-/// Combines the client's limit and the server's hint.
 pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Duration {
     let hinted = hint.map(|hint| hint.min(LONGEST_HINT).saturating_sub(MARGIN));
     match (limit, hinted) {
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_of_another_hop_only_shortens() {
+    fn a_hint_of_another_hop_only_shortens_the_limit() {
         for connection in [&[][..], &["close"], &["x", "keep-alives"]] {
             assert_eq!(hint_with("timeout=60", connection), Some(5));
             assert_eq!(hint_with("timeout=2", connection), Some(2));

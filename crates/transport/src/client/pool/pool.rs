@@ -23,7 +23,6 @@ use crate::tls::ClientTls;
 
 pub(in super::super) struct Pool {
     address: EndpointAddress,
-    /// Set if the server uses TLS.
     tls: Option<ClientTls>,
     idle: Arc<IdleConnections>,
     max_connections: usize,
@@ -32,11 +31,10 @@ pub(in super::super) struct Pool {
     dead_peer_timeout: Option<Duration>,
     max_waiting: usize,
     max_header_bytes: usize,
-    /// One permit per call that has a connection or is opening one. Idle connections need none: a
-    /// connection is opened only if none is idle, so there are never more than permits.
+    /// One permit per call that has a connection or is opening one. A connection is opened only if
+    /// none is idle, so there are never more than permits.
     permits: Arc<Semaphore>,
     max_streams: usize,
-    /// The same for streams.
     stream_permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     open: Arc<AtomicUsize>,
@@ -48,21 +46,14 @@ pub(in super::super) struct Pool {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct PoolStats {
-    /// Calls that have a connection or are opening one.
     pub(in super::super) in_flight: usize,
-    /// Streams that have a connection or are opening one.
     pub(in super::super) streams: usize,
-    /// Calls that wait for a connection.
     pub(in super::super) waiting: usize,
-    /// Open connections, including idle ones.
     pub(in super::super) open: usize,
-    /// Idle connections.
     pub(in super::super) idle: usize,
-    /// Connections that failed or timed out.
     pub(in super::super) connect_failures: u64,
 }
 
-/// The use of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Purpose {
     Call,
@@ -99,11 +90,6 @@ impl Pool {
     }
 
     /// Waits for a permit, then takes an idle connection or opens one.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError::QueueFull`], [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`]
-    /// and [`CallError::Closed`].
     pub(in super::super) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
@@ -114,7 +100,7 @@ impl Pool {
         let permit = match self.free_permit(purpose)? {
             Some(permit) => permit,
             None => {
-                // Boxed because it is rare: futures are moved and should stay small.
+                // Boxed, because it is rare.
                 let mut waiting = Box::pin(self.wait_for_permit(purpose));
                 let waited = limits.connecting(progress).run(waiting.as_mut()).await;
                 waited.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?
@@ -140,17 +126,11 @@ impl Pool {
         self.idle.close();
     }
 
-    /// Closes current idle connections.
     pub(in super::super) fn discard_idle(&self) {
         self.idle.clear();
     }
 
     /// Opens a connection for a later call, if there is a permit.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError::Connect`], [`CallError::Tls`], [`CallError::Timeout`] and
-    /// [`CallError::Closed`].
     pub(in super::super) async fn prepare(
         self: &Arc<Self>,
         limit: Duration,
@@ -209,7 +189,6 @@ impl Pool {
         })
     }
 
-    /// A permit, if one is free and no other call waits for it.
     fn free_permit(&self, purpose: Purpose) -> Result<Option<OwnedSemaphorePermit>, CallError> {
         match self.permits(purpose).try_acquire_owned() {
             Ok(permit) => Ok(Some(permit)),
@@ -270,12 +249,11 @@ impl Pool {
 
 /// Up to a quarter less, so that connections opened together do not expire together.
 fn spread(age: Duration) -> Duration {
-    // Every state has random keys.
     let random = RandomState::new().hash_one(0) % 1024;
     age - age / 4096 * random as u32
 }
 
-/// A connection for one call. Dropping it closes the connection and frees the permit.
+/// Dropping it closes the connection and frees the permit.
 pub(in super::super) struct Lease {
     pub(in super::super) connection: Box<Connection>,
     permit: OwnedSemaphorePermit,
@@ -288,7 +266,6 @@ impl Lease {
         self.pool.address()
     }
 
-    /// Returns the connection to the pool.
     pub(in super::super) fn keep(self) {
         let Self { connection, permit, purpose, pool } = self;
         // Connections of streams exceed `max_connections`, so calls may not keep all.
@@ -302,10 +279,6 @@ impl Lease {
     }
 
     /// Replaces the connection by a new one within the call's limits.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError::Connect`], [`CallError::Tls`] and [`CallError::Timeout`].
     pub(in super::super) async fn renew(
         self,
         limits: &Limits,
@@ -319,7 +292,6 @@ impl Lease {
     }
 }
 
-/// Counts a waiting call.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

@@ -19,14 +19,12 @@ use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
 use crate::tls::{ClientTls, TlsFailure};
 
-/// A TCP stream, with or without TLS, that tracks progress. A failed write does not end it, because
-/// the server may have answered before it closed.
+/// A failed write does not end the stream, because the server may have answered before it closed.
 pub(super) struct ClientStream {
     socket: Socket,
     tracker: Arc<WriteTracker>,
     secured: Option<Secured>,
     budget: CooperativeBudget,
-    /// The joined parts of a small request.
     gathered: Vec<u8>,
 }
 
@@ -46,13 +44,11 @@ pub(super) struct Secured {
 }
 
 impl Secured {
-    /// The TLS failure behind an HTTP error before the first response.
     pub(super) fn explain(&self, error: &hyper::Error) -> Option<(EndpointAddress, TlsFailure)> {
         let cause = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>)?;
         Some((self.endpoint.clone(), self.tls.explain_first_read(cause)?))
     }
 
-    /// Whether the server asked for a client certificate and none is configured.
     pub(super) fn lacks_certificate(&self) -> bool {
         self.tls.lacks_certificate()
     }
@@ -69,7 +65,6 @@ impl ClientStream {
         }
     }
 
-    /// Performs the TLS handshake.
     pub(super) async fn secure(
         stream: TcpStream,
         tls: &ClientTls,
@@ -95,8 +90,6 @@ impl ClientStream {
         self.secured.as_ref()
     }
 
-    /// Asks the system whether the peer has closed an idle connection. Unsolicited data counts as
-    /// closed.
     fn is_ended(&mut self) -> bool {
         match &mut self.socket {
             Socket::Clear(tcp) => has_something(tcp),
@@ -106,21 +99,18 @@ impl ClientStream {
 }
 
 impl Drop for ClientStream {
-    /// Resets the connection of a cancelled call. The end of the stream alone would not tell the
-    /// server that its response is unwanted.
+    /// Resets the connection of a cancelled call; FIN alone would not tell the server.
     fn drop(&mut self) {
         if self.tracker.is_unanswered() {
             let tcp = match &self.socket {
                 Socket::Clear(tcp) => tcp,
                 Socket::Tls(stream) => stream.get_ref().0,
             };
-            // Otherwise the connection is closed normally.
             let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         }
     }
 }
 
-/// Whether there is something to read, including the end of the stream.
 fn has_something(tcp: &TcpStream) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     match SockRef::from(tcp).peek(&mut byte) {
@@ -246,8 +236,8 @@ impl AsyncWrite for ClientStream {
         }
     }
 
-    /// hyper flushes when it has nothing left to write. With TLS, flushing ends when the system has
-    /// taken everything; until then the end of the request is still buffered here.
+    /// hyper flushes when it has nothing left to write. With TLS, the end of the request is
+    /// buffered here until flushing ends.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_flush(context),

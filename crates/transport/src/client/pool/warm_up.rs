@@ -1,7 +1,8 @@
 //! The pace of opening connections ahead of calls.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::locks::Mutex;
 
 /// The pause after the first failure. Each failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -14,16 +15,14 @@ pub(super) struct WarmUp {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Connections being opened.
     under_way: usize,
     failures: u32,
     not_before: Option<Instant>,
 }
 
 impl WarmUp {
-    /// How many connections to open now.
     pub(super) fn begin(&self, missing: usize, now: Instant) -> usize {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.not_before.is_some_and(|time| now < time) {
             return 0;
         }
@@ -32,9 +31,8 @@ impl WarmUp {
         count
     }
 
-    /// A connection was opened or failed.
     pub(super) fn end(&self, succeeded: bool, now: Instant) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.under_way -= 1;
         if succeeded {
             state.failures = 0;
@@ -44,11 +42,6 @@ impl WarmUp {
             state.failures = state.failures.saturating_add(1);
             state.not_before = Some(now + pause);
         }
-    }
-
-    /// Nothing panics while the lock is held.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

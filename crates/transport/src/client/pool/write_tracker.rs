@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// Used by one task at a time.
 pub(super) struct WriteTracker {
     base: Instant,
     read: AtomicU64,
@@ -41,8 +40,7 @@ impl WriteTracker {
         self.answered.store(0, Ordering::Relaxed);
     }
 
-    /// Makes the next read ask the system whether the peer has closed the connection, because tokio
-    /// may not know yet.
+    /// Makes the next read ask the system, because tokio may not know yet that the peer has closed.
     pub(super) fn check(&self) {
         self.check.store(true, Ordering::Relaxed);
     }
@@ -61,30 +59,26 @@ impl WriteTracker {
         }
     }
 
-    /// hyper has nothing left to write.
     pub(super) fn flushed(&self) {
         if self.body_taken.load(Ordering::Relaxed) && self.sent.load(Ordering::Relaxed) == 0 {
             self.sent.store(self.now(), Ordering::Relaxed);
         }
     }
 
-    /// Whether the request was not written in full and nothing was received. The server has then
-    /// certainly not started, because it acts only on a body whose digest matches.
+    /// Whether the server has certainly not started, because it needs the whole body to check its
+    /// digest.
     pub(super) fn is_unsent(&self) -> bool {
         self.sent_at().is_none() && self.read.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether writing has started and nothing was received.
     pub(super) fn is_unanswered(&self) -> bool {
         self.body_taken.load(Ordering::Relaxed) && self.read.load(Ordering::Relaxed) == 0
     }
 
-    /// When the system had taken the whole request.
     pub(super) fn sent_at(&self) -> Option<Instant> {
         self.moment(&self.sent)
     }
 
-    /// When the first byte of the response arrived.
     pub(super) fn answered_at(&self) -> Option<Instant> {
         self.moment(&self.answered)
     }
@@ -100,7 +94,6 @@ impl WriteTracker {
     }
 }
 
-/// A request's body, which notes when hyper takes it.
 pub(super) struct RequestBody {
     rest: Bytes,
     tracker: Arc<WriteTracker>,
