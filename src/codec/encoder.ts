@@ -124,7 +124,7 @@ export class Encoder extends ListWriter {
     this.maxItems = Math.min(MAX_PAIRS, limit.bytes);
   }
 
-  /** Begins a list, to which {@link addItem} adds. */
+  /** Begins a list that {@link addItem} adds to. */
   openList(settings: EncoderSettings, limit: SizeLimit): void {
     // An item cannot be encoded again to find the wrong text.
     this.start(settings, limit, true);

@@ -131,7 +131,7 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// Those of [`Encoder::encode_term`]. The limit includes the gaps.
+    /// As for [`Encoder::encode_term`]. The limit includes the gaps.
     pub fn encode_around(
         &mut self,
         tape: TapeRef<'_>,

@@ -3,13 +3,13 @@ use std::fmt;
 /// Why bytes cannot be decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodeError {
-    /// What is wrong.
+    /// The kind of error.
     pub kind: DecodeErrorKind,
     /// Where, in bytes.
     pub offset: usize,
 }
 
-/// What is wrong with an encoding. `Display` explains it.
+/// The kinds of errors in an encoding. `Display` explains them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -95,13 +95,13 @@ impl std::error::Error for DecodeError {}
 /// Why a tape cannot be encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodeError {
-    /// What is wrong.
+    /// The kind of error.
     pub kind: EncodeErrorKind,
     /// Where, in words of the tape.
     pub word: usize,
 }
 
-/// What is wrong with a tape. `Display` explains it.
+/// The kinds of errors in a tape. `Display` explains them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say it")]

@@ -47,7 +47,7 @@ impl TermHasher {
     }
 }
 
-/// The seeds are secret, so nobody can choose colliding keys.
+/// The seeds are secret, so a peer cannot choose colliding keys.
 impl BuildHasher for TermHasher {
     type Hasher = WideHasher;
 

@@ -13,7 +13,7 @@ pub enum ReplyForm {
 }
 
 impl ReplyForm {
-    /// The word of the tape at which the second element begins.
+    /// The first word of the second element in the tape.
     pub const WORD_OFFSET: usize = 2;
 
     /// What an encoded term is, if it is a response.

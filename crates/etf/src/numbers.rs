@@ -1,4 +1,4 @@
-//! Numbers that Rust and TypeScript share. `tests/typescript.rs` generates those of TypeScript.
+//! Numbers that Rust and TypeScript share. `tests/typescript.rs` generates the TypeScript.
 
 /// A number that TypeScript has too.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! The tape: the flat form in which terms cross between Rust and JavaScript.
+//! The tape: the flat form of terms that crosses between Rust and JavaScript.
 //!
 //! This page is its grammar; `src/codec/tape.ts` is generated from the numbers below. Both sides are built
 //! together, so the format may change with every version. [`Tape`] and [`TapeRef`] list its parts.

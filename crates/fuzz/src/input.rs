@@ -1,4 +1,4 @@
-//! Takes the fuzzer's bytes apart. Missing bytes are zero, so every input means something.
+//! Reads the fuzzer's bytes. Missing bytes are zero, so every input means something.
 
 pub(crate) struct Input<'a> {
     rest: &'a [u8],

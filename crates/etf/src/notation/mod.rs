@@ -21,7 +21,7 @@ pub use self::print::{Language, PrintOptions, print};
 ///
 /// # Errors
 ///
-/// Those of [`from_erlang`], and a lone surrogate.
+/// As for [`from_erlang`], and for a lone surrogate.
 pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseError> {
     let mut decoded = String::with_capacity(text.len());
     for character in char::decode_utf16(text.iter().copied()) {
@@ -38,7 +38,7 @@ pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseE
 /// Why text is not a term in Erlang's syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// What was expected and what was found.
+    /// The expected and the actual text.
     pub message: String,
     /// The line, from 1.
     pub line: usize,

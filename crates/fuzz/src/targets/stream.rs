@@ -1,6 +1,6 @@
 //! Sent frames arrive, nothing else does, and memory is bounded.
 //!
-//! Input: a kind and the size of the pieces in which the body arrives, then: 0: a body. 1: frames
+//! Input: a kind and the size of the pieces of the body, then: 0: a body. 1: frames
 //! to sign: type, flags, a length and that many bytes each. 2: what to do with a server's frames,
 //! and the terms of their items.
 
@@ -144,7 +144,7 @@ pub fn run(data: &[u8]) {
         0 => {
             let (head, _) = begin();
             let (frames, ended) = read(&head, input.rest(), piece);
-            assert!(frames.is_empty() && ended.is_err(), "a frame that nobody has signed is taken");
+            assert!(frames.is_empty() && ended.is_err(), "an unsigned frame is accepted");
         }
         1 => forged(&mut input, piece),
         _ => tampered(&mut input, piece),
