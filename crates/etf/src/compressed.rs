@@ -22,7 +22,6 @@ pub struct InflateLimits {
 
 /// Why a compressed term cannot be inflated. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the messages say it")]
 pub enum InflateError {
     Truncated,
     Corrupt,

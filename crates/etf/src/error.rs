@@ -12,7 +12,6 @@ pub struct DecodeError {
 /// The kinds of errors in an encoding. `Display` explains them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the messages say it")]
 pub enum DecodeErrorKind {
     Truncated,
     Version,
@@ -104,7 +103,6 @@ pub struct EncodeError {
 /// The kinds of errors in a tape. `Display` explains them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the messages say it")]
 pub enum EncodeErrorKind {
     Truncated,
     Word(u32),

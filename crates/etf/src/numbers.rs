@@ -33,7 +33,6 @@ macro_rules! numbers {
     ) => {
         $(
             $(#[$doc])*
-            #[allow(missing_docs, reason = "the name says it, or the grammar does")]
             $visibility const $name: u32 = $value;
         )*
 

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used)]
 //! Invalid numbers, compressed terms and other input that messages cannot contain.
 
 use backwater_etf::{

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 //! Limits of the decoder, and the forms it chooses.
 
 use backwater_etf::{

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 //! Checks every line of `__test__/vectors/terms`: Erlang's bytes, and how Erlang reads them.
 
 use std::path::Path;

@@ -2,7 +2,6 @@ use super::{BYTELIST, CONST, EMPTY_LIST, LIST};
 
 /// A tape; see [`crate::tape`].
 #[derive(Clone, Debug, Default, PartialEq)]
-#[allow(missing_docs)]
 pub struct Tape {
     /// The term in pre-order.
     pub words: Vec<u32>,
@@ -122,7 +121,6 @@ pub enum TextForm {
 
 /// A borrowed tape; see [`crate::tape`].
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(missing_docs)]
 pub struct TapeRef<'a> {
     pub words: &'a [u32],
     pub floats: &'a [f64],
