@@ -30,7 +30,7 @@ async function both(
 
 test('every kind of stream gives its items in order, once, and then ends', async (t) => {
   const { server, client } = await both(t);
-  for (const fn of ['sync', 'async', 'later', 'turns', 'readable', 'web', 'bare']) {
+  for (const fn of ['sync', 'async', 'later', 'turns', 'readable', 'web', 'bare', 'truthy']) {
     for (const count of [0, 1, 2, 300]) {
       t.deepEqual(await collect(client.stream('s', fn, [count])), numbers(count), fn);
     }

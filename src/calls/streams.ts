@@ -83,7 +83,7 @@ export class ObservedStream implements AsyncIterableIterator<unknown> {
   async #observe(step: () => Step): Promise<IteratorResult<unknown>> {
     try {
       const result = await this.#run(step);
-      if (result.done === true) this.#end(undefined);
+      if (result.done) this.#end(undefined);
       else this.#items++;
       return result;
     } catch (error) {

@@ -28,7 +28,7 @@ export class Pump {
         const step = this.#isAsync
           ? await this.#iterator.next()
           : (this.#iterator.next() as IteratorResult<unknown>);
-        if (step.done === true) return;
+        if (step.done) return;
         // Stopped meanwhile.
         if (this.#ended !== undefined) break;
         if (typeof step !== 'object')

@@ -146,6 +146,12 @@ export const s = {
       },
     };
   },
+  /** Ends with a step whose `done` is truthy. */
+  truthy: (count: number) => {
+    let number = 0;
+    const next = async () => (number < count ? { value: number++ } : { done: 1 });
+    return { [Symbol.asyncIterator]: () => ({ next }) };
+  },
   broken: () => ({
     [Symbol.asyncIterator]() {
       throw new RangeError('no iterator');
