@@ -9,6 +9,7 @@ import {
   ClosedError,
   ConnectError,
   expose,
+  type Interceptor,
   RemoteError,
   RemoteException,
   StreamError,
@@ -200,6 +201,33 @@ test('a stream that waits is not collected', async (t) => {
   controller.abort();
   t.is(await reading.catch((error: unknown) => error), controller.signal.reason);
   await server.noted(t, 'once ended: AbortError');
+});
+
+test('a stream that was dropped while it waits is not collected', async (t) => {
+  const server = await RemoteServer.start(t);
+  const { setFlagsFromString } = await import('node:v8');
+  const { runInNewContext } = await import('node:vm');
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  for (const interceptors of [undefined, [(call, next) => next(call)] satisfies Interceptor[]]) {
+    const client = connect(t, server, { interceptors });
+    const controller = new AbortController();
+    const begin = async (): Promise<{ readonly waiting: Promise<unknown>[] }> => {
+      const stream = client.stream('s', 'once', [], { signal: controller.signal });
+      await stream.next();
+      return { waiting: [stream.next(), stream.next()] };
+    };
+    const { waiting } = await begin();
+    for (let round = 0; round < 20; round++) {
+      collectGarbage();
+      await turn();
+    }
+    t.is((await server.stats()).streams, 1);
+    controller.abort();
+    t.is(await waiting[0]!.catch((error: unknown) => error), controller.signal.reason);
+    t.deepEqual(await waiting[1], { value: undefined, done: true });
+    await server.noted(t, 'once ended: AbortError');
+  }
 });
 
 test('the timeout limits the whole stream, and ends the generator', async (t) => {

@@ -37,9 +37,10 @@ export class InterceptedStream extends Interception implements StreamSource {
     this.#unwatch = this.watch((fail) => this.#stop(fail));
   }
 
-  next(): Promise<Step> {
+  next(consumer: object): Promise<Step> {
     const step = this.#latest.then(() => this.#step());
-    this.#latest = step.catch(() => {});
+    // This function keeps the consumer from being collected.
+    this.#latest = step.catch(() => void consumer);
     return step;
   }
 
@@ -48,7 +49,7 @@ export class InterceptedStream extends Interception implements StreamSource {
     try {
       this.#iterator ??= await this.#interruptible(this.#begin());
       const step = await this.#interruptible(this.#iterator.next());
-      if (step.done !== true) return { value: step.value, done: false };
+      if (!step.done) return { value: step.value, done: false };
     } catch (error) {
       // Left by the consumer meanwhile.
       if (this.#hasEnded) return { value: undefined, done: true };

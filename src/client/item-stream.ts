@@ -16,9 +16,10 @@ export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {
   [Symbol.asyncIterator](): RemoteStream<T>;
 }
 
-/** Where the items of a stream come from. Nothing of it refers to the {@link ItemStream}. */
+/** Where the items of a stream come from. It refers to the {@link ItemStream} only while that waits for an item. */
 export interface StreamSource {
-  next(): Promise<IteratorResult<unknown, undefined>>;
+  /** @param consumer must not be collected before the promise has settled: that would end the stream */
+  next(consumer: object): Promise<IteratorResult<unknown, undefined>>;
   /** Ends the stream early, unless it has ended. Never rejects. */
   end(): Promise<void>;
 }
@@ -37,7 +38,7 @@ export class ItemStream implements RemoteStream<unknown> {
   }
 
   next(): Promise<IteratorResult<unknown, undefined>> {
-    if (this.#source !== undefined) return this.#source.next();
+    if (this.#source !== undefined) return this.#source.next(this);
     return this.#start();
   }
 
@@ -48,7 +49,7 @@ export class ItemStream implements RemoteStream<unknown> {
     const source = open();
     this.#source = source;
     dropped.register(this, source);
-    return await source.next();
+    return await source.next(this);
   }
 
   async return(): Promise<IteratorResult<unknown, undefined>> {

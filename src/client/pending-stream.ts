@@ -15,6 +15,13 @@ import { CANCELLED, countFailure, REMOTE_EXCEPTION, type Tally } from './pending
 
 type Step = IteratorResult<unknown, undefined>;
 
+/** A call of `next` that waits. */
+interface Waiting {
+  readonly resolve: (step: Step | Promise<Step>) => void;
+  /** Kept from being collected. */
+  readonly consumer: object;
+}
+
 const NONE: readonly unknown[] = [];
 
 /**
@@ -32,7 +39,7 @@ export class PendingStream implements Pending, StreamSource {
   #taken = 0;
   /** The items after them. */
   #arrays: (readonly unknown[])[] = [];
-  #waiting: ((step: Step | Promise<Step>) => void)[] = [];
+  #waiting: Waiting[] = [];
   #onOpened: ((failed?: Promise<never>) => void) | undefined;
   /** Nothing more arrives. */
   #hasEnded = false;
@@ -74,13 +81,13 @@ export class PendingStream implements Pending, StreamSource {
     });
   }
 
-  next(): Promise<Step> {
+  next(consumer: object): Promise<Step> {
     if (this.#taken < this.#items.length) {
       return Promise.resolve({ value: this.#items[this.#taken++], done: false });
     }
     const step = this.#step();
     if (step !== undefined) return Promise.resolve(step);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => this.#waiting.push({ resolve, consumer }));
   }
 
   /** The next result, if it is known. */
@@ -109,7 +116,7 @@ export class PendingStream implements Pending, StreamSource {
     while (this.#waiting.length > 0) {
       const step = this.#step();
       if (step === undefined) return;
-      this.#waiting.shift()!(step);
+      this.#waiting.shift()!.resolve(step);
     }
   }
 
