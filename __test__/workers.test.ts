@@ -365,3 +365,29 @@ test('closing waits for the calls, ends the threads, and lets the process end', 
   t.is(stdout, 'number\n[]\n');
   t.is(status, 0);
 });
+
+test('threads start in processes with flags for V8', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'backwater-flags-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'program.mjs');
+  const index = new URL('../src/index.js', import.meta.url).href;
+  writeFileSync(
+    file,
+    `const { startClearServer, Client } = await import(${JSON.stringify(index)});
+    const secret = 'at least 32 bytes of random data';
+    const server = await startClearServer(secret, new URL(${JSON.stringify(modules.href)}),
+      { host: '127.0.0.1', port: 0, workers: 1 });
+    const client = new Client({ url: server.url, secret });
+    console.log(typeof (await client.call('work', 'block', [1])));
+    await client.close();
+    await server.close();`,
+  );
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--max-old-space-size=500', '--expose-gc', file],
+    { encoding: 'utf8', timeout: 240_000 },
+  );
+  t.is(stderr, '');
+  t.is(stdout, 'number\n');
+  t.is(status, 0);
+});

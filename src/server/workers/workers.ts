@@ -144,7 +144,7 @@ class Slot {
     const start: WorkerStart = { port: port2, url: url.href, settings };
     const thread = startThread({
       name: 'backwater',
-      execArgv: process.execArgv.filter(isForThreads),
+      ...flagsForThreads(),
       ...options,
       workerData: { backwater: start },
       transferList: [port2],
@@ -253,9 +253,13 @@ function startThread(options: ThreadOptions): Worker {
   }
 }
 
-/** A specifier that names the program itself, which then is not a file, is an error for a thread. */
-function isForThreads(argument: string): boolean {
-  return !argument.startsWith('--input-type');
+/**
+ * Threads inherit the process's flags. `--input-type`, for programs that are not files, is an error for a thread, and
+ * V8's flags are errors in a list.
+ */
+function flagsForThreads(): Pick<ThreadOptions, 'execArgv'> {
+  const flags = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
+  return flags.length === process.execArgv.length ? {} : { execArgv: flags };
 }
 
 function checkSame(expected: FunctionTable, table: FunctionTable, url: URL): void {
