@@ -120,8 +120,18 @@ export class OutgoingItems {
     this.#gathering.jobs.sendItems(batch, this.#call);
   }
 
-  /** Has the last items cross: no more are added. */
+  /**
+   * Has the last items cross: no more are added.
+   *
+   * @throws BackwaterError once, if items could not cross
+   */
   end(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) {
+      this.discard();
+      throw failure;
+    }
     if (this.#batch === undefined) return;
     if (this.#batch.encoder.itemCount > 0) this.flush();
     else this.discard();

@@ -123,13 +123,12 @@ export class Dispatcher implements CallHandler {
     const ended = pump.run().finally(() => this.#pumps.delete(pump));
     if (signal.aborted) void pump.stop();
     else signal.addEventListener('abort', () => void pump.stop());
-    ended.then(
-      () => {
-        bridge.answer(JOB_END, call);
-        this.#release(running);
-      },
-      (error: unknown) => this.#raise(running, error),
-    );
+    ended
+      .then(() => bridge.answer(JOB_END, call))
+      .then(
+        () => this.#release(running),
+        (error: unknown) => this.#raise(running, error),
+      );
   }
 
   /** Ends all streams; resolves when the `finally` blocks of their generators have run. */

@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -97,6 +97,21 @@ fn blocked_consumers_pause_their_generators() {
         let stats = server.stats();
         (stats.streams, stats.bytes_in_flight, stats.abandoned) == (0, 0, 0)
     });
+}
+
+/// As a proxy does that passes on the end of a caller, and reads no more for it.
+#[test]
+fn a_blocked_consumer_that_half_closes_ends_its_generator() {
+    let io = io();
+    let service = Arc::new(TestService::default());
+    let server = serve_uncompressed(&io, &service);
+    let client = connect(&io, server.local_addr(), |_| ());
+    let consumer = ask(server.local_addr());
+    eventually("it has begun", || server.stats().streams == 1);
+    made_at_rest(&io, &client, &service);
+    consumer.shutdown(Shutdown::Write).unwrap();
+    eventually("it has ended", || service.generators().iter().all(|each| each.has_ended()));
+    eventually("nothing is left", || server.stats().streams == 0);
 }
 
 #[test]

@@ -87,7 +87,9 @@ impl<S> ServerStream<S> {
         }
         false
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -99,16 +101,17 @@ impl<S> ServerStream<S> {
             return progress;
         }
         if self.activity.is_streaming() {
-            // The consumer decides how fast it reads a stream.
-            return progress;
+            // The consumer decides how fast it reads a stream, as long as it is there.
+            return match self.poll_gone(context) {
+                Ok(()) => progress,
+                Err(error) => Poll::Ready(Err(error)),
+            };
         }
         let send_timeout = self.send_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(send_timeout)));
         stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
     fn limit_unsent(&mut self) {
         let is_streaming = self.activity.is_streaming();
         if is_streaming != self.is_limited {
