@@ -352,7 +352,7 @@ test(
       assert.throws(refused({ glibc: '2.0' }), /asks for GLIBC_2\.\d+/);
     }
     assert.throws(refused({}, new Set()), /the addon for linux-.* (needs|asks for|has) /);
-    assert.throws(() => readElf(Buffer.from('no library')), /no ELF file/);
+    assert.throws(() => readElf(Buffer.from('no library')), /not a little-endian ELF file/);
   },
 );
 
@@ -408,11 +408,11 @@ function registryOptions() {
 
 /**
  * What a reader of a page does, as a script: the blocks of `sh` are its commands, and blocks of code whose
- * paragraph begins with a name (`server.js`: …) its files. Instead of `sleep` it waits for the server.
+ * paragraph begins with a name (`server.js` … :) its files. Instead of `sleep` it waits for the server.
  */
 function scriptOf(text) {
   const blocks = text.matchAll(
-    /^(?:`(?<file>[\w.]+)`:[^`]*\n\n)?```(?<language>sh|js)[^\n]*\n(?<body>[\s\S]*?)^```/gm,
+    /^(?:`(?<file>[\w.]+)`[^`]*:\n\n)?```(?<language>sh|js)[^\n]*\n(?<body>[\s\S]*?)^```/gm,
   );
   const steps = Array.from(blocks, ({ groups: { file, language, body } }) => {
     if (language === 'sh') return body;
