@@ -31,9 +31,19 @@ export function isAsync(source: ItemSource): source is AsyncIterable<unknown> {
   return typeof (source as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';
 }
 
-/** The iterator of a stream. Only an async iterable's returns promises. */
+/**
+ * The iterator of a stream. Only an async iterable's returns promises.
+ *
+ * @throws TypeError if it has no method `next`
+ */
 export function iteratorOf(source: ItemSource): AsyncIterator<unknown> | Iterator<unknown> {
-  return isAsync(source) ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  const [name, iterator] = isAsync(source)
+    ? ['asyncIterator', source[Symbol.asyncIterator]()]
+    : ['iterator', source[Symbol.iterator]()];
+  if (typeof (iterator as Partial<typeof iterator> | undefined)?.next !== 'function') {
+    throw new TypeError(`[Symbol.${name}]() must return an iterator with a method 'next'`);
+  }
+  return iterator;
 }
 
 /** Ends an iterator early: the `finally` blocks of a generator run. Their errors are dropped. */

@@ -62,8 +62,8 @@ impl fmt::Display for FrameError {
             ),
             Self::TooLarge { size, limit } => write!(
                 formatter,
-                "a frame of {size} bytes is larger than {limit} bytes, maxEncodedResultSize and \
-                 {GATHERED} bytes"
+                "a frame of {size} bytes exceeds the limit of {limit} bytes (option \
+                 maxEncodedResultSize and {GATHERED} bytes)"
             ),
             Self::Truncated => formatter.write_str("the body ended before the end of the stream"),
             Self::UnknownType(kind) => write!(formatter, "a frame has the unknown type {kind}"),
@@ -73,6 +73,11 @@ impl fmt::Display for FrameError {
                     "a frame has the flags {flags:#04x}, which its type does not have"
                 )
             }
+            Self::Inflate(GzipError::TooLarge { limit }) => write!(
+                formatter,
+                "a frame inflates to more than the limit of {limit} bytes (option \
+                 maxEncodedResultSize and {GATHERED} bytes)"
+            ),
             Self::Inflate(error) => write!(formatter, "the payload of a frame: {error}"),
             Self::InvalidPayload(kind) => formatter.write_str(match kind {
                 FrameType::Items => "a frame of items does not hold a list of terms",
