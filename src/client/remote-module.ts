@@ -12,14 +12,17 @@ export type AnyModule = Record<string, (...args: unknown[]) => Term>;
  */
 export type RemoteModule<Module> = RemoteFunctions<FunctionsOf<Module>>;
 
+/** The name if calls can reach the property. */
+type RemoteName<Functions, Name extends keyof Functions> = Name extends symbol | LocalName
+  ? never
+  : Functions[Name] extends (...args: never[]) => unknown
+    ? Name
+    : never;
+
 type RemoteFunctions<Functions> = {
-  readonly [
-    Name in keyof Functions as Name extends symbol | LocalName
-      ? never
-      : Functions[Name] extends (...args: never[]) => unknown
-        ? Name
-        : never
-  ]: SignatureOf<Functions[Name]> extends (...args: infer Args) => infer Result
+  readonly [Name in keyof Functions as RemoteName<Functions, Name>]: SignatureOf<
+    Functions[Name]
+  > extends (...args: infer Args) => infer Result
     ? (...args: Args) => Promise<Listed<Awaited<Result>>>
     : never;
 };
@@ -36,13 +39,9 @@ type StreamOf<Item> = AsyncIterable<Item> | (Iterator<Item> & Iterable<Item>);
 export type StreamsOf<Module> = StreamFunctions<FunctionsOf<Module>>;
 
 type StreamFunctions<Functions> = {
-  readonly [
-    Name in keyof Functions as Name extends symbol | LocalName
-      ? never
-      : Functions[Name] extends (...args: never[]) => unknown
-        ? Name
-        : never
-  ]: SignatureOf<Functions[Name]> extends (...args: infer Args) => infer Result
+  readonly [Name in keyof Functions as RemoteName<Functions, Name>]: SignatureOf<
+    Functions[Name]
+  > extends (...args: infer Args) => infer Result
     ? (...args: Args) => RemoteStream<ItemOf<Awaited<Result>>>
     : never;
 };

@@ -10,7 +10,7 @@ export type CallerSecrets =
   | Secret
   | readonly Secret[]
   | {
-      /** The caller's secret, or several, any of which is accepted. */
+      /** The caller's secret, or several that are all accepted. */
       readonly secret: Secret | readonly Secret[];
       /**
        * Whether requests must name the caller. Clients do so with their option `caller`; Erlang's do not.
@@ -20,7 +20,7 @@ export type CallerSecrets =
     };
 
 /**
- * Who may call a server: a secret that all callers share, or several secrets, any of which is accepted; or
+ * Who may call a server: a secret that all callers share, or several secrets that are all accepted; or
  * the secrets of each caller by its name, which functions read in {@link CallContext.caller}.
  */
 export type ServerSecrets = Secret | readonly Secret[] | Readonly<Record<string, CallerSecrets>>;

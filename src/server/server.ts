@@ -173,7 +173,7 @@ const TLS_PORT = 8443;
 /**
  * Starts a server with TLS 1.2 and 1.3.
  *
- * @param secret the secret shared with the callers, or several, any of which is accepted
+ * @param secret the secret shared with the callers, or several that are all accepted
  * @param modules what can be called, as for {@link startClearServer}
  * @param options see {@link SecureServerOptions}; listens on port 8443 by default
  * @throws OptionError when an option, a module, the certificate or its key is wrong; system errors such
