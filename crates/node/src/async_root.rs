@@ -4,8 +4,7 @@ use napi::bindgen_prelude::{Function, Object};
 use napi::{Env, JsValue, Result, check_status, sys};
 use napi_derive::napi;
 
-/// Calls `run` outside every async resource and `AsyncLocalStorage`, as the event loop does.
-/// `resource` represents the context.
+/// Calls `run` outside every async resource and `AsyncLocalStorage`.
 #[napi(catch_unwind)]
 pub fn run_at_root(env: Env, resource: Object<'_>, run: Function<'_, (), ()>) -> Result<()> {
     let mut result = ptr::null_mut();

@@ -1,4 +1,4 @@
-//! The object that JavaScript holds: one per environment (main thread or worker thread).
+//! The object that JavaScript holds, one per environment.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,8 +31,7 @@ pub struct Bridge {
 
 #[napi]
 impl Bridge {
-    /// `wake` is called on the JavaScript thread when there are events, and must not throw. `libuv`
-    /// says whether the event loop is libuv's own.
+    /// `wake` runs on the JavaScript thread when there are events, and must not throw.
     #[napi(constructor)]
     pub fn new(
         env: Env,
@@ -82,8 +81,7 @@ impl Bridge {
         encoder_functions::install(env, &self.environment.encoder, &target, control)
     }
 
-    /// The decoder reads `control` and small encodings from `input`, and writes tapes to the other
-    /// arrays.
+    /// The decoder reads `control` and `input`, and writes tapes to the other arrays.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments)] // They cross once.
     pub fn install_decoder(
@@ -106,8 +104,8 @@ impl Bridge {
         know_atom(&name);
     }
 
-    /// Copies large binary `index` of the current batch. Binaries from this index on belonged to an
-    /// abandoned job and are dropped.
+    /// Copies large binary `index` of the current batch. Binaries that an abandoned job has left
+    /// from this index on are dropped.
     #[napi(catch_unwind)]
     pub fn put_out_of_band(&self, index: u32, bytes: &[u8]) {
         self.environment.put_out_of_band(index as usize, bytes);
@@ -125,14 +123,13 @@ impl Bridge {
         self.environment.drain()
     }
 
-    /// The failure of an event that was just drained, once.
     #[napi(catch_unwind)]
     pub fn take_failure(&self, index: u32) -> Result<Failure> {
         let failure = self.environment.take_failure(index as usize);
         failure.ok_or_else(|| Error::from_reason("no such failure"))
     }
 
-    /// Wakes JavaScript after a turn of the event loop, for events or for calls that workers share.
+    /// Wakes JavaScript after a turn of the event loop.
     #[napi(catch_unwind)]
     pub fn wake_later(&self) -> Result<()> {
         self.environment.wake_later()
@@ -143,32 +140,27 @@ impl Bridge {
         self.environment.events.keep_alive(&env, alive)
     }
 
-    /// Spins until there are events or other work. Returns whether there are events, which must be
-    /// drained at once.
     #[napi(catch_unwind)]
     pub fn spin(&self, microseconds: u32) -> bool {
         self.environment.spin(Duration::from_micros(microseconds.into()))
     }
 
-    /// How long I/O threads spin. The maximum of all environments applies.
+    /// The maximum of all environments applies.
     #[napi(catch_unwind)]
     pub fn set_io_spin(&self, microseconds: u32) {
         io_threads::set_spin(&self.environment.events, microseconds);
     }
 
-    /// With `workers`, other environments serve it.
     #[napi(catch_unwind)]
     pub fn reserve_server(&self, workers: bool) -> Result<u32> {
         self.environment.servers.reserve(workers)
     }
 
-    /// Joins a server of another environment as its worker in `slot`.
     #[napi(catch_unwind)]
     pub fn attach_server(&self, server: u32, slot: u32) -> Result<()> {
         self.environment.workers.join(server, slot)
     }
 
-    /// `operation` ends when the server listens.
     #[napi(catch_unwind)]
     pub fn start_server(
         &self,
@@ -197,8 +189,7 @@ impl Bridge {
         self.environment.served.caller(call)
     }
 
-    /// Whether the caller still waits before the function starts. If not, the call is removed, and
-    /// refused if it is late.
+    /// If the caller no longer waits, the call is removed, and refused if it is late.
     #[napi(catch_unwind)]
     pub fn is_waited_for(&self, call: u32) -> bool {
         self.environment.served.is_waited_for(call)
@@ -221,7 +212,6 @@ impl Bridge {
         self.environment.timers.stop(timer);
     }
 
-    /// For new connections. Both arguments are PEM.
     #[napi(catch_unwind)]
     pub fn set_certificate(&self, server: u32, cert: String, key: String) -> Option<Failure> {
         self.environment.servers.set_certificate(server, &cert, &key)
@@ -242,8 +232,6 @@ impl Bridge {
         Ok(())
     }
 
-    /// Closes a server after `delay` milliseconds. `operation` ends when all connections are
-    /// closed.
     #[napi(catch_unwind)]
     pub fn close_server(
         &self,
@@ -280,7 +268,6 @@ impl Bridge {
         self.environment.clients.endpoints_unchanged(client)
     }
 
-    /// Null if the client was removed.
     #[napi(catch_unwind)]
     pub fn client_stats(&self, client: u32) -> Option<ClientFigures> {
         self.environment.clients.stats(client)
@@ -291,7 +278,6 @@ impl Bridge {
         tls::has_trusted_roots()
     }
 
-    /// PEM certificates that clients trust by default.
     #[napi(catch_unwind)]
     pub fn set_trusted_roots(&self, pem: String) {
         tls::set_trusted_roots(&pem);
@@ -303,7 +289,6 @@ impl Bridge {
         Ok(())
     }
 
-    /// `operation` ends when all calls have ended.
     #[napi(catch_unwind)]
     pub fn close_client(&self, client: u32, operation: u32) -> Result<()> {
         self.environment.clients.close(client, operation)
@@ -314,7 +299,7 @@ impl Bridge {
         self.environment.clients.remove(client)
     }
 
-    /// Signs a request. `frame` is the word where its tape starts.
+    /// `frame` is the word where the tape starts.
     #[napi(catch_unwind)]
     pub fn encode_request(
         &self,

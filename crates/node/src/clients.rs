@@ -1,5 +1,3 @@
-//! The clients of an environment and their calls.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -40,10 +38,10 @@ pub(crate) struct Clients {
     calls: Mutex<NumberMap<OngoingCall>>,
 }
 
-/// An unsettled call. Dropping it cancels the call.
+/// Dropping it cancels the call.
 struct OngoingCall {
     _cancel: oneshot::Sender<()>,
-    /// If the answer may be a stream: how many of its events JavaScript has asked for.
+    /// How many events of a stream JavaScript has asked for.
     pulls: Option<Arc<Semaphore>>,
 }
 
@@ -57,7 +55,6 @@ impl Clients {
         }
     }
 
-    /// Returns the client's identifier. The client connects on its first call.
     pub(crate) fn create(
         &self,
         options: ClientOptions,
@@ -95,7 +92,6 @@ impl Clients {
                     Err(failure) => unsettled.settle(event(id, Err(failure))),
                     Ok(Answer::Stream(stream)) => {
                         let pulls = pulls.unwrap_or_else(|| Arc::new(Semaphore::new(0)));
-                        // Boxed to keep the future small, because it is moved.
                         Box::pin(pass_on(unsettled, stream, pulls, cancelled)).await;
                     }
                 },
@@ -135,7 +131,6 @@ impl Clients {
         self.tell(client, backwater_transport::Client::endpoints_unchanged)
     }
 
-    /// `None` if the client was removed.
     pub(crate) fn stats(&self, client: u32) -> Option<ClientFigures> {
         self.get(client).map(|client| ClientFigures::of(&client.transport))
     }
@@ -225,7 +220,6 @@ impl Client {
         Ok(Self { transport, spawner, secrets, bounds, paths: Paths::default() })
     }
 
-    /// `None` if the job is malformed.
     fn request(&self, job: Job) -> Option<CallRequest> {
         let CallFields {
             client: _,
@@ -367,7 +361,7 @@ async fn pass_on(
                 biased;
                 pull = pulls.acquire() => match pull {
                     Ok(pull) => pull.forget(),
-                    // Impossible, because the semaphore is never closed.
+                    // The semaphore is never closed.
                     Err(_) => return Event::failed_inside(call),
                 },
                 failure = stream.expired() => return event(call, Err(failure)),

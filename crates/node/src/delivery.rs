@@ -14,7 +14,7 @@ use crate::numbers::{EVENT_CALL, EVENT_EXCEPTION, EVENT_ITEMS, EVENT_RETURN, eve
 use crate::served_calls::ServedCalls;
 use crate::shared_buffers::SharedBuffers;
 
-/// Larger messages cross as separate memory instead of being copied.
+/// Larger messages cross as separate memory.
 const LARGE: usize = 32 * 1024;
 
 type SpentTapes = Vec<Box<Tape>>;
@@ -25,8 +25,7 @@ pub(crate) struct Aside<'a> {
     pub(crate) failures: &'a mut Vec<Option<Box<Failure>>>,
 }
 
-/// Moves as many events as fit to `buffers`, and returns their number. Drops calls whose callers
-/// have gone away.
+/// Moves as many events as fit, and returns their number. Drops calls whose callers have gone away.
 pub(crate) fn deliver(
     events: &mut VecDeque<Event>,
     served: &ServedCalls,
@@ -70,7 +69,6 @@ pub(crate) fn deliver(
     delivered
 }
 
-/// The message's tape goes to `spent`.
 fn put(
     event: Event,
     size: Extent,

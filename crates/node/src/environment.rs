@@ -1,4 +1,4 @@
-//! The state of one JavaScript thread (the main thread or a worker thread).
+//! The state of one JavaScript thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,10 +23,9 @@ use crate::shared_buffers::SharedBuffers;
 use crate::timers::Timers;
 use crate::workers::Workers;
 
-/// Limit of spinning where the event loop's other work is not visible.
+/// Limit of spinning where the event loop's work is not visible.
 const MAX_BLIND_SPIN: Duration = Duration::from_micros(50);
 
-/// Parts that other threads use are behind an `Arc`.
 pub(crate) struct Environment {
     pub(crate) events: Arc<EventQueue>,
     pub(crate) served: Arc<ServedCalls>,
@@ -41,12 +40,10 @@ pub(crate) struct Environment {
     event_buffers: RefCell<Option<SharedBuffers>>,
     large: LargeMessages,
     failures: RefCell<Vec<Option<Box<Failure>>>>,
-    /// `None` where its work is not visible.
     event_loop: Option<EventLoop>,
 }
 
 impl Environment {
-    /// Torn down when the environment of `env` ends.
     pub(crate) fn new(env: &Env, wake: Wake, libuv: bool) -> Result<Rc<Self>> {
         let events = Arc::new(EventQueue::new(wake));
         let served = Arc::new(ServedCalls::new(&events));
@@ -154,7 +151,7 @@ impl Environment {
         large.len() as u32
     }
 
-    /// Closes everything, and tells callers whose calls can no longer be answered.
+    /// Also tells callers whose calls can no longer be answered.
     fn tear_down(&self) {
         self.events.close();
         io_threads::set_spin(&self.events, 0);

@@ -43,7 +43,7 @@ pub enum Failure {
         option: String,
         message: String,
     },
-    /// A call timed out. Times are in milliseconds.
+    /// Times are in milliseconds.
     Timeout {
         #[napi(ts_type = "keyof PhaseTimes")]
         phase: String,
@@ -144,7 +144,6 @@ impl Failure {
         Self::Option { option: option.into(), message: message.into() }
     }
 
-    /// `prefix` precedes the option's name.
     pub(crate) fn tls_option(prefix: &str, error: &TlsOptionError) -> Self {
         let option = format!("{prefix}{}", error.option);
         let message = format!("option '{option}' {}", error.message);
@@ -319,10 +318,9 @@ fn system_name(error: &io::Error) -> Option<String> {
     Some(name.into())
 }
 
-/// Too many open files: the standard library has no kind for it.
+/// The standard library has no kind for too many open files.
 #[cfg(unix)]
 fn name_of_exhaustion(error: &io::Error) -> Option<&'static str> {
-    // The same on all systems.
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     match error.raw_os_error()? {

@@ -2,7 +2,6 @@
 
 use napi::Env;
 
-/// Watches libuv's loop through its descriptor.
 pub(crate) struct EventLoop {
     /// libuv's epoll descriptor, which is ready when one of those in it is.
     #[cfg(target_os = "linux")]
@@ -11,7 +10,6 @@ pub(crate) struct EventLoop {
 
 #[cfg(target_os = "linux")]
 impl EventLoop {
-    /// `None` without libuv's loop.
     pub(crate) fn of(env: &Env) -> Option<Self> {
         type BackendFd = unsafe extern "C" fn(*const napi::sys::uv_loop_s) -> libc::c_int;
         let uv_loop = env.get_uv_event_loop().ok().filter(|uv_loop| !uv_loop.is_null())?;
@@ -39,7 +37,6 @@ impl EventLoop {
 
 #[cfg(not(target_os = "linux"))]
 impl EventLoop {
-    /// Not visible on this system.
     pub(crate) fn of(_env: &Env) -> Option<Self> {
         None
     }

@@ -13,27 +13,27 @@ use napi::{Env, Result, Status};
 use crate::events::Event;
 use backwater_transport::locks::Mutex;
 
-/// Makes JavaScript drain its events. Weak, so it does not keep the process alive.
+/// Weak, so it does not keep the process alive.
 pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, false, true>;
 
 /// JavaScript is woken after this many events even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
-/// Looks between checks of the clock while spinning, about half a microsecond.
+/// Looks between checks of the clock, about half a microsecond.
 const LOOKS: u32 = 16;
 
 /// The I/O thread wakes JavaScript when it parks, so one wake-up serves everything that was ready.
 pub(crate) struct EventQueue {
     events: Mutex<VecDeque<Event>>,
-    /// Fetched events. Only the JavaScript thread holds this lock for long.
+    /// Only the JavaScript thread holds this lock for long.
     fetched: Mutex<VecDeque<Event>>,
-    /// Whether there are events, readable without the lock.
+    /// Readable without the lock.
     ready: AtomicBool,
     left: AtomicBool,
-    /// Whether there is something else to fetch: calls in the queue of a worker.
+    /// Whether the queue of a worker has calls.
     announced: AtomicBool,
     waking: AtomicBool,
     io_spin: AtomicU32,
-    /// `None` once the environment has ended: a threadsafe function may not outlive it.
+    /// `None` once the environment has ended, which a threadsafe function may not outlive.
     wake: Mutex<Option<Wake>>,
 }
 
@@ -64,7 +64,6 @@ impl EventQueue {
         }
     }
 
-    /// Announces something besides events. JavaScript sees it after the next [`EventQueue::wake`].
     pub(crate) fn announce(&self) {
         // SeqCst as in `push`.
         self.announced.store(true, Ordering::SeqCst);
@@ -82,19 +81,17 @@ impl EventQueue {
         }
     }
 
-    /// JavaScript is about to fetch: later arrivals need another wake-up.
+    /// Later arrivals need another wake-up.
     pub(crate) fn looked(&self) {
         self.waking.store(false, Ordering::Release);
         self.announced.store(false, Ordering::SeqCst);
     }
 
-    /// Events to take from the front. Call [`EventQueue::taken`] afterwards; events that are left
-    /// come first the next time.
+    /// Call [`EventQueue::taken`] afterwards. Events that are left come first the next time.
     pub(crate) fn fetch(&self) -> MutexGuard<'_, VecDeque<Event>> {
         let mut fetched = self.fetched.lock();
         let mut events = self.events.lock();
         if fetched.is_empty() {
-            // Both queues keep their memory.
             std::mem::swap(&mut *fetched, &mut *events);
         } else {
             fetched.append(&mut events);
@@ -108,8 +105,7 @@ impl EventQueue {
         self.left.store(!left.is_empty(), Ordering::Release);
     }
 
-    /// Spins on the JavaScript thread until there are events or other work. Returns whether there
-    /// are events, which the caller must take at once.
+    /// Returns whether there are events, which the caller must take at once.
     pub(crate) fn spin(&self, limit: Duration, has_other_work: impl Fn() -> bool) -> bool {
         if self.waking.swap(true, Ordering::SeqCst) {
             // A wake-up is pending and will find the events.

@@ -19,21 +19,21 @@ pub(crate) enum Event {
         function: u32,
         message: Message,
     },
-    /// A call has returned. `skip` locates the value in the term.
+    /// `skip` locates the value in the term.
     Return {
         call: u32,
         skip: u32,
         request_id: RequestId,
         message: Message,
     },
-    /// A call has raised. `skip` locates `{Class, Reason, Stack}`.
+    /// `skip` locates `{Class, Reason, Stack}`.
     Exception {
         call: u32,
         skip: u32,
         request_id: RequestId,
         message: Message,
     },
-    /// Items of a stream have arrived. `skip` locates their list.
+    /// `skip` locates the list of items.
     Items {
         call: u32,
         skip: u32,
@@ -74,8 +74,7 @@ pub(crate) struct Message {
     pub(crate) _memory: Share,
 }
 
-/// Messages too large for the event buffers. Slot `n` is at index `n - 1`; a decoder takes each
-/// once.
+/// Slot `n` is at index `n - 1`; a decoder takes each once.
 pub(crate) type LargeMessages = Rc<RefCell<Vec<Option<Message>>>>;
 
 impl Event {

@@ -1,5 +1,4 @@
-//! Panics on demand, to test that each fails only one call. Compiled in only with the feature
-//! `fault-injection`.
+//! Panics on demand, to test that each fails only one call (feature `fault-injection`).
 
 #[cfg(not(feature = "fault-injection"))]
 #[inline(always)]

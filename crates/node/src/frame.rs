@@ -13,8 +13,7 @@ pub(crate) struct BufferSlices<'a> {
 }
 
 impl<'a> BufferSlices<'a> {
-    /// The tape whose header starts at word `start`; `None` if it exceeds the buffers, which only a
-    /// bug in TypeScript can cause.
+    /// `None` if the tape exceeds the buffers, which only a bug in TypeScript can cause.
     pub(crate) fn tape(self, start: usize) -> Option<TapeRef<'a>> {
         let header = self.words.get(start..start.checked_add(frame::LENGTH)?)?;
         let field = |index: u32| header[index as usize] as usize;
@@ -54,7 +53,6 @@ pub(crate) struct Extent {
     pub(crate) bytes: usize,
 }
 
-/// The room for `tape` with header and `source`, the bytes that it refers to.
 pub(crate) fn extent(tape: &Tape, source: &[u8]) -> Extent {
     Extent {
         words: frame::LENGTH + tape.words.len() + tape.atoms.len() + tape.shapes.len() * 2,
@@ -77,8 +75,7 @@ pub(crate) struct BufferSlicesMut<'a> {
 }
 
 impl BufferSlicesMut<'_> {
-    /// Writes `tape` with its header at `position`, and advances it. The caller has checked that
-    /// [`extent`] fits.
+    /// Writes `tape` and advances `position`. The caller has checked that [`extent`] fits.
     pub(crate) fn put(&mut self, tape: &Tape, source: &[u8], position: &mut Position) {
         let header = position.word;
         position.word += frame::LENGTH;
@@ -96,7 +93,7 @@ impl BufferSlicesMut<'_> {
         position.byte += tape.utf16.len() * 2;
         let names = self.put_bytes(&tape.names, position);
         let source = self.put_bytes(source, position);
-        // Messages are smaller than 256 MiB and buffers smaller than 4 GiB, so no cast truncates.
+        // Messages are smaller than 256 MiB and buffers than 4 GiB, so no cast truncates.
         let fields = [
             (frame::WORDS, tape.words.len()),
             (frame::ATOMS, tape.atoms.len()),
@@ -115,7 +112,7 @@ impl BufferSlicesMut<'_> {
         }
     }
 
-    /// Writes the header of a tape that is read in parts to the start of the words.
+    /// For a tape that is read in parts.
     pub(crate) fn put_head(&mut self, tape: &Tape) {
         let Some(header) = self.words.get_mut(..frame::LENGTH) else { return };
         header.fill(0);

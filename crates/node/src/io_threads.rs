@@ -15,7 +15,6 @@ static QUEUES: Mutex<Vec<Weak<EventQueue>>> = Mutex::new(Vec::new());
 static THREADS: Mutex<Vec<Arc<IoThread>>> = Mutex::new(Vec::new());
 /// Read once, because it asks the system.
 static DEFAULT_COUNT: LazyLock<usize> = LazyLock::new(IoThread::default_count);
-/// Counts clients, to spread them over the threads.
 static NEXT_CLIENT: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) fn count(option: Option<u32>) -> usize {
@@ -32,7 +31,7 @@ pub(crate) fn at_least(count: usize) -> io::Result<Vec<Arc<IoThread>>> {
     let mut threads = THREADS.lock();
     if threads.is_empty() {
         // Node unloads an addon when its last environment ends, but I/O threads run its code until
-        // the process ends: never unmap it.
+        // the process ends.
         retain_current_module_for_unload_safety();
     }
     while threads.len() < count {
@@ -57,13 +56,11 @@ where
     first()?.spawn(make).map_err(|error| napi::Error::from_reason(error.to_string()))
 }
 
-/// Wakes JavaScript once the event loop has had a turn.
 pub(crate) fn wake(queue: &Arc<EventQueue>) -> napi::Result<()> {
     let queue = Arc::clone(queue);
     spawn(move || async move { queue.wake() })
 }
 
-/// Wakes `queue` whenever an I/O thread parks.
 pub(crate) fn register(queue: &Arc<EventQueue>) {
     let mut queues = QUEUES.lock();
     queues.retain(|queue| queue.strong_count() > 0);

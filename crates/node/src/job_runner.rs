@@ -1,5 +1,3 @@
-//! Runs jobs on the I/O thread.
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -20,7 +18,7 @@ pub(crate) struct JobRunner {
 }
 
 impl JobRunner {
-    /// Runs the jobs in order. A panic fails only its job.
+    /// A panic fails only its job.
     pub(crate) fn run(&self, batch: JobBatch) {
         for job in Arc::new(batch).jobs() {
             let (kind, id) = (job.kind(), job.id());

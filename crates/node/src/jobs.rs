@@ -12,8 +12,7 @@ use crate::numbers::{
 };
 use crate::shared_buffers::SharedBuffers;
 
-/// A copy, so JavaScript can write the next batch meanwhile, and cannot change what is being
-/// signed.
+/// A copy, so JavaScript can write the next batch, and cannot change what is being signed.
 pub(crate) struct JobBatch {
     words: Vec<u32>,
     floats: Vec<f64>,
@@ -22,7 +21,6 @@ pub(crate) struct JobBatch {
 }
 
 impl JobBatch {
-    /// Copies the first `words`, `floats` and `bytes` of the buffers; `None` if they have fewer.
     pub(crate) fn copy(
         buffers: &SharedBuffers,
         words: usize,
@@ -106,7 +104,6 @@ impl Job {
         self.batch.words[self.start + field as usize]
     }
 
-    /// The fields of a [`JobKind::Call`]; `None` if they are out of range.
     pub(crate) fn call(&self) -> Option<CallFields<'_>> {
         let start = self.field(job::NAMES) as usize;
         let end = start.checked_add(self.field(job::NAMES_LENGTH) as usize)?;
@@ -141,7 +138,7 @@ impl Job {
         JobTape { frame: self.start + job::LENGTH, batch: self.batch }
     }
 
-    /// For long use: does not keep other jobs of the batch in memory.
+    /// Does not keep other jobs of the batch in memory.
     pub(crate) fn into_kept_tape(self) -> Box<dyn TapeSource> {
         let words = self.field(job::WORDS) as usize;
         let tape = self.into_tape();
@@ -157,14 +154,14 @@ impl Job {
 
 const REQUEST_ID_LENGTH: usize = 24;
 
-/// A [`JobKind::Call`] without its arguments. Times are in milliseconds; `u32::MAX` means none.
+/// Times are in milliseconds; `u32::MAX` means none.
 pub(crate) struct CallFields<'a> {
     pub(crate) client: u32,
     /// Module and function, separated by NUL.
     pub(crate) names: &'a [u8],
-    /// Names and values of headers in turns, separated by NUL.
+    /// Names and values alternate, separated by NUL.
     pub(crate) headers: &'a [u8],
-    /// The first request's, in base64.
+    /// Of the first request, in base64.
     pub(crate) request_id: Option<&'a [u8]>,
     pub(crate) arity: u8,
     pub(crate) flags: u32,
@@ -189,7 +186,7 @@ pub(crate) struct JobTape {
 }
 
 impl TapeSource for JobTape {
-    /// The tape; if it exceeds the batch, an empty one, which the encoder refuses.
+    /// A tape that exceeds the batch becomes an empty one, which the encoder refuses.
     fn as_tape_ref(&self) -> TapeRef<'_> {
         self.batch.slices().tape(self.frame).unwrap_or_default()
     }

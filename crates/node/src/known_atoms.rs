@@ -48,7 +48,7 @@ impl KnownAtoms for KnownAtomTable {
     }
 }
 
-/// The atom stays for the life of the process, like the program's own atoms in JavaScript.
+/// The atom stays for the life of the process.
 pub(crate) fn know_atom(name: &str) {
     let known = KNOWN.read().contains(name);
     if !known {

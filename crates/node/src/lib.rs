@@ -1,13 +1,11 @@
 //! The N-API addon: it connects the TypeScript layer to the crates below.
 //!
-//! An [`environment`] belongs to one JavaScript thread and owns its clients, servers, worker seats
-//! and timers. [`bridge`] has the signatures that JavaScript calls. [`workers`] spreads the calls
-//! of a server over threads and lets idle threads take calls from busy ones.
+//! An [`environment`] belongs to one JavaScript thread. [`bridge`] has the functions that
+//! JavaScript calls, and [`workers`] spreads the calls of a server over threads.
 //!
 //! Calls cross in batches. JavaScript writes the [`jobs`] of one turn of its event loop into shared
-//! buffers; Rust writes [`events`] into shared buffers ([`delivery`]) and wakes JavaScript once for
-//! everything that is ready ([`event_queue`]). Terms cross as tapes (see `backwater_etf::tape`),
-//! never value by value.
+//! buffers. Rust writes [`events`] ([`delivery`]) and wakes JavaScript once for everything that is
+//! ready ([`event_queue`]). Terms cross as tapes (`backwater_etf::tape`).
 
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive exports no functions from a test build"))]
 #![allow(

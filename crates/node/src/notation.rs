@@ -11,7 +11,7 @@ pub struct NotationOptions {
     pub elixir: bool,
     pub charlists: bool,
     pub structs: bool,
-    /// For messages: deeper terms are printed as `...`, and binaries as at most 32 bytes.
+    /// Deeper terms are printed as `...`, and binaries as at most 32 bytes.
     pub max_depth: Option<u32>,
 }
 

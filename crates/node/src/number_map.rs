@@ -1,11 +1,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Values by numbers of this crate. Peers do not choose them, so the hash need not resist
-/// collisions.
+/// Peers do not choose the numbers, so the hash need not resist collisions.
 pub(crate) type NumberMap<T> = HashMap<u32, T, BuildHasherDefault<NumberHasher>>;
 
-/// Spreads consecutive numbers over the whole range.
 #[derive(Default)]
 pub(crate) struct NumberHasher(u64);
 

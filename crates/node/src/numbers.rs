@@ -1,5 +1,5 @@
-//! Numbers of events, jobs, control blocks and flags. `crates/etf/tests/typescript.rs` includes
-//! this file and generates `src/bridge/numbers.ts` and `src/codec/control.ts` from it.
+//! `npm run numbers` generates `src/bridge/numbers.ts` and `src/codec/control.ts` from this file,
+//! which `crates/etf/tests/typescript.rs` includes.
 
 use backwater_etf::numbers;
 
@@ -9,7 +9,7 @@ pub(crate) mod event {
 
     numbers! {
         pub(crate) const FIELDS {
-            /// The event's length in words, with its tape.
+            /// Includes the tape.
             WORDS = 0;
             KIND = 1;
             /// Of the call, operation or client.
@@ -31,23 +31,23 @@ pub(crate) mod event {
 
 numbers! {
     pub(crate) const EVENTS {
-        /// A peer calls a function. First: its server; second: the function.
+        /// First: the server; second: the function.
         EVENT_CALL = 1;
-        /// A call has returned. First: the word where the value starts.
+        /// First: the word where the value starts.
         EVENT_RETURN = 2;
-        /// A call has raised. First: the word where `{Class, Reason, Stack}` starts.
+        /// First: the word where `{Class, Reason, Stack}` starts.
         EVENT_EXCEPTION = 3;
-        /// An operation has failed. First: the argument of `takeFailure`.
+        /// First: the argument of `takeFailure`.
         EVENT_FAILURE = 4;
         EVENT_DONE = 5;
-        /// The caller has gone away. First: 1 if its deadline has passed.
+        /// First: 1 if the caller's deadline has passed.
         EVENT_ABANDONED = 6;
         EVENT_RESOLVE = 7;
         EVENT_TIMER = 8;
-        /// Items of a stream have arrived. First: the word where their list starts.
+        /// First: the word where the list of items starts.
         EVENT_ITEMS = 9;
         EVENT_END = 10;
-        /// A `JOB_ITEMS` was taken: JavaScript may add another one.
+        /// JavaScript may add another `JOB_ITEMS`.
         EVENT_SENT = 11;
     }
 }
@@ -62,7 +62,7 @@ pub(crate) mod job {
             KIND = 1;
             ID = 2;
             CLIENT = 3;
-            /// Module and function in the bytes, separated by NUL.
+            /// In the bytes, separated by NUL.
             NAMES = 4;
             NAMES_LENGTH = 5;
             ARITY = 6;
@@ -76,10 +76,10 @@ pub(crate) mod job {
             TIMEOUT = 13;
             MAX_RETRIES = 14;
             HEDGE_DELAY = 15;
-            /// Headers in the bytes: names and values in turns, separated by NUL.
+            /// In the bytes: names and values alternate, separated by NUL.
             HEADERS = 16;
             HEADERS_LENGTH = 17;
-            /// The first request's identifier in the bytes, in base64; 0 if Rust makes it.
+            /// Of the first request, in the bytes, in base64; 0 if Rust makes it.
             REQUEST_ID = 18;
             /// With `FLAG_STREAM`: limit of the wait for a frame.
             IDLE_TIMEOUT = 19;
@@ -93,13 +93,13 @@ numbers! {
     pub(crate) const JOBS {
         JOB_RETURN = 1;
         JOB_EXCEPTION = 2;
-        /// Make a call; only this job has all fields after its identifier.
+        /// Only this job has all fields after its identifier.
         JOB_CALL = 3;
         JOB_CANCEL = 4;
-        /// Answer a call with a list of items. `JOB_END` or `JOB_EXCEPTION` ends the answer.
+        /// `JOB_END` or `JOB_EXCEPTION` ends the answer.
         JOB_ITEMS = 5;
         JOB_END = 6;
-        /// Ask for the next event of a stream.
+        /// Asks for the next event of a stream.
         JOB_PULL = 7;
     }
 }
@@ -112,25 +112,24 @@ numbers! {
     }
 }
 
-/// Words of an encoder's control block. A word may have one meaning before a function and another
-/// one after it.
+/// A word can mean one thing before a function and another after it.
 pub(crate) mod encoder {
     use backwater_etf::numbers;
 
     numbers! {
         pub(crate) const FIELDS {
-            /// Before `encode`: the word where the tape's header starts.
+            /// Before `encode`: where the tape's header starts.
             FRAME = 0;
-            /// Before `encode`: limit of the encoding in bytes.
+            /// Before `encode`, in bytes.
             MAX_SIZE = 1;
             /// Before `encode`: where in the results the encoding may start.
             RESULT = 2;
-            /// After `encode`: the length of the encoding. It lies in the results if it fits there
-            /// and has no out-of-band binaries.
+            /// After `encode`. The encoding lies in the results if it fits and has no out-of-band
+            /// binaries.
             LENGTH = 0;
-            /// Before `gap`: the index of an out-of-band binary. After it: where its bytes belong.
+            /// Before `gap`: an index of an out-of-band binary. After it: where its bytes belong.
             GAP = 0;
-            /// After `gap`: the number of its bytes.
+            /// After `gap`, in bytes.
             GAP_LENGTH = 1;
         }
     }
@@ -145,18 +144,18 @@ pub(crate) mod decoder {
         pub(crate) const FIELDS {
             /// Before `decode`: the length of a small encoding.
             LENGTH = 0;
-            /// Before `decode` and `decodeBytes`: see the flags.
+            /// Before `decode` and `decodeBytes`.
             FLAGS = 1;
             MAX_DEPTH = 2;
             MAX_TERMS = 3;
-            /// After `decode` and `decodeBytes`: 1 if the whole tape lies in the shared buffers, 0
-            /// if only its header does.
+            /// After `decode` and `decodeBytes`: 1 if the shared buffers have the whole tape, 0 if
+            /// only its header.
             WHOLE = 0;
-            /// Before `open`: the slot of a large message.
+            /// Before `open`.
             SLOT = 0;
-            /// Before `table`, `text8` and `text16`: where to start.
+            /// Before `table`, `text8` and `text16`.
             START = 0;
-            /// Before `text8` and `text16`: the length of the text.
+            /// Before `text8` and `text16`.
             TEXT_LENGTH = 1;
         }
     }

@@ -1,5 +1,5 @@
-//! Options as TypeScript passes them: validated and complete, `Infinity` for no limit, null if not
-//! given. Times are in milliseconds, sizes in bytes.
+//! Validated options: `Infinity` means no limit, null not given. Times are in milliseconds, sizes
+//! in bytes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,7 +43,6 @@ pub struct ServerOptions {
     pub max_streams: f64,
     pub stream_ping_interval: f64,
     pub max_bytes_in_flight: f64,
-    /// Null for the default.
     pub io_threads: Option<u32>,
     pub max_depth: u32,
     pub max_terms: u32,
@@ -64,7 +63,6 @@ pub struct ModuleCallers {
 
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct CallerSecrets {
-    /// `None` for secrets without a name.
     pub name: Option<String>,
     /// Any is accepted.
     pub secrets: Vec<Buffer>,
@@ -138,7 +136,6 @@ pub struct ClientOptions {
     pub is_resolved: bool,
     /// Set if any endpoint may use TLS.
     pub tls: Option<TlsClient>,
-    /// Null for the default.
     pub io_threads: Option<u32>,
     pub connect_timeout: f64,
     pub recv_timeout: f64,
@@ -179,7 +176,6 @@ pub struct Endpoint {
     /// For the `host` header and certificates.
     pub host: String,
     pub port: u16,
-    /// The IP address to connect to.
     pub address: String,
     pub weight: u32,
     pub priority: u16,
@@ -283,7 +279,7 @@ pub(crate) fn header_value(text: Option<&str>) -> Result<Option<HeaderValue>> {
     text.map(HeaderValue::from_str).transpose().map_err(invalid)
 }
 
-/// Names and values in turns, separated by NUL; `None` if a call cannot carry them.
+/// Names and values alternate, separated by NUL; `None` if a call cannot carry them.
 pub(crate) fn call_headers(text: &str) -> Option<CallHeaders> {
     let parts: Vec<&str> = text.split('\0').collect();
     let (pairs, rest) = parts.as_chunks::<2>();
@@ -302,12 +298,10 @@ pub(crate) fn duration(milliseconds: f64) -> Duration {
     limit(milliseconds).unwrap_or(Duration::from_secs(100 * 365 * 24 * 3600))
 }
 
-/// `None` if unlimited.
 pub(crate) fn limit(milliseconds: f64) -> Option<Duration> {
     milliseconds.is_finite().then(|| Duration::from_millis(milliseconds as u64))
 }
 
-/// `usize::MAX` if unlimited.
 pub(crate) fn size(size: f64) -> usize {
     // The cast saturates, also for infinity.
     size as usize
@@ -348,7 +342,7 @@ impl TermFlags {
         self.0 & flag != 0
     }
 
-    /// Like [`TermFlags::decode_options`], for a decoder on the JavaScript thread.
+    /// For a decoder on the JavaScript thread.
     pub(crate) fn static_decode_options(
         self,
         max_depth: u32,

@@ -6,19 +6,18 @@ use backwater_protocol::client::RequestPath;
 
 use backwater_transport::locks::Mutex;
 
-/// Programs call a few functions over and over; more than this are built again.
+/// Programs call a few functions over and over.
 const CAPACITY: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct Paths {
-    /// By module and function.
     built: Mutex<HashMap<Box<[u8]>, PathsByArity>>,
 }
 
 type PathsByArity = Vec<(u8, RequestPath)>;
 
 impl Paths {
-    /// `names` is module and function, separated by NUL; `None` if it is anything else.
+    /// `names` are module and function, separated by NUL.
     pub(crate) fn of(&self, names: &[u8], arity: u8) -> Option<RequestPath> {
         let mut built = self.built.lock();
         let known = built.get(names).and_then(|paths| paths.iter().find(|path| path.0 == arity));

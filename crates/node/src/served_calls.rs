@@ -51,7 +51,6 @@ impl AcceptedCall {
 
 pub(crate) struct Caller {
     pub(crate) reply: Reply,
-    /// When the caller gives up, if it sent a timeout.
     pub(crate) deadline: Option<Instant>,
     pub(crate) request_id: HeaderValue,
     /// Proven by its secret.
@@ -69,7 +68,6 @@ pub(crate) struct Caller {
 const GRACE: Duration = Duration::from_millis(5);
 
 impl Caller {
-    /// If not, the function need not run.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.reply.is_abandoned() && self.deadline.is_none_or(|deadline| Instant::now() < deadline)
     }
@@ -86,11 +84,10 @@ pub struct CallerFields {
     pub port: u32,
     /// The peer's, as DER.
     pub certificate: Option<Buffer>,
-    /// In milliseconds since 1970, if the caller sent a timeout.
+    /// In milliseconds since 1970.
     pub deadline: Option<f64>,
-    /// Proven by the caller's secret.
     pub name: Option<String>,
-    /// Names and values in turns.
+    /// Names and values alternate.
     pub metadata: Option<Vec<String>>,
     pub traceparent: Option<String>,
     pub tracestate: Option<String>,
@@ -141,7 +138,6 @@ fn is_overdue(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() + GRACE >= deadline)
 }
 
-/// Sends an event shortly after the deadline, unless the call is answered first.
 async fn watch_deadline(
     call: u32,
     deadline: Instant,

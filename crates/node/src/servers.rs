@@ -1,5 +1,3 @@
-//! The servers of an environment.
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -44,7 +42,6 @@ impl Servers {
         Self { events: Arc::clone(events), served: Arc::clone(served), open: Mutex::default() }
     }
 
-    /// With `workers`, the threads that join its team serve it; otherwise this environment does.
     pub(crate) fn reserve(&self, workers: bool) -> Result<u32> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut entry = ServerEntry::default();
@@ -82,13 +79,11 @@ impl Servers {
         started
     }
 
-    /// `None` unless it listens.
     pub(crate) fn address(&self, id: u32) -> Option<ServerAddress> {
         let entry = self.get(id)?;
         Some(entry.server.get()?.local_addr().into())
     }
 
-    /// All zero if it is closed.
     pub(crate) fn stats(&self, id: u32) -> ServerFigures {
         let Some(entry) = self.get(id) else { return ServerFigures::default() };
         let stats = entry.server.get().map(Server::stats).unwrap_or_default();
@@ -96,7 +91,7 @@ impl Servers {
         ServerFigures::new(stats, workers)
     }
 
-    /// For new connections. Does nothing if the server is closed.
+    /// For new connections.
     pub(crate) fn set_certificate(&self, id: u32, cert: &str, key: &str) -> Option<Failure> {
         let entry = self.get(id)?;
         tls::set_certificate(entry.server.get()?.tls()?, cert, key).err()
@@ -158,8 +153,8 @@ impl Servers {
         io.spawn(move || async move {
             let event = match server.await {
                 Ok(server) => {
-                    // Set only here. If the environment has ended meanwhile, it has dropped the
-                    // entry, which closes the server.
+                    // If the environment has ended meanwhile, it has dropped the entry, which
+                    // closes the server.
                     let _ = entry.server.set(server);
                     Event::Done { operation }
                 }

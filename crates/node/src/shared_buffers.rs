@@ -4,8 +4,7 @@ use napi::bindgen_prelude::{Float64Array, Uint8Array, Uint32Array};
 
 use crate::frame::{BufferSlices, BufferSlicesMut};
 
-/// Typed arrays, kept alive by references. Only the JavaScript thread can reach their owner, so no
-/// other thread touches them.
+/// Only the JavaScript thread can reach the owner of the arrays, so no other thread touches them.
 pub(crate) struct SharedBuffers {
     words: Uint32Array,
     floats: Float64Array,

@@ -18,9 +18,9 @@ pub struct ServerFigures {
     /// Used part of `maxBytesInFlight`.
     pub bytes_in_flight: f64,
     pub calls: f64,
-    /// Requests since the start that no function saw, by reason.
+    /// Requests that no function saw, by reason.
     pub refused: Vec<CountFigure>,
-    /// Since the start, of class error, exit and throw.
+    /// Of class error, exit and throw.
     pub exceptions: Vec<f64>,
     pub callers: Vec<CallerFigures>,
     pub workers: Vec<WorkerFigures>,
@@ -140,7 +140,6 @@ impl ClientFigures {
 pub struct EndpointFigures {
     /// Name and port, as in the `host` header.
     pub host: String,
-    /// Address and port of connections.
     pub address: String,
     #[napi(ts_type = "'up' | 'ejected' | 'probing'")]
     pub state: String,

@@ -1,5 +1,4 @@
-//! Timers of the library. They run on the I/O thread, so mocked, slowed or stopped timers of
-//! JavaScript do not affect them.
+//! Timers on the I/O thread, which mocked, slowed or stopped timers of JavaScript do not affect.
 
 use std::collections::HashMap;
 use std::sync::Arc;

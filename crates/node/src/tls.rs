@@ -1,5 +1,3 @@
-//! TLS configurations from options.
-
 use std::sync::OnceLock;
 
 use backwater_transport::{
@@ -9,11 +7,9 @@ use backwater_transport::{
 use crate::errors::Failure;
 use crate::options::{TlsClient, TlsServer};
 
-/// Node's trusted certificates. All clients share them, because reading some 140 takes
-/// milliseconds.
+/// Shared by all clients, because reading some 140 certificates takes milliseconds.
 static TRUSTED_ROOTS: OnceLock<TrustedRoots> = OnceLock::new();
 
-/// Whether [`set_trusted_roots`] was called in this process.
 pub(crate) fn has_trusted_roots() -> bool {
     TRUSTED_ROOTS.get().is_some()
 }
@@ -23,7 +19,6 @@ pub(crate) fn set_trusted_roots(pem: &str) {
     TRUSTED_ROOTS.get_or_init(|| TrustedRoots::lenient(pem.as_bytes()));
 }
 
-/// `has_health`: whether the server answers health checks.
 pub(crate) fn server(options: &TlsServer, has_health: bool) -> Result<ServerTls, Failure> {
     let clients = options
         .client_ca

@@ -1,8 +1,7 @@
 //! Bare Node-API functions over memory that Rust and JavaScript share.
 //!
-//! For small terms the crossing dominates: reading arguments, checking `this` and making a result
-//! take longer than the codec. So parameters and results go through shared words, and each function
-//! takes at most one argument.
+//! For small terms, reading arguments and making a result take longer than the codec. So parameters
+//! and results go through shared words, and each function takes at most one argument.
 
 use std::ffi::{CStr, CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +11,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::Object;
 use napi::{Env, Error, JsValue, Result, Status, check_status, sys};
 
-/// A function over shared memory. Failures and panics become exceptions.
+/// Failures and panics become exceptions.
 pub(crate) type Function<Memory> = fn(&Memory, &mut Call) -> Result<sys::napi_value>;
 
 struct Bound<Memory> {
@@ -86,7 +85,7 @@ unsafe extern "C" fn call<Memory>(
     let outcome = catch_unwind(AssertUnwindSafe(|| function(memory, &mut call)))
         .unwrap_or_else(|_| Err(Error::from_reason("the codec panicked")));
     outcome.unwrap_or_else(|error| {
-        // Messages contain no NUL; otherwise the text is empty.
+        // Messages contain no NUL.
         let message = CString::new(error.reason.as_bytes()).unwrap_or_default();
         // SAFETY: the strings are valid and end with NUL.
         unsafe { sys::napi_throw_error(env, ptr::null(), message.as_ptr()) };

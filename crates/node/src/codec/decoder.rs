@@ -1,7 +1,6 @@
 //! Decoding on the JavaScript thread: `decode()`, and messages too large for the event buffers.
 //!
-//! Each decoder of src/codec/decoder.ts owns one of these. A tape that does not fit into its shared
-//! buffers stays here and crosses in parts.
+//! A tape that does not fit into the shared buffers stays here and crosses in parts.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -63,8 +62,7 @@ impl SharedDecoder {
         with: impl FnOnce(&mut [u32; numbers::LENGTH_OF_BLOCK]) -> Result<T>,
     ) -> Result<T> {
         let mut control = self.control.borrow_mut();
-        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from
-        // JavaScript, and TypeScript keeps the block private.
+        // SAFETY: as for `SharedBuffers::write`.
         let words = unsafe { control.as_mut() };
         with(words.first_chunk_mut().ok_or_else(out_of_bounds)?)
     }
@@ -130,7 +128,7 @@ impl SharedDecoder {
         Ok(string)
     }
 
-    /// UTF-16 text of the tape; its range is in bytes.
+    /// The range is in bytes.
     fn text16(&self, env: sys::napi_env) -> Result<sys::napi_value> {
         let Range { start, end } = self.range()?;
         let scratch = self.scratch.borrow();
@@ -178,8 +176,7 @@ impl Scratch {
         result.map(drop)
     }
 
-    /// Writes the tape to the shared buffers; if it does not fit, writes only its header and
-    /// returns false.
+    /// If the tape does not fit, writes only its header and returns false.
     fn deliver(&mut self, buffers: &mut SharedBuffers) -> bool {
         let needed = extent(&self.tape, &[]);
         let mut slices = buffers.write();
@@ -208,8 +205,7 @@ impl Scratch {
         self.message.as_ref().map_or(&self.tape, |message| &message.tape)
     }
 
-    /// Writes the next part to the start of the shared buffers; `None` if it does not fit, which
-    /// only a bug can cause.
+    /// `None` if the part does not fit, which only a bug can cause.
     fn next_part(&mut self, buffers: &mut SharedBuffers) -> Option<()> {
         let (words, floats) = self.tape().part(self.part);
         let slices = buffers.write();
@@ -219,8 +215,7 @@ impl Scratch {
         Some(())
     }
 
-    /// Writes the lengths of atoms and the shapes from word `start` to the start of the shared
-    /// words, as many as fit.
+    /// Writes as many lengths of atoms and shapes as fit, from word `start` on.
     fn table(&self, start: usize, buffers: &mut SharedBuffers) {
         let tape = self.tape();
         let entries = tape.atoms.iter().chain(tape.shapes.as_flattened());
@@ -229,7 +224,6 @@ impl Scratch {
         }
     }
 
-    /// Ends reading in parts and frees large memory.
     fn close(&mut self) {
         self.message = None;
         self.give_back();
@@ -240,7 +234,6 @@ impl Scratch {
     }
 }
 
-/// A Buffer of `bytes`, copied only if they have other owners.
 fn shared_buffer(env: &Env, bytes: Bytes) -> Result<BufferSlice<'_>> {
     match bytes.try_into_mut() {
         Ok(mut bytes) if !bytes.is_empty() => {

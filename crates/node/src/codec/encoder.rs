@@ -1,5 +1,3 @@
-//! `encode()`: encoding on the JavaScript thread.
-
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeOptions, Encoder, Gap};
 
@@ -7,7 +5,6 @@ use crate::shared_buffers::SharedBuffers;
 
 /// Version of the external term format (OTP, erl_ext_dist, "Introduction").
 const VERSION: u8 = 131;
-/// Bytes that each part of the scratch memory keeps between terms.
 const KEPT: usize = 8 << 20;
 
 pub(crate) struct Codec {

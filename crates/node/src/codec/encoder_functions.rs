@@ -42,8 +42,7 @@ impl SharedEncoder {
     fn control<T>(&self, with: impl FnOnce(&mut [u32]) -> Result<T>) -> Result<T> {
         let mut control = self.control.borrow_mut();
         let control = control.as_mut().ok_or_else(detached)?;
-        // SAFETY: as for `SharedBuffers::write`: this is the JavaScript thread within a call from
-        // JavaScript, and TypeScript keeps the block private.
+        // SAFETY: as for `SharedBuffers::write`.
         let words = unsafe { control.as_mut() };
         if words.len() < encoder::LENGTH_OF_BLOCK {
             return Err(detached());
@@ -74,8 +73,7 @@ impl SharedEncoder {
         })
     }
 
-    /// Copies the last encoding, which did not fit, to `target`, and leaves the gaps for
-    /// out-of-band binaries untouched.
+    /// Copies the last encoding, which did not fit, and leaves gaps for out-of-band binaries.
     fn copy_encoded(&self, target: &mut [u8]) -> Result<()> {
         let codec = self.codec.borrow();
         let (mut rest, mut target) = (codec.encoded(), target);

@@ -16,7 +16,7 @@ use crate::served_calls::ServedCalls;
 use crate::workers::team::Team;
 use crate::workers::worker::Worker;
 
-/// This thread's seats: one for each server of another thread that it helps to serve.
+/// One member for each server of another thread that this thread helps to serve.
 pub(crate) struct Workers {
     events: Arc<EventQueue>,
     served: Arc<ServedCalls>,

@@ -1,8 +1,8 @@
 //! Spreads the calls of a server over its worker threads.
 //!
-//! A new call goes into the queue of the worker with the fewest calls in flight. Another worker may
-//! take a call that has not started if it has much less to do, or if the call has waited so long
-//! that its worker must be blocked. So a function that blocks one worker delays no other call.
+//! A call goes to the worker with the fewest calls in flight. Until it starts, another worker may
+//! take it if that worker has much less to do, or if the call has waited so long that its worker
+//! must be blocked.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ const LATE: Duration = Duration::from_millis(2);
 /// Any other worker may take a call after this wait.
 const STUCK: Duration = Duration::from_millis(50);
 const CHECK_INTERVAL: Duration = Duration::from_millis(5);
-/// Calls wait this long for a first worker: enough to replace one that crashed.
+/// Enough to replace a worker that crashed.
 const NO_WORKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 static TEAMS: Mutex<BTreeMap<u32, Arc<Team>>> = Mutex::new(BTreeMap::new());
@@ -29,14 +29,12 @@ static TEAMS: Mutex<BTreeMap<u32, Arc<Team>>> = Mutex::new(BTreeMap::new());
 pub(crate) struct Team {
     spawner: Spawner,
     workers: RwLock<Vec<Arc<Worker>>>,
-    /// The first worker to consider for the next call.
     next: AtomicUsize,
     parked: Mutex<VecDeque<QueuedCall>>,
     checking: AtomicBool,
 }
 
 impl Team {
-    /// Workers can find the team until [`Team::dissolve`].
     pub(crate) fn create(server: u32, spawner: Spawner) -> Arc<Self> {
         let team = Arc::new(Self {
             spawner,
@@ -49,7 +47,6 @@ impl Team {
         team
     }
 
-    /// `None` if the server is closed.
     pub(crate) fn find(server: u32) -> Option<Arc<Self>> {
         TEAMS.lock().get(&server).map(Arc::clone)
     }
@@ -58,7 +55,6 @@ impl Team {
         TEAMS.lock().remove(&server);
     }
 
-    /// The worker gets the calls that waited for one.
     pub(crate) fn join(self: &Arc<Self>, worker: &Arc<Worker>) {
         self.workers.write().push(Arc::clone(worker));
         let parked = std::mem::take(&mut *self.parked.lock());
@@ -69,10 +65,10 @@ impl Team {
         }
     }
 
-    /// The worker's calls that have not started go to others.
+    /// Calls that have not started go to other workers.
     pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) {
         self.workers.write().retain(|other| !Arc::ptr_eq(other, worker));
-        // No calls are added any longer, because `assign` holds the list of workers.
+        // `assign` holds the list of workers, so no calls are added any longer.
         let left = std::mem::take(&mut *worker.queue());
         left.into_iter().for_each(|queued| self.assign(queued));
     }
@@ -81,7 +77,6 @@ impl Team {
         self.workers.read().iter().map(|worker| worker.stats()).collect()
     }
 
-    /// Takes the first call of another worker that has more to do or is stuck.
     pub(crate) fn steal(&self, worker: &Arc<Worker>) -> Option<AcceptedCall> {
         let now = Instant::now();
         let workers = self.workers.read();
@@ -100,7 +95,7 @@ impl Team {
 
     fn assign(self: &Arc<Self>, queued: QueuedCall) {
         let workers = self.workers.read();
-        // Each call starts at the next worker, so single calls rotate as well.
+        // Starting at the next worker lets single calls rotate as well.
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let turns = workers.iter().cycle().skip(first % workers.len().max(1)).take(workers.len());
         match turns.min_by_key(|worker| worker.load()) {
@@ -120,8 +115,7 @@ impl Team {
         let _ = self.spawner.spawn(move || check_queues(team));
     }
 
-    /// Wakes workers for late calls, and refuses calls that have waited too long. Returns whether
-    /// any calls wait.
+    /// Returns whether any calls wait.
     fn check(&self) -> bool {
         let any_parked = self.refuse_parked();
         let workers = self.workers.read();

@@ -1,5 +1,3 @@
-//! A worker thread of a server, with its queue.
-
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -11,7 +9,7 @@ use crate::served_calls::{AcceptedCall, ServedCalls};
 use crate::workers::load::Load;
 use backwater_transport::locks::Mutex;
 
-/// A worker is woken after this many calls even if the I/O thread does not park.
+/// Woken after this many calls even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
 
 pub(crate) struct QueuedCall {
@@ -37,7 +35,6 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// The worker's thread owns `events` and `served`.
     pub(crate) fn new(
         server: u32,
         slot: u32,
