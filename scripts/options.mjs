@@ -106,51 +106,58 @@ export async function optionsPage(root = home) {
       if (section !== undefined && !included.includes(option))
         repeated.set(section, [...(repeated.get(section) ?? []), `\`${name}\``]);
     }
-    const rows = options.filter(({ option }) => !seen.has(option)).map(rowOf);
+    const rows = options.filter(({ option }) => !seen.has(option)).map(itemOf);
     for (const { option } of options) if (option && !seen.has(option)) seen.set(option, title);
-    const table = `| option | takes | default | what it does |\n|-|-|-|-|\n${rows.join('\n')}\n`;
     const linkTo = (section) => `[${section}](#${section.toLowerCase().replaceAll(' ', '-')})`;
     const also = [...repeated].map(
       ([section, list]) => `${list.join(', ')} (see ${linkTo(section)})`,
     );
     if (whole !== undefined) also.unshift(`all of ${linkTo(whole)}`);
     const others = also.length > 0 ? ` More options: ${also.join(', ')}.` : '';
-    return `## ${title}\n\n${purpose}${others}\n\n${table}`;
+    return `## ${title}\n\n${purpose}${others}\n\n${rows.join('\n')}\n`;
   });
   const intro = `# Options
 
-Reference of every option: what it takes, its default and what it does. \`undefined\` means the default, and
-\`Infinity\` no limit unless the row says otherwise. A wrong value or an unknown name throws an
-[\`OptionError\`](errors.md#err_backwater_option) that names the option. <!-- Written by \`npm run options\`. -->
+Reference of every option: the values that it takes, its default and what it does. (ms) stands for 1 to 2³¹−1
+milliseconds or \`Infinity\`. \`undefined\` means the default, and \`Infinity\` no limit unless the text says otherwise. A
+wrong value or an unknown name throws an [\`OptionError\`](errors.md#err_backwater_option).
+<!-- Written by \`npm run options\`. -->
 `;
   const path = join(root, PAGE);
   return format([intro, ...parts].join('\n'), { ...(await resolveConfig(path)), filepath: path });
 }
 
-function rowOf({ name, type, doc, takes, defaultValue = '' }) {
+function itemOf({ name, type, doc, takes, defaultValue }) {
   const paragraph = doc.join('\n').split('\n\n')[0].replaceAll('\n', ' ');
   const sentence = paragraph
     .replace(/\{@link ([\w.]+)\}/g, '`$1`')
     .replace(/docs\/(\w+\.md)/g, '[$1]($1)')
-    // The unit stands in the second column.
+    // The unit stands before the sentence.
     .replace(/, in (milli|micro)seconds/, '');
-  const code = /^('.*'|true|false|Infinity)$/.test(defaultValue)
-    ? `\`${defaultValue}\``
-    : defaultValue;
-  const cells = [`\`${name}\``, shortened(takes) ?? takenBy(type), code, sentence];
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const facts = [shortened(takes) ?? takenBy(type), defaultOf(defaultValue)].filter(Boolean);
+  return `- \`${name}\` (${facts.join(', ')}): ${sentence}`;
 }
 
-/** `an integer from 1 to 2147483647 (milliseconds)` as the table has it: `1 to 2³¹−1 ms`. */
+function defaultOf(value) {
+  if (value === undefined || value === 'required') return value;
+  if (value === 'none') return undefined;
+  return `default: ${/^('.*'|true|false|Infinity)$/.test(value) ? `\`${value}\`` : value}`;
+}
+
+/** `an integer from 1 to 1000 (bytes)` as the page has it: `1 to 1,000 bytes`; undefined if too long. */
 function shortened(takes) {
   if (takes === 'true or false') return '`boolean`';
-  return takes?.replace(
-    /^an integer from (\d+) to (\d+)(?: \((\w+)\))?/,
-    (_, min, max, unit = '') =>
+  const text = takes
+    ?.replace(TIME, 'ms')
+    .replace(/^an integer from (\d+) to (\d+)(?: \((\w+)\))?/, (_, min, max, unit = '') =>
       `${numberText(min)} to ${numberText(max)} ${UNITS[unit] ?? unit}`.trim(),
-  );
+    )
+    .replace(/^'\w+'(?= or )|(?<= or )'\w+'/g, '`$&`');
+  return text?.length > MAX_LENGTH ? undefined : text;
 }
 
+const MAX_LENGTH = 60;
+const TIME = 'an integer from 1 to 2147483647 (milliseconds) or Infinity';
 const UNITS = { milliseconds: 'ms', microseconds: 'µs' };
 
 function numberText(digits) {
@@ -162,9 +169,12 @@ function numberText(digits) {
 /** What an option of that type takes. */
 function takenBy(type) {
   if (type.startsWith("DecodeOptions['binaries']"))
-    return createRequire(import.meta.url)(join(home, 'build/codec/options.js')).binaries.takes;
+    return shortened(
+      createRequire(import.meta.url)(join(home, 'build/codec/options.js')).binaries.takes,
+    );
   return `\`${type
     .replaceAll('readonly ', '')
+    .replace(/import\("[^"]*"\)\./g, '')
     .replace('Name', 'string')
     .replace(/ \| undefined$/, '')}\``;
 }

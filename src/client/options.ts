@@ -1,4 +1,3 @@
-/** The options of clients and of single calls. */
 import { deadline, parent, type ParentCall, type TimeBound } from '../calls/deadline.js';
 import { copied, interception } from '../calls/interceptor.js';
 import { FLAG_IDEMPOTENT, FLAG_STREAM } from '../codec/control.js';
@@ -27,25 +26,21 @@ import { DEFAULT_BYTES_IN_FLIGHT } from '../platform/heap.js';
 import type { AbortSignalLike } from '../platform/realms.js';
 import type { ClientUrl } from '../resolve/targets.js';
 
-/** What a call takes and its client sets the default for. */
 const callDefaults = {
   ...messages,
-  /**
-   * The limit for getting a connection, in milliseconds: waiting for a free one, resolving the name, and the
-   * TCP and TLS handshakes.
-   */
+  /** The limit for getting a connection, in milliseconds: queue, name resolution, TCP and TLS handshakes. */
   connectTimeout: option(timeout, 8000),
   /** The limit for one attempt, in milliseconds, from the first byte sent to the last byte received. */
   recvTimeout: option(timeout, 5000),
   /**
-   * The limit for the whole call, in milliseconds, including all attempts.
+   * The limit for the whole call with all attempts, in milliseconds.
    *
-   * The server receives it as a deadline, so it can stop work that no caller waits for.
+   * The server receives it as a deadline, so it can stop work whose caller has gone away.
    */
   timeout: option(timeout, Infinity),
   /**
-   * Whether repeating the call is harmless. If so, it is retried when the connection is lost or the server
-   * answers 503, on another server if there is one.
+   * Whether repeating the call is harmless, so that it is retried after a lost connection or a 503, on
+   * another server if there is one.
    *
    * Other calls are retried only if the server has certainly not started them.
    */
@@ -53,25 +48,20 @@ const callDefaults = {
   /**
    * How often an idempotent call may be retried.
    *
-   * A budget bounds the retries of all calls of a client: a tenth of its calls, and a few more every second.
+   * The retries of a client share a budget: a tenth of its calls, and a few more every second.
    */
   maxRetries: option(integer(0, 100), 2),
   /**
-   * How long to wait before sending an idempotent call to a second server as well, in milliseconds. The first
-   * answer wins.
+   * After how long an idempotent call also goes to a second server, in milliseconds. The first answer wins.
    */
   hedgeDelay: option(integerOrInfinity(0, MAX_TIMEOUT, 'milliseconds'), Infinity),
-  /**
-   * Whether to throw what the remote function threw, a JavaScript error or a term, instead of a {@link
-   * RemoteException}.
-   */
+  /** Whether to throw what the function threw, an error or a term, instead of a {@link RemoteException}. */
   rethrowRemoteExceptions: option(boolean, false),
   /**
-   * Signed names and values that travel with the call. The function reads them in {@link
-   * CallContext.metadata}. Entries of a call override the client's.
+   * Signed names and values for {@link CallContext.metadata}. Entries of a call override the client's.
    *
-   * Names are header tokens in lower case. Together, entries are limited to 64, with 2,048 bytes of names and
-   * 8,192 bytes of names and values. Each byte of UTF-8 that is not visible ASCII counts as three.
+   * Names are header tokens in lower case. All entries together are limited to 64, with 2,048 bytes of names
+   * and 8,192 bytes of names and values. Each byte of UTF-8 that is not visible ASCII counts as three.
    */
   metadata: option(metadata, undefined),
 };
@@ -81,28 +71,19 @@ export const callTable = {
   /**
    * Cancels the call in any phase. The call rejects with the signal's reason.
    *
-   * Its connection or its place in the queue is released at once, which tells the server too.
+   * The server learns of it, too.
    */
   signal: option(abortSignal, undefined),
-  /**
-   * When the call must have ended.
-   *
-   * `timeout` applies as well. Both are sent to the server.
-   */
+  /** When the call must have ended. `timeout` applies as well. */
   deadline: option(deadline, undefined),
-  /**
-   * The call that this one is made for. This call shares its cancellation, deadline and trace headers.
-   *
-   * Pass the {@link CallContext} of the function that makes the call.
-   */
+  /** The {@link CallContext} whose cancellation, deadline and trace headers this call shares. */
   parent: option(parent, undefined),
 };
 
 export const streamTable = {
   ...callTable,
   /**
-   * How long to wait for the next items or a ping of the server, in milliseconds; `Infinity` for no limit. It
-   * counts while the consumer waits.
+   * How long to wait for items or a ping, in milliseconds. It counts while the consumer waits.
    *
    * @defaultValue the client's `streamIdleTimeout`
    */
@@ -116,14 +97,12 @@ export const clientTable = {
   /** How many connections to each server may be open. More calls wait. */
   maxConnections: option(integer(1, 65535), 64),
   /**
-   * How many streams from each server may be open, each on a connection of its own beside `maxConnections`.
-   * More streams wait.
+   * How many streams from each server may be open, besides `maxConnections`. More streams wait.
+   *
+   * Each stream has a connection of its own.
    */
   maxStreams: option(integer(1, 65535), 64),
-  /**
-   * How long a stream may wait for its next items or a ping, in milliseconds. It counts while the consumer
-   * waits.
-   */
+  /** How long a stream may wait for items or a ping, in milliseconds. It counts while the consumer waits. */
   streamIdleTimeout: option(timeout, 30_000),
   /** How many connections to each server to open in advance and keep open. */
   minConnections: option(integer(0, 65535), 0),
@@ -134,8 +113,8 @@ export const clientTable = {
    */
   maxConnectionAge: option(timeout, Infinity),
   /**
-   * How long a server may show no sign of life before its connection is closed, in milliseconds. `Infinity`
-   * leaves it to the system, which takes hours.
+   * How long a server may show no sign of life before its connection is closed, in milliseconds. With
+   * `Infinity`, the system decides, which takes hours.
    *
    * The system probes idle connections, and waits this long for an acknowledgement of sent data.
    */
@@ -146,26 +125,26 @@ export const clientTable = {
    * How many bytes the arguments of unsettled calls may take. The next call fails with a {@link
    * QueueFullError}, unless it is the only one.
    *
-   * Answers that are being received and decoded may take as much again; more answers wait on the wire. Answers
-   * of at most 16 KiB do not count.
+   * Answers that are being received and decoded may take as much again; more answers wait on the wire.
+   * Answers of at most 16 KiB do not count.
    *
-   * @defaultValue 268,435,456 (256 MiB), or a quarter of V8's heap limit if that is less
+   * @defaultValue 256 MiB, or a quarter of V8's heap limit if that is less
    */
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   /**
    * How long an unused connection is kept, in milliseconds.
    *
-   * A server that announces how long it keeps connections (`keep-alive: timeout=N`) lowers this to one second
-   * less than that.
+   * If the server announces how long it keeps connections (`keep-alive: timeout=N`), one second less is the
+   * most.
    *
    * @defaultValue one second less than the server announces, or 4,000
    */
   idleTimeout: option(optional(timeout), undefined),
   /**
-   * How often names are resolved, and a function as `url` is called, in milliseconds. `Infinity` means only
-   * when a server fails.
+   * How often to resolve names and call a function given as `url`, in milliseconds. `Infinity`: only when a
+   * server fails.
    *
-   * @defaultValue the TTL of the DNS records, or 30,000 where there is none
+   * @defaultValue the TTL of the DNS records, or 30,000
    */
   resolveInterval: option(optional(timeout), undefined),
   /**
@@ -176,7 +155,7 @@ export const clientTable = {
   dnsServers: option(optional(dnsServers), undefined),
   /** Whether to sign the time of each request, so that servers can refuse replays. See docs/replay.md. */
   replayProtection: option(boolean, false),
-  /** The name of the server that requests are meant for. Other servers refuse them. */
+  /** The server that requests are meant for. Other servers refuse them. */
   audience: option(audience, undefined),
   /**
    * The name that the server knows this client's secret by.
@@ -226,17 +205,14 @@ export interface ClientOptions extends ClientTuning {
   /**
    * Certificates to trust and to present, for `https` URLs.
    *
-   * @defaultValue trusts the certificates that Node trusts
+   * @defaultValue the roots that Node trusts
    */
   readonly tls?: TlsClientOptions | undefined;
   /** The secret shared with the server. In a list, the first one signs and all are accepted. */
   readonly secret: Secret | readonly Secret[];
 }
 
-/**
- * What only calls have. Properties of their own, since programs may have added some of these names to
- * Object.prototype.
- */
+/** Own properties, because programs may add such names to Object.prototype. */
 const ofCalls = {
   signal: undefined,
   deadline: undefined,
@@ -246,25 +222,24 @@ const ofCalls = {
   bound: undefined,
 };
 
-/** The complete options of a client, which a call without options of its own uses. */
+/** The complete options of a client, and of a call without options. */
 export interface ClientSettings extends Readonly<Omit<Values<typeof clientTable>, 'metadata'>> {
   readonly signal: undefined;
   readonly deadline: undefined;
   readonly parent: undefined;
   readonly metadata: Metadata | undefined;
   readonly trace?: TraceHeaders | undefined;
-  /** The identifier of the first request that the call sends; undefined if the addon makes it. */
+  /** The identifier of the first request; undefined if the addon makes it. */
   readonly requestId?: string | undefined;
-  /** For the addon: how to decode and to call. */
+  /** Tells the addon how to decode and to call. */
   readonly flags: number;
 }
 
-/** The complete options of a call. */
 export interface CallSettings extends Omit<ClientSettings, 'signal' | 'deadline' | 'parent'> {
   readonly signal: AbortSignalLike | undefined;
   readonly deadline: Date | number | undefined;
   readonly parent: ParentCall | undefined;
-  /** What `timeout` follows from, if that is not the option of this name. */
+  /** The deadline or parent that `timeout` follows from. */
   readonly bound?: TimeBound | undefined;
 }
 
@@ -273,7 +248,7 @@ function flagsOf(values: Values<typeof callDefaults>): number {
 }
 
 /**
- * @param subject whose options they are, to follow "option of"
+ * @param subject follows "option of" in messages
  * @throws {@link OptionError} naming the option that is unknown or has a wrong value
  */
 export function clientOptions(input?: ClientTuning | null, subject = 'the client'): ClientSettings {
@@ -291,17 +266,11 @@ export function clientOptions(input?: ClientTuning | null, subject = 'the client
   return Object.freeze({ ...values, metadata, interceptors, ...ofCalls, flags });
 }
 
-/**
- * The settings of one call.
- *
- * @param client the settings of its client, which are the defaults
- * @throws {@link OptionError} naming the option that is unknown or has a wrong value
- */
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function callOptions(
   input: CallOptions | null | undefined,
   client: CallSettings,
 ): CallSettings {
-  // Most calls have no options of their own.
   if (input === undefined || input === null) return client;
   const base = { ...client, metadata: undefined };
   const values = { ...client, ...readOptions(callTable, input, 'the call', base) };
@@ -309,12 +278,7 @@ export function callOptions(
   return Object.freeze({ ...values, metadata, flags: flagsOf(values) });
 }
 
-/**
- * The settings of one stream.
- *
- * @param client the settings of its client, which are the defaults
- * @throws {@link OptionError} naming the option that is unknown or has a wrong value
- */
+/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function streamOptions(
   input: StreamOptions | null | undefined,
   client: CallSettings,

@@ -14,38 +14,37 @@ export type CallerSecrets =
       readonly secret: Secret | readonly Secret[];
       /**
        * Whether requests must name the caller. Clients do so with their option `caller`; Erlang's do not.
-       * Default: `'optional'` if no caller says `hint`, otherwise `'required'`.
+       *
+       * @defaultValue `'optional'` if no caller says `hint`, otherwise `'required'`
        */
       readonly hint?: 'optional' | 'required' | undefined;
     };
 
 /**
- * Who may call a server: a secret that all callers share, or several secrets that are all accepted; or
- * the secrets of each caller by its name, which functions read in {@link CallContext.caller}.
+ * Who may call a server: one or several secrets that all callers share, or the secrets of each caller by the
+ * name that functions read in {@link CallContext.caller}.
  */
 export type ServerSecrets = Secret | readonly Secret[] | Readonly<Record<string, CallerSecrets>>;
 
-/** A caller in the form that the addon takes. */
 export interface NativeCaller {
   /** Null for secrets without a name. */
   readonly name: string | null;
   readonly secrets: Buffer[];
-  /** Whether the name must be sent; null for what the others say. */
+  /** Whether requests must name the caller; null if the option does not say. */
   readonly needsName: boolean | null;
 }
 
 const NAME = /^[\x21-\x7e]{1,64}$/;
 
-/** The name of a caller, which stands in a header as it is. */
 export const callerName: OptionType<string | undefined> = {
   takes: 'a name of 1 to 64 visible ASCII characters',
   accepts: (value): value is string => typeof value === 'string' && NAME.test(value),
 };
 
 /**
- * Copies of the secrets. Whether the callers can be used together is for the addon to check.
+ * Copies the secrets. The addon checks whether the callers can be used together.
  *
- * @throws {@link OptionError} naming the caller or the secret that is wrong; never showing a secret
+ * @throws {@link OptionError} naming the caller or the secret that is wrong, never showing a secret
  */
 export function parseCallers(value: unknown): NativeCaller[] {
   if (!isRecord(value)) return [{ name: null, secrets: parseSecrets(value), needsName: null }];
@@ -87,7 +86,6 @@ function parseCaller(value: unknown, option: string): Omit<NativeCaller, 'name'>
   return { secrets, needsName: hint === 'required' };
 }
 
-/** Whether a value is neither a secret nor a list, but an object with one property for each thing. */
 function isRecord(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   return !Array.isArray(value) && !types.isUint8Array(value) && isPlainObject(value);

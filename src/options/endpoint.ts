@@ -4,32 +4,30 @@ import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { isUrl } from '../platform/realms.js';
 
-/** Where a server is. */
 export interface Endpoint {
   readonly scheme: 'http' | 'https';
   /** A host name in ASCII or an address; an IPv6 address without brackets. */
   readonly host: string;
   /** 1 to 65535. */
   readonly port: number;
-  /** What the paths of all requests begin with. */
+  /** The prefix of all request paths. */
   readonly basePath: '/backwater/1/';
 }
 
 const BASE_PATH = '/backwater/1/';
 const DEFAULT_PORT = 8080;
-/** Without a scheme, these ports mean TLS; as in Erlang's backwater. */
+/** These ports mean TLS if there is no scheme, as in Erlang's backwater. */
 const TLS_PORTS: readonly number[] = [443, 8443];
 const FORMS = "a URL such as 'http://10.0.0.1:8080', 'host', or 'host:port'";
 
 /**
- * Reads what the option `url` takes: a URL, its text, `'host'` (http on port 8080), or `'host:port'`
- * (https on 443 and 8443, http on any other). An IPv6 address with a port is written in brackets.
+ * Parses a URL, its text, `'host'` or `'host:port'`. An IPv6 address with a port is written in brackets.
  *
- * @throws {@link OptionError} when it is none of these, or says what a base address cannot: a path
- * other than `/` or `/backwater/1`, a query, a fragment, a user
+ * @throws {@link OptionError} for anything else, or a path other than `/` or `/backwater/1`, a query, a
+ * fragment or a user
  */
 export function parseEndpoint(url: unknown): Endpoint {
-  // Parsed again, since URLs of other realms may have other rules.
+  // URLs of other realms may follow other rules.
   if (isUrl(url)) return fromUrl(parseUrl(url.href));
   if (typeof url !== 'string') throw refuse(`takes ${FORMS}, not ${inspectBriefly(url, 100)}`);
   // The URL parser would drop these silently.
@@ -42,7 +40,7 @@ function fromUrl(url: URL): Endpoint {
     throw refuse("cannot have a user or a password: calls are signed with the option 'secret'");
   }
   const { scheme, port } = schemeOf(url.protocol);
-  // `search` and `hash` are empty also for a bare `?` or `#`.
+  // `search` and `hash` are also empty for a bare `?` or `#`.
   if (/[?#]/.test(url.href)) throw refuse('cannot have a query or a fragment');
   if (!['/', '/backwater/1', BASE_PATH].includes(url.pathname)) {
     throw refuse(`cannot have a path other than ${BASE_PATH}`);
@@ -75,7 +73,7 @@ function parseUrl(text: string): URL {
   try {
     return new URL(text);
   } catch (cause) {
-    // Not echoed: it may hold a password.
+    // Not echoed, because it may hold a password.
     throw refuse(`takes ${FORMS}; this one cannot be parsed`, cause);
   }
 }

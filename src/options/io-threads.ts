@@ -3,14 +3,13 @@ import process from 'node:process';
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
-/** The environment variable that sets the default number of I/O threads. */
 const VARIABLE = 'BACKWATER_IO_THREADS';
 export const MAX_IO_THREADS = 64;
 
 /**
- * The default number of I/O threads: what the environment variable says, and 1 in the workers of
- * `node:cluster`, which use the cores by their number. Undefined leaves it to the addon, which knows how many
- * cores the process may use: `os.availableParallelism` of Node 20 does not see a container's CPU limit.
+ * The value of the environment variable, or 1 in the workers of `node:cluster`, which are as many as the
+ * cores. Undefined lets the addon count the cores, because `os.availableParallelism` of Node 20 ignores a
+ * container's CPU limit.
  *
  * @throws {@link OptionError} if the variable is not an integer from 1 to 64
  */

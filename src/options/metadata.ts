@@ -3,14 +3,14 @@ import { OptionError } from '../errors/errors.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { isPlainObject } from '../platform/realms.js';
 
-/** Metadata of a call: names and values, as an object or as a map such as `context.metadata`. */
+/** Metadata of a call: an object of names and values, or a map such as `context.metadata`. */
 export type MetadataInput = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 
-/** The trace that a call belongs to, in the headers of W3C's Trace Context and Baggage. */
+/** The headers of W3C's Trace Context and Baggage for the trace that a call belongs to. */
 export interface TraceHeaders {
   /** The span that the call belongs to. */
   traceparent?: string | undefined;
-  /** What tracing systems add to it. */
+  /** Data of tracing systems. */
   tracestate?: string | undefined;
   /** Names and values that travel with the trace. */
   baggage?: string | undefined;
@@ -21,19 +21,18 @@ const MAX_ENTRIES = 64;
 const MAX_NAMES = 2048;
 const MAX_SIZE = 8192;
 
-/** What the option takes, in words. */
 export const METADATA = "an object or a Map of names and strings, such as { tenant: 'acme' }";
 
 /** A token (RFC 9110, 5.6.2) in lower case. */
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const RESERVED = /^(?:(?:x-)?backwater-.*|traceparent|tracestate|baggage)$/;
-/** All but visible ASCII, and the character that encodes it. */
+/** Everything but visible ASCII, and `%`, which escapes it. */
 const ENCODED = /[^\x21-\x24\x26-\x7e]+/g;
 
-/** Checked metadata. It never changes. */
+/** Checked, immutable metadata. */
 export class Metadata {
   readonly entries: ReadonlyMap<string, string>;
-  /** Names and values of the headers in turns, with NUL between them. */
+  /** Header names and values in turns, separated by NUL. */
   readonly headers: string;
 
   constructor(entries: ReadonlyMap<string, string>) {
@@ -42,9 +41,9 @@ export class Metadata {
   }
 
   /**
-   * The metadata that an option gives, and what `base` has besides; undefined if there is none.
+   * Merges `input` into `base`; undefined if both are empty.
    *
-   * @throws {@link OptionError} saying which entry is wrong, or which limit is exceeded
+   * @throws {@link OptionError} naming the entry that is wrong or the limit that is exceeded
    */
   static of(input: MetadataInput | undefined, base?: Metadata): Metadata | undefined {
     if (input === undefined) return base;
@@ -58,7 +57,7 @@ export class Metadata {
   }
 }
 
-/** What two options give together; the second takes precedence. */
+/** The second takes precedence. */
 export function mergeMetadata(
   first: MetadataInput,
   second: MetadataInput | undefined,
@@ -69,7 +68,7 @@ export function mergeMetadata(
 /** Characters that a header may contain unescaped; Cowboy limits values to 4 KiB. */
 const TRACE = /^[!-~](?:[ -~]{0,4094}[!-~])?$/;
 
-/** The headers of a call in the form that the addon takes; empty for none. */
+/** The headers of a call for the addon; empty for none. */
 export function callHeaders(metadata: Metadata | undefined, trace?: TraceHeaders): string {
   let headers = metadata?.headers ?? '';
   if (trace === undefined) return headers;

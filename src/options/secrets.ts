@@ -8,11 +8,11 @@ import { copyBytes } from '../platform/bytes.js';
 export type Secret = string | Uint8Array;
 
 /**
- * Copies of the secrets: what the caller does to its own later changes nothing.
+ * Copies the secrets, so later changes by the caller have no effect.
  *
- * @param value a secret, or a list of 1 to 16: the first signs, any is accepted
- * @param option what they are called in errors
- * @throws {@link OptionError} naming the one that is empty or no secret; never showing it
+ * @param value a secret, or a list of 1 to 16: the first one signs, and all are accepted
+ * @param option its name in errors
+ * @throws {@link OptionError} naming the one that is wrong, never showing it
  */
 export function parseSecrets(value: unknown, option = 'secret'): Buffer[] {
   if (!Array.isArray(value)) return [parseSecret(value, option)];
@@ -28,18 +28,17 @@ export function parseSecrets(value: unknown, option = 'secret'): Buffer[] {
       { option },
     );
   }
-  // Array.from visits holes, which map would leave.
+  // Unlike `map`, Array.from visits holes.
   return Array.from(value, (secret: unknown, index) => parseSecret(secret, `${option}[${index}]`));
 }
 
 /** The addon's `MAX_SECRETS`. */
 const MAX_SECRETS = 16;
 
-/** As long as the output of SHA-256: a longer secret makes signatures no stronger (RFC 2104, 3). */
+/** Secrets longer than the output of SHA-256 make signatures no stronger (RFC 2104, 3). */
 const ADVISED_LENGTH = 32;
 let warned = false;
 
-/** Warns once per process of a short secret. */
 function warnOfShort(length: number, option: string): void {
   if (warned || length >= ADVISED_LENGTH) return;
   warned = true;
@@ -65,7 +64,7 @@ function parseSecret(value: unknown, option: string): Buffer {
   return bytes;
 }
 
-/** UTF-8 outside of Buffer's pool, whose memory unrelated buffers can reach. */
+/** Outside of Buffer's pool, whose memory unrelated buffers can reach. */
 function encodeText(text: string): Buffer {
   const bytes = Buffer.alloc(Buffer.byteLength(text));
   bytes.write(text);

@@ -1,7 +1,6 @@
 import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
-/** The check of an option. */
 export interface OptionType<T> {
   /** A description of accepted values that follows "takes". */
   readonly takes: string;
@@ -14,18 +13,15 @@ export interface Option<T> {
   readonly fallback: T;
 }
 
-/** The options of an operation, by name: the only place that declares them. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
-/** A value for each option of a table. */
 export type Values<Table extends OptionTable> = {
   -readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
 };
 
 /**
- * What a caller may give for a table of options. An interface that extends this declares nothing again:
- * `scripts/options.mjs` writes its properties out in the declarations, with the doc comments, checks and
- * defaults of the table.
+ * What a caller may give for a table. `scripts/options.mjs` writes the properties of interfaces that extend
+ * this into the declarations, with the doc comments, checks and defaults of the table.
  */
 export type OptionsOf<Table extends OptionTable> = {
   readonly [Name in keyof Table]?: Values<Table>[Name] | undefined;
@@ -35,20 +31,17 @@ export function option<T>(type: OptionType<T>, fallback: T): Option<T> {
   return { type, fallback };
 }
 
-/** The value of each option when none is given. */
 export function fallbacks<Table extends OptionTable>(table: Table): Values<Table> {
   const entries = Object.entries(table).map(([name, { fallback }]) => [name, fallback]);
   return Object.fromEntries(entries) as Values<Table>;
 }
 
 /**
- * The values of options: `base` with what the caller has given.
+ * Reads options over the values of `base`. Only own properties count, each is read once, and undefined means
+ * not given.
  *
- * Only own properties count, each is read once, and undefined means not given.
- *
- * @param input what the caller has given: an object, or null or undefined for none
- * @param subject whose options they are, to follow "option of"
- * @param prefix what stands before the names in errors, such as `tls.`
+ * @param subject follows "option of" in messages
+ * @param prefix of names in errors, such as `tls.`
  * @throws {@link OptionError} naming the option that is unknown or takes something else
  */
 export function readOptions<Table extends OptionTable>(
@@ -98,7 +91,7 @@ function unknownOption(
   });
 }
 
-/** The name that was probably meant: a typing error away, or in another way of writing. */
+/** The name that was probably meant: a typo away, whatever its case. */
 function closestName(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.slice(0, 64).toLowerCase();
   const given = plain(name);
@@ -114,7 +107,7 @@ function closestName(name: string, known: readonly string[]): string | undefined
   return closest;
 }
 
-/** How many letters must be inserted, deleted or replaced to get from one word to the other. */
+/** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {

@@ -12,19 +12,17 @@ import { copyBytes } from '../platform/bytes.js';
 import { isUrl } from '../platform/realms.js';
 
 /**
- * Certificates or a key in PEM form: their text, its bytes, or the path of a file. What contains
- * `-----BEGIN` is the text itself; a path may be a `file:` URL.
+ * Certificates or a key in PEM form: their text (which contains `-----BEGIN`), its bytes, or the path or
+ * `file:` URL of a file.
  */
 export type Pem = string | Uint8Array | URL;
 
-/** A server's TLS options as the addon takes them. */
 export interface NativeTlsServer {
   readonly cert: string;
   readonly key: string;
   readonly clientCa: string | null;
 }
 
-/** A client's TLS options as the addon takes them. */
 export interface NativeTlsClient {
   readonly ca: string | null;
   readonly cert: string | null;
@@ -56,7 +54,7 @@ const certificateTable = {
 
 export const clientCaTable = {
   /**
-   * The authorities whose certificates clients must present, or such certificates. Without it, clients need
+   * The authorities whose certificates clients must present, or such certificates. By default, clients need
    * none.
    */
   clientCa: option(pems, undefined),
@@ -103,9 +101,9 @@ export interface TlsServerOptions extends TlsCertificate, OptionsOf<typeof clien
 export interface TlsClientOptions extends OptionsOf<typeof tlsClientTable> {}
 
 /**
- * The option `tls` of a server, with its files read.
+ * Reads the option `tls` of a server and its files.
  *
- * @throws {@link OptionError} naming what is missing or takes something else, such as `tls.cert`
+ * @throws {@link OptionError} naming what is missing or wrong, such as `tls.cert`
  */
 export function tlsServerOptions(input: unknown): NativeTlsServer {
   const { clientCa, ...certificate } = readTls(tlsServerTable, input, "the server's tls", 'tls.');
@@ -116,9 +114,9 @@ export function tlsServerOptions(input: unknown): NativeTlsServer {
 }
 
 /**
- * A certificate with its key, the files read.
+ * Reads a certificate with its key, and their files.
  *
- * @throws {@link OptionError} naming what is missing or takes something else, such as `cert`
+ * @throws {@link OptionError} naming what is missing or wrong, such as `cert`
  */
 export function certificateOptions(input: unknown): { cert: string; key: string } {
   return readCertificate(readTls(certificateTable, input, 'setCertificate', ''), '');
@@ -134,9 +132,9 @@ function readCertificate(
 }
 
 /**
- * The option `tls` of a client, with its files read.
+ * Reads the option `tls` of a client and its files.
  *
- * @throws {@link OptionError} naming what is missing or takes something else, such as `tls.ca`
+ * @throws {@link OptionError} naming what is missing or wrong, such as `tls.ca`
  */
 export function tlsClientOptions(input: unknown): NativeTlsClient {
   const values = readTls(tlsClientTable, input, "the client's tls", 'tls.');
@@ -164,8 +162,7 @@ export function tlsClientOptions(input: unknown): NativeTlsClient {
 }
 
 /**
- * A text that is the same for the same options. A path is its own text: what the file holds is not
- * looked at.
+ * A key for equal options. It contains paths, not the contents of their files.
  *
  * @throws {@link OptionError} as {@link tlsClientOptions} does
  */
@@ -194,7 +191,7 @@ function textOf(value: Pem | readonly Pem[], name: string): string {
   if (Array.isArray(value)) return value.map((part: Pem) => textOf(part, name)).join('\n');
   const single = value as Pem;
   if (typeof single === 'string' && single.includes('-----BEGIN')) return withoutMark(single);
-  // What a file holds besides ASCII are comments.
+  // Anything but ASCII stands in comments.
   if (types.isUint8Array(single)) return withoutMark(copyBytes(single).toString('latin1'));
   try {
     return withoutMark(readFileSync(pathOf(single), 'latin1'));
@@ -205,12 +202,12 @@ function textOf(value: Pem | readonly Pem[], name: string): string {
   }
 }
 
-/** `fs` does not take URLs of every realm. */
+/** `fs` refuses URLs of other realms. */
 function pathOf(path: string | URL): string {
   return typeof path === 'string' ? path : fileURLToPath(path.href);
 }
 
-/** Without the mark of UTF-8 that editors of Windows begin files with: PEM begins with a line. */
+/** Removes the byte order mark that editors on Windows write, because PEM begins with a line. */
 function withoutMark(text: string): string {
   return text.replace(/^(?:\ufeff|\xef\xbb\xbf)/, '');
 }

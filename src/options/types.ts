@@ -3,7 +3,7 @@ import { METADATA, type MetadataInput } from './metadata.js';
 import { option, type OptionType } from './table.js';
 import { type AbortSignalLike, isAbortSignal } from '../platform/realms.js';
 
-/** The largest delay that timers of Node take, in milliseconds: some 24.8 days. */
+/** The longest delay of Node's timers, in milliseconds: some 24.8 days. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export const boolean: OptionType<boolean> = {
@@ -11,7 +11,7 @@ export const boolean: OptionType<boolean> = {
   accepts: (value): value is boolean => typeof value === 'boolean',
 };
 
-/** @param unit what is counted, such as `bytes` */
+/** @param unit such as `bytes` */
 export function integer(min: number, max: number, unit?: string): OptionType<number> {
   return {
     takes: `an integer from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`,
@@ -19,7 +19,6 @@ export function integer(min: number, max: number, unit?: string): OptionType<num
   };
 }
 
-/** An integer, or `Infinity` for what its absence means. */
 export function integerOrInfinity(min: number, max: number, unit?: string): OptionType<number> {
   return {
     takes: `${integer(min, max, unit).takes} or Infinity`,
@@ -33,22 +32,20 @@ function isIntegerWithin(value: unknown, min: number, max: number): value is num
 
 export const timeout = integerOrInfinity(1, MAX_TIMEOUT, 'milliseconds');
 
-/** How much memory messages may take. */
 export const bytesInFlight = integerOrInfinity(1, 2 ** 41, 'bytes');
 
-/** An option of clients and servers alike. */
 export const spinning = {
   /**
    * How long threads may spin before they sleep, in microseconds.
    *
    * Waking a sleeping thread takes longer than a small call. Threads spin only while at most four calls are
-   * in flight and while spinning helps; other work ends it. The largest value among a thread's servers and
-   * clients applies.
+   * in flight and spinning helps; other work ends it. The largest value among a thread's servers and clients
+   * applies.
    */
   spin: option(integer(0, 1000, 'microseconds'), 200),
 };
 
-/** What another type takes, for an option that has no value of its own when it is not given. */
+/** For an option without a default of its own. */
 export function optional<T>({ takes, accepts }: OptionType<T>): OptionType<T | undefined> {
   return { takes, accepts: (value): value is T | undefined => accepts(value) };
 }
@@ -61,7 +58,7 @@ export const dnsServers: OptionType<readonly string[]> = {
 
 const DNS_SERVER = /^(?:\[([^\]]*)\]|([^:]*))(?::([1-9]\d{0,4}))?$/;
 
-/** Checked here, since `setServers` of `node:dns` aborts the process for port 0. */
+/** `setServers` of `node:dns` aborts the process for port 0. */
 function isDnsServer(value: unknown): boolean {
   if (typeof value !== 'string') return false;
   if (isIP(value) !== 0) return true;
@@ -105,7 +102,7 @@ function isAudience(value: unknown): value is string {
   return typeof value === 'string' && AUDIENCE.test(value);
 }
 
-/** Text that stands in a header as it is. */
+/** Stands in a header unescaped. */
 export const audience: OptionType<string | undefined> = {
   takes: 'a name of 1 to 255 printable ASCII characters',
   accepts: isAudience,
@@ -128,7 +125,7 @@ export const healthPath: OptionType<string> = {
     !value.startsWith('/backwater/'),
 };
 
-/** Its entries are checked when it is read. */
+/** {@link Metadata.of} checks its entries. */
 export const metadata: OptionType<MetadataInput | undefined> = {
   takes: METADATA,
   accepts: (value): value is MetadataInput => typeof value === 'object' && value !== null,
@@ -139,7 +136,6 @@ export const abortSignal: OptionType<AbortSignalLike | undefined> = {
   accepts: isAbortSignal,
 };
 
-/** A list of what `accepts` accepts. */
 export function listOf<T>(
   takes: string,
   accepts: (item: Record<string, unknown>) => boolean,

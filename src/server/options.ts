@@ -1,4 +1,3 @@
-/** The options of servers and of closing them. */
 import { copied, interception } from '../calls/interceptor.js';
 import { SHARE_ENV, type WorkerOptions as ThreadOptions } from 'node:worker_threads';
 import { compression, limits, messages, readingFlags } from '../codec/options.js';
@@ -21,7 +20,7 @@ import {
 } from '../options/types.js';
 import { DEFAULT_BYTES_IN_FLIGHT } from '../platform/heap.js';
 
-/** The options of Node's `Worker` that a server's worker threads can be created with. */
+/** The options of Node's `Worker` that worker threads of a server can have. */
 export type WorkerOptions = Pick<
   ThreadOptions,
   'argv' | 'env' | 'execArgv' | 'resourceLimits' | 'name'
@@ -43,17 +42,16 @@ export const serverTable = {
    */
   host: option(hostName, '0.0.0.0'),
   /**
-   * The port to listen on, or 0 for a free one, which `server.port` then holds.
+   * The port to listen on, or 0 for a free one: see `server.port`.
    *
    * @defaultValue 8080, or 8443 with TLS
    */
   port: option(integer(0, 65535), 8080),
   /**
-   * Whether other processes of the same user that set this option can listen on the port as well
-   * (`SO_REUSEPORT`).
+   * Whether processes of the same user that set this option share the port (`SO_REUSEPORT`).
    *
-   * Linux spreads connections over the processes, macOS gives all of them to one, and Windows does not support
-   * it.
+   * Linux spreads connections over the processes, macOS gives all of them to one, and Windows does not
+   * support it.
    *
    * @defaultValue `true` in workers of `node:cluster`, otherwise `false`
    */
@@ -63,9 +61,9 @@ export const serverTable = {
   /**
    * The limit for receiving the head of a request, in milliseconds.
    *
-   * For the first request of a connection, it includes the TLS handshake and counts from when the connection
-   * was accepted, so it also bounds how long a client may leave a new connection unused. Erlang's clients need
-   * at least 3000.
+   * For the first request of a connection, it counts from when the connection was accepted, so it includes
+   * the TLS handshake and bounds how long a new connection may stay unused. Erlang's clients need at least
+   * 3000.
    *
    * @defaultValue `recvTimeout`
    */
@@ -77,37 +75,36 @@ export const serverTable = {
    */
   requestTimeout: option(optional(timeout), undefined),
   /**
-   * How long a connection may be idle between two requests, in milliseconds; `Infinity` for no limit.
+   * How long a connection may be idle between two requests, in milliseconds.
    *
    * Responses announce it in seconds (`keep-alive: timeout=65`). It should be longer than callers and load
-   * balancers keep connections, so that they are the ones to close them.
+   * balancers keep connections, so that they close them first.
    */
   keepAliveTimeout: option(timeout, 65_000),
   /** How long a caller may take no bytes of its answer before its connection is closed, in milliseconds. */
   sendTimeout: option(timeout, 30_000),
-  /** How many bytes the head of a request may have. Larger ones are answered with 431. */
+  /** How many bytes the head of a request may have. Larger ones get a 431. */
   maxHeaderSize: option(integer(1024, 1_048_576, 'bytes'), 16_384),
-  /** How many headers a request may have. More are answered with 431. */
+  /** How many headers a request may have. More get a 431. */
   maxHeaders: option(integer(16, 1000), 100),
   /** Whether callers receive the stack traces of exceptions. */
   returnExceptionStacktraces: option(boolean, true),
-  /** How many connections may be open. More connections wait. */
+  /** How many connections may be open. More wait. */
   maxConnections: option(count, 10_000),
   /**
-   * How many calls may be in flight. The next one is answered with 503.
+   * How many calls may be in flight. More get a 503.
    *
    * A call whose caller has gone away does not count; see {@link ServerStats.abandoned}.
    */
   maxCallsInFlight: option(count, 4096),
   /**
-   * How many streams may be in flight. The next one is answered with 503, and its generator is ended.
+   * How many streams may be in flight. More get a 503, and their generator is ended.
    *
-   * A stream counts among the calls in flight until its first items are sent, and among the streams from then
-   * on.
+   * A stream counts among the calls in flight until its first items are sent.
    */
   maxStreams: option(count, 1024),
   /**
-   * How long a stream may be silent before a ping shows that it is alive, in milliseconds. `Infinity` means no
+   * How long a stream may be silent before a ping shows that it is alive, in milliseconds. `Infinity`: no
    * pings.
    *
    * It should be less than half of the `idleTimeout` of callers and of the proxies between.
@@ -123,14 +120,14 @@ export const serverTable = {
    * How many bytes calls may take: their arguments until the function has settled, and their results until
    * they are sent.
    *
-   * A call that does not fit waits, and is answered with 503 if there is still no room after `recvTimeout`.
-   * Messages of at most 16 KiB do not count. docs/limits.md lists the sizes of values.
+   * A call that does not fit waits, and gets a 503 if there is still no room after `recvTimeout`. Messages of
+   * at most 16 KiB do not count. docs/limits.md lists the sizes of values.
    *
-   * @defaultValue 268,435,456 (256 MiB), or a quarter of V8's heap limit if that is less
+   * @defaultValue 256 MiB, or a quarter of V8's heap limit if that is less
    */
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   /**
-   * How many worker threads serve a module that is given as a URL. Each thread imports its own instance.
+   * How many worker threads serve a module given as a URL. Each imports its own instance.
    *
    * @defaultValue `os.availableParallelism()`
    */
@@ -156,19 +153,16 @@ export const serverTable = {
     undefined,
   ),
   /**
-   * Which requests to check for replays: none, requests that carry their time (`'prefer'`), or all
-   * (`'require'`), which refuses requests without a time. See docs/replay.md.
+   * Which requests to check for replays: none, those with a time (`'prefer'`), or all, which refuses requests
+   * without one (`'require'`). See docs/replay.md.
    */
   replayProtection: option(oneOf('off', 'prefer', 'require'), 'off'),
-  /**
-   * The name or names of this server. Requests for another audience are refused. Requires `replayProtection`.
-   */
+  /** The server's name or names. Requests for others are refused. Requires `replayProtection`. */
   audience: option(audiences, undefined),
   /** How much the clocks of caller and server may differ, in milliseconds. Requires `replayProtection`. */
   maxClockDifference: option(integer(1, 86_400_000, 'milliseconds'), 60_000),
   /**
-   * How many requests are remembered. While the memory is full, requests are answered with 503. Requires
-   * `replayProtection`.
+   * How many requests are remembered. When full, requests get a 503. Requires `replayProtection`.
    *
    * Each is remembered for two to four times `maxClockDifference`. A million of them take about 40 MB.
    */
@@ -178,15 +172,15 @@ export const serverTable = {
 
 export const closeTable = {
   /**
-   * How long calls in flight may take to end, in milliseconds, counted from the end of `drainDelay`. Then
-   * their connections are closed.
+   * How long calls in flight may take to end after `drainDelay`, in milliseconds. Then their connections are
+   * closed.
    */
   timeout: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 5000),
   /**
-   * How long the server still accepts calls while it announces that it is closing, in milliseconds: `health`
-   * answers 503, and each answer closes its connection.
+   * How long the server still accepts calls, in milliseconds, while `health` answers 503 and each answer
+   * closes its connection.
    *
-   * Behind a load balancer that checks the health, make it as long as the balancer takes to notice.
+   * Make it as long as a load balancer takes to notice.
    */
   drainDelay: option(integer(0, MAX_TIMEOUT, 'milliseconds'), 0),
 };
@@ -197,13 +191,11 @@ export interface ServerOptions extends OptionsOf<typeof serverTable> {}
 /** Options of closing a server. */
 export interface CloseOptions extends OptionsOf<typeof closeTable> {}
 
-/** The complete options of a server. */
 export interface ServerSettings extends Readonly<Values<typeof serverTable>> {
-  /** For the addon: how to decode. */
+  /** Tells the addon how to decode. */
   readonly flags: number;
 }
 
-/** The complete options of closing a server. */
 export type CloseSettings = Readonly<Values<typeof closeTable>>;
 
 /** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
