@@ -7,11 +7,10 @@ import type { Terminal } from './terminal.js';
 import { inputFlags, readArguments } from './values.js';
 import { UsageError } from './usage-error.js';
 
-/** The benchmark ends early if at least this many calls have failed and none has succeeded. */
+/** If all of these fail, the benchmark ends. */
 const FIRST_CALLS = 10;
 const PERCENTILES = [50, 90, 95, 99, 99.9];
 
-/** `backwater bench` */
 export const bench: Command = {
   name: 'bench',
   summary: 'Measure the rate and latency of calls',
@@ -73,10 +72,9 @@ interface Load {
 class Run {
   /** In nanoseconds. */
   readonly latencies = createHistogram();
-  /** How often each failure occurred, by its message, and its exit status. */
+  /** By message. */
   readonly failures = new Map<string, { count: number; status: number }>();
   failed = 0;
-  /** Whether the run ended early because no call succeeded. */
   isHopeless = false;
   /** Milliseconds. */
   elapsed = 0;
@@ -108,7 +106,6 @@ class Run {
     this.elapsed = performance.now() - start;
   }
 
-  /** The exit status. */
   get status(): number {
     const [most] = [...this.failures.values()].sort((a, b) => b.count - a.count);
     return most?.status ?? EXIT.ok;
@@ -134,7 +131,6 @@ class Run {
     };
   }
 
-  /** Makes one call after the other, each when it is due. */
   async #caller({ calls, duration, rate, concurrency }: Load, start: number): Promise<void> {
     const end = duration === undefined ? Infinity : start + duration;
     const { module, fn, values } = this.#target;
@@ -174,7 +170,6 @@ class Run {
     const text = messageOf(error, false);
     const known = this.failures.get(text);
     if (known !== undefined) known.count++;
-    // Messages may contain numbers that differ each time.
     else if (this.failures.size < 100) {
       this.failures.set(text, { count: 1, status: statusOf(error) });
     }

@@ -6,7 +6,6 @@ import { clientFlags, clientOf } from './target.js';
 import { UsageError } from './usage-error.js';
 import { formatOf, inputFlags, outputFlags, printed, readArguments, termsFor } from './values.js';
 
-/** `backwater call` */
 export const call: Command = {
   name: 'call',
   summary: 'Call a function and print its result',

@@ -1,49 +1,37 @@
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
-/** A flag of a command, such as `--port`. */
 export interface Flag {
-  /** The placeholder of its value in help, such as `PATH`; a flag without one takes no value. */
+  /** The placeholder in help; a flag without one takes no value. */
   readonly value?: string;
-  /** Its one-letter form. */
   readonly short?: string;
-  /** Whether it may be repeated. */
   readonly multiple?: boolean;
   readonly help: string;
 }
 
 export type FlagTable = Readonly<Record<string, Flag>>;
 
-/** The flags on the command line, by name. */
 export interface Flags {
   text(name: string): string | undefined;
   list(name: string): readonly string[];
   has(name: string): boolean;
 }
 
-/** A command of `backwater`. */
 export interface Command {
   readonly name: string;
-  /** A summary in one line. */
   readonly summary: string;
-  /** The command line after its name. */
+  /** Follows the name. */
   readonly usage: string;
   readonly flags: FlagTable;
-  /** Flags that several commands share; help lists them below the others. */
+  /** Flags that several commands share. */
   readonly connection?: FlagTable;
-  /** Paragraphs of help. */
   readonly details?: readonly string[];
-  /** Command lines without `backwater`, and what they do. */
   readonly examples: readonly (readonly [line: string, what: string])[];
   /** @returns the exit status */
   run(args: readonly string[], flags: Flags, terminal: Terminal): Promise<number>;
 }
 
-/**
- * Checks the number of arguments.
- *
- * @param rest whether more arguments than `names` are allowed
- */
+/** @param rest whether more arguments are allowed */
 export function takeArgs(
   args: readonly string[],
   names: readonly string[],
@@ -56,7 +44,6 @@ export function takeArgs(
   return args;
 }
 
-/** The value of a flag that takes a number. */
 export function numberOf(
   flags: Flags,
   name: string,
@@ -73,7 +60,7 @@ export function numberOf(
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** The value of a flag that takes a time, in milliseconds. */
+/** In milliseconds. */
 export function timeOf(flags: Flags, name: string): number | undefined {
   const text = flags.text(name);
   if (text === undefined) return undefined;
@@ -87,7 +74,7 @@ export function timeOf(flags: Flags, name: string): number | undefined {
   return time;
 }
 
-/** The value of a flag that takes one of some words; the first word is the default. */
+/** The first word is the default. */
 export function choiceOf<const Word extends string>(
   flags: Flags,
   name: string,

@@ -5,7 +5,6 @@ import { readInput } from './input.js';
 import { formatOf, outputFlags, printed, termsFor } from './values.js';
 import { UsageError } from './usage-error.js';
 
-/** `backwater decode` */
 export const decodeCommand: Command = {
   name: 'decode',
   summary: 'Print a value in the external term format',

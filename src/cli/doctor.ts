@@ -20,7 +20,6 @@ import { truncate } from '../platform/inspect.js';
 import { clientFlags, clientOf } from './target.js';
 import type { Terminal } from './terminal.js';
 
-/** `backwater doctor` */
 export const doctor: Command = {
   name: 'doctor',
   summary: 'Find out why calls to a server fail',
@@ -48,14 +47,11 @@ export const doctor: Command = {
   },
 };
 
-/** The result of a step that succeeded. */
 interface Finding {
   readonly text: string;
-  /** A problem that may come up later. */
   readonly warning?: string;
 }
 
-/** Why a step failed, and what to do. */
 class Failed extends Error {
   readonly advice: string;
   readonly status: number;
@@ -67,7 +63,7 @@ class Failed extends Error {
   }
 }
 
-/** The difference of clocks that is worth a warning, in seconds. */
+/** In seconds. */
 const CLOCK_TOLERANCE = 5;
 const DAY = 86_400_000;
 
@@ -79,7 +75,7 @@ class Examination {
   readonly #client: Client;
   readonly #flags: Flags;
   readonly #terminal: Terminal;
-  /** Limits for the steps up to TLS and for those after it, in milliseconds. */
+  /** For the steps up to TLS and those after it, in milliseconds. */
   readonly #connectTimeout: number;
   readonly #recvTimeout: number;
 
@@ -214,7 +210,6 @@ class Examination {
     }
   }
 
-  /** The name that the server's certificate must have. */
   get name(): string {
     return this.#flags.text('servername') ?? this.#endpoint.host;
   }
@@ -239,7 +234,7 @@ class Examination {
     };
   }
 
-  /** Sends an unsigned request. A backwater server answers with a challenge that no other server sends. */
+  /** Only a backwater server answers an unsigned request with this challenge. */
   async #identify(): Promise<Finding> {
     const { scheme } = this.#endpoint;
     this.#asked = Date.now();
@@ -276,7 +271,6 @@ class Examination {
     }
   }
 
-  /** When the unsigned request was sent, and the date of its response. */
   #asked = 0;
   #date: string | undefined;
 
@@ -284,7 +278,7 @@ class Examination {
     const [before, date] = [this.#asked, this.#date];
     const theirs = date === undefined ? NaN : Date.parse(date);
     if (Number.isNaN(theirs)) return { text: 'the server does not send its time' };
-    // The server's time is in whole seconds, and was taken at some moment since the request.
+    // The server's time is in whole seconds, taken at some moment since the request.
     const [early, late] = [theirs + 1000 - before, theirs - Date.now()];
     const difference = Math.round((early < 0 ? early : Math.max(late, 0)) / 1000);
     const direction = difference < 0 ? 'behind' : 'ahead';
@@ -300,7 +294,7 @@ class Examination {
         };
   }
 
-  /** Calls a function that does not exist. A server with the same secret refuses the call in a signed answer. */
+  /** A server with the same secret signs its refusal. */
   async #signature(): Promise<Finding> {
     try {
       await this.#client.call('backwater_doctor', 'examine', []);
@@ -331,7 +325,6 @@ class Examination {
   }
 }
 
-/** Checks that a backwater server answered the unsigned request. */
 function identity({ statusCode = 0, headers }: IncomingMessage, body: string): Finding {
   const challenge = String(headers['www-authenticate'] ?? '');
   if (statusCode === 401 && /^Signature .*realm="backwater"/.test(challenge)) {
@@ -349,7 +342,6 @@ function identity({ statusCode = 0, headers }: IncomingMessage, body: string): F
   throw new Failed(message, advice, status);
 }
 
-/** The start of a body. */
 async function textOf(response: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of response) {
@@ -361,7 +353,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
 
 function noAnswer(cause: TlsFailure, scheme: string): Failed {
   const code = cause.code ?? '';
-  // With TLS 1.3, a server rejects a client's certificate only after the handshake.
+  // With TLS 1.3, a server rejects a certificate only after the handshake.
   if (scheme === 'https' && code.includes('ALERT')) {
     const message = `TLS failed: ${cause.reason ?? cause.message}`;
     return new Failed(message, tlsAdvice(code), EXIT.connect, { cause });
@@ -373,7 +365,6 @@ function noAnswer(cause: TlsFailure, scheme: string): Failed {
   return new Failed(`no HTTP response: ${cause.message}`, advice, EXIT.connect, { cause });
 }
 
-/** Rejects with `late()` if the promise does not settle within `limit` milliseconds. */
 async function within<T>(limit: number, promise: Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const passed = new Promise<never>((_resolve, reject) => {

@@ -4,7 +4,6 @@ import { EXIT } from './exit.js';
 import { readText } from './input.js';
 import { inputFlags, readValue } from './values.js';
 
-/** `backwater encode` */
 export const encodeCommand: Command = {
   name: 'encode',
   summary: 'Convert JSON or Erlang syntax to the external term format',

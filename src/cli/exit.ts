@@ -17,7 +17,6 @@ import { inspectBriefly } from '../platform/inspect.js';
 import { isError } from '../platform/realms.js';
 import { UsageError } from './usage-error.js';
 
-/** The exit statuses of the program. */
 export const EXIT = {
   ok: 0,
   exception: 1,
@@ -31,7 +30,7 @@ export const EXIT = {
   internal: 70,
 } as const;
 
-/** What each exit status means. The table in docs/cli.md says the same. */
+/** The same as in docs/cli.md. */
 export const EXIT_MEANINGS: Readonly<Record<(typeof EXIT)[keyof typeof EXIT], string>> = {
   [EXIT.ok]: 'success',
   [EXIT.exception]: 'the function raised an exception',
@@ -46,7 +45,6 @@ export const EXIT_MEANINGS: Readonly<Record<(typeof EXIT)[keyof typeof EXIT], st
   [EXIT.internal]: 'a bug in this program: please report it with the output of --verbose',
 };
 
-/** The exit status for a failure. */
 export function statusOf(error: unknown): number {
   if (error instanceof UsageError || error instanceof OptionError) return EXIT.usage;
   if (error instanceof RemoteException) return EXIT.exception;
@@ -57,7 +55,7 @@ export function statusOf(error: unknown): number {
   if (error instanceof ClosedError) return EXIT.connect;
   if (error instanceof QueueFullError) return EXIT.connect;
   if (error instanceof ResponseAuthenticationError) return EXIT.authentication;
-  // A path means that a value of the user cannot be encoded; otherwise bytes cannot be decoded.
+  // Only values that cannot be encoded have a path.
   if (error instanceof TermError && error.path === undefined) return EXIT.response;
   if (error instanceof TermError) return EXIT.usage;
   if (codeOf(error) === 'ERR_BACKWATER_NATIVE') return EXIT.addon;
@@ -69,12 +67,10 @@ function codeOf(error: unknown): unknown {
   return isError(error) && 'code' in error ? error.code : undefined;
 }
 
-/** Such as a file that does not exist. */
 function isSystemError(error: unknown): boolean {
   return isError(error) && 'syscall' in error;
 }
 
-/** The message of an error on one line, or its whole stack if `verbose`. */
 export function messageOf(error: unknown, verbose: boolean): string {
   if (!isError(error)) return inspectBriefly(error);
   if (verbose && error.stack !== undefined) {

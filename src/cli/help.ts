@@ -2,12 +2,10 @@ import { native } from '../platform/native.js';
 import type { Command, FlagTable } from './command.js';
 import { EXIT_MEANINGS } from './exit.js';
 
-/** The version of this package. */
 export function version(): string {
   return native.VERSION;
 }
 
-/** The help of the program. */
 export function overview(commands: readonly Command[]): string {
   return [
     'Call functions across Node.js, Erlang and Elixir, signed with a shared secret',
@@ -30,7 +28,6 @@ export function overview(commands: readonly Command[]): string {
   ].join('\n');
 }
 
-/** The help of a command. */
 export function commandHelp(command: Command): string {
   const { name, summary, usage, details = [], flags, connection, examples } = command;
   const common = { verbose: { help: 'show the stacks of errors' } };
@@ -69,7 +66,6 @@ function flagLines(flags: FlagTable, hasHelp = true): string[] {
 
 const WIDTH = 92;
 
-/** Aligns the second column. */
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...rows.map(([first]) => first.length)) + 2;
   return rows.flatMap(([first, second]) => {

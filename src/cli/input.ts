@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './usage-error.js';
 
-/** What stdin was read as, if it was. */
+/** What read stdin. */
 let stdinIs: string | undefined;
 
 /**
- * The bytes of a file, or of stdin if the path is `-`.
+ * Reads a file, or stdin if the path is `-`. Reading stdin twice fails, since a secret must not
+ * become an argument.
  *
  * @param what names the content in messages, such as `the secret`
- * @throws {@link UsageError} if it cannot be read, or if stdin was read before: a secret must not end up as an
- * argument
  */
 export function readInput(path: string, what: string): Buffer {
   if (path === '-') {
@@ -30,11 +29,7 @@ export function readInput(path: string, what: string): Buffer {
   }
 }
 
-/**
- * The text of a file, or of stdin if the path is `-`, without a byte order mark.
- *
- * @throws {@link UsageError} if it cannot be read or is not UTF-8
- */
+/** Without a byte order mark. */
 export function readText(path: string, what: string): string {
   const bytes = readInput(path, what);
   try {

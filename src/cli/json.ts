@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
-/** Strings, which stay as they are, and numbers. */
+/** Strings and numbers. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/**
- * Parses JSON. Integers that a number cannot hold exactly become bigints.
- *
- * @throws SyntaxError as `JSON.parse`
- */
+/** Turns integers that a number cannot hold exactly into bigints. */
 export function parseJson(text: string): unknown {
   const value = JSON.parse(text) as unknown;
   const mark = randomUUID();

@@ -4,7 +4,7 @@ import { Terminal } from './terminal.js';
 
 const terminal = new Terminal();
 
-// Print warnings on one line instead of Node's way.
+// Node prints warnings on several lines.
 process.removeAllListeners('warning');
 process.on('warning', ({ message }) => {
   terminal.note(`${terminal.noteStyle('backwater:', 'yellow')} ${message.replaceAll('\n', ' ')}`);
@@ -24,7 +24,7 @@ main().then(
 );
 
 async function main(): Promise<number> {
-  // Loaded late, because this fails on a platform without a binary.
+  // Fails on a platform without a binary.
   const { run } = require('./program.js') as typeof import('./program.js');
   return run(argv, terminal);
 }

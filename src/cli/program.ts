@@ -22,11 +22,7 @@ const COMMANDS: readonly Command[] = [
   doctor,
 ];
 
-/**
- * Runs a command.
- *
- * @returns the exit status
- */
+/** @returns the exit status */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined) {
@@ -93,7 +89,7 @@ function parse(command: Command, argv: readonly string[]): { args: string[]; fla
   }
 }
 
-/** Protects negative numbers, as in `call … add 1 -2`, from being parsed as flags. No argument contains a NUL. */
+/** Protects negative numbers from being parsed as flags. */
 function marked(word: string): string {
   return /^-\.?\d/.test(word) ? `\0${word}` : word;
 }

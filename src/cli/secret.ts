@@ -4,7 +4,6 @@ import { type Command, numberOf, takeArgs } from './command.js';
 import { EXIT } from './exit.js';
 import { UsageError } from './usage-error.js';
 
-/** `backwater secret` */
 export const secret: Command = {
   name: 'secret',
   summary: 'Create a secret',

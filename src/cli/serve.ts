@@ -18,10 +18,9 @@ import { EXIT } from './exit.js';
 import { secretFlags, secretsOf } from './target.js';
 import { UsageError } from './usage-error.js';
 
-/** How long timers and connections of modules may delay the exit, in milliseconds. */
+/** How long modules may delay the exit, in milliseconds. */
 const EXIT_GRACE = 1000;
 
-/** `backwater serve` */
 export const serve: Command = {
   name: 'serve',
   summary: 'Serve the functions of a JavaScript file',
@@ -77,7 +76,6 @@ export const serve: Command = {
     terminal.note('closing...');
     const timeout = timeOf(flags, 'close-timeout');
     await server.close(timeout === undefined ? {} : { timeout });
-    // Timers and connections of the modules must not keep the process alive.
     setTimeout(() => process.exit(EXIT.ok), EXIT_GRACE).unref();
     return EXIT.ok;
   },
@@ -91,12 +89,10 @@ function signalled(): Promise<void> {
   });
 }
 
-/** Whether this process was started by `node --watch`. */
 function isWatched(): boolean {
   return process.env['WATCH_REPORT_DEPENDENCIES'] !== undefined;
 }
 
-/** Runs this command under `node --watch`, which restarts it when an imported file changes. */
 async function runWatched(flags: Flags): Promise<number> {
   if (flags.list('secret-file').includes('-')) {
     throw new UsageError(
@@ -153,7 +149,6 @@ async function listen(
   return await startTlsServer(secrets, modules, { ...options, tls });
 }
 
-/** The place of a syntax error, in the file or in one that it imports. */
 async function placeOfSyntaxError(error: Error, file: string): Promise<string> {
   if (!(error instanceof SyntaxError)) return '';
   const stack = error.stack ?? '';
@@ -163,10 +158,9 @@ async function placeOfSyntaxError(error: Error, file: string): Promise<string> {
   return url === undefined ? '' : ` (${relative('', fileURLToPath(url))}, line ${line})`;
 }
 
-/** The first line of Node's report of such an error. */
 const PLACE = /^(file:[^\n]*):(\d+)$/m;
 
-/** Node's report for a file that cannot be parsed. The error of `import()` does not say where. */
+/** Node's own report says where the syntax error is. */
 function fatalErrorOf(file: string): Promise<string> {
   const program = `import ${JSON.stringify(pathToFileURL(file).href)}`;
   const args = ['--input-type=module', '--eval', program];
@@ -177,7 +171,6 @@ function fatalErrorOf(file: string): Promise<string> {
   });
 }
 
-/** The modules of a file: the functions that it exports, or the objects. */
 function modulesOf(
   namespace: Readonly<Record<string, unknown>>,
   file: string,

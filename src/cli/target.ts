@@ -6,7 +6,6 @@ import { type Flags, type FlagTable, timeOf } from './command.js';
 import { readInput } from './input.js';
 import { UsageError } from './usage-error.js';
 
-/** The flag for the secret. */
 export const secretFlags: FlagTable = {
   'secret-file': {
     value: 'PATH',
@@ -15,7 +14,6 @@ export const secretFlags: FlagTable = {
   },
 };
 
-/** The flags of commands that call a server. */
 export const clientFlags: FlagTable = {
   ...secretFlags,
   ca: {
@@ -34,7 +32,6 @@ export const clientFlags: FlagTable = {
   caller: { value: 'NAME', help: 'name that the server knows this secret by' },
 };
 
-/** The secrets from files, stdin or the environment. */
 export function secretsOf(flags: Flags): Secret | readonly Secret[] {
   const files = flags.list('secret-file');
   if (files.length === 1) return readSecret(files[0]!);
@@ -55,7 +52,6 @@ function readSecret(path: string): Buffer {
   return content.subarray(0, end);
 }
 
-/** The option `tls` of a client. */
 export function tlsOf(flags: Flags): ClientOptions['tls'] {
   const ca = flags.list('ca');
   const cert = flags.text('cert');
@@ -67,7 +63,6 @@ export function tlsOf(flags: Flags): ClientOptions['tls'] {
   return { ca: ca.length === 0 ? undefined : ca, cert, key, servername };
 }
 
-/** A client of the server at `url`. */
 export function clientOf(url: string, flags: Flags, options: Partial<ClientOptions> = {}): Client {
   return new Client({
     url,

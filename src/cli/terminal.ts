@@ -12,7 +12,6 @@ const STYLES = {
   yellow: [33, 39],
 } as const;
 
-/** The output of the program. */
 export class Terminal {
   readonly #out: Stream;
   readonly #errors: Stream;
@@ -20,7 +19,7 @@ export class Terminal {
   constructor(out: Stream = process.stdout, errors: Stream = process.stderr) {
     this.#out = out;
     this.#errors = errors;
-    // EPIPE means that the reader, such as `head`, has seen enough.
+    // EPIPE: a reader such as `head` has seen enough.
     for (const stream of [out, errors]) {
       stream.on('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
@@ -30,47 +29,38 @@ export class Terminal {
     }
   }
 
-  /** Whether stdout is a terminal. */
   get isInteractive(): boolean {
     return this.#out.isTTY;
   }
 
-  /** Whether results are coloured: on a terminal, unless NO_COLOR is set. */
   get hasColours(): boolean {
     return hasColours(this.#out);
   }
 
-  /** Whether stderr is a terminal, so that progress can be shown. */
   get showsProgress(): boolean {
     return this.#errors.isTTY;
   }
 
-  /** Writes a line or bytes to stdout. */
   print(line: string | Uint8Array): void {
     this.#out.write(typeof line === 'string' ? `${line}\n` : line);
   }
 
-  /** Writes one line of many to stdout; resolves when the reader has room for the next one. */
   async printItem(line: string): Promise<void> {
     if (!this.#out.write(`${line}\n`)) await once(this.#out, 'drain');
   }
 
-  /** Writes a line to stderr. */
   note(line: string): void {
     this.#errors.write(`${line}\n`);
   }
 
-  /** Replaces the current line on stderr. */
   progress(line: string): void {
     this.#errors.write(`\r\x1b[K${line}`);
   }
 
-  /** Styles text for stdout. */
   style(text: string, style: keyof typeof STYLES): string {
     return styled(text, style, this.hasColours);
   }
 
-  /** Styles text for stderr. */
   noteStyle(text: string, style: keyof typeof STYLES): string {
     return styled(text, style, hasColours(this.#errors));
   }

@@ -11,7 +11,6 @@ import { parseJson } from './json.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
-/** The flags for the format of results. */
 export const outputFlags: FlagTable = {
   output: { value: 'FORMAT', short: 'o', help: 'json, js, erlang or elixir (default json)' },
 };
@@ -26,11 +25,9 @@ export type Format = 'json' | 'js' | 'erlang' | 'elixir';
 export const formatOf = (flags: Flags): Format =>
   choiceOf(flags, 'output', ['json', 'js', 'erlang', 'elixir']);
 
-/** How to decode terms for a format. */
 export const termsFor = (format: Format): 'js' | 'exact' =>
   format === 'erlang' || format === 'elixir' ? 'exact' : 'js';
 
-/** A term in a format; JavaScript and JSON take several lines where that helps, unless `isLine` says otherwise. */
 export function printed(term: Term, format: Format, terminal: Terminal, isLine = false): string {
   switch (format) {
     case 'erlang':
@@ -56,7 +53,7 @@ export function printed(term: Term, format: Format, terminal: Terminal, isLine =
   }
 }
 
-/** Makes `util.inspect` print JavaScript for maps and bytes, like for all other terms. Changes the term. */
+/** Makes `util.inspect` print maps and bytes as JavaScript. Changes the term. */
 function makePasteable(term: unknown): void {
   if (typeof term !== 'object' || term === null) return;
   if (types.isUint8Array(term)) {
@@ -82,7 +79,6 @@ function defineInspector(value: object, inspector: Inspector): void {
   Reflect.defineProperty(value, inspectSymbol, { value: inspector });
 }
 
-/** Parses a value of the command line. */
 export function readValue(text: string, flags: Flags, what: string): unknown {
   if (flags.has('erlang')) {
     try {
@@ -101,7 +97,6 @@ export function readValue(text: string, flags: Flags, what: string): unknown {
   }
 }
 
-/** Why a text is not JSON: usually, it is a word without quotes. */
 function jsonFault(text: string, reason: string): string {
   const trimmed = text.trim();
   if (trimmed === '') return 'it is empty';
@@ -110,7 +105,6 @@ function jsonFault(text: string, reason: string): string {
   return `${truncate(trimmed, 100)} (write a string as '${truncate(JSON.stringify(string), 100)}')`;
 }
 
-/** The arguments of a call. A single array is the list of all arguments; `-` is read from stdin. */
 export function readArguments(texts: readonly string[], flags: Flags): unknown[] {
   if (texts.includes('-') && flags.list('secret-file').includes('-')) {
     throw new UsageError(
@@ -130,14 +124,10 @@ function isTupleLike(value: readonly unknown[]): boolean {
   return Object.getOwnPropertySymbols(value).length > 0;
 }
 
-/**
- * JSON for a term: atoms become strings, tuples arrays, bytes that are not text `{"base64": …}`, maps with
- * other keys arrays of pairs, identifiers and functions Erlang syntax in a string. Big integers keep their
- * digits.
- */
+/** docs/cli.md describes the form. */
 export function jsonOf(term: unknown, indent = 0): string {
   const digits: string[] = [];
-  // JSON.stringify cannot write the digits of a bigint, so they replace marks that occur in no text.
+  // JSON.stringify cannot write bigints, so their digits replace marks.
   const mark = `\uffff${process.pid}:`;
   const text = JSON.stringify(
     term,

@@ -1,17 +1,13 @@
 const MAX_COPIED = 4096;
-/** V8 would make a hash table of a longer array, so it grows as it is filled. */
+/** V8 would make a hash table of a longer array. */
 const MAX_PRESIZED = 1 << 24;
 
-// V8 stores integers, doubles and other values differently, and copies an array to convert it.
+// Converting an array between V8's representations copies it.
 const ZEROS = filled(MAX_COPIED, 0);
 const FRACTIONS = filled(MAX_COPIED, 0.5);
 const VALUES = filled(MAX_COPIED, undefined);
 
-/**
- * An array to fill in order.
- *
- * Its elements are its own. Assigning to a hole could call a setter of `Object.prototype`.
- */
+/** Fills the array, because assigning to a hole could call a setter. */
 export function arrayOf(length: number): unknown[] {
   switch (length) {
     case 1:
@@ -41,11 +37,9 @@ function longArrayOf(length: number): unknown[] {
 }
 
 export function filled<Value>(length: number, value: Value): Value[] {
-  // Without a prototype, which could have numeric properties.
   return Array.from({ __proto__: null, length } as ArrayLike<never>, () => value);
 }
 
-/** Whether arrays inherit elements. */
 function inheritsElements(): boolean {
   return startsWithIndex(Array.prototype) || startsWithIndex(Object.prototype);
 }

@@ -5,7 +5,6 @@ import { SerializeError } from './serialize-error.js';
 
 export type Hook = () => unknown;
 
-/** An encoder for the object's class, or its own `toTerm`. */
 export function hookOf(value: object, encoders: readonly Encoder[] | undefined): Hook | undefined {
   const encoder = encoders?.find((one) => isInstance(value, one.class));
   if (encoder !== undefined) return () => encoder.toTerm(value);
@@ -25,7 +24,7 @@ export function termOf(hook: Hook): unknown {
   }
 }
 
-/** Classes whose instances are recognized in every realm. */
+/** Instances of these are recognized in every realm. */
 const builtIns: Readonly<Record<string, (value: unknown) => boolean>> = {
   ArrayBuffer: types.isArrayBuffer,
   DataView: types.isDataView,
@@ -47,7 +46,6 @@ function isInstance(value: object, constructor: Encoder['class']): boolean {
   return Object.hasOwn(builtIns, name) && isBuiltIn(constructor, name) && builtIns[name]!(value);
 }
 
-/** Whether a class is a built-in of some realm. */
 function isBuiltIn(constructor: Encoder['class'], name: string): boolean {
   // URL is written in JavaScript.
   if (name === 'URL')

@@ -1,9 +1,8 @@
-/** As in crates/etf/src/collisions.rs, which explains it. */
 const MAX_COLLIDING_TEXTS = 256;
 
 /**
- * Whether a Set of these members would take quadratic time in V8 before March 2026
- * (CVE-2026-21717). The decoder checks only the keys of Maps.
+ * Whether this Set would take quadratic time in V8 before March 2026 (CVE-2026-21717, see
+ * crates/etf/src/collisions.rs). The decoder checks only the keys of Maps.
  */
 export function haveCollidingTexts(members: readonly unknown[]): boolean {
   if (members.length <= MAX_COLLIDING_TEXTS) return false;

@@ -5,10 +5,9 @@ import type { Term } from '../terms/values.js';
 import { decodeBytes } from './decoder.js';
 
 /**
- * Decodes the term at the beginning of `bytes`, like `binary_to_term`. Ignores bytes after it.
+ * Decodes the term at the start of `bytes`, like `binary_to_term`, and ignores what follows.
  *
- * Large binaries in the result may share memory with `bytes`. A string may keep up to 64 KiB of its
- * message alive.
+ * Large binaries in the result may share memory with `bytes`. A string may keep up to 64 KiB alive.
  *
  * @param bytes the encoding, beginning with its version byte 131
  * @throws {@link TermError} with the offset of the wrong byte

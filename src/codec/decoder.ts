@@ -14,10 +14,7 @@ import { readMap, readMixed } from './maps.js';
 import type { Arrival } from './tape-buffers.js';
 import { TapeCursor } from './tape-cursor.js';
 
-/**
- * Idle decoders, linked by `next`; revivers that decode need a second one. One that V8 terminates,
- * without running `finally`, is never put back.
- */
+/** Revivers that decode need a second decoder. V8 may terminate one without running `finally`. */
 let idle: Decoder | undefined;
 
 function take(): Decoder {
@@ -28,7 +25,6 @@ function take(): Decoder {
 
 function putBack(decoder: Decoder): void {
   decoder.end();
-  // Two suffice.
   decoder.next = idle?.next === undefined ? idle : undefined;
   idle = decoder;
 }
@@ -55,17 +51,13 @@ export function readArrival(arrival: Arrival, exact: boolean, revivers?: Reviver
   }
 }
 
-/**
- * The term exceeds V8's limits for Maps, strings or integers. A full stack may be the caller's
- * fault.
- */
+/** The term exceeds V8's limits for Maps, strings or integers. */
 function refusal(error: unknown): unknown {
   if (!types.isNativeError(error) || error.name !== 'RangeError') return error;
   if (error.message === 'Maximum call stack size exceeded') return error;
   return new TermError(`V8 cannot hold the term: ${error.message}`, { cause: error });
 }
 
-/** Inflates a compressed term; returns other bytes unchanged. */
 function inflated(bytes: Uint8Array, settings: DecodeSettings): Uint8Array {
   const { maxInflatedSize, maxInflatedRatio } = settings;
   const input = unshared(bytes);
@@ -76,9 +68,7 @@ function inflated(bytes: Uint8Array, settings: DecodeSettings): Uint8Array {
   }
 }
 
-/** Makes JavaScript values of tapes. */
 class Decoder extends TapeCursor {
-  /** See `idle`. */
   next: Decoder | undefined = undefined;
   readonly #native = new NativeDecoder();
 

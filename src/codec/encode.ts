@@ -2,7 +2,7 @@ import { native } from '../platform/native.js';
 import { standaloneEncoder } from './standalone-encoder.js';
 import { encodeOptions, type EncodeOptions } from './options.js';
 
-/** The default of zlib and Erlang. */
+/** Same as zlib and Erlang. */
 const DEFAULT_LEVEL = 6;
 
 /**
@@ -10,7 +10,7 @@ const DEFAULT_LEVEL = 6;
  *
  * @param value any value of the table in docs/terms.md
  * @throws {@link TermError} with the path to the part that cannot be encoded, or if the encoding
- * exceeds `maxSize` bytes
+ * exceeds `maxSize`
  * @example
  * ```ts
  * import { atom, encode, tuple } from 'backwater';

@@ -13,7 +13,6 @@ import { writeFunHead, writeNativeRecordHead, writeOpaque } from './opaque.js';
 import { LoneSurrogateError, SerializeError, type SizeLimit } from './serialize-error.js';
 import * as tape from './tape.js';
 
-// V8 folds a module's own constants, but not imported ones.
 const {
   CONST,
   DOUBLES,
@@ -34,14 +33,13 @@ export interface EncoderSettings {
   readonly objectKeys: 'binary' | 'atom';
   readonly encoders?: readonly ClassEncoder[] | undefined;
   readonly maxDepth: number;
-  /** By default, messages with `terms: 'js'` mark them. */
   readonly markBytes?: boolean | undefined;
   readonly terms?: 'js' | 'exact' | undefined;
 }
 
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
-/** The limit of Erlang. */
+/** Erlang's limit. */
 const MAX_TUPLE = 2 ** 24 - 1;
 
 // In CommonJS each use of an import is a property access.
@@ -57,24 +55,19 @@ const sizeOf = Object.getOwnPropertyDescriptor(Map.prototype, 'size')!.get as (
 ) => number;
 
 /**
- * Writes JavaScript values as tapes.
- *
- * Writing may stop anywhere: a getter throws, the stack overflows, or V8 terminates execution, even
- * without running `finally`. The next tape depends only on where it begins. Getters that encode
- * need another encoder.
+ * Writes JavaScript values as tapes. Writing may stop anywhere, because getters throw, the stack
+ * overflows or V8 terminates execution, so the next tape depends only on where it begins.
  */
 export class Encoder extends ListWriter {
   private encoders: readonly ClassEncoder[] | undefined = undefined;
   private maxItems = 0;
 
   /**
-   * Writes a value as a tape at the next free places.
+   * Writes a value and returns the place of the tape's header.
    *
    * @param root how the path in an error begins: `args`, `result`, `value`
    * @param called the public function whose caller begins the stack of an error
-   * @returns the place of the tape's header
-   * @throws TermError with the path to the value that cannot be encoded; errors of getters as they
-   * are
+   * @throws TermError, or what a getter threw
    */
   encode(
     value: unknown,
@@ -89,7 +82,7 @@ export class Encoder extends ListWriter {
         this.writeTape(value, settings, limit, false);
       } catch (error) {
         if (!SerializeError.is(error) || !(error instanceof LoneSurrogateError)) throw error;
-        // It was in a chunk of texts. Encode again to find which text.
+        // Encode again to find which text of a chunk has a lone surrogate.
         this.seek(word, float, byte);
         this.writeTape(value, settings, limit, true);
       }
@@ -124,16 +117,13 @@ export class Encoder extends ListWriter {
     this.maxItems = Math.min(MAX_PAIRS, limit.bytes);
   }
 
-  /** Begins a list that {@link addItem} adds to. */
   openList(settings: EncoderSettings, limit: SizeLimit): void {
     // An item cannot be encoded again to find the wrong text.
     this.start(settings, limit, true);
     this.beginItems();
   }
 
-  /**
-   * @throws TermError with the path to the value that cannot be encoded; then only close the list
-   */
+  /** @throws TermError; then only close the list */
   addItem(value: unknown, called: (...args: never[]) => unknown): void {
     try {
       this.writeItem(value);
@@ -148,7 +138,7 @@ export class Encoder extends ListWriter {
   }
 
   write(value: unknown, depth: number): void {
-    // Not a switch: V8 calls a function for its `typeof`.
+    // V8 calls a function for the `typeof` of a switch.
     if (typeof value === 'string') {
       this.writeString(value);
     } else if (typeof value === 'number') {
@@ -161,7 +151,7 @@ export class Encoder extends ListWriter {
       if (this.word > this.limit) this.grow(1);
       this.words[this.word++] = (NIL << 4) | CONST;
     } else if (typeof value === 'object') {
-      // Below, each level of nesting takes at most three stack frames.
+      // From here on, each level of nesting takes at most three stack frames.
       if (isList(value)) {
         this.writeArray(value, depth);
       } else if (isOwnAtom(value)) {
@@ -218,7 +208,7 @@ export class Encoder extends ListWriter {
     }
   }
 
-  /** Returns how many integers the array begins with. */
+  /** Returns how many integers it has written. */
   private writeIntegers(array: readonly unknown[], count: number): number {
     if (this.word + count > this.limit) this.grow(count);
     const { words } = this;
@@ -235,7 +225,6 @@ export class Encoder extends ListWriter {
     return index;
   }
 
-  /** False if the list contains anything but doubles. */
   private writeDoubles(array: readonly unknown[], count: number): boolean {
     if (!this.hasRoomFor(count * 9)) return false;
     const start = this.float;
@@ -254,7 +243,6 @@ export class Encoder extends ListWriter {
   }
 
   private writeInstance(value: object, prototype: object, depth: number): void {
-    // Before `isMap`, which leaves JavaScript.
     if (prototype === Map.prototype) {
       this.writeMap(value as Map<unknown, unknown>, depth);
       return;
@@ -349,7 +337,7 @@ export class Encoder extends ListWriter {
     } catch (error) {
       throw SerializeError.through(error, map, () => entryStep(key, count, atKey));
     }
-    // Getters may have added or deleted entries.
+    // Getters may have changed the map.
     this.putMapHead(head, count);
   }
 
@@ -386,7 +374,6 @@ function sizeOfMap(map: Map<unknown, unknown>): number {
   }
 }
 
-/** The `Object.prototype` of another realm, such as a vm context. */
 function isForeignPlain(prototype: object): boolean {
   return getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
 }

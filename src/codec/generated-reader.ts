@@ -1,23 +1,20 @@
 import { INT, TEXT8 } from './tape.js';
 
-/** A place in a tape. Generated code also uses the fields of `TapeCursor`. */
+/** Generated code also uses the fields of `TapeCursor`. */
 export interface ValueSource {
   read(): unknown;
 }
 
 export type ObjectReader = (at: ValueSource) => Record<string, unknown>;
 
-/** Reads a string. */
 const TEXT = '(at.word++,start=at.at8,at.text8.substring(start,at.at8=start+(head>>>4)))';
 
-/** Whether the process allows code from strings. */
 let isAllowed = true;
 
 /**
- * Generates a function that makes objects by a literal, several times faster than by assignment,
- * and reads small integers and text inline. Undefined if the process forbids code from strings.
- *
- * Keys are untrusted: `JSON.stringify` quotes them, and `__proto__` is computed.
+ * Generates a function that makes objects by a literal, several times faster than by assignment.
+ * Undefined if the process forbids code from strings. Keys are untrusted: `JSON.stringify` quotes
+ * them, and `__proto__` is computed.
  */
 export function generateReader(keys: readonly string[]): ObjectReader | undefined {
   if (!isAllowed) return undefined;

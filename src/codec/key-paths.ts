@@ -5,10 +5,7 @@ import { MAX_SHAPE_KEY_LENGTH, MAX_SHAPE_KEYS } from './tape.js';
 const MAX_PATHS = 16 * 1024;
 /** If more keys than this follow the same keys, they are data. */
 const MAX_STEPS = 256;
-/**
- * After this many keys, only one per object is remembered, so that keys that never repeat cost
- * little.
- */
+/** After this many keys, only one per object is remembered, so that unique keys cost little. */
 const MAX_CREDIT = 4096;
 /** Generating code takes some microseconds per key. */
 const USES_BEFORE_CODE = 64;
@@ -23,8 +20,7 @@ export interface ValueSink {
 export type ValueWriter = (object: Record<string, unknown>, sink: ValueSink, depth: number) => void;
 
 /**
- * A trie of the key sequences of plain objects. The sequence of a whole object is a shape, whose
- * keys a tape contains only once.
+ * A trie of the keys of plain objects in order. A tape contains each whole sequence, a shape, once.
  */
 export class KeyPaths {
   root = new KeyPath('', undefined);
@@ -33,7 +29,6 @@ export class KeyPaths {
   #keysInCode = 0;
   #mayGenerate = true;
 
-  /** Begins a tape. Drops the trie if it is too large. */
   begin(): void {
     if (this.#count < MAX_PATHS) return;
     this.root = new KeyPath('', undefined);
@@ -41,18 +36,15 @@ export class KeyPaths {
     this.#credit = MAX_CREDIT;
   }
 
-  /** Counts an object that generated code did not write. */
   note(path: KeyPath | undefined): void {
     if (this.#credit < MAX_CREDIT) this.#credit++;
     if (path === undefined || ++path.uses < USES_BEFORE_CODE) return;
     if (!this.#mayGenerate || this.#keysInCode + path.count > MAX_KEYS_IN_CODE) return;
     this.#keysInCode += path.count;
     path.writer = generate(path.keys());
-    // The process forbids code from strings.
     if (path.writer === undefined) this.#mayGenerate = false;
   }
 
-  /** Whether to remember another key and the keys that follow. */
   take(path: KeyPath): boolean {
     const left = MAX_SHAPE_KEYS - path.count;
     if (left === 0 || this.#credit < left || this.#count >= MAX_PATHS) return false;
@@ -67,7 +59,6 @@ export class KeyPath {
   readonly count: number;
   readonly parent: KeyPath | undefined;
   latest: KeyPath | undefined = undefined;
-  /** Once there are two continuations. */
   #next: Map<string, KeyPath> | undefined = undefined;
   #joined: Uint8Array | undefined = undefined;
   /** The last tape with this shape, and its index there. */
@@ -83,7 +74,6 @@ export class KeyPath {
     this.count = parent === undefined ? 0 : parent.count + 1;
   }
 
-  /** The keys joined by NUL, as ASCII. */
   get joined(): Uint8Array {
     return (this.#joined ??= new Uint8Array(Buffer.from(this.keys().join('\0'), 'latin1')));
   }
@@ -94,7 +84,6 @@ export class KeyPath {
     return keys.slice(0, -1).reverse();
   }
 
-  /** Undefined if the sequence is not remembered. */
   step(key: string, paths: KeyPaths): KeyPath | undefined {
     const next = this.#next?.get(key) ?? this.#add(key, paths);
     if (next !== undefined) this.latest = next;
@@ -118,15 +107,12 @@ export class KeyPath {
   }
 }
 
-/** ASCII without NUL, the separator. */
 function fits(key: string): boolean {
   return key.length <= MAX_SHAPE_KEY_LENGTH && /^[\x01-\x7f]+$/.test(key);
 }
 
 /**
- * Generates a function that reads each value by name, so that V8 caches where it is. A generic loop
- * becomes a search once it has met a hash table or numeric keys. Undefined if the process forbids
- * code from strings.
+ * By name, V8 caches where each value is. In a loop it searches after hash tables or numeric keys.
  */
 function generate(keys: readonly string[]): ValueWriter | undefined {
   const writes = keys.map(

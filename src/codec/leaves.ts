@@ -10,7 +10,6 @@ import type { TapeCursor } from './tape-cursor.js';
 const CONSTANT_VALUES = [false, true, null, undefined] as const;
 const CONSTANT_ATOMS = [atom('false'), atom('true'), atom('nil'), atom('undefined')] as const;
 
-/** Reads the leaves that `read` does not read itself. */
 export function readLeaf(at: TapeCursor, tag: number, payload: number): unknown {
   switch (tag) {
     case tape.TEXT16: {
@@ -48,10 +47,7 @@ function readConstant(at: TapeCursor, payload: number): unknown {
 
 const MIN_SHARED = 64 * 1024;
 
-/**
- * Copies small binaries, so that they do not keep the message alive. A large binary shares the
- * message's memory if it is at least a quarter of it.
- */
+/** Copies small binaries, so that they do not keep the message alive. */
 function readBytes(at: TapeCursor, length: number): Buffer {
   const start = startOf(at, length);
   const shared = length < MIN_SHARED ? undefined : viewIfLarge(at.source, start, length);
@@ -61,10 +57,9 @@ function readBytes(at: TapeCursor, length: number): Buffer {
   return copy;
 }
 
-/** Where in the source the next bytes are. */
 function startOf(at: TapeCursor, length: number): number {
   const start = at.sourceStart + at.words[at.word++]!;
-  // A reviver can transfer or resize the bytes that are being decoded.
+  // A reviver can transfer or resize the bytes.
   if (start + length > byteLength(at.source)) {
     throw new TermError('the bytes were detached or resized while they were decoded');
   }
@@ -79,7 +74,7 @@ function readByteList(at: TapeCursor, length: number): unknown[] {
   return items;
 }
 
-/** A 64-bit digit as bytes and as a bigint. All supported platforms are little-endian. */
+/** All supported platforms are little-endian. */
 const digit = new BigUint64Array(1);
 const digitBytes = new Uint8Array(digit.buffer);
 

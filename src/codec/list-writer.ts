@@ -4,11 +4,8 @@ import { SerializeError } from './serialize-error.js';
 import { CONST, EMPTY_LIST, FRAME_WORDS, LIST } from './tape.js';
 import { CHANGED } from './tape-writer.js';
 
-/**
- * Writes a list item by item. Drops what a failed item has written, so the tape is always valid.
- */
+/** Drops what a failed item wrote, so the tape is always valid. */
 export abstract class ListWriter extends ObjectWriter {
-  /** How many items are complete. */
   itemCount = 0;
   /** Where the last complete item ends. */
   private readonly end = new Mark();
@@ -34,13 +31,13 @@ export abstract class ListWriter extends ObjectWriter {
     this.finish();
   }
 
-  /** The size of the list in the buffers, including binaries. */
+  /** Includes binaries. */
   get listBytes(): number {
     const words = (this.word - this.frame) * 4 + (this.float - this.firstFloat) * 8;
     return words + this.byte - this.textStart + this.sourceLength + this.outOfBandBytes;
   }
 
-  /** Programs may reuse the memory of a binary that they have handed over. */
+  /** Programs may reuse the memory of a binary after handing it over. */
   private copySources(): void {
     const { sources, end } = this;
     let left = this.sourceLength - end.sourceLength;
@@ -48,7 +45,7 @@ export abstract class ListWriter extends ObjectWriter {
       const bytes = sources[index]!;
       const length = byteLength(bytes);
       left -= length;
-      // Copying from a detached array throws, even if it is empty.
+      // Copying from a detached array throws.
       if (length > 0) sources[index] = new Uint8Array(bytes);
     }
     if (left !== 0) throw new SerializeError(CHANGED);

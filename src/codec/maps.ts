@@ -7,7 +7,6 @@ const CONSTANT_NAMES = ['false', 'true', 'nil', 'undefined'] as const;
 /** V8 keeps larger objects as hash tables anyway. */
 const MANY_KEYS = 64;
 
-/** `keys` is the type of all keys. */
 export function readMap(at: TapeCursor, keys: number, count: number): unknown {
   if (keys === tape.KEYS_MIXED) {
     const map = new Map<unknown, unknown>();
@@ -18,7 +17,6 @@ export function readMap(at: TapeCursor, keys: number, count: number): unknown {
   return keys === tape.KEYS_ATOMS ? revive(at, object) : object;
 }
 
-/** A shape's values, the number of pairs, and the pairs. */
 export function readMixed(at: TapeCursor, keys: number, index: number): unknown {
   const shape = at.shapes[index]!;
   if (keys === tape.KEYS_MIXED) {
@@ -41,7 +39,7 @@ function readPairs(
   return object;
 }
 
-/** Without a prototype, assignments only affect own keys and take half the time. */
+/** Without a prototype, assignments take half the time. */
 function readManyKeys(at: TapeCursor, count: number): Record<string, unknown> {
   const object = { __proto__: null } as unknown as Record<string, unknown>;
   for (let left = count; left > 0; left--) {
@@ -52,7 +50,6 @@ function readManyKeys(at: TapeCursor, count: number): Record<string, unknown> {
   return Object.setPrototypeOf(object, Object.prototype) as Record<string, unknown>;
 }
 
-/** Text, or the name of an atom. */
 function readKey(at: TapeCursor): string {
   const head = at.words[at.word]!;
   const payload = head >>> 4;

@@ -20,19 +20,17 @@ interface DecoderFunctions {
   close(): void;
 }
 
-/** Enough for a part: some 20,000 words, and at most as many doubles. */
 const WORDS = 64 * 1024;
 const FLOATS = 32 * 1024;
 const BYTES = 256 * 1024;
 /** Copying up to this size is faster than handing over memory. */
 const SMALL_INPUT = 4096;
 
-/** The Rust half of a decoder, and the memory that both halves share. */
 export class NativeDecoder {
   readonly buffers: TapeBuffers;
   readonly #input = new Uint8Array(SMALL_INPUT);
   readonly #control = new Uint32Array(DECODER_WORDS);
-  // No prototype, whose setters could be called.
+  // A prototype could have setters.
   readonly functions = { __proto__: null } as unknown as DecoderFunctions;
 
   constructor() {
@@ -55,7 +53,7 @@ export class NativeDecoder {
     let failure;
     if (length <= SMALL_INPUT) {
       source = this.#input;
-      // Copying from detached memory throws, even if it is empty.
+      // Copying from detached memory throws.
       if (length > 0) source.set(bytes);
       failure = this.functions.decode();
     } else {
@@ -71,7 +69,6 @@ export class NativeDecoder {
     return this.#control[DecoderWord.whole] === 1;
   }
 
-  /** Returns the source of a large message, if any. */
   open(large: number): Uint8Array | undefined {
     this.#control[DecoderWord.slot] = large;
     return this.functions.open();
@@ -88,7 +85,7 @@ export class NativeDecoder {
     return this.functions.text8();
   }
 
-  /** Place and length are in bytes. */
+  /** In bytes. */
   text16(start: number, length: number): string {
     this.#control[DecoderWord.start] = start;
     this.#control[DecoderWord.textLength] = length;

@@ -19,9 +19,9 @@ import type { Term } from '../terms/index.js';
 /**
  * Prints the term that a value is sent as, in Erlang's syntax on one line.
  *
- * Erlang reads the text back as the same term, except identifiers and closures (`<0.1.2>`,
- * `#Port<0.1>`, `#Ref<0.1.2>`, `#Fun<m.1.2>`) and atoms with U+FFFE or U+FFFF. Integers of more
- * than 1,024 bytes are hexadecimal.
+ * Erlang reads the text back as the same term, except identifiers and closures (such as `<0.1.2>`
+ * and `#Fun<m.1.2>`) and atoms with U+FFFE or U+FFFF. Integers of more than 1,024 bytes are
+ * hexadecimal.
  *
  * @param value any value that {@link encode} takes. To print a received term, decode it with
  * `terms: 'exact'`.
@@ -38,13 +38,8 @@ export function toErlang(value: unknown, options?: ToErlangOptions): string {
 }
 
 /**
- * Prints the term that a value is sent as, in Elixir's syntax on one line.
+ * Like {@link toErlang}, in Elixir's syntax. To read structs back, Elixir needs their module.
  *
- * Elixir reads the text back as the same term, except identifiers and closures (`#PID<0.1.2>` and
- * the like). Structs require their module. Integers of more than 1,024 bytes are hexadecimal.
- *
- * @param value any value that {@link encode} takes. To print a received term, decode it with
- * `terms: 'exact'`.
  * @throws {@link TermError} with the path to the part that cannot be encoded
  * @example
  * ```ts run
@@ -59,11 +54,11 @@ export function toElixir(value: unknown, options?: ToElixirOptions): string {
 }
 
 /**
- * Reads a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it,
- * without evaluating anything.
+ * Reads a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it.
+ * It evaluates nothing.
  *
- * Strings are lists of code points. Variables, operators, maps with duplicate keys, and pids,
- * ports, references and closures, whose printed form is incomplete, are errors.
+ * Strings are lists of code points. Variables, operators, duplicate keys, identifiers and closures
+ * are errors.
  *
  * @param text one term; a dot and comments may follow
  * @param options the options of {@link decode}
@@ -91,19 +86,16 @@ function print(encoded: Buffer, options: Printing): string {
   return native.printTerm(encoded, nativeOptions({ ...syntax, maxDepth }));
 }
 
-/** Printing has no depth limit of its own. */
 function encodeDeep(value: unknown, options: EncodeOptions): Buffer {
   return encode(value, { ...options, maxDepth: MAX_DEPTH });
 }
 
-/** In messages, deeper terms are printed as `...`. */
+/** Deeper terms are printed as `...`. */
 const SHOWN_DEPTH = 8;
-/** Larger terms are printed by `util.inspect`. */
 const SHOWN_SIZE = 64 * 1024;
 
 /**
- * Prints a value for a message in Erlang's syntax, such as `{badmatch,<<"x">>}`. `util.inspect`
- * prints values that are large or cannot be encoded.
+ * Prints a value for a message, with `util.inspect` if it is large or cannot be encoded.
  *
  * @param maxLength in UTF-16 units
  */

@@ -3,7 +3,6 @@ import { SerializeError, type SizeLimit, TooDeepError } from './serialize-error.
 import * as tape from './tape.js';
 import { TapeWriter } from './tape-writer.js';
 
-// V8 folds a module's own constants, but not imported ones.
 const { CONST, EMPTY_MAP, EXT, KEYS_MIXED, MAP, MAX_PAIRS, MAX_SHAPE_KEYS, MIXED, OBJECT } = tape;
 
 export type Properties = Record<string, unknown>;
@@ -30,7 +29,7 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     if (depth >= this.maxDepth) throw new TooDeepError(this.maxDepth);
   }
 
-  /** The length of a proxied array may be anything. */
+  /** A proxied array may claim any length. */
   protected refuseCount(count: number, most: number): never {
     this.checkSize(count);
     throw new SerializeError(`has ${String(count)} items; at most ${most} can be encoded`);
@@ -65,11 +64,7 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     return path.count === 0 ? undefined : path;
   }
 
-  /**
-   * Whether an object has too many keys for a shape. V8 keeps such objects as hash tables and sorts
-   * their keys for each listing, which takes longer than everything else, so `largeKeys` keeps the
-   * list.
-   */
+  /** V8 sorts the keys of large objects slowly for each listing, so `largeKeys` keeps the list. */
   private isLarge(value: Properties): boolean {
     const keys = Object.keys(value);
     if (keys.length > MAX_SHAPE_KEYS) {
@@ -103,9 +98,9 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
   }
 
   /**
-   * Writes keys, values and shape in one loop. Listing the keys first takes three times as long.
+   * One loop writes keys and values, because listing the keys first takes three times as long.
    *
-   * @param inherits whether there may be inherited enumerable properties
+   * @param inherits whether the object may inherit enumerable properties
    */
   protected writePairs(value: Properties, depth: number, inherits: boolean): void {
     this.put(0);
@@ -141,7 +136,6 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     this.putObjectHead(head, path, pairsAt, pairs);
   }
 
-  /** Returns 0 if no shape precedes the pairs. */
   private beginPairs(path: KeyPath): number {
     if (path.count === 0) return 0;
     this.put(0);

@@ -18,10 +18,9 @@ import { SerializeError } from './serialize-error.js';
 import * as tape from './tape.js';
 import type { TapeWriter } from './tape-writer.js';
 
-// Fields are checked again: a value may come from another version of the library, or from
-// `Object.create`.
+// Values may come from another version of the library or `Object.create`, so fields are checked
+// again.
 
-/** Writes a value without terms inside. */
 export function writeOpaque(writer: TapeWriter, value: object, kind: TermKind): void {
   switch (kind) {
     case 'atom':
@@ -50,7 +49,7 @@ export function writeOpaque(writer: TapeWriter, value: object, kind: TermKind): 
   }
 }
 
-/** Writes a closure up to its terms, and returns the terms. */
+/** Writes a closure up to its terms, and returns them. */
 export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
   const what = 'a Fun';
   const parts = fun.parts ?? fail(what);
@@ -65,7 +64,7 @@ export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
   return [parts.oldIndex, parts.oldUniq, parts.pid, ...free];
 }
 
-/** Writes a native record up to its values, and returns the values. */
+/** Writes a native record up to its values, and returns them. */
 export function writeNativeRecordHead(writer: TapeWriter, record: NativeRecord): unknown[] {
   const what = 'a NativeRecord';
   const { module, name, exported, fields } = record;
@@ -125,7 +124,6 @@ function writeExternalFunction(writer: TapeWriter, value: ExternalFunction): voi
   writer.put(writer.atomIndex(atomOf(value.function, what)));
 }
 
-/** The atom of this copy of the library. */
 function atomOf(value: unknown, what: string): Atom {
   const atom = brandOf(value, TERM) === 'atom' ? attempt(() => ownAtom(value as Atom)) : undefined;
   return atom ?? fail(what);

@@ -50,10 +50,10 @@ const reading = {
   /** Whether terms become plain values (`'js'`) or values that keep every type (`'exact'`). */
   terms: option(oneOf('js', 'exact'), 'js'),
   /**
-   * What binaries become with `terms: 'js'`: a Buffer if they are marked as bytes or not UTF-8, otherwise a
-   * string (`'auto'`); always a Buffer; or always a string.
+   * What binaries become with `terms: 'js'`: a Buffer if they are marked as bytes or not UTF-8,
+   * otherwise a string (`'auto'`); always a Buffer; or always a string.
    *
-   * With `'string'`, a binary that is not UTF-8 is an error. See {@link EncodeOptions.markBytes}.
+   * With `'string'`, other bytes are an error. See {@link EncodeOptions.markBytes}.
    */
   binaries: option(binaries, 'auto'),
   /** Whether to accept external functions, and atoms that this program has not created. */
@@ -61,7 +61,7 @@ const reading = {
   /**
    * Hooks that turn decoded terms, such as structs, into your own values.
    *
-   * The list is read once; later changes have no effect. Ignored with `terms: 'exact'`.
+   * The list is read once. Ignored with `terms: 'exact'`.
    */
   revivers: option(revivers, undefined),
 };
@@ -96,7 +96,7 @@ export const messages = {
    * Whether to mark a `Uint8Array` as bytes, so that the peer receives a Buffer even if it holds
    * text.
    *
-   * Erlang and Elixir read it as an ordinary binary.
+   * Erlang and Elixir ignore the mark.
    *
    * @defaultValue `true` with `terms: 'js'`, `false` with `terms: 'exact'`
    */
@@ -106,7 +106,7 @@ export const messages = {
   /**
    * How many bytes encoded arguments may have before compression.
    *
-   * Incompressible data may be larger on the wire by gzip's overhead: 0.04 % and 25 bytes.
+   * On the wire, gzip may add 0.04 % and 25 bytes.
    */
   maxEncodedArgsSize: option(size, DEFAULT_SIZE),
   /** How many bytes an encoded result may have before compression. */
@@ -118,15 +118,13 @@ export const compression = {
   gzipLevel: option(integer(1, 9), 1),
 };
 
-// Functions of one direction also take the hooks of the other, so that `elixir()` fits both.
-
 export const decodeTable = {
   ...reading,
   ...limits,
   /**
    * Whether to accept terms that `term_to_binary` compressed.
    *
-   * Messages of calls never contain any. Offsets in errors refer to the inflated encoding.
+   * Calls never contain any. Offsets in errors refer to the inflated encoding.
    */
   compressed: option(boolean, false),
   /** How many bytes a compressed term may inflate to. */
@@ -146,13 +144,14 @@ export const encodeTable = {
    * Whether to mark a `Uint8Array` as bytes, so that {@link decode} returns a Buffer even if it
    * holds text.
    *
-   * Erlang and Elixir read it as an ordinary binary. An empty one cannot be marked.
+   * Erlang and Elixir ignore the mark. An empty one cannot be marked.
    */
   markBytes: option(boolean, false),
   /**
-   * Whether to compress the encoding if that makes it smaller, or a level from 0 (none) to 9 (smallest).
+   * Whether to compress the encoding if that makes it smaller, or a level from 0 (none) to 9
+   * (smallest).
    *
-   * `binary_to_term` reads it, and so does {@link decode} with its option `compressed`.
+   * `binary_to_term` reads it, and {@link decode} with `compressed`.
    */
   compressed: option<boolean | number>(
     {
@@ -211,7 +210,6 @@ export const BINARIES = {
   string: FLAG_BINARIES_STRING,
 } as const;
 
-/** Decoding flags for the addon. Also makes the atoms of revivers known. */
 export function readingFlags(values: Values<typeof reading>): number {
   reviversOf(values.revivers);
   const { terms, decodeUnsafeTerms, binaries } = values;

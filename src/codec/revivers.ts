@@ -6,29 +6,29 @@ import type { Tuple } from '../terms/tuple.js';
 import { atomTerm, type ReadShape } from './shapes.js';
 import type { ValueSource } from './generated-reader.js';
 
-/** Turns Elixir structs of a module into values of your own. */
+/** Turns Elixir structs of a module into your own values. */
 export interface StructReviver {
   /** The module: `'Elixir.Date'`, or `'Date'` for short. */
   readonly struct: string;
   /** Not for structs. */
   readonly tag?: undefined;
-  /** Returns the value to use instead, or `fields`, which include `__struct__`, to keep the map. */
+  /** Returns the value to use instead, or `fields` to keep the map. */
   revive(fields: Record<string, any>): unknown;
 }
 
-/** Turns tuples that begin with an atom, such as Erlang records, into values of your own. */
+/** Turns tuples that begin with an atom, such as Erlang records, into your own values. */
 export interface TupleReviver {
-  /** The name of the atom. */
+  /** The atom's name. */
   readonly tag: string;
   /** Not for tuples. */
   readonly struct?: undefined;
-  /** How many elements the tuple has, including the atom. */
+  /** The number of elements, including the atom. */
   readonly length: number;
   /** Returns the value to use instead, or `tuple` to keep the tuple. */
   revive(tuple: Tuple<readonly any[]>): unknown;
 }
 
-/** Turns decoded terms into values of your own. It may decode, encode and start calls. */
+/** Turns decoded terms into your own values. It may decode, encode and start calls. */
 export type Reviver = StructReviver | TupleReviver;
 
 const STRUCT = '__struct__';
@@ -78,10 +78,7 @@ export class Revivers {
 
 const atomKeyed = new WeakSet<object>();
 
-/**
- * Remembers that the keys were atoms if the object may be the inside of a set, whose values are
- * empty lists.
- */
+/** If the first value is an empty list, the map may be a set; see {@link membersOf}. */
 function noteKeys(object: Record<string, unknown>): void {
   for (const key in object) {
     if (!Object.hasOwn(object, key)) return;
@@ -91,7 +88,7 @@ function noteKeys(object: Record<string, unknown>): void {
   }
 }
 
-/** @internal The members of one of Erlang's `sets`: a map with values `[]`. */
+/** @internal The members of one of Erlang's `sets`, a map with values `[]`. */
 export function membersOf(map: object): unknown[] {
   if (types.isMap(map)) return [...map.keys()];
   const names = Object.keys(map);
@@ -124,7 +121,6 @@ class RevivingShape implements ReadShape {
 
 const compiled = new WeakMap<readonly Reviver[], Revivers>();
 
-/** The list counts as it was when it was first used. */
 export function reviversOf(list: readonly Reviver[] | undefined): Revivers | undefined {
   if (list === undefined || list.length === 0) return undefined;
   let revivers = compiled.get(list);

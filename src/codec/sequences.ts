@@ -3,10 +3,7 @@ import { markTuple, type Tuple } from '../terms/tuple.js';
 import { arrayOf, doublesOf, integersOf } from './arrays.js';
 import type { TapeCursor } from './tape-cursor.js';
 
-/**
- * Reads `count` terms, at least one. Loops of their own for numbers let V8 choose the array's
- * representation.
- */
+/** Separate loops for numbers let V8 choose the array's representation. */
 export function readItems(at: TapeCursor, count: number): unknown[] {
   const tag = at.words[at.word]! & 15;
   if (tag === tape.FLOAT && !at.exact) return readDoubles(at, count);
@@ -36,11 +33,11 @@ export function readTuple(at: TapeCursor, count: number): unknown {
           ? []
           : readItems(at, count);
   const tuple = markTuple(elements);
-  // Terms of a closure are exact, and not revived.
+  // Terms of a closure are exact.
   return at.revivers === undefined || at.exact ? tuple : at.revivers.tuple(tuple as Tuple);
 }
 
-/** Like {@link TapeCursor.read}, but short enough for V8 to inline. */
+/** Short enough for V8 to inline. */
 function readFrequent(at: TapeCursor): unknown {
   const { word } = at;
   const head = at.words[word]!;
@@ -78,7 +75,6 @@ function readIntegers(at: TapeCursor, count: number): unknown[] {
   return readMore(at, items, fillIntegers(at, items, 0, count), count);
 }
 
-/** Reads consecutive doubles, and returns the index after them. */
 function fillDoubles(at: TapeCursor, items: unknown[], from: number, count: number): number {
   const { words, floats } = at;
   const word = at.word - from;
@@ -110,7 +106,6 @@ function fillIntegers(at: TapeCursor, items: unknown[], from: number, count: num
 const LIST_OF_TWO = (2 << 4) | tape.LIST;
 const PART_END = (tape.NEXT_PART << 4) | tape.EXT;
 
-/** Reads the items from `index` on. */
 function readMore(at: TapeCursor, items: unknown[], index: number, count: number): unknown[] {
   const { words, floats, exact } = at;
   for (let next = index; next < count; next++) {
@@ -122,7 +117,7 @@ function readMore(at: TapeCursor, items: unknown[], index: number, count: number
       at.at8 = start + (head >>> 4);
       items[next] = at.text8.substring(start, at.at8);
     } else if (head === LIST_OF_TWO && !exact && areDoubles(words, word + 1)) {
-      // Points of maps and curves come in large numbers.
+      // Points come in large numbers.
       const { float } = at;
       at.word = word + 3;
       at.float = float + 2;

@@ -1,6 +1,6 @@
 import { SizeError, TermError } from '../errors/errors.js';
 
-/** Functions are called late, because there may be no stack left while the error propagates. */
+/** Functions are called late, because no stack may be left while the error propagates. */
 export type Step = number | string | (() => string);
 
 export interface SizeLimit {
@@ -8,18 +8,14 @@ export interface SizeLimit {
   readonly option?: 'maxSize' | 'maxEncodedArgsSize';
 }
 
-/** For options that are checked later: no message can be larger. */
+/** No message can be larger. */
 export const LARGEST: SizeLimit = { bytes: 2 ** 28 - 1 };
 
-/**
- * Why a value cannot be encoded. Each container that the error passes adds its part of the path.
- * Never leaves the codec.
- */
+/** Each container that the error passes adds its part of the path. */
 export class SerializeError extends Error {
   readonly #containers: object[] = [];
   readonly #steps: Step[] = [];
 
-  /** Adds a container to the path of a SerializeError. Returns the error. */
   static through(error: unknown, container: object, step: Step): unknown {
     if (SerializeError.is(error)) {
       error.#containers.push(container);
@@ -28,12 +24,11 @@ export class SerializeError extends Error {
     return error;
   }
 
-  /** Unlike `instanceof`, does not run traps of a proxy that a getter threw. */
+  /** Unlike `instanceof`, runs no traps of a thrown proxy. */
   static is(error: unknown): error is SerializeError {
     return typeof error === 'object' && error !== null && #steps in error;
   }
 
-  /** `root` begins the path. */
   toTermError(root: string): TermError {
     const path = root + this.path(this.#steps.length);
     const { cause } = this;
@@ -48,7 +43,7 @@ export class SerializeError extends Error {
     return this.#steps.toReversed().slice(0, count).map(textOf).join('');
   }
 
-  /** How many steps lead to a container that contains itself; -1 if there is none. */
+  /** -1 without a cycle. */
   protected stepsToCycle(): number {
     const met = new Set<object>();
     return this.#containers.toReversed().findIndex((container) => {

@@ -7,11 +7,9 @@ import { generateReader, type ObjectReader, type ValueSource } from './generated
 
 export interface ReadShape {
   readonly keys: readonly string[];
-  /** Reads the map with these keys whose values come next. */
   read(at: ValueSource): unknown;
-  /** The same without revivers. */
+  /** Without revivers. */
   readPlain(at: ValueSource): Record<string, unknown>;
-  /** The key as a term: an atom or text. */
   keyTerm(index: number): unknown;
 }
 
@@ -20,7 +18,7 @@ const MAX_REMEMBERED = 2048;
 /** A generated reader can take ten kilobytes. */
 const MAX_READERS = 256;
 const USES_BEFORE_CLASS = 3;
-/** Generating a reader takes 20 µs per key, as long as several hundred uses without one. */
+/** Generating takes 20 µs per key, as long as several hundred uses. */
 const USES_BEFORE_READER = 200;
 
 const remembered = [new Map<string, Shape>(), new Map<string, Shape>()] as const;
@@ -33,9 +31,8 @@ export function shapeOfNumber(number: number): ReadShape | undefined {
 }
 
 /**
- * The shape with those keys, joined by NUL.
- *
- * @param number its number in this process, 0 = none
+ * @param joined the keys, joined by NUL
+ * @param number the shape's number in this process, 0 = none
  */
 export function shapeOf(joined: string, kind: number, number: number): ReadShape {
   if (number > 0 && number <= MAX_NUMBER) return (numbered[number] ??= newShape(joined, kind));
@@ -49,7 +46,7 @@ export function shapeOf(joined: string, kind: number, number: number): ReadShape
 }
 
 function newShape(joined: string, kind: number): Shape {
-  // A copy, because slices keep the whole text alive.
+  // Slices would keep the whole text alive.
   const keys = Buffer.from(joined, 'latin1').latin1Slice().split('\0');
   return new Shape(keys, kind === SHAPE_ATOMS);
 }
@@ -103,7 +100,7 @@ class Shape implements ReadShape {
   }
 }
 
-/** Makes a hash table: hidden classes for rare keys would take several times as long. */
+/** Hidden classes for rare keys would take several times as long as a hash table. */
 function readRarely(at: ValueSource, keys: readonly string[]): Record<string, unknown> {
   const object = { __proto__: null } as unknown as Record<string, unknown>;
   for (const key of keys) {
@@ -126,13 +123,12 @@ export function setOwn(
   value: unknown,
   count: number,
 ): void {
-  // Looking the key up in the object itself is slow if it is large.
+  // Looking a key up in a large object is slow.
   if (key in EMPTY) Object.defineProperty(object, key, ownProperty(value));
   else if (isSparse(key, count)) setSparse(object, key, value);
   else object[key] = value;
 }
 
-/** Without a prototype, so that a changed `Object.prototype` adds nothing. */
 function ownProperty(value: unknown): PropertyDescriptor {
   return {
     __proto__: null,

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { runSometime } from '../platform/host.js';
 
-/** How long to keep large buffers after the last large message, in milliseconds. */
+/** After the last large message, in milliseconds. */
 const KEPT_TIME = 1000;
 const KEPT_WORDS = 1024 * 1024;
 const KEPT_FLOATS = 512 * 1024;
@@ -11,20 +11,17 @@ const INITIAL_WORDS = 4096;
 const INITIAL_FLOATS = 512;
 const INITIAL_BYTES = 16 * 1024;
 
-/**
- * The memory of tapes, shared with Rust. It is reused, because writing to fresh memory is slower.
- */
+/** Memory of tapes, shared with Rust and reused, because writing to fresh memory is slower. */
 export class SharedBuffers {
   words = new Uint32Array(INITIAL_WORDS);
   floats = new Float64Array(INITIAL_FLOATS);
   bytes = Buffer.from(new ArrayBuffer(INITIAL_BYTES));
-  /** The next free places. */
   word = 0;
   float = 0;
   byte = 0;
-  /** Called after large buffers were replaced, so that nothing keeps them alive. */
+  /** Lets go of the old buffers. */
   onShrink: () => void = () => {};
-  /** Whether there was a large message since the timer last looked. */
+  /** Since the timer last fired. */
   #wasLarge = false;
   #isTimed = false;
 

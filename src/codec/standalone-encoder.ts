@@ -24,16 +24,12 @@ export interface Place {
   readonly limit: SizeLimit;
 }
 
-/** Encodes single terms on the calling thread. */
 class StandaloneEncoder {
   readonly #control = new Uint32Array(ENCODER_WORDS);
-  // No prototype, whose setters could be called.
+  // A prototype could have setters.
   readonly #functions = { __proto__: null } as unknown as EncoderFunctions;
   readonly #attachment: Attachment;
-  /**
-   * The encoder for the next operation. It is put back afterwards, so getters that encode get
-   * another one, and one that V8 terminates is never reused.
-   */
+  /** Taken while encoding, so getters that encode get another one. */
   #idle: Encoder | undefined = undefined;
   #pool: Buffer | undefined = undefined;
   #pooled = 0;
@@ -65,7 +61,6 @@ class StandaloneEncoder {
     }
   }
 
-  /** `read` gets the place of the header. */
   withTape<T>(
     value: unknown,
     settings: EncoderSettings,
@@ -116,7 +111,7 @@ class StandaloneEncoder {
     return control[EncoderWord.length]!;
   }
 
-  /** If V8 terminates in between, there is no pool. */
+  /** If V8 terminates here, the pool stays undefined. */
   #renewPool(): Buffer {
     this.#pool = undefined;
     const pool = Buffer.from(new ArrayBuffer(POOL_SIZE));
@@ -145,7 +140,6 @@ class StandaloneEncoder {
     for (const [index, bytes] of binaries.entries()) {
       control[EncoderWord.gap] = index;
       this.#functions.gap();
-      // A getter may have resized or transferred it.
       if (byteLength(bytes) !== control[EncoderWord.gapLength]) {
         throw new TermError('value contains a Buffer whose length changed while it was encoded');
       }

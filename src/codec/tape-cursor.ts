@@ -14,7 +14,7 @@ const NO_WORDS: Uint32Array = new Uint32Array(0);
 const NO_FLOATS: Float64Array = new Float64Array(0);
 const NO_TEXT: Buffer = Buffer.alloc(0);
 
-/** A place in a tape. Fields are public for generated code. */
+/** Fields are public for generated code. */
 export abstract class TapeCursor {
   words = NO_WORDS;
   word = 0;
@@ -42,12 +42,7 @@ export abstract class TapeCursor {
 
   abstract read(): unknown;
 
-  /**
-   * Goes to the first word of a tape.
-   *
-   * @param frame the first word of its header
-   * @param parts where its parts come from, if `buffers` only has the header
-   */
+  /** @param parts where parts come from, if `buffers` only has the header */
   protected begin(buffers: TapeBuffers, frame: number, parts: NativeDecoder | undefined): void {
     const { words } = buffers;
     this.words = words;
@@ -66,7 +61,6 @@ export abstract class TapeCursor {
     if (parts !== undefined) this.nextPart();
   }
 
-  /** Drops references to the message. */
   end(): void {
     this.text8 = this.text16 = '';
     this.atoms = NO_ATOMS;
@@ -113,7 +107,7 @@ export abstract class TapeCursor {
     if (this.#parts !== undefined) this.#parts.readTable((this.#entry = 0));
     const namesStart = words[frame + Frame.names]!;
     const namesEnd = namesStart + words[frame + Frame.namesLength]!;
-    // Read on demand: shapes with known numbers do not need the names.
+    // Shapes with known numbers do not need the names.
     let names: string | undefined;
     const readAll = (): string =>
       this.#parts === undefined

@@ -7,7 +7,6 @@ import * as tape from './tape.js';
 import { Frame } from './tape.js';
 import { TextWriter } from './text-writer.js';
 
-// V8 folds a module's own constants, but not imported ones.
 const {
   ATOM,
   BIG,
@@ -23,18 +22,17 @@ const {
   WIDE,
 } = tape;
 
-// In CommonJS each use of an import is a property access.
 const { indexIn, setIndexIn } = Atom;
 
 /** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
-/** Binaries from this size on bypass the tape, which saves a copy. */
+/** Larger binaries bypass the tape, which saves a copy. */
 const MIN_OUT_OF_BAND = 64 * 1024;
 
 export const CHANGED = 'contains a Buffer whose length changed while it was encoded';
 
-/** Writes tapes; see crates/etf/src/tape.rs. */
+/** See crates/etf/src/tape.rs. */
 export class TapeWriter extends TextWriter {
   /** Atoms and shapes remember the last tape that contained them. */
   private static latest = 0;
@@ -46,11 +44,9 @@ export class TapeWriter extends TextWriter {
   protected marksBytes = false;
   private number = 0;
   protected firstFloat = 0;
-  /** The joined names of atoms, and the length of each. */
   protected names = '';
   private readonly atoms: number[] = [];
   protected atomCount = 0;
-  /** The indices of keys that became atoms. */
   private readonly keyAtoms = new Map<string, number>();
   private readonly shapes: KeyPath[] = [];
   protected shapeCount = 0;
@@ -140,11 +136,10 @@ export class TapeWriter extends TextWriter {
     for (const bytes of this.sources) {
       const length = byteLength(bytes);
       if (length > end - this.byte) break;
-      // Copying from a detached array throws, even if it is empty.
+      // Copying from a detached array throws.
       if (length > 0) this.bytes.set(bytes, this.byte);
       this.byte += length;
     }
-    // A getter may have resized or transferred a buffer.
     if (this.byte !== end) throw new SerializeError(CHANGED);
   }
 
@@ -165,7 +160,6 @@ export class TapeWriter extends TextWriter {
     this.putFloat(value);
   }
 
-  /** Writes a float even if the value is integral. */
   writeDouble(value: number): void {
     if (!Number.isFinite(value))
       throw new SerializeError(`is a float of ${value}, which cannot be encoded as a term`);
@@ -193,7 +187,6 @@ export class TapeWriter extends TextWriter {
     }
     const negative = value < 0n;
     const magnitude = negative ? -value : value;
-    // Before computing the digits.
     if (magnitude >> BigInt(MAX_BIG * 8) !== 0n) {
       throw new SerializeError(`is an integer of more than ${MAX_BIG} bytes`);
     }
@@ -217,7 +210,7 @@ export class TapeWriter extends TextWriter {
 
   private isSeparate(value: Uint8Array, length: number): boolean {
     if (!this.separable || length < MIN_OUT_OF_BAND) return false;
-    // Other threads may write to shared memory, so copy it.
+    // Other threads may write to shared memory.
     return !isShared(value);
   }
 

@@ -21,43 +21,33 @@ const {
 
 /** Free words that each write may use. */
 const ROOM = 16;
-/** Shorter ASCII goes into the words, which is faster than handing it over. */
+/** Shorter ASCII goes into the words, which is faster. */
 const MAX_INLINE = 16;
 /** Small enough for the caches. */
 const CHUNK = 4096;
-/** Measure longer text before reserving memory for it. */
 const LARGE_TEXT = 64 * 1024;
 
-/**
- * V8 caches only a few string representations per call site, then looks up `value.length` and
- * `value.charCodeAt` each time. `'' + value` and a known function avoid that.
- */
+/** Known methods are faster than lookups once V8 has met a few representations of strings. */
 const charCodeAt = String.prototype.charCodeAt;
 
-/**
- * Writes words and text of a tape, and counts the size of its encoding.
- *
- * Members are `private`, not `#private`, whose brand checks take 5 % of the time of encoding.
- */
+/** Members are `private`, because brand checks of `#private` take 5 % of the time of encoding. */
 export class TextWriter extends SharedBuffers {
   protected limit = 0;
-  /** Where the tape begins. */
   protected frame = 0;
   protected textStart = 0;
   protected checksEachText = false;
   private sizeLimit: SizeLimit = { bytes: 0, option: 'maxSize' };
-  /** At least this many bytes. */
+  /** A lower bound in bytes. */
   private size = 0;
-  /** The gathered text, and the place of its control words; 0 = none. */
+  /** The gathered text, and the place of its control words or 0. */
   protected text = '';
   protected textLength = 0;
   protected chunkAt = 0;
-  /** The same for text that is probably not ASCII. */
+  /** Probably not ASCII. */
   protected wideText = '';
   protected wideLength = 0;
   protected wideChunkAt = 0;
 
-  /** Begins a tape after the last complete one. */
   protected begin(limit: SizeLimit): void {
     this.sizeLimit = limit;
     this.size = 0;
@@ -88,7 +78,7 @@ export class TextWriter extends SharedBuffers {
 
   protected grow(count: number): void {
     const words = this.word + count - this.frame;
-    // Each word stands for at least one byte, except at the beginning of chunks and of the tape.
+    // Each word stands for at least one byte, except at the start of chunks and of the tape.
     this.checkSize((words - 1024) / 1.01);
     this.growWords(count + ROOM);
     this.limit = this.words.length - ROOM;
@@ -121,7 +111,7 @@ export class TextWriter extends SharedBuffers {
     } else if (length <= MAX_INLINE) {
       if (!this.writeInline(value, length)) this.gatherWide(value, length);
     } else {
-      // Before V8 flattens the string. Also ensures that the length fits the word.
+      // Before V8 flattens the string; also ensures that the length fits the word.
       this.checkSize(length);
       // A wrong guess only costs time.
       const sample =
@@ -133,7 +123,7 @@ export class TextWriter extends SharedBuffers {
     }
   }
 
-  /** Writes ASCII, four characters a word; false if it is not ASCII. */
+  /** Four characters a word; false if they are not ASCII. */
   private writeInline(value: string, length: number): boolean {
     const { words } = this;
     const head = this.word;
@@ -164,7 +154,7 @@ export class TextWriter extends SharedBuffers {
     return true;
   }
 
-  /** Chunks are checked as a whole, which misses only a pair that is split between two texts. */
+  /** Chunks are checked as a whole, which misses only a pair split between two texts. */
   private isMalformed(value: string): boolean {
     if (this.checksEachText) return !value.isWellFormed();
     return (charCodeAt.call(value, 0) & 0xfc00) === 0xdc00;
@@ -201,7 +191,6 @@ export class TextWriter extends SharedBuffers {
     if (this.wideChunkAt !== 0) this.closeWideChunk();
   }
 
-  /** Hands text over as UTF-8, usually ASCII. */
   private closeChunk(): void {
     const length = this.textLength;
     this.reserveBytes(length < LARGE_TEXT ? length * 3 : Buffer.byteLength(this.text));
@@ -212,10 +201,7 @@ export class TextWriter extends SharedBuffers {
     this.text = '';
   }
 
-  /**
-   * Hands text over as UTF-16, V8's own encoding. Rust converts it to UTF-8 three times as fast as
-   * V8.
-   */
+  /** Rust converts UTF-16 to UTF-8 three times as fast as V8. */
   private closeWideChunk(): void {
     if (!this.wideText.isWellFormed()) throw new LoneSurrogateError();
     this.reserveBytes(this.wideLength * 2);

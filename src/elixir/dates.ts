@@ -6,12 +6,11 @@ import { Time } from './time.js';
 
 /** Elixir's functions fail for years beyond ±9999. */
 const MAX_YEAR = 9999;
-/** The decimal places of the seconds of a `Date` without a precision of its own. */
+/** The decimal places of seconds of a `Date` that was not decoded. */
 const MILLISECONDS = 3;
 /** The property where a decoded `Date` keeps its precision. */
 const PRECISION = Symbol.for('backwater.precision');
 
-/** A date as a `DateTime` in UTC. */
 export function dateTime(date: Date, precision?: number): Map<Atom, unknown> {
   return struct('DateTime', {
     calendar: ISO,
@@ -24,17 +23,14 @@ export function dateTime(date: Date, precision?: number): Map<Atom, unknown> {
   });
 }
 
-/** A date as a `NaiveDateTime` in UTC. */
 export function naiveDateTime(date: Date, precision?: number): Map<Atom, unknown> {
   return struct('NaiveDateTime', { calendar: ISO, ...dayOf(date), ...timeOf(date, precision) });
 }
 
-/** The day of a date in UTC, as a `Date`. */
 export function day(date: Date): Map<Atom, unknown> {
   return struct('Date', { calendar: ISO, ...dayOf(date) });
 }
 
-/** The time of day of a date in UTC. */
 export function time(date: Date): Time {
   const [hour, minute, second] = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
   return new Time(hour, minute, second, date.getUTCMilliseconds() * 1000, precisionOf(date));
@@ -90,7 +86,6 @@ function zoneOffset(fields: Fields): number | undefined {
   return offset === undefined || saving === undefined ? undefined : offset + saving;
 }
 
-/** The instant of a date and a time; undefined if a field is invalid. */
 function instantOf(fields: Fields, offset: number | undefined): Date | undefined {
   const year = integer(fields['year'], -MAX_YEAR, MAX_YEAR);
   const month = integer(fields['month'], 1, 12);

@@ -11,11 +11,10 @@ const MAX_COEFFICIENT = 10n ** BigInt(MAX_DECIMAL);
 const MAX_EXPONENT = 999_999_999;
 
 /**
- * A `Decimal` of text, as `Decimal.new` reads it: `'-1.50'`, `'.5'`, `'5.'`, `'12E+3'`, `'NaN'` or
- * `'Infinity'`.
+ * Makes a `Decimal` from text, like `Decimal.new`: `'-1.50'`, `'12E+3'`, `'NaN'` or `'Infinity'`.
  *
- * Accepts 10,000 characters and exponents of nine digits. `Decimal.new` itself accepts 34 digits
- * and exponents up to 6,144 since version 3.0, and any number before that.
+ * Accepts 10,000 characters and exponents of nine digits. Since version 3.0, `Decimal.new` accepts
+ * 34 digits and exponents up to 6,144.
  *
  * @throws `OptionError` if the text is not a decimal number
  */
@@ -42,7 +41,7 @@ export function decimal(text: string | number | bigint): Map<Atom, unknown> {
   return struct('Decimal', { sign, coef: BigInt(whole + fraction), exp });
 }
 
-/** The text of a `Decimal`, as `Decimal.to_string` writes it; undefined if it is too long. */
+/** Undefined if it is too long. */
 export function decimalText({ sign, coef, exp }: Fields): string | undefined {
   if (sign !== 1 && sign !== -1) return undefined;
   const minus = sign === 1 ? '' : '-';

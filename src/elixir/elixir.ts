@@ -31,10 +31,10 @@ export const elixirTable = {
   /** The struct that a `Date` is sent as. */
   encodeDates: option(oneOf('DateTime', 'NaiveDateTime', 'Date'), 'DateTime'),
   /**
-   * The decimal places of seconds in `DateTime`, `NaiveDateTime` and `Time`. Ecto needs 0 for `:utc_datetime`
-   * and 6 for `:utc_datetime_usec`.
+   * The decimal places of seconds in `DateTime`, `NaiveDateTime` and `Time`. Ecto needs 0 for
+   * `:utc_datetime` and 6 for `:utc_datetime_usec`.
    *
-   * Excess decimal places are cut.
+   * Excess places are cut.
    *
    * @defaultValue 3, or what a decoded value came with
    */
@@ -79,8 +79,8 @@ export const elixirTable = {
 export interface ElixirOptions extends OptionsOf<typeof elixirTable> {}
 
 /**
- * Hooks for the structs that Elixir programs send every day, to spread into the options of a client, a server,
- * a call, `encode` or `decode`:
+ * Hooks for common Elixir structs, to spread into the options of a client, a server, a call,
+ * `encode` or `decode`:
  *
  * | Elixir                              | JavaScript                      | and back             |
  * | ----------------------------------- | ------------------------------- | -------------------- |
@@ -96,11 +96,9 @@ export interface ElixirOptions extends OptionsOf<typeof elixirTable> {}
  * | `Regex` that JavaScript can read    | `RegExp`                        | not sent             |
  * | structs of your own                 | see `structs`                   | the same             |
  *
- * A `Date` has milliseconds, so microseconds are cut. What a value cannot hold stays a map: other calendars,
- * years beyond 9999, relative URIs, decimals with more than 10,000 digits, hosts with more than 253
- * characters.
- *
- * The same options give the same lists, so calling this again costs nothing.
+ * Microseconds are cut to the milliseconds of a `Date`. Values that JavaScript cannot hold stay
+ * maps: other calendars, years beyond 9999, decimals with more than 10,000 digits, hosts with more
+ * than 253 characters.
  *
  * @throws `OptionError` naming the option that is unknown or has a wrong value
  * @example
@@ -151,13 +149,13 @@ function madeFor(structs: Structs | undefined): Map<string, ElixirHooks> {
   return made;
 }
 
-/** A date as a `DateTime` in UTC, whatever `encodeDates` says. */
+/** A `DateTime` in UTC, regardless of `encodeDates`. */
 elixir.dateTime = dateTime;
-/** A date as a `NaiveDateTime` in UTC. */
+/** A `NaiveDateTime` in UTC. */
 elixir.naiveDateTime = naiveDateTime;
-/** The day of a date in UTC, as a `Date`. */
+/** The day in UTC, as an Elixir `Date`. */
 elixir.date = day;
-/** The time of day of a date in UTC, as a {@link Time}. */
+/** The time of day in UTC. */
 elixir.time = time;
 /** A `Decimal` from its text. */
 elixir.decimal = decimal;

@@ -6,7 +6,7 @@ import { type Fields, struct } from './struct.js';
 
 /** A range of integers, both ends included, like Elixir's `1..10//2`. */
 export class Range {
-  /** Where it begins. */
+  /** The first number. */
   readonly first: number;
   /** Where it ends, if a step leads there. */
   readonly last: number;
@@ -32,7 +32,7 @@ export class Range {
     Object.freeze(this);
   }
 
-  /** @internal The range of a struct; undefined if a field is invalid. */
+  /** @internal Undefined if a field is invalid. */
   static ofFields({ first, last, step }: Fields): Range | undefined {
     const all = [first, last, step] as [number, number, number];
     return all.every(Number.isSafeInteger) && step !== 0 ? new Range(...all) : undefined;
@@ -53,7 +53,7 @@ export class Range {
     for (let index = 0; index < this.size; index++) yield this.first + index * this.step;
   }
 
-  /** As Elixir writes it: `1..10`, `5..1//-2`. */
+  /** As in Elixir: `1..10`, `5..1//-2`. */
   toString(): string {
     const { first, last, step } = this;
     return step === 1 ? `${first}..${last}` : `${first}..${last}//${step}`;

@@ -2,7 +2,7 @@ import { attempt } from '../platform/inspect.js';
 import { Atom } from '../terms/index.js';
 import type { Fields } from './struct.js';
 
-/** JavaScript's flags for `Regex` options: letters up to Elixir 1.16, atoms since then. */
+/** Letters up to Elixir 1.16, atoms since then. */
 const FLAGS: ReadonlyMap<string, string> = new Map([
   ['i', 'i'],
   ['m', 'm'],
@@ -16,12 +16,12 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
 ]);
 /** Longer sources stay structs. */
 const MAX_SOURCE = 10_000;
-/** So do sources with more property escapes such as `\p{L}`: V8 takes 50 µs or more for each. */
+/** So do sources with more property escapes such as `\p{L}`. V8 takes 50 µs for each. */
 const MAX_PROPERTIES = 4;
 
 /**
- * Undefined if JavaScript cannot read the source or lacks an option. The flag `u` makes JavaScript
- * refuse what PCRE reads differently, such as `\A`.
+ * Undefined if JavaScript cannot read the source or lacks an option. The flag `u` refuses what PCRE
+ * reads differently, such as `\A`.
  */
 export function regexOf({ source, opts }: Fields): RegExp | undefined {
   if (typeof source !== 'string' || source.length > MAX_SOURCE) return undefined;

@@ -1,10 +1,9 @@
 import { TermError } from '../errors/errors.js';
 import { Atom, atom } from '../terms/index.js';
 
-/** The fields of a struct. */
 export type Fields = Record<string, unknown>;
 
-/** The calendar of dates and times that JavaScript can hold. */
+/** The only calendar that JavaScript has. */
 export const ISO = atom('Elixir.Calendar.ISO');
 
 const STRUCT = atom('__struct__');

@@ -16,11 +16,11 @@ export class Time {
   readonly second: number;
   /** 0 to 999,999. */
   readonly microsecond: number;
-  /** How many decimal places the seconds have: 0 to 6. */
+  /** The decimal places of the seconds: 0 to 6. */
   readonly precision: number;
 
   /**
-   * @param precision by default as many decimal places as `microsecond` needs
+   * @param precision by default as many places as `microsecond` needs
    * @throws `TermError` naming the part that is out of range
    */
   constructor(
@@ -68,7 +68,7 @@ export class Time {
     return new Time(Number(hour), Number(minute), Number(second), microsecond, decimals.length);
   }
 
-  /** @internal The time of a struct; undefined if a field is invalid. */
+  /** @internal Undefined if a field is invalid. */
   static ofFields(fields: Fields): Time | undefined {
     const hour = integer(fields['hour'], 0, 23);
     const minute = integer(fields['minute'], 0, 59);
@@ -116,7 +116,6 @@ export class Time {
   }
 }
 
-/** How many decimal places a number of microseconds needs. */
 function placesOf(microsecond: number): number {
   return String(microsecond).padStart(6, '0').replace(/0+$/, '').length;
 }

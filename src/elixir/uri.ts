@@ -17,7 +17,6 @@ const PORTS: Readonly<Record<string, number>> = {
 /** WHATWG's URL takes what follows these schemes for a host. */
 const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss']);
 
-/** Fields that are text or nil. */
 const TEXTS = ['userinfo', 'host', 'path', 'query', 'fragment'] as const;
 
 /** Empty parts stay: the host of `file:///x`, the query of `http://a.b/?`. */
@@ -68,10 +67,7 @@ export function urlOf(fields: Fields): URL | undefined {
   return boundedUrl(whole);
 }
 
-/**
- * Whether a URL of these parts would have the same parts, so that, say, a path does not become a
- * host.
- */
+/** For example, a path must not become a host. */
 function keepsItsParts({ scheme, userinfo, host, port, path, query }: Fields): boolean {
   const without = (part: unknown, characters: RegExp): boolean => !characters.test(String(part));
   const hasHost = typeof host === 'string';

@@ -20,9 +20,9 @@ export class Version {
   readonly minor: number;
   /** The third number. */
   readonly patch: number;
-  /** What follows the hyphen: `['rc', 1]`. */
+  /** After the hyphen: `['rc', 1]`. */
   readonly pre: readonly (string | number)[];
-  /** What follows the plus sign. */
+  /** After the plus sign. */
   readonly build: string | null;
 
   /** @throws `TermError` if the text is not a version */
@@ -42,7 +42,7 @@ export class Version {
     Object.freeze(this);
   }
 
-  /** @internal The version of a struct; undefined if a field is invalid. */
+  /** @internal Undefined if a field is invalid. */
   static ofFields({ major, minor, patch, pre, build }: Fields): Version | undefined {
     if (!Array.isArray(pre) || pre.length > MAX_LENGTH) return undefined;
     if (![major, minor, patch].every(Number.isSafeInteger)) return undefined;
@@ -55,11 +55,10 @@ export class Version {
       (build === null ? '' : `+${build}`);
     if (text.length > MAX_LENGTH || !VERSION.test(text)) return undefined;
     const version = new Version(text);
-    // The identifier "1" is not the number 1.
     return pre.every((part, index) => part === version.pre[index]) ? version : undefined;
   }
 
-  /** As Elixir writes it: `1.2.3-rc.1+build`. */
+  /** As in Elixir: `1.2.3-rc.1+build`. */
   toString(): string {
     const { major, minor, patch, pre, build } = this;
     const suffix =

@@ -8,14 +8,14 @@ const ARRAY = atom(TAG);
 const BUFFER = atom('ArrayBuffer');
 
 const TypedArray = Object.getPrototypeOf(Int8Array) as abstract new () => ArrayBufferView;
-/** Reads an internal slot: class names of subclasses and other realms may differ. */
+/** An internal slot, because class names of subclasses and other realms may differ. */
 const kindOf = Object.getOwnPropertyDescriptor(TypedArray.prototype, Symbol.toStringTag)!.get as (
   this: unknown,
 ) => string;
 
 type Constructor = new (buffer: ArrayBuffer) => object;
 
-/** The kinds that this version of Node has. All supported platforms are little-endian. */
+/** All supported platforms are little-endian. */
 const CONSTRUCTORS: ReadonlyMap<unknown, readonly [Constructor, size: number]> = new Map(
   [
     'Int8Array',
@@ -70,7 +70,7 @@ export const arrayReviver: TupleReviver = {
   },
 };
 
-/** A copy. Unmarked bytes may have become text. */
+/** Unmarked bytes may have become text. */
 function bytesOf(content: unknown): Uint8Array<ArrayBuffer> | undefined {
   if (typeof content === 'string') return new Uint8Array(Buffer.from(content));
   return types.isUint8Array(content) ? new Uint8Array(content) : undefined;

@@ -7,9 +7,9 @@ import { atom, type Encoder, tuple } from '../terms/index.js';
 const TAG = '$error';
 const ERROR = atom(TAG);
 
-/** What to send besides name and message. Stacks are not sent. */
+/** Stacks are not sent. */
 const FIELDS = ['code', 'data', 'cause', 'errors'] as const;
-/** `util.inspect` shows these as properties, as it does for Node's own errors. */
+/** As in Node's own errors, `util.inspect` shows these. */
 const SHOWN: ReadonlySet<string> = new Set(['code', 'data']);
 
 /** `{'$error', Name, Message, Fields}`. */

@@ -21,13 +21,11 @@ const hooks: JavaScriptHooks = Object.freeze({
 
 /**
  * Hooks for JavaScript's own values between Node services, to spread into the options of both
- * sides: `Date`, `Set`, `URL`, `Error` with its `cause`, `code`, `data` and `errors`,
- * `ArrayBuffer`, `DataView` and all typed arrays. A `Uint8Array` needs no hook and arrives as a
- * `Buffer`.
+ * sides: `Date`, `Set`, `URL`, `Error` with `cause`, `code`, `data` and `errors`, `ArrayBuffer`,
+ * `DataView` and typed arrays. A `Uint8Array` arrives as a `Buffer`.
  *
- * Each becomes a tuple such as `{'$date', 1700000000000}`. Use `elixir()` of `backwater/elixir`
- * instead to exchange dates and sets with Elixir. You can join the lists of both; the first match
- * counts.
+ * Each becomes a tuple such as `{'$date', 1700000000000}`. For Elixir, use `elixir()` of
+ * `backwater/elixir` instead. If you join the lists of both, the first match counts.
  *
  * @example
  * ```ts run

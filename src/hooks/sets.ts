@@ -8,9 +8,8 @@ const TAG = '$set';
 const SET = atom(TAG);
 
 /**
- * `{'$set', Members, Numbers}`: numbers are keys of a map, with their places among all members as
- * values, because the decoder bounds how many numeric keys of a map may collide in V8's hash
- * tables.
+ * `{'$set', Members, Numbers}`: numbers are keys of a map to their places, because the decoder
+ * bounds how many numeric keys may collide in V8's hash tables.
  */
 export const setEncoder: Encoder<Set<unknown>> = {
   class: Set,
@@ -49,7 +48,6 @@ function setOf(members: unknown, numbers: unknown): Set<unknown> | undefined {
   );
 }
 
-/** A place without a number. */
 const NONE = Symbol('none');
 
 /** An empty map is decoded as an object. */

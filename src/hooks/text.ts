@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { types } from 'node:util';
 
-/** The text of a binary, which is a Buffer with `binaries: 'buffer'`. */
+/** With `binaries: 'buffer'`, text is a Buffer. */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   return types.isUint8Array(value) ? Buffer.from(value).toString() : undefined;

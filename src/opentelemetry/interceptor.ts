@@ -23,26 +23,25 @@ import { clientOutcome, messageOf, type Outcome, serverOutcome, SUCCESS } from '
 
 /** Options of {@link opentelemetry}. */
 export interface OpenTelemetryOptions {
-  /** Where tracers come from. Default: the provider that the SDK has registered. */
+  /** Default: the provider that the SDK has registered. */
   readonly tracerProvider?: TracerProvider | undefined;
-  /** Where meters come from. Default: the provider that the SDK has registered. */
+  /** Default: the provider that the SDK has registered. */
   readonly meterProvider?: MeterProvider | undefined;
 }
 
-/** What a call is recorded with. */
 interface Instruments {
   readonly tracer: Tracer;
   readonly durations: { readonly client: Histogram; readonly server: Histogram };
 }
 
-/** The name of the instrumentation scope. */
 export const SCOPE = 'backwater';
 
 /**
- * An interceptor that makes a span for every call and records how long it took, for a client or a server.
+ * An interceptor for a client or a server that makes a span for every call and records its
+ * duration.
  *
- * The trace travels in the signed headers `traceparent`, `tracestate` and `baggage`. Put the interceptor
- * first, so that the span covers the other ones. Start the SDK before the first call.
+ * The trace travels in signed headers. Put the interceptor first, so that the span covers the other
+ * ones. Start the SDK before the first call.
  *
  * @example
  * ```ts
@@ -57,7 +56,7 @@ export const SCOPE = 'backwater';
 export function opentelemetry(options: OpenTelemetryOptions = {}): Interceptor {
   let instruments: Instruments | undefined;
   return async (call, next) => {
-    // Meters that are made before the SDK has been registered never record anything.
+    // Meters made before the SDK is registered never record anything.
     instruments ??= instrumentsOf(options);
     return await traced(call, next, instruments);
   };
@@ -121,7 +120,7 @@ async function traced(
   return result;
 }
 
-/** Where the span of a call belongs: to what runs here, or else to what the headers say. */
+/** A client's active span takes precedence over the headers. */
 function parentOf(call: InterceptedCall): Context {
   const active = contexts.active();
   if (call.side === 'client' && traces.getSpan(active) !== undefined) return active;
@@ -138,7 +137,6 @@ function inject(context: Context, call: InterceptedCall): void {
   }
 }
 
-/** Attributes of few values, for span and metric. */
 function commonAttributes({ module, function: name, server }: InterceptedCall): Attributes {
   const attributes: Attributes = {
     [ATTRIBUTE.system]: SYSTEM,
@@ -171,6 +169,6 @@ function outcomeAttributes({ status, errorType }: Outcome): Attributes {
 function recordFailure(span: Span, side: InterceptedCall['side'], error: unknown): void {
   span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
   if (error instanceof RemoteError) span.setAttribute(ATTRIBUTE.reason, error.reason.slice(0, 300));
-  // The stack of the function; the client's errors have none of use here.
+  // A client's error has no useful stack.
   if (side === 'server' && isError(error)) span.recordException(error);
 }

@@ -1,7 +1,4 @@
-/**
- * All names of spans and metrics. The names `rpc.*` and `error.*` are OpenTelemetry's semantic
- * conventions, version 1.45; nothing else in this library spells them.
- */
+/** `rpc.*` and `error.*` are OpenTelemetry's semantic conventions, version 1.45. */
 export const ATTRIBUTE = {
   system: 'rpc.system.name',
   method: 'rpc.method',
@@ -11,7 +8,6 @@ export const ATTRIBUTE = {
   serverPort: 'server.port',
   peerAddress: 'network.peer.address',
   peerPort: 'network.peer.port',
-  // Ours.
   requestId: 'backwater.request_id',
   caller: 'backwater.caller',
   items: 'backwater.stream.items',
@@ -19,16 +15,14 @@ export const ATTRIBUTE = {
   state: 'backwater.state',
 } as const;
 
-/** The value of `rpc.system.name`. */
 export const SYSTEM = 'backwater';
 
-/** `rpc.status_code` of a call that returned, and of one whose function raised an exception. */
+/** `rpc.status_code` of calls that returned or threw. */
 export const STATUS = { ok: 'OK', exception: 'EXCEPTION' } as const;
 
-/** `error.type` of an error that has no usable name. */
+/** `error.type` of an error without a usable name. */
 export const OTHER = '_OTHER';
 
-/** An instrument. */
 export interface Metric {
   readonly name: string;
   readonly unit: string;
@@ -39,18 +33,16 @@ function metric(name: string, unit: string, description: string): Metric {
   return { name, unit, description };
 }
 
-/** How long calls take. */
 export const DURATION = {
   client: metric('rpc.client.call.duration', 's', 'Duration of outgoing calls.'),
   server: metric('rpc.server.call.duration', 's', 'Duration of incoming calls.'),
 } as const;
 
-/** The bucket boundaries of {@link DURATION}, in seconds. */
+/** In seconds. */
 export const DURATION_BUCKETS = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 
-/** What `observe` reports of a client. */
 export const CLIENT = {
   active: metric('backwater.client.calls.active', '{call}', 'Calls that have not settled.'),
   queued: metric('backwater.client.calls.queued', '{call}', 'Calls that wait for a connection.'),
@@ -68,7 +60,6 @@ export const CLIENT = {
   endpoints: metric('backwater.client.endpoints', '{endpoint}', 'Servers, by state.'),
 } as const;
 
-/** What `observe` reports of a server. */
 export const SERVER = {
   active: metric('backwater.server.calls.active', '{call}', 'Calls that have not been answered.'),
   abandoned: metric(

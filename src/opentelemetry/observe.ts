@@ -15,15 +15,15 @@ import { ATTRIBUTE, CLIENT, type Metric, SERVER } from './names.js';
 
 /** Options of {@link observe}. */
 export interface ObserveOptions {
-  /** Where meters come from. Default: the provider that the SDK has registered. */
+  /** Default: the provider that the SDK has registered. */
   readonly meterProvider?: MeterProvider | undefined;
-  /** Attributes of all figures. Set one if you observe several clients or servers. */
+  /** Attributes of all figures, to distinguish clients or servers. */
   readonly attributes?: Attributes | undefined;
 }
 
 /**
- * Reports the figures of a client or a server as metrics: connections, queues, retries, ejected servers,
- * and requests that no function saw. They are read when the SDK collects metrics. Start the SDK first.
+ * Reports the figures of a client or a server as metrics: connections, queues, retries, ejected
+ * servers, and requests that no function saw. Start the SDK first.
  *
  * @returns stops the reports
  * @example
@@ -43,7 +43,6 @@ export function observe(target: Client | Server, options: ObserveOptions = {}): 
   return register(meter, SERVER, COUNTED, target, serverFigures, attributes);
 }
 
-/** Figures that only grow. */
 const COUNTED: readonly Metric[] = [
   CLIENT.calls,
   CLIENT.failures,
@@ -56,7 +55,6 @@ const COUNTED: readonly Metric[] = [
   SERVER.exceptions,
 ];
 
-/** The value of an instrument, with attributes of its own. */
 type Figure<Name> = readonly [name: Name, value: number, attributes?: Attributes];
 
 function register<Table extends Readonly<Record<string, Metric>>, Stats>(
@@ -77,7 +75,7 @@ function register<Table extends Readonly<Record<string, Metric>>, Stats>(
   }
   const all = [...instruments.values()];
   const report = (result: BatchObservableResult): void => {
-    // A server that has been closed has no figures.
+    // A closed server has no figures.
     const stats = attempt(() => target.stats()) as Stats | undefined;
     if (stats === undefined) return;
     for (const [name, value, own] of figures(stats)) {

@@ -9,9 +9,9 @@ import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { isError } from '../platform/realms.js';
 import { OTHER, STATUS } from './names.js';
 
-/** How a call has ended, in few words that metrics can be grouped by. */
+/** Few words that metrics can be grouped by. */
 export interface Outcome {
-  /** `rpc.status_code`: what the server has answered, if it has. */
+  /** `rpc.status_code`; undefined if the server has not answered. */
   readonly status: string | undefined;
   /** `error.type`; undefined if the call succeeded. */
   readonly errorType: string | undefined;
@@ -19,7 +19,6 @@ export interface Outcome {
 
 export const SUCCESS: Outcome = { status: STATUS.ok, errorType: undefined };
 
-/** The outcome of a call that a client made and that failed. */
 export function clientOutcome(error: unknown): Outcome {
   if (error instanceof RemoteException) {
     const errorType = nameOf(error.remote) ?? exceptionType(error.class);
@@ -33,7 +32,6 @@ export function clientOutcome(error: unknown): Outcome {
   return { status: undefined, errorType: code ?? nameOf(error) ?? OTHER };
 }
 
-/** The outcome of a served call whose function, or an interceptor, threw. */
 export function serverOutcome(thrown: unknown): Outcome {
   const errorType =
     thrown instanceof RaisedException ? exceptionType(thrown.class) : (nameOf(thrown) ?? OTHER);
@@ -50,7 +48,6 @@ function nameOf(error: unknown): string | undefined {
   return typeof name === 'string' && /^[\w.$:-]{1,100}$/.test(name) ? name : undefined;
 }
 
-/** The text of an error for the status of a span. */
 export function messageOf(error: unknown): string {
   const message = attempt(() => (isError(error) ? error.message : undefined));
   return typeof message === 'string' ? message : inspectBriefly(error, 300);

@@ -7,14 +7,14 @@ import { environment } from '../platform/environment.js';
 import { TERM } from './brands.js';
 import { inspectSymbol, type PrinterOptions } from './inspect.js';
 
-/** The limit of Erlang, in code points. */
+/** Erlang's limit, in code points. */
 export const MAX_ATOM_LENGTH = 255;
 
 /** An Erlang atom, made by {@link atom}. Atoms of the same name are `===`. */
 export class Atom {
   /** 0 to 255 characters. */
   readonly name: string;
-  /** The number of the last tape with this atom, and its index there. */
+  /** The last tape with this atom, and its index there. */
   #tape = 0;
   #index = 0;
 
@@ -32,7 +32,7 @@ export class Atom {
     return new Atom(name);
   }
 
-  /** @internal Whether this copy of the library has made the value. */
+  /** @internal Made by this copy of the library. */
   static isOwn(value: object): value is Atom {
     return #index in value;
   }
@@ -66,10 +66,7 @@ export class Atom {
 const own = new Map<string, Atom>();
 /** Atoms from the wire. */
 const foreign = new Map<string, WeakRef<Atom>>();
-/**
- * Called after a garbage collection. Registering every atom would take a third of the time to make
- * it.
- */
+/** Registering every atom would take a third longer, so one object reports a garbage collection. */
 const collections = new FinalizationRegistry<void>(forgetCollected);
 
 let isAwaitingCollection = false;
@@ -89,7 +86,7 @@ function forgetCollected(): void {
  * The atom of that name.
  *
  * @param name up to 255 characters (code points)
- * @throws {@link TermError} if the name is longer, has a lone surrogate, or is not a string
+ * @throws {@link TermError} for a longer name, a lone surrogate, or another type
  * @example
  * ```ts
  * import { atom } from 'backwater';
@@ -109,7 +106,7 @@ export function atom(name: string): Atom {
   return result;
 }
 
-/** @internal The atom of this copy of the library. */
+/** @internal */
 export function ownAtom(given: Atom): Atom {
   if (Atom.isOwn(given)) return given;
   const { name } = given as Atom;
@@ -117,7 +114,7 @@ export function ownAtom(given: Atom): Atom {
   return foreignAtom(name);
 }
 
-/** @internal The atom of a checked name from the wire, held weakly. */
+/** @internal Held weakly. The name must be valid. */
 export function foreignAtom(name: string): Atom {
   const key = keyOf(name);
   const known = own.get(key) ?? foreign.get(key)?.deref();
@@ -128,20 +125,16 @@ export function foreignAtom(name: string): Atom {
   return result;
 }
 
-/**
- * Until March 2026 V8 hashed array indices by value, so names could be chosen to collide. The colon
- * prevents that.
- */
+/** Until March 2026 V8 hashed array indices by value; the colon prevents collisions. */
 function keyOf(name: string): string {
   const first = name.charCodeAt(0);
   return first >= DIGIT_ZERO && first <= COLON ? `:${name}` : name;
 }
 
 const DIGIT_ZERO = 48;
-/** The character after the nine. */
 const COLON = 58;
 
-/** A copy, because V8's slices keep the whole text alive. */
+/** Slices would keep the whole text alive. */
 function detached(name: string): string {
   return name.length < MIN_SLICE ? name : Buffer.from(name, 'utf16le').ucs2Slice();
 }

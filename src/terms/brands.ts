@@ -10,5 +10,4 @@ export type TermKind =
   | 'fun'
   | 'native_record';
 
-/** The brand of the classes of values. */
 export const TERM: unique symbol = Symbol.for('backwater.term') as never;

@@ -2,8 +2,8 @@ import { TermError } from './term-error.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
 /**
- * Makes an Erlang string, a list of code points, of text. Plain JavaScript strings become binaries,
- * Elixir's strings. Functions of Erlang's `string` module take either.
+ * Turns text into a list of code points, Erlang's strings. Plain strings become binaries, Elixir's
+ * strings. Erlang's `string` module takes either.
  *
  * @throws {@link TermError} if the text has a lone surrogate
  */
@@ -15,7 +15,7 @@ export function charlist(text: string): number[] {
 }
 
 /**
- * Makes text of a list of code points; the inverse of {@link charlist}.
+ * The inverse of {@link charlist}.
  *
  * @throws {@link TermError} if it is not a list of Unicode scalar values
  * @example

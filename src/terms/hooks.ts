@@ -1,9 +1,9 @@
 /**
- * The method that returns the term of an object of your own class. It is
- * `Symbol.for('backwater.toTerm')`, for classes that do not import this package.
+ * The method that returns the term of an object of your own class. Without importing this package,
+ * use `Symbol.for('backwater.toTerm')`.
  *
- * It is called each time the object is encoded. The result may contain such objects. Plain objects,
- * arrays and maps are terms already, so their `toTerm` is not called.
+ * The encoder calls it each time, and also on objects in the result, but not on plain objects,
+ * arrays and maps.
  *
  * @example
  * ```ts run
@@ -22,10 +22,10 @@ export const toTerm: unique symbol = Symbol.for('backwater.toTerm') as never;
 /** Encodes objects of classes that are not your own. */
 export interface Encoder<Value = any> {
   /**
-   * Objects of this class and its subclasses. For `Date`, `Error`, `RegExp`, `Set` and `URL`, also
-   * of other realms, such as a `vm` context.
+   * Includes subclasses, and `Date`, `Error`, `RegExp`, `Set` and `URL` of other realms, such as a
+   * `vm` context.
    */
   readonly class: abstract new (...args: never[]) => Value;
-  /** Returns the term of an object, which may contain other such objects. */
+  /** Returns a term, which may contain other such objects. */
   toTerm(value: Value): unknown;
 }

@@ -1,18 +1,12 @@
 import type { inspect, InspectOptions } from 'node:util';
 
-/** The symbol of custom printers for `util.inspect`. */
 export const inspectSymbol: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never;
 
-/**
- * The options that `util.inspect` passes to custom printers. `@types/node` has renamed its type for
- * them; this declaration compiles with every version.
- */
+/** `@types/node` has renamed its type for these. */
 export interface PrinterOptions extends InspectOptions {
-  /** Colors the text if the user asked for colors. */
   stylize(text: string, styleType: string): string;
 }
 
-/** A custom printer. */
 export type Inspector = (
   depth: number | null,
   options: PrinterOptions,
@@ -24,11 +18,7 @@ interface Options extends PrinterOptions {
   readonly backwaterEnclosing?: readonly object[];
 }
 
-/**
- * Prints `name(a, b)` as `util.inspect` would, one argument a line if it does not fit one line.
- *
- * @param subject the printed object, to detect cycles
- */
+/** @param subject the printed object, to detect cycles */
 export function inspectCall(
   subject: object,
   name: string,

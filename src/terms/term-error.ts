@@ -4,17 +4,17 @@ import { assignDefined, BackwaterError } from '../platform/error.js';
 
 /** Fields of a {@link TermError}. */
 export interface TermFields extends ErrorOptions {
-  /** The path to the value, such as `args[0].when`. */
+  /** The path to the value. */
   readonly path?: string | undefined;
-  /** The offset of the byte from the start of the encoding. */
+  /** The offset in the encoding. */
   readonly offset?: number | undefined;
-  /** The line in a text, from 1. */
+  /** From 1. */
   readonly line?: number | undefined;
-  /** The column in the line, from 1. */
+  /** From 1. */
   readonly column?: number | undefined;
 }
 
-/** A value cannot be encoded as a term, or bytes or text cannot be decoded as one. */
+/** A value cannot be encoded as a term, or bytes or text cannot be decoded. */
 export class TermError extends BackwaterError {
   override readonly code: 'ERR_BACKWATER_TERM' | 'ERR_BACKWATER_SIZE' = 'ERR_BACKWATER_TERM';
   /** When encoding: the path to the value, such as `args[0].when`. */
@@ -41,11 +41,11 @@ export class TermError extends BackwaterError {
 export interface SizeFields extends ErrorOptions {
   /** The option that sets the limit. */
   readonly option: 'maxEncodedArgsSize' | 'maxEncodedResultSize';
-  /** The limit in bytes. */
+  /** In bytes. */
   readonly limit: number;
-  /** The actual size in bytes, if known. */
+  /** In bytes, if known. */
   readonly size?: number | undefined;
-  /** The path to the value that exceeded the limit, if known. */
+  /** The path to the value, if known. */
   readonly path?: string | undefined;
 }
 
@@ -54,9 +54,9 @@ export class SizeError extends TermError {
   override readonly code = 'ERR_BACKWATER_SIZE';
   /** The option that sets the limit. */
   readonly option: SizeFields['option'];
-  /** The limit in bytes. */
+  /** In bytes. */
   readonly limit: number;
-  /** The actual size in bytes, if known. */
+  /** In bytes, if known. */
   declare readonly size?: number;
 
   static {

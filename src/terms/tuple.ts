@@ -5,19 +5,18 @@ import { inspectCall, inspectSymbol, type Inspector } from './inspect.js';
 
 /**
  * An Erlang tuple: an array with a mark, made by {@link tuple} and recognized by {@link isTuple}.
- * Destructuring, `length` and iteration work as on any array.
  */
 export type Tuple<Elements extends readonly unknown[] = readonly unknown[]> = Readonly<Elements> &
   TupleMark;
 
-/** What only tuples have. */
+/** The mark of tuples. */
 export interface TupleMark {
   readonly [inspectSymbol]: Inspector;
 }
 
 /**
- * The mark, which `util.inspect` calls. One property for both, because each property of an array
- * costs time in the decoder.
+ * The mark is also the printer for `util.inspect`, because each property of an array costs the
+ * decoder time.
  */
 const ownMark: Inspector = function (this: readonly unknown[], depth, options, print) {
   return inspectCall(this, 'tuple', Array.from(this), depth, options, print);
@@ -27,7 +26,7 @@ const ownMark: Inspector = function (this: readonly unknown[], depth, options, p
 const TUPLE = Symbol.for('backwater.tuple');
 defineHidden(ownMark, TUPLE, true);
 
-/** All copies use the mark of the first, so that test runners consider their tuples equal. */
+/** All copies share the first mark, so that test runners consider their tuples equal. */
 const inspectTuple = sharedMark();
 
 function sharedMark(): Inspector {
@@ -51,13 +50,13 @@ export function tuple<Elements extends readonly unknown[]>(...elements: Elements
   return markTuple(elements) as unknown as Tuple<Elements>;
 }
 
-/** @internal Makes the array itself a tuple. */
+/** @internal Marks the array itself. */
 export function markTuple(elements: readonly unknown[]): Tuple {
   (elements as { [inspectSymbol]?: Inspector })[inspectSymbol] = inspectTuple;
   return elements as Tuple;
 }
 
-/** @internal Whether an array is a tuple, of any copy of the library. */
+/** @internal Whether an array is a tuple of any copy of the library. */
 export function isMarked(array: readonly unknown[]): array is Tuple {
   const mark = (array as { [inspectSymbol]?: unknown })[inspectSymbol];
   return mark === inspectTuple || (mark !== undefined && isMark(mark));
@@ -68,8 +67,8 @@ function isMark(mark: unknown): boolean {
 }
 
 /**
- * Whether a value is a tuple, optionally with `tag` as its first element and of `length` elements.
- * TypeScript then knows the number and types of its elements.
+ * Whether a value is a tuple, optionally with a first element and a length. TypeScript then knows
+ * its elements.
  *
  * @example
  * ```ts
@@ -106,7 +105,6 @@ function isTag(element: unknown, tag: unknown): boolean {
   return element instanceof Atom && tag instanceof Atom && element.name === tag.name;
 }
 
-/** The type of a value that is a tuple with that tag and length. */
 export type TaggedTuple<Value, Tag, Length extends number> = unknown extends Value
   ? Tuple<TaggedElements<Tag, Length, unknown>> & Matched
   : Value extends readonly (infer Element)[]
@@ -121,7 +119,6 @@ export type TaggedTuple<Value, Tag, Length extends number> = unknown extends Val
       ? Tuple<TaggedElements<Tag, Length, unknown>> & Matched
       : never;
 
-/** The elements of a tuple with that tag and length. */
 export type TaggedElements<Tag, Length extends number, Element = unknown> = number extends Length
   ? readonly [Tag, ...Element[]]
   : Elements<Length, Element, [Tag]>;
@@ -134,10 +131,7 @@ type Elements<
   ? Readonly<Known>
   : Elements<Length, Element, [...Known, Element]>;
 
-/**
- * Marks types whose tag or length was compared. A tuple that did not match may have the same type,
- * so nothing follows for it.
- */
+/** Marks matched types, so that a tuple that did not match keeps its type. */
 export interface Matched {
   readonly [matched]: true;
 }

@@ -32,7 +32,7 @@ export type Term =
   | ReadonlyMap<Term, Term>
   | { readonly [key: string]: Term };
 
-/** A double that stays one: `float(1)` is Erlang's `1.0`, while the number 1 is its integer 1. */
+/** A double, even if it is integral: `float(1)` is Erlang's `1.0`. */
 export class Float {
   static {
     brand(this, TERM, 'float');
@@ -50,12 +50,12 @@ export class Float {
     Object.freeze(this);
   }
 
-  /** The double, for arithmetic and comparison. */
+  /** For arithmetic and comparison. */
   valueOf(): number {
     return this.value;
   }
 
-  /** With a point, as Erlang and Elixir write it. */
+  /** With a point, as in Erlang and Elixir. */
   toString(): string {
     return floatText(this.value);
   }
@@ -69,7 +69,7 @@ export class Float {
   }
 }
 
-/** @internal The shortest text with a point that Erlang and Elixir read as the same double. */
+/** @internal The shortest text that Erlang and Elixir read as the same double. */
 export function floatText(value: number): string {
   const [digits = '', exponent] = (Object.is(value, -0) ? '-0' : String(value)).split('e');
   const mantissa = digits.includes('.') ? digits : `${digits}.0`;
@@ -89,7 +89,7 @@ export class BitString {
 
   /** At least one byte; the unused low bits of the last byte are zero. */
   readonly bytes: Buffer;
-  /** How many of the highest bits of the last byte are used: 1 to 7. */
+  /** How many high bits of the last byte are used: 1 to 7. */
   readonly bits: number;
 
   /** @throws {@link TermError} if there is no byte, or `bits` is not 1 to 7 */
@@ -120,7 +120,7 @@ export class ImproperList {
     brand(this, TERM, 'improper_list');
   }
 
-  /** The items before the tail, at least one. */
+  /** At least one item. */
   readonly items: readonly Term[];
   /** Not a list. */
   readonly tail: Term;
@@ -135,7 +135,7 @@ export class ImproperList {
         'the tail of an improper list must not be a list; append its items to the others',
       );
     }
-    // Encoding checks that they are terms, since encoders may apply.
+    // Encoding checks the parts, since encoders may apply.
     this.items = items as readonly Term[];
     this.tail = tail as Term;
     Object.freeze(this);
@@ -146,20 +146,20 @@ export class ImproperList {
   }
 }
 
-/** A process identifier, meaningful only to the Erlang node that it names. */
+/** A process identifier, meaningful only to its Erlang node. */
 export class Pid {
   static {
     brand(this, TERM, 'pid');
   }
 
   constructor(
-    /** The node of the process. */
+    /** Its node. */
     readonly node: Atom,
     /** 32 bits. */
     readonly id: number,
     /** 32 bits. */
     readonly serial: number,
-    /** The incarnation of the node, 32 bits. */
+    /** The node's incarnation, 32 bits. */
     readonly creation: number,
   ) {
     checkNode(node, 'Pid');
@@ -184,11 +184,11 @@ export class Port {
   }
 
   constructor(
-    /** The node of the port. */
+    /** Its node. */
     readonly node: Atom,
     /** 64 bits. */
     readonly id: bigint,
-    /** The incarnation of the node, 32 bits. */
+    /** The node's incarnation, 32 bits. */
     readonly creation: number,
   ) {
     checkNode(node, 'Port');
@@ -216,9 +216,9 @@ export class Reference {
   }
 
   constructor(
-    /** The node that made it. */
+    /** Its node. */
     readonly node: Atom,
-    /** The incarnation of the node, 32 bits. */
+    /** The node's incarnation, 32 bits. */
     readonly creation: number,
     /** One to five numbers of 32 bits. */
     readonly ids: readonly number[],
@@ -250,12 +250,12 @@ export class ExternalFunction {
 
   /** The module. */
   readonly module: Atom;
-  /** The function's name. */
+  /** Its name. */
   readonly function: Atom;
   /** 0 to 255. */
   readonly arity: number;
 
-  /** @throws {@link TermError} if module or name is not an atom, or the arity is not 0 to 255 */
+  /** @throws {@link TermError} if a part is not an atom, or the arity is not 0 to 255 */
   constructor(module: Atom, name: Atom, arity: number) {
     if (!(module instanceof Atom) || !(name instanceof Atom)) {
       throw new TermError('module and function of an ExternalFunction must be atoms');
@@ -283,13 +283,13 @@ export class NativeRecord {
     brand(this, TERM, 'native_record');
   }
 
-  /** The module that defines it. */
+  /** Its module. */
   readonly module: Atom;
   /** Its name. */
   readonly name: Atom;
   /** Whether the module exports it. */
   readonly exported: boolean;
-  /** Values by field name, in the order of the definition. */
+  /** In the order of the definition. */
   readonly fields: ReadonlyMap<Atom, Term>;
 
   /** @throws {@link TermError} if module, name or a field name is not an atom */
@@ -311,21 +311,20 @@ export class NativeRecord {
   }
 }
 
-/** The parts of an Erlang closure, which only its own node can run. */
 export interface FunParts {
   readonly module: Atom;
   readonly arity: number;
-  /** 16 bytes that identify the compiled module. */
+  /** Identifies the compiled module in 16 bytes. */
   readonly uniq: Buffer;
   readonly index: number;
   readonly oldIndex: unknown;
   readonly oldUniq: unknown;
   readonly pid: unknown;
-  /** The captured values, in exact form. */
+  /** In exact form. */
   readonly free: readonly unknown[];
 }
 
-/** A closure of an Erlang node. You can keep it and send it back. */
+/** A closure of an Erlang node, to keep and send back. */
 export class Fun {
   static {
     brand(this, TERM, 'fun');
@@ -342,7 +341,7 @@ export class Fun {
     Object.freeze(this);
   }
 
-  /** The module that it was made in. */
+  /** The module that made it. */
   get module(): Atom {
     return this.parts.module;
   }
