@@ -34,44 +34,39 @@ import { environment, onEvents } from '../platform/environment.js';
 import { now, runSoon } from '../platform/host.js';
 import { Spinner } from './spinner.js';
 
-/** What waits for the end of an operation. Exactly one of the methods but `onItems` is called, once. */
+/** Waits for the end of an operation. Exactly one method besides `onItems` is called, once. */
 export interface Pending {
   onReturn(arrival: Arrival): void;
   onException(arrival: Arrival): void;
   onDone?(): void;
-  /** Items of a stream have arrived. Never throws. */
+  /** Never throws. */
   onItems?(arrival: Arrival): void;
-  /** The stream has ended. */
   onEnd?(): void;
-  /** @param requestId of the request that was sent, if it was */
+  /** @param requestId of the request, if one was sent */
   onFailure(error: Error, requestId?: string): void;
 }
 
-/** What takes the calls of a server. */
 export interface CallHandler {
   onCall(call: number, fn: number, arrival: Arrival): void;
   /** {@link onCall} has thrown, or could not be called. */
   onBrokenCall(call: number, fn: number, error: unknown): void;
 }
 
-/** A running timer; see {@link Bridge.startTimer}. */
 export interface Timer {
   stop(): void;
 }
 
 /** Rounds of taking events before other work of the event loop gets its turn. */
 const ROUNDS = 4;
-/** The same in a worker thread of a server, which takes one call at a time. */
+/** Higher, because a server's worker thread takes one call at a time. */
 const WORKER_ROUNDS = 64;
 
 /**
- * The JavaScript end of the bridge to Rust; there is one for each environment (main thread or
- * worker thread). Jobs that were added in one turn of the event loop cross together, and so do the
- * events that had gathered on the other side.
+ * The JavaScript end of the bridge to Rust, one for each environment (main thread or worker thread). All jobs
+ * of one turn of the event loop cross together, and so do the events that have gathered in Rust.
  */
 class Bridge {
   readonly jobs: JobQueue;
-  /** Spins for the next event while few calls are in flight. */
   readonly spinner: Spinner;
   readonly #native = environment;
   readonly #pending = new PendingTable<Pending>();
@@ -79,15 +74,15 @@ class Bridge {
   readonly #abandoned = new Map<number, (overdue: boolean) => void>();
   readonly #resolvers = new Map<number, () => void>();
   readonly #timers = new Map<number, () => void>();
-  /** Calls of servers that are answered with items. */
+  /** Server calls that are answered with items. */
   readonly #streams = new Map<number, OutgoingItems>();
   readonly #gathering: Gathering;
-  /** Where events arrive, together with small terms. */
+  /** Events and small terms arrive here. */
   readonly eventBuffers: TapeBuffers;
   #rounds = ROUNDS;
-  /** Calls of servers that have begun and not been answered, streams left out. */
+  /** Server calls in progress, without streams. */
   #running = 0;
-  /** The number of operations that keep the process alive. */
+  /** Operations that keep the process alive. */
   #holds = 0;
 
   constructor() {
@@ -97,7 +92,7 @@ class Bridge {
     this.spinner = new Spinner(
       (microseconds) => this.#native.spin(microseconds),
       () => this.#drain(),
-      // Without a server nothing can come that is not waited for.
+      // Without a server, every event belongs to a pending operation.
       () => (this.#pending.size > 0 || this.#servers.size > 0 ? this.#pending.size : Infinity),
       (microseconds) => this.#native.setIoSpin(microseconds),
     );
@@ -110,18 +105,16 @@ class Bridge {
     this.#native.attachEventBuffers(words, floats, bytes);
   }
 
-  /** A number for an operation. */
   newId(): number {
     return this.#pending.newId();
   }
 
-  /** Registers what waits for an operation, and keeps the process alive until it ends. */
+  /** Registers an operation, and keeps the process alive until it ends. */
   begin(id: number, pending: Pending): void {
     this.#pending.set(id, pending);
     this.hold();
   }
 
-  /** Forgets an operation; returns what waited for its end. */
   forget(id: number): Pending | undefined {
     const pending = this.#pending.take(id);
     if (pending !== undefined) this.release();
@@ -149,7 +142,7 @@ class Bridge {
           reject(BackwaterError.from(error));
         }
       };
-      // Not while a getter of a value that is being encoded asks for it.
+      // A getter of a value that is being encoded may have called this.
       if (this.jobs.isBusy) runSoon(begin);
       else begin();
     });
@@ -169,7 +162,7 @@ class Bridge {
     this.#servers.set(id, handler);
   }
 
-  /** Has `resolve` called whenever a client needs its names resolved. */
+  /** Calls `resolve` whenever a client needs its names resolved. */
   addResolver(client: number, resolve: () => void): void {
     this.#resolvers.set(client, resolve);
   }
@@ -182,7 +175,7 @@ class Bridge {
     this.#servers.delete(id);
   }
 
-  /** Serves a server that another thread has started, as its worker `slot`. */
+  /** Makes this thread the worker `slot` of a server. */
   attachServer(id: number, slot: number, handler: CallHandler): void {
     this.#servers.set(id, handler);
     this.#rounds = WORKER_ROUNDS;
@@ -191,8 +184,8 @@ class Bridge {
   }
 
   /**
-   * Has `onGone` called when the caller goes away, or when its deadline passes (`overdue`); at once if
-   * that has happened already.
+   * Calls `onGone` when the caller goes away or its deadline passes (`overdue`), at once if that has
+   * happened.
    */
   watchCaller(call: number, onGone: (overdue: boolean) => void): void {
     const overdue = this.#native.watchCaller(call);
@@ -205,8 +198,8 @@ class Bridge {
   }
 
   /**
-   * Calls `onDue`, which never throws, after a number of milliseconds, at the root. The addon keeps the time:
-   * no mocked clock changes it. The timer keeps no process alive.
+   * Calls `onDue`, which never throws, outside of any async context. The addon keeps the time, so mocked
+   * clocks do not change it. The timer does not keep the process alive.
    */
   startTimer(onDue: () => void, milliseconds: number): Timer {
     const id = this.newId();
@@ -227,20 +220,15 @@ class Bridge {
     if (--this.#holds === 0) this.#native.keepAlive(false);
   }
 
-  /** Begins to answer a call of a server with items; {@link answer} ends that. */
+  /** Begins to answer a server call with items; {@link answer} ends that. */
   beginItems(call: number, settings: EncoderSettings): OutgoingItems {
     const items = new OutgoingItems(this.#gathering, call, settings);
     this.#streams.set(call, items);
-    // It may go on for days.
+    // A stream may go on for days.
     this.#running--;
     return items;
   }
 
-  /**
-   * Answers a call of a server.
-   *
-   * @param exceptionClass the class, for an exception
-   */
   answer(
     kind: typeof JOB_RETURN | typeof JOB_EXCEPTION | typeof JOB_END,
     call: number,
@@ -255,7 +243,7 @@ class Bridge {
     else this.#streams.delete(call);
   }
 
-  /** Called from Rust, which must never see a throw. */
+  /** Called from Rust, so it must never throw. */
   #drain(): void {
     this.#gathering.flush();
     this.#takeEvents();
@@ -282,13 +270,13 @@ class Bridge {
     }
   }
 
-  /** Events may be lost, and whatever waits for one of them would wait forever. */
+  /** Events may be lost, and their operations would wait forever. */
   #failAll(error: unknown): void {
     try {
       const failure = BackwaterError.from(error);
       for (const id of this.#pending.ids()) this.forget(id)?.onFailure(failure);
     } catch {
-      // Even the built-ins do not work: no more can be done, and an exception would end the process.
+      // Even the built-ins are broken. An exception would end the process.
     }
   }
 
@@ -308,13 +296,13 @@ class Bridge {
     }
   }
 
-  /** @param began when the first of these events was handled; undefined for that one */
+  /** @param began when the first event of the batch was handled; undefined for that event */
   #handle(start: number, began: number | undefined): void {
     const { words } = this.eventBuffers;
     const kind = words[start + EventWord.kind]!;
     const id = words[start + EventWord.id]!;
     if (kind === EVENT_CALL) {
-      // A function before this one may have taken its time.
+      // The functions called before may have taken long.
       const isLate = began !== undefined && now() - began > FRESH;
       if (!isLate || this.#native.isWaitedFor(id)) this.#call(id, start);
     } else if (kind === EVENT_ABANDONED) {
@@ -376,7 +364,6 @@ const CLASSES = { error: CLASS_ERROR, exit: CLASS_EXIT, throw: CLASS_THROW } as 
 const FRESH = 2;
 const MAX_UINT32 = 2 ** 32 - 1;
 
-/** Removes and returns. */
 function take<T>(map: Map<number, T>, id: number): T | undefined {
   const value = map.get(id);
   map.delete(id);

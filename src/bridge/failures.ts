@@ -23,7 +23,6 @@ import type { Failure } from '../platform/native.js';
 
 type FailureOf<Kind extends Failure['kind']> = Failure & { kind: Kind };
 
-/** The error for a failure that the addon reports. */
 export function errorOf(failure: Failure): Error {
   switch (failure.kind) {
     case 'listen':
@@ -72,7 +71,6 @@ export function errorOf(failure: Failure): Error {
   }
 }
 
-/** The result of an operation of the addon. Throws the error if it has failed. */
 export function unwrap<T>(result: T | Failure): T {
   if (isFailure(result)) throw errorOf(result);
   return result;
@@ -99,7 +97,7 @@ function addressOf({ host, port, reason }: FailureOf<'listen' | 'connect'>): {
   };
 }
 
-/** Like Node's own: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */
+/** Like Node's: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */
 function listenMessage({ message, host, port, reason }: FailureOf<'listen'>): string {
   const address = addressText(host, port);
   if (reason === 'EADDRINUSE') {

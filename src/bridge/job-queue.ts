@@ -5,19 +5,18 @@ import { runSoon } from '../platform/host.js';
 import type { NativeBridge } from '../platform/native.js';
 import { JOB_ITEMS, JOB_WORDS, JobWord } from './numbers.js';
 
-/** Once this many bytes have gathered they cross at once, so that the buffers stay small. */
+/** Jobs cross at once from this size on, so that the buffers stay small. */
 const FLUSH_BYTES = 1024 * 1024;
 
-/** Writes the tape of a job whose first word is `job`, and then its other {@link JobWord}s, which are 0. */
+/** Writes a job from its first word, `job`; the other {@link JobWord}s are 0. */
 export type JobWriter = (encoder: Encoder, job: number) => void;
 
 /**
  * Jobs on their way to Rust. All jobs of one turn of the event loop cross together.
  *
- * A job is written behind the complete ones, and counts once it is complete itself: what an error or the
- * termination of the execution leaves half-written is overwritten. Jobs that are added while another one is
- * being written, by getters of its values, go to batches of their own. So do all jobs that are added in the
- * same turn after a termination, which cannot be told from this.
+ * A job counts once it is complete: the next one overwrites what an error or a termination leaves behind.
+ * Jobs that getters add while another job is being written go to batches of their own, as do all jobs after a
+ * termination in the same turn, which looks alike.
  */
 export class JobQueue {
   readonly #main: Batch;
@@ -38,14 +37,14 @@ export class JobQueue {
       native.attachJobBuffers(words, floats, bytes);
     });
     this.#main = new Batch();
-    // This batch crosses as soon as a job with such binaries is complete, before they can change.
+    // Binaries must not change, so the batch crosses as soon as their job is complete.
     this.#main.encoder.outOfBand = [];
     this.#main.encoder.onShrink = () => this.#attachment.use(this.#main.encoder);
     this.#batches = [this.#main];
     this.#idle = this.#main;
   }
 
-  /** Whether a job may be in the middle of being written. */
+  /** Whether a job may be partly written. */
   get isBusy(): boolean {
     return this.#idle !== this.#main;
   }
@@ -61,14 +60,14 @@ export class JobQueue {
     try {
       batch.write(kind, id, flags, write);
     } finally {
-      // If getters have added jobs, what comes next has to cross after these.
+      // Later jobs have to cross after the jobs that getters have added.
       this.#idle ??= batch;
     }
     if (batch === this.#main && (this.isBusy || batch.isLarge)) this.flush();
     else if (!this.#isScheduled) this.#schedule();
   }
 
-  /** Begins a job of items, which gathers apart from the other jobs until it is sent. */
+  /** Begins a job of items, which stays apart from other jobs until it is sent. */
   openItems(settings: EncoderSettings): ItemBatch {
     const batch = this.#spare.pop() ?? new ItemBatch();
     batch.open(settings);
@@ -76,14 +75,13 @@ export class JobQueue {
   }
   readonly #spare: ItemBatch[] = [];
 
-  /** Has a job of items cross now, before all other jobs that have not crossed. */
+  /** Sends a job of items at once, ahead of other jobs. */
   sendItems(batch: ItemBatch, call: number): void {
     batch.close(call);
     this.#send(batch);
     this.dropItems(batch);
   }
 
-  /** Gives up a job of items. */
   dropItems(batch: ItemBatch): void {
     if (this.#spare.length < MAX_SPARE) this.#spare.push(batch);
   }
@@ -108,7 +106,7 @@ export class JobQueue {
     }
   };
 
-  /** Has all jobs cross. Not to be called while one is being written. */
+  /** Sends all jobs. Must not be called while one is being written. */
   flush(): void {
     for (const batch of this.#batches) this.#send(batch);
     if (this.#batches.length > 1) this.#batches = [this.#main];
@@ -122,20 +120,20 @@ export class JobQueue {
     for (const [index, bytes] of binaries.entries()) this.#native.putOutOfBand(index, bytes);
     this.#attachment.use(encoder);
     this.#native.flush(word, float, byte, binaries.length);
-    // At once, and not by a call, where V8 could terminate: the jobs would cross a second time.
+    // Before any call, where V8 could terminate, and the jobs would cross twice.
     batch.word = 0;
     if (binaries.length > 0) binaries.length = 0;
     encoder.rewind();
   }
 }
 
-/** Batches for items that are kept for the next stream. */
+/** Item batches to keep for the next streams. */
 const MAX_SPARE = 8;
 
 /** Jobs that cross together, in the memory of an encoder. */
 class Batch {
   readonly encoder = new Encoder();
-  /** Where the last complete job ends in each of the buffers; with `word` 0 there is none. */
+  /** The end of the last complete job in each buffer; `word` is 0 if there is none. */
   word = 0;
   float = 0;
   byte = 0;
@@ -150,7 +148,6 @@ class Batch {
     this.complete(start, kind, id, flags);
   }
 
-  /** Makes the job that begins at a word count. */
   protected complete(start: number, kind: number, id: number, flags: number): void {
     const { encoder } = this;
     const { words } = encoder;
@@ -160,7 +157,7 @@ class Batch {
     words[start + JobWord.flags] = flags;
     this.float = encoder.float;
     this.byte = encoder.byte;
-    // Last, since this is what makes the job count.
+    // Last, because this makes the job count.
     this.word = encoder.word;
   }
 
@@ -175,7 +172,7 @@ function clear(words: Uint32Array, start: number): void {
   for (let word = start; word < start + JOB_WORDS; word++) words[word] = 0;
 }
 
-/** A job of items, which is written item by item. */
+/** A job of items, written item by item. */
 export class ItemBatch extends Batch {
   constructor() {
     super();

@@ -2,11 +2,11 @@ import type { EncoderSettings } from '../codec/encoder.js';
 import { BackwaterError } from '../errors/errors.js';
 import type { ItemBatch, JobQueue } from './job-queue.js';
 
-/** The items of a stream cross once they take this many bytes, and at the end of the turn otherwise. */
+/** A stream's items cross at this size, or else at the end of the turn. */
 const GATHERED_BYTES = 32 * 1024;
-/** How many jobs of items of a stream may wait to be sent before its iterator is resumed. */
+/** The iterator of a stream with so many unsent jobs waits. */
 const MAX_UNSENT = 2;
-/** How many streams may gather items at the same time, each in memory of its own. */
+/** Streams that may gather items at the same time, each in its own memory. */
 const MAX_GATHERING = 64;
 
 /** The streams of this thread that are gathering items. */
@@ -15,7 +15,7 @@ export class Gathering {
   readonly #streams = new Set<OutgoingItems>();
   readonly #flushLater: () => void;
 
-  /** @param flushLater has {@link flush} called at the end of this turn of the event loop */
+  /** @param flushLater calls {@link flush} at the end of this turn */
   constructor(jobs: JobQueue, flushLater: () => void) {
     this.jobs = jobs;
     this.#flushLater = flushLater;
@@ -31,23 +31,23 @@ export class Gathering {
     this.#streams.delete(items);
   }
 
-  /** Asks for {@link flush} again if streams still gather: taking events forgets that it was asked for. */
+  /** Asks for {@link flush} again, because taking events drops the request. */
   keepPromise(): void {
     if (this.#streams.size > 0) this.#flushLater();
   }
 
-  /** Has all items cross that have gathered. Never throws. */
+  /** Never throws. */
   flush(): void {
     if (this.#streams.size === 0) return;
     try {
       for (const items of this.#streams) items.flushGathered();
     } catch {
-      // The built-ins do not work: the next time will do.
+      // The built-ins are broken. The next flush may work.
     }
   }
 }
 
-/** The items that a call of a server is answered with, on their way to Rust. */
+/** Items that answer a server call, on their way to Rust. */
 export class OutgoingItems {
   readonly #gathering: Gathering;
   readonly #call: number;
@@ -60,11 +60,11 @@ export class OutgoingItems {
     this.#gathering = gathering;
     this.#call = call;
     this.#settings = settings;
-    // Without items, the first job says that the answer has begun: the first item may take its time.
+    // The first job starts the answer even without items, because the first item may take long.
     this.#batch = this.#open();
   }
 
-  /** @throws TermError if the item cannot be encoded; what its getters throw as it is */
+  /** @throws TermError if the item cannot be encoded; whatever its getters throw */
   add(item: unknown, called: (...args: never[]) => unknown): void {
     if (this.#failure !== undefined) throw this.#failure;
     const batch = (this.#batch ??= this.#open());
@@ -78,23 +78,22 @@ export class OutgoingItems {
     return this.#gathering.jobs.openItems(this.#settings);
   }
 
-  /** Whether so much waits to be sent that {@link sent} has to come before the next item. */
+  /** Whether to wait for {@link sent} before the next item. */
   get isFull(): boolean {
     return this.#unsent >= MAX_UNSENT;
   }
 
-  /** Resolves when there is room again, and also when {@link release} is called. */
+  /** Resolves when there is room, or at {@link release}. */
   sent(): Promise<void> {
     return new Promise((resolve) => (this.#resume = resolve));
   }
 
-  /** A job has been sent. */
   onSent(): void {
     this.#unsent--;
     this.release();
   }
 
-  /** Goes on without room. */
+  /** Resumes without room. */
   release(): void {
     const resume = this.#resume;
     this.#resume = undefined;
@@ -121,7 +120,7 @@ export class OutgoingItems {
   }
 
   /**
-   * Has the last items cross: no more are added.
+   * Sends the last items.
    *
    * @throws BackwaterError once, if items could not cross
    */

@@ -1,17 +1,16 @@
-/** What waits for the end of an operation, with its number. */
 interface Entry<T> {
   readonly id: number;
   readonly value: T;
 }
 
 /**
- * Operations that have not ended, by number.
+ * Pending operations by number.
  *
- * A Map copies itself every few calls, and each copy that V8 has moved to the old generation keeps all later
- * ones alive, with the calls in them, until the next major collection.
+ * A Map would copy itself every few calls, and a copy in V8's old generation keeps all later ones, and their
+ * calls, alive until the next major collection.
  */
 export class PendingTable<T> {
-  /** The entry of a number is at its lowest bits. The length is a power of two. */
+  /** Indexed by the lowest bits of the number. The length is a power of two. */
   #entries: (Entry<T> | undefined)[] = emptyEntries(256);
   #nextId = 1;
   #size = 0;
@@ -20,7 +19,6 @@ export class PendingTable<T> {
     return this.#size;
   }
 
-  /** A number whose place is free. */
   newId(): number {
     let id: number;
     do {
@@ -31,7 +29,7 @@ export class PendingTable<T> {
   }
 
   set(id: number, value: T): void {
-    // The place of an old number may be taken by now.
+    // An old operation may hold the place.
     while (this.#size * 2 >= this.#entries.length || this.#entries[this.#placeOf(id)]) this.#grow();
     this.#entries[this.#placeOf(id)] = { id, value };
     this.#size++;
@@ -42,7 +40,6 @@ export class PendingTable<T> {
     return entry?.id === id ? entry.value : undefined;
   }
 
-  /** Removes and returns. */
   take(id: number): T | undefined {
     const place = this.#placeOf(id);
     const entry = this.#entries[place];

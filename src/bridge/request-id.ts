@@ -5,7 +5,7 @@ import { isError } from '../platform/realms.js';
 
 const LENGTH = 4;
 
-/** The identifier of the request that an event is about, as its header has it; undefined for none. */
+/** The identifier of an event's request as in its header, if any. */
 export function requestIdOf({
   buffers,
   frame,
@@ -17,12 +17,11 @@ export function requestIdOf({
     : undefined;
 }
 
-/** Says on an error of a call which request it is about. */
 export function setRequestId(error: unknown, requestId: string | undefined): void {
   if (requestId === undefined || !isError(error)) return;
-  // A reviver may have made the error, and may have frozen it.
+  // A reviver may have made the error, and frozen it.
   Reflect.defineProperty(error, 'requestId', {
-    // Keeps additions to Object.prototype out of the descriptor.
+    // Ignores additions to Object.prototype.
     __proto__: null,
     value: requestId,
     enumerable: true,

@@ -1,30 +1,24 @@
 import { now, runWhenIdle } from '../platform/host.js';
 
-/** More calls in flight than this keep both threads busy: a thread that is awake need not spin. */
+/** With more calls in flight, both threads are awake anyway. */
 const FEW = 4;
-/**
- * When more time than this has passed in the rest of the event loop's turn, in milliseconds, it has
- * other work to do, which is not to be held up.
- */
+/** If the rest of the turn takes more milliseconds, the event loop has other work. */
 const BUSY = 0.25;
-/**
- * When spinning takes so much longer than it should, in milliseconds, others need the CPU, and whoever
- * lets them go first waits for their turn to end.
- */
+/** If spinning overruns by more milliseconds, other threads need the CPU. */
 const LOST = 0.5;
-/** Successes that are remembered. A failure counts for two: it costs what two successes save. */
+/** A failure costs as much as two successes save. */
 const MOST_CREDIT = 8;
 const COST_OF_FAILURE = 2;
-/** Without credit, it tries again after this many chances. */
+/** Chances to skip when there is no credit left. */
 const PAUSE = 256;
 
 /**
- * Decides when the JavaScript thread spins for the next event instead of going to sleep: waking
- * a sleeping thread takes longer than a small call does. It stops when that does not pay, so a process
- * that is called now and then does not burn CPU.
+ * Decides when the JavaScript thread spins for the next event instead of sleeping, because waking it takes
+ * longer than a small call. It stops when spinning does not pay, so a process with few calls does not burn
+ * CPU.
  */
 export class Spinner {
-  /** How long to spin for each server and client that wants to, in microseconds. */
+  /** Microseconds to spin for each server and client. */
   readonly #wishes = new Map<string, number>();
   #limit = 0;
   #credit = MOST_CREDIT;
@@ -38,11 +32,10 @@ export class Spinner {
   readonly #now: () => number;
 
   /**
-   * @param spin spins for events for at most a number of microseconds, and returns whether there are any
-   * @param onEvents takes them
-   * @param inFlight how many operations Rust is to tell the end of
-   * @param onLimit gets the longest time to spin, in microseconds, whenever it may have changed
-   * @param clock tells the time in milliseconds
+   * @param spin spins for some microseconds at most, and returns whether there are events
+   * @param inFlight how many operations Rust will end
+   * @param onLimit gets the longest time to spin, in microseconds, when it may have changed
+   * @param clock in milliseconds
    */
   constructor(
     spin: (microseconds: number) => boolean,
@@ -58,7 +51,7 @@ export class Spinner {
     this.#now = clock;
   }
 
-  /** Sets how long is spun for a server or client, in microseconds; 0 for no longer at all. */
+  /** Sets how many microseconds to spin for a server or client. */
   set(owner: string, microseconds: number): void {
     if (microseconds > 0) this.#wishes.set(owner, microseconds);
     else this.#wishes.delete(owner);
@@ -67,10 +60,10 @@ export class Spinner {
   }
 
   /**
-   * Called when events have been dealt with and there are no more.
+   * Called when all events have been handled.
    *
    * @param events how many there were
-   * @param running how many calls have begun and not ended: theirs is the time of this thread
+   * @param running how many calls this thread is working on
    */
   onIdle(events: number, running: number): void {
     if (this.#limit === 0 || events > FEW || running > 0 || this.#planned) return;
@@ -80,7 +73,7 @@ export class Spinner {
     }
     this.#planned = true;
     this.#since = this.#now();
-    // After whatever else is ready in this turn of the event loop; promises have run by then.
+    // Promises and everything else that is ready go first.
     runWhenIdle(this.#run);
   }
 

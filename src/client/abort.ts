@@ -1,9 +1,6 @@
 import type { AbortSignalLike } from '../platform/realms.js';
 
-/**
- * The calls that wait for a signal, behind one listener: Node warns of a leak when
- * more than ten listeners are on one signal, and a thousand calls may share a signal.
- */
+/** One listener per signal for all its calls, because Node warns of a leak from the eleventh listener on. */
 const waiting = new WeakMap<AbortSignalLike, Waiting>();
 
 class Waiting {
@@ -19,7 +16,7 @@ class Waiting {
   }
 }
 
-/** Has `action`, which never throws, called when the signal aborts; it is not aborted yet. */
+/** Calls `action`, which never throws, when the signal aborts. It must not be aborted yet. */
 export function onAbort(signal: AbortSignalLike, action: () => void): void {
   let known = waiting.get(signal);
   if (known === undefined) {
@@ -30,7 +27,7 @@ export function onAbort(signal: AbortSignalLike, action: () => void): void {
   known.actions.add(action);
 }
 
-/** What a call rejects with when its signal aborts. Polyfills of AbortSignal may lack `reason`. */
+/** Polyfills of AbortSignal may lack `reason`. */
 export function abortReason(signal: AbortSignalLike): unknown {
   if (signal.reason !== undefined) return signal.reason;
   return Object.assign(new Error('This operation was aborted'), {
@@ -39,7 +36,6 @@ export function abortReason(signal: AbortSignalLike): unknown {
   });
 }
 
-/** Forgets what {@link onAbort} was told. */
 export function offAbort(signal: AbortSignalLike, action: () => void): void {
   const known = waiting.get(signal);
   if (known === undefined || !known.actions.delete(action) || known.actions.size > 0) return;

@@ -7,7 +7,6 @@ import { ownProperties } from '../platform/own-properties.js';
 import type { Term } from '../terms/values.js';
 import type { CallSettings } from './options.js';
 
-/** A call, for what is said about its end. */
 export interface MadeCall {
   readonly module: string;
   readonly fn: string;
@@ -15,15 +14,15 @@ export interface MadeCall {
   readonly settings: CallSettings;
 }
 
-/** What a call throws for an exception that has arrived. */
+/** The error of a call for an exception that has arrived. */
 export function exceptionOf(arrival: Arrival, settings: CallSettings): unknown {
-  // The tuples of an exception are this library's.
+  // The program's tuple hooks must not see the tuples of an exception.
   const revivers = reviversOf(settings.revivers)?.ofStructs;
   const exception = readArrival(arrival, settings.terms === 'exact', revivers) as readonly Term[];
   return fromException(exception as never, { rethrow: settings.rethrowRemoteExceptions });
 }
 
-/** What a call throws for a failure that Rust reports. */
+/** The error of a call for a failure that Rust reports. */
 export function failureOf(error: Error, { module, fn, arity, settings }: MadeCall): Error {
   if (error instanceof RemoteError) {
     const { detail } = ownProperties(error);

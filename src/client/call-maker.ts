@@ -26,7 +26,7 @@ import { CANCELLED, countFailure, PendingCall, type Tally } from './pending-call
 import { PendingStream } from './pending-stream.js';
 import type { ClientStats } from './stats.js';
 
-/** Makes the calls of one client. The client's views share it. */
+/** Makes the calls of a client and its views. */
 export class CallMaker {
   readonly client: number;
   readonly #settings: ClientSettings;
@@ -34,11 +34,11 @@ export class CallMaker {
   readonly #resolver: Resolver | undefined;
   readonly #tally: Tally = { pending: 0, bytes: 0, failures: new Map() };
   #calls = 0;
-  /** No more calls may begin. */
+  /** New calls are refused. */
   #isClosed = false;
   /** Nothing more may be sent. */
   #hasEnded = false;
-  /** Intercepted calls that have not settled. They may still send something. */
+  /** Unsettled intercepted calls, which may still send requests. */
   #intercepted = 0;
   #onLastIntercepted: (() => void) | undefined;
 
@@ -60,7 +60,7 @@ export class CallMaker {
     return { pending, calls: this.#calls, failures: Object.fromEntries(failures) };
   }
 
-  /** Refuses new calls; resolves once the calls under way have all been sent. */
+  /** Refuses new calls, and resolves once all earlier ones have been sent. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#intercepted > 0) {
@@ -69,12 +69,7 @@ export class CallMaker {
     this.#hasEnded = true;
   }
 
-  /**
-   * Makes a call.
-   *
-   * @param defaults what holds where `options` says nothing
-   * @param called the public function where the stacks of errors begin
-   */
+  /** @param called the public function where the stacks of errors begin */
   make(
     module: string,
     fn: string,
@@ -105,7 +100,7 @@ export class CallMaker {
     });
   }
 
-  /** Makes a call when its consumer takes the first item. */
+  /** The call is made when its consumer takes the first item. */
   stream(
     module: string,
     fn: string,
@@ -169,7 +164,6 @@ export class CallMaker {
     return pending;
   }
 
-  /** Checks a call that begins, and returns its settings from now on. */
   #begin(
     module: string,
     fn: string,
@@ -256,11 +250,10 @@ export class CallMaker {
     this.#enter(call, pending);
   }
 
-  /** Hands a call over to Rust. */
   #enter(call: Call, pending: Pending & { begun(id: number, size: number): void }): void {
     const id = bridge.newId();
     const size = this.#post(id, call);
-    // Only now, since getters of the arguments may throw, or never return.
+    // Last, because getters of the arguments may throw or never return.
     bridge.begin(id, pending);
     pending.begun(id, size);
     this.#calls++;
@@ -319,10 +312,8 @@ export class CallMaker {
   }
 }
 
-/** A public function. */
 export type Called = (...args: never[]) => unknown;
 
-/** A call that begins. */
 interface Call {
   readonly module: string;
   readonly fn: string;
@@ -331,7 +322,7 @@ interface Call {
   readonly called: Called;
 }
 
-/** Where the stacks of errors of a stream begin. */
+/** Where the stacks of a stream's errors begin. */
 const NEXT = ItemStream.prototype.next;
 
 function withSignal(call: Call, signal: AbortSignalLike | undefined): Call {

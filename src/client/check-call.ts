@@ -2,7 +2,6 @@ import { OptionError } from '../errors/errors.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { isTuple } from '../terms/tuple.js';
 
-/** Refuses what no call can carry. */
 export function checkCall(module: unknown, fn: unknown, args: unknown): void {
   checkName('module', module);
   checkName('function', fn);
@@ -20,7 +19,7 @@ export function checkCall(module: unknown, fn: unknown, args: unknown): void {
   }
 }
 
-/** @param what whose name it is: `module` or `function` */
+/** @param what `module` or `function` */
 export function checkName(what: string, name: unknown): void {
   if (typeof name !== 'string' || !name.isWellFormed()) {
     const given = inspectBriefly(name, 100);
@@ -34,7 +33,7 @@ export function checkName(what: string, name: unknown): void {
   }
 }
 
-/** What a value is, without what it holds: it may be a secret. */
+/** Never shows the value, which may be a secret. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   const type = typeof value;

@@ -19,18 +19,16 @@ import { type ClientStats, lastStatsOf, statsOf } from './stats.js';
 import { shareTrustedRoots } from './trusted-roots.js';
 import { ClientView } from './view.js';
 
-/** Where to call, and the secret. */
+/** The server to call, and its secret. */
 export interface Target {
-  /**
-   * A URL (`new URL('http://10.0.0.1:8080')` or its text), `'host'` (port 8080), or `'host:port'`.
-   */
+  /** A URL (`new URL('http://10.0.0.1:8080')` or its text), `'host'` (port 8080), or `'host:port'`. */
   readonly url: string | URL;
-  /** The secret shared with the server, or several: the first signs, any is accepted. */
+  /** The secret shared with the server. In a list, the first one signs and all are accepted. */
   readonly secret: string | Uint8Array | readonly (string | Uint8Array)[];
 }
 
 /**
- * Calls functions of one server, or of several that are alike, over connections that are kept and used again.
+ * Calls functions of a server, or of several equal ones, over connections that it keeps.
  *
  * @example
  * ```ts
@@ -46,7 +44,7 @@ export class Client extends ClientView {
   readonly #resolver: Resolver | undefined;
   #closed = false;
 
-  /** @throws {@link OptionError} naming the option that is unknown or wrong */
+  /** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
   constructor(options: ClientOptions) {
     if (typeof options !== 'object' || options === null) throw noOptions(options);
     const { url, secret, tls, ...rest } = ownProperties(options);
@@ -71,26 +69,18 @@ export class Client extends ClientView {
     this.#resolver = resolver;
   }
 
-  /** Figures of this moment: calls, servers, and what was done about failures. */
+  /** Current figures of calls, servers, retries and hedges. */
   stats(): ClientStats {
     return { ...this.#maker.stats, ...(this.#last ?? statsOf(this.#id, this.#resolver?.stats())) };
   }
-  /** The figures of a closed client. */
   #last: ReturnType<typeof statsOf> | undefined;
 
   /**
-   * Signs with the first of these secrets from now on, and believes answers that are signed with any;
-   * what has been sent keeps the secrets of then. To change the secret of a service with no failed
-   * call: the servers take `[old, new]`, then the clients `new`, then the servers `new`.
+   * Changes the secrets: from now on, the first one signs and all are accepted. Requests already sent keep
+   * theirs. To rotate a secret without a failed call, set `[old, new]` on the servers, then `new` on the
+   * clients, then `new` on the servers.
    *
-   * @throws {@link OptionError} if the secret is missing or invalid; {@link ClosedError}
-   * when the client is closed
-   * @example
-   * ```ts
-   * import { Client } from 'backwater';
-   * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.OLD_SECRET! });
-   * client.setSecrets([process.env.NEW_SECRET!, process.env.OLD_SECRET!]);
-   * ```
+   * @throws {@link OptionError} if a secret is invalid; {@link ClosedError} if the client is closed
    */
   setSecrets(secrets: Secret | readonly Secret[]): void {
     const parsed = parseSecrets(secrets);
@@ -99,9 +89,8 @@ export class Client extends ClientView {
   }
 
   /**
-   * Takes no more calls, waits for calls under way, including queued ones, and
-   * closes the connections. How long that may take is up to the timeouts of the calls. Calling it again
-   * waits for the same end.
+   * Takes no more calls, waits for calls in progress, including queued ones, and closes the connections. Only
+   * the timeouts of the calls limit the wait.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -116,7 +105,7 @@ export class Client extends ClientView {
       await this.#maker.close();
       await bridge.operation((id) => environment.closeClient(this.#id, id));
     } finally {
-      // Only now: calls may have waited for it.
+      // Calls may have changed the figures until now.
       this.#last = lastStatsOf(this.#id, this.#resolver?.stats());
       stopResolver(this.#id, this.#resolver);
     }
@@ -142,7 +131,6 @@ function noOptions(given: unknown): OptionError {
   return new OptionError(`${options}, not ${kindOf(given)}`, { option: 'options' });
 }
 
-/** What TLS needs, where it may be spoken. */
 function secureOptions(source: Source, tls: unknown): NativeTlsClient | null {
   if (!maySpeakTls(source)) {
     if (tls === undefined) return null;

@@ -15,13 +15,11 @@ import { abortReason, offAbort, onAbort } from './abort.js';
 import { checkCall } from './check-call.js';
 import { overdue } from './limits.js';
 
-/** The server that a client calls. */
 export interface ServerAddress {
   readonly address: string;
   readonly port?: number | undefined;
 }
 
-/** A call as the user has made it. */
 export interface GivenCall {
   readonly module: string;
   readonly fn: string;
@@ -30,10 +28,10 @@ export interface GivenCall {
   readonly server: ServerAddress | undefined;
 }
 
-/** Sends a call, and repeats it if its settings say so. */
+/** Sends a call, and repeats it if its settings allow. */
 export type Send = (call: Omit<GivenCall, 'server'>) => Promise<unknown>;
 
-/** Runs a call through the interceptors and the tracing channel. The client has checked it. */
+/** Runs a checked call through the interceptors and the tracing channel. */
 export function intercept(given: GivenCall, send: Send): Promise<unknown> {
   const call = interceptedCall(given);
   const run = (): Promise<unknown> => new InterceptedRun(given, call, send).settled;
@@ -58,17 +56,15 @@ export function interceptedCall({ module, fn, args, settings, server }: GivenCal
   };
 }
 
-/** How long interceptors may take, in milliseconds, to handle that the time is up. */
+/** Milliseconds for interceptors to handle a timeout. */
 const GRACE = 10;
 
-/** Why a wait for interceptors ends. */
 export type Interrupt = (fail: () => Promise<never>) => void;
 
-/** A call on its way through its interceptors, and what they pass on. */
+/** A call on its way through its interceptors. */
 export abstract class Interception {
-  /** Runs the call through the interceptors. */
   protected readonly pass: Next;
-  /** How many requests are under way. */
+  /** Requests in progress. */
   protected sending = 0;
   readonly #settings: CallSettings;
   readonly #bound: TimeBound;
@@ -86,13 +82,13 @@ export abstract class Interception {
 
   protected abstract send(call: Omit<GivenCall, 'server'>): Promise<unknown>;
 
-  /** Has `interrupt` called when the signal of the call aborts or its time is up, until the result is called. */
+  /** Calls `interrupt` when the call is aborted or its time is up, until the returned function is called. */
   protected watch(interrupt: Interrupt): () => void {
     const { signal, timeout } = this.#settings;
     let timer: Timer | undefined;
     const abort = (): void => interrupt(() => Promise.reject(abortReason(signal!)));
     const expire = (): void => {
-      // Requests under way end by themselves, and their errors say more.
+      // Requests in progress time out themselves, with better errors.
       if (this.sending > 0) timer = bridge.startTimer(expire, GRACE);
       else interrupt(() => rejection(overdue('interceptors', this.#bound)));
     };
@@ -143,10 +139,7 @@ export abstract class Interception {
   }
 }
 
-/**
- * Settles a call once: with what its interceptors answer, when its signal aborts, or when its time is up,
- * whatever the interceptors do.
- */
+/** Settles a call once: with the answer of its interceptors, its abort or its timeout. */
 class InterceptedRun extends Interception {
   readonly settled: Promise<unknown>;
   readonly #send: Send;
@@ -162,7 +155,7 @@ class InterceptedRun extends Interception {
     let hasEnded = false;
     const interrupted = new Promise<never>((resolve) => (end = resolve));
     const unwatch = this.watch((fail) => {
-      // A second failure would have no one to handle it.
+      // A second rejection would be unhandled.
       if (!hasEnded) end(fail());
       hasEnded = true;
     });
@@ -183,7 +176,7 @@ class InterceptedRun extends Interception {
   }
 }
 
-/** A call that `next` makes once more: servers may take a second request of the same name for a replay. */
+/** A new id, because servers take a second request with the same one for a replay. */
 function again(call: InterceptedCall): InterceptedCall {
   return { ...call, requestId: newRequestId() };
 }
@@ -196,7 +189,7 @@ function checkRequestId(id: unknown): string {
   throw refused(`'requestId' must not be changed to ${inspectBriefly(id, 100)}`);
 }
 
-/** Random bytes; the first {@link used} have been used. */
+/** A pool; {@link used} bytes of it are used up. */
 const random = Buffer.alloc(1024);
 let used = random.length;
 

@@ -7,22 +7,18 @@ import { itemsOf, type PendingStream } from './pending-stream.js';
 
 type Step = IteratorResult<unknown, undefined>;
 
-/** Makes the call of a stream; `onEnd` is called when it has ended. */
 type SendStream = (call: Omit<GivenCall, 'server'>, onEnd: () => void) => PendingStream;
 
-/**
- * A stream of what interceptors answer. It ends once: with what they do, when its signal aborts, or when its time
- * is up, whatever they do.
- */
+/** A stream that interceptors answer. It ends once: with their answer, its abort or its timeout. */
 export class InterceptedStream extends Interception implements StreamSource {
   readonly #call: TracedCall;
   readonly #send: SendStream;
   readonly #onEnd: () => void;
-  /** The streams that interceptors have begun. */
+  /** Streams of the interceptors. */
   readonly #begun = new Set<StreamSource>();
   readonly #unwatch: () => void;
   #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
-  /** Resolves when the latest call of {@link next} has settled. */
+  /** Resolves when the latest {@link next} has settled. */
   #latest: Promise<unknown> = Promise.resolve();
   #hasEnded = false;
   #interruption: (() => Promise<never>) | undefined;
@@ -39,7 +35,7 @@ export class InterceptedStream extends Interception implements StreamSource {
 
   next(consumer: object): Promise<Step> {
     const step = this.#latest.then(() => this.#step());
-    // This function keeps the consumer from being collected.
+    // Keeps the consumer from being collected.
     this.#latest = step.catch(() => void consumer);
     return step;
   }
@@ -51,7 +47,7 @@ export class InterceptedStream extends Interception implements StreamSource {
       const step = await this.#interruptible(this.#iterator.next());
       if (!step.done) return { value: step.value, done: false };
     } catch (error) {
-      // Left by the consumer meanwhile.
+      // The consumer has left.
       if (this.#hasEnded) return { value: undefined, done: true };
       this.#finish();
       throw error;
@@ -67,7 +63,7 @@ export class InterceptedStream extends Interception implements StreamSource {
     const iterator = iteratorOf(
       isStream(answer) ? answer : (itemsOf(answer).values() as ItemSource),
     );
-    // Left meanwhile.
+    // The consumer has left.
     if (this.#hasEnded) await endIterator(iterator);
     return iterator;
   }
@@ -90,7 +86,7 @@ export class InterceptedStream extends Interception implements StreamSource {
     return new ItemStream(() => stream);
   }
 
-  /** Settles as a promise does, unless the stream is stopped before. */
+  /** Settles like the promise, unless the stream is stopped first. */
   #interruptible<T>(promise: PromiseLike<T> | T): Promise<Awaited<T>> {
     return new Promise((resolve, reject) => {
       this.#interrupt = resolve;
@@ -114,7 +110,6 @@ export class InterceptedStream extends Interception implements StreamSource {
     await this.#latest;
   }
 
-  /** Ends everything that belongs to the stream. */
   #finish(): void {
     this.#hasEnded = true;
     this.#unwatch();

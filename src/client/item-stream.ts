@@ -1,10 +1,10 @@
 import { FinalizationRegistry } from '../platform/host.js';
 
 /**
- * The items that a remote function sends, in order, as they arrive.
+ * The items of a remote function, as they arrive.
  *
- * The call is made with the first `next`. Leave the loop, call `return`, or abort the signal of the
- * call, and the remote function ends.
+ * The call is made with the first `next`. The remote function ends when you leave the loop, call `return`, or
+ * abort the signal of the call.
  */
 export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {
   /** The next item. Rejects once if the stream fails, with the errors of {@link Client.call}. */
@@ -16,23 +16,22 @@ export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {
   [Symbol.asyncIterator](): RemoteStream<T>;
 }
 
-/** Where the items of a stream come from. It refers to the {@link ItemStream} only while that waits for an item. */
+/** Provides a stream's items. It refers to the {@link ItemStream} only while that waits for an item. */
 export interface StreamSource {
-  /** @param consumer must not be collected before the promise has settled: that would end the stream */
+  /** @param consumer must stay reachable until the promise settles: its collection would end the stream */
   next(consumer: object): Promise<IteratorResult<unknown, undefined>>;
-  /** Ends the stream early, unless it has ended. Never rejects. */
+  /** Ends the stream early. Never rejects. */
   end(): Promise<void>;
 }
 
 /** Ends streams that were dropped before their end. */
 const dropped = new FinalizationRegistry((source: StreamSource) => void source.end());
 
-/** What programs hold of a stream. */
 export class ItemStream implements RemoteStream<unknown> {
   #open: (() => StreamSource) | undefined;
   #source: StreamSource | undefined;
 
-  /** @param open starts the stream; it may throw, and must not refer to this object */
+  /** @param open starts the stream; may throw, and must not refer to this object */
   constructor(open: () => StreamSource) {
     this.#open = open;
   }

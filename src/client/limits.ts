@@ -7,8 +7,7 @@ import type { CallSettings } from './options.js';
 import { abortReason, offAbort, onAbort } from './abort.js';
 
 /**
- * The settings of a call that begins now: `deadline` and `parent` as a `timeout`, the trace headers of
- * `parent`.
+ * The settings of a call that begins now, with `deadline` and `parent` turned into a `timeout`.
  *
  * @throws {@link TimeoutError} if the deadline has passed
  */
@@ -35,14 +34,13 @@ function traceOf(parent: ParentCall | undefined): TraceHeaders | undefined {
   return typeof trace === 'object' && trace !== null ? trace : undefined;
 }
 
-/** A time as a number of 32 bits; the largest number means none. */
+/** For the addon: 32 bits, and the largest number means no limit. */
 export function milliseconds(time: number): number {
   return Number.isFinite(time) ? time : MAX_UINT32;
 }
 
 export const MAX_UINT32 = 2 ** 32 - 1;
 
-/** The error for a call that no time is left for. */
 export function overdue(phase: 'queued' | 'interceptors', bound: TimeBound): TimeoutError {
   const { option, limit } = bound;
   return new TimeoutError({ phase, times: NO_TIMES, option, limit });
@@ -50,7 +48,7 @@ export function overdue(phase: 'queued' | 'interceptors', bound: TimeBound): Tim
 
 const NO_TIMES = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };
 
-/** A signal that aborts when one of two does, until it is released. */
+/** Aborts when one of two signals does, until it is released. */
 export class EitherSignal {
   readonly #controller = new AbortController();
   readonly #sources: readonly AbortSignalLike[];
@@ -67,7 +65,7 @@ export class EitherSignal {
     return this.#controller.signal;
   }
 
-  /** Lets go of the sources, which may live much longer than the call. */
+  /** Detaches from the sources, which may live much longer. */
   release(): void {
     for (const [index, source] of this.#sources.entries()) offAbort(source, this.#actions[index]!);
   }

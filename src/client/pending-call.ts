@@ -12,31 +12,30 @@ import { attempt } from '../platform/inspect.js';
 import { exceptionOf, failureOf } from './call-end.js';
 import type { CallSettings } from './options.js';
 
-/** What a client counts of its calls that have not settled. */
+/** A client's counts of its calls. */
 export interface Tally {
   pending: number;
-  /** What their arguments take, in bytes. */
+  /** Bytes of the arguments of unsettled calls. */
   bytes: number;
-  /** How many calls have failed since the client was made, by the code of their error. */
+  /** Failed calls since the client was made, by error code. */
   readonly failures: Map<string, number>;
 }
 
-/** The code of a call that its caller has cancelled: Node's. */
+/** The code of a cancelled call, as in Node. */
 export const CANCELLED = 'ABORT_ERR';
 
-/** Counts a failed call by its error. */
 export function countFailure({ failures }: Tally, error: unknown): void {
   const code = attempt(() => (error as { code?: unknown }).code);
   const name = typeof code === 'string' ? code : 'ERR_BACKWATER_UNKNOWN';
   failures.set(name, (failures.get(name) ?? 0) + 1);
 }
 
-/** @internal The code of an exception of the remote function, also if it is thrown as what it was there. */
+/** @internal The code of a remote exception, even if it is rethrown. */
 export const REMOTE_EXCEPTION = 'ERR_BACKWATER_REMOTE_EXCEPTION';
 
 /**
- * A call that has not settled. One object with methods: a closure for each way that a call may end
- * would cost more than all else that a small call does in JavaScript.
+ * An unsettled call. One object with methods, because a closure for each outcome would cost more than the
+ * rest of a small call.
  */
 export class PendingCall implements Pending {
   readonly #tally: Tally;
@@ -49,7 +48,7 @@ export class PendingCall implements Pending {
   #size = 0;
   #isSettled = false;
   #cancel: (() => void) | undefined;
-  /** The caller's context, if functions of the program's read the result. */
+  /** The caller's context, for the program's functions that read the result. */
   #scope: AsyncResource | undefined;
 
   constructor(
@@ -70,7 +69,7 @@ export class PendingCall implements Pending {
     this.#arity = arity;
   }
 
-  /** The call is on its way to Rust: from now on it counts, and can be given up. */
+  /** From now on, the call counts and can be cancelled. */
   begun(id: number, size: number): void {
     this.#size = size;
     this.#tally.pending++;

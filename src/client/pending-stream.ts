@@ -15,18 +15,18 @@ import { CANCELLED, countFailure, REMOTE_EXCEPTION, type Tally } from './pending
 
 type Step = IteratorResult<unknown, undefined>;
 
-/** A call of `next` that waits. */
+/** A pending call of `next`. */
 interface Waiting {
   readonly resolve: (step: Step | Promise<Step>) => void;
-  /** Kept from being collected. */
+  /** Kept reachable. */
   readonly consumer: object;
 }
 
 const NONE: readonly unknown[] = [];
 
 /**
- * A stream that has not ended. Items arrive in arrays, so that most items are there
- * when `next` is called. Taking the first item of an array requests the next array, so there are two at most.
+ * An unended stream. Items arrive in arrays. Taking the first item of an array requests the next array, so
+ * there are two at most.
  */
 export class PendingStream implements Pending, StreamSource {
   readonly #tally: Tally;
@@ -34,29 +34,28 @@ export class PendingStream implements Pending, StreamSource {
   readonly #release: () => void;
   #id = 0;
   #size = 0;
-  /** The items that are being taken, and how many have been. */
+  /** The array being taken from, and how many of its items are taken. */
   #items = NONE;
   #taken = 0;
-  /** The items after them. */
+  /** The arrays after it. */
   #arrays: (readonly unknown[])[] = [];
   #waiting: Waiting[] = [];
   #onOpened: ((failed?: Promise<never>) => void) | undefined;
   /** Nothing more arrives. */
   #hasEnded = false;
-  /** The error to throw after the last item. */
+  /** Thrown after the last item. */
   #failure: { readonly error: unknown; readonly isRemote: boolean } | undefined;
   #cancel: (() => void) | undefined;
-  /** The caller's context, if functions of the program's read the items. */
+  /** The caller's context, for the program's functions that read the items. */
   #scope: AsyncResource | undefined;
 
-  /** @param release called once when nothing more arrives and nothing is left to be taken */
+  /** @param release called once when nothing is left to arrive or to take */
   constructor(tally: Tally, call: MadeCall, release: () => void) {
     this.#tally = tally;
     this.#call = call;
     this.#release = release;
   }
 
-  /** The call is on its way to Rust. */
   begun(id: number, size: number): void {
     this.#id = id;
     this.#size = size;
@@ -73,7 +72,7 @@ export class PendingStream implements Pending, StreamSource {
     else onAbort(signal, this.#cancel);
   }
 
-  /** Resolves when the first items have arrived, or the end. Rejects if the stream fails before. */
+  /** Resolves at the first items or the end. Rejects if the stream fails before. */
   opened(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#hasEnded) resolve(this.#failedFirst());
@@ -90,7 +89,7 @@ export class PendingStream implements Pending, StreamSource {
     return new Promise((resolve) => this.#waiting.push({ resolve, consumer }));
   }
 
-  /** The next result, if it is known. */
+  /** The next result, if known. */
   #step(): Step | Promise<Step> | undefined {
     while (this.#taken === this.#items.length) {
       this.#items = NONE;
@@ -111,7 +110,7 @@ export class PendingStream implements Pending, StreamSource {
     return { value: undefined, done: true };
   }
 
-  /** Settles waiting `next` calls with the items that have arrived. */
+  /** Settles pending `next` calls. */
   #deliver(): void {
     while (this.#waiting.length > 0) {
       const step = this.#step();
@@ -192,7 +191,7 @@ export class PendingStream implements Pending, StreamSource {
     this.#fail(error);
   }
 
-  /** Ends with an error, after the items that have arrived. */
+  /** Fails after the items that have arrived. */
   #fail(error: unknown, isRemote = false): void {
     this.#failure = { error, isRemote };
     this.onEnd();
@@ -206,7 +205,7 @@ export class PendingStream implements Pending, StreamSource {
     return Promise.resolve();
   }
 
-  /** Cancels the call unless it has ended, and drops what has arrived. Returns whether it had not ended. */
+  /** Cancels the call and drops its items. Returns false if it had ended. */
   #giveUp(): boolean {
     this.#items = NONE;
     this.#taken = 0;
@@ -216,7 +215,6 @@ export class PendingStream implements Pending, StreamSource {
     return true;
   }
 
-  /** Nothing more arrives. */
   #settle(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -245,7 +243,7 @@ export class PendingStream implements Pending, StreamSource {
   }
 }
 
-/** The items of a function's ordinary result. */
+/** The items of an ordinary result. */
 export function itemsOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) && !isTuple(value) ? value : [value];
 }

@@ -3,16 +3,15 @@ import type { TupleMark } from '../terms/tuple.js';
 import type { Term } from '../terms/values.js';
 import type { RemoteStream } from './item-stream.js';
 
-/** A remote module about which no types are known: any function, with any arguments. */
+/** A remote module without known types: any function, with any arguments. */
 export type AnyModule = Record<string, (...args: unknown[]) => Term>;
 
 /**
- * The functions of a remote module as the client sees them: each one is asynchronous. `Module` is the type of an
- * object or a namespace, or of what `expose` has returned.
+ * The functions of a remote module as the client sees them, all asynchronous. `Module` is the type of an
+ * object, a namespace or the result of `expose`.
  */
 export type RemoteModule<Module> = RemoteFunctions<FunctionsOf<Module>>;
 
-/** The name if calls can reach the property. */
 type RemoteName<Functions, Name extends keyof Functions> = Name extends symbol | LocalName
   ? never
   : Functions[Name] extends (...args: never[]) => unknown
@@ -27,14 +26,13 @@ type RemoteFunctions<Functions> = {
     : never;
 };
 
-/** What a call gives: the items of a stream as a list. */
+/** Calls return a stream's items as a list. */
 type Listed<Result> = Result extends StreamOf<infer Item> ? Item[] : Result;
 
 type StreamOf<Item> = AsyncIterable<Item> | (Iterator<Item> & Iterable<Item>);
 
 /**
- * The functions of a remote module as streams of their items. A function that returns a list streams the items of
- * the list, any other function its one result.
+ * The functions of a remote module as streams. A list is streamed item by item, any other result as one item.
  */
 export type StreamsOf<Module> = StreamFunctions<FunctionsOf<Module>>;
 
@@ -56,8 +54,8 @@ type ItemOf<Result> =
         : Result;
 
 /**
- * Names that are never remote functions, since JavaScript, loggers and test runners ask any object for
- * them, and call what they find. `client.call` reaches functions of these names.
+ * Names that are never remote functions, because JavaScript, loggers and test runners read them of any object
+ * and call what they find.
  */
 type LocalName = (typeof LOCAL_NAMES)[number] | `${(typeof LOCAL_PREFIXES)[number]}${string}`;
 
@@ -75,20 +73,20 @@ const LOCAL_NAMES = [
   'catch',
   'finally',
   'toJSON',
-  // Libraries print and compare with them: Sinon, chai, Immutable, Ramda.
+  // To print and compare: Sinon, chai, Immutable, Ramda.
   'inspect',
   'equals',
   'hashCode',
-  // Jest and Vitest look for matchers and mocks.
+  // Matchers and mocks: Jest, Vitest.
   'asymmetricMatch',
   '_isMockFunction',
-  // Test runners look for elements of a DOM, also in jQuery.
+  // DOM elements: test runners, jQuery.
   'hasAttribute',
   'jquery',
   'nodeName',
   'nodeType',
   'tagName',
-  // Pino looks for requests and responses.
+  // Requests and responses: Pino.
   'setHeader',
   'socket',
 ] as const;
@@ -105,10 +103,10 @@ function isLocal(name: string): boolean {
   return localNames.has(name) || LOCAL_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Distinguishes modules when they are printed and compared. */
+/** Distinguishes modules in prints and comparisons. */
 const MODULE = Symbol('module');
 
-/** What answers everything but remote functions: an ordinary object of this class. */
+/** Answers everything but remote functions. */
 const Target = class RemoteModule {
   readonly [MODULE]: string;
 
@@ -120,13 +118,13 @@ const Target = class RemoteModule {
 type RemoteFunction = (...args: unknown[]) => unknown;
 
 /**
- * An object with a method for every function that the module may have. Whatever has been assigned to the
- * object, such as a test's mock, takes precedence.
+ * An object with a method for every possible function. Assigned properties, such as a test's mocks, take
+ * precedence.
  */
 export function remoteModule(name: string, call: (fn: string, args: unknown[]) => unknown): object {
   const methods = new Map<string, RemoteFunction>();
   return new Proxy<object>(new Target(name), {
-    // Keeps traps out that a program has added to Object.prototype.
+    // Ignores traps that a program has added to Object.prototype.
     __proto__: null,
     get(target: object, property: string | symbol, receiver: unknown): unknown {
       if (typeof property === 'symbol' || isLocal(property) || Object.hasOwn(target, property)) {

@@ -13,7 +13,7 @@ import type { Term } from '../terms/values.js';
 import { Client } from './client.js';
 import { type CallResult, intercepting } from './view.js';
 
-/** Clients of the one-shot {@link call} in this thread, one for each target and set of options. */
+/** Clients of the one-shot {@link call} in this thread, by target and options. */
 const shared = new Map<string, Client>();
 const MAX_SHARED = 64;
 
@@ -63,7 +63,6 @@ export async function tryCall<T = Term>(
 const numbers = new WeakMap<object, number>();
 let functions = 0;
 
-/** Gives each function a number. */
 function numberOf(resolver: EndpointResolver): number {
   const number = numbers.get(resolver) ?? ++functions;
   numbers.set(resolver, number);
@@ -77,18 +76,18 @@ function sharedClient(target: ClientOptions): Client {
   const secrets = parseSecrets(secret).map((bytes) => Buffer.from(bytes).toString('base64'));
   const sorted = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
   const secure = tls === undefined ? undefined : tlsClientKey(tls);
-  // JSON knows no infinity.
+  // JSON lacks Infinity.
   const key = toJson([where, secrets, secure, sorted], (value) =>
     typeof value === 'number' ? String(value) : value,
   );
   const known = shared.get(key);
   if (known !== undefined) {
-    // The least recently used one comes first.
+    // Keeps the least recently used client first.
     shared.delete(key);
     shared.set(key, known);
     return known;
   }
-  // It outlives the call that it is made for, and so must not hold its stores.
+  // The client outlives this call, so it must not hold its async context.
   const client = runAtRoot(() => new Client(target));
   shared.set(key, client);
   if (shared.size > MAX_SHARED) {

@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 import { environment } from '../platform/environment.js';
 
-/** Hands Node's root certificates to the addon, which reads them once for all clients. */
+/** Hands Node's root certificates to the addon, once for all clients. */
 export function shareTrustedRoots(): void {
   if (environment.hasTrustedRoots()) return;
   environment.setTrustedRoots(defaultCertificates().join('\n'));
 }
 
-/** Newer versions of Node return everything they trust, including what their own options add. */
+/** Newer versions of Node also return what their options add. */
 function defaultCertificates(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
   if (getCACertificates !== undefined) return getCACertificates('default');
@@ -18,7 +18,7 @@ function defaultCertificates(): readonly string[] {
   try {
     return [...tls.rootCertificates, readFileSync(path, 'latin1')];
   } catch (error) {
-    // As Node does: warn, and continue without them.
+    // As Node does: warn and continue.
     process.emitWarning(`Ignoring extra certs from ${path}: ${(error as Error).message}`);
     return tls.rootCertificates;
   }

@@ -21,26 +21,26 @@ import {
 } from './remote-module.js';
 
 /**
- * The error of {@link ClientView.tryCall}: one of this library, the reason of an abort, or, with
+ * The error of {@link ClientView.tryCall}: of this library, the reason of an abort, or, with
  * `rethrowRemoteExceptions`, a copy of the remote function's error.
  */
 export type CallError = Error & {
-  /** Says which kind of error it is; undefined for errors of programs that have none. */
+  /** The kind of error; undefined for errors of programs that have none. */
   readonly code?: BackwaterErrorCode | (string & {}) | number;
 };
 
-/** What {@link ClientView.tryCall} resolves to. */
+/** The result of {@link ClientView.tryCall}. */
 export type CallResult<T = Term> =
   | {
       /** Whether the call succeeded. */
       readonly ok: true;
-      /** What the function returned. */
+      /** The returned value. */
       readonly value: T;
     }
   | {
       /** Whether the call succeeded. */
       readonly ok: false;
-      /** What {@link ClientView.call} would have rejected with. */
+      /** The error that {@link ClientView.call} would have rejected with. */
       readonly error: CallError;
     };
 
@@ -51,8 +51,8 @@ export let intercepting: (
 ) => ClientView;
 
 /**
- * Makes calls with its own default options over the connections of a {@link Client}; made by
- * {@link ClientView.with}. Only the client can be closed.
+ * Makes calls over the connections of a {@link Client} with default options of its own; see {@link
+ * ClientView.with}.
  */
 export class ClientView {
   readonly #maker: CallMaker;
@@ -78,10 +78,10 @@ export class ClientView {
    * @param module the module's name, as the server exposes it
    * @param fn the function's name
    * @param args its arguments, at most 255
-   * @throws a {@link BackwaterError}: {@link RemoteException} when the function raised one,
-   * {@link RemoteError} when the server refused the call, and ConnectError, TimeoutError,
-   * ResponseAuthenticationError, ResponseError, TermError or ClosedError when no answer arrives to
-   * believe; the signal's reason when it is aborted
+   * @throws a {@link BackwaterError}: {@link RemoteException} if the function raised one, {@link RemoteError}
+   * if the server refused the call, and ConnectError, ConnectionLostError, TimeoutError, QueueFullError,
+   * ResponseAuthenticationError, ResponseError, TermError, OptionError or ClosedError if no trusted answer
+   * arrived; the signal's reason if it was aborted
    */
   call<T = Term>(
     module: string,
@@ -93,10 +93,11 @@ export class ClientView {
   }
 
   /**
-   * Calls a function and iterates over its items as they arrive. The call is made when you take the first item.
+   * Calls a function and iterates over its items as they arrive. The call is made when you take the first
+   * item.
    *
-   * A function that returns an async iterable or a generator streams. Of any other function, also of an Erlang
-   * server, the items of its list are iterated, or its one value.
+   * Functions that return an async iterable or a generator stream. The list of any other function is
+   * iterated, or its one value.
    *
    * @param module the module's name, as the server exposes it
    * @param fn the function's name
@@ -134,9 +135,8 @@ export class ClientView {
   /**
    * The functions of a remote module as methods.
    *
-   * Names that JavaScript, loggers and test runners read of any object are not remote functions: the names of
-   * `Object.prototype`, `then`, `catch`, `finally`, `toJSON`, `inspect`, names that begin with `__`, `$$` or
-   * `@@`, and a few more, see docs/client.md. {@link Client.call} reaches functions of these names.
+   * Names that JavaScript, loggers and test runners read of any object, such as `then` and `toString`, are
+   * not remote functions; docs/client.md lists them. {@link Client.call} reaches such functions.
    *
    * @example
    * ```ts
@@ -159,15 +159,8 @@ export class ClientView {
   }
 
   /**
-   * The functions of a remote module as methods that return a {@link RemoteStream}, like {@link Client.stream}.
-   *
-   * @example
-   * ```ts
-   * import { Client } from 'backwater';
-   * interface Log { tail(lines: number): AsyncIterable<string> }
-   * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.SECRET! });
-   * for await (const line of client.streams<Log>('log').tail(10)) console.log(line);
-   * ```
+   * The functions of a remote module as methods that return a {@link RemoteStream}, like {@link
+   * Client.stream}.
    */
   streams<Module extends object = AnyModule>(
     name: string,
@@ -181,10 +174,10 @@ export class ClientView {
   }
 
   /**
-   * A view of this client with other defaults for the options of its calls. It shares everything else,
-   * including the connections, so there is nothing to close.
+   * A view of this client with other defaults for calls. It shares everything else, including the
+   * connections, so it need not be closed.
    *
-   * Views can be nested. Options of a call take precedence over its view's, and metadata is merged.
+   * Views can be nested. A call's options take precedence over its view's, and metadata is merged.
    *
    * @throws {@link OptionError} naming the option that is unknown or has a wrong value
    * @example

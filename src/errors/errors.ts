@@ -20,7 +20,7 @@ export interface AddressFields extends ErrorOptions {
   readonly host?: string | undefined;
   /** The port. */
   readonly port?: number | undefined;
-  /** The system's error code, such as `EADDRINUSE` or `ECONNREFUSED`. */
+  /** The system's error code. */
   readonly reason?: string | undefined;
 }
 
@@ -63,7 +63,7 @@ export class ConnectError extends BackwaterError {
   declare readonly port?: number;
   /** The error code of the system, such as `ECONNREFUSED`, or of DNS, such as `ENOTFOUND`. */
   declare readonly reason?: string;
-  /** The phase that failed: resolving the name, connecting, or the TLS handshake. */
+  /** The phase that failed. */
   declare readonly phase?: 'resolve' | 'connect' | 'tls';
 
   static {
@@ -79,8 +79,6 @@ export class ConnectError extends BackwaterError {
 
 /**
  * The connection broke after the client had started to send the request. The function may have been called.
- *
- * This is not a {@link ConnectError}, because only idempotent calls can be repeated safely.
  */
 export class ConnectionLostError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CONNECTION_LOST';
@@ -126,31 +124,29 @@ export class TlsError extends ConnectError {
 /**
  * The phases of a call, in order: waiting for a free connection, resolving the name, the TCP and TLS
  * handshakes, handing the request to the system, waiting for the first byte of the answer, and reading the
- * answer. `interceptors` means that no request was in progress, but an interceptor had not settled.
+ * answer. `interceptors`: an interceptor had not settled, and no request was in progress.
  */
 export type CallPhase = (typeof PHASES)[number] | 'interceptors';
 
 const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'] as const;
 
-/**
- * Milliseconds that a call spent in each phase, over all attempts; 0 for phases that it did not reach or need.
- */
+/** Milliseconds in each phase, over all attempts. */
 export type CallTimes = Readonly<Record<(typeof PHASES)[number], number>>;
 
 /** Fields of a {@link TimeoutError}. */
 export interface TimeoutFields extends ErrorOptions {
   /** The phase when the time ran out. */
   readonly phase: CallPhase;
-  /** Milliseconds spent in each phase. */
+  /** Milliseconds in each phase. */
   readonly times: CallTimes;
   /** The option that sets the limit. */
   readonly option:
     'connectTimeout' | 'recvTimeout' | 'idleTimeout' | 'timeout' | 'deadline' | 'parent';
-  /** Milliseconds that were allowed. */
+  /** The limit in milliseconds. */
   readonly limit: number;
-  /** The host that the call had come to. */
+  /** The host, if reached. */
   readonly host?: string | undefined;
-  /** The port that the call had come to. */
+  /** The port, if reached. */
   readonly port?: number | undefined;
 }
 
@@ -178,11 +174,11 @@ export class TimeoutError extends BackwaterError {
   readonly times: CallTimes;
   /** The option that sets the limit. */
   readonly option: TimeoutFields['option'];
-  /** Milliseconds that were allowed. */
+  /** The limit in milliseconds. */
   readonly limit: number;
-  /** The host that the call had come to, if it had come to one. */
+  /** The host that the call had reached, if any. */
   declare readonly host?: string;
-  /** The port that the call had come to, if it had come to one. */
+  /** The port that the call had reached, if any. */
   declare readonly port?: number;
 
   static {
@@ -224,7 +220,7 @@ function timeoutMessage({ phase, times, option, limit, host, port }: TimeoutFiel
 export interface QueueFullFields extends ErrorOptions {
   /** The option that sets the limit. */
   readonly option?: 'maxQueuedCalls' | 'maxBytesInFlight';
-  /** How many calls may wait, or how many bytes their arguments may have. */
+  /** The most calls or bytes. */
   readonly limit: number;
 }
 
@@ -236,7 +232,7 @@ export class QueueFullError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
   /** The option that sets the limit. */
   readonly option: 'maxQueuedCalls' | 'maxBytesInFlight';
-  /** How many calls may wait, or how many bytes their arguments may have. */
+  /** The most calls that may wait, or bytes that arguments may take. */
   readonly limit: number;
 
   static {
@@ -268,18 +264,17 @@ const STATUS_NAMES = {
   500: 'internal_error',
 } as const;
 
-/** The protocol's name of a status, or its number if it has none. */
+/** A status by its name in the protocol, or by number if it has none. */
 export type RemoteStatus = (typeof STATUS_NAMES)[keyof typeof STATUS_NAMES] | number;
 
 /** Fields of a {@link RemoteError}. */
 export interface RemoteErrorFields extends ErrorOptions {
-  /** The call that was refused, such as `string:to_upper/1`. */
+  /** The call, such as `string:to_upper/1`. */
   readonly call?: string | undefined;
   /** The server's explanation. */
   readonly detail?: string | undefined;
 }
 
-/** A hint about the usual cause of a refusal. */
 function hintOf(httpStatus: number, reason: string): string {
   if (httpStatus === 403 && reason === '') return ': is the module exposed there?';
   if (httpStatus === 403 && reason === 'caller_not_allowed') {
@@ -294,7 +289,7 @@ function hintOf(httpStatus: number, reason: string): string {
 /** The server refused the call, in a response whose signature holds. */
 export class RemoteError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_REMOTE';
-  /** The status by name, such as `not_found`, or its number if the protocol has no name for it. */
+  /** The status, such as `not_found`, or its number if the protocol has no name for it. */
   readonly status: RemoteStatus;
   /** The status code of the response. */
   readonly httpStatus: number;
@@ -307,10 +302,6 @@ export class RemoteError extends BackwaterError {
     defineError(this, 'RemoteError');
   }
 
-  /**
-   * @param httpStatus the status code of the response
-   * @param reason the text of the response
-   */
   constructor(httpStatus: number, reason: string, fields: RemoteErrorFields = {}) {
     const { call, detail, ...options } = ownProperties(fields);
     const status = statusOf(httpStatus);
@@ -341,14 +332,11 @@ export interface ThrownError {
   readonly name: string;
   /** Its message. */
   readonly message: string;
-  /** Its `code`, as text, if that is a string or a number. */
+  /** Its `code`, a string or a number, as text. */
   readonly code?: string;
-  /**
-   * What the function attached to it as `error.data`, decoded as a result would be. Up to 64 KiB for an
-   * error and its causes together.
-   */
+  /** The `error.data` that the function attached, decoded like a result. At most 64 KiB with the causes. */
   readonly data?: unknown;
-  /** Its `cause`, unless the server has `returnExceptionStacktraces: false`; up to eight of them. */
+  /** Its `cause`, at most eight deep, unless the server has `returnExceptionStacktraces: false`. */
   readonly cause?: ThrownError;
   /** Why `data` or `cause` is missing: it cannot be encoded, or is too large. */
   readonly omitted?: string;
@@ -356,28 +344,25 @@ export interface ThrownError {
 
 /** Fields of a {@link RemoteException}. */
 export interface RemoteExceptionFields extends ErrorOptions {
-  /** The JavaScript error that was thrown, if it is one. */
+  /** The JavaScript error, if one was thrown. */
   readonly remote?: ThrownError | undefined;
-  /** The reason as text for the message. */
+  /** The reason, as text for the message. */
   readonly text?: string | undefined;
 }
 
 /** The remote function raised an exception. */
 export class RemoteException extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_REMOTE_EXCEPTION';
-  /** What kind of exception it is. */
+  /** The class of the exception. */
   readonly class: ExceptionClass;
   /** The term that was raised. */
   readonly reason: Term;
   /**
-   * The remote stack as a term: a list of `{Module, Function, Arity, Location}`, or empty if the server does
-   * not return it. Not enumerable, because `stack` contains it in readable form.
+   * The remote stack as a list of `{Module, Function, Arity, Location}`, or empty if the server does not
+   * return it. Not enumerable, because `stack` shows it.
    */
   declare readonly stacktrace: Term;
-  /**
-   * The JavaScript error that was thrown, or undefined for other exceptions. Not enumerable, because `reason`
-   * contains it as a term.
-   */
+  /** The JavaScript error, if one was thrown. Not enumerable, because `reason` contains it as a term. */
   declare readonly remote: ThrownError | undefined;
 
   static {
@@ -399,7 +384,7 @@ export class RemoteException extends BackwaterError {
   }
 }
 
-/** Why a response cannot be trusted. Erlang's backwater uses the same names. */
+/** Why a response cannot be trusted, as in Erlang's backwater. */
 export type ResponseAuthenticationReason =
   | 'missing_request_id'
   | 'mismatched_request_id'
@@ -417,7 +402,7 @@ export type ResponseAuthenticationReason =
   | 'frame_too_large'
   | 'trailing_bytes';
 
-/** The claims of a response that cannot be trusted. Anyone on the path may have written it. */
+/** What an untrusted response claims. Anyone on the path may have written it. */
 export interface UnverifiedResponse {
   /** The status code. */
   readonly status: number;
@@ -425,7 +410,7 @@ export interface UnverifiedResponse {
   readonly body: string;
 }
 
-/** Headers that concern one hop, so that proxies do not pass them on (RFC 9110, section 7.6.1). */
+/** Proxies do not pass these headers on (RFC 9110, section 7.6.1). */
 const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -444,7 +429,7 @@ const REMOVED_BY_PROXY =
 export interface ResponseAuthenticationFields extends ErrorOptions {
   /** The header that `reason` is about. */
   readonly header?: string | undefined;
-  /** What the response claims: a hint for people, which programs must not act on. */
+  /** What the response claims. */
   readonly unverified?: UnverifiedResponse | undefined;
   /** Advice for the message. */
   readonly advice?: string | undefined;
@@ -460,7 +445,7 @@ export class ResponseAuthenticationError extends BackwaterError {
   readonly reason: ResponseAuthenticationReason;
   /** The header that `reason` is about, if any. */
   declare readonly header?: string;
-  /** What the response claims: a hint for people, which programs must not act on. */
+  /** What the response claims: a hint for people that programs must not act on. */
   declare readonly unverified?: UnverifiedResponse;
 
   static {
@@ -551,7 +536,7 @@ export class StreamError extends BackwaterError {
 
 /** Fields of an {@link OptionError}. */
 export interface OptionFields extends ErrorOptions {
-  /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
+  /** The option or argument. */
   readonly option: string;
 }
 
@@ -580,7 +565,6 @@ export class ClosedError extends BackwaterError {
   }
 }
 
-/** A peer's text for a message, shortened and on one line. */
 function excerpt(text: string): string {
   return truncate(text, 300).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
 }

@@ -15,21 +15,20 @@ export interface RetryOptions {
   readonly idempotent?: boolean | undefined;
 }
 
-/** Statuses of servers and proxies that are overloaded, draining or restarting. */
+/** Servers and proxies that are overloaded, draining or restarting. */
 const UNAVAILABLE: readonly number[] = [502, 503, 504];
 
-/** The server refused the call before its function started, for a reason that may pass. */
+/** Refused before the function started, for a reason that may pass. */
 const NOT_BEGUN: readonly number[] = [408, 503, 504];
 
-/** The phases before the request is sent. */
 const BEFORE_SENDING: readonly string[] = ['queued', 'resolve', 'connect', 'tls'];
 
 /**
- * Whether a failed call may be made again, because its function was certainly not called and the reason may
- * pass. For an idempotent function, also whether the function may have been called. The page
- * [Retries](https://github.com/backwater-rpc/backwater-node/blob/main/docs/retries.md) lists all errors.
+ * Whether a failed call may be made again: its function was certainly not called, or is idempotent, and the
+ * reason may pass. [Retries](https://github.com/backwater-rpc/backwater-node/blob/main/docs/retries.md) lists
+ * all errors.
  *
- * Wait before each retry, and limit how many there are.
+ * Wait before each retry, and limit their number.
  *
  * @param error the reason of a rejected call; other values are not retryable
  * @example
@@ -66,7 +65,7 @@ export function isRetryable(error: unknown, options?: RetryOptions): boolean {
       return NOT_BEGUN.includes(httpStatus) || (idempotent && httpStatus === 500);
     }
     case 'ERR_BACKWATER_RESPONSE_AUTHENTICATION': {
-      // The answer may be forged, but it causes nothing that the caller does not allow.
+      // The answer may be forged, but a retry is harmless.
       const { unverified } = error as ResponseAuthenticationError;
       return idempotent && unverified !== undefined && UNAVAILABLE.includes(unverified.status);
     }

@@ -21,25 +21,20 @@ import {
 import { type CalledFunction, makeReadable, printStacktrace, stackToTerms } from './stacktrace.js';
 import { Atom, atom, isTuple, type Term, type Tuple, tuple } from '../terms/index.js';
 
-/** `{Class, Reason, Stacktrace}`, as it crosses the wire. */
+/** `{Class, Reason, Stacktrace}`, as on the wire. */
 export type Exception = Tuple<readonly [exceptionClass: Atom, reason: Term, stacktrace: Term]>;
 
-/** What {@link toException} needs to know of the call besides what was thrown. */
 export interface ThrowContext extends CalledFunction {
   /** Whether the caller may see the stack and the causes. */
   readonly returnStacktraces: boolean;
-  /** How the exception will be encoded. */
   readonly settings: EncoderSettings & { readonly maxEncodedResultSize: number };
 }
 
 const CLASSES = { error: atom('error'), exit: atom('exit'), throw: atom('throw') } as const;
 
-/**
- * What {@link raise} throws: an exception of Erlang's, with any class and any term. Exposed functions
- * throw it; you need not make one.
- */
+/** An Erlang exception with any class and term, thrown by {@link raise}. */
 export class RaisedException extends Error {
-  /** What kind of exception it is. */
+  /** The class of the exception. */
   readonly class: ExceptionClass;
   /** The reason, which the caller gets unchanged. */
   readonly reason: unknown;
@@ -57,8 +52,8 @@ export class RaisedException extends Error {
 }
 
 /**
- * Throws an exception as Erlang's `error(Reason)`, `exit(Reason)` and `throw(Reason)` do, from an
- * exposed function to its caller.
+ * Throws an exception from an exposed function to its caller, as Erlang's `error(Reason)`, `exit(Reason)` and
+ * `throw(Reason)` do.
  *
  * @param exceptionClass `'error'`, `'exit'` or `'throw'`
  * @param reason any term
@@ -83,12 +78,8 @@ export function raise(exceptionClass: ExceptionClass, reason: unknown): never {
 }
 
 /**
- * The exception for what an exposed function has thrown. It never throws itself, whatever the getters
- * of an error do.
- *
- * An error becomes `{error, {js_error, Fields}, Stacktrace}`, see js-error.ts; what {@link raise} throws becomes
- * what it says; anything else class `throw` with the value as its reason, which may be no term: see
- * {@link fallbackException}.
+ * The exception for what an exposed function has thrown: `{error, {js_error, Fields}, Stacktrace}` for an
+ * error, or class `throw` and the value, which may not be encodable. Never throws, whatever getters do.
  */
 export function toException(thrown: unknown, context: ThrowContext): Exception {
   const thrownError = isError(thrown) ? thrown : undefined;
@@ -106,17 +97,13 @@ export function toException(thrown: unknown, context: ThrowContext): Exception {
 const DOES_NOT_FIT =
   'data and cause: the exception would exceed maxEncodedResultSize of the server';
 
-/** Whether an exception can be sent as it is. */
 function fits(exception: Exception, settings: ThrowContext['settings']): boolean {
   const place = { root: 'exception', limit: { bytes: settings.maxEncodedResultSize } };
   const encoded = attempt(() => standaloneEncoder.encode(exception, settings, place, toException));
   return encoded !== undefined;
 }
 
-/**
- * The exception for what was thrown when {@link toException} gives one that cannot be encoded: the
- * same class, and the text of `util.inspect` as its reason, without a stack.
- */
+/** Replaces an exception that cannot be encoded: the same class, the reason as text, and no stack. */
 export function fallbackException(thrown: unknown): Exception {
   if (!isError(thrown)) return tuple(CLASSES.throw, inspectBriefly(thrown), []);
   const raised = raisedBy(thrown);
@@ -124,17 +111,15 @@ export function fallbackException(thrown: unknown): Exception {
   return tuple(CLASSES.error, plainReason(thrown), []);
 }
 
-/** The class of an exception that this library has made. */
 export function classOf([{ name }]: Exception): ExceptionClass {
   return name as ExceptionClass;
 }
 
 /**
- * What a caller is to throw for an exception of the remote function.
+ * The error of a call for a remote exception.
  *
- * @param exception `{Class, Reason, Stacktrace}` as it was decoded, in whichever mode
- * @returns a {@link RemoteException}; with `rethrow` an error for a JavaScript error, and the term
- * itself for a throw; a {@link ResponseError} if it is not an exception
+ * @param exception decoded in either mode
+ * @param rethrow rebuilds JavaScript errors, and returns thrown terms as they are
  */
 export function fromException(exception: unknown, { rethrow }: { rethrow: boolean }): unknown {
   if (!isException(exception)) {
@@ -156,7 +141,6 @@ function isExceptionClass(value: unknown): value is ExceptionClass {
   return typeof value === 'string' && Object.hasOwn(CLASSES, value);
 }
 
-/** What {@link raise} was told, when that is where the error comes from. */
 function raisedBy(error: Error): { class: Atom; reason: unknown } | undefined {
   return attempt(() => {
     if (!(error instanceof RaisedException)) return undefined;
@@ -177,10 +161,7 @@ function isException(value: unknown): value is Exception {
   return value[0] instanceof Atom && isExceptionClass(value[0].name);
 }
 
-/**
- * Gives an error the stack of where it was raised. The local one holds nothing but this library: the
- * error is made when the response arrives.
- */
+/** Replaces the local stack, which shows nothing but this library. */
 function withRemoteStack<E extends Error>(error: E, stacktrace: Term): E {
   const frames = printStacktrace(stacktrace);
   const head = error.message === '' ? error.name : `${error.name}: ${error.message}`;

@@ -10,9 +10,9 @@ import type { ThrownError } from '../errors/errors.js';
 import { Atom, atom, isTuple, type Term, tuple } from '../terms/index.js';
 
 /**
- * How a JavaScript error crosses the wire: `{js_error, #{name, message, code, data, cause, omitted}}`, with
- * atoms as keys, binaries as texts, any term as `data` and a map of the same form as `cause`. An error that
- * has no more than a name and a message is `#{name, message}`; callers read the keys that they know.
+ * JavaScript errors on the wire: `{js_error, #{name, message, code, data, cause, omitted}}`. Keys are atoms,
+ * texts binaries, `data` any term and `cause` a map of the same form. Only `name` and `message` are always
+ * there.
  */
 
 const JS_ERROR = atom('js_error');
@@ -23,54 +23,47 @@ const DATA = atom('data');
 const CAUSE = atom('cause');
 const OMITTED = atom('omitted');
 
-/** How many causes of causes are sent, and read. */
 const MAX_CAUSES = 8;
-/** The most characters of a text of a cause. */
+/** UTF-16 units of each text of a cause. */
 const MAX_CAUSE_TEXT = 4096;
-/** The most bytes that the `data` of an error and its causes take together. */
+/** Bytes of `data` of an error and its causes together. */
 const MAX_DATA_SIZE = 64 * 1024;
-/** `{error, {js_error, #{data => …}}, …}`: how deep `data` stands in an exception. */
+/** The depth of `data` in `{error, {js_error, #{data => …}}, …}`. */
 const DEPTH_OF_DATA = 3;
 
-/** What the details of an error are encoded with, and whether causes are for the caller to see. */
 export interface DetailSettings extends EncoderSettings {
   readonly returnCauses: boolean;
 }
 
-/** The name, message and code of an error: a reason that can be encoded, whatever its getters do. */
+/** Name, message and code. Can always be encoded, whatever getters do. */
 export function plainReason(error: Error, omitted?: string): Term {
   const fields = textsOf(error, Infinity);
   if (omitted !== undefined) fields.set(OMITTED, omitted);
   return tuple(JS_ERROR, fields);
 }
 
-/**
- * The reason with all details: `data` and `cause` as well. Details that cannot be sent are left out, and
- * `omitted` says why.
- */
+/** All fields. `omitted` says why `data` or `cause` is missing. */
 export function detailedReason(error: Error, settings: DetailSettings): Term {
   return tuple(JS_ERROR, new Details(settings).of(error, 0));
 }
 
-/** Whether a reason that {@link detailedReason} has made says more than {@link plainReason} does. */
 export function hasDetails(reason: Term): boolean {
   if (!isTuple(reason, JS_ERROR, 2)) return false;
   const fields = reason[1] as Map<Term, Term>;
   return fields.has(DATA) || fields.has(CAUSE);
 }
 
-/** Collects the details of one exception. */
 class Details {
   readonly #settings: DetailSettings;
   #bytesLeft = MAX_DATA_SIZE;
-  /** The error and its causes, to notice when they go round in a circle. */
+  /** To detect cycles. */
   readonly #errors = new Set<unknown>();
 
   constructor(settings: DetailSettings) {
     this.#settings = settings;
   }
 
-  /** The fields of an error that is the cause of `level` others. */
+  /** @param level how many errors this one is the cause of */
   of(error: Error, level: number): Map<Term, Term> {
     const fields = textsOf(error, level === 0 ? Infinity : MAX_CAUSE_TEXT);
     const data = read(error, 'data');
@@ -86,7 +79,7 @@ class Details {
 
   #ofCause(cause: unknown, level: number): Map<Term, Term> {
     if (isError(cause)) return this.of(cause, level);
-    // Anything can be thrown, and so anything can be a cause.
+    // Anything can be thrown, and so be a cause.
     const fields = new Map<Term, Term>();
     fields.set(NAME, 'NonError');
     fields.set(MESSAGE, inspectBriefly(cause));
@@ -103,7 +96,7 @@ class Details {
       this.#bytesLeft -= standaloneEncoder.encode(data, settings, place, detailedReason).length;
       fields.set(DATA, data as Term);
     } catch (error) {
-      // What a getter has thrown may be anything.
+      // Getters may have thrown anything.
       const reason = attempt(() => (error as Error).message);
       const text = typeof reason === 'string' ? reason : 'a getter threw';
       fields.set(OMITTED, truncate(text.startsWith('data') ? text : `data: ${text}`, 300));
@@ -111,7 +104,7 @@ class Details {
   }
 }
 
-/** `#{name := Name, message := Message, code => Code}`. None of it can fail to be encoded. */
+/** `#{name := Name, message := Message, code => Code}`, which can always be encoded. */
 function textsOf(error: Error, maxLength: number): Map<Term, Term> {
   const fields = new Map<Term, Term>();
   fields.set(NAME, textField(error, 'name', maxLength) ?? 'Error');
@@ -127,12 +120,12 @@ function textField(error: Error, field: string, maxLength: number): string | und
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined;
 }
 
-/** A field of an error; undefined when its getter throws, or when a program has added it to all objects. */
+/** Undefined if the getter throws, or if a program has added the field to all objects. */
 function read(error: Error, field: string): unknown {
   return attempt(() => readProperty(error, field));
 }
 
-/** The JavaScript error that a reason stands for, in whichever mode it was decoded; undefined for others. */
+/** @param reason decoded in either mode */
 export function thrownErrorOf(reason: Term): ThrownError | undefined {
   return isTuple(reason, JS_ERROR, 2) ? thrownErrorOfFields(reason[1], 0) : undefined;
 }
@@ -156,7 +149,7 @@ function thrownErrorOfFields(fields: unknown, level: number): ThrownError | unde
   });
 }
 
-/** A map with atoms as keys is an object or a Map, depending on the options for terms. */
+/** The decoding options decide whether a map is an object or a Map. */
 function fieldOf(map: unknown, key: Atom): unknown {
   if (types.isMap(map)) return map.get(key);
   if (typeof map !== 'object' || map === null || !Object.hasOwn(map, key.name)) return undefined;
@@ -168,27 +161,26 @@ function textOf(value: unknown): string | undefined {
   return types.isUint8Array(value) ? Buffer.from(value).toString('utf8') : undefined;
 }
 
-/** The errors that are made of a message alone. */
+/** Errors whose constructors take only a message. */
 const BUILT_INS: ReadonlyMap<string, new (message: string) => Error> = new Map(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
     (constructor) => [constructor.name, constructor],
   ),
 );
 
-/** An error like the one that was thrown. */
 export function rebuild(thrown: ThrownError): Error {
   const { name, message, code, data, cause } = ownProperties(thrown);
   const constructor = BUILT_INS.get(name);
   const error = new (constructor ?? Error)(message);
   if (constructor === undefined) defineHidden(error, 'name', name);
-  // Enumerable, as on Node's own errors, so that util.inspect shows it.
+  // Enumerable, as on Node's own errors, so that `util.inspect` shows it.
   if (code !== undefined) Object.assign(error, { code });
   if (data !== undefined) Object.assign(error, { data });
   if (cause !== undefined) defineHidden(error, 'cause', rebuild(cause));
   return error;
 }
 
-/** A thrown error on one line: `Name [code]: message`. */
+/** `Name [code]: message` */
 export function headOf(thrown: ThrownError): string {
   const { name, message, code } = ownProperties(thrown);
   const title = code === undefined ? name : `${name} [${code}]`;

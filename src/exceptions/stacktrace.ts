@@ -16,44 +16,39 @@ import {
 import { foreignAtom } from '../terms/atom.js';
 import { type Inspector, inspectSymbol } from '../terms/inspect.js';
 
-/** The function that was called, as the caller knows it. */
 export interface CalledFunction {
   readonly module: string;
   readonly function: string;
   readonly arity: number;
 }
 
-/** More frames than this do not help. */
 const MAX_FRAMES = 64;
-/** So much of a stack's text is looked at, in UTF-16 units: some 64 frames of any usual length. */
+/** UTF-16 units of a stack's text to parse. */
 const MAX_TEXT = 64 * 1024;
 const MAX_LINE = 1024;
-/** The most characters of an atom. */
+/** An atom's limit. */
 const MAX_NAME = 255;
 const MAX_FILE = 1024;
 const FILE = atom('file');
 const LINE = atom('line');
 
-/** A frame of V8's. */
 interface Frame {
   /** As V8 writes it, such as `Object.withdraw`; empty for anonymous functions. */
   readonly name: string;
-  /** A path, or a URL that is none of a file. */
+  /** A path, or a URL other than `file:`. */
   readonly file: string;
   readonly line: number;
 }
 
 /**
- * The stack of an error in Erlang's form: `{Module, Function, Arity, [{file, "x.js"}, {line, 12}]}`,
- * the innermost frame first.
+ * Erlang's form of a stack: `{Module, Function, Arity, [{file, "x.js"}, {line, 12}]}`, innermost frame first.
  *
- * V8 does not tell modules and arities: the frame of the called function bears the names that it was
- * called by; others have the name of their file without its extension as module, and arity 0. Frames
- * of Node and of this library are left out. When nothing is left, the called function stands alone,
- * without a place.
+ * V8 knows no modules or arities. The called function gets the names of the call, others the file's name as
+ * module and arity 0. Frames of Node and this library are left out; without others, the called function
+ * stands alone.
  *
- * @param stack what the error's `stack` is; anything, not only text
- * @param message what the error's `message` is, which `stack` repeats
+ * @param stack anything
+ * @param message anything; a text is skipped at the start of `stack`
  */
 export function stackToTerms(stack: unknown, message: unknown, called: CalledFunction): Term[] {
   const frames = typeof stack === 'string' ? parseStack(stack, message) : [];
@@ -65,10 +60,7 @@ export function stackToTerms(stack: unknown, message: unknown, called: CalledFun
   return terms.length === 0 ? [calledTerm(called)] : terms;
 }
 
-/**
- * The lines of a remote stack in the manner of V8's, such as
- * `    at remote bank:withdraw/1 (bank.js:12)`. Frames that are not of Erlang's form are left out.
- */
+/** Lines like V8's, such as `    at remote bank:withdraw/1 (bank.js:12)`. Skips frames in other forms. */
 export function printStacktrace(stacktrace: Term): string[] {
   if (!Array.isArray(stacktrace)) return [];
   return stacktrace.slice(0, MAX_FRAMES).flatMap((frame: unknown) => {
@@ -78,8 +70,7 @@ export function printStacktrace(stacktrace: Term): string[] {
 }
 
 /**
- * Makes `util.inspect` and `console.log` show a remote stack as modules, functions, files and lines, such as
- * `bank:withdraw/1 (bank.js:12)`. Frames in another form than Erlang's appear as terms.
+ * Lets `util.inspect` show frames like `bank:withdraw/1 (bank.js:12)`, and frames in other forms as terms.
  */
 export function makeReadable(stacktrace: Term): void {
   if (!Array.isArray(stacktrace) || Object.isFrozen(stacktrace)) return;
@@ -131,8 +122,8 @@ function pathOf(file: string): string {
 }
 
 /**
- * The folders that this library's own frames come from: as loaded, and as source maps have it. None
- * when it was bundled: the bundle's folder is the program's as well.
+ * This library's folders, as loaded and by source maps. Empty if bundled, because the program is in the same
+ * file.
  */
 let ourFolders: readonly string[] | undefined;
 
@@ -150,8 +141,8 @@ function findOurFolders(): string[] {
 }
 
 /**
- * The frame of the called function: the outermost one that is not ours if the stack reaches down to
- * the call by this library, else (after an await, say) the outermost of that name.
+ * The outermost frame that is not ours if the stack reaches down to our call, otherwise (such as after an
+ * await) the outermost one with this name.
  */
 function findCalled(frames: readonly Frame[], name: string): Frame | undefined {
   const outermost = frames.at(-1);
@@ -170,7 +161,7 @@ function calledTerm({ module, function: name, arity }: CalledFunction, frame?: F
 
 function frameTerm(frame: Frame): Term {
   const module = parse(frame.file).name;
-  // V8 puts these before the names of functions in object literals and of exported ones.
+  // V8's prefixes for functions of object literals and exports.
   const name = frame.name.replace(/^(?:Object|Module)\./, '');
   return tuple(nameAtom(module), nameAtom(name === '' ? '<anonymous>' : name), 0, placeOf(frame));
 }
@@ -179,17 +170,17 @@ function placeOf({ file, line }: Frame): Term {
   return [tuple(FILE, charlist(truncate(file, MAX_FILE))), tuple(LINE, line)];
 }
 
-/** Held weakly, as atoms from the wire are: names of functions may be made of data. */
+/** Held weakly, because names of functions may be made of data. */
 function nameAtom(name: string): Atom {
   return foreignAtom(truncate(name, MAX_NAME));
 }
 
-/** Throws when the frame is of another form. */
+/** Throws for frames in other forms. */
 function printFrame(frame: unknown): string | undefined {
   if (!isTuple(frame)) return undefined;
   const [module, name, arity, place] = frame as readonly unknown[];
   if (!(module instanceof Atom) || !(name instanceof Atom)) return undefined;
-  // Instead of the arity there may be the arguments (OTP, erlang:raise/3).
+  // Erlang may put the arguments here instead of the arity (OTP, erlang:raise/3).
   const count: unknown = Array.isArray(arity) ? arity.length : arity;
   if (typeof count !== 'number') return undefined;
   return oneLine(`${module.name}:${name.name}/${count}${printPlace(place)}`);
