@@ -1,5 +1,3 @@
-//! From the body of a response to the outcome of a call.
-
 use backwater_etf::Tape;
 use backwater_protocol::client::{
     AcceptedResponse, AuthenticatedResponse, Inflated, Outcome, ResponseFailure,
@@ -25,7 +23,7 @@ enum Undecoded {
 
 enum Decoded {
     Done(Outcome, Box<Tape>, Bytes),
-    /// The body is larger than its gzip trailer claims.
+    /// The gzip trailer understates the size.
     Exceeds(AcceptedResponse),
 }
 
@@ -45,7 +43,6 @@ pub(super) async fn decode(
     loop {
         memory.grow(Stage::Arrived, decoding(compressed, inflated).max(memory.bytes())).await;
         let options = options.clone();
-        // Small bodies may exceed their claim.
         let room = inflated.max(SMALL);
         let decoded = state.codecs.run(compressed.max(inflated), move |codec| {
             decode_within(room, limit, undecoded, codec, &options)
@@ -81,7 +78,6 @@ fn decode_within(
     let decoded = payload.decode(&mut codec.decoder, &options.as_options(), &mut tape);
     let (outcome, mut source) = decoded.map_err(not_understood)?;
     if !tape.refers_to_source {
-        // Free it now rather than after JavaScript has the values.
         source = Bytes::new();
     }
     Ok(Decoded::Done(outcome, tape, source))

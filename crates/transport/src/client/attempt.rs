@@ -1,5 +1,4 @@
-//! One attempt at one endpoint: encodes and signs the request, exchanges it, verifies and decodes
-//! the response.
+//! One attempt at one endpoint.
 
 use std::borrow::Borrow;
 use std::pin::pin;
@@ -21,8 +20,7 @@ use super::times::Progress;
 use crate::codec::{Codec, Stopped};
 use crate::terms::{OwnedDecodeOptions, tape_size};
 
-/// Calls one endpoint and reports the result to its health. Returns the request if it is kept for
-/// another attempt; otherwise drops it once encoded.
+/// Returns the request if another attempt may need it.
 pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
     state: &Arc<ClientState>,
     endpoint: &Arc<Endpoint>,
@@ -49,7 +47,6 @@ pub(super) async fn attempt<R: Borrow<CallRequest> + Send + 'static>(
                         },
                     )
                 }
-                // Boxed, because it is rare.
                 Ok(Received::Stream(stream)) => {
                     Box::pin(open(state, *stream, decode_options, limits, progress)).await
                 }

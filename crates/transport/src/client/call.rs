@@ -1,4 +1,4 @@
-//! One call: its attempts, and hedging.
+//! One call with its attempts and hedging.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,15 +16,12 @@ use super::retry::{Retry, is_endpoints_fault, retry_after};
 use super::state::ClientState;
 use super::times::{Phase, Progress, TimeLimit};
 
-/// At most this many endpoints share the connect timeout, so that one that hangs leaves time for
-/// others.
+/// At most this many endpoints share the connect timeout.
 const SHARES: u32 = 3;
-/// Limit of a share: enough for TLS around the world, but a lost SYN, repeated after a second,
-/// moves the call on. The last endpoint has none.
+/// A lost SYN, repeated after a second, moves the call on. The last endpoint has no such limit.
 const LONGEST_SHARE: Duration = Duration::from_secs(1);
 const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
-/// Calls one endpoint, and others if that fails and the call may be repeated.
 pub(super) async fn run(
     state: &Arc<ClientState>,
     request: Box<CallRequest>,
@@ -35,7 +32,7 @@ pub(super) async fn run(
     let limits = Limits::start(&state.options, &request);
     let set = match discovery.known() {
         Ok(set) => set,
-        // Boxed because it is rare: futures are moved and should stay small.
+        // Boxed, because it is rare and futures should stay small.
         Err(unknown) => Box::pin(first_endpoints(state, unknown, &limits, progress)).await?,
     };
     let is_only = set.only().is_some();
@@ -82,7 +79,6 @@ async fn first_endpoints(
     })
 }
 
-/// One endpoint's share of the connect timeout; `None` if no other endpoint is left.
 fn share(
     set: &EndpointSet,
     tried: &[Arc<Endpoint>],
@@ -104,12 +100,10 @@ fn ran_out_of_share(error: &CallError) -> bool {
     )
 }
 
-/// Impossible, because an endpoint set is never empty.
 fn no_endpoint() -> CallError {
     CallError::Internal("an empty endpoint set".to_owned())
 }
 
-/// For calls that need more than one attempt.
 struct Attempts<'a> {
     state: &'a Arc<ClientState>,
     request: Arc<CallRequest>,
@@ -141,7 +135,6 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Continues after a failed attempt.
     async fn after(mut self, mut error: CallError) -> Result<Answer, CallError> {
         let mut tls_failure = None;
         if ran_out_of_share(&error) {
@@ -166,16 +159,14 @@ impl<'a> Attempts<'a> {
                 }
             }
         }
-        // An untrusted server explains more than one that does not answer, such as another address
-        // of its name.
+        // An untrusted server explains more than one that does not answer.
         match tls_failure {
             Some(telling) if matches!(error, CallError::Connect { .. }) => Err(telling),
             _ => Err(error),
         }
     }
 
-    /// Starts a second attempt elsewhere without an answer after `delay`. The first answer
-    /// wins, and the other attempt is cancelled.
+    /// Starts a second attempt elsewhere after `delay`. The first answer wins.
     async fn hedged(mut self, delay: Duration) -> Result<Answer, CallError> {
         let endpoint = self.untried().ok_or_else(no_endpoint)?;
         self.tried.push(Arc::clone(&endpoint));
@@ -246,7 +237,6 @@ impl<'a> Attempts<'a> {
         self.state.retries.begin_hedge().then_some(endpoint)
     }
 
-    /// The next endpoint; `None` ends the call.
     async fn next(&mut self, error: &CallError) -> Option<Arc<Endpoint>> {
         match retry_after(error) {
             Retry::Never => None,
@@ -269,8 +259,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// An untried endpoint, perhaps from a discovery update; otherwise one that exceeded its share,
-    /// if the call has time left.
+    /// An untried endpoint, or one that exceeded its share if time is left.
     async fn failover(&mut self, wait_for_update: bool) -> Option<Arc<Endpoint>> {
         if let Some(endpoint) = self.untried() {
             return Some(endpoint);
@@ -288,7 +277,6 @@ impl<'a> Attempts<'a> {
         discovery.choose(&set, &self.tried, self.limits.connect_timeout())
     }
 
-    /// Asks once for other endpoints.
     async fn after_update(&mut self) -> Option<Arc<Endpoint>> {
         let discovery = &self.state.discovery;
         if discovery.is_fixed() || std::mem::replace(&mut self.has_requested_update, true) {
@@ -301,7 +289,7 @@ impl<'a> Attempts<'a> {
         self.untried()
     }
 
-    /// Retries an idempotent call at an untried endpoint, or at any after a pause.
+    /// Retries at an untried endpoint, or at any after a pause.
     async fn repeat(&mut self) -> Option<Arc<Endpoint>> {
         if self.state.is_closing()
             || !self.request.idempotent

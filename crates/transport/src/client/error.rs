@@ -1,5 +1,3 @@
-//! Errors of calls.
-
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -26,12 +24,12 @@ pub enum CallError {
         endpoint: EndpointAddress,
         source: io::Error,
     },
-    /// The TLS connection failed; the server has not acted on the request.
+    /// The server has not acted on the request.
     Tls {
         endpoint: EndpointAddress,
         failure: TlsFailure,
     },
-    /// The call took too long. It may have been made from [`Phase::Send`] on.
+    /// The server may have received the request from [`Phase::Send`] on.
     Timeout {
         phase: Phase,
         limit: Duration,
@@ -39,18 +37,18 @@ pub enum CallError {
         times: Box<CallTimes>,
         endpoint: Option<EndpointAddress>,
     },
-    /// The connection was lost before the response. The function may have been called.
+    /// The function may have been called.
     ConnectionLost {
         source: Box<dyn Error + Send + Sync>,
-        /// Whether the request was not written in full, so the function was certainly not called.
+        /// The request was not written in full, so the function was certainly not called.
         unsent: bool,
     },
     Truncated {
         items: u64,
-        /// What ended the connection; `None` if only the body ended.
+        /// `None` if only the body ended.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
-    /// A frame of a stream is not authentic or not understood.
+    /// A frame is not authentic or not understood.
     Frame(FrameError),
     MalformedHttp {
         source: Box<dyn Error + Send + Sync>,
@@ -58,13 +56,13 @@ pub enum CallError {
     Authentication {
         failure: AuthenticationFailure,
         unverified_status: StatusCode,
-        /// The start of the claimed body, at most 4096 bytes.
+        /// At most 4096 bytes of the claimed body.
         unverified_body: Bytes,
     },
     Remote(RemoteFailure),
     Response(ResponseFailure),
     TooLarge {
-        /// The length that it claims or has reached, in bytes.
+        /// The claimed or reached size in bytes.
         size: u64,
         limit: usize,
     },

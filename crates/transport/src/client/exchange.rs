@@ -1,5 +1,4 @@
-//! A request and its response on one connection, or on a second one if the first was closed while
-//! idle.
+//! One request and its response, on a second connection if the first was closed while idle.
 
 use std::error::Error;
 use std::fmt;
@@ -26,11 +25,10 @@ use super::times::{Phase, Progress};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::memory::{Share, Stage, counted};
 
-/// How much of an unauthenticated body an error shows, in bytes.
+/// Bytes of an unauthenticated body that an error shows.
 pub(super) const HINT: usize = 4096;
 const HINT_TIME: Duration = Duration::from_millis(500);
 
-/// Smaller bodies are copied, so that they do not keep the read buffer alive.
 const SMALL: usize = 1024;
 
 #[expect(clippy::large_enum_variant, reason = "nearly all answers are whole")]
@@ -72,9 +70,7 @@ pub(super) async fn exchange(
         .map_err(|error| error.at(pool.address()))?;
     let was_kept = lease.connection.was_kept();
     let ended = match exchange_on(state, lease, request, limits, progress).await {
-        // The server had closed the idle connection.
         Err(Failure::Unsent { lease, .. }) if was_kept => {
-            // Boxed, because it is rare.
             Box::pin(exchange_afresh(state, *lease, request, limits, progress)).await
         }
         ended => ended,
@@ -93,8 +89,7 @@ async fn exchange_afresh(
     exchange_on(state, lease, request, limits, progress).await
 }
 
-/// Each request has its own identifier: a server that has seen the head of an earlier one would
-/// take the second for a replay.
+/// Each request needs its own identifier, because servers refuse replays.
 async fn exchange_on(
     state: &ClientState,
     mut lease: Lease,
@@ -194,7 +189,6 @@ async fn read(
         return Err(CallError::TooLarge { size: claimed, limit });
     }
     let most = body.size_hint().exact().map_or(max_size, |length| length as usize);
-    // The body stays on the wire meanwhile.
     memory.grow(Stage::Arriving, counted(most)).await;
     let body = connection.read_body(body, &mut BodyReader::new(max_size)).await;
     let body = body.map_err(|error| match error {
@@ -216,7 +210,7 @@ async fn read_hint(connection: &mut Connection, body: Incoming) -> Bytes {
 }
 
 enum Failure {
-    /// The request was not written in full, so the server has not started.
+    /// The server has not started.
     Unsent {
         error: CallError,
         lease: Box<Lease>,
@@ -268,7 +262,6 @@ impl From<CallError> for Broken {
     }
 }
 
-/// A connection that ended, perhaps because the client has no certificate.
 #[derive(Debug)]
 struct WithoutCertificate(Box<dyn Error + Send + Sync>);
 
@@ -289,7 +282,6 @@ impl Error for WithoutCertificate {
     }
 }
 
-/// Distinguishes a peer that does not speak HTTP from one that has gone away.
 fn broken(error: hyper::Error) -> CallError {
     let source = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
     let bad_chunk = source.is_some_and(|error| {

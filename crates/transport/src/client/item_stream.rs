@@ -1,5 +1,3 @@
-//! A stream of items that answers a request.
-
 use std::error::Error;
 use std::fmt;
 use std::pin::pin;
@@ -28,11 +26,9 @@ use crate::memory::{Share, Stage, counted, decoding};
 use crate::tape_pool;
 use crate::terms::OwnedDecodeOptions;
 
-/// How long to wait for the end of the body, usually in the same packet as the end of the stream.
-/// Without it the connection cannot be reused.
+/// How long to wait for the end of the body, without which the connection cannot be reused.
 const END_OF_BODY: Duration = Duration::from_millis(100);
-/// How much a frame may exceed `max_encoded_result_size`: the gathered items and some bytes around
-/// them.
+/// A frame may exceed `max_encoded_result_size` by the gathered items and some bytes around them.
 const LARGEST_OVERHEAD: usize = GATHERED + 64;
 #[derive(Debug)]
 pub enum Answer {
@@ -44,7 +40,7 @@ pub enum Answer {
 pub enum StreamEvent {
     Items(StreamTerm),
     End(u64),
-    /// The function raised `{Class, Reason, Stacktrace}`, which ends the stream.
+    /// `{Class, Reason, Stacktrace}` ends the stream.
     Exception(StreamTerm),
 }
 
@@ -54,13 +50,13 @@ pub struct StreamTerm {
     pub tape: Box<Tape>,
     /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// Counts tape and source. Drop it together with them.
+    /// Drop it together with the tape and source, which it counts.
     pub memory: Share,
 }
 
 impl StreamTerm {
     fn new(tape: Box<Tape>, source: Bytes) -> Self {
-        // Free it now rather than after JavaScript has the values.
+        // Frees it before JavaScript has the values.
         let source = if tape.refers_to_source { source } else { Bytes::new() };
         Self { tape, source, memory: Share::default() }
     }
@@ -71,7 +67,6 @@ impl StreamTerm {
 pub struct ItemStream {
     source: Source,
     first: Option<StreamEvent>,
-    /// Tells when the client aborts its streams, and delays its closing.
     lifetime: watch::Receiver<Lifetime>,
     request_id: Option<[u8; 16]>,
 }
@@ -94,8 +89,8 @@ impl ItemStream {
         self.request_id
     }
 
-    /// The next event. Poll the future on the I/O thread; dropping it loses nothing. Do not call it
-    /// after the end, an exception or an error.
+    /// Returns the next event. Poll the future on the I/O thread; dropping it loses nothing. Do not
+    /// call it after the end, an exception or an error.
     pub async fn next(&mut self) -> Result<StreamEvent, CallFailure> {
         if let Some(first) = self.first.take() {
             return Ok(first);
@@ -108,7 +103,6 @@ impl ItemStream {
                 read = catch_panic(reading) => {
                     read.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                 }
-                // The source holds the sender.
                 _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
                     Err(CallError::Closed)
                 }
@@ -118,8 +112,8 @@ impl ItemStream {
         read.map_err(|error| CallFailure { error, request_id: self.request_id })
     }
 
-    /// Resolves at the total timeout, or when the client aborts the stream, even if its consumer
-    /// does not read.
+    /// Resolves at the total timeout, or when the client aborts the stream, even if nothing is
+    /// read.
     pub async fn expired(&mut self) -> CallFailure {
         let Self { source, lifetime, request_id, .. } = self;
         let error = tokio::select! {
@@ -140,7 +134,7 @@ pub(super) struct Source {
     state: Arc<ClientState>,
     lease: Option<Lease>,
     body: Incoming,
-    /// `None` while it decodes on another thread.
+    /// `None` while another thread decodes.
     decoder: Option<Box<FrameDecoder>>,
     options: OwnedDecodeOptions,
     limits: Limits,
@@ -228,9 +222,8 @@ impl Source {
         let size = decoder.frame_size().unwrap_or(0);
         let most = self.limits.max_encoded_result_size.saturating_add(LARGEST_OVERHEAD);
         if size > most {
-            // The decoder refuses it, and no room is made for a length that is not verified.
+            // The decoder refuses it. An unverified length gets no memory.
         } else if decoder.buffered() < size {
-            // The rest stays on the wire meanwhile.
             self.memory.grow(Stage::Arriving, counted(size)).await;
             return Ok(Step::Incomplete);
         } else {
@@ -298,8 +291,7 @@ impl Source {
         CallError::Truncated { items: self.items, source }
     }
 
-    /// Reads the end of the body, and keeps the connection if it is reusable. Bytes after the
-    /// stream are an error.
+    /// Keeps the connection if possible. Bytes after the stream are an error.
     async fn finish(&mut self) -> Result<(), CallError> {
         let ended = timeout(END_OF_BODY, async {
             loop {

@@ -1,5 +1,3 @@
-//! The time limits of one call.
-
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -18,11 +16,10 @@ pub(super) struct Limits {
     connect_timeout: Duration,
     recv_timeout: Duration,
     timeout: Option<Duration>,
-    /// Whether the answer may be a stream. Then `recv_timeout` covers only the head.
+    /// `recv_timeout` covers only the head of a stream.
     is_stream: bool,
     idle_timeout: Duration,
     pub(super) max_encoded_result_size: usize,
-    /// One endpoint's share of `connect_timeout`, if there are others.
     connect_share: Option<Duration>,
     pub(super) max_retries: u32,
 }
@@ -87,7 +84,7 @@ impl Limits {
         Some(Allowance { left, limit, option: TimeLimit::Timeout })
     }
 
-    /// The timeout to send to the server; only calls with a total timeout send one.
+    /// Only calls with a total timeout send one.
     pub(super) fn call_timeout(&self) -> Option<CallTimeout> {
         let whole = self.whole()?;
         let left = if self.is_stream { whole.left } else { self.exchanging().left };
@@ -114,8 +111,6 @@ impl Allowance {
         Self { left: limit, limit, option: TimeLimit::ConnectTimeout }
     }
 
-    /// Does not poll the future if no time is left. Takes it pinned, because an async function
-    /// stores a future that it owns twice.
     pub(super) async fn run<F: Future>(self, future: Pin<&mut F>) -> Result<F::Output, RanOut> {
         if self.left.is_zero() {
             return Err(RanOut(self));

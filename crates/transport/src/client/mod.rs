@@ -1,8 +1,4 @@
-//! The client. A call passes through these files in order: [`call`] (attempts and hedging),
-//! [`attempt`] (one attempt at one endpoint), [`exchange`] (request and response on a connection).
-//!
-//! [`endpoints`] knows the servers and chooses among them; [`pool`] owns the connections to one
-//! server.
+//! The client. A call passes through [`call`], [`attempt`] and [`exchange`].
 
 mod answer;
 mod attempt;
@@ -43,7 +39,7 @@ use crate::guard::catch_panic;
 use crate::spin::UnderWay;
 use crate::{IoThread, Spawner};
 
-/// Calls the functions of one server or of several interchangeable ones. Clones share everything.
+/// Calls the functions of interchangeable servers. Clones share everything.
 #[derive(Clone)]
 pub struct Client {
     state: Arc<ClientState>,
@@ -61,14 +57,15 @@ pub struct ClientStats {
 }
 
 impl Client {
-    /// A client with fixed endpoints. It connects on its first call.
+    /// Creates a client with fixed endpoints. It connects on its first call.
     pub fn new(io: &IoThread, options: ClientOptions) -> Self {
         let discovery = Discovery::fixed(options.endpoints.clone(), &options);
         Self::with(io, options, discovery)
     }
 
-    /// A client that calls `resolve` when it needs endpoints and when one has failed. Answer with
-    /// [`Client::set_endpoints`], [`Client::resolution_failed`] or [`Client::endpoints_unchanged`].
+    /// Creates a client that calls `resolve` when it needs endpoints and when one has failed.
+    /// Answer with [`Client::set_endpoints`], [`Client::resolution_failed`] or
+    /// [`Client::endpoints_unchanged`].
     pub fn resolved(
         io: &IoThread,
         options: ClientOptions,
@@ -82,15 +79,14 @@ impl Client {
         let spawner = io.spawner();
         if state.options.min_connections > 0 {
             let client = Arc::downgrade(&state);
-            // If the thread has ended, there are no connections to keep open.
             let _ = spawner.spawn(move || warm_up::keep_warm(client));
         }
         Self { state, spawner }
     }
 
     /// Calls a function. Poll the future on the I/O thread (see [`IoThread::spawn`]); dropping it
-    /// cancels the call and closes its connection. It always resolves if the timeouts are finite.
-    /// Only idempotent calls are repeated once they may have reached the server.
+    /// cancels the call and closes its connection. With finite timeouts, it always resolves. Calls
+    /// that may have reached the server are repeated only if idempotent.
     pub fn call(
         &self,
         mut request: CallRequest,
@@ -112,9 +108,8 @@ impl Client {
         request: CallRequest,
     ) -> impl Future<Output = Result<Answer, CallFailure>> + Send + use<> {
         let state = Arc::clone(&self.state);
-        // Boxed, because futures are moved and should stay small.
         let request = Box::new(request);
-        // From here on `close` waits for this call, even if it is polled later.
+        // From here on, `close` waits for this call.
         let mut lifetime = state.lifetime.subscribe();
         let is_open = *lifetime.borrow_and_update() == Lifetime::Open;
         async move {
@@ -130,7 +125,6 @@ impl Client {
                     ended = catch_panic(calling.as_mut()) => {
                         ended.unwrap_or_else(|panic| Err(CallError::Internal(panic)))
                     }
-                    // This call holds the sender.
                     _ = lifetime.wait_for(|lifetime| *lifetime == Lifetime::Aborted) => {
                         Err(CallError::Closed)
                     }
@@ -140,7 +134,7 @@ impl Client {
         }
     }
 
-    /// Replaces the endpoints. Calls on others may finish. An empty list counts as a failed
+    /// Replaces the endpoints. Calls on removed ones may finish. An empty list counts as a failed
     /// resolution.
     pub fn set_endpoints(&self, endpoints: Vec<ListedEndpoint>) {
         if endpoints.is_empty() {
@@ -154,7 +148,7 @@ impl Client {
         self.state.discovery.update(endpoints, &self.state.options);
     }
 
-    /// Known endpoints are kept; without any, waiting calls fail.
+    /// Keeps known endpoints. Without any, waiting calls fail.
     pub fn resolution_failed(&self, failure: ResolveFailure) {
         self.state.discovery.failed(failure);
     }
@@ -187,13 +181,12 @@ impl Client {
     }
 
     /// Fails new calls with [`CallError::Closed`], and others after `limit`, without retries. The
-    /// future resolves once all calls and connections have ended; closing does not depend on it.
-    /// Closing again can only shorten the limit.
+    /// future resolves once all calls and connections have ended, and may be dropped. Closing again
+    /// can only shorten the limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         let state = Arc::clone(&self.state);
         state.advance(Lifetime::Closing);
         let (sender, closed) = oneshot::channel::<()>();
-        // If the thread has ended, `sender` is dropped, and all calls are gone.
         let _ = self.spawner.spawn(move || async move {
             if timeout(limit, state.lifetime.closed()).await.is_err() {
                 state.advance(Lifetime::Aborted);

@@ -1,5 +1,3 @@
-//! Options of a client, and addresses of servers.
-
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -44,7 +42,7 @@ impl EndpointAddress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedEndpoint {
     pub address: EndpointAddress,
-    /// Its relative share of the calls; 0 counts as 1.
+    /// The relative share of the calls; 0 counts as 1.
     pub weight: u32,
     /// Endpoints with a higher number are called only if none with a lower one is up.
     pub priority: u16,
@@ -57,7 +55,7 @@ impl From<EndpointAddress> for ListedEndpoint {
 }
 
 impl fmt::Display for EndpointAddress {
-    /// As in a URL and in the `host` header (RFC 3986, 3.2.2).
+    /// As in a URL (RFC 3986, 3.2.2).
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
         if host.contains(':') {

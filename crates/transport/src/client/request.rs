@@ -1,5 +1,3 @@
-//! Calls and their outcomes.
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +29,7 @@ pub struct CallRequest {
     pub max_retries: u32,
     pub stream: bool,
     pub idle_timeout: Duration,
-    /// When an idempotent call is sent to a second endpoint as well. `None` disables hedging.
+    /// When an idempotent call also goes to a second endpoint. `None` disables hedging.
     pub hedge_delay: Option<Duration>,
 }
 
@@ -67,6 +65,6 @@ pub struct CallOutcome {
     pub tape: Box<Tape>,
     /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// Counts tape and source. Drop it together with them.
+    /// Drop it together with the tape and source, which it counts.
     pub memory: Share,
 }

@@ -1,5 +1,3 @@
-//! Identifiers of requests.
-
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -7,7 +5,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::locks::Mutex;
 
 const LENGTH: usize = 16;
-/// Fetched at once, because a system call for each costs more than the signature.
+/// A system call per identifier would cost more than the signature.
 const BATCH: usize = 64;
 
 pub(crate) struct RequestIds {
@@ -34,7 +32,7 @@ impl RequestIds {
     }
 }
 
-/// The identifier of a call's first request. Later requests get new ones, because servers refuse
+/// The identifier of a call's first request. Later ones get new identifiers, because servers refuse
 /// repeats.
 #[derive(Debug)]
 pub struct FirstRequestId {
@@ -48,7 +46,6 @@ impl FirstRequestId {
         Self { bytes, is_used: AtomicBool::new(false) }
     }
 
-    /// `Some` once.
     pub(crate) fn take(&self) -> Option<[u8; LENGTH]> {
         (!self.is_used.swap(true, Ordering::Relaxed)).then_some(self.bytes)
     }

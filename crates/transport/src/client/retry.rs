@@ -1,11 +1,4 @@
-//! The retry policy, and the budget for it.
-//!
-//! | after | the call may |
-//! | --- | --- |
-//! | no connection, no place in the queue, or a request not written in full | go to another endpoint |
-//! | a lost connection, a 503, a gateway's 502, 503 or 504 | be retried if it is idempotent |
-//! | no answer within `recv_timeout` | be retried if it is idempotent and has a total `timeout` |
-//! | anything else, or the end of `timeout` | not be repeated |
+//! The retry policy and its budget.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,13 +12,12 @@ use crate::locks::Mutex;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// None: another endpoint would answer the same, or no time is left.
     Never,
-    /// Any: the server has certainly not started.
+    /// The server has certainly not started.
     Always,
-    /// Idempotent calls: the server may have started.
+    /// The server may have started.
     Idempotent,
-    /// Idempotent calls with a total timeout, because this attempt has used up its own.
+    /// This attempt has used up its own time.
     IdempotentWithTimeout,
 }
 
@@ -46,7 +38,7 @@ pub(super) fn retry_after(error: &CallError) -> Retry {
         CallError::Remote(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
             Retry::Idempotent
         }
-        // A proxy's unsigned response; a forged one can only cause a retry that the caller allows.
+        // A forged response only causes a retry that the caller allows.
         CallError::Authentication { unverified_status, .. } if is_gateways(*unverified_status) => {
             Retry::Idempotent
         }
@@ -99,11 +91,11 @@ pub(super) struct Retries {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryStats {
     pub retries: u64,
-    /// Calls that moved to another endpoint before any server had started them.
+    /// Calls that moved on before any server had started them.
     pub failovers: u64,
     pub hedges: u64,
     pub hedges_won: u64,
-    /// Retries and hedges left in the budget.
+    /// Retries and hedges left.
     pub budget: u64,
 }
 
@@ -131,14 +123,12 @@ impl Retries {
         self.hedges_won.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// False if none is left.
     pub(super) fn begin_retry(&self) -> bool {
         let begun = self.take();
         self.retries.fetch_add(u64::from(begun), Ordering::Relaxed);
         begun
     }
 
-    /// False if none is left.
     pub(super) fn begin_hedge(&self) -> bool {
         let begun = self.take();
         self.hedges.fetch_add(u64::from(begun), Ordering::Relaxed);
@@ -167,9 +157,9 @@ type Milli = u64;
 
 const RETRY: Milli = 1000;
 const CALL: Milli = RETRY / 10;
-/// Added per second, so that clients with few calls may retry too.
+/// Added per second, for clients with few calls.
 const SECOND: Milli = 10 * RETRY;
-/// Limit of what time adds, and the budget of a new client.
+/// Limits what time adds; also the budget of a new client.
 const RESERVE: Milli = 50 * RETRY;
 const MAX: Milli = 1000 * RETRY;
 
@@ -186,7 +176,6 @@ impl RetryBudget {
         Self { left: RESERVE, calls: 0, time: now }
     }
 
-    /// `calls` is the number of calls ever made.
     fn take(&mut self, calls: u64, now: Instant) -> bool {
         self.add(calls, now);
         let enough = self.left >= RETRY;
@@ -204,7 +193,7 @@ impl RetryBudget {
     fn add(&mut self, calls: u64, now: Instant) {
         let elapsed = now.saturating_duration_since(self.time);
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        // Leaves the fraction of a millisecond for the next time.
+        // Keeps the fraction of a millisecond.
         self.time += Duration::from_millis(milliseconds);
         if self.left < RESERVE {
             let trickle = milliseconds.saturating_mul(SECOND / 1000);

@@ -1,5 +1,3 @@
-//! State shared by all calls of a client.
-
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -26,7 +24,6 @@ pub(super) struct ClientState {
     pub(super) lifetime: watch::Sender<Lifetime>,
     pub(super) codecs: Codecs,
     pub(super) request_ids: RequestIds,
-    /// Bounds the memory of responses until JavaScript has them.
     pub(super) memory: Arc<Memory>,
 }
 
@@ -48,11 +45,9 @@ impl ClientState {
     }
 
     pub(super) async fn closing(&self) {
-        // `self` owns the sender.
         let _ = self.lifetime.subscribe().wait_for(|lifetime| *lifetime != Lifetime::Open).await;
     }
 
-    /// Never goes back to an earlier stage.
     pub(super) fn advance(&self, to: Lifetime) {
         self.lifetime.send_if_modified(|lifetime| {
             let later = *lifetime < to;

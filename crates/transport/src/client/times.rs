@@ -1,5 +1,3 @@
-//! Time limits and the time spent in each phase of a call.
-
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -75,7 +73,7 @@ pub struct CallTimes {
 }
 
 impl CallTimes {
-    /// Zero if the call did not reach or need the phase.
+    /// Zero if the call skipped the phase.
     pub fn of(&self, phase: Phase) -> Duration {
         self.phases[phase as usize]
     }
@@ -104,7 +102,6 @@ impl Progress {
         self.enter_at(phase, Instant::now());
     }
 
-    /// Like [`Progress::enter`] at an earlier moment.
     pub(super) fn enter_at(&mut self, phase: Phase, at: Instant) {
         self.past.phases[self.phase as usize] += at.saturating_duration_since(self.since);
         self.phase = phase;

@@ -7,7 +7,6 @@ use super::state::ClientState;
 
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// Keeps `min_connections` open to each endpoint, until the client is closed or dropped.
 pub(super) async fn keep_warm(client: Weak<ClientState>) {
     loop {
         let Some(state) = client.upgrade() else { return };

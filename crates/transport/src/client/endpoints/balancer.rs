@@ -1,18 +1,16 @@
 //! Chooses the less busy of two random endpoints.
 //!
-//! The longest queue stays almost as short as with the least busy of all, and clients do not herd
-//! to the same server (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing",
-//! 2001).
+//! Clients do not herd, and the longest queue stays short (Mitzenmacher, "The Power of Two Choices
+//! in Randomized Load Balancing", 2001).
 
 pub(super) trait Candidate {
     fn pending(&self) -> usize;
     fn weight(&self) -> u32;
-    /// Candidates with a higher number get calls only if none with a lower one is eligible.
+    /// Lower numbers come first.
     fn priority(&self) -> u16;
 }
 
-/// For candidates that are all eligible, of equal weight and priority. `random` has 64 random bits;
-/// `None` without candidates.
+/// For eligible candidates of equal weight and priority. `random` has 64 random bits.
 pub(super) fn choose_alike<T: Candidate>(candidates: &[T], random: u64) -> Option<&T> {
     let [first_draw, second_draw] = draws(random);
     let count = candidates.len() as u64;
@@ -22,7 +20,6 @@ pub(super) fn choose_alike<T: Candidate>(candidates: &[T], random: u64) -> Optio
     Some(less_busy(&candidates[first], &candidates[second]))
 }
 
-/// By priority and weight; `None` if no candidate is eligible.
 pub(super) fn choose<T: Candidate>(
     candidates: &[T],
     is_eligible: impl Fn(&T) -> bool,
@@ -66,8 +63,7 @@ fn draws(random: u64) -> [u32; 2] {
     [(random >> 32) as u32, random as u32]
 }
 
-/// A number below `limit`, as even as 32 bits allow (Lemire's multiplication); `None` if `limit` is
-/// 0.
+/// Lemire's multiplication; `None` if `limit` is 0.
 fn below(draw: u32, limit: u64) -> Option<usize> {
     (limit > 0).then(|| ((u128::from(draw) * u128::from(limit)) >> 32) as usize)
 }

@@ -1,5 +1,3 @@
-//! The endpoints that a client knows, and updates of them.
-
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -14,8 +12,7 @@ use super::health::EndpointState;
 use super::random::SplitMix;
 use super::set::EndpointSet;
 
-/// Without known endpoints, calls fail at once for this long after a failed resolution; then one
-/// resolves again.
+/// After a failed resolution, calls without endpoints fail at once for this long.
 const FAILURE_MEMORY: Duration = Duration::from_millis(500);
 
 const LONGEST_PROBE: Duration = Duration::from_secs(10);
@@ -26,7 +23,7 @@ pub(in super::super) struct Discovery {
 }
 
 enum Source {
-    /// Fixed, so reading needs no lock.
+    /// Reading needs no lock.
     Fixed(Arc<EndpointSet>),
     Resolved {
         known: watch::Sender<Known>,
@@ -66,7 +63,7 @@ pub(in super::super) enum Unknown {
 #[derive(Clone, Debug)]
 pub struct EndpointStats {
     pub authority: String,
-    /// Address and port of connections, or name and port if each connection looks the name up.
+    /// Address and port, or name and port if each connection looks the name up.
     pub address: String,
     pub state: EndpointState,
     pub ejected_for: Option<Duration>,
@@ -96,7 +93,6 @@ impl Discovery {
         Self { source, random: SplitMix::new(RandomState::new().hash_one(0)) }
     }
 
-    /// Replaces resolved endpoints; calls in flight on others continue.
     pub(in super::super) fn update(&self, listed: Vec<ListedEndpoint>, options: &ClientOptions) {
         let Source::Resolved { known, .. } = &self.source else { return };
         known.send_modify(|known| {
@@ -117,7 +113,6 @@ impl Discovery {
         known.send_modify(|known| known.end(Some((failure, Instant::now()))));
     }
 
-    /// The last resolution is too recent to repeat.
     pub(in super::super) fn unchanged(&self) {
         let Source::Resolved { known, .. } = &self.source else { return };
         known.send_modify(|known| {
@@ -180,10 +175,9 @@ impl Discovery {
         matches!(self.source, Source::Fixed(_))
     }
 
-    /// Starts a resolution, unless one is running. Returns how many have ended.
+    /// Starts a resolution unless one is running. Returns how many have ended.
     pub(in super::super) fn request_update(&self) -> u64 {
         let Source::Resolved { known, resolve } = &self.source else { return 0 };
-        // No receiver needs to see this change.
         let first = known.send_if_modified(|known| !std::mem::replace(&mut known.requested, true));
         if first {
             resolve();
@@ -193,7 +187,6 @@ impl Discovery {
 
     pub(in super::super) async fn resolution_after(&self, rounds: u64) {
         let Source::Resolved { known, .. } = &self.source else { return };
-        // `self` owns the sender.
         let _ = known.subscribe().wait_for(|known| known.rounds > rounds).await;
     }
 

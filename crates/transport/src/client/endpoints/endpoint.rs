@@ -1,5 +1,3 @@
-//! One endpoint: its connections, health and figures.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +15,7 @@ pub(in super::super) struct Endpoint {
     pub(in super::super) authority: String,
     pub(in super::super) host: Option<HeaderValue>,
     pub(in super::super) pool: Arc<Pool>,
-    /// Calls in flight, including queued ones.
+    /// Includes queued calls.
     pending: AtomicUsize,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -87,7 +85,7 @@ impl Endpoint {
         health.begin_probe(now).then(|| health.epoch())
     }
 
-    /// Opens a connection and keeps it for the call that completes the probe.
+    /// Keeps the connection for the call that completes the probe.
     pub(super) async fn probe(self: Arc<Self>, epoch: Epoch, limit: Duration, random: u64) {
         let connected = self.pool.prepare(limit).await.is_ok();
         self.change(|health| {
@@ -135,7 +133,7 @@ impl InFlight {
                 let ejected =
                     endpoint.change(|health| health.failed(self.epoch, now, random.next()));
                 if ejected {
-                    // Idle connections are probably as dead as the one that has just failed.
+                    // Idle connections are probably dead, too.
                     endpoint.pool.discard_idle();
                 }
                 ejected

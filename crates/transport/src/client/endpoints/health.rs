@@ -1,15 +1,14 @@
-//! Whether calls should go to an endpoint.
+//! The health of an endpoint.
 //!
-//! An endpoint that fails is ejected for a pause that doubles each time. Then a probe opens a
-//! connection. Once it is open, the endpoint is half open: one call goes there, and others follow
-//! once it is answered.
+//! A failing endpoint is ejected for a pause that doubles each time. Then a probe opens a
+//! connection, and the endpoint is half open: it gets one call, and more once that is answered.
 
 use std::time::{Duration, Instant};
 
-/// The pause after the first failure. Each failure doubles it.
+/// Doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A half-open call that runs longer no longer blocks another one.
+/// A half-open call that runs longer does not block another.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub(in super::super) struct Health {
     epoch: Epoch,
 }
 
-/// Counts ejections: calls that started before the last one cannot cause another.
+/// Counts ejections. Calls from before the last one cannot cause another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Epoch(pub(super) u32);
 
@@ -35,9 +34,9 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointState {
     Up,
-    /// It has failed. Calls go there only if no other endpoint is left.
+    /// Calls go there only if no other endpoint is left.
     Ejected,
-    /// The pause is over; a connection, then a single call, tests the endpoint.
+    /// A connection, then a single call, tests the endpoint.
     Probing,
 }
 
@@ -65,7 +64,6 @@ impl Health {
         }
     }
 
-    /// Orders ejected endpoints: by failures, then by the end of the pause.
     pub(in super::super) fn badness(&self) -> (u32, Option<Instant>) {
         (self.failures, self.ejected_until())
     }
@@ -109,14 +107,14 @@ impl Health {
         }
     }
 
-    /// If the cancelled call was half open, the next call decides.
+    /// If the call was half open, the next one decides.
     pub(in super::super) fn abandoned(&mut self, epoch: Epoch) {
         if epoch == self.epoch && matches!(self.state, State::HalfOpen { .. }) {
             self.state = State::Connected;
         }
     }
 
-    /// Ejects the endpoint; true if it was not ejected before. `random` has 64 random bits.
+    /// True if the endpoint was not ejected before. `random` has 64 random bits.
     pub(in super::super) fn failed(&mut self, epoch: Epoch, now: Instant, random: u64) -> bool {
         if epoch != self.epoch {
             return false;
@@ -135,7 +133,7 @@ fn pause(failures: u32, random: u64) -> Duration {
     full / 2 + (full / 2).mul_f64(f64::from(fraction) / f64::from(u32::MAX))
 }
 
-/// The pause before a retry on the only endpoint: 25 to 50 ms, then 50 to 100, and so on.
+/// 25 to 50 ms, then 50 to 100, and so on.
 pub(in super::super) fn retry_pause(retries: u32, random: u64) -> Duration {
     pause(retries, random) / 4
 }
@@ -152,7 +150,6 @@ mod tests {
         health.failed(health.epoch(), now, random)
     }
 
-    /// Ejected until `start` + 200 ms.
     fn ejected(start: Instant) -> Health {
         let mut health = Health::new();
         assert!(failed(&mut health, start, LONGEST));
@@ -232,7 +229,6 @@ mod tests {
         let before = health.epoch();
         assert!(failed(&mut health, start, LONGEST));
         let until = health.ejected_until();
-        // Sixty other calls in flight on the same server.
         assert!(!health.failed(before, start + MS, LONGEST));
         health.answered(before);
         health.abandoned(before);

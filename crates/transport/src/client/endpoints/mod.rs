@@ -1,6 +1,3 @@
-//! The endpoints of a client. [`discovery`] knows them. [`balancer`] and [`health`] only decide:
-//! they take time and randomness as arguments.
-
 mod balancer;
 mod discovery;
 mod endpoint;

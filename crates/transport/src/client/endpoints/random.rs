@@ -1,9 +1,9 @@
-//! Fast random numbers for load balancing, not for secrets.
+//! Random numbers for load balancing, not for secrets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Its
-/// state is a counter, so threads share it without a lock.
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Threads
+/// share its counter without a lock.
 #[derive(Debug)]
 pub(in super::super) struct SplitMix {
     state: AtomicU64,

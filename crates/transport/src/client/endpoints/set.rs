@@ -1,5 +1,3 @@
-//! An immutable set of endpoints, and the choice among them.
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +6,6 @@ use super::balancer::{Candidate, choose, choose_alike};
 use super::endpoint::Endpoint;
 use super::health::Epoch;
 
-/// A new list makes a new set, which shares the endpoints in both.
 pub(in super::super) struct EndpointSet {
     entries: Vec<Entry>,
     alike: bool,
@@ -27,7 +24,7 @@ pub(super) struct Choice {
 }
 
 impl EndpointSet {
-    /// Keeps the endpoints of `old` that are listed. The first listing of an address counts.
+    /// Keeps listed endpoints of `old`. The first listing of an address counts.
     pub(super) fn new(
         listed: Vec<ListedEndpoint>,
         old: Option<&EndpointSet>,
@@ -67,7 +64,7 @@ impl EndpointSet {
         self.endpoints().filter(|endpoint| !is_among(tried, endpoint)).count()
     }
 
-    /// Chooses an endpoint that is not in `tried`; an ejected one only if no other is left.
+    /// Chooses an ejected endpoint only if no other is left.
     pub(super) fn choose(&self, tried: &[Arc<Endpoint>], random: u64) -> Choice {
         if tried.is_empty() {
             if let Some(endpoint) = self.only() {

@@ -1,5 +1,3 @@
-//! Opens connections.
-
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +9,7 @@ use tokio::time::timeout;
 
 use super::super::options::EndpointAddress;
 
-/// When to try the next address as well (RFC 8305, section 8: "Connection Attempt Delay").
+/// RFC 8305, section 8: "Connection Attempt Delay".
 const HEAD_START: Duration = Duration::from_millis(250);
 
 pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketAddr>> {
@@ -21,8 +19,8 @@ pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketA
     }
 }
 
-/// Connects to the first address that answers. The connection fails when the peer has not answered
-/// probes for `dead_after`.
+/// Connects to the first address that answers. The connection fails after `dead_after` without
+/// answers to probes.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     dead_after: Option<Duration>,
@@ -31,7 +29,7 @@ pub(super) async fn connect(
         [address] => TcpStream::connect(address).await?,
         _ => connect_first(addresses).await?,
     };
-    // Requests are written whole, so delaying packets helps nothing.
+    // Requests are written whole.
     stream.set_nodelay(true)?;
     if let Some(dead_after) = dead_after {
         notice_death(&stream, dead_after)?;
@@ -39,12 +37,12 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Probes an idle connection after half of the time, in steps of a sixth. Where possible, also
-/// bounds how long bytes may stay unacknowledged, because they suspend probes.
+/// Probes an idle connection after half of the time, in steps of a sixth. Unacknowledged bytes
+/// suspend probes, so their time is bounded where possible.
 fn notice_death(stream: &TcpStream, dead_after: Duration) -> io::Result<()> {
     const PROBES: u32 = 3;
-    // Systems count whole seconds, and Linux at most these (MAX_TCP_KEEPIDLE). Linux gives up by
-    // the user timeout below, so earlier probes do not end the connection earlier.
+    // Systems count whole seconds, and Linux at most MAX_TCP_KEEPIDLE. Probing early is harmless
+    // there, because the user timeout decides.
     const SHORTEST: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_secs(32_767);
     let socket = SockRef::from(stream);
@@ -74,7 +72,6 @@ async fn connect_first(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             Ok(attempts.join_next().await)
         };
         match ended {
-            // Dropping the set ends the other attempts.
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(ended)) => failure = ended.unwrap_or_else(never_ran).err().unwrap_or(failure),
             Ok(None) => return Err(failure),

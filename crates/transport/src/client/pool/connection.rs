@@ -1,5 +1,3 @@
-//! One connection, with one request at a time.
-
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,7 +19,7 @@ use super::write_tracker::{RequestBody, WriteTracker};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::tls::TlsFailure;
 
-/// Limit of hyper's read-ahead. A stream that is not being read keeps as much.
+/// Limits hyper's read-ahead. A stream that is not being read keeps as much.
 const MAX_BUFFER: usize = 128 * 1024;
 
 /// Its holder drives it, so dropping it ends the call and closes the socket.
@@ -41,16 +39,14 @@ pub(in super::super) struct Connection {
 pub(in super::super) struct SendError {
     pub(in super::super) error: hyper::Error,
     pub(in super::super) tls: Option<(EndpointAddress, TlsFailure)>,
-    /// Whether the server asked for a client certificate and none is configured. Some servers send
-    /// no alert then.
+    /// The server asked for a certificate, and none is configured. Some servers then send no alert.
     pub(in super::super) lacks_certificate: bool,
-    /// Whether the request was not written in full, so the server has certainly not started. Other
-    /// requests are not repeated (RFC 9110, 9.2.2: POST is not idempotent).
+    /// The request was not written in full, so the server has not started. Other requests are not
+    /// repeated (RFC 9110, 9.2.2: POST is not idempotent).
     pub(in super::super) unsent: bool,
 }
 
 impl Connection {
-    /// Sends nothing yet. `open` counts the connection while it is open.
     pub(super) async fn open(
         stream: ClientStream,
         max_header_bytes: usize,
@@ -74,7 +70,6 @@ impl Connection {
             kept: false,
             idle_since: now,
             keep_alive_hint: None,
-            // `None` if it is beyond the range of the clock.
             expires: max_age.and_then(|age| now.checked_add(age)),
             _counted: counted,
         })
@@ -151,7 +146,7 @@ impl Connection {
         reader: &mut BodyReader,
     ) -> Result<CollectedBody, BodyError> {
         let ended = poll_fn(|context| {
-            // The body first: hyper delivers it on demand, and would otherwise wake this task
+            // First, because hyper delivers the body on demand and would otherwise wake this task
             // again.
             let read = reader.poll_read(&mut body, context);
             if read.is_ready() {
@@ -179,7 +174,6 @@ impl Connection {
             }
         };
         poll_fn(|context| {
-            // In the order of `read_body`.
             let polled = read(context);
             if polled.is_ready() {
                 return polled;
@@ -202,8 +196,7 @@ impl Connection {
         self.driver.is_some()
     }
 
-    /// Drives an idle connection without a waker: the next request would wake a task for nothing
-    /// and keep it in memory until then.
+    /// Drives without a waker, because the next request would wake a task for nothing.
     fn drive_idle(&mut self) {
         self.drive(&mut Context::from_waker(Waker::noop()));
     }
@@ -212,7 +205,6 @@ impl Connection {
         if let Some(driver) = &mut self.driver
             && Pin::new(driver).poll(context).is_ready()
         {
-            // Dropping it fails a pending response, or returns the request.
             self.driver = None;
         }
     }

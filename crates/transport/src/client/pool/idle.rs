@@ -1,5 +1,3 @@
-//! Connections that wait for their next request.
-
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -8,7 +6,7 @@ use crate::locks::Mutex;
 
 const PRUNE_PERIOD: Duration = Duration::from_secs(1);
 
-/// The connection used last is used next, so that surplus ones expire.
+/// The most recently used connection is taken first, so that surplus ones expire.
 pub(super) struct IdleConnections {
     timeout: Option<Duration>,
     state: Mutex<State>,
@@ -27,7 +25,6 @@ impl IdleConnections {
         Arc::new(Self { timeout, state: Mutex::default() })
     }
 
-    /// A connection that the server has not closed, as far as the system knows.
     pub(super) fn take(&self) -> Option<Box<Connection>> {
         let now = Instant::now();
         loop {

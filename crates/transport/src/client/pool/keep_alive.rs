@@ -1,16 +1,14 @@
-//! How long an idle connection may be reused.
-
 use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// Without a hint of the server: Cowboy closes after 5 s.
+/// Cowboy closes after 5 s.
 const DEFAULT: Duration = Duration::from_secs(4);
-/// Subtracted from the hint, so that a request does not race with the close.
+/// Keeps requests from racing with the close.
 const MARGIN: Duration = Duration::from_secs(1);
-/// Limit of a hint, which is not signed.
+/// The hint is not signed.
 const LONGEST_HINT: Duration = Duration::from_secs(600);
 
 pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Duration {
@@ -22,11 +20,10 @@ pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Dur
     }
 }
 
-/// The `timeout` of a `keep-alive` header (RFC 2068, 19.7.1.1), in whole seconds.
+/// The `timeout` of a `keep-alive` header (RFC 2068, 19.7.1.1).
 ///
-/// `connection` has to name the header (RFC 9110, 7.6.1). HAProxy passes on the backend's hint
-/// without that name, and closes its own connections at other times. Such a hint counts only if it
-/// is shorter than the default.
+/// `connection` must name the header (RFC 9110, 7.6.1). HAProxy passes on the backend's hint
+/// without that name, so such a hint counts only if it is shorter than the default.
 pub(super) fn hint(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
     let timeout = value.split(',').find_map(|parameter| {

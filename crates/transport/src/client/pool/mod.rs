@@ -1,5 +1,3 @@
-//! The connections to one server.
-
 mod connect;
 mod connection;
 mod idle;

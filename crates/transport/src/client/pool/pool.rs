@@ -1,6 +1,3 @@
-//! The connections to one server, the permits for calls on them, and the calls that wait for a
-//! permit.
-
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::pin::pin;
@@ -31,8 +28,7 @@ pub(in super::super) struct Pool {
     dead_peer_timeout: Option<Duration>,
     max_waiting: usize,
     max_header_bytes: usize,
-    /// One permit per call that has a connection or is opening one. A connection is opened only if
-    /// none is idle, so there are never more than permits.
+    /// One per call that has a connection or is opening one, so permits bound connections.
     permits: Arc<Semaphore>,
     max_streams: usize,
     stream_permits: Arc<Semaphore>,
@@ -40,7 +36,7 @@ pub(in super::super) struct Pool {
     open: Arc<AtomicUsize>,
     connect_failures: AtomicU64,
     warm_up: WarmUp,
-    /// Without permits; closed when no more connections are opened ahead of calls.
+    /// Has no permits. Closed when no more connections are opened ahead of calls.
     ended: Semaphore,
 }
 
@@ -89,7 +85,6 @@ impl Pool {
         })
     }
 
-    /// Waits for a permit, then takes an idle connection or opens one.
     pub(in super::super) async fn acquire(
         self: &Arc<Self>,
         purpose: Purpose,
@@ -100,7 +95,6 @@ impl Pool {
         let permit = match self.free_permit(purpose)? {
             Some(permit) => permit,
             None => {
-                // Boxed, because it is rare.
                 let mut waiting = Box::pin(self.wait_for_permit(purpose));
                 let waited = limits.connecting(progress).run(waiting.as_mut()).await;
                 waited.unwrap_or_else(|ran_out| Err(ran_out.error(progress)))?
@@ -113,14 +107,13 @@ impl Pool {
         Ok(Lease { connection, permit, purpose, pool: Arc::clone(self) })
     }
 
-    /// Waiting calls fail with [`CallError::Closed`]; connections close when idle.
     pub(in super::super) fn close(&self) {
         self.permits.close();
         self.stream_permits.close();
         self.retire();
     }
 
-    /// The server is no longer listed: calls in flight may finish, and connections close when idle.
+    /// The server is no longer listed. Calls in flight may finish.
     pub(in super::super) fn retire(&self) {
         self.ended.close();
         self.idle.close();
@@ -130,7 +123,6 @@ impl Pool {
         self.idle.clear();
     }
 
-    /// Opens a connection for a later call, if there is a permit.
     pub(in super::super) async fn prepare(
         self: &Arc<Self>,
         limit: Duration,
@@ -148,7 +140,7 @@ impl Pool {
         }
     }
 
-    /// Opens connections until `min_connections` are open. Runs on the I/O thread.
+    /// Runs on the I/O thread.
     pub(in super::super) fn open_missing(self: &Arc<Self>, limit: Duration) {
         self.idle.prune();
         for _ in 0..self.warm_up.begin(self.missing(), Instant::now()) {
@@ -278,7 +270,6 @@ impl Lease {
         drop(permit);
     }
 
-    /// Replaces the connection by a new one within the call's limits.
     pub(in super::super) async fn renew(
         self,
         limits: &Limits,

@@ -1,5 +1,3 @@
-//! The byte stream of one connection, as hyper sees it.
-
 use std::error::Error;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
@@ -19,7 +17,6 @@ use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
 use crate::tls::{ClientTls, TlsFailure};
 
-/// A failed write does not end the stream, because the server may have answered before it closed.
 pub(super) struct ClientStream {
     socket: Socket,
     tracker: Arc<WriteTracker>,
@@ -28,10 +25,10 @@ pub(super) struct ClientStream {
     gathered: Vec<u8>,
 }
 
-/// Joining parts of at most this many bytes is faster than a vectored write.
+/// Joining parts of this size is faster than a vectored write.
 const SMALL: usize = 2048;
 
-/// Not a trait object, which would slow down every call without TLS.
+/// A trait object would slow down calls without TLS.
 enum Socket {
     Clear(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -73,7 +70,7 @@ impl ClientStream {
         let stream = tls.connect(stream, &endpoint.host).await?;
         let secured = Secured { endpoint: endpoint.clone(), tls: tls.clone() };
         Ok(Self {
-            // Boxed, because a session is large and connections are moved.
+            // A session would enlarge every connection.
             socket: Socket::Tls(Box::new(stream)),
             tracker: Arc::new(WriteTracker::new()),
             secured: Some(secured),
@@ -99,7 +96,7 @@ impl ClientStream {
 }
 
 impl Drop for ClientStream {
-    /// Resets the connection of a cancelled call; FIN alone would not tell the server.
+    /// FIN alone would not tell the server that the call was cancelled.
     fn drop(&mut self) {
         if self.tracker.is_unanswered() {
             let tcp = match &self.socket {
@@ -123,7 +120,6 @@ fn has_something(tcp: &TcpStream) -> bool {
 /// unsolicited (RFC 8446, 4.6).
 fn has_ended(stream: &mut TlsStream<TcpStream>) -> bool {
     let (tcp, session) = stream.get_mut();
-    // Not through tokio, which may not know yet that there is something to read.
     let mut socket = SocketReader(SockRef::from(&*tcp));
     loop {
         match session.read_tls(&mut socket) {
@@ -140,7 +136,7 @@ fn has_ended(stream: &mut TlsStream<TcpStream>) -> bool {
     }
 }
 
-/// Bypasses tokio.
+/// Bypasses tokio, which may not know yet that there is something to read.
 struct SocketReader<'a>(SockRef<'a>);
 
 impl Read for SocketReader<'_> {
@@ -149,7 +145,7 @@ impl Read for SocketReader<'_> {
     }
 }
 
-/// Leaves failed writes to the read side, which reports why the connection ended.
+/// Reading reports why the connection ended. The server may have answered before it closed.
 fn leave_failures_to_reading<T>(result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     match result {
         Poll::Ready(Err(_)) => Poll::Pending,
@@ -236,8 +232,7 @@ impl AsyncWrite for ClientStream {
         }
     }
 
-    /// hyper flushes when it has nothing left to write. With TLS, the end of the request is
-    /// buffered here until flushing ends.
+    /// hyper flushes at the end of a request. With TLS, it is buffered here until flushing ends.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_flush(context),

@@ -1,10 +1,7 @@
-//! The pace of opening connections ahead of calls.
-
 use std::time::{Duration, Instant};
 
 use crate::locks::Mutex;
 
-/// The pause after the first failure. Each failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 

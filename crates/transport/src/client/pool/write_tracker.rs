@@ -1,4 +1,4 @@
-//! Tracks when a request was written and its response arrived, while hyper owns the stream.
+//! Tracks when hyper has written a request, and when its response arrived.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -45,7 +45,6 @@ impl WriteTracker {
         self.check.store(true, Ordering::Relaxed);
     }
 
-    /// True once after [`WriteTracker::check`].
     pub(super) fn take_check(&self) -> bool {
         self.check.swap(false, Ordering::Relaxed)
     }
@@ -65,8 +64,7 @@ impl WriteTracker {
         }
     }
 
-    /// Whether the server has certainly not started, because it needs the whole body to check its
-    /// digest.
+    /// Without the whole body, the server cannot check its digest and start.
     pub(super) fn is_unsent(&self) -> bool {
         self.sent_at().is_none() && self.read.load(Ordering::Relaxed) == 0
     }
