@@ -1,19 +1,17 @@
-//! The state of a connection, and its time limits.
-
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
-/// How long a closing server waits for the first request of a new connection.
+/// How long a closing server waits for a new connection's first request.
 pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(1);
-/// The same after a response: under load the next request follows at once.
+/// Under load, the next request follows at once.
 const NEXT_REQUEST: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// For the head of a request, from the start of the connection or of the request.
+    /// Covers the head, from the start of the connection or request.
     pub(crate) head: Duration,
     pub(crate) idle: Duration,
 }
@@ -22,7 +20,6 @@ pub(crate) struct Patience {
 enum Awaited {
     Head,
     Request,
-    /// Nothing timed here, because a request is being answered.
     Nothing,
 }
 
@@ -34,10 +31,10 @@ pub(crate) struct Activity {
     expecting_until: Cell<Instant>,
     patience: Patience,
     awaited: Cell<Awaited>,
-    /// Since when the connection awaits this; while answering, when the request started.
+    /// While answering, when the request started.
     since: Cell<Instant>,
     expired: Cell<bool>,
-    /// Whether the peer understands interim responses, unlike HTTP/1.0.
+    /// HTTP/1.0 peers do not understand interim responses.
     interim: Cell<bool>,
     stream: Cell<StreamStage>,
 }
@@ -46,12 +43,11 @@ pub(crate) struct Activity {
 enum StreamStage {
     None,
     Open,
-    /// Its end waits to be written.
+    /// The end is not written yet.
     Ended,
 }
 
 impl Activity {
-    /// A TLS handshake may have taken some of the time since `accepted`.
     pub(crate) fn new(patience: Patience, accepted: Instant) -> Self {
         let now = Instant::now();
         Self {
@@ -121,12 +117,11 @@ impl Activity {
         self.awaited.get() == Awaited::Head
     }
 
-    /// Requests answered; `None` while one is in progress, or its response is unread.
+    /// The number of answers, if no request is in progress and no response is unread.
     pub(crate) fn idle_after(&self) -> Option<u64> {
         (!self.engaged.get() && !self.stalled.get()).then(|| self.answers.get())
     }
 
-    /// When the peer must have sent something; `None` without a limit.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.is_streaming() {
             return None;
@@ -147,8 +142,7 @@ impl Activity {
         self.expired.get()
     }
 
-    /// Resolves once no request is expected; never while one is in progress, because its response
-    /// ends the connection.
+    /// Resolves once no request is expected. A response in progress ends the connection itself.
     pub(crate) async fn quiet(&self) {
         loop {
             let until = self.expecting_until.get();

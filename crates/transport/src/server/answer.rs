@@ -1,5 +1,3 @@
-//! The answer of a function: a value, an exception, a stream, or the list of its items.
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +16,6 @@ use crate::memory::{Share, counted, encoding};
 use crate::terms::{TapeSource, tape_size};
 
 pub(crate) const RETRY_AFTER: u32 = 1;
-/// For lack of places or memory.
 pub(crate) const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 pub(crate) const OVERLOADED: &str = "overloaded";
 
@@ -67,7 +64,7 @@ pub(crate) async fn encode(
         let response = response.or_else(|error| {
             let exception = unencodable_result(&error.to_string());
             let term = ResponseTerm::Exception(exception.as_tape_ref());
-            // A limit may be shorter than the text.
+            // The text may exceed a limit.
             let unlimited = Settings { max_encoded_result_size: usize::MAX, ..(*settings).clone() };
             respond(&context, term, &mut codec.encoder, &unlimited)
         });
@@ -102,7 +99,6 @@ pub(crate) fn begin_stream(
     Ok(response.map(|()| ResponseBody::stream(frames)))
 }
 
-/// The list of a function's items, for a caller that does not accept a stream.
 pub(crate) async fn collect(
     shared: &Shared,
     settings: &Arc<Settings>,
@@ -113,7 +109,6 @@ pub(crate) async fn collect(
 ) -> Result<Response<ResponseBody>, Unanswered> {
     let mut collector = ListCollector::new(settings);
     loop {
-        // `None` if the service has dropped the call.
         let (class, value) = match items.next().await.ok_or(Unanswered::Failed)? {
             Part::Items(list) => {
                 let size = tape_size(list.as_tape_ref());

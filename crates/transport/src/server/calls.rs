@@ -1,4 +1,4 @@
-//! Limits the calls of a server, and accounts for abandoned ones.
+//! Limits concurrent calls and accounts for abandoned ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::service::Answer;
 use crate::memory::Memory;
 
-/// A call has a place until its function has ended or its caller is gone.
+/// A call keeps its place until its function ends or its caller goes away.
 #[derive(Debug)]
 pub(crate) struct Calls {
     max: usize,
@@ -21,8 +21,7 @@ impl Calls {
         Self { max, in_flight: AtomicUsize::new(0), memory }
     }
 
-    /// Abandoned functions have no place but use memory, so no call is accepted when memory cannot
-    /// hold more of them.
+    /// Abandoned functions have no place, so memory bounds them.
     pub(crate) fn enter(&self) -> Option<Place<'_>> {
         if self.memory.abandoned() > self.memory.max_abandoned().max(self.max) {
             return None;
@@ -33,7 +32,7 @@ impl Calls {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        // Calls that find no place are counted for a moment.
+        // Rejected calls are counted for a moment.
         self.in_flight.load(Ordering::Relaxed).min(self.max)
     }
 }
@@ -63,7 +62,6 @@ impl<'a> Running<'a> {
         Self { answer, place: Some(place), arguments, is_over: false }
     }
 
-    /// The function's answer with the call's place; `None` if the service drops the call.
     pub(crate) async fn answer(mut self) -> Option<(Answer, Place<'a>)> {
         let answer = (&mut self.answer).await;
         self.is_over = true;
@@ -77,7 +75,7 @@ impl Drop for Running<'_> {
             return;
         }
         self.answer.close();
-        // Otherwise the reply finds this end closed when it is sent.
+        // Otherwise the reply notices when it is sent.
         if self.answer.try_recv().is_err()
             && let Some(Place(calls)) = &self.place
         {
@@ -181,7 +179,6 @@ mod tests {
     #[test]
     fn abandoned_calls_are_bounded_by_the_memory() {
         let (memory, calls) = setup(1);
-        // A mebibyte has 64 times 16 KiB.
         let replies: Vec<_> = (0..65)
             .map(|_| {
                 let (reply, outcome) = Reply::new(memory.share());

@@ -5,11 +5,10 @@ use std::net::Ipv6Addr;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
-/// Other requests get 400.
 pub(crate) fn conforms<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
-    // A server may refuse codings (RFC 9112, 6.1). No caller sends chunks, and request smuggling
-    // exploits disagreement about the end of a body.
+    // RFC 9112, 6.1 allows refusing codings. No caller sends chunks, and disagreement about the end
+    // of a body enables request smuggling.
     !headers.contains_key(TRANSFER_ENCODING)
         && has_host(headers, request.version())
         && is_target(request.method(), request.uri())
@@ -25,7 +24,7 @@ fn has_host(headers: &HeaderMap, version: Version) -> bool {
     }
 }
 
-/// One of the four forms of a request target (RFC 9112, 3.2), if the method allows it.
+/// One of the four forms of a request target (RFC 9112, 3.2).
 fn is_target(method: &Method, uri: &Uri) -> bool {
     match (uri.scheme_str(), uri.authority()) {
         (None, None) if uri.path() == "*" => method == Method::OPTIONS,
@@ -78,7 +77,7 @@ fn is_registered_name(mut name: &[u8]) -> bool {
     true
 }
 
-/// Nothing, or a colon and a port, which may be empty (RFC 3986, 3.2.3).
+/// The digits may be missing (RFC 3986, 3.2.3).
 fn is_port(text: &[u8]) -> bool {
     let Some(digits) = text.strip_prefix(b":") else { return text.is_empty() };
     let port = digits.iter().try_fold(0u32, |port, byte| {
@@ -88,7 +87,7 @@ fn is_port(text: &[u8]) -> bool {
     port.is_some_and(|port| port > 0 || digits.is_empty())
 }
 
-/// Unreserved characters and subdelimiters (RFC 3986, 2.2 and 2.3).
+/// Unreserved characters and subdelimiters (RFC 3986, 2.2, 2.3).
 fn is_name(byte: u8) -> bool {
     matches!(
         byte,

@@ -1,5 +1,3 @@
-//! One connection.
-
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -26,18 +24,15 @@ use super::raw_head::RawHead;
 use super::stream::ServerStream;
 use super::{Peer, Phase, Shared, request};
 
-/// For a head that was not finished in time.
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// So that clients do not use a connection that is about to close.
+/// Keeps clients from using a connection that is about to close.
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const HYPER_MAX_HEADERS: usize = 100;
 
-/// A connection that is idle for once or twice as long frees its request memory, most of what it
-/// has.
+/// A connection that is idle for one to two periods frees its request memory.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
-/// The first head's timeout starts at `accepted`.
 pub(crate) async fn serve<S>(
     stream: S,
     peer: Arc<Peer>,
@@ -67,7 +62,6 @@ pub(crate) async fn serve<S>(
     tokio::select! {
         biased;
         () = linger(&mut stream, last.bytes, last.sending, half_closes) => (),
-        // Fails only if the server is gone.
         _ = phase.wait_for(|phase| *phase >= Phase::EndingStreams) => (),
     }
 }
@@ -111,7 +105,7 @@ where
             if shared.is_leaving() {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             } else if is_kept && !headers.contains_key(CONNECTION) {
-                // `connection` must name hop-by-hop headers (RFC 9110, 7.6.1).
+                // RFC 9110, 7.6.1 requires naming hop-by-hop headers.
                 headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
                 headers.insert(KEEP_ALIVE, shared.keep_alive.clone());
             }
@@ -128,12 +122,11 @@ where
     );
     let stream = TokioIo::new(stream);
     let mut builder = http1::Builder::new();
-    // The stream keeps time: hyper's timer cannot tell a slow head from an idle connection.
+    // hyper's timer cannot tell a slow head from an idle connection.
     builder.header_read_timeout(None).max_header_size(shared.max_header_bytes);
-    // The stream tells a half-closed peer from one that is gone.
     builder.half_close(true);
     if shared.max_headers != HYPER_MAX_HEADERS {
-        // Any number but the default makes hyper allocate for each request.
+        // Any other number makes hyper allocate per request.
         builder.max_headers(shared.max_headers);
     }
     let mut connection = builder.serve_connection(stream, service_fn(answer));
@@ -143,11 +136,11 @@ where
     let ended = loop {
         tokio::select! {
             biased;
-            // First, so that no request is missed.
+            // First, so that it misses no request.
             ended = &mut connection => break ended,
             next = next_phase(phase) => match next {
                 Phase::Running | Phase::Leaving => continue,
-                // The head of an open stream did not announce the close.
+                // An open stream's head did not announce the close.
                 Phase::Draining if activity.is_streaming() => (),
                 Phase::Draining => {
                     is_draining = true;
@@ -159,12 +152,10 @@ where
             () = activity.quiet(), if is_draining => is_draining = false,
             () = idleness.noticed(activity), if !is_idle && !is_draining => is_idle = true,
         }
-        // Closes silently between two requests.
         Pin::new(&mut connection).graceful_shutdown();
     };
     let parts = connection.into_parts();
     let stream = parts.io.into_inner();
-    // Otherwise a request had arrived; it was answered, and the connection closes.
     let nothing_came = parts.read_buf.is_empty()
         && !stream.has_bytes()
         && activity.idle_after() == idleness.answers;
@@ -192,7 +183,7 @@ fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
 
 struct Idleness {
     look: Pin<Box<Sleep>>,
-    /// Requests answered at the last check; `None` if it was not idle then.
+    /// Requests answered at the last check, if it found the connection idle.
     answers: Option<u64>,
 }
 
@@ -201,7 +192,6 @@ impl Idleness {
         Self { look: Box::pin(sleep(LOOK_AFTER)), answers: None }
     }
 
-    /// Resolves when two checks find the connection idle, with nothing in between.
     async fn noticed(&mut self, activity: &Activity) {
         loop {
             self.look.as_mut().await;
@@ -215,7 +205,6 @@ impl Idleness {
     }
 }
 
-/// `None` ends the connection.
 async fn sleep_until_request<S>(
     stream: &mut S,
     activity: &Activity,
@@ -232,7 +221,6 @@ where
         received = stream.read(&mut first) => {
             matches!(received, Ok(1)).then(|| Bytes::copy_from_slice(&first))
         }
-        // Fails only if the server is gone.
         _ = phase.wait_for(is_ending) => None,
         () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => None,
     }
@@ -246,8 +234,7 @@ struct FinalResponse {
 impl FinalResponse {
     const SILENT: Self = Self { bytes: b"", sending: Sending::Over };
 
-    /// `timed_out`: a head was incomplete at its timeout. An idle peer gets no response. `rest`:
-    /// what the peer still sends of a refused request.
+    /// An idle peer gets no response. `rest` is the unread part of a refused request.
     fn after(ended: hyper::Result<()>, timed_out: bool, rest: Sending) -> Self {
         match ended {
             Err(_) if timed_out => Self { bytes: REQUEST_TIMEOUT, sending: Sending::Unknown },

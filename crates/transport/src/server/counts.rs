@@ -1,5 +1,3 @@
-//! Counters of a server since its start.
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +10,7 @@ use crate::locks::Mutex;
 
 pub(crate) struct Counts {
     calls: AtomicU64,
-    /// By class: error, exit, throw.
+    /// Error, exit, throw.
     exceptions: [AtomicU64; 3],
     refused: Mutex<BTreeMap<&'static str, u64>>,
     callers: Mutex<BTreeMap<Arc<str>, CallerStats>>,
@@ -53,7 +51,7 @@ impl Counts {
 
     fn of_caller(&self, caller: Option<&Arc<str>>, count: impl FnOnce(&mut CallerStats)) {
         let Some(name) = caller else { return };
-        // A caller that was removed meanwhile has no counters.
+        // A removed caller has no counters.
         if let Some(stats) = self.callers.lock().get_mut(name) {
             count(stats);
         }

@@ -1,5 +1,3 @@
-//! The classes of exceptions, and exceptions of the server.
-
 use backwater_etf::TextForm;
 use backwater_etf::tape::{ATOM, CONST, EMPTY_LIST, TEXT, TUPLE, word};
 
@@ -12,7 +10,7 @@ pub enum ExceptionClass {
     Throw,
 }
 
-/// `{error, {unencodable_result, Text}, []}`, for a result that cannot be encoded.
+/// `{error, {unencodable_result, Text}, []}`
 pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
     let (class, tag) = ("error", "unencodable_result");
     let units = reason.encode_utf16().count();
@@ -33,7 +31,7 @@ pub(crate) fn unencodable_result(reason: &str) -> OwnedTape {
     }
 }
 
-/// `{exit, Reason, []}`.
+/// `{exit, Reason, []}`
 pub(crate) fn exit(reason: &str) -> OwnedTape {
     let class = "exit";
     OwnedTape {

@@ -1,21 +1,19 @@
-//! Predicts the memory of a call's result from earlier results of its function.
+//! Predicts the size of a result, which needs memory before its function is called.
 //!
-//! A result needs room before its function is called, when its size is unknown. So a call reserves
-//! what recent results took, and for an unknown function the maximum.
+//! A call reserves the size of recent results, and at first the maximum.
 
 use crate::locks::Mutex;
 
 /// Functions with higher numbers share forecasts.
 const FUNCTIONS: usize = 1 << 16;
-/// A smaller result lowers the proven size by 1 / `MEMORY`: a function that has returned 8 MiB
-/// counts as small after some fifty small results.
+/// A smaller result lowers the proven size by 1/`MEMORY`, so fifty small results offset 8 MiB.
 const MEMORY: usize = 8;
 /// The same for the cautious size.
 const FEAR: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Forecast {
-    /// To reserve if it is available soon; at first the maximum of a result.
+    /// The size to reserve if it is available soon; at first the maximum.
     pub(crate) cautious: usize,
     /// The size of recent results; at first 0.
     pub(crate) proven: usize,

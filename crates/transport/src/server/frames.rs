@@ -1,4 +1,4 @@
-//! The body of a stream: takes items from the service, frames them, and paces the service.
+//! The body of a stream, which frames items and paces the service.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -26,11 +26,10 @@ use crate::guard::catch_panic;
 use crate::memory::{Share, counted, encoding};
 use crate::terms::tape_size;
 
-/// A stream ends this long after its deadline, so that the caller sees its own timeout first.
+/// Lets the caller see its own timeout first.
 const GRACE: Duration = Duration::from_millis(100);
 
 pub(crate) struct FrameStream {
-    /// Fills `frames`; `None` once it has ended.
     pump: Option<Pump>,
     frames: Queue,
     is_waiting: bool,
@@ -40,7 +39,7 @@ type Pump = Pin<Box<dyn Future<Output = Result<(), Broken>>>>;
 
 type Queue = Rc<RefCell<VecDeque<Bytes>>>;
 
-/// The stream cannot be ended properly, so its connection must be closed.
+/// The stream cannot end properly, so its connection must close.
 #[derive(Debug)]
 pub(crate) struct Broken;
 
@@ -127,7 +126,6 @@ async fn interruption(
     deadline: Option<Instant>,
 ) -> Interruption {
     tokio::select! {
-        // Fails only if the server is gone.
         _ = phase.wait_for(|phase| *phase >= Phase::EndingStreams) => Interruption::Closing,
         () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
             Interruption::Deadline
@@ -205,7 +203,6 @@ async fn pump(
 
 struct Writer {
     shared: Arc<Shared>,
-    /// `None` after a panic in it.
     encoder: Option<FrameEncoder>,
     share: Share,
     place: Arc<StreamPlace>,
@@ -214,7 +211,6 @@ struct Writer {
 }
 
 impl Writer {
-    /// If an item cannot be encoded, the items before it are sent.
     async fn items(
         &mut self,
         list: Box<dyn TapeSource>,
@@ -239,7 +235,7 @@ impl Writer {
             })
         })
         .await?
-        // The limit is too low even for this.
+        // Even the exception exceeds the limit.
         .map_err(|_| Broken)
     }
 

@@ -1,8 +1,8 @@
-//! Tells a peer that has closed its side from one that is gone.
+//! Distinguishes half-closed peers from dead ones.
 //!
-//! Both send FIN, but only the former waits for its response (RFC 9112, 9.6). A closed socket
-//! answers with a reset. So the server sends `100 Continue`, which clients ignore (RFC 9110,
-//! 15.2.1); if the peer is gone, the next write fails.
+//! Both send FIN, but a half-closed peer waits for its response (RFC 9112, 9.6). The server sends
+//! `100 Continue`, which clients ignore (RFC 9110, 15.2.1). A dead peer answers with a reset, so
+//! the next write fails.
 
 use std::io;
 use std::pin::Pin;
@@ -14,9 +14,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Most functions return sooner, and nothing has to be sent.
+/// Most functions return sooner.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Before the second attempt. It doubles with each.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(125);
 const LONGEST_PAUSE: Duration = Duration::from_secs(32);
 
@@ -30,7 +29,7 @@ impl HalfClosed {
         Self { timer: Box::pin(sleep(FIRST_PAUSE)), pause: SHORTEST_PAUSE }
     }
 
-    /// Sends to the peer from time to time, before any of the response. Fails if the peer is gone.
+    /// Probes the peer before any response. Fails if the peer is dead.
     pub(crate) fn poll_gone<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
@@ -45,7 +44,7 @@ impl HalfClosed {
                         flushed?;
                     }
                 }
-                // A peer that cannot even take this has not read for long.
+                // The peer has not read for long.
                 Poll::Ready(Ok(_)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => (),

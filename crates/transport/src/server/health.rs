@@ -1,12 +1,9 @@
-//! Health checks of load balancers and orchestrators.
-
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
-/// Unsigned and for everyone, so the connection is not kept. 503 makes load balancers avoid a
-/// draining server.
+/// Anyone may ask, so the connection is not kept.
 pub(crate) fn answer(method: &Method, is_leaving: bool) -> Response<Full<Bytes>> {
     let (status, body) = match *method {
         Method::GET | Method::HEAD if is_leaving => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),

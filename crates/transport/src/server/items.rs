@@ -1,5 +1,3 @@
-//! Items from the service to the answer of a call.
-
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, MutexGuard};
@@ -13,14 +11,14 @@ use crate::memory::Abandonment;
 pub(crate) enum Part {
     Items(Box<dyn TapeSource>),
     End,
-    /// `{Class, Reason, Stacktrace}`.
+    /// `{Class, Reason, Stacktrace}`
     Exception(ExceptionClass, Box<dyn TapeSource>),
 }
 
-/// Called when a list of items was taken, so the next one may be added.
+/// Called for each taken list of items; another may then be added.
 pub type OnTaken = Arc<dyn Fn() + Send + Sync>;
 
-/// A channel for one answer. `abandonment` counts the call if the receiver is dropped first.
+/// Dropping the receiver early counts the call as abandoned.
 pub(crate) fn channel(
     on_taken: OnTaken,
     abandonment: Abandonment,
@@ -40,7 +38,6 @@ struct Channel {
 struct State {
     parts: VecDeque<Part>,
     reader: Option<Waker>,
-    /// Woken when the receiver is dropped early.
     watcher: Option<Waker>,
     is_over: bool,
     is_abandoned: bool,
@@ -49,14 +46,13 @@ struct State {
 pub(crate) struct ItemSender(Arc<Channel>);
 
 impl ItemSender {
-    /// Without a receiver, the list counts as taken at once.
     pub(crate) fn push(&self, items: Box<dyn TapeSource>) {
         if self.add(Part::Items(items), false).is_err() {
             (self.0.on_taken)();
         }
     }
 
-    /// Adds the last part, if any. Fails if the receiver is gone.
+    /// Fails if the receiver is gone.
     pub(crate) fn finish(self, last: Option<Part>) -> Result<(), Gone> {
         match last {
             Some(part) => self.add(part, true),
@@ -68,14 +64,13 @@ impl ItemSender {
         self.0.state.lock().is_abandoned
     }
 
-    /// Wakes `watcher` once the receiver is gone; true if it already is.
     pub(crate) fn watch(&self, watcher: &Waker) -> bool {
         let mut state = self.0.state.lock();
         state.watcher = Some(watcher.clone());
         state.is_abandoned
     }
 
-    /// The caller went away before the first items, and is already counted.
+    /// The caller left before the first items and is already counted.
     pub(crate) fn disown(&self) {
         self.0.state.lock().is_abandoned = true;
     }
@@ -110,14 +105,13 @@ impl ItemSender {
 
 pub(crate) struct Gone;
 
-/// Dropping it before the end abandons the call.
 pub(crate) struct ItemReceiver {
     channel: Arc<Channel>,
     abandonment: Abandonment,
 }
 
 impl ItemReceiver {
-    /// `None` if the service has dropped the call. Do not call it after the last part.
+    /// `None` if the service drops the call. Do not call it after the last part.
     pub(crate) async fn next(&mut self) -> Option<Part> {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -153,7 +147,7 @@ impl Drop for ItemReceiver {
         if let Some(watcher) = watcher {
             watcher.wake();
         }
-        // Wakes senders to find that the caller is gone.
+        // Senders must notice that the caller is gone.
         let unread = unread.iter().filter(|part| matches!(part, Part::Items(_)));
         unread.for_each(|_| (self.channel.on_taken)());
     }
@@ -202,7 +196,6 @@ mod tests {
         share
     }
 
-    /// A reply whose first list was pushed, and the other end.
     fn begun(memory: &Arc<Memory>, taken: &Arc<Count>, watcher: &Waker) -> (Reply, ItemReceiver) {
         let (mut reply, mut answer) = Reply::new(share(memory));
         assert!(!reply.wake_when_abandoned(watcher));
@@ -251,7 +244,6 @@ mod tests {
         assert!(!reply.is_abandoned());
         drop(items);
         assert_eq!((watcher.get(), memory.abandoned(), memory.used()), (1, 1, 1000));
-        // Waiting senders continue.
         assert_eq!(taken.get(), 1);
         reply.push(list(), &counting(&taken));
         assert_eq!(taken.get(), 2);

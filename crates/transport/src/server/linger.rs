@@ -1,9 +1,8 @@
-//! Closes connections so that the peer still gets the last response.
+//! Closes connections without destroying the last response.
 //!
-//! Closing a socket with unread bytes resets the connection, which may destroy a response that the
-//! peer has not read, for example while it still sends a refused body. So the server sends the
-//! response and discards input until the peer is done (RFC 9112, 9.6), within limits of rate and
-//! time.
+//! Closing a socket with unread bytes resets the connection, and the peer may lose the response,
+//! for example while it still sends a refused body. So the server discards input until the peer is
+//! done (RFC 9112, 9.6), within limits of rate and time.
 
 use std::future::poll_fn;
 use std::io;
@@ -17,9 +16,8 @@ use super::peer_socket::PeerSocket;
 
 const BUFFER: usize = 8192;
 const LONGEST: Duration = Duration::from_secs(60);
-/// A peer must send [`SLOWEST`] bytes per period.
 const PERIOD: Duration = Duration::from_secs(5);
-/// 16 KiB a second.
+/// The bytes that a peer must send per period: 16 KiB a second.
 const SLOWEST: u64 = 80 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +27,11 @@ pub(crate) enum Sending {
     Unknown,
 }
 
-/// Sends `response` and closes the connection, reading on while the peer sends. Errors mean that
-/// the peer is gone, which is the goal.
+/// Sends `response` and closes the connection. Errors mean that the peer is gone, which is the
+/// goal.
 ///
-/// `half_closes`: whether the peer may send after the server has closed its side. TLS 1.2 peers
-/// discard what they have to send (RFC 5246, 7.2.1), and Erlang's also what it has received, so the
-/// server reads their input first.
+/// Without `half_closes`, the server reads before it closes: TLS 1.2 peers discard pending output
+/// on `close_notify` (RFC 5246, 7.2.1), and Erlang's also received input.
 pub(crate) async fn linger<S>(stream: &mut S, response: &[u8], sending: Sending, half_closes: bool)
 where
     S: AsyncRead + AsyncWrite + PeerSocket + Unpin,
@@ -56,7 +53,6 @@ where
     let _ = timeout(LONGEST, sending_last).await;
 }
 
-/// Reads until the peer has sent `most` bytes or closed its side, or is too slow.
 async fn discard<S>(stream: &mut S, most: u64) -> io::Result<()>
 where
     S: AsyncRead + PeerSocket + Unpin,
@@ -64,7 +60,7 @@ where
     if most == 0 {
         return Ok(());
     }
-    // Not an array, which would be part of every connection for its whole life.
+    // An array would enlarge every connection's future.
     let mut buffer = vec![0; BUFFER];
     let mut left = most;
     while left > 0 {
@@ -118,7 +114,6 @@ mod tests {
     const LAST_WORDS: &[u8] = b"no";
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// The peer's side, and the duration of the server's side.
     fn start(sending: Sending, half_closes: bool) -> (DuplexStream, JoinHandle<Duration>) {
         let (mut server, peer) = duplex(1024 * 1024);
         let lingering = spawn(async move {
@@ -129,7 +124,6 @@ mod tests {
         (peer, lingering)
     }
 
-    /// Sends `bytes_a_second` for `seconds`. Returns how many seconds succeeded.
     async fn send(peer: &mut DuplexStream, bytes_a_second: usize, seconds: u64) -> u64 {
         for second in 0..seconds {
             if peer.write_all(&vec![0; bytes_a_second]).await.is_err() {

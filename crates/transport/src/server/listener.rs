@@ -1,5 +1,3 @@
-//! Accepts connections up to a limit.
-
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
@@ -13,14 +11,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::{Peer, Phase, Shared, connection, secure};
 use crate::Spawner;
 
-/// Pause after an error such as "too many open files", which passes when connections end.
+/// The pause after an error such as "too many open files".
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections that wait to be accepted, also limited by `net.core.somaxconn`. Clients of a full
-/// queue retry a second later, for example when all reconnect after a restart.
+/// `net.core.somaxconn` limits it, too. Clients of a full queue retry only a second later.
 const BACKLOG: u32 = 4096;
 
-/// Listens on the first usable address of the host.
 pub(crate) async fn bind(
     host: &str,
     port: u16,
@@ -39,7 +35,7 @@ pub(crate) async fn bind(
 
 fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // On Windows this would let another program take over the port.
+    // On Windows, another program could take over the port.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     if reuse_port {
@@ -49,7 +45,7 @@ fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Linux spreads connections over the sockets that share a port; macOS gives them to one.
+/// Linux spreads connections over the sockets; macOS uses one.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn share_port(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseport(true)
@@ -72,7 +68,6 @@ pub(crate) async fn accept(
     let closing = phase.clone();
     tokio::select! {
         biased;
-        // Fails only if the server is gone.
         _ = phase.wait_for(|phase| *phase >= Phase::Draining) => (),
         () = accept_all(&listener, &shared, &closing, &slots, &spread) => (),
     }
@@ -81,7 +76,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Accepts the queued connections, which closing the listener would reset.
+/// Closing the listener would reset queued connections.
 fn accept_waiting(
     listener: &std::net::TcpListener,
     shared: &Arc<Shared>,
@@ -106,7 +101,6 @@ async fn accept_all(
     slots: &Arc<Semaphore>,
     spread: &Spread,
 ) {
-    // The semaphore is never closed.
     while let Ok(slot) = Arc::clone(slots).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -124,14 +118,13 @@ struct Spread {
 }
 
 impl Spread {
-    /// A thread that has ended drops the connection.
     fn run(&self, stream: TcpStream, start: impl FnOnce(TcpStream) + Send + 'static) {
         let turn = self.next.get();
         self.next.set((turn + 1) % (self.others.len() + 1));
         let Some(other) = turn.checked_sub(1).and_then(|place| self.others.get(place)) else {
             return start(stream);
         };
-        // A socket belongs to the event loop of one thread. Fails only without memory.
+        // A socket belongs to one thread's event loop. This fails only without memory.
         let Ok(stream) = stream.into_std() else { return };
         let _ = other.spawn(move || async move {
             if let Ok(stream) = TcpStream::from_std(stream) {
@@ -148,7 +141,7 @@ fn start(
     phase: watch::Receiver<Phase>,
     slot: OwnedSemaphorePermit,
 ) {
-    // Responses are written whole, so delaying packets helps nothing.
+    // Responses are written whole.
     let _ = stream.set_nodelay(true);
     let open = OpenConnection::new(Arc::clone(&shared), slot);
     tokio::task::spawn_local(async move {
@@ -187,7 +180,6 @@ mod tests {
 
     use super::*;
 
-    /// With a full queue, a connection would take a second or more.
     #[tokio::test]
     async fn many_clients_may_connect_at_once() {
         let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();

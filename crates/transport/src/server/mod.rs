@@ -1,5 +1,3 @@
-//! The server: a listener, its connections and their calls.
-
 mod activity;
 mod answer;
 mod calls;
@@ -54,13 +52,12 @@ use crate::swap::Swap;
 use crate::tls::ServerTls;
 use crate::{IoThread, OwnedDecodeOptions, Spawner};
 
-/// How long callers may read the end of their streams when the server closes.
 const LAST_FRAMES: Duration = Duration::from_millis(500);
 
 /// The exposed functions, numbered by the service.
 pub type Functions = dyn Exposure<Function = u32> + Send + Sync;
 
-/// A listening server. Dropping it closes it at once, with its calls in flight.
+/// A listening server. Dropping it aborts calls in flight.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -69,7 +66,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to listen. Await the future anywhere.
+    /// Starts to listen. The future may be awaited anywhere.
     ///
     /// # Errors
     ///
@@ -84,7 +81,7 @@ impl Server {
         let (host, port) = (options.host.clone(), options.port);
         let (sender, started) = oneshot::channel();
         let task_spawner = spawner.clone();
-        // If the thread has ended, `sender` is dropped, which reports it.
+        // Dropping `sender` reports that the thread has ended.
         let _ = spawner.spawn(move || async move {
             drop(sender.send(listen(options, functions, service, task_spawner).await));
         });
@@ -99,7 +96,7 @@ impl Server {
         self.local_addr
     }
 
-    /// Its TLS, to replace the certificate; `None` without TLS.
+    /// The TLS settings, to replace the certificate; `None` without TLS.
     pub fn tls(&self) -> Option<&ServerTls> {
         self.shared.tls.as_ref()
     }
@@ -119,8 +116,7 @@ impl Server {
         }
     }
 
-    /// Replaces the callers. Responses are signed with the secret of their request, even if it was
-    /// removed.
+    /// Replaces the callers. Requests in flight keep their secrets.
     pub fn set_callers(&self, callers: Callers) {
         self.shared.counts.keep_callers(&callers);
         self.shared.settings.update(|settings| Settings { callers, ..settings.clone() });
@@ -130,17 +126,16 @@ impl Server {
         self.shared.advance(Phase::Leaving);
     }
 
-    /// Stops accepting, and closes connections when no request is expected. After `limit`, calls in
-    /// flight are reset, and streams end with `{exit, server_closing, []}`, which callers have half
-    /// a second to read. The future resolves once all connections have ended; closing does not
-    /// depend on it. Closing again can only shorten the limit.
+    /// Stops accepting, and closes connections when no request is expected. After `limit`, calls
+    /// are reset, and streams end with `{exit, server_closing, []}`, which callers have half a
+    /// second to read. The future resolves when all connections have ended, and may be dropped.
+    /// Closing again can only shorten the limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         self.close_after(Duration::ZERO, limit)
     }
 
-    /// Like [`Server::close`] after `delay`, during which the server still serves, but health
-    /// checks fail and every response ends its connection, so that load balancers choose another
-    /// server.
+    /// Like [`Server::close`] after `delay`. Meanwhile health checks fail and every response ends
+    /// its connection, so that load balancers choose another server.
     pub fn close_after(
         &self,
         delay: Duration,
@@ -149,7 +144,6 @@ impl Server {
         let shared = Arc::clone(&self.shared);
         let (sender, closed) = oneshot::channel::<()>();
         self.shared.advance(if delay.is_zero() { Phase::Draining } else { Phase::Leaving });
-        // If the thread has ended, `sender` is dropped, and so are all connections.
         let _ = self.spawner.spawn(move || async move {
             let mut phase = shared.phase.subscribe();
             let _ = timeout(delay, phase.wait_for(|phase| *phase >= Phase::Draining)).await;
@@ -179,9 +173,7 @@ impl Drop for Server {
 enum Phase {
     Running,
     Leaving,
-    /// No new connections or requests; calls in flight may finish.
     Draining,
-    /// Aborts calls, and ends streams with an exception.
     EndingStreams,
     Aborted,
 }
@@ -205,7 +197,6 @@ struct Shared {
     functions: Arc<Functions>,
     service: Arc<dyn Service>,
     codecs: Codecs,
-    /// Everything has ended when no receiver is left.
     phase: watch::Sender<Phase>,
     calls: Calls,
     streams: Arc<Streams>,

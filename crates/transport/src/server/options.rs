@@ -1,5 +1,3 @@
-//! Options and figures of a server.
-
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -75,7 +73,7 @@ pub struct ServerStats {
     pub abandoned: usize,
     pub bytes_in_flight: usize,
     pub calls: u64,
-    /// Requests since the start that no function saw, by reason.
+    /// Requests that no function saw, by reason, since the start.
     pub refused: BTreeMap<&'static str, u64>,
     pub exceptions: ExceptionStats,
     pub callers: BTreeMap<Arc<str>, CallerStats>,

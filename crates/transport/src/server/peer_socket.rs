@@ -1,11 +1,10 @@
 //! Socket options of a connection.
 //!
-//! Packets are acknowledged at once while the rest of a request is missing. Erlang's HTTP clients
-//! write head and body separately, and the system delays the body until the head is acknowledged
-//! (Nagle's algorithm, RFC 896). With delayed acknowledgements, 40 ms on Linux, each call would
-//! take as long.
+//! Erlang's HTTP clients write head and body separately, and Nagle's algorithm (RFC 896) delays the
+//! body until the head is acknowledged. Without immediate acknowledgements, a call would take 40 ms
+//! on Linux.
 //!
-//! The system's buffer for a stream is limited, by default to several megabytes.
+//! By default, the system buffers several megabytes of a stream.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
@@ -17,13 +16,12 @@ pub(crate) trait PeerSocket {
     /// returns to delaying.
     fn acknowledge(&self);
 
-    /// Limits the bytes that the system buffers before it can send them; 0 for the default.
+    /// Limits the bytes that the system buffers; 0 for its default.
     fn limit_unsent(&self, bytes: u32);
 }
 
 impl PeerSocket for TcpStream {
     fn acknowledge(&self) {
-        // Fails only if the connection has ended, which the next read reports.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = self.set_quickack(true);
     }

@@ -1,42 +1,40 @@
-//! Errors of a head that are no longer visible after parsing.
-
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue};
 use memchr::{memchr, memchr2};
 
-/// Replaces a refused line: NUL is invalid, and the empty line makes hyper parse it at once.
+/// NUL is invalid, and the empty line makes hyper parse it at once.
 pub(crate) const REFUSED: &[u8] = b"\0\n\n";
 
-/// Significant digits of a `content-length` that always fit into 64 bits.
+/// Digits that always fit into 64 bits.
 const DIGITS: usize = 19;
 
-/// Reads along with hyper, which accepts a bare LF as a line end, a fragment in the target, and
-/// repeated `content-length`, unlike RFC 9112, and refuses lengths over 64 bits before the request
-/// can be authenticated. Needs no memory for heads.
+/// Reads along with hyper. Unlike RFC 9112, hyper accepts a bare LF as a line end, a fragment in
+/// the target, and repeated `content-length`. It also refuses lengths over 64 bits before the
+/// request can be authenticated.
 #[derive(Debug)]
 pub(crate) struct RawHead {
     at: At,
     after_cr: bool,
     length: Option<u64>,
     has_digits: bool,
-    /// Its digits after leading zeros.
+    /// Digits after leading zeros.
     significant: usize,
-    /// Its digits beyond 64 bits.
+    /// Digits beyond 64 bits.
     surplus: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// Before a request: empty lines may come (RFC 9112, 2.2).
+    /// Empty lines may precede a request (RFC 9112, 2.2).
     Start,
     Method,
     Target,
     LineStart,
-    /// In a header's name, which starts with this many bytes of `content-length:`.
+    /// The number of bytes that match `content-length:`.
     Name(usize),
     Length,
     Line,
-    /// After the CR of the empty line that ends the head.
+    /// After the CR of the empty line.
     End,
     Body(u64),
     Refused,
@@ -44,7 +42,6 @@ enum At {
 
 const NAME: &[u8] = b"content-length:";
 
-/// Whether a line is clearly a header other than `content-length`.
 fn is_another_header(line: &[u8]) -> bool {
     let colon = line.get(NAME.len() - 1);
     colon.is_some_and(|byte| *byte != b':') && !matches!(line[0], b'\r' | b'\n')
@@ -64,8 +61,8 @@ impl RawHead {
         }
     }
 
-    /// Checks the next bytes. Returns the index of a refused byte; [`REFUSED`] replaces it and the
-    /// rest. Turns digits of a length beyond [`DIGITS`] into spaces.
+    /// Returns the index of a refused byte, where [`REFUSED`] goes. Replaces digits of a length
+    /// beyond [`DIGITS`] by spaces.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let mut next = 0;
         while next < bytes.len() {
@@ -81,7 +78,7 @@ impl RawHead {
         None
     }
 
-    /// Restores the digits that [`RawHead::read`] removed, because they were signed.
+    /// Restores the removed digits, because they were signed.
     pub(crate) fn restore_length(&self, headers: &mut HeaderMap) {
         let Some(length) = headers.get_mut(CONTENT_LENGTH) else { return };
         let digits = length.as_bytes();
@@ -104,7 +101,7 @@ impl RawHead {
         }
     }
 
-    /// The latest head was refused, so the end of its message is unknown.
+    /// The end of the latest message is unknown.
     pub(crate) fn refuse(&mut self) {
         self.at = At::Refused;
     }
@@ -211,7 +208,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// What hyper gets of `bytes` in pieces of `size`.
     fn pass(bytes: &[u8], size: usize) -> (Vec<u8>, RawHead) {
         let mut head = RawHead::new();
         let mut passed = Vec::new();
@@ -227,7 +223,6 @@ mod tests {
         (passed, head)
     }
 
-    /// The index of the first refused byte, independent of pieces.
     fn refused_at(bytes: &str) -> Option<usize> {
         let whole = pass(bytes.as_bytes(), bytes.len()).0;
         for size in 1..bytes.len() {
@@ -255,7 +250,6 @@ mod tests {
 
     #[test]
     fn faults_hidden_by_hyper_are_refused() {
-        // A bar marks the refused byte.
         for marked in [
             "|\nGET / HTTP/1.1\r\n\r\n",
             "\r\n|\nGET / HTTP/1.1\r\n\r\n",
@@ -273,7 +267,6 @@ mod tests {
             let at = marked.find('|').unwrap();
             let bytes = marked.replace('|', "");
             assert_eq!(refused_at(&bytes), Some(at), "{bytes:?}");
-            // Also after another request, whose body ends in CR.
             let behind = format!("{HEAD}ab\r{bytes}");
             assert_eq!(refused_at(&behind), Some(HEAD.len() + 3 + at), "{behind:?}");
         }
@@ -306,7 +299,6 @@ mod tests {
                 assert_eq!(headers[CONTENT_LENGTH], digits);
             }
         }
-        // Invalid lengths stay invalid.
         for digits in ["99999999999999999999x", "99999999999999999999 9", "99999999999999999999,9"]
         {
             let bytes = format!("GET / HTTP/1.1\r\ncontent-length: {digits}\r\n\r\n");
@@ -345,7 +337,6 @@ mod tests {
             "\0",
             ",",
         ];
-        // Marsaglia's xorshift.
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
         let mut below = |limit: usize| {
             random ^= random << 13;
@@ -379,7 +370,6 @@ mod tests {
             match length {
                 None | Some(Some(0)) => assert_eq!(head.at, At::Start, "{text:?}"),
                 Some(Some(length)) => assert_eq!(head.at, At::Body(length), "{text:?}"),
-                // hyper refuses it.
                 Some(None) => continue,
             }
             complete += 1;

@@ -1,5 +1,3 @@
-//! One request, from its head to its answer.
-
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -36,7 +34,7 @@ pub(crate) fn malformed(shared: &Shared) -> Response<ResponseBody> {
     refusal.into_response(&shared.settings.load()).map(ResponseBody::whole)
 }
 
-/// `began` is when the head started; `unread` reports whether part of the body was left unread.
+/// `began` is when the head started. `unread` is set while part of the body is unread.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
@@ -49,7 +47,6 @@ pub(crate) async fn answer(
         let answer = health::answer(request.method(), shared.is_leaving());
         return answer.map(ResponseBody::Whole);
     }
-    // The same settings from request to response.
     let settings = shared.settings.load();
     // Refusals are signed once the request is authentic.
     let signed = Cell::new(None);
@@ -67,7 +64,6 @@ pub(crate) async fn answer(
     refusal.into_response(&settings).map(ResponseBody::whole)
 }
 
-/// The protocol's checks in order, and the transport's: places for calls, and time.
 async fn serve(
     shared: &Arc<Shared>,
     settings: &Arc<Settings>,
@@ -81,7 +77,7 @@ async fn serve(
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     unread.set(!body.is_end_stream());
-    // The handshake admits callers without a certificate only for health checks.
+    // The handshake admits callers without a certificate for health checks.
     let demands_certificate = shared.tls.as_ref().is_some_and(ServerTls::demands_certificate);
     if demands_certificate && peer.certificate.is_none() {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "client_certificate_required").into());
@@ -102,9 +98,8 @@ async fn serve(
     };
     let mut room = Room::new(shared);
     let size = body.size_hint().exact().map_or(expected.max_size(), |length| length as usize);
-    // The body stays on the wire meanwhile.
     room.receive(size).await.map_err(|_| overloaded(&expected))?;
-    // The first read makes hyper ask for the body (`100 Continue`).
+    // The first read makes hyper send `100 Continue`.
     let body = read(shared, &expected, body, began).await?;
     unread.set(false);
 
@@ -141,15 +136,13 @@ async fn serve(
         reply,
     };
     shared.service.call(call);
-    // `None` if the reply was dropped, because the service failed or is going away.
     let (answer, place) = running.answer().await.ok_or(Unanswered::Failed)?;
     let outcome = match answer {
         Answer::Outcome(outcome) => {
-            // Whoever gets the response finds room for the next call.
+            // The caller may call again at once.
             drop(place);
             outcome
         }
-        // Boxed, because it is rare.
         Answer::Items(items) if takes_stream => {
             drop(place);
             return begin_stream(shared, settings, &context, items, result, deadline);
@@ -180,7 +173,6 @@ fn overloaded(expected: &ExpectedBody<u32>) -> Refusal {
     expected.refuse(UNAVAILABLE, OVERLOADED).with_retry_after(RETRY_AFTER)
 }
 
-/// `began` is when the head of the request started.
 async fn read(
     shared: &Shared,
     expected: &ExpectedBody<u32>,
@@ -217,11 +209,9 @@ impl Stage {
 
 enum Decoded {
     Whole(Call<u32>, Box<Tape>),
-    /// The body is larger than its gzip trailer claims.
     Exceeds(VerifiedBody<u32>),
 }
 
-/// Makes arguments of a body. Inflates and decodes only what there is room for.
 async fn decode(
     shared: &Shared,
     expected: ExpectedBody<u32>,
@@ -242,7 +232,6 @@ async fn decode(
             return Err(stage.overloaded().into());
         }
         let options = options.clone();
-        // Small bodies may exceed their claim.
         let limit = inflated.max(SMALL);
         let decoded = shared.codecs.run(compressed.max(inflated), move |codec| {
             let body = match stage {
@@ -257,7 +246,6 @@ async fn decode(
             let mut call =
                 arguments.decode(&mut codec.decoder, &options.as_options(), &mut tape)?;
             if !tape.refers_to_source {
-                // Free it now rather than after JavaScript has the values.
                 call.source = Bytes::new();
             }
             Ok::<_, Unanswered>(Decoded::Whole(call, tape))

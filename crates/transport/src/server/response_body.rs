@@ -1,5 +1,3 @@
-//! The body of a response: whole, or a stream of frames.
-
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;

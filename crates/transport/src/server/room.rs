@@ -1,5 +1,3 @@
-//! The memory of one call on its way to its function.
-
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout as time_limit;
@@ -8,7 +6,7 @@ use super::Shared;
 use super::forecast::Forecast;
 use crate::memory::{Share, Stage, counted};
 
-/// For memory that the result may not need.
+/// How long to wait for memory that the result may not need.
 const CAUTION: Duration = Duration::from_secs(1);
 
 pub(crate) struct NoRoom;
@@ -31,8 +29,6 @@ impl Room {
         self.grow_within(Stage::Arrived, bytes, self.patience).await
     }
 
-    /// Waits for room for arguments of `size` bytes and the result, whose forecast may change
-    /// meanwhile.
     pub(crate) async fn admit(
         &mut self,
         size: usize,

@@ -1,5 +1,3 @@
-//! TLS connections.
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +12,7 @@ use super::linger::{Sending, linger};
 use super::{Peer, Phase, Shared, connection};
 use crate::tls::peer_certificate;
 
-/// For a peer that speaks HTTP without TLS, which would not understand an alert.
+/// A peer that speaks HTTP would not understand an alert.
 const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 32\r\n\r\nthis port speaks TLS: use https\n";
 
@@ -37,9 +35,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// Resolves when a closing server no longer waits for a first request.
 async fn unwanted(phase: &watch::Receiver<Phase>) {
-    // Separate receivers, so that `connection::serve` still sees the changes.
+    // `connection::serve` must still see the changes.
     let (mut draining, mut aborted) = (phase.clone(), phase.clone());
     let _ = draining.wait_for(|phase| *phase >= Phase::Draining).await;
     let _ = timeout(FIRST_REQUEST, aborted.wait_for(|phase| *phase == Phase::Aborted)).await;
@@ -51,17 +48,16 @@ async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStre
         return None;
     }
     match shared.tls.as_ref()?.accept(stream).await {
-        // Boxed, because a session is large and the connection's future is moved.
+        // A session would enlarge every connection's future.
         Ok(stream) => Some(Box::new(stream)),
         Err((_error, mut stream)) => {
-            // A reset would destroy the alert to the peer.
+            // A reset would destroy the alert.
             linger(&mut stream, b"", Sending::Unknown, true).await;
             None
         }
     }
 }
 
-/// HTTP methods are capital letters; TLS records start with a small number.
 async fn begins_like_http(stream: &TcpStream) -> bool {
     let mut first = [0];
     matches!(stream.peek(&mut first).await, Ok(1) if first[0].is_ascii_uppercase())

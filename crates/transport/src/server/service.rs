@@ -1,4 +1,4 @@
-//! The interface between the server and whatever answers its calls.
+//! The interface to the code that answers calls.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -25,17 +25,17 @@ pub trait Service: Send + Sync + 'static {
 
 pub struct IncomingCall {
     pub function: u32,
-    /// The arguments: a proper list as long as the arity.
+    /// The arguments as a proper list.
     pub tape: Box<Tape>,
     /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// How much longer the caller waits, from now; zero if it has given up, `None` if unknown.
+    /// How much longer the caller waits; zero if the caller has given up, `None` if unknown.
     pub timeout: Option<Duration>,
     pub request_id: HeaderValue,
-    /// The authenticated caller; `None` without a name.
+    /// The authenticated caller, if it has a name.
     pub caller: Option<Arc<str>>,
     pub carried: Option<Box<CarriedContext>>,
-    /// Whether the caller accepts a stream. Otherwise items are collected into a list.
+    /// Whether the caller accepts a stream. Otherwise the server collects items into a list.
     pub takes_stream: bool,
     pub peer: Arc<Peer>,
     pub reply: Reply,
@@ -43,15 +43,15 @@ pub struct IncomingCall {
 
 #[derive(Debug)]
 pub struct Peer {
-    /// Its address, or its proxy's.
+    /// The address of the peer or its proxy.
     pub address: SocketAddr,
-    /// Its certificate as DER. `None` unless the server requires one.
+    /// The certificate as DER; `None` unless the server requires one.
     pub certificate: Option<Vec<u8>>,
 }
 
 pub enum Outcome {
     Return(Box<dyn TapeSource>),
-    /// `{Class, Reason, Stacktrace}`.
+    /// `{Class, Reason, Stacktrace}`
     Exception(ExceptionClass, Box<dyn TapeSource>),
     Refused(StatusCode, &'static str),
 }
@@ -66,7 +66,7 @@ pub(crate) enum Answer {
 pub struct Reply {
     state: State,
     watcher: Option<Waker>,
-    /// The arguments' memory while the function runs, even after its caller is gone.
+    /// Counted while the function runs, even after its caller is gone.
     arguments: Share,
 }
 
@@ -82,14 +82,14 @@ impl Reply {
         (Self { state: State::Unanswered(sender), watcher: None, arguments }, receiver)
     }
 
-    /// An outcome that cannot be encoded becomes the exception `{error, {unencodable_result, Text},
-    /// []}`. After items, only an exception can follow.
+    /// A result that cannot be encoded becomes `{error, {unencodable_result, Text}, []}`. After
+    /// items, only an exception can follow.
     pub fn send(mut self, outcome: Outcome) {
         self.settle(Some(outcome));
     }
 
-    /// Adds a list of items to the answer, until [`Reply::end`]. The first `on_taken` is called for
-    /// each list that was taken, perhaps at once or on another thread. Keep few lists untaken.
+    /// Adds a list of items. Calls the first `on_taken` for each taken list, perhaps at once or on
+    /// another thread. Keep few lists untaken.
     pub fn push(&mut self, items: Box<dyn TapeSource>, on_taken: &OnTaken) {
         self.begin_items(on_taken);
         if let State::Items(sender) = &self.state {
@@ -97,7 +97,7 @@ impl Reply {
         }
     }
 
-    /// Without items, the answer is an empty stream or list.
+    /// Without items, the answer is empty.
     pub fn end(mut self) {
         let nothing: OnTaken = Arc::new(|| ());
         self.begin_items(&nothing);
@@ -114,7 +114,6 @@ impl Reply {
         if let State::Unanswered(sender) = before
             && let Err(unsent) = sender.send(Some(Answer::Items(receiver)))
         {
-            // The caller is gone and already counted.
             if let State::Items(items) = &self.state {
                 items.disown();
             }
@@ -155,7 +154,7 @@ impl Reply {
         }
     }
 
-    /// Wakes `waker`, the last one given, once the call is abandoned; true if it already is.
+    /// Wakes the last `waker` once the call is abandoned; true if it already is.
     pub fn wake_when_abandoned(&mut self, waker: &Waker) -> bool {
         match &mut self.state {
             State::Unanswered(sender) => {

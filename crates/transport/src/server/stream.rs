@@ -1,5 +1,3 @@
-//! The byte stream of one connection, as hyper sees it.
-
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
@@ -18,7 +16,7 @@ use super::raw_head::{REFUSED, RawHead};
 use crate::cooperative_budget::CooperativeBudget;
 use crate::spin;
 
-/// Unsent bytes of a stream that the system may buffer.
+/// Unsent bytes that the system may buffer.
 const UNSENT: u32 = 64 * 1024;
 
 /// Times out peers, makes hyper refuse malformed heads, and leaves shutdown to
@@ -29,13 +27,12 @@ pub(crate) struct ServerStream<S> {
     send_timeout: Duration,
     activity: Rc<Activity>,
     raw_head: Rc<RefCell<RawHead>>,
-    /// Set once the peer has closed its side while a request was being answered.
     half_closed: Option<HalfClosed>,
     budget: CooperativeBudget,
     is_limited: bool,
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Runs at most until the deadline, and is reset only when it would be wrong, so a busy
-    /// connection hardly touches it.
+    /// Runs at most until the deadline. It is reset only when it would be wrong, because resetting
+    /// is slow.
     silence: Option<Pin<Box<Sleep>>>,
 }
 
@@ -101,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
             return progress;
         }
         if self.activity.is_streaming() {
-            // The consumer decides how fast it reads a stream, as long as it is there.
+            // The consumer decides how fast it reads a stream.
             return match self.poll_gone(context) {
                 Ok(()) => progress,
                 Err(error) => Poll::Ready(Err(error)),
@@ -130,8 +127,8 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
         }
     }
 
-    /// Looks for the end of the peer's side, because hyper does not read while a request is being
-    /// answered. Fails if the peer is gone.
+    /// Looks for the end of the peer's side, because hyper does not read while it answers. Fails if
+    /// the peer is gone.
     fn poll_gone(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         // hyper reads the rest of the body, and the next request is a sign of life.
         let is_reading = self.is_in_message() || self.has_bytes();
@@ -154,8 +151,7 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
             }
         }
         match &mut self.half_closed {
-            // A stream allows no interim responses to probe the peer, and its callers keep their
-            // side open.
+            // A stream allows no interim responses, and its callers keep their side open.
             Some(_) if self.activity.is_streaming() => Err(io::ErrorKind::ConnectionAborted.into()),
             Some(peer) if self.activity.may_send_interim() => {
                 peer.poll_gone(&mut self.stream, context)
@@ -193,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> AsyncRead for ServerStream<
             self.activity.received();
         }
         self.budget.moved(result.is_ready().then_some(length));
-        // hyper reads once more after each request, when nothing is outstanding.
+        // hyper reads once more after each request.
         if result.is_pending() && (self.is_in_message() || self.activity.awaits_head()) {
             self.stream.acknowledge();
         }

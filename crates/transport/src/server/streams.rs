@@ -19,7 +19,7 @@ impl Streams {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        // Streams that find no place are counted for a moment.
+        // Rejected streams are counted for a moment.
         self.in_flight.load(Ordering::Relaxed).min(self.max)
     }
 }

@@ -1,4 +1,4 @@
-//! Bounds the bytes of a stream between hyper and the socket.
+//! Bounds a stream's bytes between hyper and the socket.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::streams::StreamPlace;
 use crate::locks::Mutex;
 use crate::memory::Share;
 
-/// No frames are made while this many bytes are unsent.
+/// Framing pauses at this many unsent bytes.
 pub(crate) const WINDOW: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl Unsent {
             }
             let mut waiting = self.waiting.lock();
             *waiting = Some(context.waker().clone());
-            // Frames are written on this thread, so none was since the check.
+            // This thread writes frames, so there was none since the check.
             Poll::Pending
         })
         .await;
@@ -62,7 +62,6 @@ impl Unsent {
     }
 }
 
-/// Frames, and what they hold until they are written.
 struct Frames {
     frames: Vec<u8>,
     unsent: Arc<Unsent>,
