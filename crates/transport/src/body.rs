@@ -1,12 +1,10 @@
-//! Reads message bodies up to a limit.
-
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame};
 
-/// Memory grows with what has arrived, not with the length that a peer claims.
+/// Memory grows with the received bytes, not with the claimed length.
 pub(crate) struct BodyReader {
     limit: usize,
     body: CollectedBody,
@@ -17,7 +15,7 @@ pub(crate) struct BodyReader {
 pub(crate) struct CollectedBody {
     first: Bytes,
     more: Vec<Bytes>,
-    /// Small pieces are copied here, because each may keep much more memory alive.
+    /// Copies of small pieces, because each may keep much more memory alive.
     last: BytesMut,
     length: usize,
 }

@@ -10,13 +10,12 @@ use tokio::sync::Semaphore;
 
 use crate::locks::Mutex;
 
-/// Limit of inline work in bytes. Decoding 64 KiB takes about 50 µs, some five times the cost of a
-/// hop to another thread.
+/// Limit of inline work in bytes. Decoding 64 KiB takes about 50 µs, five times the cost of a hop
+/// to another thread.
 const INLINE: usize = 64 * 1024;
-/// Lower for frames of streams: a call may wait for a thousand of them, and compressing 8 KiB takes
-/// about as long as decoding 64 KiB.
+/// A call may wait for a thousand frames, and compressing 8 KiB takes about as long as decoding 64
+/// KiB.
 const INLINE_FRAME: usize = 8 * 1024;
-/// Codecs kept for reuse: one for the I/O thread, others for the blocking pool.
 const KEPT: usize = 4;
 
 pub(crate) struct Codec {
@@ -38,19 +37,17 @@ impl Default for Codecs {
     }
 }
 
-/// Boxed, because each use moves one out and back.
 type Idle = Vec<Box<Codec>>;
 
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
-/// Whether a frame of about `size` bytes is processed on the I/O thread.
 pub(crate) fn is_inline_frame(size: usize) -> bool {
     size <= INLINE_FRAME
 }
 
 impl Codecs {
-    /// Runs `work` on a message of about `size` bytes. Panics if `work` does.
+    /// Panics if `work` does.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         size: usize,
@@ -62,8 +59,6 @@ impl Codecs {
         self.run_elsewhere(work).await
     }
 
-    /// The same for a frame of a stream. Large frames wait for each other, so they leave cores for
-    /// messages of calls.
     pub(crate) async fn run_frame<T: Send + 'static>(
         &self,
         size: usize,

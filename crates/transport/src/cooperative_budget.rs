@@ -7,11 +7,10 @@ use std::task::{Context, Poll};
 use crate::codec::is_inline_frame;
 use crate::io_thread::let_others_go_first;
 
-/// Bytes that a connection may move per turn, which takes some 50 µs.
+/// Bytes that a connection may move per turn, in some 50 µs.
 const BUDGET: usize = 256 * 1024;
 
-/// Cost of encoding or decoding a frame and each of its bytes, which may be compressed, in bytes
-/// moved.
+/// The cost of a frame and of each of its bytes, which may be compressed, in bytes moved.
 const FRAME: usize = 16 * 1024;
 const BYTE: usize = 4;
 
@@ -21,7 +20,7 @@ pub(crate) struct CooperativeBudget {
 }
 
 impl CooperativeBudget {
-    /// Whether the turn goes on; if not, the task is woken again after others.
+    /// Whether the turn goes on. If not, tokio wakes the task after others.
     pub(crate) fn goes_on(&mut self, context: &mut Context<'_>) -> bool {
         if self.moved < BUDGET {
             return true;
@@ -31,7 +30,7 @@ impl CooperativeBudget {
         false
     }
 
-    /// Counts moved bytes; `None` resets, because the connection has to wait anyway.
+    /// `None` resets, because the connection has to wait anyway.
     pub(crate) fn moved(&mut self, bytes: Option<usize>) {
         self.moved = bytes.map_or(0, |bytes| self.moved + bytes);
     }
@@ -57,7 +56,6 @@ impl CooperativeBudget {
         &bytes[..bytes.len().min(BUDGET)]
     }
 
-    /// What to write of slices that exceed the budget.
     pub(crate) fn too_large<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
         let length: usize = slices.iter().map(|slice| slice.len()).sum();
         if length <= BUDGET {

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Returns the message of a panic. Shared state must be consistent wherever the future can panic.
-/// Takes it pinned, because an async function stores a future that it owns twice.
+/// Shared state must be consistent wherever the future can panic. Takes it pinned, because an async
+/// function stores its own futures twice.
 pub(crate) async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|context| poll_caught(future.as_mut(), context)).await
 }
@@ -22,7 +22,6 @@ fn poll_caught<F: Future>(
     }
 }
 
-/// The payload of `panic!` is a literal or a formatted string.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()

@@ -19,16 +19,14 @@ use crate::locks::Mutex;
 use crate::mailbox::Mailbox;
 use crate::spin;
 
-/// As shown by debuggers and `top -H`.
 const NAME: &str = "backwater-io";
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// Minimum of blocking threads. More than there are cores gain nothing for large messages, but name
-/// lookups, which mostly wait, share these threads.
+/// Minimum of blocking threads. Name lookups, which mostly wait, share them with large messages.
 const LEAST_THREADS: usize = 4;
 /// How often a spinning thread checks messages before it checks sockets.
 const LOOKS: u32 = 16;
 
-/// One I/O thread with only small calls keeps three JavaScript threads busy; see
+/// One I/O thread with small calls keeps three JavaScript threads busy; see
 /// docs/decisions/io-threads.md.
 const CORES_PER_THREAD: usize = 4;
 const MOST_THREADS: usize = 4;
@@ -49,10 +47,9 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// A thread with a single-threaded tokio runtime for servers and clients.
+/// A thread with a tokio runtime for servers and clients.
 ///
-/// A panic ends only its task and drops what it owned, which notifies waiters.
-/// Dropping the `IoThread` calls [`IoThread::shutdown`].
+/// A panic ends only its task. Dropping the `IoThread` calls [`IoThread::shutdown`].
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -69,17 +66,14 @@ pub struct IoThread {
 }
 
 impl IoThread {
-    /// The recommended number of I/O threads: one per four cores, from one to four.
-    ///
-    /// Counts only cores that this process may use. On Linux, CPU affinity and the CPU quota of a
-    /// container (cgroup `cpu.max`) limit them.
+    /// The recommended number of I/O threads: one per four cores that this process may use, from
+    /// one to four.
     pub fn default_count() -> usize {
         count_for(thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
 
-    /// Starts the thread. It calls `on_park` before it sleeps, to wake others once for a batch of
-    /// results, and when a busy connection yields. Under constant load, `on_park` may not be called
-    /// for a while.
+    /// Starts the thread. It calls `on_park` before it sleeps and when a busy connection yields, to
+    /// wake others once for a batch of results. Under constant load, it may not call for a while.
     ///
     /// # Errors
     ///
@@ -87,12 +81,12 @@ impl IoThread {
     pub fn start(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let inbox = Arc::new(Inbox { messages: Mailbox::new(), spin: AtomicU64::new(0) });
         let of_thread = Arc::clone(&inbox);
-        // The runtime may not leave its thread, so the thread builds it and reports the result.
+        // The runtime may not leave its thread.
         let (report, started) = std::sync::mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(NAME.into()).spawn(move || {
             match build_runtime(&of_thread, on_park) {
                 Ok(runtime) => {
-                    // Fails only if `start` no longer waits; then the thread is not needed.
+                    // Fails only if `start` no longer waits.
                     if report.send(Ok(())).is_ok() {
                         run(runtime, &of_thread);
                     }
@@ -120,27 +114,23 @@ impl IoThread {
         self.spawner.spawn(make)
     }
 
-    /// How long the thread spins before it sleeps, while few calls are in flight and spinning
-    /// helps: waking a thread takes longer than a small call. Zero at first.
+    /// How long the thread spins before it sleeps, if spinning helps. Zero at first.
     pub fn set_spin(&self, limit: Duration) {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         self.spawner.inbox.spin.store(limit, Ordering::Relaxed);
     }
 
-    /// Does not keep the thread running.
     pub fn spawner(&self) -> Spawner {
         self.spawner.clone()
     }
 
-    /// Drops all tasks and waits for the thread to end. To end them in order, close servers and
-    /// clients first.
+    /// Drops all tasks and waits for the thread to end. Close servers and clients first.
     pub fn shutdown(&self) {
         let _ = self.spawner.inbox.messages.send(Message::Stop);
         let thread = self.thread.lock().take();
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
-            // The panic hook has reported any panic.
             let _ = thread.join();
         }
     }
@@ -161,7 +151,7 @@ pub struct Spawner {
 #[derive(Debug)]
 struct Inbox {
     messages: Mailbox<Message>,
-    /// Spin limit in nanoseconds.
+    /// The spin limit in nanoseconds.
     spin: AtomicU64,
 }
 
@@ -175,7 +165,7 @@ impl Spawner {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + 'static,
     {
-        // The task calls `make`, so that a panic in it is the task's own.
+        // A panic in `make` must be the task's own.
         let start: Start = Box::new(|| drop(tokio::task::spawn_local(async { make().await })));
         self.inbox.messages.send(Message::Start(start)).map_err(|_| IoThreadStopped)
     }
@@ -196,11 +186,10 @@ thread_local! {
     static ON_PARK: RefCell<Option<Arc<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Lets a busy task wait until other tasks, all sockets and messages had their turn; tokio alone
-/// would check them only after dozens of polls. Also calls `on_park`.
+/// Wakes the task after other tasks, all sockets and messages, which tokio alone checks only after
+/// dozens of polls.
 pub(crate) fn let_others_go_first(context: &mut Context<'_>) {
     call_on_park();
-    // Tokio calls its waker after the next check of the sockets.
     let _pending = pin!(tokio::task::yield_now()).poll(context);
 }
 
@@ -241,16 +230,14 @@ fn run(runtime: LocalRuntime, inbox: &Inbox) {
     runtime.block_on(poll_fn(|context| inbox.poll(&mut emptied, context)));
     // Unread messages own what others wait for.
     inbox.messages.close();
-    // Dropping it would wait for name lookups that hang.
+    // Dropping the runtime would wait for name lookups that hang.
     runtime.shutdown_background();
 }
 
 impl Inbox {
-    /// Makes the thread check messages instead of sleeping, if that probably pays.
     fn stay_awake(&self) {
         if spin::begin(Duration::from_nanos(self.spin.load(Ordering::Relaxed))) {
             self.messages.watch();
-            // On this thread, this takes no system call.
             self.messages.wake_receiver();
         }
     }

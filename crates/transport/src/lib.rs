@@ -1,7 +1,6 @@
-//! backwater over HTTP/1.1: a server and a client on hyper and tokio.
+//! A backwater server and client over HTTP/1.1, on hyper and tokio.
 //!
-//! Everything lives on an [`IoThread`]. This crate owns sockets, limits of time and number, and
-//! shutdown; the protocol crate checks messages.
+//! This crate owns sockets, limits and shutdown. The protocol crate checks messages.
 
 mod body;
 mod client;

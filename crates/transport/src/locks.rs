@@ -1,5 +1,4 @@
-//! Locks without poisoning: no code panics between two steps that belong together while it holds
-//! one.
+//! Locks without poisoning, because their holders never panic between two dependent steps.
 
 use std::sync::{
     Mutex as StdMutex, MutexGuard, PoisonError, RwLock as StdRwLock, RwLockReadGuard,

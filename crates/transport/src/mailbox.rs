@@ -15,7 +15,6 @@ pub(crate) struct Mailbox<T> {
 struct State<T> {
     messages: VecDeque<T>,
     receiver: Option<Waker>,
-    /// Whether the receiver watches and need not be woken.
     watched: bool,
     closed: bool,
 }
@@ -27,7 +26,6 @@ impl<T> Mailbox<T> {
         Self { state: Mutex::new(state), filled: AtomicBool::new(false) }
     }
 
-    /// Returns the message if the mailbox is closed.
     pub(crate) fn send(&self, message: T) -> Result<(), T> {
         let mut state = self.state.lock();
         if state.closed {
@@ -57,12 +55,11 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// The receiver watches from now on and need not be woken.
     pub(crate) fn watch(&self) {
         self.state.lock().watched = true;
     }
 
-    /// The receiver must be woken from now on. Returns whether there are messages already.
+    /// Returns whether there are messages already.
     #[must_use]
     pub(crate) fn stop_watching(&self) -> bool {
         let mut state = self.state.lock();
@@ -74,7 +71,6 @@ impl<T> Mailbox<T> {
         self.filled.load(Ordering::Acquire)
     }
 
-    /// Takes all messages in exchange for an empty queue.
     pub(crate) fn take(&self, emptied: VecDeque<T>) -> VecDeque<T> {
         let mut state = self.state.lock();
         self.filled.store(false, Ordering::Release);
@@ -88,7 +84,7 @@ impl<T> Mailbox<T> {
             state.receiver = None;
             std::mem::take(&mut state.messages)
         };
-        // Outside the lock, because dropping messages may send others.
+        // Dropping messages may send others.
         drop(unread);
     }
 }

@@ -1,13 +1,11 @@
 //! Bounds the memory of messages between sockets and JavaScript.
 //!
-//! A server or client has one account. Each message holds a [`Share`] of it, which grows and
-//! shrinks as the message changes form, and is returned on drop. Growing waits for room; existing
-//! data, such as a result, is counted without waiting.
+//! Each message holds a [`Share`] of its server's or client's account. Growing a share waits for
+//! room, but existing data is counted at once.
 //!
-//! Arriving bodies take at most half of the memory, so that arrived ones can be decoded. Shares
-//! cannot deadlock: when waiting shares hold all used memory, one of them may exceed the limit, and
-//! no other until it is gone or usage is within the limit again. So usage exceeds the limit by at
-//! most one message.
+//! Arriving bodies take at most half of the memory, so that arrived ones can be decoded. When
+//! waiting shares hold all used memory, one of them may exceed the limit, until it is gone or usage
+//! fits again. So shares cannot deadlock, and usage exceeds the limit by at most one message.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,15 +16,14 @@ use tokio::sync::oneshot;
 
 use crate::locks::Mutex;
 
-/// Smaller messages are not counted: the number of calls bounds them.
+/// The number of calls bounds smaller messages, which are not counted.
 pub(crate) const SMALL: usize = 16 * 1024;
 
 pub(crate) fn counted(size: usize) -> usize {
     if size > SMALL { size } else { 0 }
 }
 
-/// Memory to decode `compressed` bytes into `inflated` bytes: both, and a tape of at most four
-/// bytes for each.
+/// Memory for both forms, and for a tape of at most four bytes per inflated byte.
 pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
     if compressed.max(inflated) > SMALL {
         compressed.saturating_add(inflated.saturating_mul(5))
@@ -35,7 +32,7 @@ pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
     }
 }
 
-/// A tape and bytes.
+/// Memory for a tape and bytes.
 pub(crate) fn encoding(size: usize) -> usize {
     counted(size).saturating_mul(2)
 }
@@ -43,7 +40,6 @@ pub(crate) fn encoding(size: usize) -> usize {
 #[derive(Debug)]
 pub(crate) struct Memory {
     limit: usize,
-    /// See [`Memory::abandon`].
     abandoned: AtomicIsize,
     state: Mutex<State>,
 }
@@ -59,13 +55,13 @@ struct State {
     used: usize,
     /// The part of `used` that waiting shares hold.
     held: usize,
-    /// The part of `used` that abandoned calls hold. Briefly negative when a call settles while it
-    /// is being abandoned.
+    /// The part of `used` that abandoned calls hold. Briefly negative when a call settles
+    /// meanwhile.
     abandoned: isize,
     /// Served before `arriving`.
     arrived: VecDeque<Waiter>,
     arriving: VecDeque<Waiter>,
-    /// Larger than the limit: served when nothing else is in use, without blocking others.
+    /// Larger than the limit. Served when nothing else is in use, without blocking others.
     oversize: VecDeque<Waiter>,
     beyond: Option<u64>,
     next: u64,
@@ -100,8 +96,8 @@ impl Memory {
         self.limit / SMALL
     }
 
-    /// Counts a call whose caller is gone but whose function runs as [`SMALL`], because another
-    /// call gets its place. Its share remains.
+    /// Counts a running call without a caller as [`SMALL`], because another call gets its place.
+    /// Its share remains.
     pub(crate) fn abandon(&self, share: usize) {
         self.change_abandoned(1, share.cast_signed());
     }
@@ -179,8 +175,7 @@ impl State {
         let _ = waiter.granted.send(());
     }
 
-    /// The waiter that may exceed the limit: the one that already does, or else the oldest with
-    /// memory.
+    /// The waiter that may exceed the limit: one that already does, or else the oldest with memory.
     fn furthest(&self) -> Option<u64> {
         let waiters = [&self.arrived, &self.arriving, &self.oversize].into_iter().flatten();
         let order = |waiter: &&Waiter| {
@@ -209,7 +204,6 @@ impl Share {
         self.bytes
     }
 
-    /// Waits for room if the share grows.
     pub(crate) async fn grow(&mut self, stage: Stage, bytes: usize) {
         let Some(memory) = &self.memory else { return };
         if bytes <= self.bytes {
@@ -274,7 +268,6 @@ impl Share {
     }
 }
 
-/// See [`Share::abandonment`].
 pub(crate) struct Abandonment {
     memory: Option<Arc<Memory>>,
     bytes: usize,
@@ -418,7 +411,6 @@ mod tests {
         let mut other = pin!(other.grow(Stage::Arrived, LIMIT));
         assert!(!is_ready(other.as_mut()));
         first.set(LIMIT / 10);
-        // There is room for another body, but arrived ones go first.
         assert!(!is_ready(second.as_mut()));
         drop(first);
         assert!(is_ready(other));
@@ -460,7 +452,6 @@ mod tests {
         assert_eq!(memory.used(), LIMIT);
     }
 
-    /// Memory of a message while it is received, decoded, waiting for its function, and running.
     type Course = [usize; 4];
 
     async fn pass(memory: Arc<Memory>, [arriving, decoding, decoded, running]: Course) {
@@ -474,7 +465,6 @@ mod tests {
         yield_now().await;
     }
 
-    /// Polls 64 messages in random order until all are done, and returns the maximum usage.
     fn most_used(courses: &[Course], seed: u64) -> usize {
         let mut random = seed;
         let mut below = |end: usize| {
@@ -503,7 +493,6 @@ mod tests {
 
     #[test]
     fn memory_exceeds_the_limit_by_at_most_one_message() {
-        // Bodies that count when they arrive, or only when inflated, and others.
         let courses: [Course; 5] = [
             [LIMIT / 600, LIMIT * 5 / 2, LIMIT / 2, LIMIT],
             [0, LIMIT * 5 / 2, LIMIT / 2, LIMIT * 3 / 2],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// More calls in flight keep their threads awake without spinning.
+/// More calls in flight keep their threads awake anyway.
 const FEW: usize = 4;
 /// Successes to remember. A failure costs as much as two successes save.
 const MOST_CREDIT: u32 = 8;
@@ -14,7 +14,7 @@ const PAUSE: u32 = 256;
 /// A longer gap between checks means that others need the CPU.
 const LOST: Duration = Duration::from_micros(500);
 
-/// Decides to spin as long as it helps, so that an idle thread does not burn CPU.
+/// Spins as long as it helps, so that an idle thread does not burn CPU.
 #[derive(Clone, Copy, Debug)]
 struct Credit {
     credit: u32,
@@ -67,7 +67,7 @@ struct Wait {
 #[derive(Default)]
 struct Waits {
     under_way: Arc<AtomicUsize>,
-    /// Maximum of calls in flight since the last decision.
+    /// The maximum since the last decision.
     most: Cell<usize>,
     events: Cell<u32>,
     wait: Cell<Option<Wait>>,
@@ -79,7 +79,6 @@ thread_local! {
     static WAITS: Waits = Waits::default();
 }
 
-/// Counts a call in flight on this thread, of either side.
 #[derive(Debug)]
 pub(crate) struct UnderWay(Arc<AtomicUsize>);
 
@@ -107,7 +106,7 @@ pub(crate) fn begin(limit: Duration) -> bool {
     WAITS.with(|waits| {
         let under_way = waits.under_way.load(Ordering::Relaxed);
         let called = under_way > 0;
-        // Calls come and go in bursts, so the current number alone says nothing.
+        // Calls come and go in bursts, so the current number says nothing.
         let most = waits.most.replace(under_way);
         if limit.is_zero() || most > FEW || waits.wait.get().is_some() {
             return false;
@@ -126,7 +125,7 @@ pub(crate) fn is_waiting() -> bool {
     WAITS.with(|waits| waits.wait.get().is_some())
 }
 
-/// Whether to go on spinning. `is_over`: another thread has sent something.
+/// `is_over`: another thread has sent something.
 pub(crate) fn goes_on(is_over: bool) -> bool {
     WAITS.with(|waits| {
         let Some(wait) = waits.wait.get() else { return false };

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use crate::locks::RwLock;
 
-/// Loaded values stay as they were.
 pub(crate) struct Swap<T> {
     current: RwLock<Arc<T>>,
 }

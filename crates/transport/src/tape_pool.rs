@@ -1,16 +1,14 @@
-//! A pool of tapes: decoding a small message costs less than allocating its tape and freeing it on
-//! another thread.
+//! Allocating a tape and freeing it on another thread costs more than decoding a small message.
 
 use backwater_etf::Tape;
 
 use crate::locks::Mutex;
 
-/// About as many messages are between the threads of a busy client or server.
+/// About as many messages are between the threads of a busy process.
 const KEPT: usize = 128;
 /// Maximum size of each part of a kept tape, in bytes.
 const SMALL: usize = 4096;
 
-/// Messages hold boxed tapes, so the boxes are reused, too.
 type Tapes = Vec<Box<Tape>>;
 
 static POOL: Mutex<Tapes> = Mutex::new(Tapes::new());

@@ -1,4 +1,4 @@
-//! Owned terms, which outlive a call and change threads.
+//! Terms that outlive a call and change threads.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl TapeSource for OwnedTape {
     }
 }
 
-/// Approximate bytes, which decide where the tape is encoded.
+/// Approximate size in bytes.
 pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
     tape.words.len() * 4
         + tape.latin1.len()
@@ -82,7 +82,7 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
 pub struct OwnedDecodeOptions {
     pub exact: bool,
     pub binaries: Binaries,
-    /// Accepted atoms; `None` for all.
+    /// `None` accepts all.
     pub known_atoms: Option<Arc<dyn KnownAtoms + Send + Sync>>,
     pub max_depth: u32,
     pub max_terms: u32,

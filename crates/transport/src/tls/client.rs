@@ -1,5 +1,3 @@
-//! The client's side of TLS.
-
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -122,7 +120,7 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-/// A trailing dot means the same host, but certificates do not contain it (RFC 6066, section 3).
+/// Certificates do not contain a host's trailing dot (RFC 6066, section 3).
 fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(host.strip_suffix('.').unwrap_or(host)).ok().map(|name| name.to_owned())
 }

@@ -82,8 +82,7 @@ impl TlsFailure {
         }
     }
 
-    /// In TLS 1.3 the client learns only before the first response that its certificate was
-    /// refused.
+    /// In TLS 1.3, only the first read reports that the server refused the client's certificate.
     pub(crate) fn of_first_read(error: &io::Error, circumstances: Circumstances) -> Option<Self> {
         match tls_error(error)? {
             Error::AlertReceived(alert) if is_about_certificate(*alert, circumstances) => {
@@ -154,7 +153,7 @@ fn of_certificate(error: &CertificateError) -> TlsFailure {
 fn of_alert(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure {
     match alert {
         alert if is_about_certificate(alert, circumstances) => refused(alert, circumstances),
-        // How TLS 1.2 servers report a missing certificate (RFC 5246, 7.4.6).
+        // TLS 1.2 servers report a missing certificate like this (RFC 5246, 7.4.6).
         AlertDescription::HandshakeFailure
             if circumstances.was_asked && !circumstances.has_certificate =>
         {
@@ -186,7 +185,7 @@ fn of_alert(alert: AlertDescription, circumstances: Circumstances) -> TlsFailure
 /// Alerts that refuse the client's certificate (RFC 8446, 6.2).
 fn is_about_certificate(alert: AlertDescription, circumstances: Circumstances) -> bool {
     match alert {
-        // The issuer's signature, if the client has sent a certificate.
+        // The issuer's signature is wrong.
         AlertDescription::DecryptError => circumstances.was_asked && circumstances.has_certificate,
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate

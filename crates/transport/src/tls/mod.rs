@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 with rustls: certificates, trust and handshake failures.
+//! TLS 1.2 and 1.3 with rustls.
 
 mod client;
 mod failure;
@@ -23,7 +23,7 @@ const ALPN: &[u8] = b"http/1.1";
 pub struct TlsOptionError {
     /// `cert`, `key`, `ca`, `clientCa` or `servername`.
     pub option: &'static str,
-    /// Requirement and fault, to follow the option's name.
+    /// The requirement and the fault, to follow the option's name.
     pub message: String,
 }
 

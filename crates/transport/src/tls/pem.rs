@@ -1,5 +1,3 @@
-//! Reads certificates and keys in PEM.
-
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
@@ -8,7 +6,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{TlsOptionError, provider};
 
-/// At least one certificate. Errors name `option`.
+/// Reads at least one certificate. Errors name `option`.
 pub(super) fn certificates(
     option: &'static str,
     text: &[u8],
@@ -42,7 +40,7 @@ fn is_damaged(certificate: &CertificateDer<'_>) -> bool {
     matches!(read, Err(BadDer | BadDerTime | TrailingData(_)))
 }
 
-/// A certificate chain and its matching key. Errors name `cert` or `key`.
+/// Reads a certificate chain and its matching key. Errors name `cert` or `key`.
 pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsOptionError> {
     let chain = certificates("cert", cert)?;
     let key = private_key(key)?;
@@ -62,7 +60,7 @@ pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>
                 "takes the key of the certificate in 'tls.cert', whose first certificate has another one",
             ))
         }
-        // Other errors concern certificates that webpki refuses. The peer may accept them.
+        // The peer may accept certificates that webpki refuses.
         _ => Ok(Arc::new(certified)),
     }
 }
@@ -97,7 +95,7 @@ fn has_key(text: &[u8]) -> bool {
     false
 }
 
-/// Says what is wrong without quoting the text, which may contain a key.
+/// Does not quote the text, which may contain a key.
 fn said(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::MissingSectionEnd { .. } => "the line '-----END …-----' is missing",

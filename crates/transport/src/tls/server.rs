@@ -1,5 +1,3 @@
-//! The server's side of TLS.
-
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -23,7 +21,7 @@ use crate::locks::RwLock;
 pub struct CertificatePem<'a> {
     /// The certificate, followed by the chain to a root.
     pub cert: &'a [u8],
-    /// Its private key: PKCS #8, PKCS #1 or SEC 1.
+    /// The private key: PKCS #8, PKCS #1 or SEC 1.
     pub key: &'a [u8],
 }
 
@@ -65,7 +63,7 @@ impl ServerTls {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Current>::clone(&current);
         let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // Choose the strongest common cipher rather than the client's favorite.
+        // Prefer the strongest common cipher over the client's favorite.
         config.ignore_client_order = true;
         let sessions = Arc::new(Sessions::new());
         let tickets: Arc<dyn ProducesTickets> = Arc::<Sessions>::clone(&sessions);
@@ -79,8 +77,8 @@ impl ServerTls {
         self.demands_certificate
     }
 
-    /// Replaces the certificate for new connections. Existing TLS sessions are not resumed, so
-    /// returning clients see the new certificate as well. On error the old one stays.
+    /// Replaces the certificate for new connections. TLS sessions are not resumed, so that
+    /// returning clients see it as well. On error the old one stays.
     pub fn set_certificate(&self, certificate: CertificatePem<'_>) -> Result<(), TlsOptionError> {
         let certified = pem::certified_key(certificate.cert, certificate.key)?;
         *self.current.0.write() = certified;
@@ -88,7 +86,7 @@ impl ServerTls {
         Ok(())
     }
 
-    /// Performs the handshake. On error returns the connection; the peer has received an alert.
+    /// Performs the handshake. On error, the peer has received an alert.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
@@ -116,7 +114,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// Replacing it makes all clients perform full handshakes and see the certificate.
+/// Replacing it makes all clients see the new certificate.
 #[derive(Debug)]
 struct Sessions(RwLock<Kept>);
 

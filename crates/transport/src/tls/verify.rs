@@ -1,5 +1,5 @@
-//! Verification of peers' certificates by webpki, plus one rule: a trusted certificate is accepted
-//! although it is an authority's, because `openssl req -x509` makes such self-signed certificates.
+//! Verification by webpki. A trusted certificate is also accepted if it is an authority's, because
+//! `openssl req -x509` makes such certificates.
 
 use std::sync::Arc;
 
@@ -40,7 +40,6 @@ impl Roots {
         Ok(Self { store: Arc::new(store), exact: certificates })
     }
 
-    /// Skips unusable ones.
     pub(super) fn lenient(certificates: Vec<CertificateDer<'static>>) -> Self {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(certificates.iter().cloned());
@@ -164,7 +163,6 @@ pub(super) struct ClientVerifier {
 }
 
 impl ClientVerifier {
-    /// `optional`: whether the handshake also succeeds without a certificate.
     pub(super) fn new(roots: Roots, optional: bool) -> Result<Self, TlsOptionError> {
         let store = Arc::clone(&roots.store);
         let builder = WebPkiClientVerifier::builder_with_provider(store, provider());
@@ -221,8 +219,7 @@ impl ClientCertVerifier for ClientVerifier {
     }
 }
 
-/// Whether a certificate was refused because it is an authority's. webpki checks the validity
-/// period before that.
+/// webpki checks the validity period before this.
 pub(super) fn is_ca_as_end_entity(error: &CertificateError) -> bool {
     let CertificateError::Other(other) = error else { return false };
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
