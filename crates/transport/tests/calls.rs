@@ -1,4 +1,3 @@
-//! Calls over real sockets, with good and with bad services.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -149,7 +148,6 @@ fn a_thousand_calls_at_a_concurrency_of_64() {
 #[test]
 fn large_messages_go_both_ways() {
     let Setup { io, client, server: _server } = setup();
-    // Larger than the sockets' buffers.
     let text = noise(4 << 20);
     let outcome = call(&io, &client, "echo", &text).unwrap();
     assert_eq!(text_of(&outcome), text);

@@ -1,4 +1,3 @@
-//! Servers that close connections unannounced, at the worst moments.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -19,8 +18,7 @@ use support::{call, connect, eventually, io};
 /// `{return, []}`
 const RETURN: &[u8] = &[131, 104, 2, 119, 6, b'r', b'e', b't', b'u', b'r', b'n', 106];
 
-/// Answers `answers` requests per connection, and then calls `then`. Counts requests that were read
-/// completely.
+/// Answers `answers` requests per connection, then calls `then`. Counts the requests.
 fn peer(answers: usize, then: fn(&mut TcpStream)) -> (Peer, Arc<AtomicUsize>) {
     let counter = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&counter);
@@ -74,8 +72,6 @@ fn a_closed_connection_is_skipped() {
     }
 }
 
-/// How many connections two calls take, `pause` apart from each other, with this `keep-alive`
-/// header in responses.
 fn connections_with_hint(hint: &'static str, pause: Duration) -> usize {
     let io = io();
     let peer = Peer::start(move |mut stream| {

@@ -1,4 +1,3 @@
-//! Faults of servers and networks as callers see them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -32,7 +31,6 @@ fn closing_after_every_response_fails_no_call() {
     for number in 0..50 {
         let text = format!("number {number}");
         assert_eq!(text_of(&call(&io, &client, "echo", &text).unwrap()), text);
-        // The close is under way; the event loop has not seen it.
         eventually("the server has closed", || peer.ended() == number + 1);
     }
     assert_eq!(peer.connections(), 50);
@@ -61,7 +59,6 @@ fn a_close_unseen_by_the_event_loop_fails_no_call() {
     let (server, io) = setup();
     let peer = Arc::new(Peer::before(server.local_addr(), |_, _| Next::Close));
     let client = connect(&io, peer.address, |_| ());
-    // The proxy has its own threads; the server gets one, too.
     let caller = support::io();
     run(&caller, move || async move {
         for number in 0..10 {
@@ -78,7 +75,6 @@ fn an_announced_close_ends_reuse() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
     let peer = Peer::start(move |mut stream| {
-        // Stays open after announcing the close, and answers nothing else.
         let mut first = true;
         while let Some(request) = read_message(&mut stream) {
             counter.fetch_add(1, Ordering::SeqCst);
@@ -120,7 +116,6 @@ fn an_unanswered_request_is_not_repeated() {
     let peer = Peer::start(move |mut stream| {
         let mut upstream = TcpStream::connect(address).unwrap();
         while let Some(request) = read_message(&mut stream) {
-            // Every second request is read and never answered.
             if counter.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
                 return;
             }
@@ -141,7 +136,7 @@ fn a_request_that_was_read_in_part_is_repeated() {
     let peer = Peer::start(|mut stream| {
         let Some(request) = read_message(&mut stream) else { return };
         stream.write_all(&response(&request, 200, "", RETURN)).unwrap();
-        // Most of the next request's body is never read.
+        // Most of the next body is never read.
         read_head(&mut stream);
     });
     let client = connect(&io, peer.address, |options| {
@@ -191,7 +186,7 @@ fn a_refused_connection_names_the_server() {
 fn an_unknown_host_is_a_connect_error() {
     let io = io();
     let client = connect(&io, ([127, 0, 0, 1], 1).into(), |options| {
-        // Reserved by RFC 2606.
+        // RFC 2606 reserves the name.
         options.endpoints = vec![EndpointAddress::new("no-such-host.invalid", 1).into()];
         options.connect_timeout = support::PATIENCE;
     });
@@ -213,7 +208,6 @@ fn a_missing_response_times_out_waiting() {
     let CallError::Timeout { phase, limit, option, times, .. } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::RecvTimeout));
     assert!(times.of(Phase::Wait) >= SHORT.saturating_sub(times.of(Phase::Send)), "{times:?}");
-    // The limit covers only the wait.
     assert!(times.connecting() + SHORT <= elapsed, "{times:?} of {elapsed:?}");
     assert_eq!(client.stats().idle_connections, 0);
 }
@@ -230,7 +224,7 @@ fn a_slow_response_times_out_receiving() {
             std::thread::sleep(SHORT / 10);
         }
     });
-    // On a busy machine the first byte may arrive after the shorter limits.
+    // On a busy machine the first byte may be late.
     let is_receiving = sooner_or_later(|attempt| {
         let limit = SHORT * (attempt as u32 + 1);
         let client = connect(&io, peer.address, |options| options.recv_timeout = limit);
@@ -247,7 +241,6 @@ fn a_server_that_does_not_read_times_out_sending() {
     let (unread, kept) = mpsc::channel();
     let peer = Peer::start(move |stream| unread.send(stream).unwrap());
     let client = connect(&io, peer.address, |options| options.recv_timeout = SHORT);
-    // Larger than the sockets' buffers.
     let error = call(&io, &client, "echo", &noise(7 << 20)).unwrap_err();
     assert!(matches!(error, CallError::Timeout { phase: Phase::Send, .. }), "{error:?}");
     drop(kept);
@@ -304,7 +297,7 @@ fn a_response_that_ends_early_is_a_lost_connection() {
 fn a_reset_in_the_middle_is_a_lost_connection() {
     let io = io();
     let peer = Peer::start(|mut stream| {
-        // The unread body makes the system reset the connection when it is closed.
+        // The unread body makes the system reset the connection.
         read_head(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
     });
@@ -316,18 +309,16 @@ fn a_reset_in_the_middle_is_a_lost_connection() {
 #[test]
 fn a_response_before_the_end_of_the_request_is_read() {
     let io = io();
-    // Takes several reads, between which the client notices that it can no longer write.
+    // Takes several reads, so the client notices a failed write in between.
     let text = [b'n'; 48 * 1024];
     let peer = Peer::start(move |mut stream| {
         let request = read_head(&mut stream).unwrap();
         stream.write_all(&response(&request, 413, "connection: close\r\n", &text)).unwrap();
-        // The unread body makes the system reset the connection.
     });
     let client = connect(&io, peer.address, |options| {
         options.settings.compression_threshold = usize::MAX;
     });
     for _ in 0..10 {
-        // Larger than the sockets' buffers.
         let error = call(&io, &client, "echo", &"x".repeat(7 << 20)).unwrap_err();
         let CallError::Remote(failure) = error else { panic!("{error:?}") };
         assert_eq!((failure.status.as_u16(), &failure.body[..]), (413, &text[..]));

@@ -1,4 +1,3 @@
-//! Queueing, cancelling, and closing clients.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -108,7 +107,6 @@ fn a_dropped_call_closes_its_connection() {
     call(&io, &client, "echo", "x").unwrap();
 }
 
-/// Reports for each connection whether the client reset it.
 fn peer_that_notes_resets() -> (Peer, mpsc::Receiver<bool>) {
     let (sender, receiver) = mpsc::channel();
     let peer = Peer::start(move |mut stream| {
@@ -191,7 +189,6 @@ fn a_tighter_total_timeout_takes_precedence() {
     let CallError::Timeout { phase, limit, option, times, .. } = error else { panic!("{error:?}") };
     assert_eq!((phase, limit, option), (Phase::Wait, SHORT, TimeLimit::Timeout));
     let total: Duration = Phase::ALL.into_iter().map(|phase| times.of(phase)).sum();
-    // The total includes encoding the arguments.
     assert!(total > SHORT / 2 && total < PATIENCE, "{times:?}");
     call(&io, &client, "echo", "x").unwrap();
 

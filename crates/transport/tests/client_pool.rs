@@ -1,4 +1,3 @@
-//! Connections that a client opens, keeps and reuses.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -42,7 +41,6 @@ fn warm_connections_are_opened_and_replaced() {
     eventually("three connections are open", || client.stats().idle_connections == 3);
     eventually("the server has three", || server.stats().connections == 3);
     call(&io, &client, "echo", "x").unwrap();
-    // The first three have expired by then.
     std::thread::sleep(SHORT * 5);
     eventually("three others are open", || client.stats().idle_connections == 3);
 }
@@ -67,7 +65,6 @@ fn connections_beyond_the_warm_ones_expire() {
 fn closed_warm_connections_are_replaced() {
     let io = io();
     let peer = Peer::start(|mut stream| {
-        // Each connection ends after one response.
         let Some(request) = read_message(&mut stream) else { return };
         let _ = stream.write_all(&response(&request, 200, "connection: close\r\n", RETURN));
     });
@@ -109,7 +106,7 @@ fn an_old_connection_is_not_reused() {
             call(&io, &client, "echo", "x").unwrap();
         }
         let connections = peer.connections() - before;
-        // Connections may expire a quarter earlier. On a busy machine a call may take longer.
+        // Connections may expire a quarter earlier, and calls may be slow.
         if start.elapsed() > AGE * 3 / 4 {
             return false;
         }

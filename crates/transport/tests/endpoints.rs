@@ -1,4 +1,3 @@
-//! Clients with several endpoints, and with endpoints that are resolved later.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -26,7 +25,6 @@ struct Asked {
     count: Arc<AtomicUsize>,
 }
 
-/// A client without endpoints, and how often it has asked for them.
 fn asking(change: impl FnOnce(&mut ClientOptions)) -> Asked {
     let io = io();
     let mut options = ClientOptions::of(Vec::new(), Settings::new(secrets()));
@@ -87,7 +85,6 @@ fn calls_fail_without_endpoints_and_later_ones_ask_again() {
     asked.client.resolution_failed(failure());
     let error = first.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(matches!(&error, CallError::Resolve(known) if *known == failure()), "{error:?}");
-    // The failure is cached for a while; then calls ask again, and wait.
     let later = loop {
         let later = start_call(&asked.io, &asked.client, "echo", "x");
         let outcome = Cell::new(None);
@@ -145,7 +142,7 @@ fn calls_of_a_closing_client_may_wait_for_endpoints() {
 #[test]
 fn a_call_that_fails_everywhere_waits_for_an_update() {
     let (_socket, refusing_address) = refusing_address();
-    // Allows for a busy machine: the call waits two seconds for an update.
+    // Allows for a busy machine: the call waits two seconds.
     let gets_them = sooner_or_later(|_| {
         let asked = asking(|_| ());
         let (_server, listed) = asked.server();

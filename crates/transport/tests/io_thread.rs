@@ -1,4 +1,3 @@
-//! The I/O thread survives its tasks and ends on request.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
@@ -141,8 +140,7 @@ fn no_task_is_lost_between_spinning_and_sleeping() {
             let (sender, receiver) = mpsc::channel();
             io.spawn(move || async move { sender.send(number).unwrap() }).unwrap();
             assert_eq!(receiver.recv_timeout(PATIENCE), Ok(number));
-            // Varies the delay, so that the thread spins, falls asleep or sleeps when the next one
-            // arrives.
+            // The thread may spin, fall asleep or sleep when the next one arrives.
             (0..number % 200 * 10).for_each(|_| std::hint::spin_loop());
         }
     }
@@ -167,7 +165,6 @@ fn a_thread_spins_and_then_sleeps() {
     while looks.load(Ordering::SeqCst) < 100 {
         assert!(Instant::now() < patience, "it does not look for events");
         std::thread::yield_now();
-        // Repeats a wait that another process has interrupted.
         ping();
     }
     io.set_spin(Duration::from_millis(1));

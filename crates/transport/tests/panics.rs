@@ -1,7 +1,4 @@
 //! A panic in any layer fails one call, and the next call works.
-//!
-//! The product never panics on purpose, so the tests pass in parts that do: the codec asks for
-//! known atoms and tapes, the protocol for the exposure, and the transport calls the service.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -20,7 +17,6 @@ use backwater_transport::{
 
 use support::{arguments, connect, io, noise, run, text_of};
 
-/// Panics once after it is armed.
 #[derive(Clone, Default)]
 struct Charge(Arc<AtomicBool>);
 
@@ -38,7 +34,6 @@ impl Charge {
     }
 }
 
-/// Panics while the codec decodes.
 struct Atoms(Charge);
 
 impl KnownAtoms for Atoms {
@@ -48,7 +43,6 @@ impl KnownAtoms for Atoms {
     }
 }
 
-/// Panics while the protocol looks up the function.
 struct Exposed(Charge);
 
 impl Exposure for Exposed {
@@ -93,7 +87,6 @@ impl TapeSource for Explosive {
     }
 }
 
-/// A list of an atom, which the codec asks about, and a text.
 fn with_atom(text: &str) -> OwnedTape {
     let tape = arguments(text);
     let words = vec![1 << 4 | 3, 2 << 4 | 7, 6, tape.words[1]];
@@ -140,12 +133,11 @@ fn call(setup: &Setup, arguments: Box<dyn TapeSource>) -> Result<String, CallErr
     run(&setup.io, move || support::called(&client, request)).map(|outcome| text_of(&outcome))
 }
 
-/// Small messages are processed inline, large ones on a pool thread.
+/// The first is processed inline, the second on a pool thread.
 fn texts() -> [String; 2] {
     ["small".to_owned(), noise(300_000)]
 }
 
-/// The call fails as expected, and the next one succeeds.
 fn one_call_fails(setup: &Setup, charge: &Charge, is_expected: fn(&CallError) -> bool) {
     for text in texts() {
         charge.arm();

@@ -1,4 +1,3 @@
-//! Starting and closing servers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;

@@ -1,4 +1,3 @@
-//! Servers drain without losing calls.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -26,7 +25,7 @@ fn closing(io: &IoThread, server: &Server, delay: Duration) -> mpsc::Receiver<()
     start(io, move || closed)
 }
 
-/// Head in lower case, and body.
+/// Returns the head in lower case.
 fn ask(stream: &mut TcpStream, method: &str, path: &str) -> (String, String) {
     let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
@@ -71,7 +70,7 @@ fn a_health_check_ends_its_connection() {
     let (head, _) = answer(&mut stream, false);
     assert!(says_close(&head), "{head}");
     assert_eq!(read_rest(&mut stream), b"");
-    // Also after a call, because only the caller knows whether both belong together.
+    // Also after a call, which may be another caller's.
     let mut stream = dial(server.local_addr());
     call(&mut stream, false);
     let (head, _) = ask(&mut stream, "GET", HEALTH);
@@ -106,7 +105,6 @@ fn a_draining_server_announces_it_and_serves() {
     let address = server.local_addr();
     let mut kept = dial(address);
     call(&mut kept, false);
-    // Longer than this test.
     let closed = closing(&io, &server, PATIENCE * 10);
 
     let (head, body) = ask(&mut dial(address), "GET", HEALTH);
@@ -119,7 +117,6 @@ fn a_draining_server_announces_it_and_serves() {
         call(&mut dial(address), true);
     }
 
-    // Closing again shortens the delay.
     assert_eq!(closing(&io, &server, Duration::ZERO).recv_timeout(PATIENCE), Ok(()));
     assert_eq!(closed.recv_timeout(PATIENCE), Ok(()));
     assert!(TcpStream::connect(address).is_err());
@@ -178,7 +175,6 @@ fn a_new_connection_has_time_for_its_first_request() {
     assert!(served);
 }
 
-/// Blocks the I/O thread until the sender is dropped.
 fn halt(io: &IoThread) -> mpsc::Sender<()> {
     let (resume, resumed) = mpsc::channel();
     let (stopping, stopped) = mpsc::channel();
@@ -203,7 +199,6 @@ fn send(stream: &mut TcpStream) {
     stream.write_all(&[head, body].concat()).unwrap();
 }
 
-/// The head of a response in lower case.
 fn receive(stream: &mut TcpStream) -> Option<String> {
     let message = read_message(stream)?;
     Some(String::from_utf8_lossy(&message).split("\r\n\r\n").next()?.to_lowercase())

@@ -1,4 +1,3 @@
-//! Peers that close their side and wait for the response, and peers that have gone away.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -34,7 +33,6 @@ fn setup() -> Setup {
 }
 
 impl Setup {
-    /// Opens a connection and sends bytes.
     fn send(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = dial(self.server.local_addr());
         stream.write_all(bytes).unwrap();
@@ -52,7 +50,6 @@ fn request(function: &str, text: &str) -> Vec<u8> {
     [head, body].concat()
 }
 
-/// The statuses until the server closes, and the number of interim responses.
 fn statuses(stream: &mut TcpStream) -> (Vec<u16>, usize) {
     let (mut statuses, mut interim) = (Vec::new(), 0);
     while let Some(message) = read_message(stream) {
@@ -114,7 +111,6 @@ fn a_large_response_is_sent_completely() {
     let (head, body) = signed_request("echo", &noise(6 << 20));
     let mut stream = setup.send(&[head, body].concat());
     stream.shutdown(Shutdown::Write).unwrap();
-    // The response is larger than the system's buffers.
     sleep(A_WHILE);
     assert_eq!(statuses(&mut stream).0, [200]);
 }

@@ -1,4 +1,3 @@
-//! Both sides of the server's limits of size, number and time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -49,7 +48,6 @@ fn a_slow_head_gets_408() {
         let dripping = std::thread::spawn({
             let mut stream = stream.try_clone().unwrap();
             move || {
-                // Every byte is on time, but not the whole head.
                 let (head, _) = signed_request("echo", "x");
                 for byte in head.chunks(1) {
                     if stream.write_all(byte).is_err() {
@@ -225,7 +223,6 @@ fn a_vanished_peer_leaves_nothing_behind() {
     }
     let held = setup.service.take_held().pop().unwrap();
     assert!(held.reply.is_abandoned());
-    // Its place is free, but its function still runs.
     let stats = setup.server.stats();
     assert_eq!((stats.calls_in_flight, stats.abandoned), (0, 1));
     held.answer();
@@ -261,7 +258,6 @@ fn compressed_bodies_exceed_the_memory_by_at_most_one_message() {
     assert!(zipped.len() < 8000, "{} bytes are not compressed", zipped.len());
     let target = "/backwater/1/test/hold/1";
     for padding in [0, 20_000, LIMIT / 4] {
-        // A file name enlarges the body, which counts before it is inflated.
         let name = vec![b'n'; padding];
         let body = [&zipped[..3], &[8], &zipped[4..10], &name, b"\0", &zipped[10..]].concat();
         let length = body.len();
@@ -270,7 +266,7 @@ fn compressed_bodies_exceed_the_memory_by_at_most_one_message() {
         let request = [head.as_bytes(), &body].concat();
         let setup = setup(|options| {
             options.max_bytes_in_flight = LIMIT;
-            // A call waits for room for the largest result.
+            // Calls wait for room for the largest result.
             options.settings.max_encoded_result_size = 2 * INFLATED;
         });
         let address = setup.server.local_addr();
@@ -286,7 +282,6 @@ fn compressed_bodies_exceed_the_memory_by_at_most_one_message() {
             .collect();
         let mut most = 0;
         while !callers.iter().all(JoinHandle::is_finished) {
-            // Lets in as much as possible.
             std::thread::sleep(Duration::from_millis(20));
             most = most.max(setup.server.stats().bytes_in_flight);
             setup.service.take_held().into_iter().for_each(Held::answer);

@@ -14,7 +14,7 @@ use support::peers::{dial, read_message, signed_request, status};
 use support::service::TestService;
 use support::{PATIENCE, io, run, serve};
 
-/// Longer than two checks of a quiet connection.
+/// Longer than two checks for idleness.
 const A_WHILE: Duration = Duration::from_millis(2500);
 
 struct Setup {
@@ -48,7 +48,6 @@ fn a_sleeping_connection_is_served_repeatedly() {
     assert_eq!(exchange(&mut stream, "after"), 200);
     assert_eq!(exchange(&mut stream, "at once"), 200);
     std::thread::sleep(A_WHILE);
-    // In pieces; the first wakes the connection.
     let (head, body) = signed_request("echo", "in pieces");
     for piece in [&head[..1], &head[1..40], &head[40..], &body] {
         stream.write_all(piece).unwrap();

@@ -1,5 +1,5 @@
-//! Networks that truncate or change streams: the consumer gets authentic items in order, and never
-//! mistakes a broken end for a clean one.
+//! Networks that truncate or change streams. Consumers must never mistake a broken end for a clean
+//! one.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -18,14 +18,12 @@ use support::{connect, eventually, io, run, serve};
 
 const PLAN: Plan = Plan { lists: 3, items: 2, size: 4 };
 
-/// Forwards requests and changed responses, then ends the connection.
 fn proxy(server: SocketAddr, change: impl Fn(Vec<u8>) -> Vec<u8> + Send + Sync + 'static) -> Peer {
     Peer::start(move |mut client| {
         let mut upstream = dial(server);
         if let Some(request) = read_message(&mut client) {
             upstream.write_all(&request).unwrap();
             let response = change(read_chunked(&mut upstream));
-            // Fails if the client has seen enough.
             let _ = client.write_all(&response);
             let _ = client.shutdown(Shutdown::Write);
             let _ = client.read(&mut [0]);
@@ -33,7 +31,6 @@ fn proxy(server: SocketAddr, change: impl Fn(Vec<u8>) -> Vec<u8> + Send + Sync +
     })
 }
 
-/// A response with its last chunk.
 fn read_chunked(stream: &mut TcpStream) -> Vec<u8> {
     let mut response = Vec::new();
     let mut buffer = [0; 4096];
@@ -55,7 +52,6 @@ fn consume(io: &backwater_transport::IoThread, client: &Client) -> (Vec<String>,
     })
 }
 
-/// Asserts that the items start the stream, and are complete if the end is clean.
 fn check(what: &str, (items, end): &(Vec<String>, End)) {
     let all: Vec<_> = (0..PLAN.total()).map(|number| item(number, PLAN.size)).collect();
     assert_eq!(items[..], all[..items.len()], "{what}");
@@ -81,7 +77,7 @@ fn truncation_is_never_a_clean_end() {
     let whole = consume(&io, &client);
     assert!(matches!(whole.1, End::Clean(6)), "{whole:?}");
     let length = length.load(Ordering::SeqCst);
-    // Length, type, flags, count and tag of the end; line end and last chunk.
+    // Line end, last chunk, and the end frame's 30 bytes.
     let end_frame = length - "\r\n0\r\n\r\n".len() - 30;
     let mut broke_off = 0;
     for at in 0..length {
@@ -130,7 +126,7 @@ fn every_change_is_detected() {
         let seen = consume(&io, &client);
         check(&format!("changed at {at} of {length}"), &seen);
         match seen.1 {
-            // Unsigned headers, and line ends that hyper does not require.
+            // Changes of unsigned headers and of optional line ends.
             End::Clean(_) => clean += 1,
             End::Failed(CallError::Frame(_) | CallError::Authentication { .. }) => inauthentic += 1,
             End::Failed(
@@ -152,7 +148,6 @@ fn only_streams_without_items_are_repeated() {
     let io = io();
     let service = Arc::new(TestService::default());
     let server = serve(&io, &service, |_| ());
-    // Before and after the first frame.
     for (frames, requests) in [(0, 2), (1, 1)] {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
@@ -160,7 +155,7 @@ fn only_streams_without_items_are_repeated() {
             let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
             if is_first {
                 let head = response.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
-                // A chunk has a line with its length; a frame of two items has some 40 bytes.
+                // A frame of two items takes some 40 bytes.
                 response.truncate(head + frames * 60);
             }
             response

@@ -1,4 +1,3 @@
-//! Costs of streams: memory with slow consumers, connections, and the time of calls.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -18,7 +17,7 @@ use support::streams::{End, Plan, open, read_all};
 use support::{PATIENCE, call, connect, eventually, io, serve, start, text_of};
 
 const KIB: usize = 1024;
-/// The size of a list of items, as JavaScript gathers them.
+/// JavaScript gathers lists of this size.
 const LIST: usize = 64 * KIB;
 
 fn serve_uncompressed(io: &IoThread, service: &Arc<TestService>) -> Server {
@@ -28,9 +27,9 @@ fn serve_uncompressed(io: &IoThread, service: &Arc<TestService>) -> Server {
     })
 }
 
-/// A connection with a receive buffer of some 64 KiB (Linux doubles it).
 fn small_socket(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Linux doubles this size.
     socket.set_recv_buffer_size(32 * KIB).unwrap();
     socket.connect(&address.into()).unwrap();
     let stream: TcpStream = socket.into();
@@ -38,7 +37,6 @@ fn small_socket(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Asks for an endless stream without reading it.
 fn ask(address: SocketAddr) -> TcpStream {
     let mut stream = small_socket(address);
     let endless = Plan::new(1_000_000, 1, LIST).text();
@@ -46,7 +44,7 @@ fn ask(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Waits until generators pause while the I/O thread runs. Returns the number of lists of each.
+/// Returns the number of lists of each generator.
 fn made_at_rest(io: &IoThread, client: &Client, service: &TestService) -> Vec<usize> {
     let made = || service.generators().iter().map(|generator| generator.made()).collect();
     let mut before: Vec<usize> = made();
@@ -62,8 +60,8 @@ fn made_at_rest(io: &IoThread, client: &Client, service: &TestService) -> Vec<us
     }
 }
 
-/// See docs/streams.md: one list that was taken and two that were not, 64 KiB waiting for the
-/// socket, 64 KiB in the server's system. The caller's system takes the rest.
+/// See docs/streams.md: three lists, and 64 KiB each in the window and in the server's system. The
+/// caller's system takes the rest.
 const MOST_OF_SERVER: usize = 3 * LIST + 64 * KIB + 64 * KIB;
 const MOST_OF_CALLER: usize = 192 * KIB;
 
@@ -84,7 +82,6 @@ fn blocked_consumers_pause_their_generators() {
     assert!(stats.bytes_in_flight <= 1000 * (64 * KIB + LIST + KIB), "{}", stats.bytes_in_flight);
     assert_eq!((stats.calls_in_flight, stats.streams), (0, 1000));
 
-    // A consumer that reads gets more.
     let before = service.generators()[0].made();
     let mut read = vec![0; 4 * 1024 * KIB];
     let reading = server.stats().streams;
@@ -99,7 +96,7 @@ fn blocked_consumers_pause_their_generators() {
     });
 }
 
-/// As a proxy does that passes on the end of a caller, and reads no more for it.
+/// Proxies half-close like this when a caller ends.
 #[test]
 fn a_blocked_consumer_that_half_closes_ends_its_generator() {
     let io = io();
@@ -133,7 +130,6 @@ fn a_client_reads_no_faster_than_its_consumer() {
         (items.len(), end)
     });
     first.recv_timeout(PATIENCE).unwrap();
-    // Mostly in the buffers of the client's system.
     let made = made_at_rest(&io, &client, &service)[0];
     assert!(made < 150, "{made} lists of 1000");
     go_on.send(()).unwrap();
@@ -165,7 +161,6 @@ fn a_thousand_concurrent_streams_deliver_every_item() {
     }
     assert_eq!(server.stats().refused.len(), 0);
     eventually("nothing is left", || (server.stats().streams, client.stats().streams) == (0, 0));
-    // Connections within the limit of calls stay open.
     assert!(client.stats().idle_connections <= 256, "{:?}", client.stats());
 }
 
@@ -206,7 +201,6 @@ fn calls_do_not_wait_for_large_frames() {
     let server = serve(&io, &service, |options| options.max_connections = 4096);
     let client = connect(&io, server.local_addr(), |_| ());
     call(&io, &client, "echo", "a connection").unwrap();
-    // Each list has to be compressed.
     let lists = 100;
     let plan = Plan::new(lists, 500, 100);
     let streaming: Vec<_> = (0..200)
@@ -225,7 +219,7 @@ fn calls_do_not_wait_for_large_frames() {
     for _ in 0..20 {
         assert_eq!(text_of(&call(&io, &client, "echo", "a call").unwrap()), "a call");
     }
-    // On the I/O thread, a call would wait for a frame of each stream several times.
+    // On the I/O thread, frames of all streams would delay a call several times.
     let made: usize = service.generators().iter().map(|generator| generator.made()).sum();
     assert!(made < 200 * lists / 2, "{made} lists were made during 20 calls");
     drop((server, streaming));

@@ -1,4 +1,3 @@
-//! Streams over real sockets.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -43,7 +42,6 @@ fn nothing() -> OnTaken {
     Arc::new(|| ())
 }
 
-/// Waits until the service has a call of `hold` that accepts a stream.
 fn held(
     io: &IoThread,
     service: &TestService,
@@ -84,10 +82,8 @@ fn items_arrive_in_order_before_the_end() {
     }
     assert_eq!(server.stats().streams, 0);
     assert_eq!(client.stats().streams, 0);
-    // All of them, one after the other, on one connection.
     assert_eq!((client.stats().open_connections, client.stats().idle_connections), (1, 1));
     assert_eq!(server.stats().connections, 1);
-    // Calls use it, too.
     assert_eq!(text_of(&call(&io, &client, "echo", "more").unwrap()), "more");
     assert_eq!(server.stats().connections, 1);
 }
@@ -121,7 +117,6 @@ fn a_list_over_the_limit_raises_and_ends_the_generator() {
     eventually("the generator has ended", || generator.has_ended());
     assert!(generator.is_abandoned() && generator.made() < 20, "{} lists", generator.made());
     assert_eq!(server.stats().exceptions.error, 1);
-    // Streams have no such limit.
     let long = Plan::new(100, 1, 1000);
     assert_eq!(stream(&io, &client, long).0.len(), 100);
 }
@@ -161,7 +156,6 @@ fn an_exception_ends_a_stream() {
     let (ended, Held { mut reply, .. }) = held(&io, &service, &client);
     reply.push(Box::new(list(&letters("abc"))), &nothing());
     let exception = list(&letters("not the form of one"));
-    // The exception itself is not checked here.
     reply.send(Outcome::Exception(ExceptionClass::Throw, Box::new(exception)));
     let (items, end) = ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(items, letters("abc"));
@@ -181,7 +175,6 @@ fn dropping_the_reply_ends_the_stream_with_an_exception() {
     let End::Exception(atoms) = end else { panic!("{end:?}") };
     assert_eq!(atoms, ["exit", "no_answer"]);
     assert_eq!((server.stats().exceptions.exit, server.stats().streams), (1, 0));
-    // The connection is still usable.
     assert_eq!(client.stats().idle_connections, 1);
 }
 
@@ -338,7 +331,7 @@ fn the_total_timeout_ends_a_stream_on_both_sides() {
 fn the_servers_deadline_ends_the_stream_with_an_exception() {
     let io = io();
     let (service, server, _client) = pair(&io);
-    // A caller that sends a timeout but does not enforce it.
+    // The caller does not enforce its timeout.
     let mut peer = support::peers::dial(server.local_addr());
     let request = support::peers::signed_stream_request("hold", "x", Duration::from_millis(200));
     std::io::Write::write_all(&mut peer, &request).unwrap();
@@ -396,13 +389,11 @@ fn streams_wait_for_a_connection_of_their_own() {
         read_all(stream, 1).await
     });
     eventually("the second one waits", || client.stats().calls_waiting == 1);
-    // Calls have their own.
     assert_eq!(text_of(&call(&io, &client, "echo", "call").unwrap()), "call");
     assert_eq!(server.stats().connections, 2);
     reply.end();
     first.recv_timeout(PATIENCE).unwrap();
     assert_eq!(second.recv_timeout(PATIENCE).unwrap().0, ["0"]);
-    // Only connections for calls may idle.
     assert_eq!((client.stats().open_connections, client.stats().idle_connections), (1, 1));
 }
 

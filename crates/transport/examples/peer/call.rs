@@ -1,4 +1,4 @@
-//! A client without JavaScript that keeps a fixed number of calls in flight.
+//! A client that keeps a fixed number of calls in flight.
 
 use std::cell::RefCell;
 use std::rc::Rc;

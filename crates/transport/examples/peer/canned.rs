@@ -1,4 +1,4 @@
-//! A server that answers every HTTP/1.1 request with the same bytes, to measure clients alone.
+//! Answers every HTTP/1.1 request with the same bytes, to measure clients alone.
 
 use std::io;
 use std::rc::Rc;
@@ -20,7 +20,6 @@ pub(crate) fn main() {
                 let response = Rc::new(response);
                 while let Ok((stream, _)) = listener.accept().await {
                     let response = Rc::clone(&response);
-                    // Ends when the client closes.
                     tokio::task::spawn_local(async move { drop(serve(stream, &response).await) });
                 }
             });

@@ -1,8 +1,6 @@
-//! Replays one HTTP/1.1 request over many connections, as fast as possible (closed loop) or at a
-//! fixed rate (open loop).
+//! Replays one HTTP/1.1 request, as fast as possible (closed loop) or at a fixed rate (open loop).
 //!
-//! In the open loop a request's time counts from when it was due, even without a free connection,
-//! which avoids "coordinated omission".
+//! Open-loop times count from when a request was due, which avoids "coordinated omission".
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -18,7 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use super::report::Report;
 
 pub(crate) fn main() {
-    // Wakes sleeping threads on time, not up to 50 µs later. Threads inherit this.
+    // Wakes sleeping threads on time, not up to 50 µs later.
     let _ = std::fs::write("/proc/self/timerslack_ns", "1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
@@ -31,7 +29,6 @@ pub(crate) fn main() {
     });
 }
 
-/// Opens connections that make one request and then stay idle.
 async fn open_idle(command: &Value, idle: &mut Vec<Connection>) -> Value {
     let target = Target::of(command);
     idle.clear();
@@ -133,7 +130,6 @@ impl Due {
         });
     }
 
-    /// When the next request is or was due; `None` at the end.
     async fn next(&self) -> Option<Instant> {
         if self.rate.is_none() {
             let now = Instant::now();
@@ -166,7 +162,6 @@ fn tick(rate: f64, time: Duration, sender: &mpsc::UnboundedSender<Instant>) {
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Whether the server has announced that it closes.
     ends: bool,
 }
 
@@ -177,7 +172,6 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::new(), ends: false })
     }
 
-    /// Sends a request, reads the whole response and returns its status.
     async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
         self.buffer.clear();
         self.stream.write_all(request).await?;
@@ -194,7 +188,6 @@ impl Connection {
         self.ends = header(&text, "connection") == Some("close");
         let mut left = (head + length).saturating_sub(self.buffer.len());
         while left > 0 {
-            // Discards the body.
             self.buffer.clear();
             left = left.saturating_sub(self.read().await?);
         }
@@ -210,7 +203,6 @@ impl Connection {
     }
 }
 
-/// `name` in lower case.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.split("\r\n").find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }

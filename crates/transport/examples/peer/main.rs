@@ -1,8 +1,4 @@
-//! Tools of the benchmarks, without JavaScript: a server and a client made of the addon's crates, a
-//! load generator that replays one request, and a server that always answers with the same bytes.
-//!
-//! `peer serve`, `peer call`, `peer load`, `peer canned` and `peer stages` read JSON commands and
-//! write JSON answers, one per line, until standard input ends.
+//! Tools for benchmarks. They read JSON commands and write JSON answers, one per line.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a tool: what goes wrong ends it")]
 
 mod call;
@@ -52,7 +48,6 @@ fn number(command: &Value, name: &str) -> Option<f64> {
     command[name].as_f64()
 }
 
-/// Contents of the file that a command names.
 fn file(command: &Value, name: &str) -> Vec<u8> {
     std::fs::read(text(command, name)).unwrap()
 }

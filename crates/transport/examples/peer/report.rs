@@ -1,5 +1,3 @@
-//! Results of a measurement.
-
 use std::time::Instant;
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A server without JavaScript: every function returns its first argument.
+//! A server whose functions return their first argument.
 
 use std::sync::Arc;
 use std::time::Duration;

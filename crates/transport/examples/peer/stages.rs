@@ -1,4 +1,4 @@
-//! Costs of each stage of a call on one thread, without sockets.
+//! Costs of each stage of a call, without sockets.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

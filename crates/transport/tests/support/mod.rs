@@ -1,4 +1,3 @@
-//! Shared by the tests: a server with a few functions, clients, and peers made of bare sockets.
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(unreachable_pub, reason = "each test file is a crate of its own")]
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -26,9 +25,8 @@ use socket2::{Domain, Socket, Type};
 
 use self::service::TestService;
 
-/// Long enough for anything on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Short enough for a test to wait for. On a busy machine it may expire anywhere.
+/// Short enough to wait for.
 pub const SHORT: Duration = Duration::from_millis(300);
 
 pub const SECRET: &[u8] = b"a secret of the tests";
@@ -41,7 +39,6 @@ pub fn io() -> IoThread {
     IoThread::start(|| ()).unwrap()
 }
 
-/// Runs a future on the I/O thread and waits for its value.
 pub fn run<F, Fut>(io: &IoThread, make: F) -> Fut::Output
 where
     F: FnOnce() -> Fut + Send + 'static,
@@ -51,7 +48,6 @@ where
     start(io, make).recv_timeout(PATIENCE).unwrap()
 }
 
-/// Runs a future on the I/O thread; its value comes later.
 pub fn start<F, Fut>(io: &IoThread, make: F) -> mpsc::Receiver<Fut::Output>
 where
     F: FnOnce() -> Fut + Send + 'static,
@@ -66,7 +62,6 @@ where
     receiver
 }
 
-/// A server on a free port of the loopback interface.
 pub fn serve(
     io: &IoThread,
     service: &Arc<TestService>,
@@ -121,7 +116,6 @@ pub fn called(
     async move { calling.await.map_err(|failure| failure.error) }
 }
 
-/// Calls; the outcome comes later.
 pub fn start_call(
     io: &IoThread,
     client: &Client,
@@ -132,7 +126,6 @@ pub fn start_call(
     start(io, move || called(&client, request))
 }
 
-/// A list of one text.
 pub fn arguments(text: &str) -> OwnedTape {
     assert!(text.is_ascii() && !text.is_empty());
     OwnedTape {
@@ -143,7 +136,6 @@ pub fn arguments(text: &str) -> OwnedTape {
     }
 }
 
-/// Nearly incompressible text.
 pub fn noise(length: usize) -> String {
     let mut state = 1u64;
     let next = |_| {
@@ -159,13 +151,12 @@ pub fn text_of(outcome: &CallOutcome) -> String {
     String::from_utf8(outcome.tape.latin1.clone()).unwrap()
 }
 
-/// Whether one of several attempts succeeds: a busy machine may pause one side beyond a limit under
-/// test.
+/// Repeats the attempt, because a busy machine may pause one side beyond a limit.
 pub fn sooner_or_later(attempt: impl FnMut(usize) -> bool) -> bool {
     (0..10).any(attempt)
 }
 
-/// An address that refuses connections while the socket lives, because its port is taken.
+/// The port is taken while the socket lives.
 pub fn refusing_address() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

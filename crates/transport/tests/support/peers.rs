@@ -1,5 +1,3 @@
-//! Misbehaving peers made of bare sockets.
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -16,7 +14,6 @@ use socket2::SockRef;
 
 use super::{PATIENCE, arguments, secrets};
 
-/// A server that treats every connection alike, each on its own thread.
 pub struct Peer {
     pub address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -49,7 +46,7 @@ impl Peer {
         Self { address, connections, ended }
     }
 
-    /// A proxy. `after` decides about the client's connection by the number of responses so far.
+    /// A proxy. `after` gets the number of responses so far.
     pub fn before(
         server: SocketAddr,
         after: impl Fn(usize, &mut TcpStream) -> Next + Send + Sync + 'static,
@@ -92,7 +89,7 @@ pub fn dial(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// A whole message with a content-length; `None` at the end of the stream.
+/// Needs a content-length. `None` at the end of the stream.
 pub fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = read_head(stream)?;
     let length = header(&message, "content-length").map_or(0, |value| value.parse().unwrap());
@@ -102,7 +99,6 @@ pub fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// A head with its empty line; `None` at the end of the stream.
 pub fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -128,20 +124,17 @@ pub fn status(message: &[u8]) -> u16 {
     std::str::from_utf8(&message[9..12]).unwrap().parse().unwrap()
 }
 
-/// Everything until the stream ends or breaks.
 pub fn read_rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     rest
 }
 
-/// Shuts down writing and waits for the peer to do the same.
 pub fn finish(mut stream: TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     read_rest(&mut stream);
 }
 
-/// Head with its empty line, and body.
 pub fn signed_request(function: &str, text: &str) -> (Vec<u8>, Vec<u8>) {
     let path = RequestPath::new("test", function, 1);
     let (tape, settings) = (arguments(text), Settings::new(secrets()));
@@ -153,7 +146,6 @@ pub fn signed_request(function: &str, text: &str) -> (Vec<u8>, Vec<u8>) {
     (head_of(&request), request.into_body().to_vec())
 }
 
-/// Head and body of a signed request that accepts a stream.
 pub fn signed_stream_request(function: &str, text: &str, timeout: Duration) -> Vec<u8> {
     let path = RequestPath::new("test", function, 1);
     let (tape, settings) = (arguments(text), Settings::new(secrets()));

@@ -1,5 +1,3 @@
-//! The functions that the tests call.
-
 use std::sync::{Arc, Mutex};
 
 use backwater_etf::Tape;
@@ -9,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::streams::{Generator, Plan};
 
-/// Functions of module `test`, all of arity 1; the index is the identifier.
+/// All have arity 1 in module `test`. The index is the identifier.
 const FUNCTIONS: [&str; 8] =
     ["echo", "hold", "panic", "forget", "unencodable", "raise", "refuse", "count"];
 
@@ -29,14 +27,12 @@ impl Exposure for Functions {
     }
 }
 
-/// Answers every call at once, except `hold`.
 #[derive(Default)]
 pub struct TestService {
     held: Mutex<Vec<Held>>,
     generators: Mutex<Vec<Arc<Generator>>>,
 }
 
-/// A call of `hold`, which the test answers.
 pub struct Held {
     pub reply: Reply,
     pub peer: Arc<Peer>,
@@ -56,7 +52,7 @@ impl TestService {
         std::mem::take(&mut *self.held.lock().unwrap())
     }
 
-    /// Generators of `count`, in the order of the calls.
+    /// Returns them in the order of their calls of `count`.
     pub fn generators(&self) -> Vec<Arc<Generator>> {
         self.generators.lock().unwrap().clone()
     }
@@ -78,7 +74,7 @@ impl Service for TestService {
             }
             "panic" => panic!("expected by the test"),
             "forget" => drop(call.reply),
-            // A tuple whose element is missing.
+            // A tuple without its element.
             "unencodable" => {
                 let words = vec![1 << 4 | 7];
                 let tape = OwnedTape { words, ..OwnedTape::default() };
@@ -100,7 +96,6 @@ impl Service for TestService {
     }
 }
 
-/// The decoded term, to be encoded again.
 fn owned(tape: &Tape, source: &[u8]) -> OwnedTape {
     OwnedTape {
         words: tape.words.clone(),

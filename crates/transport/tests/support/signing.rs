@@ -11,7 +11,6 @@ pub fn sign_request(target: &str, body: &[u8]) -> String {
     sign_headers(target, body, &[])
 }
 
-/// The same for a gzipped body.
 pub fn sign_gzipped_request(target: &str, body: &[u8]) -> String {
     let more =
         [("content-encoding", "gzip".to_owned()), ("content-length", body.len().to_string())];
@@ -30,14 +29,12 @@ fn sign_headers(target: &str, body: &[u8], more: &[(&'static str, String)]) -> S
     format!("{}authorization: Signature {parameters}\r\n", lines(&headers))
 }
 
-/// A signed response with a content-length and `more` header lines.
 pub fn response(request: &[u8], status: u16, more: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len().to_string();
     let framing = ("content-length", length);
     [&head(request, status, more, framing, true, body)[..], body].concat()
 }
 
-/// The head of a signed response with a chunked body.
 pub fn chunked_response_head(request: &[u8], status: u16, body: &[u8]) -> Vec<u8> {
     head(request, status, "", ("transfer-encoding", "chunked".to_owned()), false, body)
 }
@@ -87,7 +84,7 @@ fn lines(headers: &[(&str, String)]) -> String {
     headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
-/// One chunk per byte, without the last, empty chunk.
+/// Omits the last, empty chunk.
 pub fn chunks(body: &[u8]) -> Vec<u8> {
     body.iter().flat_map(|byte| [b'1', b'\r', b'\n', *byte, b'\r', b'\n']).collect()
 }

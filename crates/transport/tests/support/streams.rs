@@ -1,5 +1,3 @@
-//! A function that sends items as fast as they are taken, and a client that reads them.
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
@@ -12,10 +10,9 @@ use backwater_transport::{
 
 use super::{arguments, request};
 
-/// Lists that a generator keeps in flight, like the dispatcher in JavaScript.
+/// The dispatcher in JavaScript keeps as many lists in flight.
 const AHEAD: usize = 2;
 
-/// `lists` lists of `items` items of `size` bytes each.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub lists: usize,
@@ -28,7 +25,6 @@ impl Plan {
         Self { lists, items, size }
     }
 
-    /// The argument of `count`.
     pub fn text(self) -> String {
         format!("{}x{}x{}", self.lists, self.items, self.size)
     }
@@ -43,7 +39,6 @@ impl Plan {
         self.lists * self.items
     }
 
-    /// A call of `count` that accepts a stream.
     pub fn request(self) -> CallRequest {
         let mut request = request("count", arguments(&self.text()));
         request.stream = true;
@@ -63,13 +58,11 @@ pub fn list(texts: &[String]) -> OwnedTape {
     }
 }
 
-/// The padded number.
 pub fn item(number: usize, size: usize) -> String {
     let digits = number.to_string();
     "0".repeat(size - digits.len()) + &digits
 }
 
-/// Sends the items of a plan until its caller goes away.
 pub struct Generator {
     plan: Plan,
     on_taken: Mutex<Option<OnTaken>>,
@@ -112,7 +105,7 @@ impl Generator {
         self.made.load(Ordering::SeqCst)
     }
 
-    /// Whether everything was made, or the caller has gone away.
+    /// Also true if the caller has gone away.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
     }
@@ -183,7 +176,6 @@ pub enum End {
     Failed(CallError),
 }
 
-/// The items of a stream, and how it ended.
 pub async fn read_all(mut stream: Box<ItemStream>, size: usize) -> (Vec<String>, End) {
     let mut items = Vec::new();
     loop {
