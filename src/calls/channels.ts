@@ -3,33 +3,27 @@ import type { InterceptedCall } from './interceptor.js';
 import { isStreamOf, ObservedStream } from './streams.js';
 
 /**
- * What the tracing channels `backwater:call` (calls that clients make) and `backwater:serve` (calls that
- * servers answer) publish: the same object for all events of a call.
+ * Published by the tracing channels `backwater:call` (client) and `backwater:serve` (server), as the same
+ * object for all events of a call.
  *
- * The first interceptor sees this object too, so a subscriber to `start` may set `trace` and `metadata`.
- * Each call has the events of `tracePromise`: `start`, `end`, `error` if it fails, `asyncStart` and
- * `asyncEnd`. A stream has the last three when it has ended.
+ * The first interceptor sees this object too, so a subscriber to `start` may set `trace` and `metadata`. The
+ * events are the ones of `tracePromise`. For a stream, `error`, `asyncStart` and `asyncEnd` follow its end.
  */
 export interface TracedCall extends InterceptedCall {
-  /**
-   * The result, before a server encodes it. Set from `asyncStart` on if the call has succeeded and was not
-   * answered with a stream.
-   */
+  /** The result, before a server encodes it. Set from `asyncStart` on, unless the call failed or streams. */
   result?: unknown;
   /** How many items a stream had. Set from `error` or `asyncStart` on. */
   items?: number;
-  /** The error. Set from `error` on if the call has failed. */
+  /** Why the call failed. Set from `error` on. */
   error?: unknown;
 }
 
 type Channel = TracingChannel<TracedCall, TracedCall>;
 
-/** Calls that clients of this thread make. */
 export const callChannel: Channel = tracingChannel('backwater:call');
-/** Calls that servers of this thread answer. */
 export const serveChannel: Channel = tracingChannel('backwater:serve');
 
-/** Whether anybody listens. Early releases of Node 20 have no `hasSubscribers` of the whole channel. */
+/** Early releases of Node 20 have no `hasSubscribers` of the whole channel. */
 export function isTraced({ start, end, asyncStart, asyncEnd, error }: Channel): boolean {
   return (
     start.hasSubscribers ||
@@ -41,10 +35,9 @@ export function isTraced({ start, end, asyncStart, asyncEnd, error }: Channel): 
 }
 
 /**
- * Publishes what happens to a call. Unlike `tracePromise` this keeps the asynchronous stack, so that
- * errors get the frames of the code that awaits the call.
+ * Unlike `tracePromise`, this keeps the asynchronous stack, so that errors get the frames of the caller.
  *
- * @param run never throws, but rejects
+ * @param run rejects instead of throwing
  */
 export async function traceCall(
   channel: Channel,

@@ -1,65 +1,40 @@
 import type { X509Certificate } from 'node:crypto';
 
-/** The other end of the connection that a call has come by. */
+/** The other end of a call's connection. */
 export interface CallPeer {
-  /** Its IP address, or the address of a proxy in between. */
+  /** The IP address of the caller, or of a proxy in between. */
   readonly address: string;
-  /** Its port. */
+  /** The port. */
   readonly port: number;
   /**
-   * The certificate that it has sent, parsed when you first ask for it; undefined unless the server
-   * requires one, see {@link TlsServerOptions.clientCa}.
+   * The client certificate; undefined unless the server requires one with {@link TlsServerOptions.clientCa}.
    */
   readonly certificate: X509Certificate | undefined;
   /** The subject of the certificate, most specific part first (RFC 4514), such as `CN=alice,O=Example`. */
   readonly certificateSubject: string | undefined;
 }
 
-/**
- * What a function can know about the call that it answers, if it asks for that:
- * `expose.fn(fn, { context: true })` has it given as the first argument.
- *
- * @example
- * ```ts
- * import { expose, startClearServer, type CallContext } from 'backwater';
- *
- * const report = expose.fn(
- *   async ({ signal }: CallContext, year: number) => {
- *     const response = await fetch(`https://example.com/figures/${year}`, { signal });
- *     return await response.text();
- *   },
- *   { context: true },
- * );
- * await startClearServer(process.env.SECRET!, { reports: { report } });
- * ```
- */
+/** The first argument of a function that is exposed with `expose.fn(fn, { context: true })`: see docs/context.md. */
 export interface CallContext {
   /**
-   * Aborts when the caller goes away: it hangs up (reason: an `AbortError`),
-   * its deadline passes (reason: a `TimeoutError`), or the server is closed and cuts the call. It does
-   * not abort once the function has ended.
+   * Aborts when the caller hangs up (reason: an `AbortError`), when its deadline passes (a `TimeoutError`),
+   * or when the server closes the connection; not once the function has ended.
    */
   readonly signal: AbortSignal;
-  /** When the caller gives up; undefined when it has not said so, as Erlang's does not. */
+  /** When the caller gives up, if it has said so. Erlang's clients do not. */
   readonly deadline: Date | undefined;
-  /** Who calls. */
+  /** The other end of the connection. */
   readonly peer: CallPeer;
   /** The identifier that the caller has given to the request. */
   readonly requestId: string;
-  /**
-   * The name of the caller, proved by its secret: see {@link ServerSecrets}. Undefined if the server's secrets
-   * have no names.
-   */
+  /** The name of the caller, proven by its secret; undefined if the secrets have no names. */
   readonly caller: string | undefined;
-  /**
-   * What the caller has sent along with the call: see {@link CallOptions.metadata}. Only what the caller
-   * has signed is here.
-   */
+  /** The signed {@link CallOptions.metadata} of the caller. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** The name of the module that was called. */
+  /** The name of the called module. */
   readonly module: string;
-  /** The name of the function that was called. */
+  /** The name of the called function. */
   readonly function: string;
-  /** The number of arguments besides this context. */
+  /** The number of arguments without the context. */
   readonly arity: number;
 }

@@ -4,17 +4,16 @@ import type { OptionType } from '../options/table.js';
 import { attempt } from '../platform/inspect.js';
 import { type AbortSignalLike, isAbortSignal } from '../platform/realms.js';
 
-/** What a call takes over from the call that it is made for. A {@link CallContext} has it all. */
+/** The limits that a call inherits from its parent, such as a {@link CallContext}. */
 export interface ParentCall {
-  /** Aborts the call too. */
+  /** Also aborts the call. */
   readonly signal?: AbortSignalLike | undefined;
-  /** The call ends by then. */
+  /** When the call ends at the latest. */
   readonly deadline?: Date | number | undefined;
-  /** @internal The trace that both belong to. */
+  /** @internal */
   readonly trace?: TraceHeaders | undefined;
 }
 
-/** The option that limits the time of a call as a whole, and how long the call may take. */
 export interface TimeBound {
   readonly option: 'timeout' | 'deadline' | 'parent';
   /** In milliseconds. */
@@ -24,12 +23,10 @@ export interface TimeBound {
 // Taken now: tests replace Date and its methods.
 const getTime = Date.prototype.getTime;
 
-/** Whether a value is a valid Date of any realm. */
 export function isDate(value: unknown): value is Date {
   return types.isDate(value) && !Number.isNaN(getTime.call(value));
 }
 
-/** Milliseconds since 1970; `date` may be of another realm. */
 export function timeOf(date: Date | number): number {
   return typeof date === 'number' ? date : getTime.call(date);
 }

@@ -7,50 +7,48 @@ import type { CallContext } from './context.js';
 import { isTuple } from '../terms/tuple.js';
 
 /**
- * A call on its way to the function, as an {@link Interceptor} sees it.
+ * A call, as an {@link Interceptor} sees it.
  *
- * It is a plain object. Change its properties, or pass a copy such as `{ ...call, args }` to `next`.
+ * Change its properties, or pass a copy such as `{ ...call, args }` to `next`.
  */
 export interface InterceptedCall {
-  /** Whether this process makes the call or serves it. */
+  /** Whether this process makes or serves the call. */
   readonly side: 'client' | 'server';
-  /** The name of the module. Only a client's interceptor may change it. */
+  /** The module. Only a client's interceptor may change it. */
   module: string;
-  /** The name of the function. Only a client's interceptor may change it. */
+  /** The function. Only a client's interceptor may change it. */
   function: string;
-  /** The arguments. A server's interceptor may replace them, but not change how many there are. */
+  /** The arguments. A server's interceptor may replace them, but not change their number. */
   args: unknown[];
   /**
-   * The metadata of the call. On the client, what it contains when you call `next` is sent; on the server,
-   * the function finds it in {@link CallContext.metadata}.
+   * The metadata: sent on the client when you call `next`, and on the server the function's
+   * {@link CallContext.metadata}.
    */
   metadata: Map<string, string>;
-  /** The W3C trace headers of the call: those to send on the client, those received on the server. */
+  /** The W3C trace headers to send (client) or received (server). */
   trace: TraceHeaders;
   /**
-   * Identifies the request in the logs of both sides. On the client, the second and later calls of the
-   * same `next` each get an identifier of their own.
+   * Identifies the request in the logs of both sides. On a client, repeated calls of `next` get new identifiers.
    */
   readonly requestId: string;
   /**
-   * Aborts when the caller has gone away. On the client it is undefined unless the call has a
-   * `signal` or a `parent`; what you pass to `next` applies to that one request.
+   * Aborts when the caller has gone away. On a client, undefined unless the call has a `signal` or a
+   * `parent`; you may pass another one to `next`.
    */
   signal?: AbortSignal | undefined;
   /**
-   * When the caller gives up; undefined if it never does. On the client, an earlier date shortens the
-   * request that `next` makes; a later one has no effect.
+   * When the caller gives up. On a client, an earlier date shortens the request, and a later one has no
+   * effect.
    */
   deadline?: Date | undefined;
   /**
-   * Whether the caller asked for a stream. If so, `next` of a client resolves with an async iterable, once the
-   * first items have arrived, and the interceptor may resolve with another one.
+   * Whether the caller asked for a stream. If so, a client's `next` resolves with an async iterable when the
+   * first items have arrived, and the interceptor may return another one.
    *
-   * On the server, `next` resolves with an async iterable whenever the function streams, also if the caller wants
-   * the items as a list.
+   * On the server, `next` resolves with an async iterable whenever the function streams.
    */
   readonly stream: boolean;
-  /** The server to call, if all calls of the client go to one name or address. Client only. */
+  /** The server, if a client has only one. Client only. */
   readonly server?:
     | {
         /** The host name or address. */
@@ -59,16 +57,16 @@ export interface InterceptedCall {
         readonly port?: number | undefined;
       }
     | undefined;
-  /** What the function can know about the call. Server only. */
+  /** The context of the call. Server only. */
   readonly context?: CallContext | undefined;
 }
 
-/** Continues with the next interceptor, and after the last one with the call itself. */
+/** Runs the next interceptor, or the call itself. */
 export type Next = (call: InterceptedCall) => Promise<unknown>;
 
 /**
- * Code that runs around every call of a client or a server. It may change the call and its result, answer
- * without calling `next`, call `next` several times, or throw.
+ * Code that runs around every call. It may change the call and its result, answer without calling `next`,
+ * call `next` several times, or throw.
  *
  * @example
  * ```ts
@@ -87,7 +85,6 @@ export type Next = (call: InterceptedCall) => Promise<unknown>;
  */
 export type Interceptor = (call: InterceptedCall, next: Next) => Promise<unknown>;
 
-/** The interceptors of an option, as they are now; undefined if there are none. */
 export function copied(
   list: readonly Interceptor[] | undefined,
 ): readonly Interceptor[] | undefined {
@@ -95,9 +92,9 @@ export function copied(
 }
 
 /**
- * Runs a call through interceptors, the first one outermost, and then through `last`.
+ * Runs interceptors, the first one outermost, and then `last`.
  *
- * @param repeat makes the call that is sent when an interceptor calls `next` once more
+ * @param repeat makes the call to send when an interceptor calls `next` again
  */
 export function chain(
   interceptors: readonly Interceptor[],
@@ -110,7 +107,7 @@ export function chain(
   );
 }
 
-/** Interceptors that return a plain value, or throw before their first `await`, are fine. */
+/** Interceptors may return plain values, or throw. */
 async function run(interceptor: Interceptor, call: InterceptedCall, next: Next): Promise<unknown> {
   return await interceptor(call, next);
 }
@@ -125,7 +122,7 @@ function repeatable(next: Next, repeat: (call: InterceptedCall) => InterceptedCa
   };
 }
 
-/** @throws {@link OptionError} if an interceptor has passed something else than a call to `next` */
+/** @throws {@link OptionError} */
 function checkIntercepted(call: unknown): asserts call is InterceptedCall {
   if (typeof call !== 'object' || call === null) {
     throw refused(`'next' takes the call, as in next(call), not ${inspectBriefly(call, 100)}`);
@@ -143,7 +140,6 @@ function checkIntercepted(call: unknown): asserts call is InterceptedCall {
   }
 }
 
-/** The error for an interceptor that does what it must not. */
 export function refused(message: string): OptionError {
   return new OptionError(message, { option: 'interceptors' });
 }

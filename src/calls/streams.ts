@@ -1,13 +1,9 @@
 import { contextOfCaller } from '../platform/host.js';
 import type { InterceptedCall } from './interceptor.js';
 
-/** What a function returns to be answered item by item. */
 export type ItemSource = AsyncIterable<unknown> | IterableIterator<unknown>;
 
-/**
- * Whether a value is a stream of items: an async iterable, or an iterator that is iterable itself, such as a
- * generator object. Arrays, sets, maps and text are values.
- */
+/** Arrays, sets, maps and text are values; generator objects are streams. */
 export function isStream(value: unknown): value is ItemSource {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const { [Symbol.asyncIterator]: async, [Symbol.iterator]: sync } = value as Record<
@@ -18,7 +14,6 @@ export function isStream(value: unknown): value is ItemSource {
   return typeof sync === 'function' && typeof (value as { next?: unknown }).next === 'function';
 }
 
-/** Whether what `next` of an interceptor has resolved with is a stream. */
 export function isStreamOf(
   { side, stream }: InterceptedCall,
   result: unknown,
@@ -26,16 +21,11 @@ export function isStreamOf(
   return (side === 'server' || stream) && isStream(result);
 }
 
-/** Whether the iterator of a stream returns promises. */
 export function isAsync(source: ItemSource): source is AsyncIterable<unknown> {
   return typeof (source as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';
 }
 
-/**
- * The iterator of a stream. Only an async iterable's returns promises.
- *
- * @throws TypeError if it has no method `next`
- */
+/** @throws TypeError if the iterator has no method `next` */
 export function iteratorOf(source: ItemSource): AsyncIterator<unknown> | Iterator<unknown> {
   const [name, iterator] = isAsync(source)
     ? ['asyncIterator', source[Symbol.asyncIterator]()]
@@ -46,7 +36,7 @@ export function iteratorOf(source: ItemSource): AsyncIterator<unknown> | Iterato
   return iterator;
 }
 
-/** Ends an iterator early: the `finally` blocks of a generator run. Their errors are dropped. */
+/** Runs the `finally` blocks of a generator, and drops their errors. */
 export async function endIterator(
   iterator: AsyncIterator<unknown> | Iterator<unknown>,
 ): Promise<void> {
@@ -57,10 +47,9 @@ export async function endIterator(
 
 type Step = Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
 
-/** How a stream has ended: the number of items, and the error if it failed. */
 export type OnStreamEnd = (items: number, failure: { readonly error: unknown } | undefined) => void;
 
-/** A stream whose end is reported: once, whether its source ends, fails, or its consumer stops. */
+/** Reports the end of a stream once, whether its source ends, fails, or its consumer stops. */
 export class ObservedStream implements AsyncIterableIterator<unknown> {
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #onEnd: OnStreamEnd;
@@ -113,7 +102,7 @@ export class ObservedStream implements AsyncIterableIterator<unknown> {
   }
 }
 
-/** A stream whose code runs in the asynchronous context of this call, whoever iterates it. */
+/** Runs the code of a stream in the asynchronous context of this call, whoever iterates it. */
 export function inThisContext(source: ItemSource): AsyncIterable<unknown> {
   const scope = contextOfCaller('BackwaterStream');
   return new ObservedStream(

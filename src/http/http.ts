@@ -29,25 +29,25 @@ import { parseEndpoint } from '../options/endpoint.js';
 import { parseSecrets } from '../options/secrets.js';
 import type { Term } from '../terms/values.js';
 
-/** A signed request, for any HTTP client to send exactly as it is. */
+/** A signed request, for any HTTP client. */
 export interface EncodedRequest {
-  /** The method to send it by. */
+  /** The method. */
   readonly method: 'POST';
   /** Where to send it. */
   readonly url: string;
-  /** All headers but `host`; names in lower case. */
+  /** All headers except `host`; names in lower case. */
   readonly headers: Record<string, string>;
-  /** The body, to be sent byte by byte as it is: it is signed. */
+  /** The signed body, which the client must not change. */
   readonly body: Buffer;
-  /** What {@link decodeResponse} needs to know of the request. */
+  /** The `requestId` for {@link decodeResponse}. */
   readonly requestId: string;
 }
 
 /**
- * A signed request for another HTTP client to send.
+ * Signs a request for another HTTP client to send.
  *
  * @throws {@link TermError} if an argument is not a term or the arguments are too large;
- * {@link OptionError} when an option is wrong
+ * {@link OptionError} if an option is wrong
  * @example
  * ```ts
  * import { decodeResponse, encodeRequest } from 'backwater';
@@ -116,10 +116,10 @@ export function encodeRequest(
 }
 
 /**
- * Checks an answer to {@link encodeRequest} and gives its value.
+ * Verifies and decodes the response to {@link encodeRequest}.
  *
- * @throws the errors of {@link Client.call} that speak of an answer; {@link OptionError} when what is
- * given is none, or an option is wrong
+ * @throws the errors of {@link Client.call} for responses; {@link OptionError} if `response` is malformed or
+ * an option is wrong
  */
 export function decodeResponse<T = Term>(
   context: { secret: Target['secret']; requestId: string },
@@ -177,7 +177,7 @@ function decodeBody(
   }
 }
 
-/** Says so if a body that was sent as gzip is not the one that was signed because it is gzip no longer. */
+/** Some HTTP clients inflate bodies, which breaks their digests. */
 function explainInflated(failure: unknown, { headers, body }: ParsedResponse): unknown {
   const isDigest =
     failure instanceof ResponseAuthenticationError && failure.reason === 'wrong_body_digest';

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 
-/** An answer as an HTTP client has received it, its content-encoding not undone. */
+/** A response as received, with its content encoding not undone. */
 export interface HttpResponse {
   /** The status code. */
   readonly status: number;
@@ -13,18 +13,13 @@ export interface HttpResponse {
   readonly body: Uint8Array | ArrayBuffer;
 }
 
-/** An answer whose parts have the right types. */
 export interface ParsedResponse {
   readonly status: number;
   readonly headers: [name: string, value: string][];
   readonly body: Uint8Array;
 }
 
-/**
- * Reads what an HTTP client has received.
- *
- * @throws {@link OptionError} that names the part that is none
- */
+/** @throws {@link OptionError} naming the malformed part */
 export function parseResponse(response: HttpResponse): ParsedResponse {
   if (typeof response !== 'object' || response === null) {
     throw refuse('', `an object with status, headers and body, not ${String(response)}`);

@@ -2,14 +2,12 @@ import { attempt } from './inspect.js';
 import { isError } from './realms.js';
 
 /**
- * A promise that rejects with an error of a call. What happens on the other side of the bridge has no
- * stack here but this library's own: the error is given the stack of who awaits the call.
+ * Rejects with an error of a call, and adds the frames of the code that awaits the call.
  *
- * @param keeps whether to keep the error's own frames, such as the frames of a remote function
+ * @param keeps whether to keep the error's own frames
  */
 export async function rejection(error: unknown, keeps = false): Promise<never> {
-  // The engine follows a promise to who awaits it: from here to the promise of the call, once that has
-  // been resolved with this one, which takes two turns.
+  // It takes two turns until the promise of the call follows this one, and the engine knows its awaiters.
   await undefined;
   await undefined;
   if (isError(error)) attempt(() => addCallers(error, keeps));
@@ -25,12 +23,7 @@ function addCallers(error: Error, keeps: boolean): void {
   error.stack = [head, ...frames].join('\n');
 }
 
-/**
- * Makes the stack of an error that this library has just created begin at the caller of a public function:
- * the library's own frames would leave little else to be seen.
- *
- * @returns the error
- */
+/** Removes the library's own frames from a new error. */
 export function beginAtCaller<E extends Error>(error: E, called: (...args: never[]) => unknown): E {
   Error.captureStackTrace(error, called);
   return error;

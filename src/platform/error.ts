@@ -3,7 +3,7 @@ import { attempt, inspectBriefly } from './inspect.js';
 import { ownProperties } from './own-properties.js';
 import { isError } from './realms.js';
 
-/** The codes of a {@link ListenError}: the system's, as Node's own servers have them. */
+/** The codes of a {@link ListenError}, as in Node's servers. */
 export type ListenErrorCode = 'EACCES' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ERR_BACKWATER_LISTEN';
 
 /** The codes of this library's errors, one for each class. They stay the same between versions. */
@@ -41,12 +41,9 @@ export type BackwaterErrorCode =
  * ```
  */
 export class BackwaterError extends Error {
-  /** The kind of error. It stays the same between versions. */
+  /** The kind of error, the same in all versions. */
   readonly code: BackwaterErrorCode = 'ERR_BACKWATER_UNKNOWN';
-  /**
-   * The identifier of the last request of a call, if it was sent. The server has it as
-   * {@link CallContext.requestId}.
-   */
+  /** The identifier of the call's last request, if sent: {@link CallContext.requestId} on the server. */
   declare readonly requestId?: string;
 
   static {
@@ -54,11 +51,10 @@ export class BackwaterError extends Error {
   }
 
   constructor(message?: string, options?: ErrorOptions) {
-    // Programs may have added a `cause` to Object.prototype.
     super(message, ownProperties(options));
   }
 
-  /** The value itself if it is a BackwaterError, otherwise a BackwaterError with it as `cause`. */
+  /** Returns a BackwaterError as it is, and wraps other values as its `cause`. */
   static from(reason: unknown): BackwaterError {
     if (isBackwaterError(reason)) return reason;
     const message = attempt(() => (isError(reason) ? reason.message : undefined));
@@ -68,23 +64,14 @@ export class BackwaterError extends Error {
 }
 
 /**
- * Whether a value is an error of this library, including one thrown by another copy of it in the same
- * process: two versions in `node_modules`, or both the CommonJS and a bundled build. `instanceof` gives the
- * same answer for every class of this library.
- *
- * @example
- * ```ts
- * import { isBackwaterError } from 'backwater';
- * function isTimeout(error: unknown): boolean {
- *   return isBackwaterError(error) && error.code === 'ERR_BACKWATER_TIMEOUT';
- * }
- * ```
+ * Whether a value is an error of this library, or of another copy of it in the process. `instanceof` gives the
+ * same answer for each class.
  */
 export function isBackwaterError(value: unknown): value is BackwaterError {
   return value instanceof BackwaterError;
 }
 
-/** Leaves out fields that are undefined, which keeps `util.inspect` short. */
+/** Keeps `util.inspect` short. */
 export function assignDefined(error: Error, fields: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) {

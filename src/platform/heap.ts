@@ -1,7 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import type { ResourceLimits } from 'node:worker_threads';
 
-/** The heap limit of this thread, in bytes; Infinity where the runtime does not say. */
+/** In bytes; Infinity if the runtime does not say. */
 function heapLimit(): number {
   const { heap_size_limit: limit } = getHeapStatistics();
   return limit > 0 ? limit : Infinity;
@@ -10,8 +10,7 @@ function heapLimit(): number {
 const MIB = 1024 * 1024;
 
 /**
- * How large the value of a message may become, in bytes; Infinity for no limit. A larger one might end the
- * process, because V8 does not survive a full heap.
+ * The limit of a message's value in bytes, because V8 does not survive a full heap.
  *
  * @param limits the limits of the worker threads that decode messages
  */
@@ -21,5 +20,4 @@ export function maxValueSize(limits?: ResourceLimits): number {
   return Math.floor(limit / 2);
 }
 
-/** The default of `maxBytesInFlight`: 256 MiB, or a quarter of the heap where that is less. */
 export const DEFAULT_BYTES_IN_FLIGHT = Math.min(256 * MIB, Math.floor(heapLimit() / 4));

@@ -1,6 +1,5 @@
 /**
- * The JSON of plain data, to compare it or to use it as a key. Unlike `JSON.stringify` it calls no `toJSON`,
- * which libraries add to built-in prototypes.
+ * Unlike `JSON.stringify`, calls no `toJSON`, which libraries add to built-in prototypes.
  *
  * @param replace returns what to write instead of a value
  */

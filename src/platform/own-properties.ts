@@ -1,7 +1,7 @@
-/** No class has more ancestors; proxies can make a prototype chain endless. */
+/** Proxies can make a prototype chain endless. */
 const MAX_PROTOTYPES = 100;
 
-/** A property of an object or of its classes, without what a program has added to Object.prototype. */
+/** Ignores what a program has added to Object.prototype. */
 export function readProperty(object: object, key: string): unknown {
   let owner: object | null = object;
   for (let count = 0; owner !== null && count < MAX_PROTOTYPES; count++) {
@@ -12,7 +12,7 @@ export function readProperty(object: object, key: string): unknown {
   return isRoot ? undefined : (Reflect.get(object, key) as unknown);
 }
 
-/** What the caller has given, without what a program has added to Object.prototype. */
+/** Ignores what a program has added to Object.prototype. */
 export function ownProperties<Options extends object>(
   options: Options | null | undefined,
 ): Options {

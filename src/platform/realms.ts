@@ -2,15 +2,14 @@ import { URL } from 'node:url';
 import { types } from 'node:util';
 import { attempt } from './inspect.js';
 
-// Recognizes built-in objects of any realm: this one, a `vm` context, a test runner's environment such as
-// jsdom. `instanceof` recognizes only objects of this realm.
+// Recognizes built-in objects of any realm, such as a `vm` context or jsdom. `instanceof` recognizes only
+// objects of this realm.
 
-/** The source text of `Error` in every realm; no function written in JavaScript has such a text. */
+/** No function written in JavaScript has this source text. */
 const NATIVE_ERROR = /^function Error\(\)\s*\{\s*\[native code\]\s*\}$/;
 /** Proxies can make a prototype chain endless. */
 const MAX_PROTOTYPES = 100;
 
-/** Whether a value is a native error or inherits from the `Error.prototype` of some realm. */
 export function isError(value: unknown): value is Error {
   if (typeof value !== 'object' || value === null) return false;
   return types.isNativeError(value) || attempt(() => inheritsFromError(value)) === true;
@@ -34,19 +33,18 @@ function isErrorPrototype(object: object): boolean {
   );
 }
 
-/** Whether an object has no class: it inherits from nothing, or from the `Object.prototype` of some realm. */
 export function isPlainObject(value: object): value is Record<string, unknown> {
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null || prototype === Object.prototype) return true;
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
 }
 
-/** Whether a value is a WHATWG URL, by the rule that Node's own `fs` and `http` use. */
+/** Follows the rule of Node's own `fs` and `http`. */
 export function isUrl(value: unknown): value is URL {
   if (typeof value !== 'object' || value === null) return false;
   const found = attempt(() => {
     const { href, protocol, auth, path } = value as Record<string, unknown>;
-    // The objects of the legacy `url.parse` have `auth` and `path` too.
+    // Objects of the legacy `url.parse` have `auth` and `path` too.
     return (
       typeof href === 'string' &&
       typeof protocol === 'string' &&
@@ -57,19 +55,18 @@ export function isUrl(value: unknown): value is URL {
   return found === true;
 }
 
-/** An AbortSignal, also of another realm or of a polyfill without `reason` and `throwIfAborted`. */
+/** An AbortSignal, also of another realm or a polyfill. */
 export interface AbortSignalLike {
-  /** Whether it has been aborted. */
+  /** Whether it has aborted. */
   readonly aborted: boolean;
-  /** Why. */
+  /** Why it has aborted. */
   readonly reason?: unknown;
-  /** Has `listener` called when it is aborted. */
+  /** Registers a listener. */
   addEventListener(type: 'abort', listener: () => void): void;
-  /** Forgets `listener`. */
+  /** Removes a listener. */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** Whether a value can be used as an AbortSignal. */
 export function isAbortSignal(value: unknown): value is AbortSignalLike {
   if (typeof value !== 'object' || value === null) return false;
   const found = attempt(() => {

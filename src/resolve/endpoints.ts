@@ -5,10 +5,9 @@ import { nativeOptions, type NativeEndpoint } from '../platform/native.js';
 import { Resolver, type ResolverSettings } from './resolver.js';
 import { isFixed, type Source } from './targets.js';
 
-/** The endpoints of a client when it is created. */
 export interface EndpointOptions {
   readonly endpoints: NativeEndpoint[];
-  /** Whether a resolver finds them later. */
+  /** Whether a resolver finds the endpoints later. */
   readonly isResolved: boolean;
 }
 
@@ -23,7 +22,7 @@ export function endpointOptions(source: Source): EndpointOptions {
   return { endpoints, isResolved: false };
 }
 
-/** Keeps the addon's client up to date; undefined when there is nothing to resolve. */
+/** Undefined if there is nothing to resolve. */
 export function startResolver(
   client: number,
   source: Source,

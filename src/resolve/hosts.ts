@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 
-/** The system's own table of names, which takes precedence over DNS. */
+/** Takes precedence over DNS. */
 export const HOSTS_FILE =
   process.platform === 'win32'
     ? join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', 'drivers', 'etc', 'hosts')
@@ -11,7 +11,7 @@ export const HOSTS_FILE =
 
 type Table = ReadonlyMap<string, readonly string[]>;
 
-/** Names of a hosts file, which is read again when it has changed. */
+/** Reads the file again when it has changed. */
 export class HostsFile {
   readonly #path: string;
   #version = '';
@@ -21,12 +21,11 @@ export class HostsFile {
     this.#path = path;
   }
 
-  /** The addresses of a name; none when it is not listed. `localhost` always has some. */
   async addresses(name: string): Promise<readonly string[]> {
     const key = normalise(name);
     const listed = (await this.#read()).get(key);
     if (listed !== undefined) return listed;
-    // RFC 6761, 6.3: not to be asked of DNS.
+    // RFC 6761, 6.3: DNS must not be asked.
     return key === 'localhost' || key.endsWith('.localhost') ? ['127.0.0.1', '::1'] : [];
   }
 
@@ -39,7 +38,6 @@ export class HostsFile {
         this.#version = version;
       }
     } catch {
-      // Without such a file there is just no such name.
       this.#table = new Map();
       this.#version = '';
     }
@@ -52,7 +50,7 @@ export function parseHosts(text: string): Table {
   const table = new Map<string, string[]>();
   for (const line of text.split(/\r?\n/)) {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    // One with a zone is of one interface, and no place to find a server at.
+    // Link-local addresses with a zone are of no use to other hosts.
     if (isIP(address) === 0 || address.includes('%')) continue;
     for (const name of new Set(names.map(normalise))) {
       const addresses = table.get(name);
@@ -63,7 +61,6 @@ export function parseHosts(text: string): Table {
   return table;
 }
 
-/** Names are the same in any case, and with a dot at their end. */
 function normalise(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }

@@ -2,14 +2,13 @@ import callbackDns, { promises as dns, type RecordWithTtl } from 'node:dns';
 import { bridge, type Timer } from '../bridge/bridge.js';
 import { HostsFile } from './hosts.js';
 
-/** What a name stands for. */
 export interface Answer {
   readonly addresses: readonly string[];
-  /** For how long, in milliseconds; undefined if unknown. */
+  /** In milliseconds, if known. */
   readonly ttl?: number | undefined;
 }
 
-/** One server of a service (RFC 2782). */
+/** RFC 2782. */
 export interface ServiceRecord {
   readonly name: string;
   readonly port: number;
@@ -17,39 +16,27 @@ export interface ServiceRecord {
   readonly weight: number;
 }
 
-/** How long the first try of a question may take; the second one takes twice as long. */
+/** In milliseconds, for the first try; the second takes twice as long. */
 const DNS_TIMEOUT = 1000;
 const DNS_TRIES = 2;
-/**
- * How long to wait for addresses of the second family once the first has some: some servers
- * never answer questions for AAAA.
- */
+/** For the slower address family, in milliseconds. Some servers never answer AAAA. */
 const GRACE = 300;
-/** The prefix to try when the name itself has no SRV records. */
+/** Tried if the name itself has no SRV records. */
 const SERVICE_PREFIX = '_backwater._tcp.';
 
-/**
- * Resolves names: by the hosts file, then by DNS for the sake of its TTL, then by whatever else the
- * system has (search domains, mDNS, LDAP).
- */
+/** Asks the hosts file, then DNS because of its TTL, then the system (search domains, mDNS, LDAP). */
 export class Names {
   readonly #hosts: HostsFile;
   readonly #dns = new dns.Resolver({ timeout: DNS_TIMEOUT, tries: DNS_TRIES });
-  /** Whether DNS servers of the user's choice are all there is. */
   readonly #exclusive: boolean;
 
-  /** @param servers the DNS servers to ask; the system's by default */
   constructor(servers?: readonly string[], hosts = new HostsFile()) {
     this.#hosts = hosts;
     this.#exclusive = servers !== undefined;
     if (servers !== undefined) this.#dns.setServers(servers);
   }
 
-  /**
-   * The addresses of a host, at least one.
-   *
-   * @throws an error with a `code` such as `ENOTFOUND`
-   */
+  /** @throws an error with a `code` such as `ENOTFOUND` */
   async addresses(host: string): Promise<Answer> {
     const listed = await this.#hosts.addresses(host);
     if (listed.length > 0) return { addresses: listed };
@@ -64,12 +51,6 @@ export class Names {
     return { addresses: addresses.filter((address) => !address.includes('%')) };
   }
 
-  /**
-   * The servers of a service: the SRV records of its name or, if it has none, of
-   * `_backwater._tcp.` before it.
-   *
-   * @throws an error with a `code` such as `ENOTFOUND`
-   */
   async services(name: string): Promise<readonly ServiceRecord[]> {
     let records: readonly ServiceRecord[];
     this.#followProcess();
@@ -87,15 +68,14 @@ export class Names {
     return records.filter(({ name: target }) => target !== '' && target !== '.');
   }
 
-  /** Ends what is being asked. */
   close(): void {
     this.#dns.cancel();
   }
 
-  /** Asks the servers that the program has chosen by `dns.setServers`, which is for Node's own resolver. */
+  /** Uses the servers that the program has set with `dns.setServers`. */
   #followProcess(): void {
     if (this.#exclusive) return;
-    // Not imported by its name: setServers puts another function in its place.
+    // Not imported by name, because setServers replaces the function.
     const servers = callbackDns.getServers();
     if (servers.join() !== this.#dns.getServers().join()) this.#dns.setServers(servers);
   }
@@ -103,7 +83,6 @@ export class Names {
   async #ask(host: string): Promise<Answer> {
     const four = this.#dns.resolve4(host, { ttl: true });
     const six = this.#dns.resolve6(host, { ttl: true });
-    // As soon as one family is there the other one has to hurry.
     const timers: Timer[] = [];
     const inTime = async (
       asked: Promise<RecordWithTtl[]>,

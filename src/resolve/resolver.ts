@@ -10,36 +10,32 @@ import { isError } from '../platform/realms.js';
 import { Names, type ServiceRecord } from './names.js';
 import { nameOf, parseResolved, WEIGHT_UNIT, type Source, type Target } from './targets.js';
 
-/** Hears what has become of each resolution. */
 export interface ResolveListener {
   found(endpoints: readonly NativeEndpoint[]): void;
   failed(failure: ResolveFailure): void;
-  /** It was asked for, but the last one is fresh. */
+  /** The last resolution is still fresh. */
   unchanged(): void;
 }
 
-/** How a {@link Resolver} works. */
 export interface ResolverSettings {
-  /** Milliseconds between two resolutions; undefined for the TTL, or 30 s where there is none. */
+  /** In milliseconds; by default the TTL. */
   readonly interval?: number | undefined;
   readonly dnsServers?: readonly string[] | undefined;
-  /** Milliseconds without calls after which it rests. Default: a minute. */
+  /** In milliseconds without calls. */
   readonly restAfter?: number | undefined;
 }
 
-/** Figures of a resolver. */
 export interface ResolverStats {
   readonly resolutions: number;
   readonly lastError: Error | undefined;
 }
 
-/** How often to resolve answers without a lifetime, in milliseconds. */
+/** In milliseconds, for answers without a TTL. */
 const DEFAULT_INTERVAL = 30_000;
-/** An answer is not asked for again before this, whatever its TTL and whoever asks. */
+/** The shortest time between resolutions, in milliseconds. */
 const FRESH = 1000;
-/** How long one resolution may take. */
+/** Limit of a resolution, in milliseconds. */
 const LIMIT = 30_000;
-/** How long a client may be without calls until its resolving rests. */
 const REST_AFTER = 60_000;
 
 interface Resolved {
@@ -48,8 +44,8 @@ interface Resolved {
 }
 
 /**
- * Keeps the endpoints of a client up to date: from the first call on, by TTL or interval, and when one
- * of them fails. It rests while there are no calls. Its timers keep no process alive.
+ * Keeps the endpoints of a client up to date from its first call on, by TTL or interval and when a server
+ * fails. Rests while there are no calls. Its timers do not keep the process alive.
  */
 export class Resolver {
   readonly #source: Source;
@@ -57,9 +53,9 @@ export class Resolver {
   readonly #listener: ResolveListener;
   readonly #names: Names;
   readonly #closed = new AbortController();
-  /** The last answer for each target: it holds on while later questions fail. */
+  /** Kept while later resolutions fail. */
   #answers = new Map<string, Resolved>();
-  /** The context that the client was made in: whoever makes a call lends it none of their own. */
+  /** So that resolving does not run in the context of a call. */
   readonly #scope = contextOfCaller('BackwaterResolver');
   #timer: Timer | undefined;
   #running = false;
@@ -77,7 +73,7 @@ export class Resolver {
     this.#names = new Names(settings.dnsServers);
   }
 
-  /** Resolves now, unless that is under way or has just been done; the listener hears of it. */
+  /** Does nothing if a resolution is under way or fresh. */
   refresh(): void {
     if (this.#running || this.#closed.signal.aborted) return;
     const freshness = Math.min(FRESH, this.#settings.interval ?? FRESH);
@@ -85,7 +81,6 @@ export class Resolver {
     else this.#run();
   }
 
-  /** A call is made. */
   touch(): void {
     this.#touched = now();
     if (this.#resting) {
@@ -145,7 +140,7 @@ export class Resolver {
     const first = this.#answers.size === 0 && this.#succeeded === -Infinity;
     this.#resolutions++;
     this.#lastError = BackwaterError.from(error);
-    // Until something was found, it is calls that ask.
+    // Before the first success, calls trigger resolutions.
     if (!first) this.#schedule(Math.min(FRESH * 2 ** this.#failures++, DEFAULT_INTERVAL));
     this.#listener.failed(failureOf(error, this.#source));
   }
@@ -179,7 +174,6 @@ export class Resolver {
         const known = this.#answers.get(key);
         if (known === undefined) return { endpoints: [] };
         answers.set(key, known);
-        // To be asked for again soon.
         return { endpoints: known.endpoints, ttl: FRESH };
       }
     });
@@ -191,7 +185,7 @@ export class Resolver {
     this.#answers = answers;
     this.#lastError = errors.length === 0 ? undefined : BackwaterError.from(errors[0]);
     const ttl = shortest(resolved);
-    // An answer with a lifetime holds no longer than one without.
+    // The TTL of a function's answer is at most that.
     const limit = typeof this.#source === 'function' ? DEFAULT_INTERVAL : Infinity;
     return { endpoints, ttl: Math.min(ttl, limit) };
   }
@@ -243,12 +237,12 @@ export class Resolver {
     const resolved = await Promise.all(each);
     const endpoints = resolved.flatMap((answer) => answer.endpoints);
     if (endpoints.length === 0) throw failure ?? new Error('the service is not available');
-    // Node does not tell the TTL of SRV records.
+    // Node does not report the TTL of SRV records.
     return { endpoints, ttl: Math.min(DEFAULT_INTERVAL, shortest(resolved)) };
   }
 }
 
-/** The weights of records: as they are, or 1 each when all have 0 (RFC 2782). */
+/** Each weight is 1 if all are 0 (RFC 2782). */
 function weights(records: readonly ServiceRecord[]): (record: ServiceRecord) => number {
   const weighted = records.some(({ weight }) => weight > 0);
   return ({ weight }) => (weighted ? Math.max(1, weight * WEIGHT_UNIT) : WEIGHT_UNIT);
@@ -258,7 +252,6 @@ function shortest(resolved: readonly Resolved[]): number {
   return Math.min(...resolved.map(({ ttl }) => ttl ?? Infinity));
 }
 
-/** Rejects as soon as the signal is aborted, whatever becomes of the promise. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
@@ -273,14 +266,12 @@ function describe(target: Target | undefined): string {
   return addressText(target.endpoint.host, target.endpoint.port);
 }
 
-/** What codes of the resolver mean. */
 const CODES: ReadonlyMap<string | null, string> = new Map([
   ['ENOTFOUND', 'the name does not exist (ENOTFOUND)'],
   ['ENODATA', 'the name has no addresses (ENODATA)'],
   ['EAI_AGAIN', 'the DNS server does not answer (EAI_AGAIN)'],
 ]);
 
-/** A target could not be resolved. */
 class ResolveError extends BackwaterError {
   readonly target: string | undefined;
 

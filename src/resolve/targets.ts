@@ -4,49 +4,43 @@ import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 import { isUrl } from '../platform/realms.js';
 
-/** A server by its parts. */
+/** A server as an {@link EndpointResolver} returns it. */
 export interface EndpointAddress {
-  /** A host name or an address; an IPv6 address without brackets. */
+  /** A host name or an address, an IPv6 address without brackets. */
   readonly host: string;
   /** 1 to 65,535; 443 and 8443 mean https. */
   readonly port: number;
-  /** Its share of the calls relative to the others', 1 (default) to 65,535. */
+  /** Share of the calls relative to other servers, 1 (default) to 65,535. */
   readonly weight?: number | undefined;
 }
 
-/** What an {@link EndpointResolver} gets. */
+/** The argument of an {@link EndpointResolver}. */
 export interface ResolveContext {
-  /** Aborted when the client is closed, or when the answer has come too late. */
+  /** Aborts when the client is closed, or when the answer would come too late. */
   readonly signal: AbortSignal;
 }
 
-/** Says where the servers are at the moment. */
+/** Returns the current servers. */
 export type EndpointResolver = (
   context: ResolveContext,
 ) =>
   Iterable<string | URL | EndpointAddress> | PromiseLike<Iterable<string | URL | EndpointAddress>>;
 
-/** What the option `url` takes. */
+/** The option `url` of clients. */
 export type ClientUrl = string | URL | readonly (string | URL)[] | EndpointResolver;
 
-/** One thing to resolve. */
 export type Target =
   | { readonly kind: 'host'; readonly endpoint: Endpoint; readonly weight: number }
   | { readonly kind: 'srv'; readonly scheme: Endpoint['scheme']; readonly name: string };
 
-/** Where a client's endpoints come from. */
 export type Source = readonly Target[] | EndpointResolver;
 
-/** Weights are multiplied by this, so that there is room for SRV records of weight 0 below 1. */
+/** Leaves room below 1 for SRV records of weight 0. */
 export const WEIGHT_UNIT = 100;
 const MAX_TARGETS = 1000;
 const SRV = /^srv\+(https?):\/\/([^/?#]*)(.*)$/i;
 
-/**
- * Reads the option `url` of a client.
- *
- * @throws {@link OptionError} saying which one is none
- */
+/** @throws {@link OptionError} */
 export function parseSource(url: unknown): Source {
   if (typeof url === 'function') return url as EndpointResolver;
   if (!Array.isArray(url)) return [parseTarget(url)];
@@ -60,7 +54,6 @@ export function parseSource(url: unknown): Source {
   });
 }
 
-/** Reads what an {@link EndpointResolver} says. */
 export function parseResolved(found: unknown): readonly Target[] {
   if (
     typeof found !== 'object' ||
@@ -79,7 +72,6 @@ export function parseResolved(found: unknown): readonly Target[] {
   return targets;
 }
 
-/** Whether there is nothing to resolve, because all are addresses. */
 export function isFixed(source: Source): source is readonly Target[] {
   return (
     typeof source !== 'function' &&
@@ -87,7 +79,6 @@ export function isFixed(source: Source): source is readonly Target[] {
   );
 }
 
-/** Whether an endpoint speaks TLS, as far as that is known already. */
 export function maySpeakTls(source: Source): boolean {
   if (typeof source === 'function') return true;
   return source.some((target) =>
@@ -95,7 +86,6 @@ export function maySpeakTls(source: Source): boolean {
   );
 }
 
-/** The target as the user may have written it. */
 export function nameOf(target: Target): string {
   return target.kind === 'srv' ? `srv+${target.scheme}://${target.name}` : target.endpoint.host;
 }

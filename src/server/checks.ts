@@ -2,12 +2,11 @@ import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 import { attempt, inspectBriefly } from '../platform/inspect.js';
 
-/** The most arguments that a function can have, in Erlang. */
+/** Erlang's limit. */
 const MAX_ARITY = 255;
-/** Names become atoms, which have at most this many characters. */
+/** Erlang's limit for atoms, in characters. */
 const MAX_NAME_LENGTH = 255;
 
-/** @throws {@link OptionError} unless a value is an object that may have functions */
 export function checkModule(
   value: unknown,
   option: string,
@@ -28,7 +27,6 @@ export function checkModule(
   }
 }
 
-/** @throws {@link OptionError} unless a value is a function that can be called without `new` */
 export function checkFunction(
   value: unknown,
   option: string,
@@ -47,13 +45,11 @@ export function checkFunction(
   }
 }
 
-/** Whether a value is a class. */
 export function isClass(fn: unknown): boolean {
   const source = attempt(() => Function.prototype.toString.call(fn));
   return source !== undefined && /^class\b/.test(source);
 }
 
-/** @throws {@link OptionError} unless a value is a number of arguments */
 export function checkArity(
   value: unknown,
   option: string,
@@ -69,7 +65,6 @@ export function checkArity(
   }
 }
 
-/** @throws {@link OptionError} unless a value can be a name of a module or a function */
 export function checkName(
   value: unknown,
   option: string,
@@ -89,11 +84,7 @@ export function checkName(
   }
 }
 
-/**
- * The options as an object without a prototype.
- *
- * @throws {@link OptionError} when they are none, or one of them is unknown
- */
+/** @throws {@link OptionError} */
 export function checkOptions(options: unknown, known: readonly [string, ...string[]]): object {
   if (!isObject(options)) {
     throw new OptionError(
@@ -112,12 +103,10 @@ export function checkOptions(options: unknown, known: readonly [string, ...strin
   return { __proto__: null, ...options };
 }
 
-/** Whether a value is an object, and not a function. */
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-/** A name as an error's `option` may have it. */
 export function truncatedName(name: unknown): string {
   return typeof name === 'string' && name.length <= 255 ? name : inspectBriefly(name, 100);
 }

@@ -28,27 +28,25 @@ class Peer implements CallPeer {
   }
 
   get certificateSubject(): string | undefined {
-    // Node gives one part a line, the least specific one first, with special characters escaped.
+    // Node puts one part on each line, the least specific first, and escapes special characters.
     return this.certificate?.subject.split('\n').reverse().join(',');
   }
 }
 
-/** The function that a call is for. */
 interface CalledFunction {
   readonly module: string;
   readonly name: string;
   readonly arity: number;
 }
 
-/** The context of one call. What costs something is made when it is first asked for. */
+/** Makes costly parts on first use. */
 export class Context implements CallContext {
   readonly deadline: Date | undefined;
   readonly peer: CallPeer;
   readonly requestId: string;
   readonly caller: string | undefined;
-  /** The trace that the caller says the call belongs to, as far as it is signed. */
+  /** The signed trace of the caller. */
   trace: TraceHeaders;
-  /** Whether the caller asked for a stream. */
   readonly stream: boolean;
   readonly module: string;
   readonly function: string;
@@ -59,9 +57,9 @@ export class Context implements CallContext {
   #controller: AbortController | undefined;
   #ended = false;
 
-  /** @param scope the asynchronous context of the call, where listeners of the signal run */
+  /** @param scope where listeners of the signal run */
   constructor(call: number, scope: AsyncResource, { module, name, arity }: CalledFunction) {
-    // There is none when the connection has been cut in between.
+    // Undefined if the connection has been lost meanwhile.
     const caller = environment.caller(call);
     this.#call = call;
     this.#scope = scope;
@@ -92,7 +90,6 @@ export class Context implements CallContext {
   }
   #metadataMap: Map<string, string> | undefined;
 
-  /** What the interceptors have made of metadata and trace. */
   revise(metadata: Map<string, string>, trace: TraceHeaders): void {
     this.#metadataMap = metadata;
     this.trace = trace;
@@ -106,7 +103,6 @@ export class Context implements CallContext {
     return this.#controller.signal;
   }
 
-  /** The function has ended: nothing aborts any more. */
   end(): void {
     this.#ended = true;
     if (this.#controller !== undefined) bridge.unwatchCaller(this.#call);
@@ -121,7 +117,6 @@ export class Context implements CallContext {
   }
 }
 
-/** What stands in turns, two by two. */
 function* pairs(flat: readonly string[]): Generator<[string, string]> {
   for (let at = 0; at < flat.length; at += 2) yield [flat[at]!, flat[at + 1]!];
 }

@@ -21,7 +21,7 @@ import type { ServerSettings } from './options.js';
 import { Pump } from './pump.js';
 import type { RegisteredFunction, Registry } from './registry.js';
 
-/** What of a server's options its functions' values depend on; all of it can cross to a thread. */
+/** Worker threads receive these, except for functions. */
 export type DispatcherSettings = Pick<
   ServerSettings,
   | 'terms'
@@ -31,15 +31,13 @@ export type DispatcherSettings = Pick<
   | 'maxEncodedResultSize'
   | 'returnExceptionStacktraces'
 > &
-  // Functions cannot cross.
   Partial<Pick<ServerSettings, 'encoders' | 'revivers' | 'interceptors'>>;
 
 /**
- * Runs the functions of one server, in this thread. Nothing that they do reaches Rust as a throw.
+ * Runs the functions of a server in this thread. Never throws to Rust.
  *
- * Each call runs in an asynchronous context of its own, so no call sees what another one has left in an
- * `AsyncLocalStorage`. That includes everything of the program's that a call runs: hooks of the codec and
- * listeners of the context's signal.
+ * Each call runs in an asynchronous context of its own, including hooks of the codec and listeners of the
+ * signal. So no call sees what another one has left in an `AsyncLocalStorage`.
  */
 export class Dispatcher implements CallHandler {
   readonly #registry: Registry;
@@ -67,7 +65,6 @@ export class Dispatcher implements CallHandler {
   }
 
   #target(id: number): RegisteredFunction {
-    // Rust only knows the ids of this registry.
     return this.#registry.byId(id);
   }
 
@@ -131,7 +128,7 @@ export class Dispatcher implements CallHandler {
       );
   }
 
-  /** Ends all streams; resolves when the `finally` blocks of their generators have run. */
+  /** Resolves when the `finally` blocks of the generators have run. */
   async stopStreams(): Promise<void> {
     await Promise.all(Array.from(this.#pumps, (pump) => pump.stop()));
   }
@@ -170,12 +167,11 @@ export class Dispatcher implements CallHandler {
   }
 }
 
-/** A call that has not been answered. */
 interface RunningCall {
   readonly call: number;
   readonly scope: AsyncResource;
   readonly target: RegisteredFunction;
-  /** If the function or an interceptor has asked for it. */
+  /** Set if the function or an interceptor has asked for it. */
   context: Context | undefined;
 }
 

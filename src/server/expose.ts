@@ -90,7 +90,7 @@ export type ExposeSchemaOptions<Schema extends ArgsSchema> = {
       readonly arity?: number | readonly number[] | undefined;
     }
   : {
-      /** How many arguments callers may pass, because the schema allows several numbers. */
+      /** The numbers of arguments. */
       readonly arity: number | readonly number[];
     });
 
@@ -103,7 +103,7 @@ export interface ExposeContextOptions {
    */
   readonly context: true;
   /**
-   * How many arguments callers may pass, from 0 to 255. The context does not count.
+   * How many arguments callers may pass, without the context.
    *
    * @defaultValue one less than the function has parameters
    */
@@ -117,13 +117,13 @@ export interface ExposeContextOptions {
 }
 
 /**
- * Exposes the named functions of an object, a namespace or an instance of a class, or restricts who may call
- * them. `this` is the module. Methods may be inherited.
+ * Exposes the named functions of an object, a namespace or an instance of a class, with the module as `this`;
+ * or restricts who may call a module.
  *
- * Without `expose`, callers can call all own enumerable functions of an object, with `this` undefined, and all
+ * Without `expose`, callers can call the own enumerable functions of an object, with `this` undefined, or the
  * exported functions of a namespace. Any other property of an object is an error.
  *
- * @throws {@link OptionError} when `module` is not an object, or `exports` or `callers` is not a list of names
+ * @throws {@link OptionError} if `module` is not an object, or an option is wrong
  * @example
  * ```ts
  * import { expose, startClearServer } from 'backwater';
@@ -181,11 +181,10 @@ function callersOf(value: unknown): readonly string[] {
 }
 
 /**
- * Exposes a function with options: how many arguments it takes, whether it receives a {@link CallContext}, and
- * a schema for its arguments. If the schema refuses them, the function is not called, and the caller gets an
- * exception whose `remote.data.issues` says why. The result behaves like the function itself.
+ * Exposes a function with options. If a schema refuses the arguments, the function is not called, and the
+ * caller gets an exception with `remote.data.issues`. The result behaves like the function itself.
  *
- * @throws {@link OptionError} when `fn` is not a function, or an option takes something else
+ * @throws {@link OptionError} if `fn` is not a function, or an option is wrong
  * @example
  * ```ts
  * import { expose } from 'backwater';
@@ -240,7 +239,7 @@ function exposeFunction(fn: AnyFunction, options: object): AnyFunction {
     });
   }
   for (const each of arities) checkArity(each, 'arity', "option 'arity'");
-  // A function of its own, so that `fn` can be exposed with other arities as well.
+  // A new function, so that `fn` can be exposed with other arities as well.
   const wrapper = function (this: unknown, ...args: never[]): unknown {
     return Reflect.apply(fn, this, args) as unknown;
   };
@@ -255,12 +254,11 @@ function exposeFunction(fn: AnyFunction, options: object): AnyFunction {
   });
 }
 
-/** How many arguments callers give, unless an option says so. */
 function arityOf(fn: AnyFunction, context: boolean, schema: ArgsSchema | undefined): number {
   const parameters = context ? Math.max(0, fn.length - 1) : fn.length;
   if (schema === undefined) return parameters;
   const length = lengthOf(schema) ?? parameters;
-  // Of rest parameters a function does not know how many there are.
+  // The length of a function does not count rest parameters.
   if (length > 0 || lengthOf(schema) !== undefined) return length;
   throw new OptionError(
     "option 'arity' is needed: neither the schema nor the function says how many arguments there are",
@@ -268,19 +266,15 @@ function arityOf(fn: AnyFunction, context: boolean, schema: ArgsSchema | undefin
   );
 }
 
-/** Marks what {@link expose} and {@link expose.fn} return, for other copies of this library as well. */
 const EXPOSED = Symbol.for('backwater.exposed');
 
-/** A module that exposes some of its functions: the mark of a module from {@link expose}. */
 export interface ModuleMark {
   readonly module: object;
   /** Undefined for all. */
   readonly exports: readonly string[] | undefined;
-  /** Undefined for all. */
   readonly callers: readonly string[] | undefined;
 }
 
-/** The function and its arities: the mark of what {@link expose.fn} returns. */
 export interface FunctionMark {
   readonly fn: (...args: never[]) => unknown;
   readonly arities: readonly number[];
@@ -296,21 +290,17 @@ function mark<T extends object>(value: T, exposed: ModuleMark | FunctionMark): T
   return value;
 }
 
-/** What {@link expose} has said of a module. */
 export function moduleMark(value: object, option: string): ModuleMark | undefined {
   return readMark(value, MODULE_FIELDS, option);
 }
 
-/** What {@link expose.fn} has said of a function. */
 export function functionMark(value: object, option: string): FunctionMark | undefined {
   return readMark(value, FUNCTION_FIELDS, option);
 }
 
 /**
- * The mark that a value itself has; an inherited one does not count.
- *
- * @throws {@link OptionError} when another version of this library has made a mark that says more than this
- * one understands, since ignoring that could expose too much
+ * Ignores inherited marks. Refuses marks of another version with unknown fields, because ignoring them could
+ * expose too much.
  */
 function readMark<Mark>(
   value: object,

@@ -4,43 +4,38 @@ import type { CallContext } from '../calls/context.js';
 declare const signature: unique symbol;
 declare const functions: unique symbol;
 
-/** What callers see of a function that `expose.fn` has returned: for types alone, no object has it. */
+/** The signature that callers see of a function from `expose.fn`. Exists only in types. */
 export interface ExposedAs<Signature> {
-  /** The parameters and the result that callers see. */
+  /** The parameters and the result. */
   readonly [signature]: Signature;
 }
 
-/** A function that is given a {@link CallContext} before the arguments of its callers. */
+/** A function that receives a {@link CallContext} before the arguments. */
 export type ContextFunction<Args extends readonly unknown[] = never[], Result = unknown> = ((
   context: CallContext,
   ...args: Args
 ) => Result) &
   ExposedAs<(...args: Args) => Result>;
 
-/** A module whose callable functions `expose` has named. */
+/** A module from `expose`. */
 export interface ExposedModule<Functions = object> {
-  /** For types alone: the functions. */
+  /** The functions. Exists only in types. */
   readonly [functions]: Functions;
 }
 
-/** Any function; the parameters of one that is written in place are whatever it makes of them. */
 export type AnyFunction = (...args: any[]) => unknown;
 
-/** What callers see of a function. */
 export type SignatureOf<Fn> = Fn extends ExposedAs<infer Signature> ? Signature : Fn;
 
-/** The functions of a module, whether it has been exposed or not. */
 export type FunctionsOf<Module> =
   Module extends ExposedModule<infer Functions> ? Functions : Module;
 
-/** The names of the properties of an object that are functions. */
 export type FunctionName<Module> = {
   [Name in keyof Module & string]: Module[Name] extends (...args: never[]) => unknown
     ? Name
     : never;
 }[keyof Module & string];
 
-/** Whether a list of parameters has one length, without optional and rest parameters. */
 export type HasFixedLength<Args extends readonly unknown[]> =
   IsUnion<Args['length']> extends true ? false : number extends Args['length'] ? false : true;
 
@@ -53,18 +48,16 @@ type IsUnion<Type, Member = Type> = Type extends unknown
 type IsAny<Type> = 0 extends 1 & Type ? true : false;
 
 /**
- * What the compiler demands of modules beyond their constraint: `unknown` where all is well, and a sentence as a
- * type, which no value has, where the server would refuse them.
+ * `unknown` for modules that the server accepts, otherwise a sentence that the compiler reports.
  *
- * The compiler cannot tell a namespace, which may export anything, from an object, where everything has to be
- * a function. Constants of a namespace are readonly, or have literal types if they come from another one.
+ * The compiler cannot tell a namespace, which may export anything, from an object, where every property must
+ * be a function. Constants of a namespace are readonly, or have literal types.
  */
 export type CheckedModules<Modules, Encoders> = Modules extends
   ReadonlyMap<string, unknown> | { readonly href: string }
   ? unknown
   : { readonly [Name in keyof Modules]: Demand<ModuleProblem<Modules[Name], Encoders>> };
 
-/** What a value has to be besides what it is, if this is wrong with it. */
 type Demand<Problem> = [Problem] extends [never] ? unknown : Problem;
 
 type ModuleProblem<Module, Encoders> =
@@ -84,7 +77,6 @@ type ModuleProblem<Module, Encoders> =
                 >;
               }>;
 
-/** Nothing if nothing is demanded of any property. */
 type Demanded<Demands> = { [Name in keyof Demands]: unknown } extends Demands ? never : Demands;
 
 type FunctionProblem<Module, Name extends keyof Module, Encoders> = Name extends unknown
@@ -103,7 +95,6 @@ type FunctionProblem<Module, Name extends keyof Module, Encoders> = Name extends
               : 'a property of a module is a function: name the functions by expose(module, { exports: [...] })'
   : never;
 
-/** Whether a type has one value, other than null and undefined. */
 type IsConstant<Type> = [Type] extends [null | undefined]
   ? false
   : string extends Type
@@ -133,7 +124,7 @@ type ResultProblem<Result, Encoders> = [Extract<Encoders, readonly unknown[]>] e
     : `the result has ${Unencodable<Awaited<Result>>}, which needs the option encoders`
   : never;
 
-/** What there is in a value of a type that no call can return, down to four levels. */
+/** Looks four levels deep. */
 type Unencodable<Value, Level extends 0[] = []> = Level['length'] extends 4
   ? never
   : IsAny<Value> extends true

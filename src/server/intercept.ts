@@ -5,7 +5,7 @@ import { inspectBriefly } from '../platform/inspect.js';
 import type { Context } from './context.js';
 import type { RegisteredFunction } from './registry.js';
 
-/** Runs a served call through the interceptors and the tracing channel. Never throws, but rejects. */
+/** Rejects instead of throwing. */
 export function serveIntercepted(
   target: RegisteredFunction,
   context: Context,
@@ -32,7 +32,6 @@ export function serveIntercepted(
   return isTraced(serveChannel) ? traceCall(serveChannel, call, run) : run();
 }
 
-/** Calls the function with what the interceptors have made of the call. */
 async function invoke(
   target: RegisteredFunction,
   context: Context,
@@ -50,7 +49,7 @@ async function invoke(
       `an interceptor has changed the number of args from ${arity} to ${call.args.length}: the server has already chosen ${module}:${name}/${arity}`,
     );
   }
-  // Interceptors take time, and the caller may have gone away.
+  // The caller may have gone away meanwhile.
   if (context.signal.aborted) throw context.signal.reason;
   context.revise(call.metadata, call.trace);
   const args = target.context ? [context, ...call.args] : call.args;

@@ -16,39 +16,33 @@ import {
 import { functionMark, type ModuleMark, moduleMark } from './expose.js';
 
 /**
- * The modules to expose, by name, as an object or a Map. A module is an object, a
- * namespace (`import * as string from './string.js'`), or what {@link expose} returns.
+ * The modules to expose by name: objects, namespaces (`import * as`), or results of {@link expose}.
  */
 export type Modules = Readonly<Record<string, object>> | ReadonlyMap<string, object>;
 
-/** A function that can be called. */
 export interface RegisteredFunction {
-  /** Its place in {@link Registry.functions}. */
+  /** The index in {@link Registry.functions}. */
   readonly id: number;
   readonly module: string;
   readonly name: string;
-  /** How many arguments it takes, 0 to 255. */
   readonly arity: number;
-  /** To be called with `this` undefined. */
+  /** `this` is undefined. */
   readonly fn: (...args: never[]) => unknown;
-  /** Whether it is given a {@link CallContext} before its arguments. */
   readonly context: boolean;
-  /** What binaries become in its arguments; undefined for what the server's option says. */
+  /** Undefined for the server's option. */
   readonly binaries: DecodeOptions['binaries'];
 }
 
-/** The functions that a server exposes, as they were when the registry was made. */
+/** Fixed when the server starts. */
 export interface Registry {
-  /** The names of all modules, also of those without functions. */
+  /** Includes modules without functions. */
   readonly modules: readonly string[];
-  /** Modules that only some callers may call, with the names of these. */
   readonly callers: readonly (readonly [module: string, callers: readonly string[]])[];
   readonly functions: readonly RegisteredFunction[];
-  /** @throws RangeError when there is no function of that id */
   byId(id: number): RegisteredFunction;
 }
 
-/** Functions that Erlang's and Elixir's compilers and backwater itself put into modules. */
+/** Erlang's and Elixir's compilers and backwater itself put these into modules. */
 const NEVER_EXPOSED: readonly string[] = [
   'module_info/0',
   'module_info/1',
@@ -58,14 +52,8 @@ const NEVER_EXPOSED: readonly string[] = [
 ];
 
 /**
- * All functions of the modules, as they are now: later changes of the objects change nothing.
- *
- * Refused, since each would be a surprise at the first call: properties that are not functions, getters,
- * classes, names that cannot be atoms, more than 255 parameters, and functions that backwater never exposes
- * (`module_info/0` and `/1`, `behaviour_info/1`, `__info__/1`, `backwater_export/0`).
- *
- * Passed over: what a namespace exports besides functions, classes included; keys that are symbols; and, unless
- * {@link expose} names them, properties that are inherited or not enumerable.
+ * Refuses what would surprise at the first call, such as getters and classes. Ignores other exports of
+ * namespaces, symbols, and inherited or non-enumerable properties that {@link expose} does not name.
  *
  * @throws {@link OptionError} naming the module and the property
  */
@@ -135,12 +123,12 @@ function functionsOf(value: unknown, option: string): FunctionEntry[] {
   });
 }
 
-/** A function as a method of its module. Nothing is `this` to the functions of a namespace. */
+/** Functions of a namespace get no `this`. */
 function bound(entry: FunctionEntry, module: object): FunctionEntry {
   return isNamespace(module) ? entry : { ...entry, fn: entry.fn.bind(module) };
 }
 
-/** Whether an object is what `import * as` gives, also where that is compiled to `require`. */
+/** Also for `import * as` that was compiled to `require`. */
 function isNamespace(module: object): boolean {
   return types.isModuleNamespaceObject(module) || isCompiledNamespace(module);
 }
@@ -149,7 +137,7 @@ function isCompiledNamespace(module: object): boolean {
   return Object.getOwnPropertyDescriptor(module, '__esModule')?.value === true;
 }
 
-/** Whoever exposes an instance of a class means its methods, which are all inherited. */
+/** The methods of an instance are inherited, so they need {@link expose}. */
 function warnOfInherited(module: object, option: string): void {
   const prototype: unknown = Object.getPrototypeOf(module);
   if (!isObject(prototype) || isPlainObject(module)) return;
@@ -177,7 +165,7 @@ function entriesOfFunction(
   });
 }
 
-/** The own enumerable properties whose keys are strings. Getters are called for re-exports alone. */
+/** Calls getters only for re-exports. */
 function ownEntries(object: object, option: string, isLoose = false): [string, unknown][] {
   return Object.keys(object).map((name) => {
     const place = `${option}.${truncatedName(name)}`;
@@ -187,7 +175,6 @@ function ownEntries(object: object, option: string, isLoose = false): [string, u
   });
 }
 
-/** The value of a property of an instance or of its class, but not of what every object inherits. */
 function namedProperty(object: object, name: string, place: string): unknown {
   for (const holder of prototypesOf(object)) {
     const property = descriptor(holder, name, place);
@@ -202,7 +189,7 @@ function namedProperty(object: object, name: string, place: string): unknown {
   throw new OptionError(`${place}: there is no function of that name${hint}`, { option: place });
 }
 
-/** An object, and what it inherits from except for the `Object.prototype` of some realm. */
+/** Without the `Object.prototype` of any realm. */
 function prototypesOf(object: object): object[] {
   const chain: object[] = [];
   let next: object | null = object;
@@ -227,7 +214,7 @@ function descriptor(object: object, name: string, place: string): PropertyDescri
   try {
     return Object.getOwnPropertyDescriptor(object, name);
   } catch (cause) {
-    // Of a namespace whose module is still being evaluated.
+    // The module of the namespace is still being evaluated.
     throw new OptionError(`${place}: the export is not initialised yet (a circular import?)`, {
       option: place,
       cause,

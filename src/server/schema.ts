@@ -2,20 +2,17 @@ import { attempt, inspectBriefly, truncate } from '../platform/inspect.js';
 import { defineHidden } from '../platform/brands.js';
 import { OptionError } from '../errors/errors.js';
 
-/**
- * A schema of version 1 of the [Standard Schema](https://standardschema.dev) specification, which zod, valibot,
- * arktype and others implement.
- */
+/** A [Standard Schema](https://standardschema.dev), version 1, such as a schema of zod, valibot or arktype. */
 export interface StandardSchema<Input = unknown, Output = Input> {
-  /** What libraries that validate with schemas of other libraries use. */
+  /** The interface of the specification. */
   readonly '~standard': {
     /** The version of the specification. */
     readonly version: 1;
-    /** The library that the schema comes from. */
+    /** The library of the schema. */
     readonly vendor: string;
     /** Checks a value, and may transform it. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    /** For types alone: what goes in and what comes out. */
+    /** Exists only in types. */
     readonly types?:
       | {
           /** The type before validation. */
@@ -27,16 +24,15 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-/** What a schema says about a value: the value, or what is wrong with it. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
 /** A problem with a value. */
 export interface SchemaIssue {
-  /** In words. */
+  /** The problem in words. */
   readonly message: string;
-  /** Where: keys and indexes, from the outside in. */
+  /** Keys and indexes, from the outside in. */
   readonly path?:
     | readonly (
         | PropertyKey
@@ -48,22 +44,19 @@ export interface SchemaIssue {
     | undefined;
 }
 
-/** A schema of a list of arguments. */
 export type ArgsSchema = StandardSchema<any, readonly unknown[]>;
 
-/** The arguments that a schema takes. */
 export type SchemaInput<Schema extends ArgsSchema> = ListOf<
   NonNullable<Schema['~standard']['types']>['input']
 >;
 
-/** The arguments that a schema makes of those. */
 export type SchemaOutput<Schema extends ArgsSchema> = ListOf<
   NonNullable<Schema['~standard']['types']>['output']
 >;
 
 type ListOf<Value> = Value extends readonly [...infer Items] ? Items : unknown[];
 
-/** @throws {@link OptionError} unless a value is a schema */
+/** @throws {@link OptionError} */
 export function checkSchema(value: unknown): asserts value is ArgsSchema {
   const standard = attempt(() => (value as Partial<ArgsSchema>)['~standard']);
   // Schemas of arktype are functions.
@@ -76,10 +69,7 @@ export function checkSchema(value: unknown): asserts value is ArgsSchema {
   );
 }
 
-/**
- * How many arguments a schema takes, if it is a tuple of zod, valibot or arktype without optional items; the
- * specification has no way to ask.
- */
+/** For tuples of zod, valibot and arktype; the specification has no length. */
 export function lengthOf(schema: ArgsSchema): number | undefined {
   const { items, def, json } = schema as {
     items?: unknown;
@@ -92,11 +82,7 @@ export function lengthOf(schema: ArgsSchema): number | undefined {
   return undefined;
 }
 
-/**
- * A function that validates its arguments, and calls another one with what the schema makes of them.
- *
- * @param unchecked how many arguments come before the caller's
- */
+/** @param unchecked how many arguments precede the caller's */
 export function validated(
   fn: (...args: never[]) => unknown,
   schema: ArgsSchema,
@@ -122,14 +108,12 @@ function valueOf(result: SchemaResult<readonly unknown[]>): readonly unknown[] {
   throw new TypeError(`the schema of the arguments has to make a list of them, not ${given}`);
 }
 
-/** The most issues that a caller gets, and the most characters of each. */
 const MAX_ISSUES = 50;
 const MAX_MESSAGE = 500;
 
-/** What a function with a schema raises for arguments that the schema refuses. */
 class InvalidArgumentsError extends Error {
   readonly code = 'invalid_arguments';
-  /** For the caller, see `error.remote.data`. */
+  /** For the caller: `error.remote.data`. */
   readonly data: { readonly issues: readonly CallerIssue[] };
 
   constructor(issues: readonly SchemaIssue[]) {
@@ -138,16 +122,15 @@ class InvalidArgumentsError extends Error {
     const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
     super(first === undefined ? 'the schema refuses them' : `${textOf(first)}${more}`);
     this.data = { issues: seen };
-    // It only says where this library is.
+    // The frames would only show this library.
     this.stack = `${this.name}: ${this.message}`;
   }
 }
 defineHidden(InvalidArgumentsError.prototype, 'name', 'InvalidArgumentsError');
 
-/** An issue in the form that callers get, which any language can read. */
 interface CallerIssue {
   readonly message: string;
-  /** Keys and indexes; the first is the argument's. */
+  /** The first is the index of the argument. */
   readonly path: readonly (string | number)[];
 }
 

@@ -33,79 +33,77 @@ import {
 import { type FunctionTable, tableOf } from './workers/messages.js';
 import { WorkerPool, type WorkerStats } from './workers/workers.js';
 
-/** Figures of a server. */
+/** Statistics of a server. */
 export interface ServerStats {
   /** Open connections. */
   readonly connections: number;
-  /** Calls that have not been answered yet and whose callers wait. */
+  /** Unanswered calls whose callers wait. */
   readonly pending: number;
-  /** Streams that have begun and not ended. */
+  /** Streams in progress. */
   readonly streams: number;
   /** Calls whose callers have gone away, but whose functions have not settled. */
   readonly abandoned: number;
-  /** How much of `maxBytesInFlight` is in use, in bytes. */
+  /** Used part of `maxBytesInFlight`, in bytes. */
   readonly bytesInFlight: number;
-  /** Calls taken since the start. */
+  /** Calls since the start. */
   readonly calls: number;
   /**
-   * How many requests no function saw since the start, by the reason, such as
-   * `{ invalid_signature: 3, overloaded: 12 }`: see docs/server.md.
+   * Requests since the start that reached no function, by reason, such as `{ invalid_signature: 3 }`. See
+   * docs/server.md.
    */
   readonly refused: Readonly<Record<string, number>>;
-  /** How many calls ended with an exception since the start, by its class. */
+  /** Calls since the start that raised an exception, by class. */
   readonly exceptions: Readonly<Record<ExceptionClass, number>>;
-  /** What each caller has called since the server knows it, by its name. */
+  /** Counts of each named caller. */
   readonly callers: Readonly<Record<string, CallerStats>>;
-  /** Its worker threads; none when it is served by the thread that has started it. */
+  /** The worker threads, if any. */
   readonly workers: readonly WorkerStats[];
 }
 
-/** What a caller has called. */
+/** Counts of a caller since the server knows it. */
 export interface CallerStats {
-  /** Its calls. */
+  /** Calls. */
   readonly calls: number;
-  /** Its requests that were refused. Requests with a wrong secret belong to no caller. */
+  /** Refused requests. Requests with a wrong secret belong to no caller. */
   readonly refused: number;
 }
 
-/** Options of a server with TLS. */
+/** Options of {@link startTlsServer}. */
 export interface SecureServerOptions extends ServerOptions {
-  /** The certificate to show and its key, and whether clients must show one. */
+  /** The certificate, and which clients to accept. */
   readonly tls: TlsServerOptions;
 }
 
-/** A running server; made by {@link startClearServer} and {@link startTlsServer}. */
+/** A running server. */
 export interface Server extends AsyncDisposable {
-  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  /** The URL of the server, such as `http://127.0.0.1:8080`. */
   readonly url: string;
   /** The port that it listens on. */
   readonly port: number;
-  /** Figures of this moment. */
+  /** Returns current statistics. */
   stats(): ServerStats;
   /**
-   * Takes requests from now on that are signed with any of these secrets; each answer is signed with
-   * the secret of its request. See {@link Client.setSecrets} for the order of a change. Callers can be added,
-   * given other secrets and removed; calls of the others are not affected.
+   * Replaces the secrets for requests from now on. See {@link Client.setSecrets} for the order of a rotation.
    *
-   * @throws {@link OptionError} if the secret is missing or invalid; {@link ClosedError}
-   * when the server is closed
+   * @throws {@link OptionError} if the secret is missing or invalid; {@link ClosedError} if the server is
+   * closed
    */
   setSecrets(secrets: ServerSecrets): void;
   /**
-   * Serves on for `drainDelay` milliseconds and says that it is about to close; then stops accepting, lets
-   * calls under way end for at most `timeout` milliseconds, and cuts them. Calling it again waits for the
-   * same end, which it may hasten if it has options.
+   * Reports for `drainDelay` milliseconds that it is closing, while it still serves. Then stops accepting
+   * connections, gives calls up to `timeout` milliseconds, and closes the remaining connections.
+   *
+   * Another call waits for the same end, and its options can hasten it.
    */
   close(options?: CloseOptions): Promise<void>;
 }
 
-/** A running server with TLS; made by {@link startTlsServer}. */
+/** A running server with TLS. */
 export interface TlsServer extends Server {
   /**
-   * Presents another certificate to new connections. Connections that are open go on as they
-   * are, and so do their calls. Paths are read again, so the same ones may be given after a renewal.
+   * Replaces the certificate for new connections. Files are read again, so their paths may be the same.
    *
-   * @throws OptionError when certificate or key cannot be used: then the old one stays
+   * @throws {@link OptionError} if the certificate or key is unusable; the old one stays
    */
   setCertificate(certificate: TlsCertificate): Promise<void>;
 }
@@ -115,14 +113,11 @@ type Encoders = ServerOptions['encoders'];
 /**
  * Starts a server without TLS.
  *
- * @param secret the secret shared with the callers, several of them, or the secrets of each caller by name
- * by its name: see {@link ServerSecrets}
- * @param modules what can be called: module name → functions, see {@link expose}; or the URL of a
- * module that worker threads import, see the option `workers`: each of its exports is a module, or the
- * default export is an object of modules
- * @param options see {@link ServerOptions}; listens on port 8080 by default
- * @throws OptionError when an option or a module is wrong; ConnectError-like system errors such as
- * EADDRINUSE when it cannot listen
+ * @param secret one secret, several, or the secrets of each caller by name
+ * @param modules the modules by name, or the URL of a file that worker threads import (docs/workers.md)
+ * @param options listens on port 8080 by default
+ * @throws {@link OptionError} if an option or a module is wrong; {@link ListenError} if the server cannot
+ * listen
  * @example
  * ```ts
  * import { startClearServer } from 'backwater';
@@ -144,11 +139,9 @@ export async function startClearServer<M extends Modules | URL, E extends Encode
   return server;
 }
 
-/** Addresses that stand for all interfaces of the machine. */
 const EVERYWHERE: readonly string[] = ['0.0.0.0', '::', '::0', '0'];
 let hasWarned = false;
 
-/** Whoever can read the network of such a server can also repeat the calls of others. */
 function warnOfExposure({ host, replayProtection }: ServerSettings, { port }: Server): void {
   if (hasWarned || replayProtection !== 'off' || !EVERYWHERE.includes(host)) return;
   hasWarned = true;
@@ -171,22 +164,11 @@ function withoutTls(options: ServerOptions | undefined): ServerOptions | undefin
 const TLS_PORT = 8443;
 
 /**
- * Starts a server with TLS 1.2 and 1.3.
+ * Starts a server with TLS 1.2 and 1.3. `secret` and `modules` are as for {@link startClearServer}.
  *
- * @param secret the secret shared with the callers, or several that are all accepted
- * @param modules what can be called, as for {@link startClearServer}
- * @param options see {@link SecureServerOptions}; listens on port 8443 by default
- * @throws OptionError when an option, a module, the certificate or its key is wrong; system errors such
- * as EADDRINUSE when it cannot listen
- * @example
- * ```ts
- * import { startTlsServer } from 'backwater';
- * const server = await startTlsServer(
- *   process.env.SECRET!,
- *   { string: { to_upper: (text: string) => text.toUpperCase() } },
- *   { tls: { cert: '/etc/backwater/chain.pem', key: '/etc/backwater/key.pem' } },
- * );
- * ```
+ * @param options listens on port 8443 by default
+ * @throws {@link OptionError} if an option, a module, the certificate or its key is wrong;
+ * {@link ListenError} if the server cannot listen
  */
 export async function startTlsServer<M extends Modules | URL, E extends Encoders = undefined>(
   secret: ServerSecrets,
@@ -199,7 +181,6 @@ export async function startTlsServer<M extends Modules | URL, E extends Encoders
   return await startServer(callers, modules, settings, tlsServerOptions(tls));
 }
 
-/** Starts a server whose options have been checked. */
 async function startServer(
   callers: NativeCaller[],
   modules: Modules | URL,
@@ -247,13 +228,12 @@ async function listen(
     });
     return environment.serverAddress(id)!;
   } catch (error) {
-    // The frames that matter are the ones of the code that starts the server.
+    // The stack should show the code that starts the server.
     if (error instanceof ListenError) Error.captureStackTrace(error, listen);
     throw error;
   }
 }
 
-/** Functions cannot cross to another thread: it has to import them. */
 function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
   for (const [option, value] of Object.entries({ workers, workerOptions })) {
     if (value === undefined) continue;
@@ -265,7 +245,6 @@ function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
   }
 }
 
-/** Options that worker threads get; functions cannot cross to a thread. */
 function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): void {
   if (interceptors !== undefined) {
     throw new OptionError(
@@ -284,7 +263,7 @@ function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): 
   }
 }
 
-/** @throws {@link OptionError} when a caller or a secret cannot be used, or not together with the others */
+/** @throws {@link OptionError} */
 function checkedCallers(secrets: ServerSecrets): NativeCaller[] {
   const callers = parseCallers(secrets);
   const failure = environment.checkCallers(callers);
@@ -369,7 +348,6 @@ class RunningServer implements TlsServer {
   }
 }
 
-/** What requests have to pass so that none is taken twice; null for nothing. */
 function replayOptions(settings: ServerSettings): NativeReplayOptions | null {
   const { replayProtection, audience, maxClockDifference, replayCapacity } = settings;
   if (replayProtection === 'off') {
@@ -387,12 +365,11 @@ function replayOptions(settings: ServerSettings): NativeReplayOptions | null {
   });
 }
 
-/** Workers of `node:cluster`, which pm2's cluster mode uses as well, are meant to share a port. */
+/** Also applies to pm2's cluster mode. */
 function sharesPortByDefault(): boolean {
   return cluster.isWorker && process.platform !== 'win32';
 }
 
-/** Options in the form that the addon takes. */
 function optionsOf(
   settings: ServerSettings,
   tls: NativeTlsServer | null,

@@ -5,27 +5,23 @@ import { BINARIES } from '../../codec/options.js';
 import { toJson } from '../../platform/json.js';
 import type { Registry } from '../registry.js';
 
-/** What a worker thread of a server is started with. */
 export interface WorkerStart {
-  /** The port that both sides use; the thread's own `parentPort` belongs to the program. */
+  /** The thread's own `parentPort` belongs to the program. */
   readonly port: MessagePort;
-  /** What to import. */
+  /** The file to import. */
   readonly url: string;
   readonly settings: DispatcherSettings;
 }
 
-/** What a server tells its worker threads. */
 export type ToWorker =
   | { readonly kind: 'serve'; readonly server: number; readonly slot: number }
   | { readonly kind: 'exit' };
 
-/** What a worker thread tells its server. */
 export type FromWorker =
   | { readonly kind: 'ready'; readonly table: FunctionTable }
   | { readonly kind: 'serving' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly option?: string | undefined };
 
-/** The exposed functions, in the addon's form. */
 export interface FunctionTable {
   readonly modules: string[];
   readonly moduleCallers: ModuleCallers[];
@@ -46,7 +42,7 @@ export function tableOf({ modules, callers, functions }: Registry): FunctionTabl
   };
 }
 
-/** How two tables differ, in words; undefined when they do not. */
+/** Undefined if the tables are equal. */
 export function difference(one: FunctionTable, other: FunctionTable): string | undefined {
   if (toJson(one) === toJson(other)) return undefined;
   const namesOf = ({ modules, functions }: FunctionTable): string[] => [

@@ -1,4 +1,4 @@
-/** Entry point of a server's worker thread: imports the modules and serves them until told to end. */
+/** Entry point of a server's worker thread. */
 import process from 'node:process';
 import { workerData } from 'node:worker_threads';
 import { bridge } from '../../bridge/bridge.js';
@@ -42,7 +42,7 @@ function fail(error: unknown): void {
     // An error that cannot cross to another thread crosses as text.
     tell({ kind: 'failed', error: new Error(inspectBriefly(error)), option });
   }
-  // Stays until the main thread ends it, so that the message arrives.
+  // The main thread ends this one, so that the message arrives.
   port.on('message', () => process.exit(1));
 }
 

@@ -23,36 +23,33 @@ import {
   type WorkerStart,
 } from './messages.js';
 
-/** Figures of one of a server's worker threads. */
+/** Statistics of a worker thread. */
 export interface WorkerStats {
-  /** Node's number of the thread; undefined while another one is being started in its place. */
+  /** Node's number of the thread; undefined while a replacement starts. */
   readonly threadId: number | undefined;
-  /** Calls that it was given and has not answered. */
+  /** Calls that the thread has not answered. */
   readonly pending: number;
-  /** Calls that it has begun. */
+  /** Calls that the thread has started. */
   readonly calls: number;
   /** How many threads in this place have ended by themselves. */
   readonly restarts: number;
 }
 
-/** The pause before a thread that has ended is replaced, in milliseconds; it doubles each time. */
+/** In milliseconds. The pause before a replacement doubles each time. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 30_000;
-/** A thread that has served for so long has not ended because of how it starts. */
+/** A thread that has served this long did not end because of its start. */
 const STEADY = 10_000;
-/** How long a thread may take to end by itself. */
+/** In milliseconds. */
 const EXIT_PATIENCE = 1000;
 
-/** Where a server's modules are imported from, and how its threads are made. */
 interface Plan {
   readonly url: URL;
   readonly settings: DispatcherSettings;
   readonly options: WorkerOptions;
 }
 
-/** The worker threads of one server. */
 export class WorkerPool {
-  /** The exposed functions: the same in all threads. */
   readonly table: FunctionTable;
   readonly #slots: readonly Slot[];
 
@@ -61,12 +58,7 @@ export class WorkerPool {
     this.table = table;
   }
 
-  /**
-   * Starts the threads and has them import the modules.
-   *
-   * @throws OptionError when the modules are no modules, or not the same in all threads;
-   * BackwaterError with the cause when they cannot be imported
-   */
+  /** @throws OptionError for wrong modules, BackwaterError if they cannot be imported */
   static async start(url: URL, settings: ServerSettings): Promise<WorkerPool> {
     const { terms, objectKeys, markBytes, maxDepth } = settings;
     const { maxEncodedResultSize, returnExceptionStacktraces } = settings;
@@ -96,7 +88,6 @@ export class WorkerPool {
     }
   }
 
-  /** Has all threads serve a server, and replaces threads that end from now on. */
   async serve(server: number): Promise<void> {
     await Promise.all(this.#slots.map((slot) => slot.serve(server, this.table)));
   }
@@ -110,13 +101,12 @@ export class WorkerPool {
     });
   }
 
-  /** Ends all threads. */
   async close(): Promise<void> {
     await Promise.all(this.#slots.map((slot) => slot.end()));
   }
 }
 
-/** The place of one thread and of its replacements. */
+/** The place of a thread and its replacements. */
 class Slot {
   readonly number: number;
   restarts = 0;
@@ -137,7 +127,6 @@ class Slot {
     return this.#thread?.threadId;
   }
 
-  /** Starts a thread; resolves to what it has to offer. */
   start(): Promise<FunctionTable> {
     const { url, settings, options } = this.#plan;
     const { port1: port, port2 } = new MessageChannel();
@@ -176,11 +165,10 @@ class Slot {
     });
   }
 
-  /** Has the thread serve a server; resolves when it does, or has ended and will be replaced. */
+  /** Resolves when the thread serves, or has ended and will be replaced. */
   async serve(server: number, table: FunctionTable): Promise<void> {
     this.#served = { server, table };
     const thread = this.#thread;
-    // One that has ended in between is replaced as one that ends now.
     if (thread === undefined) return this.#replace(new Error('it has ended at its start'), 0);
     const serving = new Promise<void>((resolve) => {
       this.#port?.on('message', ({ kind }: FromWorker) => {
@@ -208,12 +196,11 @@ class Slot {
     this.#port?.postMessage(message);
   }
 
-  /** Starts another thread after a pause. */
   #replace(cause: unknown, lifetime: number): void {
     if (this.#ending || this.#served === undefined) return;
     this.restarts++;
     if (lifetime >= STEADY) this.#pause = FIRST_PAUSE;
-    // Not all at the same time, when all have ended for the same reason.
+    // Spreads threads that have ended for the same reason.
     const pause = Math.round(this.#pause * (0.5 + Math.random() / 2));
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
     warn(`a worker thread has ended and will be replaced in ${pause} ms`, cause);
@@ -253,10 +240,7 @@ function startThread(options: ThreadOptions): Worker {
   }
 }
 
-/**
- * Threads inherit the process's flags. `--input-type`, for programs that are not files, is an error for a thread, and
- * V8's flags are errors in a list.
- */
+/** Threads inherit the process's flags. A list must not have `--input-type` or V8's flags. */
 function flagsForThreads(): Pick<ThreadOptions, 'execArgv'> {
   const flags = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
   return flags.length === process.execArgv.length ? {} : { execArgv: flags };
