@@ -172,8 +172,6 @@ impl Clients {
         Some((client, request))
     }
 
-    /// JavaScript answers with [`Clients::set_endpoints`], [`Clients::resolution_failed`] or
-    /// [`Clients::endpoints_unchanged`].
     fn ask_for_endpoints(&self, client: u32) -> impl Fn() + Send + Sync + 'static {
         let events = Arc::clone(&self.events);
         move || events.push(Event::Resolve { client })
@@ -268,7 +266,7 @@ impl Client {
         Some(request)
     }
 
-    /// Runs a task on the client's I/O thread. Call it on any I/O thread.
+    /// Call it on any I/O thread.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if self.spawner.is_here() {
             tokio::task::spawn_local(task);

@@ -25,7 +25,7 @@ pub(crate) struct Aside<'a> {
     pub(crate) failures: &'a mut Vec<Option<Box<Failure>>>,
 }
 
-/// Moves as many events as fit, and returns their number. Drops calls whose callers have gone away.
+/// Returns the number of events that fit. Drops calls whose callers have gone away.
 pub(crate) fn deliver(
     events: &mut VecDeque<Event>,
     served: &ServedCalls,

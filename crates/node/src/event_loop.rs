@@ -29,8 +29,8 @@ impl EventLoop {
     /// Sees sockets, pipes and other threads, but not timers.
     pub(crate) fn has_work(&self) -> bool {
         let mut polled = libc::pollfd { fd: self.descriptor, events: libc::POLLIN, revents: 0 };
-        // SAFETY: poll may write to this one element until it returns, and does not wait. It
-        // reports a closed descriptor in that element.
+        // SAFETY: poll does not wait, and writes only to this element, also if the descriptor is
+        // closed.
         unsafe { libc::poll(&raw mut polled, 1, 0) != 0 }
     }
 }

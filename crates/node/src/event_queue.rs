@@ -1,4 +1,4 @@
-//! The queue of events for one JavaScript thread, and how that thread is woken.
+//! The queue of events for one JavaScript thread.
 
 use std::collections::VecDeque;
 use std::sync::MutexGuard;
@@ -51,7 +51,6 @@ impl EventQueue {
         }
     }
 
-    /// JavaScript sees the event after the next [`EventQueue::wake`].
     pub(crate) fn push(&self, event: Event) {
         let mut events = self.events.lock();
         events.push_back(event);

@@ -112,7 +112,6 @@ impl BufferSlicesMut<'_> {
         }
     }
 
-    /// For a tape that is read in parts.
     pub(crate) fn put_head(&mut self, tape: &Tape) {
         let Some(header) = self.words.get_mut(..frame::LENGTH) else { return };
         header.fill(0);

@@ -21,7 +21,6 @@ pub(crate) fn count(option: Option<u32>) -> usize {
     option.map_or_else(|| *DEFAULT_COUNT, |count| count as usize)
 }
 
-/// Started on first use.
 pub(crate) fn first() -> io::Result<Arc<IoThread>> {
     let mut threads = at_least(1)?;
     threads.pop().ok_or_else(|| io::Error::other("no I/O thread was started"))

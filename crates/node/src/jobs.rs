@@ -1,5 +1,3 @@
-//! Jobs that JavaScript has written.
-
 use std::sync::Arc;
 
 use backwater_etf::TapeRef;

@@ -58,7 +58,6 @@ pub(crate) struct Caller {
     pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) takes_stream: bool,
     pub(crate) peer: Arc<Peer>,
-    /// Counts the call for its worker thread.
     pub(crate) in_flight: Option<InFlight>,
     /// Dropping it ends the wait for the deadline.
     watch: Option<oneshot::Sender<()>>,
@@ -178,7 +177,6 @@ impl ServedCalls {
         self.callers.lock().remove(&call)
     }
 
-    /// Does nothing if the call was answered.
     pub(crate) fn answer(&self, call: u32, outcome: Outcome) {
         if let Some(Caller { reply, in_flight, .. }) = self.take(call) {
             drop(in_flight);

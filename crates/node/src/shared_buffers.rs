@@ -26,10 +26,9 @@ impl SharedBuffers {
     }
 
     pub(crate) fn write(&mut self) -> BufferSlicesMut<'_> {
-        // SAFETY: `as_mut` is unsafe because JavaScript could use the memory meanwhile. It cannot:
-        // this runs on the JavaScript thread within a call from JavaScript, and TypeScript keeps
-        // the arrays private and shares them with no other thread. Each array has its own
-        // ArrayBuffer, so the slices do not overlap.
+        // SAFETY: JavaScript cannot use the memory meanwhile, because this runs on its thread within
+        // a call from JavaScript, and TypeScript shares the arrays with no other thread. Each array
+        // has its own ArrayBuffer, so the slices do not overlap.
         unsafe {
             BufferSlicesMut {
                 words: self.words.as_mut(),

@@ -20,7 +20,7 @@ pub struct ServerFigures {
     pub calls: f64,
     /// Requests that no function saw, by reason.
     pub refused: Vec<CountFigure>,
-    /// Of class error, exit and throw.
+    /// By class: error, exit and throw.
     pub exceptions: Vec<f64>,
     pub callers: Vec<CallerFigures>,
     pub workers: Vec<WorkerFigures>,
@@ -59,7 +59,6 @@ impl CountFigure {
 #[napi(object, object_from_js = false)]
 pub struct CallerFigures {
     pub name: String,
-    /// Since the server knows the caller.
     pub calls: f64,
     pub refused: f64,
 }

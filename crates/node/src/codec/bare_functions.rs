@@ -108,8 +108,8 @@ impl Call {
         self.env
     }
 
-    /// The memory of the argument, a Uint8Array. Nothing else touches it meanwhile: this is the
-    /// JavaScript thread, and TypeScript copies memory shared with other threads before.
+    /// The memory of a Uint8Array. Nothing else touches it meanwhile, because this is the JavaScript
+    /// thread, and TypeScript copies memory shared with other threads.
     pub(crate) fn bytes(&mut self) -> Result<&mut [u8]> {
         let mut kind = 0;
         let mut length = 0;

@@ -86,7 +86,7 @@ impl SharedDecoder {
         })
     }
 
-    /// Opens a large message to be read in parts. Returns its source, if binaries refer to it.
+    /// Returns the source of the message, if binaries refer to it.
     fn open(&self, env: sys::napi_env) -> Result<sys::napi_value> {
         let slot = self.control(|control| Ok(control[numbers::SLOT as usize] as usize))?;
         let message = self.large.borrow_mut().get_mut(slot.wrapping_sub(1)).and_then(Option::take);
@@ -278,7 +278,6 @@ pub struct DecodeFailure {
     pub offset: u32,
 }
 
-/// `undefined` after success, otherwise a [`DecodeFailure`].
 fn outcome(
     env: sys::napi_env,
     result: std::result::Result<(), DecodeError>,

@@ -9,7 +9,6 @@ use crate::served_calls::{AcceptedCall, ServedCalls};
 use crate::workers::load::Load;
 use backwater_transport::locks::Mutex;
 
-/// Woken after this many calls even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
 
 pub(crate) struct QueuedCall {
