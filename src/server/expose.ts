@@ -90,7 +90,7 @@ export type ExposeSchemaOptions<Schema extends ArgsSchema> = {
       readonly arity?: number | readonly number[] | undefined;
     }
   : {
-      /** The numbers of arguments. */
+      /** How many arguments callers pass. */
       readonly arity: number | readonly number[];
     });
 
