@@ -4,7 +4,7 @@ import type { ItemBatch, JobQueue } from './job-queue.js';
 
 /** A stream's items cross at this size, or else at the end of the turn. */
 const GATHERED_BYTES = 32 * 1024;
-/** The iterator of a stream with so many unsent jobs waits. */
+/** The iterator of a stream waits for this number of unsent jobs. */
 const MAX_UNSENT = 2;
 /** Streams that may gather items at the same time, each in its own memory. */
 const MAX_GATHERING = 64;

@@ -77,9 +77,7 @@ export class ConnectError extends BackwaterError {
   }
 }
 
-/**
- * The connection broke after the client had started to send the request. The function may have been called.
- */
+/** The connection broke after sending had started. The function may have been called. */
 export class ConnectionLostError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_CONNECTION_LOST';
 
@@ -224,10 +222,7 @@ export interface QueueFullFields extends ErrorOptions {
   readonly limit: number;
 }
 
-/**
- * Too many calls wait for a connection, or the arguments of unsettled calls take too much memory. The function
- * was not called.
- */
+/** Too many calls wait for a connection, or arguments take too much memory. The function was not called. */
 export class QueueFullError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
   /** The option that sets the limit. */
@@ -436,8 +431,8 @@ export interface ResponseAuthenticationFields extends ErrorOptions {
 }
 
 /**
- * The response does not prove that it comes from the server and belongs to the request. Nothing in it is
- * believed. The function may have been called.
+ * The response does not prove that it comes from the server and belongs to the request. The function may have
+ * been called.
  */
 export class ResponseAuthenticationError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_RESPONSE_AUTHENTICATION';
@@ -518,7 +513,7 @@ export interface StreamFields extends ErrorOptions {
   readonly items: number;
 }
 
-/** The connection or the response ended before the stream did. The items before are authentic and complete. */
+/** The connection or the response ended before the stream did. Earlier items are authentic and complete. */
 export class StreamError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_STREAM';
   /** How many items had arrived. */
