@@ -77,7 +77,6 @@ const integerAtBorder: fc.Arbitrary<bigint> = fc
   .tuple(fc.constantFrom(...BORDERS), fc.integer({ min: -2, max: 2 }), fc.constantFrom(1n, -1n))
   .map(([bits, delta, sign]) => sign * (2n ** BigInt(bits) + BigInt(delta)));
 
-/** Safe integers as numbers, others as bigints. */
 export const integer: fc.Arbitrary<number | bigint> = fc.oneof(
   fc.integer({ min: -300, max: 300 }),
   fc.integer(),
@@ -87,7 +86,6 @@ export const integer: fc.Arbitrary<number | bigint> = fc.oneof(
   fc.bigInt({ min: -(2n ** 200n), max: 2n ** 200n }),
 );
 
-/** Finite doubles, including -0 and the smallest. */
 export const double: fc.Arbitrary<number> = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.constantFrom(
@@ -111,19 +109,16 @@ const pieces = fc.oneof(
   fc.constantFrom('é'.repeat(20), 'ab'.repeat(40), '日本'.repeat(9), '👍'),
 );
 
-/** A rope in V8. */
 const rope = fc.array(pieces, { minLength: 2, maxLength: 6 }).map((parts) => {
   let text = '';
   for (const part of parts) text += part;
   return text;
 });
 
-/** A slice in V8. */
 const slice = fc
   .tuple(pieces, pieces)
   .map(([head, tail]) => `${head}${tail}${head}`.slice(head.length));
 
-/** Well-formed strings in all of V8's representations. */
 export const text: fc.Arbitrary<string> = fc
   .oneof(pieces, rope, slice)
   .map((value) => value.toWellFormed());
@@ -160,7 +155,6 @@ const opaque = fc.oneof(
     .map(([array, bits]) => new BitString(array, bits)),
 );
 
-/** Everything without terms inside. */
 export const leaf: fc.Arbitrary<unknown> = fc.oneof(
   integer,
   double,
@@ -179,7 +173,6 @@ export const key: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: fc.nat({ max: 20 }).map(String) },
 );
 
-/** A plain object with exactly these own keys. */
 export function objectOf(pairs: Iterable<readonly [string, unknown]>): Record<string, unknown> {
   return Object.fromEntries(pairs) as Record<string, unknown>;
 }
@@ -196,10 +189,7 @@ function mapOf(pairs: readonly (readonly [unknown, unknown])[]): Map<unknown, un
   return new Map(byIdentity.values());
 }
 
-/**
- * The same text for keys that Erlang considers equal: maps have no order, and some releases equate
- * 0.0 and -0.0.
- */
+/** Equal for keys that Erlang considers equal. Some releases equate 0.0 and -0.0. */
 function identity(term: unknown): string {
   if (Object.is(term, -0) || (term instanceof Float && term.value === 0)) return '0.0';
   const all = (items: Iterable<unknown>) => Array.from(items, identity);
@@ -224,7 +214,6 @@ function isPlainObject(term: unknown): term is object {
   return prototype === null || prototype === Object.prototype;
 }
 
-/** A closure of an Erlang node. */
 export function funOf(arity: number, module: string, free: readonly unknown[]): Fun {
   const terms = [atom(module), 1, 2, new Pid(atom('a@b'), 1, 2, 3), ...free];
   const head = Buffer.alloc(26);
@@ -275,5 +264,4 @@ const { value: anyValue } = fc.letrec<{ value: unknown; nested: unknown }>((tie)
   };
 });
 
-/** Every kind of term in the README. */
 export const value: fc.Arbitrary<unknown> = anyValue;

@@ -2,17 +2,14 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Client, startClearServer } from '../../src/index.js';
 import { secret } from './rpc.js';
 
-// Servers and a client on a thread that is blocked for as long as the test wants.
+// Servers and a client on a thread that blocks for as long as the test wants.
 
-/** What the thread gets. */
 export interface BlockingData {
-  /** Where calls of this thread go. */
   readonly url: string;
-  /** Two words to wait for: the first never changes, the second ends the wait. */
+  /** The first word never changes; the second ends the wait. */
   readonly signal: Int32Array;
 }
 
-/** What the thread tells. */
 export type BlockingMessage =
   | { readonly type: 'ready'; readonly small: string; readonly large: string }
   | { readonly type: 'blocked' }
@@ -27,7 +24,7 @@ function tell(message: BlockingMessage): void {
   port.postMessage(message);
 }
 
-/** Nothing else happens on this thread for ten seconds, and until the test lets go. */
+/** Blocks this thread for ten seconds, and then until the test lets go. */
 function block(): string {
   tell({ type: 'blocked' });
   Atomics.wait(signal, 0, 0, TIME);
@@ -37,7 +34,7 @@ function block(): string {
 
 const modules = { m: { block, quick: () => 'quick' } };
 const local = { host: '127.0.0.1', port: 0, health: '/health' };
-// The largest is one for the call that blocks, and three others.
+// One for the call that blocks, and three more.
 const small = await startClearServer(secret, modules, { ...local, maxCallsInFlight: 4 });
 const times = { recvTimeout: 1000, headersTimeout: 60_000 };
 const large = await startClearServer(secret, modules, { ...local, ...times });

@@ -3,30 +3,27 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A certificate and its key: paths of PEM files. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
 }
 
-/** What to issue. */
 export interface Request {
-  /** As OpenSSL writes it: `/O=Example/CN=alice`. */
+  /** In OpenSSL's form, such as `/O=Example/CN=alice`. */
   readonly subject: string;
-  /** As OpenSSL writes them: `DNS:localhost,IP:127.0.0.1`. */
+  /** In OpenSSL's form, such as `DNS:localhost,IP:127.0.0.1`. */
   readonly names?: string;
-  /** Days from now, negative ones before; the certificate is valid in between. */
+  /** The validity in days from now; negative days are in the past. */
   readonly days?: readonly [from: number, to: number];
-  /** More extensions, a line each. */
   readonly extensions?: string;
-  /** Default `EC` on P-256. */
+  /** Default: `EC` on P-256. */
   readonly algorithm?: readonly string[];
 }
 
 const P256 = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
 const SERVER_NAMES = 'DNS:localhost,IP:127.0.0.1';
 
-/** A certificate authority made by OpenSSL, in a folder of its own. */
+/** A certificate authority in a temporary folder. */
 export class Authority {
   readonly cert: string;
   readonly #folder: string;
@@ -61,7 +58,7 @@ export class Authority {
     );
   }
 
-  /** A certificate for this machine by default. */
+  /** Issues a certificate, by default for this machine. */
   server(request: Partial<Request> = {}): Certificate {
     return this.issue({ subject: '/CN=localhost', names: SERVER_NAMES, ...request });
   }
@@ -83,7 +80,7 @@ export class Authority {
     return { cert, key };
   }
 
-  /** A certificate of X.509 version 1, without any extension. */
+  /** Issues an X.509 version 1 certificate, which has no extensions. */
   issueVersion1(subject: string, algorithm: readonly string[] = P256): Certificate {
     const name = `${this.#count++}`;
     const [request, cert, key] = ['csr', 'pem', 'key'].map((kind) =>
@@ -94,7 +91,7 @@ export class Authority {
     return { cert, key };
   }
 
-  /** A self-signed certificate; an authority's, as OpenSSL makes them. */
+  /** Makes a self-signed certificate. OpenSSL makes it an authority's. */
   selfSigned(subject = '/CN=localhost', names = SERVER_NAMES): Certificate {
     const name = `${this.#count++}`;
     const [cert, key] = [this.#path(`${name}.pem`), this.#path(`${name}.key`)];
@@ -102,7 +99,6 @@ export class Authority {
     return { cert, key };
   }
 
-  /** Another form of a private key. */
   convertKey(key: string, ...how: string[]): string {
     const target = this.#path(`${this.#count++}.key`);
     this.#openssl(...how, '-in', key, '-out', target);
@@ -122,12 +118,11 @@ export class Authority {
   }
 }
 
-/** The text of a file. */
 export function text(path: string): string {
   return readFileSync(path, 'utf8');
 }
 
-/** As `openssl ca` takes it: `20260131235959Z`. */
+/** Formats a date for `openssl ca`: `20260131235959Z`. */
 function date(days: number): string {
   const time = new Date(Date.now() + days * 86_400_000);
   return `${time.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`;

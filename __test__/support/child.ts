@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** However busy the machine is: a process that takes so long does not end by itself. */
+/** Even on a busy machine, a process that takes longer hangs. */
 const PATIENCE = 240_000;
 
 export interface Ended {
@@ -10,7 +10,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs Node; kills it when it does not end. `onReady` is called once it has written a line. */
+/** Runs Node, and kills it if it hangs. Calls `onReady` after its first line. */
 export function runNode(args: readonly string[], onReady?: (pid: number) => void): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });

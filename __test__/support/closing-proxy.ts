@@ -1,6 +1,6 @@
 /**
- * Stands before a server and closes connections as servers do: a process of its own, so that it really
- * runs at the same time as the client. See {@link startClosingProxy} in closing.ts.
+ * Closes connections in front of a server, in a separate process so that it runs concurrently with
+ * the client. Started by closing.ts.
  */
 import { createServer, connect, type Socket } from 'node:net';
 import type { ClosingPlan, ClosingReport } from './closing.js';
@@ -8,7 +8,7 @@ import type { ClosingPlan, ClosingReport } from './closing.js';
 const plan = JSON.parse(process.argv[2]!) as ClosingPlan;
 const report: ClosingReport = { connections: 0, requests: 0, closed: 0 };
 
-/** The length of the first message in `bytes`; `undefined` until all of it has arrived. */
+/** Returns the length of the first message, or `undefined` if it is incomplete. */
 function messageLength(bytes: Buffer): number | undefined {
   const head = bytes.indexOf('\r\n\r\n');
   if (head < 0) return undefined;
@@ -17,7 +17,6 @@ function messageLength(bytes: Buffer): number | undefined {
   return bytes.length < length ? undefined : length;
 }
 
-/** Calls `onMessage` with each whole message that comes. */
 function onMessages(socket: Socket, onMessage: (message: Buffer) => void): void {
   let pending = Buffer.alloc(0);
   socket.on('data', (chunk: Buffer) => {

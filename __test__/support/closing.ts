@@ -4,28 +4,25 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { root } from './vectors.js';
 
-/** How the proxy closes connections. */
 export interface ClosingPlan {
-  /** The port of the server behind it. */
   readonly port: number;
-  /** After this many answers. */
+  /** Closes after this many answers. */
   readonly after?: number;
-  /** Whether the last answer says so. */
+  /** Whether the last answer announces the close. */
   readonly announced?: boolean;
-  /** After this many milliseconds without a request. */
+  /** Closes after this many idle milliseconds. */
   readonly idle?: number;
-  /** At once, rather than after what was written has gone. */
+  /** Whether to close before everything written was sent. */
   readonly abruptly?: boolean;
 }
 
-/** Its observations. */
 export interface ClosingReport {
   connections: number;
   requests: number;
   closed: number;
 }
 
-/** Starts a proxy that closes connections, in a process that ends with the test. */
+/** Starts a proxy that closes connections. It ends with the test. */
 export async function startClosingProxy(
   t: ExecutionContext,
   plan: ClosingPlan,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { ExecutionContext } from 'ava';
 
-/** Listens, says where, and never accepts: its event loop stands still. */
+/** Listens, prints its port, and blocks its event loop. */
 const program = `
 const server = require('node:net').createServer();
 server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
@@ -11,7 +11,7 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 });`;
 
-/** An address where, on Linux, the TCP handshake never ends, because the backlog stays full. */
+/** Returns an address where, on Linux, TCP handshakes never end, because the backlog is full. */
 export async function deaf(t: ExecutionContext): Promise<{ url: string }> {
   const running = spawn(process.execPath, ['-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],

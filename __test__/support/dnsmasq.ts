@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { isFree, portThat, until } from './fleet.js';
 
-/** Debian keeps it where only root's PATH leads. */
+/** Debian installs it outside of the PATH of ordinary users. */
 const PATH = `${process.env['PATH']}:/usr/sbin:/sbin`;
 
-/** Whether dnsmasq is there. With BACKWATER_REQUIRE_PEERS its absence is an error. */
+/** With BACKWATER_REQUIRE_PEERS, fails if dnsmasq is missing. */
 export function hasDnsmasq(): boolean {
   const found = spawnSync('dnsmasq', ['--version'], { env: { ...process.env, PATH } }).status === 0;
   if (!found && process.env['BACKWATER_REQUIRE_PEERS']) {
@@ -20,11 +20,8 @@ export function hasDnsmasq(): boolean {
   return found;
 }
 
-/** What dnsmasq answers. */
 export interface Zone {
-  /** Addresses by name. */
   readonly hosts?: Readonly<Record<string, readonly string[]>>;
-  /** SRV records by name. */
   readonly services?: Readonly<
     Record<
       string,
@@ -38,7 +35,6 @@ export interface Zone {
   >;
 }
 
-/** A DNS server of the test's own. */
 export class Dnsmasq {
   readonly #folder = mkdtempSync(join(tmpdir(), 'backwater-dns-'));
   readonly #port: number;
@@ -48,7 +44,6 @@ export class Dnsmasq {
     this.#port = port;
   }
 
-  /** Its address, for the option `dnsServers`. */
   get server(): string {
     return `127.0.0.1:${this.#port}`;
   }
@@ -60,14 +55,14 @@ export class Dnsmasq {
     return dnsmasq;
   }
 
-  /** Answers something else from now on. TTLs are 1 s. */
+  /** Changes the answers. TTLs are 1 s. */
   async answer({ hosts = {}, services = {} }: Zone): Promise<void> {
     await this.stop();
     const lines = Object.entries(hosts).flatMap(([name, addresses]) =>
       addresses.map((address) => `${address} ${name}`),
     );
     const file = join(this.#folder, 'hosts');
-    // Answered last, so that it is known when all is read.
+    // Once the last line is served, the whole file has been read.
     writeFileSync(file, `${lines.join('\n')}\n127.9.9.9 ready.test\n`);
     const records = Object.entries(services).flatMap(([name, list]) =>
       list.map(
@@ -108,7 +103,6 @@ export class Dnsmasq {
     }, 'dnsmasq answers');
   }
 
-  /** Answers nothing any more. */
   async stop(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;

@@ -1,6 +1,5 @@
 /**
- * Prints, for each kind of term, the estimate of a large argument's size and what its values take
- * in V8, both in bytes. estimate.test.ts runs it with --expose-gc.
+ * Prints the estimated and actual size in V8 of each kind of term, in bytes. Run with --expose-gc.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -24,12 +23,10 @@ const record = (keys: number, prefix: string): object =>
 
 const nested = (depth: number): unknown => (depth === 0 ? 0 : tuple(nested(depth - 1)));
 
-/** Arguments that are already encoded. */
 class Encoded {
   constructor(readonly args: Buffer) {}
 }
 
-/** With new atoms. */
 function nativeRecord(fields: number): NativeRecord {
   const names = Array.from({ length: fields }, (_, index) => atom(`f${index}`));
   return new NativeRecord(atom('m'), atom('r'), new Map(names.map((name) => [name, 1])));
@@ -46,7 +43,7 @@ function newAtoms(round: number): Encoded {
   return new Encoded(Buffer.concat([head, ...atoms, Buffer.of(106, 106)]));
 }
 
-/** Known keys and names take less, so each round has new ones. */
+/** Known keys and names take less memory, so each round has new ones. */
 const kinds: Record<string, [make: (round: number) => unknown, options?: ServerOptions]> = {
   'empty lists': [() => repeat(50_000, () => [])],
   integers: [() => repeat(200_000, (index) => index)],
@@ -108,10 +105,9 @@ for (const [kind, [make, options]] of Object.entries(kinds)) {
     kept = value;
     return new Promise((resolve) => (release = resolve));
   };
-  // A tiny limit, so that no memory is reserved for results.
   const fixed = { host: '127.0.0.1', port: 0, maxEncodedResultSize: 100 };
   const server = await startClearServer(secret, { m: { keep } }, { ...fixed, ...options });
-  // Take the median: V8 frees other memory meanwhile, and the first round warms up.
+  // Take the median, because V8 frees other memory meanwhile, and the first round warms up.
   const rounds: { estimate: number; taken: number }[] = [];
   for (let round = 0; round < 6; round++) {
     const call = callOf(make(round));

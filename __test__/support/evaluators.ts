@@ -5,15 +5,12 @@ import { encode } from '../../src/index.js';
 import { projectRoot } from './root.js';
 import { Silence } from './silence.js';
 
-/** Milliseconds until a program that says nothing counts as broken. */
+/** A silent program counts as broken after this many milliseconds. */
 const ANSWER_TIMEOUT = 240_000;
 
 let elixir: boolean | undefined;
 
-/**
- * Whether Elixir can be run. Where BACKWATER_REQUIRE_ERLANG is 1, its absence is an error, so that no
- * test is left out unseen.
- */
+/** With BACKWATER_REQUIRE_ERLANG=1, fails if Elixir is missing. */
 export function elixirAvailable(): boolean {
   elixir ??= spawnSync('elixir', ['--version'], { stdio: 'ignore', timeout: 240_000 }).status === 0;
   if (!elixir && process.env['BACKWATER_REQUIRE_ERLANG'] === '1') {
@@ -22,7 +19,7 @@ export function elixirAvailable(): boolean {
   return elixir;
 }
 
-/** A line-by-line conversation with a program of `__test__/interop`; it never outlives this process. */
+/** Talks to a program of `__test__/interop` line by line. */
 export class LinePeer {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
@@ -41,7 +38,6 @@ export class LinePeer {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** One answer for each question. */
   async ask(questions: readonly string[]): Promise<string[]> {
     const silence = new Silence(ANSWER_TIMEOUT, this.#kill);
     silence.restart();
@@ -73,7 +69,7 @@ export class LinePeer {
   }
 }
 
-/** Which of the texts do not evaluate to the terms that the values are sent as, and to what instead. */
+/** Returns the texts that Erlang or Elixir evaluates to other terms than the values are sent as. */
 export async function wronglyPrinted(
   peer: LinePeer,
   values: readonly unknown[],

@@ -12,34 +12,23 @@ import {
 import { dirname, join, relative, sep } from 'node:path';
 import { projectRoot } from './root.js';
 
-/** An example in a page or in a doc comment. */
 export interface Example {
-  /** The file that it stands in, relative to the root of the project. */
+  /** Relative to the root of the project. */
   readonly page: string;
-  /** The line of its fence, from 1. */
   readonly line: number;
   readonly language: 'ts' | 'js';
-  /** Its lines; lines of the page outside of it are empty. */
+  /** Its lines, at the same places as in the page; all others are empty. */
   readonly lines: readonly string[];
-  /** Whether it is run, too. */
   readonly run: boolean;
-  /** The name that other examples of the page import it by. */
   readonly file: string | undefined;
-  /** The expected output, if the page states it. */
   readonly output: readonly string[] | undefined;
 }
 
 const FENCE = /^(?<indent> *)(?<comment>\* ?)?```(?<info>.*)$/;
 
 /**
- * The examples of a Markdown page or of the doc comments of a source: blocks fenced with `ts` or `js`,
- * in HTML comments too. Words after the language say what to do with one:
- *
- * - `run`: it is run and has to end well. Where lines with `console.log` end with a comment, these
- *   comments are its whole output, in order.
- * - `continued`: it goes on from the example before it, as if both were one file.
- * - `file=orders.js`: other examples of the page import it as `./orders.js`.
- * - `unchecked`: it is left alone, since it needs what is not there.
+ * Finds examples in Markdown or doc comments. CONTRIBUTING.md describes the words after the
+ * language.
  */
 export function examplesIn(page: string, text: string): Example[] {
   const examples: Example[] = [];
@@ -81,7 +70,7 @@ function withoutMargin(line: string, indent: number, comment: string | undefined
   return comment === undefined ? rest : rest.replace(/^\* ?/, '');
 }
 
-/** The comments at the ends of the lines that print. */
+/** Returns the comments at the ends of the lines that print. */
 function promisedOutput(lines: readonly string[]): string[] | undefined {
   const comments = lines.flatMap((line) => {
     const comment = /\bconsole\.log\(.*\);? +\/\/ (?<text>.*)$/.exec(line)?.groups;
@@ -90,14 +79,12 @@ function promisedOutput(lines: readonly string[]): string[] | undefined {
   return comments.length === 0 ? undefined : comments;
 }
 
-/** All examples of the README, of docs and of the sources. */
 export function allExamples(): Example[] {
   const root = projectRoot();
   const places = [...pages(), ...filesBelow('src', '.ts')];
   return places.flatMap((page) => examplesIn(page, readFileSync(join(root, page), 'utf8')));
 }
 
-/** The README and all pages of docs. */
 export function pages(): string[] {
   return ['README.md', ...filesBelow('docs', '.md')];
 }
@@ -110,16 +97,12 @@ function filesBelow(folder: string, ending: string): string[] {
     .sort();
 }
 
-/**
- * A folder with `backwater` installed as users have it: made of package.json and the present
- * sources.
- */
+/** A folder where `backwater` is installed as users have it. */
 export class ExampleFolder {
   readonly #root = projectRoot();
   readonly #folder = join(this.#root, 'build-test', 'docs');
   readonly #complaints = new Map<string, string[]>();
 
-  /** Writes and compiles the examples. */
   prepare(examples: readonly Example[]): void {
     rmSync(this.#folder, { recursive: true, force: true });
     this.#install();
@@ -134,7 +117,7 @@ export class ExampleFolder {
     }
     const files = examples.map(sourcePath);
     this.#compile('ts', files, { strict: true, noUncheckedIndexedAccess: true });
-    // Examples in JavaScript have no types to be strict about, and no way to say that SECRET is set.
+    // Examples in JavaScript cannot be strict, or declare that SECRET is set.
     writeFileSync(
       join(this.#folder, 'environment.d.ts'),
       'declare namespace NodeJS { interface ProcessEnv { SECRET: string } }\n',
@@ -147,12 +130,11 @@ export class ExampleFolder {
     });
   }
 
-  /** What the compiler has said about an example. */
+  /** Returns the compiler's errors. */
   complaints(example: Example): readonly string[] {
     return this.#complaints.get(sourcePath(example)) ?? [];
   }
 
-  /** Runs an example: what it has printed, and what else it had to say when it failed. */
   run(example: Example): Promise<{ status: number | string; output: string; errors: string }> {
     const path = join(this.#folder, 'run', sourcePath(example).replace(/\.ts$/, '.js'));
     return new Promise((resolve, reject) => {
@@ -185,7 +167,6 @@ export class ExampleFolder {
       const source = join(this.#root, file);
       if (file !== 'build' && existsSync(source)) symlinkSync(source, join(target, file));
     }
-    // The optional peer.
     mkdirSync(join(this.#folder, 'node_modules', '@opentelemetry'));
     const peer = join('node_modules', '@opentelemetry', 'api');
     symlinkSync(join(this.#root, peer), join(this.#folder, peer));
@@ -232,7 +213,7 @@ export class ExampleFolder {
     if (!known) throw new Error(`the examples cannot be compiled:\n${output}`);
   }
 
-  /** The compiler names files relative to where it was started. */
+  /** The compiler's paths are relative to its working directory. */
   #relative(path: string): string {
     return relative(this.#folder, join(this.#root, path)).split(sep).join('/');
   }
@@ -250,10 +231,9 @@ function runNode(...args: string[]): { status: number | null; output: string } {
   return { status, output: stdout + stderr };
 }
 
-/** Milliseconds that an example may run. */
+/** In milliseconds. */
 const RUN_TIMEOUT = 60_000;
 
-/** The file that an example is written to. Its lines have the numbers that they have in the page. */
 function sourcePath({ page, line, language, file }: Example): string {
   return `${page}/${file ?? `line-${line}.${language}`}`;
 }

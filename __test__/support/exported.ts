@@ -1,4 +1,3 @@
-/** A module as programs have them, to be exposed as a namespace. */
 export const version = '1.0';
 
 export function greet(name: string): string {

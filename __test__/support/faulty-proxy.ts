@@ -1,27 +1,23 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 
-/** What happens to the bytes of a direction from a byte on. */
 export type FaultKind = 'cut' | 'reset' | 'stall' | 'split' | 'corrupt';
 
-/** What the proxy does to the next connection. */
 export interface Fault {
   readonly kind: FaultKind;
-  /** `request`: bytes from the client; `response`: bytes to it. */
+  /** `request` means bytes from the client. */
   readonly direction: 'request' | 'response';
-  /** The first byte concerned. */
   readonly offset: number;
 }
 
 /**
- * A TCP proxy in front of a server that does one thing wrong on one connection: the one that is made
- * after {@link FaultyProxy.next} was set. All others it leaves alone.
+ * A TCP proxy that causes one fault, on the first connection after {@link FaultyProxy.next} was
+ * set.
  */
 export class FaultyProxy {
   next: Fault | undefined;
   /** How many bytes the latest connection has carried each way. */
   carried = { request: 0, response: 0 };
-  /** The fault to cause on open connections. */
   #pending: { fault: Fault | undefined }[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -60,7 +56,7 @@ export class FaultyProxy {
     return address.port;
   }
 
-  /** Lets pass what has not gone wrong yet: handshakes of TLS are not all of the same length. */
+  /** Forgets faults that have not occurred, because TLS handshakes differ in length. */
   calm(): void {
     for (const planned of this.#pending.splice(0)) planned.fault = undefined;
   }

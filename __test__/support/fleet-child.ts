@@ -1,4 +1,4 @@
-/** A server for fleet.ts in a process of its own: address, port and number are its arguments. */
+/** A server in a separate process, started by fleet.ts with address, port and number. */
 import { startClearServer } from '../../src/index.js';
 import { secret } from './rpc.js';
 

@@ -8,12 +8,12 @@ import { startClearServer, type Server } from '../../src/index.js';
 import { secret } from './rpc.js';
 import { eventually } from './stalling.js';
 
-/** The addresses that servers of a test listen on: all of 127.0.0.0/8 is this machine. */
+/** Returns an address for a server, since all of 127.0.0.0/8 is this machine. */
 export function address(index: number): string {
   return `127.0.0.${index + 1}`;
 }
 
-/** A port that is free on the first addresses, for servers that have the same one. */
+/** Returns a port that is free on the first addresses. */
 export async function freePort(t: ExecutionContext, addresses: number): Promise<number> {
   return portThat(t, async (port) => {
     const hosts = Array.from({ length: addresses }, (_, index) => address(index));
@@ -22,13 +22,11 @@ export async function freePort(t: ExecutionContext, addresses: number): Promise<
   });
 }
 
-/** Where the ports are taken that tests have chosen: a test that finds one taken there chooses another. */
+/** Tests reserve a port by listening on it at this address. */
 const REGISTER = process.platform === 'linux' ? address(249) : '::1';
 
 /**
- * A port for this test alone. The system does not give it out by
- * itself, so it stays free before and between uses; other tests, of this process or of
- * others, do not choose it until this one ends.
+ * Returns a port that other tests avoid until this one ends, and that the system does not hand out.
  */
 export async function portThat(
   t: ExecutionContext,
@@ -47,13 +45,12 @@ export async function portThat(
   throw new Error('no such port');
 }
 
-/** The URL of a port where nothing listens during the test. */
+/** Returns a URL where nothing listens during the test. */
 export async function nobody(t: ExecutionContext): Promise<{ url: string; port: number }> {
   const port = await freePort(t, 1);
   return { url: `http://${address(0)}:${port}`, port };
 }
 
-/** Whether a server could listen there. */
 export async function isFree(host: string, port: number): Promise<boolean> {
   const server = await listening(host, port);
   if (server === undefined) return false;
@@ -62,7 +59,7 @@ export async function isFree(host: string, port: number): Promise<boolean> {
   return true;
 }
 
-/** A server that listens there, unless one does already. */
+/** Listens there, unless the port is taken. */
 async function listening(host: string, port: number): Promise<TcpServer | undefined> {
   const server = createServer();
   try {
@@ -74,7 +71,7 @@ async function listening(host: string, port: number): Promise<TcpServer | undefi
   }
 }
 
-/** Servers of this process on the same port of several addresses; `who` tells which one answers. */
+/** Starts servers on the same port of several addresses; `who` tells which one answers. */
 export async function fleet(
   t: ExecutionContext,
   count: number,
@@ -87,7 +84,6 @@ export async function fleet(
   return { servers, port, urls: servers.map(({ url }) => url) };
 }
 
-/** One server of a fleet. */
 export async function member(
   t: ExecutionContext,
   index: number,
@@ -95,7 +91,6 @@ export async function member(
   functions: Record<string, Function> = {},
 ): Promise<Server> {
   const modules = { m: { who: () => index, ...functions } };
-  // Long, so that connections that should be closed are not closed by this.
   const recvTimeout = 300_000;
   const options = { host: address(index), port, recvTimeout };
   const server = await startClearServer(secret, modules, options);
@@ -103,7 +98,7 @@ export async function member(
   return server;
 }
 
-/** A server in a process of its own, to be killed. */
+/** A server in a separate process, to be killed. */
 export interface ServerProcess {
   readonly url: string;
   readonly index: number;
@@ -114,7 +109,7 @@ export interface ServerProcess {
 
 const child = fileURLToPath(new URL('./fleet-child.js', import.meta.url));
 
-/** A server process; `hold(ms)` answers after that time, `who()` at once. */
+/** Starts a server process; `hold(ms)` answers after that time, `who()` at once. */
 export async function serverProcess(
   t: ExecutionContext,
   index: number,
@@ -156,7 +151,6 @@ async function stop(running: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Waits until something holds. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   return eventually(what, holds);
 }

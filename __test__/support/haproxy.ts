@@ -9,10 +9,10 @@ import type { Certificate } from './certificates.js';
 import { freePort } from './fleet.js';
 import { eventually } from './stalling.js';
 
-// Debian puts it there, which is not on everybody's path.
+// Debian installs it outside of the PATH of ordinary users.
 const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` };
 
-/** Whether HAProxy can be run. Where BACKWATER_REQUIRE_PEERS is set, its absence is an error. */
+/** With BACKWATER_REQUIRE_PEERS, fails if HAProxy is missing. */
 export function haproxyAvailable(): boolean {
   const available = spawnSync('haproxy', ['-v'], { env }).error === undefined;
   if (!available && process.env['BACKWATER_REQUIRE_PEERS']) {
@@ -21,11 +21,10 @@ export function haproxyAvailable(): boolean {
   return available;
 }
 
-/** The two front doors of a proxy. */
 export interface Haproxy {
   /** HTTP/1.1 without TLS. */
   readonly clear: string;
-  /** HTTP/1.1 or HTTP/2 over TLS, whichever the client prefers. */
+  /** HTTP/1.1 or HTTP/2 over TLS, as the client prefers. */
   readonly tls: string;
 }
 

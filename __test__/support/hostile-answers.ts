@@ -4,25 +4,23 @@ import { gzipSync } from 'node:zlib';
 import { atom, encode, tuple } from '../../src/index.js';
 import { secret } from './rpc.js';
 
-// Answers of a server that means ill, and may know the secret.
+// Answers of a hostile server, which may know the secret.
 
-/** How an answer differs from one that is right. */
+/** How an answer differs from a correct one. */
 export interface AnswerParts {
   readonly status?: number;
   readonly reason?: string;
   readonly body?: Buffer;
-  /** More signed headers, or others instead of the usual ones; undefined leaves one out. */
+  /** Additional or different signed headers; undefined omits one. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
-  /** Lines after the signed headers. */
   readonly lines?: string;
   readonly key?: string | Uint8Array;
   readonly signed?: boolean;
 }
 
-/** What happens on a connection for a request with that id. */
 export type Answering = (socket: Socket, id: string) => void;
 
-/** What a call comes to: its value, or the name of its error and words of its message. */
+/** The value of a call, or the name of its error and words of its message. */
 export type Outcome = { readonly value: unknown } | readonly [name: string, words: RegExp];
 
 const RETURN = encode(tuple(atom('return'), 'fine'));
@@ -34,7 +32,6 @@ const invalid = (words = /invalid_body/): Outcome => ['ResponseError', words];
 const lost: Outcome = ['ConnectionLostError', /lost/];
 const refused = (words: RegExp): Outcome => ['RemoteError', words];
 
-/** An answer from its bytes on the wire. */
 export function answer(id: string, parts: AnswerParts = {}): Buffer {
   const { status = 200, reason = 'OK', body = RETURN, key = secret, signed = true } = parts;
   const all = Object.entries<string | undefined>({
@@ -59,7 +56,6 @@ export function answer(id: string, parts: AnswerParts = {}): Buffer {
   return Buffer.concat([Buffer.from(text, 'latin1'), body]);
 }
 
-/** The head of an answer in chunks. */
 function chunkedHead(id: string): Buffer {
   const headers = { 'content-length': undefined, 'transfer-encoding': 'chunked' };
   return answer(id, { headers }).subarray(0, -RETURN.length);
@@ -67,7 +63,7 @@ function chunkedHead(id: string): Buffer {
 const chunk = (data: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]);
 
-/** Writes a piece again and again, as fast as the peer reads, until it stops reading. */
+/** Writes a piece repeatedly until the peer stops reading. */
 function flood(socket: Socket, piece: Buffer): void {
   const write = (): void => {
     while (!socket.destroyed) {
@@ -101,12 +97,10 @@ const body = (...parts: (Buffer | string | number[])[]): Answering =>
   made({ body: Buffer.concat(parts.map((part) => Buffer.from(part as string))) });
 const exception = (value: unknown): Answering =>
   made({ body: encode(tuple(atom('exception'), value)) });
-/** As the text is, of a status that no signature has. */
 const plain =
   (text: string): Answering =>
   (socket) =>
     socket.write(Buffer.from(text, 'latin1'));
-/** A head, and then pieces without end. */
 const flooded =
   (begin: (id: string) => Buffer | string, piece: string | Buffer): Answering =>
   (socket, id) => {
@@ -121,11 +115,11 @@ const RETURN_OF = [Buffer.of(131, 104, 2, 119, 6), 'return'];
 const BLOCK = Buffer.alloc(65_536, 65);
 const STATUS = 'HTTP/1.1 200 OK\r\n';
 
-/** Everything that a server may answer, and what the call comes to. */
+/** Everything that a server may answer, and the outcome of the call. */
 export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
   ['as it should be', made({}), FINE],
 
-  // Who it is from, and what it belongs to.
+  // Origin and request.
   ['no signature', made({ signed: false }), unauthentic(/missing_signature_header/)],
   ['a signature with another key', made({ key: 'other' }), unauthentic(/invalid_signature/)],
   [

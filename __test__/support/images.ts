@@ -15,13 +15,12 @@ import {
   tuple,
 } from '../../src/index.js';
 
-/** How a value is sent and read. */
 export interface ImageOptions {
   readonly terms: 'js' | 'exact';
   readonly objectKeys: 'binary' | 'atom';
 }
 
-/** What decoding the encoding of `value` has to give, by the tables of the README alone. */
+/** Returns what decoding the encoding of `value` must give, by the documented tables alone. */
 export function imageOf(value: unknown, options: ImageOptions): unknown {
   return options.terms === 'exact' ? exactImage(value, options) : plainImage(value, options);
 }
@@ -56,7 +55,7 @@ function plainMapImage(map: Map<unknown, unknown>, options: ImageOptions): unkno
   return new Map(pairs.map(({ key, item }) => [key, item]));
 }
 
-/** The name that a key of a map gives a property; undefined where it is neither atom nor text. */
+/** Returns the property for a key of a map; undefined if the key is neither atom nor text. */
 function nameOf(key: unknown): { kind: 'atom' | 'text'; text: string } | undefined {
   if (key instanceof Atom) return { kind: 'atom', text: key.name };
   if (key === null) return { kind: 'atom', text: 'nil' };
@@ -96,7 +95,6 @@ function exactObjectImage(value: object, options: ImageOptions): unknown {
   return new Map(pairs.map(([key, item]) => [keyOf(key), exactImage(item, options)]));
 }
 
-/** The image of values that have the same form in both modes. */
 function containerImage(value: object, options: ImageOptions): unknown {
   const image = (item: unknown): unknown => imageOf(item, options);
   if (Array.isArray(value)) {
@@ -126,21 +124,19 @@ function constantOf(value: Atom): unknown {
 }
 
 /**
- * Whether two values are the same in everything that a program can see: prototypes, -0, holes, the
- * order of keys, the content of closures.
+ * Compares everything that a program can see: prototypes, -0, holes, the order of keys, closures.
  */
 export function same(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(a, b) && isDeepStrictEqual(unseen(a), unseen(b));
 }
 
-/** What deep equality leaves out, in the order that a walk comes to it. */
+/** Lists what deep equality ignores. */
 function unseen(value: unknown, found: unknown[] = []): unknown[] {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return found;
   if (value instanceof Fun) {
     found.push(value.parts);
     unseen(value.parts, found);
   } else if (value instanceof Map) {
-    // The order of a map is Erlang's business.
     found.push(value.size);
   } else {
     if (!Array.isArray(value)) found.push(Object.keys(value));

@@ -1,7 +1,7 @@
 /**
- * Run by load.ts in a process of its own: a client of the URL and with the options in its arguments. Told a
- * number, it calls `m:result/0` so often at once, blocks its thread while the answers come, and tells how
- * many calls have returned.
+ * A client, run by load.ts with its URL and options. For each number that it receives, it makes
+ * that many calls of `m:result/0`, blocks its thread while the answers arrive, and sends how many
+ * returned.
  */
 import { Client, type ClientOptions } from '../../src/index.js';
 import { secret } from './rpc.js';

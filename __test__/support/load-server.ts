@@ -1,7 +1,4 @@
-/**
- * Run by load.ts in a process of its own: a server of functions that take and make large values. Its options
- * are the argument; it sends its port, and its figures on request.
- */
+/** A server, run by load.ts with its options. It sends its port, and its figures on request. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { startClearServer, type ServerOptions } from '../../src/index.js';
@@ -12,7 +9,6 @@ const {
   workers = 0,
   ...options
 } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions & {
-  /** How long `later` takes, in milliseconds. */
   time?: number;
 };
 
@@ -21,7 +17,6 @@ const held: (() => void)[] = [];
 export const m = {
   ok: () => 'ok',
   size: (value: { length: number }) => value.length,
-  /** Keeps its argument for a while. */
   later: async (value: { length: number }) => {
     await sleep(time);
     return value.length;
@@ -39,7 +34,6 @@ export const m = {
     return Buffer.alloc(size, 255);
   },
   echo: (value: unknown) => value,
-  /** Blocks the thread. */
   block: (milliseconds: number) => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
     return 'ok';

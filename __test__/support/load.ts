@@ -1,4 +1,4 @@
-// A server in a process of its own under load, and what its memory was at most.
+// Puts a server in a separate process under load and measures its peak memory.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -17,15 +17,13 @@ import { requestBytes, signedRequest } from './signing.js';
 
 export const MIB = 1024 * 1024;
 
-/** Options of the server, and how long its function `later` takes, in milliseconds. */
 export type LoadOptions = ServerOptions & { readonly time?: number };
 
 export interface LoadedServer {
   readonly port: number;
   stats(): Promise<ServerStats>;
-  /** How many MiB of memory the process has had more than at its start. */
+  /** By how many MiB the peak exceeds the memory at the start. */
   growth(): number;
-  /** Whether the process has ended. */
   hasEnded(): boolean;
 }
 
@@ -36,7 +34,6 @@ export async function startLoaded(
 ): Promise<LoadedServer> {
   const child = start(t, './load-server.js', [JSON.stringify(options)], execArgv);
   const port = await answerOf<number>(child);
-  // Code is compiled and memory is allocated for the first time by the first calls.
   for (let round = 0; round < 5; round++) await statusOf(port, request('ok', []));
   return {
     port,
@@ -49,11 +46,10 @@ export async function startLoaded(
   };
 }
 
-/** A client in a process of its own, whose answers come while its thread is blocked. */
+/** A client whose thread blocks while answers arrive. */
 export interface LoadedClient {
-  /** Makes a number of calls at once, and resolves to how many have returned. */
+  /** Makes calls at once, and resolves to how many have returned. */
   call(count: number): Promise<number>;
-  /** How many MiB of memory the process has had more than at its start. */
   growth(): number;
 }
 
@@ -83,7 +79,6 @@ function start(
     execArgv: [...process.execArgv, ...execArgv],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   });
-  // V8 tells how the heap ran out.
   child.stderr!.resume();
   t.teardown(() => child.kill('SIGKILL'));
   return child;
@@ -104,7 +99,6 @@ async function answerOf<T>(child: ChildProcess): Promise<T> {
   }
 }
 
-/** How many MiB of memory a process has had more than now. */
 function growthOf(child: ChildProcess): () => number {
   const figure = (name: string): number => {
     const status = readFileSync(`/proc/${child.pid}/status`, 'latin1');
@@ -116,7 +110,7 @@ function growthOf(child: ChildProcess): () => number {
   return () => figure('VmHWM') - before;
 }
 
-/** The bytes of a call of `m`, whose arguments may be encoded already. */
+/** Encodes a call of `m`. The arguments may be encoded already. */
 export function request(name: string, args: readonly unknown[] | Buffer, gzip = false): Buffer {
   const arity = Buffer.isBuffer(args) ? 1 : args.length;
   const encoded = Buffer.isBuffer(args) ? args : encode(args);
@@ -125,7 +119,7 @@ export function request(name: string, args: readonly unknown[] | Buffer, gzip = 
     : signed({ target: `/backwater/1/m/${name}/${arity}`, body: encoded });
 }
 
-/** The bytes of a call of `m` whose arguments are compressed already. */
+/** Encodes a call of `m` with compressed arguments. */
 export function gzipped(name: string, body: Buffer, arity = 1): Buffer {
   const headers = { 'content-encoding': 'gzip' };
   return signed({ target: `/backwater/1/m/${name}/${arity}`, body, headers });
@@ -135,14 +129,14 @@ function signed(request: Parameters<typeof signedRequest>[1]): Buffer {
   return requestBytes(signedRequest(secret, request));
 }
 
-/** Arguments: a list of empty lists, the densest values. */
+/** A list of empty lists, the densest values. */
 export function emptyLists(count: number): Buffer {
   const head = Buffer.from([131, 108, 0, 0, 0, 1, 108, 0, 0, 0, 0]);
   head.writeUInt32BE(count, 7);
   return Buffer.concat([head, Buffer.alloc(count + 2, 106)]);
 }
 
-/** Sends a request on a connection of its own, and resolves to the status of the answer; 0 for none. */
+/** Sends a request on its own connection, and resolves to the status, or 0. */
 export async function statusOf(port: number, bytes: Buffer): Promise<number> {
   const socket = send(port, bytes);
   const status = await nextStatus(socket);
@@ -150,7 +144,6 @@ export async function statusOf(port: number, bytes: Buffer): Promise<number> {
   return status;
 }
 
-/** Sends a request on a connection of its own. */
 export function send(port: number, bytes: Buffer): Socket {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});
@@ -158,7 +151,6 @@ export function send(port: number, bytes: Buffer): Socket {
   return socket;
 }
 
-/** The status of the answer, whose rest stays unread; 0 if there is none. */
 export async function nextStatus(socket: Socket): Promise<number> {
   const start = 'HTTP/1.1 200';
   for (;;) {
@@ -173,7 +165,6 @@ export async function nextStatus(socket: Socket): Promise<number> {
   }
 }
 
-/** How often each status came. */
 export async function countsOf(statuses: Promise<number>[]): Promise<Record<number, number>> {
   const result: Record<number, number> = {};
   for (const status of await Promise.all(statuses)) result[status] = (result[status] ?? 0) + 1;

@@ -1,4 +1,4 @@
-/** Run by memory.test.ts in a process of its own, with --expose-gc: prints what a load leaves behind. */
+/** Prints how much memory a load leaves behind. Run by memory.test.ts with --expose-gc. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decode, encode } from '../../src/index.js';
 
@@ -9,7 +9,7 @@ interface Use {
   readonly rss: number;
 }
 
-/** Megabytes in use after everything unreachable was given back, finalizers included. */
+/** Returns the megabytes in use after a garbage collection and finalizers. */
 async function settle(): Promise<Use> {
   for (let round = 0; round < 6; round++) {
     globalThis.gc!();
@@ -19,7 +19,7 @@ async function settle(): Promise<Use> {
   return { heap: (heapUsed + external) / MIB, rss: rss / MIB };
 }
 
-/** A list of atoms in external form, made by hand: `atom()` would keep them. */
+/** Encodes atoms by hand, because `atom()` would keep them. */
 function atomList(first: number, count: number, length = 0): Buffer {
   const parts = [Buffer.from([131, 108, 0, 0, 0, 0])];
   parts[0]!.writeUInt32BE(count, 2);
@@ -34,7 +34,6 @@ function atomList(first: number, count: number, length = 0): Buffer {
 let kept: unknown[] = [];
 
 const loads: Record<string, (from: number, to: number) => Promise<void>> = {
-  /** Each round brings 10,000 atoms that were not there before. */
   async atoms(from, to) {
     for (let round = from; round < to; round++) {
       decode(atomList(round * 10_000, 10_000));
@@ -42,14 +41,14 @@ const loads: Record<string, (from: number, to: number) => Promise<void>> = {
       if (round % 5 === 0) await sleep(1);
     }
   },
-  /** Each round keeps one atom out of a message with half a megabyte of names. */
+  /** Each round keeps one atom of a message with half a megabyte of names. */
   async names(from, to) {
     for (let round = from; round < to; round++) {
       kept.push((decode(atomList(round * 2000, 2000, 250)) as unknown[])[round % 2000]);
       await sleep(0);
     }
   },
-  /** Each round brings 100 messages, and each of these five objects with 64 keys that were not there before. */
+  /** Each round has 100 messages with five objects of 64 new keys. */
   async shapes(from, to) {
     for (let message = from * 100; message < to * 100; message++) {
       const keys = Array.from({ length: 64 }, (_, key) => [`key ${message} ${key}`, key] as const);
@@ -59,7 +58,6 @@ const loads: Record<string, (from: number, to: number) => Promise<void>> = {
       if (message % 100 === 0) await sleep(0);
     }
   },
-  /** Each round decodes 8 MiB and encodes the value again. */
   async large(from, to) {
     const strings = Array.from({ length: 8 * 1024 }, (_, index) => `${index} `.padEnd(1000, 'x'));
     const bytes = encode(strings);
@@ -68,7 +66,7 @@ const loads: Record<string, (from: number, to: number) => Promise<void>> = {
       await sleep(0);
     }
   },
-  /** Each round keeps one small string out of a message of a megabyte. */
+  /** Each round keeps one small string of a message of a megabyte. */
   async strings(from, to) {
     const bytes = encode(Array.from({ length: 1024 }, (_, index) => `${index} `.padEnd(1024, 'y')));
     for (let round = from; round < to; round++) {

@@ -1,7 +1,6 @@
 /**
- * Run by peak.test.ts in a process of its own, with --expose-gc: receives the value of a file as the result of a
- * call, of another process, and prints the size of the result and how much memory was held at the same
- * time, in bytes.
+ * Prints the size of a call's result, the value of a file, and the peak memory in bytes. Run with
+ * --expose-gc.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +21,6 @@ if (role === 'server') {
     { host: '127.0.0.1', port: 0, maxEncodedResultSize: LIMIT },
   );
   process.send!(port);
-  // The client is done, or gone.
   process.once('disconnect', () => process.exit());
 } else {
   const server = fork(fileURLToPath(import.meta.url), ['server', small, large]);

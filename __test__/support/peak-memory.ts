@@ -1,8 +1,8 @@
-/** What tests of memory ask of a process that runs with --expose-gc. */
+/** Measures a process that runs with --expose-gc. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Everything unreachable is given back, finalizers included. */
+/** Collects garbage and runs finalizers. */
 export async function settle(): Promise<NodeJS.MemoryUsage> {
   for (let round = 0; round < 5; round++) {
     globalThis.gc!();
@@ -11,7 +11,7 @@ export async function settle(): Promise<NodeJS.MemoryUsage> {
   return process.memoryUsage();
 }
 
-/** The most that the process had of memory since `forgetPeak`, as the kernel counts it. */
+/** The kernel's peak since `forgetPeak`. */
 export function peak(): number {
   const status = readFileSync('/proc/self/status', 'latin1');
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
@@ -21,7 +21,7 @@ export function forgetPeak(): void {
   writeFileSync('/proc/self/clear_refs', '5');
 }
 
-/** What V8 and what it has the system keep for it hold. */
+/** Memory that V8 holds, in its heap and outside. */
 export function sizeOf(use: NodeJS.MemoryUsage): number {
   return use.heapUsed + use.external;
 }

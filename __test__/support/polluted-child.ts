@@ -1,6 +1,6 @@
 /**
- * Run by pollution.test.ts in a process of its own: decodes terms in a process that has added properties to the
- * built-in prototypes, before this library is loaded or afterwards. Prints what differs.
+ * Decodes terms after properties were added to built-in prototypes, before or after this library is
+ * loaded. Prints the differences.
  */
 import { writeSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
@@ -16,13 +16,12 @@ const fail = (): never => {
   throw new Error('a getter or setter of a prototype was called');
 };
 const isBefore = when === 'before';
-// No module in CommonJS that a compiler has written can be loaded with these.
+// With these, compiled CommonJS modules cannot be loaded.
 const inDescriptors = isBefore ? [] : ['get', 'set', 'value', 'writable'];
 const names = ['enumerable', 'configurable', 'then', 'a', 'open', ...inDescriptors];
-/** Node itself can load no module with these. */
+/** With these, Node cannot load modules. */
 const indices = isBefore ? [] : ['0', '1', '5', '70', '5000'];
 
-/** What programs do, or libraries that they use. */
 const pollutions: Record<string, () => void> = {
   values: () => {
     for (const key of [...names, ...indices, ...(isBefore ? [] : ['length'])]) {
@@ -101,7 +100,7 @@ function prepared(
       }
     };
     for (const [index, bytes] of encoded.entries()) {
-      // Often enough for a reader that is generated.
+      // Often enough to generate a reader.
       for (let round = 0; round < (index < 11 ? 300 : 3); round++) {
         check(`value ${index}`, () => isDeepStrictEqual(decode(bytes), expected[index]));
       }
@@ -149,7 +148,7 @@ function prepared(
 
 const pollute = pollutions[kind!]!;
 if (when === 'before') pollute();
-// Not awaited inside of a function: what that returned would have a `then`.
+// A function's result would have a `then`, so await here.
 const run = prepared(
   await import('../../src/index.js'),
   await import('../../src/elixir.js'),
@@ -157,5 +156,4 @@ const run = prepared(
 );
 if (when === 'after') pollute();
 const different = run();
-// A stream cannot be made any more.
 writeSync(1, different === '' ? 'the same' : different);

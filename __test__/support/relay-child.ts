@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { Client, expose, startClearServer, type CallContext } from '../../src/index.js';
 
-// A service in a row of services: hands each call on to the next one, on behalf of the call that it
-// serves. The last one, which has no next one, waits until its signal aborts. Prints its URL, and what
-// happens to calls. Ends with its stdin.
+// Relays each call to the next service on behalf of its own call; the last service waits until its
+// signal aborts. Prints its URL and what happens to calls. Ends with its stdin.
 
 const secret = 'a secret of more than thirty-two bytes';
 const [next] = process.argv.slice(2);

@@ -18,15 +18,15 @@ import {
   type SignedParts,
 } from './signing.js';
 
-// What tables of requests are made of, and how they are tried.
+// Parts of request tables, and the test of each row.
 
 /** The expected answer to the first of two requests on a connection. */
 export interface Expected {
-  /** The value of the call, or the status and text of a refusal; null stands for no answer. */
+  /** The value of the call, or the status and text of a refusal; null for no answer. */
   readonly answer: { readonly value: unknown } | readonly [status: number, text: string] | null;
-  /** Whether a refusal is signed, as it is once the request's own signature was right. */
+  /** Refusals are signed once the request's own signature has been verified. */
   readonly signed: boolean;
-  /** Whether the connection is closed, so that the second request gets no answer. */
+  /** Whether the connection closes before the second answer. */
   readonly closed: boolean;
 }
 
@@ -37,7 +37,6 @@ export const called = (value: unknown): Expected => ({
   signed: true,
   closed: false,
 });
-/** The call is answered, and nothing after it. */
 export const calledLast = (value: unknown): Expected => ({ ...called(value), closed: true });
 export const signed = (status: number, text = ''): Expected => ({
   answer: [status, text],
@@ -48,7 +47,7 @@ export const unsigned = (status: number, text = ''): Expected => ({
   ...signed(status, text),
   signed: false,
 });
-/** Requests that are not HTTP/1.1: hyper answers an empty 400. */
+/** Hyper answers an empty 400. */
 export const MALFORMED = unsigned(400);
 export const NOTHING: Expected = { answer: null, signed: false, closed: true };
 export const duplicate = (name: string): Expected =>
@@ -57,7 +56,7 @@ export const duplicate = (name: string): Expected =>
 export const make = (parts: RequestParts = {}): Buffer =>
   requestBytes(signedRequest(secret, parts));
 
-/** A signed request, changed once it is signed. */
+/** Changes a request after signing. */
 export const changed = (
   change: (request: SignedParts) => Partial<SignedParts>,
   parts?: RequestParts,
@@ -65,25 +64,22 @@ export const changed = (
   const request = signedRequest(secret, parts);
   return requestBytes({ ...request, ...change(request) });
 };
-/** With one more line in its head. */
 export const withLine = (line: string, parts?: RequestParts): Buffer => insert(make(parts), line);
 export const insert = (bytes: Buffer, line: string): Buffer => {
   const at = bytes.indexOf('\r\n') + 2;
   return Buffer.concat([bytes.subarray(0, at), Buffer.from(line, 'latin1'), bytes.subarray(at)]);
 };
-/** With other text in place of some, after signing. */
 export const replaced = (from: string, to: string, parts?: RequestParts): Buffer => {
   const text = make(parts).toString('latin1');
   if (!text.includes(from)) throw new Error(`there is no ${from}`);
   return Buffer.from(text.replace(from, to), 'latin1');
 };
 export const target = (path: string, method = 'POST'): Buffer => make({ target: path, method });
-/** A call of a function of `echo` with a number of arguments. */
 export const arity = (text: string, count: number): Buffer =>
   make({ target: `/backwater/1/echo/count/${text}`, body: encode(Array<number>(count).fill(300)) });
 export const withTarget = (path: string): Buffer => changed(() => ({ target: path }));
 
-/** A body in chunks as given, with the digest of what they mean; the length is not said. */
+/** Sends a body in given chunks without a length. The digest matches the data. */
 export const chunked = (
   raw: string,
   body: Buffer,
@@ -113,7 +109,7 @@ const modules = {
   },
 };
 
-/** Makes a test of each row, of the requests as they stand on the wire and what a server makes of each. */
+/** Makes a test of each row. */
 export function tryRows(rows: readonly Row[]): void {
   let server: Server;
   test.before(async () => {
@@ -143,7 +139,7 @@ export function tryRows(rows: readonly Row[]): void {
   }
 }
 
-/** What an answer says, once its signature was checked if it has one. */
+/** Checks the signature of an answer, if any, and reads it. */
 function read(request: Buffer, { status, headers, body }: RawAnswer): unknown {
   if (!headers.has('signature')) return [status, body.toString()];
   const requestId = /^x-request-id: *(.*?)\r?\n/m.exec(request.toString('latin1'))![1]!;

@@ -11,7 +11,7 @@ import {
 
 export const secret = Buffer.from('a secret for tests, 32 bytes long!');
 
-/** A server on a free port of loopback that ends with the test. */
+/** Starts a server on a free port of loopback. It ends with the test. */
 export async function serve(
   t: ExecutionContext,
   modules: Modules,
@@ -26,10 +26,9 @@ export async function serve(
   return server;
 }
 
-/** Of what is not about time: machines that are busy with other things are slow. */
+/** For tests that are not about time, because machines may be slow. */
 export const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 } as const;
 
-/** A client that ends with the test. */
 export function connect(
   t: ExecutionContext,
   server: { url: string },
@@ -45,7 +44,7 @@ export function connect(
   return client;
 }
 
-/** A TCP server that does what `onSocket` says, to be a bad peer. */
+/** Starts a TCP server that does what `onSocket` says. */
 export async function tcpServer(
   t: ExecutionContext,
   onSocket: (socket: Socket, number: number) => void,

@@ -2,8 +2,7 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { BackwaterError, Client, ConnectError, startClearServer } from '../../src/index.js';
 
-// Runs where a process may have few open files: takes all of them, and sees what a server and a client
-// make of that.
+// Opens all files that the process may have, and tries a server and a client.
 
 const secret = 'a secret of more than thirty-two bytes';
 const server = await startClearServer(
@@ -25,7 +24,6 @@ while (!refused) {
   ]).catch(() => true);
 }
 report['hoarded'] = hoard.length > 10;
-// The kept connection is there; a new one is not to be had.
 report['kept'] = await kept.call('m', 'f');
 const fresh = new Client({ url: server.url, secret, connectTimeout: 2000 });
 const { ok, ...rest } = await fresh.tryCall('m', 'f');

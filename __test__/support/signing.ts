@@ -1,23 +1,22 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 
-// Requests that are made and signed without the library, byte for byte as a test wants them.
+// Makes and signs requests byte for byte, without the library.
 
-/** Headers in the order on the wire; a name may stand twice. */
+/** In the order on the wire; a name may occur twice. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
-/** How a request differs from one of `echo:echo([])`. */
+/** How a request differs from a call of `echo:echo([])`. */
 export interface RequestParts {
   readonly method?: string;
   readonly target?: string;
   readonly body?: Buffer;
-  /** More headers, or others instead of the usual ones; undefined leaves one out. */
+  /** Additional or different headers; undefined omits one. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
-  /** The list of signed headers; by default all of them. */
+  /** The signed headers; all by default. */
   readonly signed?: readonly string[];
 }
 
-/** A request with its signature. */
 export interface SignedParts {
   readonly method: string;
   readonly target: string;
@@ -26,10 +25,9 @@ export interface SignedParts {
   readonly requestId: string;
 }
 
-/** `[]` as Erlang writes it. */
 const EMPTY_LIST = Buffer.of(131, 106);
 
-/** A request with all headers signed except `host`. */
+/** Signs all headers except `host`. */
 export function signedRequest(secret: string | Uint8Array, parts: RequestParts = {}): SignedParts {
   const { method = 'POST', target = '/backwater/1/echo/echo/0', body = EMPTY_LIST } = parts;
   const requestId = randomBytes(16).toString('base64');
@@ -60,7 +58,6 @@ export function signedRequest(secret: string | Uint8Array, parts: RequestParts =
   };
 }
 
-/** The bytes of a request. */
 export function requestBytes({
   method,
   target,
@@ -74,23 +71,21 @@ export function requestBytes({
   return Buffer.concat([Buffer.from(head, 'latin1'), body]);
 }
 
-/** An answer as it came. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Buffer;
 }
 
-/** What came of a connection. */
 export interface RawExchange {
   readonly answers: readonly RawAnswer[];
-  /** Whether the server has closed the connection; else the test has, once `expected` answers were there. */
+  /** Whether the server has closed the connection, rather than the test. */
   readonly closed: boolean;
 }
 
 /**
- * Sends bytes on a connection of their own and reads until the server closes it, or until a number of
- * answers are there and the server has taken a probe's time to close after them.
+ * Sends bytes on a new connection and reads until the server closes it, or until it has had the
+ * time to do so.
  *
  * @param keepsOpen how many answers come on a connection that stays open
  */
@@ -122,7 +117,6 @@ export function exchangeRaw(
   });
 }
 
-/** All complete answers; the server's have a content-length. */
 function parseAnswers(bytes: Buffer): RawAnswer[] {
   const answers: RawAnswer[] = [];
   for (;;) {
@@ -146,7 +140,6 @@ function parseAnswers(bytes: Buffer): RawAnswer[] {
   }
 }
 
-/** The headers of an answer, all of them signed. */
 export function signedAnswer(
   secret: string | Uint8Array,
   requestId: string,

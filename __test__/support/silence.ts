@@ -1,6 +1,6 @@
 /**
- * Calls `onSilence` when nothing was heard for some time. The time has two halves: a thread that was
- * busy itself finds the timer run out before it has read what came meanwhile, which it does between them.
+ * Calls `onSilence` after some time without data, in two halves, because a busy thread sees the
+ * timer expire before it reads what arrived meanwhile.
  */
 export class Silence {
   readonly #half: number;
@@ -12,7 +12,6 @@ export class Silence {
     this.#onSilence = onSilence;
   }
 
-  /** Something was heard, or is waited for from now on. */
   restart(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

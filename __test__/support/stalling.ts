@@ -4,7 +4,6 @@ import { createServer, type Socket } from 'node:net';
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 
-/** How many sockets this process has open. */
 export function openSockets(): number {
   return readdirSync('/proc/self/fd').filter((descriptor) => {
     try {
@@ -15,12 +14,10 @@ export function openSockets(): number {
   }).length;
 }
 
-/** Waits until `holds` does. */
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  // However busy the machine is: what takes so long does not happen.
   const end = Date.now() + 120_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`never happened: ${what}`);
@@ -28,12 +25,9 @@ export async function eventually(
   }
 }
 
-/**
- * A port where TCP handshakes get no answer: its listener has a queue for one connection,
- * which is taken, and accepts none.
- */
+/** Returns a port where TCP handshakes get no answer, because the backlog is full. */
 export async function deafPort(t: ExecutionContext): Promise<number> {
-  // Node itself would accept: a process that is stopped does not.
+  // Node would accept, unless the process is stopped.
   const { spawn } = await import('node:child_process');
   const source = `
     const server = require('node:net').createServer();
@@ -44,7 +38,7 @@ export async function deafPort(t: ExecutionContext): Promise<number> {
   const port = Number(line.toString());
   spawnSync('kill', ['-STOP', String(child.pid)]);
   const { connect } = await import('node:net');
-  // A queue of one takes two; more get no answer.
+  // A backlog of one takes two; more get no answer.
   const fillers = Array.from({ length: 8 }, () => connect({ port, host: '127.0.0.1' }));
   for (const filler of fillers) filler.on('error', () => {});
   t.teardown(() => fillers.forEach((filler) => filler.destroy()));
@@ -52,7 +46,7 @@ export async function deafPort(t: ExecutionContext): Promise<number> {
   return port;
 }
 
-/** A server that does `onSocket` and nothing more with each connection; `closed` counts their ends. */
+/** Starts a server that only does `onSocket`; `closed` counts the ends of connections. */
 export async function stallingServer(
   t: ExecutionContext,
   onSocket: (socket: Socket) => void,

@@ -1,5 +1,4 @@
-// Terminates execution in the middle of the codec, in the ways that a process may, and prints as
-// JSON what worked afterwards. `node termination-child.js SCENARIO`
+// Terminates execution in the codec as SCENARIO says, and prints as JSON what worked afterwards.
 import { createContext, runInContext, runInThisContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import {
@@ -15,7 +14,7 @@ import {
 } from '../../src/index.js';
 
 const secret = 'a secret for tests, 32 bytes long!';
-/** Has something of every part of a tape: shapes, atoms, text of each kind, doubles, and bytes. */
+/** Every part of a tape: shapes, atoms, all kinds of text, doubles, and bytes. */
 const sample = (): unknown => [
   { id: 1, name: 'a text that is too long to be packed', wide: 'ü'.repeat(30), score: 1.5 },
   tuple(atom('ok'), new Map<unknown, unknown>([[{ a: 1 }, Buffer.from([255, 0])]]), 2n ** 70n),
@@ -29,7 +28,6 @@ const never = {
   },
 };
 
-/** Whether the codec works, once and again. */
 function works(): boolean {
   return [1, 2].every(() => {
     const bytes = Buffer.from(encode(sample()));
@@ -39,7 +37,7 @@ function works(): boolean {
   });
 }
 
-/** Runs a program that does not end, and has V8 terminate it. */
+/** Has V8 terminate a program that does not end. */
 function terminate(program: string, globals: Record<string, unknown>, timeout = 5): void {
   try {
     runInContext(program, createContext(globals), { timeout });
@@ -49,7 +47,6 @@ function terminate(program: string, globals: Record<string, unknown>, timeout = 
   }
 }
 
-/** Calls a function where the stack is nearly full, a number of frames earlier. */
 function nearTheEnd(act: () => void, frames: number): void {
   let left = 0;
   const dive = (depth: number): void => {

@@ -9,7 +9,7 @@ import {
 } from '../../src/index.js';
 import { secret } from './rpc.js';
 
-/** A server with TLS on a free port of loopback that ends with the test. */
+/** Starts a server with TLS on a free port of loopback. It ends with the test. */
 export async function serveTls(
   t: ExecutionContext,
   modules: Modules,
@@ -18,7 +18,6 @@ export async function serveTls(
   const server = await startTlsServer(secret, modules, {
     host: '127.0.0.1',
     port: 0,
-    // Machines that are busy with other things are slow, also at handshakes.
     recvTimeout: 60_000,
     ...options,
   });
@@ -26,7 +25,6 @@ export async function serveTls(
   return server;
 }
 
-/** A server of Node's own TLS before one without, with what happened on it. */
 export interface TlsProxy {
   readonly url: string;
   readonly port: number;
@@ -34,7 +32,7 @@ export interface TlsProxy {
 }
 
 /**
- * Stands before a server without TLS and passes bytes on, by Node's own TLS.
+ * Passes bytes from Node's own TLS to a server without TLS.
  *
  * @param onSocket what else to do with each connection
  */

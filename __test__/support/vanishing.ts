@@ -10,7 +10,7 @@ function ip(...words: string[]): boolean {
   return spawnSync('ip', words, { stdio: 'ignore' }).status === 0;
 }
 
-/** Whether this machine lets us make hosts of our own: Linux, as root. */
+/** Network namespaces need Linux and root. */
 export const canMakeHosts: boolean = ((): boolean => {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
   const name = `backwater-try-${process.pid}`;
@@ -20,8 +20,7 @@ export const canMakeHosts: boolean = ((): boolean => {
 })();
 
 /**
- * A server on a host of its own (a network namespace), which can vanish: from then on, nothing that is
- * sent there is answered by anything. Module `m` has `hold`, which never returns, and `f`.
+ * Starts a server in a network namespace, which can vanish. Its function `m:hold` never returns.
  */
 export async function vanishingServer(
   t: ExecutionContext,

@@ -16,7 +16,6 @@ import {
 } from '../../src/index.js';
 import { projectRoot } from './root.js';
 
-/** A term as the vectors write it down. */
 export type VectorTerm =
   | { int: string }
   | { float: string }
@@ -44,10 +43,9 @@ export interface TermVector {
   note?: string;
 }
 
-/** The root of the repository. */
 export const root = projectRoot();
 
-/** The lines of a file of vectors, such as `terms/named.jsonl`. */
+/** The lines of a file, such as `terms/named.jsonl`. */
 export function readVectors<T>(file: string): T[] {
   const text = readFileSync(join(root, '__test__', 'vectors', file), 'utf8');
   return text
@@ -62,10 +60,7 @@ function doubleOf(hex: string): number {
   return Buffer.from(hex, 'hex').readDoubleBE();
 }
 
-/**
- * The value that the exact mode gives for a term. Closures are compared by their encoding, so here
- * they are left as that.
- */
+/** Returns what the exact mode decodes. Closures stay, because their encodings are compared. */
 export function exactValue(term: VectorTerm): unknown {
   if ('int' in term) {
     const big = BigInt(term.int);
@@ -96,10 +91,10 @@ export function exactValue(term: VectorTerm): unknown {
   return { fun: term.fun };
 }
 
-/** A text that two values share exactly when they are the same term, whatever the order in maps. */
+/** Returns the same text for the same term, regardless of the order in maps. */
 export function canonical(value: unknown): string {
   const parts: string[] = [];
-  // A stack of its own: some vectors are nested thousands deep.
+  // An explicit stack, because some vectors are nested thousands deep.
   const work: (string | { value: unknown })[] = [{ value }];
   while (work.length > 0) {
     const next = work.pop()!;

@@ -23,7 +23,6 @@ export function isWritable(term: unknown): boolean {
   return true;
 }
 
-/** Values that Erlang and Elixir can write. */
 export const writable: fc.Arbitrary<unknown> = value.filter((term) =>
   isWritable(decode(encode(term), { terms: 'exact' })),
 );

@@ -1,4 +1,4 @@
-/** What the servers of the tests of streams expose. Worker threads import it, too. */
+/** The functions that servers and worker threads expose to tests of streams. */
 import { writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
@@ -6,7 +6,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 import { type CallContext, expose, raise, tuple } from '../../../src/index.js';
 
-/** The events of this thread, in order. */
 export const notes: string[] = [];
 
 function* ending<T>(name: string, items: Iterable<T>): Generator<T, string> {
@@ -57,7 +56,7 @@ export const s = {
       notes.push('bytes ended');
     }
   },
-  /** Yields the same memory and the same object again and again. */
+  /** Yields the same memory and the same object repeatedly. */
   async *reused(count: number) {
     const item = { number: 0, bytes: Buffer.alloc(16) };
     for (; item.number < count; item.number++) {
@@ -107,7 +106,7 @@ export const s = {
     },
     { context: true },
   ),
-  /** Yields one item and nothing more until its caller has gone. */
+  /** Yields one item, then waits until its caller has gone. */
   once: expose.fn(
     async function* ({ signal }: CallContext) {
       try {
@@ -134,7 +133,7 @@ export const s = {
       cancel: () => void notes.push('web cancelled'),
     });
   },
-  /** An iterator with nothing but `next`. */
+  /** An iterator with only `next`. */
   bare: (count: number) => {
     let number = 0;
     const next = (): IteratorResult<number> =>
@@ -174,7 +173,7 @@ export const s = {
     },
     { context: true },
   ),
-  /** Leaves a file when it ends. */
+  /** Writes a file when it ends. */
   async *leaves(path: string) {
     try {
       for (;;) yield Buffer.alloc(1000);

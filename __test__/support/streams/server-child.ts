@@ -1,4 +1,4 @@
-/** A server in a process of its own, which does what the process that has started it says. */
+/** A server in a separate process, controlled by its parent. */
 import { startClearServer } from '../../../src/index.js';
 import type { ServerOptions } from '../../../src/index.js';
 import { notes, s } from './functions.js';

@@ -7,7 +7,7 @@ import type { Order } from './server-child.js';
 
 const program = fileURLToPath(new URL('./server-child.js', import.meta.url));
 
-/** A server in a process of its own, with the functions of functions.ts as module `s`. */
+/** A server in a separate process, with functions.ts as module `s`. */
 export class RemoteServer {
   readonly url: string;
   readonly process: ChildProcess;
@@ -23,7 +23,6 @@ export class RemoteServer {
     });
   }
 
-  /** It ends with the test. */
   static async start(t: ExecutionContext, options: ServerOptions = {}): Promise<RemoteServer> {
     const child = fork(program, { serialization: 'advanced' });
     t.teardown(() => child.kill('SIGKILL'));
@@ -40,7 +39,7 @@ export class RemoteServer {
     await this.#ask('close', { timeout });
   }
 
-  /** Waits until the functions have noted these, in any order; each is the source of a regular expression. */
+  /** Waits until the functions have noted these regular expressions, in any order. */
   async noted(t: ExecutionContext, ...expected: readonly string[]): Promise<void> {
     const seen: string[] = [];
     await eventually(`${expected.join(', ')}; there was ${seen.join(', ')}`, async () => {
@@ -54,7 +53,7 @@ export class RemoteServer {
     t.is(seen.length, expected.length);
   }
 
-  /** Waits until neither side has anything left of a call. */
+  /** Waits until neither side has any state of a call. */
   async settled(t: ExecutionContext, client?: Client): Promise<void> {
     let left: unknown;
     await eventually('nothing is left of the calls', async () => {
@@ -75,14 +74,15 @@ export class RemoteServer {
   }
 }
 
-/** All items of a stream. */
 export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];
   for await (const item of stream) items.push(item);
   return items;
 }
 
-/** The items of a stream until it fails, and the error. A stream that ends, or fails twice, is an error. */
+/**
+ * Returns the items before the failure, and the error. Throws if the stream ends or fails twice.
+ */
 export async function untilFailure<T>(
   stream: AsyncIterable<T>,
 ): Promise<{ readonly items: T[]; readonly error: unknown }> {

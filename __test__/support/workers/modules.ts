@@ -1,4 +1,4 @@
-/** What the worker threads of the tests import. */
+/** The worker threads of the tests import this. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { Client, expose, type CallContext } from '../../../src/index.js';
@@ -16,7 +16,6 @@ export const work = {
     while (Date.now() < end);
     return threadId;
   },
-  /** Leaves another file beside this one once it has begun. */
   block_while_there_is: (file: string) => {
     writeFileSync(`${file}.begun`, '');
     while (existsSync(file));
@@ -27,7 +26,6 @@ export const work = {
   fail: () => {
     throw new TypeError('as expected');
   },
-  /** Calls another server from here. */
   relay: async (url: string, secret: Uint8Array, value: unknown) => {
     const client = new Client({ url, secret });
     try {
