@@ -2,13 +2,12 @@ import test from 'ava';
 import { type LoadedServer, request, send, startLoaded, statusOf } from './support/load.js';
 import { eventually } from './support/stalling.js';
 
-/** Makes calls whose functions never settle, and resets their connections, until a number are abandoned. */
+/** Resets the connections of calls that never settle, until a number are abandoned. */
 async function abandon(
   server: LoadedServer,
   count: number,
   whileTheyRun?: () => Promise<void>,
 ): Promise<void> {
-  // A call that is reset before its function has begun is dropped instead: another one replaces it.
   for (let { abandoned } = await server.stats(); abandoned < count;) {
     const missing = count - abandoned;
     const sockets = Array.from({ length: missing }, () =>
@@ -41,7 +40,6 @@ test('functions that settle after their callers have gone are not counted any mo
   await eventually('it runs', async () => (await server.stats()).pending === 1);
   socket.resetAndDestroy();
   await eventually('it is abandoned', async () => (await server.stats()).abandoned === 1);
-  // Its argument is still there.
   t.true((await server.stats()).bytesInFlight >= 100_000);
   t.is(await statusOf(server.port, request('release', [])), 200);
   await eventually('it has settled', async () => (await server.stats()).abandoned === 0);
@@ -49,7 +47,6 @@ test('functions that settle after their callers have gone are not counted any mo
 });
 
 test('abandoned calls are refused once their memory would be too much', async (t) => {
-  // Room for four of them at 16 KiB each, but never for fewer than maxCallsInFlight.
   const server = await startLoaded(t, { maxCallsInFlight: 8, maxBytesInFlight: 64 * 1024 });
   for (let count = 1; count <= 9; count++) await abandon(server, count);
   t.is(await statusOf(server.port, request('ok', [])), 503);

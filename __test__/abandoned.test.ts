@@ -8,18 +8,16 @@ import { connect, secret, serve } from './support/rpc.js';
 import { requestBytes, signedRequest } from './support/signing.js';
 import { serveTls } from './support/tls.js';
 
-// Connections that are opened and left, a thousand at each stage: nothing stays of them, and
-// calls go on meanwhile.
+// Abandons a thousand connections at each stage. Nothing stays of them, and calls continue
+// meanwhile.
 
 const COUNT = 1000;
-/** The number of connections at the same time. */
 const LANES = 50;
 
 const modules = { m: { size: (text: string) => text.length } };
 const target = '/backwater/1/m/size/1';
 const request = requestBytes(signedRequest(secret, { target, body: encode(['x'.repeat(3000)]) }));
 
-/** What the test does with an open connection; `below` is the connection under TLS. */
 const stages: Readonly<Record<string, (socket: Socket, below: Socket, number: number) => void>> = {
   'closed at once': (socket) => socket.destroy(),
   'reset at once': (_socket, below) => below.resetAndDestroy(),
@@ -54,7 +52,7 @@ const certificate = authority.server();
 const ca = readFileSync(authority.cert);
 
 for (const [what, leave] of Object.entries(stages)) {
-  // Most of them before the handshake, since that takes time, and the others after it.
+  // TLS takes time, so most connections are left before the handshake.
   test.serial(`${what}, with TLS`, async (t) => {
     const server = await serveTls(t, modules, { tls: certificate });
     const client = connect(t, server, { tls: { ca: authority.cert } });
@@ -67,7 +65,6 @@ for (const [what, leave] of Object.entries(stages)) {
   });
 }
 
-/** Resolves when what was to be done with a connection is done. */
 function left(socket: Socket, event: string, leave: () => void): Promise<void> {
   return new Promise((resolve) => {
     socket.on('error', () => {});
@@ -97,7 +94,6 @@ async function abandon(
   await Promise.all(Array.from({ length: LANES }, lane));
   isOver = true;
   t.true((await calls) > 0);
-  // The client's own is left.
   while (server.stats().connections > 1 || server.stats().pending > 0) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

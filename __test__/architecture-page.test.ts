@@ -6,7 +6,6 @@ import { root } from './support/vectors.js';
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const page = read('docs/architecture.md');
 
-/** The first cells of the table in a section. */
 function firstCells(title: string): string[] {
   const section = page.split(`\n## ${title}\n`)[1]!.split('\n## ')[0]!;
   return [...section.matchAll(/^\| (.+?) +\|/gm)]

@@ -9,10 +9,9 @@ import {
   type Row,
 } from './support/request-rows.js';
 
-// Headers with signatures, the headers that they cover, and what a server makes
-// of it. A reader takes the last of parameters of the same name.
+// Signature headers, and what a server makes of them. The last of several parameters of the same
+// name counts.
 
-/** A request whose authorization was changed once it was signed. */
 const authorized = (change: (authorization: string) => string): Buffer =>
   changed(({ headers }) => ({
     headers: headers.map(([name, value]) =>
@@ -56,7 +55,6 @@ const distinctNames = (count: number): string[] =>
   Array.from({ length: count }, (_, number) => `x-${number}`);
 
 tryRows([
-  // The algorithm.
   row('hmac-sha512', 'hmac-sha256', 'hmac-sha512', ALGORITHM),
   row('no algorithm at all', 'hmac-sha256', 'none', ALGORITHM),
   row('hs2019', 'hmac-sha256', 'hs2019', ALGORITHM),
@@ -64,7 +62,6 @@ tryRows([
   row('an upper case algorithm', 'hmac-sha256', 'HMAC-SHA256', ALGORITHM),
   row('no parameter algorithm', 'algorithm="hmac-sha256",', '', ALGORITHM),
 
-  // The key.
   row('another key', 'default', 'other', KEY),
   row('an empty key', '"default"', '""', KEY),
   row('no parameter keyId', 'keyId="default",', '', KEY),
@@ -75,7 +72,6 @@ tryRows([
   row('another keyId last', END, ',keyId="other"', KEY),
   row('another keyId first', BEGIN, 'Signature keyId="other",', HERE),
 
-  // The signature.
   row('an empty signature', /signature=".*"/, 'signature=""', SIGNATURE),
   row('a signature without padding', /="$/, '"', SIGNATURE),
   row('a signature twice in one', /signature="(.*)"/, 'signature="$1$1"', SIGNATURE),
@@ -84,7 +80,6 @@ tryRows([
   row('a wrong signature last', END, ',signature="AAAA"', SIGNATURE),
   row('a wrong signature first', BEGIN, 'Signature signature="AAAA",', HERE),
 
-  // The list of headers.
   row(
     'an empty list',
     /headers="[^"]*"/,
@@ -139,7 +134,6 @@ tryRows([
     unsigned(401, '{missing_header,<<"(created)">>}'),
   ),
 
-  // The grammar of the parameters, and the scheme.
   row('spaces behind commas', /,/g, ', ', HERE),
   row('spaces before commas', /,/g, ' ,', PARAMETERS),
   row('semicolons', /,/g, ';', PARAMETERS),
@@ -160,7 +154,6 @@ tryRows([
   row('Basic', /.*/, 'Basic eDp5', SCHEME),
   row('Bearer', /.*/, 'Bearer x', SCHEME),
 
-  // Headers that are signed, and may be what they like.
   header('x-request-id', Buffer.alloc(16, 7).toString('base64'), HERE),
   header('date', 'Tue, 01 Jan 2030 00:00:00 GMT', HERE),
   header('date', 'yesterday', HERE),

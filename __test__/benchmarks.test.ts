@@ -23,7 +23,6 @@ const row = (shares: object): object => ({
   encode: { backwater: part(48) },
   shares,
 });
-/** The time of a large tape that nothing reads. */
 const unread = { ...parts, read: part(0.3) };
 
 const program = `

@@ -6,10 +6,9 @@ import type { BlockingData, BlockingMessage } from './support/blocking-worker.js
 import { connect, secret, serve } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 
-// What becomes of calls while the JavaScript thread of one side is blocked for ten seconds. All limits
-// but the thread itself are kept by others.
+// Calls while the JavaScript thread of one side is blocked for ten seconds. Other threads enforce
+// all limits.
 
-/** A thread with servers and a client, which is blocked from when it says so until `release`. */
 async function start(t: ExecutionContext): Promise<{
   small: string;
   large: string;
@@ -64,13 +63,13 @@ test('a function that blocks its thread for ten seconds holds up calls, and no l
     t.false(ok);
     t.true(error instanceof TimeoutError, String(error));
   }
-  // no more calls are taken than may be,
+  // no more calls are taken than allowed,
   const many = Array.from({ length: 6 }, () => toSmall.tryCall('m', 'quick'));
   const refused: unknown[] = [];
   for (const call of many) void call.then((each) => each.ok || refused.push(each.error));
   while (refused.length < 3) await new Promise(setImmediate);
   for (const error of refused) t.is((error as RemoteError).httpStatus, 503);
-  // strangers, bodies that do not end and questions about the health are answered.
+  // and unsigned requests, incomplete bodies and health checks are answered.
   const port = Number(new URL(large).port);
   const forged = requestBytes(signedRequest('another secret, of thirty-two bytes'));
   t.is((await exchangeRaw(port, forged)).answers[0]?.status, 401);

@@ -3,13 +3,11 @@ import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { encode } from '../src/index.js';
 import { called, make, signed, tryRows, type Expected, type Row } from './support/request-rows.js';
 
-// Bodies, and the headers that describe them, with valid signatures: what a peer with the secret
-// may send, and what a server makes of it.
+// Signed bodies and the headers that describe them, and what a server makes of them.
 
 const TEXT = 'x'.repeat(1000);
 const ARGUMENTS = encode([TEXT]);
 const ZIPPED = gzipSync(ARGUMENTS);
-/** The header of a member of gzip, with these flags. */
 const member = (flags: number, ...parts: Buffer[]): Buffer =>
   Buffer.concat([Buffer.of(0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 3), ...parts]);
 const DEFLATED = ZIPPED.subarray(10);
@@ -49,7 +47,7 @@ const header = (name: string, value: string, expected: Expected): Row => [
 ];
 
 tryRows([
-  // gzip (RFC 1952): the first member counts, and has to be whole.
+  // gzip (RFC 1952): the first member counts, and must be complete.
   gzip('as it should be', ZIPPED, SIZE),
   gzip('no byte', Buffer.alloc(0), UNZIPPED),
   gzip('a member of nothing', gzipSync(Buffer.alloc(0)), UNDECODED),
@@ -86,7 +84,6 @@ tryRows([
     gzip(`called ${encoding}`, ZIPPED, signed(415, 'unsupported_content_encoding'), encoding),
   ),
 
-  // Terms: one list, and what follows it does not count.
   terms('no byte', Buffer.alloc(0), UNDECODED),
   terms('no version', ARGUMENTS.subarray(1), UNDECODED),
   terms('another version', damaged(ARGUMENTS, 0), UNDECODED),
@@ -113,7 +110,6 @@ tryRows([
     called(1),
   ],
 
-  // The digest is one, of SHA-256, in base64.
   header('digest', `SHA-256=${sha256(ARGUMENTS)}`, SIZE),
   header('digest', `sha-256=${sha256(ARGUMENTS)}`, DIGEST),
   header('digest', `MD5=AAAA,SHA-256=${sha256(ARGUMENTS)}`, DIGEST),
@@ -124,7 +120,6 @@ tryRows([
   header('digest', `SHA-256=${'A'.repeat(12_000)}`, DIGEST),
   header('digest', '', DIGEST),
 
-  // What the body is, and what the answer may be.
   header('content-type', 'application/x-erlang-etf; charset="a;b,c"', SIZE),
   header('content-type', 'APPLICATION/X-ERLANG-ETF', SIZE),
   header('content-type', 'application/json', signed(415, 'unsupported_content_type')),

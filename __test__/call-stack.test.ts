@@ -2,8 +2,6 @@ import test, { type ExecutionContext } from 'ava';
 import { Client, OptionError, tuple } from '../src/index.js';
 import { connect, secret, serve } from './support/rpc.js';
 
-// Each kind of failure names the caller's line.
-
 const modules = {
   m: {
     fail: () => {

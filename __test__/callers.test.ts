@@ -27,7 +27,6 @@ const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
 const authority = new Authority();
 test.after.always(() => authority.remove());
 
-/** A secret of 32 bytes for each name. */
 const secretOf = (name: string): string => name.padEnd(32, '.');
 const BILLING = secretOf('billing');
 const WEB = secretOf('web');
@@ -52,7 +51,7 @@ async function start(
   return server;
 }
 
-/** Whom the server takes a caller with this secret and this name for; or why it refuses it. */
+/** Returns the caller that the server recognizes, or why it refuses the request. */
 async function takenFor(
   t: ExecutionContext,
   server: Server,
@@ -101,13 +100,11 @@ test('secrets without names have no caller, and names make no difference to them
 
 test('a name proves nothing', async (t) => {
   const server = await start(t, { billing: BILLING, web: [WEB, OLD_WEB] });
-  // The name of another caller, and a name that does not exist.
   t.is(await takenFor(t, server, WEB, 'billing'), 'invalid_signature');
   t.is(await takenFor(t, server, BILLING, 'web'), 'invalid_signature');
   t.is(await takenFor(t, server, BILLING, 'Billing'), 'invalid_signature');
   t.is(await takenFor(t, server, BILLING, 'nobody'), 'invalid_signature');
   t.is(await takenFor(t, server, secretOf('nobody'), 'nobody'), 'invalid_signature');
-  // The operator learns more than the caller.
   t.deepEqual(server.stats().refused, { invalid_signature: 2, unknown_caller: 3 });
 });
 
@@ -126,7 +123,6 @@ test('a name that is not signed selects nothing', async (t) => {
     );
     t.is(result, 'billing', name);
   }
-  // Added, changed, doubled and removed on the way.
   const signed = signedRequest(BILLING, { target, headers: { 'x-backwater-caller': 'billing' } });
   const without = signed.headers.filter(([name]) => name !== 'x-backwater-caller');
   const variants: [SignedParts['headers'], string][] = [
@@ -163,7 +159,7 @@ test('modules for some callers', async (t) => {
   t.is(await billing.call('some', 'count'), 1);
   t.is(await billing.call('both', 'who'), 'billing');
   t.is(await web.call('both', 'who'), 'web');
-  // Whoever may not call a module does not learn what it has.
+  // Forbidden callers do not learn what a module has.
   for (const fn of ['count', 'hidden', 'missing']) {
     const error = await t.throwsAsync(web.call('some', fn), { instanceOf: RemoteError });
     t.is(error.httpStatus, 403);
@@ -184,7 +180,6 @@ test('modules for some callers', async (t) => {
     reports: { calls: 1, refused: 0 },
     web: { calls: 1, refused: 4 },
   });
-  // A caller without a name is none of them.
   const unnamed = await start(t, BILLING, {}, served);
   const error = await t.throwsAsync(connect(t, unnamed, { secret: BILLING }).call('both', 'who'));
   t.is((error as RemoteError).reason, 'caller_not_allowed');
@@ -209,7 +204,6 @@ test('what expose does not take as callers', (t) => {
   t.throws(() => expose(who, {}), { instanceOf: OptionError, message: /'exports'/ });
 });
 
-/** A number of callers with a secret each. */
 function many(count: number): Record<string, string> {
   const names = Array.from({ length: count }, (_, index) => `caller-${index}`);
   return Object.fromEntries(names.map((name) => [name, secretOf(name)]));
@@ -234,7 +228,6 @@ test('at most sixteen secrets are tried for a request without a name', async (t)
     t.regex(error.option, /^secret/);
     t.throws(() => server.setSecrets(secrets), { instanceOf: OptionError, message });
   }
-  // That changed nothing.
   t.is(await takenFor(t, server, secretOf('caller-3')), 'caller-3');
 
   server.setSecrets({ ...many(1000), legacy: legacy(16) });
@@ -243,7 +236,6 @@ test('at most sixteen secrets are tried for a request without a name', async (t)
   t.is(await takenFor(t, server, secretOf('caller-999'), 'caller-999'), 'caller-999');
   t.is(await takenFor(t, server, secretOf('caller-0'), 'caller-0'), 'caller-0');
   t.is(await takenFor(t, server, secretOf('caller-0')), 'invalid_signature');
-  // One word is enough to say that all of them send their names.
   server.setSecrets({ ...many(1000), web: { secret: WEB, hint: 'required' } });
   t.is(await takenFor(t, server, WEB), 'invalid_signature');
   t.is(await takenFor(t, server, WEB, 'web'), 'web');
@@ -317,7 +309,6 @@ test('callers are added, given new secrets and removed while others call', async
       billing: { secret: BILLING, hint: 'required' },
     });
     t.is(await takenFor(t, server, OLD_WEB, 'web'), 'web');
-    // Its connection is still open.
     await t.throwsAsync(web.call('m', 'who'), { instanceOf: ResponseAuthenticationError });
     server.setSecrets({ billing: BILLING });
   }

@@ -20,7 +20,6 @@ const modules = {
 type Name = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error';
 const names: readonly Name[] = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];
 
-/** Records the events of a channel until `end` is called. */
 function listen(channel: 'backwater:call' | 'backwater:serve'): {
   events: [Name, TracedCall][];
   end: () => void;
@@ -34,7 +33,7 @@ function listen(channel: 'backwater:call' | 'backwater:serve'): {
   return { events, end: () => void channels.unsubscribe(handlers) };
 }
 
-// Channels belong to the process, so these tests run one after the other.
+// Channels belong to the process, so these tests are serial.
 
 test.serial('both channels publish each call, as one object', async (t) => {
   const server = await serve(t, modules);

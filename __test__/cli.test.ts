@@ -37,10 +37,9 @@ import { projectRoot } from './support/root.js';
 import { PATIENT, serve as startServer, tcpServer } from './support/rpc.js';
 
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
-/** A file that exports functions. */
 const MODULE = fileURLToPath(new URL('../src/platform/inspect.js', import.meta.url));
 const SECRET = 'a secret for tests, 32 bytes long!';
-/** Nothing here is about time: this is when something hangs. */
+/** Long enough for a busy machine. */
 const TIMEOUT = 240_000;
 
 interface Result {
@@ -60,12 +59,11 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
     env: { ...rest, ...env },
     timeout: TIMEOUT,
     killSignal: 'SIGKILL',
-    // In a process group of its own, so that its children can be ended with it.
+    // A process group, so that children can be killed with it.
     detached: true,
   });
 }
 
-/** Runs the program to its end. */
 function run(args: readonly string[], { input, env }: RunOptions = {}): Promise<Result> {
   const child = start(args, env);
   child.stdin!.on('error', () => {});
@@ -194,7 +192,7 @@ test('each wrong command line has an error of one line that says what to do', as
   }
 });
 
-/** Runs a shell command with `backwater` on the path, and `more` at its end. */
+/** Runs a shell command with `backwater` on the PATH, and `more` appended. */
 function runLine(cwd: string, line: string, more = ''): Promise<Result> {
   const program = `backwater() { '${process.execPath}' '${PROGRAM}' "$@" ${more}; }`;
   const child = spawn('bash', ['-c', `${program}\n${line}`], {
@@ -339,7 +337,7 @@ test('an error of writing the output takes one line', async (t) => {
 test('the exit status says what went wrong', async (t) => {
   const { url } = await server(t);
   const dead = await tcpServer(t, () => {});
-  // An answer that is there before the question would be none.
+  // An answer before the request would not count.
   const rude = await tcpServer(t, (socket) =>
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')),
   );
@@ -487,7 +485,6 @@ test('JSON of every term', (t) => {
   }
 });
 
-/** A server of the program, and what it prints. */
 async function serving(
   t: ExecutionContext,
   args: readonly string[],
@@ -496,13 +493,11 @@ async function serving(
   const child = start(['serve', ...args, ...port], { BACKWATER_SECRET: SECRET });
   t.teardown(() => {
     try {
-      // With its children.
       process.kill(-child.pid!, 'SIGKILL');
     } catch {
       // They have ended.
     }
   });
-  /** Of both streams. */
   let all = '';
   let changed = (): void => {};
   for (const stream of [child.stdout!, child.stderr!]) {
@@ -517,7 +512,6 @@ async function serving(
       changed();
     });
   });
-  /** Each printed line counts once. */
   let seen = 0;
   const printed = async (text: string): Promise<void> => {
     for (;;) {
@@ -610,7 +604,6 @@ test('serve --watch runs the new code of a file and of what it imports', async (
     `import { name } from './helper.mjs';\nexport const answer = () => '${text} ' + name;\n`;
   await writeFile(helper, `export const name = 'a';`);
   await writeFile(path, source('one'));
-  // A restarted server needs the same port again.
   const port = await freePort(t, 1);
   const { url, printed, end } = await serving(t, [path, '--watch', '--port', String(port)]);
   const client = new Client({ url, secret: SECRET, connectTimeout: TIMEOUT, recvTimeout: TIMEOUT });
@@ -701,7 +694,6 @@ test('a slow answer delays the calls that are due, and their latency says so', a
   const args = ['bench', url, 'm', 'f', '-c', '1', '--rate', '100', '--calls', '20', '--json'];
   const { out } = await run(args, withSecret);
   const { latency } = JSON.parse(out) as { latency: { p50: number } };
-  // Reloads that were due during the first one waited for it.
   t.true(latency.p50 > 100, out);
 });
 
@@ -716,7 +708,6 @@ test('doctor finds nothing where all is well', async (t) => {
   );
 });
 
-/** A server of Node's own that answers everything in one way. */
 async function webServer(
   t: ExecutionContext,
   answer: (response: ServerResponse) => void,
@@ -728,7 +719,6 @@ async function webServer(
   return `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
 }
 
-/** Answers as backwater does to a request without a signature. */
 function demandSignature(response: ServerResponse): void {
   response.statusCode = 401;
   response.setHeader('www-authenticate', 'Signature headers="(request-target)",realm="backwater"');
@@ -936,7 +926,7 @@ test('the program can be run as it is installed', async (t) => {
   const { bin } = JSON.parse(await readFile(built, 'utf8')) as { bin: Record<string, string> };
   t.deepEqual(bin, { backwater: 'build/cli/main.js' });
   t.true((await readFile(PROGRAM, 'utf8')).startsWith('#!/usr/bin/env node\n'));
-  // As npm does.
+  // npm does this.
   await chmod(PROGRAM, 0o755);
   const child = spawn(PROGRAM, ['--version'], { stdio: 'ignore' });
   t.is(await new Promise((resolve) => child.once('close', resolve)), 0);

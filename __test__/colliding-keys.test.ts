@@ -34,7 +34,6 @@ function bitsOf(value: number): bigint {
   return bits[0]!;
 }
 
-/** Other keys in the map, which determine its number of buckets. */
 const OTHERS = 900;
 const BUCKETS = 512;
 
@@ -133,7 +132,6 @@ test('up to 256 array indices may share a bucket of a Map', (t) => {
   t.is((decode(encode(mixed(256))) as unknown as Map<unknown, unknown>).size, 257);
   const error = t.throws(() => decode(encode(mixed(257))), { instanceOf: TermError })!;
   t.regex(error.message, /more than 256 keys whose hashes collide/);
-  // Objects have other tables.
   const object = Object.fromEntries(indices(2000).map((key) => [key, 1]));
   t.is(Object.keys(decode(encode(object)) as object).length, 2000);
 });

@@ -1,4 +1,3 @@
-// Compressed terms, which calls refuse.
 import { deflateSync } from 'node:zlib';
 import test from 'ava';
 import { atom, decode, encode, fromErlang, OptionError, TermError } from '../src/index.js';
@@ -14,7 +13,6 @@ const records = Array.from({ length: 500 }, (_, id) => ({
   tags: ['a', 'b'],
 }));
 
-/** Claims to inflate to `size` bytes. */
 function claiming(size: number, compressed: Uint8Array): Buffer {
   const head = Buffer.from([131, 80, 0, 0, 0, 0]);
   head.writeUInt32BE(size, 2);
@@ -34,7 +32,6 @@ test('values come back from compressed terms', (t) => {
     );
   }
   for (const compressed of [false, 0] as const) t.deepEqual(encode(records, { compressed }), plain);
-  // Stays uncompressed, and can be decoded.
   t.deepEqual(encode(1, COMPRESSED), encode(1));
   t.is(decode(encode(1), COMPRESSED), 1);
   const bytes = Buffer.alloc(100_000, 7);
@@ -53,7 +50,6 @@ test('decode accepts them only with the option', (t) => {
   const error = t.throws(() => decode(bytes), { instanceOf: TermError });
   t.regex(error!.message, /compressed.*option compressed/);
   t.is(error!.offset, 2);
-  // Nested compressed terms are refused.
   const inner = bytes.subarray(1);
   const list = Buffer.concat([Buffer.from([131, 108, 0, 0, 0, 1]), inner, Buffer.from([106])]);
   t.throws(() => decode(list, COMPRESSED), { instanceOf: TermError });

@@ -104,12 +104,10 @@ test('responses tell how long an idle connection stays open', async (t) => {
   const server = await serve(t, modules);
   t.deepEqual(await told(server), ['keep-alive', 'timeout=65']);
   t.deepEqual(await told(server, { connection: 'keep-alive' }), ['keep-alive', 'timeout=65']);
-  // A connection that does not stay open.
   t.deepEqual(await told(server, { connection: 'close' }), ['close', undefined]);
   t.deepEqual(await told(server, { connection: 'x, Close' }), ['close', undefined]);
   t.deepEqual(await told(server, {}, 'HTTP/1.1', '/backwater/1/m/none/0'), ['close', undefined]);
   t.is((await told(server, {}, 'HTTP/1.0'))[1], undefined);
-  // Rounded down.
   const brief = await serve(t, modules, { keepAliveTimeout: 2999 });
   t.deepEqual(await told(brief), ['keep-alive', 'timeout=2']);
   const briefest = await serve(t, modules, { keepAliveTimeout: 999 });

@@ -11,7 +11,7 @@ import { requestBytes, signedRequest } from './support/signing.js';
 
 const context = true;
 
-/** A function that hands its first call's context to the test, and ends when the test says so. */
+/** A function that passes its first call's context to the test, and ends when the test says so. */
 function held(): {
   module: { hold: unknown };
   called: Promise<CallContext>;
@@ -54,7 +54,7 @@ test.serial('a call whose caller has gone away before its turn does not begin', 
     const headers = { 'x-backwater-timeout': timeout };
     const parts = { target: `/backwater/1/m/${name}/0`, headers };
     socket.write(requestBytes(signedRequest(secret, parts)));
-    // All of them have to arrive before this thread takes the first.
+    // All requests must arrive before this thread takes the first.
     while (server.stats().pending === before);
   };
   const [block, late, left, patient] = await Promise.all([open(), open(), open(), open()]);
@@ -82,7 +82,7 @@ async function aborted(signal: AbortSignal): Promise<Error> {
   return signal.reason as Error;
 }
 
-/** A way to a server that stays open towards it when the caller hangs up. */
+/** A proxy that keeps its connection to the server when the caller hangs up. */
 async function stubbornProxy(t: ExecutionContext, port: number): Promise<string> {
   const sockets = new Set<Socket>();
   const proxy = createServer({ allowHalfOpen: true }, (incoming) => {
@@ -155,7 +155,6 @@ test('the arguments follow the context', async (t) => {
   t.deepEqual(await client.call('m', 'many', [7, 8]), [2, 7, 8]);
   t.is(await client.call('m', 'plain', [6]), 6);
   await t.throwsAsync(client.call('m', 'one', [1, 2]), { message: /404/ });
-  // The types know that callers do not give the context.
   const remote = client.module<typeof module>('m');
   const one: number = await remote.one(9);
   t.is(one, 9);
@@ -208,7 +207,6 @@ test('a signal that is first looked at after the caller has hung up is aborted',
   const given = await called;
   controller.abort();
   await call;
-  // Its connection ends with it.
   while (server.stats().connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   t.true(given.signal.aborted);
 });
@@ -249,7 +247,6 @@ test('the signal of a call that has ended never aborts', async (t) => {
   t.false(signal.aborted);
 });
 
-/** A server whose one worker is blocked until the file is removed. */
 async function blockedServer(
   t: ExecutionContext,
 ): Promise<{ port: number; url: string; release: () => void; connections: () => number }> {
@@ -306,7 +303,7 @@ test('a function whose deadline has passed before it begins is not called', asyn
   const call = patient.call('work', 'write', [first], { timeout: 500 });
   while (connections() < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   await t.throwsAsync(call, { any: true });
-  // The server counts from when the request has arrived.
+  // The server counts from the arrival of the request.
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const client = connect(t, { url }, { recvTimeout: Infinity });
   const other = client.call('work', 'write', [second]);

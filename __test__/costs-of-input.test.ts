@@ -1,7 +1,6 @@
 import test from 'ava';
 
-// What an attacker's bytes make others hold, in processes of their own. Their cost in CPU is measured
-// by the benchmark that these inputs belong to: `npm run bench -- costs-of-input`.
+// Memory for an attacker's bytes. `npm run bench -- costs-of-input` measures the CPU time.
 
 interface Kind {
   readonly name: string;
@@ -20,7 +19,7 @@ const folder = new URL('../../bench/costs-of-input/', import.meta.url).href;
 const MOST = 10;
 
 for (const side of ['server', 'client'] as const) {
-  // The kernel of Linux says how much memory a process had at most; others do not.
+  // Only Linux tells the peak memory of a process.
   (process.platform === 'linux' ? test.serial : test.skip)(
     `before authentication a ${side} holds at most ${MOST} bytes for each byte that it is sent`,
     async (t) => {

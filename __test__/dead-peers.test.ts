@@ -14,7 +14,7 @@ onOwnHosts('a call to a server that vanishes ends without any timeout of its own
   await eventually('the call is under way', () => client.stats().connections === 1);
   await client.call('m', 'f');
   server.vanish();
-  // Nothing is on its way: only the probes of the system find it out.
+  // No data is in flight, so only the system's probes notice.
   await t.throwsAsync(pending, { instanceOf: ConnectionLostError });
 });
 
@@ -23,7 +23,6 @@ onOwnHosts('a call that is sent to a server that has vanished ends as well', asy
   const client = connect(t, server, { ...PATIENT, deadPeerTimeout: 1500 });
   await client.call('m', 'f');
   server.vanish();
-  // No acknowledgement arrives, so it may or may not have arrived.
   await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectionLostError });
 });
 

@@ -25,7 +25,6 @@ const modules = {
   },
 };
 
-/** A date of another realm, as test runners have it. */
 const foreign = (time: number): Date => runInNewContext('new Date(time)', { time }) as Date;
 
 test('a deadline is a Date or a number, and travels to the server', async (t) => {
@@ -37,7 +36,6 @@ test('a deadline is a Date or a number, and travels to the server', async (t) =>
     t.true(Math.abs(seen - time) < 30_000, String(seen - time));
   }
   t.is(await client.call('m', 'deadline'), 0);
-  // Later than any timer reaches.
   t.is(await client.call('m', 'add', [1, 2], { deadline: new Date(8.64e15) }), 3);
 });
 
@@ -181,7 +179,6 @@ test('a view may have a signal, a deadline or a parent', async (t) => {
 
 interface Relay {
   readonly url: string;
-  /** The next line that the service prints. */
   next(): Promise<Record<string, unknown>>;
 }
 

@@ -12,10 +12,9 @@ import {
   tuple,
 } from '../src/index.js';
 
-// The next call works whatever stops decoding.
+// The next call works, however decoding stops.
 
 const small = { id: 1, tags: ['a', 'b'], at: [0.5, 1.5], hooked: tuple(atom('hook'), 7) };
-/** Crosses in several parts. */
 const large = Array.from({ length: 30_000 }, (_, index) => ({ ...small, id: index }));
 const messages = { small: [small], large };
 
@@ -50,7 +49,6 @@ for (const [size, message] of Object.entries(messages)) {
     const endless = (): never => {
       for (;;);
     };
-    // More often than there are decoders.
     for (let round = 0; round < 5; round++) {
       const context = createContext({ decode, bytes, options: hooking(endless) });
       t.throws(() => void runInContext('decode(bytes, options)', context, { timeout: 20 }), {
@@ -77,7 +75,6 @@ for (const [size, message] of Object.entries(messages)) {
       const bytes = encode(inner);
       let calls = 0;
       const options = hooking((value) => {
-        // Not for each of ten thousand values.
         if (++calls % 10_000 !== 1) return value;
         const copy = decode(encode(decode(bytes))) as unknown[];
         return [copy.length, copy.at(-1)];
@@ -135,7 +132,6 @@ test('a full stack', (t) => {
     try {
       descend();
     } finally {
-      // From a full stack to an empty one.
       try {
         decode(bytes);
       } catch (error) {

@@ -118,11 +118,9 @@ test('decoded dates keep their precision', (t) => {
     t.deepEqual(date as unknown, new Date(Date.UTC(2026, 0, 2, 3, 4, 5, micros / 1000)));
     t.deepEqual(Object.keys(date as object), []);
     t.deepEqual(decode(encode(date, elixir())), fromErlang(dateTime(micros, precision)));
-    // The option takes precedence.
     const fixed = decode(encode(date, elixir({ precision: 3 }))) as { microsecond: unknown };
     t.deepEqual(fixed.microsecond, tuple(micros, 3));
   }
-  // Milliseconds that no longer fit.
   const date = fromErlang(dateTime(0, 0), elixir()) as unknown as Date;
   date.setMilliseconds(7);
   t.like(decode(encode(date, elixir())), { microsecond: tuple(7000, 3) });
@@ -201,7 +199,6 @@ test('regular expressions that JavaScript reads', (t) => {
   t.deepEqual(regex('<<"a+b">>', '<<"iu">>'), /a+b/iu as never);
   t.deepEqual(regex('<<"a.b">>', '[unicode,ucp,caseless,multiline,dotall]'), /a.b/imsu as never);
   for (const [source, opts] of [
-    // JavaScript reads them differently, or not at all.
     ['<<"\\\\Aa">>', '[]'],
     ['<<"(?<n">>', '[]'],
     ['<<"a++">>', '[]'],
@@ -251,7 +248,6 @@ test('classes of your own stand for structs', (t) => {
     t.throws(() => elixir({ structs: wrong as never }), { instanceOf: OptionError });
   }
 
-  // By hand.
   class Order {
     constructor(readonly id: number) {}
     [toTerm](): unknown {
@@ -407,7 +403,6 @@ test('structs that no value can hold stay maps', (t) => {
     "'__struct__' => 'Elixir.NaiveDateTime', calendar => 'Elixir.Calendar.ISO', year => 2026, month => 1, day => 1",
     "'__struct__' => 'Elixir.MapSet', map => 1",
     "'__struct__' => 'Elixir.MapSet', map => [1]",
-    // Its URL would have another host, path or port.
     '\'__struct__\' => \'Elixir.URI\', scheme => <<"https">>, path => <<"/host/path">>',
     '\'__struct__\' => \'Elixir.URI\', scheme => <<"HTTP">>, path => <<"host">>',
     '\'__struct__\' => \'Elixir.URI\', scheme => <<"x">>, path => <<"//host/path">>',
@@ -447,7 +442,6 @@ withElixir('Elixir takes and gives the same (skipped where elixir is not install
     const [answer] = await peer.ask([`${question} ${encoded}`]);
     return decode(Buffer.from(answer!, 'base64'), options);
   };
-  // Sets have no order.
   const equal = (a: unknown, b: unknown): boolean => t.true(isDeepStrictEqual(a, b), inspect(a));
   const date = new Date('2026-02-03T04:05:06.007Z');
   t.is(

@@ -13,7 +13,7 @@ import { address, fleet, freePort, member, serverProcess, until } from './suppor
 import { deaf } from './support/deaf.js';
 import { connect, secret, tcpServer } from './support/rpc.js';
 
-/** Time is not what most of these are about. */
+/** Most of these are not about time. */
 const patient = { recvTimeout: 60_000, connectTimeout: 60_000 };
 const never = (): Promise<never> => new Promise(() => {});
 
@@ -53,7 +53,6 @@ test('a server that is slow gets less', async (t) => {
   const { signal } = aborts;
   setMaxListeners(0, signal);
   const calls = Array.from({ length: 100 }, () => client.tryCall('m', 'f', [], { signal }));
-  // Calls to the slow one stay there, and new calls find it busier.
   const slow = (): number => client.stats().endpoints[0]!.pending;
   await until(() => slow() > 0 && slow() === client.stats().pending, 'the fast one has answered');
   const pending = slow();
@@ -113,7 +112,7 @@ test('when all are down the least bad is tried, and the error names it', async (
 });
 
 test('an address that says nothing leaves time for others', async (t) => {
-  // Nothing answers there (RFC 5737); some systems say so at once, which is fine as well.
+  // Does not answer (RFC 5737), or on some systems fails at once.
   const { urls } = await fleet(t, 1);
   const url = [`192.0.2.1:9`, urls[0]!] as never;
   const client = connect(t, { url }, { ...patient, connectTimeout: 20_000 });
@@ -156,7 +155,6 @@ test('exceptions and refusals are answers: the server is fine', async (t) => {
   t.true(endpoints.every(({ state, failures }) => state === 'up' && failures === 0));
 });
 
-/** A server that reads a request and hangs up. */
 async function hangingUp(
   t: Parameters<typeof tcpServer>[0],
 ): Promise<{ url: string; seen: number }> {
@@ -292,7 +290,7 @@ test('an attempt that takes too long is made again only within an overall timeou
     ).then((results) => results.map(({ ok }) => ok));
   };
   let all: unknown[] = [false];
-  // On a busy machine the other server may need more time for its answer.
+  // On a busy machine the other server may need more time.
   for (const recvTimeout of [1000, 5000, 30_000]) {
     if (all.includes(false)) all = await slowFirst({ timeout: 240_000, recvTimeout });
   }
@@ -304,7 +302,6 @@ test('hedging: a second server answers when the first takes long', async (t) => 
   const { urls, servers } = await fleet(t, 2, (index) => ({ f: index === 0 ? never : () => 1 }));
   const client = connect(t, { url: urls as never }, patient);
   let calls = 0;
-  // Which one comes first is left to chance.
   do {
     t.is(await client.call('m', 'f', [], { idempotent: true, hedgeDelay: 20 }), 1);
   } while (++calls < 10 || client.stats().hedgesWon === 0);
@@ -323,7 +320,6 @@ test('no hedging unless the call is idempotent and there are two servers', async
     async f() {
       begun++;
       await until(() => begun >= wanted, 'all calls have begun');
-      // For another one to come, which must not.
       await new Promise((resolve) => setTimeout(resolve, 50));
       return 1;
     },
@@ -341,7 +337,6 @@ test('no hedging unless the call is idempotent and there are two servers', async
 
 test('hedges take from the budget', async (t) => {
   const { urls } = await fleet(t, 2, () => ({
-    // Until there are as many hedges as may be at once.
     f: () => until(() => client.stats().hedges >= 50, 'the reserve is used'),
   }));
   const client = connect(
@@ -453,7 +448,6 @@ for (const idempotent of [false, true]) {
     stopped = true;
     await Promise.all(load);
     for (const error of errors) t.true(error instanceof ConnectionLostError, String(error));
-    // Each of the 48 had one call under way.
     t.true(errors.length <= (idempotent ? 0 : 48), `${errors.length}`);
     const { endpoints } = client.stats();
     t.true(endpoints[0]!.failures > 0);

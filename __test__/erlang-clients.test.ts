@@ -11,7 +11,7 @@ import { secret, serve } from './support/rpc.js';
 import { serveTls } from './support/tls.js';
 
 // How hackney, the HTTP client of Erlang's backwater, uses connections: it writes head and body
-// separately, sends all of a body whatever the server has said meanwhile, and opens connections ahead.
+// separately, sends the whole body regardless of the response, and opens connections in advance.
 
 const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
 const authority = new Authority();
@@ -29,7 +29,6 @@ test.before(() => {
 });
 test.after.always(async () => client?.close());
 
-/** Calls over a connection of its own. */
 async function callAfresh(
   url: string,
   module: string,
@@ -74,7 +73,7 @@ for (const secured of [false, true]) {
     }
   });
 
-  // The system delays acknowledgements by 40 ms. Where all calls are slow, the machine is.
+  // The system delays acknowledgements by 40 ms. If all calls are slow, the machine is.
   const onLinux = process.platform === 'linux' ? withErlang : test.serial.skip;
 
   onLinux(`the body of a request does not wait for an acknowledgement over ${over}`, async (t) => {
@@ -118,7 +117,6 @@ for (const secured of [false, true]) {
       for (const connection of ahead) {
         t.like(await client.open(url, { connection, ssl, handshake }), { ok: 'open' });
       }
-      // As long as hackney keeps them.
       await new Promise((resolve) => setTimeout(resolve, 2000));
       for (const connection of ahead) {
         t.like(await callAfresh(url, 'm', 'echo', '[1]', { connection }), { ok: '1' });

@@ -11,7 +11,6 @@ const sources = [
   'native.cjs',
 ].map(read);
 
-/** The sections of the page, by code, with each paragraph on one line. */
 const sections = new Map(
   read('docs/errors.md')
     .split(/^## /m)

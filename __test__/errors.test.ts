@@ -61,7 +61,6 @@ for (const [name, code, error] of samples) {
     t.true(error.stack!.startsWith(`${name}: ${error.message}\n`));
     t.false(Object.keys(error).includes('name'));
     t.true(inspect(error).includes(code));
-    // Fields that do not apply are absent.
     t.false(inspect(error).includes('undefined'));
   });
 }

@@ -11,16 +11,13 @@ import { Authority } from './support/certificates.js';
 import { FaultyProxy, type Fault, type FaultKind } from './support/faulty-proxy.js';
 import { secret } from './support/rpc.js';
 
-// Cuts, stalls, splits and corrupts the stream at every byte of a request and its response. Each
-// call settles once, with its own value or an error; its function is called at most once, with the
-// right arguments; and the next call works.
+// Faults at every byte of a request and its response. Each call settles once, with its own value or
+// an error; its function is called at most once, with the right arguments; and the next call works.
 
 const KINDS: readonly FaultKind[] = ['cut', 'reset', 'stall', 'split', 'corrupt'];
-/** Concurrent faults. */
 const LANES = 48;
-/** Milliseconds for calls that may time out: a corrupted length can leave both ends waiting. */
+/** In milliseconds. A corrupted length can leave both ends waiting. */
 const TIMES = { stall: 400, corrupt: 1500 };
-/** Other calls may take as long as a busy machine needs. */
 const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 };
 
 test('a clear connection', async (t) => {
@@ -31,7 +28,7 @@ test('a clear connection', async (t) => {
   await tryAll(t, server, calls, 'http', {}, KINDS);
 });
 
-// TLS handshakes take time, so try only some of the faults that take the same branch.
+// TLS is slow, so try only some of the faults that take the same branch.
 for (const [kinds, every] of [
   [['cut', 'corrupt'], 1],
   [['reset', 'stall', 'split'], 13],
@@ -115,11 +112,9 @@ async function tryAll(
     if (!/^token \d+(, next)?$/.test(token)) failures.push(`called with ${token}`);
   }
   t.deepEqual(failures, []);
-  // Otherwise the proxy does nothing.
   t.true(outcomes.error > 0 && outcomes.value > 0, JSON.stringify(outcomes));
 }
 
-/** Faults at each byte that a call sends and receives. */
 async function allFaults(
   server: Server,
   scheme: string,
@@ -141,7 +136,7 @@ async function allFaults(
   );
 }
 
-/** Of one length, so that all requests have the same length. */
+/** All requests have the same length. */
 const tokenOf = (number: number): string => `token ${String(number).padStart(6, '0')}`;
 
 const same = (value: unknown, token: string): boolean =>

@@ -10,7 +10,6 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   scripts: Record<string, string>;
 };
 
-/** The rows of the tables with that head. */
 function rows(head: string): string[][] {
   const tables = page.split('\n\n').filter((block) => block.startsWith(`| ${head} `));
   return tables.flatMap((table) =>
@@ -56,7 +55,7 @@ test('every promise and every recorded run names what shows it', (t) => {
   }
 });
 
-/** Options with numbers that bound nothing that a peer could ask for. */
+/** Options with numbers that do not bound a peer. */
 const NO_LIMITS = new Set([
   'port',
   'gzipLevel',

@@ -21,7 +21,6 @@ const context = {
 };
 const bare = tuple(atom('bank'), atom('withdraw'), 1, []);
 
-/** What the caller gets: class, the fields of a js_error by name (or the reason), and the stack. */
 function thrown(value: unknown): { class: string; reason: unknown; stack: readonly Term[] } {
   const exception = toException(value, context);
   if (!isTuple(exception) || exception.length !== 3) throw new Error('no exception');
@@ -177,7 +176,7 @@ for (const [what, make] of [
 
 function hostileGetters(get: () => unknown): Error {
   const error = new Error('x');
-  // The stack comes first: V8 formats it when it is replaced.
+  // V8 formats the stack when it is replaced, so it comes first.
   for (const name of ['stack', 'name', 'message', 'code', 'data', 'cause']) {
     Object.defineProperty(error, name, { get });
   }
@@ -227,7 +226,6 @@ const rethrown = (kind: string, reason: Term, frames: Term = stack): unknown =>
 const kept = (kind: string, reason: Term, frames: Term = stack): unknown =>
   fromException(tuple(atom(kind), reason, frames), { rethrow: false });
 
-/** `#{name, message, code}` as each mode and option for terms gives it. */
 const forms = (fields: Record<string, string>): readonly (readonly [string, Term])[] => {
   const entries = Object.entries(fields);
   return [

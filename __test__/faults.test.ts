@@ -16,7 +16,7 @@ test('a name that does not exist', async (t) => {
   await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
 });
 
-// The kernel refuses TCP to groups of receivers, so nothing of this leaves the machine.
+// The kernel refuses TCP to multicast addresses, so nothing leaves the machine.
 for (const url of ['http://224.0.0.1:8080', 'https://224.0.0.1:8443', 'http://[ff02::1]:8080']) {
   test(`no network to ${url}`, async (t) => {
     const client = connect(t, { url });
@@ -24,7 +24,6 @@ for (const url of ['http://224.0.0.1:8080', 'https://224.0.0.1:8443', 'http://[f
     t.regex(error!.message, /unreachable/);
     t.true(error!.message.includes(new URL(url).host), error!.message);
     t.is(client.stats().pending, 0);
-    // An endpoint that can be reached is used in place of it.
     const server = await serve(t, { m: { f: () => 'reached' } });
     const both = connect(t, server, { url: [url, server.url] });
     for (let count = 0; count < 4; count++) t.is(await both.call('m', 'f'), 'reached');

@@ -23,8 +23,6 @@ import {
 import { connect, secret, serve, tcpServer } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 
-// What operators ask first: which request, why not, and how often.
-
 async function failureOf(call: Promise<unknown>): Promise<BackwaterError> {
   return await call.then(
     (value) => {

@@ -5,17 +5,16 @@ import { Client } from '../src/index.js';
 import { connect, secret, serve } from './support/rpc.js';
 import { projectRoot } from './support/root.js';
 
-// The table of the page for beginners: what it says is what they see.
+// The table of errors in docs/getting-started.md is what beginners see.
 
 const page = readFileSync(join(projectRoot(), 'docs/getting-started.md'), 'utf8');
 const table = page.slice(page.indexOf('| what you see'));
 const rows = Array.from(table.matchAll(/^\| `([^`]+)` +\|/gm), ([, text]) => text!);
 
-/** For the beginning of each row: what a beginner does to see it. */
+/** How a beginner gets the error, by the start of each row. */
 const mistakes: Readonly<Record<string, (server: { url: string }, client: Client) => unknown>> = {
   "OptionError: option 'secret'": ({ url }) => new Client({ url, secret: undefined as never }),
   ConnectError: async () => {
-    // Nothing listens on a port that has just been given back.
     const other = await serve(gone, {});
     await other.close();
     const client = new Client({ url: other.url, secret });
@@ -54,7 +53,6 @@ test('the first errors look as the page says', async (t) => {
     const beginning = beginnings.find((each) => row.startsWith(each));
     if (beginning === undefined) return t.fail(`no test provokes ${row}`);
     const error = await t.throwsAsync(async () => mistakes[beginning]!(server, client));
-    // The port is another one here.
     const seen = `${error!.name}: ${error!.message}`.replace(/127\.0\.0\.1:\d+/, '127.0.0.1:8080');
     let from = 0;
     for (const part of row.split('…').map((each) => each.trim())) {

@@ -29,7 +29,6 @@ const withPeers = missing.length === 0 ? test.serial : test.serial.skip;
 
 async function measure(...options: string[]): Promise<Report[]> {
   const args = [example, '--json', '--calls', '1000', '--concurrency', '16', ...options];
-  // It fails when a call has: what it has to say about that is looked at here.
   const { stdout } = await run(process.execPath, args, { env, timeout: 240_000 }).catch(
     (error: { stdout?: string }) => {
       if (error.stdout?.startsWith('[')) return { stdout: error.stdout };

@@ -280,7 +280,6 @@ withErlang("reading undoes Erlang's printing", async (t) => {
   }
 });
 
-/** Mostly invalid. */
 const damaged = fc
   .tuple(
     fc.oneof(
@@ -360,7 +359,6 @@ withErlang('damaged texts that can be read mean the same to Erlang', async (t) =
 function withoutEnd(text: string, encoded: Buffer): string {
   const bare = text.replace(/\.\s*(%.*\s*)*$/, '');
   try {
-    // It may be part of a string.
     return encode(fromErlang(bare, { terms: 'exact' })).equals(encoded) ? bare : text;
   } catch {
     return text;

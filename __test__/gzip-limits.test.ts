@@ -16,13 +16,11 @@ import {
 import { exchangeRaw, requestBytes, signedAnswer, signedRequest } from './support/signing.js';
 import { PATIENT, secret, serve } from './support/rpc.js';
 
-// Erlang's backwater sends the gzip form of data also when that is larger, as it is for data that cannot be
-// compressed. Limits hold for the data.
+// Erlang's backwater also sends gzip that is larger than the data. Limits hold for the data.
 
-/** `length` bytes that cannot be compressed. */
 const noise = (length: number): Buffer => randomBytes(length);
 
-/** gzip in stored blocks of a given size: the smaller, the longer. */
+/** gzip in stored blocks; smaller blocks make it longer. */
 function stored(data: Buffer, blockSize: number): Buffer {
   const whole = gzipSync(data);
   const blocks: Buffer[] = [];
@@ -36,10 +34,8 @@ function stored(data: Buffer, blockSize: number): Buffer {
   return Buffer.concat([whole.subarray(0, 10), ...blocks, whole.subarray(-8)]);
 }
 
-/** The most that zlib makes of a number of bytes by default. */
 const bound = (size: number): number => size + (size >> 12) + (size >> 14) + (size >> 25) + 25;
 
-/** A server that answers each call with this body, gzipped already. */
 async function answering(t: ExecutionContext, body: Buffer): Promise<string> {
   const server = createServer((request, response) => {
     const id = request.headers['x-request-id'] as string;
@@ -88,7 +84,6 @@ test('a gzip form that is longer than gzip makes it is not read', async (t) => {
     await using client = new Client({ url, secret, ...PATIENT, maxEncodedResultSize: limit });
     const result = await client.tryCall('m', 'f');
     t.is(result.ok, isTaken);
-    // The same for answers that another HTTP client has received.
     const { requestId } = encodeRequest({ url, secret }, 'm', 'f');
     const headers = signedAnswer(secret, requestId, body, {
       headers: { 'content-encoding': 'gzip' },
@@ -105,7 +100,7 @@ test('a gzip form that is longer than gzip makes it is not read', async (t) => {
 });
 
 test('arguments whose gzip form is larger are within a limit of as many bytes', async (t) => {
-  // Small enough to be sent as a whole before it is refused.
+  // Small enough to be sent completely before the refusal.
   const args = encode([noise(12_000)]);
   const limit = args.length;
   const modules = { m: { size: (bytes: Buffer) => bytes.length } };
@@ -129,7 +124,6 @@ test('arguments whose gzip form is larger are within a limit of as many bytes', 
   t.is(await status(limit - 1, packed), 413);
   t.is(await status(limit, stored(args, 16_383)), 200);
   t.is(await status(limit, stored(args, 1000)), 413);
-  // An uncompressed body has no allowance.
   t.is(await status(limit, args, false), 200);
   t.is(await status(limit - 1, args, false), 413);
 });

@@ -152,7 +152,6 @@ test('endless toTerm is refused', (t) => {
   // Each is two levels: a list and the call of toTerm that returned it.
   t.notThrows(() => encode(list(500)));
   t.throws(() => encode(list(501)), { instanceOf: TermError });
-  // Siblings are not nested.
   t.notThrows(() => encode(Array.from({ length: 20_001 }, () => new Money(1))));
 });
 
@@ -214,7 +213,6 @@ test('structs of every size and nesting are revived', (t) => {
       t.is(found, count as never);
     }
   }
-  // As often as code is generated for.
   const many = Array.from({ length: 10 }, () => big(3));
   t.deepEqual(decode(encode(many), { revivers: [size] }), many.map(() => 3) as never);
   t.deepEqual(
@@ -313,13 +311,11 @@ test('calls carry objects of classes both ways', async (t) => {
   const user = await client.call<User>('bank', 'add', [new Money(1), new Money(2)]);
   t.true(user instanceof User && user.name === '3');
   t.true(seen.every((one) => one instanceof Money));
-  // Options of the call take precedence.
   const plain = await client.call('bank', 'add', [new Money(1), new Money(2)], { revivers: [] });
   t.like(plain, { name: '3' });
   const encoders = [{ class: Date, toTerm: () => 'date' }];
   t.deepEqual(await client.call('bank', 'date', [new Date()], { encoders }), ['date', 5]);
   await t.throwsAsync(client.call('bank', 'date', [new Date()]), { instanceOf: TermError });
-  // In exceptions, structs are revived and tuples are not.
   const thrown = await t.throwsAsync(client.call('bank', 'fail', [new User('z')]), {
     instanceOf: RemoteException,
   });

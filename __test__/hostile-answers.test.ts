@@ -7,11 +7,10 @@ import { answer, answerings, type Answering, type Outcome } from './support/host
 import { connect, tcpServer } from './support/rpc.js';
 import { tlsProxy } from './support/tls.js';
 
-// What a server may answer, with the secret and without it, and what each call comes to. Whatever that is:
-// calls settle once each, with a value only when that is verified, and the next call works.
+// Answers of a server with or without the secret. Calls settle once, with a value only if it is
+// verified, and the next call works.
 
 const CALLS = 3;
-/** The end of a call that is meant to run into it, in milliseconds. */
 const SHORT = 400;
 
 for (const [what, answering, outcome] of answerings) {
@@ -37,7 +36,7 @@ for (const [what, answering, outcome] of answerings) {
   });
 }
 
-/** Answers each request as the test says, and correctly once it is calm. */
+/** Answers each request as the test says, and then correctly. */
 function peer(answering: Answering): {
   onSocket(socket: Socket): void;
   calm(): void;

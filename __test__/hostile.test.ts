@@ -14,12 +14,10 @@ const header = (tag: number, count: number): Buffer => {
   header.writeUInt32BE(count, 1);
   return header;
 };
-/** ATOM_UTF8_EXT. */
 const longAtom = (name: string): Buffer => {
   const text = Buffer.from(name);
   return bytes(118, text.length >> 8, text.length & 255, text);
 };
-/** NEW_FLOAT_EXT. */
 const float = (bits: bigint): Buffer => {
   const float = Buffer.alloc(9, 70);
   float.writeBigUInt64BE(bits, 1);
@@ -32,7 +30,6 @@ const key = (name: string): Buffer => bytes(119, name.length, name);
 const binary = (text: string): Buffer => bytes(header(109, text.length), text);
 const one = Buffer.of(97, 1);
 
-/** Accepted and refused terms without their version byte. */
 const rows: readonly (readonly [
   what: string,
   taken: readonly Buffer[],
@@ -117,7 +114,6 @@ const rows: readonly (readonly [
 ];
 
 const limits = { maxDepth: 50, maxTerms: 100 };
-/** `[Term]`, the arguments of a call. */
 const message = (term: Buffer): Buffer => bytes(131, header(108, 1), term, 106);
 
 for (const [what, taken, refused, words] of rows) {

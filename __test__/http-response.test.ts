@@ -9,8 +9,6 @@ import {
 } from '../src/index.js';
 import { secret } from './support/rpc.js';
 
-// What may be given to `decodeResponse` as an answer, of whatever HTTP client.
-
 const { requestId } = encodeRequest({ url: 'http://127.0.0.1:8080', secret }, 'm', 'f');
 const decode = (response: unknown, id: unknown = requestId): unknown =>
   decodeResponse({ secret, requestId: id as string }, response as HttpResponse);

@@ -30,7 +30,6 @@ const modules = {
   },
 };
 
-/** An interceptor that notes when it begins and ends. */
 function noting(notes: string[], name: string): Interceptor {
   return async (call, next) => {
     notes.push(`${name} begins`);

@@ -23,7 +23,7 @@ import {
 import { connect, secret, serve } from './support/rpc.js';
 import { root } from './support/vectors.js';
 
-// One after the other: ten that start at once, each compiling its modules, keep each other waiting.
+// Serial, because starting ten Erlangs at once is slow.
 const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
 const documents = ['twitter', 'citm', 'canada'].map(
   (name) =>
@@ -90,7 +90,7 @@ withErlang('Node calls Erlang: the limits of 8 MiB', async (t) => {
   const server = await startErlangServer({ secret });
   t.teardown(() => server.close());
   const client = connect(t, server);
-  // A list of one binary has 12 bytes besides it, {return, Binary} 17 in minor version 1.
+  // A list of one binary has 12 more bytes, {return, Binary} 17 in minor version 1.
   const limit = 8 * 1024 * 1024;
   t.is(await client.call('peer', 'size', ['x'.repeat(limit - 12)]), limit - 12);
   const over = await t.throwsAsync(client.call('peer', 'size', ['x'.repeat(limit - 11)]));
@@ -113,7 +113,7 @@ withErlang(
     ] as const) {
       const server = await startErlangServer({ secret, maxKeepalive, announce });
       const patient = { recvTimeout: 60_000, connectTimeout: 60_000 };
-      // A server that does not announce the end may have begun with a call that it does not answer.
+      // A server that does not announce the close may have begun a call that it does not answer.
       const client = connect(t, server, { ...patient, idempotent: !announce });
       for (let round = 0; round < 450; round++)
         t.is(await client.call('peer', 'echo', [round]), round);

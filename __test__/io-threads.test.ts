@@ -8,14 +8,13 @@ import { connect, serve } from './support/rpc.js';
 
 const index = new URL('../src/index.js', import.meta.url).href;
 
-/** How many threads this process has for I/O. */
 function ioThreads(): number {
   return readdirSync('/proc/self/task').filter((id) => {
     return readFileSync(`/proc/self/task/${id}/comm`, 'utf8') === 'backwater-io\n';
   }).length;
 }
 
-/** Runs a program that has the library's exports in `b`, with the environment variable. */
+/** Runs a program with the library as `b` and the environment variable. */
 function run(
   program: string,
   variable: string,
@@ -31,7 +30,6 @@ function run(
   return { stdout, stderr };
 }
 
-/** Prints how many I/O threads its process has. */
 const COUNT = `
   const { readdirSync, readFileSync } = await import('node:fs');
   console.log(readdirSync('/proc/self/task').filter((id) =>
@@ -49,7 +47,6 @@ linux('connections are spread over several threads, which clients use as well', 
   const server = await serve(t, { m: { echo: (value: unknown) => value } }, { ioThreads: 3 });
   t.is(ioThreads(), 3);
   for (let round = 0; round < 3; round++) {
-    // Options of its own, so that it does not share the connections of another one.
     const client = connect(t, server, { maxConnections: 8 + round, recvTimeout: 60_000 });
     const large = Buffer.alloc(200_000, round);
     const calls = Array.from({ length: 200 }, (_, value) => client.call('m', 'echo', [value]));
@@ -73,7 +70,7 @@ linux('the environment variable says how many threads there are by default', (t)
 });
 
 linux('there is one thread for every four cores by default, at most four', (t) => {
-  // A container's CPU limit may allow fewer than Node knows of.
+  // A container's CPU limit may allow fewer than Node knows.
   const most = Math.min(4, Math.max(1, Math.floor(availableParallelism() / 4)));
   for (const side of [SERVER, CLIENT]) {
     const { stdout, stderr } = run(side + COUNT, '');

@@ -1,4 +1,3 @@
-// JavaScript values between Node services.
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
@@ -44,13 +43,11 @@ test('dates, sets, URLs and typed arrays come back as themselves', (t) => {
     t.is(back[0].constructor, value.constructor as never);
   }
   t.true(Number.isNaN(+(roundTrip(new Date(NaN)) as Date)));
-  // The rest of the memory is not sent.
   const part = roundTrip(new Int16Array(bytes.buffer, 2, 3)) as Int16Array;
   t.deepEqual(part, new Int16Array(bytes.buffer.slice(2, 8)));
   t.is(part.buffer.byteLength, 6);
   const shared = new Int16Array(new SharedArrayBuffer(4));
   t.deepEqual(roundTrip(shared), new Int16Array(2));
-  // Sets keep their order.
   t.deepEqual([...(roundTrip(new Set(['b', 2, 'a', 1])) as Set<unknown>)], ['b', 2, 'a', 1]);
 });
 

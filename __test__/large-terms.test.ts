@@ -34,7 +34,6 @@ function list<T>(count: number, item: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => item(index));
 }
 
-/** Different terms, so that parts end everywhere. */
 function mixed(index: number): unknown {
   switch (index % 11) {
     case 0:
@@ -118,7 +117,6 @@ test('a large term loses nothing in exact mode', (t) => {
     ...list(30_000, (index) => new Reference(atom(`atom ${index}`), 1, [index, 2, 3])),
     new ImproperList(list(50_000, mixed), 'tail'),
     new ExternalFunction(atom('a'), atom('b'), 3),
-    // A large key.
     new Map<unknown, unknown>([[list(50_000, mixed), 1]]),
     ...list(30_000, () => Buffer.alloc(20, 255)),
   ];
@@ -151,7 +149,6 @@ test('large arguments and results of calls', async (t) => {
   );
   const client = connect(t, server, { maxEncodedArgsSize: LIMIT, maxEncodedResultSize: LIMIT });
   const [all, doubles, texts] = ['of all kinds', 'with a list of doubles', 'with one text'];
-  // Large values next to small ones.
   const wanted = [all, doubles, texts].map((kind) => values[kind!]!());
   const given = await Promise.all([
     ...wanted.map((value) => client.call('m', 'echo', [value])),
@@ -171,7 +168,6 @@ test('binaries of large messages are whole', async (t) => {
   isSame(t, await client.call('m', 'echo', [parts]), parts);
   const one = Buffer.alloc(5_000_000, 200);
   const answered = client.call<Buffer>('m', 'echo', [one]);
-  // The call has already read its arguments.
   one.fill(1);
   isSame(t, await answered, Buffer.alloc(5_000_000, 200));
 });
@@ -219,7 +215,6 @@ test('large binaries are encoded at any place', (t) => {
     { name: 'x', data: binary(200_000), more: [binary(70_000), 1.5, 'text'] },
     new Map<unknown, unknown>([
       [binary(80_000), binary(90_000)],
-      // Different keys of the same length.
       [Buffer.alloc(80_000, 1), 2],
       [[binary(80_000), 1], 3],
     ]),
@@ -244,7 +239,6 @@ test('a large binary counts for the size of an encoding', (t) => {
   t.throws(() => encode(binary, { maxSize: 100_005 }), { instanceOf: TermError });
   const message = /the tape|larger than/;
   t.throws(() => encode([binary, 'x'.repeat(20)], { maxSize: 100_020 }), { message });
-  // A failure leaves nothing behind.
   t.true(
     encode([binary]).equals(
       Buffer.concat([
@@ -281,7 +275,6 @@ test('invalid arguments with a large binary do not affect the next call', async 
   const other = Buffer.alloc(70_000, 254);
   const second = client.call('m', 'echo', [[1, other]]);
   isSame(t, await Promise.all([first, second]), [large, [1, other]]);
-  // Deep nesting.
   let deep: unknown = other;
   for (let depth = 0; depth < 500; depth++) deep = [deep];
   isSame(t, await client.call('m', 'echo', [deep]), deep);

@@ -13,7 +13,6 @@ import { connect, secret, serve } from './support/rpc.js';
 
 const target = { url: 'http://127.0.0.1:1', secret };
 
-/** An array that only has a length. */
 const arrayOf = (length: number): unknown[] => {
   const array: unknown[] = [];
   array.length = length;

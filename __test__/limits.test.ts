@@ -8,7 +8,7 @@ import { connect, secret, serve } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest, type RequestParts } from './support/signing.js';
 import { eventually } from './support/stalling.js';
 
-// What a peer can make a server hold, wait for or read, with one request below each limit and one above.
+// What a peer can make a server hold, await or read, with requests on both sides of each limit.
 
 const echo = { echo: { echo: () => 'ok', size: (text: string | Uint8Array) => text.length } };
 
@@ -55,7 +55,6 @@ test.serial(
     };
     t.deepEqual(await statuses(server.port, padded(4096), 1), [200]);
     t.deepEqual(await statuses(server.port, padded(4097 + 1024)), [431]);
-    // Nothing is kept of a head that never ends.
     const endless = await raw(t, server);
     endless.write(`POST / HTTP/1.1\r\nx: ${'x'.repeat(100_000)}`);
     t.is(await nextStatus(endless), 431);
@@ -84,7 +83,7 @@ test.serial(
     });
     const silent = await raw(t, server);
     t.is(await rest(silent), '');
-    // It is the head alone that is timed: a body may come later.
+    // The limit is for the head alone.
     const lenient = await serve(t, echo, { headersTimeout: 500, recvTimeout: 60_000 });
     const request = make({ target: '/backwater/1/echo/size/1', body: encode(['text']) });
     await inTime('a body that comes later is taken', async () => {
@@ -125,7 +124,7 @@ test.serial(
       await new Promise((resolve) => setTimeout(resolve, 1500));
       return (await statusOf(socket, call())) === 200;
     });
-    // And the start of the next request ends the idle time.
+    // The start of the next request ends the idle time.
     await inTime('half a request is answered', async () => {
       const dripping = await raw(t, server);
       if ((await statusOf(dripping, call())) !== 200) return false;
@@ -242,17 +241,13 @@ test.serial('memory for a body is taken as it comes, not as its length claims', 
 const make = (parts: RequestParts = {}): Buffer => requestBytes(signedRequest(secret, parts));
 const call = (): Buffer => make();
 
-/** A signed request with more lines in its head, which need no signature. */
 function withLine(line: string): Buffer {
   const bytes = make();
   const at = bytes.indexOf('\r\n') + 2;
   return Buffer.concat([bytes.subarray(0, at), Buffer.from(line), bytes.subarray(at)]);
 }
 
-/**
- * Waits until a connection is served as it should be. One is not when this process, on a busy machine, does
- * not come to write within a limit that the test is about.
- */
+/** Retries, because on a busy machine this process itself may write too late for a limit. */
 async function inTime(what: string, attempt: () => Promise<boolean>): Promise<void> {
   await eventually(what, () => attempt().catch(() => false));
 }
@@ -262,7 +257,6 @@ async function statuses(port: number, bytes: Buffer, keepsOpen?: number): Promis
   return answers.map(({ status }) => status);
 }
 
-/** A connection that ends with the test. */
 async function raw(t: ExecutionContext, server: { port: number }): Promise<Socket> {
   const socket = dial(server.port, '127.0.0.1');
   socket.on('error', () => {});
@@ -276,7 +270,6 @@ async function statusOf(socket: Socket, request: Buffer): Promise<number> {
   return await nextStatus(socket);
 }
 
-/** The status of the next answer, which comes whole in tests as small as these. */
 async function nextStatus(socket: Socket): Promise<number> {
   const closed = once(socket, 'close').then(() => {
     throw new Error('the connection was closed without an answer');
@@ -285,7 +278,6 @@ async function nextStatus(socket: Socket): Promise<number> {
   return Number(chunk.toString('latin1').split(' ')[1]);
 }
 
-/** What still comes until the server closes the connection. */
 async function rest(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);

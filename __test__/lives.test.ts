@@ -22,7 +22,6 @@ test('worker threads terminated in the middle of calls take nothing with them', 
     resources: string[];
   };
   t.is(result.ended, 25);
-  // All callers that have gone were noticed.
   t.is(result.pending, 0);
   t.true(result.connections <= 1);
   t.true(result.left.descriptors <= result.before.descriptors, stdout);
@@ -46,10 +45,10 @@ test('thousands of calls of mixed sizes and failures leave the memory as it was'
   t.deepEqual(pending, { server: 0, client: 0 });
   const { calls, heapUsed } = history[Math.floor(history.length / 4)]!;
   const last = history.at(-1)!;
-  // 100 bytes a call kept would be more.
+  // Keeping 100 bytes per call would exceed this.
   const allowed = 100 * (last.calls - calls);
   t.true(last.heapUsed - heapUsed < allowed, `${last.heapUsed - heapUsed} bytes more heap`);
-  // Calls under way come and go: at the end no more is left than they had at most.
+  // Calls in flight vary, so the end must not exceed the earlier peak.
   const early = history.slice(0, Math.ceil(history.length / 2)).map((each) => each.arrayBuffers);
   t.true(last.arrayBuffers < Math.max(...early) + 4 * 1024 * 1024);
   t.true(last.descriptors <= Math.max(...history.slice(0, 50).map((each) => each.descriptors)));
@@ -77,7 +76,7 @@ test('streams that end in random ways leave nothing behind', async (t) => {
   t.true(left.descriptors <= before.descriptors, stdout);
 });
 
-/** A program with calls of every kind in flight; then it writes a line. */
+/** A program that writes a line once calls of every kind are in flight. */
 const inFlight = `
   const b = await import(${JSON.stringify(library)});
   const secret = 'at least 32 bytes of random data';

@@ -1,4 +1,3 @@
-// A Uint8Array keeps its type between two Node services.
 import { randomBytes, randomInt } from 'node:crypto';
 import test from 'ava';
 import {
@@ -35,7 +34,6 @@ const MARKED = { markBytes: true } as const;
 const roundTrip = (value: unknown): unknown => decode(encode(value, MARKED));
 const ascii = Buffer.from('abc');
 
-/** Text, noise, zeros or one byte. */
 function randomArray(): Uint8Array {
   const length = randomInt(1, 40);
   switch (randomInt(5)) {
@@ -52,7 +50,6 @@ function randomArray(): Uint8Array {
   }
 }
 
-/** Bytes arrive as a Buffer. */
 const arrived = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
 
 test('10,000 random arrays keep their type and value in encode and decode', (t) => {
@@ -90,7 +87,6 @@ test('the place of the bytes does not matter', (t) => {
   t.deepEqual(roundTrip(new Note()), tuple(atom('note'), ascii));
   const encoders = [{ class: Date, toTerm: () => ascii }];
   t.deepEqual(decode(encode([new Date(0)], { encoders, ...MARKED })), [ascii]);
-  // Views, shared memory and out-of-band buffers.
   t.deepEqual(roundTrip(new Uint8Array(ascii.buffer, ascii.byteOffset + 1, 1)), Buffer.from('b'));
   const shared = new Uint8Array(new SharedArrayBuffer(3));
   shared.set(ascii);
@@ -139,7 +135,6 @@ test('binaries decides what becomes of marked bytes', (t) => {
   t.deepEqual(decode(bytes, { binaries: 'string' }), ['abc', 'abc']);
   const noise = encode(Buffer.of(255), MARKED);
   t.throws(() => decode(noise, { binaries: 'string' }), { instanceOf: TermError });
-  // Exact terms are Erlang's, without marks.
   const exact = decode(bytes, { terms: 'exact' });
   t.deepEqual(exact, [ascii, ascii]);
   t.deepEqual(encode(exact), encode([ascii, ascii]));
@@ -273,7 +268,6 @@ withErlang('calls to and from Erlang: is_binary, matches, keys, safe atoms', asy
   t.is(await client.call('erlang', '=:=', [new Map([[ascii, 1]]), { abc: 1 }]), true);
   t.is(await client.call('erlang', 'map_get', ['abc', new Map([[ascii, 7]])]), 7);
   t.is(await client.call('erlang', 'hd', [new ImproperList([ascii], ascii)]), 'abc');
-  // Erlang's binaries have no mark.
   t.is(await client.call('peer', 'echo', [ascii]), 'abc');
 
   const node = await serve(t, { m: { give: () => [ascii, new Map([[ascii, 1]])] } });

@@ -32,7 +32,6 @@ test('the arguments of calls of a client take no more than maxBytesInFlight', as
   t.is(error.limit, MEBIBYTE);
   release();
   t.deepEqual(await Promise.all(calls), [1, 1]);
-  // There is room again, and one alone may be larger.
   t.true(half.equals(await client.call<Buffer>('m', 'echo', [half])));
   const large = Buffer.alloc(3 * MEBIBYTE, 5);
   t.true(large.equals(await client.call<Buffer>('m', 'echo', [large])));
@@ -68,7 +67,7 @@ test('results larger than maxBytesInFlight are sent all the same', async (t) => 
 });
 
 test('arguments that find no room in time are refused, small ones never', async (t) => {
-  // A peer that takes none of the answer keeps its memory.
+  // A peer that does not read the answer keeps its memory.
   const server = await serve(
     t,
     {
@@ -81,7 +80,7 @@ test('arguments that find no room in time are refused, small ones never', async 
       maxBytesInFlight: 100_000,
       binaries: 'buffer',
       recvTimeout: 1000,
-      // It would give the memory back.
+      // It would free the memory.
       sendTimeout: Infinity,
       compressionThreshold: Infinity,
     },
@@ -93,7 +92,7 @@ test('arguments that find no room in time are refused, small ones never', async 
   const sockets: Socket[] = [];
   const leave = (): void => sockets.forEach((socket) => socket.destroy());
   t.teardown(leave);
-  // On a busy machine it may come too late for `recvTimeout`, and then it is not a call.
+  // On a busy machine the request may come too late for `recvTimeout`.
   await eventually('a call begins whose answer stays unread', async () => {
     const socket = connectSocket(server.port, '127.0.0.1');
     sockets.push(socket);

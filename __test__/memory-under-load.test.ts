@@ -18,21 +18,18 @@ import {
 import { PATIENT, serve } from './support/rpc.js';
 import { eventually } from './support/stalling.js';
 
-// What the largest messages make a server hold, many of them at once. Growth is in MiB, and is more than
-// what is live: allocators return memory late, and V8 lets garbage gather, up to 512 MiB before it first
-// looks for some. So these processes have a small heap.
+// The memory of a server under many of the largest messages. Growth, in MiB, includes garbage, up
+// to 512 MiB with V8's default heap, so these processes have a small heap.
 
 const HEAP = ['--max-old-space-size=160'];
 
-/** Only the kernel of Linux tells the most memory that a process has had. */
+/** Only Linux tells the peak memory of a process. */
 const measured = process.platform === 'linux' ? test.serial : test.serial.skip;
 
-/** The statuses of a number of calls that are sent at once. */
 function statusesOf(port: number, call: Buffer, count: number): Promise<Record<number, number>> {
   return countsOf(Array.from({ length: count }, () => statusOf(port, call)));
 }
 
-/** The largest messages of a server whose limit is 2 MiB. */
 const SIZE = 2 * MIB;
 const kinds: Record<string, () => Buffer> = {
   binary: () => encode([Buffer.alloc(SIZE - 100, 255)]),
@@ -53,7 +50,6 @@ function record(index: number): object {
   };
 }
 
-/** The same in gzip form, with a file name of this many bytes. */
 function padded(zipped: Buffer, padding: number): Buffer {
   const head = Buffer.from(zipped.subarray(0, 10));
   head[3] = 8;
@@ -71,7 +67,7 @@ for (const [kind, make] of Object.entries(kinds)) {
         const call = request('later', args, kind === 'empty lists');
         t.deepEqual(await statusesOf(server.port, call, count), { 200: count });
         t.log(count, server.growth());
-        // Values that were decoded before are garbage that may fill the heap.
+        // Garbage of earlier values may fill the heap.
         const most = kind === 'empty lists' ? 300 : 140;
         t.true(server.growth() < most, String(server.growth()));
       }
@@ -188,7 +184,8 @@ for (const name of ['make', 'makeLater']) {
     t.is(served + refused, 150);
     t.true(served > 0);
     t.true(server.growth() < 250, String(server.growth()));
-    // Other functions go on, and this one too once `sendTimeout` has reset the connections that do not read.
+    // Functions continue, also this one once `sendTimeout` has reset the connections that do not
+    // read.
     t.is(await statusOf(server.port, request('ok', [])), 200);
     await eventually('the memory is free', async () => (await server.stats()).bytesInFlight === 0);
     t.is(await statusOf(server.port, call), 200);
@@ -233,7 +230,6 @@ measured('a connection takes at most 32 KB and twice what its head may have', as
     t.is((await server.stats()).connections, COUNT);
     const idle = (server.growth() * MIB) / COUNT;
     t.true(idle < 25_000, String(idle));
-    // The heads of the next requests stay incomplete.
     const start = `POST /x HTTP/1.1\r\nhost: x\r\nx: `.padEnd(maxHeaderSize - 100, 'x');
     await Promise.all(
       sockets.map((socket) => new Promise((resolve) => socket.write(start, resolve))),
@@ -246,7 +242,6 @@ measured('a connection takes at most 32 KB and twice what its head may have', as
   }
 });
 
-/** Objects whose keys are large indices, which V8 keeps in hash tables. */
 const sparse = (count: number): Buffer =>
   encode([Array.from({ length: count }, (_, index) => ({ [1000 + index]: 1, [3000 + index]: 2 }))]);
 
@@ -258,7 +253,7 @@ for (const [args, state] of [
 ] as const) {
   measured(`a small call takes at most 200 KiB while it ${state}`, async (t) => {
     const CALLS = 1000;
-    // What small calls take does not count: they run even when next to nothing may be in flight.
+    // Small calls run even when next to nothing may be in flight.
     const options = { time: 20_000, recvTimeout: 20_000, maxBytesInFlight: 200_000 };
     const server = await startLoaded(t, options, HEAP);
     const call = request('later', args);

@@ -5,7 +5,7 @@ import test from 'ava';
 
 const child = fileURLToPath(new URL('./support/memory-child.js', import.meta.url));
 
-/** How many megabytes of heap and of RSS rounds of a load leave behind, after some to warm up. */
+/** Megabytes of heap and RSS that rounds of a load leave behind, after some to warm up. */
 async function growth(
   load: string,
   warmUp: number,
@@ -23,7 +23,7 @@ test('a million distinct atoms from the wire leave the heap as it was', async (t
 });
 
 test('objects whose keys never come again leave little behind', async (t) => {
-  // A reader generated for each of them would take some 150 MiB.
+  // A generated reader for each would take some 150 MiB.
   const { heap } = await growth('shapes', 5, 45);
   t.true(heap < 20, `${heap} MiB`);
 });

@@ -43,7 +43,6 @@ test('a call with a wrong number of arguments says which numbers there are', asy
     ['missing', 1, undefined],
   ] as const) {
     const error = await refusal(t, client.call('m', fn, Array(args).fill(1)));
-    // What the protocol has for it stays as it is.
     t.like(error, { httpStatus: 404, reason: 'function_not_found', detail });
     const end = detail ?? 'is the function exposed there, with this number of arguments?';
     t.is(
@@ -146,7 +145,6 @@ test('a wrong secret says so first', async (t) => {
   );
 });
 
-/** What a program that starts servers has printed to stderr. */
 async function printed(lines: string): Promise<string> {
   const program = `
     const { startClearServer } = require(${JSON.stringify(projectRoot())});

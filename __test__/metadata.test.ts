@@ -22,7 +22,6 @@ const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
 const authority = new Authority();
 test.after.always(() => authority.remove());
 
-/** What the function sees, as an object. */
 const see = expose.fn(({ metadata }: CallContext) => Object.fromEntries(metadata), {
   context: true,
 });
@@ -30,7 +29,6 @@ const modules: Modules = { echo: { echo: see } };
 
 type Seen = Record<string, string>;
 
-/** What a server says to a request that is signed by hand; refusals are verified. */
 async function answerTo(server: Server, parts: RequestParts): Promise<unknown> {
   const request = signedRequest(secret, parts);
   const { answers } = await exchangeRaw(server.port, requestBytes(request), 1);
@@ -162,13 +160,12 @@ test('what cannot be metadata is an OptionError', async (t) => {
   }
 });
 
-/** A number of entries, with names and values of given sizes. */
 function entries(count: number, name: number, value: number): Seen {
   const names = Array.from({ length: count }, (_, index) => String(index).padStart(name, '0'));
   return Object.fromEntries(names.map((each) => [each, 'x'.repeat(value)]));
 }
 
-// The third one has the most bytes that a head may have for its metadata.
+// The third one has the most bytes of metadata that a head may have.
 const ALLOWED = [entries(64, 2, 0), entries(1, 2048, 0), entries(64, 32, 96), entries(1, 1, 8191)];
 const TOO_LARGE = [
   entries(65, 2, 0),
@@ -192,7 +189,6 @@ test('both sides have the same limits', async (t) => {
       });
       t.is(error.option, 'metadata');
     }
-    // Encoded values count in their encoded form, and so do the client's entries.
     const spaces = { a: ' '.repeat(2730) };
     t.deepEqual(await client.call('echo', 'echo', [], { metadata: spaces }), spaces);
     const more = { metadata: { a: ' '.repeat(2731) } };
@@ -233,13 +229,11 @@ test('only what is signed counts', async (t) => {
   t.deepEqual(await answerTo(server, parts), {});
   parts.signed.push('X-Backwater-Meta-Tenant'.toLowerCase());
   t.deepEqual(await answerTo(server, parts), { tenant: 'acme' });
-  // What would be refused if it were signed fails nothing either.
   const malformed = {
     ...meta({ tenant: '%', traceparent: 'x', ...entries(70, 3, 1) }),
     signed: usual,
   };
   t.deepEqual(await answerTo(server, malformed), {});
-  // A second one, in a line of its own, beside one that is signed.
   const request = signedRequest(secret, meta({ tenant: 'acme' }));
   const forged = {
     ...request,
@@ -300,7 +294,7 @@ for (const kind of ['clear', 'TLS'] as const) {
     t.teardown(() => server.close());
     const client = connect(t, server, { metadata: { tenant: 'é' }, ...(tls && { tls }) });
     t.is(await client.call('peer', 'echo', [1]), 1);
-    // As much as Cowboy takes by default: values of 4,096 bytes.
+    // Cowboy's default limit: values of 4,096 bytes.
     const metadata = { a: 'x'.repeat(4096), ...entries(40, 40, 20) };
     t.is(await client.call('peer', 'echo', [1], { metadata }), 1);
   });

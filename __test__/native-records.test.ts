@@ -1,4 +1,3 @@
-// Native records of OTP 29.
 import { inspect } from 'node:util';
 import test from 'ava';
 import {

@@ -13,7 +13,6 @@ import { root } from './support/vectors.js';
 const roundTrip = (input: unknown): unknown => decode(encode(input));
 const plain = (input: unknown): unknown => imageOf(input, { terms: 'js', objectKeys: 'binary' });
 
-/** Shallow and deep nesting. */
 const DEPTHS = [0, 1, 300];
 
 function nest(input: unknown, depth: number): unknown {
@@ -79,7 +78,6 @@ test('proxies of objects, arrays and tuples are encoded', (t) => {
   t.is(roundTrip('fine'), 'fine');
 });
 
-/** What a getter does to its object and the array around it. */
 const MEDDLING: Readonly<Record<string, (self: Record<string, unknown>, all: unknown[]) => void>> =
   {
     'deletes the next key': (self) => delete self['z'],
@@ -222,7 +220,7 @@ test('properties of Object.prototype are neither encoded nor called', (t) => {
   const remember = (item: unknown): void => {
     calls.push(item);
   };
-  // One more time than it takes to generate code.
+  // Once more than it takes to generate code.
   const wide = objectOf(Array.from({ length: 80 }, (_, index) => [`k${index}`, index]));
   const inputs = [
     { own: 1, trap: 2, fixed: 3 },
@@ -435,7 +433,6 @@ test('objects with the same keys are always written alike', (t) => {
   for (let index = 0; index < 40; index++) {
     t.deepEqual(Object.entries(roundTrip(make(index)) as object), Object.entries(make(index)));
   }
-  // A getter deletes later properties of the first and the fortieth object.
   for (let index = 0; index < 40; index++) {
     const object: Record<string, unknown> = {
       get first(): string {

@@ -13,7 +13,7 @@ import {
 import { answer } from './support/hostile-answers.js';
 import { connect, secret, tcpServer } from './support/rpc.js';
 
-// Decoding errors have the offset of the wrong byte, as a property and in their message.
+// Errors have the offset of the wrong byte as a property and in their message.
 
 const binary = (text: string): number[] => [109, 0, 0, 0, text.length, ...Buffer.from(text)];
 const decoding = {

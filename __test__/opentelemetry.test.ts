@@ -35,7 +35,7 @@ const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMilli
 const metering = new MeterProvider({ readers: [reader] });
 
 test.before(() => {
-  // As the SDK does: the propagators of W3C and AsyncLocalStorage.
+  // Like the SDK: W3C's propagators and AsyncLocalStorage.
   tracing.register();
   metrics.setGlobalMeterProvider(metering);
 });
@@ -51,7 +51,6 @@ interface Point {
   readonly value: any;
 }
 
-/** All points of the metrics whose names begin so. */
 async function points(prefix: string): Promise<Point[]> {
   exporter.reset();
   await metering.forceFlush();
@@ -327,7 +326,6 @@ test.serial('observe reports what no interceptor sees', async (t) => {
   t.is(value('backwater.server.memory'), 0);
   for (const stop of [stopServer, ...stops]) stop();
   await client.call('m', 'f');
-  // The SDK goes on reporting the last value.
   const after = await points('backwater.server.calls');
   t.is(after.find(({ name }) => name === 'backwater.server.calls')?.value, 3);
 });

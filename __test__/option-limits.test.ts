@@ -14,7 +14,7 @@ const MAX_SIZE = 2 ** 28 - 1;
 /** Linux takes at most 32,767 s for half of `deadPeerTimeout`. */
 const TIMES = [65_534_000, 65_536_000, MAX_TIME, Infinity];
 
-/** Values at the limits of each option. A small call still has to succeed with them. */
+/** A small call must succeed with values at the limits of each option. */
 const ofServers: Readonly<Partial<Record<keyof ServerOptions, readonly number[]>>> = {
   recvTimeout: TIMES,
   headersTimeout: TIMES,
@@ -125,7 +125,6 @@ test('a DNS server that cannot be asked is an error of its client alone', async 
   for (const address of ['127.0.0.1:0', '[::1]:0', '127.0.0.1:65536']) {
     t.throws(() => of([address]), { message: /'dnsServers' takes/ });
   }
-  // Nothing listens there.
   const client = of(['127.0.0.1:1']);
   const error = await t.throwsAsync(client.call('m', 'f'), { message: /cannot resolve/ });
   t.notRegex(error!.message, /is the server running/);

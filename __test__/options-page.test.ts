@@ -38,7 +38,6 @@ test('declarations document each option with its check and its default', (t) => 
   }
 });
 
-/** The ways that a page may write a number. */
 function forms(value: unknown): (string | undefined)[] {
   const written = [generator.documented(value)];
   if (typeof value !== 'number') return written;

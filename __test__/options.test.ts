@@ -160,7 +160,7 @@ const options: readonly (readonly [
     ['client'],
     { good: ['billing', '~', 'x'.repeat(64)], bad: ['', 'a b', 'é', 'x'.repeat(65), 1] },
   ],
-  // Valid metadata becomes a copy: see metadata.test.ts.
+  // Valid metadata is copied; see metadata.test.ts.
   [
     'metadata',
     ['client', 'call'],
@@ -331,7 +331,6 @@ for (const [name, of, { good, bad }] of options) {
     test(`${name} of ${operation}`, (t) => {
       for (const value of good) {
         const settings = read({ [name]: value } as never) as Record<string, unknown>;
-        // Lists may be copied.
         if (Array.isArray(value)) t.deepEqual(settings[name], value);
         else t.is(settings[name], value);
       }

@@ -11,8 +11,6 @@ import {
 } from '../src/index.js';
 import { secret, serve } from './support/rpc.js';
 
-// encodeRequest and decodeResponse with HTTP clients of others.
-
 const modules = { m: { repeat: (text: string, count: number) => text.repeat(count) } };
 const LARGE = 'x'.repeat(100_000);
 
@@ -22,7 +20,6 @@ type Sender = (request: ReturnType<typeof encodeRequest>) => Promise<{
   body: ArrayBuffer | Uint8Array;
 }>;
 
-/** Decompresses what it gets, as most clients do. */
 const byFetch: Sender = async ({ url, method, headers, body }) => {
   const response = await fetch(url, { method, headers, body });
   const { status, headers: received } = response;
@@ -87,7 +84,6 @@ test('a body that was decompressed on the way is refused, and the error says why
   );
   t.is(error!.reason, 'wrong_body_digest');
   t.regex(error!.message, /has decompressed the body.*acceptEncoding 'identity'/);
-  // One that was changed otherwise has no such explanation.
   const request = encodeRequest({ url: server.url, secret }, 'm', 'repeat', ['ab', 2]);
   const { status, headers } = await byNode(request);
   const other = t.throws(

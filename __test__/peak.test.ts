@@ -8,12 +8,11 @@ import test from 'ava';
 import { atom, encode, tuple } from '../src/index.js';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-/** The measurements: `decode`, and a call whose result has that encoding. */
+/** Measure `decode`, and a call whose result has that encoding. */
 const DECODING = [file('./support/peak-child.js')];
 const CALLING = [file('./support/peak-call-child.js'), 'client'];
 const MIB = 1024 * 1024;
 
-/** Lists that make a message of `size` bytes. */
 function message(size: number, item: (index: number) => unknown): Buffer {
   const sample = encode(Array.from({ length: 1000 }, (_, index) => item(index + 1000)));
   const count = Math.ceil((size / sample.length) * 1000);
@@ -50,7 +49,7 @@ const kinds: Record<string, (size: number) => Buffer> = {
     ),
 };
 
-/** Memory held while a message of that size is read, and the size of the result; in MiB. */
+/** Returns MiB held while a message of that size is read, and the size of the result. */
 async function reading(
   how: readonly string[],
   kind: string,
@@ -75,7 +74,7 @@ async function reading(
   }
 }
 
-/** A constant on top: V8 and the allocator take memory in larger pieces than they need. */
+/** V8 and the allocator take memory in larger pieces than they need. */
 const FIXED = 2;
 
 const sizes: Record<string, readonly number[]> = {
@@ -87,7 +86,7 @@ const sizes: Record<string, readonly number[]> = {
 
 for (const kind of Object.keys(kinds)) {
   for (const size of sizes[kind] ?? [1, 8]) {
-    // The kernel of Linux says how much memory a process had at most; others do not.
+    // Only Linux tells the peak memory of a process.
     (process.platform === 'linux' ? test.serial : test.skip)(
       `decoding ${size} MiB of ${kind} holds at most three times the size of the result`,
       async (t) => {
@@ -105,7 +104,7 @@ for (const kind of ['records', 'long texts', 'short texts']) {
     async (t) => {
       const { held, result } = await reading(CALLING, kind, 8 * MIB);
       t.log(`${held.toFixed(1)} MiB held, result of ${result.toFixed(1)} MiB`);
-      // The message is there as well: compressed, inflated, and in the pieces that arrived.
+      // Includes the message: compressed, inflated, and in the pieces that arrived.
       t.true(held <= 4 * result + FIXED, `${held} MiB for a result of ${result} MiB`);
     },
   );

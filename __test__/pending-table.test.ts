@@ -25,7 +25,6 @@ test('thousands of operations beside one that never ends get distinct numbers', 
       table.set(id, id);
       waiting.push(id);
     }
-    // Some stay for the next round.
     const ended = waiting.filter((id) => id % 7 !== round % 7);
     waiting = waiting.filter((id) => id % 7 === round % 7);
     for (const id of ended) {
@@ -39,7 +38,7 @@ test('thousands of operations beside one that never ends get distinct numbers', 
 
 test('a number keeps its place while others are used, whether or not its operation has begun', (t) => {
   const table = new PendingTable<string>();
-  // Encoding the arguments of a call may run getters, which make calls.
+  // Encoding arguments may run getters, which make calls.
   const outer = table.newId();
   for (let call = 0; call < 1000; call++) {
     const id = table.newId();

@@ -27,7 +27,6 @@ import { isWritable, writable } from './support/writable.js';
 
 const map = (...pairs: [unknown, unknown][]): Map<unknown, unknown> => new Map(pairs);
 
-/** Values in Erlang's and Elixir's syntax. */
 const written: readonly (readonly [value: unknown, erlang: string, elixir: string])[] = [
   [atom('ok'), 'ok', ':ok'],
   [atom('with space'), "'with space'", ':"with space"'],
@@ -117,7 +116,6 @@ for (const [term, erlang, elixir] of written) {
   test(`prints ${erlang} and ${elixir}`, (t) => {
     t.is(toErlang(term), erlang);
     t.is(toElixir(term), elixir);
-    // A received term prints like the sent one.
     const received = decode(encode(term), { terms: 'exact' });
     t.is(toErlang(received), erlang);
     t.is(toElixir(received), elixir);
@@ -166,7 +164,6 @@ test('terms as deep as maxDepth, and of any width, are printed', (t) => {
   t.is(toErlang(wide), `[${wide.map(() => 'x').join(',')}]`);
 });
 
-/** The same number in each run. */
 const random = (): unknown[] => sample(writable, 300);
 
 const fixed = written
@@ -218,7 +215,6 @@ test("reasons of exceptions are printed in Erlang's syntax, within bounds", (t) 
   let deep: unknown = [];
   for (let depth = 0; depth < 500; depth++) deep = tuple(deep);
   t.is(messageOf(deep), `error: ${'{'.repeat(9)}...${'}'.repeat(9)}`);
-  // util.inspect prints values that are not terms.
   t.is(messageOf([new Date(0), NaN]), 'error: [ 1970-01-01T00:00:00.000Z, NaN ]');
 });
 

@@ -12,7 +12,6 @@ const WAYS: readonly ImageOptions[] = (['js', 'exact'] as const).flatMap((terms)
 const roundTrip = (input: unknown, { terms, objectKeys }: ImageOptions): unknown =>
   decode(encode(input, { objectKeys }), { terms });
 
-/** Deeply freezes, so that writes throw. */
 function freeze(input: unknown): void {
   if (typeof input !== 'object' || input === null || ArrayBuffer.isView(input)) return;
   if (Object.isFrozen(input)) return;
@@ -44,7 +43,7 @@ test('objects of one shape come back with values of any types', (t) => {
   hold(
     fc.property(rows, fc.constantFrom(...WAYS), (objects, way) => {
       const images = imageOf(objects, way) as unknown[];
-      // Together, one by one, and together again once readers and writers are generated.
+      // Together, separately, and together again once readers and writers are generated.
       return (
         same(roundTrip(objects, way), images) &&
         objects.every((object, index) => same(roundTrip(object, way), images[index])) &&
@@ -133,7 +132,6 @@ test('the option binaries decides what binaries become', (t) => {
   t.pass();
 });
 
-/** Encodings with changed, removed or inserted bytes. */
 const damaged = fc
   .tuple(
     value.map((input) => encode(input)),

@@ -8,7 +8,7 @@ import { Authority, text } from './support/certificates.js';
 import { haproxyAvailable, startHaproxy } from './support/haproxy.js';
 import { connect, secret, serve } from './support/rpc.js';
 
-// Proxies do not pass on headers that concern one hop, such as the `connection: close` of refusals.
+// Proxies do not pass on headers of one hop, such as the `connection: close` of refusals.
 
 const withProxy = haproxyAvailable() ? test.serial : test.serial.skip;
 const withBoth = haproxyAvailable() && erlangAvailable() ? test.serial : test.serial.skip;

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import test from 'ava';
 import { root } from './support/vectors.js';
 
-/** Of bench/page.mjs, which writes the pages of the benchmarks and the quotes of them. */
+/** Exports of bench/page.mjs, which writes the pages of the benchmarks and the quotes. */
 interface Pages {
   QUOTING: string[];
   QUOTE: RegExp;
@@ -18,7 +18,7 @@ test.before('bench/page.mjs is loaded', async () => {
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-/** Without what prettier changes: the widths of columns, and where lines of text end. */
+/** Ignores prettier's changes: column widths and line breaks. */
 const words = (text: string): string[] =>
   text.replace(/\|[ :|-]+\|\n/g, '').match(/[^\s|]+/g) ?? [];
 

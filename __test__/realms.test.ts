@@ -15,7 +15,7 @@ function foreign<T>(source: string): T {
   return runInNewContext(`(() => { ${CLASSES} return ${source}; })()`) as T;
 }
 
-/** What test environments define themselves. */
+/** Classes that test environments define. */
 const CLASSES = `
   class URL {
     #href;
@@ -89,7 +89,6 @@ test('URLs, signals and plain objects of other realms', (t) => {
   for (const other of ['http://x', null, {}, { href: 'http://x' }, process.versions]) {
     t.false(isUrl(other));
   }
-  // Like the result of Node's `url.parse`.
   t.false(isUrl({ href: 'http://x', protocol: 'http:', auth: null, path: '/' }));
   t.true(isAbortSignal(AbortSignal.abort()));
   t.true(isAbortSignal(foreign('new AbortSignal()')));
@@ -161,9 +160,7 @@ test('a signal of another realm, or of an old polyfill, gives a call up', async 
     t.is(reason.code, 'ABORT_ERR');
   }
   t.is(signal.listeners.size, 0);
-  // Already aborted.
   await t.throwsAsync(client.call('m', 'never', [], { signal }), { name: 'AbortError' });
-  // The reason, an error of that realm, is what the call rejects with.
   const reasoned = foreign<Signal>('new AbortSignal()');
   const tried = client.tryCall('m', 'never', [], { signal: reasoned });
   const reason = foreign<Error>('new DOMException("enough")');
@@ -185,7 +182,7 @@ test('an error of another realm reaches the caller as any other', async (t) => {
 });
 
 /**
- * Classes that `instanceof` may test: branded ones, and those with instances only from this realm
+ * Classes that `instanceof` may test: branded ones, and ones with instances only from this realm
  * and copy.
  */
 const ALLOWED = new Set([
@@ -207,7 +204,6 @@ const ALLOWED = new Set([
 ]);
 /** Errors of what the command line reads, within one realm. */
 const OF_CLI = new Set(['SyntaxError', 'RangeError']);
-/** The codec's files have their own tests. */
 const CODEC = /^(?:codec\.ts|codec\/|terms\/)/;
 
 test('the sources tell no object by a built-in class', (t) => {

@@ -4,7 +4,6 @@ import { expose } from '../src/server/expose.js';
 import { createRegistry, type Modules } from '../src/server/registry.js';
 import * as namespace from './support/exported.js';
 
-/** `module:name/arity` of each exposed function. */
 function exposed(modules: Modules): string[] {
   return createRegistry(modules).functions.map((f) => `${f.module}:${f.name}/${f.arity}`);
 }
@@ -99,7 +98,7 @@ test('a module that has inherited functions only is warned of', async (t) => {
     find(): void {}
   }
   const warnings: (Error & { code?: string })[] = [];
-  // Other tests of this file are warned, too.
+  // Other tests of this file cause warnings, too.
   const collect = (warning: Error): void => {
     if (/modules\.(orders|none|bare|own)/.test(warning.message)) warnings.push(warning);
   };
@@ -107,7 +106,6 @@ test('a module that has inherited functions only is warned of', async (t) => {
   t.teardown(() => process.off('warning', collect));
   t.is(createRegistry({ orders: new Orders() }).functions.length, 0);
   createRegistry({ none: {}, bare: Object.create(null) as object, own: { f: () => 1 } });
-  // Warnings are emitted in the next turn.
   await new Promise(setImmediate);
   t.is(warnings.length, 1);
   t.is(warnings[0]!.code, 'BACKWATER_NOTHING_EXPOSED');
@@ -141,7 +139,6 @@ test('classes are refused', (t) => {
   class Service {}
   t.regex(refused({ m: { Service } }).message, /class/);
   t.regex(refused({ m: { f: class {} } }).message, /class/);
-  // A name that begins with "class" is none.
   t.deepEqual(exposed({ m: { classify() {} } }), ['m:classify/0']);
 });
 
@@ -193,7 +190,6 @@ test('a namespace that was compiled to CommonJS is one', (t) => {
   t.deepEqual(exposed({ m: compiled }), ['m:add/2', 'm:again/1']);
   const named = expose(compiled as { again(a: number): number }, { exports: ['again'] });
   t.deepEqual(exposed({ m: named }), ['m:again/1']);
-  // What only says so by inheritance is none.
   t.is(refused({ m: Object.assign(Object.create(compiled), { v: 1 }) }).option, 'modules.m.v');
 });
 
@@ -412,6 +408,5 @@ test('what another version has exposed in a way unknown to this one is refused',
   t.deepEqual(exposed({ m: marked({}, { module, exports: ['f'], callers: undefined }) }), [
     'm:f/0',
   ]);
-  // Inherited properties do not count.
   t.deepEqual(exposed({ m: Object.create(marked({}, rate)) }), []);
 });

@@ -10,7 +10,6 @@ import { connect, serve } from './support/rpc.js';
 
 type Any = any;
 
-/** A module, and the remote calls that were made by it. */
 function recorded(name = 'shop'): { module: Any; calls: string[] } {
   const calls: string[] = [];
   const module = remoteModule(name, (fn, args) => {
@@ -20,7 +19,7 @@ function recorded(name = 'shop'): { module: Any; calls: string[] } {
   return { module, calls };
 }
 
-/** What may be done to any object; whether it throws is not what is looked at. */
+/** Operations on any object; they may throw. */
 const uses: Readonly<Record<string, (module: Any, other: Any) => unknown>> = {
   inspect: (module) => inspect(module),
   'inspect everything': (module) =>
@@ -105,8 +104,8 @@ const uses: Readonly<Record<string, (module: Any, other: Any) => unknown>> = {
 };
 
 /**
- * What Jest 30 (`expect`, `pretty-format`), Vitest 4 (`@vitest/expect`, `@vitest/pretty-format`), chai 6,
- * Sinon 21, Immutable 5 and React 19 ask of a value, and call when it is a function.
+ * Properties that Jest 30, Vitest 4, chai 6, Sinon 21, Immutable 5 and React 19 read from a value,
+ * and call if they are functions.
  */
 const probes = [
   'asymmetricMatch',
@@ -143,7 +142,7 @@ for (const [name, use] of Object.entries(uses)) {
     try {
       use(module, other);
     } catch {
-      // Some of it throws for any object.
+      // Some throw for any object.
     }
     t.deepEqual([...calls, ...others], []);
   });
@@ -212,7 +211,6 @@ test('its functions are functions with their names', async (t) => {
   t.deepEqual(calls, []);
   const { to_upper } = module;
   await t.throwsAsync(to_upper('x', 1), { message: 'a remote call' });
-  // Names that only look like the names of tools.
   for (const name of ['test', 'id', 'length', 'name', '_private', '$', '@', 'get', 'prototype']) {
     await t.throwsAsync(module[name]());
   }
@@ -269,7 +267,7 @@ test.serial('over a connection: no call, and no unhandled rejection', async (t) 
   t.deepEqual(unhandled, []);
   t.is(client.stats().calls, 0);
   t.is(await module.to_string(), 'text');
-  // A server's function of such a name is still there.
+  // `call` still reaches a server's function of such a name.
   t.is(await client.call('shop', 'toJSON'), 'remote');
 });
 

@@ -16,7 +16,6 @@ import { exchangeRaw, requestBytes, signedRequest, type RequestParts } from './s
 const modules = { echo: { echo: () => 'here' } };
 const withErlang = erlangAvailable() ? test : test.skip;
 
-/** The status and the text of the answer to a request that is signed by hand; a refusal is signed too. */
 async function answerTo(server: Server, parts: RequestParts): Promise<[number, string]> {
   const request = signedRequest(secret, parts);
   const { answers } = await exchangeRaw(server.port, requestBytes(request), 1);
@@ -25,7 +24,6 @@ async function answerTo(server: Server, parts: RequestParts): Promise<[number, s
   try {
     return [200, decodeResponse<string>(context, { status, headers: [...headers], body })];
   } catch (error) {
-    // Only what is signed becomes one of these.
     if (!(error instanceof RemoteError)) throw error;
     return [status, error.reason ?? ''];
   }
@@ -90,7 +88,7 @@ test('clients that stamp their requests call as often as they like', async (t) =
 test('stamps have to be fresh, and later than the start of the server', async (t) => {
   const server = await serve(t, modules, { replayProtection: 'prefer' });
   const now = Date.now();
-  // A second of tolerance: the request takes its time.
+  // A second of tolerance, because the request takes time.
   t.deepEqual(await answerTo(server, created(now + 59_000)), [200, 'here']);
   t.deepEqual(await answerTo(server, created(now)), [200, 'here']);
   const stale = [401, 'stale_request'] as const;
@@ -116,9 +114,7 @@ test('who does not say when it was made', async (t) => {
   const require = await serve(t, modules, { replayProtection: 'require' });
   for (const server of [off, prefer]) t.deepEqual(await answerTo(server, {}), [200, 'here']);
   t.deepEqual(await answerTo(require, {}), [401, 'missing_created']);
-  // Where it is off nothing is looked at.
   t.deepEqual(await answerTo(off, created('whenever', 'anybody')), [200, 'here']);
-  // Unsigned headers do not count.
   const unsigned = {
     ...created('whenever'),
     signed: ['accept', 'content-length', 'content-type', 'digest', 'x-request-id'],
@@ -139,7 +135,7 @@ test('requests for another audience are refused', async (t) => {
   const prefer = await serve(t, modules, { replayProtection: 'prefer', audience: 'billing' });
   t.deepEqual(await answerTo(prefer, created(now())), [200, 'here']);
   t.deepEqual(await answerTo(prefer, created(now(), 'shipping')), [401, 'wrong_audience']);
-  // Two servers of one secret do not take each other's requests.
+  // Servers with the same secret refuse each other's requests.
   const client = connect(t, prefer, { replayProtection: true, audience: 'shipping' });
   await t.throwsAsync(client.call('echo', 'echo'), {
     instanceOf: RemoteError,
@@ -171,7 +167,6 @@ test('a full memory refuses', async (t) => {
 test('a call that is made again is a request of its own', async (t) => {
   let calls = 0;
   const server = await serve(t, { echo: { echo: () => ++calls } }, { replayProtection: 'require' });
-  // Loses the first answer.
   const { url } = await tcpServer(t, (socket, number) => {
     const upstream = connectTcp(server.port, '127.0.0.1');
     t.teardown(() => upstream.destroy());

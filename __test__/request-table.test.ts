@@ -20,13 +20,12 @@ import {
   type Row,
 } from './support/request-rows.js';
 
-// Requests as they stand on the wire, and what a server makes of each. Every one is followed by a call
-// on the same connection: where the first is refused, nothing may be made of what comes behind it.
+// Requests on the wire, and what a server makes of each. It must not answer a request behind a
+// refused one.
 
 const rows: readonly Row[] = [
   ['as it should be', () => make(), called('here')],
 
-  // Headers that matter stand once.
   ...['digest', 'content-type', 'accept', 'accept-encoding', 'x-request-id'].flatMap(
     (name): Row[] => [
       [
@@ -135,7 +134,6 @@ const rows: readonly Row[] = [
   ['space in name', () => withLine('x other: a\r\n'), MALFORMED],
   ['non ascii name', () => withLine('x-\xe9: a\r\n'), MALFORMED],
 
-  // Methods: only POST calls.
   ['lower method', () => replaced('POST', 'post'), signed(405)],
   ['lower method signed', () => make({ method: 'post' }), signed(405)],
   ['odd method', () => make({ method: 'P(ST' }), MALFORMED],
@@ -148,7 +146,7 @@ const rows: readonly Row[] = [
   ['PRI', () => make({ method: 'PRI' }), signed(405)],
   ['long method', () => make({ method: 'X'.repeat(5000) }), signed(405)],
 
-  // Other forms of the target (RFC 9112, 3.2). The authority counts for nothing, the path is what is signed.
+  // Other forms of the target (RFC 9112, 3.2). The signature covers only the path.
   ['absolute, path signed', () => withTarget('http://x/backwater/1/echo/echo/0'), called('here')],
   [
     'absolute, signed',
@@ -182,7 +180,6 @@ const rows: readonly Row[] = [
   ['dot segment', () => target('/backwater/1/x/../echo/echo/0'), signed(400, 'invalid_path')],
   ['encoded base', () => target('/%62ackwater/1/echo/echo/0'), unsigned(404)],
 
-  // Names are decoded once, and mean nothing but names.
   ['%2F', () => target('/backwater/1/echo/a%2Fb/0'), called('slash')],
   ['%2f', () => target('/backwater/1/echo/a%2fb/0'), called('slash')],
   ['%252F', () => target('/backwater/1/echo/a%252Fb/0'), called('percent')],
@@ -221,7 +218,6 @@ const rows: readonly Row[] = [
     signed(404, 'function_not_found'),
   ],
 
-  // Arities.
   ['arity 0', () => arity('0', 0), called(0)],
   ['arity 255', () => arity('255', 255), called(255)],
   ['arity 256', () => arity('256', 256), signed(400, 'invalid_arity')],
@@ -236,7 +232,7 @@ const rows: readonly Row[] = [
   ['arity 2', () => arity('2', 2), signed(404, 'function_not_found')],
   ['arity huge', () => arity('9'.repeat(100), 1), signed(400, 'invalid_arity')],
 
-  // Where the body ends (RFC 9112, 6 and 7): the ways of request smuggling. Nothing but a length says it.
+  // The end of the body (RFC 9112, 6 and 7), as in request smuggling. Only a length determines it.
   [
     'CL+TE chunked',
     () => chunked('2\r\n\x83j\r\n0\r\n\r\n', EMPTY, { 'content-length': '2' }),
@@ -370,7 +366,7 @@ const rows: readonly Row[] = [
     MALFORMED,
   ],
 
-  // Lines end with CR and LF, as Erlang's server has it too (RFC 9112, 2.2, lets a server choose).
+  // Lines end with CR and LF, as in Erlang's server (RFC 9112, 2.2, lets a server choose).
   [
     'bare lf lines',
     () =>
@@ -388,7 +384,6 @@ const rows: readonly Row[] = [
   ['leading lf', () => Buffer.concat([Buffer.from('\n'), make()]), MALFORMED],
   ['leading space', () => Buffer.concat([Buffer.from(' '), make()]), MALFORMED],
 
-  // Versions, and requests that are not HTTP.
   ['http/1.0', () => replaced('HTTP/1.1', 'HTTP/1.0'), calledLast('here')],
   ['http/1.2', () => replaced('HTTP/1.1', 'HTTP/1.2'), MALFORMED],
   ['http/2.0', () => replaced('HTTP/1.1', 'HTTP/2.0'), MALFORMED],
@@ -439,7 +434,6 @@ const rows: readonly Row[] = [
   ],
   ['host twice, HTTP/1.0', () => replaced('HTTP/1.1\r\n', 'HTTP/1.0\r\nhost: x\r\n'), MALFORMED],
 
-  // Too much of a head; headers with a meaning for the connection.
   [
     'many headers',
     () => withLine(Array.from({ length: 120 }, (_, i) => `x-${i}: 1\r\n`).join('')),

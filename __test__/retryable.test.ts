@@ -37,7 +37,6 @@ const unverified = (...statuses: number[]): ResponseAuthenticationError[] =>
       }),
   );
 
-/** The errors that each item of docs/retries.md stands for. */
 const rows: Readonly<Record<string, readonly BackwaterError[]>> = {
   ConnectError: [new ConnectError('x'), new ConnectError('x', { phase: 'resolve' })],
   TlsError: [new TlsError('x', { reason: 'handshake_failed' })],
@@ -71,7 +70,10 @@ const rows: Readonly<Record<string, readonly BackwaterError[]>> = {
   'BackwaterError, no other class': [new BackwaterError('x')],
 };
 
-/** The items of the page: the error, and whether a call may be made again, without and with `idempotent`. */
+/**
+ * The items of the page: the error, and whether a call may be repeated, without and with
+ * `idempotent`.
+ */
 function items(): (readonly [string, boolean, boolean])[] {
   const page = readFileSync(new URL('../../docs/retries.md', import.meta.url), 'utf8');
   return [

@@ -90,7 +90,6 @@ test('arity chooses the function, and unknown ones are not found', async (t) => 
   ] as const) {
     const error = await t.throwsAsync(client.call(module, fn, args), { instanceOf: RemoteError });
     t.like(error, { status, httpStatus, reason, code: 'ERR_BACKWATER_REMOTE' });
-    // Whoever reads it in a log has nothing else to go by.
     t.true(error!.message.includes(`the call of ${module}:${fn}/${args.length}: ${httpStatus}`));
   }
 });
@@ -305,7 +304,6 @@ test('several secrets: any is accepted, the first signs', async (t) => {
   for (const own of ['new secret', 'old secret', ['old secret', 'new secret']]) {
     const client = connect(t, server, { secret: own });
     if (own === 'old secret') {
-      // The server signs with the secret that the request was signed with.
       t.is(await client.call('m', 'f'), 1);
     } else {
       t.is(await client.call('m', 'f'), 1);
@@ -443,7 +441,7 @@ test('close waits for calls that wait: for a place, a connection, or the address
 test('one-shot calls end well also when there are more targets than clients are kept for', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const { recvTimeout } = PATIENT;
-  // A name, because resolving it takes time, and a later client may replace this one meanwhile.
+  // Resolving a name takes time, so that a later client may replace this one meanwhile.
   const target = { url: `http://localhost:${server.port}`, secret, ...PATIENT };
   const calls = Array.from({ length: 150 }, (_, index) =>
     call({ ...target, recvTimeout: recvTimeout + index }, 'm', 'echo', [index]),
@@ -473,8 +471,8 @@ test('close lets calls under way end', async (t) => {
   const pending = client.call('m', 'wait');
   while (server.stats().pending === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   const closing = server.close({ timeout: 10_000 });
-  // A new connection is still answered if the system had accepted it before the listener was closed,
-  // and refused soon after.
+  // A new connection is answered if the system had accepted it before the listener closed, and
+  // refused soon after.
   let refusal: unknown;
   while (refusal === undefined) {
     try {
@@ -505,7 +503,6 @@ test('a port in use is reported with its address', async (t) => {
     await startClearServer(secret, {}, { host: '127.0.0.1', port: server.port });
   });
   t.is((error as NodeJS.ErrnoException).code, 'EADDRINUSE');
-  // It says who has started it, not how it came out of Rust.
   t.regex(error.stack!, /EADDRINUSE.*\n[^]*at async starter /);
   t.notRegex(error.stack!, /bridge/);
   t.true(error!.message.includes(`127.0.0.1:${server.port}`));

@@ -151,7 +151,6 @@ test('the arity is what is given, what the schema has, or what the function has'
   t.deepEqual(arities(expose.fn(() => 1, { args: z.tuple([]) })), [0]);
   const several = z.tuple([number.zod, number.zod.optional()]);
   t.deepEqual(arities(expose.fn(rest as never, { args: several, arity: [1, 2] })), [1, 2]);
-  // Nothing is known of the schema's length.
   const opaque = { '~standard': z.tuple([number.zod])['~standard'] };
   t.deepEqual(arities(expose.fn((a) => a, { args: opaque })), [1]);
   t.deepEqual(arities(expose.fn((_context, a) => a, { args: opaque, context: true })), [1]);

@@ -39,7 +39,6 @@ test('secrets change at run time with no failed call', async (t) => {
       calls += batch.length;
     }
   });
-  /** More calls, until each client has made some with the current secret. */
   const goOn = async (): Promise<void> => {
     const enough = calls + 300;
     while (calls < enough) await new Promise((resolve) => setImmediate(resolve));
@@ -139,10 +138,9 @@ test('what is closed takes no secrets', async (t) => {
   }
 });
 
-/** Forms that could reveal a secret: text, and base64, hex or numbers of its bytes. */
+/** Forms that could reveal a secret: text, base64, hex, and numbers of its bytes. */
 function formsOf(text: string): string[] {
   const bytes = Buffer.from(text);
-  // A piece is enough, wherever it begins.
   const piece = bytes.subarray(4, 22);
   return [
     text.slice(4, 22),
@@ -228,7 +226,6 @@ test('secrets appear in nothing that can be printed', async (t) => {
   for (const form of [HUSH, HUSHED].flatMap(formsOf)) t.false(text.includes(form), form);
 });
 
-/** Runs a program of its own that imports the library. */
 function run(program: string): { output: string; status: number | null } {
   const index = join(root, 'build-test', 'src', 'index.js');
   const { stdout, stderr, status } = spawnSync(
@@ -256,7 +253,7 @@ test('secrets appear in no warning, and in nothing that a program prints when it
       ${end};
     `);
     t.is(status, failed, output);
-    // Node prints the line of the program that throws, and the test itself has put the secret there.
+    // Node prints the line that throws, where the test itself has put the secret.
     const printed = output.split('\n').filter((line) => !line.includes(`secret: ['${HUSH}'`));
     for (const form of formsOf(HUSH)) t.false(printed.join('\n').includes(form), output);
   }

@@ -5,7 +5,6 @@ import { atom, decode, encode, type Reviver } from '../src/index.js';
 
 // Objects are read in several ways, depending on how often their keys have come.
 
-/** Often enough for every way. */
 const OFTEN = 300;
 
 const object = (name: string, keys: number): Record<string, unknown> =>

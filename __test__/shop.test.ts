@@ -25,7 +25,7 @@ test('the shop serves its customer, refuses what it should, and traces each orde
   t.regex(stdout, /code: 'invalid_arguments',\n\s+data: \{ issues: /);
   const traces = Array.from(stdout.matchAll(/^ {2}traceId: '(\w+)'/gm), ([, id]) => id!);
   t.is(new Set(traces).size, 3);
-  // The first order: a span on either side of three calls. The service in Elixir makes none.
+  // A span on either side of three calls. The service in Elixir makes none.
   const spans = traces.filter((id) => id === traces[0]).length;
   t.is(spans, elixirAvailable() ? 5 : 6);
 });

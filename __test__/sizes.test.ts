@@ -27,7 +27,7 @@ function returns(input: unknown): boolean {
 const around = (...borders: number[]): number[] =>
   borders.flatMap((border) => [-2, -1, 0, 1, 2].map((delta) => border + delta));
 
-/** Lengths where the format or the tape switches to another form. */
+/** Lengths where the format or the tape changes form. */
 const LENGTHS = [0, 1, 2, ...around(64, 256, 4096, 65_536)];
 const LONG = around(2 ** 20);
 
@@ -220,7 +220,6 @@ test('more atoms than any table starts with', (t) => {
 /** Around depths where recursion may change. */
 const DEPTHS = [200, 201, 202, 400, 401, 402];
 
-/** Containers with something before and after the inner value. */
 const CONTAINERS: Readonly<Record<string, (inner: unknown) => unknown>> = {
   lists: (inner) => [1, inner, 'after'],
   tuples: (inner) => tuple(0.5, inner, atom('after')),

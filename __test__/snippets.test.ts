@@ -7,9 +7,8 @@ import { elixirAvailable } from './support/evaluators.js';
 import { pages } from './support/examples.js';
 import { projectRoot } from './support/root.js';
 
-// Examples in languages that are not run: the language itself takes them, at least.
+// Parses examples that no test runs.
 
-/** All blocks in a language, with the places where they begin. */
 function blocksIn(language: string): { place: string; text: string }[] {
   return pages().flatMap((page) => {
     const text = readFileSync(join(projectRoot(), page), 'utf8');
@@ -21,7 +20,7 @@ function blocksIn(language: string): { place: string; text: string }[] {
   });
 }
 
-/** The blocks, base64, that a program which reads one a line has complaints of. */
+/** Returns the errors of a program that reads one block in base64 per line. */
 function complaints(blocks: readonly { place: string; text: string }[], command: string[]) {
   const input = blocks.map(({ text }) => `${Buffer.from(text).toString('base64')}\n`).join('');
   const [program, ...args] = command;

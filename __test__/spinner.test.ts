@@ -6,7 +6,6 @@ import { environment } from '../src/platform/environment.js';
 import { Client, startClearServer } from '../src/index.js';
 import { Spinner } from '../src/bridge/spinner.js';
 
-/** A spinner whose spinning ends when the test says so. */
 function spinner({ hits = false, inFlight = 0 } = {}) {
   const seen = { spins: [] as number[], limits: [] as number[], drains: 0 };
   const state = { hits, inFlight, time: 0, takes: 0 };
@@ -21,7 +20,6 @@ function spinner({ hits = false, inFlight = 0 } = {}) {
     (microseconds) => seen.limits.push(microseconds),
     () => state.time,
   );
-  /** The end of a turn of the event loop that had events. */
   const turn = async (events = 1, running = 0): Promise<void> => {
     subject.onIdle(events, running);
     await new Promise((resolve) => setImmediate(resolve));
@@ -97,7 +95,6 @@ test('stops when others need the processor, and takes what has come', async (t) 
 });
 
 test('does not wait for anything else to wake the event loop', (t) => {
-  // In a process of its own, where nothing else does.
   const source = `
     import { Spinner } from ${JSON.stringify(new URL('../src/bridge/spinner.js', import.meta.url))};
     const start = performance.now();
@@ -142,8 +139,8 @@ test('a client and a server that have nothing to do use no CPU', async (t) => {
   for (let count = 0; count < 300; count++) {
     t.is(await client.call('m', 'echo', ['x']), 'x');
   }
-  // Compiling and collecting garbage may go on for a while. Who spins lets others go first, so that it shows
-  // as CPU on an idle machine and as changes of threads on a busy one.
+  // Compiling and collecting garbage may continue for a while. A spinner yields, so it shows as CPU
+  // time on an idle machine and as context switches on a busy one.
   for (let round = 0; ; round++) {
     const before = process.resourceUsage();
     await new Promise((resolve) => setTimeout(resolve, 300));

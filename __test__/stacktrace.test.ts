@@ -29,7 +29,6 @@ interface ReadFrame {
   line?: number;
 }
 
-/** The frames as plain objects; fails when one is not of Erlang's form. */
 function read(frames: readonly Term[]): ReadFrame[] {
   return frames.map((frame) => {
     if (!isTuple(frame) || frame.length !== 4) throw new Error('no frame');
@@ -108,7 +107,6 @@ test('what this library has called is the called function, whatever its name', (
 test('the library leaves itself out of real stacks', (t) => {
   let error: Error | undefined;
   try {
-    // Not well-formed: charlist throws, in a frame of its own.
     charlist('\ud800');
   } catch (caught) {
     error = caught as Error;
@@ -164,7 +162,7 @@ test('what comes after 64 KiB is not looked at', (t) => {
 });
 
 test('a huge stack costs little', (t) => {
-  // What takes the square of its length takes hours.
+  // Quadratic work would take hours.
   const start = performance.now();
   frames(`Error: no\n${`    at f (${'('.repeat(200)}${':1'.repeat(400)}\n`.repeat(50_000)}`);
   frames(`Error: no\n    at ${' [as '.repeat(10_000_000)}`);

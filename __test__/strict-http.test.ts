@@ -49,7 +49,6 @@ for (const [name, build] of Object.entries(malformed)) {
   test(`${name}: is answered 400 at once, in whatever pieces it comes`, async (t) => {
     const server = await serve(t, modules, { headersTimeout: 600_000 });
     const bytes = build();
-    // Up to its end, without what a reader might wait for.
     const head = bytes.subarray(0, text(bytes).search(/\r?\n\r?\n/) + 4);
     const socket = dial(server.port, '127.0.0.1').setNoDelay(true);
     t.teardown(() => socket.destroy());
@@ -68,7 +67,7 @@ test('whoever shows no signature keeps a connection for headersTimeout at most',
   const headersTimeout = 500;
   const server = await serve(t, modules, { headersTimeout, health: '/healthz' });
   const health = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n';
-  // Whatever it sends, it gets one answer and is parted from.
+  // It gets one answer, whatever it sends, and the connection closes.
   for (const [request, status] of [
     [health.repeat(10), 200],
     ['GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(10), 404],
@@ -83,7 +82,6 @@ test('whoever shows no signature keeps a connection for headersTimeout at most',
     t.is(answers[0]!.headers.get('connection'), 'close');
     t.true(closed);
   }
-  // And while it sends nothing that counts, its time goes on.
   for (const send of ['', '\r\n', 'G']) {
     const socket = dial(server.port, '127.0.0.1');
     socket.on('error', () => {});
@@ -136,7 +134,6 @@ test('a caller keeps its connection, and a health check on it ends it', async (t
   t.true(answers.closed);
 });
 
-/** Sends a request, ends its side, and waits for the other one to end. */
 async function halfClose(socket: Socket, target: string): Promise<string> {
   socket.end(requestBytes(signedRequest(secret, { target })));
   const chunks: Buffer[] = [];

@@ -11,7 +11,7 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** Who sits between client and server: collects two answers, and lets `mix` say what becomes of them. */
+/** Collects two answers between client and server, and lets `mix` change them. */
 async function between(
   t: ExecutionContext,
   port: number,
@@ -52,7 +52,6 @@ const HEADER = {
   signature: /^signature: .*$/m,
 };
 
-/** The first answer with a header of the second. */
 const take = (name: keyof typeof HEADER, to: Answer, from: Answer): Answer => ({
   ...to,
   head: to.head.replace(HEADER[name], HEADER[name].exec(from.head)![0]),

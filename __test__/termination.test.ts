@@ -6,7 +6,6 @@ import test from 'ava';
 const child = fileURLToPath(new URL('./support/termination-child.js', import.meta.url));
 
 interface Outcome {
-  /** Whether the codec worked, after each termination. */
   readonly worked: readonly boolean[];
   readonly errors?: readonly string[];
   readonly rounds?: readonly unknown[][];

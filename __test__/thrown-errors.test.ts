@@ -13,7 +13,6 @@ import {
 import { elixir } from '../src/elixir.js';
 import { connect, serve } from './support/rpc.js';
 
-/** What a caller sees of an error that a function threw. */
 async function thrown(
   t: ExecutionContext,
   make: () => unknown,
@@ -263,7 +262,6 @@ test('what a program has added to Object.prototype is not a detail of errors', a
   const fields = ['data', 'cause', 'code'];
   const { remote } = await thrown(t, () => {
     for (const field of fields) polluted[field] = 'polluted';
-    // Once the exception is on its way.
     queueMicrotask(() => {
       for (const field of fields) delete polluted[field];
     });

@@ -12,20 +12,15 @@ import { deafPort, eventually, openSockets, stallingServer } from './support/sta
 
 const PHASES = ['queued', 'resolve', 'connect', 'tls', 'send', 'wait', 'receive'];
 const LONG = 60_000;
-/**
- * Limits that a call runs into, in milliseconds. The shorter ones may run out before a call on a busy
- * machine has come to the phase where it stalls.
- */
+/** In milliseconds. On a busy machine, short ones may expire before the call stalls. */
 const LIMITS = [300, 1000, 5000, 20_000];
 
 interface Stalled {
   readonly url: string;
-  /** What the call is given, so that it stalls. */
   readonly args?: readonly unknown[];
   readonly options?: Partial<ClientOptions>;
-  /** Has to hold once the call has ended: what is left is only what was there before. */
+  /** True once the call has left nothing behind. */
   settled(): boolean;
-  /** A client whose connections are busy. */
   readonly client?: Client;
 }
 
@@ -43,7 +38,6 @@ const stalls: Readonly<Record<string, (t: ExecutionContext) => Promise<Stalled>>
   },
   async resolve(t) {
     const { createSocket } = await import('node:dgram');
-    // Hears every question and answers none.
     const dns = createSocket('udp4');
     dns.bind(0, '127.0.0.1');
     await once(dns, 'listening');
@@ -62,7 +56,6 @@ const stalls: Readonly<Record<string, (t: ExecutionContext) => Promise<Stalled>>
     return { url, settled: () => server.closed() === server.accepted() };
   },
   async 'tls, half of it'(t) {
-    // The header of a record that never comes.
     const server = await stallingServer(t, (socket) => {
       socket.once('data', () => socket.write(Buffer.from([22, 3, 3, 0, 100, 2])));
     });
@@ -73,7 +66,7 @@ const stalls: Readonly<Record<string, (t: ExecutionContext) => Promise<Stalled>>
     const server = await stallingServer(t, (socket) => socket.pause());
     const args = [Buffer.alloc(7 * 1024 * 1024)];
     const options = { compressionThreshold: Infinity };
-    // One that does not read does not see the end either.
+    // A peer that does not read does not see the end either.
     const before = openSockets();
     return { url: server.url, args, options, settled: () => openSockets() <= before + 1 };
   },
@@ -89,7 +82,6 @@ const stalls: Readonly<Record<string, (t: ExecutionContext) => Promise<Stalled>>
   },
   async 'receive, half a body'(t) {
     const server = await serve(t, { m: { f: () => 'x'.repeat(200_000) } });
-    // Passes on all but the end of the answer.
     const { connect: dial } = await import('node:net');
     const proxy = await stallingServer(t, (socket) => {
       const upstream = dial(server.port, '127.0.0.1');
@@ -117,7 +109,6 @@ for (const [name, stall] of Object.entries(stalls)) {
         const { url, args = [], options, settled, client: busy } = await stall(t);
         const limits = { connectTimeout: LONG, recvTimeout: LONG, ...options };
         const client = busy ?? connect(t, { url }, limits);
-        // A client that is busy already has a call under way.
         const before = client.stats().pending;
         const started = performance.now();
         const error = await t.throwsAsync(client.call('m', 'f', args, { [option]: limit }), {
@@ -222,7 +213,7 @@ test.serial(
     }
     const told = heads.map((head) => /^x-backwater-timeout: (\d+)\r?$/m.exec(head)?.[1]);
     t.is(told[0], undefined);
-    // The rest of the tighter limit when it is sent.
+    // The rest of the tighter limit at the time of sending.
     t.true(Number(told[1]) > 0 && Number(told[1]) <= LONG, String(told));
     t.is(told[2], String(LONG / 2));
     for (const [index, head] of heads.entries()) {

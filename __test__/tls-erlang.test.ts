@@ -5,7 +5,7 @@ import { Authority } from './support/certificates.js';
 import { connect, secret } from './support/rpc.js';
 import { serveTls } from './support/tls.js';
 
-// One after the other: peers that start at once, each compiling its modules, keep each other waiting.
+// Serial, because starting many Erlangs at once is slow.
 const withErlang = erlangAvailable() ? test.serial : test.serial.skip;
 const authority = new Authority();
 const other = new Authority('/CN=Somebody else');
@@ -74,7 +74,7 @@ for (const version of ['tlsv1.2', 'tlsv1.3']) {
       });
       t.like(result, { ok: `${index}` });
     }
-    // httpc would use the same connection again, whatever the options of ssl.
+    // httpc would reuse the same connection, regardless of the options of ssl.
     const stranger = startErlangClient({ secret });
     t.teardown(() => stranger.close());
     const without = await stranger.call(url, 'm', 'echo', '[1]', {

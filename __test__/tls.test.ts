@@ -58,7 +58,6 @@ async function failure(
   return error;
 }
 
-/** A connection of Node's own TLS. */
 async function dial(
   t: ExecutionContext,
   port: number,
@@ -103,7 +102,7 @@ test('keys of all kinds and forms', async (t) => {
     authority.server({ algorithm: ['ec', '-pkeyopt', 'ec_paramgen_curve:P-384'] }),
     { cert: rsa.cert, key: authority.convertKey(rsa.key, 'rsa', '-traditional') },
     { cert: good.cert, key: authority.convertKey(good.key, 'ec') },
-    // As editors of Windows write files.
+    // Like files of Windows editors.
     { cert: `\ufeff${text(good.cert)}`, key: text(good.key).replaceAll('\n', '\r\n') },
   ];
   for (const tls of kinds) {
@@ -204,7 +203,7 @@ test('that a server is not to be trusted is said though another one is not there
 
 test('a server that is slow to connect has all the time when no other is there', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
-  // Longer than one of several servers is waited for at first.
+  // Longer than the first attempt waits for one of several servers.
   const slow = await tcpServer(t, (socket) => {
     const upstream = createConnection(server.port, '127.0.0.1');
     upstream.on('error', () => socket.destroy());
@@ -213,7 +212,6 @@ test('a server that is slow to connect has all the time when no other is there',
   });
   const gone = await nobody(t);
   const url = [slow, gone].map((one) => one.url.replace('http:', 'https:'));
-  // Each tries one of the two first.
   const calls = Array.from({ length: 8 }, async (_, index) => {
     const client = connect(t, slow, { url: url as never, tls: { ca }, maxConnections: 1 + index });
     t.is(await client.call('m', 'echo', [index]), index);
@@ -302,7 +300,6 @@ test('what was not sent as a whole is sent again, and what was is not', async (t
     let answers = 0;
     const write = socket.write.bind(socket) as (chunk: unknown) => boolean;
     socket.write = (chunk: unknown) => (answers++, write(chunk));
-    // The second request gets no farther than its start.
     socket.prependListener('data', () => {
       if (answers > 0) socket.destroy();
     });
@@ -311,7 +308,6 @@ test('what was not sent as a whole is sent again, and what was is not', async (t
   t.is(await client.call('m', 'size', ['x']), 1);
   t.is(await client.call('m', 'size', ['x'.repeat(8_000_000)]), 8_000_000);
   t.is(proxy.sockets.length, 2);
-  // Whichever connection it came by.
   cut = () => proxy.sockets.forEach((socket) => socket.destroy());
   await t.throwsAsync(client.call('m', 'vanish'), { instanceOf: ConnectionLostError });
   t.is(calls, 1);
@@ -368,7 +364,7 @@ test('with clientCa, health needs no client certificate, and calls still do', as
     t.deepEqual(await get(path), [403, 'client_certificate_required', 'close'], path);
     t.deepEqual(await get(path, { method: 'POST' }), [403, 'client_certificate_required', 'close']);
   }
-  // Even with the right secret: the signature is not looked at.
+  // Even with the right secret, since the signature is not checked.
   const client = connect(t, server, { tls: { ca } });
   const error = await t.throwsAsync(client.call('m', 'echo', [1]), {
     instanceOf: ResponseAuthenticationError,
@@ -380,7 +376,7 @@ test('with clientCa, health needs no client certificate, and calls still do', as
   );
   t.is(server.stats().calls, 0);
   t.is(await connect(t, server, { tls: { ca, ...alice } }).call('m', 'echo', [1]), 1);
-  // A certificate that is not trusted is refused as ever, for the health check as well.
+  // An untrusted certificate is still refused, also for the health check.
   const mallory = other.issue({ subject: '/CN=mallory' });
   t.is((await failure(t, server.url, { ca, ...mallory })).reason, 'client_certificate_refused');
   const own = { cert: readFileSync(mallory.cert), key: readFileSync(mallory.key) };
@@ -469,7 +465,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     });
     t.is(await connect(t, proxy, { tls: { ca, ...alice } }).call('m', 'echo', [1]), 1);
     t.is(proxy.sockets[0]?.getProtocol(), version);
-    // Node's servers do not say why they close the connection, so it is not certain that this is why.
+    // Node's servers do not say why they close the connection, so the cause is uncertain.
     const without = connect(t, proxy, { tls: { ca } });
     const error = await t.throwsAsync(without.call('m', 'echo', [1]), { instanceOf: ConnectError });
     t.regex(error.message, /a client certificate/);
@@ -593,7 +589,7 @@ test('a stalled handshake is reset, and delays no one', async (t) => {
     await once(socket, 'close');
   });
   const client = connect(t, server, { tls: { ca } });
-  // On a busy machine its own handshakes may take too long as well.
+  // On a busy machine its own handshakes may take too long, too.
   await eventually('a call goes through', async () => {
     const result = await client.tryCall('m', 'echo', [1]);
     return result.ok && result.value === 1;

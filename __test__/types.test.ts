@@ -56,7 +56,7 @@ import * as terms from '../src/terms.js';
 import * as barrel from './support/barrel.js';
 import * as namespace from './support/exported.js';
 
-// What users write, and what must not compile. Nothing of this is run: the compiler checks it.
+// What users write, and what must not compile. The compiler checks this file; it never runs.
 
 const client = undefined as unknown as Client;
 const term = undefined as unknown as Term;
@@ -74,9 +74,9 @@ export function tuples(): void {
   expectTypeOf(asTerm).toExtend<Term>();
   const list: readonly unknown[] = pair;
   expectTypeOf(list).toExtend<readonly unknown[]>();
-  // @ts-expect-error: a list is not a tuple
+  // @ts-expect-error
   const wrong: Tuple<[Atom, string]> = [atom('ok'), 'x'];
-  // @ts-expect-error: a number is not a string
+  // @ts-expect-error
   const other: Tuple<[Atom, string]> = tuple(atom('ok'), 1);
   // @ts-expect-error: tuples do not change
   pair[1] = 'y';
@@ -103,13 +103,13 @@ export function narrowing(): void {
   if (isTuple(anything, atom('ok'), 2)) expectTypeOf(anything[1]).toBeUnknown();
   if (isTuple(anything, atom('rec'), 9)) expectTypeOf(anything[8]).toBeUnknown();
   if (isTuple(anything, atom('ok'))) expectTypeOf(anything[0]).toEqualTypeOf<Atom>();
-  // @ts-expect-error: the length is a number
+  // @ts-expect-error
   isTuple(term, atom('ok'), '2');
 }
 
 export function unions(result: Tuple<[Atom, number]> | Tuple<[Atom, string, Atom]> | Atom): void {
   if (isTuple(result, atom('ok'), 2)) expectTypeOf(result[1]).toBeNumber();
-  // It may be a pair still, of another tag.
+  // It may still be a pair with another tag.
   else if (isTuple(result, atom('other'), 2)) expectTypeOf(result[1]).toBeNumber();
   else if (isTuple(result, atom('error'), 3)) expectTypeOf(result[1]).toBeString();
 }
@@ -124,11 +124,11 @@ export function instances(): void {
   ).toEqualTypeOf<Map<Atom, number>>();
   expectTypeOf<Float | ImproperList | Pid | null | undefined | bigint>().toExtend<Term>();
   expectTypeOf({ a: [1, 'x', atom('ok')] }).toExtend<Term>();
-  // @ts-expect-error: a Date is not a term
+  // @ts-expect-error
   const date: Term = new Date();
   // @ts-expect-error: atoms are made by atom
   new terms.Atom('ok');
-  // @ts-expect-error: a name is a string
+  // @ts-expect-error
   atom(1);
   void date;
 }
@@ -141,15 +141,15 @@ export function codec(): void {
   expectTypeOf(toElixir(1, { structs: false })).toBeString();
   expectTypeOf<DecodeOptions['terms']>().toEqualTypeOf<'js' | 'exact' | undefined>();
   expectTypeOf(charlistToString(term)).toBeString();
-  // @ts-expect-error: unknown mode
+  // @ts-expect-error
   decode(Buffer.of(131, 97, 1), { terms: 'loose' });
-  // @ts-expect-error: unknown option
+  // @ts-expect-error
   encode(1, { objectkeys: 'atom' });
-  // @ts-expect-error: bytes are no string
+  // @ts-expect-error
   decode('text');
   // @ts-expect-error: Erlang has no structs
   toErlang(1, { structs: false });
-  // @ts-expect-error: text is a string
+  // @ts-expect-error
   fromErlang(Buffer.from('ok'));
 }
 
@@ -172,20 +172,20 @@ export async function calls(): Promise<void> {
       expectTypeOf(tried.error.remote!.code).toEqualTypeOf<string | undefined>();
     }
     expectTypeOf(isRetryable(tried.error, { idempotent: true })).toBeBoolean();
-    // @ts-expect-error: it is spelt idempotent
+    // @ts-expect-error
     isRetryable(tried.error, { idempotence: true });
   }
   const strings = client.module<{ to_upper(text: string): string }>('string');
   expectTypeOf(await strings.to_upper('x')).toBeString();
-  // @ts-expect-error: unknown function
+  // @ts-expect-error
   await strings.to_lower('x');
-  // @ts-expect-error: the argument is a string
+  // @ts-expect-error
   await strings.to_upper(1);
-  // @ts-expect-error: args are an array
+  // @ts-expect-error
   await client.call('m', 'f', 1);
   // @ts-expect-error: a secret is needed
   await call({ url: 'localhost' }, 'm', 'f');
-  // @ts-expect-error: times are numbers
+  // @ts-expect-error
   await client.call('m', 'f', [], { recvTimeout: '1s' });
 }
 
@@ -194,9 +194,9 @@ export async function servers(): Promise<void> {
   const server = await startClearServer('secret', { math: expose(math, { exports: ['add'] }) });
   expectTypeOf(server.port).toBeNumber();
   expose.fn((...numbers) => numbers.length, { arity: [1, 2] });
-  // @ts-expect-error: unknown function
+  // @ts-expect-error
   expose(math, { exports: ['sub'] });
-  // @ts-expect-error: unknown option
+  // @ts-expect-error
   await startClearServer('secret', {}, { prot: 1 });
   await server.close();
 }
@@ -206,7 +206,7 @@ interface Order {
   lines: { name: string; price: number }[];
 }
 
-/** How to take an unknown value to pieces. */
+/** How to narrow an unknown value. */
 export function known(value: Term): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') expectTypeOf(value).toBeString();
@@ -218,14 +218,14 @@ export function known(value: Term): string {
   if (Array.isArray(value)) return value.map((each: Term) => known(each)).join();
   if (value instanceof ImproperListClass) return known(value.tail);
   if (typeof value === 'number') return value.toFixed(2);
-  // @ts-expect-error: it may be anything still
+  // @ts-expect-error: still unknown
   void value.id;
   return 'something else';
 }
 
 export async function callsOfRecords(controller: AbortController): Promise<void> {
   const order: Order = { id: 1, lines: [] };
-  // What an interface describes can be sent, and lists that are not to be changed.
+  // Values of interfaces and readonly lists can be sent.
   const found = await client.call<Order>('orders', 'save', [order] as const);
   expectTypeOf(found.lines[0]!.name).toBeString();
   const ids: readonly number[] = [1, 2];
@@ -238,27 +238,27 @@ export async function callsOfRecords(controller: AbortController): Promise<void>
   const options = { idempotent: true, maxRetries: 2, hedgeDelay: 50 } satisfies CallOptions;
   await client.call('m', 'f', [], options);
   const tried = await client.tryCall<Order>('orders', 'find', [1]);
-  // @ts-expect-error: it may be undefined
+  // @ts-expect-error
   void tried.value;
   if (!tried.ok && tried.error instanceof RemoteException) {
     expectTypeOf(tried.error.class).toEqualTypeOf<'error' | 'exit' | 'throw'>();
   }
-  // @ts-expect-error: a record is not a list of arguments
+  // @ts-expect-error: not a list of arguments
   await client.call('orders', 'save', order);
-  // @ts-expect-error: an awaited value is not a promise
+  // @ts-expect-error: not a promise
   (await client.call<number>('m', 'f')).then();
   await client.call('m', 'f', [], { signal: undefined as unknown as OldSignal });
-  // @ts-expect-error: it is the signal that is given, not its controller
+  // @ts-expect-error: a controller instead of its signal
   await client.call('m', 'f', [], { signal: controller });
-  // @ts-expect-error: the options come after the arguments
+  // @ts-expect-error: options follow the arguments
   await client.call('m', 'f', { timeout: 100 });
-  // @ts-expect-error: it is spelt maxRetries
+  // @ts-expect-error
   await client.call('m', 'f', [], { retries: 1 });
-  // @ts-expect-error: it is true or false
+  // @ts-expect-error
   await client.call('m', 'f', [], { idempotent: 'yes' });
-  // @ts-expect-error: how many connections there are is for the client to know
+  // @ts-expect-error: only for clients
   await client.call('m', 'f', [], { maxConnections: 1 });
-  // @ts-expect-error: names are strings
+  // @ts-expect-error
   await client.call(atom('m'), 'f');
 }
 
@@ -276,26 +276,26 @@ export async function modulesOfServers(): Promise<void> {
   expectTypeOf(await remote.first([1])).toBeUnknown();
   // The server gives the context, callers do not.
   expectTypeOf(await remote.audit(7)).toBeString();
-  // @ts-expect-error: only functions can be called
+  // @ts-expect-error
   await remote.version();
   // @ts-expect-error: the argument is missing
   await remote.find();
   // @ts-expect-error: an order has lines
   await remote.save({ id: 1 });
-  // @ts-expect-error: it takes an id, and the context is not the caller's to give
+  // @ts-expect-error: callers do not give the context
   await remote.audit({}, 7);
   // Names that JavaScript reads of any object are not remote functions.
   const local = client.module<typeof shop & Local>('shop');
   expectTypeOf(await local.find(1)).toEqualTypeOf<Order>();
   expectTypeOf(await local.equal()).toBeNumber();
   expectTypeOf(local.toString()).toBeString();
-  // @ts-expect-error: await asks for it
+  // @ts-expect-error: await
   void local.then;
-  // @ts-expect-error: JSON.stringify asks for it
+  // @ts-expect-error: JSON.stringify
   void local.toJSON;
-  // @ts-expect-error: old versions of Node asked for it
+  // @ts-expect-error: old versions of Node
   void local.inspect;
-  // @ts-expect-error: names with two underscores
+  // @ts-expect-error: two underscores
   void local.__info__;
   // @ts-expect-error: symbols
   void local[Symbol.iterator];
@@ -303,7 +303,7 @@ export async function modulesOfServers(): Promise<void> {
   expectTypeOf(await any['find']!(1, 'two')).toEqualTypeOf<Term>();
 }
 
-/** As polyfills had it before `reason` and `throwIfAborted`. */
+/** Polyfills before `reason` and `throwIfAborted`. */
 interface OldSignal extends EventTarget {
   readonly aborted: boolean;
   onabort: null | ((event: Event) => void);
@@ -330,19 +330,19 @@ export async function clients(): Promise<void> {
   new Client({ url: async () => ['10.0.0.1:8080'], secret: 'x' });
   several.setSecrets(['new', 'old']);
   expectTypeOf(several.stats().pending).toBeNumber();
-  // @ts-expect-error: figures are only read
+  // @ts-expect-error
   several.stats().pending = 0;
-  // @ts-expect-error: a URL is needed
+  // @ts-expect-error
   new Client({ secret: 'x' });
-  // @ts-expect-error: the secret may be undefined
+  // @ts-expect-error: possibly undefined
   new Client({ url: 'x', secret: process.env['SECRET'] });
-  // @ts-expect-error: it is spelt recvTimeout
+  // @ts-expect-error
   new Client({ url: 'x', secret: 'x', receiveTimeout: 1 });
-  // @ts-expect-error: it is spelt ca
+  // @ts-expect-error
   new Client({ url: 'x', secret: 'x', tls: { cas: 'ca.pem' } });
-  // @ts-expect-error: a URL is not a number
+  // @ts-expect-error
   new Client({ url: 8080, secret: 'x' });
-  // @ts-expect-error: there are two modes
+  // @ts-expect-error
   new Client({ url: 'x', secret: 'x', terms: 'erlang' });
   // @ts-expect-error: options are one object
   new Client('http://127.0.0.1:8080', 'secret');
@@ -360,34 +360,33 @@ export async function moreServers(): Promise<void> {
   expectTypeOf(server.url).toBeString();
   await startClearServer('secret', new Map([['m', { f: () => 1 }]]));
   await startClearServer('secret', { namespace, barrel });
-  // Functions of workers are in a file of their own.
   await startClearServer('secret', new URL('./modules.js', import.meta.url), { workers: 2 });
   const secure = await startTlsServer('secret', modules, { tls: { cert: 'c.pem', key: 'k.pem' } });
   await secure.setCertificate({ cert: 'c.pem', key: 'k.pem' });
-  // @ts-expect-error: a clear server has no certificate
+  // @ts-expect-error: no certificate without TLS
   await server.setCertificate({ cert: 'c.pem', key: 'k.pem' });
-  // @ts-expect-error: a certificate is needed
+  // @ts-expect-error
   await startTlsServer('secret', modules);
-  // @ts-expect-error: a key is needed
+  // @ts-expect-error
   await startTlsServer('secret', modules, { tls: { cert: 'c.pem' } });
-  // @ts-expect-error: TLS is for startTlsServer
+  // @ts-expect-error: only for startTlsServer
   await startClearServer('secret', modules, { tls: { cert: 'c.pem', key: 'k.pem' } });
   const ofTls: SecureServerOptions = { tls: { cert: 'c.pem', key: 'k.pem' } };
   // @ts-expect-error: the same as a variable
   await startClearServer('secret', modules, ofTls);
   // @ts-expect-error: the secret comes first
   await startClearServer(modules, 'secret');
-  // @ts-expect-error: modules are an object, and no names
+  // @ts-expect-error: a list of names
   await startClearServer('secret', ['string']);
-  // @ts-expect-error: a path is given as a URL
+  // @ts-expect-error: a path instead of a URL
   await startClearServer('secret', './modules.js', { workers: 2 });
-  // @ts-expect-error: a port is a number
+  // @ts-expect-error
   await startClearServer('secret', modules, { port: process.env['PORT'] });
-  // @ts-expect-error: it is spelt timeout
+  // @ts-expect-error
   await server.close({ timeOut: 1 });
-  // @ts-expect-error: an arity is a number
+  // @ts-expect-error
   expose.fn(() => 1, { arity: '1' });
-  // @ts-expect-error: unknown choice
+  // @ts-expect-error
   expose.fn(() => 1, { binaries: 'text' });
 }
 
@@ -395,12 +394,12 @@ export function failures(error: unknown): void {
   if (error instanceof TimeoutError) {
     expectTypeOf(error.times.wait).toBeNumber();
     if (error.phase === 'wait') return;
-    // @ts-expect-error: unknown phase
+    // @ts-expect-error
     if (error.phase === 'waiting') return;
   }
   if (error instanceof RemoteError) {
     if (error.status === 'not_found' || error.status === 503) return;
-    // @ts-expect-error: it is called not_found
+    // @ts-expect-error
     if (error.status === 'notFound') return;
   }
   if (error instanceof ConnectError) expectTypeOf(error.host).toEqualTypeOf<string | undefined>();
@@ -430,23 +429,23 @@ export function otherClientsAreToldWhatTheyUse(url: string, secret: string): voi
   );
   encodeRequest({ url, secret }, 'm', 'f', [], { acceptEncoding: 'identity', timeout: 100 });
   encodeRequest({ url, secret, tls: undefined }, 'm', 'f');
-  // @ts-expect-error: the other client makes the connection
+  // @ts-expect-error: the other client connects
   encodeRequest({ url, secret, tls: { ca: 'ca.pem' } }, 'm', 'f');
   const target: ClientOptions = { url, secret, tls: { ca: 'ca.pem' } };
-  // @ts-expect-error: of a client may be several servers, and TLS
+  // @ts-expect-error: possibly several servers, or TLS
   encodeRequest(target, 'm', 'f');
-  // @ts-expect-error: a request goes to one server
+  // @ts-expect-error: only one server
   encodeRequest({ url: [url], secret }, 'm', 'f');
-  // @ts-expect-error: there are two
+  // @ts-expect-error
   encodeRequest({ url, secret }, 'm', 'f', [], { acceptEncoding: 'br' });
-  // @ts-expect-error: only requests for other clients have it
+  // @ts-expect-error: only for other clients
   new Client({ url, secret, acceptEncoding: 'gzip' });
   const context = { secret, requestId: '' };
   const answer = { status: 200, headers: {}, body: Buffer.of() };
   decodeResponse(context, answer, { terms: 'exact' });
-  // @ts-expect-error: the encoding is chosen by the request
+  // @ts-expect-error: the request chooses
   decodeResponse(context, answer, { acceptEncoding: 'gzip' });
-  // @ts-expect-error: a body is bytes
+  // @ts-expect-error
   decodeResponse(context, { ...answer, body: 'text' });
 }
 
@@ -469,17 +468,17 @@ export function exposedModules(shop: Shop): void {
   expectTypeOf(remote).toEqualTypeOf<RemoteModule<typeof exposed>>();
   expectTypeOf(remote.find(1)).toEqualTypeOf<Promise<Order>>();
   expectTypeOf<RemoteModule<Shop>['find']>().toEqualTypeOf<(id: number) => Promise<Order>>();
-  // @ts-expect-error: only find is exposed
+  // @ts-expect-error: not exposed
   void remote.order;
-  // @ts-expect-error: what is exposed is called by way of a server
+  // @ts-expect-error: only a server can call it
   exposed.find(1);
-  // @ts-expect-error: it is private
+  // @ts-expect-error: private
   expose(shop, { exports: ['reserve'] });
-  // @ts-expect-error: it is not a function
+  // @ts-expect-error: not a function
   expose(shop, { exports: ['stock'] });
-  // @ts-expect-error: unknown method
+  // @ts-expect-error
   expose(shop, { exports: ['finds'] });
-  // @ts-expect-error: a class is not an instance of it
+  // @ts-expect-error: a class, not an instance
   expose(Shop, { exports: ['find'] });
   expose(new Map([[1, 2]]), { exports: ['get'] });
   const some = { exports: ['find', 'order'] } satisfies { exports: ('find' | 'order')[] };
@@ -491,29 +490,29 @@ export async function modulesThatAreRefused(shop: Shop, modules: Modules): Promi
   await startClearServer('secret', modules);
   await startClearServer('secret', { shop: expose(shop, { exports: ['find'] }) });
   await startClearServer('secret', { math: { pass: expose.fn(pass, { arity: [1, 2] }) } });
-  // @ts-expect-error: callers could not give a count
+  // @ts-expect-error: callers cannot give a count
   await startClearServer('secret', { shop: expose(shop, { exports: ['order'] }) });
-  // @ts-expect-error: a rest parameter is of any length
+  // @ts-expect-error: a rest parameter
   await startClearServer('secret', { math: { pass } });
   // @ts-expect-error: an optional parameter
   await startClearServer('secret', { math: { f: (a?: number) => a } });
-  // @ts-expect-error: a default makes a parameter optional
+  // @ts-expect-error: an optional parameter
   await startTlsServer('secret', { m: { f: (a = 1) => a } }, { tls: { cert: 'c', key: 'k' } });
-  // @ts-expect-error: a property that is not a function
+  // @ts-expect-error
   await startClearServer('secret', { math: { pi: 3 as number } });
-  // @ts-expect-error: beside one that is
+  // @ts-expect-error
   await startClearServer('secret', { math: { f: () => 1, version: '1.0' } });
-  // @ts-expect-error: a function that is not there
+  // @ts-expect-error
   await startClearServer('secret', { math: { f: undefined } });
-  // @ts-expect-error: a function that may not be there
+  // @ts-expect-error
   await startClearServer('secret', { math: { f: undefined as undefined | (() => number) } });
-  // @ts-expect-error: a module is not a number
+  // @ts-expect-error
   await startClearServer('secret', { math: 1 });
-  // @ts-expect-error: nor a function
+  // @ts-expect-error
   await startClearServer('secret', { math: () => 1 });
-  // @ts-expect-error: nor a list
+  // @ts-expect-error
   await startClearServer('secret', { math: [() => 1] });
-  // @ts-expect-error: nor a promise
+  // @ts-expect-error
   await startClearServer('secret', { math: import('./support/exported.js') });
   await startClearServer('secret', { any: undefined as any, f: { f: undefined as any } });
   await startClearServer('secret', { m: { f: undefined as unknown as (...args: any[]) => any } });
@@ -527,24 +526,24 @@ interface Tree {
 
 export async function resultsThatAreRefused(): Promise<void> {
   const when = { born: () => new Date() };
-  // @ts-expect-error: a Date is not a term
+  // @ts-expect-error
   await startClearServer('secret', { when });
-  // @ts-expect-error: nor by way of a promise
+  // @ts-expect-error: in a promise
   await startClearServer('secret', { when: { born: async () => new Date() } });
-  // @ts-expect-error: nor inside of a value
+  // @ts-expect-error: in a value
   await startClearServer('secret', { when: { born: () => ({ users: [{ born: new Date() }] }) } });
-  // @ts-expect-error: nor perhaps
+  // @ts-expect-error: possibly a Date
   await startClearServer('secret', { when: { born: (): Date | null => null } });
   const clock = expose({ now: () => new Date() }, { exports: ['now'] });
-  // @ts-expect-error: nor of a method
+  // @ts-expect-error: from a method
   await startClearServer('secret', { clock });
-  // @ts-expect-error: nor with another option
+  // @ts-expect-error: with another option
   await startClearServer('secret', { when }, { port: 0 });
-  // @ts-expect-error: nor of a function that knows about its calls
+  // @ts-expect-error: with a context
   await startClearServer('secret', { m: { f: expose.fn((_c) => new Date(), { context: true }) } });
-  // @ts-expect-error: a Set is not a term
+  // @ts-expect-error
   await startClearServer('secret', { m: { f: () => new Set([1]) } });
-  // @ts-expect-error: a function is not a term
+  // @ts-expect-error
   await startClearServer('secret', { m: { f: () => () => 1 } });
   const { encoders } = elixir();
   await startClearServer('secret', { when }, { encoders });
@@ -580,7 +579,7 @@ export async function resultsThatAreRefused(): Promise<void> {
 export function schemas(): void {
   const numbers = z.tuple([z.number(), z.string().transform((text) => text.length)]);
   const fn = expose.fn((a, b) => ({ sum: a + b }), { args: numbers });
-  // The function gets what comes out of the schema, callers give what goes in.
+  // The function gets the schema's output, callers give its input.
   expectTypeOf(fn).toExtend<(a: number, b: number) => { sum: number }>();
   const remote = undefined as unknown as RemoteModule<{ fn: typeof fn }>;
   expectTypeOf(remote.fn).toEqualTypeOf<(a: number, b: string) => Promise<{ sum: number }>>();
@@ -596,19 +595,19 @@ export function schemas(): void {
   expectTypeOf(remoteFound.found).toEqualTypeOf<(args_0: { id: string }) => Promise<string>>();
   const ark = expose.fn((a, b) => a > b.length, { args: type(['number', 'string']) });
   expectTypeOf(ark).toExtend<(a: number, b: string) => boolean>();
-  // @ts-expect-error: the schema makes a number of the second one
+  // @ts-expect-error: the second one is a number
   expose.fn((a: number, b: string) => [a, b], { args: numbers });
-  // @ts-expect-error: there are two
+  // @ts-expect-error: only two arguments
   expose.fn((a: number, b: number, c: number) => [a, b, c], { args: numbers });
   const several = z.tuple([z.number(), z.string().optional()]);
   expose.fn((a, b) => [a, b], { args: several, arity: [1, 2] });
-  // @ts-expect-error: with an optional argument there are several arities
+  // @ts-expect-error: several arities
   expose.fn((a, b) => [a, b], { args: several });
-  // @ts-expect-error: a list has any length
+  // @ts-expect-error: any length
   expose.fn((...all) => all.length, { args: z.array(z.number()) });
   // @ts-expect-error: arguments are a list
   expose.fn((a) => a, { args: z.object({ id: z.number() }) });
-  // @ts-expect-error: it is not a schema
+  // @ts-expect-error
   expose.fn((a) => a, { args: ['number'] });
 }
 
@@ -655,9 +654,9 @@ export async function streams(client: Client): Promise<void> {
   expectTypeOf(streamed.anything).toEqualTypeOf<() => RemoteStream<any>>();
   expectTypeOf(streamed.unknown).toEqualTypeOf<() => RemoteStream<unknown>>();
   expectTypeOf(client.with({ timeout: 1 }).streams<Log>('log')).toEqualTypeOf<StreamsOf<Log>>();
-  // @ts-expect-error: unknown function
+  // @ts-expect-error
   streamed.missing();
-  // @ts-expect-error: it takes a number
+  // @ts-expect-error
   streamed.tail('1');
 
   for await (const item of client.stream('log', 'tail', [1])) {
@@ -667,7 +666,7 @@ export async function streams(client: Client): Promise<void> {
   for await (const line of client.stream<string>('log', 'tail', [1], options)) {
     expectTypeOf(line).toEqualTypeOf<string>();
   }
-  // @ts-expect-error: calls have no such option
+  // @ts-expect-error: only for streams
   await client.call('log', 'tail', [1], { idleTimeout: 1 });
   await using stream = client.stream<string>('log', 'tail');
   expectTypeOf((await stream.next()).value).toEqualTypeOf<string | undefined>();

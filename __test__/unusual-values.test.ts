@@ -170,7 +170,7 @@ for (const [what, make] of Object.entries(thrown)) {
     const server = await serve(t, { m: { f: () => 1 } });
     const client = connect(t, server);
     const values = [bad, [1, bad], { a: bad }, new Map([[bad, 1]]), new Proxy([bad], {})];
-    // As often as code is generated for.
+    // Enough to generate code.
     const many = Array.from({ length: 200 }, (_, index) => ({ id: index, inner: {} as object }));
     encode(many);
     many[150] = { id: 1, inner: bad };
@@ -318,7 +318,6 @@ test('instanceof distinguishes subclasses of value classes', (t) => {
 
 // Shapes
 
-/** Runs a program with the library as `b`, and returns its JSON output. */
 function run(program: string, ...flags: string[]): unknown {
   const library = pathToFileURL(join(root, 'build-test', 'src', 'index.js')).href;
   const source = `const b = await import(${JSON.stringify(library)});\n${program}`;

@@ -32,10 +32,9 @@ interface Exchange {
   client_result: Result;
 }
 
-/** The secret of the server that was recorded. */
 const SECRET = 'backwater vectors: shared secret!';
 
-/** Where this library differs on purpose; see __test__/vectors/README.md. */
+/** Intended differences; see __test__/vectors/README.md. */
 const ANSWERED_OTHERWISE = new Map([
   ['arguments are an improper list', { status: 400, body: 'arguments_not_a_list' }],
 ]);
@@ -68,7 +67,6 @@ for (const exchange of readVectors<Exchange>('wire/exchanges.jsonl')) {
   });
 }
 
-/** A module with the function that the path names, which does what the peer's did. */
 function modulesOf({ request, response, client_result: result }: Exchange) {
   const functions: Record<string, object> = {};
   const [, module = 'erlang', name = '-', arity = '1'] =
@@ -85,7 +83,6 @@ function modulesOf({ request, response, client_result: result }: Exchange) {
   return modules;
 }
 
-/** Sends the request byte for byte. */
 async function send(port: number, request: Exchange['request']): Promise<RawAnswer> {
   const { method, target, headers, body } = request;
   const parts = { method, target, headers, body: Buffer.from(body, 'base64') };
@@ -94,7 +91,7 @@ async function send(port: number, request: Exchange['request']): Promise<RawAnsw
   return answers[0];
 }
 
-/** Headers whose values follow from the encoding or the moment. */
+/** Headers whose values depend on the encoding or the time. */
 const VARIABLE = new Set([
   'date',
   'server',
@@ -115,7 +112,7 @@ function compare(t: ExecutionContext, answer: RawAnswer, { response, name }: Exc
   const theirs = unpack(Buffer.from(response.body, 'base64'), expected);
   if (response.status === 200) {
     compareTerms(t, ours, theirs);
-    // A result that gzip makes larger is sent as it is.
+    // A result that gzip makes larger is sent uncompressed.
     if (answer.headers.has('content-encoding')) t.is(expected.get('content-encoding'), 'gzip');
     if (/compressed result|arguments and result/.test(name)) {
       t.is(answer.headers.get('content-encoding'), 'gzip');
@@ -124,7 +121,7 @@ function compare(t: ExecutionContext, answer: RawAnswer, { response, name }: Exc
     t.is(ours.toString(), theirs.toString());
   }
   if (response.headers.length === 0) return;
-  // Our server says how long it keeps a connection; both say when they close it.
+  // Only our server says how long it keeps a connection.
   const isPlain = (header: string, value: string): boolean =>
     !VARIABLE.has(header) &&
     header !== 'keep-alive' &&
@@ -138,7 +135,7 @@ function compare(t: ExecutionContext, answer: RawAnswer, { response, name }: Exc
     /headers="([^"]*)"/
       .exec(headers.get('signature') ?? '')?.[1]
       ?.split(' ')
-      // The reference signs `connection`, which proxies remove; the detail of a refusal is ours alone.
+      // The reference signs `connection`, which proxies remove, and has no details.
       .filter((name) => !['content-encoding', 'connection', 'x-backwater-detail'].includes(name));
   t.deepEqual(signed(answer.headers), signed(expected));
 }
@@ -146,7 +143,7 @@ function compare(t: ExecutionContext, answer: RawAnswer, { response, name }: Exc
 function compareTerms(t: ExecutionContext, ours: Buffer, theirs: Buffer): void {
   const [mine, own] = [ours, theirs].map((bytes) => decode(bytes, { terms: 'exact' }) as never[]);
   if (String((own as unknown[])[0]) === 'exception') {
-    // The stacks are of different worlds, but both there or both not.
+    // The stacks differ, but both or neither must exist.
     const [a, b] = [mine, own].map(
       (term) => (term as unknown[])[1] as [unknown, unknown, unknown[]],
     );

@@ -17,12 +17,12 @@ import {
 import { connect, secret, serve } from './support/rpc.js';
 import { eventually } from './support/stalling.js';
 
-// One after the other: each has threads enough of its own.
+// Serial, because each has many threads.
 const test = anyTest.serial;
 
 const modules = new URL('./support/workers/modules.js', import.meta.url);
 
-// Workers that end are reported; that is what these tests do all the time.
+// These tests end workers, which emit warnings.
 process.on('warning', () => {});
 
 async function start(t: ExecutionContext, options: ServerOptions = {}): Promise<Server> {
@@ -63,7 +63,7 @@ test('the calls run in worker threads', async (t) => {
   const client = connect(t, server);
   const ids = new Set<unknown>();
   let made = 0;
-  // They take turns, but one that is slow to wake up may be relieved by the other.
+  // Workers take turns, unless one is slow to wake up.
   while (ids.size < 2 && made++ < 10_000) ids.add(await client.call('thread', 'id'));
   t.is(ids.size, 2);
   t.is(await client.call('thread', 'is_main'), false);
@@ -93,7 +93,7 @@ test('values, exceptions and contexts are as in the main thread', async (t) => {
 });
 
 test('the worker with the fewest calls in flight gets the next one', async (t) => {
-  // Of a worker that does not run for a while on a busy machine the other one takes more.
+  // On a busy machine, a worker that waits leaves more calls to the other one.
   await eventually('each has its part', async () => {
     const server = await start(t);
     const client = connect(t, server);
@@ -113,7 +113,7 @@ test('a function that blocks one worker delays no other call', async (t) => {
   const client = connect(t, server);
   const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
   const blocked = client.call<number>('work', 'block_while_there_is', [file]);
-  // Until it has begun, it may go to either worker, and calls that are made after it may come before it.
+  // Until it has begun, either worker may take it, and later calls may precede it.
   await eventually('it has begun', () => existsSync(`${file}.begun`));
   const others = await Promise.all(
     Array.from({ length: 200 }, () => client.call<number>('thread', 'id')),
@@ -137,7 +137,7 @@ for (const [how, options] of [
     const [crash, inTheMiddle] = await Promise.all([failed(client.call('end', how)), failed(held)]);
     endedInTheMiddle(t, crash);
     endedInTheMiddle(t, inTheMiddle);
-    // Waits until there is a worker again, and on a busy machine longer than one call waits.
+    // On a busy machine, a new worker takes longer than one call waits.
     let after: unknown;
     await eventually('there is a worker again', async () => {
       const result = await client.tryCall('thread', 'id');
@@ -159,7 +159,6 @@ test('calls that a worker has not begun when it ends go to another one', async (
     eventually(`${count} calls are there`, () => server.stats().pending === count);
   const blocked = [1, 2].map(() => failed(client.call('work', 'block_while_there_is', [file])));
   await pending(2);
-  // Either worker has one call that it is at, and others behind it; one of them has this first.
   const crash = failed(client.call('end', 'by_exit'));
   await pending(3);
   const behind = Array.from({ length: 6 }, (_, index) => client.call('work', 'echo', [index]));
@@ -288,7 +287,6 @@ test('worker threads run the interceptors that the file exports', async (t) => {
     [list, 'export const m = { echo: (x) => x };', tagged],
     [list, 'export default { m: { echo: (x) => x } };', tagged],
     ['export const interceptors = [];', 'export const m = { echo: (x) => x };', 7],
-    // A module may have this name.
     ['export const interceptors = { f: () => 1 };', 'export const m = { echo: (x) => x };', 7],
   ] as const;
   for (const [exported, modules, expected] of cases) {

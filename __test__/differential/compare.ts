@@ -2,12 +2,9 @@ import { decode, encode, Fun, ImproperList, TermError } from '../../src/index.js
 import type { ErlangDescription } from '../interop/erlang.js';
 import { canonical, exactValue } from '../support/vectors.js';
 
-/** What this library makes of an encoding. */
 export type Own =
   | { readonly value: unknown; readonly encoded: Buffer }
-  /** The message of the TermError. */
   | { readonly refused: string }
-  /** An error that is none of the library's. */
   | { readonly crashed: string };
 
 export type DifferenceKind =
@@ -22,7 +19,6 @@ export type DifferenceKind =
   | 'an encoding of another term'
   | 'the modes differ';
 
-/** Errors of answers that Erlang has not given. */
 export const ENDED = 'it ends';
 export const NOT_ASKED = 'it is not asked';
 
@@ -48,7 +44,7 @@ export function decodeHere(bytes: Uint8Array): Own {
   }
 }
 
-/** How the two answers differ; undefined when they do not. */
+/** Returns how the two answers differ; undefined if they agree. */
 export function compare({ bytes, own, erlang }: Case): Difference | undefined {
   const found = (kind: DifferenceKind, ours = describeOwn(own)): Difference => ({
     kind,
@@ -62,7 +58,7 @@ export function compare({ bytes, own, erlang }: Case): Difference | undefined {
   if ('error' in erlang && erlang.error === NOT_ASKED) return found('Erlang is not asked');
   if ('refused' in own) return 'error' in erlang ? undefined : found('taken by Erlang only');
   if ('error' in erlang) return found('taken here only');
-  // A prefix is taken exactly from the length on that the term has.
+  // A prefix must be accepted exactly from the term's length on.
   if (!takes(bytes.subarray(0, erlang.used)) || takes(bytes.subarray(0, erlang.used - 1))) {
     return found('another length');
   }
@@ -72,14 +68,13 @@ export function compare({ bytes, own, erlang }: Case): Difference | undefined {
   }
   if (erlang.same !== true) return found('an encoding of another term');
   const reencoded = Buffer.from(erlang.reencoded, 'base64');
-  // Erlang orders the pairs of a map anew.
+  // Erlang reorders the pairs of a map.
   const alike = hasOrder(own.value)
     ? own.encoded.length === reencoded.length
     : own.encoded.equals(reencoded);
   return alike ? undefined : found('another encoding');
 }
 
-/** Whether there is a map of several pairs in a term. */
 function hasOrder(value: unknown): boolean {
   const stack = [value];
   for (let next = stack.pop(); stack.length > 0 || next !== undefined; next = stack.pop()) {
@@ -101,7 +96,7 @@ function takes(bytes: Uint8Array): boolean {
   return !('refused' in decodeHere(bytes));
 }
 
-/** The default mode has to take what the exact one takes, and to give a term. */
+/** The default mode must accept what the exact mode accepts, and return a term. */
 function plainMode(bytes: Uint8Array, taken: boolean): string | undefined {
   try {
     encode(decode(bytes));

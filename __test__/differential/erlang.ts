@@ -1,17 +1,15 @@
 import { type ErlangDescription, type ErlangTerms, startErlangTerms } from '../interop/erlang.js';
 import { type Case, decodeHere, ENDED, NOT_ASKED } from './compare.js';
 
-/** Damaged terms bring new atoms along, and Erlang never forgets one. */
+/** Damaged terms create new atoms, which Erlang never frees. */
 const MAX_QUESTIONS = 100_000;
 
 type Question = Omit<Case, 'erlang'>;
 
-/** A live Erlang that is replaced after many questions, and when it ends. */
 export class Erlang {
   #terms: ErlangTerms | undefined;
   #questions = 0;
 
-  /** What both sides make of encodings. */
   async judge(encodings: readonly Buffer[]): Promise<Case[]> {
     const questions = encodings.map((bytes) => ({ bytes, own: decodeHere(bytes) }));
     const answers = await this.#answers(questions.filter(isHarmless));
@@ -27,7 +25,7 @@ export class Erlang {
     while (answers.length < questions.length) {
       answers.push(...(await this.#ask(questions.slice(answers.length))));
       const next = questions[answers.length];
-      // The question that ended it, unless that was one whose answer got lost.
+      // Either this question ended Erlang, or its answer was lost.
       if (next !== undefined) answers.push((await this.#ask([next]))[0] ?? { error: ENDED });
     }
     return answers;
@@ -39,7 +37,7 @@ export class Erlang {
     this.#questions = 0;
   }
 
-  /** The answers; fewer than questions when Erlang has ended. */
+  /** Returns fewer answers than questions if Erlang has ended. */
   async #ask(questions: readonly Question[]): Promise<ErlangDescription[]> {
     this.#terms ??= startErlangTerms();
     const answers = await this.#terms.describe(
@@ -54,7 +52,7 @@ export class Erlang {
   }
 }
 
-/** OTP 25 does not check what a closure consists of, and crashes when it uses that. */
+/** OTP 25 does not check the parts of a closure, and crashes when it uses them. */
 function isHarmless({ own }: Question): boolean {
   return !(
     'refused' in own && /^the (size|old index|old uniq|creator) of a fun /.test(own.refused)

@@ -37,7 +37,7 @@ export const TAGS = {
 const VERSION = 131;
 const MAX_DEPTH = 5;
 
-/** An encoding of a random term, in any of the forms that the format has; some are no term. */
+/** Encodes a random term in any form of the format, sometimes incorrectly. */
 export function generate(random: Random): Buffer {
   const term = anyTerm(random, 0);
   const whole = random.once(25) ? compressed(random, term) : Buffer.concat([u8(VERSION), term]);
@@ -114,7 +114,7 @@ function newFloat(random: Random): Buffer {
   return Buffer.concat([u8(TAGS.newFloat), double]);
 }
 
-/** FLOAT_EXT: 31 bytes, the text of "%.20e" filled with zeros. */
+/** FLOAT_EXT: 31 bytes, the text of "%.20e" padded with zeros. */
 function floatText(random: Random): Buffer {
   const field = Buffer.alloc(32);
   field.writeUInt8(TAGS.float);
@@ -152,7 +152,6 @@ function big(random: Random): Buffer {
     () => Buffer.alloc(length),
     () => Buffer.concat([Buffer.alloc(Math.max(length - 1, 0)), Buffer.from('80', 'hex')]),
     () => Buffer.concat([Buffer.alloc(length), u8(random.below(2))]),
-    // Leading zeros, which are last.
     () => Buffer.concat([random.bytes(length), Buffer.alloc(random.below(4))]),
   ])();
   const sign = random.once(12) ? random.below(256) : random.below(2);
@@ -227,7 +226,6 @@ function string(random: Random): Buffer {
   return Buffer.concat([u8(TAGS.string), u16(content.length), content]);
 }
 
-/** The node of a pid, port or reference; seldom something else than an atom. */
 function node(random: Random): Buffer {
   if (random.once(40)) return smallInteger(random);
   if (random.once(10)) return named(TAGS.smallAtomUtf8, Buffer.from('nonode@nohost'));
@@ -300,7 +298,6 @@ function tuple(random: Random, depth: number): Buffer {
 }
 
 function list(random: Random, depth: number): Buffer {
-  // Many items now and then, all small: runs of them have forms of their own.
   const run = random.once(12);
   const item = random.pick([smallInteger, integer, newFloat, binary, atom]);
   const items = run
@@ -327,7 +324,6 @@ function map(random: Random, depth: number): Buffer {
   ]);
   const pairs: Buffer[] = [];
   for (let index = 0; index < count; index++) {
-    // A key of another kind after some of one kind, and seldom the same key again.
     const odd = random.once(12) ? anyTerm(random, depth + 2) : key(index);
     const again =
       pairs.length > 0 && random.once(60) ? pairs[random.below(pairs.length) & ~1]! : odd;
@@ -336,7 +332,6 @@ function map(random: Random, depth: number): Buffer {
   return Buffer.concat([u8(TAGS.map), u32(count), ...pairs]);
 }
 
-/** The size before compression is wrong now and then. */
 function compressed(random: Random, term: Buffer): Buffer {
   const size = term.length + (random.once(8) ? random.below(5) - 2 : 0);
   return Buffer.concat([

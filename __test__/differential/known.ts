@@ -1,12 +1,12 @@
 import type { Case, Difference } from './compare.js';
 
-/** A difference that is meant; docs/differential.md gives the reasons. */
+/** An intended difference; docs/differential.md gives the reasons. */
 interface Known {
   readonly name: string;
   is(difference: Difference, tested: Case): boolean;
 }
 
-/** Erlang takes what is refused here with this message, whatever Erlang makes of it. */
+/** Terms that this library refuses with this message, whatever Erlang does. */
 const refusedHere = (name: string, message: RegExp): Known => ({
   name,
   is: ({ kind }, { own }) =>
@@ -14,7 +14,6 @@ const refusedHere = (name: string, message: RegExp): Known => ({
 });
 
 const ABOUT_CONTENT = new Set(['taken here only', 'another value', 'another encoding']);
-/** The head of a native record with up to 1,024 fields. */
 const NATIVE_RECORD = /C\0\0[\0-\x04][^][\0\x01]/;
 /** FLOAT_EXT whose 31 bytes are all text. */
 const FULL_FLOAT = /c[^\0]{31}/s;
@@ -63,13 +62,12 @@ const KNOWN: readonly Known[] = [
   },
 ];
 
-/** Whether the refused FLOAT_EXT, which ends at the offset of the message, has a comma. */
+/** Whether the refused FLOAT_EXT, which ends at the error's offset, has a comma. */
 function commaBefore({ bytes, own }: Case): boolean {
   const offset = 'refused' in own ? Number(/at byte (\d+)$/.exec(own.refused)?.[1]) : 0;
   return bytes.subarray(offset - 31, offset).includes(',');
 }
 
-/** The name of the known difference that this is one of. */
 export function knownAs(difference: Difference, tested: Case): string | undefined {
   return KNOWN.find((known) => known.is(difference, tested))?.name;
 }

@@ -1,6 +1,6 @@
 /**
- * Compares what this library and a live Erlang make of random and damaged encodings of terms:
- * `npm run differential -- --cases 100000 --seed 1`.
+ * Compares how this library and a live Erlang decode random and damaged terms: `npm run
+ * differential -- --cases 100000 --seed 1`.
  */
 import { parseArgs } from 'node:util';
 import { readVectors, type TermVector } from '../support/vectors.js';
@@ -13,7 +13,6 @@ import { mutate } from './mutate.js';
 import { Random } from './random.js';
 
 const BATCH = 500;
-/** Of more kinds of differences than this, the rest is counted only. */
 const MAX_SHOWN = 20;
 
 const { values: options } = parseArgs({
@@ -33,14 +32,13 @@ const seeds = ['named', 'random', 'foreign', 'mutations']
   .map(({ etf }) => Buffer.from(etf, 'base64'))
   .filter(({ length }) => length < 10_000);
 
-/** The encoding of that number, which depends on seed and number alone. */
 function caseOf(number: number): Buffer {
   const random = new Random(seed, number);
   const source = random.once(6) ? random.pick(seeds) : generate(random);
   return random.once(2) ? source : mutate(random, source, generate(random));
 }
 
-/** Differences that probably have one cause: alike except for places, sizes and content. */
+/** Equal for differences that probably have one cause. */
 const signature = ({ kind, own, erlang }: Difference): string =>
   [kind, own, erlang]
     .map((text) => text.replaceAll(/[\da-f]{4,}|\d+/g, '#').slice(0, 60))

@@ -1,9 +1,8 @@
-/** Whether each of the candidates still shows what is looked for. */
 export type Shows = (candidates: readonly Buffer[]) => Promise<boolean[]>;
 
 const MAX_ROUNDS = 40;
 
-/** A short encoding that still shows the same, found by cutting pieces out of a longer one. */
+/** Shortens an encoding that shows a difference by removing pieces. */
 export async function minimise(bytes: Buffer, shows: Shows): Promise<Buffer> {
   let smallest = bytes;
   for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -16,7 +15,6 @@ export async function minimise(bytes: Buffer, shows: Shows): Promise<Buffer> {
   return smallest;
 }
 
-/** Shorter encodings, the shortest first: each part alone, each end cut off, each piece cut out. */
 function shorter(bytes: Buffer): Buffer[] {
   const candidates: Buffer[] = [];
   const step = Math.max(1, Math.floor(bytes.length / 100));

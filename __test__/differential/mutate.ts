@@ -3,7 +3,6 @@ import type { Random } from './random.js';
 
 const ALL_TAGS = Object.values(TAGS);
 const LENGTHS = [0, 1, 2, 255, 256, 0xffff, 0x00ff_ffff, 0x0100_0000, 0x7fff_ffff, 0x8000_0000];
-/** Longer cases say nothing that shorter ones do not. */
 const MAX_LENGTH = 200_000;
 
 type Mutation = (random: Random, bytes: Buffer, other: Buffer) => Buffer;
@@ -62,7 +61,7 @@ const length: Mutation = (random, bytes) => {
 
 const MUTATIONS = [flip, flip, set, set, cut, remove, insert, repeat, splice, length, length];
 
-/** The bytes with one to three changes; the version byte stays. */
+/** Makes one to three changes, but keeps the version byte. */
 export function mutate(random: Random, bytes: Buffer, other: Buffer): Buffer {
   let result = bytes;
   for (let count = 1 + random.below(3); count > 0; count--) {
@@ -71,7 +70,7 @@ export function mutate(random: Random, bytes: Buffer, other: Buffer): Buffer {
   return withoutBomb(result);
 }
 
-/** Erlang takes the memory that a compressed term says it needs before it looks at the term. */
+/** Erlang allocates the stated size of a compressed term before it reads the term. */
 function withoutBomb(bytes: Buffer): Buffer {
   if (bytes[1] !== TAGS.compressed || bytes.length < 6) return bytes;
   const result = Buffer.from(bytes);

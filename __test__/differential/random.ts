@@ -1,4 +1,4 @@
-/** Pseudo-random numbers that a seed determines (xoshiro128**, Blackman and Vigna). */
+/** Seeded pseudo-random numbers (xoshiro128**, Blackman and Vigna). */
 export class Random {
   readonly #state: Uint32Array;
 
@@ -28,12 +28,11 @@ export class Random {
     return result;
   }
 
-  /** An integer from 0 to `count` - 1. */
   below(count: number): number {
     return Math.floor((this.uint32() / 2 ** 32) * count);
   }
 
-  /** Whether something that happens once in `times` happens. */
+  /** True once in `times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
   }
@@ -42,7 +41,6 @@ export class Random {
     return items[this.below(items.length)]!;
   }
 
-  /** An item, each as often as its weight says. */
   weighted<T>(items: readonly (readonly [weight: number, item: T])[]): T {
     let place = this.below(items.reduce((sum, [weight]) => sum + weight, 0));
     for (const [weight, item] of items) {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { runProgram } from './programs.js';
 
-/** Everything that tells the time or waits, replaced by what never does: `restore()` undoes it. */
+/** Freezes every clock and timer until `restore()`. */
 const FROZEN = `
   import timers from 'node:timers';
   import promises from 'node:timers/promises';
@@ -33,7 +33,7 @@ const FROZEN = `
   };
 `;
 
-/** Everything of the library that waits or tells the time. */
+/** Everything in the library that waits or reads a clock. */
 const USE = `
   const use = async ({ Client, expose, startClearServer, encode, decode }) => {
     const modules = {

@@ -2,8 +2,8 @@ import test from 'ava';
 import { runProgram } from './programs.js';
 
 /**
- * Modules that enter stores and tell which one they began with, and a client. The library is loaded, the
- * server is started and the client is made in stores of their own.
+ * Loads the library, starts a server and makes a client in separate stores. Modules return the
+ * store that they began in.
  */
 const ENTERED = `
   import { AsyncLocalStorage, createHook, executionAsyncId, triggerAsyncId } from 'node:async_hooks';
@@ -184,7 +184,6 @@ test("what the library calls for a caller runs in the caller's context", async (
     ['encoder', 'caller'],
     ['resolver', 'maker'],
     ['reviver', 'caller'],
-    // Many callers may share it.
     ['shared resolver', null],
   ]);
 });

@@ -1,4 +1,6 @@
-/** Run by copies.test.ts: loads two copies of the package, and has each use what the other has made. */
+/**
+ * Loads two copies of the package and has each use what the other has made. Run by copies.test.ts.
+ */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -56,7 +58,6 @@ function errorsAreRecognized(one: Copy, two: Copy): void {
   }
 }
 
-/** A reply that a client of one copy returns, and what a program compares it with by the other. */
 function tuplesAreRecognized(one: Copy, two: Copy): void {
   const reply = one.decode(one.encode(one.tuple(one.atom('ok'), 1)));
   assert.ok(two.isTuple(reply, two.atom('ok'), 2));
@@ -68,7 +69,6 @@ function tuplesAreRecognized(one: Copy, two: Copy): void {
   assert.equal(symbols(one.tuple(1))[0], symbols(two.tuple(1))[0]);
 }
 
-/** What one copy exposes and raises, the other serves. */
 async function exposedFunctionsAreServed(one: Copy, two: Copy): Promise<void> {
   const shop = {
     greet: one.expose.fn((name, greeting = 'hello') => `${greeting}, ${name}`, { arity: [1, 2] }),
@@ -102,7 +102,6 @@ async function exposedFunctionsAreServed(one: Copy, two: Copy): Promise<void> {
   }
 }
 
-/** A copy as it is imported, and as it is required. */
 async function load(folder: string): Promise<Copy[]> {
   const imported = (await import(pathToFileURL(join(folder, 'entry.mjs')).href)) as Copy;
   return [imported, createRequire(import.meta.url)(join(folder, 'entry.cjs')) as Copy];

@@ -9,7 +9,6 @@ import { projectRoot } from '../support/root.js';
 
 const child = fileURLToPath(new URL('./copies-child.js', import.meta.url));
 
-/** A program with the package installed, the addon included, that imports and requires it. */
 async function install(folder: string): Promise<void> {
   const root = projectRoot();
   const to = join(folder, 'node_modules', 'backwater');

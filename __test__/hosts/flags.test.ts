@@ -1,7 +1,7 @@
 import test from 'ava';
 import { runProgram } from './programs.js';
 
-/** A program that loads each entry point, and makes one call of each kind. */
+/** Loads each entry point, and makes one call of each kind. */
 const USE = `
   const { Client, decode, encode, startClearServer } = await import(library);
   await import(terms);
@@ -14,7 +14,6 @@ const USE = `
   await server.close();
   console.log(JSON.stringify(seen));`;
 
-/** Flags of Node that take something away from programs. */
 for (const flags of [
   ['--disable-proto=delete'],
   ['--disable-proto=throw'],

@@ -1,7 +1,6 @@
 import test from 'ava';
 import { runProgram } from './programs.js';
 
-/** What a program does with the library, with terms of every kind in both directions. */
 const USE = `
   const use = async ({ Client, atom, decode, encode, expose, startClearServer, tuple }) => {
     const modules = {

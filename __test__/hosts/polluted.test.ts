@@ -1,10 +1,7 @@
 import test from 'ava';
 import { runProgram } from './programs.js';
 
-/**
- * Names that descriptors, options, failures and the library's own objects have. `then`, `return` and
- * others that JavaScript itself looks up are not among them: with those no program works.
- */
+/** Names of properties, without `then` and others that JavaScript itself looks up. */
 const NAMES = `
   get set enumerable configurable kind toJSON has ownKeys apply reason option limit host port
   phase httpStatus stacktrace signal timeout url secret tls workers encoders revivers spin
@@ -18,7 +15,6 @@ const NAMES = `
   .trim()
   .split(/\s+/);
 
-/** What a program does with the library; resolves to what it has seen, as text. */
 const USE = `
   const { inspect } = await import('node:util');
   const names = ${JSON.stringify(NAMES)};

@@ -4,11 +4,9 @@ import { runNode } from '../support/child.js';
 import { projectRoot } from '../support/root.js';
 
 const build = pathToFileURL(`${projectRoot()}/build/`);
-/** The library as it is installed, for programs that load it in a way of their own. */
 export const library = new URL('index.mjs', build).href;
 export const terms = new URL('terms.mjs', build).href;
 
-/** What every program begins with. */
 const PRELUDE = `
   const library = ${JSON.stringify(library)};
   const terms = ${JSON.stringify(terms)};
@@ -17,8 +15,8 @@ const PRELUDE = `
 `;
 
 /**
- * Runs a program in a process of its own that ends by itself, without an error; returns what it has
- * written last, parsed as JSON.
+ * Runs a program in a process that must end by itself without an error. Returns its last line as
+ * JSON.
  */
 export async function runProgram(
   t: ExecutionContext,

@@ -1,8 +1,7 @@
 /**
- * Run by realm.test.ts: loads the library as a test runner with an environment of its own does. Its code runs
- * in a `vm` context that has its own Uint8Array, Error, Map and so on, classes of its own in place of Node's
- * URL, AbortController and DOMException, timers that return numbers, and no TextEncoder. Modules of Node and
- * the addon come from outside, and so does Buffer.
+ * Loads the library in a `vm` context, like a test runner. The context has its own built-ins, URL,
+ * AbortController and DOMException, timers that return numbers, and no TextEncoder. Node's modules,
+ * the addon and Buffer come from outside.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -26,7 +25,7 @@ const environment = createContext({
   setTimeout: (...args: Parameters<typeof setTimeout>) => Number(setTimeout(...args)),
 });
 
-/** The objects of jsdom that a program may give to the library. */
+/** jsdom's objects that a program may pass to the library. */
 const furnish = runInContext(
   `(nodeURL) => {
   globalThis.global = globalThis.window = globalThis;
@@ -75,7 +74,7 @@ furnish(URL);
 
 const loaded = new Map<string, { exports: unknown }>();
 
-/** As the registry of a test runner: files run in the environment, what is not JavaScript does not. */
+/** JavaScript files run in the environment, other files do not. */
 function load(file: string): unknown {
   const known = loaded.get(file);
   if (known !== undefined) return known.exports;

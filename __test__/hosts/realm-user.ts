@@ -1,4 +1,4 @@
-/** A program in an environment of its own, see realm-child.ts: it sees globals of that environment alone. */
+/** A program that only sees the globals of its environment; see realm-child.ts. */
 import type * as backwater from '../../src/index.js';
 
 export async function main(

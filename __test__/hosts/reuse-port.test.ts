@@ -8,7 +8,7 @@ import { PATIENT, secret, serve } from '../support/rpc.js';
 
 const child = fileURLToPath(new URL('./sharing-child.js', import.meta.url));
 
-/** The lines that a program prints; it ends with the test. */
+/** Starts a program that ends with the test; returns its lines. */
 function start(t: ExecutionContext, ...args: string[]): AsyncIterator<string> {
   const program = spawn(process.execPath, [child, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -21,7 +21,6 @@ function start(t: ExecutionContext, ...args: string[]): AsyncIterator<string> {
   return createInterface(program.stdout)[Symbol.asyncIterator]();
 }
 
-/** Starts a number of processes or workers; resolves once all serve. */
 async function lines(from: AsyncIterator<string>, count: number): Promise<string[]> {
   const read: string[] = [];
   while (read.length < count) {
@@ -32,10 +31,10 @@ async function lines(from: AsyncIterator<string>, count: number): Promise<string
   return read;
 }
 
-/** Who answers at a URL: a connection for each call, until as many processes as expected have. */
+/** Returns who answers at a URL. Each call has its own connection. */
 async function answering(url: string, expected: number): Promise<Set<unknown>> {
   const pids = new Set<unknown>();
-  // One of two is missed by all of 500 connections once in 2^499 times.
+  // 500 connections miss one of two processes once in 2^499 times.
   for (let count = 0; count < 500 && pids.size < expected; count++) {
     await using client = new Client({ url, secret, ...PATIENT });
     pids.add(await client.call('who', 'pid'));
@@ -73,7 +72,6 @@ onLinux('two processes share a port if both ask for it', async (t) => {
   const [url] = await lines(start(t, 'alone', port, sharing), 1);
   t.deepEqual(await lines(start(t, 'alone', port, sharing), 1), [url!]);
   t.is((await answering(url!, 2)).size, 2);
-  // One that does not ask for it has no place there.
   const [refused] = await lines(start(t, 'alone', port), 1);
   t.like(JSON.parse(refused!), { code: 'EADDRINUSE', port: Number(port) });
 });

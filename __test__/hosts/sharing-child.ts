@@ -1,6 +1,6 @@
 /**
- * Run by reuse-port.test.ts. As the primary of a cluster it forks two workers, tells their URL, and ends when
- * its input does; as a worker, or alone, it serves on the port that it is given.
+ * The primary of a cluster forks two workers, prints their URL, and ends with its input. Others
+ * serve on the given port.
  */
 import cluster from 'node:cluster';
 import { startClearServer, type ServerOptions } from '../../src/index.js';

@@ -4,31 +4,31 @@ import { projectRoot } from '../support/root.js';
 import { Silence } from '../support/silence.js';
 import type { VectorTerm } from '../support/vectors.js';
 
-/** Milliseconds until a peer that says nothing counts as broken. */
+/** A peer hangs if it is silent for this many milliseconds. */
 const answerTimeout = 240_000;
-/** Milliseconds that a peer has to end by itself once its stdin is closed. */
+/** Milliseconds until a peer must end once its stdin is closed. */
 const closeTimeout = 2_000;
 
 export interface ErlangServerOptions {
   readonly secret: string | Uint8Array;
-  /** Results of at least this many bytes are gzipped; 300 by default. */
+  /** Compresses results of at least this many bytes. Default: 300. */
   readonly compressionThreshold?: number;
-  /** Bytes; 8 MiB unless told. */
+  /** Bytes. Default: 8 MiB. */
   readonly maxEncodedArgsSize?: number;
   readonly returnExceptionStacktraces?: boolean;
   readonly decodeUnsafeTerms?: boolean;
-  /** 1: Latin-1 atoms as OTP 25 and older write them; 2: as OTP 26 and later do. */
+  /** 1: Latin-1 atoms, as up to OTP 25; 2: UTF-8. */
   readonly minorVersion?: 1 | 2;
-  /** Requests after which a connection is closed; 200 unless told. */
+  /** Requests per connection. Default: 200. */
   readonly maxKeepalive?: number;
-  /** Whether the last response on a connection says that it is the last. */
+  /** Whether the last response announces the close. */
   readonly announce?: boolean;
-  /** Milliseconds after which an idle connection is closed; 60,000 unless told. */
+  /** Idle milliseconds before a connection closes. Default: 60,000. */
   readonly idleTimeout?: number;
-  /** Paths of PEM files: TLS by Erlang's ssl application. */
+  /** Paths of PEM files, for TLS of Erlang's ssl application. */
   readonly certfile?: string;
   readonly keyfile?: string;
-  /** Clients must show a certificate that this authority has issued. */
+  /** The authority of clients' certificates, which are then required. */
   readonly cacertfile?: string;
 }
 
@@ -37,53 +37,50 @@ export interface ErlangServer {
   close(): Promise<void>;
 }
 
-/** A change to a header: its new value, or null to take it away. */
+/** New values of headers; null removes one. */
 type HeaderChanges = Readonly<Record<string, string | null>>;
 
 export interface ErlangCallOptions {
-  /** Instead of the client's own. */
   readonly secret?: string | Uint8Array;
   readonly compressionThreshold?: number;
-  /** False: neither sends nor asks for gzip. */
+  /** Whether to send and accept gzip. */
   readonly gzip?: boolean;
   readonly minorVersion?: 1 | 2;
   readonly decodeUnsafeTerms?: boolean;
   readonly maxEncodedResultSize?: number;
-  /** Milliseconds. */
   readonly recvTimeout?: number;
-  /** Options of Erlang's ssl application, as Erlang text: `[{verify, verify_peer}, …]`. */
+  /** Options of ssl in Erlang's syntax: `[{verify, verify_peer}, …]`. */
   readonly ssl?: string;
   /**
-   * The name of the connection to use, which behaves as one of hackney: it writes head and body
-   * separately, with Nagle's algorithm. Without a name, Erlang's own HTTP client chooses a connection.
+   * The name of a connection that, like hackney's, writes head and body separately, with Nagle's
+   * algorithm. By default, Erlang's own HTTP client chooses a connection.
    */
   readonly connection?: string;
-  /** With `connection`: the body is written in pieces of this many bytes, with pauses of milliseconds. */
+  /** With `connection`: the size of the body's pieces, with pauses of milliseconds. */
   readonly piece?: number;
   readonly pause?: number;
-  /** Instead of POST and of the call's path, body and random id. */
+  /** By default POST, and the call's path, body and random id. */
   readonly method?: string;
   readonly path?: string;
   readonly body?: Uint8Array;
   readonly requestId?: string;
-  /** Changed before the request is signed. */
+  /** Changed before signing. */
   readonly headers?: HeaderChanges;
   /** Headers that are sent, but not signed. */
   readonly unsigned?: readonly string[];
-  /** Changed after the request was signed. */
+  /** Changed after signing. */
   readonly tamper?: 'body' | 'signature' | HeaderChanges;
 }
 
 interface ErlangResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether the answer was gzipped. */
   readonly packed: boolean;
-  /** With `connection`: microseconds from the first byte of the request to the last of the answer. */
+  /** With `connection`: microseconds from the first byte sent to the last received. */
   readonly elapsed?: number;
 }
 
-/** Terms are as Erlang prints them on one line; keys with `etf` hold base64 of their encoding. */
+/** Terms in Erlang's syntax; `etf` holds the encoding in base64. */
 export type ErlangResult =
   | (ErlangResponse & { readonly ok: string; readonly etf: string })
   | (ErlangResponse & {
@@ -97,14 +94,12 @@ export type ErlangResult =
   | (Partial<ErlangResponse> & {
       readonly failure: string;
       readonly body?: string;
-      /** Why the response could not be authenticated. */
       readonly unauthenticated?: string;
-      /** What went wrong on this side, or on the way. */
       readonly error?: string;
     });
 
 export interface ErlangClient {
-  /** Calls; `args` is Erlang text for a list. Calls may overlap. */
+  /** `args` is Erlang text for a list. Calls may overlap. */
   call(
     url: string,
     module: string,
@@ -112,7 +107,7 @@ export interface ErlangClient {
     args: string,
     options?: ErlangCallOptions,
   ): Promise<ErlangResult>;
-  /** Opens a connection ahead; without a handshake, TLS is set up only for the first call. */
+  /** Opens a connection in advance, by default with the TLS handshake. */
   open(
     url: string,
     options: { readonly connection: string; readonly ssl?: string; readonly handshake?: boolean },
@@ -120,7 +115,6 @@ export interface ErlangClient {
   close(): Promise<void>;
 }
 
-/** What Erlang makes of an encoded term. */
 export type ErlangTerm =
   | {
       readonly ok: true;
@@ -132,10 +126,7 @@ export type ErlangTerm =
 
 let available: boolean | undefined;
 
-/**
- * Whether Erlang can be run. Where BACKWATER_REQUIRE_ERLANG is 1, its absence is an error, so that
- * no test is left out unseen.
- */
+/** With BACKWATER_REQUIRE_ERLANG=1, fails if Erlang is missing. */
 export function erlangAvailable(): boolean {
   available ??=
     spawnSync('erl', ['-noshell', '-eval', 'halt(0).'], { stdio: 'ignore', timeout: answerTimeout })
@@ -146,7 +137,6 @@ export function erlangAvailable(): boolean {
   return available;
 }
 
-/** Starts an Erlang server on a free port of loopback. */
 export async function startErlangServer(options: ErlangServerOptions): Promise<ErlangServer> {
   const { secret, ...flags } = options;
   const peer = new Peer('server', serverArguments(flags), secret);
@@ -155,7 +145,6 @@ export async function startErlangServer(options: ErlangServerOptions): Promise<E
   return { url: `${scheme}://127.0.0.1:${port}`, close: () => peer.close() };
 }
 
-/** Starts an Erlang client. */
 export function startErlangClient(options: { secret: string | Uint8Array }): ErlangClient {
   const peer = new Peer('client', [], options.secret);
   let lastId = 0;
@@ -177,30 +166,26 @@ export function startErlangClient(options: { secret: string | Uint8Array }): Erl
   };
 }
 
-/** What Erlang makes of an encoded term, with the term in the form of the vectors. */
+/** Erlang's reading of an encoded term, in the form of the vectors. */
 export type ErlangDescription =
   | {
       readonly ok: true;
       readonly used: number;
       readonly term: VectorTerm;
       readonly reencoded: string;
-      /** Whether the other encoding is of the same term, where there was one. */
+      /** Whether the other encoding, if any, has the same term. */
       readonly same?: boolean;
     }
   | { readonly error: string };
 
 export interface ErlangTerms {
-  /**
-   * Describes encoded terms, each answer at the place of its question; the last answers are missing
-   * when Erlang has ended meanwhile.
-   */
+  /** Describes terms in order; the last answers are missing if Erlang ends. */
   describe(
     questions: readonly { readonly bytes: Uint8Array; readonly other?: Uint8Array | undefined }[],
   ): Promise<ErlangDescription[]>;
   close(): Promise<void>;
 }
 
-/** Starts an Erlang that describes terms and compares them. */
 export function startErlangTerms(): ErlangTerms {
   const peer = new Peer('terms', ['--print', 'false', '--describe', 'true'], 'none is needed');
   return {
@@ -219,7 +204,6 @@ export function startErlangTerms(): ErlangTerms {
   };
 }
 
-/** Asks Erlang what it makes of encoded terms, each answer at the place of its question. */
 export async function decodeInErlang(encoded: readonly Uint8Array[]): Promise<ErlangTerm[]> {
   const peer = new Peer('terms', [], 'none is needed');
   try {
@@ -238,7 +222,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A running script: lines out, answers in. It never outlives this process. */
+/** A running script, which never outlives this process. */
 class Peer {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<void>;
@@ -267,7 +251,6 @@ class Peer {
     this.#child.stderr.setEncoding('utf8').on('data', (piece: string) => {
       this.#complaints = (this.#complaints + piece).slice(-10_000);
     });
-    // A peer that ends early shows by its end; what was not written does not matter.
     this.#child.stdin.on('error', () => {});
     this.#ended = new Promise((resolve) => {
       const end = (why: string): void => {
@@ -284,7 +267,6 @@ class Peer {
     this.#child.stdin.write(`${line}\n`);
   }
 
-  /** The answer with that id, or else the next one. */
   next(id?: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#failed !== undefined) return reject(this.#failed);
@@ -315,12 +297,11 @@ class Peer {
     try {
       answer = JSON.parse(line) as { id?: number; invalid?: string };
     } catch {
-      // The compiler's messages, if the script itself is broken.
       this.#complaints += `${line}\n`;
       return;
     }
     const { id, ...body } = answer;
-    // A command that could not be read has no id, so it is the oldest one.
+    // An answer without an id belongs to the oldest command.
     const candidates = [...this.#waiting];
     const waiting = candidates.find((one) => one.id === id) ?? candidates[0];
     if (waiting === undefined) return;
@@ -330,7 +311,7 @@ class Peer {
     else waiting.reject(new Error(`the Erlang peer refuses the command: ${answer.invalid}`));
   }
 
-  /** Starts the clock anew while something is waited for. */
+  /** Restarts the timeout while something is awaited. */
   #watch(): void {
     if (this.#waiting.size === 0) this.#silence.end();
     else this.#silence.restart();
@@ -387,7 +368,6 @@ function headerChanges(changes: HeaderChanges): string[] {
   );
 }
 
-/** An Erlang expression for these bytes. */
 function bytes(value: string | Uint8Array): string {
   return `base64:decode("${Buffer.from(value).toString('base64')}")`;
 }

@@ -1,5 +1,5 @@
-// `npm run test:package [-- NAME …]`: installs what the tests need, packs the packages, and runs the tests
-// whose file names contain a NAME.
+// `npm run test:package [-- NAME …]`: installs what the tests need, packs the packages, and runs
+// the tests whose file names contain a NAME.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,6 @@ import { fileURLToPath } from 'node:url';
 import { packInto } from './tarballs.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-// The pages say what to type into a POSIX shell.
 const folders = process.platform === 'win32' ? [here] : [here, join(here, 'hosts')];
 
 for (const folder of folders) install(folder);
@@ -28,7 +27,7 @@ function install(folder) {
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   const options = ['--no-audit', '--no-fund', '--loglevel', 'error', '--ignore-scripts'];
-  // Not `npm ci`: npm 11 refuses lock files without the optional packages that this Node is too old for.
+  // With `npm ci`, npm 11 refuses lock files without optional packages that need a newer Node.
   if (run('npm', ['install', '--no-save', ...options], folder) !== 0)
     throw new Error(`npm install failed in ${folder}`);
   writeFileSync(stamp, lock);

@@ -92,7 +92,7 @@ for (const [name, command, ...args] of runtimes()) {
   );
 }
 
-// Node 20.17 cannot require ES modules at all, the others could.
+// Node 20.17 cannot require ES modules, the others can.
 for (const version of ['20.17', 20, 22, 24, 26]) {
   const node = join(here, 'node_modules', `node-${version}`, 'bin/node');
   test(
@@ -188,7 +188,6 @@ for (const { page, from, to, says } of [
     const text = readFileSync(join(root, page), 'utf8');
     const folder = mkdtempSync(join(project, '..', 'pages-'));
     const script = scriptOf(text.slice(text.indexOf(from), text.indexOf(to)));
-    // A page that needs the package without installing it has it by npx.
     if (!script.includes('npm install'))
       cpSync(join(project, 'node_modules'), join(folder, 'node_modules'), { recursive: true });
     const { stdout } = await run('bash', ['-e', '-c', script], {
@@ -356,7 +355,6 @@ test(
   },
 );
 
-/** Name, command and first arguments of what can run the package. */
 function runtimes() {
   const nodes = [20, 22, 24, 26].map((version) => [
     `Node ${version}`,
@@ -370,7 +368,6 @@ function runtimes() {
   ];
 }
 
-/** As a machine without Rust has it. */
 function environment() {
   const folders = [dirname(process.execPath), '/usr/bin', '/bin'];
   const {
@@ -394,7 +391,7 @@ async function npm(cwd, ...args) {
   await run('npm', args, { cwd, env, shell: process.platform === 'win32' });
 }
 
-/** What makes npm use the registry on loopback, and nothing of this user's. */
+/** Makes npm use only the registry on loopback. */
 function registryOptions() {
   return {
     npm_config_registry: registry.url,
@@ -407,8 +404,8 @@ function registryOptions() {
 }
 
 /**
- * What a reader of a page does, as a script: the blocks of `sh` are its commands, and blocks of code whose
- * paragraph begins with a name (`server.js` … :) its files. Instead of `sleep` it waits for the server.
+ * What a reader of a page does, as a script: `sh` blocks are commands, and blocks after a name
+ * (`server.js` … :) are files. Waits for the server instead of `sleep`.
  */
 function scriptOf(text) {
   const blocks = text.matchAll(
@@ -420,7 +417,7 @@ function scriptOf(text) {
   });
   const wait =
     'sleep() { until (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; do command sleep 0.1; done; }';
-  // With job control each job is a group, and npx is only its first process.
+  // With job control each job is a group; npx is only its first process.
   const end = 'for job in $(jobs -p); do kill -- -$job; done';
   return `set -m\ntrap '${end}' EXIT\n${wait}\n${steps.join('')}`;
 }
@@ -444,7 +441,6 @@ function copyOfProject(name) {
   return copy;
 }
 
-/** The message of the failed import, which is one sentence. */
 function failureOf(cwd, preparation = '') {
   const program = `${preparation} import('backwater').then(() => console.log('loaded'), (error) => console.log(error.code, error.message))`;
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', program], {

@@ -1,4 +1,4 @@
-// A registry on loopback that knows no other: what is not published to it is not there.
+// A registry on loopback without an upstream.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url';
 
 const verdaccio = fileURLToPath(new URL('node_modules/verdaccio/bin/verdaccio', import.meta.url));
 
-/** Starts the registry with its files in `folder`; gives its URL, and a function that stops it. */
+/**
+ * Starts the registry with its files in `folder`; returns its URL, and a function that stops it.
+ */
 export async function startRegistry(folder) {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();

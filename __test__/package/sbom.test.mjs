@@ -1,4 +1,3 @@
-// The bills of materials list what the lock files list.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// The packages as they are published, which `npm run test:package` packs once for all its tests.
+// `npm run test:package` packs the packages once for all its tests.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,20 +6,18 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Packs them into a folder, and names it to the processes that are started from here on. */
+/** Packs them into a folder, which child processes find in their environment. */
 export function packInto(folder) {
   run(process.execPath, join(root, 'scripts/package/main.mjs'), '--host', '--out', folder);
   process.env.BACKWATER_TARBALLS = folder;
 }
 
-/** The folder that they are in. */
 export function tarballs() {
   const folder = process.env.BACKWATER_TARBALLS;
   if (folder === undefined) throw new Error('these tests are run by `npm run test:package`');
   return folder;
 }
 
-/** Unpacks one, as npm does, but faster. */
 export function unpack(tarball, folder) {
   mkdirSync(folder, { recursive: true });
   run('tar', '-xzf', tarball, '-C', folder, '--strip-components', '1');

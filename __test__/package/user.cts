@@ -1,4 +1,4 @@
-// Compiled, not run: the types as a CommonJS program sees them.
+// Compiled, not run: the types in a CommonJS program.
 import { Client } from 'backwater';
 import terms = require('backwater/terms');
 

@@ -1,4 +1,4 @@
-// What a new user writes first: a server and a call, each way of importing included.
+// A new user's first program: a server and a call, with each way of importing.
 import { atom, Client, isTuple, startClearServer, tuple } from 'backwater';
 import { decode, encode } from 'backwater/terms';
 

@@ -1,4 +1,4 @@
-// Compiled against the installed package, its own declarations included.
+// Compiled against the installed package and its declarations.
 import { type Atom, Client, type ClientOptions, type Term, type Tuple } from 'backwater';
 import { elixir } from 'backwater/elixir';
 import { javascript } from 'backwater/hooks';

@@ -20,13 +20,14 @@ import { connect, serve } from '../support/rpc.js';
 import { eventually } from '../support/stalling.js';
 import { collect, RemoteServer, untilFailure } from '../support/streams/server.js';
 
-// One after the other: each has a process of its own.
+// Serial, because each has its own process.
 const test = anyTest.serial;
 
-/** Time enough for the first item. */
 const SOME_TIME = 4000;
 
-/** More than a connection, its buffers and both sides hold: the generator waits for its consumer. */
+/**
+ * More than a connection, its buffers and both sides hold, so the generator waits for its consumer.
+ */
 const ENDLESS = 2 ** 31;
 
 test('an exception comes after the items before it, once', async (t) => {
@@ -142,7 +143,6 @@ test('a signal ends the stream in any phase, and the generator', async (t) => {
   }
   t.deepEqual(client.stats().failures, { ABORT_ERR: 4 });
 
-  // Items that have arrived and not been taken are dropped.
   const controller = new AbortController();
   const stream = client.stream('s', 'sync', [100], { signal: controller.signal });
   await stream.next();
@@ -273,7 +273,7 @@ test('without pings, idleTimeout ends a stream that is silent; with pings it goe
   t.is((own.error as TimeoutError).option, 'idleTimeout');
 
   const pinging = await RemoteServer.start(t, { streamPingInterval: 20 });
-  // However long the machine takes for a ping, it comes before 10 seconds are over.
+  // However slow the machine, a ping comes within 10 seconds.
   const patient = connect(t, pinging);
   const stream = patient.stream('s', 'once', [], { idleTimeout: 10_000, timeout: 15_000 });
   const pinged = await untilFailure(stream);
@@ -316,7 +316,6 @@ test('a server process that is killed ends its streams with an error', async (t)
   await once(server.process, 'exit');
   for (const { items, error } of await failures) {
     t.true(error instanceof StreamError, String(error));
-    // The first one was taken before.
     t.is((error as StreamError).items, items.length + 1);
     t.is(typeof (error as StreamError).requestId, 'string');
   }
@@ -332,11 +331,10 @@ test('a stream whose connection is broken at any byte ends with an error, and ne
   const client = connect(t, { url: `http://127.0.0.1:${proxy.port}` });
   const names = new Set<string>();
   const all = await collect(client.stream('s', 'sync', [400]));
-  // Without the last frame and what follows it, whose length depends on how the server writes them.
+  // Omits the last frame and the rest, whose length depends on how the server writes them.
   const length = proxy.carried.response - 64;
   for (const kind of ['cut', 'reset'] as const) {
     for (let offset = 1; offset < length; offset += 29) {
-      // On a connection of its own.
       const afresh = connect(t, { url: `http://127.0.0.1:${proxy.port}` });
       proxy.next = { kind, direction: 'response', offset };
       const { items, error } = await untilFailure(afresh.stream('s', 'sync', [400]));
@@ -362,7 +360,6 @@ test('a worker that dies ends its streams with an exception, and others go on', 
   t.true(first.error instanceof RemoteException, String(first.error));
   t.regex((first.error as Error).message, /ERR_BACKWATER_WORKER_ENDED/);
   t.deepEqual(first.items, []);
-  // The other worker, or the new one, serves on.
   t.deepEqual(await collect(client.stream('s', 'sync', [3])), [0, 1, 2]);
   for (const stream of streams) await stream.return();
   await Promise.allSettled(failures);
@@ -428,7 +425,6 @@ test('a stream that finds no place waits for one', async (t) => {
   const first = client.stream('s', 'once');
   await first.next();
   const second = collect(client.stream('s', 'sync', [2]));
-  // Calls have places of their own.
   t.deepEqual(await client.call('s', 'sync', [2]), [0, 1]);
   t.is((await server.stats()).streams, 1);
   await first.return();

@@ -23,7 +23,7 @@ import { connect, PATIENT, secret, serve } from '../support/rpc.js';
 import { eventually } from '../support/stalling.js';
 import { collect, untilFailure } from '../support/streams/server.js';
 
-// One after the other: tracing channels see all calls.
+// Serial, because tracing channels see all calls.
 const test = anyTest.serial;
 
 const ended: string[] = [];
@@ -64,7 +64,6 @@ const modules = {
   },
 };
 
-/** An interceptor that doubles the items of streams. */
 const doubling: Interceptor = async (call, next) => {
   const result = await next(call);
   if (!call.stream && call.side === 'client') return result;

@@ -14,7 +14,7 @@ import { connect } from '../support/rpc.js';
 import { record } from '../support/streams/functions.js';
 import { collect, RemoteServer, untilFailure } from '../support/streams/server.js';
 
-// One after the other: each has a process of its own.
+// Serial, because each has its own process.
 const test = anyTest.serial;
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
@@ -106,7 +106,6 @@ test('the list has to fit maxEncodedResultSize of the server, a stream does not'
 
 test('an item has to fit maxEncodedResultSize of the server', async (t) => {
   const size = 100_000;
-  // Without the byte that begins an encoding.
   const limit = encode(Buffer.alloc(size), { markBytes: true }).length - 1;
   const fitting = await both(t, { maxEncodedResultSize: limit });
   t.is((await collect(fitting.client.stream('s', 'bytes', [3, size]))).length, 3);

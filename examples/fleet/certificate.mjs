@@ -1,4 +1,3 @@
-// Makes a certificate with OpenSSL.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { startModule, stop } from './processes.mjs';
 
-/** A server in a process of its own. */
 export class Member {
   constructor({ host, port, secret, drainDelay, tls }) {
     Object.assign(this, { host, port, secret, drainDelay, tls });

@@ -1,6 +1,5 @@
 // Makes calls without pause and checks every result.
 
-/** Makes calls and counts their outcomes. */
 export class Load {
   calls = 0;
   failures = [];

@@ -58,7 +58,6 @@ setTimeout(() => {
 }, seconds * 1000).unref();
 
 const secret = randomBytes(32);
-/** How servers end: drained or killed. */
 const end = values.kill ? 'kill' : 'stop';
 
 const reports = [];
@@ -72,7 +71,6 @@ for (const by of values.by === 'both' ? ['haproxy', 'dns'] : [values.by]) {
 if (values.json) console.log(JSON.stringify(reports));
 process.exitCode = reports.every((report) => report.ok) ? 0 : 1;
 
-/** Replaces all servers under load. */
 async function measure(by, fleet, { idempotent }) {
   const client = new Client({
     url: fleet.url,

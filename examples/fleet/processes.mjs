@@ -17,7 +17,6 @@ export function start(command, args) {
   return watched(child, command);
 }
 
-/** Starts a module with an IPC channel. */
 export function startModule(url, args) {
   return watched(fork(url, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }), 'server.mjs');
 }
@@ -49,13 +48,11 @@ function watched(child, name) {
   return child;
 }
 
-/** Ends a process and waits for its exit. */
 export async function stop(child, signal = 'SIGTERM') {
   if (child.exitCode === null && child.signalCode === null) child.kill(signal);
   await child.ended;
 }
 
-/** A free port on an address. */
 export async function freePort(host) {
   const server = createServer().listen(0, host);
   await once(server, 'listening');
@@ -64,7 +61,6 @@ export async function freePort(host) {
   return port;
 }
 
-/** Resolves once something listens on the port. */
 export async function listening(host, port) {
   for (;;) {
     const socket = new Socket();

@@ -1,4 +1,4 @@
-// Applications that have the packed tarballs installed, and the tools of this folder.
+// Applications with the packed tarballs installed, and the tools of this folder.
 import { spawn } from 'node:child_process';
 import {
   cpSync,
@@ -29,7 +29,7 @@ for (const tarball of readdirSync(tarballs())) {
 }
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Makes a folder with these files and with backwater in node_modules, and there also some of the tools. */
+/** Makes a folder with these files, backwater and some of the tools. */
 export function application(files, { links = [] } = {}) {
   const application = join(folder, `${++count}`);
   mkdirSync(application);
@@ -43,7 +43,7 @@ export function application(files, { links = [] } = {}) {
   return application;
 }
 
-/** Moves what was built to a folder of its own, with backwater in its node_modules unless `alone`. */
+/** Moves a build to a new folder, with backwater in its node_modules unless `alone`. */
 export function moved(built, { alone = false } = {}) {
   const target = join(folder, `${++count}`);
   mkdirSync(target);
@@ -61,7 +61,7 @@ function deploy(application) {
   cpSync(installed, join(application, 'node_modules'), { recursive: true });
 }
 
-/** Runs a command in a folder; resolves to its status and its output, both streams in one. */
+/** Runs a command; resolves to its status and the output of both streams. */
 export function run(cwd, command, ...args) {
   const path = [dirname(process.execPath), bun, process.env.PATH];
   const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _test, NODE_ENV: _env, ...rest } = process.env;
@@ -82,16 +82,13 @@ export function run(cwd, command, ...args) {
   });
 }
 
-/** Whether Bun is there. */
 export const hasBun = existsSync(join(bun, 'bun'));
-/** The path of a tool's file. */
 export const tool = (path) => join(tools, path);
-/** The path of another version of Node. */
 export const node = (version) => join(runtimes, `node-${version}`, 'bin/node');
 
 /**
- * The blocks of a page above its sections, or of a section: `commands`, each block of `sh`, and `files`, the
- * blocks of `js` that are a file, because of `file=shop.js` or after a paragraph such as `shop.js`: ….
+ * The `sh` blocks of a section as `commands`, and its `js` blocks with a name (`file=shop.js`, or a
+ * paragraph such as `shop.js`: …) as `files`. Without a heading, the blocks above all sections.
  */
 export function section(page, heading) {
   const text = readFileSync(join(root, 'docs', page), 'utf8');

@@ -1,11 +1,11 @@
-// What docs/bundling.md says is done word for word, with the tools themselves; and what happens without it.
+// Follows docs/bundling.md word for word with real tools, and tries what happens otherwise.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { application, hasBun, moved, run, section, write } from './application.mjs';
 
-/** A server with worker threads and a call. It does without top-level await, which CommonJS lacks. */
+/** A server with worker threads and a call, without top-level await, which CommonJS lacks. */
 const SERVER = `
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,11 +40,9 @@ const MODULES = { 'modules.mjs': "export const m = { twice: (x) => [x, x, 'in a 
 const HINT = /mark-backwater-as-external|mark the package "backwater" as external/;
 const LINKS = ['@rollup', '@vercel'];
 
-/** Runs each server that was built; they must have been built for `count` formats. */
 async function assertServers(folder, count, expected) {
   const servers = readdirSync(folder).filter((name) => /^server\.[cm]?js$/.test(name));
   assert.equal(servers.length, count);
-  // Worker threads have to find this by themselves, too.
   write(folder, MODULES);
   if (existsSync(join(folder, 'server.js')))
     write(folder, { 'package.json': '{ "type": "module" }' });
@@ -82,7 +80,7 @@ test('bundles of one folder, as the page says', { timeout: 240_000 }, async (t) 
     const source = application({ 'server.js': SERVER });
     await shell(source, command);
     const target = moved(join(source, 'dist'), { alone: true });
-    // Bun puts the path of its source into what it builds.
+    // Bun puts the path of its source into its output.
     rmSync(source, { recursive: true });
     const says =
       /^x x\nworkers: .*worker-main\.js does not exist; .* mark the package as external\n$/;
@@ -107,7 +105,7 @@ for (const [tool, command, files] of [
 ]) {
   test(`${tool} without a setting says what to mark`, { timeout: 240_000 }, async () => {
     const source = application({ 'server.js': SERVER, ...files }, { links: LINKS });
-    // What the addon contains does not matter here, but parsing megabytes takes webpack long.
+    // The addon's content does not matter, and webpack takes long to parse megabytes.
     truncateAddon(source);
     const { status, output } = await run(source, 'bash', '-c', command);
     assert.notEqual(status, 0);

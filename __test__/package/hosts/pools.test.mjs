@@ -1,10 +1,9 @@
-// Threads and processes that come and go, as pools and process managers make them.
+// Threads and processes that come and go, as in pools and process managers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { application, run } from './application.mjs';
 
 const SECRET = "'a secret of more than thirty-two bytes'";
-/** A server and a call in one thread or process. */
 const CALL = `
 import { Client, startClearServer, tuple } from 'backwater';
 import { decode, encode } from 'backwater/terms';
@@ -58,7 +57,7 @@ test('a pool of Piscina that grows and shrinks', { timeout: 240_000 }, async () 
 
 for (const [manager, worker] of [
   ['node:cluster', 'worker.mjs'],
-  // pm2's cluster mode starts a script of its own, which imports the user's.
+  // pm2's cluster mode starts its own script, which imports the user's.
   ['a process manager', 'container.cjs'],
 ]) {
   test(`workers of ${manager} that end and are replaced`, { timeout: 240_000 }, async () => {

@@ -1,4 +1,4 @@
-// The examples of docs/testing.md, run by the test runners themselves.
+// Runs the examples of docs/testing.md with the test runners.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { application, run, section } from './application.mjs';
@@ -12,20 +12,18 @@ for (const [runner, description, links] of [
 ]) {
   const { files, commands } = section('testing.md', runner);
   const lines = commands.flatMap((block) => block.trim().split('\n'));
-  // Timers are then mocked before the package is loaded, too.
   if (runner === 'Jest') lines.push(`npx jest --fakeTimers='{"enableGlobally":true}'`);
   for (const command of lines) {
     test(command, { timeout: 240_000 }, async () => {
       const folder = application({ ...shared, ...files, 'package.json': description }, { links });
       const { status, output } = await run(folder, 'bash', '-c', command);
       assert.equal(status, 0, output);
-      // Jest says this, and waits, if a handle is left open.
       assert.doesNotMatch(output, /did not exit|open handle/i);
     });
   }
 }
 
-/** Each value is made by a constructor of the runner's own realm, and so are the options. */
+/** Constructors of the runner's realm make all values and options. */
 const REALM = `
 const modules = {
   m: {
