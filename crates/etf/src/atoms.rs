@@ -1,5 +1,3 @@
-//! The atom table of a message.
-
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -11,7 +9,6 @@ use crate::tags;
 use crate::tape::{self, ATOM, CONST, Tape, word};
 
 const CACHE: usize = 64;
-/// More atoms than this are not kept room for between messages.
 const KEPT: usize = 4096;
 
 pub(crate) const MAX_CHARS: usize = 255;
@@ -41,7 +38,6 @@ impl AtomTable {
         }
     }
 
-    /// The word of an atom: a constant or an index.
     pub(crate) fn word(
         &mut self,
         name: &[u8],
@@ -54,7 +50,7 @@ impl AtomTable {
         }
     }
 
-    /// Like `word`, but only for constants and recent atoms.
+    /// Only finds constants and recent atoms.
     #[inline]
     pub(crate) fn cached(&self, name: &[u8], tape: &Tape) -> Option<u32> {
         if let Some(word) = constant(name) {
@@ -70,7 +66,6 @@ impl AtomTable {
         &tape.names[start..end]
     }
 
-    /// The index of an atom, constants included.
     pub(crate) fn index(
         &mut self,
         name: &[u8],
@@ -101,7 +96,6 @@ impl AtomTable {
         tape: &mut Tape,
         known: Option<&dyn KnownAtoms>,
     ) -> Result<u32, Kind> {
-        // `read_name` has checked the name.
         let text = std::str::from_utf8(name).map_err(|_| Kind::AtomText)?;
         check_known(text, known)?;
         let index = tape.atoms.len() as u32;
@@ -133,7 +127,7 @@ fn slot(name: &[u8]) -> usize {
     }
 }
 
-/// Reads an atom after its tag; `None` if the tag is not an atom's.
+/// `None` if the tag is not an atom's.
 pub(crate) fn read_name<'a>(
     tag: u8,
     reader: &mut Reader<'a>,

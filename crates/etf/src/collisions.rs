@@ -1,21 +1,18 @@
 //! Map keys that collide in JavaScript's `Map`.
 //!
-//! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone. A sender can
-//! therefore choose keys that share a bucket, and filling a Map with them takes quadratic time.
-//! Objects are hashed at random and strings with a secret, but until March 2026 (CVE-2026-21717) V8
-//! hashed array indices such as `'1000065536'` by their value.
+//! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone, so a sender
+//! can choose keys that share a bucket, and filling a Map with them takes quadratic time. Until
+//! March 2026 (CVE-2026-21717), V8 also hashed array indices such as `'1000065536'` by their value.
 
 use crate::error::DecodeErrorKind;
 
-/// At two keys a bucket on average, random and regular keys never put more than 20 into one of a
-/// million buckets.
+/// Regular keys put at most 20 into one of a million buckets.
 pub(crate) const MAX_COLLIDING: usize = 32;
 
 /// Higher, because current V8 is safe, and page offsets and the like are regular in their lowest
 /// bits.
 pub(crate) const MAX_COLLIDING_TEXTS: usize = 256;
 
-/// The bits of an array index that buckets depend on; `None` for other text.
 pub(crate) fn of_text(text: &[u8]) -> Option<u32> {
     let is_index = text.len() <= 10 && text.iter().all(u8::is_ascii_digit);
     let value = text.iter().fold(0, |value, digit| value * 10 + u64::from(digit & 15));
@@ -28,7 +25,7 @@ pub(crate) fn of_number(value: f64) -> u32 {
     if f64::from(integer) == value { hash32(integer as u32) } else { hash64(value.to_bits()) }
 }
 
-/// V8, `BigInt::Hash`. The lowest digit comes first.
+/// V8, `BigInt::Hash`. Lowest digit first.
 pub(crate) fn of_big(digits: &[u8]) -> u32 {
     let mut lowest = [0; 8];
     let length = digits.len().min(8);
@@ -56,12 +53,11 @@ fn hash64(key: u64) -> u32 {
     (hash ^ hash >> 22) as u32
 }
 
-/// Refuses the hashes of keys of a map with `pairs` keys if more than `limit` share a bucket.
 pub(crate) fn check(hashes: &[u32], pairs: u32, limit: usize) -> Result<(), DecodeErrorKind> {
     if hashes.len() <= limit {
         return Ok(());
     }
-    // V8's tables have a power of two of entries, and half as many buckets.
+    // V8's tables have half as many buckets as entries.
     let buckets = (pairs as usize).next_power_of_two() / 2;
     let mut counts = vec![0u16; buckets];
     for hash in hashes {
@@ -96,7 +92,6 @@ mod tests {
                 assert!(check_all(keys), "from {start} in steps of {step}");
             }
         }
-        // 64-bit ids with a timestamp.
         for shift in [0, 8, 12, 16, 20, 22, 32] {
             let keys = (0u64..).map(|n| of_big(&((1 << 60) + (n << shift)).to_le_bytes()));
             assert!(check_all(keys), "shifted by {shift}");

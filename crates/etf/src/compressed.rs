@@ -8,19 +8,18 @@ use crate::tags;
 
 const HEAD: usize = 6;
 const FIRST: usize = 64 * 1024;
-/// Below this size the ratio is not checked.
 const SMALL: usize = 1024 * 1024;
 
-/// Limits of an inflated term.
+/// Limits of inflated terms.
 #[derive(Clone, Copy, Debug)]
 pub struct InflateLimits {
     /// In bytes, including the version byte.
     pub max_size: usize,
-    /// As a multiple of the compressed size; applies above 1 MiB.
+    /// A multiple of the compressed size, above 1 MiB.
     pub max_ratio: usize,
 }
 
-/// Why a compressed term cannot be inflated. Sizes are in bytes.
+/// Why a term cannot be inflated. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InflateError {
     Truncated,
@@ -53,13 +52,8 @@ impl fmt::Display for InflateError {
 
 impl std::error::Error for InflateError {}
 
-/// Inflates a compressed term; `None` if `bytes` is not one. Ignores bytes after it.
-///
-/// Allocates at most twice the inflated size.
-///
-/// # Errors
-///
-/// When the data is not as its header says, or exceeds a limit.
+/// Inflates a compressed term; `None` if `bytes` is not one. Ignores bytes after it. Allocates at
+/// most twice the inflated size.
 pub fn inflate(bytes: &[u8], limits: InflateLimits) -> Result<Option<Vec<u8>>, InflateError> {
     let [tags::VERSION, tags::COMPRESSED, rest @ ..] = bytes else { return Ok(None) };
     let Some((size, input)) = rest.split_first_chunk() else {
@@ -99,7 +93,7 @@ pub fn inflate(bytes: &[u8], limits: InflateLimits) -> Result<Option<Vec<u8>>, I
     }
 }
 
-/// Compresses an encoded term at a level from 1 to 9; `None` if that does not make it smaller.
+/// Compresses at a `level` from 1 to 9; `None` if the term does not shrink.
 pub fn deflate(encoded: &[u8], level: u32) -> Option<Vec<u8>> {
     let [tags::VERSION, term @ ..] = encoded else { return None };
     let size = u32::try_from(term.len()).ok()?;
@@ -109,7 +103,6 @@ pub fn deflate(encoded: &[u8], level: u32) -> Option<Vec<u8>> {
     if out.capacity() <= HEAD {
         return None;
     }
-    // Output that does not fit is not smaller.
     let mut stream = Compress::new(Compression::new(level.clamp(1, 9)), true);
     let status = stream.compress_vec(term, &mut out, FlushCompress::Finish).ok()?;
     (status == Status::StreamEnd && out.len() < encoded.len()).then_some(out)

@@ -17,13 +17,12 @@ use crate::{Binaries, DecodeOptions, tags};
 const MAX_PAYLOAD: usize = tape::MAX_PAYLOAD as usize;
 /// The limit of OTP.
 const MAX_TUPLE: u32 = 16_777_215;
-/// Longer lists reserve their memory at once.
 const LONG: u32 = 4096;
-/// How many numbers are read between checks for the end of a part.
+/// Numbers between checks for the end of a part.
 const RUN: u32 = 1024;
-/// By how many words a part may exceed `DecodeOptions::part`.
+/// How far a part may exceed `DecodeOptions::part`.
 pub const PART_EXCESS: usize = 4 * RUN as usize;
-/// The terms of a fun that must stay in one part.
+/// Terms of a fun that must stay in one part.
 const FUN_HEAD: u32 = 3;
 const MAX_PLAIN_SEQUENCE: u32 = 16;
 const KEPT_FRAMES: usize = 4096;
@@ -46,15 +45,10 @@ impl Decoder {
         Self::default()
     }
 
-    /// Decodes the term that `bytes` begins with into `tape`, replacing its content. Returns the
-    /// length of the encoding, including the version byte.
+    /// Decodes the term that `bytes` begins with. Returns its length, including the version byte.
     ///
-    /// Uses at most 512 KiB and 192 bytes of memory per byte of input. The worst input opens a
-    /// container with every two bytes; `max_depth` bounds that at about 30 MB.
-    ///
-    /// # Errors
-    ///
-    /// When the bytes are not a term, or the term exceeds a limit.
+    /// Uses at most 512 KiB and 192 bytes of memory per byte of input. `max_depth` bounds the worst
+    /// input, a container in every two bytes, at about 30 MB.
     pub fn decode(
         &mut self,
         bytes: &[u8],
@@ -112,7 +106,6 @@ impl Decoder {
     }
 }
 
-/// Frees the vector if its capacity exceeds `kept`.
 fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
     if items.capacity() > kept {
         *items = Vec::new();
@@ -124,9 +117,9 @@ fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
 pub(crate) enum Container {
     List,
     Tuple,
-    /// A map whose keys so far are a shape.
+    /// Its keys so far are a shape.
     Shaped,
-    /// A map whose keys are written out.
+    /// Its keys are written out.
     Pairs,
     Fun,
     NativeRecord,
@@ -136,19 +129,15 @@ pub(crate) enum Container {
 pub(crate) struct Frame {
     kind: Container,
     at_key: bool,
-    /// Whether its hash is needed.
     hashed: bool,
     exact_outside: bool,
-    /// Terms or pairs to come, and in all.
     left: u32,
     count: u32,
     pub(crate) head: usize,
-    /// The shape so far.
     node: u32,
     mixed: bool,
     keys_are_atoms: bool,
     keys_are_text: bool,
-    /// Where its entries begin in these vectors.
     keys: usize,
     numeric_keys: usize,
     index_keys: usize,
@@ -156,13 +145,11 @@ pub(crate) struct Frame {
     pub(crate) hash: TermHash,
 }
 
-/// A container whose head has been read.
 struct Opening {
     kind: Container,
     count: u32,
     left: u32,
     head: usize,
-    /// Whether anything is to come, such as a tail.
     is_open: bool,
 }
 
@@ -178,7 +165,6 @@ pub(crate) struct Run<'a> {
     shapes: &'a mut ShapeTrie,
     pub(crate) frames: &'a mut Vec<Frame>,
     keys: &'a mut Vec<TermHash>,
-    /// JavaScript's hashes of numeric keys; see `collisions`.
     numeric_keys: &'a mut Vec<u32>,
     index_keys: &'a mut Vec<u32>,
     pub(crate) hasher: &'a TermHasher,
@@ -187,7 +173,7 @@ pub(crate) struct Run<'a> {
 pub(crate) enum Read {
     Leaf(TermHash),
     Opened,
-    /// An empty list with a tail: the tail comes next.
+    /// An empty list, whose tail follows.
     Again,
 }
 
@@ -232,7 +218,7 @@ impl Run<'_> {
         }
     }
 
-    /// Ends the part if it is full. Keys and the head of a fun stay with what follows.
+    /// Keys and the head of a fun stay with what follows them.
     #[inline]
     fn end_full_part(&mut self) {
         if self.tape.words.len() >= self.part_end {
@@ -253,10 +239,7 @@ impl Run<'_> {
         self.part_end = words + self.options.part;
     }
 
-    /// The fast path: reads plain items, or known keys with plain values, of the innermost
-    /// container. Returns whether that completed it.
-    ///
-    /// Never fails: it leaves anything unusual to `read`.
+    /// The fast path, which leaves anything unusual to `read`. True if the container is complete.
     fn plain_items(&mut self) -> bool {
         let Some(frame) = self.frames.last() else { return false };
         if frame.hashed {
@@ -308,7 +291,6 @@ impl Run<'_> {
                         terms_left -= 1;
                     }
                     if self.tape.words.len() >= self.part_end {
-                        // The key has just been read.
                         if let Some(frame) = self.frames.last_mut() {
                             frame.at_key = false;
                         }
@@ -339,7 +321,6 @@ impl Run<'_> {
         }
     }
 
-    /// Returns whether the innermost container is complete.
     fn go_on_with(&mut self, open: Option<Opening>, is_whole: bool) -> bool {
         let Some(inner) = open else { return is_whole };
         self.terms += 1;
@@ -348,7 +329,7 @@ impl Run<'_> {
         is_whole
     }
 
-    /// Reads a list or tuple of up to 16 plain items; a frame would take longer than they do.
+    /// Reads a small list or tuple, which is faster than a frame.
     #[inline(never)]
     fn plain_sequence(&mut self, terms_left: u32) -> Option<Opening> {
         let start = self.reader.at;
@@ -384,14 +365,13 @@ impl Run<'_> {
         self.tape.heap += if kind == Container::List { heap::LIST } else { heap::TUPLE };
         let mut is_open = left > 0;
         if !is_open && kind == Container::List {
-            // `close_list` reads any other tail.
+            // `close_list` reads other tails.
             is_open = self.reader.input.get(self.reader.at) != Some(&tags::NIL);
             self.reader.at += usize::from(!is_open);
         }
         Some(Opening { kind, count, left, head, is_open })
     }
 
-    /// Reads the key that followed `node` last time.
     #[inline]
     fn plain_key(&mut self, node: u32) -> Option<u32> {
         let (next, atoms, key) = self.shapes.expected(node)?;
@@ -463,7 +443,7 @@ impl Run<'_> {
         count
     }
 
-    /// Reads a frequent leaf; false if the next term is anything else.
+    /// False if the next term is not a frequent leaf.
     #[inline(always)]
     fn plain(&mut self) -> bool {
         let rest = &self.reader.input[self.reader.at..];
@@ -526,7 +506,6 @@ impl Run<'_> {
         true
     }
 
-    /// Adds a complete term to its container; true if it was the outermost.
     fn complete(&mut self, mut hash: TermHash) -> Result<bool, DecodeError> {
         loop {
             let Some(frame) = self.frames.last_mut() else { return Ok(true) };
@@ -561,7 +540,7 @@ impl Run<'_> {
         }
     }
 
-    /// `None` if the container continues, like a list whose tail is a list.
+    /// `None` if the container continues.
     fn close(&mut self) -> Result<Option<TermHash>, DecodeError> {
         let Some(frame) = self.frames.last() else { return Ok(Some(0)) };
         let frame = *frame;
@@ -594,7 +573,6 @@ impl Run<'_> {
             Container::Tuple | Container::NativeRecord => {}
             Container::Fun => {
                 let size_start = frame.head;
-                // The Size field of a fun.
                 let size = u32::from_be_bytes(
                     self.reader.input[size_start..size_start + 4].try_into().unwrap_or_default(),
                 );
@@ -689,7 +667,7 @@ impl Run<'_> {
         collisions::check(numeric, frame.count, collisions::MAX_COLLIDING)
             .or_else(|kind| self.reader.fail(kind))?;
         self.numeric_keys.truncate(frame.numeric_keys);
-        // Maps with only text as keys become objects, whose tables V8 hashes differently.
+        // Maps with only text as keys become objects, which V8 hashes differently.
         if !frame.keys_are_text {
             let texts = &self.index_keys[frame.index_keys..];
             collisions::check(texts, frame.count, collisions::MAX_COLLIDING_TEXTS)
@@ -712,7 +690,6 @@ impl Run<'_> {
         if count as usize > self.reader.left() { self.reader.fail(Kind::Truncated) } else { Ok(()) }
     }
 
-    /// False if the key cannot be part of a shape.
     fn shape_key(&mut self) -> Result<bool, DecodeError> {
         let Some(frame) = self.frames.last().copied() else { return Ok(false) };
         let start = self.reader.at;
@@ -979,7 +956,6 @@ impl Run<'_> {
         self.put_binary(bytes, wanted, false)
     }
 
-    /// `is_marked`: the sender marked the binary as bytes.
     fn put_binary(
         &mut self,
         bytes: &[u8],

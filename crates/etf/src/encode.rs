@@ -13,7 +13,6 @@ use crate::{EncodeOptions, tags};
 
 const MAX_STRING: usize = 65_535;
 const PART_END: u32 = tape::ext(tape::NEXT_PART, 0);
-/// All bits used: a binary.
 const WHOLE_BYTES: u8 = 8;
 /// JavaScript's `Number.MAX_SAFE_INTEGER`.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
@@ -22,19 +21,15 @@ const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 #[derive(Default)]
 pub struct Encoder {
     frames: Vec<Frame>,
-    /// Where each name begins and ends.
     atoms: Vec<(u32, u32)>,
-    /// The encoded keys of all shapes.
     keys: Vec<u8>,
-    /// Where each key begins.
     key_starts: Vec<u32>,
     /// The first key of each shape in `key_starts`.
     shapes: Vec<u32>,
     key_ranges: Vec<(usize, usize)>,
-    /// Where marked binaries in keys begin in the output.
     marks: Vec<usize>,
     units: Vec<u16>,
-    /// What the above was made of; the next message often has the same names.
+    /// What the fields above were made of; the next message often has the same names.
     made_of: Names,
 }
 
@@ -43,9 +38,8 @@ pub struct Encoder {
 pub struct Gap {
     /// Where its bytes belong in `out`.
     pub at: usize,
-    /// Its index.
     pub index: u32,
-    /// Its length in bytes.
+    /// In bytes.
     pub length: usize,
 }
 
@@ -54,7 +48,6 @@ struct Names {
     atoms: Vec<u32>,
     shapes: Vec<[u32; 2]>,
     names: Vec<u8>,
-    /// The names may be empty.
     known: bool,
 }
 
@@ -91,12 +84,10 @@ struct Frame {
     kind: Container,
     left: u32,
     count: u32,
-    /// Objects: the next key. Maps: the first of its key ranges.
+    /// The next key of an object, or the first of a map's key ranges.
     aux: usize,
     at_key: bool,
-    /// Where the key or the size field begins.
     start: usize,
-    /// Whether it is inside of a key or a fun.
     is_read_again: bool,
 }
 
@@ -111,12 +102,7 @@ enum Container {
 }
 
 impl Encoder {
-    /// Appends the term to `out`, without a version byte.
-    ///
-    /// # Errors
-    ///
-    /// When the tape is not one term, or `out` would exceed `options.max_size`. `out` is then
-    /// garbage.
+    /// Appends the term to `out`, without a version byte. After an error, `out` is garbage.
     pub fn encode_term(
         &mut self,
         tape: TapeRef<'_>,
@@ -126,12 +112,9 @@ impl Encoder {
         self.encode(tape, options, out, None)
     }
 
-    /// Like [`Encoder::encode_term`], but leaves the bytes of out-of-band binaries out and appends
-    /// their places to `gaps`. Keys of maps and terms of funs must not be out of band.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Encoder::encode_term`]. The limit includes the gaps.
+    /// Like [`Encoder::encode_term`], but appends the places of out-of-band binaries to `gaps`
+    /// instead of their bytes, which still count. Keys of maps and terms of funs must not be out of
+    /// band.
     pub fn encode_around(
         &mut self,
         tape: TapeRef<'_>,
@@ -142,12 +125,8 @@ impl Encoder {
         self.encode(tape, options, out, Some(gaps))
     }
 
-    /// Appends the items of a proper list, each limited by `options`. `after_item` is called after each
-    /// and may append to `out`.
-    ///
-    /// # Errors
-    ///
-    /// When the tape is not a proper list, or an item cannot be encoded. `out` then ends with a part of it.
+    /// Appends the items of a proper list, each limited by `options`. `after_item` may append to
+    /// `out`, too.
     pub fn encode_items(
         &mut self,
         tape: TapeRef<'_>,
@@ -157,7 +136,6 @@ impl Encoder {
     ) -> Result<(), EncodeError> {
         let mut run = self.run(tape, options, out, None)?;
         run.items(after_item).map_err(|error| match error.kind {
-            // The run compares with the end of the item in the output.
             Kind::TooLarge(_) => EncodeError { kind: Kind::TooLarge(options.max_size), ..error },
             _ => error,
         })?;
@@ -210,7 +188,6 @@ impl Encoder {
         })
     }
 
-    /// Reads the names of atoms, and encodes the keys of shapes.
     fn read_names(&mut self, tape: &TapeRef<'_>) -> Result<(), EncodeError> {
         let fail = |kind| EncodeError { kind, word: 0 };
         if self.made_of.are_those_of(tape) {
@@ -283,7 +260,7 @@ impl Encoder {
     }
 }
 
-/// How many bytes of UTF-8 are `units` UTF-16 units; `None` if a character would be split.
+/// `None` if a character would be split.
 fn utf8_length(bytes: &[u8], units: usize) -> Option<usize> {
     if bytes.get(..units)?.is_ascii() {
         return Some(units);
@@ -330,7 +307,7 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     !ranges.iter().all(|(start, end)| seen.insert(&out[*start..*end]))
 }
 
-/// Writes marked binaries as BINARY_EXT, since Erlang considers them equal.
+/// Writes marked binaries as BINARY_EXT, because Erlang considers them equal.
 fn without_marks(
     out: &[u8],
     ranges: &[(usize, usize)],
@@ -478,9 +455,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The fast path: writes plain terms of the innermost container, except its last.
-    ///
-    /// Never fails: it leaves anything unusual to `write`.
+    /// The fast path, which leaves anything unusual to `write`.
     fn plain_items(&mut self) {
         let Some(frame) = self.scratch.frames.last() else { return };
         let (mut left, mut key) = (frame.left, frame.aux);
@@ -521,7 +496,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes a frequent leaf; false if the next term is anything else.
+    /// False if the next term is not a frequent leaf.
     #[inline]
     fn plain(&mut self) -> bool {
         let Some(head) = self.tape.words.get(self.word) else { return false };
@@ -672,7 +647,6 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// True if the term is complete.
     fn write(&mut self) -> Result<bool, EncodeError> {
         let head = self.next()?;
         let payload = head >> 4;
@@ -778,7 +752,6 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The caller has checked the size.
     fn put_binary(&mut self, bytes: &[u8]) {
         self.out.reserve(5 + bytes.len());
         header(self.out, tags::BINARY, bytes.len() as u32);
@@ -803,7 +776,6 @@ impl<'a> Run<'a> {
         self.out.len() + self.left_out
     }
 
-    /// False if the binary is not out of band.
     fn leave_out(&mut self, length: usize) -> Result<bool, EncodeError> {
         let Some(&start) = self.tape.words.get(self.word) else { return Ok(false) };
         if start & OUT_OF_BAND == 0 || self.gaps.is_none() {
@@ -823,7 +795,6 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    /// Checks the limit before memory is allocated.
     fn room(&self, count: usize) -> Result<(), EncodeError> {
         if self.size().saturating_add(count) > self.max_size {
             return self.fail(Kind::TooLarge(self.max_size));
@@ -902,7 +873,6 @@ impl<'a> Run<'a> {
             return self.fail(Kind::Text);
         }
         let most = units.len() * 3;
-        // Measure only if the longest possible encoding does not fit.
         let length = match self.room(most) {
             Ok(()) => most,
             Err(_) => units.iter().copied().map(utf8_width).sum(),
@@ -935,7 +905,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Returns the end of the units.
     fn wide_text(&mut self, start: usize, units: usize) -> Result<usize, EncodeError> {
         let end = units.checked_mul(2).and_then(|size| start.checked_add(size));
         let Some(bytes) = end.and_then(|end| self.tape.text.get(start..end)) else {
@@ -1014,7 +983,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The caller has checked the size.
     #[inline]
     fn put_inline(&mut self, words: &[u32], count: usize) {
         self.out.reserve(5 + words.len() * 4);

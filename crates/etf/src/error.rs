@@ -3,13 +3,12 @@ use std::fmt;
 /// Why bytes cannot be decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodeError {
-    /// The kind of error.
     pub kind: DecodeErrorKind,
-    /// Where, in bytes.
+    /// In bytes.
     pub offset: usize,
 }
 
-/// The kinds of errors in an encoding. `Display` explains them.
+/// `Display` explains them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
@@ -94,13 +93,12 @@ impl std::error::Error for DecodeError {}
 /// Why a tape cannot be encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodeError {
-    /// The kind of error.
     pub kind: EncodeErrorKind,
-    /// Where, in words of the tape.
+    /// In words of the tape.
     pub word: usize,
 }
 
-/// The kinds of errors in a tape. `Display` explains them.
+/// `Display` explains them.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EncodeErrorKind {

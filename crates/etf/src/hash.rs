@@ -1,10 +1,7 @@
-//! Hashes of terms, to find duplicate map keys.
-
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-/// Randomly keyed 128-bit hashes: two different terms collide with a chance of 2^-128. A sender who
-/// finds a collision only gets its own message refused, so a fast function is enough. SipHash took
-/// a third of the time to decode a large map.
+/// Randomly keyed. A sender who finds a collision only gets its own message refused, so a fast
+/// function is enough: SipHash took a third of the time to decode a large map.
 pub(crate) struct TermHasher {
     seeds: [u64; 2],
 }
@@ -47,7 +44,6 @@ impl TermHasher {
     }
 }
 
-/// The seeds are secret, so a peer cannot choose colliding keys.
 impl BuildHasher for TermHasher {
     type Hasher = WideHasher;
 
@@ -56,13 +52,12 @@ impl BuildHasher for TermHasher {
     }
 }
 
-/// Two lanes of 64 bits, each multiplied with every word and folded.
 pub(crate) struct WideHasher {
     first: u64,
     second: u64,
 }
 
-/// The fractions of the square roots of 2 and 3: odd, and about half of their bits set.
+/// The fractions of the square roots of 2 and 3.
 const FACTORS: [u64; 2] = [0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b];
 
 fn fold(a: u64, b: u64) -> u64 {

@@ -1,8 +1,6 @@
-//! Estimates how much memory the values of a term take in V8.
-//!
-//! Each word of the tape becomes a slot, and each character of text a character of a string. The
-//! constants are what comes on top, in bytes, measured with Node 20 and 24 on 64-bit systems.
-//! `__test__/estimate.test.ts` checks that they are within a factor of two.
+//! Estimates how much memory a term takes in V8: a slot for each word of the tape, its characters,
+//! and these constants in bytes, measured with Node 20 and 24. Checked by
+//! `__test__/estimate.test.ts`.
 
 use crate::tape::Tape;
 
@@ -17,7 +15,7 @@ pub(crate) const EMPTY_TUPLE: usize = 72;
 pub(crate) const TUPLE: usize = 88;
 pub(crate) const EMPTY_OBJECT: usize = 56;
 pub(crate) const OBJECT: usize = 24;
-/// The first use of an atom in a message.
+/// For its first use in a message.
 pub(crate) const ATOM: usize = 150;
 pub(crate) const BIGINT: usize = 16;
 pub(crate) const FLOAT: usize = 40;
@@ -32,7 +30,7 @@ pub(crate) const NATIVE_FIELD: usize = 30;
 
 /// Shorter strings are copies; longer ones are slices of their chunk.
 const SLICE: usize = 13;
-/// Larger Buffers do not come from Node's pool.
+/// Node's pool holds smaller Buffers.
 const UNPOOLED: usize = 4096;
 
 #[inline]
@@ -67,8 +65,7 @@ pub(crate) fn shape(keys: u32) -> usize {
 }
 
 impl Tape {
-    /// Estimates the bytes of the values in V8, including Buffers, within a factor of two. Results
-    /// of revivers do not count.
+    /// The bytes of the values in V8, within a factor of two, without results of revivers.
     pub fn value_size(&self) -> usize {
         self.words.len() * SLOT
             + self.floats.len() * DOUBLE
@@ -77,7 +74,7 @@ impl Tape {
             + self.heap
     }
 
-    /// The size of the tape itself, in bytes.
+    /// The bytes of the tape itself.
     pub fn size(&self) -> usize {
         self.words.len() * 4
             + self.floats.len() * 8

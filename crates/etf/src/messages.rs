@@ -1,4 +1,4 @@
-//! Recognizes messages of the protocol by their encoding, which must be valid.
+//! Recognizes messages by their encoding, which must be valid.
 
 use crate::reader::Reader;
 use crate::term::{Term, children, read};
@@ -13,10 +13,10 @@ pub enum ReplyForm {
 }
 
 impl ReplyForm {
-    /// The first word of the second element in the tape.
+    /// The second element begins at this word.
     pub const WORD_OFFSET: usize = 2;
 
-    /// What an encoded term is, if it is a response.
+    /// `None` if the term is not a response.
     pub fn of(encoded: &[u8]) -> Option<Self> {
         let mut reader = Reader { input: encoded, at: 1 };
         let Term::Tuple(2) = read(&mut reader).ok()? else { return None };

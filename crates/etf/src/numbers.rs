@@ -1,11 +1,9 @@
-//! Numbers that Rust and TypeScript share. `tests/typescript.rs` generates the TypeScript.
+//! Numbers that `tests/typescript.rs` copies to TypeScript.
 
-/// A number that TypeScript has too.
+/// A number in both languages.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
-    /// Its name in Rust.
     pub name: &'static str,
-    /// The number.
     pub value: u32,
 }
 

@@ -107,7 +107,6 @@ impl Run<'_> {
         Ok(id)
     }
 
-    /// Reads an atom and writes its index.
     fn put_atom(&mut self, field: &'static str) -> Result<(), DecodeError> {
         let tag = self.reader.u8()?;
         let Some(name) = read_name(tag, &mut self.reader)? else {
@@ -186,7 +185,7 @@ impl Run<'_> {
         Ok(Read::Opened)
     }
 
-    /// OTP 25 crashes unless the old index and old uniq are integers and the creator is a pid.
+    /// OTP 25 crashes otherwise.
     fn check_fun_terms(&self) -> Result<(), DecodeError> {
         let mut rest = &self.reader.input[self.reader.at..];
         for field in ["the old index of a fun", "the old uniq of a fun"] {

@@ -1,21 +1,19 @@
 use crate::tape::DEFAULT_DEPTH;
 
-/// What binaries become unless `exact` is set.
+/// What binaries become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Binaries {
     /// Bytes if marked as such or not UTF-8, else text.
     #[default]
     Text,
-    /// Always bytes.
     Buffer,
-    /// Always text; other bytes are refused.
+    /// Other bytes are refused.
     String,
 }
 
-/// The atoms that safe decoding accepts. Decoders cache them, so use one table per decoder and
-/// never remove an atom.
+/// The atoms that safe decoding accepts. A table belongs to one decoder, which caches its atoms,
+/// and never shrinks.
 pub trait KnownAtoms {
-    /// Whether the atom is known.
     fn is_known(&self, name: &str) -> bool;
 }
 
@@ -24,19 +22,18 @@ pub trait KnownAtoms {
 pub struct DecodeOptions<'a> {
     /// Whether floats, binaries and maps keep their exact form.
     pub exact: bool,
-    /// What binaries become; ignored if `exact` is set.
+    /// Ignored if `exact` is set.
     pub binaries: Binaries,
-    /// The atoms to accept; external functions are then refused. `None` accepts all.
+    /// `None` accepts all atoms, and external functions.
     pub known_atoms: Option<&'a dyn KnownAtoms>,
-    /// How deep containers may be nested.
     pub max_depth: u32,
-    /// How many terms are allowed, including each item of a string.
+    /// Each item of a string counts.
     pub max_terms: u32,
-    /// The largest [`Tape::value_size`](crate::Tape::value_size), in bytes.
+    /// Of [`Tape::value_size`](crate::Tape::value_size).
     pub max_value_size: usize,
-    /// The longest chunk of several strings, in bytes or UTF-16 units.
+    /// In bytes or UTF-16 units.
     pub chunk: u32,
-    /// The words of a part, roughly; see [`Cut`](crate::Cut).
+    /// Roughly, in words; see [`Cut`](crate::Cut).
     pub part: usize,
 }
 
@@ -73,9 +70,8 @@ impl std::fmt::Debug for DecodeOptions<'_> {
 /// How to encode a tape.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodeOptions {
-    /// The maximum length of the output, in bytes.
+    /// In bytes.
     pub max_size: usize,
-    /// How deep containers may be nested.
     pub max_depth: u32,
 }
 

@@ -1,5 +1,3 @@
-//! Bounds-checked reading of the input.
-
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 
 #[derive(Clone, Copy)]
@@ -65,7 +63,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
-    /// The sign and digits of a big integer without leading zeros, the lowest digit first.
+    /// Sign and digits, the lowest first, without leading zeros.
     pub(crate) fn magnitude(&mut self, count: usize) -> Result<(bool, &'a [u8]), DecodeError> {
         let negative = self.u8()? != 0;
         let mut digits = self.take(count)?;

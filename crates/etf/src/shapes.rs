@@ -6,9 +6,8 @@ use crate::heap;
 use crate::shape_numbers::number_of;
 use crate::tape::{self, SHAPE_LENGTH_BITS, Tape};
 
-/// A trie with more bytes of joined keys is dropped after the message.
+/// Larger tries are dropped after the message.
 const MAX_JOINED: usize = 1 << 20;
-/// More nodes mean that keys are data.
 const MAX_NODES: usize = 4096;
 
 pub(crate) const ROOT: u32 = 0;
@@ -18,13 +17,12 @@ struct Node {
     parent: u32,
     depth: u32,
     atoms: bool,
-    /// Whether safe decoding has accepted its key.
     known: bool,
     key: Box<[u8]>,
     /// The child that came last.
     last: u32,
     shape: u32,
-    /// The keys joined by NUL; empty until the node ends a map.
+    /// Joined by NUL; empty until the node ends a map.
     joined: Box<[u8]>,
     number: u32,
 }
@@ -32,7 +30,6 @@ struct Node {
 pub(crate) struct ShapeTrie {
     nodes: Vec<Node>,
     children: HashMap<(u32, bool, Box<[u8]>), u32>,
-    /// The nodes of this message's shapes.
     used: Vec<u32>,
     joined: usize,
 }
@@ -50,7 +47,6 @@ impl Default for ShapeTrie {
 }
 
 impl ShapeTrie {
-    /// Keeps shapes between messages unless there are too many.
     pub(crate) fn reset(&mut self) {
         for node in self.used.drain(..) {
             self.nodes[node as usize].shape = 0;
@@ -72,7 +68,6 @@ impl ShapeTrie {
         self.find(node, atoms, key)
     }
 
-    /// The child that came last: its node, whether it is an atom, and its key.
     #[inline]
     pub(crate) fn expected(&self, node: u32) -> Option<(u32, bool, &[u8])> {
         let last = self.nodes[node as usize].last;
@@ -167,7 +162,6 @@ impl ShapeTrie {
 mod tests {
     use super::*;
 
-    /// `count` keys of 255 bytes.
     fn add_shapes(trie: &mut ShapeTrie, first: u8, count: usize) {
         let mut node = ROOT;
         for index in 0..count {
@@ -184,7 +178,6 @@ mod tests {
     #[cfg_attr(miri, ignore = "megabytes take minutes")]
     fn joined_keys_are_forgotten_when_they_are_many() {
         let mut trie = ShapeTrie::default();
-        // Each message adds half a megabyte.
         for (first, kept) in [(b'a', 1), (b'b', 65), (b'c', 1), (b'd', 65)] {
             trie.reset();
             assert_eq!(trie.nodes.len(), kept);

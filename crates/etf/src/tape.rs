@@ -1,12 +1,12 @@
 //! The tape: the flat form of terms that crosses between Rust and JavaScript.
 //!
-//! This page is its grammar; `src/codec/tape.ts` is generated from the numbers below. Both sides are built
-//! together, so the format may change with every version. [`Tape`] and [`TapeRef`] list its parts.
+//! The format may change with every version. `src/codec/tape.ts` is generated from the numbers
+//! below.
 //!
 //! # Words
 //!
-//! The low four bits of a word are its tag, the other 28 its payload. Words and terms that belong to it
-//! follow; `term*n` means n terms. `(R)` occurs only in tapes from Rust, `(J)` only in those from JavaScript.
+//! The low four bits of a word are its tag, the other 28 its payload. `term*n` means n terms. `(R)`
+//! occurs only in tapes from Rust, `(J)` only in tapes from JavaScript.
 //!
 //! ```text
 //! tag       payload                    followed by          term
@@ -45,15 +45,15 @@
 //! TEXT_FORM      TEXT_UTF8, …         place: text in this form continues there (J)
 //! ```
 //!
-//! A place is an offset in the source, or, in tapes from JavaScript, [`OUT_OF_BAND`] + the index of a buffer
-//! that accompanies the tape; keys of maps and terms of funs are never out of band. Nodes, modules,
-//! functions and names are indices of atoms. The first terms of a fun are old index, old uniq and pid.
+//! A place is an offset in the source, or (J) [`OUT_OF_BAND`] + the index of an out-of-band buffer,
+//! except in keys of maps and terms of funs. Nodes, modules, functions and names are indices of
+//! atoms. The first terms of a fun are old index, old uniq and pid.
 //!
-//! Encoders write nonempty [`BYTES`] of marked tapes as BIT_BINARY_EXT of whole bytes, which Erlang reads as
-//! ordinary binaries.
+//! Encoders write nonempty [`BYTES`] of marked tapes as BIT_BINARY_EXT of whole bytes, which Erlang
+//! reads as ordinary binaries.
 //!
-//! JavaScript makes one string of each chunk and slices the others from it. Chunks are limited so that a
-//! string that is kept does not keep the whole message. They end with a whole string.
+//! JavaScript slices strings from one string for each chunk. Chunks are short, so that a kept slice
+//! does not keep the whole message, and end with a whole string.
 //!
 //! # Limits
 //!
@@ -70,8 +70,8 @@
 //! # Header
 //!
 //! JavaScript has tapes in three shared buffers, of words, doubles and bytes. They begin with the
-//! [`frame::LENGTH`] words of [`frame`], followed by the term, the atoms and the shapes. Offsets count from
-//! the beginning of a buffer, in its units.
+//! words of [`frame`], followed by the term, the atoms and the shapes. Offsets count from the start
+//! of a buffer, in its units.
 
 use crate::numbers;
 
@@ -167,35 +167,32 @@ numbers! {
 }
 
 numbers! {
-    /// The largest counts, and the bit of a place in the source that makes it an index out of band.
+    /// The largest counts, and the bit that makes a place an index of an out-of-band buffer.
     pub const LIMITS {
         MAX_PAYLOAD = (1 << 28) - 1;
         MAX_BIG = (1 << 27) - 1;
         MAX_PAIRS = (1 << 26) - 1;
         MAX_REST = (1 << 24) - 1;
         OUT_OF_BAND = 1 << 31;
-        /// The most fields of a native record: its head must fit a part of a tape.
         MAX_FIELDS = 1024;
     }
 }
 
 numbers! {
-    /// How deep terms may be nested by default and at most. JavaScript recurses that deep on its main thread
-    /// and on worker threads with default stacks.
+    /// JavaScript recurses that deep with default stacks.
     pub const DEPTHS {
         DEFAULT_DEPTH = 1000;
         MAX_DEPTH = 1500;
     }
 }
 
-/// The words of the header of a tape in the shared buffers.
+/// The header of a tape in the shared buffers.
 pub mod frame {
     use crate::numbers;
 
     numbers! {
         /// The words of the header, in order.
         pub const FIELDS {
-            /// The words of the term.
             WORDS = 0;
             ATOMS = 1;
             SHAPES = 2;
@@ -210,16 +207,16 @@ pub mod frame {
             NAMES = 8;
             NAMES_LENGTH = 9;
             SOURCE = 10;
-            /// Only in tapes from JavaScript; those from Rust come with the bytes.
+            /// Only in tapes from JavaScript.
             SOURCE_LENGTH = 11;
-            /// How many buffers are out of band, in tapes from JavaScript.
+            /// Only in tapes from JavaScript.
             OUT_OF_BAND = 12;
-            /// 1 if binaries are marked as bytes, in tapes from JavaScript.
+            /// Only in tapes from JavaScript: 1 if binaries are marked as bytes.
             MARK_BYTES = 13;
         }
     }
 
-    /// Its length in words.
+    /// In words.
     pub const LENGTH: usize = FIELDS.len();
 }
 

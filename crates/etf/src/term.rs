@@ -5,7 +5,6 @@ use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::reader::Reader;
 use crate::{tags, tape};
 
-/// A leaf or the head of a container, whose terms follow.
 pub(crate) enum Term<'a> {
     Integer(i64),
     /// Lowest byte first.
@@ -16,18 +15,16 @@ pub(crate) enum Term<'a> {
     Float(f64),
     Atom(Cow<'a, str>),
     Nil,
-    /// A list of small integers.
     String(&'a [u8]),
     Binary(&'a [u8]),
-    /// At least one byte; `bits` bits of the last are used.
+    /// `bits` bits of the last byte are used.
     Bits {
         bytes: &'a [u8],
         bits: u8,
     },
-    /// Items and a tail follow.
+    /// A tail follows.
     List(u32),
     Tuple(u32),
-    /// Keys and values follow.
     Map(u32),
     Pid {
         id: u32,
@@ -40,7 +37,6 @@ pub(crate) enum Term<'a> {
         function: Cow<'a, str>,
         arity: u32,
     },
-    /// Values follow.
     NativeRecord {
         module: Cow<'a, str>,
         name: Cow<'a, str>,
@@ -54,7 +50,6 @@ pub(crate) enum Term<'a> {
     },
 }
 
-/// Reads a leaf or a head.
 pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError> {
     let tag = reader.u8()?;
     Ok(match tag {
@@ -137,7 +132,6 @@ pub(crate) fn read<'a>(reader: &mut Reader<'a>) -> Result<Term<'a>, DecodeError>
     })
 }
 
-/// How many terms follow the head.
 pub(crate) fn children(term: &Term<'_>) -> u64 {
     match *term {
         Term::List(count) => u64::from(count) + 1,

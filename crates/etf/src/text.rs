@@ -1,11 +1,8 @@
-//! Text on its way to the tape.
-
 use encoding_rs::mem;
 
 use crate::heap;
 use crate::tape::{CONST, EMPTY_TEXT, NEXT8, NEXT16, TEXT8, TEXT16, Tape, ext, word};
 
-/// The current chunk of text.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Chunk {
     /// Where its length goes; 0 = no chunk yet.
@@ -17,11 +14,9 @@ pub(crate) struct TextWriter {
     latin1: Chunk,
     utf16: Chunk,
     limit: usize,
-    /// The length of the message.
     message: usize,
 }
 
-/// What text a binary is.
 pub(crate) enum TextKind {
     Ascii,
     Latin1,
@@ -39,8 +34,7 @@ impl TextKind {
     }
 }
 
-/// How many bytes to convert at once. The conversion needs as many units of room, but most text
-/// takes a third.
+/// How many bytes to convert at once, which needs as many units of room.
 const PIECE: usize = 4096;
 
 fn put_utf16(bytes: &[u8], utf16: &mut Vec<u16>) {
@@ -51,7 +45,6 @@ fn put_utf16(bytes: &[u8], utf16: &mut Vec<u16>) {
     }
     let mut rest = bytes;
     while !rest.is_empty() {
-        // Do not split a character.
         let mut length = PIECE.min(rest.len());
         while rest.get(length).is_some_and(|byte| byte & 0xc0 == 0x80) {
             length -= 1;
@@ -110,7 +103,6 @@ impl TextWriter {
 }
 
 impl Chunk {
-    /// Begins a chunk at `start` unless `count` more characters fit the current one.
     #[inline]
     fn open(&mut self, kind: u32, start: usize, count: usize, limit: usize, tape: &mut Tape) {
         let filled = start - self.start;

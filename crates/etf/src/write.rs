@@ -1,15 +1,11 @@
-//! Pieces of terms that the encoder and the parser of Erlang's syntax both write.
-
 use crate::tags;
 
-/// A tag and a count or integer of 32 bits.
 #[inline]
 pub(crate) fn header(out: &mut Vec<u8>, tag: u8, count: u32) {
     let [a, b, c, d] = count.to_be_bytes();
     out.extend([tag, a, b, c, d]);
 }
 
-/// The name has at most 255 characters.
 #[inline]
 pub(crate) fn atom(out: &mut Vec<u8>, name: &[u8]) {
     if let Ok(length) = u8::try_from(name.len()) {
@@ -21,7 +17,6 @@ pub(crate) fn atom(out: &mut Vec<u8>, name: &[u8]) {
     out.extend_from_slice(name);
 }
 
-/// NEW_FLOAT_EXT of a finite number.
 #[inline]
 pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
     let mut bytes = [tags::NEW_FLOAT; 9];
@@ -29,7 +24,7 @@ pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
     out.extend_from_slice(&bytes);
 }
 
-/// SMALL_INTEGER_EXT, INTEGER_EXT or SMALL_BIG_EXT, as Erlang chooses.
+/// The smallest form, as in Erlang.
 #[inline]
 pub(crate) fn integer(out: &mut Vec<u8>, value: i64) {
     if let Ok(byte) = u8::try_from(value) {
@@ -43,7 +38,7 @@ pub(crate) fn integer(out: &mut Vec<u8>, value: i64) {
     }
 }
 
-/// SMALL_BIG_EXT or LARGE_BIG_EXT; the lowest digit comes first.
+/// Lowest digit first.
 pub(crate) fn big(out: &mut Vec<u8>, digits: &[u8], negative: bool) {
     match u8::try_from(digits.len()) {
         Ok(count) => out.extend([tags::SMALL_BIG, count]),

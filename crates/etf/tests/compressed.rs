@@ -1,5 +1,3 @@
-//! Compressed terms, including Erlang's.
-
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;
@@ -18,7 +16,6 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Claims to inflate to `size` bytes.
 fn claiming(size: usize, compressed: &[u8]) -> Vec<u8> {
     [&[131, 80][..], &(size as u32).to_be_bytes(), compressed].concat()
 }
@@ -37,7 +34,6 @@ fn inflating_undoes_deflating() {
             let compressed = deflate(&encoded, level).unwrap();
             assert!(compressed.len() < encoded.len());
             assert_eq!(inflate(&compressed, LIMITS).unwrap().unwrap(), encoded);
-            // Bytes after it are ignored.
             let trailing = [&compressed[..], &[1, 2, 3]].concat();
             assert_eq!(inflate(&trailing, LIMITS).unwrap().unwrap(), encoded);
         }
@@ -67,7 +63,7 @@ fn uncompressed_terms_are_not_inflated() {
 
 #[test]
 fn erlangs_compressed_terms() {
-    // term_to_binary(#{a => binary:copy(<<"abc">>, 50)}, [{compressed, 9}]) and [{compressed, 1}] of OTP 25.
+    // From `term_to_binary` of OTP 25 with `{compressed, 9}` and `{compressed, 1}`.
     for text in [
         "g1AAAACkeNorYWBgYExhYEzMBTKmJSYlD0IEAE/mO6s=",
         "g1AAAACkeAErYWBgYExhYEzMBTKmJSYlD0IEAE/mO6s=",
@@ -104,7 +100,6 @@ fn every_truncation_and_a_wrong_checksum_are_refused() {
     *wrong.last_mut().unwrap() ^= 1;
     assert_eq!(inflate(&wrong, LIMITS), Err(InflateError::Corrupt));
     assert_eq!(inflate(&claiming(10, &[1, 2, 3, 4, 5]), LIMITS), Err(InflateError::Corrupt));
-    // A flipped bit is an error or changes nothing.
     for at in 6..whole.len() {
         for bit in 0..8 {
             let mut flipped = whole.clone();
@@ -139,7 +134,7 @@ fn size_and_ratio_are_bounded_on_both_sides() {
             assert_eq!(inflated, Err(InflateError::Ratio { size: length + 1, limit: max_ratio }));
         }
     }
-    // The claim of 4 GiB is refused before anything is inflated.
+    // Refused before anything is inflated.
     let huge = claiming(u32::MAX as usize, &zlib(&[0; 100]));
     let limits = InflateLimits { max_size: usize::MAX, max_ratio: 256 };
     assert!(matches!(inflate(&huge, limits), Err(InflateError::Ratio { .. })));

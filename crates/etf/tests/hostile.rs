@@ -1,5 +1,4 @@
 #![allow(clippy::unwrap_used)]
-//! Invalid numbers, compressed terms and other input that messages cannot contain.
 
 use backwater_etf::{
     DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions, Encoder, Tape,
@@ -20,7 +19,6 @@ fn decode(term: &[u8]) -> Result<Tape, Kind> {
     std::mem::replace(&mut results[0], Err(Kind::Truncated))
 }
 
-/// Every place where a term can be.
 fn places(term: &[u8]) -> Vec<Vec<u8>> {
     let one = [97, 1];
     let key = [119, 1, b'k'];
@@ -114,7 +112,6 @@ fn nan_and_infinity_are_refused_everywhere() {
 
 #[test]
 fn tapes_with_nan_and_infinity_are_refused() {
-    // A float, and a wide integer.
     for words in [[4], [11]] {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let tape = TapeRef { words: &words, floats: &[value], ..TapeRef::default() };
@@ -127,7 +124,7 @@ fn tapes_with_nan_and_infinity_are_refused() {
 
 #[test]
 fn compressed_terms_are_refused_everywhere() {
-    // `term_to_binary(lists:duplicate(100, 1), [compressed])` of OTP 25, without its version byte.
+    // From `term_to_binary` of OTP 25 with `compressed`.
     let deflated =
         [0x78, 0x9c, 0xcb, 0x66, 0x48, 0x61, 0xa4, 0x3d, 0x00, 0x00, 0xaf, 0x6c, 0x00, 0xd4];
     let whole = [&[COMPRESSED, 0, 0, 0, 103], &deflated[..]].concat();

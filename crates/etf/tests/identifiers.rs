@@ -1,5 +1,4 @@
 #![allow(clippy::unwrap_used)]
-//! Valid and invalid parts of pids, ports, references and funs.
 
 use backwater_etf::{DecodeErrorKind as Kind, DecodeOptions, Decoder, Tape};
 

@@ -1,5 +1,3 @@
-//! Items of a list without the list, and forms of messages.
-
 #![allow(clippy::unwrap_used)]
 
 use backwater_etf::tape::*;
@@ -11,7 +9,7 @@ fn tape(words: &[u32]) -> TapeRef<'_> {
     TapeRef { words, source: &[7, 200], floats: &[1.5, -0.0], ..TapeRef::default() }
 }
 
-/// Each item is followed by a byte of 255.
+/// A byte of 255 follows each item.
 fn items_within(words: &[u32], max_size: usize) -> (Vec<u8>, Result<(), Kind>) {
     let mut out = b"before".to_vec();
     let options = EncodeOptions { max_size, max_depth: 2 };
@@ -64,7 +62,6 @@ fn tapes_of_other_terms_are_refused() {
 
 #[test]
 fn the_limits_are_those_of_each_item() {
-    // Three terms of 2 bytes and one of 5.
     let words = [4 << 4 | LIST, word(INT, 7), word(INT, 7), word(INT, 7), word(INT, 300)];
     let ends_with_all = [97, 7, 255, 97, 7, 255, 97, 7, 255, 98, 0, 0, 1, 44, 255];
     assert_eq!(items_within(&words, 5), (ends_with_all.to_vec(), Ok(())));
@@ -75,7 +72,6 @@ fn the_limits_are_those_of_each_item() {
     assert_eq!(items_within(&[word(BYTELIST, 2), 0], 1).1, Err(Kind::TooLarge(1)));
     assert_eq!(items_within(&[ext(DOUBLES, 2)], 9).1, Ok(()));
     assert_eq!(items_within(&[ext(DOUBLES, 2)], 8).1, Err(Kind::TooLarge(8)));
-    // The list around the items does not count.
     let tuples = |levels| [vec![word(LIST, 1)], vec![word(TUPLE, 1); levels], vec![0]].concat();
     assert_eq!(items(&tuples(2)).1, Ok(()));
     assert_eq!(items(&tuples(3)).1, Err(Kind::Depth(2)));
@@ -95,7 +91,6 @@ fn encoding_works_after_a_failed_item() -> Result<(), EncodeError> {
     Ok(())
 }
 
-/// `{Class, Reason, Stacktrace}`; the reason is a list of floats.
 fn exception(class: &str, floats: u32, stacktrace: &[u8]) -> Vec<u8> {
     let mut term = [&[104, 3, 119, class.len() as u8], class.as_bytes(), &[108]].concat();
     term.extend(floats.to_be_bytes());

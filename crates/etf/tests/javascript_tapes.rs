@@ -1,4 +1,4 @@
-//! Tapes that only JavaScript writes, and invalid ones.
+//! Tapes that Rust never writes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -66,7 +66,6 @@ fn text_comes_from_the_given_place() {
     let wide = |units: u32| ext(WIDE_TEXT, units);
     let utf16 =
         |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_ne_bytes).collect() };
-    // Odd offsets, out of order.
     let bytes = [b"xyz", &utf16("日本")[..], "üü".as_bytes(), b"abcde", &utf16("é👍x")].concat();
     let words = [
         &[7 << 4 | LIST][..],
@@ -141,7 +140,7 @@ fn a_list_of_doubles_is_one_word() {
     assert!(encode(TapeRef { words: &[ext(DOUBLES, 0)], ..tape }).is_err());
 }
 
-/// A fun without free variables.
+/// Without free variables.
 fn encode_fun(terms: &[u32], floats: &[f64]) -> Result<Vec<u8>, Kind> {
     let head = [ext(FUN, 1), 0, 1, 2, 3, 4, 5, 0];
     let words = [&head[..], terms].concat();
@@ -161,7 +160,6 @@ fn a_fun_begins_with_two_integers_and_a_pid() {
         assert_eq!(encode_fun(&terms(WIDE, WIDE), &floats), Err(Kind::Fun), "{place}");
     }
     assert_eq!(encode_fun(&terms(WIDE, WIDE), &[1.0]), Err(Kind::Fun));
-    // The atom false, text, a float.
     for other in [5, ext(INLINE, 0), 4] {
         assert_eq!(encode_fun(&terms(other, int(1)), &[1.0]), Err(Kind::Fun));
         assert_eq!(encode_fun(&terms(int(1), other), &[1.0]), Err(Kind::Fun));
@@ -212,7 +210,6 @@ fn binaries_out_of_band_are_written_or_left_out() {
     assert_eq!(out, whole);
     assert_eq!(around(whole.len() - 1, tape), Err(Kind::TooLarge(whole.len() - 1)));
 
-    // The length must match, and the index must exist.
     for wrong in [bytes(4, OUT_OF_BAND), bytes(6, OUT_OF_BAND), bytes(5, OUT_OF_BAND | 3)] {
         assert_eq!(encode(TapeRef { words: &wrong, ..tape }), Err(Kind::Truncated));
     }

@@ -1,5 +1,4 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
-//! Limits of the decoder, and the forms it chooses.
 
 use backwater_etf::{
     DecodeError, DecodeErrorKind as Kind, DecodeOptions, Decoder, EncodeErrorKind, EncodeOptions,
@@ -63,7 +62,6 @@ fn tuple(items: &[Vec<u8>]) -> Vec<u8> {
     [vec![104, items.len() as u8], items.concat()].concat()
 }
 
-/// Values count from 0.
 fn map(keys: &[Vec<u8>]) -> Vec<u8> {
     let pairs = keys.iter().enumerate().map(|(index, key)| [&**key, &int(index as u8)].concat());
     [header(116, keys.len()), pairs.collect::<Vec<_>>().concat()].concat()
@@ -104,7 +102,6 @@ fn very_deep_terms_need_no_stack() {
     let mut encoder = Encoder::default();
     let options = EncodeOptions { max_depth: 100_000, ..EncodeOptions::default() };
     encoder.encode_term(tape.as_tape_ref(&bytes), &options, &mut out).unwrap();
-    // The innermost list is written as a string.
     assert_eq!(&out[..5 * 99_999], &bytes[..5 * 99_999]);
     let options = EncodeOptions { max_depth: 99_998, ..EncodeOptions::default() };
     let error =
@@ -136,7 +133,6 @@ fn terms_are_counted() {
     }
 }
 
-/// The fast path reads small sequences in lists.
 #[test]
 fn sequences_in_lists_are_read_like_others() {
     for sequence in [tuple, list, improper, long_list, string_list] {
@@ -184,7 +180,6 @@ fn check_sequences(sequence: fn(&[Vec<u8>]) -> Vec<u8>) {
                 assert_eq!(found[1..found.len() - 1], expected, "{count} with another at {place}");
                 let found = words(&nested);
                 assert_eq!(found[3..found.len() - 1], expected, "{count} with another at {place}");
-                // As the value of a known key.
                 let object = |value: Vec<u8>| {
                     [header(116, 2), binary("key"), value, binary("z"), int(7)].concat()
                 };
@@ -193,7 +188,6 @@ fn check_sequences(sequence: fn(&[Vec<u8>]) -> Vec<u8>) {
                     let end = found.len() - 2;
                     assert_eq!(found[5..end], expected, "{count} with another at {place}");
                 }
-                // Both sides of each limit.
                 let whole = decode_with(&message(&listed), &options).unwrap();
                 let terms = (1..).find(|terms| {
                     let options = DecodeOptions { max_terms: *terms, ..options };
@@ -254,7 +248,6 @@ fn atoms_have_255_characters_at_most() {
     assert_eq!(encode(256).unwrap_err().kind, EncodeErrorKind::Atom);
 }
 
-/// Terms of every tag.
 fn samples() -> Vec<Vec<u8>> {
     let node = atom("node@host");
     let word = [0, 0, 0, 7];
@@ -378,7 +371,6 @@ fn text_is_cut_into_chunks() {
     }
 }
 
-/// Shapes without their numbers.
 fn sizes(tape: &Tape) -> Vec<[u32; 2]> {
     tape.shapes.iter().map(|[keys, length]| [*keys, length & 0x7fff]).collect()
 }
@@ -392,7 +384,6 @@ fn maps_of_the_same_keys_share_a_shape() {
     // Two atoms, and the three bytes of `a\0b`.
     assert_eq!(sizes(&tape), [[4, 3], [4, 3]]);
     assert_eq!(tape.names, b"a\0bb\0a");
-    // The number is the same in every message and decoder.
     let [first, second] = tape.shapes[..] else { panic!("two shapes") };
     assert_ne!(first[1] >> 15, 0);
     assert_ne!(first[1] >> 15, second[1] >> 15);
@@ -400,7 +391,6 @@ fn maps_of_the_same_keys_share_a_shape() {
     assert!(tape.atoms.is_empty());
     let heads: Vec<_> = tape.words.iter().filter(|word| **word & 15 == OBJECT).collect();
     assert_eq!(heads, [&OBJECT, &OBJECT, &OBJECT, &(1 << 4 | OBJECT)]);
-    // Text keys and shorter maps are other shapes.
     let tape = js(&list(&[map(&keys), map(&[binary("a"), binary("b")]), map(&[a])])).unwrap();
     assert_eq!(sizes(&tape), [[4, 3], [5, 3], [2, 1]]);
     assert_ne!(tape.shapes[0][1], tape.shapes[1][1]);
@@ -429,7 +419,7 @@ fn a_shape_has_64_keys_at_most() {
 
 #[test]
 fn maps_whose_later_keys_fit_no_shape_are_mixed() {
-    // The hint: 1 = atoms, 2 = text, 0 = mixed.
+    // 1 = atoms, 2 = text, 0 = mixed.
     let cases = [
         (vec![atom("a"), atom("é")], 1, 1),
         (vec![atom("a"), atom("b"), atom("é"), atom("c")], 2, 1),
@@ -576,7 +566,6 @@ fn similar_keys_are_different() {
         }
     }
     assert!(js(&map(&keys)).is_ok() && exact(&map(&keys)).is_ok());
-    // The same keys in nested maps.
     let inner = map(&[int(1), atom("a")]);
     let pairs = [header(116, 2), int(1), inner.clone(), atom("a"), inner].concat();
     assert!(js(&pairs).is_ok() && exact(&pairs).is_ok());
@@ -608,7 +597,7 @@ fn safe_decoding_takes_known_atoms_only() {
             [header(112, rest.len() + 4), rest].concat()
         },
     ];
-    // One decoder for all: what it caches must not leak into safe decoding.
+    // Cached atoms must not leak into safe decoding.
     let mut decoder = Decoder::new();
     for exact in [false, true] {
         let all = DecodeOptions { exact, ..DecodeOptions::default() };

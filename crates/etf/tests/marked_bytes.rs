@@ -1,4 +1,4 @@
-//! Binaries marked as bytes: BIT_BINARY_EXT with eight used bits.
+//! BIT_BINARY_EXT with eight used bits.
 
 #![allow(clippy::unwrap_used)]
 
@@ -87,7 +87,7 @@ fn keys_that_differ_only_in_their_mark_are_the_same_key() {
     ] {
         let [one, other] = &keys;
         assert_eq!(encode(&map(&[one, other])), Err(Kind::DuplicateKey), "{keys:?}");
-        // Enough to be hashed, and unsorted.
+        // Enough for hashing, and unsorted.
         let mut many: Vec<_> = (1..14).rev().map(|start| bytes(start, 1).to_vec()).collect();
         many.push(one.clone());
         let mut words: Vec<&[u32]> = many.iter().map(Vec::as_slice).collect();
@@ -95,13 +95,11 @@ fn keys_that_differ_only_in_their_mark_are_the_same_key() {
         words.insert(3, other);
         assert_eq!(encode(&map(&words)), Err(Kind::DuplicateKey), "{keys:?}");
     }
-    // Values are not keys.
     let value = |key: [u32; 2], value: [u32; 2]| [key, value].concat();
     let words =
         [&[2 << 6 | MAP][..], &value(text('a'), bytes(1, 1)), &value(bytes(1, 1), bytes(0, 1))]
             .concat();
     assert!(encode(&words).is_ok());
-    // Keys of a map inside of a key.
     let outer = map(&[&map(&[&a, &bytes(1, 1)]), &map(&[&text('a'), &bytes(1, 1)])]);
     assert_eq!(encode(&outer), Err(Kind::DuplicateKey));
     let inner = map(&[&map(&[&a, &text('a')])]);

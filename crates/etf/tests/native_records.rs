@@ -53,7 +53,6 @@ fn native_records_are_encoded_as_they_came() {
 
 #[test]
 fn answers_with_native_records_are_recognized() {
-    // The record must be skipped to find the stack.
     let exception = b"\x68\x02\x77\x09exception\x68\x03\x77\x05error";
     let bytes = wrap(exception, &[POINT], &[106]);
     assert_eq!(ReplyForm::of(&bytes), Some(ReplyForm::Exception));
@@ -80,7 +79,6 @@ fn invalid_native_records_are_refused() {
         bytes[at] = byte;
         decode(&bytes, &options)
     };
-    // The flags, the tag of the module, a duplicate name.
     assert!(matches!(with(6, 2), Err(Kind::Field(_))));
     assert!(matches!(with(7, 97), Err(Kind::Field(_))));
     assert!(matches!(with(23, b'x'), Err(Kind::Field(_))));
@@ -147,7 +145,7 @@ fn native_records_are_printed_like_erlang() {
 
 #[test]
 fn local_terms_are_refused_by_name() {
-    // term_to_binary(42, [local]) of OTP 29.1.
+    // From OTP 29.1, with the option `local`.
     let bytes = [131, 121, 170, 210, 75, 125, 97, 42];
     assert_eq!(decode(&bytes, &DecodeOptions::default()), Err(Kind::Local));
     assert!(Kind::Local != Kind::Compressed);

@@ -1,5 +1,3 @@
-//! Generates the numbers of TypeScript. Fails until `npm run numbers` has written them.
-
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write;
@@ -89,7 +87,6 @@ fn typescript_has_the_same_numbers() {
     }
 }
 
-/// For `npm run numbers`.
 #[test]
 #[ignore = "writes files"]
 fn write() {

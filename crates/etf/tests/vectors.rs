@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
-//! Checks every line of `__test__/vectors/terms`: Erlang's bytes, and how Erlang reads them.
+//! Erlang's bytes, and how Erlang reads them.
 
 use std::path::Path;
 
@@ -36,7 +36,6 @@ fn vectors(file: &str, at_least: usize) -> Vec<Vector> {
     let bytes = |value: &Value| STANDARD.decode(value.as_str().unwrap()).unwrap();
     let vectors: Vec<_> = text
         .lines()
-        // Miri takes half a second for a short one.
         .enumerate()
         .filter(|(index, line)| !cfg!(miri) || line.len() < 120 && index % 20 == 0)
         .map(|(_, line)| line)
@@ -60,14 +59,13 @@ fn vectors(file: &str, at_least: usize) -> Vec<Vector> {
     vectors
 }
 
-/// Some terms are nested too deep for the JSON reader.
+/// The JSON reader refuses deep nesting.
 fn without_term(line: &str) -> (String, &str) {
     let Some(start) = line.find(",\"term\":") else { return (line.to_owned(), "") };
     let end = line.rfind(",\"reencoded\":").unwrap_or(line.len() - 1);
     (format!("{}{}", &line[..start], &line[end..]), &line[start..end])
 }
 
-/// One for all, as in a long-lived process.
 #[derive(Default)]
 struct Codec {
     decoder: Decoder,
@@ -103,7 +101,7 @@ fn check_exact(file: &str, at_least: usize) {
             None => assert_eq!(encoded, vector.own, "{name}: encoding"),
             // Erlang changes the funs of other nodes.
             Some(_) if vector.is_fun => {}
-            // Erlang writes old tags here: re-encode both.
+            // Erlang writes old tags here, so re-encode both.
             Some(reencoded) => {
                 let (used, tape) = codec.decode(reencoded, EXACT).unwrap();
                 assert_eq!(used, reencoded.len(), "{name}: re-encoding");
@@ -132,7 +130,6 @@ fn check_js(file: &str, at_least: usize) {
         let (exact_used, exact) = codec.decode(bytes, EXACT).unwrap();
         assert_eq!(used, exact_used, "{name}: used");
         let encoded = codec.encode(&tape, bytes, name);
-        // The modes differ only in form.
         assert_eq!(encoded, codec.encode(&exact, bytes, name), "{name}: modes");
 
         let (used, again) = codec.decode(&encoded, JS).unwrap();

@@ -1,14 +1,12 @@
-//! Reads binaries in Erlang's syntax: segments between `<<` and `>>`.
+//! Binaries in Erlang's syntax.
 
 use super::ParseError;
 use super::scanner::{Integer, Scanner, Token};
 
 /// All binaries of a text may have this many bytes, plus `BYTES_PER_BYTE` for each character.
 const FREE_BYTES: usize = 1024 * 1024;
-/// A limit, because a few digits can ask for gigabytes.
 const BYTES_PER_BYTE: usize = 8;
 
-/// How many more bytes the binaries may have.
 pub(super) struct Room(usize);
 
 impl Room {
@@ -20,14 +18,14 @@ impl Room {
 #[derive(Default)]
 pub(super) struct Bits {
     pub(super) bytes: Vec<u8>,
-    /// How many bits of the last byte are used if not all: 1 to 7.
+    /// The used bits of the last byte if not all, 1 to 7.
     pub(super) partial: u8,
 }
 
 struct Form {
     kind: Kind,
     little: bool,
-    /// In bits; `None` means the default of the type.
+    /// In bits; `None` is the type's default.
     size: Option<u64>,
 }
 
@@ -48,7 +46,6 @@ const KINDS: [(&str, Kind); 5] = [
     ("utf32", Kind::Utf32),
 ];
 
-/// Reads the rest after `<<`.
 pub(super) fn read(scanner: &mut Scanner<'_>, room: &mut Room) -> Result<Bits, ParseError> {
     let mut bits = Bits::default();
     if scanner.skip(">>")? {
@@ -147,7 +144,6 @@ fn number(scanner: &mut Scanner<'_>, what: &str) -> Result<u64, ParseError> {
     }
 }
 
-/// Checks the limit before memory is allocated.
 fn spend(
     scanner: &Scanner<'_>,
     room: &mut Room,
@@ -247,9 +243,8 @@ fn float(
 }
 
 impl Bits {
-    /// The lowest `size` bits in two's complement.
+    /// In two's complement.
     fn integer(&mut self, magnitude: &[u8], negative: bool, size: usize, little: bool) {
-        // Lowest byte first.
         let mut bytes = vec![0; size.div_ceil(8)];
         let count = bytes.len().min(magnitude.len());
         bytes[..count].copy_from_slice(&magnitude[..count]);
@@ -261,7 +256,7 @@ impl Bits {
         }
         let rest = (size % 8) as u8;
         if little {
-            // The bits that do not fill a byte are the highest, and come last.
+            // Partial bytes are the highest, and come last.
             let whole = size / 8;
             self.append(&bytes[..whole]);
             if rest > 0 {
@@ -286,7 +281,6 @@ impl Bits {
         }
     }
 
-    /// The lowest `size` bits, 1 to 8.
     fn append_bits(&mut self, value: u8, size: u8) {
         let value = u16::from(value) << (16 - size) >> self.partial;
         let [high, low] = value.to_be_bytes();

@@ -1,5 +1,3 @@
-//! How Elixir writes atoms and text.
-
 use std::fmt::Write;
 
 use super::escape::{is_invisible, letter};
@@ -15,7 +13,6 @@ pub(super) fn atom(out: &mut String, name: &str) {
     }
 }
 
-/// Without the colon.
 pub(super) fn keyword(out: &mut String, name: &str) {
     if is_plain(name) { out.push_str(name) } else { quoted(out, name) }
 }
@@ -48,7 +45,6 @@ pub(super) fn capture(out: &mut String, module: &str, function: &str, arity: u32
     let _ = write!(out, "/{arity}");
 }
 
-/// `Elixir.Foo.Bar` is written `Foo.Bar`.
 pub(super) fn alias(name: &str) -> Option<&str> {
     if name == "Elixir" {
         return Some(name);

@@ -11,7 +11,6 @@ const RESERVED: [&str; 29] = [
     "orelse", "receive", "rem", "try", "when", "xor",
 ];
 
-/// Whether the name needs quotes as an atom.
 pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }

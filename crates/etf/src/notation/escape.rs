@@ -1,7 +1,4 @@
-//! Which characters are written as they are, and how to escape the others.
-
-/// Controls, format characters, line and paragraph separators, private use and noncharacters
-/// (Unicode 15.1).
+/// Controls, format characters, separators, private use and noncharacters (Unicode 15.1).
 pub(super) fn is_invisible(character: char) -> bool {
     character.is_control()
         || is_noncharacter(character)
@@ -15,24 +12,20 @@ pub(super) fn is_invisible(character: char) -> bool {
             | '\u{f0000}'..='\u{10ffff}')
 }
 
-/// U+FDD0 to U+FDEF, and the last two code points of each plane.
 pub(super) fn is_noncharacter(character: char) -> bool {
     let code = u32::from(character);
     (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
 }
 
-/// Whether a binary with this character is written as text.
 pub(super) fn is_printable(character: char) -> bool {
     !is_noncharacter(character)
         && !matches!(character, '\0'..='\x07' | '\x0e'..='\x1a' | '\x1c'..='\x1f' | '\x7f'..='\u{9f}')
 }
 
-/// Whether a list with this code point may be written as text.
 pub(super) fn is_printable_code(code: u8) -> bool {
     matches!(code, 0x20..=0x7e | 8..=13 | 0x1b)
 }
 
-/// The escape letter of a control character, in both languages.
 pub(super) fn letter(character: char) -> Option<char> {
     Some(match character {
         '\x08' => 'b',

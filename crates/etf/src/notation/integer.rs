@@ -1,5 +1,3 @@
-//! Integers of any size to and from digits.
-
 use std::fmt::Write;
 
 /// Larger integers are printed in hexadecimal, because decimal digits take quadratic time.
@@ -7,7 +5,6 @@ const MOST_DECIMAL_BYTES: usize = 1024;
 /// Schoolbook multiplication is faster for fewer limbs.
 const KARATSUBA: usize = 32;
 
-/// `hexadecimal` is the prefix of hexadecimal digits.
 pub(super) fn write(out: &mut String, negative: bool, magnitude: &[u8], hexadecimal: &str) {
     if negative {
         out.push('-');
@@ -46,9 +43,8 @@ fn limb(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
 }
 
-/// The magnitude of digits in a base of 2 to 36, lowest byte first, without leading zeros.
+/// Lowest byte first, without leading zeros.
 pub(super) fn parse(digits: &[u8], radix: u32) -> Vec<u8> {
-    // How many digits always fit a limb.
     let mut width = 0;
     let mut power = 1u64;
     while let Some(next) = power.checked_mul(radix.into()) {
@@ -61,7 +57,6 @@ pub(super) fn parse(digits: &[u8], radix: u32) -> Vec<u8> {
         })
     };
     let mut parts: Vec<Vec<u64>> = digits.rchunks(width).map(|part| vec![value(part)]).collect();
-    // `radix` to the power of the digits in a part.
     let mut base = vec![power];
     while parts.len() > 1 {
         parts = parts
@@ -135,7 +130,7 @@ fn product(a: &[u64], b: &[u64]) -> Vec<u64> {
             result[index + long.len()] = carry;
         }
     } else {
-        // Karatsuba: (a1 B + a0)(b1 B + b0) with three products. b1 may be empty.
+        // Karatsuba: (a1 B + a0)(b1 B + b0) with three products.
         let half = long.len().div_ceil(2);
         let (long_low, long_high) = long.split_at(half);
         let (short_low, short_high) = short.split_at(half.min(short.len()));

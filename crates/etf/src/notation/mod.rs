@@ -1,6 +1,4 @@
-//! Erlang's and Elixir's syntax for terms, to and from the external term format.
-//!
-//! Neither printing nor parsing recurses. Both take linear time, except for the digits of large
+//! Erlang's and Elixir's syntax for terms, without recursion, in linear time except for large
 //! integers.
 
 mod bits;
@@ -17,11 +15,7 @@ use std::fmt;
 pub use self::parse::from_erlang;
 pub use self::print::{Language, PrintOptions, print};
 
-/// [`from_erlang`] for UTF-16.
-///
-/// # Errors
-///
-/// As for [`from_erlang`], and for a lone surrogate.
+/// [`from_erlang`] for UTF-16, which must not have lone surrogates.
 pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseError> {
     let mut decoded = String::with_capacity(text.len());
     for character in char::decode_utf16(text.iter().copied()) {
@@ -35,14 +29,13 @@ pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseE
     from_erlang(&decoded, max_depth)
 }
 
-/// Why text is not a term in Erlang's syntax.
+/// Why text is not a term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// The expected and the actual text.
     pub message: String,
-    /// The line, from 1.
+    /// From 1.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// In characters, from 1.
     pub column: usize,
 }
 
@@ -62,9 +55,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// The line and column after `before`. Lines end with `
-/// `, `\r
-/// ` or `\r`.
+/// Lines end with `\n`, `\r\n` or `\r`.
 fn place(before: &str) -> (usize, usize) {
     let mut line = 1;
     let mut start = 0;

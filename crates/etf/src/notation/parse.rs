@@ -1,5 +1,3 @@
-//! Encodes a term in Erlang's syntax.
-
 use std::collections::HashSet;
 
 use super::ParseError;
@@ -8,16 +6,13 @@ use super::scanner::{Integer, Scanner, Token, is_reserved_in_text};
 use crate::atoms::MAX_CHARS;
 use crate::{tags, write};
 
-/// Encodes a term in Erlang's syntax, as `io:format("~p")` prints it and `file:consult` reads it. A
-/// dot and comments may follow.
-///
-/// The encoding may be longer than Erlang's. Equal keys of a map are found only if their encodings
-/// are equal; decoding finds the others.
+/// Encodes a term as `io:format("~p")` prints it. A dot and comments may follow. The encoding may
+/// be longer than Erlang's, and have equal keys in different forms, which decoding finds.
 ///
 /// # Errors
 ///
-/// When the text is not a term, or nested deeper than `max_depth`. The printed form of pids, ports,
-/// references and closures is incomplete, so they are errors too.
+/// The text is not a term, is nested deeper than `max_depth`, or has a pid, port, reference or
+/// closure, whose printed form is incomplete.
 pub fn from_erlang(text: &str, max_depth: u32) -> Result<Vec<u8>, ParseError> {
     let mut parser = Parser {
         scanner: Scanner::new(text),
@@ -40,7 +35,6 @@ struct Parser<'a> {
 
 struct Open {
     kind: Container,
-    /// In the text and in the output.
     token: usize,
     start: usize,
     count: u32,
@@ -48,15 +42,13 @@ struct Open {
 
 enum Container {
     List {
-        /// How many `]` end it: `[1|[2]]` is one list.
+        /// `[1|[2]]` ends with two.
         closers: usize,
-        /// Where the tail begins in the output, after `|`.
         tail: Option<usize>,
     },
     Tuple,
     Map {
         keys: HashSet<Vec<u8>>,
-        /// Where the key begins in the output; `None` before a value.
         key: Option<usize>,
     },
 }
@@ -82,7 +74,6 @@ impl Parser<'_> {
         }
     }
 
-    /// True if the term is complete.
     fn begin(&mut self) -> Result<bool, ParseError> {
         let (token, start) = self.scanner.take()?;
         match token {
@@ -155,7 +146,6 @@ impl Parser<'_> {
         }
     }
 
-    /// A list of code points.
     fn string(&mut self, text: &str) {
         if text.is_empty() {
             self.out.push(tags::NIL);
@@ -226,7 +216,6 @@ impl Parser<'_> {
         }
     }
 
-    /// True if that completes the container.
     fn add(&mut self) -> Result<bool, ParseError> {
         let Some(open) = self.open.last_mut() else { return Ok(true) };
         match &mut open.kind {
@@ -300,7 +289,7 @@ impl Parser<'_> {
         }
         match tail {
             None => self.out.push(tags::NIL),
-            // A string as the tail: its items continue this list.
+            // The items of a string as the tail continue this list.
             Some(at) if self.out.get(at) == Some(&tags::LIST) => {
                 let header: Vec<u8> = self.out.drain(at..at + 5).collect();
                 if let (Some(open), Some(count)) = (self.open.last_mut(), header.last_chunk()) {

@@ -1,5 +1,3 @@
-//! Prints an encoded term on one line.
-
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -14,13 +12,11 @@ use crate::term::{Term, children, read};
 /// How to print a term.
 #[derive(Clone, Copy, Debug)]
 pub struct PrintOptions {
-    /// Whose syntax to use.
     pub language: Language,
-    /// Whether to write lists of printable ASCII as text.
+    /// Whether lists of printable ASCII become text.
     pub charlists: bool,
-    /// Whether to write maps with the key `__struct__` as structs, in Elixir.
     pub structs: bool,
-    /// For messages: deeper terms are printed as `...`, and binaries as at most 32 bytes.
+    /// Deeper terms become `...`, and binaries are cut to 32 bytes.
     pub max_depth: Option<usize>,
 }
 
@@ -35,11 +31,7 @@ pub enum Language {
 
 const SHOWN_BYTES: usize = 32;
 
-/// Prints the term after the version byte. Ignores bytes after it.
-///
-/// # Errors
-///
-/// When the bytes are not a term.
+/// Prints the term after the version byte.
 pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeError> {
     let mut reader = Reader { input: encoded, at: 0 };
     if reader.u8()? != tags::VERSION {
@@ -53,7 +45,6 @@ pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeErr
     Ok(printer.out)
 }
 
-/// Where each container ends, by where it begins.
 fn ends(mut reader: Reader<'_>) -> Result<HashMap<usize, usize>, DecodeError> {
     let mut ends = HashMap::new();
     let mut open: Vec<(usize, u64)> = Vec::new();
@@ -84,13 +75,11 @@ struct Printer<'a> {
     ends: HashMap<usize, usize>,
     out: String,
     open: Vec<Open>,
-    /// Of each open record.
     fields: Vec<std::vec::IntoIter<Cow<'a, str>>>,
 }
 
 struct Open {
     kind: Container,
-    /// Without the tail of a list.
     left: u64,
     is_first: bool,
 }
@@ -98,18 +87,16 @@ struct Open {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Container {
     List,
-    /// The tail of an improper list.
     Tail,
     Tuple,
-    /// An item of a keyword list: a tuple without braces.
+    /// A tuple without braces.
     Pair,
     KeywordList,
     Map,
     /// A map with keywords.
     Fields,
-    /// The same without the key `__struct__`.
+    /// Without the key `__struct__`.
     Struct,
-    /// A native record.
     Record,
 }
 
@@ -343,7 +330,6 @@ impl<'a> Printer<'a> {
         Ok(fits)
     }
 
-    /// And the module that `__struct__` names.
     fn keywords_of_map(&mut self, count: u32) -> Result<(bool, Option<Cow<'a, str>>), DecodeError> {
         let start = self.reader.at;
         let (mut keywords, mut module) = (count > 0, None);
@@ -367,7 +353,6 @@ impl<'a> Printer<'a> {
         Ok((keywords, module))
     }
 
-    /// Reads the list if it is text.
     fn charlist(&mut self, count: u32) -> Result<Option<Vec<u8>>, DecodeError> {
         let start = self.reader.at;
         let mut text = Vec::new();
@@ -432,7 +417,6 @@ impl<'a> Printer<'a> {
         self.out.push_str(if text.is_ascii() { ">>" } else { "/utf8>>" });
     }
 
-    /// `rest`: the last bits, and how many they are.
     fn bytes(&mut self, bytes: &[u8], rest: Option<(u8, u8)>) {
         let is_cut = self.options.max_depth.is_some() && bytes.len() > SHOWN_BYTES;
         let shown = if is_cut { &bytes[..SHOWN_BYTES] } else { bytes };

@@ -1,11 +1,9 @@
-//! Splits text in Erlang's syntax into tokens, in linear time.
-
 use super::ParseError;
 use super::erlang::is_reserved;
 use super::escape::is_invisible;
 use super::integer;
 
-/// The digits of the largest integer of OTP 27, which has 4,194,303 bits.
+/// Of the largest integer of OTP 27, which has 4,194,303 bits.
 const MOST_DIGITS: usize = 1_262_611;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -22,12 +20,11 @@ pub(super) enum Token {
 pub(super) struct Integer {
     /// Lowest byte first, without leading zeros.
     pub(super) magnitude: Vec<u8>,
-    /// Whether it is written like `$a`.
+    /// Written like `$a`.
     pub(super) is_character: bool,
 }
 
 impl Integer {
-    /// The value if it fits.
     pub(super) fn small(&self) -> Option<u64> {
         let mut bytes = [0; 8];
         bytes.get_mut(..self.magnitude.len())?.copy_from_slice(&self.magnitude);
@@ -54,12 +51,10 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, next: None }
     }
 
-    /// The next token and where it begins.
     pub(super) fn peek(&mut self) -> Result<&(Token, usize), ParseError> {
         if self.next.is_none() {
             self.next = Some(self.scan()?);
         }
-        // Set above.
         Ok(self.next.get_or_insert((Token::End, self.at)))
     }
 
@@ -78,7 +73,6 @@ impl<'a> Scanner<'a> {
         Ok(found)
     }
 
-    /// The error for the token at `start`.
     pub(super) fn unexpected(&self, start: usize, expected: &str) -> ParseError {
         let found = match self.excerpt(start) {
             None => "the text ends".to_owned(),
@@ -104,7 +98,6 @@ impl<'a> Scanner<'a> {
         start == self.text.len()
     }
 
-    /// A short excerpt of the text at `start`; `None` at its end.
     fn excerpt(&self, start: usize) -> Option<String> {
         let rest = &self.text[start..];
         if let Some(mark) =
@@ -240,7 +233,6 @@ impl<'a> Scanner<'a> {
         Ok(Token::Float(value))
     }
 
-    /// Drops the underscores.
     fn digits(
         &mut self,
         is_digit: impl Fn(u8) -> bool,
@@ -408,7 +400,6 @@ fn integer(magnitude: Vec<u8>) -> Token {
     Token::Integer(Integer { magnitude, is_character: false })
 }
 
-/// The kind of a printed identifier or closure.
 fn opaque(text: &str) -> Option<&'static str> {
     for (prefix, what) in [("#Ref<", "reference"), ("#Port<", "port"), ("#Fun<", "closure")] {
         if text.starts_with(prefix) {

@@ -1,6 +1,6 @@
 use super::{BYTELIST, CONST, EMPTY_LIST, LIST};
 
-/// A tape; see [`crate::tape`].
+/// See [`crate::tape`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tape {
     /// The term in pre-order.
@@ -11,22 +11,18 @@ pub struct Tape {
     /// Lengths of names, in UTF-16 units.
     pub atoms: Vec<u32>,
     pub shapes: Vec<[u32; 2]>,
-    /// Names of atoms, then keys of shapes.
+    /// Of atoms, then keys of shapes.
     pub names: Vec<u8>,
-    /// Where parts end.
     pub cuts: Vec<Cut>,
-    /// Whether words refer to the decoded bytes.
     pub refers_to_source: bool,
-    /// See [`Tape::value_size`].
     pub(crate) heap: usize,
 }
 
 /// The end of a part, after NEXT_PART.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Words up to here.
     pub words: usize,
-    /// Doubles up to here; never more per part than words.
+    /// Never more per part than words.
     pub floats: usize,
 }
 
@@ -36,7 +32,7 @@ impl Tape {
         self.clear_to(usize::MAX);
     }
 
-    /// Removes the content, and frees each vector of more than `bytes` bytes.
+    /// Also frees vectors of more than `bytes` bytes.
     pub fn clear_to(&mut self, bytes: usize) {
         clear_to(&mut self.words, bytes);
         clear_to(&mut self.floats, bytes);
@@ -50,7 +46,7 @@ impl Tape {
         self.heap = 0;
     }
 
-    /// The number of items if the term is a proper list.
+    /// `None` if the term is not a proper list.
     pub fn list_arity(&self) -> Option<usize> {
         let head = *self.words.first()?;
         match head & 15 {
@@ -60,7 +56,7 @@ impl Tape {
         }
     }
 
-    /// The words and doubles after `index` cuts.
+    /// Words and doubles.
     pub fn part(&self, index: usize) -> (&[u32], &[f64]) {
         let whole = Cut { words: self.words.len(), floats: self.floats.len() };
         let end = self.cuts.get(index).copied().unwrap_or(whole);
@@ -71,8 +67,7 @@ impl Tape {
         (&self.words[begin.words..end.words], &self.floats[begin.floats..end.floats])
     }
 
-    /// Reserves what a large message usually needs, to avoid copies. Untouched memory costs
-    /// nothing.
+    /// Untouched memory costs nothing.
     pub(crate) fn expect(&mut self, message: usize) {
         if message < LARGE {
             return;
@@ -88,7 +83,7 @@ impl Tape {
         }
     }
 
-    /// Borrows the tape and the decoded bytes.
+    /// `source` is the decoded bytes.
     pub fn as_tape_ref<'a>(&'a self, source: &'a [u8]) -> TapeRef<'a> {
         TapeRef {
             words: &self.words,
@@ -110,16 +105,15 @@ impl Tape {
 /// The encoding of text from JavaScript.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TextForm {
-    /// UTF-8.
     #[default]
     Utf8,
     /// UTF-8 that is ASCII throughout.
     Ascii,
-    /// UTF-16 in native byte order.
+    /// In native byte order.
     Utf16,
 }
 
-/// A borrowed tape; see [`crate::tape`].
+/// See [`crate::tape`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TapeRef<'a> {
     pub words: &'a [u32],
