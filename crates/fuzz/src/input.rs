@@ -1,4 +1,4 @@
-//! Reads the fuzzer's bytes. Missing bytes are zero, so every input means something.
+//! The fuzzer's bytes. Missing bytes are zero.
 
 pub(crate) struct Input<'a> {
     rest: &'a [u8],
@@ -33,7 +33,6 @@ impl<'a> Input<'a> {
         from[self.below(from.len())]
     }
 
-    /// At most `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(count.min(self.rest.len()));
         self.rest = rest;

@@ -1,7 +1,4 @@
-//! The fuzz targets: functions of bytes that panic on a finding.
-//!
-//! `fuzz_targets` runs them with libFuzzer; `tests/smoke.rs` runs seeds and mutations on stable
-//! Rust.
+//! Functions that panic on a finding, for libFuzzer and `tests/smoke.rs`.
 #![forbid(unsafe_code)]
 
 mod input;

@@ -1,14 +1,10 @@
 use peak_alloc::PeakAlloc;
 
-/// Counts all threads. Growing a block counts as a second block, the worst case of an allocator.
+/// Growing a block counts as a second block.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Runs `work` and checks its peak memory.
-///
-/// # Panics
-///
-/// If it exceeds `limit` bytes.
+/// Panics if `work` takes more than `limit` bytes.
 pub fn within<T>(limit: usize, what: &str, work: impl FnOnce() -> T) -> T {
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();

@@ -1,5 +1,3 @@
-//! All stages of a server and a client.
-
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape};
 use backwater_protocol::Secrets;
 use backwater_protocol::client::{self, Outcome};
@@ -46,7 +44,6 @@ impl Exposure for Exposed {
     }
 }
 
-/// Serves a request and has a client read the response. Returns whether it became a call.
 pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: Bytes) -> bool {
     let settings = server_settings();
     let mut tape = Tape::default();
@@ -54,7 +51,6 @@ pub(crate) fn serve(method: &Method, target: &str, headers: &HeaderMap, body: By
         Ok(call) => {
             let term = ResponseTerm::Return(tape.as_tape_ref(&call.source));
             let mut encoder = Encoder::default();
-            // A result may be larger than its arguments.
             let Ok(response) = server::respond(&call.context, term, &mut encoder, &settings) else {
                 return true;
             };
@@ -92,14 +88,12 @@ pub(crate) fn call(
         .decode(&mut Decoder::new(), &DecodeOptions::default(), tape)
 }
 
-/// A client accepts the response to its request.
 fn check_answer(request: &HeaderMap, response: &Response<Bytes>, status: StatusCode) {
     assert_eq!(response.status(), status);
     let id = request.get("x-request-id").and_then(|id| STANDARD.decode(id.as_bytes()).ok());
     let Some(id) = id.and_then(|id| <[u8; 16]>::try_from(id).ok()) else { return };
     let (authentic, outcome) =
         receive(status, response.headers(), response.body().clone(), id, MAX_SIZE);
-    // Other base64 may mean the same id.
     let same_id = request["x-request-id"].as_bytes() == STANDARD.encode(id).as_bytes();
     assert!(authentic || !same_id, "an answer of the server is not believed");
     if same_id && status == StatusCode::OK {
@@ -107,7 +101,6 @@ fn check_answer(request: &HeaderMap, response: &Response<Bytes>, status: StatusC
     }
 }
 
-/// Whether a response is authentic, and its outcome.
 pub(crate) fn receive(
     status: StatusCode,
     headers: &HeaderMap,

@@ -1,15 +1,14 @@
-//! A second implementation of signatures, to compare the library with.
+//! A second implementation of signatures.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use ring::{digest, hmac};
 
-/// The secret of the recorded exchanges, which are the seeds.
+/// The secret of the recorded exchanges.
 pub(crate) const SECRET: &str = "backwater vectors: shared secret!";
 pub(crate) const ID: [u8; 16] = *b"sixteen bytes id";
 
-/// The signed text; `None` if a header is missing.
 pub(crate) fn signing_string(
     (pseudo_name, pseudo_value): (&str, &str),
     list: &[&str],
@@ -39,7 +38,6 @@ fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// Signs all headers.
 pub(crate) fn parameters(pseudo: (&str, &str), headers: &HeaderMap) -> String {
     let names: Vec<_> = headers.keys().map(|name| name.as_str()).collect();
     let list = [&[pseudo.0], &names[..]].concat();
@@ -56,7 +54,6 @@ pub(crate) fn digest_of(body: &[u8]) -> String {
     format!("SHA-256={}", STANDARD.encode(digest::digest(&digest::SHA256, body)))
 }
 
-/// The last parameter of that name.
 pub(crate) fn last_parameter<'a>(mut text: &'a str, wanted: &str) -> Option<&'a str> {
     let mut found = None;
     loop {

@@ -1,5 +1,3 @@
-//! Makes tapes of the fuzzer's bytes.
-
 use backwater_etf::tape::OUT_OF_BAND;
 use backwater_etf::{TapeRef, TextForm};
 
@@ -33,14 +31,12 @@ const NAMES: &[Names] = &[
 ];
 
 impl Tapes {
-    /// A tape of arbitrary parts, or a mostly valid one.
     pub(crate) fn read(input: &mut Input<'_>) -> Self {
         let form = input.byte();
         let mut this = Self {
             text_form: [TextForm::Utf8, TextForm::Ascii, TextForm::Utf16, TextForm::Utf8]
                 [usize::from(form >> 2 & 3)],
             mark_bytes: form & 16 != 0,
-            // As long as their indices say.
             out_of_band: (0..16).map(|length| vec![length as u8; length]).collect(),
             ..Self::default()
         };
@@ -92,7 +88,6 @@ impl Tapes {
         self.source = input.chunk().to_vec();
     }
 
-    /// Roughly, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.words.len() * 4
             + self.latin1.len()
@@ -165,7 +160,7 @@ impl Tapes {
             8 | 13 => {
                 self.word(tag, count);
                 match (tag, input.byte()) {
-                    // An out-of-band binary, sometimes of a wrong length or missing.
+                    // Out of band, sometimes of a wrong length or missing.
                     (8, 192..250) => self.words.push(OUT_OF_BAND | count as u32),
                     (8, wrong @ 250..) => self.words.push(OUT_OF_BAND | u32::from(wrong) - 240),
                     (_, start) => self.words.push(start.into()),
@@ -181,7 +176,6 @@ impl Tapes {
             }
             14 => self.extended(input, depth, count),
             4 | 11 => self.word(tag, 0),
-            // Text, constants and atoms.
             _ => self.word(tag, count),
         }
     }
@@ -216,7 +210,6 @@ impl Tapes {
                 if count == 5 {
                     return self.terms(input, count + 3, depth);
                 }
-                // Two integers and a pid, as the encoder demands.
                 self.word(0, input.byte().into());
                 self.word(0, input.byte().into());
                 self.ext(2, 0);

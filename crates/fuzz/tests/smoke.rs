@@ -1,4 +1,4 @@
-//! Runs the targets on stable Rust with all seeds and a fixed set of mutations.
+//! Runs the targets with all seeds and fixed mutations.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,9 @@ use backwater_fuzz::targets::ALL;
 
 const MUTATIONS: u32 = 50_000;
 
-/// Memory is counted for the whole process, so targets run one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Marsaglia's xorshift: the same numbers in every run.
+/// Marsaglia's xorshift.
 struct Random(u64);
 
 impl Random {
@@ -59,7 +58,6 @@ fn mutation(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// A panic names the input.
 fn run(name: &str) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_, target) = ALL.iter().find(|(target, _)| *target == name).expect("a target");

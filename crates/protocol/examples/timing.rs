@@ -1,8 +1,6 @@
-//! Whether timing reveals where a signature is wrong: `npm run bench -- timing`.
-//!
-//! Like dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017): verifies
-//! responses with a wrong first or last byte in random order, and compares the times by Welch's t.
-//! |t| > 4.5 means that they differ. A comparison that stops early shows that the method works.
+//! Whether timing reveals where a signature is wrong: `npm run bench -- timing`. As in dudect
+//! (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017), |t| > 4.5 in Welch's
+//! test means that a wrong first and a wrong last byte take different times.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -31,7 +29,7 @@ fn main() {
     report("verify", count, &texts, |headers| {
         client::authenticate(StatusCode::OK, headers, &secrets, ID).is_err()
     });
-    // The same class twice, to measure noise.
+    // The same class twice measures noise.
     let same = [texts[0].clone(), texts[0].clone()];
     report("verify, no difference", count, &same, |headers| {
         client::authenticate(StatusCode::OK, headers, &secrets, ID).is_err()
@@ -93,7 +91,7 @@ fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMa
         state ^= state >> 7;
         state ^= state << 17;
         let class = (state >> 40) as usize & 1;
-        // In the same memory for both classes, because its address would matter.
+        // In the same memory for both, because its address matters.
         headers.insert("signature", HeaderValue::from_str(&texts[class]).unwrap());
         let start = Instant::now();
         assert!(black_box(work(black_box(&headers))), "a wrong signature is taken");
@@ -104,8 +102,7 @@ fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMa
         }
     }
     let limits = [0.5, 0.75, 0.9, 0.95, 0.99, 1.0].map(|part| percentile(&times, part));
-    // Interrupts lengthen some times, so the largest difference under several limits counts, as in
-    // dudect.
+    // Interrupts lengthen some times, so several limits are tried, as in dudect.
     let t = limits.iter().map(|limit| welch(&times, *limit)).fold(0.0, f64::max);
     let [first, last] = [0, 1].map(|class| mean(&times[class], limits[3]));
     println!(
@@ -128,7 +125,7 @@ fn mean(times: &[f64], limit: f64) -> f64 {
     sum / count
 }
 
-/// |t| of Welch's test over the times up to `limit`.
+/// Welch's |t| over the times up to `limit`.
 fn welch(times: &[Vec<f64>; 2], limit: f64) -> f64 {
     let [(mean_a, error_a), (mean_b, error_b)] = [0, 1].map(|class| {
         let mean = mean(&times[class], limit);

@@ -1,5 +1,5 @@
-//! Metadata (`x-backwater-meta-<name>`) and trace (`traceparent`, `tracestate`, `baggage`, W3C) of
-//! a call. A server ignores them unless they are signed.
+//! Metadata (`x-backwater-meta-<name>`) and W3C's trace headers of a call. A server ignores them
+//! unless they are signed.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
@@ -8,16 +8,16 @@ use crate::percent;
 use crate::signature::SignedNames;
 
 pub const METADATA_PREFIX: &str = "x-backwater-meta-";
-/// Leaves room for the protocol's and proxies' headers below 100, the limit of servers.
+/// Leaves room for other headers below 100, the limit of servers.
 pub(crate) const MAX_METADATA_ENTRIES: usize = 64;
-/// Bytes of all names. They are also listed in `authorization`, which Cowboy limits to 4 KiB.
+/// In bytes, because Cowboy limits `authorization`, which lists the names, to 4 KiB.
 pub(crate) const MAX_METADATA_NAMES: usize = 2048;
 pub(crate) const MAX_METADATA_SIZE: usize = 8192;
 
 const RESERVED: [&str; 3] = ["traceparent", "tracestate", "baggage"];
 const RESERVED_PREFIXES: [&str; 2] = ["backwater-", "x-backwater-"];
 
-/// Signed headers that a request carries besides the protocol's own. Cloning is cheap.
+/// Signed headers besides the protocol's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallHeaders {
     /// Sorted by name.
@@ -25,7 +25,7 @@ pub struct CallHeaders {
 }
 
 impl CallHeaders {
-    /// Headers of metadata and trace. `None` if one is unknown, repeated or malformed.
+    /// `None` if a header is unknown, repeated or malformed.
     pub fn new<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Self> {
         let header = |(name, value): (&str, &str)| {
             let is_known = name.starts_with(METADATA_PREFIX) || RESERVED.contains(&name);
@@ -49,7 +49,7 @@ pub struct CarriedContext {
     pub trace: TraceContext,
 }
 
-/// The headers of W3C's Trace Context and Baggage, as received.
+/// W3C's Trace Context and Baggage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceContext {
     pub traceparent: Option<String>,
@@ -59,7 +59,7 @@ pub struct TraceContext {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetadataFailure {
-    /// A name is repeated, empty or reserved, or a value is not percent-encoded UTF-8.
+    /// A name is bad or repeated, or a value is not percent-encoded UTF-8.
     Invalid,
     TooLarge,
 }
@@ -102,7 +102,7 @@ impl TraceContext {
         let mut values = headers.get_all(RESERVED[index]).iter().map(HeaderValue::to_str);
         let Some(Ok(first)) = values.next() else { return };
         if index == 0 {
-            // With two, it is ambiguous which is meant (Trace Context, 3.2).
+            // Two are ambiguous (Trace Context, 3.2).
             self.traceparent = values.next().is_none().then(|| first.to_owned());
             return;
         }

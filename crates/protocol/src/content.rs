@@ -1,4 +1,4 @@
-//! Content types and encodings, and their negotiation (RFC 9110, sections 8 and 12).
+//! Types and encodings, and their negotiation (RFC 9110, sections 8 and 12).
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
@@ -13,8 +13,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// Limit of a body as sent. Gzip makes incompressible data slightly longer, and some peers send
-    /// it nevertheless.
+    /// Some peers send gzip that is longer than its content.
     pub(crate) fn limit(self, limit: usize) -> usize {
         match self {
             Self::Identity => limit,
@@ -34,7 +33,6 @@ pub(crate) enum ContentType {
 
 pub(crate) fn content_type(headers: &HeaderMap) -> ContentType {
     let value = headers.get(CONTENT_TYPE);
-    // What nearly every message says.
     if value == Some(&ETF) {
         return ContentType::Etf;
     }
@@ -72,7 +70,7 @@ pub(crate) enum Accepted {
     Neither,
 }
 
-/// The types with a quality above 0. A stream is preferred if it is listed before terms.
+/// A stream is preferred if it is listed before terms.
 pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
     let value = headers.get(ACCEPT);
     if value == Some(&ETF) {
@@ -115,7 +113,6 @@ pub(crate) fn accepted_encoding(headers: &HeaderMap) -> Encoding {
     best.1
 }
 
-/// The items of a list, with qualities in thousandths.
 fn choices(value: &str) -> impl Iterator<Item = (&str, u32)> {
     value.split(',').map(|item| {
         let mut parts = item.split(';').map(str::trim);
@@ -128,7 +125,7 @@ fn choices(value: &str) -> impl Iterator<Item = (&str, u32)> {
     })
 }
 
-/// A quality (RFC 9110, 12.4.2); 0 if malformed.
+/// RFC 9110, 12.4.2; 0 if malformed.
 fn thousandths(text: &str) -> u32 {
     match text.parse::<f64>() {
         Ok(quality) if (0.0..=1.0).contains(&quality) => (quality * 1000.0).round() as u32,

@@ -14,7 +14,7 @@ pub(crate) fn digest_of(body: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(&text_of(body)).unwrap_or(HeaderValue::from_static(PREFIX))
 }
 
-/// The digest is signed and not secret, so the comparison need not take constant time.
+/// The digest is not secret, so the comparison need not take constant time.
 pub(crate) fn is_digest_of(value: &HeaderValue, body: &[u8]) -> bool {
     value.as_bytes().trim_ascii() == text_of(body)
 }
@@ -27,7 +27,7 @@ fn text_of(body: &[u8]) -> [u8; PREFIX.len() + ENCODED] {
     let mut text = [0; PREFIX.len() + ENCODED];
     let (prefix, encoded) = text.split_at_mut(PREFIX.len());
     prefix.copy_from_slice(PREFIX.as_bytes());
-    // Never fails, because 32 bytes fit.
+    // 32 bytes fit.
     let _ = STANDARD.encode_slice(context.finish(), encoded);
     text
 }

@@ -6,7 +6,7 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 
 use crate::pieces::pieces;
 
-/// Maximum output per input byte (zlib's "Maximum Compression Factor": 258 bytes for two bits).
+/// The maximum output per input byte: zlib's "Maximum Compression Factor".
 const MOST_PER_BYTE: usize = 1032;
 const STEP: usize = 16 * 1024;
 /// Magic, method, no flags, no time, no extra flags, unknown system.
@@ -37,24 +37,22 @@ impl fmt::Display for GzipError {
 
 impl std::error::Error for GzipError {}
 
-/// Maximum size of `size` bytes after gzip: zlib's `deflateBound` for its default memory level,
-/// with blocks of 16 KiB, plus header and trailer; 0.04 % and 25 bytes more.
+/// The maximum size after gzip: zlib's `deflateBound` for its default memory level.
 pub fn bound(size: usize) -> usize {
     const ADDED: usize = 13 - 6 + 18;
     let blocks = (size >> 12) + (size >> 14) + (size >> 25);
     size.saturating_add(blocks).saturating_add(ADDED)
 }
 
-/// Inflates the first member and ignores the rest. Makes at most `limit` bytes and uses little more
-/// memory.
+/// Inflates the first member to at most `limit` bytes, and ignores the rest.
 pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     let mut deflated = skip_header(input).ok_or(GzipError::Malformed)?;
     let mut inflater = Decompress::new(false);
-    // One byte extra, so that the end is seen without growing.
+    // One byte extra shows the end without growing.
     let expected = claimed_size(input.len(), input.last_chunk()).saturating_add(1).max(STEP);
     let mut output = Vec::with_capacity(expected.min(limit.saturating_add(1)));
     loop {
-        // One byte over the limit shows that the output is too large.
+        // One byte over the limit shows an output that is too large.
         let room = limit.saturating_add(1) - output.len();
         output.reserve_exact(output.len().clamp(STEP, STEP * 64).min(room));
         let (read, written) = (inflater.total_in(), inflater.total_out());
@@ -76,8 +74,7 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     Ok(output)
 }
 
-/// The inflated size that `length` bytes of gzip claim in their last four bytes (`trailer`), at
-/// most what that input can produce. Unproven.
+/// The size that a trailer claims, unproven, at most what `length` bytes can hold.
 pub fn claimed_size(length: usize, trailer: Option<&[u8; 4]>) -> usize {
     let claimed = trailer.map_or(0, |size| u32::from_le_bytes(*size) as usize);
     claimed.min(length.saturating_mul(MOST_PER_BYTE))
@@ -123,7 +120,7 @@ fn check_trailer(trailer: &[u8], output: &[u8]) -> Result<(), GzipError> {
     if holds { Ok(()) } else { Err(GzipError::Malformed) }
 }
 
-/// Gzips `input` at `level` 1 (fast) to 9 (small); `None` if that is not smaller.
+/// Compresses at a `level` from 1 to 9; `None` if the output is not smaller.
 pub fn deflate(input: &[u8], level: u32) -> Option<Vec<u8>> {
     let mut deflater = Compress::new(Compression::new(level.clamp(1, 9)), false);
     let mut output = Vec::with_capacity(input.len());
@@ -139,7 +136,6 @@ pub fn deflate(input: &[u8], level: u32) -> Option<Vec<u8>> {
             if status == Status::StreamEnd || !is_last && deflater.total_in() == end {
                 break;
             }
-            // Stops as soon as the output is as large as the input.
             if output.len() == output.capacity() {
                 return None;
             }
@@ -173,7 +169,6 @@ mod tests {
     #[test]
     fn the_bound_is_tight_for_blocks_of_16_kib() {
         for size in [0, 1, 300, 16_383, 16_384, 1 << 20, 8 << 20, (1 << 28) - 1] {
-            // zlib's output for random data at its default memory level, with header and trailer.
             let stored = size + usize::div_ceil(size, 16_383).max(1) * 5 + 18;
             assert!(bound(size) >= stored, "{size}: {} < {stored}", bound(size));
             assert!(bound(size) <= stored + stored / 2000 + 25, "{size}");
@@ -183,7 +178,6 @@ mod tests {
 
     #[test]
     fn gzip_round_trips() {
-        // Miri takes a minute for a few kilobytes.
         let (large, levels) =
             if cfg!(miri) { (5_000, &[6][..]) } else { (1_000_000, &[1, 6, 9][..]) };
         for size in [300, 5_000, large] {

@@ -26,12 +26,12 @@ pub(crate) const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 pub(crate) fn request_id_text(id: [u8; 16]) -> [u8; 24] {
     let mut text = [0; 24];
-    // Never fails, because 16 bytes take 24 characters.
+    // 16 bytes take 24 characters.
     let _ = STANDARD.encode_slice(id, &mut text);
     text
 }
 
-/// Looks up common names several times faster, because they need no parsing.
+/// Common names need no parsing.
 pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, HeaderValue> {
     static USUAL: [HeaderName; 11] = [
         ACCEPT,
@@ -52,7 +52,7 @@ pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, Head
     }
 }
 
-/// Headers that may occur once. Readers disagree which of two counts.
+/// Headers that may occur once, because readers disagree which of two counts.
 const UNIQUE: [&str; 15] = [
     "authorization",
     "digest",

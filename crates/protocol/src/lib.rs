@@ -1,7 +1,5 @@
-//! The wire protocol of backwater over HTTP/1.1, without I/O, clock or randomness.
-//!
-//! Messages pass through stages, and each stage is a type, so nothing that is unproven can be used.
-//! [`server`] has the stages of a request, [`client`] those for responses.
+//! The wire protocol, without I/O, clock or randomness. Each stage of a message is a type, so
+//! unproven content cannot be used: see [`server`] and [`client`].
 
 #![forbid(unsafe_code)]
 

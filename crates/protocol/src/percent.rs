@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-/// Letters, digits and `-._~` stay as they are.
 pub(crate) fn encode(name: &str, text: &mut String) {
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,5 +1,3 @@
-//! Shared secrets.
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,8 +10,7 @@ pub struct Secrets {
     keys: Arc<[hmac::Key]>,
 }
 
-/// Limit of secrets to try per message: each costs an HMAC over the head of an unauthenticated
-/// message.
+/// Each costs an HMAC per unauthenticated message.
 pub const MAX_SECRETS: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,18 +59,16 @@ impl Secrets {
 #[derive(Clone, Copy)]
 pub(crate) struct Candidates<'a> {
     keys: &'a [hmac::Key],
-    /// Number of the first key; `None` if no signature is accepted. Such a message is verified
-    /// nevertheless, so that timing does not reveal it.
+    /// `None` accepts no signature, but verifies it, so that timing reveals nothing.
     first: Option<usize>,
 }
 
 impl<'a> Candidates<'a> {
-    /// `first` is the number of the first key.
     pub(crate) fn new(keys: &'a [hmac::Key], first: usize) -> Self {
         Self { keys, first: Some(first) }
     }
 
-    /// Accepts no signature, and verifies against these keys for timing only.
+    /// Verifies for timing only.
     pub(crate) fn none(keys: &'a [hmac::Key]) -> Self {
         Self { keys, first: None }
     }
@@ -87,10 +82,9 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Smaller pieces are copied together, because hashing each takes longer.
+/// Smaller pieces are faster to copy together than to hash.
 const GATHERED: usize = 512;
 
-/// Computes the tag of a text for each key, piece by piece.
 pub(crate) struct Tags {
     /// Most servers have one secret, which needs no allocation.
     first: hmac::Context,
@@ -100,7 +94,6 @@ pub(crate) struct Tags {
 }
 
 impl Tags {
-    /// `keys` must not be empty.
     pub(crate) fn by(keys: &[hmac::Key]) -> Self {
         Self {
             first: hmac::Context::with_key(&keys[0]),
@@ -141,7 +134,7 @@ impl Tags {
         self.first.sign()
     }
 
-    /// Index of the key that made this tag, compared in constant time.
+    /// Compares in constant time.
     pub(crate) fn position(mut self, tag: &[u8]) -> Option<usize> {
         self.flush();
         let is_tag = |context: hmac::Context| bool::from(context.sign().as_ref().ct_eq(tag));
@@ -201,7 +194,6 @@ mod tests {
         assert_eq!(of(17), Err(SecretsError::TooMany));
     }
 
-    /// Truncated tags must fail.
     #[test]
     #[cfg_attr(miri, ignore = "ring is assembly, which Miri does not run")]
     fn wycheproof() {

@@ -1,4 +1,4 @@
-//! Signatures over headers (draft-cavage-http-signatures, as the Erlang library implements it).
+//! Signatures of headers (draft-cavage-http-signatures, as Erlang's library implements it).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -17,7 +17,7 @@ const KEY_ID: &str = "default";
 
 pub(crate) type Tag = [u8; 32];
 
-/// Why a signature is invalid. [`SignatureFailure::reason`] has the protocol's names.
+/// Why a signature is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureFailure {
     InvalidHeaderParams,
@@ -28,10 +28,9 @@ pub enum SignatureFailure {
     /// A header that must be signed if present is not listed.
     MissingMandatorilySignedHeader(&'static str),
     MissingHeader(String),
-    /// A header that may occur once is repeated.
     DuplicateHeader(&'static str),
     InvalidSignature,
-    /// The named caller is unknown, or the required name is missing.
+    /// The named caller is unknown, or a required name is missing.
     UnknownCaller,
 }
 
@@ -63,7 +62,7 @@ impl SignatureFailure {
 }
 
 impl fmt::Display for SignatureFailure {
-    /// As Erlang prints the term: `unknown_key`, `{missing_header,<<"digest">>}`.
+    /// As Erlang prints it, such as `{missing_header,<<"digest">>}`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.header() {
             Some(header) => write!(formatter, "{{{},<<\"{header}\">>}}", self.reason()),
@@ -78,7 +77,6 @@ impl std::error::Error for SignatureFailure {}
 pub(crate) struct Signed<'a> {
     /// `(request-target)` or `(response-status)`.
     pub(crate) pseudo_name: &'static str,
-    /// Its value, in parts.
     pub(crate) pseudo_value: &'a [&'a str],
     pub(crate) headers: &'a HeaderMap,
     /// A header that is verified with this value instead of its own.
@@ -92,7 +90,7 @@ pub(crate) struct Demands {
 
 const USUAL_NAMES: usize = 16;
 
-/// Parameters of a signature; the last of equal names counts, unknown names are ignored.
+/// The last of equal names counts; unknown names are ignored.
 #[derive(Default)]
 struct Parameters<'a> {
     key_id: Option<&'a str>,
@@ -127,13 +125,13 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Like `split_once`, but faster for short text.
+/// Faster than `split_once` for short text.
 fn split_at_byte(text: &str, separator: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == separator)?;
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// The signed headers. Names are case-insensitive.
+/// Names are case-insensitive.
 #[derive(Debug)]
 pub(crate) struct SignedNames<'a> {
     names: Vec<&'a str>,
@@ -179,7 +177,7 @@ pub(crate) fn verify<'a, 'k>(
         return Err(SignatureFailure::UnknownAlgorithm);
     }
     let list = parameters.headers.ok_or(SignatureFailure::MissingSignedHeaderList)?;
-    // More names than headers: the first ones already show a missing or repeated one.
+    // More names than headers must include a missing or repeated one.
     let most = signed.headers.keys_len() + 1;
     let mut names = Vec::with_capacity(USUAL_NAMES);
     names.extend(names_of(list).take(most + 1));
@@ -187,7 +185,7 @@ pub(crate) fn verify<'a, 'k>(
     if !are_distinct(&names) {
         return Err(SignatureFailure::InvalidHeaderParams);
     }
-    // Otherwise a name is missing, and building the signing string finds it.
+    // Otherwise a name is missing, as building the signing string finds.
     if names.names.len() <= most {
         check_list(signed, demands, &names)?;
     }
@@ -232,10 +230,9 @@ fn check_list(
     Ok(())
 }
 
-/// A repeated name would sign its value again, so a short list could stand for a text thousands of
-/// times as long as the message.
+/// A repeated name signs its value again, so a short list could stand for a huge text.
 fn are_distinct(SignedNames { names, is_lower_case }: &SignedNames<'_>) -> bool {
-    // Writers list names in lower case and in alphabetical order.
+    // Writers list names like this.
     if *is_lower_case && names.is_sorted_by(|left, right| left < right) {
         return true;
     }
@@ -256,7 +253,7 @@ fn compare(left: &str, right: &str) -> Ordering {
     left.cmp(right)
 }
 
-/// Passes `name: value` of each listed header, joined by LF, to `add` in pieces.
+/// `name: value` of each listed header, joined by LF.
 fn signing_string(
     signed: Signed<'_>,
     names: &SignedNames<'_>,
@@ -295,9 +292,8 @@ fn signing_string(
     Ok(())
 }
 
-/// `None` unless the text is 32 bytes in base64.
 fn decode_tag(text: &str) -> Option<Tag> {
-    // The decoder needs room for what 44 characters may hold at most.
+    // 44 characters may hold 33 bytes.
     let mut bytes = [0; 33];
     if text.len() != 44 || STANDARD.decode_slice(text, &mut bytes) != Ok(32) {
         return None;
@@ -312,7 +308,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Signs the pseudo header and the headers of `names`, sorted, that the message has.
+/// `names` must be sorted.
 pub(crate) fn sign(
     signed: Signed<'_>,
     names: &[HeaderName],
@@ -321,7 +317,6 @@ pub(crate) fn sign(
 ) -> Signature {
     let mut signing = Signing::begin(key, scheme, signed.pseudo_name, signed.pseudo_value);
     for name in names {
-        // Our own headers never repeat.
         if let Some(value) = signed.headers.get(name) {
             signing.add(name, value);
         }
@@ -340,7 +335,6 @@ pub(crate) struct Signing {
 }
 
 impl Signing {
-    /// The value of the pseudo header may come in parts.
     pub(crate) fn begin(
         key: &hmac::Key,
         scheme: &str,
@@ -397,7 +391,6 @@ mod tests {
 
     const NO_DEMANDS: Demands = Demands { mandatory: &[], if_present: &[] };
 
-    /// Characters stand for bytes.
     fn bytes(text: &Value) -> Vec<u8> {
         text.as_str().unwrap().chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
     }
@@ -464,7 +457,6 @@ mod tests {
                 .map(|_| ())
         };
         assert_eq!(verify(signature), Ok(()), "{name}");
-        // Signatures of the same length, shorter and longer.
         let tag = STANDARD.decode(signature).unwrap();
         let longer = [&tag[..], &[0]].concat();
         for wrong in [&[0; 32][..], &tag[..31], &tag[..16], &[], &longer] {

@@ -7,8 +7,8 @@ use crate::decimal;
 /// Some 31 years.
 const MAX_DIGITS: usize = 12;
 
-/// How much longer a caller waits, counted from the moment the request is sent: the signed header
-/// `x-backwater-timeout`, in whole milliseconds. Servers that do not know it ignore it.
+/// The signed header `x-backwater-timeout`: how long the caller waits after sending, in
+/// milliseconds.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,6 @@ impl CallTimeout {
     pub fn from_duration(left: Duration) -> Self {
         const MOST: u128 = 10u128.pow(MAX_DIGITS as u32) - 1;
         let milliseconds = left.as_micros().div_ceil(1000).min(MOST);
-        // At most 12 digits.
         Self { milliseconds: milliseconds as u64 }
     }
 
@@ -36,7 +35,6 @@ impl CallTimeout {
         Duration::from_millis(self.milliseconds)
     }
 
-    /// One to twelve decimal digits.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         let milliseconds = decimal::parse(value, MAX_DIGITS)?;
         Some(Self { milliseconds })

@@ -7,7 +7,7 @@ use crate::decimal;
 /// Until the year 33658.
 const MAX_DIGITS: usize = 15;
 
-/// Milliseconds since 1970, UTC: the signed header `x-backwater-created`.
+/// The signed header `x-backwater-created`, in milliseconds since 1970.
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
@@ -23,7 +23,6 @@ pub struct Timestamp {
 impl Timestamp {
     pub(crate) const FIRST: Self = Self { milliseconds: 0 };
 
-    /// One to fifteen decimal digits.
     pub(crate) fn parse(value: &HeaderValue) -> Option<Self> {
         let milliseconds = decimal::parse(value, MAX_DIGITS)?;
         Some(Self { milliseconds })
@@ -49,7 +48,6 @@ impl Timestamp {
 }
 
 impl From<SystemTime> for Timestamp {
-    /// Times before 1970 count as 1970.
     fn from(time: SystemTime) -> Self {
         Self::FIRST.plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }

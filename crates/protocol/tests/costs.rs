@@ -1,4 +1,4 @@
-// ring is assembly, which Miri does not run.
+// Miri cannot run ring.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 //! Memory and work for an unauthenticated head are linear in its size.
@@ -17,31 +17,29 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Memory and time are measured for the whole process, so one test runs at a time.
+/// Measurements are of the whole process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Bytes that may be allocated per byte of a head, and besides: a refusal may name a header twice,
-/// and copying a hundred headers takes 100 bytes each.
+/// Per byte of a head, and besides, to copy a hundred headers.
 const MEMORY: usize = 4;
 const FIXED: usize = 16 * 1024;
-/// Ratio of the two heads' sizes. The limit lies halfway between linear and quadratic growth.
+/// The limit lies halfway between linear and quadratic growth.
 const GROWTH: usize = 16;
 const MOST_GROWTH: u32 = (GROWTH * 4) as u32;
 
-/// Linux counts the time of threads in steps of some milliseconds.
+/// Linux counts time in steps of milliseconds.
 const ENOUGH: Duration = Duration::from_millis(20);
 
 const ID: [u8; 16] = *b"sixteen bytes id";
 const TARGET: &str = "/backwater/1/module/function/1";
 
-/// Headers and target of about the requested size.
 struct Head {
     headers: HeaderMap,
     target: String,
 }
 
 impl Head {
-    /// `PSEUDO` in the parameters stands for the pseudo header.
+    /// `PSEUDO` stands for the pseudo header.
     fn new(parameters: &str) -> Self {
         let mut headers = HeaderMap::new();
         for (name, value) in [("digest", "SHA-256=x"), ("x-request-id", &STANDARD.encode(ID))] {
@@ -55,7 +53,6 @@ impl Head {
         Self { headers, target: TARGET.to_owned() }
     }
 
-    /// Lists these names after the mandatory ones.
     fn listing(names: &str) -> Self {
         let list = format!("PSEUDO digest x-request-id {names}");
         Self::new(&parameters(&list, &STANDARD.encode([0; 32])))
@@ -134,7 +131,6 @@ fn secrets() -> Secrets {
     Secrets::new([b"one secret".to_vec(), b"another".to_vec()]).unwrap()
 }
 
-/// Servers with two secrets, and with a thousand callers, sixteen of them without a required name.
 static SERVERS: LazyLock<[server::Settings; 2]> = LazyLock::new(|| {
     let caller = |number: usize| NamedCaller {
         name: format!("caller-{number}"),
@@ -145,12 +141,10 @@ static SERVERS: LazyLock<[server::Settings; 2]> = LazyLock::new(|| {
     [server::Settings::new(secrets()), server::Settings::new(callers)]
 });
 
-/// Refuses a request, including the response.
 fn refuse_request(head: &Head) {
     refuse_by(&SERVERS[0], head);
 }
 
-/// The same with a thousand callers.
 fn refuse_stranger(head: &Head) {
     refuse_by(&SERVERS[1], head);
 }
@@ -162,7 +156,6 @@ fn refuse_by(settings: &server::Settings, head: &Head) {
     black_box(refusal.into_response(settings));
 }
 
-/// Refuses a response, including the error's text.
 fn refuse_answer(head: &Head) {
     let failure = client::authenticate(StatusCode::OK, &head.headers, &secrets(), ID).unwrap_err();
     black_box(failure.to_string());
@@ -207,7 +200,6 @@ fn work_is_linear_in_the_size_of_the_head() {
     }
 }
 
-/// Average over enough runs for the clock.
 fn time(refuse: fn(&Head), head: &Head) -> Duration {
     let start = cpu_time();
     for count in 1.. {
@@ -220,7 +212,7 @@ fn time(refuse: fn(&Head), head: &Head) -> Duration {
     Duration::MAX
 }
 
-/// CPU time of this thread on Linux, elsewhere the time that has passed.
+/// CPU time on Linux, elapsed time elsewhere.
 fn cpu_time() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();

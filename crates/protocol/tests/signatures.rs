@@ -1,4 +1,4 @@
-// ring is assembly, which Miri does not run.
+// Miri cannot run ring.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 //! Signed content cannot be changed, and unsigned content does not count.
@@ -30,7 +30,7 @@ fn prepared(path: &RequestPath, client: &client::Settings) -> client::PreparedRe
     prepare_request(path, &host, tape.as_tape_ref(&[]), &mut Encoder::default(), client).unwrap()
 }
 
-/// `[Text]` with 400 letters, enough to be compressed.
+/// Long enough to be compressed.
 fn arguments() -> Tape {
     let letters = [b'x'; 400];
     let bytes = [&[131, 108, 0, 0, 0, 1, 109, 0, 0, 1, 0x90][..], &letters, &[106]].concat();
@@ -79,7 +79,6 @@ fn authenticate<'a>(
     server::authenticate(request.method(), target, request.headers(), settings)
 }
 
-/// All stages of the server; the result has this many letters.
 fn serve(
     request: &Request<Bytes>,
     settings: &server::Settings,
@@ -112,14 +111,13 @@ fn refused(result: Result<Response<Bytes>, Refusal>) -> (u16, String) {
     (refusal.status().as_u16(), refusal.body().to_owned())
 }
 
-/// The list of signed headers, without the pseudo header.
+/// Without the pseudo header.
 fn signed_names(parameters: &HeaderValue) -> Vec<HeaderName> {
     let text = parameters.to_str().unwrap();
     let list = text.split_once("headers=\"").unwrap().1.split('"').next().unwrap();
     list.split(' ').skip(1).map(|name| name.parse().unwrap()).collect()
 }
 
-/// Every valid header value that differs in one bit.
 fn flipped(value: &HeaderValue) -> Vec<HeaderValue> {
     let flips = (0..value.len() * 8).filter_map(|bit| {
         let mut bytes = value.as_bytes().to_vec();
@@ -129,7 +127,6 @@ fn flipped(value: &HeaderValue) -> Vec<HeaderValue> {
     flips.collect()
 }
 
-/// Whether only case differs in the list of headers, which is case-insensitive.
 fn is_case_of_list(original: &HeaderValue, changed: &HeaderValue) -> bool {
     let text = original.to_str().unwrap();
     let start = text.find("headers=\"").unwrap() + 9;
@@ -138,7 +135,6 @@ fn is_case_of_list(original: &HeaderValue, changed: &HeaderValue) -> bool {
     (start..end).contains(&at) && text.as_bytes()[at].eq_ignore_ascii_case(&changed.as_bytes()[at])
 }
 
-/// Signs independently of the library.
 fn sign_request(request: &mut Request<Bytes>, secret: &str, names: &[&str]) {
     let target = request.uri().path_and_query().unwrap().as_str();
     let method = request.method().as_str().to_lowercase();
@@ -241,7 +237,7 @@ fn neither_method_nor_path_can_be_changed() {
     }
 }
 
-/// The timeout that the server accepts, in milliseconds.
+/// In milliseconds.
 fn believed_timeout(request: &Request<Bytes>, server: &server::Settings) -> Option<u128> {
     let authenticated = authenticate(request, server).unwrap();
     let negotiated = authenticated.route(&All).unwrap().negotiate().unwrap();
@@ -266,7 +262,6 @@ fn a_timeout_counts_only_if_signed() {
     assert_eq!(request.headers()[&name], "1234");
     assert_eq!(believed_timeout(&request, &server), Some(1234));
 
-    // An attacker adds, changes, repeats or removes it.
     let mut added = sign(None);
     added.headers_mut().insert(&name, HeaderValue::from_static("1"));
     assert_eq!(believed_timeout(&added, &server), None);
@@ -325,21 +320,17 @@ fn a_timestamp_counts_only_if_signed() {
         let mut doubled = request.clone();
         twice(doubled.headers_mut(), name, HeaderValue::from_static("1"));
         assert!(check(&doubled).unwrap_err().body().contains("duplicate_header"));
-        // Added on the way.
         let mut added = request_by(&client);
         added.headers_mut().insert(name, request.headers()[name].clone());
         assert_eq!(check(&added).unwrap_err().body(), "missing_audience");
     }
-    // None of these was remembered; the original is, even under another id.
     assert!(check(&request).is_ok());
     let refusal = check(&request).unwrap_err();
     assert_eq!((refusal.status().as_u16(), refusal.body()), (401, "replayed_request"));
     assert!(check(&prepared.sign([7; 16], extensions())).is_ok());
-    // The refusal is authentic.
     assert_eq!(receive(&refusal.into_response(&server), &client), Ok(()));
 }
 
-/// The metadata and trace that the server accepts.
 fn believed(request: &Request<Bytes>, server: &server::Settings) -> CarriedContext {
     let negotiated = authenticate(request, server).unwrap().route(&All).unwrap().negotiate();
     let carried = negotiated.unwrap().expect_body(None).unwrap().take_carried();
@@ -375,7 +366,6 @@ fn metadata_and_traces_count_only_if_signed() {
         let mut removed = request.clone();
         removed.headers_mut().remove(&name);
         assert!(refused(serve(&removed, &server)).1.contains("missing_header"));
-        // Added on the way.
         let mut added = plain.sign(ID, Extensions::default());
         added.headers_mut().insert(name, value);
         assert_eq!(believed(&added, &server), CarriedContext::default());
@@ -407,10 +397,8 @@ fn the_secret_identifies_the_caller() {
         assert_eq!(taken_for(&sign(secret, None)).as_deref(), Ok(caller));
         let request = sign(secret, Some(caller));
         assert_eq!(taken_for(&request).as_deref(), Ok(caller));
-        // The response is signed with the request's secret.
         let answer = serve(&request, &server).unwrap();
         assert_eq!(receive(&answer, &client_of(&[secret])), Ok(()));
-        // An attacker adds, changes, repeats or removes the name.
         let mut added = sign(secret, None);
         added.headers_mut().insert(&name, HeaderValue::from_static("stranger"));
         assert_eq!(taken_for(&added).as_deref(), Ok(caller));
@@ -591,7 +579,6 @@ fn repeated_headers_are_refused() {
             );
         }
     }
-    // Other headers may be repeated.
     let mut changed = request.clone();
     changed.headers_mut().append("x-other", HeaderValue::from_static("1"));
     changed.headers_mut().append("x-other", HeaderValue::from_static("2"));
@@ -603,7 +590,6 @@ fn any_of_several_secrets_is_accepted() {
     let server = server_of(&["new", "old", "older"]);
     for secret in ["new", "old", "older"] {
         let client = client_of(&[secret]);
-        // The response is signed with the request's secret.
         let response = serve(&request_by(&client), &server).unwrap();
         for other in ["new", "old", "older"] {
             let result = receive(&response, &client_of(&[other]));
@@ -615,10 +601,8 @@ fn any_of_several_secrets_is_accepted() {
         let answer = refused(serve(&request_by(&client_of(&[secret])), &server));
         assert_eq!(answer, (401, "invalid_signature".into()), "{secret}");
     }
-    // A client signs with its first.
     assert!(serve(&request_by(&client_of(&["new", "another"])), &server).is_ok());
     assert!(serve(&request_by(&client_of(&["another", "new"])), &server).is_err());
-    // Refusals are signed the same way.
     let client = client_of(&["older"]);
     let mut request = request_by(&client);
     *request.body_mut() = Bytes::from_static(b"other");
@@ -646,7 +630,6 @@ fn accept_encoding_counts_only_if_signed() {
         assert_eq!(response.headers().contains_key("content-encoding"), is_packed);
         assert_eq!(receive(&response, &client), Ok(()));
     }
-    // Signed as absent, added on the way.
     let mut request = request_by(&client);
     request.headers_mut().remove("accept-encoding");
     sign_request(&mut request, "one", &without);

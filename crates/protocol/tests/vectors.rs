@@ -1,8 +1,7 @@
-// ring is assembly, which Miri does not run.
+// Miri cannot run ring.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-//! The vectors of `__test__/vectors/wire`: requests to an Erlang server with its responses, and
-//! responses with the result of an Erlang client.
+//! Recorded in `__test__/vectors/wire` with an Erlang server and client.
 
 use std::path::Path;
 
@@ -15,7 +14,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::Value;
 
-/// The recorded server's.
 const SECRET: &str = "backwater vectors: shared secret!";
 /// Here every exposed module exists.
 const DIFFERENT_WORLD: &str = "404 exposed module that does not exist";
@@ -42,7 +40,7 @@ fn headers(value: &Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for pair in value.as_array().unwrap() {
         let name = HeaderName::from_bytes(text(&pair[0]).as_bytes()).unwrap();
-        // HTTP parsers trim the white space around values.
+        // As HTTP parsers do.
         headers.append(name, HeaderValue::from_str(text(&pair[1]).trim()).unwrap());
     }
     headers
@@ -52,7 +50,6 @@ fn secrets(secret: &str) -> Secrets {
     Secrets::new([secret.as_bytes().to_vec()]).unwrap()
 }
 
-/// The recorded server's exposure, as far as its status tells.
 struct World {
     status: u64,
 }
@@ -69,7 +66,6 @@ impl Exposure for World {
     }
 }
 
-/// The atoms of a program.
 struct Few;
 
 impl KnownAtoms for Few {
@@ -160,14 +156,13 @@ fn check_arguments(name: &str, line: &Value, tape: &Tape, call: &Call<()>) {
     assert_eq!(*tape, own, "{name}");
 }
 
-/// Builds the response with this library and compares it with the recorded one.
 fn check_answer(name: &str, line: &Value, call: &Call<()>, settings: &server::Settings) {
     let recorded = &line["response"];
     let recorded_headers = headers(&recorded["headers"]);
     let was_packed = recorded_headers.get("content-encoding").is_some();
     let body = base64(&recorded["body"]);
     let body = if was_packed { gzip::inflate(&body, 1 << 20).unwrap() } else { body };
-    // Removes `{return, …}` or `{exception, …}`: 131, tuple, atom with a length of two bytes.
+    // Removes `{return, …}`: 131, tuple, atom with a length of two bytes.
     assert_eq!(body[..4], [131, 104, 2, 100], "{name}");
     let value = [&[131], &body[6 + usize::from(body[5])..]].concat();
     let mut tape = Tape::default();
@@ -179,7 +174,7 @@ fn check_answer(name: &str, line: &Value, call: &Call<()>, settings: &server::Se
     let answer = respond(&call.context, term, &mut Encoder::default(), settings).unwrap();
     check_headers(name, line, &answer);
     let is_packed = answer.headers().contains_key("content-encoding");
-    // This library does not send gzip that is larger.
+    // This library does not send larger gzip.
     assert!(was_packed || !is_packed, "{name}");
     if name.contains("compressed result") || name.contains("arguments and result") {
         assert!(is_packed, "{name}");
@@ -189,7 +184,6 @@ fn check_answer(name: &str, line: &Value, call: &Call<()>, settings: &server::Se
     assert_eq!(rewritten(&sent), rewritten(&body), "{name}");
 }
 
-/// A term as this library encodes it.
 fn rewritten(bytes: &[u8]) -> Vec<u8> {
     let mut tape = Tape::default();
     let options = DecodeOptions { exact: true, ..DecodeOptions::default() };
@@ -200,7 +194,6 @@ fn rewritten(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Ignores headers that depend on encoding or time.
 fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
     const VARIABLE: [&str; 7] = [
         "date",
@@ -209,7 +202,7 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         "digest",
         "signature",
         "content-encoding",
-        // Unknown to Erlang's client, which ignores it.
+        // Unknown to Erlang's client.
         "x-backwater-detail",
     ];
     let recorded = headers(&line["response"]["headers"]);
@@ -231,7 +224,7 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         let list = signature.split_once("headers=\"")?.1.split('"').next()?;
         Some(
             list.split(' ')
-                // Erlang signs `connection`, which proxies remove; this library does not.
+                // Only Erlang signs `connection`.
                 .filter(|name| {
                     !["content-encoding", "connection", "x-backwater-detail"].contains(name)
                 })
@@ -240,7 +233,6 @@ fn check_headers(name: &str, line: &Value, answer: &Response<Bytes>) {
         )
     };
     assert_eq!(signed(answer.headers()), signed(&recorded), "{name}");
-    // The client accepts the response.
     if answer.headers().contains_key("signature") {
         let id = STANDARD.decode(answer.headers()["x-request-id"].as_bytes()).unwrap();
         if let Ok(id) = <[u8; 16]>::try_from(id) {
@@ -259,7 +251,6 @@ fn signed_names(headers: &HeaderMap) -> Vec<&str> {
     list.unwrap_or_default().split(' ').collect()
 }
 
-/// The result of a recorded response after a proxy has changed its `connection` header.
 fn behind_proxy(
     line: &Value,
     connection: Option<&'static str>,
@@ -293,7 +284,6 @@ fn refusals_of_erlang_are_verified_behind_a_proxy() {
         let refused = End::Remote(status, base64(&line["response"]["body"]));
         for connection in [None, Some("close"), Some("Close"), Some("keep-alive"), Some("x, y")] {
             assert_eq!(behind_proxy(&line, connection, |_| ()), refused, "{name}, {connection:?}");
-            // Other signed headers stay protected.
             let forged = behind_proxy(&line, connection, |headers| {
                 headers.insert("content-length", HeaderValue::from_static("999"));
             });
@@ -397,7 +387,6 @@ fn responses() {
 fn recorded_answers_satisfy_the_client() {
     let mut count = 0;
     for mut line in lines("exchanges.jsonl", 70) {
-        // Skips unsigned responses, and those to a request without an id of 16 bytes.
         let is_signed = headers(&line["response"]["headers"]).contains_key("signature");
         if !is_signed {
             continue;

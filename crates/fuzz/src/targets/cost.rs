@@ -1,10 +1,5 @@
-//! Memory and time per message are proportional to its size.
-//!
-//! Input: a kind, then parts: a count (the square of a byte, plus one), a length and bytes. Short
-//! inputs thus become long, repetitive messages, which reveal nonlinear work.
-//!
-//! Kinds: 0: a request that is not authentic; 1: such a response; 2: the path of a signed request;
-//! 3: the body of a signed request.
+//! Input: a kind, then parts, each a count (a byte squared, plus one), a length and bytes. Kinds: 0
+//! and 1: an unsigned request and response; 2 and 3: path and body of a signed request.
 
 use std::time::{Duration, Instant};
 
@@ -22,14 +17,13 @@ const LONGEST: usize = 64 * 1024;
 /// The default limit.
 const MAX_HEADERS: usize = 100;
 
-/// Memory of a message that is not authentic.
+/// For unsigned messages.
 const UNAUTHENTICATED_PER_BYTE: usize = 4;
 const UNAUTHENTICATED_BESIDES: usize = 16 * 1024;
 
-/// Fifty times what a machine of 2020 needs. Quadratic work takes a thousand times as long.
+/// Fifty times the time on a machine of 2020; quadratic work takes longer.
 const TIME_PER_BYTE: Duration = Duration::from_micros(1);
 const TIME_BESIDES: Duration = Duration::from_millis(20);
-/// A busy machine may need several attempts.
 const ATTEMPTS: u32 = 5;
 
 pub fn run(data: &[u8]) {
@@ -59,7 +53,6 @@ fn expand(input: &mut Input<'_>) -> Vec<u8> {
     bytes
 }
 
-/// Checks the memory and time of `work` for a message of `size` bytes.
 fn bounded(size: usize, (per_byte, besides): (usize, usize), work: impl Fn()) {
     memory::within(per_byte * size + besides, "a message", &work);
     let most = TIME_PER_BYTE * u32::try_from(size).unwrap_or(u32::MAX) + TIME_BESIDES;
@@ -119,7 +112,6 @@ fn body(bytes: &[u8]) {
     signed("/backwater/1/m/f/1", bytes);
 }
 
-/// Runs all stages of a signed request and its response.
 fn signed(target: &str, body: &[u8]) {
     let mut headers = HeaderMap::new();
     let etf = HeaderValue::from_static("application/x-erlang-etf");

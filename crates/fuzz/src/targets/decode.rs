@@ -1,5 +1,3 @@
-//! Any bytes are decoded or refused in bounded memory, whatever was decoded before.
-//!
 //! Input: two bytes of options, a two-byte length, a message of that length, a second message.
 
 use backwater_etf::{
@@ -9,7 +7,7 @@ use backwater_etf::{
 use crate::input::Input;
 use crate::memory;
 
-/// The worst input opens a container with every two bytes, up to `max_depth`.
+/// As `Decoder::decode` documents.
 pub const MEMORY_PER_BYTE: usize = 192;
 /// Includes the process-wide table of shapes.
 pub const MEMORY_BESIDES: usize = 512 * 1024;
@@ -28,7 +26,6 @@ pub fn run(data: &[u8]) {
     let length = input.short();
     let (first, second) = (input.take(length), input.rest());
     let mut decoder = Decoder::new();
-    // Decode both, the second also with a new decoder.
     let (_, before) = decode(&mut decoder, first, &options);
     let (after, _) = decode(&mut decoder, second, &options);
     let (alone, _) = decode(&mut Decoder::new(), second, &options);
@@ -55,7 +52,6 @@ fn options(input: &mut Input<'_>) -> DecodeOptions<'static> {
     }
 }
 
-/// The length of the term and its new encoding.
 type Decoded = Result<(usize, Vec<u8>), DecodeError>;
 
 fn decode(decoder: &mut Decoder, bytes: &[u8], options: &DecodeOptions<'_>) -> (Decoded, Tape) {
@@ -69,7 +65,6 @@ fn decode(decoder: &mut Decoder, bytes: &[u8], options: &DecodeOptions<'_>) -> (
         let mut out = Vec::new();
         let encoded = Encoder::default().encode_term(
             tape.as_tape_ref(bytes),
-            // Checks the depth as well.
             &EncodeOptions { max_depth: options.max_depth, ..EncodeOptions::default() },
             &mut out,
         );

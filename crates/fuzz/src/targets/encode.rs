@@ -1,6 +1,3 @@
-//! Any tape is encoded within the limit or refused, and the output can be decoded. Leaving
-//! out-of-band binaries out and putting them in gives the same output.
-//!
 //! Input: two bytes of options, then a tape; see [`Tapes`].
 
 use backwater_etf::{
@@ -12,7 +9,7 @@ use crate::memory;
 use crate::tapes::Tapes;
 
 const VERSION: u8 = 131;
-/// Headers, names and keys that are written before the size is checked.
+/// Written before the size is checked.
 const SLACK: usize = 2048;
 /// Per byte of the tape and of the limit.
 const MEMORY_PER_BYTE: usize = 64;
@@ -33,7 +30,6 @@ pub fn run(data: &[u8]) {
     match encoded {
         Ok(()) => {
             assert!(out.len() <= max_size, "{} bytes of {max_size}", out.len());
-            // The encoder now remembers the names; the output must not change.
             let mut again = vec![VERSION];
             assert_eq!(encoder.encode_term(tapes.as_tape_ref(), &options, &mut again), Ok(()));
             assert_eq!(out, again);
@@ -60,7 +56,6 @@ fn check_around(
         Ok(()) => {
             for gap in gaps.iter().rev() {
                 let bytes = tape.out_of_band.get(gap.index as usize);
-                // The owner of the binaries checks their lengths.
                 let Some(bytes) = bytes.filter(|bytes| bytes.len() == gap.length) else {
                     return assert_eq!(whole, None);
                 };

@@ -1,5 +1,3 @@
-//! Inflating respects its limit and undoes deflating.
-//!
 //! Input: a byte of the limit, a byte of what to do, a body.
 
 use backwater_protocol::gzip::{GzipError, deflate, inflate};
@@ -7,8 +5,7 @@ use backwater_protocol::gzip::{GzipError, deflate, inflate};
 use crate::input::Input;
 use crate::memory;
 
-/// Besides its output, which exists twice while it grows: window and tables of the inflater, and a
-/// step of output.
+/// Besides its output, which exists twice while it grows.
 const MEMORY_BESIDES: usize = 128 * 1024;
 
 pub fn run(data: &[u8]) {
@@ -34,7 +31,6 @@ fn check_inflate(body: &[u8], limit: usize) {
         Ok(output) => {
             assert!(output.len() <= limit, "{} bytes of {limit}", output.len());
             assert!(output.capacity() <= limit + 1, "{} bytes of {limit}", output.capacity());
-            // The limit is exact.
             assert!(inflate(body, output.len()).is_ok());
             if let Some(less) = output.len().checked_sub(1) {
                 assert_eq!(inflate(body, less), Err(GzipError::TooLarge { limit: less }));

@@ -1,8 +1,5 @@
-//! Signature parameters and content negotiation.
-//!
 //! Input: a kind, then: 0: parameters of a signature. 1: content-type, content-encoding, accept,
-//! accept-encoding, and name and value of a metadata entry, each after its length, of a request
-//! that is signed here.
+//! accept-encoding, and name and value of metadata, each after its length.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape};
 use backwater_protocol::METADATA_PREFIX;
@@ -15,7 +12,6 @@ use crate::{pipeline, signing};
 
 const TARGET: &str = "/backwater/1/m/f/1";
 const ETF: &str = "application/x-erlang-etf";
-/// `[Text]` long enough to be compressed.
 const LETTERS: usize = 400;
 
 pub fn run(data: &[u8]) {

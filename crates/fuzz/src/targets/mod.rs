@@ -10,7 +10,7 @@ pub mod roundtrip;
 pub mod signature;
 pub mod stream;
 
-/// A name and what to do with an input.
+/// A name, and what to do with an input.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.

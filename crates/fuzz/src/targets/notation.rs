@@ -1,6 +1,3 @@
-//! Any bytes are printed or refused, any text is parsed or refused, and parsed terms are printed
-//! and parsed to the same term.
-//!
 //! Input: a byte of options, then text or an encoded term.
 
 use backwater_etf::notation::{Language, PrintOptions, from_erlang, print};
@@ -11,7 +8,7 @@ use crate::memory;
 
 /// Per byte of input.
 const MEMORY_PER_BYTE: usize = 192;
-/// Binaries may have 1 MiB whatever the text.
+/// Binaries may always have 1 MiB.
 const MEMORY_BESIDES: usize = 8 * 1024 * 1024;
 const MAX_DEPTH: u32 = 1000;
 
@@ -27,7 +24,6 @@ pub fn run(data: &[u8]) {
     };
     let limit = rest.len() * MEMORY_PER_BYTE + MEMORY_BESIDES;
     for language in [Language::Erlang, Language::Elixir] {
-        // The bytes need not be a term.
         let _ = memory::within(limit, "printing", || print(rest, &options(language)));
     }
     let Ok(text) = std::str::from_utf8(rest) else { return };
@@ -47,7 +43,6 @@ pub fn run(data: &[u8]) {
     assert_eq!(again.as_ref(), Some(&term), "{printed}");
 }
 
-/// Erlang's encoding; `None` for terms that cannot be printed or have duplicate keys.
 fn canonical(encoded: &[u8]) -> Option<Vec<u8>> {
     let mut tape = Tape::default();
     let options = DecodeOptions { exact: true, ..DecodeOptions::default() };

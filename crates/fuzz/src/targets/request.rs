@@ -1,7 +1,5 @@
-//! Whole requests, from their bytes to the response.
-//!
-//! Input: a kind, then: 0: a request; recorded ones have valid signatures. 1: a path, headers and a
-//! body, which are signed here to reach the code behind the signature.
+//! Input: a kind, then: 0: a request, such as a recorded one. 1: a path, headers and a body to
+//! sign.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};

@@ -1,7 +1,5 @@
-//! Whole responses, from their bytes to the outcome.
-//!
-//! Input: a kind, then: 0: the 16 bytes of the request's id and a response; recorded ones have
-//! valid signatures. 1: a status, headers and a body, signed here.
+//! Input: a kind, then: 0: a request's id and a response, such as a recorded one. 1: a status,
+//! headers and a body to sign.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};

@@ -1,5 +1,3 @@
-//! Decoding and encoding keeps the term, in every mode.
-//!
 //! Input: a message.
 
 use backwater_etf::{Binaries, DecodeOptions, Decoder, EncodeOptions, Encoder, Tape};
@@ -16,7 +14,6 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Decodes and encodes; `None` if the bytes are not a term.
 fn rewrite(bytes: &[u8], exact: bool, binaries: Binaries) -> Option<Vec<u8>> {
     let mut tape = Tape::default();
     let options = DecodeOptions { exact, binaries, ..DecodeOptions::default() };

@@ -1,7 +1,4 @@
-//! Only signed content is accepted.
-//!
-//! Input: request or response, then changes of a signed one. If the result is accepted, its signing
-//! string must be the original.
+//! Input: request or response, then changes of a signed one.
 
 use backwater_etf::{Encoder, TapeRef};
 use backwater_protocol::client::{self, RequestPath};
@@ -26,7 +23,6 @@ const NAMES: [&str; 12] = [
     "date",
     "x-backwater-created",
 ];
-/// Headers that must not be repeated.
 const UNIQUE: [&str; 12] = [
     "authorization",
     "digest",
@@ -44,7 +40,6 @@ const UNIQUE: [&str; 12] = [
 
 #[derive(Clone)]
 struct Message {
-    /// Method and target, or status.
     method: Method,
     target: String,
     status: StatusCode,
@@ -167,7 +162,6 @@ fn change(message: &mut Message, input: &mut Input<'_>) {
             message.method = input.pick(&[&Method::POST, &Method::GET, &Method::PUT]).clone();
             message.status = input.pick(&[StatusCode::OK, StatusCode::NOT_FOUND]);
         }
-        // Replace a piece of the value.
         6 => {
             let (at, length, with) = (input.short(), input.below(64), input.chunk());
             if let Some(value) = message.headers.get_mut(&name) {
@@ -180,7 +174,6 @@ fn change(message: &mut Message, input: &mut Input<'_>) {
                 }
             }
         }
-        // Move a value to another header.
         _ => {
             let from = input.pick(&NAMES);
             if let Some(value) = message.headers.get(from).cloned() {

@@ -1,8 +1,5 @@
-//! Sent frames arrive, nothing else does, and memory is bounded.
-//!
-//! Input: a kind and the size of the pieces of the body, then: 0: a body. 1: frames
-//! to sign: type, flags, a length and that many bytes each. 2: what to do with a server's frames,
-//! and the terms of their items.
+//! Input: a kind and the size of pieces, then: 0: a body. 1: frames to sign: type, flags, a length
+//! and bytes. 2: what to do with a server's frames, and their items.
 
 use std::sync::LazyLock;
 
@@ -18,10 +15,7 @@ use ring::hmac;
 use crate::input::Input;
 use crate::{memory, pipeline, signing};
 
-/// The client's limit of an item.
 const LIMIT: usize = 10_000;
-/// Besides the body: a payload before and after inflating, each growing, its tape, and the
-/// inflater.
 const MEMORY: usize = 200 * (LIMIT + GATHERED) + (2 << 20);
 
 struct Offered {
@@ -84,10 +78,8 @@ fn decoder_of(head: &Response<()>) -> FrameDecoder {
     }
 }
 
-/// Re-encoded items, and how the stream ended.
 type Seen = (Vec<Option<Vec<u8>>>, Result<(), FrameError>);
 
-/// Reads a body in pieces of `piece` bytes.
 fn read(head: &Response<()>, body: &[u8], piece: usize) -> Seen {
     let mut decoder = decoder_of(head);
     memory::within(MEMORY + 4 * body.len(), "reading a stream", || {
@@ -172,7 +164,6 @@ fn forged(input: &mut Input<'_>, piece: usize) {
     assert_eq!(read(&head, &body, piece), whole, "pieces change what is read");
     let (frames, ended) = whole;
     assert!(frames.len() as u64 <= count);
-    // All tags are valid.
     assert!(!matches!(ended, Err(FrameError::InvalidTag { .. } | FrameError::TooLarge { .. })));
 }
 

@@ -1,4 +1,4 @@
-//! Why calls fail, as far as the protocol knows.
+//! Why calls fail.
 
 use std::fmt;
 
@@ -92,7 +92,7 @@ pub enum ResponseFailure {
     InvalidContentType,
     InvalidContentEncoding,
     Inflate(GzipError),
-    /// A stream of an unknown version or without a nonce: the value of its header.
+    /// The header of a stream of an unknown version or without a nonce.
     InvalidStreamHead(String),
     TooLarge {
         size: usize,

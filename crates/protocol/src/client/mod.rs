@@ -1,8 +1,6 @@
-//! The client's side: signed requests and the checks of their responses.
-//!
-//! The stages of a response, in order: [`authenticate`] (request id, signature),
+//! The client's side. A response passes [`authenticate`] (request id, signature),
 //! [`AuthenticatedResponse::verify`] (digest), [`VerifiedResponse::accept`] (status, type,
-//! encoding), [`AcceptedResponse::inflate`], [`Payload::decode`].
+//! encoding), [`AcceptedResponse::inflate`] and [`Payload::decode`].
 
 mod failure;
 mod request;
@@ -22,15 +20,15 @@ use crate::Secrets;
 pub struct Settings {
     /// The first signs requests; responses may be signed with any.
     pub secrets: Secrets,
-    /// Limit of arguments before compression. Default 8 MiB.
+    /// In bytes before compression. Default 8 MiB.
     pub max_encoded_args_size: usize,
-    /// Limit of a result before compression. Default 8 MiB.
+    /// In bytes before compression. Default 8 MiB.
     pub max_encoded_result_size: usize,
-    /// Arguments of this size or more are compressed. Default 300.
+    /// In bytes. Default 300.
     pub compression_threshold: usize,
     /// 1 (fast) to 9 (small). Default 1.
     pub gzip_level: u32,
-    /// Whether results may be compressed. Default true.
+    /// Default true.
     pub accept_gzip: bool,
 }
 

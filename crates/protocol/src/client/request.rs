@@ -1,5 +1,3 @@
-//! Building and signing requests.
-
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeErrorKind, EncodeOptions, Encoder, TapeRef};
 use bytes::Bytes;
@@ -48,18 +46,18 @@ impl RequestPath {
     }
 }
 
-/// Optional signed headers, chosen when the request is sent. Servers ignore those they do not know.
+/// Optional signed headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
     pub timeout: Option<CallTimeout>,
-    /// When the request was made; protects it from replay.
+    /// Protects the request from replay.
     pub created: Option<Timestamp>,
     pub audience: Option<HeaderValue>,
-    /// The caller's name, which selects the secrets to try.
+    /// Selects the secrets to try.
     pub caller: Option<HeaderValue>,
 }
 
-/// A request that can be sent several times, each time with its own id, extensions and signature.
+/// A request that can be sent several times, each with its own id, extensions and signature.
 #[derive(Clone, Debug)]
 pub struct PreparedRequest {
     secrets: Secrets,
@@ -120,8 +118,7 @@ impl PreparedRequest {
         self.sign_accepting(ETF, request_id, extensions).0
     }
 
-    /// Like `sign`, but accepts a stream as the response. Pass the offer to
-    /// [`authenticate_offered`](super::authenticate_offered).
+    /// Accepts a stream as the response; see [`authenticate_offered`](super::authenticate_offered).
     pub fn sign_offering_stream(
         &self,
         request_id: [u8; 16],
@@ -152,14 +149,14 @@ impl PreparedRequest {
         );
         let Extensions { timeout, created, audience, caller } = extensions;
         let encoding = if self.accepts_gzip { GZIP } else { IDENTITY };
-        // Base64 is always a valid header value.
+        // Base64 is a valid header value.
         let id = HeaderValue::from_bytes(&request_id_text(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
         let mut carried = carried.iter().cloned().peekable();
         let mut add = |name: HeaderName, value: Option<HeaderValue>| {
             let Some(value) = value else { return };
-            // Merged in alphabetical order, so no name is listed twice. The protocol's last name
-            // sorts after every other name that a request may carry.
+            // In alphabetical order, so no name is listed twice. The protocol's last name sorts
+            // last.
             while let Some((name, value)) =
                 carried.next_if(|(next, _)| next.as_str() < name.as_str())
             {

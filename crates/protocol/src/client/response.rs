@@ -1,5 +1,3 @@
-//! The stages of a response.
-
 use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, ReplyForm, Tape};
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -17,7 +15,7 @@ const DEMANDS: Demands = Demands {
     if_present: &["content-type", "content-encoding", "content-length"],
 };
 
-/// A response to this request whose head is signed with a known secret.
+/// A response whose head is signed with a known secret.
 #[derive(Debug)]
 pub struct AuthenticatedResponse {
     status: StatusCode,
@@ -27,7 +25,7 @@ pub struct AuthenticatedResponse {
     detail: Option<HeaderValue>,
 }
 
-/// Checks request id and signature against the request's `secrets`.
+/// Checks request id and signature.
 pub fn authenticate(
     status: StatusCode,
     headers: &HeaderMap,
@@ -61,11 +59,9 @@ pub(super) fn check_request_id(
     headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)
 }
 
-/// Returns whether the signature covers the detail of a refusal.
-///
-/// Erlang's server signs the hop-by-hop header `connection: close` in every refusal, which proxies
-/// remove or replace. So it is restored for verification. This is safe, because only a holder of
-/// the secret can have signed it.
+/// Erlang's server signs `connection: close` in refusals, which proxies remove or replace.
+/// Verifying it as sent is safe, because only a holder of the secret can have signed it. True if
+/// the detail is signed.
 fn verify_behind_proxies(
     parameters: &HeaderValue,
     status: StatusCode,
@@ -105,7 +101,7 @@ impl AuthenticatedResponse {
         self.encoding == Some(Encoding::Gzip)
     }
 
-    /// How many bytes of the body to read at most for a result of `limit` bytes.
+    /// How many bytes of the body to read for a result of `limit` bytes.
     pub fn max_size(&self, limit: usize) -> usize {
         self.encoding.map_or(limit, |encoding| encoding.limit(limit))
     }
@@ -152,7 +148,7 @@ pub struct AcceptedResponse {
 }
 
 impl AcceptedResponse {
-    /// Inflates the result. `limit` in bytes also applies to uncompressed results.
+    /// `limit`, in bytes, also applies to uncompressed results.
     pub fn inflate(self, limit: usize) -> Result<Payload, ResponseFailure> {
         match self.inflate_within(limit, limit)? {
             Inflated::Whole(payload) => Ok(payload),
@@ -160,8 +156,7 @@ impl AcceptedResponse {
         }
     }
 
-    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes, the memory that is
-    /// reserved.
+    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes.
     pub fn inflate_within(self, room: usize, limit: usize) -> Result<Inflated, ResponseFailure> {
         if self.body.len() > self.encoding.limit(limit) {
             return Err(ResponseFailure::TooLarge { size: self.body.len(), limit });
@@ -198,14 +193,14 @@ pub enum Outcome {
 }
 
 impl Payload {
-    /// Decodes the result, and returns the bytes that the tape refers to.
+    /// Returns the bytes that the tape refers to.
     pub fn decode(
         self,
         decoder: &mut Decoder,
         options: &DecodeOptions<'_>,
         tape: &mut Tape,
     ) -> Result<(Outcome, Bytes), ResponseFailure> {
-        // `max_depth` does not count the tuple around the value.
+        // The tuple around the value does not count.
         let inside = DecodeOptions { max_depth: options.max_depth.saturating_add(1), ..*options };
         decoder.decode(&self.body, &inside, tape).map_err(|mut error| {
             if let DecodeErrorKind::Depth(limit) = &mut error.kind {

@@ -1,5 +1,3 @@
-//! Responses that may be streams.
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,13 +11,13 @@ use crate::headers::STREAM;
 use crate::signature::{Demands, Signed, Tag, verify};
 use crate::stream::{FrameDecoder, key_of};
 
-/// `content-length` need not be signed, because a proxy that buffers a stream may add it.
+/// A proxy that buffers may add `content-length`, so it need not be signed.
 const DEMANDS: Demands = Demands {
     mandatory: &["content-type", "x-request-id", "x-backwater-stream"],
     if_present: &["content-encoding"],
 };
 
-/// Says that a request accepts a stream. Frames are bound to the request's signature.
+/// The signature of a request that accepts a stream, which binds the frames to it.
 #[derive(Clone, Debug)]
 pub struct StreamOffer {
     pub(super) request: Tag,
@@ -31,7 +29,7 @@ pub enum Answer {
     Whole(AuthenticatedResponse),
 }
 
-/// [`authenticate`] for a request that was signed with an offer.
+/// [`authenticate`] for a request with an offer.
 pub fn authenticate_offered(
     status: StatusCode,
     headers: &HeaderMap,
@@ -57,12 +55,12 @@ pub fn authenticate_offered(
     Ok(Answer::Stream(AuthenticatedStream {
         key: key_of(secret, &offer.request, &verified.tag),
         encoding: content::content_encoding(headers),
-        // Always present, because it is signed.
+        // Present, because it is signed.
         version: headers.get(STREAM).cloned().unwrap_or(HeaderValue::from_static("")),
     }))
 }
 
-/// A stream that answers this request, with an authentic head.
+/// A stream with an authentic head.
 #[derive(Debug)]
 pub struct AuthenticatedStream {
     key: hmac::Key,
@@ -71,7 +69,7 @@ pub struct AuthenticatedStream {
 }
 
 impl AuthenticatedStream {
-    /// A decoder of the frames. The limit applies to each item.
+    /// The limit applies to each item.
     pub fn decoder(self, max_encoded_result_size: usize) -> Result<FrameDecoder, ResponseFailure> {
         if self.encoding != Some(Encoding::Identity) {
             return Err(ResponseFailure::InvalidContentEncoding);
@@ -84,7 +82,7 @@ impl AuthenticatedStream {
     }
 }
 
-/// Accepts `1;nonce=` and 16 bytes in base64.
+/// `1;nonce=` and 16 bytes in base64.
 fn is_version_1(value: &HeaderValue) -> bool {
     let nonce = value.as_bytes().strip_prefix(b"1;nonce=");
     nonce.and_then(|nonce| STANDARD.decode(nonce).ok()).is_some_and(|nonce| nonce.len() == 16)

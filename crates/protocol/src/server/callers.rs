@@ -1,5 +1,3 @@
-//! Who may call a server, and their secrets.
-
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
@@ -12,9 +10,9 @@ use crate::secrets::{Candidates, MAX_SECRETS, Secrets};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// Its secrets are also tried for requests without a name.
+    /// Tried also for requests without a name.
     Optional,
-    /// Its secrets are tried only for requests with its name.
+    /// Tried only for requests with its name.
     Required,
 }
 
@@ -22,24 +20,22 @@ pub enum Hint {
 pub struct NamedCaller {
     pub name: String,
     pub secrets: Secrets,
-    /// `None`: [`Hint::Optional`] if no caller sets a hint, otherwise [`Hint::Required`].
+    /// By default optional, or required if any caller has a hint.
     pub hint: Option<Hint>,
 }
 
-/// The callers of a server. Cloning is cheap, and `Debug` hides secrets.
-///
-/// The signed header `x-backwater-caller` selects the secrets to try, so a thousand callers cost as
-/// much as one. Without it, at most [`MAX_SECRETS`] are tried.
+/// The signed header `x-backwater-caller` selects the secrets to try. Without it, at most
+/// [`MAX_SECRETS`] are tried. `Debug` hides them.
 #[derive(Clone)]
 pub struct Callers {
     ring: Arc<KeyRing>,
 }
 
 struct KeyRing {
-    /// Keys that are tried without a name come first.
+    /// Keys for requests without a name come first.
     keys: Vec<hmac::Key>,
     without_name: usize,
-    /// Names and ranges of their keys, in order; empty for secrets without names.
+    /// Empty for secrets without names.
     callers: Vec<(Arc<str>, Range<usize>)>,
     by_name: HashMap<Arc<str>, Range<usize>>,
 }
@@ -48,7 +44,7 @@ struct KeyRing {
 pub enum CallersError {
     None,
     SameName(String),
-    /// Two share a secret, so it does not identify either.
+    /// A shared secret identifies neither caller.
     SameSecret(String, String),
     TooManyWithoutName {
         secrets: usize,
@@ -149,7 +145,6 @@ impl Callers {
         self.ring.keys.get(number).unwrap_or(&self.ring.keys[0])
     }
 
-    /// The caller with that key; `None` for secrets without names.
     pub(crate) fn owner(&self, number: usize) -> Option<Arc<str>> {
         let callers = &self.ring.callers;
         let next = callers.partition_point(|(_, places)| places.end <= number);
@@ -241,7 +236,6 @@ mod tests {
         let same = Err(CallersError::SameSecret("a".to_owned(), "b".to_owned()));
         assert_eq!(both(b"x", b"y"), Ok(()));
         assert_eq!(both(b"x", b"x"), same);
-        // HMAC pads short keys with zeros.
         assert_eq!(both(b"x", b"x\0"), same);
         assert_eq!(both(b"x", b"X"), Ok(()));
         assert!(Callers::new(vec![caller("a", &[b"x", b"x"], None)]).is_ok());

@@ -31,11 +31,11 @@ pub use self::stream::{ListCollector, begin_stream};
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub callers: Callers,
-    /// Limit of arguments before and after decompression. Default 8 MiB.
+    /// In bytes before and after decompression. Default 8 MiB.
     pub max_encoded_args_size: usize,
-    /// Limit of a result before compression. Default 8 MiB.
+    /// In bytes before compression. Default 8 MiB.
     pub max_encoded_result_size: usize,
-    /// Results of this size or more are compressed. Default 300.
+    /// In bytes. Default 300.
     pub compression_threshold: usize,
     /// 1 (fast) to 9 (small). Default 1.
     pub gzip_level: u32,
@@ -58,7 +58,7 @@ pub trait Exposure {
 
     fn lookup(&self, module: &str, function: &str, arity: u8) -> Lookup<Self::Function>;
 
-    /// Whether a caller, `None` without a name, may call the functions of a module.
+    /// `caller` is `None` without a name.
     fn allows(&self, _caller: Option<&str>, _module: &str) -> bool {
         true
     }

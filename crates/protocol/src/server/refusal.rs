@@ -1,5 +1,3 @@
-//! Responses that refuse a request.
-
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -10,7 +8,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use super::Settings;
 use super::response::{ResponseContext, seal};
 
-/// Sorted. `connection` is not signed, because proxies remove or replace it (RFC 9110, 7.6.1).
+/// Sorted. Proxies remove or replace `connection` (RFC 9110, 7.6.1), so it is not signed.
 const SIGNED: [HeaderName; 7] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
@@ -23,7 +21,7 @@ const SIGNED: [HeaderName; 7] = [
 
 #[derive(Debug)]
 pub struct Refusal {
-    // Boxed, because every stage returns it or its own type, and refusals are rare.
+    // Boxed, because refusals are rare.
     content: Box<Content>,
 }
 
@@ -33,7 +31,7 @@ struct Content {
     body: Cow<'static, str>,
     reason: &'static str,
     www_authenticate: Option<HeaderValue>,
-    /// `None` for an unsigned refusal of an unauthenticated request.
+    /// `None` if unsigned.
     context: Option<ResponseContext>,
     retry_after: Option<u32>,
     detail: Option<HeaderValue>,
@@ -75,14 +73,13 @@ impl Refusal {
         self
     }
 
-    /// Adds `retry-after` in seconds.
+    /// Adds `retry-after`, in seconds.
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.content.retry_after = Some(seconds);
         self
     }
 
-    /// Adds an explanation in ASCII to a signed refusal. The body stays as the protocol defines it,
-    /// because callers compare it.
+    /// In ASCII, if the refusal is signed. Callers compare the body, so it stays.
     pub(crate) fn with_detail(mut self, detail: &str) -> Self {
         if self.content.context.is_some() {
             self.content.detail = HeaderValue::from_str(detail).ok();
@@ -98,12 +95,12 @@ impl Refusal {
         &self.content.body
     }
 
-    /// The reason, for the operator. It may say more than an unauthenticated caller learns.
+    /// For the operator; it may say more than the response.
     pub fn reason(&self) -> &'static str {
         self.content.reason
     }
 
-    /// The caller; `None` if unauthenticated or nameless.
+    /// `None` if the caller is unauthenticated or nameless.
     pub fn caller(&self) -> Option<&Arc<str>> {
         self.content.context.as_ref()?.caller()
     }

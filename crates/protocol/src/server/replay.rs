@@ -1,7 +1,5 @@
-//! Protection against replayed and misdirected requests.
-//!
-//! A request with a signed `x-backwater-created` is accepted while that time is recent. Its
-//! signature is remembered as long, so the same request is never accepted twice.
+//! Protection against replayed and misdirected requests: a signed `x-backwater-created` must be
+//! recent, and the signature is remembered as long.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -22,14 +20,14 @@ pub(crate) fn prefix_of(signature: &Tag) -> SignaturePrefix {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayPolicy {
-    /// Refuse requests without a timestamp, and with `audiences` those without an audience.
+    /// Refuses requests without a timestamp, and with `audiences` without an audience.
     pub required: bool,
-    /// The server's names; a request for another audience is refused. Empty: any is accepted.
+    /// The server's names. Empty accepts any audience.
     pub audiences: Vec<String>,
-    /// Maximum difference between the clocks of caller and server. Default 60 s.
+    /// Between caller and server. Default 60 s.
     pub max_clock_difference: Duration,
-    /// How many requests to remember, for two to four times `max_clock_difference` each, at about
-    /// 40 bytes. Default 1,000,000.
+    /// Requests to remember, at 40 bytes, for two to four times `max_clock_difference`. Default
+    /// 1,000,000.
     pub capacity: usize,
 }
 
@@ -59,7 +57,7 @@ pub(crate) enum ReplayFailure {
     WrongAudience,
     Stale,
     Replayed,
-    /// No room; retry after this many seconds.
+    /// Seconds until there may be room.
     Full(u32),
 }
 
@@ -90,7 +88,7 @@ pub struct ReplayGuard {
 }
 
 impl ReplayGuard {
-    /// Refuses requests made before `now`, because an earlier process may have accepted them.
+    /// Refuses requests made before `now`, which an earlier process may have accepted.
     pub fn new(policy: ReplayPolicy, now: Timestamp) -> Self {
         Self { policy, memory: Mutex::new(Memory::new(now)) }
     }
@@ -129,7 +127,7 @@ impl ReplayGuard {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Nothing panics while the lock is held, and a partial update would be harmless.
+        // A partial update would be harmless.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,13 +142,13 @@ impl fmt::Debug for ReplayGuard {
     }
 }
 
-/// Once the younger generation is as old as a timestamp can be recent, the older one is dropped.
+/// The older generation is dropped once the younger is as old as a timestamp can be recent.
 struct Memory {
     younger: Generation,
     older: Generation,
     began: Timestamp,
-    /// Timestamps up to this one are refused whatever the clock does: their requests are forgotten
-    /// or were never known.
+    /// Requests up to this time were forgotten or never known, so they are refused whatever the
+    /// clock does.
     floor: Timestamp,
 }
 
@@ -276,13 +274,11 @@ mod tests {
     #[test]
     fn a_request_is_accepted_once() {
         let guard = guard(|_| ());
-        // A request from the future, repeated every second.
         let first = START + 200 * SECOND;
         let created = first + 60 * SECOND;
         assert_eq!(guard.check(stamp(created), signature(1), at(first)), Ok(()));
         for second in 0..400 {
             let now = at(first + second * SECOND);
-            // Other requests start new generations.
             let other = stamp(first + second * SECOND);
             assert_eq!(guard.check(other, signature(1000 + second), now), Ok(()));
             let expected =
@@ -302,7 +298,6 @@ mod tests {
         assert_eq!(guard.check(stamp(ahead), signature(2), at(ahead)), Ok(()));
         let again = guard.check(stamp(first), signature(1), at(first + SECOND));
         assert_eq!(again, Err(ReplayFailure::Stale));
-        // Requests newer than the forgotten ones are accepted.
         let new = first + 2 * SECOND;
         assert_eq!(guard.check(stamp(new), signature(3), at(new)), Ok(()));
     }
@@ -315,14 +310,12 @@ mod tests {
             assert_eq!(guard.check(stamp(now), signature(number), at(now)), Ok(()));
         }
         let full = guard.check(stamp(now), signature(4), at(now));
-        // The younger generation ends 120 s after the start, but nothing is forgotten yet.
         assert_eq!(full, Err(ReplayFailure::Full(111)));
         assert_eq!(
             guard.check(stamp(now), signature(3), at(now)),
             Err(ReplayFailure::Replayed),
             "it is known all the same"
         );
-        // After two generations there is room again.
         let later = START + 250 * SECOND;
         assert_eq!(guard.check(stamp(later), signature(5), at(later)), Ok(()));
         assert_eq!(guard.remembered(), 1);

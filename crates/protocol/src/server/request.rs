@@ -1,4 +1,4 @@
-//! The stages of a request; every error is the refusal to send.
+//! The stages of a request. Every error is the refusal to send.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ const DEMANDS: Demands = Demands {
     if_present: &["accept", "content-type", "content-encoding", "content-length"],
 };
 
-/// The headers that `www-authenticate` lists if the request has them.
+/// `www-authenticate` lists them if present.
 static AUTHENTICATED: [HeaderName; 6] =
     [ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DIGEST, REQUEST_ID];
 
@@ -46,7 +46,7 @@ pub struct Authenticated<'a> {
     signature: Tag,
 }
 
-/// Checks 1 and 2: the path's prefix and the signature. `target` is path and query as received.
+/// Checks 1 and 2. `target` is path and query as received.
 pub fn authenticate<'a>(
     method: &'a Method,
     target: &'a str,
@@ -59,7 +59,7 @@ pub fn authenticate<'a>(
     let verified = check_signature(method, target, headers, settings)
         .map_err(|refusal| refusal.with_www_authenticate(www_authenticate(headers)))?;
     let Verified { secret, tag, names: signed } = verified;
-    // Always present, because it is signed.
+    // Present, because it is signed.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
     let caller = settings.callers.owner(secret);
     let encoding = Encoding::Identity;
@@ -86,7 +86,6 @@ fn if_signed<'a>(
     signed: &SignedNames<'_>,
     name: &HeaderName,
 ) -> Option<&'a HeaderValue> {
-    // Most requests have none of them, and the list is short.
     if signed.contains(name.as_str()) { headers.get(name) } else { None }
 }
 
@@ -116,7 +115,6 @@ fn check_signature<'a>(
         headers,
         replaced: None,
     };
-    // An unsigned name is ignored.
     let candidates =
         |names: &SignedNames<'_>| settings.callers.candidates(if_signed(headers, names, &CALLER));
     let verified = verify(parameters, SCHEME, signed, &DEMANDS, candidates);
@@ -164,12 +162,12 @@ impl<'a> Authenticated<'a> {
         Refusal::signed(status, body, &self.context)
     }
 
-    /// If the server requires it, after check 2: the request is for this server, recent and new.
+    /// After check 2, if the server requires it.
     ///
     /// # Errors
     ///
-    /// 401 with `missing_created`, `invalid_created`, `stale_request`, `replayed_request`,
-    /// `missing_audience` or `wrong_audience`; 503 with `replay_memory_full`.
+    /// 401 `missing_created`, `invalid_created`, `stale_request`, `replayed_request`,
+    /// `missing_audience` or `wrong_audience`; 503 `replay_memory_full`.
     pub fn refuse_replay(self, guard: &ReplayGuard, now: Timestamp) -> Result<Self, Refusal> {
         let Err(failure) = guard.check(self.claims, prefix_of(&self.signature), now) else {
             return Ok(self);
@@ -181,7 +179,7 @@ impl<'a> Authenticated<'a> {
         })
     }
 
-    /// Checks 3 to 7: method, path, and whether the function is exposed to this caller.
+    /// Checks 3 to 7.
     pub fn route<E: Exposure + ?Sized>(
         self,
         exposure: &E,
@@ -216,7 +214,7 @@ impl<'a> Authenticated<'a> {
 
 const MOST_ARITIES: usize = 16;
 
-/// `it takes 1, 2 or 4 arguments`; `None` if the function does not exist.
+/// `it takes 1, 2 or 4 arguments`.
 fn arities_in_words(arities: &[u8]) -> Option<String> {
     let (last, others) = arities.split_last()?;
     if arities.len() > MOST_ARITIES {
@@ -237,7 +235,7 @@ pub struct Routed<'a, F> {
 }
 
 impl<'a, F> Routed<'a, F> {
-    /// Checks 8 to 12: content types, encodings and metadata.
+    /// Checks 8 to 12.
     pub fn negotiate(self) -> Result<Negotiated<'a, F>, Refusal> {
         let Self { function, arity, mut request } = self;
         let refuse = |status, body: &'static str| Refusal::signed(status, body, &request.context);
@@ -285,7 +283,7 @@ pub struct Negotiated<'a, F> {
 }
 
 impl<F> Negotiated<'_, F> {
-    /// Check 13: the claimed length of the body, if any.
+    /// Check 13.
     pub fn expect_body(self, content_length: Option<u64>) -> Result<ExpectedBody<F>, Refusal> {
         let Self { function, arity, encoding, carried, request } = self;
         let timeout = if_signed(request.headers, &request.signed, &TIMEOUT);
@@ -326,8 +324,7 @@ impl<F> ExpectedBody<F> {
         self.carried.take()
     }
 
-    /// How much longer the caller waited when it sent the request, if signed. Malformed values are
-    /// ignored, because the timeout only saves work.
+    /// How long the caller waited when it sent the request. Malformed values are ignored.
     pub fn timeout(&self) -> Option<CallTimeout> {
         self.timeout
     }
@@ -340,8 +337,7 @@ impl<F> ExpectedBody<F> {
         self.encoding.limit(self.max_size)
     }
 
-    /// The inflated size that a body of `length` bytes claims in its last four bytes (`trailer`).
-    /// Unproven.
+    /// The inflated size that the last four bytes (`trailer`) claim, unproven.
     pub fn claimed_size(&self, length: usize, trailer: Option<&[u8; 4]>) -> usize {
         match self.encoding {
             Encoding::Identity => length,
@@ -365,7 +361,7 @@ impl<F> ExpectedBody<F> {
         ))
     }
 
-    /// Check 14: the digest, and the size again for bodies that claimed none.
+    /// Check 14, and the size again for bodies that claimed none.
     pub fn verify(self, body: Bytes) -> Result<VerifiedBody<F>, Refusal> {
         if body.len() > self.max_size() {
             return Err(self.too_large(body.len() as u64));
@@ -391,7 +387,7 @@ pub struct VerifiedBody<F> {
 }
 
 impl<F> VerifiedBody<F> {
-    /// Checks 15 and 16: inflates within the limit.
+    /// Checks 15 and 16.
     pub fn inflate(self) -> Result<Arguments<F>, Refusal> {
         let room = self.max_size;
         match self.inflate_within(room)? {
@@ -400,8 +396,7 @@ impl<F> VerifiedBody<F> {
         }
     }
 
-    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes, the memory that is
-    /// reserved.
+    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes.
     pub fn inflate_within(self, room: usize) -> Result<Inflated<F>, Refusal> {
         let body = match self.encoding {
             Encoding::Identity => self.body,
@@ -423,7 +418,7 @@ impl<F> VerifiedBody<F> {
 
     fn too_large(&self) -> Refusal {
         let (sent, limit) = (self.body.len(), self.max_size);
-        // The claimed size, which wraps at 4 GiB.
+        // The claimed size wraps at 4 GiB.
         let claimed = gzip::claimed_size(sent, self.body.last_chunk());
         let size = if claimed > limit { claimed.to_string() } else { format!("over {limit}") };
         self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
@@ -451,7 +446,7 @@ pub struct Arguments<F> {
 }
 
 impl<F> Arguments<F> {
-    /// Checks 17 and 18: a list as long as the arity.
+    /// Checks 17 and 18.
     pub fn decode(
         self,
         decoder: &mut Decoder,
@@ -478,7 +473,7 @@ impl<F> Arguments<F> {
     }
 }
 
-/// A call that has passed every check, with its arguments on the tape.
+/// A call that has passed every check.
 #[derive(Debug)]
 pub struct Call<F> {
     pub function: F,

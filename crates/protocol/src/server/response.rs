@@ -1,5 +1,3 @@
-//! The response of a function.
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +15,7 @@ use crate::headers::{DIGEST, ETF, GZIP, REQUEST_ID, SIGNATURE};
 use crate::signature::{Signed, Tag, sign};
 use crate::{digest, gzip};
 
-/// The signed headers of a response, sorted.
+/// Sorted.
 const SIGNED: [HeaderName; 8] = [
     CACHE_CONTROL,
     CONTENT_ENCODING,
@@ -29,7 +27,7 @@ const SIGNED: [HeaderName; 8] = [
     REQUEST_ID,
 ];
 
-/// `131, {return, …}` and `131, {exception, …}` up to the value.
+/// Up to the value.
 pub(super) const RETURN: &[u8] = b"\x83h\x02w\x06return";
 const EXCEPTION: &[u8] = b"\x83h\x02w\x09exception";
 
@@ -37,10 +35,10 @@ const EXCEPTION: &[u8] = b"\x83h\x02w\x09exception";
 pub struct ResponseContext {
     pub(crate) request_id: HeaderValue,
     pub(crate) encoding: Encoding,
-    /// Number of the secret that signed the request; it signs the response too.
+    /// The secret that signed the request also signs the response.
     pub(crate) secret: usize,
     pub(crate) caller: Option<Arc<str>>,
-    /// The request's signature if the caller accepts a stream, whose frames are bound to it.
+    /// The request's signature if the caller accepts a stream.
     pub(crate) stream: Option<Box<Tag>>,
 }
 
@@ -53,7 +51,7 @@ impl ResponseContext {
         self.caller.as_ref()
     }
 
-    /// Whether the caller accepts a stream; see [`super::begin_stream`].
+    /// See [`super::begin_stream`].
     pub fn accepts_stream(&self) -> bool {
         self.stream.is_some()
     }
@@ -139,7 +137,7 @@ pub(super) fn answer(
     response
 }
 
-/// Adds length, digest, request id and a signature over the headers in `signed`.
+/// Adds length, digest, request id and a signature over `signed`.
 pub(crate) fn seal(
     response: &mut Response<Bytes>,
     context: &ResponseContext,
@@ -154,7 +152,7 @@ pub(crate) fn seal(
     sign_head(response, context, signed, settings);
 }
 
-/// Adds request id and a signature over the headers in `signed`.
+/// Like `seal`, without length and digest.
 pub(super) fn sign_head<B>(
     response: &mut Response<B>,
     context: &ResponseContext,

@@ -1,5 +1,3 @@
-//! Streams, and lists for callers that do not accept streams.
-
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeOptions, Encoder, TapeRef};
 use base64::Engine;
@@ -14,7 +12,7 @@ use crate::content::Encoding;
 use crate::headers::{REQUEST_ID, STREAM, STREAM_TYPE};
 use crate::stream::{FrameEncoder, key_of};
 
-/// The signed headers of a stream, sorted.
+/// Sorted.
 const SIGNED: [HeaderName; 6] = [CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA, STREAM, REQUEST_ID];
 
 /// Makes nginx pass each frame on at once. nginx removes it, so it is not signed.
@@ -40,7 +38,6 @@ pub fn begin_stream(
     headers.insert(EXPIRES, HeaderValue::from_static("0"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    // Base64 is always a valid header value.
     let version = format!("1;nonce={}", STANDARD.encode(nonce));
     headers.insert(STREAM, HeaderValue::try_from(version).unwrap_or(HeaderValue::from_static("")));
     let signature = sign_head(&mut response, context, &SIGNED, settings);
@@ -49,14 +46,13 @@ pub fn begin_stream(
     Some((response, FrameEncoder::new(key, accepts_gzip, settings)))
 }
 
-/// Collects a stream into `{return, List}` for a caller that does not accept streams.
+/// Collects a stream into `{return, List}`.
 pub struct ListCollector {
     body: Vec<u8>,
     count: u32,
     limit: usize,
 }
 
-/// LIST_EXT; the count is filled in last.
 const LIST: [u8; 5] = [108, 0, 0, 0, 0];
 const NIL: u8 = 106;
 
@@ -70,7 +66,6 @@ impl ListCollector {
         self.body.len()
     }
 
-    /// Adds the items of a list.
     /// After an error the collector is unusable.
     pub fn push(&mut self, list: TapeRef<'_>, encoder: &mut Encoder) -> Result<(), RespondError> {
         let Self { body, count, limit } = self;
@@ -78,7 +73,7 @@ impl ListCollector {
         encoder
             .encode_items(list, &options, body, &mut |_| *count += 1)
             .map_err(|error| RespondError::of(error, *limit))?;
-        // `<`, because the end of the list follows.
+        // The end of the list follows.
         if body.len() < *limit { Ok(()) } else { Err(RespondError::TooLarge { limit: *limit }) }
     }
 

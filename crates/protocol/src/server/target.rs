@@ -50,7 +50,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Decimal digits, perhaps with a sign, from 0 to 255.
+/// Decimal digits, perhaps with a sign.
 fn parse_arity(text: &str) -> Option<u8> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let digits =

@@ -1,5 +1,3 @@
-//! The client's side: bytes to verified frames.
-
 use std::fmt;
 use std::ops::Range;
 
@@ -13,19 +11,19 @@ use crate::gzip::{self, GzipError};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum FrameError {
-    /// A frame was changed, dropped, repeated or reordered, or comes from another stream.
+    /// A frame was changed, dropped, repeated, reordered, or from another stream.
     InvalidTag {
         number: u64,
     },
-    /// A frame claims a payload over the limit. The claim is not verified.
+    /// The claim of a frame, which is not verified.
     TooLarge {
         size: usize,
-        /// In bytes: `max_encoded_result_size` plus [`GATHERED`].
+        /// `max_encoded_result_size` plus [`GATHERED`].
         limit: usize,
     },
     Truncated,
     UnknownType(u8),
-    /// An authentic frame has flags that are unknown or not allowed for its type.
+    /// Flags are unknown, or not allowed for the type.
     UnknownFlags(u8),
     Inflate(GzipError),
     InvalidPayload(FrameType),
@@ -110,12 +108,12 @@ enum State {
     Failed(FrameError),
 }
 
-/// Reads the frames of one stream, and exposes nothing of a frame before its tag is verified.
+/// Exposes nothing of a frame before its tag is verified.
 pub struct FrameDecoder {
     key: hmac::Key,
     number: u64,
     count: u64,
-    /// Limit of payloads, compressed and inflated.
+    /// Of payloads, compressed and inflated.
     max_size: usize,
     buffer: BytesMut,
     state: State,
@@ -133,8 +131,8 @@ impl FrameDecoder {
         }
     }
 
-    /// Adds bytes of the body. Call [`next_frame`](Self::next_frame) until it returns `None` before
-    /// you add more, so that at most one frame is buffered.
+    /// Adds bytes. First call [`next_frame`](Self::next_frame) until it returns `None`, so that at
+    /// most one frame is buffered.
     pub fn push(&mut self, bytes: &[u8]) {
         match self.state {
             State::Failed(_) => {}
@@ -146,15 +144,13 @@ impl FrameDecoder {
         self.buffer.len()
     }
 
-    /// The claimed size of the next frame, once its head has arrived. Unverified;
-    /// [`next_frame`](Self::next_frame) refuses frames over the limit.
+    /// The size that the head of the next frame claims, unverified.
     pub fn frame_size(&self) -> Option<usize> {
         let head = self.buffer.first_chunk()?;
         Some(payload_size(head).saturating_add(HEAD + TAG))
     }
 
-    /// The next frame; `None` if more bytes must arrive, or the stream has ended.
-    /// An error is final: later calls return it again.
+    /// `None` if bytes are missing, or the stream has ended. An error is final.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let read = match &self.state {
             State::Open => self.read(),
@@ -201,7 +197,7 @@ impl FrameDecoder {
         self.open(kind, flags, payload).map(Some)
     }
 
-    /// Takes the payload of a frame. It retains little memory besides its own.
+    /// Keeps little memory besides the payload.
     fn take(&mut self, payload: Range<usize>, end: usize) -> Bytes {
         if self.buffer.len() == end && payload.len() >= GATHERED {
             return std::mem::take(&mut self.buffer).freeze().slice(payload);
@@ -271,20 +267,20 @@ impl Items {
         self.count
     }
 
-    /// Inflated size in bytes.
+    /// In bytes, inflated.
     pub fn size(&self) -> usize {
         self.payload.len()
     }
 
-    /// Decodes the items as one list at the start of the tape, and returns the bytes that the tape
-    /// refers to. `max_depth` applies to each item.
+    /// Decodes one list. Returns the bytes that the tape refers to. `max_depth` applies to each
+    /// item.
     pub fn decode(
         self,
         decoder: &mut Decoder,
         options: &DecodeOptions<'_>,
         tape: &mut Tape,
     ) -> Result<Bytes, FrameError> {
-        // `max_depth` does not count the list around the items.
+        // The list around the items does not count.
         let inside = DecodeOptions { max_depth: options.max_depth.saturating_add(1), ..*options };
         let decoded = decode(&self.payload, decoder, &inside, tape);
         let is_whole = decoded.map_err(|mut error| {
@@ -307,13 +303,12 @@ pub struct Exception {
 }
 
 impl Exception {
-    /// Inflated size in bytes.
+    /// In bytes, inflated.
     pub fn size(&self) -> usize {
         self.payload.len()
     }
 
-    /// Decodes `{Class, Reason, Stacktrace}` at the start of the tape, and returns the bytes that
-    /// the tape refers to.
+    /// Decodes `{Class, Reason, Stacktrace}`. Returns the bytes that the tape refers to.
     pub fn decode(
         self,
         decoder: &mut Decoder,
@@ -329,7 +324,6 @@ impl Exception {
     }
 }
 
-/// False if bytes are left over.
 fn decode(
     payload: &[u8],
     decoder: &mut Decoder,

@@ -1,5 +1,3 @@
-//! The server's side: terms to frames.
-
 use backwater_etf::tape::MAX_DEPTH;
 use backwater_etf::{EncodeOptions, Encoder, TapeRef};
 use ring::hmac;
@@ -13,7 +11,7 @@ const LIST: [u8; 2] = [VERSION, 108];
 const LIST_HEAD: usize = LIST.len() + 4;
 const NIL: u8 = 106;
 
-/// Makes the frames of one stream. Every method appends whole frames to `out`.
+/// Every method appends whole frames to `out`.
 pub struct FrameEncoder {
     key: hmac::Key,
     number: u64,
@@ -23,7 +21,7 @@ pub struct FrameEncoder {
     compression: Option<Compression>,
 }
 
-/// The most payloads that skip compression after incompressible ones, such as images.
+/// Payloads to skip after incompressible ones, such as images.
 const LONGEST_PAUSE: u32 = 64;
 
 struct Compression {
@@ -77,8 +75,8 @@ impl FrameEncoder {
         self.count
     }
 
-    /// Splits the items of a list into frames of [`GATHERED`] bytes or slightly more. After an
-    /// error the items before the failed one are in `out`, and an exception may follow.
+    /// Splits a list into frames of [`GATHERED`] bytes or slightly more. After an error, `out` has
+    /// the items before the failed one, and an exception may follow.
     pub fn items(
         &mut self,
         list: TapeRef<'_>,
@@ -98,7 +96,6 @@ impl FrameEncoder {
             }
             end = out.len();
         });
-        // Removes the partly encoded item.
         out.truncate(end);
         if count > 0 {
             self.end_items(start, count, out);
@@ -116,8 +113,8 @@ impl FrameEncoder {
         self.seal(FrameType::Items, start, out);
     }
 
-    /// The exception `{Class, Reason, Stacktrace}`, which ends the stream.
-    /// On error `out` is unchanged, and you may try another exception.
+    /// Ends the stream with `{Class, Reason, Stacktrace}`. An error leaves `out` unchanged, and
+    /// another may follow.
     pub fn exception(
         &mut self,
         exception: TapeRef<'_>,
@@ -149,7 +146,7 @@ impl FrameEncoder {
         self.seal(FrameType::Ping, start, out);
     }
 
-    /// Compresses the payload if that helps, and adds head and tag.
+    /// Compresses if that helps, and adds head and tag.
     fn seal(&mut self, kind: FrameType, start: usize, out: &mut Vec<u8>) {
         let payload = &out[start + HEAD..];
         let packed = match (kind, &mut self.compression) {
@@ -211,7 +208,6 @@ mod tests {
         let text = [b'a'; 400];
         let shrunk = (0..).find(|_| compression.pack(&text).is_some());
         assert!(shrunk.is_some_and(|after| after <= LONGEST_PAUSE), "{shrunk:?}");
-        // From then on all of them.
         assert!(compression.pack(&text).is_some());
         assert_eq!(compression.pack(&text[..299]), None);
         assert_eq!(compression.pack(&noise), None);

@@ -1,4 +1,4 @@
-//! Streams: signed frames in the body of one response, in the format of docs/stream-format.md.
+//! Streams, in the format of docs/stream-format.md.
 
 mod decoder;
 mod encoder;
@@ -10,8 +10,8 @@ pub use self::encoder::FrameEncoder;
 use crate::pieces::pieces;
 use crate::signature::Tag;
 
-/// A frame of items ends with the item that fills it to this many bytes, so its payload exceeds the
-/// limit of each item by at most this.
+/// The item that fills a frame to this size ends it, so a frame exceeds the limit of an item by at
+/// most this.
 pub const GATHERED: usize = 64 * 1024;
 
 /// Length, type and flags.

@@ -39,7 +39,6 @@ fn unknown_flags_are_refused_by_name() {
             assert_eq!(failure_of(kind, flags, payload), FrameError::UnknownFlags(flags));
         }
     }
-    // These types are never compressed.
     for (kind, payload) in [(2, deflate(&[0; 100], 1).unwrap()), (4, vec![])] {
         assert_eq!(failure_of(kind, 1, &payload), FrameError::UnknownFlags(1));
     }
@@ -57,20 +56,17 @@ fn payloads_must_match_their_type() {
     for payload in [
         &b""[..],
         &[131],
-        // Empty lists, in three forms.
         &[131, 106],
         &[131, 108, 0, 0, 0, 0, 106],
         &[131, 107, 0, 0],
-        // Other terms, no version, another version.
         &[131, 97, 1],
         &[131, 104, 1, 97, 1],
         &[108, 0, 0, 0, 1, 97, 1, 106],
         &[130, 108, 0, 0, 0, 1, 97, 1, 106],
         // An improper list.
         &[131, 108, 0, 0, 0, 1, 97, 1, 97, 2],
-        // A list whose tail is a list has more items than it claims.
+        // A list whose tail is a list.
         &[131, 108, 0, 0, 0, 1, 97, 1, 108, 0, 0, 0, 1, 97, 2, 106],
-        // Trailing bytes.
         &[131, 108, 0, 0, 0, 1, 97, 1, 106, 106],
     ] {
         assert_eq!(failure_of(1, 0, payload), invalid(FrameType::Items), "{payload:?}");
@@ -98,7 +94,7 @@ fn payloads_must_match_their_type() {
         assert!(matches!(error, FrameError::Decode(_)), "{payload:?}: {error:?}");
         assert_eq!(error.reason(), "invalid_frame_payload");
     }
-    // As Erlang encodes a list of bytes.
+    // As Erlang encodes bytes.
     let items = [131, 107, 0, 2, 1, 255];
     let (seen, ended) = forged(&[(1, 0, &items), (2, 0, &2u64.to_be_bytes())], LIMIT);
     assert_eq!((seen, ended), (vec![Seen::Items(items.to_vec()), Seen::End(2)], Ok(())));
@@ -118,7 +114,6 @@ fn the_end_states_the_number_of_items() {
         assert_eq!(ended, expected);
         assert_eq!(seen.len(), if sent == 3 { 4 } else { 3 });
     }
-    // Nothing may follow an end or an exception, not even authentic items.
     for end in [(2, 0, &0u64.to_be_bytes()[..]), (3, 0, EXCEPTION)] {
         let (seen, ended) = forged(&[end, (1, 0, &one)], LIMIT);
         assert_eq!((seen.len(), ended), (1, Err(FrameError::TrailingBytes)));
@@ -135,7 +130,6 @@ fn gzip_is_checked_and_limited() {
         let malformed = FrameError::Inflate(GzipError::Malformed);
         assert_eq!(failure_of(1, 1, &packed[..end]), malformed, "{end}");
     }
-    // Uncompressed but flagged as gzip, and the reverse.
     assert_eq!(failure_of(1, 1, &items), FrameError::Inflate(GzipError::Malformed));
     assert_eq!(failure_of(1, 0, &packed), FrameError::InvalidPayload(FrameType::Items));
     assert_eq!(failure_of(3, 1, EXCEPTION), FrameError::Inflate(GzipError::Malformed));
@@ -151,7 +145,6 @@ fn gzip_is_checked_and_limited() {
 
 #[test]
 fn items_are_decoded_with_the_clients_options() {
-    // Two levels.
     let nested = list(&[&[104, 1, 104, 1, 97, 1]]);
     let stream = Stream::begin();
     for (max_depth, is_ok) in [(2, true), (1, false)] {

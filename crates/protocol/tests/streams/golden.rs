@@ -22,7 +22,7 @@ fn check_headers(headers: &http::HeaderMap, golden: &Value) {
         let [name, value] = [0, 1].map(|index| header[index].as_str().unwrap());
         assert_eq!(headers[name].to_str().unwrap(), value, "{name}");
     }
-    // Plus one unsigned header: host, or nginx's.
+    // One more header is unsigned.
     assert_eq!(headers.len(), golden.len() + 1);
 }
 
@@ -31,7 +31,6 @@ fn check(case: &Value) {
     let (id, nonce) = (sixteen(&case["requestId"]), sixteen(&case["nonce"]));
     let accept_gzip = case["request"][1][1] == "gzip";
     let client = client::Settings { accept_gzip, ..client::Settings::new(keys.clone()) };
-    // Compressors differ, so payloads are compared after inflating.
     let server = server::Settings {
         compression_threshold: usize::MAX,
         ..server::Settings::new(keys.clone())

@@ -1,5 +1,3 @@
-//! Heads of streams, and which callers get a stream.
-
 use backwater_etf::Encoder;
 use backwater_protocol::client::{
     self, Answer, AuthenticationFailure, Extensions, ResponseFailure,
@@ -39,7 +37,6 @@ fn no_bit_of_a_head_can_be_changed() {
             let mut head = stream.head.clone();
             head.headers_mut().insert(name, flipped);
             let expected = match name {
-                // An ordinary response, which lacks a digest.
                 "content-type" if !is_type => "{missing_mandatory_header,<<\"digest\">>}",
                 "x-request-id" => "mismatched_request_id",
                 _ => "invalid_signature",
@@ -102,7 +99,6 @@ fn mandatory_stream_headers_must_be_signed() {
         let expected = format!("{{missing_mandatory_header,<<\"{name}\">>}}");
         assert_eq!(reason_of(&head, &stream), Err(expected));
     }
-    // A proxy may add a length and headers of its own, but not compress.
     let mut head = signed(&all);
     head.headers_mut().insert("content-length", HeaderValue::from_static("7"));
     head.headers_mut().insert("via", HeaderValue::from_static("a proxy"));
@@ -175,7 +171,6 @@ fn an_offer_does_not_change_other_answers() {
     let mut changed = head.headers.clone();
     changed.insert("digest", HeaderValue::from_static("SHA-256="));
     assert_eq!(authenticate(&changed).unwrap_err().reason(), "invalid_signature");
-    // Nor can an attacker turn it into a stream.
     changed = head.headers.clone();
     changed.insert("content-type", HeaderValue::from_static("application/x-backwater-stream"));
     let failure = authenticate(&changed).unwrap_err();
@@ -197,7 +192,6 @@ fn requests_without_an_offer_are_unchanged() {
     let plain = prepared.sign(ID, Extensions::default());
     let (offering, _) = prepared.sign_offering_stream(ID, Extensions::default());
     assert_eq!(plain.headers()["accept"], "application/x-erlang-etf");
-    // The HMAC of a signing string written out here.
     let digest = plain.headers()["digest"].to_str().unwrap();
     let text = format!(
         "(request-target): post /backwater/1/module/function/0\n\
@@ -209,7 +203,6 @@ fn requests_without_an_offer_are_unchanged() {
     let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
     let parameters = plain.headers()["authorization"].to_str().unwrap();
     assert!(parameters.ends_with(&format!("signature=\"{signature}\"")), "{parameters}");
-    // Nothing else differs.
     for (name, value) in plain.headers() {
         let is_same = offering.headers()[name] == value;
         assert_eq!(is_same, !["accept", "authorization"].contains(&name.as_str()), "{name}");
@@ -249,7 +242,6 @@ fn streams_are_sent_if_listed_before_terms() {
             assert_eq!(Ok(begun), expected);
         }
     }
-    // An unsigned `accept` does not count.
     let mut request = prepared("function", &client()).sign(ID, Extensions::default());
     let accept =
         HeaderValue::from_static("application/x-backwater-stream, application/x-erlang-etf");
@@ -257,7 +249,6 @@ fn streams_are_sent_if_listed_before_terms() {
     assert_eq!(context_of(&request, &server()).unwrap_err().1, "invalid_signature");
 }
 
-/// Signs a request again after a change of its headers.
 fn resign(request: &mut http::Request<bytes::Bytes>) {
     let names =
         ["accept", "accept-encoding", "content-length", "content-type", "digest", "x-request-id"];

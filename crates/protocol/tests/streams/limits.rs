@@ -1,5 +1,3 @@
-//! Both sides of each size limit.
-
 use backwater_etf::Encoder;
 use backwater_protocol::server::{self, ListCollector, RespondError};
 use backwater_protocol::stream::{FrameError, GATHERED};
@@ -22,7 +20,6 @@ fn a_client_accepts_payloads_up_to_its_limit() {
             let arrived = if size <= most { vec![Seen::Items(payload)] } else { vec![] };
             assert_eq!((seen, ended), (arrived, expected));
         }
-        // The same after inflating.
         for (size, is_taken) in [(most, true), (most + 1, false)] {
             let packed = backwater_protocol::gzip::deflate(&payload(size), 9).unwrap();
             let (_, ended) = forged(&[(1, 1, &packed)], limit);
@@ -37,7 +34,6 @@ fn a_length_beyond_the_limit_is_refused_before_the_payload() {
     let limit = LIMIT + GATHERED;
     for size in [limit + 1, u32::MAX as usize] {
         let mut decoder = stream.decoder();
-        // Three bytes of the length are not enough.
         decoder.push(&(size as u32).to_be_bytes()[..3]);
         assert!(matches!(decoder.next_frame(), Ok(None)));
         assert_eq!(decoder.frame_size(), None);
@@ -59,14 +55,12 @@ fn a_server_sends_items_up_to_its_limit() {
     let mut stream = Stream::uncompressed(&server);
     let (largest, larger) = (binary(limit), binary(limit + 1));
     let mut body = stream.items(&list(&[&largest, &[97, 1], &largest]));
-    // Only the items before the one that is too large are sent.
     let (frames, result) = stream.try_items(&list(&[&[97, 2], &[97, 3], &larger, &[97, 4]]));
     assert_eq!(result, Err(RespondError::TooLarge { limit }));
     body.extend(frames);
     assert_eq!(stream.encoder.count(), 5);
     let (frames, result) = stream.try_items(&list(&[&larger]));
     assert_eq!((&*frames, result), (&[][..], Err(RespondError::TooLarge { limit })));
-    // Then an exception: the first is too large.
     let exception = |size| [&b"\x83h\x03w\x05error"[..], &binary(size), b"j"].concat();
     let (frames, result) = stream.try_exception(&exception(limit));
     assert_eq!((&*frames, result), (&[][..], Err(RespondError::TooLarge { limit })));
@@ -89,7 +83,6 @@ fn equal_limits_of_client_and_server_fit() {
     for limit in [1, 100, GATHERED, LIMIT] {
         let server = server::Settings { max_encoded_result_size: limit, ..server() };
         let mut stream = Stream::uncompressed(&server);
-        // The fullest possible frame, and then the largest possible item.
         let small = [106];
         let mut items = vec![&small[..]; GATHERED - 8];
         let largest = if limit < 5 { vec![106] } else { binary(limit) };

@@ -1,4 +1,4 @@
-// ring is assembly, which Miri does not run.
+// Miri cannot run ring.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 //! Only what the server sent passes for a stream.

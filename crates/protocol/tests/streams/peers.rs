@@ -16,7 +16,6 @@ use ring::hmac;
 pub(crate) const ID: [u8; 16] = *b"sixteen bytes id";
 pub(crate) const NONCE: [u8; 16] = *b"sixteen of nonce";
 pub(crate) const SECRET: &str = "one";
-/// Result limit of both sides.
 pub(crate) const LIMIT: usize = 100_000;
 
 pub(crate) fn secrets(secrets: &[&str]) -> Secrets {
@@ -57,7 +56,6 @@ impl Exposure for All {
     }
 }
 
-/// The server's context of a request; or status and text of its refusal.
 pub(crate) fn context_of(
     request: &Request<Bytes>,
     settings: &server::Settings,
@@ -75,7 +73,6 @@ pub(crate) fn context_of(
         .map_err(|refusal| (refusal.status().as_u16(), refusal.body().to_owned()))
 }
 
-/// A request with an offer, and the stream that answers it.
 pub(crate) struct Stream {
     pub(crate) request: Request<Bytes>,
     pub(crate) offer: StreamOffer,
@@ -88,7 +85,6 @@ impl Stream {
         Self::between("function", ID, NONCE, &client(), &server())
     }
 
-    /// Without compressed frames.
     pub(crate) fn uncompressed(server: &server::Settings) -> Self {
         let client = client::Settings { accept_gzip: false, ..client() };
         Self::between("function", ID, NONCE, &client, server)
@@ -170,7 +166,6 @@ pub(crate) fn list(items: &[&[u8]]) -> Vec<u8> {
     [&[131, 108], &count[..], &items.concat(), &[106]].concat()
 }
 
-/// A binary whose encoding has `size` bytes.
 pub(crate) fn binary(size: usize) -> Vec<u8> {
     let length = size - 5;
     [&[109][..], &(length as u32).to_be_bytes(), &vec![b'x'; length]].concat()
@@ -179,7 +174,7 @@ pub(crate) fn binary(size: usize) -> Vec<u8> {
 /// `{error, bad, []}`.
 pub(crate) const EXCEPTION: &[u8] = b"\x83h\x03w\x05errorw\x03badj";
 
-/// Contents of a frame; items and exceptions are encoded.
+/// Items and exceptions are encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
     Items(Vec<u8>),
@@ -207,7 +202,6 @@ impl Seen {
     }
 }
 
-/// The tape as a term with the version byte.
 pub(crate) fn encoded(tape: &Tape, source: &[u8]) -> Vec<u8> {
     let mut out = vec![131];
     let options = EncodeOptions::default();
@@ -215,7 +209,6 @@ pub(crate) fn encoded(tape: &Tape, source: &[u8]) -> Vec<u8> {
     out
 }
 
-/// All frames of a body in pieces of `size` bytes, and how it ends.
 pub(crate) fn read_in_pieces(
     mut decoder: FrameDecoder,
     body: &[u8],
@@ -246,7 +239,6 @@ fn signature_in(headers: &HeaderMap, name: &str) -> Vec<u8> {
     STANDARD.decode(signature.trim_end_matches('"')).unwrap()
 }
 
-/// Makes authentic frames of any content without the library.
 pub(crate) struct Forger {
     key: hmac::Key,
     number: u64,

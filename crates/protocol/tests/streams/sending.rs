@@ -1,5 +1,3 @@
-//! Everything sent arrives, as a stream or as a list.
-
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape};
 use backwater_protocol::client::{self, Answer, Extensions, Outcome};
 use backwater_protocol::server::{self, Callers, ListCollector, NamedCaller};
@@ -10,7 +8,6 @@ use crate::peers::*;
 #[test]
 fn frames_arrive_in_pieces_of_any_size() {
     let mut stream = Stream::begin();
-    // Bytes, which Erlang encodes as a string, and a binary large enough to compress.
     let bytes = [131, 107, 0, 2, 1, 255];
     let letters = list(&[&binary(400)]);
     let body = [
@@ -47,7 +44,7 @@ fn an_empty_list_needs_no_frame() {
     assert_eq!(read(stream.decoder(), &body), (vec![Seen::End(0)], Ok(())));
 }
 
-/// Flags and payload size of each frame as sent.
+/// Flags and size of each payload.
 fn payloads(mut body: &[u8]) -> Vec<(u8, usize)> {
     let mut payloads = Vec::new();
     while let Some((head, rest)) = body.split_first_chunk::<6>() {
@@ -62,7 +59,6 @@ fn payloads(mut body: &[u8]) -> Vec<(u8, usize)> {
 #[test]
 fn a_frame_ends_with_the_item_that_fills_it() {
     let item = binary(1000);
-    // 131, the head and the end of the list, and the items.
     let size = |items: usize| 7 + 1000 * items;
     let full = (1..).find(|items| size(*items) >= GATHERED).unwrap();
     for (items, expected) in [
@@ -78,7 +74,6 @@ fn a_frame_ends_with_the_item_that_fills_it() {
         let (frames, _) = read(stream.decoder(), &[body, stream.end()].concat());
         assert_eq!(frames.last(), Some(&Seen::End(items as u64)));
     }
-    // The last byte counts.
     for (first, frames) in [(GATHERED - 8, 1), (GATHERED - 7, 2)] {
         let mut stream = Stream::uncompressed(&server());
         let body = stream.items(&list(&[&binary(first), &[97, 1]]));
@@ -100,7 +95,6 @@ fn frames_are_compressed_from_the_threshold() {
     let (body, _) = stream.try_exception(&exception);
     assert_eq!(payloads(&body)[0].0, 1);
     assert_eq!(read(stream.decoder(), &body), (vec![Seen::Exception(exception)], Ok(())));
-    // Incompressible data stays uncompressed.
     let mut state = 1u32;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -124,7 +118,6 @@ fn a_stream_is_signed_with_the_secret_of_its_request() {
         Callers::new(vec![named("billing", &["new", "old"]), named("web", &["other"])]).unwrap();
     let server = server::Settings::new(callers);
     for secret in ["new", "old", "other"] {
-        // The client rotates: it signs with its first secret.
         let client = client::Settings::new(secrets(&[secret, "next"]));
         let mut stream = Stream::between("function", ID, NONCE, &client, &server);
         let body = [stream.items(&list(&[&[97, 1]])), stream.end()].concat();
@@ -139,7 +132,6 @@ fn a_stream_is_signed_with_the_secret_of_its_request() {
     }
 }
 
-/// The list for a caller that does not accept streams.
 fn collected(lists: &[&[u8]]) -> Vec<u8> {
     let (client, server) = (client(), server());
     let request = prepared("function", &client).sign(ID, Extensions::default());

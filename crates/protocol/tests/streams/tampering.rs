@@ -1,11 +1,11 @@
-//! Bodies changed on their way: the client sees the frames before the change, and none of it.
+//! The client sees the frames before a change.
 
 use backwater_protocol::client::AuthenticationFailure;
 use backwater_protocol::stream::FrameError;
 
 use crate::peers::*;
 
-/// A stream of four frames, one of them compressed.
+/// Four frames, one of them compressed.
 struct Sample {
     stream: Stream,
     frames: Vec<Vec<u8>>,
@@ -24,7 +24,6 @@ fn sample() -> Sample {
 }
 
 impl Sample {
-    /// Reads frames. Each is either the frame with that number, or foreign.
     fn check(&self, frames: &[(&[u8], Option<usize>)]) {
         let body: Vec<u8> = frames.iter().flat_map(|(frame, _)| frame.to_vec()).collect();
         let wrong = (0..frames.len()).find(|place| frames[*place].1 != Some(*place));
@@ -123,7 +122,6 @@ fn frames_cannot_be_reordered_dropped_or_repeated() {
     assert_eq!(orders(&[0, 1, 2, 3]).len(), 24);
     for order in orders(&[0, 1, 2, 3]) {
         sample.check_order(&order);
-        // Truncated, with one frame left out, with one repeated.
         for end in 0..4 {
             sample.check_order(&order[..end]);
         }
@@ -154,7 +152,6 @@ fn bytes_after_the_end_are_refused() {
             let (seen, ended) = read_in_pieces(sample.stream.decoder(), &body, piece);
             assert_eq!((seen, ended), (sample.seen.clone(), Err(FrameError::TrailingBytes)));
         }
-        // Detected as soon as they arrive, before the body ends.
         let mut decoder = sample.stream.decoder();
         decoder.push(&[&end[..], &[byte]].concat());
         while matches!(decoder.next_frame(), Ok(Some(_))) {}
@@ -162,7 +159,7 @@ fn bytes_after_the_end_are_refused() {
     }
 }
 
-/// Streams that each differ from the sample in one thing.
+/// Each differs from the sample in one thing.
 fn others() -> [(&'static str, Sample); 5] {
     let (client, server) = (client(), server());
     let stream = |function, id, nonce| Stream::between(function, id, nonce, &client, &server);
@@ -184,7 +181,6 @@ fn frames_of_another_stream_are_refused() {
     let sample = sample();
     for (_, other) in others() {
         for place in 0..4 {
-            // One foreign frame, and all from there on.
             for end in [place + 1, 4] {
                 let frames: Vec<_> = (0..4)
                     .map(|number| match (place..end).contains(&number) {
@@ -195,7 +191,6 @@ fn frames_of_another_stream_are_refused() {
                 sample.check(&frames);
             }
         }
-        // A foreign end instead of ours, and after ours.
         sample.check(&[(&sample.frames[0], Some(0)), (&other.frames[3], None)]);
         let mut frames: Vec<_> =
             (0..4).map(|number| (&*sample.frames[number], Some(number))).collect();
@@ -210,7 +205,6 @@ fn a_whole_stream_does_not_answer_another_request() {
     for (name, other) in others() {
         let body = other.frames.concat();
         match answer_of(&other.stream.head, &sample.stream.offer) {
-            // The head belongs to another request, or is signed with another secret.
             Err(failure) => match name {
                 "another secret" => assert_eq!(failure.reason(), "invalid_signature"),
                 _ => {
@@ -230,7 +224,6 @@ fn a_whole_stream_does_not_answer_another_request() {
                 }
             }
         }
-        // Frames under the head of another stream.
         let error = FrameError::InvalidTag { number: 0 };
         assert_eq!(read(sample.stream.decoder(), &body), (vec![], Err(error)), "{name}");
     }
@@ -247,7 +240,6 @@ fn a_failed_stream_stays_failed_and_frees_its_memory() {
         let error = FrameError::InvalidTag { number: 0 };
         assert_eq!(decoder.next_frame().unwrap_err(), error);
         assert_eq!(decoder.finish(), Err(error));
-        // Even if the right frames follow.
         decoder.push(&sample.frames.concat());
         assert_eq!(decoder.buffered(), 0);
     }
