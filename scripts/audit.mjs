@@ -1,8 +1,8 @@
-// `npm run audit`: what the dependencies are allowed to be, and whether anything is known against them.
-// It ends with a list of what was checked and of what was not, and why.
+// `npm run audit`: licences, sources and advisories of the dependencies. Ends with a list of what
+// was checked.
 //
-//   --installed   looks at crates only where cargo-deny is there already: else it is compiled, for minutes
-//   --complete    fails when anything was not checked, such as where a network reaches no advisories
+//   --installed   skips crates where cargo-deny would have to be compiled
+//   --complete    fails if anything was not checked
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +35,7 @@ function auditCrates() {
   }
   const deny = (...what) => run('cargo', ['deny', '--locked', 'check', ...what]);
   checked(rules, deny('licenses', 'bans', 'sources'), `${countCrates()} crates`);
-  // The database of advisories is a repository that not every network reaches.
+  // Not every network reaches the database.
   const known = deny('advisories');
   if (/failed to fetch advisory database/i.test(known.output)) {
     notChecked(advisories, 'github.com/RustSec/advisory-db cannot be reached from here');
@@ -47,7 +47,7 @@ function auditCrates() {
 function auditPackages() {
   const { dependencies = {} } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
   const count = Object.keys(dependencies).length;
-  // The addon of a platform is an optional dependency of what is published, and our own.
+  // The addon is an optional dependency, and our own.
   checked('npm: what is published depends on nothing', {
     status: count === 0 ? 0 : 1,
     output: `package.json has ${count} dependencies: audit them, and say so here`,

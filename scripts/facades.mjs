@@ -1,5 +1,5 @@
-// Finishes what tsc has written to build/: an ES module, with declarations, beside each entry point.
-// The library is CommonJS, so that `import` and `require` share one copy of it and of its state.
+// Adds an ES module, with declarations, beside each entry point in build/. The library is CommonJS,
+// so that `import` and `require` share its state.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
@@ -10,14 +10,13 @@ const root = resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.
 const requireFromRoot = createRequire(join(root, 'package.json'));
 const { exports } = requireFromRoot('./package.json');
 
-// Sources name the loader of the addon by an alias because tests are compiled to another depth.
-// A relative path works in every bundler and under any alias that an application defines.
+// A relative path works in every bundler; tests need the alias.
 const native = join(root, 'build/platform/native.js');
 const source = readFileSync(native, 'utf8');
 writeFileSync(native, source.replace("require('#native')", "require('../../native.cjs')"));
 
-// What tsc writes breaks when a program has given Object.prototype a `get` or `set`. An assignment to `__proto__`
-// would break under `node --disable-proto=throw`; in an object literal it is syntax.
+// The output of tsc breaks if a program has given Object.prototype a `get` or `set`, and an
+// assignment to `__proto__` fails under `node --disable-proto=throw`.
 for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
   if (!name.endsWith('.js')) continue;
   const path = join(root, 'build', name);
@@ -35,7 +34,7 @@ for (const name of readdirSync(join(root, 'build'), { recursive: true })) {
 
 writeOutInterfaces(root);
 
-/** Optional peers that an entry point needs. For why the ES module imports them, see src/loading.mts. */
+/** Optional peers; src/loading.mts explains why the ES module imports them. */
 const PEERS = { './opentelemetry': ['@opentelemetry/api'] };
 
 for (const [entry, { import: facade, require: library }] of Object.entries(exports)) {

@@ -1,5 +1,4 @@
-// Makes the seeds of the fuzz targets (crates/fuzz/seeds) from the captured vectors. Run it when the
-// vectors or the layout of an input change: node scripts/fuzz-seeds.mjs
+// Makes crates/fuzz/seeds from the vectors: run it when these or the layout of inputs change.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -13,7 +12,7 @@ const vectors = (file) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-/** @param seeds pairs of a name and bytes; seeds that are too large are left out */
+/** Leaves out large seeds. */
 function write(target, seeds) {
   const folder = new URL(`crates/fuzz/seeds/${target}/`, root);
   rmSync(folder, { recursive: true, force: true });
@@ -28,7 +27,6 @@ function write(target, seeds) {
   console.log(`${fileURLToPath(folder)}: ${count} seeds`);
 }
 
-/** Some of many, evenly. */
 const some = (list, count) =>
   list.filter((_, index) => index % Math.ceil(list.length / count) === 0);
 const bytes = (...parts) =>
@@ -53,7 +51,7 @@ const terms = [
   .map(({ name, etf }) => [String(name), Buffer.from(etf, 'base64')])
   .filter(([, term]) => term.length < 700);
 const kinds = new Map();
-// One of each kind of term (`int 1`, `int 2`, …) and size is enough to begin with.
+// One of each kind (`int 1`, `int 2`, …) and size is enough.
 for (const [name, term] of terms) {
   kinds.set(
     /random|mutation/.test(name)
@@ -86,7 +84,7 @@ write('notation', [
   ...chosen.map(([name, term]) => [name, bytes(3, term)]),
 ]);
 
-// Areas: floats, latin1, utf16, text, source, then the names, then terms or words.
+// Floats, latin1, utf16, text, source, names, and terms or words.
 const areas = (floats, text) =>
   bytes(floats.length, ...floats, chunk(text), chunk(text), chunk(text), chunk(text));
 write('encode', [
@@ -305,7 +303,7 @@ write('response', [
   ],
 ]);
 
-// Frames: type, flags, payload. Pieces of 8 bytes, and of all.
+// Type, flags, payload; in pieces of 8 bytes, and whole.
 const frame = (type, flags, payload) => bytes(type, flags, chunk(payload));
 const items = Buffer.from('836c0000000161016a', 'hex');
 const count = (number) => bytes(0, 0, 0, 0, 0, 0, 0, number);
@@ -331,7 +329,7 @@ write('stream', [
   ['flip', bytes(2, 255, 255, 27, 2, 0, lists)],
 ]);
 
-// Parts of a message, each with the number whose square, and one, says how often it stands there.
+// The number's square, plus one, is how often a part is repeated.
 const parts = (kind, ...list) =>
   bytes(kind, ...list.map(([times, part]) => bytes(times, chunk(part))));
 const requestStart =

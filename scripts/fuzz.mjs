@@ -1,5 +1,4 @@
-// Runs the fuzz targets of crates/fuzz, see docs/fuzzing.md.
-//   npm run fuzz -- [--seconds 600] [--jobs 1] [target…]
+// Runs the fuzz targets (docs/fuzzing.md): npm run fuzz -- [--seconds 600] [--jobs 1] [target…]
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const fuzz = join(root, 'crates', 'fuzz');
-/** Inputs are not made longer than this, in bytes: what is long is slow, and seldom new. */
+/** In bytes. Longer inputs are slow, and seldom new. */
 const LONGEST_INPUT = 8192;
 
 await main();
@@ -19,7 +18,7 @@ async function main() {
     options: {
       seconds: { type: 'string', default: '600' },
       jobs: { type: 'string', default: '1' },
-      // Fails where cargo-fuzz or nightly is missing, instead of installing them.
+      // Fail instead of installing cargo-fuzz and nightly.
       'no-install': { type: 'boolean', default: false },
     },
   });
@@ -38,7 +37,6 @@ async function main() {
   if (results.some(({ failed }) => failed)) process.exit(1);
 }
 
-/** The targets are the binaries of the crate. */
 function targets() {
   return readdirSync(join(fuzz, 'fuzz_targets'))
     .filter((file) => file.endsWith('.rs'))
@@ -57,7 +55,7 @@ function requireTools(install) {
   }
 }
 
-/** Where `cargo fuzz build` puts what it has built, for the machine that it runs on. */
+/** Where `cargo fuzz build` puts its output. */
 function folderOfBinaries() {
   const { stdout } = spawnSync('rustc', ['+nightly', '-vV'], { encoding: 'utf8' });
   const host = /^host: (.*)$/m.exec(stdout)?.[1];
@@ -65,7 +63,6 @@ function folderOfBinaries() {
   return join(fuzz, 'target', host, 'release');
 }
 
-/** Runs the targets of a queue, a few at a time. */
 async function runAll(queue, jobs, seconds, binaries) {
   const results = [];
   const worker = async () => {
@@ -79,7 +76,7 @@ async function runAll(queue, jobs, seconds, binaries) {
   return results;
 }
 
-/** Runs one target on its own corpus, which grows, and the seeds, which stay as they are. */
+/** Its own corpus grows; the seeds stay. */
 function runTarget(target, seconds, binaries) {
   const [corpus, artifacts] = ['corpus', 'artifacts'].map((name) => join(fuzz, name, target));
   mkdirSync(corpus, { recursive: true });
@@ -87,12 +84,12 @@ function runTarget(target, seconds, binaries) {
   const limits = [`-max_total_time=${seconds}`, `-max_len=${LONGEST_INPUT}`, '-timeout=20'];
   const args = [`-artifact_prefix=${artifacts}/`, ...limits, corpus, join(fuzz, 'seeds', target)];
   const start = Date.now();
-  // Not by `cargo fuzz run`: it would compile what has changed since the start.
+  // `cargo fuzz run` would compile recent changes.
   const stdio = ['ignore', 'ignore', 'pipe'];
   const child = spawn(join(binaries, target), args, { cwd: root, stdio });
   let output = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
-    // The end is what matters, and a run prints for hours.
+    // A run prints for hours.
     output = (output + text).slice(-64 * 1024);
   });
   return new Promise((resolve) => {

@@ -1,5 +1,4 @@
-// Fails if modules of a crate import each other in a circle. A module may not even import its parent if
-// that imports it: what both need belongs into a file of its own.
+// Fails if modules of a crate import each other in a circle, parents included.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,11 +28,10 @@ function filesOf(folder) {
   });
 }
 
-/** The files that a file imports outside of its tests: by `use`, and by paths in its code. */
+/** Outside of tests, by `use` and by paths in code. */
 function importsOf(file, source) {
   const text = readFileSync(file, 'utf8').split(/^#\[cfg\(test\)\]/m)[0];
   const imports = new Set();
-  // Re-exports are for others, and so are not matched.
   const declarations = Array.from(text.matchAll(/^\s*use ([^;]+);/gm), ([, path]) => path);
   const code = text.replaceAll(/^\s*(?:pub(?:\([^)]*\))? )?use [^;]+;|\/\/.*/gm, '');
   const inline = code.match(/(?<![\w$])(?:crate|super)(?:::\w+)+/g) ?? [];
@@ -66,7 +64,7 @@ function pathsOf(declaration) {
   return parts.flatMap((part) => pathsOf(part).map((path) => prefix + path));
 }
 
-/** The file of the innermost module in a path, or undefined for other crates. */
+/** Of the innermost module; undefined for other crates. */
 function fileOf(path, file, source) {
   let folder;
   const rest = [...path];
@@ -100,7 +98,7 @@ function moduleFile(folder, source) {
   return [`${folder}.rs`, join(folder, 'mod.rs')].find((file) => existsSync(file));
 }
 
-/** The strongly connected components with more than one file (Tarjan). */
+/** Strongly connected components (Tarjan). */
 function circlesOf(graph) {
   const circles = [];
   const numbers = new Map();

@@ -1,5 +1,5 @@
-// Everything that is derived from the tables of options in src/: the properties of the interfaces in the
-// declarations, and the page docs/options.md. Reads build/, and writes the page when run.
+// Derives docs/options.md and the properties of interfaces from the tables of options in src/.
+// Reads build/, and writes the page when run.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const home = fileURLToPath(new URL('..', import.meta.url));
 const PAGE = 'docs/options.md';
 
-/** Title, what it is for, and where its options are declared: tables, or interfaces for required ones. */
+/** Title, purpose, and tables, or interfaces for required options. */
 const SECTIONS = [
   ['Clients', 'Options of `new Client()`.', 'client/options', ['ClientOptions', 'clientTable']],
   [
@@ -56,10 +56,7 @@ const SECTIONS = [
   ['encodeRequest', 'Options of `encodeRequest()`.', 'http/options', ['encodeRequestTable']],
 ];
 
-/**
- * Writes the properties of each table into the interfaces that extend `OptionsOf` of it, with their checks
- * and defaults: editors show no doc comments of mapped types.
- */
+/** Writes properties into the interfaces, because editors show no doc comments of mapped types. */
 export function writeOutInterfaces(root) {
   for (const name of declarations(root)) {
     const path = join(root, 'build', `${name}.d.ts`);
@@ -78,7 +75,6 @@ export function writeOutInterfaces(root) {
 
 function propertyOf({ name, type, doc, takes, defaultValue }) {
   const lines = [...doc];
-  // The type says it already.
   if (takes !== 'true or false' && !takes.startsWith("'")) lines.push('', `Takes ${takes}.`);
   if (defaultValue !== undefined) lines.push('', `@defaultValue ${defaultValue}`);
   const comment = lines.map((line) => `     * ${line}`.trimEnd());
@@ -86,7 +82,6 @@ function propertyOf({ name, type, doc, takes, defaultValue }) {
   return `    /**\n${comment.join('\n')}\n     */\n    readonly ${name}?: ${union};\n`;
 }
 
-/** What docs/options.md has to say. */
 export async function optionsPage(root = home) {
   const { format, resolveConfig } = await import('prettier');
   const seen = new Map();
@@ -166,7 +161,6 @@ function numberText(digits) {
   return `2${Array.from(String(power), (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join('')}−1`;
 }
 
-/** What an option of that type takes. */
 function takenBy(type) {
   if (type.startsWith("DecodeOptions['binaries']"))
     return shortened(
@@ -179,10 +173,9 @@ function takenBy(type) {
     .replace(/ \| undefined$/, '')}\``;
 }
 
-/** The options that a table or an interface of `build/<path>.d.ts` declares. */
 function declared(root, path, source) {
   return entriesOf(root, path, source).map((entry) => {
-    // A table that takes options over from another file has no comments for them.
+    // Tables without comments take their options from another file.
     const comment = entry.comment ?? commentsOf(root).get(entry.option);
     if (comment === undefined) throw new Error(`${source} does not document ${entry.name}`);
     const [text, stated] = comment.split(/\n*@defaultValue /);
@@ -218,7 +211,6 @@ function entriesOf(root, path, source) {
 
 let comments;
 
-/** The comment of each option, where its table stands. */
 function commentsOf(root) {
   if (comments !== undefined) return comments;
   comments = new Map();
@@ -239,7 +231,6 @@ function declarations(root) {
     .map((name) => name.slice(0, -'.d.ts'.length));
 }
 
-/** A default as the docs write it. */
 export function documented(value) {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'number') return value.toLocaleString('en-US').replace('∞', 'Infinity');

@@ -1,6 +1,5 @@
-// `npm run panics`: panics at every layer of the addon. Each has to become one failed call. The
-// addon is built for that alone, into a copy of the project, so that no build of it is replaced. The
-// layers below are tried by crates/transport/tests/panics.rs.
+// `npm run panics`: a panic at every layer of the addon must be one failed call.
+// crates/transport/tests/panics.rs tries the layers below. Builds in a copy of the project.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +12,6 @@ const library = { darwin: 'libbackwater_node.dylib', win32: 'backwater_node.dll'
 const addon = library[process.platform] ?? 'libbackwater_node.so';
 
 const features = ['--features', 'fault-injection'];
-// What the tests in Rust depend on has been compiled for them: the rest takes less than a minute.
 run('cargo', ['build', '--locked', ...features]);
 run('npm', ['run', '--silent', 'build:ts']);
 
@@ -26,7 +24,6 @@ cpSync(join(root, 'target/debug', addon), join(tree, 'backwater.node'));
 run('node', [join(tree, 'scripts/panics/check.mjs')]);
 
 function run(command, args) {
-  // Each panic says where it was; how it came there is in the source.
   const env = { ...process.env, RUST_BACKTRACE: '0' };
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env });
   if (error) throw error;

@@ -1,4 +1,4 @@
-// Looks for phrases in documentation, comments and messages that read as if translated.
+// Finds phrases that read as if translated.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Phrases, and what to write instead. */
 const RULES = [
   [/(?<!there )\bis no (?!longer\b|more than\b|way\b)/i, '"is not a …"'],
   [/\bthere (is|are) (not (?!enough)|no such)\b/i, '"does not exist"'],

@@ -1,9 +1,9 @@
-// Fails if a room of src/ imports one above it. Entry points are the files that lie in src/ itself.
+// Fails if a room of src/ imports one above it. Files in src/ itself are entry points.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** From top to bottom; docs/architecture.md says what each is for. */
+/** From top to bottom, as in docs/architecture.md. */
 const ROOMS = [
   'cli',
   'entry points',

@@ -1,6 +1,5 @@
-// `npm run sbom [-- FOLDER]`: the software bills of materials of a release, in CycloneDX's JSON, one for each
-// lock file. The one for the crates says what is linked into the addon; everything else, such as macros
-// and build scripts, has the scope `excluded`.
+// `npm run sbom [-- FOLDER]`: bills of materials in CycloneDX's JSON, one for each lock file.
+// Crates that are not linked into the addon have the scope `excluded`.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -22,7 +21,7 @@ for (const [kind, bill] of [
 
 function packages() {
   const bill = run('npm', 'sbom', '--package-lock-only', '--sbom-format=cyclonedx');
-  // npm calls the package as its folder is called.
+  // npm takes the name of the folder.
   bill.metadata.component.name = name;
   return bill;
 }
@@ -60,7 +59,7 @@ function crates() {
   };
 }
 
-/** The crates that a crate is linked with, on any platform. */
+/** Linked on any platform. */
 function reachable(id, nodes, found = new Set()) {
   if (found.has(id) || !nodes.has(id)) return found;
   found.add(id);

@@ -1,4 +1,4 @@
-// Installs what is missing and builds what is out of date; quick when nothing has changed.
+// Installs what is missing and builds what is out of date.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -18,10 +18,9 @@ function main() {
     fail(`Node ${OLDEST_NODE} or newer is needed; this is Node ${version}.`);
   }
   step('dependencies', ['package.json', 'package-lock.json'], ['node_modules/typescript'], () =>
-    // Not `npm ci`: npm 11 refuses lock files with optional packages that this Node is too old for.
+    // With `npm ci`, npm 11 refuses optional packages that this Node is too old for.
     run('npm', ['install', '--no-audit', '--no-fund']),
   );
-  // The tests then use the published file itself.
   if (process.env.BACKWATER_PREBUILT) requireAddon();
   else buildAddon();
   const typescript = [
@@ -45,7 +44,7 @@ function buildAddon() {
   });
 }
 
-/** Runs `action` unless its outputs are there and were made of inputs with the same content. */
+/** Skips `action` if outputs exist and inputs have the same content. */
 function step(name, inputs, outputs, action) {
   const stamp = join(stamps, name);
   const hash = createHash('sha256').update(`${process.platform}-${process.arch}`);
@@ -60,7 +59,7 @@ function step(name, inputs, outputs, action) {
   const start = Date.now();
   action();
   mkdirSync(stamps, { recursive: true });
-  // The build writes some of its own inputs (lock files): their new content is what counts.
+  // The build changes lock files.
   const after = createHash('sha256').update(`${process.platform}-${process.arch}`);
   for (const input of inputs) hashTree(join(root, input), after);
   writeFileSync(stamp, after.digest('hex'));
@@ -92,7 +91,6 @@ function requireRust() {
 }
 
 function run(command, args) {
-  // Standard output is the caller's: builds speak on standard error.
   const { status, error } = spawnSync(command, args, {
     cwd: root,
     stdio: ['ignore', 2, 2],

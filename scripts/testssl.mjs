@@ -1,6 +1,5 @@
-// Has testssl.sh (Debian: testssl.sh) look for weaknesses of the TLS of a server: `npm run testssl`.
-// It takes some minutes. It fails when there is a finding that is not the fault of the certificate, which
-// is made for this.
+// `npm run testssl`: has testssl.sh (from Debian) check the TLS of a server, in minutes. Findings
+// about the test's own certificate do not count.
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,10 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTlsServer } from 'backwater';
 
-/** Checks of the certificate itself, and of what is said about it elsewhere. */
 const OF_THE_CERTIFICATE =
   /^(cert|cert_.*|chain_of_trust|.*_certificateIssuer|.*trust.*|cert_trust|OCSP.*|DNS_CAArecord|certificate_transparency|intermediate_cert.*)$/;
-/** Checks of web pages, which this server has none of, and of the tool. */
 const OF_WEB_PAGES =
   /^(HTTP_.*|HSTS.*|HPKP.*|banner_.*|cookie.*|security_headers|scanTime|engine_problem|overall_grade|grade_cap.*|final_score|rating_.*|clientsimulation.*|optimal_proto)$/;
 
@@ -47,7 +44,6 @@ const about = findings.filter(
 const weak = about.filter(({ severity }) =>
   ['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'].includes(severity),
 );
-// Checks that have failed themselves, as happens on machines that are busy.
 for (const { id, severity, finding } of about) {
   if (severity === 'WARN') console.log(`not checked: ${id}: ${finding}`);
 }

@@ -1,10 +1,8 @@
-// `npm run asan`: the TypeScript tests with an addon that AddressSanitizer watches. Linux with gcc and a
-// nightly Rust. The tests run in a copy of the project, so that no build of it is replaced, one file
-// after another.
+// `npm run asan`: the TypeScript tests with AddressSanitizer in a copy of the project, one file
+// after another. Needs Linux, gcc and a nightly Rust.
 //
-//   npm run asan                     builds, and runs every file
-//   npm run asan -- rpc tls          builds, and runs these
-//   npm run asan -- --resume         goes on where the latest run was ended, with what it has built
+//   npm run asan -- rpc tls     runs two files
+//   npm run asan -- --resume    continues the latest run
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -19,7 +17,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Files that share memory between two sides come first, the others by name. */
+/** First, because they share memory between two sides. */
 const FIRST = [
   'workers',
   'lives',
@@ -40,13 +38,9 @@ const FIRST = [
   'limits',
 ];
 
-/**
- * Tests that start many processes, or wait for them on the thread that the others need: under AddressSanitizer
- * that takes seconds, so they go one after another.
- */
+/** Tests of many processes, one after another. */
 const SERIAL = ['cli', 'tls'];
 
-/** Tests that say nothing here, and why. */
 const LEFT_OUT = {
   memory: 'it measures the memory of the process, which AddressSanitizer multiplies',
   peak: 'it measures the memory of the process, which AddressSanitizer multiplies',
@@ -57,7 +51,7 @@ const LEFT_OUT = {
   'evidence-page': 'it reads documents',
 };
 
-/** What tests start that is not ours: it is not watched, and some of it does not even start so. */
+/** Programs that run without the sanitizer. */
 const FOREIGN = ['dnsmasq', 'haproxy', 'openssl', 'ip', 'erl', 'escript', 'elixir'];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -109,7 +103,6 @@ function copy() {
   cpSync(join(folder, triple, 'quick/libbackwater_node.so'), join(tree, 'backwater.node'));
 }
 
-/** A folder of wrappers that run other programs without the sanitizer. */
 function unwatched() {
   const wrappers = join(folder, 'bin');
   mkdirSync(wrappers, { recursive: true });
@@ -121,10 +114,9 @@ function unwatched() {
   return wrappers;
 }
 
-/** The environment of a process that AddressSanitizer watches. */
 function watched() {
-  // The runtime comes with gcc, since a shared library brings none of its own. Node's own memory is not
-  // looked at for leaks: V8 frees none of it at the end.
+  // A shared library brings no runtime, so gcc's is used. V8 never frees its own memory, so leaks
+  // do not count.
   const libraries = ['libasan.so', 'libstdc++.so.6'].map((name) => {
     const { stdout } = spawnSync('gcc', [`-print-file-name=${name}`], { encoding: 'utf8' });
     return stdout.trim();
@@ -156,7 +148,6 @@ function selected() {
   return [...first, ...others.sort()];
 }
 
-/** Runs the tests of a file, and tells how that went. */
 function runFile(name) {
   const started = Date.now();
   const file = `build-test/__test__/${name}.test.js`;

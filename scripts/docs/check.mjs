@@ -1,5 +1,4 @@
-// Checks the site in a real browser: layout at two widths, light and dark, and the search; and follows every link.
-// Usage: node check.mjs SITE
+// Checks the site in a browser: layout, search and links. Usage: node check.mjs SITE
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

@@ -1,4 +1,4 @@
-// `npm run docs`: the site with the pages and the API reference, and the documentation of the crates.
+// `npm run docs`: the site, and the documentation of the crates.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -38,7 +38,6 @@ function run(cwd, command, args, env = {}) {
   if (status !== 0) process.exit(1);
 }
 
-/** All Markdown files that git knows or would add. */
 function pages() {
   const args = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'];
   const { stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -62,7 +61,6 @@ function leads(page, link) {
   return Array.from(headings, ([, heading]) => slug(heading)).includes(anchor);
 }
 
-/** A heading as GitHub's anchors have it. */
 function slug(heading) {
   return heading
     .toLowerCase()

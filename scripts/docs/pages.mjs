@@ -1,5 +1,4 @@
-// A TypeDoc plugin for the Markdown pages: their headings become titles, the sections of docs/README.md become
-// groups, and links to files of the repository lead to GitHub.
+// A TypeDoc plugin: sections of docs/README.md become groups, and links to files lead to GitHub.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +40,6 @@ function pagesOfProject() {
   return [...files, 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'];
 }
 
-/** The section of the index that links to each page. */
 function groupsOfIndex() {
   const groups = new Map();
   if (!existsSync(join(docs, 'README.md'))) return groups;

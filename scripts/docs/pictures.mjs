@@ -1,10 +1,10 @@
-// Draws the sequence diagrams: docs/pictures/NAME.txt becomes NAME.svg beside it.
+// Draws sequence diagrams: docs/pictures/NAME.txt becomes NAME.svg.
 //
 //   # A title
-//   Caller | Server            the participants, from left to right
-//   Caller -> Server: text     a message; --> draws it dashed, -x one that gets lost
-//   Server: text               what happens there
-//   ---: text                  a line across all of them
+//   Caller | Server            participants, from left to right
+//   Caller -> Server: text     a message; --> is dashed, -x gets lost
+//   Server: text               an event
+//   ---: text                  a line across
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,14 +1,12 @@
-// Builds the addon for a target on this machine, by cargo-zigbuild.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { checkAddon, symbolsOfMusl } from './check.mjs';
 import { addonOf } from './targets.mjs';
 
-/** Versions of Python packages that were tried together. */
+/** Python packages that work together. */
 const TOOLS = ['ziglang==0.17.1', 'cargo-zigbuild==0.24.1'];
 
-/** Builds the addon of `target` and puts it into its folder below npm/. */
 export function build(root, target) {
   const tools = zig(root);
   const environment = { ...process.env, PATH: `${tools}${delimiter}${process.env.PATH}` };
@@ -27,7 +25,7 @@ export function build(root, target) {
   }
 }
 
-/** The folder that has cargo-zigbuild, zig and pip; made when it is not there. */
+/** The folder of cargo-zigbuild and zig, installed if missing. */
 export function zig(root) {
   const folder = join(root, 'target', 'zig', 'bin');
   if (existsSync(join(folder, 'cargo-zigbuild'))) return folder;

@@ -1,4 +1,4 @@
-// Whether an addon for Linux loads on the systems that it is for, as far as its file tells.
+// Whether an addon for Linux can load on its systems.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readElf } from './elf.mjs';
@@ -6,15 +6,14 @@ import { readElf } from './elf.mjs';
 const GLIBC = /^(libc\.so\.6|lib(m|dl|rt|pthread)\.so\.\d+|ld-linux-.*\.so\.\d+)$/;
 const MUSL = /^libc\.so$/;
 const NODE_API = /^(napi|node_api)_/;
-/** What Node calls after loading an addon. */
+/** Node calls it after loading an addon. */
 const ENTRY = 'napi_register_module_v1';
 
 /**
- * Checks the addon of a target: it has what Node looks for, needs no library but the C library, no
- * symbol that the oldest C library lacks, and nothing else but what Node has (`napi_…`).
+ * Checks that an addon needs nothing but Node (`napi_…`) and the oldest C library that it is for.
  *
- * @param muslSymbols the symbols that musl has, where the target needs musl
- * @throws Error naming the symbols or libraries that would be missing where it is installed
+ * @param muslSymbols for targets with musl
+ * @throws Error naming the missing symbols or libraries
  */
 export function checkAddon(bytes, target, muslSymbols) {
   const { needed, versions, undefined: asked, defined, staticTls } = readElf(bytes);
@@ -29,7 +28,7 @@ export function checkAddon(bytes, target, muslSymbols) {
   const tooNew = versions.filter((version) => isMusl || isNewer(version, target.glibc));
   if (tooNew.length > 0) complain(`asks for ${tooNew.join(', ')}`);
   if (!isMusl) return;
-  // Its loader has a place for them only in what is there when the program starts.
+  // musl has room only for variables of the program's start.
   if (staticTls) complain('has thread-local variables of the model initial-exec');
   const unknown = asked.filter((name) => !NODE_API.test(name) && !muslSymbols.has(name));
   if (unknown.length > 0) complain(`asks for ${unknown.join(', ')}, which musl does not have`);
@@ -38,12 +37,11 @@ export function checkAddon(bytes, target, muslSymbols) {
 function isNewer(version, newest) {
   const [major, minor] = (/^GLIBC_(\d+)\.(\d+)/.exec(version)?.slice(1) ?? []).map(Number);
   const [newestMajor, newestMinor] = newest.split('.').map(Number);
-  // Versions of other libraries are none that the C library has.
   if (major === undefined) return true;
   return major > newestMajor || (major === newestMajor && minor > newestMinor);
 }
 
-/** The symbols of musl's C library, of the list that zig links against, in its folder `zig`. */
+/** From zig's list. */
 export function symbolsOfMusl(zig) {
   const versions = join(zig, 'lib');
   const list = readdirSync(versions)

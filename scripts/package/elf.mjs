@@ -1,5 +1,4 @@
-// What a shared library for Linux asks for and offers, read from its dynamic section (ELF, 64 bits,
-// little endian: all platforms of the package are).
+// Reads the dynamic section of a shared library (ELF, 64 bits, little endian).
 
 const SECTION_HEADERS_AT = 0x28;
 const SECTION_HEADER_SIZE = 64;
@@ -11,11 +10,8 @@ const DF_STATIC_TLS = 0x10;
 const STB_WEAK = 2;
 
 /**
- * @param bytes the file
- * @returns the names of the libraries that it `needed`, of the symbols that it leaves `undefined` to
- * others and cannot do without; the ones that it has `defined`; the `versions` of symbols that it
- * asks for, such as `GLIBC_2.17`; and whether it has `staticTls`: thread-local variables that have to
- * lie among the program's
+ * @returns the libraries that are `needed`; symbols, `undefined` or `defined`; `versions` such as
+ * `GLIBC_2.17`; and whether thread-local variables must lie among the program's (`staticTls`)
  */
 export function readElf(bytes) {
   if (bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') {
@@ -51,7 +47,7 @@ function sectionsOf(bytes) {
   });
 }
 
-/** The section of a type, and how to read the names that it refers to; undefined if the file has none. */
+/** Undefined if the file has none. */
 function withNames(bytes, sections, type) {
   const section = sections.find((each) => each.type === type);
   if (section === undefined) return undefined;
@@ -67,7 +63,6 @@ function symbolsOf(bytes, sections) {
   const table = withNames(bytes, sections, SHT_DYNSYM);
   if (table === undefined) return [];
   const symbols = [];
-  // The first is none.
   for (let at = table.offset + SYMBOL_SIZE; at < table.offset + table.size; at += SYMBOL_SIZE) {
     const name = table.name(bytes.readUInt32LE(at));
     const weak = bytes[at + 4] >> 4 === STB_WEAK;

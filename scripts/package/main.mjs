@@ -1,4 +1,4 @@
-// `npm run package`: builds the addon for every platform that can be built here, and the tarballs.
+// `npm run package`: addons for every platform that can be built here, and tarballs.
 import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,7 +52,7 @@ function main() {
   }
 }
 
-/** Puts the addons into npm/, and returns the targets that have one. */
+/** Returns the targets with an addon in npm/. */
 function addons({ host, prebuilt, target: names }) {
   if (prebuilt) return TARGETS.filter((target) => existsSync(placeOf(target)));
   for (const target of TARGETS) rmSync(placeOf(target), { force: true });

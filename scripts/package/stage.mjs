@@ -1,12 +1,12 @@
-// Makes the tarballs that are published: one for each platform, and the package that depends on them.
+// Makes the tarballs to publish.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Packs the platform packages of `targets` and the main package, which depends on all of TARGETS.
+ * Packs the platform packages of `targets`, and the main package, which depends on all of TARGETS.
  *
- * @returns for each tarball its path, and its size packed and unpacked in bytes
+ * @returns path and sizes, packed and unpacked in bytes, of each tarball
  */
 export function stage(root, targets, allTargets, output) {
   rmSync(output, { recursive: true, force: true });
@@ -26,7 +26,6 @@ export function stage(root, targets, allTargets, output) {
   return [...platforms, pack(mainPackage(root, main, allTargets), output)];
 }
 
-/** The main package with the platform packages among its dependencies, which a clone does without. */
 function mainPackage(root, main, allTargets) {
   const folder = join(root, 'target', 'package');
   rmSync(folder, { recursive: true, force: true });
@@ -43,7 +42,7 @@ function mainPackage(root, main, allTargets) {
   return folder;
 }
 
-/** The package does not contain what its README links to: the links go to this version in the repository. */
+/** The package lacks the linked files, so links go to the repository. */
 function withAbsoluteLinks(text, { repository, version }) {
   const files = `${repository.url.replace(/^git\+|\.git$/g, '')}/blob/v${version}/`;
   return text.replace(/\]\((?![a-z]+:|#)/g, `](${files}`);

