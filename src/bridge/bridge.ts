@@ -34,7 +34,7 @@ import { environment, onEvents } from '../platform/environment.js';
 import { now, runSoon } from '../platform/host.js';
 import { Spinner } from './spinner.js';
 
-/** Waits for the end of an operation. Exactly one method besides `onItems` is called, once. */
+/** Exactly one method besides `onItems` is called, once. */
 export interface Pending {
   onReturn(arrival: Arrival): void;
   onException(arrival: Arrival): void;
@@ -42,13 +42,12 @@ export interface Pending {
   /** Never throws. */
   onItems?(arrival: Arrival): void;
   onEnd?(): void;
-  /** @param requestId of the request, if one was sent */
   onFailure(error: Error, requestId?: string): void;
 }
 
 export interface CallHandler {
   onCall(call: number, fn: number, arrival: Arrival): void;
-  /** {@link onCall} has thrown, or could not be called. */
+  /** {@link onCall} has thrown. */
   onBrokenCall(call: number, fn: number, error: unknown): void;
 }
 
@@ -56,15 +55,12 @@ export interface Timer {
   stop(): void;
 }
 
-/** Rounds of taking events before other work of the event loop gets its turn. */
+/** Rounds of events before other work of the event loop. */
 const ROUNDS = 4;
-/** Higher, because a server's worker thread takes one call at a time. */
+/** Higher, because a worker thread takes one call at a time. */
 const WORKER_ROUNDS = 64;
 
-/**
- * The JavaScript end of the bridge to Rust, one for each environment (main thread or worker thread). All jobs
- * of one turn of the event loop cross together, and so do the events that have gathered in Rust.
- */
+/** The JavaScript end of the bridge to Rust, one per thread. Jobs and events cross in batches. */
 class Bridge {
   readonly jobs: JobQueue;
   readonly spinner: Spinner;
@@ -74,10 +70,8 @@ class Bridge {
   readonly #abandoned = new Map<number, (overdue: boolean) => void>();
   readonly #resolvers = new Map<number, () => void>();
   readonly #timers = new Map<number, () => void>();
-  /** Server calls that are answered with items. */
   readonly #streams = new Map<number, OutgoingItems>();
   readonly #gathering: Gathering;
-  /** Events and small terms arrive here. */
   readonly eventBuffers: TapeBuffers;
   #rounds = ROUNDS;
   /** Server calls in progress, without streams. */
@@ -109,7 +103,7 @@ class Bridge {
     return this.#pending.newId();
   }
 
-  /** Registers an operation, and keeps the process alive until it ends. */
+  /** Keeps the process alive until the operation ends. */
   begin(id: number, pending: Pending): void {
     this.#pending.set(id, pending);
     this.hold();
@@ -121,7 +115,6 @@ class Bridge {
     return pending;
   }
 
-  /** Starts an operation and resolves when it has ended. */
   operation(start: (id: number) => void): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const misplaced = (): void => reject(new BackwaterError('an operation ended with a term'));
@@ -148,12 +141,10 @@ class Bridge {
     });
   }
 
-  /** Cancels a call whose caller has gone away. */
   cancel(id: number): void {
     this.jobs.add(JOB_CANCEL, id, 0);
   }
 
-  /** Asks for more items of a stream. */
   pull(id: number): void {
     this.jobs.add(JOB_PULL, id, 0);
   }
@@ -162,7 +153,6 @@ class Bridge {
     this.#servers.set(id, handler);
   }
 
-  /** Calls `resolve` whenever a client needs its names resolved. */
   addResolver(client: number, resolve: () => void): void {
     this.#resolvers.set(client, resolve);
   }
@@ -175,7 +165,6 @@ class Bridge {
     this.#servers.delete(id);
   }
 
-  /** Makes this thread the worker `slot` of a server. */
   attachServer(id: number, slot: number, handler: CallHandler): void {
     this.#servers.set(id, handler);
     this.#rounds = WORKER_ROUNDS;
@@ -183,10 +172,7 @@ class Bridge {
     this.hold();
   }
 
-  /**
-   * Calls `onGone` when the caller goes away or its deadline passes (`overdue`), at once if that has
-   * happened.
-   */
+  /** Calls `onGone` when the caller has gone away or its deadline has passed (`overdue`). */
   watchCaller(call: number, onGone: (overdue: boolean) => void): void {
     const overdue = this.#native.watchCaller(call);
     if (typeof overdue === 'boolean') onGone(overdue);
@@ -198,8 +184,7 @@ class Bridge {
   }
 
   /**
-   * Calls `onDue`, which never throws, outside of any async context. The addon keeps the time, so mocked
-   * clocks do not change it. The timer does not keep the process alive.
+   * Calls `onDue`, which never throws, outside of any async context. Mocked clocks do not change the time.
    */
   startTimer(onDue: () => void, milliseconds: number): Timer {
     const id = this.newId();
@@ -220,7 +205,6 @@ class Bridge {
     if (--this.#holds === 0) this.#native.keepAlive(false);
   }
 
-  /** Begins to answer a server call with items; {@link answer} ends that. */
   beginItems(call: number, settings: EncoderSettings): OutgoingItems {
     const items = new OutgoingItems(this.#gathering, call, settings);
     this.#streams.set(call, items);
@@ -263,7 +247,6 @@ class Bridge {
         this.#dispatch(count);
         this.jobs.flush();
       }
-      // Other work of the event loop comes first.
       this.#native.wakeLater();
     } catch (error) {
       this.#failAll(error);
@@ -290,13 +273,12 @@ class Bridge {
       try {
         this.#handle(start, index > 0 ? began : undefined);
       } catch (error) {
-        // The other events are good.
         this.#failAll(error);
       }
     }
   }
 
-  /** @param began when the first event of the batch was handled; undefined for that event */
+  /** @param began when the first event of the batch was handled */
   #handle(start: number, began: number | undefined): void {
     const { words } = this.eventBuffers;
     const kind = words[start + EventWord.kind]!;

@@ -97,7 +97,7 @@ function addressOf({ host, port, reason }: FailureOf<'listen' | 'connect'>): {
   };
 }
 
-/** Like Node's: `listen EADDRINUSE: address already in use 127.0.0.1:8080`. */
+/** `listen EADDRINUSE: address already in use 127.0.0.1:8080`, as in Node. */
 function listenMessage({ message, host, port, reason }: FailureOf<'listen'>): string {
   const address = addressText(host, port);
   if (reason === 'EADDRINUSE') {

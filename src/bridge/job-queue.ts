@@ -5,26 +5,25 @@ import { runSoon } from '../platform/host.js';
 import type { NativeBridge } from '../platform/native.js';
 import { JOB_ITEMS, JOB_WORDS, JobWord } from './numbers.js';
 
-/** Jobs cross at once from this size on, so that the buffers stay small. */
+/** Limits the size of the buffers. */
 const FLUSH_BYTES = 1024 * 1024;
 
 /** Writes a job from its first word, `job`; the other {@link JobWord}s are 0. */
 export type JobWriter = (encoder: Encoder, job: number) => void;
 
 /**
- * Jobs on their way to Rust. All jobs of one turn of the event loop cross together.
+ * Jobs on their way to Rust.
  *
  * A job counts once it is complete: the next one overwrites what an error or a termination leaves behind.
- * Jobs that getters add while another job is being written go to batches of their own, as do all jobs after a
- * termination in the same turn, which looks alike.
+ * Jobs that getters add while another one is being written go to other batches, as do all jobs after a
+ * termination in the same turn.
  */
 export class JobQueue {
   readonly #main: Batch;
   readonly #native: NativeBridge;
   readonly #attachment: Attachment;
-  /** Called if jobs cannot cross and no caller would notice. */
+  /** For failures that no caller would notice. */
   readonly #onFailure: (error: unknown) => void;
-  /** In the order of crossing. */
   #batches: Batch[];
   /** The last batch, unless a job is being written to it. */
   #idle: Batch | undefined;
@@ -37,20 +36,19 @@ export class JobQueue {
       native.attachJobBuffers(words, floats, bytes);
     });
     this.#main = new Batch();
-    // Binaries must not change, so the batch crosses as soon as their job is complete.
+    // Binaries must not change, so their batch crosses at once.
     this.#main.encoder.outOfBand = [];
     this.#main.encoder.onShrink = () => this.#attachment.use(this.#main.encoder);
     this.#batches = [this.#main];
     this.#idle = this.#main;
   }
 
-  /** Whether a job may be partly written. */
   get isBusy(): boolean {
     return this.#idle !== this.#main;
   }
 
   /**
-   * Adds a job, which crosses at the end of this turn.
+   * The job crosses at the end of this turn.
    *
    * @throws what `write` throws; nothing is added then
    */
@@ -67,7 +65,6 @@ export class JobQueue {
     else if (!this.#isScheduled) this.#schedule();
   }
 
-  /** Begins a job of items, which stays apart from other jobs until it is sent. */
   openItems(settings: EncoderSettings): ItemBatch {
     const batch = this.#spare.pop() ?? new ItemBatch();
     batch.open(settings);
@@ -75,7 +72,7 @@ export class JobQueue {
   }
   readonly #spare: ItemBatch[] = [];
 
-  /** Sends a job of items at once, ahead of other jobs. */
+  /** Sends a job of items ahead of other jobs. */
   sendItems(batch: ItemBatch, call: number): void {
     batch.close(call);
     this.#send(batch);
@@ -106,7 +103,7 @@ export class JobQueue {
     }
   };
 
-  /** Sends all jobs. Must not be called while one is being written. */
+  /** Must not be called while a job is being written. */
   flush(): void {
     for (const batch of this.#batches) this.#send(batch);
     if (this.#batches.length > 1) this.#batches = [this.#main];
@@ -127,13 +124,11 @@ export class JobQueue {
   }
 }
 
-/** Item batches to keep for the next streams. */
 const MAX_SPARE = 8;
 
-/** Jobs that cross together, in the memory of an encoder. */
 class Batch {
   readonly encoder = new Encoder();
-  /** The end of the last complete job in each buffer; `word` is 0 if there is none. */
+  /** The end of the last complete job in each buffer. */
   word = 0;
   float = 0;
   byte = 0;
@@ -172,7 +167,6 @@ function clear(words: Uint32Array, start: number): void {
   for (let word = start; word < start + JOB_WORDS; word++) words[word] = 0;
 }
 
-/** A job of items, written item by item. */
 export class ItemBatch extends Batch {
   constructor() {
     super();

@@ -6,10 +6,9 @@ import type { ItemBatch, JobQueue } from './job-queue.js';
 const GATHERED_BYTES = 32 * 1024;
 /** The iterator of a stream waits for this number of unsent jobs. */
 const MAX_UNSENT = 2;
-/** Streams that may gather items at the same time, each in its own memory. */
+/** Each gathering stream has its own memory. */
 const MAX_GATHERING = 64;
 
-/** The streams of this thread that are gathering items. */
 export class Gathering {
   readonly jobs: JobQueue;
   readonly #streams = new Set<OutgoingItems>();
@@ -31,7 +30,7 @@ export class Gathering {
     this.#streams.delete(items);
   }
 
-  /** Asks for {@link flush} again, because taking events drops the request. */
+  /** Taking events has dropped the request for {@link flush}. */
   keepPromise(): void {
     if (this.#streams.size > 0) this.#flushLater();
   }
@@ -47,7 +46,6 @@ export class Gathering {
   }
 }
 
-/** Items that answer a server call, on their way to Rust. */
 export class OutgoingItems {
   readonly #gathering: Gathering;
   readonly #call: number;
@@ -60,7 +58,7 @@ export class OutgoingItems {
     this.#gathering = gathering;
     this.#call = call;
     this.#settings = settings;
-    // The first job starts the answer even without items, because the first item may take long.
+    // Starts the answer, because the first item may take long.
     this.#batch = this.#open();
   }
 
@@ -83,7 +81,6 @@ export class OutgoingItems {
     return this.#unsent >= MAX_UNSENT;
   }
 
-  /** Resolves when there is room, or at {@link release}. */
   sent(): Promise<void> {
     return new Promise((resolve) => (this.#resume = resolve));
   }
@@ -93,7 +90,6 @@ export class OutgoingItems {
     this.release();
   }
 
-  /** Resumes without room. */
   release(): void {
     const resume = this.#resume;
     this.#resume = undefined;
@@ -119,11 +115,7 @@ export class OutgoingItems {
     this.#gathering.jobs.sendItems(batch, this.#call);
   }
 
-  /**
-   * Sends the last items.
-   *
-   * @throws BackwaterError once, if items could not cross
-   */
+  /** @throws BackwaterError once, if items could not cross */
   end(): void {
     const failure = this.#failure;
     this.#failure = undefined;
@@ -136,7 +128,6 @@ export class OutgoingItems {
     else this.discard();
   }
 
-  /** Drops what has not crossed. */
   discard(): void {
     const batch = this.#batch;
     if (batch === undefined) return;

@@ -4,10 +4,8 @@ interface Entry<T> {
 }
 
 /**
- * Pending operations by number.
- *
- * A Map would copy itself every few calls, and a copy in V8's old generation keeps all later ones, and their
- * calls, alive until the next major collection.
+ * Replaces a Map, which would copy itself every few calls: a copy in V8's old generation keeps later ones
+ * alive, with their calls, until a major collection.
  */
 export class PendingTable<T> {
   /** Indexed by the lowest bits of the number. The length is a power of two. */

@@ -5,7 +5,6 @@ import { isError } from '../platform/realms.js';
 
 const LENGTH = 4;
 
-/** The identifier of an event's request as in its header, if any. */
 export function requestIdOf({
   buffers,
   frame,

@@ -2,9 +2,9 @@ import { now, runWhenIdle } from '../platform/host.js';
 
 /** With more calls in flight, both threads are awake anyway. */
 const FEW = 4;
-/** If the rest of the turn takes more milliseconds, the event loop has other work. */
+/** Milliseconds of other work in the turn that rule out spinning. */
 const BUSY = 0.25;
-/** If spinning overruns by more milliseconds, other threads need the CPU. */
+/** Milliseconds too long that show that other threads need the CPU. */
 const LOST = 0.5;
 /** A failure costs as much as two successes save. */
 const MOST_CREDIT = 8;
@@ -13,12 +13,10 @@ const COST_OF_FAILURE = 2;
 const PAUSE = 256;
 
 /**
- * Decides when the JavaScript thread spins for the next event instead of sleeping, because waking it takes
- * longer than a small call. It stops when spinning does not pay, so a process with few calls does not burn
- * CPU.
+ * Decides when the JavaScript thread spins for the next event, because waking it takes longer than a small
+ * call. It stops when spinning does not pay.
  */
 export class Spinner {
-  /** Microseconds to spin for each server and client. */
   readonly #wishes = new Map<string, number>();
   #limit = 0;
   #credit = MOST_CREDIT;
@@ -34,7 +32,6 @@ export class Spinner {
   /**
    * @param spin spins for some microseconds at most, and returns whether there are events
    * @param inFlight how many operations Rust will end
-   * @param onLimit gets the longest time to spin, in microseconds, when it may have changed
    * @param clock in milliseconds
    */
   constructor(
@@ -51,7 +48,6 @@ export class Spinner {
     this.#now = clock;
   }
 
-  /** Sets how many microseconds to spin for a server or client. */
   set(owner: string, microseconds: number): void {
     if (microseconds > 0) this.#wishes.set(owner, microseconds);
     else this.#wishes.delete(owner);
@@ -62,7 +58,6 @@ export class Spinner {
   /**
    * Called when all events have been handled.
    *
-   * @param events how many there were
    * @param running how many calls this thread is working on
    */
   onIdle(events: number, running: number): void {

@@ -1,6 +1,6 @@
 import type { AbortSignalLike } from '../platform/realms.js';
 
-/** One listener per signal for all its calls, because Node warns of a leak from the eleventh listener on. */
+/** One listener per signal, because Node warns of a leak from the eleventh on. */
 const waiting = new WeakMap<AbortSignalLike, Waiting>();
 
 class Waiting {
@@ -16,7 +16,7 @@ class Waiting {
   }
 }
 
-/** Calls `action`, which never throws, when the signal aborts. It must not be aborted yet. */
+/** `action` never throws, and the signal is not aborted yet. */
 export function onAbort(signal: AbortSignalLike, action: () => void): void {
   let known = waiting.get(signal);
   if (known === undefined) {

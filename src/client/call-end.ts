@@ -14,7 +14,6 @@ export interface MadeCall {
   readonly settings: CallSettings;
 }
 
-/** The error of a call for an exception that has arrived. */
 export function exceptionOf(arrival: Arrival, settings: CallSettings): unknown {
   // The program's tuple hooks must not see the tuples of an exception.
   const revivers = reviversOf(settings.revivers)?.ofStructs;
@@ -22,7 +21,6 @@ export function exceptionOf(arrival: Arrival, settings: CallSettings): unknown {
   return fromException(exception as never, { rethrow: settings.rethrowRemoteExceptions });
 }
 
-/** The error of a call for a failure that Rust reports. */
 export function failureOf(error: Error, { module, fn, arity, settings }: MadeCall): Error {
   if (error instanceof RemoteError) {
     const { detail } = ownProperties(error);

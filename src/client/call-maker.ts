@@ -26,7 +26,6 @@ import { CANCELLED, countFailure, PendingCall, type Tally } from './pending-call
 import { PendingStream } from './pending-stream.js';
 import type { ClientStats } from './stats.js';
 
-/** Makes the calls of a client and its views. */
 export class CallMaker {
   readonly client: number;
   readonly #settings: ClientSettings;
@@ -38,11 +37,10 @@ export class CallMaker {
   #isClosed = false;
   /** Nothing more may be sent. */
   #hasEnded = false;
-  /** Unsettled intercepted calls, which may still send requests. */
+  /** Unsettled intercepted calls may still send requests. */
   #intercepted = 0;
   #onLastIntercepted: (() => void) | undefined;
 
-  /** @param server the server, if all calls go to one name */
   constructor(
     client: number,
     settings: ClientSettings,
@@ -60,7 +58,7 @@ export class CallMaker {
     return { pending, calls: this.#calls, failures: Object.fromEntries(failures) };
   }
 
-  /** Refuses new calls, and resolves once all earlier ones have been sent. */
+  /** Resolves once all earlier calls have been sent. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#intercepted > 0) {
@@ -100,7 +98,6 @@ export class CallMaker {
     });
   }
 
-  /** The call is made when its consumer takes the first item. */
   stream(
     module: string,
     fn: string,
@@ -260,7 +257,7 @@ export class CallMaker {
     this.#resolver?.touch();
   }
 
-  /** Returns how many bytes the arguments take. */
+  /** Returns the size of the arguments in bytes. */
   #post(id: number, { module, fn, args, settings, called }: Call): number {
     const limit: SizeLimit = { bytes: settings.maxEncodedArgsSize, option: 'maxEncodedArgsSize' };
     const arity = args.length;
@@ -322,7 +319,6 @@ interface Call {
   readonly called: Called;
 }
 
-/** Where the stacks of a stream's errors begin. */
 const NEXT = ItemStream.prototype.next;
 
 function withSignal(call: Call, signal: AbortSignalLike | undefined): Call {

@@ -19,7 +19,6 @@ export function checkCall(module: unknown, fn: unknown, args: unknown): void {
   }
 }
 
-/** @param what `module` or `function` */
 export function checkName(what: string, name: unknown): void {
   if (typeof name !== 'string' || !name.isWellFormed()) {
     const given = inspectBriefly(name, 100);

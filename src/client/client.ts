@@ -76,9 +76,8 @@ export class Client extends ClientView {
   #last: ReturnType<typeof statsOf> | undefined;
 
   /**
-   * Changes the secrets: from now on, the first one signs and all are accepted. Requests already sent keep
-   * theirs. To rotate a secret without a failed call, set `[old, new]` on the servers, then `new` on the
-   * clients, then `new` on the servers.
+   * Changes the secrets: from now on, the first one signs and all are accepted. docs/secrets.md has an order
+   * of changes without failed calls.
    *
    * @throws {@link OptionError} if a secret is invalid; {@link ClosedError} if the client is closed
    */
@@ -88,10 +87,7 @@ export class Client extends ClientView {
     environment.setClientSecrets(this.#id, parsed);
   }
 
-  /**
-   * Takes no more calls, waits for calls in progress, including queued ones, and closes the connections. Only
-   * the timeouts of the calls limit the wait.
-   */
+  /** Takes no more calls, waits for all earlier ones, and closes the connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -117,7 +113,6 @@ export class Client extends ClientView {
   }
 }
 
-/** The server, if all calls go to one name or address. */
 function serverOf(source: Source): ServerAddress | undefined {
   if (typeof source === 'function' || source.length !== 1) return undefined;
   const [target] = source;

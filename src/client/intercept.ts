@@ -28,10 +28,8 @@ export interface GivenCall {
   readonly server: ServerAddress | undefined;
 }
 
-/** Sends a call, and repeats it if its settings allow. */
 export type Send = (call: Omit<GivenCall, 'server'>) => Promise<unknown>;
 
-/** Runs a checked call through the interceptors and the tracing channel. */
 export function intercept(given: GivenCall, send: Send): Promise<unknown> {
   const call = interceptedCall(given);
   const run = (): Promise<unknown> => new InterceptedRun(given, call, send).settled;
@@ -61,10 +59,8 @@ const GRACE = 10;
 
 export type Interrupt = (fail: () => Promise<never>) => void;
 
-/** A call on its way through its interceptors. */
 export abstract class Interception {
   protected readonly pass: Next;
-  /** Requests in progress. */
   protected sending = 0;
   readonly #settings: CallSettings;
   readonly #bound: TimeBound;
@@ -82,7 +78,7 @@ export abstract class Interception {
 
   protected abstract send(call: Omit<GivenCall, 'server'>): Promise<unknown>;
 
-  /** Calls `interrupt` when the call is aborted or its time is up, until the returned function is called. */
+  /** Calls `interrupt` at the abort or timeout of the call, until the returned function is called. */
   protected watch(interrupt: Interrupt): () => void {
     const { signal, timeout } = this.#settings;
     let timer: Timer | undefined;
@@ -139,7 +135,6 @@ export abstract class Interception {
   }
 }
 
-/** Settles a call once: with the answer of its interceptors, its abort or its timeout. */
 class InterceptedRun extends Interception {
   readonly settled: Promise<unknown>;
   readonly #send: Send;
@@ -176,7 +171,7 @@ class InterceptedRun extends Interception {
   }
 }
 
-/** A new id, because servers take a second request with the same one for a replay. */
+/** Servers take a second request with the same id for a replay. */
 function again(call: InterceptedCall): InterceptedCall {
   return { ...call, requestId: newRequestId() };
 }
@@ -189,7 +184,6 @@ function checkRequestId(id: unknown): string {
   throw refused(`'requestId' must not be changed to ${inspectBriefly(id, 100)}`);
 }
 
-/** A pool; {@link used} bytes of it are used up. */
 const random = Buffer.alloc(1024);
 let used = random.length;
 

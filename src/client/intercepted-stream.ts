@@ -9,16 +9,15 @@ type Step = IteratorResult<unknown, undefined>;
 
 type SendStream = (call: Omit<GivenCall, 'server'>, onEnd: () => void) => PendingStream;
 
-/** A stream that interceptors answer. It ends once: with their answer, its abort or its timeout. */
+/** A stream that interceptors answer. */
 export class InterceptedStream extends Interception implements StreamSource {
   readonly #call: TracedCall;
   readonly #send: SendStream;
   readonly #onEnd: () => void;
-  /** Streams of the interceptors. */
   readonly #begun = new Set<StreamSource>();
   readonly #unwatch: () => void;
   #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
-  /** Resolves when the latest {@link next} has settled. */
+  /** Settles with the latest {@link next}. */
   #latest: Promise<unknown> = Promise.resolve();
   #hasEnded = false;
   #interruption: (() => Promise<never>) | undefined;

@@ -3,8 +3,8 @@ import { FinalizationRegistry } from '../platform/host.js';
 /**
  * The items of a remote function, as they arrive.
  *
- * The call is made with the first `next`. The remote function ends when you leave the loop, call `return`, or
- * abort the signal of the call.
+ * The call is made with the first `next`. The function ends when you leave the loop, call `return`, or abort
+ * the signal of the call.
  */
 export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {
   /** The next item. Rejects once if the stream fails, with the errors of {@link Client.call}. */
@@ -16,22 +16,21 @@ export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {
   [Symbol.asyncIterator](): RemoteStream<T>;
 }
 
-/** Provides a stream's items. It refers to the {@link ItemStream} only while that waits for an item. */
+/** Refers to the {@link ItemStream} only while that waits for an item. */
 export interface StreamSource {
   /** @param consumer must stay reachable until the promise settles: its collection would end the stream */
   next(consumer: object): Promise<IteratorResult<unknown, undefined>>;
-  /** Ends the stream early. Never rejects. */
+  /** Never rejects. */
   end(): Promise<void>;
 }
 
-/** Ends streams that were dropped before their end. */
 const dropped = new FinalizationRegistry((source: StreamSource) => void source.end());
 
 export class ItemStream implements RemoteStream<unknown> {
   #open: (() => StreamSource) | undefined;
   #source: StreamSource | undefined;
 
-  /** @param open starts the stream; may throw, and must not refer to this object */
+  /** @param open may throw, and must not refer to this object */
   constructor(open: () => StreamSource) {
     this.#open = open;
   }

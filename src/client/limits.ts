@@ -7,7 +7,7 @@ import type { CallSettings } from './options.js';
 import { abortReason, offAbort, onAbort } from './abort.js';
 
 /**
- * The settings of a call that begins now, with `deadline` and `parent` turned into a `timeout`.
+ * Turns `deadline` and `parent` into a `timeout`.
  *
  * @throws {@link TimeoutError} if the deadline has passed
  */
@@ -65,7 +65,7 @@ export class EitherSignal {
     return this.#controller.signal;
   }
 
-  /** Detaches from the sources, which may live much longer. */
+  /** The sources may live much longer. */
   release(): void {
     for (const [index, source] of this.#sources.entries()) offAbort(source, this.#actions[index]!);
   }

@@ -35,20 +35,20 @@ const callDefaults = {
   /**
    * The limit for the whole call with all attempts, in milliseconds.
    *
-   * The server receives it as a deadline, so it can stop work whose caller has gone away.
+   * The server gets it as a deadline.
    */
   timeout: option(timeout, Infinity),
   /**
    * Whether repeating the call is harmless, so that it is retried after a lost connection or a 503, on
    * another server if there is one.
    *
-   * Other calls are retried only if the server has certainly not started them.
+   * Other calls are retried only if no server has started them.
    */
   idempotent: option(boolean, false),
   /**
    * How often an idempotent call may be retried.
    *
-   * The retries of a client share a budget: a tenth of its calls, and a few more every second.
+   * A budget of a tenth of all calls, and a few more every second, limits the retries of a client.
    */
   maxRetries: option(integer(0, 100), 2),
   /**
@@ -60,19 +60,14 @@ const callDefaults = {
   /**
    * Signed names and values for {@link CallContext.metadata}. Entries of a call override the client's.
    *
-   * Names are header tokens in lower case. All entries together are limited to 64, with 2,048 bytes of names
-   * and 8,192 bytes of names and values. Each byte of UTF-8 that is not visible ASCII counts as three.
+   * Names are header tokens in lower case. docs/metadata.md lists the limits.
    */
   metadata: option(metadata, undefined),
 };
 
 export const callTable = {
   ...callDefaults,
-  /**
-   * Cancels the call in any phase. The call rejects with the signal's reason.
-   *
-   * The server learns of it, too.
-   */
+  /** Cancels the call in any phase. The call rejects with the signal's reason. */
   signal: option(abortSignal, undefined),
   /** When the call must have ended. `timeout` applies as well. */
   deadline: option(deadline, undefined),
@@ -97,9 +92,7 @@ export const clientTable = {
   /** How many connections to each server may be open. More calls wait. */
   maxConnections: option(integer(1, 65535), 64),
   /**
-   * How many streams from each server may be open, besides `maxConnections`. More streams wait.
-   *
-   * Each stream has a connection of its own.
+   * How many streams from each server may be open, on connections beside `maxConnections`. More streams wait.
    */
   maxStreams: option(integer(1, 65535), 64),
   /** How long a stream may wait for items or a ping, in milliseconds. It counts while the consumer waits. */
@@ -115,8 +108,6 @@ export const clientTable = {
   /**
    * How long a server may show no sign of life before its connection is closed, in milliseconds. With
    * `Infinity`, the system decides, which takes hours.
-   *
-   * The system probes idle connections, and waits this long for an acknowledgement of sent data.
    */
   deadPeerTimeout: option(integerOrInfinity(1000, MAX_TIMEOUT, 'milliseconds'), 30_000),
   /** How many calls may wait for a connection. The next one fails with a {@link QueueFullError}. */
@@ -125,24 +116,20 @@ export const clientTable = {
    * How many bytes the arguments of unsettled calls may take. The next call fails with a {@link
    * QueueFullError}, unless it is the only one.
    *
-   * Answers that are being received and decoded may take as much again; more answers wait on the wire.
-   * Answers of at most 16 KiB do not count.
+   * Answers over 16 KiB may take as much again; more answers wait on the wire.
    *
    * @defaultValue 256 MiB, or a quarter of V8's heap limit if that is less
    */
   maxBytesInFlight: option(bytesInFlight, DEFAULT_BYTES_IN_FLIGHT),
   /**
-   * How long an unused connection is kept, in milliseconds.
-   *
-   * If the server announces how long it keeps connections (`keep-alive: timeout=N`), one second less is the
-   * most.
+   * How long an unused connection is kept, in milliseconds. A server's `keep-alive: timeout=N` lowers it.
    *
    * @defaultValue one second less than the server announces, or 4,000
    */
   idleTimeout: option(optional(timeout), undefined),
   /**
-   * How often to resolve names and call a function given as `url`, in milliseconds. `Infinity`: only when a
-   * server fails.
+   * How often to resolve names and call a function given as `url`, in milliseconds. `Infinity`: only when
+   * a server fails.
    *
    * @defaultValue the TTL of the DNS records, or 30,000
    */
@@ -157,24 +144,19 @@ export const clientTable = {
   replayProtection: option(boolean, false),
   /** The server that requests are meant for. Other servers refuse them. */
   audience: option(audience, undefined),
-  /**
-   * The name that the server knows this client's secret by.
-   *
-   * It is signed but proves nothing, because the secret decides who calls. Servers without named callers
-   * ignore it.
-   */
+  /** The name that the server knows this client's secret by. Servers without named callers ignore it. */
   caller: option(callerName, undefined),
   ...spinning,
   ...interception,
 };
 
-/** Options of a single call. They take precedence over the client's. */
+/** Options of a single call. They override the client's. */
 export interface CallOptions extends OptionsOf<typeof callTable> {}
 
-/** Options of a single stream. They take precedence over the client's. */
+/** Options of a single stream. They override the client's. */
 export interface StreamOptions extends OptionsOf<typeof streamTable> {}
 
-/** Options of a client, apart from where to call. */
+/** Options of a client, except where to call. */
 export interface ClientTuning extends OptionsOf<typeof clientTable> {}
 
 /** Options of a client. */
@@ -184,22 +166,7 @@ export interface ClientOptions extends ClientTuning {
    * http), a list of these, `'srv+http://name'` or `'srv+https://name'` for SRV records, or an asynchronous
    * function that returns servers.
    *
-   * Calls are spread over all servers, and over all addresses of their names.
-   *
-   * @example
-   * ```ts
-   * import { Client } from 'backwater';
-   * const secret = 'at least 32 bytes of random data';
-   * const some = new Client({ url: ['10.0.0.1:8080', '10.0.0.2:8080'], secret });
-   * const named = new Client({ url: 'srv+http://_backwater._tcp.example.com', secret });
-   * const asked = new Client({
-   *   url: async ({ signal }) => {
-   *     const response = await fetch('http://registry.example/servers', { signal });
-   *     return (await response.json()) as { host: string; port: number; weight?: number }[];
-   *   },
-   *   secret,
-   * });
-   * ```
+   * Calls are spread over all servers, and over all addresses of their names. docs/endpoints.md has examples.
    */
   readonly url: ClientUrl;
   /**
@@ -212,7 +179,7 @@ export interface ClientOptions extends ClientTuning {
   readonly secret: Secret | readonly Secret[];
 }
 
-/** Own properties, because programs may add such names to Object.prototype. */
+/** Programs may add such names to Object.prototype. */
 const ofCalls = {
   signal: undefined,
   deadline: undefined,
@@ -222,16 +189,14 @@ const ofCalls = {
   bound: undefined,
 };
 
-/** The complete options of a client, and of a call without options. */
 export interface ClientSettings extends Readonly<Omit<Values<typeof clientTable>, 'metadata'>> {
   readonly signal: undefined;
   readonly deadline: undefined;
   readonly parent: undefined;
   readonly metadata: Metadata | undefined;
   readonly trace?: TraceHeaders | undefined;
-  /** The identifier of the first request; undefined if the addon makes it. */
+  /** Undefined if the addon makes it. */
   readonly requestId?: string | undefined;
-  /** Tells the addon how to decode and to call. */
   readonly flags: number;
 }
 
@@ -247,10 +212,6 @@ function flagsOf(values: Values<typeof callDefaults>): number {
   return readingFlags(values) | (values.idempotent ? FLAG_IDEMPOTENT : 0);
 }
 
-/**
- * @param subject follows "option of" in messages
- * @throws {@link OptionError} naming the option that is unknown or has a wrong value
- */
 export function clientOptions(input?: ClientTuning | null, subject = 'the client'): ClientSettings {
   const values = readOptions(clientTable, input, subject);
   const { minConnections, maxConnections } = values;
@@ -266,7 +227,6 @@ export function clientOptions(input?: ClientTuning | null, subject = 'the client
   return Object.freeze({ ...values, metadata, interceptors, ...ofCalls, flags });
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function callOptions(
   input: CallOptions | null | undefined,
   client: CallSettings,
@@ -278,7 +238,6 @@ export function callOptions(
   return Object.freeze({ ...values, metadata, flags: flagsOf(values) });
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function streamOptions(
   input: StreamOptions | null | undefined,
   client: CallSettings,

@@ -12,12 +12,11 @@ import { attempt } from '../platform/inspect.js';
 import { exceptionOf, failureOf } from './call-end.js';
 import type { CallSettings } from './options.js';
 
-/** A client's counts of its calls. */
 export interface Tally {
   pending: number;
   /** Bytes of the arguments of unsettled calls. */
   bytes: number;
-  /** Failed calls since the client was made, by error code. */
+  /** By error code. */
   readonly failures: Map<string, number>;
 }
 
@@ -34,8 +33,7 @@ export function countFailure({ failures }: Tally, error: unknown): void {
 export const REMOTE_EXCEPTION = 'ERR_BACKWATER_REMOTE_EXCEPTION';
 
 /**
- * An unsettled call. One object with methods, because a closure for each outcome would cost more than the
- * rest of a small call.
+ * One object with methods, because a closure for each outcome would cost more than the rest of a small call.
  */
 export class PendingCall implements Pending {
   readonly #tally: Tally;
@@ -48,7 +46,7 @@ export class PendingCall implements Pending {
   #size = 0;
   #isSettled = false;
   #cancel: (() => void) | undefined;
-  /** The caller's context, for the program's functions that read the result. */
+  /** Revivers run in the caller's context. */
   #scope: AsyncResource | undefined;
 
   constructor(

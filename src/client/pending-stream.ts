@@ -25,8 +25,8 @@ interface Waiting {
 const NONE: readonly unknown[] = [];
 
 /**
- * An unended stream. Items arrive in arrays. Taking the first item of an array requests the next array, so
- * there are two at most.
+ * Items arrive in arrays. Taking the first item of an array requests the next array, so there are two at
+ * most.
  */
 export class PendingStream implements Pending, StreamSource {
   readonly #tally: Tally;
@@ -34,10 +34,9 @@ export class PendingStream implements Pending, StreamSource {
   readonly #release: () => void;
   #id = 0;
   #size = 0;
-  /** The array being taken from, and how many of its items are taken. */
+  /** The array being taken from. */
   #items = NONE;
   #taken = 0;
-  /** The arrays after it. */
   #arrays: (readonly unknown[])[] = [];
   #waiting: Waiting[] = [];
   #onOpened: ((failed?: Promise<never>) => void) | undefined;
@@ -46,7 +45,7 @@ export class PendingStream implements Pending, StreamSource {
   /** Thrown after the last item. */
   #failure: { readonly error: unknown; readonly isRemote: boolean } | undefined;
   #cancel: (() => void) | undefined;
-  /** The caller's context, for the program's functions that read the items. */
+  /** Revivers run in the caller's context. */
   #scope: AsyncResource | undefined;
 
   /** @param release called once when nothing is left to arrive or to take */
@@ -89,7 +88,6 @@ export class PendingStream implements Pending, StreamSource {
     return new Promise((resolve) => this.#waiting.push({ resolve, consumer }));
   }
 
-  /** The next result, if known. */
   #step(): Step | Promise<Step> | undefined {
     while (this.#taken === this.#items.length) {
       this.#items = NONE;
@@ -126,7 +124,6 @@ export class PendingStream implements Pending, StreamSource {
     this.#onOpened = undefined;
   }
 
-  /** The failure of a stream before its first item. */
   #failedFirst(): Promise<never> | undefined {
     const failure = this.#failure;
     if (failure === undefined || this.#arrays.length > 0) return undefined;
@@ -191,7 +188,6 @@ export class PendingStream implements Pending, StreamSource {
     this.#fail(error);
   }
 
-  /** Fails after the items that have arrived. */
   #fail(error: unknown, isRemote = false): void {
     this.#failure = { error, isRemote };
     this.onEnd();
@@ -205,7 +201,7 @@ export class PendingStream implements Pending, StreamSource {
     return Promise.resolve();
   }
 
-  /** Cancels the call and drops its items. Returns false if it had ended. */
+  /** Returns false if the stream had ended. */
   #giveUp(): boolean {
     this.#items = NONE;
     this.#taken = 0;
@@ -243,7 +239,6 @@ export class PendingStream implements Pending, StreamSource {
   }
 }
 
-/** The items of an ordinary result. */
 export function itemsOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) && !isTuple(value) ? value : [value];
 }

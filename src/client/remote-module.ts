@@ -26,7 +26,6 @@ type RemoteFunctions<Functions> = {
     : never;
 };
 
-/** Calls return a stream's items as a list. */
 type Listed<Result> = Result extends StreamOf<infer Item> ? Item[] : Result;
 
 type StreamOf<Item> = AsyncIterable<Item> | (Iterator<Item> & Iterable<Item>);
@@ -53,10 +52,7 @@ type ItemOf<Result> =
         ? Item
         : Result;
 
-/**
- * Names that are never remote functions, because JavaScript, loggers and test runners read them of any object
- * and call what they find.
- */
+/** Names that JavaScript, loggers and test runners read of any object, to call what they find. */
 type LocalName = (typeof LOCAL_NAMES)[number] | `${(typeof LOCAL_PREFIXES)[number]}${string}`;
 
 const LOCAL_NAMES = [
@@ -73,7 +69,7 @@ const LOCAL_NAMES = [
   'catch',
   'finally',
   'toJSON',
-  // To print and compare: Sinon, chai, Immutable, Ramda.
+  // Printing and comparing: Sinon, chai, Immutable, Ramda.
   'inspect',
   'equals',
   'hashCode',
@@ -92,8 +88,8 @@ const LOCAL_NAMES = [
 ] as const;
 
 /**
- * `__proto__`, `__esModule`; `$$typeof` of React and Jest; `@@iterator`, `@@__IMMUTABLE_ITERABLE__@@`;
- * `fantasy-land/equals` of Ramda and others.
+ * `__proto__`, `__esModule`; `$$typeof` of React and Jest; `@@iterator`; `fantasy-land/equals` of Ramda and
+ * others.
  */
 const LOCAL_PREFIXES = ['__', '$$', '@@', 'fantasy-land/'] as const;
 
@@ -117,10 +113,7 @@ const Target = class RemoteModule {
 
 type RemoteFunction = (...args: unknown[]) => unknown;
 
-/**
- * An object with a method for every possible function. Assigned properties, such as a test's mocks, take
- * precedence.
- */
+/** Assigned properties, such as a test's mocks, override remote functions. */
 export function remoteModule(name: string, call: (fn: string, args: unknown[]) => unknown): object {
   const methods = new Map<string, RemoteFunction>();
   return new Proxy<object>(new Target(name), {

@@ -13,7 +13,6 @@ import type { Term } from '../terms/values.js';
 import { Client } from './client.js';
 import { type CallResult, intercepting } from './view.js';
 
-/** Clients of the one-shot {@link call} in this thread, by target and options. */
 const shared = new Map<string, Client>();
 const MAX_SHARED = 64;
 
@@ -36,7 +35,6 @@ export async function call<T = Term>(
 ): Promise<T> {
   const { encoders, revivers, metadata, interceptors, ...rest } = ownProperties(target);
   const client = intercepting(sharedClient(rest), interceptors);
-  // These belong to the call, not to the client.
   if (encoders === undefined && revivers === undefined && metadata === undefined) {
     return client.call<T>(module, fn, args, options);
   }

@@ -10,17 +10,17 @@ export interface EndpointStats {
   /** The address and port that connections go to. */
   readonly address: string;
   /**
-   * `up`: takes calls. `ejected`: has failed, and takes calls only if no other server is left. `probing`:
-   * after the ejection, a connection and then a single call test the server.
+   * `up`: takes calls. `ejected`: has failed, and takes calls only if no other server is left. `probing`: a
+   * connection and then a single call test the server after an ejection.
    */
   readonly state: 'up' | 'ejected' | 'probing';
   /** When an ejection ends. */
   readonly ejectedUntil: Date | undefined;
-  /** Calls in progress, including queued ones. */
+  /** Unsettled calls. */
   readonly pending: number;
-  /** Open connections, including idle ones. */
+  /** Open connections. */
   readonly connections: number;
-  /** Connections without a call. */
+  /** Open connections without a call. */
   readonly idle: number;
   /** Calls that wait for a connection. */
   readonly queued: number;
@@ -36,26 +36,23 @@ export interface ClientStats {
   readonly pending: number;
   /** Calls so far. */
   readonly calls: number;
-  /**
-   * Rejected calls so far, by the `code` of their error, such as `{ ERR_BACKWATER_TIMEOUT: 2 }`; `ABORT_ERR`
-   * for cancelled calls.
-   */
+  /** Rejected calls so far, by the `code` of their error; `ABORT_ERR` for cancelled calls. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Open connections, including idle ones. */
+  /** Open connections. */
   readonly connections: number;
-  /** Connections without a call. */
+  /** Open connections without a call. */
   readonly idle: number;
   /** Calls and streams that wait for a connection. */
   readonly queued: number;
-  /** Streams that have a connection or are opening one. */
+  /** Streams that are open or connecting. */
   readonly streams: number;
-  /** Connection attempts that have failed or timed out. */
+  /** Connection attempts that have failed. */
   readonly connectFailures: number;
   /** The known servers; empty until names are resolved, and after closing. */
   readonly endpoints: readonly EndpointStats[];
-  /** Idempotent calls that were repeated although the function may have been called. */
+  /** Calls that were repeated although the function may have been called. */
   readonly retries: number;
-  /** Calls that went to another server because the first had certainly not started them. */
+  /** Calls that went to another server because the first had not started them. */
   readonly failovers: number;
   /** Second attempts because the first one took long. */
   readonly hedges: number;

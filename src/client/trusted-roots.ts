@@ -3,13 +3,12 @@ import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 import { environment } from '../platform/environment.js';
 
-/** Hands Node's root certificates to the addon, once for all clients. */
+/** The addon needs Node's root certificates once for all clients. */
 export function shareTrustedRoots(): void {
   if (environment.hasTrustedRoots()) return;
   environment.setTrustedRoots(defaultCertificates().join('\n'));
 }
 
-/** Newer versions of Node also return what their options add. */
 function defaultCertificates(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
   if (getCACertificates !== undefined) return getCACertificates('default');

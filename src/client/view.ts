@@ -20,12 +20,9 @@ import {
   type StreamsOf,
 } from './remote-module.js';
 
-/**
- * The error of {@link ClientView.tryCall}: of this library, the reason of an abort, or, with
- * `rethrowRemoteExceptions`, a copy of the remote function's error.
- */
+/** The error of {@link ClientView.tryCall}. */
 export type CallError = Error & {
-  /** The kind of error; undefined for errors of programs that have none. */
+  /** The kind of error, if it has a code. */
   readonly code?: BackwaterErrorCode | (string & {}) | number;
 };
 
@@ -51,7 +48,7 @@ export let intercepting: (
 ) => ClientView;
 
 /**
- * Makes calls over the connections of a {@link Client} with default options of its own; see {@link
+ * Makes calls over the connections of a {@link Client} with other default options; see {@link
  * ClientView.with}.
  */
 export class ClientView {
@@ -78,10 +75,9 @@ export class ClientView {
    * @param module the module's name, as the server exposes it
    * @param fn the function's name
    * @param args its arguments, at most 255
-   * @throws a {@link BackwaterError}: {@link RemoteException} if the function raised one, {@link RemoteError}
-   * if the server refused the call, and ConnectError, ConnectionLostError, TimeoutError, QueueFullError,
-   * ResponseAuthenticationError, ResponseError, TermError, OptionError or ClosedError if no trusted answer
-   * arrived; the signal's reason if it was aborted
+   * @throws {@link RemoteException} if the function raised an exception; {@link RemoteError} if the server
+   * refused the call; another {@link BackwaterError} if no trusted answer arrived; the signal's reason if the
+   * call was aborted
    */
   call<T = Term>(
     module: string,
@@ -96,12 +92,9 @@ export class ClientView {
    * Calls a function and iterates over its items as they arrive. The call is made when you take the first
    * item.
    *
-   * Functions that return an async iterable or a generator stream. The list of any other function is
-   * iterated, or its one value.
+   * If the function does not return an async iterable or a generator, the items of its list are iterated, or
+   * its one value.
    *
-   * @param module the module's name, as the server exposes it
-   * @param fn the function's name
-   * @param args its arguments, at most 255
    * @example
    * ```ts
    * import { Client } from 'backwater';
@@ -135,8 +128,8 @@ export class ClientView {
   /**
    * The functions of a remote module as methods.
    *
-   * Names that JavaScript, loggers and test runners read of any object, such as `then` and `toString`, are
-   * not remote functions; docs/client.md lists them. {@link Client.call} reaches such functions.
+   * Some names that JavaScript, loggers and test runners read of any object, such as `then`, are not remote
+   * functions; docs/client.md lists them. {@link Client.call} reaches such functions.
    *
    * @example
    * ```ts
@@ -158,10 +151,7 @@ export class ClientView {
     ) as RemoteModule<Module>;
   }
 
-  /**
-   * The functions of a remote module as methods that return a {@link RemoteStream}, like {@link
-   * Client.stream}.
-   */
+  /** The functions of a remote module as methods that return a {@link RemoteStream}. */
   streams<Module extends object = AnyModule>(
     name: string,
     options?: StreamOptions,
@@ -174,20 +164,11 @@ export class ClientView {
   }
 
   /**
-   * A view of this client with other defaults for calls. It shares everything else, including the
-   * connections, so it need not be closed.
+   * A view of this client with other defaults for calls, over the same connections. It need not be closed.
    *
-   * Views can be nested. A call's options take precedence over its view's, and metadata is merged.
+   * Views can be nested. A call's options override its view's, and metadata is merged.
    *
    * @throws {@link OptionError} naming the option that is unknown or has a wrong value
-   * @example
-   * ```ts
-   * import { Client } from 'backwater';
-   * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.SECRET! });
-   * const { signal } = new AbortController();
-   * const quick = client.with({ timeout: 500, signal });
-   * const found = await quick.call('shop', 'find', [7]);
-   * ```
    */
   with(options: CallOptions): ClientView {
     return new ClientView(this.#maker, callOptions(options, this.#defaults));

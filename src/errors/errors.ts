@@ -27,9 +27,9 @@ export interface AddressFields extends ErrorOptions {
 /** The server cannot listen on its address. */
 export class ListenError extends BackwaterError {
   override readonly code: ListenErrorCode;
-  /** The address to listen on. */
+  /** The address. */
   declare readonly host?: string;
-  /** The port to listen on. */
+  /** The port. */
   declare readonly port?: number;
   /** The system's error code, such as `EADDRINUSE`. */
   declare readonly reason?: string;
@@ -57,11 +57,11 @@ export interface ConnectFields extends AddressFields {
 /** The client cannot connect to the server, so the function was not called. */
 export class ConnectError extends BackwaterError {
   override readonly code: 'ERR_BACKWATER_CONNECT' | 'ERR_BACKWATER_TLS' = 'ERR_BACKWATER_CONNECT';
-  /** The host to connect to. */
+  /** The host. */
   declare readonly host?: string;
-  /** The port to connect to. */
+  /** The port. */
   declare readonly port?: number;
-  /** The error code of the system, such as `ECONNREFUSED`, or of DNS, such as `ENOTFOUND`. */
+  /** The error code of the system or DNS, such as `ECONNREFUSED` or `ENOTFOUND`. */
   declare readonly reason?: string;
   /** The phase that failed. */
   declare readonly phase?: 'resolve' | 'connect' | 'tls';
@@ -121,8 +121,8 @@ export class TlsError extends ConnectError {
 
 /**
  * The phases of a call, in order: waiting for a free connection, resolving the name, the TCP and TLS
- * handshakes, handing the request to the system, waiting for the first byte of the answer, and reading the
- * answer. `interceptors`: an interceptor had not settled, and no request was in progress.
+ * handshakes, handing the request to the system, and waiting for the first byte and the rest of the answer.
+ * `interceptors`: only an interceptor had not settled.
  */
 export type CallPhase = (typeof PHASES)[number] | 'interceptors';
 
@@ -151,32 +151,20 @@ export interface TimeoutFields extends ErrorOptions {
 /**
  * The call took longer than its options allow. If `phase` is `queued`, `resolve`, `connect` or `tls`, the
  * function was not called, unless an idempotent call was being repeated.
- *
- * @example
- * ```ts
- * import { call, TimeoutError } from 'backwater';
- * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
- * try {
- *   await call(target, 'string', 'to_upper', ['hello'], { timeout: 200 });
- * } catch (error) {
- *   if (!(error instanceof TimeoutError)) throw error;
- *   console.log(`too slow in phase ${error.phase}`, error.times);
- * }
- * ```
  */
 export class TimeoutError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_TIMEOUT';
   /** The phase when the time ran out. */
   readonly phase: CallPhase;
-  /** Milliseconds spent in each phase. */
+  /** Milliseconds in each phase. */
   readonly times: CallTimes;
   /** The option that sets the limit. */
   readonly option: TimeoutFields['option'];
   /** The limit in milliseconds. */
   readonly limit: number;
-  /** The host that the call had reached, if any. */
+  /** The host, if reached. */
   declare readonly host?: string;
-  /** The port that the call had reached, if any. */
+  /** The port, if reached. */
   declare readonly port?: number;
 
   static {
@@ -227,7 +215,7 @@ export class QueueFullError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
   /** The option that sets the limit. */
   readonly option: 'maxQueuedCalls' | 'maxBytesInFlight';
-  /** The most calls that may wait, or bytes that arguments may take. */
+  /** The most waiting calls, or bytes of arguments. */
   readonly limit: number;
 
   static {
@@ -259,7 +247,7 @@ const STATUS_NAMES = {
   500: 'internal_error',
 } as const;
 
-/** A status by its name in the protocol, or by number if it has none. */
+/** A status of the protocol by name, any other by number. */
 export type RemoteStatus = (typeof STATUS_NAMES)[keyof typeof STATUS_NAMES] | number;
 
 /** Fields of a {@link RemoteError}. */
@@ -284,9 +272,9 @@ function hintOf(httpStatus: number, reason: string): string {
 /** The server refused the call, in a response whose signature holds. */
 export class RemoteError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_REMOTE';
-  /** The status, such as `not_found`, or its number if the protocol has no name for it. */
+  /** The status, such as `not_found`; a number if the protocol has no name for it. */
   readonly status: RemoteStatus;
-  /** The status code of the response. */
+  /** The HTTP status code. */
   readonly httpStatus: number;
   /** The text of the response, such as `function_not_found`; may be empty. */
   readonly reason: string;
@@ -354,10 +342,10 @@ export class RemoteException extends BackwaterError {
   readonly reason: Term;
   /**
    * The remote stack as a list of `{Module, Function, Arity, Location}`, or empty if the server does not
-   * return it. Not enumerable, because `stack` shows it.
+   * return it. Not enumerable.
    */
   declare readonly stacktrace: Term;
-  /** The JavaScript error, if one was thrown. Not enumerable, because `reason` contains it as a term. */
+  /** The JavaScript error, if one was thrown. Not enumerable, because `reason` contains it. */
   declare readonly remote: ThrownError | undefined;
 
   static {
@@ -405,7 +393,7 @@ export interface UnverifiedResponse {
   readonly body: string;
 }
 
-/** Proxies do not pass these headers on (RFC 9110, section 7.6.1). */
+/** Proxies drop these headers (RFC 9110, section 7.6.1). */
 const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',

@@ -25,27 +25,10 @@ const BEFORE_SENDING: readonly string[] = ['queued', 'resolve', 'connect', 'tls'
 
 /**
  * Whether a failed call may be made again: its function was certainly not called, or is idempotent, and the
- * reason may pass. [Retries](https://github.com/backwater-rpc/backwater-node/blob/main/docs/retries.md) lists
- * all errors.
- *
- * Wait before each retry, and limit their number.
+ * reason may pass. Wait before each retry, and limit their number. See
+ * [Retries](https://github.com/backwater-rpc/backwater-node/blob/main/docs/retries.md).
  *
  * @param error the reason of a rejected call; other values are not retryable
- * @example
- * ```ts
- * import { setTimeout } from 'node:timers/promises';
- * import { isRetryable } from 'backwater';
- * async function retried<T>(call: () => Promise<T>): Promise<T> {
- *   for (let attempt = 1; ; attempt++) {
- *     try {
- *       return await call();
- *     } catch (error) {
- *       if (attempt === 3 || !isRetryable(error)) throw error;
- *       await setTimeout(100 * 2 ** attempt * Math.random());
- *     }
- *   }
- * }
- * ```
  */
 export function isRetryable(error: unknown, options?: RetryOptions): boolean {
   if (!isBackwaterError(error)) return false;

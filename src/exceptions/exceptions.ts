@@ -25,7 +25,7 @@ import { Atom, atom, isTuple, type Term, type Tuple, tuple } from '../terms/inde
 export type Exception = Tuple<readonly [exceptionClass: Atom, reason: Term, stacktrace: Term]>;
 
 export interface ThrowContext extends CalledFunction {
-  /** Whether the caller may see the stack and the causes. */
+  /** Applies to causes, too. */
   readonly returnStacktraces: boolean;
   readonly settings: EncoderSettings & { readonly maxEncodedResultSize: number };
 }
@@ -52,10 +52,9 @@ export class RaisedException extends Error {
 }
 
 /**
- * Throws an exception from an exposed function to its caller, as Erlang's `error(Reason)`, `exit(Reason)` and
+ * Throws an exception to the caller of an exposed function, as Erlang's `error(Reason)`, `exit(Reason)` and
  * `throw(Reason)` do.
  *
- * @param exceptionClass `'error'`, `'exit'` or `'throw'`
  * @param reason any term
  * @throws RaisedException always; {@link OptionError} if the class is unknown
  * @example
@@ -77,10 +76,7 @@ export function raise(exceptionClass: ExceptionClass, reason: unknown): never {
   throw new RaisedException(exceptionClass, reason);
 }
 
-/**
- * The exception for what an exposed function has thrown: `{error, {js_error, Fields}, Stacktrace}` for an
- * error, or class `throw` and the value, which may not be encodable. Never throws, whatever getters do.
- */
+/** Never throws, whatever getters do. A value that is not an error may not be encodable. */
 export function toException(thrown: unknown, context: ThrowContext): Exception {
   const thrownError = isError(thrown) ? thrown : undefined;
   const stacktrace = context.returnStacktraces ? stackOf(thrownError ?? {}, context) : [];
@@ -103,7 +99,7 @@ function fits(exception: Exception, settings: ThrowContext['settings']): boolean
   return encoded !== undefined;
 }
 
-/** Replaces an exception that cannot be encoded: the same class, the reason as text, and no stack. */
+/** Replaces an exception that cannot be encoded. */
 export function fallbackException(thrown: unknown): Exception {
   if (!isError(thrown)) return tuple(CLASSES.throw, inspectBriefly(thrown), []);
   const raised = raisedBy(thrown);
@@ -116,8 +112,6 @@ export function classOf([{ name }]: Exception): ExceptionClass {
 }
 
 /**
- * The error of a call for a remote exception.
- *
  * @param exception decoded in either mode
  * @param rethrow rebuilds JavaScript errors, and returns thrown terms as they are
  */
@@ -161,7 +155,7 @@ function isException(value: unknown): value is Exception {
   return value[0] instanceof Atom && isExceptionClass(value[0].name);
 }
 
-/** Replaces the local stack, which shows nothing but this library. */
+/** The local stack shows nothing but this library. */
 function withRemoteStack<E extends Error>(error: E, stacktrace: Term): E {
   const frames = printStacktrace(stacktrace);
   const head = error.message === '' ? error.name : `${error.name}: ${error.message}`;

@@ -35,14 +35,14 @@ export interface DetailSettings extends EncoderSettings {
   readonly returnCauses: boolean;
 }
 
-/** Name, message and code. Can always be encoded, whatever getters do. */
+/** Can always be encoded, whatever getters do. */
 export function plainReason(error: Error, omitted?: string): Term {
   const fields = textsOf(error, Infinity);
   if (omitted !== undefined) fields.set(OMITTED, omitted);
   return tuple(JS_ERROR, fields);
 }
 
-/** All fields. `omitted` says why `data` or `cause` is missing. */
+/** `omitted` says why `data` or `cause` is missing. */
 export function detailedReason(error: Error, settings: DetailSettings): Term {
   return tuple(JS_ERROR, new Details(settings).of(error, 0));
 }
@@ -63,7 +63,7 @@ class Details {
     this.#settings = settings;
   }
 
-  /** @param level how many errors this one is the cause of */
+  /** @param level the depth of the cause */
   of(error: Error, level: number): Map<Term, Term> {
     const fields = textsOf(error, level === 0 ? Infinity : MAX_CAUSE_TEXT);
     const data = read(error, 'data');
@@ -104,7 +104,6 @@ class Details {
   }
 }
 
-/** `#{name := Name, message := Message, code => Code}`, which can always be encoded. */
 function textsOf(error: Error, maxLength: number): Map<Term, Term> {
   const fields = new Map<Term, Term>();
   fields.set(NAME, textField(error, 'name', maxLength) ?? 'Error');
@@ -120,12 +119,11 @@ function textField(error: Error, field: string, maxLength: number): string | und
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined;
 }
 
-/** Undefined if the getter throws, or if a program has added the field to all objects. */
+/** A program may have added the field to all objects. */
 function read(error: Error, field: string): unknown {
   return attempt(() => readProperty(error, field));
 }
 
-/** @param reason decoded in either mode */
 export function thrownErrorOf(reason: Term): ThrownError | undefined {
   return isTuple(reason, JS_ERROR, 2) ? thrownErrorOfFields(reason[1], 0) : undefined;
 }
@@ -149,7 +147,7 @@ function thrownErrorOfFields(fields: unknown, level: number): ThrownError | unde
   });
 }
 
-/** The decoding options decide whether a map is an object or a Map. */
+/** The decoding options decide between an object and a Map. */
 function fieldOf(map: unknown, key: Atom): unknown {
   if (types.isMap(map)) return map.get(key);
   if (typeof map !== 'object' || map === null || !Object.hasOwn(map, key.name)) return undefined;
@@ -161,7 +159,6 @@ function textOf(value: unknown): string | undefined {
   return types.isUint8Array(value) ? Buffer.from(value).toString('utf8') : undefined;
 }
 
-/** Errors whose constructors take only a message. */
 const BUILT_INS: ReadonlyMap<string, new (message: string) => Error> = new Map(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map(
     (constructor) => [constructor.name, constructor],

@@ -23,7 +23,7 @@ export interface CalledFunction {
 }
 
 const MAX_FRAMES = 64;
-/** UTF-16 units of a stack's text to parse. */
+/** UTF-16 units. */
 const MAX_TEXT = 64 * 1024;
 const MAX_LINE = 1024;
 /** An atom's limit. */
@@ -33,9 +33,8 @@ const FILE = atom('file');
 const LINE = atom('line');
 
 interface Frame {
-  /** As V8 writes it, such as `Object.withdraw`; empty for anonymous functions. */
+  /** As V8 writes it, such as `Object.withdraw`. */
   readonly name: string;
-  /** A path, or a URL other than `file:`. */
   readonly file: string;
   readonly line: number;
 }
@@ -43,12 +42,8 @@ interface Frame {
 /**
  * Erlang's form of a stack: `{Module, Function, Arity, [{file, "x.js"}, {line, 12}]}`, innermost frame first.
  *
- * V8 knows no modules or arities. The called function gets the names of the call, others the file's name as
- * module and arity 0. Frames of Node and this library are left out; without others, the called function
- * stands alone.
- *
- * @param stack anything
- * @param message anything; a text is skipped at the start of `stack`
+ * V8 knows no modules or arities. The called function gets the names of the call, others their file's name
+ * and arity 0.
  */
 export function stackToTerms(stack: unknown, message: unknown, called: CalledFunction): Term[] {
   const frames = typeof stack === 'string' ? parseStack(stack, message) : [];
@@ -60,7 +55,7 @@ export function stackToTerms(stack: unknown, message: unknown, called: CalledFun
   return terms.length === 0 ? [calledTerm(called)] : terms;
 }
 
-/** Lines like V8's, such as `    at remote bank:withdraw/1 (bank.js:12)`. Skips frames in other forms. */
+/** Lines like V8's: `    at remote bank:withdraw/1 (bank.js:12)`. */
 export function printStacktrace(stacktrace: Term): string[] {
   if (!Array.isArray(stacktrace)) return [];
   return stacktrace.slice(0, MAX_FRAMES).flatMap((frame: unknown) => {
@@ -69,9 +64,7 @@ export function printStacktrace(stacktrace: Term): string[] {
   });
 }
 
-/**
- * Lets `util.inspect` show frames like `bank:withdraw/1 (bank.js:12)`, and frames in other forms as terms.
- */
+/** Lets `util.inspect` show frames like `bank:withdraw/1 (bank.js:12)`. */
 export function makeReadable(stacktrace: Term): void {
   if (!Array.isArray(stacktrace) || Object.isFrozen(stacktrace)) return;
   const printed: Inspector = (_depth, options, print) => {
@@ -121,10 +114,7 @@ function pathOf(file: string): string {
   return attempt(() => fileURLToPath(file)) ?? file;
 }
 
-/**
- * This library's folders, as loaded and by source maps. Empty if bundled, because the program is in the same
- * file.
- */
+/** As loaded and by source maps. Empty if bundled, because the program is in the same file. */
 let ourFolders: readonly string[] | undefined;
 
 function isOurs({ file }: Frame): boolean {
@@ -141,8 +131,8 @@ function findOurFolders(): string[] {
 }
 
 /**
- * The outermost frame that is not ours if the stack reaches down to our call, otherwise (such as after an
- * await) the outermost one with this name.
+ * The outermost frame that is not ours. If the stack does not reach down to our call, such as after an await,
+ * the name must match.
  */
 function findCalled(frames: readonly Frame[], name: string): Frame | undefined {
   const outermost = frames.at(-1);
@@ -180,7 +170,7 @@ function printFrame(frame: unknown): string | undefined {
   if (!isTuple(frame)) return undefined;
   const [module, name, arity, place] = frame as readonly unknown[];
   if (!(module instanceof Atom) || !(name instanceof Atom)) return undefined;
-  // Erlang may put the arguments here instead of the arity (OTP, erlang:raise/3).
+  // Erlang may put the arguments here (OTP, erlang:raise/3).
   const count: unknown = Array.isArray(arity) ? arity.length : arity;
   if (typeof count !== 'number') return undefined;
   return oneLine(`${module.name}:${name.name}/${count}${printPlace(place)}`);

@@ -13,7 +13,7 @@ export type CallerSecrets =
       /** The caller's secret, or several that are all accepted. */
       readonly secret: Secret | readonly Secret[];
       /**
-       * Whether requests must name the caller. Clients do so with their option `caller`; Erlang's do not.
+       * Whether requests must name the caller. Erlang's clients cannot.
        *
        * @defaultValue `'optional'` if no caller says `hint`, otherwise `'required'`
        */
@@ -21,8 +21,8 @@ export type CallerSecrets =
     };
 
 /**
- * Who may call a server: one or several secrets that all callers share, or the secrets of each caller by the
- * name that functions read in {@link CallContext.caller}.
+ * Who may call a server: secrets that all callers share, or the secrets of each caller by the name that
+ * functions read in {@link CallContext.caller}.
  */
 export type ServerSecrets = Secret | readonly Secret[] | Readonly<Record<string, CallerSecrets>>;
 
@@ -30,7 +30,7 @@ export interface NativeCaller {
   /** Null for secrets without a name. */
   readonly name: string | null;
   readonly secrets: Buffer[];
-  /** Whether requests must name the caller; null if the option does not say. */
+  /** Null if the option does not say. */
   readonly needsName: boolean | null;
 }
 
@@ -42,9 +42,9 @@ export const callerName: OptionType<string | undefined> = {
 };
 
 /**
- * Copies the secrets. The addon checks whether the callers can be used together.
+ * The addon checks whether the callers can be used together.
  *
- * @throws {@link OptionError} naming the caller or the secret that is wrong, never showing a secret
+ * @throws {@link OptionError} that never shows a secret
  */
 export function parseCallers(value: unknown): NativeCaller[] {
   if (!isRecord(value)) return [{ name: null, secrets: parseSecrets(value), needsName: null }];

@@ -8,23 +8,18 @@ export interface Endpoint {
   readonly scheme: 'http' | 'https';
   /** A host name in ASCII or an address; an IPv6 address without brackets. */
   readonly host: string;
-  /** 1 to 65535. */
   readonly port: number;
-  /** The prefix of all request paths. */
   readonly basePath: '/backwater/1/';
 }
 
 const BASE_PATH = '/backwater/1/';
 const DEFAULT_PORT = 8080;
-/** These ports mean TLS if there is no scheme, as in Erlang's backwater. */
+/** Mean TLS if there is no scheme, as in Erlang's backwater. */
 const TLS_PORTS: readonly number[] = [443, 8443];
 const FORMS = "a URL such as 'http://10.0.0.1:8080', 'host', or 'host:port'";
 
 /**
- * Parses a URL, its text, `'host'` or `'host:port'`. An IPv6 address with a port is written in brackets.
- *
- * @throws {@link OptionError} for anything else, or a path other than `/` or `/backwater/1`, a query, a
- * fragment or a user
+ * @throws {@link OptionError} also for a path other than `/` or `/backwater/1`, a query, a fragment or a user
  */
 export function parseEndpoint(url: unknown): Endpoint {
   // URLs of other realms may follow other rules.

@@ -7,11 +7,8 @@ const VARIABLE = 'BACKWATER_IO_THREADS';
 export const MAX_IO_THREADS = 64;
 
 /**
- * The value of the environment variable, or 1 in the workers of `node:cluster`, which are as many as the
- * cores. Undefined lets the addon count the cores, because `os.availableParallelism` of Node 20 ignores a
- * container's CPU limit.
- *
- * @throws {@link OptionError} if the variable is not an integer from 1 to 64
+ * The environment variable, or 1 in the workers of `node:cluster`. Otherwise, the addon counts the cores,
+ * because `os.availableParallelism` of Node 20 ignores a container's CPU limit.
  */
 export function defaultIoThreads(): number | undefined {
   const text = process.env[VARIABLE];

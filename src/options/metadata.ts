@@ -6,7 +6,7 @@ import { isPlainObject } from '../platform/realms.js';
 /** Metadata of a call: an object of names and values, or a map such as `context.metadata`. */
 export type MetadataInput = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
 
-/** The headers of W3C's Trace Context and Baggage for the trace that a call belongs to. */
+/** The headers of W3C's Trace Context and Baggage. */
 export interface TraceHeaders {
   /** The span that the call belongs to. */
   traceparent?: string | undefined;
@@ -16,7 +16,7 @@ export interface TraceHeaders {
   baggage?: string | undefined;
 }
 
-// The limits that crates/protocol/src/call_headers.rs enforces on the server.
+// As in crates/protocol/src/call_headers.rs.
 const MAX_ENTRIES = 64;
 const MAX_NAMES = 2048;
 const MAX_SIZE = 8192;
@@ -29,10 +29,10 @@ const RESERVED = /^(?:(?:x-)?backwater-.*|traceparent|tracestate|baggage)$/;
 /** Everything but visible ASCII, and `%`, which escapes it. */
 const ENCODED = /[^\x21-\x24\x26-\x7e]+/g;
 
-/** Checked, immutable metadata. */
+/** Checked and immutable. */
 export class Metadata {
   readonly entries: ReadonlyMap<string, string>;
-  /** Header names and values in turns, separated by NUL. */
+  /** Names and values in turns, separated by NUL. */
   readonly headers: string;
 
   constructor(entries: ReadonlyMap<string, string>) {
@@ -40,11 +40,6 @@ export class Metadata {
     this.headers = encode(entries);
   }
 
-  /**
-   * Merges `input` into `base`; undefined if both are empty.
-   *
-   * @throws {@link OptionError} naming the entry that is wrong or the limit that is exceeded
-   */
   static of(input: MetadataInput | undefined, base?: Metadata): Metadata | undefined {
     if (input === undefined) return base;
     const entries = new Map(base?.entries);
@@ -65,10 +60,9 @@ export function mergeMetadata(
   return Metadata.of(second, Metadata.of(first))?.entries ?? new Map();
 }
 
-/** Characters that a header may contain unescaped; Cowboy limits values to 4 KiB. */
+/** What a header may contain unescaped; Cowboy limits values to 4 KiB. */
 const TRACE = /^[!-~](?:[ -~]{0,4094}[!-~])?$/;
 
-/** The headers of a call for the addon; empty for none. */
 export function callHeaders(metadata: Metadata | undefined, trace?: TraceHeaders): string {
   let headers = metadata?.headers ?? '';
   if (trace === undefined) return headers;

@@ -8,11 +8,9 @@ import { copyBytes } from '../platform/bytes.js';
 export type Secret = string | Uint8Array;
 
 /**
- * Copies the secrets, so later changes by the caller have no effect.
+ * Copies a secret, or a list of 1 to 16.
  *
- * @param value a secret, or a list of 1 to 16: the first one signs, and all are accepted
- * @param option its name in errors
- * @throws {@link OptionError} naming the one that is wrong, never showing it
+ * @throws {@link OptionError} that never shows a secret
  */
 export function parseSecrets(value: unknown, option = 'secret'): Buffer[] {
   if (!Array.isArray(value)) return [parseSecret(value, option)];
@@ -35,7 +33,7 @@ export function parseSecrets(value: unknown, option = 'secret'): Buffer[] {
 /** The addon's `MAX_SECRETS`. */
 const MAX_SECRETS = 16;
 
-/** Secrets longer than the output of SHA-256 make signatures no stronger (RFC 2104, 3). */
+/** Longer secrets make signatures of SHA-256 no stronger (RFC 2104, 3). */
 const ADVISED_LENGTH = 32;
 let warned = false;
 

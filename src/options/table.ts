@@ -2,12 +2,12 @@ import { OptionError } from '../errors/errors.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
 export interface OptionType<T> {
-  /** A description of accepted values that follows "takes". */
+  /** Follows "takes" in messages. */
   readonly takes: string;
   accepts(value: unknown): value is T;
 }
 
-/** An option: its check and its default. Its doc comment is its documentation. */
+/** Its doc comment is its documentation. */
 export interface Option<T> {
   readonly type: OptionType<T>;
   readonly fallback: T;
@@ -19,10 +19,7 @@ export type Values<Table extends OptionTable> = {
   -readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never;
 };
 
-/**
- * What a caller may give for a table. `scripts/options.mjs` writes the properties of interfaces that extend
- * this into the declarations, with the doc comments, checks and defaults of the table.
- */
+/** `scripts/options.mjs` writes the properties of interfaces that extend this into the declarations. */
 export type OptionsOf<Table extends OptionTable> = {
   readonly [Name in keyof Table]?: Values<Table>[Name] | undefined;
 };
@@ -37,12 +34,9 @@ export function fallbacks<Table extends OptionTable>(table: Table): Values<Table
 }
 
 /**
- * Reads options over the values of `base`. Only own properties count, each is read once, and undefined means
- * not given.
+ * Only own properties count, each is read once, and undefined means not given.
  *
  * @param subject follows "option of" in messages
- * @param prefix of names in errors, such as `tls.`
- * @throws {@link OptionError} naming the option that is unknown or takes something else
  */
 export function readOptions<Table extends OptionTable>(
   table: Table,
@@ -91,7 +85,7 @@ function unknownOption(
   });
 }
 
-/** The name that was probably meant: a typo away, whatever its case. */
+/** The name that was probably meant, if it is a typo away. */
 function closestName(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.slice(0, 64).toLowerCase();
   const given = plain(name);

@@ -100,11 +100,7 @@ export interface TlsServerOptions extends TlsCertificate, OptionsOf<typeof clien
 /** Which servers a client trusts, and the certificate it presents. */
 export interface TlsClientOptions extends OptionsOf<typeof tlsClientTable> {}
 
-/**
- * Reads the option `tls` of a server and its files.
- *
- * @throws {@link OptionError} naming what is missing or wrong, such as `tls.cert`
- */
+/** @throws {@link OptionError} naming the part that is missing or wrong, such as `tls.cert` */
 export function tlsServerOptions(input: unknown): NativeTlsServer {
   const { clientCa, ...certificate } = readTls(tlsServerTable, input, "the server's tls", 'tls.');
   return {
@@ -113,11 +109,6 @@ export function tlsServerOptions(input: unknown): NativeTlsServer {
   };
 }
 
-/**
- * Reads a certificate with its key, and their files.
- *
- * @throws {@link OptionError} naming what is missing or wrong, such as `cert`
- */
 export function certificateOptions(input: unknown): { cert: string; key: string } {
   return readCertificate(readTls(certificateTable, input, 'setCertificate', ''), '');
 }
@@ -131,11 +122,7 @@ function readCertificate(
   return { cert: textOf(cert, `${prefix}cert`), key: textOf(key, `${prefix}key`) };
 }
 
-/**
- * Reads the option `tls` of a client and its files.
- *
- * @throws {@link OptionError} naming what is missing or wrong, such as `tls.ca`
- */
+/** @throws {@link OptionError} naming the part that is missing or wrong, such as `tls.ca` */
 export function tlsClientOptions(input: unknown): NativeTlsClient {
   const values = readTls(tlsClientTable, input, "the client's tls", 'tls.');
   const { ca, cert, key, servername, dangerouslyAcceptAnyCertificate } = values;
@@ -161,11 +148,7 @@ export function tlsClientOptions(input: unknown): NativeTlsClient {
   };
 }
 
-/**
- * A key for equal options. It contains paths, not the contents of their files.
- *
- * @throws {@link OptionError} as {@link tlsClientOptions} does
- */
+/** Equal for equal options. The contents of files do not count. */
 export function tlsClientKey(input: unknown): string {
   const values = readTls(tlsClientTable, input, "the client's tls", 'tls.');
   return toJson(values, (value) =>
@@ -207,7 +190,7 @@ function pathOf(path: string | URL): string {
   return typeof path === 'string' ? path : fileURLToPath(path.href);
 }
 
-/** Removes the byte order mark that editors on Windows write, because PEM begins with a line. */
+/** Removes the byte order mark of editors on Windows, because PEM begins with a line. */
 function withoutMark(text: string): string {
   return text.replace(/^(?:\ufeff|\xef\xbb\xbf)/, '');
 }

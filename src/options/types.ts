@@ -3,7 +3,7 @@ import { METADATA, type MetadataInput } from './metadata.js';
 import { option, type OptionType } from './table.js';
 import { type AbortSignalLike, isAbortSignal } from '../platform/realms.js';
 
-/** The longest delay of Node's timers, in milliseconds: some 24.8 days. */
+/** The longest delay of Node's timers, in milliseconds. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export const boolean: OptionType<boolean> = {
@@ -11,7 +11,6 @@ export const boolean: OptionType<boolean> = {
   accepts: (value): value is boolean => typeof value === 'boolean',
 };
 
-/** @param unit such as `bytes` */
 export function integer(min: number, max: number, unit?: string): OptionType<number> {
   return {
     takes: `an integer from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`,
@@ -38,14 +37,12 @@ export const spinning = {
   /**
    * How long threads may spin before they sleep, in microseconds.
    *
-   * Waking a sleeping thread takes longer than a small call. Threads spin only while at most four calls are
-   * in flight and spinning helps; other work ends it. The largest value among a thread's servers and clients
+   * Waking a thread takes longer than a small call. The largest value among a thread's servers and clients
    * applies.
    */
   spin: option(integer(0, 1000, 'microseconds'), 200),
 };
 
-/** For an option without a default of its own. */
 export function optional<T>({ takes, accepts }: OptionType<T>): OptionType<T | undefined> {
   return { takes, accepts: (value): value is T | undefined => accepts(value) };
 }
@@ -73,7 +70,6 @@ export function oneOf<const Choice extends string>(...choices: Choice[]): Option
   };
 }
 
-/** An object with some of these keys and no others. Node checks their values. */
 export function objectWith<T extends object>(
   parts: Record<keyof T & string, (value: unknown) => boolean>,
 ): OptionType<T | undefined> {
@@ -125,7 +121,6 @@ export const healthPath: OptionType<string> = {
     !value.startsWith('/backwater/'),
 };
 
-/** {@link Metadata.of} checks its entries. */
 export const metadata: OptionType<MetadataInput | undefined> = {
   takes: METADATA,
   accepts: (value): value is MetadataInput => typeof value === 'object' && value !== null,

@@ -20,7 +20,7 @@ import {
 } from '../options/types.js';
 import { DEFAULT_BYTES_IN_FLIGHT } from '../platform/heap.js';
 
-/** The options of Node's `Worker` that worker threads of a server can have. */
+/** Options of Node's `Worker` for a server's worker threads. */
 export type WorkerOptions = Pick<
   ThreadOptions,
   'argv' | 'env' | 'execArgv' | 'resourceLimits' | 'name'
@@ -50,8 +50,7 @@ export const serverTable = {
   /**
    * Whether processes of the same user that set this option share the port (`SO_REUSEPORT`).
    *
-   * Linux spreads connections over the processes, macOS gives all of them to one, and Windows does not
-   * support it.
+   * Linux spreads connections over the processes, macOS uses one of them, and Windows does not support it.
    *
    * @defaultValue `true` in workers of `node:cluster`, otherwise `false`
    */
@@ -61,9 +60,8 @@ export const serverTable = {
   /**
    * The limit for receiving the head of a request, in milliseconds.
    *
-   * For the first request of a connection, it counts from when the connection was accepted, so it includes
-   * the TLS handshake and bounds how long a new connection may stay unused. Erlang's clients need at least
-   * 3000.
+   * On a new connection, it includes the TLS handshake and any wait for the request. Erlang's clients need at
+   * least 3000.
    *
    * @defaultValue `recvTimeout`
    */
@@ -77,8 +75,7 @@ export const serverTable = {
   /**
    * How long a connection may be idle between two requests, in milliseconds.
    *
-   * Responses announce it in seconds (`keep-alive: timeout=65`). It should be longer than callers and load
-   * balancers keep connections, so that they close them first.
+   * Responses announce it in seconds. It should be longer than callers and load balancers keep connections.
    */
   keepAliveTimeout: option(timeout, 65_000),
   /** How long a caller may take no bytes of its answer before its connection is closed, in milliseconds. */
@@ -94,13 +91,13 @@ export const serverTable = {
   /**
    * How many calls may be in flight. More get a 503.
    *
-   * A call whose caller has gone away does not count; see {@link ServerStats.abandoned}.
+   * {@link ServerStats.abandoned} calls do not count.
    */
   maxCallsInFlight: option(count, 4096),
   /**
    * How many streams may be in flight. More get a 503, and their generator is ended.
    *
-   * A stream counts among the calls in flight until its first items are sent.
+   * A stream counts as a call until its first items are sent.
    */
   maxStreams: option(count, 1024),
   /**
@@ -120,8 +117,8 @@ export const serverTable = {
    * How many bytes calls may take: their arguments until the function has settled, and their results until
    * they are sent.
    *
-   * A call that does not fit waits, and gets a 503 if there is still no room after `recvTimeout`. Messages of
-   * at most 16 KiB do not count. docs/limits.md lists the sizes of values.
+   * A call that does not fit waits, and gets a 503 after `recvTimeout`. Messages of at most 16 KiB do not
+   * count. docs/limits.md lists the sizes of values.
    *
    * @defaultValue 256 MiB, or a quarter of V8's heap limit if that is less
    */
@@ -133,10 +130,7 @@ export const serverTable = {
    */
   workers: option(integer(1, 1024), undefined),
   /**
-   * How many I/O threads the connections are spread over.
-   *
-   * All servers and clients of the process share these threads, which own the sockets, the cryptography and
-   * the encoding of terms.
+   * How many I/O threads the connections are spread over. All servers and clients of the process share them.
    *
    * @defaultValue `BACKWATER_IO_THREADS`, or one for every four cores, at most 4
    */
@@ -164,7 +158,7 @@ export const serverTable = {
   /**
    * How many requests are remembered. When full, requests get a 503. Requires `replayProtection`.
    *
-   * Each is remembered for two to four times `maxClockDifference`. A million of them take about 40 MB.
+   * A million of them take about 40 MB, for two to four times `maxClockDifference`.
    */
   replayCapacity: option(integer(1, 2 ** 31 - 1), 1_000_000),
   ...interception,
@@ -192,20 +186,17 @@ export interface ServerOptions extends OptionsOf<typeof serverTable> {}
 export interface CloseOptions extends OptionsOf<typeof closeTable> {}
 
 export interface ServerSettings extends Readonly<Values<typeof serverTable>> {
-  /** Tells the addon how to decode. */
   readonly flags: number;
 }
 
 export type CloseSettings = Readonly<Values<typeof closeTable>>;
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function serverOptions(input?: ServerOptions | null): ServerSettings {
   const values = readOptions(serverTable, input, 'the server');
   const interceptors = copied(values.interceptors);
   return Object.freeze({ ...values, interceptors, flags: readingFlags(values) });
 }
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function closeOptions(input?: CloseOptions | null): CloseSettings {
   return readOptions(closeTable, input, 'close');
 }
