@@ -76,8 +76,8 @@ export class Client extends ClientView {
   #last: ReturnType<typeof statsOf> | undefined;
 
   /**
-   * Changes the secrets: from now on, the first one signs and all are accepted. docs/secrets.md has an order
-   * of changes without failed calls.
+   * Changes the secrets: from now on, the first one signs and all are accepted. docs/secrets.md shows
+   * how to do so without failed calls.
    *
    * @throws {@link OptionError} if a secret is invalid; {@link ClosedError} if the client is closed
    */
