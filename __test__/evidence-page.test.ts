@@ -10,19 +10,10 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   scripts: Record<string, string>;
 };
 
-function rows(head: string): string[][] {
-  const tables = page.split('\n\n').filter((block) => block.startsWith(`| ${head} `));
-  return tables.flatMap((table) =>
-    table
-      .split('\n')
-      .slice(2)
-      .map((row) =>
-        row
-          .split('|')
-          .map((cell) => cell.trim())
-          .slice(1, -1),
-      ),
-  );
+function items(heading: string): string[] {
+  const section = page.split(`# ${heading}\n`)[1]!.split('\n#')[0]!;
+  const blocks = section.split(/\n(?=- )|\n\n/).filter((block) => block.startsWith('- '));
+  return blocks.map((block) => block.slice(2));
 }
 
 test('every file that the page names is there', (t) => {
@@ -42,17 +33,12 @@ test('every command that the page names is there', (t) => {
 });
 
 test('every promise and every recorded run names what shows it', (t) => {
-  const promises = rows('promise');
+  const promises = items('Promises');
   t.true(promises.length > 25);
-  for (const [promise, shown] of promises) {
-    t.regex(shown!, /`(__test__|crates)\/|`npm run |below/, promise);
-  }
-  const runs = rows('run');
+  for (const promise of promises) t.regex(promise, /:\s(`(__test__|crates)\/|`npm run |\[below)/);
+  const runs = items('Recorded runs');
   t.true(runs.length > 5);
-  for (const [run, figures] of runs) {
-    t.regex(run!, /^`npm run /);
-    t.regex(figures!, /\d/, run);
-  }
+  for (const run of runs) t.regex(run, /^`npm run .*?`: .*\d/);
 });
 
 /** Options with numbers that do not bound a peer. */
@@ -79,8 +65,9 @@ for (const [side, settings, described] of [
 ] as const) {
   test(`each limit of a ${side} is in docs/limits.md, and names the test that shows it`, (t) => {
     const shown = new Set<string>();
-    for (const [options, file] of rows(`options of a ${side}`)) {
-      const text = readFileSync(join(root, file!.slice(1, -1)), 'utf8');
+    for (const item of items(`Options of a ${side}`)) {
+      const [, file, options] = /^`(.*?)`: ([^]*)$/.exec(item)!;
+      const text = readFileSync(join(root, file!), 'utf8');
       for (const [, option] of options!.matchAll(/`(\w+)`/g)) {
         shown.add(option!);
         t.true(option! in settings, option);
