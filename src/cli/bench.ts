@@ -72,7 +72,6 @@ interface Load {
 class Run {
   /** In nanoseconds. */
   readonly latencies = createHistogram();
-  /** By message. */
   readonly failures = new Map<string, { count: number; status: number }>();
   failed = 0;
   isHopeless = false;

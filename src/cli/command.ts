@@ -20,7 +20,6 @@ export interface Flags {
 export interface Command {
   readonly name: string;
   readonly summary: string;
-  /** Follows the name. */
   readonly usage: string;
   readonly flags: FlagTable;
   /** Flags that several commands share. */
@@ -31,7 +30,6 @@ export interface Command {
   run(args: readonly string[], flags: Flags, terminal: Terminal): Promise<number>;
 }
 
-/** @param rest whether more arguments are allowed */
 export function takeArgs(
   args: readonly string[],
   names: readonly string[],

@@ -37,7 +37,6 @@ export const doctor: Command = {
   async run(args, flags, terminal) {
     const [url] = takeArgs(args, ['URL']);
     const endpoint = parseEndpoint(url!);
-    // Report wrong flags before the first step.
     const client = clientOf(url!, flags);
     try {
       return await new Examination(endpoint, client, flags, terminal).run();
@@ -370,7 +369,6 @@ async function within<T>(limit: number, promise: Promise<T>, late: () => Error):
   const passed = new Promise<never>((_resolve, reject) => {
     if (Number.isFinite(limit)) timer = setTimeout(() => reject(late()), limit);
   });
-  // It may reject after the time limit.
   promise.catch(() => {});
   try {
     return await Promise.race([promise, passed]);

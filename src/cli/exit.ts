@@ -30,7 +30,6 @@ export const EXIT = {
   internal: 70,
 } as const;
 
-/** The same as in docs/cli.md. */
 export const EXIT_MEANINGS: Readonly<Record<(typeof EXIT)[keyof typeof EXIT], string>> = {
   [EXIT.ok]: 'success',
   [EXIT.exception]: 'the function raised an exception',

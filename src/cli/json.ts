@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 
-/** Strings and numbers. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /** Turns integers that a number cannot hold exactly into bigints. */

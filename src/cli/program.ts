@@ -22,7 +22,6 @@ const COMMANDS: readonly Command[] = [
   doctor,
 ];
 
-/** @returns the exit status */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined) {

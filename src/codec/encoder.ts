@@ -208,7 +208,6 @@ export class Encoder extends ListWriter {
     }
   }
 
-  /** Returns how many integers it has written. */
   private writeIntegers(array: readonly unknown[], count: number): number {
     if (this.word + count > this.limit) this.grow(count);
     const { words } = this;

@@ -61,10 +61,9 @@ export class KeyPath {
   latest: KeyPath | undefined = undefined;
   #next: Map<string, KeyPath> | undefined = undefined;
   #joined: Uint8Array | undefined = undefined;
-  /** The last tape with this shape, and its index there. */
   tape = 0;
   index = 0;
-  /** How many objects were not written by {@link writer}. */
+  /** Objects that {@link writer} did not write. */
   uses = 0;
   writer: ValueWriter | undefined = undefined;
 
@@ -111,9 +110,7 @@ function fits(key: string): boolean {
   return key.length <= MAX_SHAPE_KEY_LENGTH && /^[\x01-\x7f]+$/.test(key);
 }
 
-/**
- * By name, V8 caches where each value is. In a loop it searches after hash tables or numeric keys.
- */
+/** V8 caches where a named property is. A loop over keys searches once it has met hash tables. */
 function generate(keys: readonly string[]): ValueWriter | undefined {
   const writes = keys.map(
     (key, index) =>

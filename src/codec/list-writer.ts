@@ -7,7 +7,6 @@ import { CHANGED } from './tape-writer.js';
 /** Drops what a failed item wrote, so the tape is always valid. */
 export abstract class ListWriter extends ObjectWriter {
   itemCount = 0;
-  /** Where the last complete item ends. */
   private readonly end = new Mark();
 
   protected beginItems(): void {

@@ -41,7 +41,6 @@ export class NativeDecoder {
     environment.installDecoder(this.functions, this.#control, words, floats, bytes, this.#input);
   }
 
-  /** Returns the memory that the tape refers to. */
   decode(bytes: Uint8Array, { flags, maxDepth, maxTerms }: DecodeSettings): Uint8Array {
     const control = this.#control;
     const length = byteLength(bytes);

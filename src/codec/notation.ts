@@ -45,7 +45,6 @@ export function toErlang(value: unknown, options?: ToErlangOptions): string {
  * ```ts run
  * import { atom, toElixir, tuple } from 'backwater';
  * console.log(toElixir(tuple(atom('ok'), { id: 1, name: 'x' }))); // {:ok, %{"id" => 1, "name" => "x"}}
- * console.log(toElixir({ id: 1, name: 'x' }, { objectKeys: 'atom' })); // %{id: 1, name: "x"}
  * ```
  */
 export function toElixir(value: unknown, options?: ToElixirOptions): string {

@@ -49,7 +49,6 @@ export function writeOpaque(writer: TapeWriter, value: object, kind: TermKind): 
   }
 }
 
-/** Writes a closure up to its terms, and returns them. */
 export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
   const what = 'a Fun';
   const parts = fun.parts ?? fail(what);
@@ -64,7 +63,6 @@ export function writeFunHead(writer: TapeWriter, fun: Fun): unknown[] {
   return [parts.oldIndex, parts.oldUniq, parts.pid, ...free];
 }
 
-/** Writes a native record up to its values, and returns them. */
 export function writeNativeRecordHead(writer: TapeWriter, record: NativeRecord): unknown[] {
   const what = 'a NativeRecord';
   const { module, name, exported, fields } = record;

@@ -17,7 +17,7 @@ const MAX_SIZE = 2 ** 28 - 1;
 const DEFAULT_SIZE = 8 * 1024 * 1024;
 const size = integer(1, MAX_SIZE, 'bytes');
 
-/** Has the properties that a program may have added to Object.prototype. */
+/** With the properties that a program has added to Object.prototype. */
 const anything: Record<string, unknown> = {};
 
 const revivers = listOf<Reviver>(
@@ -151,7 +151,7 @@ export const encodeTable = {
    * Whether to compress the encoding if that makes it smaller, or a level from 0 (none) to 9
    * (smallest).
    *
-   * `binary_to_term` reads it, and {@link decode} with `compressed`.
+   * To read it, {@link decode} needs `compressed`.
    */
   compressed: option<boolean | number>(
     {
@@ -161,14 +161,14 @@ export const encodeTable = {
     },
     false,
   ),
-  /** Ignored, so that one set of hooks fits both directions. */
+  /** Ignored, like `encoders` when decoding. */
   revivers: reading.revivers,
 };
 
 export const toErlangTable = {
   ...writing,
   ...charlists,
-  /** Ignored, so that one set of hooks fits both directions. */
+  /** Ignored, like `encoders` when decoding. */
   revivers: reading.revivers,
 };
 

@@ -117,7 +117,6 @@ function readMore(at: TapeCursor, items: unknown[], index: number, count: number
       at.at8 = start + (head >>> 4);
       items[next] = at.text8.substring(start, at.at8);
     } else if (head === LIST_OF_TWO && !exact && areDoubles(words, word + 1)) {
-      // Points come in large numbers.
       const { float } = at;
       at.word = word + 3;
       at.float = float + 2;

@@ -11,7 +11,6 @@ export interface SizeLimit {
 /** No message can be larger. */
 export const LARGEST: SizeLimit = { bytes: 2 ** 28 - 1 };
 
-/** Each container that the error passes adds its part of the path. */
 export class SerializeError extends Error {
   readonly #containers: object[] = [];
   readonly #steps: Step[] = [];
@@ -43,7 +42,6 @@ export class SerializeError extends Error {
     return this.#steps.toReversed().slice(0, count).map(textOf).join('');
   }
 
-  /** -1 without a cycle. */
   protected stepsToCycle(): number {
     const met = new Set<object>();
     return this.#containers.toReversed().findIndex((container) => {

@@ -8,7 +8,6 @@ import { generateReader, type ObjectReader, type ValueSource } from './generated
 export interface ReadShape {
   readonly keys: readonly string[];
   read(at: ValueSource): unknown;
-  /** Without revivers. */
   readPlain(at: ValueSource): Record<string, unknown>;
   keyTerm(index: number): unknown;
 }

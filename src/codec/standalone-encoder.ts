@@ -19,7 +19,6 @@ interface EncoderFunctions {
 }
 
 export interface Place {
-  /** How the path in an error begins. */
   readonly root: string;
   readonly limit: SizeLimit;
 }

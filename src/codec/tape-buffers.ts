@@ -8,10 +8,8 @@ export interface TapeBuffers {
 export interface Arrival {
   /** Where its tape is, unless it is large. */
   readonly buffers: TapeBuffers;
-  /** Its header's first word. */
   readonly frame: number;
   /** The number of a large message, or 0. */
   readonly large: number;
-  /** How many words of the term to skip. */
   readonly skip: number;
 }

@@ -20,7 +20,6 @@ export abstract class TapeCursor {
   word = 0;
   floats = NO_FLOATS;
   float = 0;
-  /** The current chunk, and the place of its next string. */
   text8 = '';
   at8 = 0;
   text16 = '';

@@ -24,7 +24,6 @@ const {
 
 const { indexIn, setIndexIn } = Atom;
 
-/** Integers that fit a word. */
 const MIN_INT = -(2 ** 27);
 const MAX_INT = 2 ** 27 - 1;
 /** Larger binaries bypass the tape, which saves a copy. */
@@ -50,7 +49,6 @@ export class TapeWriter extends TextWriter {
   private readonly keyAtoms = new Map<string, number>();
   private readonly shapes: KeyPath[] = [];
   protected shapeCount = 0;
-  /** The bytes at the end of the tape. */
   protected readonly sources: Uint8Array[] = [];
   protected sourceLength = 0;
 
@@ -200,7 +198,6 @@ export class TapeWriter extends TextWriter {
 
   protected writeBinary(value: Uint8Array): void {
     const length = byteLength(value);
-    // Also ensures that the length fits the word.
     this.addSize(length);
     this.put((length << 4) | BYTES);
     this.put(

@@ -19,7 +19,6 @@ const {
   WIDE_TEXT,
 } = tape;
 
-/** Free words that each write may use. */
 const ROOM = 16;
 /** Shorter ASCII goes into the words, which is faster. */
 const MAX_INLINE = 16;
@@ -43,7 +42,7 @@ export class TextWriter extends SharedBuffers {
   protected text = '';
   protected textLength = 0;
   protected chunkAt = 0;
-  /** Probably not ASCII. */
+  /** Text that is probably not ASCII. */
   protected wideText = '';
   protected wideLength = 0;
   protected wideChunkAt = 0;
@@ -68,7 +67,6 @@ export class TextWriter extends SharedBuffers {
     this.word += count;
   }
 
-  /** Returns its length in bytes. */
   putText(text: string): number {
     this.reserveBytes(text.length * 3);
     const length = this.bytes.utf8Write(text, this.byte);

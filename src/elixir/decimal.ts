@@ -12,9 +12,8 @@ const MAX_EXPONENT = 999_999_999;
 
 /**
  * Makes a `Decimal` from text, like `Decimal.new`: `'-1.50'`, `'12E+3'`, `'NaN'` or `'Infinity'`.
- *
- * Accepts 10,000 characters and exponents of nine digits. Since version 3.0, `Decimal.new` accepts
- * 34 digits and exponents up to 6,144.
+ * Accepts 10,000 characters and exponents of nine digits, more than `Decimal.new` since version
+ * 3.0.
  *
  * @throws `OptionError` if the text is not a decimal number
  */

@@ -79,26 +79,13 @@ export const elixirTable = {
 export interface ElixirOptions extends OptionsOf<typeof elixirTable> {}
 
 /**
- * Hooks for common Elixir structs, to spread into the options of a client, a server, a call,
- * `encode` or `decode`:
- *
- * | Elixir                              | JavaScript                      | and back             |
- * | ----------------------------------- | ------------------------------- | -------------------- |
- * | `DateTime`, of any time zone        | `Date`                          | `DateTime` in UTC    |
- * | `NaiveDateTime`, taken as UTC       | `Date`                          | see `encodeDates`    |
- * | `Date`                              | `Date`, its midnight in UTC     | see `encodeDates`    |
- * | `Time`                              | {@link Time}                    | `Time`               |
- * | `MapSet`                            | `Set`                           | `MapSet`             |
- * | `Range`                             | {@link Range}                   | `Range`              |
- * | `URI` that is absolute              | `URL`                           | `URI`                |
- * | `Version`                           | {@link Version}                 | `Version`            |
- * | `Decimal`                           | string such as `'1.50'`         | see `elixir.decimal` |
- * | `Regex` that JavaScript can read    | `RegExp`                        | not sent             |
- * | structs of your own                 | see `structs`                   | the same             |
+ * Hooks for Elixir's dates, times, sets, ranges, URIs, versions, decimals, regular expressions and
+ * your own structs, to spread into the options of a client, a server, a call, `encode` or `decode`.
+ * [Elixir values](https://github.com/backwater-rpc/backwater-node/blob/main/docs/elixir.md) lists
+ * them all.
  *
  * Microseconds are cut to the milliseconds of a `Date`. Values that JavaScript cannot hold stay
- * maps: other calendars, years beyond 9999, decimals with more than 10,000 digits, hosts with more
- * than 253 characters.
+ * maps, and so do years beyond 9999.
  *
  * @throws `OptionError` naming the option that is unknown or has a wrong value
  * @example

@@ -22,10 +22,8 @@ const hooks: JavaScriptHooks = Object.freeze({
 /**
  * Hooks for JavaScript's own values between Node services, to spread into the options of both
  * sides: `Date`, `Set`, `URL`, `Error` with `cause`, `code`, `data` and `errors`, `ArrayBuffer`,
- * `DataView` and typed arrays. A `Uint8Array` arrives as a `Buffer`.
- *
- * Each becomes a tuple such as `{'$date', 1700000000000}`. For Elixir, use `elixir()` of
- * `backwater/elixir` instead. If you join the lists of both, the first match counts.
+ * `DataView` and typed arrays. A `Uint8Array` arrives as a `Buffer`. For Elixir, use `elixir()` of
+ * `backwater/elixir` instead.
  *
  * @example
  * ```ts run

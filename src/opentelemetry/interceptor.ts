@@ -45,12 +45,10 @@ export const SCOPE = 'backwater';
  *
  * @example
  * ```ts
- * import { Client, startClearServer } from 'backwater';
+ * import { Client } from 'backwater';
  * import { opentelemetry } from 'backwater/opentelemetry';
  * const interceptors = [opentelemetry()];
- * const secret = process.env.SECRET!;
- * const server = await startClearServer(secret, { math: { sum: (a: number) => a } }, { interceptors });
- * const client = new Client({ url: server.url, secret, interceptors });
+ * const client = new Client({ url: '127.0.0.1:8080', secret: process.env.SECRET!, interceptors });
  * ```
  */
 export function opentelemetry(options: OpenTelemetryOptions = {}): Interceptor {

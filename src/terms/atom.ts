@@ -14,7 +14,6 @@ export const MAX_ATOM_LENGTH = 255;
 export class Atom {
   /** 0 to 255 characters. */
   readonly name: string;
-  /** The last tape with this atom, and its index there. */
   #tape = 0;
   #index = 0;
 
@@ -62,7 +61,7 @@ export class Atom {
   }
 }
 
-/** The program's own atoms, by {@link keyOf}. */
+/** The program's own atoms. */
 const own = new Map<string, Atom>();
 /** Atoms from the wire. */
 const foreign = new Map<string, WeakRef<Atom>>();

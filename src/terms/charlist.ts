@@ -2,8 +2,8 @@ import { TermError } from './term-error.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
 /**
- * Turns text into a list of code points, Erlang's strings. Plain strings become binaries, Elixir's
- * strings. Erlang's `string` module takes either.
+ * Turns text into an Erlang string, a list of code points. Plain strings become binaries instead,
+ * Elixir's strings.
  *
  * @throws {@link TermError} if the text has a lone surrogate
  */
@@ -20,9 +20,8 @@ export function charlist(text: string): number[] {
  * @throws {@link TermError} if it is not a list of Unicode scalar values
  * @example
  * ```ts
- * import { call, charlist, charlistToString } from 'backwater';
- * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
- * const upper = charlistToString(await call(target, 'string', 'to_upper', [charlist('hello')]));
+ * import { charlistToString } from 'backwater';
+ * charlistToString([104, 105]); // 'hi'
  * ```
  */
 export function charlistToString(list: unknown): string {

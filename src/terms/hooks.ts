@@ -21,10 +21,7 @@ export const toTerm: unique symbol = Symbol.for('backwater.toTerm') as never;
 
 /** Encodes objects of classes that are not your own. */
 export interface Encoder<Value = any> {
-  /**
-   * Includes subclasses, and `Date`, `Error`, `RegExp`, `Set` and `URL` of other realms, such as a
-   * `vm` context.
-   */
+  /** Includes subclasses, and `Date`, `Error`, `RegExp`, `Set` and `URL` of other realms. */
   readonly class: abstract new (...args: never[]) => Value;
   /** Returns a term, which may contain other such objects. */
   toTerm(value: Value): unknown;

@@ -75,12 +75,7 @@ function isMark(mark: unknown): boolean {
  * import { atom, call, isTuple } from 'backwater';
  * const target = { url: '127.0.0.1:8080', secret: 'at least 32 bytes of random data' };
  * const result = await call(target, 'accounts', 'find', [42]);
- * if (isTuple(result, atom('ok'), 2)) {
- *   const [, account] = result;
- *   console.log(account);
- * } else if (isTuple(result, atom('error'), 2)) {
- *   console.error(result[1]);
- * }
+ * if (isTuple(result, atom('ok'), 2)) console.log(result[1]);
  * ```
  */
 export function isTuple(value: unknown): value is Tuple;

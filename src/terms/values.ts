@@ -135,7 +135,6 @@ export class ImproperList {
         'the tail of an improper list must not be a list; append its items to the others',
       );
     }
-    // Encoding checks the parts, since encoders may apply.
     this.items = items as readonly Term[];
     this.tail = tail as Term;
     Object.freeze(this);
@@ -248,7 +247,7 @@ export class ExternalFunction {
     brand(this, TERM, 'external_function');
   }
 
-  /** The module. */
+  /** Its module. */
   readonly module: Atom;
   /** Its name. */
   readonly function: Atom;
