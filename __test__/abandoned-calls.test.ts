@@ -2,7 +2,6 @@ import test from 'ava';
 import { type LoadedServer, request, send, startLoaded, statusOf } from './support/load.js';
 import { eventually } from './support/stalling.js';
 
-/** Resets the connections of calls that never settle, until a number are abandoned. */
 async function abandon(
   server: LoadedServer,
   count: number,

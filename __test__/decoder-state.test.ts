@@ -12,8 +12,6 @@ import {
   tuple,
 } from '../src/index.js';
 
-// The next call works, however decoding stops.
-
 const small = { id: 1, tags: ['a', 'b'], at: [0.5, 1.5], hooked: tuple(atom('hook'), 7) };
 const large = Array.from({ length: 30_000 }, (_, index) => ({ ...small, id: index }));
 const messages = { small: [small], large };

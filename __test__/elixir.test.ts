@@ -233,7 +233,6 @@ test('classes of your own stand for structs', (t) => {
   t.true(back[0] instanceof Point);
   t.deepEqual(back, [point, { at: new Date(5) }]);
   t.is(back[0].length, 5);
-  // Inner values are revived first, and no field can change the prototype.
   const nested = new Point(point as never, new Set([1]) as never);
   t.deepEqual(decode(encode(nested, hooks), hooks) as unknown, nested);
   const evil = fromErlang(

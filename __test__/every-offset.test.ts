@@ -16,7 +16,6 @@ import { secret } from './support/rpc.js';
 
 const KINDS: readonly FaultKind[] = ['cut', 'reset', 'stall', 'split', 'corrupt'];
 const LANES = 48;
-/** In milliseconds. A corrupted length can leave both ends waiting. */
 const TIMES = { stall: 400, corrupt: 1500 };
 const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 };
 

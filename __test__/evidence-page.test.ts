@@ -41,7 +41,6 @@ test('every promise and every recorded run names what shows it', (t) => {
   for (const run of runs) t.regex(run, /^`npm run .*?`: .*\d/);
 });
 
-/** Options with numbers that do not bound a peer. */
 const NO_LIMITS = new Set([
   'port',
   'gzipLevel',

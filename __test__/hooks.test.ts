@@ -269,7 +269,6 @@ test('a reviver may decode, encode and read responses', async (t) => {
   const value = { amount: [5], answer: new Money(8) };
   const bytes = encode([new Money(5), 'after']);
   t.deepEqual(decode(bytes, { revivers: [nested] }), [value, 'after'] as never);
-  // The outer term is first the arguments, then the result of a call.
   const client = connect(t, server, { revivers: [nested] });
   t.deepEqual(await client.call('m', 'echo', [[new Money(5), 'after']]), [value, 'after']);
   const amount = (given: typeof value): unknown => given.answer.amount;

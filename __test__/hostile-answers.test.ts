@@ -36,7 +36,6 @@ for (const [what, answering, outcome] of answerings) {
   });
 }
 
-/** Answers each request as the test says, and then correctly. */
 function peer(answering: Answering): {
   onSocket(socket: Socket): void;
   calm(): void;

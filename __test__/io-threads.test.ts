@@ -14,7 +14,6 @@ function ioThreads(): number {
   }).length;
 }
 
-/** Runs a program with the library as `b` and the environment variable. */
 function run(
   program: string,
   variable: string,

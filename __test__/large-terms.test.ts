@@ -21,7 +21,6 @@ import {
 } from '../src/index.js';
 import { connect, secret, serve } from './support/rpc.js';
 
-/** About ten parts. */
 const MANY = 60_000;
 /** Describing the difference takes minutes for such values. */
 function isSame(t: ExecutionContext, actual: unknown, expected: unknown): void {
@@ -228,7 +227,6 @@ test('large binaries are encoded at any place', (t) => {
   t.is((again[0] as Buffer).length, 65_535);
   const [key, data] = [...(again[3] as Map<Buffer, Buffer>)][0]!;
   t.true(key.equals(binary(80_000)) && data.equals(binary(90_000)));
-  // The same with binaries too small to be out of band.
   const parts = value.slice(0, 2).map((one) => encode(one).subarray(1));
   t.true(encoded.subarray(6).equals(Buffer.concat([...parts, encoded.subarray(6 + 131_081)])));
 });

@@ -7,7 +7,6 @@ import { root } from './support/vectors.js';
 
 const library = pathToFileURL(join(root, 'build-test', 'src', 'index.js')).href;
 
-/** Runs a program with the library as `b`. */
 function run(program: string): { status: number | null; stdout: string; stderr: string } {
   const source = `const b = await import(${JSON.stringify(library)});\n${program}`;
   const { status, stdout, stderr } = spawnSync(

@@ -83,7 +83,6 @@ test.serial(
     });
     const silent = await raw(t, server);
     t.is(await rest(silent), '');
-    // The limit is for the head alone.
     const lenient = await serve(t, echo, { headersTimeout: 500, recvTimeout: 60_000 });
     const request = make({ target: '/backwater/1/echo/size/1', body: encode(['text']) });
     await inTime('a body that comes later is taken', async () => {
@@ -124,7 +123,6 @@ test.serial(
       await new Promise((resolve) => setTimeout(resolve, 1500));
       return (await statusOf(socket, call())) === 200;
     });
-    // The start of the next request ends the idle time.
     await inTime('half a request is answered', async () => {
       const dripping = await raw(t, server);
       if ((await statusOf(dripping, call())) !== 200) return false;

@@ -76,7 +76,6 @@ test('streams that end in random ways leave nothing behind', async (t) => {
   t.true(left.descriptors <= before.descriptors, stdout);
 });
 
-/** A program that writes a line once calls of every kind are in flight. */
 const inFlight = `
   const b = await import(${JSON.stringify(library)});
   const secret = 'at least 32 bytes of random data';

@@ -35,7 +35,6 @@ const kinds: Record<string, () => Buffer> = {
   binary: () => encode([Buffer.alloc(SIZE - 100, 255)]),
   text: () => encode(['x'.repeat(SIZE - 100)]),
   records: () => encode([Array.from({ length: 13_000 }, (_, index) => record(index))]),
-  // They take forty times their size.
   'empty lists': () => emptyLists(SIZE / 4 - 100),
 };
 

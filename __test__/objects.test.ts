@@ -220,7 +220,6 @@ test('properties of Object.prototype are neither encoded nor called', (t) => {
   const remember = (item: unknown): void => {
     calls.push(item);
   };
-  // Once more than it takes to generate code.
   const wide = objectOf(Array.from({ length: 80 }, (_, index) => [`k${index}`, index]));
   const inputs = [
     { own: 1, trap: 2, fixed: 3 },

@@ -13,8 +13,6 @@ import {
 import { answer } from './support/hostile-answers.js';
 import { connect, secret, tcpServer } from './support/rpc.js';
 
-// Errors have the offset of the wrong byte as a property and in their message.
-
 const binary = (text: string): number[] => [109, 0, 0, 0, text.length, ...Buffer.from(text)];
 const decoding = {
   decodeUnsafeTerms: false,

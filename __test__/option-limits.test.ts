@@ -14,7 +14,6 @@ const MAX_SIZE = 2 ** 28 - 1;
 /** Linux takes at most 32,767 s for half of `deadPeerTimeout`. */
 const TIMES = [65_534_000, 65_536_000, MAX_TIME, Infinity];
 
-/** A small call must succeed with values at the limits of each option. */
 const ofServers: Readonly<Partial<Record<keyof ServerOptions, readonly number[]>>> = {
   recvTimeout: TIMES,
   headersTimeout: TIMES,

@@ -56,10 +56,8 @@ const NAMES = {
 };
 const COUNTS = { good: [1, MAX_TIME, Infinity], bad: [0, MAX_TIME + 1, 1.5, '1'] };
 
-/** A signal of an old polyfill, without `throwIfAborted`. */
 const half = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
 
-/** Values on both sides of every limit, and the operations that take the option. */
 const options: readonly (readonly [
   name: string,
   of: readonly string[],
@@ -160,7 +158,6 @@ const options: readonly (readonly [
     ['client'],
     { good: ['billing', '~', 'x'.repeat(64)], bad: ['', 'a b', 'é', 'x'.repeat(65), 1] },
   ],
-  // Valid metadata is copied; see metadata.test.ts.
   [
     'metadata',
     ['client', 'call'],

@@ -26,7 +26,6 @@ const child = fileURLToPath(new URL('support/scarce-child.js', import.meta.url))
 );
 
 test('arguments and results that are larger than memory is given fail one call each', async (t) => {
-  // More than an encoding can have, in one string, in many, and in numbers.
   const text = 'x'.repeat(2 ** 28 + 1);
   const texts = Array.from({ length: 40 }, () => 'y'.repeat(2 ** 23));
   const numbers = { length: 2 ** 32 - 1 };

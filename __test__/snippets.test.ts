@@ -20,7 +20,6 @@ function blocksIn(language: string): { place: string; text: string }[] {
   });
 }
 
-/** Returns the errors of a program that reads one block in base64 per line. */
 function complaints(blocks: readonly { place: string; text: string }[], command: string[]) {
   const input = blocks.map(({ text }) => `${Buffer.from(text).toString('base64')}\n`).join('');
   const [program, ...args] = command;

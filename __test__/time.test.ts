@@ -24,7 +24,6 @@ interface Stalled {
   readonly client?: Client;
 }
 
-/** Peers that stall in a phase; each test makes its own. */
 const stalls: Readonly<Record<string, (t: ExecutionContext) => Promise<Stalled>>> = {
   async queued(t) {
     const server = await serve(t, { m: { f: () => new Promise(() => {}) } });
@@ -213,7 +212,6 @@ test.serial(
     }
     const told = heads.map((head) => /^x-backwater-timeout: (\d+)\r?$/m.exec(head)?.[1]);
     t.is(told[0], undefined);
-    // The rest of the tighter limit at the time of sending.
     t.true(Number(told[1]) > 0 && Number(told[1]) <= LONG, String(told));
     t.is(told[2], String(LONG / 2));
     for (const [index, head] of heads.entries()) {

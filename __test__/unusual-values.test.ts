@@ -131,8 +131,6 @@ test('fields of values are checked again', (t) => {
   t.is(roundTrip('fine'), 'fine');
 });
 
-// Getters
-
 const thrown: Readonly<Record<string, () => unknown>> = {
   'an error': () => new Error('mine'),
   'a TypeError': () => new TypeError('mine'),
@@ -262,7 +260,6 @@ test('built-in objects of another realm are recognized', (t) => {
   const errors = [{ class: Error, toTerm: ({ message }: Error) => message }];
   t.is(roundTrip(encode(foreign("new TypeError('x')"), { encoders: errors })) !== undefined, true);
   t.is(decode(encode(foreign("new TypeError('x')"), { encoders: errors })), 'x');
-  // A program's own class of such a name.
   class Own {}
   const named = Object.defineProperty(class {}, 'name', { value: 'Date' });
   const encoders = [{ class: named, toTerm: () => 'wrong' }];
@@ -315,8 +312,6 @@ test('instanceof distinguishes subclasses of value classes', (t) => {
     t.false(value instanceof Float || value instanceof Atom);
   }
 });
-
-// Shapes
 
 function run(program: string, ...flags: string[]): unknown {
   const library = pathToFileURL(join(root, 'build-test', 'src', 'index.js')).href;

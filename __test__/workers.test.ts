@@ -36,7 +36,6 @@ async function start(t: ExecutionContext, options: ServerOptions = {}): Promise<
   return server;
 }
 
-/** The URL of a module with this source, which lasts as long as the test. */
 function moduleOf(t: ExecutionContext, source: string): URL {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-workers-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));

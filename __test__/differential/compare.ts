@@ -44,7 +44,6 @@ export function decodeHere(bytes: Uint8Array): Own {
   }
 }
 
-/** Returns how the two answers differ; undefined if they agree. */
 export function compare({ bytes, own, erlang }: Case): Difference | undefined {
   const found = (kind: DifferenceKind, ours = describeOwn(own)): Difference => ({
     kind,

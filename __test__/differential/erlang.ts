@@ -37,7 +37,6 @@ export class Erlang {
     this.#questions = 0;
   }
 
-  /** Returns fewer answers than questions if Erlang has ended. */
   async #ask(questions: readonly Question[]): Promise<ErlangDescription[]> {
     this.#terms ??= startErlangTerms();
     const answers = await this.#terms.describe(

@@ -15,7 +15,6 @@ const refusedHere = (name: string, message: RegExp): Known => ({
 
 const ABOUT_CONTENT = new Set(['taken here only', 'another value', 'another encoding']);
 const NATIVE_RECORD = /C\0\0[\0-\x04][^][\0\x01]/;
-/** FLOAT_EXT whose 31 bytes are all text. */
 const FULL_FLOAT = /c[^\0]{31}/s;
 
 const KNOWN: readonly Known[] = [

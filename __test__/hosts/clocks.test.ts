@@ -33,7 +33,6 @@ const FROZEN = `
   };
 `;
 
-/** Everything in the library that waits or reads a clock. */
 const USE = `
   const use = async ({ Client, expose, startClearServer, encode, decode }) => {
     const modules = {

@@ -1,7 +1,6 @@
 import test from 'ava';
 import { runProgram } from './programs.js';
 
-/** Loads each entry point, and makes one call of each kind. */
 const USE = `
   const { Client, decode, encode, startClearServer } = await import(library);
   await import(terms);

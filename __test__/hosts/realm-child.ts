@@ -25,7 +25,6 @@ const environment = createContext({
   setTimeout: (...args: Parameters<typeof setTimeout>) => Number(setTimeout(...args)),
 });
 
-/** jsdom's objects that a program may pass to the library. */
 const furnish = runInContext(
   `(nodeURL) => {
   globalThis.global = globalThis.window = globalThis;

@@ -1,4 +1,3 @@
-/** A program that only sees the globals of its environment; see realm-child.ts. */
 import type * as backwater from '../../src/index.js';
 
 export async function main(

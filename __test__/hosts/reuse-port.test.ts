@@ -8,7 +8,6 @@ import { PATIENT, secret, serve } from '../support/rpc.js';
 
 const child = fileURLToPath(new URL('./sharing-child.js', import.meta.url));
 
-/** Starts a program that ends with the test; returns its lines. */
 function start(t: ExecutionContext, ...args: string[]): AsyncIterator<string> {
   const program = spawn(process.execPath, [child, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],

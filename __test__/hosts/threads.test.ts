@@ -5,7 +5,6 @@ import { runNode } from '../support/child.js';
 import { root } from '../support/vectors.js';
 import { library, runProgram } from './programs.js';
 
-/** A worker thread that uses the codec, and must end by itself. */
 const USE_TERMS = `
   import { Worker } from 'node:worker_threads';
   const code = \`

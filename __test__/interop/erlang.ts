@@ -4,7 +4,7 @@ import { projectRoot } from '../support/root.js';
 import { Silence } from '../support/silence.js';
 import type { VectorTerm } from '../support/vectors.js';
 
-/** A peer hangs if it is silent for this many milliseconds. */
+/** A peer hangs if it stays silent for this many milliseconds. */
 const answerTimeout = 240_000;
 /** Milliseconds until a peer must end once its stdin is closed. */
 const closeTimeout = 2_000;
@@ -43,7 +43,6 @@ type HeaderChanges = Readonly<Record<string, string | null>>;
 export interface ErlangCallOptions {
   readonly secret?: string | Uint8Array;
   readonly compressionThreshold?: number;
-  /** Whether to send and accept gzip. */
   readonly gzip?: boolean;
   readonly minorVersion?: 1 | 2;
   readonly decodeUnsafeTerms?: boolean;
@@ -173,7 +172,6 @@ export type ErlangDescription =
       readonly used: number;
       readonly term: VectorTerm;
       readonly reencoded: string;
-      /** Whether the other encoding, if any, has the same term. */
       readonly same?: boolean;
     }
   | { readonly error: string };

@@ -391,7 +391,6 @@ async function npm(cwd, ...args) {
   await run('npm', args, { cwd, env, shell: process.platform === 'win32' });
 }
 
-/** Makes npm use only the registry on loopback. */
 function registryOptions() {
   return {
     npm_config_registry: registry.url,

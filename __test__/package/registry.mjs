@@ -9,9 +9,6 @@ import { fileURLToPath } from 'node:url';
 
 const verdaccio = fileURLToPath(new URL('node_modules/verdaccio/bin/verdaccio', import.meta.url));
 
-/**
- * Starts the registry with its files in `folder`; returns its URL, and a function that stops it.
- */
 export async function startRegistry(folder) {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();

@@ -273,7 +273,6 @@ test('without pings, idleTimeout ends a stream that is silent; with pings it goe
   t.is((own.error as TimeoutError).option, 'idleTimeout');
 
   const pinging = await RemoteServer.start(t, { streamPingInterval: 20 });
-  // However slow the machine, a ping comes within 10 seconds.
   const patient = connect(t, pinging);
   const stream = patient.stream('s', 'once', [], { idleTimeout: 10_000, timeout: 15_000 });
   const pinged = await untilFailure(stream);

@@ -166,7 +166,6 @@ export const leaf: fc.Arbitrary<unknown> = fc.oneof(
   opaque,
 );
 
-/** Keys of plain objects, including hostile ones. */
 export const key: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('a', 'b', 'id', 'name', 'value', 'x1', 'x2') },
   { weight: 2, arbitrary: name },

@@ -58,7 +58,6 @@ export class Authority {
     );
   }
 
-  /** Issues a certificate, by default for this machine. */
   server(request: Partial<Request> = {}): Certificate {
     return this.issue({ subject: '/CN=localhost', names: SERVER_NAMES, ...request });
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Even on a busy machine, a process that takes longer hangs. */
+/** A process that takes longer hangs, even on a busy machine. */
 const PATIENCE = 240_000;
 
 export interface Ended {

@@ -8,7 +8,6 @@ import type { ClosingPlan, ClosingReport } from './closing.js';
 const plan = JSON.parse(process.argv[2]!) as ClosingPlan;
 const report: ClosingReport = { connections: 0, requests: 0, closed: 0 };
 
-/** Returns the length of the first message, or `undefined` if it is incomplete. */
 function messageLength(bytes: Buffer): number | undefined {
   const head = bytes.indexOf('\r\n\r\n');
   if (head < 0) return undefined;

@@ -118,7 +118,6 @@ export class Dnsmasq {
   }
 }
 
-/** DNS uses UDP and TCP. */
 async function isFreeForDns(port: number): Promise<boolean> {
   const socket = createSocket('udp4');
   try {

@@ -13,7 +13,6 @@ import { dirname, join, relative, sep } from 'node:path';
 import { projectRoot } from './root.js';
 
 export interface Example {
-  /** Relative to the root of the project. */
   readonly page: string;
   readonly line: number;
   readonly language: 'ts' | 'js';
@@ -130,7 +129,6 @@ export class ExampleFolder {
     });
   }
 
-  /** Returns the compiler's errors. */
   complaints(example: Example): readonly string[] {
     return this.#complaints.get(sourcePath(example)) ?? [];
   }

@@ -98,11 +98,9 @@ export async function member(
   return server;
 }
 
-/** A server in a separate process, to be killed. */
 export interface ServerProcess {
   readonly url: string;
   readonly index: number;
-  /** Resolves when the server holds this many calls. */
   holding(count: number): Promise<void>;
   kill(): Promise<void>;
 }

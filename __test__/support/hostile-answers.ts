@@ -6,7 +6,6 @@ import { secret } from './rpc.js';
 
 // Answers of a hostile server, which may know the secret.
 
-/** How an answer differs from a correct one. */
 export interface AnswerParts {
   readonly status?: number;
   readonly reason?: string;
@@ -76,7 +75,6 @@ function flood(socket: Socket, piece: Buffer): void {
   write();
 }
 
-/** Writes a piece every few milliseconds. */
 function drip(socket: Socket, piece: string): void {
   const timer = setInterval(() => {
     if (socket.destroyed) clearInterval(timer);

@@ -48,7 +48,6 @@ export async function startLoaded(
 
 /** A client whose thread blocks while answers arrive. */
 export interface LoadedClient {
-  /** Makes calls at once, and resolves to how many have returned. */
   call(count: number): Promise<number>;
   growth(): number;
 }
@@ -119,7 +118,6 @@ export function request(name: string, args: readonly unknown[] | Buffer, gzip = 
     : signed({ target: `/backwater/1/m/${name}/${arity}`, body: encoded });
 }
 
-/** Encodes a call of `m` with compressed arguments. */
 export function gzipped(name: string, body: Buffer, arity = 1): Buffer {
   const headers = { 'content-encoding': 'gzip' };
   return signed({ target: `/backwater/1/m/${name}/${arity}`, body, headers });

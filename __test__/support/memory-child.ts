@@ -9,7 +9,6 @@ interface Use {
   readonly rss: number;
 }
 
-/** Returns the megabytes in use after a garbage collection and finalizers. */
 async function settle(): Promise<Use> {
   for (let round = 0; round < 6; round++) {
     globalThis.gc!();

@@ -100,7 +100,6 @@ function prepared(
       }
     };
     for (const [index, bytes] of encoded.entries()) {
-      // Often enough to generate a reader.
       for (let round = 0; round < (index < 11 ? 300 : 3); round++) {
         check(`value ${index}`, () => isDeepStrictEqual(decode(bytes), expected[index]));
       }

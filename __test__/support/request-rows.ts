@@ -18,8 +18,6 @@ import {
   type SignedParts,
 } from './signing.js';
 
-// Parts of request tables, and the test of each row.
-
 /** The expected answer to the first of two requests on a connection. */
 export interface Expected {
   /** The value of the call, or the status and text of a refusal; null for no answer. */
@@ -109,7 +107,6 @@ const modules = {
   },
 };
 
-/** Makes a test of each row. */
 export function tryRows(rows: readonly Row[]): void {
   let server: Server;
   test.before(async () => {
@@ -139,7 +136,6 @@ export function tryRows(rows: readonly Row[]): void {
   }
 }
 
-/** Checks the signature of an answer, if any, and reads it. */
 function read(request: Buffer, { status, headers, body }: RawAnswer): unknown {
   if (!headers.has('signature')) return [status, body.toString()];
   const requestId = /^x-request-id: *(.*?)\r?\n/m.exec(request.toString('latin1'))![1]!;

@@ -45,7 +45,6 @@ export interface TermVector {
 
 export const root = projectRoot();
 
-/** The lines of a file, such as `terms/named.jsonl`. */
 export function readVectors<T>(file: string): T[] {
   const text = readFileSync(join(root, '__test__', 'vectors', file), 'utf8');
   return text

@@ -12,7 +12,6 @@ import {
 } from '../../src/index.js';
 import { value } from './arbitraries.js';
 
-/** Whether Erlang and Elixir can write a term in exact form. */
 export function isWritable(term: unknown): boolean {
   if (term instanceof Atom) return !/[\ufffe\uffff]/.test(term.name);
   if (term instanceof ExternalFunction) return isWritable(term.module) && isWritable(term.function);

@@ -61,7 +61,6 @@ function deploy(application) {
   cpSync(installed, join(application, 'node_modules'), { recursive: true });
 }
 
-/** Runs a command; resolves to its status and the output of both streams. */
 export function run(cwd, command, ...args) {
   const path = [dirname(process.execPath), bun, process.env.PATH];
   const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _test, NODE_ENV: _env, ...rest } = process.env;

@@ -1,4 +1,3 @@
-// Threads and processes that come and go, as in pools and process managers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { application, run } from './application.mjs';

@@ -23,7 +23,6 @@ for (const [runner, description, links] of [
   }
 }
 
-/** Constructors of the runner's realm make all values and options. */
 const REALM = `
 const modules = {
   m: {

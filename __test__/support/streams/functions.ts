@@ -173,7 +173,6 @@ export const s = {
     },
     { context: true },
   ),
-  /** Writes a file when it ends. */
   async *leaves(path: string) {
     try {
       for (;;) yield Buffer.alloc(1000);
