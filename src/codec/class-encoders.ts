@@ -24,7 +24,6 @@ export function termOf(hook: Hook): unknown {
   }
 }
 
-/** Instances of these are recognized in every realm. */
 const builtIns: Readonly<Record<string, (value: unknown) => boolean>> = {
   ArrayBuffer: types.isArrayBuffer,
   DataView: types.isDataView,

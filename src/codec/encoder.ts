@@ -55,8 +55,8 @@ const sizeOf = Object.getOwnPropertyDescriptor(Map.prototype, 'size')!.get as (
 ) => number;
 
 /**
- * Writes JavaScript values as tapes. Writing may stop anywhere, because getters throw, the stack
- * overflows or V8 terminates execution, so the next tape depends only on where it begins.
+ * Writing may stop anywhere, because getters throw, the stack overflows or V8 terminates it. So the
+ * next tape depends only on where it begins.
  */
 export class Encoder extends ListWriter {
   private encoders: readonly ClassEncoder[] | undefined = undefined;
@@ -65,7 +65,7 @@ export class Encoder extends ListWriter {
   /**
    * Writes a value and returns the place of the tape's header.
    *
-   * @param root how the path in an error begins: `args`, `result`, `value`
+   * @param root how the path in an error begins
    * @param called the public function whose caller begins the stack of an error
    * @throws TermError, or what a getter threw
    */

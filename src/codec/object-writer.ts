@@ -97,11 +97,7 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     }
   }
 
-  /**
-   * One loop writes keys and values, because listing the keys first takes three times as long.
-   *
-   * @param inherits whether the object may inherit enumerable properties
-   */
+  /** One loop writes keys and values, because listing the keys first takes three times as long. */
   protected writePairs(value: Properties, depth: number, inherits: boolean): void {
     this.put(0);
     const head = this.word - 1;

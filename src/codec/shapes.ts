@@ -111,11 +111,7 @@ function readRarely(at: ValueSource, keys: readonly string[]): Record<string, un
 
 const EMPTY = {};
 
-/**
- * Sets an own property even if the prototype has a setter (`__proto__`) or is frozen.
- *
- * @param count how many keys the object will have
- */
+/** Sets an own property even if the prototype has a setter (`__proto__`) or is frozen. */
 export function setOwn(
   object: Record<string, unknown>,
   key: string,

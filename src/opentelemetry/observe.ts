@@ -17,7 +17,7 @@ import { ATTRIBUTE, CLIENT, type Metric, SERVER } from './names.js';
 export interface ObserveOptions {
   /** Default: the provider that the SDK has registered. */
   readonly meterProvider?: MeterProvider | undefined;
-  /** Attributes of all figures, to distinguish clients or servers. */
+  /** To distinguish clients or servers. */
   readonly attributes?: Attributes | undefined;
 }
 

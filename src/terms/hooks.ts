@@ -7,14 +7,14 @@
  *
  * @example
  * ```ts run
- * import { atom, encode, toElixir, toTerm, tuple } from 'backwater';
+ * import { atom, toElixir, toTerm, tuple } from 'backwater';
  * class Money {
- *   constructor(readonly amount: number, readonly currency: string) {}
+ *   constructor(readonly amount: number) {}
  *   [toTerm]() {
- *     return tuple(atom('money'), this.amount, this.currency);
+ *     return tuple(atom('money'), this.amount);
  *   }
  * }
- * console.log(toElixir({ price: new Money(250, 'EUR') })); // %{"price" => {:money, 250, "EUR"}}
+ * console.log(toElixir({ price: new Money(250) })); // %{"price" => {:money, 250}}
  * ```
  */
 export const toTerm: unique symbol = Symbol.for('backwater.toTerm') as never;
