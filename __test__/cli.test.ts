@@ -372,7 +372,7 @@ test('the exit status says what went wrong', async (t) => {
 
 test('each kind of failure has its exit status, and the page has them all', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
-  const listed = page.matchAll(/^\| (\d+) +\| (.*?) +\|$/gm);
+  const listed = page.matchAll(/^- (\d+): (.+)$/gm);
   t.deepEqual(
     Array.from(listed, ([, status, meaning]) => [Number(status), meaning]),
     Object.values(EXIT).map((status) => [status, EXIT_MEANINGS[status]]),
