@@ -10,28 +10,6 @@ function script(name: string): string {
   return join(root, 'bench', name, 'process.mjs');
 }
 
-test('worker threads terminated in the middle of calls take nothing with them', async (t) => {
-  const { code, signal, stdout, stderr } = await run([script('lives'), library, '25']);
-  t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
-  const result = JSON.parse(stdout) as {
-    ended: number;
-    pending: number;
-    connections: number;
-    before: { descriptors: number; threads: number };
-    left: { descriptors: number; threads: number };
-    resources: string[];
-  };
-  t.is(result.ended, 25);
-  t.is(result.pending, 0);
-  t.true(result.connections <= 1);
-  t.true(result.left.descriptors <= result.before.descriptors, stdout);
-  t.true(result.left.threads <= result.before.threads, stdout);
-  t.deepEqual(
-    result.resources.filter((name) => !/^(PipeWrap|TTYWrap)$/.test(name)),
-    [],
-  );
-});
-
 test('thousands of calls of mixed sizes and failures leave the memory as it was', async (t) => {
   const { code, stdout, stderr } = await run(['--expose-gc', script('soak'), library, '4000']);
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' });

@@ -2,8 +2,7 @@
  * A horizontal bar chart as SVG.
  *
  * @param {string} title
- * @param {Record<string, { name: string, value: number, label?: string }[]>} groups bars of each series,
- * same names; a label stands beside its bar instead of the value
+ * @param {Record<string, { name: string, value: number, label?: string }[]>} groups by series, with the same names
  * @param {number} [mark] where a line stands
  */
 export function barChart(title, groups, mark) {

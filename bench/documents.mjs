@@ -1,4 +1,3 @@
-// The data that benchmarks work on.
 import { randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { atom, tuple } from 'backwater';
@@ -6,7 +5,6 @@ import { atom, tuple } from 'backwater';
 const data = (name) =>
   JSON.parse(readFileSync(new URL(`../examples/data/${name}.json`, import.meta.url), 'utf8'));
 
-/** @param {number} count */
 export function records(count) {
   return Array.from({ length: count }, (_, index) => ({
     id: index + 1,
@@ -19,7 +17,7 @@ export function records(count) {
   }));
 }
 
-/** Name → what to encode, and what of it JSON and MessagePack get instead. */
+/** By name: a term, and the value that JSON and MessagePack encode instead. */
 export const documents = {
   twitter: () => alike(data('twitter')),
   citm: () => alike(data('citm')),
@@ -50,7 +48,6 @@ export const documents = {
   }),
 };
 
-/** @param {unknown} value that JSON, MessagePack and terms can carry alike */
 function alike(value) {
   return { term: value, value };
 }

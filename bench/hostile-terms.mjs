@@ -1,47 +1,63 @@
-// What terms cost that were made to cost as much as possible: CPU time and memory for each MiB.
-import { cpus } from 'node:os';
+// CPU and memory that decoding costs for terms made to cost as much as possible.
+import { mebibytes, ranWith, table } from './format.mjs';
 import { kinds } from './hostile-terms/kinds.mjs';
 import { publish, runProgram } from './page.mjs';
 
 const program = new URL('./hostile-terms/kind.mjs', import.meta.url);
 const NODE = ['--expose-gc', '--max-old-space-size=4096'];
 const MIB = 1024 * 1024;
-/** Work that grows faster than its input shows in a larger one. */
+/** Two, because work that grows faster than its input shows in the larger one. */
 const SIZES = [1, 8];
+/** How many kinds the page shows. */
+const SHOWN = 15;
 
-/** `--only TEXT`: kinds whose names contain it. `--quick`: noisy. Both print, and write nothing. */
-export function run(args) {
-  const quick = args.includes('--quick');
-  const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined;
+export function run({ quick, isWanted, isWhole }) {
   const rows = Object.keys(kinds)
-    .filter((kind) => kind.includes(only ?? ''))
+    .filter(isWanted)
     .map((kind) => {
       console.error(`measuring ${kind} …`);
       const rounds = quick ? 1 : 4;
-      return [kind, ...SIZES.map((size) => runProgram(program, [kind, size * MIB, rounds], NODE))];
+      const measure = (size) => runProgram(program, [kind, size * MIB, rounds], NODE);
+      const [small, large] = SIZES.map(measure);
+      const perMiB = ({ bytes }, seconds) => seconds / mebibytes(bytes);
+      return {
+        kind,
+        small: perMiB(small, small.seconds),
+        large: perMiB(large, large.seconds),
+        first: perMiB(large, large.first),
+        memory: Math.max(small.memory / small.bytes, large.memory / large.bytes),
+      };
     });
-  return publish('hostile-terms', report(rows), {}, !quick && only === undefined);
+  return publish('hostile-terms', report(rows), {}, isWhole);
 }
 
 function report(rows) {
-  const perMiB = ({ seconds, bytes }) => seconds / (bytes / MIB);
-  const cells = ({ first, memory, bytes, ...rest }) => [
-    perMiB({ bytes, ...rest }).toFixed(3),
-    perMiB({ bytes, seconds: first }).toFixed(3),
-    (memory / bytes).toFixed(1),
-  ];
-  const worst = Math.max(...rows.flatMap(([, ...sizes]) => sizes.map(perMiB)));
-  const sorted = rows.toSorted(([, , one], [, , other]) => perMiB(other) - perMiB(one));
-  return [
-    '# What hostile terms cost\n',
-    `\`npm run bench -- hostile-terms\`, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown'}.\n`,
-    'Messages of 1 MiB and of 8 MiB, each made of the smallest terms of one kind. Seconds of CPU for each MiB that `decode`',
-    'takes on all threads, garbage collection included: in the best of four rounds, and in the first one, when V8 has',
-    'not optimized anything. Memory of the value in V8, as a multiple of the message.\n',
-    `The worst of them takes ${worst.toFixed(2)} seconds for each MiB.\n`,
-    '| message of | 1 MiB: s/MiB | first | memory | 8 MiB: s/MiB | first | memory |',
-    '| --- | --: | --: | --: | --: | --: | --: |',
-    ...sorted.map(([kind, ...sizes]) => `| ${[kind, ...sizes.flatMap(cells)].join(' | ')} |`),
-    '',
-  ].join('\n');
+  const cost = ({ small, large }) => Math.max(small, large);
+  const sorted = rows.toSorted((one, other) => cost(other) - cost(one));
+  const cells = sorted
+    .slice(0, SHOWN)
+    .map(({ kind, small, large, first, memory }) => [
+      kind,
+      small.toFixed(3),
+      large.toFixed(3),
+      first.toFixed(3),
+      memory.toFixed(1),
+    ]);
+  const others = sorted.slice(SHOWN);
+  const most = (pick) => Math.max(...others.map(pick));
+  const rest =
+    others.length === 0
+      ? ''
+      : `\nThe other ${others.length} kinds take at most ${most(cost).toFixed(3)} seconds and ${most(({ memory }) => memory).toFixed(1)} times their size.\n`;
+  return `# What hostile terms cost
+
+${ranWith('hostile-terms')}
+
+Messages of ${SIZES.join(' and of ')} MiB, each made of the smallest terms of one kind. Seconds of CPU for each MiB that \`decode\`
+takes on all threads, garbage collection included, in the best of four rounds; for the larger message also in the first
+one, when V8 has not optimized anything. Memory of the value in V8, as a multiple of the message.
+
+The worst of them takes ${cost(sorted[0]).toFixed(2)} seconds for each MiB.
+
+${table(['message of', ...SIZES.map((size) => `${size} MiB: s/MiB`), 'first', 'memory'], cells)}${rest}`;
 }

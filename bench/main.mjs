@@ -1,58 +1,50 @@
-// `npm run bench -- terms [options]`: benchmarks, each a module of this folder.
-const benchmarks = {
-  terms: {
-    what: 'encoding and decoding of terms, against JSON, MessagePack, erlpack and Erlang',
-    file: './terms.mjs',
-  },
-  rpc: {
-    what: 'remote calls, against gRPC, Connect, JSON over HTTP, other runtimes, Erlang',
-    file: './rpc.mjs',
-  },
-  streams: {
-    what: 'streams, against gRPC, Connect and chunked HTTP, and memory with slow consumers',
-    file: './streams.mjs',
-  },
-  'stream-lives': {
-    what: 'streams that end in random ways',
-    file: './stream-lives.mjs',
-  },
-  soak: {
-    what: 'memory over a million calls of mixed sizes and failures',
-    file: './soak.mjs',
-  },
-  lives: {
-    what: 'worker threads terminated in the middle of calls',
-    file: './lives.mjs',
-  },
-  threads: {
-    what: 'worker threads that load the library, use it and leave, in random order',
-    file: './threads.mjs',
-  },
-  timing: {
-    what: 'whether the time of verifying tells where a signature is wrong',
-    file: './timing.mjs',
-  },
-  'hostile-terms': {
-    what: 'terms that were made to cost as much as possible to decode',
-    file: './hostile-terms.mjs',
-  },
-  costs: {
-    what: 'where the time of a call goes, and what the options change',
-    file: './costs.mjs',
-  },
-  'costs-of-input': {
-    what: 'CPU and memory that hostile input costs, for each byte of it',
-    file: './costs-of-input.mjs',
-  },
+// `npm run bench -- NAME [options]`: each benchmark is a module of this folder.
+import { parseArgs } from 'node:util';
+
+const BENCHMARKS = {
+  terms: 'encoding and decoding of terms, against JSON, MessagePack, erlpack and Erlang',
+  rpc: 'remote calls, against gRPC, Connect, JSON over HTTP, other runtimes, Erlang',
+  streams: 'streams, against gRPC, Connect and chunked HTTP, and memory with slow consumers',
+  'stream-lives': 'streams that end in random ways',
+  soak: 'memory over a million calls of mixed sizes and failures',
+  threads: 'worker threads that load the library, use it and leave, in random order',
+  timing: 'whether the time of verifying tells where a signature is wrong',
+  'hostile-terms': 'terms that were made to cost as much as possible to decode',
+  costs: 'where the time of a call goes, and what the options change',
+  'costs-of-input': 'CPU and memory that hostile input costs, for each byte of it',
 };
 
-const [name, ...args] = process.argv.slice(2);
-const benchmark = Object.hasOwn(benchmarks, name ?? '') ? benchmarks[name] : undefined;
-if (benchmark === undefined) {
-  console.log('usage: npm run bench -- NAME [--quick] [--only TEXT]\n');
-  for (const [key, { what }] of Object.entries(benchmarks))
-    console.log(`  ${key.padEnd(16)}${what}`);
-  process.exit(name === undefined || name === '--help' ? 0 : 2);
+const USAGE = `usage: npm run bench -- NAME [options]
+
+${Object.entries(BENCHMARKS)
+  .map(([name, what]) => `  ${name.padEnd(16)}${what}\n`)
+  .join('')}
+  --quick         one short round: a look, not a result
+  --only TEXT     only parts whose names contain TEXT; may be repeated
+  --goals         of rpc: only the peers that the goals compare with
+
+A run with options prints its page. Other runs write it to docs/benchmarks, too.
+`;
+
+const { name, values } = parse() ?? {};
+if (!Object.hasOwn(BENCHMARKS, name ?? '') || values.help) {
+  console.log(USAGE);
+  process.exit(process.argv.length === 2 || values?.help ? 0 : 2);
 }
-const { run } = await import(benchmark.file);
-await run(args);
+const { quick, goals, only } = values;
+const isWanted = (part) => only.length === 0 || only.some((text) => part.includes(text));
+const isWhole = !quick && !goals && only.length === 0;
+const { run } = await import(`./${name}.mjs`);
+await run({ quick, goals, only, isWanted, isWhole });
+
+function parse() {
+  const boolean = { type: 'boolean', default: false };
+  const only = { type: 'string', multiple: true, default: [] };
+  const options = { quick: boolean, goals: boolean, help: boolean, only };
+  try {
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    return { values, name: positionals.length === 1 ? positionals[0] : undefined };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,32 +1,20 @@
 /**
- * A way to do some work: a function, or something that measures a number of executions itself, in microseconds.
+ * A function, or something that measures a number of executions itself, in microseconds.
  *
  * @typedef {(() => unknown) | { time(repeat: number): Promise<number> }} Way
  *
- * @typedef {object} Effort
- * @property {number} rounds how many samples each way gets
- * @property {number} window the least time of a sample, in milliseconds
- * @property {number} warmUp for how long each way runs before, in milliseconds
- *
- * @typedef {object} Spread
- * @property {number} median
- * @property {number} low a quarter of the samples is below
- * @property {number} high a quarter of the samples is above
- *
- * @typedef {object} Result
- * @property {Spread} micros microseconds for one execution
- * @property {Spread} ratio the same, relative to the base in the same round
+ * @typedef {{ low: number, median: number, high: number }} Spread the median and the quartiles
  */
 
 /**
- * Measures several ways to do the same work, interleaved: each round takes a sample of every way, one after
- * the other, beginning with another one each time. What slows the machine down for longer than a round
- * then hits all of them alike, and so the ratios within a round say more than the times.
+ * Measures several ways to do the same work. Each round takes a sample of every way, starting with another one each
+ * time, so that a slow moment of the machine hits all alike. Ratios within a round therefore say more than times.
  *
  * @param {Record<string, Way>} ways
- * @param {string} base the way that the others are compared with
- * @param {Effort} effort
- * @returns {Promise<Record<string, Result>>}
+ * @param {string} base what `ratio` is relative to, in the same round
+ * @param {{ rounds: number, window: number, warmUp: number }} effort the least time of a sample and of the warm-up, in
+ * milliseconds
+ * @returns {Promise<Record<string, { micros: Spread, ratio: Spread }>>}
  */
 export async function measure(ways, base, { rounds, window, warmUp }) {
   const names = Object.keys(ways);
@@ -47,20 +35,19 @@ export async function measure(ways, base, { rounds, window, warmUp }) {
   );
 }
 
-/** What one way leaves behind is not to be collected at the cost of the next. */
+/** At no way's cost. */
 function collectGarbage() {
   globalThis.gc?.({ type: 'minor' });
 }
 
-/** Where results go; in memory that V8 cannot prove to be unused. */
+/** Results go where V8 cannot prove them unused. */
 const sink = { value: undefined };
 
-/** Microseconds that a number of executions take. */
 async function time(way, repeat) {
   if (typeof way !== 'function') return way.time(repeat);
   const start = process.hrtime.bigint();
   for (let index = 0; index < repeat; index++) {
-    // Programs do not hold one message while they decode the next.
+    // Programs release one message before they decode the next.
     sink.value = undefined;
     sink.value = way();
   }
@@ -69,7 +56,7 @@ async function time(way, repeat) {
   return micros;
 }
 
-/** Runs the way for `warmUp`, and finds how often it goes into a window. */
+/** Warms a way up, and returns how many executions fill the window. */
 async function calibrate(way, window, warmUp) {
   let repeat = 1;
   let spent = 0;
@@ -87,11 +74,8 @@ function rotate(list, by) {
   return [...list.slice(start), ...list.slice(0, start)];
 }
 
-/**
- * @param {number[]} values
- * @returns {Spread}
- */
-export function spread(values) {
+/** @returns {Spread} */
+function spread(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share) => {
     const place = share * (sorted.length - 1);

@@ -1,4 +1,4 @@
-// The pages in docs/benchmarks, and the sections of them that other pages repeat.
+// The pages in docs/benchmarks, and their sections that other pages quote.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -7,15 +7,11 @@ import prettier from 'prettier';
 
 const root = new URL('../', import.meta.url);
 const pages = new URL('docs/benchmarks/', root);
-/** The pages with figures. Each repeats sections word by word, between two comments. */
+/** Pages that quote sections, each between two comments. */
 export const QUOTING = ['README.md', 'docs/performance.md'];
 export const QUOTE = /(<!-- from (\S+\.md), "([^"]+)" -->)([^]*?)(<!-- end -->)/g;
 
-/**
- * Prints what a benchmark found. A whole run is published, too.
- *
- * @param {Record<string, string>} charts by file name
- */
+/** Prints what a benchmark found, and writes the page and its charts after a whole run. */
 export async function publish(name, text, charts, isWhole) {
   console.log(`\n${text}`);
   if (!isWhole) return;
@@ -37,7 +33,7 @@ export async function repeatSections() {
   }
 }
 
-/** A section of the page `source` without its title, with links that work in `page`. */
+/** The section without its title, with links that work in `page`. */
 export function quoteFor(page, source, title) {
   const text = readFileSync(new URL(source, root), 'utf8');
   const start = text.indexOf(`\n## ${title}\n`);
@@ -51,7 +47,7 @@ export function quoteFor(page, source, title) {
   });
 }
 
-/** Runs a program of a benchmark in a process of its own, and returns the JSON that it prints. */
+/** The JSON that a program prints, in a process of its own. */
 export function runProgram(file, args, nodeArguments = []) {
   const all = [...nodeArguments, fileURLToPath(file), ...args.map(String)];
   const { stdout, status, signal } = spawnSync(process.execPath, all, {
@@ -62,5 +58,3 @@ export function runProgram(file, args, nodeArguments = []) {
   if (status !== 0) throw new Error(`the process ended with ${status ?? signal}`);
   return JSON.parse(stdout);
 }
-
-export const where = () => `Node ${process.versions.node}, ${process.platform}-${process.arch}`;

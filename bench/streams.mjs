@@ -1,4 +1,5 @@
-// Server streaming: items and bytes per second, CPU per item, and memory while consumers are slow.
+// Streams of server to client: items per second, CPU per item, and memory while consumers are slow.
+import { digits, ranWith, table } from './format.mjs';
 import { publish } from './page.mjs';
 import { installPeers } from './rpc/install.mjs';
 import { buildTool } from './rpc/rust-tool.mjs';
@@ -10,12 +11,10 @@ const COLUMNS = {
   '64 KiB, 1 stream': { form: 'binary', inFlight: 1 },
   '64 KiB, 16 streams': { form: 'binary', inFlight: 16 },
 };
-/** A consumer that takes an item at this interval in milliseconds, for a number of seconds. */
+/** Consumers take an item every `pause` milliseconds. */
 const SLOW = { pause: 200, inFlight: 100, seconds: 5 };
 
-/** `--quick`: short rounds; prints, and writes nothing. */
-export async function run(args) {
-  const quick = args.includes('--quick');
+export async function run({ quick, isWhole }) {
   installPeers();
   buildTool();
   const { Stage } = await import('./rpc/stage.mjs');
@@ -29,18 +28,15 @@ export async function run(args) {
   } finally {
     stage.close();
   }
-  await publish('streams', report({ ...results, ...effort }), {}, !quick);
+  await publish('streams', report({ ...results, ...effort }), {}, isWhole);
 }
 
 async function measureAll(stage, peers, streams, effort) {
   const rates = {};
   for (const [column, { form, inFlight }] of Object.entries(COLUMNS)) {
     const { count, bytes } = streams[form];
-    const cases = Object.keys(peers).map((peer) => ({
-      peer,
-      workload: `stream of ${form}`,
-      inFlight,
-    }));
+    const workload = `stream of ${form}`;
+    const cases = Object.keys(peers).map((peer) => ({ peer, workload, inFlight }));
     rates[column] = (await inRounds(stage, cases, effort)).map(({ rate, server, client }) => ({
       items: rate * count,
       megabytes: (rate * count * bytes) / 1e6,
@@ -53,13 +49,12 @@ async function measureAll(stage, peers, streams, effort) {
   const slow = [];
   for (const peer of Object.keys(peers)) {
     console.error(`slow consumers: ${peer}`);
-    const grown = await stage.growth({ ...SLOW, peer, workload: 'stream of binary' });
-    slow.push(grown);
+    slow.push(await stage.growth({ ...SLOW, peer, workload: 'stream of binary' }));
   }
   return { titles: Object.values(peers).map(({ title }) => title), rates, perCall, slow };
 }
 
-/** All cases are warmed up, and then take turns. Medians. */
+/** Medians; after the warm-up, cases take turns. */
 async function inRounds(stage, cases, { rounds, seconds }) {
   const samples = cases.map(() => []);
   for (const what of cases) {
@@ -81,61 +76,50 @@ async function inRounds(stage, cases, { rounds, seconds }) {
 
 function report({ titles, rates, perCall, slow, rounds, seconds }) {
   const columns = Object.entries(rates);
-  const goals = goalsOf(rates, perCall);
-  const lines = titles.map((title, peer) => [title, ...columns.map(([, cells]) => cells[peer])]);
-  const table = (heads, rows) =>
-    [
-      `| ${heads.join(' | ')} |`,
-      `| --- |${' --: |'.repeat(heads.length - 1)}`,
-      ...rows.map((row) => `| ${row.join(' | ')} |`),
-    ].join('\n');
   const by = (cellOf) =>
     table(
       ['', ...columns.map(([name]) => name)],
-      lines.map(([title, ...cells]) => [title, ...cells.map(cellOf)]),
+      titles.map((title, peer) => [
+        title,
+        ...columns.map(([name, cells]) => cellOf(cells[peer], COLUMNS[name])),
+      ]),
     );
+  const grown = (bytes) => Math.max(0, bytes) / 1024 / SLOW.inFlight;
   const memory = titles.map((title, peer) => [
     title,
-    ...['server', 'client'].map((side) => kibibytes(slow[peer][side] / SLOW.inFlight)),
+    grown(slow[peer].server),
+    grown(slow[peer].client),
   ]);
   return `# Streams
 
-\`npm run bench -- streams\`, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}. A client and a server of the same kind, in processes of their own
-on the same two cores, stream records of 5 fields (2,000 per stream) or binaries of 64 KiB (50 per stream). Medians of
-${rounds} rounds of ${seconds} s, in turns, after as long a warm-up. backwater signs and verifies every frame; the others do not
+${ranWith('streams')} A client and a server of the same kind, in processes of their own on the same cores,
+stream records of 5 fields (113 bytes as Erlang terms, 2,000 per stream) or binaries of 64 KiB (50 per stream). Medians
+of ${rounds} rounds of ${seconds} s, in turns, after as long a warm-up. backwater signs and verifies every frame; the others do not
 authenticate. gRPC and Connect use one connection, as their clients do by default.
 
 ## In short
 
 Each goal is checked in the less favourable of its columns.
 
-${table(['', 'goal', 'measured', ''], goals)}
+${table(['', 'goal', 'measured', ''], goalsOf(rates, perCall))}
+## Throughput
 
-## Items per second
+Records per second, and megabytes per second of 64 KiB items.
 
-${by(({ items }) => digits(items))}
-
-## Megabytes per second
-
-A record counts as 113 bytes, which it has as an Erlang term.
-
-${by(({ megabytes }) => digits(megabytes))}
-
+${by(({ items, megabytes }, { form }) => (form === 'record' ? items : `${digits(megabytes)} MB`))}
 ## CPU per item
 
 Microseconds of CPU: server + client.
 
 ${by(({ server, client }) => `${digits(server)} + ${digits(client)}`)}
-
 A call of backwater with one record takes ${digits(perCall.server)} + ${digits(perCall.client)} µs.
 
 ## Memory with slow consumers
 
-${SLOW.inFlight} streams of 64 KiB items, whose consumers take one item every ${SLOW.pause} ms, for ${SLOW.seconds} s. By how much the resident memory
-grows at most, in KiB per stream. The kernel's socket buffers are not part of it.
+${SLOW.inFlight} streams of 64 KiB items, whose consumers take one item every ${SLOW.pause} ms, for ${SLOW.seconds} s: the most that resident memory grows,
+in KiB per stream. The kernel's socket buffers are not part of it.
 
-${table(['', 'server', 'client'], memory)}
-`;
+${table(['', 'server', 'client'], memory)}`;
 }
 
 /** In the less favourable of the columns with the same items. */
@@ -144,26 +128,18 @@ function goalsOf(rates, perCall) {
   const times = (pick, ...columns) =>
     Math.min(...columns.map(([own, grpc]) => pick(own) / pick(grpc)));
   const sum = ({ server, client }) => server + client;
-  const goal = (what, most, value, reached) => [
-    what,
-    most,
-    `${digits(value)} ×`,
-    reached ? 'reached' : '**not reached**',
-  ];
   const items = times((cell) => cell.items, records, moreRecords);
   const megabytes = times((cell) => cell.megabytes, binaries, moreBinaries);
   const share = Math.max(sum(records[0]), sum(moreRecords[0])) / sum(perCall);
-  return [
-    goal('records: items per second, against grpc-js', 'at least 3 ×', items, items >= 3),
-    goal('64 KiB: MB per second, against grpc-js', 'at least 1 ×', megabytes, megabytes >= 1),
-    goal('records: CPU per item, against a call', 'less than 0.33 ×', share, share < 1 / 3),
+  const goals = [
+    ['records: items per second, against grpc-js', 'at least 3 ×', items, items >= 3],
+    ['64 KiB: MB per second, against grpc-js', 'at least 1 ×', megabytes, megabytes >= 1],
+    ['records: CPU per item, against a call', 'less than 0.33 ×', share, share < 1 / 3],
   ];
-}
-
-const kibibytes = (bytes) => digits(Math.max(0, bytes) / 1024);
-
-function digits(value) {
-  return value >= 1000
-    ? Math.round(value).toLocaleString('en')
-    : String(Number(value.toPrecision(3)));
+  return goals.map(([what, goal, value, reached]) => [
+    what,
+    goal,
+    `${digits(value)} ×`,
+    reached ? 'reached' : '**not reached**',
+  ]);
 }

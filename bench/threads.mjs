@@ -1,61 +1,62 @@
 // Worker threads that load the library, use it and leave, in random order.
+import { mebibytes, mostOf, ranWith, table } from './format.mjs';
 import { lineChart } from './line-chart.mjs';
-import { publish, runProgram, where } from './page.mjs';
+import { publish, runProgram } from './page.mjs';
 
 const library = new URL('../build/index.mjs', import.meta.url).href;
 const program = new URL('./threads/process.mjs', import.meta.url);
-const MEBIBYTE = 1024 * 1024;
 /** When the main thread loads the library, too. */
 const MAIN = { never: 'never', late: 'after half of the threads', first: 'before all threads' };
 
-/** `--quick`: 50 threads each; prints, and writes nothing. */
-export function run(args) {
-  const quick = args.includes('--quick');
-  const count = quick ? 50 : 1000;
+export function run({ quick, isWhole }) {
   const results = Object.keys(MAIN).map((main) => [
     main,
-    runProgram(program, [library, count, main, 1]),
+    runProgram(program, [library, quick ? 50 : 1000, main, 1]),
   ]);
-  return publish('threads', report(results), { 'threads.svg': chart(results[0][1]) }, !quick);
+  return publish('threads', report(results), { 'threads.svg': chart(results.at(-1)[1]) }, isWhole);
 }
 
 function report(results) {
-  const [, { outcomes }] = results[0];
-  return [
-    '# Threads that come and go',
-    '',
-    `${where()}; \`npm run bench -- threads\`. ` +
-      'Worker threads load the library, do one of seven things and leave, in random order, one to six at a time.',
-    '',
-    '| what a thread does | threads |',
-    '| --- | --: |',
-    ...Object.entries(outcomes).map(([task, count]) => `| ${task} | ${count} |`),
-    '',
-    '| the main thread loads the library | threads | crashes | most RSS, first half | second half | threads left | descriptors left |',
-    '| --- | --: | --: | --: | --: | --: | --: |',
-    ...results.map(row),
-    '',
-    '![memory, descriptors and threads](threads.svg)',
-    '',
-  ].join('\n');
-}
+  const rows = results.map(([main, { ended, calls, history, before, left }]) => [
+    MAIN[main],
+    String(ended),
+    `${calls.returned} + ${calls.failed}`,
+    ...mostOf(history, 'rss').map((bytes) => `${mebibytes(bytes).toFixed(0)} MiB`),
+    `${before.threads}, ${left.threads}`,
+    `${before.descriptors}, ${left.descriptors}`,
+  ]);
+  const heads = [
+    'the main thread loads the library',
+    'threads',
+    'calls to them',
+    'most RSS, first half',
+    'second half',
+    'threads before, after',
+    'descriptors',
+  ];
+  const tasks = Object.keys(results[0][1].outcomes).sort();
+  return `# Threads that come and go
 
-function row([main, { ended, history, left }]) {
-  const half = Math.floor(history.length / 2);
-  const most = (part) => Math.round(Math.max(...part.map(({ rss }) => rss)) / MEBIBYTE);
-  const [before, after] = [most(history.slice(0, half)), most(history.slice(half))];
-  return `| ${MAIN[main]} | ${ended} | 0 | ${before} MiB | ${after} MiB | ${left.threads} | ${left.descriptors} |`;
+${ranWith('threads')} Worker threads load the library, do one thing and leave, in random order, one to six at a
+time: ${tasks.join(', ')}. None crashed.
+
+Threads call themselves and the main thread's server, with small and large messages. Before the main thread terminates
+one, it makes calls to it, too: so many returned and failed, and none hung. Its own server answered after each.
+
+${table(heads, rows)}
+![memory, descriptors and threads](threads.svg)
+`;
 }
 
 function chart({ history }) {
-  const values = (field, divisor = 1) => history.map((each) => each[field] / divisor);
   return lineChart(
     'What the process holds while threads come and go',
-    { label: 'threads that have ended', values: values('ended') },
+    history,
+    ['threads that have ended', 'ended'],
     [
-      { name: 'RSS', values: values('rss', MEBIBYTE), unit: 'MiB' },
-      { name: 'descriptors', values: values('descriptors'), unit: '' },
-      { name: 'threads', values: values('threads'), unit: '' },
+      ['RSS', 'rss', 'MiB'],
+      ['descriptors', 'descriptors'],
+      ['threads', 'threads'],
     ],
   );
 }

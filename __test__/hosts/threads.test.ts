@@ -47,7 +47,26 @@ for (const main of ['never', 'late', 'first']) {
     const script = join(root, 'bench/threads/process.mjs');
     const { code, signal, stdout, stderr } = await runNode([script, library, '30', main, '11']);
     t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' }, stdout);
-    t.is((JSON.parse(stdout) as { ended: number }).ended, 30);
+    const result = JSON.parse(stdout) as {
+      ended: number;
+      calls: { returned: number; failed: number };
+      pending: number;
+      connections: number;
+      before: { descriptors: number; threads: number };
+      left: { descriptors: number; threads: number };
+      resources: string[];
+    };
+    t.is(result.ended, 30);
+    t.is(result.pending, 0);
+    t.true(result.connections <= 1);
+    t.deepEqual(
+      result.resources.filter((name) => !/^(PipeWrap|TTYWrap)$/.test(name)),
+      [],
+    );
+    if (main !== 'first') return;
+    t.true(result.calls.returned + result.calls.failed > 0);
+    t.true(result.left.descriptors <= result.before.descriptors, stdout);
+    t.true(result.left.threads <= result.before.threads, stdout);
   });
 }
 

@@ -1,4 +1,3 @@
-// What a server with TLS needs, and how a client begins to speak to it.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 
-/** A certificate and its key, made by OpenSSL. */
+/** By OpenSSL. */
 export function certificate() {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-costs-'));
   try {
@@ -15,14 +14,14 @@ export function certificate() {
     const files = ['-keyout', key, '-out', cert];
     const args = ['req', '-x509', ...curve, '-days', '2', '-subj', '/CN=localhost', ...files];
     const { status } = spawnSync('openssl', args, { stdio: 'ignore' });
-    if (status !== 0) throw new Error('openssl has made no certificate');
+    if (status !== 0) throw new Error('openssl made no certificate');
     return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** The first message of a client. */
+/** The first message of a TLS client. */
 export async function clientHello() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,17 +1,16 @@
-// Attacks a process of its own, and reads from /proc what that costs it.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Attacks a process, and reads from /proc what that costs it.
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { certificate } from './certificate.mjs';
-import { cpuOf, memoryOf } from '../rpc/cpu.mjs';
+import { cpuOf, memoryOf, peakOf, resetPeak } from '../rpc/cpu.mjs';
 import { JsonProcess } from '../rpc/json-process.mjs';
 import { median } from '../rpc/statistics.mjs';
 
 const library =
   process.env.BACKWATER_LIBRARY ?? new URL('../../build/index.js', import.meta.url).href;
 const program = fileURLToPath(new URL('target.mjs', import.meta.url));
-/** How many bytes are there at once when memory is measured, and how many are sent for a sample of CPU. */
+/** Bytes: at once when memory is measured, and for a sample of CPU. */
 const AT_ONCE = 24e6;
 const SAMPLE = 8e6;
 const LANES = 8;
@@ -23,7 +22,7 @@ export async function cpuOfInput(kind, quick) {
     const count = within(SAMPLE / kind.size / (quick ? 8 : 1), kind.atMost ?? 2000, 16);
     await target.attack(Math.ceil(count / 8), LANES);
     const samples = [];
-    for (let round = 0; round < (quick ? 2 : 7); round++) {
+    for (let round = 0; round < (quick ? 1 : 5); round++) {
       const before = total(cpuOf(target.pid));
       await target.attack(count, LANES);
       samples.push((total(cpuOf(target.pid)) - before) / count);
@@ -34,30 +33,20 @@ export async function cpuOfInput(kind, quick) {
   }
 }
 
-/**
- * Bytes of memory for each of the messages that are there at the same time: the most for any of several
- * numbers of them.
- */
+/** Bytes of memory for each message, of a few that are there at once or of many, whichever takes more. */
 export async function memoryOfInput(kind, quick) {
   const many = within(AT_ONCE / kind.size / (quick ? 4 : 1), kind.atMost ?? 1000, 2);
-  let most = 0;
-  for (const count of kind.atOnce ?? [Math.min(16, many), many]) {
-    const target = await Target.start(kind);
-    try {
-      await target.attack(64, LANES, kind.tls ? kind : kind.smallest);
-      most = Math.max(most, (await target.holdAtOnce(count)) / count);
-    } finally {
-      target.close();
-    }
-  }
-  return most;
+  const peaks = [];
+  for (const count of [Math.min(16, many), many])
+    peaks.push((await peakOfInput(kind, count)) / count);
+  return Math.max(...peaks);
 }
 
 /** Peak resident memory above an idle process, in bytes, for a number of messages at once. */
-export async function peakOf(kind, count) {
+export async function peakOfInput(kind, count) {
   const target = await Target.start(kind);
   try {
-    await target.attack(64, LANES, kind.smallest);
+    await target.attack(64, LANES, kind.tls ? kind : kind.smallest);
     return await target.holdAtOnce(count);
   } finally {
     target.close();
@@ -74,7 +63,6 @@ function total(cpu) {
   return sum;
 }
 
-/** A process under attack. */
 class Target {
   static async start(kind) {
     const target = new (kind.side === 'server' ? ServerTarget : ClientTarget)(kind);
@@ -94,16 +82,11 @@ class Target {
   /** Resident memory after a garbage collection. Resets the peak. */
   async settle() {
     await this.process.ask({ settle: true });
-    writeFileSync(`/proc/${this.pid}/clear_refs`, '5');
+    resetPeak(this.pid);
     return memoryOf(this.pid);
   }
 
-  peak() {
-    const status = readFileSync(`/proc/${this.pid}/status`, 'latin1');
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)[1]) * 1024;
-  }
-
-  /** Waits until the process has done what it can with what it has got. */
+  /** Waits until the process is idle. */
   async rest() {
     for (let used = -1; ;) {
       await sleep(100);
@@ -118,7 +101,7 @@ class Target {
   }
 }
 
-/** A server that gets each request on a connection of its own. */
+/** Each request has a connection of its own. */
 class ServerTarget extends Target {
   async begin() {
     const tls = this.kind.tls ? certificate() : undefined;
@@ -132,7 +115,6 @@ class ServerTarget extends Target {
       while (left-- > 0) {
         const connection = await Connection.open(this.port, kind.fixed);
         await connection.send(kind.input(), kind.pieces);
-        if (kind.held) await this.process.ask({ free: true });
         await connection.answered();
       }
     };
@@ -145,22 +127,21 @@ class ServerTarget extends Target {
     );
     const inputs = connections.map(() => this.kind.input());
     const before = await this.settle();
-    // All of each but its last byte; then that, when everything else has been taken in.
+    // All but the last byte of each first, so that all are there at the same time.
     connections.forEach(({ socket }, index) => socket.write(inputs[index].subarray(0, -1)));
     await this.rest();
     if (!this.kind.unanswered) {
       connections.forEach(({ socket }, index) => socket.write(inputs[index].subarray(-1)));
       await this.rest();
-      if (this.kind.held) await this.process.ask({ free: true });
       await Promise.all(connections.map((connection) => connection.answered()));
     }
-    const taken = this.peak() - before;
+    const taken = peakOf(this.pid) - before;
     for (const { socket } of connections) socket.destroy();
     return taken;
   }
 }
 
-/** A client, whose requests are answered by the attacker. */
+/** The attacker answers its requests. */
 class ClientTarget extends Target {
   async begin() {
     this.server = createServer((socket) => {
@@ -204,7 +185,7 @@ class ClientTarget extends Target {
     await this.rest();
     for (const { socket, bytes } of waiting) socket.write(bytes.subarray(-1));
     await called;
-    return this.peak() - before;
+    return peakOf(this.pid) - before;
   }
 
   close() {
@@ -213,12 +194,12 @@ class ClientTarget extends Target {
   }
 }
 
-/** A connection of the attacker's. */
+/** Of the attacker. */
 class Connection {
   #received = '';
   #ended;
 
-  /** `breaksOff`: ends with the first thing that comes. */
+  /** `breaksOff`: the first answer ends it. */
   static async open(port, breaksOff = false) {
     const socket = connect(port, '127.0.0.1').setNoDelay(true);
     await new Promise((resolve, reject) => {
@@ -245,7 +226,6 @@ class Connection {
     });
   }
 
-  /** Sends bytes, in pieces if they have a size. */
   async send(bytes, size = bytes.length) {
     for (let at = 0; at < bytes.length; at += size) {
       this.socket.write(bytes.subarray(at, at + size));
@@ -253,7 +233,7 @@ class Connection {
     }
   }
 
-  /** Resolves when an answer has come, or the server has closed the connection. */
+  /** Until an answer has come, or the connection has ended. */
   async answered() {
     const patience = setTimeout(() => this.socket.destroy(), 50_000);
     await this.#ended;

@@ -1,4 +1,4 @@
-// Requests and answers, signed as the process under attack expects it.
+// Signed requests and answers.
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 export const SECRET = 'the secret of the costs of input, 32 bytes';
@@ -11,7 +11,6 @@ export const RETURN_NONE = Buffer.from('\x83h\x02w\x06returnw\x04none', 'latin1'
 export const digestOf = (body) => `SHA-256=${createHash('sha256').update(body).digest('base64')}`;
 const sign = (text, secret) => createHmac('sha256', secret).update(text, 'latin1').digest('base64');
 
-/** `name: value` lines, as they stand in a head. */
 export const lines = (headers) => headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
 
 function parameters(names, text, secret) {
@@ -23,16 +22,7 @@ function signedOver(pseudo, pseudoValue, headers, secret) {
   return parameters([pseudo, ...headers.map(([name]) => name)], text.join('\n'), secret);
 }
 
-/**
- * A signed request.
- *
- * @param {object} [parts]
- * @param {string} [parts.path] of the function, `m/none/0`
- * @param {Buffer} [parts.body]
- * @param {string} [parts.digest] of the body, if not the right one
- * @param {[string, string][]} [parts.headers] more signed headers
- * @param {string} [parts.secret]
- */
+/** `headers`: more signed headers. */
 export function request({
   path = 'm/none/0',
   body = EMPTY_LIST,
@@ -55,7 +45,6 @@ export function request({
   return Buffer.concat([Buffer.from(head, 'latin1'), body]);
 }
 
-/** A signed answer to the request of that id. */
 export function answer(
   requestId,
   { body = RETURN_NONE, digest = digestOf(body), headers = [], secret = SECRET } = {},

@@ -1,4 +1,4 @@
-// Measures one kind of hostile terms: `node --expose-gc kind.mjs NAME BYTES ROUNDS`; prints it as JSON.
+// `node --expose-gc kind.mjs NAME BYTES ROUNDS` measures one kind of terms, and prints JSON.
 import { setImmediate } from 'node:timers/promises';
 import { decode } from 'backwater';
 import { kinds, VERSION } from './kinds.mjs';
@@ -24,7 +24,7 @@ for (let round = 0; round < Number(rounds); round++) {
   const memory = used() - before;
   if (value !== undefined) value = undefined;
   samples.push({ seconds: (user + system) / 1e6, memory });
-  // Atoms are forgotten between turns of the event loop.
+  // The decoder forgets atoms between turns of the event loop.
   await setImmediate();
 }
 console.log(

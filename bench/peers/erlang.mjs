@@ -1,4 +1,4 @@
-// Erlang's own codec as a peer of the benchmark, in a process of its own.
+// Erlang's own codec, in a process of its own.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,14 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('./erlang.escript', import.meta.url));
 
-/** Whether this machine has Erlang. */
 export const hasErlang = spawnSync('escript', ['--version']).error === undefined;
 
-/**
- * Starts an Erlang that holds the term of `encoded`.
- *
- * @param {Uint8Array} encoded
- */
+/** Starts an Erlang that holds the term of `encoded`. */
 export async function startErlang(encoded) {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-bench-'));
   const file = join(folder, 'term');

@@ -1,11 +1,9 @@
-// The CPU time of processes and of their threads, from /proc. Elsewhere than on Linux there is none.
+// CPU time and memory of processes, from /proc of Linux.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /**
- * Microseconds of CPU by thread of a process: the main thread is `main`, others have the name that
- * they gave themselves.
+ * Microseconds of CPU by name of the thread; the main thread is `main`.
  *
- * @param {number} pid
  * @returns {Map<string, number> | undefined}
  */
 export function cpuOf(pid) {
@@ -14,7 +12,7 @@ export function cpuOf(pid) {
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
       const folder = `/proc/${pid}/task/${thread}`;
       const name = Number(thread) === pid ? 'main' : readFileSync(`${folder}/comm`, 'utf8').trim();
-      // The first number is nanoseconds on a CPU; `stat` would count in hundredths of a second.
+      // Nanoseconds come first; `stat` would count in hundredths of a second.
       const [nanoseconds] = readFileSync(`${folder}/schedstat`, 'utf8').split(' ');
       times.set(name, (times.get(name) ?? 0) + Number(nanoseconds) / 1000);
     }
@@ -24,10 +22,7 @@ export function cpuOf(pid) {
   return times;
 }
 
-/**
- * The CPU used since then: in all, by the main thread (in Node, the one that runs JavaScript), and by
- * backwater's I/O threads.
- */
+/** By all threads, by the main thread, which runs JavaScript, and by backwater's I/O threads. */
 export function cpuSince(pid, before) {
   const after = cpuOf(pid);
   if (before === undefined || after === undefined) return undefined;
@@ -41,10 +36,8 @@ export function cpuSince(pid, before) {
   return used;
 }
 
-/** Resident memory in bytes. */
+/** Resident memory in bytes, and its peak since {@link resetPeak}. */
 export const memoryOf = (pid) => statusOf(pid, 'VmRSS');
-
-/** The most of it since {@link resetPeak}. */
 export const peakOf = (pid) => statusOf(pid, 'VmHWM');
 
 export const resetPeak = (pid) => writeFileSync(`/proc/${pid}/clear_refs`, '5');

@@ -1,13 +1,7 @@
-// What the library sets itself, and whether a run reached it. CPU per call counts, at steady rates.
-import { rounds } from './statistics.mjs';
+// The goals of the library, and whether a run reached them.
+import { find, rounds } from './statistics.mjs';
 
-/** The page on goals that are not reached. */
-export const WHY = '../decisions/cpu-goals.md';
-
-/** @typedef {{ what: string, goal: string, ratio: { median: number, half: number },
- *   reached: boolean }} Goal */
-
-/** `[column, side, peer, most]`: CPU per call of backwater against the peer's. */
+/** `[column, side, peer, most]`: CPU per call, as a multiple of the peer's. */
 const CPU = [
   ['1 record', 'server', 'rust', 1.25],
   ['1 record', 'server', 'grpc', 0.5],
@@ -21,27 +15,26 @@ const CPU = [
   ['1 record', 'client', 'json', 0.8],
 ];
 
-/** The goals that the figures decide. Ratios are taken within each round, and their median counts. */
+/**
+ * The goals that the figures decide, by the median of the ratios within each round.
+ *
+ * @returns {{ what: string, goal: string, ratio: { median: number, half: number }, reached: boolean }[]}
+ */
 export function checkGoals(figures, titleOf) {
-  const find = (column, side, peer) =>
-    figures.find(
-      (figure) =>
-        figure.column === column && figure.side === side && figure.peer === peer && !figure.extra,
-    );
   const ratioTo = (pick, ...[column, side, peer]) => {
-    const own = find(column, side, 'backwater')?.samples ?? [];
-    const others = find(column, side, peer)?.samples ?? [];
+    const own = find(figures, column, side, 'backwater')?.samples ?? [];
+    const others = find(figures, column, side, peer)?.samples ?? [];
     const pairs = own.slice(0, others.length).map((sample, round) => [sample, others[round]]);
     return rounds({ samples: pairs }, (pair) => pick(pair[0]) / pick(pair[1]));
   };
   const goals = CPU.map(([column, side, peer, most]) => {
     const ratio = ratioTo(({ cpu }) => cpu[side].all, column, side, peer);
-    const what = `${side}, ${column}: CPU per call, against ${titleOf(peer)}`;
+    const what = `${side}, ${column}, against ${titleOf(peer)}`;
     const goal = `at most ${Number(most.toFixed(2))} ×`;
     return { what, goal, ratio, reached: ratio?.median <= most };
   });
   const ratio = ratioTo(({ rate }) => rate, 'one in flight', 'client', 'json');
-  const what = `one in flight: calls per second, against ${titleOf('json')}`;
+  const what = `calls per second, one in flight, against ${titleOf('json')}`;
   goals.push({ what, goal: 'more than 1 ×', ratio, reached: ratio?.median > 1 });
   return goals.filter((goal) => goal.ratio !== undefined);
 }

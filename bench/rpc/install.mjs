@@ -1,4 +1,3 @@
-// The peers that remote calls are compared with, each in the version of the lock file.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
-/** The peers are no dependencies of the library: they are installed when they are first needed. */
+/** Installs the peers when a benchmark first needs them, in the versions of the lock file. */
 export function installPeers() {
   const lock = join(folder, 'package-lock.json');
   const done = join(folder, 'node_modules', '.package-lock.json');
@@ -21,7 +20,7 @@ export function installPeers() {
   if (status !== 0) throw new Error(`npm ${command.join(' ')} failed in ${folder}`);
 }
 
-/** The peers with their versions, for the report. */
+/** The peers with their versions. */
 export function versions() {
   const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
   return Object.keys(lock.packages[''].dependencies).map(

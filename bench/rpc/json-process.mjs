@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { pinned } from './pin.mjs';
 
-/** No request takes longer; a process that hangs ends the benchmark instead of hanging it. */
+/** Milliseconds, after which a process that hangs ends the benchmark. */
 const PATIENCE = 60_000;
 
-/** A process that answers each line of JSON with one. It ends with its standard input. */
+/** A process that answers each line of JSON with one, and ends with its standard input. */
 export class JsonProcess {
   #process;
   #lines;
@@ -15,7 +15,7 @@ export class JsonProcess {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
-    // Writing to one that has ended must not end this process: asking it fails.
+    // If it has ended, asking it fails; writing to it must not end this process.
     this.#process.stdin.on('error', () => {});
     this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();
   }
@@ -31,7 +31,7 @@ export class JsonProcess {
     return answer;
   }
 
-  /** The next line, which `what` asks for. */
+  /** The next line, which answers `what`. */
   async next(what) {
     let timer;
     const patience = new Promise((_resolve, reject) => {
@@ -54,7 +54,7 @@ export class JsonProcess {
   }
 }
 
-/** The other end: answers the commands of standard input. */
+/** The other end of a {@link JsonProcess}. */
 export async function answerCommands(answer) {
   for await (const line of createInterface(process.stdin)) {
     let result;

@@ -1,15 +1,19 @@
 // How long calls take when each server has half of the load that it can bear.
-import { peers } from './peers/index.mjs';
 import { median, rateOf } from './statistics.mjs';
 
 const COLUMN = '1 record';
 
 export async function latencyOf(stage, figures, { seconds, rounds }) {
   const servers = figures.filter(
-    ({ column, side, run }) => column === COLUMN && side === 'server' && run.method === 'replay',
+    ({ column, side, run, extra, samples }) =>
+      column === COLUMN &&
+      side === 'server' &&
+      run.method === 'replay' &&
+      !extra &&
+      samples.length > 0,
   );
   const rows = [];
-  for (const figure of servers.filter(({ extra }) => !extra)) {
+  for (const figure of servers) {
     const { peer, connections } = figure;
     console.error(`latency: ${peer}`);
     const rate = Math.round(rateOf(figure).median / 2);
@@ -17,7 +21,7 @@ export async function latencyOf(stage, figures, { seconds, rounds }) {
     const samples = [];
     for (let round = 0; round < rounds; round++) samples.push(await stage.replay(what));
     const at = (name) => median(samples.map(({ latency }) => latency[name]));
-    rows.push({ title: peers[peer].title, rate, p50: at('p50'), p99: at('p99') });
+    rows.push({ peer, p50: at('p50'), p99: at('p99') });
   }
   return rows;
 }

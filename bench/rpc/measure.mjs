@@ -1,9 +1,8 @@
-// Measures all peers on all columns of the tables.
 import { latencyOf } from './latency.mjs';
 import { peers } from './peers/index.mjs';
 import { isH2loadMissing, Stage } from './stage.mjs';
 
-/** The function, and how many calls are in flight. A `stretch` makes rounds longer where calls take milliseconds. */
+/** `stretch`: rounds are longer, since calls take milliseconds. */
 export const COLUMNS = {
   '1 record': { workload: '1 record', inFlight: 64 },
   '20 records': { workload: '20 records', inFlight: 64 },
@@ -13,7 +12,7 @@ export const COLUMNS = {
 };
 
 /**
- * One side of a peer on one column. `samples` has a sample for each round; `extra` is left out of the tables.
+ * One side of a peer on one column, with a sample for each round. Tables leave out an `extra` one.
  *
  * @typedef {{ column: string, peer: string, side: 'server' | 'client', connections?: number, extra: boolean,
  *   run: object, samples: import('./stage.mjs').Sample[] }} Figure
@@ -57,11 +56,11 @@ function presentPeers({ only, goals }, notes) {
 
 const isWanted = (texts, name) => texts.length === 0 || texts.some((text) => name.includes(text));
 
-/** Clients and servers are warm when a chunk of work takes no less CPU than the one before. */
+/** A process is warm when a chunk of work takes no less CPU than the one before. */
 const CHUNK = 0.4;
 const STEADY = 0.97;
 const MOST_CHUNKS = 6;
-/** A client of gRPC uses one connection unless told otherwise; more of them can be cheaper. */
+/** Of clients that multiplex: more than one can be cheaper. */
 const CONNECTIONS = [1, 2, 4];
 
 class Measurer {
@@ -79,7 +78,7 @@ class Measurer {
     this.#notes = notes;
   }
 
-  /** Warms everybody up; then all take turns in each round, so that a slow moment hits all alike. */
+  /** After the warm-up, peers take turns in each round, so that a slow moment hits all alike. */
   async measureColumn(column, names) {
     const runs = names.flatMap((name) => measurementsOf(name, column));
     const ready = [];
@@ -112,7 +111,7 @@ class Measurer {
     return this.#stage[method]({ ...what, seconds: seconds * stretch });
   }
 
-  /** Returns how many connections share the calls, if they share any. */
+  /** Returns how many connections the calls share, if they share any. */
   async #warmUp(run) {
     const shares = peers[run.peer].multiplexes && run.inFlight > 1;
     if (!shares) {
@@ -141,12 +140,11 @@ class Measurer {
   }
 }
 
-/** CPU per call, of the sides that are measured. */
 function costOf({ sides }, { cpu }) {
   return sides.reduce((sum, side) => sum + (cpu[side]?.all ?? 0), 0);
 }
 
-/** The runs that a peer's figures need: each side alone where possible. */
+/** Each side alone where possible. */
 function measurementsOf(name, column) {
   const { workload, inFlight, together } = COLUMNS[column];
   const { request, connect } = peers[name];

@@ -1,4 +1,4 @@
-// A process with the server or the client of one peer: node node-peer.mjs NAME server|client
+// node node-peer.mjs NAME server|client: the server or client of a peer.
 import { answerCommands } from './json-process.mjs';
 import { peerOf } from './peers/index.mjs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,11 +10,11 @@ const peer = peerOf(name);
 
 const roles = { server: (command) => peer.serve(command), client: drive };
 
-/** Connections stay from one command to the next. */
+/** Connections outlive a command. */
 const clients = new Map();
 const ended = new Error('the time is up');
 
-/** `pause`: consumers of streams rest this many milliseconds after each item, until the time is up. */
+/** `pause`: milliseconds that consumers of streams wait after each item. */
 async function drive({ port, workload, inFlight, connections, seconds, pause, clientOptions }) {
   const options = clientOptions;
   const key = `${port} ${inFlight} ${connections} ${JSON.stringify(options)}`;

@@ -1,8 +1,8 @@
-// Keeps the load generator and the servers on cores of their own, where there are enough of them.
+// Gives the load generator a core of its own, where there are enough.
 import { availableParallelism } from 'node:os';
 
 const cores = availableParallelism();
-/** A server of ours uses two threads, so that the generator would take one of two cores away from it. */
+/** Not with two cores, since a server of ours uses two threads. */
 export const isPinned = cores >= 3 && process.platform === 'linux';
 
 /**

@@ -1,5 +1,3 @@
-// Requests and responses as bytes.
-
 /** @returns {{ protocol: 'http/1.1', bytes: Buffer }} a request to replay */
 export function http1(method, path, headers, body) {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -12,7 +10,6 @@ export function http2(url, headers, body) {
   return { protocol: 'h2', url, headers, body };
 }
 
-/** A response as a server would write it. */
 export function httpResponse(headers, body) {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\n${lines.join('')}\r\n`, 'latin1'), body]);

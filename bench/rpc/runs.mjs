@@ -1,8 +1,8 @@
 // The noise of a run, and whether runs of the same version agree within it.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-
-import { cpuOf, rateOf, spread } from './statistics.mjs';
+import { digits, percent } from '../format.mjs';
+import { cpuOf, median, rateOf, rounds } from './statistics.mjs';
 
 /** Runs differ by this even where the rounds of one do not. */
 export const LEAST_NOISE = 0.05;
@@ -22,7 +22,7 @@ export function noiseOfAll(figures) {
   return { typical: at(0.5), most: at(0.9) };
 }
 
-/** Keeps what a run found, and compares it with the runs of this version before. */
+/** Stores a run, and compares it with earlier ones of this version. */
 export function compareRuns({ figures, started }) {
   const { stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' });
   const commit = stdout?.trim() || 'unknown';
@@ -50,7 +50,7 @@ function summaryOf(figures) {
 }
 
 /** @param {Record<string, [number, number]>[]} runs */
-export function agreementOf(runs) {
+function agreementOf(runs) {
   if (runs.length < 2) return '';
   const names = Object.keys(runs[0]).filter((name) => runs.every((run) => name in run));
   const apart = names.filter((name) => {
@@ -58,17 +58,16 @@ export function agreementOf(runs) {
     const highs = runs.map((run) => run[name][0] + run[name][1]);
     return Math.max(...lows) > Math.min(...highs);
   });
-  const differences = names.map((name) => spread(runs.map((run) => run[name][0])));
-  const typical = differences.sort((a, b) => a - b)[differences.length >> 1];
+  const differences = names.map((name) => {
+    const value = rounds({ samples: runs }, (run) => run[name][0]);
+    return value.half / value.median;
+  });
   const list = apart.map((name) => {
-    const values = runs.map((run) => run[name]).map(([median, noise]) => show(median, noise));
-    return `- ${name}: ${values.join('; ')}\n`;
+    const values = runs.map((run) => run[name]);
+    return `- ${name}: ${values.map(([value, noise]) => `${digits(value)} ±${percent(noise / value)}`).join('; ')}\n`;
   });
   return `## Do runs agree?
 
-In ${runs.length} runs of this version, ${names.length - apart.length} of ${names.length} figures agree within the noise, and half of them within ±${(typical * 100).toFixed(1)} %.
+In ${runs.length} runs of this version, ${names.length - apart.length} of ${names.length} figures agree within the noise, and half of them within ±${(median(differences) * 100).toFixed(1)} %.
 ${list.length > 0 ? `These do not:\n\n${list.join('')}` : ''}`;
 }
-
-const show = (median, noise) =>
-  `${median.toPrecision(3)} ±${((100 * noise) / median).toFixed(0)} %`;

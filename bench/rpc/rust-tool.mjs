@@ -1,11 +1,10 @@
-// The Rust example `peer`: see crates/transport/examples/peer.
+// The Rust example in crates/transport/examples/peer.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { JsonProcess } from './json-process.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Builds the example; quick when it is up to date. */
 export function buildTool() {
   const args = ['build', '--release', '--locked', '-p', 'backwater-transport', '--example', 'peer'];
   const { status } = spawnSync('cargo', args, { cwd: root, stdio: ['ignore', 2, 2] });

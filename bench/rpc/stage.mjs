@@ -15,18 +15,16 @@ import { millisecond, SECRET, workloadOf } from './workloads.mjs';
 
 const nodePeer = fileURLToPath(new URL('./node-peer.mjs', import.meta.url));
 
-/** What one measurement gave. */
 /** @typedef {{ rate: number, latency?: object, errors: number, cpu: Record<string, object> }} Sample */
 
 export class Stage {
   #folder = mkdtempSync(join(tmpdir(), 'backwater-bench-'));
-  /** Everything that was started, by what it is; a promise each. */
+  /** Promises of what was started, by what it is. */
   #started = new Map();
   #processes = [];
-  /** The process of each client that was started last. */
+  /** The last process of each client. */
   #clients = new Map();
 
-  /** Ends all processes. */
   close() {
     for (const process of this.#processes) process.close();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -37,7 +35,6 @@ export class Stage {
     return this.#started.get(key);
   }
 
-  /** The server of a peer: port and process. */
   server(name, options) {
     const key = `server ${name} ${JSON.stringify(options)}`;
     return this.#once(key, async () => {
@@ -101,7 +98,7 @@ export class Stage {
   }
 
   /**
-   * A client alone: against a server that is faster than it, where there is one.
+   * A client alone, against a server that is faster where there is one.
    *
    * @returns {Promise<Sample>}
    */
@@ -139,7 +136,7 @@ export class Stage {
       const command = { port, secret: SECRET, arguments: file, ...how };
       return measured(pids(tool.pid), () => tool.ask(command));
     }
-    // A process for each, so that connections stay when others have their turn.
+    // A process for each, so that connections outlive the turns of others.
     const key = `client ${peer} ${port} ${JSON.stringify(clientOptions)}`;
     const client = await this.#once(key, async () => {
       const process = this.#node(peer, 'client');
@@ -151,7 +148,7 @@ export class Stage {
     return measured(pids(client.pid), () => client.ask(command));
   }
 
-  /** How much the memory of server and client grows at most while a pair works. */
+  /** By how many bytes the memory of server and client grows at most. */
   async growth(what) {
     await this.pair({ ...what, inFlight: 1, seconds: 0.5 });
     const pids = [(await this.server(what.peer)).pid, this.#clients.get(what.peer)];
@@ -162,15 +159,15 @@ export class Stage {
   }
 
   /** What each stage of a call costs in Rust, in microseconds. */
-  async stages({ workload, compressionThreshold }) {
+  async stages({ workload }) {
     const bytes = () => encodedArguments(workloadOf(workload));
     const file = await this.#file(`arguments ${workload}`, bytes);
-    return (await this.#tool('stages')).ask({ arguments: file, compressionThreshold });
+    return (await this.#tool('stages')).ask({ arguments: file });
   }
 
-  /** Connections to a server that have made one request each and are idle now. */
-  async idle({ peer, workload, connections, options }) {
-    const { port, pid } = await this.server(peer, options);
+  /** Opens connections that make one request each, and returns the server's process. */
+  async idle({ peer, workload, connections }) {
+    const { port, pid } = await this.server(peer);
     const request = peerOf(peer).request(workloadOf(workload), port);
     const file = await this.#file(`request ${peer} ${workload} ${port}`, () => request.bytes);
     const load = await this.#tool('load', 'idle');
@@ -196,7 +193,7 @@ export function isH2loadMissing() {
   return spawnSync('h2load', ['--version'], { stdio: 'ignore' }).error !== undefined;
 }
 
-/** `rate` makes the calls due at fixed times; only then is each call logged, for its latency. */
+/** With a `rate`, calls are due at fixed times, and a log has their latency. */
 async function h2load(request, { inFlight, seconds, connections = inFlight, rate }) {
   const { url, headers, body, log } = request;
   const clients = Math.min(connections, inFlight);

@@ -5,19 +5,14 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Half the distance between the smallest and the largest, as a share of the median. */
-export function spread(values) {
-  return (Math.max(...values) - Math.min(...values)) / 2 / median(values);
-}
-
 /** Percentiles, in the unit of the values. */
 export function summary(values) {
   const sorted = Float64Array.from(values).sort();
   const at = (share) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) };
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-/** A median over the rounds, and half the distance between the smallest and the largest of them. */
+/** The median of the samples, and half the distance between the smallest and the largest. */
 export function rounds({ samples }, pick) {
   const values = samples.map(pick).filter((value) => value !== undefined);
   if (values.length === 0) return undefined;
@@ -28,3 +23,14 @@ export function rounds({ samples }, pick) {
 export const cpuOf = (figure, part = 'all') =>
   rounds(figure, ({ cpu }) => cpu[figure.side]?.[part]);
 export const rateOf = (figure) => rounds(figure, ({ rate }) => rate);
+
+/** The figure with those properties, if it was measured. */
+export const find = (figures, column, side, peer) =>
+  figures.find(
+    (figure) =>
+      figure.column === column &&
+      figure.side === side &&
+      figure.peer === peer &&
+      !figure.extra &&
+      figure.samples.length > 0,
+  );

@@ -1,12 +1,10 @@
-// The data to send there and back.
 import { randomFillSync } from 'node:crypto';
 import { documents, records } from '../documents.mjs';
 
-/** The secret of all peers that sign. */
 export const SECRET = 'the secret of the benchmarks, 32+';
 
 /**
- * `form` says what the value is: for peers that need a schema.
+ * `form`: for peers that need a schema.
  *
  * @type {Record<string, { form: 'record' | 'records' | 'binary', value: unknown }>}
  */
@@ -17,17 +15,13 @@ const workloads = {
   '1 MB': { form: 'binary', value: randomFillSync(Buffer.alloc(1 << 20)) },
 };
 
-/**
- * Streams of a number of equal items, by their form.
- *
- * @type {Record<string, { value: unknown, count: number, bytes: number }>}
- */
+/** Streams of equal items, by form; `bytes` is the size of an item. */
 export const streams = {
   record: { value: workloads['1 record'].value, count: 2000, bytes: 113 },
   binary: { value: randomFillSync(Buffer.alloc(64 * 1024)), count: 50, bytes: 64 * 1024 },
 };
 
-/** By its name, which may also be a number of random bytes or a stream: `1024 bytes`, `stream of record`. */
+/** The name may also be `1024 bytes`, which are random, or `stream of record`. */
 export function workloadOf(name) {
   const form = /^stream of (\w+)$/.exec(name)?.[1];
   if (form !== undefined) return { form };
@@ -38,11 +32,11 @@ export function workloadOf(name) {
 }
 const made = new Map();
 
-/** How many steps of the loop in peers/busy-modules.mjs take a millisecond of CPU on this machine. */
+/** How many steps of the loop in peers/busy-modules.mjs take a millisecond. */
 export function millisecond() {
   let state = 1;
   let most = 0;
-  // The fastest of many, since other programs only ever make it slower.
+  // The fastest of many rounds, since other programs only make them slower.
   for (let round = 0; round < 50; round++) {
     const start = performance.now();
     for (let index = 0; index < 300_000; index++)

@@ -1,19 +1,18 @@
-// Measures one row of the table: `node --expose-gc row.mjs NAME EFFORT`; prints it as JSON.
+// `node --expose-gc row.mjs NAME EFFORT` measures one row of the table, and prints JSON.
 import * as msgpack from '@msgpack/msgpack';
 import { decode, encode } from 'backwater';
 import { Packr } from 'msgpackr';
 import { documents } from '../documents.mjs';
 import { measure } from '../measure.mjs';
 import { hasErlang, startErlang } from '../peers/erlang.mjs';
-import { loadErlpacks } from '../peers/erlpack.mjs';
+import { loadErlpack } from '../peers/erlpack.mjs';
 import { contradictionsIn, shares } from './shares.mjs';
 
 const [name, effort] = [process.argv[2], JSON.parse(process.argv[3])];
-const erlpacks = loadErlpacks();
-/** For how long a codec works on each kind of data before, in milliseconds. */
+const erlpack = loadErlpack();
+/** Milliseconds that a codec works on each kind of data before, so that V8 does not optimize it for this row alone. */
 const MEETING = 10;
 
-// Programs have met all kinds of data before: no code may be optimised for this row alone.
 for (const other of Object.values(documents)) {
   const ways = waysOf(other());
   for (const way of [...Object.values(ways.decode), ...Object.values(ways.encode)]) {
@@ -41,7 +40,7 @@ row.shares = await shares(document.term, json, effort);
 row.contradictions = contradictionsIn(row, document.term);
 console.log(JSON.stringify(row));
 
-/** Each codec works on the form that it reads itself. */
+/** Each codec decodes what it encoded. */
 function waysOf({ term, value }) {
   const decoding = {};
   const encoding = {};
@@ -53,24 +52,14 @@ function waysOf({ term, value }) {
   const plain = new Packr({ useRecords: false, structuredClone: false });
   const records = new Packr({ useRecords: true });
   add('backwater', () => encode(term), decode);
-  add(
-    'JSON',
-    () => Buffer.from(JSON.stringify(value)),
-    (packed) => JSON.parse(packed.toString()),
-  );
-  add(
-    'msgpackr',
-    () => plain.pack(value),
-    (packed) => plain.unpack(packed),
-  );
-  add(
-    'msgpackr, records',
-    () => records.pack(value),
-    (packed) => records.unpack(packed),
-  );
-  add('@msgpack/msgpack', () => msgpack.encode(value, { maxDepth: 1000 }), msgpack.decode);
-  for (const [codec, { pack, unpack }] of Object.entries(erlpacks)) {
-    add(codec, () => pack(value), unpack);
+  const parse = (packed) => JSON.parse(packed.toString());
+  add('JSON', () => Buffer.from(JSON.stringify(value)), parse);
+  const msgpackr = { msgpackr: plain, 'msgpackr, records': records };
+  for (const [codec, packr] of Object.entries(msgpackr)) {
+    const unpack = (packed) => packr.unpack(packed);
+    add(codec, () => packr.pack(value), unpack);
   }
+  add('@msgpack/msgpack', () => msgpack.encode(value, { maxDepth: 1000 }), msgpack.decode);
+  if (erlpack !== undefined) add('erlpack', () => erlpack.pack(value), erlpack.unpack);
   return { decode: decoding, encode: encoding };
 }

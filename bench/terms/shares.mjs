@@ -1,5 +1,4 @@
-// The parts of decoding and encoding. The JavaScript thread of a server or client does those between values
-// and tape; other threads do those between tape and bytes.
+// The parts of decoding and encoding: values to tape and back on the JavaScript thread, tape to bytes on others.
 import { environment } from '../../build/platform/environment.js';
 import { ENCODER_WORDS, EncoderWord } from '../../build/codec/control.js';
 import { decode } from '../../build/codec/decode.js';
@@ -9,11 +8,9 @@ import { NativeDecoder } from '../../build/codec/native-decoder.js';
 import { measure } from '../measure.mjs';
 
 /**
- * The times of the parts. It takes the encoder's memory for itself: `encode` must not be called afterwards.
+ * The times of the parts. Takes the encoder's memory, so that `encode` must not be called afterwards.
  *
- * @param {unknown} term
- * @param {Record<string, import('../measure.mjs').Way>} json by direction: what times are relative to
- * @param {import('../measure.mjs').Effort} effort
+ * @param {Record<string, import('../measure.mjs').Way>} json by direction
  */
 export async function shares(term, json, effort) {
   const bytes = encode(term);
@@ -39,7 +36,7 @@ export async function shares(term, json, effort) {
     return control[EncoderWord.length];
   };
   const length = toBytes();
-  /** What `encode` does at last, and servers do not. */
+  /** The last part of `encode`, which servers do not need. */
   const copy = () => {
     if (length <= SMALL) return results.subarray(0, length);
     const result = Buffer.allocUnsafeSlow(length);
@@ -55,7 +52,7 @@ export async function shares(term, json, effort) {
   return { ...decoding, ...encoding, read: difference(decoding.both, decoding.toTape) };
 }
 
-/** The part of a whole that cannot be measured by itself. */
+/** A part that cannot be measured by itself. */
 function difference(whole, part) {
   const subtract = (kind) => ({
     median: whole[kind].median - part[kind].median,
@@ -65,21 +62,16 @@ function difference(whole, part) {
   return { micros: subtract('micros'), ratio: subtract('ratio') };
 }
 
-/** Up to this size, `encode` has its result where the addon writes it. */
+/** Up to this size, `encode` returns memory that the addon writes to. */
 const SMALL = 4096;
-/** No term takes less: it would be two cycles of a processor. */
+/** Of a term; it is two cycles of a processor. */
 const LEAST_MICROS = 0.0005;
-/** What the parts may differ from the whole beyond their noise, since they are other loops of the same work. */
+/** How far the sum of the parts may be from the whole beyond the noise: the loops differ. */
 const TOLERANCE = 0.15;
-/** And by what `encode` and `decode` do around the parts, such as reading options. */
+/** What `encode` and `decode` do besides, such as reading options. */
 const AROUND_MICROS = 0.5;
 
-/**
- * Impossible results: parts that do not add up to the whole, which was measured apart from them, and times
- * that are too short for the number of terms.
- *
- * @returns {string[]}
- */
+/** Impossible results: parts that do not add up to the whole, and times too short for the number of terms. */
 export function contradictionsIn(
   { name, decode: decoding, encode: encoding, shares: parts },
   term,
@@ -93,14 +85,14 @@ export function contradictionsIn(
       (part) => `${name}: ${part} takes ${parts[part].micros.median} µs, but ${least} at least`,
     ),
     ...apart(`decoding ${name}`, decoding.backwater, [parts.toTape, parts.read]),
-    // `encode` copies a large binary straight into its result, and so has other parts.
+    // `encode` copies a large binary straight into its result.
     ...(term instanceof Uint8Array
       ? []
       : apart(`encoding ${name}`, encoding.backwater, [parts.write, parts.toBytes, parts.copy])),
   ];
 }
 
-/** The machine may be slower for one measurement; that shows in the times or in the ratios to JSON, not in both. */
+/** A slow moment of the machine shows in the times or in the ratios to JSON, not in both. */
 function apart(what, whole, parts) {
   const differs = (kind) => {
     const half = (each) => (each[kind].high - each[kind].low) / 2;

@@ -1,31 +1,47 @@
-// node bench/threads/process.mjs LIBRARY THREADS MAIN SEED: worker threads that load the library, use it
-// and leave, in random order and in pools that grow and shrink. MAIN says what the main thread does: it
-// loads the library `first`, `late` (after half of the threads) or `never`. Prints JSON; that it gets
-// there at all means that nothing crashed.
+// node bench/threads/process.mjs LIBRARY THREADS MAIN SEED: worker threads that load the library, use it and leave, in
+// random order. The main thread loads it `first`, `late` (after half of the threads) or `never`. Prints JSON, which
+// means that nothing crashed and that every call has ended.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { generator } from './random.mjs';
-import { TASKS } from './tasks.mjs';
 
-const [library, count, main, seed] = [
-  process.argv[2],
-  Number(process.argv[3]),
-  process.argv[4],
-  Number(process.argv[5] ?? 1),
+const TASKS = [
+  'terms',
+  'serve and close',
+  'exit in the middle of calls',
+  'throw',
+  'a thread of its own',
+  'terminated while it starts',
+  'terminated in the middle of calls',
 ];
+const [library, main] = [process.argv[2], process.argv[4]];
+const [total, seed] = [process.argv[3], process.argv[5] ?? 1].map(Number);
 const MOST_AT_A_TIME = 6;
 const secret = 'a secret for threads, of 32 bytes or more';
 const { below, pick } = generator(seed);
 
-/** The main thread's server and client, once it has loaded the library. */
+/** The library, a server and a client, once the main thread has them. */
 let own;
 
 async function load() {
-  const { Client, startClearServer } = await import(library);
-  const modules = { m: { echo: (value) => value } };
+  const { Client, expose, startClearServer } = await import(library);
+  const untilAborted = ({ signal }) =>
+    new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', resolve);
+    });
+  const never = expose.fn(untilAborted, { context: true });
+  const modules = { m: { echo: (value) => value, never } };
   const server = await startClearServer(secret, modules, { host: '127.0.0.1', port: 0 });
-  own = { server, client: new Client({ url: server.url, secret, recvTimeout: 60_000 }) };
+  const options = { secret, recvTimeout: 60_000, connectTimeout: 5000 };
+  own = {
+    server,
+    Client,
+    options,
+    client: new Client({ ...options, url: server.url, idleTimeout: 1000 }),
+  };
+  await own.client.call('m', 'echo', [Buffer.alloc(100_000)]);
 }
 
 /** One thread, from its start to its end. */
@@ -34,9 +50,8 @@ async function live(number) {
   const worker = new Worker(new URL('./thread.mjs', import.meta.url), {
     workerData: { library, secret, task, url: own?.server.url, seed: number },
   });
-  const expected = { throw: 'as expected' }[task];
   worker.on('error', (error) => {
-    if (error.message === expected) return;
+    if (task === 'throw' && error.message === 'as expected') return;
     console.error(`thread ${number} (${task}) failed:`, error);
     process.exitCode = 1;
   });
@@ -45,12 +60,25 @@ async function live(number) {
     await delay(below(80));
     await worker.terminate();
   } else if (task === 'terminated in the middle of calls') {
-    await Promise.race([new Promise((resolve) => worker.once('message', resolve)), exit]);
+    const begun = new Promise((resolve) => worker.once('message', resolve));
+    const called = callThread(await Promise.race([begun, exit]));
     await delay(below(20));
     await worker.terminate();
+    await called;
   }
   await exit;
   outcomes[task] = (outcomes[task] ?? 0) + 1;
+}
+
+/** Calls a thread that is about to end. */
+async function callThread(url) {
+  if (own === undefined || typeof url !== 'string') return;
+  const caller = new own.Client({ ...own.options, url });
+  const results = await Promise.all(
+    ['never', 'later', 'echo'].map((name) => caller.tryCall('m', name, [5])),
+  );
+  for (const { ok } of results) calls[ok ? 'returned' : 'failed']++;
+  await caller.close();
 }
 
 /** What this process has open. */
@@ -79,38 +107,63 @@ function isLasting(name) {
   return name !== '' && !name.startsWith('backwater-io-');
 }
 
+/** For what happens in other threads a moment later. */
+async function waitFor(condition, tries) {
+  for (let wait = 0; wait < tries && !condition(); wait++) await delay(10);
+}
+
 const outcomes = {};
+const calls = { returned: 0, failed: 0 };
 const history = [];
 let started = 0;
 let ended = 0;
 let running = 0;
 let most = 1 + below(MOST_AT_A_TIME);
 if (main === 'first') await load();
+const before = holdings();
 await new Promise((resolve, reject) => {
   const fill = () => {
-    while (running < most && started < count) {
+    while (running < most && started < total) {
       running++;
       live(++started).then(onEnd).catch(reject);
     }
-    if (ended === count) resolve();
+    if (ended === total) resolve();
   };
   const onEnd = async () => {
     running--;
     ended++;
-    if (ended === Math.ceil(count / 2) && main === 'late') await load();
+    if (ended === Math.ceil(total / 2) && main === 'late') await load();
     if (own !== undefined) {
-      // Whoever has ended in between, this thread goes on.
-      const value = await own.client.call('m', 'echo', [ended]);
-      if (typeof value !== 'number') throw new Error(`${value} instead of a number`);
+      const sent = ended;
+      const value = await own.client.call('m', 'echo', [sent]);
+      if (value !== sent) throw new Error(`${value} instead of ${sent}`);
     }
-    if (ended % Math.ceil(count / 50) === 0) history.push({ ended, ...holdings() });
+    if (ended % Math.ceil(total / 50) === 0) history.push({ ended, ...holdings() });
     if (below(5) === 0) most = 1 + below(MOST_AT_A_TIME);
     fill();
   };
   fill();
 });
-await own?.client.close();
-await own?.server.close();
-// Threads that have ended are joined a moment later.
-for (let wait = 0; wait < 100 && holdings().threads > 12; wait++) await delay(10);
-console.log(JSON.stringify({ ended, outcomes, history, left: holdings() }));
+let server = { pending: 0, connections: 0 };
+if (own !== undefined) {
+  const stats = () => own.server.stats();
+  await waitFor(() => stats().pending === 0 && stats().connections <= 1, 3000);
+  server = stats();
+  await own.client.close();
+  await own.server.close();
+}
+const isMore = (now) => now.descriptors > before.descriptors || now.threads > before.threads;
+await waitFor(() => !isMore(holdings()), main === 'first' ? 1000 : 100);
+const resources = process.getActiveResourcesInfo();
+const { pending, connections } = server;
+const result = {
+  ended,
+  outcomes,
+  calls,
+  pending,
+  connections,
+  before,
+  left: holdings(),
+  resources,
+};
+console.log(JSON.stringify({ ...result, history }));

@@ -39,8 +39,7 @@ switch (task) {
     break;
   }
   default:
-    await beginCalls();
-    parentPort.postMessage('begun');
+    parentPort.postMessage(await beginCalls());
 }
 
 async function useTerms() {
@@ -55,20 +54,27 @@ async function useTerms() {
 /** A server of this thread, and clients of it and of the main thread's. */
 async function begin() {
   const { Client, startClearServer } = await import(library);
-  const modules = { m: { echo: (value) => value, never: () => new Promise(() => {}) } };
+  const modules = {
+    m: {
+      echo: (value) => value,
+      later: (value) => delay(value, value),
+      never: () => new Promise(() => {}),
+    },
+  };
   const server = await startClearServer(secret, modules, { host: '127.0.0.1', port: 0 });
   const urls = url === undefined ? [server.url] : [server.url, url];
   const clients = urls.map((each) => new Client({ url: each, secret, recvTimeout: 60_000 }));
   return { server, clients };
 }
 
-/** Calls that have not ended when the thread does. */
+/** Starts calls that have not ended when the thread does, and returns its server's URL. */
 async function beginCalls() {
-  const { clients } = await begin();
+  const { clients, server } = await begin();
   for (const client of clients) {
     void client.tryCall('m', 'never');
     void keepCalling(client);
   }
+  return server.url;
 }
 
 async function keepCalling(client) {

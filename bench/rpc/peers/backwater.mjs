@@ -4,19 +4,16 @@ import { SECRET } from '../workloads.mjs';
 
 export const title = 'backwater';
 
-/** The others do not compress either. */
 const settings = { compressionThreshold: Infinity, maxEncodedArgsSize: 1 << 27 };
 
-/** @param {{ options?: object }} [extra] options of the server that a measurement is about */
-export async function serve({ options } = {}) {
-  const modules = { peer: { echo: (value) => value } };
+export async function serve({ options }, modules = { peer: { echo: (value) => value } }) {
   const server = await startClearServer(SECRET, modules, {
     ...settings,
     maxEncodedResultSize: 1 << 27,
     host: '127.0.0.1',
     port: 0,
     maxConnections: 20_000,
-    // Idle connections are counted, too.
+    // Idle connections must stay.
     recvTimeout: 120_000,
     ...options,
   });
@@ -48,3 +45,13 @@ export function request({ value }, port) {
   const host = { host: `127.0.0.1:${port}` };
   return http1(method, '/backwater/1/peer/echo/1', { ...host, ...headers }, body);
 }
+
+const busyModules = new URL('./busy-modules.mjs', import.meta.url);
+
+/** A function that computes for a millisecond. */
+export const busy = {
+  title: 'backwater, 1 ms of work',
+  request,
+  serve: async ({ options }) =>
+    serve({ options }, options?.workers ? busyModules : { ...(await import(busyModules.href)) }),
+};

@@ -1,8 +1,8 @@
-// Cap'n Web over WebSockets, which is how it keeps a session. Its messages are JSON.
+// Cap'n Web over WebSockets; its messages are JSON.
 import { createServer } from 'node:http';
 import { newWebSocketRpcSession, RpcTarget } from 'capnweb';
 import { WebSocket, WebSocketServer } from 'ws';
-import { inTurns } from './grpc.mjs';
+import { inTurns, listening } from './shared.mjs';
 
 export const title = 'capnweb: WebSocket';
 export const multiplexes = true;
@@ -13,7 +13,7 @@ class Echo extends RpcTarget {
   }
 }
 
-// Node has it as a global from 22 on.
+// A global from Node 22 on.
 globalThis.WebSocket ??= WebSocket;
 
 const limits = { maxMessageSize: 1 << 27 };
@@ -22,9 +22,7 @@ export function serve() {
   const server = createServer();
   const sockets = new WebSocketServer({ server, maxPayload: 1 << 27 });
   sockets.on('connection', (socket) => newWebSocketRpcSession(socket, new Echo(), { limits }));
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve({ port: server.address().port }));
-  });
+  return listening(server);
 }
 
 export function connect(port, { connections }) {

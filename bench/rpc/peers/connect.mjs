@@ -9,13 +9,13 @@ import {
 import { createClient } from '@connectrpc/connect';
 import { connectNodeAdapter, createConnectTransport } from '@connectrpc/connect-node';
 import { http2 } from '../replay.mjs';
-import { inTurns } from './grpc.mjs';
 import { encoded, MESSAGES, root, toMessage, toValue } from './proto.mjs';
+import { inTurns, listening } from './shared.mjs';
 
 export const title = 'connect-node: protobuf';
 export const multiplexes = true;
 
-/** The service as Connect's generated code would have it. */
+/** What Connect's code generator would write. */
 export function service(serverStreaming = false) {
   const file = create(FileDescriptorProtoSchema, {
     name: 'bench.proto',
@@ -62,10 +62,7 @@ export function listen(offered, handlers) {
     routes: (router) => router.service(offered, handlers),
     readMaxBytes: 1 << 26,
   });
-  const server = createServer(handler);
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', 1024, () => resolve({ port: server.address().port }));
-  });
+  return listening(createServer(handler));
 }
 
 export function connect(port, { connections }) {

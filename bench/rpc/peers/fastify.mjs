@@ -1,4 +1,4 @@
-// Fastify with JSON; its response schema makes the serialiser, as its documentation advises.
+// Fastify, which makes its serializer from a schema, as its documentation advises.
 import { createRequire } from 'node:module';
 import { plain } from './json.mjs';
 

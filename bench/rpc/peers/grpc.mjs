@@ -1,9 +1,9 @@
-// @grpc/grpc-js with protobufjs: messages are encoded and decoded by the code that protobufjs
-// generates for each type, without a conversion to plain objects in between. And nice-grpc on top of it.
+// @grpc/grpc-js and nice-grpc, with the code that protobufjs generates for each type.
 import grpcJs from '@grpc/grpc-js';
 import { createChannel, createClient, createServer } from 'nice-grpc';
 import { http2 } from '../replay.mjs';
 import { encoded, MESSAGES, toMessage, toValue, typeOf } from './proto.mjs';
+import { inTurns } from './shared.mjs';
 
 export function definitionOf(responseStream) {
   const methods = Object.entries(MESSAGES).map(([form, message]) => {
@@ -30,7 +30,7 @@ const limits = {
   'grpc.max_send_message_length': -1,
 };
 const serverOptions = { ...limits, 'grpc.max_concurrent_streams': 1024 };
-/** Without a pool of its own, each client would use the connection of the first. */
+/** Without a pool of its own, each client would share the connection of the first. */
 const clientOptions = { ...limits, 'grpc.use_local_subchannel_pool': 1 };
 
 const handlers = (echo) => Object.fromEntries(Object.keys(definition).map((name) => [name, echo]));
@@ -108,14 +108,4 @@ function request(workload, port) {
   const url = `http://127.0.0.1:${port}/bench.Echo/Echo${MESSAGES[workload.form]}`;
   const headers = { 'content-type': 'application/grpc', te: 'trailers' };
   return http2(url, headers, Buffer.concat([prefix, message]));
-}
-
-/** A client that spreads its calls over several connections. */
-export function inTurns(connections = 1, connect) {
-  const clients = Array.from({ length: connections }, connect);
-  let turn = 0;
-  return {
-    call: (workload) => clients[turn++ % connections].call(workload),
-    close: () => Promise.all(clients.map((client) => client.close())),
-  };
 }

@@ -1,6 +1,6 @@
-// The peers by name, in the order of the tables. Each has a title and some of
-//   serve({ options }) → { port }      starts a server that returns its argument, in a Node process of its own
-//   program() → [command, args, env]   the same for other programs, which print {"port":N} on their first line
+// The peers, in the order of the tables. Each has a title and some of
+//   serve({ options }) → { port }      starts a server that returns its argument, in a Node process
+//   program() → [command, args, env]   another program, which prints {"port":N} on its first line
 //   start() → { process, port }        starts its server itself
 //   missing()                          why this machine cannot run it, if it cannot
 //   connect(port, { inFlight, connections, options }) → { call(workload) → Promise, close() }
@@ -8,7 +8,6 @@
 //   request(workload, port)            the request to replay, see replay.mjs
 //   canned(workload)                   the response that a client measured alone receives
 //   multiplexes                        calls share connections; the best of 1, 2 and 4 counts
-import * as busy from './backwater-busy.mjs';
 import * as backwater from './backwater.mjs';
 import * as capnweb from './capnweb.mjs';
 import * as connect from './connect.mjs';
@@ -39,8 +38,7 @@ export const peers = {
 
 /** Peers of other benchmarks. */
 export const variants = {
-  'backwater, busy': busy.none,
-  'backwater, busy, 2 workers': busy.two,
+  'backwater, busy': backwater.busy,
   'backwater, idle': backwater,
   ...streamPeers,
 };

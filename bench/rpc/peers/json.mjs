@@ -1,28 +1,17 @@
-// node:http as the server, undici as the client, JSON; plain, and with the digest and HMAC that the
-// protocol asks for, by node:crypto.
+// JSON from node:http to undici, plain or with the digest and HMAC of the protocol by node:crypto.
 import { createHmac, hash, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Pool } from 'undici';
 import { http1, httpResponse } from '../replay.mjs';
 import { SECRET } from '../workloads.mjs';
+import { listening } from './shared.mjs';
 
-const PATH = { record: '/record', records: '/records', binary: '/binary' };
-
-/** Binaries go as base64, as JSON has none. */
-export const encode = {
-  record: (value) => JSON.stringify(value),
-  records: (value) => JSON.stringify(value),
-  binary: (value) => JSON.stringify(value.toString('base64')),
-};
-export const decode = {
-  '/record': (body) => JSON.parse(body.toString()),
-  '/records': (body) => JSON.parse(body.toString()),
-  '/binary': (body) => Buffer.from(JSON.parse(body.toString()), 'base64'),
-};
-const encodeResult = {
-  '/record': encode.record,
-  '/records': encode.records,
-  '/binary': encode.binary,
+/** Binaries go as base64. */
+const encode = (form, value) =>
+  Buffer.from(JSON.stringify(form === 'binary' ? value.toString('base64') : value));
+const decode = (form, body) => {
+  const value = JSON.parse(body.toString());
+  return form === 'binary' ? Buffer.from(value, 'base64') : value;
 };
 
 const echo = (value) => value;
@@ -38,10 +27,9 @@ function serverOf(crypto) {
         response.writeHead(401).end();
         return;
       }
-      const result = Buffer.from(encodeResult[url](echo(decode[url](body))));
-      const answer = { 'content-type': 'application/json', 'content-length': result.length };
-      if (crypto) sign(answer, '200', headers['x-request-id'], result);
-      response.writeHead(200, answer);
+      const form = url.slice(1);
+      const result = encode(form, echo(decode(form, body)));
+      response.writeHead(200, headersOf(crypto && headers['x-request-id'], '200', result));
       response.end(result);
     });
   });
@@ -59,12 +47,6 @@ function signatureOf(headers, pseudo) {
 
 const digestOf = (body) => `SHA-256=${hash('sha256', body, 'base64')}`;
 
-function sign(headers, pseudo, id, body) {
-  headers['digest'] = digestOf(body);
-  headers['x-request-id'] = id;
-  headers['signature'] = signatureOf(headers, pseudo).toString('base64');
-}
-
 function isAuthentic(headers, pseudo, body) {
   const given = Buffer.from(headers['signature'] ?? '', 'base64');
   const expected = signatureOf(headers, pseudo);
@@ -77,49 +59,48 @@ function isAuthentic(headers, pseudo, body) {
 
 const newId = () => randomFillSync(Buffer.allocUnsafe(16)).toString('base64');
 
-function headersOf(crypto, path, body) {
+/** Signed if there is an id. */
+function headersOf(id, pseudo, body) {
   const headers = { 'content-type': 'application/json', 'content-length': body.length };
-  if (crypto) sign(headers, `post ${path}`, newId(), body);
+  if (id) {
+    headers['digest'] = digestOf(body);
+    headers['x-request-id'] = id;
+    headers['signature'] = signatureOf(headers, pseudo).toString('base64');
+  }
   return headers;
 }
 
 function peer(title, crypto) {
+  const requestOf = ({ form, value }) => {
+    const path = `/${form}`;
+    const body = encode(form, value);
+    return { path, body, headers: headersOf(crypto && newId(), `post ${path}`, body) };
+  };
   return {
     title,
-    serve: () =>
-      new Promise((resolve) => {
-        const server = serverOf(crypto).listen(0, '127.0.0.1', 1024, () =>
-          resolve({ port: server.address().port }),
-        );
-      }),
+    serve: () => listening(serverOf(crypto)),
     connect(port, { inFlight }) {
       const pool = new Pool(`http://127.0.0.1:${port}`, { connections: inFlight });
       return {
-        async call({ form, value }) {
-          const path = PATH[form];
-          const body = Buffer.from(encode[form](value));
-          const headers = headersOf(crypto, path, body);
-          const response = await pool.request({ path, method: 'POST', headers, body });
+        async call(workload) {
+          const response = await pool.request({ method: 'POST', ...requestOf(workload) });
           const result = Buffer.from(await response.body.arrayBuffer());
           if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
           if (crypto && !isAuthentic(response.headers, '200', result)) {
             throw new Error('the response is not authentic');
           }
-          return decode[path](result);
+          return decode(workload.form, result);
         },
         close: () => pool.close(),
       };
     },
-    request({ form, value }, port) {
-      const body = Buffer.from(encode[form](value));
-      const headers = { host: `127.0.0.1:${port}`, ...headersOf(crypto, PATH[form], body) };
-      return http1('POST', PATH[form], headers, body);
+    request(workload, port) {
+      const { path, headers, body } = requestOf(workload);
+      return http1('POST', path, { host: `127.0.0.1:${port}`, ...headers }, body);
     },
     canned({ form, value }) {
-      const body = Buffer.from(encode[form](value));
-      const headers = { 'content-type': 'application/json', 'content-length': body.length };
-      if (crypto) sign(headers, '200', newId(), body);
-      return httpResponse(headers, body);
+      const body = encode(form, value);
+      return httpResponse(headersOf(crypto && newId(), '200', body), body);
     },
   };
 }

@@ -1,4 +1,3 @@
-// The schema of the peers that speak Protocol Buffers.
 import protobuf from 'protobufjs';
 
 export const { root } = protobuf.parse(`
@@ -22,16 +21,14 @@ export const { root } = protobuf.parse(`
   }
 `);
 
-/** Form of a workload → name of its message. */
+/** Names of messages, by the form of a workload. */
 export const MESSAGES = { record: 'Record', records: 'Records', binary: 'Binary' };
 
-/** A workload's value as a message. */
 export const toMessage = {
   record: (value) => value,
   records: (value) => ({ records: value }),
   binary: (value) => ({ bytes: value }),
 };
-/** And back. */
 export const toValue = {
   record: (message) => message,
   records: ({ records }) => records,
@@ -40,5 +37,4 @@ export const toValue = {
 
 export const typeOf = (form) => root.lookupType(`bench.${MESSAGES[form]}`);
 
-/** The encoded message of a workload. */
 export const encoded = ({ form, value }) => typeOf(form).encode(toMessage[form](value)).finish();

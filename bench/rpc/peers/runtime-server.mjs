@@ -1,4 +1,4 @@
-// What json.mjs does, on the servers of Bun and Deno.
+// What json.mjs does, for Bun and Deno.
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
 

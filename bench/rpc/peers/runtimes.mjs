@@ -1,4 +1,4 @@
-// The servers of Bun and Deno, with JSON. Their packages bring the programs for each platform.
+// The servers of Bun and Deno. Their packages have the programs.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { plain } from './json.mjs';

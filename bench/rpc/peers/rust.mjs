@@ -1,4 +1,4 @@
-// The limit: server and client of the same crates without JavaScript. The stage starts its client itself.
+// Server and client of the same crates without JavaScript. The stage starts the client.
 import { encode } from '../../../build/index.js';
 import { startTool } from '../rust-tool.mjs';
 import { SECRET } from '../workloads.mjs';
@@ -12,5 +12,5 @@ export async function start() {
   return { process: tool, ...(await tool.ask({ secret: SECRET })) };
 }
 
-/** The arguments as the Rust client reads them. */
+/** As the Rust client reads them. */
 export const encodedArguments = ({ value }) => encode([value]);

@@ -1,4 +1,4 @@
-// Server streaming. A call here takes a whole stream of equal items; see `streams` in ../workloads.mjs.
+// Server streaming: a call takes a whole stream, see `streams` in ../workloads.mjs.
 import { createServer, get } from 'node:http';
 import { Readable } from 'node:stream';
 import { Client, startClearServer } from '../../../build/index.js';
@@ -6,6 +6,7 @@ import { SECRET, streams } from '../workloads.mjs';
 import * as connectUnary from './connect.mjs';
 import * as grpcUnary from './grpc.mjs';
 import { MESSAGES, toMessage } from './proto.mjs';
+import { listening } from './shared.mjs';
 
 const FORMS = Object.keys(streams);
 
@@ -14,7 +15,6 @@ async function* repeat(form, change = (value) => value) {
   for (let index = 0; index < count; index++) yield change(value);
 }
 
-/** Takes the items of a stream, and waits for `pace` after each. */
 async function take(items, pace) {
   for await (const _item of items) if (pace !== undefined) await pace();
 }
@@ -80,9 +80,7 @@ const http = {
       const form = url.slice(1);
       Readable.from(repeat(form, encode[form])).pipe(response);
     });
-    return new Promise((resolve) => {
-      server.listen(0, '127.0.0.1', () => resolve({ port: server.address().port }));
-    });
+    return listening(server);
   },
   connect: (port) => ({
     async call({ form, pace }) {

@@ -1,6 +1,6 @@
 // ZeroMQ, which carries bytes: requests from a DEALER to a ROUTER, with records as JSON.
 import { Dealer, Router } from 'zeromq';
-import { inTurns } from './grpc.mjs';
+import { inTurns } from './shared.mjs';
 
 export const title = 'zeromq: JSON';
 export const multiplexes = true;
@@ -8,7 +8,7 @@ export const multiplexes = true;
 const encode = (form, value) => (form === 'binary' ? value : JSON.stringify(value));
 const decode = (form, bytes) => (form === 'binary' ? bytes : JSON.parse(bytes.toString()));
 const echo = (value) => value;
-/** No limits, so that nothing is dropped. */
+/** No limits, since ZeroMQ would drop messages. */
 const options = { sendHighWaterMark: 0, receiveHighWaterMark: 0 };
 
 export async function serve() {
