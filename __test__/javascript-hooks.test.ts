@@ -1,7 +1,17 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
-import { atom, decode, encode, fromErlang, isTuple, TermError, tuple } from '../src/index.js';
+import {
+  atom,
+  decode,
+  encode,
+  float,
+  fromErlang,
+  isTuple,
+  TermError,
+  toTerm,
+  tuple,
+} from '../src/index.js';
 import { elixir } from '../src/elixir.js';
 import { javascript } from '../src/hooks.js';
 import { connect, serve } from './support/rpc.js';
@@ -159,8 +169,8 @@ test('invalid tuples stay tuples', (t) => {
     "{'$date', 1, 2}",
     '{\'$url\', <<"no url">>}',
     "{'$url', 1}",
-    "{'$set', [1], #{}}",
-    "{'$set', [1.5], #{}}",
+    '{\'$url\', <<"http://a/",255>>}',
+    "{'$error', <<255>>, <<>>, #{}}",
     "{'$set', {}, #{}}",
     "{'$set', [], []}",
     "{'$set', [], #{1 => 1}}",
@@ -180,6 +190,23 @@ test('invalid tuples stay tuples', (t) => {
   }
 });
 
+test('members of sets that are sent as numbers', (t) => {
+  class Meters {
+    [toTerm](): number {
+      return 7;
+    }
+  }
+  t.deepEqual(roundTrip(new Set([float(1), 'a', 2])), new Set([1, 'a', 2]));
+  t.deepEqual(roundTrip(new Set([float(1), 1])), new Set([1]));
+  t.deepEqual(roundTrip(new Set([new Meters()])), new Set([7]));
+  const encoders = [
+    { class: Date, toTerm: (date: Date) => date.getTime() },
+    ...javascript().encoders,
+  ];
+  const bytes = encode(new Set([new Date(5)]), { encoders });
+  t.deepEqual(decode(bytes, javascript()) as unknown, new Set([5]));
+});
+
 test('a set of colliding numbers is refused like such a map', (t) => {
   // V8 hashes a BigInt by its lowest digit.
   const members = Array.from({ length: 1000 }, (_, index) => (BigInt(index) << 64n) + 7n);
@@ -187,8 +214,13 @@ test('a set of colliding numbers is refused like such a map', (t) => {
     tuple(fromErlang("'$set'"), [], new Map(members.map((one, at) => [one, at]))),
   );
   t.throws(() => decode(forged, javascript()), { instanceOf: TermError, message: /collide/ });
-  const listed = tuple(fromErlang("'$set'"), members, new Map());
-  t.false(decode(encode(listed), javascript()) instanceof Set);
+  for (const [count, isSet] of [
+    [256, true],
+    [257, false],
+  ] as const) {
+    const listed = tuple(fromErlang("'$set'"), members.slice(0, count), new Map());
+    t.is((decode(encode(listed), javascript()) as unknown) instanceof Set, isSet);
+  }
 });
 
 test('work is linear in the size of a value', (t) => {

@@ -6,6 +6,8 @@ import { atom, type Encoder, isTuple, tuple } from '../terms/index.js';
 
 const TAG = '$set';
 const SET = atom(TAG);
+/** A `Float`, or what a `toTerm` returned, is a number among the members. So few may collide. */
+const MAX_UNCHECKED = 256;
 
 /**
  * `{'$set', Members, Numbers}`: numbers are keys of a map to their places, because the decoder
@@ -33,8 +35,9 @@ export const setReviver: TupleReviver = {
 };
 
 function setOf(members: unknown, numbers: unknown): Set<unknown> | undefined {
-  if (!Array.isArray(members) || isTuple(members) || members.some(isNumeric)) return undefined;
-  if (haveCollidingTexts(members)) return undefined;
+  if (!Array.isArray(members) || isTuple(members)) return undefined;
+  if (members.filter(isNumeric).length > MAX_UNCHECKED || haveCollidingTexts(members))
+    return undefined;
   const places = entriesOf(numbers);
   if (places === undefined) return undefined;
   const inOrder = filled<unknown>(members.length + places.length, NONE);
