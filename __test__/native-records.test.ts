@@ -57,6 +57,15 @@ test('native records can be read, printed and made', (t) => {
     { instanceOf: TermError },
   );
   t.is(error?.path, 'value[0].fields.value(0)');
+  const withFields = (count: number): NativeRecord => {
+    const names = Array.from({ length: count }, (_, index) => atom(`field${index}`));
+    return new NativeRecord(atom('m'), atom('r'), new Map(names.map((name) => [name, 1])));
+  };
+  t.is((decode(encode(withFields(1024))) as NativeRecord).fields.size, 1024);
+  t.throws(() => encode([withFields(1025)]), {
+    instanceOf: TermError,
+    message: 'value[0] is a NativeRecord with more than 1024 fields',
+  });
 });
 
 test('native records in calls', async (t) => {

@@ -68,7 +68,9 @@ export function writeNativeRecordHead(writer: TapeWriter, record: NativeRecord):
   const { module, name, exported, fields } = record;
   check(types.isMap(fields) && typeof exported === 'boolean', what);
   const entries = Array.from(fields);
-  check(entries.length <= tape.MAX_FIELDS, what);
+  if (entries.length > tape.MAX_FIELDS) {
+    throw new SerializeError(`is ${what} with more than ${tape.MAX_FIELDS} fields`);
+  }
   writer.putExt(tape.NATIVE_RECORD, entries.length);
   writer.put(exported ? 1 : 0);
   for (const part of [module, name, ...entries.map(([field]) => field)]) {

@@ -158,7 +158,7 @@ impl Run<'_> {
         }
         let flags = self.reader.u8()?;
         if flags > 1 {
-            return self.reader.fail(Kind::Field("the flags of a native record"));
+            return self.reader.fail(Kind::Field("the flag byte of a native record"));
         }
         let start = self.tape.words.len();
         self.tape.heap += heap::NATIVE_RECORD + heap::NATIVE_FIELD * count as usize;
