@@ -57,6 +57,10 @@ test('dates are sent as the chosen struct', (t) => {
   t.is(toElixir(elixir.date(date)), day);
   t.is(toElixir(elixir.naiveDateTime(date)), `%NaiveDateTime{${naive}}`);
   t.is(toElixir(elixir.dateTime(date)), `%DateTime{${naive}, ${utc}}`);
+  // The index of `map` is no precision.
+  for (const make of [elixir.dateTime, elixir.naiveDateTime]) {
+    t.deepEqual([date, date].map(make), [make(date), make(date)]);
+  }
   t.throws(() => encode({ at: new Date(NaN) }, elixir()), {
     instanceOf: TermError,
     message: /^value\.at .*an invalid date cannot be encoded/,
@@ -159,7 +163,7 @@ test('times, ranges and versions are values of their own', (t) => {
   for (const make of [
     () => new Time(24, 0),
     () => new Time(1, 60),
-    () => new Time(1, 2, 61),
+    () => new Time(1, 2, 60),
     () => new Time(1, 2, 3, 1_000_000),
     () => new Time(1, 2, 3, 4, 7),
     () => Time.from('1:2:3'),
@@ -181,6 +185,7 @@ test('URLs keep empty hosts, queries and fragments', (t) => {
     ['http://a.b/?x=?#?#', 'a.b', 'x=?', '?#'],
     ['x:///path', '', null, null],
     ['x:/path', null, null, null],
+    ['x:/.//path', null, null, null],
     ['mailto:a@b?', null, '', null],
   ] as const) {
     const url = new URL(href);
@@ -202,6 +207,8 @@ test('regular expressions that JavaScript reads', (t) => {
     ['<<"\\\\Aa">>', '[]'],
     ['<<"(?<n">>', '[]'],
     ['<<"a++">>', '[]'],
+    ['<<"[]a[b]">>', '[]'],
+    ['<<"[^]a[b]">>', '[]'],
     ['<<"a">>', '<<"x">>'],
     ['<<"a">>', '[extended]'],
     ['<<"a">>', '[{a,1}]'],
@@ -247,6 +254,20 @@ test('classes of your own stand for structs', (t) => {
     t.throws(() => elixir({ structs: wrong as never }), { instanceOf: OptionError });
   }
 
+  // The most derived class counts, whatever the order.
+  class Point3 extends Point {
+    readonly z = 5;
+  }
+  for (const classes of [
+    { Plane: Point, Space: Point3 },
+    { Space: Point3, Plane: Point },
+  ]) {
+    t.is(
+      toElixir([new Point3(3, 4), point], elixir({ structs: classes })),
+      '[%Space{x: 3, y: 4, z: 5}, %Plane{x: 3, y: 4}]',
+    );
+  }
+
   class Order {
     constructor(readonly id: number) {}
     [toTerm](): unknown {
@@ -277,6 +298,22 @@ test('invalid structs stay maps', (t) => {
   }
 });
 
+test('structs with text become the same values whatever binaries are', (t) => {
+  const url = new URL('http://u@a.b/c?d#e');
+  const version = new Version('1.2.3-rc.1+build');
+  const regex = fromErlang(
+    '#{\'__struct__\' => \'Elixir.Regex\', source => <<"a">>, opts => <<"i">>}',
+  );
+  const bytes = encode([url, version, regex], { ...elixir(), objectKeys: 'atom' });
+  for (const binaries of ['auto', 'buffer', 'string'] as const) {
+    const values = decode(bytes, { ...elixir(), binaries }) as unknown;
+    t.true(isDeepStrictEqual(values, [url, version, /a/iu]), inspect(values));
+  }
+  const notUtf8 =
+    '#{\'__struct__\' => \'Elixir.URI\', scheme => <<"http">>, host => <<"a">>, path => <<47,255>>}';
+  t.deepEqual(fromErlang(notUtf8, elixir()), fromErlang(notUtf8));
+});
+
 test('sets are sent in the form of Elixir 1.15 or 1.14', (t) => {
   const set = new Set([1]);
   t.is(toElixir(set, elixir()), '%MapSet{map: %{1 => []}}');
@@ -296,6 +333,8 @@ test('decimals', (t) => {
     ['nan', 1, atom('NaN'), 0, 'NaN'],
     ['INFINITY', 1, atom('inf'), 0, 'Infinity'],
     ['1e999999999', 1, 1, 999_999_999, '1E+999999999'],
+    ['1e-00000000000007', 1, 1, -7, '1E-7'],
+    [`${'0'.repeat(50)}7`, 1, 7, 0, '7'],
     ['0', 1, 0, 0, '0'],
     ['0.00', 1, 0, -2, '0.00'],
     ['0.001', 1, 1, -3, '0.001'],
@@ -379,8 +418,17 @@ test('decimals with many digits', (t) => {
   t.is(roundTrip(elixir.decimal(digits)), digits);
   t.throws(() => elixir.decimal(`${digits}9`), {
     instanceOf: OptionError,
-    message: 'elixir.decimal takes up to 10000 characters, not 10001',
+    message: 'elixir.decimal takes up to 10000 digits',
   });
+  t.throws(() => elixir.decimal('0'.repeat(20_000)), { message: /up to 10000 digits/ });
+  // What arrives can be sent.
+  for (const text of [
+    `-${digits}`,
+    `-0.00000${digits}`,
+    `-${digits[0]}.${digits.slice(1)}E-999990000`,
+  ]) {
+    t.is(roundTrip(elixir.decimal(text)), text);
+  }
   const decimal = (coef: bigint): unknown => {
     const fields = { __struct__: atom('Elixir.Decimal'), sign: 1, coef, exp: 0 };
     return decode(encode(fields, { objectKeys: 'atom' }), elixir());
@@ -416,8 +464,10 @@ test('structs that no value can hold stay maps', (t) => {
     "'__struct__' => 'Elixir.Decimal', sign => 2, coef => 1, exp => 0",
     "'__struct__' => 'Elixir.Decimal', sign => 1, coef => other, exp => 0",
     "'__struct__' => 'Elixir.Decimal', sign => 1, coef => 1, exp => 1000000000000",
+    "'__struct__' => 'Elixir.Decimal', sign => 1, coef => 10, exp => 999999999",
     "'__struct__' => 'Elixir.Decimal', sign => 1, coef => -1, exp => 0",
     "'__struct__' => 'Elixir.Time', hour => 1",
+    "'__struct__' => 'Elixir.Time', calendar => 'Elixir.Calendar.ISO', hour => 23, minute => 59, second => 60, microsecond => {0, 0}",
   ]) {
     const text = `#{${fields}}`;
     t.deepEqual(fromErlang(text, elixir()), fromErlang(text), text);

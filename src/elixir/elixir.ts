@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { haveCollidingTexts } from '../codec/colliding-texts.js';
+import { textOf } from '../hooks/text.js';
 import { membersOf, type Reviver } from '../codec/revivers.js';
 import { option, type OptionsOf, readOptions } from '../options/table.js';
 import { oneOf } from '../options/types.js';
@@ -107,7 +108,7 @@ export function elixir(options?: ElixirOptions): ElixirHooks {
   const key = `${encodeDates} ${precision} ${mapSetVersion}`;
   let hooks = made.get(key);
   if (hooks === undefined) {
-    const own = Object.entries(structs ?? {});
+    const own = Object.entries(structs ?? {}).sort(([, a], [, b]) => depthOf(b) - depthOf(a));
     hooks = Object.freeze({
       revivers:
         structs === undefined ? revivers : Object.freeze([...own.map(reviverOf), ...revivers]),
@@ -137,9 +138,9 @@ function madeFor(structs: Structs | undefined): Map<string, ElixirHooks> {
 }
 
 /** A `DateTime` in UTC, regardless of `encodeDates`. */
-elixir.dateTime = dateTime;
+elixir.dateTime = (date: Date): Map<Atom, unknown> => dateTime(date);
 /** A `NaiveDateTime` in UTC. */
-elixir.naiveDateTime = naiveDateTime;
+elixir.naiveDateTime = (date: Date): Map<Atom, unknown> => naiveDateTime(date);
 /** The day in UTC, as an Elixir `Date`. */
 elixir.date = day;
 /** The time of day in UTC. */
@@ -161,11 +162,25 @@ const revivers: readonly Reviver[] = Object.freeze([
   { struct: 'Time', revive: (fields: Fields) => Time.ofFields(fields) ?? fields },
   { struct: 'MapSet', revive: (fields: Fields) => setOf(fields['map']) ?? fields },
   { struct: 'Range', revive: (fields: Fields) => Range.ofFields(fields) ?? fields },
-  { struct: 'URI', revive: (fields: Fields) => urlOf(fields) ?? fields },
-  { struct: 'Version', revive: (fields: Fields) => Version.ofFields(fields) ?? fields },
+  { struct: 'URI', revive: (fields: Fields) => urlOf(withTexts(fields)) ?? fields },
+  {
+    struct: 'Version',
+    revive: (fields: Fields) => Version.ofFields(withTexts(fields)) ?? fields,
+  },
   { struct: 'Decimal', revive: (fields: Fields) => decimalText(fields) ?? fields },
-  { struct: 'Regex', revive: (fields: Fields) => regexOf(fields) ?? fields },
+  { struct: 'Regex', revive: (fields: Fields) => regexOf(withTexts(fields)) ?? fields },
 ]);
+
+/** Fields as they are without `binaries: 'buffer'`. */
+function withTexts(fields: Fields): Fields {
+  const plain = (value: unknown): unknown => textOf(value) ?? value;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map(plain) : plain(value),
+    ]),
+  );
+}
 
 function mapSet(set: Set<unknown>, version: 2 | undefined): Map<Atom, unknown> {
   const map = new Map(Array.from(set, (value) => [value, []]));
@@ -187,6 +202,13 @@ function reviverOf([module, constructor]: [string, Structs[string]]): Reviver {
       ...fields,
     }),
   };
+}
+
+/** Subclasses come first, so that an object is sent as the struct of its own class. */
+function depthOf({ prototype }: Structs[string]): number {
+  let depth = 0;
+  for (let at: unknown = prototype; at instanceof Object; at = Object.getPrototypeOf(at)) depth++;
+  return depth;
 }
 
 function encoderOf([module, constructor]: [string, Structs[string]]): Encoder {

@@ -20,14 +20,15 @@ const MAX_SOURCE = 10_000;
 const MAX_PROPERTIES = 4;
 
 /**
- * Undefined if JavaScript cannot read the source or lacks an option. The flag `u` refuses what PCRE
- * reads differently, such as `\A`.
+ * Undefined if JavaScript cannot read the source or lacks an option. The flag `u` refuses most of what PCRE
+ * reads differently, such as `\A`, but not `[]a]`, where PCRE's class goes on after the first bracket.
  */
 export function regexOf({ source, opts }: Fields): RegExp | undefined {
   if (typeof source !== 'string' || source.length > MAX_SOURCE) return undefined;
   if ((source.match(/\\p/gi) ?? []).length > MAX_PROPERTIES) return undefined;
   const names = typeof opts === 'string' ? Array.from(opts) : opts;
   if (!Array.isArray(names) || names.length > FLAGS.size) return undefined;
+  if (/\[\^?\]/.test(source)) return undefined;
   const flags = names.map((name: unknown) =>
     FLAGS.get((name instanceof Atom ? name.name : name) as string),
   );

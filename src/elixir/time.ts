@@ -12,7 +12,7 @@ export class Time {
   readonly hour: number;
   /** 0 to 59. */
   readonly minute: number;
-  /** 0 to 59; 60 is a leap second. */
+  /** 0 to 59. Elixir has no leap seconds. */
   readonly second: number;
   /** 0 to 999,999. */
   readonly microsecond: number;
@@ -33,7 +33,7 @@ export class Time {
     for (const [name, value, most] of [
       ['hour', hour, 23],
       ['minute', minute, 59],
-      ['second', second, 60],
+      ['second', second, 59],
       ['microsecond', microsecond, 999_999],
       ['precision', precision, 6],
     ] as const) {
@@ -72,7 +72,7 @@ export class Time {
   static ofFields(fields: Fields): Time | undefined {
     const hour = integer(fields['hour'], 0, 23);
     const minute = integer(fields['minute'], 0, 59);
-    const second = integer(fields['second'], 0, 60);
+    const second = integer(fields['second'], 0, 59);
     const pair: unknown = fields['microsecond'];
     const micros = Array.isArray(pair) ? integer(pair[0], 0, 999_999) : undefined;
     const precision = Array.isArray(pair) ? integer(pair[1], 0, 6) : undefined;

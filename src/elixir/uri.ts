@@ -19,7 +19,10 @@ const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss
 
 const TEXTS = ['userinfo', 'host', 'path', 'query', 'fragment'] as const;
 
-/** Empty parts stay: the host of `file:///x`, the query of `http://a.b/?`. */
+/**
+ * Empty parts stay: the host of `file:///x`, the query of `http://a.b/?`. So do the first characters of
+ * `x:/.//y`, where the path `//y` would become a host.
+ */
 export function uri(url: URL): Map<Atom, unknown> {
   const { href, protocol, username, password, hostname, port, pathname } = url;
   const scheme = protocol.slice(0, -1);
@@ -34,7 +37,7 @@ export function uri(url: URL): Map<Atom, unknown> {
     userinfo: hasUser ? username + (password === '' ? '' : `:${password}`) : null,
     host: hasAuthority ? hostname.replace(/^\[(.*)\]$/, '$1') : null,
     port: port === '' ? (PORTS[scheme] ?? null) : Number(port),
-    path: pathname === '' ? null : pathname,
+    path: (hasAuthority ? pathname : hierarchy.slice(protocol.length)) || null,
     query,
     fragment,
   });
