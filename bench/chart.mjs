@@ -1,10 +1,4 @@
-/**
- * A horizontal bar chart as SVG.
- *
- * @param {string} title
- * @param {Record<string, { name: string, value: number, label?: string }[]>} groups by series, with the same names
- * @param {number} [mark] where a line stands
- */
+/** Horizontal bars as SVG. `groups` has `{ name, value, label? }` by series; a line stands at `mark`. */
 export function barChart(title, groups, mark) {
   const series = Object.keys(groups);
   const colours = ['#2b6cb0', '#dd6b20', '#38a169', '#805ad5'];

@@ -1,4 +1,4 @@
-// What hostile input costs its receiver: CPU and memory for each byte that an attacker sends.
+// CPU and memory for each byte that an attacker sends.
 import { largestKinds } from './costs-of-input/after.mjs';
 import { loadKinds } from './costs-of-input/kinds.mjs';
 import { cpuOfInput, memoryOfInput, peakOfInput } from './costs-of-input/measure.mjs';
@@ -6,14 +6,14 @@ import { digits, ranWith, table } from './format.mjs';
 import { publish } from './page.mjs';
 
 const SIDES = ['server', 'client'];
-/** What each stage may cost, where there is a goal, and how many kinds the page shows. */
+/** The goals, and how many kinds the page shows. */
 const STAGES = {
   before: { goal: { nanoseconds: 50, memory: 10 }, shown: 5 },
   after: { shown: 10 },
 };
 const AT_ONCE = [2, 16, 64];
 
-/** `--only` chooses by side, stage and name, such as `--only "server, before"`. */
+/** For example, `--only "server, before"`. */
 export async function run({ quick, isWanted, isWhole }) {
   const nameOf = ({ side, stage, name }) => `${side}, ${stage}: ${name}`;
   const results = [];
@@ -31,7 +31,6 @@ export async function run({ quick, isWanted, isWhole }) {
   await publish('costs-of-input', page, {}, isWhole);
 }
 
-/** MB of memory that the largest messages take, by how many are there at once. */
 async function peaksOfLargest() {
   const rows = [];
   for (const kind of largestKinds()) {
@@ -92,7 +91,6 @@ function worstOf({ title, goal, costs }) {
   return [title, base.micros, mark('nanoseconds'), mark('memory')];
 }
 
-/** The fixed costs, the kinds that take most CPU, and the most of the others. */
 function section({ title, shown, costs }) {
   const [fixed, ratios] = [[], []];
   for (const cost of costs) (cost.kind.base || cost.kind.fixed ? fixed : ratios).push(cost);

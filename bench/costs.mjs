@@ -1,4 +1,4 @@
-// Where the time of a call goes, and what the options change: the figures behind docs/performance.md.
+// Where the time of a call goes, and what the options change.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { count, mebibytes, ranWith, table } from './format.mjs';
 import { publish } from './page.mjs';
@@ -65,7 +65,6 @@ class Measurer {
     this.seconds = quick ? 0.2 : 0.5;
   }
 
-  /** The medians of several cases, measured in turns. */
   async all(method, cases) {
     const samples = cases.map(() => []);
     for (const what of cases) await this.stage[method]({ ...what, seconds: 0.2 });
@@ -88,7 +87,6 @@ class Measurer {
   }
 }
 
-/** Every stage in Rust, without sockets. */
 async function stages({ stage }) {
   const works = [RECORD, '20 records', '10,000 records', '1 MB'];
   const columns = [];
@@ -114,7 +112,6 @@ async function sizes(measurer) {
   return ['One binary of this size there and back, one call at a time.', heads, rows];
 }
 
-/** A side alone; the JSON peers show what plain HTTP takes. */
 async function spinning(measurer, method, variants) {
   const side = method === 'replay' ? 'server' : 'client';
   const rows = [];
@@ -194,7 +191,6 @@ async function workers(measurer) {
   return [text, ['workers', 'calls/s', 'p99 µs'], rows];
 }
 
-/** As many calls in flight as there are connections. */
 async function busy(measurer) {
   const counts = [1, 16, 64, 256, 1024, 10_000];
   const options = { maxConnections: 30_000, maxCallsInFlight: 30_000 };

@@ -17,7 +17,7 @@ export function records(count) {
   }));
 }
 
-/** By name: a term, and the value that JSON and MessagePack encode instead. */
+/** Terms, and the values that JSON and MessagePack encode instead. */
 export const documents = {
   twitter: () => alike(data('twitter')),
   citm: () => alike(data('citm')),

@@ -1,12 +1,10 @@
-// Tables and figures of the pages.
 import { cpus } from 'node:os';
 
-/** What a page says of its run. */
 export const ranWith = (name) =>
   `\`npm run bench -- ${name}\`, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ` +
   `${cpus().length} × ${cpus()[0]?.model.trim() ?? process.arch}.`;
 
-/** A table in Markdown; its numbers are shortened. */
+/** Numbers get a few significant digits. */
 export function table(heads, rows, places = 3) {
   const cell = (value) => (typeof value === 'number' ? digits(value, places) : (value ?? '–'));
   return [
@@ -17,7 +15,7 @@ export function table(heads, rows, places = 3) {
   ].join('\n');
 }
 
-/** A number of significant digits, but all of those before the point from 1,000 on. */
+/** All digits before the point from 1,000 on. */
 export function digits(value, places = 3) {
   if (Number.isNaN(value)) return '–';
   return value >= 1000 ? count(value) : String(Number(value.toPrecision(places)));
@@ -30,7 +28,7 @@ export const percent = (share) => `${(share * 100).toFixed(0)} %`;
 const MEBIBYTE = 1024 * 1024;
 export const mebibytes = (bytes) => bytes / MEBIBYTE;
 
-/** The largest values of a field in equal parts of a history. */
+/** The largest values in equal parts of a history. */
 export function mostOf(history, field, parts = 2) {
   return Array.from({ length: parts }, (_, part) => {
     const [from, to] = [part, part + 1].map((end) => Math.floor((history.length * end) / parts));

@@ -1,4 +1,3 @@
-// CPU and memory that decoding costs for terms made to cost as much as possible.
 import { mebibytes, ranWith, table } from './format.mjs';
 import { kinds } from './hostile-terms/kinds.mjs';
 import { publish, runProgram } from './page.mjs';
@@ -6,9 +5,8 @@ import { publish, runProgram } from './page.mjs';
 const program = new URL('./hostile-terms/kind.mjs', import.meta.url);
 const NODE = ['--expose-gc', '--max-old-space-size=4096'];
 const MIB = 1024 * 1024;
-/** Two, because work that grows faster than its input shows in the larger one. */
+/** Work that grows faster than its input shows in the larger one. */
 const SIZES = [1, 8];
-/** How many kinds the page shows. */
 const SHOWN = 15;
 
 export function run({ quick, isWanted, isWhole }) {

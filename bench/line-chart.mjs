@@ -1,13 +1,6 @@
 import { mebibytes } from './format.mjs';
 
-/**
- * Lines over what happened as SVG, each scaled to its own largest value.
- *
- * @param {string} title
- * @param {object[]} history
- * @param {[label: string, field: string]} axis
- * @param {[name: string, field: string, unit?: 'MiB'][]} lines
- */
+/** Lines of `[name, field, unit?]` as SVG, each scaled to its own largest value. */
 export function lineChart(title, history, [label, axis], lines) {
   const [left, top, width, height] = [60, 74, 640, 260];
   const colours = ['#2b6cb0', '#dd6b20', '#38a169', '#805ad5'];

@@ -1,20 +1,7 @@
 /**
- * A function, or something that measures a number of executions itself, in microseconds.
- *
- * @typedef {(() => unknown) | { time(repeat: number): Promise<number> }} Way
- *
- * @typedef {{ low: number, median: number, high: number }} Spread the median and the quartiles
- */
-
-/**
- * Measures several ways to do the same work. Each round takes a sample of every way, starting with another one each
- * time, so that a slow moment of the machine hits all alike. Ratios within a round therefore say more than times.
- *
- * @param {Record<string, Way>} ways
- * @param {string} base what `ratio` is relative to, in the same round
- * @param {{ rounds: number, window: number, warmUp: number }} effort the least time of a sample and of the warm-up, in
- * milliseconds
- * @returns {Promise<Record<string, { micros: Spread, ratio: Spread }>>}
+ * Measures several ways to do the same work: functions, or objects that `time` a number of executions themselves, in
+ * microseconds. Each round takes a sample of every way, so that a slow moment hits all alike, and ratios to `base`
+ * within a round say more than times. `window` is the least time of a sample, in milliseconds.
  */
 export async function measure(ways, base, { rounds, window, warmUp }) {
   const names = Object.keys(ways);
@@ -35,7 +22,6 @@ export async function measure(ways, base, { rounds, window, warmUp }) {
   );
 }
 
-/** At no way's cost. */
 function collectGarbage() {
   globalThis.gc?.({ type: 'minor' });
 }
@@ -56,7 +42,7 @@ async function time(way, repeat) {
   return micros;
 }
 
-/** Warms a way up, and returns how many executions fill the window. */
+/** Returns how many executions fill the window. */
 async function calibrate(way, window, warmUp) {
   let repeat = 1;
   let spent = 0;
@@ -74,7 +60,7 @@ function rotate(list, by) {
   return [...list.slice(start), ...list.slice(0, start)];
 }
 
-/** @returns {Spread} */
+/** The median and the quartiles. */
 function spread(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share) => {

@@ -1,4 +1,3 @@
-// The pages in docs/benchmarks, and their sections that other pages quote.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
@@ -11,7 +10,7 @@ const pages = new URL('docs/benchmarks/', root);
 export const QUOTING = ['README.md', 'docs/performance.md'];
 export const QUOTE = /(<!-- from (\S+\.md), "([^"]+)" -->)([^]*?)(<!-- end -->)/g;
 
-/** Prints what a benchmark found, and writes the page and its charts after a whole run. */
+/** Prints a page, and writes it after a whole run. */
 export async function publish(name, text, charts, isWhole) {
   console.log(`\n${text}`);
   if (!isWhole) return;
@@ -47,7 +46,6 @@ export function quoteFor(page, source, title) {
   });
 }
 
-/** The JSON that a program prints, in a process of its own. */
 export function runProgram(file, args, nodeArguments = []) {
   const all = [...nodeArguments, fileURLToPath(file), ...args.map(String)];
   const { stdout, status, signal } = spawnSync(process.execPath, all, {

@@ -1,4 +1,3 @@
-// Remote calls against other ways to make them, each peer in processes of its own.
 import { publish } from './page.mjs';
 import { installPeers } from './rpc/install.mjs';
 import { buildTool } from './rpc/rust-tool.mjs';

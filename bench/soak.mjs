@@ -1,4 +1,3 @@
-// Memory over a million calls of mixed sizes and failures.
 import { count, mebibytes, mostOf, ranWith, table } from './format.mjs';
 import { lineChart } from './line-chart.mjs';
 import { publish, runProgram } from './page.mjs';

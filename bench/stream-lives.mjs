@@ -1,4 +1,3 @@
-// Streams that end in random ways, again and again.
 import { count, mebibytes, mostOf, ranWith, table } from './format.mjs';
 import { lineChart } from './line-chart.mjs';
 import { publish, runProgram } from './page.mjs';

@@ -1,4 +1,3 @@
-// Streams of server to client: items per second, CPU per item, and memory while consumers are slow.
 import { digits, ranWith, table } from './format.mjs';
 import { publish } from './page.mjs';
 import { installPeers } from './rpc/install.mjs';
@@ -11,7 +10,7 @@ const COLUMNS = {
   '64 KiB, 1 stream': { form: 'binary', inFlight: 1 },
   '64 KiB, 16 streams': { form: 'binary', inFlight: 16 },
 };
-/** Consumers take an item every `pause` milliseconds. */
+/** Milliseconds between two items. */
 const SLOW = { pause: 200, inFlight: 100, seconds: 5 };
 
 export async function run({ quick, isWhole }) {
@@ -54,7 +53,6 @@ async function measureAll(stage, peers, streams, effort) {
   return { titles: Object.values(peers).map(({ title }) => title), rates, perCall, slow };
 }
 
-/** Medians; after the warm-up, cases take turns. */
 async function inRounds(stage, cases, { rounds, seconds }) {
   const samples = cases.map(() => []);
   for (const what of cases) {

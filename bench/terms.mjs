@@ -1,4 +1,3 @@
-// Encoding and decoding against JSON, MessagePack, erlpack and Erlang, as ratios within interleaved runs.
 import { loadavg } from 'node:os';
 import { barChart } from './chart.mjs';
 import { documents } from './documents.mjs';
@@ -23,7 +22,7 @@ export function run({ quick, isWanted, isWhole }) {
   return publish('terms', report(rows, load), { 'terms.svg': chart(rows) }, isWhole);
 }
 
-/** A row that contradicts itself is measured again, in case the machine was disturbed. */
+/** In case other programs disturb a row. */
 const TRIES = 3;
 
 function measureRow(name, effort) {

@@ -1,4 +1,3 @@
-// Worker threads that load the library, use it and leave, in random order.
 import { mebibytes, mostOf, ranWith, table } from './format.mjs';
 import { lineChart } from './line-chart.mjs';
 import { publish, runProgram } from './page.mjs';

@@ -1,4 +1,4 @@
-// Whether the time of a refusal tells where a signature is wrong; see crates/protocol/examples/timing.rs.
+// See crates/protocol/examples/timing.rs.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { count, ranWith, table } from './format.mjs';

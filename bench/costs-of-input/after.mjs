@@ -1,4 +1,4 @@
-// What those can send who have the secret: messages of 1 MB, or that become as large by gunzip.
+// What callers with the secret can send: messages of 1 MB, some of them only after gunzip.
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import {
@@ -27,7 +27,7 @@ const gzipped = (body) => ({
   inflated: Math.min(body.length, LIMIT),
 });
 
-/** Integers that V8 puts in one bucket of its hash table: the decoder refuses them. */
+/** Integers in one bucket of V8's hash table, which the decoder refuses. */
 const colliding = mapOf((index) =>
   bytes(
     Buffer.from([110, 12, 0, 1, 0, 0, 0, 0, 0, 0, 0, index, index >> 8, index >> 16, 1]),
@@ -35,7 +35,6 @@ const colliding = mapOf((index) =>
   ),
 );
 
-/** More than a value of 1 MB; `wrap` makes arguments or a result of a term. */
 const others = (wrap) => ({
   'a map with keys that collide': () => ({ body: wrap(colliding(MB)) }),
   'lists nested 1,100 deep': () => ({ body: wrap(listOf(() => nested(1100))(MB)) }),
@@ -58,7 +57,6 @@ const others = (wrap) => ({
 const asArguments = (term) => bytes(131, list(term));
 const asResult = (term) => bytes(Buffer.from('\x83h\x02w\x06return', 'latin1'), term);
 
-/** A kind whose body is made once, when it is needed. */
 function kind(side, name, make) {
   let made;
   const parts = () => (made ??= make());
@@ -91,7 +89,7 @@ export const after = [
   ...kindsOf('client', asResult),
 ];
 
-/** The largest arguments that the defaults allow, on their way to a function. */
+/** As large as the defaults allow. */
 export function largestKinds() {
   const size = LIMIT - 100;
   const person = (index) => {

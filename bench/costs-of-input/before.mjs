@@ -1,4 +1,4 @@
-// What anybody can send who reaches the port, or answers a client's requests.
+// Messages that anybody can send, without the secret.
 import { clientHello } from './certificate.mjs';
 import { answer, lines, request } from './signing.mjs';
 
@@ -16,13 +16,12 @@ const demanded = (requestId = 'c2l4dGVlbiBieXRlcyBpZA==') =>
 const parameters = (list, signature = 'A'.repeat(43) + '=') =>
   `keyId="default",algorithm="hmac-sha256",headers="${list}",signature="${signature}"`;
 
-/** Fills a head up to its size with what `filled` makes of the bytes that are left. */
+/** `filled` makes what fits into the rest of the size. */
 function head(size, start, filled) {
   const room = size - start.length - 4;
   return Buffer.from(`${start}${filled(room)}\r\n\r\n`, 'latin1');
 }
 
-/** As many names as there is room for. */
 function names(room, name) {
   let text = '';
   for (let number = 0; ; number++) {
@@ -40,7 +39,6 @@ function manyLines(room, count, name) {
   }).join('\r\n');
 }
 
-/** Heads of a size, for either side. */
 function heads(size, start, list, signed) {
   const unsigned = (filled) => () => head(size, start, filled);
   const after = (filled) => (requestId) => head(size, start + demanded(requestId), filled);

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 
-/** By OpenSSL. */
 export function certificate() {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-costs-'));
   try {
@@ -21,7 +20,6 @@ export function certificate() {
   }
 }
 
-/** The first message of a TLS client. */
 export async function clientHello() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,19 +1,16 @@
-// What an attacker may send. A kind is one message to a server or a client:
+// A kind is a message of an attacker to a server or client:
 //
-// - `stage`: 'before' authentication, which needs no secret, or 'after' it.
-// - `input(requestId?)`: the bytes of a request, or of the response to a client.
-// - `base`: the smallest message of its side and stage, which the others are compared with.
-// - `options`: of the server or client under attack.
-// - `unanswered`: the server waits for more, so that only memory is measured.
-// - `pieces`: the number of bytes to send at a time.
-// - `tls`: the server speaks TLS, and `input` begins the handshake.
-// - `fixed`: the connection costs, not its bytes; the first answer ends it.
-// - `atMost`: bounds the number of messages.
-// - `inflated()`: the size of the body after gunzip, if it is compressed.
+// - `stage`: 'before' or 'after' authentication.
+// - `input(requestId?)`: the bytes of a request or response.
+// - `base`: the smallest message of its side and stage.
+// - `unanswered`: the server waits for more.
+// - `pieces`: how many bytes to send at a time.
+// - `tls`: `input` begins a handshake.
+// - `fixed`: the connection costs, not its bytes.
+// - `inflated()`: the size after gunzip, if compressed.
 import { after } from './after.mjs';
 import { beforeOnClient, beforeOnServer } from './before.mjs';
 
-/** The kinds that are wanted, each with its size and the smallest of its side and stage. */
 export async function loadKinds(isWanted) {
   const all = [...(await beforeOnServer()), ...beforeOnClient, ...after];
   const kinds = all.filter((kind) => kind.base || isWanted(kind));

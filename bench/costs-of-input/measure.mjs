@@ -10,12 +10,12 @@ import { median } from '../rpc/statistics.mjs';
 const library =
   process.env.BACKWATER_LIBRARY ?? new URL('../../build/index.js', import.meta.url).href;
 const program = fileURLToPath(new URL('target.mjs', import.meta.url));
-/** Bytes: at once when memory is measured, and for a sample of CPU. */
+/** Bytes to send at once for memory, and in all for CPU. */
 const AT_ONCE = 24e6;
 const SAMPLE = 8e6;
 const LANES = 8;
 
-/** Microseconds of CPU that a message costs: the median of several rounds. */
+/** Microseconds per message. */
 export async function cpuOfInput(kind, quick) {
   const target = await Target.start(kind);
   try {
@@ -33,7 +33,7 @@ export async function cpuOfInput(kind, quick) {
   }
 }
 
-/** Bytes of memory for each message, of a few that are there at once or of many, whichever takes more. */
+/** Bytes per message, of a few or of many at once, whichever takes more. */
 export async function memoryOfInput(kind, quick) {
   const many = within(AT_ONCE / kind.size / (quick ? 4 : 1), kind.atMost ?? 1000, 2);
   const peaks = [];
@@ -42,7 +42,7 @@ export async function memoryOfInput(kind, quick) {
   return Math.max(...peaks);
 }
 
-/** Peak resident memory above an idle process, in bytes, for a number of messages at once. */
+/** Peak resident memory above an idle process, in bytes. */
 export async function peakOfInput(kind, count) {
   const target = await Target.start(kind);
   try {
@@ -79,14 +79,13 @@ class Target {
     return this.process.pid;
   }
 
-  /** Resident memory after a garbage collection. Resets the peak. */
+  /** Resident memory after a collection; resets the peak. */
   async settle() {
     await this.process.ask({ settle: true });
     resetPeak(this.pid);
     return memoryOf(this.pid);
   }
 
-  /** Waits until the process is idle. */
   async rest() {
     for (let used = -1; ;) {
       await sleep(100);
@@ -127,7 +126,7 @@ class ServerTarget extends Target {
     );
     const inputs = connections.map(() => this.kind.input());
     const before = await this.settle();
-    // All but the last byte of each first, so that all are there at the same time.
+    // The last byte of each comes later, so that all are there at the same time.
     connections.forEach(({ socket }, index) => socket.write(inputs[index].subarray(0, -1)));
     await this.rest();
     if (!this.kind.unanswered) {
@@ -141,7 +140,7 @@ class ServerTarget extends Target {
   }
 }
 
-/** The attacker answers its requests. */
+/** A client, whose requests the attacker answers. */
 class ClientTarget extends Target {
   async begin() {
     this.server = createServer((socket) => {
@@ -194,7 +193,6 @@ class ClientTarget extends Target {
   }
 }
 
-/** Of the attacker. */
 class Connection {
   #received = '';
   #ended;
@@ -233,7 +231,6 @@ class Connection {
     }
   }
 
-  /** Until an answer has come, or the connection has ended. */
   async answered() {
     const patience = setTimeout(() => this.socket.destroy(), 50_000);
     await this.#ended;

@@ -1,10 +1,8 @@
-// Signed requests and answers.
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 export const SECRET = 'the secret of the costs of input, 32 bytes';
 const ETF = 'application/x-erlang-etf';
 
-/** `[]`, and `{return, none}`. */
 export const EMPTY_LIST = Buffer.of(131, 106);
 export const RETURN_NONE = Buffer.from('\x83h\x02w\x06returnw\x04none', 'latin1');
 
@@ -22,7 +20,6 @@ function signedOver(pseudo, pseudoValue, headers, secret) {
   return parameters([pseudo, ...headers.map(([name]) => name)], text.join('\n'), secret);
 }
 
-/** `headers`: more signed headers. */
 export function request({
   path = 'm/none/0',
   body = EMPTY_LIST,

@@ -1,4 +1,4 @@
-// node --expose-gc target.mjs LIBRARY: the server or client under attack, see measure.mjs.
+// node --expose-gc target.mjs LIBRARY: the server or client under attack.
 import { answerCommands } from '../rpc/json-process.mjs';
 
 const { Client, startClearServer, startTlsServer } = await import(process.argv[2]);
@@ -24,7 +24,6 @@ await answerCommands(async ({ serve, call }) => {
   return await collect();
 });
 
-/** Counts how calls end, by code. */
 async function callMany({ url, count, inFlight, options }) {
   const client = new Client({ url, secret: SECRET, spin: 0, maxConnections: inFlight, ...options });
   const outcomes = {};

@@ -1,4 +1,4 @@
-// `node --expose-gc kind.mjs NAME BYTES ROUNDS` measures one kind of terms, and prints JSON.
+// `node --expose-gc kind.mjs NAME BYTES ROUNDS` measures one kind.
 import { setImmediate } from 'node:timers/promises';
 import { decode } from 'backwater';
 import { kinds, VERSION } from './kinds.mjs';

@@ -1,7 +1,6 @@
-// Terms, encoded, most of which cost the decoder as much as possible for their size.
+// Encoded terms, most of which are as expensive to decode as possible.
 import { elixir } from 'backwater/elixir';
 
-/** Joins bytes, Buffers and arrays of Buffers. */
 export const bytes = (...parts) =>
   Buffer.concat(parts.flat().map((part) => (typeof part === 'number' ? Buffer.of(part) : part)));
 
@@ -11,7 +10,6 @@ const uint32 = (value) => {
   return buffer;
 };
 
-/** @param {string | Buffer} content */
 export const binary = (content) =>
   bytes(109, uint32(Buffer.byteLength(content)), Buffer.from(content));
 const atom = (text) => bytes(119, text.length, Buffer.from(text));
@@ -35,11 +33,9 @@ const double = (value) => {
 const node = atom('n@h');
 const pid = (id) => bytes(88, node, uint32(id), uint32(0), uint32(1));
 
-/** A short name, another one for each index. */
 const name = (index) => index.toString(36);
 const range = (count, item) => Array.from({ length: count }, (_, index) => item(index));
 
-/** As many items as fill `size` bytes. */
 function fill(size, item) {
   const items = [];
   for (let length = 0; length < size; length += items.at(-1).length) items.push(item(items.length));
@@ -62,7 +58,7 @@ function hash(key) {
   return (value ^ (value >>> 16)) >>> 0;
 }
 
-/** Integers as keys, as many in each bucket of a Map as the decoder accepts. */
+/** As many keys in each bucket of a Map as the decoder accepts. */
 function crowded(size) {
   const count = 2 ** Math.floor(Math.log2(size / 6));
   const buckets = count / 2;
@@ -79,11 +75,10 @@ function crowded(size) {
   return bytes(116, uint32(keys.length), keys);
 }
 
-/** Lists of one, inside of each other. */
 export const nested = (depth) =>
   bytes(...range(depth, () => bytes(108, uint32(1))), 106, ...range(depth, () => nil));
 
-/** Functions that make a term of about a given size. */
+/** Each makes a term of about a size. */
 export const terms = {
   'empty lists': listOf(() => nil),
   'empty maps': listOf(() => map()),
@@ -150,7 +145,7 @@ const uri = (host, path) =>
 const { revivers } = elixir();
 const zero = bytes(97, 0);
 
-/** The same for the revivers of `elixir()`. */
+/** For the revivers of `elixir()`. */
 const structs = {
   'a MapSet of integers': (size) =>
     struct('MapSet', { map: mapOf((index) => bytes(integer(index), nil))(size) }),
@@ -177,7 +172,6 @@ const structs = {
   ),
 };
 
-/** By kind: what makes its bytes, and the options to decode them with. */
 export const kinds = Object.fromEntries([
   ...Object.entries({ ...terms, ...cheaperTerms }).map(([kind, make]) => [
     kind,

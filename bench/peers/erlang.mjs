@@ -10,7 +10,6 @@ const script = fileURLToPath(new URL('./erlang.escript', import.meta.url));
 
 export const hasErlang = spawnSync('escript', ['--version']).error === undefined;
 
-/** Starts an Erlang that holds the term of `encoded`. */
 export async function startErlang(encoded) {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-bench-'));
   const file = join(folder, 'term');

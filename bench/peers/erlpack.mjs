@@ -1,4 +1,4 @@
-// npm compiles erlpack during its installation, and not every machine has what that takes.
+// npm compiles erlpack when it installs it, which not every machine can.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,6 @@ export function installErlpack() {
   spawnSync('npm', args, { cwd: folder, stdio: 'ignore', timeout: 300_000 });
 }
 
-/** Undefined if this machine could not compile it. */
 export function loadErlpack() {
   try {
     return require('erlpack');

@@ -1,11 +1,7 @@
-// CPU time and memory of processes, from /proc of Linux.
+// From /proc of Linux.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-/**
- * Microseconds of CPU by name of the thread; the main thread is `main`.
- *
- * @returns {Map<string, number> | undefined}
- */
+/** Microseconds of CPU by name of the thread; the main thread is `main`. */
 export function cpuOf(pid) {
   const times = new Map();
   try {
@@ -22,7 +18,6 @@ export function cpuOf(pid) {
   return times;
 }
 
-/** By all threads, by the main thread, which runs JavaScript, and by backwater's I/O threads. */
 export function cpuSince(pid, before) {
   const after = cpuOf(pid);
   if (before === undefined || after === undefined) return undefined;

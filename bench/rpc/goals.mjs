@@ -1,4 +1,3 @@
-// The goals of the library, and whether a run reached them.
 import { find, rounds } from './statistics.mjs';
 
 /** `[column, side, peer, most]`: CPU per call, as a multiple of the peer's. */
@@ -15,11 +14,7 @@ const CPU = [
   ['1 record', 'client', 'json', 0.8],
 ];
 
-/**
- * The goals that the figures decide, by the median of the ratios within each round.
- *
- * @returns {{ what: string, goal: string, ratio: { median: number, half: number }, reached: boolean }[]}
- */
+/** Ratios are taken within each round. */
 export function checkGoals(figures, titleOf) {
   const ratioTo = (pick, ...[column, side, peer]) => {
     const own = find(figures, column, side, 'backwater')?.samples ?? [];

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
-/** Installs the peers when a benchmark first needs them, in the versions of the lock file. */
+/** When a benchmark first needs them, in the versions of the lock file. */
 export function installPeers() {
   const lock = join(folder, 'package-lock.json');
   const done = join(folder, 'node_modules', '.package-lock.json');
@@ -20,7 +20,6 @@ export function installPeers() {
   if (status !== 0) throw new Error(`npm ${command.join(' ')} failed in ${folder}`);
 }
 
-/** The peers with their versions. */
 export function versions() {
   const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
   return Object.keys(lock.packages[''].dependencies).map(

@@ -31,7 +31,6 @@ export class JsonProcess {
     return answer;
   }
 
-  /** The next line, which answers `what`. */
   async next(what) {
     let timer;
     const patience = new Promise((_resolve, reject) => {

@@ -1,4 +1,4 @@
-// How long calls take when each server has half of the load that it can bear.
+// Latency at half of the load that each server can bear.
 import { median, rateOf } from './statistics.mjs';
 
 const COLUMN = '1 record';

@@ -11,14 +11,6 @@ export const COLUMNS = {
   'one in flight': { workload: '1 record', inFlight: 1, together: true },
 };
 
-/**
- * One side of a peer on one column, with a sample for each round. Tables leave out an `extra` one.
- *
- * @typedef {{ column: string, peer: string, side: 'server' | 'client', connections?: number, extra: boolean,
- *   run: object, samples: import('./stage.mjs').Sample[] }} Figure
- */
-
-/** @returns {Promise<{ figures: Figure[], latency: object[], notes: string[], started: Date, seconds: number }>} */
 export async function measureAll(options) {
   const started = new Date();
   const notes = [];
@@ -56,7 +48,7 @@ function presentPeers({ only, goals }, notes) {
 
 const isWanted = (texts, name) => texts.length === 0 || texts.some((text) => name.includes(text));
 
-/** A process is warm when a chunk of work takes no less CPU than the one before. */
+/** A process is warm when a chunk of work takes as much CPU as the one before. */
 const CHUNK = 0.4;
 const STEADY = 0.97;
 const MOST_CHUNKS = 6;
@@ -64,12 +56,10 @@ const MOST_CHUNKS = 6;
 const CONNECTIONS = [1, 2, 4];
 
 class Measurer {
-  /** @type {Figure[]} */
   figures = [];
   #stage;
   #options;
   #notes;
-  /** The cheapest number of connections, by peer, method and size of messages. */
   #cheapest = new Map();
 
   constructor(stage, options, notes) {
@@ -78,7 +68,7 @@ class Measurer {
     this.#notes = notes;
   }
 
-  /** After the warm-up, peers take turns in each round, so that a slow moment hits all alike. */
+  /** Peers take turns in each round, so that a slow moment hits all alike. */
   async measureColumn(column, names) {
     const runs = names.flatMap((name) => measurementsOf(name, column));
     const ready = [];
@@ -111,7 +101,7 @@ class Measurer {
     return this.#stage[method]({ ...what, seconds: seconds * stretch });
   }
 
-  /** Returns how many connections the calls share, if they share any. */
+  /** Returns how many connections the calls share, if any. */
   async #warmUp(run) {
     const shares = peers[run.peer].multiplexes && run.inFlight > 1;
     if (!shares) {
@@ -144,7 +134,6 @@ function costOf({ sides }, { cpu }) {
   return sides.reduce((sum, side) => sum + (cpu[side]?.all ?? 0), 0);
 }
 
-/** Each side alone where possible. */
 function measurementsOf(name, column) {
   const { workload, inFlight, together } = COLUMNS[column];
   const { request, connect } = peers[name];
@@ -152,7 +141,6 @@ function measurementsOf(name, column) {
   if (together || request === undefined)
     return [{ ...base, method: 'pair', sides: ['server', 'client'] }];
   const runs = [{ ...base, method: 'replay', sides: ['server'] }];
-  // The Rust client is a program of its own, which the stage starts.
   if (connect !== undefined || name === 'rust')
     runs.push({ ...base, method: 'call', sides: ['client'] });
   if (name === 'grpc' && column === '1 record')

@@ -5,10 +5,6 @@ const cores = availableParallelism();
 /** Not with two cores, since a server of ours uses two threads. */
 export const isPinned = cores >= 3 && process.platform === 'linux';
 
-/**
- * @param {'generator' | 'other'} role
- * @returns {[string, string[]]} the command and its arguments
- */
 export function pinned(role, command, args) {
   if (!isPinned) return [command, args];
   const list = role === 'generator' ? String(cores - 1) : `0-${cores - 2}`;

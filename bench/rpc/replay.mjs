@@ -1,11 +1,9 @@
-/** @returns {{ protocol: 'http/1.1', bytes: Buffer }} a request to replay */
 export function http1(method, path, headers, body) {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const head = Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
   return { protocol: 'http/1.1', bytes: Buffer.concat([head, body]) };
 }
 
-/** @returns {{ protocol: 'h2', url: string, headers: Record<string, string>, body: Buffer }} */
 export function http2(url, headers, body) {
   return { protocol: 'h2', url, headers, body };
 }

@@ -1,4 +1,3 @@
-// The page that the benchmark of remote calls writes, and its chart.
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { barChart } from '../chart.mjs';
@@ -168,7 +167,6 @@ function aboutMeasuring(figures, { rounds, seconds }) {
 
 const time = (micros) => (micros >= 1000 ? `${digits(micros / 1000)} ms` : `${digits(micros)} µs`);
 
-/** CPU per call for one record, by peer. */
 export function chartOf({ figures }) {
   const bars = (side) =>
     Object.keys(peers).map((peer) => {

@@ -1,4 +1,3 @@
-// The noise of a run, and whether runs of the same version agree within it.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { digits, percent } from '../format.mjs';
@@ -12,7 +11,7 @@ const folder = new URL('../../target/bench/rpc/', import.meta.url);
 /** As a share of the median. */
 export const noiseOf = ({ median, half }) => Math.max(half / median, LEAST_NOISE);
 
-/** Half of the figures have at most `typical`, and nine in ten at most `most`. */
+/** Of half of the figures, and of nine in ten. */
 export function noiseOfAll(figures) {
   const shares = figures
     .filter(({ samples }) => samples.length > 0)
@@ -49,7 +48,6 @@ function summaryOf(figures) {
   return Object.fromEntries(entries);
 }
 
-/** @param {Record<string, [number, number]>[]} runs */
 function agreementOf(runs) {
   if (runs.length < 2) return '';
   const names = Object.keys(runs[0]).filter((name) => runs.every((run) => name in run));

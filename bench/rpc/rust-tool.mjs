@@ -11,7 +11,6 @@ export function buildTool() {
   if (status !== 0) throw new Error('the Rust peer could not be built');
 }
 
-/** @param {'serve' | 'call' | 'load' | 'canned' | 'stages'} command */
 export function startTool(command) {
   const suffix = process.platform === 'win32' ? '.exe' : '';
   const role = command === 'load' ? 'generator' : 'other';

@@ -15,14 +15,11 @@ import { millisecond, SECRET, workloadOf } from './workloads.mjs';
 
 const nodePeer = fileURLToPath(new URL('./node-peer.mjs', import.meta.url));
 
-/** @typedef {{ rate: number, latency?: object, errors: number, cpu: Record<string, object> }} Sample */
-
 export class Stage {
   #folder = mkdtempSync(join(tmpdir(), 'backwater-bench-'));
   /** Promises of what was started, by what it is. */
   #started = new Map();
   #processes = [];
-  /** The last process of each client. */
   #clients = new Map();
 
   close() {
@@ -76,13 +73,7 @@ export class Stage {
     });
   }
 
-  /**
-   * A server alone: one request is replayed.
-   *
-   * @param {{ peer: string, workload: string, inFlight: number, seconds: number, connections?: number,
-   *   rate?: number, options?: object, generator?: string }} what
-   * @returns {Promise<Sample>}
-   */
+  /** A server alone, which gets one request again and again. */
   async replay({ peer, workload, options, generator = 'load', ...how }) {
     const { port, pid } = await this.server(peer, options);
     const request = peerOf(peer).request(workloadOf(workload), port);
@@ -97,11 +88,7 @@ export class Stage {
     return measured({ server: pid, load: load.pid }, () => load.ask(command));
   }
 
-  /**
-   * A client alone, against a server that is faster where there is one.
-   *
-   * @returns {Promise<Sample>}
-   */
+  /** A client alone, against a server that is faster where there is one. */
   async call(what) {
     const { peer, workload } = what;
     if (peer === 'backwater' || peer === 'rust') return this.pair({ ...what, server: 'rust' });
@@ -116,11 +103,6 @@ export class Stage {
     return this.#drive(what, { port, pid: tool.pid });
   }
 
-  /**
-   * A client with a server, its own unless told.
-   *
-   * @returns {Promise<Sample>}
-   */
   async pair({ server, ...what }) {
     const { client = what.peer } = peerOf(what.peer);
     const target = await this.server(server ?? what.peer, what.options);
@@ -148,7 +130,7 @@ export class Stage {
     return measured(pids(client.pid), () => client.ask(command));
   }
 
-  /** By how many bytes the memory of server and client grows at most. */
+  /** How many bytes the memory of each grows at most. */
   async growth(what) {
     await this.pair({ ...what, inFlight: 1, seconds: 0.5 });
     const pids = [(await this.server(what.peer)).pid, this.#clients.get(what.peer)];
@@ -158,14 +140,13 @@ export class Stage {
     return { server, client };
   }
 
-  /** What each stage of a call costs in Rust, in microseconds. */
   async stages({ workload }) {
     const bytes = () => encodedArguments(workloadOf(workload));
     const file = await this.#file(`arguments ${workload}`, bytes);
     return (await this.#tool('stages')).ask({ arguments: file });
   }
 
-  /** Opens connections that make one request each, and returns the server's process. */
+  /** Opens connections that make one request each. */
   async idle({ peer, workload, connections }) {
     const { port, pid } = await this.server(peer);
     const request = peerOf(peer).request(workloadOf(workload), port);

@@ -1,11 +1,9 @@
-/** @param {number[]} values */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Percentiles, in the unit of the values. */
 export function summary(values) {
   const sorted = Float64Array.from(values).sort();
   const at = (share) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
@@ -19,12 +17,10 @@ export function rounds({ samples }, pick) {
   return { median: median(values), half: (Math.max(...values) - Math.min(...values)) / 2 };
 }
 
-/** CPU microseconds per call. */
 export const cpuOf = (figure, part = 'all') =>
   rounds(figure, ({ cpu }) => cpu[figure.side]?.[part]);
 export const rateOf = (figure) => rounds(figure, ({ rate }) => rate);
 
-/** The figure with those properties, if it was measured. */
 export const find = (figures, column, side, peer) =>
   figures.find(
     (figure) =>

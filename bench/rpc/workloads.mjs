@@ -3,11 +3,7 @@ import { documents, records } from '../documents.mjs';
 
 export const SECRET = 'the secret of the benchmarks, 32+';
 
-/**
- * `form`: for peers that need a schema.
- *
- * @type {Record<string, { form: 'record' | 'records' | 'binary', value: unknown }>}
- */
+/** `form`: for peers that need a schema. */
 const workloads = {
   '1 record': { form: 'record', value: documents['1 record']().term },
   '20 records': { form: 'records', value: records(20) },
@@ -32,11 +28,11 @@ export function workloadOf(name) {
 }
 const made = new Map();
 
-/** How many steps of the loop in peers/busy-modules.mjs take a millisecond. */
+/** How many steps of peers/busy-modules.mjs take a millisecond. */
 export function millisecond() {
   let state = 1;
   let most = 0;
-  // The fastest of many rounds, since other programs only make them slower.
+  // Other programs only make rounds slower.
   for (let round = 0; round < 50; round++) {
     const start = performance.now();
     for (let index = 0; index < 300_000; index++)

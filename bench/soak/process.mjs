@@ -1,5 +1,4 @@
-// node --expose-gc bench/soak/process.mjs LIBRARY CALLS: calls of mixed sizes and failures, server and
-// client in one process; how much memory there was along the way is printed as JSON.
+// node --expose-gc bench/soak/process.mjs LIBRARY CALLS prints the memory along the way.
 import { readdirSync } from 'node:fs';
 
 const [library, total] = [process.argv[2], Number(process.argv[3])];
@@ -48,7 +47,7 @@ const texts = [100, 2_000, 20_000].map((length) => 'text '.repeat(length / 5));
 const binaries = [5_000, 100_000, 1_000_000].map((length) => Buffer.alloc(length, 0xf5));
 const is = (expected) => (error) => error instanceof expected;
 
-/** Of a hundred calls, what each does; the last ones are rare. */
+/** What each of a hundred calls does. */
 const kinds = [
   { share: 60, call: (n) => client.call('m', 'echo', [record(n)]) },
   { share: 15, call: (n) => client.call('m', 'later', [n]) },
@@ -116,7 +115,7 @@ function sample(number) {
 await Promise.all(Array.from({ length: LANES }, lane));
 const seconds = (performance.now() - began) / 1000;
 sample(total);
-// Functions of calls that were given up may still be at work.
+// Functions of cancelled calls may still run.
 for (let round = 0; server.stats().pending > 0 && round < 1000; round++) {
   await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -1,5 +1,4 @@
-// node --expose-gc bench/stream-lives/process.mjs LIBRARY STREAMS: streams with random ends, server and client in
-// one process; prints as JSON what there was along the way, and what is left.
+// node --expose-gc bench/stream-lives/process.mjs LIBRARY STREAMS prints what streams with random ends leave behind.
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generator } from '../threads/random.mjs';
@@ -48,10 +47,10 @@ const modules = {
 
 let server;
 let client;
-/** Starts a server and a client, and closes them after the work, when nothing is left of it. */
+/** Closes both after the work, when nothing is left of it. */
 async function withBoth(work) {
   server = await startClearServer(secret, modules, { host: '127.0.0.1', port: 0 });
-  // Streams that were dropped keep their places until V8 has collected them.
+  // Dropped streams count until V8 has collected them.
   client = new Client({ url: server.url, secret, maxStreams: 4 * LANES });
   await work();
   await settled();
@@ -69,7 +68,6 @@ async function take(items, most = Infinity) {
   return count;
 }
 
-/** Whether it fails as expected: with an error of this name or class. */
 async function fails(items, expected) {
   try {
     await take(items);
@@ -83,7 +81,7 @@ async function fails(items, expected) {
 
 const MANY = 1_000_000;
 let dropped = 0;
-/** How a stream can end; each resolves with whether it did. */
+/** Each resolves with whether the stream ended that way. */
 const ends = {
   complete: async (count = below(300)) => (await take(stream('numbers', [count]))) === count,
   'complete, large items': async () => (await take(stream('binaries', [5]))) === 5,
@@ -145,7 +143,7 @@ function sample(streams) {
   if (total > 10_000) process.stderr.write(`\r${streams} of ${total}`);
 }
 
-// What only the first streams take is there already.
+// The first streams load what all need.
 await withBoth(async () => {
   for (const name of names) await ends[name]();
 });
@@ -157,7 +155,7 @@ sample(total);
 const left = snapshot();
 console.log(JSON.stringify({ total, seconds, outcomes, wrong, pending, before, left, history }));
 
-/** Until streams that were dropped have been collected, and their generators have ended. */
+/** Until dropped streams have been collected, and their generators have ended. */
 async function settled() {
   const busy = () => open + server.stats().pending + client.stats().pending > 0;
   for (let round = 0; busy() && round < 2000; round++) {

@@ -1,6 +1,4 @@
-// The goals of the codec, and whether a run reached them.
-
-/** The most time relative to JSON on the same data, in both directions. */
+/** Time relative to JSON, in both directions. */
 const AGAINST_JSON = {
   twitter: 0.5,
   citm: 0.5,
@@ -9,11 +7,10 @@ const AGAINST_JSON = {
   '20 records': 0.8,
   '1 record': 1,
 };
-/** Here the codec should equal msgpackr's records, within this tolerance. */
+/** Where the codec should equal msgpackr's records. */
 const RECORDS = '10,000 records';
 const LEVEL = 1.05;
 
-/** @returns {{ what: string, most: number, reached: number }[]} */
 export function checkGoals(rows) {
   return rows.flatMap((row) =>
     ['decode', 'encode'].flatMap((direction) => {

@@ -1,11 +1,6 @@
-// The page that the benchmark of terms writes.
 import { percent, ranWith, table } from '../format.mjs';
 import { checkGoals } from './goals.mjs';
 
-/**
- * @param {object[]} rows as row.mjs prints them
- * @param {[before: number, after: number]} load
- */
 export function report(rows, load) {
   const [typical, most] = noiseOf(rows);
   const [before, after] = load.map((minute) => minute.toFixed(1));
@@ -33,7 +28,7 @@ the rest. The benchmark fails unless the parts add up to the times above.
 ${shares(rows)}`;
 }
 
-/** Half the distance between the quartiles, in the middle cell and below which nine in ten are. */
+/** Half the distance between the quartiles, of half of the cells and of nine in ten. */
 function noiseOf(rows) {
   const noise = rows
     .flatMap(({ decode, encode }) => [decode, encode])

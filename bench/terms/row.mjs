@@ -1,4 +1,4 @@
-// `node --expose-gc row.mjs NAME EFFORT` measures one row of the table, and prints JSON.
+// `node --expose-gc row.mjs NAME EFFORT` measures one row.
 import * as msgpack from '@msgpack/msgpack';
 import { decode, encode } from 'backwater';
 import { Packr } from 'msgpackr';
@@ -10,7 +10,7 @@ import { contradictionsIn, shares } from './shares.mjs';
 
 const [name, effort] = [process.argv[2], JSON.parse(process.argv[3])];
 const erlpack = loadErlpack();
-/** Milliseconds that a codec works on each kind of data before, so that V8 does not optimize it for this row alone. */
+/** Milliseconds with all other data before, so that V8 does not optimize for this row alone. */
 const MEETING = 10;
 
 for (const other of Object.values(documents)) {
@@ -40,7 +40,6 @@ row.shares = await shares(document.term, json, effort);
 row.contradictions = contradictionsIn(row, document.term);
 console.log(JSON.stringify(row));
 
-/** Each codec decodes what it encoded. */
 function waysOf({ term, value }) {
   const decoding = {};
   const encoding = {};

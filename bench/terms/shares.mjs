@@ -1,4 +1,4 @@
-// The parts of decoding and encoding: values to tape and back on the JavaScript thread, tape to bytes on others.
+// Values to tape and back on the JavaScript thread, and tape to bytes and back on others.
 import { environment } from '../../build/platform/environment.js';
 import { ENCODER_WORDS, EncoderWord } from '../../build/codec/control.js';
 import { decode } from '../../build/codec/decode.js';
@@ -7,11 +7,7 @@ import { Encoder } from '../../build/codec/encoder.js';
 import { NativeDecoder } from '../../build/codec/native-decoder.js';
 import { measure } from '../measure.mjs';
 
-/**
- * The times of the parts. Takes the encoder's memory, so that `encode` must not be called afterwards.
- *
- * @param {Record<string, import('../measure.mjs').Way>} json by direction
- */
+/** Takes the encoder's memory, so that `encode` must not be called afterwards. */
 export async function shares(term, json, effort) {
   const bytes = encode(term);
   const control = new Uint32Array(ENCODER_WORDS);
@@ -36,7 +32,7 @@ export async function shares(term, json, effort) {
     return control[EncoderWord.length];
   };
   const length = toBytes();
-  /** The last part of `encode`, which servers do not need. */
+  /** Servers do not need this part of `encode`. */
   const copy = () => {
     if (length <= SMALL) return results.subarray(0, length);
     const result = Buffer.allocUnsafeSlow(length);
@@ -62,16 +58,16 @@ function difference(whole, part) {
   return { micros: subtract('micros'), ratio: subtract('ratio') };
 }
 
-/** Up to this size, `encode` returns memory that the addon writes to. */
+/** Up to this size, the addon writes the result of `encode` itself. */
 const SMALL = 4096;
 /** Of a term; it is two cycles of a processor. */
 const LEAST_MICROS = 0.0005;
-/** How far the sum of the parts may be from the whole beyond the noise: the loops differ. */
+/** Of the sum of the parts beyond the noise, because the loops differ. */
 const TOLERANCE = 0.15;
-/** What `encode` and `decode` do besides, such as reading options. */
+/** For reading options and the like. */
 const AROUND_MICROS = 0.5;
 
-/** Impossible results: parts that do not add up to the whole, and times too short for the number of terms. */
+/** Parts that do not add up to the whole, and times too short for the number of terms. */
 export function contradictionsIn(
   { name, decode: decoding, encode: encoding, shares: parts },
   term,

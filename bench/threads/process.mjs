@@ -1,6 +1,5 @@
-// node bench/threads/process.mjs LIBRARY THREADS MAIN SEED: worker threads that load the library, use it and leave, in
-// random order. The main thread loads it `first`, `late` (after half of the threads) or `never`. Prints JSON, which
-// means that nothing crashed and that every call has ended.
+// node bench/threads/process.mjs LIBRARY THREADS MAIN SEED: the main thread loads the library `first`, `late` (after half
+// of the threads) or `never`. Prints JSON, which means that nothing crashed and that every call ended.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -21,7 +20,6 @@ const MOST_AT_A_TIME = 6;
 const secret = 'a secret for threads, of 32 bytes or more';
 const { below, pick } = generator(seed);
 
-/** The library, a server and a client, once the main thread has them. */
 let own;
 
 async function load() {
@@ -44,7 +42,6 @@ async function load() {
   await own.client.call('m', 'echo', [Buffer.alloc(100_000)]);
 }
 
-/** One thread, from its start to its end. */
 async function live(number) {
   const task = pick(TASKS);
   const worker = new Worker(new URL('./thread.mjs', import.meta.url), {
@@ -70,7 +67,6 @@ async function live(number) {
   outcomes[task] = (outcomes[task] ?? 0) + 1;
 }
 
-/** Calls a thread that is about to end. */
 async function callThread(url) {
   if (own === undefined || typeof url !== 'string') return;
   const caller = new own.Client({ ...own.options, url });
@@ -81,7 +77,6 @@ async function callThread(url) {
   await caller.close();
 }
 
-/** What this process has open. */
 function holdings() {
   return {
     descriptors: list('/proc/self/fd').length,
@@ -107,7 +102,6 @@ function isLasting(name) {
   return name !== '' && !name.startsWith('backwater-io-');
 }
 
-/** For what happens in other threads a moment later. */
 async function waitFor(condition, tries) {
   for (let wait = 0; wait < tries && !condition(); wait++) await delay(10);
 }

@@ -1,4 +1,4 @@
-/** Random numbers that are the same each time: mulberry32. */
+/** mulberry32 */
 export function generator(seed) {
   let state = seed >>> 0;
   const next = () => {

@@ -1,4 +1,3 @@
-// A worker thread that loads the library, does its task, and leaves.
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { generator } from './random.mjs';
@@ -51,7 +50,7 @@ async function useTerms() {
   }
 }
 
-/** A server of this thread, and clients of it and of the main thread's. */
+/** A server, and clients of it and of the main thread's. */
 async function begin() {
   const { Client, startClearServer } = await import(library);
   const modules = {
@@ -67,7 +66,7 @@ async function begin() {
   return { server, clients };
 }
 
-/** Starts calls that have not ended when the thread does, and returns its server's URL. */
+/** The calls have not ended when the thread does. */
 async function beginCalls() {
   const { clients, server } = await begin();
   for (const client of clients) {

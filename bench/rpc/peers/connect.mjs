@@ -1,4 +1,3 @@
-// Connect over HTTP/2 with its binary format.
 import { createServer } from 'node:http2';
 import { create, createFileRegistry } from '@bufbuild/protobuf';
 import {

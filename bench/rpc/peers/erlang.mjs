@@ -1,4 +1,4 @@
-// Erlang's own backwater, if ERL_LIBS names a folder with it and its dependencies, compiled.
+// If ERL_LIBS names a folder with Erlang's backwater and its dependencies, compiled.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SECRET } from '../workloads.mjs';

@@ -1,4 +1,4 @@
-// Fastify, which makes its serializer from a schema, as its documentation advises.
+// With a schema, as its documentation advises.
 import { createRequire } from 'node:module';
 import { plain } from './json.mjs';
 

@@ -1,4 +1,3 @@
-// @grpc/grpc-js and nice-grpc, with the code that protobufjs generates for each type.
 import grpcJs from '@grpc/grpc-js';
 import { createChannel, createClient, createServer } from 'nice-grpc';
 import { http2 } from '../replay.mjs';

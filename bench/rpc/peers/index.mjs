@@ -1,13 +1,13 @@
 // The peers, in the order of the tables. Each has a title and some of
-//   serve({ options }) → { port }      starts a server that returns its argument, in a Node process
-//   program() → [command, args, env]   another program, which prints {"port":N} on its first line
+//   serve({ options }) → { port }      starts a server in a Node process
+//   program() → [command, args, env]   another program, which prints {"port":N}
 //   start() → { process, port }        starts its server itself
-//   missing()                          why this machine cannot run it, if it cannot
+//   missing()                          why this machine cannot run it
 //   connect(port, { inFlight, connections, options }) → { call(workload) → Promise, close() }
-//   client                             the peer whose client calls this server, for want of its own
+//   client                             the peer whose client calls this server
 //   request(workload, port)            the request to replay, see replay.mjs
-//   canned(workload)                   the response that a client measured alone receives
-//   multiplexes                        calls share connections; the best of 1, 2 and 4 counts
+//   canned(workload)                   the response to a client that is measured alone
+//   multiplexes                        calls share connections
 import * as backwater from './backwater.mjs';
 import * as capnweb from './capnweb.mjs';
 import * as connect from './connect.mjs';
@@ -36,7 +36,6 @@ export const peers = {
   erlang,
 };
 
-/** Peers of other benchmarks. */
 export const variants = {
   'backwater, busy': backwater.busy,
   'backwater, idle': backwater,

@@ -1,4 +1,4 @@
-// JSON from node:http to undici, plain or with the digest and HMAC of the protocol by node:crypto.
+// node:http and undici, plain or with the protocol's digest and HMAC by node:crypto.
 import { createHmac, hash, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Pool } from 'undici';
@@ -6,7 +6,6 @@ import { http1, httpResponse } from '../replay.mjs';
 import { SECRET } from '../workloads.mjs';
 import { listening } from './shared.mjs';
 
-/** Binaries go as base64. */
 const encode = (form, value) =>
   Buffer.from(JSON.stringify(form === 'binary' ? value.toString('base64') : value));
 const decode = (form, body) => {

@@ -21,7 +21,6 @@ export const { root } = protobuf.parse(`
   }
 `);
 
-/** Names of messages, by the form of a workload. */
 export const MESSAGES = { record: 'Record', records: 'Records', binary: 'Binary' };
 
 export const toMessage = {

@@ -1,4 +1,4 @@
-// Server and client of the same crates without JavaScript. The stage starts the client.
+// The same crates without JavaScript. The stage starts the client.
 import { encode } from '../../../build/index.js';
 import { startTool } from '../rust-tool.mjs';
 import { SECRET } from '../workloads.mjs';
@@ -12,5 +12,4 @@ export async function start() {
   return { process: tool, ...(await tool.ask({ secret: SECRET })) };
 }
 
-/** As the Rust client reads them. */
 export const encodedArguments = ({ value }) => encode([value]);

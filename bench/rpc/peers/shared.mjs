@@ -1,6 +1,4 @@
-// What several peers need.
-
-/** A client that spreads its calls over several connections. */
+/** Spreads calls over several connections. */
 export function inTurns(connections = 1, connect) {
   const clients = Array.from({ length: connections }, connect);
   let turn = 0;
@@ -10,7 +8,6 @@ export function inTurns(connections = 1, connect) {
   };
 }
 
-/** @param {import('node:net').Server} server */
 export function listening(server) {
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', 1024, () => resolve({ port: server.address().port }));

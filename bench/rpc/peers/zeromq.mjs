@@ -1,4 +1,4 @@
-// ZeroMQ, which carries bytes: requests from a DEALER to a ROUTER, with records as JSON.
+// From a DEALER to a ROUTER, with records as JSON.
 import { Dealer, Router } from 'zeromq';
 import { inTurns } from './shared.mjs';
 
