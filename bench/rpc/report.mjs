@@ -102,7 +102,7 @@ function peerTable(figures, latency) {
   return `## All peers
 
 Microseconds of CPU per call that the whole process takes, and below them calls per second. p50 and p99 are
-microseconds at half load.
+microseconds for one record at half load.
 
 ${table(['', ...heads, 'p50', 'p99'], shown)}
 ${footnotes(figures)}![CPU per call](rpc.svg)
