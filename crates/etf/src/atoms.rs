@@ -18,7 +18,7 @@ pub(crate) struct AtomTable {
     by_name: HashMap<Box<[u8]>, u32>,
     /// The start of each name in `names`, and the end of the last.
     starts: Vec<u32>,
-    /// Index + 1 of the last atom of each slot.
+    /// For each slot, 1 + the index of its latest atom.
     cache: Vec<u32>,
 }
 
@@ -50,7 +50,7 @@ impl AtomTable {
         }
     }
 
-    /// Only finds constants and recent atoms.
+    /// Finds only constants and recent atoms.
     #[inline]
     pub(crate) fn cached(&self, name: &[u8], tape: &Tape) -> Option<u32> {
         if let Some(word) = constant(name) {
@@ -127,7 +127,6 @@ fn slot(name: &[u8]) -> usize {
     }
 }
 
-/// `None` if the tag is not an atom's.
 pub(crate) fn read_name<'a>(
     tag: u8,
     reader: &mut Reader<'a>,
@@ -159,7 +158,7 @@ pub(crate) fn read_name<'a>(
 
 pub(crate) fn check_known(name: &str, known: Option<&dyn KnownAtoms>) -> Result<(), Kind> {
     match known {
-        // Programs always know the constants.
+        // Every program knows the constants.
         Some(_) if constant(name.as_bytes()).is_some() => Ok(()),
         Some(known) if !known.is_known(name) => Err(Kind::UnknownAtom(name.to_owned())),
         _ => Ok(()),

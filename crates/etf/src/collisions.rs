@@ -1,16 +1,15 @@
 //! Map keys that collide in JavaScript's `Map`.
 //!
-//! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone, so a sender
-//! can choose keys that share a bucket, and filling a Map with them takes quadratic time. Until
-//! March 2026 (CVE-2026-21717), V8 also hashed array indices such as `'1000065536'` by their value.
+//! V8 hashes numbers without a secret, and big integers by their lowest 64 bits alone. A sender can
+//! choose keys that share a bucket, so that filling a Map takes quadratic time. Until March 2026
+//! (CVE-2026-21717), V8 also hashed array indices such as `'1000065536'` by value.
 
 use crate::error::DecodeErrorKind;
 
-/// Regular keys put at most 20 into one of a million buckets.
+/// Evenly spaced keys put at most 20 into one of a million buckets.
 pub(crate) const MAX_COLLIDING: usize = 32;
 
-/// Higher, because current V8 is safe, and page offsets and the like are regular in their lowest
-/// bits.
+/// Higher, because current V8 is safe, and keys such as page offsets share their lowest bits.
 pub(crate) const MAX_COLLIDING_TEXTS: usize = 256;
 
 pub(crate) fn of_text(text: &[u8]) -> Option<u32> {

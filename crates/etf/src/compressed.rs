@@ -15,7 +15,7 @@ const SMALL: usize = 1024 * 1024;
 pub struct InflateLimits {
     /// In bytes, including the version byte.
     pub max_size: usize,
-    /// A multiple of the compressed size, above 1 MiB.
+    /// A multiple of the compressed size; applies above 1 MiB.
     pub max_ratio: usize,
 }
 
@@ -52,8 +52,8 @@ impl fmt::Display for InflateError {
 
 impl std::error::Error for InflateError {}
 
-/// Inflates a compressed term; `None` if `bytes` is not one. Ignores bytes after it. Allocates at
-/// most twice the inflated size.
+/// Inflates a compressed term; returns `None` if `bytes` is not one. Ignores trailing bytes.
+/// Allocates at most twice the inflated size.
 pub fn inflate(bytes: &[u8], limits: InflateLimits) -> Result<Option<Vec<u8>>, InflateError> {
     let [tags::VERSION, tags::COMPRESSED, rest @ ..] = bytes else { return Ok(None) };
     let Some((size, input)) = rest.split_first_chunk() else {

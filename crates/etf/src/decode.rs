@@ -15,14 +15,14 @@ use crate::text::{TextKind, TextWriter};
 use crate::{Binaries, DecodeOptions, tags};
 
 const MAX_PAYLOAD: usize = tape::MAX_PAYLOAD as usize;
-/// The limit of OTP.
+/// OTP's limit.
 const MAX_TUPLE: u32 = 16_777_215;
 const LONG: u32 = 4096;
-/// Numbers between checks for the end of a part.
+/// How many numbers to read between checks for a full part.
 const RUN: u32 = 1024;
 /// How far a part may exceed `DecodeOptions::part`.
 pub const PART_EXCESS: usize = 4 * RUN as usize;
-/// Terms of a fun that must stay in one part.
+/// The first terms of a fun, which stay in one part.
 const FUN_HEAD: u32 = 3;
 const MAX_PLAIN_SEQUENCE: u32 = 16;
 const KEPT_FRAMES: usize = 4096;
@@ -40,15 +40,14 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder without scratch memory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Decodes the term that `bytes` begins with. Returns its length, including the version byte.
+    /// Decodes the term at the start of `bytes`. Returns its length, including the version byte.
     ///
-    /// Uses at most 512 KiB and 192 bytes of memory per byte of input. `max_depth` bounds the worst
-    /// input, a container in every two bytes, at about 30 MB.
+    /// Uses at most 512 KiB plus 192 bytes per byte of input. `max_depth` bounds the worst input,
+    /// which opens a container in every two bytes, at about 30 MB.
     pub fn decode(
         &mut self,
         bytes: &[u8],
@@ -56,7 +55,7 @@ impl Decoder {
         tape: &mut Tape,
     ) -> Result<usize, DecodeError> {
         let decoded = self.decode_term(bytes, options, tape);
-        // Free it before JavaScript makes the values.
+        // Free memory before JavaScript creates the values.
         clear_to(&mut self.keys, KEPT_FRAMES);
         clear_to(&mut self.numeric_keys, KEPT_FRAMES);
         clear_to(&mut self.index_keys, KEPT_FRAMES);
@@ -117,9 +116,9 @@ fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
 pub(crate) enum Container {
     List,
     Tuple,
-    /// Its keys so far are a shape.
+    /// A map whose keys so far form a shape.
     Shaped,
-    /// Its keys are written out.
+    /// A map with other keys.
     Pairs,
     Fun,
     NativeRecord,
@@ -218,7 +217,7 @@ impl Run<'_> {
         }
     }
 
-    /// Keys and the head of a fun stay with what follows them.
+    /// A part never ends after a key or within the head of a fun.
     #[inline]
     fn end_full_part(&mut self) {
         if self.tape.words.len() >= self.part_end {
@@ -239,7 +238,8 @@ impl Run<'_> {
         self.part_end = words + self.options.part;
     }
 
-    /// The fast path, which leaves anything unusual to `read`. True if the container is complete.
+    /// Fast path, which leaves anything unusual to `read`. Returns true if the container is
+    /// complete.
     fn plain_items(&mut self) -> bool {
         let Some(frame) = self.frames.last() else { return false };
         if frame.hashed {
@@ -329,7 +329,7 @@ impl Run<'_> {
         is_whole
     }
 
-    /// Reads a small list or tuple, which is faster than a frame.
+    /// Reads a small list or tuple without a frame, which is faster.
     #[inline(never)]
     fn plain_sequence(&mut self, terms_left: u32) -> Option<Opening> {
         let start = self.reader.at;
@@ -443,7 +443,7 @@ impl Run<'_> {
         count
     }
 
-    /// False if the next term is not a frequent leaf.
+    /// Reads a frequent leaf; returns false for other terms.
     #[inline(always)]
     fn plain(&mut self) -> bool {
         let rest = &self.reader.input[self.reader.at..];
@@ -597,7 +597,7 @@ impl Run<'_> {
             let content = (frame.count, frame.hash);
             return Ok(Some(self.hash_if(frame.hashed, HashKind::Improper, content)));
         }
-        // A list as the tail continues this list.
+        // A tail that is a list continues this list.
         loop {
             match self.reader.input.get(self.reader.at) {
                 Some(&tags::NIL) => {
@@ -667,7 +667,7 @@ impl Run<'_> {
         collisions::check(numeric, frame.count, collisions::MAX_COLLIDING)
             .or_else(|kind| self.reader.fail(kind))?;
         self.numeric_keys.truncate(frame.numeric_keys);
-        // Maps with only text as keys become objects, which V8 hashes differently.
+        // Maps whose keys are all text become objects, which V8 hashes differently.
         if !frame.keys_are_text {
             let texts = &self.index_keys[frame.index_keys..];
             collisions::check(texts, frame.count, collisions::MAX_COLLIDING_TEXTS)
@@ -857,7 +857,7 @@ impl Run<'_> {
                 self.note_key(false, false);
                 self.open(Container::List, count, wanted)?;
                 if count > LONG {
-                    // A vector that doubles needs three times its size meanwhile.
+                    // While a vector doubles, it takes three times its size.
                     self.tape.words.reserve(count as usize + 1);
                     let rest = &self.reader.input[self.reader.at..];
                     if rest.first() == Some(&tags::NEW_FLOAT) {

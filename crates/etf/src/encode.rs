@@ -24,12 +24,12 @@ pub struct Encoder {
     atoms: Vec<(u32, u32)>,
     keys: Vec<u8>,
     key_starts: Vec<u32>,
-    /// The first key of each shape in `key_starts`.
+    /// Where the keys of each shape start in `key_starts`.
     shapes: Vec<u32>,
     key_ranges: Vec<(usize, usize)>,
     marks: Vec<usize>,
     units: Vec<u16>,
-    /// What the fields above were made of; the next message often has the same names.
+    /// The names that fill the fields above. The next message often has the same ones.
     made_of: Names,
 }
 
@@ -112,8 +112,8 @@ impl Encoder {
         self.encode(tape, options, out, None)
     }
 
-    /// Like [`Encoder::encode_term`], but appends the places of out-of-band binaries to `gaps`
-    /// instead of their bytes, which still count. Keys of maps and terms of funs must not be out of
+    /// Like [`Encoder::encode_term`], but leaves out the bytes of out-of-band binaries, which still
+    /// count, and appends their places to `gaps`. Map keys and terms of funs must not be out of
     /// band.
     pub fn encode_around(
         &mut self,
@@ -125,8 +125,8 @@ impl Encoder {
         self.encode(tape, options, out, Some(gaps))
     }
 
-    /// Appends the items of a proper list, each limited by `options`. `after_item` may append to
-    /// `out`, too.
+    /// Appends the items of a proper list. `options` limit each item. `after_item` may also append
+    /// to `out`.
     pub fn encode_items(
         &mut self,
         tape: TapeRef<'_>,
@@ -299,7 +299,7 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     if ranges.len() <= 8 {
         return (0..ranges.len()).any(|a| (0..a).any(|b| key(a) == key(b)));
     }
-    // Sorted keys need no table. Numeric keys of JavaScript's objects are sorted.
+    // Sorted keys need no table, and JavaScript sorts the numeric keys of objects.
     if (1..ranges.len()).all(|index| key(index - 1) < key(index)) {
         return false;
     }
@@ -307,7 +307,7 @@ fn has_repeated_key(out: &[u8], ranges: &[(usize, usize)]) -> bool {
     !ranges.iter().all(|(start, end)| seen.insert(&out[*start..*end]))
 }
 
-/// Writes marked binaries as BINARY_EXT, because Erlang considers them equal.
+/// Rewrites marked binaries as BINARY_EXT, because Erlang considers both forms equal.
 fn without_marks(
     out: &[u8],
     ranges: &[(usize, usize)],
@@ -455,7 +455,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The fast path, which leaves anything unusual to `write`.
+    /// Fast path, which leaves anything unusual to `write`.
     fn plain_items(&mut self) {
         let Some(frame) = self.scratch.frames.last() else { return };
         let (mut left, mut key) = (frame.left, frame.aux);
@@ -496,7 +496,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// False if the next term is not a frequent leaf.
+    /// Writes a frequent leaf; returns false for other terms.
     #[inline]
     fn plain(&mut self) -> bool {
         let Some(head) = self.tape.words.get(self.word) else { return false };
@@ -743,7 +743,7 @@ impl<'a> Run<'a> {
         self.out.push(WHOLE_BYTES);
     }
 
-    /// Keys are compared, and funs measured.
+    /// Map keys are compared later, and funs measured.
     fn is_read_again(&self) -> bool {
         self.scratch.frames.last().is_some_and(|frame| {
             frame.is_read_again
@@ -921,7 +921,7 @@ impl<'a> Run<'a> {
 
     fn list(&mut self, count: u32) -> Result<bool, EncodeError> {
         let items = self.tape.words.get(self.word..self.word.saturating_add(count as usize));
-        // The word of an integer from 0 to 255 has no other bits.
+        // Integers from 0 to 255 have words up to 0xff0.
         let is_byte = |word: &u32| *word <= 0xff0 && *word & 15 == tape::INT;
         if let Some(items) = items
             && count as usize <= MAX_STRING
@@ -946,7 +946,7 @@ impl<'a> Run<'a> {
         self.open(Container::List, count, 0, 0)
     }
 
-    /// A list of bytes across parts, and the word after it.
+    /// Collects a list of bytes across parts, and finds where it ends.
     fn bytes_of_parts(&self, count: usize) -> Option<(Vec<u8>, usize)> {
         let mut bytes = Vec::with_capacity(count);
         let mut at = self.word;
@@ -961,7 +961,7 @@ impl<'a> Run<'a> {
         Some((bytes, at))
     }
 
-    /// STRING_EXT, or LIST_EXT if that is too short.
+    /// Writes STRING_EXT, or LIST_EXT for long lists.
     fn byte_list(
         &mut self,
         bytes: impl Iterator<Item = u8>,
@@ -1068,7 +1068,7 @@ impl<'a> Run<'a> {
             tape::PORT => {
                 let node = self.next()?;
                 let (high, low) = (self.next()?, self.next()?);
-                // Ids of 28 bits fit NEW_PORT_EXT.
+                // 28-bit ids fit NEW_PORT_EXT.
                 let narrow = high == 0 && low < 1 << 28;
                 self.out.push(if narrow { tags::NEW_PORT } else { tags::V4_PORT });
                 self.atom(node)?;

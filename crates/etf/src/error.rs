@@ -8,7 +8,7 @@ pub struct DecodeError {
     pub offset: usize,
 }
 
-/// `Display` explains them.
+/// `Display` explains each kind.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
@@ -98,7 +98,7 @@ pub struct EncodeError {
     pub word: usize,
 }
 
-/// `Display` explains them.
+/// `Display` explains each kind.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EncodeErrorKind {

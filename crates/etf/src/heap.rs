@@ -1,6 +1,5 @@
-//! Estimates how much memory a term takes in V8: a slot for each word of the tape, its characters,
-//! and these constants in bytes, measured with Node 20 and 24. Checked by
-//! `__test__/estimate.test.ts`.
+//! Estimates a term's memory in V8: a slot for each word of the tape, its characters, and these
+//! constants in bytes, measured with Node 20 and 24. `__test__/estimate.test.ts` checks them.
 
 use crate::tape::Tape;
 
@@ -15,7 +14,7 @@ pub(crate) const EMPTY_TUPLE: usize = 72;
 pub(crate) const TUPLE: usize = 88;
 pub(crate) const EMPTY_OBJECT: usize = 56;
 pub(crate) const OBJECT: usize = 24;
-/// For its first use in a message.
+/// For an atom's first use in a message.
 pub(crate) const ATOM: usize = 150;
 pub(crate) const BIGINT: usize = 16;
 pub(crate) const FLOAT: usize = 40;
@@ -30,13 +29,13 @@ pub(crate) const NATIVE_FIELD: usize = 30;
 
 /// Shorter strings are copies; longer ones are slices of their chunk.
 const SLICE: usize = 13;
-/// Node's pool holds smaller Buffers.
+/// Smaller Buffers come from Node's pool.
 const UNPOOLED: usize = 4096;
 
 #[inline]
 pub(crate) fn text(length: usize) -> usize {
     match length {
-        // V8 keeps one string per character.
+        // V8 shares strings of one character.
         0 | 1 => 0,
         _ if length < SLICE => 20,
         _ => 32,

@@ -1,4 +1,4 @@
-//! Recognizes messages by their encoding, which must be valid.
+//! Recognizes messages by their encoding, which must be valid ETF.
 
 use crate::reader::Reader;
 use crate::term::{Term, children, read};
@@ -13,7 +13,7 @@ pub enum ReplyForm {
 }
 
 impl ReplyForm {
-    /// The second element begins at this word.
+    /// The word where the second element begins.
     pub const WORD_OFFSET: usize = 2;
 
     /// `None` if the term is not a response.

@@ -185,7 +185,7 @@ impl Run<'_> {
         Ok(Read::Opened)
     }
 
-    /// OTP 25 crashes otherwise.
+    /// OTP 25 crashes on other terms.
     fn check_fun_terms(&self) -> Result<(), DecodeError> {
         let mut rest = &self.reader.input[self.reader.at..];
         for field in ["the old index of a fun", "the old uniq of a fun"] {

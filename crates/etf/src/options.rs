@@ -3,41 +3,40 @@ use crate::tape::DEFAULT_DEPTH;
 /// What binaries become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Binaries {
-    /// Bytes if marked as such or not UTF-8, else text.
+    /// Bytes if marked as such or not UTF-8, otherwise text.
     #[default]
     Text,
     Buffer,
-    /// Other bytes are refused.
+    /// Text. Other bytes are refused.
     String,
 }
 
-/// The atoms that safe decoding accepts. A table belongs to one decoder, which caches its atoms,
-/// and never shrinks.
+/// The atoms that safe decoding accepts. A table must never shrink, and belongs to one decoder,
+/// which caches its atoms.
 pub trait KnownAtoms {
     fn is_known(&self, name: &str) -> bool;
 }
 
-/// How to decode a term.
 #[derive(Clone, Copy)]
 pub struct DecodeOptions<'a> {
     /// Whether floats, binaries and maps keep their exact form.
     pub exact: bool,
     /// Ignored if `exact` is set.
     pub binaries: Binaries,
-    /// `None` accepts all atoms, and external functions.
+    /// `None` accepts all atoms and external functions.
     pub known_atoms: Option<&'a dyn KnownAtoms>,
     pub max_depth: u32,
-    /// Each item of a string counts.
+    /// Each byte of STRING_EXT counts.
     pub max_terms: u32,
-    /// Of [`Tape::value_size`](crate::Tape::value_size).
+    /// Limits [`Tape::value_size`](crate::Tape::value_size).
     pub max_value_size: usize,
-    /// In bytes or UTF-16 units.
+    /// Bytes or UTF-16 units per chunk of text.
     pub chunk: u32,
-    /// Roughly, in words; see [`Cut`](crate::Cut).
+    /// Approximate words per part; see [`Cut`](crate::Cut).
     pub part: usize,
 }
 
-/// Small enough for the caches.
+/// Small enough for the CPU's caches.
 const PART_WORDS: usize = 16 * 1024;
 
 impl Default for DecodeOptions<'_> {
@@ -67,7 +66,6 @@ impl std::fmt::Debug for DecodeOptions<'_> {
     }
 }
 
-/// How to encode a tape.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodeOptions {
     /// In bytes.

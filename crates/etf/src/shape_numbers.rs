@@ -1,9 +1,9 @@
-//! Numbers of shapes, which spare a reader comparing their keys.
+//! Numbers of shapes, so that readers need not compare their keys.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// Beyond these limits, keys are data.
+/// Beyond these limits, keys are probably data.
 const MOST: u32 = 4096;
 const MOST_BYTES: usize = 1 << 20;
 
@@ -15,7 +15,7 @@ struct Numbers {
 
 static NUMBERS: LazyLock<Mutex<Numbers>> = LazyLock::new(Mutex::default);
 
-/// Unique in this process; 0 if there are too many.
+/// Unique in this process, or 0 if there are too many.
 pub(crate) fn number_of(atoms: bool, joined: &[u8]) -> u32 {
     let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (atoms, Box::from(joined));

@@ -19,10 +19,10 @@ struct Node {
     atoms: bool,
     known: bool,
     key: Box<[u8]>,
-    /// The child that came last.
+    /// The most recently used child.
     last: u32,
     shape: u32,
-    /// Joined by NUL; empty until the node ends a map.
+    /// The keys, joined by NUL; empty until a map ends here.
     joined: Box<[u8]>,
     number: u32,
 }

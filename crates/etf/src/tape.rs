@@ -52,26 +52,28 @@
 //! Encoders write nonempty [`BYTES`] of marked tapes as BIT_BINARY_EXT of whole bytes, which Erlang
 //! reads as ordinary binaries.
 //!
-//! JavaScript slices strings from one string for each chunk. Chunks are short, so that a kept slice
-//! does not keep the whole message, and end with a whole string.
+//! JavaScript slices the strings of a chunk from one string. Chunks are short, so that a retained
+//! slice does not retain the whole message, and end with a whole string.
 //!
 //! # Limits
 //!
-//! [`MAX_PAYLOAD`], [`MAX_PAIRS`] for maps, [`MAX_BIG`] for the bytes of an integer, [`MAX_REST`] for a rest.
-//! Writers refuse what does not fit; readers compare each count with what is left.
+//! [`MAX_PAYLOAD`], [`MAX_PAIRS`] for maps, [`MAX_BIG`] for the bytes of an integer, [`MAX_REST`]
+//! for a rest. Writers refuse anything larger; readers check each count against the remaining
+//! input.
 //!
 //! # Shapes
 //!
-//! A shape is a sequence of 1 to [`MAX_SHAPE_KEYS`] different keys, each 1 to [`MAX_SHAPE_KEY_LENGTH`]
-//! characters of ASCII without NUL. Its first word is the number of keys × 2 + [`SHAPE_ATOMS`] or
-//! [`SHAPE_TEXT`]. The lowest [`SHAPE_LENGTH_BITS`] bits of its second word are the length of the keys joined
-//! by NUL, the others the shape's number in this process (R; 0 = none), which spares a reader the keys.
+//! A shape is a sequence of 1 to [`MAX_SHAPE_KEYS`] different keys, each 1 to
+//! [`MAX_SHAPE_KEY_LENGTH`] characters of ASCII without NUL. Its first word is the number of keys ×
+//! 2 + [`SHAPE_ATOMS`] or [`SHAPE_TEXT`]. The lowest [`SHAPE_LENGTH_BITS`] bits of its second word
+//! are the length of the keys joined by NUL. The others are the shape's number in this process (R;
+//! 0 = none), so that readers need not compare keys.
 //!
 //! # Header
 //!
-//! JavaScript has tapes in three shared buffers, of words, doubles and bytes. They begin with the
-//! words of [`frame`], followed by the term, the atoms and the shapes. Offsets count from the start
-//! of a buffer, in its units.
+//! JavaScript has tapes in three shared buffers: words, doubles and bytes. The words begin with the
+//! header of [`frame`], followed by the term, the atoms and the shapes. Offsets count from the
+//! start of a buffer, in its units.
 
 use crate::numbers;
 
@@ -137,7 +139,7 @@ numbers! {
 }
 
 numbers! {
-    /// What all keys of a map are.
+    /// The kind of a map's keys.
     pub const KEYS {
         KEYS_MIXED = 0;
         KEYS_ATOMS = 1;
@@ -155,7 +157,7 @@ numbers! {
 }
 
 numbers! {
-    /// Shapes: what their keys are, and their limits.
+    /// Shapes: the kind of their keys, and their limits.
     pub const SHAPES {
         SHAPE_ATOMS = 0;
         SHAPE_TEXT = 1;
@@ -167,7 +169,7 @@ numbers! {
 }
 
 numbers! {
-    /// The largest counts, and the bit that makes a place an index of an out-of-band buffer.
+    /// The largest counts, and the bit that marks a place as an index of an out-of-band buffer.
     pub const LIMITS {
         MAX_PAYLOAD = (1 << 28) - 1;
         MAX_BIG = (1 << 27) - 1;
@@ -179,7 +181,7 @@ numbers! {
 }
 
 numbers! {
-    /// JavaScript recurses that deep with default stacks.
+    /// JavaScript recurses this deep with its default stack.
     pub const DEPTHS {
         DEFAULT_DEPTH = 1000;
         MAX_DEPTH = 1500;
@@ -196,7 +198,7 @@ pub mod frame {
             WORDS = 0;
             ATOMS = 1;
             SHAPES = 2;
-            /// The first double.
+            /// Where the doubles start.
             FLOATS = 3;
             FLOAT_COUNT = 4;
             /// Latin-1 in tapes from Rust.
@@ -220,12 +222,10 @@ pub mod frame {
     pub const LENGTH: usize = FIELDS.len();
 }
 
-/// A word of tag and payload.
 pub const fn word(tag: u32, payload: u32) -> u32 {
     payload << 4 | tag
 }
 
-/// A word of the tag EXT.
 pub const fn ext(kind: u32, rest: u32) -> u32 {
     word(EXT, rest << 4 | kind)
 }

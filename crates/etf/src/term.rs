@@ -17,7 +17,7 @@ pub(crate) enum Term<'a> {
     Nil,
     String(&'a [u8]),
     Binary(&'a [u8]),
-    /// `bits` bits of the last byte are used.
+    /// The last byte uses only `bits` bits.
     Bits {
         bytes: &'a [u8],
         bits: u8,

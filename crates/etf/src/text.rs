@@ -5,7 +5,7 @@ use crate::tape::{CONST, EMPTY_TEXT, NEXT8, NEXT16, TEXT8, TEXT16, Tape, ext, wo
 
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Chunk {
-    /// Where its length goes; 0 = no chunk yet.
+    /// The word for its length; 0 = no chunk yet.
     length_word: usize,
     start: usize,
 }
@@ -34,7 +34,7 @@ impl TextKind {
     }
 }
 
-/// How many bytes to convert at once, which needs as many units of room.
+/// How many bytes to convert at once. Each conversion needs as many units of room.
 const PIECE: usize = 4096;
 
 fn put_utf16(bytes: &[u8], utf16: &mut Vec<u16>) {

@@ -24,7 +24,7 @@ pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
     out.extend_from_slice(&bytes);
 }
 
-/// The smallest form, as in Erlang.
+/// Uses the smallest form, as Erlang does.
 #[inline]
 pub(crate) fn integer(out: &mut Vec<u8>, value: i64) {
     if let Ok(byte) = u8::try_from(value) {

@@ -14,7 +14,7 @@ fn decode(term: &[u8]) -> Result<Tape, Kind> {
         let options = DecodeOptions { exact, ..DecodeOptions::default() };
         Decoder::new().decode(&bytes, &options, &mut tape).map(|_| tape).map_err(|error| error.kind)
     });
-    // Both modes accept and refuse the same.
+    // Both modes accept and refuse the same terms.
     assert_eq!(results[0].as_ref().err(), results[1].as_ref().err(), "{term:?}");
     std::mem::replace(&mut results[0], Err(Kind::Truncated))
 }

@@ -9,7 +9,7 @@ fn tape(words: &[u32]) -> TapeRef<'_> {
     TapeRef { words, source: &[7, 200], floats: &[1.5, -0.0], ..TapeRef::default() }
 }
 
-/// A byte of 255 follows each item.
+/// Appends a byte of 255 after each item.
 fn items_within(words: &[u32], max_size: usize) -> (Vec<u8>, Result<(), Kind>) {
     let mut out = b"before".to_vec();
     let options = EncodeOptions { max_size, max_depth: 2 };

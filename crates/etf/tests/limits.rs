@@ -86,7 +86,7 @@ fn nesting_has_a_limit() {
             assert_eq!(error.kind, Kind::Depth(50));
         }
     }
-    // The tail of an improper list is nested, but a list as the tail is not.
+    // The tail of an improper list counts as nested; a tail that is a list does not.
     let tails = [list_open.as_slice(), &[97, 1]].concat().repeat(100);
     let options = DecodeOptions { max_depth: 1, ..DecodeOptions::default() };
     decode_with(&message(&[&*tails, &[106]].concat()), &options).unwrap();

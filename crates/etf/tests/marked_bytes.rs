@@ -87,7 +87,7 @@ fn keys_that_differ_only_in_their_mark_are_the_same_key() {
     ] {
         let [one, other] = &keys;
         assert_eq!(encode(&map(&[one, other])), Err(Kind::DuplicateKey), "{keys:?}");
-        // Enough for hashing, and unsorted.
+        // Enough keys for hashing, in descending order.
         let mut many: Vec<_> = (1..14).rev().map(|start| bytes(start, 1).to_vec()).collect();
         many.push(one.clone());
         let mut words: Vec<&[u32]> = many.iter().map(Vec::as_slice).collect();
@@ -131,7 +131,7 @@ fn marked_binaries_stay_bytes_and_others_become_text() {
     let noise = [131, 77, 0, 0, 0, 1, 8, 0xff];
     assert_eq!(decode(&noise, &string), Err(DecodeErrorKind::BinaryText));
 
-    // A marked key makes the map a `Map`.
+    // A marked key turns the map into a `Map`.
     let map = [131, 116, 0, 0, 0, 1, 77, 0, 0, 0, 1, 8, b'a', 106];
     for options in [DecodeOptions::default(), buffer] {
         let tape = decode(&map, &options).unwrap();

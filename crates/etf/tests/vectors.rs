@@ -20,7 +20,7 @@ const JS: bool = false;
 struct Vector {
     name: String,
     bytes: Vec<u8>,
-    /// With `{minor_version, 2}`.
+    /// Encoded with `{minor_version, 2}`.
     own: Vec<u8>,
     used: Option<usize>,
     accepted: bool,
@@ -112,7 +112,7 @@ fn check_exact(file: &str, at_least: usize) {
     }
 }
 
-/// Erlang sorts maps, so only the set of bytes counts.
+/// Erlang sorts maps, so only the set of bytes matters.
 fn any_order(mut encoded: Vec<u8>) -> Vec<u8> {
     if encoded.contains(&116) {
         encoded.sort_unstable();

@@ -39,7 +39,7 @@ impl<'a> Input<'a> {
         taken
     }
 
-    /// A length byte and that many bytes.
+    /// Reads a length byte and that many bytes.
     pub(crate) fn chunk(&mut self) -> &'a [u8] {
         let length = self.byte().into();
         self.take(length)

@@ -1,4 +1,4 @@
-//! Functions that panic on a finding, for libFuzzer and `tests/smoke.rs`.
+//! Targets for libFuzzer and `tests/smoke.rs`. They panic on a finding.
 #![forbid(unsafe_code)]
 
 mod input;

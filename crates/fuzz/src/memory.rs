@@ -1,6 +1,6 @@
 use peak_alloc::PeakAlloc;
 
-/// Growing a block counts as a second block.
+/// Counts a growing block twice.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 

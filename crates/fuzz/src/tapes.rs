@@ -19,7 +19,7 @@ pub(crate) struct Tapes {
     mark_bytes: bool,
 }
 
-/// Lengths of atoms, shapes, and their names.
+/// Atom lengths, shapes, and the names of both.
 type Names = (&'static [u32], &'static [[u32; 2]], &'static str);
 
 const NAMES: &[Names] = &[
@@ -51,7 +51,7 @@ impl Tapes {
                 (0..input.below(4)).map(|_| [input.byte().into(), input.word()]).collect();
             this.names = input.chunk().to_vec();
         }
-        // JavaScript never labels other text as ASCII.
+        // JavaScript labels only ASCII text as ASCII.
         if this.text_form == TextForm::Ascii && !this.text.is_ascii() {
             this.text_form = TextForm::Utf8;
         }
@@ -160,7 +160,7 @@ impl Tapes {
             8 | 13 => {
                 self.word(tag, count);
                 match (tag, input.byte()) {
-                    // Out of band, sometimes of a wrong length or missing.
+                    // Out-of-band binaries, some missing or of a wrong length.
                     (8, 192..250) => self.words.push(OUT_OF_BAND | count as u32),
                     (8, wrong @ 250..) => self.words.push(OUT_OF_BAND | u32::from(wrong) - 240),
                     (_, start) => self.words.push(start.into()),

@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::scanner::{Integer, Scanner, Token};
 
-/// All binaries of a text may have this many bytes, plus `BYTES_PER_BYTE` for each character.
+/// The binaries of a text may have this many bytes in total, plus `BYTES_PER_BYTE` per character.
 const FREE_BYTES: usize = 1024 * 1024;
 const BYTES_PER_BYTE: usize = 8;
 
@@ -18,14 +18,14 @@ impl Room {
 #[derive(Default)]
 pub(super) struct Bits {
     pub(super) bytes: Vec<u8>,
-    /// The used bits of the last byte if not all, 1 to 7.
+    /// How many bits of the last byte are used; 0 for all.
     pub(super) partial: u8,
 }
 
 struct Form {
     kind: Kind,
     little: bool,
-    /// In bits; `None` is the type's default.
+    /// In bits; `None` for the type's default.
     size: Option<u64>,
 }
 
@@ -243,7 +243,7 @@ fn float(
 }
 
 impl Bits {
-    /// In two's complement.
+    /// Appends an integer in two's complement.
     fn integer(&mut self, magnitude: &[u8], negative: bool, size: usize, little: bool) {
         let mut bytes = vec![0; size.div_ceil(8)];
         let count = bytes.len().min(magnitude.len());
@@ -256,7 +256,7 @@ impl Bits {
         }
         let rest = (size % 8) as u8;
         if little {
-            // Partial bytes are the highest, and come last.
+            // The partial byte is the highest and comes last.
             let whole = size / 8;
             self.append(&bytes[..whole]);
             if rest > 0 {

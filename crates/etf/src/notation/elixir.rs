@@ -60,7 +60,7 @@ pub(super) fn alias(name: &str) -> Option<&str> {
     (alias.split('.').all(is_segment) && first != Some("Elixir")).then_some(alias)
 }
 
-/// `inspect` excludes aliases.
+/// `inspect` does not print aliases as keywords.
 pub(super) fn is_keyword(name: &str) -> bool {
     name != "Elixir" && !name.starts_with("Elixir.")
 }

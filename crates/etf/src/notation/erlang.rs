@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::escape::{is_invisible, letter};
 
-/// Including words that OTP reserves only with a feature.
+/// Includes words that OTP reserves only with a feature.
 const RESERVED: [&str; 29] = [
     "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case",
     "catch", "cond", "div", "else", "end", "fun", "if", "let", "maybe", "not", "of", "or",

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-/// Larger integers are printed in hexadecimal, because decimal digits take quadratic time.
+/// Larger integers are printed in hexadecimal, because conversion to decimal takes quadratic time.
 const MOST_DECIMAL_BYTES: usize = 1024;
 /// Schoolbook multiplication is faster for fewer limbs.
 const KARATSUBA: usize = 32;

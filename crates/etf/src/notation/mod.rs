@@ -1,5 +1,5 @@
-//! Erlang's and Elixir's syntax for terms, without recursion, in linear time except for large
-//! integers.
+//! Prints Erlang's and Elixir's syntax, and parses Erlang's, without recursion, in linear time
+//! except for large integers.
 
 mod bits;
 mod elixir;
@@ -15,7 +15,7 @@ use std::fmt;
 pub use self::parse::from_erlang;
 pub use self::print::{Language, PrintOptions, print};
 
-/// [`from_erlang`] for UTF-16, which must not have lone surrogates.
+/// Like [`from_erlang`], for UTF-16 without lone surrogates.
 pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseError> {
     let mut decoded = String::with_capacity(text.len());
     for character in char::decode_utf16(text.iter().copied()) {
@@ -33,7 +33,7 @@ pub fn from_erlang_utf16(text: &[u16], max_depth: u32) -> Result<Vec<u8>, ParseE
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     pub message: String,
-    /// From 1.
+    /// Counts from 1.
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,

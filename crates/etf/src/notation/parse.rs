@@ -6,12 +6,12 @@ use super::scanner::{Integer, Scanner, Token, is_reserved_in_text};
 use crate::atoms::MAX_CHARS;
 use crate::{tags, write};
 
-/// Encodes a term as `io:format("~p")` prints it. A dot and comments may follow. The encoding may
-/// be longer than Erlang's, and have equal keys in different forms, which decoding finds.
+/// Parses a term as `io:format("~p")` prints it. A dot and comments may follow. The encoding may be
+/// longer than Erlang's, and contain equal keys in different forms, which decoding detects.
 ///
 /// # Errors
 ///
-/// The text is not a term, is nested deeper than `max_depth`, or has a pid, port, reference or
+/// The text is not a term, is nested deeper than `max_depth`, or contains a pid, port, reference or
 /// closure, whose printed form is incomplete.
 pub fn from_erlang(text: &str, max_depth: u32) -> Result<Vec<u8>, ParseError> {
     let mut parser = Parser {
@@ -42,7 +42,7 @@ struct Open {
 
 enum Container {
     List {
-        /// `[1|[2]]` ends with two.
+        /// Two for `[1|[2]]`.
         closers: usize,
         tail: Option<usize>,
     },
@@ -233,7 +233,7 @@ impl Parser<'_> {
                     open.kind = Container::List { tail: Some(end), closers: *closers };
                     return Ok(false);
                 }
-                // A list as the tail continues this list.
+                // A tail that is a list continues this list.
                 *closers += 1;
                 if matches!(self.scanner.peek()?, (Token::Mark("]"), _)) {
                     return self.close_list();
@@ -289,7 +289,7 @@ impl Parser<'_> {
         }
         match tail {
             None => self.out.push(tags::NIL),
-            // The items of a string as the tail continue this list.
+            // A tail that is a string continues this list with its items.
             Some(at) if self.out.get(at) == Some(&tags::LIST) => {
                 let header: Vec<u8> = self.out.drain(at..at + 5).collect();
                 if let (Some(open), Some(count)) = (self.open.last_mut(), header.last_chunk()) {

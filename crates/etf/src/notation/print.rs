@@ -9,29 +9,28 @@ use crate::reader::Reader;
 use crate::tags;
 use crate::term::{Term, children, read};
 
-/// How to print a term.
 #[derive(Clone, Copy, Debug)]
 pub struct PrintOptions {
     pub language: Language,
     /// Whether lists of printable ASCII become text.
     pub charlists: bool,
     pub structs: bool,
-    /// Deeper terms become `...`, and binaries are cut to 32 bytes.
+    /// Prints deeper terms as `...`, and cuts binaries to 32 bytes.
     pub max_depth: Option<usize>,
 }
 
 /// Whose syntax to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
-    /// As `io:format("~tp")`.
+    /// Like `io:format("~tp")`.
     Erlang,
-    /// As `inspect/1`.
+    /// Like `inspect/1`.
     Elixir,
 }
 
 const SHOWN_BYTES: usize = 32;
 
-/// Prints the term after the version byte.
+/// Prints the term that follows the version byte.
 pub fn print(encoded: &[u8], options: &PrintOptions) -> Result<String, DecodeError> {
     let mut reader = Reader { input: encoded, at: 0 };
     if reader.u8()? != tags::VERSION {
@@ -89,13 +88,13 @@ enum Container {
     List,
     Tail,
     Tuple,
-    /// A tuple without braces.
+    /// A tuple without its braces.
     Pair,
     KeywordList,
     Map,
     /// A map with keywords.
     Fields,
-    /// Without the key `__struct__`.
+    /// A map without its key `__struct__`.
     Struct,
     Record,
 }

@@ -3,7 +3,7 @@ use super::erlang::is_reserved;
 use super::escape::is_invisible;
 use super::integer;
 
-/// Of the largest integer of OTP 27, which has 4,194,303 bits.
+/// The digits of OTP 27's largest integer, which has 4,194,303 bits.
 const MOST_DIGITS: usize = 1_262_611;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,7 @@ impl Integer {
     }
 }
 
-/// Longest first.
+/// Longer marks come first.
 const MARKS: [&str; 20] = [
     "<<", ">>", "=>", ":=", "{", "}", "[", "]", "(", ")", ",", "|", "/", ":", "-", "+", ".", ";",
     "=", "#{",
@@ -285,7 +285,7 @@ impl<'a> Scanner<'a> {
         Ok(Token::Integer(Integer { magnitude, is_character: true }))
     }
 
-    /// Adjacent strings are one.
+    /// Joins adjacent strings.
     fn string(&mut self) -> Result<Token, ParseError> {
         let mut text = self.quoted('"', "string")?;
         loop {

@@ -8,10 +8,10 @@ pub struct Tape {
     pub floats: Vec<f64>,
     pub latin1: Vec<u8>,
     pub utf16: Vec<u16>,
-    /// Lengths of names, in UTF-16 units.
+    /// The lengths of names, in UTF-16 units.
     pub atoms: Vec<u32>,
     pub shapes: Vec<[u32; 2]>,
-    /// Of atoms, then keys of shapes.
+    /// Names of atoms, then keys of shapes.
     pub names: Vec<u8>,
     pub cuts: Vec<Cut>,
     pub refers_to_source: bool,
@@ -22,7 +22,7 @@ pub struct Tape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     pub words: usize,
-    /// Never more per part than words.
+    /// A part never has more doubles than words.
     pub floats: usize,
 }
 
@@ -32,7 +32,7 @@ impl Tape {
         self.clear_to(usize::MAX);
     }
 
-    /// Also frees vectors of more than `bytes` bytes.
+    /// Also frees vectors larger than `bytes` bytes.
     pub fn clear_to(&mut self, bytes: usize) {
         clear_to(&mut self.words, bytes);
         clear_to(&mut self.floats, bytes);
@@ -56,7 +56,7 @@ impl Tape {
         }
     }
 
-    /// Words and doubles.
+    /// Its words and doubles.
     pub fn part(&self, index: usize) -> (&[u32], &[f64]) {
         let whole = Cut { words: self.words.len(), floats: self.floats.len() };
         let end = self.cuts.get(index).copied().unwrap_or(whole);
@@ -67,7 +67,7 @@ impl Tape {
         (&self.words[begin.words..end.words], &self.floats[begin.floats..end.floats])
     }
 
-    /// Untouched memory costs nothing.
+    /// Reserved memory costs nothing until it is written.
     pub(crate) fn expect(&mut self, message: usize) {
         if message < LARGE {
             return;
@@ -83,7 +83,7 @@ impl Tape {
         }
     }
 
-    /// `source` is the decoded bytes.
+    /// `source` holds the decoded bytes.
     pub fn as_tape_ref<'a>(&'a self, source: &'a [u8]) -> TapeRef<'a> {
         TapeRef {
             words: &self.words,
@@ -139,7 +139,7 @@ fn expect<T>(part: &mut Vec<T>, count: usize) {
     }
 }
 
-/// Untouched capacity took no memory, but counts from four times the limit on.
+/// Up to four times the limit may stay, because untouched capacity takes no memory.
 fn clear_to<T>(part: &mut Vec<T>, bytes: usize) {
     let most = bytes / size_of::<T>();
     if part.len() > most || part.capacity() / 4 > most {

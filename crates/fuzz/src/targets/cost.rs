@@ -1,5 +1,5 @@
-//! Input: a kind, then parts, each a count (a byte squared, plus one), a length and bytes. Kinds: 0
-//! and 1: an unsigned request and response; 2 and 3: path and body of a signed request.
+//! Input: a kind, then parts, each a count (a byte squared, plus one), a length and bytes. Kinds 0
+//! and 1 are an unsigned request and response; 2 and 3 are path and body of a signed request.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ const MAX_HEADERS: usize = 100;
 const UNAUTHENTICATED_PER_BYTE: usize = 4;
 const UNAUTHENTICATED_BESIDES: usize = 16 * 1024;
 
-/// Fifty times the time on a machine of 2020; quadratic work takes longer.
+/// Fifty times the usual time on a machine of 2020. Quadratic work takes longer.
 const TIME_PER_BYTE: Duration = Duration::from_micros(1);
 const TIME_BESIDES: Duration = Duration::from_millis(20);
 const ATTEMPTS: u32 = 5;

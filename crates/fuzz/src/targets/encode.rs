@@ -9,7 +9,7 @@ use crate::memory;
 use crate::tapes::Tapes;
 
 const VERSION: u8 = 131;
-/// Written before the size is checked.
+/// May be written before the size is checked.
 const SLACK: usize = 2048;
 /// Per byte of the tape and of the limit.
 const MEMORY_PER_BYTE: usize = 64;
@@ -63,7 +63,7 @@ fn check_around(
             }
             assert_eq!(Some(&out[..]), whole);
         }
-        // Keys and terms of funs must not be out of band.
+        // Map keys and terms of funs must not be out of band.
         Err(error) if whole.is_some() => {
             assert!(matches!(error.kind, EncodeErrorKind::Word(_)), "{error}");
         }
@@ -79,7 +79,7 @@ fn check_readable(encoded: &[u8]) {
         &mut tape,
     ) {
         Ok(used) => assert_eq!(used, encoded.len(), "something stands after the term"),
-        // The encoder does not find equal keys in two forms, or invalid funs.
+        // The encoder does not detect equal keys in two forms, or invalid funs.
         Err(error) => assert!(
             matches!(error.kind, DecodeErrorKind::DuplicateKey | DecodeErrorKind::Field(_)),
             "what was written cannot be read: {error}"

@@ -1,11 +1,11 @@
-//! Input: a byte of the limit, a byte of what to do, a body.
+//! Input: a byte for the limit, a byte for the action, a body.
 
 use backwater_protocol::gzip::{GzipError, deflate, inflate};
 
 use crate::input::Input;
 use crate::memory;
 
-/// Besides its output, which exists twice while it grows.
+/// Excludes the output, which exists twice while it grows.
 const MEMORY_BESIDES: usize = 128 * 1024;
 
 pub fn run(data: &[u8]) {

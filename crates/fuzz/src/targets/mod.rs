@@ -10,10 +10,9 @@ pub mod roundtrip;
 pub mod signature;
 pub mod stream;
 
-/// A name, and what to do with an input.
+/// A name, and a function that takes an input.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All targets.
 pub const ALL: [Target; 11] = [
     ("decode", decode::run),
     ("roundtrip", roundtrip::run),

@@ -1,5 +1,5 @@
 //! Input: a kind and the size of pieces, then: 0: a body. 1: frames to sign: type, flags, a length
-//! and bytes. 2: what to do with a server's frames, and their items.
+//! and bytes. 2: actions on a server's frames, and their items.
 
 use std::sync::LazyLock;
 
