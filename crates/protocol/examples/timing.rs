@@ -1,6 +1,6 @@
-//! Whether timing reveals where a signature is wrong: `npm run bench -- timing`. As in dudect
-//! (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017), |t| > 4.5 in Welch's
-//! test means that a wrong first and a wrong last byte take different times.
+//! Measures whether timing reveals where a signature is wrong: `npm run bench -- timing`. As in
+//! dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017), |t| > 4.5 in
+//! Welch's test means that wrong first and wrong last bytes take different times.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -91,7 +91,7 @@ fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMa
         state ^= state >> 7;
         state ^= state << 17;
         let class = (state >> 40) as usize & 1;
-        // In the same memory for both, because its address matters.
+        // Both classes use the same memory, because its address matters.
         headers.insert("signature", HeaderValue::from_str(&texts[class]).unwrap());
         let start = Instant::now();
         assert!(black_box(work(black_box(&headers))), "a wrong signature is taken");
@@ -102,7 +102,7 @@ fn report(what: &str, count: usize, texts: &[String; 2], work: impl Fn(&HeaderMa
         }
     }
     let limits = [0.5, 0.75, 0.9, 0.95, 0.99, 1.0].map(|part| percentile(&times, part));
-    // Interrupts lengthen some times, so several limits are tried, as in dudect.
+    // Interrupts lengthen some times, so try several limits, as dudect does.
     let t = limits.iter().map(|limit| welch(&times, *limit)).fold(0.0, f64::max);
     let [first, last] = [0, 1].map(|class| mean(&times[class], limits[3]));
     println!(

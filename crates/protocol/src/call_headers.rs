@@ -1,5 +1,5 @@
-//! Metadata (`x-backwater-meta-<name>`) and W3C's trace headers of a call. A server ignores them
-//! unless they are signed.
+//! Metadata (`x-backwater-meta-<name>`) and W3C trace headers of a call. Servers ignore unsigned
+//! ones.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
@@ -8,9 +8,9 @@ use crate::percent;
 use crate::signature::SignedNames;
 
 pub const METADATA_PREFIX: &str = "x-backwater-meta-";
-/// Leaves room for other headers below 100, the limit of servers.
+/// Leaves room for other headers within a server's limit of 100.
 pub(crate) const MAX_METADATA_ENTRIES: usize = 64;
-/// In bytes, because Cowboy limits `authorization`, which lists the names, to 4 KiB.
+/// In bytes. Cowboy limits `authorization`, which lists the names, to 4 KiB.
 pub(crate) const MAX_METADATA_NAMES: usize = 2048;
 pub(crate) const MAX_METADATA_SIZE: usize = 8192;
 
@@ -49,7 +49,7 @@ pub struct CarriedContext {
     pub trace: TraceContext,
 }
 
-/// W3C's Trace Context and Baggage.
+/// W3C Trace Context and Baggage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceContext {
     pub traceparent: Option<String>,
@@ -59,7 +59,7 @@ pub struct TraceContext {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetadataFailure {
-    /// A name is bad or repeated, or a value is not percent-encoded UTF-8.
+    /// A name is invalid or repeated, or a value is not percent-encoded UTF-8.
     Invalid,
     TooLarge,
 }
@@ -102,7 +102,7 @@ impl TraceContext {
         let mut values = headers.get_all(RESERVED[index]).iter().map(HeaderValue::to_str);
         let Some(Ok(first)) = values.next() else { return };
         if index == 0 {
-            // Two are ambiguous (Trace Context, 3.2).
+            // Two would be ambiguous (Trace Context, 3.2).
             self.traceparent = values.next().is_none().then(|| first.to_owned());
             return;
         }
@@ -115,7 +115,7 @@ impl TraceContext {
     }
 }
 
-/// Case-insensitive.
+/// Ignores case.
 fn after_prefix(header: &str) -> Option<&str> {
     let (prefix, name) = header.split_at_checked(METADATA_PREFIX.len())?;
     prefix.eq_ignore_ascii_case(METADATA_PREFIX).then_some(name)

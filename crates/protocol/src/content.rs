@@ -13,7 +13,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// Some peers send gzip that is longer than its content.
+    /// Gzip from some peers is longer than its content.
     pub(crate) fn limit(self, limit: usize) -> usize {
         match self {
             Self::Identity => limit,
@@ -70,7 +70,7 @@ pub(crate) enum Accepted {
     Neither,
 }
 
-/// A stream is preferred if it is listed before terms.
+/// Prefers a stream if it is listed before terms.
 pub(crate) fn accepted(headers: &HeaderMap) -> Accepted {
     let value = headers.get(ACCEPT);
     if value == Some(&ETF) {

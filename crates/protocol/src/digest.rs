@@ -14,7 +14,7 @@ pub(crate) fn digest_of(body: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(&text_of(body)).unwrap_or(HeaderValue::from_static(PREFIX))
 }
 
-/// The digest is not secret, so the comparison need not take constant time.
+/// The digest is not secret, so the comparison need not be in constant time.
 pub(crate) fn is_digest_of(value: &HeaderValue, body: &[u8]) -> bool {
     value.as_bytes().trim_ascii() == text_of(body)
 }

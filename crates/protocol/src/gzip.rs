@@ -37,7 +37,7 @@ impl fmt::Display for GzipError {
 
 impl std::error::Error for GzipError {}
 
-/// The maximum size after gzip: zlib's `deflateBound` for its default memory level.
+/// The maximum gzipped size, from zlib's `deflateBound` for its default memory level.
 pub fn bound(size: usize) -> usize {
     const ADDED: usize = 13 - 6 + 18;
     let blocks = (size >> 12) + (size >> 14) + (size >> 25);
@@ -48,11 +48,11 @@ pub fn bound(size: usize) -> usize {
 pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     let mut deflated = skip_header(input).ok_or(GzipError::Malformed)?;
     let mut inflater = Decompress::new(false);
-    // One byte extra shows the end without growing.
+    // A spare byte reveals the end without growing the output.
     let expected = claimed_size(input.len(), input.last_chunk()).saturating_add(1).max(STEP);
     let mut output = Vec::with_capacity(expected.min(limit.saturating_add(1)));
     loop {
-        // One byte over the limit shows an output that is too large.
+        // One byte over the limit reveals that the output is too large.
         let room = limit.saturating_add(1) - output.len();
         output.reserve_exact(output.len().clamp(STEP, STEP * 64).min(room));
         let (read, written) = (inflater.total_in(), inflater.total_out());
@@ -74,7 +74,7 @@ pub fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, GzipError> {
     Ok(output)
 }
 
-/// The size that a trailer claims, unproven, at most what `length` bytes can hold.
+/// The unverified size that a trailer claims, at most what `length` bytes can hold.
 pub fn claimed_size(length: usize, trailer: Option<&[u8; 4]>) -> usize {
     let claimed = trailer.map_or(0, |size| u32::from_le_bytes(*size) as usize);
     claimed.min(length.saturating_mul(MOST_PER_BYTE))

@@ -52,7 +52,7 @@ pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, Head
     }
 }
 
-/// Headers that may occur once, because readers disagree which of two counts.
+/// Headers that must not be repeated, because readers disagree about which value counts.
 const UNIQUE: [&str; 15] = [
     "authorization",
     "digest",

@@ -1,5 +1,5 @@
 //! The wire protocol, without I/O, clock or randomness. Each stage of a message is a type, so
-//! unproven content cannot be used: see [`server`] and [`client`].
+//! unverified content cannot be used: see [`server`] and [`client`].
 
 #![forbid(unsafe_code)]
 

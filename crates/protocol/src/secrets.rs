@@ -4,13 +4,13 @@ use std::sync::Arc;
 use ring::hmac;
 use subtle::ConstantTimeEq;
 
-/// One or more secrets: the first signs, any is accepted. Cloning is cheap, and `Debug` hides them.
+/// One or more secrets: the first signs, any may verify. Cloning is cheap, and `Debug` hides them.
 #[derive(Clone)]
 pub struct Secrets {
     keys: Arc<[hmac::Key]>,
 }
 
-/// Each costs an HMAC per unauthenticated message.
+/// Each secret costs an HMAC per unauthenticated message.
 pub const MAX_SECRETS: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Secrets {
 #[derive(Clone, Copy)]
 pub(crate) struct Candidates<'a> {
     keys: &'a [hmac::Key],
-    /// `None` accepts no signature, but verifies it, so that timing reveals nothing.
+    /// `None` rejects every signature, but still checks it, so that timing reveals nothing.
     first: Option<usize>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Candidates<'a> {
         Self { keys, first: Some(first) }
     }
 
-    /// Verifies for timing only.
+    /// Rejects every signature in the usual time.
     pub(crate) fn none(keys: &'a [hmac::Key]) -> Self {
         Self { keys, first: None }
     }

@@ -17,7 +17,6 @@ const KEY_ID: &str = "default";
 
 pub(crate) type Tag = [u8; 32];
 
-/// Why a signature is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignatureFailure {
     InvalidHeaderParams,
@@ -90,7 +89,7 @@ pub(crate) struct Demands {
 
 const USUAL_NAMES: usize = 16;
 
-/// The last of equal names counts; unknown names are ignored.
+/// The last of repeated names counts, and unknown names are ignored.
 #[derive(Default)]
 struct Parameters<'a> {
     key_id: Option<&'a str>,
@@ -185,7 +184,7 @@ pub(crate) fn verify<'a, 'k>(
     if !are_distinct(&names) {
         return Err(SignatureFailure::InvalidHeaderParams);
     }
-    // Otherwise a name is missing, as building the signing string finds.
+    // With more names, one is missing, and building the signing string fails.
     if names.names.len() <= most {
         check_list(signed, demands, &names)?;
     }
@@ -232,7 +231,7 @@ fn check_list(
 
 /// A repeated name signs its value again, so a short list could stand for a huge text.
 fn are_distinct(SignedNames { names, is_lower_case }: &SignedNames<'_>) -> bool {
-    // Writers list names like this.
+    // Writers usually sort names.
     if *is_lower_case && names.is_sorted_by(|left, right| left < right) {
         return true;
     }
@@ -242,18 +241,18 @@ fn are_distinct(SignedNames { names, is_lower_case }: &SignedNames<'_>) -> bool 
 }
 
 fn has_upper_case(text: &str) -> bool {
-    // Not `any`, which looks at one byte at a time.
+    // `any` would check one byte at a time.
     text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase())
 }
 
-/// Case-insensitive.
+/// Ignores case.
 fn compare(left: &str, right: &str) -> Ordering {
     let [left, right] =
         [left, right].map(|name| name.bytes().map(|byte| byte.to_ascii_lowercase()));
     left.cmp(right)
 }
 
-/// `name: value` of each listed header, joined by LF.
+/// Produces `name: value` of each listed header, joined by LF.
 fn signing_string(
     signed: Signed<'_>,
     names: &SignedNames<'_>,

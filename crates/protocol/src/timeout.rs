@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 use crate::decimal;
 
-/// Some 31 years.
+/// About 31 years.
 const MAX_DIGITS: usize = 12;
 
 /// The signed header `x-backwater-timeout`: how long the caller waits after sending, in

@@ -17,17 +17,17 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Measurements are of the whole process, so one test runs at a time.
+/// Measurements cover the whole process, so one test runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Per byte of a head, and besides, to copy a hundred headers.
+/// Per byte of a head. `FIXED` covers copying a hundred headers.
 const MEMORY: usize = 4;
 const FIXED: usize = 16 * 1024;
 /// The limit lies halfway between linear and quadratic growth.
 const GROWTH: usize = 16;
 const MOST_GROWTH: u32 = (GROWTH * 4) as u32;
 
-/// Linux counts time in steps of milliseconds.
+/// Linux measures CPU time in milliseconds.
 const ENOUGH: Duration = Duration::from_millis(20);
 
 const ID: [u8; 16] = *b"sixteen bytes id";

@@ -1,7 +1,7 @@
 // Miri cannot run ring.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-//! Recorded in `__test__/vectors/wire` with an Erlang server and client.
+//! Exchanges recorded in `__test__/vectors/wire` with an Erlang server and client.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ fn headers(value: &Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for pair in value.as_array().unwrap() {
         let name = HeaderName::from_bytes(text(&pair[0]).as_bytes()).unwrap();
-        // As HTTP parsers do.
+        // HTTP parsers do this, too.
         headers.append(name, HeaderValue::from_str(text(&pair[1]).trim()).unwrap());
     }
     headers

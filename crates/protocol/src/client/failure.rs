@@ -92,7 +92,7 @@ pub enum ResponseFailure {
     InvalidContentType,
     InvalidContentEncoding,
     Inflate(GzipError),
-    /// The header of a stream of an unknown version or without a nonce.
+    /// The stream's header has an unknown version or no nonce.
     InvalidStreamHead(String),
     TooLarge {
         size: usize,

@@ -18,7 +18,7 @@ use crate::Secrets;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The first signs requests; responses may be signed with any.
+    /// The first secret signs requests; any may sign responses.
     pub secrets: Secrets,
     /// In bytes before compression. Default 8 MiB.
     pub max_encoded_args_size: usize,

@@ -19,7 +19,7 @@ const VERSION: u8 = 131;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath {
-    /// Text if it is too long for a URI.
+    /// `Err` if it is too long for a URI.
     target: Result<Uri, String>,
 }
 
@@ -118,7 +118,7 @@ impl PreparedRequest {
         self.sign_accepting(ETF, request_id, extensions).0
     }
 
-    /// Accepts a stream as the response; see [`authenticate_offered`](super::authenticate_offered).
+    /// Offers to accept a stream; see [`authenticate_offered`](super::authenticate_offered).
     pub fn sign_offering_stream(
         &self,
         request_id: [u8; 16],
@@ -149,14 +149,13 @@ impl PreparedRequest {
         );
         let Extensions { timeout, created, audience, caller } = extensions;
         let encoding = if self.accepts_gzip { GZIP } else { IDENTITY };
-        // Base64 is a valid header value.
+        // Base64 is always a valid header value.
         let id = HeaderValue::from_bytes(&request_id_text(request_id));
         let id = id.unwrap_or(HeaderValue::from_static(""));
         let mut carried = carried.iter().cloned().peekable();
         let mut add = |name: HeaderName, value: Option<HeaderValue>| {
             let Some(value) = value else { return };
-            // In alphabetical order, so no name is listed twice. The protocol's last name sorts
-            // last.
+            // Alphabetical order shows that no name is listed twice. `x-request-id` comes last.
             while let Some((name, value)) =
                 carried.next_if(|(next, _)| next.as_str() < name.as_str())
             {

@@ -59,9 +59,9 @@ pub(super) fn check_request_id(
     headers.get(SIGNATURE).ok_or(AuthenticationFailure::MissingSignatureHeader)
 }
 
-/// Erlang's server signs `connection: close` in refusals, which proxies remove or replace.
-/// Verifying it as sent is safe, because only a holder of the secret can have signed it. True if
-/// the detail is signed.
+/// Erlang's server signs `connection: close` in refusals, but proxies remove or replace it.
+/// Verifying it as sent is safe, because only a holder of the secret can have signed it. Returns
+/// whether the detail is signed.
 fn verify_behind_proxies(
     parameters: &HeaderValue,
     status: StatusCode,
@@ -101,7 +101,7 @@ impl AuthenticatedResponse {
         self.encoding == Some(Encoding::Gzip)
     }
 
-    /// How many bytes of the body to read for a result of `limit` bytes.
+    /// How many bytes of the body to read if a result may have `limit` bytes.
     pub fn max_size(&self, limit: usize) -> usize {
         self.encoding.map_or(limit, |encoding| encoding.limit(limit))
     }
@@ -156,7 +156,7 @@ impl AcceptedResponse {
         }
     }
 
-    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes.
+    /// Like [`inflate`](Self::inflate), but produces at most `room` bytes.
     pub fn inflate_within(self, room: usize, limit: usize) -> Result<Inflated, ResponseFailure> {
         if self.body.len() > self.encoding.limit(limit) {
             return Err(ResponseFailure::TooLarge { size: self.body.len(), limit });

@@ -11,13 +11,13 @@ use crate::headers::STREAM;
 use crate::signature::{Demands, Signed, Tag, verify};
 use crate::stream::{FrameDecoder, key_of};
 
-/// A proxy that buffers may add `content-length`, so it need not be signed.
+/// `content-length` need not be signed, because buffering proxies may add it.
 const DEMANDS: Demands = Demands {
     mandatory: &["content-type", "x-request-id", "x-backwater-stream"],
     if_present: &["content-encoding"],
 };
 
-/// The signature of a request that accepts a stream, which binds the frames to it.
+/// The signature of a request that accepts a stream. It binds the frames to the request.
 #[derive(Clone, Debug)]
 pub struct StreamOffer {
     pub(super) request: Tag,
@@ -29,7 +29,7 @@ pub enum Answer {
     Whole(AuthenticatedResponse),
 }
 
-/// [`authenticate`] for a request with an offer.
+/// Like [`authenticate`], for a request with an offer.
 pub fn authenticate_offered(
     status: StatusCode,
     headers: &HeaderMap,
@@ -55,7 +55,7 @@ pub fn authenticate_offered(
     Ok(Answer::Stream(AuthenticatedStream {
         key: key_of(secret, &offer.request, &verified.tag),
         encoding: content::content_encoding(headers),
-        // Present, because it is signed.
+        // A signed header is always present.
         version: headers.get(STREAM).cloned().unwrap_or(HeaderValue::from_static("")),
     }))
 }
@@ -69,7 +69,7 @@ pub struct AuthenticatedStream {
 }
 
 impl AuthenticatedStream {
-    /// The limit applies to each item.
+    /// `max_encoded_result_size` limits each item.
     pub fn decoder(self, max_encoded_result_size: usize) -> Result<FrameDecoder, ResponseFailure> {
         if self.encoding != Some(Encoding::Identity) {
             return Err(ResponseFailure::InvalidContentEncoding);

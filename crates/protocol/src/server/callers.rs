@@ -10,9 +10,9 @@ use crate::secrets::{Candidates, MAX_SECRETS, Secrets};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// Tried also for requests without a name.
+    /// Also tried for requests without a name.
     Optional,
-    /// Tried only for requests with its name.
+    /// Tried only for requests that name the caller.
     Required,
 }
 
@@ -20,12 +20,12 @@ pub enum Hint {
 pub struct NamedCaller {
     pub name: String,
     pub secrets: Secrets,
-    /// By default optional, or required if any caller has a hint.
+    /// Optional by default, or required if any caller has a hint.
     pub hint: Option<Hint>,
 }
 
 /// The signed header `x-backwater-caller` selects the secrets to try. Without it, at most
-/// [`MAX_SECRETS`] are tried. `Debug` hides them.
+/// [`MAX_SECRETS`] are tried. `Debug` hides the secrets.
 #[derive(Clone)]
 pub struct Callers {
     ring: Arc<KeyRing>,
@@ -35,7 +35,6 @@ struct KeyRing {
     /// Keys for requests without a name come first.
     keys: Vec<hmac::Key>,
     without_name: usize,
-    /// Empty for secrets without names.
     callers: Vec<(Arc<str>, Range<usize>)>,
     by_name: HashMap<Arc<str>, Range<usize>>,
 }
@@ -121,7 +120,7 @@ impl Callers {
         Ok(Self { ring: Arc::new(ring) })
     }
 
-    /// Empty for secrets without names.
+    /// Empty if the secrets have no names.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
         self.ring.callers.iter().map(|(name, _)| name)
     }

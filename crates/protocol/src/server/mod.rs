@@ -63,7 +63,7 @@ pub trait Exposure {
         true
     }
 
-    /// The exposed arities of a function, for the refusal of others.
+    /// The exposed arities of a function, which a refusal lists.
     fn arities(&self, _module: &str, _function: &str) -> Vec<u8> {
         Vec::new()
     }

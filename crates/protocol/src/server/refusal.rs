@@ -79,7 +79,7 @@ impl Refusal {
         self
     }
 
-    /// In ASCII, if the refusal is signed. Callers compare the body, so it stays.
+    /// Adds an ASCII explanation to a signed refusal. Callers compare the body, so it stays.
     pub(crate) fn with_detail(mut self, detail: &str) -> Self {
         if self.content.context.is_some() {
             self.content.detail = HeaderValue::from_str(detail).ok();

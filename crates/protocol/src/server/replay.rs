@@ -1,5 +1,5 @@
-//! Protection against replayed and misdirected requests: a signed `x-backwater-created` must be
-//! recent, and the signature is remembered as long.
+//! Protection against replayed and misdirected requests. A signed `x-backwater-created` must be
+//! recent, and the signature is remembered while it is.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -20,14 +20,14 @@ pub(crate) fn prefix_of(signature: &Tag) -> SignaturePrefix {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayPolicy {
-    /// Refuses requests without a timestamp, and with `audiences` without an audience.
+    /// Refuses requests without a timestamp and, if there are `audiences`, without an audience.
     pub required: bool,
-    /// The server's names. Empty accepts any audience.
+    /// The server's names. If empty, any audience is accepted.
     pub audiences: Vec<String>,
-    /// Between caller and server. Default 60 s.
+    /// Between the two clocks. Default 60 s.
     pub max_clock_difference: Duration,
-    /// Requests to remember, at 40 bytes, for two to four times `max_clock_difference`. Default
-    /// 1,000,000.
+    /// Requests to remember, at 40 bytes each, for two to four times `max_clock_difference`.
+    /// Default 1,000,000.
     pub capacity: usize,
 }
 
@@ -142,13 +142,13 @@ impl fmt::Debug for ReplayGuard {
     }
 }
 
-/// The older generation is dropped once the younger is as old as a timestamp can be recent.
+/// The older generation is dropped once the younger has lasted as long as a timestamp stays recent.
 struct Memory {
     younger: Generation,
     older: Generation,
     began: Timestamp,
-    /// Requests up to this time were forgotten or never known, so they are refused whatever the
-    /// clock does.
+    /// Requests up to this time may have been forgotten, so they are refused even if the clock goes
+    /// back.
     floor: Timestamp,
 }
 
@@ -165,7 +165,7 @@ impl Generation {
 
 impl Memory {
     fn new(now: Timestamp) -> Self {
-        // A request of the very millisecond of the start is accepted.
+        // Accepts requests made in the millisecond of the start.
         let floor =
             Timestamp::FIRST.plus(now.since(Timestamp::FIRST.plus(Duration::from_millis(1))));
         Self { younger: Generation::new(), older: Generation::new(), began: now, floor }
@@ -182,7 +182,7 @@ impl Memory {
         now: Timestamp,
         policy: &ReplayPolicy,
     ) -> Result<(), ReplayFailure> {
-        // How long a timestamp can be recent.
+        // How long a timestamp can stay recent.
         let span = policy.max_clock_difference.saturating_mul(2).max(Duration::from_millis(1));
         while now.since(self.began) > span && self.len() > 0 {
             self.forget_older(self.began.plus(span));

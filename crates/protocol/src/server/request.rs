@@ -28,7 +28,7 @@ const DEMANDS: Demands = Demands {
     if_present: &["accept", "content-type", "content-encoding", "content-length"],
 };
 
-/// `www-authenticate` lists them if present.
+/// `www-authenticate` lists the ones present.
 static AUTHENTICATED: [HeaderName; 6] =
     [ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DIGEST, REQUEST_ID];
 
@@ -46,7 +46,7 @@ pub struct Authenticated<'a> {
     signature: Tag,
 }
 
-/// Checks 1 and 2. `target` is path and query as received.
+/// Checks 1 and 2. `target` is the path and query as received.
 pub fn authenticate<'a>(
     method: &'a Method,
     target: &'a str,
@@ -59,7 +59,7 @@ pub fn authenticate<'a>(
     let verified = check_signature(method, target, headers, settings)
         .map_err(|refusal| refusal.with_www_authenticate(www_authenticate(headers)))?;
     let Verified { secret, tag, names: signed } = verified;
-    // Present, because it is signed.
+    // A signed header is always present.
     let request_id = headers.get(REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static(""));
     let caller = settings.callers.owner(secret);
     let encoding = Encoding::Identity;
@@ -214,7 +214,7 @@ impl<'a> Authenticated<'a> {
 
 const MOST_ARITIES: usize = 16;
 
-/// `it takes 1, 2 or 4 arguments`.
+/// Such as `it takes 1, 2 or 4 arguments`.
 fn arities_in_words(arities: &[u8]) -> Option<String> {
     let (last, others) = arities.split_last()?;
     if arities.len() > MOST_ARITIES {
@@ -324,7 +324,7 @@ impl<F> ExpectedBody<F> {
         self.carried.take()
     }
 
-    /// How long the caller waited when it sent the request. Malformed values are ignored.
+    /// How long the caller would wait when it sent the request. Malformed values are ignored.
     pub fn timeout(&self) -> Option<CallTimeout> {
         self.timeout
     }
@@ -337,7 +337,7 @@ impl<F> ExpectedBody<F> {
         self.encoding.limit(self.max_size)
     }
 
-    /// The inflated size that the last four bytes (`trailer`) claim, unproven.
+    /// The unverified inflated size that the last four bytes (`trailer`) claim.
     pub fn claimed_size(&self, length: usize, trailer: Option<&[u8; 4]>) -> usize {
         match self.encoding {
             Encoding::Identity => length,
@@ -361,7 +361,7 @@ impl<F> ExpectedBody<F> {
         ))
     }
 
-    /// Check 14, and the size again for bodies that claimed none.
+    /// Check 14, and the size of bodies without a content-length.
     pub fn verify(self, body: Bytes) -> Result<VerifiedBody<F>, Refusal> {
         if body.len() > self.max_size() {
             return Err(self.too_large(body.len() as u64));
@@ -396,7 +396,7 @@ impl<F> VerifiedBody<F> {
         }
     }
 
-    /// Like [`inflate`](Self::inflate), but makes at most `room` bytes.
+    /// Like [`inflate`](Self::inflate), but produces at most `room` bytes.
     pub fn inflate_within(self, room: usize) -> Result<Inflated<F>, Refusal> {
         let body = match self.encoding {
             Encoding::Identity => self.body,

@@ -27,7 +27,7 @@ const SIGNED: [HeaderName; 8] = [
     REQUEST_ID,
 ];
 
-/// Up to the value.
+/// The encoding up to the value.
 pub(super) const RETURN: &[u8] = b"\x83h\x02w\x06return";
 const EXCEPTION: &[u8] = b"\x83h\x02w\x09exception";
 

@@ -15,11 +15,11 @@ use crate::stream::{FrameEncoder, key_of};
 /// Sorted.
 const SIGNED: [HeaderName; 6] = [CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA, STREAM, REQUEST_ID];
 
-/// Makes nginx pass each frame on at once. nginx removes it, so it is not signed.
+/// Makes nginx forward each frame at once. nginx removes the header, so it is not signed.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The head of a stream and the encoder of its frames; `None` if the caller does not accept a
-/// stream. `nonce` must be random.
+/// Returns the head of a stream and the encoder of its frames, or `None` if the caller does not
+/// accept a stream. `nonce` must be random.
 pub fn begin_stream(
     context: &ResponseContext,
     nonce: [u8; 16],
@@ -29,7 +29,7 @@ pub fn begin_stream(
     let mut response = Response::new(());
     let headers = response.headers_mut();
     headers.reserve(8);
-    // A proxy that compresses would delay frames.
+    // Compressing proxies would delay frames.
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static("private, no-cache, no-store, must-revalidate, no-transform"),
@@ -73,7 +73,7 @@ impl ListCollector {
         encoder
             .encode_items(list, &options, body, &mut |_| *count += 1)
             .map_err(|error| RespondError::of(error, *limit))?;
-        // The end of the list follows.
+        // The end of the list needs a byte.
         if body.len() < *limit { Ok(()) } else { Err(RespondError::TooLarge { limit: *limit }) }
     }
 

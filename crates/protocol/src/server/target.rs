@@ -50,7 +50,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Decimal digits, perhaps with a sign.
+/// Parses decimal digits, perhaps with a sign.
 fn parse_arity(text: &str) -> Option<u8> {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let digits =

@@ -11,11 +11,11 @@ use crate::gzip::{self, GzipError};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum FrameError {
-    /// A frame was changed, dropped, repeated, reordered, or from another stream.
+    /// A frame was changed, dropped, repeated or reordered, or is from another stream.
     InvalidTag {
         number: u64,
     },
-    /// The claim of a frame, which is not verified.
+    /// The size that a frame claims, unverified.
     TooLarge {
         size: usize,
         /// `max_encoded_result_size` plus [`GATHERED`].
@@ -113,7 +113,7 @@ pub struct FrameDecoder {
     key: hmac::Key,
     number: u64,
     count: u64,
-    /// Of payloads, compressed and inflated.
+    /// Limits payloads, compressed and inflated.
     max_size: usize,
     buffer: BytesMut,
     state: State,
@@ -144,7 +144,7 @@ impl FrameDecoder {
         self.buffer.len()
     }
 
-    /// The size that the head of the next frame claims, unverified.
+    /// The unverified size that the head of the next frame claims.
     pub fn frame_size(&self) -> Option<usize> {
         let head = self.buffer.first_chunk()?;
         Some(payload_size(head).saturating_add(HEAD + TAG))

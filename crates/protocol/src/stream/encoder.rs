@@ -21,7 +21,7 @@ pub struct FrameEncoder {
     compression: Option<Compression>,
 }
 
-/// Payloads to skip after incompressible ones, such as images.
+/// The most payloads to skip after incompressible ones, such as images.
 const LONGEST_PAUSE: u32 = 64;
 
 struct Compression {
@@ -113,8 +113,8 @@ impl FrameEncoder {
         self.seal(FrameType::Items, start, out);
     }
 
-    /// Ends the stream with `{Class, Reason, Stacktrace}`. An error leaves `out` unchanged, and
-    /// another may follow.
+    /// Ends the stream with `{Class, Reason, Stacktrace}`. An error leaves `out` unchanged, so that
+    /// another exception may follow.
     pub fn exception(
         &mut self,
         exception: TapeRef<'_>,

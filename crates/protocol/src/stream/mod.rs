@@ -10,8 +10,8 @@ pub use self::encoder::FrameEncoder;
 use crate::pieces::pieces;
 use crate::signature::Tag;
 
-/// The item that fills a frame to this size ends it, so a frame exceeds the limit of an item by at
-/// most this.
+/// The item that fills a frame to this size ends the frame, so a frame exceeds an item's limit by
+/// at most this much.
 pub const GATHERED: usize = 64 * 1024;
 
 /// Length, type and flags.

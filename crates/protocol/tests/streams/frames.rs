@@ -1,4 +1,4 @@
-//! Authentic but wrong frames, from a later or a broken server.
+//! Authentic but invalid frames, from a newer or a broken server.
 
 use backwater_etf::{DecodeErrorKind, DecodeOptions, Decoder, Tape};
 use backwater_protocol::gzip::{GzipError, deflate};

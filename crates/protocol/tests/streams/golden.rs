@@ -22,7 +22,7 @@ fn check_headers(headers: &http::HeaderMap, golden: &Value) {
         let [name, value] = [0, 1].map(|index| header[index].as_str().unwrap());
         assert_eq!(headers[name].to_str().unwrap(), value, "{name}");
     }
-    // One more header is unsigned.
+    // One more header is not signed.
     assert_eq!(headers.len(), golden.len() + 1);
 }
 

@@ -6,7 +6,7 @@ use crate::peers::*;
 
 #[test]
 fn a_client_accepts_payloads_up_to_its_limit() {
-    // 131 and the list around a binary.
+    // The version byte and the list around a binary.
     let payload = |size: usize| list(&[&binary(size - 7)]);
     for limit in [0, 1000] {
         let most = limit + GATHERED;
@@ -64,7 +64,7 @@ fn a_server_sends_items_up_to_its_limit() {
     let exception = |size| [&b"\x83h\x03w\x05error"[..], &binary(size), b"j"].concat();
     let (frames, result) = stream.try_exception(&exception(limit));
     assert_eq!((&*frames, result), (&[][..], Err(RespondError::TooLarge { limit })));
-    // 10 bytes around the reason, without the version.
+    // 10 bytes surround the reason, without the version.
     assert!(stream.try_exception(&exception(limit - 9)).1.is_err());
     let (frames, result) = stream.try_exception(&exception(limit - 10));
     assert_eq!(result, Ok(()));

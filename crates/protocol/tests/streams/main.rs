@@ -1,7 +1,7 @@
 // Miri cannot run ring.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-//! Only what the server sent passes for a stream.
+//! Only content from the server passes for a stream.
 
 mod frames;
 mod golden;

@@ -174,7 +174,7 @@ pub(crate) fn binary(size: usize) -> Vec<u8> {
 /// `{error, bad, []}`.
 pub(crate) const EXCEPTION: &[u8] = b"\x83h\x03w\x05errorw\x03badj";
 
-/// Items and exceptions are encoded.
+/// Holds items and exceptions as encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
     Items(Vec<u8>),

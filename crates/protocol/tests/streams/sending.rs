@@ -83,7 +83,7 @@ fn a_frame_ends_with_the_item_that_fills_it() {
 
 #[test]
 fn frames_are_compressed_from_the_threshold() {
-    // 7 bytes around the binary.
+    // 7 bytes surround the binary.
     for (size, flags) in [(292, 0), (293, 1)] {
         let mut stream = Stream::begin();
         assert_eq!(payloads(&stream.items(&list(&[&binary(size)])))[0].0, flags, "{size}");

@@ -1,4 +1,4 @@
-//! The client sees the frames before a change.
+//! The client sees only the frames before a change.
 
 use backwater_protocol::client::AuthenticationFailure;
 use backwater_protocol::stream::FrameError;
@@ -159,7 +159,7 @@ fn bytes_after_the_end_are_refused() {
     }
 }
 
-/// Each differs from the sample in one thing.
+/// Each differs from the sample in one way.
 fn others() -> [(&'static str, Sample); 5] {
     let (client, server) = (client(), server());
     let stream = |function, id, nonce| Stream::between(function, id, nonce, &client, &server);
