@@ -10,7 +10,7 @@ use crate::io_thread::let_others_go_first;
 /// Bytes that a connection may move per turn, in some 50 µs.
 const BUDGET: usize = 256 * 1024;
 
-/// The cost of a frame and of each of its bytes, which may be compressed, in bytes moved.
+/// The cost of a frame, and of each of its bytes, which may be compressed, in bytes moved.
 const FRAME: usize = 16 * 1024;
 const BYTE: usize = 4;
 
@@ -20,7 +20,7 @@ pub(crate) struct CooperativeBudget {
 }
 
 impl CooperativeBudget {
-    /// Whether the turn goes on. If not, tokio wakes the task after others.
+    /// Whether the turn continues. If not, tokio wakes the task after others.
     pub(crate) fn goes_on(&mut self, context: &mut Context<'_>) -> bool {
         if self.moved < BUDGET {
             return true;
@@ -30,7 +30,7 @@ impl CooperativeBudget {
         false
     }
 
-    /// `None` resets, because the connection has to wait anyway.
+    /// `None` resets the budget, because the connection has to wait anyway.
     pub(crate) fn moved(&mut self, bytes: Option<usize>) {
         self.moved = bytes.map_or(0, |bytes| self.moved + bytes);
     }

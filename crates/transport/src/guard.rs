@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Shared state must be consistent wherever the future can panic. Takes it pinned, because an async
-/// function stores its own futures twice.
+/// Shared state must be consistent wherever the future can panic. Takes a pinned future, because an
+/// async function stores its own futures twice.
 pub(crate) async fn catch_panic<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|context| poll_caught(future.as_mut(), context)).await
 }

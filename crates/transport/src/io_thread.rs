@@ -21,7 +21,7 @@ use crate::spin;
 
 const NAME: &str = "backwater-io";
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// Minimum of blocking threads. Name lookups, which mostly wait, share them with large messages.
+/// The fewest blocking threads. Name lookups, which mostly wait, share them with large messages.
 const LEAST_THREADS: usize = 4;
 /// How often a spinning thread checks messages before it checks sockets.
 const LOOKS: u32 = 16;
@@ -66,8 +66,7 @@ pub struct IoThread {
 }
 
 impl IoThread {
-    /// The recommended number of I/O threads: one per four cores that this process may use, from
-    /// one to four.
+    /// The recommended number of I/O threads: one per four cores of this process, from one to four.
     pub fn default_count() -> usize {
         count_for(thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
@@ -81,7 +80,7 @@ impl IoThread {
     pub fn start(on_park: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let inbox = Arc::new(Inbox { messages: Mailbox::new(), spin: AtomicU64::new(0) });
         let of_thread = Arc::clone(&inbox);
-        // The runtime may not leave its thread.
+        // The runtime must stay on its thread.
         let (report, started) = std::sync::mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(NAME.into()).spawn(move || {
             match build_runtime(&of_thread, on_park) {
@@ -165,7 +164,7 @@ impl Spawner {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + 'static,
     {
-        // A panic in `make` must be the task's own.
+        // A panic in `make` must end only the task.
         let start: Start = Box::new(|| drop(tokio::task::spawn_local(async { make().await })));
         self.inbox.messages.send(Message::Start(start)).map_err(|_| IoThreadStopped)
     }
@@ -186,8 +185,8 @@ thread_local! {
     static ON_PARK: RefCell<Option<Arc<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Wakes the task after other tasks, all sockets and messages, which tokio alone checks only after
-/// dozens of polls.
+/// Wakes the task after other tasks, all sockets and messages. On its own, tokio checks these only
+/// after dozens of polls.
 pub(crate) fn let_others_go_first(context: &mut Context<'_>) {
     call_on_park();
     let _pending = pin!(tokio::task::yield_now()).poll(context);
@@ -228,7 +227,7 @@ fn count_for(cores: usize) -> usize {
 fn run(runtime: LocalRuntime, inbox: &Inbox) {
     let mut emptied = VecDeque::new();
     runtime.block_on(poll_fn(|context| inbox.poll(&mut emptied, context)));
-    // Unread messages own what others wait for.
+    // Unread messages may own senders that others wait for.
     inbox.messages.close();
     // Dropping the runtime would wait for name lookups that hang.
     runtime.shutdown_background();

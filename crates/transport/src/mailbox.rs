@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use crate::locks::Mutex;
 
-/// A queue with many senders. Its receiver is woken unless it watches.
+/// A queue with many senders. They wake its receiver unless it watches the queue.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     state: Mutex<State<T>>,
@@ -84,7 +84,7 @@ impl<T> Mailbox<T> {
             state.receiver = None;
             std::mem::take(&mut state.messages)
         };
-        // Dropping messages may send others.
+        // Unlocked, because dropping messages may send others.
         drop(unread);
     }
 }

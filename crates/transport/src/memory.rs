@@ -4,8 +4,8 @@
 //! room, but existing data is counted at once.
 //!
 //! Arriving bodies take at most half of the memory, so that arrived ones can be decoded. When
-//! waiting shares hold all used memory, one of them may exceed the limit, until it is gone or usage
-//! fits again. So shares cannot deadlock, and usage exceeds the limit by at most one message.
+//! waiting shares hold all used memory, one of them may exceed the limit until it is dropped or
+//! usage fits again. So shares cannot deadlock, and usage exceeds the limit by at most one message.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::locks::Mutex;
 
-/// The number of calls bounds smaller messages, which are not counted.
+/// Smaller messages are not counted, because the number of calls bounds them.
 pub(crate) const SMALL: usize = 16 * 1024;
 
 pub(crate) fn counted(size: usize) -> usize {
@@ -55,8 +55,7 @@ struct State {
     used: usize,
     /// The part of `used` that waiting shares hold.
     held: usize,
-    /// The part of `used` that abandoned calls hold. Briefly negative when a call settles
-    /// meanwhile.
+    /// The part of `used` that abandoned calls hold. Briefly negative if a call settles first.
     abandoned: isize,
     /// Served before `arriving`.
     arrived: VecDeque<Waiter>,
@@ -96,8 +95,8 @@ impl Memory {
         self.limit / SMALL
     }
 
-    /// Counts a running call without a caller as [`SMALL`], because another call gets its place.
-    /// Its share remains.
+    /// Counts a running call whose caller is gone as [`SMALL`], because another call takes its
+    /// place. Its share remains.
     pub(crate) fn abandon(&self, share: usize) {
         self.change_abandoned(1, share.cast_signed());
     }
@@ -158,7 +157,7 @@ impl Memory {
     }
 
     /// Whether only waiting shares could return memory. Abandoned calls may never return theirs, so
-    /// they block others only until they alone exceed the limit.
+    /// they block others only once the limit is exceeded.
     fn is_stuck(&self, state: &State) -> bool {
         let others = state.used.saturating_sub(state.held);
         let abandoned = usize::try_from(state.abandoned).unwrap_or(0);
@@ -171,11 +170,12 @@ impl State {
         let Some(waiter) = waiter else { return };
         self.held -= waiter.held;
         self.used += waiter.more;
-        // Fails if it no longer waits; then it returns the memory.
+        // A waiter that is gone returns the memory.
         let _ = waiter.granted.send(());
     }
 
-    /// The waiter that may exceed the limit: one that already does, or else the oldest with memory.
+    /// Chooses the waiter that may exceed the limit: one that already does, or else the oldest with
+    /// memory.
     fn furthest(&self) -> Option<u64> {
         let waiters = [&self.arrived, &self.arriving, &self.oversize].into_iter().flatten();
         let order = |waiter: &&Waiter| {
@@ -362,7 +362,7 @@ mod tests {
         let (mut second, mut third) =
             (pin!(second.grow(Stage::Arrived, LIMIT)), pin!(third.grow(Stage::Arrived, 10)));
         assert!(!is_ready(second.as_mut()));
-        // There is room for it, but the second might then wait forever.
+        // There is room for the third, but the second might then wait forever.
         assert!(!is_ready(third.as_mut()));
         drop(first);
         assert!(is_ready(second));

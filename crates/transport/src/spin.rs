@@ -1,4 +1,4 @@
-//! Spinning: waking a sleeping thread takes longer than a small call.
+//! Spinning, because waking a sleeping thread takes longer than a small call.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const PAUSE: u32 = 256;
 /// A longer gap between checks means that others need the CPU.
 const LOST: Duration = Duration::from_micros(500);
 
-/// Spins as long as it helps, so that an idle thread does not burn CPU.
+/// Allows spinning while it helps, so that an idle thread does not burn CPU.
 #[derive(Clone, Copy, Debug)]
 struct Credit {
     credit: u32,
@@ -67,7 +67,7 @@ struct Wait {
 #[derive(Default)]
 struct Waits {
     under_way: Arc<AtomicUsize>,
-    /// The maximum since the last decision.
+    /// The most calls since the last decision.
     most: Cell<usize>,
     events: Cell<u32>,
     wait: Cell<Option<Wait>>,
@@ -125,7 +125,7 @@ pub(crate) fn is_waiting() -> bool {
     WAITS.with(|waits| waits.wait.get().is_some())
 }
 
-/// `is_over`: another thread has sent something.
+/// `is_over` means that another thread has sent something.
 pub(crate) fn goes_on(is_over: bool) -> bool {
     WAITS.with(|waits| {
         let Some(wait) = waits.wait.get() else { return false };

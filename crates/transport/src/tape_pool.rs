@@ -1,10 +1,11 @@
-//! Allocating a tape and freeing it on another thread costs more than decoding a small message.
+//! Pools tapes. Allocating one and freeing it on another thread costs more than decoding a small
+//! message.
 
 use backwater_etf::Tape;
 
 use crate::locks::Mutex;
 
-/// About as many messages are between the threads of a busy process.
+/// A busy process has about as many messages in transit between threads.
 const KEPT: usize = 128;
 /// Maximum size of each part of a kept tape, in bytes.
 const SMALL: usize = 4096;

@@ -82,7 +82,7 @@ pub(crate) fn tape_size(tape: TapeRef<'_>) -> usize {
 pub struct OwnedDecodeOptions {
     pub exact: bool,
     pub binaries: Binaries,
-    /// `None` accepts all.
+    /// `None` accepts all atoms.
     pub known_atoms: Option<Arc<dyn KnownAtoms + Send + Sync>>,
     pub max_depth: u32,
     pub max_terms: u32,

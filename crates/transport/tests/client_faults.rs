@@ -224,7 +224,6 @@ fn a_slow_response_times_out_receiving() {
             std::thread::sleep(SHORT / 10);
         }
     });
-    // On a busy machine the first byte may be late.
     let is_receiving = sooner_or_later(|attempt| {
         let limit = SHORT * (attempt as u32 + 1);
         let client = connect(&io, peer.address, |options| options.recv_timeout = limit);

@@ -142,7 +142,6 @@ fn calls_of_a_closing_client_may_wait_for_endpoints() {
 #[test]
 fn a_call_that_fails_everywhere_waits_for_an_update() {
     let (_socket, refusing_address) = refusing_address();
-    // Allows for a busy machine: the call waits two seconds.
     let gets_them = sooner_or_later(|_| {
         let asked = asking(|_| ());
         let (_server, listed) = asked.server();

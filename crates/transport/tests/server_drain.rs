@@ -70,7 +70,7 @@ fn a_health_check_ends_its_connection() {
     let (head, _) = answer(&mut stream, false);
     assert!(says_close(&head), "{head}");
     assert_eq!(read_rest(&mut stream), b"");
-    // Also after a call, which may be another caller's.
+    // Also after a call, which may be from another caller.
     let mut stream = dial(server.local_addr());
     call(&mut stream, false);
     let (head, _) = ask(&mut stream, "GET", HEALTH);

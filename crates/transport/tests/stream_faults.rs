@@ -126,7 +126,7 @@ fn every_change_is_detected() {
         let seen = consume(&io, &client);
         check(&format!("changed at {at} of {length}"), &seen);
         match seen.1 {
-            // Changes of unsigned headers and of optional line ends.
+            // Unsigned headers and optional line ends may change.
             End::Clean(_) => clean += 1,
             End::Failed(CallError::Frame(_) | CallError::Authentication { .. }) => inauthentic += 1,
             End::Failed(

@@ -60,8 +60,8 @@ fn made_at_rest(io: &IoThread, client: &Client, service: &TestService) -> Vec<us
     }
 }
 
-/// See docs/streams.md: three lists, and 64 KiB each in the window and in the server's system. The
-/// caller's system takes the rest.
+/// See docs/streams.md: three lists, and 64 KiB each in the window and in the server's kernel. The
+/// caller's kernel takes the rest.
 const MOST_OF_SERVER: usize = 3 * LIST + 64 * KIB + 64 * KIB;
 const MOST_OF_CALLER: usize = 192 * KIB;
 
@@ -171,7 +171,7 @@ fn streams_leave_time_for_calls() {
     let server = serve(&io, &service, |_| ());
     let client = connect(&io, server.local_addr(), |_| ());
     call(&io, &client, "echo", "a connection").unwrap();
-    // Compressed, so only their own pauses stop them.
+    // They compress well, so only their own pauses stop them.
     let streaming: Vec<_> = (0..4)
         .map(|_| {
             let client = client.clone();

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use super::report::Report;
 
 pub(crate) fn main() {
-    // Wakes sleeping threads on time, not up to 50 µs later.
+    // Wakes sleeping threads on time, not up to 50 µs late.
     let _ = std::fs::write("/proc/self/timerslack_ns", "1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();

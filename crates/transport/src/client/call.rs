@@ -18,7 +18,8 @@ use super::times::{Phase, Progress, TimeLimit};
 
 /// At most this many endpoints share the connect timeout.
 const SHARES: u32 = 3;
-/// A lost SYN, repeated after a second, moves the call on. The last endpoint has no such limit.
+/// A lost SYN is repeated after a second; the call then moves on. The last endpoint has no such
+/// limit.
 const LONGEST_SHARE: Duration = Duration::from_secs(1);
 const UPDATE_WAIT: Duration = Duration::from_secs(2);
 
@@ -159,7 +160,7 @@ impl<'a> Attempts<'a> {
                 }
             }
         }
-        // An untrusted server explains more than one that does not answer.
+        // A failed TLS handshake explains more than a failed connection.
         match tls_failure {
             Some(telling) if matches!(error, CallError::Connect { .. }) => Err(telling),
             _ => Err(error),
@@ -216,7 +217,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Does not borrow `self`, so that two can run at once.
+    /// Does not borrow `self`, so that two attempts can run at once.
     fn independent_attempt(
         &self,
         endpoint: Arc<Endpoint>,
@@ -259,7 +260,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// An untried endpoint, or one that exceeded its share if time is left.
+    /// Returns an untried endpoint or, if time is left, one that exceeded its share.
     async fn failover(&mut self, wait_for_update: bool) -> Option<Arc<Endpoint>> {
         if let Some(endpoint) = self.untried() {
             return Some(endpoint);
@@ -289,7 +290,7 @@ impl<'a> Attempts<'a> {
         self.untried()
     }
 
-    /// Retries at an untried endpoint, or at any after a pause.
+    /// Retries at an untried endpoint or, after a pause, at any.
     async fn repeat(&mut self) -> Option<Arc<Endpoint>> {
         if self.state.is_closing()
             || !self.request.idempotent

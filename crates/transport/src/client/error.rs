@@ -29,7 +29,7 @@ pub enum CallError {
         endpoint: EndpointAddress,
         failure: TlsFailure,
     },
-    /// The server may have received the request from [`Phase::Send`] on.
+    /// From [`Phase::Send`] on, the server may have received the request.
     Timeout {
         phase: Phase,
         limit: Duration,

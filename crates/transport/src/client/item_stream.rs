@@ -26,7 +26,7 @@ use crate::memory::{Share, Stage, counted, decoding};
 use crate::tape_pool;
 use crate::terms::OwnedDecodeOptions;
 
-/// How long to wait for the end of the body, without which the connection cannot be reused.
+/// How long to wait for the end of the body, so that the connection can be reused.
 const END_OF_BODY: Duration = Duration::from_millis(100);
 /// A frame may exceed `max_encoded_result_size` by the gathered items and some bytes around them.
 const LARGEST_OVERHEAD: usize = GATHERED + 64;
@@ -50,13 +50,13 @@ pub struct StreamTerm {
     pub tape: Box<Tape>,
     /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// Drop it together with the tape and source, which it counts.
+    /// Counts the tape and source. Drop it together with them.
     pub memory: Share,
 }
 
 impl StreamTerm {
     fn new(tape: Box<Tape>, source: Bytes) -> Self {
-        // Frees it before JavaScript has the values.
+        // Frees an unused source before JavaScript creates the values.
         let source = if tape.refers_to_source { source } else { Bytes::new() };
         Self { tape, source, memory: Share::default() }
     }
@@ -90,7 +90,7 @@ impl ItemStream {
     }
 
     /// Returns the next event. Poll the future on the I/O thread; dropping it loses nothing. Do not
-    /// call it after the end, an exception or an error.
+    /// call this after the end, an exception or an error.
     pub async fn next(&mut self) -> Result<StreamEvent, CallFailure> {
         if let Some(first) = self.first.take() {
             return Ok(first);
@@ -222,7 +222,7 @@ impl Source {
         let size = decoder.frame_size().unwrap_or(0);
         let most = self.limits.max_encoded_result_size.saturating_add(LARGEST_OVERHEAD);
         if size > most {
-            // The decoder refuses it. An unverified length gets no memory.
+            // The decoder refuses this size, so it gets no memory.
         } else if decoder.buffered() < size {
             self.memory.grow(Stage::Arriving, counted(size)).await;
             return Ok(Step::Incomplete);

@@ -84,7 +84,7 @@ impl Limits {
         Some(Allowance { left, limit, option: TimeLimit::Timeout })
     }
 
-    /// Only calls with a total timeout send one.
+    /// Only calls with a total timeout announce it.
     pub(super) fn call_timeout(&self) -> Option<CallTimeout> {
         let whole = self.whole()?;
         let left = if self.is_stream { whole.left } else { self.exchanging().left };

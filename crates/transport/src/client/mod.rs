@@ -134,7 +134,7 @@ impl Client {
         }
     }
 
-    /// Replaces the endpoints. Calls on removed ones may finish. An empty list counts as a failed
+    /// Replaces the endpoints. Calls to removed ones may finish. An empty list counts as a failed
     /// resolution.
     pub fn set_endpoints(&self, endpoints: Vec<ListedEndpoint>) {
         if endpoints.is_empty() {
@@ -153,7 +153,7 @@ impl Client {
         self.state.discovery.failed(failure);
     }
 
-    /// The last resolution is too recent to repeat.
+    /// Reports that the last resolution is too recent to repeat.
     pub fn endpoints_unchanged(&self) {
         self.state.discovery.unchanged();
     }
@@ -180,9 +180,9 @@ impl Client {
         all
     }
 
-    /// Fails new calls with [`CallError::Closed`], and others after `limit`, without retries. The
-    /// future resolves once all calls and connections have ended, and may be dropped. Closing again
-    /// can only shorten the limit.
+    /// Fails new calls with [`CallError::Closed`], and others after `limit`. Nothing is retried.
+    /// The future resolves once all calls and connections have ended, and may be dropped. Closing
+    /// again can only shorten the limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         let state = Arc::clone(&self.state);
         state.advance(Lifetime::Closing);

@@ -55,7 +55,7 @@ impl From<EndpointAddress> for ListedEndpoint {
 }
 
 impl fmt::Display for EndpointAddress {
-    /// As in a URL (RFC 3986, 3.2.2).
+    /// Formats as in a URL (RFC 3986, 3.2.2).
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
         if host.contains(':') {

@@ -24,12 +24,12 @@ pub struct CallRequest {
     pub compression_threshold: Option<usize>,
     pub max_encoded_result_size: Option<usize>,
     pub decode: Option<OwnedDecodeOptions>,
-    /// Whether the function may run twice, so that the call may be retried.
+    /// Whether the function may run twice, which allows retries.
     pub idempotent: bool,
     pub max_retries: u32,
     pub stream: bool,
     pub idle_timeout: Duration,
-    /// When an idempotent call also goes to a second endpoint. `None` disables hedging.
+    /// The delay before an idempotent call also goes to a second endpoint. `None` disables hedging.
     pub hedge_delay: Option<Duration>,
 }
 
@@ -65,6 +65,6 @@ pub struct CallOutcome {
     pub tape: Box<Tape>,
     /// The bytes that the tape refers to.
     pub source: Bytes,
-    /// Drop it together with the tape and source, which it counts.
+    /// Counts the tape and source. Drop it together with them.
     pub memory: Share,
 }

@@ -32,8 +32,8 @@ impl RequestIds {
     }
 }
 
-/// The identifier of a call's first request. Later ones get new identifiers, because servers refuse
-/// repeats.
+/// The identifier of a call's first request. Later requests get new identifiers, because servers
+/// refuse repeats.
 #[derive(Debug)]
 pub struct FirstRequestId {
     bytes: [u8; LENGTH],

@@ -17,7 +17,7 @@ pub(super) enum Retry {
     Always,
     /// The server may have started.
     Idempotent,
-    /// This attempt has used up its own time.
+    /// The attempt has used up its own time.
     IdempotentWithTimeout,
 }
 
@@ -31,14 +31,14 @@ pub(super) fn retry_after(error: &CallError) -> Retry {
         CallError::Timeout { phase: Phase::Connect | Phase::Tls, .. } => Retry::Always,
         CallError::Timeout { phase: Phase::Queued | Phase::Resolve, .. } => Retry::Never,
         CallError::Timeout { .. } => Retry::IdempotentWithTimeout,
-        // A truncated stream, before its first event.
+        // A stream that was truncated before its first event.
         CallError::ConnectionLost { unsent: false, .. } | CallError::Truncated { .. } => {
             Retry::Idempotent
         }
         CallError::Remote(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
             Retry::Idempotent
         }
-        // A forged response only causes a retry that the caller allows.
+        // A forged response can only cause a retry that the caller allows.
         CallError::Authentication { unverified_status, .. } if is_gateways(*unverified_status) => {
             Retry::Idempotent
         }
@@ -91,7 +91,7 @@ pub(super) struct Retries {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryStats {
     pub retries: u64,
-    /// Calls that moved on before any server had started them.
+    /// Calls that moved on because no server had started them.
     pub failovers: u64,
     pub hedges: u64,
     pub hedges_won: u64,
@@ -157,9 +157,9 @@ type Milli = u64;
 
 const RETRY: Milli = 1000;
 const CALL: Milli = RETRY / 10;
-/// Added per second, for clients with few calls.
+/// Added per second, for clients that make few calls.
 const SECOND: Milli = 10 * RETRY;
-/// Limits what time adds; also the budget of a new client.
+/// The most that time adds, and the budget of a new client.
 const RESERVE: Milli = 50 * RETRY;
 const MAX: Milli = 1000 * RETRY;
 

@@ -20,7 +20,7 @@ pub(super) struct ClientState {
     pub(super) options: ClientOptions,
     pub(super) discovery: Discovery,
     pub(super) retries: Retries,
-    /// All calls have ended when no receiver is left.
+    /// Calls hold receivers; none is left when all have ended.
     pub(super) lifetime: watch::Sender<Lifetime>,
     pub(super) codecs: Codecs,
     pub(super) request_ids: RequestIds,

@@ -43,7 +43,7 @@ pub(crate) struct Activity {
 enum StreamStage {
     None,
     Open,
-    /// The end is not written yet.
+    /// The end is not yet written.
     Ended,
 }
 

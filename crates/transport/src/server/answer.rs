@@ -64,7 +64,7 @@ pub(crate) async fn encode(
         let response = response.or_else(|error| {
             let exception = unencodable_result(&error.to_string());
             let term = ResponseTerm::Exception(exception.as_tape_ref());
-            // The text may exceed a limit.
+            // The text itself may exceed the limit.
             let unlimited = Settings { max_encoded_result_size: usize::MAX, ..(*settings).clone() };
             respond(&context, term, &mut codec.encoder, &unlimited)
         });

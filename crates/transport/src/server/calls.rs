@@ -21,7 +21,7 @@ impl Calls {
         Self { max, in_flight: AtomicUsize::new(0), memory }
     }
 
-    /// Abandoned functions have no place, so memory bounds them.
+    /// Abandoned calls have no place, so memory limits them.
     pub(crate) fn enter(&self) -> Option<Place<'_>> {
         if self.memory.abandoned() > self.memory.max_abandoned().max(self.max) {
             return None;
@@ -75,7 +75,7 @@ impl Drop for Running<'_> {
             return;
         }
         self.answer.close();
-        // Otherwise the reply notices when it is sent.
+        // An answer that has arrived needs no accounting here.
         if self.answer.try_recv().is_err()
             && let Some(Place(calls)) = &self.place
         {

@@ -136,7 +136,7 @@ where
     let ended = loop {
         tokio::select! {
             biased;
-            // First, so that it misses no request.
+            // First, so that no request is missed.
             ended = &mut connection => break ended,
             next = next_phase(phase) => match next {
                 Phase::Running | Phase::Leaving => continue,

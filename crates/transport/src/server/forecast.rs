@@ -1,12 +1,10 @@
-//! Predicts the size of a result, which needs memory before its function is called.
-//!
-//! A call reserves the size of recent results, and at first the maximum.
+//! Predicts the size of a result, because memory is reserved before the function is called.
 
 use crate::locks::Mutex;
 
 /// Functions with higher numbers share forecasts.
 const FUNCTIONS: usize = 1 << 16;
-/// A smaller result lowers the proven size by 1/`MEMORY`, so fifty small results offset 8 MiB.
+/// A smaller result lowers the proven size by 1/`MEMORY`, so fifty small results outweigh 8 MiB.
 const MEMORY: usize = 8;
 /// The same for the cautious size.
 const FEAR: usize = 2;

@@ -1,4 +1,4 @@
-//! The body of a stream, which frames items and paces the service.
+//! The body of a stream. It frames items and paces the service.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -152,7 +152,7 @@ async fn pump(
     let mut latest = Instant::now();
     let mut budget = CooperativeBudget::default();
     loop {
-        // Well compressed items would never exhaust the connection's budget.
+        // Items that compress well would never exhaust the connection's budget.
         budget.turn().await;
         let unsent = Arc::clone(&writer.unsent);
         let next = async {

@@ -44,7 +44,7 @@ impl HalfClosed {
                         flushed?;
                     }
                 }
-                // The peer has not read for long.
+                // The peer has not read for a long time.
                 Poll::Ready(Ok(_)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => (),

@@ -15,7 +15,7 @@ pub(crate) enum Part {
     Exception(ExceptionClass, Box<dyn TapeSource>),
 }
 
-/// Called for each taken list of items; another may then be added.
+/// Called after each list of items is taken. Another may then be added.
 pub type OnTaken = Arc<dyn Fn() + Send + Sync>;
 
 /// Dropping the receiver early counts the call as abandoned.
@@ -52,7 +52,7 @@ impl ItemSender {
         }
     }
 
-    /// Fails if the receiver is gone.
+    /// Fails if the receiver has gone away.
     pub(crate) fn finish(self, last: Option<Part>) -> Result<(), Gone> {
         match last {
             Some(part) => self.add(part, true),
@@ -70,7 +70,7 @@ impl ItemSender {
         state.is_abandoned
     }
 
-    /// The caller left before the first items and is already counted.
+    /// The caller left before the first items; the call is already counted.
     pub(crate) fn disown(&self) {
         self.0.state.lock().is_abandoned = true;
     }
@@ -111,7 +111,7 @@ pub(crate) struct ItemReceiver {
 }
 
 impl ItemReceiver {
-    /// `None` if the service drops the call. Do not call it after the last part.
+    /// `None` if the service drops the call. Do not call this after the last part.
     pub(crate) async fn next(&mut self) -> Option<Part> {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -147,7 +147,7 @@ impl Drop for ItemReceiver {
         if let Some(watcher) = watcher {
             watcher.wake();
         }
-        // Senders must notice that the caller is gone.
+        // Lets senders notice that the caller is gone.
         let unread = unread.iter().filter(|part| matches!(part, Part::Items(_)));
         unread.for_each(|_| (self.channel.on_taken)());
     }

@@ -27,11 +27,10 @@ pub(crate) enum Sending {
     Unknown,
 }
 
-/// Sends `response` and closes the connection. Errors mean that the peer is gone, which is the
-/// goal.
+/// Sends `response` and closes the connection. Errors only mean that the peer is gone.
 ///
-/// Without `half_closes`, the server reads before it closes: TLS 1.2 peers discard pending output
-/// on `close_notify` (RFC 5246, 7.2.1), and Erlang's also received input.
+/// Without `half_closes`, the server reads before it closes. TLS 1.2 peers discard pending output
+/// on `close_notify` (RFC 5246, 7.2.1), and Erlang also discards received input.
 pub(crate) async fn linger<S>(stream: &mut S, response: &[u8], sending: Sending, half_closes: bool)
 where
     S: AsyncRead + AsyncWrite + PeerSocket + Unpin,

@@ -14,7 +14,7 @@ use crate::Spawner;
 /// The pause after an error such as "too many open files".
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// `net.core.somaxconn` limits it, too. Clients of a full queue retry only a second later.
+/// `net.core.somaxconn` also limits it. If the queue is full, clients retry only a second later.
 const BACKLOG: u32 = 4096;
 
 pub(crate) async fn bind(
@@ -35,7 +35,7 @@ pub(crate) async fn bind(
 
 fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // On Windows, another program could take over the port.
+    // On Windows, this would let another program take over the port.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     if reuse_port {
@@ -45,7 +45,7 @@ fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Linux spreads connections over the sockets; macOS uses one.
+/// Linux spreads connections over the sockets; macOS uses only one.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn share_port(socket: &TcpSocket) -> io::Result<()> {
     socket.set_reuseport(true)
@@ -76,7 +76,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Closing the listener would reset queued connections.
+/// Serves queued connections, which closing the listener would reset.
 fn accept_waiting(
     listener: &std::net::TcpListener,
     shared: &Arc<Shared>,
@@ -124,7 +124,7 @@ impl Spread {
         let Some(other) = turn.checked_sub(1).and_then(|place| self.others.get(place)) else {
             return start(stream);
         };
-        // A socket belongs to one thread's event loop. This fails only without memory.
+        // Detaches the socket from this thread's event loop. This fails only without memory.
         let Ok(stream) = stream.into_std() else { return };
         let _ = other.spawn(move || async move {
             if let Ok(stream) = TcpStream::from_std(stream) {

@@ -147,7 +147,7 @@ impl Server {
         let _ = self.spawner.spawn(move || async move {
             let mut phase = shared.phase.subscribe();
             let _ = timeout(delay, phase.wait_for(|phase| *phase >= Phase::Draining)).await;
-            // Every receiver counts as a connection.
+            // This receiver would count as a connection.
             drop(phase);
             shared.advance(Phase::Draining);
             if timeout(limit, shared.phase.closed()).await.is_err() {
@@ -229,7 +229,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// Rounded down, because clients may rely on it.
+/// Rounds down, because clients may rely on it.
 fn keep_alive_hint(timeout: Duration) -> HeaderValue {
     let text = format!("timeout={}", timeout.as_secs());
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("timeout=0"))

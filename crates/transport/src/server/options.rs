@@ -73,7 +73,7 @@ pub struct ServerStats {
     pub abandoned: usize,
     pub bytes_in_flight: usize,
     pub calls: u64,
-    /// Requests that no function saw, by reason, since the start.
+    /// Requests that reached no function, by reason, since the start.
     pub refused: BTreeMap<&'static str, u64>,
     pub exceptions: ExceptionStats,
     pub callers: BTreeMap<Arc<str>, CallerStats>,

@@ -8,9 +8,9 @@ pub(crate) const REFUSED: &[u8] = b"\0\n\n";
 /// Digits that always fit into 64 bits.
 const DIGITS: usize = 19;
 
-/// Reads along with hyper. Unlike RFC 9112, hyper accepts a bare LF as a line end, a fragment in
-/// the target, and repeated `content-length`. It also refuses lengths over 64 bits before the
-/// request can be authenticated.
+/// Follows the head that hyper reads. Unlike RFC 9112, hyper accepts a bare LF as a line end, a
+/// fragment in the target, and repeated `content-length`. It also refuses lengths over 64 bits
+/// before the request can be authenticated.
 #[derive(Debug)]
 pub(crate) struct RawHead {
     at: At,
@@ -61,8 +61,8 @@ impl RawHead {
         }
     }
 
-    /// Returns the index of a refused byte, where [`REFUSED`] goes. Replaces digits of a length
-    /// beyond [`DIGITS`] by spaces.
+    /// Returns the index of a refused byte, where [`REFUSED`] goes. Replaces a length's digits
+    /// beyond [`DIGITS`] with spaces.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let mut next = 0;
         while next < bytes.len() {
@@ -101,7 +101,7 @@ impl RawHead {
         }
     }
 
-    /// The end of the latest message is unknown.
+    /// For a message whose end is unknown.
     pub(crate) fn refuse(&mut self) {
         self.at = At::Refused;
     }
@@ -162,7 +162,7 @@ impl RawHead {
                 self.at = At::Line;
                 return self.byte(byte);
             }
-            // hyper refuses it.
+            // hyper refuses this byte.
             (At::End, _) => At::Line,
             (at, _) => at,
         };

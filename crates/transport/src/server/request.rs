@@ -34,7 +34,7 @@ pub(crate) fn malformed(shared: &Shared) -> Response<ResponseBody> {
     refusal.into_response(&shared.settings.load()).map(ResponseBody::whole)
 }
 
-/// `began` is when the head started. `unread` is set while part of the body is unread.
+/// `began` is when the head started. `unread` stays set while part of the body is unread.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
@@ -77,7 +77,7 @@ async fn serve(
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     unread.set(!body.is_end_stream());
-    // The handshake admits callers without a certificate for health checks.
+    // For health checks, the handshake admits callers without a certificate.
     let demands_certificate = shared.tls.as_ref().is_some_and(ServerTls::demands_certificate);
     if demands_certificate && peer.certificate.is_none() {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "client_certificate_required").into());

@@ -12,7 +12,7 @@ use super::linger::{Sending, linger};
 use super::{Peer, Phase, Shared, connection};
 use crate::tls::peer_certificate;
 
-/// A peer that speaks HTTP would not understand an alert.
+/// A peer that speaks plain HTTP would not understand an alert.
 const SPEAKS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 32\r\n\r\nthis port speaks TLS: use https\n";
 
@@ -48,7 +48,7 @@ async fn handshake(mut stream: TcpStream, shared: &Shared) -> Option<Box<TlsStre
         return None;
     }
     match shared.tls.as_ref()?.accept(stream).await {
-        // A session would enlarge every connection's future.
+        // An inline session would enlarge every connection's future.
         Ok(stream) => Some(Box::new(stream)),
         Err((_error, mut stream)) => {
             // A reset would destroy the alert.

@@ -66,7 +66,7 @@ pub(crate) enum Answer {
 pub struct Reply {
     state: State,
     watcher: Option<Waker>,
-    /// Counted while the function runs, even after its caller is gone.
+    /// Counted while the function runs, even after its caller has gone away.
     arguments: Share,
 }
 
@@ -88,8 +88,8 @@ impl Reply {
         self.settle(Some(outcome));
     }
 
-    /// Adds a list of items. Calls the first `on_taken` for each taken list, perhaps at once or on
-    /// another thread. Keep few lists untaken.
+    /// Adds a list of items. The first `on_taken` runs each time a list is taken, perhaps at once
+    /// or on another thread. Keep few lists untaken.
     pub fn push(&mut self, items: Box<dyn TapeSource>, on_taken: &OnTaken) {
         self.begin_items(on_taken);
         if let State::Items(sender) = &self.state {

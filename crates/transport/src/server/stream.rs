@@ -31,8 +31,8 @@ pub(crate) struct ServerStream<S> {
     budget: CooperativeBudget,
     is_limited: bool,
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Runs at most until the deadline. It is reset only when it would be wrong, because resetting
-    /// is slow.
+    /// Expires no later than the deadline. Resetting is slow, so it is reset only when it would be
+    /// wrong.
     silence: Option<Pin<Box<Sleep>>>,
 }
 
@@ -127,8 +127,8 @@ impl<S: AsyncRead + AsyncWrite + PeerSocket + Unpin> ServerStream<S> {
         }
     }
 
-    /// Looks for the end of the peer's side, because hyper does not read while it answers. Fails if
-    /// the peer is gone.
+    /// Checks whether the peer has closed its side, because hyper does not read while it answers.
+    /// Fails if the peer is gone.
     fn poll_gone(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         // hyper reads the rest of the body, and the next request is a sign of life.
         let is_reading = self.is_in_message() || self.has_bytes();

@@ -32,7 +32,7 @@ impl Unsent {
             }
             let mut waiting = self.waiting.lock();
             *waiting = Some(context.waker().clone());
-            // This thread writes frames, so there was none since the check.
+            // Frames are sent on this thread, so none was sent since the check.
             Poll::Pending
         })
         .await;

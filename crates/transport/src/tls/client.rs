@@ -22,7 +22,7 @@ use super::{ALPN, TlsOptionError, pem, provider};
 pub struct TrustedRoots(Arc<Roots>);
 
 impl TrustedRoots {
-    /// Certificates in PEM; skips unusable ones.
+    /// Reads certificates in PEM, and skips unusable ones.
     pub fn lenient(text: &[u8]) -> Self {
         use rustls_pki_types::{CertificateDer, pem::PemObject};
         let certificates = CertificateDer::pem_slice_iter(text).filter_map(Result::ok).collect();

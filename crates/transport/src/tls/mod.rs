@@ -23,7 +23,7 @@ const ALPN: &[u8] = b"http/1.1";
 pub struct TlsOptionError {
     /// `cert`, `key`, `ca`, `clientCa` or `servername`.
     pub option: &'static str,
-    /// The requirement and the fault, to follow the option's name.
+    /// Text that follows the option's name.
     pub message: String,
 }
 

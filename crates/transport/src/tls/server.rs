@@ -37,7 +37,7 @@ pub struct ServerTls {
 pub struct ClientCertificates<'a> {
     /// PEM: one of these must have issued the client's certificate.
     pub ca: &'a [u8],
-    /// Whether the handshake succeeds without a certificate, only for health checks of load
+    /// Whether the handshake succeeds without a certificate. Meant for health checks by load
     /// balancers.
     pub health_without: bool,
 }
@@ -114,7 +114,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// Replacing it makes all clients see the new certificate.
+/// Replaced so that all clients see a new certificate.
 #[derive(Debug)]
 struct Sessions(RwLock<Kept>);
 

@@ -1,5 +1,5 @@
-//! Verification by webpki. A trusted certificate is also accepted if it is an authority's, because
-//! `openssl req -x509` makes such certificates.
+//! Verification by webpki. Also accepts a trusted authority's certificate as the peer's own,
+//! because `openssl req -x509` makes such certificates.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct Roots {
 }
 
 impl Roots {
-    /// Fails if one cannot be an authority's; the error names `option`.
+    /// Fails if a certificate cannot belong to an authority; the error names `option`.
     pub(super) fn new(
         option: &'static str,
         certificates: Vec<CertificateDer<'static>>,
@@ -46,7 +46,7 @@ impl Roots {
         Self { store: Arc::new(store), exact: certificates }
     }
 
-    /// Whether a trusted certificate was refused only because it is an authority's.
+    /// Whether a trusted certificate was refused only because it belongs to an authority.
     fn trusts_itself(&self, certificate: &CertificateDer<'_>, error: &Error) -> bool {
         matches!(error, Error::InvalidCertificate(error) if is_ca_as_end_entity(error))
             && self.exact.iter().any(|trusted| trusted.as_ref() == certificate.as_ref())

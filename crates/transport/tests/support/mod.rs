@@ -26,7 +26,6 @@ use socket2::{Domain, Socket, Type};
 use self::service::TestService;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// Short enough to wait for.
 pub const SHORT: Duration = Duration::from_millis(300);
 
 pub const SECRET: &[u8] = b"a secret of the tests";

@@ -63,7 +63,7 @@ pub(in super::super) enum Unknown {
 #[derive(Clone, Debug)]
 pub struct EndpointStats {
     pub authority: String,
-    /// Address and port, or name and port if each connection looks the name up.
+    /// Address and port, or name and port if each connection looks up the name.
     pub address: String,
     pub state: EndpointState,
     pub ejected_for: Option<Duration>,

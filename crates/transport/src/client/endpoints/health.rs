@@ -1,7 +1,8 @@
 //! The health of an endpoint.
 //!
-//! A failing endpoint is ejected for a pause that doubles each time. Then a probe opens a
-//! connection, and the endpoint is half open: it gets one call, and more once that is answered.
+//! A failing endpoint is ejected for a pause that doubles with each failure. Then a probe opens a
+//! connection, and the endpoint is half open: it gets one call, and more once that call is
+//! answered.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ pub(in super::super) struct Health {
     epoch: Epoch,
 }
 
-/// Counts ejections. Calls from before the last one cannot cause another.
+/// Counts ejections. Calls that began before the last one cannot cause another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Epoch(pub(super) u32);
 
@@ -34,7 +35,7 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointState {
     Up,
-    /// Calls go there only if no other endpoint is left.
+    /// Called only if no other endpoint is left.
     Ejected,
     /// A connection, then a single call, tests the endpoint.
     Probing,

@@ -19,8 +19,8 @@ pub(super) async fn resolve(address: &EndpointAddress) -> io::Result<Vec<SocketA
     }
 }
 
-/// Connects to the first address that answers. The connection fails after `dead_after` without
-/// answers to probes.
+/// Connects to the first address that answers. The connection fails if the peer does not answer
+/// probes for `dead_after`.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     dead_after: Option<Duration>,
@@ -37,12 +37,12 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// Probes an idle connection after half of the time, in steps of a sixth. Unacknowledged bytes
-/// suspend probes, so their time is bounded where possible.
+/// Probes an idle connection after half of `dead_after`, then after each sixth. Unacknowledged
+/// bytes suspend probes, so their time is limited where possible.
 fn notice_death(stream: &TcpStream, dead_after: Duration) -> io::Result<()> {
     const PROBES: u32 = 3;
-    // Systems count whole seconds, and Linux at most MAX_TCP_KEEPIDLE. Probing early is harmless
-    // there, because the user timeout decides.
+    // Systems count whole seconds, and Linux allows at most MAX_TCP_KEEPIDLE. Probing early is
+    // harmless on Linux, because the user timeout decides.
     const SHORTEST: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_secs(32_767);
     let socket = SockRef::from(stream);

@@ -19,10 +19,10 @@ use super::write_tracker::{RequestBody, WriteTracker};
 use crate::body::{BodyError, BodyReader, CollectedBody};
 use crate::tls::TlsFailure;
 
-/// Limits hyper's read-ahead. A stream that is not being read keeps as much.
+/// Limits hyper's read-ahead. An unread stream holds this much.
 const MAX_BUFFER: usize = 128 * 1024;
 
-/// Its holder drives it, so dropping it ends the call and closes the socket.
+/// Driven by its holder, so dropping it ends the call and closes the socket.
 pub(in super::super) struct Connection {
     sender: http1::SendRequest<RequestBody>,
     driver: Option<Box<http1::Connection<TokioIo<ClientStream>, RequestBody>>>,
@@ -39,7 +39,7 @@ pub(in super::super) struct Connection {
 pub(in super::super) struct SendError {
     pub(in super::super) error: hyper::Error,
     pub(in super::super) tls: Option<(EndpointAddress, TlsFailure)>,
-    /// The server asked for a certificate, and none is configured. Some servers then send no alert.
+    /// The server asked for a certificate, but none is configured. Some servers then send no alert.
     pub(in super::super) lacks_certificate: bool,
     /// The request was not written in full, so the server has not started. Other requests are not
     /// repeated (RFC 9110, 9.2.2: POST is not idempotent).
@@ -146,8 +146,8 @@ impl Connection {
         reader: &mut BodyReader,
     ) -> Result<CollectedBody, BodyError> {
         let ended = poll_fn(|context| {
-            // First, because hyper delivers the body on demand and would otherwise wake this task
-            // again.
+            // Before driving, because hyper delivers the body on demand and would otherwise wake
+            // this task again.
             let read = reader.poll_read(&mut body, context);
             if read.is_ready() {
                 return read;
@@ -189,14 +189,14 @@ impl Connection {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Asks the system.
+    /// Asks the system whether the peer has closed.
     pub(super) fn is_alive(&mut self) -> bool {
         self.tracker.check();
         self.drive_idle();
         self.driver.is_some()
     }
 
-    /// Drives without a waker, because the next request would wake a task for nothing.
+    /// Uses no waker, because the next request would wake a task for nothing.
     fn drive_idle(&mut self) {
         self.drive(&mut Context::from_waker(Waker::noop()));
     }

@@ -6,7 +6,7 @@ use crate::locks::Mutex;
 
 const PRUNE_PERIOD: Duration = Duration::from_secs(1);
 
-/// The most recently used connection is taken first, so that surplus ones expire.
+/// Takes the most recently used connection first, so that surplus ones expire.
 pub(super) struct IdleConnections {
     timeout: Option<Duration>,
     state: Mutex<State>,

@@ -4,7 +4,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// Cowboy closes after 5 s.
+/// Cowboy closes idle connections after 5 s.
 const DEFAULT: Duration = Duration::from_secs(4);
 /// Keeps requests from racing with the close.
 const MARGIN: Duration = Duration::from_secs(1);

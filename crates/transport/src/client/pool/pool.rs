@@ -28,7 +28,8 @@ pub(in super::super) struct Pool {
     dead_peer_timeout: Option<Duration>,
     max_waiting: usize,
     max_header_bytes: usize,
-    /// One per call that has a connection or is opening one, so permits bound connections.
+    /// Each call that has a connection or is opening one holds a permit, so permits limit
+    /// connections.
     permits: Arc<Semaphore>,
     max_streams: usize,
     stream_permits: Arc<Semaphore>,
@@ -36,7 +37,7 @@ pub(in super::super) struct Pool {
     open: Arc<AtomicUsize>,
     connect_failures: AtomicU64,
     warm_up: WarmUp,
-    /// Has no permits. Closed when no more connections are opened ahead of calls.
+    /// Has no permits. Closing it ends opening connections ahead of calls.
     ended: Semaphore,
 }
 
@@ -113,7 +114,7 @@ impl Pool {
         self.retire();
     }
 
-    /// The server is no longer listed. Calls in flight may finish.
+    /// For a server that is no longer listed. Calls in flight may finish.
     pub(in super::super) fn retire(&self) {
         self.ended.close();
         self.idle.close();
@@ -239,7 +240,7 @@ impl Pool {
     }
 }
 
-/// Up to a quarter less, so that connections opened together do not expire together.
+/// Subtracts up to a quarter, so that connections opened together do not expire together.
 fn spread(age: Duration) -> Duration {
     let random = RandomState::new().hash_one(0) % 1024;
     age - age / 4096 * random as u32
@@ -260,11 +261,11 @@ impl Lease {
 
     pub(in super::super) fn keep(self) {
         let Self { connection, permit, purpose, pool } = self;
-        // Connections of streams exceed `max_connections`, so calls may not keep all.
+        // Streams open connections beyond `max_connections`, so calls may not keep them all.
         let is_surplus = purpose == Purpose::Stream
             && pool.idle.len() + pool.calls_in_flight() >= pool.max_connections;
         if !is_surplus {
-            // In this order, so that the call that gets the permit finds the connection.
+            // Before freeing the permit, so that the call that gets it finds the connection.
             pool.idle.put(connection);
         }
         drop(permit);

@@ -70,7 +70,7 @@ impl ClientStream {
         let stream = tls.connect(stream, &endpoint.host).await?;
         let secured = Secured { endpoint: endpoint.clone(), tls: tls.clone() };
         Ok(Self {
-            // A session would enlarge every connection.
+            // An inline session would enlarge every connection.
             socket: Socket::Tls(Box::new(stream)),
             tracker: Arc::new(WriteTracker::new()),
             secured: Some(secured),
@@ -136,7 +136,7 @@ fn has_ended(stream: &mut TlsStream<TcpStream>) -> bool {
     }
 }
 
-/// Bypasses tokio, which may not know yet that there is something to read.
+/// Bypasses tokio, which may not know yet that data has arrived.
 struct SocketReader<'a>(SockRef<'a>);
 
 impl Read for SocketReader<'_> {
@@ -145,7 +145,7 @@ impl Read for SocketReader<'_> {
     }
 }
 
-/// Reading reports why the connection ended. The server may have answered before it closed.
+/// A read reports why the connection ended. The server may have answered before it closed.
 fn leave_failures_to_reading<T>(result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     match result {
         Poll::Ready(Err(_)) => Poll::Pending,
@@ -232,7 +232,8 @@ impl AsyncWrite for ClientStream {
         }
     }
 
-    /// hyper flushes at the end of a request. With TLS, it is buffered here until flushing ends.
+    /// hyper flushes at the end of a request. With TLS, the request is buffered here until flushing
+    /// ends.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = match &mut self.socket {
             Socket::Clear(tcp) => Pin::new(tcp).poll_flush(context),

@@ -87,7 +87,7 @@ impl WriteTracker {
     }
 
     fn now(&self) -> u64 {
-        // Fits six centuries.
+        // Lasts for five centuries.
         self.base.elapsed().as_nanos() as u64
     }
 }
