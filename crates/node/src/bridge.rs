@@ -83,7 +83,7 @@ impl Bridge {
 
     /// The decoder reads `control` and `input`, and writes tapes to the other arrays.
     #[napi(catch_unwind)]
-    #[allow(clippy::too_many_arguments)] // They cross once.
+    #[allow(clippy::too_many_arguments)] // These cross once.
     pub fn install_decoder(
         &self,
         env: Env,
@@ -104,8 +104,8 @@ impl Bridge {
         know_atom(&name);
     }
 
-    /// Copies large binary `index` of the current batch. Binaries that an abandoned job has left
-    /// from this index on are dropped.
+    /// Copies the large binary at `index` of the current batch. Drops later binaries, which an
+    /// abandoned job has left.
     #[napi(catch_unwind)]
     pub fn put_out_of_band(&self, index: u32, bytes: &[u8]) {
         self.environment.put_out_of_band(index as usize, bytes);
@@ -189,7 +189,7 @@ impl Bridge {
         self.environment.served.caller(call)
     }
 
-    /// If the caller no longer waits, the call is removed, and refused if it is late.
+    /// If the caller no longer waits, removes the call, and refuses it if it is late.
     #[napi(catch_unwind)]
     pub fn is_waited_for(&self, call: u32) -> bool {
         self.environment.served.is_waited_for(call)

@@ -192,7 +192,7 @@ impl Clients {
 
 struct Client {
     transport: backwater_transport::Client,
-    /// Of the I/O thread that owns its connections.
+    /// Belongs to the I/O thread that owns the connections.
     spawner: Spawner,
     secrets: Mutex<Secrets>,
     bounds: ValueBounds,
@@ -332,7 +332,7 @@ impl Drop for Unsettled {
     }
 }
 
-/// Passes on the first event of a stream at once, and others when JavaScript asks.
+/// Passes on the first event of a stream at once, and later ones when JavaScript asks.
 async fn pass_on(
     unsettled: Unsettled,
     mut stream: Box<ItemStream>,

@@ -54,7 +54,7 @@ pub(crate) fn deliver(
             delivered += 1;
             continue;
         }
-        // A bug of this library fails one call.
+        // A bug in this library fails one call.
         position = start;
         aside.large.truncate(larger);
         match kind {

@@ -23,7 +23,7 @@ use crate::shared_buffers::SharedBuffers;
 use crate::timers::Timers;
 use crate::workers::Workers;
 
-/// Limit of spinning where the event loop's work is not visible.
+/// The spin limit where the event loop's work is not visible.
 const MAX_BLIND_SPIN: Duration = Duration::from_micros(50);
 
 pub(crate) struct Environment {
@@ -151,7 +151,7 @@ impl Environment {
         large.len() as u32
     }
 
-    /// Also tells callers whose calls can no longer be answered.
+    /// Also answers callers whose calls can no longer be served.
     fn tear_down(&self) {
         self.events.close();
         io_threads::set_spin(&self.events, 0);

@@ -3,7 +3,7 @@
 use napi::Env;
 
 pub(crate) struct EventLoop {
-    /// libuv's epoll descriptor, which is ready when one of those in it is.
+    /// libuv's epoll descriptor, which is ready when any descriptor in it is.
     #[cfg(target_os = "linux")]
     descriptor: std::os::fd::RawFd,
 }

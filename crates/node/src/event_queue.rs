@@ -18,7 +18,7 @@ pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, fa
 
 /// JavaScript is woken after this many events even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
-/// Looks between checks of the clock, about half a microsecond.
+/// Looks per check of the clock, which take about half a microsecond.
 const LOOKS: u32 = 16;
 
 /// The I/O thread wakes JavaScript when it parks, so one wake-up serves everything that was ready.
@@ -80,13 +80,13 @@ impl EventQueue {
         }
     }
 
-    /// Later arrivals need another wake-up.
+    /// Later events need another wake-up.
     pub(crate) fn looked(&self) {
         self.waking.store(false, Ordering::Release);
         self.announced.store(false, Ordering::SeqCst);
     }
 
-    /// Call [`EventQueue::taken`] afterwards. Events that are left come first the next time.
+    /// Call [`EventQueue::taken`] afterwards. Events that remain come first the next time.
     pub(crate) fn fetch(&self) -> MutexGuard<'_, VecDeque<Event>> {
         let mut fetched = self.fetched.lock();
         let mut events = self.events.lock();

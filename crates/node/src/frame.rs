@@ -8,7 +8,7 @@ pub(crate) struct BufferSlices<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) floats: &'a [f64],
     pub(crate) bytes: &'a [u8],
-    /// Large out-of-band binaries; `None` if JavaScript has kept them.
+    /// Large out-of-band binaries; `None` if JavaScript kept them.
     pub(crate) out_of_band: Option<&'a [Vec<u8>]>,
 }
 

@@ -29,7 +29,7 @@ pub struct SignedRequest {
 
 #[napi(object, object_from_js = false)]
 pub struct DecodedResponse {
-    /// Among the large messages; see codec/decoder.rs.
+    /// The slot of the large message; see codec/decoder.rs.
     pub slot: u32,
     /// The word of the tape where the value starts.
     pub skip: u32,

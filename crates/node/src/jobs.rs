@@ -155,11 +155,8 @@ const REQUEST_ID_LENGTH: usize = 24;
 /// Times are in milliseconds; `u32::MAX` means none.
 pub(crate) struct CallFields<'a> {
     pub(crate) client: u32,
-    /// Module and function, separated by NUL.
     pub(crate) names: &'a [u8],
-    /// Names and values alternate, separated by NUL.
     pub(crate) headers: &'a [u8],
-    /// Of the first request, in base64.
     pub(crate) request_id: Option<&'a [u8]>,
     pub(crate) arity: u8,
     pub(crate) flags: u32,

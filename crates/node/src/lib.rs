@@ -1,4 +1,4 @@
-//! The N-API addon: it connects the TypeScript layer to the crates below.
+//! The N-API addon, which connects TypeScript to the crates below.
 //!
 //! An [`environment`] belongs to one JavaScript thread. [`bridge`] has the functions that
 //! JavaScript calls, and [`workers`] spreads the calls of a server over threads.

@@ -12,7 +12,7 @@ pub(crate) mod event {
             /// Includes the tape.
             WORDS = 0;
             KIND = 1;
-            /// Of the call, operation or client.
+            /// Identifies the call, operation or client.
             ID = 2;
             FIRST = 3;
             SECOND = 4;
@@ -79,7 +79,7 @@ pub(crate) mod job {
             /// In the bytes: names and values alternate, separated by NUL.
             HEADERS = 16;
             HEADERS_LENGTH = 17;
-            /// Of the first request, in the bytes, in base64; 0 if Rust makes it.
+            /// The first request's identifier, in the bytes, in base64; 0 if Rust makes it.
             REQUEST_ID = 18;
             /// With `FLAG_STREAM`: limit of the wait for a frame.
             IDLE_TIMEOUT = 19;

@@ -64,13 +64,13 @@ pub struct ModuleCallers {
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct CallerSecrets {
     pub name: Option<String>,
-    /// Any is accepted.
+    /// Any of them is accepted.
     pub secrets: Vec<Buffer>,
     /// `None` if the other callers decide.
     pub needs_name: Option<bool>,
 }
 
-/// A caller without a name is the only one.
+/// A caller without a name must be the only one.
 pub(crate) fn callers(callers: &[CallerSecrets]) -> Result<std::result::Result<Callers, Failure>> {
     if let [CallerSecrets { name: None, secrets: all, .. }] = callers {
         return Ok(Ok(secrets(all)?.into()));
@@ -131,7 +131,7 @@ impl From<ReplayOptions> for ReplayPolicy {
 
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct ClientOptions {
-    /// Empty if they are resolved.
+    /// Empty if a resolver finds them.
     pub endpoints: Vec<Endpoint>,
     pub is_resolved: bool,
     /// Set if any endpoint may use TLS.
@@ -293,7 +293,7 @@ fn invalid(what: impl ToString) -> Error {
     Error::from_reason(what.to_string())
 }
 
-/// A century if unlimited.
+/// Unlimited means a century.
 pub(crate) fn duration(milliseconds: f64) -> Duration {
     limit(milliseconds).unwrap_or(Duration::from_secs(100 * 365 * 24 * 3600))
 }

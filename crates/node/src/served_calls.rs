@@ -53,7 +53,7 @@ pub(crate) struct Caller {
     pub(crate) reply: Reply,
     pub(crate) deadline: Option<Instant>,
     pub(crate) request_id: HeaderValue,
-    /// Proven by its secret.
+    /// The caller's name, proven by its secret.
     pub(crate) name: Option<Arc<str>>,
     pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) takes_stream: bool,
@@ -63,7 +63,7 @@ pub(crate) struct Caller {
     watch: Option<oneshot::Sender<()>>,
 }
 
-/// Delay of the function's abort, so that the caller sees its own timeout first.
+/// Delays the function's abort, so that the caller sees its own timeout first.
 const GRACE: Duration = Duration::from_millis(5);
 
 impl Caller {
@@ -81,7 +81,7 @@ pub struct CallerFields {
     pub request_id: String,
     pub address: String,
     pub port: u32,
-    /// The peer's, as DER.
+    /// The peer's certificate, as DER.
     pub certificate: Option<Buffer>,
     /// In milliseconds since 1970.
     pub deadline: Option<f64>,
@@ -128,7 +128,7 @@ impl Wake for Abandonment {
     fn wake(self: Arc<Self>) {
         let overdue = is_overdue(self.deadline);
         self.events.push(Event::Abandoned { call: self.call, overdue });
-        // May run on another thread than the I/O thread, which wakes JavaScript when it parks.
+        // This may not be the I/O thread, which wakes JavaScript when it parks.
         self.events.wake();
     }
 }
@@ -190,7 +190,7 @@ impl ServedCalls {
             let on_taken: OnTaken = Arc::new(move || events.push(Event::Sent { call }));
             reply.push(items, &on_taken);
         } else {
-            // A bug of this library has ended the call.
+            // A bug in this library has ended the call.
             events.push(Event::Abandoned { call, overdue: false });
             events.push(Event::Sent { call });
         }

@@ -97,7 +97,7 @@ impl Servers {
         tls::set_certificate(entry.server.get()?.tls()?, cert, key).err()
     }
 
-    /// For the requests that follow.
+    /// For later requests.
     pub(crate) fn set_callers(&self, id: u32, callers: Callers) {
         if let Some(server) = self.get(id).as_ref().and_then(|entry| entry.server.get()) {
             server.set_callers(callers);

@@ -15,10 +15,9 @@ pub struct ServerFigures {
     pub pending: u32,
     pub streams: u32,
     pub abandoned: u32,
-    /// Used part of `maxBytesInFlight`.
+    /// The used part of `maxBytesInFlight`.
     pub bytes_in_flight: f64,
     pub calls: f64,
-    /// Requests that no function saw, by reason.
     pub refused: Vec<CountFigure>,
     /// By class: error, exit and throw.
     pub exceptions: Vec<f64>,
@@ -108,11 +107,9 @@ pub struct ClientFigures {
     pub connect_failures: f64,
     pub endpoints: Vec<EndpointFigures>,
     pub retries: f64,
-    /// Calls that went to another server because the first had not started them.
     pub failovers: f64,
     pub hedges: f64,
     pub hedges_won: f64,
-    /// Retries and hedges that are allowed now.
     pub retry_budget: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Timers on the I/O thread, which mocked, slowed or stopped timers of JavaScript do not affect.
+//! Timers on the I/O thread. Mocked, slowed or stopped JavaScript timers do not affect them.
 
 use std::collections::HashMap;
 use std::sync::Arc;

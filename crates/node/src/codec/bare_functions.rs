@@ -93,7 +93,7 @@ unsafe extern "C" fn call<Memory>(
     })
 }
 
-/// `undefined`.
+/// Returns `undefined`.
 pub(crate) fn nothing((): ()) -> sys::napi_value {
     ptr::null_mut()
 }

@@ -68,7 +68,7 @@ impl Team {
     /// Calls that have not started go to other workers.
     pub(crate) fn leave(self: &Arc<Self>, worker: &Arc<Worker>) {
         self.workers.write().retain(|other| !Arc::ptr_eq(other, worker));
-        // `assign` holds the list of workers, so no calls are added any longer.
+        // `assign` locks the list of workers, so it adds no more calls here.
         let left = std::mem::take(&mut *worker.queue());
         left.into_iter().for_each(|queued| self.assign(queued));
     }
@@ -95,7 +95,7 @@ impl Team {
 
     fn assign(self: &Arc<Self>, queued: QueuedCall) {
         let workers = self.workers.read();
-        // Starting at the next worker lets single calls rotate as well.
+        // Starting at the next worker makes single calls rotate, too.
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let turns = workers.iter().cycle().skip(first % workers.len().max(1)).take(workers.len());
         match turns.min_by_key(|worker| worker.load()) {

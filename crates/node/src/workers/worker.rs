@@ -24,7 +24,7 @@ impl QueuedCall {
 
 pub(crate) struct Worker {
     server: u32,
-    /// A replacement has its predecessor's slot.
+    /// A replacement takes over its predecessor's slot.
     slot: u32,
     events: Arc<EventQueue>,
     served: Arc<ServedCalls>,
