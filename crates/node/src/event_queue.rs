@@ -18,7 +18,7 @@ pub(crate) type Wake = ThreadsafeFunction<(), UnknownReturnValue, (), Status, fa
 
 /// JavaScript is woken after this many events even if the I/O thread does not park.
 const WAKE_AFTER: usize = 64;
-/// Looks per check of the clock, which take about half a microsecond.
+/// How often to look before checking the clock, about half a microsecond.
 const LOOKS: u32 = 16;
 
 /// The I/O thread wakes JavaScript when it parks, so one wake-up serves everything that was ready.

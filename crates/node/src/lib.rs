@@ -1,11 +1,11 @@
 //! The N-API addon, which connects TypeScript to the crates below.
 //!
-//! An [`environment`] belongs to one JavaScript thread. [`bridge`] has the functions that
-//! JavaScript calls, and [`workers`] spreads the calls of a server over threads.
+//! An `environment` belongs to one JavaScript thread. `bridge` has the functions that JavaScript
+//! calls, and `workers` spreads the calls of a server over threads.
 //!
-//! Calls cross in batches through shared buffers. JavaScript writes the [`jobs`] of one turn of its
-//! event loop. Rust writes [`events`] ([`delivery`]) and wakes JavaScript once for everything that
-//! is ready ([`event_queue`]). Terms cross as tapes (`backwater_etf::tape`).
+//! Calls cross in batches through shared buffers. JavaScript writes the `jobs` of one turn of its
+//! event loop. Rust writes `events` (`delivery`) and wakes JavaScript once for everything that is
+//! ready (`event_queue`). Terms cross as tapes (`backwater_etf::tape`).
 
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive exports no functions from a test build"))]
 #![allow(

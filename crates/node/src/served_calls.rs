@@ -128,7 +128,7 @@ impl Wake for Abandonment {
     fn wake(self: Arc<Self>) {
         let overdue = is_overdue(self.deadline);
         self.events.push(Event::Abandoned { call: self.call, overdue });
-        // This may not be the I/O thread, which wakes JavaScript when it parks.
+        // Another thread may run this. Only the I/O thread wakes JavaScript when it parks.
         self.events.wake();
     }
 }

@@ -40,7 +40,7 @@ fn headers(value: &Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for pair in value.as_array().unwrap() {
         let name = HeaderName::from_bytes(text(&pair[0]).as_bytes()).unwrap();
-        // HTTP parsers do this, too.
+        // HTTP parsers also trim values.
         headers.append(name, HeaderValue::from_str(text(&pair[1]).trim()).unwrap());
     }
     headers

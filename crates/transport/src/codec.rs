@@ -26,7 +26,7 @@ pub(crate) struct Codec {
 #[derive(Clone)]
 pub(crate) struct Codecs {
     idle: Arc<Mutex<Idle>>,
-    /// Half as many permits for large frames as cores, so that calls get the others.
+    /// Limits large frames to half of the cores, so that calls get the others.
     frames: Arc<Semaphore>,
 }
 

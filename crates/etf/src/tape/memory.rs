@@ -56,7 +56,7 @@ impl Tape {
         }
     }
 
-    /// Its words and doubles.
+    /// A part's words and doubles.
     pub fn part(&self, index: usize) -> (&[u32], &[f64]) {
         let whole = Cut { words: self.words.len(), floats: self.floats.len() };
         let end = self.cuts.get(index).copied().unwrap_or(whole);

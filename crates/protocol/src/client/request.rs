@@ -19,7 +19,7 @@ const VERSION: u8 = 131;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath {
-    /// `Err` if it is too long for a URI.
+    /// `Err` if the path is too long for a URI.
     target: Result<Uri, String>,
 }
 

@@ -1,5 +1,5 @@
 //! Protection against replayed and misdirected requests. A signed `x-backwater-created` must be
-//! recent, and the signature is remembered while it is.
+//! recent, and the signature is remembered for that long.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct ReplayPolicy {
     pub required: bool,
     /// The server's names. If empty, any audience is accepted.
     pub audiences: Vec<String>,
-    /// Between the two clocks. Default 60 s.
+    /// Between the clocks of both sides. Default 60 s.
     pub max_clock_difference: Duration,
     /// Requests to remember, at 40 bytes each, for two to four times `max_clock_difference`.
     /// Default 1,000,000.

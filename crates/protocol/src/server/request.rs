@@ -28,7 +28,7 @@ const DEMANDS: Demands = Demands {
     if_present: &["accept", "content-type", "content-encoding", "content-length"],
 };
 
-/// `www-authenticate` lists the ones present.
+/// `www-authenticate` lists each of these that is present.
 static AUTHENTICATED: [HeaderName; 6] =
     [ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DIGEST, REQUEST_ID];
 

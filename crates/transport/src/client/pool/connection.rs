@@ -146,7 +146,7 @@ impl Connection {
         reader: &mut BodyReader,
     ) -> Result<CollectedBody, BodyError> {
         let ended = poll_fn(|context| {
-            // Before driving, because hyper delivers the body on demand and would otherwise wake
+            // Read before driving, because hyper delivers the body on demand and would otherwise wake
             // this task again.
             let read = reader.poll_read(&mut body, context);
             if read.is_ready() {

@@ -37,7 +37,7 @@ pub(in super::super) struct Pool {
     open: Arc<AtomicUsize>,
     connect_failures: AtomicU64,
     warm_up: WarmUp,
-    /// Has no permits. Closing it ends opening connections ahead of calls.
+    /// Has no permits. Closing it stops the opening of connections ahead of calls.
     ended: Semaphore,
 }
 
