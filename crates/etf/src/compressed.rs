@@ -10,7 +10,6 @@ const HEAD: usize = 6;
 const FIRST: usize = 64 * 1024;
 const SMALL: usize = 1024 * 1024;
 
-/// Limits of inflated terms.
 #[derive(Clone, Copy, Debug)]
 pub struct InflateLimits {
     /// In bytes, including the version byte.

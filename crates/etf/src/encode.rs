@@ -743,7 +743,7 @@ impl<'a> Run<'a> {
         self.out.push(WHOLE_BYTES);
     }
 
-    /// Map keys are compared later, and funs measured.
+    /// Map keys are compared later, and funs are measured.
     fn is_read_again(&self) -> bool {
         self.scratch.frames.last().is_some_and(|frame| {
             frame.is_read_again

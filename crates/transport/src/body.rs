@@ -15,7 +15,7 @@ pub(crate) struct BodyReader {
 pub(crate) struct CollectedBody {
     first: Bytes,
     more: Vec<Bytes>,
-    /// Copies of small pieces, because each may keep much more memory alive.
+    /// Copies of small pieces, because each original may keep much more memory alive.
     last: BytesMut,
     length: usize,
 }

@@ -10,7 +10,7 @@ use crate::io_thread::let_others_go_first;
 /// Bytes that a connection may move per turn, in some 50 µs.
 const BUDGET: usize = 256 * 1024;
 
-/// The cost of a frame, and of each of its bytes, which may be compressed, in bytes moved.
+/// In bytes moved: the cost of a frame, and of each of its bytes, which may be compressed.
 const FRAME: usize = 16 * 1024;
 const BYTE: usize = 4;
 

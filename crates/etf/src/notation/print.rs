@@ -19,7 +19,6 @@ pub struct PrintOptions {
     pub max_depth: Option<usize>,
 }
 
-/// Whose syntax to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// Like `io:format("~tp")`.

@@ -31,7 +31,7 @@ pub(crate) struct Activity {
     expecting_until: Cell<Instant>,
     patience: Patience,
     awaited: Cell<Awaited>,
-    /// While answering, when the request started.
+    /// The start of the request being answered.
     since: Cell<Instant>,
     expired: Cell<bool>,
     /// HTTP/1.0 peers do not understand interim responses.

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 pub(crate) trait PeerSocket {
-    /// Sends a delayed acknowledgement. Repeat it when nothing is left to read, because the system
-    /// returns to delaying.
+    /// Sends a delayed acknowledgement. Call it again when nothing is left to read, because the
+    /// system goes back to delaying.
     fn acknowledge(&self);
 
     /// Limits the bytes that the system buffers; 0 for its default.

@@ -108,7 +108,7 @@ impl Health {
         }
     }
 
-    /// If the call was half open, the next one decides.
+    /// If the call was the probe, the next one decides.
     pub(in super::super) fn abandoned(&mut self, epoch: Epoch) {
         if epoch == self.epoch && matches!(self.state, State::HalfOpen { .. }) {
             self.state = State::Connected;
@@ -127,7 +127,7 @@ impl Health {
     }
 }
 
-/// Half random, so that clients that failed together do not return together.
+/// The pause is half random, so that clients that failed together do not return together.
 fn pause(failures: u32, random: u64) -> Duration {
     let full = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
     let fraction = (random >> 32) as u32;

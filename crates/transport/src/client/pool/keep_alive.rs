@@ -8,7 +8,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const DEFAULT: Duration = Duration::from_secs(4);
 /// Keeps requests from racing with the close.
 const MARGIN: Duration = Duration::from_secs(1);
-/// The hint is not signed.
+/// Caps the hint, which is not signed.
 const LONGEST_HINT: Duration = Duration::from_secs(600);
 
 pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Duration {
