@@ -127,8 +127,8 @@ impl Server {
     }
 
     /// Stops accepting connections, and closes each once no request is expected. After `limit`,
-    /// calls are reset, and streams end with `{exit, server_closing, []}`, which callers have half a
-    /// second to read. The future resolves when all connections have ended, and may be dropped.
+    /// calls are reset, and streams end with `{exit, server_closing, []}`, which callers have half
+    /// a second to read. The future resolves when all connections have ended, and may be dropped.
     /// Closing again can only shorten the limit.
     pub fn close(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<> {
         self.close_after(Duration::ZERO, limit)

@@ -146,8 +146,8 @@ impl Connection {
         reader: &mut BodyReader,
     ) -> Result<CollectedBody, BodyError> {
         let ended = poll_fn(|context| {
-            // Read before driving, because hyper delivers the body on demand and would otherwise wake
-            // this task again.
+            // Read before driving, because hyper delivers the body on demand and would otherwise
+            // wake this task again.
             let read = reader.poll_read(&mut body, context);
             if read.is_ready() {
                 return read;
