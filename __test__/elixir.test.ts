@@ -57,7 +57,7 @@ test('dates are sent as the chosen struct', (t) => {
   t.is(toElixir(elixir.date(date)), day);
   t.is(toElixir(elixir.naiveDateTime(date)), `%NaiveDateTime{${naive}}`);
   t.is(toElixir(elixir.dateTime(date)), `%DateTime{${naive}, ${utc}}`);
-  // The index of `map` is no precision.
+  // The index that `map` passes must not become a precision.
   for (const make of [elixir.dateTime, elixir.naiveDateTime]) {
     t.deepEqual([date, date].map(make), [make(date), make(date)]);
   }
