@@ -1,4 +1,7 @@
+import { types } from 'node:util';
+import { TermError } from '../errors/errors.js';
 import { defineHidden } from '../platform/brands.js';
+import { inspectBriefly } from '../platform/inspect.js';
 import type { StructReviver } from '../codec/revivers.js';
 import { type Atom, tuple } from '../terms/index.js';
 import { type Fields, integer, ISO, struct } from './struct.js';
@@ -32,15 +35,23 @@ export function day(date: Date): Map<Atom, unknown> {
 }
 
 export function time(date: Date): Time {
+  checkDate(date);
   const [hour, minute, second] = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
   return new Time(hour, minute, second, date.getUTCMilliseconds() * 1000, precisionOf(date));
 }
 
+function checkDate(date: Date): void {
+  if (!types.isDate(date)) {
+    throw new TermError(`expected a Date, not ${inspectBriefly(date, 100)}`);
+  }
+  if (Number.isNaN(date.getTime())) throw new TermError('an invalid date cannot be encoded');
+}
+
 function dayOf(date: Date): Fields {
-  if (Number.isNaN(date.getTime())) throw new RangeError('an invalid date cannot be encoded');
+  checkDate(date);
   const year = date.getUTCFullYear();
   if (Math.abs(year) > MAX_YEAR) {
-    throw new RangeError(
+    throw new TermError(
       `the year ${year} is outside of Elixir's range, -${MAX_YEAR} to ${MAX_YEAR}`,
     );
   }

@@ -14,9 +14,9 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ['unicode', ''],
   ['ucp', ''],
 ]);
-/** Longer sources stay structs. */
-const MAX_SOURCE = 10_000;
-/** So do sources with more property escapes such as `\p{L}`. V8 takes 50 µs for each. */
+/** Longer sources stay structs. V8 takes quadratic time for a class of many characters. */
+const MAX_SOURCE = 1000;
+/** So do sources with more property escapes such as `\p{L}`. V8 takes up to 200 µs for each. */
 const MAX_PROPERTIES = 4;
 
 /**
