@@ -48,10 +48,11 @@ function presentPeers({ only, goals }, notes) {
 
 const isWanted = (texts, name) => texts.length === 0 || texts.some((text) => name.includes(text));
 
-/** A process is warm when a chunk of work takes as much CPU as the one before. */
+/** A process is warm when three chunks of work in a row take no less CPU than the cheapest before. */
 const CHUNK = 0.4;
+const PATIENCE = 3;
 const STEADY = 0.97;
-const MOST_CHUNKS = 6;
+const MOST_CHUNKS = 14;
 /** Of clients that multiplex: more than one can be cheaper. */
 const CONNECTIONS = [1, 2, 4];
 
@@ -121,11 +122,12 @@ class Measurer {
   }
 
   async #untilSteady(run) {
-    let before = Infinity;
-    for (let chunk = 0; chunk < MOST_CHUNKS; chunk++) {
+    let cheapest = Infinity;
+    let vain = 0;
+    for (let chunk = 0; chunk < MOST_CHUNKS && vain < PATIENCE; chunk++) {
       const cost = costOf(run, await this.#run(run, CHUNK));
-      if (cost > before * STEADY) return;
-      before = cost;
+      vain = cost < cheapest * STEADY ? 0 : vain + 1;
+      cheapest = Math.min(cheapest, cost);
     }
   }
 }

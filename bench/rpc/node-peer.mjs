@@ -1,12 +1,12 @@
 // node node-peer.mjs NAME server|client: the server or client of a peer.
 import { answerCommands } from './json-process.mjs';
-import { peerOf } from './peers/index.mjs';
+import { loadPeer } from './peers/load.mjs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { summary } from './statistics.mjs';
 import { workloadOf } from './workloads.mjs';
 
 const [name, role] = process.argv.slice(2);
-const peer = peerOf(name);
+const peer = await loadPeer(name);
 
 const roles = { server: (command) => peer.serve(command), client: drive };
 

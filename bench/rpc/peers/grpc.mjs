@@ -1,5 +1,4 @@
 import grpcJs from '@grpc/grpc-js';
-import { createChannel, createClient, createServer } from 'nice-grpc';
 import { http2 } from '../replay.mjs';
 import { encoded, MESSAGES, toMessage, toValue, typeOf } from './proto.mjs';
 import { inTurns } from './shared.mjs';
@@ -23,41 +22,41 @@ export function definitionOf(responseStream) {
   return Object.fromEntries(methods);
 }
 
-const definition = definitionOf(false);
+export const definition = definitionOf(false);
 const limits = {
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
 };
-const serverOptions = { ...limits, 'grpc.max_concurrent_streams': 1024 };
+export const serverOptions = { ...limits, 'grpc.max_concurrent_streams': 1024 };
 /** Without a pool of its own, each client would share the connection of the first. */
-const clientOptions = { ...limits, 'grpc.use_local_subchannel_pool': 1 };
+export const clientOptions = { ...limits, 'grpc.use_local_subchannel_pool': 1 };
 
-const handlers = (echo) => Object.fromEntries(Object.keys(definition).map((name) => [name, echo]));
+export const handlers = (echo) =>
+  Object.fromEntries(Object.keys(definition).map((name) => [name, echo]));
 
-export const grpc = {
-  title: '@grpc/grpc-js: protobuf',
-  multiplexes: true,
-  request,
-  serve: () =>
-    listen(
-      definition,
-      handlers((call, callback) => callback(null, call.request)),
-    ),
-  connect(port, { connections }) {
-    return inTurns(connections, () => {
-      const client = clientOf(definition, port);
-      return {
-        call: ({ form, value }) =>
-          new Promise((resolve, reject) => {
-            client[`echo${MESSAGES[form]}`](toMessage[form](value), (error, message) =>
-              error ? reject(error) : resolve(toValue[form](message)),
-            );
-          }),
-        close: () => client.close(),
-      };
-    });
-  },
-};
+export const title = '@grpc/grpc-js: protobuf';
+export const multiplexes = true;
+
+export const serve = () =>
+  listen(
+    definition,
+    handlers((call, callback) => callback(null, call.request)),
+  );
+
+export function connect(port, { connections }) {
+  return inTurns(connections, () => {
+    const client = clientOf(definition, port);
+    return {
+      call: ({ form, value }) =>
+        new Promise((resolve, reject) => {
+          client[`echo${MESSAGES[form]}`](toMessage[form](value), (error, message) =>
+            error ? reject(error) : resolve(toValue[form](message)),
+          );
+        }),
+      close: () => client.close(),
+    };
+  });
+}
 
 export function listen(offered, implementation) {
   const server = new grpcJs.Server(serverOptions);
@@ -75,32 +74,7 @@ export function clientOf(called, port) {
   return new Echo(`127.0.0.1:${port}`, grpcJs.credentials.createInsecure(), clientOptions);
 }
 
-export const niceGrpc = {
-  title: 'nice-grpc: protobuf',
-  multiplexes: true,
-  request,
-  async serve() {
-    const server = createServer(serverOptions);
-    server.add(
-      definition,
-      handlers(async (message) => message),
-    );
-    return { port: await server.listen('127.0.0.1:0') };
-  },
-  connect(port, { connections }) {
-    return inTurns(connections, () => {
-      const channel = createChannel(`127.0.0.1:${port}`, undefined, clientOptions);
-      const client = createClient(definition, channel);
-      return {
-        call: async ({ form, value }) =>
-          toValue[form](await client[`echo${MESSAGES[form]}`](toMessage[form](value))),
-        close: () => channel.close(),
-      };
-    });
-  },
-};
-
-function request(workload, port) {
+export function request(workload, port) {
   const message = encoded(workload);
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
