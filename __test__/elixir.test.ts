@@ -276,6 +276,13 @@ test('classes of your own stand for structs', (t) => {
     );
   }
 
+  // They take precedence.
+  class Day {
+    readonly year = 1970;
+  }
+  const days = elixir({ structs: { Date: Day } });
+  t.true(decode(encode(elixir.date(new Date(0))), days) instanceof Day);
+
   class Order {
     constructor(readonly id: number) {}
     [toTerm](): unknown {

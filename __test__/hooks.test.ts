@@ -226,6 +226,18 @@ test('structs of every size and nesting are revived', (t) => {
   t.is(count, 901);
 });
 
+test('the first hook that fits counts', (t) => {
+  const answers = ['first', 'second'];
+  const terms = [new Date(0), fromErlang("#{'__struct__' => 'Elixir.A'}"), tuple(atom('a'))];
+  const encoders = answers.map((answer) => ({ class: Date, toTerm: () => answer }));
+  const list = answers.flatMap((answer): Reviver[] => [
+    { struct: 'A', revive: () => answer },
+    { tag: 'a', length: 1, revive: () => answer },
+  ]);
+  const bytes = encode(terms, { encoders, objectKeys: 'atom' });
+  t.deepEqual(decode(bytes, { revivers: list }), ['first', 'first', 'first']);
+});
+
 test('exact terms are not revived', (t) => {
   const bytes = encode([new User('x'), new Money(1)]);
   const exact = { terms: 'exact', revivers } as const;

@@ -45,10 +45,10 @@ export class Revivers {
       if (typeof reviver.struct === 'string') {
         const { struct } = reviver;
         const name = /^(?!Elixir\.)[A-Z]/.test(struct) ? `Elixir.${struct}` : struct;
-        this.#structs.set(atom(name), reviver);
+        if (!this.#structs.has(atom(name))) this.#structs.set(atom(name), reviver);
       } else {
         const tag = atom(reviver.tag);
-        this.#tuples.set(tag, [reviver, ...(this.#tuples.get(tag) ?? [])]);
+        this.#tuples.set(tag, [...(this.#tuples.get(tag) ?? []), reviver]);
       }
     }
     const structs = list.filter(({ struct }) => typeof struct === 'string');
