@@ -93,7 +93,9 @@ function peerTable(figures, latency) {
       const found = find(figures, column, side, peer);
       if (found === undefined) return undefined;
       const cpu = cpuOf(found);
-      return `${digits(cpu.median)} ±${percent(noiseOf(cpu)).replace(' ', '')}<br>${digits(rateOf(found).median)}`;
+      const noise = noiseOf(cpu);
+      const shown = noise > LEAST_NOISE ? ` ±${percent(noise).replace(' ', '')}` : '';
+      return `${digits(cpu.median)}${shown}<br>${digits(rateOf(found).median)}`;
     });
     const { p50, p99 } = latency.find((each) => each.peer === peer) ?? {};
     return [titleOf(peer), ...cells, p50, p99];
@@ -160,8 +162,8 @@ function aboutMeasuring(figures, { rounds, seconds }) {
 - Each process runs until its CPU per call stops falling. Then follow ${rounds} rounds of ${seconds} s, in turns; figures are medians.
 - At half load, a server receives half of the calls of one record that it can answer, at fixed times. The time counts from
   when a call is due, with h2load from when it is sent. ${pinned}
-- Noise: ± is half the distance between the smallest and the largest round, and at least ${percent(LEAST_NOISE)}. It is ${percent(typical)} for half of
-  the figures and at most ${percent(most)} for nine in ten.
+- Noise: ± is half the distance between the smallest and the largest round. Every figure has at least
+  ${percent(LEAST_NOISE)}, which the table does not repeat. Half of the figures have ${percent(typical)}, and nine in ten at most ${percent(most)}.
 `;
 }
 

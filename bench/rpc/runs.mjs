@@ -4,7 +4,7 @@ import { digits, percent } from '../format.mjs';
 import { cpuOf, median, rateOf, rounds } from './statistics.mjs';
 
 /** Runs differ by this even where the rounds of one do not. */
-export const LEAST_NOISE = 0.05;
+export const LEAST_NOISE = 0.1;
 const MOST_RUNS = 3;
 const folder = new URL('../../target/bench/rpc/', import.meta.url);
 
