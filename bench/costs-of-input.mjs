@@ -66,14 +66,14 @@ function report(results, peaks) {
       costs: results.filter(({ kind }) => kind.side === side && kind.stage === stage),
     })),
   );
-  const heads = ['who', 'fixed, µs of CPU', 'CPU, ns a byte', 'memory, bytes a byte'];
+  const heads = ['who', 'fixed, µs of CPU', 'CPU, ns per byte', 'memory, bytes per byte'];
   return `# Costs of input
 
 ${ranWith('costs-of-input')}
 
-What a message of an attacker costs the process that receives it: the fixed cost of the smallest message, on a
-connection of its own, and what each additional byte adds, in CPU of all threads and in the highest resident memory
-while many such messages are there at once. After authentication, messages have 1 MB; gzipped ones count after gunzip.
+What an attacker's message costs the process that receives it: the fixed cost of the smallest message, on a connection
+of its own, and the cost of each additional byte. CPU is the time of all threads; memory is the peak of resident memory
+while the process holds many such messages. After authentication, messages have 1 MB, inflated if they are gzipped.
 
 ## The worst of each stage
 
@@ -102,10 +102,10 @@ function section({ title, shown, costs }) {
   const rest =
     others.length === 0
       ? ''
-      : `\nThe other ${others.length} kinds take at most ${digits(most(others, 'nanoseconds'), 2)} ns and ${digits(most(others, 'memory'), 2)} bytes of memory a byte.\n`;
+      : `\nThe other ${others.length} kinds take at most ${digits(most(others, 'nanoseconds'), 2)} ns and ${digits(most(others, 'memory'), 2)} bytes of memory per byte.\n`;
   return `## ${title}
 
-${table(['input', 'CPU, µs', 'ns a byte', 'memory, bytes a byte'], rows, 2)}${rest}`;
+${table(['input', 'CPU, µs', 'ns per byte', 'memory, bytes per byte'], rows, 2)}${rest}`;
 }
 
 function largest(peaks) {

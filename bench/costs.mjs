@@ -53,7 +53,7 @@ export async function run({ quick, isWanted, isWhole }) {
   }
   const head = `# Costs
 
-${ranWith('costs')} Medians of ${measurer.rounds} rounds, in turns. CPU in microseconds per call.
+${ranWith('costs')} Medians of ${measurer.rounds} rounds; the variants take turns. CPU is in microseconds per call.
 `;
   return publish('costs', [head, ...parts].join('\n'), {}, isWhole);
 }
@@ -95,7 +95,7 @@ async function stages({ stage }) {
   const names = Object.keys(columns[0]).filter(isTime);
   const rows = names.map((name) => [name, ...columns.map((column) => column[name])]);
   const text =
-    'Microseconds on one thread without sockets or compression, the fastest of 40 rounds.';
+    'Microseconds on one thread, without sockets or compression, in the fastest of 40 rounds.';
   return [text, ['', ...works], rows];
 }
 
@@ -109,7 +109,7 @@ async function sizes(measurer) {
     return [count(bytes), p50, server, client, (server + client) / (bytes / 1024)];
   });
   const heads = ['bytes', 'p50 µs, server alone', 'server CPU', 'client CPU', 'both, per KiB'];
-  return ['One binary of this size there and back, one call at a time.', heads, rows];
+  return ['A binary of this size there and back, one call at a time.', heads, rows];
 }
 
 async function spinning(measurer, method, variants) {
@@ -176,7 +176,7 @@ async function compression(measurer) {
     server,
     client,
   ]);
-  const text = 'Client and server together; from 300 bytes on.';
+  const text = 'Client and server together, compressing from 300 bytes on.';
   return [text, ['', 'calls/s', 'server CPU', 'client CPU'], rows];
 }
 
@@ -244,7 +244,6 @@ async function idle({ stage }) {
       before = { memory, connections };
     }
   }
-  const text =
-    "The server's resident memory with this many connections, each of which has made one call.";
-  return [text, ['', 'MiB', 'KiB for each more'], rows];
+  const text = "The server's resident memory with this many connections, after one call on each.";
+  return [text, ['', 'MiB', 'KiB per additional one'], rows];
 }

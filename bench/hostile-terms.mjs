@@ -46,16 +46,17 @@ function report(rows) {
   const rest =
     others.length === 0
       ? ''
-      : `\nThe other ${others.length} kinds take at most ${most(cost).toFixed(3)} seconds and ${most(({ memory }) => memory).toFixed(1)} times their size.\n`;
+      : `\nThe other ${others.length} kinds take at most ${most(cost).toFixed(3)} seconds per MiB and ${most(({ memory }) => memory).toFixed(1)} times their size in memory.\n`;
   return `# What hostile terms cost
 
 ${ranWith('hostile-terms')}
 
-Messages of ${SIZES.join(' and of ')} MiB, each made of the smallest terms of one kind. Seconds of CPU for each MiB that \`decode\`
-takes on all threads, garbage collection included, in the best of four rounds; for the larger message also in the first
-one, when V8 has not optimized anything. Memory of the value in V8, as a multiple of the message.
+Messages of ${SIZES.join(' and ')} MiB, each made of the smallest terms of one kind. The columns have the CPU time of
+\`decode\` on all threads for each MiB, garbage collection included, in the best of four rounds; for the larger message,
+the same in the first round, before V8 has optimized anything; and the memory of the value in V8, as a multiple of the
+message.
 
-The worst of them takes ${cost(sorted[0]).toFixed(2)} seconds for each MiB.
+The worst kind takes ${cost(sorted[0]).toFixed(2)} seconds per MiB.
 
 ${table(['message of', ...SIZES.map((size) => `${size} MiB: s/MiB`), 'first', 'memory'], cells)}${rest}`;
 }

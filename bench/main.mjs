@@ -7,11 +7,11 @@ const BENCHMARKS = {
   streams: 'streams, against gRPC, Connect and chunked HTTP, and memory with slow consumers',
   'stream-lives': 'streams that end in random ways',
   soak: 'memory over a million calls of mixed sizes and failures',
-  threads: 'worker threads that load the library, use it and leave, in random order',
-  timing: 'whether the time of verifying tells where a signature is wrong',
-  'hostile-terms': 'terms that were made to cost as much as possible to decode',
+  threads: 'worker threads that load the library, use it and end, in random order',
+  timing: 'whether timing reveals where a signature is wrong',
+  'hostile-terms': 'terms made to be as costly as possible to decode',
   costs: 'where the time of a call goes, and what the options change',
-  'costs-of-input': 'CPU and memory that hostile input costs, for each byte of it',
+  'costs-of-input': 'CPU and memory that each byte of hostile input costs',
 };
 
 const USAGE = `usage: npm run bench -- NAME [options]
@@ -19,11 +19,11 @@ const USAGE = `usage: npm run bench -- NAME [options]
 ${Object.entries(BENCHMARKS)
   .map(([name, what]) => `  ${name.padEnd(16)}${what}\n`)
   .join('')}
-  --quick         one short round: a look, not a result
+  --quick         one short round, for a first look
   --only TEXT     only parts whose names contain TEXT; may be repeated
-  --goals         of rpc: only the peers that the goals compare with
+  --goals         for rpc: only the peers that its goals name
 
-A run with options prints its page. Other runs write it to docs/benchmarks, too.
+A run with options only prints its page. Other runs also write it to docs/benchmarks.
 `;
 
 const { name, values } = parse() ?? {};

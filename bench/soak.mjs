@@ -22,12 +22,12 @@ function report({ total, seconds, outcomes, pending, history }) {
   return `# Soak: memory over a million calls
 
 ${ranWith('soak')} Server and client in one process, 64 calls at a time: records, texts and binaries of 60 bytes
-to 1 MB, exceptions, refusals, results that are no terms or too large, timeouts, aborted calls.
+to 1 MB, exceptions, refusals, results that cannot be encoded or are too large, timeouts and aborted calls.
 
-${count(total)} calls in ${count(seconds)} s: ${count(outcomes.returned)} returned, ${count(outcomes.failed)} failed as they should, ${outcomes.wrong} otherwise.
+${count(total)} calls in ${count(seconds)} s: ${count(outcomes.returned)} returned, ${count(outcomes.failed)} failed as they should, ${outcomes.wrong} did neither.
 Still pending at the end: ${pending.server} on the server, ${pending.client} on the client.
 
-The most of each quarter, the heap after a garbage collection:
+The maximum of each quarter, for the heap after a garbage collection:
 
 ${table(['quarter', 'heap, MiB', 'array buffers, MiB', 'RSS, MiB', 'descriptors'], rows)}
 ![memory over the calls](soak.svg)

@@ -21,7 +21,7 @@ ${ranWith('stream-lives')} Server and client in one process, 64 streams at a tim
 and every one ended as it should, at least ${count(Math.min(...Object.values(outcomes)))} in each of these ways: ${Object.keys(outcomes).join('; ')}.
 
 ${table(['', 'before', 'after'], rows)}
-After the last one, the server had ${pending.server} pending calls and the client ${pending.client}. Resident memory was at most
+Afterwards, the server had ${pending.server} pending calls and the client ${pending.client}. Resident memory was at most
 ${first} MiB in the first half and ${second} MiB in the second.
 
 ![memory, descriptors and generators](stream-lives.svg)

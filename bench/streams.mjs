@@ -90,14 +90,14 @@ function report({ titles, rates, perCall, slow, rounds, seconds }) {
   ]);
   return `# Streams
 
-${ranWith('streams')} A client and a server of the same kind, in processes of their own on the same cores,
-stream records of 5 fields (113 bytes as Erlang terms, 2,000 per stream) or binaries of 64 KiB (50 per stream). Medians
-of ${rounds} rounds of ${seconds} s, in turns, after as long a warm-up. backwater signs and verifies every frame; the others do not
+${ranWith('streams')} A client and a server of the same kind, in separate processes on the same cores,
+stream records of 5 fields (113 bytes as Erlang terms, 2,000 per stream) or binaries of 64 KiB (50 per stream). Peers take turns
+in ${rounds} rounds of ${seconds} s, after a warm-up of the same length; figures are medians. backwater signs and verifies every frame; the others do not
 authenticate. gRPC and Connect use one connection, as their clients do by default.
 
 ## In short
 
-Each goal is checked in the less favourable of its columns.
+Each goal is checked in the worse of its columns.
 
 ${table(['', 'goal', 'measured', ''], goalsOf(rates, perCall))}
 ## Throughput
@@ -114,8 +114,8 @@ A call of backwater with one record takes ${digits(perCall.server)} + ${digits(p
 
 ## Memory with slow consumers
 
-${SLOW.inFlight} streams of 64 KiB items, whose consumers take one item every ${SLOW.pause} ms, for ${SLOW.seconds} s: the most that resident memory grows,
-in KiB per stream. The kernel's socket buffers are not part of it.
+How much resident memory grows at most, in KiB per stream, while the consumers of ${SLOW.inFlight} streams of 64 KiB items take one
+item every ${SLOW.pause} ms, for ${SLOW.seconds} s. The kernel's socket buffers are not included.
 
 ${table(['', 'server', 'client'], memory)}`;
 }

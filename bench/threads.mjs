@@ -28,7 +28,7 @@ function report(results) {
     'the main thread loads the library',
     'threads',
     'calls to them',
-    'most RSS, first half',
+    'peak RSS, first half',
     'second half',
     'threads before, after',
     'descriptors',
@@ -36,11 +36,11 @@ function report(results) {
   const tasks = Object.keys(results[0][1].outcomes).sort();
   return `# Threads that come and go
 
-${ranWith('threads')} Worker threads load the library, do one thing and leave, in random order, one to six at a
+${ranWith('threads')} Worker threads load the library, do one thing and end, in random order, one to six at a
 time: ${tasks.join(', ')}. None crashed.
 
-Threads call themselves and the main thread's server, with small and large messages. Before the main thread terminates
-one, it makes calls to it, too: so many returned and failed, and none hung. Its own server answered after each.
+Threads make small and large calls to themselves and to the main thread's server, which answered after each thread. The
+main thread calls the threads that it terminates: the table says how many calls returned and failed. None hung.
 
 ${table(heads, rows)}
 ![memory, descriptors and threads](threads.svg)

@@ -28,17 +28,17 @@ export async function run({ quick, isWhole }) {
       t.toFixed(2),
       t > LIMIT ? 'distinguishable' : 'indistinguishable',
     ]);
-  const page = `# Whether timing tells where a signature is wrong
+  const page = `# Does timing reveal where a signature is wrong?
 
 ${ranWith('timing')}
 
-Answers whose signature is wrong in the first byte or in the last one are verified in random order, and Welch's t
-compares the times, as dudect does: above ${LIMIT} they differ measurably. Means are of the fastest 95 %, in nanoseconds; t
-is the largest over several cuts. The last line is a comparison that stops at the first difference, to show that the
-method sees one.
+Answers whose signature is wrong in the first or the last byte are verified in random order, and Welch's t-test compares
+the times, as in dudect. If t exceeds ${LIMIT}, they differ measurably. The means, in nanoseconds, are of the fastest 95 %; t is
+the largest over several cutoffs. The last row is a comparison that stops at the first difference, to show that the
+method detects it.
 
 ${table(['what', 'measurements', 'first byte wrong', 'last byte wrong', 't', ''], rows)}
-Signatures are compared by ring's \`hmac::verify\`, whose time does not depend on what it compares.
+The library compares signatures with ring's \`hmac::verify\`, which takes constant time.
 `;
   await publish('timing', page, {}, isWhole);
 }

@@ -78,8 +78,8 @@ function goalTable(figures) {
   ]);
   return `## Goals
 
-CPU per call, as a multiple of another's in the same round. ${goals.filter(({ reached }) => reached).length} of ${goals.length} goals are reached in this run;
-[why the others are not](../decisions/cpu-goals.md). ± is half the distance between the smallest and the largest.
+CPU per call, relative to the peer's in the same round. This run reaches ${goals.filter(({ reached }) => reached).length} of ${goals.length} goals;
+[why it misses the others](../decisions/cpu-goals.md). ± is half the distance between the smallest and the largest round.
 
 ${table(['', 'goal', 'measured', '±', ''], rows)}`;
 }
@@ -103,8 +103,8 @@ function peerTable(figures, latency) {
   const shown = rows.filter(([, ...cells]) => cells.some((cell) => cell !== undefined));
   return `## All peers
 
-Microseconds of CPU per call that the whole process takes, and below them calls per second. p50 and p99 are
-microseconds for one record at half load.
+Each cell has the CPU that the process takes per call, in microseconds, and below it the calls per second. p50 and p99
+are the latency of one record at half load, in microseconds.
 
 ${table(['', ...heads, 'p50', 'p99'], shown)}
 ${footnotes(figures)}![CPU per call](rpc.svg)
@@ -121,11 +121,11 @@ function footnotes(figures) {
   const lines = [];
   if (counts.length > 0)
     lines.push(
-      `Calls share as many connections as make them cheapest, out of 1, 2 and 4: ${counts.join('; ')}.`,
+      `Clients that multiplex use 1, 2 or 4 connections, whichever is cheapest: ${counts.join('; ')}.`,
     );
   if (alone !== undefined)
     lines.push(
-      `With a connection for each of 64 calls, the server of grpc-js takes ${digits(cpuOf(alone).median)} µs for one record.`,
+      `With one connection for each of the 64 calls, grpc-js's server takes ${digits(cpuOf(alone).median)} µs for one record.`,
     );
   return lines.length > 0 ? `${lines.join('\n')}\n\n` : '';
 }
@@ -139,7 +139,7 @@ function threadTable(figures) {
   ]);
   return `## Where backwater's CPU goes
 
-Microseconds per call. The rest is the pool, which takes messages above 64 KiB, and V8's own threads.
+Microseconds of CPU per call. The rest is the pool, which handles messages above 64 KiB, and V8's own threads.
 
 ${table(['', 'JavaScript thread', 'I/O thread', 'process'], rows)}`;
 }
@@ -148,22 +148,22 @@ function aboutMeasuring(figures, { rounds, seconds }) {
   const { typical, most } = noiseOfAll(figures);
   const pinned = isPinned
     ? 'The load generator has a core of its own.'
-    : 'With two cores, the load generator has none of its own, so the slowest hundredth waits for a core rather than for the server.';
+    : 'With two cores, the load generator has none of its own, so p99 shows the wait for a core rather than for the server.';
   return `## How this is measured
 
 - Every peer decodes its arguments, calls a function that returns them, and encodes the result; none compresses.
   backwater, Erlang and "JSON with HMAC" sign and verify each message; the others do not authenticate.
-- 64 calls are in flight for 1 and 20 records, 4 for 10,000 records (1.8 MB) and for a binary of 1 MB, and with "one in
-  flight", one call of one record.
-- Each side is measured alone where possible. A load generator or h2load replays one request to a server. The client
-  of backwater calls the Rust server, undici one that sends the same bytes to every request, and the others a server of
-  their kind. With one in flight, client and server are of the same kind, but undici calls Fastify, Bun and Deno, and
-  backwater calls Erlang.
-- Each process runs until its CPU per call stops falling. Then follow ${rounds} rounds of ${seconds} s, in turns; figures are medians.
-- At half load, a server receives half of the calls of one record that it can answer, at fixed times. The time counts from
-  when a call is due, with h2load from when it is sent. ${pinned}
-- Noise: ± is half the distance between the smallest and the largest round. Every figure has at least
-  ${percent(LEAST_NOISE)}, which the table does not repeat. Half of the figures have ${percent(typical)}, and nine in ten at most ${percent(most)}.
+- 64 calls are in flight for 1 and 20 records, and 4 for 10,000 records (1.8 MB) and for a binary of 1 MB. "One in
+  flight" is one call of one record at a time.
+- Each side is measured alone where possible. A load generator or h2load replays one request to a server. backwater's
+  client calls the Rust server, undici calls a server that answers every request with the same bytes, and the others
+  call a server of their kind. With one in flight, client and server are of the same kind, except that undici calls
+  Fastify, Bun and Deno, and backwater calls Erlang.
+- Each process warms up until its CPU per call stops falling. Then peers take turns in ${rounds} rounds of ${seconds} s; figures are medians.
+- At half load, a server receives calls of one record at half the rate that it can serve, at fixed times. Latency counts
+  from when a call is due, or with h2load from when it is sent. ${pinned}
+- Noise: ± is half the distance between the smallest and the largest round, but at least ${percent(LEAST_NOISE)}, which the table
+  omits. It is at most ${percent(typical)} for half of the figures, and at most ${percent(most)} for nine in ten.
 `;
 }
 

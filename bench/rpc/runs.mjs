@@ -66,6 +66,6 @@ function agreementOf(runs) {
   });
   return `## Do runs agree?
 
-In ${runs.length} runs of this version, ${names.length - apart.length} of ${names.length} figures agree within the noise, and half of them within ±${(median(differences) * 100).toFixed(1)} %.
+In ${runs.length} runs of this version, ${names.length - apart.length} of ${names.length} figures agree within the noise, and half of all within ±${(median(differences) * 100).toFixed(1)} %.
 ${list.length > 0 ? `These do not:\n\n${list.join('')}` : ''}`;
 }
