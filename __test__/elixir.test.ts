@@ -258,7 +258,7 @@ test('classes of your own stand for structs', (t) => {
   t.deepEqual(Object.keys(evil as object).sort(), ['__proto__', 'x']);
   const structs = { 'Shop.Point': Point };
   t.is(elixir({ structs }), elixir({ structs }));
-  for (const wrong of [{ Point: 1 }, [Point], 'Point', { '': Point }]) {
+  for (const wrong of [{ Point: 1 }, [Point], 'Point', { '': Point }, { Point: () => 1 }]) {
     t.throws(() => elixir({ structs: wrong as never }), { instanceOf: OptionError });
   }
 
@@ -282,6 +282,10 @@ test('classes of your own stand for structs', (t) => {
   }
   const days = elixir({ structs: { Date: Day } });
   t.true(decode(encode(elixir.date(new Date(0))), days) instanceof Day);
+
+  // Fields of a received struct can be those of another.
+  const received = { __struct__: atom('Elixir.Old'), x: 1 };
+  t.is(toElixir(elixir.struct('New', received)), '%New{x: 1}');
 
   class Order {
     constructor(readonly id: number) {}

@@ -116,7 +116,14 @@ const options: readonly (readonly [
     ['server', 'client', 'call', 'encode', 'decode', 'fromErlang', 'toErlang', 'toElixir'],
     {
       good: [[], [{ class: Date, toTerm: String }]],
-      bad: [{}, [Date], [{ class: Date }], [{ class: 'Date', toTerm: String }], null],
+      bad: [
+        {},
+        [Date],
+        [{ class: Date }],
+        [{ class: 'Date', toTerm: String }],
+        [{ class: () => 1, toTerm: String }],
+        null,
+      ],
     },
   ],
   ['charlists', ['toErlang', 'toElixir'], BOOLEANS],

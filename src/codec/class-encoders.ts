@@ -24,6 +24,11 @@ export function termOf(hook: Hook): unknown {
   }
 }
 
+/** `instanceof` throws for functions without a prototype, such as arrow functions. */
+export function isClass(value: unknown): value is Encoder['class'] {
+  return typeof value === 'function' && typeof value.prototype === 'object';
+}
+
 const builtIns: Readonly<Record<string, (value: unknown) => boolean>> = {
   ArrayBuffer: types.isArrayBuffer,
   DataView: types.isDataView,

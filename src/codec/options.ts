@@ -9,6 +9,7 @@ import { option, type OptionsOf, readOptions, type Values } from '../options/tab
 import { boolean, integer, integerOrInfinity, listOf, oneOf, optional } from '../options/types.js';
 import { MAX_ATOM_LENGTH } from '../terms/atom.js';
 import type { Encoder } from '../terms/hooks.js';
+import { isClass } from './class-encoders.js';
 import { type Reviver, reviversOf } from './revivers.js';
 import { DEFAULT_DEPTH, MAX_DEPTH } from './tape.js';
 
@@ -31,8 +32,7 @@ const revivers = listOf<Reviver>(
 
 const encoders = listOf<Encoder>(
   'a list of { class: Date, toTerm }',
-  ({ class: constructor, toTerm }) =>
-    typeof constructor === 'function' && typeof toTerm === 'function',
+  ({ class: constructor, toTerm }) => isClass(constructor) && typeof toTerm === 'function',
 );
 
 function isAtomName(name: unknown): name is string {

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { isClass } from '../codec/class-encoders.js';
 import { haveCollidingTexts } from '../codec/colliding-texts.js';
 import { textOf } from '../hooks/text.js';
 import { membersOf, type Reviver } from '../codec/revivers.js';
@@ -60,7 +61,7 @@ export const elixirTable = {
         value !== null &&
         isPlainObject(value) &&
         Object.entries(value).every(
-          ([module, constructor]) => module !== '' && typeof constructor === 'function',
+          ([module, constructor]) => module !== '' && isClass(constructor),
         ),
     },
     undefined,
@@ -207,7 +208,7 @@ function reviverOf([module, constructor]: [string, Structs[string]]): Reviver {
 /** Subclasses come first, so that an object is sent as the struct of its own class. */
 function depthOf({ prototype }: Structs[string]): number {
   let depth = 0;
-  for (let at: unknown = prototype; at instanceof Object; at = Object.getPrototypeOf(at)) depth++;
+  for (let at: unknown = prototype; at !== null; at = Object.getPrototypeOf(at)) depth++;
   return depth;
 }
 

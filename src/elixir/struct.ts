@@ -18,7 +18,9 @@ export function struct(module: string, fields: object): Map<Atom, unknown> {
   if (typeof module !== 'string') throw new TermError('the module of a struct must be a string');
   const name = /^(?!Elixir\.)[A-Z]/.test(module) ? `Elixir.${module}` : module;
   const map = new Map<Atom, unknown>([[STRUCT, atom(name)]]);
-  for (const [field, value] of Object.entries(fields)) map.set(atom(field), value);
+  for (const [field, value] of Object.entries(fields)) {
+    if (field !== STRUCT.name) map.set(atom(field), value);
+  }
   return map;
 }
 
