@@ -7,10 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, start, stop } from './processes.mjs';
 
 export const NAME = 'fleet.test';
-/** The TTL of its answers, in seconds. */
+/** The TTL of the answers, in seconds. */
 export const TTL = 1;
 
-/** Starts dnsmasq; `setAddresses` changes the addresses of the name. */
 export async function startDns(addresses) {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-dnsmasq-'));
   const hosts = join(folder, 'hosts');

@@ -1,4 +1,4 @@
-// The servers of the fleet, each a process.
+// Starts and ends the servers of the fleet.
 import { once } from 'node:events';
 import { startModule, stop } from './processes.mjs';
 
@@ -16,12 +16,12 @@ export class Member {
     return this;
   }
 
-  /** Drains and ends it. */
+  /** Drains and ends the server. */
   stop() {
     return stop(this.process);
   }
 
-  /** Kills it with calls in flight. */
+  /** Kills the server with calls in flight. */
   kill() {
     return stop(this.process, 'SIGKILL');
   }

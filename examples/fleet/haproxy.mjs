@@ -7,7 +7,7 @@ import { freePort, listening, start, stop } from './processes.mjs';
 /** The interval of health checks, in milliseconds; drainDelay must be longer. */
 export const CHECK_INTERVAL = 200;
 
-/** Starts HAProxy in front of these servers; `waitUntilUp` resolves once it sends calls to one again. */
+/** `waitUntilUp` resolves once HAProxy sends calls to a server again. */
 export async function startHaproxy(members) {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-haproxy-'));
   const [port, statsPort] = [await freePort('127.0.0.1'), await freePort('127.0.0.1')];

@@ -9,7 +9,7 @@ export class Load {
   #stopped = false;
   #loops;
 
-  /** Starts `concurrency` callers, each making one call after the other with `options`. */
+  /** Starts `concurrency` callers, each making one call after another with `options`. */
   constructor(client, { concurrency, options = {} }) {
     this.#client = client;
     this.#loops = Promise.all(Array.from({ length: concurrency }, () => this.#loop(options)));

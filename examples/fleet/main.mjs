@@ -164,7 +164,7 @@ async function behindHaproxy() {
   };
 }
 
-/** Servers that come and go at addresses of their own, all behind one name. */
+/** Servers that come and go at their own addresses, behind one name. */
 async function behindName() {
   // Long enough for every cached answer to expire.
   const drainDelay = TTL * 1000;

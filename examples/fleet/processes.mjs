@@ -9,7 +9,6 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Starts a program that is killed when this process exits. */
 export function start(command, args) {
   // Debian keeps daemons there.
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };

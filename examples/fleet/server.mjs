@@ -1,5 +1,5 @@
 // One server of the fleet, as a process of its own: `node server.mjs '{"host":…,"port":…,"secret":…,"drainDelay":…}'`.
-// Tells its parent when it listens, and on SIGTERM exits without losing a call.
+// Tells its parent when it listens, and exits on SIGTERM without losing a call.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startClearServer, startTlsServer } from 'backwater';
 
@@ -21,7 +21,7 @@ const server = tls
   ? await startTlsServer(Buffer.from(secret, 'base64'), { counter }, { ...options, tls })
   : await startClearServer(Buffer.from(secret, 'base64'), { counter }, options);
 process.on('SIGTERM', async () => {
-  // Health turns 503, callers move away, calls in flight finish.
+  // The health check answers 503, callers move away, and calls in flight finish.
   await server.close({ drainDelay, timeout: 30_000 });
   process.exit(0);
 });

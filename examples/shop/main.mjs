@@ -1,5 +1,5 @@
 // `node examples/shop/main.mjs`: three services and a customer. They share only a certificate and one secret per
-// caller, so each could run on a machine of its own.
+// caller, so each could run on its own machine.
 import { randomBytes } from 'node:crypto';
 import {
   ConsoleSpanExporter,
@@ -30,7 +30,7 @@ const client = new Client({
   caller: 'web',
   tls: { ca: tls.cert, servername: 'localhost' },
   metadata: { tenant: 'acme' },
-  timeout: 10_000, // for the whole order, with its calls to stock and shipping
+  timeout: 10_000, // for the whole order, including its calls to stock and shipping
   interceptors: [opentelemetry()],
 });
 

@@ -1,4 +1,4 @@
-// Orders: serves the web, calls stock and shipping, and passes on the tenant, the deadline and the trace.
+// Orders: serves the web, and calls stock and shipping for the same tenant.
 import { Client, expose, startTlsServer } from 'backwater';
 import { opentelemetry } from 'backwater/opentelemetry';
 
