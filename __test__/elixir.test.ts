@@ -283,7 +283,7 @@ test('classes of your own stand for structs', (t) => {
   const days = elixir({ structs: { Date: Day } });
   t.true(decode(encode(elixir.date(new Date(0))), days) instanceof Day);
 
-  // Fields of a received struct can be those of another.
+  // A received struct can give its fields to another.
   const received = { __struct__: atom('Elixir.Old'), x: 1 };
   t.is(toElixir(elixir.struct('New', received)), '%New{x: 1}');
 
