@@ -47,7 +47,7 @@ const others = (wrap) => ({
   'a text, gzipped': () => gzipped(wrap(terms['one string'](MB))),
   'one byte too many, gzipped': () => gzipped(wrap(terms['one string'](LIMIT))),
   '100 MB of zeros, gzipped': () => gzipped(Buffer.alloc(100 * MB)),
-  'members of gzip': () => {
+  'gzip members': () => {
     const member = gzip(Buffer.alloc(0));
     const body = Buffer.alloc(Math.floor(MB / member.length) * member.length, member);
     return { body, headers: [['content-encoding', 'gzip']] };

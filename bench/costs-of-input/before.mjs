@@ -51,7 +51,7 @@ function heads(size, start, list, signed) {
       const half = Math.floor((room - signed(list).length - 5) / 2);
       return `a: ${'x'.repeat(half)}\r\n${signed(list + names(half, () => 'a'))}`;
     }),
-    'a list of names that are not there': after((room) =>
+    'a list of absent headers': after((room) =>
       signed(list + names(room - signed(list).length, (number) => number)),
     ),
     'a list with one long name': after((room) =>
@@ -79,7 +79,7 @@ const serverInputs = {
   'a long path': () =>
     head(HEAD, 'GET /', (room) => `${'x'.repeat(room - 18)} HTTP/1.1\r\nhost: x`),
   'one header 95 times': () => head(HEAD, post, (room) => manyLines(room, 95, () => 'x')),
-  'a list of 90 headers that are there': () => {
+  'a list of 90 present headers': () => {
     const list = Array.from({ length: 90 }, (_, number) => `x-${number}`).join(' ');
     const start = `${post}${demanded()}${authorization(`${LIST} ${list}`)}\r\n`;
     return head(HEAD, start, (room) => manyLines(room, 90, (number) => `x-${number}`));
@@ -101,23 +101,21 @@ export async function beforeOnServer() {
   const kind = (name, input, more) => ({ side: 'server', stage: 'before', name, input, ...more });
   const wrong = 'a wrong signature over a long header';
   return [
-    kind(
-      'a request for what is not there',
-      () => Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n'),
-      { base: true },
-    ),
+    kind('a request for an unknown path', () => Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n'), {
+      base: true,
+    }),
     ...kindsOf('server', serverInputs),
     kind(`${wrong}, with 8 secrets`, shared[wrong], { options: { moreSecrets: 7 } }),
     kind('a head in pieces of 64 bytes', shared['one long header, and no signature'], {
       pieces: 64,
     }),
-    kind('a TLS handshake that is broken off', () => hello, { tls: true, fixed: true }),
+    kind('an aborted TLS handshake', () => hello, { tls: true, fixed: true }),
     kind(
       'an invalid TLS record of 16 KB',
       () => Buffer.concat([Buffer.of(22, 3, 1, 62, 128), Buffer.alloc(16_000, 1)]),
       { tls: true },
     ),
-    kind('a head that does not end', () => Buffer.from(`${post}x: ${'x'.repeat(HEAD)}`), {
+    kind('a head without an end', () => Buffer.from(`${post}x: ${'x'.repeat(HEAD)}`), {
       unanswered: true,
     }),
   ];
@@ -139,7 +137,7 @@ export const beforeOnClient = [
   ...kindsOf(
     'client',
     {
-      'an answer that is not signed': () =>
+      'an unsigned answer': () =>
         Buffer.from('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n'),
     },
     { base: true, atMost: 200 },
