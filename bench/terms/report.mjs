@@ -23,7 +23,7 @@ ${goals(rows)}
 ## The share of the JavaScript thread
 
 In a server or client, the JavaScript thread only reads tapes into values and writes values onto tapes. Other threads do
-the rest. The benchmark fails unless the parts add up to the times above.
+the rest.
 
 ${shares(rows)}`;
 }
