@@ -56,7 +56,5 @@ Messages of ${SIZES.join(' and ')} MiB, each made of the smallest terms of one k
 the same in the first round, before V8 has optimized anything; and the memory of the value in V8, as a multiple of the
 message.
 
-The worst kind takes ${cost(sorted[0]).toFixed(2)} seconds per MiB.
-
 ${table(['message of', ...SIZES.map((size) => `${size} MiB: s/MiB`), 'first', 'memory'], cells)}${rest}`;
 }
