@@ -86,11 +86,14 @@ test('an invalid call is described by its type, not its content', async (t) => {
   const mistakes: readonly (readonly [() => unknown, RegExp])[] = [
     [() => new Client('http://127.0.0.1' as never), /\{ url, secret, … \}, not a string$/],
     [() => new Client(undefined as never), /\{ url, secret, … \}, not undefined$/],
-    [() => client.module(undefined as never), /^the module's name is a string, not undefined$/],
-    [() => client.call('m', 7 as never), /^the function's name is a string, not 7$/],
-    [() => client.call('m', 'f', 'password' as never), /^args is an array .*, not a string$/],
-    [() => client.call('m', 'f', tuple(1, 2)), /^args is an array .*, not a tuple$/],
-    [() => client.call('m', 'f', { a: 1 } as never), /^args is an array .*, not an object$/],
+    [
+      () => client.module(undefined as never),
+      /^the module's name must be a string, not undefined$/,
+    ],
+    [() => client.call('m', 7 as never), /^the function's name must be a string, not 7$/],
+    [() => client.call('m', 'f', 'password' as never), /^args must be an array .*, not a string$/],
+    [() => client.call('m', 'f', tuple(1, 2)), /^args must be an array .*, not a tuple$/],
+    [() => client.call('m', 'f', { a: 1 } as never), /^args must be an array .*, not an object$/],
   ];
   for (const [mistake, message] of mistakes) {
     await t.throwsAsync(async () => mistake(), { instanceOf: OptionError, message });

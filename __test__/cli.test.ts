@@ -365,7 +365,7 @@ test('the exit status says what went wrong', async (t) => {
   const wrong = { env: { BACKWATER_SECRET: 'another secret of at least 32 bytes' } };
   const denied = await run(['call', url, 'test', 'echo', '1'], wrong);
   t.is(denied.status, 6);
-  t.regex(denied.errors, /the secrets of client and server differ, most likely/);
+  t.regex(denied.errors, /most likely, the secrets of client and server differ/);
   const verbose = await run(['call', url, 'test', 'missing', '--verbose'], withSecret);
   t.regex(verbose.errors, /\n +at /);
 });
@@ -770,7 +770,10 @@ test('doctor tries mutual TLS', async (t) => {
     t.regex(well.out, /TLS .*, with a client certificate/);
     const without = await run(doctor, withSecret);
     t.is(without.status, 4, without.out);
-    t.regex(without.out, /pass a client certificate by --cert and --key: the server requires one/);
+    t.regex(
+      without.out,
+      /pass a client certificate with --cert and --key: the server requires one/,
+    );
     const wrong = await run([...doctor, '--cert', eve.cert, '--key', eve.key], withSecret);
     t.is(wrong.status, 4, wrong.out);
     t.regex(wrong.out, /the server refuses the certificate of --cert/);

@@ -114,7 +114,7 @@ test('anything else is refused', (t) => {
   for (const thing of things) {
     t.throws(() => decode(thing as never), {
       instanceOf: TermError,
-      message: 'decode takes a Uint8Array that holds a term in external form',
+      message: 'decode takes a Uint8Array with a term in the external term format',
     });
   }
 });

@@ -205,7 +205,7 @@ test('a RemoteError has the names of the protocol, else the number', (t) => {
   t.is(new RemoteError(403, '').message, 'the server refused the call: 403 forbidden');
   t.is(
     new RemoteError(403, '', { call: 'shop:find/1' }).message,
-    'the server refused the call of shop:find/1: 403 forbidden: is the module exposed there?',
+    'the server refused the call to shop:find/1: 403 forbidden: is the module exposed there?',
   );
 });
 

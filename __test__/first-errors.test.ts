@@ -28,7 +28,7 @@ const mistakes: Readonly<Record<string, (server: { url: string }, client: Client
     const client = new Client({ url, secret: `${secret.toString()}\n` });
     return client.call('shop', 'find', [7]).finally(() => client.close());
   },
-  'RemoteError … of shop:find/1: 403': (_server, client) => client.call('shop', 'find', [7]),
+  'RemoteError … to shop:find/1: 403': (_server, client) => client.call('shop', 'find', [7]),
   'RemoteError … 404': (_server, client) => client.call('shops', 'find', [7, 8]),
   RemoteException: (_server, client) => client.call('shops', 'find', [8]),
   TimeoutError: (_server, client) => client.call('shops', 'never', [], { recvTimeout: 50 }),

@@ -175,11 +175,11 @@ for (const [text, place, message] of [
   ['<<a>>', '1:3', /expected a number, a character or a string in a binary/],
   ['<<1.5>>', '1:3', "a float in a binary needs the type '/float'"],
   ['<<1:8/binary>>', '1:7', /expected integer, float, utf8/],
-  ['<<1.5:16/float>>', '1:3', 'a float in a binary has 32 or 64 bits'],
+  ['<<1.5:16/float>>', '1:3', 'a float in a binary must have 32 or 64 bits'],
   ['<<1:8/utf8>>', '1:11', /no size of a segment/],
   ['<<16#d800/utf8>>', '1:3', 'expected the code point of a character'],
   ['ok\ud800', '1:3', 'a lone surrogate is not a character'],
-  [`'${'a'.repeat(256)}'`, '1:1', 'an atom has at most 255 characters'],
+  [`'${'a'.repeat(256)}'`, '1:1', 'an atom can have at most 255 characters'],
 ] as const) {
   test(`refuses ${JSON.stringify(text.slice(0, 40))}`, (t) => {
     const error = t.throws(() => fromErlang(text), { instanceOf: TermError })!;

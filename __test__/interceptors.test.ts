@@ -137,8 +137,8 @@ test('a server interceptor cannot change the number of arguments or the function
   const cases: [Interceptor, RegExp][] = [
     [(call, next) => next({ ...call, args: [1] }), /number of args from 2 to 1.*m:add\/2/],
     [(call, next) => next({ ...call, args: [1, 2, 3] }), /number of args from 2 to 3/],
-    [(call, next) => next({ ...call, function: 'fail' }), /another function than m:add\/2/],
-    [(call, next) => next({ ...call, module: 'n' }), /another function than m:add\/2/],
+    [(call, next) => next({ ...call, function: 'fail' }), /redirect a call from m:add\/2/],
+    [(call, next) => next({ ...call, module: 'n' }), /redirect a call from m:add\/2/],
     [(_call, next) => next(undefined as never), /'next' takes the call/],
     [(call, next) => next({ ...call, args: 'ab' as never }), /'args' .* takes an array/],
     [(call, next) => next({ ...call, metadata: {} as never }), /'metadata' .* takes a Map/],
@@ -156,8 +156,8 @@ test('a client interceptor that passes something wrong to next learns of it', as
   const server = await serve(t, modules);
   const cases: [Interceptor, RegExp][] = [
     [(_call, next) => next(undefined as never), /'next' takes the call/],
-    [(call, next) => next({ ...call, module: 7 as never }), /the module's name is a string/],
-    [(call, next) => next({ ...call, function: '' }), /function's name has 1 to 255/],
+    [(call, next) => next({ ...call, module: 7 as never }), /the module's name must be a string/],
+    [(call, next) => next({ ...call, function: '' }), /function's name must have 1 to 255/],
     [(call, next) => next({ ...call, args: {} as never }), /'args' .* takes an array/],
     [(call, next) => next({ ...call, signal: 1 as never }), /'signal' takes an AbortSignal/],
     [(call, next) => next({ ...call, deadline: 5 as never }), /'deadline' takes a Date/],

@@ -38,7 +38,7 @@ test('a call with a wrong number of arguments says which numbers there are', asy
     ['one', 2, 'it takes 1 argument'],
     ['some', 3, 'it takes 1, 2 or 4 arguments'],
     ['two', 1, 'it takes 0 or 255 arguments'],
-    ['many', 1, 'it takes 0 to 32 arguments, but not all numbers between'],
+    ['many', 1, 'it takes 0 to 32 arguments, but not every number between'],
     ['sixteen', 16, 'it takes 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 or 15 arguments'],
     ['missing', 1, undefined],
   ] as const) {
@@ -47,7 +47,7 @@ test('a call with a wrong number of arguments says which numbers there are', asy
     const end = detail ?? 'is the function exposed there, with this number of arguments?';
     t.is(
       error.message,
-      `the server refused the call of m:${fn}/${args}: 404 not_found: function_not_found: ${end}`,
+      `the server refused the call to m:${fn}/${args}: 404 not_found: function_not_found: ${end}`,
     );
     t.is('detail' in error, detail !== undefined);
   }
@@ -77,18 +77,18 @@ test('413 names the limit and both sizes', async (t) => {
     },
   );
   const client = connect(t, server);
-  const limit = 'maxEncodedArgsSize of the server is 1000 bytes';
+  const limit = "the server's maxEncodedArgsSize is 1000 bytes";
   // The term has 12 bytes besides the text.
   t.is(await client.call('m', 'size', ['x'.repeat(988)], { compressionThreshold: Infinity }), 988);
   const plain = client.call('m', 'size', ['x'.repeat(989)], { compressionThreshold: Infinity });
   const over = await refusal(t, plain);
   t.like(over, { status: 'payload_too_large', reason: '' });
-  t.is(over.detail, `the arguments have 1001 bytes, and ${limit}`);
+  t.is(over.detail, `the arguments have 1001 bytes, but ${limit}`);
   t.true(over.message.endsWith(`: 413 payload_too_large: ${over.detail}`));
   const inflated = await refusal(t, client.call('m', 'size', ['x'.repeat(100_000)]));
   t.regex(
     inflated.detail!,
-    new RegExp(`^the arguments have 1000[0-9]{2} bytes \\([0-9]+ gzipped\\), and ${limit}$`),
+    new RegExp(`^the arguments have 1000[0-9]{2} bytes \\([0-9]+ gzipped\\), but ${limit}$`),
   );
   const noise = Array.from({ length: 5000 }, (_, index) => (index * 7919) % 10_007);
   const compressed = await refusal(t, client.call('m', 'size', [noise]));
@@ -141,7 +141,7 @@ test('a wrong secret says so first', async (t) => {
   t.true(error instanceof ResponseAuthenticationError);
   t.regex(
     error.message,
-    /^the secrets of client and server differ, most likely: .*invalid_signature/,
+    /^most likely, the secrets of client and server differ: .*invalid_signature/,
   );
 });
 

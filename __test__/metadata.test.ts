@@ -138,7 +138,7 @@ test('what cannot be metadata is an OptionError', async (t) => {
     [{ tenant: 1 }, /takes strings; 'tenant' is 1/],
     [{ tenant: undefined }, /takes strings; 'tenant' is undefined/],
     [{ tenant: Buffer.from('acme') }, /takes strings; 'tenant'/],
-    [{ tenant: '\ud800' }, /lone surrogates, which 'tenant' has/],
+    [{ tenant: '\ud800' }, /lone surrogates, but the value of 'tenant' has one/],
     [new Map([[1, 'x']]), /malformed name, 1/],
     ...['', 'Tenant', 'a b', 'a:b', 'a\nb', 'é', 'a,b', '"a"'].map((name): [unknown, RegExp] => [
       { [name]: 'x' },

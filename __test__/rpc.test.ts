@@ -90,7 +90,7 @@ test('arity chooses the function, and unknown ones are not found', async (t) => 
   ] as const) {
     const error = await t.throwsAsync(client.call(module, fn, args), { instanceOf: RemoteError });
     t.like(error, { status, httpStatus, reason, code: 'ERR_BACKWATER_REMOTE' });
-    t.true(error!.message.includes(`the call of ${module}:${fn}/${args.length}: ${httpStatus}`));
+    t.true(error!.message.includes(`the call to ${module}:${fn}/${args.length}: ${httpStatus}`));
   }
 });
 

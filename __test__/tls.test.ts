@@ -372,7 +372,7 @@ test('with clientCa, health needs no client certificate, and calls still do', as
   t.is(error!.unverified!.status, 403);
   t.regex(
     error!.message,
-    /^the server wants a client certificate \(options tls\.cert and tls\.key\)/,
+    /^most likely, the server requires a client certificate \(options tls\.cert and tls\.key\)/,
   );
   t.is(server.stats().calls, 0);
   t.is(await connect(t, server, { tls: { ca, ...alice } }).call('m', 'echo', [1]), 1);
@@ -669,14 +669,14 @@ const clientErrors: readonly [tls: object | null | string, option: string, messa
   [{ ca: [] }, 'tls.ca', /takes/],
   [{ ca: '' }, 'tls.ca', /takes/],
   [{ ca: '/no/such/file' }, 'tls.ca', /'\/no\/such\/file' cannot be read \(ENOENT\)/],
-  [{ ca: good.key }, 'tls.ca', /BEGIN CERTIFICATE.*private key only/],
+  [{ ca: good.key }, 'tls.ca', /BEGIN CERTIFICATE.*only a private key/],
   [{ ca: Buffer.from('no PEM') }, 'tls.ca', /at least one/],
   [{ ca: damaged }, 'tls.ca', /not base64/],
   [{ ca: text(ca).replace('-----END', '') }, 'tls.ca', /END/],
   [{ cert: good.cert }, 'tls.key', /must be given with 'tls\.cert'/],
   [{ key: good.key }, 'tls.cert', /must be given with 'tls\.key'/],
-  [{ cert: good.cert, key: alice.key }, 'tls.key', /another one/],
-  [{ cert: good.cert, key: good.cert }, 'tls.key', /certificates only/],
+  [{ cert: good.cert, key: alice.key }, 'tls.key', /does not belong/],
+  [{ cert: good.cert, key: good.cert }, 'tls.key', /only certificates/],
   [{ cert: good.cert, key: encrypted }, 'tls.key', /not encrypted.*openssl pkey/],
   [{ cert: good.cert, key: Buffer.from('x') }, 'tls.key', /BEGIN PRIVATE KEY/],
   [{ servername: 'a b' }, 'tls.servername', /takes/],

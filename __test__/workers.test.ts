@@ -252,7 +252,7 @@ test('modules that are none are refused as in the main thread', async (t) => {
   const error = await failed(startClearServer(secret, url, { port: 0, workers: 1 }));
   t.true(error instanceof OptionError, String(error));
   t.is((error as OptionError).option, 'modules.n');
-  t.regex((error as Error).message, /modules\.n: a module is an object of functions, not 5/);
+  t.regex((error as Error).message, /modules\.n: a module must be an object of functions, not 5/);
 });
 
 test('all workers must have the same exports', async (t) => {

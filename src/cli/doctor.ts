@@ -25,7 +25,7 @@ export const doctor: Command = {
   summary: 'Find out why calls to a server fail',
   usage: 'URL [OPTIONS]',
   details: [
-    'Resolves the name, connects by TCP and TLS, checks that a backwater server answers, compares the clocks, and makes a signed call to a function that does not exist. Reports which step fails, why, and what to do. The exit status is the same as for `backwater call`.',
+    'Resolves the name, connects over TCP and TLS, checks that a backwater server answers, compares the clocks, and makes a signed call to a function that does not exist. Reports which step fails, why, and what to do. The exit status is the same as for `backwater call`.',
     '--connect-timeout limits each step up to TLS, --recv-timeout each later step, and --timeout any step.',
   ],
   flags: {},
@@ -67,7 +67,8 @@ const CLOCK_TOLERANCE = 5;
 const DAY = 86_400_000;
 
 const ANOTHER_SERVER = 'check the port: a proxy or another server may be using it';
-const CLIENT_CERTIFICATE = 'pass a client certificate by --cert and --key: the server requires one';
+const CLIENT_CERTIFICATE =
+  'pass a client certificate with --cert and --key: the server requires one';
 
 class Examination {
   readonly #endpoint: Endpoint;
@@ -311,7 +312,7 @@ class Examination {
       const advice =
         error instanceof ConnectError || error instanceof ConnectionLostError
           ? 'try again, or check the log of the server: the previous steps succeeded'
-          : 'look the error up in docs/errors.md';
+          : 'look up the error in docs/errors.md';
       throw new Failed(messageOf(error, false), advice, statusOf(error), { cause: error });
     }
   }
@@ -404,7 +405,7 @@ function refusalAdvice(reason: string): string {
     case 'wrong_audience':
       return 'the server requires its name: use --audience NAME';
     case 'stale_request':
-      return 'the clocks of client and server differ: synchronize them by NTP';
+      return 'the clocks of client and server differ: synchronize them with NTP';
     default:
       return 'the server refuses calls: check its log';
   }
@@ -428,11 +429,11 @@ function tlsAdvice(code: string): string {
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_GET_ISSUER_CERT':
-      return 'pass the issuing authority by --ca PATH, or make the server send the whole chain';
+      return 'pass the certificate of the issuing authority with --ca PATH, or make the server send the whole chain';
     case 'CERT_HAS_EXPIRED':
       return "renew the server's certificate, or correct the clock of this machine";
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return 'use a name of the certificate in the URL, or pass it by --servername';
+      return 'use a name from the certificate in the URL, or pass it with --servername';
     case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
     case 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE':
       return CLIENT_CERTIFICATE;

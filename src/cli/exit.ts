@@ -34,13 +34,14 @@ export const EXIT_MEANINGS: Readonly<Record<(typeof EXIT)[keyof typeof EXIT], st
   [EXIT.ok]: 'success',
   [EXIT.exception]: 'the function raised an exception',
   [EXIT.usage]: 'wrong command line, argument, file or secret, or output that cannot be written',
-  [EXIT.refused]: 'the server refused the call: the function does not exist, for example',
+  [EXIT.refused]: 'the server refused the call, for example because the function does not exist',
   [EXIT.connect]: 'no connection, or the connection broke',
   [EXIT.timeout]: 'timeout',
   [EXIT.authentication]: 'the answer is not authentic: usually, the secrets differ',
   [EXIT.response]:
     'the answer is authentic but cannot be read, or the input of decode is not a term',
-  [EXIT.addon]: 'the native addon cannot be loaded: no binary for this platform, for example',
+  [EXIT.addon]:
+    'the native addon cannot be loaded, for example because this platform has no binary',
   [EXIT.internal]: 'a bug in this program: please report it with the output of --verbose',
 };
 

@@ -14,7 +14,7 @@ export function readInput(path: string, what: string): Buffer {
   if (path === '-') {
     if (stdinIs !== undefined) {
       throw new UsageError(
-        `stdin can be read only once: it is ${stdinIs} already, so read ${what} from a file`,
+        `stdin can be read only once: it already holds ${stdinIs}, so read ${what} from a file`,
       );
     }
     stdinIs = what;

@@ -122,7 +122,7 @@ function serverOf(source: Source): ServerAddress | undefined {
 }
 
 function noOptions(given: unknown): OptionError {
-  const options = 'the options of a client are an object { url, secret, … }';
+  const options = 'the options of a client must be an object { url, secret, … }';
   return new OptionError(`${options}, not ${kindOf(given)}`, { option: 'options' });
 }
 

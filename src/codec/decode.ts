@@ -19,7 +19,7 @@ import { decodeBytes } from './decoder.js';
  */
 export function decode(bytes: Uint8Array, options?: DecodeOptions): Term {
   if (!types.isUint8Array(bytes)) {
-    throw new TermError('decode takes a Uint8Array that holds a term in external form');
+    throw new TermError('decode takes a Uint8Array with a term in the external term format');
   }
   return decodeBytes(bytes, decodeOptions(options)) as Term;
 }

@@ -226,7 +226,7 @@ export class QueueFullError extends BackwaterError {
     const { limit, option = 'maxQueuedCalls', ...options } = ownProperties(fields);
     super(
       option === 'maxQueuedCalls'
-        ? `all connections are busy and ${limit} calls wait for one already (options maxConnections and maxQueuedCalls)`
+        ? `all connections are busy and ${limit} calls already wait for one (options maxConnections and maxQueuedCalls)`
         : `the arguments of the calls in flight would take more than ${limit} bytes (option maxBytesInFlight)`,
       options,
     );
@@ -261,7 +261,7 @@ export interface RemoteErrorFields extends ErrorOptions {
 function hintOf(httpStatus: number, reason: string): string {
   if (httpStatus === 403 && reason === '') return ': is the module exposed there?';
   if (httpStatus === 403 && reason === 'caller_not_allowed') {
-    return ": do the 'callers' of the module there name the owner of this secret?";
+    return ": do the module's 'callers' include the owner of this secret?";
   }
   if (httpStatus === 404 && reason === 'function_not_found') {
     return ': is the function exposed there, with this number of arguments?';
@@ -289,7 +289,7 @@ export class RemoteError extends BackwaterError {
     const { call, detail, ...options } = ownProperties(fields);
     const status = statusOf(httpStatus);
     const name = status === httpStatus ? `${status}` : `${httpStatus} ${status}`;
-    const what = call === undefined ? 'the call' : `the call of ${excerpt(call)}`;
+    const what = call === undefined ? 'the call' : `the call to ${excerpt(call)}`;
     const known = detail === undefined ? '' : `: ${excerpt(detail)}`;
     const hint = known !== '' || call === undefined ? known : hintOf(httpStatus, reason);
     const text = reason === '' ? '' : `: ${excerpt(reason)}`;
@@ -405,8 +405,7 @@ const hopByHop: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
-const REMOVED_BY_PROXY =
-  ': the server signed a header that concerns one hop only, and a proxy has removed it';
+const REMOVED_BY_PROXY = ': the server signed a hop-by-hop header, which a proxy has removed';
 
 /** Fields of a {@link ResponseAuthenticationError}. */
 export interface ResponseAuthenticationFields extends ErrorOptions {
@@ -456,12 +455,12 @@ function authenticationMessage(
   const said = body === '' ? '' : ` ${JSON.stringify(truncate(body, 200))}`;
   const claim = `${what}; unverified, it says ${status}${said}`;
   if (status === 401 && body === 'invalid_signature') {
-    return `the secrets of client and server differ, most likely: ${claim}`;
+    return `most likely, the secrets of client and server differ: ${claim}`;
   }
   if (status === 403 && body === 'client_certificate_required') {
-    return `the server wants a client certificate (options tls.cert and tls.key), most likely: ${claim}`;
+    return `most likely, the server requires a client certificate (options tls.cert and tls.key): ${claim}`;
   }
-  return status === 401 ? `${claim}: is the secret the same on both sides?` : claim;
+  return status === 401 ? `${claim}; is the secret the same on both sides?` : claim;
 }
 
 /** Why an authentic response, or HTTP itself (`invalid_http`), cannot be understood. */

@@ -129,7 +129,7 @@ export function decodeResponse<T = Term>(
   const { secret, requestId } = ownProperties(context);
   const secrets = parseSecrets(secret);
   if (typeof requestId !== 'string') {
-    throw new OptionError('requestId is the string that encodeRequest returned', {
+    throw new OptionError('requestId must be the string that encodeRequest returned', {
       option: 'requestId',
     });
   }
@@ -186,7 +186,7 @@ function explainInflated(failure: unknown, { headers, body }: ParsedResponse): u
   );
   if (!isDigest || !packed || (body[0] === 0x1f && body[1] === 0x8b)) return failure;
   const advice =
-    'the HTTP client has decompressed the body, and the signature covers it as it was sent: ' +
+    'the HTTP client has decompressed the body, but the signature covers the compressed bytes: ' +
     "call encodeRequest with acceptEncoding 'identity'";
   return new ResponseAuthenticationError(failure.reason, {
     unverified: failure.unverified,

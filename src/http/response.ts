@@ -26,7 +26,7 @@ export function parseResponse(response: HttpResponse): ParsedResponse {
   }
   const { status, headers, body } = response;
   if (!Number.isInteger(status) || status < 100 || status > 999) {
-    throw refuse('.status', `a whole number from 100 to 999, not ${display(status)}`);
+    throw refuse('.status', `an integer from 100 to 999, not ${display(status)}`);
   }
   return { status, headers: parseHeaders(headers), body: parseBody(body) };
 }
@@ -50,7 +50,7 @@ function parsePair(pair: readonly [string, string]): [string, string] {
     throw refuse('.headers', `pairs of a name and a value, not ${display(pair)}`);
   }
   if (typeof value !== 'string') {
-    throw refuse('.headers', `strings as values, and ${display(name)} is ${display(value)}`);
+    throw refuse('.headers', `strings as values, but ${display(name)} is ${display(value)}`);
   }
   return [name, value];
 }

@@ -88,12 +88,12 @@ function entriesOf(input: unknown): [unknown, unknown][] {
 function checkName(name: unknown): asserts name is string {
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw refused(
-      `has a malformed name, ${inspectBriefly(name, 100)}: names are of a-z, 0-9 and !#$%&'*+-.^_\`|~`,
+      `has a malformed name, ${inspectBriefly(name, 100)}: names consist of a-z, 0-9 and !#$%&'*+-.^_\`|~`,
     );
   }
   if (RESERVED.test(name)) {
     throw refused(
-      `has a reserved name, '${name}': traces and this library have headers of their own`,
+      `has a reserved name, '${name}': traces and this library use it for headers of their own`,
     );
   }
 }
@@ -102,7 +102,8 @@ function checkValue(name: string, value: unknown): asserts value is string {
   if (typeof value !== 'string') {
     throw refused(`takes strings; '${name}' is ${inspectBriefly(value, 100)}`);
   }
-  if (!value.isWellFormed()) throw refused(`takes no lone surrogates, which '${name}' has`);
+  if (!value.isWellFormed())
+    throw refused(`takes no lone surrogates, but the value of '${name}' has one`);
 }
 
 function encode(entries: ReadonlyMap<string, string>): string {
@@ -120,7 +121,7 @@ function encode(entries: ReadonlyMap<string, string>): string {
   if (names > MAX_NAMES) throw refused(`has names of ${names} bytes, more than ${MAX_NAMES}`);
   if (size > MAX_SIZE) {
     throw refused(
-      `has ${size} bytes, more than ${MAX_SIZE}; all but visible ASCII takes three bytes for each byte of UTF-8`,
+      `has ${size} bytes, more than ${MAX_SIZE}; characters other than visible ASCII take three bytes for each byte of UTF-8`,
     );
   }
   return parts.join('\0');

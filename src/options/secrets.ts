@@ -41,7 +41,7 @@ function warnOfShort(length: number, option: string): void {
   if (warned || length >= ADVISED_LENGTH) return;
   warned = true;
   process.emitWarning(
-    `${option} has ${length} bytes: whoever sees a signed message may guess a secret of fewer than ` +
+    `${option} has ${length} bytes: anyone who sees a signed message may guess a secret of fewer than ` +
       `${ADVISED_LENGTH}; use crypto.randomBytes(${ADVISED_LENGTH}).toString('base64')`,
     { type: 'BackwaterWarning', code: 'BACKWATER_SHORT_SECRET' },
   );

@@ -64,7 +64,7 @@ function entriesOf(input: unknown, subject: string): [string, unknown][] {
   if (input === undefined || input === null) return [];
   if (typeof input !== 'object' || Array.isArray(input)) {
     throw new OptionError(
-      `the options of ${subject} are an object, not ${inspectBriefly(input, 100)}`,
+      `the options of ${subject} must be an object, not ${inspectBriefly(input, 100)}`,
       { option: 'options' },
     );
   }

@@ -117,8 +117,8 @@ function readCertificate(
   { cert, key }: { cert?: Pem | readonly Pem[] | undefined; key?: Pem | undefined },
   prefix: string,
 ): { cert: string; key: string } {
-  if (cert === undefined) throw refuse(`${prefix}cert`, `takes ${pems.takes}, and must be given`);
-  if (key === undefined) throw refuse(`${prefix}key`, `takes ${PEM}, and must be given`);
+  if (cert === undefined) throw refuse(`${prefix}cert`, `is required: ${pems.takes}`);
+  if (key === undefined) throw refuse(`${prefix}key`, `is required: ${PEM}`);
   return { cert: textOf(cert, `${prefix}cert`), key: textOf(key, `${prefix}key`) };
 }
 
@@ -132,10 +132,7 @@ export function tlsClientOptions(input: unknown): NativeTlsClient {
     throw refuse('tls.cert', "must be given with 'tls.key'");
   if (dangerouslyAcceptAnyCertificate) {
     if (ca !== undefined) {
-      throw refuse(
-        'tls.dangerouslyAcceptAnyCertificate',
-        "cannot be true when 'tls.ca' says whom to trust",
-      );
+      throw refuse('tls.dangerouslyAcceptAnyCertificate', "cannot be true when 'tls.ca' is given");
     }
     warnOnce();
   }

@@ -284,7 +284,7 @@ class ResolveError extends BackwaterError {
 function reasonOf(error: unknown): string {
   if (typeof error === 'string') return error;
   if (codeOf(error) === 'ERR_ACCESS_DENIED') {
-    return 'beside --permission, Node needs --allow-net to look up names';
+    return 'with --permission, Node also needs --allow-net to look up names';
   }
   const known = CODES.get(codeOf(error));
   if (known !== undefined) return known;

@@ -60,12 +60,12 @@ export function parseResolved(found: unknown): readonly Target[] {
     found === null ||
     typeof (found as Partial<Iterable<unknown>>)[Symbol.iterator] !== 'function'
   ) {
-    throw refuse(`as a function gives a list of servers, not ${inspectBriefly(found, 100)}`);
+    throw refuse(`as a function must return a list of servers, not ${inspectBriefly(found, 100)}`);
   }
   const targets: Target[] = [];
   for (const each of found as Iterable<unknown>) {
     if (targets.length === MAX_TARGETS) {
-      throw refuse(`as a function gives at most ${MAX_TARGETS} servers`);
+      throw refuse(`as a function may return at most ${MAX_TARGETS} servers`);
     }
     targets.push(isAddress(each) ? fromAddress(each) : parseTarget(each));
   }
@@ -104,7 +104,7 @@ function serviceName(name: string, rest: string): string {
     throw refuse("cannot have a user or a password: calls are signed with the option 'secret'");
   }
   if (name.includes(':')) {
-    throw refuse('cannot have a port with srv+http and srv+https: the SRV records have it');
+    throw refuse('cannot have a port with srv+http and srv+https: it comes from the SRV records');
   }
   if (!['', '/', '/backwater/1', '/backwater/1/'].includes(rest)) {
     throw refuse('cannot have a path, a query or a fragment with srv+http and srv+https');
@@ -122,7 +122,7 @@ function isAddress(value: unknown): value is EndpointAddress {
 
 function fromAddress({ host, port, weight = 1 }: EndpointAddress): Target {
   if (typeof host !== 'string' || !Number.isInteger(port)) {
-    throw refuse('as a function gives servers with host, a string, and port, an integer');
+    throw refuse('as a function must return servers with a string as host and an integer as port');
   }
   if (!Number.isInteger(weight) || weight < 1 || weight > 65535) {
     throw refuse(`takes weights from 1 to 65535, not ${inspectBriefly(weight, 100)}`);

@@ -13,15 +13,18 @@ export function checkModule(
   subject: string,
 ): asserts value is object {
   if (types.isPromise(value)) {
-    throw new OptionError(`${option}: ${subject} is an object, not a promise: await the import`, {
-      option,
-    });
+    throw new OptionError(
+      `${option}: ${subject} must be an object, not a promise: await the import`,
+      {
+        option,
+      },
+    );
   }
   const suitable =
     isObject(value) && !Array.isArray(value) && !types.isMap(value) && !types.isSet(value);
   if (!suitable) {
     const given = inspectBriefly(value, 100);
-    throw new OptionError(`${option}: ${subject} is an object of functions, not ${given}`, {
+    throw new OptionError(`${option}: ${subject} must be an object of functions, not ${given}`, {
       option,
     });
   }
@@ -34,12 +37,12 @@ export function checkFunction(
 ): asserts value is (...args: never[]) => unknown {
   if (typeof value !== 'function') {
     const given = inspectBriefly(value, 100);
-    throw new OptionError(`${option}: ${subject} is a function, not ${given}`, { option });
+    throw new OptionError(`${option}: ${subject} must be a function, not ${given}`, { option });
   }
   if (isClass(value)) {
     throw new OptionError(
-      `${option}: ${subject} is a function, not a class, which cannot be called without new: ` +
-        'expose an instance, or name the functions by expose(module, { exports: [...] })',
+      `${option}: ${subject} must be a function, not a class, which cannot be called without new: ` +
+        'expose an instance, or name the functions with expose(module, { exports: [...] })',
       { option },
     );
   }
@@ -59,7 +62,7 @@ export function checkArity(
     typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_ARITY;
   if (!valid) {
     throw new OptionError(
-      `${subject} is an integer from 0 to ${MAX_ARITY}, not ${inspectBriefly(value, 100)}`,
+      `${subject} must be an integer from 0 to ${MAX_ARITY}, not ${inspectBriefly(value, 100)}`,
       { option },
     );
   }
@@ -77,7 +80,7 @@ export function checkName(
     (value.length <= MAX_NAME_LENGTH || Array.from(value).length <= MAX_NAME_LENGTH);
   if (!valid) {
     throw new OptionError(
-      `${option}: the name of ${subject} is a string of 1 to ${MAX_NAME_LENGTH} characters ` +
+      `${option}: the name of ${subject} must be a string of 1 to ${MAX_NAME_LENGTH} characters ` +
         `without lone surrogates, not ${inspectBriefly(value, 100)}`,
       { option },
     );
@@ -88,7 +91,7 @@ export function checkName(
 export function checkOptions(options: unknown, known: readonly [string, ...string[]]): object {
   if (!isObject(options)) {
     throw new OptionError(
-      `the options are an object with ${known[0]}, not ${inspectBriefly(options)}`,
+      `the options must be an object with ${known[0]}, not ${inspectBriefly(options)}`,
       { option: known[0] },
     );
   }

@@ -144,9 +144,9 @@ export function expose<
   Module extends object,
   Name extends FunctionName<Module> = FunctionName<Module>,
 >(module: Module, options: ExposeOptions<Name>): ExposedModule<Pick<Module, Name>> {
-  checkModule(module, 'module', 'what expose takes');
+  checkModule(module, 'module', 'the argument of expose');
   if (Object.hasOwn(module, EXPOSED)) {
-    throw new OptionError('module: it has been exposed already', { option: 'module' });
+    throw new OptionError('module: it is already exposed', { option: 'module' });
   }
   const given = checkOptions(options, ['exports', 'callers']) as Record<string, unknown>;
   const callers = given['callers'] === undefined ? undefined : callersOf(given['callers']);
@@ -214,7 +214,7 @@ function exposeFunction<Fn extends AnyFunction>(
   options: ExposeFunctionOptions & { readonly args?: undefined },
 ): Fn & ExposedAs<Fn>;
 function exposeFunction(fn: AnyFunction, options: object): AnyFunction {
-  checkFunction(fn, 'fn', 'what expose.fn takes');
+  checkFunction(fn, 'fn', 'the argument of expose.fn');
   const given = checkOptions(options, ['arity', 'context', 'binaries', 'args']);
   const { context = false, args: schema } = given as Record<string, unknown>;
   if (typeof context !== 'boolean') {
@@ -312,7 +312,7 @@ function readMark<Mark>(
   const fields = isObject(found) ? Object.keys(found) : [];
   if (fields.length !== known.length || !known.every((field) => fields.includes(field))) {
     throw new OptionError(
-      `${option}: another version of backwater has exposed it in a way that this version does not ` +
+      `${option}: it was exposed by another version of backwater, in a way that this version does not ` +
         'understand: use the same version for expose and for the server',
       { option },
     );

@@ -66,11 +66,11 @@ type ModuleProblem<Module, Encoders> =
     : Module extends ExposedModule<infer Functions>
       ? FunctionProblem<Functions, keyof Functions, Encoders>
       : Module extends (...args: never[]) => unknown
-        ? 'a module is an object of functions, not a function'
+        ? 'a module must be an object of functions, not a function'
         : Module extends PromiseLike<unknown>
-          ? 'a module is an object of functions, not a promise: await the import'
+          ? 'a module must be an object of functions, not a promise: await the import'
           : Module extends readonly unknown[] | ReadonlyMap<never, unknown> | ReadonlySet<never>
-            ? 'a module is an object of functions'
+            ? 'a module must be an object of functions'
             : Demanded<{
                 readonly [Name in keyof Module & string]: Demand<
                   FunctionProblem<Module, Name, Encoders>
@@ -92,7 +92,7 @@ type FunctionProblem<Module, Name extends keyof Module, Encoders> = Name extends
             ? never
             : IsConstant<Module[Name]> extends true
               ? never
-              : 'a property of a module is a function: name the functions by expose(module, { exports: [...] })'
+              : 'every property of a module must be a function: name the functions with expose(module, { exports: [...] })'
   : never;
 
 type IsConstant<Type> = [Type] extends [null | undefined]

@@ -41,7 +41,7 @@ async function invoke(
   if (call.module !== module || call.function !== name) {
     const given = inspectBriefly(`${call.module}:${call.function}`, 100);
     throw refused(
-      `an interceptor of a server cannot call another function than ${module}:${name}/${arity}, such as ${given}`,
+      `an interceptor of a server cannot redirect a call from ${module}:${name}/${arity} to ${given}`,
     );
   }
   if (call.args.length !== arity) {

@@ -86,9 +86,12 @@ export function createRegistry(modules: Modules): Registry {
 function moduleEntries(modules: unknown): [string, unknown][] {
   if (types.isMap(modules)) return Array.from(modules) as [string, unknown][];
   if (!isObject(modules) || Array.isArray(modules)) {
-    throw new OptionError(`modules are an object or a Map, not ${inspectBriefly(modules, 100)}`, {
-      option: 'modules',
-    });
+    throw new OptionError(
+      `modules must be an object or a Map, not ${inspectBriefly(modules, 100)}`,
+      {
+        option: 'modules',
+      },
+    );
   }
   return ownEntries(modules, 'modules');
 }
@@ -107,7 +110,7 @@ function functionsOf(value: unknown, option: string): FunctionEntry[] {
     return exposed.exports.flatMap((name) => {
       const place = `${option}.${truncatedName(name)}`;
       const fn = namedProperty(module, name, place);
-      checkFunction(fn, place, 'what a module exposes');
+      checkFunction(fn, place, 'an exposed property');
       return entriesOfFunction(name, fn, place).map((entry) => bound(entry, module));
     });
   }
@@ -118,7 +121,7 @@ function functionsOf(value: unknown, option: string): FunctionEntry[] {
     if (isLoose && (typeof fn !== 'function' || isClass(fn))) return [];
     const place = `${option}.${truncatedName(name)}`;
     checkName(name, place, 'a function');
-    checkFunction(fn, place, 'what a module exposes');
+    checkFunction(fn, place, 'an exposed property');
     return entriesOfFunction(name, fn, place);
   });
 }
@@ -205,7 +208,7 @@ function prototypesOf(object: object): object[] {
 function valueOf(property: PropertyDescriptor | undefined, place: string): unknown {
   if (property !== undefined && Object.hasOwn(property, 'value')) return property.value;
   throw new OptionError(
-    `${place}: the property is a getter, which is not called: make it a value`,
+    `${place}: the property is a getter, which is never called: make it a value`,
     { option: place },
   );
 }

@@ -64,7 +64,7 @@ export function checkSchema(value: unknown): asserts value is ArgsSchema {
     attempt(() => standard!.version === 1 && typeof standard!.validate === 'function') === true;
   if (suitable) return;
   throw new OptionError(
-    `option 'args' takes a Standard Schema of the list of arguments, such as z.tuple([z.string()]), not ${inspectBriefly(value, 100)}`,
+    `option 'args' takes a Standard Schema for the list of arguments, such as z.tuple([z.string()]), not ${inspectBriefly(value, 100)}`,
     { option: 'args' },
   );
 }
@@ -105,7 +105,7 @@ function valueOf(result: SchemaResult<readonly unknown[]>): readonly unknown[] {
   }
   if (Array.isArray(result.value)) return result.value;
   const given = inspectBriefly(result.value, 100);
-  throw new TypeError(`the schema of the arguments has to make a list of them, not ${given}`);
+  throw new TypeError(`the schema of the arguments must output a list, not ${given}`);
 }
 
 const MAX_ISSUES = 50;

@@ -147,7 +147,7 @@ function warnOfExposure({ host, replayProtection }: ServerSettings, { port }: Se
   hasWarned = true;
   process.emitWarning(
     `a server without TLS and without replay protection listens on all interfaces, ${addressText(host, port)}: ` +
-      'whoever can read its network can repeat the calls of others. Set host to the address of a private network ' +
+      'anyone who can read its traffic can repeat calls. Set host to the address of a private network ' +
       "or '127.0.0.1', set replayProtection, or use startTlsServer",
     { type: 'BackwaterWarning', code: 'BACKWATER_PUBLIC_SERVER' },
   );

@@ -74,7 +74,7 @@ impl Clients {
     pub(crate) fn call(self: &Arc<Self>, job: Job) {
         let id = job.id();
         let Some((client, request)) = self.request(job) else {
-            let failure = Failure::internal("a call that cannot be read");
+            let failure = Failure::internal("a bug in this library: a call cannot be read");
             self.events.push(Event::failure(id, failure));
             return;
         };

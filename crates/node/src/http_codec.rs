@@ -61,7 +61,7 @@ pub(crate) fn encode_request(
         text => match call_headers(text) {
             Some(headers) => Some(headers),
             None => {
-                let message = "'options.metadata' cannot stand in a request";
+                let message = "'options.metadata' cannot be sent as HTTP headers";
                 return Ok(Either::B(Failure::option("options.metadata", message)));
             }
         },
@@ -98,7 +98,7 @@ pub(crate) fn decode_response(
     let headers = header_map(&options.headers)?;
     let id = STANDARD.decode(&options.request_id).ok().and_then(|id| id.try_into().ok());
     let id: [u8; 16] = id.ok_or_else(|| {
-        Failure::option("requestId", "requestId is the string that encodeRequest returned")
+        Failure::option("requestId", "requestId must be the string that encodeRequest returned")
     })?;
     let unauthentic =
         |failure| Failure::authentication(&failure, Unverified::new(status.as_u16(), body));
@@ -125,12 +125,13 @@ fn header_map(pairs: &[(String, String)]) -> Result<HeaderMap, Failure> {
         let value = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok());
         let (Ok(name), Some(value)) = (name, value) else {
             let shown: String = given.chars().take(100).collect();
-            let message = format!("'response.headers' has one that HTTP does not allow: {shown:?}");
+            let message =
+                format!("'response.headers' has a header that HTTP does not allow: {shown:?}");
             return Err(Failure::option("response.headers", message));
         };
-        headers
-            .try_append(name, value)
-            .map_err(|_| Failure::option("response.headers", "'response.headers' has too many"))?;
+        headers.try_append(name, value).map_err(|_| {
+            Failure::option("response.headers", "'response.headers' has too many headers")
+        })?;
     }
     Ok(headers)
 }

@@ -45,7 +45,10 @@ impl JobRunner {
             Some(JobKind::End) => self.served.end(id),
             Some(JobKind::Pull) => self.clients.pull(id),
             None => {
-                self.events.push(Event::failure(id, Failure::internal("a job of an unknown kind")));
+                self.events.push(Event::failure(
+                    id,
+                    Failure::internal("a bug in this library: a job has an unknown kind"),
+                ));
             }
         }
     }

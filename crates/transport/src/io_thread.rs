@@ -93,9 +93,9 @@ impl IoThread {
                 Err(error) => drop(report.send(Err(error))),
             }
         })?;
-        started
-            .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("the I/O thread ended at its start")))?;
+        started.recv().unwrap_or_else(|_| {
+            Err(io::Error::other("the I/O thread ended while it was starting"))
+        })?;
         let spawner = Spawner { inbox, thread: thread.thread().id() };
         Ok(Self { spawner, thread: Mutex::new(Some(thread)) })
     }

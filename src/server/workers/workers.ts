@@ -169,7 +169,7 @@ class Slot {
   async serve(server: number, table: FunctionTable): Promise<void> {
     this.#served = { server, table };
     const thread = this.#thread;
-    if (thread === undefined) return this.#replace(new Error('it has ended at its start'), 0);
+    if (thread === undefined) return this.#replace(new Error('it ended while it was starting'), 0);
     const serving = new Promise<void>((resolve) => {
       this.#port?.on('message', ({ kind }: FromWorker) => {
         if (kind === 'serving') resolve();
@@ -227,7 +227,7 @@ function startThread(options: ThreadOptions): Worker {
   const file = join(__dirname, 'worker-main.js');
   if (!existsSync(file)) {
     throw new OptionError(
-      `workers: ${file} does not exist; when backwater is part of a bundle, there are no worker threads: mark the package as external`,
+      `workers: ${file} does not exist; a bundled copy of backwater cannot start worker threads: mark the package as external`,
       { option: 'workers' },
     );
   }
@@ -235,7 +235,7 @@ function startThread(options: ThreadOptions): Worker {
     return new Worker(file, options);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error;
-    const text = 'workers: beside --permission, Node needs --allow-worker for worker threads';
+    const text = 'workers: with --permission, Node also needs --allow-worker for worker threads';
     throw new OptionError(text, { option: 'workers', cause: error });
   }
 }

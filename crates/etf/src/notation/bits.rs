@@ -229,7 +229,7 @@ fn float(
         64 => value.to_be_bytes().to_vec(),
         32 if (value as f32).is_finite() => (value as f32).to_be_bytes().to_vec(),
         32 => return Err(scanner.error("a float does not fit 32 bits", start)),
-        _ => return Err(scanner.error("a float in a binary has 32 or 64 bits", start)),
+        _ => return Err(scanner.error("a float in a binary must have 32 or 64 bits", start)),
     };
     if form.little {
         bytes.reverse();

@@ -160,7 +160,7 @@ impl Parser<'_> {
 
     fn atom(&mut self, name: &str, start: usize) -> Result<(), ParseError> {
         if name.len() > MAX_CHARS && name.chars().count() > MAX_CHARS {
-            let message = format!("an atom has at most {MAX_CHARS} characters");
+            let message = format!("an atom can have at most {MAX_CHARS} characters");
             return Err(self.scanner.error(message, start));
         }
         write::atom(&mut self.out, name.as_bytes());

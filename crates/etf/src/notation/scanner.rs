@@ -248,7 +248,9 @@ impl<'a> Scanner<'a> {
         }
         let digits: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'_').collect();
         if digits.len() > MOST_DIGITS {
-            return Err(self.error(format!("a number has at most {MOST_DIGITS} digits"), start));
+            return Err(
+                self.error(format!("a number can have at most {MOST_DIGITS} digits"), start)
+            );
         }
         Ok(digits)
     }

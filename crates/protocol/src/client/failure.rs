@@ -24,7 +24,7 @@ impl fmt::Display for EncodeFailure {
                 formatter,
                 "the encoded arguments are larger than maxEncodedArgsSize, {limit} bytes"
             ),
-            Self::Target(text) => write!(formatter, "no request can be made to {text}"),
+            Self::Target(text) => write!(formatter, "cannot make a request to {text}"),
         }
     }
 }

@@ -219,7 +219,7 @@ fn arities_in_words(arities: &[u8]) -> Option<String> {
     let (last, others) = arities.split_last()?;
     if arities.len() > MOST_ARITIES {
         let first = arities.first()?;
-        return Some(format!("it takes {first} to {last} arguments, but not all numbers between"));
+        return Some(format!("it takes {first} to {last} arguments, but not every number between"));
     }
     let others: Vec<_> = others.iter().map(u8::to_string).collect();
     let or = if others.is_empty() { "" } else { " or " };
@@ -357,7 +357,7 @@ impl<F> ExpectedBody<F> {
         let form = if self.is_compressed() { " gzipped" } else { "" };
         let limit = self.max_size;
         self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
-            "the arguments have {length} bytes{form}, and maxEncodedArgsSize of the server is {limit} bytes"
+            "the arguments have {length} bytes{form}, but the server's maxEncodedArgsSize is {limit} bytes"
         ))
     }
 
@@ -422,7 +422,7 @@ impl<F> VerifiedBody<F> {
         let claimed = gzip::claimed_size(sent, self.body.last_chunk());
         let size = if claimed > limit { claimed.to_string() } else { format!("over {limit}") };
         self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
-            "the arguments have {size} bytes ({sent} gzipped), and maxEncodedArgsSize of the server is {limit} bytes"
+            "the arguments have {size} bytes ({sent} gzipped), but the server's maxEncodedArgsSize is {limit} bytes"
         ))
     }
 

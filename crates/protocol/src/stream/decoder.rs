@@ -66,10 +66,7 @@ impl fmt::Display for FrameError {
             Self::Truncated => formatter.write_str("the body ended before the end of the stream"),
             Self::UnknownType(kind) => write!(formatter, "a frame has the unknown type {kind}"),
             Self::UnknownFlags(flags) => {
-                write!(
-                    formatter,
-                    "a frame has the flags {flags:#04x}, which its type does not have"
-                )
+                write!(formatter, "a frame has flags {flags:#04x}, which its type does not allow")
             }
             Self::Inflate(GzipError::TooLarge { limit }) => write!(
                 formatter,
@@ -85,7 +82,7 @@ impl fmt::Display for FrameError {
             }),
             Self::Decode(error) => write!(formatter, "the payload of a frame: {error}"),
             Self::CountMismatch { received, sent } => {
-                write!(formatter, "{received} items arrived, and the end of the stream says {sent}")
+                write!(formatter, "{received} items arrived, but the end of the stream says {sent}")
             }
             Self::TrailingBytes => formatter.write_str("bytes follow the end of the stream"),
         }

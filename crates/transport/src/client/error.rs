@@ -126,7 +126,7 @@ impl fmt::Display for CallError {
                 )
             }
             Self::ConnectionLost { source, .. } => {
-                write!(formatter, "the connection was lost before the response was there: {source}")
+                write!(formatter, "the connection was lost before the response arrived: {source}")
             }
             Self::Truncated { items, source } => {
                 write!(formatter, "the stream broke off after {items} items: ")?;
@@ -148,10 +148,10 @@ impl fmt::Display for CallError {
             Self::Response(failure) => write!(formatter, "{failure}"),
             Self::TooLarge { size, limit } => write!(
                 formatter,
-                "the response's body of {size} bytes or more is over maxEncodedResultSize, {limit}"
+                "the response's body of {size} bytes or more exceeds maxEncodedResultSize, {limit} bytes"
             ),
             Self::QueueFull { limit } => {
-                write!(formatter, "{limit} calls are waiting for a connection already")
+                write!(formatter, "{limit} calls already wait for a connection")
             }
             Self::Closed => formatter.write_str("the client is closed"),
             Self::Internal(message) => write!(formatter, "a bug in backwater: {message}"),

@@ -208,7 +208,7 @@ impl Source {
             Some(whole) => {
                 let never = pin!(std::future::pending::<()>());
                 match whole.run(never).await {
-                    Ok(()) => CallError::Internal("what never happens has happened".to_owned()),
+                    Ok(()) => CallError::Internal("an endless wait has ended".to_owned()),
                     Err(ran_out) => self.overdue(ran_out),
                 }
             }

@@ -135,8 +135,7 @@ fn of_certificate(error: &CertificateError) -> TlsFailure {
         ),
         _ if is_ca_as_end_entity(error) => (
             TlsReason::UnknownIssuer,
-            "it is self-signed, or an authority's, and not trusted; if it is the server's, give it in \
-             'tls.ca'",
+            "it is self-signed or an authority's, and not trusted; if you trust it, give it in 'tls.ca'",
         ),
         _ => (
             TlsReason::InvalidCertificate,

@@ -16,7 +16,7 @@ pub(super) fn certificates(
     let found =
         read.map_err(|error| fail(format!("takes certificates in PEM form: {}", said(&error))))?;
     if found.is_empty() {
-        let instead = if has_key(text) { "; this one has a private key only" } else { "" };
+        let instead = if has_key(text) { "; this text has only a private key" } else { "" };
         return Err(fail(format!(
             "takes certificates in PEM form, at least one '-----BEGIN CERTIFICATE-----'{instead}"
         )));
@@ -54,12 +54,9 @@ pub(super) fn certified_key(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>
     })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
-        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
-            Err(TlsOptionError::new(
-                "key",
-                "takes the key of the certificate in 'tls.cert', whose first certificate has another one",
-            ))
-        }
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => Err(
+            TlsOptionError::new("key", "does not belong to the first certificate in 'tls.cert'"),
+        ),
         // The peer may accept certificates that webpki refuses.
         _ => Ok(Arc::new(certified)),
     }
@@ -75,7 +72,7 @@ fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsOptionError> {
     match PrivateKeyDer::from_pem_slice(text) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) if contains(text, b"-----BEGIN CERTIFICATE-----") => {
-            fail("; this one has certificates only")
+            fail("; this text has only certificates")
         }
         Err(pem::Error::NoItemsFound) => fail(", such as '-----BEGIN PRIVATE KEY-----'"),
         Err(error) => fail(&format!(": {}", said(&error))),
@@ -100,7 +97,7 @@ fn said(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::MissingSectionEnd { .. } => "the line '-----END …-----' is missing",
         pem::Error::IllegalSectionStart { .. } => "a line '-----BEGIN …-----' is damaged",
-        pem::Error::Base64Decode(_) => "what stands between BEGIN and END is not base64",
+        pem::Error::Base64Decode(_) => "the text between BEGIN and END is not base64",
         _ => "it cannot be read",
     }
 }

@@ -33,7 +33,7 @@ impl Roots {
                 let number = index + 1;
                 TlsOptionError::new(
                     option,
-                    format!("has a certificate, number {number}, that cannot be used: {error}"),
+                    format!("has an unusable certificate, number {number}: {error}"),
                 )
             })?;
         }
