@@ -55,7 +55,7 @@ export interface Timer {
   stop(): void;
 }
 
-/** Rounds of events before other work of the event loop. */
+/** Rounds of events to handle before the event loop may do other work. */
 const ROUNDS = 4;
 /** Higher, because a worker thread takes one call at a time. */
 const WORKER_ROUNDS = 64;
@@ -208,7 +208,7 @@ class Bridge {
   beginItems(call: number, settings: EncoderSettings): OutgoingItems {
     const items = new OutgoingItems(this.#gathering, call, settings);
     this.#streams.set(call, items);
-    // A stream may go on for days.
+    // A stream may last for days.
     this.#running--;
     return items;
   }
@@ -253,7 +253,7 @@ class Bridge {
     }
   }
 
-  /** Events may be lost, and their operations would wait forever. */
+  /** Some events may be lost, and their operations would wait forever. */
   #failAll(error: unknown): void {
     try {
       const failure = BackwaterError.from(error);
@@ -284,7 +284,7 @@ class Bridge {
     const kind = words[start + EventWord.kind]!;
     const id = words[start + EventWord.id]!;
     if (kind === EVENT_CALL) {
-      // The functions called before may have taken long.
+      // The functions of earlier events may have taken long.
       const isLate = began !== undefined && now() - began > FRESH;
       if (!isLate || this.#native.isWaitedFor(id)) this.#call(id, start);
     } else if (kind === EVENT_ABANDONED) {
@@ -342,7 +342,7 @@ class Bridge {
 
 const CLASSES = { error: CLASS_ERROR, exit: CLASS_EXIT, throw: CLASS_THROW } as const;
 
-/** How long a check that callers still wait stays valid, in milliseconds. */
+/** How long a check that callers are still waiting stays valid, in milliseconds. */
 const FRESH = 2;
 const MAX_UINT32 = 2 ** 32 - 1;
 

@@ -5,18 +5,18 @@ import { runSoon } from '../platform/host.js';
 import type { NativeBridge } from '../platform/native.js';
 import { JOB_ITEMS, JOB_WORDS, JobWord } from './numbers.js';
 
-/** Limits the size of the buffers. */
+/** A batch of this size crosses at once, which limits the buffers. */
 const FLUSH_BYTES = 1024 * 1024;
 
-/** Writes a job from its first word, `job`; the other {@link JobWord}s are 0. */
+/** Fills in a job whose words begin at `job`; the other {@link JobWord}s are 0. */
 export type JobWriter = (encoder: Encoder, job: number) => void;
 
 /**
  * Jobs on their way to Rust.
  *
- * A job counts once it is complete: the next one overwrites what an error or a termination leaves behind.
- * Jobs that getters add while another one is being written go to other batches, as do all jobs after a
- * termination in the same turn.
+ * Only complete jobs count: the next one overwrites what an error or a termination leaves behind. Jobs that
+ * getters add while another one is being written go to other batches, as do all jobs after a termination in
+ * the same turn.
  */
 export class JobQueue {
   readonly #main: Batch;
@@ -48,9 +48,9 @@ export class JobQueue {
   }
 
   /**
-   * The job crosses at the end of this turn.
+   * Adds a job that crosses at the end of this turn.
    *
-   * @throws what `write` throws; nothing is added then
+   * @throws what `write` throws, without adding anything
    */
   add(kind: number, id: number, flags: number, write?: JobWriter): void {
     const batch = this.#idle ?? this.#addBatch();
@@ -58,7 +58,7 @@ export class JobQueue {
     try {
       batch.write(kind, id, flags, write);
     } finally {
-      // Later jobs have to cross after the jobs that getters have added.
+      // Later jobs must cross after the jobs that getters added.
       this.#idle ??= batch;
     }
     if (batch === this.#main && (this.isBusy || batch.isLarge)) this.flush();
@@ -117,7 +117,7 @@ export class JobQueue {
     for (const [index, bytes] of binaries.entries()) this.#native.putOutOfBand(index, bytes);
     this.#attachment.use(encoder);
     this.#native.flush(word, float, byte, binaries.length);
-    // Before any call, where V8 could terminate, and the jobs would cross twice.
+    // Before any call: if V8 terminated there, the jobs would cross twice.
     batch.word = 0;
     if (binaries.length > 0) binaries.length = 0;
     encoder.rewind();

@@ -4,9 +4,9 @@ import type { ItemBatch, JobQueue } from './job-queue.js';
 
 /** A stream's items cross at this size, or else at the end of the turn. */
 const GATHERED_BYTES = 32 * 1024;
-/** The iterator of a stream waits for this number of unsent jobs. */
+/** A stream's iterator pauses while this many jobs are unsent. */
 const MAX_UNSENT = 2;
-/** Each gathering stream has its own memory. */
+/** Limits memory, because each gathering stream has its own. */
 const MAX_GATHERING = 64;
 
 export class Gathering {
@@ -30,7 +30,7 @@ export class Gathering {
     this.#streams.delete(items);
   }
 
-  /** Taking events has dropped the request for {@link flush}. */
+  /** Schedules {@link flush} again, because taking events drops the request for it. */
   keepPromise(): void {
     if (this.#streams.size > 0) this.#flushLater();
   }

@@ -4,8 +4,8 @@ interface Entry<T> {
 }
 
 /**
- * Replaces a Map, which would copy itself every few calls: a copy in V8's old generation keeps later ones
- * alive, with their calls, until a major collection.
+ * Replaces a Map, which would copy itself every few calls. A copy in V8's old generation keeps later copies
+ * and their calls alive until a major collection.
  */
 export class PendingTable<T> {
   /** Indexed by the lowest bits of the number. The length is a power of two. */
@@ -27,7 +27,7 @@ export class PendingTable<T> {
   }
 
   set(id: number, value: T): void {
-    // An old operation may hold the place.
+    // An old operation may occupy the place.
     while (this.#size * 2 >= this.#entries.length || this.#entries[this.#placeOf(id)]) this.#grow();
     this.#entries[this.#placeOf(id)] = { id, value };
     this.#size++;

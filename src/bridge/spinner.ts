@@ -4,12 +4,12 @@ import { now, runWhenIdle } from '../platform/host.js';
 const FEW = 4;
 /** Milliseconds of other work in the turn that rule out spinning. */
 const BUSY = 0.25;
-/** Milliseconds too long that show that other threads need the CPU. */
+/** Spinning this many milliseconds too long shows that other threads need the CPU. */
 const LOST = 0.5;
 /** A failure costs as much as two successes save. */
 const MOST_CREDIT = 8;
 const COST_OF_FAILURE = 2;
-/** Chances to skip when there is no credit left. */
+/** How many chances to skip when the credit is used up. */
 const PAUSE = 256;
 
 /**
@@ -68,7 +68,7 @@ export class Spinner {
     }
     this.#planned = true;
     this.#since = this.#now();
-    // Promises and everything else that is ready go first.
+    // Promises and everything else that is ready run first.
     runWhenIdle(this.#run);
   }
 

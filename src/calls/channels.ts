@@ -3,11 +3,11 @@ import type { InterceptedCall } from './interceptor.js';
 import { isStreamOf, ObservedStream } from './streams.js';
 
 /**
- * Published by the tracing channels `backwater:call` (client) and `backwater:serve` (server), as the same
- * object for all events of a call.
+ * What the tracing channels `backwater:call` (client) and `backwater:serve` (server) publish: the same object
+ * for all events of a call.
  *
  * The first interceptor sees this object too, so a subscriber to `start` may set `trace` and `metadata`. The
- * events are the ones of `tracePromise`. For a stream, `error`, `asyncStart` and `asyncEnd` follow its end.
+ * events are as for `tracePromise`. For a stream, `error`, `asyncStart` and `asyncEnd` follow its end.
  */
 export interface TracedCall extends InterceptedCall {
   /** The result, before a server encodes it. Set from `asyncStart` on, unless the call failed or streams. */
@@ -23,7 +23,7 @@ type Channel = TracingChannel<TracedCall, TracedCall>;
 export const callChannel: Channel = tracingChannel('backwater:call');
 export const serveChannel: Channel = tracingChannel('backwater:serve');
 
-/** Early releases of Node 20 have no `hasSubscribers` of the whole channel. */
+/** Early releases of Node 20 lack `hasSubscribers` for the channel as a whole. */
 export function isTraced({ start, end, asyncStart, asyncEnd, error }: Channel): boolean {
   return (
     start.hasSubscribers ||
@@ -37,7 +37,7 @@ export function isTraced({ start, end, asyncStart, asyncEnd, error }: Channel): 
 /**
  * Unlike `tracePromise`, this keeps the asynchronous stack, so that errors get the frames of the caller.
  *
- * @param run rejects instead of throwing
+ * @param run must reject instead of throwing
  */
 export async function traceCall(
   channel: Channel,

@@ -18,14 +18,14 @@ export interface CallPeer {
 export interface CallContext {
   /**
    * Aborts when the caller hangs up (reason: an `AbortError`), when its deadline passes (a `TimeoutError`),
-   * or when the server closes the connection; not once the function has ended.
+   * or when the server closes the connection. Never aborts after the function has ended.
    */
   readonly signal: AbortSignal;
   /** When the caller gives up, if it has said so. Erlang's clients do not. */
   readonly deadline: Date | undefined;
   /** The other end of the connection. */
   readonly peer: CallPeer;
-  /** The identifier that the caller has given to the request. */
+  /** The identifier that the caller gave to the request. */
   readonly requestId: string;
   /** The name of the caller, proven by its secret; undefined if the secrets have no names. */
   readonly caller: string | undefined;

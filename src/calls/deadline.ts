@@ -8,7 +8,7 @@ import { type AbortSignalLike, isAbortSignal } from '../platform/realms.js';
 export interface ParentCall {
   /** Also aborts the call. */
   readonly signal?: AbortSignalLike | undefined;
-  /** When the call ends at the latest. */
+  /** When the call must end. */
   readonly deadline?: Date | number | undefined;
   /** @internal */
   readonly trace?: TraceHeaders | undefined;

@@ -21,8 +21,7 @@ export interface InterceptedCall {
   /** The arguments. A server's interceptor may replace them, but not change their number. */
   args: unknown[];
   /**
-   * The metadata: sent on the client when you call `next`, and on the server the function's
-   * {@link CallContext.metadata}.
+   * On a client, the metadata that `next` sends; on a server, the function's {@link CallContext.metadata}.
    */
   metadata: Map<string, string>;
   /** The W3C trace headers to send (client) or received (server). */
@@ -48,7 +47,7 @@ export interface InterceptedCall {
    * On the server, `next` resolves with an async iterable whenever the function streams.
    */
   readonly stream: boolean;
-  /** The server, if a client has only one. Client only. */
+  /** The server. Only on clients that have a single one. */
   readonly server?:
     | {
         /** The host name or address. */
@@ -122,7 +121,6 @@ function repeatable(next: Next, repeat: (call: InterceptedCall) => InterceptedCa
   };
 }
 
-/** @throws {@link OptionError} */
 function checkIntercepted(call: unknown): asserts call is InterceptedCall {
   if (typeof call !== 'object' || call === null) {
     throw refused(`'next' takes the call, as in next(call), not ${inspectBriefly(call, 100)}`);

@@ -49,7 +49,7 @@ type Step = Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
 
 export type OnStreamEnd = (items: number, failure: { readonly error: unknown } | undefined) => void;
 
-/** Reports the end of a stream once, whether its source ends, fails, or its consumer stops. */
+/** Reports once that a stream has ended, has failed, or was stopped by its consumer. */
 export class ObservedStream implements AsyncIterableIterator<unknown> {
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #onEnd: OnStreamEnd;

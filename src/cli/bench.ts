@@ -7,7 +7,6 @@ import type { Terminal } from './terminal.js';
 import { inputFlags, readArguments } from './values.js';
 import { UsageError } from './usage-error.js';
 
-/** If all of these fail, the benchmark ends. */
 const FIRST_CALLS = 10;
 const PERCENTILES = [50, 90, 95, 99, 99.9];
 

@@ -11,7 +11,7 @@ export const call: Command = {
   summary: 'Call a function and print its result',
   usage: 'URL MODULE FUNCTION [ARGUMENT...] [OPTIONS]',
   details: [
-    'Each ARGUMENT is a JSON value, or a term in Erlang syntax with --erlang. A single array is the list of all arguments, so write [[1, 2]] to call a function with one list. The argument - is read from stdin.',
+    'Each ARGUMENT is a JSON value, or a term in Erlang syntax with --erlang. A single array is taken as the list of all arguments, so write [[1, 2]] to pass one list. An argument of - is read from stdin.',
     'JSON cannot express every result: atoms become strings, tuples arrays, bytes that are not text {"base64": "..."}, and maps with other keys arrays of pairs. Use --output js, elixir or erlang for a result to paste into Node.js, iex or erl.',
     'With --stream, each item of the result is printed on a line of its own as it arrives. The function ends when the command does, for example when the reader of a pipe stops.',
     'If the function raises an exception, it is printed to stderr, and the exit status is 1.',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './usage-error.js';
 
-/** What read stdin. */
+/** What stdin has been read as. */
 let stdinIs: string | undefined;
 
 /**

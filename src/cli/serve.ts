@@ -26,7 +26,7 @@ export const serve: Command = {
   summary: 'Serve the functions of a JavaScript file',
   usage: 'FILE [OPTIONS]',
   details: [
-    'Exposes the functions that FILE exports as one module with the name of the file: string.js becomes string. If FILE exports objects instead, or a default object of objects, each of them is a module. Interceptors in an export named interceptors run around every call.',
+    'Exposes the functions that FILE exports as one module with the name of the file: string.js becomes string. If FILE exports objects instead, or a default object of objects, each of them is a module. An export named interceptors lists interceptors that run around every call.',
     'Ctrl-C stops the server after calls in flight have ended.',
   ],
   flags: {

@@ -124,7 +124,6 @@ function isTupleLike(value: readonly unknown[]): boolean {
   return Object.getOwnPropertySymbols(value).length > 0;
 }
 
-/** docs/cli.md describes the form. */
 export function jsonOf(term: unknown, indent = 0): string {
   const digits: string[] = [];
   // JSON.stringify cannot write bigints, so their digits replace marks.

@@ -1,6 +1,6 @@
 import type { AbortSignalLike } from '../platform/realms.js';
 
-/** One listener per signal, because Node warns of a leak from the eleventh on. */
+/** One listener per signal, because Node warns of a leak when a signal has more than ten. */
 const waiting = new WeakMap<AbortSignalLike, Waiting>();
 
 class Waiting {
@@ -16,7 +16,7 @@ class Waiting {
   }
 }
 
-/** `action` never throws, and the signal is not aborted yet. */
+/** `action` must not throw, and the signal must not have aborted yet. */
 export function onAbort(signal: AbortSignalLike, action: () => void): void {
   let known = waiting.get(signal);
   if (known === undefined) {

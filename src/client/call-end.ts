@@ -27,7 +27,7 @@ export function failureOf(error: Error, { module, fn, arity, settings }: MadeCal
     const call = `${module}:${fn}/${arity}`;
     return new RemoteError(error.httpStatus, error.reason, { call, detail });
   }
-  // Rust knows one limit of the whole call, whichever option it follows from.
+  // Rust knows only one limit for the whole call, whichever option sets it.
   const { bound } = settings;
   if (bound === undefined || !(error instanceof TimeoutError) || error.option !== 'timeout') {
     return error;

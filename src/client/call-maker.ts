@@ -37,7 +37,7 @@ export class CallMaker {
   #isClosed = false;
   /** Nothing more may be sent. */
   #hasEnded = false;
-  /** Unsettled intercepted calls may still send requests. */
+  /** Unsettled intercepted calls, which may still send requests. */
   #intercepted = 0;
   #onLastIntercepted: (() => void) | undefined;
 
@@ -67,7 +67,7 @@ export class CallMaker {
     this.#hasEnded = true;
   }
 
-  /** @param called the public function where the stacks of errors begin */
+  /** @param called the public function; the stacks of errors begin at its caller */
   make(
     module: string,
     fn: string,

@@ -28,7 +28,7 @@ export interface Target {
 }
 
 /**
- * Calls functions of a server, or of several equal ones, over connections that it keeps.
+ * Calls functions of a server, or of several equivalent ones, over connections that it reuses.
  *
  * @example
  * ```ts
@@ -69,15 +69,15 @@ export class Client extends ClientView {
     this.#resolver = resolver;
   }
 
-  /** Current figures of calls, servers, retries and hedges. */
+  /** Returns current statistics of calls, servers, retries and hedges. */
   stats(): ClientStats {
     return { ...this.#maker.stats, ...(this.#last ?? statsOf(this.#id, this.#resolver?.stats())) };
   }
   #last: ReturnType<typeof statsOf> | undefined;
 
   /**
-   * Changes the secrets: from now on, the first one signs and all are accepted. docs/secrets.md shows
-   * how to do so without failed calls.
+   * Replaces the secrets. From now on, the first one signs and all are accepted. docs/secrets.md shows
+   * how to rotate them without failed calls.
    *
    * @throws {@link OptionError} if a secret is invalid; {@link ClosedError} if the client is closed
    */
@@ -87,7 +87,7 @@ export class Client extends ClientView {
     environment.setClientSecrets(this.#id, parsed);
   }
 
-  /** Takes no more calls, waits for all earlier ones, and closes the connections. */
+  /** Stops accepting calls, waits for the earlier ones, and closes the connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -78,13 +78,13 @@ export abstract class Interception {
 
   protected abstract send(call: Omit<GivenCall, 'server'>): Promise<unknown>;
 
-  /** Calls `interrupt` at the abort or timeout of the call, until the returned function is called. */
+  /** Calls `interrupt` when the call aborts or times out, unless the returned function is called first. */
   protected watch(interrupt: Interrupt): () => void {
     const { signal, timeout } = this.#settings;
     let timer: Timer | undefined;
     const abort = (): void => interrupt(() => Promise.reject(abortReason(signal!)));
     const expire = (): void => {
-      // Requests in progress time out themselves, with better errors.
+      // Requests in progress time out on their own, with better errors.
       if (this.sending > 0) timer = bridge.startTimer(expire, GRACE);
       else interrupt(() => rejection(overdue('interceptors', this.#bound)));
     };
@@ -171,7 +171,7 @@ class InterceptedRun extends Interception {
   }
 }
 
-/** Servers take a second request with the same id for a replay. */
+/** Servers would take a second request with the same id for a replay. */
 function again(call: InterceptedCall): InterceptedCall {
   return { ...call, requestId: newRequestId() };
 }

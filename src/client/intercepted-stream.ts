@@ -9,7 +9,7 @@ type Step = IteratorResult<unknown, undefined>;
 
 type SendStream = (call: Omit<GivenCall, 'server'>, onEnd: () => void) => PendingStream;
 
-/** A stream that interceptors answer. */
+/** A stream that passes through interceptors. */
 export class InterceptedStream extends Interception implements StreamSource {
   readonly #call: TracedCall;
   readonly #send: SendStream;

@@ -16,9 +16,9 @@ export interface RemoteStream<T> extends AsyncIterable<T>, AsyncDisposable {
   [Symbol.asyncIterator](): RemoteStream<T>;
 }
 
-/** Refers to the {@link ItemStream} only while that waits for an item. */
+/** Keeps the {@link ItemStream} alive only while it waits for an item. */
 export interface StreamSource {
-  /** @param consumer must stay reachable until the promise settles: its collection would end the stream */
+  /** @param consumer must stay reachable until the promise settles, because its collection ends the stream */
   next(consumer: object): Promise<IteratorResult<unknown, undefined>>;
   /** Never rejects. */
   end(): Promise<void>;

@@ -34,7 +34,7 @@ function traceOf(parent: ParentCall | undefined): TraceHeaders | undefined {
   return typeof trace === 'object' && trace !== null ? trace : undefined;
 }
 
-/** For the addon: 32 bits, and the largest number means no limit. */
+/** For the addon, which takes 32 bits. The largest number means no limit. */
 export function milliseconds(time: number): number {
   return Number.isFinite(time) ? time : MAX_UINT32;
 }
@@ -65,7 +65,7 @@ export class EitherSignal {
     return this.#controller.signal;
   }
 
-  /** The sources may live much longer. */
+  /** Removes the listeners, because the sources may live much longer. */
   release(): void {
     for (const [index, source] of this.#sources.entries()) offAbort(source, this.#actions[index]!);
   }

@@ -28,7 +28,7 @@ import type { ClientUrl } from '../resolve/targets.js';
 
 const callDefaults = {
   ...messages,
-  /** The limit for getting a connection, in milliseconds: queue, name resolution, TCP and TLS handshakes. */
+  /** The limit for getting a connection, in milliseconds, from the queue to the end of the TLS handshake. */
   connectTimeout: option(timeout, 8000),
   /** The limit for one attempt, in milliseconds, from the first byte sent to the last byte received. */
   recvTimeout: option(timeout, 5000),
@@ -39,7 +39,7 @@ const callDefaults = {
    */
   timeout: option(timeout, Infinity),
   /**
-   * Whether repeating the call is harmless, so that it is retried after a lost connection or a 503, on
+   * Whether repeating the call is harmless. If so, it is retried after a lost connection or a 503, on
    * another server if there is one.
    *
    * Other calls are retried only if no server has started them.
@@ -48,11 +48,11 @@ const callDefaults = {
   /**
    * How often an idempotent call may be retried.
    *
-   * A budget of a tenth of all calls, and a few more every second, limits the retries of a client.
+   * A client may retry a tenth of its calls, and a few more every second.
    */
   maxRetries: option(integer(0, 100), 2),
   /**
-   * After how long an idempotent call also goes to a second server, in milliseconds. The first answer wins.
+   * When to send an idempotent call to a second server as well, in milliseconds. The first answer wins.
    */
   hedgeDelay: option(integerOrInfinity(0, MAX_TIMEOUT, 'milliseconds'), Infinity),
   /** Whether to throw what the function threw, an error or a term, instead of a {@link RemoteException}. */
@@ -69,7 +69,7 @@ export const callTable = {
   ...callDefaults,
   /** Cancels the call in any phase. The call rejects with the signal's reason. */
   signal: option(abortSignal, undefined),
-  /** When the call must have ended. `timeout` applies as well. */
+  /** When the call must end. `timeout` applies as well. */
   deadline: option(deadline, undefined),
   /** The {@link CallContext} whose cancellation, deadline and trace headers this call shares. */
   parent: option(parent, undefined),
@@ -78,7 +78,7 @@ export const callTable = {
 export const streamTable = {
   ...callTable,
   /**
-   * How long to wait for items or a ping, in milliseconds. It counts while the consumer waits.
+   * How long to wait for items or a ping, in milliseconds. Time counts only while the consumer waits.
    *
    * @defaultValue the client's `streamIdleTimeout`
    */
@@ -89,20 +89,20 @@ export const clientTable = {
   ...callDefaults,
   ...limits,
   ...compression,
-  /** How many connections to each server may be open. More calls wait. */
+  /** How many connections to each server may be open. Calls beyond that wait. */
   maxConnections: option(integer(1, 65535), 64),
   /**
-   * How many streams from each server may be open, on connections beside `maxConnections`. More streams wait.
+   * How many streams from each server may be open, in addition to `maxConnections`. Streams beyond that wait.
    */
   maxStreams: option(integer(1, 65535), 64),
-  /** How long a stream may wait for items or a ping, in milliseconds. It counts while the consumer waits. */
+  /** How long to wait for items or a ping, in milliseconds. Time counts only while the consumer waits. */
   streamIdleTimeout: option(timeout, 30_000),
   /** How many connections to each server to open in advance and keep open. */
   minConnections: option(integer(0, 65535), 0),
   /**
    * How long a connection may be used, in milliseconds.
    *
-   * Each connection ends up to a quarter earlier, so that they do not all end at the same time.
+   * Each connection closes up to a quarter earlier, so that they do not all close at the same time.
    */
   maxConnectionAge: option(timeout, Infinity),
   /**
@@ -110,13 +110,13 @@ export const clientTable = {
    * `Infinity`, the system decides, which takes hours.
    */
   deadPeerTimeout: option(integerOrInfinity(1000, MAX_TIMEOUT, 'milliseconds'), 30_000),
-  /** How many calls may wait for a connection. The next one fails with a {@link QueueFullError}. */
+  /** How many calls may wait for a connection. Calls beyond that fail with a {@link QueueFullError}. */
   maxQueuedCalls: option(integerOrInfinity(0, 2 ** 31 - 1), 65_536),
   /**
-   * How many bytes the arguments of unsettled calls may take. The next call fails with a {@link
+   * How many bytes the arguments of unsettled calls may take. A call that does not fit fails with a {@link
    * QueueFullError}, unless it is the only one.
    *
-   * Answers over 16 KiB may take as much again; more answers wait on the wire.
+   * Answers over 16 KiB may take as much again. More answers are not read until there is room.
    *
    * @defaultValue 256 MiB, or a quarter of V8's heap limit if that is less
    */
@@ -128,8 +128,8 @@ export const clientTable = {
    */
   idleTimeout: option(optional(timeout), undefined),
   /**
-   * How often to resolve names and call a function given as `url`, in milliseconds. `Infinity`: only when
-   * a server fails.
+   * How often to resolve names and call a function given as `url`, in milliseconds. `Infinity` does so only
+   * when a server fails.
    *
    * @defaultValue the TTL of the DNS records, or 30,000
    */
@@ -156,7 +156,7 @@ export interface CallOptions extends OptionsOf<typeof callTable> {}
 /** Options of a single stream. They override the client's. */
 export interface StreamOptions extends OptionsOf<typeof streamTable> {}
 
-/** Options of a client, except where to call. */
+/** Options of a client, except `url`, `tls` and `secret`. */
 export interface ClientTuning extends OptionsOf<typeof clientTable> {}
 
 /** Options of a client. */
@@ -179,7 +179,7 @@ export interface ClientOptions extends ClientTuning {
   readonly secret: Secret | readonly Secret[];
 }
 
-/** Programs may add such names to Object.prototype. */
+/** Undefined even if a program adds such names to Object.prototype. */
 const ofCalls = {
   signal: undefined,
   deadline: undefined,
@@ -195,7 +195,7 @@ export interface ClientSettings extends Readonly<Omit<Values<typeof clientTable>
   readonly parent: undefined;
   readonly metadata: Metadata | undefined;
   readonly trace?: TraceHeaders | undefined;
-  /** Undefined if the addon makes it. */
+  /** Undefined if the addon generates it. */
   readonly requestId?: string | undefined;
   readonly flags: number;
 }
@@ -204,7 +204,7 @@ export interface CallSettings extends Omit<ClientSettings, 'signal' | 'deadline'
   readonly signal: AbortSignalLike | undefined;
   readonly deadline: Date | number | undefined;
   readonly parent: ParentCall | undefined;
-  /** The deadline or parent that `timeout` follows from. */
+  /** The deadline or parent that sets `timeout`. */
   readonly bound?: TimeBound | undefined;
 }
 

@@ -67,7 +67,7 @@ export class PendingCall implements Pending {
     this.#arity = arity;
   }
 
-  /** From now on, the call counts and can be cancelled. */
+  /** Counts the call and makes it cancellable. */
   begun(id: number, size: number): void {
     this.#size = size;
     this.#tally.pending++;

@@ -15,7 +15,7 @@ import { CANCELLED, countFailure, REMOTE_EXCEPTION, type Tally } from './pending
 
 type Step = IteratorResult<unknown, undefined>;
 
-/** A pending call of `next`. */
+/** A pending call to `next`. */
 interface Waiting {
   readonly resolve: (step: Step | Promise<Step>) => void;
   /** Kept reachable. */
@@ -34,13 +34,11 @@ export class PendingStream implements Pending, StreamSource {
   readonly #release: () => void;
   #id = 0;
   #size = 0;
-  /** The array being taken from. */
   #items = NONE;
   #taken = 0;
   #arrays: (readonly unknown[])[] = [];
   #waiting: Waiting[] = [];
   #onOpened: ((failed?: Promise<never>) => void) | undefined;
-  /** Nothing more arrives. */
   #hasEnded = false;
   /** Thrown after the last item. */
   #failure: { readonly error: unknown; readonly isRemote: boolean } | undefined;
@@ -48,7 +46,7 @@ export class PendingStream implements Pending, StreamSource {
   /** Revivers run in the caller's context. */
   #scope: AsyncResource | undefined;
 
-  /** @param release called once when nothing is left to arrive or to take */
+  /** @param release called once, when no item remains to arrive or to be taken */
   constructor(tally: Tally, call: MadeCall, release: () => void) {
     this.#tally = tally;
     this.#call = call;
@@ -71,7 +69,7 @@ export class PendingStream implements Pending, StreamSource {
     else onAbort(signal, this.#cancel);
   }
 
-  /** Resolves at the first items or the end. Rejects if the stream fails before. */
+  /** Resolves with the first items or the end. Rejects if the stream fails first. */
   opened(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#hasEnded) resolve(this.#failedFirst());
@@ -218,7 +216,6 @@ export class PendingStream implements Pending, StreamSource {
     this.#tally.pending--;
   }
 
-  /** Nothing more is taken. */
   #finish(): void {
     const cancel = this.#cancel;
     const { signal } = this.#call.settings;

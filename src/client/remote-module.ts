@@ -52,11 +52,11 @@ type ItemOf<Result> =
         ? Item
         : Result;
 
-/** Names that JavaScript, loggers and test runners read of any object, to call what they find. */
+/** Names that JavaScript, loggers and test runners look up on any object, and call. */
 type LocalName = (typeof LOCAL_NAMES)[number] | `${(typeof LOCAL_PREFIXES)[number]}${string}`;
 
 const LOCAL_NAMES = [
-  // Of every object.
+  // On every object.
   'constructor',
   'hasOwnProperty',
   'isPrototypeOf',
@@ -64,7 +64,7 @@ const LOCAL_NAMES = [
   'toLocaleString',
   'toString',
   'valueOf',
-  // Of promises and for JSON.
+  // Promises and JSON.
   'then',
   'catch',
   'finally',
@@ -99,10 +99,10 @@ function isLocal(name: string): boolean {
   return localNames.has(name) || LOCAL_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Distinguishes modules in prints and comparisons. */
+/** Distinguishes modules that are printed or compared. */
 const MODULE = Symbol('module');
 
-/** Answers everything but remote functions. */
+/** Provides every property that is not a remote function. */
 const Target = class RemoteModule {
   readonly [MODULE]: string;
 

@@ -43,7 +43,7 @@ export async function call<T = Term>(
   return client.call<T>(module, fn, args, own);
 }
 
-/** {@link call} that never rejects. */
+/** Like {@link call}, but never rejects. */
 export async function tryCall<T = Term>(
   target: ClientOptions,
   module: string,
@@ -85,7 +85,7 @@ function sharedClient(target: ClientOptions): Client {
     shared.set(key, known);
     return known;
   }
-  // The client outlives this call, so it must not hold its async context.
+  // The client outlives this call, so it must not keep the call's async context.
   const client = runAtRoot(() => new Client(target));
   shared.set(key, client);
   if (shared.size > MAX_SHARED) {

@@ -3,15 +3,15 @@ import type { ClientFigures } from '../platform/native.js';
 import { dateNow } from '../platform/host.js';
 import type { ResolverStats } from '../resolve/resolver.js';
 
-/** Figures of one server of a client. */
+/** Statistics of one server of a client. */
 export interface EndpointStats {
   /** The name and port, as in the `host` header. */
   readonly host: string;
   /** The address and port that connections go to. */
   readonly address: string;
   /**
-   * `up`: takes calls. `ejected`: has failed, and takes calls only if no other server is left. `probing`: a
-   * connection and then a single call test the server after an ejection.
+   * `up`: takes calls. `ejected`: has failed, and takes calls only if no other server is available.
+   * `probing`: after an ejection, a connection and then a single call test the server.
    */
   readonly state: 'up' | 'ejected' | 'probing';
   /** When an ejection ends. */
@@ -26,11 +26,11 @@ export interface EndpointStats {
   readonly queued: number;
   /** Calls so far. */
   readonly calls: number;
-  /** How often it could not be reached, or lost a connection with a call. */
+  /** How often it could not be reached, or a connection with a call broke. */
   readonly failures: number;
 }
 
-/** Figures of a client. */
+/** Statistics of a client. */
 export interface ClientStats {
   /** Unsettled calls. */
   readonly pending: number;
@@ -54,7 +54,7 @@ export interface ClientStats {
   readonly retries: number;
   /** Calls that went to another server because the first had not started them. */
   readonly failovers: number;
-  /** Second attempts because the first one took long. */
+  /** Second attempts at calls whose first attempt took long. */
   readonly hedges: number;
   /** Hedges that were answered first. */
   readonly hedgesWon: number;
@@ -62,7 +62,7 @@ export interface ClientStats {
   readonly retryBudget: number;
   /** How often names were resolved, or the function given as `url` was called. */
   readonly resolutions: number;
-  /** Why the last resolution failed, wholly or in part. */
+  /** Why the last resolution failed, completely or partly. */
   readonly lastResolutionError: Error | undefined;
 }
 

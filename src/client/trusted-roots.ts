@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 import { environment } from '../platform/environment.js';
 
-/** The addon needs Node's root certificates once for all clients. */
+/** Gives the addon Node's root certificates. */
 export function shareTrustedRoots(): void {
   if (environment.hasTrustedRoots()) return;
   environment.setTrustedRoots(defaultCertificates().join('\n'));

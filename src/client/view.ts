@@ -92,8 +92,8 @@ export class ClientView {
    * Calls a function and iterates over its items as they arrive. The call is made when you take the first
    * item.
    *
-   * If the function does not return an async iterable or a generator, the items of its list are iterated, or
-   * its one value.
+   * If the function returns a list instead of a stream, its items are iterated. Any other value is the only
+   * item.
    *
    * @example
    * ```ts
@@ -128,8 +128,8 @@ export class ClientView {
   /**
    * The functions of a remote module as methods.
    *
-   * Some names that JavaScript, loggers and test runners read of any object, such as `then`, are not remote
-   * functions; docs/client.md lists them. {@link Client.call} reaches such functions.
+   * Names that JavaScript, loggers and test runners look up on any object, such as `then`, are not remote
+   * functions; docs/client.md lists them. Use {@link Client.call} for functions with such names.
    *
    * @example
    * ```ts
@@ -164,7 +164,7 @@ export class ClientView {
   }
 
   /**
-   * A view of this client with other defaults for calls, over the same connections. It need not be closed.
+   * A view of this client with other defaults for calls, over the same connections. You need not close it.
    *
    * Views can be nested. A call's options override its view's, and metadata is merged.
    *

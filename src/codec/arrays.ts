@@ -1,8 +1,8 @@
 const MAX_COPIED = 4096;
-/** V8 would make a hash table of a longer array. */
+/** V8 would turn a longer array into a hash table. */
 const MAX_PRESIZED = 1 << 24;
 
-// Converting an array between V8's representations copies it.
+// One for each of V8's representations, because converting an array copies it.
 const ZEROS = filled(MAX_COPIED, 0);
 const FRACTIONS = filled(MAX_COPIED, 0.5);
 const VALUES = filled(MAX_COPIED, undefined);
@@ -44,7 +44,7 @@ function inheritsElements(): boolean {
   return startsWithIndex(Array.prototype) || startsWithIndex(Object.prototype);
 }
 
-/** Indices are the first keys of an object. */
+/** An object's index keys come first. */
 function startsWithIndex(object: object): boolean {
   const [first] = Reflect.ownKeys(object);
   return typeof first === 'string' && /^\d/.test(first);

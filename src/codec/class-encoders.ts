@@ -51,7 +51,7 @@ function isInstance(value: object, constructor: Encoder['class']): boolean {
 }
 
 function isBuiltIn(constructor: Encoder['class'], name: string): boolean {
-  // URL is written in JavaScript.
+  // URL is written in JavaScript, so its source is not native code.
   if (name === 'URL')
     return Object.prototype.toString.call(constructor.prototype) === '[object URL]';
   return Function.prototype.toString.call(constructor).endsWith('{ [native code] }');

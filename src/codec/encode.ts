@@ -8,7 +8,7 @@ const DEFAULT_LEVEL = 6;
 /**
  * Encodes a value in Erlang's external term format, like `term_to_binary` with UTF-8 atoms.
  *
- * @param value any value of the table in docs/terms.md
+ * @param value any value in the table of docs/terms.md
  * @throws {@link TermError} with the path to the part that cannot be encoded, or if the encoding
  * exceeds `maxSize`
  * @example

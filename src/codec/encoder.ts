@@ -63,10 +63,10 @@ export class Encoder extends ListWriter {
   private maxItems = 0;
 
   /**
-   * Writes a value and returns the place of the tape's header.
+   * Writes a value and returns the index of the tape's header.
    *
    * @param root how the path in an error begins
-   * @param called the public function whose caller begins the stack of an error
+   * @param called the public function; the stack of an error begins at its caller
    * @throws TermError, or what a getter threw
    */
   encode(
@@ -123,7 +123,7 @@ export class Encoder extends ListWriter {
     this.beginItems();
   }
 
-  /** @throws TermError; then only close the list */
+  /** @throws TermError, after which the list can only be closed */
   addItem(value: unknown, called: (...args: never[]) => unknown): void {
     try {
       this.writeItem(value);
@@ -289,7 +289,7 @@ export class Encoder extends ListWriter {
   private writeFun(fun: Fun, depth: number): void {
     this.enter(depth);
     const terms = writeFunHead(this, fun);
-    // Rust reads the encoding of these terms.
+    // Rust needs the encoding of these terms in one piece.
     const { separable } = this;
     this.separable = false;
     let index = 0;
@@ -356,7 +356,7 @@ export class Encoder extends ListWriter {
   }
 }
 
-/** Includes other realms and proxies. */
+/** Also true for arrays of other realms and for proxies. */
 function isList(value: object): value is readonly unknown[] {
   try {
     return isArray(value);

@@ -12,9 +12,9 @@ const TEXT = '(at.word++,start=at.at8,at.text8.substring(start,at.at8=start+(hea
 let isAllowed = true;
 
 /**
- * Generates a function that makes objects by a literal, several times faster than by assignment.
- * Undefined if the process forbids code from strings. Keys are untrusted: `JSON.stringify` quotes
- * them, and `__proto__` is computed.
+ * Generates a function that makes objects with a literal, several times faster than with
+ * assignments. Undefined if the process forbids code from strings. Keys are untrusted:
+ * `JSON.stringify` quotes them, and `__proto__` is computed.
  */
 export function generateReader(keys: readonly string[]): ObjectReader | undefined {
   if (!isAllowed) return undefined;

@@ -20,7 +20,7 @@ export interface ValueSink {
 export type ValueWriter = (object: Record<string, unknown>, sink: ValueSink, depth: number) => void;
 
 /**
- * A trie of the keys of plain objects in order. A tape contains each whole sequence, a shape, once.
+ * A trie of the ordered keys of plain objects. A tape contains each complete sequence (a shape) once.
  */
 export class KeyPaths {
   root = new KeyPath('', undefined);

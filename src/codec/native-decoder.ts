@@ -63,7 +63,7 @@ export class NativeDecoder {
     return source;
   }
 
-  /** Otherwise `buffers` only has the header. */
+  /** Whether `buffers` has more than the header. */
   get isWhole(): boolean {
     return this.#control[DecoderWord.whole] === 1;
   }
@@ -84,7 +84,7 @@ export class NativeDecoder {
     return this.functions.text8();
   }
 
-  /** In bytes. */
+  /** `start` and `length` count bytes. */
   text16(start: number, length: number): string {
     this.#control[DecoderWord.start] = start;
     this.#control[DecoderWord.textLength] = length;

@@ -64,7 +64,7 @@ export abstract class ObjectWriter extends TapeWriter implements ValueSink {
     return path.count === 0 ? undefined : path;
   }
 
-  /** V8 sorts the keys of large objects slowly for each listing, so `largeKeys` keeps the list. */
+  /** Listing the keys of a large object is slow, because V8 sorts them, so `largeKeys` keeps the list. */
   private isLarge(value: Properties): boolean {
     const keys = Object.keys(value);
     if (keys.length > MAX_SHAPE_KEYS) {

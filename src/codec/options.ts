@@ -53,7 +53,7 @@ const reading = {
    * What binaries become with `terms: 'js'`: a Buffer if they are marked as bytes or not UTF-8,
    * otherwise a string (`'auto'`); always a Buffer; or always a string.
    *
-   * With `'string'`, other bytes are an error. See {@link EncodeOptions.markBytes}.
+   * With `'string'`, bytes that are not UTF-8 are an error. See {@link EncodeOptions.markBytes}.
    */
   binaries: option(binaries, 'auto'),
   /** Whether to accept external functions, and atoms that this program has not created. */
@@ -101,7 +101,7 @@ export const messages = {
    * @defaultValue `true` with `terms: 'js'`, `false` with `terms: 'exact'`
    */
   markBytes: option(optional(boolean), undefined),
-  /** From how many bytes on bodies are compressed, if that makes them smaller. `Infinity` means never. */
+  /** How many bytes a body must have to be compressed, if that helps. `Infinity` means never. */
   compressionThreshold: option(integerOrInfinity(0, 2 ** 31 - 1, 'bytes'), 300),
   /**
    * How many bytes encoded arguments may have before compression.
@@ -129,7 +129,7 @@ export const decodeTable = {
   compressed: option(boolean, false),
   /** How many bytes a compressed term may inflate to. */
   maxInflatedSize: option(size, DEFAULT_SIZE),
-  /** How many times its compressed size a term of more than 1 MiB may inflate to. */
+  /** How far a term of more than 1 MiB may inflate, as a multiple of its compressed size. */
   maxInflatedRatio: option(integerOrInfinity(1, 2048), 256),
   /** Ignored, so that one set of hooks fits both directions. */
   encoders: writing.encoders,

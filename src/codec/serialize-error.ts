@@ -1,6 +1,6 @@
 import { SizeError, TermError } from '../errors/errors.js';
 
-/** Functions are called late, because no stack may be left while the error propagates. */
+/** Functions are called later, because the stack may be used up while the error propagates. */
 export type Step = number | string | (() => string);
 
 export interface SizeLimit {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { runSometime } from '../platform/host.js';
 
-/** After the last large message, in milliseconds. */
+/** Milliseconds after the last large message. */
 const KEPT_TIME = 1000;
 const KEPT_WORDS = 1024 * 1024;
 const KEPT_FLOATS = 512 * 1024;
@@ -19,9 +19,9 @@ export class SharedBuffers {
   word = 0;
   float = 0;
   byte = 0;
-  /** Lets go of the old buffers. */
+  /** Must drop the old buffers. */
   onShrink: () => void = () => {};
-  /** Since the timer last fired. */
+  /** Whether a message was large since the timer last fired. */
   #wasLarge = false;
   #isTimed = false;
 

@@ -28,7 +28,7 @@ class StandaloneEncoder {
   // A prototype could have setters.
   readonly #functions = { __proto__: null } as unknown as EncoderFunctions;
   readonly #attachment: Attachment;
-  /** Taken while encoding, so getters that encode get another one. */
+  /** Undefined while encoding, so that getters that encode get another one. */
   #idle: Encoder | undefined = undefined;
   #pool: Buffer | undefined = undefined;
   #pooled = 0;

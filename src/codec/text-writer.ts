@@ -26,7 +26,7 @@ const MAX_INLINE = 16;
 const CHUNK = 4096;
 const LARGE_TEXT = 64 * 1024;
 
-/** Known methods are faster than lookups once V8 has met a few representations of strings. */
+/** Calling it directly is faster than a lookup once V8 has met a few representations of strings. */
 const charCodeAt = String.prototype.charCodeAt;
 
 /** Members are `private`, because brand checks of `#private` take 5 % of the time of encoding. */
@@ -121,7 +121,7 @@ export class TextWriter extends SharedBuffers {
     }
   }
 
-  /** Four characters a word; false if they are not ASCII. */
+  /** Writes four characters per word. Returns false if they are not ASCII. */
   private writeInline(value: string, length: number): boolean {
     const { words } = this;
     const head = this.word;

@@ -24,7 +24,7 @@ export interface ElixirHooks {
   readonly encoders: readonly Encoder[];
 }
 
-/** Classes of your own by the modules of their structs. */
+/** Your own classes by the modules of their structs. */
 export interface Structs {
   readonly [module: string]: abstract new (...args: never[]) => object;
 }
@@ -48,7 +48,7 @@ export const elixirTable = {
     undefined,
   ),
   /**
-   * Classes for your own structs. A received struct becomes an object of its class, without a call of the
+   * Classes for your own structs. A received struct becomes an object of its class, without calling the
    * constructor. An object of the class is sent as the struct, with its own enumerable properties as fields.
    *
    * @defaultValue none
@@ -172,7 +172,7 @@ const revivers: readonly Reviver[] = Object.freeze([
   { struct: 'Regex', revive: (fields: Fields) => regexOf(withTexts(fields)) ?? fields },
 ]);
 
-/** Fields as they are without `binaries: 'buffer'`. */
+/** The fields as `binaries: 'auto'` would decode them. */
 function withTexts(fields: Fields): Fields {
   const plain = (value: unknown): unknown => textOf(value) ?? value;
   return Object.fromEntries(

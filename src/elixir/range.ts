@@ -10,7 +10,7 @@ export class Range {
   readonly first: number;
   /** Where it ends, if a step leads there. */
   readonly last: number;
-  /** The difference of two consecutive numbers. */
+  /** The difference between consecutive numbers. */
   readonly step: number;
 
   /**

@@ -21,7 +21,7 @@ const MAX_PROPERTIES = 4;
 
 /**
  * Undefined if JavaScript cannot read the source or lacks an option. The flag `u` refuses most of what PCRE
- * reads differently, such as `\A`, but not `[]a]`, where PCRE's class goes on after the first bracket.
+ * reads differently, such as `\A`, but not `[]a]`, whose first `]` is a member for PCRE.
  */
 export function regexOf({ source, opts }: Fields): RegExp | undefined {
   if (typeof source !== 'string' || source.length > MAX_SOURCE) return undefined;

@@ -20,8 +20,8 @@ const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss
 const TEXTS = ['userinfo', 'host', 'path', 'query', 'fragment'] as const;
 
 /**
- * Empty parts stay: the host of `file:///x`, the query of `http://a.b/?`. So do the first characters of
- * `x:/.//y`, where the path `//y` would become a host.
+ * Keeps empty parts: the host of `file:///x`, the query of `http://a.b/?`. Also keeps the `/.` of `x:/.//y`,
+ * because the path `//y` would become a host.
  */
 export function uri(url: URL): Map<Atom, unknown> {
   const { href, protocol, username, password, hostname, port, pathname } = url;
@@ -48,7 +48,7 @@ function cut(text: string, character: string): [string, string | null] {
   return at < 0 ? [text, null] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** Undefined if it is relative, its host is too long, or the URL would have other parts. */
+/** Undefined if it is relative, its host is too long, or the URL would divide into other parts. */
 export function urlOf(fields: Fields): URL | undefined {
   const text = (name: string): string | undefined =>
     typeof fields[name] === 'string' ? fields[name] : undefined;

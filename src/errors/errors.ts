@@ -122,7 +122,7 @@ export class TlsError extends ConnectError {
 /**
  * The phases of a call, in order: waiting for a free connection, resolving the name, the TCP and TLS
  * handshakes, handing the request to the system, and waiting for the first byte and the rest of the answer.
- * `interceptors`: only an interceptor had not settled.
+ * `interceptors` means that only an interceptor had not settled.
  */
 export type CallPhase = (typeof PHASES)[number] | 'interceptors';
 
@@ -206,7 +206,7 @@ function timeoutMessage({ phase, times, option, limit, host, port }: TimeoutFiel
 export interface QueueFullFields extends ErrorOptions {
   /** The option that sets the limit. */
   readonly option?: 'maxQueuedCalls' | 'maxBytesInFlight';
-  /** The most calls or bytes. */
+  /** The limit, in calls or bytes. */
   readonly limit: number;
 }
 
@@ -215,7 +215,7 @@ export class QueueFullError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_QUEUE_FULL';
   /** The option that sets the limit. */
   readonly option: 'maxQueuedCalls' | 'maxBytesInFlight';
-  /** The most waiting calls, or bytes of arguments. */
+  /** The limit, in waiting calls or bytes of arguments. */
   readonly limit: number;
 
   static {
@@ -269,7 +269,7 @@ function hintOf(httpStatus: number, reason: string): string {
   return '';
 }
 
-/** The server refused the call, in a response whose signature holds. */
+/** The server refused the call, in a response with a valid signature. */
 export class RemoteError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_REMOTE';
   /** The status, such as `not_found`; a number if the protocol has no name for it. */
@@ -317,7 +317,7 @@ export interface ThrownError {
   readonly message: string;
   /** Its `code`, a string or a number, as text. */
   readonly code?: string;
-  /** The `error.data` that the function attached, decoded like a result. At most 64 KiB with the causes. */
+  /** The `error.data` that the function attached, decoded like a result: at most 64 KiB with its causes'. */
   readonly data?: unknown;
   /** Its `cause`, at most eight deep, unless the server has `returnExceptionStacktraces: false`. */
   readonly cause?: ThrownError;
@@ -427,7 +427,7 @@ export class ResponseAuthenticationError extends BackwaterError {
   readonly reason: ResponseAuthenticationReason;
   /** The header that `reason` is about, if any. */
   declare readonly header?: string;
-  /** What the response claims: a hint for people that programs must not act on. */
+  /** What the response claims. Show it to people, but do not act on it. */
   declare readonly unverified?: UnverifiedResponse;
 
   static {

@@ -18,14 +18,14 @@ export interface RetryOptions {
 /** Servers and proxies that are overloaded, draining or restarting. */
 const UNAVAILABLE: readonly number[] = [502, 503, 504];
 
-/** Refused before the function started, for a reason that may pass. */
+/** Refused before the function started, for a reason that may be temporary. */
 const NOT_BEGUN: readonly number[] = [408, 503, 504];
 
 const BEFORE_SENDING: readonly string[] = ['queued', 'resolve', 'connect', 'tls'];
 
 /**
  * Whether a failed call may be made again: its function was certainly not called, or is idempotent, and the
- * reason may pass. Wait before each retry, and limit their number. See
+ * reason may be temporary. Wait before each retry, and limit their number. See
  * [Retries](https://github.com/backwater-rpc/backwater-node/blob/main/docs/retries.md).
  *
  * @param error the reason of a rejected call; other values are not retryable

@@ -6,7 +6,7 @@ import { atom, type Encoder, isTuple, tuple } from '../terms/index.js';
 
 const TAG = '$set';
 const SET = atom(TAG);
-/** A `Float`, or what a `toTerm` returned, is a number among the members. So few may collide. */
+/** How many members may be numbers, sent as a `Float` or by a `toTerm`. So few may collide. */
 const MAX_UNCHECKED = 256;
 
 /**

@@ -1,4 +1,3 @@
-/** The options of requests that another HTTP client sends. */
 import {
   callTable,
   clientOptions,
@@ -23,7 +22,6 @@ export const encodeRequestTable = {
 /** Options of {@link encodeRequest}. They take precedence over the options of its target. */
 export interface EncodeRequestOptions extends OptionsOf<typeof encodeRequestTable> {}
 
-/** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
 export function encodeRequestOptions(
   target: ClientTuning,
   input?: EncodeRequestOptions | null,

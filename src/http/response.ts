@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 
-/** A response as received, with its content encoding not undone. */
+/** A response as received, with its content encoding still in place. */
 export interface HttpResponse {
   /** The status code. */
   readonly status: number;
@@ -19,7 +19,6 @@ export interface ParsedResponse {
   readonly body: Uint8Array;
 }
 
-/** @throws {@link OptionError} naming the malformed part */
 export function parseResponse(response: HttpResponse): ParsedResponse {
   if (typeof response !== 'object' || response === null) {
     throw refuse('', `an object with status, headers and body, not ${String(response)}`);

@@ -40,8 +40,8 @@ export const SCOPE = 'backwater';
  * An interceptor for a client or a server that makes a span for every call and records its
  * duration.
  *
- * The trace travels in signed headers. Put the interceptor first, so that the span covers the other
- * ones. Start the SDK before the first call.
+ * The trace travels in signed headers. Put the interceptor first, so that the span covers the
+ * others. Start the SDK before the first call.
  *
  * @example
  * ```ts

@@ -22,10 +22,10 @@ export interface ObserveOptions {
 }
 
 /**
- * Reports the figures of a client or a server as metrics: connections, queues, retries, ejected
+ * Reports the statistics of a client or a server as metrics: connections, queues, retries, ejected
  * servers, and requests that no function saw. Start the SDK first.
  *
- * @returns stops the reports
+ * @returns a function that stops the reports
  * @example
  * ```ts
  * import { Client } from 'backwater';
@@ -75,7 +75,7 @@ function register<Table extends Readonly<Record<string, Metric>>, Stats>(
   }
   const all = [...instruments.values()];
   const report = (result: BatchObservableResult): void => {
-    // A closed server has no figures.
+    // A closed server has no statistics.
     const stats = attempt(() => target.stats()) as Stats | undefined;
     if (stats === undefined) return;
     for (const [name, value, own] of figures(stats)) {

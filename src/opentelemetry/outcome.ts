@@ -9,7 +9,7 @@ import { attempt, inspectBriefly } from '../platform/inspect.js';
 import { isError } from '../platform/realms.js';
 import { OTHER, STATUS } from './names.js';
 
-/** Few words that metrics can be grouped by. */
+/** A small vocabulary, so that metrics can be grouped by it. */
 export interface Outcome {
   /** `rpc.status_code`; undefined if the server has not answered. */
   readonly status: string | undefined;

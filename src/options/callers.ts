@@ -5,7 +5,7 @@ import { types } from 'node:util';
 import { parseSecrets, type Secret } from './secrets.js';
 import type { OptionType } from './table.js';
 
-/** The secrets of one caller, and whether its requests must name it. */
+/** The secrets of one caller, and whether its requests must state its name. */
 export type CallerSecrets =
   | Secret
   | readonly Secret[]
@@ -13,7 +13,7 @@ export type CallerSecrets =
       /** The caller's secret, or several that are all accepted. */
       readonly secret: Secret | readonly Secret[];
       /**
-       * Whether requests must name the caller. Erlang's clients cannot.
+       * Whether requests must state the caller's name. Erlang's clients cannot.
        *
        * @defaultValue `'optional'` if no caller says `hint`, otherwise `'required'`
        */

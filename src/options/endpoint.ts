@@ -14,7 +14,7 @@ export interface Endpoint {
 
 const BASE_PATH = '/backwater/1/';
 const DEFAULT_PORT = 8080;
-/** Mean TLS if there is no scheme, as in Erlang's backwater. */
+/** Without a scheme, these ports mean TLS, as in Erlang's backwater. */
 const TLS_PORTS: readonly number[] = [443, 8443];
 const FORMS = "a URL such as 'http://10.0.0.1:8080', 'host', or 'host:port'";
 

@@ -32,7 +32,7 @@ const ENCODED = /[^\x21-\x24\x26-\x7e]+/g;
 /** Checked and immutable. */
 export class Metadata {
   readonly entries: ReadonlyMap<string, string>;
-  /** Names and values in turns, separated by NUL. */
+  /** Alternating names and values, separated by NUL. */
   readonly headers: string;
 
   constructor(entries: ReadonlyMap<string, string>) {
@@ -68,7 +68,7 @@ export function callHeaders(metadata: Metadata | undefined, trace?: TraceHeaders
   if (trace === undefined) return headers;
   for (const name of ['traceparent', 'tracestate', 'baggage'] as const) {
     const value = trace[name];
-    // A trace never fails a call.
+    // A malformed trace must not fail the call.
     if (typeof value !== 'string' || !TRACE.test(value)) continue;
     headers += `${headers === '' ? '' : '\0'}${name}\0${value}`;
   }

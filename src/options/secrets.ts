@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { OptionError } from '../errors/errors.js';
 import { copyBytes } from '../platform/bytes.js';
 
-/** A secret: bytes, or text that stands for its UTF-8. */
+/** A secret: bytes, or text, which is encoded as UTF-8. */
 export type Secret = string | Uint8Array;
 
 /**

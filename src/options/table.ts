@@ -7,7 +7,7 @@ export interface OptionType<T> {
   accepts(value: unknown): value is T;
 }
 
-/** Its doc comment is its documentation. */
+/** The doc comment of an option is its public documentation. */
 export interface Option<T> {
   readonly type: OptionType<T>;
   readonly fallback: T;

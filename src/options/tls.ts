@@ -54,8 +54,8 @@ const certificateTable = {
 
 export const clientCaTable = {
   /**
-   * The authorities whose certificates clients must present, or such certificates. By default, clients need
-   * none.
+   * The authorities that issue the certificates that clients must present, or those certificates. By default,
+   * clients need none.
    */
   clientCa: option(pems, undefined),
 };
@@ -69,7 +69,7 @@ export const tlsClientTable = {
    * @defaultValue the roots of Node and of `NODE_EXTRA_CA_CERTS`
    */
   ca: option(pems, undefined),
-  /** The certificate for servers that ask for one, with its chain. Requires `key`. */
+  /** The client's certificate with its chain, for servers that ask for one. Requires `key`. */
   cert: option(pems, undefined),
   /** The private key of `cert`. */
   key: option(pem, undefined),
@@ -100,7 +100,6 @@ export interface TlsServerOptions extends TlsCertificate, OptionsOf<typeof clien
 /** Which servers a client trusts, and the certificate it presents. */
 export interface TlsClientOptions extends OptionsOf<typeof tlsClientTable> {}
 
-/** @throws {@link OptionError} naming the part that is missing or wrong, such as `tls.cert` */
 export function tlsServerOptions(input: unknown): NativeTlsServer {
   const { clientCa, ...certificate } = readTls(tlsServerTable, input, "the server's tls", 'tls.');
   return {
@@ -122,7 +121,6 @@ function readCertificate(
   return { cert: textOf(cert, `${prefix}cert`), key: textOf(key, `${prefix}key`) };
 }
 
-/** @throws {@link OptionError} naming the part that is missing or wrong, such as `tls.ca` */
 export function tlsClientOptions(input: unknown): NativeTlsClient {
   const values = readTls(tlsClientTable, input, "the client's tls", 'tls.');
   const { ca, cert, key, servername, dangerouslyAcceptAnyCertificate } = values;
@@ -167,11 +165,11 @@ function readTls<Table extends typeof certificateTable>(
 }
 
 function textOf(value: Pem | readonly Pem[], name: string): string {
-  // A text may lack the line break that the next one needs.
+  // A text may lack a line break at its end, which the next one needs.
   if (Array.isArray(value)) return value.map((part: Pem) => textOf(part, name)).join('\n');
   const single = value as Pem;
   if (typeof single === 'string' && single.includes('-----BEGIN')) return withoutMark(single);
-  // Anything but ASCII stands in comments.
+  // Only comments contain anything but ASCII.
   if (types.isUint8Array(single)) return withoutMark(copyBytes(single).toString('latin1'));
   try {
     return withoutMark(readFileSync(pathOf(single), 'latin1'));

@@ -98,7 +98,7 @@ function isAudience(value: unknown): value is string {
   return typeof value === 'string' && AUDIENCE.test(value);
 }
 
-/** Stands in a header unescaped. */
+/** Sent in a header without escapes. */
 export const audience: OptionType<string | undefined> = {
   takes: 'a name of 1 to 255 printable ASCII characters',
   accepts: isAudience,

@@ -11,7 +11,7 @@ export function brand(
   // On the prototype, so that it is inherited and safe from minifiers.
   defineHidden(constructor.prototype, key, value);
   defineHidden(constructor, Symbol.hasInstance, function (this: unknown, object: unknown): boolean {
-    // Classes of users inherit this method, but not the brand.
+    // User-defined subclasses inherit this method, but have no brand of their own.
     return this === constructor
       ? brandOf(object, key) === value
       : Function.prototype[Symbol.hasInstance].call(this as () => void, object);

@@ -7,7 +7,7 @@ import { isError } from './realms.js';
  * @param keeps whether to keep the error's own frames
  */
 export async function rejection(error: unknown, keeps = false): Promise<never> {
-  // It takes two turns until the promise of the call follows this one, and the engine knows its awaiters.
+  // Only after two turns does the call's promise follow this one, so that the engine knows what awaits it.
   await undefined;
   await undefined;
   if (isError(error)) attempt(() => addCallers(error, keeps));

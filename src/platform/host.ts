@@ -1,6 +1,6 @@
 /**
- * What the library takes from its host when it is loaded, because programs replace globals: test runners mock
- * timers and clocks, and jsdom brings its own.
+ * Functions of the host, taken when the library is loaded, because programs replace globals: test runners
+ * mock timers and clocks, and jsdom brings its own.
  *
  * Timers that matter are the addon's (`bridge.startTimer`), which mocks do not reach.
  */

@@ -64,7 +64,7 @@ export function attempt<T>(read: () => T): T | undefined {
 export function truncate(text: string, maxLength: number): string {
   if (text.length <= maxLength) return text.toWellFormed();
   let end = maxLength - 1;
-  // Not within a surrogate pair.
+  // Does not split a surrogate pair.
   if (isHighSurrogate(text.charCodeAt(end - 1))) end--;
   return `${text.slice(0, end).toWellFormed()}…`;
 }

@@ -7,7 +7,7 @@ const SPECIAL: ReadonlySet<string> = new Set(['ftp', 'http', 'https', 'ws', 'wss
 
 /**
  * Undefined if a peer's text is not a URL, or has a long host, because `new URL` takes quadratic time for
- * hosts. Line breaks, tabs, and other than two slashes could hide a host from this check.
+ * hosts. Line breaks, tabs, or more or fewer than two slashes could hide a host from this check.
  */
 export function boundedUrl(text: string): URL | undefined {
   const [start, scheme, authority] = START.exec(text) ?? [];

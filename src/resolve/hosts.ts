@@ -50,7 +50,7 @@ export function parseHosts(text: string): Table {
   const table = new Map<string, string[]>();
   for (const line of text.split(/\r?\n/)) {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    // Link-local addresses with a zone are of no use to other hosts.
+    // Link-local addresses with a zone mean nothing to other hosts.
     if (isIP(address) === 0 || address.includes('%')) continue;
     for (const name of new Set(names.map(normalise))) {
       const addresses = table.get(name);

@@ -16,10 +16,10 @@ export interface ServiceRecord {
   readonly weight: number;
 }
 
-/** In milliseconds, for the first try; the second takes twice as long. */
+/** In milliseconds, for the first try; the second may take twice as long. */
 const DNS_TIMEOUT = 1000;
 const DNS_TRIES = 2;
-/** For the slower address family, in milliseconds. Some servers never answer AAAA. */
+/** How long to wait for the slower address family, in milliseconds. Some servers never answer AAAA. */
 const GRACE = 300;
 /** Tried if the name itself has no SRV records. */
 const SERVICE_PREFIX = '_backwater._tcp.';

@@ -21,7 +21,7 @@ export interface ResolverSettings {
   /** In milliseconds; by default the TTL. */
   readonly interval?: number | undefined;
   readonly dnsServers?: readonly string[] | undefined;
-  /** In milliseconds without calls. */
+  /** How long to go on without calls, in milliseconds. */
   readonly restAfter?: number | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface ResolverStats {
 const DEFAULT_INTERVAL = 30_000;
 /** The shortest time between resolutions, in milliseconds. */
 const FRESH = 1000;
-/** Limit of a resolution, in milliseconds. */
+/** How long a resolution may take, in milliseconds. */
 const LIMIT = 30_000;
 const REST_AFTER = 60_000;
 

@@ -40,7 +40,6 @@ export const WEIGHT_UNIT = 100;
 const MAX_TARGETS = 1000;
 const SRV = /^srv\+(https?):\/\/([^/?#]*)(.*)$/i;
 
-/** @throws {@link OptionError} */
 export function parseSource(url: unknown): Source {
   if (typeof url === 'function') return url as EndpointResolver;
   if (!Array.isArray(url)) return [parseTarget(url)];

@@ -87,7 +87,6 @@ export function checkName(
   }
 }
 
-/** @throws {@link OptionError} */
 export function checkOptions(options: unknown, known: readonly [string, ...string[]]): object {
   if (!isObject(options)) {
     throw new OptionError(

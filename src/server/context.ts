@@ -39,13 +39,12 @@ interface CalledFunction {
   readonly arity: number;
 }
 
-/** Makes costly parts on first use. */
+/** Computes the costly parts on first use. */
 export class Context implements CallContext {
   readonly deadline: Date | undefined;
   readonly peer: CallPeer;
   readonly requestId: string;
   readonly caller: string | undefined;
-  /** The signed trace of the caller. */
   trace: TraceHeaders;
   readonly stream: boolean;
   readonly module: string;

@@ -37,7 +37,7 @@ export type DispatcherSettings = Pick<
  * Runs the functions of a server in this thread. Never throws to Rust.
  *
  * Each call runs in an asynchronous context of its own, including hooks of the codec and listeners of the
- * signal. So no call sees what another one has left in an `AsyncLocalStorage`.
+ * signal, so no call sees what another one has left in an `AsyncLocalStorage`.
  */
 export class Dispatcher implements CallHandler {
   readonly #registry: Registry;
@@ -141,7 +141,7 @@ export class Dispatcher implements CallHandler {
       const context = { returnStacktraces, settings, module, function: name, arity };
       this.#post(JOB_EXCEPTION, running, toException(thrown, context), 'exception');
     } catch {
-      // The thrown value is not a term, but its text is.
+      // The thrown value cannot be encoded, but its text can.
       this.#post(JOB_EXCEPTION, running, fallbackException(thrown), 'exception');
     }
   }

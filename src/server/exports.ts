@@ -7,11 +7,10 @@ export type ModuleNamespace = Readonly<Record<string, unknown>>;
 export interface ServedExports {
   /** The default export, or else all other exports. */
   readonly modules: Modules;
-  /** An object of this name is a module. */
+  /** The export of this name, if it is a list; an object is a module. */
   readonly interceptors: ServerSettings['interceptors'];
 }
 
-/** @throws {@link OptionError} */
 export function readExports(namespace: ModuleNamespace): ServedExports {
   if (Object.hasOwn(namespace, 'interceptors') && typeof namespace['interceptors'] === 'function') {
     throw new OptionError("the export 'interceptors' must be a list of functions, not a function", {

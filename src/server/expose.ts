@@ -34,7 +34,7 @@ export interface ExposeOptions<Name extends string = string> {
   /**
    * The names of the functions and methods that can be called. Methods may be inherited.
    *
-   * Required, unless `callers` is given alone.
+   * Required, unless `callers` is the only option.
    *
    * @defaultValue everything that can be called without `expose`
    */
@@ -42,7 +42,7 @@ export interface ExposeOptions<Name extends string = string> {
   /**
    * The names of the callers that may call the module. Others get a 403 (`caller_not_allowed`).
    *
-   * Names that the server does not have yet can be added by {@link Server.setSecrets}.
+   * Names that the server does not know yet can be added with {@link Server.setSecrets}.
    *
    * @defaultValue all callers
    */
@@ -182,7 +182,7 @@ function callersOf(value: unknown): readonly string[] {
 
 /**
  * Exposes a function with options. If a schema refuses the arguments, the function is not called, and the
- * caller gets an exception with `remote.data.issues`. The result behaves like the function itself.
+ * caller gets an exception with `remote.data.issues`. The returned function behaves like `fn`.
  *
  * @throws {@link OptionError} if `fn` is not a function, or an option is wrong
  * @example

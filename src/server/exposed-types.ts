@@ -4,7 +4,7 @@ import type { CallContext } from '../calls/context.js';
 declare const signature: unique symbol;
 declare const functions: unique symbol;
 
-/** The signature that callers see of a function from `expose.fn`. Exists only in types. */
+/** The signature of a function from `expose.fn` as callers see it. Exists only in types. */
 export interface ExposedAs<Signature> {
   /** The parameters and the result. */
   readonly [signature]: Signature;
@@ -124,7 +124,6 @@ type ResultProblem<Result, Encoders> = [Extract<Encoders, readonly unknown[]>] e
     : `the result has ${Unencodable<Awaited<Result>>}, which needs the option encoders`
   : never;
 
-/** Looks four levels deep. */
 type Unencodable<Value, Level extends 0[] = []> = Level['length'] extends 4
   ? never
   : IsAny<Value> extends true

@@ -75,36 +75,36 @@ export const serverTable = {
   /**
    * How long a connection may be idle between two requests, in milliseconds.
    *
-   * Responses announce it in seconds. It should be longer than callers and load balancers keep connections.
+   * Responses announce it in seconds. Make it longer than callers and load balancers keep idle connections.
    */
   keepAliveTimeout: option(timeout, 65_000),
-  /** How long a caller may take no bytes of its answer before its connection is closed, in milliseconds. */
+  /** How long a caller may read nothing of its answer before its connection is closed, in milliseconds. */
   sendTimeout: option(timeout, 30_000),
-  /** How many bytes the head of a request may have. Larger ones get a 431. */
+  /** How many bytes the head of a request may have. Larger requests get a 431. */
   maxHeaderSize: option(integer(1024, 1_048_576, 'bytes'), 16_384),
-  /** How many headers a request may have. More get a 431. */
+  /** How many headers a request may have. Requests with more get a 431. */
   maxHeaders: option(integer(16, 1000), 100),
   /** Whether callers receive the stack traces of exceptions. */
   returnExceptionStacktraces: option(boolean, true),
-  /** How many connections may be open. More wait. */
+  /** How many connections may be open. Connections beyond that wait. */
   maxConnections: option(count, 10_000),
   /**
-   * How many calls may be in flight. More get a 503.
+   * How many calls may be in flight. Calls beyond that get a 503.
    *
    * {@link ServerStats.abandoned} calls do not count.
    */
   maxCallsInFlight: option(count, 4096),
   /**
-   * How many streams may be in flight. More get a 503, and their generator is ended.
+   * How many streams may be in flight. Streams beyond that get a 503, and their generators are ended.
    *
    * A stream counts as a call until its first items are sent.
    */
   maxStreams: option(count, 1024),
   /**
-   * How long a stream may be silent before a ping shows that it is alive, in milliseconds. `Infinity`: no
-   * pings.
+   * How long a stream may be silent before a ping shows that it is alive, in milliseconds. `Infinity` means
+   * no pings.
    *
-   * It should be less than half of the `idleTimeout` of callers and of the proxies between.
+   * Make it less than half of the `idleTimeout` of callers, and of the proxies in between.
    */
   streamPingInterval: option(timeout, 10_000),
   ...spinning,
@@ -151,14 +151,14 @@ export const serverTable = {
    * without one (`'require'`). See docs/replay.md.
    */
   replayProtection: option(oneOf('off', 'prefer', 'require'), 'off'),
-  /** The server's name or names. Requests for others are refused. Requires `replayProtection`. */
+  /** The server's name or names. Requests for other names are refused. Requires `replayProtection`. */
   audience: option(audiences, undefined),
   /** How much the clocks of caller and server may differ, in milliseconds. Requires `replayProtection`. */
   maxClockDifference: option(integer(1, 86_400_000, 'milliseconds'), 60_000),
   /**
-   * How many requests are remembered. When full, requests get a 503. Requires `replayProtection`.
+   * How many requests are remembered. Requests beyond that get a 503. Requires `replayProtection`.
    *
-   * A million of them take about 40 MB, for two to four times `maxClockDifference`.
+   * Each is remembered for two to four times `maxClockDifference`. A million take about 40 MB.
    */
   replayCapacity: option(integer(1, 2 ** 31 - 1), 1_000_000),
   ...interception,

@@ -13,7 +13,6 @@ export class Pump {
     this.#items = items;
   }
 
-  /** @throws the error of the stream; TermError if an item cannot be encoded */
   async run(): Promise<void> {
     const items = this.#items;
     try {
@@ -44,7 +43,7 @@ export class Pump {
     }
   }
 
-  /** A generator that waits for something ends afterwards. */
+  /** A generator that is waiting for something ends only after that. */
   stop(): Promise<void> {
     this.#isStopped = true;
     this.#items.discard();

@@ -29,7 +29,7 @@ export interface RegisteredFunction {
   /** `this` is undefined. */
   readonly fn: (...args: never[]) => unknown;
   readonly context: boolean;
-  /** Undefined for the server's option. */
+  /** Undefined if the server's option applies. */
   readonly binaries: DecodeOptions['binaries'];
 }
 
@@ -131,7 +131,7 @@ function bound(entry: FunctionEntry, module: object): FunctionEntry {
   return isNamespace(module) ? entry : { ...entry, fn: entry.fn.bind(module) };
 }
 
-/** Also for `import * as` that was compiled to `require`. */
+/** Also true for an `import * as` that was compiled to `require`. */
 function isNamespace(module: object): boolean {
   return types.isModuleNamespaceObject(module) || isCompiledNamespace(module);
 }

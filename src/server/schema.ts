@@ -56,7 +56,6 @@ export type SchemaOutput<Schema extends ArgsSchema> = ListOf<
 
 type ListOf<Value> = Value extends readonly [...infer Items] ? Items : unknown[];
 
-/** @throws {@link OptionError} */
 export function checkSchema(value: unknown): asserts value is ArgsSchema {
   const standard = attempt(() => (value as Partial<ArgsSchema>)['~standard']);
   // Schemas of arktype are functions.

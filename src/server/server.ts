@@ -37,13 +37,13 @@ import { WorkerPool, type WorkerStats } from './workers/workers.js';
 export interface ServerStats {
   /** Open connections. */
   readonly connections: number;
-  /** Unanswered calls whose callers wait. */
+  /** Unanswered calls whose callers are still waiting. */
   readonly pending: number;
   /** Streams in progress. */
   readonly streams: number;
   /** Calls whose callers have gone away, but whose functions have not settled. */
   readonly abandoned: number;
-  /** Used part of `maxBytesInFlight`, in bytes. */
+  /** The used part of `maxBytesInFlight`, in bytes. */
   readonly bytesInFlight: number;
   /** Calls since the start. */
   readonly calls: number;
@@ -60,7 +60,7 @@ export interface ServerStats {
   readonly workers: readonly WorkerStats[];
 }
 
-/** Counts of a caller since the server knows it. */
+/** Counts of a caller since the server first knew it. */
 export interface CallerStats {
   /** Calls. */
   readonly calls: number;
@@ -93,7 +93,7 @@ export interface Server extends AsyncDisposable {
    * Reports for `drainDelay` milliseconds that it is closing, while it still serves. Then stops accepting
    * connections, gives calls up to `timeout` milliseconds, and closes the remaining connections.
    *
-   * Another call waits for the same end, and its options can hasten it.
+   * A second call of `close` waits for the same end, and its options can hasten it.
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -263,7 +263,6 @@ function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): 
   }
 }
 
-/** @throws {@link OptionError} */
 function checkedCallers(secrets: ServerSecrets): NativeCaller[] {
   const callers = parseCallers(secrets);
   const failure = environment.checkCallers(callers);

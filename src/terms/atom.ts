@@ -65,7 +65,7 @@ export class Atom {
 const own = new Map<string, Atom>();
 /** Atoms from the wire. */
 const foreign = new Map<string, WeakRef<Atom>>();
-/** Registering every atom would take a third longer, so one object reports a garbage collection. */
+/** Registering every atom would take a third longer, so a single object reports garbage collections. */
 const collections = new FinalizationRegistry<void>(forgetCollected);
 
 let isAwaitingCollection = false;

@@ -2,8 +2,8 @@ import { TermError } from './term-error.js';
 import { inspectBriefly } from '../platform/inspect.js';
 
 /**
- * Turns text into an Erlang string, a list of code points. Plain strings become binaries instead,
- * Elixir's strings.
+ * Turns text into an Erlang string, a list of code points. Plain strings become Elixir strings,
+ * which are binaries.
  *
  * @throws {@link TermError} if the text has a lone surrogate
  */

@@ -8,7 +8,6 @@ import type { Registry } from '../registry.js';
 export interface WorkerStart {
   /** The thread's own `parentPort` belongs to the program. */
   readonly port: MessagePort;
-  /** The file to import. */
   readonly url: string;
   readonly settings: DispatcherSettings;
 }

@@ -31,14 +31,14 @@ export interface WorkerStats {
   readonly pending: number;
   /** Calls that the thread has started. */
   readonly calls: number;
-  /** How many threads in this place have ended by themselves. */
+  /** How many threads in this place have ended on their own. */
   readonly restarts: number;
 }
 
 /** In milliseconds. The pause before a replacement doubles each time. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 30_000;
-/** A thread that has served this long did not end because of its start. */
+/** A thread that has served this long, in milliseconds, resets the pause. */
 const STEADY = 10_000;
 /** In milliseconds. */
 const EXIT_PATIENCE = 1000;
@@ -58,7 +58,6 @@ export class WorkerPool {
     this.table = table;
   }
 
-  /** @throws OptionError for wrong modules, BackwaterError if they cannot be imported */
   static async start(url: URL, settings: ServerSettings): Promise<WorkerPool> {
     const { terms, objectKeys, markBytes, maxDepth } = settings;
     const { maxEncodedResultSize, returnExceptionStacktraces } = settings;
@@ -200,7 +199,7 @@ class Slot {
     if (this.#ending || this.#served === undefined) return;
     this.restarts++;
     if (lifetime >= STEADY) this.#pause = FIRST_PAUSE;
-    // Spreads threads that have ended for the same reason.
+    // Spreads the restarts of threads that ended for the same reason.
     const pause = Math.round(this.#pause * (0.5 + Math.random() / 2));
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
     warn(`a worker thread has ended and will be replaced in ${pause} ms`, cause);
@@ -240,7 +239,7 @@ function startThread(options: ThreadOptions): Worker {
   }
 }
 
-/** Threads inherit the process's flags. A list must not have `--input-type` or V8's flags. */
+/** Threads inherit the process's flags. A list of flags must not contain `--input-type` or V8's flags. */
 function flagsForThreads(): Pick<ThreadOptions, 'execArgv'> {
   const flags = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
   return flags.length === process.execArgv.length ? {} : { execArgv: flags };
