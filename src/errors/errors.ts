@@ -150,7 +150,7 @@ export interface TimeoutFields extends ErrorOptions {
 
 /**
  * The call took longer than its options allow. If `phase` is `queued`, `resolve`, `connect` or `tls`, the
- * function was not called, unless an idempotent call was being repeated.
+ * function was not called, unless an idempotent call was being retried.
  */
 export class TimeoutError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_TIMEOUT';
