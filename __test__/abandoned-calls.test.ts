@@ -21,7 +21,7 @@ async function abandon(
 }
 
 for (const workers of [0, 2]) {
-  test(`functions that never settle give their places back, with ${workers} workers`, async (t) => {
+  test(`functions that never settle free their places with ${workers} workers`, async (t) => {
     const server = await startLoaded(t, { maxCallsInFlight: 4, workers });
     await abandon(server, 4, async () => {
       t.is(await statusOf(server.port, request('ok', [])), 503);
@@ -32,7 +32,7 @@ for (const workers of [0, 2]) {
   });
 }
 
-test('functions that settle after their callers have gone are not counted any more', async (t) => {
+test('functions that settle after their callers have gone are no longer counted', async (t) => {
   const server = await startLoaded(t);
   const args = [Buffer.alloc(100_000, 255)];
   const socket = send(server.port, request('held', args));
@@ -45,7 +45,7 @@ test('functions that settle after their callers have gone are not counted any mo
   t.is((await server.stats()).bytesInFlight, 0);
 });
 
-test('abandoned calls are refused once their memory would be too much', async (t) => {
+test('calls are refused when abandoned calls use too much memory', async (t) => {
   const server = await startLoaded(t, { maxCallsInFlight: 8, maxBytesInFlight: 64 * 1024 });
   for (let count = 1; count <= 9; count++) await abandon(server, count);
   t.is(await statusOf(server.port, request('ok', [])), 503);

@@ -37,7 +37,7 @@ const stages: Readonly<Record<string, (socket: Socket, below: Socket, number: nu
 };
 
 for (const [what, leave] of Object.entries(stages)) {
-  test.serial(`${what}, in clear`, async (t) => {
+  test.serial(`a thousand connections ${what} over plain TCP leave nothing behind`, async (t) => {
     const server = await serve(t, modules);
     await abandon(t, server, connect(t, server), (number) => {
       const socket = dial(server.port, '127.0.0.1');
@@ -53,7 +53,7 @@ const ca = readFileSync(authority.cert);
 
 for (const [what, leave] of Object.entries(stages)) {
   // TLS takes time, so most connections are left before the handshake.
-  test.serial(`${what}, with TLS`, async (t) => {
+  test.serial(`a thousand connections ${what} over TLS leave nothing behind`, async (t) => {
     const server = await serveTls(t, modules, { tls: certificate });
     const client = connect(t, server, { tls: { ca: authority.cert } });
     await abandon(t, server, client, (number) => {

@@ -16,7 +16,7 @@ function firstCells(title: string): string[] {
     .filter((cell) => !/^(-+|room)$/.test(cell));
 }
 
-test('the files of a call are there, each once, and few', (t) => {
+test("the list of a call's files is short, without missing or repeated files", (t) => {
   for (const [title, most] of [
     ['A client call', 35],
     ['A served call', 35],
@@ -28,7 +28,7 @@ test('the files of a call are there, each once, and few', (t) => {
   }
 });
 
-test('every file that pages for developers name is there', (t) => {
+test('pages for developers name only existing files', (t) => {
   for (const path of ['docs/architecture.md', 'docs/extending.md', 'CONTRIBUTING.md']) {
     const files = read(path).matchAll(
       /(?:^|[`\s])((?:src|crates|scripts|__test__|docs)\/[\w./-]+\w)/gm,
@@ -37,7 +37,7 @@ test('every file that pages for developers name is there', (t) => {
   }
 });
 
-test('every room has its row, in the order that lint checks', (t) => {
+test('the page lists the rooms in the order that lint checks', (t) => {
   const rooms = firstCells('Rooms of src').map((cell) => cell.replaceAll('`', ''));
   const order = /const ROOMS = \[(.*?)\];/s.exec(read('scripts/rooms.mjs'))![1]!;
   t.deepEqual(
@@ -49,7 +49,7 @@ test('every room has its row, in the order that lint checks', (t) => {
     if (entry.isDirectory()) t.true(rooms.includes(entry.name), entry.name);
 });
 
-test('every decision says its context and its choice, on one screen', (t) => {
+test('every decision states its context and choice in at most 50 lines', (t) => {
   const index = read('docs/decisions/README.md');
   for (const name of readdirSync(join(root, 'docs/decisions'))) {
     if (name === 'README.md') continue;

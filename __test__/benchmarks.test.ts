@@ -35,7 +35,7 @@ const program = `
   console.log(JSON.stringify({ names, found: rows.map(check) }));
 `;
 
-test('the benchmark of terms finds parts that contradict the whole', async (t) => {
+test('the benchmark of terms reports parts that contradict the whole', async (t) => {
   const { code, stdout, stderr } = await runNode(['--input-type=module', '--eval', program]);
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   const { names, found } = JSON.parse(stdout) as { names: string[]; found: string[][] };

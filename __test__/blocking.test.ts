@@ -44,7 +44,7 @@ async function start(t: ExecutionContext): Promise<{
   return { small, large, ask: (request) => worker.postMessage(request), told, release };
 }
 
-test('a function that blocks its thread for ten seconds holds up calls, and no limit', async (t) => {
+test('a function that blocks its thread for ten seconds delays calls but no limit', async (t) => {
   const { small, large, ask, told, release } = await start(t);
   const toSmall = connect(t, { url: small });
   const toLarge = connect(t, { url: large });
@@ -90,7 +90,7 @@ test('a function that blocks its thread for ten seconds holds up calls, and no l
   t.is((await pending).calls, 0);
 });
 
-test('a caller that blocks its thread for ten seconds gets what came, and what did not', async (t) => {
+test('a caller that blocks its thread for ten seconds gets the answers that arrived meanwhile', async (t) => {
   const { ask, told, release } = await start(t);
   const called = told('called');
   ask('call');

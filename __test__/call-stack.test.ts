@@ -41,7 +41,7 @@ async function clients(t: ExecutionContext): Promise<Failing> {
 }
 
 for (const [name, fail] of Object.entries(failures)) {
-  test(`a ${name} says who has called`, async (t) => {
+  test(`the stack of a ${name} leads to the caller`, async (t) => {
     const all = await clients(t);
     async function findOrder(): Promise<unknown> {
       return await fail(all);
@@ -66,7 +66,7 @@ test('the frames of the remote function come first', async (t) => {
   t.regex(stack!, /^RemoteException: .*\n {4}at remote m:fail\/0 .*\n(.*\n)*? {4}at async caller /);
 });
 
-test('who awaits several calls at once is seen too, and whoever awaits none sees the error alone', async (t) => {
+test('the stack includes Promise.all, and calls without await still get their error', async (t) => {
   const { client } = await clients(t);
   async function both(): Promise<void> {
     await Promise.all([client.call('m', 'echo', [1]), client.call('m', 'missing')]);

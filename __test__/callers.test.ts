@@ -73,7 +73,7 @@ async function statusOf(server: Server, request: SignedParts): Promise<[number, 
   return [answers[0]!.status, answers[0]!.body.toString()];
 }
 
-test('the caller is the name whose secret has signed', async (t) => {
+test('the secret that signed a request determines the caller', async (t) => {
   const secrets = { billing: BILLING, web: [WEB, OLD_WEB], bytes: Buffer.from(secretOf('bytes')) };
   const server = await start(t, secrets);
   t.is(await takenFor(t, server, BILLING), 'billing');
@@ -89,7 +89,7 @@ test('the caller is the name whose secret has signed', async (t) => {
   }
 });
 
-test('secrets without names have no caller, and names make no difference to them', async (t) => {
+test('a caller is null if secrets have no names, whatever name the request gives', async (t) => {
   for (const secret of [BILLING, [WEB, BILLING], Buffer.from(BILLING)]) {
     const server = await start(t, secret);
     t.is(await takenFor(t, server, BILLING), null);
@@ -98,7 +98,7 @@ test('secrets without names have no caller, and names make no difference to them
   }
 });
 
-test('a name proves nothing', async (t) => {
+test('a name without its secret is refused', async (t) => {
   const server = await start(t, { billing: BILLING, web: [WEB, OLD_WEB] });
   t.is(await takenFor(t, server, WEB, 'billing'), 'invalid_signature');
   t.is(await takenFor(t, server, BILLING, 'web'), 'invalid_signature');
@@ -108,7 +108,7 @@ test('a name proves nothing', async (t) => {
   t.deepEqual(server.stats().refused, { invalid_signature: 2, unknown_caller: 3 });
 });
 
-test('a name that is not signed selects nothing', async (t) => {
+test('an unsigned name is ignored', async (t) => {
   const server = await start(t, { billing: BILLING, web: WEB });
   const usual = ['accept', 'content-length', 'content-type', 'digest', 'x-request-id'];
   const target = '/backwater/1/m/who/0';
@@ -142,7 +142,7 @@ test('a name that is not signed selects nothing', async (t) => {
   }
 });
 
-test('modules for some callers', async (t) => {
+test('a module can be limited to some callers', async (t) => {
   const counted = { calls: 0, count: () => ++counted.calls };
   const served: Modules = {
     all: who,
@@ -185,7 +185,7 @@ test('modules for some callers', async (t) => {
   t.is((error as RemoteError).reason, 'caller_not_allowed');
 });
 
-test('what expose does not take as callers', (t) => {
+test('expose refuses invalid callers', (t) => {
   for (const callers of [
     [],
     'billing',
@@ -209,7 +209,7 @@ function many(count: number): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, secretOf(name)]));
 }
 
-test('at most sixteen secrets are tried for a request without a name', async (t) => {
+test('a server tries at most sixteen secrets for a request without a name', async (t) => {
   const server = await start(t, many(16));
   t.is(await takenFor(t, server, secretOf('caller-15')), 'caller-15');
   const legacy = (count: number) => ({
@@ -242,7 +242,7 @@ test('at most sixteen secrets are tried for a request without a name', async (t)
   t.is(await takenFor(t, server, secretOf('caller-7'), 'caller-7'), 'caller-7');
 });
 
-test('what callers a server does not take', async (t) => {
+test('a server refuses invalid callers', async (t) => {
   const server = await start(t, BILLING);
   const wrong: [unknown, string, RegExp][] = [
     [{}, 'secret', /at least one caller/],
@@ -284,7 +284,7 @@ test('what callers a server does not take', async (t) => {
   }
 });
 
-test('callers are added, given new secrets and removed while others call', async (t) => {
+test('callers can be added, changed and removed during calls', async (t) => {
   const server = await start(t, { billing: BILLING });
   const billing = connect(t, server, { secret: BILLING, caller: 'billing', maxConnections: 4 });
   let isOver = false;
@@ -317,7 +317,7 @@ test('callers are added, given new secrets and removed while others call', async
   t.deepEqual(Object.keys(server.stats().callers), ['billing']);
 });
 
-test('a caller that is removed gets the answers of its calls', async (t) => {
+test('a removed caller still gets the answers to its running calls', async (t) => {
   let answer!: (value: string) => void;
   let arrived!: () => void;
   const arrival = new Promise<void>((resolve) => (arrived = resolve));
@@ -336,7 +336,7 @@ test('a caller that is removed gets the answers of its calls', async (t) => {
   t.deepEqual(server.stats().callers, { billing: { calls: 0, refused: 0 } });
 });
 
-test('every refusal of a caller is signed with its secret', async (t) => {
+test('a server signs every refusal with the secret of the caller', async (t) => {
   const options = { maxEncodedArgsSize: 100, replayProtection: 'require' } as const;
   const served = { m: { ...who, echo: (value: unknown) => value } };
   const server = await start(t, { ...many(14), web: [OLD_WEB, WEB] }, options, served);
@@ -363,7 +363,7 @@ test('every refusal of a caller is signed with its secret', async (t) => {
   t.deepEqual(refused, expected);
 });
 
-test('requests for other HTTP clients name the caller', async (t) => {
+test('requests for other HTTP clients name their caller', async (t) => {
   const server = await start(t, { billing: BILLING, web: { secret: WEB, hint: 'required' } });
   const target = { url: server.url, secret: WEB, caller: 'web' };
   const { url, method, headers, body, requestId } = encodeRequest(target, 'm', 'who');
@@ -377,7 +377,7 @@ test('requests for other HTTP clients name the caller', async (t) => {
   t.is(decodeResponse({ secret: WEB, requestId }, given), 'web');
 });
 
-test('over TLS', async (t) => {
+test('callers work over TLS', async (t) => {
   const server = await startTlsServer({ billing: BILLING, web: WEB }, modules, {
     host: '127.0.0.1',
     port: 0,
@@ -392,7 +392,7 @@ test('over TLS', async (t) => {
   t.is(await connect(t, server, { secret: BILLING, tls }).call('m', 'who'), 'billing');
 });
 
-test.serial('with worker threads', async (t) => {
+test.serial('callers work with worker threads', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-callers-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'module.mjs');
@@ -423,7 +423,7 @@ test.serial('with worker threads', async (t) => {
 });
 
 for (const kind of ['clear', 'TLS'] as const) {
-  withErlang(`Erlang's client is a caller by its secret alone, ${kind}`, async (t) => {
+  withErlang(`Erlang's client is identified by its secret alone, ${kind}`, async (t) => {
     const erlang = { secret: [WEB, secretOf('erlang')], hint: 'optional' } as const;
     const secrets = { ...many(1000), erlang };
     const served: Modules = {

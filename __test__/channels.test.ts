@@ -35,7 +35,7 @@ function listen(channel: 'backwater:call' | 'backwater:serve'): {
 
 // Channels belong to the process, so these tests are serial.
 
-test.serial('both channels publish each call, as one object', async (t) => {
+test.serial('both channels publish the same object at each step of a call', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   const made = listen('backwater:call');
@@ -63,7 +63,7 @@ test.serial('both channels publish each call, as one object', async (t) => {
   t.is(made.events.length, 8);
 });
 
-test.serial('a failing call has an error', async (t) => {
+test.serial('a failing call publishes its error', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   const made = listen('backwater:call');
@@ -82,7 +82,7 @@ test.serial('a failing call has an error', async (t) => {
   t.true(served.events[0]![1].error instanceof TypeError);
 });
 
-test.serial('a call that its signal or its time ends is published as ended', async (t) => {
+test.serial('a call that times out is published as ended', async (t) => {
   const server = await serve(t, modules);
   const hang: Interceptor = () => new Promise(() => {});
   const client = connect(t, server, { interceptors: [hang] });
@@ -95,7 +95,7 @@ test.serial('a call that its signal or its time ends is published as ended', asy
   );
 });
 
-test.serial('a subscriber to start may add metadata, and sees what interceptors see', async (t) => {
+test.serial('a start subscriber may change the metadata that interceptors get', async (t) => {
   const server = await serve(t, modules);
   const seen: unknown[] = [];
   const look: Interceptor = (call, next) => {
@@ -115,7 +115,7 @@ test.serial('a subscriber to start may add metadata, and sees what interceptors 
   t.is(seen[0], seen[1]);
 });
 
-test.serial('bound stores hold for the function and the interceptors of a call', async (t) => {
+test.serial('bound stores apply to the function and the interceptors of a call', async (t) => {
   const storage = new AsyncLocalStorage<string>();
   const stores: (string | undefined)[] = [];
   const note: Interceptor = async (call, next) => {

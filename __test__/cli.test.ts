@@ -106,7 +106,7 @@ async function folder(t: ExecutionContext): Promise<string> {
   return path;
 }
 
-test('help, version and unknown commands', async (t) => {
+test('help and --version succeed, and unknown commands fail', async (t) => {
   const { version } = JSON.parse(
     await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
   ) as { version: string };
@@ -134,7 +134,7 @@ test('help, version and unknown commands', async (t) => {
   );
 });
 
-test('each wrong command line has an error of one line that says what to do', async (t) => {
+test('each invalid command line gets a one-line error that says what to do', async (t) => {
   for (const [args, message] of [
     [['call'], "missing argument URL; see 'backwater call --help'"],
     [['call', 'x', 'm'], 'missing argument FUNCTION'],
@@ -201,7 +201,7 @@ function runLine(cwd: string, line: string, more = ''): Promise<Result> {
   return resultOf(child);
 }
 
-test('the examples of help and of the page are valid command lines', async (t) => {
+test('the examples in the help and on the page are valid command lines', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
   const blocks = Array.from(page.matchAll(/^```sh\n([^]*?)^```/gm), ([, lines]) => lines!);
   const commands = ['secret', 'serve', 'call', 'encode', 'decode', 'bench', 'doctor'];
@@ -226,7 +226,7 @@ test('the examples of help and of the page are valid command lines', async (t) =
   }
 });
 
-test('the pipelines of the page print what it says', async (t) => {
+test('the pipelines on the page print what the page says', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
   const lines = Array.from(page.matchAll(/^(echo .*\| backwater .*?) +# (.*)$/gm));
   t.true(lines.length >= 2);
@@ -236,7 +236,7 @@ test('the pipelines of the page print what it says', async (t) => {
   }
 });
 
-test('secret makes secrets', async (t) => {
+test('secret generates secrets', async (t) => {
   const one = await run(['secret']);
   t.is(one.status, 0);
   t.is(Buffer.from(one.out, 'base64').length, 32);
@@ -252,7 +252,7 @@ test('secret makes secrets', async (t) => {
   t.is(await readFile(path, 'utf8'), text);
 });
 
-test('call prints what a function returns, in four formats', async (t) => {
+test('call prints the result in four formats', async (t) => {
   const { url } = await server(t);
   for (const [args, out] of [
     [['add', '1', '-2'], '-1'],
@@ -275,7 +275,7 @@ test('call prints what a function returns, in four formats', async (t) => {
   t.is(stdin.out, '"in"\n');
 });
 
-test('results of `--output js` paste back into Node', async (t) => {
+test('results of `--output js` can be pasted into Node', async (t) => {
   const terms = [
     tuple(atom('ok'), new Map<unknown, unknown>([[1, { 'a-b': [2n ** 70n, -0.5] }]])),
     Buffer.from([0, 255]),
@@ -293,7 +293,7 @@ test('results of `--output js` paste back into Node', async (t) => {
   t.deepEqual(encode(value, { markBytes: true }), input);
 });
 
-test('secrets come from files and stdin too', async (t) => {
+test('secrets can come from files and stdin', async (t) => {
   const { url } = await server(t);
   const path = join(await folder(t), 'secret');
   await writeFile(path, `${SECRET}\n`);
@@ -310,7 +310,7 @@ test('secrets come from files and stdin too', async (t) => {
   t.regex(empty.errors, /is empty/);
 });
 
-test('stdin is read once, and a secret there is neither sent nor printed', async (t) => {
+test('stdin is read once, and a secret from it is neither sent nor printed', async (t) => {
   const { url } = await server(t);
   const digits = '12345678901234567890123456789012';
   for (const args of [
@@ -326,14 +326,14 @@ test('stdin is read once, and a secret there is neither sent nor printed', async
   }
 });
 
-test('an error of writing the output takes one line', async (t) => {
+test('a failure to write the output is reported in one line', async (t) => {
   const full = spawn('sh', ['-c', `'${process.execPath}' '${PROGRAM}' secret > /dev/full`]);
   const { status, errors } = await resultOf(full);
   t.is(status, 2);
   t.regex(errors, /^backwater: cannot write the output: ENOSPC.*\n$/);
 });
 
-test('the exit status says what went wrong', async (t) => {
+test('the exit status tells what went wrong', async (t) => {
   const { url } = await server(t);
   const dead = await tcpServer(t, () => {});
   // An answer before the request would not count.
@@ -370,7 +370,7 @@ test('the exit status says what went wrong', async (t) => {
   t.regex(verbose.errors, /\n +at /);
 });
 
-test('each kind of failure has its exit status, and the page has them all', async (t) => {
+test('each kind of failure has its own exit status, and the page lists them all', async (t) => {
   const page = await readFile(join(projectRoot(), 'docs/cli.md'), 'utf8');
   const listed = page.matchAll(/^- (\d+): (.+)$/gm);
   t.deepEqual(
@@ -413,7 +413,7 @@ test('each kind of failure has its exit status, and the page has them all', asyn
   }
 });
 
-test('encode and decode turn into each other', async (t) => {
+test('decode reverses encode', async (t) => {
   const value = { a: [1, 'é', null], b: { c: 1.5 } };
   const json = JSON.stringify(value);
   const raw = await run(['encode'], { input: json });
@@ -440,7 +440,7 @@ test('encode and decode turn into each other', async (t) => {
   t.regex(broken.errors, /^backwater: .*byte/);
 });
 
-test('integers of JSON keep all their digits', async (t) => {
+test('integers in JSON keep all their digits', async (t) => {
   const text =
     '[9007199254740993,-18446744073709551616,{"18446744073709551616":"1\\"18446744073709551616"}]';
   const { out } = await run(['encode'], { input: text });
@@ -454,7 +454,7 @@ test('integers of JSON keep all their digits', async (t) => {
   t.is(back.out, `${text}\n`);
 });
 
-test('files are UTF-8, and nothing else is guessed', async (t) => {
+test('input files must be UTF-8', async (t) => {
   const marked = await run(['encode', '-', '--to', 'hex'], { input: '\ufeff"é"' });
   t.is(marked.out, `${encode('é').toString('hex')}\n`);
   for (const input of [Buffer.from('"\xff"', 'latin1'), Buffer.from('\ufeff"x"', 'utf16le')]) {
@@ -466,7 +466,7 @@ test('files are UTF-8, and nothing else is guessed', async (t) => {
   }
 });
 
-test('JSON of every term', (t) => {
+test('every term is printed as JSON', (t) => {
   for (const [term, json] of [
     [atom('ok'), '"ok"'],
     [tuple(1, tuple()), '[1,[]]'],
@@ -561,7 +561,7 @@ test('serve exposes the objects of a file as modules', async (t) => {
   t.is((await end()).status, 0);
 });
 
-test('serve runs the interceptors that a file exports', async (t) => {
+test('serve runs the interceptors that its file exports', async (t) => {
   const path = join(await folder(t), 'math.mjs');
   await writeFile(
     path,
@@ -575,7 +575,7 @@ test('serve runs the interceptors that a file exports', async (t) => {
   t.is((await end()).status, 0);
 });
 
-test('serve says why a file cannot be served', async (t) => {
+test('serve explains why it cannot serve a file', async (t) => {
   const directory = await folder(t);
   const path = join(directory, 'broken.mjs');
   await writeFile(join(directory, 'other.mjs'), '\n\nconst a = 1 1;');
@@ -595,7 +595,7 @@ test('serve says why a file cannot be served', async (t) => {
   }
 });
 
-test('serve --watch runs the new code of a file and of what it imports', async (t) => {
+test('serve --watch reloads a file and its imports', async (t) => {
   const directory = await folder(t);
   const path = join(directory, 'live.mjs');
   const helper = join(directory, 'helper.mjs');
@@ -626,7 +626,7 @@ test('serve --watch runs the new code of a file and of what it imports', async (
   t.is((await end()).status, 0);
 });
 
-test('serve --watch refuses a secret from stdin', async (t) => {
+test('serve --watch refuses to read a secret from stdin', async (t) => {
   const path = join(await folder(t), 'live.mjs');
   await writeFile(path, 'export const answer = () => 1;');
   const { status, errors } = await run(['serve', path, '--watch', '--secret-file', '-'], {
@@ -636,7 +636,7 @@ test('serve --watch refuses a secret from stdin', async (t) => {
   t.regex(errors, /--secret-file PATH or BACKWATER_SECRET/);
 });
 
-test('bench counts and measures', async (t) => {
+test('bench counts calls and measures latency', async (t) => {
   const { url } = await server(t);
   const bench = ['bench', url, 'test', 'add', '1', '2', '--concurrency', '4'];
   const { status, out, errors } = await run([...bench, '--calls', '200'], withSecret);
@@ -653,7 +653,7 @@ test('bench counts and measures', async (t) => {
   t.true((JSON.parse(short.out) as { calls: number }).calls > 0);
 });
 
-test('bench has the exit status of what fails', async (t) => {
+test('the exit status of bench tells what failed', async (t) => {
   const { url } = await server(t);
   const failing = await run(['bench', url, 'test', 'fail', '--calls', '10'], withSecret);
   t.is(failing.status, 1);
@@ -661,7 +661,7 @@ test('bench has the exit status of what fails', async (t) => {
   t.is((await run(['bench', 'http://127.0.0.1:1', 'm', 'f', '-n', '3'], withSecret)).status, 4);
 });
 
-test('bench ends early when no call succeeds, and not when some do', async (t) => {
+test('bench stops early only when no call succeeds', async (t) => {
   const { url } = await server(t);
   const args = ['bench', url, 'test', 'fail', '--duration', '1h', '--concurrency', '20'];
   const { status, out } = await run(args, withSecret);
@@ -684,7 +684,7 @@ test('bench ends early when no call succeeds, and not when some do', async (t) =
   t.regex(some.out, /^49 failed$/m);
 });
 
-test('a slow answer delays the calls that are due, and their latency says so', async (t) => {
+test('the latency of scheduled calls includes their delay by a slow answer', async (t) => {
   let number = 0;
   const { url } = await startServer(t, {
     m: { f: () => (number++ === 0 ? new Promise((done) => setTimeout(done, 300)) : null) },
@@ -695,7 +695,7 @@ test('a slow answer delays the calls that are due, and their latency says so', a
   t.true(latency.p50 > 100, out);
 });
 
-test('doctor finds nothing where all is well', async (t) => {
+test('doctor finds no fault with a healthy server', async (t) => {
   const { url } = await server(t);
   const { status, out } = await run(['doctor', url], withSecret);
   t.is(status, 0, out);
@@ -723,7 +723,7 @@ function demandSignature(response: ServerResponse): void {
   response.end('missing_authorization_header');
 }
 
-test('doctor obeys its timeouts, whatever a server does instead of answering', async (t) => {
+test('doctor obeys its timeouts when a server does not answer', async (t) => {
   const silent = await tcpServer(t, () => {});
   const slow = await webServer(t, (response) => {
     response.writeHead(200, { 'content-length': 10 });
@@ -748,7 +748,7 @@ test('doctor obeys its timeouts, whatever a server does instead of answering', a
   }
 });
 
-test('doctor tries mutual TLS', async (t) => {
+test('doctor tests mutual TLS', async (t) => {
   const authority = new Authority();
   t.teardown(() => authority.remove());
   const stranger = new Authority('/O=Others/CN=Authority');
@@ -780,7 +780,7 @@ test('doctor tries mutual TLS', async (t) => {
   }
 });
 
-test('doctor names the step that fails, and what to do', async (t) => {
+test('doctor names the step that failed and suggests a remedy', async (t) => {
   const { url } = await server(t);
   const other = await tcpServer(t, (socket) => socket.end('what?\r\n\r\n'));
   const late = await webServer(t, (response) => {
@@ -833,13 +833,13 @@ test('doctor names the step that fails, and what to do', async (t) => {
   t.is((await run(['doctor', url])).status, 2);
 });
 
-test('doctor takes no slow answer for clocks that differ', async (t) => {
+test('doctor does not mistake a slow answer for a clock difference', async (t) => {
   const web = await webServer(t, (response) => void setTimeout(demandSignature, 4000, response));
   const { out } = await run(['doctor', web, '--recv-timeout', '1m'], withSecret);
   t.regex(Buffer.from(out, 'latin1').toString(), /✔ clock .*the clocks agree/);
 });
 
-test('doctor knows what servers with protection against replay want', async (t) => {
+test('doctor explains what a server with replay protection requires', async (t) => {
   const protection = { replayProtection: 'require', audience: 'payments' } as const;
   const { url } = await startServer(t, modules, protection);
   const flags = ['--audience', 'payments', '--replay-protection'];
@@ -856,7 +856,7 @@ test('doctor knows what servers with protection against replay want', async (t) 
   t.is((await run(['call', url, 'test', 'add', '1', '2', ...flags], withSecret)).out, '3\n');
 });
 
-test('calls name their caller where servers ask for it', async (t) => {
+test('calls name their caller if the server requires it', async (t) => {
   const server = await startClearServer({ tests: { secret: SECRET, hint: 'required' } }, modules, {
     host: '127.0.0.1',
     port: 0,
@@ -870,7 +870,7 @@ test('calls name their caller where servers ask for it', async (t) => {
   t.regex(Buffer.from(doctor.out, 'latin1').toString(), /under the name 'others'/);
 });
 
-test('calls, servers and the doctor speak TLS', async (t) => {
+test('call, serve and doctor support TLS', async (t) => {
   const authority = new Authority();
   t.teardown(() => authority.remove());
   const { cert, key } = authority.server();
@@ -899,7 +899,7 @@ test('calls, servers and the doctor speak TLS', async (t) => {
   t.is((await end()).status, 0);
 });
 
-test('colours are for terminals, and a closed pipe is not a failure', async (t) => {
+test('colors appear only on terminals, and a closed pipe is not a failure', async (t) => {
   const { url } = await server(t);
   const { out } = await run(['call', url, 'test', 'terms', '-o', 'js'], withSecret);
   t.false(out.includes('\x1b'));
@@ -913,7 +913,7 @@ test('colours are for terminals, and a closed pipe is not a failure', async (t) 
   t.is(errors, '');
 });
 
-test('without its addon, the program says so in one sentence and ends with status 8', async (t) => {
+test('without its addon, the program prints one sentence and exits with status 8', async (t) => {
   for (const args of [['secret'], ['--version'], ['call', '127.0.0.1', 'm', 'f']]) {
     const { status, out, errors } = await run(args, { env: { NODE_OPTIONS: '--no-addons' } });
     t.deepEqual([status, out], [EXIT.addon, '']);
@@ -921,7 +921,7 @@ test('without its addon, the program says so in one sentence and ends with statu
   }
 });
 
-test('the program can be run as it is installed', async (t) => {
+test('the installed program runs', async (t) => {
   const built = fileURLToPath(new URL('../../package.json', import.meta.url));
   const { bin } = JSON.parse(await readFile(built, 'utf8')) as { bin: Record<string, string> };
   t.deepEqual(bin, { backwater: 'build/cli/main.js' });

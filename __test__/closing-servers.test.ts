@@ -17,7 +17,7 @@ async function callAll(call: () => Promise<unknown>): Promise<void> {
 }
 
 for (const after of [1, 7, 200]) {
-  test(`callers do not notice a server that closes after every ${after}. answer and says so`, async (t) => {
+  test(`a server that announces when it closes fails no call (answers per connection: ${after})`, async (t) => {
     let ran = 0;
     const server = await serve(t, { m: { count: () => ++ran } });
     const proxy = await startClosingProxy(t, { port: server.port, after, announced: true });
@@ -30,7 +30,7 @@ for (const after of [1, 7, 200]) {
   });
 }
 
-test('idempotent calls survive a server that closes after every 20th answer without a word', async (t) => {
+test('a server that closes unannounced after every 20th answer fails no idempotent call', async (t) => {
   let ran = 0;
   const server = await serve(t, { m: { count: () => ++ran } });
   const proxy = await startClosingProxy(t, { port: server.port, after: 20, abruptly: true });
@@ -39,7 +39,7 @@ test('idempotent calls survive a server that closes after every 20th answer with
   t.true(ran >= CALLS);
 });
 
-test('a connection is not reused once the server is about to close it', async (t) => {
+test('a client does not reuse a connection that the server is about to close', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } }, { keepAliveTimeout: 5000 });
   const proxy = await startClosingProxy(t, { port: server.port });
   const client = connect(t, proxy, PATIENT);

@@ -78,7 +78,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   for (const terms of ['js', 'exact'] as const) {
     // Exact floats are objects, which V8 hashes at random.
     if (kind === 'doubles' && terms === 'exact') continue;
-    test(`${kind} as keys that collide, decoded as ${terms}`, (t) => {
+    test(`${kind} as colliding keys are refused, decoded as ${terms}`, (t) => {
       const taken = encode([map(make(LIMIT)), map(make(LIMIT))]);
       t.is((decode(taken, { terms }) as Map<unknown, unknown>[])[1]!.size, OTHERS + LIMIT);
       const refused = encode([map(make(LIMIT)), { inner: map(make(LIMIT + 1)) }]);
@@ -104,7 +104,7 @@ test('nested maps are counted separately', (t) => {
   t.is((decode(encode(outer)) as unknown as Map<unknown, unknown>).size, outer.size);
 });
 
-test('regular keys do not collide', (t) => {
+test('ordinary keys do not collide', (t) => {
   const count = 20_000;
   const bases = [0, 1, 1_700_000_000, 1_700_000_000_000];
   for (const base of bases) {
@@ -126,7 +126,7 @@ test('regular keys do not collide', (t) => {
 const indices = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => String(65_536 * (index + 1)));
 
-test('up to 256 array indices may share a bucket of a Map', (t) => {
+test('up to 256 array indices may share a bucket', (t) => {
   const mixed = (count: number): Map<unknown, number> =>
     new Map<unknown, number>([[1.5, 1], ...indices(count).map((key): [string, 1] => [key, 1])]);
   t.is((decode(encode(mixed(256))) as unknown as Map<unknown, unknown>).size, 257);
@@ -136,7 +136,7 @@ test('up to 256 array indices may share a bucket of a Map', (t) => {
   t.is(Object.keys(decode(encode(object)) as object).length, 2000);
 });
 
-test('sets of colliding texts stay maps', (t) => {
+test('sets of colliding strings stay maps', (t) => {
   for (const hooks of [elixir(), javascript()]) {
     const sent = (count: number): unknown => decode(encode(new Set(indices(count)), hooks), hooks);
     t.is((sent(256) as Set<string>).size, 256);
@@ -153,7 +153,7 @@ test('atoms with numeric names are distinct', (t) => {
   t.is(new Set(['5', ':5', '::5'].map(atom)).size, 3);
 });
 
-test('a call with such arguments is refused', async (t) => {
+test('the server refuses a call with colliding keys', async (t) => {
   const server = await serve(t, { m: { size: (given: Map<unknown, unknown>) => given.size } });
   const client = connect(t, server);
   const make = kinds['integers that share their low 64 bits']!;

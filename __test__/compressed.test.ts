@@ -19,7 +19,7 @@ function claiming(size: number, compressed: Uint8Array): Buffer {
   return Buffer.concat([head, compressed]);
 }
 
-test('values come back from compressed terms', (t) => {
+test('values survive compression', (t) => {
   const plain = encode(records);
   for (const compressed of [true, 1, 6, 9] as const) {
     const bytes = encode(records, { compressed });
@@ -45,7 +45,7 @@ test('values come back from compressed terms', (t) => {
   }
 });
 
-test('decode accepts them only with the option', (t) => {
+test('decode accepts compressed terms only with the option', (t) => {
   const bytes = encode(records, COMPRESSED);
   const error = t.throws(() => decode(bytes), { instanceOf: TermError });
   t.regex(error!.message, /compressed.*option compressed/);
@@ -57,7 +57,7 @@ test('decode accepts them only with the option', (t) => {
   t.throws(() => decode(twice, COMPRESSED), { instanceOf: TermError });
 });
 
-test('size and ratio have limits', (t) => {
+test('the inflated size and the ratio are limited', (t) => {
   const bytes = encode(records, COMPRESSED);
   const size = encode(records).length;
   t.deepEqual(decode(bytes, { ...COMPRESSED, maxInflatedSize: size }), records);
@@ -84,7 +84,7 @@ test('size and ratio have limits', (t) => {
   t.throws(() => decode(huge, COMPRESSED), { message: /maxInflatedSize/ });
 });
 
-test('sizes that lie, truncations and corruption are TermErrors', (t) => {
+test('false sizes, truncation and corruption are TermErrors', (t) => {
   const term = encode(records).subarray(1);
   const zlib = deflateSync(term);
   t.deepEqual(decode(claiming(term.length, zlib), COMPRESSED), records);
@@ -108,7 +108,7 @@ test('sizes that lie, truncations and corruption are TermErrors', (t) => {
   t.throws(() => decode(claiming(5, Buffer.from('no zlib')), COMPRESSED), { message: /corrupt/ });
 });
 
-test("Erlang's compressed terms", (t) => {
+test('compressed terms from Erlang are decoded', (t) => {
   const map = fromErlang(`#{a => <<"${'abc'.repeat(50)}">>}`);
   for (const text of [
     'g1AAAACkeNorYWBgYExhYEzMBTKmJSYlD0IEAE/mO6s=',
@@ -134,7 +134,7 @@ withErlang("Erlang and encode read each other's compressed terms", async (t) => 
   }
 });
 
-test('calls refuse compressed terms and their options', async (t) => {
+test('calls refuse compressed terms and the options for them', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   t.throws(() => connect(t, server, { compressed: true } as never), { instanceOf: OptionError });
   const client = connect(t, server);

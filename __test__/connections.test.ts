@@ -5,7 +5,7 @@ import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 import { startClosingProxy } from './support/closing.js';
 import { eventually } from './support/stalling.js';
 
-test('connections are opened ahead of calls and replaced when they are closed', async (t) => {
+test('warm connections are opened before calls and replaced when closed', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const proxy = await startClosingProxy(t, { port: server.port, after: 1 });
   const client = connect(t, proxy, { minConnections: 3 });
@@ -23,7 +23,7 @@ test('connections are opened ahead of calls and replaced when they are closed', 
   t.like(client.stats(), { connections: 0, idle: 0 });
 });
 
-test('no connections are opened ahead of calls by default', async (t) => {
+test('a client opens no connections before calls by default', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
   t.is(await client.call('m', 'f'), 1);
@@ -31,7 +31,7 @@ test('no connections are opened ahead of calls by default', async (t) => {
   t.is(server.stats().connections, 1);
 });
 
-test('minConnections is at most maxConnections', (t) => {
+test('minConnections must not exceed maxConnections', (t) => {
   const target = { url: 'http://127.0.0.1:1' };
   const limits = { maxConnections: 2, minConnections: 3 };
   const error = t.throws(() => connect(t, target, limits), { instanceOf: OptionError });
@@ -39,7 +39,7 @@ test('minConnections is at most maxConnections', (t) => {
   t.true(error!.message.includes('maxConnections'), error!.message);
 });
 
-test('a connection that has come of age is not used again', async (t) => {
+test('a connection is not reused after maxConnectionAge', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const proxy = await startClosingProxy(t, { port: server.port });
   const client = connect(t, proxy, { maxConnectionAge: 300 });
@@ -54,7 +54,7 @@ for (const [idleTimeout, connections] of [
   [300_000, 1],
 ] as const) {
   // prettier-ignore
-  test(`idleTimeout: ${connections} connections with ${idleTimeout} ms`, async (t) => {
+  test(`an idleTimeout of ${idleTimeout} ms takes ${connections} connections`, async (t) => {
     const server = await serve(t, { m: { f: () => 1 } });
     const proxy = await startClosingProxy(t, { port: server.port });
     const client = connect(t, proxy, { idleTimeout });
@@ -65,7 +65,7 @@ for (const [idleTimeout, connections] of [
   });
 }
 
-test('calls wait up to the limit, and one more fails', async (t) => {
+test('calls wait in the queue up to its limit, and the next one fails', async (t) => {
   const waiting: (() => void)[] = [];
   const hold = (): Promise<void> => new Promise((resolve) => waiting.push(resolve));
   const server = await serve(t, { m: { hold } });
@@ -86,7 +86,7 @@ test('calls wait up to the limit, and one more fails', async (t) => {
   t.like(client.stats(), { pending: 0, queued: 0, connections: 2, idle: 2 });
 });
 
-test('responses tell how long an idle connection stays open', async (t) => {
+test('responses say how long an idle connection stays open', async (t) => {
   const told = async (
     server: Server,
     headers: Record<string, string> = {},

@@ -30,7 +30,7 @@ function held(): {
   return { module, called, release };
 }
 
-test.serial('a call whose caller has gone away before its turn does not begin', async (t) => {
+test.serial('a function does not start if its caller has gone away while it waited', async (t) => {
   const begun: string[] = [];
   const blocking = { until: (): boolean => true };
   const server = await serve(t, {
@@ -124,7 +124,7 @@ test('a context names the function and the caller', async (t) => {
   t.false(given.signal.aborted);
 });
 
-test('the deadline is the time that the caller waits', async (t) => {
+test('the deadline reflects how long the caller waits', async (t) => {
   const { module, called, release } = held();
   const server = await serve(t, { m: module });
   const client = connect(t, server);
@@ -161,7 +161,7 @@ test('the arguments follow the context', async (t) => {
   t.is(await remote.plain(1), 1);
 });
 
-test('a function with a context raises exceptions like others', async (t) => {
+test('a function that takes a context can throw exceptions', async (t) => {
   const fail = expose.fn(
     (_: CallContext, later: boolean) => {
       if (later) return Promise.reject(new RangeError('later'));
@@ -196,7 +196,7 @@ test('the signal aborts when the caller hangs up', async (t) => {
   t.is((await aborted(signal)).name, 'AbortError');
 });
 
-test('a signal that is first looked at after the caller has hung up is aborted', async (t) => {
+test('the signal is already aborted when first read after the caller hung up', async (t) => {
   const { module, called } = held();
   const server = await serve(t, { m: module });
   const client = connect(t, server);
@@ -221,7 +221,7 @@ test('the signal aborts at the deadline, even if the caller stays', async (t) =>
   await call;
 });
 
-test('the signal aborts when the server is closed and cuts the call', async (t) => {
+test('the signal aborts when a closing server cuts the call', async (t) => {
   const { module, called } = held();
   const server = await startClearServer(secret, { m: module }, { host: '127.0.0.1', port: 0 });
   const client = connect(t, server);
@@ -233,7 +233,7 @@ test('the signal aborts when the server is closed and cuts the call', async (t) 
   await call;
 });
 
-test('the signal of a call that has ended never aborts', async (t) => {
+test('the signal does not abort after the call has ended', async (t) => {
   const { module, called, release } = held();
   const server = await serve(t, { m: module });
   const client = connect(t, server);
@@ -275,7 +275,7 @@ async function blockedServer(
   };
 }
 
-test('a function whose caller has hung up before it begins is not called', async (t) => {
+test('a function is not called if its caller hung up before it started', async (t) => {
   const { url, release, connections } = await blockedServer(t);
   const client = connect(t, { url }, { recvTimeout: Infinity });
   const folder = mkdtempSync(join(tmpdir(), 'backwater-context-'));
@@ -294,7 +294,7 @@ test('a function whose caller has hung up before it begins is not called', async
   t.false(existsSync(first));
 });
 
-test('a function whose deadline has passed before it begins is not called', async (t) => {
+test('a function is not called if its deadline passed before it started', async (t) => {
   const { url, port, release, connections } = await blockedServer(t);
   const folder = mkdtempSync(join(tmpdir(), 'backwater-context-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
@@ -313,7 +313,7 @@ test('a function whose deadline has passed before it begins is not called', asyn
   t.false(existsSync(first));
 });
 
-test('expose.fn takes context and arity, and nothing else', (t) => {
+test('expose.fn refuses invalid and unknown options', (t) => {
   const fn = (_: CallContext, a: number): number => a;
   for (const bad of [{ context: 1 }, { context: 'true' }, { context, contex: true }]) {
     t.throws(() => expose.fn(fn, bad as never), { instanceOf: OptionError });

@@ -7,7 +7,7 @@ import { canMakeHosts, vanishingServer } from './support/vanishing.js';
 const onOwnHosts = canMakeHosts ? test.serial : test.serial.skip;
 const PATIENT = { connectTimeout: Infinity, recvTimeout: Infinity } as const;
 
-onOwnHosts('a call to a server that vanishes ends without any timeout of its own', async (t) => {
+onOwnHosts('a call to a server that vanishes ends without a timeout of its own', async (t) => {
   const server = await vanishingServer(t);
   const client = connect(t, server, { ...PATIENT, deadPeerTimeout: 1500 });
   const pending = client.call('m', 'hold');
@@ -18,7 +18,7 @@ onOwnHosts('a call to a server that vanishes ends without any timeout of its own
   await t.throwsAsync(pending, { instanceOf: ConnectionLostError });
 });
 
-onOwnHosts('a call that is sent to a server that has vanished ends as well', async (t) => {
+onOwnHosts('a call sent to a server that has vanished ends', async (t) => {
   const server = await vanishingServer(t);
   const client = connect(t, server, { ...PATIENT, deadPeerTimeout: 1500 });
   await client.call('m', 'f');
@@ -26,7 +26,7 @@ onOwnHosts('a call that is sent to a server that has vanished ends as well', asy
   await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectionLostError });
 });
 
-onOwnHosts('a server that has vanished and a connection that is yet to be made', async (t) => {
+onOwnHosts('connecting to a vanished server ends with a TimeoutError', async (t) => {
   const server = await vanishingServer(t);
   server.vanish();
   const client = connect(t, server, { connectTimeout: 500 });

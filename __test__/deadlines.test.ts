@@ -27,7 +27,7 @@ const modules = {
 
 const foreign = (time: number): Date => runInNewContext('new Date(time)', { time }) as Date;
 
-test('a deadline is a Date or a number, and travels to the server', async (t) => {
+test('a deadline can be a Date or a number and is sent to the server', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   const time = Date.now() + 60_000;
@@ -39,7 +39,7 @@ test('a deadline is a Date or a number, and travels to the server', async (t) =>
   t.is(await client.call('m', 'add', [1, 2], { deadline: new Date(8.64e15) }), 3);
 });
 
-test('a call ends at its deadline, which the error names', async (t) => {
+test('a call ends at its deadline, and the error names it', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   const error = await t.throwsAsync(
@@ -53,7 +53,7 @@ test('a call ends at its deadline, which the error names', async (t) => {
   t.regex(error.message, /option deadline/);
 });
 
-test('the smaller one of timeout and deadline counts', async (t) => {
+test('the earlier of timeout and deadline applies', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, { timeout: 60 });
   const far = Date.now() + 60_000;
@@ -65,7 +65,7 @@ test('the smaller one of timeout and deadline counts', async (t) => {
   t.like(near, { option: 'deadline' });
 });
 
-test('nothing is sent once the deadline has passed', async (t) => {
+test('nothing is sent after the deadline', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   for (const deadline of [new Date(0), 0, Date.now() - 1, new Date(Date.now() - 60_000)]) {
@@ -98,7 +98,7 @@ test('an invalid deadline or parent is refused', async (t) => {
   await client.close();
 });
 
-test('a parent bounds the call by its deadline', async (t) => {
+test('the deadline of a parent limits the call', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   const { signal } = new AbortController();
@@ -111,7 +111,7 @@ test('a parent bounds the call by its deadline', async (t) => {
   t.like(await t.throwsAsync(client.call('m', 'never', [], shorter)), { option: 'timeout' });
 });
 
-test('the signals of parent and call both abort it, and are let go of', async (t) => {
+test('the signals of the parent and of the call both abort it, and their listeners are removed', async (t) => {
   const server = await serve(t, modules);
   const pass: Interceptor = (call, next) => next(call);
   for (const interceptors of [[], [pass]]) {
@@ -131,7 +131,7 @@ test('the signals of parent and call both abort it, and are let go of', async (t
   }
 });
 
-test('encodeRequest knows deadline and parent', (t) => {
+test('encodeRequest accepts a deadline and a parent', (t) => {
   const target = { url: 'http://127.0.0.1:1', secret };
   const { headers } = encodeRequest(target, 'm', 'f', [], { deadline: Date.now() + 60_000 });
   const timeout = Number(headers['x-backwater-timeout']);
@@ -141,7 +141,7 @@ test('encodeRequest knows deadline and parent', (t) => {
   });
 });
 
-test('with() gives a view with other defaults', async (t) => {
+test('with() returns a view with other defaults', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, { metadata: { a: '1', b: '1' } });
   const view = client.with({ timeout: 50, metadata: { b: '2' } });
@@ -195,7 +195,7 @@ async function startRelay(t: ExecutionContext, next?: string): Promise<Relay> {
 }
 
 for (const how of ['aborts', 'runs out of time'] as const) {
-  test(`three services in a row: when the first caller ${how}, the last function's signal aborts`, async (t) => {
+  test(`when the first of three chained callers ${how}, the last function's signal aborts`, async (t) => {
     const last = await startRelay(t);
     const middle = await startRelay(t, last.url);
     const first = await startRelay(t, middle.url);

@@ -10,7 +10,7 @@ const large = { ...value, more: 'x'.repeat(100_000), binary: Buffer.alloc(70_000
 for (const [size, given] of Object.entries({ small: value, large })) {
   const bytes = encode(given);
 
-  test(`a subclass that lies about its bytes, ${size}`, (t) => {
+  test(`decode ignores the overrides of a subclass (${size})`, (t) => {
     class Liar extends Uint8Array {
       override get length(): number {
         return 3;
@@ -43,14 +43,14 @@ for (const [size, given] of Object.entries({ small: value, large })) {
     t.deepEqual(decode(own), given);
   });
 
-  test(`a view into other memory, ${size}`, (t) => {
+  test(`decode accepts a view into a larger buffer (${size})`, (t) => {
     const room = new Uint8Array(bytes.length + 20);
     room.set(bytes, 13);
     t.deepEqual(decode(room.subarray(13)), given);
     t.deepEqual(decode(new Uint8Array(room.buffer, 13, bytes.length)), given);
   });
 
-  test(`memory that other threads share, ${size}`, (t) => {
+  test(`decode accepts a SharedArrayBuffer and copies its bytes (${size})`, (t) => {
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length + 7)).subarray(7);
     shared.set(bytes);
     const decoded = decode(shared) as { bytes: Buffer };
@@ -59,14 +59,14 @@ for (const [size, given] of Object.entries({ small: value, large })) {
     t.false(decoded.bytes.buffer instanceof SharedArrayBuffer);
   });
 
-  test(`memory that can be resized, ${size}`, (t) => {
+  test(`decode accepts a resizable buffer (${size})`, (t) => {
     const buffer = new ArrayBuffer(bytes.length, { maxByteLength: bytes.length * 2 } as never);
     const growing = new Uint8Array(buffer);
     growing.set(bytes);
     t.deepEqual(decode(growing), given);
   });
 
-  test(`arrays of another realm, ${size}`, (t) => {
+  test(`decode accepts arrays of another realm (${size})`, (t) => {
     const context = createContext({ bytes });
     const foreign = runInContext('new Uint8Array(bytes)', context) as Uint8Array;
     t.false(foreign instanceof Uint8Array);
@@ -78,7 +78,7 @@ for (const [size, given] of Object.entries({ small: value, large })) {
     t.deepEqual(decode(shared), given);
   });
 
-  test(`memory that a reviver detaches, ${size}`, (t) => {
+  test(`decode survives a reviver that detaches its input (${size})`, (t) => {
     const encoded = encode([tuple(atom('taking'), 1), given]);
     const copy = new Uint8Array(encoded);
     const take = (): unknown => structuredClone(copy, { transfer: [copy.buffer] }).length;
@@ -97,7 +97,7 @@ for (const [size, given] of Object.entries({ small: value, large })) {
   });
 }
 
-test('anything else is refused', (t) => {
+test('decode refuses anything but byte arrays', (t) => {
   const things = [
     undefined,
     null,

@@ -42,7 +42,7 @@ function works(t: ExecutionContext): void {
 }
 
 for (const [size, message] of Object.entries(messages)) {
-  test(`a timeout of node:vm in a reviver, ${size}`, (t) => {
+  test(`the decoder works after node:vm times out in a reviver (${size})`, (t) => {
     const bytes = encode(message);
     const endless = (): never => {
       for (;;);
@@ -56,7 +56,7 @@ for (const [size, message] of Object.entries(messages)) {
     }
   });
 
-  test(`a timeout of node:vm in the middle of a reviver that decodes, ${size}`, (t) => {
+  test(`the decoder works after node:vm times out in a nested decode (${size})`, (t) => {
     const bytes = encode(message);
     const endless = (): never => {
       for (;;) decode(bytes);
@@ -68,7 +68,7 @@ for (const [size, message] of Object.entries(messages)) {
     works(t);
   });
 
-  test(`a reviver that decodes and encodes, ${size}`, (t) => {
+  test(`a reviver may decode and encode (${size})`, (t) => {
     for (const inner of Object.values(messages)) {
       const bytes = encode(inner);
       let calls = 0;
@@ -87,7 +87,7 @@ for (const [size, message] of Object.entries(messages)) {
     }
   });
 
-  test(`revivers that decode inside of each other, ${size}`, (t) => {
+  test(`revivers may decode recursively (${size})`, (t) => {
     const bytes = encode(message);
     let depth = 0;
     const options = hooking((value) => {
@@ -101,7 +101,7 @@ for (const [size, message] of Object.entries(messages)) {
     t.deepEqual(outer[0], { ...message[0]!, hooked: 7 as never });
   });
 
-  test(`a reviver that throws or overflows the stack, ${size}`, (t) => {
+  test(`the decoder works after a reviver throws or overflows the stack (${size})`, (t) => {
     const overflow = (): unknown => [overflow()];
     const failures = [
       () => {
@@ -121,7 +121,7 @@ for (const [size, message] of Object.entries(messages)) {
   });
 }
 
-test('a full stack', (t) => {
+test('the decoder works after the stack was full', (t) => {
   let deep: unknown = [];
   for (let depth = 0; depth < 500; depth++) deep = [deep];
   const bytes = encode(deep);
@@ -142,7 +142,7 @@ test('a full stack', (t) => {
   works(t);
 });
 
-test('decoders of nested decodes are not mixed up', (t) => {
+test('nested decodes use their own options', (t) => {
   const seen: unknown[] = [];
   const bytes = encode([tuple(atom('hook'), 1), tuple(atom('hook'), 2)]);
   const options = hooking((value) => {

@@ -7,7 +7,7 @@ const folder = new ExampleFolder();
 test.before('the examples are compiled', () => folder.prepare(examples));
 
 for (const example of examples) {
-  test(`example at ${example.page}:${example.line}`, async (t) => {
+  test(`the example at ${example.page}:${example.line} works`, async (t) => {
     t.deepEqual(folder.complaints(example), []);
     if (!example.run) return;
     const { status, output, errors } = await folder.run(example);
@@ -16,12 +16,12 @@ for (const example of examples) {
   });
 }
 
-test('there are examples in the README and in doc comments', (t) => {
+test('the README and doc comments contain examples', (t) => {
   t.true(examples.some(({ page }) => page === 'README.md'));
   t.true(examples.some(({ page }) => page === 'src/codec/encode.ts'));
 });
 
-test('examples are found with their places and words', (t) => {
+test('examples are found with their places and attributes', (t) => {
   const page = [
     'Text',
     '```js run',
@@ -66,7 +66,7 @@ test('examples are found with their places and words', (t) => {
   t.throws(() => examplesIn('page.md', '```js rum\n```'), { message: /page\.md:1: 'rum'/ });
 });
 
-test('examples of doc comments lose their margin', (t) => {
+test('examples in doc comments lose their margin', (t) => {
   const source = '/**\n * @example\n * ```ts\n * if (a) {\n *   b();\n * }\n * ```\n */\n';
   t.deepEqual(examplesIn('a.ts', source)[0]!.lines.slice(3), ['if (a) {', '  b();', '}']);
 });

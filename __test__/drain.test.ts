@@ -5,7 +5,7 @@ import { connect, PATIENT, secret, serve } from './support/rpc.js';
 
 const modules = { m: { echo: (value: unknown) => value } };
 
-test('the health check needs no signature, and fails once the server is about to close', async (t) => {
+test('the health check needs no signature and fails while the server drains', async (t) => {
   const server = await serve(t, modules, { health: '/healthz' });
   const ask = (method = 'GET'): Promise<Response> => fetch(`${server.url}/healthz`, { method });
   const well = await ask();
@@ -35,7 +35,7 @@ test('the health check needs no signature, and fails once the server is about to
   await t.throwsAsync(ask());
 });
 
-test('calls under way may end after the delay, within the timeout', async (t) => {
+test('running calls may finish after the delay, within the timeout', async (t) => {
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => (finish = resolve));
   const { promise: begun, resolve: begin } = deferred();
@@ -64,7 +64,7 @@ test('calls under way may end after the delay, within the timeout', async (t) =>
   await closed;
 });
 
-test('a server with TLS leaves in the same way', async (t) => {
+test('a server with TLS drains in the same way', async (t) => {
   const authority = new Authority();
   t.teardown(() => authority.remove());
   const server = await startTlsServer(secret, modules, {

@@ -92,7 +92,7 @@ test("years are limited to Elixir's", (t) => {
   }
 });
 
-test('the precision of dates can be fixed', (t) => {
+test('the precision of sent dates can be set', (t) => {
   const date = new Date('2026-02-03T04:05:06.789Z');
   const microsecond = (value: unknown, options: Parameters<typeof elixir>[0]): unknown =>
     (decode(encode(value, elixir(options))) as { microsecond: unknown }).microsecond;
@@ -138,7 +138,7 @@ test('decoded dates keep their precision', (t) => {
   t.like(decode(encode(date, elixir())), { microsecond: tuple(7000, 3) });
 });
 
-test('times, ranges and versions are values of their own', (t) => {
+test('times, ranges and versions have their own classes', (t) => {
   for (const value of [
     new Time(23, 59, 59, 999_999),
     new Time(0, 0),
@@ -202,7 +202,7 @@ test('URLs keep empty hosts, queries and fragments', (t) => {
   }
 });
 
-test('regular expressions that JavaScript reads', (t) => {
+test('regular expressions are decoded if JavaScript supports them', (t) => {
   const regex = (source: string, opts: string): unknown =>
     fromErlang(
       `#{'__struct__' => 'Elixir.Regex', source => ${source}, opts => ${opts}, re_pattern => nil}`,
@@ -228,7 +228,7 @@ test('regular expressions that JavaScript reads', (t) => {
   t.throws(() => encode(/a/, elixir()), { instanceOf: TermError });
 });
 
-test('classes of your own stand for structs', (t) => {
+test('classes of the user can stand for structs', (t) => {
   class Point {
     constructor(
       readonly x: number,
@@ -317,7 +317,7 @@ test('invalid structs stay maps', (t) => {
   }
 });
 
-test('structs with text become the same values whatever binaries are', (t) => {
+test('structs decode to the same values with every setting of binaries', (t) => {
   const url = new URL('http://u@a.b/c?d#e');
   const version = new Version('1.2.3-rc.1+build');
   const regex = fromErlang(
@@ -339,7 +339,7 @@ test('sets are sent in the form of Elixir 1.15 or 1.14', (t) => {
   t.is(toElixir(set, elixir({ mapSetVersion: 2 })), '%MapSet{map: %{1 => []}, version: 2}');
 });
 
-test('decimals', (t) => {
+test('decimals survive a round trip', (t) => {
   for (const [text, sign, coef, exp, printed] of [
     ['1.50', 1, 150, -2, '1.50'],
     ['-1.50', -1, 150, -2, '-1.50'],
@@ -386,7 +386,7 @@ test('decimals', (t) => {
   }
 });
 
-test('hosts of up to 253 characters', (t) => {
+test('hosts may have up to 253 characters', (t) => {
   const uri = (fields: string): string =>
     `#{'__struct__' => 'Elixir.URI', scheme => <<"http">>, userinfo => nil, ${fields}}`;
   for (const port of ['nil', '8080']) {
@@ -399,7 +399,7 @@ test('hosts of up to 253 characters', (t) => {
   }
 });
 
-test('no part of a URI hides a long host', (t) => {
+test('a long host is refused in every part of a URI', (t) => {
   // V8 composes such a host in quadratic time.
   const host = 'a' + '\u0316\u0301'.repeat(20_000);
   const structs = [
@@ -420,7 +420,7 @@ test('no part of a URI hides a long host', (t) => {
   }
 });
 
-test('regular expressions with up to 1,000 characters and 4 property escapes', (t) => {
+test('regular expressions may have up to 1,000 characters and 4 property escapes', (t) => {
   const regex = (source: string): unknown =>
     decode(
       encode({ __struct__: atom('Elixir.Regex'), source, opts: [] }, { objectKeys: 'atom' }),
@@ -433,7 +433,7 @@ test('regular expressions with up to 1,000 characters and 4 property escapes', (
   t.like(regex(`[${characters.join('')}]`), { opts: [] });
 });
 
-test('decimals with many digits', (t) => {
+test('decimals may have many digits', (t) => {
   const digits = '9'.repeat(10_000);
   t.is(roundTrip(elixir.decimal(digits)), digits);
   t.throws(() => elixir.decimal(`${digits}9`), {
@@ -460,7 +460,7 @@ test('decimals with many digits', (t) => {
   t.true((decimal(huge) as { coef: bigint }).coef === huge);
 });
 
-test('structs that no value can hold stay maps', (t) => {
+test('structs that no JavaScript value can represent stay maps', (t) => {
   for (const fields of [
     "'__struct__' => 'Elixir.Date', calendar => 'Elixir.Cldr.Calendar', year => 2026, month => 1, day => 1",
     "'__struct__' => 'Elixir.Date', calendar => 'Elixir.Calendar.ISO', year => 2026, month => 2, day => 30",
@@ -494,7 +494,7 @@ test('structs that no value can hold stay maps', (t) => {
   }
 });
 
-test('options of elixir', (t) => {
+test('elixir checks its options', (t) => {
   t.is(elixir(), elixir({}));
   t.is(elixir({ encodeDates: 'Date' }).encoders, elixir({ encodeDates: 'Date' }).encoders);
   t.throws(() => elixir({ encodeDate: 'Date' } as never), { instanceOf: OptionError });
@@ -502,7 +502,7 @@ test('options of elixir', (t) => {
   t.throws(() => elixir({ mapSetVersion: 1 } as never), { instanceOf: OptionError });
 });
 
-withElixir('Elixir takes and gives the same (skipped where elixir is not installed)', async (t) => {
+withElixir('Elixir reads and writes the same terms (skipped without elixir)', async (t) => {
   const peer = new LinePeer('elixir', 'structs.exs');
   t.teardown(() => peer.close());
   const ask = async (text: string, it: unknown = null, options = elixir()): Promise<unknown> => {

@@ -33,7 +33,7 @@ for (const [url, host, port] of [
   ['http://[::1]:8080/backwater/1/', '::1', 8080],
   [new URL('http://localhost:8081'), 'localhost', 8081],
 ] as const) {
-  test(`${String(url)}${typeof url === 'string' ? '' : ' as a URL'}`, (t) => {
+  test(`accepts ${String(url)}${typeof url === 'string' ? '' : ' as a URL'}`, (t) => {
     const endpoint = { scheme: 'http', host, port, basePath: '/backwater/1/' };
     t.deepEqual(parseEndpoint(url), endpoint as never);
   });
@@ -78,12 +78,12 @@ for (const url of [
   'ws://host',
   'file:///etc/hosts',
 ]) {
-  test(`refused: ${JSON.stringify(url)}${url instanceof URL ? ' as a URL' : ''}`, (t) => {
+  test(`refuses ${JSON.stringify(url)}${url instanceof URL ? ' as a URL' : ''}`, (t) => {
     t.true(refused(url).startsWith("option 'url' "));
   });
 }
 
-test('ports that mean TLS', (t) => {
+test('ports 443 and 8443 imply TLS', (t) => {
   t.like(parseEndpoint('host:443'), { scheme: 'https', host: 'host', port: 443 });
   t.like(parseEndpoint('host:8443'), { scheme: 'https', port: 8443 });
   t.like(parseEndpoint('host:8442'), { scheme: 'http', port: 8442 });
@@ -96,7 +96,7 @@ test('ports that mean TLS', (t) => {
   });
 });
 
-test('passwords are not shown', (t) => {
+test('errors do not reveal passwords', (t) => {
   for (const url of ['http://user:hush@host', 'http://user:hush@host:99999', 'user:hush@host/']) {
     t.false(refused(url).includes('hush'), url);
   }

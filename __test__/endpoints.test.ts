@@ -27,7 +27,7 @@ async function many<T>(count: number, make: () => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, make));
 }
 
-test('a list of servers: each gets its part', async (t) => {
+test('calls are spread over all servers of a list', async (t) => {
   const { urls, port } = await fleet(t, 3);
   const client = connect(t, { url: urls as never }, patient);
   const counts = tally(await many(600, () => client.call('m', 'who')));
@@ -46,7 +46,7 @@ test('a list of servers: each gets its part', async (t) => {
   for (const each of endpoints) t.like(each, { pending: 0, failures: 0, ejectedUntil: undefined });
 });
 
-test('a server that is slow gets less', async (t) => {
+test('a slow server gets fewer calls', async (t) => {
   const { urls } = await fleet(t, 2, (index) => ({ f: index === 0 ? never : () => 1 }));
   const client = connect(t, { url: urls as never }, patient);
   const aborts = new AbortController();
@@ -63,7 +63,7 @@ test('a server that is slow gets less', async (t) => {
   await until(() => slow() === 0, 'they are given up');
 });
 
-test('a server that is down costs no call, and is ejected', async (t) => {
+test('a server that is down fails no call and is ejected', async (t) => {
   const { urls, servers } = await fleet(t, 2);
   await servers[0]!.close();
   const client = connect(t, { url: urls as never }, patient);
@@ -78,7 +78,7 @@ test('a server that is down costs no call, and is ejected', async (t) => {
   else t.is(down!.state, 'probing');
 });
 
-test('a server that is back is used again', async (t) => {
+test('a server that comes back is used again', async (t) => {
   const { urls, servers, port } = await fleet(t, 2);
   await servers[0]!.close();
   const client = connect(t, { url: urls as never }, patient);
@@ -96,7 +96,7 @@ test('a server that is back is used again', async (t) => {
   t.true(counts.get(0)! > 10);
 });
 
-test('when all are down the least bad is tried, and the error names it', async (t) => {
+test('when all servers are down, the one that failed least is tried, and the error names it', async (t) => {
   const port = await freePort(t, 2);
   const url = [`${address(0)}:${port}`, `${address(1)}:${port}`] as never;
   const client = connect(t, { url }, patient);
@@ -111,7 +111,7 @@ test('when all are down the least bad is tried, and the error names it', async (
   t.is(await client.call('m', 'who'), 1, 'at once: no call fails because of a pause');
 });
 
-test('an address that says nothing leaves time for others', async (t) => {
+test('an unresponsive address leaves time for others', async (t) => {
   // Does not answer (RFC 5737), or on some systems fails at once.
   const { urls } = await fleet(t, 1);
   const url = [`192.0.2.1:9`, urls[0]!] as never;
@@ -121,25 +121,22 @@ test('an address that says nothing leaves time for others', async (t) => {
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
-onLinux(
-  'an address that takes no connection is tried once, and probed without a call',
-  async (t) => {
-    const silent = await deaf(t);
-    const { urls } = await fleet(t, 1);
-    const client = connect(t, { url: [silent.url, urls[0]!] as never }, patient);
-    for (let call = 0; call < 30; call++) t.is(await client.call('m', 'who'), 0);
-    const [first] = client.stats().endpoints;
-    t.true(first!.calls <= 1, 'the first call may have gone there');
-    await until(async () => {
-      t.is(await client.call('m', 'who'), 0);
-      const { state, calls } = client.stats().endpoints[0]!;
-      return calls === 0 || state === 'probing';
-    }, 'it is probed');
-    t.true(client.stats().endpoints[0]!.calls <= 1, 'but not by a call');
-  },
-);
+onLinux('an address that does not answer is tried once and probed without a call', async (t) => {
+  const silent = await deaf(t);
+  const { urls } = await fleet(t, 1);
+  const client = connect(t, { url: [silent.url, urls[0]!] as never }, patient);
+  for (let call = 0; call < 30; call++) t.is(await client.call('m', 'who'), 0);
+  const [first] = client.stats().endpoints;
+  t.true(first!.calls <= 1, 'the first call may have gone there');
+  await until(async () => {
+    t.is(await client.call('m', 'who'), 0);
+    const { state, calls } = client.stats().endpoints[0]!;
+    return calls === 0 || state === 'probing';
+  }, 'it is probed');
+  t.true(client.stats().endpoints[0]!.calls <= 1, 'but not by a call');
+});
 
-test('exceptions and refusals are answers: the server is fine', async (t) => {
+test('exceptions and refusals do not eject a server', async (t) => {
   const { urls } = await fleet(t, 2, () => ({
     fail: () => {
       throw new Error('mine');
@@ -169,7 +166,7 @@ async function hangingUp(
   return counter;
 }
 
-test('a call whose connection is lost is made again only if it is idempotent', async (t) => {
+test('only an idempotent call is retried when its connection is lost', async (t) => {
   const bad = await hangingUp(t);
   const { urls } = await fleet(t, 1);
   const url = [bad.url, urls[0]!] as never;
@@ -191,7 +188,7 @@ test('a call whose connection is lost is made again only if it is idempotent', a
   }
 });
 
-test('a call can be told to be idempotent, or not, and a module as well', async (t) => {
+test('a call or a module can be marked as idempotent or not', async (t) => {
   const bad = await hangingUp(t);
   const { urls } = await fleet(t, 1);
   const url = [bad.url, urls[0]!] as never;
@@ -204,7 +201,7 @@ test('a call can be told to be idempotent, or not, and a module as well', async 
   t.true(client.stats().retries > 0);
 });
 
-test('maxRetries bounds how often one call is made again', async (t) => {
+test('maxRetries limits the retries of a call', async (t) => {
   const bad = await hangingUp(t);
   for (const maxRetries of [0, 1, 3]) {
     const client = connect(t, bad, { ...patient, idempotent: true, maxRetries });
@@ -215,7 +212,7 @@ test('maxRetries bounds how often one call is made again', async (t) => {
   }
 });
 
-test('retries stay within a tenth of the calls and the reserve', async (t) => {
+test('retries stay within a tenth of the calls plus the reserve', async (t) => {
   const bad = await hangingUp(t);
   const client = connect(t, bad, { ...patient, idempotent: true });
   const start = Date.now();
@@ -233,7 +230,7 @@ for (const [what, answer] of [
   ['a proxy', 'HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n'],
   ['an unsigned server', 'HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n'],
 ] as const) {
-  test(`an unsigned answer of ${what}`, async (t) => {
+  test(`an unsigned 502 is retried and an unsigned 401 is not: ${what}`, async (t) => {
     const bad = await tcpServer(t, (socket) => {
       socket.once('data', () => socket.end(answer));
     });
@@ -248,7 +245,7 @@ for (const [what, answer] of [
   });
 }
 
-test('a signed 503 sends an idempotent call elsewhere', async (t) => {
+test('a signed 503 sends an idempotent call to another server', async (t) => {
   const port = await freePort(t, 2);
   const { startClearServer } = await import('../src/index.js');
   const busy = await startClearServer(
@@ -279,7 +276,7 @@ test('a signed 503 sends an idempotent call elsewhere', async (t) => {
   await held;
 });
 
-test('an attempt that takes too long is made again only within an overall timeout', async (t) => {
+test('a timed-out attempt is retried only within an overall timeout', async (t) => {
   const { urls } = await fleet(t, 2, (index) => ({ f: index === 0 ? never : () => 1 }));
   const slowFirst = async (options: object): Promise<unknown[]> => {
     const client = connect(t, { url: urls as never }, { connectTimeout: 60_000 });
@@ -298,7 +295,7 @@ test('an attempt that takes too long is made again only within an overall timeou
   t.true((await slowFirst({})).includes(false));
 });
 
-test('hedging: a second server answers when the first takes long', async (t) => {
+test('a hedge gets the answer from a second server when the first is slow', async (t) => {
   const { urls, servers } = await fleet(t, 2, (index) => ({ f: index === 0 ? never : () => 1 }));
   const client = connect(t, { url: urls as never }, patient);
   let calls = 0;
@@ -313,7 +310,7 @@ test('hedging: a second server answers when the first takes long', async (t) => 
   await until(() => servers[0]!.stats().connections === 0, 'their connections are closed');
 });
 
-test('no hedging unless the call is idempotent and there are two servers', async (t) => {
+test('only an idempotent call with two servers is hedged', async (t) => {
   let wanted = 1;
   let begun = 0;
   const { urls } = await fleet(t, 2, () => ({
@@ -335,7 +332,7 @@ test('no hedging unless the call is idempotent and there are two servers', async
   t.is(client.stats().hedges, 1);
 });
 
-test('hedges take from the budget', async (t) => {
+test('hedges use up the retry budget', async (t) => {
   const { urls } = await fleet(t, 2, () => ({
     f: () => until(() => client.stats().hedges >= 50, 'the reserve is used'),
   }));
@@ -351,7 +348,7 @@ test('hedges take from the budget', async (t) => {
   t.true(hedges >= 50 && hedges <= 300 / 10 + 50 + 10 * seconds, `${hedges} in ${seconds} s`);
 });
 
-test('an exception that comes first is the answer to a hedged call', async (t) => {
+test('an exception that arrives first settles a hedged call', async (t) => {
   const { urls } = await fleet(t, 2, (index) => ({
     f: () => {
       if (index === 0) return never();
@@ -363,7 +360,7 @@ test('an exception that comes first is the answer to a hedged call', async (t) =
   await t.throwsAsync(client.call('m', 'f', [], options), { instanceOf: RemoteException });
 });
 
-test('a hedged call waits for the other attempt if one fails', async (t) => {
+test('a hedged call waits for its other attempt if one fails', async (t) => {
   const bad = await hangingUp(t);
   const { urls } = await fleet(t, 1, () => ({
     f: () => new Promise((resolve) => setTimeout(() => resolve(1), 100)),
@@ -379,7 +376,7 @@ for (const [what, options] of [
   ['a call', {}],
   ['a hedged call', { idempotent: true, hedgeDelay: 0 }],
 ] as const) {
-  test(`aborting ${what} ends it everywhere`, async (t) => {
+  test(`aborting ${what} aborts all its attempts`, async (t) => {
     const { urls, servers } = await fleet(t, 2, () => ({ never }));
     const client = connect(t, { url: urls as never }, patient);
     const aborts = new AbortController();
@@ -394,7 +391,7 @@ for (const [what, options] of [
   });
 }
 
-test('closing while a call pauses before it is made again ends it', async (t) => {
+test('closing the client ends a call that pauses before a retry', async (t) => {
   const bad = await hangingUp(t);
   const client = new Client({
     url: bad.url,
@@ -413,7 +410,7 @@ test('closing while a call pauses before it is made again ends it', async (t) =>
   t.is(bad.seen, seen);
 });
 
-test('the overall timeout holds across attempts', async (t) => {
+test('the overall timeout includes all attempts', async (t) => {
   const bad = await hangingUp(t);
   const client = connect(t, bad, { ...patient, idempotent: true, maxRetries: 100, timeout: 400 });
   const error = await t.throwsAsync(client.call('m', 'f'));
@@ -421,8 +418,8 @@ test('the overall timeout holds across attempts', async (t) => {
 });
 
 for (const idempotent of [false, true]) {
-  const what = idempotent ? 'idempotent calls: none' : 'calls: at most the ones that it held';
-  test(`what a server that is killed under load takes with it, ${what}`, async (t) => {
+  const what = idempotent ? 'no idempotent call' : 'at most the calls that it held';
+  test(`killing a loaded server fails ${what}`, async (t) => {
     const port = await freePort(t, 3);
     const servers = await Promise.all([0, 1, 2].map((index) => serverProcess(t, index, port)));
     const client = connect(

@@ -55,7 +55,7 @@ for (const secured of [false, true]) {
     return `https://localhost:${server.port}`;
   };
 
-  withErlang(`refusals of bodies of megabytes arrive over ${over}`, async (t) => {
+  withErlang(`refusals of large bodies arrive over ${over}`, async (t) => {
     const url = await start(t, { maxEncodedArgsSize: limit });
     const body = '[binary:copy(<<7>>, 3000000)]';
     for (const [status, call] of [
@@ -76,7 +76,7 @@ for (const secured of [false, true]) {
   // The system delays acknowledgements by 40 ms. If all calls are slow, the machine is.
   const onLinux = process.platform === 'linux' ? withErlang : test.serial.skip;
 
-  onLinux(`the body of a request does not wait for an acknowledgement over ${over}`, async (t) => {
+  onLinux(`request bodies do not wait for acknowledgements over ${over}`, async (t) => {
     const url = await start(t);
     const connection = `the same ${over}`;
     let elapsed = Infinity;
@@ -92,7 +92,7 @@ for (const secured of [false, true]) {
     t.true(elapsed < 20_000, `${elapsed} µs`);
   });
 
-  onLinux(`nor does the first request of a connection over ${over}`, async (t) => {
+  onLinux(`first requests do not wait for acknowledgements over ${over}`, async (t) => {
     const url = await start(t);
     let elapsed = Infinity;
     for (let attempt = 0; attempt < 10 && elapsed >= 20_000; attempt++) {
@@ -111,7 +111,7 @@ for (const secured of [false, true]) {
 
   for (const handshake of secured ? [true, false] : [true]) {
     const how = secured ? (handshake ? 'TLS' : 'TLS, before its handshake,') : 'TCP';
-    withErlang(`connections of ${how} can be opened ahead of their calls`, async (t) => {
+    withErlang(`connections over ${how} can be opened ahead of their calls`, async (t) => {
       const url = await start(t);
       const ahead = Array.from({ length: 4 }, (_, index) => `ahead ${how} ${index}`);
       for (const connection of ahead) {
@@ -127,7 +127,7 @@ for (const secured of [false, true]) {
 }
 
 withErlang(
-  'an Erlang caller gets the details of an error, and refusals as the protocol has them',
+  "an Erlang caller gets the details of an error and the protocol's refusals",
   async (t) => {
     const server = await serve(
       t,

@@ -27,7 +27,7 @@ test('docs/errors.md has a section for each code that the library uses', (t) => 
   t.deepEqual([...used].sort(), [...sections.keys()].sort());
 });
 
-test('each section begins with the class of its code and its doc comment', (t) => {
+test('each section starts with the class and doc comment of its code', (t) => {
   const documented = new Map<string, [name: string, summary: string]>();
   for (const source of sources) {
     for (const [, comment, name, body] of source.matchAll(

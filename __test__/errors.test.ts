@@ -52,7 +52,7 @@ const samples: readonly (readonly [string, string, BackwaterError])[] = [
 ];
 
 for (const [name, code, error] of samples) {
-  test(`${name} has its name and its code`, (t) => {
+  test(`${name} has its name and code`, (t) => {
     t.true(error instanceof BackwaterError);
     t.true(error instanceof Error);
     t.is(error.name, name);
@@ -69,7 +69,7 @@ test('no two classes share a code', (t) => {
   t.is(new Set(samples.map(([, code]) => code)).size, samples.length);
 });
 
-test('every class keeps the cause', (t) => {
+test('every class keeps its cause', (t) => {
   const cause = new Error('why');
   for (const error of [
     new BackwaterError('x', { cause }),
@@ -92,7 +92,7 @@ test('every class keeps the cause', (t) => {
   t.false('cause' in new TermError('x', { path: 'args' }));
 });
 
-test('instanceof distinguishes the classes, and classes that users derive', (t) => {
+test('instanceof distinguishes the classes and subclasses of users', (t) => {
   class OwnError extends ConnectError {}
   const own = new OwnError('x');
   t.true(own instanceof OwnError && own instanceof ConnectError && own instanceof BackwaterError);
@@ -103,13 +103,13 @@ test('instanceof distinguishes the classes, and classes that users derive', (t) 
   t.true(new SizeError({ option: 'maxEncodedArgsSize', limit: 1 }) instanceof TermError);
 });
 
-test('a lost connection is not a ConnectError, because calling again may not be safe', (t) => {
+test('a lost connection is not a ConnectError, because a retry may not be safe', (t) => {
   const lost = new ConnectionLostError('x');
   t.false(lost instanceof ConnectError);
   t.is(Object.getPrototypeOf(ConnectionLostError), BackwaterError);
 });
 
-test('isBackwaterError tells errors of the library from everything else', (t) => {
+test('isBackwaterError distinguishes errors of the library from all others', (t) => {
   for (const [name, , error] of samples) t.true(isBackwaterError(error), name);
   const { proxy, revoke } = Proxy.revocable(new ConnectError('x'), {});
   t.true(isBackwaterError(proxy));
@@ -126,7 +126,7 @@ test('isBackwaterError tells errors of the library from everything else', (t) =>
   }
 });
 
-test('from leaves errors of the library alone and wraps everything else', (t) => {
+test('from returns errors of the library unchanged and wraps everything else', (t) => {
   const own = new ConnectError('x');
   t.is(BackwaterError.from(own), own);
   const other = new RangeError('too far');
@@ -150,7 +150,7 @@ test('from never throws', (t) => {
   t.is(BackwaterError.from(printer).message, 'an uninspectable object');
 });
 
-test('a ConnectError says where and why', (t) => {
+test('a ConnectError states the address and the reason', (t) => {
   const error = new ConnectError('refused', {
     host: '10.0.0.1',
     port: 8080,
@@ -160,7 +160,7 @@ test('a ConnectError says where and why', (t) => {
   t.regex(inspect(error), /10\.0\.0\.1.*8080.*ECONNREFUSED/s);
 });
 
-test('a TimeoutError names the option and where the time went', (t) => {
+test('a TimeoutError names the option and the time spent in each phase', (t) => {
   const spent = { ...times, connect: 2.6, receive: 5000 };
   const fields = { phase: 'receive', times: spent, option: 'recvTimeout', limit: 5000 } as const;
   const late = new TimeoutError(fields);
@@ -180,7 +180,7 @@ test('a QueueFullError names the limit and the options', (t) => {
   t.regex(full.message, /7 calls.*maxConnections.*maxQueuedCalls/);
 });
 
-test('a RemoteError has the names of the protocol, else the number', (t) => {
+test("a RemoteError uses the protocol's status names, or else the number", (t) => {
   for (const [httpStatus, status] of [
     [400, 'bad_request'],
     [401, 'unauthorized'],
@@ -209,7 +209,7 @@ test('a RemoteError has the names of the protocol, else the number', (t) => {
   );
 });
 
-test('text of a peer stands in messages on one line and bounded, in fields as it is', (t) => {
+test('text from a peer is one short line in messages and unchanged in fields', (t) => {
   const reason = `first\nsecond\x1b[31m${'x'.repeat(1000)}`;
   const error = new RemoteError(400, reason);
   t.is(error.reason, reason);
@@ -217,7 +217,7 @@ test('text of a peer stands in messages on one line and bounded, in fields as it
   t.true(error.message.length < 400);
 });
 
-test('a RemoteException has the exception, and its stack trace is not printed twice', (t) => {
+test('a RemoteException carries the exception and does not print its stack trace twice', (t) => {
   const error = new RemoteException('error', atom('badarith'), [1, 2, 3], { text: 'badarith' });
   t.is(error.class, 'error');
   t.is(error.reason, atom('badarith'));
@@ -228,7 +228,7 @@ test('a RemoteException has the exception, and its stack trace is not printed tw
   t.is(new RemoteException('exit', 'over', []).message, "remote exception exit: 'over'");
 });
 
-test('a ResponseAuthenticationError shows what is unverified as that', (t) => {
+test('a ResponseAuthenticationError marks unverified text', (t) => {
   const error = new ResponseAuthenticationError('missing_signature_header', {
     unverified: { status: 401, body: 'unknown_key\n' },
   });
@@ -249,14 +249,14 @@ test('a ResponseAuthenticationError shows what is unverified as that', (t) => {
   t.false('header' in error);
 });
 
-test('a ResponseError says what exactly', (t) => {
+test('a ResponseError states the exact reason', (t) => {
   const error = new ResponseError('invalid_content_type', 'text/html');
   t.like(error, { reason: 'invalid_content_type', detail: 'text/html' });
   t.true(error.message.endsWith('invalid_content_type: text/html'));
   t.true(new ResponseError('invalid_body').message.endsWith('invalid_body'));
 });
 
-test('a SizeError names the option that allows more', (t) => {
+test('a SizeError names the option that raises the limit', (t) => {
   const args = new SizeError({ option: 'maxEncodedArgsSize', limit: 100, size: 101 });
   t.like(args, { option: 'maxEncodedArgsSize', limit: 100, size: 101 });
   t.regex(args.message, /arguments.*101 bytes.*at most 100 bytes.*maxEncodedArgsSize/);
@@ -265,14 +265,14 @@ test('a SizeError names the option that allows more', (t) => {
   t.regex(result.message, /result.*at most 100 bytes.*maxEncodedResultSize/);
 });
 
-test('TermError and OptionError say where', (t) => {
+test('TermError and OptionError name the path', (t) => {
   t.like(new TermError('x', { path: 'args[0]' }), { path: 'args[0]' });
   t.like(new TermError('x', { offset: 0 }), { offset: 0 });
   t.false('path' in new TermError('x', { offset: 0 }));
   t.is(new OptionError('x', { option: 'port' }).option, 'port');
 });
 
-test('truncate keeps what fits and never cuts a character in two', (t) => {
+test('truncate keeps what fits and never splits a character', (t) => {
   t.is(truncate('abcd', 4), 'abcd');
   t.is(truncate('abcde', 4), 'abc…');
   t.is(truncate('ab😀de', 4), 'ab…');
@@ -280,7 +280,7 @@ test('truncate keeps what fits and never cuts a character in two', (t) => {
   t.is(truncate('\ud800', 4), '\ufffd');
 });
 
-test('inspectBriefly stays on one line and within its length', (t) => {
+test('inspectBriefly returns one line within its maximum length', (t) => {
   const text = inspectBriefly({ list: Array.from({ length: 1000 }, (_, i) => i), text: 'a\nb' });
   t.false(text.includes('\n'));
   t.true(text.includes('more items'));

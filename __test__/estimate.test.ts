@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 
-test("estimates of V8's memory are right within a factor of two", async (t) => {
+test("estimates of V8's memory are accurate within a factor of two", async (t) => {
   const child = fileURLToPath(new URL('./support/estimate-child.js', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', child]);
   const results = JSON.parse(stdout) as Record<string, { estimate: number; taken: number }>;

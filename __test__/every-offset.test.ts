@@ -19,7 +19,7 @@ const LANES = 48;
 const TIMES = { stall: 400, corrupt: 1500 };
 const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 };
 
-test('a clear connection', async (t) => {
+test('each call settles once when a plain connection fails at any byte', async (t) => {
   const { modules, calls } = counting();
   const options = { host: '127.0.0.1', port: 0, recvTimeout: 120_000 };
   const server = await startClearServer(secret, modules, options);
@@ -32,7 +32,7 @@ for (const [kinds, every] of [
   [['cut', 'corrupt'], 1],
   [['reset', 'stall', 'split'], 13],
 ] as const) {
-  test(`a connection with TLS: ${kinds.join(', ')}`, async (t) => {
+  test(`each call settles once when a TLS connection fails at any byte: ${kinds.join(', ')}`, async (t) => {
     const authority = new Authority();
     t.teardown(() => authority.remove());
     const { modules, calls } = counting();

@@ -16,13 +16,13 @@ function items(heading: string): string[] {
   return blocks.map((block) => block.slice(2));
 }
 
-test('every file that the page names is there', (t) => {
+test('every file on the page exists', (t) => {
   const files = page.match(/(?<=`)(__test__|crates|scripts|bench|docs)\/[\w./-]+(?=`)/g)!;
   t.true(files.length > 50);
   for (const file of files) t.true(existsSync(join(root, file)), file);
 });
 
-test('every command that the page names is there', (t) => {
+test('every command on the page exists', (t) => {
   const entries = readdirSync(join(root, 'bench')).map((name) => name.replace(/\.mjs$/, ''));
   const commands = [...page.matchAll(/`npm run ([\w:]+)(?: -- ([\w-]+))?/g)];
   t.true(commands.length > 5);
@@ -32,7 +32,7 @@ test('every command that the page names is there', (t) => {
   }
 });
 
-test('every promise and every recorded run names what shows it', (t) => {
+test('every promise and every recorded run names its evidence', (t) => {
   const promises = items('Promises');
   t.true(promises.length > 25);
   for (const promise of promises) t.regex(promise, /:\s(`(__test__|crates)\/|`npm run |\[below)/);
@@ -62,7 +62,7 @@ for (const [side, settings, described] of [
   ['server', serverOptions(), limits[0]!],
   ['client', clientOptions(), limits[1]!],
 ] as const) {
-  test(`each limit of a ${side} is in docs/limits.md, and names the test that shows it`, (t) => {
+  test(`docs/limits.md lists each limit of a ${side}, and the page names its test`, (t) => {
     const shown = new Set<string>();
     for (const item of items(`Options of a ${side}`)) {
       const [, file, options] = /^`(.*?)`: ([^]*)$/.exec(item)!;

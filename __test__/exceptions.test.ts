@@ -52,7 +52,7 @@ test('an error becomes a js_error with atoms as keys', (t) => {
   );
 });
 
-test('the stack begins where the error was made, with its place', (t) => {
+test('the stack starts with the place where the error was created', (t) => {
   function withdraw(): Error {
     return new Error('no');
   }
@@ -64,7 +64,7 @@ test('the stack begins where the error was made, with its place', (t) => {
   t.true(line[1] > 40);
 });
 
-test('without returnStacktraces there is none, and none is made', (t) => {
+test('without returnStacktraces, the stack is empty and never read', (t) => {
   const error = Object.defineProperty(new Error('no'), 'stack', {
     get: () => t.fail('stack was read'),
   });
@@ -72,7 +72,7 @@ test('without returnStacktraces there is none, and none is made', (t) => {
   t.deepEqual(toException(1, { ...context, returnStacktraces: false })[2], []);
 });
 
-test('code is there when it is a string or a number', (t) => {
+test('code is sent if it is a string or a number', (t) => {
   const withCode = (code: unknown): unknown =>
     (thrown(Object.assign(new Error('x'), { code })).reason as { code?: unknown }).code;
   t.is(withCode('E'), 'E');
@@ -81,7 +81,7 @@ test('code is there when it is a string or a number', (t) => {
   t.deepEqual(Object.keys(thrown(new Error('x')).reason as object), ['name', 'message']);
 });
 
-test('errors of every kind are errors', (t) => {
+test('errors of all classes are sent as errors', (t) => {
   class OwnError extends Error {
     override name = 'OwnError';
   }
@@ -100,7 +100,7 @@ test('errors of every kind are errors', (t) => {
   }
 });
 
-test('a thrown value that is not an error arrives unchanged, from the called function', (t) => {
+test('a thrown value that is not an error arrives unchanged, with the frame of the called function', (t) => {
   const function_ = (): void => {};
   for (const value of ['text', 5, null, undefined, tuple(atom('oops')), { name: 'x' }, function_]) {
     const { class: kind, reason, stack } = thrown(value);
@@ -110,7 +110,7 @@ test('a thrown value that is not an error arrives unchanged, from the called fun
   }
 });
 
-test('raise throws any class with any term', (t) => {
+test('raise throws any term with any class', (t) => {
   for (const kind of ['error', 'exit', 'throw'] as const) {
     const reason = tuple(atom('oops'), { kind });
     const error = t.throws(() => raise(kind, reason), { instanceOf: RaisedException });
@@ -126,7 +126,7 @@ test('raise throws any class with any term', (t) => {
   t.is(thrown(new RaisedException('exit', undefined)).reason, undefined);
 });
 
-test('raise knows three classes', (t) => {
+test('raise accepts three classes', (t) => {
   for (const kind of ['Error', '', 'constructor', undefined, atom('error')]) {
     const error = t.throws(() => raise(kind as 'error', 1), { instanceOf: OptionError });
     t.is(error!.option, 'class');
@@ -147,8 +147,8 @@ const hostileHandler = Object.fromEntries(
 
 for (const [what, make] of [
   ['getters that throw', () => hostileGetters(trap)],
-  ['getters that give symbols', () => hostileGetters(() => Symbol('s'))],
-  ['getters that give objects', () => hostileGetters(() => ({ toString: trap }))],
+  ['getters that return symbols', () => hostileGetters(() => Symbol('s'))],
+  ['getters that return objects', () => hostileGetters(() => ({ toString: trap }))],
   ['a proxy that traps everything', () => new Proxy(new Error('x'), hostileHandler)],
   ['a revoked proxy', () => revoked()],
   ['a stack that is a list', () => Object.assign(new Error('x'), { stack: [1] })],
@@ -161,7 +161,7 @@ for (const [what, make] of [
   ['an object that prints badly', () => ({ [inspect.custom]: trap })],
   ['a raised reason that prints badly', () => new RaisedException('exit', hostileGetters(trap))],
 ] as const) {
-  test(`${what}: neither exception throws`, (t) => {
+  test(`toException and fallbackException do not throw: ${what}`, (t) => {
     const value: unknown = make();
     const exception = toException(value, context);
     t.true(['error', 'exit', 'throw'].includes(exception[0].name));
@@ -196,7 +196,7 @@ function changingClass(): RaisedException {
   });
 }
 
-test('the fallback has the class, and text as its reason', (t) => {
+test('the fallback keeps the class and describes the reason as text', (t) => {
   t.deepEqual(fallbackException(Symbol('s')), tuple(atom('throw'), 'Symbol(s)', []) as never);
   const raised = new RaisedException('exit', { when: () => 1 });
   t.deepEqual(
@@ -237,7 +237,7 @@ const forms = (fields: Record<string, string>): readonly (readonly [string, Term
 };
 
 for (const [mode, fields] of forms({ name: 'RangeError', message: 'zu groß', code: 'E_FAR' })) {
-  test(`a js_error is thrown again as an error (${mode})`, (t) => {
+  test(`a js_error is rethrown as an error (${mode})`, (t) => {
     const error = rethrown('error', jsError(fields)) as RangeError & { code: string };
     t.is(Object.getPrototypeOf(error), RangeError.prototype);
     t.is(error.message, 'zu groß');
@@ -247,7 +247,7 @@ for (const [mode, fields] of forms({ name: 'RangeError', message: 'zu groß', co
   });
 }
 
-test('the built-in errors that a message makes are those, others errors of that name', (t) => {
+test('built-in errors are rethrown as their class, others keep only their name', (t) => {
   const make = (name: string): Error => rethrown('error', jsError({ name, message: 'm' })) as Error;
   for (const known of [
     Error,
@@ -270,7 +270,7 @@ test('the built-in errors that a message makes are those, others errors of that 
   t.regex(make('OwnError').stack!, /^OwnError: m\n {4}at remote /);
 });
 
-test('there and back', (t) => {
+test('an error survives a round trip', (t) => {
   const error = Object.assign(new TypeError('no 5'), { code: 'E_NO' });
   const back = fromException(toException(error, context), { rethrow: true }) as typeof error;
   t.true(back instanceof TypeError);
@@ -278,7 +278,7 @@ test('there and back', (t) => {
   t.regex(back.stack!, /^TypeError: no 5\n {4}at remote .*exceptions\.test/);
 });
 
-test('rethrown: a throw is its term, everything else a RemoteException', (t) => {
+test('with rethrow, a throw rejects with its term, and everything else is a RemoteException', (t) => {
   const reason = tuple(atom('oops'), 1) as Term;
   t.is(rethrown('throw', reason), reason);
   t.is(rethrown('throw', undefined), undefined);
@@ -303,7 +303,7 @@ test('rethrown: a throw is its term, everything else a RemoteException', (t) => 
   }
 });
 
-test('kept: a RemoteException with class, reason, stack and a message for people', (t) => {
+test('without rethrow, a RemoteException has class, reason, stack and a readable message', (t) => {
   for (const [kind, reason, message] of [
     ['error', atom('badarith'), 'badarith'],
     ['exit', tuple(atom('shutdown'), 5), '{shutdown,5}'],
@@ -323,7 +323,7 @@ test('kept: a RemoteException with class, reason, stack and a message for people
   }
 });
 
-test('without a remote stack the local one stays', (t) => {
+test('without a remote stack, the local stack is kept', (t) => {
   for (const frames of [[], 'nonsense', [1, 2]]) {
     const error = kept('error', atom('badarith'), frames) as RemoteException;
     t.is(error.stacktrace, frames as Term);

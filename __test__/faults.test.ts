@@ -3,7 +3,7 @@ import { BackwaterError, ConnectError, TimeoutError } from '../src/index.js';
 import { nobody } from './support/fleet.js';
 import { connect, serve, tcpServer } from './support/rpc.js';
 
-test('nobody listens', async (t) => {
+test('a refused connection is a ConnectError that names the server', async (t) => {
   const server = await nobody(t);
   const client = connect(t, server);
   const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
@@ -11,14 +11,14 @@ test('nobody listens', async (t) => {
   t.is(error!.code, 'ERR_BACKWATER_CONNECT');
 });
 
-test('a name that does not exist', async (t) => {
+test('an unknown host is a ConnectError', async (t) => {
   const client = connect(t, { url: 'http://does-not-exist.invalid:1' });
   await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
 });
 
 // The kernel refuses TCP to multicast addresses, so nothing leaves the machine.
 for (const url of ['http://224.0.0.1:8080', 'https://224.0.0.1:8443', 'http://[ff02::1]:8080']) {
-  test(`no network to ${url}`, async (t) => {
+  test(`an unreachable network is a ConnectError, and other servers are used: ${url}`, async (t) => {
     const client = connect(t, { url });
     const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
     t.regex(error!.message, /unreachable/);
@@ -37,7 +37,7 @@ for (const [what, bytes] of [
   ['half a body', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'],
   ['nothing', ''],
 ] as const) {
-  test(`a peer that answers ${what} and hangs up`, async (t) => {
+  test(`a peer that answers ${what} and hangs up fails the call before its timeout`, async (t) => {
     const server = await tcpServer(t, (socket) => {
       socket.once('data', () => socket.end(bytes));
     });
@@ -46,7 +46,7 @@ for (const [what, bytes] of [
     t.false(error instanceof TimeoutError, String(error));
   });
 
-  test(`a peer that answers ${what} and stalls`, async (t) => {
+  test(`a peer that answers ${what} and stalls fails the call`, async (t) => {
     const server = await tcpServer(t, (socket) => {
       socket.once('data', () => socket.write(bytes));
     });
@@ -55,14 +55,14 @@ for (const [what, bytes] of [
   });
 }
 
-test('a peer that resets the connection', async (t) => {
+test('a peer that resets the connection fails the call', async (t) => {
   const server = await tcpServer(t, (socket) => {
     socket.once('data', () => socket.resetAndDestroy());
   });
   await t.throwsAsync(connect(t, server).call('m', 'f'), { instanceOf: BackwaterError });
 });
 
-test('a server that is closed while a call is under way', async (t) => {
+test('a closing server fails a running call', async (t) => {
   const server = await serve(t, { m: { never: () => new Promise(() => {}) } });
   const client = connect(t, server);
   const pending = t.throwsAsync(client.call('m', 'never'), { instanceOf: BackwaterError });
@@ -71,7 +71,7 @@ test('a server that is closed while a call is under way', async (t) => {
   await pending;
 });
 
-test('a client that drips its request is cut', async (t) => {
+test('a client that sends its request too slowly is disconnected', async (t) => {
   const { connect: connectTcp } = await import('node:net');
   const server = await serve(t, { m: { f: () => 1 } }, { recvTimeout: 100 });
   for (const start of ['', 'POST /backwater/1/m/f/0 HTTP/1.1\r\nhost: x\r\n']) {

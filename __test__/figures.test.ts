@@ -35,7 +35,7 @@ async function failureOf(call: Promise<unknown>): Promise<BackwaterError> {
 const context = true;
 const REQUEST_ID = /^[\w+/]{22}==$/;
 
-test('the error of a call that was sent has the identifier that its function saw', async (t) => {
+test('the error of a call has the identifier that its function saw', async (t) => {
   const seen: string[] = [];
   const see = (then: () => unknown): unknown =>
     expose.fn(
@@ -74,7 +74,7 @@ test('the error of a call that was sent has the identifier that its function saw
   t.is(new Set(seen).size, seen.length);
 });
 
-test('refusals and answers that are not believed have one, too', async (t) => {
+test('refusals and unauthenticated answers have a requestId', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const refused = await failureOf(connect(t, server).call('m', 'missing'));
   t.true(refused instanceof RemoteError);
@@ -85,7 +85,7 @@ test('refusals and answers that are not believed have one, too', async (t) => {
   t.regex(unbelieved.requestId!, REQUEST_ID);
 });
 
-test('so have calls whose connection is lost, of the last request that was sent', async (t) => {
+test('a ConnectionLostError has the requestId of the last attempt', async (t) => {
   const ids: string[] = [];
   const peer = await tcpServer(t, (socket) => {
     socket.on('data', (data) => {
@@ -100,7 +100,7 @@ test('so have calls whose connection is lost, of the last request that was sent'
   t.is(error.requestId, ids[2]);
 });
 
-test('calls that were not sent have none', async (t) => {
+test('errors of unsent calls have no requestId', async (t) => {
   const server = await serve(t, { m: { f: () => sleep(100) } });
   const client = connect(t, server, { maxConnections: 1, maxQueuedCalls: 0 });
   const first = client.call('m', 'f');
@@ -118,7 +118,7 @@ test('calls that were not sent have none', async (t) => {
   await first;
 });
 
-test('errors of decodeResponse have the id of the request', async (t) => {
+test('errors of decodeResponse have a requestId', async (t) => {
   const server = await serve(t, { m: { fail: () => raise('throw', 1) } });
   const target = { url: server.url, secret };
   const { url, method, headers, body, requestId } = encodeRequest(target, 'm', 'fail');
@@ -182,7 +182,7 @@ async function refusedBy(t: ExecutionContext, bytes: Buffer, status: number): Pr
   return server.stats().refused;
 }
 
-test('a server says why it has refused requests', async (t) => {
+test('a server counts refused requests by reason', async (t) => {
   const target = '/backwater/1/m/f/0';
   const request = (parts: object): Buffer =>
     requestBytes(signedRequest(secret, { target, ...parts }));
@@ -208,7 +208,7 @@ test('a server says why it has refused requests', async (t) => {
   }
 });
 
-test('a call beyond maxCallsInFlight counts as overloaded', async (t) => {
+test('a server counts calls beyond maxCallsInFlight as overloaded', async (t) => {
   const server = await serve(
     t,
     { m: { hang: () => new Promise(() => {}), ok: () => 1 } },
@@ -224,7 +224,7 @@ test('a call beyond maxCallsInFlight counts as overloaded', async (t) => {
   await hanging;
 });
 
-test('exceptions by class', async (t) => {
+test('a server counts exceptions by class', async (t) => {
   const server = await serve(
     t,
     {

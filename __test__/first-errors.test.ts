@@ -37,7 +37,7 @@ const mistakes: Readonly<Record<string, (server: { url: string }, client: Client
 
 const gone = { teardown: () => {} } as never;
 
-test('the first errors look as the page says', async (t) => {
+test('first errors look as the page shows', async (t) => {
   const server = await serve(t, {
     shops: {
       find: (id: number) => {

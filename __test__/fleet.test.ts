@@ -39,30 +39,27 @@ async function measure(...options: string[]): Promise<Report[]> {
 }
 
 for (const by of ['haproxy', 'dns']) {
-  withPeers(`no call is lost while servers are replaced, found by ${by}`, async (t) => {
+  withPeers(`replacing servers fails no call (discovery: ${by})`, async (t) => {
     const [report] = await measure('--by', by);
     t.like(report, { failed: 0, repeated: 0, failures: {} });
     t.true(report!.replaced >= 3);
     t.true(report!.calls >= 1000);
   });
 
-  withPeers(
-    `a server that is killed takes its calls along and no other, found by ${by}`,
-    async (t) => {
-      const [once, again] = await measure('--by', by, '--kill');
-      t.true(once!.failed <= once!.allowed, JSON.stringify(once));
-      t.is(once!.repeated, 0, 'what may have been done is not done twice');
-      t.like(again, { failed: 0, idempotent: true });
-    },
-  );
+  withPeers(`killing a server fails only its own calls (discovery: ${by})`, async (t) => {
+    const [once, again] = await measure('--by', by, '--kill');
+    t.true(once!.failed <= once!.allowed, JSON.stringify(once));
+    t.is(once!.repeated, 0, 'what may have been done is not done twice');
+    t.like(again, { failed: 0, idempotent: true });
+  });
 }
 
-withPeers('no call is lost while servers with TLS are replaced', async (t) => {
+withPeers('replacing servers with TLS fails no call', async (t) => {
   const [report] = await measure('--by', 'dns', '--tls');
   t.like(report, { failed: 0, repeated: 0, failures: {} });
 });
 
-test('the example explains itself, and refuses what it does not know', async (t) => {
+test('the example prints its usage and refuses invalid options', async (t) => {
   const { stdout } = await run(process.execPath, [example, '--help']);
   t.regex(stdout, /^usage: node examples\/fleet\/main\.mjs/);
   await t.throwsAsync(run(process.execPath, [example, '--calls', '0']));

@@ -112,7 +112,7 @@ for (const [text, value] of [
   });
 }
 
-test('terms equal the results of decode', (t) => {
+test('fromErlang returns the same values as decode', (t) => {
   const text = '{1.0, true, <<"x">>, #{a => nil}}';
   const exact = fromErlang(text, { terms: 'exact' });
   const key = atom('a');
@@ -254,7 +254,7 @@ test('long texts of every kind are read', (t) => {
   }
 });
 
-test('reading undoes printing', (t) => {
+test('fromErlang reverses printing', (t) => {
   hold(
     fc.property(writable, fc.boolean(), (term, charlists) => {
       const exact = decode(encode(term), { terms: 'exact' });
@@ -267,7 +267,7 @@ test('reading undoes printing', (t) => {
   t.pass();
 });
 
-withErlang("reading undoes Erlang's printing", async (t) => {
+withErlang("fromErlang reverses Erlang's printing", async (t) => {
   // Erlang prints function names as Latin-1.
   const terms = sample(writable, 300).filter(
     (term) => !/fun [^\n]*([^\x20-\x7e]|\\x\{)/.test(toErlang(term)),
@@ -312,7 +312,7 @@ test('an arity cannot be a character', (t) => {
   t.throws(() => fromErlang('fun m:f/$2'), { instanceOf: TermError, message: /arity/ });
 });
 
-test('damaged texts are read, or refused with a valid place', (t) => {
+test('damaged texts are read or refused with a valid position', (t) => {
   hold(
     fc.property(damaged, (text) => {
       try {

@@ -55,7 +55,7 @@ const money: Reviver = { tag: 'money', length: 2, revive: ([, amount]) => new Mo
 const revivers = [users, money];
 const same = (value: unknown): unknown => value;
 
-test('toTerm encodes objects at any place', (t) => {
+test('toTerm encodes objects at any depth', (t) => {
   t.is<symbol, symbol>(toTerm, Symbol.for('backwater.toTerm'));
   t.is(toErlang(new Money(5)), '{money,5}');
   t.is(toErlang({ a: [new Money(5)] }), '#{<<"a">> => [{money,5}]}');
@@ -78,7 +78,7 @@ test('encoders take precedence over toTerm and apply to subclasses', (t) => {
   });
 });
 
-test('toTerm of plain values is not called', (t) => {
+test('toTerm of plain objects is not called', (t) => {
   const fail = (): never => t.fail() as never;
   const values = [
     { [toTerm]: fail },
@@ -89,7 +89,7 @@ test('toTerm of plain values is not called', (t) => {
   t.deepEqual(decode(encode(values)), [{}, [1], {}, 'x']);
 });
 
-test('errors in and below toTerm have a path and a cause', (t) => {
+test('errors of toTerm and of its result have a path and a cause', (t) => {
   class Bad {
     [toTerm](): unknown {
       return { when: [NaN] };
@@ -115,7 +115,7 @@ test('errors in and below toTerm have a path and a cause', (t) => {
   t.deepEqual(decode(encode(new Nested())), Buffer.from(encode(1)));
 });
 
-test('endless toTerm is refused', (t) => {
+test('endless recursion of toTerm is refused', (t) => {
   class Itself {
     [toTerm](): unknown {
       return this;
@@ -155,7 +155,7 @@ test('endless toTerm is refused', (t) => {
   t.notThrows(() => encode(Array.from({ length: 20_001 }, () => new Money(1))));
 });
 
-test('revivers make values of structs and tagged tuples, innermost first', (t) => {
+test('revivers turn structs and tagged tuples into values, innermost first', (t) => {
   const user = decode(encode([new User('x'), new Money(3)]), { revivers }) as unknown as [
     User,
     Money,
@@ -169,7 +169,7 @@ test('revivers make values of structs and tagged tuples, innermost first', (t) =
   t.true((seen[0] as { balance: unknown }).balance instanceof Money);
 });
 
-test('other structs and tuples are not revived', (t) => {
+test('unknown structs and tuples are not revived', (t) => {
   const structs = [{ ...users, revive: () => t.fail() as never }];
   for (const text of [
     "#{'__struct__' => 'Elixir.Other', name => 1}",
@@ -226,7 +226,7 @@ test('structs of every size and nesting are revived', (t) => {
   t.is(count, 901);
 });
 
-test('the first hook that fits counts', (t) => {
+test('the first matching hook is used', (t) => {
   const answers = ['first', 'second'];
   const terms = [new Date(0), fromErlang("#{'__struct__' => 'Elixir.A'}"), tuple(atom('a'))];
   const encoders = answers.map((answer) => ({ class: Date, toTerm: () => answer }));
@@ -238,13 +238,13 @@ test('the first hook that fits counts', (t) => {
   t.deepEqual(decode(bytes, { revivers: list }), ['first', 'first', 'first']);
 });
 
-test('exact terms are not revived', (t) => {
+test('revivers do not run for exact terms', (t) => {
   const bytes = encode([new User('x'), new Money(1)]);
   const exact = { terms: 'exact', revivers } as const;
   t.deepEqual(decode(bytes, exact), decode(bytes, { terms: 'exact' }));
 });
 
-test('a reviver that throws is a clear error, and the next decode works', (t) => {
+test('the error names the reviver that threw, and the next decode works', (t) => {
   const own = new Error('bad user');
   const bad: Reviver[] = [
     {
@@ -261,7 +261,7 @@ test('a reviver that throws is a clear error, and the next decode works', (t) =>
   t.deepEqual(decode(encode([1])), [1]);
 });
 
-test('a reviver may decode, encode and read responses', async (t) => {
+test('a reviver may decode, encode and decode responses', async (t) => {
   const server = await serve(t, { m: { echo: same } });
   const { requestId, ...request } = encodeRequest({ url: server.url, secret }, 'm', 'echo', [
     new Money(8),
@@ -288,7 +288,7 @@ test('a reviver may decode, encode and read responses', async (t) => {
   t.is(await connect(t, nesting).call('m', 'amount', [new Money(5)]), 8);
 });
 
-test('safe decoding knows the atoms of revivers', (t) => {
+test('safe decoding accepts the atoms of revivers', (t) => {
   const encoded = (name: string): Buffer => Buffer.from([119, name.length, ...Buffer.from(name)]);
   const bytes = Buffer.concat([
     Buffer.from([131, 116, 0, 0, 0, 1]),
@@ -301,7 +301,7 @@ test('safe decoding knows the atoms of revivers', (t) => {
   t.is(decode(bytes, { ...options, revivers: known }), 1);
 });
 
-test('calls carry objects of classes both ways', async (t) => {
+test('calls carry objects of classes in both directions', async (t) => {
   const seen: unknown[] = [];
   const server = await serve(
     t,
@@ -337,7 +337,7 @@ test('calls carry objects of classes both ways', async (t) => {
   t.true(isTuple(money!.reason, atom('money'), 2));
 });
 
-test('a reviver that throws settles the call, on both sides', async (t) => {
+test('a reviver that throws settles the call on both sides', async (t) => {
   const throwing: Reviver[] = [
     {
       tag: 'money',
@@ -362,7 +362,7 @@ test('a reviver that throws settles the call, on both sides', async (t) => {
   t.is(receiver.stats().pending, 0);
 });
 
-test('one-shot calls and other HTTP clients have hooks', async (t) => {
+test('one-shot calls and other HTTP clients support hooks', async (t) => {
   const server = await serve(t, { m: { echo: same } });
   const target = { url: server.url, secret, revivers, encoders: [], ...PATIENT };
   t.true((await call(target, 'm', 'echo', [new Money(1)])) instanceof Money);
@@ -380,7 +380,7 @@ test('one-shot calls and other HTTP clients have hooks', async (t) => {
   t.is(value.amount, 8);
 });
 
-test('functions cannot be passed to worker threads', async (t) => {
+test('hooks cannot be passed to worker threads', async (t) => {
   const modules = new URL('./support/exported.js', import.meta.url);
   for (const options of [{ revivers }, { encoders: [{ class: Date, toTerm: String }] }]) {
     await t.throwsAsync(startClearServer(secret, modules, { port: 0, ...options }), {

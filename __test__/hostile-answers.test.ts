@@ -14,7 +14,7 @@ const CALLS = 3;
 const SHORT = 400;
 
 for (const [what, answering, outcome] of answerings) {
-  test(`${what}, in clear`, async (t) => {
+  test(`answer over plain TCP: ${what}`, async (t) => {
     const { onSocket, calm } = peer(answering);
     const server = await tcpServer(t, onSocket);
     await tryAnswering(t, connect(t, server, { maxConnections: 2 }), outcome, calm);
@@ -27,7 +27,7 @@ const { cert, key } = authority.server();
 const identity = { cert: readFileSync(cert), key: readFileSync(key) };
 
 for (const [what, answering, outcome] of answerings) {
-  test(`${what}, with TLS`, async (t) => {
+  test(`answer over TLS: ${what}`, async (t) => {
     const { onSocket, calm } = peer(answering);
     const { url } = await tcpServer(t, onSocket);
     const proxy = await tlsProxy(t, { port: Number(new URL(url).port) }, identity);

@@ -80,7 +80,7 @@ const rows: readonly (readonly [
     /same key twice/,
   ],
   [
-    'compression inside of terms',
+    'compression inside terms',
     [binary('P')],
     [
       bytes(header(80, 103), Buffer.from('789ccb664861a43d0000af6c00d4', 'hex')),
@@ -118,7 +118,7 @@ const message = (term: Buffer): Buffer => bytes(131, header(108, 1), term, 106);
 
 for (const [what, taken, refused, words] of rows) {
   for (const terms of ['js', 'exact'] as const) {
-    test(`${what}, decoded as ${terms}`, (t) => {
+    test(`decoding to ${terms} checks ${what}`, (t) => {
       for (const term of taken) t.notThrows(() => decode(message(term), { terms, ...limits }));
       for (const term of refused) {
         const error = t.throws(() => decode(message(term), { terms, ...limits }), {
@@ -129,7 +129,7 @@ for (const [what, taken, refused, words] of rows) {
     });
   }
 
-  test(`${what}, in a call`, async (t) => {
+  test(`a call checks ${what}`, async (t) => {
     const server = await serve(t, { echo: { echo: (term: unknown) => [term].length } }, limits);
     const call = async (term: Buffer): Promise<unknown> => {
       const target = '/backwater/1/echo/echo/1';
@@ -148,12 +148,12 @@ for (const [what, taken, refused, words] of rows) {
   });
 }
 
-test('the default of maxDepth on both sides', (t) => {
+test('both sides apply the default of maxDepth', (t) => {
   t.notThrows(() => decode(bytes(131, nested(1000))));
   t.throws(() => decode(bytes(131, nested(1001))), { instanceOf: TermError });
 });
 
-test('atoms have at most 255 characters of any width', (t) => {
+test('atoms may have up to 255 characters of any width', (t) => {
   for (const letter of ['a', 'é', '日', '😀']) {
     const name = letter.repeat(255);
     t.is(decode(encode(atom(name))), atom(name) as never);

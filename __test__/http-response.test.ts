@@ -15,15 +15,15 @@ const decode = (response: unknown, id: unknown = requestId): unknown =>
 const unsigned = { status: 200, headers: {}, body: Buffer.from('text') };
 
 for (const [what, response] of Object.entries<HttpResponse>({
-  'an object of strings': { ...unsigned, headers: { 'x-a': 'b', 'x-c': undefined } },
-  'an object of lists': { ...unsigned, headers: { 'x-a': ['b', 'c'] } },
-  pairs: { ...unsigned, headers: [['x-a', 'b'], ['x-a', 'c']] }, // prettier-ignore
-  'a Map': { ...unsigned, headers: new Map([['x-a', 'b']]) },
-  Headers: { ...unsigned, headers: new Headers({ 'x-a': 'b' }) },
-  'an ArrayBuffer': { ...unsigned, body: new ArrayBuffer(4) },
-  'a status that is unknown': { ...unsigned, status: 999 },
+  'headers as an object of strings': { ...unsigned, headers: { 'x-a': 'b', 'x-c': undefined } },
+  'headers as an object of lists': { ...unsigned, headers: { 'x-a': ['b', 'c'] } },
+  'headers as pairs': { ...unsigned, headers: [['x-a', 'b'], ['x-a', 'c']] }, // prettier-ignore
+  'headers as a Map': { ...unsigned, headers: new Map([['x-a', 'b']]) },
+  'a Headers object': { ...unsigned, headers: new Headers({ 'x-a': 'b' }) },
+  'a body as an ArrayBuffer': { ...unsigned, body: new ArrayBuffer(4) },
+  'an unknown status': { ...unsigned, status: 999 },
 })) {
-  test(`${what}: taken, and not believed without a signature`, (t) => {
+  test(`decodeResponse reads ${what} and refuses the unsigned response`, (t) => {
     t.throws(() => decode(response), { instanceOf: ResponseAuthenticationError });
   });
 }
@@ -55,7 +55,7 @@ const refused: readonly (readonly [option: string, response: unknown])[] = [
 ];
 
 for (const [index, [option, response]] of refused.entries()) {
-  test(`no answer, ${index}: ${option} is named`, (t) => {
+  test(`decodeResponse refuses an invalid response and names ${option} (${index})`, (t) => {
     const error = t.throws(() => decode(response), { instanceOf: OptionError });
     t.is(error?.option, option);
     t.true(error?.message.includes(option), error?.message);
@@ -64,7 +64,7 @@ for (const [index, [option, response]] of refused.entries()) {
 }
 
 for (const id of [undefined, '', 'x', 'AAAA', requestId + requestId, 16]) {
-  test(`no id of a request: ${String(id)}`, (t) => {
+  test(`decodeResponse refuses the requestId ${String(id)}`, (t) => {
     const context = { secret, requestId: id as string };
     const error = t.throws(() => decodeResponse(context, unsigned), { instanceOf: OptionError });
     t.is(error?.option, 'requestId');

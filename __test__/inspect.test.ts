@@ -39,7 +39,7 @@ test('util.inspect prints terms as JavaScript', (t) => {
   }
 });
 
-test('depth is counted through tuples', (t) => {
+test('tuples count towards the depth', (t) => {
   const nested = tuple(tuple(tuple(tuple(1))));
   t.is(inspect(nested), 'tuple(tuple(tuple([tuple])))');
   t.is(inspect(nested, { depth: 0 }), 'tuple([tuple])');

@@ -41,7 +41,7 @@ function noting(notes: string[], name: string): Interceptor {
   };
 }
 
-test('interceptors run in order around calls, on both sides', async (t) => {
+test('interceptors wrap calls in order on both sides', async (t) => {
   const notes: string[] = [];
   const server = await serve(t, modules, {
     interceptors: [noting(notes, 'c'), noting(notes, 'd')],
@@ -52,7 +52,7 @@ test('interceptors run in order around calls, on both sides', async (t) => {
   t.deepEqual(notes, [...begin, 'd ends', 'c ends', 'b ends', 'a ends']);
 });
 
-test('interceptors see the call', async (t) => {
+test('interceptors get the call', async (t) => {
   const seen: InterceptedCall[] = [];
   const look: Interceptor = (call, next) => {
     seen.push({ ...call });
@@ -83,7 +83,7 @@ test('interceptors see the call', async (t) => {
   t.is(served.requestId, made.requestId);
 });
 
-test('without limits there are no signal and no deadline', async (t) => {
+test('without limits, the call has no signal and no deadline', async (t) => {
   const server = await serve(t, modules, {
     interceptors: [(call, next) => next({ ...call, args: [call.deadline === undefined] })],
   });
@@ -96,7 +96,7 @@ test('without limits there are no signal and no deadline', async (t) => {
   t.is(await client.call('m', 'echo', [0]), true);
 });
 
-test('a client interceptor changes what is called, what is sent and what comes back', async (t) => {
+test('a client interceptor can change the target, the arguments and the result', async (t) => {
   const server = await serve(t, modules);
   const change: Interceptor = async (call, next) => {
     call.function = 'tenant';
@@ -112,7 +112,7 @@ test('a client interceptor changes what is called, what is sent and what comes b
   t.is(metadata.get('tenant'), 'acme');
 });
 
-test('a server interceptor changes arguments, metadata and the result', async (t) => {
+test('a server interceptor can change arguments, metadata and the result', async (t) => {
   const change: Interceptor = async (call, next) => {
     const metadata = new Map([...call.metadata, ['tenant', 'changed']]);
     const args = call.args.map((arg) => (typeof arg === 'number' ? arg * 10 : arg));
@@ -124,7 +124,7 @@ test('a server interceptor changes arguments, metadata and the result', async (t
   t.deepEqual(await client.call('m', 'tenant'), ['changed']);
 });
 
-test('mutating the metadata on the server is enough', async (t) => {
+test('a server interceptor can change metadata in place', async (t) => {
   const change: Interceptor = (call, next) => {
     call.metadata.set('tenant', 'set');
     return next(call);
@@ -133,7 +133,7 @@ test('mutating the metadata on the server is enough', async (t) => {
   t.is(await connect(t, server).call('m', 'tenant'), 'set');
 });
 
-test('a server interceptor cannot change the number of arguments or the function', async (t) => {
+test('a server interceptor cannot change the function or the number of arguments', async (t) => {
   const cases: [Interceptor, RegExp][] = [
     [(call, next) => next({ ...call, args: [1] }), /number of args from 2 to 1.*m:add\/2/],
     [(call, next) => next({ ...call, args: [1, 2, 3] }), /number of args from 2 to 3/],
@@ -152,7 +152,7 @@ test('a server interceptor cannot change the number of arguments or the function
   }
 });
 
-test('a client interceptor that passes something wrong to next learns of it', async (t) => {
+test('a client interceptor gets an OptionError for an invalid call', async (t) => {
   const server = await serve(t, modules);
   const cases: [Interceptor, RegExp][] = [
     [(_call, next) => next(undefined as never), /'next' takes the call/],
@@ -176,7 +176,7 @@ test('a client interceptor that passes something wrong to next learns of it', as
   t.is(server.stats().calls, 0);
 });
 
-test('an interceptor may answer without next, synchronously or not', async (t) => {
+test('an interceptor can answer without next, synchronously or asynchronously', async (t) => {
   const cache: Interceptor = (call, next) => {
     if (call.args[0] === 1) return 'cached' as never;
     if (call.args[0] === 2) return Promise.resolve('later');
@@ -192,7 +192,7 @@ test('an interceptor may answer without next, synchronously or not', async (t) =
   }
 });
 
-test('next may be called twice: on the client these are two requests', async (t) => {
+test('calling next twice on the client sends two requests', async (t) => {
   const ids: string[] = [];
   const inner: Interceptor = (call, next) => {
     ids.push(call.requestId);
@@ -209,14 +209,14 @@ test('next may be called twice: on the client these are two requests', async (t)
   t.deepEqual(await client.call('m', 'id'), ids);
 });
 
-test('next may be called twice: on the server the function runs twice', async (t) => {
+test('calling next twice on the server runs the function twice', async (t) => {
   const twice: Interceptor = async (call, next) => [await next(call), await next(call)];
   let runs = 0;
   const server = await serve(t, { m: { count: () => ++runs } }, { interceptors: [twice] });
   t.deepEqual(await connect(t, server).call('m', 'count'), [1, 2]);
 });
 
-test('an error has the identifier that interceptors and the server saw', async (t) => {
+test('errors have the identifier that interceptors and the server saw', async (t) => {
   const seen: string[] = [];
   const look: Interceptor = (call, next) => {
     seen.push(call.requestId);
@@ -230,7 +230,7 @@ test('an error has the identifier that interceptors and the server saw', async (
   t.deepEqual([...new Set(seen)], [error.requestId, late.requestId]);
 });
 
-test('a hanging interceptor of a server gives its place back when the caller leaves', async (t) => {
+test('a hanging server interceptor frees its place when the caller leaves', async (t) => {
   let begun!: () => void;
   const begin = new Promise<void>((resolve) => (begun = resolve));
   const hang: Interceptor = () => {
@@ -249,7 +249,7 @@ test('a hanging interceptor of a server gives its place back when the caller lea
   t.like(server.stats(), { pending: 0, abandoned: 1 });
 });
 
-test('errors pass through interceptors, which may throw and replace them', async (t) => {
+test('interceptors see errors and can throw or replace them', async (t) => {
   const seen: unknown[] = [];
   const watch: Interceptor = async (call, next) => {
     try {
@@ -279,7 +279,7 @@ test('errors pass through interceptors, which may throw and replace them', async
   t.is(await fallback.call('m', 'fail'), 'fallback');
 });
 
-test('every way of calling passes through the interceptors', async (t) => {
+test('every way of making calls runs the interceptors', async (t) => {
   const server = await serve(t, modules);
   let count = 0;
   const counting: Interceptor = (call, next) => {
@@ -298,7 +298,7 @@ test('every way of calling passes through the interceptors', async (t) => {
   t.is(count, 6);
 });
 
-test('one-shot calls with other interceptors share their client', async (t) => {
+test('one-shot calls with different interceptors share a client', async (t) => {
   const server = await serve(t, modules);
   for (let round = 0; round < 5; round++) {
     const interceptors: Interceptor[] = [async (call, next) => [round, await next(call)]];
@@ -308,7 +308,7 @@ test('one-shot calls with other interceptors share their client', async (t) => {
   t.is(server.stats().connections, 1);
 });
 
-test('the list counts as it was when the client was made', async (t) => {
+test('a client copies the list of interceptors', async (t) => {
   const server = await serve(t, modules);
   const interceptors: Interceptor[] = [async (call, next) => [await next(call)]];
   const client = connect(t, server, { interceptors });
@@ -331,7 +331,7 @@ test('an option that is not a list of functions is refused', async (t) => {
   t.is(await connect(t, server, { interceptors: [] }).call('m', 'add', [1, 2]), 3);
 });
 
-test('a hanging interceptor is bounded by the timeout, the deadline and the signal', async (t) => {
+test('the timeout, deadline and signal end a hanging interceptor', async (t) => {
   const server = await serve(t, modules);
   const before: Interceptor = () => new Promise(() => {});
   const after: Interceptor = async (call, next) => {
@@ -355,7 +355,7 @@ test('a hanging interceptor is bounded by the timeout, the deadline and the sign
   }
 });
 
-test('a call that is interrupted twice settles once, and leaves no rejection behind', async (t) => {
+test('a call that is interrupted twice settles once and leaves no unhandled rejection', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, { interceptors: [() => new Promise(() => {})] });
   const listeners: (() => void)[] = [];
@@ -370,7 +370,7 @@ test('a call that is interrupted twice settles once, and leaves no rejection beh
   await t.throwsAsync(call, { message: 'enough' });
 });
 
-test('the time of interceptors counts: what is left is for the request', async (t) => {
+test("the time that interceptors take is subtracted from the request's", async (t) => {
   const server = await serve(t, modules);
   const slow: Interceptor = async (call, next) => {
     await sleep(100);
@@ -382,14 +382,14 @@ test('the time of interceptors counts: what is left is for the request', async (
   t.true(error.times.wait < 2950, String(error.times.wait));
 });
 
-test('an interceptor may handle that the time is up', async (t) => {
+test('an interceptor can handle a timeout', async (t) => {
   const server = await serve(t, modules);
   const fallback: Interceptor = (call, next) => next(call).catch(() => 'fallback');
   const client = connect(t, server, { interceptors: [fallback] });
   t.is(await client.call('m', 'never', [], { timeout: 100 }), 'fallback');
 });
 
-test('an interceptor may shorten the time of a request, not extend it', async (t) => {
+test('an interceptor can shorten the time of a request but not extend it', async (t) => {
   const server = await serve(t, modules);
   const shorten: Interceptor = async (call, next) => {
     try {
@@ -407,7 +407,7 @@ test('an interceptor may shorten the time of a request, not extend it', async (t
   t.like(error, { option: 'timeout', limit: 50 });
 });
 
-test('an interceptor may abort a request by a signal of its own', async (t) => {
+test('an interceptor can abort a request with its own signal', async (t) => {
   const server = await serve(t, modules);
   const impatient: Interceptor = async (call, next) => {
     const controller = new AbortController();
@@ -422,14 +422,14 @@ test('an interceptor may abort a request by a signal of its own', async (t) => {
   t.is(await client.call('m', 'never'), 'mine');
 });
 
-test('a call that is aborted already reaches no interceptor', async (t) => {
+test('interceptors do not run for a call that is already aborted', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, { interceptors: [() => Promise.resolve(t.fail())] });
   await t.throwsAsync(client.call('m', 'add', [1, 2], { signal: AbortSignal.abort(Error('no')) }));
   await t.throwsAsync(client.call('m', 'add', [1, 2], { deadline: Date.now() - 1 }));
 });
 
-test('close waits for calls in interceptors, which may still send', async (t) => {
+test('close waits for interceptors, which can still send requests', async (t) => {
   const server = await serve(t, modules);
   let release!: () => void;
   const gate = new Promise<void>((resolve) => (release = resolve));
@@ -446,7 +446,7 @@ test('close waits for calls in interceptors, which may still send', async (t) =>
   await closing;
 });
 
-test('next after the end of the client is a ClosedError', async (t) => {
+test('next rejects with a ClosedError after the client is closed', async (t) => {
   const server = await serve(t, modules);
   let late!: () => Promise<unknown>;
   const keep: Interceptor = async (call, next) => {
@@ -460,7 +460,7 @@ test('next after the end of the client is a ClosedError', async (t) => {
   await t.throwsAsync(late(), { instanceOf: ClosedError });
 });
 
-test('a function is not begun for a caller that has gone while interceptors ran', async (t) => {
+test('a function does not start if its caller left while interceptors ran', async (t) => {
   let ran = false;
   let ended!: (error: unknown) => void;
   const end = new Promise((resolve) => (ended = resolve));

@@ -30,7 +30,7 @@ const documents = ['twitter', 'citm', 'canada'].map(
     JSON.parse(readFileSync(join(root, 'examples', 'data', `${name}.json`), 'utf8')) as unknown,
 );
 
-withErlang('Node calls Erlang: every kind of term there and back', async (t) => {
+withErlang('Node calls Erlang: every kind of term survives a round trip', async (t) => {
   for (const minorVersion of [1, 2] as const) {
     for (const compressionThreshold of [0, 1_000_000_000]) {
       const server = await startErlangServer({ secret, minorVersion, compressionThreshold });
@@ -86,7 +86,7 @@ withErlang('Node calls Erlang: strings, documents, exceptions, refusals', async 
   });
 });
 
-withErlang('Node calls Erlang: the limits of 8 MiB', async (t) => {
+withErlang('Node calls Erlang: both sides enforce the limit of 8 MiB', async (t) => {
   const server = await startErlangServer({ secret });
   t.teardown(() => server.close());
   const client = connect(t, server);
@@ -101,7 +101,7 @@ withErlang('Node calls Erlang: the limits of 8 MiB', async (t) => {
 });
 
 withErlang(
-  'Node calls Erlang: connections that close after some requests are never seen',
+  'Node calls Erlang: calls do not notice connections that close after some requests',
   async (t) => {
     for (const [maxKeepalive, announce] of [
       [200, true],
@@ -123,7 +123,7 @@ withErlang(
 );
 
 withErlang(
-  'Node calls Erlang: a server that does not know of timeouts takes calls that tell',
+  'Node calls Erlang: a server that does not support timeouts accepts calls that send one',
   async (t) => {
     const server = await startErlangServer({ secret });
     t.teardown(() => server.close());
@@ -132,7 +132,7 @@ withErlang(
   },
 );
 
-withErlang('Erlang calls Node: every kind of term there and back', async (t) => {
+withErlang('Erlang calls Node: every kind of term survives a round trip', async (t) => {
   const server = await serve(t, { node: { echo: (x: unknown) => x } }, { terms: 'exact' });
   const peer = startErlangClient({ secret });
   t.teardown(() => peer.close());
@@ -200,7 +200,7 @@ withErlang('Erlang calls Node: exceptions, refusals, secrets, compression', asyn
   });
 });
 
-withErlang('Erlang reads what is written here', async (t) => {
+withErlang('Erlang reads terms from this encoder', async (t) => {
   const values = [...documents, { a: 1.5, b: [true, null], c: 2n ** 70n }, 'x'.repeat(300)];
   const answers = await decodeInErlang(values.map((value) => encode(value)));
   answers.forEach((answer, index) => {

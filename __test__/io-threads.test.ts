@@ -85,7 +85,7 @@ linux('a process that may use one core has one thread', (t) => {
   }
 });
 
-test('a worker of node:cluster has one thread by default', (t) => {
+test('a worker of node:cluster has one I/O thread by default', (t) => {
   t.is(defaultIoThreads(), undefined);
   const mutable = cluster as { isWorker: boolean };
   mutable.isWorker = true;
@@ -96,7 +96,7 @@ test('a worker of node:cluster has one thread by default', (t) => {
   }
 });
 
-test('a variable that is not a number of threads is refused', (t) => {
+test('an environment variable that is not a thread count is refused', (t) => {
   const program = `
     const secret = 'at least 32 bytes of random data';
     for (const act of [

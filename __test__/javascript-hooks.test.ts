@@ -19,7 +19,7 @@ import { connect, serve } from './support/rpc.js';
 const roundTrip = (value: unknown): unknown =>
   decode(encode(value, { ...javascript(), markBytes: true }), javascript());
 
-test('dates, sets, URLs and typed arrays come back as themselves', (t) => {
+test('dates, sets, URLs and typed arrays survive a round trip', (t) => {
   const bytes = Uint8Array.from({ length: 24 }, (_, index) => index * 11);
   for (const value of [
     new Date(0),
@@ -61,7 +61,7 @@ test('dates, sets, URLs and typed arrays come back as themselves', (t) => {
   t.deepEqual([...(roundTrip(new Set(['b', 2, 'a', 1])) as Set<unknown>)], ['b', 2, 'a', 1]);
 });
 
-test('arrays survive without marks', (t) => {
+test('typed arrays survive without marked bytes', (t) => {
   const zeros = new Float32Array(4);
   t.deepEqual(decode(encode(zeros, javascript()), javascript()) as unknown, zeros);
   const binaries = { ...javascript(), binaries: 'buffer' } as const;
@@ -108,7 +108,7 @@ test('errors keep their class, message, code, data, cause and errors', (t) => {
   t.throws(() => roundTrip(cyclic), { instanceOf: TermError, message: /contains itself/ });
 });
 
-test('objects of other realms', (t) => {
+test('objects of other realms are encoded', (t) => {
   const foreign = (source: string): unknown => runInNewContext(source) as unknown;
   t.deepEqual(roundTrip(foreign('new Date(5)')), new Date(5));
   t.deepEqual(roundTrip(foreign('new Set([1, "a"])')), new Set([1, 'a']));
@@ -120,7 +120,7 @@ test('objects of other realms', (t) => {
   t.is(error.message, 'x');
 });
 
-test('hosts of up to 253 characters', (t) => {
+test('hosts may have up to 253 characters', (t) => {
   const { revivers } = javascript();
   const ofText = (text: string): unknown => decode(encode(tuple(atom('$url'), text)), { revivers });
   const [host, tooLong] = ['a'.repeat(253), 'a'.repeat(254)];
@@ -190,7 +190,7 @@ test('invalid tuples stay tuples', (t) => {
   }
 });
 
-test('members of sets that are sent as numbers', (t) => {
+test('sets with members that are encoded as numbers survive', (t) => {
   class Meters {
     [toTerm](): number {
       return 7;
@@ -207,7 +207,7 @@ test('members of sets that are sent as numbers', (t) => {
   t.deepEqual(decode(bytes, javascript()) as unknown, new Set([5]));
 });
 
-test('a set of colliding numbers is refused like such a map', (t) => {
+test('a set of colliding numbers is refused like a map', (t) => {
   // V8 hashes a BigInt by its lowest digit.
   const members = Array.from({ length: 1000 }, (_, index) => (BigInt(index) << 64n) + 7n);
   const forged = encode(
@@ -223,7 +223,7 @@ test('a set of colliding numbers is refused like such a map', (t) => {
   }
 });
 
-test('work is linear in the size of a value', (t) => {
+test('the work is linear in the size of a value', (t) => {
   const kinds: [number, (count: number) => unknown][] = [
     [20_000, (count) => new Set(Array.from({ length: count }, (_, index) => index))],
     [20_000, (count) => new Set(Array.from({ length: count }, (_, index) => `a${index}`))],
@@ -244,7 +244,7 @@ test('work is linear in the size of a value', (t) => {
   }
 });
 
-test('calls carry hooked values both ways', async (t) => {
+test('calls carry hooked values in both directions', async (t) => {
   const m = {
     next_day: (date: Date, ids: Set<number>) => [new Date(+date + 86_400_000), ids.size],
   };
@@ -255,7 +255,7 @@ test('calls carry hooked values both ways', async (t) => {
   t.is(javascript(), javascript());
 });
 
-test('both sets of hooks can be joined', (t) => {
+test('both sets of hooks can be combined', (t) => {
   const options = {
     encoders: [...elixir().encoders, ...javascript().encoders],
     revivers: [...elixir().revivers, ...javascript().revivers],
@@ -265,7 +265,7 @@ test('both sets of hooks can be joined', (t) => {
   t.deepEqual(decode(encode(value, options), options) as unknown, value);
 });
 
-test('errors for values with hooks name the hooks', (t) => {
+test('errors for values that need hooks suggest the hooks', (t) => {
   for (const [value, name, elixirToo] of [
     [new Date(), 'Date', true],
     [new Set(), 'Set', true],

@@ -86,13 +86,13 @@ const values: Record<string, () => unknown> = {
 };
 
 for (const [kind, make] of Object.entries(values)) {
-  test(`a large term ${kind} comes back`, (t) => {
+  test(`a large term ${kind} survives a round trip`, (t) => {
     const encoded = encode(make(), { maxSize: LIMIT });
     t.true(encode(decode(encoded), { maxSize: LIMIT }).equals(encoded));
   });
 }
 
-test('a large term is the same value', (t) => {
+test('a large term decodes to the same value', (t) => {
   const value = values['of all kinds']!();
   isSame(t, decode(encode(value, { maxSize: LIMIT })), value);
 });
@@ -124,7 +124,7 @@ test('a large term loses nothing in exact mode', (t) => {
   t.true(encoded.equals(again));
 });
 
-test('constants are keys of large objects by their names', (t) => {
+test('atoms of constants become keys of large objects', (t) => {
   const keys = [...list(40_000, (index) => atom(`key ${index}`)), true, false, null, undefined];
   const map = new Map<unknown, unknown>(keys.map((key, index) => [key, index]));
   const object = decode(encode(map)) as Record<string, number>;
@@ -140,7 +140,7 @@ test('a large term may have any number of atoms and keys', (t) => {
   isSame(t, second, objects);
 });
 
-test('large arguments and results of calls', async (t) => {
+test('calls carry large arguments and results', async (t) => {
   const server = await serve(
     t,
     { m: { echo: (value: unknown) => value } },
@@ -160,7 +160,7 @@ test('large arguments and results of calls', async (t) => {
   );
 });
 
-test('binaries of large messages are whole', async (t) => {
+test('binaries in large messages are complete', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const client = connect(t, server, { binaries: 'buffer' });
   const parts = list(20, (index) => Buffer.alloc(100_000 * (index % 3) + index, index + 128));
@@ -171,7 +171,7 @@ test('binaries of large messages are whole', async (t) => {
   isSame(t, await answered, Buffer.alloc(5_000_000, 200));
 });
 
-test('a large response to another HTTP client', async (t) => {
+test('encodeRequest and decodeResponse handle a large response', async (t) => {
   const server = await serve(t, { m: { make: () => values['of all kinds']!() } });
   const { url, method, headers, body, requestId } = encodeRequest(
     { url: server.url, secret },
@@ -190,7 +190,7 @@ test('a large response to another HTTP client', async (t) => {
   isSame(t, decodeResponse({ secret, requestId }, answer), values['of all kinds']!());
 });
 
-test('a reviver that throws in a large term does not affect the next one', (t) => {
+test('a reviver that throws in a large term does not affect the next decode', (t) => {
   const value = list(MANY, mixed);
   const encoded = encode(value, { maxSize: LIMIT });
   const revivers = [
@@ -206,7 +206,7 @@ test('a reviver that throws in a large term does not affect the next one', (t) =
   isSame(t, decode(encoded), value);
 });
 
-test('large binaries are encoded at any place', (t) => {
+test('large binaries are encoded at any position', (t) => {
   const binary = (length: number): Uint8Array => Buffer.alloc(length, length % 256);
   const value = [
     binary(65_535),
@@ -231,7 +231,7 @@ test('large binaries are encoded at any place', (t) => {
   t.true(encoded.subarray(6).equals(Buffer.concat([...parts, encoded.subarray(6 + 131_081)])));
 });
 
-test('a large binary counts for the size of an encoding', (t) => {
+test('a large binary counts towards maxSize', (t) => {
   const binary = Buffer.alloc(100_000, 255);
   t.is(encode(binary, { maxSize: 100_006 }).length, 100_006);
   t.throws(() => encode(binary, { maxSize: 100_005 }), { instanceOf: TermError });

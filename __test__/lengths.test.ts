@@ -81,7 +81,7 @@ test('the error names the value that exceeds the limit', (t) => {
   t.throws(() => encode(atoms, { maxSize: 20_000 }), { instanceOf: TermError, message: /20000/ });
 });
 
-test('maxSize is the largest encoding', (t) => {
+test('maxSize limits the encoding', (t) => {
   const times = (length: number, make: (index: number) => unknown): unknown[] =>
     Array.from({ length }, (_, index) => make(index));
   const values = [
@@ -112,7 +112,7 @@ test('maxSize is the largest encoding', (t) => {
   }
 });
 
-test('arguments that are too large are a SizeError with the path', async (t) => {
+test('arguments over the limit are a SizeError with the path', async (t) => {
   const server = await serve(t, { m: { size: (value: Buffer) => value.length } });
   const client = connect(t, server);
   const args = [{ large: Buffer.alloc(9_000_000) }];

@@ -43,7 +43,7 @@ for (const [what, program] of [
   });
 }
 
-test("a server keeps its process alive, as Node's servers do", (t) => {
+test("a server keeps its process alive, like Node's servers", (t) => {
   const { status, stdout } = run(
     `${start} setTimeout(() => { console.log('alive'); process.exit(0); }, 200).unref();`,
   );
@@ -51,7 +51,7 @@ test("a server keeps its process alive, as Node's servers do", (t) => {
   t.is(stdout, 'alive\n');
 });
 
-test('an uncaught error ends the process as usual', (t) => {
+test('an uncaught error ends the process', (t) => {
   const { status, stderr } = run(
     `${start} client.call('m', 'never').catch(() => {}); throw new Error('mine');`,
   );
@@ -59,7 +59,7 @@ test('an uncaught error ends the process as usual', (t) => {
   t.regex(stderr, /mine/);
 });
 
-test('10,000 calls at concurrency 64 leave the heap as it was', async (t) => {
+test('10,000 calls at concurrency 64 do not grow the heap', async (t) => {
   const { status, stdout, stderr } = run(`${start}
     let next = 0, errors = 0, early = 0;
     const heap = () => { gc(); return process.memoryUsage().heapUsed; };
@@ -80,7 +80,7 @@ test('10,000 calls at concurrency 64 leave the heap as it was', async (t) => {
   t.true(growth < 2 * 1024 * 1024, `${growth} bytes more`);
 });
 
-test('worker threads that end in the middle of calls take nothing with them', async (t) => {
+test('worker threads that end during calls leave nothing behind', async (t) => {
   const server = await serve(t, { m: { f: () => 1, never: () => new Promise(() => {}) } });
   const client = connect(t, server);
   const { Worker } = await import('node:worker_threads');

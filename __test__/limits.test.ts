@@ -12,7 +12,7 @@ import { eventually } from './support/stalling.js';
 
 const echo = { echo: { echo: () => 'ok', size: (text: string | Uint8Array) => text.length } };
 
-test.serial('maxConnections: one more waits until another ends', async (t) => {
+test.serial('maxConnections: one connection more waits until another ends', async (t) => {
   const server = await serve(t, echo, { maxConnections: 2 });
   const [first, second, third] = [await raw(t, server), await raw(t, server), await raw(t, server)];
   for (const socket of [first, second]) t.is(await statusOf(socket, call()), 200);
@@ -22,46 +22,40 @@ test.serial('maxConnections: one more waits until another ends', async (t) => {
   t.is(await nextStatus(third), 200);
 });
 
-test.serial(
-  'maxCallsInFlight: one more is refused with 503, signed, and told when to come again',
-  async (t) => {
-    let open = (_value: string): void => {};
-    const gate = new Promise<string>((resolve) => (open = resolve));
-    const server = await serve(t, { m: { held: () => gate } }, { maxCallsInFlight: 1 });
-    const client = connect(t, server);
-    const held = client.call('m', 'held');
-    while (server.stats().pending < 1) await new Promise(setImmediate);
-    const target = '/backwater/1/m/held/0';
-    const { answers } = await exchangeRaw(server.port, make({ target }));
-    t.is(answers[0]?.status, 503);
-    t.is(answers[0]?.headers.get('retry-after'), '1');
-    t.regex(answers[0]?.headers.get('signature') ?? '', /headers="[^"]*retry-after/);
-    const error = await t.throwsAsync(client.call('m', 'held'), { instanceOf: RemoteError });
-    t.is(error?.httpStatus, 503);
-    open('done');
-    t.is(await held, 'done');
-    t.is(await client.call('m', 'held'), 'done');
-  },
-);
+test.serial('maxCallsInFlight: one call more gets a signed 503 with Retry-After', async (t) => {
+  let open = (_value: string): void => {};
+  const gate = new Promise<string>((resolve) => (open = resolve));
+  const server = await serve(t, { m: { held: () => gate } }, { maxCallsInFlight: 1 });
+  const client = connect(t, server);
+  const held = client.call('m', 'held');
+  while (server.stats().pending < 1) await new Promise(setImmediate);
+  const target = '/backwater/1/m/held/0';
+  const { answers } = await exchangeRaw(server.port, make({ target }));
+  t.is(answers[0]?.status, 503);
+  t.is(answers[0]?.headers.get('retry-after'), '1');
+  t.regex(answers[0]?.headers.get('signature') ?? '', /headers="[^"]*retry-after/);
+  const error = await t.throwsAsync(client.call('m', 'held'), { instanceOf: RemoteError });
+  t.is(error?.httpStatus, 503);
+  open('done');
+  t.is(await held, 'done');
+  t.is(await client.call('m', 'held'), 'done');
+});
 
-test.serial(
-  'maxHeaderSize: a longer head is answered 431, in whatever pieces it comes',
-  async (t) => {
-    const server = await serve(t, echo, { maxHeaderSize: 4096 });
-    const head = requestBytes(signedRequest(secret)).indexOf('\r\n\r\n') + 4;
-    const padded = (size: number): Buffer => {
-      const line = `x-padding: ${'x'.repeat(size - head - 'x-padding: \r\n'.length)}\r\n`;
-      return withLine(line);
-    };
-    t.deepEqual(await statuses(server.port, padded(4096), 1), [200]);
-    t.deepEqual(await statuses(server.port, padded(4097 + 1024)), [431]);
-    const endless = await raw(t, server);
-    endless.write(`POST / HTTP/1.1\r\nx: ${'x'.repeat(100_000)}`);
-    t.is(await nextStatus(endless), 431);
-  },
-);
+test.serial('maxHeaderSize: a longer head gets 431, in whatever pieces it arrives', async (t) => {
+  const server = await serve(t, echo, { maxHeaderSize: 4096 });
+  const head = requestBytes(signedRequest(secret)).indexOf('\r\n\r\n') + 4;
+  const padded = (size: number): Buffer => {
+    const line = `x-padding: ${'x'.repeat(size - head - 'x-padding: \r\n'.length)}\r\n`;
+    return withLine(line);
+  };
+  t.deepEqual(await statuses(server.port, padded(4096), 1), [200]);
+  t.deepEqual(await statuses(server.port, padded(4097 + 1024)), [431]);
+  const endless = await raw(t, server);
+  endless.write(`POST / HTTP/1.1\r\nx: ${'x'.repeat(100_000)}`);
+  t.is(await nextStatus(endless), 431);
+});
 
-test.serial('maxHeaders: more are answered 431', async (t) => {
+test.serial('maxHeaders: more headers get 431', async (t) => {
   const own = signedRequest(secret).headers.length + 1;
   for (const maxHeaders of [100, 32]) {
     const server = await serve(t, echo, { maxHeaders });
@@ -73,7 +67,7 @@ test.serial('maxHeaders: more are answered 431', async (t) => {
 });
 
 test.serial(
-  'headersTimeout: a head that does not end is answered 408, a silent connection is closed',
+  'headersTimeout: an unfinished head gets 408, and a silent connection is closed',
   async (t) => {
     const server = await serve(t, echo, { headersTimeout: 200 });
     await inTime('a head that does not end is answered', async () => {
@@ -95,7 +89,7 @@ test.serial(
   },
 );
 
-test.serial('recvTimeout: a body that does not end is answered 408, signed', async (t) => {
+test.serial('recvTimeout: an unfinished body gets a signed 408', async (t) => {
   const server = await serve(t, echo, { recvTimeout: 200, headersTimeout: 30_000 });
   const { answers, closed } = await exchangeRaw(server.port, make().subarray(0, -1));
   t.is(answers[0]?.status, 408);
@@ -103,7 +97,7 @@ test.serial('recvTimeout: a body that does not end is answered 408, signed', asy
   t.true(closed);
 });
 
-test.serial('requestTimeout: head and body together', async (t) => {
+test.serial('requestTimeout limits head and body together', async (t) => {
   const server = await serve(t, echo, { requestTimeout: 1000, recvTimeout: 60_000 });
   t.deepEqual(await statuses(server.port, make().subarray(0, -1)), [408]);
   await inTime('a whole request is answered', async () => {
@@ -112,31 +106,28 @@ test.serial('requestTimeout: head and body together', async (t) => {
   });
 });
 
-test.serial(
-  'keepAliveTimeout: an idle connection is closed after it, however short the other times',
-  async (t) => {
-    const short = { headersTimeout: 500, recvTimeout: 500 };
-    const server = await serve(t, echo, { keepAliveTimeout: 60_000, ...short });
-    await inTime('an idle connection is kept', async () => {
-      const socket = await raw(t, server);
-      if ((await statusOf(socket, call())) !== 200) return false;
-      await new Promise((resolve) => setTimeout(resolve, 1500));
-      return (await statusOf(socket, call())) === 200;
-    });
-    await inTime('half a request is answered', async () => {
-      const dripping = await raw(t, server);
-      if ((await statusOf(dripping, call())) !== 200) return false;
-      dripping.write('POST');
-      return (await nextStatus(dripping)) === 408;
-    });
-    const hasty = await serve(t, echo, { keepAliveTimeout: 200 });
-    const idle = await raw(t, hasty);
-    t.is(await statusOf(idle, call()), 200);
-    t.is(await rest(idle), '');
-  },
-);
+test.serial('keepAliveTimeout alone determines when an idle connection is closed', async (t) => {
+  const short = { headersTimeout: 500, recvTimeout: 500 };
+  const server = await serve(t, echo, { keepAliveTimeout: 60_000, ...short });
+  await inTime('an idle connection is kept', async () => {
+    const socket = await raw(t, server);
+    if ((await statusOf(socket, call())) !== 200) return false;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    return (await statusOf(socket, call())) === 200;
+  });
+  await inTime('half a request is answered', async () => {
+    const dripping = await raw(t, server);
+    if ((await statusOf(dripping, call())) !== 200) return false;
+    dripping.write('POST');
+    return (await nextStatus(dripping)) === 408;
+  });
+  const hasty = await serve(t, echo, { keepAliveTimeout: 200 });
+  const idle = await raw(t, hasty);
+  t.is(await statusOf(idle, call()), 200);
+  t.is(await rest(idle), '');
+});
 
-test.serial('sendTimeout: a peer that does not take its answer is cut', async (t) => {
+test.serial('sendTimeout: a peer that does not read its answer is disconnected', async (t) => {
   const large = randomBytes(32 * 1024 * 1024);
   const options = { maxEncodedResultSize: 64 * 1024 * 1024 };
   const modules = { m: { large: () => large } };
@@ -150,7 +141,7 @@ test.serial('sendTimeout: a peer that does not take its answer is cut', async (t
   t.is(server.stats().pending, 0);
 });
 
-test.serial('sendTimeout: a peer that takes its answer may be slow', async (t) => {
+test.serial('sendTimeout: a peer that reads its answer may be slow', async (t) => {
   const large = randomBytes(32 * 1024 * 1024);
   const options = { maxEncodedResultSize: 64 * 1024 * 1024, sendTimeout: 2500 };
   const server = await serve(t, { m: { large: () => large } }, options);
@@ -176,33 +167,30 @@ test.serial('sendTimeout: a peer that takes its answer may be slow', async (t) =
   });
 });
 
-test.serial(
-  'a gzip bomb stops at the limit: memory does not grow with what it claims to be',
-  async (t) => {
-    const maxEncodedArgsSize = 1024 * 1024;
-    const server = await serve(t, echo, { maxEncodedArgsSize });
-    const request = (length: number): Buffer => {
-      const body = gzipSync(encode([Buffer.alloc(length)]), { level: 9 });
-      return make({
-        target: '/backwater/1/echo/size/1',
-        body,
-        headers: { 'content-encoding': 'gzip' },
-      });
-    };
-    const framing = encode([Buffer.alloc(0)]).length;
-    t.deepEqual(await statuses(server.port, request(maxEncodedArgsSize - framing), 1), [200]);
-    t.deepEqual(await statuses(server.port, request(maxEncodedArgsSize - framing + 1)), [413]);
+test.serial('a gzip bomb stops at the limit without growing memory', async (t) => {
+  const maxEncodedArgsSize = 1024 * 1024;
+  const server = await serve(t, echo, { maxEncodedArgsSize });
+  const request = (length: number): Buffer => {
+    const body = gzipSync(encode([Buffer.alloc(length)]), { level: 9 });
+    return make({
+      target: '/backwater/1/echo/size/1',
+      body,
+      headers: { 'content-encoding': 'gzip' },
+    });
+  };
+  const framing = encode([Buffer.alloc(0)]).length;
+  t.deepEqual(await statuses(server.port, request(maxEncodedArgsSize - framing), 1), [200]);
+  t.deepEqual(await statuses(server.port, request(maxEncodedArgsSize - framing + 1)), [413]);
 
-    const bomb = request(200 * 1024 * 1024);
-    t.true(bomb.length < maxEncodedArgsSize);
-    const before = process.memoryUsage.rss();
-    for (let round = 0; round < 5; round++) t.deepEqual(await statuses(server.port, bomb), [413]);
-    t.true(process.memoryUsage.rss() - before < 64 * 1024 * 1024);
-  },
-);
+  const bomb = request(200 * 1024 * 1024);
+  t.true(bomb.length < maxEncodedArgsSize);
+  const before = process.memoryUsage.rss();
+  for (let round = 0; round < 5; round++) t.deepEqual(await statuses(server.port, bomb), [413]);
+  t.true(process.memoryUsage.rss() - before < 64 * 1024 * 1024);
+});
 
 test.serial(
-  'a request is authenticated before its body is requested, and an unauthenticated body is not read',
+  'a server requests and reads the body only after authenticating the head',
   async (t) => {
     const server = await serve(t, echo);
     const expecting = { headers: { expect: '100-continue' } };
@@ -222,7 +210,7 @@ test.serial(
   },
 );
 
-test.serial('memory for a body is taken as it comes, not as its length claims', async (t) => {
+test.serial('memory for a body grows with its bytes, not with its declared length', async (t) => {
   const size = 200 * 1024 * 1024;
   const server = await serve(t, echo, { maxEncodedArgsSize: size });
   const before = process.memoryUsage.rss();

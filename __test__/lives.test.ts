@@ -10,7 +10,7 @@ function script(name: string): string {
   return join(root, 'bench', name, 'process.mjs');
 }
 
-test('thousands of calls of mixed sizes and failures leave the memory as it was', async (t) => {
+test('thousands of calls of mixed sizes and failures do not grow memory', async (t) => {
   const { code, stdout, stderr } = await run(['--expose-gc', script('soak'), library, '4000']);
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   const { outcomes, pending, history } = JSON.parse(stdout) as {
@@ -88,7 +88,7 @@ for (const [what, program, expected, onReady] of [
   ['SIGTERM', '', { code: null, signal: 'SIGTERM' }, (pid: number) => process.kill(pid, 'SIGTERM')],
   ['SIGINT', '', { code: null, signal: 'SIGINT' }, (pid: number) => process.kill(pid, 'SIGINT')],
   [
-    'a handler of SIGTERM that closes',
+    'a SIGTERM handler that closes',
     `process.once('SIGTERM', async () => {
        await Promise.all([own.close({ timeout: 0 }), shared.close({ timeout: 0 })]);
        await Promise.all([client.close(), other.close()]);
@@ -98,7 +98,7 @@ for (const [what, program, expected, onReady] of [
     nobody,
   ],
 ] as const) {
-  test(`a process with calls in flight ends by ${what} as any other`, async (t) => {
+  test(`${what} ends a process with calls in flight as usual`, async (t) => {
     const args = ['--input-type=module', '-e', inFlight + program];
     const { code, signal, stderr } = await run(args, (pid) => void onReady(pid));
     t.deepEqual({ code, signal }, expected, stderr);
@@ -106,7 +106,7 @@ for (const [what, program, expected, onReady] of [
   });
 }
 
-test('no descriptor, thread or timer is left after close', async (t) => {
+test('close leaves no descriptor, thread or timer', async (t) => {
   const program = `
     import { readdirSync, readFileSync } from 'node:fs';
     ${inFlight.replaceAll("console.log('in flight');", '')}

@@ -52,12 +52,12 @@ function randomArray(): Uint8Array {
 
 const arrived = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
 
-test('10,000 random arrays keep their type and value in encode and decode', (t) => {
+test('10,000 random arrays keep their type and value through encode and decode', (t) => {
   const arrays = Array.from({ length: 10_000 }, randomArray);
   t.deepEqual(roundTrip(arrays), arrays.map(arrived));
 });
 
-test('10,000 random arrays keep their type and value from Node to Node', async (t) => {
+test('10,000 random arrays keep their type and value between two Node processes', async (t) => {
   const server = await serve(t, {
     m: { echo: (list: unknown[]) => [list, list.every(Buffer.isBuffer)] },
   });
@@ -68,7 +68,7 @@ test('10,000 random arrays keep their type and value from Node to Node', async (
   }
 });
 
-test('the place of the bytes does not matter', (t) => {
+test('bytes are marked at any position', (t) => {
   class Note {
     [toTerm](): unknown {
       return tuple(atom('note'), ascii);
@@ -97,7 +97,7 @@ test('the place of the bytes does not matter', (t) => {
   }
 });
 
-test('as keys of maps', (t) => {
+test('marked bytes work as keys of maps', (t) => {
   const map = roundTrip(new Map([[ascii, 1]])) as Map<unknown, unknown>;
   t.true(map instanceof Map);
   t.deepEqual([...map], [[ascii, 1]]);
@@ -116,7 +116,7 @@ test('as keys of maps', (t) => {
   }
 });
 
-test('an empty array cannot be marked', (t) => {
+test('an empty array is never marked', (t) => {
   t.deepEqual(encode(new Uint8Array(0), MARKED), encode(''));
   t.is(roundTrip(new Uint8Array(0)), '');
 });
@@ -128,7 +128,7 @@ test('encode marks nothing by default', (t) => {
   t.throws(() => encode(ascii, { markBytes: 1 as never }), { instanceOf: OptionError });
 });
 
-test('binaries decides what becomes of marked bytes', (t) => {
+test('binaries determines how marked bytes are decoded', (t) => {
   const bytes = encode([ascii, 'abc'], MARKED);
   t.deepEqual(decode(bytes), [ascii, 'abc']);
   t.deepEqual(decode(bytes, { binaries: 'buffer' }), [ascii, ascii]);
@@ -147,7 +147,7 @@ test('marked bytes are printed as binaries', (t) => {
   t.deepEqual(decode(encode(fromErlang('<<255>>'), MARKED)), Buffer.of(255));
 });
 
-test('calls mark bytes unless terms are exact', async (t) => {
+test('calls mark bytes unless terms is exact', async (t) => {
   const kind = (value: unknown): string => (Buffer.isBuffer(value) ? 'bytes' : typeof value);
   const m = {
     kind,
@@ -173,7 +173,7 @@ test('calls mark bytes unless terms are exact', async (t) => {
   t.deepEqual(await forced.call('m', 'kind', [ascii]), Buffer.from('bytes'));
 });
 
-test('exceptions keep bytes, too', async (t) => {
+test('exceptions mark bytes, too', async (t) => {
   const server = await serve(t, { m: { fail: () => raise('throw', tuple(ascii, 'abc')) } });
   const error = await t.throwsAsync(connect(t, server).call('m', 'fail'), {
     instanceOf: RemoteException,
@@ -193,7 +193,7 @@ test('worker threads mark and read bytes', async (t) => {
   t.deepEqual(await connect(t, server).call('work', 'echo', [value]), value);
 });
 
-test('binaries can be fixed for a function', async (t) => {
+test('a function can set binaries', async (t) => {
   const kind = (value: unknown): string => (Buffer.isBuffer(value) ? 'bytes' : typeof value);
   const own = {
     usual: kind,
@@ -231,7 +231,7 @@ test('binaries can be fixed for a function', async (t) => {
   }
 });
 
-test('binaries can be fixed for a module of a client', async (t) => {
+test('a module of a client can set binaries', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const client = connect(t, server);
   interface Echo {
@@ -257,7 +257,7 @@ withErlang('Erlang reads marked bytes as ordinary binaries', async (t) => {
   }
 });
 
-withErlang('calls to and from Erlang: is_binary, matches, keys, safe atoms', async (t) => {
+withErlang('marked bytes work in Erlang: is_binary, matches, keys, safe atoms', async (t) => {
   const server = await startErlangServer({ secret, decodeUnsafeTerms: false });
   t.teardown(() => server.close());
   const client = connect(t, server);
@@ -294,7 +294,7 @@ withElixir('Elixir matches marked bytes as binaries', async (t) => {
   for (const answer of answers) t.is(decode(Buffer.from(answer, 'base64')), true);
 });
 
-test('one-shot clients and their calls take markBytes', async (t) => {
+test('one-shot clients and their calls accept markBytes', async (t) => {
   const server = await serve(t, {
     m: { kind: (value: unknown) => (Buffer.isBuffer(value) ? 'bytes' : typeof value) },
   });

@@ -18,7 +18,7 @@ function held(): { hold: (value: unknown) => Promise<number>; release: () => voi
   };
 }
 
-test('the arguments of calls of a client take no more than maxBytesInFlight', async (t) => {
+test("arguments of a client's calls take at most maxBytesInFlight", async (t) => {
   const { hold, release } = held();
   const server = await serve(t, { m: { hold, echo: (value: unknown) => value } });
   const client = connect(t, server, { maxBytesInFlight: MEBIBYTE, binaries: 'buffer' });
@@ -37,7 +37,7 @@ test('the arguments of calls of a client take no more than maxBytesInFlight', as
   t.true(large.equals(await client.call<Buffer>('m', 'echo', [large])));
 });
 
-test('arguments wait on the wire until a server has room for them', async (t) => {
+test('arguments wait on the network until the server has room', async (t) => {
   const server = await serve(
     t,
     { m: { size: (value: Uint8Array) => value.length } },
@@ -52,7 +52,7 @@ test('arguments wait on the wire until a server has room for them', async (t) =>
   t.is(server.stats().pending, 0);
 });
 
-test('results larger than maxBytesInFlight are sent all the same', async (t) => {
+test('results larger than maxBytesInFlight are still sent', async (t) => {
   const server = await serve(
     t,
     { m: { make: (size: number) => Buffer.alloc(size, 7) } },
@@ -66,7 +66,7 @@ test('results larger than maxBytesInFlight are sent all the same', async (t) => 
   t.is(await client.call<Buffer>('m', 'make', [5]).then(({ length }) => length), 5);
 });
 
-test('arguments that find no room in time are refused, small ones never', async (t) => {
+test('large arguments that find no room in time are refused, small ones are not', async (t) => {
   // A peer that does not read the answer keeps its memory.
   const server = await serve(
     t,

@@ -56,25 +56,22 @@ function padded(zipped: Buffer, padding: number): Buffer {
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
-  measured(
-    `2, 16 and 64 arguments of ${kind} at once take as much memory as allowed`,
-    async (t) => {
-      const args = make();
-      const options = { maxEncodedArgsSize: SIZE, maxBytesInFlight: 16 * MIB, time: 50 };
-      for (const count of [2, 16, 64]) {
-        const server = await startLoaded(t, { ...options, recvTimeout: 120_000 }, HEAP);
-        const call = request('later', args, kind === 'empty lists');
-        t.deepEqual(await statusesOf(server.port, call, count), { 200: count });
-        t.log(count, server.growth());
-        // Garbage of earlier values may fill the heap.
-        const most = kind === 'empty lists' ? 300 : 140;
-        t.true(server.growth() < most, String(server.growth()));
-      }
-    },
-  );
+  measured(`2, 16 and 64 concurrent calls with ${kind} stay within maxBytesInFlight`, async (t) => {
+    const args = make();
+    const options = { maxEncodedArgsSize: SIZE, maxBytesInFlight: 16 * MIB, time: 50 };
+    for (const count of [2, 16, 64]) {
+      const server = await startLoaded(t, { ...options, recvTimeout: 120_000 }, HEAP);
+      const call = request('later', args, kind === 'empty lists');
+      t.deepEqual(await statusesOf(server.port, call, count), { 200: count });
+      t.log(count, server.growth());
+      // Garbage of earlier values may fill the heap.
+      const most = kind === 'empty lists' ? 300 : 140;
+      t.true(server.growth() < most, String(server.growth()));
+    }
+  });
 }
 
-measured('2, 16 and 64 results at once take as much memory as allowed', async (t) => {
+measured('2, 16 and 64 concurrent results stay within maxBytesInFlight', async (t) => {
   const options = { maxEncodedResultSize: SIZE, maxBytesInFlight: 16 * MIB, time: 50 };
   for (const count of [2, 16, 64]) {
     const server = await startLoaded(t, { ...options, recvTimeout: 120_000 }, HEAP);
@@ -85,7 +82,7 @@ measured('2, 16 and 64 results at once take as much memory as allowed', async (t
   }
 });
 
-measured('compressed arguments are not inflated before there is room for them', async (t) => {
+measured('compressed arguments are not inflated before memory is available', async (t) => {
   for (const [recvTimeout, expected] of [
     [120_000, [200]],
     [500, [200, 503]],
@@ -106,7 +103,7 @@ measured('compressed arguments are not inflated before there is room for them', 
 
 for (const padding of [0, 20_000, 300_000]) {
   measured(
-    `arguments whose gzip form is ${padding} bytes larger exceed the memory by one message at most`,
+    `arguments that gzip makes ${padding} bytes longer exceed the memory by at most one message`,
     async (t) => {
       const options = { maxBytesInFlight: 16 * MIB, recvTimeout: 120_000, time: 100 };
       const server = await startLoaded(t, options, HEAP);
@@ -127,7 +124,7 @@ for (const padding of [0, 20_000, 300_000]) {
   );
 }
 
-measured('abandoned calls exceed the memory by one message at most', async (t) => {
+measured('abandoned calls exceed the memory by at most one message', async (t) => {
   const options = { maxBytesInFlight: 16 * MIB, recvTimeout: 500 };
   const server = await startLoaded(t, options, HEAP);
   const call = request('never', [Buffer.alloc(4 * MIB)], true);
@@ -151,7 +148,7 @@ measured('abandoned calls exceed the memory by one message at most', async (t) =
   t.is(await statusOf(server.port, request('ok', [])), 200);
 });
 
-measured('values count as what they take in V8 until their function has settled', async (t) => {
+measured('values count with their size in V8 until their function settles', async (t) => {
   const server = await startLoaded(t, { time: 50 }, ['--max-old-space-size=400']);
   const lists = request('later', emptyLists(2 * MIB), true);
   const { 200: served = 0, 503: refused = 0 } = await statusesOf(server.port, lists, 24);
@@ -161,7 +158,7 @@ measured('values count as what they take in V8 until their function has settled'
   t.false(server.hasEnded());
 });
 
-measured('a value that the heap may not hold is refused', async (t) => {
+measured('a value that the heap may be too small for is refused', async (t) => {
   const server = await startLoaded(t, {}, ['--max-old-space-size=128']);
   t.is(await statusOf(server.port, request('size', emptyLists(8 * MIB - 100), true)), 413);
   t.is(await statusOf(server.port, request('size', emptyLists(MIB), true)), 200);
@@ -169,7 +166,7 @@ measured('a value that the heap may not hold is refused', async (t) => {
 });
 
 for (const name of ['make', 'makeLater']) {
-  measured(`unread results of ${name} hold others up until they go`, async (t) => {
+  measured(`unread results of ${name} block others until they are gone`, async (t) => {
     const server = await startLoaded(t, {
       maxBytesInFlight: 32 * MIB,
       recvTimeout: 1000,
@@ -196,7 +193,7 @@ for (const [kind, result] of Object.entries({
   binary: Buffer.alloc(SIZE - 100, 255),
   text: 'x'.repeat(SIZE - 100),
 })) {
-  measured(`2, 16 and 64 answers of ${kind} take a client as much memory as allowed`, async (t) => {
+  measured(`2, 16 and 64 answers with ${kind} stay within the client's limit`, async (t) => {
     const server = await serve(t, { m: { result: () => result } }, { maxBytesInFlight: Infinity });
     const options = { maxEncodedResultSize: SIZE, maxBytesInFlight: 16 * MIB, ...PATIENT };
     for (const count of [2, 16, 64]) {
@@ -208,7 +205,7 @@ for (const [kind, result] of Object.entries({
   });
 }
 
-measured('a connection takes at most 32 KB and twice what its head may have', async (t) => {
+measured('a connection takes at most 32 KB plus twice maxHeaderSize', async (t) => {
   const COUNT = 2000;
   for (const [maxHeaderSize, most] of [
     [16 * 1024, 32_000 + 2 * 16 * 1024],

@@ -20,7 +20,7 @@ async function refusal(t: ExecutionContext, call: Promise<unknown>): Promise<Rem
   return (await t.throwsAsync(call, { instanceOf: RemoteError }))!;
 }
 
-test('a call with a wrong number of arguments says which numbers there are', async (t) => {
+test('the error for a wrong number of arguments lists the accepted numbers', async (t) => {
   const any = (...all: unknown[]): number => all.length;
   const server = await serve(t, {
     m: {
@@ -53,7 +53,7 @@ test('a call with a wrong number of arguments says which numbers there are', asy
   }
 });
 
-test('a peer without the secret learns nothing of arities and limits', async (t) => {
+test('a peer without the secret learns neither arities nor limits', async (t) => {
   const server = await serve(t, { m: { one: (a: number) => a } }, { maxEncodedArgsSize: 100 });
   for (const length of [0, 1000]) {
     const response = await new Promise<IncomingMessage>((resolve) => {
@@ -68,7 +68,7 @@ test('a peer without the secret learns nothing of arities and limits', async (t)
   }
 });
 
-test('413 names the limit and both sizes', async (t) => {
+test('a 413 names the limit and both sizes', async (t) => {
   const server = await serve(
     t,
     { m: { size: (text: string) => text.length } },
@@ -101,7 +101,7 @@ async function failure(t: ExecutionContext, url: string, options = {}): Promise<
   return (await t.throwsAsync(client.call('m', 'f')))!;
 }
 
-test('errors of connecting name host and port, in words', async (t) => {
+test('connection errors name host and port and explain the reason', async (t) => {
   const port = await freePort(t, 1);
   const refused = await failure(t, `http://127.0.0.1:${port}`);
   t.true(refused instanceof ConnectError);
@@ -118,7 +118,7 @@ test('errors of connecting name host and port, in words', async (t) => {
   t.regex(insecure.message, new RegExp(`^no TLS connection to ${url.slice('http://'.length)}: `));
 });
 
-test('a timeout says which server the call had come to', async (t) => {
+test('a timeout names the server that the call had reached', async (t) => {
   const silent = await tcpServer(t, () => {});
   const { host, port } = new URL(silent.url);
   const waiting = await failure(t, silent.url, { recvTimeout: 100 });
@@ -135,7 +135,7 @@ test('a timeout says which server the call had come to', async (t) => {
   t.regex(connecting.message, new RegExp(`^no connection to ${new URL(url).host} within 100 ms`));
 });
 
-test('a wrong secret says so first', async (t) => {
+test('the error for a wrong secret starts with the likely cause', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const error = await failure(t, server.url, { secret: 'another secret, of 32 bytes at least' });
   t.true(error instanceof ResponseAuthenticationError);
@@ -161,13 +161,13 @@ async function printed(lines: string): Promise<string> {
   return text;
 }
 
-test('a clear server on all interfaces without replay protection warns once', async (t) => {
+test('a plain server on all interfaces without replay protection warns once', async (t) => {
   const text = await printed("await start({}); await start({ host: '0.0.0.0' });");
   t.is(text.match(/BACKWATER_PUBLIC_SERVER/g)?.length, 1, text);
   t.regex(text, /listens on all interfaces, 0\.0\.0\.0:\d+: .*replayProtection.*startTlsServer/);
 });
 
-test('other servers do not warn', async (t) => {
+test('other servers print no warning', async (t) => {
   const text = await printed(`
     await start({ host: '127.0.0.1' });
     await start({ replayProtection: 'prefer' });

@@ -50,7 +50,7 @@ const meta = (entries: Seen): RequestParts => ({
   ),
 });
 
-test("a call's metadata is added to its client's, and takes precedence", async (t) => {
+test("a call's metadata is merged with its client's and takes precedence", async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, { metadata: { tenant: 'acme', region: 'eu' } });
   t.deepEqual(await client.call('echo', 'echo'), { tenant: 'acme', region: 'eu' });
@@ -66,7 +66,7 @@ test("a call's metadata is added to its client's, and takes precedence", async (
   t.deepEqual(await connect(t, server).call('echo', 'echo'), {});
 });
 
-test('one-shot calls do not mix up their metadata', async (t) => {
+test('one-shot calls keep their metadata separate', async (t) => {
   const server = await serve(t, modules);
   const target = { url: server.url, secret };
   const first = { ...target, metadata: new Map([['tenant', 'acme']]) };
@@ -81,7 +81,7 @@ test('one-shot calls do not mix up their metadata', async (t) => {
   t.deepEqual(await call(target, 'echo', 'echo'), {});
 });
 
-test('every text arrives as it was, and injects nothing', async (t) => {
+test('every text arrives unchanged and injects nothing', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server);
   for (const value of [
@@ -106,7 +106,7 @@ test('every text arrives as it was, and injects nothing', async (t) => {
   t.deepEqual(await client.call('echo', 'echo', [], { metadata }), metadata);
 });
 
-test('what a function was sent can be sent on', async (t) => {
+test('a function can forward the metadata it received', async (t) => {
   const inner = await serve(t, modules);
   const client = connect(t, inner);
   const forward = expose.fn(
@@ -121,14 +121,14 @@ test('what a function was sent can be sent on', async (t) => {
   t.deepEqual(await client.call('echo', 'echo', [], foreign), { tenant: 'other realm' });
 });
 
-test('a change to the object later changes nothing', async (t) => {
+test('later changes to the object have no effect', async (t) => {
   const metadata: Seen = { tenant: 'acme' };
   const client = connect(t, await serve(t, modules), { metadata });
   metadata['tenant'] = 'other';
   t.deepEqual(await client.call('echo', 'echo'), { tenant: 'acme' });
 });
 
-test('what cannot be metadata is an OptionError', async (t) => {
+test('invalid metadata is an OptionError', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, { metadata: { tenant: 'acme' } });
   const wrong: [unknown, RegExp][] = [
@@ -200,7 +200,7 @@ test('both sides have the same limits', async (t) => {
   }
 });
 
-test('the largest metadata fits into a head beside all else that a client sends', async (t) => {
+test('the largest metadata fits into a head with all other headers', async (t) => {
   const options = { replayProtection: 'require', audience: 'a'.repeat(255) } as const;
   const server = await serve(t, modules, options);
   const metadata = entries(64, 32, 96);
@@ -222,7 +222,7 @@ test('the largest metadata fits into a head beside all else that a client sends'
   t.deepEqual(await answerTo(server, parts), metadata);
 });
 
-test('only what is signed counts', async (t) => {
+test('unsigned metadata is ignored', async (t) => {
   const server = await serve(t, modules);
   const usual = ['accept', 'content-length', 'content-type', 'digest', 'x-request-id'];
   const parts = { ...meta({ tenant: 'acme', admin: '1' }), signed: [...usual] };
@@ -244,7 +244,7 @@ test('only what is signed counts', async (t) => {
   t.is(answers[0]!.body.toString(), 'invalid_signature');
 });
 
-test('malformed metadata is refused in an answer that is signed', async (t) => {
+test('malformed metadata is refused with a signed answer', async (t) => {
   const server = await serve(t, modules);
   for (const value of ['%', '%4', '%zz', '%ff', '%c0%80', '%ed%a0%80', 'a b', 'é', 'a\tb']) {
     const answer = await answerTo(server, meta({ tenant: value }));
@@ -264,7 +264,7 @@ test('malformed metadata is refused in an answer that is signed', async (t) => {
   t.is(answers[0]!.body.toString(), 'invalid_metadata');
 });
 
-test('other HTTP clients send it too', async (t) => {
+test('other HTTP clients can send metadata', async (t) => {
   const server = await serve(t, modules);
   const target = { url: server.url, secret, metadata: { tenant: 'acme', user: 'ann' } };
   const options = { metadata: { user: 'Bjørn' } };
@@ -299,7 +299,7 @@ for (const kind of ['clear', 'TLS'] as const) {
     t.is(await client.call('peer', 'echo', [1], { metadata }), 1);
   });
 
-  withErlang(`Erlang's client sends none, or signs its own, ${kind}`, async (t) => {
+  withErlang(`Erlang's client sends no metadata, or signs its own, ${kind}`, async (t) => {
     const server = await (tls ? serveTls(t, modules, { tls: certificate }) : serve(t, modules));
     const client = startErlangClient({ secret });
     t.teardown(() => client.close());

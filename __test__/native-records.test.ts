@@ -23,7 +23,7 @@ const fields = new Map<ReturnType<typeof atom>, never>([
 const point = new NativeRecord(atom('nr'), atom('point'), fields);
 const empty = new NativeRecord(atom('nr'), atom('empty'), new Map(), false);
 
-test('native records are encoded as they came', (t) => {
+test('native records survive a round trip', (t) => {
   t.deepEqual(decode(POINT), point);
   t.deepEqual(decode(EMPTY), empty);
   for (const bytes of [POINT, EMPTY]) {
@@ -36,7 +36,7 @@ test('native records are encoded as they came', (t) => {
   t.deepEqual(decode(encode(inner)), inner);
 });
 
-test('native records can be read, printed and made', (t) => {
+test('native records can be created, read and printed', (t) => {
   const record = decode(POINT) as NativeRecord;
   t.true(record instanceof NativeRecord);
   t.is(record.fields.get(atom('x')), 10);
@@ -68,7 +68,7 @@ test('native records can be read, printed and made', (t) => {
   });
 });
 
-test('native records in calls', async (t) => {
+test('calls carry native records', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   t.deepEqual(await connect(t, server).call('m', 'echo', [[point, empty]]), [point, empty]);
 });

@@ -32,7 +32,7 @@ function accepted(t: ExecutionContext, input: unknown, expected: unknown): void 
   }
 }
 
-test('accessors are read as values', (t) => {
+test('getters are read as values', (t) => {
   const accessor = {
     get a() {
       return [1.5];
@@ -44,7 +44,7 @@ test('accessors are read as values', (t) => {
   accepted(t, accessor, { a: [1.5], b: undefined, c: 'x' });
 });
 
-test('an accessor may return another type each time', (t) => {
+test('a getter may return another type each time', (t) => {
   const values = [1, 1.5, 'text', null, { a: 1 }, [1, 2], 2n ** 70n, true, undefined, atom('x')];
   let reads = 0;
   const object = {
@@ -86,13 +86,13 @@ const MEDDLING: Readonly<Record<string, (self: Record<string, unknown>, all: unk
     'empties the array': (_, all) => (all.length = 0),
     'lengthens the array': (_, all) => all.push(1, 'two', [3]),
     'replaces the next item': (_, all) => (all[2] = 2n ** 70n),
-    'takes the prototype': (self) => Object.setPrototypeOf(self, null),
+    'removes the prototype': (self) => Object.setPrototypeOf(self, null),
     'freezes all': (self, all) => Object.freeze([Object.freeze(self), Object.freeze(all)]),
     'adds to the map': (_, all) => (all[3] as Map<unknown, unknown>).set('added', 1),
   };
 
 for (const [what, meddle] of Object.entries(MEDDLING)) {
-  test(`a getter that ${what} does no harm`, (t) => {
+  test(`encoding survives a getter that ${what}`, (t) => {
     for (const depth of DEPTHS) {
       const all: unknown[] = [];
       const self = { a: 1, z: 2 };
@@ -110,7 +110,7 @@ for (const [what, meddle] of Object.entries(MEDDLING)) {
   });
 }
 
-test('a Map that changes while it is written is written or refused', (t) => {
+test('a Map that changes during encoding is encoded or refused', (t) => {
   for (const change of [
     (map: Map<unknown, unknown>) => map.set('late', 1),
     (map: Map<unknown, unknown>) => map.delete('last'),
@@ -136,7 +136,7 @@ test('a Map that changes while it is written is written or refused', (t) => {
   }
 });
 
-test('errors of getters are not changed', (t) => {
+test('errors of getters are passed on unchanged', (t) => {
   for (const depth of DEPTHS) {
     for (const thrown of [new RangeError('mine'), new TypeError('mine'), 'text', null]) {
       const object = {
@@ -177,7 +177,7 @@ test('a getter may decode and encode', (t) => {
   accepted(t, [object, object], [expected, expected]);
 });
 
-test('only own, enumerable keys that are strings are encoded', (t) => {
+test('only own, enumerable string keys are encoded', (t) => {
   hold(
     fc.property(fc.uniqueArray(key, { maxLength: 6 }), value, value, (keys, shown, hidden) => {
       const object = objectOf(keys.map((name) => [name, shown]));
@@ -190,7 +190,7 @@ test('only own, enumerable keys that are strings are encoded', (t) => {
   t.pass();
 });
 
-test('objects with many keys are encoded like others', (t) => {
+test('objects with many keys are encoded like any others', (t) => {
   const some = fc.uniqueArray(key, { maxLength: 4 });
   hold(
     fc.property(some, some, fc.integer({ min: 60, max: 70 }), leaf, (first, last, count, item) => {
@@ -207,7 +207,7 @@ test('objects with many keys are encoded like others', (t) => {
   t.pass();
 });
 
-test('frozen, sealed and fixed objects are encoded like others', (t) => {
+test('frozen, sealed and non-extensible objects are encoded like any others', (t) => {
   for (const fix of [Object.freeze, Object.seal, Object.preventExtensions]) {
     const value = { a: fix([1, fix({ b: 'x' })]), c: fix(tuple(fix(new Map([['k', 1.5]])))) };
     accepted(t, fix(value), plain(value));
@@ -245,7 +245,7 @@ test('properties of Object.prototype are neither encoded nor called', (t) => {
   for (const round of decoded) t.true(same(round, inputs));
 });
 
-test('frozen prototypes do not disturb decoding', (t) => {
+test('frozen prototypes do not affect decoding', (t) => {
   const program = `
     import { decode, encode } from 'backwater';
     import { isDeepStrictEqual } from 'node:util';
@@ -298,7 +298,7 @@ for (const [what, input] of [
   ['an instance of a class of another realm', runInNewContext('new (class Other {})')],
   ['a Date of another realm', runInNewContext('new Date()')],
 ] as const) {
-  test(`${what} is not a term, at any depth`, (t) => {
+  test(`${what} is not a term at any depth`, (t) => {
     refused(t, input, /cannot be encoded as a term/);
     refused(t, { a: 1.5, b: input }, /\.b is /);
     refused(t, new Map<unknown, unknown>([[input, 1]]), /key\(0\) is /);
@@ -311,7 +311,7 @@ for (const [what, input] of [
   ['NaN', NaN],
   ['infinity', Infinity],
 ] as const) {
-  test(`${what} is not a term, at any depth`, (t) => {
+  test(`${what} is not a term at any depth`, (t) => {
     for (let round = 0; round < 10; round++) encode({ a: 1, b: round });
     refused(t, { a: 1, b: input }, /\.b is /);
     refused(t, [1, input], /\[1\] is /);
@@ -328,7 +328,7 @@ test('objects and arrays of another realm are encoded', (t) => {
   }
 });
 
-test('arrays with holes, with more properties, and of a subclass are lists', (t) => {
+test('arrays with holes or extra properties and of subclasses are lists', (t) => {
   class List extends Array<unknown> {
     more = NaN;
   }
@@ -393,7 +393,7 @@ test('lone surrogates are refused everywhere', (t) => {
   );
 });
 
-test('a Buffer that a getter empties is refused, and the next value is intact', (t) => {
+test('a Buffer that a getter detaches is refused, and the next value is intact', (t) => {
   for (const depth of [0, 1]) {
     const taken = Buffer.alloc(100_000, 1);
     const object = {
@@ -425,7 +425,7 @@ test('text is intact at the boundary between packed and gathered text', (t) => {
   }
 });
 
-test('objects with the same keys are always written alike', (t) => {
+test('objects with the same keys are always encoded alike', (t) => {
   const keys = ['__proto__', 'constructor', 'a b', "it's", '"', '\\', '0x', 'toString', '${1}'];
   const make = (index: number): Record<string, unknown> =>
     Object.fromEntries(keys.map((name, place) => [name, index + place]));
@@ -483,7 +483,7 @@ test('objects with a few large indices take little memory', (t) => {
   }
 });
 
-test('indices of all sizes are ordinary keys', (t) => {
+test('array indices of any size are ordinary keys', (t) => {
   const FAR = 2 ** 20;
   for (const keys of [
     [FAR, 5, FAR - 1],

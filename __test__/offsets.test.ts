@@ -24,28 +24,33 @@ const big = (index: number): number[] => [110, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, ind
 const bigKeys = Array.from({ length: 65 }, (_, index) => [...big(index), 106]).flat();
 
 const rows: readonly (readonly [what: string, bytes: number[], offset: number, words: RegExp])[] = [
-  ['nothing', [], 0, /ends in the middle/],
+  ['no bytes', [], 0, /ends in the middle/],
   ['another version', [130, 97, 1], 0, /version byte 131/],
   ['only a version', [131], 1, /ends in the middle/],
   ['an unknown tag', [131, 104, 2, 97, 1, 200], 5, /tag 200 does not begin a term/],
   ['a list that is too short', [131, 108, 0, 0, 0, 9, 97, 1], 6, /ends in the middle/],
   ['a binary that is too short', [131, 109, 0, 0, 0, 9, 97, 1], 6, /ends in the middle/],
   ['a key twice', [131, 116, 0, 0, 0, 2, ...binary('a'), 106, ...binary('a'), 106], 19, /same key/],
-  ['an atom that is not known', [131, 104, 1, 119, 2, 63, 63], 7, /"\?\?" is unknown/],
+  ['an unknown atom', [131, 104, 1, 119, 2, 63, 63], 7, /"\?\?" is unknown/],
   [
-    'nesting',
+    'deep nesting',
     [131, ...Array.from({ length: 8 }, () => [104, 1]).flat(), 106],
     9,
     /deeper than 3 levels/,
   ],
-  ['terms', [131, 107, 0, 30, ...Array.from({ length: 30 }, () => 0)], 34, /more than 20 terms/],
-  ['bytes where text is wanted', [131, 104, 1, 109, 0, 0, 0, 1, 255], 9, /not UTF-8/],
-  ['not a number', [131, 70, 127, 248, 0, 0, 0, 0, 0, 0], 10, /not a finite number/],
-  ['compressed', [131, 80, 0, 0, 0, 1], 2, /compressed/],
+  [
+    'many terms',
+    [131, 107, 0, 30, ...Array.from({ length: 30 }, () => 0)],
+    34,
+    /more than 20 terms/,
+  ],
+  ['invalid UTF-8', [131, 104, 1, 109, 0, 0, 0, 1, 255], 9, /not UTF-8/],
+  ['a NaN', [131, 70, 127, 248, 0, 0, 0, 0, 0, 0], 10, /not a finite number/],
+  ['a compressed term', [131, 80, 0, 0, 0, 1], 2, /compressed/],
 ];
 
 for (const [what, bytes, offset, words] of rows) {
-  test(`the offset of ${what}`, (t) => {
+  test(`the error has an offset: ${what}`, (t) => {
     const error = t.throws(() => decode(Buffer.from(bytes), decoding), { instanceOf: TermError })!;
     t.regex(error.message, words);
     t.is(error.offset, offset, error.message);
@@ -53,7 +58,7 @@ for (const [what, bytes, offset, words] of rows) {
   });
 }
 
-test('offsets of colliding keys and in large messages', (t) => {
+test('errors for colliding keys and large messages have an offset', (t) => {
   const bytes = Buffer.from([131, 116, 0, 0, 0, 65, ...bigKeys]);
   t.is(t.throws(() => decode(bytes), { instanceOf: TermError })!.offset, bytes.length);
   const large = encode(Array.from({ length: 100_000 }, (_, index) => index));
@@ -62,7 +67,7 @@ test('offsets of colliding keys and in large messages', (t) => {
   t.is(error.offset, large.length);
 });
 
-test('errors of damaged terms have an offset within the term', (t) => {
+test('errors for damaged terms have an offset within the term', (t) => {
   const value = tuple(
     atom('a'),
     [1, 2.5, 2 ** 40, 10n ** 30n],
@@ -100,7 +105,7 @@ test('errors of damaged terms have an offset within the term', (t) => {
   t.true(failures > bytes.length);
 });
 
-test('damaged results have an offset, other unreadable results do not', async (t) => {
+test('errors for damaged results have an offset, those for other unreadable results do not', async (t) => {
   const requestId = Buffer.alloc(16, 7).toString('base64');
   const responseOf = (
     text: string,

@@ -73,7 +73,7 @@ const idOf = (span: ReadableSpan): string => span.spanContext().spanId;
 
 const interceptors = [opentelemetry()];
 
-test.serial('a call is a span on either side, in one trace', async (t) => {
+test.serial('a call is a span on each side, in one trace', async (t) => {
   const server = await serve(
     t,
     { math: { add: (a: number, b: number) => a + b } },
@@ -108,7 +108,7 @@ test.serial('a call is a span on either side, in one trace', async (t) => {
   t.is(made!.attributes['backwater.request_id'], served!.attributes['backwater.request_id']);
 });
 
-test.serial('durations are histograms in seconds, with the recommended buckets', async (t) => {
+test.serial('durations are histograms in seconds with the recommended buckets', async (t) => {
   const server = await serve(t, { timed: { f: () => 1 } }, { interceptors });
   const client = connect(t, server, { interceptors });
   for (let call = 0; call < 3; call++) await client.call('timed', 'f');
@@ -133,7 +133,7 @@ test.serial('durations are histograms in seconds, with the recommended buckets',
   t.is(of('rpc.server.call.duration', 'timed/missing'), undefined as never);
 });
 
-test.serial('failures have a status and an error.type of few values', async (t) => {
+test.serial('failures have a status and an error.type of low cardinality', async (t) => {
   const modules = {
     m: {
       fail: () => {
@@ -184,7 +184,7 @@ test.serial('failures have a status and an error.type of few values', async (t) 
   t.is(served[0]!.status.message, 'too far');
 });
 
-test.serial('a span covers all retries, and what later interceptors do', async (t) => {
+test.serial('a span includes all retries and later interceptors', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const twice: Interceptor = async (call, next) => [await next(call), await next(call)];
   const client = connect(t, server, { interceptors: [opentelemetry(), twice] });
@@ -192,7 +192,7 @@ test.serial('a span covers all retries, and what later interceptors do', async (
   t.is(spans.getFinishedSpans().length, 1);
 });
 
-test.serial('baggage and tracestate travel with the trace', async (t) => {
+test.serial('baggage and tracestate are propagated with the trace', async (t) => {
   const read = (): string | undefined => propagation.getActiveBaggage()?.getEntry('tenant')?.value;
   const server = await serve(t, { m: { read: () => read() ?? 'none' } }, { interceptors });
   const client = connect(t, server, { interceptors });
@@ -203,7 +203,7 @@ test.serial('baggage and tracestate travel with the trace', async (t) => {
   t.is(await client.call('m', 'read'), 'none');
 });
 
-test.serial('trace headers count only if they are signed', async (t) => {
+test.serial('unsigned trace headers are ignored', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } }, { interceptors });
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
   const usual = ['accept', 'accept-encoding', 'content-length', 'content-type', 'digest'];
@@ -224,7 +224,7 @@ test.serial('trace headers count only if they are signed', async (t) => {
   t.is(believed!.spanContext().traceId, '0af7651916cd43dd8448eb211c80319c');
 });
 
-test.serial('a parent hands the trace on, where no interceptor does', async (t) => {
+test.serial('a parent propagates the trace without an interceptor', async (t) => {
   let client!: Client;
   const middle = {
     ask: expose.fn((parent: CallContext) => client.call('m', 'f', [], { parent }), {
@@ -240,7 +240,7 @@ test.serial('a parent hands the trace on, where no interceptor does', async (t) 
   t.is(parentId(served!), idOf(made!));
 });
 
-test.serial('a trace header that cannot be sent does not fail the call', async (t) => {
+test.serial('an invalid trace header does not fail the call', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } }, { interceptors });
   for (const traceparent of ['a\nb', ' x', '', 'é', 'x'.repeat(5000), 7 as never, 'a\0b']) {
     const spoil: Interceptor = (call, next) => {
@@ -290,7 +290,7 @@ function jsonOfMaps(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
 }
 
-test.serial('observe reports what no interceptor sees', async (t) => {
+test.serial('observe reports figures that interceptors cannot see', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
   const stopServer = observe(server);
@@ -330,7 +330,7 @@ test.serial('observe reports what no interceptor sees', async (t) => {
   t.is(after.find(({ name }) => name === 'backwater.server.calls')?.value, 3);
 });
 
-test.serial('the providers may be given', async (t) => {
+test.serial('a program can supply its own tracer provider', async (t) => {
   const own = new InMemorySpanExporter();
   const tracerProvider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(own)] });
   const server = await serve(t, { m: { f: () => 1 } });
@@ -340,7 +340,7 @@ test.serial('the providers may be given', async (t) => {
   t.is(spans.getFinishedSpans().length, 0);
 });
 
-test.serial('rethrown errors count by their names', async (t) => {
+test.serial('rethrown errors are counted by their names', async (t) => {
   const fail = (): never => {
     throw new SyntaxError('no');
   };

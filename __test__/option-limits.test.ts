@@ -93,7 +93,7 @@ for (const [name, values] of Object.entries(ofClients)) {
   });
 }
 
-test('the signal of a call does not abort before the latest deadline', async (t) => {
+test('the signal of a call does not abort before the maximum deadline', async (t) => {
   const watch = async ({ signal }: CallContext): Promise<boolean> => {
     const { aborted } = signal;
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -106,7 +106,7 @@ test('the signal of a call does not abort before the latest deadline', async (t)
   }
 });
 
-test('a limit that leaves no room for an exception is still told by one', async (t) => {
+test('an exception reports a result over the limit even if the limit leaves no room for it', async (t) => {
   for (const maxEncodedResultSize of [1, 100]) {
     const server = await serve(t, modules, { maxEncodedResultSize });
     const client = connect(t, server);
@@ -117,7 +117,7 @@ test('a limit that leaves no room for an exception is still told by one', async 
   }
 });
 
-test('a DNS server that cannot be asked is an error of its client alone', async (t) => {
+test('an unusable DNS server fails only its own client', async (t) => {
   const secret = 'a secret for tests, 32 bytes long!';
   const of = (dnsServers: string[]): Client =>
     new Client({ url: 'name.example:8080', secret, dnsServers });

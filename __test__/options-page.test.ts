@@ -18,11 +18,11 @@ test.before(async () => {
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-test('docs/options.md is what `npm run options` writes', async (t) => {
+test('docs/options.md is up to date', async (t) => {
   t.is(read('docs/options.md'), await generator.optionsPage());
 });
 
-test('declarations document each option with its check and its default', (t) => {
+test('the declarations document the check and default of each option', (t) => {
   const options = read('build/client/options.d.ts');
   t.regex(
     options,
@@ -57,7 +57,7 @@ const sides: Readonly<Record<string, unknown>>[] = [
   { ...closeOptions() },
 ];
 
-test('every default in a table of a page is the default', (t) => {
+test('defaults in the tables of pages are correct', (t) => {
   let compared = 0;
   for (const page of readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))) {
     for (const [table, head] of read(`docs/${page}`).matchAll(

@@ -332,7 +332,7 @@ const options: readonly (readonly [
 for (const [name, of, { good, bad }] of options) {
   for (const operation of of) {
     const read = readers[operation]!;
-    test(`${name} of ${operation}`, (t) => {
+    test(`options of ${operation}: ${name} is checked`, (t) => {
       for (const value of good) {
         const settings = read({ [name]: value } as never) as Record<string, unknown>;
         if (Array.isArray(value)) t.deepEqual(settings[name], value);
@@ -347,7 +347,7 @@ for (const [name, of, { good, bad }] of options) {
   }
 }
 
-test('every option that there is has been tested', (t) => {
+test('the tests cover every option', (t) => {
   for (const [operation, read] of Object.entries(readers)) {
     if (operation === 'close') continue;
     const listed = options.flatMap(([name, of]) => (of.includes(operation) ? [name] : []));
@@ -357,7 +357,7 @@ test('every option that there is has been tested', (t) => {
   }
 });
 
-test('how long close waits', (t) => {
+test('close checks its timeouts', (t) => {
   t.deepEqual(closeOptions(), { timeout: 5000, drainDelay: 0 });
   t.deepEqual(closeOptions({}), { timeout: 5000, drainDelay: 0 });
   for (const name of ['timeout', 'drainDelay'] as const) {
@@ -432,7 +432,7 @@ test('the defaults match the documentation', (t) => {
   t.like(decodeOptions(), { terms: 'js', exact: false, binaries: 'auto', decodeUnsafeTerms: true });
 });
 
-test('no options, and undefined ones, mean the defaults', (t) => {
+test('missing and undefined options have their defaults', (t) => {
   for (const [operation, read] of Object.entries(readers)) {
     const defaults = read(undefined as never);
     for (const input of [null, {}, { recvTimeout: undefined, terms: undefined }]) {
@@ -444,7 +444,7 @@ test('no options, and undefined ones, mean the defaults', (t) => {
   }
 });
 
-test('options that are no object are refused', (t) => {
+test('options that are not an object are refused', (t) => {
   for (const read of Object.values(readers)) {
     for (const input of ['text', 1, true, [], () => {}]) {
       t.is(refused(read, input).option, 'options');
@@ -452,7 +452,7 @@ test('options that are no object are refused', (t) => {
   }
 });
 
-test('an unknown option is named, and the one that was meant', (t) => {
+test('the error for an unknown option suggests the intended one', (t) => {
   for (const [name, meant] of [
     ['recvTimout', 'recvTimeout'],
     ['recv_timeout', 'recvTimeout'],
@@ -473,7 +473,7 @@ test('an unknown option is named, and the one that was meant', (t) => {
   t.true(long.message.length < 1000);
 });
 
-test('the error for an ill-typed option says what it takes and what it got', (t) => {
+test('the error for an option of the wrong type states the expected and the actual value', (t) => {
   const error = refused(serverOptions as Read, { port: '8080' });
   t.is(error.message, "option 'port' takes an integer from 0 to 65535, not '8080'");
   const large = refused(serverOptions as Read, { port: 'x'.repeat(100_000) });
@@ -482,7 +482,7 @@ test('the error for an ill-typed option says what it takes and what it got', (t)
   t.regex(time.message, /from 1 to 2147483647 \(milliseconds\) or Infinity, not 0/);
 });
 
-test('only own properties count, and each is read once', (t) => {
+test('only own properties are used, and each is read once', (t) => {
   const inherited = Object.create({ port: 1 }) as object;
   t.is(serverOptions(inherited).port, 8080);
   let reads = 0;
@@ -495,13 +495,13 @@ test('only own properties count, and each is read once', (t) => {
   t.is(reads, 1);
 });
 
-test('settings cannot be changed', (t) => {
+test('settings are frozen', (t) => {
   const settings = [serverOptions(), client, callOptions({ terms: 'js' }, client), decodeOptions()];
   for (const each of [...settings, encodeOptions(), encodeOptions({})])
     t.true(Object.isFrozen(each));
 });
 
-test("a call has its client's settings except for its own", (t) => {
+test("per-call options take precedence over the client's", (t) => {
   const base = clientOptions({ recvTimeout: 1000, terms: 'exact', gzipLevel: 3, maxDepth: 7 });
   t.is(callOptions(undefined, base), base as CallSettings);
   const { signal } = new AbortController();
@@ -512,13 +512,13 @@ test("a call has its client's settings except for its own", (t) => {
   t.is(base.recvTimeout, 1000);
 });
 
-test('options of the client are none of a call', (t) => {
+test('a call refuses options of the client', (t) => {
   for (const name of ['maxConnections', 'idleTimeout', 'gzipLevel', 'maxDepth', 'url', 'secret']) {
     t.is(refused(readers['call']!, { [name]: 1 }).option, name);
   }
 });
 
-test('a stream has the options of a call, and how long it waits for items', (t) => {
+test('a stream accepts the options of a call and idleTimeout', (t) => {
   const read = (input: never): unknown => streamOptions(input, client);
   const ofClient = clientOptions({ streamIdleTimeout: 7, idleTimeout: 5 });
   t.is(streamOptions(undefined, client).streamIdleTimeout, 30_000);
@@ -534,7 +534,7 @@ test('a stream has the options of a call, and how long it waits for items', (t) 
   t.is(callOptions({ idempotent: true }, client).flags, 16);
 });
 
-test('the flags for the addon', (t) => {
+test('options become flags for the addon', (t) => {
   // Bit 0: exact, bit 1: safe, bits 2 and 3: binaries.
   for (const [input, flags] of [
     [{}, 0b0000],
@@ -560,7 +560,7 @@ test('the flags for the addon', (t) => {
   t.is(decodeOptions({ terms: 'exact' }).exact, true);
 });
 
-test('a secret is bytes, text, or a list of those', (t) => {
+test('a secret is bytes, text or a list of them', (t) => {
   const bytes = Buffer.from([0, 255, 1]);
   t.deepEqual(parseSecrets(bytes), [bytes]);
   t.deepEqual(parseSecrets(new Uint8Array(bytes)), [bytes]);
@@ -569,7 +569,7 @@ test('a secret is bytes, text, or a list of those', (t) => {
   t.deepEqual(parseSecrets(['x']), [Buffer.from('x')]);
 });
 
-test('secrets are copied to memory of their own', (t) => {
+test('secrets are copied', (t) => {
   const bytes = Buffer.from('secret');
   const [copy] = parseSecrets(bytes);
   bytes.fill(0);
@@ -577,7 +577,7 @@ test('secrets are copied to memory of their own', (t) => {
   t.is(copy!.buffer.byteLength, copy!.length);
 });
 
-test('an invalid secret is refused by its place, and not shown', (t) => {
+test('the error for an invalid secret gives its index but not its value', (t) => {
   for (const value of [undefined, null, 12345678, {}, new Uint16Array(2), new ArrayBuffer(2)]) {
     t.is(refused(parseSecrets as Read, value).option, 'secret');
     const listed = refused(parseSecrets as Read, ['hush', value]);

@@ -69,14 +69,14 @@ for (const [name, send] of Object.entries({ fetch: byFetch, 'node:http': byNode 
   });
 }
 
-test('an HTTP client that hands bodies over as they come may ask for gzip', async (t) => {
+test('an HTTP client that does not decompress bodies can request gzip', async (t) => {
   const server = await serve(t, modules);
   const { value, encoding } = await callBy(byNode, server, [LARGE, 3], { acceptEncoding: 'gzip' });
   t.is(encoding, 'gzip');
   t.true(value === LARGE.repeat(3));
 });
 
-test('a body that was decompressed on the way is refused, and the error says why', async (t) => {
+test('a body that was decompressed on the way is refused with an explanation', async (t) => {
   const server = await serve(t, modules);
   const error = await t.throwsAsync(
     callBy(byFetch, server, [LARGE, 3], { acceptEncoding: 'gzip' }),
@@ -97,7 +97,7 @@ test('a body that was decompressed on the way is refused, and the error says why
   t.notRegex(other!.message, /decompressed/);
 });
 
-test('the encoding that is accepted is signed', (t) => {
+test('accept-encoding is signed', (t) => {
   const target = { url: '127.0.0.1:8080', secret };
   const of = (options?: EncodeRequestOptions): Record<string, string> =>
     encodeRequest(target, 'm', 'f', [], options).headers;
@@ -110,7 +110,7 @@ function refused(t: ExecutionContext, act: () => unknown): OptionError {
   return t.throws(act, { instanceOf: OptionError })!;
 }
 
-test('options of connections are not for encodeRequest', (t) => {
+test('encodeRequest refuses connection options', (t) => {
   const target = { url: 'https://127.0.0.1:8443', secret, tls: { ca: 'ca.pem' } };
   const tls = refused(t, () => encodeRequest(target as never, 'm', 'f'));
   t.is(tls.option, 'tls');

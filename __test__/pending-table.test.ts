@@ -1,7 +1,7 @@
 import test from 'ava';
 import { PendingTable } from '../src/bridge/pending-table.js';
 
-test('an operation is taken once, and by its own number only', (t) => {
+test('an operation is taken once and only by its own number', (t) => {
   const table = new PendingTable<string>();
   const [first, second] = [table.newId(), table.newId()];
   table.set(first, 'first');
@@ -14,7 +14,7 @@ test('an operation is taken once, and by its own number only', (t) => {
   t.is(table.size, 0);
 });
 
-test('thousands of operations beside one that never ends get distinct numbers', (t) => {
+test('thousands of operations get distinct numbers while another one never ends', (t) => {
   const table = new PendingTable<number>();
   const lasting = table.newId();
   table.set(lasting, lasting);
@@ -36,7 +36,7 @@ test('thousands of operations beside one that never ends get distinct numbers', 
   t.is(table.take(lasting), lasting);
 });
 
-test('a number keeps its place while others are used, whether or not its operation has begun', (t) => {
+test('a reserved number stays reserved while others are used', (t) => {
   const table = new PendingTable<string>();
   // Encoding arguments may run getters, which make calls.
   const outer = table.newId();

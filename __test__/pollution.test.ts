@@ -7,7 +7,7 @@ const child = fileURLToPath(new URL('./support/polluted-child.js', import.meta.u
 
 for (const when of ['before', 'after']) {
   for (const kind of ['values', 'read-only values', 'setters', 'frozen']) {
-    test(`polluted prototypes do not disturb decoding: ${kind}, ${when}`, async (t) => {
+    test(`decoding ignores prototypes polluted ${when} loading: ${kind}`, async (t) => {
       const { stdout } = await promisify(execFile)(process.execPath, [child, when, kind]);
       t.is(stdout, 'the same');
     });

@@ -122,7 +122,7 @@ for (const [term, erlang, elixir] of written) {
   });
 }
 
-test('options of the printers', (t) => {
+test('printers check their options', (t) => {
   const value = { key: [97, 98] };
   t.is(toErlang(value, { objectKeys: 'atom' }), '#{key => "ab"}');
   t.is(toErlang(value, { charlists: false }), '#{<<"key">> => [97,98]}');
@@ -137,7 +137,7 @@ test('options of the printers', (t) => {
   }
 });
 
-test('values that cannot be encoded cannot be printed, and the error has their path', (t) => {
+test('the error for a value that cannot be printed has its path', (t) => {
   const cycle: unknown[] = [];
   cycle.push(cycle);
   for (const print of [toErlang, toElixir]) {
@@ -151,7 +151,7 @@ test('values that cannot be encoded cannot be printed, and the error has their p
   }
 });
 
-test('terms as deep as maxDepth, and of any width, are printed', (t) => {
+test('terms up to maxDepth and of any width are printed', (t) => {
   let deep: unknown = 1;
   for (let depth = 0; depth < 1500; depth++) deep = tuple(deep);
   t.is(toErlang(deep), `${'{'.repeat(1500)}1${'}'.repeat(1500)}`);
@@ -202,7 +202,7 @@ const fixed = written
   },
 );
 
-test("reasons of exceptions are printed in Erlang's syntax, within bounds", (t) => {
+test("reasons of exceptions are printed in Erlang's syntax, with limits", (t) => {
   const messageOf = (reason: unknown): string => {
     const error = t.throws(() => raise('error', reason));
     return (error as Error).message;

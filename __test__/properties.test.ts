@@ -21,7 +21,7 @@ function freeze(input: unknown): void {
 }
 
 for (const way of WAYS) {
-  test(`a value comes back as itself (terms ${way.terms}, keys ${way.objectKeys})`, (t) => {
+  test(`a value survives a round trip (terms ${way.terms}, keys ${way.objectKeys})`, (t) => {
     hold(
       fc.property(value, (input) => {
         const image = imageOf(input, way);
@@ -32,7 +32,7 @@ for (const way of WAYS) {
   });
 }
 
-test('objects of one shape come back with values of any types', (t) => {
+test('objects of one shape survive a round trip with values of any types', (t) => {
   const rows = fc.uniqueArray(key, { minLength: 1, maxLength: 8 }).chain((keys) =>
     fc
       .array(fc.array(value, { minLength: keys.length, maxLength: keys.length }), {
@@ -54,7 +54,7 @@ test('objects of one shape come back with values of any types', (t) => {
   t.pass();
 });
 
-test('objects of the same keys in other orders come back, message after message', (t) => {
+test('objects with reordered keys survive, message after message', (t) => {
   const messages = fc
     .uniqueArray(key, { minLength: 2, maxLength: 6 })
     .chain((keys) =>
@@ -73,7 +73,7 @@ test('objects of the same keys in other orders come back, message after message'
   t.pass();
 });
 
-test('encoding leaves its input as it was, and gives the same bytes each time', (t) => {
+test('encoding does not change its input and is deterministic', (t) => {
   hold(
     fc.property(value, fc.constantFrom(...WAYS), (input, { objectKeys }) => {
       const before = imageOf(input, { terms: 'exact', objectKeys });
@@ -96,7 +96,7 @@ test('exact terms encode to their original bytes', (t) => {
   t.pass();
 });
 
-test('nested values are read like outer ones', (t) => {
+test('nested values decode like outer ones', (t) => {
   hold(
     fc.property(value, value, (first, second) => {
       const [one, two] = decode(encode([first, second])) as unknown[];
@@ -106,7 +106,7 @@ test('nested values are read like outer ones', (t) => {
   t.pass();
 });
 
-test("text is UTF-8 in each of V8's representations", (t) => {
+test("text is encoded as UTF-8 from each of V8's representations", (t) => {
   hold(
     fc.property(text, (input) => {
       const copy = Buffer.from(input).toString();
@@ -118,7 +118,7 @@ test("text is UTF-8 in each of V8's representations", (t) => {
   t.pass();
 });
 
-test('the option binaries decides what binaries become', (t) => {
+test('binaries determines how binaries are decoded', (t) => {
   hold(
     fc.property(bytes, (input) => {
       const encoded = encode([input]);
@@ -154,7 +154,7 @@ const anyBytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.concat([Buffer.of(131), array])),
 );
 
-test('bytes are a term or a TermError, and decoding is stable', (t) => {
+test('any bytes decode to a term or throw a TermError, and decoding is stable', (t) => {
   hold(
     fc.property(anyBytes, fc.constantFrom('js', 'exact'), (input, terms) => {
       let term: unknown;

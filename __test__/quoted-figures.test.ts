@@ -23,7 +23,7 @@ const words = (text: string): string[] =>
   text.replace(/\|[ :|-]+\|\n/g, '').match(/[^\s|]+/g) ?? [];
 
 for (const page of ['README.md', 'docs/performance.md']) {
-  test(`${page} repeats what the benchmarks printed`, (t) => {
+  test(`${page} quotes the benchmarks correctly`, (t) => {
     t.true(pages.QUOTING.includes(page));
     const quotes = [...read(page).matchAll(pages.QUOTE)];
     t.true(quotes.length > 0);
@@ -32,7 +32,7 @@ for (const page of ['README.md', 'docs/performance.md']) {
     }
   });
 
-  test(`${page} states no other figures`, (t) => {
+  test(`${page} states only quoted figures`, (t) => {
     const own = read(page).replaceAll(pages.QUOTE, '');
     t.deepEqual(own.match(/\d\s?(µs|ms\b|%|×|calls|items|MB\/s)/g), null);
   });

@@ -46,7 +46,7 @@ interface Signal extends AbortSignal {
   abort(reason?: unknown): void;
 }
 
-test('errors are recognized by what they are, not by the realm of their class', (t) => {
+test('errors of other realms are recognized', (t) => {
   for (const error of [
     new Error('x'),
     new TypeError('x'),
@@ -83,7 +83,7 @@ test('errors are recognized by what they are, not by the realm of their class', 
   }
 });
 
-test('URLs, signals and plain objects of other realms', (t) => {
+test('URLs, signals and plain objects of other realms are recognized', (t) => {
   t.true(isUrl(new URL('http://x')));
   t.true(isUrl(foreign('new URL("http://x")')));
   for (const other of ['http://x', null, {}, { href: 'http://x' }, process.versions]) {
@@ -102,7 +102,7 @@ test('URLs, signals and plain objects of other realms', (t) => {
   t.false(isPlainObject(foreign('new (class {})()')));
 });
 
-test('bytes are copied by their real length', (t) => {
+test('bytes are copied with their true length', (t) => {
   class Liar extends Uint8Array {
     override get length(): number {
       return 64;
@@ -114,7 +114,7 @@ test('bytes are copied by their real length', (t) => {
   t.deepEqual([...copyBytes(foreign('Uint8Array.of(1, 2)'))], [1, 2]);
 });
 
-test('a call with secrets, URL, arguments and a Map of modules of another realm', async (t) => {
+test('a call accepts secrets, a URL, arguments and a Map of modules of another realm', async (t) => {
   const fn = (): string => 'found';
   const make = foreign<(fn: () => string) => Map<string, object>>(
     '(fn) => new Map([["m", { fn, same: (value) => value }]])',
@@ -145,7 +145,7 @@ test('a path to a certificate may be a URL of another realm', (t) => {
   t.throws(() => certificateOptions({ cert: other, key: url }), { message: /'cert' takes/ });
 });
 
-test('a signal of another realm, or of an old polyfill, gives a call up', async (t) => {
+test('a signal of another realm or of an old polyfill aborts a call', async (t) => {
   const server = await serve(t, { m: { never: () => new Promise(() => {}) } });
   const client = connect(t, server);
   const signal = foreign<Signal>('new AbortSignal()');
@@ -169,7 +169,7 @@ test('a signal of another realm, or of an old polyfill, gives a call up', async 
   t.true(!result.ok && result.error === reason);
 });
 
-test('an error of another realm reaches the caller as any other', async (t) => {
+test('an error of another realm reaches the caller like any other', async (t) => {
   const fail = (source: string) => (): never => {
     throw foreign(source);
   };
@@ -206,7 +206,7 @@ const ALLOWED = new Set([
 const OF_CLI = new Set(['SyntaxError', 'RangeError']);
 const CODEC = /^(?:codec\.ts|codec\/|terms\/)/;
 
-test('the sources tell no object by a built-in class', (t) => {
+test('the sources do not use instanceof with built-in classes', (t) => {
   const root = join(projectRoot(), 'src');
   const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
   const found: string[] = [];

@@ -18,7 +18,7 @@ function refused(modules: unknown): OptionError {
   throw new Error('not refused');
 }
 
-test('own enumerable functions, by name and number of parameters', (t) => {
+test('own enumerable functions are exposed by name and parameter count', (t) => {
   const modules = { m: { f: () => 1, g: (a: number, b: number) => a + b }, n: { async h() {} } };
   const registry = createRegistry(modules);
   t.deepEqual(exposed(modules), ['m:f/0', 'm:g/2', 'n:h/0']);
@@ -32,7 +32,7 @@ test('own enumerable functions, by name and number of parameters', (t) => {
   t.throws(() => registry.byId(-1), { instanceOf: RangeError });
 });
 
-test('the registry cannot be changed, neither itself nor by way of the modules', (t) => {
+test('the registry cannot be changed, directly or through the modules', (t) => {
   const f = (): number => 1;
   const modules: Record<string, Record<string, () => number>> = { m: { f } };
   const registry = createRegistry(modules);
@@ -47,20 +47,20 @@ test('the registry cannot be changed, neither itself nor by way of the modules',
   }
 });
 
-test('no modules, and modules without functions', (t) => {
+test('modules may be empty', (t) => {
   t.deepEqual(createRegistry({}).modules, []);
   t.deepEqual(createRegistry({ m: {} }).modules, ['m']);
   t.deepEqual(exposed({ m: {} }), []);
 });
 
-test('modules may be a Map, and objects without a prototype', (t) => {
+test('modules may be a Map or an object without a prototype', (t) => {
   t.deepEqual(exposed(new Map([['m', { f: () => 1 }]])), ['m:f/0']);
   const bare = Object.assign(Object.create(null) as object, { f: () => 1 });
   t.deepEqual(exposed({ m: bare }), ['m:f/0']);
   t.is(refused(new Map([[1, {}]])).option, 'modules');
 });
 
-test('nothing inherited can be called, nor what is not enumerable or has a symbol as key', (t) => {
+test('inherited, non-enumerable and symbol-keyed functions cannot be called', (t) => {
   class Base {
     inherited(): void {}
   }
@@ -74,7 +74,7 @@ test('nothing inherited can be called, nor what is not enumerable or has a symbo
   t.deepEqual(exposed({ m: child }), []);
 });
 
-test("names of Object.prototype's are ordinary ones", (t) => {
+test('names of Object.prototype are ordinary names', (t) => {
   const module = { ['__proto__']: () => 1, constructor: () => 2, toString: () => 3 };
   const modules = { ['__proto__']: module, hasOwnProperty: {} };
   t.deepEqual(createRegistry(modules).modules, ['__proto__', 'hasOwnProperty']);
@@ -85,7 +85,7 @@ test("names of Object.prototype's are ordinary ones", (t) => {
   ]);
 });
 
-test('the error for a property that is not a function names the module and the property', (t) => {
+test('the error for a property that is not a function names the module and property', (t) => {
   for (const value of [1, 'text', undefined, null, {}, [() => 1]]) {
     const error = refused({ m: { f: () => 1, version: value } });
     t.is(error.option, 'modules.m.version');
@@ -93,7 +93,7 @@ test('the error for a property that is not a function names the module and the p
   }
 });
 
-test('a module that has inherited functions only is warned of', async (t) => {
+test('a module with only inherited functions causes a warning', async (t) => {
   class Orders {
     find(): void {}
   }
@@ -112,7 +112,7 @@ test('a module that has inherited functions only is warned of', async (t) => {
   t.regex(warnings[0]!.message, /^modules\.orders exposes nothing: /);
 });
 
-test('getters are refused and not called', (t) => {
+test('getters are refused without being called', (t) => {
   let called = false;
   const error = refused({
     m: {
@@ -142,7 +142,7 @@ test('classes are refused', (t) => {
   t.deepEqual(exposed({ m: { classify() {} } }), ['m:classify/0']);
 });
 
-test('modules that are no objects are refused', (t) => {
+test('modules that are not objects are refused', (t) => {
   for (const module of [1, 'text', null, undefined, [], new Map(), new Set(), () => 1, class {}]) {
     t.is(refused({ m: module }).option, 'modules.m');
   }
@@ -152,17 +152,17 @@ test('modules that are no objects are refused', (t) => {
   }
 });
 
-test('a namespace gives all exported functions and passes over its constants and classes', (t) => {
+test('a namespace exposes its functions and skips constants and classes', (t) => {
   t.deepEqual(exposed({ m: namespace }).sort(), ['m:add/2', 'm:default/1', 'm:greet/1']);
 });
 
-test('exports may name the callable functions of a namespace', (t) => {
+test('exports can select functions of a namespace', (t) => {
   t.deepEqual(exposed({ m: expose(namespace, { exports: ['add'] }) }), ['m:add/2']);
   const error = refused({ m: expose(namespace, { exports: ['version' as never] }) });
   t.is(error.option, 'modules.m.version');
 });
 
-test('exports chooses, and everything else may be what it is', (t) => {
+test('exports selects functions, and other properties may be anything', (t) => {
   const module = {
     f: () => 1,
     g: () => 2,
@@ -178,11 +178,11 @@ test('exports chooses, and everything else may be what it is', (t) => {
   t.regex(refused({ m: expose(module, { exports: ['time' as never] }) }).message, /getter/);
 });
 
-test('exports may name what is not enumerable', (t) => {
+test('exports can name non-enumerable functions', (t) => {
   t.deepEqual(exposed({ m: expose(Math, { exports: ['sqrt'] }) }), ['m:sqrt/1']);
 });
 
-test('a namespace that was compiled to CommonJS is one', (t) => {
+test('a namespace compiled to CommonJS is recognized', (t) => {
   // As TypeScript, Babel and esbuild write it.
   const compiled = Object.defineProperty({}, '__esModule', { value: true });
   Object.assign(compiled, { add: (a: number, b: number) => a + b, version: 1, Greeter: class {} });
@@ -219,7 +219,7 @@ class Orders extends Base {
   }
 }
 
-test('methods of an instance can be called by name, inherited ones included', (t) => {
+test('exported methods of an instance can be called, including inherited ones', (t) => {
   const orders = new Orders();
   const module = expose(orders, { exports: ['find', 'inherited', 'own', 'reveal'] });
   const { functions } = createRegistry({ m: module });
@@ -234,7 +234,7 @@ test('methods of an instance can be called by name, inherited ones included', (t
   t.is(reveal!.call('something else'), 1);
 });
 
-test('each instance has its own methods, and methods of a plain object are bound as well', (t) => {
+test('methods are bound to their own instance or plain object', (t) => {
   const one = {
     name: 'one',
     get(): string {
@@ -256,7 +256,7 @@ test('each instance has its own methods, and methods of a plain object are bound
   );
 });
 
-test('what is not a method of an instance is refused, and nothing of it is run', (t) => {
+test('only methods of an instance can be exported, and nothing else is run', (t) => {
   for (const [name, message] of [
     ['missing', /no function of that name/],
     ['constructor', /no function of that name/],
@@ -277,7 +277,7 @@ test('what is not a method of an instance is refused, and nothing of it is run',
   t.regex(refused({ m: holder }).message, /class/);
 });
 
-test('own properties of such names are ordinary ones', (t) => {
+test('own properties with names of Object.prototype can be exported', (t) => {
   const module = { ['__proto__']: () => 1, constructor: () => 2, toString: () => '3' };
   t.deepEqual(
     exposed({ m: expose(module, { exports: ['__proto__', 'constructor', 'toString'] }) }),
@@ -285,12 +285,12 @@ test('own properties of such names are ordinary ones', (t) => {
   );
 });
 
-test('prototypes that are proxies or endless end in an OptionError', (t) => {
+test('proxies and endless chains as prototypes are OptionErrors', (t) => {
   const endless: object = new Proxy({}, { getPrototypeOf: () => endless });
   t.is(refused({ m: expose(endless as { f(): void }, { exports: ['f'] }) }).option, 'modules.m.f');
 });
 
-test('what all objects inherit since a program has added it cannot be exposed', (t) => {
+test('functions that a program added to Object.prototype cannot be exposed', (t) => {
   const polluted = Object.prototype as { sneaky?: () => number };
   polluted.sneaky = () => 1;
   try {
@@ -301,7 +301,7 @@ test('what all objects inherit since a program has added it cannot be exposed', 
   }
 });
 
-test('expose checks what it is given at once', (t) => {
+test('expose checks its arguments at once', (t) => {
   const module = { f: () => 1 };
   const wrong = (options: unknown): OptionError | undefined =>
     t.throws(() => expose(module, options as never), { instanceOf: OptionError });
@@ -315,7 +315,7 @@ test('expose checks what it is given at once', (t) => {
   t.throws(() => expose(once, { exports: [] }), { instanceOf: OptionError });
 });
 
-test('expose.fn says which numbers of arguments a function takes', (t) => {
+test('expose.fn sets the accepted numbers of arguments', (t) => {
   const sum = (...all: number[]): number => all.reduce((a, b) => a + b, 0);
   t.deepEqual(exposed({ m: { sum } }), ['m:sum/0']);
   t.deepEqual(exposed({ m: { sum: expose.fn(sum, { arity: 2 }) } }), ['m:sum/2']);
@@ -328,7 +328,7 @@ test('expose.fn says which numbers of arguments a function takes', (t) => {
   t.is(registry.byId(1).fn, sum);
 });
 
-test('what expose.fn returns behaves as the function, and can be exposed twice', (t) => {
+test('expose.fn returns an equivalent function that can be exposed more than once', (t) => {
   function greet(this: unknown, name: string, greeting = 'hello'): string {
     return `${greeting}, ${name}${String(this ?? '')}`;
   }
@@ -370,7 +370,7 @@ test('names have 1 to 255 characters and no lone surrogates', (t) => {
   }
 });
 
-test('what backwater never exposes is refused, other arities of it are not', (t) => {
+test('reserved functions are refused, but not with other arities', (t) => {
   const reserved = [
     ['module_info', 0],
     ['module_info', 1],
@@ -394,7 +394,7 @@ test('what backwater never exposes is refused, other arities of it are not', (t)
   }
 });
 
-test('what another version has exposed in a way unknown to this one is refused', (t) => {
+test('unknown markers of other versions are refused', (t) => {
   const symbol = Symbol.for('backwater.exposed');
   const module = { f: () => 1 };
   const marked = (value: object, mark: unknown): object =>

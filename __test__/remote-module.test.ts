@@ -136,7 +136,7 @@ const probes = [
 ];
 
 for (const [name, use] of Object.entries(uses)) {
-  test(`${name} makes no remote call`, (t) => {
+  test(`a module makes no remote call: ${name}`, (t) => {
     const { module, calls } = recorded();
     const { module: other, calls: others } = recorded();
     try {
@@ -148,7 +148,7 @@ for (const [name, use] of Object.entries(uses)) {
   });
 }
 
-test('what test runners and other tools look for is not there', (t) => {
+test('a module lacks the properties that test runners and other tools look for', (t) => {
   const { module, calls } = recorded();
   for (const name of probes) {
     t.is(module[name], undefined, name);
@@ -177,7 +177,7 @@ test('a module is not a promise', async (t) => {
   t.deepEqual(calls, []);
 });
 
-test('code of another realm makes no remote call either', (t) => {
+test('code of another realm does not make a remote call either', (t) => {
   const { module, calls } = recorded();
   const context = createContext({ module });
   runInContext(
@@ -189,7 +189,7 @@ test('code of another realm makes no remote call either', (t) => {
   t.deepEqual(calls, []);
 });
 
-test('a module looks like an object of its name', (t) => {
+test('a module prints as an object with its name', (t) => {
   const { module } = recorded();
   // Versions of Node print symbols and proxies differently.
   t.regex(inspect(module), /\bRemoteModule \{ \[?Symbol\(module\)\]?: 'shop' \}/);
@@ -201,7 +201,7 @@ test('a module looks like an object of its name', (t) => {
   t.throws(() => structuredClone(module), { any: true, name: 'DataCloneError' });
 });
 
-test('its functions are functions with their names', async (t) => {
+test('remote functions are functions with their names', async (t) => {
   const { module, calls } = recorded();
   t.is(module.find, module.find);
   t.is(module.find.name, 'find');
@@ -217,7 +217,7 @@ test('its functions are functions with their names', async (t) => {
   t.is(calls.join(), 'to_upper/2,test/0,id/0,length/0,name/0,_private/0,$/0,@/0,get/0,prototype/0');
 });
 
-test('what is assigned to a module takes precedence, as mocks want it', (t) => {
+test('assigned properties take precedence, as mocks need', (t) => {
   const { module, calls } = recorded();
   const find = (): string => 'mocked';
   module.find = find;
@@ -230,7 +230,7 @@ test('what is assigned to a module takes precedence, as mocks want it', (t) => {
   t.deepEqual(calls, []);
 });
 
-test.serial('what a program adds to Object.prototype changes nothing', (t) => {
+test.serial('additions to Object.prototype change nothing', (t) => {
   const prototype = Object.prototype as Any;
   const added = ['get', 'has', 'set', 'ownKeys', 'value', 'find'];
   for (const name of added) prototype[name] = () => 'added';
@@ -254,7 +254,7 @@ async function unhandledOf(act: () => void): Promise<unknown[]> {
   return found;
 }
 
-test.serial('over a connection: no call, and no unhandled rejection', async (t) => {
+test.serial('implicit uses make no call and cause no unhandled rejection', async (t) => {
   const functions = { toJSON: () => 'remote', to_string: () => 'text' };
   const server = await serve(t, { shop: functions });
   const client = connect(t, server);
@@ -271,7 +271,7 @@ test.serial('over a connection: no call, and no unhandled rejection', async (t) 
   t.is(await client.call('shop', 'toJSON'), 'remote');
 });
 
-test('docs/client.md lists the names that are no remote functions', (t: ExecutionContext) => {
+test('docs/client.md lists the names that are not remote functions', (t: ExecutionContext) => {
   const page = readFileSync(join(projectRoot(), 'docs/client.md'), 'utf8');
   const section = /\n## Modules\n(.*?)\n## /s.exec(page)![1]!;
   const list = section.slice(section.indexOf('- symbols'), section.indexOf('If a server has'));

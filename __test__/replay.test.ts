@@ -36,7 +36,7 @@ const created = (milliseconds: number | string, audience?: string): RequestParts
   },
 });
 
-test('a request is taken once', async (t) => {
+test('a request is accepted once', async (t) => {
   const server = await serve(t, modules, { replayProtection: 'require' });
   const target = { url: server.url, secret, replayProtection: true };
   const { url, method, headers, body, requestId } = encodeRequest(target, 'echo', 'echo', []);
@@ -60,7 +60,7 @@ test('a request is taken once', async (t) => {
   }
 });
 
-test('the same request at the same time is taken once', async (t) => {
+test('a request that arrives twice at the same time is accepted once', async (t) => {
   const server = await serve(t, modules, { replayProtection: 'prefer' });
   const bytes = requestBytes(signedRequest(secret, created(Date.now())));
   const exchanges = await Promise.all(
@@ -70,7 +70,7 @@ test('the same request at the same time is taken once', async (t) => {
   t.deepEqual(statuses, [200, ...Array<number>(19).fill(401)]);
 });
 
-test('a refusal for a replay closes the connection', async (t) => {
+test('refusing a replay closes the connection', async (t) => {
   const server = await serve(t, modules, { replayProtection: 'require' });
   const { answers, closed } = await exchangeRaw(server.port, requestBytes(signedRequest(secret)));
   t.true(closed);
@@ -78,14 +78,14 @@ test('a refusal for a replay closes the connection', async (t) => {
   t.is(answers[0]!.body.toString(), 'missing_created');
 });
 
-test('clients that stamp their requests call as often as they like', async (t) => {
+test('clients that timestamp their requests can call repeatedly', async (t) => {
   const server = await serve(t, modules, { replayProtection: 'require', audience: 'echoes' });
   const client = connect(t, server, { replayProtection: true, audience: 'echoes' });
   const calls = Array.from({ length: 200 }, () => client.call('echo', 'echo'));
   t.deepEqual(new Set(await Promise.all(calls)), new Set(['here']));
 });
 
-test('stamps have to be fresh, and later than the start of the server', async (t) => {
+test('timestamps must be recent and later than the start of the server', async (t) => {
   const server = await serve(t, modules, { replayProtection: 'prefer' });
   const now = Date.now();
   // A second of tolerance, because the request takes time.
@@ -101,14 +101,14 @@ test('stamps have to be fresh, and later than the start of the server', async (t
   }
 });
 
-test('how far clocks may differ is an option', async (t) => {
+test('maxClockDifference limits the clock difference', async (t) => {
   const options = { replayProtection: 'require', maxClockDifference: 600_000 } as const;
   const server = await serve(t, modules, options);
   t.deepEqual(await answerTo(server, created(Date.now() + 590_000)), [200, 'here']);
   t.deepEqual(await answerTo(server, created(Date.now() + 620_000)), [401, 'stale_request']);
 });
 
-test('who does not say when it was made', async (t) => {
+test('a request without a timestamp is refused only if one is required', async (t) => {
   const off = await serve(t, modules);
   const prefer = await serve(t, modules, { replayProtection: 'prefer' });
   const require = await serve(t, modules, { replayProtection: 'require' });
@@ -151,7 +151,7 @@ test('an audience without replay protection is an error', async (t) => {
   t.is(error!.option, 'audience');
 });
 
-test('a full memory refuses', async (t) => {
+test('a server refuses requests when its replay memory is full', async (t) => {
   const server = await serve(t, modules, { replayProtection: 'prefer', replayCapacity: 2 });
   for (let number = 0; number < 2; number++) {
     t.deepEqual(await answerTo(server, created(Date.now())), [200, 'here']);
@@ -164,7 +164,7 @@ test('a full memory refuses', async (t) => {
   t.deepEqual(await answerTo(server, {}), [200, 'here'], 'what need not be remembered is taken');
 });
 
-test('a call that is made again is a request of its own', async (t) => {
+test('a retry is a new request', async (t) => {
   let calls = 0;
   const server = await serve(t, { echo: { echo: () => ++calls } }, { replayProtection: 'require' });
   const { url } = await tcpServer(t, (socket, number) => {

@@ -24,7 +24,7 @@ import {
 // refused one.
 
 const rows: readonly Row[] = [
-  ['as it should be', () => make(), called('here')],
+  ['a valid request', () => make(), called('here')],
 
   ...['digest', 'content-type', 'accept', 'accept-encoding', 'x-request-id'].flatMap(
     (name): Row[] => [
@@ -55,18 +55,18 @@ const rows: readonly Row[] = [
       withLine('content-encoding: identity\r\n', { headers: { 'content-encoding': 'identity' } }),
     duplicate('content-encoding'),
   ],
-  ['content-length twice the same', () => withLine('content-length: 2\r\n'), MALFORMED],
+  ['content-length twice, equal', () => withLine('content-length: 2\r\n'), MALFORMED],
   ['content-length twice, 2 and 02', () => withLine('content-length: 02\r\n'), MALFORMED],
-  ['content-length twice in two cases', () => withLine('Content-Length: 2\r\n'), MALFORMED],
+  ['content-length twice, in two cases', () => withLine('Content-Length: 2\r\n'), MALFORMED],
   ['content-length twice, signed', () => withLine('content-length: 2\r\n'.repeat(2)), MALFORMED],
-  ['content-length twice differing', () => withLine('content-length: 3\r\n'), MALFORMED],
+  ['content-length twice, different', () => withLine('content-length: 3\r\n'), MALFORMED],
   ['content-length list', () => replaced('content-length: 2', 'content-length: 2, 2'), MALFORMED],
   ['content-length +', () => make({ headers: { 'content-length': '+2' } }), MALFORMED],
   ['content-length hex', () => make({ headers: { 'content-length': '0x2' } }), MALFORMED],
   ['content-length -', () => make({ headers: { 'content-length': '-2' } }), MALFORMED],
   ['content-length empty', () => make({ headers: { 'content-length': '' } }), MALFORMED],
   [
-    'content-length huge and no number',
+    'content-length, huge and not a number',
     () => make({ headers: { 'content-length': '99999999999999999999x' } }),
     MALFORMED,
   ],
@@ -128,15 +128,15 @@ const rows: readonly Row[] = [
   ['obs-text in value', () => withLine('x-other: caf\xe9\r\n'), called('here')],
   ['obs-text signed', () => make({ headers: { 'x-other': 'caf\xe9' } }), called('here')],
   ['space before colon', () => withLine('x-other : a\r\n'), MALFORMED],
-  ['no name', () => withLine(': a\r\n'), MALFORMED],
+  ['no header name', () => withLine(': a\r\n'), MALFORMED],
   ['no colon', () => withLine('x-other\r\n'), MALFORMED],
   ['paren in name', () => withLine('x(other): a\r\n'), MALFORMED],
   ['space in name', () => withLine('x other: a\r\n'), MALFORMED],
   ['non ascii name', () => withLine('x-\xe9: a\r\n'), MALFORMED],
 
-  ['lower method', () => replaced('POST', 'post'), signed(405)],
-  ['lower method signed', () => make({ method: 'post' }), signed(405)],
-  ['odd method', () => make({ method: 'P(ST' }), MALFORMED],
+  ['lowercase method', () => replaced('POST', 'post'), signed(405)],
+  ['lowercase method, signed', () => make({ method: 'post' }), signed(405)],
+  ['unknown method', () => make({ method: 'P(ST' }), MALFORMED],
   ['GET', () => make({ method: 'GET' }), signed(405)],
   ['PUT', () => make({ method: 'PUT' }), signed(405)],
   ['TRACE', () => make({ method: 'TRACE' }), signed(405)],

@@ -32,7 +32,7 @@ function refused(url: unknown): OptionError {
   throw new Error(`not refused: ${String(url)}`);
 }
 
-test('what url takes', (t) => {
+test('url accepts hosts, URLs, lists, SRV names and functions', (t) => {
   t.like(parseSource('10.0.0.1'), [{ kind: 'host', endpoint: { host: '10.0.0.1', port: 8080 } }]);
   t.like(parseSource(['a:1', new URL('http://b:2')]), [
     { kind: 'host', endpoint: { host: 'a', port: 1 } },
@@ -50,7 +50,7 @@ test('what url takes', (t) => {
   t.is(parseSource(resolve), resolve);
 });
 
-test('what url does not take is refused by its place', (t) => {
+test('the error for an invalid url gives its index', (t) => {
   for (const url of [[], undefined, null, 5, {}, 'a:b', 'srv+ftp://x', 'srv+http://']) {
     t.is(refused(url).option, 'url', String(url));
   }
@@ -64,14 +64,14 @@ test('what url does not take is refused by its place', (t) => {
   t.is(refused(Array.from({ length: 1 })).option, 'url[0]');
 });
 
-test('only addresses need no resolving', (t) => {
+test('only IP addresses need no resolution', (t) => {
   t.true(isFixed(parseSource(['10.0.0.1', 'http://[::1]:80'])));
   t.false(isFixed(parseSource(['10.0.0.1', 'localhost'])));
   t.false(isFixed(parseSource('srv+http://a')));
   t.false(isFixed(parseSource(() => [])));
 });
 
-test('a hosts file', (t) => {
+test('parses a hosts file', (t) => {
   const table = parseHosts(
     '# comment\n127.0.0.1\tlocalhost  Alias # more\r\n::1 localhost\nnonsense name\n' +
       '10.0.0.1 alias alias\n\nfe80::1%lo0 zone\n10.0.0.2',
@@ -82,7 +82,7 @@ test('a hosts file', (t) => {
   });
 });
 
-test('the hosts file is read again when it has changed', async (t) => {
+test('the hosts file is reread when it has changed', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-hosts-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'hosts');
@@ -99,7 +99,7 @@ test('the hosts file is read again when it has changed', async (t) => {
   t.deepEqual(await hosts.addresses('server'), []);
 });
 
-test('localhost, where only one of its addresses is listened on', async (t) => {
+test('localhost works if the server listens on only one of its addresses', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, { url: `http://localhost:${server.port}` }, patient);
   for (let call = 0; call < 20; call++) t.is(await client.call('m', 'f'), 1);
@@ -116,7 +116,7 @@ const listed = [...parseHosts(readFileSync(HOSTS_FILE, 'utf8'))].find(
   t.is(await client.call('m', 'f'), 1);
 });
 
-test('a function says where the servers are', async (t) => {
+test('a function can return the servers', async (t) => {
   const { port } = await fleet(t, 3);
   let contexts = 0;
   const url = async ({ signal }: { signal: AbortSignal }): Promise<Iterable<unknown>> => {
@@ -137,7 +137,7 @@ test('a function says where the servers are', async (t) => {
   t.true(first! > 20 && second! > 20, `${first} ${second} ${third}`);
 });
 
-test('a resolver function runs again after resolveInterval, and its answer is used at once', async (t) => {
+test('a resolver function runs again after resolveInterval, and its result is used at once', async (t) => {
   const open: (() => void)[] = [];
   const gate = (): Promise<number> => new Promise((resolve) => open.push(() => resolve(7)));
   const { port, servers } = await fleet(t, 3, () => ({ gate }));
@@ -160,7 +160,7 @@ test('a resolver function runs again after resolveInterval, and its answer is us
   await until(() => servers[0]!.stats().connections === 0, 'and the last one, too');
 });
 
-test('a call on an address that vanishes ends as if it had not', async (t) => {
+test('a call finishes on an address that is removed meanwhile', async (t) => {
   const port = await freePort(t, 2);
   let answer!: (value: number) => void;
   const later = new Promise<number>((resolve) => (answer = resolve));
@@ -177,7 +177,7 @@ test('a call on an address that vanishes ends as if it had not', async (t) => {
   t.is(await call, 7);
 });
 
-test('when a server fails the resolver function runs again, whatever the interval', async (t) => {
+test('a resolver function runs again when a server fails, whatever the interval', async (t) => {
   const { port, servers } = await fleet(t, 2);
   let current = 0;
   let asked = 0;
@@ -195,7 +195,7 @@ test('when a server fails the resolver function runs again, whatever the interva
   t.is(asked, 2);
 });
 
-test('a resolver rests while there are no calls', async (t) => {
+test('a resolver does not run while there are no calls', async (t) => {
   let asked = 0;
   const url = (): unknown[] => {
     asked++;
@@ -244,14 +244,14 @@ for (const [what, url, pattern] of [
     },
     /no$/,
   ],
-  ['gives nothing', () => [], /no servers/],
-  ['gives no list', () => 5, /must return a list of servers, not 5/],
-  ['gives undefined', () => undefined, /must return a list of servers/],
-  ['gives no servers', () => [5], /takes a URL/],
-  ['gives a bad port', () => [{ host: 'a', port: 0 }], /port from 1 to 65535/],
-  ['gives a bad weight', () => [{ host: '127.0.0.1', port: 1, weight: 0 }], /weights from 1/],
+  ['returns an empty list', () => [], /no servers/],
+  ['returns no list', () => 5, /must return a list of servers, not 5/],
+  ['returns undefined', () => undefined, /must return a list of servers/],
+  ['returns an invalid server', () => [5], /takes a URL/],
+  ['returns a bad port', () => [{ host: 'a', port: 0 }], /port from 1 to 65535/],
+  ['returns a bad weight', () => [{ host: '127.0.0.1', port: 1, weight: 0 }], /weights from 1/],
 ] as const) {
-  test(`a function that ${what} fails the call`, async (t) => {
+  test(`a resolver function that ${what} fails the call`, async (t) => {
     const client = connect(t, { url: url as never }, patient);
     const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
     t.is(error!.phase, 'resolve');
@@ -262,7 +262,7 @@ for (const [what, url, pattern] of [
   });
 }
 
-test('a function that fails later does no harm', async (t) => {
+test('a resolver function that fails later does not fail calls', async (t) => {
   const { port } = await fleet(t, 1);
   let asked = 0;
   const url = (): unknown[] => {
@@ -277,7 +277,7 @@ test('a function that fails later does no harm', async (t) => {
   t.regex(client.stats().lastResolutionError!.message, /down/);
 });
 
-test('after a failure the next calls try again', async (t) => {
+test('the next calls try again after a failed resolution', async (t) => {
   const { port } = await fleet(t, 1);
   let down = true;
   const url = (): unknown[] => {
@@ -290,7 +290,7 @@ test('after a failure the next calls try again', async (t) => {
   await until(async () => (await client.tryCall('m', 'who')).ok, 'it is resolved');
 });
 
-test('a function that never answers: connectTimeout and abort end the call, close waits for that', async (t) => {
+test('connectTimeout and abort end a call whose resolver function never answers, and close waits for it', async (t) => {
   let signal: AbortSignal | undefined;
   const url = (context: { signal: AbortSignal }): Promise<never> => {
     signal = context.signal;
@@ -315,7 +315,7 @@ test('a function that never answers: connectTimeout and abort end the call, clos
   t.is(client.stats().pending, 0);
 });
 
-test('a name that does not exist', async (t) => {
+test('an unknown host is a ConnectError', async (t) => {
   const client = connect(t, { url: 'http://does-not-exist.invalid:1' }, patient);
   const error = await t.throwsAsync(client.call('m', 'f'), { instanceOf: ConnectError });
   t.like(error, { phase: 'resolve', host: 'does-not-exist.invalid' });
@@ -324,7 +324,7 @@ test('a name that does not exist', async (t) => {
 
 const dns = hasDnsmasq() ? test : test.skip;
 
-dns('all addresses of a name are used, and followed by their TTL', async (t) => {
+dns('all addresses of a name are used and refreshed after their TTL', async (t) => {
   const { port, servers } = await fleet(t, 4);
   const name = 'fleet.test';
   const at = (...indexes: number[]): Record<string, string[]> => ({ [name]: indexes.map(address) });
@@ -353,7 +353,7 @@ dns('all addresses of a name are used, and followed by their TTL', async (t) => 
   t.deepEqual([...(await answers())].sort(), [1, 2, 3], 'what was known is kept');
 });
 
-dns('a name that DNS does not know', async (t) => {
+dns('a name unknown to DNS is a ConnectError', async (t) => {
   const dnsmasq = await Dnsmasq.start(t, {});
   const client = connect(
     t,
@@ -364,7 +364,7 @@ dns('a name that DNS does not know', async (t) => {
   t.like(error, { phase: 'resolve', host: 'missing.test', reason: 'ENOTFOUND' });
 });
 
-dns('the servers of dns.setServers answer', async (t) => {
+dns('dns.setServers determines the DNS servers', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const dnsmasq = await Dnsmasq.start(t, { hosts: { 'chosen.test': ['127.0.0.1'] } });
   const before = nodeDns.getServers();
@@ -374,7 +374,7 @@ dns('the servers of dns.setServers answer', async (t) => {
   t.is(await client.call('m', 'f'), 1);
 });
 
-dns('the hosts file takes precedence over the DNS servers of the options', async (t) => {
+dns('the hosts file takes precedence over the option dnsServers', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const dnsmasq = await Dnsmasq.start(t, { hosts: { localhost: ['127.0.0.77'] } });
   const client = connect(
@@ -385,7 +385,7 @@ dns('the hosts file takes precedence over the DNS servers of the options', async
   t.is(await client.call('m', 'f'), 1);
 });
 
-dns('SRV records: ports, weights and priorities', async (t) => {
+dns('SRV records set ports, weights and priorities', async (t) => {
   const ports = [await freePort(t, 1), await freePort(t, 1), await freePort(t, 1)];
   for (const [index, port] of ports.entries()) {
     await serve(t, { m: { who: () => index } }, { port });
@@ -423,7 +423,7 @@ dns('SRV records: ports, weights and priorities', async (t) => {
   t.regex(error!.message, /srv\+http:\/\/nothing\.test/);
 });
 
-dns('TLS: certificates are for the name in the URL, whatever the address', async (t) => {
+dns('certificates must match the name in the URL, not the address', async (t) => {
   const authority = new Authority();
   t.teardown(() => authority.remove());
   const { cert, key } = authority.server({ names: 'DNS:fleet.test' });
@@ -452,7 +452,7 @@ dns('TLS: certificates are for the name in the URL, whatever the address', async
   );
 });
 
-dns('SRV records: when the first priority is down the second is called', async (t) => {
+dns('SRV records: the second priority is used when the first is down', async (t) => {
   const down = await freePort(t, 1);
   const server = await serve(t, { m: { who: () => 1 } });
   const target = 'host.test';

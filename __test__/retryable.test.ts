@@ -91,7 +91,7 @@ function items(): (readonly [string, boolean, boolean])[] {
   });
 }
 
-test('isRetryable agrees with docs/retries.md, item by item', (t) => {
+test('isRetryable agrees with each item of docs/retries.md', (t) => {
   const lines = items();
   t.deepEqual(lines.map(([error]) => error).sort(), Object.keys(rows).sort());
   for (const [error, any, idempotent] of lines) {
@@ -104,7 +104,7 @@ test('isRetryable agrees with docs/retries.md, item by item', (t) => {
   }
 });
 
-test('docs/retries.md has every class that the library exports', (t) => {
+test('docs/retries.md lists every exported error class', (t) => {
   const classes = Object.values<unknown>({ ...errors })
     .filter((value) => typeof value === 'function')
     .filter((value) => (value.prototype as unknown) instanceof Error)
@@ -113,7 +113,7 @@ test('docs/retries.md has every class that the library exports', (t) => {
   t.deepEqual([...named].sort(), classes.sort());
 });
 
-test('what is not an error of the library is not retryable', (t) => {
+test('only errors of the library are retryable', (t) => {
   for (const other of [
     new Error('x'),
     new DOMException('stop', 'AbortError'),

@@ -26,14 +26,14 @@ import {
 import { connect, PATIENT, secret, serve } from './support/rpc.js';
 import { root } from './support/vectors.js';
 
-test('a call returns what the function returns', async (t) => {
+test('a call returns the result of the function', async (t) => {
   const server = await serve(t, { string: { to_upper: (text: string) => text.toUpperCase() } });
   const client = connect(t, server);
   t.is(await client.call('string', 'to_upper', ['hello']), 'HELLO');
   t.is(server.url, `http://127.0.0.1:${server.port}`);
 });
 
-test('a URL is taken in every form', async (t) => {
+test('url may have any form', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   for (const url of [server.url, new URL(server.url), `127.0.0.1:${server.port}`]) {
     const client = new Client({ url, secret, ...PATIENT });
@@ -42,7 +42,7 @@ test('a URL is taken in every form', async (t) => {
   }
 });
 
-test('functions may be asynchronous, and many calls run at once', async (t) => {
+test('functions may be asynchronous, and many calls run concurrently', async (t) => {
   const server = await serve(t, {
     slow: {
       later: async (value: number) => {
@@ -59,7 +59,7 @@ test('functions may be asynchronous, and many calls run at once', async (t) => {
 });
 
 for (const name of ['twitter', 'citm', 'canada']) {
-  test(`${name}.json comes back equal`, async (t) => {
+  test(`the terms of ${name}.json survive a call`, async (t) => {
     const server = await serve(t, { echo: { it: (value: unknown) => value } });
     const client = connect(t, server);
     const document: unknown = JSON.parse(
@@ -69,7 +69,7 @@ for (const name of ['twitter', 'citm', 'canada']) {
   });
 }
 
-test('arity chooses the function, and unknown ones are not found', async (t) => {
+test('the arity selects the function, and unknown functions are not found', async (t) => {
   const server = await serve(t, {
     math: {
       negate: (n: number) => -n,
@@ -94,12 +94,12 @@ test('arity chooses the function, and unknown ones are not found', async (t) => 
   }
 });
 
-test('names of any characters travel', async (t) => {
+test('names may contain any characters', async (t) => {
   const server = await serve(t, { 'a/b ü%': { '日?#': () => 'found' } });
   t.is(await connect(t, server).call('a/b ü%', '日?#', []), 'found');
 });
 
-test('typed modules', async (t) => {
+test('typed modules call their functions', async (t) => {
   const strings = { to_upper: (text: string) => text.toUpperCase(), version: '1' };
   const server = await serve(t, { string: { to_upper: strings.to_upper } });
   const remote = connect(t, server).module<typeof strings>('string');
@@ -108,7 +108,7 @@ test('typed modules', async (t) => {
   t.is(await Promise.resolve(remote), remote);
 });
 
-test('call and tryCall without a client', async (t) => {
+test('call and tryCall work without a client', async (t) => {
   const server = await serve(t, { m: { f: (n: number) => n + 1 } });
   const target = { url: server.url, secret, ...PATIENT };
   t.is(await call(target, 'm', 'f', [1]), 2);
@@ -118,7 +118,7 @@ test('call and tryCall without a client', async (t) => {
   t.true(!failed.ok && failed.error instanceof RemoteError);
 });
 
-test('an error thrown by a function is an exception with its stack', async (t) => {
+test('an error thrown by a function reaches the caller with its stack', async (t) => {
   const server = await serve(t, {
     bank: {
       withdraw: (amount: number) => {
@@ -150,7 +150,7 @@ test('an error thrown by a function is an exception with its stack', async (t) =
   await t.throwsAsync(client.call('bank', 'reject', []), { instanceOf: RemoteException });
 });
 
-test('thrown terms and raise', async (t) => {
+test('thrown terms and raise reach the caller as exceptions', async (t) => {
   const server = await serve(t, {
     m: {
       throws: () => {
@@ -192,7 +192,7 @@ test('returnExceptionStacktraces: false hides stacks', async (t) => {
   t.deepEqual(error!.stacktrace, []);
 });
 
-test('whatever a function does, the server answers and stays up', async (t) => {
+test('the server answers and stays up whatever a function does', async (t) => {
   const server = await serve(t, {
     m: {
       unencodable: () => () => 1,
@@ -229,7 +229,7 @@ test('whatever a function does, the server answers and stays up', async (t) => {
   t.is(await client.call('m', 'fine'), 'ok');
 });
 
-test('a value that is not a term is refused before anything is sent', async (t) => {
+test('a value that is not a term is refused before sending', async (t) => {
   let calls = 0;
   const server = await serve(t, { m: { f: (_: unknown) => ++calls } });
   const client = connect(t, server);
@@ -241,7 +241,7 @@ test('a value that is not a term is refused before anything is sent', async (t) 
   t.is(await client.call('m', 'f', [1]), 1);
 });
 
-test('the size limits hold on both sides of the border', async (t) => {
+test('client and server both enforce the size limits', async (t) => {
   const server = await serve(
     t,
     { m: { size: (text: string) => text.length, make: (n: number) => 'x'.repeat(n) } },
@@ -271,7 +271,7 @@ test('the size limits hold on both sides of the border', async (t) => {
   t.regex(large!.message, /100/);
 });
 
-test('compression on and off gives the same', async (t) => {
+test('compression does not change results', async (t) => {
   const text = 'repeat '.repeat(1000);
   for (const compressionThreshold of [0, 300, Infinity]) {
     const server = await serve(t, { m: { echo: (x: string) => x } }, { compressionThreshold });
@@ -281,7 +281,7 @@ test('compression on and off gives the same', async (t) => {
   }
 });
 
-test('wrong secret: nothing that the answer says is believed', async (t) => {
+test('with a wrong secret, the client believes nothing in the answer', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server, { secret: 'another secret' });
   const error = await t.throwsAsync(client.call('m', 'f'), {
@@ -291,7 +291,7 @@ test('wrong secret: nothing that the answer says is believed', async (t) => {
   t.false(error!.message.includes('another secret'));
 });
 
-test('several secrets: any is accepted, the first signs', async (t) => {
+test('a server accepts any of several secrets, and a client signs with the first', async (t) => {
   const server = await startClearServer(
     ['new secret', 'old secret'],
     { m: { f: () => 1 } },
@@ -311,7 +311,7 @@ test('several secrets: any is accepted, the first signs', async (t) => {
   }
 });
 
-test('safe decoding refuses atoms that the program has not made', async (t) => {
+test('safe decoding refuses unknown atoms', async (t) => {
   const server = await serve(t, { m: { f: (x: unknown) => x } }, { decodeUnsafeTerms: false });
   const client = connect(t, server);
   t.is(await client.call('m', 'f', [atom('made_by_this_program')]), atom('made_by_this_program'));
@@ -322,7 +322,7 @@ test('safe decoding refuses atoms that the program has not made', async (t) => {
   t.notThrows(() => decode(encode(true), { decodeUnsafeTerms: false }));
 });
 
-test('a call that takes longer than recvTimeout is given up', async (t) => {
+test('a call ends at its recvTimeout', async (t) => {
   const server = await serve(t, { m: { never: () => new Promise(() => {}), fine: () => 1 } });
   const client = connect(t, server);
   const error = await t.throwsAsync(client.call('m', 'never', [], { recvTimeout: 50 }), {
@@ -332,7 +332,7 @@ test('a call that takes longer than recvTimeout is given up', async (t) => {
   t.is(await client.call('m', 'fine'), 1);
 });
 
-test('an aborted call rejects with the reason of the signal', async (t) => {
+test("an aborted call rejects with the signal's reason", async (t) => {
   const server = await serve(t, { m: { never: () => new Promise(() => {}), fine: () => 1 } });
   const client = connect(t, server);
   const controller = new AbortController();
@@ -375,7 +375,7 @@ test('many calls may share a signal', async (t) => {
   );
 });
 
-test('a getter of arguments may abort calls and close clients', async (t) => {
+test('a getter of an argument may abort calls and close clients', async (t) => {
   const server = await serve(t, {
     m: { never: () => new Promise(() => {}), echo: (value: unknown) => value },
   });
@@ -425,7 +425,7 @@ function aborting(): { signal: AbortSignal; abort: (reason: unknown) => void } {
   return { signal: controller.signal, abort: (reason) => controller.abort(reason) };
 }
 
-test('close waits for calls that wait: for a place, a connection, or the address of a name', async (t) => {
+test('close waits for calls that wait for a place, a connection or a name', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   for (const url of [server.url, `http://localhost:${server.port}`]) {
     const client = new Client({ url, secret, ...PATIENT, maxConnections: 1 });
@@ -438,7 +438,7 @@ test('close waits for calls that wait: for a place, a connection, or the address
   }
 });
 
-test('one-shot calls end well also when there are more targets than clients are kept for', async (t) => {
+test('one-shot calls succeed with more targets than cached clients', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const { recvTimeout } = PATIENT;
   // Resolving a name takes time, so that a later client may replace this one meanwhile.
@@ -449,7 +449,7 @@ test('one-shot calls end well also when there are more targets than clients are 
   t.deepEqual(await Promise.all(calls), [...calls.keys()]);
 });
 
-test('using a client after close is an error that says so', async (t) => {
+test('using a closed client is a ClosedError', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
   t.is(await client.call('m', 'f'), 1);
@@ -459,7 +459,7 @@ test('using a client after close is an error that says so', async (t) => {
   t.regex(error!.message, /closed/);
 });
 
-test('close lets calls under way end', async (t) => {
+test('close lets running calls finish', async (t) => {
   let finish = (_: string): void => {};
   const server = await serve(t, {
     m: {
@@ -488,7 +488,7 @@ test('close lets calls under way end', async (t) => {
   await server.close();
 });
 
-test('close cuts calls that take longer than its timeout', async (t) => {
+test('close cuts calls that exceed its timeout', async (t) => {
   const server = await serve(t, { m: { never: () => new Promise(() => {}) } });
   const client = connect(t, server);
   const pending = t.throwsAsync(client.call('m', 'never'));
@@ -497,7 +497,7 @@ test('close cuts calls that take longer than its timeout', async (t) => {
   await pending;
 });
 
-test('a port in use is reported with its address', async (t) => {
+test('the error for a port in use has its address', async (t) => {
   const server = await serve(t, {});
   const error = await t.throwsAsync(async function starter() {
     await startClearServer(secret, {}, { host: '127.0.0.1', port: server.port });
@@ -508,7 +508,7 @@ test('a port in use is reported with its address', async (t) => {
   t.true(error!.message.includes(`127.0.0.1:${server.port}`));
 });
 
-test('wrong names and arguments are OptionErrors', async (t) => {
+test('invalid names and arguments are OptionErrors', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
   for (const [module, fn, args] of [
@@ -528,7 +528,7 @@ test('wrong names and arguments are OptionErrors', async (t) => {
   });
 });
 
-test('exact terms on both sides', async (t) => {
+test('both sides support exact terms', async (t) => {
   let seen: unknown;
   const server = await serve(t, { m: { f: (x: unknown) => (seen = x) } }, { terms: 'exact' });
   const client = connect(t, server, { terms: 'exact' });
@@ -538,7 +538,7 @@ test('exact terms on both sides', async (t) => {
   t.deepEqual(result, expected as never);
 });
 
-test('arguments and results may be nested as deep as maxDepth, and no deeper', async (t) => {
+test('arguments and results may be nested up to maxDepth and no deeper', async (t) => {
   const nested = (depth: number): unknown => {
     let value: unknown = [];
     for (let level = 0; level < depth; level++) value = [value];
@@ -567,7 +567,7 @@ test('arguments and results may be nested as deep as maxDepth, and no deeper', a
   }
 });
 
-test('a getter of an argument may make a call itself', async (t) => {
+test('a getter of an argument may make a call', async (t) => {
   const server = await serve(t, { m: { f: (x: unknown) => x } });
   const client = connect(t, server);
   let inner: Promise<unknown> = Promise.resolve();
@@ -582,7 +582,7 @@ test('a getter of an argument may make a call itself', async (t) => {
   t.deepEqual(await inner, { first: 2.5, x: 'inner' });
 });
 
-test('the error for a value that is not a term has its path, and text is checked string by string', async (t) => {
+test('the error for a value that is not a term has its path, and each string is checked separately', async (t) => {
   const server = await serve(t, {
     m: { echo: (value: unknown) => value, split: () => ['a\ud83d', '\udc4d'] },
   });

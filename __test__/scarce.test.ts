@@ -25,7 +25,7 @@ const child = fileURLToPath(new URL('support/scarce-child.js', import.meta.url))
   },
 );
 
-test('arguments and results that are larger than memory is given fail one call each', async (t) => {
+test('arguments and results that are too large for memory fail one call each', async (t) => {
   const text = 'x'.repeat(2 ** 28 + 1);
   const texts = Array.from({ length: 40 }, () => 'y'.repeat(2 ** 23));
   const numbers = { length: 2 ** 32 - 1 };
@@ -48,7 +48,7 @@ test('arguments and results that are larger than memory is given fail one call e
   }
 });
 
-test('a function that blocks its thread delays calls, and fails none', async (t) => {
+test('a function that blocks its thread delays calls but fails none', async (t) => {
   const block = (): string => {
     const end = Date.now() + 1500;
     while (Date.now() < end);

@@ -45,7 +45,7 @@ const pair = {
 };
 
 for (const [library, schema] of Object.entries(pair)) {
-  test(`${library}: the function gets what the schema makes of the arguments`, async (t) => {
+  test(`${library}: the function gets the schema's output`, async (t) => {
     const f = expose.fn(({ id }: { id: number }, length: number) => [id, length], {
       args: schema as typeof pair.zod,
     });
@@ -53,7 +53,7 @@ for (const [library, schema] of Object.entries(pair)) {
     t.deepEqual(await client.call('m', 'f', [{ id: 7, more: 1 }, 'abc']), [7, 3]);
   });
 
-  test(`${library}: what the schema refuses is an exception with issues`, async (t) => {
+  test(`${library}: invalid arguments are an exception with issues`, async (t) => {
     const f = expose.fn(() => t.fail('the function was called'), {
       args: schema as typeof pair.zod,
     });
@@ -92,7 +92,7 @@ test('schemas may be asynchronous', async (t) => {
   t.deepEqual(error.remote!.data, { issues: [{ message: 'is taken', path: [0] }] });
 });
 
-test('with a context, the schema is of the arguments after it', async (t) => {
+test('the schema applies to the arguments after the context', async (t) => {
   const f = expose.fn(
     function (this: unknown, context, a) {
       return [typeof context.peer.address, a, this === undefined];
@@ -102,7 +102,7 @@ test('with a context, the schema is of the arguments after it', async (t) => {
   t.deepEqual(await (await served(t, { f })).call('m', 'f', [' a ']), ['string', 'a', true]);
 });
 
-test('methods of instances may have schemas, and keep their this', async (t) => {
+test('methods of instances can have schemas and keep their this', async (t) => {
   class Shop {
     readonly name = 'shop';
     find = expose.fn(
@@ -116,7 +116,7 @@ test('methods of instances may have schemas, and keep their this', async (t) => 
   t.is(await client.call('m', 'find', [3]), 'shop 3');
 });
 
-test('a schema that throws, or makes no list, is an exception of the function', async (t) => {
+test('a schema that throws or does not return a list causes an exception', async (t) => {
   const schema = (validate: (value: unknown) => unknown): StandardSchema<[number], [number]> => ({
     '~standard': { version: 1, vendor: 'test', validate: validate as never },
   });
@@ -139,7 +139,7 @@ test('a schema that throws, or makes no list, is an exception of the function', 
   }
 });
 
-test('the arity is what is given, what the schema has, or what the function has', (t) => {
+test('the arity comes from the option, the schema or the function, in that order', (t) => {
   const arities = (fn: object): number[] =>
     createRegistry({ m: { fn } }).functions.map(({ arity }) => arity);
   const number = { zod: z.number(), valibot: v.number() };
@@ -158,7 +158,7 @@ test('the arity is what is given, what the schema has, or what the function has'
   t.is(error!.option, 'arity');
 });
 
-test('args takes a schema', (t) => {
+test('args accepts only a schema', (t) => {
   for (const args of [1, null, {}, z, { '~standard': {} }, { '~standard': { version: 2 } }, []]) {
     const error = t.throws(() => expose.fn(() => 1, { args: args as never }), {
       instanceOf: OptionError,
@@ -167,7 +167,7 @@ test('args takes a schema', (t) => {
   }
 });
 
-test('what expose.fn returns for a schema behaves as the function itself', (t) => {
+test('expose.fn returns an equivalent function for a schema', (t) => {
   const f = expose.fn((a: number) => a + 1, { args: z.tuple([z.number()]) });
   t.is(f(1), 2);
   t.is(f.length, 1);

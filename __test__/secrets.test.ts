@@ -17,7 +17,7 @@ import { root } from './support/vectors.js';
 const OLD = 'the old secret, that all of them know'.padEnd(40, '.');
 const NEW = 'the new secret, that they shall learn'.padEnd(40, '.');
 
-test('secrets change at run time with no failed call', async (t) => {
+test('secrets can be changed without failing a call', async (t) => {
   const server = await startClearServer(
     OLD,
     { echo: { echo: (x: unknown) => x } },
@@ -62,7 +62,7 @@ test('secrets change at run time with no failed call', async (t) => {
   t.true(calls > 1000);
 });
 
-test('an old secret counts no more once it is gone, at either end', async (t) => {
+test('a removed secret is no longer accepted on either side', async (t) => {
   const server = await serve(t, { echo: { echo: () => 'here' } });
   const client = connect(t, server);
   t.is(await client.call('echo', 'echo'), 'here');
@@ -76,7 +76,7 @@ test('an old secret counts no more once it is gone, at either end', async (t) =>
   t.is(await client.call('echo', 'echo'), 'here');
 });
 
-test('clients that share connections have secrets of their own', async (t) => {
+test('clients that share connections have separate secrets', async (t) => {
   const server = await serve(t, { echo: { echo: () => 'here' } });
   const [first, second] = [connect(t, server), connect(t, server)];
   first.setSecrets(NEW);
@@ -84,7 +84,7 @@ test('clients that share connections have secrets of their own', async (t) => {
   t.is(await second.call('echo', 'echo'), 'here');
 });
 
-test('a call under way is answered with the secret that it came with', async (t) => {
+test('a running call is answered with the secret of its request', async (t) => {
   let answer = (_: string): void => {};
   let arrived = (): void => {};
   const arrival = new Promise<void>((resolve) => (arrived = resolve));
@@ -106,7 +106,7 @@ test('a call under way is answered with the secret that it came with', async (t)
   t.is(await call, 'late');
 });
 
-test('an invalid secret is refused, and changes nothing', async (t) => {
+test('an invalid secret is refused and changes nothing', async (t) => {
   const server = await serve(t, { echo: { echo: () => 'here' } });
   const client = connect(t, server);
   for (const bad of [undefined, null, '', [], 5, [secret, '']]) {
@@ -117,7 +117,7 @@ test('an invalid secret is refused, and changes nothing', async (t) => {
   t.is(await client.call('echo', 'echo'), 'here');
 });
 
-test('a server that is about to close still takes new secrets, as it serves on', async (t) => {
+test('a draining server accepts new secrets', async (t) => {
   const server = await serve(t, { echo: { echo: () => 'here' } });
   const closed = server.close({ drainDelay: 600_000 });
   server.setSecrets(NEW);
@@ -128,7 +128,7 @@ test('a server that is about to close still takes new secrets, as it serves on',
   await closed;
 });
 
-test('what is closed takes no secrets', async (t) => {
+test('closed clients and servers refuse new secrets', async (t) => {
   const server = await serve(t, { echo: { echo: () => 'here' } });
   const client = connect(t, server);
   await client.close();
@@ -154,7 +154,7 @@ function formsOf(text: string): string[] {
 const HUSH = 'hush-3f9a61c7e5d04b28-of-a-secret-nobody-may-see';
 const HUSHED = 'hush-77b0c2d4e6f81935-another-one-nobody-may-see';
 
-test('secrets appear in nothing that can be printed', async (t) => {
+test('printing an object never reveals a secret', async (t) => {
   const server = await startClearServer(
     [HUSH, HUSHED],
     {
@@ -240,7 +240,7 @@ function run(program: string): { output: string; status: number | null } {
   return { output: stdout + stderr, status };
 }
 
-test('secrets appear in no warning, and in nothing that a program prints when it dies', (t) => {
+test('warnings and the output of a dying program reveal no secret', (t) => {
   for (const [end, failed] of [
     [`await client.call('mod', 'missing')`, 1],
     [`process.on('exit', () => console.log(client, server)); process.exit(3)`, 3],
@@ -259,7 +259,7 @@ test('secrets appear in no warning, and in nothing that a program prints when it
   }
 });
 
-test('a short secret is warned of once in a process', (t) => {
+test('a short secret causes one warning per process', (t) => {
   const { output } = run(`
     process.on('warning', ({ name, code, message }) => console.log('WARNED', name, code, message));
     const url = '127.0.0.1:8080';
@@ -274,7 +274,7 @@ test('a short secret is warned of once in a process', (t) => {
   t.false(output.includes('shh-'), output);
 });
 
-test('secrets of 32 bytes, however they are given, are not warned of', (t) => {
+test('secrets of 32 bytes in any form cause no warning', (t) => {
   const { output } = run(`
     process.on('warning', ({ code }) => console.log('WARNED', code));
     const url = '127.0.0.1:8080';

@@ -15,7 +15,7 @@ const object = (name: string, keys: number): Record<string, unknown> =>
     ]),
   );
 
-test('objects of the same keys, one after the other', (t) => {
+test('objects with the same keys are decoded, one after the other', (t) => {
   for (const keys of [1, 2, 7, 31, 64, 65]) {
     const value = object(`sequence ${keys}`, keys);
     const bytes = encode(value);
@@ -23,7 +23,7 @@ test('objects of the same keys, one after the other', (t) => {
   }
 });
 
-test('objects of the same keys in one message, nested', (t) => {
+test('nested objects with the same keys in one message are decoded', (t) => {
   const leaf = object('leaf', 5);
   const branch = { ...object('branch', 3), left: leaf, right: [leaf, { 'leaf 0': 1 }] };
   const value = Array.from({ length: OFTEN }, () => branch);
@@ -32,7 +32,7 @@ test('objects of the same keys in one message, nested', (t) => {
   }
 });
 
-test('more shapes than generated readers, repeatedly', (t) => {
+test('more shapes than generated readers are decoded repeatedly', (t) => {
   const values = Array.from({ length: 300 }, (_, index) => object(`kind ${index}`, 3));
   const lists = values.map((value) => encode(Array.from({ length: OFTEN }, () => value)));
   for (let round = 0; round < 2; round++) {
@@ -44,7 +44,7 @@ test('more shapes than generated readers, repeatedly', (t) => {
   }
 });
 
-test('keys with a meaning in JavaScript are ordinary keys', (t) => {
+test('keys with a special meaning in JavaScript are ordinary keys', (t) => {
   const names = [
     '__proto__',
     'constructor',
@@ -76,7 +76,7 @@ test('revivers always see the same objects', (t) => {
   }
 });
 
-test('objects are the same if code from strings is forbidden', async (t) => {
+test('objects are the same if code generation from strings is disabled', async (t) => {
   const program = `
     import { decode, encode } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
     import { isDeepStrictEqual } from 'node:util';

@@ -8,7 +8,7 @@ import { projectRoot } from './support/root.js';
 
 const folder = join(projectRoot(), 'examples/shop');
 
-test('the shop serves its customer, refuses what it should, and traces each order as a whole', async (t) => {
+test('the shop serves its customer, refuses invalid orders and traces each order', async (t) => {
   const program = join(folder, 'main.mjs');
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [program], {
     timeout: 240_000,
@@ -30,7 +30,7 @@ test('the shop serves its customer, refuses what it should, and traces each orde
   t.is(spans, elixirAvailable() ? 5 : 6);
 });
 
-test('the shop has less than 200 lines', (t) => {
+test('the shop has fewer than 200 lines', (t) => {
   const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
   t.true(files.join('').split('\n').length < 200);
 });

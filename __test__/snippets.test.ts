@@ -34,7 +34,7 @@ function complaints(blocks: readonly { place: string; text: string }[], command:
   );
 }
 
-test('commands are written as a shell reads them', (t) => {
+test('shell examples are valid in bash', (t) => {
   const blocks = blocksIn('sh');
   t.true(blocks.length > 5);
   for (const { place, text } of blocks) {

@@ -27,7 +27,7 @@ function spinner({ hits = false, inFlight = 0 } = {}) {
   return { subject, seen, state, turn };
 }
 
-test('spins for as long as the one that wants it longest, and no longer when that is gone', async (t) => {
+test('spins for the longest time that a remaining client or server requests', async (t) => {
   const { subject, seen, turn } = spinner({ hits: true });
   await turn();
   t.deepEqual(seen.spins, [], 'no one asked for it');
@@ -43,7 +43,7 @@ test('spins for as long as the one that wants it longest, and no longer when tha
   t.deepEqual(seen.limits, [20, 50, 20, 0], 'the I/O threads get the limit');
 });
 
-test('does not spin with more than a few calls in flight, or while one is running', async (t) => {
+test('does not spin with more than a few calls in flight or while a function runs', async (t) => {
   const { subject, seen, state, turn } = spinner({ hits: true });
   subject.set('server 1', 50);
   await turn(5);
@@ -56,7 +56,7 @@ test('does not spin with more than a few calls in flight, or while one is runnin
   t.deepEqual(seen.spins, [50]);
 });
 
-test('stops when it does not pay, tries again now and then, and goes on when it pays', async (t) => {
+test('stops while spinning does not help, retries occasionally and resumes when it helps', async (t) => {
   const { subject, seen, state, turn } = spinner();
   subject.set('server 1', 50);
   for (let count = 0; count < 20; count++) await turn();
@@ -69,7 +69,7 @@ test('stops when it does not pay, tries again now and then, and goes on when it 
   t.true(seen.spins.length > before + 20, `${seen.spins.length - before} spins`);
 });
 
-test('does not hold up other work of the event loop', async (t) => {
+test('does not delay other work of the event loop', async (t) => {
   const { subject, seen, state } = spinner({ hits: true });
   subject.set('server 1', 50);
   for (const [others, spins] of [
@@ -83,7 +83,7 @@ test('does not hold up other work of the event loop', async (t) => {
   }
 });
 
-test('stops when others need the processor, and takes what has come', async (t) => {
+test('stops when other processes need the processor, and handles events that have arrived', async (t) => {
   const { subject, seen, state, turn } = spinner({ hits: true });
   subject.set('server 1', 50);
   state.takes = 1;
@@ -94,7 +94,7 @@ test('stops when others need the processor, and takes what has come', async (t) 
   t.true(seen.spins.length > 100, `${seen.spins.length} spins`);
 });
 
-test('does not wait for anything else to wake the event loop', (t) => {
+test('spins again without waiting for other events', (t) => {
   const source = `
     import { Spinner } from ${JSON.stringify(new URL('../src/bridge/spinner.js', import.meta.url))};
     const start = performance.now();
@@ -109,7 +109,7 @@ test('does not wait for anything else to wake the event loop', (t) => {
   t.is(status, 0);
 });
 
-test('waiting for events ends when there is other work for the event loop', async (t) => {
+test('stops waiting when the event loop has other work', async (t) => {
   const posted = new Int32Array(new SharedArrayBuffer(4));
   const source = `
     const { parentPort, workerData } = require('node:worker_threads');
@@ -130,7 +130,7 @@ test('waiting for events ends when there is other work for the event loop', asyn
   await worker.terminate();
 });
 
-test('a client and a server that have nothing to do use no CPU', async (t) => {
+test('an idle client and server use no CPU', async (t) => {
   const secret = 'at least 32 bytes of random data';
   const modules = { m: { echo: (value: string) => value } };
   const options = { host: '127.0.0.1', port: 0, spin: 1000 };

@@ -47,7 +47,7 @@ function read(frames: readonly Term[]): ReadFrame[] {
 const frames = (stack: unknown, message: unknown = 'no'): ReadFrame[] =>
   read(stackToTerms(stack, message, called));
 
-test('frames of every form that V8 has', (t) => {
+test('frames of every V8 format are read', (t) => {
   const stack = [
     'Error: no',
     `    at check (${url('rules.js')}:3:7)`,
@@ -76,7 +76,7 @@ test('frames of every form that V8 has', (t) => {
   ]);
 });
 
-test('the frame of the called function has the names that it was called by', (t) => {
+test('the frame of the called function has the names used by the caller', (t) => {
   const stack = [
     'Error: no',
     `    at withdraw (${url('inner.js')}:1:1)`,
@@ -87,7 +87,7 @@ test('the frame of the called function has the names that it was called by', (t)
   t.deepEqual(read, ['inner:withdraw/0', 'bank:withdraw/2', 'main:main/0']);
 });
 
-test('what this library has called is the called function, whatever its name', (t) => {
+test("a frame directly above the library's is the called function, whatever its name", (t) => {
   const library = new URL('../src/', import.meta.url);
   const at = (name: string): string =>
     `    at ${name} (${new URL(`${name}.js`, library).href}:1:1)`;
@@ -104,7 +104,7 @@ test('what this library has called is the called function, whatever its name', (
   t.deepEqual(read, ['getter:get when/0', 'inner:withdraw/0', 'bank:withdraw/2']);
 });
 
-test('the library leaves itself out of real stacks', (t) => {
+test('frames of the library are omitted from real stacks', (t) => {
   let error: Error | undefined;
   try {
     charlist('\ud800');
@@ -118,7 +118,7 @@ test('the library leaves itself out of real stacks', (t) => {
   t.false(read.some(({ file }) => /charlist\.[jt]s/.test(file ?? '')));
 });
 
-test('lines of the message are no frames', (t) => {
+test('lines of the message are not frames', (t) => {
   const message = `no\n    at fake (${url('fake.js')}:1:1)`;
   const stack = `Error: ${message}\n    at real (${url('real.js')}:2:2)`;
   t.deepEqual(
@@ -129,13 +129,13 @@ test('lines of the message are no frames', (t) => {
   t.is(frames(`    at real (${url('real.js')}:2:2)`, 'not in there')[0]!.module, 'real');
 });
 
-test('without frames the called function stands alone', (t) => {
+test('without frames, the stack contains only the called function', (t) => {
   for (const stack of [undefined, null, 1, {}, [], '', 'Error: no', 'Error: no\n    at native']) {
     t.deepEqual(frames(stack), [{ module: 'bank', function: 'withdraw', arity: 2 }]);
   }
 });
 
-test('at most 64 frames', (t) => {
+test('a stack has at most 64 frames', (t) => {
   const line = (n: number): string => `    at f${n} (${url('deep.js')}:${n}:1)`;
   const stack = (count: number): string =>
     ['Error: no', ...Array.from({ length: count }, (_, n) => line(n + 1))].join('\n');
@@ -145,7 +145,7 @@ test('at most 64 frames', (t) => {
   t.is(cut[0]!.line, 1);
 });
 
-test('names of any length and any characters become atoms', (t) => {
+test('names of any length and characters become atoms', (t) => {
   const stack = (name: string): string => `Error: no\n    at ${name} (${url('x.js')}:1:1)`;
   t.is(frames(stack('x'.repeat(255)))[0]!.function, 'x'.repeat(255));
   t.is(frames(stack('x'.repeat(256)))[0]!.function, `${'x'.repeat(254)}…`);
@@ -154,14 +154,14 @@ test('names of any length and any characters become atoms', (t) => {
   t.is(frames(`Error: no\n    at f (/${long}.js:1:1)`)[0]!.module, `${'y'.repeat(254)}…`);
 });
 
-test('what comes after 64 KiB is not looked at', (t) => {
+test('text after 64 KiB is ignored', (t) => {
   const after = (length: number): string =>
     `Error: no\n${'-\n'.repeat(length / 2)}    at late (${url('late.js')}:1:1)`;
   t.is(frames(after(32 * 1024))[0]!.module, 'late');
   t.is(frames(after(64 * 1024))[0]!.module, 'bank');
 });
 
-test('a huge stack costs little', (t) => {
+test('a huge stack is read in linear time', (t) => {
   // Quadratic work would take hours.
   const start = performance.now();
   frames(`Error: no\n${`    at f (${'('.repeat(200)}${':1'.repeat(400)}\n`.repeat(50_000)}`);
@@ -169,7 +169,7 @@ test('a huge stack costs little', (t) => {
   t.true(performance.now() - start < 60_000);
 });
 
-test('names of frames do not become atoms that the program made', (t) => {
+test('names of frames do not become known atoms for safe decoding', (t) => {
   const decodeSafely = (name: string): unknown =>
     decode(Buffer.from([131, 119, name.length, ...Buffer.from(name)]), {
       decodeUnsafeTerms: false,
@@ -184,7 +184,7 @@ const place = (file: Term, line: Term): Term => [
   tuple(atom('line'), line),
 ];
 
-test('remote frames are printed in the manner of V8', (t) => {
+test("remote frames are printed like V8's", (t) => {
   const m = atom('bank');
   const f = atom('withdraw');
   const info = tuple(atom('error_info'), new Map());
@@ -204,7 +204,7 @@ test('remote frames are printed in the manner of V8', (t) => {
   );
 });
 
-test('inspect shows modules, functions, files and lines of a stacktrace', (t) => {
+test('inspect prints modules, functions, files and lines of a stack trace', (t) => {
   const [m, f] = [atom('bank'), atom('withdraw')];
   const frames: Term[] = [
     tuple(m, f, 2, place(charlist('src/bank.erl'), 12)),
@@ -229,7 +229,7 @@ test('inspect shows modules, functions, files and lines of a stacktrace', (t) =>
   t.is(inspect((none as RemoteException).stacktrace), '[]');
 });
 
-test('invalid frames are left out, and lines stay lines', (t) => {
+test('invalid frames are omitted, and each frame stays on one line', (t) => {
   const good = tuple(atom('m'), atom('evil\n    at fake'), 1, []);
   const bad: Term[] = [
     1,

@@ -24,14 +24,14 @@ const malformed: Readonly<Record<string, () => Buffer>> = {
   'a bare LF': () => replaced('\r\naccept:', '\naccept:'),
   'a bare LF at the end': () => replaced('\r\n\r\n', '\r\n\n'),
   'a fragment': () => withTarget('/backwater/1/echo/echo/0#x'),
-  'a length that stands twice': () => withLine('content-length: 2\r\n'),
+  'a repeated content-length': () => withLine('content-length: 2\r\n'),
   chunks: () => withLine('transfer-encoding: chunked\r\n'),
   'no host': () => replaced('host: x\r\n', ''),
   'two hosts': () => withLine('host: x\r\n'),
 };
 
 for (const [name, build] of Object.entries(malformed)) {
-  test(`${name}: what came before is answered, and nothing that comes after`, async (t) => {
+  test(`${name}: earlier requests are answered, later ones are not`, async (t) => {
     const server = await serve(t, modules);
     for (const target of ['/backwater/1/echo/echo/0', '/backwater/1/echo/later/0']) {
       const bytes = Buffer.concat([make({ target }), build(), make()]);
@@ -46,7 +46,7 @@ for (const [name, build] of Object.entries(malformed)) {
     t.is(server.stats().pending, 0);
   });
 
-  test(`${name}: is answered 400 at once, in whatever pieces it comes`, async (t) => {
+  test(`${name}: gets a 400 at once, in whatever pieces it arrives`, async (t) => {
     const server = await serve(t, modules, { headersTimeout: 600_000 });
     const bytes = build();
     const head = bytes.subarray(0, text(bytes).search(/\r?\n\r?\n/) + 4);
@@ -63,7 +63,7 @@ for (const [name, build] of Object.entries(malformed)) {
   });
 }
 
-test('whoever shows no signature keeps a connection for headersTimeout at most', async (t) => {
+test('an unauthenticated peer keeps a connection for at most headersTimeout', async (t) => {
   const headersTimeout = 500;
   const server = await serve(t, modules, { headersTimeout, health: '/healthz' });
   const health = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n';
@@ -95,7 +95,7 @@ test('whoever shows no signature keeps a connection for headersTimeout at most',
   t.pass();
 });
 
-test('a slow TLS handshake takes from headersTimeout, and adds nothing to it', async (t) => {
+test('headersTimeout includes a slow TLS handshake', async (t) => {
   const authority = new Authority();
   t.teardown(() => authority.remove());
   const server = await serveTls(t, modules, { tls: authority.server(), headersTimeout: 2000 });
@@ -116,7 +116,7 @@ test('a slow TLS handshake takes from headersTimeout, and adds nothing to it', a
   t.deepEqual(closed, ['slow', 'fast']);
 });
 
-test('a caller keeps its connection, and a health check on it ends it', async (t) => {
+test('an authenticated caller keeps its connection until a health check ends it', async (t) => {
   const server = await serve(t, modules, { headersTimeout: 300, health: '/healthz' });
   const client = connect(t, server);
   t.is(await client.call('echo', 'echo'), 'here');
@@ -141,7 +141,7 @@ async function halfClose(socket: Socket, target: string): Promise<string> {
   return text(Buffer.concat(chunks));
 }
 
-test('a caller that ends its side after a request gets its answer', async (t) => {
+test('a caller that half-closes its connection gets its answer', async (t) => {
   const clear = await serve(t, modules);
   const authority = new Authority();
   t.teardown(() => authority.remove());

@@ -81,7 +81,7 @@ for (const [what, mix, reason] of [
     'invalid_signature',
   ],
 ] as const) {
-  test(`a proxy swaps ${what} of two concurrent calls`, async (t) => {
+  test(`a proxy that swaps ${what} of two concurrent calls never swaps their results`, async (t) => {
     const server = await serve(t, { bank: { balance: (of: string) => `of ${of}` } });
     const url = await between(t, server.port, ([one, other]) => [mix(one, other), mix(other, one)]);
     const client = new Client({ url, secret, recvTimeout: 60_000 });

@@ -26,20 +26,20 @@ for (const scenario of [
   'interrupts',
   'a worker',
 ]) {
-  test(`the codec works after a termination: ${scenario}`, async (t) => {
+  test(`the codec works after termination: ${scenario}`, async (t) => {
     const { worked } = await run(scenario);
     t.true(worked.length > 0);
     t.deepEqual([...new Set(worked)], [true]);
   });
 }
 
-test('the codec works after a stack overflow, and the error says so', async (t) => {
+test('the codec works after a stack overflow, which is a RangeError', async (t) => {
   const { worked, errors } = await run('a full stack');
   t.deepEqual([...new Set(worked)], [true]);
   t.deepEqual(errors, ['RangeError']);
 });
 
-test('calls of the same turn are made once, and settle, after a termination', async (t) => {
+test('calls of the same turn are made once and settle after termination', async (t) => {
   const { rounds, pending, request, worked } = await run('calls');
   t.deepEqual(
     rounds,

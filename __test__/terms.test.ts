@@ -37,7 +37,7 @@ test('integers keep their value at every boundary of the format', (t) => {
   }
 });
 
-test('unsafe integers are floats', (t) => {
+test('unsafe integers are encoded as floats', (t) => {
   for (const value of [0.5, -0.1, 1e300, 5e-324, 2 ** 53, -(2 ** 60), Number.MAX_VALUE]) {
     t.is(encode(value)[1], 70);
     t.is(roundTrip(value), value);
@@ -49,7 +49,7 @@ test('unsafe integers are floats', (t) => {
   t.is(encode(0)[1], 97);
 });
 
-test('text is a binary and comes back as text', (t) => {
+test('text is encoded as a binary and decoded as text', (t) => {
   const texts = [
     '',
     'a',
@@ -69,14 +69,14 @@ test('text is a binary and comes back as text', (t) => {
   t.deepEqual(roundTrip(texts), texts);
 });
 
-test('text longer than a chunk, and many texts over many chunks', (t) => {
+test('long texts and many texts survive across chunks', (t) => {
   const long = ['ab'.repeat(50_000), 'éü'.repeat(50_000), '日本'.repeat(50_000)];
   t.deepEqual(roundTrip(long), long);
   const many = Array.from({ length: 20_000 }, (_, index) => `${index} ü 日`.slice(index % 4));
   t.deepEqual(roundTrip(many), many);
 });
 
-test('bytes that are not UTF-8 become a Buffer, unless binaries decides', (t) => {
+test('bytes that are not UTF-8 decode to a Buffer by default', (t) => {
   const bytes = Buffer.from([0xff, 0, 1]);
   t.deepEqual(roundTrip(bytes), bytes);
   t.is(roundTrip(Buffer.from('abc')), 'abc');
@@ -94,7 +94,7 @@ test('a decoded Buffer is a copy', (t) => {
   t.deepEqual(decoded, Buffer.from([255, 1]));
 });
 
-test('booleans, null and undefined are the atoms of those names', (t) => {
+test('booleans, null and undefined are atoms with those names', (t) => {
   for (const [value, name] of [
     [true, 'true'],
     [false, 'false'],
@@ -107,7 +107,7 @@ test('booleans, null and undefined are the atoms of those names', (t) => {
   }
 });
 
-test('atoms are the same object for the same name', (t) => {
+test('atoms with the same name are the same object', (t) => {
   t.is(atom('ok'), atom('ok'));
   t.not(atom('ok'), atom('OK'));
   t.is(roundTrip(atom('ok')), atom('ok'));
@@ -119,7 +119,7 @@ test('atoms are the same object for the same name', (t) => {
   t.throws(() => atom('\ud800'), { instanceOf: TermError });
 });
 
-test('tuples are arrays, but not lists', (t) => {
+test('tuples are arrays but not lists', (t) => {
   const value = roundTrip(tuple(atom('ok'), 1)) as unknown[];
   t.true(isTuple(value));
   t.true(isTuple(value, atom('ok'), 2));
@@ -138,7 +138,7 @@ test('tuples are arrays, but not lists', (t) => {
   }
 });
 
-test("lists, including Erlang's strings", (t) => {
+test("lists survive, including Erlang's strings", (t) => {
   for (const length of [0, 1, 2, 65_535, 65_536]) {
     const list = Array.from({ length }, (_, index) => index % 256);
     t.deepEqual(roundTrip(list), list);
@@ -155,7 +155,7 @@ test("lists, including Erlang's strings", (t) => {
   }
 });
 
-test('maps become objects if their keys allow it', (t) => {
+test('maps become objects if their keys allow', (t) => {
   t.deepEqual(roundTrip({ a: 1, b: { c: [null] } }), { a: 1, b: { c: [null] } });
   t.deepEqual(decode(encode({ a: 1 }, { objectKeys: 'atom' })), { a: 1 });
   t.deepEqual(
@@ -190,7 +190,7 @@ test('maps become objects if their keys allow it', (t) => {
   t.deepEqual(roundTrip(new Map([[null, 1]])), { nil: 1 });
 });
 
-test('objects of any size, of many shapes, and with odd keys', (t) => {
+test('objects of any size and shape and with odd keys survive', (t) => {
   for (const size of [63, 64, 65, 1000]) {
     const object = Object.fromEntries(
       Array.from({ length: size }, (_, index) => [`k${index}`, index]),
@@ -230,7 +230,7 @@ test('keys from the wire are ordinary own keys', (t) => {
   t.is(Object.getOwnPropertyDescriptor(back, '__proto__')?.value, 5);
 });
 
-test('opaque terms survive', (t) => {
+test('opaque terms survive a round trip', (t) => {
   const node = atom('node@host');
   const values = [
     new Pid(node, 1, 2, 3),
@@ -255,7 +255,7 @@ test('exact mode keeps every type', (t) => {
   ] as never);
 });
 
-test('deep values do not overflow the stack, in either direction', (t) => {
+test('deeply nested values do not overflow the stack in either direction', (t) => {
   let list: unknown = [];
   let object: unknown = {};
   let pair: unknown = 'end';
@@ -272,7 +272,7 @@ test('deep values do not overflow the stack, in either direction', (t) => {
   }
 });
 
-test('both sides of the limits of decoding', (t) => {
+test('decoding and encoding enforce their limits', (t) => {
   const nested = encode([[['a']]]);
   t.deepEqual(decode(nested, { maxDepth: 3 }), [[['a']]]);
   const deep = t.throws(() => decode(nested, { maxDepth: 2 }), { instanceOf: TermError });
@@ -307,7 +307,7 @@ for (const [what, value, path] of [
   ['a wrong key in a Map', new Map([[NaN, 1]]), 'value.key(0)'],
   ['a wrong tail', new ImproperList([1], NaN), 'value.tail'],
 ] as const) {
-  test(`${what} is not a term: the error says where`, (t) => {
+  test(`the error for ${what} has its path`, (t) => {
     const error = t.throws(() => encode(value), { instanceOf: TermError });
     t.true(error!.message.includes(path), error!.message);
     t.is(error!.code, 'ERR_BACKWATER_TERM');
@@ -315,7 +315,7 @@ for (const [what, value, path] of [
   });
 }
 
-test('a value that is used twice is not a cycle', (t) => {
+test('a repeated value is not a cycle', (t) => {
   const shared = { a: 1 };
   let deep: unknown = [shared, shared];
   for (let depth = 0; depth < 900; depth++) deep = [deep];
@@ -323,7 +323,7 @@ test('a value that is used twice is not a cycle', (t) => {
   t.notThrows(() => encode(deep));
 });
 
-test('two keys of a Map that are equal in Erlang are an error', (t) => {
+test('equal keys of a Map are an error', (t) => {
   const map = new Map<unknown, unknown>([
     ['a', 1],
     [Buffer.from('a'), 2],
@@ -335,7 +335,7 @@ test('object literals of another realm are maps', (t) => {
   t.deepEqual(roundTrip(runInNewContext('({ a: [1] })')), { a: [1] });
 });
 
-test('a getter may encode', (t) => {
+test('a getter may call encode', (t) => {
   const nested = Object.defineProperty({ a: 'é' }, 'x', {
     enumerable: true,
     get: () => encode([{ b: 1.5, c: atom('ok') }, 'ü']),
@@ -345,7 +345,7 @@ test('a getter may encode', (t) => {
   t.deepEqual(roundTrip(value), [1.5, { a: 'é', x: inner }, atom('ok'), { b: 'ü' }]);
 });
 
-test('invalid bytes are a TermError', (t) => {
+test('invalid bytes cause a TermError', (t) => {
   for (const bytes of [
     [],
     [131],
@@ -361,7 +361,7 @@ test('invalid bytes are a TermError', (t) => {
   t.throws(() => decode('text' as never), { instanceOf: TermError });
 });
 
-test('charlists', (t) => {
+test('charlists are converted to and from text', (t) => {
   t.deepEqual(charlist('hé👍'), [104, 233, 0x1f44d]);
   t.is(charlistToString([104, 233, 0x1f44d]), 'hé👍');
   t.throws(() => charlistToString([0xd800]), { instanceOf: TermError, message: /item 0/ });
@@ -369,7 +369,7 @@ test('charlists', (t) => {
   t.throws(() => charlist('\ud800'), { instanceOf: TermError });
 });
 
-test('long text of every script survives, and its lone surrogates are found', (t) => {
+test('long text of every script survives, and lone surrogates in it are refused', (t) => {
   for (const script of ['plain ', 'größe ', '日本語', 'a😀é', '\u{10ffff}', 'x'.repeat(63) + 'ÿ']) {
     for (const count of [1, 4095, 4096, 4097, 20_000]) {
       const text = script.repeat(Math.ceil(count / script.length));
@@ -385,7 +385,7 @@ test('long text of every script survives, and its lone surrogates are found', (t
   }
 });
 
-test('lists and tuples of numbers keep their items when the kind changes on the way', (t) => {
+test('lists and tuples keep their items when the kind changes between them', (t) => {
   const kinds: readonly unknown[] = [7, -1.5, 2 ** 40, 'text', null, [1.5, 2], tuple(0.5, 1)];
   for (const length of [1, 2, 3, 4, 5, 8, 9, 17, 100]) {
     for (const first of kinds) {

@@ -43,7 +43,7 @@ test('name, message, code, data and cause of an error reach the caller', async (
   });
 });
 
-test('an error without details has a name and a message, as ever', async (t) => {
+test('an error without details has a name and a message', async (t) => {
   const error = await thrown(t, () => new Error('plain'));
   t.deepEqual(error.remote, { name: 'Error', message: 'plain' });
   t.deepEqual(error.reason, tuple(atom('js_error'), { name: 'Error', message: 'plain' }) as never);
@@ -51,7 +51,7 @@ test('an error without details has a name and a message, as ever', async (t) => 
   t.false(Object.keys(error).includes('remote'));
 });
 
-test('exceptions that are not errors of JavaScript have no remote', async (t) => {
+test('exceptions other than JavaScript errors have no remote', async (t) => {
   t.is((await thrown(t, () => 'text')).remote, undefined);
   const fields = { name: 'Error', message: 'm' };
   for (const kind of ['exit', 'throw'] as const) {
@@ -69,7 +69,7 @@ function raised(kind: 'exit' | 'throw', reason: unknown): unknown {
   }
 }
 
-test('data may be any term, with the hooks of both sides', async (t) => {
+test('data may be any term and uses the hooks of both sides', async (t) => {
   const born = new Date(0);
   const { remote } = await thrown(
     t,
@@ -82,7 +82,7 @@ test('data may be any term, with the hooks of both sides', async (t) => {
   t.deepEqual(nothing.remote, { name: 'Error', message: 'x', data: null });
 });
 
-test('in exact mode the texts are texts, and data is exact', async (t) => {
+test('in exact mode, texts are strings and data is exact', async (t) => {
   const make = (): Error => Object.assign(new Error('x'), { code: 'E', data: 'text' });
   const { remote } = await thrown(t, make, {}, { terms: 'exact' });
   t.deepEqual(remote, { name: 'Error', message: 'x', code: 'E', data: Buffer.from('text') });
@@ -94,7 +94,7 @@ for (const [size, arrives] of [
   [65_536 - 5, false],
   [10_000_000, false],
 ] as const) {
-  test(`data of ${size} bytes ${arrives ? 'arrives' : 'is left out, with a note'}`, async (t) => {
+  test(`data of ${size} bytes ${arrives ? 'arrives' : 'is omitted with a note'}`, async (t) => {
     const make = (): Error =>
       Object.assign(new Error('full'), { code: 'E', data: 'x'.repeat(size) });
     const { remote } = await thrown(t, make);
@@ -105,7 +105,7 @@ for (const [size, arrives] of [
   });
 }
 
-test('an error and its causes share the room for data', async (t) => {
+test('an error and its causes share the limit for data', async (t) => {
   const data = 'x'.repeat(40_000);
   const make = (): Error => {
     const cause = Object.assign(new Error('inner'), { data });
@@ -156,7 +156,7 @@ for (const [what, data, note] of [
   ['a promise', Promise.resolve(1), /^data is a promise/],
   ['what nests too deep', nested(2000), /^data/],
 ] as const) {
-  test(`${what} as data is left out, with a note`, async (t) => {
+  test(`${what} as data is omitted with a note`, async (t) => {
     const { remote } = await thrown(t, () => Object.assign(new Error('kept'), { data, code: 'E' }));
     t.like(remote, { name: 'Error', message: 'kept', code: 'E' });
     t.false('data' in remote!);
@@ -170,7 +170,7 @@ function nested(depth: number): unknown {
   return value;
 }
 
-test('getters of data and cause that throw are as if there were none', async (t) => {
+test('throwing getters of data and cause are ignored', async (t) => {
   for (const field of ['data', 'cause']) {
     const make = (): Error => Object.defineProperty(new Error('x'), field, { get: trap });
     const { remote } = await thrown(t, make);
@@ -178,7 +178,7 @@ test('getters of data and cause that throw are as if there were none', async (t)
   }
 });
 
-test('a getter that is different each time costs the details, not the exception', async (t) => {
+test('a getter that changes each time loses the details but not the exception', async (t) => {
   let count = 0;
   const data = Object.defineProperty({}, 'x', {
     get: () => (count++ === 0 ? 1 : Symbol('s')),
@@ -189,7 +189,7 @@ test('a getter that is different each time costs the details, not the exception'
   t.is(remote!.data, undefined);
 });
 
-test('eight causes arrive, and no more', async (t) => {
+test('at most eight causes arrive', async (t) => {
   for (const [causes, omitted] of [
     [8, undefined],
     [9, 'cause: at most 8 causes are sent'],
@@ -207,7 +207,7 @@ test('eight causes arrive, and no more', async (t) => {
   }
 });
 
-test('causes that go round in a circle end', async (t) => {
+test('circular causes end', async (t) => {
   const { remote } = await thrown(t, () => {
     const outer = new Error('outer');
     outer.cause = new Error('inner', { cause: outer });
@@ -218,7 +218,7 @@ test('causes that go round in a circle end', async (t) => {
   t.regex(remote!.cause!.omitted!, /^cause/);
 });
 
-test('a cause may be anything, also an error of another realm', async (t) => {
+test('a cause may be any value or an error of another realm', async (t) => {
   const foreign: unknown = vm.runInNewContext("new TypeError('far')");
   const { remote } = await thrown(t, () => new Error('x', { cause: foreign }));
   t.deepEqual(remote!.cause, { name: 'TypeError', message: 'far' });
@@ -229,20 +229,20 @@ test('a cause may be anything, also an error of another realm', async (t) => {
   t.regex(symbol.remote!.cause!.omitted!, /^data is a symbol/);
 });
 
-test('texts of causes are cut', async (t) => {
+test('long texts of causes are truncated', async (t) => {
   const cause = new Error('x'.repeat(5000));
   const { remote } = await thrown(t, () => new Error('y'.repeat(5000), { cause }));
   t.is(remote!.message.length, 5000);
   t.is(remote!.cause!.message.length, 4096);
 });
 
-test('a server that returns no stacks returns no causes either, but data', async (t) => {
+test('a server that hides stacks sends data but no causes', async (t) => {
   const make = (): Error => Object.assign(new Error('x', { cause: new Error('y') }), { data: 1 });
   const { remote } = await thrown(t, make, { returnExceptionStacktraces: false });
   t.deepEqual(remote, { name: 'Error', message: 'x', data: 1 });
 });
 
-test('rethrown errors have data and cause again', async (t) => {
+test('rethrown errors have their data and cause', async (t) => {
   const fail = (): never => {
     throw Object.assign(new TypeError('x', { cause: new RangeError('y') }), { data: [1] });
   };
@@ -257,7 +257,7 @@ test('rethrown errors have data and cause again', async (t) => {
   t.false(Object.keys(error).includes('cause'));
 });
 
-test('what a program has added to Object.prototype is not a detail of errors', async (t) => {
+test('additions to Object.prototype are not details of errors', async (t) => {
   const polluted = Object.prototype as Record<string, unknown>;
   const fields = ['data', 'cause', 'code'];
   const { remote } = await thrown(t, () => {

@@ -155,7 +155,7 @@ for (const [name, stall] of Object.entries(stalls)) {
   });
 }
 
-test.serial('a call that is aborted before it begins leaves nothing', async (t) => {
+test.serial('a call that is aborted beforehand opens no connection', async (t) => {
   const server = await stallingServer(t, () => {});
   const client = connect(t, server);
   const reason = new Error('mine');
@@ -164,7 +164,7 @@ test.serial('a call that is aborted before it begins leaves nothing', async (t) 
   t.deepEqual([client.stats().pending, server.accepted()], [0, 0]);
 });
 
-test.serial('an aborted call gives its place in the queue to the next one', async (t) => {
+test.serial('an aborted call frees its place in the queue for the next one', async (t) => {
   const waiting: (() => void)[] = [];
   const server = await serve(t, {
     m: { hold: () => new Promise<void>((resolve) => waiting.push(resolve)), f: () => 1 },
@@ -186,7 +186,7 @@ test.serial('an aborted call gives its place in the queue to the next one', asyn
   await held;
 });
 
-test.serial('a timeout leaves no timer that keeps the process', async (t) => {
+test.serial('a timeout leaves no timer behind', async (t) => {
   const server = await serve(t, { m: { f: () => 1 } });
   const client = connect(t, server);
   const timers = (): number =>
@@ -196,32 +196,29 @@ test.serial('a timeout leaves no timer that keeps the process', async (t) => {
   t.true(timers() <= before);
 });
 
-test.serial(
-  'a call with a timeout tells the server how long it waits, others do not',
-  async (t) => {
-    const heads: string[] = [];
-    const server = await stallingServer(t, (socket) => {
-      socket.once('data', (data: Buffer) => {
-        heads.push(data.toString('latin1').split('\r\n\r\n')[0]!);
-        socket.destroy();
-      });
+test.serial('only a call with a timeout tells the server how long the caller waits', async (t) => {
+  const heads: string[] = [];
+  const server = await stallingServer(t, (socket) => {
+    socket.once('data', (data: Buffer) => {
+      heads.push(data.toString('latin1').split('\r\n\r\n')[0]!);
+      socket.destroy();
     });
-    const client = connect(t, server);
-    for (const options of [{}, { timeout: LONG }, { timeout: LONG, recvTimeout: LONG / 2 }]) {
-      await t.throwsAsync(client.call('m', 'f', [], options));
-    }
-    const told = heads.map((head) => /^x-backwater-timeout: (\d+)\r?$/m.exec(head)?.[1]);
-    t.is(told[0], undefined);
-    t.true(Number(told[1]) > 0 && Number(told[1]) <= LONG, String(told));
-    t.is(told[2], String(LONG / 2));
-    for (const [index, head] of heads.entries()) {
-      const list = /headers="([^"]*)"/.exec(head)![1]!.split(' ');
-      t.is(list.includes('x-backwater-timeout'), index > 0);
-    }
-  },
-);
+  });
+  const client = connect(t, server);
+  for (const options of [{}, { timeout: LONG }, { timeout: LONG, recvTimeout: LONG / 2 }]) {
+    await t.throwsAsync(client.call('m', 'f', [], options));
+  }
+  const told = heads.map((head) => /^x-backwater-timeout: (\d+)\r?$/m.exec(head)?.[1]);
+  t.is(told[0], undefined);
+  t.true(Number(told[1]) > 0 && Number(told[1]) <= LONG, String(told));
+  t.is(told[2], String(LONG / 2));
+  for (const [index, head] of heads.entries()) {
+    const list = /headers="([^"]*)"/.exec(head)![1]!.split(' ');
+    t.is(list.includes('x-backwater-timeout'), index > 0);
+  }
+});
 
-test.serial('encodeRequest tells it too', (t) => {
+test.serial('encodeRequest sends the timeout, too', (t) => {
   const target = { url: 'http://127.0.0.1:1', secret };
   const { headers } = encodeRequest(target, 'm', 'f', [], { timeout: 1234 });
   t.is(headers['x-backwater-timeout'], '1234');

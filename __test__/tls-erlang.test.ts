@@ -18,7 +18,7 @@ test.after.always(() => {
 });
 
 withErlang(
-  'Node calls Erlang over TLS, on connections that end after every 7th call',
+  'Node calls Erlang over TLS, on connections that close after every 7th call',
   async (t) => {
     const server = await startErlangServer({
       secret,
@@ -38,7 +38,7 @@ withErlang(
   },
 );
 
-withErlang('Node shows its certificate to Erlang', async (t) => {
+withErlang("Erlang accepts Node's client certificate", async (t) => {
   const server = await startErlangServer({
     secret,
     certfile: good.cert,

@@ -82,7 +82,7 @@ for (const [what, tls] of Object.entries({
   },
   lists: { cert: [good.cert], key: good.key, ca: [other.cert, bytes(ca)] },
 })) {
-  test(`calls over TLS, with certificates as ${what}`, async (t) => {
+  test(`calls work over TLS with certificates as ${what}`, async (t) => {
     const server = await serveTls(t, modules, { tls: { cert: tls.cert, key: tls.key } });
     t.regex(server.url, /^https:\/\/127\.0\.0\.1:\d+$/);
     const client = connect(t, server, { tls: { ca: tls.ca } });
@@ -94,7 +94,7 @@ for (const [what, tls] of Object.entries({
   });
 }
 
-test('keys of all kinds and forms', async (t) => {
+test('keys of all algorithms and formats are accepted', async (t) => {
   const rsa = authority.server({ algorithm: ['rsa:2048'] });
   const kinds: Certificate[] = [
     rsa,
@@ -111,7 +111,7 @@ test('keys of all kinds and forms', async (t) => {
   }
 });
 
-test('a connection is kept although servers send unsolicited tickets', async (t) => {
+test('a connection stays open when servers send unsolicited tickets', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const client = connect(t, server, { tls: { ca } });
   for (let index = 0; index < 50; index++) {
@@ -151,7 +151,7 @@ const reasons: Readonly<
 };
 
 for (const [what, [{ names, ...request }, reason, message]] of Object.entries(reasons)) {
-  test(`a server's certificate ${what}`, async (t) => {
+  test(`a client refuses a server's certificate ${what}`, async (t) => {
     const issued = names === '' ? { ...request } : { ...request, ...(names ? { names } : {}) };
     const tls =
       names === '' ? authority.issue({ subject: '/CN=127.0.0.1' }) : authority.server(issued);
@@ -165,7 +165,7 @@ for (const [what, [{ names, ...request }, reason, message]] of Object.entries(re
   });
 }
 
-test('a certificate of an issuer that is not trusted', async (t) => {
+test('a certificate from an untrusted issuer is refused', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   for (const tls of [{ ca: other.cert }, {}, undefined]) {
     const error = await failure(t, server.url, tls);
@@ -174,7 +174,7 @@ test('a certificate of an issuer that is not trusted', async (t) => {
   }
 });
 
-test('a self-signed certificate is trusted when it is given itself, for its names and its time', async (t) => {
+test('a self-signed certificate is trusted as its own ca, for its names and validity period', async (t) => {
   const tls = authority.selfSigned();
   const server = await serveTls(t, modules, { tls });
   t.is(await connect(t, server, { tls: { ca: tls.cert } }).call('m', 'echo', [1]), 1);
@@ -188,7 +188,7 @@ test('a self-signed certificate is trusted when it is given itself, for its name
   t.is((await failure(t, late.url, { ca: expired.cert })).reason, 'certificate_expired');
 });
 
-test('that a server is not to be trusted is said though another one is not there at all', async (t) => {
+test('reports an untrusted server even if another one is down', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const gone = await nobody(t);
   for (let count = 0; count < 8; count++) {
@@ -201,7 +201,7 @@ test('that a server is not to be trusted is said though another one is not there
   }
 });
 
-test('a server that is slow to connect has all the time when no other is there', async (t) => {
+test('a slow server has the whole connectTimeout when all others are down', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   // Longer than the first attempt waits for one of several servers.
   const slow = await tcpServer(t, (socket) => {
@@ -219,7 +219,7 @@ test('a server that is slow to connect has all the time when no other is there',
   await Promise.all(calls);
 });
 
-test('any certificate is any, also one that no client of this library would trust otherwise', async (t) => {
+test('dangerouslyAcceptAnyCertificate accepts even an X.509 version 1 certificate', async (t) => {
   for (const algorithm of [undefined, ['rsa:2048']]) {
     const tls = authority.issueVersion1('/CN=localhost', algorithm);
     const server = await serveTls(t, modules, { tls });
@@ -237,7 +237,7 @@ test('any certificate is any, also one that no client of this library would trus
   t.is(await client.call('m', 'echo', [1]), 1);
 });
 
-test('servername goes to the server, and the certificate must match it', async (t) => {
+test('servername is sent to the server and must match its certificate', async (t) => {
   const tls = authority.server({ names: 'DNS:rpc.example' });
   const clear = await serve(t, modules);
   const told: unknown[] = [];
@@ -255,7 +255,7 @@ test('servername goes to the server, and the certificate must match it', async (
   t.is((await failure(t, proxy.url, { ca })).reason, 'wrong_host');
 });
 
-test('a name in the URL is checked, not the address that it has', async (t) => {
+test('the name in the URL is checked, not its address', async (t) => {
   const tls = authority.server({ names: 'DNS:localhost' });
   const server = await serveTls(t, modules, { tls });
   const url = `https://localhost:${server.port}`;
@@ -263,7 +263,7 @@ test('a name in the URL is checked, not the address that it has', async (t) => {
   t.is((await failure(t, server.url, { ca })).reason, 'wrong_host');
 });
 
-test('what does not speak TLS', async (t) => {
+test('a peer that does not speak TLS is reported', async (t) => {
   const clear = await serve(t, modules);
   const error = await failure(t, `https://127.0.0.1:${clear.port}`, { ca });
   t.is(error.reason, 'not_tls');
@@ -273,7 +273,7 @@ test('what does not speak TLS', async (t) => {
   t.is(closed.reason, 'handshake_failed');
 });
 
-test('a client that speaks HTTP without TLS gets an explanation', async (t) => {
+test('a client that speaks plain HTTP gets an explanation', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const client = connect(t, { url: `http://127.0.0.1:${server.port}` });
   const error = await t.throwsAsync(client.call('m', 'echo', [1]), {
@@ -282,7 +282,7 @@ test('a client that speaks HTTP without TLS gets an explanation', async (t) => {
   t.deepEqual(error.unverified, { status: 400, body: 'this port speaks TLS: use https\n' });
 });
 
-test('what was not sent as a whole is sent again, and what was is not', async (t) => {
+test('only a request that was not sent completely is retried', async (t) => {
   let calls = 0;
   let cut = (): void => {};
   const clear = await serve(t, {
@@ -313,7 +313,7 @@ test('what was not sent as a whole is sent again, and what was is not', async (t
   t.is(calls, 1);
 });
 
-test('clients must show a certificate when clientCa is given, and functions see its subject', async (t) => {
+test('clientCa requires client certificates, and functions see their subject', async (t) => {
   const whoami = expose.fn(({ peer }: CallContext) => peer.certificateSubject ?? 'nobody', {
     context: true,
   });
@@ -344,7 +344,7 @@ test('clients must show a certificate when clientCa is given, and functions see 
   t.is(await connect(t, open, { tls: { ca, ...alice } }).call('m', 'whoami'), 'nobody');
 });
 
-test('with clientCa, health needs no client certificate, and calls still do', async (t) => {
+test('with clientCa, health checks need no client certificate, but calls do', async (t) => {
   const health = '/healthz';
   const options = { health, tls: { ...good, clientCa: ca } };
   const server = await serveTls(t, modules, options);
@@ -383,12 +383,12 @@ test('with clientCa, health needs no client certificate, and calls still do', as
   await t.throwsAsync(get(health, own));
 });
 
-test('without health, the handshake demands a client certificate', async (t) => {
+test('without health, the handshake requires a client certificate', async (t) => {
   const server = await serveTls(t, modules, { tls: { ...good, clientCa: ca } });
   t.is((await failure(t, server.url, { ca })).reason, 'client_certificate_refused');
 });
 
-test('a session that began without a certificate does not become one with it', async (t) => {
+test('resuming a session without a certificate does not authenticate the client', async (t) => {
   const server = await serveTls(t, modules, { health: '/h', tls: { ...good, clientCa: ca } });
   const ask = (session?: Buffer): Promise<{ status: string; session: Buffer; reused: boolean }> =>
     new Promise((resolve, reject) => {
@@ -411,7 +411,7 @@ test('a session that began without a certificate does not become one with it', a
   t.is(second.status, '403');
 });
 
-test('a refused certificate is reported as that by every call that is under way', async (t) => {
+test('every running call reports a refused certificate', async (t) => {
   const server = await serveTls(t, modules, { tls: { ...good, clientCa: ca } });
   const client = connect(t, server, { tls: { ca } });
   const calls = Array.from({ length: 50 }, () => client.tryCall('m', 'echo', ['x'.repeat(10_000)]));
@@ -420,7 +420,7 @@ test('a refused certificate is reported as that by every call that is under way'
   }
 });
 
-test('a self-signed certificate of a client', async (t) => {
+test('a self-signed client certificate is accepted if it is in clientCa', async (t) => {
   const bob = other.selfSigned('/CN=bob');
   const server = await serveTls(t, modules, { tls: { ...good, clientCa: [ca, bob.cert] } });
   for (const shown of [alice, bob]) {
@@ -435,7 +435,7 @@ test('client certificates of X.509 version 1 are refused', async (t) => {
   t.is(error.reason, 'client_certificate_refused');
 });
 
-test('functions see the whole certificate, and a subject that cannot pass for another', async (t) => {
+test('functions see the whole certificate, with an unambiguous subject', async (t) => {
   const seen: CallPeer[] = [];
   const look = expose.fn(({ peer }: CallContext) => seen.push(peer) && peer.certificateSubject, {
     context: true,
@@ -453,7 +453,7 @@ test('functions see the whole certificate, and a subject that cannot pass for an
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-  test(`a server that speaks ${version} only, and wants a certificate`, async (t) => {
+  test(`a client calls a server that speaks only ${version} and requests a certificate`, async (t) => {
     const clear = await serve(t, modules);
     const proxy = await tlsProxy(t, clear, {
       cert: bytes(good.cert),
@@ -471,7 +471,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.regex(error.message, /a client certificate/);
   });
 
-  test(`a client that speaks ${version} only`, async (t) => {
+  test(`a server accepts a client that speaks only ${version}`, async (t) => {
     const server = await serveTls(t, modules, { tls: good, health: '/healthz' });
     const socket = await dial(t, server.port, {
       minVersion: version,
@@ -486,7 +486,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
-test('older versions and other protocols are refused', async (t) => {
+test('older TLS versions and other protocols are refused', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const old = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL@SECLEVEL=0' } as const;
   await t.throwsAsync(dial(t, server.port, old));
@@ -494,7 +494,7 @@ test('older versions and other protocols are refused', async (t) => {
   t.is(await connect(t, server, { tls: { ca } }).call('m', 'echo', [1]), 1);
 });
 
-test('sessions are resumed', async (t) => {
+test('a client resumes sessions', async (t) => {
   const clear = await serve(t, modules);
   const resumed: boolean[] = [];
   const tls = { cert: bytes(good.cert), key: bytes(good.key) };
@@ -507,7 +507,7 @@ test('sessions are resumed', async (t) => {
   t.deepEqual(resumed, [false, true]);
 });
 
-test('a connection that was closed after an answer is found out before it is used', async (t) => {
+test('a connection that was closed after an answer is detected before reuse', async (t) => {
   const clear = await serve(t, modules);
   const tls = { cert: bytes(good.cert), key: bytes(good.key) };
   for (const [how, close] of Object.entries({
@@ -529,7 +529,7 @@ test('a connection that was closed after an answer is found out before it is use
   }
 });
 
-test('setCertificate: new connections get it, calls go on, and a bad one changes nothing', async (t) => {
+test('setCertificate affects new connections, keeps running calls, and changes nothing if it fails', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const shown = async (): Promise<string> =>
     (await dial(t, server.port, { session: undefined })).getPeerCertificate().subject.CN as string;
@@ -563,7 +563,7 @@ test('setCertificate: new connections get it, calls go on, and a bad one changes
   await t.throwsAsync(server.setCertificate(good), { instanceOf: ClosedError });
 });
 
-test('setCertificate: returning clients see the new certificate, because no session is resumed', async (t) => {
+test('setCertificate prevents session resumption, so that returning clients see the new certificate', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     await server.setCertificate(good);
@@ -578,7 +578,7 @@ test('setCertificate: returning clients see the new certificate, because no sess
   }
 });
 
-test('a stalled handshake is reset, and delays no one', async (t) => {
+test('a stalled handshake is reset and delays no other client', async (t) => {
   const server = await serveTls(t, modules, { tls: good, recvTimeout: 500 });
   const silent = createConnection(server.port, '127.0.0.1');
   const half = createConnection(server.port, '127.0.0.1');
@@ -599,7 +599,7 @@ test('a stalled handshake is reset, and delays no one', async (t) => {
   t.true(((await garbage.toArray()) as Buffer[]).length <= 1, 'an alert at most');
 });
 
-test('a server that stalls in the handshake', async (t) => {
+test('connectTimeout and signals end a call to a server that stalls in the handshake', async (t) => {
   const silent = await tcpServer(t, (socket) => socket.resume());
   const url = silent.url.replace('http', 'https');
   const client = connect(t, { url }, { tls: { ca }, connectTimeout: 200 });
@@ -613,7 +613,7 @@ test('a server that stalls in the handshake', async (t) => {
   });
 });
 
-test('one-shot calls with other certificates use other connections', async (t) => {
+test('one-shot calls with different certificates use different connections', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const target = { url: server.url, secret, ...PATIENT };
   t.is(await call({ ...target, tls: { ca } }, 'm', 'echo', [1]), 1);
@@ -626,7 +626,7 @@ test('one-shot calls with other certificates use other connections', async (t) =
 
 const run = promisify(execFile);
 
-test('clients trust the authorities of NODE_EXTRA_CA_CERTS', async (t) => {
+test('clients trust the certificates in NODE_EXTRA_CA_CERTS', async (t) => {
   const server = await serveTls(t, modules, { tls: good });
   const script = `
     import { call } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
@@ -645,7 +645,7 @@ test('clients trust the authorities of NODE_EXTRA_CA_CERTS', async (t) => {
   }
 });
 
-test('accepting any certificate warns once for the process', async (t) => {
+test('accepting any certificate causes one warning per process', async (t) => {
   const script = `
     import { Client } from ${JSON.stringify(new URL('../src/index.js', import.meta.url))};
     process.on('warning', ({ code }) => code?.startsWith('BACKWATER_ACC') && console.log(code));
@@ -689,7 +689,7 @@ const clientErrors: readonly [tls: object | null | string, option: string, messa
   ],
 ];
 
-test('what is wrong with the tls of a client is said with its option', (t) => {
+test("errors in a client's tls name the option", (t) => {
   for (const [tls, option, message] of clientErrors) {
     const make = (): Client => new Client({ url: 'https://localhost', secret, tls: tls as never });
     const error = t.throws(make, { instanceOf: OptionError }, JSON.stringify(tls));
@@ -699,14 +699,14 @@ test('what is wrong with the tls of a client is said with its option', (t) => {
   }
 });
 
-test('tls is not ignored where it could not have an effect', async (t) => {
+test('tls without effect is refused', async (t) => {
   const options = { url: 'http://localhost', secret, tls: { ca } };
   t.is(t.throws(() => new Client(options), { instanceOf: OptionError }).option, 'tls');
   const started = startClearServer(secret, modules, { port: 0, tls: good } as never);
   t.is((await t.throwsAsync(started, { instanceOf: OptionError })).option, 'tls');
 });
 
-test('what is wrong with the tls of a server is said with its option', async (t) => {
+test("errors in a server's tls name the option", async (t) => {
   const errors: readonly [tls: unknown, option: string][] = [
     [undefined, 'tls'],
     [{}, 'tls.cert'],

@@ -689,6 +689,6 @@ export function exposedStreams(): void {
   >();
 }
 
-test('types are what the compiler has checked', (t) => {
+test('the compiler has checked the types', (t) => {
   t.pass();
 });

@@ -53,7 +53,7 @@ class Liar extends Uint8Array {
   }
 }
 
-test('bytes come from the memory, whatever the class says', async (t) => {
+test('bytes are read from memory, whatever a subclass claims', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const client = connect(t, server);
   for (const length of [0, 4, 70_000]) {
@@ -83,7 +83,7 @@ test('objects that only inherit from Uint8Array or Map are refused', (t) => {
   }
 });
 
-test('maps and arrays are their real content, whatever the class says', (t) => {
+test('maps and arrays are read by their contents, whatever a subclass claims', (t) => {
   class Boastful extends Map<unknown, unknown> {
     override get size(): number {
       return 100;
@@ -107,7 +107,7 @@ test('maps and arrays are their real content, whatever the class says', (t) => {
   }
 });
 
-test('fields of values are checked again', (t) => {
+test('encoding validates the fields of value objects', (t) => {
   const node = atom('n@h');
   for (const value of [
     Object.assign(Object.create(Pid.prototype), { node, id: 2 ** 32, serial: 0, creation: 0 }),
@@ -148,7 +148,7 @@ const thrown: Readonly<Record<string, () => unknown>> = {
 };
 
 for (const [what, make] of Object.entries(thrown)) {
-  test(`errors of getters are not changed: ${what}`, async (t) => {
+  test(`errors of getters are passed on unchanged: ${what}`, async (t) => {
     const error = make();
     const stack = types.isNativeError(error) ? error.stack : undefined;
     const bad = {
@@ -188,7 +188,7 @@ for (const [what, make] of Object.entries(thrown)) {
   });
 }
 
-test('a revoked proxy is an error with its path, wherever it is', (t) => {
+test('the error for a revoked proxy has its path', (t) => {
   const revoked = (value: object): object => {
     const { proxy, revoke } = Proxy.revocable(value, {});
     revoke();
@@ -215,7 +215,7 @@ test('a revoked proxy is an error with its path, wherever it is', (t) => {
   }
 });
 
-test('maps nested as first keys are within maxDepth, or refused', (t) => {
+test('maps nested as first keys are limited by maxDepth', (t) => {
   const nested = (depth: number): unknown => {
     let value: unknown = 1;
     for (let level = 0; level < depth; level++) value = new Map([[value, 1]]);
@@ -267,7 +267,7 @@ test('built-in objects of another realm are recognized', (t) => {
   t.throws(() => encode(new Own(), { encoders }), { instanceOf: TermError });
 });
 
-test('values of another copy of the library are recognized', async (t) => {
+test('values from another copy of the library are recognized', async (t) => {
   const folder = join(root, 'build-test', `copy-${process.pid}`);
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(root, 'build-test', 'src'), folder, { recursive: true });
@@ -330,7 +330,7 @@ const MANY_SHAPES = `
   };
 `;
 
-test('objects of ever new shapes leak no memory', (t) => {
+test('objects of ever new shapes do not leak memory', (t) => {
   const heap = run(`${MANY_SHAPES}
     messages(300, 10);
     const used = () => { gc(); gc(); return process.memoryUsage().heapUsed / 2 ** 20; };
@@ -356,7 +356,7 @@ test('rare shapes seldom cause code generation', (t) => {
   t.deepEqual(generated, [0, 1]);
 });
 
-test('the codec works if code from strings is forbidden', (t) => {
+test('the codec works if code generation from strings is disabled', (t) => {
   const program = `
     const records = Array.from({ length: 500 }, (_, id) => ({ id, name: 'n' + id, tags: ['a', id / 2] }));
     const results = [1, 2, 3].map(() => JSON.stringify(b.decode(b.encode(records))) === JSON.stringify(records));

@@ -12,7 +12,7 @@ const EITHER_IS_FINE = new Set([
 ]);
 
 for (const file of ['named', 'random', 'foreign', 'mutations']) {
-  test(`every line of terms/${file}`, (t) => {
+  test(`decodes and encodes every line of terms/${file}`, (t) => {
     let compared = 0;
     for (const vector of readVectors<TermVector>(`terms/${file}.jsonl`)) {
       if (EITHER_IS_FINE.has(vector.name)) continue;

@@ -10,7 +10,7 @@ const described = (path: string): Readonly<Record<string, unknown>> =>
 
 const { version } = described('package.json');
 
-test('all places that name the version agree', (t) => {
+test('all places that state the version agree', (t) => {
   t.is(/^version = "(.*)"$/m.exec(read('Cargo.toml'))?.[1], version as string);
   t.is(/^const VERSION = '(.*)';$/m.exec(read('native.cjs'))?.[1], version as string);
   t.is(native.VERSION, version as string);
@@ -19,7 +19,7 @@ test('all places that name the version agree', (t) => {
   }
 });
 
-test('each platform has a package, and the loader requires it', (t) => {
+test('each platform has a package that the loader requires', (t) => {
   const loader = read('native.cjs');
   const required = Array.from(loader.matchAll(/require\('(backwater-.*)'\)/g), ([, name]) => name);
   const folders = readdirSync(join(projectRoot(), 'npm'));

@@ -57,7 +57,7 @@ async function failed(call: Promise<unknown>): Promise<unknown> {
   );
 }
 
-test('the calls run in worker threads', async (t) => {
+test('calls run in worker threads', async (t) => {
   const server = await start(t);
   const client = connect(t, server);
   const ids = new Set<unknown>();
@@ -76,7 +76,7 @@ test('the calls run in worker threads', async (t) => {
   t.is(pending, 0);
 });
 
-test('values, exceptions and contexts are as in the main thread', async (t) => {
+test('values, exceptions and contexts work as in the main thread', async (t) => {
   const server = await start(t);
   const client = connect(t, server, { rethrowRemoteExceptions: true });
   t.deepEqual(await client.call('work', 'echo', [{ a: [1, 'x', null] }]), { a: [1, 'x', null] });
@@ -91,7 +91,7 @@ test('values, exceptions and contexts are as in the main thread', async (t) => {
   t.true(refused instanceof RemoteError && refused.status === 'not_found', String(refused));
 });
 
-test('the worker with the fewest calls in flight gets the next one', async (t) => {
+test('the worker with the fewest calls in flight gets the next call', async (t) => {
   // On a busy machine, a worker that waits leaves more calls to the other one.
   await eventually('each has its part', async () => {
     const server = await start(t);
@@ -127,7 +127,7 @@ for (const [how, options] of [
   ['by_throwing_later', {}],
   ['by_memory', { workerOptions: { resourceLimits: { maxOldGenerationSizeMb: 24 } } }],
 ] as const) {
-  test(`a worker that ends ${how} fails its own calls, and is replaced`, async (t) => {
+  test(`a worker that ends (${how}) fails only its own calls and is replaced`, async (t) => {
     const server = await start(t, { workers: 1, ...options });
     const client = connect(t, server);
     const before = await client.call('thread', 'id');
@@ -150,7 +150,7 @@ for (const [how, options] of [
   });
 }
 
-test('calls that a worker has not begun when it ends go to another one', async (t) => {
+test('calls that an exiting worker has not started go to another worker', async (t) => {
   const server = await start(t, { workers: 2 });
   const client = connect(t, server);
   const file = fileURLToPath(moduleOf(t, 'as long as this is here'));
@@ -169,7 +169,7 @@ test('calls that a worker has not begun when it ends go to another one', async (
   endedInTheMiddle(t, await crash);
 });
 
-test('without any worker calls are refused after a while', async (t) => {
+test('calls are refused after a while if no worker is running', async (t) => {
   const url = moduleOf(
     t,
     `let first = true;
@@ -195,7 +195,7 @@ test('without any worker calls are refused after a while', async (t) => {
   await eventually('a worker is up again', () => server.stats().workers[0]!.threadId !== undefined);
 });
 
-test('a client in a worker calls another server', async (t) => {
+test('a client in a worker can call another server', async (t) => {
   const target = await serve(t, { m: { echo: (value: unknown) => value } });
   const server = await start(t);
   const client = connect(t, server);
@@ -210,7 +210,7 @@ test('a client in a worker calls another server', async (t) => {
   );
 });
 
-test('clients of all threads share their connections', async (t) => {
+test('clients in all threads share their connections', async (t) => {
   const target = await serve(t, { m: { echo: (value: unknown) => value } });
   const server = await start(t);
   const client = connect(t, server, { maxConnections: 4 });
@@ -223,7 +223,7 @@ test('clients of all threads share their connections', async (t) => {
   t.is(target.stats().connections, 1);
 });
 
-test('the default export is the modules, if there is one', async (t) => {
+test('a default export provides the modules', async (t) => {
   const url = moduleOf(t, 'export const a = 1; export default { m: { f: () => 5 } };');
   const server = await startClearServer(secret, url, { host: '127.0.0.1', port: 0, workers: 1 });
   t.teardown(() => server.close());
@@ -238,7 +238,7 @@ for (const [what, source, expected] of [
   ['that ends its thread', 'process.exit(4);', /ended by itself, with exit code 4/],
   ['that never ends', 'await new Promise(() => {});', /ended by itself, with exit code 13/],
 ] as const) {
-  test(`a module ${what} is an error of the start`, async (t) => {
+  test(`a module ${what} prevents the server from starting`, async (t) => {
     const url = moduleOf(t, source);
     const error = await failed(startClearServer(secret, url, { port: 0, workers: 2 }));
     t.true(error instanceof BackwaterError, String(error));
@@ -247,7 +247,7 @@ for (const [what, source, expected] of [
   });
 }
 
-test('modules that are none are refused as in the main thread', async (t) => {
+test('invalid modules are refused as in the main thread', async (t) => {
   const url = moduleOf(t, 'export const m = { f: () => 1 }; export const n = 5;');
   const error = await failed(startClearServer(secret, url, { port: 0, workers: 1 }));
   t.true(error instanceof OptionError, String(error));
@@ -255,7 +255,7 @@ test('modules that are none are refused as in the main thread', async (t) => {
   t.regex((error as Error).message, /modules\.n: a module must be an object of functions, not 5/);
 });
 
-test('all workers must have the same exports', async (t) => {
+test('all workers must export the same functions', async (t) => {
   const url = moduleOf(
     t,
     `import { threadId } from 'node:worker_threads';
@@ -266,7 +266,7 @@ test('all workers must have the same exports', async (t) => {
   t.regex((error as Error).message, /not the same in all worker threads: .* m:g\/1$/);
 });
 
-test('modules that are no URL cannot be served by workers', async (t) => {
+test('workers require modules as a URL', async (t) => {
   for (const option of ['workers', 'workerOptions'] as const) {
     const options = { workers: { workers: 2 }, workerOptions: { workerOptions: {} } }[option];
     const error = await failed(startClearServer(secret, { m: { f: () => 1 } }, options));
@@ -275,7 +275,7 @@ test('modules that are no URL cannot be served by workers', async (t) => {
   }
 });
 
-test('worker threads run the interceptors that the file exports', async (t) => {
+test('worker threads run the interceptors exported by the file', async (t) => {
   const source = (exported: string, modules: string): string => `
     const tag = async (call, next) => [call.side, call.args.length, await next(call)];
     ${exported}
@@ -319,13 +319,13 @@ test('interceptors that worker threads cannot use are refused', async (t) => {
   }
 });
 
-test('the options of the threads are passed on', async (t) => {
+test('workerOptions are passed to the threads', async (t) => {
   const server = await start(t, { workerOptions: { env: { GIVEN: 'to the worker' } } });
   const client = connect(t, server);
   t.is(await client.call('thread', 'environment', ['GIVEN']), 'to the worker');
 });
 
-test('a port that is taken ends the workers again', async (t) => {
+test('workers end if the port is in use', async (t) => {
   const server = await start(t);
   const error = await failed(
     startClearServer(secret, modules, { host: '127.0.0.1', port: server.port, workers: 1 }),
@@ -333,7 +333,7 @@ test('a port that is taken ends the workers again', async (t) => {
   t.is((error as BackwaterError).code, 'EADDRINUSE');
 });
 
-test('closing waits for the calls, ends the threads, and lets the process end', (t) => {
+test('closing waits for calls, ends the threads and lets the process exit', (t) => {
   const index = new URL('../src/index.js', import.meta.url).href;
   const program = `
     const { startClearServer, Client } = await import(${JSON.stringify(index)});
@@ -363,7 +363,7 @@ test('closing waits for the calls, ends the threads, and lets the process end', 
   t.is(status, 0);
 });
 
-test('threads start in processes with flags for V8', (t) => {
+test('threads start in processes with V8 flags', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-flags-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'program.mjs');

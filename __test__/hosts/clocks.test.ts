@@ -79,7 +79,7 @@ const USED = {
   reasons: [['TimeoutError', true]],
 };
 
-test('timers and clocks that are mocked before the library is loaded stop nothing', async (t) => {
+test('the library works if timers and clocks are mocked before it is loaded', async (t) => {
   const program = `${FROZEN} ${USE}
     freeze();
     const backwater = await import(library);
@@ -90,7 +90,7 @@ test('timers and clocks that are mocked before the library is loaded stop nothin
   t.deepEqual(await runProgram(t, program), [USED, USED]);
 });
 
-test('timers and clocks that are mocked after the library is loaded stop nothing', async (t) => {
+test('the library works if timers and clocks are mocked after it is loaded', async (t) => {
   const program = `${FROZEN} ${USE}
     const backwater = await import(library);
     const results = [await use(backwater)];
@@ -102,7 +102,7 @@ test('timers and clocks that are mocked after the library is loaded stop nothing
   t.deepEqual(await runProgram(t, program), [USED, USED, USED]);
 });
 
-test('the mocked timers of node:test stop nothing', async (t) => {
+test('the library works with the mocked timers of node:test', async (t) => {
   const program = `${USE}
     const { mock } = await import('node:test');
     mock.timers.enable();
@@ -118,7 +118,7 @@ test('the mocked timers of node:test stop nothing', async (t) => {
   t.deepEqual(await runProgram(t, program, flags), [USED, USED, USED]);
 });
 
-test('timers may be numbers, as in a browser', async (t) => {
+test('the library works if timers are numbers, as in browsers', async (t) => {
   const program = `${USE}
     for (const name of ['setTimeout', 'setInterval']) {
       const real = globalThis[name];

@@ -48,7 +48,7 @@ const ENTERED = `
   const client = store.run('maker', () => new Client({ url: server.url, secret }));
 `;
 
-test('no call sees what another one, the starter or the loader has in an AsyncLocalStorage', async (t) => {
+test("a call does not see the AsyncLocalStorage of other calls, of the server's starter or of the loader", async (t) => {
   const program = `${ENTERED}
     const names = Array.from({ length: 300 }, (_, number) => 'user ' + number);
     const results = await store.run('caller', () =>
@@ -72,7 +72,7 @@ test('no call sees what another one, the starter or the loader has in an AsyncLo
   t.deepEqual(await runProgram(t, program), { wrong: [], calls: 300, triggers: [0] });
 });
 
-test('workers give each call a context of its own as well', async (t) => {
+test('calls in workers have separate contexts', async (t) => {
   const modules = `
     import { AsyncLocalStorage, executionAsyncId } from 'node:async_hooks';
     const store = new AsyncLocalStorage();
@@ -99,7 +99,7 @@ test('workers give each call a context of its own as well', async (t) => {
   t.deepEqual(await runProgram(t, program), { stores: [null], ids: 50 });
 });
 
-test('hooks see one balanced tree for each call', async (t) => {
+test('async hooks see one balanced tree for each call', async (t) => {
   const program = `
     import { createHook } from 'node:async_hooks';
     const seen = new Map();
@@ -154,7 +154,7 @@ test("listeners of a context's signal run in the call's context", async (t) => {
   t.deepEqual(await runProgram(t, program), { own: true, foreign: [] });
 });
 
-test("what the library calls for a caller runs in the caller's context", async (t) => {
+test('hooks run in the context of the caller', async (t) => {
   const program = `
     import { AsyncLocalStorage } from 'node:async_hooks';
     const { atom, call, Client, startClearServer, tuple } = await import(library);
@@ -188,7 +188,7 @@ test("what the library calls for a caller runs in the caller's context", async (
   ]);
 });
 
-test('a function that resolves servers starts in the context of the client, whatever it entered before', async (t) => {
+test('a resolver function starts in the context of its client, even after enterWith', async (t) => {
   const program = `
     import { AsyncLocalStorage } from 'node:async_hooks';
     const { Client, startClearServer } = await import(library);

@@ -19,7 +19,7 @@ async function install(folder: string): Promise<void> {
   await writeFile(join(folder, 'entry.cjs'), "module.exports = require('backwater');\n");
 }
 
-test('two copies of the package in one process recognize what the other makes', async (t) => {
+test("two copies of the package in one process recognize each other's values", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backwater-copies-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const copies = [join(folder, 'one'), join(folder, 'two')];

@@ -22,7 +22,7 @@ for (const flags of [
   ['--no-experimental-fetch', '--no-warnings'],
   ['--unhandled-rejections=strict'],
 ]) {
-  test(`the library works in Node with ${flags.join(' ')}`, async (t) => {
+  test(`the library works with node ${flags.join(' ')}`, async (t) => {
     t.deepEqual(await runProgram(t, USE, flags), [{ a: [1, 2.5, 'x'] }, { a: {} }]);
   });
 }

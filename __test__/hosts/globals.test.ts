@@ -41,7 +41,7 @@ const USE = `
 `;
 
 for (const change of ['replace', 'remove']) {
-  test(`globals of Node do not matter once the library is loaded: ${change}`, async (t) => {
+  test(`the library works if a program ${change}s globals of Node after loading it`, async (t) => {
     const program = `${USE}
       const backwater = createRequire(library)('./index.js');
       const expected = await use(backwater);
@@ -52,7 +52,7 @@ for (const change of ['replace', 'remove']) {
   });
 }
 
-test('the library works with a Buffer that was replaced before it was loaded', async (t) => {
+test('the library works if Buffer was replaced before it is loaded', async (t) => {
   const program = `${USE}
     replace();
     const seen = await use(createRequire(library)('./index.js'));

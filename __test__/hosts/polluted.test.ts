@@ -77,7 +77,7 @@ const USE = `
   const text = (seen) => inspect(seen, { depth: 9 }).replace(/'requestId', '[^']+'/g, 'requestId');
 `;
 
-test('what a program adds to Object.prototype changes nothing', async (t) => {
+test('additions to Object.prototype after loading change nothing', async (t) => {
   const program = `${USE}
     const backwater = await import(library);
     const expected = text(await use(backwater));
@@ -99,7 +99,7 @@ test('what a program adds to Object.prototype changes nothing', async (t) => {
   t.deepEqual(await runProgram(t, program), []);
 });
 
-test('what a program has added to Object.prototype before it loads the library changes nothing', async (t) => {
+test('additions to Object.prototype before loading change nothing', async (t) => {
   const program = `${USE}
     // With some of them Node itself cannot load modules of its own, and with this one none at all.
     names.splice(names.indexOf('signal'), 1);
@@ -119,7 +119,7 @@ test('what a program has added to Object.prototype before it loads the library c
   t.is(await runProgram(t, program), 'same');
 });
 
-test('built-in functions that throw end no process, and the library works again after them', async (t) => {
+test('built-in functions that throw do not end the process, and the library recovers', async (t) => {
   const program = `${USE}
     const backwater = await import(library);
     const expected = text(await use(backwater));

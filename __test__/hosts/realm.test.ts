@@ -6,7 +6,7 @@ import { projectRoot } from '../support/root.js';
 
 const child = fileURLToPath(new URL('./realm-child.js', import.meta.url));
 
-test('the library runs in the environment of a test runner, with a realm of its own', async (t) => {
+test('the library works in a test runner with its own realm', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, [child, projectRoot()], {
     timeout: 120_000,
   });

@@ -43,7 +43,7 @@ async function answering(url: string, expected: number): Promise<Set<unknown>> {
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
 
-onLinux('the workers of a cluster serve on one port, and calls reach all of them', async (t) => {
+onLinux('cluster workers share a port, and calls reach all of them', async (t) => {
   const port = await freePort(t, 1);
   const primary = start(t, 'cluster', String(port));
   const [first, second] = await lines(primary, 2);
@@ -52,20 +52,20 @@ onLinux('the workers of a cluster serve on one port, and calls reach all of them
   t.is((await answering(first!, 2)).size, 2);
 });
 
-onLinux('port 0 gives each worker of a cluster a port of its own', async (t) => {
+onLinux('port 0 gives each cluster worker its own port', async (t) => {
   const [first, second] = await lines(start(t, 'cluster', '0'), 2);
   t.not(first, second);
   t.is((await answering(first!, 1)).size, 1);
 });
 
-onLinux('a worker of a cluster does not share a port with reusePort: false', async (t) => {
+onLinux('a cluster worker with reusePort: false does not share its port', async (t) => {
   const port = await freePort(t, 1);
   const found = await lines(start(t, 'cluster', String(port), '{ "reusePort": false }'), 2);
   const [refused] = found.filter((line) => line.startsWith('{'));
   t.is((JSON.parse(refused!) as ListenError).code, 'EADDRINUSE');
 });
 
-onLinux('two processes share a port if both ask for it', async (t) => {
+onLinux('two processes share a port if both set reusePort', async (t) => {
   const port = String(await freePort(t, 1));
   const sharing = '{ "reusePort": true }';
   const [url] = await lines(start(t, 'alone', port, sharing), 1);
@@ -75,7 +75,7 @@ onLinux('two processes share a port if both ask for it', async (t) => {
   t.like(JSON.parse(refused!), { code: 'EADDRINUSE', port: Number(port) });
 });
 
-test('a port that is taken: the error names the option', async (t) => {
+test('the error for a port in use names the option', async (t) => {
   const server = await serve(t, {});
   const tries: ServerOptions[] = [{}, { reusePort: false }];
   if (process.platform === 'linux') tries.push({ reusePort: true });
@@ -93,7 +93,7 @@ test('a port that is taken: the error names the option', async (t) => {
 });
 
 if (process.platform === 'win32') {
-  test('where ports cannot be shared, asking for it is an error', async (t) => {
+  test('reusePort is an error on systems that do not support it', async (t) => {
     const error = await t.throwsAsync(startClearServer(secret, {}, { port: 0, reusePort: true }), {
       instanceOf: ListenError,
     });

@@ -18,7 +18,7 @@ const USE_TERMS = `
     });
 `;
 
-test('threads load the library one after the other, and the main thread never does', async (t) => {
+test('successive threads can load the library without the main thread', async (t) => {
   const program = `${USE_TERMS}
     const codes = [];
     for (let round = 0; round < 5; round++) codes.push(await useTerms());
@@ -26,7 +26,7 @@ test('threads load the library one after the other, and the main thread never do
   t.deepEqual(await runProgram(t, program), [0, 0, 0, 0, 0]);
 });
 
-test('the main thread loads the library after the threads that had it have ended', async (t) => {
+test('the main thread can load the library after the threads that used it have ended', async (t) => {
   const program = `${USE_TERMS}
     await Promise.all([useTerms(), useTerms(), useTerms()]);
     await useTerms();
@@ -43,7 +43,7 @@ test('the main thread loads the library after the threads that had it have ended
 });
 
 for (const main of ['never', 'late', 'first']) {
-  test(`threads come and go in any order while the main thread loads the library: ${main}`, async (t) => {
+  test(`threads start and end in any order while the main thread loads the library: ${main}`, async (t) => {
     const script = join(root, 'bench/threads/process.mjs');
     const { code, signal, stdout, stderr } = await runNode([script, library, '30', main, '11']);
     t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' }, stdout);

@@ -54,7 +54,7 @@ test('call --stream prints each item on a line', async (t) => {
   t.is((await run(t, [url, 's', 'list', '--stream'])).out, '1\n"two"\nnull\n');
 });
 
-test('a stream that fails has printed the items before', async (t) => {
+test('a stream that fails first prints its items', async (t) => {
   const { url } = await RemoteServer.start(t);
   const { status, out, errors } = await run(t, [url, 's', 'fails', '2', '--stream']);
   t.is(status, 1);
@@ -65,7 +65,7 @@ test('a stream that fails has printed the items before', async (t) => {
   t.regex(idle.errors, /--idle-timeout needs --stream/);
 });
 
-test('items are printed as they come, and Ctrl-C ends the function', async (t) => {
+test('items are printed as they arrive, and Ctrl-C ends the function', async (t) => {
   const server = await RemoteServer.start(t);
   const child = start(t, [server.url, 's', 'once', '--stream']);
   const [first] = (await once(child.stdout!, 'data')) as [Buffer];
@@ -77,7 +77,7 @@ test('items are printed as they come, and Ctrl-C ends the function', async (t) =
   await server.settled(t);
 });
 
-test('the command ends when the reader of its pipe has seen enough', async (t) => {
+test('the command ends when its pipe is closed', async (t) => {
   const server = await RemoteServer.start(t);
   const child = start(t, [server.url, 's', 'async', '2147483647', '--stream']);
   let errors = '';
@@ -90,7 +90,7 @@ test('the command ends when the reader of its pipe has seen enough', async (t) =
   await server.settled(t);
 });
 
-test('a pipe that is not read stops the function', async (t) => {
+test('an unread pipe pauses the function', async (t) => {
   const server = await RemoteServer.start(t);
   const child = start(t, [server.url, 's', 'bytes', '2147483647', '1000', '--stream']);
   await once(child.stdout!, 'readable');

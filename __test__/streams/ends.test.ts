@@ -30,7 +30,7 @@ const SOME_TIME = 4000;
  */
 const ENDLESS = 2 ** 31;
 
-test('an exception comes after the items before it, once', async (t) => {
+test('an exception arrives once, after the items before it', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   for (const count of [0, 1, 100, 50_000]) {
@@ -58,7 +58,7 @@ test('an exception comes after the items before it, once', async (t) => {
   await server.settled(t, client);
 });
 
-test('an item that cannot be encoded ends the stream with an exception that says where', async (t) => {
+test('an item that cannot be encoded ends the stream with an exception that names its path', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   for (const count of [0, 1, 20_000]) {
@@ -106,7 +106,7 @@ test('leaving the loop ends the generator', async (t) => {
   await server.settled(t, client);
 });
 
-test('leaving while waiting ends the wait', async (t) => {
+test('leaving the loop while it waits ends the wait', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const stream = client.stream('s', 'once');
@@ -118,7 +118,7 @@ test('leaving while waiting ends the wait', async (t) => {
   await server.settled(t, client);
 });
 
-test('a signal ends the stream in any phase, and the generator', async (t) => {
+test('a signal ends the stream and the generator in any phase', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const reason = new Error('enough');
@@ -152,7 +152,7 @@ test('a signal ends the stream in any phase, and the generator', async (t) => {
   await server.settled(t, client);
 });
 
-test('a stream that its consumer has dropped ends when it is collected', async (t) => {
+test('a stream that its consumer has dropped ends when garbage is collected', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const { setFlagsFromString } = await import('node:v8');
@@ -179,7 +179,7 @@ test('a stream that its consumer has dropped ends when it is collected', async (
   await server.settled(t, client);
 });
 
-test('a stream that waits is not collected', async (t) => {
+test('a stream that a consumer waits for is not collected', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const { setFlagsFromString } = await import('node:v8');
@@ -203,7 +203,7 @@ test('a stream that waits is not collected', async (t) => {
   await server.noted(t, 'once ended: AbortError');
 });
 
-test('a stream that was dropped while it waits is not collected', async (t) => {
+test('a stream dropped by its consumer is not collected while it waits for an item', async (t) => {
   const server = await RemoteServer.start(t);
   const { setFlagsFromString } = await import('node:v8');
   const { runInNewContext } = await import('node:vm');
@@ -230,7 +230,7 @@ test('a stream that was dropped while it waits is not collected', async (t) => {
   }
 });
 
-test('the timeout limits the whole stream, and ends the generator', async (t) => {
+test('the timeout limits the whole stream and ends the generator', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const { items, error } = await untilFailure(
@@ -247,7 +247,7 @@ test('the timeout limits the whole stream, and ends the generator', async (t) =>
   await server.settled(t, client);
 });
 
-test('the timeout also ends a stream that its consumer does not read', async (t) => {
+test('the timeout also ends a stream that is not read', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const stream = client.stream('s', 'async', [ENDLESS], { timeout: SOME_TIME });
@@ -258,7 +258,7 @@ test('the timeout also ends a stream that its consumer does not read', async (t)
   await server.settled(t, client);
 });
 
-test('without pings, idleTimeout ends a stream that is silent; with pings it goes on', async (t) => {
+test('idleTimeout ends a silent stream, unless pings arrive', async (t) => {
   const silent = await RemoteServer.start(t, { streamPingInterval: Infinity });
   const client = connect(t, silent);
   const { items, error } = await untilFailure(client.stream('s', 'once', [], { idleTimeout: 200 }));
@@ -279,7 +279,7 @@ test('without pings, idleTimeout ends a stream that is silent; with pings it goe
   t.is((pinged.error as TimeoutError).option, 'timeout', String(pinged.error));
 });
 
-test('a server that closes lets streams end, and then ends them', async (t) => {
+test('a closing server lets streams finish and then ends them', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const short = client.stream<number>('s', 'turns', [2000]);
@@ -303,7 +303,7 @@ test('a server that closes lets streams end, and then ends them', async (t) => {
   await other.noted(t, 'once ended: AbortError');
 });
 
-test('a server process that is killed ends its streams with an error', async (t) => {
+test('killing a server process ends its streams with an error', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const waiting = client.stream('s', 'once');
@@ -323,7 +323,7 @@ test('a server process that is killed ends its streams with an error', async (t)
   t.is(client.stats().pending, 0);
 });
 
-test('a stream whose connection is broken at any byte ends with an error, and never before', async (t) => {
+test('a stream whose connection breaks at any byte ends with an error, and not earlier', async (t) => {
   const server = await RemoteServer.start(t);
   const proxy = await FaultyProxy.start(Number(new URL(server.url).port));
   t.teardown(() => proxy.close());
@@ -346,7 +346,7 @@ test('a stream whose connection is broken at any byte ends with an error, and ne
   t.deepEqual([...names].sort(), ['ConnectionLostError', 'StreamError']);
 });
 
-test('a worker that dies ends its streams with an exception, and others go on', async (t) => {
+test('a worker that exits ends its own streams with an exception, and no others', async (t) => {
   const server = await RemoteServer.start(t, { workers: 2 });
   const client = connect(t, server);
   t.is((await collect(client.stream('s', 'async', [10_000]))).length, 10_000);
@@ -365,7 +365,7 @@ test('a worker that dies ends its streams with an exception, and others go on', 
   await server.settled(t, client);
 });
 
-test('a server with workers ends their generators before the threads', async (t) => {
+test('a server with workers ends generators before its threads', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'backwater-streams-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const server = await RemoteServer.start(t, { workers: 1 });
@@ -377,7 +377,7 @@ test('a server with workers ends their generators before the threads', async (t)
   await stream.return();
 });
 
-test('a stream ends with the call that it is made for, also if it has a signal of its own', async (t) => {
+test('a stream ends with its parent call, even if it has its own signal', async (t) => {
   const server = await RemoteServer.start(t);
   const inner = connect(t, server);
   const { signal } = new AbortController();
@@ -400,7 +400,7 @@ test('a stream ends with the call that it is made for, also if it has a signal o
   await server.settled(t, inner);
 });
 
-test('streams beyond maxStreams of the server are refused, and their generators ended', async (t) => {
+test("streams beyond the server's maxStreams are refused, and their generators ended", async (t) => {
   const server = await RemoteServer.start(t, { maxStreams: 1 });
   const client = connect(t, server);
   const first = client.stream('s', 'once');
@@ -418,7 +418,7 @@ test('streams beyond maxStreams of the server are refused, and their generators 
   t.deepEqual(await collect(client.stream('s', 'sync', [2])), [0, 1]);
 });
 
-test('a stream that finds no place waits for one', async (t) => {
+test('a stream waits for a place', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server, { maxStreams: 1 });
   const first = client.stream('s', 'once');
@@ -431,7 +431,7 @@ test('a stream that finds no place waits for one', async (t) => {
   await server.settled(t, client);
 });
 
-test('a closed client begins no stream, and waits for streams that have begun', async (t) => {
+test('a closed client starts no stream and waits for running ones', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const stream = client.stream<number>('s', 'turns', [100]);
@@ -444,7 +444,7 @@ test('a closed client begins no stream, and waits for streams that have begun', 
   await server.settled(t);
 });
 
-test('an unread stream pauses its generator, and calls go on beside it', async (t) => {
+test('an unread stream pauses its generator without delaying calls', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   const stream = client.stream<Buffer>('s', 'bytes', [ENDLESS, 1000]);
@@ -462,7 +462,7 @@ test('an unread stream pauses its generator, and calls go on beside it', async (
   await server.settled(t, client);
 });
 
-test('connections of streams that have ended are used again', async (t) => {
+test('connections of ended streams are reused', async (t) => {
   const server = await RemoteServer.start(t);
   const client = connect(t, server);
   for (let round = 0; round < 20; round++) {

@@ -21,7 +21,7 @@ test.before(() => {
 });
 test.after.always(async () => erlang?.close());
 
-withErlang('an Erlang client gets the items of a stream as a list', async (t) => {
+withErlang('an Erlang client gets a stream as a list', async (t) => {
   const server = await RemoteServer.start(t);
   const call = (fn: string, args: string) => erlang.call(server.url, 's', fn, args);
   const list = await call('async', '[5]');
@@ -36,7 +36,7 @@ withErlang('an Erlang client gets the items of a stream as a list', async (t) =>
   await server.settled(t);
 });
 
-withErlang('a stream from an Erlang server has the items of its list, or its value', async (t) => {
+withErlang('streaming from an Erlang server yields the items of a list, or a value', async (t) => {
   const server = await startErlangServer({ secret });
   t.teardown(() => server.close());
   const client = connect(t, server);

@@ -72,7 +72,7 @@ const doubling: Interceptor = async (call, next) => {
   })();
 };
 
-test('interceptors of both sides wrap the items, and see whether the call is a stream', async (t) => {
+test('interceptors on both sides wrap the items and know whether a call is a stream', async (t) => {
   const seen: [string, boolean][] = [];
   const look: Interceptor = (call, next) => {
     seen.push([call.side, call.stream]);
@@ -93,7 +93,7 @@ test('interceptors of both sides wrap the items, and see whether the call is a s
   ]);
 });
 
-test('leaving the loop ends what interceptors have wrapped, and the generator', async (t) => {
+test('leaving the loop ends the generators of interceptors and of the function', async (t) => {
   const notes: string[] = [];
   const noting: Interceptor = async (call, next) => {
     const items = (await next(call)) as AsyncIterable<unknown>;
@@ -118,7 +118,7 @@ test('leaving the loop ends what interceptors have wrapped, and the generator', 
   t.is(client.stats().pending, 0);
 });
 
-test('an interceptor answers by itself, with a stream, a list or a value', async (t) => {
+test('an interceptor can answer with a stream, a list or a value', async (t) => {
   const answers = [numbers(2), [1, 2], 'x', undefined, new Set([1]).values()];
   const answering: Interceptor = () => Promise.resolve(answers.shift());
   const client = new Client({ url: 'http://127.0.0.1:1', secret, interceptors: [answering] });
@@ -131,7 +131,7 @@ test('an interceptor answers by itself, with a stream, a list or a value', async
   await client.close();
 });
 
-test('next rejects with what goes wrong before the first items, so that it can be repeated', async (t) => {
+test('next rejects with errors before the first items, so that interceptors can retry', async (t) => {
   let attempts = 0;
   const refuseOnce: Interceptor = (call, next) => {
     if (call.side === 'server' && attempts++ === 0) throw new TypeError('not yet');
@@ -155,7 +155,7 @@ test('next rejects with what goes wrong before the first items, so that it can b
   t.true(missing.error instanceof RemoteError);
 });
 
-test('streams that an interceptor begins and does not answer with are ended', async (t) => {
+test('streams that an interceptor starts but does not return are ended', async (t) => {
   const server = await serve(t, modules);
   const client = connect(t, server, {
     interceptors: [
@@ -172,7 +172,7 @@ test('streams that an interceptor begins and does not answer with are ended', as
   t.is(server.stats().calls, 2);
 });
 
-test('an interceptor that settles never keeps no stream from ending', async (t) => {
+test('a stream ends even if an interceptor never settles', async (t) => {
   const server = await serve(t, modules);
   const stuck: Interceptor = async (call, next) => {
     const items = (await next(call)) as AsyncIterable<unknown>;
@@ -201,7 +201,7 @@ test('an interceptor that settles never keeps no stream from ending', async (t) 
   }
 });
 
-test('a closed client begins no stream in an interceptor', async (t) => {
+test('an interceptor of a closed client starts no stream', async (t) => {
   const server = await serve(t, modules);
   let resume!: () => void;
   const waiting = new Promise<void>((resolve) => (resume = resolve));
@@ -220,7 +220,7 @@ test('a closed client begins no stream in an interceptor', async (t) => {
   await closing;
 });
 
-test('tracing channels follow a stream to its end', async (t) => {
+test('tracing channels follow a stream until its end', async (t) => {
   const events: [string, string, TracedCall][] = [];
   for (const name of ['backwater:call', 'backwater:serve'] as const) {
     const channel = tracingChannel<TracedCall, TracedCall>(name);
@@ -256,7 +256,7 @@ test('tracing channels follow a stream to its end', async (t) => {
   for (const [, , call] of events) t.is(call.items, 1);
 });
 
-test('a stream is one span on each side, with the number of its items', async (t) => {
+test('a stream is one span on each side and records its number of items', async (t) => {
   const spans = new InMemorySpanExporter();
   const tracing = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
   tracing.register();

@@ -28,7 +28,7 @@ async function both(
   return { server, client: connect(t, server, clientOptions) };
 }
 
-test('every kind of stream gives its items in order, once, and then ends', async (t) => {
+test('every kind of stream yields its items once and in order, and then ends', async (t) => {
   const { server, client } = await both(t);
   for (const fn of ['sync', 'async', 'later', 'turns', 'readable', 'web', 'bare', 'truthy']) {
     for (const count of [0, 1, 2, 300]) {
@@ -43,7 +43,7 @@ test('every kind of stream gives its items in order, once, and then ends', async
   await server.noted(t, ...ended, ...closed);
 });
 
-test('items are the values that they were when they were yielded', async (t) => {
+test('items keep the value that they had when yielded', async (t) => {
   const { client } = await both(t);
   const reused = await collect(client.stream('s', 'reused', [3]));
   t.deepEqual(
@@ -53,7 +53,7 @@ test('items are the values that they were when they were yielded', async (t) => 
   t.deepEqual(await collect(client.stream('s', 'records', [1000])), numbers(1000).map(record));
 });
 
-test('streams of megabytes and of large items arrive whole', async (t) => {
+test('large streams and large items arrive complete', async (t) => {
   const { server, client } = await both(t);
   t.is((await collect(client.stream('s', 'sync', [200_000]))).length, 200_000);
   for (const [count, size] of [
@@ -71,7 +71,7 @@ test('streams of megabytes and of large items arrive whole', async (t) => {
   await server.settled(t, client);
 });
 
-test('a call of a function that streams gives the list', async (t) => {
+test('calling a streaming function returns a list', async (t) => {
   const { server, client } = await both(t);
   for (const fn of ['sync', 'async', 'later', 'turns', 'readable', 'web', 'bare']) {
     for (const count of [0, 1, 300])
@@ -86,7 +86,7 @@ test('a call of a function that streams gives the list', async (t) => {
   await server.settled(t, client);
 });
 
-test('the list has to fit maxEncodedResultSize of the server, a stream does not', async (t) => {
+test('maxEncodedResultSize of the server limits the list but not the stream', async (t) => {
   const items = numbers(1000);
   const limit = encode(tuple(atom('return'), items)).length;
   for (const [maxEncodedResultSize, fits] of [
@@ -104,7 +104,7 @@ test('the list has to fit maxEncodedResultSize of the server, a stream does not'
   }
 });
 
-test('an item has to fit maxEncodedResultSize of the server', async (t) => {
+test('maxEncodedResultSize of the server limits each item', async (t) => {
   const size = 100_000;
   const limit = encode(Buffer.alloc(size), { markBytes: true }).length - 1;
   const fitting = await both(t, { maxEncodedResultSize: limit });
@@ -117,7 +117,7 @@ test('an item has to fit maxEncodedResultSize of the server', async (t) => {
   await server.settled(t, client);
 });
 
-test('a stream of an ordinary function has the items of its list, or its value', async (t) => {
+test('streaming an ordinary function yields the items of its list, or its value', async (t) => {
   const { server, client } = await both(t);
   t.deepEqual(await collect(client.stream('s', 'list')), [1, 'two', null]);
   t.deepEqual(await collect(client.stream('s', 'nothing')), []);
@@ -129,7 +129,7 @@ test('a stream of an ordinary function has the items of its list, or its value',
   await server.settled(t, client);
 });
 
-test('typed modules stream, with the options and views of the client', async (t) => {
+test('typed modules can stream with the options and views of the client', async (t) => {
   const { server, client } = await both(t, {}, { metadata: { tenant: 'acme' } });
   interface S {
     sync(count: number): Iterator<number> & Iterable<number>;
@@ -156,7 +156,7 @@ test('typed modules stream, with the options and views of the client', async (t)
   await server.settled(t, client);
 });
 
-test('terms of a stream are decoded as the client says', async (t) => {
+test("the client's options determine how items are decoded", async (t) => {
   const { client } = await both(t);
   const [float] = await collect(client.stream('s', 'records', [1], { terms: 'exact' }));
   t.deepEqual(float, decode(encode(record(0)), { terms: 'exact' }));
@@ -164,7 +164,7 @@ test('terms of a stream are decoded as the client says', async (t) => {
   t.deepEqual(await collect(client.stream('s', 'pair', [], { revivers })), [tuple('a', 1)]);
 });
 
-test('several calls of next get the items in their order', async (t) => {
+test('concurrent calls of next get the items in order', async (t) => {
   const { client } = await both(t);
   const stream = client.stream<number>('s', 'turns', [3]);
   const steps = await Promise.all(Array.from({ length: 5 }, () => stream.next()));
@@ -178,7 +178,7 @@ test('several calls of next get the items in their order', async (t) => {
   );
 });
 
-test('the function is not called before the consumer wants the first item', async (t) => {
+test('the function is not called before the consumer requests an item', async (t) => {
   const { server, client } = await both(t);
   const stream = client.stream('s', 'sync', [1]);
   t.is((await server.stats()).calls, 0);
@@ -188,7 +188,7 @@ test('the function is not called before the consumer wants the first item', asyn
   t.is(client.stats().calls, 0);
 });
 
-test('wrong arguments and options fail the first next, and typed modules at once', async (t) => {
+test('invalid arguments and options reject the first next, and make typed modules throw at once', async (t) => {
   const { client } = await both(t);
   const refused: [unknown[], string][] = [
     [['', 'sync'], 'module'],

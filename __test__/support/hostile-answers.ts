@@ -115,29 +115,37 @@ const STATUS = 'HTTP/1.1 200 OK\r\n';
 
 /** Everything that a server may answer, and the outcome of the call. */
 export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
-  ['as it should be', made({}), FINE],
+  ['a valid answer', made({}), FINE],
 
   // Origin and request.
   ['no signature', made({ signed: false }), unauthentic(/missing_signature_header/)],
-  ['a signature with another key', made({ key: 'other' }), unauthentic(/invalid_signature/)],
+  ['a signature with the wrong secret', made({ key: 'other' }), unauthentic(/invalid_signature/)],
   [
-    'for another request',
+    'the id of another request',
     (socket) => socket.write(answer('AAAA')),
     unauthentic(/mismatched_request_id/),
   ],
-  ['no id', made({ headers: { 'x-request-id': undefined } }), unauthentic(/missing_request_id/)],
-  ['an id more', made({ lines: 'x-request-id: x\r\n' }), unauthentic(/duplicate_header/)],
-  ['a signature more', made({ lines: 'signature: x\r\n' }), unauthentic(/duplicate_header/)],
-  ['a digest more', made({ lines: 'digest: x\r\n' }), unauthentic(/duplicate_header/)],
-  ['a content-type more', made({ lines: 'content-type: x\r\n' }), unauthentic(/duplicate_header/)],
+  [
+    'no request id',
+    made({ headers: { 'x-request-id': undefined } }),
+    unauthentic(/missing_request_id/),
+  ],
+  ['a second request id', made({ lines: 'x-request-id: x\r\n' }), unauthentic(/duplicate_header/)],
+  ['a second signature', made({ lines: 'signature: x\r\n' }), unauthentic(/duplicate_header/)],
+  ['a second digest', made({ lines: 'digest: x\r\n' }), unauthentic(/duplicate_header/)],
+  [
+    'a second content-type',
+    made({ lines: 'content-type: x\r\n' }),
+    unauthentic(/duplicate_header/),
+  ],
   [
     'a wrong digest',
     made({ headers: { digest: 'SHA-256=AAAA' } }),
     unauthentic(/wrong_body_digest/),
   ],
-  ['two of them', (socket, id) => socket.write(Buffer.concat([answer(id), answer(id)])), FINE],
+  ['two answers', (socket, id) => socket.write(Buffer.concat([answer(id), answer(id)])), FINE],
   [
-    'garbage behind',
+    'garbage after the answer',
     (socket, id) => socket.write(Buffer.concat([answer(id), randomBytes(99)])),
     FINE,
   ],
@@ -149,12 +157,12 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
     refused(/301/),
   ],
   [
-    'a redirect without a signature',
+    'an unsigned redirect',
     plain('HTTP/1.1 307 x\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n'),
     unauthentic(/missing_request_id/),
   ],
   [
-    'a large 401 without a signature',
+    'a large unsigned 401',
     flooded(
       (id) => `HTTP/1.1 401 x\r\nx-request-id: ${id}\r\ncontent-length: 999999999999\r\n\r\n`,
       BLOCK,
@@ -169,27 +177,27 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
     unauthentic(/wrong_body_digest/),
   ],
   [
-    '101 without a signature',
+    'an unsigned 101',
     plain('HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n'),
     unauthentic(/missing_request_id/),
   ],
   ['a status of 99', made({ status: 99 }), noHttp],
   ['a status of 1000', made({ status: 1000 }), noHttp],
   ['a status of 999', made({ status: 999 }), refused(/999/)],
-  ['a reason of controls', made({ reason: '\x01' }), noHttp],
-  ['500 with no UTF-8', made({ status: 500, body: Buffer.of(255, 254, 0) }), refused(/500/)],
+  ['a reason with control characters', made({ reason: '\x01' }), noHttp],
+  ['500 with invalid UTF-8', made({ status: 500, body: Buffer.of(255, 254, 0) }), refused(/500/)],
   [
-    '500 with more than a result may have',
+    '500 with a body over the limit',
     made({ status: 500, body: Buffer.alloc(9_000_000, 65) }),
     invalid(/maxEncodedResultSize/),
   ],
   [
-    '503 for longer than there are numbers',
+    '503 with an overflowing retry-after',
     made({ status: 503, headers: { 'retry-after': '9'.repeat(30) } }),
     refused(/503/),
   ],
   [
-    'some answers before it',
+    'interim answers before the answer',
     (socket, id) =>
       socket.write(
         Buffer.concat([
@@ -199,27 +207,27 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
       ),
     FINE,
   ],
-  ['100 without end', flooded(() => '', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(1000)), timeout],
+  ['endless 100s', flooded(() => '', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(1000)), timeout],
   [
-    '103 with headers without end',
+    'endless 103s with headers',
     flooded(() => '', `HTTP/1.1 103 x\r\n${'link: x\r\n'.repeat(90)}\r\n`.repeat(50)),
     timeout,
   ],
-  ['199 now and then', (socket) => drip(socket, 'HTTP/1.1 199 x\r\n\r\n'), timeout],
+  ['a slow drip of 199s', (socket) => drip(socket, 'HTTP/1.1 199 x\r\n\r\n'), timeout],
 
   // Heads.
-  ['headers without end', flooded(() => STATUS, 'x-a: b\r\n'.repeat(1000)), noHttp],
-  ['a header without end', flooded(() => `${STATUS}x: `, BLOCK), noHttp],
+  ['endless headers', flooded(() => STATUS, 'x-a: b\r\n'.repeat(1000)), noHttp],
+  ['an endless header', flooded(() => `${STATUS}x: `, BLOCK), noHttp],
   [
-    'headers now and then',
+    'a slow drip of headers',
     (socket) => {
       socket.write(STATUS);
       drip(socket, 'x: y\r\n');
     },
     timeout,
   ],
-  ['a reason without end', flooded(() => 'HTTP/1.1 200 ', BLOCK), noHttp],
-  ['empty lines without end', flooded(() => '', '\r\n'.repeat(10_000)), noHttp],
+  ['an endless reason', flooded(() => 'HTTP/1.1 200 ', BLOCK), noHttp],
+  ['endless empty lines', flooded(() => '', '\r\n'.repeat(10_000)), noHttp],
   ['150 headers', made({ lines: 'x: y\r\n'.repeat(150) }), noHttp],
   [
     'a header in two lines',
@@ -238,50 +246,50 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
   ['garbage', (socket) => socket.write(Buffer.alloc(3000, 0xf5)), noHttp],
 
   // Where the body ends.
-  ['no length', ended({ headers: { 'content-length': undefined } }), FINE],
+  ['no content-length', ended({ headers: { 'content-length': undefined } }), FINE],
   [
-    'a length that is too small',
+    'a content-length that is too small',
     made({ headers: { 'content-length': String(RETURN.length - 1) } }),
     unauthentic(/wrong_body_digest/),
   ],
   [
-    'a length that is too large',
+    'a content-length that is too large',
     ended({ headers: { 'content-length': String(RETURN.length + 1) } }),
     lost,
   ],
   [
-    'a length that does not come',
+    'a body shorter than its content-length',
     made({ headers: { 'content-length': String(RETURN.length + 1) } }),
     timeout,
   ],
   [
-    'a length beyond all limits',
+    'a huge content-length',
     made({ headers: { 'content-length': '1000000000000000000' } }),
     invalid(/maxEncodedResultSize/),
   ],
-  ['a length below zero', made({ headers: { 'content-length': '-1' } }), noHttp],
-  ['two lengths', made({ lines: 'content-length: 3\r\n' }), noHttp],
+  ['a negative content-length', made({ headers: { 'content-length': '-1' } }), noHttp],
+  ['two content-lengths', made({ lines: 'content-length: 3\r\n' }), noHttp],
   ['chunks', inChunks(chunk(RETURN), '0\r\n\r\n'), FINE],
   [
-    'chunks of a byte',
+    'chunks of one byte',
     inChunks(...Array.from(RETURN, (byte) => chunk(Buffer.of(byte))), '0\r\n\r\n'),
     FINE,
   ],
-  ['a chunk shorter than it says', inChunks('ffffffffffffffff\r\n', RETURN), timeout],
-  ['a chunk that says too much', inChunks('fffffffffffffffff\r\n', RETURN), noHttp],
-  ['chunks without end', flooded(chunkedHead, chunk(BLOCK)), invalid(/maxEncodedResultSize/)],
+  ['a chunk shorter than its size', inChunks('ffffffffffffffff\r\n', RETURN), timeout],
+  ['a chunk size that overflows', inChunks('fffffffffffffffff\r\n', RETURN), noHttp],
+  ['endless chunks', flooded(chunkedHead, chunk(BLOCK)), invalid(/maxEncodedResultSize/)],
   [
-    'an extension of a chunk without end',
+    'an endless chunk extension',
     flooded((id) => Buffer.concat([chunkedHead(id), Buffer.from('5;')]), BLOCK),
     noHttp,
   ],
   [
-    'extensions of chunks without end',
+    'endless chunk extensions',
     flooded(chunkedHead, `1;${'e'.repeat(50)}\r\nA\r\n`.repeat(1000)),
     noHttp,
   ],
   [
-    'trailers without end',
+    'endless trailers',
     flooded(
       (id) => Buffer.concat([chunkedHead(id), chunk(RETURN), Buffer.from('0\r\n')]),
       'x: y\r\n'.repeat(1000),
@@ -289,14 +297,14 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
     noHttp,
   ],
   [
-    'trailers of headers that matter',
+    'trailers with signed headers',
     inChunks(chunk(RETURN), '0\r\nsignature: x\r\ndigest: y\r\n\r\n'),
     FINE,
   ],
 
   // Bodies.
   [
-    'another type',
+    'another content-type',
     made({ headers: { 'content-type': 'text/plain' } }),
     invalid(/invalid_content_type/),
   ],
@@ -307,42 +315,42 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
     invalid(/invalid_content_encoding/),
   ],
   [
-    'gzip of more than a result may have',
+    'gzip that inflates beyond the limit',
     made({ body: gzipSync(Buffer.alloc(100_000_000)), headers: { 'content-encoding': 'gzip' } }),
     invalid(/maxEncodedResultSize/),
   ],
   [
-    'gzip of nothing',
+    'empty gzip',
     made({ body: Buffer.alloc(0), headers: { 'content-encoding': 'gzip' } }),
     invalid(),
   ],
   [
-    'half of gzip',
+    'truncated gzip',
     made({ body: gzipSync(RETURN).subarray(0, -2), headers: { 'content-encoding': 'gzip' } }),
     invalid(),
   ],
   ['no term', body(), invalid()],
-  ['a tuple of neither', body(encode(tuple(atom('other'), 1))), invalid(/neither/)],
-  ['a term without a tuple', body(encode('text')), invalid(/neither/)],
-  ['bytes behind the term', body(RETURN, 'bytes'), FINE],
   [
-    'a term as deep as it can be',
+    'a tuple that is neither a value nor an exception',
+    body(encode(tuple(atom('other'), 1))),
+    invalid(/neither/),
+  ],
+  ['a term without a tuple', body(encode('text')), invalid(/neither/)],
+  ['bytes after the term', body(RETURN, 'bytes'), FINE],
+  [
+    'a very deep term',
     body(...RETURN_OF, Buffer.alloc(400_000, Buffer.of(104, 1)), [106]),
     invalid(/maxDepth/),
   ],
+  ['a list of four billion', body(...RETURN_OF, [108, 255, 255, 255, 255, 106]), invalid()],
+  ['an exception that is a number', exception(1), invalid(/neither/)],
   [
-    'a list of four thousand million',
-    body(...RETURN_OF, [108, 255, 255, 255, 255, 106]),
-    invalid(),
-  ],
-  ['an exception of a number', exception(1), invalid(/neither/)],
-  [
-    'an exception of a class of its own',
+    'an exception with an unknown class',
     exception(tuple(atom('weird'), 1, [])),
     invalid(/neither/),
   ],
   [
-    'an exception with a stack of anything',
+    'an exception with an arbitrary stack',
     exception(tuple(atom('error'), 1, [1, tuple(1), 'x', atom('y')])),
     ['RemoteException', /error: 1/],
   ],
@@ -368,8 +376,8 @@ export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
   ['closed at once', (socket) => socket.destroy(), lost],
   ['reset at once', (socket) => socket.resetAndDestroy(), lost],
   ['ended at once', (socket) => socket.end(), lost],
-  ['half of a head', (socket, id) => socket.end(answer(id).subarray(0, 80)), lost],
-  ['half of a body', (socket, id) => socket.end(answer(id).subarray(0, -3)), lost],
-  ['closed afterwards', ended({ lines: 'connection: close\r\n' }), FINE],
+  ['half a head', (socket, id) => socket.end(answer(id).subarray(0, 80)), lost],
+  ['half a body', (socket, id) => socket.end(answer(id).subarray(0, -3)), lost],
+  ['closed after the answer', ended({ lines: 'connection: close\r\n' }), FINE],
   ['silence', () => {}, timeout],
 ];

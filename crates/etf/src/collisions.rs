@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_integers_have_their_hash() {
+    fn integral_numbers_hash_like_integers() {
         assert_eq!(of_number(-0.0), of_number(0.0));
         assert_eq!(of_number(f64::from(i32::MIN)), hash32(0x8000_0000));
         assert_eq!(of_number(2_147_483_648.0), hash64(2_147_483_648f64.to_bits()));

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_steps_counts() {
+    fn the_order_of_steps_matters() {
         let hasher = TermHasher::default();
         let [a, b] = [0i64, 1].map(|value| hasher.hash(Kind::Integer, value));
         assert_ne!(hasher.step(hasher.step(0, a), b), hasher.step(hasher.step(0, b), a));

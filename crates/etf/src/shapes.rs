@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "megabytes take minutes")]
-    fn joined_keys_are_forgotten_when_they_are_many() {
+    fn too_many_joined_keys_are_forgotten() {
         let mut trie = ShapeTrie::default();
         for (first, kept) in [(b'a', 1), (b'b', 65), (b'c', 1), (b'd', 65)] {
             trie.reset();

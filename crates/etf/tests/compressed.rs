@@ -41,7 +41,7 @@ fn inflating_undoes_deflating() {
 }
 
 #[test]
-fn incompressible_terms_stay() {
+fn incompressible_terms_stay_uncompressed() {
     assert_eq!(deflate(&[131, 97, 1], 6), None);
     let mut state = 1u64;
     let mut next = || {

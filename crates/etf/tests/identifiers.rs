@@ -46,7 +46,7 @@ fn the_first_id_of_an_old_reference_has_18_bits() {
 }
 
 #[test]
-fn the_terms_that_a_fun_begins_with_are_integers_and_a_pid() {
+fn a_fun_starts_with_integers_and_a_pid() {
     let old_pid = [&[103], NODE, ZERO, ZERO, &[0]].concat();
     let new_pid = [&[88], NODE, ZERO, ZERO, ZERO].concat();
     let port = [&[89], NODE, ZERO, ZERO].concat();

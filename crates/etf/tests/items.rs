@@ -23,7 +23,7 @@ fn items(words: &[u32]) -> (Vec<u8>, Result<(), Kind>) {
 }
 
 #[test]
-fn every_form_of_a_list_gives_its_items() {
+fn every_form_of_a_list_yields_its_items() {
     let float = |value: f64| [&[70][..], &value.to_be_bytes(), &[255]].concat();
     for (words, expected) in [
         (&[word(CONST, EMPTY_LIST)][..], vec![]),
@@ -61,7 +61,7 @@ fn tapes_of_other_terms_are_refused() {
 }
 
 #[test]
-fn the_limits_are_those_of_each_item() {
+fn limits_apply_to_each_item() {
     let words = [4 << 4 | LIST, word(INT, 7), word(INT, 7), word(INT, 7), word(INT, 300)];
     let ends_with_all = [97, 7, 255, 97, 7, 255, 97, 7, 255, 98, 0, 0, 1, 44, 255];
     assert_eq!(items_within(&words, 5), (ends_with_all.to_vec(), Ok(())));
@@ -101,7 +101,7 @@ fn exception(class: &str, floats: u32, stacktrace: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn an_exception_is_known_by_its_class_and_its_stacktrace() {
+fn an_exception_needs_a_class_and_a_stacktrace() {
     let message = |term: &[u8]| [&[131], term].concat();
     for (class, stacktrace, expected) in [
         ("error", &[106][..], true),

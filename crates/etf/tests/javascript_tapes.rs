@@ -32,7 +32,7 @@ fn inline(text: &str) -> Vec<u32> {
 }
 
 #[test]
-fn short_text_stands_in_the_words() {
+fn short_text_is_stored_in_the_words() {
     for length in 0..=20 {
         let text = &"abcdefghijklmnopqrst"[..length];
         let words = inline(text);
@@ -148,7 +148,7 @@ fn encode_fun(terms: &[u32], floats: &[f64]) -> Result<Vec<u8>, Kind> {
 }
 
 #[test]
-fn a_fun_begins_with_two_integers_and_a_pid() {
+fn a_fun_starts_with_two_integers_and_a_pid() {
     let pid = [ext(PID, 0), 0, 1, 2, 3];
     let terms = |index: u32, uniq: u32| [&[index, uniq][..], &pid].concat();
     let int = |value: i32| (value << 4) as u32 | INT;
@@ -169,7 +169,7 @@ fn a_fun_begins_with_two_integers_and_a_pid() {
 }
 
 #[test]
-fn binaries_out_of_band_are_written_or_left_out() {
+fn out_of_band_binaries_are_written_or_omitted() {
     let out_of_band = [vec![1; 5], vec![2; 300], vec![3; 5]];
     let bytes = |length: u32, start: u32| [length << 4 | BYTES, start];
     let mut words = vec![4 << 4 | LIST];
@@ -216,7 +216,7 @@ fn binaries_out_of_band_are_written_or_left_out() {
 }
 
 #[test]
-fn keys_and_terms_of_funs_are_not_left_out() {
+fn keys_of_maps_are_never_omitted() {
     let out_of_band = [vec![1; 5], vec![2; 5]];
     let key = [5 << 4 | BYTES, OUT_OF_BAND, INT, 5 << 4 | BYTES, OUT_OF_BAND | 1, INT];
     let map = [&[(2 << 2) << 4 | MAP][..], &key].concat();

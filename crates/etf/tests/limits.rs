@@ -216,7 +216,7 @@ fn check_sequences(sequence: fn(&[Vec<u8>]) -> Vec<u8>) {
 }
 
 #[test]
-fn atoms_have_255_characters_at_most() {
+fn atoms_have_at_most_255_characters() {
     let long =
         |tag: u8, text: &[u8]| [&[tag], &(text.len() as u16).to_be_bytes()[..], text].concat();
     for text in ["a", "é", "€", "😀"] {
@@ -336,7 +336,7 @@ fn impossible_counts_allocate_nothing() {
 }
 
 #[test]
-fn text_is_cut_into_chunks() {
+fn text_is_split_into_chunks() {
     let options = DecodeOptions { chunk: 10, ..DecodeOptions::default() };
     let texts = ["abcd", "efghij", "k", &"m".repeat(25), "no", "päq", "r€s", "tuvwxyz€", "", "€"];
     let term = list(&texts.map(binary));
@@ -399,7 +399,7 @@ fn maps_of_the_same_keys_share_a_shape() {
 
 #[test]
 #[cfg_attr(miri, ignore = "megabytes take minutes")]
-fn a_shape_has_64_keys_at_most() {
+fn a_shape_has_at_most_64_keys() {
     let keys: Vec<_> = (0..65).map(|index| atom(&format!("key{index}"))).collect();
     let tape = js(&map(&keys[..64])).unwrap();
     assert_eq!(tape.words[0], OBJECT);
@@ -418,7 +418,7 @@ fn a_shape_has_64_keys_at_most() {
 }
 
 #[test]
-fn maps_whose_later_keys_fit_no_shape_are_mixed() {
+fn maps_with_other_later_keys_are_mixed() {
     // 1 = atoms, 2 = text, 0 = mixed.
     let cases = [
         (vec![atom("a"), atom("é")], 1, 1),
@@ -580,7 +580,7 @@ impl KnownAtoms for Known {
 }
 
 #[test]
-fn safe_decoding_takes_known_atoms_only() {
+fn safe_decoding_accepts_only_known_atoms() {
     let known = Known(&["known", "n@h", "m", "é"]);
     let places: [fn(Vec<u8>) -> Vec<u8>; 10] = [
         |atom| atom,
@@ -674,7 +674,7 @@ fn too_large_data_is_not_copied() {
 
 #[test]
 #[cfg_attr(miri, ignore = "megabytes take minutes")]
-fn nothing_is_written_beyond_the_limit_of_size() {
+fn nothing_is_written_beyond_the_size_limit() {
     let terms = [
         binary(&"ü".repeat(50_000)),
         binary(&"日".repeat(50_000)),
@@ -701,7 +701,7 @@ fn nothing_is_written_beyond_the_limit_of_size() {
 }
 
 #[test]
-fn a_tape_is_cut_into_parts_before_terms() {
+fn a_tape_is_split_before_terms() {
     const NEXT_PART: u32 = 0xee;
     let items: Vec<Vec<u8>> = (0..5000u32)
         .map(|index| match index % 3 {
@@ -736,7 +736,7 @@ fn a_tape_is_cut_into_parts_before_terms() {
 }
 
 #[test]
-fn only_terms_that_lie_in_the_message_refer_to_it() {
+fn only_terms_inside_the_message_refer_to_it() {
     let refers = |term: &[u8]| decode_with(&message(term), &DecodeOptions::default()).unwrap();
     assert!(!refers(&list(&[binary("text"), vec![97, 1], vec![106]])).refers_to_source);
     for term in [

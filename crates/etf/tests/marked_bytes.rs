@@ -65,7 +65,7 @@ fn the_mark_counts_towards_the_size() {
 }
 
 #[test]
-fn binaries_out_of_band_are_marked_before_their_gap() {
+fn out_of_band_binaries_are_marked_before_their_gap() {
     let words = [4 << 4 | BYTES, tape::OUT_OF_BAND];
     let (mut out, mut gaps) = (Vec::new(), Vec::new());
     let options = EncodeOptions::default();
@@ -75,7 +75,7 @@ fn binaries_out_of_band_are_marked_before_their_gap() {
 }
 
 #[test]
-fn keys_that_differ_only_in_their_mark_are_the_same_key() {
+fn keys_that_differ_only_in_their_mark_are_equal() {
     let nested = |key: &[u32]| [&[1 << 4 | TUPLE][..], key].concat();
     let deep = |key: &[u32]| map(&[&nested(key)]);
     let a = bytes(0, 1);

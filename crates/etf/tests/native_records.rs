@@ -37,7 +37,7 @@ fn wrap(before: &[u8], terms: &[&[u8]], after: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn native_records_are_encoded_as_they_came() {
+fn native_records_survive_a_round_trip() {
     let list = wrap(&[108, 0, 0, 0, 3], &[POINT, EMPTY, POINT], &[106]);
     let map = wrap(&[116, 0, 0, 0, 1], &[POINT, EMPTY], &[]);
     let improper = wrap(&[108, 0, 0, 0, 1], &[EMPTY, POINT], &[]);
@@ -52,7 +52,7 @@ fn native_records_are_encoded_as_they_came() {
 }
 
 #[test]
-fn answers_with_native_records_are_recognized() {
+fn responses_with_native_records_are_recognized() {
     let exception = b"\x68\x02\x77\x09exception\x68\x03\x77\x05error";
     let bytes = wrap(exception, &[POINT], &[106]);
     assert_eq!(ReplyForm::of(&bytes), Some(ReplyForm::Exception));

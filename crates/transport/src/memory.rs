@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_with_memory_go_before_new_ones() {
+    fn shares_with_memory_take_precedence() {
         let memory = Memory::new(LIMIT);
         let mut first = taken(&memory, 10);
         let (mut second, mut third) = (memory.share(), memory.share());

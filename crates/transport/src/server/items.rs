@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_dropped_is_no_end() {
+    fn a_dropped_reply_is_not_an_end() {
         let memory = Memory::new(1 << 20);
         let (reply, mut items) = begun(&memory, &Arc::default(), Waker::noop());
         drop(reply);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_goes_abandons_the_call_until_it_ends() {
+    fn a_leaving_caller_abandons_the_call_until_it_ends() {
         let (memory, taken) = (Memory::new(1 << 20), Arc::<Count>::default());
         let watcher = Arc::<Count>::default();
         let (mut reply, items) = begun(&memory, &taken, &Arc::clone(&watcher).into());
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_went_before_the_items_is_counted_once() {
+    fn a_caller_that_left_before_the_items_is_counted_once() {
         let memory = Memory::new(1 << 20);
         let calls = Calls::new(1, Arc::clone(&memory));
         let (mut reply, answer) = Reply::new(share(&memory));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_goes_with_items_on_their_way_abandons_them() {
+    fn a_caller_that_leaves_items_in_flight_abandons_them() {
         let memory = Memory::new(1 << 20);
         let calls = Calls::new(1, Arc::clone(&memory));
         let (mut reply, answer) = Reply::new(share(&memory));
