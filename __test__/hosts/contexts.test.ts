@@ -154,7 +154,7 @@ test("listeners of a context's signal run in the call's context", async (t) => {
   t.deepEqual(await runProgram(t, program), { own: true, foreign: [] });
 });
 
-test('hooks run in the context of the caller', async (t) => {
+test("encoders and revivers run in the caller's context, a resolver in its client's", async (t) => {
   const program = `
     import { AsyncLocalStorage } from 'node:async_hooks';
     const { atom, call, Client, startClearServer, tuple } = await import(library);
