@@ -48,11 +48,12 @@ function presentPeers({ only, goals }, notes) {
 
 const isWanted = (texts, name) => texts.length === 0 || texts.some((text) => name.includes(text));
 
-/** A process is warm when three chunks of work in a row take no less CPU than the cheapest before. */
+/** A process is warm when some chunks of work in a row take no less CPU than the cheapest before. */
 const CHUNK = 0.4;
-const PATIENCE = 3;
 const STEADY = 0.97;
-const MOST_CHUNKS = 14;
+const MOST_CHUNKS = 12;
+/** The first column compiles most code. */
+const patienceFor = (column) => (column === Object.keys(COLUMNS)[0] ? 3 : 1);
 /** Of clients that multiplex: more than one can be cheaper. */
 const CONNECTIONS = [1, 2, 4];
 
@@ -123,8 +124,9 @@ class Measurer {
 
   async #untilSteady(run) {
     let cheapest = Infinity;
+    const patience = patienceFor(run.column);
     let vain = 0;
-    for (let chunk = 0; chunk < MOST_CHUNKS && vain < PATIENCE; chunk++) {
+    for (let chunk = 0; chunk < MOST_CHUNKS && vain < patience; chunk++) {
       const cost = costOf(run, await this.#run(run, CHUNK));
       vain = cost < cheapest * STEADY ? 0 : vain + 1;
       cheapest = Math.min(cheapest, cost);
