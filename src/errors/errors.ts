@@ -522,7 +522,7 @@ export interface OptionFields extends ErrorOptions {
   readonly option: string;
 }
 
-/** An option or an argument is unknown or has a wrong value. */
+/** An option or an argument is unknown or has an invalid value. */
 export class OptionError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_OPTION';
   /** The option or argument, such as `recvTimeout`, `secret[1]` or `modules.string`. */
