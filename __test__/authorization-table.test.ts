@@ -9,8 +9,7 @@ import {
   type Row,
 } from './support/request-rows.js';
 
-// Signature headers, and what a server makes of them. The last of several parameters of the same
-// name counts.
+// Signature headers, and what a server makes of them. The last parameter of a name wins.
 
 const authorized = (change: (authorization: string) => string): Buffer =>
   changed(({ headers }) => ({

@@ -47,7 +47,7 @@ const header = (name: string, value: string, expected: Expected): Row => [
 ];
 
 tryRows([
-  // gzip (RFC 1952): the first member counts, and must be complete.
+  // gzip (RFC 1952): only the first member is read, and it must be complete.
   gzip('valid', ZIPPED, SIZE),
   gzip('no bytes', Buffer.alloc(0), UNZIPPED),
   gzip('an empty member', gzipSync(Buffer.alloc(0)), UNDECODED),

@@ -19,7 +19,7 @@ const folder = new URL('../../bench/costs-of-input/', import.meta.url).href;
 const MOST = 10;
 
 for (const side of ['server', 'client'] as const) {
-  // Only Linux tells the peak memory of a process.
+  // Only Linux reports peak memory.
   (process.platform === 'linux' ? test.serial : test.skip)(
     `before authentication a ${side} holds at most ${MOST} bytes for each byte that it is sent`,
     async (t) => {

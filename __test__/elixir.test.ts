@@ -262,7 +262,7 @@ test('classes of the user can stand for structs', (t) => {
     t.throws(() => elixir({ structs: wrong as never }), { instanceOf: OptionError });
   }
 
-  // The most derived class counts, whatever the order.
+  // The most derived class wins, whatever the order.
   class Point3 extends Point {
     readonly z = 5;
   }
@@ -283,7 +283,7 @@ test('classes of the user can stand for structs', (t) => {
   const days = elixir({ structs: { Date: Day } });
   t.true(decode(encode(elixir.date(new Date(0))), days) instanceof Day);
 
-  // A received struct can give its fields to another.
+  // A received struct can pass its fields to another.
   const received = { __struct__: atom('Elixir.Old'), x: 1 };
   t.is(toElixir(elixir.struct('New', received)), '%New{x: 1}');
 
@@ -441,7 +441,7 @@ test('decimals may have many digits', (t) => {
     message: 'elixir.decimal takes up to 10000 digits',
   });
   t.throws(() => elixir.decimal('0'.repeat(20_000)), { message: /up to 10000 digits/ });
-  // What arrives can be sent.
+  // Received values can be sent back.
   for (const text of [
     `-${digits}`,
     `-0.00000${digits}`,

@@ -73,7 +73,7 @@ for (const secured of [false, true]) {
     }
   });
 
-  // The system delays acknowledgements by 40 ms. If all calls are slow, the machine is.
+  // The system delays acknowledgements by 40 ms. If all calls are slow, the machine itself is slow.
   const onLinux = process.platform === 'linux' ? withErlang : test.serial.skip;
 
   onLinux(`request bodies do not wait for acknowledgements over ${over}`, async (t) => {

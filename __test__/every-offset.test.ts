@@ -44,7 +44,7 @@ for (const [kinds, every] of [
   });
 }
 
-/** Records its calls, and returns what only it can know. */
+/** Records its calls, and returns a value that only it knows. */
 function counting(): {
   modules: { m: { f: (token: string) => unknown } };
   calls: Map<string, number>;

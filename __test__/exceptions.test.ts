@@ -176,7 +176,7 @@ for (const [what, make] of [
 
 function hostileGetters(get: () => unknown): Error {
   const error = new Error('x');
-  // V8 formats the stack when it is replaced, so it comes first.
+  // First, because V8 formats the stack when it is replaced.
   for (const name of ['stack', 'name', 'message', 'code', 'data', 'cause']) {
     Object.defineProperty(error, name, { get });
   }

@@ -131,7 +131,7 @@ test('close leaves no descriptor, thread or timer', async (t) => {
         threads: threads.filter((name) => !name.startsWith('backwater-io-') && name !== '').length,
       };
     }
-    // What the other threads have let go of is not given back in the same moment.
+    // Memory that other threads have freed is not returned at once.
     let after = holdings();
     for (let round = 0; round < 500; round++) {
       if (after.sockets <= before.sockets && after.threads <= before.threads) break;

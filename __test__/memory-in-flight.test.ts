@@ -80,7 +80,7 @@ test('large arguments that find no room in time are refused, small ones are not'
       maxBytesInFlight: 100_000,
       binaries: 'buffer',
       recvTimeout: 1000,
-      // It would free the memory.
+      // A timeout would free the memory.
       sendTimeout: Infinity,
       compressionThreshold: Infinity,
     },

@@ -23,7 +23,7 @@ import { eventually } from './support/stalling.js';
 
 const HEAP = ['--max-old-space-size=160'];
 
-/** Only Linux tells the peak memory of a process. */
+/** Only Linux reports peak memory. */
 const measured = process.platform === 'linux' ? test.serial : test.serial.skip;
 
 function statusesOf(port: number, call: Buffer, count: number): Promise<Record<number, number>> {
@@ -180,8 +180,8 @@ for (const name of ['make', 'makeLater']) {
     t.is(served + refused, 150);
     t.true(served > 0);
     t.true(server.growth() < 250, String(server.growth()));
-    // Functions continue, also this one once `sendTimeout` has reset the connections that do not
-    // read.
+    // Functions continue, including this one once `sendTimeout` has reset the connections that do
+    // not read.
     t.is(await statusOf(server.port, request('ok', [])), 200);
     await eventually('the memory is free', async () => (await server.stats()).bytesInFlight === 0);
     t.is(await statusOf(server.port, call), 200);

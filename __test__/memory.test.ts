@@ -5,7 +5,7 @@ import test from 'ava';
 
 const child = fileURLToPath(new URL('./support/memory-child.js', import.meta.url));
 
-/** Megabytes of heap and RSS that rounds of a load leave behind, after some to warm up. */
+/** Megabytes of heap and RSS that rounds of a load leave behind after a warm-up. */
 async function growth(
   load: string,
   warmUp: number,
@@ -35,7 +35,7 @@ test('a retained atom does not retain the names of its message', async (t) => {
 });
 
 test('decoding and encoding 8 MiB repeatedly reaches a plateau', async (t) => {
-  // One message more each round would be 480 MiB.
+  // One more message per round would be 480 MiB.
   const { heap, rss } = await growth('large', 20, 60);
   t.true(heap < 24, `${heap} MiB of heap`);
   t.true(rss < 160, `${rss} MiB of RSS`);

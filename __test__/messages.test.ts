@@ -78,7 +78,7 @@ test('a 413 names the limit and both sizes', async (t) => {
   );
   const client = connect(t, server);
   const limit = "the server's maxEncodedArgsSize is 1000 bytes";
-  // The term has 12 bytes besides the text.
+  // The term has 12 bytes in addition to the text.
   t.is(await client.call('m', 'size', ['x'.repeat(988)], { compressionThreshold: Infinity }), 988);
   const plain = client.call('m', 'size', ['x'.repeat(989)], { compressionThreshold: Infinity });
   const over = await refusal(t, plain);

@@ -86,7 +86,7 @@ const sizes: Record<string, readonly number[]> = {
 
 for (const kind of Object.keys(kinds)) {
   for (const size of sizes[kind] ?? [1, 8]) {
-    // Only Linux tells the peak memory of a process.
+    // Only Linux reports peak memory.
     (process.platform === 'linux' ? test.serial : test.skip)(
       `decoding ${size} MiB of ${kind} holds at most three times the size of the result`,
       async (t) => {

@@ -441,7 +441,7 @@ test('close waits for calls that wait for a place, a connection or a name', asyn
 test('one-shot calls succeed with more targets than cached clients', async (t) => {
   const server = await serve(t, { m: { echo: (value: unknown) => value } });
   const { recvTimeout } = PATIENT;
-  // Resolving a name takes time, so that a later client may replace this one meanwhile.
+  // Resolving a name takes time, so a later client may replace this one first.
   const target = { url: `http://localhost:${server.port}`, secret, ...PATIENT };
   const calls = Array.from({ length: 150 }, (_, index) =>
     call({ ...target, recvTimeout: recvTimeout + index }, 'm', 'echo', [index]),

@@ -103,7 +103,7 @@ test('spins again without waiting for other events', (t) => {
     const ignore = () => 0;
     const spinner = new Spinner(spin, ignore, ignore, ignore, ignore);
     spinner.set('client 1', 50);
-    // After a spin that has paid, which is in this phase of the event loop.
+    // After a spin that paid off, which happens in this phase of the event loop.
     setImmediate(() => spinner.onIdle(1, 0));`;
   const { status } = spawnSync(process.execPath, ['--input-type=module', '--eval', source]);
   t.is(status, 0);

@@ -10,7 +10,7 @@ import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 import { eventually } from './support/stalling.js';
 import { serveTls } from './support/tls.js';
 
-// Malformed requests behind others and in pieces, and connections that never send a signature.
+// Malformed requests after others and in pieces, and connections that never send a signature.
 
 const modules = {
   echo: { echo: () => 'here', later: () => new Promise((done) => setTimeout(done, 50)) },

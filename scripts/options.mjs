@@ -127,7 +127,7 @@ function itemOf({ name, type, doc, takes, defaultValue }) {
   const sentence = paragraph
     .replace(/\{@link ([\w.]+)\}/g, '`$1`')
     .replace(/docs\/(\w+\.md)/g, '[$1]($1)')
-    // The unit stands before the sentence.
+    // The unit precedes the sentence.
     .replace(/, in (milli|micro)seconds/, '');
   const facts = [shortened(takes) ?? takenBy(type), defaultOf(defaultValue)].filter(Boolean);
   return `- \`${name}\` (${facts.join(', ')}): ${sentence}`;

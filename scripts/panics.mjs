@@ -1,4 +1,4 @@
-// `npm run panics`: a panic at every layer of the addon must be one failed call.
+// `npm run panics`: a panic at any layer of the addon must fail one call only.
 // crates/transport/tests/panics.rs tries the layers below. Builds in a copy of the project.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync } from 'node:fs';

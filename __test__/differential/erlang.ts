@@ -25,7 +25,7 @@ export class Erlang {
     while (answers.length < questions.length) {
       answers.push(...(await this.#ask(questions.slice(answers.length))));
       const next = questions[answers.length];
-      // Either this question ended Erlang, or its answer was lost.
+      // Either this query crashed Erlang, or its answer was lost.
       if (next !== undefined) answers.push((await this.#ask([next]))[0] ?? { error: ENDED });
     }
     return answers;

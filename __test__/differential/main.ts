@@ -38,7 +38,7 @@ function caseOf(number: number): Buffer {
   return random.once(2) ? source : mutate(random, source, generate(random));
 }
 
-/** Equal for differences that probably have one cause. */
+/** Equal for differences that probably share a cause. */
 const signature = ({ kind, own, erlang }: Difference): string =>
   [kind, own, erlang]
     .map((text) => text.replaceAll(/[\da-f]{4,}|\d+/g, '#').slice(0, 60))

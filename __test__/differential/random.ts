@@ -32,7 +32,7 @@ export class Random {
     return Math.floor((this.uint32() / 2 ** 32) * count);
   }
 
-  /** True once in `times`. */
+  /** True one time in `times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
   }

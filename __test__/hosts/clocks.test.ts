@@ -60,7 +60,7 @@ const USE = `
     for (let number = 0; number < 20; number++) results.push(await client.call('m', 'echo', [number]));
     decode(encode(Array.from({ length: 200_000 }, (_, number) => number)));
     const errors = [(await client.tryCall('m', 'never', [], { recvTimeout: 50 })).error.name];
-    // A call whose deadline passes before it begins is not begun.
+    // A call whose deadline passes first is never started.
     while (reasons.length === 0) {
       errors[1] = (await client.tryCall('m', 'overdue', [], { timeout: 100 })).error.name;
       for (let round = 0; round < 50 && reasons.length === 0; round++) {

@@ -3,7 +3,7 @@ import { runProgram } from './programs.js';
 
 /**
  * Loads the library, starts a server and makes a client in separate stores. Modules return the
- * store that they began in.
+ * store that they started in.
  */
 const ENTERED = `
   import { AsyncLocalStorage, createHook, executionAsyncId, triggerAsyncId } from 'node:async_hooks';
@@ -143,7 +143,7 @@ test("listeners of a context's signal run in the call's context", async (t) => {
     while (ids.length < 3) await delay(5);
     controller.abort();
     await Promise.allSettled(calls);
-    // A call whose deadline passes before it begins is not begun.
+    // A call whose deadline passes first is never started.
     while (ids.length < 4) await client.tryCall('m', 'wait', ['late'], { timeout: 100 });
     while (aborted.length < 4) await delay(5);
     await client.close();

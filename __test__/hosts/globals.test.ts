@@ -26,7 +26,7 @@ const USE = `
   const { inspect } = await import('node:util');
   const { createRequire } = await import('node:module');
   const replace = () => {
-    // As npm's package 'buffer' is: without what Node's Buffer has besides.
+    // Like npm's package 'buffer', which lacks some methods of Node's Buffer.
     globalThis.Buffer = class Buffer extends Uint8Array {
       static from(...given) {
         return Uint8Array.from(...given);

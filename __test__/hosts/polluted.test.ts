@@ -72,8 +72,8 @@ const USE = `
     await server.close();
     return seen;
   };
-  /** What the names of a polluted prototype add to what is inspected does not count. */
-  // The identifiers of requests are random.
+  // util.inspect ignores what a polluted prototype adds.
+  // Request identifiers are random.
   const text = (seen) => inspect(seen, { depth: 9 }).replace(/'requestId', '[^']+'/g, 'requestId');
 `;
 
@@ -101,7 +101,7 @@ test('additions to Object.prototype after loading change nothing', async (t) => 
 
 test('additions to Object.prototype before loading change nothing', async (t) => {
   const program = `${USE}
-    // With some of them Node itself cannot load modules of its own, and with this one none at all.
+    // With some of these names, Node cannot load some of its own modules, and with this one, none.
     names.splice(names.indexOf('signal'), 1);
     const used = 'async_hooks crypto dns fs fs/promises module net os path perf_hooks timers tls url util worker_threads';
     for (const name of used.split(' ')) await import('node:' + name);
@@ -150,7 +150,7 @@ test('built-in functions that throw do not end the process, and the library reco
         throw new Error('broken');
       };
       try {
-        // Not awaited while it is broken: whatever becomes of it, it ends nothing else.
+        // Not awaited while the built-in is broken. The call may fail, but nothing else may.
         client.call('m', 'echo', [{ a: [1, 'x'] }]).then(() => {}, () => {});
       } catch {}
       await { then: (resolve) => void setTimeout(resolve, 20) };

@@ -33,7 +33,7 @@ async function lines(from: AsyncIterator<string>, count: number): Promise<string
 /** Returns who answers at a URL. Each call has its own connection. */
 async function answering(url: string, expected: number): Promise<Set<unknown>> {
   const pids = new Set<unknown>();
-  // 500 connections miss one of two processes once in 2^499 times.
+  // All 500 connections reach the same process with a probability of 2^-499.
   for (let count = 0; count < 500 && pids.size < expected; count++) {
     await using client = new Client({ url, secret, ...PATIENT });
     pids.add(await client.call('who', 'pid'));

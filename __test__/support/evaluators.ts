@@ -69,7 +69,7 @@ export class LinePeer {
   }
 }
 
-/** Returns the texts that Erlang or Elixir evaluates to other terms than the values are sent as. */
+/** Returns the texts that Erlang or Elixir does not evaluate to the terms that are sent. */
 export async function wronglyPrinted(
   peer: LinePeer,
   values: readonly unknown[],

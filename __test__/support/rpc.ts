@@ -26,7 +26,7 @@ export async function serve(
   return server;
 }
 
-/** For tests that are not about time, because machines may be slow. */
+/** For tests that do not depend on time, because machines may be slow. */
 export const PATIENT = { connectTimeout: 120_000, recvTimeout: 120_000 } as const;
 
 export function connect(

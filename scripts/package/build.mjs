@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { checkAddon, symbolsOfMusl } from './check.mjs';
 import { addonOf } from './targets.mjs';
 
-/** Python packages that work together. */
+/** Compatible versions of Python packages. */
 const TOOLS = ['ziglang==0.17.1', 'cargo-zigbuild==0.24.1'];
 
 export function build(root, target) {

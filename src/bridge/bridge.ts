@@ -284,7 +284,7 @@ class Bridge {
     const kind = words[start + EventWord.kind]!;
     const id = words[start + EventWord.id]!;
     if (kind === EVENT_CALL) {
-      // The functions of earlier events may have taken long.
+      // The functions of earlier events may have been slow.
       const isLate = began !== undefined && now() - began > FRESH;
       if (!isLate || this.#native.isWaitedFor(id)) this.#call(id, start);
     } else if (kind === EVENT_ABANDONED) {

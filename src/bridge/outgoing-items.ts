@@ -58,7 +58,7 @@ export class OutgoingItems {
     this.#gathering = gathering;
     this.#call = call;
     this.#settings = settings;
-    // Starts the answer, because the first item may take long.
+    // Starts the answer, because the first item may take a while.
     this.#batch = this.#open();
   }
 

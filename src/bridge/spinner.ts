@@ -14,7 +14,7 @@ const PAUSE = 256;
 
 /**
  * Decides when the JavaScript thread spins for the next event, because waking it takes longer than a small
- * call. It stops when spinning does not pay.
+ * call. It stops when spinning does not pay off.
  */
 export class Spinner {
   readonly #wishes = new Map<string, number>();

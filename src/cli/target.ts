@@ -45,7 +45,7 @@ export function secretsOf(flags: Flags): Secret | readonly Secret[] {
 
 function readSecret(path: string): Buffer {
   const content = readInput(path, 'the secret');
-  // Editors add a line break at the end.
+  // Editors add a trailing line break.
   let end = content.length;
   if (content[end - 1] === 10) end -= content[end - 2] === 13 ? 2 : 1;
   if (end === 0) throw new UsageError(`the secret in ${path === '-' ? 'stdin' : path} is empty`);

@@ -44,7 +44,7 @@ export class Client extends ClientView {
   readonly #resolver: Resolver | undefined;
   #closed = false;
 
-  /** @throws {@link OptionError} naming the option that is unknown or has a wrong value */
+  /** @throws {@link OptionError} naming the option that is unknown or has an invalid value */
   constructor(options: ClientOptions) {
     if (typeof options !== 'object' || options === null) throw noOptions(options);
     const { url, secret, tls, ...rest } = ownProperties(options);

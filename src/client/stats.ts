@@ -54,7 +54,7 @@ export interface ClientStats {
   readonly retries: number;
   /** Calls that went to another server because the first had not started them. */
   readonly failovers: number;
-  /** Second attempts at calls whose first attempt took long. */
+  /** Second attempts at calls whose first attempt was slow. */
   readonly hedges: number;
   /** Hedges that were answered first. */
   readonly hedgesWon: number;

@@ -168,7 +168,7 @@ export class ClientView {
    *
    * Views can be nested. A call's options override its view's, and metadata is merged.
    *
-   * @throws {@link OptionError} naming the option that is unknown or has a wrong value
+   * @throws {@link OptionError} naming the option that is unknown or has an invalid value
    */
   with(options: CallOptions): ClientView {
     return new ClientView(this.#maker, callOptions(options, this.#defaults));

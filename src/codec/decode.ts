@@ -10,7 +10,7 @@ import { decodeBytes } from './decoder.js';
  * Large binaries in the result may share memory with `bytes`. A string may keep up to 64 KiB alive.
  *
  * @param bytes the encoding, beginning with its version byte 131
- * @throws {@link TermError} with the offset of the wrong byte
+ * @throws {@link TermError} with the offset of the invalid byte
  * @example
  * ```ts
  * import { decode } from 'backwater';

@@ -89,7 +89,7 @@ export interface ElixirOptions extends OptionsOf<typeof elixirTable> {}
  * Microseconds are cut to the milliseconds of a `Date`. Values that JavaScript cannot hold stay
  * maps, and so do years beyond 9999.
  *
- * @throws `OptionError` naming the option that is unknown or has a wrong value
+ * @throws `OptionError` naming the option that is unknown or has an invalid value
  * @example
  * ```ts run
  * import { decode, encode, toElixir } from 'backwater';

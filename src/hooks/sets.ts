@@ -6,7 +6,7 @@ import { atom, type Encoder, isTuple, tuple } from '../terms/index.js';
 
 const TAG = '$set';
 const SET = atom(TAG);
-/** How many members may be numbers, sent as a `Float` or by a `toTerm`. So few may collide. */
+/** How many numbers sent as a `Float` or by a `toTerm` are allowed, because so few may collide. */
 const MAX_UNCHECKED = 256;
 
 /**

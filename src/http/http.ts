@@ -47,7 +47,7 @@ export interface EncodedRequest {
  * Signs a request for another HTTP client to send.
  *
  * @throws {@link TermError} if an argument is not a term or the arguments are too large;
- * {@link OptionError} if an option is wrong
+ * {@link OptionError} if an option is invalid
  * @example
  * ```ts
  * import { decodeResponse, encodeRequest } from 'backwater';
@@ -119,7 +119,7 @@ export function encodeRequest(
  * Verifies and decodes the response to {@link encodeRequest}.
  *
  * @throws the errors of {@link Client.call} for responses; {@link OptionError} if `response` is malformed or
- * an option is wrong
+ * an option is invalid
  */
 export function decodeResponse<T = Term>(
   context: { secret: Target['secret']; requestId: string },

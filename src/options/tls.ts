@@ -165,7 +165,7 @@ function readTls<Table extends typeof certificateTable>(
 }
 
 function textOf(value: Pem | readonly Pem[], name: string): string {
-  // A text may lack a line break at its end, which the next one needs.
+  // A text may lack the trailing line break that the next one needs.
   if (Array.isArray(value)) return value.map((part: Pem) => textOf(part, name)).join('\n');
   const single = value as Pem;
   if (typeof single === 'string' && single.includes('-----BEGIN')) return withoutMark(single);

@@ -6,7 +6,7 @@ import { isError } from './realms.js';
 /** The codes of a {@link ListenError}, as in Node's servers. */
 export type ListenErrorCode = 'EACCES' | 'EADDRINUSE' | 'EADDRNOTAVAIL' | 'ERR_BACKWATER_LISTEN';
 
-/** The codes of this library's errors, one for each class. They stay the same between versions. */
+/** The codes of this library's errors, one for each class. They are the same in all versions. */
 export type BackwaterErrorCode =
   | ListenErrorCode
   | 'ERR_BACKWATER_UNKNOWN'

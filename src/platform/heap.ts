@@ -1,7 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import type { ResourceLimits } from 'node:worker_threads';
 
-/** In bytes; Infinity if the runtime does not say. */
+/** In bytes; Infinity if unknown. */
 function heapLimit(): number {
   const { heap_size_limit: limit } = getHeapStatistics();
   return limit > 0 ? limit : Infinity;

@@ -185,7 +185,7 @@ export class Resolver {
     this.#answers = answers;
     this.#lastError = errors.length === 0 ? undefined : BackwaterError.from(errors[0]);
     const ttl = shortest(resolved);
-    // The TTL of a function's answer is at most that.
+    // The TTL of a function's answer is at most the default.
     const limit = typeof this.#source === 'function' ? DEFAULT_INTERVAL : Infinity;
     return { endpoints, ttl: Math.min(ttl, limit) };
   }

@@ -58,7 +58,7 @@ export class Context implements CallContext {
 
   /** @param scope where listeners of the signal run */
   constructor(call: number, scope: AsyncResource, { module, name, arity }: CalledFunction) {
-    // Undefined if the connection has been lost meanwhile.
+    // Undefined if the connection has been lost.
     const caller = environment.caller(call);
     this.#call = call;
     this.#scope = scope;

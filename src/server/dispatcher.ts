@@ -36,7 +36,7 @@ export type DispatcherSettings = Pick<
 /**
  * Runs the functions of a server in this thread. Never throws to Rust.
  *
- * Each call runs in an asynchronous context of its own, including hooks of the codec and listeners of the
+ * Each call runs in its own asynchronous context, including hooks of the codec and listeners of the
  * signal, so no call sees what another one has left in an `AsyncLocalStorage`.
  */
 export class Dispatcher implements CallHandler {

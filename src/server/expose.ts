@@ -123,7 +123,7 @@ export interface ExposeContextOptions {
  * Without `expose`, callers can call the own enumerable functions of an object, with `this` undefined, or the
  * exported functions of a namespace. Any other property of an object is an error.
  *
- * @throws {@link OptionError} if `module` is not an object, or an option is wrong
+ * @throws {@link OptionError} if `module` is not an object, or an option is invalid
  * @example
  * ```ts
  * import { expose, startClearServer } from 'backwater';
@@ -184,7 +184,7 @@ function callersOf(value: unknown): readonly string[] {
  * Exposes a function with options. If a schema refuses the arguments, the function is not called, and the
  * caller gets an exception with `remote.data.issues`. The returned function behaves like `fn`.
  *
- * @throws {@link OptionError} if `fn` is not a function, or an option is wrong
+ * @throws {@link OptionError} if `fn` is not a function, or an option is invalid
  * @example
  * ```ts
  * import { expose } from 'backwater';

@@ -116,7 +116,7 @@ type Encoders = ServerOptions['encoders'];
  * @param secret one secret, several, or the secrets of each caller by name
  * @param modules the modules by name, or the URL of a file that worker threads import (docs/workers.md)
  * @param options listens on port 8080 by default
- * @throws {@link OptionError} if an option or a module is wrong; {@link ListenError} if the server cannot
+ * @throws {@link OptionError} if an option or a module is invalid; {@link ListenError} if the server cannot
  * listen
  * @example
  * ```ts
@@ -167,7 +167,7 @@ const TLS_PORT = 8443;
  * Starts a server with TLS 1.2 and 1.3. `secret` and `modules` are as for {@link startClearServer}.
  *
  * @param options listens on port 8443 by default
- * @throws {@link OptionError} if an option, a module, the certificate or its key is wrong;
+ * @throws {@link OptionError} if an option, a module, the certificate or its key is invalid;
  * {@link ListenError} if the server cannot listen
  */
 export async function startTlsServer<M extends Modules | URL, E extends Encoders = undefined>(

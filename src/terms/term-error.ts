@@ -19,11 +19,11 @@ export class TermError extends BackwaterError {
   override readonly code: 'ERR_BACKWATER_TERM' | 'ERR_BACKWATER_SIZE' = 'ERR_BACKWATER_TERM';
   /** When encoding: the path to the value, such as `args[0].when`. */
   declare readonly path?: string;
-  /** When decoding: the offset of the wrong byte. */
+  /** When decoding: the offset of the invalid byte. */
   declare readonly offset?: number;
-  /** When reading text: the wrong line, from 1. */
+  /** When reading text: the line of the error, from 1. */
   declare readonly line?: number;
-  /** When reading text: the wrong column, from 1. */
+  /** When reading text: the column of the error, from 1. */
   declare readonly column?: number;
 
   static {

@@ -105,7 +105,7 @@ for (const [tool, command, files] of [
 ]) {
   test(`${tool} without a setting says what to mark`, { timeout: 240_000 }, async () => {
     const source = application({ 'server.js': SERVER, ...files }, { links: LINKS });
-    // The addon's content does not matter, and webpack takes long to parse megabytes.
+    // The addon's content does not matter, and webpack parses megabytes slowly.
     truncateAddon(source);
     const { status, output } = await run(source, 'bash', '-c', command);
     assert.notEqual(status, 0);

@@ -189,7 +189,8 @@ impl Bridge {
         self.environment.served.caller(call)
     }
 
-    /// If the caller no longer waits, removes the call, and refuses it if it is late.
+    /// If the caller is no longer waiting, removes the call, and refuses it if its deadline has
+    /// passed.
     #[napi(catch_unwind)]
     pub fn is_waited_for(&self, call: u32) -> bool {
         self.environment.served.is_waited_for(call)

@@ -135,7 +135,7 @@ impl Clients {
         self.get(client).map(|client| ClientFigures::of(&client.transport))
     }
 
-    /// `operation` ends when all calls have ended. The client stays until [`Clients::remove`],
+    /// `operation` completes once all calls have ended. The client stays until [`Clients::remove`],
     /// because calls may wait for its endpoints.
     pub(crate) fn close(self: &Arc<Self>, client: u32, operation: u32) -> Result<()> {
         let clients = Arc::clone(self);

@@ -52,7 +52,7 @@ impl Servers {
         Ok(id)
     }
 
-    /// `operation` ends when the server listens.
+    /// `operation` completes once the server is listening.
     pub(crate) fn start(
         self: &Arc<Self>,
         id: u32,
@@ -104,7 +104,7 @@ impl Servers {
         }
     }
 
-    /// `operation` ends when all connections are closed.
+    /// `operation` completes once all connections are closed.
     pub(crate) fn close(
         self: &Arc<Self>,
         id: u32,

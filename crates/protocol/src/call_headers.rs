@@ -17,7 +17,7 @@ pub(crate) const MAX_METADATA_SIZE: usize = 8192;
 const RESERVED: [&str; 3] = ["traceparent", "tracestate", "baggage"];
 const RESERVED_PREFIXES: [&str; 2] = ["backwater-", "x-backwater-"];
 
-/// Signed headers besides the protocol's own.
+/// Signed headers in addition to the protocol's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallHeaders {
     /// Sorted by name.

@@ -52,7 +52,7 @@ pub(crate) fn get_all<'a>(headers: &'a HeaderMap, name: &str) -> GetAll<'a, Head
     }
 }
 
-/// Headers that must not be repeated, because readers disagree about which value counts.
+/// Headers that must not be repeated, because readers disagree about which value to use.
 const UNIQUE: [&str; 15] = [
     "authorization",
     "digest",

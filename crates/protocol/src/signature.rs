@@ -89,7 +89,7 @@ pub(crate) struct Demands {
 
 const USUAL_NAMES: usize = 16;
 
-/// The last of repeated names counts, and unknown names are ignored.
+/// The last of repeated names wins, and unknown names are ignored.
 #[derive(Default)]
 struct Parameters<'a> {
     key_id: Option<&'a str>,

@@ -1,7 +1,7 @@
 // Miri cannot run ring.
 #![cfg(not(miri))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-//! Signed content cannot be changed, and unsigned content does not count.
+//! Signed content cannot be changed, and unsigned content is ignored.
 
 use backwater_etf::{DecodeOptions, Decoder, Encoder, Tape, TapeRef};
 use std::time::{Duration, UNIX_EPOCH};

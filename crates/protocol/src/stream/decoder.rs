@@ -194,7 +194,7 @@ impl FrameDecoder {
         self.open(kind, flags, payload).map(Some)
     }
 
-    /// Keeps little memory besides the payload.
+    /// Keeps little memory beyond the payload.
     fn take(&mut self, payload: Range<usize>, end: usize) -> Bytes {
         if self.buffer.len() == end && payload.len() >= GATHERED {
             return std::mem::take(&mut self.buffer).freeze().slice(payload);

@@ -18,8 +18,8 @@ use super::times::{Phase, Progress, TimeLimit};
 
 /// At most this many endpoints share the connect timeout.
 const SHARES: u32 = 3;
-/// A lost SYN is repeated after a second; the call then moves on. The last endpoint has no such
-/// limit.
+/// A lost SYN is retransmitted after a second; the call then moves on. The last endpoint has no
+/// such limit.
 const LONGEST_SHARE: Duration = Duration::from_secs(1);
 const UPDATE_WAIT: Duration = Duration::from_secs(2);
 

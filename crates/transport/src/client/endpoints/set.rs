@@ -24,7 +24,7 @@ pub(super) struct Choice {
 }
 
 impl EndpointSet {
-    /// Reuses endpoints of `old`. The first listing of an address counts.
+    /// Reuses endpoints of `old`. The first listing of an address wins.
     pub(super) fn new(
         listed: Vec<ListedEndpoint>,
         old: Option<&EndpointSet>,

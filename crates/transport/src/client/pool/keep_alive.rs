@@ -23,7 +23,7 @@ pub(super) fn idle_limit(limit: Option<Duration>, hint: Option<Duration>) -> Dur
 /// The `timeout` of a `keep-alive` header (RFC 2068, 19.7.1.1).
 ///
 /// `connection` must name the header (RFC 9110, 7.6.1). HAProxy passes on the backend's hint
-/// without that name, so such a hint counts only if it is shorter than the default.
+/// without that name, so such a hint is used only if it is shorter than the default.
 pub(super) fn hint(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
     let timeout = value.split(',').find_map(|parameter| {
