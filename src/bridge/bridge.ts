@@ -47,7 +47,6 @@ export interface Pending {
 
 export interface CallHandler {
   onCall(call: number, fn: number, arrival: Arrival): void;
-  /** {@link onCall} has thrown. */
   onBrokenCall(call: number, fn: number, error: unknown): void;
 }
 
@@ -60,7 +59,7 @@ const ROUNDS = 4;
 /** Higher, because a worker thread takes one call at a time. */
 const WORKER_ROUNDS = 64;
 
-/** The JavaScript end of the bridge to Rust, one per thread. Jobs and events cross in batches. */
+/** Each thread has one bridge. Jobs and events cross it in batches. */
 class Bridge {
   readonly jobs: JobQueue;
   readonly spinner: Spinner;
@@ -172,7 +171,7 @@ class Bridge {
     this.hold();
   }
 
-  /** Calls `onGone` when the caller has gone away or its deadline has passed (`overdue`). */
+  /** `overdue` means that the deadline of the call has passed. */
   watchCaller(call: number, onGone: (overdue: boolean) => void): void {
     const overdue = this.#native.watchCaller(call);
     if (typeof overdue === 'boolean') onGone(overdue);
@@ -183,9 +182,7 @@ class Bridge {
     this.#abandoned.delete(call);
   }
 
-  /**
-   * Calls `onDue`, which never throws, outside of any async context. Mocked clocks do not change the time.
-   */
+  /** `onDue` must not throw, and runs outside of any async context. */
   startTimer(onDue: () => void, milliseconds: number): Timer {
     const id = this.newId();
     this.#native.startTimer(id, Math.min(Math.ceil(milliseconds), MAX_UINT32));

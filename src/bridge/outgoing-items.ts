@@ -62,7 +62,6 @@ export class OutgoingItems {
     this.#batch = this.#open();
   }
 
-  /** @throws TermError if the item cannot be encoded; whatever its getters throw */
   add(item: unknown, called: (...args: never[]) => unknown): void {
     if (this.#failure !== undefined) throw this.#failure;
     const batch = (this.#batch ??= this.#open());
@@ -76,7 +75,6 @@ export class OutgoingItems {
     return this.#gathering.jobs.openItems(this.#settings);
   }
 
-  /** Whether to wait for {@link sent} before the next item. */
   get isFull(): boolean {
     return this.#unsent >= MAX_UNSENT;
   }

@@ -13,8 +13,8 @@ const COST_OF_FAILURE = 2;
 const PAUSE = 256;
 
 /**
- * Decides when the JavaScript thread spins for the next event, because waking it takes longer than a small
- * call. It stops when spinning does not pay off.
+ * Decides when the JavaScript thread spins for the next event, because waking it takes longer than
+ * a small call.
  */
 export class Spinner {
   readonly #wishes = new Map<string, number>();
@@ -32,7 +32,6 @@ export class Spinner {
   /**
    * @param spin spins for some microseconds at most, and returns whether there are events
    * @param inFlight how many operations Rust will end
-   * @param clock in milliseconds
    */
   constructor(
     spin: (microseconds: number) => boolean,
@@ -55,11 +54,7 @@ export class Spinner {
     this.#onLimit(this.#limit);
   }
 
-  /**
-   * Called when all events have been handled.
-   *
-   * @param running how many calls this thread is working on
-   */
+  /** Called when all events have been handled. */
   onIdle(events: number, running: number): void {
     if (this.#limit === 0 || events > FEW || running > 0 || this.#planned) return;
     if (this.#pause > 0) {

@@ -25,7 +25,6 @@ export function isAsync(source: ItemSource): source is AsyncIterable<unknown> {
   return typeof (source as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';
 }
 
-/** @throws TypeError if the iterator has no method `next` */
 export function iteratorOf(source: ItemSource): AsyncIterator<unknown> | Iterator<unknown> {
   const [name, iterator] = isAsync(source)
     ? ['asyncIterator', source[Symbol.asyncIterator]()]
@@ -57,7 +56,6 @@ export class ObservedStream implements AsyncIterableIterator<unknown> {
   #items = 0;
   #hasEnded = false;
 
-  /** @param run calls the functions of the source */
   constructor(source: ItemSource, onEnd: OnStreamEnd, run = (step: () => Step): Step => step()) {
     this.#iterator = iteratorOf(source);
     this.#onEnd = onEnd;

@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from './usage-error.js';
 
-/** What stdin has been read as. */
 let stdinIs: string | undefined;
 
 /**
  * Reads a file, or stdin if the path is `-`. Reading stdin twice fails, since a secret must not
  * become an argument.
- *
- * @param what names the content in messages, such as `the secret`
  */
 export function readInput(path: string, what: string): Buffer {
   if (path === '-') {

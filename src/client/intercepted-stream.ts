@@ -9,7 +9,6 @@ type Step = IteratorResult<unknown, undefined>;
 
 type SendStream = (call: Omit<GivenCall, 'server'>, onEnd: () => void) => PendingStream;
 
-/** A stream that passes through interceptors. */
 export class InterceptedStream extends Interception implements StreamSource {
   readonly #call: TracedCall;
   readonly #send: SendStream;
@@ -17,7 +16,6 @@ export class InterceptedStream extends Interception implements StreamSource {
   readonly #begun = new Set<StreamSource>();
   readonly #unwatch: () => void;
   #iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
-  /** Settles with the latest {@link next}. */
   #latest: Promise<unknown> = Promise.resolve();
   #hasEnded = false;
   #interruption: (() => Promise<never>) | undefined;
@@ -62,7 +60,6 @@ export class InterceptedStream extends Interception implements StreamSource {
     const iterator = iteratorOf(
       isStream(answer) ? answer : (itemsOf(answer).values() as ItemSource),
     );
-    // The consumer has left.
     if (this.#hasEnded) await endIterator(iterator);
     return iterator;
   }

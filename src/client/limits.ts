@@ -48,7 +48,6 @@ export function overdue(phase: 'queued' | 'interceptors', bound: TimeBound): Tim
 
 const NO_TIMES = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };
 
-/** Aborts when one of two signals does, until it is released. */
 export class EitherSignal {
   readonly #controller = new AbortController();
   readonly #sources: readonly AbortSignalLike[];

@@ -16,7 +16,6 @@ export interface Tally {
   pending: number;
   /** Bytes of the arguments of unsettled calls. */
   bytes: number;
-  /** By error code. */
   readonly failures: Map<string, number>;
 }
 
@@ -67,7 +66,6 @@ export class PendingCall implements Pending {
     this.#arity = arity;
   }
 
-  /** Counts the call and makes it cancellable. */
   begun(id: number, size: number): void {
     this.#size = size;
     this.#tally.pending++;

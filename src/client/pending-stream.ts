@@ -15,7 +15,6 @@ import { CANCELLED, countFailure, REMOTE_EXCEPTION, type Tally } from './pending
 
 type Step = IteratorResult<unknown, undefined>;
 
-/** A pending call to `next`. */
 interface Waiting {
   readonly resolve: (step: Step | Promise<Step>) => void;
   /** Kept reachable. */
@@ -69,7 +68,7 @@ export class PendingStream implements Pending, StreamSource {
     else onAbort(signal, this.#cancel);
   }
 
-  /** Resolves with the first items or the end. Rejects if the stream fails first. */
+  /** Resolves with the first items or the end. */
   opened(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#hasEnded) resolve(this.#failedFirst());
@@ -106,7 +105,6 @@ export class PendingStream implements Pending, StreamSource {
     return { value: undefined, done: true };
   }
 
-  /** Settles pending `next` calls. */
   #deliver(): void {
     while (this.#waiting.length > 0) {
       const step = this.#step();
@@ -149,7 +147,6 @@ export class PendingStream implements Pending, StreamSource {
     this.#deliver();
   }
 
-  /** The function has returned an ordinary value. */
   onReturn(arrival: Arrival): void {
     try {
       const value = this.#read(arrival);

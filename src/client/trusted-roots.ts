@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import * as tls from 'node:tls';
 import { environment } from '../platform/environment.js';
 
-/** Gives the addon Node's root certificates. */
 export function shareTrustedRoots(): void {
   if (environment.hasTrustedRoots()) return;
   environment.setTrustedRoots(defaultCertificates().join('\n'));

@@ -21,7 +21,6 @@ export class SharedBuffers {
   byte = 0;
   /** Must drop the old buffers. */
   onShrink: () => void = () => {};
-  /** Whether a message was large since the timer last fired. */
   #wasLarge = false;
   #isTimed = false;
 

@@ -21,7 +21,6 @@ import {
 import { type CalledFunction, makeReadable, printStacktrace, stackToTerms } from './stacktrace.js';
 import { Atom, atom, isTuple, type Term, type Tuple, tuple } from '../terms/index.js';
 
-/** `{Class, Reason, Stacktrace}`, as on the wire. */
 export type Exception = Tuple<readonly [exceptionClass: Atom, reason: Term, stacktrace: Term]>;
 
 export interface ThrowContext extends CalledFunction {
@@ -99,7 +98,6 @@ function fits(exception: Exception, settings: ThrowContext['settings']): boolean
   return encoded !== undefined;
 }
 
-/** Replaces an exception that cannot be encoded. */
 export function fallbackException(thrown: unknown): Exception {
   if (!isError(thrown)) return tuple(CLASSES.throw, inspectBriefly(thrown), []);
   const raised = raisedBy(thrown);

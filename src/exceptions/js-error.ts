@@ -63,7 +63,6 @@ class Details {
     this.#settings = settings;
   }
 
-  /** @param level the depth of the cause */
   of(error: Error, level: number): Map<Term, Term> {
     const fields = textsOf(error, level === 0 ? Infinity : MAX_CAUSE_TEXT);
     const data = read(error, 'data');

@@ -29,7 +29,6 @@ const RESERVED = /^(?:(?:x-)?backwater-.*|traceparent|tracestate|baggage)$/;
 /** Everything but visible ASCII, and `%`, which escapes it. */
 const ENCODED = /[^\x21-\x24\x26-\x7e]+/g;
 
-/** Checked and immutable. */
 export class Metadata {
   readonly entries: ReadonlyMap<string, string>;
   /** Alternating names and values, separated by NUL. */

@@ -85,7 +85,6 @@ function unknownOption(
   });
 }
 
-/** The name that was probably meant, if it is a typo away. */
 function closestName(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.slice(0, 64).toLowerCase();
   const given = plain(name);
@@ -101,7 +100,6 @@ function closestName(name: string, known: readonly string[]): string | undefined
   return closest;
 }
 
-/** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {

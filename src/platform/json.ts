@@ -1,8 +1,4 @@
-/**
- * Unlike `JSON.stringify`, calls no `toJSON`, which libraries add to built-in prototypes.
- *
- * @param replace returns what to write instead of a value
- */
+/** Unlike `JSON.stringify`, calls no `toJSON`, which libraries add to built-in prototypes. */
 export function toJson(given: unknown, replace?: (value: unknown) => unknown): string {
   const value = replace === undefined ? given : replace(given);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';

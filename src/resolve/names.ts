@@ -36,7 +36,6 @@ export class Names {
     if (servers !== undefined) this.#dns.setServers(servers);
   }
 
-  /** @throws an error with a `code` such as `ENOTFOUND` */
   async addresses(host: string): Promise<Answer> {
     const listed = await this.#hosts.addresses(host);
     if (listed.length > 0) return { addresses: listed };

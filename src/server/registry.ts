@@ -33,7 +33,6 @@ export interface RegisteredFunction {
   readonly binaries: DecodeOptions['binaries'];
 }
 
-/** Fixed when the server starts. */
 export interface Registry {
   /** Includes modules without functions. */
   readonly modules: readonly string[];
@@ -54,8 +53,6 @@ const NEVER_EXPOSED: readonly string[] = [
 /**
  * Refuses what would surprise at the first call, such as getters and classes. Ignores other exports of
  * namespaces, symbols, and inherited or non-enumerable properties that {@link expose} does not name.
- *
- * @throws {@link OptionError} naming the module and the property
  */
 export function createRegistry(modules: Modules): Registry {
   const names: string[] = [];
