@@ -116,9 +116,7 @@ fn clear_to<T>(items: &mut Vec<T>, kept: usize) {
 pub(crate) enum Container {
     List,
     Tuple,
-    /// A map whose keys so far form a shape.
     Shaped,
-    /// A map with other keys.
     Pairs,
     Fun,
     NativeRecord,

@@ -946,7 +946,6 @@ impl<'a> Run<'a> {
         self.open(Container::List, count, 0, 0)
     }
 
-    /// Collects a list of bytes across parts, and finds where it ends.
     fn bytes_of_parts(&self, count: usize) -> Option<(Vec<u8>, usize)> {
         let mut bytes = Vec::with_capacity(count);
         let mut at = self.word;
@@ -961,7 +960,6 @@ impl<'a> Run<'a> {
         Some((bytes, at))
     }
 
-    /// Writes STRING_EXT, or LIST_EXT for long lists.
     fn byte_list(
         &mut self,
         bytes: impl Iterator<Item = u8>,

@@ -64,7 +64,6 @@ pub struct ModuleCallers {
 #[napi(object, object_to_js = false, use_nullable = true)]
 pub struct CallerSecrets {
     pub name: Option<String>,
-    /// Any of them is accepted.
     pub secrets: Vec<Buffer>,
     /// `None` if the other callers decide.
     pub needs_name: Option<bool>,

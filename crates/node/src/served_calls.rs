@@ -53,7 +53,6 @@ pub(crate) struct Caller {
     pub(crate) reply: Reply,
     pub(crate) deadline: Option<Instant>,
     pub(crate) request_id: HeaderValue,
-    /// The caller's name, proven by its secret.
     pub(crate) name: Option<Arc<str>>,
     pub(crate) carried: Option<Box<CarriedContext>>,
     pub(crate) takes_stream: bool,

@@ -11,7 +11,6 @@ use crate::events::Event;
 use crate::options::{ExposedFunction, ModuleCallers};
 use crate::served_calls::{AcceptedCall, ServedCalls};
 
-/// Fixed when the server starts.
 pub(crate) struct FunctionTable {
     /// Module, function, arity and identifier.
     modules: HashMap<String, HashMap<String, Vec<(u8, u32)>>>,

@@ -32,7 +32,6 @@ pub(crate) fn decoding(compressed: usize, inflated: usize) -> usize {
     }
 }
 
-/// Memory for a tape and bytes.
 pub(crate) fn encoding(size: usize) -> usize {
     counted(size).saturating_mul(2)
 }

@@ -243,7 +243,6 @@ fn float(
 }
 
 impl Bits {
-    /// Appends an integer in two's complement.
     fn integer(&mut self, magnitude: &[u8], negative: bool, size: usize, little: bool) {
         let mut bytes = vec![0; size.div_ceil(8)];
         let count = bytes.len().min(magnitude.len());

@@ -93,7 +93,6 @@ unsafe extern "C" fn call<Memory>(
     })
 }
 
-/// Returns `undefined`.
 pub(crate) fn nothing((): ()) -> sys::napi_value {
     ptr::null_mut()
 }

@@ -115,7 +115,6 @@ impl Team {
         let _ = self.spawner.spawn(move || check_queues(team));
     }
 
-    /// Returns whether any calls wait.
     fn check(&self) -> bool {
         let any_parked = self.refuse_parked();
         let workers = self.workers.read();

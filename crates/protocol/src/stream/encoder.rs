@@ -146,7 +146,6 @@ impl FrameEncoder {
         self.seal(FrameType::Ping, start, out);
     }
 
-    /// Compresses if that helps, and adds head and tag.
     fn seal(&mut self, kind: FrameType, start: usize, out: &mut Vec<u8>) {
         let payload = &out[start + HEAD..];
         let packed = match (kind, &mut self.compression) {

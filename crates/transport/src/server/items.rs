@@ -52,7 +52,6 @@ impl ItemSender {
         }
     }
 
-    /// Fails if the receiver has gone away.
     pub(crate) fn finish(self, last: Option<Part>) -> Result<(), Gone> {
         match last {
             Some(part) => self.add(part, true),

@@ -64,7 +64,6 @@ impl EndpointSet {
         self.endpoints().filter(|endpoint| !is_among(tried, endpoint)).count()
     }
 
-    /// Chooses an ejected endpoint only if no other is left.
     pub(super) fn choose(&self, tried: &[Arc<Endpoint>], random: u64) -> Choice {
         if tried.is_empty() {
             if let Some(endpoint) = self.only() {

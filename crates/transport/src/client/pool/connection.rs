@@ -189,7 +189,6 @@ impl Connection {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Asks the system whether the peer has closed.
     pub(super) fn is_alive(&mut self) -> bool {
         self.tracker.check();
         self.drive_idle();
