@@ -12,7 +12,6 @@ const vectors = (file) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-/** Leaves out large seeds. */
 function write(target, seeds) {
   const folder = new URL(`crates/fuzz/seeds/${target}/`, root);
   rmSync(folder, { recursive: true, force: true });

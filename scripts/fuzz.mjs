@@ -55,7 +55,6 @@ function requireTools(install) {
   }
 }
 
-/** Where `cargo fuzz build` puts its output. */
 function folderOfBinaries() {
   const { stdout } = spawnSync('rustc', ['+nightly', '-vV'], { encoding: 'utf8' });
   const host = /^host: (.*)$/m.exec(stdout)?.[1];

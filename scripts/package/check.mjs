@@ -11,9 +11,6 @@ const ENTRY = 'napi_register_module_v1';
 
 /**
  * Checks that an addon needs nothing but Node (`napi_…`) and the oldest C library that it is for.
- *
- * @param muslSymbols for targets with musl
- * @throws Error naming the missing symbols or libraries
  */
 export function checkAddon(bytes, target, muslSymbols) {
   const { needed, versions, undefined: asked, defined, staticTls } = readElf(bytes);

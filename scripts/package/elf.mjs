@@ -47,7 +47,6 @@ function sectionsOf(bytes) {
   });
 }
 
-/** Undefined if the file has none. */
 function withNames(bytes, sections, type) {
   const section = sections.find((each) => each.type === type);
   if (section === undefined) return undefined;

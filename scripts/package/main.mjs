@@ -52,7 +52,6 @@ function main() {
   }
 }
 
-/** Returns the targets with an addon in npm/. */
 function addons({ host, prebuilt, target: names }) {
   if (prebuilt) return TARGETS.filter((target) => existsSync(placeOf(target)));
   for (const target of TARGETS) rmSync(placeOf(target), { force: true });

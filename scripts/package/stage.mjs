@@ -5,8 +5,6 @@ import { join } from 'node:path';
 
 /**
  * Packs the platform packages of `targets`, and the main package, which depends on all of TARGETS.
- *
- * @returns path and sizes, packed and unpacked in bytes, of each tarball
  */
 export function stage(root, targets, allTargets, output) {
   rmSync(output, { recursive: true, force: true });
