@@ -8,7 +8,7 @@ import { connect, secret, serve } from './support/rpc.js';
 import { requestBytes, signedRequest } from './support/signing.js';
 import { serveTls } from './support/tls.js';
 
-// Abandons a thousand connections at each stage. They leave nothing behind, and calls continue.
+// Abandons a thousand connections at each stage, while other calls continue.
 
 const COUNT = 1000;
 const LANES = 50;

@@ -9,7 +9,7 @@ import {
   type Row,
 } from './support/request-rows.js';
 
-// Signature headers, and what a server makes of them. The last parameter of a name wins.
+// The last parameter of a name wins.
 
 const authorized = (change: (authorization: string) => string): Buffer =>
   changed(({ headers }) => ({

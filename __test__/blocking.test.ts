@@ -55,7 +55,6 @@ test('a function that blocks its thread for ten seconds delays calls but no limi
   const block = toSmall.call('m', 'block').finally(() => (isBlocked = false));
   await begun;
 
-  // Calls that cannot be answered in time end in time,
   const late = await Promise.all(
     Array.from({ length: 5 }, () => toLarge.tryCall('m', 'quick', [], { recvTimeout: 300 })),
   );
@@ -63,13 +62,11 @@ test('a function that blocks its thread for ten seconds delays calls but no limi
     t.false(ok);
     t.true(error instanceof TimeoutError, String(error));
   }
-  // no more calls are taken than allowed,
   const many = Array.from({ length: 6 }, () => toSmall.tryCall('m', 'quick'));
   const refused: unknown[] = [];
   for (const call of many) void call.then((each) => each.ok || refused.push(each.error));
   while (refused.length < 3) await new Promise(setImmediate);
   for (const error of refused) t.is((error as RemoteError).httpStatus, 503);
-  // and unsigned requests, incomplete bodies and health checks are answered.
   const port = Number(new URL(large).port);
   const forged = requestBytes(signedRequest('another secret, of thirty-two bytes'));
   t.is((await exchangeRaw(port, forged)).answers[0]?.status, 401);

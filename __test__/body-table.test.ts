@@ -3,8 +3,6 @@ import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { encode } from '../src/index.js';
 import { called, make, signed, tryRows, type Expected, type Row } from './support/request-rows.js';
 
-// Signed bodies and the headers that describe them, and what a server makes of them.
-
 const TEXT = 'x'.repeat(1000);
 const ARGUMENTS = encode([TEXT]);
 const ZIPPED = gzipSync(ARGUMENTS);

@@ -191,7 +191,6 @@ test('each invalid command line gets a one-line error that says what to do', asy
   }
 });
 
-/** Runs a shell command with `backwater` on the PATH, and `more` appended. */
 function runLine(cwd: string, line: string, more = ''): Promise<Result> {
   const program = `backwater() { '${process.execPath}' '${PROGRAM}' "$@" ${more}; }`;
   const child = spawn('bash', ['-c', `${program}\n${line}`], {

@@ -11,7 +11,7 @@ import { requestBytes, signedRequest } from './support/signing.js';
 
 const context = true;
 
-/** A function that passes its first call's context to the test, and ends when the test says so. */
+/** The function ends when the test says so. */
 function held(): {
   module: { hold: unknown };
   called: Promise<CallContext>;

@@ -441,7 +441,6 @@ test('decimals may have many digits', (t) => {
     message: 'elixir.decimal takes up to 10000 digits',
   });
   t.throws(() => elixir.decimal('0'.repeat(20_000)), { message: /up to 10000 digits/ });
-  // Received values can be sent back.
   for (const text of [
     `-${digits}`,
     `-0.00000${digits}`,

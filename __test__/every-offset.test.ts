@@ -44,7 +44,6 @@ for (const [kinds, every] of [
   });
 }
 
-/** Records its calls, and returns a value that only it knows. */
 function counting(): {
   modules: { m: { f: (token: string) => unknown } };
   calls: Map<string, number>;

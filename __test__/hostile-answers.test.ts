@@ -7,8 +7,7 @@ import { answer, answerings, type Answering, type Outcome } from './support/host
 import { connect, tcpServer } from './support/rpc.js';
 import { tlsProxy } from './support/tls.js';
 
-// Answers of a server with or without the secret. Calls settle once, with a value only if it is
-// verified, and the next call works.
+// Calls settle once, with a value only if it is verified, and the next call works.
 
 const CALLS = 3;
 const SHORT = 400;

@@ -3,8 +3,6 @@ import { atom, decode, decodeResponse, encode, RemoteError, TermError } from '..
 import { secret, serve } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 
-// Both sides of each limit, in `decode` and as the argument of a call.
-
 const bytes = (...parts: (number | string | Buffer | number[])[]): Buffer =>
   Buffer.concat(
     parts.map((part) => (typeof part === 'number' ? Buffer.of(part) : Buffer.from(part as string))),

@@ -8,7 +8,6 @@ import test from 'ava';
 import { atom, encode, tuple } from '../src/index.js';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-/** Measure `decode`, and a call whose result has that encoding. */
 const DECODING = [file('./support/peak-child.js')];
 const CALLING = [file('./support/peak-call-child.js'), 'client'];
 const MIB = 1024 * 1024;

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import test from 'ava';
 import { root } from './support/vectors.js';
 
-/** Exports of bench/page.mjs, which writes the pages of the benchmarks and the quotes. */
+/** Exports of bench/page.mjs. */
 interface Pages {
   QUOTING: string[];
   QUOTE: RegExp;

@@ -267,7 +267,6 @@ test.serial('implicit uses make no call and cause no unhandled rejection', async
   t.deepEqual(unhandled, []);
   t.is(client.stats().calls, 0);
   t.is(await module.to_string(), 'text');
-  // `call` still reaches a server's function of such a name.
   t.is(await client.call('shop', 'toJSON'), 'remote');
 });
 

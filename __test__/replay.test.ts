@@ -135,7 +135,6 @@ test('requests for another audience are refused', async (t) => {
   const prefer = await serve(t, modules, { replayProtection: 'prefer', audience: 'billing' });
   t.deepEqual(await answerTo(prefer, created(now())), [200, 'here']);
   t.deepEqual(await answerTo(prefer, created(now(), 'shipping')), [401, 'wrong_audience']);
-  // Servers with the same secret refuse each other's requests.
   const client = connect(t, prefer, { replayProtection: true, audience: 'shipping' });
   await t.throwsAsync(client.call('echo', 'echo'), {
     instanceOf: RemoteError,

@@ -10,8 +10,6 @@ import { exchangeRaw, requestBytes, signedRequest } from './support/signing.js';
 import { eventually } from './support/stalling.js';
 import { serveTls } from './support/tls.js';
 
-// Malformed requests after others and in pieces, and connections that never send a signature.
-
 const modules = {
   echo: { echo: () => 'here', later: () => new Promise((done) => setTimeout(done, 50)) },
 };
@@ -67,7 +65,6 @@ test('an unauthenticated peer keeps a connection for at most headersTimeout', as
   const headersTimeout = 500;
   const server = await serve(t, modules, { headersTimeout, health: '/healthz' });
   const health = 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n';
-  // It gets one answer, whatever it sends, and the connection closes.
   for (const [request, status] of [
     [health.repeat(10), 200],
     ['GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(10), 404],

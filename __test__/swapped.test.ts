@@ -11,7 +11,6 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** Collects two answers between client and server, and lets `mix` change them. */
 async function between(
   t: ExecutionContext,
   port: number,

@@ -206,7 +206,6 @@ interface Order {
   lines: { name: string; price: number }[];
 }
 
-/** How to narrow an unknown value. */
 export function known(value: Term): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') expectTypeOf(value).toBeString();
@@ -225,7 +224,6 @@ export function known(value: Term): string {
 
 export async function callsOfRecords(controller: AbortController): Promise<void> {
   const order: Order = { id: 1, lines: [] };
-  // Values of interfaces and readonly lists can be sent.
   const found = await client.call<Order>('orders', 'save', [order] as const);
   expectTypeOf(found.lines[0]!.name).toBeString();
   const ids: readonly number[] = [1, 2];
@@ -274,7 +272,6 @@ export async function modulesOfServers(): Promise<void> {
   expectTypeOf(remote.find(1)).toEqualTypeOf<Promise<Order>>();
   expectTypeOf(remote.save({ id: 1, lines: [] })).toEqualTypeOf<Promise<number>>();
   expectTypeOf(await remote.first([1])).toBeUnknown();
-  // The server gives the context, callers do not.
   expectTypeOf(await remote.audit(7)).toBeString();
   // @ts-expect-error
   await remote.version();

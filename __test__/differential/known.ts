@@ -6,7 +6,6 @@ interface Known {
   is(difference: Difference, tested: Case): boolean;
 }
 
-/** Terms that this library refuses with this message, whatever Erlang does. */
 const refusedHere = (name: string, message: RegExp): Known => ({
   name,
   is: ({ kind }, { own }) =>

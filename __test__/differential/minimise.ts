@@ -2,7 +2,6 @@ export type Shows = (candidates: readonly Buffer[]) => Promise<boolean[]>;
 
 const MAX_ROUNDS = 40;
 
-/** Shortens an encoding that shows a difference by removing pieces. */
 export async function minimise(bytes: Buffer, shows: Shows): Promise<Buffer> {
   let smallest = bytes;
   for (let round = 0; round < MAX_ROUNDS; round++) {

@@ -61,7 +61,6 @@ const length: Mutation = (random, bytes) => {
 
 const MUTATIONS = [flip, flip, set, set, cut, remove, insert, repeat, splice, length, length];
 
-/** Makes one to three changes, but keeps the version byte. */
 export function mutate(random: Random, bytes: Buffer, other: Buffer): Buffer {
   let result = bytes;
   for (let count = 1 + random.below(3); count > 0; count--) {

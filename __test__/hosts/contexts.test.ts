@@ -1,10 +1,7 @@
 import test from 'ava';
 import { runProgram } from './programs.js';
 
-/**
- * Loads the library, starts a server and makes a client in separate stores. Modules return the
- * store that they started in.
- */
+/** Modules return the store that they started in. */
 const ENTERED = `
   import { AsyncLocalStorage, createHook, executionAsyncId, triggerAsyncId } from 'node:async_hooks';
   import { setTimeout as delay } from 'node:timers/promises';

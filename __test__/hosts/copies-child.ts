@@ -1,6 +1,4 @@
-/**
- * Loads two copies of the package and has each use what the other has made. Run by copies.test.ts.
- */
+/** Loads two copies of the package and has each use what the other has made. */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -12,7 +10,6 @@ type Copy = typeof backwater;
 const secret = 'a secret for tests, 32 bytes long!';
 const times = { queued: 0, resolve: 0, connect: 0, tls: 0, send: 0, wait: 0, receive: 0 };
 
-/** One error of each class, and the classes that it is an instance of. */
 function errorsOf(copy: Copy): [Error, (keyof Copy)[]][] {
   return [
     [new copy.BackwaterError('x'), ['BackwaterError']],

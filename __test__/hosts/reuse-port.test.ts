@@ -30,7 +30,7 @@ async function lines(from: AsyncIterator<string>, count: number): Promise<string
   return read;
 }
 
-/** Returns who answers at a URL. Each call has its own connection. */
+/** Each call has its own connection. */
 async function answering(url: string, expected: number): Promise<Set<unknown>> {
   const pids = new Set<unknown>();
   // All 500 connections reach the same process with a probability of 2^-499.

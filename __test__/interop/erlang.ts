@@ -21,7 +21,6 @@ export interface ErlangServerOptions {
   readonly minorVersion?: 1 | 2;
   /** Requests per connection. Default: 200. */
   readonly maxKeepalive?: number;
-  /** Whether the last response announces the close. */
   readonly announce?: boolean;
   /** Idle milliseconds before a connection closes. Default: 60,000. */
   readonly idleTimeout?: number;
@@ -65,7 +64,6 @@ export interface ErlangCallOptions {
   readonly requestId?: string;
   /** Changed before signing. */
   readonly headers?: HeaderChanges;
-  /** Headers that are sent, but not signed. */
   readonly unsigned?: readonly string[];
   /** Changed after signing. */
   readonly tamper?: 'body' | 'signature' | HeaderChanges;
@@ -177,7 +175,7 @@ export type ErlangDescription =
   | { readonly error: string };
 
 export interface ErlangTerms {
-  /** Describes terms in order; the last answers are missing if Erlang ends. */
+  /** The last answers are missing if Erlang ends. */
   describe(
     questions: readonly { readonly bytes: Uint8Array; readonly other?: Uint8Array | undefined }[],
   ): Promise<ErlangDescription[]>;
@@ -309,7 +307,6 @@ class Peer {
     else waiting.reject(new Error(`the Erlang peer refuses the command: ${answer.invalid}`));
   }
 
-  /** Restarts the timeout while something is awaited. */
   #watch(): void {
     if (this.#waiting.size === 0) this.#silence.end();
     else this.#silence.restart();

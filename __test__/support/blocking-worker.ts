@@ -2,8 +2,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Client, startClearServer } from '../../src/index.js';
 import { secret } from './rpc.js';
 
-// Servers and a client on a thread that blocks for as long as the test wants.
-
 export interface BlockingData {
   readonly url: string;
   /** The first word never changes; the second ends the wait. */

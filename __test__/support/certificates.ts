@@ -23,7 +23,6 @@ export interface Request {
 const P256 = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
 const SERVER_NAMES = 'DNS:localhost,IP:127.0.0.1';
 
-/** A certificate authority in a temporary folder. */
 export class Authority {
   readonly cert: string;
   readonly #folder: string;
@@ -79,7 +78,7 @@ export class Authority {
     return { cert, key };
   }
 
-  /** Issues an X.509 version 1 certificate, which has no extensions. */
+  /** Certificates of version 1 have no extensions. */
   issueVersion1(subject: string, algorithm: readonly string[] = P256): Certificate {
     const name = `${this.#count++}`;
     const [request, cert, key] = ['csr', 'pem', 'key'].map((kind) =>
@@ -90,7 +89,7 @@ export class Authority {
     return { cert, key };
   }
 
-  /** Makes a self-signed certificate. OpenSSL makes it an authority's. */
+  /** OpenSSL makes such a certificate an authority's. */
   selfSigned(subject = '/CN=localhost', names = SERVER_NAMES): Certificate {
     const name = `${this.#count++}`;
     const [cert, key] = [this.#path(`${name}.pem`), this.#path(`${name}.key`)];

@@ -10,7 +10,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs Node, and kills it if it hangs. Calls `onReady` after its first line. */
+/** Calls `onReady` after the first line of output. */
 export function runNode(args: readonly string[], onReady?: (pid: number) => void): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });

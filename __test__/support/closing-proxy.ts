@@ -1,6 +1,6 @@
 /**
  * Closes connections in front of a server, in a separate process so that it runs concurrently with
- * the client. Started by closing.ts.
+ * the client.
  */
 import { createServer, connect, type Socket } from 'node:net';
 import type { ClosingPlan, ClosingReport } from './closing.js';

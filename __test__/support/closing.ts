@@ -8,7 +8,6 @@ export interface ClosingPlan {
   readonly port: number;
   /** Closes after this many answers. */
   readonly after?: number;
-  /** Whether the last answer announces the close. */
   readonly announced?: boolean;
   /** Closes after this many idle milliseconds. */
   readonly idle?: number;
@@ -22,7 +21,6 @@ export interface ClosingReport {
   closed: number;
 }
 
-/** Starts a proxy that closes connections. It ends with the test. */
 export async function startClosingProxy(
   t: ExecutionContext,
   plan: ClosingPlan,

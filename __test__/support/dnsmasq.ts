@@ -55,7 +55,7 @@ export class Dnsmasq {
     return dnsmasq;
   }
 
-  /** Changes the answers. TTLs are 1 s. */
+  /** The TTL of each answer is 1 s. */
   async answer({ hosts = {}, services = {} }: Zone): Promise<void> {
     await this.stop();
     const lines = Object.entries(hosts).flatMap(([name, addresses]) =>

@@ -69,7 +69,6 @@ export class LinePeer {
   }
 }
 
-/** Returns the texts that Erlang or Elixir does not evaluate to the terms that are sent. */
 export async function wronglyPrinted(
   peer: LinePeer,
   values: readonly unknown[],

@@ -16,7 +16,6 @@ export interface Fault {
  */
 export class FaultyProxy {
   next: Fault | undefined;
-  /** How many bytes the latest connection has carried each way. */
   carried = { request: 0, response: 0 };
   #pending: { fault: Fault | undefined }[] = [];
   readonly #server: Server;

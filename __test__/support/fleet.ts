@@ -13,7 +13,6 @@ export function address(index: number): string {
   return `127.0.0.${index + 1}`;
 }
 
-/** Returns a port that is free on the first addresses. */
 export async function freePort(t: ExecutionContext, addresses: number): Promise<number> {
   return portThat(t, async (port) => {
     const hosts = Array.from({ length: addresses }, (_, index) => address(index));
@@ -45,7 +44,6 @@ export async function portThat(
   throw new Error('no such port');
 }
 
-/** Returns a URL where nothing listens during the test. */
 export async function nobody(t: ExecutionContext): Promise<{ url: string; port: number }> {
   const port = await freePort(t, 1);
   return { url: `http://${address(0)}:${port}`, port };
@@ -59,7 +57,6 @@ export async function isFree(host: string, port: number): Promise<boolean> {
   return true;
 }
 
-/** Listens there, unless the port is taken. */
 async function listening(host: string, port: number): Promise<TcpServer | undefined> {
   const server = createServer();
   try {
@@ -71,7 +68,7 @@ async function listening(host: string, port: number): Promise<TcpServer | undefi
   }
 }
 
-/** Starts servers on the same port of several addresses; `who` tells which one answers. */
+/** `who` tells which server answers. */
 export async function fleet(
   t: ExecutionContext,
   count: number,
@@ -107,7 +104,7 @@ export interface ServerProcess {
 
 const child = fileURLToPath(new URL('./fleet-child.js', import.meta.url));
 
-/** Starts a server process; `hold(ms)` answers after that time, `who()` at once. */
+/** `hold(ms)` answers after that time, `who()` at once. */
 export async function serverProcess(
   t: ExecutionContext,
   index: number,

@@ -28,7 +28,6 @@ export interface Haproxy {
   readonly tls: string;
 }
 
-/** Starts HAProxy in front of a server without TLS. It ends with the test. */
 export async function startHaproxy(
   t: ExecutionContext,
   server: { readonly url: string },

@@ -62,7 +62,6 @@ function chunkedHead(id: string): Buffer {
 const chunk = (data: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]);
 
-/** Writes a piece repeatedly until the peer stops reading. */
 function flood(socket: Socket, piece: Buffer): void {
   const write = (): void => {
     while (!socket.destroyed) {
@@ -113,7 +112,6 @@ const RETURN_OF = [Buffer.of(131, 104, 2, 119, 6), 'return'];
 const BLOCK = Buffer.alloc(65_536, 65);
 const STATUS = 'HTTP/1.1 200 OK\r\n';
 
-/** Everything that a server may answer, and the outcome of the call. */
 export const answerings: readonly (readonly [string, Answering, Outcome])[] = [
   ['a valid answer', made({}), FINE],
 

@@ -55,7 +55,7 @@ function plainMapImage(map: Map<unknown, unknown>, options: ImageOptions): unkno
   return new Map(pairs.map(({ key, item }) => [key, item]));
 }
 
-/** Returns the property for a key of a map; undefined if the key is neither atom nor text. */
+/** Undefined if the key is neither atom nor text. */
 function nameOf(key: unknown): { kind: 'atom' | 'text'; text: string } | undefined {
   if (key instanceof Atom) return { kind: 'atom', text: key.name };
   if (key === null) return { kind: 'atom', text: 'nil' };

@@ -22,7 +22,6 @@ export const m = {
     return value.length;
   },
   never: (_value: unknown) => new Promise<never>(() => {}),
-  /** Keeps its argument until `release` is called. */
   held: (_value: unknown) => new Promise<string>((resolve) => held.push(() => resolve('ok'))),
   release: () => {
     for (const settle of held.splice(0)) settle();

@@ -22,7 +22,7 @@ export type LoadOptions = ServerOptions & { readonly time?: number };
 export interface LoadedServer {
   readonly port: number;
   stats(): Promise<ServerStats>;
-  /** By how many MiB the peak exceeds the memory at the start. */
+  /** In MiB. */
   growth(): number;
   hasEnded(): boolean;
 }
@@ -109,7 +109,7 @@ function growthOf(child: ChildProcess): () => number {
   return () => figure('VmHWM') - before;
 }
 
-/** Encodes a call of `m`. The arguments may be encoded already. */
+/** The arguments may be encoded already. */
 export function request(name: string, args: readonly unknown[] | Buffer, gzip = false): Buffer {
   const arity = Buffer.isBuffer(args) ? 1 : args.length;
   const encoded = Buffer.isBuffer(args) ? args : encode(args);

@@ -21,7 +21,6 @@ export function forgetPeak(): void {
   writeFileSync('/proc/self/clear_refs', '5');
 }
 
-/** Memory that V8 holds, in its heap and outside. */
 export function sizeOf(use: NodeJS.MemoryUsage): number {
   return use.heapUsed + use.external;
 }

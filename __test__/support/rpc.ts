@@ -11,7 +11,6 @@ import {
 
 export const secret = Buffer.from('a secret for tests, 32 bytes long!');
 
-/** Starts a server on a free port of loopback. It ends with the test. */
 export async function serve(
   t: ExecutionContext,
   modules: Modules,
@@ -44,7 +43,6 @@ export function connect(
   return client;
 }
 
-/** Starts a TCP server that does what `onSocket` says. */
 export async function tcpServer(
   t: ExecutionContext,
   onSocket: (socket: Socket, number: number) => void,

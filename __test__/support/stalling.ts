@@ -46,7 +46,7 @@ export async function deafPort(t: ExecutionContext): Promise<number> {
   return port;
 }
 
-/** Starts a server that only does `onSocket`; `closed` counts the ends of connections. */
+/** `closed` counts the ends of connections. */
 export async function stallingServer(
   t: ExecutionContext,
   onSocket: (socket: Socket) => void,

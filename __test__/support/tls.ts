@@ -9,7 +9,6 @@ import {
 } from '../../src/index.js';
 import { secret } from './rpc.js';
 
-/** Starts a server with TLS on a free port of loopback. It ends with the test. */
 export async function serveTls(
   t: ExecutionContext,
   modules: Modules,
@@ -31,11 +30,7 @@ export interface TlsProxy {
   readonly sockets: readonly TLSSocket[];
 }
 
-/**
- * Passes bytes from Node's own TLS to a server without TLS.
- *
- * @param onSocket what else to do with each connection
- */
+/** Passes bytes from Node's own TLS to a server without TLS. */
 export async function tlsProxy(
   t: ExecutionContext,
   target: { port: number },

@@ -59,7 +59,7 @@ function doubleOf(hex: string): number {
   return Buffer.from(hex, 'hex').readDoubleBE();
 }
 
-/** Returns what the exact mode decodes. Closures stay, because their encodings are compared. */
+/** Closures stay, because their encodings are compared. */
 export function exactValue(term: VectorTerm): unknown {
   if ('int' in term) {
     const big = BigInt(term.int);

@@ -29,7 +29,6 @@ for (const tarball of readdirSync(tarballs())) {
 }
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Makes a folder with these files, backwater and some of the tools. */
 export function application(files, { links = [] } = {}) {
   const application = join(folder, `${++count}`);
   mkdirSync(application);
@@ -43,7 +42,6 @@ export function application(files, { links = [] } = {}) {
   return application;
 }
 
-/** Moves a build to a new folder, with backwater in its node_modules unless `alone`. */
 export function moved(built, { alone = false } = {}) {
   const target = join(folder, `${++count}`);
   mkdirSync(target);

@@ -56,7 +56,6 @@ export const s = {
       notes.push('bytes ended');
     }
   },
-  /** Yields the same memory and the same object repeatedly. */
   async *reused(count: number) {
     const item = { number: 0, bytes: Buffer.alloc(16) };
     for (; item.number < count; item.number++) {
@@ -94,7 +93,6 @@ export const s = {
       throw new Error('of the finally block');
     }
   },
-  /** Yields nothing until its caller has gone. */
   silent: expose.fn(
     async function* ({ signal }: CallContext) {
       try {
@@ -106,7 +104,6 @@ export const s = {
     },
     { context: true },
   ),
-  /** Yields one item, then waits until its caller has gone. */
   once: expose.fn(
     async function* ({ signal }: CallContext) {
       try {
@@ -133,7 +130,6 @@ export const s = {
       cancel: () => void notes.push('web cancelled'),
     });
   },
-  /** An iterator with only `next`. */
   bare: (count: number) => {
     let number = 0;
     const next = (): IteratorResult<number> =>
@@ -145,7 +141,6 @@ export const s = {
       },
     };
   },
-  /** Ends with a step whose `done` is truthy. */
   truthy: (count: number) => {
     let number = 0;
     const next = async () => (number < count ? { value: number++ } : { done: 1 });

@@ -53,7 +53,6 @@ export class RemoteServer {
     t.is(seen.length, expected.length);
   }
 
-  /** Waits until neither side has any state of a call. */
   async settled(t: ExecutionContext, client?: Client): Promise<void> {
     let left: unknown;
     await eventually('nothing is left of the calls', async () => {
@@ -80,9 +79,7 @@ export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   return items;
 }
 
-/**
- * Returns the items before the failure, and the error. Throws if the stream ends or fails twice.
- */
+/** Throws if the stream ends or fails twice. */
 export async function untilFailure<T>(
   stream: AsyncIterable<T>,
 ): Promise<{ readonly items: T[]; readonly error: unknown }> {
