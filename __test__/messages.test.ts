@@ -83,16 +83,16 @@ test('a 413 names the limit and both sizes', async (t) => {
   const plain = client.call('m', 'size', ['x'.repeat(989)], { compressionThreshold: Infinity });
   const over = await refusal(t, plain);
   t.like(over, { status: 'payload_too_large', reason: '' });
-  t.is(over.detail, `the arguments have 1001 bytes, but ${limit}`);
+  t.is(over.detail, `the arguments are 1001 bytes, but ${limit}`);
   t.true(over.message.endsWith(`: 413 payload_too_large: ${over.detail}`));
   const inflated = await refusal(t, client.call('m', 'size', ['x'.repeat(100_000)]));
   t.regex(
     inflated.detail!,
-    new RegExp(`^the arguments have 1000[0-9]{2} bytes \\([0-9]+ gzipped\\), but ${limit}$`),
+    new RegExp(`^the arguments are 1000[0-9]{2} bytes \\([0-9]+ gzipped\\), but ${limit}$`),
   );
   const noise = Array.from({ length: 5000 }, (_, index) => (index * 7919) % 10_007);
   const compressed = await refusal(t, client.call('m', 'size', [noise]));
-  t.regex(compressed.detail!, new RegExp(`^the arguments have [0-9]+ bytes.* gzipped.*${limit}$`));
+  t.regex(compressed.detail!, new RegExp(`^the arguments are [0-9]+ bytes.* gzipped.*${limit}$`));
 });
 
 async function failure(t: ExecutionContext, url: string, options = {}): Promise<Error> {

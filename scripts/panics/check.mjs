@@ -31,7 +31,7 @@ for (const place of ['job', 'service', 'event', 'inbox']) {
 }
 
 process.env.BACKWATER_PANIC = 'function';
-assert.throws(() => server.stats(), /asked for/);
+assert.throws(() => server.stats(), /requested at/);
 delete process.env.BACKWATER_PANIC;
 assert.equal(server.stats().pending, 0);
 assert.equal(client.stats().pending, 0);

@@ -15,7 +15,7 @@ export const bench: Command = {
   summary: 'Measure the rate and latency of calls',
   usage: 'URL MODULE FUNCTION [ARGUMENT...] [OPTIONS]',
   details: [
-    'Makes calls as fast as the server answers, up to --concurrency at a time, until --duration has passed or --calls have been made. With --rate, calls start at fixed times; if the server falls behind, latency counts from when a call should have started.',
+    'Makes calls as fast as the server answers, up to --concurrency at a time, until --duration has passed or --calls have been made. With --rate, calls start at fixed times; if the server falls behind, latency is measured from when a call should have started.',
     'Ctrl-C ends the run early. It also ends if the first calls all fail (10, or --concurrency if that is more). If any call fails, the most frequent failure determines the exit status.',
   ],
   flags: {

@@ -134,7 +134,7 @@ class Examination {
         );
       });
       return {
-        text: `${host} has the address ${addresses.map(({ address }) => address).join(', ')}`,
+        text: `${host} resolves to ${addresses.map(({ address }) => address).join(', ')}`,
       };
     } catch (cause) {
       if (cause instanceof Failed) throw cause;
@@ -285,7 +285,7 @@ class Examination {
     const text =
       Math.abs(difference) <= 1
         ? 'the clocks agree'
-        : `the clock of the server is ${Math.abs(difference)} s ${direction}`;
+        : `the server's clock is ${Math.abs(difference)} s ${direction}`;
     return Math.abs(difference) <= CLOCK_TOLERANCE
       ? { text }
       : {
@@ -311,7 +311,7 @@ class Examination {
       }
       const advice =
         error instanceof ConnectError || error instanceof ConnectionLostError
-          ? 'try again, or check the log of the server: the previous steps succeeded'
+          ? "try again, or check the server's log: the previous steps succeeded"
           : 'look up the error in docs/errors.md';
       throw new Failed(messageOf(error, false), advice, statusOf(error), { cause: error });
     }
@@ -386,7 +386,7 @@ function authenticationAdvice(
     if (caller !== undefined) {
       return `check that the server has this secret under the name '${caller}'`;
     }
-    return 'give both sides the same bytes; a line break at the end counts';
+    return 'give both sides the same bytes; a trailing line break counts';
   }
   if (unverified?.status === 403 && unverified.body === 'client_certificate_required') {
     return CLIENT_CERTIFICATE;
@@ -448,6 +448,6 @@ function tlsAdvice(code: string): string {
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
       return 'check that the server speaks TLS on this port (otherwise use http://), and whether it requires a certificate (--cert and --key)';
     default:
-      return 'check the certificate and the log of the server';
+      return "check the certificate and the server's log";
   }
 }

@@ -26,7 +26,7 @@ export const serve: Command = {
   summary: 'Serve the functions of a JavaScript file',
   usage: 'FILE [OPTIONS]',
   details: [
-    'Exposes the functions that FILE exports as one module with the name of the file: string.js becomes string. If FILE exports objects instead, or a default object of objects, each of them is a module. An export named interceptors lists interceptors that run around every call.',
+    'Exposes the functions that FILE exports as one module named after the file: string.js becomes string. If FILE exports objects instead, or a default object of objects, each becomes a module. An export named interceptors lists interceptors that run around every call.',
     'Ctrl-C stops the server after calls in flight have ended.',
   ],
   flags: {
@@ -40,7 +40,7 @@ export const serve: Command = {
       short: 'p',
       help: 'port, or 0 for a free one (default 8080, or 8443 with TLS)',
     },
-    module: { value: 'NAME', help: 'name of the module (default the name of the file)' },
+    module: { value: 'NAME', help: "name of the module (default the file's name)" },
     exports: { value: 'NAMES', help: 'expose only these functions, separated by commas' },
     watch: { short: 'w', help: 'restart when FILE or a file that it imports changes' },
     cert: { value: 'PATH', help: 'serve TLS with this certificate and its chain' },

@@ -226,7 +226,7 @@ export class QueueFullError extends BackwaterError {
     const { limit, option = 'maxQueuedCalls', ...options } = ownProperties(fields);
     super(
       option === 'maxQueuedCalls'
-        ? `all connections are busy and ${limit} calls already wait for one (options maxConnections and maxQueuedCalls)`
+        ? `all connections are busy and ${limit} calls are already waiting for one (options maxConnections and maxQueuedCalls)`
         : `the arguments of the calls in flight would take more than ${limit} bytes (option maxBytesInFlight)`,
       options,
     );

@@ -35,7 +35,7 @@ macro_rules! numbers {
         )*
 
         $(#[$meta])*
-        #[allow(dead_code, reason = "for the generator of TypeScript")]
+        #[allow(dead_code, reason = "for the TypeScript generator")]
         $visibility const $table: &[$crate::Number] = &[
             $($crate::Number { name: stringify!($name), value: $name }),*
         ];

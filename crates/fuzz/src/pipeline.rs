@@ -95,7 +95,7 @@ fn check_answer(request: &HeaderMap, response: &Response<Bytes>, status: StatusC
     let (authentic, outcome) =
         receive(status, response.headers(), response.body().clone(), id, MAX_SIZE);
     let same_id = request["x-request-id"].as_bytes() == STANDARD.encode(id).as_bytes();
-    assert!(authentic || !same_id, "an answer of the server is not believed");
+    assert!(authentic || !same_id, "the client rejects the server's answer");
     if same_id && status == StatusCode::OK {
         assert!(matches!(outcome, Some(Outcome::Return { .. })), "an answer cannot be read");
     }

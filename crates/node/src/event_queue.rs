@@ -128,7 +128,7 @@ impl EventQueue {
         self.ready.load(Ordering::SeqCst) || self.announced.load(Ordering::SeqCst)
     }
 
-    #[expect(deprecated, reason = "a clone does not refer a function that was made weak")]
+    #[expect(deprecated, reason = "cloning does not ref a function that was made weak")]
     pub(crate) fn keep_alive(&self, env: &Env, alive: bool) -> Result<()> {
         match &mut *self.wake.lock() {
             Some(wake) if alive => wake.refer(env),

@@ -9,6 +9,6 @@ pub(crate) fn pass(_place: &str) {}
 #[allow(clippy::panic)]
 pub(crate) fn pass(place: &str) {
     if std::env::var("BACKWATER_PANIC").is_ok_and(|wanted| wanted == place) {
-        panic!("asked for, at {place}");
+        panic!("requested at {place}");
     }
 }

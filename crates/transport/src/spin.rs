@@ -197,7 +197,7 @@ mod tests {
         assert!(!begin(Duration::from_secs(3600)));
         assert!(!begin(Duration::from_secs(3600)));
         calls.clear();
-        assert!(!begin(Duration::from_secs(3600)), "they were there until now");
+        assert!(!begin(Duration::from_secs(3600)), "the calls have only just ended");
         assert!(begin(Duration::from_secs(3600)));
         assert!(!goes_on(true));
         assert!(!begin(Duration::ZERO));

@@ -43,8 +43,8 @@ mod tests {
         give_back([read]);
         let again = take();
         assert_eq!(*again, Tape::default());
-        assert!(again.words.capacity() >= 10, "its memory serves again");
-        assert!(again.latin1.capacity() <= SMALL, "what was large is given back to the system");
+        assert!(again.words.capacity() >= 10, "its memory is reused");
+        assert!(again.latin1.capacity() <= SMALL, "large memory is returned to the system");
 
         give_back((0..=KEPT).map(|_| Box::default()));
         assert_eq!(POOL.lock().len(), KEPT);

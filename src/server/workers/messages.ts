@@ -56,6 +56,6 @@ export function difference(one: FunctionTable, other: FunctionTable): string | u
   if (missing.length > 0) return `it does not have ${listed(missing)}`;
   if (more.length > 0) return `only one has ${listed(more)}`;
   if (toJson(one.moduleCallers) !== toJson(other.moduleCallers))
-    return 'their modules have other callers';
-  return 'their functions come in another order';
+    return 'their modules have different callers';
+  return 'their functions are in a different order';
 }

@@ -129,7 +129,7 @@ fn form(scanner: &mut Scanner<'_>) -> Result<Form, ParseError> {
     if let Some((name, _)) = KINDS[2..].iter().find(|(_, known)| *known == kind)
         && (size.is_some() || unit != 1)
     {
-        return scanner.unexpected_next(&format!("no size of a segment of the type {name}"));
+        return scanner.unexpected_next(&format!("no size for a segment of type {name}"));
     }
     Ok(Form { kind, little, size: size.map(|size| size.saturating_mul(unit)) })
 }
@@ -228,7 +228,7 @@ fn float(
     let mut bytes = match form.size.unwrap_or(64) {
         64 => value.to_be_bytes().to_vec(),
         32 if (value as f32).is_finite() => (value as f32).to_be_bytes().to_vec(),
-        32 => return Err(scanner.error("a float does not fit 32 bits", start)),
+        32 => return Err(scanner.error("a float does not fit into 32 bits", start)),
         _ => return Err(scanner.error("a float in a binary must have 32 or 64 bits", start)),
     };
     if form.little {

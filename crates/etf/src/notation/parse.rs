@@ -174,7 +174,7 @@ impl Parser<'_> {
                 write::float(&mut self.out, if negative { -value } else { value })
             }
             Token::Integer(integer) => self.integer(&integer, negative),
-            _ => return Err(self.scanner.unexpected(start, "a number after its sign")),
+            _ => return Err(self.scanner.unexpected(start, "a number after the sign")),
         }
         Ok(())
     }

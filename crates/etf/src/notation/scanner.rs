@@ -244,7 +244,7 @@ impl<'a> Scanner<'a> {
         let text = &rest[..end];
         self.at += end;
         if text.ends_with(b"_") || text.windows(2).any(|pair| pair == b"__") {
-            return Err(self.error("an underscore must stand between two digits", start));
+            return Err(self.error("an underscore must be between two digits", start));
         }
         let digits: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'_').collect();
         if digits.len() > MOST_DIGITS {

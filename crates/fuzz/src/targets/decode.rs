@@ -61,7 +61,7 @@ fn decode(decoder: &mut Decoder, bytes: &[u8], options: &DecodeOptions<'_>) -> (
         (decoder.decode(bytes, options, &mut tape), tape)
     });
     let decoded = decoded.map(|used| {
-        assert!(used <= bytes.len(), "more than all bytes are used");
+        assert!(used <= bytes.len(), "more bytes were used than given");
         let mut out = Vec::new();
         let encoded = Encoder::default().encode_term(
             tape.as_tape_ref(bytes),

@@ -78,11 +78,11 @@ fn check_readable(encoded: &[u8]) {
         &DecodeOptions { exact: true, max_depth: 1_000_000, ..DecodeOptions::default() },
         &mut tape,
     ) {
-        Ok(used) => assert_eq!(used, encoded.len(), "something stands after the term"),
+        Ok(used) => assert_eq!(used, encoded.len(), "bytes follow the term"),
         // The encoder does not detect equal keys in two forms, or invalid funs.
         Err(error) => assert!(
             matches!(error.kind, DecodeErrorKind::DuplicateKey | DecodeErrorKind::Field(_)),
-            "what was written cannot be read: {error}"
+            "the encoding cannot be decoded: {error}"
         ),
     }
 }

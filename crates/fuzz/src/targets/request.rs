@@ -72,5 +72,5 @@ fn signed(input: &mut Input<'_>) {
     headers.insert("authorization", authorization);
     let called = pipeline::serve(&method, target, &headers, Bytes::copy_from_slice(body));
     assert!(!called || method == Method::POST, "a {method} calls a function");
-    assert!(!called || whole || body.is_empty(), "a body of another digest reaches a function");
+    assert!(!called || whole || body.is_empty(), "a body with a wrong digest reaches a function");
 }

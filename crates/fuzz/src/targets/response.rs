@@ -51,7 +51,7 @@ fn signed(input: &mut Input<'_>) {
     headers.insert("signature", signature);
     let body_bytes = Bytes::copy_from_slice(body);
     let (authentic, outcome) = pipeline::receive(status, &headers, body_bytes, signing::ID, limit);
-    assert_eq!(authentic, whole || body.is_empty(), "the digest is not what decides");
+    assert_eq!(authentic, whole || body.is_empty(), "the digest does not decide");
     let readable = status == StatusCode::OK && content_type != "text/plain" && encoding != "br";
-    assert!(outcome.is_none() || readable && authentic, "an outcome of nothing");
+    assert!(outcome.is_none() || readable && authentic, "an unreadable response has an outcome");
 }

@@ -10,7 +10,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(again.as_deref(), Some(&*encoded), "a term changes when it is read again");
     for binaries in [Binaries::Text, Binaries::Buffer] {
         let other = rewrite(data, false, binaries);
-        assert_eq!(other.as_deref(), Some(&*encoded), "{binaries:?} is another term than exact");
+        assert_eq!(other.as_deref(), Some(&*encoded), "{binaries:?} differs from exact");
     }
 }
 

@@ -82,10 +82,10 @@ pub fn run(data: &[u8]) {
         signing_string((pseudo.0, &pseudo.1), &list, &message.headers)
     };
     if accepted {
-        assert_eq!(text(&message), text(&original), "something else than what was signed is taken");
+        assert_eq!(text(&message), text(&original), "an unsigned message is accepted");
         for name in UNIQUE {
             let count = message.headers.get_all(name).iter().count();
-            assert!(count <= 1, "{name} stands {count} times");
+            assert!(count <= 1, "{name} occurs {count} times");
         }
         for name in ["digest", "x-request-id", "content-type", "content-length", "content-encoding"]
         {

@@ -161,7 +161,7 @@ fn forged(input: &mut Input<'_>, piece: usize) {
         count += 1;
     }
     let whole = read(&head, &body, usize::MAX);
-    assert_eq!(read(&head, &body, piece), whole, "pieces change what is read");
+    assert_eq!(read(&head, &body, piece), whole, "the size of pieces changes the result");
     let (frames, ended) = whole;
     assert!(frames.len() as u64 <= count);
     assert!(!matches!(ended, Err(FrameError::InvalidTag { .. } | FrameError::TooLarge { .. })));
@@ -211,6 +211,6 @@ fn tampered(input: &mut Input<'_>, piece: usize) {
         return;
     }
     let (seen, ended) = read(&head, &changed, piece);
-    assert!(ended.is_err(), "a body that was changed is taken");
-    assert!(expected.starts_with(&seen), "what was changed is seen");
+    assert!(ended.is_err(), "a changed body is accepted");
+    assert!(expected.starts_with(&seen), "changed items are visible");
 }

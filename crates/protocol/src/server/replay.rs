@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(
             guard.check(stamp(now), signature(3), at(now)),
             Err(ReplayFailure::Replayed),
-            "it is known all the same"
+            "it is remembered anyway"
         );
         let later = START + 250 * SECOND;
         assert_eq!(guard.check(stamp(later), signature(5), at(later)), Ok(()));
@@ -330,7 +330,7 @@ mod tests {
         let preferred = guard(|policy| policy.required = false);
         assert_eq!(required.check(none, signature(1), now), Err(ReplayFailure::MissingCreated));
         assert_eq!(preferred.check(none, signature(1), now), Ok(()));
-        assert_eq!(preferred.check(none, signature(1), now), Ok(()), "nothing is known of it");
+        assert_eq!(preferred.check(none, signature(1), now), Ok(()), "it was not remembered");
         for guard in [required, preferred] {
             assert_eq!(guard.check(bad, signature(2), now), Err(ReplayFailure::InvalidCreated));
         }

@@ -357,7 +357,7 @@ impl<F> ExpectedBody<F> {
         let form = if self.is_compressed() { " gzipped" } else { "" };
         let limit = self.max_size;
         self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
-            "the arguments have {length} bytes{form}, but the server's maxEncodedArgsSize is {limit} bytes"
+            "the arguments are {length} bytes{form}, but the server's maxEncodedArgsSize is {limit} bytes"
         ))
     }
 
@@ -422,7 +422,7 @@ impl<F> VerifiedBody<F> {
         let claimed = gzip::claimed_size(sent, self.body.last_chunk());
         let size = if claimed > limit { claimed.to_string() } else { format!("over {limit}") };
         self.refuse(StatusCode::PAYLOAD_TOO_LARGE, "").with_detail(&format!(
-            "the arguments have {size} bytes ({sent} gzipped), but the server's maxEncodedArgsSize is {limit} bytes"
+            "the arguments are {size} bytes ({sent} gzipped), but the server's maxEncodedArgsSize is {limit} bytes"
         ))
     }
 

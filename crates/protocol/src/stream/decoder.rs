@@ -55,7 +55,7 @@ impl fmt::Display for FrameError {
         match self {
             Self::InvalidTag { number } => write!(
                 formatter,
-                "the signature of frame {number} does not hold: it was modified, or frames were \
+                "the signature of frame {number} is wrong: it was modified, or frames were \
                  dropped, repeated, reordered or taken from another stream"
             ),
             Self::TooLarge { size, limit } => write!(

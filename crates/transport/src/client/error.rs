@@ -148,10 +148,10 @@ impl fmt::Display for CallError {
             Self::Response(failure) => write!(formatter, "{failure}"),
             Self::TooLarge { size, limit } => write!(
                 formatter,
-                "the response's body of {size} bytes or more exceeds maxEncodedResultSize, {limit} bytes"
+                "the response body of {size} bytes or more exceeds maxEncodedResultSize, {limit} bytes"
             ),
             Self::QueueFull { limit } => {
-                write!(formatter, "{limit} calls already wait for a connection")
+                write!(formatter, "{limit} calls are already waiting for a connection")
             }
             Self::Closed => formatter.write_str("the client is closed"),
             Self::Internal(message) => write!(formatter, "a bug in backwater: {message}"),

@@ -100,7 +100,7 @@ async fn exchange_on(
     progress.enter(Phase::Send);
     let given = request.request_id.and_then(FirstRequestId::take);
     let id = given.map_or_else(|| state.request_ids.next(), Ok).map_err(|NoRandomness| {
-        CallError::Internal("the system gave no random bytes".to_owned())
+        CallError::Internal("the system returned no random bytes".to_owned())
     })?;
     let previous = progress.request_id.replace(id);
     let connection = &mut lease.connection;

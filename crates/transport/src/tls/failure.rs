@@ -63,7 +63,7 @@ impl TlsFailure {
         Self::new(
             TlsReason::WrongHost,
             format!(
-                "no certificate can be for the host {host:?}; set 'tls.servername' to the name in the certificate"
+                "no certificate can name the host {host:?}; set 'tls.servername' to the name in the certificate"
             ),
         )
     }
@@ -130,12 +130,12 @@ fn of_certificate(error: &CertificateError) -> TlsFailure {
         ),
         CertificateError::UnknownIssuer => (
             TlsReason::UnknownIssuer,
-            "give the certificate of its issuer in 'tls.ca', and let the server send its intermediate \
+            "set 'tls.ca' to its issuer's certificate, and make the server send its intermediate \
              certificates",
         ),
         _ if is_ca_as_end_entity(error) => (
             TlsReason::UnknownIssuer,
-            "it is self-signed or an authority's, and not trusted; if you trust it, give it in 'tls.ca'",
+            "it is self-signed or an authority's, and not trusted; if you trust it, set 'tls.ca' to it",
         ),
         _ => (
             TlsReason::InvalidCertificate,
