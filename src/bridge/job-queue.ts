@@ -47,11 +47,7 @@ export class JobQueue {
     return this.#idle !== this.#main;
   }
 
-  /**
-   * Adds a job that crosses at the end of this turn.
-   *
-   * @throws what `write` throws, without adding anything
-   */
+  /** Adds a job that crosses at the end of this turn, or nothing if `write` throws. */
   add(kind: number, id: number, flags: number, write?: JobWriter): void {
     const batch = this.#idle ?? this.#addBatch();
     this.#idle = undefined;

@@ -106,7 +106,6 @@ export function chain(
   );
 }
 
-/** Interceptors may return plain values, or throw. */
 async function run(interceptor: Interceptor, call: InterceptedCall, next: Next): Promise<unknown> {
   return await interceptor(call, next);
 }

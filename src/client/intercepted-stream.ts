@@ -44,7 +44,6 @@ export class InterceptedStream extends Interception implements StreamSource {
       const step = await this.#interruptible(this.#iterator.next());
       if (!step.done) return { value: step.value, done: false };
     } catch (error) {
-      // The consumer has left.
       if (this.#hasEnded) return { value: undefined, done: true };
       this.#finish();
       throw error;

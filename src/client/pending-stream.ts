@@ -42,7 +42,6 @@ export class PendingStream implements Pending, StreamSource {
   /** Thrown after the last item. */
   #failure: { readonly error: unknown; readonly isRemote: boolean } | undefined;
   #cancel: (() => void) | undefined;
-  /** Revivers run in the caller's context. */
   #scope: AsyncResource | undefined;
 
   /** @param release called once, when no item remains to arrive or to be taken */

@@ -66,7 +66,6 @@ export class Encoder extends ListWriter {
    * Writes a value and returns the index of the tape's header.
    *
    * @param root how the path in an error begins
-   * @throws TermError, or what a getter threw
    */
   encode(
     value: unknown,

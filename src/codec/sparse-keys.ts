@@ -6,8 +6,6 @@ const SLOTS_PER_KEY = 4;
 /**
  * Whether V8 would waste memory, since it allocates a slot for each smaller index: 28 KiB for the
  * keys 1023 and 2400.
- *
- * @param count how many keys the object will have
  */
 export function isSparse(key: string, count: number): boolean {
   const first = key.charCodeAt(0);

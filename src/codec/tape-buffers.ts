@@ -4,7 +4,6 @@ export interface TapeBuffers {
   readonly bytes: Buffer;
 }
 
-/** Which part of a received term to read. */
 export interface Arrival {
   /** Where its tape is, unless it is large. */
   readonly buffers: TapeBuffers;

@@ -1,11 +1,7 @@
 import { attempt } from './inspect.js';
 import { isError } from './realms.js';
 
-/**
- * Rejects with an error of a call, and adds the frames of the code that awaits the call.
- *
- * @param keeps whether to keep the error's own frames
- */
+/** Rejects with an error of a call, and adds the frames of the code that awaits the call. */
 export async function rejection(error: unknown, keeps = false): Promise<never> {
   // Only after two turns does the call's promise follow this one, so that the engine knows what awaits it.
   await undefined;

@@ -9,11 +9,7 @@ function heapLimit(): number {
 
 const MIB = 1024 * 1024;
 
-/**
- * The limit of a message's value in bytes, because V8 does not survive a full heap.
- *
- * @param limits the limits of the worker threads that decode messages
- */
+/** The limit of a message's value in bytes, because V8 does not survive a full heap. */
 export function maxValueSize(limits?: ResourceLimits): number {
   const worker = (limits?.maxOldGenerationSizeMb ?? Infinity) * MIB;
   const limit = Math.min(heapLimit(), worker);

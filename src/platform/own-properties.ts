@@ -12,7 +12,6 @@ export function readProperty(object: object, key: string): unknown {
   return isRoot ? undefined : (Reflect.get(object, key) as unknown);
 }
 
-/** Ignores what a program has added to Object.prototype. */
 export function ownProperties<Options extends object>(
   options: Options | null | undefined,
 ): Options {

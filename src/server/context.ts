@@ -56,7 +56,6 @@ export class Context implements CallContext {
   #controller: AbortController | undefined;
   #ended = false;
 
-  /** @param scope where listeners of the signal run */
   constructor(call: number, scope: AsyncResource, { module, name, arity }: CalledFunction) {
     // Undefined if the connection has been lost.
     const caller = environment.caller(call);

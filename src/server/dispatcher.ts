@@ -34,10 +34,8 @@ export type DispatcherSettings = Pick<
   Partial<Pick<ServerSettings, 'encoders' | 'revivers' | 'interceptors'>>;
 
 /**
- * Runs the functions of a server in this thread. Never throws to Rust.
- *
- * Each call runs in its own asynchronous context, including hooks of the codec and listeners of the
- * signal, so no call sees what another one has left in an `AsyncLocalStorage`.
+ * Never throws to Rust. Each call, including hooks of the codec and listeners of the signal, runs
+ * in an asynchronous context of its own.
  */
 export class Dispatcher implements CallHandler {
   readonly #registry: Registry;

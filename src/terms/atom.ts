@@ -31,7 +31,7 @@ export class Atom {
     return new Atom(name);
   }
 
-  /** @internal Made by this copy of the library. */
+  /** @internal */
   static isOwn(value: object): value is Atom {
     return #index in value;
   }

@@ -22,7 +22,6 @@ const ownMark: Inspector = function (this: readonly unknown[], depth, options, p
   return inspectCall(this, 'tuple', Array.from(this), depth, options, print);
 };
 
-/** Identifies the marks of other copies of the library. */
 const TUPLE = Symbol.for('backwater.tuple');
 defineHidden(ownMark, TUPLE, true);
 
