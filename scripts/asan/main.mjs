@@ -38,7 +38,6 @@ const FIRST = [
   'limits',
 ];
 
-/** Tests of many processes, one after another. */
 const SERIAL = ['cli', 'tls'];
 
 const LEFT_OUT = {

@@ -10,8 +10,8 @@ const DF_STATIC_TLS = 0x10;
 const STB_WEAK = 2;
 
 /**
- * @returns the libraries that are `needed`; symbols, `undefined` or `defined`; `versions` such as
- * `GLIBC_2.17`; and whether thread-local variables must lie among the program's (`staticTls`)
+ * @returns `versions` such as `GLIBC_2.17`, and in `staticTls` whether thread-local variables must
+ * lie among the program's
  */
 export function readElf(bytes) {
   if (bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') {

@@ -1,6 +1,6 @@
 /**
- * `name`: of the folder in npm/. `triple`: Rust's. `zig`: the target for cargo-zigbuild, if it can
- * build it. `rustflags`: added. `glibc`: the newest version to require.
+ * `name` is the folder in npm/, `zig` the target for cargo-zigbuild if it can build it, and `glibc`
+ * the newest version to require.
  */
 export const TARGETS = [
   {

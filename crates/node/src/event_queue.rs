@@ -1,5 +1,3 @@
-//! The queue of events for one JavaScript thread.
-
 use std::collections::VecDeque;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

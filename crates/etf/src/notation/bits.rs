@@ -1,5 +1,3 @@
-//! Binaries in Erlang's syntax.
-
 use super::ParseError;
 use super::scanner::{Integer, Scanner, Token};
 

@@ -1,5 +1,3 @@
-//! Worker threads that serve one server.
-
 pub(crate) mod ended;
 pub(crate) mod load;
 pub(crate) mod team;

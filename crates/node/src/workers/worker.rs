@@ -83,7 +83,6 @@ impl Worker {
         Some(Event::Call { call, server: self.server, function, message })
     }
 
-    /// Makes its thread look for calls in all queues of the server.
     pub(crate) fn wake(&self) {
         self.events.announce();
         self.events.wake();

@@ -1,5 +1,3 @@
-//! Why calls fail.
-
 use std::fmt;
 
 use backwater_etf::{DecodeError, EncodeError};

@@ -1,5 +1,3 @@
-//! One attempt at one endpoint.
-
 use std::borrow::Borrow;
 use std::pin::pin;
 use std::sync::Arc;

@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-/// Doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A half-open call that runs longer does not block another.
