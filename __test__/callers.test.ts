@@ -51,7 +51,6 @@ async function start(
   return server;
 }
 
-/** Returns the caller that the server recognizes, or why it refuses the request. */
 async function takenFor(
   t: ExecutionContext,
   server: Server,

@@ -2,8 +2,6 @@ import { createContext, runInContext } from 'node:vm';
 import test from 'ava';
 import { decode, encode, TermError, tuple, atom } from '../src/index.js';
 
-// Decoding ignores the class of an array and its overrides.
-
 const value = { text: 'text', number: 1.5, bytes: Buffer.from([255, 0, 1]), big: 10n ** 30n };
 const large = { ...value, more: 'x'.repeat(100_000), binary: Buffer.alloc(70_000, 255) };
 

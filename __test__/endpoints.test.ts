@@ -13,7 +13,6 @@ import { address, fleet, freePort, member, serverProcess, until } from './suppor
 import { deaf } from './support/deaf.js';
 import { connect, secret, tcpServer } from './support/rpc.js';
 
-/** Most of these tests do not depend on time. */
 const patient = { recvTimeout: 60_000, connectTimeout: 60_000 };
 const never = (): Promise<never> => new Promise(() => {});
 

@@ -11,8 +11,8 @@ import { Authority } from './support/certificates.js';
 import { FaultyProxy, type Fault, type FaultKind } from './support/faulty-proxy.js';
 import { secret } from './support/rpc.js';
 
-// Faults at every byte of a request and its response. Each call settles once, with its own value or
-// an error; its function is called at most once, with the right arguments; and the next call works.
+// Each call settles once, with its own value or an error; its function is called at most once, with
+// the right arguments; and the next call works.
 
 const KINDS: readonly FaultKind[] = ['cut', 'reset', 'stall', 'split', 'corrupt'];
 const LANES = 48;

@@ -11,7 +11,7 @@ const page = readFileSync(join(projectRoot(), 'docs/getting-started.md'), 'utf8'
 const table = page.slice(page.indexOf('| what you see'));
 const rows = Array.from(table.matchAll(/^\| `([^`]+)` +\|/gm), ([, text]) => text!);
 
-/** How a beginner gets the error, by the start of each row. */
+/** The keys are the starts of rows. */
 const mistakes: Readonly<Record<string, (server: { url: string }, client: Client) => unknown>> = {
   "OptionError: option 'secret'": ({ url }) => new Client({ url, secret: undefined as never }),
   ConnectError: async () => {

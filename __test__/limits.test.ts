@@ -8,8 +8,6 @@ import { connect, secret, serve } from './support/rpc.js';
 import { exchangeRaw, requestBytes, signedRequest, type RequestParts } from './support/signing.js';
 import { eventually } from './support/stalling.js';
 
-// What a peer can make a server hold, await or read, with requests on both sides of each limit.
-
 const echo = { echo: { echo: () => 'ok', size: (text: string | Uint8Array) => text.length } };
 
 test.serial('maxConnections: one connection more waits until another ends', async (t) => {

@@ -15,7 +15,6 @@ function foreign<T>(source: string): T {
   return runInNewContext(`(() => { ${CLASSES} return ${source}; })()`) as T;
 }
 
-/** Classes that test environments define. */
 const CLASSES = `
   class URL {
     #href;

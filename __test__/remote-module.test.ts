@@ -19,7 +19,6 @@ function recorded(name = 'shop'): { module: Any; calls: string[] } {
   return { module, calls };
 }
 
-/** Operations on any object; they may throw. */
 const uses: Readonly<Record<string, (module: Any, other: Any) => unknown>> = {
   inspect: (module) => inspect(module),
   'inspect everything': (module) =>

@@ -20,8 +20,7 @@ import {
   type Row,
 } from './support/request-rows.js';
 
-// Requests on the wire, and what a server makes of each. It must not answer a request after a
-// refused one.
+// A server must not answer a request after a refused one.
 
 const rows: readonly Row[] = [
   ['a valid request', () => make(), called('here')],

@@ -70,10 +70,7 @@ const rows: Readonly<Record<string, readonly BackwaterError[]>> = {
   'BackwaterError, no other class': [new BackwaterError('x')],
 };
 
-/**
- * The items of the page: the error, and whether a call may be repeated, without and with
- * `idempotent`.
- */
+/** Whether each error of the page allows a retry, without and with `idempotent`. */
 function items(): (readonly [string, boolean, boolean])[] {
   const page = readFileSync(new URL('../../docs/retries.md', import.meta.url), 'utf8');
   return [

@@ -281,7 +281,6 @@ export async function modulesOfServers(): Promise<void> {
   await remote.save({ id: 1 });
   // @ts-expect-error: callers do not give the context
   await remote.audit({}, 7);
-  // Names that JavaScript reads of any object are not remote functions.
   const local = client.module<typeof shop & Local>('shop');
   expectTypeOf(await local.find(1)).toEqualTypeOf<Order>();
   expectTypeOf(await local.equal()).toBeNumber();

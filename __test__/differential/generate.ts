@@ -37,7 +37,7 @@ export const TAGS = {
 const VERSION = 131;
 const MAX_DEPTH = 5;
 
-/** Encodes a random term in any form of the format, sometimes incorrectly. */
+/** Some of the encodings are incorrect on purpose. */
 export function generate(random: Random): Buffer {
   const term = anyTerm(random, 0);
   const whole = random.once(25) ? compressed(random, term) : Buffer.concat([u8(VERSION), term]);

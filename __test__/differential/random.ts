@@ -32,7 +32,6 @@ export class Random {
     return Math.floor((this.uint32() / 2 ** 32) * count);
   }
 
-  /** True one time in `times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
   }

@@ -1,8 +1,4 @@
-/**
- * Loads the library in a `vm` context, like a test runner. The context has its own built-ins, URL,
- * AbortController and DOMException, timers that return numbers, and no TextEncoder. Node's modules,
- * the addon and Buffer come from outside.
- */
+/** Loads the library in a `vm` context, like a test runner. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -163,7 +163,6 @@ export function startErlangClient(options: { secret: string | Uint8Array }): Erl
   };
 }
 
-/** Erlang's reading of an encoded term, in the form of the vectors. */
 export type ErlangDescription =
   | {
       readonly ok: true;
@@ -218,7 +217,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A running script, which never outlives this process. */
+/** A script never outlives this process. */
 class Peer {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<void>;

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Packs them into a folder, which child processes find in their environment. */
 export function packInto(folder) {
   run(process.execPath, join(root, 'scripts/package/main.mjs'), '--host', '--out', folder);
   process.env.BACKWATER_TARBALLS = folder;

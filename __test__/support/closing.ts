@@ -11,7 +11,6 @@ export interface ClosingPlan {
   readonly announced?: boolean;
   /** Closes after this many idle milliseconds. */
   readonly idle?: number;
-  /** Whether to close before everything written was sent. */
   readonly abruptly?: boolean;
 }
 

@@ -19,7 +19,6 @@ export function elixirAvailable(): boolean {
   return elixir;
 }
 
-/** Talks to a program of `__test__/interop` line by line. */
 export class LinePeer {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;

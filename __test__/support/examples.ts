@@ -25,10 +25,7 @@ export interface Example {
 
 const FENCE = /^(?<indent> *)(?<comment>\* ?)?```(?<info>.*)$/;
 
-/**
- * Finds examples in Markdown or doc comments. CONTRIBUTING.md describes the words after the
- * language.
- */
+/** CONTRIBUTING.md describes the words after the language. */
 export function examplesIn(page: string, text: string): Example[] {
   const examples: Example[] = [];
   const pageLines = text.split('\n');
@@ -69,7 +66,6 @@ function withoutMargin(line: string, indent: number, comment: string | undefined
   return comment === undefined ? rest : rest.replace(/^\* ?/, '');
 }
 
-/** Returns the comments at the ends of the lines that print. */
 function promisedOutput(lines: readonly string[]): string[] | undefined {
   const comments = lines.flatMap((line) => {
     const comment = /\bconsole\.log\(.*\);? +\/\/ (?<text>.*)$/.exec(line)?.groups;

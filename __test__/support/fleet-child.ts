@@ -1,4 +1,4 @@
-/** A server in a separate process, started by fleet.ts with address, port and number. */
+/** fleet.ts starts this with address, port and number. */
 import { startClearServer } from '../../src/index.js';
 import { secret } from './rpc.js';
 

@@ -8,7 +8,7 @@ import { startClearServer, type Server } from '../../src/index.js';
 import { secret } from './rpc.js';
 import { eventually } from './stalling.js';
 
-/** Returns an address for a server, since all of 127.0.0.0/8 is this machine. */
+/** All of 127.0.0.0/8 is this machine. */
 export function address(index: number): string {
   return `127.0.0.${index + 1}`;
 }

@@ -19,7 +19,6 @@ export interface AnswerParts {
 
 export type Answering = (socket: Socket, id: string) => void;
 
-/** The value of a call, or the name of its error and words of its message. */
 export type Outcome = { readonly value: unknown } | readonly [name: string, words: RegExp];
 
 const RETURN = encode(tuple(atom('return'), 'fine'));

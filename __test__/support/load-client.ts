@@ -1,7 +1,6 @@
 /**
- * A client, run by load.ts with its URL and options. For each number that it receives, it makes
- * that many calls of `m:result/0`, blocks its thread while the answers arrive, and sends how many
- * returned.
+ * For each number that it receives, this client makes that many calls of `m:result/0`, blocks its
+ * thread while the answers arrive, and sends how many returned.
  */
 import { Client, type ClientOptions } from '../../src/index.js';
 import { secret } from './rpc.js';

@@ -1,4 +1,3 @@
-// Puts a server in a separate process under load and measures its peak memory.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';

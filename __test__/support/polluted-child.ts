@@ -1,6 +1,6 @@
 /**
  * Decodes terms after properties were added to built-in prototypes, before or after this library is
- * loaded. Prints the differences.
+ * loaded.
  */
 import { writeSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';

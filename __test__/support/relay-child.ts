@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Client, expose, startClearServer, type CallContext } from '../../src/index.js';
 
 // Relays each call to the next service on behalf of its own call; the last service waits until its
-// signal aborts. Prints its URL and what happens to calls. Ends with its stdin.
+// signal aborts.
 
 const secret = 'a secret of more than thirty-two bytes';
 const [next] = process.argv.slice(2);

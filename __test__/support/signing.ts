@@ -27,7 +27,6 @@ export interface SignedParts {
 
 const EMPTY_LIST = Buffer.of(131, 106);
 
-/** Signs all headers except `host`. */
 export function signedRequest(secret: string | Uint8Array, parts: RequestParts = {}): SignedParts {
   const { method = 'POST', target = '/backwater/1/echo/echo/0', body = EMPTY_LIST } = parts;
   const requestId = randomBytes(16).toString('base64');

@@ -19,9 +19,7 @@ export const canMakeHosts: boolean = ((): boolean => {
   return made;
 })();
 
-/**
- * Starts a server in a network namespace, which can vanish. Its function `m:hold` never returns.
- */
+/** The function `m:hold` never returns. */
 export async function vanishingServer(
   t: ExecutionContext,
 ): Promise<{ url: string; vanish(): void }> {

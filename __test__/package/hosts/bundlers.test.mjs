@@ -1,11 +1,11 @@
-// Follows docs/bundling.md word for word with real tools, and tries what happens otherwise.
+// Follows docs/bundling.md with real tools.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { application, hasBun, moved, run, section, write } from './application.mjs';
 
-/** A server with worker threads and a call, without top-level await, which CommonJS lacks. */
+/** Avoids top-level await, which CommonJS lacks. */
 const SERVER = `
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,3 @@
-/** The functions that servers and worker threads expose to tests of streams. */
 import { writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';

@@ -1,4 +1,3 @@
-/** A server in a separate process, controlled by its parent. */
 import { startClearServer } from '../../../src/index.js';
 import type { ServerOptions } from '../../../src/index.js';
 import { notes, s } from './functions.js';

@@ -39,7 +39,7 @@ export class RemoteServer {
     await this.#ask('close', { timeout });
   }
 
-  /** Waits until the functions have noted these regular expressions, in any order. */
+  /** The expressions may match in any order. */
   async noted(t: ExecutionContext, ...expected: readonly string[]): Promise<void> {
     const seen: string[] = [];
     await eventually(`${expected.join(', ')}; there was ${seen.join(', ')}`, async () => {

@@ -1,4 +1,3 @@
-/** The worker threads of the tests import this. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { Client, expose, type CallContext } from '../../../src/index.js';
