@@ -61,7 +61,7 @@ test('only the package of this platform is installed, and no script runs', () =>
   assert.deepEqual([scripts, dependencies], [undefined, undefined]);
 });
 
-test('the packages name their repository, and the links of the README lead to its files', () => {
+test('the packages name their repository, and the README links to its files', () => {
   const { repository, homepage, bugs, version } = described('backwater');
   const url = repository.url.replace(/^git\+|\.git$/g, '');
   assert.match(url, /^https:\/\/github\.com\/[\w-]+\/[\w-]+$/);
@@ -96,7 +96,7 @@ for (const [name, command, ...args] of runtimes()) {
 for (const version of ['20.17', 20, 22, 24, 26]) {
   const node = join(here, 'node_modules', `node-${version}`, 'bin/node');
   test(
-    `require and import of the same library on Node ${version}`,
+    `require and import return the same library on Node ${version}`,
     { skip: !existsSync(node) && 'it is not installed here' },
     async () => {
       const program = `
@@ -120,7 +120,7 @@ for (const version of ['20.17', 20, 22, 24, 26]) {
   );
 }
 
-test('a program can do without the optional peer of an entry point', async () => {
+test('a program does not need the optional peer of an entry point', async () => {
   const program = "import('backwater/opentelemetry').catch(({ code }) => console.log(code))";
   const { stdout } = await run(process.execPath, ['-e', program], {
     cwd: project,
@@ -129,7 +129,7 @@ test('a program can do without the optional peer of an entry point', async () =>
   assert.equal(stdout, 'ERR_MODULE_NOT_FOUND\n');
 });
 
-test('the command is there', async () => {
+test('the command is installed', async () => {
   const { stdout } = await run('npx', ['--no-install', 'backwater', '--version'], {
     cwd: project,
     env: environment(),
@@ -142,7 +142,7 @@ for (const [which, modules] of [
   ['the oldest', join(root, 'node_modules')],
   ['the newest', join(here, 'node_modules')],
 ]) {
-  test(`types of the installed package hold with ${which} @types/node, its declarations included`, async () => {
+  test(`the installed types compile with ${which} @types/node`, async () => {
     for (const name of ['@types/node', 'undici-types']) {
       const installed = join(project, 'node_modules', name);
       rmSync(installed, { recursive: true, force: true });
@@ -182,7 +182,7 @@ for (const { page, from, to, says } of [
   },
   { page: 'docs/cli.md', from: '# The command line', to: '## call', says: ['"HELLO"'] },
 ]) {
-  test(`what ${page} says is done word for word`, { timeout: 120_000 }, async (t) => {
+  test(`following ${page} word for word works`, { timeout: 120_000 }, async (t) => {
     if (process.platform === 'win32') return t.skip('it is written for a POSIX shell');
     if (await isTaken(8080)) return t.skip('port 8080 is taken');
     const text = readFileSync(join(root, page), 'utf8');
@@ -207,7 +207,7 @@ test('publint and are-the-types-wrong find nothing', { timeout: 120_000 }, async
   await run(bin('attw'), [tarball]).catch(({ stdout }) => assert.fail(stdout));
 });
 
-test('without the package of the platform the import says what to do', () => {
+test('without the platform package, the import says what to do', () => {
   const copy = copyOfProject('missing');
   rmSync(join(copy, 'node_modules', `backwater-${host.name}`), { recursive: true });
   const message = failureOf(copy);
@@ -220,7 +220,7 @@ test('without the package of the platform the import says what to do', () => {
   assert.match(message, /supported platforms: darwin-arm64/);
 });
 
-test('on a platform without a binary the import names it and the supported ones', () => {
+test('on an unsupported platform, the import lists the supported ones', () => {
   const message = failureOf(
     project,
     "Object.defineProperty(process, 'platform', { value: 'sunos' });",
@@ -232,7 +232,7 @@ test('on a platform without a binary the import names it and the supported ones'
   );
 });
 
-test('on a platform without a binary the command ends with one sentence and its status', () => {
+test('on an unsupported platform, the command prints one sentence and exits with status 8', () => {
   writeFileSync(
     join(folder, 'sunos.cjs'),
     "Object.defineProperty(process, 'platform', { value: 'sunos' });",
@@ -295,7 +295,7 @@ test(
   },
 );
 
-test('what docs/docker.md says of the container holds', { timeout: 60_000 }, async (t) => {
+test('the container behaves as docs/docker.md says', { timeout: 60_000 }, async (t) => {
   if (process.platform === 'win32') return t.skip('signals are POSIX signals');
   if (await isTaken(8080)) return t.skip('port 8080 is taken');
   const page = readFileSync(join(root, 'docs/docker.md'), 'utf8');
@@ -333,7 +333,7 @@ test('packages of different versions are refused', () => {
 });
 
 test(
-  'what an addon asks for is read from its file, and refused where it would be missing',
+  'the requirements of an addon are read from its file, and refused if missing',
   { skip: process.platform !== 'linux' && 'it is not an ELF file' },
   () => {
     const { main } = described(`backwater-${host.name}`);

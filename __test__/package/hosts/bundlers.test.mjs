@@ -61,7 +61,7 @@ for (const [tool, count] of [
   ['Bun', 1],
 ]) {
   test(
-    `${tool} with the package as external, as the page says`,
+    `${tool} works as the page says, with the package as external`,
     { timeout: 240_000 },
     async (t) => {
       if (tool === 'Bun' && !hasBun) return t.skip('it is not installed here');
@@ -73,7 +73,7 @@ for (const [tool, count] of [
   );
 }
 
-test('bundles of one folder, as the page says', { timeout: 240_000 }, async (t) => {
+test('bundles in one folder work as the page says', { timeout: 240_000 }, async (t) => {
   const { commands } = section('bundling.md', 'One folder without node_modules');
   for (const command of commands) {
     if (command.startsWith('bun') && !hasBun) continue;
@@ -103,14 +103,18 @@ for (const [tool, command, files] of [
   ['Rolldown', 'npx rolldown server.js --platform=node --file=dist/server.js', {}],
   ['webpack', 'npx webpack --config webpack.config.cjs --mode=development', without(webpack)],
 ]) {
-  test(`${tool} without a setting says what to mark`, { timeout: 240_000 }, async () => {
-    const source = application({ 'server.js': SERVER, ...files }, { links: LINKS });
-    // The addon's content does not matter, and webpack parses megabytes slowly.
-    truncateAddon(source);
-    const { status, output } = await run(source, 'bash', '-c', command);
-    assert.notEqual(status, 0);
-    assert.match(output, HINT);
-  });
+  test(
+    `${tool} without the setting says what to mark as external`,
+    { timeout: 240_000 },
+    async () => {
+      const source = application({ 'server.js': SERVER, ...files }, { links: LINKS });
+      // The addon's content does not matter, and webpack parses megabytes slowly.
+      truncateAddon(source);
+      const { status, output } = await run(source, 'bash', '-c', command);
+      assert.notEqual(status, 0);
+      assert.match(output, HINT);
+    },
+  );
 }
 
 test('Rollup without plugins leaves the package out', async () => {

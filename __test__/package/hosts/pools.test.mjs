@@ -21,7 +21,7 @@ export async function call(value) {
 }
 `;
 
-test('a pool of Piscina that grows and shrinks', { timeout: 240_000 }, async () => {
+test('a Piscina pool can grow and shrink', { timeout: 240_000 }, async () => {
   const folder = application(
     {
       'call.mjs': CALL,
@@ -59,7 +59,7 @@ for (const [manager, worker] of [
   // pm2's cluster mode starts its own script, which imports the user's.
   ['a process manager', 'container.cjs'],
 ]) {
-  test(`workers of ${manager} that end and are replaced`, { timeout: 240_000 }, async () => {
+  test(`workers of ${manager} can end and be replaced`, { timeout: 240_000 }, async () => {
     const folder = application({
       'call.mjs': CALL,
       'worker.mjs': `

@@ -31,7 +31,7 @@ const modules = {
     hang: () => new Promise(() => {}),
   },
 };
-test('values, options and errors of this realm', async () => {
+test('values, options and errors of this realm work', async () => {
   const options = { host: '127.0.0.1', port: 0 };
   const server = await startClearServer(new Uint8Array(32).fill(7), modules, options);
   const client = new Client({ url: new URL(server.url), secret: new Uint8Array(32).fill(7) });
@@ -75,7 +75,7 @@ for (const [command, imports, description] of [
     '{ "type": "module" }',
   ],
 ]) {
-  test(`values of the realm of ${command}`, { timeout: 240_000 }, async () => {
+  test(`the library works in the realm of ${command}`, { timeout: 240_000 }, async () => {
     const files = { 'realm.test.js': imports + REALM, 'package.json': description };
     const folder = application(files, { links: ['vitest'] });
     const { status, output } = await run(folder, 'bash', '-c', command);

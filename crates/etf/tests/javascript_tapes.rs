@@ -60,7 +60,7 @@ fn short_text_is_ascii() {
 }
 
 #[test]
-fn text_comes_from_the_given_place() {
+fn text_is_read_from_the_given_place() {
     let form = |form: u32, start: u32| [ext(TEXT_FORM, form), start];
     let text = |units: u32| units << 4 | TEXT;
     let wide = |units: u32| ext(WIDE_TEXT, units);

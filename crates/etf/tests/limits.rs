@@ -534,7 +534,7 @@ fn duplicate_keys_are_refused_in_any_form() {
 
 #[test]
 #[cfg_attr(miri, ignore = "thousands of messages take minutes")]
-fn similar_keys_are_different() {
+fn similar_keys_are_distinct() {
     let float = [&[70][..], &1f64.to_be_bytes()].concat();
     let keys = [
         atom("a"),
@@ -632,7 +632,7 @@ fn safe_decoding_accepts_only_known_atoms() {
 
 #[test]
 #[cfg_attr(miri, ignore = "megabytes take minutes")]
-fn too_large_data_is_not_copied() {
+fn oversized_data_is_not_copied() {
     const SIZE: usize = 60_000;
     let (source, units) = (vec![b'a'; SIZE], vec![97; SIZE]);
     let all = TapeRef {

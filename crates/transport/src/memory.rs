@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn arriving_bodies_take_half_of_the_memory_and_go_last() {
+    fn arriving_bodies_take_half_of_the_memory_and_are_served_last() {
         let memory = Memory::new(LIMIT);
         let mut first = memory.share();
         assert!(is_ready(pin!(first.grow(Stage::Arriving, LIMIT / 2))));

@@ -77,7 +77,7 @@ fn waiting_calls_ask_for_endpoints_once() {
 }
 
 #[test]
-fn calls_fail_without_endpoints_and_later_ones_ask_again() {
+fn calls_fail_without_endpoints_and_later_calls_retry() {
     let asked = asking(|_| ());
     let (_server, listed) = asked.server();
     let first = start_call(&asked.io, &asked.client, "echo", "x");

@@ -198,7 +198,7 @@ fn a_head_over_the_limit_is_refused() {
 }
 
 #[test]
-fn garbage_is_answered_with_400_and_the_server_goes_on() {
+fn garbage_is_answered_with_400_and_the_server_continues() {
     let setup = setup(|_| ());
     let mut stream = dial(setup.server.local_addr());
     stream.write_all(b"\x16\x03\x01\x02\x00 not HTTP\r\n\r\n").unwrap();

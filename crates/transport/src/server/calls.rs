@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_has_its_place_until_it_is_answered() {
+    fn a_call_keeps_its_place_until_it_is_answered() {
         let (memory, calls) = setup(1);
         let noting = Arc::new(Noting { calls, noted: AtomicUsize::new(7) });
         let (reply, outcome) = Reply::new(memory.share());

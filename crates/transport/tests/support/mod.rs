@@ -1,5 +1,5 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
-#![allow(unreachable_pub, reason = "each test file is a crate of its own")]
+#![allow(unreachable_pub, reason = "each test file is a separate crate")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 pub mod peers;
