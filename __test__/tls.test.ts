@@ -376,7 +376,7 @@ test('with clientCa, health checks need no client certificate, but calls do', as
   );
   t.is(server.stats().calls, 0);
   t.is(await connect(t, server, { tls: { ca, ...alice } }).call('m', 'echo', [1]), 1);
-  // An untrusted certificate is still refused, also for the health check.
+  // An untrusted certificate is still refused, even for the health check.
   const mallory = other.issue({ subject: '/CN=mallory' });
   t.is((await failure(t, server.url, { ca, ...mallory })).reason, 'client_certificate_refused');
   const own = { cert: readFileSync(mallory.cert), key: readFileSync(mallory.key) };

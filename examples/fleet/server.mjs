@@ -1,4 +1,4 @@
-// One server of the fleet, as a process of its own: `node server.mjs '{"host":…,"port":…,"secret":…,"drainDelay":…}'`.
+// One server of the fleet, in its own process: `node server.mjs '{"host":…,"port":…,"secret":…,"drainDelay":…}'`.
 // Tells its parent when it listens, and exits on SIGTERM without losing a call.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startClearServer, startTlsServer } from 'backwater';

@@ -13,7 +13,7 @@ export const call: Command = {
   details: [
     'Each ARGUMENT is a JSON value, or a term in Erlang syntax with --erlang. A single array is taken as the list of all arguments, so write [[1, 2]] to pass one list. An argument of - is read from stdin.',
     'JSON cannot express every result: atoms become strings, tuples arrays, bytes that are not text {"base64": "..."}, and maps with other keys arrays of pairs. Use --output js, elixir or erlang for a result to paste into Node.js, iex or erl.',
-    'With --stream, each item of the result is printed on a line of its own as it arrives. The function ends when the command does, for example when the reader of a pipe stops.',
+    'With --stream, each item of the result is printed on its own line as it arrives. The function ends when the command does, for example when the reader of a pipe stops.',
     'If the function raises an exception, it is printed to stderr, and the exit status is 1.',
   ],
   flags: {

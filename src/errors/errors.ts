@@ -479,7 +479,7 @@ export class ResponseError extends BackwaterError {
   override readonly code = 'ERR_BACKWATER_RESPONSE';
   /** The kind of problem. */
   readonly reason: ResponseErrorReason;
-  /** Details in words; may be empty. */
+  /** Details as text; may be empty. */
   readonly detail: string;
 
   static {

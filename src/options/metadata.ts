@@ -92,7 +92,7 @@ function checkName(name: unknown): asserts name is string {
   }
   if (RESERVED.test(name)) {
     throw refused(
-      `has a reserved name, '${name}': traces and this library use it for headers of their own`,
+      `has a reserved name, '${name}': traces and this library use it for their own headers`,
     );
   }
 }

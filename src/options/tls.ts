@@ -130,7 +130,7 @@ export function tlsClientOptions(input: unknown): NativeTlsClient {
     throw refuse('tls.cert', "must be given with 'tls.key'");
   if (dangerouslyAcceptAnyCertificate) {
     if (ca !== undefined) {
-      throw refuse('tls.dangerouslyAcceptAnyCertificate', "cannot be true when 'tls.ca' is given");
+      throw refuse('tls.dangerouslyAcceptAnyCertificate', "cannot be true when 'tls.ca' is set");
     }
     warnOnce();
   }

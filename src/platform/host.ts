@@ -55,7 +55,7 @@ export function runAtRoot<T>(run: () => T): T {
 
 const ROOT = 0;
 
-/** Begins a tree of its own for async hooks. Inherits the current stores, so call it at the root. */
+/** Starts a separate tree for async hooks. Inherits the current stores, so call it at the root. */
 export function newContext(type: string): AsyncResource {
   return new AsyncResource(type, ROOT);
 }

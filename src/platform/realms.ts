@@ -55,7 +55,7 @@ export function isUrl(value: unknown): value is URL {
   return found === true;
 }
 
-/** An AbortSignal, also of another realm or a polyfill. */
+/** An AbortSignal of any realm or polyfill. */
 export interface AbortSignalLike {
   /** Whether it has aborted. */
   readonly aborted: boolean;

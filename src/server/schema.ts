@@ -30,7 +30,7 @@ export type SchemaResult<Output> =
 
 /** A problem with a value. */
 export interface SchemaIssue {
-  /** The problem in words. */
+  /** A description of the problem. */
   readonly message: string;
   /** Keys and indexes, from the outside in. */
   readonly path?:

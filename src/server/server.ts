@@ -238,7 +238,7 @@ function refuseWorkers({ workers, workerOptions }: ServerSettings): void {
   for (const [option, value] of Object.entries({ workers, workerOptions })) {
     if (value === undefined) continue;
     throw new OptionError(
-      `option '${option}' needs modules that worker threads can import: give their URL, such as ` +
+      `option '${option}' needs modules that worker threads can import: pass their URL, such as ` +
         "new URL('./modules.js', import.meta.url), instead of the modules themselves",
       { option },
     );
@@ -256,7 +256,7 @@ function refuseFunctions({ encoders, revivers, interceptors }: ServerSettings): 
   for (const [option, value] of Object.entries({ encoders, revivers })) {
     if (value === undefined || value.length === 0) continue;
     throw new OptionError(
-      `option '${option}' has functions, which cannot cross to worker threads: give the modules ` +
+      `option '${option}' has functions, which cannot cross to worker threads: pass the modules ` +
         'themselves instead of their URL',
       { option },
     );

@@ -2,8 +2,8 @@
  * The method that returns the term of an object of your own class. Without importing this package,
  * use `Symbol.for('backwater.toTerm')`.
  *
- * The encoder calls it each time, also on objects in the result, but not on plain objects, arrays
- * and maps.
+ * The encoder calls it each time, including on objects in the result, but not on plain objects,
+ * arrays and maps.
  *
  * @example
  * ```ts run

@@ -29,7 +29,7 @@ impl EventLoop {
     /// Sees sockets, pipes and other threads, but not timers.
     pub(crate) fn has_work(&self) -> bool {
         let mut polled = libc::pollfd { fd: self.descriptor, events: libc::POLLIN, revents: 0 };
-        // SAFETY: poll does not wait, and writes only to this element, also if the descriptor is
+        // SAFETY: poll does not wait, and writes only to this element, even if the descriptor is
         // closed.
         unsafe { libc::poll(&raw mut polled, 1, 0) != 0 }
     }

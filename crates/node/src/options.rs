@@ -302,7 +302,7 @@ pub(crate) fn limit(milliseconds: f64) -> Option<Duration> {
 }
 
 pub(crate) fn size(size: f64) -> usize {
-    // The cast saturates, also for infinity.
+    // The cast saturates, even for infinity.
     size as usize
 }
 

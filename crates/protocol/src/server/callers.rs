@@ -58,7 +58,7 @@ impl fmt::Display for CallersError {
             Self::SameName(name) => write!(formatter, "two callers are named '{name}'"),
             Self::SameSecret(first, second) => write!(
                 formatter,
-                "callers '{first}' and '{second}' have the same secret; each caller needs secrets of its own"
+                "callers '{first}' and '{second}' have the same secret; each caller needs its own secrets"
             ),
             Self::TooManyWithoutName { secrets, is_said: false } => write!(
                 formatter,
