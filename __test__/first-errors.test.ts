@@ -29,7 +29,10 @@ const mistakes: Readonly<Record<string, (server: { url: string }, client: Client
     return client.call('shop', 'find', [7]).finally(() => client.close());
   },
   'RemoteError … to shop:find/1: 403': (_server, client) => client.call('shop', 'find', [7]),
-  'RemoteError … 404': (_server, client) => client.call('shops', 'find', [7, 8]),
+  'RemoteError … 404 not_found: function_not_found: is': (_server, client) =>
+    client.call('shops', 'fnd', [7]),
+  'RemoteError … 404 not_found: function_not_found: it': (_server, client) =>
+    client.call('shops', 'find', [7, 8]),
   RemoteException: (_server, client) => client.call('shops', 'find', [8]),
   TimeoutError: (_server, client) => client.call('shops', 'never', [], { recvTimeout: 50 }),
   TermError: (_server, client) => client.call('shops', 'find', [{ born: new Date() }]),
