@@ -26,7 +26,8 @@ export type BackwaterErrorCode =
   | 'ERR_BACKWATER_CLOSED';
 
 /**
- * The base class of all errors of this library. Its own code stands for errors without a class of their own.
+ * The base class of all errors of this library. `ERR_BACKWATER_UNKNOWN` is the code of errors without
+ * a class of their own.
  *
  * @example
  * ```ts
